@@ -1,0 +1,91 @@
+package idp
+
+import (
+	"slices"
+	"time"
+)
+
+// AuthMethod is how a client proves itself at the token endpoint, by its
+// registered name (OpenID Connect Core 1.0, section 9).
+type AuthMethod string
+
+const (
+	AuthBasic AuthMethod = "client_secret_basic"
+	AuthPost  AuthMethod = "client_secret_post"
+	AuthNone  AuthMethod = "none"
+)
+
+// Grant types by their registered names (RFC 7591, section 2).
+const (
+	GrantCode              = "authorization_code"
+	GrantRefresh           = "refresh_token"
+	GrantClientCredentials = "client_credentials"
+)
+
+// ClientKind is the application type of OpenID Connect Registration, section 2.
+type ClientKind string
+
+const (
+	ClientWeb    ClientKind = "web"
+	ClientNative ClientKind = "native" // loopback redirects on any port (RFC 8252, section 7.3)
+)
+
+// AccessFormat is what an access token looks like.
+type AccessFormat string
+
+const (
+	AccessOpaque AccessFormat = "opaque"
+	AccessJWT    AccessFormat = "jwt" // at+jwt, RFC 9068
+)
+
+// ClientSecret is one of at most two valid secrets of a client. Secrets are
+// 256 random bits, so a plain hash serves and costs nothing.
+type ClientSecret struct {
+	Hash       TokenHash
+	CreatedAt  time.Time
+	ExpiresAt  time.Time // zero: does not expire
+	LastUsedAt time.Time
+}
+
+// Client is a relying party: an application that signs people in through us.
+type Client struct {
+	ID             ClientID
+	Name           string // shown to people
+	Kind           ClientKind
+	Auth           AuthMethod
+	Secrets        []ClientSecret
+	RedirectURIs   []string // compared byte by byte
+	PostLogoutURIs []string
+	Origins        []string // may call token, userinfo, revoke from a browser
+	GrantTypes     []string
+	Scopes         []string // may be asked for; openid always may, for GrantCode
+	Audience       []string // what its own access tokens are for; its id when empty
+	IDTokenAlg     string   // RS256, ES256, PS256 or EdDSA; RS256 when empty
+	AccessFormat   AccessFormat
+	AccessTTL      time.Duration // zero: the site's
+	RefreshIdle    time.Duration // zero: the site's
+	RefreshGrace   time.Duration // how long a rotated refresh token may be repeated by racing tabs
+	RefreshAlways  bool          // a refresh token without asking for offline_access
+	OptionalPKCE   bool          // a departure: PKCE not demanded
+	ClaimsInID     bool          // a departure: scope claims in the ID token as well
+	Consent        bool          // ask the person what may be told
+	Disabled       bool
+	CreatedAt      time.Time
+	UpdatedAt      time.Time
+
+	Journal `json:"-"`
+}
+
+// Allows reports whether the client is registered for a grant type.
+func (c *Client) Allows(grantType string) bool { return slices.Contains(c.GrantTypes, grantType) }
+
+// Public reports whether the client has no secret.
+func (c *Client) Public() bool { return c.Auth == AuthNone }
+
+// Consent remembers what a person allowed an application.
+type Consent struct {
+	User   UserID
+	Client ClientID
+	Scopes []string
+	At     time.Time
+}

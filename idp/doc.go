@@ -1,0 +1,28 @@
+// Package idp holds the nouns of the identity provider: what there is, what
+// may be true of it, and the errors that say otherwise. It knows the standard
+// library only. Verbs (login, device, admin) say what may happen in which
+// order, doors (oidc, web, deviceapi) speak to the outside, adapters (store)
+// make things true once for every instance.
+//
+// # Glossary
+//
+// One word per thing, in code, tables, logs and on screen:
+//
+//   - user: a person with an account; its name is what is typed, its ID what is the sub claim.
+//   - device: what a person proves themselves with, a phone with our app (app) or any authenticator app (code).
+//   - link, unlink: to make a device one's own, and to end that. On phones «Unpair», the word people have.
+//   - pairing: an open offer to link a device, shown as a QR code.
+//   - code: six digits from a device (TOTP, RFC 6238); where a relying party is meant, authorization code.
+//   - recovery code: one of ten printed codes, each good for one sign-in.
+//   - login: one sign-in, from the first page to the collected answer.
+//   - proof: what a person gives during a login: password, code, recovery code.
+//   - session: what a finished login leaves in a browser; sid in tokens.
+//   - step-up: a fresh second factor within a session.
+//   - client: a relying party, an application that signs people in through us.
+//   - grant: what one login gave one client; codes and tokens belong to it and die with it.
+//   - invitation: a one-time link from an administrator, the only way to a first device.
+//   - counter: wrong tries of one kind against one account.
+//   - event: one line of the audit log.
+//   - browser: the random value in a cookie that binds a login to where it began.
+//   - seal: to encrypt at rest, bound to the row it belongs to.
+package idp

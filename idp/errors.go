@@ -1,0 +1,53 @@
+package idp
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// The sentinels are the contract between the layers: a doc comment says which
+// of them a function returns, and each door translates them in one table.
+var (
+	// ErrNotFound: no such thing, or it belongs to somebody else.
+	ErrNotFound = errors.New("not found")
+	// ErrConflict: a unique name or identifier is taken, or a bound is reached.
+	ErrConflict = errors.New("conflict")
+	// ErrExpired: it was good once; its time has passed.
+	ErrExpired = errors.New("expired")
+	// ErrSettled: it was good once and has been used or decided.
+	ErrSettled = errors.New("already settled")
+	// ErrDenied: the caller is known and may not do this.
+	ErrDenied = errors.New("denied")
+	// ErrWrongSecret: a password, code, token or secret does not match.
+	ErrWrongSecret = errors.New("wrong secret")
+	// ErrCodeUsed: the code is right, and was used before. It is also an ErrWrongSecret.
+	ErrCodeUsed = fmt.Errorf("code already used: %w", ErrWrongSecret)
+	// ErrTooMany: tried too often; see RetryError for when to come back.
+	ErrTooMany = errors.New("too many tries")
+	// ErrBusy: the machine is at its limit for now; nothing was counted against the caller.
+	ErrBusy = errors.New("busy")
+	// ErrInvalid: the input is malformed; see FieldError for what and why.
+	ErrInvalid = errors.New("invalid")
+	// ErrStale: the act needs a second factor newer than the one of this session.
+	ErrStale = errors.New("second factor not fresh")
+)
+
+// RetryError is an ErrTooMany or ErrBusy that knows when to come back.
+type RetryError struct {
+	Err   error
+	After time.Duration
+}
+
+func (e *RetryError) Error() string { return fmt.Sprintf("%v, retry in %s", e.Err, e.After) }
+func (e *RetryError) Unwrap() error { return e.Err }
+
+// FieldError is an ErrInvalid that names the field and a message key of the
+// catalogue which says to a person what is wrong with it.
+type FieldError struct {
+	Field   string // as in the form or the configuration
+	Message string // message key, such as "password.short"
+}
+
+func (e *FieldError) Error() string { return fmt.Sprintf("%s: %s", e.Field, e.Message) }
+func (e *FieldError) Unwrap() error { return ErrInvalid }

@@ -1,0 +1,81 @@
+package idp
+
+import "time"
+
+// EventKind names what happened, noun first: "login.done".
+type EventKind string
+
+const (
+	EventLoginStarted    EventKind = "login.started"
+	EventPasswordRight   EventKind = "login.password"
+	EventPasswordWrong   EventKind = "login.password.wrong"
+	EventCodeWrong       EventKind = "login.code.wrong"
+	EventCodesSpent      EventKind = "login.code.spent"
+	EventFactorRight     EventKind = "login.factor"
+	EventLoginDone       EventKind = "login.done"
+	EventLoginDenied     EventKind = "login.denied"
+	EventConsentGiven    EventKind = "consent.given"
+	EventConsentRefused  EventKind = "consent.refused"
+	EventSessionStarted  EventKind = "session.started"
+	EventSessionEnded    EventKind = "session.ended"
+	EventCodeIssued      EventKind = "grant.issued"
+	EventCodeRedeemed    EventKind = "grant.redeemed"
+	EventCodeReplayed    EventKind = "grant.code.replayed"
+	EventRefreshReplayed EventKind = "grant.refresh.replayed"
+	EventGrantRevoked    EventKind = "grant.revoked"
+	EventUserCreated     EventKind = "user.created"
+	EventUserChanged     EventKind = "user.changed"
+	EventUserDisabled    EventKind = "user.disabled"
+	EventUserEnabled     EventKind = "user.enabled"
+	EventUserUnlocked    EventKind = "user.unlocked"
+	EventPasswordChanged EventKind = "user.password"
+	EventInvited         EventKind = "invitation.made"
+	EventInvitationUsed  EventKind = "invitation.used"
+	EventPairingStarted  EventKind = "pairing.started"
+	EventDeviceLinked    EventKind = "device.linked"
+	EventDeviceRenamed   EventKind = "device.renamed"
+	EventDeviceUnlinked  EventKind = "device.unlinked"
+	EventRecoveryMade    EventKind = "recovery.made"
+	EventRecoveryUsed    EventKind = "recovery.used"
+	EventClientChanged   EventKind = "client.changed"
+	EventKeyRotated      EventKind = "key.rotated"
+)
+
+// Actor is who did it: a person, a command at the console, or the provider itself.
+type Actor struct {
+	User UserID // empty for a command or the provider
+	Name string // sign-in name, "console:root" or "provider"
+}
+
+// Event is one line of the audit log. Fields are allow-listed by being here:
+// no secret, code, token or password has a place to go.
+type Event struct {
+	Seq     int64 // given by the store, without gaps
+	At      time.Time
+	Kind    EventKind
+	Actor   Actor
+	User    UserID // whom it concerns
+	Client  ClientID
+	Login   LoginID
+	Session SessionID
+	Device  DeviceID
+	Address string            // client address, as serve saw it
+	Detail  map[string]string // short, known keys: "reason", "method", "name", "count"
+	Hash    [32]byte          // SHA-256 over the event and the hash before it; set by the store
+}
+
+// Journal collects the events of one change; the store writes them in the same
+// transaction. Nouns that are updated embed it.
+type Journal struct {
+	events []Event
+}
+
+// Note adds an event to be written with the change.
+func (j *Journal) Note(e Event) { j.events = append(j.events, e) }
+
+// Take returns the collected events and forgets them.
+func (j *Journal) Take() []Event {
+	es := j.events
+	j.events = nil
+	return es
+}

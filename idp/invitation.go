@@ -1,0 +1,44 @@
+package idp
+
+import "time"
+
+// InvitationPurpose is what a one-time link is for.
+type InvitationPurpose string
+
+const (
+	InviteSetup InvitationPurpose = "setup" // the first administrator; makes the account
+	InviteEnrol InvitationPurpose = "enrol" // choose a password where there is none, link the first device
+	InviteReset InvitationPurpose = "reset" // choose a new password; devices stay
+)
+
+// Lifetimes of one-time links.
+const (
+	InvitationTTL = 24 * time.Hour
+	SetupLinkTTL  = time.Hour
+)
+
+// Invitation is a one-time link that an administrator hands to a person. It is
+// the only way to a first device.
+type Invitation struct {
+	ID        InvitationID
+	Token     TokenHash
+	Purpose   InvitationPurpose
+	User      UserID // empty for set-up
+	By        Actor
+	CreatedAt time.Time
+	ExpiresAt time.Time
+	UsedAt    time.Time // zero while open
+
+	Journal `json:"-"`
+}
+
+// Open returns nil, ErrExpired or ErrSettled.
+func (i *Invitation) Open(now time.Time) error {
+	switch {
+	case !i.UsedAt.IsZero():
+		return ErrSettled
+	case !now.Before(i.ExpiresAt):
+		return ErrExpired
+	}
+	return nil
+}

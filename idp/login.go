@@ -1,0 +1,203 @@
+package idp
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// LoginState says what a sign-in waits for.
+type LoginState string
+
+const (
+	LoginPassword  LoginState = "password"  // user name and password
+	LoginFactor    LoginState = "factor"    // an approved challenge, a code, or a recovery code
+	LoginEnrol     LoginState = "enrol"     // the first device, by invitation only
+	LoginConsent   LoginState = "consent"   // yes or no to what the client is told
+	LoginDone      LoginState = "done"      // the browser to come and collect
+	LoginCollected LoginState = "collected" // final
+	LoginDenied    LoginState = "denied"    // final
+	LoginExpired   LoginState = "expired"   // final
+)
+
+// LoginEvent is what can happen to a sign-in.
+type LoginEvent string
+
+const (
+	OnPassword  LoginEvent = "password right"
+	OnInvited   LoginEvent = "password right, by invitation" // nothing linked yet
+	OnFactor    LoginEvent = "factor right"
+	OnSpent     LoginEvent = "tries spent"
+	OnLinked    LoginEvent = "first device linked"
+	OnAllow     LoginEvent = "consent given"
+	OnRefuse    LoginEvent = "consent refused"
+	OnDeny      LoginEvent = "denied" // on a phone, or by the person in the browser
+	OnStartOver LoginEvent = "start over"
+	OnCollect   LoginEvent = "collected"
+	OnExpire    LoginEvent = "time is up"
+)
+
+// LoginStates and LoginEvents list all there are, for the tables of tests.
+var (
+	LoginStates = []LoginState{LoginPassword, LoginFactor, LoginEnrol, LoginConsent, LoginDone, LoginCollected, LoginDenied, LoginExpired}
+	LoginEvents = []LoginEvent{OnPassword, OnInvited, OnFactor, OnSpent, OnLinked, OnAllow, OnRefuse, OnDeny, OnStartOver, OnCollect, OnExpire}
+)
+
+// after is the whole state machine: from a state, by an event, to a state.
+// What is not here is refused. Where consent is wanted, a step into done leads
+// to consent first, see Login.next.
+var after = map[LoginState]map[LoginEvent]LoginState{
+	LoginPassword: {OnPassword: LoginFactor, OnInvited: LoginEnrol, OnDeny: LoginDenied, OnExpire: LoginExpired, OnStartOver: LoginPassword},
+	LoginFactor:   {OnFactor: LoginDone, OnSpent: LoginPassword, OnDeny: LoginDenied, OnExpire: LoginExpired, OnStartOver: LoginPassword},
+	LoginEnrol:    {OnLinked: LoginDone, OnDeny: LoginDenied, OnExpire: LoginExpired},
+	LoginConsent:  {OnAllow: LoginDone, OnRefuse: LoginDenied, OnDeny: LoginDenied, OnExpire: LoginExpired, OnStartOver: LoginPassword},
+	LoginDone:     {OnCollect: LoginCollected, OnExpire: LoginExpired},
+	// A refusal still has to be told to the client, once.
+	LoginDenied: {},
+}
+
+// LoginPurpose is what a sign-in is for.
+type LoginPurpose string
+
+const (
+	ForClient     LoginPurpose = "client"     // an authorization request of a relying party
+	ForAccount    LoginPurpose = "account"    // our own pages
+	ForStepUp     LoginPurpose = "stepup"     // a fresh second factor within a session
+	ForInvitation LoginPurpose = "invitation" // an invitation, a reset or the set-up link
+)
+
+// AuthRequest is a validated authorization request (OpenID Connect Core 1.0,
+// section 3.1.2.1), as kept with the sign-in.
+type AuthRequest struct {
+	Client       ClientID        `json:"client"`
+	RedirectURI  string          `json:"redirect_uri"`
+	ResponseMode string          `json:"response_mode"` // "query", "fragment" or "form_post"
+	Scopes       []string        `json:"scopes"`
+	State        string          `json:"state,omitempty"`
+	Nonce        string          `json:"nonce,omitempty"`
+	Challenge    string          `json:"challenge,omitempty"` // PKCE S256
+	Prompt       []string        `json:"prompt,omitempty"`
+	MaxAge       *int64          `json:"max_age,omitempty"`   // seconds
+	HintUser     UserID          `json:"hint_user,omitempty"` // subject of the id_token_hint
+	LoginHint    string          `json:"login_hint,omitempty"`
+	UILocales    []string        `json:"ui_locales,omitempty"`
+	ACRValues    []string        `json:"acr_values,omitempty"`
+	Claims       json.RawMessage `json:"claims,omitempty"`
+	Display      string          `json:"display,omitempty"`
+}
+
+// Prompts reports whether the request asks for a prompt value.
+func (r *AuthRequest) Prompts(value string) bool { return slices.Contains(r.Prompt, value) }
+
+// Authentication context classes that can be asked for and are returned.
+const (
+	ACRMultiFactor = "https://refeds.org/profile/mfa" // password and a second factor: every sign-in here
+)
+
+// ACRValues lists what discovery publishes.
+var ACRValues = []string{ACRMultiFactor}
+
+// Lifetimes and bounds of a sign-in.
+const (
+	LoginTTL      = 15 * time.Minute
+	MaxWrongCodes = 5 // then back to the password
+)
+
+// Login is one sign-in: one row, one state machine. The step shown is derived
+// from it, never from the request.
+type Login struct {
+	ID         LoginID
+	Purpose    LoginPurpose
+	State      LoginState
+	Browser    TokenHash   // the browser that started it; every request is compared
+	Request    AuthRequest // ForClient only
+	Target     string      // ForAccount and ForStepUp: which of our own pages comes after
+	User       UserID      // who, once known
+	Session    SessionID   // the session of this browser when it began, if any
+	Invitation InvitationID
+	NewName    string // set-up only: the account to be made
+	NewDisplay string
+	Pairing    PairingID // enrol: the open offer
+	NewHash    string    // enrol: PHC string of the chosen password, until the account has it
+	WrongCodes int
+	AskConsent bool // the client wants the person to be asked
+	Consented  bool
+	PasswordAt time.Time
+	FactorAt   time.Time
+	AuthTime   time.Time // frozen when done
+	ACR        string
+	AMR        []string
+	Device     DeviceID // that gave the second factor
+	CreatedAt  time.Time
+	ExpiresAt  time.Time
+
+	Journal `json:"-"`
+}
+
+// Apply moves the sign-in by one event. Errors: ErrExpired when its time is
+// up, ErrSettled when the state does not know the event.
+func (l *Login) Apply(on LoginEvent, now time.Time) error {
+	if on != OnExpire && !now.Before(l.ExpiresAt) {
+		return fmt.Errorf("sign-in %s: %w", l.ID, ErrExpired)
+	}
+	to, ok := after[l.State][on]
+	if !ok {
+		return fmt.Errorf("sign-in %s: %s in state %s: %w", l.ID, on, l.State, ErrSettled)
+	}
+	if to == LoginDone && l.AskConsent && !l.Consented && on != OnAllow {
+		to = LoginConsent
+	}
+	switch on {
+	case OnAllow:
+		l.Consented = true
+	case OnSpent, OnStartOver:
+		l.forget()
+	}
+	l.State = to
+	return nil
+}
+
+// forget takes back everything the person has proven, so that nothing of it
+// can count for somebody else who goes on in the same browser.
+func (l *Login) forget() {
+	l.User, l.Device, l.WrongCodes, l.Consented = "", "", 0, false
+	l.PasswordAt, l.FactorAt, l.AuthTime = time.Time{}, time.Time{}, time.Time{}
+	l.ACR, l.AMR = "", nil
+}
+
+// Final reports whether nothing can happen any more.
+func (l *Login) Final() bool { return len(after[l.State]) == 0 }
+
+// Proof is what changes together while a person proves who they are: the
+// sign-in, the counter of wrong tries, and what the proof is checked against.
+type Proof struct {
+	Login    *Login
+	Counter  *Counter
+	Devices  []Device       // active ones of Login.User, for codes
+	Recovery []RecoveryCode // unused ones of Login.User, for recovery codes
+}
+
+// Collection is what comes into being when a browser collects a finished
+// sign-in: stored in one transaction with the login's last step.
+type Collection struct {
+	Login   *Login
+	Old     *Session // the session this browser had, if it lives; may be changed
+	Session *Session // to be inserted; nil when Old goes on
+	Grant   *Grant   // ForClient only
+	Code    *Code    // ForClient only
+	Consent *Consent // to be remembered, if any
+}
+
+// Enrolment is what comes into being when an invitation is used: the password
+// and, unless it is a reset, the first device.
+type Enrolment struct {
+	Login        *Login
+	Invitation   *Invitation
+	User         *User // to be inserted for a set-up link, else updated
+	NewUser      bool
+	PasswordHash string   // to be set; empty: unchanged
+	Pairing      *Pairing // to be used up; nil for a reset
+	Device       *Device  // to be inserted; nil for a reset
+	Recovery     []RecoveryCode
+}

@@ -1,0 +1,121 @@
+// Package login signs people in.
+package login
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"hilum/idp"
+)
+
+// Store is what a sign-in needs kept. Every method is atomic; errors are
+// idp.ErrNotFound and what the given function returns.
+type Store interface {
+	// AddLogin inserts a new sign-in with its events.
+	AddLogin(ctx context.Context, l *idp.Login) error
+	Login(ctx context.Context, id idp.LoginID) (*idp.Login, error)
+	// UpdateLogin reads, lets fn decide, and writes row and events in one
+	// transaction. fn may run twice and changes only what it is given.
+	UpdateLogin(ctx context.Context, id idp.LoginID, fn func(*idp.Login) error) error
+	// UpdateProof does the same for a sign-in together with a counter; devices
+	// and unused recovery codes of the sign-in's user come along and what fn
+	// changed of them is written too. Counter key: kind and Login.User, or who
+	// when it is not empty.
+	UpdateProof(ctx context.Context, id idp.LoginID, kind idp.CounterKind, who string, fn func(*idp.Proof) error) error
+	// UpdateCounter changes a counter alone (a zero one where there is none),
+	// with an event when e is not nil.
+	UpdateCounter(ctx context.Context, key idp.CounterKey, e *idp.Event, fn func(*idp.Counter) error) error
+	Counter(ctx context.Context, key idp.CounterKey) (*idp.Counter, error)
+
+	AccountByName(ctx context.Context, name string) (*idp.Account, error)
+	Account(ctx context.Context, id idp.UserID) (*idp.Account, error)
+	Client(ctx context.Context, id idp.ClientID) (*idp.Client, error) // from memory; do not change
+	Consent(ctx context.Context, user idp.UserID, client idp.ClientID) (*idp.Consent, error)
+
+	// Collect reads a sign-in and the live session it names, lets fn fill the
+	// rest, and stores all of it at once.
+	Collect(ctx context.Context, id idp.LoginID, fn func(*idp.Collection) error) error
+	// AddGrant stores what a live session answers without a page: grant and
+	// code, and that the session was seen. ErrSettled when the session has ended meanwhile.
+	AddGrant(ctx context.Context, s *idp.Session, g *idp.Grant, c *idp.Code) error
+	SessionByToken(ctx context.Context, token idp.TokenHash) (*idp.Session, error)
+	Sessions(ctx context.Context, user idp.UserID, now time.Time) ([]idp.Session, error) // live ones, newest first
+	SessionClients(ctx context.Context, user idp.UserID) ([]idp.SessionClient, error)
+	// EndSessions ends the live sessions of a user that pick selects, and
+	// revokes their grants, in one transaction; returns which.
+	EndSessions(ctx context.Context, user idp.UserID, pick func(*idp.Session) bool, e idp.Event) ([]idp.SessionID, error)
+	TouchSession(ctx context.Context, id idp.SessionID, at time.Time) error
+
+	InvitationByToken(ctx context.Context, token idp.TokenHash) (*idp.Invitation, error)
+	// Enrol reads a sign-in with its invitation, user and pairing, lets fn
+	// decide, and stores all of it at once; idp.ErrConflict for a sixth device
+	// or a taken name, idp.ErrSettled for a used invitation.
+	Enrol(ctx context.Context, id idp.LoginID, fn func(*idp.Enrolment) error) error
+	// SetPassword stores a new hash, ends every session but keep, revokes their
+	// grants, and kills sign-ins of the user that are under way.
+	SetPassword(ctx context.Context, user idp.UserID, hash string, keep idp.SessionID, e idp.Event) error
+	// RehashPassword replaces the hash when it still is old; nothing else changes.
+	RehashPassword(ctx context.Context, user idp.UserID, old, hash string) error
+	AddPairing(ctx context.Context, p *idp.Pairing) error // replaces the user's (or the sign-in's) open one
+	Pairing(ctx context.Context, id idp.PairingID) (*idp.Pairing, error)
+}
+
+// Passwords hashes and checks; idp/password implements it.
+type Passwords interface {
+	// Hash returns a PHC string. Errors: idp.ErrBusy as RetryError.
+	Hash(ctx context.Context, password idp.Secret) (string, error)
+	// Check returns nil or idp.ErrWrongSecret; rehash says that the cost was
+	// raised since. An empty phc costs the same and is wrong. Errors: idp.ErrBusy.
+	Check(ctx context.Context, phc string, password idp.Secret) (rehash bool, err error)
+	// Acceptable returns a FieldError when the password must not be chosen;
+	// context words are names that it must not be built from.
+	Acceptable(password idp.Secret, context ...string) error
+}
+
+// Sealer opens what is sealed at rest; idp/keyring implements it.
+type Sealer interface {
+	Seal(plain []byte, row string) ([]byte, error)
+	Open(sealed []byte, row string) ([]byte, error)
+	// MAC keys a value that must be found again but not read.
+	MAC(purpose string, value string) [32]byte
+}
+
+// Rules are the settable numbers.
+type Rules struct {
+	SessionIdle     time.Duration // 60 min
+	SessionAbsolute time.Duration // 12 h
+	Label           string        // the site's name in authenticator apps
+}
+
+// Config is what a Flow is built from. All fields but Now and Log are required.
+type Config struct {
+	Store     Store
+	Passwords Passwords
+	Sealer    Sealer
+	Rules     Rules
+	Now       func() time.Time
+	Log       *slog.Logger
+}
+
+// Flow decides what is next in a sign-in. Safe for concurrent use.
+type Flow struct{ Config }
+
+// New returns a Flow.
+func New(c Config) *Flow {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	return &Flow{c}
+}
+
+// Browser is who asks: what the door saw of the browser.
+type Browser struct {
+	ID      idp.TokenHash // of the binding cookie; never zero
+	Session idp.Secret    // of the session cookie, or empty
+	Address string
+	Agent   string
+}
