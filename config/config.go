@@ -1,0 +1,183 @@
+// Package config is what an operator may set: the settings with their defaults,
+// a strict reader for file and environment, and what must be true of them.
+//
+// The reader refuses rather than guesses: an unknown key, a value of the wrong
+// type and a setting out of bounds are faults, and all of them are told at
+// once, each with the line it stands on. No setting holds a secret; where one
+// is needed, the setting names a file.
+package config
+
+import (
+	_ "embed"
+	"net/netip"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// Example is a complete configuration with every key, its default and a
+// sentence about it.
+//
+//go:embed example.yaml
+var Example []byte
+
+// Config is everything that can be set.
+type Config struct {
+	Issuer         string    `yaml:"issuer"` // empty: the listen address, on loopback only
+	Listen         string    `yaml:"listen"`
+	TLS            TLS       `yaml:"tls"`
+	TrustedProxies []Network `yaml:"trusted_proxies"`
+	DataDir        string    `yaml:"data_dir"`
+	Database       Database  `yaml:"database"`
+	Site           Site      `yaml:"site"`
+	Device         Device    `yaml:"device"`
+	Sessions       Sessions  `yaml:"sessions"`
+	Tokens         Tokens    `yaml:"tokens"`
+	Keys           Keys      `yaml:"keys"`
+	Password       Password  `yaml:"password"`
+	Limits         Limits    `yaml:"limits"`
+	Log            Log       `yaml:"log"`
+
+	places map[string]string // key → where it was set, see Load
+}
+
+// TLS names the certificate the provider serves; both empty: plain HTTP.
+type TLS struct {
+	CertFile string `yaml:"cert_file"`
+	KeyFile  string `yaml:"key_file"`
+}
+
+// On reports whether the provider itself speaks TLS.
+func (t TLS) On() bool { return t.CertFile != "" }
+
+// Database says where things are kept.
+type Database struct {
+	Driver string `yaml:"driver"` // sqlite
+	Path   string `yaml:"path"`   // empty: idp.db in the data folder
+}
+
+// Site is what people see of us.
+type Site struct {
+	Name string `yaml:"name"`
+}
+
+// Device is about authenticator apps.
+type Device struct {
+	Label string `yaml:"label"` // what they show above the code; empty: the site's name
+}
+
+// Sessions bounds how long a browser stays signed in.
+type Sessions struct {
+	Idle     time.Duration `yaml:"idle"`
+	Absolute time.Duration `yaml:"absolute"`
+}
+
+// Tokens bounds what relying parties hold.
+type Tokens struct {
+	Access      time.Duration `yaml:"access"`
+	RefreshIdle time.Duration `yaml:"refresh_idle"`
+}
+
+// Keys is about the keys that tokens are signed with and secrets sealed with.
+type Keys struct {
+	Algs          []string      `yaml:"algs"`
+	RSABits       int           `yaml:"rsa_bits"`
+	RotateEvery   time.Duration `yaml:"rotate_every"`
+	PublishBefore time.Duration `yaml:"publish_before"`
+	SealFile      string        `yaml:"seal_file"` // empty: seal.key in the data folder
+}
+
+// Password is the cost of argon2id, and how many hashes are computed at once.
+type Password struct {
+	MemoryKiB   uint32 `yaml:"memory_kib"`
+	Time        uint32 `yaml:"time"`
+	Parallelism uint8  `yaml:"parallelism"`
+	AtOnce      int    `yaml:"at_once"` // 0: as many as cores
+}
+
+// Limits bounds what one client address may do; 0 is no bound.
+type Limits struct {
+	SignInPerMinute int `yaml:"sign_in_per_minute"`
+	SignInBurst     int `yaml:"sign_in_burst"`
+	EnrolPer10Min   int `yaml:"enrol_per_10_minutes"`
+}
+
+// Log is how much is logged, and in which form.
+type Log struct {
+	Level  string `yaml:"level"`  // debug, info, warn, error, off
+	Format string `yaml:"format"` // text, json
+}
+
+// Network is an address range in CIDR form; a bare address is a range of one.
+type Network struct{ netip.Prefix }
+
+// UnmarshalText reads "10.0.0.0/8", "192.0.2.7" or "2001:db8::/32".
+func (n *Network) UnmarshalText(text []byte) error {
+	s := string(text)
+	if !strings.Contains(s, "/") {
+		a, err := netip.ParseAddr(s)
+		if err != nil {
+			return err
+		}
+		n.Prefix = netip.PrefixFrom(a, a.BitLen())
+		return nil
+	}
+	p, err := netip.ParsePrefix(s)
+	n.Prefix = p.Masked()
+	return err
+}
+
+// Default returns the settings of a provider nobody has configured: loopback,
+// SQLite in ./data.
+func Default() *Config {
+	return &Config{
+		Listen:   "127.0.0.1:8080",
+		DataDir:  "data",
+		Database: Database{Driver: "sqlite"},
+		Site:     Site{Name: "Hilum"},
+		Sessions: Sessions{Idle: time.Hour, Absolute: 12 * time.Hour},
+		Tokens:   Tokens{Access: 15 * time.Minute, RefreshIdle: 90 * time.Minute},
+		Keys: Keys{
+			Algs:          []string{"RS256", "ES256"},
+			RSABits:       2048,
+			RotateEvery:   30 * 24 * time.Hour,
+			PublishBefore: 24 * time.Hour,
+		},
+		Password: Password{MemoryKiB: MinMemoryKiB, Time: MinTime, Parallelism: 1},
+		Limits:   Limits{SignInPerMinute: 60, SignInBurst: 120, EnrolPer10Min: 10},
+		Log:      Log{Level: "info", Format: "text"},
+	}
+}
+
+// DatabasePath is the database file.
+func (c *Config) DatabasePath() string {
+	if c.Database.Path != "" {
+		return c.Database.Path
+	}
+	return filepath.Join(c.DataDir, "idp.db")
+}
+
+// SealFile is the file of the key that seals secrets at rest.
+func (c *Config) SealFile() string {
+	if c.Keys.SealFile != "" {
+		return c.Keys.SealFile
+	}
+	return filepath.Join(c.DataDir, "seal.key")
+}
+
+// Label is the site's name in authenticator apps.
+func (c *Config) Label() string {
+	if c.Device.Label != "" {
+		return c.Device.Label
+	}
+	return c.Site.Name
+}
+
+// Proxies lists the address ranges whose word about a client's address counts.
+func (c *Config) Proxies() []netip.Prefix {
+	ps := make([]netip.Prefix, len(c.TrustedProxies))
+	for i, n := range c.TrustedProxies {
+		ps[i] = n.Prefix
+	}
+	return ps
+}

@@ -1,0 +1,295 @@
+package config_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"hilum/config"
+)
+
+func none(string) string { return "" }
+
+func env(vars map[string]string) func(string) string {
+	return func(k string) string { return vars[k] }
+}
+
+func write(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "idp.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// faults returns the faults behind an error of Load, without the folder in
+// their places.
+func faults(t *testing.T, path string, err error) []string {
+	t.Helper()
+	var out []string
+	var joined interface{ Unwrap() []error }
+	if !errors.As(err, &joined) {
+		t.Fatalf("want joined faults, got %v", err)
+	}
+	for _, e := range joined.Unwrap() {
+		out = append(out, strings.ReplaceAll(e.Error(), path, "idp.yaml"))
+	}
+	return out
+}
+
+func TestWithoutConfigurationTheDefaultsAreGood(t *testing.T) {
+	c, err := config.Load("", none)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Listen != "127.0.0.1:8080" || c.DatabasePath() != filepath.Join("data", "idp.db") || c.SealFile() != filepath.Join("data", "seal.key") || c.Label() != "Hilum" {
+		t.Errorf("unexpected defaults: %+v", c)
+	}
+	if err := config.Default().Validate(); err != nil {
+		t.Errorf("Default does not validate: %v", err)
+	}
+}
+
+func TestExampleIsCompleteAndStatesTheDefaults(t *testing.T) {
+	path := write(t, string(config.Example))
+
+	_, err := config.Load(path, none)
+	if got := faults(t, path, err); len(got) != 1 || !strings.Contains(got[0], "issuer") || !strings.Contains(got[0], "example") {
+		t.Errorf("the example's issuer, and only that, is to be refused; got %q", got)
+	}
+
+	c, err := config.Load(path, env(map[string]string{"IDP_ISSUER": "https://login.klinik.test"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := config.Default()
+	want.Issuer = "https://login.klinik.test"
+	for _, key := range config.AllKeys() {
+		if g, w := field(c, key), field(want, key); !reflect.DeepEqual(g, w) && !(reflect.ValueOf(g).Kind() == reflect.Slice && reflect.ValueOf(g).Len() == 0 && reflect.ValueOf(w).Len() == 0) {
+			t.Errorf("example.yaml sets %s to %v, the default is %v", key, g, w)
+		}
+	}
+
+	var tree map[string]any
+	if err := yaml.Unmarshal(config.Example, &tree); err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range config.AllKeys() {
+		var at any = tree
+		for part := range strings.SplitSeq(key, ".") {
+			m, _ := at.(map[string]any)
+			v, ok := m[part]
+			if !ok {
+				t.Errorf("example.yaml does not have %s", key)
+			}
+			at = v
+		}
+	}
+}
+
+// field reads a setting of a Config by its key.
+func field(c *config.Config, key string) any {
+	v := reflect.ValueOf(c).Elem()
+	for part := range strings.SplitSeq(key, ".") {
+		for i := range v.NumField() {
+			if v.Type().Field(i).Tag.Get("yaml") == part {
+				v = v.Field(i)
+				break
+			}
+		}
+	}
+	return v.Interface()
+}
+
+func TestEveryFaultIsToldAtOnceWithLineAndKey(t *testing.T) {
+	path := write(t, `issuer: http://login.klinik.test
+listen: 0.0.0.0:8080
+sesions:
+  idle: 1h
+sessions:
+  idle: 900
+  absolute: 300h
+  idel: 2h
+tokens:
+  access: 2h
+  access: 15m
+keys:
+  algs: [ES256, HS256]
+  rsa_bits: many
+trusted_proxies: [nonsense]
+password: fast
+`)
+	_, err := config.Load(path, env(map[string]string{"IDP_LOG_LEVEL": "loud"}))
+	got := faults(t, path, err)
+	for _, want := range []string{
+		`idp.yaml:1: issuer: "http://login.klinik.test" must begin with https`,
+		`idp.yaml:2: listen: 0.0.0.0:8080 takes passwords over plain HTTP`,
+		`idp.yaml:3: sesions: is no setting`,
+		`idp.yaml:6: sessions.idle: "900" is no duration; write a number with its unit`,
+		`idp.yaml:7: sessions.absolute: 300h0m0s is out of bounds; 5m to 168h is possible`,
+		`idp.yaml:8: sessions.idel: is no setting; perhaps sessions.idle is meant`,
+		`idp.yaml:11: tokens.access: stands here a second time`,
+		`idp.yaml:13: keys.algs: "HS256" is none of`,
+		`idp.yaml:13: keys.algs: RS256 is missing`,
+		`idp.yaml:14: keys.rsa_bits: "many" is no number`,
+		`idp.yaml:15: trusted_proxies: is no list of addresses`,
+		`idp.yaml:16: password: keys with values are wanted here`,
+		`IDP_LOG_LEVEL: log.level: "loud" is none of`,
+	} {
+		if !slices.ContainsFunc(got, func(g string) bool { return strings.HasPrefix(g, want) }) {
+			t.Errorf("no fault begins with %q", want)
+		}
+	}
+	if len(got) != 13 {
+		t.Errorf("%d faults, want 13:\n%s", len(got), strings.Join(got, "\n"))
+	}
+}
+
+func TestEnvironmentWinsOverFile(t *testing.T) {
+	path := write(t, "sessions:\n  idle: 20m\nlog:\n  level: warn\n")
+	c, err := config.Load(path, env(map[string]string{
+		"IDP_SESSIONS_IDLE":       "30m",
+		"IDP_KEYS_ALGS":           "RS256, EdDSA",
+		"IDP_TRUSTED_PROXIES":     "10.0.0.0/8,192.0.2.7",
+		"IDP_PASSWORD_MEMORY_KIB": "65536",
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Sessions.Idle != 30*time.Minute || c.Log.Level != "warn" || !slices.Equal(c.Keys.Algs, []string{"RS256", "EdDSA"}) || c.Password.MemoryKiB != 65536 {
+		t.Errorf("got %+v", c)
+	}
+	if p := c.Proxies(); len(p) != 2 || p[0].String() != "10.0.0.0/8" || p[1].String() != "192.0.2.7/32" {
+		t.Errorf("proxies %v", p)
+	}
+}
+
+func TestFiles(t *testing.T) {
+	for name, c := range map[string]struct{ text, want string }{
+		"empty file sets nothing":      {"", ""},
+		"heading with nothing beneath": {"tls:\nissuer: https://login.klinik.test\n", ""},
+		"broken yaml":                  {"issuer: [", "idp.yaml: yaml: line 1"},
+		"second document":              {"listen: 127.0.0.1:1\n---\nlisten: 127.0.0.1:2\n", "idp.yaml: one document"},
+		"a list at the top":            {"- listen\n", "idp.yaml:1: keys with values"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := write(t, c.text)
+			_, err := config.Load(path, none)
+			switch {
+			case c.want == "" && err != nil:
+				t.Errorf("refused: %v", err)
+			case c.want != "" && (err == nil || !strings.HasPrefix(faults(t, path, err)[0], c.want)):
+				t.Errorf("got %v, want %s", err, c.want)
+			}
+		})
+	}
+	if _, err := config.Load(filepath.Join(t.TempDir(), "none.yaml"), none); err == nil || !errors.As(err, new(*config.Fault)) {
+		t.Errorf("a missing file: got %v", err)
+	}
+}
+
+func TestBounds(t *testing.T) {
+	const public = "https://login.klinik.test"
+	for name, c := range map[string]struct {
+		change func(*config.Config)
+		key    string // of the one fault; empty: none
+	}{
+		"https issuer on loopback behind a local proxy": {func(c *config.Config) { c.Issuer = public }, ""},
+		"all interfaces behind a declared proxy": {func(c *config.Config) {
+			c.Issuer, c.Listen = public, "0.0.0.0:8080"
+			c.TrustedProxies = make([]config.Network, 1)
+		}, ""},
+		"all interfaces with TLS": {func(c *config.Config) {
+			c.Issuer, c.Listen = public, ":8443"
+			c.TLS = config.TLS{CertFile: "c.pem", KeyFile: "k.pem"}
+		}, ""},
+		"all interfaces in the clear":                {func(c *config.Config) { c.Issuer, c.Listen = public, ":8080" }, "listen"},
+		"a private address in the clear":             {func(c *config.Config) { c.Issuer, c.Listen = public, "10.1.2.3:8080" }, "listen"},
+		"no port":                                    {func(c *config.Config) { c.Listen = "127.0.0.1" }, "listen"},
+		"a port too high":                            {func(c *config.Config) { c.Listen = "127.0.0.1:65536" }, "listen"},
+		"no issuer with TLS":                         {func(c *config.Config) { c.TLS = config.TLS{CertFile: "c", KeyFile: "k"} }, "issuer"},
+		"localhost issuer":                           {func(c *config.Config) { c.Issuer = "http://localhost:8080" }, ""},
+		"IPv6 loopback issuer":                       {func(c *config.Config) { c.Issuer = "http://[::1]:8080" }, ""},
+		"a name that only begins like loopback":      {func(c *config.Config) { c.Issuer = "http://127.0.0.1.evil.test" }, "issuer"},
+		"issuer with a slash at the end":             {func(c *config.Config) { c.Issuer = public + "/" }, "issuer"},
+		"issuer with a path":                         {func(c *config.Config) { c.Issuer = public + "/realms/a" }, "issuer"},
+		"issuer with a query":                        {func(c *config.Config) { c.Issuer = public + "?a" }, "issuer"},
+		"issuer with a user":                         {func(c *config.Config) { c.Issuer = "https://a@login.klinik.test" }, "issuer"},
+		"issuer in upper case":                       {func(c *config.Config) { c.Issuer = "https://Login.klinik.test" }, "issuer"},
+		"issuer without a scheme":                    {func(c *config.Config) { c.Issuer = "login.klinik.test" }, "issuer"},
+		"issuer of another scheme":                   {func(c *config.Config) { c.Issuer = "ftp://login.klinik.test" }, "issuer"},
+		"issuer of the documentation":                {func(c *config.Config) { c.Issuer = "https://idp.example.com" }, "issuer"},
+		"certificate without key":                    {func(c *config.Config) { c.TLS.CertFile = "c.pem"; c.Issuer = public }, "tls.key_file"},
+		"key without certificate":                    {func(c *config.Config) { c.TLS.KeyFile = "k.pem" }, "tls.cert_file"},
+		"no data folder":                             {func(c *config.Config) { c.DataDir = "" }, "data_dir"},
+		"unknown driver":                             {func(c *config.Config) { c.Database.Driver = "mysql" }, "database.driver"},
+		"sealing key in the database":                {func(c *config.Config) { c.Keys.SealFile = c.DatabasePath() }, "keys.seal_file"},
+		"no site name":                               {func(c *config.Config) { c.Site.Name = " "; c.Device.Label = "X" }, "site.name"},
+		"a site name with a line break":              {func(c *config.Config) { c.Site.Name = "a\nb"; c.Device.Label = "X" }, "site.name"},
+		"a label with a colon":                       {func(c *config.Config) { c.Device.Label = "A: B" }, "device.label"},
+		"idle longer than absolute":                  {func(c *config.Config) { c.Sessions.Idle = 13 * time.Hour }, "sessions.idle"},
+		"idle of a second":                           {func(c *config.Config) { c.Sessions.Idle = time.Second }, "sessions.idle"},
+		"access tokens for more than an hour":        {func(c *config.Config) { c.Tokens.Access = time.Hour + time.Second }, "tokens.access"},
+		"refresh tokens for a month":                 {func(c *config.Config) { c.Tokens.RefreshIdle = 30 * 24 * time.Hour }, "tokens.refresh_idle"},
+		"keys turned every hour":                     {func(c *config.Config) { c.Keys.RotateEvery = time.Hour }, "keys.rotate_every"},
+		"published longer than turned":               {func(c *config.Config) { c.Keys.RotateEvery, c.Keys.PublishBefore = 48*time.Hour, 48*time.Hour }, "keys.publish_before"},
+		"published for less than jwks are cached":    {func(c *config.Config) { c.Keys.PublishBefore = time.Minute }, "keys.publish_before"},
+		"RSA of 1024 bits":                           {func(c *config.Config) { c.Keys.RSABits = 1024 }, "keys.rsa_bits"},
+		"RS256 twice":                                {func(c *config.Config) { c.Keys.Algs = []string{"RS256", "RS256"} }, "keys.algs"},
+		"cheap hashes on a public issuer":            {func(c *config.Config) { c.Issuer = public; c.Password.MemoryKiB = 4096 }, "password.memory_kib"},
+		"cheap hashes on loopback, for measurements": {func(c *config.Config) { c.Password.MemoryKiB, c.Password.Time = 8, 1 }, ""},
+		"less memory than argon2 can use":            {func(c *config.Config) { c.Password.MemoryKiB = 7 }, "password.memory_kib"},
+		"one pass on a public issuer":                {func(c *config.Config) { c.Issuer = public; c.Password.Time = 1 }, "password.time"},
+		"no lanes":                                   {func(c *config.Config) { c.Password.Parallelism = 0 }, "password.parallelism"},
+		"hashes at once below zero":                  {func(c *config.Config) { c.Password.AtOnce = -1 }, "password.at_once"},
+		"limits off on a public issuer":              {func(c *config.Config) { c.Issuer = public; c.Limits.SignInBurst = 0 }, "limits.sign_in_burst"},
+		"limits off on loopback":                     {func(c *config.Config) { c.Limits = config.Limits{} }, ""},
+		"unknown log format":                         {func(c *config.Config) { c.Log.Format = "xml" }, "log.format"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			conf := config.Default()
+			c.change(conf)
+			err := conf.Validate()
+			if c.key == "" {
+				if err != nil {
+					t.Errorf("refused: %v", err)
+				}
+				return
+			}
+			if err == nil {
+				t.Fatal("accepted")
+			}
+			got := faults(t, "idp.yaml", err)
+			if len(got) != 1 || !strings.HasPrefix(got[0], c.key+": ") {
+				t.Errorf("want one fault of %s, got %q", c.key, got)
+			}
+		})
+	}
+}
+
+// FuzzLoad holds that no file makes the reader do anything but accept or list
+// faults, and that what it accepts validates.
+func FuzzLoad(f *testing.F) {
+	f.Add(string(config.Example))
+	f.Add("sessions: {idle: 1h}\n")
+	f.Add("a: &a [*a]\n")
+	f.Add("? [a]\n: b\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		path := write(t, text)
+		c, err := config.Load(path, none)
+		if (c == nil) == (err == nil) {
+			t.Fatalf("config %v with error %v", c, err)
+		}
+		if err == nil && c.Validate() != nil {
+			t.Fatalf("accepted what does not validate: %v", c.Validate())
+		}
+	})
+}

@@ -1,0 +1,227 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Prefix begins the name of every environment variable that sets a key:
+// IDP_SESSIONS_IDLE sets sessions.idle. Lists are separated by commas.
+const Prefix = "IDP_"
+
+// Fault is one thing wrong with a configuration.
+type Fault struct {
+	Key     string // as in the file: "sessions.idle"; empty for the file as a whole
+	Place   string // "idp.yaml:12", "IDP_SESSIONS_IDLE", or empty for a default
+	Problem string // what is wrong and what would be right
+}
+
+func (f *Fault) Error() string {
+	parts := make([]string, 0, 3)
+	for _, s := range []string{f.Place, f.Key, f.Problem} {
+		if s != "" {
+			parts = append(parts, s)
+		}
+	}
+	return strings.Join(parts, ": ")
+}
+
+// Load reads the defaults, over them the file at path (none when path is
+// empty) and over that the environment, and validates the result. The error
+// joins every fault found, each a *Fault; without one the Config is good.
+func Load(path string, getenv func(string) string) (*Config, error) {
+	c := Default()
+	c.places = map[string]string{}
+	settings := settingsOf(reflect.ValueOf(c).Elem(), "")
+	var faults []error
+	if path != "" {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return nil, &Fault{Problem: fmt.Sprintf("configuration cannot be read: %v", err)}
+		}
+		faults = append(faults, c.readFile(path, data, settings)...)
+	}
+	faults = append(faults, c.readEnv(getenv, settings)...)
+	// A value that could not be read is judged once: its default says nothing.
+	unread := faults
+	for _, f := range split(c.Validate()) {
+		if !slices.ContainsFunc(unread, func(e error) bool { return e.(*Fault).Key == f.(*Fault).Key }) {
+			faults = append(faults, f)
+		}
+	}
+	if len(faults) > 0 {
+		return nil, errors.Join(faults...)
+	}
+	return c, nil
+}
+
+// setting is one leaf of Config.
+type setting struct {
+	key   string
+	value reflect.Value
+}
+
+func (s setting) env() string { return Prefix + strings.ToUpper(strings.ReplaceAll(s.key, ".", "_")) }
+
+// settingsOf lists the leaves of a struct by the keys they have in the file.
+func settingsOf(v reflect.Value, prefix string) []setting {
+	var out []setting
+	for i := range v.NumField() {
+		tag := v.Type().Field(i).Tag.Get("yaml")
+		if tag == "" {
+			continue
+		}
+		if f := v.Field(i); f.Kind() == reflect.Struct {
+			out = append(out, settingsOf(f, prefix+tag+".")...)
+		} else {
+			out = append(out, setting{prefix + tag, f})
+		}
+	}
+	return out
+}
+
+// AllKeys lists every key that can be set, in the order of Config.
+func AllKeys() []string {
+	var keys []string
+	for _, s := range settingsOf(reflect.ValueOf(Default()).Elem(), "") {
+		keys = append(keys, s.key)
+	}
+	return keys
+}
+
+func (c *Config) readFile(path string, data []byte, settings []setting) []error {
+	dec := yaml.NewDecoder(bytes.NewReader(data))
+	var doc yaml.Node
+	if err := dec.Decode(&doc); errors.Is(err, io.EOF) {
+		return nil // an empty file sets nothing
+	} else if err != nil {
+		return []error{&Fault{Place: path, Problem: err.Error()}}
+	}
+	if err := dec.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
+		return []error{&Fault{Place: path, Problem: "one document is read, and there is a second"}}
+	}
+	return c.readNode(path, doc.Content[0], "", settings)
+}
+
+func (c *Config) readNode(path string, n *yaml.Node, prefix string, settings []setting) []error {
+	place := func(n *yaml.Node) string { return fmt.Sprintf("%s:%d", path, n.Line) }
+	if n.Kind == yaml.ScalarNode && n.Tag == "!!null" {
+		return nil // a heading with nothing beneath it
+	}
+	if n.Kind != yaml.MappingNode {
+		return []error{&Fault{strings.TrimSuffix(prefix, "."), place(n), "keys with values are wanted here"}}
+	}
+	var faults []error
+	seen := map[string]bool{}
+	for i := 0; i < len(n.Content); i += 2 {
+		name, value := n.Content[i], n.Content[i+1]
+		key := prefix + name.Value
+		at := slices.IndexFunc(settings, func(s setting) bool { return s.key == key })
+		group := slices.ContainsFunc(settings, func(s setting) bool { return strings.HasPrefix(s.key, key+".") })
+		switch {
+		case seen[key]:
+			faults = append(faults, &Fault{key, place(name), "stands here a second time"})
+		case group:
+			faults = append(faults, c.readNode(path, value, key+".", settings)...)
+		case at < 0:
+			faults = append(faults, &Fault{key, place(name), "is no setting" + suggest(key, settings)})
+		default:
+			c.places[key] = place(name)
+			if problem := settings[at].set(value); problem != "" {
+				faults = append(faults, &Fault{key, place(value), problem})
+			}
+		}
+		seen[key] = true
+	}
+	return faults
+}
+
+func (c *Config) readEnv(getenv func(string) string, settings []setting) []error {
+	var faults []error
+	for _, s := range settings {
+		text := getenv(s.env())
+		if text == "" {
+			continue
+		}
+		c.places[s.key] = s.env()
+		n := &yaml.Node{Kind: yaml.ScalarNode, Value: text}
+		if s.value.Kind() == reflect.Slice {
+			n = &yaml.Node{Kind: yaml.SequenceNode}
+			for item := range strings.SplitSeq(text, ",") {
+				n.Content = append(n.Content, &yaml.Node{Kind: yaml.ScalarNode, Value: strings.TrimSpace(item)})
+			}
+		}
+		if problem := s.set(n); problem != "" {
+			faults = append(faults, &Fault{s.key, s.env(), problem})
+		}
+	}
+	return faults
+}
+
+// set stores a value, or says why it cannot.
+func (s setting) set(n *yaml.Node) string {
+	fresh := reflect.New(s.value.Type())
+	if err := n.Decode(fresh.Interface()); err != nil {
+		return s.want(n, err)
+	}
+	if s.value.Type() == reflect.TypeFor[time.Duration]() && n.ShortTag() != "!!str" {
+		return s.want(n, nil) // a bare number would be nanoseconds
+	}
+	s.value.Set(fresh.Elem())
+	return ""
+}
+
+func (s setting) want(n *yaml.Node, err error) string {
+	switch s.value.Interface().(type) {
+	case time.Duration:
+		return fmt.Sprintf("%q is no duration; write a number with its unit, such as 90s, 15m or 12h", n.Value)
+	case []Network:
+		return fmt.Sprintf("is no list of addresses, such as [10.0.0.0/8, 192.0.2.7]: %v", err)
+	case []string:
+		return "is no list of words, such as [RS256, ES256]"
+	case string:
+		return "is no text"
+	default:
+		return fmt.Sprintf("%q is no number that fits here", n.Value)
+	}
+}
+
+// suggest names the setting that was probably meant: the one that shares its
+// last part, or the longest beginning.
+func suggest(key string, settings []setting) string {
+	best, score := "", 3
+	last := key[strings.LastIndexByte(key, '.')+1:]
+	for _, s := range settings {
+		n := 0
+		for n < len(key) && n < len(s.key) && key[n] == s.key[n] {
+			n++
+		}
+		if s.key == last || strings.HasSuffix(s.key, "."+last) {
+			n = len(key)
+		}
+		if n > score {
+			best, score = s.key, n
+		}
+	}
+	if best == "" {
+		return "; `idp config example` prints all of them"
+	}
+	return fmt.Sprintf("; perhaps %s is meant", best)
+}
+
+// split takes joined errors apart.
+func split(err error) []error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		return joined.Unwrap()
+	}
+	return nil
+}
