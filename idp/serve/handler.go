@@ -1,0 +1,251 @@
+package serve
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"hilum/idp"
+)
+
+// MaxBody bounds every request body, in bytes. Nothing that people or relying
+// parties send comes near it.
+const MaxBody = 32 << 10
+
+// Config is what all doors share.
+type Config struct {
+	TrustedProxies []netip.Prefix // whose X-Forwarded-For counts; nobody's by default
+	HTTPS          bool           // people reach us by https: send HSTS
+	Limits         []Limit
+	Quiet          []string // route patterns whose line is logged at debug level: cheap and asked often
+	// ErrorPage shows people what went wrong, by message key. Nil, and for
+	// callers that do not ask for HTML: one line of text.
+	ErrorPage func(w http.ResponseWriter, r *http.Request, status int, key string)
+	TLS       *Certificate // nil: plain HTTP
+	Log       *slog.Logger
+}
+
+// Limit bounds how often one client address may ask for some routes.
+type Limit struct {
+	Name    string // for the log
+	Applies func(*http.Request) bool
+	Allow   func(address string) (retry time.Duration, ok bool)
+}
+
+// Message keys of the pages that are shown from here.
+const (
+	KeyFault   = "error.fault"
+	KeyTooMany = "error.too_many"
+)
+
+// Handler wraps all doors: it gives each request its id and client address,
+// bounds its body, answers panics, sets the headers that fit every answer and
+// writes one line when the request is done. The line names the route, never
+// the path or the query, which may hold what is nobody's business.
+func Handler(next http.Handler, c Config) http.Handler {
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	return &handler{Config: c, next: next}
+}
+
+type handler struct {
+	Config
+	next http.Handler
+}
+
+// exchange is one request and its answer; everything of it in one piece of memory.
+type exchange struct {
+	http.ResponseWriter
+	info   Info
+	status int // 0: nothing was sent yet
+	bytes  int64
+}
+
+func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	start := time.Now()
+	x := &exchange{ResponseWriter: w}
+	x.info.ID = idp.NewID[string]()
+	x.info.Address = clientAddress(r, h.TrustedProxies)
+	r = r.WithContext(With(r.Context(), &x.info))
+	defer h.finish(x, r, start)
+
+	head := w.Header()
+	head.Set("X-Request-Id", x.info.ID)
+	head.Set("X-Content-Type-Options", "nosniff")
+	head.Set("Referrer-Policy", "no-referrer")
+	head.Set("X-Frame-Options", "DENY")
+	if h.HTTPS {
+		head.Set("Strict-Transport-Security", "max-age=31536000")
+	}
+	if r.ContentLength > MaxBody {
+		head.Set("Connection", "close")
+		http.Error(x, "Request body too large", http.StatusRequestEntityTooLarge)
+		return
+	}
+	if r.Body != nil && r.Body != http.NoBody {
+		r.Body = http.MaxBytesReader(w, r.Body, MaxBody)
+	}
+	for _, l := range h.Limits {
+		if !l.Applies(r) {
+			continue
+		}
+		if retry, ok := l.Allow(x.info.Address); !ok {
+			x.info.Note(slog.String("limit", l.Name))
+			head.Set("Retry-After", strconv.FormatInt(max(1, int64((retry+time.Second-1)/time.Second)), 10))
+			h.refuse(x, r, http.StatusTooManyRequests, KeyTooMany)
+			return
+		}
+	}
+	h.next.ServeHTTP(x, r)
+}
+
+// finish answers a panic, if there was one, and writes the request's line.
+func (h *handler) finish(x *exchange, r *http.Request, start time.Time) {
+	if p := recover(); p != nil {
+		if p == http.ErrAbortHandler { //nolint:errorlint // net/http compares the value itself
+			h.line(x, r, start)
+			panic(p)
+		}
+		h.Log.LogAttrs(r.Context(), slog.LevelError, "panic",
+			slog.String("id", x.info.ID), slog.String("panic", fmt.Sprint(p)), slog.String("stack", string(debug.Stack())))
+		if x.status != 0 {
+			// Half an answer is out; the caller must not take it for a whole one.
+			h.line(x, r, start)
+			panic(http.ErrAbortHandler)
+		}
+		h.refuse(x, r, http.StatusInternalServerError, KeyFault)
+	}
+	h.line(x, r, start)
+}
+
+// refuse answers from here: with a page where the caller asks for one.
+func (h *handler) refuse(x *exchange, r *http.Request, status int, key string) {
+	x.Header().Set("Cache-Control", "no-store")
+	if h.ErrorPage != nil && strings.Contains(r.Header.Get("Accept"), "text/html") && h.page(x, r, status, key) {
+		return
+	}
+	http.Error(x, fmt.Sprintf("%s (reference %s)", http.StatusText(status), x.info.ID), status)
+}
+
+// page shows the error page; false when even that fails before anything was sent.
+func (h *handler) page(x *exchange, r *http.Request, status int, key string) (ok bool) {
+	defer func() {
+		if p := recover(); p != nil {
+			h.Log.LogAttrs(r.Context(), slog.LevelError, "panic in the error page",
+				slog.String("id", x.info.ID), slog.String("panic", fmt.Sprint(p)), slog.String("stack", string(debug.Stack())))
+			ok = x.status != 0
+		}
+	}()
+	h.ErrorPage(x, r, status, key)
+	return true
+}
+
+func (h *handler) line(x *exchange, r *http.Request, start time.Time) {
+	level := slog.LevelInfo
+	if slices.Contains(h.Quiet, r.Pattern) {
+		level = slog.LevelDebug
+	}
+	if !h.Log.Enabled(r.Context(), level) {
+		return
+	}
+	route := r.Pattern
+	if route == "" {
+		route = "none"
+	}
+	status := x.status
+	if status == 0 {
+		status = http.StatusOK
+	}
+	attrs := make([]slog.Attr, 0, 16)
+	attrs = append(attrs,
+		slog.String("id", x.info.ID),
+		slog.String("method", method(r)),
+		slog.String("route", route),
+		slog.Int("status", status),
+		slog.Int64("bytes", x.bytes),
+		slog.Duration("took", time.Since(start)),
+		slog.String("address", x.info.Address),
+	)
+	h.Log.LogAttrs(r.Context(), level, "request", append(attrs, x.info.attrs...)...)
+}
+
+// method names the usual methods and no invented one, which could be as long
+// as all headers together.
+func method(r *http.Request) string {
+	switch r.Method {
+	case http.MethodGet, http.MethodPost, http.MethodHead, http.MethodOptions, http.MethodPut, http.MethodDelete, http.MethodPatch:
+		return r.Method
+	}
+	return "other"
+}
+
+func (x *exchange) WriteHeader(status int) {
+	if x.status == 0 && status >= 200 {
+		x.status = status
+	}
+	x.ResponseWriter.WriteHeader(status)
+}
+
+func (x *exchange) Write(b []byte) (int, error) {
+	if x.status == 0 {
+		x.status = http.StatusOK
+	}
+	n, err := x.ResponseWriter.Write(b)
+	x.bytes += int64(n)
+	return n, err
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (x *exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
+
+// clientAddress is who asks: the peer, or, while that is a trusted proxy, the
+// one it says it speaks for. The chain is walked from our end, so what a
+// client writes into the header itself is reached only by an address that is
+// trusted. What is no address ends the walk at the last one that was: a
+// forged entry makes somebody answer for the proxy, never for nobody.
+func clientAddress(r *http.Request, trusted []netip.Prefix) string {
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return "unknown"
+	}
+	at := peer.Addr().Unmap().WithZone("")
+	if !contains(trusted, at) {
+		return at.String()
+	}
+	chain := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
+	for _, hop := range slices.Backward(chain) {
+		next, err := parseHop(strings.TrimSpace(hop))
+		if err != nil {
+			break
+		}
+		at = next
+		if !contains(trusted, at) {
+			break
+		}
+	}
+	return at.String()
+}
+
+// parseHop reads "192.0.2.7", "2001:db8::7", and both with a port, as some proxies write it.
+func parseHop(s string) (netip.Addr, error) {
+	a, err := netip.ParseAddr(s)
+	if err != nil {
+		ap, errPort := netip.ParseAddrPort(s)
+		if errPort != nil {
+			return netip.Addr{}, err
+		}
+		a = ap.Addr()
+	}
+	return a.Unmap().WithZone(""), nil
+}
+
+func contains(ranges []netip.Prefix, a netip.Addr) bool {
+	return slices.ContainsFunc(ranges, func(p netip.Prefix) bool { return p.Contains(a) })
+}
