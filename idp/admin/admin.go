@@ -1,17 +1,17 @@
 // Package admin is what only an administrator may do to users, devices and
 // clients, by page or by command; who asks is an argument.
+//
+// No verb here can read a seed or set a password that somebody knows: what an
+// administrator hands out is a one-time link, and the person does the rest.
 package admin
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"time"
 
 	"hilum/idp"
 )
-
-var errUnbuilt = errors.New("admin: not built")
 
 // Store is what administration needs kept. Every method is atomic.
 type Store interface {
@@ -57,93 +57,6 @@ func New(c Config) *Desk {
 	return &Desk{c}
 }
 
-// Link is a one-time link: its token, and until when it is good. The door
-// makes a URL of it.
-type Link struct {
-	Token     idp.Secret
-	ExpiresAt time.Time
+func (d *Desk) event(kind idp.EventKind, by idp.Actor, detail map[string]string) idp.Event {
+	return idp.Event{At: d.Now(), Kind: kind, Actor: by, Detail: detail}
 }
-
-// SetupLink makes the one-time link to the first administrator. Errors:
-// idp.ErrDenied when the site has users already.
-func (d *Desk) SetupLink(ctx context.Context, by idp.Actor) (*Link, error) { return nil, errUnbuilt }
-
-// AddUser makes an account that waits for its invitation. Errors: FieldError, idp.ErrConflict.
-func (d *Desk) AddUser(ctx context.Context, by idp.Actor, u *idp.User) error { return errUnbuilt }
-
-// Invite makes a one-time link to choose a password and link the first device,
-// or, with devices linked already, idp.ErrConflict. Errors: idp.ErrNotFound, idp.ErrDenied (disabled).
-func (d *Desk) Invite(ctx context.Context, by idp.Actor, user idp.UserID) (*Link, error) {
-	return nil, errUnbuilt
-}
-
-// ResetPassword makes a one-time link to choose a new password; devices stay.
-func (d *Desk) ResetPassword(ctx context.Context, by idp.Actor, user idp.UserID) (*Link, error) {
-	return nil, errUnbuilt
-}
-
-// FindUser looks an account up by sign-in name.
-func (d *Desk) FindUser(ctx context.Context, name string) (*idp.Account, error) {
-	return nil, errUnbuilt
-}
-
-// Users lists accounts by name, after a name, limit at most 1000.
-func (d *Desk) Users(ctx context.Context, after string, limit int) ([]idp.Account, error) {
-	return nil, errUnbuilt
-}
-
-// EditUser changes what fn changes; id, name and state stay.
-func (d *Desk) EditUser(ctx context.Context, by idp.Actor, user idp.UserID, fn func(*idp.User)) error {
-	return errUnbuilt
-}
-
-// Disable ends everything of an account at once. Errors: idp.ErrDenied for the last administrator.
-func (d *Desk) Disable(ctx context.Context, by idp.Actor, user idp.UserID, reason string) error {
-	return errUnbuilt
-}
-
-// Enable takes a disabled account back.
-func (d *Desk) Enable(ctx context.Context, by idp.Actor, user idp.UserID) error { return errUnbuilt }
-
-// Unlock clears the counters of wrong tries.
-func (d *Desk) Unlock(ctx context.Context, by idp.Actor, user idp.UserID) error { return errUnbuilt }
-
-// Devices lists a person's devices.
-func (d *Desk) Devices(ctx context.Context, user idp.UserID) ([]idp.Device, error) {
-	return nil, errUnbuilt
-}
-
-// Unlink removes a device of a person, the last one too.
-func (d *Desk) Unlink(ctx context.Context, by idp.Actor, user idp.UserID, id idp.DeviceID, reason string) error {
-	return errUnbuilt
-}
-
-// AddClient registers an application and returns its secret, to be shown this
-// once (empty for a public one). ID is made when empty. Errors: FieldError, idp.ErrConflict.
-func (d *Desk) AddClient(ctx context.Context, by idp.Actor, c *idp.Client) (idp.Secret, error) {
-	return "", errUnbuilt
-}
-
-// Clients lists applications by name.
-func (d *Desk) Clients(ctx context.Context) ([]idp.Client, error) { return nil, errUnbuilt }
-
-// EditClient changes what fn changes, secrets and id excepted.
-func (d *Desk) EditClient(ctx context.Context, by idp.Actor, id idp.ClientID, fn func(*idp.Client)) error {
-	return errUnbuilt
-}
-
-// NewClientSecret adds a second secret, the older of two others going at
-// overlap's end. The new one is shown this once.
-func (d *Desk) NewClientSecret(ctx context.Context, by idp.Actor, id idp.ClientID, overlap time.Duration) (idp.Secret, error) {
-	return "", errUnbuilt
-}
-
-// RemoveClient forgets an application and kills its tokens.
-func (d *Desk) RemoveClient(ctx context.Context, by idp.Actor, id idp.ClientID) error {
-	return errUnbuilt
-}
-
-// ValidateClient checks a client's settings against what the provider allows:
-// https redirects (http on loopback), no fragment, no wildcard, known grant
-// types, scopes, algorithms. Errors: FieldError.
-func ValidateClient(c *idp.Client) error { return errUnbuilt }
