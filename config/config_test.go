@@ -2,6 +2,7 @@ package config_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -73,7 +74,7 @@ func TestExampleIsCompleteAndStatesTheDefaults(t *testing.T) {
 	want := config.Default()
 	want.Issuer = "https://login.klinik.test"
 	for _, key := range config.AllKeys() {
-		if g, w := field(c, key), field(want, key); !reflect.DeepEqual(g, w) && !(reflect.ValueOf(g).Kind() == reflect.Slice && reflect.ValueOf(g).Len() == 0 && reflect.ValueOf(w).Len() == 0) {
+		if g, w := field(c, key), field(want, key); fmt.Sprint(g) != fmt.Sprint(w) {
 			t.Errorf("example.yaml sets %s to %v, the default is %v", key, g, w)
 		}
 	}

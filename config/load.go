@@ -42,7 +42,7 @@ func Load(path string, getenv func(string) string) (*Config, error) {
 	c := Default()
 	c.places = map[string]string{}
 	settings := settingsOf(reflect.ValueOf(c).Elem(), "")
-	var faults []error
+	var faults []*Fault
 	if path != "" {
 		data, err := os.ReadFile(path)
 		if err != nil {
@@ -52,14 +52,17 @@ func Load(path string, getenv func(string) string) (*Config, error) {
 	}
 	faults = append(faults, c.readEnv(getenv, settings)...)
 	// A value that could not be read is judged once: its default says nothing.
-	unread := faults
-	for _, f := range split(c.Validate()) {
-		if !slices.ContainsFunc(unread, func(e error) bool { return e.(*Fault).Key == f.(*Fault).Key }) {
+	unread := map[string]bool{}
+	for _, f := range faults {
+		unread[f.Key] = true
+	}
+	for _, f := range c.faults() {
+		if !unread[f.Key] {
 			faults = append(faults, f)
 		}
 	}
-	if len(faults) > 0 {
-		return nil, errors.Join(faults...)
+	if err := join(faults); err != nil {
+		return nil, err
 	}
 	return c, nil
 }
@@ -98,29 +101,29 @@ func AllKeys() []string {
 	return keys
 }
 
-func (c *Config) readFile(path string, data []byte, settings []setting) []error {
+func (c *Config) readFile(path string, data []byte, settings []setting) []*Fault {
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	var doc yaml.Node
 	if err := dec.Decode(&doc); errors.Is(err, io.EOF) {
 		return nil // an empty file sets nothing
 	} else if err != nil {
-		return []error{&Fault{Place: path, Problem: err.Error()}}
+		return []*Fault{{Place: path, Problem: err.Error()}}
 	}
 	if err := dec.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
-		return []error{&Fault{Place: path, Problem: "one document is read, and there is a second"}}
+		return []*Fault{{Place: path, Problem: "one document is read, and there is a second"}}
 	}
 	return c.readNode(path, doc.Content[0], "", settings)
 }
 
-func (c *Config) readNode(path string, n *yaml.Node, prefix string, settings []setting) []error {
+func (c *Config) readNode(path string, n *yaml.Node, prefix string, settings []setting) []*Fault {
 	place := func(n *yaml.Node) string { return fmt.Sprintf("%s:%d", path, n.Line) }
 	if n.Kind == yaml.ScalarNode && n.Tag == "!!null" {
 		return nil // a heading with nothing beneath it
 	}
 	if n.Kind != yaml.MappingNode {
-		return []error{&Fault{strings.TrimSuffix(prefix, "."), place(n), "keys with values are wanted here"}}
+		return []*Fault{{strings.TrimSuffix(prefix, "."), place(n), "keys with values are wanted here"}}
 	}
-	var faults []error
+	var faults []*Fault
 	seen := map[string]bool{}
 	for i := 0; i < len(n.Content); i += 2 {
 		name, value := n.Content[i], n.Content[i+1]
@@ -145,8 +148,8 @@ func (c *Config) readNode(path string, n *yaml.Node, prefix string, settings []s
 	return faults
 }
 
-func (c *Config) readEnv(getenv func(string) string, settings []setting) []error {
-	var faults []error
+func (c *Config) readEnv(getenv func(string) string, settings []setting) []*Fault {
+	var faults []*Fault
 	for _, s := range settings {
 		text := getenv(s.env())
 		if text == "" {
@@ -218,10 +221,11 @@ func suggest(key string, settings []setting) string {
 	return fmt.Sprintf("; perhaps %s is meant", best)
 }
 
-// split takes joined errors apart.
-func split(err error) []error {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		return joined.Unwrap()
+// join makes one error of faults; nil of none.
+func join(faults []*Fault) error {
+	errs := make([]error, len(faults))
+	for i, f := range faults {
+		errs[i] = f
 	}
-	return nil
+	return errors.Join(errs...)
 }

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -25,7 +24,9 @@ var exampleHosts = []string{"example", "example.com", "example.net", "example.or
 
 // Validate checks every setting against its bounds and returns all faults at
 // once, each a *Fault, joined; nil when there is none.
-func (c *Config) Validate() error {
+func (c *Config) Validate() error { return join(c.faults()) }
+
+func (c *Config) faults() []*Fault {
 	v := &validation{c: c}
 	v.addresses()
 	v.files()
@@ -33,12 +34,12 @@ func (c *Config) Validate() error {
 	v.times()
 	v.keys()
 	v.numbers()
-	return errors.Join(v.faults...)
+	return v.faults
 }
 
 type validation struct {
 	c      *Config
-	faults []error
+	faults []*Fault
 }
 
 func (v *validation) fault(key, format string, args ...any) {

@@ -50,8 +50,8 @@ var (
 
 // Message keys of the pages that are shown from here.
 const (
-	KeyFault   = "error.fault"
-	KeyTooMany = "error.too_many"
+	KeyFault   = "server"
+	KeyTooMany = "busy"
 )
 
 // Handler wraps all doors: it gives each request its id and client address,

@@ -1,0 +1,34 @@
+# The provider in one container:
+#
+#   docker build -t hilum .
+#   docker run -d --name hilum -v hilum:/data -p 127.0.0.1:8080:8080 \
+#     -e IDP_ISSUER=https://login.your-hospital.org \
+#     -e IDP_TRUSTED_PROXIES=172.16.0.0/12 hilum
+#   docker exec hilum idp setup-link
+#
+# A proxy in front adds TLS; or give IDP_TLS_CERT_FILE and IDP_TLS_KEY_FILE.
+
+FROM golang:1.26-bookworm AS build
+WORKDIR /src
+COPY go.mod go.sum ./
+RUN go mod download
+COPY . .
+ARG VERSION=development
+RUN go build -trimpath -ldflags "-s -w -X main.version=${VERSION}" -o /idp ./cmd/idp
+
+# SQLite needs a C library; signatures are three times as fast with libssl3.
+FROM debian:bookworm-slim
+RUN apt-get update \
+	&& apt-get install -y --no-install-recommends ca-certificates libssl3 tzdata \
+	&& rm -rf /var/lib/apt/lists/* \
+	&& useradd --system --uid 10001 --home-dir /data --shell /usr/sbin/nologin idp \
+	&& install -d -o idp -g idp -m 0700 /data
+COPY --from=build /idp /usr/local/bin/idp
+USER idp
+WORKDIR /data
+ENV IDP_DATA_DIR=/data IDP_LISTEN=0.0.0.0:8080
+VOLUME /data
+EXPOSE 8080
+HEALTHCHECK --interval=15s --timeout=5s --start-period=10s CMD ["idp", "healthcheck"]
+ENTRYPOINT ["idp"]
+CMD ["serve"]

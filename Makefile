@@ -1,0 +1,65 @@
+# make test is all that a change has to pass; make lint beside it.
+
+export GOFLAGS ?= -buildvcs=false
+
+LINT := v2.15.0
+CACHE := $(CURDIR)/.cache
+LINTER := $(CACHE)/golangci-lint-$(LINT)
+
+# What the tests of e2e/ use, as Debian package:file. A browser, and relying
+# parties that others wrote.
+NEEDS := \
+	chromium:/usr/bin/chromium \
+	apache2:/usr/sbin/apache2 \
+	libapache2-mod-auth-openidc:/usr/lib/apache2/modules/mod_auth_openidc.so
+
+.PHONY: test build lint bench crash screenshots needs clean
+
+test: needs
+	go vet ./...
+	go test -race -timeout 20m ./...
+
+build:
+	go build -trimpath -o bin/ ./cmd/...
+
+# needs installs what the tests need, where it is missing and we may; else it
+# says what to install.
+needs:
+	@command -v cc >/dev/null || { echo "A C compiler is missing (SQLite is C): apt-get install gcc libc6-dev"; exit 1; }
+	@missing=""; \
+	for n in $(NEEDS); do test -e "$${n#*:}" || missing="$$missing $${n%%:*}"; done; \
+	if [ -n "$$missing" ]; then \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			echo "installing$$missing"; \
+			export DEBIAN_FRONTEND=noninteractive; \
+			apt-get install -y -qq --no-install-recommends $$missing >/dev/null 2>&1 || \
+			{ apt-get update -qq && apt-get install -y -qq --no-install-recommends $$missing >/dev/null; }; \
+		else \
+			echo "The tests need, beside Go and a C compiler:$$missing"; \
+			echo "On Debian: apt-get install$$missing"; exit 1; \
+		fi; \
+	fi
+
+lint: $(LINTER)
+	$(LINTER) run ./...
+
+$(LINTER):
+	GOBIN=$(CACHE)/build go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT)
+	mv $(CACHE)/build/golangci-lint $@
+
+# bench prints our figures beside the limits of the machine and a peer.
+bench:
+	go test -run '^$$' -bench . -benchtime 3s -timeout 30m ./e2e/bench/...
+
+# crash kills a busy provider again and again and looks at what it kept.
+crash:
+	go test -race -count 1 -v -run Crash -timeout 30m ./e2e/...
+
+# screenshots takes every page in both themes, narrow and wide.
+SCREENSHOTS_DIR ?= $(CURDIR)/.cache/screenshots
+screenshots: needs
+	SCREENSHOTS_DIR=$(SCREENSHOTS_DIR) go test -count 1 -run TestScreenshots -timeout 20m ./e2e/...
+	@echo $(SCREENSHOTS_DIR)
+
+clean:
+	rm -rf bin $(CACHE)
