@@ -1,0 +1,139 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+
+	"hilum/idp"
+	"hilum/idp/login"
+	"hilum/templates"
+)
+
+// who is the person an account page is for.
+type who struct {
+	session *idp.Session
+	user    *idp.User
+	browser login.Browser
+}
+
+func (p who) actor() idp.Actor { return idp.Actor{User: p.user.ID, Name: p.user.Name} }
+
+// account is page for a live session. Without one a sign-in begins that leads
+// back here; what was posted is not kept.
+func (s *Server) account(h func(http.ResponseWriter, *http.Request, who) error) http.Handler {
+	return s.page(func(w http.ResponseWriter, r *http.Request) error {
+		p, err := s.person(r)
+		if errors.Is(err, idp.ErrNotFound) {
+			return s.begin(w, r)
+		}
+		if err != nil {
+			return err
+		}
+		return h(w, r, p)
+	})
+}
+
+// person returns who is signed in. Errors: idp.ErrNotFound.
+func (s *Server) person(r *http.Request) (who, error) {
+	b, ok := s.browser(r)
+	if !ok || b.Session == "" {
+		return who{}, idp.ErrNotFound
+	}
+	session, user, err := s.Logins.Session(r.Context(), b.Session)
+	if err != nil {
+		return who{}, err
+	}
+	return who{session, user, b}, nil
+}
+
+// begin starts a sign-in that leads back to the page asked for.
+func (s *Server) begin(w http.ResponseWriter, r *http.Request) error {
+	return limited(s.Allow, func(w http.ResponseWriter, r *http.Request) error {
+		b, err := s.Browser(w, r)
+		if err != nil {
+			return err
+		}
+		step, err := s.Logins.StartAccount(r.Context(), nameOf(r), b)
+		if err != nil {
+			return err
+		}
+		return seeOther(w, r, loginPath(step.ID))
+	})(w, r)
+}
+
+// stepUp asks for a fresh second factor and comes back to the page named.
+func (s *Server) stepUp(w http.ResponseWriter, r *http.Request, p who, to string) error {
+	step, err := s.Logins.StartStepUp(r.Context(), p.session, to, p.browser)
+	if err != nil {
+		return err
+	}
+	return seeOther(w, r, loginPath(step.ID))
+}
+
+// accountFrame is what stands around an account page.
+func (s *Server) accountFrame(r *http.Request, p who, here, tab string) templates.Frame {
+	f := s.frame(r, here)
+	f.Tab, f.User = tab, p.user.DisplayName
+	if f.User == "" {
+		f.User = p.user.Name
+	}
+	return f
+}
+
+// did are sentences that an account page may open with, by the name in its query.
+var did = map[string]string{
+	"linked":   "devices.linked.done",
+	"unlinked": "devices.unlinked.done",
+	"renamed":  "devices.renamed.done",
+	"password": "change.done",
+	"ended":    "sessions.ended.done",
+	"others":   "sessions.others.done",
+}
+
+func noteOf(r *http.Request) templates.Message {
+	if key, ok := did[r.URL.Query().Get("did")]; ok {
+		return templates.Say(key)
+	}
+	return templates.Message{}
+}
+
+func (s *Server) home(w http.ResponseWriter, r *http.Request) error {
+	return seeOther(w, r, "/account")
+}
+
+func (s *Server) accountHome(w http.ResponseWriter, r *http.Request, _ who) error {
+	return seeOther(w, r, places["security"])
+}
+
+// signOut ends this browser's session; without one it still takes the cookie.
+func (s *Server) signOut(w http.ResponseWriter, r *http.Request) error {
+	p, err := s.person(r)
+	switch {
+	case errors.Is(err, idp.ErrNotFound):
+	case err != nil:
+		return err
+	default:
+		if err := s.Logins.EndSession(r.Context(), p.actor(), p.user.ID, p.session.ID); err != nil && !errors.Is(err, idp.ErrNotFound) {
+			return err
+		}
+	}
+	if err := s.ClearSession(w, r); err != nil {
+		return err
+	}
+	return seeOther(w, r, places["signed-out"])
+}
+
+func (s *Server) signedOut(w http.ResponseWriter, r *http.Request) error {
+	return s.render(w, http.StatusOK, s.signedOutPage(r, ""))
+}
+
+func (s *Server) signedOutPage(r *http.Request, app string) templates.Notice {
+	n := templates.Notice{
+		Frame: s.frame(r, "signed-out"), Kind: "good", Title: templates.Say("signedout.title"), Text: templates.Say("signedout.text"),
+		Link: "/account", LinkText: templates.Say("signedout.login"),
+	}
+	if app != "" {
+		n.Text = templates.Say("signedout.app", "App", app)
+	}
+	return n
+}

@@ -1,0 +1,223 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"hilum/idp"
+	"hilum/idp/login"
+	"hilum/templates"
+)
+
+// invitePage says what a one-time link is for. It changes nothing: mail
+// scanners open links too.
+func (s *Server) invitePage(w http.ResponseWriter, r *http.Request) error {
+	inv, user, err := s.Logins.Invitation(r.Context(), pathID[idp.Secret](r, "token"))
+	if err != nil {
+		return s.inviteFault(w, r, err)
+	}
+	p := templates.Invite{Frame: s.frame(r, ""), Path: r.URL.Path, Purpose: string(inv.Purpose), ExpiresAt: inv.ExpiresAt}
+	if user != nil {
+		p.UserName = user.Name
+	}
+	return s.render(w, http.StatusOK, p)
+}
+
+func (s *Server) inviteBegin(w http.ResponseWriter, r *http.Request) error {
+	b, err := s.Browser(w, r)
+	if err != nil {
+		return err
+	}
+	step, err := s.Logins.StartInvitation(r.Context(), pathID[idp.Secret](r, "token"), b)
+	if err != nil {
+		return s.inviteFault(w, r, err)
+	}
+	return s.next(w, r, step, b)
+}
+
+func (s *Server) inviteFault(w http.ResponseWriter, r *http.Request, err error) error {
+	n := templates.Notice{Kind: "bad"}
+	status := http.StatusGone
+	switch {
+	case errors.Is(err, idp.ErrNotFound):
+		status = http.StatusNotFound
+		n.Title, n.Text = templates.Say("invite.gone.title"), templates.Say("invite.gone.text")
+	case errors.Is(err, idp.ErrExpired):
+		n.Title, n.Text = templates.Say("invite.expired.title"), templates.Say("invite.expired.text")
+	case errors.Is(err, idp.ErrSettled):
+		n.Title, n.Text = templates.Say("invite.used.title"), templates.Say("invite.used.text")
+		n.Link, n.LinkText = "/account", templates.Say("startagain.link")
+	default:
+		return err
+	}
+	s.notice(w, r, status, n)
+	return nil
+}
+
+func (s *Server) nameSubmit(w http.ResponseWriter, r *http.Request) error {
+	id, b, err := s.bound(r)
+	if err != nil {
+		return err
+	}
+	f := enrolFault{userName: r.PostFormValue("username"), name: r.PostFormValue("name")}
+	step, err := s.Logins.NameAccount(r.Context(), id, b, f.userName, f.name)
+	switch {
+	case err == nil:
+		return s.next(w, r, step, b)
+	case errors.Is(err, idp.ErrSettled), errors.Is(err, idp.ErrExpired):
+		return seeOther(w, r, loginPath(id))
+	case errors.Is(err, idp.ErrConflict):
+		f.wrong, f.problem = "username", templates.Say("name.taken")
+	default:
+		var ok bool
+		if f.wrong, f.problem, ok = s.fieldProblem(err); !ok {
+			return err
+		}
+	}
+	return s.enrolAgain(w, r, id, b, http.StatusUnprocessableEntity, f)
+}
+
+func (s *Server) enrolSubmit(w http.ResponseWriter, r *http.Request) error {
+	id, b, err := s.bound(r)
+	if err != nil {
+		return err
+	}
+	f := enrolFault{code: r.PostFormValue("code"), device: r.PostFormValue("device_name")}
+	// The name of the account is needed after the sign-in has moved on.
+	before, err := s.Logins.Step(r.Context(), id, b)
+	if err != nil {
+		return err
+	}
+	step, codes, err := s.Logins.Enrol(r.Context(), id, b, login.EnrolForm{
+		Password: idp.Secret(r.PostFormValue("password")), Code: f.code, DeviceName: f.device,
+	})
+	status := http.StatusUnprocessableEntity
+	switch {
+	case err == nil && len(codes) > 0:
+		frame := s.frame(r, "")
+		frame.Dot = 2
+		name := ""
+		if before.Enrol != nil {
+			name = before.Enrol.UserName
+		}
+		return s.render(w, http.StatusOK, codesPage(frame, name, codes, loginPath(id)+"/collect", true))
+	case err == nil:
+		return s.next(w, r, step, b)
+	case errors.Is(err, idp.ErrSettled), errors.Is(err, idp.ErrExpired):
+		return seeOther(w, r, loginPath(id))
+	case errors.Is(err, idp.ErrBusy):
+		status = http.StatusServiceUnavailable
+		retryAfter(w, err)
+		f.problem = templates.Say("problem.busy")
+	default:
+		var ok bool
+		if f.wrong, f.problem, ok = s.fieldProblem(err); ok {
+			f.wrong = formField(f.wrong)
+			break
+		}
+		if f.problem, ok = codeProblem(err); !ok {
+			return err
+		}
+		f.wrong, f.code = "code", ""
+	}
+	return s.enrolAgain(w, r, id, b, status, f)
+}
+
+// formField returns the field of our forms that a FieldError's field is typed in.
+func formField(field string) string {
+	switch field {
+	case "name", "device":
+		return "device_name"
+	}
+	return field
+}
+
+// codeProblem says what is wrong with a six-digit code.
+func codeProblem(err error) (templates.Message, bool) {
+	switch {
+	case errors.Is(err, idp.ErrCodeUsed):
+		return templates.Say("problem.code.used"), true
+	case errors.Is(err, idp.ErrWrongSecret):
+		return templates.Say("problem.code.wrong"), true
+	case errors.Is(err, idp.ErrInvalid):
+		return templates.Say("problem.code.invalid"), true
+	}
+	return templates.Message{}, false
+}
+
+// enrolFault is what the pages of an invitation say about the last try, and
+// keep of it: everything but the password.
+type enrolFault struct {
+	problem        templates.Message
+	wrong          string
+	userName, name string
+	code, device   string
+}
+
+func (s *Server) enrolAgain(w http.ResponseWriter, r *http.Request, id idp.LoginID, b login.Browser, status int, f enrolFault) error {
+	step, err := s.Logins.Step(r.Context(), id, b)
+	if err != nil {
+		return err
+	}
+	if step.State != idp.LoginEnrol {
+		return seeOther(w, r, loginPath(id))
+	}
+	return s.showEnrol(w, status, s.frame(r, "login:"+string(id)), step, f)
+}
+
+func (s *Server) showEnrol(w http.ResponseWriter, status int, frame templates.Frame, step *login.Step, f enrolFault) error {
+	e := step.Enrol
+	if e == nil {
+		return errors.New("web: step enrol without its particulars")
+	}
+	if e.NeedName {
+		p := templates.Name{Frame: frame, ID: string(step.ID), UserName: e.UserName, Name: e.DisplayName, Problem: f.problem, Wrong: f.wrong}
+		if f.problem.Key != "" {
+			p.UserName, p.Name = f.userName, f.name
+		}
+		return s.render(w, status, p)
+	}
+	frame.Dot = 1
+	p := templates.Enrol{
+		Frame: frame, ID: string(step.ID), UserName: e.UserName, NeedPass: e.NeedPass, NeedLink: e.NeedLink,
+		Code: f.code, DeviceName: f.device, Problem: f.problem, Wrong: f.wrong,
+	}
+	if e.NeedLink {
+		offer, err := s.offer(e.URI, e.Secret, e.ExpiresAt)
+		if err != nil {
+			return err
+		}
+		p.Offer = offer
+	}
+	return s.render(w, status, p)
+}
+
+// codesPage shows recovery codes in groups of four.
+func codesPage(frame templates.Frame, user string, codes []idp.Secret, next string, post bool) templates.Codes {
+	p := templates.Codes{Frame: frame, UserName: user, Next: next, Post: post}
+	for _, c := range codes {
+		p.Codes = append(p.Codes, fours(c.Reveal(), "-"))
+	}
+	p.Text = strings.Join(p.Codes, "\n")
+	return p
+}
+
+// fours sets a secret that is typed in groups of four letters.
+func fours(s, between string) string {
+	if strings.ContainsAny(s, " -") {
+		return s
+	}
+	var b strings.Builder
+	for i, r := range s {
+		if i > 0 && i%4 == 0 {
+			b.WriteString(between)
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}
+
+// left returns the whole seconds until t, none when it is over.
+func (s *Server) left(t time.Time) int { return max(0, int(t.Sub(s.Now())/time.Second)) }

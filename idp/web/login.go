@@ -1,0 +1,353 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"time"
+
+	"hilum/idp"
+	"hilum/idp/login"
+	"hilum/templates"
+)
+
+func loginPath(id idp.LoginID) string { return "/login/" + string(id) }
+
+// bound returns the sign-in a path names and the browser that asks for it. A
+// browser without a binding cookie has none: idp.ErrNotFound.
+func (s *Server) bound(r *http.Request) (idp.LoginID, login.Browser, error) {
+	id := pathID[idp.LoginID](r, "id")
+	b, ok := s.browser(r)
+	if id == "" || !ok {
+		return "", login.Browser{}, idp.ErrNotFound
+	}
+	return id, b, nil
+}
+
+// notes are sentences that a page may open with, by the name in its query.
+var notes = map[string]string{"spent": "password.spent"}
+
+func (s *Server) loginPage(w http.ResponseWriter, r *http.Request) error {
+	id, b, err := s.bound(r)
+	if err != nil {
+		return err
+	}
+	step, err := s.Logins.Step(r.Context(), id, b)
+	if err != nil {
+		return err
+	}
+	return s.show(w, r, http.StatusOK, step, fault{note: notes[r.URL.Query().Get("note")]})
+}
+
+func (s *Server) loginAgain(w http.ResponseWriter, r *http.Request) error {
+	id := pathID[idp.LoginID](r, "id")
+	if id == "" {
+		return idp.ErrNotFound
+	}
+	return seeOther(w, r, loginPath(id))
+}
+
+// fault is what a page says about the last try, and keeps of it.
+type fault struct {
+	problem  templates.Message
+	retry    templates.Retry
+	typed    string // user name
+	note     string
+	recovery bool // it was a recovery code
+}
+
+// show renders the step a sign-in is at. Where that is not for us to render,
+// the browser is sent on.
+func (s *Server) show(w http.ResponseWriter, r *http.Request, status int, step *login.Step, f fault) error {
+	frame := s.frame(r, "login:"+string(step.ID))
+	app, back := s.Site, step.Purpose == idp.ForClient
+	if step.Client != nil {
+		app = step.Client.Name
+	}
+	if back {
+		// Cancel stands on each of these pages, and leads to the relying party.
+		switch step.State {
+		case idp.LoginPassword, idp.LoginFactor, idp.LoginConsent:
+			if src := formSource(step.Request.RedirectURI); src != "" {
+				setFormAction(w.Header(), "'self'", src)
+			}
+		}
+	}
+	switch step.State {
+	case idp.LoginPassword:
+		name := f.typed
+		if name == "" {
+			name = step.LoginHint
+		}
+		p := templates.Password{Frame: frame, ID: string(step.ID), App: app, UserName: name, Problem: f.problem, Retry: f.retry, Cancel: back}
+		if f.note != "" {
+			p.Note = templates.Say(f.note)
+		}
+		return s.render(w, status, p)
+	case idp.LoginFactor:
+		frame.Dot = 1
+		p := templates.Factor{
+			Frame: frame, ID: string(step.ID), App: app, UserName: step.UserName, StepUp: step.Purpose == idp.ForStepUp,
+			Linked: step.Devices > 0, Recovery: step.Recovery, OpenRecovery: step.Recovery && (f.recovery || step.Devices == 0),
+			Problem: f.problem, Retry: f.retry, Cancel: back,
+		}
+		if status == http.StatusTooManyRequests && step.Recovery && !f.recovery {
+			p.Aside = templates.Say("toomany.aside")
+		}
+		return s.render(w, status, p)
+	case idp.LoginConsent:
+		frame.Dot = 1
+		return s.render(w, status, templates.Consent{
+			Frame: frame, ID: string(step.ID), App: app, Host: hostOf(step.Request.RedirectURI), UserName: step.UserName,
+			Scopes: scopeWords(step.Scopes), Hours: max(1, int(s.SessionAbsolute/time.Hour)),
+		})
+	case idp.LoginEnrol:
+		return s.showEnrol(w, status, frame, step, enrolFault{})
+	}
+	return s.showEnd(w, r, frame, step, app)
+}
+
+// showEnd renders the states in which nothing is waited for any more.
+func (s *Server) showEnd(w http.ResponseWriter, r *http.Request, frame templates.Frame, step *login.Step, app string) error {
+	client := step.Purpose == idp.ForClient
+	frame.Here = ""
+	n := templates.Notice{Frame: frame, Kind: "plain"}
+	status := http.StatusOK
+	switch {
+	case client && (step.State == idp.LoginDone || step.State == idp.LoginDenied):
+		return seeOther(w, r, s.CollectPath+string(step.ID))
+	case step.State == idp.LoginDone:
+		frame.Dot = 2
+		return s.render(w, status, templates.Done{Frame: frame, ID: string(step.ID)})
+	case step.State == idp.LoginCollected && client:
+		n.Dot, n.Kind = 2, "good"
+		n.Title, n.Text = templates.Say("finished.title"), templates.Say("finished.client", "App", app)
+	case step.State == idp.LoginCollected:
+		n.Dot, n.Kind = 2, "good"
+		n.Title, n.Text = templates.Say("finished.title"), templates.Say("finished.account")
+		n.Link, n.LinkText = "/account", templates.Say("error.back")
+	case step.State == idp.LoginDenied:
+		n.Title, n.Text = templates.Say("denied.title"), templates.Say("denied.text")
+		n.Link, n.LinkText = "/account", templates.Say("error.back")
+	default:
+		status = http.StatusGone
+		n.Title, n.Text = templates.Say("expired.title"), templates.Say("expired.text", "App", app)
+		if !client {
+			n.Link, n.LinkText = "/account", templates.Say("startagain.link")
+		}
+	}
+	return s.render(w, status, n)
+}
+
+// next sends the browser on after a step that was taken.
+func (s *Server) next(w http.ResponseWriter, r *http.Request, step *login.Step, b login.Browser) error {
+	switch {
+	case step.State != idp.LoginDone && step.State != idp.LoginDenied:
+		return seeOther(w, r, loginPath(step.ID))
+	case step.Purpose == idp.ForClient:
+		return seeOther(w, r, s.CollectPath+string(step.ID))
+	case step.State == idp.LoginDenied:
+		return seeOther(w, r, places["security"])
+	}
+	return s.collectOwn(w, r, step.ID, b)
+}
+
+// collectOwn finishes a sign-in for our own pages: here the session cookie is
+// set.
+func (s *Server) collectOwn(w http.ResponseWriter, r *http.Request, id idp.LoginID, b login.Browser) error {
+	a, err := s.Logins.Collect(r.Context(), id, b)
+	if errors.Is(err, idp.ErrSettled) || errors.Is(err, idp.ErrExpired) {
+		return seeOther(w, r, loginPath(id)) // which says what became of it
+	}
+	if err != nil {
+		return err
+	}
+	if a.Session != "" {
+		if err := s.SetSession(w, r, a.Session); err != nil {
+			return err
+		}
+	}
+	path, ok := place(a.Target)
+	if !ok || a.Denied {
+		path = places["security"]
+	}
+	return seeOther(w, r, path)
+}
+
+func (s *Server) collect(w http.ResponseWriter, r *http.Request) error {
+	id, b, err := s.bound(r)
+	if err != nil {
+		return err
+	}
+	step, err := s.Logins.Step(r.Context(), id, b)
+	if err != nil {
+		return err
+	}
+	return s.next(w, r, step, b)
+}
+
+// again answers a try that failed: the same page with what is wrong, or, when
+// the sign-in is elsewhere by now, that page. An err that the person cannot
+// put right by typing again is returned.
+func (s *Server) again(w http.ResponseWriter, r *http.Request, id idp.LoginID, b login.Browser, state idp.LoginState, err error, f fault, wrong, invalid string) error {
+	status := http.StatusUnprocessableEntity
+	switch {
+	case errors.Is(err, idp.ErrSettled), errors.Is(err, idp.ErrExpired):
+		return seeOther(w, r, loginPath(id))
+	case errors.Is(err, idp.ErrTooMany):
+		status = http.StatusTooManyRequests
+		after, _ := retryAfter(w, err)
+		f.problem = tooMany(after)
+		if after <= adminOnly {
+			f.retry.Seconds = int((after + time.Second - 1) / time.Second)
+		}
+	case errors.Is(err, idp.ErrBusy):
+		status = http.StatusServiceUnavailable
+		retryAfter(w, err)
+		f.problem = templates.Say("problem.busy")
+	case errors.Is(err, idp.ErrCodeUsed):
+		f.problem = templates.Say("problem.code.used")
+	case errors.Is(err, idp.ErrWrongSecret):
+		f.problem = templates.Say(wrong)
+	case errors.Is(err, idp.ErrInvalid):
+		f.problem = templates.Say(invalid)
+	default:
+		return err
+	}
+	step, err := s.Logins.Step(r.Context(), id, b)
+	if err != nil {
+		return err
+	}
+	if step.State != state {
+		return s.moved(w, r, step, state)
+	}
+	return s.show(w, r, status, step, f)
+}
+
+// moved sends the browser to where its sign-in is now.
+func (s *Server) moved(w http.ResponseWriter, r *http.Request, step *login.Step, from idp.LoginState) error {
+	path := loginPath(step.ID)
+	if from == idp.LoginFactor && step.State == idp.LoginPassword {
+		path += "?note=spent"
+	}
+	return seeOther(w, r, path)
+}
+
+func (s *Server) passwordSubmit(w http.ResponseWriter, r *http.Request) error {
+	id, b, err := s.bound(r)
+	if err != nil {
+		return err
+	}
+	name := r.PostFormValue("username")
+	step, err := s.Logins.Password(r.Context(), id, b, name, idp.Secret(r.PostFormValue("password")))
+	if err != nil {
+		return s.again(w, r, id, b, idp.LoginPassword, err, fault{typed: name}, "password.wrong", "password.wrong")
+	}
+	// A password manager may have filled the next page's field already. When
+	// its code does not do, the next page simply asks.
+	if code := r.PostFormValue("code"); code != "" && step.State == idp.LoginFactor {
+		if after, err := s.Logins.Code(r.Context(), id, b, code); err == nil {
+			step = after
+		}
+	}
+	return s.next(w, r, step, b)
+}
+
+func (s *Server) codeSubmit(w http.ResponseWriter, r *http.Request) error {
+	id, b, err := s.bound(r)
+	if err != nil {
+		return err
+	}
+	step, err := s.Logins.Code(r.Context(), id, b, r.PostFormValue("code"))
+	if err != nil {
+		return s.again(w, r, id, b, idp.LoginFactor, err, fault{}, "problem.code.wrong", "problem.code.invalid")
+	}
+	return s.proven(w, r, step, b)
+}
+
+func (s *Server) recoverySubmit(w http.ResponseWriter, r *http.Request) error {
+	id, b, err := s.bound(r)
+	if err != nil {
+		return err
+	}
+	step, err := s.Logins.Recovery(r.Context(), id, b, r.PostFormValue("recovery_code"))
+	if err != nil {
+		return s.again(w, r, id, b, idp.LoginFactor, err, fault{recovery: true}, "problem.recovery.wrong", "problem.recovery.invalid")
+	}
+	return s.proven(w, r, step, b)
+}
+
+// proven goes on after a second factor, or back when the tries are spent.
+func (s *Server) proven(w http.ResponseWriter, r *http.Request, step *login.Step, b login.Browser) error {
+	if step.State == idp.LoginPassword {
+		return s.moved(w, r, step, idp.LoginFactor)
+	}
+	return s.next(w, r, step, b)
+}
+
+func (s *Server) consentSubmit(w http.ResponseWriter, r *http.Request) error {
+	answer := r.PostFormValue("answer")
+	if answer != "allow" && answer != "deny" {
+		return errForm
+	}
+	return s.step(w, r, func(id idp.LoginID, b login.Browser) (*login.Step, error) {
+		return s.Logins.Consent(r.Context(), id, b, answer == "allow")
+	})
+}
+
+func (s *Server) startOver(w http.ResponseWriter, r *http.Request) error {
+	return s.step(w, r, func(id idp.LoginID, b login.Browser) (*login.Step, error) {
+		return s.Logins.StartOver(r.Context(), id, b)
+	})
+}
+
+func (s *Server) cancel(w http.ResponseWriter, r *http.Request) error {
+	return s.step(w, r, func(id idp.LoginID, b login.Browser) (*login.Step, error) {
+		return s.Logins.Cancel(r.Context(), id, b)
+	})
+}
+
+// step takes a step for which nothing is typed.
+func (s *Server) step(w http.ResponseWriter, r *http.Request, take func(idp.LoginID, login.Browser) (*login.Step, error)) error {
+	id, b, err := s.bound(r)
+	if err != nil {
+		return err
+	}
+	step, err := take(id, b)
+	if errors.Is(err, idp.ErrSettled) || errors.Is(err, idp.ErrExpired) {
+		return seeOther(w, r, loginPath(id))
+	}
+	if err != nil {
+		return err
+	}
+	return s.next(w, r, step, b)
+}
+
+// hostOf returns what a person recognizes of a redirect URI.
+func hostOf(uri string) string {
+	u, err := url.Parse(uri)
+	if err != nil {
+		return ""
+	}
+	if u.Host == "" {
+		return u.Scheme
+	}
+	return u.Host
+}
+
+// scopeWords says what each scope tells an application.
+func scopeWords(scopes []string) []templates.Message {
+	known := map[string]string{
+		"openid": "scope.openid", "profile": "scope.profile", "email": "scope.email", "phone": "scope.phone", "address": "scope.address",
+		"groups": "scope.groups", "roles": "scope.roles", "offline_access": "scope.offline",
+	}
+	words := make([]templates.Message, 0, len(scopes))
+	for _, scope := range scopes {
+		if key, ok := known[scope]; ok {
+			words = append(words, templates.Say(key))
+			continue
+		}
+		words = append(words, templates.Say("scope.other", "Scope", scope))
+	}
+	return words
+}

@@ -1,0 +1,206 @@
+package web
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"math"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"hilum/idp"
+	"hilum/idp/serve"
+	"hilum/templates"
+)
+
+// handler reads, calls one verb, answers; an error it returns becomes a page.
+type handler func(w http.ResponseWriter, r *http.Request) error
+
+// page is the chain every page is served by.
+func (s *Server) page(h handler) http.Handler {
+	inner := s.origin.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			if err := readForm(w, r); err != nil {
+				s.fail(w, r, err)
+				return
+			}
+		}
+		if err := h(w, r); err != nil {
+			s.fail(w, r, err)
+		}
+	}))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.setHeaders(w.Header())
+		inner.ServeHTTP(w, r)
+	})
+}
+
+// signing is page behind the address limit of sign-in pages.
+func (s *Server) signing(h handler) http.Handler { return s.page(limited(s.Allow, h)) }
+
+// inviting is page behind the address limit of one-time links.
+func (s *Server) inviting(h handler) http.Handler { return s.page(limited(s.AllowEnrol, h)) }
+
+func limited(allow func(string) (time.Duration, bool), h handler) handler {
+	if allow == nil {
+		return h
+	}
+	return func(w http.ResponseWriter, r *http.Request) error {
+		if retry, ok := allow(serve.From(r.Context()).Address); !ok {
+			return &idp.RetryError{Err: idp.ErrTooMany, After: retry}
+		}
+		return h(w, r)
+	}
+}
+
+var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// render sends a page whole, or not at all.
+func (s *Server) render(w http.ResponseWriter, status int, p templates.Page) error {
+	buf := buffers.Get().(*bytes.Buffer)
+	defer buffers.Put(buf)
+	buf.Reset()
+	if err := s.pages.Render(buf, p); err != nil {
+		return err
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Length", strconv.Itoa(buf.Len()))
+	w.WriteHeader(status)
+	w.Write(buf.Bytes()) // an error means that the browser has left
+	return nil
+}
+
+// seeOther sends the browser on after a POST: it gets the next page anew.
+func seeOther(w http.ResponseWriter, r *http.Request, path string) error {
+	http.Redirect(w, r, path, http.StatusSeeOther)
+	return nil
+}
+
+// frame is what stands around a page; here is where the theme switch leads
+// back to, one of the names place knows.
+func (s *Server) frame(r *http.Request, here string) templates.Frame {
+	return templates.Frame{Site: s.Site, Theme: s.themeOf(r), Here: here}
+}
+
+// said is one line of the error table: what a person is told.
+type said struct {
+	status int
+	title  string
+	text   string
+}
+
+// table translates the errors of the verbs. What is not here is our fault.
+var table = []struct {
+	err error
+	said
+}{
+	{errForm, said{http.StatusBadRequest, "error.form", "error.form.text"}},
+	{idp.ErrInvalid, said{http.StatusBadRequest, "error.form", "error.form.text"}},
+	{idp.ErrNotFound, said{http.StatusNotFound, "error.gone", "error.gone.text"}},
+	{idp.ErrExpired, said{http.StatusGone, "error.expired", "error.expired.text"}},
+	{idp.ErrSettled, said{http.StatusConflict, "error.settled", "error.settled.text"}},
+	{idp.ErrConflict, said{http.StatusConflict, "error.conflict", "error.conflict.text"}},
+	{idp.ErrDenied, said{http.StatusForbidden, "error.denied", "error.denied.text"}},
+	{idp.ErrTooMany, said{http.StatusTooManyRequests, "error.toomany", ""}},
+	{idp.ErrBusy, said{http.StatusServiceUnavailable, "error.busy", "error.busy.text"}},
+}
+
+var trouble = said{http.StatusInternalServerError, "trouble", "trouble.text"}
+
+// fail answers with the page of an error.
+func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
+	if errors.Is(err, context.Canceled) && r.Context().Err() != nil {
+		return // nobody is there to read it
+	}
+	info := serve.From(r.Context())
+	say := trouble
+	for _, line := range table {
+		if errors.Is(err, line.err) {
+			say = line.said
+			break
+		}
+	}
+	if say == trouble {
+		s.Log.LogAttrs(r.Context(), slog.LevelError, "page failed", slog.String("request", info.ID), slog.Any("error", err))
+	}
+	info.Note(slog.String("refused", say.title))
+	text := templates.Message{}
+	if say.text != "" {
+		text = templates.Say(say.text)
+	}
+	if after, ok := retryAfter(w, err); ok && errors.Is(err, idp.ErrTooMany) {
+		text = tooMany(after)
+	}
+	s.notice(w, r, say.status, templates.Notice{
+		Kind: "bad", Title: templates.Say(say.title), Text: text, Reference: info.ID,
+		Link: "/account", LinkText: templates.Say("error.back"),
+	})
+}
+
+// notice shows a page of one sentence; when even that fails, plain text.
+func (s *Server) notice(w http.ResponseWriter, r *http.Request, status int, n templates.Notice) {
+	n.Frame = s.frame(r, "")
+	if err := s.render(w, status, n); err != nil {
+		s.Log.LogAttrs(r.Context(), slog.LevelError, "page failed", slog.String("request", serve.From(r.Context()).ID), slog.Any("error", err))
+		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
+	}
+}
+
+// foreign answers a POST that another site made.
+func (s *Server) foreign(w http.ResponseWriter, r *http.Request) {
+	info := serve.From(r.Context())
+	info.Note(slog.String("refused", "error.foreign"))
+	s.notice(w, r, http.StatusForbidden, templates.Notice{
+		Kind: "bad", Title: templates.Say("error.foreign"), Text: templates.Say("error.foreign.text"), Reference: info.ID,
+	})
+}
+
+// retryAfter sets Retry-After from a RetryError and returns its duration.
+func retryAfter(w http.ResponseWriter, err error) (time.Duration, bool) {
+	after := 2 * time.Second
+	var retry *idp.RetryError
+	switch {
+	case errors.As(err, &retry):
+		after = max(retry.After, time.Second)
+	case errors.Is(err, idp.ErrTooMany), errors.Is(err, idp.ErrBusy):
+	default:
+		return 0, false
+	}
+	w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(after.Seconds()))))
+	return after, true
+}
+
+// adminOnly is a wait that means: not by itself.
+const adminOnly = 7 * 24 * time.Hour
+
+// tooMany says when to come back, in words.
+func tooMany(after time.Duration) templates.Message {
+	up := func(unit time.Duration) int { return int((after + unit - 1) / unit) }
+	switch {
+	case after > adminOnly:
+		return templates.Say("toomany.admin")
+	case after <= 90*time.Second:
+		return templates.Say("toomany.seconds", "N", up(time.Second))
+	case after <= 90*time.Minute:
+		return templates.Say("toomany.minutes", "N", up(time.Minute))
+	}
+	return templates.Say("toomany.hours", "N", up(time.Hour))
+}
+
+// fieldProblem returns the sentence and the form field of a FieldError. A key
+// that the catalogue lacks is replaced, never shown.
+func (s *Server) fieldProblem(err error) (field string, problem templates.Message, ok bool) {
+	var fe *idp.FieldError
+	if !errors.As(err, &fe) {
+		return "", templates.Message{}, false
+	}
+	key := fe.Message
+	if !s.pages.Has(key) {
+		key = "problem.text"
+	}
+	return fe.Field, templates.Say(key), true
+}

@@ -1,0 +1,97 @@
+package web
+
+import (
+	"log/slog"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+
+	"hilum/idp"
+	"hilum/idp/serve"
+	"hilum/templates"
+)
+
+// LoginPath is where a sign-in goes on.
+func (s *Server) LoginPath(id idp.LoginID) string { return loginPath(id) }
+
+// partyErrors are the errors of the relying parties' door, by message key.
+var partyErrors = map[string]struct{ title, text string }{
+	"authorize.client":   {"party.client", "party.client.text"},
+	"authorize.redirect": {"party.redirect", "party.redirect.text"},
+	"authorize.request":  {"party.request", "party.request.text"},
+	"collect.gone":       {"error.gone", "error.gone.text"},
+	"collect.settled":    {"error.settled", "error.settled.text"},
+	"collect.expired":    {"error.expired", "error.expired.text"},
+	"signout.bad":        {"party.signout", "party.signout.text"},
+	"foreign":            {"error.foreign", "error.foreign.text"},
+	"busy":               {"error.busy", "error.busy.text"},
+	"server":             {"trouble", "trouble.text"},
+}
+
+// ErrorPage says what happened and what to do. An unknown key gets a general
+// sentence.
+func (s *Server) ErrorPage(w http.ResponseWriter, r *http.Request, status int, key string) {
+	s.setHeaders(w.Header())
+	say, ok := partyErrors[key]
+	if !ok {
+		say.title, say.text = "error.general", "error.general.text"
+	}
+	info := serve.From(r.Context())
+	info.Note(slog.String("refused", say.title))
+	n := templates.Notice{Kind: "bad", Title: templates.Say(say.title), Text: templates.Say(say.text), Reference: info.ID}
+	if key == "signout.bad" {
+		n.Link, n.LinkText = "/account", templates.Say("error.back")
+	}
+	s.notice(w, r, status, n)
+}
+
+// FormPost answers by a form that posts itself to a relying party. action has
+// been compared with the registered ones.
+func (s *Server) FormPost(w http.ResponseWriter, r *http.Request, action string, fields url.Values) {
+	s.setHeaders(w.Header())
+	src := formSource(action)
+	if src == "" {
+		s.ErrorPage(w, r, http.StatusInternalServerError, "server")
+		return
+	}
+	setFormAction(w.Header(), src)
+	frame := s.frame(r, "")
+	frame.Dot = 2
+	if err := s.render(w, http.StatusOK, templates.FormPost{Frame: frame, Action: action, Fields: fieldsOf(fields)}); err != nil {
+		s.fail(w, r, err)
+	}
+}
+
+// ConfirmSignOut asks whether to sign out, posting fields to action on yes. A
+// post_logout_redirect_uri among them is where that post may end.
+func (s *Server) ConfirmSignOut(w http.ResponseWriter, r *http.Request, action string, fields url.Values, client string) {
+	s.setHeaders(w.Header())
+	if src := formSource(fields.Get("post_logout_redirect_uri")); src != "" {
+		setFormAction(w.Header(), "'self'", src)
+	}
+	page := templates.SignOut{Frame: s.frame(r, ""), Action: action, Fields: fieldsOf(fields), App: client}
+	if err := s.render(w, http.StatusOK, page); err != nil {
+		s.fail(w, r, err)
+	}
+}
+
+// SignedOut says that this browser is signed out; client is the application
+// that asked, if any.
+func (s *Server) SignedOut(w http.ResponseWriter, r *http.Request, client string) {
+	s.setHeaders(w.Header())
+	if err := s.render(w, http.StatusOK, s.signedOutPage(r, client)); err != nil {
+		s.fail(w, r, err)
+	}
+}
+
+// fieldsOf lists fields in the order of their names.
+func fieldsOf(values url.Values) []templates.Field {
+	var fields []templates.Field
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		for _, v := range values[name] {
+			fields = append(fields, templates.Field{Name: name, Value: v})
+		}
+	}
+	return fields
+}

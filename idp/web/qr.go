@@ -1,0 +1,66 @@
+package web
+
+import (
+	"fmt"
+	"html/template"
+	"image/color"
+	"strconv"
+	"time"
+
+	"github.com/boombuler/barcode/qr"
+
+	"hilum/templates"
+)
+
+// quiet is the light margin a scanner needs, in modules (ISO/IEC 18004, 6.3.8).
+const quiet = 4
+
+// drawQR returns text as the path of one SVG element, one unit a module, dark
+// modules drawn. Level L: a screen has no dirt, and fewer modules scan faster.
+func drawQR(text string) (templates.QR, error) {
+	code, err := qr.Encode(text, qr.L, qr.Unicode)
+	if err != nil {
+		return templates.QR{}, fmt.Errorf("web: QR code: %w", err)
+	}
+	size := code.Bounds().Dx()
+	dark := func(x, y int) bool {
+		g, _, _, _ := code.At(x, y).RGBA()
+		return x < size && color.Gray16{Y: uint16(g)}.Y < 0x8000
+	}
+	var path []byte
+	for y := range size {
+		for x := 0; x < size; x++ {
+			n := 0
+			for dark(x+n, y) {
+				n++
+			}
+			if n == 0 {
+				continue
+			}
+			// A rectangle of n by one, from its upper left.
+			path = append(path, 'M')
+			path = strconv.AppendInt(path, int64(x+quiet), 10)
+			path = append(path, ' ')
+			path = strconv.AppendInt(path, int64(y+quiet), 10)
+			path = append(path, 'h')
+			path = strconv.AppendInt(path, int64(n), 10)
+			path = append(path, "v1h-"...)
+			path = strconv.AppendInt(path, int64(n), 10)
+			path = append(path, 'z')
+			x += n
+		}
+	}
+	return templates.QR{Size: size + 2*quiet, Path: string(path)}, nil
+}
+
+// offer makes what a page shows of a device waiting to be linked. uri is made
+// by the verbs, never taken from a request.
+func (s *Server) offer(uri, secret string, expiresAt time.Time) (templates.Offer, error) {
+	code, err := drawQR(uri)
+	if err != nil {
+		return templates.Offer{}, err
+	}
+	return templates.Offer{
+		QR: code, URI: template.URL(uri), Secret: fours(secret, " "), ExpiresAt: expiresAt, Seconds: s.left(expiresAt),
+	}, nil
+}

@@ -1,0 +1,43 @@
+package web
+
+import (
+	"net/http"
+	"time"
+)
+
+// themeAge is how long a browser keeps the chosen colours.
+const themeAge = 365 * 24 * time.Hour
+
+func (s *Server) themeOf(r *http.Request) string {
+	c, err := r.Cookie(s.cookies.prefix + "theme")
+	if err != nil {
+		return ""
+	}
+	switch c.Value {
+	case "dark", "light":
+		return c.Value
+	}
+	return ""
+}
+
+// theme keeps the chosen colours. The script asks for it in the background; the
+// plain form comes back to where it was.
+func (s *Server) theme(w http.ResponseWriter, r *http.Request) error {
+	value, age := r.PostFormValue("theme"), int(themeAge/time.Second)
+	switch value {
+	case "dark", "light":
+	case "auto":
+		value, age = "", -1
+	default:
+		return errForm
+	}
+	http.SetCookie(w, &http.Cookie{
+		Name: s.cookies.prefix + "theme", Value: value, Path: "/", MaxAge: age,
+		Secure: s.Secure, HttpOnly: true, SameSite: http.SameSiteLaxMode,
+	})
+	path, ok := place(r.PostFormValue("here"))
+	if !ok {
+		return errForm
+	}
+	return seeOther(w, r, path)
+}

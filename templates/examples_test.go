@@ -1,0 +1,117 @@
+package templates
+
+import (
+	"strings"
+	"time"
+)
+
+// example is a page in one of its states, as people meet it.
+type example struct {
+	name string
+	page Page
+}
+
+const (
+	exampleID    = "EXAMPLEEXAMPLEEXAMPLEEXAM2"
+	exampleAgent = "Firefox"
+)
+
+// examples lists every page in every state. Names are long, foreign or hostile
+// where a page has to bear it.
+func examples() []example {
+	at := time.Date(2026, 3, 14, 7, 5, 0, 0, time.UTC)
+	door := func(dot int) Frame {
+		return Frame{Site: "Imaging, Saint Luke Hospital", Here: "login:" + exampleID, Dot: dot}
+	}
+	account := func(tab string) Frame {
+		return Frame{Site: "Imaging, Saint Luke Hospital", Here: tab, Tab: tab, User: "Dr. Anna Maes"}
+	}
+	const viewer = "Radiology Viewer"
+	long := strings.Repeat("Donaudampfschifffahrtsgesellschaft", 2)
+	qr := QR{Size: 33, Path: strings.Repeat("M4 4h7v1h-7zM12 5h3v1h-3zM20 8h9v1h-9zM5 14h2v1h-2zM9 22h14v1h-14z", 1)}
+	offer := Offer{QR: qr, URI: "otpauth://totp/Imaging:anna?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=Imaging",
+		Secret: "JBSW Y3DP EHPK 3PXP JBSW Y3DP EHPK 3PXP", ExpiresAt: at, Seconds: 581}
+	phone := Device{ID: exampleID, Name: "Pixel 8", Kind: "code", LinkedAt: at.AddDate(-1, 0, 0), UsedAt: at}
+	tablet := Device{ID: "EXAMPLEEXAMPLEEXAMPLEEXAM3", Name: "iPad of Anna", Kind: "app", LinkedAt: at}
+	var five []Device
+	for range 5 {
+		five = append(five, phone)
+	}
+	five[2].Name = long[:40]
+	renamed := phone
+	renamed.Problem, renamed.Typed = Say("text.long"), long
+	codes := []string{}
+	for range 10 {
+		codes = append(codes, "K7QW-2M4N-XR5T-9BCD")
+	}
+	here := Session{ID: exampleID, This: true, Browser: Say("sessions.browser", "Browser", exampleAgent, "System", "Windows"), Address: "10.20.30.40",
+		Apps: []string{viewer, "Report Archive"}, Since: at, LastAt: at}
+	there := Session{ID: exampleID, Browser: Say("sessions.browser.only", "Browser", "Weasis"), Address: "2001:db8::17", Since: at, LastAt: at}
+	unknown := there
+	unknown.Browser = Say("sessions.browser.unknown")
+
+	return []example{
+		{"password", Password{Frame: door(0), ID: exampleID, App: viewer, Cancel: true}},
+		{"password-own", Password{Frame: door(0), ID: exampleID, App: "Imaging, Saint Luke Hospital", UserName: "anna"}},
+		{"password-wrong", Password{Frame: door(0), ID: exampleID, App: viewer, UserName: "anna", Problem: Say("password.wrong"), Cancel: true}},
+		{"password-toomany", Password{Frame: door(0), ID: exampleID, App: viewer, UserName: "anna", Problem: Say("toomany.seconds", "N", 8), Retry: Retry{Seconds: 8}, Cancel: true}},
+		{"password-admin", Password{Frame: door(0), ID: exampleID, App: viewer, UserName: "anna", Problem: Say("toomany.admin"), Cancel: true}},
+		{"password-busy", Password{Frame: door(0), ID: exampleID, App: viewer, UserName: "anna", Problem: Say("problem.busy"), Cancel: true}},
+		{"password-spent", Password{Frame: door(0), ID: exampleID, App: viewer, Note: Say("password.spent"), Cancel: true}},
+		{"password-long", Password{Frame: door(0), ID: exampleID, App: long + " <b>&amp;", UserName: long, Cancel: true}},
+		{"factor", Factor{Frame: door(1), ID: exampleID, App: viewer, UserName: "anna", Linked: true, Recovery: true, Cancel: true}},
+		{"factor-wrong", Factor{Frame: door(1), ID: exampleID, App: viewer, UserName: "anna", Linked: true, Recovery: true, Cancel: true, Problem: Say("problem.code.wrong")}},
+		{"factor-used", Factor{Frame: door(1), ID: exampleID, App: viewer, UserName: "anna", Linked: true, Recovery: true, Cancel: true, Problem: Say("problem.code.used")}},
+		{"factor-invalid", Factor{Frame: door(1), ID: exampleID, App: viewer, UserName: "anna", Linked: true, Cancel: true, Problem: Say("problem.code.invalid")}},
+		{"factor-toomany", Factor{Frame: door(1), ID: exampleID, App: viewer, UserName: "anna", Linked: true, Recovery: true, Cancel: true, Problem: Say("toomany.minutes", "N", 30), Aside: Say("toomany.aside"), Retry: Retry{Seconds: 1800}}},
+		{"factor-recovery", Factor{Frame: door(1), ID: exampleID, App: viewer, UserName: "anna", Linked: true, Recovery: true, OpenRecovery: true, Cancel: true, Problem: Say("problem.recovery.wrong")}},
+		{"factor-none", Factor{Frame: door(1), ID: exampleID, App: viewer, UserName: "anna", Cancel: true}},
+		{"factor-none-recovery", Factor{Frame: door(1), ID: exampleID, App: viewer, UserName: "anna", Recovery: true, OpenRecovery: true, Cancel: true}},
+		{"factor-stepup", Factor{Frame: door(1), ID: exampleID, App: viewer, UserName: "anna", Linked: true, Recovery: true, StepUp: true}},
+		{"factor-long", Factor{Frame: door(1), ID: exampleID, App: long, UserName: long + long, Linked: true, Recovery: true, Cancel: true}},
+		{"consent", Consent{Frame: door(1), ID: exampleID, App: viewer, Host: "viewer.example.org", UserName: "anna", Hours: 12,
+			Scopes: []Message{Say("scope.openid"), Say("scope.profile"), Say("scope.email"), Say("scope.offline"), Say("scope.other", "Scope", "dicom:read")}}},
+		{"notice-error", Notice{Frame: door(0), Kind: "bad", Title: Say("trouble"), Text: Say("trouble.text"), Reference: "K3D7TQ2Z", Link: "/account", LinkText: Say("error.back")}},
+		{"notice-gone", Notice{Frame: door(0), Kind: "bad", Title: Say("error.gone"), Text: Say("error.gone.text"), Reference: "K3D7TQ2Z", Link: "/account", LinkText: Say("error.back")}},
+		{"notice-expired", Notice{Frame: door(0), Kind: "plain", Title: Say("expired.title"), Text: Say("expired.text", "App", viewer)}},
+		{"notice-denied", Notice{Frame: door(0), Kind: "plain", Title: Say("denied.title"), Text: Say("denied.text"), Link: "/account", LinkText: Say("error.back")}},
+		{"notice-finished", Notice{Frame: door(2), Kind: "good", Title: Say("finished.title"), Text: Say("finished.client", "App", viewer)}},
+		{"notice-signedout", Notice{Frame: door(0), Kind: "good", Title: Say("signedout.title"), Text: Say("signedout.app", "App", viewer), Link: "/account", LinkText: Say("signedout.login")}},
+		{"formpost", FormPost{Frame: Frame{Site: "Imaging", Dot: 2}, Action: "https://viewer.example.org/callback", Fields: []Field{{"code", "x"}, {"state", "\"><script>"}}}},
+		{"signout", SignOut{Frame: door(0), Action: "/end_session", App: viewer, Fields: []Field{{"state", "x"}}}},
+		{"signout-unknown", SignOut{Frame: door(0), Action: "/end_session"}},
+		{"done", Done{Frame: door(2), ID: exampleID}},
+		{"invite-enrol", Invite{Frame: door(0), Path: "/invite/x", Purpose: "enrol", UserName: "anna", ExpiresAt: at}},
+		{"invite-setup", Invite{Frame: door(0), Path: "/setup/x", Purpose: "setup", ExpiresAt: at}},
+		{"invite-reset", Invite{Frame: door(0), Path: "/invite/x", Purpose: "reset", UserName: "anna", ExpiresAt: at}},
+		{"name", Name{Frame: door(0), ID: exampleID}},
+		{"name-wrong", Name{Frame: door(0), ID: exampleID, UserName: "Ännä", Name: "Anna", Problem: Say("user.name.letters"), Wrong: "username"}},
+		{"name-missing", Name{Frame: door(0), ID: exampleID, UserName: "anna", Problem: Say("text.missing"), Wrong: "name"}},
+		{"enrol", Enrol{Frame: door(1), ID: exampleID, UserName: "anna", NeedPass: true, NeedLink: true, Offer: offer}},
+		{"enrol-code", Enrol{Frame: door(1), ID: exampleID, UserName: "anna", NeedPass: true, NeedLink: true, Offer: offer, DeviceName: "Pixel 8", Problem: Say("problem.code.wrong"), Wrong: "code"}},
+		{"enrol-password", Enrol{Frame: door(1), ID: exampleID, UserName: "anna", NeedPass: true, NeedLink: true, Offer: offer, DeviceName: "Pixel 8", Code: "123456", Problem: Say("password.common"), Wrong: "password"}},
+		{"enrol-name", Enrol{Frame: door(1), ID: exampleID, UserName: "anna", NeedPass: true, NeedLink: true, Offer: offer, DeviceName: "", Code: "123456", Problem: Say("text.missing"), Wrong: "device_name"}},
+		{"enrol-reset", Enrol{Frame: door(1), ID: exampleID, UserName: "anna", NeedPass: true}},
+		{"codes", Codes{Frame: door(2), UserName: "anna", Codes: codes, Text: strings.Join(codes, "\n"), Next: "/login/" + exampleID + "/collect", Post: true}},
+		{"security", Security{Frame: account("security"), Devices: 2, Max: 5, Recovery: 9}},
+		{"security-low", Security{Frame: account("security"), Devices: 1, Max: 5, Recovery: 1, Note: Say("change.done")}},
+		{"devices", Devices{Frame: account("devices"), Devices: []Device{phone, tablet}, Max: 5, Note: Say("devices.linked.done")}},
+		{"devices-one", Devices{Frame: account("devices"), Devices: []Device{phone}, Max: 5}},
+		{"devices-none", Devices{Frame: account("devices"), Max: 5}},
+		{"devices-full", Devices{Frame: account("devices"), Devices: five, Max: 5}},
+		{"devices-rename", Devices{Frame: account("devices"), Devices: []Device{tablet, renamed}, Max: 5}},
+		{"linkintro", LinkIntro{Frame: account("devices"), Count: 1, Max: 5}},
+		{"linkintro-full", LinkIntro{Frame: account("devices"), Count: 5, Max: 5}},
+		{"link", Link{Frame: account("devices"), ID: exampleID, Offer: offer}},
+		{"link-wrong", Link{Frame: account("devices"), ID: exampleID, Offer: offer, DeviceName: "Pixel 8", Problem: Say("problem.code.wrong"), Wrong: "code"}},
+		{"unlink", Unlink{Frame: account("devices"), Device: phone}},
+		{"unlink-last", Unlink{Frame: account("devices"), Device: phone, Last: true}},
+		{"changepassword", ChangePassword{Frame: account("security")}},
+		{"changepassword-wrong", ChangePassword{Frame: account("security"), Problem: Say("change.old.wrong"), Wrong: "old_password"}},
+		{"changepassword-short", ChangePassword{Frame: account("security"), Problem: Say("password.short"), Wrong: "new_password"}},
+		{"recoveryintro", RecoveryIntro{Frame: account("security"), Left: 3}},
+		{"recoveryintro-none", RecoveryIntro{Frame: account("security")}},
+		{"sessions", Sessions{Frame: account("sessions"), Sessions: []Session{here, there, unknown}}},
+		{"sessions-one", Sessions{Frame: account("sessions"), Sessions: []Session{here}, Note: Say("sessions.others.done")}},
+	}
+}

@@ -1,0 +1,263 @@
+package templates
+
+import (
+	"html/template"
+	"time"
+)
+
+// Frame is what every page has around it.
+type Frame struct {
+	Site  string // the site's name
+	Theme string // "dark", "light" or, for the reader's own, empty
+	Here  string // where the theme switch leads back to; empty: no switch
+	Dot   int    // where the mark's dot stands: 0 in the opening, 1 inside, 2 at home with the ring closed
+	Tab   string // account pages: which tab is open
+	User  string // account pages: who is signed in
+}
+
+// Retry says when something may be tried again.
+type Retry struct {
+	Seconds int // zero: at once
+}
+
+// Password asks for user name and password.
+type Password struct {
+	Frame
+	ID       string
+	App      string // the application, or the site for its own pages
+	UserName string
+	Problem  Message
+	Note     Message
+	Retry    Retry
+	Cancel   bool // there is an application to go back to
+}
+
+// Factor asks for the second factor.
+type Factor struct {
+	Frame
+	ID           string
+	App          string
+	UserName     string
+	StepUp       bool // within a session
+	Linked       bool // there is a device that shows codes
+	Recovery     bool // there are unused recovery codes
+	OpenRecovery bool // the recovery field is in use
+	Problem      Message
+	Aside        Message // what else works
+	Retry        Retry
+	Cancel       bool
+}
+
+// Consent asks what an application may be told.
+type Consent struct {
+	Frame
+	ID       string
+	App      string
+	Host     string // where the browser goes back to
+	UserName string
+	Scopes   []Message
+	Hours    int // how long it holds at most
+}
+
+// Notice says one thing: what happened, and what to do.
+type Notice struct {
+	Frame
+	Kind      string // "bad", "good" or "plain"
+	Title     Message
+	Text      Message
+	Reference string // to be quoted; empty: none
+	Link      string // path of our own to go on to; empty: none
+	LinkText  Message
+}
+
+// Field is a name and value to be posted.
+type Field struct{ Name, Value string }
+
+// FormPost posts itself to a relying party.
+type FormPost struct {
+	Frame
+	Action string
+	Fields []Field
+}
+
+// SignOut asks whether to sign out.
+type SignOut struct {
+	Frame
+	Action string
+	Fields []Field
+	App    string // who asks; empty: nobody known
+}
+
+// Done continues a finished sign-in that was not collected yet.
+type Done struct {
+	Frame
+	ID string
+}
+
+// Invite says what a one-time link is for.
+type Invite struct {
+	Frame
+	Path      string // where the link leads, posted to
+	Purpose   string // "setup", "enrol" or "reset"
+	UserName  string
+	ExpiresAt time.Time
+}
+
+// Name asks for the names of the first account.
+type Name struct {
+	Frame
+	ID       string
+	UserName string
+	Name     string
+	Problem  Message
+	Wrong    string // which field
+}
+
+// QR is a code drawn as one SVG path.
+type QR struct {
+	Size int    // of the view box, quiet zone included
+	Path string // one unit a module
+}
+
+// Offer is a device waiting to be linked.
+type Offer struct {
+	QR        QR
+	URI       template.URL // otpauth link, made by us
+	Secret    string       // in groups of four
+	ExpiresAt time.Time
+	Seconds   int // until then
+}
+
+// Enrol is the invitation's one page: password and first device.
+type Enrol struct {
+	Frame
+	ID         string
+	UserName   string
+	NeedPass   bool
+	NeedLink   bool
+	Offer      Offer
+	Code       string
+	DeviceName string
+	Problem    Message
+	Wrong      string // which field: "password", "code", "device_name"
+}
+
+// Codes shows recovery codes, this once.
+type Codes struct {
+	Frame
+	UserName string
+	Codes    []string
+	Text     string // all codes, for copying
+	Next     string // path to go on to
+	Post     bool   // going on changes something
+}
+
+// Security is the account's first tab.
+type Security struct {
+	Frame
+	Devices  int
+	Max      int
+	Recovery int
+	Note     Message
+}
+
+// Device is one of the person's devices.
+type Device struct {
+	ID       string
+	Name     string
+	Kind     string // "app" or "code"
+	LinkedAt time.Time
+	UsedAt   time.Time // zero: never
+	Problem  Message   // about its new name
+	Typed    string    // that new name
+}
+
+// Devices is the tab «My devices».
+type Devices struct {
+	Frame
+	Devices []Device
+	Max     int
+	Note    Message
+}
+
+// LinkIntro says how a device is linked, before a code is drawn.
+type LinkIntro struct {
+	Frame
+	Count, Max int
+}
+
+// Link shows the QR code and takes the code from the app.
+type Link struct {
+	Frame
+	ID         string
+	Offer      Offer
+	DeviceName string
+	Code       string
+	Problem    Message
+	Wrong      string
+}
+
+// Unlink asks whether to unlink a device, or says why the last one stays.
+type Unlink struct {
+	Frame
+	Device Device
+	Last   bool
+}
+
+// ChangePassword takes the old and the new password.
+type ChangePassword struct {
+	Frame
+	Problem Message
+	Wrong   string
+	Retry   Retry
+}
+
+// RecoveryIntro says what recovery codes are, before new ones are made.
+type RecoveryIntro struct {
+	Frame
+	Left int
+}
+
+// Session is one of the person's sessions.
+type Session struct {
+	ID      string
+	This    bool
+	Browser Message
+	Address string
+	Apps    []string
+	Since   time.Time
+	LastAt  time.Time
+}
+
+// Sessions is the tab of that name.
+type Sessions struct {
+	Frame
+	Sessions []Session
+	Note     Message
+}
+
+func (Password) file() string       { return "password" }
+func (Factor) file() string         { return "factor" }
+func (Consent) file() string        { return "consent" }
+func (Notice) file() string         { return "notice" }
+func (FormPost) file() string       { return "formpost" }
+func (SignOut) file() string        { return "signout" }
+func (Done) file() string           { return "done" }
+func (Invite) file() string         { return "invite" }
+func (Name) file() string           { return "name" }
+func (Enrol) file() string          { return "enrol" }
+func (Codes) file() string          { return "codes" }
+func (Security) file() string       { return "security" }
+func (Devices) file() string        { return "devices" }
+func (LinkIntro) file() string      { return "linkintro" }
+func (Link) file() string           { return "link" }
+func (Unlink) file() string         { return "unlink" }
+func (ChangePassword) file() string { return "changepassword" }
+func (RecoveryIntro) file() string  { return "recoveryintro" }
+func (Sessions) file() string       { return "sessions" }
+
+// Pages lists an empty page of every kind, for the tests.
+func Pages() []Page {
+	return []Page{Password{}, Factor{}, Consent{}, Notice{}, FormPost{}, SignOut{}, Done{}, Invite{}, Name{}, Enrol{}, Codes{},
+		Security{}, Devices{}, LinkIntro{}, Link{}, Unlink{}, ChangePassword{}, RecoveryIntro{}, Sessions{}}
+}
