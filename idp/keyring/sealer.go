@@ -1,0 +1,115 @@
+package keyring
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+)
+
+// keySize is that of the sealing key, and of every key derived from it.
+const keySize = 32
+
+// A sealed value is
+//
+//	version (1 byte) | id of the sealing key (1 byte) | nonce (12) | ciphertext and tag
+//
+// and is authenticated together with version, key id and the row it belongs to.
+const (
+	sealVersion = 1
+	headerSize  = 2
+)
+
+// errUnseal says the same for every reason: whoever feeds us values learns nothing.
+var errUnseal = errors.New("damaged, moved from another row, or sealed with another key")
+
+// Sealer seals what rests (AES-256-GCM, bound to the row it belongs to), and
+// keys what must be found again but not read. All of it hangs on one key that
+// lives in a file outside the database. Safe for concurrent use.
+type Sealer struct {
+	id     byte
+	aead   cipher.AEAD
+	mac    []byte
+	master []byte
+}
+
+func newSealer(id byte, master []byte) (*Sealer, error) {
+	if len(master) != keySize {
+		return nil, fmt.Errorf("sealing key of %d bytes, %d are needed", len(master), keySize)
+	}
+	s := &Sealer{id: id, master: master}
+	block, err := aes.NewCipher(s.derive("seal", keySize))
+	if err != nil {
+		return nil, err
+	}
+	if s.aead, err = cipher.NewGCM(block); err != nil {
+		return nil, err
+	}
+	s.mac = s.derive("mac", keySize)
+	return s, nil
+}
+
+// Seal encrypts plain for one row: row is the row's identifier, and only
+// with it can the value be opened again.
+func (s *Sealer) Seal(plain []byte, row string) ([]byte, error) {
+	out := make([]byte, headerSize+s.aead.NonceSize(), headerSize+s.aead.NonceSize()+len(plain)+s.aead.Overhead())
+	out[0], out[1] = sealVersion, s.id
+	nonce := out[headerSize:]
+	rand.Read(nonce) // never fails, by its contract
+	return s.aead.Seal(out, nonce, plain, additional(out[:headerSize], row)), nil
+}
+
+// Open decrypts what Seal made for the same row. It fails for anything else.
+func (s *Sealer) Open(sealed []byte, row string) ([]byte, error) {
+	rest := headerSize + s.aead.NonceSize()
+	if len(sealed) < rest+s.aead.Overhead() {
+		return nil, fmt.Errorf("sealed value of %d bytes: %w", len(sealed), errUnseal)
+	}
+	if sealed[0] != sealVersion || sealed[1] != s.id {
+		return nil, fmt.Errorf("sealed in form %d with key %d, this is form %d with key %d: %w",
+			sealed[0], sealed[1], sealVersion, s.id, errUnseal)
+	}
+	plain, err := s.aead.Open(nil, sealed[headerSize:rest], sealed[rest:], additional(sealed[:headerSize], row))
+	if err != nil {
+		return nil, fmt.Errorf("sealed value: %w", errUnseal)
+	}
+	return plain, nil
+}
+
+// additional is what is authenticated but not encrypted. The header has a
+// fixed length, so that no two pairs of header and row read alike.
+func additional(header []byte, row string) []byte {
+	return append(append(make([]byte, 0, len(header)+len(row)), header...), row...)
+}
+
+// MAC returns HMAC-SHA-256 of a value under a key of our own, so that it can
+// be compared but neither read nor guessed from the database. Equal values of
+// different purposes have nothing in common.
+func (s *Sealer) MAC(purpose, value string) [32]byte {
+	h := hmac.New(sha256.New, s.mac)
+	var n [8]byte
+	binary.BigEndian.PutUint64(n[:], uint64(len(purpose)))
+	h.Write(n[:])
+	h.Write([]byte(purpose))
+	h.Write([]byte(value))
+	var sum [32]byte
+	h.Sum(sum[:0])
+	return sum
+}
+
+// Derive returns n bytes of key for a purpose, the same at every start
+// (HKDF-SHA-256, RFC 5869). n is at most 8160.
+func (s *Sealer) Derive(purpose string, n int) []byte { return s.derive("derive "+purpose, n) }
+
+func (s *Sealer) derive(label string, n int) []byte {
+	key, err := hkdf.Key(sha256.New, s.master, nil, "hilum "+label, n)
+	if err != nil {
+		panic("keyring: " + err.Error()) // n is too large: a fault of the caller
+	}
+	return key
+}
