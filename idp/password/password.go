@@ -1,0 +1,143 @@
+// Package password is what people choose and know: how it is hashed, what may
+// be chosen, and the printed recovery codes.
+//
+// Hashes are argon2id (RFC 9106) in PHC strings that carry their cost, so the
+// cost can be raised and old hashes replaced as people sign in. Hashing is
+// made to be expensive, which an attacker can turn against us: no more are
+// computed at once than there are cores, the next ones queue for a moment,
+// and who still waits then is told to come back.
+package password
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/subtle"
+	"fmt"
+	"runtime"
+	"time"
+	"unicode/utf8"
+
+	"golang.org/x/crypto/argon2"
+
+	"hilum/idp"
+)
+
+// Config is the cost of a hash and how many are computed at once. Zero values
+// take the defaults given.
+type Config struct {
+	MemoryKiB   uint32        // 19 MiB
+	Time        uint32        // passes: 2
+	Parallelism uint8         // lanes: 1
+	AtOnce      int           // as many as cores
+	QueueFor    time.Duration // 2 s
+}
+
+const (
+	saltSize = 16
+	keySize  = 32
+)
+
+// Hasher hashes and checks. Safe for concurrent use.
+type Hasher struct {
+	conf  Config
+	slots chan struct{}
+	dummy string
+}
+
+// New returns a Hasher.
+func New(c Config) *Hasher {
+	if c.MemoryKiB == 0 {
+		c.MemoryKiB = 19 * 1024
+	}
+	if c.Time == 0 {
+		c.Time = 2
+	}
+	if c.Parallelism == 0 {
+		c.Parallelism = 1
+	}
+	if c.AtOnce == 0 {
+		c.AtOnce = runtime.GOMAXPROCS(0)
+	}
+	if c.QueueFor == 0 {
+		c.QueueFor = 2 * time.Second
+	}
+	h := &Hasher{conf: c, slots: make(chan struct{}, c.AtOnce)}
+	h.dummy = phc{c.MemoryKiB, c.Time, c.Parallelism, make([]byte, saltSize), make([]byte, keySize)}.String()
+	return h
+}
+
+// Hash returns the PHC string of a secret, with a salt of its own. Errors:
+// idp.ErrBusy as RetryError, FieldError when it is too long, the context's.
+func (h *Hasher) Hash(ctx context.Context, secret idp.Secret) (string, error) {
+	if tooLong(secret) {
+		return "", &idp.FieldError{Field: field, Message: "password.long"}
+	}
+	p := phc{memory: h.conf.MemoryKiB, time: h.conf.Time, lanes: h.conf.Parallelism, salt: make([]byte, saltSize)}
+	rand.Read(p.salt) // never fails, by its contract
+	var err error
+	if p.key, err = h.compute(ctx, p, secret, keySize); err != nil {
+		return "", err
+	}
+	return p.String(), nil
+}
+
+// Check returns nil when the secret is the one hashed in stored, else
+// idp.ErrWrongSecret; rehash says that the hash is cheaper than new ones are.
+// An empty stored costs as much as any other and is wrong, so that unknown
+// people take as long as known ones. Errors: idp.ErrBusy as RetryError, the
+// context's, a stored hash that cannot be read.
+func (h *Hasher) Check(ctx context.Context, stored string, secret idp.Secret) (rehash bool, err error) {
+	// Nobody has a password this long, so this tells nothing about anybody.
+	if tooLong(secret) {
+		return false, idp.ErrWrongSecret
+	}
+	nobody := stored == ""
+	if nobody {
+		stored = h.dummy
+	}
+	p, err := parsePHC(stored)
+	if err != nil {
+		return false, err
+	}
+	key, err := h.compute(ctx, p, secret, uint32(len(p.key)))
+	if err != nil {
+		return false, err
+	}
+	if subtle.ConstantTimeCompare(key, p.key) != 1 || nobody {
+		return false, idp.ErrWrongSecret
+	}
+	return p.memory < h.conf.MemoryKiB || p.time < h.conf.Time || len(p.salt) < saltSize || len(p.key) < keySize, nil
+}
+
+// compute waits for its turn and hashes.
+func (h *Hasher) compute(ctx context.Context, p phc, secret idp.Secret, size uint32) ([]byte, error) {
+	if err := h.acquire(ctx); err != nil {
+		return nil, err
+	}
+	defer func() { <-h.slots }()
+	return argon2.IDKey([]byte(secret.Reveal()), p.salt, p.time, p.memory, p.lanes, size), nil
+}
+
+func (h *Hasher) acquire(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("hashing: %w", err)
+	}
+	select {
+	case h.slots <- struct{}{}:
+		return nil
+	default:
+	}
+	timer := time.NewTimer(h.conf.QueueFor)
+	defer timer.Stop()
+	select {
+	case h.slots <- struct{}{}:
+		return nil
+	case <-timer.C:
+		return &idp.RetryError{Err: idp.ErrBusy, After: h.conf.QueueFor}
+	case <-ctx.Done():
+		return fmt.Errorf("waiting to hash: %w", ctx.Err())
+	}
+}
+
+// tooLong bounds what is hashed, whatever the door let through.
+func tooLong(secret idp.Secret) bool { return len(secret) > MaxRunes*utf8.UTFMax }

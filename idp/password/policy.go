@@ -1,0 +1,96 @@
+package password
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/trustelem/zxcvbn"
+
+	"hilum/idp"
+)
+
+// Bounds of a password, in runes.
+const (
+	MinRunes = 8
+	MaxRunes = 128
+)
+
+const field = "password"
+
+// enough guesses to withstand guessing that is counted and slowed down, which
+// is all that is left to an attacker without the database.
+const enough = 1e6
+
+// judged is how many runes from either end are looked at: finding patterns in
+// long texts takes long, and a strong end makes the whole strong.
+const judged = 32
+
+// minWord is the shortest context word, in runes; shorter ones are part of everything.
+const minWord = 3
+
+// Acceptable returns a FieldError when the password must not be chosen. There
+// are no rules of composition (NIST SP 800-63B, section 3.1.1.2): it has 8 to
+// 128 characters, is not among what is guessed first, and is not built from
+// the context words (the person's names, the site's), which means that it has
+// to be good enough without them. Message keys: text.invalid, password.short,
+// password.long, password.context, password.common.
+func (*Hasher) Acceptable(password idp.Secret, context ...string) error {
+	text := password.Reveal()
+	if key := fault(text, context); key != "" {
+		return &idp.FieldError{Field: field, Message: key}
+	}
+	return nil
+}
+
+// fault returns the message key of what is wrong with a password, or nothing.
+func fault(text string, context []string) string {
+	switch n := utf8.RuneCountInString(text); {
+	case len(text) > MaxRunes*utf8.UTFMax, n > MaxRunes:
+		return "password.long"
+	case !utf8.ValidString(text) || strings.ContainsFunc(text, unicode.IsControl):
+		return "text.invalid"
+	case n < MinRunes:
+		return "password.short"
+	}
+	lower := strings.ToLower(text)
+	switch rest := without(lower, context); {
+	case rest != lower && !strong(rest):
+		return "password.context"
+	case !strong(text):
+		return "password.common"
+	}
+	return ""
+}
+
+// without takes the context words out of a lower-cased text, longest first.
+func without(text string, context []string) string {
+	var words []string
+	for _, c := range context {
+		words = append(words, strings.FieldsFunc(strings.ToLower(c), func(r rune) bool {
+			return !unicode.IsLetter(r) && !unicode.IsDigit(r)
+		})...)
+	}
+	slices.SortFunc(words, func(a, b string) int { return cmp.Compare(len(b), len(a)) })
+	for _, w := range words {
+		if utf8.RuneCountInString(w) >= minWord {
+			text = strings.ReplaceAll(text, w, "")
+		}
+	}
+	return text
+}
+
+// strong reports whether either end of a text takes enough guesses.
+func strong(text string) bool {
+	runes := []rune(text)
+	if len(runes) <= judged {
+		return guesses(runes) >= enough
+	}
+	return guesses(runes[:judged]) >= enough || guesses(runes[len(runes)-judged:]) >= enough
+}
+
+func guesses(runes []rune) float64 {
+	return zxcvbn.PasswordStrength(string(runes), nil).Guesses
+}
