@@ -1,0 +1,107 @@
+package limit
+
+import (
+	"net/netip"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// maxAddresses bounds the memory: some 12 MB when all are in use.
+const maxAddresses = 1 << 16
+
+// candidates is among how many addresses the one to be forgotten is chosen.
+const candidates = 8
+
+// Addresses guards the machine, not the accounts: it lets an address do
+// something so often a minute, with a burst. A hospital is one address, so the
+// numbers are generous. It counts in memory, for this instance.
+//
+// Memory is bounded. When it is full, of a few addresses picked by chance the
+// one that has used least of its burst is forgotten. Being forgotten gives the
+// burst back, so whoever wants that has to send requests from as many other
+// addresses as there is room for, each having used more than his own. An IPv6
+// network of 64 bits counts as one address: anybody has that many.
+//
+// Safe for concurrent use.
+type Addresses struct {
+	rate  rate.Limit
+	burst int
+	most  int
+
+	mu      sync.Mutex
+	buckets map[netip.Addr]*rate.Limiter
+}
+
+// NewAddresses returns an Addresses that allows burst at once and perMinute
+// on the long run, from each address. Both are at least 1.
+func NewAddresses(perMinute, burst int) *Addresses {
+	return &Addresses{
+		rate:    rate.Limit(float64(max(1, perMinute)) / 60),
+		burst:   max(1, burst),
+		most:    maxAddresses,
+		buckets: map[netip.Addr]*rate.Limiter{},
+	}
+}
+
+// Allow counts one use by a client address without port, and reports whether
+// it is within bounds; if not, nothing was used up, and retry says when it
+// will be. What is no address shares one bucket.
+func (a *Addresses) Allow(addr string) (retry time.Duration, ok bool) {
+	now := time.Now()
+	b := a.bucket(network(addr), now)
+	r := b.ReserveN(now, 1)
+	if retry = r.DelayFrom(now); retry > 0 {
+		r.CancelAt(now)
+		return retry, false
+	}
+	return 0, true
+}
+
+func (a *Addresses) bucket(addr netip.Addr, now time.Time) *rate.Limiter {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	b, ok := a.buckets[addr]
+	if !ok {
+		if len(a.buckets) >= a.most {
+			a.forget(now)
+		}
+		b = rate.NewLimiter(a.rate, a.burst)
+		a.buckets[addr] = b
+	}
+	return b
+}
+
+// forget drops the least used of a few addresses.
+func (a *Addresses) forget(now time.Time) {
+	var least netip.Addr
+	most, n := 0.0, 0
+	for addr, b := range a.buckets { // begins anywhere
+		if left := b.TokensAt(now); n == 0 || left > most {
+			least, most = addr, left
+		}
+		if n++; n == candidates {
+			break
+		}
+	}
+	delete(a.buckets, least)
+}
+
+// network is what is counted as one: an IPv4 address, or the first 64 bits of
+// an IPv6 address; the zero Addr for what is neither.
+func network(addr string) netip.Addr {
+	ip, err := netip.ParseAddr(addr)
+	if err != nil {
+		return netip.Addr{}
+	}
+	ip = ip.Unmap().WithZone("")
+	if ip.Is4() {
+		return ip
+	}
+	p, err := ip.Prefix(64)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return p.Addr()
+}

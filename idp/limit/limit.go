@@ -1,0 +1,127 @@
+// Package limit says how often one may try: per account, by counters that the
+// store keeps for all instances, and per address, in memory.
+//
+// The rules for accounts are pure functions on an idp.Counter. Delays come
+// before locks, locks end by themselves, and only what no person does by
+// mistake, a hundred wrong tries, waits for an administrator. Passwords, codes
+// and recovery codes are counted apart, so that locking one locks no other.
+package limit
+
+import (
+	"time"
+
+	"hilum/idp"
+)
+
+// Policy is the set of rules for one kind of try. A rule whose number is zero
+// does not apply.
+type Policy struct {
+	// Delays begin at the wrong try number DelayFrom and double from a second
+	// up to DelayMost. Tries are counted within Window of the first of them,
+	// or, where Window is zero, in a row.
+	DelayFrom int
+	DelayMost time.Duration
+	Window    time.Duration
+
+	// Burst wrong tries within Window close until the window ends.
+	Burst int
+
+	// Each InARow wrong tries in a row close for InARowFor.
+	InARow    int
+	InARowFor time.Duration
+
+	// Day wrong tries in one day (UTC) close until the next.
+	Day int
+
+	// AdminInARow in a row, or AdminMonth within 30 days, need an administrator.
+	AdminInARow int
+	AdminMonth  int
+}
+
+// The rules of the three kinds.
+var (
+	Passwords = Policy{DelayFrom: 5, DelayMost: 60 * time.Second, Window: 5 * time.Minute, AdminInARow: 100}
+	Codes     = Policy{DelayFrom: 3, DelayMost: 30 * time.Second, InARow: 10, InARowFor: 30 * time.Minute, Day: 30, AdminMonth: 100}
+	Recovery  = Policy{Burst: 5, Window: time.Hour}
+)
+
+const (
+	day   = 24 * time.Hour
+	month = 30 * day
+)
+
+// Allow returns nil when a try may be made, else an idp.ErrTooMany as
+// RetryError. Its After is zero when waiting does not help: then an
+// administrator has to (Counter.NeedsAdmin).
+func (p Policy) Allow(c *idp.Counter, now time.Time) error {
+	switch {
+	case c.NeedsAdmin:
+		return &idp.RetryError{Err: idp.ErrTooMany}
+	case now.Before(c.NextAt):
+		return &idp.RetryError{Err: idp.ErrTooMany, After: c.NextAt.Sub(now)}
+	}
+	return nil
+}
+
+// Wrong counts a wrong try and says in the counter when the next may be made.
+func (p Policy) Wrong(c *idp.Counter, now time.Time) {
+	now = now.UTC()
+	if !now.Before(c.BurstAt.Add(p.Window)) {
+		c.Burst, c.BurstAt = 0, now
+	}
+	if !now.Before(c.DayAt.Add(day)) {
+		c.Day, c.DayAt = 0, now.Truncate(day)
+	}
+	if !now.Before(c.MonthAt.Add(month)) {
+		c.Month, c.MonthAt = 0, now
+	}
+	c.InARow++
+	c.Burst++
+	c.Day++
+	c.Month++
+
+	tries := c.InARow
+	if p.Window > 0 {
+		tries = c.Burst
+	}
+	if p.DelayFrom > 0 && tries >= p.DelayFrom {
+		closeUntil(c, now.Add(p.delay(tries - p.DelayFrom)))
+	}
+	if p.Burst > 0 && c.Burst >= p.Burst {
+		closeUntil(c, c.BurstAt.Add(p.Window))
+	}
+	if p.InARow > 0 && c.InARow%p.InARow == 0 {
+		closeUntil(c, now.Add(p.InARowFor))
+	}
+	if p.Day > 0 && c.Day >= p.Day {
+		closeUntil(c, c.DayAt.Add(day))
+	}
+	if p.AdminInARow > 0 && c.InARow >= p.AdminInARow || p.AdminMonth > 0 && c.Month >= p.AdminMonth {
+		c.NeedsAdmin = true
+	}
+}
+
+// Right forgets the tries in a row and the delay they led to. What was counted
+// by day and month stays: somebody may guess between two right tries of the owner.
+func (p Policy) Right(c *idp.Counter) {
+	c.InARow, c.Burst = 0, 0
+	c.BurstAt, c.NextAt = time.Time{}, time.Time{}
+}
+
+// delay is 1 s, doubled n times, DelayMost at most.
+func (p Policy) delay(n int) time.Duration {
+	d := time.Second
+	for range n {
+		if d *= 2; d >= p.DelayMost {
+			return p.DelayMost
+		}
+	}
+	return min(d, p.DelayMost)
+}
+
+// closeUntil moves the next try later, never earlier.
+func closeUntil(c *idp.Counter, t time.Time) {
+	if t.After(c.NextAt) {
+		c.NextAt = t
+	}
+}
