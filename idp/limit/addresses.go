@@ -18,10 +18,11 @@ const candidates = 8
 // something so often a minute, with a burst. A hospital is one address, so the
 // numbers are generous. It counts in memory, for this instance.
 //
-// Memory is bounded. When it is full, of a few addresses picked by chance the
-// one that has used least of its burst is forgotten. Being forgotten gives the
-// burst back, so whoever wants that has to send requests from as many other
-// addresses as there is room for, each having used more than his own. An IPv6
+// Memory is bounded. An address whose burst is whole again is forgotten sooner
+// or later, which loses nothing. When all are in use, of a few picked by chance
+// the one that has used least of its burst is forgotten. That gives it its
+// burst back, so whoever wants this for himself has to send requests from as
+// many other addresses as there is room for, and use each more than his own. An IPv6
 // network of 64 bits counts as one address: anybody has that many.
 //
 // Safe for concurrent use.
@@ -64,28 +65,32 @@ func (a *Addresses) bucket(addr netip.Addr, now time.Time) *rate.Limiter {
 	defer a.mu.Unlock()
 	b, ok := a.buckets[addr]
 	if !ok {
-		if len(a.buckets) >= a.most {
-			a.forget(now)
-		}
+		a.forget(now)
 		b = rate.NewLimiter(a.rate, a.burst)
 		a.buckets[addr] = b
 	}
 	return b
 }
 
-// forget drops the least used of a few addresses.
+// forget makes room for one more. It looks at a few addresses only, so that
+// it costs the same however many there are.
 func (a *Addresses) forget(now time.Time) {
 	var least netip.Addr
-	most, n := 0.0, 0
+	most, n := -1.0, 0
 	for addr, b := range a.buckets { // begins anywhere
-		if left := b.TokensAt(now); n == 0 || left > most {
+		left := b.TokensAt(now)
+		if left >= float64(a.burst) {
+			delete(a.buckets, addr) // as good as new, nothing is lost
+		} else if left > most {
 			least, most = addr, left
 		}
 		if n++; n == candidates {
 			break
 		}
 	}
-	delete(a.buckets, least)
+	if len(a.buckets) >= a.most {
+		delete(a.buckets, least)
+	}
 }
 
 // network is what is counted as one: an IPv4 address, or the first 64 bits of

@@ -66,7 +66,7 @@ func (p Policy) Allow(c *idp.Counter, now time.Time) error {
 // Wrong counts a wrong try and says in the counter when the next may be made.
 func (p Policy) Wrong(c *idp.Counter, now time.Time) {
 	now = now.UTC()
-	if !now.Before(c.BurstAt.Add(p.Window)) {
+	if p.Window > 0 && !now.Before(c.BurstAt.Add(p.Window)) {
 		c.Burst, c.BurstAt = 0, now
 	}
 	if !now.Before(c.DayAt.Add(day)) {
@@ -76,16 +76,15 @@ func (p Policy) Wrong(c *idp.Counter, now time.Time) {
 		c.Month, c.MonthAt = 0, now
 	}
 	c.InARow++
-	c.Burst++
 	c.Day++
 	c.Month++
-
 	tries := c.InARow
 	if p.Window > 0 {
+		c.Burst++
 		tries = c.Burst
 	}
 	if p.DelayFrom > 0 && tries >= p.DelayFrom {
-		closeUntil(c, now.Add(p.delay(tries - p.DelayFrom)))
+		closeUntil(c, now.Add(p.delay(tries-p.DelayFrom)))
 	}
 	if p.Burst > 0 && c.Burst >= p.Burst {
 		closeUntil(c, c.BurstAt.Add(p.Window))
