@@ -14,6 +14,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"text/template/parse"
 
 	"hilum/static"
 )
@@ -39,6 +40,19 @@ func New() (*Set, error) {
 	if err != nil {
 		return nil, err
 	}
+	html, err := parsePages(w)
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range html.Templates() {
+		if t.Tree != nil {
+			bake(t.Tree.Root, w)
+		}
+	}
+	return &Set{html: html, words: w}, nil
+}
+
+func parsePages(w *words) (*template.Template, error) {
 	html, err := template.New("pages").Funcs(template.FuncMap{
 		"t":      w.text,
 		"rich":   w.rich,
@@ -50,7 +64,68 @@ func New() (*Set, error) {
 	if err != nil {
 		return nil, fmt.Errorf("templates: %w", err)
 	}
-	return &Set{html: html, words: w}, nil
+	return html, nil
+}
+
+// bake puts what never changes, sentences that speak of nothing and paths of
+// files, into the page's text once: most of a page is that, and looking it up
+// anew doubled the price of every page. Escaped as HTML it is right in text and
+// in quoted attributes, the only places where the pages have it.
+func bake(list *parse.ListNode, w *words) {
+	if list == nil {
+		return
+	}
+	for i, n := range list.Nodes {
+		switch n := n.(type) {
+		case *parse.ActionNode:
+			if text, ok := constant(n.Pipe, w); ok {
+				list.Nodes[i] = &parse.TextNode{NodeType: parse.NodeText, Pos: n.Pos, Text: []byte(template.HTMLEscapeString(text))}
+			}
+		case *parse.IfNode:
+			bake(n.List, w)
+			bake(n.ElseList, w)
+		case *parse.RangeNode:
+			bake(n.List, w)
+			bake(n.ElseList, w)
+		case *parse.WithNode:
+			bake(n.List, w)
+			bake(n.ElseList, w)
+		}
+	}
+}
+
+// constant returns the value of {{t "key"}} for a sentence without arguments,
+// of {{static "file"}}, {{lang}} and {{dir}}.
+func constant(p *parse.PipeNode, w *words) (string, bool) {
+	if len(p.Decl) != 0 || len(p.Cmds) != 1 {
+		return "", false
+	}
+	args := p.Cmds[0].Args
+	fn, ok := args[0].(*parse.IdentifierNode)
+	if !ok {
+		return "", false
+	}
+	if len(args) == 1 {
+		switch fn.Ident {
+		case "lang":
+			return w.lang, true
+		case "dir":
+			return w.dir, true
+		}
+		return "", false
+	}
+	arg, ok := args[1].(*parse.StringNode)
+	if !ok || len(args) != 2 {
+		return "", false
+	}
+	switch fn.Ident {
+	case "t":
+		s, ok := w.fixed[arg.Text]
+		return s, ok
+	case "static":
+		return static.Path(arg.Text), true
+	}
+	return "", false
 }
 
 // Render writes a page. It may fail halfway: give it a buffer.

@@ -14,7 +14,7 @@ var places = map[string]string{
 	"password":   "/account/password",
 	"recovery":   "/account/recovery",
 	"devices":    "/account/devices",
-	"link":       "/account/devices/link",
+	"link":       "/account/link",
 	"sessions":   "/account/sessions",
 	"signed-out": "/signed-out",
 }
@@ -33,7 +33,7 @@ func place(name string) (path string, ok bool) {
 	case "login":
 		return loginPath(idp.LoginID(id)), true
 	case "link":
-		return "/account/devices/link/" + id, true
+		return "/account/link/" + id, true
 	case "unlink":
 		return "/account/devices/" + id + "/unlink", true
 	}
@@ -62,7 +62,7 @@ func nameOf(r *http.Request) string {
 		}
 	}
 	switch {
-	case strings.HasPrefix(r.URL.Path, "/account/devices/"):
+	case strings.HasPrefix(r.URL.Path, "/account/devices/"), strings.HasPrefix(r.URL.Path, "/account/link/"):
 		return "devices"
 	case strings.HasPrefix(r.URL.Path, "/account/sessions/"):
 		return "sessions"

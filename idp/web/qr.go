@@ -3,7 +3,6 @@ package web
 import (
 	"fmt"
 	"html/template"
-	"image/color"
 	"strconv"
 	"time"
 
@@ -24,8 +23,11 @@ func drawQR(text string) (templates.QR, error) {
 	}
 	size := code.Bounds().Dx()
 	dark := func(x, y int) bool {
-		g, _, _, _ := code.At(x, y).RGBA()
-		return x < size && color.Gray16{Y: uint16(g)}.Y < 0x8000
+		if x >= size {
+			return false
+		}
+		r, _, _, _ := code.At(x, y).RGBA()
+		return r == 0
 	}
 	var path []byte
 	for y := range size {

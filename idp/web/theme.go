@@ -23,6 +23,10 @@ func (s *Server) themeOf(r *http.Request) string {
 // theme keeps the chosen colours. The script asks for it in the background; the
 // plain form comes back to where it was.
 func (s *Server) theme(w http.ResponseWriter, r *http.Request) error {
+	path, ok := place(r.PostFormValue("here"))
+	if !ok {
+		return errForm
+	}
 	value, age := r.PostFormValue("theme"), int(themeAge/time.Second)
 	switch value {
 	case "dark", "light":
@@ -35,9 +39,5 @@ func (s *Server) theme(w http.ResponseWriter, r *http.Request) error {
 		Name: s.cookies.prefix + "theme", Value: value, Path: "/", MaxAge: age,
 		Secure: s.Secure, HttpOnly: true, SameSite: http.SameSiteLaxMode,
 	})
-	path, ok := place(r.PostFormValue("here"))
-	if !ok {
-		return errForm
-	}
 	return seeOther(w, r, path)
 }

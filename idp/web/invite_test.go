@@ -1,0 +1,176 @@
+package web
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/boombuler/barcode/qr"
+
+	"hilum/idp"
+	"hilum/idp/login"
+)
+
+const aLink = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNO_-"
+
+// Mail scanners open links: looking uses nothing and binds nothing.
+func TestLookingAtAnInvitationChangesNothing(t *testing.T) {
+	for purpose, says := range map[idp.InvitationPurpose]string{
+		idp.InviteEnrol: "choose a password and link your phone",
+		idp.InviteSetup: "makes the first account",
+		idp.InviteReset: "Choose a new password",
+	} {
+		for _, door := range []string{"/invite/", "/setup/"} {
+			d := open(t)
+			d.logins.invite = &idp.Invitation{Purpose: purpose, ExpiresAt: noon.Add(time.Hour)}
+			r := d.get(door + aLink)
+			d.wants(r, 200, says, `action="`+door+aLink+`"`, "2026-03-14 13:00 UTC")
+			if len(r.Header.Values("Set-Cookie")) != 0 {
+				t.Error("a cookie was set")
+			}
+			d.asked()
+		}
+	}
+}
+
+func TestInvitationBegins(t *testing.T) {
+	d := open(t)
+	d.logins.step = step(idp.LoginEnrol, idp.ForInvitation)
+	r := d.post("/invite/" + aLink)
+	d.leads(r, "/login/"+aLogin)
+	if set := r.Header.Values("Set-Cookie"); len(set) != 1 || !strings.HasPrefix(set[0], "browser=") {
+		t.Errorf("cookies: %q", set)
+	}
+	d.asked("invitation " + aLink)
+}
+
+func TestInvitationThatIsNotGood(t *testing.T) {
+	for err, c := range map[error]struct {
+		status int
+		says   string
+	}{
+		idp.ErrNotFound: {404, "This invitation does not exist"},
+		idp.ErrExpired:  {410, "This invitation has expired"},
+		idp.ErrSettled:  {410, "tell your administrator now"},
+	} {
+		d := open(t)
+		d.logins.err = err
+		d.wants(d.get("/invite/"+aLink), c.status, c.says, "not "+aLink)
+		d.wants(d.post("/invite/"+aLink), c.status, c.says)
+	}
+}
+
+func TestSetUpAsksForTheNamesFirst(t *testing.T) {
+	d := open(t)
+	s := d.bound(idp.LoginEnrol, idp.ForInvitation)
+	s.Enrol.NeedName = true
+	d.wants(d.get("/login/"+aLogin), 200, `id="name-form"`, `name="username"`, `name="name"`, "not enrol-form")
+	d.logins.err = &idp.FieldError{Field: "username", Message: "user.name.letters"}
+	d.wants(d.post("/login/"+aLogin+"/name", "username", "Änna", "name", "Anna Maes"), 422, "made of letters, digits", `value="Änna"`, `value="Anna Maes"`)
+	d.logins.err = idp.ErrConflict
+	d.wants(d.post("/login/"+aLogin+"/name", "username", "anna", "name", "Anna Maes"), 422, "That user name is taken")
+	d.logins.err = nil
+	d.leads(d.post("/login/"+aLogin+"/name", "username", "anna", "name", "Anna Maes"), "/login/"+aLogin)
+	d.asked("name Änna Anna Maes", "name anna Anna Maes", "name anna Anna Maes")
+}
+
+// Nothing typed is lost by a fault but the password, which no page repeats.
+func TestEnrolmentFaultKeepsWhatWasTyped(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		err    error
+		status int
+		says   []string
+	}{
+		{"wrong code", idp.ErrWrongSecret, 422, []string{"does not match", `value="Pixel 8"`, "not 135790"}},
+		{"code that is none", idp.ErrInvalid, 422, []string{"The code has six digits.", `value="Pixel 8"`}},
+		{"short password", &idp.FieldError{Field: "password", Message: "password.short"}, 422, []string{"too short", `value="Pixel 8"`, `value="135790"`}},
+		{"common password", &idp.FieldError{Field: "password", Message: "password.common"}, 422, []string{"everybody who guesses", `value="135790"`}},
+		{"missing name", &idp.FieldError{Field: "name", Message: "text.missing"}, 422, []string{"This is missing.", `value="135790"`}},
+		{"a key the catalogue lacks", &idp.FieldError{Field: "password", Message: "no.such.key"}, 422, []string{"Look at what you typed here.", "not no.such.key"}},
+		{"busy", &idp.RetryError{Err: idp.ErrBusy, After: time.Second}, 503, []string{"try again in a few seconds", `value="135790"`}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			d := open(t)
+			d.bound(idp.LoginEnrol, idp.ForInvitation)
+			d.logins.err = c.err
+			r := d.post("/login/"+aLogin+"/enrol", "password", "hunter2hunter2", "code", "135790", "device_name", "Pixel 8")
+			d.wants(r, c.status, append(c.says, "not hunter2", `role="alert"`, "JBSW Y3DP EHPK 3PXP")...)
+			d.asked("enrol hunter2hunter2 135790 Pixel 8")
+		})
+	}
+	t.Run("a sixth device", func(t *testing.T) {
+		d := open(t)
+		d.bound(idp.LoginEnrol, idp.ForInvitation)
+		d.logins.err = idp.ErrConflict
+		d.wants(d.post("/login/"+aLogin+"/enrol", "password", "x"), 409, "Somebody was faster")
+	})
+}
+
+func TestRecoveryCodesAreShownOnce(t *testing.T) {
+	d := open(t)
+	d.bound(idp.LoginEnrol, idp.ForInvitation)
+	d.logins.codes = []idp.Secret{"ABCDEFGHIJKLMNOP", "QRSTUVWXYZ234567"}
+	d.logins.after = step(idp.LoginDone, idp.ForInvitation)
+	r := d.post("/login/"+aLogin+"/enrol", "password", "x", "code", "123456", "device_name", "Pixel 8")
+	d.wants(r, 200, "ABCD-EFGH-IJKL-MNOP", "QRST-UVWX-YZ23-4567", `action="/login/`+aLogin+`/collect"`, `id="saved"`, "of anna")
+	if r.Header.Get("Cache-Control") != "no-store" {
+		t.Error("may be stored")
+	}
+	d.logins.step = d.logins.after
+	d.wants(d.get("/login/"+aLogin), 200, "not ABCD-EFGH")
+	d.logins.answer = &login.Answer{Purpose: idp.ForInvitation, Session: idp.NewToken()}
+	d.leads(d.post("/login/"+aLogin+"/collect"), "/account/security")
+}
+
+func TestResetHasNoDevicePart(t *testing.T) {
+	d := open(t)
+	s := d.bound(idp.LoginEnrol, idp.ForInvitation)
+	s.Enrol = &login.EnrolStep{Purpose: idp.InviteReset, NeedPass: true, UserName: "anna"}
+	d.wants(d.get("/login/"+aLogin), 200, "Choose a new password", "not device_name", "not otpauth")
+	d.logins.after = step(idp.LoginFactor, idp.ForInvitation)
+	d.leads(d.post("/login/"+aLogin+"/enrol", "password", "x"), "/login/"+aLogin)
+}
+
+// The path is the code, module for module, with its quiet zone.
+func TestQR(t *testing.T) {
+	const text = "otpauth://totp/Imaging:anna?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=Imaging"
+	got, err := drawQR(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	code, err := qr.Encode(text, qr.L, qr.Unicode)
+	if err != nil {
+		t.Fatal(err)
+	}
+	size := code.Bounds().Dx()
+	if got.Size != size+2*quiet {
+		t.Fatalf("size %d for %d modules", got.Size, size)
+	}
+	drawn := map[[2]int]bool{}
+	for _, part := range strings.Split(strings.TrimSuffix(got.Path, "z"), "z") {
+		var x, y, n int
+		if _, err := fmt.Sscanf(part, "M%d %dh%dv1h-", &x, &y, &n); err != nil {
+			t.Fatalf("%q: %v", part, err)
+		}
+		for i := range n {
+			drawn[[2]int{x + i, y}] = true
+		}
+	}
+	for y := range got.Size {
+		for x := range got.Size {
+			dark := false
+			if cx, cy := x-quiet, y-quiet; cx >= 0 && cy >= 0 && cx < size && cy < size {
+				r, _, _, _ := code.At(cx, cy).RGBA()
+				dark = r == 0
+			}
+			if drawn[[2]int{x, y}] != dark {
+				t.Fatalf("module %d,%d is wrong", x, y)
+			}
+		}
+	}
+	if _, err := drawQR(strings.Repeat("x", 5000)); err == nil {
+		t.Error("too long a text was drawn")
+	}
+}

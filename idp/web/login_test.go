@@ -1,0 +1,311 @@
+package web
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"hilum/idp"
+	"hilum/idp/login"
+)
+
+func TestPageFollowsTheState(t *testing.T) {
+	for _, c := range []struct {
+		state   idp.LoginState
+		purpose idp.LoginPurpose
+		status  int
+		to      string
+		says    []string
+	}{
+		{idp.LoginPassword, idp.ForClient, 200, "", []string{`id="password-form"`, "<b>Radiology Viewer</b>", "Cancel and go back"}},
+		{idp.LoginPassword, idp.ForAccount, 200, "", []string{"<b>Imaging</b>", "not Cancel"}},
+		{idp.LoginFactor, idp.ForClient, 200, "", []string{`id="code-form"`, `id="recovery-form"`, "Not you? Start over", `inputmode="numeric"`, `autocomplete="one-time-code"`}},
+		{idp.LoginFactor, idp.ForStepUp, 200, "", []string{"Confirm that it is you", "Back to your account", "not Start over"}},
+		{idp.LoginEnrol, idp.ForInvitation, 200, "", []string{`id="enrol-form"`, "JBSW Y3DP EHPK 3PXP", "otpauth://totp/Imaging:anna?secret=JBSWY3DPEHPK3PXP&amp;issuer=Imaging", `<path d="M4 4h7`}},
+		{idp.LoginConsent, idp.ForClient, 200, "", []string{"viewer.example:8443", "Your name", "dicom:read", "Allow", "Deny", "12 hours"}},
+		{idp.LoginDone, idp.ForClient, 303, "/authorize/collect/" + aLogin, nil},
+		{idp.LoginDenied, idp.ForClient, 303, "/authorize/collect/" + aLogin, nil},
+		{idp.LoginDone, idp.ForAccount, 200, "", []string{"One step is left", "/collect"}},
+		{idp.LoginDone, idp.ForInvitation, 200, "", []string{"/collect"}},
+		{idp.LoginCollected, idp.ForClient, 200, "", []string{"This sign-in is finished", "go back to Radiology Viewer"}},
+		{idp.LoginCollected, idp.ForAccount, 200, "", []string{"This sign-in is finished", `href="/account"`}},
+		{idp.LoginDenied, idp.ForStepUp, 200, "", []string{"The sign-in was cancelled"}},
+		{idp.LoginExpired, idp.ForClient, 410, "", []string{"This sign-in has expired", "Go back to Radiology Viewer", "not href=\"/account\""}},
+		{idp.LoginExpired, idp.ForAccount, 410, "", []string{"This sign-in has expired", `href="/account"`}},
+	} {
+		t.Run(fmt.Sprintf("%s for %s", c.state, c.purpose), func(t *testing.T) {
+			d := open(t)
+			d.bound(c.state, c.purpose)
+			r := d.get("/login/" + aLogin)
+			if c.to != "" {
+				d.leads(r, c.to)
+			} else {
+				d.wants(r, c.status, append(c.says, "not 2FA", "not OTP", "not token", "not !important")...)
+			}
+			d.asked() // looking changes nothing
+		})
+	}
+}
+
+// Another browser's, a made-up, a malformed sign-in and one without any cookie
+// are the same page: nothing tells which it was.
+func TestForeignSignInIsNotFound(t *testing.T) {
+	d := open(t)
+	d.logins.step = step(idp.LoginPassword, idp.ForClient)
+	bare := d.get("/login/" + aLogin)
+	d.wants(bare, 404, "There is nothing here", "sign in again", "not password-form")
+	d.get("/test/browser")
+	d.logins.err = idp.ErrNotFound // the verb's answer for what it does not know
+	for _, id := range []string{"MADEUPMADEUPMADEUPMADEUPM2", "x", strings.Repeat("A", 500), "a%2F..%2Fb", "%00"} {
+		r := d.get("/login/" + id)
+		d.wants(r, 404, "There is nothing here")
+		if r.body != bare.body {
+			t.Errorf("%s: another page than without a cookie", id)
+		}
+		d.wants(d.post("/login/"+id+"/code", "code", "123456"), 404, "There is nothing here")
+	}
+	d.asked("code 123456", "code 123456") // what cannot be an id is not looked up
+}
+
+func TestWrongPassword(t *testing.T) {
+	d := open(t)
+	d.bound(idp.LoginPassword, idp.ForClient)
+	d.logins.err = fmt.Errorf("user anna: %w", idp.ErrWrongSecret)
+	r := d.post("/login/"+aLogin+"/password", "username", "anna", "password", "hunter2hunter2")
+	d.wants(r, 422, "User name and password do not match.", `value="anna"`, `role="alert"`, `aria-invalid="true"`, "autofocus", "not hunter2", "not unknown", "not disabled")
+	d.asked("password anna hunter2hunter2")
+}
+
+func TestTryingAgainTooSoon(t *testing.T) {
+	for _, c := range []struct {
+		after time.Duration
+		says  string
+		retry string
+	}{
+		{0, "in 1 second.", "1"},
+		{1500 * time.Millisecond, "in 2 seconds.", "2"},
+		{30 * time.Minute, "in 30 minutes.", "1800"},
+		{5 * time.Hour, "in 5 hours.", "18000"},
+		{90 * 24 * time.Hour, "Only your administrator", "7776000"},
+	} {
+		d := open(t)
+		d.bound(idp.LoginPassword, idp.ForClient)
+		d.logins.err = &idp.RetryError{Err: idp.ErrTooMany, After: c.after}
+		r := d.post("/login/"+aLogin+"/password", "username", "anna", "password", "x")
+		d.wants(r, 429, c.says, `id="password-form"`)
+		if got := r.Header.Get("Retry-After"); got != c.retry {
+			t.Errorf("%s: Retry-After %q, want %q", c.after, got, c.retry)
+		}
+		d.logins.step = step(idp.LoginFactor, idp.ForClient)
+		d.wants(d.post("/login/"+aLogin+"/code", "code", "123456"), 429, c.says, `id="code-form"`, "A recovery code still works.")
+		d.wants(d.post("/login/"+aLogin+"/recovery", "recovery_code", "x"), 429, c.says, "<details open>", "not still works")
+	}
+}
+
+func TestBusy(t *testing.T) {
+	d := open(t)
+	d.bound(idp.LoginPassword, idp.ForClient)
+	d.logins.err = &idp.RetryError{Err: idp.ErrBusy, After: 2 * time.Second}
+	r := d.post("/login/"+aLogin+"/password", "username", "anna", "password", "x")
+	d.wants(r, 503, "Nothing was wrong with what you typed", `value="anna"`)
+	if r.Header.Get("Retry-After") != "2" {
+		t.Errorf("Retry-After %q", r.Header.Get("Retry-After"))
+	}
+}
+
+func TestWrongCodes(t *testing.T) {
+	for _, c := range []struct {
+		err  error
+		says string
+	}{
+		{idp.ErrWrongSecret, "does not match"},
+		{idp.ErrCodeUsed, "Wait for the next one."},
+		{idp.ErrInvalid, "The code has six digits."},
+	} {
+		d := open(t)
+		d.bound(idp.LoginFactor, idp.ForClient)
+		d.logins.err = c.err
+		d.wants(d.post("/login/"+aLogin+"/code", "code", "654321"), 422, c.says, "not 654321", `aria-describedby="problem"`)
+	}
+}
+
+func TestWrongRecoveryCodeLeavesItsFieldOpen(t *testing.T) {
+	d := open(t)
+	d.bound(idp.LoginFactor, idp.ForClient)
+	d.logins.err = idp.ErrWrongSecret
+	d.wants(d.post("/login/"+aLogin+"/recovery", "recovery_code", "ABCD-EFGH"), 422, "<details open>", "was used before", "not ABCD-EFGH")
+	d.asked("recovery ABCD-EFGH")
+}
+
+func TestSpentTriesLeadBackToThePassword(t *testing.T) {
+	t.Run("told by the step", func(t *testing.T) {
+		d := open(t)
+		d.bound(idp.LoginFactor, idp.ForClient)
+		d.logins.after = step(idp.LoginPassword, idp.ForClient)
+		d.leads(d.post("/login/"+aLogin+"/code", "code", "123456"), "/login/"+aLogin+"?note=spent")
+	})
+	t.Run("told by an error", func(t *testing.T) {
+		d := open(t)
+		d.bound(idp.LoginPassword, idp.ForClient)
+		d.logins.err = idp.ErrWrongSecret
+		d.leads(d.post("/login/"+aLogin+"/code", "code", "123456"), "/login/"+aLogin+"?note=spent")
+		d.wants(d.get("/login/"+aLogin+"?note=spent"), 200, "Too many wrong codes.")
+	})
+	t.Run("other notes say nothing", func(t *testing.T) {
+		d := open(t)
+		d.bound(idp.LoginPassword, idp.ForClient)
+		d.wants(d.get("/login/"+aLogin+"?note=trouble"), 200, `not id="note"`)
+	})
+}
+
+func TestNoDeviceLinked(t *testing.T) {
+	d := open(t)
+	d.bound(idp.LoginFactor, idp.ForClient).Devices = 0
+	d.wants(d.get("/login/"+aLogin), 200, "No device is linked", "invitation", "not code-form", "recovery-form")
+	d.logins.step.Recovery = false
+	d.wants(d.get("/login/"+aLogin), 200, "No device is linked", "not recovery-form")
+}
+
+// A replayed form, or one from a tab that was left behind, leads to what is
+// true now.
+func TestReplayedStepShowsWhatIsTrueNow(t *testing.T) {
+	for _, err := range []error{idp.ErrSettled, idp.ErrExpired} {
+		for _, verb := range []string{"password", "code", "recovery", "startover", "cancel", "name", "enrol"} {
+			d := open(t)
+			d.bound(idp.LoginCollected, idp.ForClient)
+			d.logins.err = err
+			d.leads(d.post("/login/"+aLogin+"/"+verb), "/login/"+aLogin)
+		}
+		d := open(t)
+		d.bound(idp.LoginCollected, idp.ForClient)
+		d.logins.err = err
+		d.leads(d.post("/login/"+aLogin+"/consent", "answer", "allow"), "/login/"+aLogin)
+	}
+}
+
+// Reloading the address of a form that was answered in place is no dead end.
+func TestFormAddressesCanBeVisited(t *testing.T) {
+	d := open(t)
+	for _, verb := range []string{"password", "code", "recovery", "consent", "startover", "cancel", "collect", "name", "enrol"} {
+		d.leads(d.get("/login/"+aLogin+"/"+verb), "/login/"+aLogin)
+	}
+}
+
+func TestStepsLeadOn(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		purpose idp.LoginPurpose
+		after   idp.LoginState
+		to      string
+	}{
+		{"second factor is next", idp.ForClient, idp.LoginFactor, "/login/" + aLogin},
+		{"consent is next", idp.ForClient, idp.LoginConsent, "/login/" + aLogin},
+		{"done for a client is collected there", idp.ForClient, idp.LoginDone, "/authorize/collect/" + aLogin},
+		{"denied for a client is told there", idp.ForClient, idp.LoginDenied, "/authorize/collect/" + aLogin},
+		{"a step-up given up leads to the account", idp.ForStepUp, idp.LoginDenied, "/account/security"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			d := open(t)
+			d.bound(idp.LoginFactor, c.purpose)
+			d.logins.after = step(c.after, c.purpose)
+			d.leads(d.post("/login/"+aLogin+"/code", "code", "123456"), c.to)
+			d.leads(d.post("/login/"+aLogin+"/cancel"), c.to)
+			d.asked("code 123456", "cancel") // never collected here
+		})
+	}
+}
+
+func TestOwnSignInIsCollectedHere(t *testing.T) {
+	for _, c := range []struct{ target, to string }{
+		{"devices", "/account/devices"},
+		{"sessions", "/account/sessions"},
+		{"unlink:" + aDevice, "/account/devices/" + aDevice + "/unlink"},
+		{"", "/account/security"},
+		{"https://evil.example/", "/account/security"},
+		{"//evil.example", "/account/security"},
+		{"unlink:../../x", "/account/security"},
+	} {
+		d := open(t)
+		d.bound(idp.LoginFactor, idp.ForAccount)
+		d.logins.after = step(idp.LoginDone, idp.ForAccount)
+		d.logins.answer = &login.Answer{Purpose: idp.ForAccount, Target: c.target, Session: idp.NewToken()}
+		r := d.post("/login/"+aLogin+"/code", "code", "123456")
+		d.leads(r, c.to)
+		if set := r.Header.Values("Set-Cookie"); len(set) != 1 || !strings.HasPrefix(set[0], "session=") {
+			t.Errorf("cookies set: %q", set)
+		}
+	}
+}
+
+func TestCollectingTwiceIsNoFault(t *testing.T) {
+	d := open(t)
+	d.bound(idp.LoginDone, idp.ForAccount)
+	d.logins.collect = idp.ErrSettled
+	r := d.post("/login/" + aLogin + "/collect")
+	d.leads(r, "/login/"+aLogin)
+	if len(r.Header.Values("Set-Cookie")) != 0 {
+		t.Error("a cookie was set")
+	}
+}
+
+func TestCollectLeavesTheClientsSignInAlone(t *testing.T) {
+	d := open(t)
+	d.bound(idp.LoginDone, idp.ForClient)
+	d.leads(d.post("/login/"+aLogin+"/collect"), "/authorize/collect/"+aLogin)
+	d.asked()
+}
+
+func TestCodeFilledOnThePasswordPage(t *testing.T) {
+	d := open(t)
+	d.bound(idp.LoginPassword, idp.ForClient)
+	d.logins.after = step(idp.LoginFactor, idp.ForClient)
+	d.leads(d.post("/login/"+aLogin+"/password", "username", "anna", "password", "x", "code", "123456"), "/login/"+aLogin)
+	d.asked("password anna x", "code 123456")
+	d.logins.asked = nil
+	d.leads(d.post("/login/"+aLogin+"/password", "username", "anna", "password", "x", "code", ""), "/login/"+aLogin)
+	d.asked("password anna x")
+}
+
+func TestConsentNeedsAnAnswer(t *testing.T) {
+	d := open(t)
+	d.bound(idp.LoginConsent, idp.ForClient)
+	d.wants(d.post("/login/"+aLogin+"/consent"), 400)
+	d.wants(d.post("/login/"+aLogin+"/consent", "answer", "yes"), 400)
+	d.asked()
+	d.logins.after = step(idp.LoginDenied, idp.ForClient)
+	d.leads(d.post("/login/"+aLogin+"/consent", "answer", "deny"), "/authorize/collect/"+aLogin)
+	d.asked("deny")
+}
+
+func TestAddressLimit(t *testing.T) {
+	d := open(t)
+	conf := testConfig(d.logins, d.devices, d.log)
+	var seen []string
+	conf.Allow = func(address string) (time.Duration, bool) {
+		seen = append(seen, address)
+		return 9 * time.Second, false
+	}
+	conf.AllowEnrol = conf.Allow
+	s, err := New(conf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.server = s
+	mux := http.NewServeMux()
+	s.Mount(mux)
+	for _, path := range []string{"/login/" + aLogin, "/invite/x", "/account"} {
+		w := record(mux, http.MethodGet, path, "")
+		if w.Code != 429 || w.Header().Get("Retry-After") != "9" || !strings.Contains(w.Body.String(), "Try again in 9 seconds.") {
+			t.Errorf("%s: %d, Retry-After %q", path, w.Code, w.Header().Get("Retry-After"))
+		}
+	}
+	if len(seen) != 3 || seen[0] != "192.0.2.1" {
+		t.Errorf("asked for addresses %q", seen)
+	}
+	if w := record(mux, http.MethodGet, "/signed-out", ""); w.Code != 200 {
+		t.Errorf("/signed-out: %d", w.Code)
+	}
+	d.asked() // nothing was begun
+}

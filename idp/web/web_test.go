@@ -1,0 +1,352 @@
+package web
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"hilum/idp"
+	"hilum/idp/device"
+	"hilum/idp/login"
+	"hilum/idp/serve"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+var noon = time.Date(2026, 3, 14, 12, 0, 0, 0, time.UTC)
+
+const (
+	aLogin   = "LOGINLOGINLOGINLOGINLOGIN2"
+	aDevice  = "DEVICEDEVICEDEVICEDEVICED2"
+	aPairing = "PAIRINGPAIRINGPAIRINGPAIR2"
+	aSession = "SESSIONSESSIONSESSIONSESS2"
+)
+
+// logins answers as it is told, and notes what it was asked.
+type logins struct {
+	step    *login.Step // what a sign-in is at, before and after a verb
+	after   *login.Step // what a verb returns; step when nil
+	err     error       // what a verb returns instead
+	answer  *login.Answer
+	collect error
+	codes   []idp.Secret
+	session *idp.Session // nil: nobody is signed in
+	views   []login.SessionView
+	invite  *idp.Invitation
+	asked   []string
+}
+
+func (f *logins) verb(words ...string) (*login.Step, error) {
+	f.asked = append(f.asked, strings.Join(words, " "))
+	if f.err != nil {
+		return nil, f.err
+	}
+	if f.after != nil {
+		return f.after, nil
+	}
+	return f.step, nil
+}
+
+func (f *logins) StartAccount(_ context.Context, target string, _ login.Browser) (*login.Step, error) {
+	return f.verb("account", target)
+}
+func (f *logins) StartStepUp(_ context.Context, _ *idp.Session, target string, _ login.Browser) (*login.Step, error) {
+	f.asked = append(f.asked, "stepup "+target)
+	return f.step, nil
+}
+func (f *logins) Invitation(_ context.Context, token idp.Secret) (*idp.Invitation, *idp.User, error) {
+	if f.err != nil {
+		return nil, nil, f.err
+	}
+	return f.invite, &idp.User{Name: "anna"}, nil
+}
+func (f *logins) StartInvitation(_ context.Context, token idp.Secret, _ login.Browser) (*login.Step, error) {
+	return f.verb("invitation", token.Reveal())
+}
+func (f *logins) Step(_ context.Context, id idp.LoginID, b login.Browser) (*login.Step, error) {
+	if f.step == nil || f.step.ID != id {
+		return nil, idp.ErrNotFound
+	}
+	return f.step, nil
+}
+func (f *logins) Password(_ context.Context, _ idp.LoginID, _ login.Browser, name string, password idp.Secret) (*login.Step, error) {
+	return f.verb("password", name, password.Reveal())
+}
+func (f *logins) Code(_ context.Context, _ idp.LoginID, _ login.Browser, code string) (*login.Step, error) {
+	return f.verb("code", code)
+}
+func (f *logins) Recovery(_ context.Context, _ idp.LoginID, _ login.Browser, code string) (*login.Step, error) {
+	return f.verb("recovery", code)
+}
+func (f *logins) Consent(_ context.Context, _ idp.LoginID, _ login.Browser, allow bool) (*login.Step, error) {
+	if allow {
+		return f.verb("allow")
+	}
+	return f.verb("deny")
+}
+func (f *logins) StartOver(context.Context, idp.LoginID, login.Browser) (*login.Step, error) {
+	return f.verb("startover")
+}
+func (f *logins) Cancel(context.Context, idp.LoginID, login.Browser) (*login.Step, error) {
+	return f.verb("cancel")
+}
+func (f *logins) NameAccount(_ context.Context, _ idp.LoginID, _ login.Browser, name, display string) (*login.Step, error) {
+	return f.verb("name", name, display)
+}
+func (f *logins) Enrol(_ context.Context, _ idp.LoginID, _ login.Browser, form login.EnrolForm) (*login.Step, []idp.Secret, error) {
+	step, err := f.verb("enrol", form.Password.Reveal(), form.Code, form.DeviceName)
+	return step, f.codes, err
+}
+func (f *logins) Collect(context.Context, idp.LoginID, login.Browser) (*login.Answer, error) {
+	f.asked = append(f.asked, "collect")
+	return f.answer, f.collect
+}
+func (f *logins) Session(_ context.Context, token idp.Secret) (*idp.Session, *idp.User, error) {
+	if f.session == nil {
+		return nil, nil, idp.ErrNotFound
+	}
+	return f.session, &idp.User{ID: "U", Name: "anna", DisplayName: "Anna Maes"}, nil
+}
+func (f *logins) Sessions(context.Context, idp.UserID) ([]login.SessionView, error) {
+	return f.views, nil
+}
+func (f *logins) EndSession(_ context.Context, actor idp.Actor, user idp.UserID, id idp.SessionID) error {
+	_, err := f.verb("end", actor.Name, string(user), string(id))
+	return err
+}
+func (f *logins) EndOthers(_ context.Context, actor idp.Actor, user idp.UserID, keep idp.SessionID) error {
+	_, err := f.verb("others", actor.Name, string(user), string(keep))
+	return err
+}
+func (f *logins) ChangePassword(_ context.Context, _ *idp.Session, old, new idp.Secret) error {
+	_, err := f.verb("change", old.Reveal(), new.Reveal())
+	return err
+}
+
+// devices answers as it is told.
+type devices struct {
+	list  []idp.Device
+	offer *device.Offer
+	err   error
+	codes []idp.Secret
+	asked []string
+}
+
+func (f *devices) verb(words ...string) error {
+	f.asked = append(f.asked, strings.Join(words, " "))
+	return f.err
+}
+func (f *devices) StartPairing(context.Context, *idp.Session) (*device.Offer, error) {
+	if err := f.verb("pair"); err != nil {
+		return nil, err
+	}
+	return f.offer, nil
+}
+func (f *devices) Offer(_ context.Context, _ *idp.Session, id idp.PairingID) (*device.Offer, error) {
+	if f.offer == nil || f.offer.ID != id {
+		return nil, idp.ErrNotFound
+	}
+	return f.offer, nil
+}
+func (f *devices) Confirm(_ context.Context, _ *idp.Session, id idp.PairingID, code, name string) (*idp.Device, error) {
+	return &idp.Device{}, f.verb("confirm", string(id), code, name)
+}
+func (f *devices) List(context.Context, idp.UserID) ([]idp.Device, error) { return f.list, nil }
+func (f *devices) Rename(_ context.Context, _ *idp.Session, id idp.DeviceID, name string) error {
+	return f.verb("rename", string(id), name)
+}
+func (f *devices) Unlink(_ context.Context, _ *idp.Session, id idp.DeviceID) error {
+	return f.verb("unlink", string(id))
+}
+func (f *devices) NewRecoveryCodes(context.Context, *idp.Session) ([]idp.Secret, error) {
+	if err := f.verb("recovery"); err != nil {
+		return nil, err
+	}
+	return f.codes, nil
+}
+func (f *devices) RecoveryLeft(context.Context, idp.UserID) (int, error) { return 7, nil }
+
+// door is the server under test with what it stands on, and a browser before it.
+type door struct {
+	*testing.T
+	server  *Server
+	logins  *logins
+	devices *devices
+	url     string
+	http    *http.Client
+	log     *bytes.Buffer
+}
+
+func testConfig(l Logins, d Devices, log io.Writer) Config {
+	return Config{
+		Site: "Imaging", Origin: "https://idp.example", CookieKey: bytes.Repeat([]byte{7}, 32), Logins: l, Devices: d,
+		CollectPath: "/authorize/collect/", SessionAbsolute: 12 * time.Hour, Now: func() time.Time { return noon },
+		Log: slog.New(slog.NewTextHandler(log, nil)),
+	}
+}
+
+func open(t *testing.T) *door {
+	t.Helper()
+	d := &door{T: t, logins: &logins{}, devices: &devices{}, log: &bytes.Buffer{}}
+	s, err := New(testConfig(d.logins, d.devices, d.log))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.server = s
+	mux := http.NewServeMux()
+	s.Mount(mux)
+	// Stand-ins for what oidc does with the cookies.
+	mux.HandleFunc("GET /test/browser", func(w http.ResponseWriter, r *http.Request) { s.Browser(w, r) })
+	mux.HandleFunc("GET /test/session", func(w http.ResponseWriter, r *http.Request) { s.SetSession(w, r, idp.NewToken()) })
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mux.ServeHTTP(w, r.WithContext(serve.With(r.Context(), &serve.Info{ID: "REF123", Address: "192.0.2.1"})))
+	}))
+	t.Cleanup(srv.Close)
+	d.url = srv.URL
+	jar, _ := cookiejar.New(nil)
+	d.http = &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	return d
+}
+
+// bound gives the browser its binding cookie, and a sign-in at a state.
+func (d *door) bound(state idp.LoginState, purpose idp.LoginPurpose) *login.Step {
+	d.get("/test/browser")
+	d.logins.step = step(state, purpose)
+	return d.logins.step
+}
+
+// signedIn gives the browser a session.
+func (d *door) signedIn() {
+	d.get("/test/browser")
+	d.get("/test/session")
+	d.logins.session = &idp.Session{ID: aSession, User: "U", FactorAt: noon, CreatedAt: noon, LastSeenAt: noon}
+	d.logins.step = step(idp.LoginFactor, idp.ForStepUp)
+}
+
+func step(state idp.LoginState, purpose idp.LoginPurpose) *login.Step {
+	s := &login.Step{ID: aLogin, Purpose: purpose, State: state, UserName: "anna", Devices: 1, Recovery: true, ExpiresAt: noon.Add(time.Minute)}
+	if purpose == idp.ForClient {
+		s.Client = &idp.Client{ID: "viewer", Name: "Radiology Viewer"}
+		s.Request = idp.AuthRequest{Client: "viewer", RedirectURI: "https://viewer.example:8443/callback?x=1"}
+		s.Scopes = []string{"openid", "profile", "offline_access", "dicom:read"}
+	}
+	if state == idp.LoginEnrol {
+		s.Enrol = &login.EnrolStep{Purpose: idp.InviteEnrol, NeedLink: true, NeedPass: true, UserName: "anna",
+			URI: "otpauth://totp/Imaging:anna?secret=JBSWY3DPEHPK3PXP&issuer=Imaging", Secret: "JBSWY3DPEHPK3PXP", ExpiresAt: noon.Add(10 * time.Minute)}
+	}
+	return s
+}
+
+type reply struct {
+	*http.Response
+	body string
+}
+
+func (d *door) do(req *http.Request) reply {
+	d.Helper()
+	res, err := d.http.Do(req)
+	if err != nil {
+		d.Fatal(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		d.Fatal(err)
+	}
+	return reply{res, string(body)}
+}
+
+func (d *door) get(path string) reply {
+	d.Helper()
+	req, err := http.NewRequest(http.MethodGet, d.url+path, nil)
+	if err != nil {
+		d.Fatal(err)
+	}
+	return d.do(req)
+}
+
+func (d *door) post(path string, fields ...string) reply {
+	d.Helper()
+	form := url.Values{}
+	for i := 0; i < len(fields); i += 2 {
+		form.Add(fields[i], fields[i+1])
+	}
+	return d.postRaw(path, form.Encode())
+}
+
+func (d *door) postRaw(path, body string) reply {
+	d.Helper()
+	req, err := http.NewRequest(http.MethodPost, d.url+path, strings.NewReader(body))
+	if err != nil {
+		d.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	return d.do(req)
+}
+
+// wants checks status and what the page says; a sentence after «not » must not
+// be there.
+func (d *door) wants(r reply, status int, says ...string) {
+	d.Helper()
+	if r.StatusCode != status {
+		d.Errorf("%s %s: %d, want %d (Location %q)", r.Request.Method, r.Request.URL.Path, r.StatusCode, status, r.Header.Get("Location"))
+	}
+	for _, s := range says {
+		if no, ok := strings.CutPrefix(s, "not "); ok {
+			if strings.Contains(r.body, no) {
+				d.Errorf("%s %s says %q", r.Request.Method, r.Request.URL.Path, no)
+			}
+			continue
+		}
+		if !strings.Contains(r.body, s) {
+			d.Errorf("%s %s does not say %q", r.Request.Method, r.Request.URL.Path, s)
+		}
+	}
+}
+
+func (d *door) leads(r reply, to string) {
+	d.Helper()
+	if r.StatusCode != http.StatusSeeOther || r.Header.Get("Location") != to {
+		d.Errorf("%s %s: %d to %q, want 303 to %q", r.Request.Method, r.Request.URL.Path, r.StatusCode, r.Header.Get("Location"), to)
+	}
+}
+
+func (d *door) asked(want ...string) {
+	d.Helper()
+	got := slices.Concat(d.logins.asked, d.devices.asked)
+	if !slices.Equal(got, want) {
+		d.Errorf("asked %q, want %q", got, want)
+	}
+}
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.MkdirAll("testdata", 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("%s differs; got:\n%s", path, got)
+	}
+}
