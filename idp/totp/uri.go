@@ -60,5 +60,5 @@ func escape(s string, most int) string {
 		}
 		b.Write(enc)
 	}
-	return b.String()
+	return strings.TrimSuffix(b.String(), "%20") // what a cut may leave
 }
