@@ -82,13 +82,26 @@ func without(text string, context []string) string {
 	return text
 }
 
-// strong reports whether either end of a text takes enough guesses.
+// strong reports whether a text takes enough guesses. Of what is repeated, two
+// rounds are looked at, and of what is long, either end.
 func strong(text string) bool {
 	runes := []rune(text)
+	runes = runes[:min(len(runes), 2*period(runes))]
 	if len(runes) <= judged {
 		return guesses(runes) >= enough
 	}
 	return guesses(runes[:judged]) >= enough || guesses(runes[len(runes)-judged:]) >= enough
+}
+
+// period is after how many runes a text begins anew: 3 for "abcabcab", the
+// whole length for most.
+func period(runes []rune) int {
+	for p := 1; p < len(runes); p++ {
+		if slices.Equal(runes[p:], runes[:len(runes)-p]) {
+			return p
+		}
+	}
+	return len(runes)
 }
 
 func guesses(runes []rune) float64 {

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"strings"
 	"time"
+	"unicode"
 
 	"hilum/idp"
 )
@@ -40,9 +41,12 @@ func CleanRecovery(typed string) (idp.Secret, error) {
 		return "", idp.ErrInvalid
 	}
 	var b strings.Builder
-	for _, r := range strings.ToUpper(typed) {
+	for _, r := range typed {
+		if r >= 'a' && r <= 'z' {
+			r -= 'a' - 'A'
+		}
 		switch {
-		case r == ' ' || r == '-' || r == '\u00a0' || r == '\t':
+		case unicode.IsSpace(r), unicode.Is(unicode.Pd, r), r == '\u2212':
 			continue
 		case r == '0':
 			r = 'O'
