@@ -1,13 +1,31 @@
 // Package oidc is the relying parties' door: our nouns spoken as OpenID
-// Connect, on github.com/zitadel/oidc's op.Server.
+// Connect Core 1.0 and OAuth 2.0, on zitadel/oidc's op.Server.
+//
+// A request passes three layers. The front (front.go) admits what the
+// standards allow and nothing else: methods, media type, sizes, each parameter
+// once, no secret in a URL. The library then reads the request of the
+// endpoints that machines call and asks the methods of Server. Those decide,
+// with one read and one transaction of the Store, and answer with tokens made
+// here (mint.go). Endpoints that browsers visit (authorize, collect,
+// end_session) are our own from end to end, because their answers are pages.
+//
+// What is not implemented here is refused: Server embeds
+// op.UnimplementedServer. Errors that reach a caller are fixed words with a
+// standard code; causes go to the log, found by the reference in the answer.
 package oidc
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"net/url"
+	"sync/atomic"
 	"time"
+
+	"github.com/zitadel/oidc/v3/pkg/op"
 
 	"hilum/idp"
 	"hilum/idp/keyring"
@@ -78,20 +96,153 @@ type Pages interface {
 	SignedOut(w http.ResponseWriter, r *http.Request, client string)
 }
 
-// Config is what the door is built from.
+// Config is what the door is built from. Issuer, Store, Logins, Keys, Browsers
+// and Pages are required.
 type Config struct {
-	Issuer      string // exact, no trailing slash
+	Issuer      string // exact, scheme and host only, no trailing slash
 	Store       Store
 	Logins      Logins
 	Keys        Keys
 	Browsers    Browsers
 	Pages       Pages
-	AccessTTL   time.Duration // 15 min
+	AccessTTL   time.Duration // of access and ID tokens; 15 min
 	RefreshIdle time.Duration // 90 min
 	Now         func() time.Time
 	Log         *slog.Logger
 }
 
+// Where the endpoints are, beneath the issuer.
+const (
+	pathDiscovery      = "/.well-known/openid-configuration"
+	pathDiscoveryOAuth = "/.well-known/oauth-authorization-server" // RFC 8414
+	pathKeys           = "/jwks"
+	pathAuthorize      = "/authorize"
+	pathToken          = "/token"
+	pathUserinfo       = "/userinfo"
+	pathIntrospect     = "/introspect"
+	pathRevoke         = "/revoke"
+	pathEndSession     = "/end_session"
+	pathConfirm        = "/end_session/confirm"
+)
+
 // CollectPath is where a finished sign-in of a relying party is collected:
 // CollectPath + login id.
 const CollectPath = "/authorize/collect/"
+
+// Server is the door. Safe for concurrent use.
+type Server struct {
+	op.UnimplementedServer // what we do not offer is refused
+	conf                   Config
+	origin                 *http.CrossOriginProtection
+	published              atomic.Pointer[published]
+}
+
+var _ op.Server = (*Server)(nil)
+
+// New returns a Server. An error means a configuration that would be unsafe.
+func New(c Config) (*Server, error) {
+	if c.AccessTTL == 0 {
+		c.AccessTTL = 15 * time.Minute
+	}
+	if c.RefreshIdle == 0 {
+		c.RefreshIdle = 90 * time.Minute
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	if c.Store == nil || c.Logins == nil || c.Keys == nil || c.Browsers == nil || c.Pages == nil {
+		return nil, errors.New("oidc: a part is missing")
+	}
+	if c.AccessTTL < 0 || c.RefreshIdle < 0 {
+		return nil, errors.New("oidc: tokens cannot end before they begin")
+	}
+	if err := checkIssuer(c.Issuer); err != nil {
+		return nil, err
+	}
+	s := &Server{conf: c, origin: http.NewCrossOriginProtection()}
+	if err := s.origin.AddTrustedOrigin(c.Issuer); err != nil {
+		return nil, fmt.Errorf("oidc: issuer: %w", err)
+	}
+	s.origin.SetDenyHandler(http.HandlerFunc(s.foreign))
+	return s, nil
+}
+
+// checkIssuer accepts scheme and host, https unless the host is this machine.
+func checkIssuer(issuer string) error {
+	u, err := url.Parse(issuer)
+	if err != nil || u.Host == "" || issuer != u.Scheme+"://"+u.Host {
+		return fmt.Errorf("oidc: issuer %q is not scheme and host", issuer)
+	}
+	if u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())) {
+		return fmt.Errorf("oidc: issuer %q: https, or http on loopback", issuer)
+	}
+	return nil
+}
+
+// isLoopback reports whether a host, without port and brackets, is this machine.
+func isLoopback(host string) bool {
+	a, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && a.IsLoopback()
+}
+
+// Mount adds every endpoint to mux. The chains, outermost first:
+//
+//	public   a prepared document, for any origin
+//	machine  methods; no-store; strict form; client credentials well formed; the library
+//	bearer   methods; no-store; one token, in header or form; the library
+//	page     methods; no-store; our own handler
+//
+// Machine and bearer endpoints answer scripts of a client's registered origins
+// where cors is set, never with credentials.
+func (s *Server) Mount(mux *http.ServeMux) {
+	lib := s.library()
+
+	mux.Handle(pathDiscovery, s.public(discovery))
+	mux.Handle(pathDiscoveryOAuth, s.public(discovery))
+	mux.Handle(pathKeys, s.public(jwks))
+
+	mux.Handle(pathAuthorize, methods{
+		http.MethodGet:  page(s.authorize),
+		http.MethodPost: page(s.authorizePost),
+	})
+	mux.Handle(CollectPath+"{id}", methods{http.MethodGet: page(s.collect)})
+
+	mux.Handle(pathToken, methods{
+		http.MethodPost:    s.machine(true, s.tokenForm(lib)),
+		http.MethodOptions: preflight,
+	})
+	mux.Handle(pathRevoke, methods{
+		http.MethodPost:    s.machine(true, lib),
+		http.MethodOptions: preflight,
+	})
+	mux.Handle(pathIntrospect, methods{http.MethodPost: s.machine(false, s.secretOnly(lib))})
+	mux.Handle(pathUserinfo, methods{
+		http.MethodGet:     s.bearer(lib),
+		http.MethodPost:    s.bearer(lib),
+		http.MethodOptions: preflight,
+	})
+
+	mux.Handle(pathEndSession, methods{
+		http.MethodGet:  page(s.endSession),
+		http.MethodPost: page(s.endSessionPost),
+	})
+	mux.Handle(pathConfirm, methods{http.MethodPost: s.origin.Handler(page(s.endSessionConfirm))})
+}
+
+// library is zitadel/oidc for the endpoints that machines call: it decodes the
+// request, asks the methods of Server, and encodes the answer. Its own
+// cross-origin policy, which admits everybody, is off.
+func (s *Server) library() http.Handler {
+	return op.RegisterServer(s, op.Endpoints{
+		Token:         op.NewEndpoint(pathToken),
+		Introspection: op.NewEndpoint(pathIntrospect),
+		Userinfo:      op.NewEndpoint(pathUserinfo),
+		Revocation:    op.NewEndpoint(pathRevoke),
+	}, op.WithServerCORSOptions(nil))
+}
+
+// now is the present to the microsecond, as the store keeps it.
+func (s *Server) now() time.Time { return s.conf.Now().UTC().Truncate(time.Microsecond) }

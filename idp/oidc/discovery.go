@@ -1,0 +1,174 @@
+package oidc
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"hilum/idp"
+)
+
+// metadata is what relying parties configure themselves from (OpenID Connect
+// Discovery 1.0, section 3; RFC 8414; RFC 9207). It says what is true, and
+// nothing for which the reader would have to try.
+type metadata struct {
+	Issuer                     string   `json:"issuer"`
+	AuthorizationEndpoint      string   `json:"authorization_endpoint"`
+	TokenEndpoint              string   `json:"token_endpoint"`
+	UserinfoEndpoint           string   `json:"userinfo_endpoint"`
+	JWKSURI                    string   `json:"jwks_uri"`
+	EndSessionEndpoint         string   `json:"end_session_endpoint"`
+	IntrospectionEndpoint      string   `json:"introspection_endpoint"`
+	RevocationEndpoint         string   `json:"revocation_endpoint"`
+	Scopes                     []string `json:"scopes_supported"`
+	ResponseTypes              []string `json:"response_types_supported"`
+	ResponseModes              []string `json:"response_modes_supported"`
+	GrantTypes                 []string `json:"grant_types_supported"`
+	ACRValues                  []string `json:"acr_values_supported"`
+	SubjectTypes               []string `json:"subject_types_supported"`
+	IDTokenAlgs                []string `json:"id_token_signing_alg_values_supported"`
+	TokenAuthMethods           []string `json:"token_endpoint_auth_methods_supported"`
+	IntrospectionAuthMethods   []string `json:"introspection_endpoint_auth_methods_supported"`
+	RevocationAuthMethods      []string `json:"revocation_endpoint_auth_methods_supported"`
+	ChallengeMethods           []string `json:"code_challenge_methods_supported"`
+	Displays                   []string `json:"display_values_supported"`
+	Prompts                    []string `json:"prompt_values_supported"`
+	ClaimTypes                 []string `json:"claim_types_supported"`
+	Claims                     []string `json:"claims_supported"`
+	UILocales                  []string `json:"ui_locales_supported"`
+	ClaimsParameter            bool     `json:"claims_parameter_supported"`
+	RequestParameter           bool     `json:"request_parameter_supported"`
+	RequestURIParameter        bool     `json:"request_uri_parameter_supported"`
+	RequireRequestRegistration bool     `json:"require_request_uri_registration"`
+	IssParameter               bool     `json:"authorization_response_iss_parameter_supported"`
+}
+
+func (s *Server) metadata(algs []string) metadata {
+	secrets := []string{string(idp.AuthBasic), string(idp.AuthPost)}
+	claims := []string{"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid", "at_hash"}
+	for _, c := range userClaims {
+		claims = append(claims, c.name)
+	}
+	return metadata{
+		Issuer:                   s.conf.Issuer,
+		AuthorizationEndpoint:    s.conf.Issuer + pathAuthorize,
+		TokenEndpoint:            s.conf.Issuer + pathToken,
+		UserinfoEndpoint:         s.conf.Issuer + pathUserinfo,
+		JWKSURI:                  s.conf.Issuer + pathKeys,
+		EndSessionEndpoint:       s.conf.Issuer + pathEndSession,
+		IntrospectionEndpoint:    s.conf.Issuer + pathIntrospect,
+		RevocationEndpoint:       s.conf.Issuer + pathRevoke,
+		Scopes:                   []string{scopeOpenID, scopeProfile, scopeEmail, scopePhone, scopeGroups, scopeRoles, scopeOffline},
+		ResponseTypes:            []string{"code"},
+		ResponseModes:            []string{modeQuery, modeFragment, modeFormPost},
+		GrantTypes:               []string{idp.GrantCode, idp.GrantRefresh, idp.GrantClientCredentials},
+		ACRValues:                idp.ACRValues,
+		SubjectTypes:             []string{"public"},
+		IDTokenAlgs:              algs,
+		TokenAuthMethods:         append(slices.Clone(secrets), string(idp.AuthNone)),
+		IntrospectionAuthMethods: secrets,
+		RevocationAuthMethods:    append(slices.Clone(secrets), string(idp.AuthNone)),
+		ChallengeMethods:         []string{"S256"},
+		Displays:                 []string{"page"},
+		Prompts:                  []string{"none", "login", "consent", "select_account"},
+		ClaimTypes:               []string{"normal"},
+		Claims:                   claims,
+		UILocales:                []string{"en"},
+		ClaimsParameter:          true,
+		IssParameter:             true,
+	}
+}
+
+// documents that are published, by place in published.
+const (
+	discovery = iota
+	jwks
+)
+
+// published is what was prepared from one version of the keys.
+type published struct {
+	version   uint64
+	documents [2]document
+}
+
+// document is a prepared answer. The header values are shared by all answers.
+type document struct {
+	body    []byte
+	etag    string
+	headers map[string][]string
+}
+
+// publish returns the documents of the keys as they are now.
+func (s *Server) publish() (*published, error) {
+	// Read before the keys: a change in between makes the documents newer
+	// than they say, and they are made once more.
+	version := s.conf.Keys.Version()
+	if p := s.published.Load(); p != nil && p.version == version {
+		return p, nil
+	}
+	var set jose.JSONWebKeySet
+	var algs []string
+	for _, k := range s.conf.Keys.Public() {
+		set.Keys = append(set.Keys, jose.JSONWebKey{Key: k.Public, KeyID: string(k.ID), Algorithm: k.Alg, Use: "sig"})
+		if !slices.Contains(algs, k.Alg) {
+			algs = append(algs, k.Alg)
+		}
+	}
+	p := &published{version: version}
+	for i, v := range []any{discovery: s.metadata(algs), jwks: set} {
+		body, err := json.Marshal(v)
+		if err != nil {
+			return nil, err
+		}
+		p.documents[i] = newDocument(body)
+	}
+	s.published.Store(p)
+	return p, nil
+}
+
+func newDocument(body []byte) document {
+	sum := sha256.Sum256(body)
+	etag := `"` + base64.RawURLEncoding.EncodeToString(sum[:16]) + `"`
+	return document{body: body, etag: etag, headers: map[string][]string{
+		"Content-Type":                {"application/json"},
+		"Cache-Control":               {"max-age=600"},
+		"Etag":                        {etag},
+		"Access-Control-Allow-Origin": anyOrigin,
+	}}
+}
+
+// public serves a prepared document to everybody, scripts of any origin included.
+func (s *Server) public(which int) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.Method {
+		case http.MethodGet, http.MethodHead:
+		case http.MethodOptions:
+			preflight(w, r)
+			return
+		default:
+			w.Header().Set("Allow", "GET, HEAD, OPTIONS")
+			writeError(w, http.StatusMethodNotAllowed, codeInvalidRequest, "This endpoint does not know that method.")
+			return
+		}
+		p, err := s.publish()
+		if err != nil {
+			writeError(w, http.StatusInternalServerError, codeServerError, s.logFault(r.Context(), "published documents", err))
+			return
+		}
+		d := &p.documents[which]
+		h := w.Header()
+		for name, value := range d.headers {
+			h[name] = value
+		}
+		if match := r.Header.Get("If-None-Match"); match != "" && (match == "*" || strings.Contains(match, d.etag)) {
+			w.WriteHeader(http.StatusNotModified)
+			return
+		}
+		_, _ = w.Write(d.body) // the caller went away
+	})
+}

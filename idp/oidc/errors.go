@@ -1,0 +1,87 @@
+package oidc
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+
+	"github.com/zitadel/oidc/v3/pkg/oidc"
+	"github.com/zitadel/oidc/v3/pkg/op"
+
+	"hilum/idp/serve"
+)
+
+// Error codes that we answer with, beside those that the library names.
+const (
+	codeInvalidRequest       = "invalid_request"
+	codeInvalidClient        = "invalid_client"
+	codeInvalidScope         = "invalid_scope"
+	codeInvalidToken         = "invalid_token" // RFC 6750
+	codeInsufficientScope    = "insufficient_scope"
+	codeUnauthorizedClient   = "unauthorized_client"
+	codeUnsupportedGrant     = "unsupported_grant_type"
+	codeUnsupportedResponse  = "unsupported_response_type"
+	codeAccessDenied         = "access_denied"
+	codeServerError          = "server_error"
+	codeUnavailable          = "temporarily_unavailable"
+	codeRequestUnsupported   = "request_not_supported" // OpenID Connect Core 1.0, section 3.1.2.6
+	codeRequestURI           = "request_uri_not_supported"
+	codeRegistration         = "registration_not_supported"
+	codeLoginRequired        = "login_required"
+	codeConsentRequired      = "consent_required"
+	codeInteractionRequired  = "interaction_required"
+	codeUnmetAuthRequirement = "unmet_authentication_requirements" // OpenID Connect Core Error Code 1.0
+)
+
+// Message keys of the pages that this door shows.
+const (
+	keyClient   = "authorize.client"
+	keyRedirect = "authorize.redirect"
+	keyRequest  = "authorize.request"
+	keyGone     = "collect.gone"
+	keySettled  = "collect.settled"
+	keyExpired  = "collect.expired"
+	keySignOut  = "signout.bad"
+	keyForeign  = "foreign"
+	keyServer   = "server"
+)
+
+// errGrant answers for every code and refresh token that is not good, whatever
+// the reason (RFC 6749, section 5.2).
+func errGrant() error {
+	return oidc.ErrInvalidGrant().WithDescription("The grant is unknown, expired, used or revoked.")
+}
+
+// errClient answers for every client that did not prove itself, known or not.
+func errClient() error {
+	return op.NewStatusError(oidc.ErrInvalidClient().WithDescription("Client authentication failed."), http.StatusUnauthorized)
+}
+
+// fault logs what went wrong on our side and returns what the caller is told.
+func (s *Server) fault(ctx context.Context, what string, err error) error {
+	return op.NewStatusError(oidc.ErrServerError().WithDescription("%s", s.logFault(ctx, what, err)), http.StatusInternalServerError)
+}
+
+// logFault logs a fault of ours and returns the words for the caller.
+func (s *Server) logFault(ctx context.Context, what string, err error) string {
+	id := serve.From(ctx).ID
+	level := slog.LevelError
+	if ctx.Err() != nil { // the caller went away
+		level = slog.LevelInfo
+	}
+	s.conf.Log.LogAttrs(ctx, level, what, slog.String("id", id), slog.Any("error", err))
+	return "Something went wrong on our side. Reference " + id
+}
+
+// writeError answers an endpoint that machines call (RFC 6749, section 5.2).
+func writeError(w http.ResponseWriter, status int, code, description string) {
+	b := make([]byte, 0, 128)
+	b = append(b, `{"error":`...)
+	b = appendString(b, code)
+	b = append(b, `,"error_description":`...)
+	b = appendString(b, description)
+	b = append(b, '}', '\n')
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write(b) // the caller went away
+}

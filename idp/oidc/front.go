@@ -1,0 +1,374 @@
+package oidc
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"io"
+	"maps"
+	"mime"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"hilum/idp"
+)
+
+// Bounds of what a request may carry, in bytes.
+const (
+	maxForm  = 32 << 10
+	maxQuery = 12 << 10 // of an authorization or end-session request, encoded
+	maxValue = 2 << 10  // one parameter
+	maxToken = 8 << 10  // one that holds a token
+)
+
+// Header values that never change. Their capacity is their length, so that an
+// Add to one copies it.
+var (
+	noStore   = []string{"no-store"}
+	noCache   = []string{"no-cache"}
+	anyOrigin = []string{"*"}
+	byOrigin  = []string{"Origin"}
+)
+
+// methods is an endpoint: a handler for each method it knows. All others are
+// answered 405, HEAD too: what answers a GET here begins sign-ins.
+type methods map[string]http.Handler
+
+func (m methods) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	setNoStore(w.Header())
+	if h, ok := m[r.Method]; ok {
+		h.ServeHTTP(w, r)
+		return
+	}
+	w.Header().Set("Allow", strings.Join(slices.Sorted(maps.Keys(m)), ", "))
+	writeError(w, http.StatusMethodNotAllowed, codeInvalidRequest, "This endpoint does not know that method.")
+}
+
+// setNoStore keeps an answer out of every cache (RFC 6749, section 5.1).
+func setNoStore(h http.Header) {
+	h["Cache-Control"] = noStore
+	h["Pragma"] = noCache
+}
+
+// page is an endpoint that browsers visit.
+type page func(w http.ResponseWriter, r *http.Request)
+
+func (p page) ServeHTTP(w http.ResponseWriter, r *http.Request) { p(w, r) }
+
+// preflight answers a browser that asks whether a script may call an endpoint.
+// No client is named yet, so it says yes to all; whether the script may read
+// the answer depends on the client, see answer.WriteHeader. Cookies are never
+// part of it.
+var preflight = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	h := w.Header()
+	h["Access-Control-Allow-Origin"] = anyOrigin
+	h.Set("Access-Control-Allow-Methods", "GET, POST")
+	h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type")
+	h.Set("Access-Control-Max-Age", "600")
+	w.WriteHeader(http.StatusNoContent)
+})
+
+// answer is the answer to one request of a machine. It completes the headers
+// when the status is known.
+type answer struct {
+	http.ResponseWriter
+	origin     string      // that asks, or empty where no script may
+	client     *idp.Client // once known
+	challenges map[int]string
+	done       bool
+}
+
+// challenges of endpoints where clients authenticate (RFC 6749, section 5.2),
+// and of userinfo (RFC 6750, section 3).
+var (
+	clientChallenges = map[int]string{
+		http.StatusUnauthorized: `Basic realm="clients", charset="UTF-8"`,
+	}
+	bearerChallenges = map[int]string{
+		http.StatusBadRequest:   `Bearer realm="userinfo", error="invalid_request"`,
+		http.StatusUnauthorized: `Bearer realm="userinfo", error="invalid_token"`,
+		http.StatusForbidden:    `Bearer realm="userinfo", error="insufficient_scope", scope="openid"`,
+	}
+)
+
+func (a *answer) WriteHeader(status int) {
+	if a.done {
+		return
+	}
+	a.done = true
+	h := a.Header()
+	if c := a.challenges[status]; c != "" && h.Get("WWW-Authenticate") == "" {
+		h.Set("WWW-Authenticate", c)
+	}
+	if a.origin != "" {
+		h["Vary"] = byOrigin
+		if a.client != nil && slices.Contains(a.client.Origins, a.origin) {
+			h.Set("Access-Control-Allow-Origin", a.origin)
+			h.Set("Access-Control-Expose-Headers", "WWW-Authenticate")
+		}
+	}
+	a.ResponseWriter.WriteHeader(status)
+}
+
+func (a *answer) Write(b []byte) (int, error) {
+	if !a.done {
+		a.WriteHeader(http.StatusOK)
+	}
+	return a.ResponseWriter.Write(b)
+}
+
+type answerKey struct{}
+
+// serveAs passes the request on with an answer that knows its client, see known.
+func serveAs(a *answer, r *http.Request, next http.Handler) {
+	next.ServeHTTP(a, r.WithContext(context.WithValue(r.Context(), answerKey{}, a)))
+}
+
+// known notes whose request this is, so that scripts of its origins may read the answer.
+func known(ctx context.Context, c *idp.Client) {
+	if a, ok := ctx.Value(answerKey{}).(*answer); ok {
+		a.client = c
+	}
+}
+
+// machine admits a form posted by a client, its parameters in the body and
+// each of them once, its credentials in exactly one well-formed way.
+func (s *Server) machine(cors bool, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		a := &answer{ResponseWriter: w, challenges: clientChallenges}
+		if cors {
+			a.origin = r.Header.Get("Origin")
+		}
+		// A secret or a code in a URL ends up in the logs of everything it passes.
+		if r.URL.RawQuery != "" {
+			writeError(a, http.StatusBadRequest, codeInvalidRequest, "Parameters belong in the body, not in the URL.")
+			return
+		}
+		form, err := readForm(r)
+		if err != nil {
+			refuseForm(a, err)
+			return
+		}
+		if refusal := checkCredentials(r.Header, form); refusal != nil {
+			status := http.StatusBadRequest
+			if refusal.code == codeInvalidClient {
+				status = http.StatusUnauthorized
+			}
+			writeError(a, status, refusal.code, refusal.text)
+			return
+		}
+		r.Form, r.PostForm = form, form
+		serveAs(a, r, next)
+	})
+}
+
+// tokenForm admits the grant types that are offered.
+func (s *Server) tokenForm(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.Form.Get("grant_type") {
+		case idp.GrantCode, idp.GrantRefresh, idp.GrantClientCredentials:
+			next.ServeHTTP(w, r)
+		case "":
+			writeError(w, http.StatusBadRequest, codeInvalidRequest, "grant_type is missing.")
+		default:
+			writeError(w, http.StatusBadRequest, codeUnsupportedGrant, "This grant type is not offered.")
+		}
+	})
+}
+
+// secretOnly admits clients that bring a secret.
+func (s *Server) secretOnly(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") == "" && r.Form.Get("client_secret") == "" {
+			writeError(w, http.StatusUnauthorized, codeInvalidClient, "Client authentication failed.")
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// bearer admits one access token, in the Authorization header or in a form
+// (RFC 6750, sections 2.1 and 2.2), never in the URL.
+func (s *Server) bearer(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		a := &answer{ResponseWriter: w, challenges: bearerChallenges, origin: r.Header.Get("Origin")}
+		query, err := url.ParseQuery(r.URL.RawQuery)
+		if err != nil || query.Has("access_token") {
+			writeError(a, http.StatusBadRequest, codeInvalidRequest, "An access token belongs in the Authorization header.")
+			return
+		}
+		form := url.Values{}
+		if r.Method == http.MethodPost && r.ContentLength != 0 {
+			if form, err = readForm(r); err != nil {
+				refuseForm(a, err)
+				return
+			}
+		}
+		token := form.Get("access_token")
+		if header := r.Header.Values("Authorization"); len(header) > 0 {
+			scheme, value, _ := strings.Cut(header[0], " ")
+			value = strings.TrimLeft(value, " ")
+			switch {
+			case !strings.EqualFold(scheme, "Bearer"):
+				challenge(a)
+				return
+			case token != "" || len(header) > 1 || value == "" || strings.ContainsAny(value, " ,"):
+				writeError(a, http.StatusBadRequest, codeInvalidRequest, "Send one access token, in one way.")
+				return
+			}
+			token = value
+		}
+		if token == "" {
+			challenge(a)
+			return
+		}
+		form = url.Values{"access_token": {token}}
+		r.Form, r.PostForm = form, form
+		serveAs(a, r, next)
+	})
+}
+
+// challenge asks for a token without an error code: none was given (RFC 6750, section 3.1).
+func challenge(w http.ResponseWriter) {
+	w.Header().Set("WWW-Authenticate", `Bearer realm="userinfo"`)
+	w.WriteHeader(http.StatusUnauthorized)
+}
+
+// refusal is an error that a caller is told: a code and fixed words.
+type refusal struct{ code, text string }
+
+var (
+	errNoForm  = errors.New("not a form")
+	errTooLong = errors.New("too long")
+	errTwice   = errors.New("a parameter twice")
+	errForm    = errors.New("malformed")
+)
+
+// readForm reads the body as a form with each parameter once.
+func readForm(r *http.Request) (url.Values, error) {
+	body, err := readBody(r)
+	if err != nil {
+		return nil, err
+	}
+	return parseForm(body)
+}
+
+// readBody reads the body of a form.
+func readBody(r *http.Request) (string, error) {
+	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || kind != "application/x-www-form-urlencoded" {
+		return "", errNoForm
+	}
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxForm+1))
+	if err != nil || len(body) > maxForm {
+		return "", errTooLong
+	}
+	return string(body), nil
+}
+
+// parseForm reads parameters, each of them once. One without a value is as
+// omitted (RFC 6749, section 3.2).
+func parseForm(raw string) (url.Values, error) {
+	form, err := url.ParseQuery(raw)
+	if err != nil {
+		return nil, errForm
+	}
+	for name, values := range form {
+		// Of all parameters only the resource indicator may be repeated (RFC 8707).
+		if len(values) > 1 && name != "resource" {
+			return nil, errTwice
+		}
+		if !wellFormed(name, maxValue) || !wellFormed(values[0], limitOf(name)) {
+			return nil, errForm
+		}
+		if values[0] == "" {
+			delete(form, name)
+		}
+	}
+	return form, nil
+}
+
+// limitOf is how long the value of a parameter may be.
+func limitOf(name string) int {
+	switch name {
+	case "id_token_hint", "token", "refresh_token", "access_token", "client_assertion", "request":
+		return maxToken
+	}
+	return maxValue
+}
+
+// wellFormed reports whether a name or value is valid UTF-8 within its bound,
+// without control characters.
+func wellFormed(v string, limit int) bool {
+	if len(v) > limit || !utf8.ValidString(v) {
+		return false
+	}
+	return !strings.ContainsFunc(v, func(r rune) bool { return r < 0x20 || r == 0x7f })
+}
+
+func refuseForm(w http.ResponseWriter, err error) {
+	text := "The form is malformed, or a value is too long."
+	switch {
+	case errors.Is(err, errNoForm):
+		text = "Send a form: application/x-www-form-urlencoded."
+	case errors.Is(err, errTooLong):
+		text = "The form is too long."
+	case errors.Is(err, errTwice):
+		text = "A parameter was sent twice."
+	}
+	writeError(w, http.StatusBadRequest, codeInvalidRequest, text)
+}
+
+// checkCredentials makes sure that a client shows who it is in exactly one way
+// and well formed (RFC 6749, section 2.3). Whether that is true, and the way it
+// is registered for, is VerifyClient's to say.
+func checkCredentials(h http.Header, form url.Values) *refusal {
+	failed := &refusal{codeInvalidClient, "Client authentication failed."}
+	// Assertions are not offered; ignoring one could let a request pass as that of a public client.
+	if form.Has("client_assertion") || form.Has("client_assertion_type") {
+		return failed
+	}
+	header := h.Values("Authorization")
+	if len(header) == 0 {
+		if form.Get("client_id") == "" {
+			return failed
+		}
+		return nil
+	}
+	id, _, ok := basicAuth(header)
+	switch {
+	case !ok:
+		return failed
+	case form.Has("client_secret"):
+		return &refusal{codeInvalidRequest, "Authenticate in one way, not in two."}
+	case form.Has("client_id") && form.Get("client_id") != id:
+		return &refusal{codeInvalidRequest, "client_id contradicts the Authorization header."}
+	}
+	return nil
+}
+
+// basicAuth reads client id and secret, percent-encoded within the header
+// (RFC 6749, section 2.3.1).
+func basicAuth(header []string) (id, secret string, ok bool) {
+	if len(header) != 1 {
+		return "", "", false
+	}
+	scheme, value, _ := strings.Cut(header[0], " ")
+	if !strings.EqualFold(scheme, "Basic") || len(value) > maxValue {
+		return "", "", false
+	}
+	plain, err := base64.StdEncoding.DecodeString(value)
+	if err != nil {
+		return "", "", false
+	}
+	rawID, rawSecret, found := strings.Cut(string(plain), ":")
+	id, errID := url.QueryUnescape(rawID)
+	secret, errSecret := url.QueryUnescape(rawSecret)
+	if !found || errID != nil || errSecret != nil || id == "" || !wellFormed(id, maxValue) || !wellFormed(secret, maxValue) {
+		return "", "", false
+	}
+	return id, secret, true
+}

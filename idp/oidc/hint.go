@@ -1,0 +1,74 @@
+package oidc
+
+import (
+	"encoding/json"
+	"errors"
+	"slices"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"hilum/idp"
+)
+
+// hint is what an ID token says when it comes back as id_token_hint.
+type hint struct {
+	Issuer          string   `json:"iss"`
+	Subject         string   `json:"sub"`
+	Audience        audience `json:"aud"`
+	AuthorizedParty string   `json:"azp"`
+	Session         string   `json:"sid"`
+}
+
+// audience is a string or a list of them.
+type audience []string
+
+func (a *audience) UnmarshalJSON(b []byte) error {
+	var one string
+	if json.Unmarshal(b, &one) == nil {
+		*a = audience{one}
+		return nil
+	}
+	return json.Unmarshal(b, (*[]string)(a))
+}
+
+var errHint = errors.New("not an ID token of ours")
+
+// readHint verifies an ID token that we issued: signature, type, issuer. It may
+// have expired (OpenID Connect Core 1.0, section 3.1.2.1), but a token whose
+// key is no longer published proves nothing.
+func (s *Server) readHint(token string) (*hint, error) {
+	keys := s.conf.Keys.Public()
+	algs := make([]jose.SignatureAlgorithm, len(keys))
+	for i, k := range keys {
+		algs[i] = jose.SignatureAlgorithm(k.Alg)
+	}
+	sig, err := jose.ParseSignedCompact(token, algs)
+	if err != nil || len(sig.Signatures) != 1 {
+		return nil, errHint
+	}
+	// Access tokens and logout tokens are of another type.
+	header := sig.Signatures[0].Protected
+	if header.ExtraHeaders[jose.HeaderType] != typeID {
+		return nil, errHint
+	}
+	for _, k := range keys {
+		if string(k.ID) != header.KeyID || k.Alg != header.Algorithm {
+			continue
+		}
+		payload, err := sig.Verify(k.Public)
+		if err != nil {
+			return nil, errHint
+		}
+		var h hint
+		if err := json.Unmarshal(payload, &h); err != nil || h.Issuer != s.conf.Issuer || h.Subject == "" {
+			return nil, errHint
+		}
+		return &h, nil
+	}
+	return nil, errHint
+}
+
+// isFor reports whether the ID token was issued to a client.
+func (h *hint) isFor(id idp.ClientID) bool {
+	return slices.Contains(h.Audience, string(id)) || h.AuthorizedParty == string(id)
+}

@@ -1,0 +1,87 @@
+package oidc
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/zitadel/oidc/v3/pkg/op"
+
+	"hilum/idp"
+)
+
+var inactive = []byte(`{"active":false}`)
+
+// Introspect tells a confidential client about a token (RFC 7662). It learns
+// of tokens that were issued to it and of access tokens whose audience names
+// it: an API that introspects is a client of its own, and its id stands in the
+// audience of the clients that call it. Of any other token, dead or foreign,
+// it hears that it is not active.
+func (s *Server) Introspect(ctx context.Context, r *op.Request[op.IntrospectionRequest]) (*op.Response, error) {
+	c, err := s.verify(ctx, r.Data.ClientCredentials, r.Header.Get("Authorization") != "")
+	if err != nil {
+		return nil, err
+	}
+	if c.Public() {
+		return nil, errClient()
+	}
+	now := s.now()
+	hash := idp.Secret(r.Data.IntrospectionRequest.Token).Hash()
+	body, err := s.introspectAccess(ctx, c, hash, now)
+	if errors.Is(err, idp.ErrNotFound) {
+		body, err = s.introspectRefresh(ctx, c, hash, now)
+	}
+	switch {
+	case errors.Is(err, idp.ErrNotFound):
+		return respond(inactive), nil
+	case err != nil:
+		return nil, s.fault(ctx, "introspecting", err)
+	}
+	return respond(body), nil
+}
+
+func (s *Server) introspectAccess(ctx context.Context, c *idp.Client, hash idp.TokenHash, now time.Time) ([]byte, error) {
+	t, g, u, err := s.conf.Store.Access(ctx, hash)
+	if err != nil {
+		return nil, err
+	}
+	if t.Live(now) != nil || g.Live(now) != nil || u != nil && u.State == idp.UserDisabled ||
+		g.Client != c.ID && !slices.Contains(t.Audience, string(c.ID)) {
+		return inactive, nil
+	}
+	b := s.appendActive(make([]byte, 0, 512), g, t.Scopes, t.IssuedAt, t.ExpiresAt)
+	b = append(b, `,"token_type":"Bearer","aud":`...)
+	b = appendStrings(b, t.Audience)
+	return append(b, '}'), nil
+}
+
+// introspectRefresh tells of refresh tokens, which are good for their own client only.
+func (s *Server) introspectRefresh(ctx context.Context, c *idp.Client, hash idp.TokenHash, now time.Time) ([]byte, error) {
+	t, g, err := s.conf.Store.Refresh(ctx, hash)
+	if err != nil {
+		return nil, err
+	}
+	if g.Client != c.ID || !t.UsedAt.IsZero() || !now.Before(t.ExpiresAt) || g.Live(now) != nil {
+		return inactive, nil
+	}
+	return append(s.appendActive(make([]byte, 0, 512), g, t.Scopes, t.IssuedAt, t.ExpiresAt), '}'), nil
+}
+
+// appendActive writes what is said of every live token (RFC 7662, section 2.2;
+// acr and auth_time after RFC 9470, section 6.2).
+func (s *Server) appendActive(b []byte, g *idp.Grant, scopes []string, issued, expires time.Time) []byte {
+	b = append(b, `{"active":true,"iss":`...)
+	b = appendString(b, s.conf.Issuer)
+	b = append(b, `,"sub":`...)
+	b = appendString(b, subject(g))
+	b = append(b, `,"client_id":`...)
+	b = appendString(b, string(g.Client))
+	b = append(b, `,"scope":`...)
+	b = appendWords(b, scopes)
+	b = append(b, `,"iat":`...)
+	b = appendTime(b, issued)
+	b = append(b, `,"exp":`...)
+	b = appendTime(b, expires)
+	return appendSignIn(b, g)
+}

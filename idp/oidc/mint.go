@@ -1,0 +1,327 @@
+package oidc
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/base64"
+	"errors"
+	"slices"
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	"hilum/idp"
+	"hilum/idp/keyring"
+)
+
+// Types of the tokens that we sign, as their typ header says. What is of one
+// type is never taken for another.
+const (
+	typeID     = "JWT"
+	typeAccess = "at+jwt" // RFC 9068, section 2.1
+)
+
+// mint is a set of tokens: what is stored of it, and the answer that carries it.
+type mint struct {
+	issue idp.Issue
+	body  []byte // the JSON of RFC 6749, section 5.1, with id_token
+}
+
+// order is what a set of tokens is to be.
+type order struct {
+	client  *idp.Client
+	grant   *idp.Grant
+	scopes  []string // of the access token
+	refresh []string // of the refresh token; nil: none
+	nonce   bool     // the ID token repeats the nonce
+	at      time.Time
+}
+
+// mint makes and signs a set of tokens; nothing is stored yet. A client that
+// wants claims about the person in its ID token costs a read of the person.
+func (s *Server) mint(ctx context.Context, o order) (*mint, error) {
+	ttl := s.conf.AccessTTL
+	if o.client.AccessTTL > 0 {
+		ttl = o.client.AccessTTL
+	}
+	// No token outlives the session that it came from.
+	expires := earlier(o.at.Add(ttl), o.grant.ExpiresAt)
+	m := &mint{issue: idp.Issue{Access: idp.AccessToken{
+		Grant:     o.grant.ID,
+		Scopes:    o.scopes,
+		Audience:  audienceOf(o.client),
+		IssuedAt:  o.at,
+		ExpiresAt: expires,
+	}}}
+	access := idp.NewToken()
+	if o.client.AccessFormat == idp.AccessJWT {
+		signed, err := s.accessJWT(o, &m.issue.Access)
+		if err != nil {
+			return nil, err
+		}
+		access = signed
+	}
+	m.issue.Access.Hash = access.Hash()
+
+	b := make([]byte, 0, 2048)
+	b = append(b, `{"access_token":`...)
+	b = appendString(b, access.Reveal())
+	b = append(b, `,"token_type":"Bearer","expires_in":`...)
+	b = strconv.AppendInt(b, int64(expires.Sub(o.at)/time.Second), 10)
+	if o.refresh != nil {
+		token := idp.NewToken()
+		idle := s.conf.RefreshIdle
+		if o.client.RefreshIdle > 0 {
+			idle = o.client.RefreshIdle
+		}
+		m.issue.Refresh = &idp.RefreshToken{
+			Hash:      token.Hash(),
+			Grant:     o.grant.ID,
+			Scopes:    o.refresh,
+			IssuedAt:  o.at,
+			ExpiresAt: earlier(o.at.Add(idle), o.grant.ExpiresAt),
+		}
+		b = append(b, `,"refresh_token":`...)
+		b = appendString(b, token.Reveal())
+	}
+	if slices.Contains(o.scopes, scopeOpenID) {
+		id, err := s.idToken(ctx, o, access, expires)
+		if err != nil {
+			return nil, err
+		}
+		b = append(b, `,"id_token":"`...)
+		b = append(b, id...)
+		b = append(b, '"')
+	}
+	b = append(b, `,"scope":`...)
+	b = appendWords(b, o.scopes)
+	m.body = append(b, '}')
+	return m, nil
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// audienceOf is whom a client's access tokens are for. It is copied, for what is
+// kept in memory must not be shared with what is stored.
+func audienceOf(c *idp.Client) []string {
+	if len(c.Audience) == 0 {
+		return []string{string(c.ID)}
+	}
+	return slices.Clone(c.Audience)
+}
+
+// signer returns the key that signs for a client.
+func (s *Server) signer(c *idp.Client) (keyring.Key, error) {
+	if c.IDTokenAlg == "" {
+		return s.conf.Keys.Signer(keyring.RS256)
+	}
+	return s.conf.Keys.Signer(c.IDTokenAlg)
+}
+
+var errNobody = errors.New("an ID token about nobody")
+
+// idToken makes an ID token (OpenID Connect Core 1.0, section 2).
+func (s *Server) idToken(ctx context.Context, o order, access idp.Secret, expires time.Time) ([]byte, error) {
+	g := o.grant
+	if g.User == "" {
+		return nil, errNobody
+	}
+	key, err := s.signer(o.client)
+	if err != nil {
+		return nil, err
+	}
+	b := make([]byte, 0, 1024)
+	b = append(b, `{"iss":`...)
+	b = appendString(b, s.conf.Issuer)
+	b = append(b, `,"sub":`...)
+	b = appendString(b, string(g.User))
+	b = append(b, `,"aud":`...)
+	b = appendString(b, string(o.client.ID))
+	b = append(b, `,"exp":`...)
+	b = appendTime(b, expires)
+	b = append(b, `,"iat":`...)
+	b = appendTime(b, o.at)
+	b = appendSignIn(b, g)
+	if o.nonce && g.Nonce != "" {
+		b = append(b, `,"nonce":`...)
+		b = appendString(b, g.Nonce)
+	}
+	if g.Session != "" {
+		b = append(b, `,"sid":`...)
+		b = appendString(b, string(g.Session))
+	}
+	b = append(b, `,"at_hash":"`...)
+	b = appendTokenHash(b, key.Alg, access)
+	b = append(b, '"')
+	if want := inIDToken(o.client, g, o.scopes); want != nil {
+		u, err := s.conf.Store.User(ctx, g.User)
+		if err != nil {
+			return nil, err
+		}
+		b = appendUserClaims(b, u, want)
+	}
+	return sign(key, typeID, append(b, '}'))
+}
+
+// accessJWT makes an access token that resource servers can read (RFC 9068,
+// section 2.2).
+func (s *Server) accessJWT(o order, t *idp.AccessToken) (idp.Secret, error) {
+	key, err := s.signer(o.client)
+	if err != nil {
+		return "", err
+	}
+	b := make([]byte, 0, 1024)
+	b = append(b, `{"iss":`...)
+	b = appendString(b, s.conf.Issuer)
+	b = append(b, `,"sub":`...)
+	b = appendString(b, subject(o.grant))
+	b = append(b, `,"aud":`...)
+	b = appendStrings(b, t.Audience)
+	b = append(b, `,"exp":`...)
+	b = appendTime(b, t.ExpiresAt)
+	b = append(b, `,"iat":`...)
+	b = appendTime(b, t.IssuedAt)
+	b = append(b, `,"jti":`...)
+	b = appendString(b, idp.NewID[string]())
+	b = append(b, `,"client_id":`...)
+	b = appendString(b, string(o.client.ID))
+	b = appendSignIn(b, o.grant)
+	b = append(b, `,"scope":`...)
+	b = appendWords(b, t.Scopes)
+	signed, err := sign(key, typeAccess, append(b, '}'))
+	return idp.Secret(signed), err
+}
+
+// subject is whom a grant is about: a person, or the client itself.
+func subject(g *idp.Grant) string {
+	if g.User == "" {
+		return string(g.Client)
+	}
+	return string(g.User)
+}
+
+// appendSignIn writes how and when the person signed in.
+func appendSignIn(b []byte, g *idp.Grant) []byte {
+	if !g.AuthTime.IsZero() {
+		b = append(b, `,"auth_time":`...)
+		b = appendTime(b, g.AuthTime)
+	}
+	if g.ACR != "" {
+		b = append(b, `,"acr":`...)
+		b = appendString(b, g.ACR)
+	}
+	if len(g.AMR) > 0 {
+		b = append(b, `,"amr":`...)
+		b = appendStrings(b, g.AMR)
+	}
+	return b
+}
+
+// appendTokenHash writes at_hash: the left half of the token's hash, by the
+// hash of the signature (OpenID Connect Core 1.0, section 3.1.3.6); Ed25519 is
+// over SHA-512.
+func appendTokenHash(b []byte, alg string, token idp.Secret) []byte {
+	if alg == keyring.EdDSA {
+		sum := sha512.Sum512([]byte(token))
+		return base64.RawURLEncoding.AppendEncode(b, sum[:len(sum)/2])
+	}
+	sum := sha256.Sum256([]byte(token))
+	return base64.RawURLEncoding.AppendEncode(b, sum[:len(sum)/2])
+}
+
+// sign makes a JWS of claims in compact form (RFC 7515, section 7.1).
+func sign(k keyring.Key, typ string, claims []byte) ([]byte, error) {
+	header := make([]byte, 0, 128)
+	header = append(header, `{"alg":"`...)
+	header = append(header, k.Alg...)
+	header = append(header, `","kid":`...)
+	header = appendString(header, string(k.ID))
+	header = append(header, `,"typ":"`...)
+	header = append(header, typ...)
+	header = append(header, '"', '}')
+
+	const signature = 512 // the longest, in base64url: RSA of 3072 bits
+	enc := base64.RawURLEncoding
+	b := make([]byte, 0, enc.EncodedLen(len(header))+1+enc.EncodedLen(len(claims))+1+signature)
+	b = enc.AppendEncode(b, header)
+	b = append(b, '.')
+	b = enc.AppendEncode(b, claims)
+	sig, err := keyring.SignJWS(k, b)
+	if err != nil {
+		return nil, err
+	}
+	b = append(b, '.')
+	return enc.AppendEncode(b, sig), nil
+}
+
+func appendTime(b []byte, t time.Time) []byte { return strconv.AppendInt(b, t.Unix(), 10) }
+
+// appendStrings writes a JSON array.
+func appendStrings(b []byte, list []string) []byte {
+	b = append(b, '[')
+	for i, s := range list {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendString(b, s)
+	}
+	return append(b, ']')
+}
+
+// appendWords writes scopes as one JSON string, a space between two.
+func appendWords(b []byte, list []string) []byte {
+	b = append(b, '"')
+	for i, s := range list {
+		if i > 0 {
+			b = append(b, ' ')
+		}
+		b = appendEscaped(b, s)
+	}
+	return append(b, '"')
+}
+
+// appendString writes a JSON string (RFC 8259, section 7).
+func appendString(b []byte, s string) []byte {
+	b = append(b, '"')
+	b = appendEscaped(b, s)
+	return append(b, '"')
+}
+
+// appendEscaped writes what stands between the quotes of a JSON string. What
+// is not UTF-8 becomes U+FFFD.
+func appendEscaped(b []byte, s string) []byte {
+	const hex = "0123456789abcdef"
+	start := 0 // of what needs no escape
+	for i := 0; i < len(s); {
+		c := s[i]
+		if c >= utf8.RuneSelf {
+			r, size := utf8.DecodeRuneInString(s[i:])
+			if r == utf8.RuneError && size == 1 {
+				b = append(b, s[start:i]...)
+				b = append(b, "\uFFFD"...)
+				start = i + 1
+			}
+			i += size
+			continue
+		}
+		if c >= 0x20 && c != '"' && c != '\\' {
+			i++
+			continue
+		}
+		b = append(b, s[start:i]...)
+		if c < 0x20 {
+			b = append(b, '\\', 'u', '0', '0', hex[c>>4], hex[c&0xf])
+		} else {
+			b = append(b, '\\', c)
+		}
+		i++
+		start = i
+	}
+	return append(b, s[start:]...)
+}

@@ -1,0 +1,198 @@
+package oidc
+
+import (
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"hilum/idp"
+)
+
+// known parameters of an authorization request. Others are ignored (OpenID
+// Connect Core 1.0, section 3.1.2.1), even when they are repeated.
+var requestParameters = []string{
+	"acr_values", "claims", "claims_locales", "client_id", "code_challenge", "code_challenge_method", "display",
+	"id_token_hint", "login_hint", "max_age", "nonce", "prompt", "redirect_uri", "registration", "request",
+	"request_uri", "response_mode", "response_type", "scope", "state", "ui_locales",
+}
+
+// single returns a parameter that is there once, well formed and not empty.
+func single(q url.Values, name string) (string, bool) {
+	v := q[name]
+	if len(v) != 1 || v[0] == "" || !wellFormed(v[0], limitOf(name)) {
+		return "", false
+	}
+	return v[0], true
+}
+
+// destinationOf is where errors of a request go whose redirect URI is good.
+// What is doubtful of mode and state is not used.
+func destinationOf(q url.Values, uri string) destination {
+	to := destination{uri: uri, mode: modeQuery}
+	to.state, _ = single(q, "state")
+	mode, _ := single(q, "response_mode")
+	switch mode {
+	case modeFragment:
+		to.mode = mode
+	case modeFormPost:
+		// A form can be posted to a web address only, not to an application's own scheme.
+		if strings.HasPrefix(uri, "https://") || strings.HasPrefix(uri, "http://") {
+			to.mode = mode
+		}
+	}
+	return to
+}
+
+// readRequest validates an authorization request whose client and redirect URI
+// are good. A parameter without a value is as omitted (RFC 6749, section 3.1).
+func (s *Server) readRequest(q url.Values, c *idp.Client, to destination) (*idp.AuthRequest, *refusal) {
+	invalid := func(text string) (*idp.AuthRequest, *refusal) { return nil, &refusal{codeInvalidRequest, text} }
+	get := func(name string) string {
+		v, _ := single(q, name)
+		return v
+	}
+	for _, name := range requestParameters {
+		if v := q[name]; len(v) > 1 {
+			return invalid("A parameter was sent twice: " + name)
+		} else if len(v) == 1 && !wellFormed(v[0], limitOf(name)) {
+			return invalid("A parameter is malformed or too long: " + name)
+		}
+	}
+	if mode := get("response_mode"); mode != "" && mode != to.mode {
+		return invalid("This response_mode is not supported.")
+	}
+	switch {
+	case get("request") != "":
+		return nil, &refusal{codeRequestUnsupported, "Request objects are not supported."}
+	case get("request_uri") != "":
+		return nil, &refusal{codeRequestURI, "request_uri is not supported."}
+	case get("registration") != "":
+		return nil, &refusal{codeRegistration, "registration is not supported."}
+	case get("response_type") == "":
+		return invalid("response_type is missing.")
+	case get("response_type") != "code":
+		return nil, &refusal{codeUnsupportedResponse, "The response_type offered is code."}
+	case !c.Allows(idp.GrantCode):
+		return nil, &refusal{codeUnauthorizedClient, "The client is not registered for this flow."}
+	}
+	req := &idp.AuthRequest{
+		Client:       c.ID,
+		RedirectURI:  to.uri,
+		ResponseMode: to.mode,
+		Scopes:       grantable(c, words(get("scope"))),
+		State:        to.state,
+		Nonce:        get("nonce"),
+		LoginHint:    get("login_hint"),
+		UILocales:    words(get("ui_locales")),
+		ACRValues:    words(get("acr_values")),
+	}
+	if len(req.Scopes) == 0 {
+		return nil, &refusal{codeInvalidScope, "No scope that this client may ask for."}
+	}
+	if why := readChallenge(req, c, get("code_challenge"), get("code_challenge_method")); why != nil {
+		return nil, why
+	}
+	if display := get("display"); slices.Contains([]string{"page", "popup", "touch", "wap"}, display) {
+		req.Display = display
+	}
+	if age := get("max_age"); age != "" {
+		n, err := strconv.ParseInt(age, 10, 32)
+		if err != nil || age[0] < '0' || age[0] > '9' {
+			return invalid("max_age is no number of seconds.")
+		}
+		req.MaxAge = &n
+	}
+	// Prompts that nobody knows are ignored, so that new ones can be introduced.
+	for _, p := range words(get("prompt")) {
+		if slices.Contains([]string{"none", "login", "consent", "select_account"}, p) && !slices.Contains(req.Prompt, p) {
+			req.Prompt = append(req.Prompt, p)
+		}
+	}
+	if words := words(get("prompt")); slices.Contains(words, "none") && len(words) > 1 {
+		return invalid("prompt=none stands alone.")
+	}
+	if token := get("id_token_hint"); token != "" {
+		h, err := s.readHint(token)
+		if err != nil || !h.isFor(c.ID) {
+			return invalid("id_token_hint is not an ID token of this client.")
+		}
+		req.HintUser = idp.UserID(h.Subject)
+	}
+	if claims := get("claims"); claims != "" {
+		if why := readClaims(req, claims); why != nil {
+			return nil, why
+		}
+	}
+	return req, nil
+}
+
+// readChallenge takes the PKCE challenge (RFC 7636). Without a method it would
+// be plain, which is not offered. Public clients cannot go without.
+func readChallenge(req *idp.AuthRequest, c *idp.Client, challenge, method string) *refusal {
+	switch {
+	case challenge == "" && method == "" && c.OptionalPKCE && !c.Public():
+		return nil
+	case challenge == "":
+		return &refusal{codeInvalidRequest, "code_challenge is missing."}
+	case method != "S256":
+		return &refusal{codeInvalidRequest, "The code_challenge_method offered is S256."}
+	case !validPKCE(challenge):
+		return &refusal{codeInvalidRequest, "code_challenge is malformed."}
+	}
+	req.Challenge = challenge
+	return nil
+}
+
+// readClaims takes the claims parameter. A subject that it names is whom the
+// relying party expects, as by a hint; a class of authentication that it
+// insists on and that no sign-in here reaches is refused before anybody is
+// troubled (OpenID Connect Core 1.0, section 5.5.1).
+func readClaims(req *idp.AuthRequest, raw string) *refusal {
+	asked, err := parseClaims([]byte(raw))
+	if err != nil {
+		return &refusal{codeInvalidRequest, "claims is not a claims request."}
+	}
+	for _, member := range []map[string]*claimDemand{asked.IDToken, asked.Userinfo} {
+		sub := idp.UserID(member["sub"].text())
+		if sub == "" {
+			continue
+		}
+		if req.HintUser != "" && req.HintUser != sub {
+			return &refusal{codeInvalidRequest, "Two different subjects are expected."}
+		}
+		req.HintUser = sub
+	}
+	if acr := asked.IDToken["acr"]; acr != nil && acr.Essential && !slices.ContainsFunc(idp.ACRValues, acr.accepts) {
+		return &refusal{codeUnmetAuthRequirement, "No sign-in here reaches the acr demanded."}
+	}
+	req.Claims = []byte(raw)
+	return nil
+}
+
+// allowed reports whether a client may ask for a scope.
+func allowed(c *idp.Client, scope string) bool {
+	switch scope {
+	case scopeOpenID:
+		return c.Allows(idp.GrantCode)
+	case scopeOffline:
+		return c.Allows(idp.GrantRefresh) && slices.Contains(c.Scopes, scope)
+	}
+	return slices.Contains(c.Scopes, scope)
+}
+
+// grantable drops the scopes that a client may not ask for, and repetitions.
+// Without openid what is left is a plain OAuth 2.0 request: it gives an access
+// token, but neither ID token nor userinfo.
+func grantable(c *idp.Client, asked []string) []string {
+	var scopes []string
+	for _, scope := range asked {
+		if allowed(c, scope) && !slices.Contains(scopes, scope) {
+			scopes = append(scopes, scope)
+		}
+	}
+	return scopes
+}
+
+// words splits a list of values.
+func words(s string) []string { return strings.Fields(s) }

@@ -1,0 +1,238 @@
+package oidc
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/zitadel/oidc/v3/pkg/oidc"
+	"github.com/zitadel/oidc/v3/pkg/op"
+
+	"hilum/idp"
+	"hilum/idp/serve"
+)
+
+// respond answers with prepared JSON.
+func respond(body []byte) *op.Response { return &op.Response{Data: json.RawMessage(body)} }
+
+// CodeExchange gives tokens for an authorization code, once (RFC 6749, section
+// 4.1.3; RFC 7636, section 4.6).
+//
+// Whoever brings a code as its client but without what belongs to it (the
+// verifier, the redirect URI) may have stolen it, so the code is burnt: its
+// grant is revoked. A code that comes a second time kills what the first gave.
+// Another client's code is refused and left alone; that client could neither
+// use it nor should be able to spoil it.
+func (s *Server) CodeExchange(ctx context.Context, r *op.ClientRequest[oidc.AccessTokenRequest]) (*op.Response, error) {
+	c, err := clientOf(r.Client)
+	if err != nil {
+		return nil, err
+	}
+	now := s.now()
+	hash := idp.Secret(r.Data.Code).Hash()
+	code, g, err := s.conf.Store.Code(ctx, hash)
+	switch {
+	case errors.Is(err, idp.ErrNotFound):
+		return nil, errGrant()
+	case err != nil:
+		return nil, s.fault(ctx, "reading a code", err)
+	case g.Client != c.ID:
+		return nil, errGrant()
+	case !code.UsedAt.IsZero():
+		return nil, s.kill(ctx, g, now, idp.EventCodeReplayed, "")
+	case !now.Before(code.ExpiresAt) || g.Live(now) != nil:
+		return nil, errGrant()
+	}
+	if reason := mismatch(code, r.Data.RedirectURI, r.Data.CodeVerifier); reason != "" {
+		return nil, s.kill(ctx, g, now, idp.EventGrantRevoked, reason)
+	}
+	o := order{client: c, grant: g, scopes: g.Scopes, nonce: true, at: now}
+	if c.Allows(idp.GrantRefresh) && (c.RefreshAlways || slices.Contains(g.Scopes, scopeOffline)) {
+		o.refresh = g.Scopes
+	}
+	m, err := s.mint(ctx, o)
+	if err != nil {
+		return nil, s.fault(ctx, "making tokens", err)
+	}
+	err = s.conf.Store.RedeemCode(ctx, hash, now, m.issue, event(ctx, g, now, idp.EventCodeRedeemed, ""))
+	switch {
+	case errors.Is(err, idp.ErrSettled), errors.Is(err, idp.ErrExpired), errors.Is(err, idp.ErrNotFound):
+		return nil, errGrant()
+	case err != nil:
+		return nil, s.fault(ctx, "redeeming a code", err)
+	}
+	return respond(m.body), nil
+}
+
+// mismatch says what of a token request does not belong to the code, or nothing.
+func mismatch(code *idp.Code, redirectURI, verifier string) string {
+	switch {
+	case redirectURI != code.RedirectURI:
+		return "redirect_uri"
+	case code.Challenge == "" && verifier == "":
+		return ""
+	case code.Challenge == "":
+		// A verifier without a challenge: somebody took the challenge out of
+		// the authorization request (RFC 9700, section 4.8.2).
+		return "verifier without challenge"
+	case !validPKCE(verifier):
+		return "verifier"
+	}
+	sum := sha256.Sum256([]byte(verifier))
+	if subtle.ConstantTimeCompare([]byte(base64.RawURLEncoding.EncodeToString(sum[:])), []byte(code.Challenge)) != 1 {
+		return "verifier"
+	}
+	return ""
+}
+
+// validPKCE is the syntax of verifier and challenge (RFC 7636, sections 4.1 and 4.2).
+func validPKCE(v string) bool {
+	if len(v) < 43 || len(v) > 128 {
+		return false
+	}
+	for i := range len(v) {
+		b := v[i]
+		ok := b >= 'A' && b <= 'Z' || b >= 'a' && b <= 'z' || b >= '0' && b <= '9' || b == '-' || b == '.' || b == '_' || b == '~'
+		if !ok {
+			return false
+		}
+	}
+	return true
+}
+
+// RefreshToken gives new tokens for a refresh token and rotates it (RFC 6749,
+// section 6; OpenID Connect Core 1.0, section 12). The new ID token says the
+// same of the person and the sign-in as the first; it has no nonce, as section
+// 12.2 advises.
+//
+// A refresh token that was used before kills its family (RFC 9700, section
+// 4.14.2), unless it comes again within the client's grace. Public clients have
+// none: nothing tells their tabs from a thief.
+func (s *Server) RefreshToken(ctx context.Context, r *op.ClientRequest[oidc.RefreshTokenRequest]) (*op.Response, error) {
+	c, err := clientOf(r.Client)
+	if err != nil {
+		return nil, err
+	}
+	now := s.now()
+	hash := idp.Secret(r.Data.RefreshToken).Hash()
+	token, g, err := s.conf.Store.Refresh(ctx, hash)
+	if errors.Is(err, idp.ErrNotFound) {
+		return nil, errGrant()
+	}
+	if err != nil {
+		return nil, s.fault(ctx, "reading a refresh token", err)
+	}
+	grace := c.RefreshGrace
+	if c.Public() {
+		grace = 0
+	}
+	switch {
+	case g.Client != c.ID, g.Live(now) != nil:
+		return nil, errGrant()
+	case !token.UsedAt.IsZero() && (grace == 0 || now.Sub(token.UsedAt) > grace):
+		return nil, s.kill(ctx, g, now, idp.EventRefreshReplayed, "")
+	case !now.Before(token.ExpiresAt):
+		return nil, errGrant()
+	}
+	scopes := token.Scopes
+	if asked := words(r.Form.Get("scope")); len(asked) > 0 {
+		for _, scope := range asked {
+			if !slices.Contains(token.Scopes, scope) {
+				return nil, oidc.ErrInvalidScope().WithDescription("A scope was asked for that was not granted.")
+			}
+		}
+		scopes = asked
+	}
+	m, err := s.mint(ctx, order{client: c, grant: g, scopes: scopes, refresh: token.Scopes, at: now})
+	if err != nil {
+		return nil, s.fault(ctx, "making tokens", err)
+	}
+	err = s.conf.Store.RotateRefresh(ctx, hash, now, grace, m.issue)
+	switch {
+	case errors.Is(err, idp.ErrSettled), errors.Is(err, idp.ErrExpired), errors.Is(err, idp.ErrNotFound):
+		return nil, errGrant()
+	case err != nil:
+		return nil, s.fault(ctx, "rotating a refresh token", err)
+	}
+	return respond(m.body), nil
+}
+
+// ClientCredentialsExchange gives a confidential client an access token of its
+// own account (RFC 6749, section 4.4). Scopes that speak of a person are not to
+// be had, nor an ID or refresh token. Without a scope parameter it gets all it
+// is registered for.
+func (s *Server) ClientCredentialsExchange(ctx context.Context, r *op.ClientRequest[oidc.ClientCredentialsRequest]) (*op.Response, error) {
+	c, err := clientOf(r.Client)
+	if err != nil {
+		return nil, err
+	}
+	if c.Public() {
+		return nil, errClient()
+	}
+	now := s.now()
+	own := slices.DeleteFunc(slices.Clone(c.Scopes), personal)
+	scopes := words(r.Form.Get("scope"))
+	for _, scope := range scopes {
+		if !slices.Contains(own, scope) {
+			return nil, oidc.ErrInvalidScope().WithDescription("A scope was asked for that this client cannot have.")
+		}
+	}
+	if len(scopes) == 0 {
+		scopes = own
+	}
+	ttl := s.conf.AccessTTL
+	if c.AccessTTL > 0 {
+		ttl = c.AccessTTL
+	}
+	g := &idp.Grant{ID: idp.NewID[idp.GrantID](), Client: c.ID, Scopes: scopes, CreatedAt: now, ExpiresAt: now.Add(ttl)}
+	g.Note(event(ctx, g, now, idp.EventCodeIssued, idp.GrantClientCredentials))
+	m, err := s.mint(ctx, order{client: c, grant: g, scopes: scopes, at: now})
+	if err != nil {
+		return nil, s.fault(ctx, "making tokens", err)
+	}
+	if err := s.conf.Store.AddTokens(ctx, g, m.issue); err != nil {
+		return nil, s.fault(ctx, "storing tokens", err)
+	}
+	return respond(m.body), nil
+}
+
+// kill revokes a grant, unless that has been done, and returns what the caller
+// is told.
+func (s *Server) kill(ctx context.Context, g *idp.Grant, at time.Time, kind idp.EventKind, reason string) error {
+	if !g.RevokedAt.IsZero() {
+		return errGrant()
+	}
+	if err := s.conf.Store.RevokeGrant(ctx, g.ID, at, event(ctx, g, at, kind, reason)); err != nil && !errors.Is(err, idp.ErrNotFound) {
+		return s.fault(ctx, "revoking a grant", err)
+	}
+	return errGrant()
+}
+
+// event is what the audit log keeps of an act on a grant.
+func event(ctx context.Context, g *idp.Grant, at time.Time, kind idp.EventKind, reason string) idp.Event {
+	e := idp.Event{
+		At: at, Kind: kind, Actor: idp.Actor{Name: "provider"},
+		User: g.User, Client: g.Client, Session: g.Session, Address: serve.From(ctx).Address,
+	}
+	if reason != "" {
+		e.Detail = map[string]string{"reason": reason}
+	}
+	return e
+}
+
+var errParty = errors.New("not a client of ours")
+
+// clientOf returns the client that VerifyClient let in.
+func clientOf(c op.Client) (*idp.Client, error) {
+	p, ok := c.(party)
+	if !ok {
+		return nil, op.NewStatusError(oidc.ErrServerError().WithParent(errParty), http.StatusInternalServerError)
+	}
+	return p.client, nil
+}

@@ -1,0 +1,58 @@
+package oidc
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+
+	"github.com/zitadel/oidc/v3/pkg/oidc"
+	"github.com/zitadel/oidc/v3/pkg/op"
+
+	"hilum/idp"
+)
+
+// errToken answers for every access token that is not good, whatever the
+// reason (RFC 6750, section 3.1).
+func errToken() error {
+	return op.NewStatusError(&oidc.Error{
+		ErrorType:   codeInvalidToken,
+		Description: "The access token is unknown, expired or revoked.",
+	}, http.StatusUnauthorized)
+}
+
+// UserInfo answers with the claims that an access token's scopes, and the
+// claims parameter of its sign-in, give (OpenID Connect Core 1.0, section 5.3).
+// Only what we stored as an access token is one: an ID token is not.
+func (s *Server) UserInfo(ctx context.Context, r *op.Request[oidc.UserInfoRequest]) (*op.Response, error) {
+	now := s.now()
+	t, g, u, err := s.conf.Store.Access(ctx, idp.Secret(r.Data.AccessToken).Hash())
+	if errors.Is(err, idp.ErrNotFound) {
+		return nil, errToken()
+	}
+	if err != nil {
+		return nil, s.fault(ctx, "reading an access token", err)
+	}
+	c, err := s.conf.Store.Client(ctx, g.Client)
+	if errors.Is(err, idp.ErrNotFound) {
+		return nil, errToken()
+	}
+	if err != nil {
+		return nil, s.fault(ctx, "client", err)
+	}
+	known(ctx, c)
+	if c.Disabled || t.Live(now) != nil || g.Live(now) != nil || u != nil && u.State == idp.UserDisabled {
+		return nil, errToken()
+	}
+	if u == nil || !slices.Contains(t.Scopes, scopeOpenID) {
+		return nil, op.NewStatusError(&oidc.Error{
+			ErrorType:   codeInsufficientScope,
+			Description: "The access token was not given for openid.",
+		}, http.StatusForbidden)
+	}
+	b := make([]byte, 0, 512)
+	b = append(b, `{"sub":`...)
+	b = appendString(b, string(u.ID))
+	b = appendUserClaims(b, u, inUserinfo(c, g, t.Scopes))
+	return respond(append(b, '}')), nil
+}
