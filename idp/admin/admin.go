@@ -19,6 +19,7 @@ type Store interface {
 	User(ctx context.Context, id idp.UserID) (*idp.User, error)
 	AccountByName(ctx context.Context, name string) (*idp.Account, error)
 	Users(ctx context.Context, after string, limit int) ([]idp.Account, error) // by name
+	// UpdateUser: idp.ErrDenied when fn takes its role from the last active administrator.
 	UpdateUser(ctx context.Context, id idp.UserID, fn func(*idp.User) error) error
 	// DisableUser sets the state, ends sessions, revokes grants, kills sign-ins
 	// under way and open invitations. idp.ErrDenied for the last active administrator.

@@ -2,9 +2,10 @@ package admin
 
 import (
 	"context"
-	"net/netip"
+	"fmt"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -41,7 +42,10 @@ func (d *Desk) AddClient(ctx context.Context, by idp.Actor, c *idp.Client) (idp.
 		c.Secrets = []idp.ClientSecret{{Hash: secret.Hash(), CreatedAt: now}}
 	}
 	c.Note(d.clientEvent(by, c, "added"))
-	return secret, d.Store.AddClient(ctx, c)
+	if err := d.Store.AddClient(ctx, c); err != nil {
+		return "", err
+	}
+	return secret, nil
 }
 
 // Clients lists applications by name.
@@ -78,7 +82,10 @@ func (d *Desk) NewClientSecret(ctx context.Context, by idp.Actor, id idp.ClientI
 		fresh := []idp.ClientSecret{{Hash: secret.Hash(), CreatedAt: now}}
 		if len(c.Secrets) > 0 && overlap > 0 {
 			old := slices.MaxFunc(c.Secrets, func(a, b idp.ClientSecret) int { return a.CreatedAt.Compare(b.CreatedAt) })
-			old.ExpiresAt = now.Add(overlap)
+			// One that ends sooner is not given more time.
+			if end := now.Add(overlap); old.ExpiresAt.IsZero() || end.Before(old.ExpiresAt) {
+				old.ExpiresAt = end
+			}
 			fresh = append(fresh, old)
 		}
 		c.Secrets, c.UpdatedAt = fresh, now
@@ -93,7 +100,16 @@ func (d *Desk) NewClientSecret(ctx context.Context, by idp.Actor, id idp.ClientI
 
 // RemoveClient forgets an application and kills its tokens. Errors: idp.ErrNotFound.
 func (d *Desk) RemoveClient(ctx context.Context, by idp.Actor, id idp.ClientID) error {
-	return d.Store.RemoveClient(ctx, id, d.clientEvent(by, &idp.Client{ID: id}, "removed"))
+	clients, err := d.Store.Clients(ctx)
+	if err != nil {
+		return err
+	}
+	for i := range clients {
+		if clients[i].ID == id {
+			return d.Store.RemoveClient(ctx, id, d.clientEvent(by, &clients[i], "removed"))
+		}
+	}
+	return fmt.Errorf("client %s: %w", id, idp.ErrNotFound)
 }
 
 func (d *Desk) clientEvent(by idp.Actor, c *idp.Client, what string) idp.Event {
@@ -157,8 +173,7 @@ func ValidateClient(c *idp.Client) error {
 		}
 	}
 	for _, o := range c.Origins {
-		u, err := url.Parse(o)
-		if err != nil || u.Path != "" || u.RawQuery != "" || !validRedirect(o+"/", idp.ClientWeb) || o != u.Scheme+"://"+u.Host {
+		if !validOrigin(o) {
 			return bad("origins", "client.origin.bad")
 		}
 	}
@@ -218,7 +233,7 @@ func validScope(s string) bool {
 	return true
 }
 
-// validRedirect accepts https anywhere, http on loopback hosts, and for native
+// validRedirect accepts https anywhere, http on this machine, and for native
 // applications a scheme of their own in reverse-domain form (RFC 8252,
 // section 7.1). Nothing that a browser and a server could read differently.
 func validRedirect(s string, kind idp.ClientKind) bool {
@@ -231,26 +246,41 @@ func validRedirect(s string, kind idp.ClientKind) bool {
 		}
 	}
 	u, err := url.Parse(s)
-	if err != nil || u.User != nil || u.Fragment != "" || u.Opaque != "" {
+	if err != nil || u.User != nil || u.Fragment != "" || u.Opaque != "" || !strings.HasPrefix(s, u.Scheme+":") {
 		return false
 	}
-	switch {
-	case u.Scheme == "https":
-		return u.Hostname() != ""
-	case u.Scheme == "http":
-		return Loopback(u.Hostname())
+	switch u.Scheme {
+	case "https":
+		return validHost(u)
+	case "http":
+		return validHost(u) && loopback(u.Hostname())
 	default:
-		return kind == idp.ClientNative && strings.Contains(u.Scheme, ".")
+		return kind == idp.ClientNative && strings.Contains(strings.Trim(u.Scheme, "."), ".")
 	}
 }
 
-// Loopback reports whether host, without port and brackets, is this machine
-// whatever the resolver says: a loopback address, or localhost.
-func Loopback(host string) bool {
-	if host == "localhost" {
+// validOrigin accepts what a browser sends as Origin: scheme, host and port in
+// the one form it has (RFC 6454, section 6.2), under the rules for redirects.
+func validOrigin(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && s == u.Scheme+"://"+u.Host && s == strings.ToLower(s) && validRedirect(s+"/", idp.ClientWeb) &&
+		(u.Scheme != "https" || u.Port() != "443") && (u.Scheme != "http" || u.Port() != "80")
+}
+
+// validHost accepts a name or an address with or without a port, nothing escaped.
+func validHost(u *url.URL) bool {
+	if u.Hostname() == "" || strings.ContainsAny(u.Host, "%@") || strings.HasSuffix(u.Host, ":") {
+		return false
+	}
+	if u.Port() == "" {
 		return true
 	}
-	a, err := netip.ParseAddr(host)
-	return err == nil && a.IsLoopback()
+	n, err := strconv.ParseUint(u.Port(), 10, 16)
+	return err == nil && n > 0
 }
 
+// loopback reports whether host, without port and brackets, is this machine
+// by a name or address that cannot be another (RFC 8252, section 7.3).
+func loopback(host string) bool {
+	return host == "localhost" || host == "127.0.0.1" || host == "::1"
+}

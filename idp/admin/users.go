@@ -25,7 +25,7 @@ func (d *Desk) SetupLink(ctx context.Context, by idp.Actor) (*Link, error) {
 	if n > 0 {
 		return nil, fmt.Errorf("this site has users, an administrator can invite more: %w", idp.ErrDenied)
 	}
-	return d.invite(ctx, by, "", idp.InviteSetup, idp.SetupLinkTTL)
+	return d.invite(ctx, by, &idp.User{}, idp.InviteSetup, idp.SetupLinkTTL)
 }
 
 // AddUser makes an account that waits for its invitation. ID, state and times
@@ -40,7 +40,7 @@ func (d *Desk) AddUser(ctx context.Context, by idp.Actor, u *idp.User) error {
 	}
 	now := d.Now()
 	u.ID, u.State, u.CreatedAt, u.UpdatedAt = idp.NewID[idp.UserID](), idp.UserInvited, now, now
-	e := d.event(idp.EventUserCreated, by, map[string]string{"name": u.Name, "staff": string(u.Staff)})
+	e := d.event(idp.EventUserCreated, by, map[string]string{"user": u.Name, "staff": string(u.Staff)})
 	e.User = u.ID
 	u.Note(e)
 	return d.Store.AddUser(ctx, u)
@@ -50,7 +50,8 @@ func (d *Desk) AddUser(ctx context.Context, by idp.Actor, u *idp.User) error {
 // link the first device; an older link is dead then. Errors: idp.ErrNotFound,
 // idp.ErrDenied (disabled), idp.ErrConflict (a device is linked already).
 func (d *Desk) Invite(ctx context.Context, by idp.Actor, user idp.UserID) (*Link, error) {
-	if _, err := d.invitable(ctx, user); err != nil {
+	u, err := d.invitable(ctx, user)
+	if err != nil {
 		return nil, err
 	}
 	devices, err := d.Store.Devices(ctx, user)
@@ -60,16 +61,17 @@ func (d *Desk) Invite(ctx context.Context, by idp.Actor, user idp.UserID) (*Link
 	if len(devices) > 0 {
 		return nil, fmt.Errorf("%d devices are linked; more are linked under Security: %w", len(devices), idp.ErrConflict)
 	}
-	return d.invite(ctx, by, user, idp.InviteEnrol, idp.InvitationTTL)
+	return d.invite(ctx, by, u, idp.InviteEnrol, idp.InvitationTTL)
 }
 
 // ResetPassword makes a one-time link to choose a new password; devices stay,
 // and the second factor is still asked for. Errors as for Invite, without ErrConflict.
 func (d *Desk) ResetPassword(ctx context.Context, by idp.Actor, user idp.UserID) (*Link, error) {
-	if _, err := d.invitable(ctx, user); err != nil {
+	u, err := d.invitable(ctx, user)
+	if err != nil {
 		return nil, err
 	}
-	return d.invite(ctx, by, user, idp.InviteReset, idp.InvitationTTL)
+	return d.invite(ctx, by, u, idp.InviteReset, idp.InvitationTTL)
 }
 
 func (d *Desk) invitable(ctx context.Context, user idp.UserID) (*idp.User, error) {
@@ -83,15 +85,18 @@ func (d *Desk) invitable(ctx context.Context, user idp.UserID) (*idp.User, error
 	return u, nil
 }
 
-func (d *Desk) invite(ctx context.Context, by idp.Actor, user idp.UserID, purpose idp.InvitationPurpose, ttl time.Duration) (*Link, error) {
+// invite makes the link for u, which is empty for set-up.
+func (d *Desk) invite(ctx context.Context, by idp.Actor, u *idp.User, purpose idp.InvitationPurpose, ttl time.Duration) (*Link, error) {
 	now := d.Now()
 	token := idp.NewToken()
 	i := &idp.Invitation{
-		ID: idp.NewID[idp.InvitationID](), Token: token.Hash(), Purpose: purpose, User: user, By: by,
+		ID: idp.NewID[idp.InvitationID](), Token: token.Hash(), Purpose: purpose, User: u.ID, By: by,
 		CreatedAt: now, ExpiresAt: now.Add(ttl),
 	}
 	e := d.event(idp.EventInvited, by, map[string]string{"purpose": string(purpose)})
-	e.User = user
+	if u.ID != "" {
+		e.User, e.Detail["user"] = u.ID, u.Name
+	}
 	i.Note(e)
 	if err := d.Store.AddInvitation(ctx, i); err != nil {
 		return nil, err
@@ -113,7 +118,8 @@ func (d *Desk) Users(ctx context.Context, after string, limit int) ([]idp.Accoun
 }
 
 // EditUser changes what fn changes; id, name and state stay as they are.
-// Errors: FieldError, idp.ErrNotFound.
+// Errors: FieldError, idp.ErrNotFound, idp.ErrDenied when it would leave the
+// site without an administrator.
 func (d *Desk) EditUser(ctx context.Context, by idp.Actor, user idp.UserID, fn func(*idp.User)) error {
 	return d.Store.UpdateUser(ctx, user, func(u *idp.User) error {
 		id, name, state, created := u.ID, u.Name, u.State, u.CreatedAt
@@ -122,7 +128,7 @@ func (d *Desk) EditUser(ctx context.Context, by idp.Actor, user idp.UserID, fn f
 		if err := u.Validate(); err != nil {
 			return err
 		}
-		e := d.event(idp.EventUserChanged, by, map[string]string{"name": u.Name, "staff": string(u.Staff)})
+		e := d.event(idp.EventUserChanged, by, map[string]string{"user": u.Name, "staff": string(u.Staff)})
 		e.User = u.ID
 		u.Note(e)
 		return nil
