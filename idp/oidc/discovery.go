@@ -143,18 +143,8 @@ func newDocument(body []byte) document {
 }
 
 // public serves a prepared document to everybody, scripts of any origin included.
-func (s *Server) public(which int) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch r.Method {
-		case http.MethodGet, http.MethodHead:
-		case http.MethodOptions:
-			preflight(w, r)
-			return
-		default:
-			w.Header().Set("Allow", "GET, HEAD, OPTIONS")
-			writeError(w, http.StatusMethodNotAllowed, codeInvalidRequest, "This endpoint does not know that method.")
-			return
-		}
+func (s *Server) public(which int) methods {
+	serve := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p, err := s.publish()
 		if err != nil {
 			writeError(w, http.StatusInternalServerError, codeServerError, s.logFault(r.Context(), "published documents", err))
@@ -171,4 +161,5 @@ func (s *Server) public(which int) http.Handler {
 		}
 		_, _ = w.Write(d.body) // the caller went away
 	})
+	return methods{http.MethodGet: serve, http.MethodHead: serve, http.MethodOptions: preflight}
 }

@@ -33,18 +33,25 @@ var (
 	byOrigin  = []string{"Origin"}
 )
 
-// methods is an endpoint: a handler for each method it knows. All others are
-// answered 405, HEAD too: what answers a GET here begins sign-ins.
+// methods are those an endpoint knows, each with its chain.
 type methods map[string]http.Handler
 
-func (m methods) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	setNoStore(w.Header())
-	if h, ok := m[r.Method]; ok {
-		h.ServeHTTP(w, r)
-		return
+// mount adds an endpoint to mux. Every other method is answered 405; HEAD too
+// unless it is named, for what answers GET here begins sign-ins.
+func (m methods) mount(mux *http.ServeMux, path string) {
+	for method, chain := range m {
+		mux.Handle(method+" "+path, chain)
 	}
-	w.Header().Set("Allow", strings.Join(slices.Sorted(maps.Keys(m)), ", "))
-	writeError(w, http.StatusMethodNotAllowed, codeInvalidRequest, "This endpoint does not know that method.")
+	allow := strings.Join(slices.Sorted(maps.Keys(m)), ", ")
+	refuse := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		setNoStore(w.Header())
+		w.Header().Set("Allow", allow)
+		writeError(w, http.StatusMethodNotAllowed, codeInvalidRequest, "This endpoint does not know that method.")
+	})
+	mux.Handle(path, refuse)
+	if _, ok := m[http.MethodHead]; !ok {
+		mux.Handle(http.MethodHead+" "+path, refuse)
+	}
 }
 
 // setNoStore keeps an answer out of every cache (RFC 6749, section 5.1).
@@ -56,7 +63,10 @@ func setNoStore(h http.Header) {
 // page is an endpoint that browsers visit.
 type page func(w http.ResponseWriter, r *http.Request)
 
-func (p page) ServeHTTP(w http.ResponseWriter, r *http.Request) { p(w, r) }
+func (p page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	setNoStore(w.Header())
+	p(w, r)
+}
 
 // preflight answers a browser that asks whether a script may call an endpoint.
 // No client is named yet, so it says yes to all; whether the script may read
@@ -134,12 +144,21 @@ func known(ctx context.Context, c *idp.Client) {
 	}
 }
 
+// callers says whether scripts in browsers may read what an endpoint answers.
+type callers bool
+
+const (
+	scripts   callers = true
+	noScripts callers = false
+)
+
 // machine admits a form posted by a client, its parameters in the body and
 // each of them once, its credentials in exactly one well-formed way.
-func (s *Server) machine(cors bool, next http.Handler) http.Handler {
+func machine(from callers, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		setNoStore(w.Header())
 		a := &answer{ResponseWriter: w, challenges: clientChallenges}
-		if cors {
+		if from == scripts {
 			a.origin = r.Header.Get("Origin")
 		}
 		// A secret or a code in a URL ends up in the logs of everything it passes.
@@ -165,8 +184,8 @@ func (s *Server) machine(cors bool, next http.Handler) http.Handler {
 	})
 }
 
-// tokenForm admits the grant types that are offered.
-func (s *Server) tokenForm(next http.Handler) http.Handler {
+// grants admits the grant types that are offered.
+func grants(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.Form.Get("grant_type") {
 		case idp.GrantCode, idp.GrantRefresh, idp.GrantClientCredentials:
@@ -179,8 +198,8 @@ func (s *Server) tokenForm(next http.Handler) http.Handler {
 	})
 }
 
-// secretOnly admits clients that bring a secret.
-func (s *Server) secretOnly(next http.Handler) http.Handler {
+// secrets admits clients that bring a secret.
+func secrets(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Authorization") == "" && r.Form.Get("client_secret") == "" {
 			writeError(w, http.StatusUnauthorized, codeInvalidClient, "Client authentication failed.")
@@ -192,8 +211,9 @@ func (s *Server) secretOnly(next http.Handler) http.Handler {
 
 // bearer admits one access token, in the Authorization header or in a form
 // (RFC 6750, sections 2.1 and 2.2), never in the URL.
-func (s *Server) bearer(next http.Handler) http.Handler {
+func bearer(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		setNoStore(w.Header())
 		a := &answer{ResponseWriter: w, challenges: bearerChallenges, origin: r.Header.Get("Origin")}
 		query, err := url.ParseQuery(r.URL.RawQuery)
 		if err != nil || query.Has("access_token") {

@@ -191,45 +191,29 @@ func isLoopback(host string) bool {
 // Mount adds every endpoint to mux. The chains, outermost first:
 //
 //	public   a prepared document, for any origin
-//	machine  methods; no-store; strict form; client credentials well formed; the library
-//	bearer   methods; no-store; one token, in header or form; the library
-//	page     methods; no-store; our own handler
+//	page     no-store; our own handler
+//	machine  no-store; strict form; credentials well formed; the library
+//	bearer   no-store; one token, in header or form; the library
 //
-// Machine and bearer endpoints answer scripts of a client's registered origins
-// where cors is set, never with credentials.
+// Scripts of a client's registered origins may read what machine (where told
+// so) and bearer answer, never with cookies.
 func (s *Server) Mount(mux *http.ServeMux) {
 	lib := s.library()
 
-	mux.Handle(pathDiscovery, s.public(discovery))
-	mux.Handle(pathDiscoveryOAuth, s.public(discovery))
-	mux.Handle(pathKeys, s.public(jwks))
+	s.public(discovery).mount(mux, pathDiscovery)
+	s.public(discovery).mount(mux, pathDiscoveryOAuth)
+	s.public(jwks).mount(mux, pathKeys)
 
-	mux.Handle(pathAuthorize, methods{
-		http.MethodGet:  page(s.authorize),
-		http.MethodPost: page(s.authorizePost),
-	})
-	mux.Handle(CollectPath+"{id}", methods{http.MethodGet: page(s.collect)})
+	methods{"GET": page(s.authorize), "POST": page(s.authorizePost)}.mount(mux, pathAuthorize)
+	methods{"GET": page(s.collect)}.mount(mux, CollectPath+"{id}")
 
-	mux.Handle(pathToken, methods{
-		http.MethodPost:    s.machine(true, s.tokenForm(lib)),
-		http.MethodOptions: preflight,
-	})
-	mux.Handle(pathRevoke, methods{
-		http.MethodPost:    s.machine(true, lib),
-		http.MethodOptions: preflight,
-	})
-	mux.Handle(pathIntrospect, methods{http.MethodPost: s.machine(false, s.secretOnly(lib))})
-	mux.Handle(pathUserinfo, methods{
-		http.MethodGet:     s.bearer(lib),
-		http.MethodPost:    s.bearer(lib),
-		http.MethodOptions: preflight,
-	})
+	methods{"POST": machine(scripts, grants(lib)), "OPTIONS": preflight}.mount(mux, pathToken)
+	methods{"POST": machine(scripts, lib), "OPTIONS": preflight}.mount(mux, pathRevoke)
+	methods{"POST": machine(noScripts, secrets(lib))}.mount(mux, pathIntrospect)
+	methods{"GET": bearer(lib), "POST": bearer(lib), "OPTIONS": preflight}.mount(mux, pathUserinfo)
 
-	mux.Handle(pathEndSession, methods{
-		http.MethodGet:  page(s.endSession),
-		http.MethodPost: page(s.endSessionPost),
-	})
-	mux.Handle(pathConfirm, methods{http.MethodPost: s.origin.Handler(page(s.endSessionConfirm))})
+	methods{"GET": page(s.endSession), "POST": page(s.endSessionPost)}.mount(mux, pathEndSession)
+	methods{"POST": s.origin.Handler(page(s.endSessionConfirm))}.mount(mux, pathConfirm)
 }
 
 // library is zitadel/oidc for the endpoints that machines call: it decodes the
