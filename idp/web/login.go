@@ -197,10 +197,7 @@ func (s *Server) again(w http.ResponseWriter, r *http.Request, id idp.LoginID, b
 	case errors.Is(err, idp.ErrTooMany):
 		status = http.StatusTooManyRequests
 		after, _ := retryAfter(w, err)
-		f.problem = tooMany(after)
-		if after <= adminOnly {
-			f.retry.Seconds = int((after + time.Second - 1) / time.Second)
-		}
+		f.problem, f.retry.Seconds = tooMany(after), seconds(after)
 	case errors.Is(err, idp.ErrBusy):
 		status = http.StatusServiceUnavailable
 		retryAfter(w, err)

@@ -84,11 +84,12 @@ func TestTryingAgainTooSoon(t *testing.T) {
 		says  string
 		retry string
 	}{
-		{0, "in 1 second.", "1"},
+		{0, "Only your administrator", ""},
+		{time.Millisecond, "in 1 second.", "1"},
 		{1500 * time.Millisecond, "in 2 seconds.", "2"},
 		{30 * time.Minute, "in 30 minutes.", "1800"},
 		{5 * time.Hour, "in 5 hours.", "18000"},
-		{90 * 24 * time.Hour, "Only your administrator", "7776000"},
+		{24 * time.Hour, "in 24 hours.", "86400"},
 	} {
 		d := open(t)
 		d.bound(idp.LoginPassword, idp.ForClient)

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"math"
 	"net/http"
 	"strconv"
 	"sync"
@@ -159,32 +158,38 @@ func (s *Server) foreign(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// retryAfter sets Retry-After from a RetryError and returns its duration.
+// retryAfter returns how long a caller has to wait and sets Retry-After; false
+// for an err that is no such matter. Zero means that waiting does not help,
+// see limit.Policy.Allow.
 func retryAfter(w http.ResponseWriter, err error) (time.Duration, bool) {
 	after := 2 * time.Second
 	var retry *idp.RetryError
 	switch {
+	case errors.As(err, &retry) && errors.Is(err, idp.ErrTooMany):
+		after = retry.After
 	case errors.As(err, &retry):
 		after = max(retry.After, time.Second)
 	case errors.Is(err, idp.ErrTooMany), errors.Is(err, idp.ErrBusy):
 	default:
 		return 0, false
 	}
-	w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(after.Seconds()))))
+	if after > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(seconds(after)))
+	}
 	return after, true
 }
 
-// adminOnly is a wait that means: not by itself.
-const adminOnly = 7 * 24 * time.Hour
+// seconds rounds up: who comes back then is not too early.
+func seconds(d time.Duration) int { return int((d + time.Second - 1) / time.Second) }
 
 // tooMany says when to come back, in words.
 func tooMany(after time.Duration) templates.Message {
 	up := func(unit time.Duration) int { return int((after + unit - 1) / unit) }
 	switch {
-	case after > adminOnly:
+	case after <= 0:
 		return templates.Say("toomany.admin")
 	case after <= 90*time.Second:
-		return templates.Say("toomany.seconds", "N", up(time.Second))
+		return templates.Say("toomany.seconds", "N", seconds(after))
 	case after <= 90*time.Minute:
 		return templates.Say("toomany.minutes", "N", up(time.Minute))
 	}

@@ -3,7 +3,6 @@ package web
 import (
 	"errors"
 	"net/http"
-	"time"
 
 	"hilum/idp"
 	"hilum/templates"
@@ -45,9 +44,7 @@ func (s *Server) passwordChangeSubmit(w http.ResponseWriter, r *http.Request, p 
 		status = http.StatusTooManyRequests
 		after, _ := retryAfter(w, err)
 		page.Problem, page.Wrong = tooMany(after), "old_password"
-		if after <= adminOnly {
-			page.Retry.Seconds = int((after + time.Second - 1) / time.Second)
-		}
+		page.Retry.Seconds = seconds(after)
 	case errors.Is(err, idp.ErrBusy):
 		status = http.StatusServiceUnavailable
 		retryAfter(w, err)

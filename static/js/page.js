@@ -8,6 +8,8 @@ for (const form of document.querySelectorAll('form[data-once]')) {
   form.addEventListener('submit', (event) => {
     if (form.getAttribute('aria-busy') === 'true') event.preventDefault()
     form.setAttribute('aria-busy', 'true')
+    // Nothing came of it: let the person try again.
+    setTimeout(() => form.removeAttribute('aria-busy'), 10000)
   })
 }
 // A page taken out of the browser's back-forward store is usable again.
