@@ -14,10 +14,10 @@ import (
 
 // Bounds of a client's registration.
 const (
-	maxURIs      = 50
+	maxValues    = 50 // of each list
 	maxURI       = 2048
-	maxScopes    = 50
 	maxScope     = 64
+	maxAudience  = 255
 	maxClientID  = 64
 	maxAccessTTL = time.Hour
 	maxRefresh   = 12 * time.Hour
@@ -159,30 +159,22 @@ func ValidateClient(c *idp.Client) error {
 	if c.Allows(idp.GrantCode) && len(c.RedirectURIs) == 0 {
 		return bad("redirect_uris", "client.redirect.missing")
 	}
-	if len(c.RedirectURIs) > maxURIs || len(c.PostLogoutURIs) > maxURIs || len(c.Origins) > maxURIs {
-		return bad("redirect_uris", "client.redirect.many")
-	}
-	for _, u := range c.RedirectURIs {
-		if !validRedirect(u, c.Kind) {
-			return bad("redirect_uris", "client.redirect.bad")
+	for _, list := range []struct {
+		field, key string
+		values     []string
+		valid      func(string) bool
+	}{
+		{"redirect_uris", "client.redirect", c.RedirectURIs, func(u string) bool { return validRedirect(u, c.Kind) }},
+		{"post_logout_redirect_uris", "client.redirect", c.PostLogoutURIs, func(u string) bool { return validRedirect(u, c.Kind) }},
+		{"origins", "client.origin", c.Origins, validOrigin},
+		{"audience", "client.audience", c.Audience, func(a string) bool { return validToken(a, maxAudience) }},
+		{"scopes", "client.scopes", c.Scopes, func(s string) bool { return validToken(s, maxScope) }},
+	} {
+		if len(list.values) > maxValues {
+			return bad(list.field, list.key+".many")
 		}
-	}
-	for _, u := range c.PostLogoutURIs {
-		if !validRedirect(u, c.Kind) {
-			return bad("post_logout_redirect_uris", "client.redirect.bad")
-		}
-	}
-	for _, o := range c.Origins {
-		if !validOrigin(o) {
-			return bad("origins", "client.origin.bad")
-		}
-	}
-	if len(c.Scopes) > maxScopes {
-		return bad("scopes", "client.scopes.many")
-	}
-	for _, s := range c.Scopes {
-		if !validScope(s) {
-			return bad("scopes", "client.scopes.bad")
+		if !all(list.values, list.valid) {
+			return bad(list.field, list.key+".bad")
 		}
 	}
 	switch c.IDTokenAlg {
@@ -220,9 +212,9 @@ func validClientID(id string) bool {
 	return true
 }
 
-// validScope is scope-token of RFC 6749, section 3.3, bounded.
-func validScope(s string) bool {
-	if s == "" || len(s) > maxScope {
+// validToken is scope-token of RFC 6749, section 3.3, bounded.
+func validToken(s string, most int) bool {
+	if s == "" || len(s) > most {
 		return false
 	}
 	for i := range len(s) {
@@ -231,6 +223,10 @@ func validScope(s string) bool {
 		}
 	}
 	return true
+}
+
+func all(values []string, valid func(string) bool) bool {
+	return !slices.ContainsFunc(values, func(v string) bool { return !valid(v) })
 }
 
 // validRedirect accepts https anywhere, http on this machine, and for native
