@@ -6,7 +6,6 @@ import "time"
 type EventKind string
 
 const (
-	EventLoginStarted    EventKind = "login.started"
 	EventPasswordRight   EventKind = "login.password"
 	EventPasswordWrong   EventKind = "login.password.wrong"
 	EventCodeWrong       EventKind = "login.code.wrong"
@@ -29,6 +28,7 @@ const (
 	EventUserEnabled     EventKind = "user.enabled"
 	EventUserUnlocked    EventKind = "user.unlocked"
 	EventPasswordChanged EventKind = "user.password"
+	EventPasswordReset   EventKind = "user.password.reset"
 	EventInvited         EventKind = "invitation.made"
 	EventInvitationUsed  EventKind = "invitation.used"
 	EventPairingStarted  EventKind = "pairing.started"

@@ -17,7 +17,7 @@ const (
 	LoginConsent   LoginState = "consent"   // yes or no to what the client is told
 	LoginDone      LoginState = "done"      // the browser to come and collect
 	LoginCollected LoginState = "collected" // final
-	LoginDenied    LoginState = "denied"    // final
+	LoginDenied    LoginState = "denied"    // nothing but to be told
 	LoginExpired   LoginState = "expired"   // final
 )
 
@@ -30,6 +30,7 @@ const (
 	OnFactor    LoginEvent = "factor right"
 	OnSpent     LoginEvent = "tries spent"
 	OnLinked    LoginEvent = "first device linked"
+	OnReset     LoginEvent = "password chosen anew" // the second factor is still asked for
 	OnAllow     LoginEvent = "consent given"
 	OnRefuse    LoginEvent = "consent refused"
 	OnDeny      LoginEvent = "denied" // on a phone, or by the person in the browser
@@ -41,20 +42,20 @@ const (
 // LoginStates and LoginEvents list all there are, for the tables of tests.
 var (
 	LoginStates = []LoginState{LoginPassword, LoginFactor, LoginEnrol, LoginConsent, LoginDone, LoginCollected, LoginDenied, LoginExpired}
-	LoginEvents = []LoginEvent{OnPassword, OnInvited, OnFactor, OnSpent, OnLinked, OnAllow, OnRefuse, OnDeny, OnStartOver, OnCollect, OnExpire}
+	LoginEvents = []LoginEvent{OnPassword, OnInvited, OnFactor, OnSpent, OnLinked, OnReset, OnAllow, OnRefuse, OnDeny, OnStartOver, OnCollect, OnExpire}
 )
 
 // after is the whole state machine: from a state, by an event, to a state.
-// What is not here is refused. Where consent is wanted, a step into done leads
-// to consent first, see Login.next.
+// What is not here is refused. Two rules stand in Apply: where consent is wanted
+// a step into done leads to consent first, and a step-up never goes back to the
+// password, because there it could become somebody else's.
 var after = map[LoginState]map[LoginEvent]LoginState{
 	LoginPassword: {OnPassword: LoginFactor, OnInvited: LoginEnrol, OnDeny: LoginDenied, OnExpire: LoginExpired, OnStartOver: LoginPassword},
 	LoginFactor:   {OnFactor: LoginDone, OnSpent: LoginPassword, OnDeny: LoginDenied, OnExpire: LoginExpired, OnStartOver: LoginPassword},
-	LoginEnrol:    {OnLinked: LoginDone, OnDeny: LoginDenied, OnExpire: LoginExpired},
+	LoginEnrol:    {OnLinked: LoginDone, OnReset: LoginFactor, OnDeny: LoginDenied, OnExpire: LoginExpired},
 	LoginConsent:  {OnAllow: LoginDone, OnRefuse: LoginDenied, OnDeny: LoginDenied, OnExpire: LoginExpired, OnStartOver: LoginPassword},
 	LoginDone:     {OnCollect: LoginCollected, OnExpire: LoginExpired},
-	// A refusal still has to be told to the client, once.
-	LoginDenied: {},
+	LoginDenied:   {OnCollect: LoginCollected}, // the client is told of the refusal, once; nothing else can come of it
 }
 
 // LoginPurpose is what a sign-in is for.
@@ -79,7 +80,7 @@ type AuthRequest struct {
 	Challenge    string          `json:"challenge,omitempty"` // PKCE S256
 	Prompt       []string        `json:"prompt,omitempty"`
 	MaxAge       *int64          `json:"max_age,omitempty"`   // seconds
-	HintUser     UserID          `json:"hint_user,omitempty"` // subject of the id_token_hint
+	HintUser     UserID          `json:"hint_user,omitempty"` // the only one who may sign in: subject of the id_token_hint, or invited
 	LoginHint    string          `json:"login_hint,omitempty"`
 	UILocales    []string        `json:"ui_locales,omitempty"`
 	ACRValues    []string        `json:"acr_values,omitempty"`
@@ -112,7 +113,7 @@ type Login struct {
 	State      LoginState
 	Browser    TokenHash   // the browser that started it; every request is compared
 	Request    AuthRequest // ForClient only
-	Target     string      // ForAccount and ForStepUp: which of our own pages comes after
+	Target     string      // ForAccount, ForStepUp: which of our own pages comes after; ForInvitation: its purpose
 	User       UserID      // who, once known
 	Session    SessionID   // the session of this browser when it began, if any
 	Invitation InvitationID
@@ -147,6 +148,9 @@ func (l *Login) Apply(on LoginEvent, now time.Time) error {
 	}
 	if to == LoginDone && l.AskConsent && !l.Consented && on != OnAllow {
 		to = LoginConsent
+	}
+	if to == LoginPassword && l.Purpose == ForStepUp {
+		to = LoginDenied
 	}
 	switch on {
 	case OnAllow:

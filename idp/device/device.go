@@ -184,7 +184,9 @@ func (r *Registry) Confirm(ctx context.Context, s *idp.Session, id idp.PairingID
 		if err != nil {
 			return nil, err
 		}
-		step, err := totp.Check(secret, code, now, 0, 0)
+		// A phone whose clock runs ahead is noticed here, once, and allowed for
+		// from then on.
+		step, err := totp.Check(secret, code, now, 0, 1)
 		if errors.Is(err, idp.ErrWrongSecret) {
 			// The wrong try is counted, so the transaction has to stand.
 			p.WrongCodes++
@@ -196,7 +198,7 @@ func (r *Registry) Confirm(ctx context.Context, s *idp.Session, id idp.PairingID
 		}
 		d := &idp.Device{
 			ID: idp.NewID[idp.DeviceID](), User: u.ID, Name: name, Kind: idp.DeviceCode, Platform: "other",
-			State: idp.DeviceActive, LastStep: step, LinkedAt: now,
+			State: idp.DeviceActive, LastStep: step, Drift: max(0, step-totp.Step(now)), LinkedAt: now,
 		}
 		if d.SealedTOTP, err = r.Sealer.Seal(secret, string(d.ID)); err != nil {
 			return nil, err

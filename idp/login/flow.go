@@ -1,8 +1,29 @@
-// Package login signs people in.
+// Package login signs people in: password, then second factor, then done; it
+// alone decides what is next.
+//
+// A sign-in is one row (idp.Login) and one state machine. A door asks what to
+// show (Step) and hands in what was typed (Password, Code, Recovery, Consent,
+// Enrol); the flow checks it against stored facts, moves the row by one
+// conditional update and answers with the new step. When the row says done, the
+// bound browser collects (Collect), once, and only then do a session and an
+// authorization code come into being.
+//
+// The files, in the order a sign-in meets them:
+//
+//	authorize.go  a request: answered from a live session, or a sign-in begins
+//	step.go       what to show, from the row
+//	password.go   the user name and password; changing it
+//	factor.go     the six-digit code and the recovery code
+//	enrol.go      invitations, the set-up link, the first device
+//	collect.go    the end: session, grant, code
+//	session.go    what a finished sign-in leaves: listing, ending
 package login
 
 import (
 	"context"
+	"crypto/subtle"
+	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -59,6 +80,8 @@ type Store interface {
 	RehashPassword(ctx context.Context, user idp.UserID, old, hash string) error
 	AddPairing(ctx context.Context, p *idp.Pairing) error // replaces the user's (or the sign-in's) open one
 	Pairing(ctx context.Context, id idp.PairingID) (*idp.Pairing, error)
+	// UpdatePairing reads, lets fn decide, and writes.
+	UpdatePairing(ctx context.Context, id idp.PairingID, fn func(*idp.Pairing) (*idp.Device, error)) error
 }
 
 // Passwords hashes and checks; idp/password implements it.
@@ -99,7 +122,10 @@ type Config struct {
 }
 
 // Flow decides what is next in a sign-in. Safe for concurrent use.
-type Flow struct{ Config }
+type Flow struct {
+	Config
+	typing turns // one password at a time per account
+}
 
 // New returns a Flow.
 func New(c Config) *Flow {
@@ -109,7 +135,7 @@ func New(c Config) *Flow {
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
-	return &Flow{c}
+	return &Flow{Config: c}
 }
 
 // Browser is who asks: what the door saw of the browser.
@@ -118,4 +144,56 @@ type Browser struct {
 	Session idp.Secret    // of the session cookie, or empty
 	Address string
 	Agent   string
+}
+
+// What an authorization request with prompt=none is answered with when a page
+// would be needed (OpenID Connect Core 1.0, section 3.1.2.6).
+var (
+	ErrLoginRequired       = errors.New("login_required")
+	ErrConsentRequired     = errors.New("consent_required")
+	ErrInteractionRequired = errors.New("interaction_required")
+)
+
+// own returns a sign-in to the browser that is bound to it; another browser's
+// and a made-up one are the same idp.ErrNotFound.
+func (f *Flow) own(ctx context.Context, id idp.LoginID, b Browser) (*idp.Login, error) {
+	l, err := f.Store.Login(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return l, bound(l, b)
+}
+
+func bound(l *idp.Login, b Browser) error {
+	if b.ID.IsZero() || subtle.ConstantTimeCompare(l.Browser[:], b.ID[:]) != 1 {
+		return fmt.Errorf("sign-in %s in another browser: %w", l.ID, idp.ErrNotFound)
+	}
+	return nil
+}
+
+// waits returns nil when the sign-in waits for what state says, else
+// idp.ErrExpired or idp.ErrSettled.
+func waits(l *idp.Login, state idp.LoginState, now time.Time) error {
+	switch {
+	case l.State != state:
+		return fmt.Errorf("sign-in %s is at %s: %w", l.ID, l.State, idp.ErrSettled)
+	case !now.Before(l.ExpiresAt):
+		return fmt.Errorf("sign-in %s: %w", l.ID, idp.ErrExpired)
+	}
+	return nil
+}
+
+// event is an audit line about a sign-in.
+func (f *Flow) event(kind idp.EventKind, l *idp.Login, name string, b Browser, detail ...string) idp.Event {
+	e := idp.Event{
+		At: f.Now(), Kind: kind, Actor: idp.Actor{User: l.User, Name: name}, User: l.User,
+		Client: l.Request.Client, Login: l.ID, Session: l.Session, Device: l.Device, Address: b.Address,
+	}
+	for i := 0; i+1 < len(detail); i += 2 {
+		if e.Detail == nil {
+			e.Detail = map[string]string{}
+		}
+		e.Detail[detail[i]] = detail[i+1]
+	}
+	return e
 }

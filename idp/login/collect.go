@@ -1,0 +1,146 @@
+package login
+
+import (
+	"context"
+	"fmt"
+
+	"hilum/idp"
+)
+
+// Answer is what the browser takes back to where it came from.
+type Answer struct {
+	Purpose idp.LoginPurpose
+	Request idp.AuthRequest // ForClient
+	Target  string          // ForAccount, ForStepUp
+	Code    idp.Secret      // ForClient: the authorization code; empty when denied
+	Denied  bool            // the person, or a phone, said no
+	Session idp.Secret      // new value of the session cookie; empty: leave the cookie as it is
+}
+
+// Collect gives a finished or denied sign-in to the browser that is bound to
+// it, once. The session, the grant and its code come into being in the same
+// transaction. Errors: idp.ErrNotFound, ErrSettled (collected before, or not
+// finished), ErrExpired.
+func (f *Flow) Collect(ctx context.Context, id idp.LoginID, b Browser) (*Answer, error) {
+	l, err := f.own(ctx, id, b)
+	if err != nil {
+		return nil, err
+	}
+	if l.State == idp.LoginDone {
+		// Disabling ends sign-ins under way; this one may have learned whose it
+		// is only after that.
+		a, err := f.Store.Account(ctx, l.User)
+		if err != nil {
+			return nil, err
+		}
+		if a.User.State == idp.UserDisabled {
+			return nil, fmt.Errorf("sign-in %s: %w", id, idp.ErrExpired)
+		}
+	}
+	var answer *Answer
+	var replaced *idp.Session
+	err = f.Store.Collect(ctx, id, func(c *idp.Collection) error {
+		answer, replaced = nil, nil
+		l, now := c.Login, f.Now()
+		if err := bound(l, b); err != nil {
+			return err
+		}
+		denied := l.State == idp.LoginDenied
+		if err := l.Apply(idp.OnCollect, now); err != nil {
+			return err
+		}
+		answer = &Answer{Purpose: l.Purpose, Request: l.Request, Denied: denied}
+		if l.Purpose == idp.ForAccount || l.Purpose == idp.ForStepUp {
+			answer.Target = l.Target
+		}
+		if denied {
+			return nil
+		}
+		s, err := f.sessionOf(c, b, answer)
+		if err != nil {
+			return err
+		}
+		if c.Session != nil && c.Old != nil && c.Old.User != l.User {
+			replaced = c.Old
+		}
+		l.Session = s.ID
+		l.Note(f.event(idp.EventLoginDone, l, "", b, "purpose", string(l.Purpose)))
+		if l.Purpose != idp.ForClient {
+			return nil
+		}
+		c.Grant, c.Code, answer.Code = newGrant(&l.Request, s, now)
+		c.Grant.Note(f.event(idp.EventCodeIssued, l, "", b, "by", "sign-in"))
+		if l.Consented {
+			c.Consent = &idp.Consent{User: l.User, Client: l.Request.Client, Scopes: l.Request.Scopes, At: now}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if replaced != nil {
+		// Somebody else signed in here; what the person before them had in this
+		// browser must not be within reach any more.
+		e := idp.Event{
+			At: f.Now(), Kind: idp.EventSessionEnded, User: replaced.User, Session: replaced.ID, Address: b.Address,
+			Detail: map[string]string{"reason": "another person signed in"},
+		}
+		if _, err := f.Store.EndSessions(ctx, replaced.User, func(s *idp.Session) bool { return s.ID == replaced.ID }, e); err != nil {
+			return nil, err
+		}
+	}
+	return answer, nil
+}
+
+// sessionOf decides which session a finished sign-in leaves: the one it began
+// in, with a new cookie value, for the same person; else a new one.
+func (f *Flow) sessionOf(c *idp.Collection, b Browser, answer *Answer) (*idp.Session, error) {
+	l, now := c.Login, f.Now()
+	same := c.Old != nil && c.Old.User == l.User
+	switch {
+	case l.FactorAt.IsZero(), l.Purpose == idp.ForStepUp:
+		// Nothing but a step-up, or a yes, was asked of a session that was there.
+		if !same {
+			return nil, fmt.Errorf("sign-in %s: its session has ended: %w", l.ID, idp.ErrExpired)
+		}
+		c.Old.LastSeenAt = now
+		if l.Purpose != idp.ForStepUp {
+			return c.Old, nil
+		}
+		c.Old.FactorAt = l.FactorAt
+	case same:
+		c.Old.AuthTime, c.Old.FactorAt, c.Old.ACR, c.Old.AMR = l.AuthTime, l.FactorAt, l.ACR, l.AMR
+		c.Old.LastSeenAt, c.Old.ExpiresAt = now, now.Add(f.Rules.SessionAbsolute)
+		c.Old.Agent, c.Old.Address = agent(b.Agent), b.Address
+	default:
+		token := idp.NewToken()
+		answer.Session = token
+		c.Session = &idp.Session{
+			ID: idp.NewID[idp.SessionID](), Token: token.Hash(), Browser: b.ID, User: l.User,
+			AuthTime: l.AuthTime, FactorAt: l.FactorAt, ACR: l.ACR, AMR: l.AMR, Agent: agent(b.Agent), Address: b.Address,
+			CreatedAt: now, LastSeenAt: now, IdleAfter: f.Rules.SessionIdle, ExpiresAt: now.Add(f.Rules.SessionAbsolute),
+		}
+		return c.Session, nil
+	}
+	// The cookie's value changes with every proof, so that one seen before is
+	// of no use after.
+	token := idp.NewToken()
+	answer.Session, c.Old.Token = token, token.Hash()
+	return c.Old, nil
+}
+
+// maxAgent is how much of a User-Agent is kept, in bytes.
+const maxAgent = 256
+
+func agent(s string) string {
+	if len(s) > maxAgent {
+		s = s[:maxAgent]
+	}
+	clean := make([]byte, 0, len(s))
+	for i := range len(s) {
+		if c := s[i]; c >= 0x20 && c < 0x7f {
+			clean = append(clean, c)
+		}
+	}
+	return string(clean)
+}

@@ -1,0 +1,353 @@
+package login
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"hilum/idp"
+	"hilum/idp/password"
+	"hilum/idp/totp"
+)
+
+// Invitation says what a one-time link is for, without using it; the user is
+// nil for the set-up link. Errors: idp.ErrNotFound, ErrExpired, ErrSettled.
+func (f *Flow) Invitation(ctx context.Context, token idp.Secret) (*idp.Invitation, *idp.User, error) {
+	i, a, err := f.invitation(ctx, token)
+	if err != nil || a == nil {
+		return i, nil, err
+	}
+	return i, &a.User, nil
+}
+
+func (f *Flow) invitation(ctx context.Context, token idp.Secret) (*idp.Invitation, *idp.Account, error) {
+	i, err := f.Store.InvitationByToken(ctx, token.Hash())
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := i.Open(f.Now()); err != nil {
+		return nil, nil, err
+	}
+	if i.User == "" {
+		return i, nil, nil
+	}
+	a, err := f.Store.Account(ctx, i.User)
+	if err != nil {
+		return nil, nil, err
+	}
+	if a.User.State == idp.UserDisabled {
+		return nil, nil, fmt.Errorf("invitation %s: %w", i.ID, idp.ErrNotFound)
+	}
+	return i, a, nil
+}
+
+// StartInvitation begins a sign-in from a one-time link; the link stays good
+// until the enrolment is finished. Who has a password already gives it first,
+// so that a link in wrong hands is not enough. Errors as for Invitation.
+func (f *Flow) StartInvitation(ctx context.Context, token idp.Secret, b Browser) (*Step, error) {
+	i, a, err := f.invitation(ctx, token)
+	if err != nil {
+		return nil, err
+	}
+	now := f.Now()
+	l := &idp.Login{
+		ID: idp.NewID[idp.LoginID](), Purpose: idp.ForInvitation, State: idp.LoginEnrol, Browser: b.ID,
+		Target: string(i.Purpose), Invitation: i.ID, CreatedAt: now, ExpiresAt: now.Add(idp.LoginTTL),
+	}
+	if a != nil {
+		l.User = a.User.ID
+		if i.Purpose == idp.InviteEnrol && a.PasswordHash != "" {
+			l.State, l.User = idp.LoginPassword, ""
+			l.Request.HintUser, l.Request.LoginHint = a.User.ID, a.User.Name
+		}
+	}
+	return f.begin(ctx, l)
+}
+
+// NameAccount takes the names of the first administrator, at set-up. Errors:
+// FieldError, idp.ErrConflict (the name is taken), ErrNotFound, ErrSettled, ErrExpired.
+func (f *Flow) NameAccount(ctx context.Context, id idp.LoginID, b Browser, name, display string) (*Step, error) {
+	u := idp.User{Name: idp.FoldName(name), DisplayName: strings.TrimSpace(display), Staff: idp.StaffAdmin}
+	if u.DisplayName == "" {
+		u.DisplayName = u.Name
+	}
+	if err := u.Validate(); err != nil {
+		return nil, err
+	}
+	if _, err := f.Store.AccountByName(ctx, u.Name); err == nil {
+		return nil, fmt.Errorf("user %s: %w", u.Name, idp.ErrConflict)
+	} else if !errors.Is(err, idp.ErrNotFound) {
+		return nil, err
+	}
+	return f.move(ctx, id, b, func(l *idp.Login) error {
+		if err := waits(l, idp.LoginEnrol, f.Now()); err != nil {
+			return err
+		}
+		if idp.InvitationPurpose(l.Target) != idp.InviteSetup {
+			return fmt.Errorf("sign-in %s makes no account: %w", l.ID, idp.ErrSettled)
+		}
+		l.NewName, l.NewDisplay, l.Pairing = u.Name, u.DisplayName, ""
+		return nil
+	})
+}
+
+// enrolment is what an invitation asks of the person, from the row.
+func (f *Flow) enrolment(ctx context.Context, l *idp.Login) (*EnrolStep, error) {
+	e := &EnrolStep{Purpose: idp.InvitationPurpose(l.Target), UserName: l.NewName, DisplayName: l.NewDisplay, NeedPass: true, NeedLink: true}
+	switch e.Purpose {
+	case idp.InviteSetup:
+		e.NeedName = l.NewName == ""
+		return e, nil
+	case idp.InviteReset:
+		e.NeedLink = false
+	}
+	a, err := f.Store.Account(ctx, l.User)
+	if err != nil {
+		return nil, err
+	}
+	e.UserName, e.DisplayName = a.User.Name, a.User.DisplayName
+	if e.Purpose == idp.InviteEnrol {
+		e.NeedPass = a.PasswordHash == ""
+	}
+	return e, nil
+}
+
+// enrolStep fills in what the invitation page shows, with an offer that can be
+// scanned: when the one before is too old or was guessed at, a new one.
+func (f *Flow) enrolStep(ctx context.Context, l *idp.Login, s *Step) error {
+	e, err := f.enrolment(ctx, l)
+	if err != nil {
+		return err
+	}
+	s.Enrol, s.UserName, e.ServerTime = e, e.UserName, f.Now()
+	if !e.NeedLink || e.NeedName {
+		return nil
+	}
+	p, secret, err := f.offer(ctx, l, e.UserName)
+	if err != nil {
+		return err
+	}
+	e.URI, e.Secret = totp.URI(f.Rules.Label, p.Account, secret), totp.Base32(secret)
+	e.ExpiresAt, e.WrongCodes = p.ExpiresAt, p.WrongCodes
+	return nil
+}
+
+// offer returns the open offer of a sign-in, making one where there is none.
+func (f *Flow) offer(ctx context.Context, l *idp.Login, account string) (*idp.Pairing, []byte, error) {
+	now := f.Now()
+	if l.Pairing != "" {
+		p, err := f.Store.Pairing(ctx, l.Pairing)
+		if err == nil && p.Open(now) == nil {
+			secret, err := f.Sealer.Open(p.SealedTOTP, string(p.ID))
+			return p, secret, err
+		}
+		if err != nil && !errors.Is(err, idp.ErrNotFound) {
+			return nil, nil, err
+		}
+	}
+	secret := totp.NewSecret()
+	p := &idp.Pairing{
+		ID: idp.NewID[idp.PairingID](), User: l.User, Account: account, Browser: l.Browser,
+		CreatedAt: now, ExpiresAt: now.Add(idp.PairingTTL),
+	}
+	var err error
+	if p.SealedTOTP, err = f.Sealer.Seal(secret, string(p.ID)); err != nil {
+		return nil, nil, err
+	}
+	if err := f.Store.AddPairing(ctx, p); err != nil {
+		return nil, nil, err
+	}
+	err = f.Store.UpdateLogin(ctx, l.ID, func(l *idp.Login) error {
+		if err := waits(l, idp.LoginEnrol, now); err != nil {
+			return err
+		}
+		l.Pairing = p.ID
+		return nil
+	})
+	return p, secret, err
+}
+
+// EnrolForm is what the invitation page posts.
+type EnrolForm struct {
+	Password   idp.Secret
+	Code       string
+	DeviceName string
+}
+
+// defaultDeviceName is what a device is called when its owner gives no name.
+const defaultDeviceName = "Authenticator app"
+
+// Enrol uses an invitation: sets the password, links the first device, in one
+// transaction. It returns the recovery codes, to be shown this once (nil for a
+// reset). Errors: FieldError, idp.ErrWrongSecret (the code), ErrInvalid (not
+// six digits), ErrExpired, ErrSettled, ErrBusy, ErrConflict, ErrNotFound.
+//
+// A reset sets the password only: the sign-in goes on to the second factor,
+// because a link proves nothing about who holds the phone.
+func (f *Flow) Enrol(ctx context.Context, id idp.LoginID, b Browser, form EnrolForm) (*Step, []idp.Secret, error) {
+	l, err := f.own(ctx, id, b)
+	if err != nil {
+		return nil, nil, err
+	}
+	now := f.Now()
+	if err := waits(l, idp.LoginEnrol, now); err != nil {
+		return nil, nil, err
+	}
+	ask, err := f.enrolment(ctx, l)
+	if err != nil {
+		return nil, nil, err
+	}
+	if ask.NeedName {
+		return nil, nil, fmt.Errorf("sign-in %s: the account has no name yet: %w", id, idp.ErrSettled)
+	}
+
+	// What costs little is checked first, and what is wrong there loses nothing.
+	if ask.NeedPass {
+		if err := f.acceptable(form.Password, ask.UserName, ask.DisplayName); err != nil {
+			return nil, nil, err
+		}
+	}
+	d := &idp.Device{
+		ID: idp.NewID[idp.DeviceID](), Name: strings.TrimSpace(form.DeviceName), Kind: idp.DeviceCode, Platform: "other",
+		State: idp.DeviceActive, LinkedAt: now, LastUsedAt: now,
+	}
+	if ask.NeedLink {
+		if d.Name == "" {
+			d.Name = defaultDeviceName
+		}
+		if err := idp.ValidText("device_name", d.Name, 1, idp.MaxDeviceName); err != nil {
+			return nil, nil, err
+		}
+		if err := f.confirm(ctx, l, d, form.Code); err != nil {
+			return nil, nil, err
+		}
+	}
+
+	var hash string
+	if ask.NeedPass {
+		if hash, err = f.Passwords.Hash(ctx, form.Password); err != nil {
+			return nil, nil, err
+		}
+	}
+	user := l.User
+	if ask.Purpose == idp.InviteSetup {
+		user = idp.NewID[idp.UserID]()
+	}
+	var codes []idp.Secret
+	var rows []idp.RecoveryCode
+	if ask.NeedLink {
+		if codes, rows, err = password.NewRecoverySet(ctx, f.Passwords, user, now); err != nil {
+			return nil, nil, err
+		}
+	}
+
+	var moved idp.Login
+	err = f.Store.Enrol(ctx, id, func(e *idp.Enrolment) error {
+		l := e.Login
+		if err := bound(l, b); err != nil {
+			return err
+		}
+		if err := e.Invitation.Open(now); err != nil {
+			return err
+		}
+		on := idp.OnLinked
+		if ask.Purpose == idp.InviteReset {
+			on = idp.OnReset
+		}
+		if err := l.Apply(on, now); err != nil {
+			return err
+		}
+		if ask.Purpose == idp.InviteSetup {
+			e.NewUser = true
+			e.User = &idp.User{
+				ID: user, Name: l.NewName, DisplayName: l.NewDisplay, Staff: idp.StaffAdmin, State: idp.UserInvited,
+				CreatedAt: now, UpdatedAt: now,
+			}
+		}
+		if e.User == nil || e.User.State == idp.UserDisabled {
+			return fmt.Errorf("sign-in %s: no account: %w", id, idp.ErrNotFound)
+		}
+		if e.User.State == idp.UserInvited && on == idp.OnLinked {
+			e.User.State, e.User.UpdatedAt = idp.UserActive, now
+		}
+		e.Invitation.UsedAt = now
+		e.PasswordHash = hash
+		l.User, l.PasswordAt = user, now
+		name := e.User.Name
+		l.Note(f.event(idp.EventInvitationUsed, l, name, b, "purpose", string(ask.Purpose)))
+		if e.NewUser {
+			l.Note(f.event(idp.EventUserCreated, l, name, b, "name", name, "staff", string(e.User.Staff)))
+		}
+		if !ask.NeedLink {
+			l.Note(f.event(idp.EventPasswordReset, l, name, b))
+			e.Pairing = nil
+			moved = *l
+			return nil
+		}
+		if e.Pairing == nil || e.Pairing.ID != l.Pairing {
+			return fmt.Errorf("sign-in %s: no offer: %w", id, idp.ErrExpired)
+		}
+		if err := e.Pairing.Open(now); err != nil {
+			return err
+		}
+		e.Pairing.UsedAt = now
+		d.User = user
+		e.Device, e.Recovery = d, rows
+		l.Device, l.FactorAt, l.AuthTime, l.ACR, l.AMR = d.ID, now, now, idp.ACRMultiFactor, amrCode
+		l.Note(f.event(idp.EventDeviceLinked, l, name, b, "name", d.Name, "kind", string(d.Kind)))
+		l.Note(f.event(idp.EventRecoveryMade, l, name, b))
+		moved = *l
+		return nil
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	if ask.Purpose == idp.InviteReset {
+		// The old password is gone; so is what was signed in with it.
+		e := f.event(idp.EventSessionEnded, &moved, ask.UserName, b, "reason", "password reset")
+		if _, err := f.Store.EndSessions(ctx, user, func(*idp.Session) bool { return true }, e); err != nil {
+			return nil, nil, err
+		}
+	}
+	step, err := f.step(ctx, &moved)
+	return step, codes, err
+}
+
+// confirm checks the code that proves the device has scanned the offer, counts
+// a wrong one, and fills the device in.
+func (f *Flow) confirm(ctx context.Context, l *idp.Login, d *idp.Device, code string) error {
+	if _, err := totp.Clean(code); err != nil {
+		return err
+	}
+	var wrong error
+	err := f.Store.UpdatePairing(ctx, l.Pairing, func(p *idp.Pairing) (*idp.Device, error) {
+		wrong = nil
+		now := f.Now()
+		if err := p.Open(now); err != nil {
+			return nil, err
+		}
+		secret, err := f.Sealer.Open(p.SealedTOTP, string(p.ID))
+		if err != nil {
+			return nil, err
+		}
+		// A phone whose clock runs ahead is noticed here, once, and allowed for
+		// from then on.
+		step, err := totp.Check(secret, code, now, 0, 1)
+		if errors.Is(err, idp.ErrWrongSecret) {
+			p.WrongCodes++
+			wrong = err
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		d.LastStep, d.Drift = step, max(0, step-totp.Step(now))
+		d.SealedTOTP, err = f.Sealer.Seal(secret, string(d.ID))
+		return nil, err
+	})
+	if err != nil {
+		return err
+	}
+	return wrong
+}

@@ -1,0 +1,203 @@
+package login
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"hilum/idp"
+	"hilum/idp/limit"
+	"hilum/idp/password"
+	"hilum/idp/totp"
+)
+
+// What a finished sign-in proves (RFC 8176): a password and a one-time code.
+var amrCode = []string{"pwd", "otp", "mfa"}
+
+// Code takes six digits from a device, spaces and dashes ignored. Errors:
+// idp.ErrWrongSecret, idp.ErrCodeUsed, idp.ErrInvalid (not six digits; not
+// counted), idp.ErrTooMany as RetryError, ErrSettled, ErrExpired, ErrNotFound.
+// After MaxWrongCodes the sign-in is back at the password.
+//
+// A code that was right and is spent is refused without being counted: the
+// second tab of the person who has just used it must not cost them a try, and
+// it tells an onlooker nothing about the next one.
+func (f *Flow) Code(ctx context.Context, id idp.LoginID, b Browser, code string) (*Step, error) {
+	if _, err := totp.Clean(code); err != nil {
+		return nil, err
+	}
+	var moved idp.Login
+	var wrong error
+	err := f.Store.UpdateProof(ctx, id, idp.CountCodes, "", func(p *idp.Proof) error {
+		wrong = nil
+		l, now := p.Login, f.Now()
+		if err := bound(l, b); err != nil {
+			return err
+		}
+		if err := waits(l, idp.LoginFactor, now); err != nil {
+			return err
+		}
+		if err := limit.Codes.Allow(p.Counter, now); err != nil {
+			return err
+		}
+		d, step, err := f.match(p.Devices, code)
+		if errors.Is(err, idp.ErrCodeUsed) {
+			return err
+		}
+		if errors.Is(err, idp.ErrWrongSecret) {
+			limit.Codes.Wrong(p.Counter, now)
+			wrong = err
+			if err := f.countWrong(l, b); err != nil {
+				return err
+			}
+			moved = *l
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		// Burn the time step before saying yes: two tabs may post the same code
+		// at once, and only one of them may pass.
+		d.LastStep, d.LastUsedAt = step, now
+		limit.Codes.Right(p.Counter)
+		l.Device = d.ID
+		if err := f.prove(l, b, "code"); err != nil {
+			return err
+		}
+		moved = *l
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if wrong != nil {
+		return nil, wrong
+	}
+	return f.step(ctx, &moved)
+}
+
+// match finds the device whose code it is. Errors: idp.ErrWrongSecret, idp.ErrCodeUsed.
+func (f *Flow) match(devices []idp.Device, code string) (*idp.Device, int64, error) {
+	result := error(idp.ErrWrongSecret)
+	for i := range devices {
+		d := &devices[i]
+		if d.State != idp.DeviceActive {
+			continue
+		}
+		secret, err := f.Sealer.Open(d.SealedTOTP, string(d.ID))
+		if err != nil {
+			return nil, 0, fmt.Errorf("device %s: %w", d.ID, err)
+		}
+		step, err := totp.Check(secret, code, f.Now(), d.LastStep, d.Drift)
+		switch {
+		case err == nil:
+			return d, step, nil
+		case errors.Is(err, idp.ErrCodeUsed):
+			result = err
+		case !errors.Is(err, idp.ErrWrongSecret):
+			return nil, 0, err
+		}
+	}
+	return nil, 0, result
+}
+
+// countWrong counts a wrong code against the sign-in, besides the account.
+func (f *Flow) countWrong(l *idp.Login, b Browser) error {
+	l.WrongCodes++
+	l.Note(f.event(idp.EventCodeWrong, l, "", b))
+	if l.WrongCodes < idp.MaxWrongCodes {
+		return nil
+	}
+	l.Note(f.event(idp.EventCodesSpent, l, "", b))
+	return l.Apply(idp.OnSpent, f.Now())
+}
+
+// prove notes a second factor and moves on.
+func (f *Flow) prove(l *idp.Login, b Browser, method string) error {
+	now := f.Now()
+	if err := l.Apply(idp.OnFactor, now); err != nil {
+		return err
+	}
+	l.FactorAt, l.AuthTime, l.ACR, l.AMR = now, now, idp.ACRMultiFactor, amrCode
+	l.Note(f.event(idp.EventFactorRight, l, "", b, "method", method))
+	return nil
+}
+
+// Recovery takes a recovery code, in any case, with spaces and dashes. Errors
+// as for Code.
+//
+// Hashing takes long, so the try is counted before and taken back when it was
+// right: however many arrive at once, no more are looked at than may be.
+func (f *Flow) Recovery(ctx context.Context, id idp.LoginID, b Browser, code string) (*Step, error) {
+	clean, err := password.CleanRecovery(code)
+	if err != nil {
+		return nil, err
+	}
+	var unused []idp.RecoveryCode
+	var spent bool
+	err = f.Store.UpdateProof(ctx, id, idp.CountRecovery, "", func(p *idp.Proof) error {
+		l, now := p.Login, f.Now()
+		if err := bound(l, b); err != nil {
+			return err
+		}
+		if err := waits(l, idp.LoginFactor, now); err != nil {
+			return err
+		}
+		if err := limit.Recovery.Allow(p.Counter, now); err != nil {
+			return err
+		}
+		limit.Recovery.Wrong(p.Counter, now)
+		unused = append(unused[:0], p.Recovery...)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	found, err := f.findRecovery(ctx, unused, clean)
+	if err != nil && !errors.Is(err, idp.ErrWrongSecret) {
+		return nil, err
+	}
+	var moved idp.Login
+	err = f.Store.UpdateProof(ctx, id, idp.CountRecovery, "", func(p *idp.Proof) error {
+		spent = false
+		l, now := p.Login, f.Now()
+		if err := waits(l, idp.LoginFactor, now); err != nil {
+			return err
+		}
+		for i := range p.Recovery {
+			if r := &p.Recovery[i]; found != nil && r.N == found.N && r.Hash == found.Hash && r.UsedAt.IsZero() {
+				r.UsedAt = now
+				limit.Recovery.Right(p.Counter)
+				l.Device = ""
+				l.Note(f.event(idp.EventRecoveryUsed, l, "", b))
+				if err := f.prove(l, b, "recovery"); err != nil {
+					return err
+				}
+				moved = *l
+				return nil
+			}
+		}
+		spent = true
+		return f.countWrong(l, b)
+	})
+	if err != nil {
+		return nil, err
+	}
+	if spent {
+		return nil, fmt.Errorf("recovery code: %w", idp.ErrWrongSecret)
+	}
+	return f.step(ctx, &moved)
+}
+
+func (f *Flow) findRecovery(ctx context.Context, codes []idp.RecoveryCode, clean idp.Secret) (*idp.RecoveryCode, error) {
+	for i := range codes {
+		_, err := f.Passwords.Check(ctx, codes[i].Hash, clean)
+		if err == nil {
+			return &codes[i], nil
+		}
+		if !errors.Is(err, idp.ErrWrongSecret) {
+			return nil, err
+		}
+	}
+	return nil, idp.ErrWrongSecret
+}

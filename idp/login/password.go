@@ -1,0 +1,233 @@
+package login
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"sync"
+
+	"hilum/idp"
+	"hilum/idp/limit"
+)
+
+// What is typed longer than this is wrong without being looked at further.
+const (
+	maxTypedName     = 128 // bytes
+	maxTypedPassword = 512 // bytes
+)
+
+// Password takes user name and password. Errors: idp.ErrWrongSecret (unknown
+// name, wrong password and disabled account alike), idp.ErrTooMany and
+// idp.ErrBusy as RetryError, idp.ErrSettled, idp.ErrExpired, idp.ErrNotFound.
+func (f *Flow) Password(ctx context.Context, id idp.LoginID, b Browser, name string, password idp.Secret) (*Step, error) {
+	l, err := f.own(ctx, id, b)
+	if err != nil {
+		return nil, err
+	}
+	now := f.Now()
+	if err := waits(l, idp.LoginPassword, now); err != nil {
+		return nil, err
+	}
+	if len(name) > maxTypedName {
+		name = name[:maxTypedName]
+	}
+	if len(password) > maxTypedPassword {
+		password = ""
+	}
+	a, key, err := f.whose(ctx, idp.FoldName(name))
+	if err != nil {
+		return nil, err
+	}
+	rehash, err := f.checkPassword(ctx, l, b, a, key, password)
+	if err != nil {
+		return nil, err
+	}
+	if must := l.Request.HintUser; must != "" && must != a.User.ID {
+		// Right, but somebody else than the application or the invitation named.
+		// Saying so would tell a stranger that this name and password are good.
+		return nil, fmt.Errorf("sign-in %s is for another person: %w", id, idp.ErrWrongSecret)
+	}
+	ask := l.AskConsent
+	if ask {
+		client, err := f.Store.Client(ctx, l.Request.Client)
+		if err != nil {
+			return nil, err
+		}
+		if ask, err = f.wantsConsent(ctx, client, &l.Request, a.User.ID); err != nil {
+			return nil, err
+		}
+	}
+
+	var moved idp.Login
+	err = f.Store.UpdateProof(ctx, id, idp.CountPasswords, key.Who, func(p *idp.Proof) error {
+		l := p.Login
+		if err := bound(l, b); err != nil {
+			return err
+		}
+		on := idp.OnPassword
+		if l.Purpose == idp.ForInvitation && a.Devices == 0 {
+			on = idp.OnInvited
+		}
+		if err := l.Apply(on, now); err != nil {
+			return err
+		}
+		l.User, l.PasswordAt, l.AskConsent = a.User.ID, now, ask
+		limit.Passwords.Right(p.Counter)
+		l.Note(f.event(idp.EventPasswordRight, l, a.User.Name, b))
+		moved = *l
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if rehash {
+		f.rehash(context.WithoutCancel(ctx), a, password)
+	}
+	return f.step(ctx, &moved)
+}
+
+// whose finds the account of a typed name, nil for an unknown one, and the key
+// its wrong passwords are counted under. The key of an unknown name is keyed:
+// people type passwords into the wrong field.
+func (f *Flow) whose(ctx context.Context, name string) (*idp.Account, idp.CounterKey, error) {
+	a, err := f.Store.AccountByName(ctx, name)
+	switch {
+	case errors.Is(err, idp.ErrNotFound):
+		mac := f.Sealer.MAC("unknown name", name)
+		return nil, idp.CounterKey{Kind: idp.CountPasswords, Who: "?" + hex.EncodeToString(mac[:16])}, nil
+	case err != nil:
+		return nil, idp.CounterKey{}, err
+	}
+	return a, idp.CounterKey{Kind: idp.CountPasswords, Who: string(a.User.ID)}, nil
+}
+
+// checkPassword compares, and counts what is wrong. Known, unknown and disabled
+// accounts go the same way: one look at a counter, one hash, one count.
+func (f *Flow) checkPassword(ctx context.Context, l *idp.Login, b Browser, a *idp.Account, key idp.CounterKey, password idp.Secret) (rehash bool, err error) {
+	// One at a time per account: the counter that the next one meets has
+	// counted this one, however many are sent at once.
+	leave, err := f.typing.enter(ctx, key.Who)
+	if err != nil {
+		return false, err
+	}
+	defer leave()
+
+	c, err := f.Store.Counter(ctx, key)
+	if errors.Is(err, idp.ErrNotFound) {
+		c, err = &idp.Counter{Key: key}, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	if err := limit.Passwords.Allow(c, f.Now()); err != nil {
+		return false, err
+	}
+	var phc, name string
+	who := &idp.Login{ID: l.ID, Request: l.Request, Session: l.Session}
+	if a != nil {
+		who.User, name = a.User.ID, a.User.Name
+		if a.User.State != idp.UserDisabled {
+			phc = a.PasswordHash
+		}
+	}
+	rehash, err = f.Passwords.Check(ctx, phc, password)
+	if errors.Is(err, idp.ErrWrongSecret) {
+		e := f.event(idp.EventPasswordWrong, who, name, b)
+		if err := f.Store.UpdateCounter(ctx, key, &e, func(c *idp.Counter) error {
+			limit.Passwords.Wrong(c, f.Now())
+			return nil
+		}); err != nil {
+			return false, err
+		}
+	}
+	return rehash, err
+}
+
+// rehash raises the cost of a stored hash; the old one stays good when it fails.
+func (f *Flow) rehash(ctx context.Context, a *idp.Account, password idp.Secret) {
+	hash, err := f.Passwords.Hash(ctx, password)
+	if err == nil {
+		err = f.Store.RehashPassword(ctx, a.User.ID, a.PasswordHash, hash)
+	}
+	if err != nil {
+		f.Log.Warn("password not rehashed", "user", a.User.ID, "error", err)
+	}
+}
+
+// ChangePassword needs the old password and a fresh second factor. All other
+// sessions end. Errors: idp.ErrStale, ErrWrongSecret, FieldError, ErrTooMany, ErrBusy.
+func (f *Flow) ChangePassword(ctx context.Context, s *idp.Session, old, new idp.Secret) error {
+	if err := s.Fresh(f.Now()); err != nil {
+		return err
+	}
+	a, err := f.Store.Account(ctx, s.User)
+	if err != nil {
+		return err
+	}
+	if err := f.acceptable(new, a.User.Name, a.User.DisplayName, a.User.Email); err != nil {
+		return err
+	}
+	if len(old) > maxTypedPassword {
+		old = ""
+	}
+	key := idp.CounterKey{Kind: idp.CountPasswords, Who: string(a.User.ID)}
+	b := Browser{Address: s.Address}
+	if _, err := f.checkPassword(ctx, &idp.Login{Session: s.ID}, b, a, key, old); err != nil {
+		return err
+	}
+	hash, err := f.Passwords.Hash(ctx, new)
+	if err != nil {
+		return err
+	}
+	return f.Store.SetPassword(ctx, s.User, hash, s.ID, idp.Event{
+		At: f.Now(), Kind: idp.EventPasswordChanged, Actor: idp.Actor{User: a.User.ID, Name: a.User.Name}, User: a.User.ID,
+		Session: s.ID, Address: s.Address,
+	})
+}
+
+func (f *Flow) acceptable(password idp.Secret, words ...string) error {
+	return f.Passwords.Acceptable(password, append(words, f.Rules.Label)...)
+}
+
+// turns lets one at a time pass per key. The zero value is ready.
+type turns struct {
+	mu  sync.Mutex
+	who map[string]*turn
+}
+
+type turn struct {
+	free chan struct{} // holds one value while nobody is in
+	n    int           // in or waiting
+}
+
+// enter waits until nobody else is in under key, or ctx ends.
+func (t *turns) enter(ctx context.Context, key string) (leave func(), err error) {
+	t.mu.Lock()
+	if t.who == nil {
+		t.who = map[string]*turn{}
+	}
+	at := t.who[key]
+	if at == nil {
+		at = &turn{free: make(chan struct{}, 1)}
+		at.free <- struct{}{}
+		t.who[key] = at
+	}
+	at.n++
+	t.mu.Unlock()
+
+	gone := func() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		if at.n--; at.n == 0 {
+			delete(t.who, key)
+		}
+	}
+	select {
+	case <-at.free:
+		return func() { at.free <- struct{}{}; gone() }, nil
+	case <-ctx.Done():
+		gone()
+		return nil, ctx.Err()
+	}
+}

@@ -1,0 +1,111 @@
+package login
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"hilum/idp"
+)
+
+// touchEvery is how exactly LastSeenAt is kept: a write for each page would
+// cost more than it tells.
+const touchEvery = time.Minute
+
+// Session returns the live session behind a cookie and its user, and notes
+// that it was seen. Errors: idp.ErrNotFound for anything not live.
+func (f *Flow) Session(ctx context.Context, token idp.Secret) (*idp.Session, *idp.User, error) {
+	if token == "" {
+		return nil, nil, fmt.Errorf("session: %w", idp.ErrNotFound)
+	}
+	s, err := f.Store.SessionByToken(ctx, token.Hash())
+	if err != nil {
+		return nil, nil, err
+	}
+	now := f.Now()
+	if err := s.Live(now); err != nil {
+		return nil, nil, fmt.Errorf("session %s (%w): %w", s.ID, err, idp.ErrNotFound)
+	}
+	a, err := f.Store.Account(ctx, s.User)
+	if err != nil {
+		return nil, nil, err
+	}
+	if a.User.State == idp.UserDisabled {
+		return nil, nil, fmt.Errorf("session %s: %w", s.ID, idp.ErrNotFound)
+	}
+	if now.Sub(s.LastSeenAt) >= touchEvery {
+		if err := f.Store.TouchSession(ctx, s.ID, now); err != nil {
+			return nil, nil, err
+		}
+		s.LastSeenAt = now
+	}
+	return s, &a.User, nil
+}
+
+// SessionView is a session as its owner sees it.
+type SessionView struct {
+	idp.Session
+	Clients []SessionClientView
+}
+
+// SessionClientView is an application signed in to from a session.
+type SessionClientView struct {
+	Name   string
+	LastAt time.Time
+}
+
+// Sessions lists a person's live sessions, newest first.
+func (f *Flow) Sessions(ctx context.Context, user idp.UserID) ([]SessionView, error) {
+	sessions, err := f.Store.Sessions(ctx, user, f.Now())
+	if err != nil {
+		return nil, err
+	}
+	used, err := f.Store.SessionClients(ctx, user)
+	if err != nil {
+		return nil, err
+	}
+	views := make([]SessionView, len(sessions))
+	for i, s := range sessions {
+		views[i].Session = s
+		for _, u := range used {
+			if u.Session != s.ID {
+				continue
+			}
+			name := string(u.Client)
+			c, err := f.Store.Client(ctx, u.Client)
+			switch {
+			case err == nil:
+				name = c.Name
+			case !errors.Is(err, idp.ErrNotFound):
+				return nil, err
+			}
+			views[i].Clients = append(views[i].Clients, SessionClientView{Name: name, LastAt: u.LastAt})
+		}
+	}
+	return views, nil
+}
+
+// EndSession ends one session of the person and every token it gave. Errors:
+// idp.ErrNotFound for another's and one that is not live.
+func (f *Flow) EndSession(ctx context.Context, actor idp.Actor, user idp.UserID, id idp.SessionID) error {
+	e := idp.Event{At: f.Now(), Kind: idp.EventSessionEnded, Actor: actor, User: user, Session: id}
+	ended, err := f.Store.EndSessions(ctx, user, func(s *idp.Session) bool { return s.ID == id }, e)
+	if err != nil {
+		return err
+	}
+	if len(ended) == 0 {
+		return fmt.Errorf("session %s: %w", id, idp.ErrNotFound)
+	}
+	return nil
+}
+
+// EndOthers ends all sessions of the person but one.
+func (f *Flow) EndOthers(ctx context.Context, actor idp.Actor, user idp.UserID, keep idp.SessionID) error {
+	e := idp.Event{
+		At: f.Now(), Kind: idp.EventSessionEnded, Actor: actor, User: user,
+		Detail: map[string]string{"reason": "all others"},
+	}
+	_, err := f.Store.EndSessions(ctx, user, func(s *idp.Session) bool { return s.ID != keep }, e)
+	return err
+}

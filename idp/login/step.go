@@ -1,0 +1,140 @@
+package login
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"hilum/idp"
+)
+
+// Step is what to show now. It is derived from the row.
+type Step struct {
+	ID         idp.LoginID
+	Purpose    idp.LoginPurpose
+	State      idp.LoginState
+	Client     *idp.Client     // ForClient, else nil; read only
+	Request    idp.AuthRequest // ForClient
+	Target     string
+	UserName   string // once the password was right
+	LoginHint  string // to fill the name field with
+	Devices    int    // linked devices of the user; 0 at state factor: «no device linked»
+	Recovery   bool   // there are unused recovery codes
+	WrongCodes int
+	ExpiresAt  time.Time
+	Enrol      *EnrolStep // at state enrol
+	Scopes     []string   // at state consent: what is asked for
+}
+
+// EnrolStep is what the invitation page shows.
+type EnrolStep struct {
+	Purpose     idp.InvitationPurpose
+	NeedName    bool // set-up: the account's names come first
+	NeedLink    bool // a device is to be linked: the offer is below
+	NeedPass    bool // a password is to be chosen
+	UserName    string
+	DisplayName string
+	URI         string // otpauth link for the QR code
+	Secret      string // base32, for typing
+	ExpiresAt   time.Time
+	WrongCodes  int
+	ServerTime  time.Time
+}
+
+// Step returns what to show. Errors: idp.ErrNotFound (also for another browser).
+func (f *Flow) Step(ctx context.Context, id idp.LoginID, b Browser) (*Step, error) {
+	l, err := f.own(ctx, id, b)
+	if err != nil {
+		return nil, err
+	}
+	return f.step(ctx, l)
+}
+
+func (f *Flow) step(ctx context.Context, l *idp.Login) (*Step, error) {
+	s := &Step{
+		ID: l.ID, Purpose: l.Purpose, State: l.State, Request: l.Request, Target: l.Target,
+		LoginHint: l.Request.LoginHint, WrongCodes: l.WrongCodes, ExpiresAt: l.ExpiresAt,
+	}
+	if !l.Final() && !f.Now().Before(l.ExpiresAt) {
+		s.State = idp.LoginExpired
+	}
+	if l.Purpose == idp.ForClient {
+		client, err := f.Store.Client(ctx, l.Request.Client)
+		switch {
+		case errors.Is(err, idp.ErrNotFound):
+			s.State = idp.LoginExpired // the application was removed meanwhile
+		case err != nil:
+			return nil, err
+		}
+		s.Client = client
+	}
+	if s.State == idp.LoginConsent {
+		s.Scopes = l.Request.Scopes
+	}
+	switch s.State {
+	case idp.LoginFactor, idp.LoginConsent:
+		a, err := f.Store.Account(ctx, l.User)
+		if err != nil {
+			return nil, err
+		}
+		s.UserName, s.Devices, s.Recovery = a.User.Name, a.Devices, a.RecoveryLeft > 0
+	case idp.LoginEnrol:
+		if err := f.enrolStep(ctx, l, s); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// StartOver forgets what was proven and goes back to the password. Errors:
+// idp.ErrNotFound, ErrSettled, ErrExpired.
+func (f *Flow) StartOver(ctx context.Context, id idp.LoginID, b Browser) (*Step, error) {
+	return f.move(ctx, id, b, func(l *idp.Login) error { return l.Apply(idp.OnStartOver, f.Now()) })
+}
+
+// Cancel ends a sign-in at the person's wish; the client is told
+// access_denied. Errors as for StartOver.
+func (f *Flow) Cancel(ctx context.Context, id idp.LoginID, b Browser) (*Step, error) {
+	return f.move(ctx, id, b, func(l *idp.Login) error {
+		if err := l.Apply(idp.OnDeny, f.Now()); err != nil {
+			return err
+		}
+		l.Note(f.event(idp.EventLoginDenied, l, "", b, "by", "browser"))
+		return nil
+	})
+}
+
+// Consent takes the person's yes or no. Errors as for StartOver.
+func (f *Flow) Consent(ctx context.Context, id idp.LoginID, b Browser, allow bool) (*Step, error) {
+	on, kind := idp.OnRefuse, idp.EventConsentRefused
+	if allow {
+		on, kind = idp.OnAllow, idp.EventConsentGiven
+	}
+	return f.move(ctx, id, b, func(l *idp.Login) error {
+		if err := l.Apply(on, f.Now()); err != nil {
+			return err
+		}
+		l.Note(f.event(kind, l, "", b))
+		return nil
+	})
+}
+
+// move applies one change to a sign-in of this browser and says what is next.
+func (f *Flow) move(ctx context.Context, id idp.LoginID, b Browser, fn func(*idp.Login) error) (*Step, error) {
+	var moved idp.Login
+	err := f.Store.UpdateLogin(ctx, id, func(l *idp.Login) error {
+		if err := bound(l, b); err != nil {
+			return err
+		}
+		if err := fn(l); err != nil {
+			return err
+		}
+		moved = *l
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("sign-in %s: %w", id, err)
+	}
+	return f.step(ctx, &moved)
+}
