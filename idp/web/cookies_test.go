@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"crypto/rand"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -160,7 +161,14 @@ func TestCookieThatIsNotOurs(t *testing.T) {
 }
 
 func FuzzCookie(f *testing.F) {
-	s := cookieServer(f, true, 1)
+	// A key of this process: what another fuzzing process signed is foreign too.
+	c := testConfig(&logins{}, &devices{}, io.Discard)
+	c.Secure, c.CookieKey = true, make([]byte, 32)
+	rand.Read(c.CookieKey)
+	s, err := New(c)
+	if err != nil {
+		f.Fatal(err)
+	}
 	good := given(f, s, idp.NewToken())
 	f.Add(good[0].Value)
 	f.Add(good[1].Value)
@@ -176,6 +184,26 @@ func FuzzCookie(f *testing.F) {
 		}
 		if ok && b.ID.IsZero() {
 			t.Error("a browser without a value")
+		}
+	})
+}
+
+// What is read out of a cookie is written back as the same bytes.
+func FuzzPlain(f *testing.F) {
+	f.Add([]byte(idp.NewToken()))
+	f.Add([]byte(""))
+	f.Add(bytes.Repeat([]byte("="), 43))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		values := map[any]any{}
+		if (plain{}).Deserialize(raw, &values) != nil {
+			if len(values) != 0 {
+				t.Errorf("%q left something behind", raw)
+			}
+			return
+		}
+		again, err := plain{}.Serialize(values)
+		if err != nil || !bytes.Equal(again, raw) {
+			t.Errorf("%q became %q, %v", raw, again, err)
 		}
 	})
 }
