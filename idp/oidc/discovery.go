@@ -11,41 +11,41 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"hilum/idp"
+	"hilum/idp/keyring"
 )
 
 // metadata is what relying parties configure themselves from (OpenID Connect
 // Discovery 1.0, section 3; RFC 8414; RFC 9207). It says what is true, and
 // nothing for which the reader would have to try.
 type metadata struct {
-	Issuer                     string   `json:"issuer"`
-	AuthorizationEndpoint      string   `json:"authorization_endpoint"`
-	TokenEndpoint              string   `json:"token_endpoint"`
-	UserinfoEndpoint           string   `json:"userinfo_endpoint"`
-	JWKSURI                    string   `json:"jwks_uri"`
-	EndSessionEndpoint         string   `json:"end_session_endpoint"`
-	IntrospectionEndpoint      string   `json:"introspection_endpoint"`
-	RevocationEndpoint         string   `json:"revocation_endpoint"`
-	Scopes                     []string `json:"scopes_supported"`
-	ResponseTypes              []string `json:"response_types_supported"`
-	ResponseModes              []string `json:"response_modes_supported"`
-	GrantTypes                 []string `json:"grant_types_supported"`
-	ACRValues                  []string `json:"acr_values_supported"`
-	SubjectTypes               []string `json:"subject_types_supported"`
-	IDTokenAlgs                []string `json:"id_token_signing_alg_values_supported"`
-	TokenAuthMethods           []string `json:"token_endpoint_auth_methods_supported"`
-	IntrospectionAuthMethods   []string `json:"introspection_endpoint_auth_methods_supported"`
-	RevocationAuthMethods      []string `json:"revocation_endpoint_auth_methods_supported"`
-	ChallengeMethods           []string `json:"code_challenge_methods_supported"`
-	Displays                   []string `json:"display_values_supported"`
-	Prompts                    []string `json:"prompt_values_supported"`
-	ClaimTypes                 []string `json:"claim_types_supported"`
-	Claims                     []string `json:"claims_supported"`
-	UILocales                  []string `json:"ui_locales_supported"`
-	ClaimsParameter            bool     `json:"claims_parameter_supported"`
-	RequestParameter           bool     `json:"request_parameter_supported"`
-	RequestURIParameter        bool     `json:"request_uri_parameter_supported"`
-	RequireRequestRegistration bool     `json:"require_request_uri_registration"`
-	IssParameter               bool     `json:"authorization_response_iss_parameter_supported"`
+	Issuer                   string   `json:"issuer"`
+	AuthorizationEndpoint    string   `json:"authorization_endpoint"`
+	TokenEndpoint            string   `json:"token_endpoint"`
+	UserinfoEndpoint         string   `json:"userinfo_endpoint"`
+	JWKSURI                  string   `json:"jwks_uri"`
+	EndSessionEndpoint       string   `json:"end_session_endpoint"`
+	IntrospectionEndpoint    string   `json:"introspection_endpoint"`
+	RevocationEndpoint       string   `json:"revocation_endpoint"`
+	Scopes                   []string `json:"scopes_supported"`
+	ResponseTypes            []string `json:"response_types_supported"`
+	ResponseModes            []string `json:"response_modes_supported"`
+	GrantTypes               []string `json:"grant_types_supported"`
+	ACRValues                []string `json:"acr_values_supported"`
+	SubjectTypes             []string `json:"subject_types_supported"`
+	IDTokenAlgs              []string `json:"id_token_signing_alg_values_supported"`
+	TokenAuthMethods         []string `json:"token_endpoint_auth_methods_supported"`
+	IntrospectionAuthMethods []string `json:"introspection_endpoint_auth_methods_supported"`
+	RevocationAuthMethods    []string `json:"revocation_endpoint_auth_methods_supported"`
+	ChallengeMethods         []string `json:"code_challenge_methods_supported"`
+	Displays                 []string `json:"display_values_supported"`
+	Prompts                  []string `json:"prompt_values_supported"`
+	ClaimTypes               []string `json:"claim_types_supported"`
+	Claims                   []string `json:"claims_supported"`
+	UILocales                []string `json:"ui_locales_supported"`
+	ClaimsParameter          bool     `json:"claims_parameter_supported"`
+	RequestParameter         bool     `json:"request_parameter_supported"`
+	RequestURIParameter      bool     `json:"request_uri_parameter_supported"`
+	IssParameter             bool     `json:"authorization_response_iss_parameter_supported"`
 }
 
 func (s *Server) metadata(algs []string) metadata {
@@ -111,12 +111,15 @@ func (s *Server) publish() (*published, error) {
 	if p := s.published.Load(); p != nil && p.version == version {
 		return p, nil
 	}
+	keys := s.conf.Keys.Public()
 	var set jose.JSONWebKeySet
-	var algs []string
-	for _, k := range s.conf.Keys.Public() {
+	for _, k := range keys {
 		set.Keys = append(set.Keys, jose.JSONWebKey{Key: k.Public, KeyID: string(k.ID), Algorithm: k.Alg, Use: "sig"})
-		if !slices.Contains(algs, k.Alg) {
-			algs = append(algs, k.Alg)
+	}
+	var algs []string
+	for _, alg := range []string{keyring.RS256, keyring.PS256, keyring.ES256, keyring.EdDSA} {
+		if slices.ContainsFunc(keys, func(k keyring.Key) bool { return k.Alg == alg }) {
+			algs = append(algs, alg)
 		}
 	}
 	p := &published{version: version}

@@ -219,9 +219,10 @@ func event(ctx context.Context, g *idp.Grant, at time.Time, kind idp.EventKind, 
 	e := idp.Event{
 		At: at, Kind: kind, Actor: idp.Actor{Name: "provider"},
 		User: g.User, Client: g.Client, Session: g.Session, Address: serve.From(ctx).Address,
+		Detail: map[string]string{"grant": string(g.ID)},
 	}
 	if reason != "" {
-		e.Detail = map[string]string{"reason": reason}
+		e.Detail["reason"] = reason
 	}
 	return e
 }

@@ -1,0 +1,177 @@
+package oidc
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"hilum/idp/keyring"
+)
+
+// turning is a key ring whose keys change.
+type turning struct {
+	*keyring.Ring
+	version uint64
+	keys    []keyring.Key
+}
+
+func (r *turning) Version() uint64       { return r.version }
+func (r *turning) Public() []keyring.Key { return r.keys }
+
+// publishing is a server with nothing but its published documents.
+func publishing(keys Keys) http.Handler {
+	s := &Server{conf: Config{Issuer: "https://idp.test", Keys: keys}}
+	mux := http.NewServeMux()
+	s.public(discovery).mount(mux, pathDiscovery)
+	s.public(discovery).mount(mux, pathDiscoveryOAuth)
+	s.public(jwks).mount(mux, pathKeys)
+	return mux
+}
+
+func ask(h http.Handler, method, path string, headers ...string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(method, path, nil)
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
+}
+
+// TestDiscovery holds every word of what relying parties configure themselves from.
+func TestDiscovery(t *testing.T) {
+	h := publishing(ring())
+	got := ask(h, "GET", pathDiscovery)
+	var pretty bytes.Buffer
+	if err := json.Indent(&pretty, got.Body.Bytes(), "", "  "); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "discovery.json", append(pretty.Bytes(), '\n'))
+	if oauth := ask(h, "GET", pathDiscoveryOAuth); oauth.Body.String() != got.Body.String() {
+		t.Error("the two well-known documents differ")
+	}
+	var doc map[string]any
+	if err := json.Unmarshal(got.Body.Bytes(), &doc); err != nil {
+		t.Fatal(err)
+	}
+	for name, v := range doc {
+		if u, ok := v.(string); ok && name != "issuer" && !strings.HasPrefix(u, "https://idp.test/") {
+			t.Errorf("%s: %s", name, u)
+		}
+	}
+	// Said by others, and not true here.
+	for _, name := range []string{"check_session_iframe", "registration_endpoint", "device_authorization_endpoint", "pushed_authorization_request_endpoint"} {
+		if doc[name] != nil {
+			t.Errorf("%s: %v", name, doc[name])
+		}
+	}
+}
+
+func TestKeysHavePublicPartsOnly(t *testing.T) {
+	got := ask(publishing(ring()), "GET", pathKeys)
+	var set struct{ Keys []map[string]any }
+	if err := json.Unmarshal(got.Body.Bytes(), &set); err != nil {
+		t.Fatal(err)
+	}
+	seen := map[any]bool{}
+	for _, k := range set.Keys {
+		for _, private := range []string{"d", "p", "q", "dp", "dq", "qi", "k", "oth"} {
+			if k[private] != nil {
+				t.Errorf("a key is published with %q", private)
+			}
+		}
+		if k["kid"] == "" || seen[k["kid"]] || k["use"] != "sig" || k["alg"] == "" {
+			t.Errorf("key %v", k)
+		}
+		seen[k["kid"]] = true
+	}
+	if len(set.Keys) != 4 {
+		t.Errorf("%d keys", len(set.Keys))
+	}
+}
+
+func TestDocumentsAreCached(t *testing.T) {
+	h := publishing(ring())
+	for _, path := range []string{pathDiscovery, pathDiscoveryOAuth, pathKeys} {
+		got := ask(h, "GET", path)
+		etag := got.Header().Get("ETag")
+		if got.Header().Get("Cache-Control") != "max-age=600" || got.Header().Get("Content-Type") != "application/json" || etag == "" {
+			t.Errorf("%s: %v", path, got.Header())
+		}
+		if origin := got.Header().Get("Access-Control-Allow-Origin"); origin != "*" || got.Header().Get("Access-Control-Allow-Credentials") != "" {
+			t.Errorf("%s: scripts of any origin may read it, without cookies: %v", path, got.Header())
+		}
+		for _, match := range []string{etag, "W/" + etag, `"other", ` + etag, "*"} {
+			if again := ask(h, "GET", path, "If-None-Match", match); again.Code != http.StatusNotModified || again.Body.Len() != 0 || again.Header().Get("ETag") != etag {
+				t.Errorf("%s If-None-Match %s: %d", path, match, again.Code)
+			}
+		}
+		if other := ask(h, "GET", path, "If-None-Match", `"other"`); other.Code != http.StatusOK {
+			t.Errorf("%s with another ETag: %d", path, other.Code)
+		}
+	}
+}
+
+func TestDocumentsFollowTheKeys(t *testing.T) {
+	keys := &turning{ring(), 1, ring().Public()[:1]}
+	h := publishing(keys)
+	before := ask(h, "GET", pathKeys)
+	keys.keys = ring().Public()
+	if same := ask(h, "GET", pathKeys); same.Body.String() != before.Body.String() {
+		t.Error("remade without a new version")
+	}
+	keys.version++
+	after := ask(h, "GET", pathKeys)
+	if after.Body.String() == before.Body.String() || after.Header().Get("ETag") == before.Header().Get("ETag") {
+		t.Error("a new version of the keys was not published")
+	}
+	if got := ask(h, "GET", pathDiscovery).Body.String(); !strings.Contains(got, `"EdDSA"`) {
+		t.Error("the algorithm of a new key is not in discovery")
+	}
+}
+
+func TestDocumentsKnowTheirMethods(t *testing.T) {
+	h := publishing(ring())
+	for _, path := range []string{pathDiscovery, pathDiscoveryOAuth, pathKeys} {
+		if got := ask(h, "OPTIONS", path, "Origin", "https://any.test"); got.Code != http.StatusNoContent || got.Header().Get("Access-Control-Allow-Origin") != "*" {
+			t.Errorf("OPTIONS %s: %d %v", path, got.Code, got.Header())
+		}
+		for _, method := range []string{"POST", "PUT", "DELETE", "TRACE", "PATCH"} {
+			if got := ask(h, method, path); got.Code != http.StatusMethodNotAllowed || got.Header().Get("Allow") != "GET, HEAD, OPTIONS" {
+				t.Errorf("%s %s: %d %v", method, path, got.Code, got.Header())
+			}
+		}
+	}
+}
+
+func TestHeadOfDocuments(t *testing.T) {
+	ts := httptest.NewServer(publishing(ring()))
+	defer ts.Close()
+	resp, err := http.Head(ts.URL + pathKeys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK || resp.ContentLength <= 0 || resp.Header.Get("ETag") == "" {
+		t.Errorf("%d, %d bytes, %v", resp.StatusCode, resp.ContentLength, resp.Header)
+	}
+}
+
+func BenchmarkDiscovery(b *testing.B) {
+	h := publishing(ring())
+	r := httptest.NewRequest("GET", pathDiscovery, nil)
+	w := &discard{h: http.Header{}}
+	b.ReportAllocs()
+	for b.Loop() {
+		h.ServeHTTP(w, r)
+	}
+}
+
+type discard struct{ h http.Header }
+
+func (d *discard) Header() http.Header         { return d.h }
+func (d *discard) Write(b []byte) (int, error) { return len(b), nil }
+func (d *discard) WriteHeader(int)             {}
