@@ -296,8 +296,8 @@ func TestAddressLimit(t *testing.T) {
 	d.server = s
 	mux := http.NewServeMux()
 	s.Mount(mux)
-	for _, path := range []string{"/login/" + aLogin, "/invite/x", "/account"} {
-		w := record(mux, http.MethodGet, path, "")
+	for path, method := range map[string]string{"/login/" + aLogin + "/code": "POST", "/invite/x": "GET", "/account": "GET"} {
+		w := record(mux, method, path, "")
 		if w.Code != 429 || w.Header().Get("Retry-After") != "9" || !strings.Contains(w.Body.String(), "Try again in 9 seconds.") {
 			t.Errorf("%s: %d, Retry-After %q", path, w.Code, w.Header().Get("Retry-After"))
 		}
@@ -305,8 +305,10 @@ func TestAddressLimit(t *testing.T) {
 	if len(seen) != 3 || seen[0] != "192.0.2.1" {
 		t.Errorf("asked for addresses %q", seen)
 	}
-	if w := record(mux, http.MethodGet, "/signed-out", ""); w.Code != 200 {
-		t.Errorf("/signed-out: %d", w.Code)
+	for path, status := range map[string]int{"/signed-out": 200, "/login/" + aLogin: 404} {
+		if w := record(mux, http.MethodGet, path, ""); w.Code != status {
+			t.Errorf("%s: %d", path, w.Code)
+		}
 	}
 	d.asked() // nothing was begun
 }

@@ -37,7 +37,7 @@ func (s *Server) page(h handler) http.Handler {
 	})
 }
 
-// signing is page behind the address limit of sign-in pages.
+// signing is page behind the address limit of sign-ins.
 func (s *Server) signing(h handler) http.Handler { return s.page(limited(s.Allow, h)) }
 
 // inviting is page behind the address limit of one-time links.

@@ -65,8 +65,8 @@ type Config struct {
 	Devices         Devices
 	CollectPath     string // where a relying party's finished sign-in is collected, + login id
 	SessionAbsolute time.Duration
-	// Allow limits requests per client address on sign-in pages (security.md:
-	// 60 a minute, burst 120), AllowEnrol on one-time links (10 in 10 minutes).
+	// Allow limits what a client address sends to sign-in pages (60 a minute,
+	// burst 120), AllowEnrol on one-time links (10 in 10 minutes).
 	// nil: no limit.
 	Allow      func(address string) (retry time.Duration, ok bool)
 	AllowEnrol func(address string) (retry time.Duration, ok bool)
@@ -109,7 +109,7 @@ func New(c Config) (*Server, error) {
 // Mount adds every page to mux. The chains, outermost first:
 //
 //	page     headers, cross-origin protection, body and its bounds, error table
-//	signing  page, with the address limit of sign-in pages
+//	signing  page, with the address limit of sign-ins: what is sent and what begins counts, looking does not
 //	inviting page, with the address limit of one-time links
 //	account  page, for a live session only; else a sign-in begins
 func (s *Server) Mount(mux *http.ServeMux) {
@@ -118,7 +118,7 @@ func (s *Server) Mount(mux *http.ServeMux) {
 	mux.Handle("POST /theme", s.page(s.theme))
 	mux.Handle("GET /signed-out", s.page(s.signedOut))
 
-	mux.Handle("GET /login/{id}", s.signing(s.loginPage))
+	mux.Handle("GET /login/{id}", s.page(s.loginPage))
 	mux.Handle("POST /login/{id}/password", s.signing(s.passwordSubmit))
 	mux.Handle("POST /login/{id}/code", s.signing(s.codeSubmit))
 	mux.Handle("POST /login/{id}/recovery", s.signing(s.recoverySubmit))
