@@ -1,0 +1,495 @@
+// Package viewer is a small PACS viewer as relying party, to be read by those
+// who connect their own: sign in, see who signed in, refresh, call a protected
+// API, sign out. It knows nothing of the provider but the standard, spoken by
+// coreos/go-oidc and golang.org/x/oauth2.
+package viewer
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/subtle"
+	"embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"html/template"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+	"golang.org/x/oauth2"
+)
+
+// Config is what a viewer needs to know.
+type Config struct {
+	Issuer       string // of the provider, exactly
+	ClientID     string
+	ClientSecret string       // empty: a public client
+	BaseURL      string       // of the viewer; its redirect URI is BaseURL + "/callback"
+	HTTPClient   *http.Client // nil: http.DefaultClient
+	Log          *slog.Logger // nil: slog.Default
+}
+
+//go:embed viewer.html viewer.css
+var files embed.FS
+
+// Bounds of what is kept in memory.
+const (
+	pendingFor  = 10 * time.Minute // between leaving for the provider and coming back
+	maxSessions = 10_000
+	callTimeout = 10 * time.Second
+)
+
+// New returns the viewer. It speaks to the provider first when somebody signs
+// in, so both can be started in any order. Errors: a URL that is none.
+func New(c Config) (http.Handler, error) {
+	for _, s := range []string{c.Issuer, c.BaseURL} {
+		if u, err := url.Parse(s); err != nil || u.Host == "" || strings.HasSuffix(s, "/") {
+			return nil, fmt.Errorf("viewer: %q is not a URL without a slash at its end", s)
+		}
+	}
+	if c.HTTPClient == nil {
+		c.HTTPClient = http.DefaultClient
+	}
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	page, err := template.New("viewer.html").ParseFS(files, "viewer.html")
+	if err != nil {
+		return nil, err
+	}
+	v := &viewer{
+		Config: c, page: page, secure: strings.HasPrefix(c.BaseURL, "https:"),
+		pending: map[string]pending{}, sessions: map[string]*session{},
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", v.home)
+	mux.HandleFunc("GET /login", v.login)
+	mux.HandleFunc("GET /callback", v.callback)
+	mux.HandleFunc("POST /refresh", v.refresh)
+	mux.HandleFunc("POST /logout", v.logout)
+	mux.HandleFunc("GET /api/studies", v.studies)
+	mux.HandleFunc("GET /viewer.css", v.css)
+	return http.NewCrossOriginProtection().Handler(mux), nil
+}
+
+type viewer struct {
+	Config
+	page   *template.Template
+	secure bool
+
+	mu       sync.Mutex
+	provider *oidc.Provider
+	pending  map[string]pending
+	sessions map[string]*session
+}
+
+// pending is a browser on its way to the provider and back.
+type pending struct {
+	state, nonce, verifier string
+	until                  time.Time
+}
+
+type session struct {
+	token    *oauth2.Token
+	rawID    string
+	claims   map[string]any
+	userinfo map[string]any
+	note     string
+}
+
+// discover reads the provider's metadata, once.
+func (v *viewer) discover(ctx context.Context) (*oidc.Provider, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.provider != nil {
+		return v.provider, nil
+	}
+	// The provider's key set outlives this request.
+	p, err := oidc.NewProvider(oidc.ClientContext(context.WithoutCancel(ctx), v.HTTPClient), v.Issuer)
+	if err != nil {
+		return nil, err
+	}
+	v.provider = p
+	return p, nil
+}
+
+func (v *viewer) oauth(p *oidc.Provider) *oauth2.Config {
+	return &oauth2.Config{
+		ClientID: v.ClientID, ClientSecret: v.ClientSecret, Endpoint: p.Endpoint(), RedirectURL: v.BaseURL + "/callback",
+		Scopes: []string{oidc.ScopeOpenID, "profile", "email", "roles", "groups", oidc.ScopeOfflineAccess},
+	}
+}
+
+func (v *viewer) context(r *http.Request) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(oidc.ClientContext(r.Context(), v.HTTPClient), callTimeout)
+}
+
+// passed lists the parameters that a link to the viewer may hand on to the provider.
+var passed = []string{"prompt", "max_age", "login_hint", "acr_values", "ui_locales"}
+
+// login sends the browser to the provider with a state, a nonce and a PKCE
+// challenge of its own, all bound to a cookie.
+func (v *viewer) login(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := v.context(r)
+	defer cancel()
+	p, err := v.discover(ctx)
+	if err != nil {
+		v.fail(w, http.StatusBadGateway, "The sign-in service cannot be reached", err)
+		return
+	}
+	key := rand.Text()
+	leaving := pending{state: rand.Text(), nonce: rand.Text(), verifier: oauth2.GenerateVerifier(), until: time.Now().Add(pendingFor)}
+	v.mu.Lock()
+	for k, old := range v.pending {
+		if time.Now().After(old.until) || len(v.pending) >= maxSessions {
+			delete(v.pending, k)
+		}
+	}
+	v.pending[key] = leaving
+	v.mu.Unlock()
+	v.setCookie(w, "viewer-pending", key, pendingFor)
+
+	options := []oauth2.AuthCodeOption{oidc.Nonce(leaving.nonce), oauth2.S256ChallengeOption(leaving.verifier)}
+	for _, name := range passed {
+		if value := r.URL.Query().Get(name); value != "" {
+			options = append(options, oauth2.SetAuthURLParam(name, value))
+		}
+	}
+	http.Redirect(w, r, v.oauth(p).AuthCodeURL(leaving.state, options...), http.StatusSeeOther)
+}
+
+// callback takes the answer of the provider (OpenID Connect Core 1.0, section
+// 3.1.2.5), from the browser that asked, once.
+func (v *viewer) callback(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := v.context(r)
+	defer cancel()
+	cookie, err := r.Cookie("viewer-pending")
+	if err != nil {
+		v.fail(w, http.StatusBadRequest, "This sign-in was not begun in this browser", err)
+		return
+	}
+	v.mu.Lock()
+	was, ok := v.pending[cookie.Value]
+	delete(v.pending, cookie.Value)
+	v.mu.Unlock()
+	v.setCookie(w, "viewer-pending", "", -1)
+	q := r.URL.Query()
+	if !ok || time.Now().After(was.until) || subtle.ConstantTimeCompare([]byte(q.Get("state")), []byte(was.state)) != 1 {
+		v.fail(w, http.StatusBadRequest, "This sign-in is too old or was not begun in this browser", nil)
+		return
+	}
+	// RFC 9207: an answer of another provider must not be taken for ours.
+	if iss := q.Get("iss"); iss != v.Issuer {
+		v.fail(w, http.StatusBadRequest, "This answer came from another sign-in service", fmt.Errorf("iss %q", iss))
+		return
+	}
+	if code := q.Get("error"); code != "" {
+		v.fail(w, http.StatusForbidden, "Not signed in: "+code, errors.New(q.Get("error_description")))
+		return
+	}
+	p, err := v.discover(ctx)
+	if err != nil {
+		v.fail(w, http.StatusBadGateway, "The sign-in service cannot be reached", err)
+		return
+	}
+	token, err := v.oauth(p).Exchange(ctx, q.Get("code"), oauth2.VerifierOption(was.verifier))
+	if err != nil {
+		v.fail(w, http.StatusBadGateway, "The sign-in could not be completed", err)
+		return
+	}
+	s, err := v.open(ctx, p, token, was.nonce)
+	if err != nil {
+		v.fail(w, http.StatusBadGateway, "The sign-in could not be verified", err)
+		return
+	}
+	id := rand.Text()
+	v.mu.Lock()
+	if len(v.sessions) >= maxSessions {
+		clear(v.sessions)
+	}
+	v.sessions[id] = s
+	v.mu.Unlock()
+	v.setCookie(w, "viewer-session", id, 0)
+	http.Redirect(w, r, "/", http.StatusSeeOther)
+}
+
+// open verifies the ID token and asks who it is. nonce is empty after a refresh.
+func (v *viewer) open(ctx context.Context, p *oidc.Provider, token *oauth2.Token, nonce string) (*session, error) {
+	raw, ok := token.Extra("id_token").(string)
+	if !ok {
+		return nil, errors.New("no ID token came")
+	}
+	id, err := p.Verifier(&oidc.Config{ClientID: v.ClientID}).Verify(ctx, raw)
+	if err != nil {
+		return nil, err
+	}
+	if nonce != "" && subtle.ConstantTimeCompare([]byte(id.Nonce), []byte(nonce)) != 1 {
+		return nil, errors.New("the ID token is for another sign-in")
+	}
+	if id.AccessTokenHash != "" {
+		if err := id.VerifyAccessToken(token.AccessToken); err != nil {
+			return nil, err
+		}
+	}
+	s := &session{token: token, rawID: raw}
+	if err := id.Claims(&s.claims); err != nil {
+		return nil, err
+	}
+	info, err := p.UserInfo(ctx, oauth2.StaticTokenSource(token))
+	if err != nil {
+		return nil, err
+	}
+	if info.Subject != id.Subject {
+		return nil, errors.New("userinfo speaks of another person")
+	}
+	return s, info.Claims(&s.userinfo)
+}
+
+func (v *viewer) session(r *http.Request) (string, *session) {
+	cookie, err := r.Cookie("viewer-session")
+	if err != nil {
+		return "", nil
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return cookie.Value, v.sessions[cookie.Value]
+}
+
+func (v *viewer) put(id string, s *session) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if s == nil {
+		delete(v.sessions, id)
+	} else {
+		v.sessions[id] = s
+	}
+}
+
+// refresh trades the refresh token for new tokens, which name the same person
+// and the same sign-in.
+func (v *viewer) refresh(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := v.context(r)
+	defer cancel()
+	id, s := v.session(r)
+	if s == nil {
+		http.Redirect(w, r, "/", http.StatusSeeOther)
+		return
+	}
+	p, err := v.discover(ctx)
+	if err != nil {
+		v.fail(w, http.StatusBadGateway, "The sign-in service cannot be reached", err)
+		return
+	}
+	token, err := v.oauth(p).TokenSource(ctx, &oauth2.Token{RefreshToken: s.token.RefreshToken}).Token()
+	if err != nil {
+		v.put(id, nil)
+		v.fail(w, http.StatusForbidden, "The session has ended", err)
+		return
+	}
+	fresh, err := v.open(ctx, p, token, "")
+	if err == nil && fresh.claims["sub"] != s.claims["sub"] {
+		err = errors.New("the new ID token names another person")
+	}
+	if err != nil {
+		v.put(id, nil)
+		v.fail(w, http.StatusBadGateway, "The new tokens could not be verified", err)
+		return
+	}
+	fresh.note = "Refreshed at " + time.Now().Format(time.TimeOnly)
+	v.put(id, fresh)
+	http.Redirect(w, r, "/", http.StatusSeeOther)
+}
+
+// logout ends the viewer's session and asks the provider to end its own
+// (OpenID Connect RP-Initiated Logout 1.0).
+func (v *viewer) logout(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := v.context(r)
+	defer cancel()
+	id, s := v.session(r)
+	v.put(id, nil)
+	v.setCookie(w, "viewer-session", "", -1)
+	if s == nil {
+		http.Redirect(w, r, "/", http.StatusSeeOther)
+		return
+	}
+	p, err := v.discover(ctx)
+	if err != nil {
+		v.fail(w, http.StatusBadGateway, "The sign-in service cannot be reached", err)
+		return
+	}
+	var meta struct {
+		EndSession string `json:"end_session_endpoint"`
+	}
+	if err := p.Claims(&meta); err != nil || meta.EndSession == "" {
+		http.Redirect(w, r, "/", http.StatusSeeOther)
+		return
+	}
+	q := url.Values{"id_token_hint": {s.rawID}, "post_logout_redirect_uri": {v.BaseURL + "/"}, "state": {"signed-out"}}
+	http.Redirect(w, r, meta.EndSession+"?"+q.Encode(), http.StatusSeeOther)
+}
+
+// Study is a line of the study list.
+type Study struct {
+	Patient  string `json:"patient"`
+	Date     string `json:"date"`
+	Modality string `json:"modality"`
+	What     string `json:"description"`
+}
+
+var list = []Study{
+	{"SAMPLE^ALPHA", "2026-11-20", "CT", "Chest with contrast"},
+	{"SAMPLE^BETA", "2026-11-19", "MR", "Knee left"},
+	{"SAMPLE^GAMMA", "2026-11-18", "DX", "Hand right, two views"},
+}
+
+// studies is the protected API: it asks the provider whether the access token
+// is good, at each call, by userinfo.
+func (v *viewer) studies(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := v.context(r)
+	defer cancel()
+	access, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	if _, s := v.session(r); !ok && s != nil {
+		access = s.token.AccessToken
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	if access == "" {
+		w.Header().Set("WWW-Authenticate", "Bearer")
+		http.Error(w, "Sign in first", http.StatusUnauthorized)
+		return
+	}
+	p, err := v.discover(ctx)
+	if err != nil {
+		v.Log.Warn("viewer", "error", err)
+		http.Error(w, "The sign-in service cannot be reached", http.StatusBadGateway)
+		return
+	}
+	info, err := p.UserInfo(ctx, oauth2.StaticTokenSource(&oauth2.Token{AccessToken: access}))
+	if err != nil {
+		w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
+		http.Error(w, "This access has ended; sign in again", http.StatusUnauthorized)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if err := json.NewEncoder(w).Encode(map[string]any{"for": info.Subject, "studies": list}); err != nil {
+		v.Log.Debug("viewer", "error", err)
+	}
+}
+
+// view is what the page is filled from.
+type view struct {
+	SignedIn         bool
+	Name, User       string
+	How, Class, When string
+	Claims, Info     []claim
+	Expires, Note    string
+	Refreshable      bool
+	Studies          []Study
+	Problem, Detail  string
+}
+
+type claim struct{ Name, Value string }
+
+func (v *viewer) home(w http.ResponseWriter, r *http.Request) {
+	_, s := v.session(r)
+	if s == nil {
+		v.render(w, http.StatusOK, view{})
+		return
+	}
+	p := view{
+		SignedIn: true, Studies: list, Note: s.note, Refreshable: s.token.RefreshToken != "",
+		Claims: claims(s.claims), Info: claims(s.userinfo), Expires: s.token.Expiry.Format(time.TimeOnly),
+	}
+	p.Name, _ = s.userinfo["name"].(string)
+	p.User, _ = s.userinfo["preferred_username"].(string)
+	p.Class, _ = s.claims["acr"].(string)
+	if at, ok := s.claims["auth_time"].(float64); ok {
+		p.When = time.Unix(int64(at), 0).Format(time.DateTime)
+	}
+	if amr, ok := s.claims["amr"].([]any); ok {
+		words := make([]string, len(amr))
+		for i, m := range amr {
+			words[i] = fmt.Sprint(m)
+		}
+		p.How = strings.Join(words, ", ")
+	}
+	v.render(w, http.StatusOK, p)
+}
+
+// claims sorts by name and prints values as JSON has them.
+func claims(m map[string]any) []claim {
+	list := make([]claim, 0, len(m))
+	for name, value := range m {
+		text, ok := value.(string)
+		if !ok {
+			b, err := json.Marshal(value)
+			if err != nil {
+				continue
+			}
+			text = string(b)
+		}
+		if n, ok := value.(float64); ok {
+			text = fmt.Sprintf("%.0f", n)
+		}
+		list = append(list, claim{name, text})
+	}
+	slices.SortFunc(list, func(a, b claim) int { return strings.Compare(a.Name, b.Name) })
+	return list
+}
+
+func (v *viewer) fail(w http.ResponseWriter, status int, what string, err error) {
+	p := view{Problem: what}
+	if err != nil {
+		p.Detail = err.Error()
+		v.Log.Warn("viewer", "problem", what, "error", err)
+	}
+	v.render(w, status, p)
+}
+
+func (v *viewer) render(w http.ResponseWriter, status int, p view) {
+	var b bytes.Buffer
+	if err := v.page.Execute(&b, p); err != nil {
+		v.Log.Error("viewer", "error", err)
+		http.Error(w, "Something went wrong on the viewer's side", http.StatusInternalServerError)
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Cache-Control", "no-store")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("X-Content-Type-Options", "nosniff")
+	// Signing out is a form that ends at the provider.
+	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self' "+v.origin()+"; base-uri 'none'; frame-ancestors 'none'")
+	w.WriteHeader(status)
+	_, _ = w.Write(b.Bytes()) // the browser has gone; nobody is left to be told
+}
+
+func (v *viewer) origin() string {
+	u, err := url.Parse(v.Issuer)
+	if err != nil {
+		return "'none'" // New has parsed it
+	}
+	return u.Scheme + "://" + u.Host
+}
+
+func (v *viewer) css(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Cache-Control", "max-age=3600")
+	http.ServeFileFS(w, r, files, "viewer.css")
+}
+
+func (v *viewer) setCookie(w http.ResponseWriter, name, value string, life time.Duration) {
+	c := &http.Cookie{Name: name, Value: value, Path: "/", HttpOnly: true, Secure: v.secure, SameSite: http.SameSiteLaxMode}
+	switch {
+	case life < 0:
+		c.MaxAge = -1
+	case life > 0:
+		c.MaxAge = int(life.Seconds())
+	}
+	http.SetCookie(w, c)
+}
