@@ -1,0 +1,333 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"gorm.io/gorm/clause"
+
+	"hilum/idp"
+)
+
+type clientRow struct {
+	ID             string `gorm:"primaryKey"`
+	Name           string
+	Kind           string
+	Auth           string
+	RedirectURIs   string `gorm:"column:redirect_uris"`
+	PostLogoutURIs string `gorm:"column:post_logout_uris"`
+	Origins        string
+	GrantTypes     string
+	Scopes         string
+	Audience       string
+	IDTokenAlg     string `gorm:"column:id_token_alg"`
+	AccessFormat   string
+	AccessTTL      int64 `gorm:"column:access_ttl"`
+	RefreshIdle    int64
+	RefreshGrace   int64
+	RefreshAlways  bool
+	OptionalPKCE   bool `gorm:"column:optional_pkce"`
+	ClaimsInID     bool `gorm:"column:claims_in_id"`
+	Consent        bool
+	Disabled       bool
+	CreatedAt      int64 `gorm:"autoCreateTime:false"`
+	UpdatedAt      int64 `gorm:"autoUpdateTime:false"`
+}
+
+func (clientRow) TableName() string { return "clients" }
+
+type clientSecretRow struct {
+	ClientID   string `gorm:"primaryKey"`
+	Hash       []byte `gorm:"primaryKey"`
+	CreatedAt  int64  `gorm:"autoCreateTime:false"`
+	ExpiresAt  int64
+	LastUsedAt int64
+}
+
+func (clientSecretRow) TableName() string { return "client_secrets" }
+
+func clientRowOf(c *idp.Client) (*clientRow, []clientSecretRow) {
+	row := &clientRow{
+		ID: string(c.ID), Name: c.Name, Kind: string(c.Kind), Auth: string(c.Auth),
+		RedirectURIs: listText(c.RedirectURIs), PostLogoutURIs: listText(c.PostLogoutURIs), Origins: listText(c.Origins),
+		GrantTypes: listText(c.GrantTypes), Scopes: listText(c.Scopes), Audience: listText(c.Audience),
+		IDTokenAlg: c.IDTokenAlg, AccessFormat: string(c.AccessFormat), AccessTTL: c.AccessTTL.Microseconds(),
+		RefreshIdle: c.RefreshIdle.Microseconds(), RefreshGrace: c.RefreshGrace.Microseconds(),
+		RefreshAlways: c.RefreshAlways, OptionalPKCE: c.OptionalPKCE, ClaimsInID: c.ClaimsInID,
+		Consent: c.Consent, Disabled: c.Disabled, CreatedAt: micros(c.CreatedAt), UpdatedAt: micros(c.UpdatedAt),
+	}
+	secrets := make([]clientSecretRow, len(c.Secrets))
+	for i, s := range c.Secrets {
+		secrets[i] = clientSecretRow{
+			ClientID: row.ID, Hash: s.Hash[:],
+			CreatedAt: micros(s.CreatedAt), ExpiresAt: micros(s.ExpiresAt), LastUsedAt: micros(s.LastUsedAt),
+		}
+	}
+	return row, secrets
+}
+
+func (r *clientRow) client(secrets []clientSecretRow) (*idp.Client, error) {
+	c := &idp.Client{
+		ID: idp.ClientID(r.ID), Name: r.Name, Kind: idp.ClientKind(r.Kind), Auth: idp.AuthMethod(r.Auth),
+		IDTokenAlg: r.IDTokenAlg, AccessFormat: idp.AccessFormat(r.AccessFormat), AccessTTL: time.Duration(r.AccessTTL) * time.Microsecond,
+		RefreshIdle: time.Duration(r.RefreshIdle) * time.Microsecond, RefreshGrace: time.Duration(r.RefreshGrace) * time.Microsecond,
+		RefreshAlways: r.RefreshAlways, OptionalPKCE: r.OptionalPKCE, ClaimsInID: r.ClaimsInID,
+		Consent: r.Consent, Disabled: r.Disabled, CreatedAt: moment(r.CreatedAt), UpdatedAt: moment(r.UpdatedAt),
+	}
+	var errs error
+	for _, l := range []struct {
+		to   *[]string
+		text string
+	}{
+		{&c.RedirectURIs, r.RedirectURIs}, {&c.PostLogoutURIs, r.PostLogoutURIs}, {&c.Origins, r.Origins},
+		{&c.GrantTypes, r.GrantTypes}, {&c.Scopes, r.Scopes}, {&c.Audience, r.Audience},
+	} {
+		var err error
+		*l.to, err = textList(l.text)
+		*l.to = slices.Clip(*l.to) // whoever appends gets a copy
+		errs = errors.Join(errs, err)
+	}
+	for _, s := range secrets {
+		h, err := hash(s.Hash)
+		errs = errors.Join(errs, err)
+		c.Secrets = append(c.Secrets, idp.ClientSecret{
+			Hash: h, CreatedAt: moment(s.CreatedAt), ExpiresAt: moment(s.ExpiresAt), LastUsedAt: moment(s.LastUsedAt),
+		})
+	}
+	c.Secrets = slices.Clip(c.Secrets)
+	if errs != nil {
+		return nil, fmt.Errorf("client %s: %w", r.ID, errs)
+	}
+	return c, nil
+}
+
+// clientCache serves clients from memory. Every change of a client counts
+// revisions up, so that a copy knows which state it is of.
+type clientCache struct {
+	loading sync.Mutex
+	kept    atomic.Pointer[clientSet]
+}
+
+// clientSet is all clients at one revision. It never changes.
+type clientSet struct {
+	revision int64
+	byID     map[idp.ClientID]*idp.Client
+}
+
+const selectRevision = "SELECT n FROM revisions WHERE name = 'clients'"
+
+// clientSet returns the clients from memory, read anew when they were dropped.
+func (db *DB) clientSet(ctx context.Context) (*clientSet, error) {
+	if s := db.clients.kept.Load(); s != nil {
+		return s, nil
+	}
+	db.clients.loading.Lock()
+	defer db.clients.loading.Unlock()
+	if s := db.clients.kept.Load(); s != nil {
+		return s, nil
+	}
+	r, err := db.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	// The revision first: rows that are newer than it are read once more, by
+	// Watch; older ones there cannot be.
+	s := &clientSet{byID: map[idp.ClientID]*idp.Client{}}
+	if err := r.row(selectRevision, nil, &s.revision); err != nil {
+		return nil, err
+	}
+	var rows []clientRow
+	var secrets []clientSecretRow
+	if err := r.gorm.Find(&rows).Error; err != nil {
+		return nil, err
+	}
+	if err := r.gorm.Order("created_at").Find(&secrets).Error; err != nil {
+		return nil, err
+	}
+	of := map[string][]clientSecretRow{}
+	for _, secret := range secrets {
+		of[secret.ClientID] = append(of[secret.ClientID], secret)
+	}
+	for i := range rows {
+		c, err := rows[i].client(of[rows[i].ID])
+		if err != nil {
+			return nil, err
+		}
+		s.byID[c.ID] = c
+	}
+	db.clients.kept.Store(s)
+	return s, nil
+}
+
+// dropClients forgets the copy, if it is of another revision.
+func (db *DB) dropClients(revision int64) {
+	db.clients.loading.Lock() // a load under way would put back what it read before
+	defer db.clients.loading.Unlock()
+	if s := db.clients.kept.Load(); s != nil && s.revision != revision {
+		db.clients.kept.Store(nil)
+	}
+}
+
+// changeClients runs fn as a transaction that changes clients.
+func (db *DB) changeClients(ctx context.Context, fn func(*tx) error) error {
+	var revision int64
+	err := db.write(ctx, func(t *tx) error {
+		if err := fn(t); err != nil {
+			return err
+		}
+		if _, err := t.exec("UPDATE revisions SET n = n + 1 WHERE name = 'clients'"); err != nil {
+			return err
+		}
+		return t.row(selectRevision, nil, &revision)
+	})
+	if err != nil {
+		return err
+	}
+	db.dropClients(revision)
+	return nil
+}
+
+// Client returns an application from memory; it is shared and must not be
+// changed. Errors: idp.ErrNotFound.
+func (db *DB) Client(ctx context.Context, id idp.ClientID) (*idp.Client, error) {
+	s, err := db.clientSet(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c, ok := s.byID[id]
+	if !ok {
+		return nil, fmt.Errorf("client %s: %w", id, idp.ErrNotFound)
+	}
+	return c, nil
+}
+
+// Clients lists applications by name; the caller's own copies.
+func (db *DB) Clients(ctx context.Context) ([]idp.Client, error) {
+	s, err := db.clientSet(ctx)
+	if err != nil {
+		return nil, err
+	}
+	clients := make([]idp.Client, 0, len(s.byID))
+	for _, c := range s.byID {
+		own := *c
+		for _, l := range []*[]string{&own.RedirectURIs, &own.PostLogoutURIs, &own.Origins, &own.GrantTypes, &own.Scopes, &own.Audience} {
+			*l = slices.Clone(*l)
+		}
+		own.Secrets = slices.Clone(own.Secrets)
+		clients = append(clients, own)
+	}
+	slices.SortFunc(clients, func(a, b idp.Client) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID)) })
+	return clients, nil
+}
+
+// AddClient inserts an application. Errors: idp.ErrConflict.
+func (db *DB) AddClient(ctx context.Context, c *idp.Client) error {
+	row, secrets := clientRowOf(c)
+	events := c.Take()
+	return db.changeClients(ctx, func(t *tx) error {
+		if err := t.gorm.Create(row).Error; err != nil {
+			return fmt.Errorf("client %s: %w", c.ID, t.translate(err))
+		}
+		if err := t.putSecrets(row.ID, secrets); err != nil {
+			return err
+		}
+		return t.note(events...)
+	})
+}
+
+func (t *tx) putSecrets(client string, secrets []clientSecretRow) error {
+	if err := t.gorm.Delete(&clientSecretRow{}, "client_id = ?", client).Error; err != nil || len(secrets) == 0 {
+		return err
+	}
+	return t.translate(t.gorm.Create(&secrets).Error)
+}
+
+// UpdateClient changes an application; one that is disabled by it loses its
+// grants. Errors: idp.ErrNotFound.
+func (db *DB) UpdateClient(ctx context.Context, id idp.ClientID, fn func(*idp.Client) error) error {
+	return db.changeClients(ctx, func(t *tx) error {
+		var row clientRow
+		if err := t.gorm.Clauses(clause.Locking{Strength: "UPDATE"}).Take(&row, "id = ?", string(id)).Error; err != nil {
+			return fmt.Errorf("client %s: %w", id, t.translate(err))
+		}
+		var secrets []clientSecretRow
+		if err := t.gorm.Order("created_at").Find(&secrets, "client_id = ?", string(id)).Error; err != nil {
+			return err
+		}
+		c, err := row.client(secrets)
+		if err != nil {
+			return err
+		}
+		if err := fn(c); err != nil {
+			return err
+		}
+		after, secrets := clientRowOf(c)
+		after.ID = row.ID
+		if err := t.gorm.Select("*").Where("id = ?", row.ID).Updates(after).Error; err != nil {
+			return t.translate(err)
+		}
+		if err := t.putSecrets(row.ID, secrets); err != nil {
+			return err
+		}
+		if c.Disabled && !row.Disabled {
+			if _, err := t.exec(revokeGrantsOfClient, micros(db.now()), row.ID); err != nil {
+				return err
+			}
+		}
+		return t.note(c.Take()...)
+	})
+}
+
+// RemoveClient deletes an application and revokes its grants. Errors: idp.ErrNotFound.
+func (db *DB) RemoveClient(ctx context.Context, id idp.ClientID, e idp.Event) error {
+	return db.changeClients(ctx, func(t *tx) error {
+		r := t.gorm.Delete(&clientRow{}, "id = ?", string(id))
+		if r.Error != nil {
+			return r.Error
+		}
+		if r.RowsAffected == 0 {
+			return fmt.Errorf("client %s: %w", id, idp.ErrNotFound)
+		}
+		if _, err := t.exec(revokeGrantsOfClient, micros(db.at(e)), string(id)); err != nil {
+			return err
+		}
+		if err := t.gorm.Delete(&consentRow{}, "client_id = ?", string(id)).Error; err != nil {
+			return err
+		}
+		return t.note(e)
+	})
+}
+
+type consentRow struct {
+	UserID   string `gorm:"primaryKey"`
+	ClientID string `gorm:"primaryKey"`
+	Scopes   string
+	At       int64
+}
+
+func (consentRow) TableName() string { return "consents" }
+
+func (t *tx) putConsent(c *idp.Consent) error {
+	return t.gorm.Clauses(clause.OnConflict{Columns: []clause.Column{{Name: "user_id"}, {Name: "client_id"}}, UpdateAll: true}).
+		Create(&consentRow{UserID: string(c.User), ClientID: string(c.Client), Scopes: listText(c.Scopes), At: micros(c.At)}).Error
+}
+
+// Consent returns what a person allowed an application. Errors: idp.ErrNotFound.
+func (db *DB) Consent(ctx context.Context, user idp.UserID, client idp.ClientID) (*idp.Consent, error) {
+	r, err := db.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var row consentRow
+	if err := r.gorm.Take(&row, "user_id = ? AND client_id = ?", string(user), string(client)).Error; err != nil {
+		return nil, fmt.Errorf("consent: %w", r.translate(err))
+	}
+	scopes, err := textList(row.Scopes)
+	return &idp.Consent{User: user, Client: client, Scopes: scopes, At: moment(row.At)}, err
+}

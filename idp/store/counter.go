@@ -1,0 +1,113 @@
+package store
+
+import (
+	"context"
+	"errors"
+
+	"hilum/idp"
+)
+
+const counterColumns = "kind, who, in_a_row, burst, burst_at, day, day_at, month, month_at, next_at, needs_admin"
+
+const selectCounter = "SELECT " + counterColumns + " FROM counters WHERE who = ? AND kind = ?"
+
+var upsertCounter = insertInto("counters", counterColumns) + ` ON CONFLICT (who, kind) DO UPDATE SET
+	in_a_row = excluded.in_a_row, burst = excluded.burst, burst_at = excluded.burst_at,
+	day = excluded.day, day_at = excluded.day_at, month = excluded.month, month_at = excluded.month_at,
+	next_at = excluded.next_at, needs_admin = excluded.needs_admin`
+
+type counterRow struct {
+	Kind, Who      string
+	InARow         int64
+	Burst, BurstAt int64
+	Day, DayAt     int64
+	Month, MonthAt int64
+	NextAt         int64
+	NeedsAdmin     bool
+}
+
+func (r *counterRow) fields() []any {
+	return []any{&r.Kind, &r.Who, &r.InARow, &r.Burst, &r.BurstAt, &r.Day, &r.DayAt, &r.Month, &r.MonthAt, &r.NextAt, &r.NeedsAdmin}
+}
+
+func counterRowOf(c *idp.Counter) counterRow {
+	return counterRow{
+		Kind: string(c.Key.Kind), Who: c.Key.Who, InARow: int64(c.InARow),
+		Burst: int64(c.Burst), BurstAt: micros(c.BurstAt), Day: int64(c.Day), DayAt: micros(c.DayAt),
+		Month: int64(c.Month), MonthAt: micros(c.MonthAt), NextAt: micros(c.NextAt), NeedsAdmin: c.NeedsAdmin,
+	}
+}
+
+func (r *counterRow) counter() *idp.Counter {
+	return &idp.Counter{
+		Key:    idp.CounterKey{Kind: idp.CounterKind(r.Kind), Who: r.Who},
+		InARow: int(r.InARow), Burst: int(r.Burst), BurstAt: moment(r.BurstAt),
+		Day: int(r.Day), DayAt: moment(r.DayAt), Month: int(r.Month), MonthAt: moment(r.MonthAt),
+		NextAt: moment(r.NextAt), NeedsAdmin: r.NeedsAdmin,
+	}
+}
+
+// counterOf reads a counter, a zero one where there is none.
+func counterOf(c *conn, key idp.CounterKey) (counterRow, error) {
+	row := counterRow{Kind: string(key.Kind), Who: key.Who}
+	err := c.row(selectCounter, []any{row.Who, row.Kind}, row.fields()...)
+	if errors.Is(err, idp.ErrNotFound) {
+		err = nil
+	}
+	return row, err
+}
+
+// putCounter writes a counter that fn may have changed.
+func (t *tx) putCounter(before counterRow, c *idp.Counter) error {
+	after := counterRowOf(c)
+	after.Kind, after.Who = before.Kind, before.Who
+	if after == before {
+		return nil
+	}
+	_, err := t.exec(upsertCounter, after.fields()...)
+	return err
+}
+
+// Counter returns how often was tried, a zero counter where there is none.
+func (db *DB) Counter(ctx context.Context, key idp.CounterKey) (*idp.Counter, error) {
+	r, err := db.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	row, err := counterOf(r.conn, key)
+	if err != nil {
+		return nil, err
+	}
+	return row.counter(), nil
+}
+
+// UpdateCounter changes a counter alone, with an event when e is not nil.
+func (db *DB) UpdateCounter(ctx context.Context, key idp.CounterKey, e *idp.Event, fn func(*idp.Counter) error) error {
+	return db.write(ctx, func(t *tx) error {
+		row, err := counterOf(t.conn, key)
+		if err != nil {
+			return err
+		}
+		c := row.counter()
+		if err := fn(c); err != nil {
+			return err
+		}
+		if err := t.putCounter(row, c); err != nil {
+			return err
+		}
+		if e != nil {
+			return t.note(*e)
+		}
+		return nil
+	})
+}
+
+// ClearCounters forgets the wrong tries of a user.
+func (db *DB) ClearCounters(ctx context.Context, id idp.UserID, e idp.Event) error {
+	return db.write(ctx, func(t *tx) error {
+		if _, err := t.exec("DELETE FROM counters WHERE who = ?", string(id)); err != nil {
+			return err
+		}
+		return t.note(e)
+	})
+}

@@ -1,0 +1,393 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
+	"hilum/idp"
+)
+
+const deviceColumns = "user_id, id, name, kind, platform, state, sealed_totp, last_step, drift, linked_at, last_used_at"
+
+const (
+	selectDevices = "SELECT " + deviceColumns + " FROM devices WHERE user_id = ? AND state = 'active' ORDER BY linked_at, id"
+	selectDevice  = "SELECT " + deviceColumns + " FROM devices WHERE user_id = ? AND id = ?"
+	countDevices  = "SELECT count(*) FROM devices WHERE user_id = ? AND state = 'active'"
+
+	// A time step that was burnt stays burnt, whatever a caller says.
+	updateDevice = `UPDATE devices SET name = ?, kind = ?, platform = ?, state = ?, sealed_totp = ?, last_step = ?, drift = ?, linked_at = ?, last_used_at = ?
+		WHERE user_id = ? AND id = ? AND last_step <= ?`
+)
+
+var insertDevice = insertInto("devices", deviceColumns)
+
+type deviceRow struct {
+	UserID, ID           string
+	Name, Kind, Platform string
+	State                string
+	SealedTOTP           []byte
+	LastStep, Drift      int64
+	LinkedAt, LastUsedAt int64
+}
+
+func (r *deviceRow) fields() []any {
+	return []any{&r.UserID, &r.ID, &r.Name, &r.Kind, &r.Platform, &r.State, &r.SealedTOTP, &r.LastStep, &r.Drift, &r.LinkedAt, &r.LastUsedAt}
+}
+
+func deviceRowOf(d *idp.Device) deviceRow {
+	return deviceRow{
+		UserID: string(d.User), ID: string(d.ID), Name: d.Name, Kind: string(d.Kind), Platform: d.Platform, State: string(d.State),
+		SealedTOTP: blob(d.SealedTOTP), LastStep: d.LastStep, Drift: d.Drift, LinkedAt: micros(d.LinkedAt), LastUsedAt: micros(d.LastUsedAt),
+	}
+}
+
+// same reports whether two rows keep the same.
+func (r deviceRow) same(o deviceRow) bool {
+	sealed := bytes.Equal(r.SealedTOTP, o.SealedTOTP)
+	r.SealedTOTP, o.SealedTOTP = nil, nil
+	return sealed && r.UserID == o.UserID && r.ID == o.ID && r.Name == o.Name && r.Kind == o.Kind && r.Platform == o.Platform &&
+		r.State == o.State && r.LastStep == o.LastStep && r.Drift == o.Drift && r.LinkedAt == o.LinkedAt && r.LastUsedAt == o.LastUsedAt
+}
+
+func (r *deviceRow) device() idp.Device {
+	return idp.Device{
+		ID: idp.DeviceID(r.ID), User: idp.UserID(r.UserID), Name: r.Name, Kind: idp.DeviceKind(r.Kind), Platform: r.Platform,
+		State: idp.DeviceState(r.State), SealedTOTP: r.SealedTOTP, LastStep: r.LastStep, Drift: r.Drift,
+		LinkedAt: moment(r.LinkedAt), LastUsedAt: moment(r.LastUsedAt),
+	}
+}
+
+// blob is b, never NULL.
+func blob(b []byte) []byte {
+	if b == nil {
+		return []byte{}
+	}
+	return b
+}
+
+func activeDevices(c *conn, user idp.UserID) ([]deviceRow, error) {
+	return list[deviceRow](c, selectDevices, string(user))
+}
+
+func devicesOf(rows []deviceRow) []idp.Device {
+	devices := make([]idp.Device, len(rows))
+	for i := range rows {
+		devices[i] = rows[i].device()
+	}
+	return devices
+}
+
+// addDevice inserts a device unless the account has enough. Errors: idp.ErrConflict.
+func (t *tx) addDevice(d *idp.Device) error {
+	row := deviceRowOf(d)
+	if err := t.lockUser(row.UserID); err != nil {
+		return err
+	}
+	if _, err := t.exec(insertDevice, row.fields()...); err != nil {
+		return fmt.Errorf("device %s: %w", d.ID, err)
+	}
+	if err := t.fewDevices(row.UserID); err != nil {
+		return err
+	}
+	return t.note(d.Take()...)
+}
+
+// lockUser makes changes to what a person has follow one another, where the
+// engine runs transactions side by side. Errors: idp.ErrNotFound.
+func (t *tx) lockUser(id string) error {
+	var row userRow
+	err := t.gorm.Clauses(clause.Locking{Strength: "UPDATE"}).Select("id").Take(&row, "id = ?", id).Error
+	if err != nil {
+		return fmt.Errorf("user %s: %w", id, t.translate(err))
+	}
+	return nil
+}
+
+// fewDevices returns idp.ErrConflict when the account has more than it may.
+func (t *tx) fewDevices(user string) error {
+	var n int64
+	if err := t.row(countDevices, []any{user}, &n); err != nil {
+		return err
+	}
+	if n > idp.MaxDevices {
+		return fmt.Errorf("%d devices are linked already: %w", idp.MaxDevices, idp.ErrConflict)
+	}
+	return nil
+}
+
+// putDevice writes a device back. Errors: idp.ErrCodeUsed when its last step
+// would go back.
+func (t *tx) putDevice(before deviceRow, d *idp.Device) error {
+	row := deviceRowOf(d)
+	row.UserID, row.ID = before.UserID, before.ID
+	if !row.same(before) {
+		n, err := t.exec(updateDevice, row.Name, row.Kind, row.Platform, row.State, row.SealedTOTP, row.LastStep, row.Drift,
+			row.LinkedAt, row.LastUsedAt, row.UserID, row.ID, row.LastStep)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return fmt.Errorf("device %s: %w", row.ID, idp.ErrCodeUsed)
+		}
+		if before.State != row.State {
+			if err := t.fewDevices(row.UserID); err != nil {
+				return err
+			}
+		}
+	}
+	return t.note(d.Take()...)
+}
+
+// putDevices writes back what was changed of the devices a caller was given.
+func (t *tx) putDevices(before []deviceRow, devices []idp.Device) error {
+	for i := range devices {
+		d := &devices[i]
+		for _, row := range before {
+			if row.ID == string(d.ID) {
+				if err := t.putDevice(row, d); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// Devices returns the active devices of a user, oldest first.
+func (db *DB) Devices(ctx context.Context, user idp.UserID) ([]idp.Device, error) {
+	r, err := db.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := activeDevices(r.conn, user)
+	return devicesOf(rows), err
+}
+
+// UpdateDevice changes a device of a user. Errors: idp.ErrNotFound, also for another's.
+func (db *DB) UpdateDevice(ctx context.Context, user idp.UserID, id idp.DeviceID, fn func(*idp.Device) error) error {
+	return db.write(ctx, func(t *tx) error {
+		var row deviceRow
+		if err := t.row(selectDevice, []any{string(user), string(id)}, row.fields()...); err != nil {
+			return fmt.Errorf("device %s: %w", id, err)
+		}
+		d := row.device()
+		if err := fn(&d); err != nil {
+			return err
+		}
+		return t.putDevice(row, &d)
+	})
+}
+
+// RemoveDevice deletes a device of a user. Errors: idp.ErrNotFound, also for
+// another's; idp.ErrDenied for the last active one unless last allows it.
+func (db *DB) RemoveDevice(ctx context.Context, user idp.UserID, id idp.DeviceID, last bool, e idp.Event) error {
+	return db.write(ctx, func(t *tx) error {
+		if err := t.lockUser(string(user)); err != nil {
+			return err
+		}
+		var row deviceRow
+		if err := t.row(selectDevice, []any{string(user), string(id)}, row.fields()...); err != nil {
+			return fmt.Errorf("device %s: %w", id, err)
+		}
+		var active int64
+		if err := t.row(countDevices, []any{string(user)}, &active); err != nil {
+			return err
+		}
+		if row.State == string(idp.DeviceActive) && active == 1 && !last {
+			return fmt.Errorf("device %s is the last one: %w", id, idp.ErrDenied)
+		}
+		if _, err := t.exec("DELETE FROM devices WHERE user_id = ? AND id = ?", string(user), string(id)); err != nil {
+			return err
+		}
+		return t.note(e)
+	})
+}
+
+type pairingRow struct {
+	ID         string `gorm:"primaryKey"`
+	UserID     string
+	Account    string
+	Browser    []byte
+	SealedTOTP []byte `gorm:"column:sealed_totp"`
+	WrongCodes int
+	CreatedAt  int64 `gorm:"autoCreateTime:false"`
+	ExpiresAt  int64
+	UsedAt     int64
+}
+
+func (pairingRow) TableName() string { return "pairings" }
+
+func pairingRowOf(p *idp.Pairing) *pairingRow {
+	return &pairingRow{
+		ID: string(p.ID), UserID: string(p.User), Account: p.Account, Browser: p.Browser[:], SealedTOTP: blob(p.SealedTOTP),
+		WrongCodes: p.WrongCodes, CreatedAt: micros(p.CreatedAt), ExpiresAt: micros(p.ExpiresAt), UsedAt: micros(p.UsedAt),
+	}
+}
+
+func (r *pairingRow) pairing() (*idp.Pairing, error) {
+	h, err := hash(r.Browser)
+	return &idp.Pairing{
+		ID: idp.PairingID(r.ID), User: idp.UserID(r.UserID), Account: r.Account, Browser: h, SealedTOTP: r.SealedTOTP,
+		WrongCodes: r.WrongCodes, CreatedAt: moment(r.CreatedAt), ExpiresAt: moment(r.ExpiresAt), UsedAt: moment(r.UsedAt),
+	}, err
+}
+
+func pairingOf(g *gorm.DB, id idp.PairingID) (*idp.Pairing, error) {
+	var row pairingRow
+	if err := g.Take(&row, "id = ?", string(id)).Error; err != nil {
+		return nil, err
+	}
+	return row.pairing()
+}
+
+// putPairing writes an offer back. Errors: idp.ErrSettled when it was used before.
+func (t *tx) putPairing(id idp.PairingID, p *idp.Pairing) error {
+	row := pairingRowOf(p)
+	row.ID = string(id)
+	r := t.gorm.Select("*").Where("id = ? AND used_at = 0", row.ID).Updates(row)
+	if r.Error != nil {
+		return r.Error
+	}
+	if r.RowsAffected == 0 {
+		return fmt.Errorf("pairing %s: %w", id, idp.ErrSettled)
+	}
+	return t.note(p.Take()...)
+}
+
+// AddPairing inserts an offer in place of the open one of its user or, while
+// there is no user yet, of its browser.
+func (db *DB) AddPairing(ctx context.Context, p *idp.Pairing) error {
+	row, events := pairingRowOf(p), p.Take()
+	return db.write(ctx, func(t *tx) error {
+		old := t.gorm.Where("used_at = 0 AND user_id = ?", row.UserID)
+		if row.UserID == "" {
+			old = old.Where("browser = ?", row.Browser)
+		}
+		if err := old.Delete(&pairingRow{}).Error; err != nil {
+			return err
+		}
+		if err := t.gorm.Create(row).Error; err != nil {
+			return fmt.Errorf("pairing %s: %w", p.ID, t.translate(err))
+		}
+		return t.note(events...)
+	})
+}
+
+// Pairing returns an offer, open or not. Errors: idp.ErrNotFound.
+func (db *DB) Pairing(ctx context.Context, id idp.PairingID) (*idp.Pairing, error) {
+	r, err := db.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p, err := pairingOf(r.gorm, id)
+	if err != nil {
+		return nil, fmt.Errorf("pairing %s: %w", id, r.translate(err))
+	}
+	return p, nil
+}
+
+// UpdatePairing changes an offer and inserts the device that fn returns, if
+// any. Errors: idp.ErrNotFound, idp.ErrSettled, idp.ErrConflict for a sixth device.
+func (db *DB) UpdatePairing(ctx context.Context, id idp.PairingID, fn func(*idp.Pairing) (*idp.Device, error)) error {
+	return db.write(ctx, func(t *tx) error {
+		p, err := pairingOf(t.gorm.Clauses(clause.Locking{Strength: "UPDATE"}), id)
+		if err != nil {
+			return fmt.Errorf("pairing %s: %w", id, t.translate(err))
+		}
+		d, err := fn(p)
+		if err != nil {
+			return err
+		}
+		if err := t.putPairing(id, p); err != nil {
+			return err
+		}
+		if d != nil {
+			return t.addDevice(d)
+		}
+		return nil
+	})
+}
+
+const selectUnusedCodes = "SELECT user_id, n, hash, made_at, used_at FROM recovery_codes WHERE user_id = ? AND used_at = 0 ORDER BY n"
+
+type recoveryRow struct {
+	UserID         string `gorm:"primaryKey"`
+	N              int64  `gorm:"primaryKey;autoIncrement:false"`
+	Hash           string
+	MadeAt, UsedAt int64
+}
+
+func (recoveryRow) TableName() string { return "recovery_codes" }
+
+func (r *recoveryRow) fields() []any { return []any{&r.UserID, &r.N, &r.Hash, &r.MadeAt, &r.UsedAt} }
+
+func unusedCodes(c *conn, user idp.UserID) ([]recoveryRow, error) {
+	return list[recoveryRow](c, selectUnusedCodes, string(user))
+}
+
+func recoveryCodes(rows []recoveryRow) []idp.RecoveryCode {
+	codes := make([]idp.RecoveryCode, len(rows))
+	for i, r := range rows {
+		codes[i] = idp.RecoveryCode{User: idp.UserID(r.UserID), N: int(r.N), Hash: r.Hash, MadeAt: moment(r.MadeAt), UsedAt: moment(r.UsedAt)}
+	}
+	return codes
+}
+
+// useCodes keeps which of the codes a caller was given have been used. Errors:
+// idp.ErrCodeUsed when one was used before.
+func (t *tx) useCodes(before []recoveryRow, codes []idp.RecoveryCode) error {
+	for _, row := range before {
+		for _, c := range codes {
+			if int64(c.N) != row.N || c.UsedAt.IsZero() {
+				continue
+			}
+			n, err := t.exec("UPDATE recovery_codes SET used_at = ? WHERE user_id = ? AND n = ? AND hash = ? AND used_at = 0",
+				micros(c.UsedAt), row.UserID, row.N, row.Hash)
+			if err != nil {
+				return err
+			}
+			if n == 0 {
+				return fmt.Errorf("recovery code %d: %w", row.N, idp.ErrCodeUsed)
+			}
+		}
+	}
+	return nil
+}
+
+// putCodes replaces all recovery codes of a user.
+func (t *tx) putCodes(user idp.UserID, codes []idp.RecoveryCode) error {
+	if err := t.gorm.Delete(&recoveryRow{}, "user_id = ?", string(user)).Error; err != nil || len(codes) == 0 {
+		return err
+	}
+	rows := make([]recoveryRow, len(codes))
+	for i, c := range codes {
+		rows[i] = recoveryRow{UserID: string(user), N: int64(c.N), Hash: c.Hash, MadeAt: micros(c.MadeAt), UsedAt: micros(c.UsedAt)}
+	}
+	return t.translate(t.gorm.Create(&rows).Error)
+}
+
+// SetRecoveryCodes replaces the recovery codes of a user. Errors: idp.ErrNotFound.
+func (db *DB) SetRecoveryCodes(ctx context.Context, user idp.UserID, codes []idp.RecoveryCode, e idp.Event) error {
+	return db.write(ctx, func(t *tx) error {
+		if err := t.lockUser(string(user)); err != nil {
+			return err
+		}
+		return errors.Join(t.putCodes(user, codes), t.note(e))
+	})
+}
+
+// RecoveryLeft counts the unused recovery codes of a user.
+func (db *DB) RecoveryLeft(ctx context.Context, user idp.UserID) (int, error) {
+	r, err := db.read(ctx)
+	if err != nil {
+		return 0, err
+	}
+	var n int64
+	err = r.row("SELECT count(*) FROM recovery_codes WHERE user_id = ? AND used_at = 0", []any{string(user)}, &n)
+	return int(n), err
+}

@@ -1,0 +1,442 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"hilum/idp"
+)
+
+const (
+	grantColumns   = "id, client_id, user_id, session_id, scopes, nonce, acr, amr, auth_time, claims, created_at, expires_at, revoked_at, last_used_at"
+	codeColumns    = "hash, grant_id, redirect_uri, challenge, expires_at, used_at, keep_until"
+	refreshColumns = "hash, grant_id, scopes, issued_at, expires_at, used_at, keep_until"
+	accessColumns  = "hash, grant_id, scopes, audience, issued_at, expires_at, revoked_at"
+)
+
+const (
+	useCode    = "UPDATE codes SET used_at = ? WHERE hash = ? AND used_at = 0"
+	useRefresh = "UPDATE refresh_tokens SET used_at = ? WHERE hash = ? AND used_at = 0"
+	useGrant   = "UPDATE grants SET last_used_at = ? WHERE id = ?"
+
+	// What decides whether a code or refresh token is good, in the transaction that uses it.
+	selectCodeUse = `SELECT t.grant_id, t.expires_at, t.used_at, g.expires_at, g.revoked_at, g.last_used_at
+		FROM codes t JOIN grants g ON g.id = t.grant_id WHERE t.hash = ?`
+	selectRefreshUse = `SELECT t.grant_id, t.expires_at, t.used_at, g.expires_at, g.revoked_at, g.last_used_at
+		FROM refresh_tokens t JOIN grants g ON g.id = t.grant_id WHERE t.hash = ?`
+
+	revokeGrant          = "UPDATE grants SET revoked_at = ? WHERE id = ? AND revoked_at = 0"
+	revokeGrantsOfUser   = "UPDATE grants SET revoked_at = ? WHERE user_id = ? AND user_id <> '' AND revoked_at = 0"
+	revokeGrantsOfClient = "UPDATE grants SET revoked_at = ? WHERE client_id = ? AND revoked_at = 0"
+	revokeOfSession      = "UPDATE grants SET revoked_at = ? WHERE user_id = ? AND user_id <> '' AND session_id = ? AND revoked_at = 0"
+)
+
+var (
+	insertGrant   = insertInto("grants", grantColumns)
+	insertCode    = insertInto("codes", codeColumns)
+	insertRefresh = insertInto("refresh_tokens", refreshColumns)
+	insertAccess  = insertInto("access_tokens", accessColumns)
+
+	selectCode    = "SELECT " + qualified("t", codeColumns) + ", " + qualified("g", grantColumns) + " FROM codes t JOIN grants g ON g.id = t.grant_id WHERE t.hash = ?"
+	selectRefresh = "SELECT " + qualified("t", refreshColumns) + ", " + qualified("g", grantColumns) + " FROM refresh_tokens t JOIN grants g ON g.id = t.grant_id WHERE t.hash = ?"
+	selectAccess  = "SELECT " + qualified("t", accessColumns) + ", " + qualified("g", grantColumns) + " FROM access_tokens t JOIN grants g ON g.id = t.grant_id WHERE t.hash = ?"
+)
+
+type grantRow struct {
+	ID, ClientID, UserID, SessionID string
+	Scopes, Nonce, ACR, AMR         string
+	AuthTime                        int64
+	Claims                          string // JSON, empty for none
+	CreatedAt, ExpiresAt, RevokedAt int64
+	LastUsedAt                      int64
+}
+
+func (r *grantRow) fields() []any {
+	return []any{&r.ID, &r.ClientID, &r.UserID, &r.SessionID, &r.Scopes, &r.Nonce, &r.ACR, &r.AMR, &r.AuthTime, &r.Claims,
+		&r.CreatedAt, &r.ExpiresAt, &r.RevokedAt, &r.LastUsedAt}
+}
+
+func grantRowOf(g *idp.Grant) *grantRow {
+	return &grantRow{
+		ID: string(g.ID), ClientID: string(g.Client), UserID: string(g.User), SessionID: string(g.Session),
+		Scopes: listText(g.Scopes), Nonce: g.Nonce, ACR: g.ACR, AMR: listText(g.AMR), AuthTime: micros(g.AuthTime),
+		Claims: string(g.Claims), CreatedAt: micros(g.CreatedAt), ExpiresAt: micros(g.ExpiresAt),
+		RevokedAt: micros(g.RevokedAt), LastUsedAt: micros(g.CreatedAt),
+	}
+}
+
+func (r *grantRow) grant() (*idp.Grant, error) {
+	g := &idp.Grant{
+		ID: idp.GrantID(r.ID), Client: idp.ClientID(r.ClientID), User: idp.UserID(r.UserID), Session: idp.SessionID(r.SessionID),
+		Nonce: r.Nonce, ACR: r.ACR, AuthTime: moment(r.AuthTime),
+		CreatedAt: moment(r.CreatedAt), ExpiresAt: moment(r.ExpiresAt), RevokedAt: moment(r.RevokedAt),
+	}
+	if r.Claims != "" {
+		g.Claims = json.RawMessage(r.Claims)
+	}
+	var err1, err2 error
+	g.Scopes, err1 = textList(r.Scopes)
+	g.AMR, err2 = textList(r.AMR)
+	if err := errors.Join(err1, err2); err != nil {
+		return nil, fmt.Errorf("grant %s: %w", r.ID, err)
+	}
+	return g, nil
+}
+
+type codeRow struct {
+	Hash                   []byte
+	GrantID                string
+	RedirectURI, Challenge string
+	ExpiresAt, UsedAt      int64
+	KeepUntil              int64
+}
+
+func (r *codeRow) fields() []any {
+	return []any{&r.Hash, &r.GrantID, &r.RedirectURI, &r.Challenge, &r.ExpiresAt, &r.UsedAt, &r.KeepUntil}
+}
+
+func codeRowOf(c *idp.Code, keepUntil int64) *codeRow {
+	return &codeRow{
+		Hash: c.Hash[:], GrantID: string(c.Grant), RedirectURI: c.RedirectURI, Challenge: c.Challenge,
+		ExpiresAt: micros(c.ExpiresAt), UsedAt: micros(c.UsedAt), KeepUntil: keepUntil,
+	}
+}
+
+func (r *codeRow) code() (*idp.Code, error) {
+	h, err := hash(r.Hash)
+	return &idp.Code{
+		Hash: h, Grant: idp.GrantID(r.GrantID), RedirectURI: r.RedirectURI, Challenge: r.Challenge,
+		ExpiresAt: moment(r.ExpiresAt), UsedAt: moment(r.UsedAt),
+	}, err
+}
+
+type refreshRow struct {
+	Hash                        []byte
+	GrantID                     string
+	Scopes                      string
+	IssuedAt, ExpiresAt, UsedAt int64
+	KeepUntil                   int64
+}
+
+func (r *refreshRow) fields() []any {
+	return []any{&r.Hash, &r.GrantID, &r.Scopes, &r.IssuedAt, &r.ExpiresAt, &r.UsedAt, &r.KeepUntil}
+}
+
+func refreshRowOf(t *idp.RefreshToken, keepUntil int64) *refreshRow {
+	return &refreshRow{
+		Hash: t.Hash[:], GrantID: string(t.Grant), Scopes: listText(t.Scopes), IssuedAt: micros(t.IssuedAt),
+		ExpiresAt: micros(t.ExpiresAt), UsedAt: micros(t.UsedAt), KeepUntil: keepUntil,
+	}
+}
+
+func (r *refreshRow) token() (*idp.RefreshToken, error) {
+	h, err1 := hash(r.Hash)
+	scopes, err2 := textList(r.Scopes)
+	return &idp.RefreshToken{
+		Hash: h, Grant: idp.GrantID(r.GrantID), Scopes: scopes, IssuedAt: moment(r.IssuedAt),
+		ExpiresAt: moment(r.ExpiresAt), UsedAt: moment(r.UsedAt),
+	}, errors.Join(err1, err2)
+}
+
+type accessRow struct {
+	Hash                           []byte
+	GrantID                        string
+	Scopes, Audience               string
+	IssuedAt, ExpiresAt, RevokedAt int64
+}
+
+func (r *accessRow) fields() []any {
+	return []any{&r.Hash, &r.GrantID, &r.Scopes, &r.Audience, &r.IssuedAt, &r.ExpiresAt, &r.RevokedAt}
+}
+
+func accessRowOf(t *idp.AccessToken) *accessRow {
+	return &accessRow{
+		Hash: t.Hash[:], GrantID: string(t.Grant), Scopes: listText(t.Scopes), Audience: listText(t.Audience),
+		IssuedAt: micros(t.IssuedAt), ExpiresAt: micros(t.ExpiresAt), RevokedAt: micros(t.RevokedAt),
+	}
+}
+
+func (r *accessRow) token() (*idp.AccessToken, error) {
+	h, err1 := hash(r.Hash)
+	scopes, err2 := textList(r.Scopes)
+	audience, err3 := textList(r.Audience)
+	return &idp.AccessToken{
+		Hash: h, Grant: idp.GrantID(r.GrantID), Scopes: scopes, Audience: audience,
+		IssuedAt: moment(r.IssuedAt), ExpiresAt: moment(r.ExpiresAt), RevokedAt: moment(r.RevokedAt),
+	}, errors.Join(err1, err2, err3)
+}
+
+// addGrant inserts a grant, its code and that the session knows the client now.
+func (t *tx) addGrant(g *idp.Grant, c *idp.Code) error {
+	row := grantRowOf(g)
+	if _, err := t.exec(insertGrant, row.fields()...); err != nil {
+		return fmt.Errorf("grant %s: %w", g.ID, err)
+	}
+	if c != nil {
+		if c.Grant != g.ID {
+			return fmt.Errorf("a code of another grant: %w", idp.ErrInvalid)
+		}
+		if _, err := t.exec(insertCode, codeRowOf(c, row.ExpiresAt).fields()...); err != nil {
+			return fmt.Errorf("code of grant %s: %w", g.ID, err)
+		}
+	}
+	if g.Session != "" {
+		if _, err := t.exec(upsertSessionClient, row.SessionID, row.ClientID, row.CreatedAt, row.CreatedAt); err != nil {
+			return err
+		}
+	}
+	return t.note(g.Take()...)
+}
+
+// addTokens inserts the tokens of a grant. An access token without a hash is
+// one that is not kept.
+func (t *tx) addTokens(grant string, ends int64, issue *idp.Issue) error {
+	if a := &issue.Access; !a.Hash.IsZero() {
+		if string(a.Grant) != grant {
+			return fmt.Errorf("an access token of another grant: %w", idp.ErrInvalid)
+		}
+		if _, err := t.exec(insertAccess, accessRowOf(a).fields()...); err != nil {
+			return err
+		}
+	}
+	if r := issue.Refresh; r != nil {
+		if string(r.Grant) != grant {
+			return fmt.Errorf("a refresh token of another grant: %w", idp.ErrInvalid)
+		}
+		if _, err := t.exec(insertRefresh, refreshRowOf(r, ends).fields()...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// usable is what decides whether a code or a refresh token is good.
+type usable struct {
+	grant               string
+	expiresAt, usedAt   int64
+	grantEnds           int64
+	revokedAt, lastUsed int64
+}
+
+func (t *tx) usable(query string, hash idp.TokenHash) (u usable, err error) {
+	err = t.row(query, []any{hash[:]}, &u.grant, &u.expiresAt, &u.usedAt, &u.grantEnds, &u.revokedAt, &u.lastUsed)
+	return u, err
+}
+
+// good returns idp.ErrExpired for what was not used and is of no use any more.
+func (u *usable) good(at int64) error {
+	if u.revokedAt != 0 || at >= u.grantEnds || at >= u.expiresAt {
+		return idp.ErrExpired
+	}
+	return nil
+}
+
+// Code returns an authorization code and its grant, used or not. Errors: idp.ErrNotFound.
+func (db *DB) Code(ctx context.Context, hash idp.TokenHash) (*idp.Code, *idp.Grant, error) {
+	r, err := db.read(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	var code codeRow
+	var grant grantRow
+	if err := r.row(selectCode, []any{hash[:]}, append(code.fields(), grant.fields()...)...); err != nil {
+		return nil, nil, fmt.Errorf("code: %w", err)
+	}
+	c, err1 := code.code()
+	g, err2 := grant.grant()
+	if err := errors.Join(err1, err2); err != nil {
+		return nil, nil, err
+	}
+	return c, g, nil
+}
+
+// RedeemCode marks a code used and inserts its tokens. A second use revokes the
+// grant, with an event like e that says so, and is idp.ErrSettled.
+func (db *DB) RedeemCode(ctx context.Context, hash idp.TokenHash, at time.Time, issue idp.Issue, e idp.Event) error {
+	var refused error
+	err := db.write(ctx, func(t *tx) error {
+		refused = nil
+		u, err := t.usable(selectCodeUse, hash)
+		if err != nil {
+			return fmt.Errorf("code: %w", err)
+		}
+		if u.usedAt == 0 {
+			if err := u.good(micros(at)); err != nil {
+				return fmt.Errorf("code: %w", err)
+			}
+			n, err := t.exec(useCode, micros(at), hash[:])
+			if err != nil {
+				return err
+			}
+			if n == 1 {
+				if err := t.addTokens(u.grant, u.grantEnds, &issue); err != nil {
+					return err
+				}
+				return t.note(e)
+			}
+		}
+		// The transaction stands: the revocation must be kept, the caller refused.
+		refused = fmt.Errorf("code: %w", idp.ErrSettled)
+		replayed := e
+		replayed.Kind = idp.EventCodeReplayed
+		return t.revoke(u.grant, at, replayed)
+	})
+	return errors.Join(err, refused)
+}
+
+// Refresh returns a refresh token and its grant, used or not. Errors: idp.ErrNotFound.
+func (db *DB) Refresh(ctx context.Context, hash idp.TokenHash) (*idp.RefreshToken, *idp.Grant, error) {
+	r, err := db.read(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	var token refreshRow
+	var grant grantRow
+	if err := r.row(selectRefresh, []any{hash[:]}, append(token.fields(), grant.fields()...)...); err != nil {
+		return nil, nil, fmt.Errorf("refresh token: %w", err)
+	}
+	t, err1 := token.token()
+	g, err2 := grant.grant()
+	if err := errors.Join(err1, err2); err != nil {
+		return nil, nil, err
+	}
+	return t, g, nil
+}
+
+// lastUsedStep is how exact grants.last_used_at is. Finer would cost a write at
+// every refresh.
+const lastUsedStep = int64(time.Minute / time.Microsecond)
+
+// RotateRefresh marks a refresh token used and inserts its successors. A use
+// later than grace after the first revokes the grant and is idp.ErrSettled.
+func (db *DB) RotateRefresh(ctx context.Context, hash idp.TokenHash, at time.Time, grace time.Duration, issue idp.Issue) error {
+	var refused error
+	err := db.write(ctx, func(t *tx) error {
+		refused = nil
+		now := micros(at)
+		u, err := t.usable(selectRefreshUse, hash)
+		if err != nil {
+			return fmt.Errorf("refresh token: %w", err)
+		}
+		if u.usedAt != 0 && (grace <= 0 || now-u.usedAt > grace.Microseconds()) {
+			refused = fmt.Errorf("refresh token: %w", idp.ErrSettled)
+			return t.replayed(u.grant, at)
+		}
+		if err := u.good(now); err != nil {
+			return fmt.Errorf("refresh token: %w", err)
+		}
+		if u.usedAt == 0 {
+			n, err := t.exec(useRefresh, now, hash[:])
+			if err != nil {
+				return err
+			}
+			if n == 0 {
+				return fmt.Errorf("refresh token: %w", idp.ErrSettled)
+			}
+		}
+		if now-u.lastUsed >= lastUsedStep {
+			if _, err := t.exec(useGrant, now, u.grant); err != nil {
+				return err
+			}
+		}
+		return t.addTokens(u.grant, u.grantEnds, &issue)
+	})
+	return errors.Join(err, refused)
+}
+
+// replayed revokes a grant whose refresh token came back.
+func (t *tx) replayed(grant string, at time.Time) error {
+	var user, client, session string
+	err := t.row("SELECT user_id, client_id, session_id FROM grants WHERE id = ?", []any{grant}, &user, &client, &session)
+	if err != nil {
+		return err
+	}
+	return t.revoke(grant, at, idp.Event{
+		At: at, Kind: idp.EventRefreshReplayed, Actor: idp.Actor{Name: "provider"},
+		User: idp.UserID(user), Client: idp.ClientID(client), Session: idp.SessionID(session),
+		Detail: map[string]string{"grant": grant},
+	})
+}
+
+// revoke revokes a grant and writes e, unless it was revoked before.
+func (t *tx) revoke(grant string, at time.Time, e idp.Event) error {
+	n, err := t.exec(revokeGrant, micros(at), grant)
+	if err != nil || n == 0 {
+		return err
+	}
+	return t.note(e)
+}
+
+func (t *tx) revokeOfSession(user, session string, at time.Time) error {
+	_, err := t.exec(revokeOfSession, micros(at), user, session)
+	return err
+}
+
+// AddTokens inserts a grant of its own with its token.
+func (db *DB) AddTokens(ctx context.Context, g *idp.Grant, issue idp.Issue) error {
+	row, events := grantRowOf(g), g.Take()
+	return db.write(ctx, func(t *tx) error {
+		if _, err := t.exec(insertGrant, row.fields()...); err != nil {
+			return err
+		}
+		if err := t.addTokens(row.ID, row.ExpiresAt, &issue); err != nil {
+			return err
+		}
+		return t.note(events...)
+	})
+}
+
+// Access returns an access token, its grant, and its user or nil. Errors: idp.ErrNotFound.
+func (db *DB) Access(ctx context.Context, hash idp.TokenHash) (*idp.AccessToken, *idp.Grant, *idp.User, error) {
+	r, err := db.read(ctx)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	var token accessRow
+	var grant grantRow
+	if err := r.row(selectAccess, []any{hash[:]}, append(token.fields(), grant.fields()...)...); err != nil {
+		return nil, nil, nil, fmt.Errorf("access token: %w", err)
+	}
+	t, err1 := token.token()
+	g, err2 := grant.grant()
+	if err := errors.Join(err1, err2); err != nil {
+		return nil, nil, nil, err
+	}
+	if g.User == "" {
+		return t, g, nil, nil
+	}
+	u, err := userOf(r.conn, g.User)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	return t, g, u, nil
+}
+
+// RevokeAccess revokes an access token. Errors: idp.ErrNotFound.
+func (db *DB) RevokeAccess(ctx context.Context, hash idp.TokenHash, at time.Time) error {
+	return db.write(ctx, func(t *tx) error {
+		n, err := t.exec("UPDATE access_tokens SET revoked_at = CASE revoked_at WHEN 0 THEN ? ELSE revoked_at END WHERE hash = ?", micros(at), hash[:])
+		if err == nil && n == 0 {
+			return fmt.Errorf("access token: %w", idp.ErrNotFound)
+		}
+		return err
+	})
+}
+
+// RevokeGrant revokes a grant and with it every code and token of it; a second
+// time does nothing. Errors: idp.ErrNotFound.
+func (db *DB) RevokeGrant(ctx context.Context, id idp.GrantID, at time.Time, e idp.Event) error {
+	return db.write(ctx, func(t *tx) error {
+		var there int64
+		if err := t.row("SELECT count(*) FROM grants WHERE id = ?", []any{string(id)}, &there); err != nil {
+			return err
+		}
+		if there == 0 {
+			return fmt.Errorf("grant %s: %w", id, idp.ErrNotFound)
+		}
+		return t.revoke(string(id), at, e)
+	})
+}

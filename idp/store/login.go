@@ -1,0 +1,241 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"hilum/idp"
+)
+
+const loginColumns = "id, purpose, state, browser, request, target, user_id, session_id, invitation_id, new_name, new_display, " +
+	"pairing_id, new_hash, wrong_codes, ask_consent, consented, password_at, factor_at, auth_time, acr, amr, device_id, created_at, expires_at"
+
+const selectLogin = "SELECT " + loginColumns + " FROM logins WHERE id = ?"
+
+var (
+	insertLogin = insertInto("logins", loginColumns)
+	updateLogin = updateRow("logins", loginColumns)
+)
+
+type loginRow struct {
+	ID, Purpose, State              string
+	Browser                         []byte
+	Request                         string // JSON, empty for none
+	Target                          string
+	UserID, SessionID, InvitationID string
+	NewName, NewDisplay             string
+	PairingID                       string
+	NewHash                         string
+	WrongCodes                      int64
+	AskConsent, Consented           bool
+	PasswordAt, FactorAt, AuthTime  int64
+	ACR, AMR                        string
+	DeviceID                        string
+	CreatedAt, ExpiresAt            int64
+}
+
+func (r *loginRow) fields() []any {
+	return []any{&r.ID, &r.Purpose, &r.State, &r.Browser, &r.Request, &r.Target, &r.UserID, &r.SessionID, &r.InvitationID,
+		&r.NewName, &r.NewDisplay, &r.PairingID, &r.NewHash, &r.WrongCodes, &r.AskConsent, &r.Consented, &r.PasswordAt,
+		&r.FactorAt, &r.AuthTime, &r.ACR, &r.AMR, &r.DeviceID, &r.CreatedAt, &r.ExpiresAt}
+}
+
+func loginRowOf(l *idp.Login) (*loginRow, error) {
+	var request []byte
+	if l.Purpose == idp.ForClient {
+		var err error
+		if request, err = json.Marshal(&l.Request); err != nil {
+			return nil, err
+		}
+	}
+	return &loginRow{
+		ID: string(l.ID), Purpose: string(l.Purpose), State: string(l.State), Browser: l.Browser[:],
+		Request: string(request), Target: l.Target, UserID: string(l.User), SessionID: string(l.Session),
+		InvitationID: string(l.Invitation), NewName: l.NewName, NewDisplay: l.NewDisplay, PairingID: string(l.Pairing),
+		NewHash: l.NewHash, WrongCodes: int64(l.WrongCodes), AskConsent: l.AskConsent, Consented: l.Consented,
+		PasswordAt: micros(l.PasswordAt), FactorAt: micros(l.FactorAt), AuthTime: micros(l.AuthTime),
+		ACR: l.ACR, AMR: listText(l.AMR), DeviceID: string(l.Device),
+		CreatedAt: micros(l.CreatedAt), ExpiresAt: micros(l.ExpiresAt),
+	}, nil
+}
+
+func (r *loginRow) login() (*idp.Login, error) {
+	l := &idp.Login{
+		ID: idp.LoginID(r.ID), Purpose: idp.LoginPurpose(r.Purpose), State: idp.LoginState(r.State), Target: r.Target,
+		User: idp.UserID(r.UserID), Session: idp.SessionID(r.SessionID), Invitation: idp.InvitationID(r.InvitationID),
+		NewName: r.NewName, NewDisplay: r.NewDisplay, Pairing: idp.PairingID(r.PairingID), NewHash: r.NewHash,
+		WrongCodes: int(r.WrongCodes), AskConsent: r.AskConsent, Consented: r.Consented,
+		PasswordAt: moment(r.PasswordAt), FactorAt: moment(r.FactorAt), AuthTime: moment(r.AuthTime),
+		ACR: r.ACR, Device: idp.DeviceID(r.DeviceID), CreatedAt: moment(r.CreatedAt), ExpiresAt: moment(r.ExpiresAt),
+	}
+	var err, errs error
+	l.Browser, err = hash(r.Browser)
+	errs = errors.Join(errs, err)
+	l.AMR, err = textList(r.AMR)
+	errs = errors.Join(errs, err)
+	if r.Request != "" {
+		errs = errors.Join(errs, json.Unmarshal([]byte(r.Request), &l.Request))
+	}
+	if errs != nil {
+		return nil, fmt.Errorf("sign-in %s: %w", r.ID, errs)
+	}
+	return l, nil
+}
+
+func loginOf(c *conn, id idp.LoginID) (*idp.Login, error) {
+	var row loginRow
+	if err := c.row(selectLogin, []any{string(id)}, row.fields()...); err != nil {
+		return nil, fmt.Errorf("sign-in %s: %w", id, err)
+	}
+	return row.login()
+}
+
+// putLogin writes a sign-in back, with its events.
+func (t *tx) putLogin(l *idp.Login) error {
+	row, err := loginRowOf(l)
+	if err != nil {
+		return err
+	}
+	if err := t.update(updateLogin, row.fields()); err != nil {
+		return err
+	}
+	return t.note(l.Take()...)
+}
+
+// AddLogin inserts a new sign-in with its events.
+func (db *DB) AddLogin(ctx context.Context, l *idp.Login) error {
+	row, err := loginRowOf(l)
+	if err != nil {
+		return err
+	}
+	events := l.Take()
+	return db.write(ctx, func(t *tx) error {
+		if _, err := t.exec(insertLogin, row.fields()...); err != nil {
+			return err
+		}
+		return t.note(events...)
+	})
+}
+
+// Login returns a sign-in. Errors: idp.ErrNotFound.
+func (db *DB) Login(ctx context.Context, id idp.LoginID) (*idp.Login, error) {
+	r, err := db.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return loginOf(r.conn, id)
+}
+
+// UpdateLogin changes a sign-in.
+func (db *DB) UpdateLogin(ctx context.Context, id idp.LoginID, fn func(*idp.Login) error) error {
+	return db.write(ctx, func(t *tx) error {
+		l, err := loginOf(t.conn, id)
+		if err != nil {
+			return err
+		}
+		if err := fn(l); err != nil {
+			return err
+		}
+		return t.putLogin(l)
+	})
+}
+
+// UpdateProof changes a sign-in together with a counter of wrong tries and, for
+// codes, the person's active devices, for recovery codes the unused ones.
+func (db *DB) UpdateProof(ctx context.Context, id idp.LoginID, kind idp.CounterKind, who string, fn func(*idp.Proof) error) error {
+	return db.write(ctx, func(t *tx) error {
+		l, err := loginOf(t.conn, id)
+		if err != nil {
+			return err
+		}
+		key := idp.CounterKey{Kind: kind, Who: who}
+		if who == "" {
+			key.Who = string(l.User)
+		}
+		if key.Who == "" {
+			return fmt.Errorf("sign-in %s: tries of nobody cannot be counted: %w", id, idp.ErrInvalid)
+		}
+		counter, err := counterOf(t.conn, key)
+		if err != nil {
+			return err
+		}
+		p := &idp.Proof{Login: l, Counter: counter.counter()}
+		var devices []deviceRow
+		var recovery []recoveryRow
+		switch {
+		case kind == idp.CountCodes && l.User != "":
+			devices, err = activeDevices(t.conn, l.User)
+			p.Devices = devicesOf(devices)
+		case kind == idp.CountRecovery && l.User != "":
+			recovery, err = unusedCodes(t.conn, l.User)
+			p.Recovery = recoveryCodes(recovery)
+		}
+		if err != nil {
+			return err
+		}
+		if err := fn(p); err != nil {
+			return err
+		}
+		if err := t.putCounter(counter, p.Counter); err != nil {
+			return err
+		}
+		if err := t.putDevices(devices, p.Devices); err != nil {
+			return err
+		}
+		if err := t.useCodes(recovery, p.Recovery); err != nil {
+			return err
+		}
+		return t.putLogin(l)
+	})
+}
+
+// Collect stores what comes into being when a finished sign-in is collected.
+func (db *DB) Collect(ctx context.Context, id idp.LoginID, fn func(*idp.Collection) error) error {
+	return db.write(ctx, func(t *tx) error {
+		l, err := loginOf(t.conn, id)
+		if err != nil {
+			return err
+		}
+		c := &idp.Collection{Login: l}
+		var before *sessionRow
+		if l.Session != "" {
+			if before, c.Old, err = t.liveSession(l.Session, l.Browser, db.now()); err != nil {
+				return err
+			}
+		}
+		if err := fn(c); err != nil {
+			return err
+		}
+		if c.Old != nil {
+			if err := t.putSession(before, c.Old, db.now()); err != nil {
+				return err
+			}
+		}
+		if c.Session != nil {
+			if err := t.addSession(c.Session); err != nil {
+				return err
+			}
+		}
+		if c.Grant != nil {
+			if err := t.addGrant(c.Grant, c.Code); err != nil {
+				return err
+			}
+		}
+		if c.Consent != nil {
+			if err := t.putConsent(c.Consent); err != nil {
+				return err
+			}
+		}
+		return t.putLogin(l)
+	})
+}
+
+// endLogins kills the sign-ins of a user that are under way, but one.
+func (t *tx) endLogins(user idp.UserID, but idp.LoginID) error {
+	_, err := t.exec(`UPDATE logins SET state = ? WHERE user_id = ? AND user_id <> '' AND id <> ?
+		AND state NOT IN (?, ?, ?)`, string(idp.LoginExpired), string(user), string(but),
+		string(idp.LoginCollected), string(idp.LoginDenied), string(idp.LoginExpired))
+	return err
+}

@@ -1,0 +1,264 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"hilum/idp"
+)
+
+const sessionColumns = "id, token, browser, user_id, auth_time, factor_at, acr, amr, agent, address, created_at, last_seen_at, idle_after, expires_at, ended_at"
+
+const (
+	selectSession        = "SELECT " + sessionColumns + " FROM sessions WHERE id = ?"
+	selectSessionByToken = "SELECT " + sessionColumns + " FROM sessions WHERE token = ?"
+	selectOpenSessions   = "SELECT " + sessionColumns + " FROM sessions WHERE user_id = ? AND ended_at = 0 AND expires_at > ? ORDER BY created_at DESC, id"
+	endSession           = "UPDATE sessions SET ended_at = ? WHERE id = ?"
+	upsertSessionClient  = `INSERT INTO session_clients (session_id, client_id, first_at, last_at) VALUES (?, ?, ?, ?)
+		ON CONFLICT (session_id, client_id) DO UPDATE SET last_at = excluded.last_at`
+)
+
+var (
+	insertSession = insertInto("sessions", sessionColumns)
+	updateSession = updateRow("sessions", sessionColumns)
+)
+
+type sessionRow struct {
+	ID                    string
+	Token, Browser        []byte
+	UserID                string
+	AuthTime, FactorAt    int64
+	ACR, AMR              string
+	Agent, Address        string
+	CreatedAt, LastSeenAt int64
+	IdleAfter             int64
+	ExpiresAt, EndedAt    int64
+}
+
+func (r *sessionRow) fields() []any {
+	return []any{&r.ID, &r.Token, &r.Browser, &r.UserID, &r.AuthTime, &r.FactorAt, &r.ACR, &r.AMR, &r.Agent, &r.Address,
+		&r.CreatedAt, &r.LastSeenAt, &r.IdleAfter, &r.ExpiresAt, &r.EndedAt}
+}
+
+func sessionRowOf(s *idp.Session) *sessionRow {
+	return &sessionRow{
+		ID: string(s.ID), Token: s.Token[:], Browser: s.Browser[:], UserID: string(s.User),
+		AuthTime: micros(s.AuthTime), FactorAt: micros(s.FactorAt), ACR: s.ACR, AMR: listText(s.AMR),
+		Agent: s.Agent, Address: s.Address, CreatedAt: micros(s.CreatedAt), LastSeenAt: micros(s.LastSeenAt),
+		IdleAfter: s.IdleAfter.Microseconds(), ExpiresAt: micros(s.ExpiresAt), EndedAt: micros(s.EndedAt),
+	}
+}
+
+func (r *sessionRow) session() (*idp.Session, error) {
+	s := &idp.Session{
+		ID: idp.SessionID(r.ID), User: idp.UserID(r.UserID), AuthTime: moment(r.AuthTime), FactorAt: moment(r.FactorAt),
+		ACR: r.ACR, Agent: r.Agent, Address: r.Address, CreatedAt: moment(r.CreatedAt), LastSeenAt: moment(r.LastSeenAt),
+		IdleAfter: time.Duration(r.IdleAfter) * time.Microsecond, ExpiresAt: moment(r.ExpiresAt), EndedAt: moment(r.EndedAt),
+	}
+	var err1, err2, err3 error
+	s.Token, err1 = hash(r.Token)
+	s.Browser, err2 = hash(r.Browser)
+	s.AMR, err3 = textList(r.AMR)
+	if err := errors.Join(err1, err2, err3); err != nil {
+		return nil, fmt.Errorf("session %s: %w", r.ID, err)
+	}
+	return s, nil
+}
+
+// liveSession reads the session of a browser; nil when there is none that lives.
+func (t *tx) liveSession(id idp.SessionID, browser idp.TokenHash, now time.Time) (*sessionRow, *idp.Session, error) {
+	row := &sessionRow{}
+	err := t.row(selectSession, []any{string(id)}, row.fields()...)
+	if errors.Is(err, idp.ErrNotFound) {
+		return nil, nil, nil
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	s, err := row.session()
+	if err != nil || s.Browser != browser || s.Live(now) != nil {
+		return nil, nil, err
+	}
+	return row, s, nil
+}
+
+func (t *tx) addSession(s *idp.Session) error {
+	if _, err := t.exec(insertSession, sessionRowOf(s).fields()...); err != nil {
+		return fmt.Errorf("session %s: %w", s.ID, err)
+	}
+	return t.note(s.Take()...)
+}
+
+// putSession writes a session back; when that ends it, its grants go too.
+func (t *tx) putSession(before *sessionRow, s *idp.Session, now time.Time) error {
+	row := sessionRowOf(s)
+	row.ID, row.UserID = before.ID, before.UserID
+	if err := t.update(updateSession, row.fields()); err != nil {
+		return err
+	}
+	if row.EndedAt != 0 {
+		if err := t.revokeOfSession(row.UserID, row.ID, now); err != nil {
+			return err
+		}
+	}
+	return t.note(s.Take()...)
+}
+
+// endSessions ends the open sessions of a user that pick selects and revokes
+// their grants. An idle one counts as open: its tokens may still be good.
+func (t *tx) endSessions(user idp.UserID, at time.Time, pick func(*idp.Session) bool) ([]idp.SessionID, error) {
+	rows, err := list[sessionRow](t.conn, selectOpenSessions, string(user), micros(at))
+	if err != nil {
+		return nil, err
+	}
+	var ended []idp.SessionID
+	for i := range rows {
+		s, err := rows[i].session()
+		if err != nil {
+			return nil, err
+		}
+		if !pick(s) {
+			continue
+		}
+		if _, err := t.exec(endSession, micros(at), rows[i].ID); err != nil {
+			return nil, err
+		}
+		if err := t.revokeOfSession(rows[i].UserID, rows[i].ID, at); err != nil {
+			return nil, err
+		}
+		ended = append(ended, s.ID)
+	}
+	return ended, nil
+}
+
+// SessionByToken returns the session behind a cookie, live or not. Errors: idp.ErrNotFound.
+func (db *DB) SessionByToken(ctx context.Context, token idp.TokenHash) (*idp.Session, error) {
+	r, err := db.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var row sessionRow
+	if err := r.row(selectSessionByToken, []any{token[:]}, row.fields()...); err != nil {
+		return nil, fmt.Errorf("session: %w", err)
+	}
+	return row.session()
+}
+
+// Sessions returns the live sessions of a user, newest first.
+func (db *DB) Sessions(ctx context.Context, user idp.UserID, now time.Time) ([]idp.Session, error) {
+	r, err := db.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := list[sessionRow](r.conn, selectOpenSessions, string(user), micros(now))
+	if err != nil {
+		return nil, err
+	}
+	live := make([]idp.Session, 0, len(rows))
+	for i := range rows {
+		s, err := rows[i].session()
+		if err != nil {
+			return nil, err
+		}
+		if s.Live(now) == nil {
+			live = append(live, *s)
+		}
+	}
+	return live, nil
+}
+
+type sessionClientRow struct {
+	SessionID, ClientID string
+	FirstAt, LastAt     int64
+}
+
+func (r *sessionClientRow) fields() []any {
+	return []any{&r.SessionID, &r.ClientID, &r.FirstAt, &r.LastAt}
+}
+
+// SessionClients returns which applications were signed in to from the
+// sessions of a user, latest first.
+func (db *DB) SessionClients(ctx context.Context, user idp.UserID) ([]idp.SessionClient, error) {
+	r, err := db.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := list[sessionClientRow](r.conn, `SELECT c.session_id, c.client_id, c.first_at, c.last_at
+		FROM sessions s JOIN session_clients c ON c.session_id = s.id
+		WHERE s.user_id = ? ORDER BY c.last_at DESC, c.client_id`, string(user))
+	if err != nil {
+		return nil, err
+	}
+	clients := make([]idp.SessionClient, len(rows))
+	for i, row := range rows {
+		clients[i] = idp.SessionClient{
+			Session: idp.SessionID(row.SessionID), Client: idp.ClientID(row.ClientID),
+			FirstAt: moment(row.FirstAt), LastAt: moment(row.LastAt),
+		}
+	}
+	return clients, nil
+}
+
+// EndSessions ends the sessions of a user that pick selects, with their
+// grants, and writes e for each.
+func (db *DB) EndSessions(ctx context.Context, user idp.UserID, pick func(*idp.Session) bool, e idp.Event) ([]idp.SessionID, error) {
+	var ended []idp.SessionID
+	err := db.write(ctx, func(t *tx) error {
+		var err error
+		if ended, err = t.endSessions(user, db.at(e), pick); err != nil {
+			return err
+		}
+		for _, id := range ended {
+			e.Session = id
+			if err := t.note(e); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return ended, nil
+}
+
+// TouchSession notes that a session was seen; time does not run backwards.
+func (db *DB) TouchSession(ctx context.Context, id idp.SessionID, at time.Time) error {
+	return db.write(ctx, func(t *tx) error {
+		_, err := t.exec("UPDATE sessions SET last_seen_at = ? WHERE id = ? AND last_seen_at < ? AND ended_at = 0",
+			micros(at), string(id), micros(at))
+		return err
+	})
+}
+
+// AddGrant stores what a live session answers without a page. Errors:
+// idp.ErrSettled when the session has ended meanwhile.
+func (db *DB) AddGrant(ctx context.Context, s *idp.Session, g *idp.Grant, c *idp.Code) error {
+	events := append(s.Take(), g.Take()...)
+	return db.write(ctx, func(t *tx) error {
+		seen := micros(s.LastSeenAt)
+		n, err := t.exec(`UPDATE sessions SET last_seen_at = CASE WHEN last_seen_at < ? THEN ? ELSE last_seen_at END
+			WHERE id = ? AND user_id = ? AND ended_at = 0 AND expires_at > ?`,
+			seen, seen, string(s.ID), string(s.User), micros(g.CreatedAt))
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return fmt.Errorf("session %s: %w", s.ID, idp.ErrSettled)
+		}
+		if err := t.addGrant(g, c); err != nil {
+			return err
+		}
+		return t.note(events...)
+	})
+}
+
+// at is when an event says that it happened.
+func (db *DB) at(e idp.Event) time.Time {
+	if e.At.IsZero() {
+		return db.now()
+	}
+	return e.At
+}

@@ -1,0 +1,148 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	"gorm.io/driver/sqlite"
+	"gorm.io/gorm"
+	"gorm.io/gorm/logger"
+)
+
+// sqliteEngine is SQLite in one file: one connection that writes, and several
+// that read beside it.
+type sqliteEngine struct {
+	writing *sql.DB
+	reading *sql.DB
+	writer  *writer
+	reader  *session
+}
+
+// Every connection has its pragmas from here. Readers cannot write by mistake.
+const (
+	sqliteBoth   = "?_busy_timeout=10000&_foreign_keys=on&_mutex=no"
+	sqliteWriter = sqliteBoth + "&_journal_mode=WAL&_synchronous=FULL&_txlock=immediate"
+	sqliteReader = sqliteBoth + "&_query_only=on"
+)
+
+func openSQLite(ctx context.Context, c Config) (*sqliteEngine, error) {
+	path, err := filepath.Abs(c.Path)
+	if err != nil {
+		return nil, err
+	}
+	if err := sqliteFile(path); err != nil {
+		return nil, err
+	}
+	dsn := "file:" + (&url.URL{Path: path}).EscapedPath()
+	if err := checkVersion(ctx, dsn+sqliteReader, path); err != nil {
+		return nil, err
+	}
+	e := &sqliteEngine{}
+	if e.writing, err = sql.Open(sqlite.DriverName, dsn+sqliteWriter); err != nil {
+		return nil, err
+	}
+	e.writing.SetMaxOpenConns(1)
+	if e.reading, err = sql.Open(sqlite.DriverName, dsn+sqliteReader); err != nil {
+		return nil, closeAfter(err, e)
+	}
+	readers := max(4, 2*runtime.GOMAXPROCS(0))
+	e.reading.SetMaxOpenConns(readers)
+	e.reading.SetMaxIdleConns(readers)
+
+	if err := migrate(ctx, e.writing); err != nil {
+		return nil, closeAfter(fmt.Errorf("%s cannot be brought up to date; it was left as it was. "+
+			"Is the disk full, or its folder not writable? %w", path, err), e)
+	}
+	alone, err := e.writing.Conn(ctx)
+	if err != nil {
+		return nil, closeAfter(err, e)
+	}
+	to, err := sqliteSession(alone)
+	if err != nil {
+		return nil, closeAfter(err, e)
+	}
+	if e.reader, err = sqliteSession(e.reading); err != nil {
+		return nil, closeAfter(err, e)
+	}
+	e.writer = newWriter(to, c.Log)
+	return e, nil
+}
+
+// sqliteSession puts gorm and the statements by hand on one connection or pool.
+func sqliteSession(on gorm.ConnPool) (*session, error) {
+	dialect := sqlite.New(sqlite.Config{Conn: on})
+	g, err := gorm.Open(dialect, &gorm.Config{
+		PrepareStmt:            true,
+		SkipDefaultTransaction: true, // there is one already, or it is a read
+		TranslateError:         true,
+		DisableAutomaticPing:   true,
+		Logger:                 logger.Discard, // it would log values
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &session{
+		conn: &conn{prepare: on.PrepareContext, translate: func(err error) error { return translate(dialect, err) }},
+		gorm: g,
+	}, nil
+}
+
+func (e *sqliteEngine) write(ctx context.Context, fn func(*tx) error) error {
+	return e.writer.do(ctx, fn)
+}
+
+func (e *sqliteEngine) read() *session { return e.reader }
+
+func (e *sqliteEngine) close() error {
+	if e.writer != nil {
+		e.writer.close()
+	}
+	var errs []error
+	for _, db := range []*sql.DB{e.reading, e.writing} { // the last to close empties the WAL
+		if db != nil {
+			errs = append(errs, db.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func closeAfter(err error, e engine) error { return errors.Join(err, e.close()) }
+
+var sqliteMagic = []byte("SQLite format 3\x00")
+
+// sqliteFile makes the file where there is none, readable to its owner only,
+// and refuses one that is something else or cannot be written.
+func sqliteFile(path string) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return fmt.Errorf("the folder of the database cannot be made; choose one that this user may write to: %w", err)
+	}
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		what := "the database cannot be opened for writing"
+		if errors.Is(err, fs.ErrPermission) {
+			what += "; give this user the right to write to it and its folder"
+		}
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	begin := make([]byte, len(sqliteMagic))
+	n, err := io.ReadFull(f, begin)
+	closed := f.Close()
+	switch {
+	case errors.Is(err, io.EOF): // empty: new
+		return closed
+	case err != nil && !errors.Is(err, io.ErrUnexpectedEOF):
+		return errors.Join(err, closed)
+	case !bytes.Equal(begin[:n], sqliteMagic):
+		return errors.Join(fmt.Errorf("%s is not a SQLite database; it was left as it is. Name another file, or move this one away", path), closed)
+	}
+	return closed
+}

@@ -1,0 +1,41 @@
+package store
+
+import (
+	"context"
+	"time"
+)
+
+// watchEvery is how soon a change by another process is seen, at worst.
+const watchEvery = 500 * time.Millisecond
+
+// Watch drops what is served from memory when another process, such as a
+// command beside the server, has changed it. It returns when ctx ends.
+func (db *DB) Watch(ctx context.Context) {
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	failing := false
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		err := db.look(ctx)
+		if err != nil && !failing && ctx.Err() == nil {
+			db.conf.Log.Error("changes by other processes cannot be seen", "error", err)
+		}
+		failing = err != nil
+	}
+}
+
+func (db *DB) look(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	var revision int64
+	if err := db.engine.read().row(selectRevision, nil, &revision); err != nil {
+		return err
+	}
+	db.dropClients(revision)
+	return nil
+}

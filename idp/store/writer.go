@@ -1,0 +1,165 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+)
+
+// maxBatch is how many transactions are committed at once. It bounds how long
+// the first of them waits for the others' functions.
+const maxBatch = 128
+
+var errClosed = errors.New("the database is closed")
+
+// tx is a transaction: statements by hand and by gorm on one connection.
+type tx struct {
+	*session
+	// head is the newest event of the chain, nil until the transaction has an
+	// event. Another process may write between two commits, so it is read anew
+	// in each.
+	head *head
+}
+
+// writer is the one goroutine that writes. It takes whatever waits, runs each
+// in a savepoint of its own, and commits all at once: one flush of the disk
+// for many, and nobody is answered before it. When nobody else waits, one is
+// committed alone; there is no delay to gather.
+type writer struct {
+	to    *session
+	log   *slog.Logger
+	queue chan *job     // unbuffered: whom the writer has not taken can still leave
+	quit  chan struct{} // closed: take no more
+	ended chan struct{} // closed: the writer has returned
+}
+
+type job struct {
+	fn   func(*tx) error
+	err  error
+	done chan struct{}
+}
+
+// newWriter starts a writer on a connection that is its alone. It ends at close.
+func newWriter(to *session, log *slog.Logger) *writer {
+	w := &writer{to: to, log: log, queue: make(chan *job), quit: make(chan struct{}), ended: make(chan struct{})}
+	go w.run()
+	return w
+}
+
+// do hands fn to the writer and waits until its outcome is certain.
+func (w *writer) do(ctx context.Context, fn func(*tx) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	j := &job{fn: fn, done: make(chan struct{})}
+	select {
+	case w.queue <- j:
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-w.quit:
+		return errClosed
+	}
+	<-j.done
+	return j.err
+}
+
+// close lets the batch under way finish and ends the writer.
+func (w *writer) close() {
+	close(w.quit)
+	<-w.ended
+}
+
+func (w *writer) run() {
+	defer close(w.ended)
+	for {
+		select {
+		case j := <-w.queue:
+			w.batch(j)
+		case <-w.quit:
+			return
+		}
+	}
+}
+
+// batch commits first and whoever waits behind it.
+func (w *writer) batch(first *job) {
+	var jobs []*job
+	broken := w.command("BEGIN IMMEDIATE")
+	t := &tx{session: w.to}
+	for j := first; j != nil; j = w.next(len(jobs)) {
+		jobs = append(jobs, j)
+		if broken == nil {
+			broken = w.one(t, j)
+		}
+	}
+	if broken == nil {
+		broken = w.command("COMMIT")
+	}
+	if broken != nil {
+		// Full disk, failing disk: SQLite may have rolled back by itself, then
+		// this says so and changes nothing.
+		if err := w.command("ROLLBACK"); err != nil {
+			w.log.Debug("nothing to roll back", "error", err)
+		}
+		broken = fmt.Errorf("the database did not commit: %w", broken)
+	}
+	for _, j := range jobs {
+		if broken != nil {
+			j.err = broken
+		}
+		close(j.done)
+	}
+}
+
+// next returns somebody who waits, if any and there is room.
+func (w *writer) next(have int) *job {
+	if have >= maxBatch {
+		return nil
+	}
+	select {
+	case j := <-w.queue:
+		return j
+	default:
+		return nil
+	}
+}
+
+// one runs a function in a savepoint. An error of the function is its caller's
+// alone; what is returned here is about the connection and breaks the batch.
+func (w *writer) one(t *tx, j *job) error {
+	if err := w.command("SAVEPOINT one"); err != nil {
+		return err
+	}
+	var head *head
+	if t.head != nil {
+		before := *t.head
+		head = &before
+	}
+	if j.err = w.guard(t, j.fn); j.err != nil {
+		t.head = head
+		// Fails when the whole transaction is gone, and that is how we know.
+		if err := w.command("ROLLBACK TO one"); err != nil {
+			return errors.Join(j.err, err)
+		}
+	}
+	return w.command("RELEASE one")
+}
+
+// guard turns a panic of a function into an error, so that it fails its caller
+// and nobody else.
+func (w *writer) guard(t *tx, fn func(*tx) error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			w.log.Error("panic in a transaction", "panic", p, "stack", string(debug.Stack()))
+			err = fmt.Errorf("panic in a transaction: %v", p)
+		}
+	}()
+	return fn(t)
+}
+
+func (w *writer) command(sql string) error {
+	_, err := w.to.exec(sql)
+	return err
+}
