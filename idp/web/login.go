@@ -156,10 +156,18 @@ func (s *Server) next(w http.ResponseWriter, r *http.Request, step *login.Step, 
 // set.
 func (s *Server) collectOwn(w http.ResponseWriter, r *http.Request, id idp.LoginID, b login.Browser) error {
 	a, err := s.Logins.Collect(r.Context(), id, b)
-	if errors.Is(err, idp.ErrSettled) || errors.Is(err, idp.ErrExpired) {
+	switch {
+	case errors.Is(err, idp.ErrSettled):
 		return seeOther(w, r, loginPath(id)) // which says what became of it
-	}
-	if err != nil {
+	case errors.Is(err, idp.ErrExpired):
+		// Also when the session of a step-up has ended meanwhile: the sign-in
+		// itself still says done, so this is said here.
+		s.notice(w, r, http.StatusGone, templates.Notice{
+			Kind: "plain", Title: templates.Say("expired.title"), Text: templates.Say("expired.own"),
+			Link: "/account", LinkText: templates.Say("startagain.link"),
+		})
+		return nil
+	case err != nil:
 		return err
 	}
 	if a.Session != "" {

@@ -251,6 +251,15 @@ func TestCollectingTwiceIsNoFault(t *testing.T) {
 	}
 }
 
+// A step-up whose session has ended cannot be collected: the page says so
+// instead of offering the same step again.
+func TestCollectingWhatHasExpiredIsNoLoop(t *testing.T) {
+	d := open(t)
+	d.bound(idp.LoginDone, idp.ForStepUp)
+	d.logins.collect = idp.ErrExpired
+	d.wants(d.post("/login/"+aLogin+"/collect"), 410, "This sign-in has expired", `href="/account"`, "not /collect")
+}
+
 func TestCollectLeavesTheClientsSignInAlone(t *testing.T) {
 	d := open(t)
 	d.bound(idp.LoginDone, idp.ForClient)
