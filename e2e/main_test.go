@@ -1,0 +1,179 @@
+package e2e
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// idpBinary is the program under test, built once with the race detector.
+var idpBinary string
+
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+func run(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "hilum-e2e-")
+	if err != nil {
+		log.Print(err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	idpBinary = filepath.Join(dir, "idp")
+	build := exec.Command("go", "build", "-race", "-o", idpBinary, "hilum/cmd/idp")
+	if out, err := build.CombinedOutput(); err != nil {
+		log.Printf("build idp: %v\n%s", err, out)
+		return 1
+	}
+	return m.Run()
+}
+
+// facts is the line of idp demo --json.
+type facts struct {
+	Issuer            string `json:"issuer"`
+	Viewer            string `json:"viewer"`
+	ClientID          string `json:"client_id"`
+	ClientSecret      string `json:"client_secret"`
+	RedirectURI       string `json:"redirect_uri"`
+	PublicClientID    string `json:"public_client_id"`
+	PublicRedirectURI string `json:"public_redirect_uri"`
+	Username          string `json:"username"`
+	Password          string `json:"password"`
+	TOTPSecret        string `json:"totp_secret"`
+	AdminUsername     string `json:"admin_username"`
+	AdminPassword     string `json:"admin_password"`
+	AdminTOTPSecret   string `json:"admin_totp_secret"`
+}
+
+// demo is a running idp demo.
+type demo struct {
+	facts
+	data string // its folder
+	cmd  *exec.Cmd
+	errs *tail
+	done chan struct{}
+	err  error // once done is closed
+}
+
+// startDemo runs idp demo --json on free ports, on a folder of its own or the
+// one given, and stops it when the test ends.
+func startDemo(t testing.TB, args ...string) *demo {
+	t.Helper()
+	d := &demo{data: t.TempDir(), errs: &tail{}, done: make(chan struct{})}
+	d.cmd = exec.Command(idpBinary, append([]string{"demo", "--json", "--data", d.data}, args...)...)
+	d.cmd.Stderr = d.errs
+	out, err := d.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { d.stop(t) })
+	lines := make(chan string, 1)
+	go func() { // ends with the process
+		defer close(d.done)
+		s := bufio.NewScanner(out)
+		for s.Scan() {
+			lines <- s.Text()
+		}
+		d.err = d.cmd.Wait()
+	}()
+	select {
+	case line := <-lines:
+		if err := json.Unmarshal([]byte(line), &d.facts); err != nil {
+			t.Fatalf("idp demo --json printed %q: %v", line, err)
+		}
+	case <-d.done:
+		t.Fatalf("idp demo ended: %v\n%s", d.err, d.errs)
+	case <-time.After(60 * time.Second):
+		t.Fatalf("idp demo was not ready within a minute\n%s", d.errs)
+	}
+	return d
+}
+
+// stop ends it as an operator would, and complains about whatever went wrong
+// inside: a data race, a panic, an exit code.
+func (d *demo) stop(t testing.TB) {
+	t.Helper()
+	select {
+	case <-d.done:
+	default:
+		if err := d.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Error(err)
+		}
+		select {
+		case <-d.done:
+		case <-time.After(20 * time.Second):
+			_ = d.cmd.Process.Kill()
+			t.Errorf("idp demo did not end within 20 s of SIGTERM\n%s", d.errs)
+			return
+		}
+		if d.err != nil {
+			t.Errorf("idp demo ended with %v\n%s", d.err, d.errs)
+		}
+	}
+	if log := d.errs.String(); strings.Contains(log, "DATA RACE") || strings.Contains(log, "panic") {
+		t.Errorf("idp demo complained:\n%s", log)
+	}
+}
+
+// idp runs a command beside the running provider and returns what it printed.
+func (d *demo) idp(t testing.TB, args ...string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, idpBinary, args...)
+	cmd.Env = append(os.Environ(), "IDP_DATA_DIR="+d.data, "IDP_ISSUER="+d.Issuer)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("idp %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return string(out)
+}
+
+// tail keeps the last of what a program says.
+type tail struct {
+	mu sync.Mutex
+	b  []byte
+}
+
+const tailMost = 256 << 10
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.b = append(t.b, p...)
+	if len(t.b) > tailMost {
+		t.b = t.b[len(t.b)-tailMost:]
+	}
+	return len(p), nil
+}
+
+func (t *tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return string(t.b)
+}
+
+var _ io.Writer = (*tail)(nil)
+
+func must[T any](t testing.TB) func(v T, err error) T {
+	return func(v T, err error) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(fmt.Errorf("unexpected: %w", err))
+		}
+		return v
+	}
+}
