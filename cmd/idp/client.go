@@ -1,0 +1,312 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"hilum/idp"
+)
+
+// clientFlags are what can be said of an application on the command line.
+type clientFlags struct {
+	c        idp.Client
+	kind     string
+	auth     string
+	format   string
+	public   bool
+	disabled bool
+}
+
+func (f *clientFlags) register(flags *pflag.FlagSet) {
+	flags.StringSliceVar(&f.c.RedirectURIs, "redirect-uri", nil, "`address` that answers go to, compared byte by byte; several by repetition")
+	flags.StringSliceVar(&f.c.PostLogoutURIs, "post-logout-uri", nil, "`address` people may return to after signing out")
+	flags.StringSliceVar(&f.c.Origins, "origin", nil, "`origin` of a browser application that calls the token endpoint itself")
+	flags.StringVar(&f.kind, "kind", string(idp.ClientWeb), "`kind`: web, or native for a program with a loopback redirect on any port")
+	flags.StringVar(&f.auth, "auth", string(idp.AuthBasic), "how it proves itself: client_secret_basic, client_secret_post or none")
+	flags.BoolVar(&f.public, "public", false, "it can keep no secret; the same as --auth none")
+	flags.StringSliceVar(&f.c.GrantTypes, "grant", []string{idp.GrantCode, idp.GrantRefresh}, "grant `types`: authorization_code, refresh_token, client_credentials")
+	flags.StringSliceVar(&f.c.Scopes, "scope", []string{"openid", "profile", "email", "offline_access"}, "`scopes` it may ask for")
+	flags.StringSliceVar(&f.c.Audience, "audience", nil, "what its access tokens are for (default: its own id)")
+	flags.StringVar(&f.c.IDTokenAlg, "alg", "", "ID tokens are signed with RS256 (default), PS256, ES256 or EdDSA")
+	flags.StringVar(&f.format, "access-format", string(idp.AccessOpaque), "access tokens are opaque or jwt (RFC 9068)")
+	flags.DurationVar(&f.c.AccessTTL, "access-ttl", 0, "life of an access token (0: the site's)")
+	flags.DurationVar(&f.c.RefreshIdle, "refresh-idle", 0, "how long a refresh token may lie unused (0: the site's)")
+	flags.DurationVar(&f.c.RefreshGrace, "refresh-grace", 0, "how long a used refresh token may be repeated by racing tabs")
+	flags.BoolVar(&f.c.RefreshAlways, "refresh-always", false, "refresh tokens without asking for offline_access")
+	flags.BoolVar(&f.c.Consent, "consent", false, "ask people what the application may be told")
+	flags.BoolVar(&f.c.OptionalPKCE, "optional-pkce", false, "a departure: do not demand PKCE")
+	flags.BoolVar(&f.c.ClaimsInID, "claims-in-id-token", false, "a departure: claims of scopes in the ID token as well")
+}
+
+// apply puts what was said on the command line, and only that, into c; all
+// says that the defaults count too.
+func (f *clientFlags) apply(flags *pflag.FlagSet, c *idp.Client, all bool) {
+	auth := idp.AuthMethod(f.auth)
+	if f.public {
+		auth = idp.AuthNone
+	}
+	for name, set := range map[string]func(){
+		"name":               func() { c.Name = f.c.Name },
+		"redirect-uri":       func() { c.RedirectURIs = f.c.RedirectURIs },
+		"post-logout-uri":    func() { c.PostLogoutURIs = f.c.PostLogoutURIs },
+		"origin":             func() { c.Origins = f.c.Origins },
+		"kind":               func() { c.Kind = idp.ClientKind(f.kind) },
+		"auth":               func() { c.Auth = auth },
+		"public":             func() { c.Auth = auth },
+		"grant":              func() { c.GrantTypes = f.c.GrantTypes },
+		"scope":              func() { c.Scopes = f.c.Scopes },
+		"audience":           func() { c.Audience = f.c.Audience },
+		"alg":                func() { c.IDTokenAlg = f.c.IDTokenAlg },
+		"access-format":      func() { c.AccessFormat = idp.AccessFormat(f.format) },
+		"access-ttl":         func() { c.AccessTTL = f.c.AccessTTL },
+		"refresh-idle":       func() { c.RefreshIdle = f.c.RefreshIdle },
+		"refresh-grace":      func() { c.RefreshGrace = f.c.RefreshGrace },
+		"refresh-always":     func() { c.RefreshAlways = f.c.RefreshAlways },
+		"consent":            func() { c.Consent = f.c.Consent },
+		"optional-pkce":      func() { c.OptionalPKCE = f.c.OptionalPKCE },
+		"claims-in-id-token": func() { c.ClaimsInID = f.c.ClaimsInID },
+		"disabled":           func() { c.Disabled = f.disabled },
+	} {
+		if all || flags.Changed(name) {
+			set()
+		}
+	}
+}
+
+func (c *cli) clientCommand() *cobra.Command {
+	return group("client", "Register applications that sign people in through this provider",
+		c.clientAdd(), c.clientEdit(), c.clientList(), c.clientShow(), c.clientSecret(), c.clientRemove())
+}
+
+func (c *cli) clientAdd() *cobra.Command {
+	var f clientFlags
+	var id string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "add NAME",
+		Short: "Register an application; its secret is shown this once",
+		Example: `  idp client add "PACS viewer" --redirect-uri https://viewer.your-hospital.org/callback
+  idp client add "Desktop viewer" --kind native --public --redirect-uri http://127.0.0.1/callback
+  idp client add "Archive sync" --grant client_credentials --scope archive`,
+		Args: cobra.ExactArgs(1),
+	}
+	f.register(cmd.Flags())
+	cmd.Flags().StringVar(&id, "id", "", "client `id` (default: made)")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object, for scripts")
+	cmd.RunE = c.withArgs(func(ctx context.Context, p *provider, args []string) error {
+		f.c.Name = args[0]
+		client := &idp.Client{ID: idp.ClientID(id)}
+		f.apply(cmd.Flags(), client, true)
+		secret, err := p.desk.AddClient(ctx, console(), client)
+		if errors.Is(err, idp.ErrConflict) {
+			return fmt.Errorf("the client id %s is taken", id)
+		}
+		if err != nil {
+			return fieldError(err)
+		}
+		return c.printCredentials(p, client.ID, secret, asJSON)
+	})
+	return cmd
+}
+
+// printCredentials prints what an application has to be told.
+func (c *cli) printCredentials(p *provider, id idp.ClientID, secret idp.Secret, asJSON bool) error {
+	if asJSON {
+		return json.NewEncoder(c.stdout).Encode(struct {
+			Issuer string       `json:"issuer"`
+			ID     idp.ClientID `json:"client_id"`
+			Secret string       `json:"client_secret,omitempty"`
+		}{p.issuer, id, secret.Reveal()})
+	}
+	c.printf("issuer         %s\nclient id      %s\n", p.issuer, id)
+	if secret != "" {
+		c.printf("client secret  %s\nThe secret is shown this once; only its hash is kept.\n", secret.Reveal())
+	}
+	return nil
+}
+
+func (c *cli) clientEdit() *cobra.Command {
+	var f clientFlags
+	cmd := &cobra.Command{
+		Use:   "edit ID",
+		Short: "Change what the flags name; the rest stays",
+		Args:  cobra.ExactArgs(1),
+	}
+	f.register(cmd.Flags())
+	cmd.Flags().StringVar(&f.c.Name, "name", "", "`name` as shown to people")
+	cmd.Flags().BoolVar(&f.disabled, "disabled", false, "refuse the application and kill its tokens; =false takes it back")
+	cmd.RunE = c.withArgs(func(ctx context.Context, p *provider, args []string) error {
+		if cmd.LocalNonPersistentFlags().NFlag() == 0 {
+			return usagef("nothing to change was named")
+		}
+		err := p.desk.EditClient(ctx, console(), idp.ClientID(args[0]), func(client *idp.Client) { f.apply(cmd.Flags(), client, false) })
+		if err != nil {
+			return clientError(err, args[0])
+		}
+		c.printf("%s changed\n", args[0])
+		return nil
+	})
+	return cmd
+}
+
+// clientLine is an application as scripts see it.
+type clientLine struct {
+	ID             idp.ClientID     `json:"id"`
+	Name           string           `json:"name"`
+	Kind           idp.ClientKind   `json:"kind"`
+	Auth           idp.AuthMethod   `json:"auth"`
+	Secrets        int              `json:"secrets"`
+	RedirectURIs   []string         `json:"redirect_uris"`
+	PostLogoutURIs []string         `json:"post_logout_uris,omitempty"`
+	Origins        []string         `json:"origins,omitempty"`
+	GrantTypes     []string         `json:"grants"`
+	Scopes         []string         `json:"scopes"`
+	Audience       []string         `json:"audience,omitempty"`
+	IDTokenAlg     string           `json:"alg"`
+	AccessFormat   idp.AccessFormat `json:"access_format"`
+	Departures     []string         `json:"departures,omitempty"`
+	Consent        bool             `json:"consent"`
+	Disabled       bool             `json:"disabled"`
+	CreatedAt      time.Time        `json:"created_at"`
+}
+
+func clientLineOf(c *idp.Client) clientLine {
+	l := clientLine{
+		ID: c.ID, Name: c.Name, Kind: c.Kind, Auth: c.Auth, Secrets: len(c.Secrets),
+		RedirectURIs: c.RedirectURIs, PostLogoutURIs: c.PostLogoutURIs, Origins: c.Origins,
+		GrantTypes: c.GrantTypes, Scopes: c.Scopes, Audience: c.Audience,
+		IDTokenAlg: c.IDTokenAlg, AccessFormat: c.AccessFormat,
+		Consent: c.Consent, Disabled: c.Disabled, CreatedAt: c.CreatedAt,
+	}
+	if c.OptionalPKCE {
+		l.Departures = append(l.Departures, "PKCE not demanded")
+	}
+	if c.ClaimsInID {
+		l.Departures = append(l.Departures, "claims in the ID token")
+	}
+	return l
+}
+
+func (c *cli) clientList() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List all applications by name",
+		Args:  cobra.NoArgs,
+		RunE: c.with(func(ctx context.Context, p *provider) error {
+			clients, err := p.desk.Clients(ctx)
+			if err != nil {
+				return err
+			}
+			list := make([]clientLine, len(clients))
+			rows := [][]string{{"ID", "AUTH", "STATE", "NAME"}}
+			for i := range clients {
+				l := clientLineOf(&clients[i])
+				state := "active"
+				if l.Disabled {
+					state = "disabled"
+				}
+				list[i] = l
+				rows = append(rows, []string{string(l.ID), string(l.Auth), state, l.Name})
+			}
+			if asJSON {
+				return lines(c.stdout, list)
+			}
+			return table(c.stdout, rows...)
+		}),
+	}
+	jsonFlag(cmd, &asJSON)
+	return cmd
+}
+
+func (c *cli) clientShow() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "show ID",
+		Short: "Show one application",
+		Args:  cobra.ExactArgs(1),
+		RunE: c.withArgs(func(ctx context.Context, p *provider, args []string) error {
+			clients, err := p.desk.Clients(ctx)
+			if err != nil {
+				return err
+			}
+			for i := range clients {
+				if clients[i].ID != idp.ClientID(args[0]) {
+					continue
+				}
+				l := clientLineOf(&clients[i])
+				if asJSON {
+					return json.NewEncoder(c.stdout).Encode(l)
+				}
+				return table(c.stdout,
+					[]string{"id", string(l.ID)},
+					[]string{"name", l.Name},
+					[]string{"kind", string(l.Kind)},
+					[]string{"auth", string(l.Auth)},
+					[]string{"secrets", fmt.Sprint(l.Secrets)},
+					[]string{"redirect", orNone(strings.Join(l.RedirectURIs, " "))},
+					[]string{"post logout", orNone(strings.Join(l.PostLogoutURIs, " "))},
+					[]string{"origins", orNone(strings.Join(l.Origins, " "))},
+					[]string{"grants", strings.Join(l.GrantTypes, " ")},
+					[]string{"scopes", strings.Join(l.Scopes, " ")},
+					[]string{"departures", orNone(strings.Join(l.Departures, ", "))},
+					[]string{"disabled", fmt.Sprint(l.Disabled)},
+					[]string{"added", clock(l.CreatedAt)},
+				)
+			}
+			return clientError(idp.ErrNotFound, args[0])
+		}),
+	}
+	jsonFlag(cmd, &asJSON)
+	return cmd
+}
+
+func (c *cli) clientSecret() *cobra.Command {
+	var overlap time.Duration
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "secret ID",
+		Short: "Make a new secret; the one before stays good for a while",
+		Args:  cobra.ExactArgs(1),
+		RunE: c.withArgs(func(ctx context.Context, p *provider, args []string) error {
+			id := idp.ClientID(args[0])
+			secret, err := p.desk.NewClientSecret(ctx, console(), id, overlap)
+			if err != nil {
+				return clientError(err, args[0])
+			}
+			return c.printCredentials(p, id, secret, asJSON)
+		}),
+	}
+	cmd.Flags().DurationVar(&overlap, "overlap", 24*time.Hour, "how long the secret before stays good")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object, for scripts")
+	return cmd
+}
+
+func (c *cli) clientRemove() *cobra.Command {
+	return &cobra.Command{
+		Use:   "remove ID",
+		Short: "Forget an application and kill its tokens",
+		Args:  cobra.ExactArgs(1),
+		RunE: c.withArgs(func(ctx context.Context, p *provider, args []string) error {
+			if err := p.desk.RemoveClient(ctx, console(), idp.ClientID(args[0])); err != nil {
+				return clientError(err, args[0])
+			}
+			c.printf("%s removed\n", args[0])
+			return nil
+		}),
+	}
+}
+
+func clientError(err error, id string) error {
+	if errors.Is(err, idp.ErrNotFound) {
+		return fmt.Errorf("no application has the id %q; \"idp client list\" lists all", id)
+	}
+	return fieldError(err)
+}

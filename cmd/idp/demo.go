@@ -1,0 +1,350 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base32"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"hilum/cmd/viewer/viewer"
+	"hilum/config"
+	"hilum/idp"
+	"hilum/idp/login"
+	"hilum/idp/serve"
+	"hilum/idp/totp"
+)
+
+// demoFacts is all that somebody, or a script, needs to sign in at the demo.
+type demoFacts struct {
+	Issuer            string       `json:"issuer"`
+	Viewer            string       `json:"viewer"`
+	ClientID          idp.ClientID `json:"client_id"`
+	ClientSecret      string       `json:"client_secret"`
+	RedirectURI       string       `json:"redirect_uri"`
+	PublicClientID    idp.ClientID `json:"public_client_id"`
+	PublicRedirectURI string       `json:"public_redirect_uri"`
+	Username          string       `json:"username"`
+	Password          string       `json:"password"`
+	TOTPSecret        string       `json:"totp_secret"` // base32
+	AdminUsername     string       `json:"admin_username"`
+	AdminPassword     string       `json:"admin_password"`
+	AdminTOTPSecret   string       `json:"admin_totp_secret"` // base32
+}
+
+func (c *cli) demoCommand() *cobra.Command {
+	var port uint16
+	var data string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "Run a provider, a sample viewer and a demo person, all on this machine",
+		Long: `Run everything at once on loopback: the provider, a sample viewer that relies on
+it, and two people with a linked authenticator. Nothing is left behind at the
+end, unless --data keeps it.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return c.demo(cmd.Context(), port, data, asJSON)
+		},
+	}
+	cmd.Flags().Uint16Var(&port, "port", 0, "`port` of the provider; the viewer takes the next (0: free ones)")
+	cmd.Flags().StringVar(&data, "data", "", "`folder` to keep the demo in, people and all")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print everything as one line of JSON, for scripts")
+	return cmd
+}
+
+func (c *cli) demo(ctx context.Context, port uint16, data string, asJSON bool) (err error) {
+	l, err := listen(ctx, loopback(port))
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	if port != 0 {
+		port++
+	}
+	viewerListener, err := listen(ctx, loopback(port))
+	if err != nil {
+		return err
+	}
+	defer viewerListener.Close()
+
+	if data == "" {
+		if data, err = os.MkdirTemp("", "idp-demo-"); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, os.RemoveAll(data)) }()
+	}
+	conf := config.Default()
+	conf.DataDir = data
+	conf.Issuer = "http://" + l.Addr().String()
+	conf.Log.Level = "warn"
+	conf.Limits = config.Limits{} // nobody but this machine is here, and scripts are quick
+	log := newLog(conf.Log, c.stderr)
+	p, err := open(ctx, conf, conf.Issuer, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, p.Close()) }()
+
+	f, err := p.demoFacts(ctx, "http://"+viewerListener.Addr().String())
+	if err != nil {
+		return err
+	}
+	h, shared, err := p.handler(nil)
+	if err != nil {
+		return err
+	}
+	view, err := viewer.New(viewer.Config{
+		Issuer:       f.Issuer,
+		ClientID:     string(f.ClientID),
+		ClientSecret: f.ClientSecret,
+		BaseURL:      f.Viewer,
+		Log:          log,
+	})
+	if err != nil {
+		return err
+	}
+	// All three end with ctx, or when one of them fails.
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return p.run(ctx, h, shared, l) })
+	g.Go(func() error { return serve.Run(ctx, serve.Config{Log: log}, view, viewerListener) })
+	g.Go(func() error {
+		if err := answers(ctx, f.Issuer+"/readyz", f.Viewer+"/"); err != nil {
+			return err
+		}
+		if asJSON {
+			return json.NewEncoder(c.stdout).Encode(f)
+		}
+		return c.tell(ctx, f, conf.Label())
+	})
+	if err := g.Wait(); err != nil && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+func loopback(port uint16) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(int(port))) }
+
+// answers returns when every URL has answered 200, once.
+func answers(ctx context.Context, urls ...string) error {
+	for _, url := range urls {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+		if err != nil {
+			return err
+		}
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			return err
+		}
+		_ = res.Body.Close() // nothing of it is read
+		if res.StatusCode != http.StatusOK {
+			return fmt.Errorf("%s answers %s", url, res.Status)
+		}
+	}
+	return nil
+}
+
+// demoFacts makes the demo's people and applications with the verbs that an
+// administrator and the people themselves would use. A folder that was kept
+// has them already: then only the addresses, which change with the ports, are
+// brought up to date.
+func (p *provider) demoFacts(ctx context.Context, viewerURL string) (*demoFacts, error) {
+	f := &demoFacts{
+		ClientID:       "demo-viewer",
+		PublicClientID: "demo-public",
+		Username:       "anna",
+		AdminUsername:  "admin",
+	}
+	kept := filepath.Join(p.conf.DataDir, "demo.json")
+	text, err := os.ReadFile(kept)
+	known := err == nil
+	switch {
+	case known:
+		if err := json.Unmarshal(text, f); err != nil {
+			return nil, fmt.Errorf("%s: %w", kept, err)
+		}
+	case !errors.Is(err, fs.ErrNotExist):
+		return nil, err
+	}
+	f.Issuer, f.Viewer = p.issuer, viewerURL
+	f.RedirectURI, f.PublicRedirectURI = viewerURL+"/callback", viewerURL+"/public/callback"
+
+	if err := p.demoClients(ctx, f, known); err != nil {
+		return nil, fmt.Errorf("demo applications: %w", fieldError(err))
+	}
+	if known {
+		return f, nil
+	}
+	if f.Password, f.TOTPSecret, err = p.demoPerson(ctx, &idp.User{
+		Name: f.Username, DisplayName: "Anna Bergmann", GivenName: "Anna", FamilyName: "Bergmann",
+		Email: "anna.bergmann@klinik.example", EmailVerified: true, Locale: "de-AT",
+		Roles: []string{"radiologist"}, Groups: []string{"radiology", "tumour-board"},
+	}); err != nil {
+		return nil, fmt.Errorf("demo person: %w", fieldError(err))
+	}
+	if f.AdminPassword, f.AdminTOTPSecret, err = p.demoPerson(ctx, &idp.User{
+		Name: f.AdminUsername, DisplayName: "Demo Administrator", Staff: idp.StaffAdmin,
+	}); err != nil {
+		return nil, fmt.Errorf("demo administrator: %w", fieldError(err))
+	}
+	if text, err = json.Marshal(f); err != nil {
+		return nil, err
+	}
+	return f, os.WriteFile(kept, text, 0o600)
+}
+
+// demoClients registers the two applications, or gives them their new addresses.
+func (p *provider) demoClients(ctx context.Context, f *demoFacts, known bool) error {
+	addresses := func(c *idp.Client) {
+		c.PostLogoutURIs = []string{f.Viewer + "/"}
+		c.RedirectURIs = []string{f.RedirectURI}
+		if c.Auth == idp.AuthNone {
+			c.RedirectURIs = []string{f.PublicRedirectURI}
+			c.Origins = []string{f.Viewer}
+		}
+	}
+	if known {
+		return errors.Join(
+			p.desk.EditClient(ctx, console(), f.ClientID, addresses),
+			p.desk.EditClient(ctx, console(), f.PublicClientID, addresses))
+	}
+	scopes := []string{"openid", "profile", "email", "groups", "roles", "offline_access"}
+	confidential := &idp.Client{
+		ID: f.ClientID, Name: "Sample viewer", Kind: idp.ClientWeb, Auth: idp.AuthBasic, Scopes: scopes,
+		GrantTypes: []string{idp.GrantCode, idp.GrantRefresh, idp.GrantClientCredentials},
+	}
+	public := &idp.Client{
+		ID: f.PublicClientID, Name: "Sample viewer in the browser", Kind: idp.ClientWeb, Auth: idp.AuthNone, Scopes: scopes,
+		GrantTypes: []string{idp.GrantCode, idp.GrantRefresh},
+	}
+	addresses(confidential)
+	addresses(public)
+	secret, err := p.desk.AddClient(ctx, console(), confidential)
+	if err != nil {
+		return err
+	}
+	f.ClientSecret = secret.Reveal()
+	_, err = p.desk.AddClient(ctx, console(), public)
+	return err
+}
+
+// demoPerson invites a person and goes through the invitation in their place:
+// a password is chosen, and an authenticator linked whose secret is returned.
+func (p *provider) demoPerson(ctx context.Context, u *idp.User) (password, secret string, err error) {
+	if err := p.desk.AddUser(ctx, console(), u); err != nil {
+		return "", "", err
+	}
+	link, err := p.desk.Invite(ctx, console(), u.ID)
+	if err != nil {
+		return "", "", err
+	}
+	browser := login.Browser{ID: idp.NewToken().Hash(), Address: "127.0.0.1", Agent: "idp demo"}
+	step, err := p.logins.StartInvitation(ctx, link.Token, browser)
+	if err != nil {
+		return "", "", err
+	}
+	form := login.EnrolForm{Password: idp.Secret(newPassword()), DeviceName: "Terminal"}
+	for range 2 { // a second time should the clock move into the next step between us and the check
+		// The code of the step before: a code is good once, and the current
+		// one is for the first sign-in.
+		if form.Code, err = currentCode(step.Enrol.Secret, time.Now().Add(-codeStep)); err != nil {
+			return "", "", err
+		}
+		if _, _, err = p.logins.Enrol(ctx, step.ID, browser, form); !errors.Is(err, idp.ErrWrongSecret) {
+			break
+		}
+	}
+	return form.Password.Reveal(), step.Enrol.Secret, err
+}
+
+// newPassword is 100 random bits in four groups that can be read aloud.
+func newPassword() string {
+	s := strings.ToLower(rand.Text()[:20])
+	return strings.Join([]string{s[:5], s[5:10], s[10:15], s[15:]}, "-")
+}
+
+// codeStep is how long a code is shown.
+const codeStep = 30 * time.Second
+
+// currentCode is what an authenticator with a base32 secret shows at t.
+func currentCode(secret string, t time.Time) (string, error) {
+	raw, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(secret)
+	if err != nil {
+		return "", err
+	}
+	return totp.Code(raw, t), nil
+}
+
+// tell prints the demo for a person and, in a terminal, keeps the code current
+// until ctx ends.
+func (c *cli) tell(ctx context.Context, f *demoFacts, label string) error {
+	raw, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(f.TOTPSecret)
+	if err != nil {
+		return err
+	}
+	picture, err := terminalQR(totp.URI(label, f.Username, raw))
+	if err != nil {
+		return err
+	}
+	c.printf(`
+%s
+  provider  %s
+  viewer    %s
+
+  user name %s
+  password  %s
+
+  1. Open the viewer and choose to sign in.
+  2. Type the user name and the password, then the code below.
+  3. Or scan the picture with any authenticator app and use its codes.
+
+  The administrator is %q, password %s, authenticator secret %s.
+  Ctrl-C ends everything.
+
+`, picture, f.Issuer, f.Viewer, f.Username, f.Password, f.AdminUsername, f.AdminPassword, f.AdminTOTPSecret)
+	live := isTerminal(c.stdout)
+	ticker := time.NewTicker(time.Second)
+	defer ticker.Stop()
+	for {
+		now := time.Now()
+		code, err := currentCode(f.TOTPSecret, now)
+		if err != nil {
+			return err
+		}
+		left := codeStep - time.Duration(now.UnixNano())%codeStep
+		line := fmt.Sprintf("  code      %s %s  (%2d s left)", code[:3], code[3:], int(left.Seconds())+1)
+		if !live {
+			c.printf("%s\n", line)
+			return nil
+		}
+		c.printf("\r%s ", line)
+		select {
+		case <-ctx.Done():
+			c.printf("\n")
+			return nil
+		case <-ticker.C:
+		}
+	}
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}

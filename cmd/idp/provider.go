@@ -1,0 +1,279 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"hilum/config"
+	"hilum/idp"
+	"hilum/idp/admin"
+	"hilum/idp/device"
+	"hilum/idp/keyring"
+	"hilum/idp/limit"
+	"hilum/idp/login"
+	"hilum/idp/oidc"
+	"hilum/idp/password"
+	"hilum/idp/serve"
+	"hilum/idp/store"
+	"hilum/idp/web"
+)
+
+// How often the provider looks after itself.
+const (
+	turnEvery  = time.Hour       // signing keys that are due
+	sweepEvery = 5 * time.Minute // rows that nobody can use any more
+)
+
+// provider is every part of the identity provider, joined.
+type provider struct {
+	conf    *config.Config
+	issuer  string
+	log     *slog.Logger
+	db      *store.DB
+	sealer  *keyring.Sealer
+	ring    *keyring.Ring
+	logins  *login.Flow
+	devices *device.Registry
+	desk    *admin.Desk
+}
+
+// open builds the parts that need no network, each from the ones before it. A
+// database and keys are made where there are none; what is there and does not
+// fit is refused, and nothing is written over.
+func open(ctx context.Context, conf *config.Config, issuer string, log *slog.Logger) (p *provider, err error) {
+	if err := os.MkdirAll(conf.DataDir, 0o700); err != nil {
+		return nil, fmt.Errorf("data folder %s cannot be made (data_dir names another): %w", conf.DataDir, err)
+	}
+	db, err := store.Open(ctx, store.Config{Driver: conf.Database.Driver, Path: conf.DatabasePath(), Log: log})
+	if err != nil {
+		return nil, fmt.Errorf("database %s: %w", conf.DatabasePath(), err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, db.Close())
+		}
+	}()
+
+	sealer, err := keyring.OpenSealer(conf.SealFile(), db.Fresh())
+	if err != nil {
+		return nil, err
+	}
+	if err := proveSeal(ctx, db, sealer); err != nil {
+		return nil, fmt.Errorf("sealing key %s: %w", conf.SealFile(), err)
+	}
+	ring, err := keyring.Open(ctx, keyring.Config{
+		Store:         db,
+		Sealer:        sealer,
+		Algs:          conf.Keys.Algs,
+		RSABits:       conf.Keys.RSABits,
+		RotateEvery:   conf.Keys.RotateEvery,
+		PublishBefore: conf.Keys.PublishBefore,
+		KeepFor:       conf.Sessions.Absolute, // an ID token may be a hint as long as the session lasts
+		Log:           log,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("signing keys: %w", err)
+	}
+	hasher := password.New(password.Config{
+		MemoryKiB:   conf.Password.MemoryKiB,
+		Time:        conf.Password.Time,
+		Parallelism: conf.Password.Parallelism,
+		AtOnce:      conf.Password.AtOnce,
+	})
+	return &provider{
+		conf:   conf,
+		issuer: issuer,
+		log:    log,
+		db:     db,
+		sealer: sealer,
+		ring:   ring,
+		logins: login.New(login.Config{
+			Store:     db,
+			Passwords: hasher,
+			Sealer:    sealer,
+			Rules:     login.Rules{SessionIdle: conf.Sessions.Idle, SessionAbsolute: conf.Sessions.Absolute, Label: conf.Label()},
+			Log:       log,
+		}),
+		devices: device.New(device.Config{Store: db, Sealer: sealer, Hasher: hasher, Label: conf.Label(), Log: log}),
+		desk:    admin.New(admin.Config{Store: db, Log: log}),
+	}, nil
+}
+
+// proveSeal makes sure that the sealing key is this database's, by a known value
+// that was sealed when the two met.
+func proveSeal(ctx context.Context, db *store.DB, sealer *keyring.Sealer) error {
+	const row, known = "seal check", "this key belongs to this database"
+	sealed, err := db.SealCheck(ctx)
+	if errors.Is(err, idp.ErrNotFound) {
+		if sealed, err = sealer.Seal([]byte(known), row); err != nil {
+			return err
+		}
+		return db.SetSealCheck(ctx, sealed)
+	}
+	if err != nil {
+		return err
+	}
+	if plain, err := sealer.Open(sealed, row); err != nil || string(plain) != known {
+		return errors.New("it is another database's; put back the one that was in use with this database (nothing was changed)")
+	}
+	return nil
+}
+
+// Close closes the database; nothing else holds anything.
+func (p *provider) Close() error { return p.db.Close() }
+
+// handler mounts both doors on one mux, behind what they share.
+func (p *provider) handler(cert *serve.Certificate) (http.Handler, serve.Config, error) {
+	secure := strings.HasPrefix(p.issuer, "https://")
+	pages, err := web.New(web.Config{
+		Site:            p.conf.Site.Name,
+		Origin:          p.issuer,
+		Secure:          secure,
+		CookieKey:       p.sealer.Derive("cookies", 32),
+		Logins:          p.logins,
+		Devices:         p.devices,
+		CollectPath:     oidc.CollectPath,
+		SessionAbsolute: p.conf.Sessions.Absolute,
+		Allow:           perAddress(p.conf.Limits.SignInPerMinute, p.conf.Limits.SignInBurst),
+		AllowEnrol:      perAddress(max(1, p.conf.Limits.EnrolPer10Min/10), p.conf.Limits.EnrolPer10Min),
+		Log:             p.log,
+	})
+	if err != nil {
+		return nil, serve.Config{}, err
+	}
+	protocol, err := oidc.New(oidc.Config{
+		Issuer:      p.issuer,
+		Store:       p.db,
+		Logins:      p.logins,
+		Keys:        p.ring,
+		Browsers:    pages,
+		Pages:       pages,
+		AccessTTL:   p.conf.Tokens.Access,
+		RefreshIdle: p.conf.Tokens.RefreshIdle,
+		Log:         p.log,
+	})
+	if err != nil {
+		return nil, serve.Config{}, err
+	}
+	mux := http.NewServeMux()
+	protocol.Mount(mux)
+	pages.Mount(mux)
+	p.mountHealth(mux)
+	shared := serve.Config{
+		TrustedProxies: p.conf.Proxies(),
+		HTTPS:          secure,
+		Limits:         authorizeLimit(p.conf.Limits),
+		Quiet:          quietRoutes,
+		ErrorPage:      pages.ErrorPage,
+		TLS:            cert,
+		Log:            p.log,
+	}
+	return serve.Handler(mux, shared), shared, nil
+}
+
+// quietRoutes are asked all day, tell nothing, and are logged at debug level only.
+var quietRoutes = []string{
+	"GET /healthz",
+	"GET /readyz",
+	"GET /jwks",
+	"GET /.well-known/openid-configuration",
+	"GET /.well-known/oauth-authorization-server",
+	"GET /static/",
+}
+
+// perAddress is a limit per client address, nil where there is none.
+func perAddress(perMinute, burst int) func(string) (time.Duration, bool) {
+	if perMinute == 0 || burst == 0 {
+		return nil
+	}
+	return limit.NewAddresses(perMinute, burst).Allow
+}
+
+// authorizeLimit bounds the sign-ins that one address begins: each is a row
+// that nobody has proven anything for yet.
+func authorizeLimit(c config.Limits) []serve.Limit {
+	allow := perAddress(c.SignInPerMinute, c.SignInBurst)
+	if allow == nil {
+		return nil
+	}
+	return []serve.Limit{{
+		Name:    "sign-in",
+		Applies: func(r *http.Request) bool { return r.URL.Path == "/authorize" },
+		Allow:   allow,
+	}}
+}
+
+// listen takes the port first: a port that is taken stops the start before
+// anything is made.
+func listen(ctx context.Context, address string) (net.Listener, error) {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s (another program may be there; listen names another address): %w", address, err)
+	}
+	return l, nil
+}
+
+// run serves until ctx ends and looks after keys, old rows and what other
+// processes change. Every goroutine it starts has ended when it returns.
+func (p *provider) run(ctx context.Context, h http.Handler, shared serve.Config, l net.Listener) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
+	wg.Go(func() { p.db.Watch(ctx) }) // ends with ctx
+	wg.Go(func() {                    // ends with ctx
+		every(ctx, turnEvery, func(now time.Time) error { return p.ring.Turn(ctx) }, p.complain("signing keys were not turned"))
+	})
+	wg.Go(func() { // ends with ctx
+		every(ctx, sweepEvery, func(now time.Time) error { return p.db.Sweep(ctx, now) }, p.complain("old rows were not swept"))
+	})
+	return serve.Run(ctx, shared, h, l)
+}
+
+func (p *provider) complain(what string) func(error) {
+	return func(err error) { p.log.Error(what, "error", err) }
+}
+
+// every calls do at each tick until ctx ends.
+func every(ctx context.Context, d time.Duration, do func(time.Time) error, failed func(error)) {
+	t := time.NewTicker(d)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-t.C:
+			if err := do(now); err != nil && ctx.Err() == nil {
+				failed(err)
+			}
+		}
+	}
+}
+
+// beside opens the parts for a command that works on a database which a
+// provider has made; unlike a start it makes none, so that a mistyped folder
+// is told instead of filled.
+func (c *cli) beside(ctx context.Context) (*provider, error) {
+	conf, err := c.load()
+	if err != nil {
+		return nil, err
+	}
+	if _, err := os.Stat(conf.DatabasePath()); errors.Is(err, fs.ErrNotExist) {
+		path := conf.DatabasePath()
+		if abs, err := filepath.Abs(path); err == nil {
+			path = abs
+		}
+		return nil, fmt.Errorf("there is no database at %s; \"idp serve\" makes it, --config or data_dir say where it is", path)
+	}
+	return open(ctx, conf, issuerOf(conf, conf.Listen), newLog(config.Log{Level: "warn", Format: conf.Log.Format}, c.stderr))
+}

@@ -1,0 +1,148 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"idp": main})
+}
+
+// TestScripts runs the built command as people run it: every script in
+// testdata, each in a folder of its own with two free ports.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(e *testscript.Env) error {
+			for _, name := range []string{"PORT", "PORT2"} {
+				port, release, err := freePair()
+				if err != nil {
+					return err
+				}
+				defer release() // after both are found, so that they differ
+				e.Setenv(name, strconv.Itoa(port))
+			}
+			e.Setenv("IDP_LISTEN", "127.0.0.1:"+e.Getenv("PORT"))
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits":   exits,
+			"ready":   ready,
+			"occupy":  occupy,
+			"field":   field,
+			"status":  status,
+			"appears": appears,
+		},
+	})
+}
+
+// freePair finds a free port with a free one after it, and holds both until
+// release.
+func freePair() (port int, release func(), err error) {
+	for range 100 {
+		first, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return 0, nil, err
+		}
+		port := first.Addr().(*net.TCPAddr).Port
+		second, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port+1)))
+		if err != nil {
+			first.Close()
+			continue
+		}
+		return port, func() { first.Close(); second.Close() }, nil
+	}
+	return 0, nil, errors.New("no two free ports beside one another")
+}
+
+// exits CODE PROGRAM ARG… runs a program that has to end with the code.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	if err != nil || neg {
+		ts.Fatalf("usage: exits CODE PROGRAM ARG…")
+	}
+	got := 0
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		exit := (*exec.ExitError)(nil)
+		if !errors.As(err, &exit) {
+			ts.Fatalf("%v", err)
+		}
+		got = exit.ExitCode()
+	}
+	if got != want {
+		ts.Fatalf("%v ended with code %d, want %d", args[1:], got, want)
+	}
+}
+
+// ready URL waits until something answers there.
+func ready(ts *testscript.TestScript, _ bool, args []string) {
+	for range 500 {
+		if res, err := http.Get(args[0]); err == nil {
+			res.Body.Close()
+			if res.StatusCode == http.StatusOK {
+				return
+			}
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	ts.Fatalf("nothing answers at %s", args[0])
+}
+
+// status CODE URL asks and compares the answer's status.
+func status(ts *testscript.TestScript, _ bool, args []string) {
+	res, err := http.Get(args[1])
+	if err != nil {
+		ts.Fatalf("%v", err)
+	}
+	defer res.Body.Close()
+	if want, _ := strconv.Atoi(args[0]); res.StatusCode != want {
+		ts.Fatalf("%s answers %s", args[1], res.Status)
+	}
+}
+
+// occupy ADDRESS listens there until the script ends.
+func occupy(ts *testscript.TestScript, _ bool, args []string) {
+	l, err := net.Listen("tcp", args[0])
+	if err != nil {
+		ts.Fatalf("%v", err)
+	}
+	ts.Defer(func() { l.Close() })
+}
+
+// field NAME ENV puts a field of the JSON object on stdout into a variable.
+func field(ts *testscript.TestScript, _ bool, args []string) {
+	var m map[string]any
+	if err := json.Unmarshal([]byte(ts.ReadFile("stdout")), &m); err != nil {
+		ts.Fatalf("stdout is no JSON object: %v", err)
+	}
+	v, ok := m[args[0]].(string)
+	if !ok {
+		ts.Fatalf("no field %s of text in %v", args[0], m)
+	}
+	ts.Setenv(args[1], v)
+}
+
+// appears PATTERN FILE waits until a line of the file matches.
+func appears(ts *testscript.TestScript, _ bool, args []string) {
+	pattern := regexp.MustCompile("(?m)" + args[0])
+	for range 500 {
+		if text, err := os.ReadFile(ts.MkAbs(args[1])); err == nil && pattern.Match(text) {
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	ts.Fatalf("%s does not appear in %s", args[0], args[1])
+}

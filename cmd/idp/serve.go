@@ -1,0 +1,90 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"hilum/idp"
+	"hilum/idp/admin"
+	"hilum/idp/serve"
+)
+
+func (c *cli) serveCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "serve",
+		Short: "Run the provider",
+		Long: `Run the provider until it is told to end (SIGINT, SIGTERM).
+
+Without a configuration it listens on 127.0.0.1:8080, keeps everything in ./data
+and makes its keys. While nobody has an account it prints a one-time link to set
+up the first administrator.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return c.serve(cmd.Context()) },
+	}
+}
+
+func (c *cli) serve(ctx context.Context) (err error) {
+	conf, err := c.load()
+	if err != nil {
+		return err
+	}
+	log := newLog(conf.Log, c.stderr)
+	var cert *serve.Certificate
+	if conf.TLS.On() {
+		if cert, err = serve.LoadCertificate(conf.TLS.CertFile, conf.TLS.KeyFile, log); err != nil {
+			return err
+		}
+	}
+	l, err := listen(ctx, conf.Listen)
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	p, err := open(ctx, conf, issuerOf(conf, l.Addr().String()), log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, p.Close()) }()
+	h, shared, err := p.handler(cert)
+	if err != nil {
+		return err
+	}
+	c.printf("idp is ready at %s\n", p.issuer)
+	link, err := p.desk.SetupLink(ctx, idp.Actor{Name: "provider"})
+	switch {
+	case err == nil:
+		c.printf("Nobody has an account yet. Set up the first administrator here, once, until %s:\n\n    %s\n\n",
+			clock(link.ExpiresAt), setupURL(p.issuer, link))
+	case !errors.Is(err, idp.ErrDenied):
+		return err
+	}
+	return p.run(ctx, h, shared, l)
+}
+
+func (c *cli) setupLinkCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "setup-link",
+		Short: "Print a new one-time link to set up the first administrator",
+		Args:  cobra.NoArgs,
+		RunE: c.with(func(ctx context.Context, p *provider) error {
+			link, err := p.desk.SetupLink(ctx, console())
+			if errors.Is(err, idp.ErrDenied) {
+				return errors.New("there are users already; an administrator invites the others: idp invite NAME")
+			}
+			if err != nil {
+				return err
+			}
+			c.printf("Good once, until %s; links printed before are dead:\n%s\n", clock(link.ExpiresAt), setupURL(p.issuer, link))
+			return nil
+		}),
+	}
+}
+
+func setupURL(issuer string, l *admin.Link) string  { return issuer + "/setup/" + l.Token.Reveal() }
+func inviteURL(issuer string, l *admin.Link) string { return issuer + "/invite/" + l.Token.Reveal() }
+
+// clock prints an instant for people at a console.
+func clock(t time.Time) string { return t.Local().Format("2006-01-02 15:04 MST") }

@@ -1,0 +1,469 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"hilum/idp"
+	"hilum/idp/admin"
+)
+
+// with runs fn on the parts beside a running provider.
+func (c *cli) with(fn func(ctx context.Context, p *provider) error) func(*cobra.Command, []string) error {
+	return c.withArgs(func(ctx context.Context, p *provider, _ []string) error { return fn(ctx, p) })
+}
+
+func (c *cli) withArgs(fn func(ctx context.Context, p *provider, args []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) (err error) {
+		p, err := c.beside(cmd.Context())
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, p.Close()) }()
+		return fn(cmd.Context(), p, args)
+	}
+}
+
+// table writes rows in columns; the first row is the heading.
+func table(w io.Writer, rows ...[]string) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, r := range rows {
+		fmt.Fprintln(t, strings.Join(r, "\t"))
+	}
+	return t.Flush()
+}
+
+// lines writes each value as one line of JSON.
+func lines[T any](w io.Writer, values []T) error {
+	enc := json.NewEncoder(w)
+	for _, v := range values {
+		if err := enc.Encode(v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// personFlags are what can be said of a person on the command line.
+type personFlags struct {
+	display, given, family, email, phone, locale, staff string
+	roles, groups                                       []string
+}
+
+func (f *personFlags) register(flags *pflag.FlagSet) {
+	flags.StringVar(&f.display, "display", "", "`name` as shown to people (default: the sign-in name)")
+	flags.StringVar(&f.given, "given-name", "", "given `name`")
+	flags.StringVar(&f.family, "family-name", "", "family `name`")
+	flags.StringVar(&f.email, "email", "", "mail `address`, taken as verified")
+	flags.StringVar(&f.phone, "phone", "", "telephone `number`, taken as verified")
+	flags.StringVar(&f.locale, "locale", "", "`language` tag, such as de-AT")
+	flags.StringVar(&f.staff, "staff", "", "`role` in the administration: admin, helpdesk or auditor")
+	flags.StringSliceVar(&f.roles, "role", nil, "`role` for applications; several by commas or repetition")
+	flags.StringSliceVar(&f.groups, "group", nil, "`group` for applications; several by commas or repetition")
+}
+
+// apply puts what was said on the command line, and only that, into u.
+func (f *personFlags) apply(flags *pflag.FlagSet, u *idp.User) {
+	for name, set := range map[string]func(){
+		"display":     func() { u.DisplayName = f.display },
+		"given-name":  func() { u.GivenName = f.given },
+		"family-name": func() { u.FamilyName = f.family },
+		"email":       func() { u.Email, u.EmailVerified = f.email, f.email != "" },
+		"phone":       func() { u.Phone, u.PhoneVerified = f.phone, f.phone != "" },
+		"locale":      func() { u.Locale = f.locale },
+		"staff":       func() { u.Staff = idp.StaffRole(f.staff) },
+		"role":        func() { u.Roles = f.roles },
+		"group":       func() { u.Groups = f.groups },
+	} {
+		if flags.Changed(name) {
+			set()
+		}
+	}
+}
+
+// newUser is the person that the flags describe under a sign-in name.
+func (f *personFlags) newUser(flags *pflag.FlagSet, name string) *idp.User {
+	u := &idp.User{Name: idp.FoldName(name), DisplayName: strings.TrimSpace(name)}
+	f.apply(flags, u)
+	return u
+}
+
+// printInvitation hands out a one-time link.
+func (c *cli) printInvitation(p *provider, what string, l *admin.Link) {
+	c.printf("%s, good once, until %s:\n%s\n", what, clock(l.ExpiresAt), inviteURL(p.issuer, l))
+}
+
+func (c *cli) inviteCommand() *cobra.Command {
+	var f personFlags
+	cmd := &cobra.Command{
+		Use:   "invite NAME",
+		Short: "Print a one-time link to choose a password and link the first device",
+		Long: `Print a one-time link in which a person chooses a password and links the first
+device. Who has no account yet gets one, with what the flags say.`,
+		Args: cobra.ExactArgs(1),
+	}
+	f.register(cmd.Flags())
+	cmd.RunE = c.withArgs(func(ctx context.Context, p *provider, args []string) error {
+		acc, err := p.desk.FindUser(ctx, args[0])
+		id := idp.UserID("")
+		switch {
+		case errors.Is(err, idp.ErrNotFound):
+			u := f.newUser(cmd.Flags(), args[0])
+			if err := p.desk.AddUser(ctx, console(), u); err != nil {
+				return personError(err)
+			}
+			id = u.ID
+		case err != nil:
+			return err
+		default:
+			id = acc.User.ID
+			if cmd.Flags().NFlag() > 0 && anyPersonFlag(cmd.Flags()) {
+				return usagef("%s has an account already; \"idp user edit\" changes it", acc.User.Name)
+			}
+		}
+		link, err := p.desk.Invite(ctx, console(), id)
+		switch {
+		case errors.Is(err, idp.ErrConflict):
+			return fmt.Errorf("%s has a device linked already; \"idp user reset\" lets them choose a new password, \"idp user unlink\" removes a lost device first", args[0])
+		case errors.Is(err, idp.ErrDenied):
+			return fmt.Errorf("%s is disabled; \"idp user enable\" first", args[0])
+		case err != nil:
+			return err
+		}
+		c.printInvitation(p, "Invitation for "+idp.FoldName(args[0]), link)
+		return nil
+	})
+	return cmd
+}
+
+// anyPersonFlag reports whether something was said of the person.
+func anyPersonFlag(flags *pflag.FlagSet) bool {
+	var names pflag.FlagSet
+	new(personFlags).register(&names)
+	any := false
+	names.VisitAll(func(f *pflag.Flag) { any = any || flags.Changed(f.Name) })
+	return any
+}
+
+func (c *cli) userCommand() *cobra.Command {
+	return group("user", "Add, list and change people",
+		c.userAdd(), c.userEdit(), c.userList(), c.userShow(), c.userDisable(),
+		c.userAct("enable NAME", "Take a disabled account back", "enabled", (*admin.Desk).Enable),
+		c.userAct("unlock NAME", "Clear the counters of wrong passwords and codes", "unlocked", (*admin.Desk).Unlock),
+		c.userUnlink(), c.userReset(),
+	)
+}
+
+func (c *cli) userAdd() *cobra.Command {
+	var f personFlags
+	cmd := &cobra.Command{
+		Use:   "add NAME",
+		Short: "Make an account that waits for its invitation",
+		Args:  cobra.ExactArgs(1),
+	}
+	f.register(cmd.Flags())
+	cmd.RunE = c.withArgs(func(ctx context.Context, p *provider, args []string) error {
+		u := f.newUser(cmd.Flags(), args[0])
+		if err := p.desk.AddUser(ctx, console(), u); err != nil {
+			return personError(err)
+		}
+		c.printf("%s added, id %s; invite them: idp invite %s\n", u.Name, u.ID, u.Name)
+		return nil
+	})
+	return cmd
+}
+
+func (c *cli) userEdit() *cobra.Command {
+	var f personFlags
+	cmd := &cobra.Command{
+		Use:   "edit NAME",
+		Short: "Change what the flags name; the rest stays",
+		Args:  cobra.ExactArgs(1),
+	}
+	f.register(cmd.Flags())
+	cmd.RunE = c.withArgs(func(ctx context.Context, p *provider, args []string) error {
+		if !anyPersonFlag(cmd.Flags()) {
+			return usagef("nothing to change was named")
+		}
+		u, err := p.person(ctx, args[0])
+		if err != nil {
+			return err
+		}
+		if err := p.desk.EditUser(ctx, console(), u.ID, func(u *idp.User) { f.apply(cmd.Flags(), u) }); err != nil {
+			return personError(err)
+		}
+		c.printf("%s changed\n", u.Name)
+		return nil
+	})
+	return cmd
+}
+
+// userLine is a person as scripts see them.
+type userLine struct {
+	ID        idp.UserID    `json:"id"`
+	Name      string        `json:"name"`
+	Display   string        `json:"display"`
+	Email     string        `json:"email,omitempty"`
+	State     idp.UserState `json:"state"`
+	Staff     idp.StaffRole `json:"staff,omitempty"`
+	Roles     []string      `json:"roles,omitempty"`
+	Groups    []string      `json:"groups,omitempty"`
+	Devices   int           `json:"devices"`
+	Recovery  int           `json:"recovery_codes"`
+	Password  bool          `json:"password"`
+	CreatedAt time.Time     `json:"created_at"`
+}
+
+func userLineOf(a *idp.Account) userLine {
+	u := &a.User
+	return userLine{u.ID, u.Name, u.DisplayName, u.Email, u.State, u.Staff, u.Roles, u.Groups, a.Devices, a.RecoveryLeft, a.PasswordHash != "", u.CreatedAt}
+}
+
+// pageSize is how many people are read at once.
+const pageSize = 1000
+
+func (c *cli) userList() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List all people by name",
+		Args:  cobra.NoArgs,
+		RunE: c.with(func(ctx context.Context, p *provider) error {
+			rows := [][]string{{"NAME", "STATE", "STAFF", "DEVICES", "DISPLAY NAME"}}
+			for after := ""; ; {
+				page, err := p.desk.Users(ctx, after, pageSize)
+				if err != nil {
+					return err
+				}
+				for i := range page {
+					l := userLineOf(&page[i])
+					if asJSON {
+						if err := lines(c.stdout, []userLine{l}); err != nil {
+							return err
+						}
+					} else {
+						rows = append(rows, []string{l.Name, string(l.State), string(l.Staff), fmt.Sprint(l.Devices), l.Display})
+					}
+					after = l.Name
+				}
+				if len(page) < pageSize {
+					break
+				}
+			}
+			if asJSON {
+				return nil
+			}
+			return table(c.stdout, rows...)
+		}),
+	}
+	jsonFlag(cmd, &asJSON)
+	return cmd
+}
+
+func jsonFlag(cmd *cobra.Command, v *bool) {
+	cmd.Flags().BoolVar(v, "json", false, "one JSON object a line, for scripts")
+}
+
+// deviceLine is a device as scripts see it.
+type deviceLine struct {
+	ID         idp.DeviceID   `json:"id"`
+	Name       string         `json:"name"`
+	Kind       idp.DeviceKind `json:"kind"`
+	LinkedAt   time.Time      `json:"linked_at"`
+	LastUsedAt *time.Time     `json:"last_used_at,omitempty"`
+}
+
+func (c *cli) userShow() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "show NAME",
+		Short: "Show one person and their devices",
+		Args:  cobra.ExactArgs(1),
+		RunE: c.withArgs(func(ctx context.Context, p *provider, args []string) error {
+			acc, err := p.account(ctx, args[0])
+			if err != nil {
+				return err
+			}
+			linked, err := p.desk.Devices(ctx, acc.User.ID)
+			if err != nil {
+				return err
+			}
+			devices := make([]deviceLine, len(linked))
+			for i, d := range linked {
+				devices[i] = deviceLine{ID: d.ID, Name: d.Name, Kind: d.Kind, LinkedAt: d.LinkedAt}
+				if !d.LastUsedAt.IsZero() {
+					devices[i].LastUsedAt = &d.LastUsedAt
+				}
+			}
+			l := userLineOf(acc)
+			if asJSON {
+				return json.NewEncoder(c.stdout).Encode(struct {
+					userLine
+					Linked []deviceLine `json:"linked"`
+				}{l, devices})
+			}
+			if err := table(c.stdout,
+				[]string{"name", l.Name},
+				[]string{"id", string(l.ID)},
+				[]string{"display name", l.Display},
+				[]string{"email", orNone(l.Email)},
+				[]string{"state", string(l.State)},
+				[]string{"staff", orNone(string(l.Staff))},
+				[]string{"roles", orNone(strings.Join(l.Roles, ", "))},
+				[]string{"groups", orNone(strings.Join(l.Groups, ", "))},
+				[]string{"recovery codes", fmt.Sprint(l.Recovery)},
+				[]string{"added", clock(l.CreatedAt)},
+			); err != nil || len(devices) == 0 {
+				return err
+			}
+			rows := [][]string{{"DEVICE", "KIND", "LINKED", "LAST USED", "ID"}}
+			for _, d := range devices {
+				used := "never"
+				if d.LastUsedAt != nil {
+					used = clock(*d.LastUsedAt)
+				}
+				rows = append(rows, []string{d.Name, string(d.Kind), clock(d.LinkedAt), used, string(d.ID)})
+			}
+			c.printf("\n")
+			return table(c.stdout, rows...)
+		}),
+	}
+	jsonFlag(cmd, &asJSON)
+	return cmd
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "none"
+	}
+	return s
+}
+
+// userAct is a command that does one thing to one account.
+func (c *cli) userAct(use, short, done string, act func(*admin.Desk, context.Context, idp.Actor, idp.UserID) error) *cobra.Command {
+	return &cobra.Command{
+		Use:   use,
+		Short: short,
+		Args:  cobra.ExactArgs(1),
+		RunE: c.withArgs(func(ctx context.Context, p *provider, args []string) error {
+			u, err := p.person(ctx, args[0])
+			if err != nil {
+				return err
+			}
+			if err := act(p.desk, ctx, console(), u.ID); err != nil {
+				return err
+			}
+			c.printf("%s %s\n", u.Name, done)
+			return nil
+		}),
+	}
+}
+
+func (c *cli) userDisable() *cobra.Command {
+	var reason string
+	cmd := &cobra.Command{
+		Use:   "disable NAME",
+		Short: "End everything of an account at once: sessions, tokens, sign-ins, invitations",
+		Args:  cobra.ExactArgs(1),
+		RunE: c.withArgs(func(ctx context.Context, p *provider, args []string) error {
+			u, err := p.person(ctx, args[0])
+			if err != nil {
+				return err
+			}
+			err = p.desk.Disable(ctx, console(), u.ID, reason)
+			if errors.Is(err, idp.ErrDenied) {
+				return fmt.Errorf("%s is the last administrator; make another one first", u.Name)
+			}
+			if err != nil {
+				return err
+			}
+			c.printf("%s disabled\n", u.Name)
+			return nil
+		}),
+	}
+	cmd.Flags().StringVar(&reason, "reason", "", "`why`, for the audit log")
+	return cmd
+}
+
+func (c *cli) userUnlink() *cobra.Command {
+	var reason string
+	cmd := &cobra.Command{
+		Use:   "unlink NAME DEVICE",
+		Short: "Remove a device of a person, by its id (see user show); the last one too",
+		Args:  cobra.ExactArgs(2),
+		RunE: c.withArgs(func(ctx context.Context, p *provider, args []string) error {
+			u, err := p.person(ctx, args[0])
+			if err != nil {
+				return err
+			}
+			err = p.desk.Unlink(ctx, console(), u.ID, idp.DeviceID(args[1]), reason)
+			if errors.Is(err, idp.ErrNotFound) {
+				return fmt.Errorf("%s has no device %s; \"idp user show %s\" lists them", u.Name, args[1], u.Name)
+			}
+			if err != nil {
+				return err
+			}
+			c.printf("device unlinked from %s\n", u.Name)
+			return nil
+		}),
+	}
+	cmd.Flags().StringVar(&reason, "reason", "", "`why`, for the audit log")
+	return cmd
+}
+
+func (c *cli) userReset() *cobra.Command {
+	return &cobra.Command{
+		Use:   "reset NAME",
+		Short: "Print a one-time link to choose a new password; devices stay",
+		Args:  cobra.ExactArgs(1),
+		RunE: c.withArgs(func(ctx context.Context, p *provider, args []string) error {
+			u, err := p.person(ctx, args[0])
+			if err != nil {
+				return err
+			}
+			link, err := p.desk.ResetPassword(ctx, console(), u.ID)
+			if errors.Is(err, idp.ErrDenied) {
+				return fmt.Errorf("%s is disabled; \"idp user enable\" first", u.Name)
+			}
+			if err != nil {
+				return err
+			}
+			c.printInvitation(p, "New password for "+u.Name, link)
+			return nil
+		}),
+	}
+}
+
+// account finds a person by sign-in name.
+func (p *provider) account(ctx context.Context, name string) (*idp.Account, error) {
+	acc, err := p.desk.FindUser(ctx, name)
+	if errors.Is(err, idp.ErrNotFound) {
+		return nil, fmt.Errorf("nobody here is called %q; \"idp user list\" lists all", name)
+	}
+	return acc, err
+}
+
+func (p *provider) person(ctx context.Context, name string) (*idp.User, error) {
+	acc, err := p.account(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return &acc.User, nil
+}
+
+// personError says in words what the verbs say by key.
+func personError(err error) error {
+	if errors.Is(err, idp.ErrConflict) {
+		return errors.New("that sign-in name is taken")
+	}
+	return fieldError(err)
+}
