@@ -198,27 +198,31 @@ func (s setting) want(n *yaml.Node, err error) string {
 	}
 }
 
-// suggest names the setting that was probably meant: the one that shares its
-// last part, or the longest beginning.
+// suggest names the setting that was probably meant: one that ends in the same
+// word, or one that differs in a letter or two beside one another.
 func suggest(key string, settings []setting) string {
-	best, score := "", 3
 	last := key[strings.LastIndexByte(key, '.')+1:]
 	for _, s := range settings {
-		n := 0
-		for n < len(key) && n < len(s.key) && key[n] == s.key[n] {
-			n++
-		}
-		if s.key == last || strings.HasSuffix(s.key, "."+last) {
-			n = len(key)
-		}
-		if n > score {
-			best, score = s.key, n
+		if strings.HasSuffix("."+s.key, "."+last) || near(key, s.key) {
+			return fmt.Sprintf("; perhaps %s is meant", s.key)
 		}
 	}
-	if best == "" {
-		return "; `idp config example` prints all of them"
+	return "; `idp config example` prints all of them"
+}
+
+// near reports whether two words are the same but for one stretch of at most
+// two letters.
+func near(a, b string) bool {
+	short, long := min(len(a), len(b)), max(len(a), len(b))
+	begin := 0
+	for begin < short && a[begin] == b[begin] {
+		begin++
 	}
-	return fmt.Sprintf("; perhaps %s is meant", best)
+	end := 0
+	for end < short-begin && a[len(a)-1-end] == b[len(b)-1-end] {
+		end++
+	}
+	return long-begin-end <= 2
 }
 
 // join makes one error of faults; nil of none.

@@ -143,7 +143,7 @@ func (c *cli) clientEdit() *cobra.Command {
 	cmd.Flags().StringVar(&f.c.Name, "name", "", "`name` as shown to people")
 	cmd.Flags().BoolVar(&f.disabled, "disabled", false, "refuse the application and kill its tokens; =false takes it back")
 	cmd.RunE = c.withArgs(func(ctx context.Context, p *provider, args []string) error {
-		if cmd.LocalNonPersistentFlags().NFlag() == 0 {
+		if !said(cmd) {
 			return usagef("nothing to change was named")
 		}
 		err := p.desk.EditClient(ctx, console(), idp.ClientID(args[0]), func(client *idp.Client) { f.apply(cmd.Flags(), client, false) })

@@ -14,8 +14,18 @@ var levels = map[string]slog.Level{
 	"error": slog.LevelError,
 }
 
-// newLog is the provider's log as configured; any level that is not known is off.
+// newLog is the provider's log as configured; any level that is not known is
+// off. Libraries that log by themselves get to say warnings and errors in it.
 func newLog(c config.Log, w io.Writer) *slog.Logger {
+	libraries := c
+	if level, on := levels[c.Level]; on && level < slog.LevelWarn {
+		libraries.Level = "warn"
+	}
+	slog.SetDefault(logAt(libraries, w))
+	return logAt(c, w)
+}
+
+func logAt(c config.Log, w io.Writer) *slog.Logger {
 	level, on := levels[c.Level]
 	options := &slog.HandlerOptions{Level: level}
 	switch {

@@ -126,7 +126,7 @@ device. Who has no account yet gets one, with what the flags say.`,
 			return err
 		default:
 			id = acc.User.ID
-			if cmd.Flags().NFlag() > 0 && anyPersonFlag(cmd.Flags()) {
+			if said(cmd) {
 				return usagef("%s has an account already; \"idp user edit\" changes it", acc.User.Name)
 			}
 		}
@@ -145,12 +145,10 @@ device. Who has no account yet gets one, with what the flags say.`,
 	return cmd
 }
 
-// anyPersonFlag reports whether something was said of the person.
-func anyPersonFlag(flags *pflag.FlagSet) bool {
-	var names pflag.FlagSet
-	new(personFlags).register(&names)
+// said reports whether any flag of the command's own was given.
+func said(cmd *cobra.Command) bool {
 	any := false
-	names.VisitAll(func(f *pflag.Flag) { any = any || flags.Changed(f.Name) })
+	cmd.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) { any = any || f.Changed })
 	return any
 }
 
@@ -191,7 +189,7 @@ func (c *cli) userEdit() *cobra.Command {
 	}
 	f.register(cmd.Flags())
 	cmd.RunE = c.withArgs(func(ctx context.Context, p *provider, args []string) error {
-		if !anyPersonFlag(cmd.Flags()) {
+		if !said(cmd) {
 			return usagef("nothing to change was named")
 		}
 		u, err := p.person(ctx, args[0])

@@ -26,7 +26,8 @@ func TestEveryRefusalHasWords(t *testing.T) {
 		}
 		for _, m := range key.FindAllStringSubmatch(string(src), -1) {
 			found++
-			if fieldWords[m[1]] == "" {
+			composed := fieldWords[m[1]+".bad"] != "" && fieldWords[m[1]+".many"] != ""
+			if fieldWords[m[1]] == "" && !composed {
 				t.Errorf("%s: %s has no words", file, m[1])
 			}
 		}
