@@ -5,7 +5,6 @@ import (
 	"crypto/cipher"
 	"crypto/hkdf"
 	"crypto/hmac"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
@@ -47,7 +46,7 @@ func newSealer(id byte, master []byte) (*Sealer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.aead, err = cipher.NewGCM(block); err != nil {
+	if s.aead, err = cipher.NewGCMWithRandomNonce(block); err != nil {
 		return nil, err
 	}
 	s.mac = s.derive("mac", keySize)
@@ -57,24 +56,21 @@ func newSealer(id byte, master []byte) (*Sealer, error) {
 // Seal encrypts plain for one row: row is the row's identifier, and only
 // with it can the value be opened again.
 func (s *Sealer) Seal(plain []byte, row string) ([]byte, error) {
-	out := make([]byte, headerSize+s.aead.NonceSize(), headerSize+s.aead.NonceSize()+len(plain)+s.aead.Overhead())
-	out[0], out[1] = sealVersion, s.id
-	nonce := out[headerSize:]
-	rand.Read(nonce) // never fails, by its contract
-	return s.aead.Seal(out, nonce, plain, additional(out[:headerSize], row)), nil
+	out := make([]byte, 0, headerSize+len(plain)+s.aead.Overhead())
+	out = append(out, sealVersion, s.id)
+	return s.aead.Seal(out, nil, plain, additional(out, row)), nil //nolint:gosec // the AEAD draws a nonce of its own
 }
 
 // Open decrypts what Seal made for the same row. It fails for anything else.
 func (s *Sealer) Open(sealed []byte, row string) ([]byte, error) {
-	rest := headerSize + s.aead.NonceSize()
-	if len(sealed) < rest+s.aead.Overhead() {
+	if len(sealed) < headerSize+s.aead.Overhead() {
 		return nil, fmt.Errorf("sealed value of %d bytes: %w", len(sealed), errUnseal)
 	}
 	if sealed[0] != sealVersion || sealed[1] != s.id {
 		return nil, fmt.Errorf("sealed in form %d with key %d, this is form %d with key %d: %w",
 			sealed[0], sealed[1], sealVersion, s.id, errUnseal)
 	}
-	plain, err := s.aead.Open(nil, sealed[headerSize:rest], sealed[rest:], additional(sealed[:headerSize], row))
+	plain, err := s.aead.Open(nil, nil, sealed[headerSize:], additional(sealed[:headerSize], row))
 	if err != nil {
 		return nil, fmt.Errorf("sealed value: %w", errUnseal)
 	}

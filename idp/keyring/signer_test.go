@@ -174,7 +174,7 @@ func TestSignJWSVerifiesElsewhere(t *testing.T) {
 				if err := verify(k, input, sig); err != nil {
 					t.Fatal(err)
 				}
-				jws, err := jose.ParseSigned(string(input)+"."+b64(sig), []jose.SignatureAlgorithm{jose.SignatureAlgorithm(alg)})
+				jws, err := jose.ParseSignedCompact(string(input)+"."+b64(sig), []jose.SignatureAlgorithm{jose.SignatureAlgorithm(alg)})
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -44,14 +44,14 @@ func escape(s string, most int) string {
 	const hex = "0123456789ABCDEF"
 	var b strings.Builder
 	for _, r := range s {
-		var enc []byte
-		switch {
-		case r == ':':
+		if r == ':' {
 			continue
-		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', strings.ContainsRune("-._~", r):
-			enc = []byte{byte(r)}
-		default:
-			for _, c := range utf8.AppendRune(nil, r) {
+		}
+		enc := utf8.AppendRune(nil, r)
+		if !unreserved(r) {
+			raw := enc
+			enc = nil
+			for _, c := range raw {
 				enc = append(enc, '%', hex[c>>4], hex[c&15])
 			}
 		}
@@ -61,4 +61,8 @@ func escape(s string, most int) string {
 		b.Write(enc)
 	}
 	return strings.TrimSuffix(b.String(), "%20") // what a cut may leave
+}
+
+func unreserved(r rune) bool {
+	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-._~", r)
 }
