@@ -232,7 +232,7 @@ func (p *provider) run(ctx context.Context, h http.Handler, shared serve.Config,
 	defer cancel()
 	wg.Go(func() { p.db.Watch(ctx) }) // ends with ctx
 	wg.Go(func() {                    // ends with ctx
-		every(ctx, turnEvery, func(now time.Time) error { return p.ring.Turn(ctx) }, p.complain("signing keys were not turned"))
+		every(ctx, turnEvery, func(time.Time) error { return p.ring.Turn(ctx) }, p.complain("signing keys were not turned"))
 	})
 	wg.Go(func() { // ends with ctx
 		every(ctx, sweepEvery, func(now time.Time) error { return p.db.Sweep(ctx, now) }, p.complain("old rows were not swept"))

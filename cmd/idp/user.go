@@ -113,33 +113,29 @@ device. Who has no account yet gets one, with what the flags say.`,
 	}
 	f.register(cmd.Flags())
 	cmd.RunE = c.withArgs(func(ctx context.Context, p *provider, args []string) error {
-		acc, err := p.desk.FindUser(ctx, args[0])
-		id := idp.UserID("")
-		switch {
+		u := f.newUser(cmd.Flags(), args[0])
+		switch acc, err := p.desk.FindUser(ctx, args[0]); {
 		case errors.Is(err, idp.ErrNotFound):
-			u := f.newUser(cmd.Flags(), args[0])
 			if err := p.desk.AddUser(ctx, console(), u); err != nil {
 				return personError(err)
 			}
-			id = u.ID
 		case err != nil:
 			return err
+		case said(cmd):
+			return usagef("%s has an account already; \"idp user edit\" changes it", acc.User.Name)
 		default:
-			id = acc.User.ID
-			if said(cmd) {
-				return usagef("%s has an account already; \"idp user edit\" changes it", acc.User.Name)
-			}
+			u = &acc.User
 		}
-		link, err := p.desk.Invite(ctx, console(), id)
+		link, err := p.desk.Invite(ctx, console(), u.ID)
 		switch {
 		case errors.Is(err, idp.ErrConflict):
-			return fmt.Errorf("%s has a device linked already; \"idp user reset\" lets them choose a new password, \"idp user unlink\" removes a lost device first", args[0])
+			return fmt.Errorf("%s has a device linked already; \"idp user reset\" lets them choose a new password, \"idp user unlink\" removes a lost device first", u.Name)
 		case errors.Is(err, idp.ErrDenied):
-			return fmt.Errorf("%s is disabled; \"idp user enable\" first", args[0])
+			return fmt.Errorf("%s is disabled; \"idp user enable\" first", u.Name)
 		case err != nil:
 			return err
 		}
-		c.printInvitation(p, "Invitation for "+idp.FoldName(args[0]), link)
+		c.printInvitation(p, "Invitation for "+u.Name, link)
 		return nil
 	})
 	return cmd
