@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -237,6 +238,7 @@ func (p *provider) run(ctx context.Context, h http.Handler, shared serve.Config,
 	wg.Go(func() { // ends with ctx
 		every(ctx, sweepEvery, func(now time.Time) error { return p.db.Sweep(ctx, now) }, p.complain("old rows were not swept"))
 	})
+	debug.FreeOSMemory() // a quarter of it was needed for the start alone
 	return serve.Run(ctx, shared, h, l)
 }
 
