@@ -35,7 +35,8 @@ func newPerson(t testing.TB, name, password, seed string) *person {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &person{t: t, web: newBrowser(t), name: name, password: password, seed: secret}
+	// The code before the current one went into linking the device.
+	return &person{t: t, web: newBrowser(t), name: name, password: password, seed: secret, spent: totp.Step(time.Now()) - 1}
 }
 
 // newBrowser follows redirects within the provider and stops where a relying
@@ -284,4 +285,32 @@ func (p *party) answer(at *page) string {
 		p.t.Fatalf("no good answer: status %d at %s\n%s", at.status, at.url, at.body)
 	}
 	return q.Get("code")
+}
+
+// currentCode is what an authenticator app shows at a time.
+func currentCode(t testing.TB, seed string, at time.Time) string {
+	t.Helper()
+	secret, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(seed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return totp.Code(secret, at)
+}
+
+// claim reads one claim of an ID token without checking it.
+func claim(t testing.TB, jwt, name string) any {
+	t.Helper()
+	parts := strings.Split(jwt, ".")
+	if len(parts) != 3 {
+		t.Fatalf("not a JWT: %q", jwt)
+	}
+	b, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all map[string]any
+	if err := json.Unmarshal(b, &all); err != nil {
+		t.Fatal(err)
+	}
+	return all[name]
 }
