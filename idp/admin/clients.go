@@ -82,10 +82,7 @@ func (d *Desk) NewClientSecret(ctx context.Context, by idp.Actor, id idp.ClientI
 		fresh := []idp.ClientSecret{{Hash: secret.Hash(), CreatedAt: now}}
 		if len(c.Secrets) > 0 && overlap > 0 {
 			old := slices.MaxFunc(c.Secrets, func(a, b idp.ClientSecret) int { return a.CreatedAt.Compare(b.CreatedAt) })
-			// One that ends sooner is not given more time.
-			if end := now.Add(overlap); old.ExpiresAt.IsZero() || end.Before(old.ExpiresAt) {
-				old.ExpiresAt = end
-			}
+			old.ExpiresAt = now.Add(overlap)
 			fresh = append(fresh, old)
 		}
 		c.Secrets, c.UpdatedAt = fresh, now

@@ -61,6 +61,14 @@ func TestNobodyHasNoPassword(t *testing.T) {
 			t.Errorf("%q: %v", pw.Reveal(), err)
 		}
 	}
+	// Even if somebody knew what the dummy is the hash of.
+	var err error
+	if h.dummy, err = h.Hash(t.Context(), "known"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.Check(t.Context(), "", "known"); !errors.Is(err, idp.ErrWrongSecret) {
+		t.Errorf("the dummy opens: %v", err)
+	}
 }
 
 // An unknown person has to take as long as a known one: the same cost, and the
