@@ -387,7 +387,7 @@ func basicAuth(header []string) (id, secret string, ok bool) {
 	rawID, rawSecret, found := strings.Cut(string(plain), ":")
 	id, errID := url.QueryUnescape(rawID)
 	secret, errSecret := url.QueryUnescape(rawSecret)
-	if !found || errID != nil || errSecret != nil || id == "" || !wellFormed(id, maxValue) || !wellFormed(secret, maxValue) {
+	if !found || errID != nil || errSecret != nil || id == "" || secret == "" || !wellFormed(id, maxValue) || !wellFormed(secret, maxValue) {
 		return "", "", false
 	}
 	return id, secret, true

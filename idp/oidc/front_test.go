@@ -1,0 +1,209 @@
+package oidc
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"hilum/idp"
+)
+
+func TestTokenEndpointRefusesGET(t *testing.T) {
+	s := newSite(t)
+	c := s.addClient(func(c *idp.Client) { c.Auth = idp.AuthPost })
+	q := url.Values{"grant_type": {idp.GrantClientCredentials}, "client_id": {string(c.ID)}, "client_secret": {c.secret.Reveal()}}
+	r := s.browser().get(pathToken + "?" + q.Encode())
+	if r.StatusCode != http.StatusMethodNotAllowed || r.Header.Get("Allow") != "OPTIONS, POST" || strings.Contains(r.body, "access_token") {
+		t.Errorf("%d %v %s", r.StatusCode, r.Header, r.body)
+	}
+}
+
+func TestQueryAndBodyAreNotMerged(t *testing.T) {
+	s := newSite(t)
+	c := s.addClient(func(c *idp.Client) { c.Auth = idp.AuthPost })
+	whole := url.Values{"grant_type": {idp.GrantClientCredentials}, "client_id": {string(c.ID)}, "client_secret": {c.secret.Reveal()}, "token": {"x"}}
+	for _, path := range []string{pathToken, pathIntrospect, pathRevoke} {
+		for name := range whole {
+			form := cloned(whole)
+			form.Del(name)
+			r := s.browser().post(path+"?"+url.Values{name: whole[name]}.Encode(), form)
+			refused(t, r, http.StatusBadRequest, "invalid_request")
+		}
+		refused(t, s.browser().post(path+"?x", whole), http.StatusBadRequest, "invalid_request")
+	}
+}
+
+func TestEndpointsKnowTheirMethods(t *testing.T) {
+	s := newSite(t)
+	known := map[string]string{
+		pathAuthorize: "GET, POST", CollectPath + "x": "GET", pathToken: "OPTIONS, POST", pathRevoke: "OPTIONS, POST",
+		pathIntrospect: "POST", pathUserinfo: "GET, OPTIONS, POST", pathEndSession: "GET, POST", pathConfirm: "POST",
+	}
+	for path, allow := range known {
+		for _, method := range []string{"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "TRACE", "OPTIONS", "PROPFIND"} {
+			if strings.Contains(allow, method) && method != "HEAD" {
+				continue
+			}
+			r, err := http.NewRequest(method, s.issuer+path, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := s.browser().do(r)
+			if got.StatusCode != http.StatusMethodNotAllowed || got.Header.Get("Allow") != allow || got.Header.Get("Cache-Control") != "no-store" {
+				t.Errorf("%s %s: %d, Allow %q", method, path, got.StatusCode, got.Header.Get("Allow"))
+			}
+		}
+	}
+}
+
+func TestFormsAreStrict(t *testing.T) {
+	s := newSite(t)
+	c := s.addClient(func(c *idp.Client) { c.Auth = idp.AuthPost })
+	good := url.Values{"grant_type": {idp.GrantClientCredentials}, "client_id": {string(c.ID)}, "client_secret": {c.secret.Reveal()}, "token": {"x"}}.Encode()
+	for _, path := range []string{pathToken, pathIntrospect, pathRevoke} {
+		for why, row := range map[string]struct{ kind, body string }{
+			"JSON":                  {"application/json", `{}`},
+			"no type":               {"", good},
+			"multipart":             {"multipart/form-data; boundary=x", good},
+			"plain text":            {"text/plain", good},
+			"grant_type twice":      {formType, good + "&grant_type=" + idp.GrantClientCredentials},
+			"client_id twice":       {formType, good + "&client_id=" + string(c.ID)},
+			"unknown twice":         {formType, good + "&foo=1&foo=2"},
+			"bad escape":            {formType, good + "&x=%zz"},
+			"semicolon":             {formType, good + ";x=1"},
+			"a long value":          {formType, good + "&x=" + strings.Repeat("a", maxValue+1)},
+			"a long name":           {formType, good + "&" + strings.Repeat("a", maxValue+1) + "=x"},
+			"a long token":          {formType, good + "&refresh_token=" + strings.Repeat("a", maxToken+1)},
+			"a long body":           {formType, good + strings.Repeat("&", maxForm)},
+			"a control character":   {formType, good + "&x=%00"},
+			"not UTF-8":             {formType, good + "&x=%ff"},
+			"nothing":               {formType, ""},
+			"a body of another age": {"application/x-www-form-urlencoded-1", good},
+		} {
+			r, err := http.NewRequest(http.MethodPost, s.issuer+path, strings.NewReader(row.body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header.Set("Content-Type", row.kind)
+			got := s.browser().do(r)
+			if got.StatusCode/100 != 4 || strings.Contains(got.body, "access_token") || strings.Contains(got.body, "active") {
+				t.Errorf("%s at %s: %d %s", why, path, got.StatusCode, got.body)
+			}
+		}
+		// What is allowed beside the bare minimum.
+		r, err := http.NewRequest(http.MethodPost, s.issuer+path, strings.NewReader(good+"&resource=https%3A%2F%2Fa&resource=https%3A%2F%2Fb&unknown=1&scope="))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded; charset=UTF-8")
+		if got := s.browser().do(r); got.StatusCode != http.StatusOK {
+			t.Errorf("%s: %d %s", path, got.StatusCode, got.body)
+		}
+	}
+	_, r := s.token(c)
+	refused(t, r, http.StatusBadRequest, "invalid_request")
+}
+
+const formType = "application/x-www-form-urlencoded"
+
+// TestForeignOriginIsNeverAllowed: scripts may read what is answered to a
+// client that registered their origin, and nothing else.
+func TestForeignOriginIsNeverAllowed(t *testing.T) {
+	s := newSite(t)
+	c, anna := s.addClient(public), s.addPerson("anna")
+	elsewhere := s.addClient(func(c *idp.Client) { public(c); c.Origins = nil })
+	tok := s.mustExchange(c, s.browser().signIn(anna, request(c)))
+	theirs := s.mustExchange(elsewhere, s.browser().signIn(anna, request(elsewhere)))
+	refresh := func(c *client, origin string) *reply {
+		return s.call(pathToken, c, url.Values{"grant_type": {idp.GrantRefresh}, "refresh_token": {"x"}}, "Origin", origin)
+	}
+	const own, evil = "https://viewer.test", "https://evil.test"
+	for why, row := range map[string]struct {
+		r     *reply
+		allow string
+	}{
+		"token":                       {refresh(c, own), own},
+		"token, foreign":              {refresh(c, evil), ""},
+		"token, null":                 {refresh(c, "null"), ""},
+		"token, other port":           {refresh(c, own+":444"), ""},
+		"token, begins alike":         {refresh(c, own+".evil.test"), ""},
+		"token, none registered":      {refresh(elsewhere, own), ""},
+		"token, nobody":               {s.browser().post(pathToken, url.Values{"grant_type": {idp.GrantRefresh}}, "Origin", own), ""},
+		"userinfo":                    {s.userinfo(tok.Access, "Origin", own), own},
+		"userinfo, foreign":           {s.userinfo(tok.Access, "Origin", evil), ""},
+		"userinfo, another's token":   {s.userinfo(theirs.Access, "Origin", own), ""},
+		"userinfo, no token":          {s.userinfo("", "Origin", own), ""},
+		"revoke":                      {s.call(pathRevoke, c, url.Values{"token": {"x"}}, "Origin", own), own},
+		"revoke, foreign":             {s.call(pathRevoke, c, url.Values{"token": {"x"}}, "Origin", evil), ""},
+		"introspect is for no script": {s.call(pathIntrospect, s.addClient(nil), url.Values{"token": {"x"}}, "Origin", own), ""},
+	} {
+		h := row.r.Header
+		if h.Get("Access-Control-Allow-Origin") != row.allow || h.Get("Access-Control-Allow-Credentials") != "" {
+			t.Errorf("%s: %v", why, h)
+		}
+		if row.allow != "" && h.Get("Vary") != "Origin" {
+			t.Errorf("%s: Vary %q", why, h.Get("Vary"))
+		}
+	}
+}
+
+func TestPreflight(t *testing.T) {
+	s := newSite(t)
+	for path, scripts := range map[string]bool{
+		pathToken: true, pathUserinfo: true, pathRevoke: true, pathKeys: true, pathDiscovery: true,
+		pathAuthorize: false, pathIntrospect: false, pathEndSession: false,
+	} {
+		r, err := http.NewRequest(http.MethodOptions, s.issuer+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Origin", "https://viewer.test")
+		r.Header.Set("Access-Control-Request-Method", "POST")
+		r.Header.Set("Access-Control-Request-Headers", "authorization")
+		got := s.browser().do(r)
+		if allowed := got.Header.Get("Access-Control-Allow-Origin") == "*" && got.StatusCode == http.StatusNoContent; allowed != scripts {
+			t.Errorf("%s: %d %v", path, got.StatusCode, got.Header)
+		}
+		if got.Header.Get("Access-Control-Allow-Credentials") != "" {
+			t.Errorf("%s allows cookies", path)
+		}
+	}
+}
+
+func TestAuthorizeHasNoCORS(t *testing.T) {
+	s := newSite(t)
+	c := s.addClient(nil)
+	r, err := http.NewRequest(http.MethodGet, s.issuer+pathAuthorize+"?"+request(c).Encode(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Origin", "https://viewer.test")
+	for name := range s.browser().do(r).Header {
+		if strings.HasPrefix(name, "Access-Control-") {
+			t.Errorf("%s is set", name)
+		}
+	}
+}
+
+// FuzzForm: what is read was there once, within its bounds.
+func FuzzForm(f *testing.F) {
+	for _, s := range []string{"a=1&b=2", "a=1&a=2", "a=%00", "a=;b", "%zz", "=", "a=&a=1", "resource=1&resource=2"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, raw string) {
+		form, err := parseForm(raw)
+		if err != nil {
+			return
+		}
+		again, err := url.ParseQuery(raw)
+		if err != nil {
+			t.Fatalf("%q: %v", raw, err)
+		}
+		for name, v := range form {
+			if name != "resource" && (len(v) != 1 || len(again[name]) != 1) || v[0] == "" || len(v[0]) > maxToken || !wellFormed(v[0], maxToken) {
+				t.Fatalf("%q: %s = %q", raw, name, v)
+			}
+		}
+	})
+}

@@ -1,0 +1,169 @@
+package oidc
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"hilum/idp"
+)
+
+func TestUserinfoByScope(t *testing.T) {
+	s := newSite(t)
+	c, anna := s.addClient(nil), s.addPerson("anna")
+	b := s.browser()
+	b.signIn(anna, request(c))
+	for scope, want := range map[string][]string{
+		"openid":         {"sub"},
+		"openid profile": {"sub", "name", "given_name", "family_name", "preferred_username", "locale", "updated_at"},
+		"openid email":   {"sub", "email", "email_verified"},
+		"openid phone":   {"sub", "phone_number", "phone_number_verified"},
+		"openid groups":  {"sub", "groups"},
+		"openid roles":   {"sub", "roles"},
+	} {
+		code := b.get(pathAuthorize + "?" + request(c, "scope", scope).Encode()).answered(t).Get("code")
+		r := s.userinfo(s.mustExchange(c, idp.Secret(code)).Access)
+		var got map[string]any
+		if err := json.Unmarshal([]byte(r.body), &got); err != nil {
+			t.Fatal(err)
+		}
+		if len(got) != len(want) {
+			t.Errorf("%s: %v", scope, got)
+		}
+		for _, name := range want {
+			if got[name] == nil {
+				t.Errorf("%s: no %s in %v", scope, name, got)
+			}
+		}
+		if got["sub"] != string(anna.ID) {
+			t.Errorf("sub %v", got["sub"])
+		}
+	}
+}
+
+func TestUserinfoKnowsHeaderAndForm(t *testing.T) {
+	s := newSite(t)
+	c, anna := s.addClient(nil), s.addPerson("anna")
+	access := s.mustExchange(c, s.browser().signIn(anna, request(c))).Access
+	b := s.browser()
+	for why, r := range map[string]*reply{
+		"GET, header":          s.userinfo(access),
+		"GET, scheme in small": s.userinfo("", "Authorization", "bearer "+access),
+		"POST, header":         b.post(pathUserinfo, nil, "Authorization", "Bearer "+access, "Content-Type", ""),
+		"POST, form":           b.post(pathUserinfo, url.Values{"access_token": {access}}),
+		"a query of no matter": b.get(pathUserinfo + "?schema=openid"),
+	} {
+		want := http.StatusOK
+		if why == "a query of no matter" {
+			want = http.StatusUnauthorized // ignored, but there is no token
+		}
+		if r.StatusCode != want {
+			t.Errorf("%s: %d %s", why, r.StatusCode, r.body)
+		}
+	}
+	for why, r := range map[string]*reply{
+		"both":        b.post(pathUserinfo, url.Values{"access_token": {access}}, "Authorization", "Bearer "+access),
+		"two in one":  s.userinfo(access + " " + access),
+		"empty":       s.userinfo("", "Authorization", "Bearer "),
+		"not a form":  b.post(pathUserinfo, url.Values{"access_token": {access}}, "Content-Type", "application/json"),
+		"twice":       b.post(pathUserinfo, url.Values{"access_token": {access, access}}),
+		"query":       b.get(pathUserinfo + "?access_token=" + access),
+		"query, POST": b.post(pathUserinfo+"?access_token="+access, nil),
+		"bad escapes": b.get(pathUserinfo + "?%zz"),
+	} {
+		refused(t, r, http.StatusBadRequest, codeInvalidRequest)
+		if got := r.Header.Get("WWW-Authenticate"); !strings.Contains(got, `error="invalid_request"`) {
+			t.Errorf("%s: %q", why, got)
+		}
+	}
+}
+
+func TestUserinfoRefusesTokenInQuery(t *testing.T) {
+	s := newSite(t)
+	c, anna := s.addClient(nil), s.addPerson("anna")
+	access := s.mustExchange(c, s.browser().signIn(anna, request(c))).Access
+	for _, r := range []*reply{s.browser().get(pathUserinfo + "?access_token=" + access), s.browser().post(pathUserinfo+"?access_token="+access, nil)} {
+		if r.StatusCode != http.StatusBadRequest || strings.Contains(r.body, string(anna.ID)) {
+			t.Errorf("%d %s", r.StatusCode, r.body)
+		}
+	}
+}
+
+// TestBearerChallenges are those of RFC 6750, section 3: no error code where no
+// token was given.
+func TestBearerChallenges(t *testing.T) {
+	s := newSite(t)
+	c := s.addClient(nil)
+	machine, _ := s.token(c, "grant_type", idp.GrantClientCredentials)
+	for why, row := range map[string]struct {
+		r      *reply
+		status int
+		header string
+	}{
+		"none":          {s.userinfo(""), 401, `Bearer realm="userinfo"`},
+		"another way":   {s.userinfo("", "Authorization", "Basic eDp5"), 401, `Bearer realm="userinfo"`},
+		"DPoP":          {s.userinfo("", "Authorization", "DPoP x"), 401, `Bearer realm="userinfo"`},
+		"unknown":       {s.userinfo("x"), 401, `Bearer realm="userinfo", error="invalid_token"`},
+		"not a person":  {s.userinfo(machine.Access), 403, `Bearer realm="userinfo", error="insufficient_scope", scope="openid"`},
+		"empty posting": {s.browser().post(pathUserinfo, nil), 401, `Bearer realm="userinfo"`},
+	} {
+		if row.r.StatusCode != row.status || row.r.Header.Get("WWW-Authenticate") != row.header {
+			t.Errorf("%s: %d %q", why, row.r.StatusCode, row.r.Header.Get("WWW-Authenticate"))
+		}
+	}
+}
+
+func TestIDTokenIsNoAccessToken(t *testing.T) {
+	s := newSite(t)
+	c, anna := s.addClient(nil), s.addPerson("anna")
+	tok := s.mustExchange(c, s.browser().signIn(anna, request(c)))
+	refused(t, s.userinfo(tok.ID), http.StatusUnauthorized, codeInvalidToken)
+	refused(t, s.userinfo(tok.Refresh), http.StatusUnauthorized, codeInvalidToken)
+	if got := strings.TrimSpace(s.call(pathIntrospect, c, url.Values{"token": {tok.ID}}).body); got != `{"active":false}` {
+		t.Error(got)
+	}
+}
+
+func TestUserinfoByName(t *testing.T) {
+	s := newSite(t)
+	anna := s.addPerson("anna")
+	claims := `{"userinfo":{"name":{"essential":true},"email":null,"phone_number":null}}`
+	ask := func(change func(*idp.Client)) map[string]any {
+		c := s.addClient(change)
+		tok := s.mustExchange(c, s.browser().signIn(anna, request(c, "scope", "openid", "claims", claims)))
+		var got map[string]any
+		if err := json.Unmarshal([]byte(s.userinfo(tok.Access).body), &got); err != nil {
+			t.Fatal(err)
+		}
+		delete(got, "sub")
+		return got
+	}
+	if got := ask(nil); !reflect.DeepEqual(got, map[string]any{"name": "Anna Röntgen", "email": anna.Email, "phone_number": anna.Phone}) {
+		t.Errorf("%v", got)
+	}
+	if got := ask(func(c *idp.Client) { c.Scopes = []string{"email"} }); !reflect.DeepEqual(got, map[string]any{"email": anna.Email}) {
+		t.Errorf("beyond the registration: %v", got)
+	}
+	if got := ask(func(c *idp.Client) { c.Consent = true }); len(got) != 0 {
+		t.Errorf("beyond the consent: %v", got)
+	}
+}
+
+func TestUserinfoIsFresh(t *testing.T) {
+	s := newSite(t)
+	c, anna := s.addClient(nil), s.addPerson("anna")
+	access := s.mustExchange(c, s.browser().signIn(anna, request(c))).Access
+	if err := s.desk.EditUser(t.Context(), s.admin, anna.ID, func(u *idp.User) { u.DisplayName = `O"Hara \ </script>` }); err != nil {
+		t.Fatal(err)
+	}
+	var got map[string]any
+	if err := json.Unmarshal([]byte(s.userinfo(access).body), &got); err != nil || got["name"] != `O"Hara \ </script>` {
+		t.Errorf("%v, %v", got, err)
+	}
+	s.clock.pass(15 * time.Minute)
+	refused(t, s.userinfo(access), http.StatusUnauthorized, codeInvalidToken)
+}
