@@ -29,7 +29,7 @@ const (
 		FROM refresh_tokens t JOIN grants g ON g.id = t.grant_id WHERE t.hash = ?`
 
 	revokeGrant          = "UPDATE grants SET revoked_at = ? WHERE id = ? AND revoked_at = 0"
-	revokeGrantsOfUser   = "UPDATE grants SET revoked_at = ? WHERE user_id = ? AND user_id <> '' AND revoked_at = 0"
+	revokeGrantsOfUser   = "UPDATE grants SET revoked_at = ? WHERE user_id = ? AND user_id <> '' AND session_id <> ? AND revoked_at = 0"
 	revokeGrantsOfClient = "UPDATE grants SET revoked_at = ? WHERE client_id = ? AND revoked_at = 0"
 	revokeOfSession      = "UPDATE grants SET revoked_at = ? WHERE user_id = ? AND user_id <> '' AND session_id = ? AND revoked_at = 0"
 )

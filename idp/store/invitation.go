@@ -102,7 +102,7 @@ func (db *DB) Enrol(ctx context.Context, id idp.LoginID, fn func(*idp.Enrolment)
 		if err != nil {
 			return err
 		}
-		before := *e
+		invitation := e.Invitation.ID
 		var user idp.User
 		if e.User != nil {
 			user = *e.User
@@ -121,11 +121,11 @@ func (db *DB) Enrol(ctx context.Context, id idp.LoginID, fn func(*idp.Enrolment)
 			}
 		}
 		if e.PasswordHash != "" {
-			at := db.now()
-			if err := t.putPassword(e.User.ID, e.PasswordHash, at); err != nil {
+			because := idp.Event{At: db.now(), Kind: idp.EventInvitationUsed, Actor: idp.Actor{User: e.User.ID, Name: e.User.Name}}
+			if err := t.putPassword(e.User.ID, e.PasswordHash, because.At); err != nil {
 				return err
 			}
-			if err := t.signOut(e.User.ID, "", id, at); err != nil {
+			if err := t.signOut(e.User.ID, "", id, because); err != nil {
 				return err
 			}
 		}
@@ -139,12 +139,12 @@ func (db *DB) Enrol(ctx context.Context, id idp.LoginID, fn func(*idp.Enrolment)
 				return err
 			}
 		}
-		if before.Pairing != nil {
-			if err := t.putPairing(before.Pairing.ID, before.Pairing); err != nil {
+		if e.Pairing != nil {
+			if err := t.putPairing(e.Login.Pairing, e.Pairing); err != nil {
 				return err
 			}
 		}
-		if err := t.putInvitation(before.Invitation.ID, before.Invitation); err != nil {
+		if err := t.putInvitation(invitation, e.Invitation); err != nil {
 			return err
 		}
 		return t.putLogin(e.Login)

@@ -22,7 +22,7 @@ var (
 type loginRow struct {
 	ID, Purpose, State              string
 	Browser                         []byte
-	Request                         string // JSON, empty for none
+	Request                         string // JSON
 	Target                          string
 	UserID, SessionID, InvitationID string
 	NewName, NewDisplay             string
@@ -43,12 +43,9 @@ func (r *loginRow) fields() []any {
 }
 
 func loginRowOf(l *idp.Login) (*loginRow, error) {
-	var request []byte
-	if l.Purpose == idp.ForClient {
-		var err error
-		if request, err = json.Marshal(&l.Request); err != nil {
-			return nil, err
-		}
+	request, err := json.Marshal(&l.Request)
+	if err != nil {
+		return nil, err
 	}
 	return &loginRow{
 		ID: string(l.ID), Purpose: string(l.Purpose), State: string(l.State), Browser: l.Browser[:],
@@ -75,9 +72,7 @@ func (r *loginRow) login() (*idp.Login, error) {
 	errs = errors.Join(errs, err)
 	l.AMR, err = textList(r.AMR)
 	errs = errors.Join(errs, err)
-	if r.Request != "" {
-		errs = errors.Join(errs, json.Unmarshal([]byte(r.Request), &l.Request))
-	}
+	errs = errors.Join(errs, json.Unmarshal([]byte(r.Request), &l.Request))
 	if errs != nil {
 		return nil, fmt.Errorf("sign-in %s: %w", r.ID, errs)
 	}

@@ -225,7 +225,7 @@ func (db *DB) UpdateUser(ctx context.Context, id idp.UserID, fn func(*idp.User) 
 			return err
 		}
 		if before.State != idp.UserDisabled && u.State == idp.UserDisabled {
-			return t.shutOut(id, db.now())
+			return t.shutOut(id, idp.Event{At: db.now(), Kind: idp.EventUserChanged, Actor: idp.Actor{Name: "provider"}})
 		}
 		return nil
 	})
@@ -246,13 +246,15 @@ func (db *DB) DisableUser(ctx context.Context, id idp.UserID, e idp.Event) error
 		if err := t.putUser(&before, u); err != nil {
 			return err
 		}
-		return t.shutOut(id, at)
+		e.At = at
+		return t.shutOut(id, e)
 	})
 }
 
-// shutOut ends sessions, grants, sign-ins under way and open one-time links.
-func (t *tx) shutOut(id idp.UserID, at time.Time) error {
-	if err := t.signOut(id, "", "", at); err != nil {
+// shutOut ends sessions, grants, sign-ins under way and open one-time links,
+// because of an event.
+func (t *tx) shutOut(id idp.UserID, because idp.Event) error {
+	if err := t.signOut(id, "", "", because); err != nil {
 		return err
 	}
 	if err := t.gorm.Delete(&invitationRow{}, "user_id = ? AND used_at = 0", string(id)).Error; err != nil {
@@ -262,15 +264,23 @@ func (t *tx) shutOut(id idp.UserID, at time.Time) error {
 }
 
 // signOut ends every session of a user but keep, with the grants, and every
-// sign-in under way but login.
-func (t *tx) signOut(id idp.UserID, keep idp.SessionID, login idp.LoginID, at time.Time) error {
-	_, err := t.exec("UPDATE sessions SET ended_at = ? WHERE user_id = ? AND id <> ? AND ended_at = 0", micros(at), string(id), string(keep))
+// sign-in under way but login, because of an event.
+func (t *tx) signOut(id idp.UserID, keep idp.SessionID, login idp.LoginID, because idp.Event) error {
+	ended, err := t.endSessions(id, because.At, func(s *idp.Session) bool { return s.ID != keep })
 	if err != nil {
 		return err
 	}
-	_, err = t.exec("UPDATE grants SET revoked_at = ? WHERE user_id = ? AND user_id <> '' AND session_id <> ? AND revoked_at = 0",
-		micros(at), string(id), string(keep))
-	if err != nil {
+	for _, session := range ended {
+		err := t.note(idp.Event{
+			At: because.At, Kind: idp.EventSessionEnded, Actor: because.Actor, User: id, Session: session,
+			Address: because.Address, Detail: map[string]string{"reason": string(because.Kind)},
+		})
+		if err != nil {
+			return err
+		}
+	}
+	// Whatever session they were of, or none.
+	if _, err := t.exec(revokeGrantsOfUser, micros(because.At), string(id), string(keep)); err != nil {
 		return err
 	}
 	return t.endLogins(id, login)
@@ -326,10 +336,11 @@ func (db *DB) SetPassword(ctx context.Context, user idp.UserID, hash string, kee
 		if err := t.putPassword(user, hash, at); err != nil {
 			return err
 		}
-		if err := t.signOut(user, keep, "", at); err != nil {
+		e.At = at
+		if err := t.note(e); err != nil {
 			return err
 		}
-		return t.note(e)
+		return t.signOut(user, keep, "", e)
 	})
 }
 

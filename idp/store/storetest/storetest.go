@@ -229,7 +229,7 @@ func (s *site) login(user idp.UserID, state idp.LoginState) *idp.Login {
 		},
 		User: user, CreatedAt: s.now, ExpiresAt: s.now.Add(idp.LoginTTL),
 	}
-	l.Note(s.event(idp.EventLoginStarted))
+	l.Note(s.event(idp.EventLoginDenied))
 	s.ok(s.AddLogin(s.ctx(), l))
 	return l
 }

@@ -1,0 +1,311 @@
+package storetest
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+
+	"hilum/idp"
+)
+
+func rivalsRedeem(t *testing.T, c *contest) {
+	u := c.user("anna")
+	const n = 100
+	for range 3 {
+		in := c.signIn(u)
+		issues := make([]idp.Issue, n)
+		for i := range issues {
+			issues[i] = c.issue(in.grant.ID)
+		}
+		out := c.race(n, func(s Store, i int) error {
+			return s.RedeemCode(c.ctx(), in.code.Hash, c.now, issues[i], c.event(idp.EventCodeRedeemed))
+		})
+		c.oneOf(out, n, idp.ErrSettled)
+		kept := 0
+		for _, issue := range issues {
+			if _, g, _, err := c.Access(c.ctx(), issue.Access.Hash); err == nil {
+				kept++
+				if g.RevokedAt.IsZero() {
+					t.Fatal("a code was used a hundred times and its grant lives")
+				}
+			}
+		}
+		if kept != 1 {
+			t.Fatalf("%d sets of tokens for one code", kept)
+		}
+	}
+	c.happened(idp.EventCodeRedeemed, 3)
+	c.happened(idp.EventCodeReplayed, 3)
+}
+
+func rivalsRotate(t *testing.T, c *contest) {
+	const n = 60
+	in, first := c.redeemed(c.user("anna"))
+	issues := make([]idp.Issue, n)
+	for i := range issues {
+		issues[i] = c.issue(in.grant.ID)
+	}
+	out := c.race(n, func(s Store, i int) error { return s.RotateRefresh(c.ctx(), first.Refresh.Hash, c.now, 0, issues[i]) })
+	c.oneOf(out, n, idp.ErrSettled)
+	kept := 0
+	for _, issue := range issues {
+		if _, _, err := c.Refresh(c.ctx(), issue.Refresh.Hash); err == nil {
+			kept++
+		}
+	}
+	if kept != 1 || !c.revoked(first.Access.Hash) {
+		t.Fatalf("%d successors, revoked %v", kept, c.revoked(first.Access.Hash))
+	}
+	c.happened(idp.EventRefreshReplayed, 1)
+}
+
+func rivalsStep(_ *testing.T, c *contest) {
+	const n = 40
+	u := c.user("anna")
+	_, err := c.device(u.ID)
+	c.ok(err)
+	var logins []*idp.Login
+	for range n {
+		logins = append(logins, c.login(u.ID, idp.LoginFactor))
+	}
+	const step = 4711
+	out := c.race(n, func(s Store, i int) error {
+		return s.UpdateProof(c.ctx(), logins[i].ID, idp.CountCodes, "", func(p *idp.Proof) error {
+			if p.Devices[0].LastStep >= step {
+				return idp.ErrCodeUsed
+			}
+			p.Devices[0].LastStep = step
+			return p.Login.Apply(idp.OnFactor, c.now)
+		})
+	})
+	c.oneOf(out, n, idp.ErrCodeUsed)
+}
+
+func rivalsCount(t *testing.T, c *contest) {
+	const n, allowed = 40, 5
+	u := c.user("anna")
+	var logins []*idp.Login
+	for range n {
+		logins = append(logins, c.login(u.ID, idp.LoginFactor))
+	}
+	out := c.race(n, func(s Store, i int) error {
+		return s.UpdateProof(c.ctx(), logins[i].ID, idp.CountCodes, "", func(p *idp.Proof) error {
+			if p.Counter.InARow >= allowed {
+				return idp.ErrTooMany
+			}
+			p.Counter.InARow++
+			p.Login.Note(c.event(idp.EventCodeWrong))
+			return nil
+		})
+	})
+	if out.won != allowed || out.kinds[idp.ErrTooMany] != n-allowed {
+		t.Fatalf("%d guesses at once, %d were let through: %v", n, out.won, out.kinds)
+	}
+	c.happened(idp.EventCodeWrong, allowed)
+}
+
+func rivalsPairing(t *testing.T, c *contest) {
+	const n = 20
+	u := c.user("anna")
+	p := c.pairing(u.ID)
+	out := c.race(n, func(s Store, _ int) error {
+		return s.UpdatePairing(c.ctx(), p.ID, func(p *idp.Pairing) (*idp.Device, error) {
+			if err := p.Open(c.now); err != nil {
+				return nil, err
+			}
+			p.UsedAt = c.now
+			return c.newDevice(u.ID), nil
+		})
+	})
+	c.oneOf(out, n, idp.ErrSettled)
+	list, err := c.Devices(c.ctx(), u.ID)
+	c.ok(err)
+	if len(list) != 1 {
+		t.Fatalf("%d devices from one offer", len(list))
+	}
+}
+
+func rivalsInvitation(t *testing.T, c *contest) {
+	const n = 20
+	u := c.user("anna")
+	l, i := c.invited(u)
+	// One link, opened in many browsers.
+	logins := []idp.LoginID{l.ID}
+	for range n - 1 {
+		other := *l
+		other.ID = idp.NewID[idp.LoginID]()
+		c.ok(c.AddLogin(c.ctx(), &other))
+		logins = append(logins, other.ID)
+	}
+	out := c.race(n, func(s Store, i int) error { return s.Enrol(c.ctx(), logins[i], c.use) })
+	c.oneOf(out, n, idp.ErrSettled)
+	list, err := c.Devices(c.ctx(), u.ID)
+	c.ok(err)
+	got, err := c.InvitationByToken(c.ctx(), i.Token)
+	c.ok(err)
+	c.is(got.Open(c.now), idp.ErrSettled)
+	if len(list) != 1 {
+		t.Fatalf("%d devices from one link", len(list))
+	}
+	c.happened(idp.EventInvitationUsed, 1)
+}
+
+func rivalsRecovery(t *testing.T, c *contest) {
+	const n = 20
+	u := c.user("anna")
+	codes := c.recoveryCodes(u.ID)
+	c.ok(c.SetRecoveryCodes(c.ctx(), u.ID, codes, c.event(idp.EventRecoveryMade)))
+	var logins []*idp.Login
+	for range n {
+		logins = append(logins, c.login(u.ID, idp.LoginFactor))
+	}
+	out := c.race(n, func(s Store, i int) error {
+		return s.UpdateProof(c.ctx(), logins[i].ID, idp.CountRecovery, "", func(p *idp.Proof) error {
+			at := slices.IndexFunc(p.Recovery, func(r idp.RecoveryCode) bool { return r.Hash == codes[4].Hash })
+			if at < 0 {
+				return idp.ErrWrongSecret
+			}
+			p.Recovery[at].UsedAt = c.now
+			return p.Login.Apply(idp.OnFactor, c.now)
+		})
+	})
+	c.oneOf(out, n, idp.ErrWrongSecret)
+	left, err := c.RecoveryLeft(c.ctx(), u.ID)
+	c.ok(err)
+	if left != 9 {
+		t.Fatalf("%d left", left)
+	}
+}
+
+func rivalsSixth(t *testing.T, c *contest) {
+	const n = 20
+	u := c.user("anna")
+	for range idp.MaxDevices - 1 {
+		_, err := c.device(u.ID)
+		c.ok(err)
+	}
+	// Offers of different origin, so that each rival has an open one.
+	var offers []*idp.Pairing
+	for range n {
+		offers = append(offers, c.pairing(""))
+	}
+	out := c.race(n, func(s Store, i int) error {
+		return s.UpdatePairing(c.ctx(), offers[i].ID, func(p *idp.Pairing) (*idp.Device, error) {
+			p.UsedAt = c.now
+			return c.newDevice(u.ID), nil
+		})
+	})
+	c.oneOf(out, n, idp.ErrConflict)
+	list, err := c.Devices(c.ctx(), u.ID)
+	c.ok(err)
+	if len(list) != idp.MaxDevices {
+		t.Fatalf("%d devices", len(list))
+	}
+}
+
+func rivalsAdministrators(t *testing.T, c *contest) {
+	const n = 8
+	var all []*idp.User
+	for i := range n {
+		all = append(all, c.administrator(fmt.Sprintf("admin%d", i)))
+	}
+	out := c.race(n, func(s Store, i int) error { return s.DisableUser(c.ctx(), all[i].ID, c.event(idp.EventUserDisabled)) })
+	if out.won != n-1 || out.kinds[idp.ErrDenied] != 1 {
+		t.Fatalf("%d of %d administrators were disabled, %v", out.won, n, out.kinds)
+	}
+}
+
+func rivalsName(_ *testing.T, c *contest) {
+	const n = 20
+	out := c.race(n, func(s Store, _ int) error {
+		return s.AddUser(c.ctx(), &idp.User{ID: idp.NewID[idp.UserID](), Name: "anna", CreatedAt: c.now, UpdatedAt: c.now})
+	})
+	c.oneOf(out, n, idp.ErrConflict)
+}
+
+func rivalsCollect(t *testing.T, c *contest) {
+	const n = 20
+	u := c.user("anna")
+	l := c.login(u.ID, idp.LoginDone)
+	out := c.race(n, func(s Store, _ int) error {
+		return s.Collect(c.ctx(), l.ID, func(into *idp.Collection) error {
+			into.Session = c.newSession(u.ID, l.Browser)
+			into.Grant = c.newGrant(into.Session)
+			into.Code = c.newCode(into.Grant)
+			return into.Login.Apply(idp.OnCollect, c.now)
+		})
+	})
+	c.oneOf(out, n, idp.ErrSettled)
+	live, err := c.Sessions(c.ctx(), u.ID, c.now)
+	c.ok(err)
+	if len(live) != 1 {
+		t.Fatalf("%d sessions from one sign-in", len(live))
+	}
+}
+
+func rivalsRemove(t *testing.T, c *contest) {
+	u := c.user("anna")
+	var all []*idp.Device
+	for range idp.MaxDevices {
+		d, err := c.device(u.ID)
+		c.ok(err)
+		all = append(all, d)
+	}
+	out := c.race(len(all), func(s Store, i int) error {
+		return s.RemoveDevice(c.ctx(), u.ID, all[i].ID, false, c.event(idp.EventDeviceUnlinked))
+	})
+	if out.won != len(all)-1 || out.kinds[idp.ErrDenied] != 1 {
+		t.Fatalf("%d of %d devices went, %v", out.won, len(all), out.kinds)
+	}
+}
+
+func rivalsKey(t *testing.T, c *contest) {
+	const n = 20
+	there := errors.New("there is one")
+	out := c.race(n, func(s Store, _ int) error {
+		err := s.UpdateSigningKeys(c.ctx(), func(keys []idp.SigningKey) ([]idp.SigningKey, error) {
+			if len(keys) > 0 {
+				return nil, there
+			}
+			return []idp.SigningKey{{ID: idp.NewID[idp.KeyID](), Alg: "RS256", CreatedAt: c.now}}, nil
+		}, c.event(idp.EventKeyRotated))
+		if errors.Is(err, there) {
+			return idp.ErrSettled
+		}
+		return err
+	})
+	c.oneOf(out, n, idp.ErrSettled)
+	keys, err := c.SigningKeys(c.ctx())
+	c.ok(err)
+	if len(keys) != 1 {
+		t.Fatalf("%d keys", len(keys))
+	}
+}
+
+func rivalsEvents(t *testing.T, c *contest) {
+	const n = 100
+	out := c.race(n, func(s Store, i int) error {
+		l := &idp.Login{ID: idp.NewID[idp.LoginID](), Purpose: idp.ForAccount, CreatedAt: c.now, ExpiresAt: c.now}
+		l.Note(c.event(idp.EventLoginDenied))
+		if err := s.AddLogin(c.ctx(), l); err != nil || i%3 != 0 {
+			return err
+		}
+		// Some fail after they have written events.
+		_ = s.UpdateLogin(c.ctx(), l.ID, func(l *idp.Login) error {
+			l.Note(c.event(idp.EventLoginDone))
+			l.ID = "another"
+			return nil
+		})
+		return nil
+	})
+	if out.won != n {
+		t.Fatalf("%d of %d, %v", out.won, n, out.kinds)
+	}
+	all, err := c.Events(c.ctx(), 0, 1000)
+	c.ok(err)
+	if len(all) != n {
+		t.Fatalf("%d events", len(all))
+	}
+	c.happened(idp.EventLoginDenied, n)
+}
