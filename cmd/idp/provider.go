@@ -57,7 +57,7 @@ func open(ctx context.Context, conf *config.Config, issuer string, log *slog.Log
 	}
 	db, err := store.Open(ctx, store.Config{Driver: conf.Database.Driver, Path: conf.DatabasePath(), Log: log})
 	if err != nil {
-		return nil, fmt.Errorf("database %s: %w", conf.DatabasePath(), err)
+		return nil, fmt.Errorf("database: %w", err)
 	}
 	defer func() {
 		if err != nil {
@@ -219,7 +219,10 @@ func authorizeLimit(c config.Limits) []serve.Limit {
 func listen(ctx context.Context, address string) (net.Listener, error) {
 	l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if err != nil {
-		return nil, fmt.Errorf("listen on %s (another program may be there; listen names another address): %w", address, err)
+		if op := (*net.OpError)(nil); errors.As(err, &op) {
+			err = op.Err // the rest repeats the address
+		}
+		return nil, fmt.Errorf("listen on %s (is another program there? The setting listen names another address): %w", address, err)
 	}
 	return l, nil
 }

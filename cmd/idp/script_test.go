@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -47,7 +48,6 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits":   exits,
-			"ready":   ready,
 			"occupy":  occupy,
 			"field":   field,
 			"status":  status,
@@ -96,30 +96,24 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// ready URL waits until something answers there.
-func ready(ts *testscript.TestScript, _ bool, args []string) {
+// status CODE URL waits until a request there is answered so.
+func status(ts *testscript.TestScript, _ bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := "nothing"
 	for range 500 {
-		if res, err := http.Get(args[0]); err == nil {
+		req, err := http.NewRequestWithContext(context.Background(), http.MethodGet, args[1], nil)
+		ts.Check(err)
+		if res, err := http.DefaultTransport.RoundTrip(req); err == nil {
 			res.Body.Close()
-			if res.StatusCode == http.StatusOK {
+			if res.StatusCode == want {
 				return
 			}
+			got = res.Status
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
-	ts.Fatalf("nothing answers at %s", args[0])
-}
-
-// status CODE URL asks and compares the answer's status.
-func status(ts *testscript.TestScript, _ bool, args []string) {
-	res, err := http.Get(args[1])
-	if err != nil {
-		ts.Fatalf("%v", err)
-	}
-	defer res.Body.Close()
-	if want, _ := strconv.Atoi(args[0]); res.StatusCode != want {
-		ts.Fatalf("%s answers %s", args[1], res.Status)
-	}
+	ts.Fatalf("%s answers %s", args[1], got)
 }
 
 // occupy ADDRESS listens there until the script ends.

@@ -1,0 +1,171 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+
+	"hilum/config"
+)
+
+// site is a provider on a server of the test, and what it logs. shut closes its
+// database before the test ends.
+func site(t *testing.T, change func(*config.Config)) (srv *httptest.Server, log *logged, shut func() error) {
+	t.Helper()
+	conf := config.Default()
+	conf.DataDir = t.TempDir()
+	if change != nil {
+		change(conf)
+	}
+	srv = httptest.NewUnstartedServer(nil)
+	log = &logged{}
+	p, err := open(t.Context(), conf, "http://"+srv.Listener.Addr().String(), slog.New(slog.NewJSONHandler(log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, _, err := p.handler(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv.Config.Handler = h
+	srv.Start()
+	shut = sync.OnceValue(p.Close)
+	t.Cleanup(func() {
+		srv.Close()
+		if err := shut(); err != nil {
+			t.Error(err)
+		}
+	})
+	return srv, log, shut
+}
+
+// logged collects lines of a log.
+type logged struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (l *logged) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(b)
+}
+
+// requests returns the routes of the request lines so far.
+func (l *logged) requests(t *testing.T) (routes []string) {
+	t.Helper()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for line := range bytes.Lines(l.buf.Bytes()) {
+		var entry struct{ Msg, Route string }
+		if err := json.Unmarshal(line, &entry); err != nil {
+			t.Fatalf("%s: %v", line, err)
+		}
+		if entry.Msg == "request" {
+			routes = append(routes, entry.Route)
+		}
+	}
+	return routes
+}
+
+func fetch(t *testing.T, method, url string) (int, string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.DefaultTransport.RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res.StatusCode, string(text)
+}
+
+func TestHealth(t *testing.T) {
+	srv, _, shut := site(t, nil)
+	if code, text := fetch(t, http.MethodGet, srv.URL+"/readyz"); code != http.StatusOK || text != "ready\n" {
+		t.Errorf("ready: %d %q", code, text)
+	}
+	if err := shut(); err != nil {
+		t.Fatal(err)
+	}
+	if code, text := fetch(t, http.MethodGet, srv.URL+"/readyz"); code != http.StatusServiceUnavailable || text != "not ready\n" {
+		t.Errorf("without a database: %d %q", code, text)
+	}
+	if code, text := fetch(t, http.MethodGet, srv.URL+"/healthz"); code != http.StatusOK || text != "alive\n" {
+		t.Errorf("the process lives: %d %q", code, text)
+	}
+}
+
+// Every door's requests are logged by route; what is asked all day is not.
+func TestRequestLinesNameRoutes(t *testing.T) {
+	srv, log, _ := site(t, nil)
+	page, err := http.Get(srv.URL + "/signed-out")
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, _ := io.ReadAll(page.Body)
+	page.Body.Close()
+	at := strings.Index(string(body), "/static/")
+	if at < 0 {
+		t.Fatalf("no static file on %s", body)
+	}
+	static, _, _ := strings.Cut(string(body[at:]), `"`)
+	for _, path := range []string{"/healthz", "/readyz", "/jwks", "/.well-known/openid-configuration", "/.well-known/oauth-authorization-server", static} {
+		if code, _ := fetch(t, http.MethodGet, srv.URL+path); code != http.StatusOK {
+			t.Errorf("GET %s: %d", path, code)
+		}
+	}
+	if got := log.requests(t); len(got) != 1 {
+		t.Errorf("quiet routes were logged: %v", got)
+	}
+	fetch(t, http.MethodGet, srv.URL+"/authorize?client_id=private")
+	fetch(t, http.MethodPost, srv.URL+"/token")
+	fetch(t, http.MethodGet, srv.URL+"/userinfo")
+	fetch(t, http.MethodGet, srv.URL+"/login/private")
+	fetch(t, http.MethodGet, srv.URL+"/nowhere/private")
+	for i, route := range log.requests(t) {
+		if strings.Contains(route, "private") || route == "" || i < 4 && route == "none" {
+			t.Errorf("request %d was logged as %q", i, route)
+		}
+	}
+	if got := log.requests(t); len(got) != 6 {
+		t.Errorf("%d lines: %v", len(got), got)
+	}
+}
+
+// An address that begins too many sign-ins is told to come back later, on
+// every way in.
+func TestAddressLimits(t *testing.T) {
+	srv, _, _ := site(t, func(c *config.Config) { c.Limits = config.Limits{SignInPerMinute: 1, SignInBurst: 2, EnrolPer10Min: 2} })
+	for _, way := range []struct{ method, path string }{
+		{http.MethodGet, "/authorize"},
+		{http.MethodPost, "/login/nobody/password"},
+		{http.MethodPost, "/invite/none"},
+	} {
+		var codes []int
+		for range 4 {
+			code, _ := fetch(t, way.method, srv.URL+way.path)
+			codes = append(codes, code)
+		}
+		if codes[1] == http.StatusTooManyRequests || codes[2] != http.StatusTooManyRequests || codes[3] != http.StatusTooManyRequests {
+			t.Errorf("%s %s: %v, want the third and fourth refused", way.method, way.path, codes)
+		}
+	}
+	for range 5 {
+		if code, _ := fetch(t, http.MethodGet, srv.URL+"/readyz"); code != http.StatusOK {
+			t.Errorf("readyz is limited: %d", code)
+		}
+	}
+}
