@@ -108,7 +108,12 @@ func (p *person) read(res *http.Response, err error) *page {
 
 func (p *person) get(u string) *page {
 	p.t.Helper()
-	return p.read(p.web.Get(u))
+	req, err := http.NewRequest(http.MethodGet, u, nil)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	req.Header.Set("Accept", "text/html") // as browsers say; some relying parties answer nobody else with a page
+	return p.read(p.web.Do(req))
 }
 
 // submit fills the form with an id in and sends it.
@@ -313,4 +318,65 @@ func claim(t testing.TB, jwt, name string) any {
 		t.Fatal(err)
 	}
 	return all[name]
+}
+
+// enrol follows a one-time link: chooses the password, links an authenticator
+// with the secret the page shows, and returns the recovery codes.
+func (p *person) enrol(link string) []string {
+	p.t.Helper()
+	at := p.get(link)
+	form := find(at.doc, func(n *html.Node) bool { return n.Data == "form" && attr(n, "action") == at.url.Path })
+	if form == nil {
+		p.t.Fatalf("no invitation at %s (status %d):\n%s", at.url, at.status, at.body)
+	}
+	at = p.read(p.web.PostForm(link, nil))
+	secret := find(at.doc, func(n *html.Node) bool { return attr(n, "id") == "secret" })
+	if secret == nil {
+		p.t.Fatalf("no secret on %s (status %d):\n%s", at.url, at.status, at.body)
+	}
+	seed := strings.Join(strings.Fields(textOf(secret)), "")
+	var err error
+	if p.seed, err = base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(seed); err != nil {
+		p.t.Fatalf("secret %q: %v", seed, err)
+	}
+	p.spent = 0
+	at = p.submit(at, "enrol-form", url.Values{"password": {p.password}, "code": {p.code()}, "device_name": {"Test phone"}})
+	list := find(at.doc, func(n *html.Node) bool { return attr(n, "id") == "recovery-codes" })
+	if list == nil {
+		p.t.Fatalf("no recovery codes on %s (status %d):\n%s", at.url, at.status, at.body)
+	}
+	var codes []string
+	each(list, func(n *html.Node) {
+		if text := strings.TrimSpace(textOf(n)); n.Data == "li" {
+			codes = append(codes, text)
+		}
+	})
+	if len(codes) != 10 {
+		p.t.Fatalf("%d recovery codes", len(codes))
+	}
+	p.submit(at, "codes-form", url.Values{"saved": {"on"}})
+	return codes
+}
+
+// elsewhere goes to another workstation, where nobody is signed in.
+func (p *person) elsewhere() {
+	p.t.Helper()
+	was := p.web.Transport
+	p.web = newBrowser(p.t)
+	p.web.Transport = was
+}
+
+func textOf(n *html.Node) string {
+	var b strings.Builder
+	var walk func(*html.Node)
+	walk = func(n *html.Node) {
+		if n.Type == html.TextNode {
+			b.WriteString(n.Data)
+		}
+		for c := n.FirstChild; c != nil; c = c.NextSibling {
+			walk(c)
+		}
+	}
+	walk(n)
+	return b.String()
 }

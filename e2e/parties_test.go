@@ -1,0 +1,174 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+)
+
+// go-oidc, which shares no code with the provider's library, is told nothing
+// but the issuer and verifies what came.
+func TestGoOIDCVerifiesFromDiscoveryAlone(t *testing.T) {
+	t.Parallel()
+	s := startServe(t)
+	redirect := "https://viewer.klinik.test/callback"
+	for _, alg := range []string{"RS256", "ES256"} {
+		id, secret := s.addClient(t, "Viewer "+alg, "--redirect-uri", redirect, "--alg", alg)
+		anna := s.invite(t, "anna-"+strings.ToLower(alg), "--display", "Anna Bergmann", "--email", "anna@klinik.test")
+		rp := &party{
+			t: t, issuer: s.issuer, id: id, secret: secret, redirect: redirect, scope: "openid profile email",
+			verifier: strings.Repeat("verifier-", 6), web: s.client, state: "s", nonce: "n-0S6",
+		}
+		tk := must[*tokens](t)(rp.exchange(rp.answer(anna.signIn(rp.authorize()))))
+		ctx := oidc.ClientContext(context.Background(), s.client)
+		p, err := oidc.NewProvider(ctx, s.issuer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		token, err := p.Verifier(&oidc.Config{ClientID: id, SupportedSigningAlgs: []string{alg}}).Verify(ctx, tk.ID)
+		if err != nil {
+			t.Fatalf("%s: %v", alg, err)
+		}
+		if token.Nonce != "n-0S6" || token.Issuer != s.issuer || token.Subject == "" {
+			t.Errorf("%s: %+v", alg, token)
+		}
+		if err := token.VerifyAccessToken(tk.Access); err != nil {
+			t.Errorf("%s: at_hash: %v", alg, err)
+		}
+		if _, err := p.Verifier(&oidc.Config{ClientID: "somebody-else"}).Verify(ctx, tk.ID); err == nil {
+			t.Errorf("%s: the ID token is good for another client too", alg)
+		}
+	}
+}
+
+// Debian's mod_auth_openidc protects a page of Apache with nothing but the
+// discovery document, over TLS that it verifies.
+func TestApacheModAuthOpenIDC(t *testing.T) {
+	t.Parallel()
+	const apache, modules = "/usr/sbin/apache2", "/usr/lib/apache2/modules"
+	if _, err := os.Stat(modules + "/mod_auth_openidc.so"); err != nil {
+		t.Fatal("this test needs apt-get install apache2 libapache2-mod-auth-openidc")
+	}
+	s := startServe(t)
+	port := freePort(t)
+	site := "http://localhost:" + port
+	id, secret := s.addClient(t, "Reports", "--redirect-uri", site+"/reports/redirect_uri")
+	anna := s.invite(t, "anna", "--display", "Anna Bergmann", "--email", "anna@klinik.test")
+
+	dir := t.TempDir()
+	// Apache, started as root, serves as nobody, who has to reach its files.
+	for d := dir; d != "/" && d != os.TempDir(); d = filepath.Dir(d) {
+		if err := os.Chmod(d, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, text := range map[string]string{"htdocs/reports/index.html": "the protected report", "ca.pem": string(must[[]byte](t)(os.ReadFile(s.ca)))} {
+		file := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	user := ""
+	if os.Geteuid() == 0 {
+		user = "User nobody\nGroup nogroup"
+	}
+	conf := filepath.Join(dir, "apache.conf")
+	if err := os.WriteFile(conf, []byte(fmt.Sprintf(`
+ServerRoot %[1]s
+ServerName localhost
+Listen 127.0.0.1:%[2]s
+PidFile %[1]s/pid
+DefaultRuntimeDir %[1]s
+Mutex pthread
+ErrorLog %[1]s/error.log
+%[3]s
+LoadModule mpm_event_module %[4]s/mod_mpm_event.so
+LoadModule authz_core_module %[4]s/mod_authz_core.so
+LoadModule authn_core_module %[4]s/mod_authn_core.so
+LoadModule authz_user_module %[4]s/mod_authz_user.so
+LoadModule dir_module %[4]s/mod_dir.so
+LoadModule auth_openidc_module %[4]s/mod_auth_openidc.so
+DocumentRoot %[1]s/htdocs
+DirectoryIndex index.html
+OIDCProviderMetadataURL %[5]s/.well-known/openid-configuration
+OIDCSSLValidateServer On
+OIDCCABundlePath %[1]s/ca.pem
+OIDCClientID %[6]s
+OIDCClientSecret %[7]s
+OIDCRedirectURI %[8]s/reports/redirect_uri
+OIDCCryptoPassphrase a-passphrase-for-this-test-only
+OIDCScope "openid profile email"
+OIDCPKCEMethod S256
+OIDCRemoteUserClaim preferred_username
+OIDCCookieSameSite On
+<Location /reports>
+AuthType openid-connect
+Require claim preferred_username:anna
+</Location>
+`, dir, port, user, modules, s.issuer, id, secret, site)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	out := &tail{}
+	cmd := exec.Command(apache, "-f", conf, "-DFOREGROUND")
+	cmd.Stdout, cmd.Stderr = out, out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- cmd.Wait() }() // ends with the process
+	said := func() string {
+		b, _ := os.ReadFile(filepath.Join(dir, "error.log")) // for messages only
+		return out.String() + string(b)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Signal(syscall.SIGTERM) // it may have ended already
+		select {
+		case <-done:
+		case <-time.After(20 * time.Second):
+			_ = cmd.Process.Kill()
+			t.Errorf("apache did not end\n%s", said())
+		}
+	})
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		if res, err := http.Get(site + "/"); err == nil {
+			res.Body.Close()
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("apache is not ready\n%s", said())
+		}
+	}
+
+	anna.web.CheckRedirect = nil // all the way
+	at := anna.get(site + "/reports/")
+	if !strings.HasPrefix(at.url.String(), s.issuer+"/login/") {
+		t.Fatalf("apache led to %s: %s\n%s", at.url, at.body, said())
+	}
+	at = anna.submit(at, "password-form", url.Values{"username": {"anna"}, "password": {anna.password}})
+	at = anna.submit(at, "code-form", url.Values{"code": {anna.code()}})
+	if at.status != http.StatusOK || at.body != "the protected report" || at.url.String() != site+"/reports/" {
+		t.Fatalf("after signing in: status %d at %s: %s\n%s", at.status, at.url, at.body, said())
+	}
+
+	// Somebody else signs in as well and is not let in: Apache knows who it is.
+	ben := s.invite(t, "ben", "--display", "Ben Wolf")
+	ben.web.CheckRedirect = nil
+	at = ben.submit(ben.get(site+"/reports/"), "password-form", url.Values{"username": {"ben"}, "password": {ben.password}})
+	at = ben.submit(at, "code-form", url.Values{"code": {ben.code()}})
+	if at.status != http.StatusUnauthorized || !strings.HasPrefix(at.url.String(), site) {
+		t.Fatalf("ben at anna's page: status %d at %s", at.status, at.url)
+	}
+}

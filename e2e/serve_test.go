@@ -1,0 +1,166 @@
+package e2e
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/json"
+	"encoding/pem"
+	"math/big"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// served is a running idp serve over TLS, as an operator would run it.
+type served struct {
+	issuer string
+	env    []string
+	ca     string // file of the authority that signed its certificate
+	client *http.Client
+	setup  string // the set-up link it printed
+}
+
+// freePort returns a loopback port that was free a moment ago.
+func freePort(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
+}
+
+// startServe runs idp serve on a folder of its own until the test ends.
+func startServe(t testing.TB) *served {
+	t.Helper()
+	dir := t.TempDir()
+	s := &served{ca: filepath.Join(dir, "ca.pem")}
+	cert, key := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	pool := writeCertificates(t, s.ca, cert, key)
+	port := freePort(t)
+	s.issuer = "https://localhost:" + port
+	s.env = append(os.Environ(), "IDP_ISSUER="+s.issuer, "IDP_LISTEN=127.0.0.1:"+port, "IDP_DATA_DIR="+filepath.Join(dir, "data"),
+		"IDP_TLS_CERT_FILE="+cert, "IDP_TLS_KEY_FILE="+key)
+	s.client = &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}}}
+
+	cmd := exec.Command(idpBinary, "serve")
+	cmd.Env = s.env
+	out, errs := &tail{}, &tail{}
+	cmd.Stdout, cmd.Stderr = out, errs
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- cmd.Wait() }() // ends with the process
+	t.Cleanup(func() {
+		_ = cmd.Process.Signal(syscall.SIGTERM) // it may have ended already
+		select {
+		case err := <-done:
+			if err != nil || strings.Contains(errs.String(), "DATA RACE") {
+				t.Errorf("idp serve ended with %v\n%s", err, errs)
+			}
+		case <-time.After(20 * time.Second):
+			_ = cmd.Process.Kill()
+			t.Errorf("idp serve did not end\n%s", errs)
+		}
+	})
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		if res, err := s.client.Get(s.issuer + "/readyz"); err == nil {
+			res.Body.Close()
+			if res.StatusCode == http.StatusOK {
+				break
+			}
+		}
+		if time.Now().After(end) {
+			t.Fatalf("idp serve is not ready\n%s\n%s", out, errs)
+		}
+	}
+	for end := time.Now().Add(5 * time.Second); s.setup == "" && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		s.setup = regexp.MustCompile(`https://\S+/setup/\S+`).FindString(out.String())
+	}
+	return s
+}
+
+// idp runs a command beside the provider.
+func (s *served) idp(t testing.TB, args ...string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, idpBinary, args...)
+	cmd.Env = s.env
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("idp %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return string(out)
+}
+
+// addClient registers an application and returns its credentials.
+func (s *served) addClient(t testing.TB, args ...string) (id, secret string) {
+	t.Helper()
+	var c struct {
+		ID     string `json:"client_id"`
+		Secret string `json:"client_secret"`
+	}
+	out := s.idp(t, append([]string{"client", "add", "--json"}, args...)...)
+	if err := json.Unmarshal([]byte(out), &c); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return c.ID, c.Secret
+}
+
+// invite makes a person who has gone through their invitation.
+func (s *served) invite(t testing.TB, name string, args ...string) *person {
+	t.Helper()
+	link := regexp.MustCompile(`https?://\S+/invite/\S+`).FindString(s.idp(t, append([]string{"invite", name}, args...)...))
+	p := &person{t: t, web: newBrowser(t), name: name, password: "slow-amber-river-42"}
+	p.web.Transport = s.client.Transport
+	p.enrol(link)
+	p.elsewhere()
+	return p
+}
+
+func writeCertificates(t testing.TB, caFile, certFile, keyFile string) *x509.CertPool {
+	t.Helper()
+	write := func(name, kind string, der []byte) {
+		if err := os.WriteFile(name, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	caKey := must[*ecdsa.PrivateKey](t)(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
+	ca := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Test authority"}, NotBefore: time.Now().Add(-time.Hour),
+		NotAfter: time.Now().Add(24 * time.Hour), IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+	}
+	caDER := must[[]byte](t)(x509.CreateCertificate(rand.Reader, ca, ca, &caKey.PublicKey, caKey))
+	key := must[*ecdsa.PrivateKey](t)(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
+	leaf := &x509.Certificate{
+		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "localhost"}, NotBefore: time.Now().Add(-time.Hour),
+		NotAfter: time.Now().Add(24 * time.Hour), DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	}
+	leafDER := must[[]byte](t)(x509.CreateCertificate(rand.Reader, leaf, ca, &key.PublicKey, caKey))
+	write(caFile, "CERTIFICATE", caDER)
+	write(certFile, "CERTIFICATE", leafDER)
+	write(keyFile, "PRIVATE KEY", must[[]byte](t)(x509.MarshalPKCS8PrivateKey(key)))
+	pool := x509.NewCertPool()
+	pool.AddCert(must[*x509.Certificate](t)(x509.ParseCertificate(caDER)))
+	return pool
+}
