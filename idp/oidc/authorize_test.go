@@ -2,13 +2,16 @@ package oidc
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
 	"time"
 
 	"hilum/idp"
+	"hilum/idp/login"
 )
 
 // TestUntrustedRequestsAreShownHere: without a client and a redirect URI that
@@ -587,5 +590,45 @@ func TestFaultsAtAuthorizeStayInside(t *testing.T) {
 	}
 	if !strings.Contains(s.log.String(), "disk on fire") {
 		t.Error("the cause is not in the log")
+	}
+}
+
+// TestWhatSignInsAnswerWith: each error of login.Flow in the protocol's words.
+func TestWhatSignInsAnswerWith(t *testing.T) {
+	s := newSite(t)
+	r := httptest.NewRequest(http.MethodGet, pathAuthorize, nil)
+	for err, code := range map[error]string{
+		login.ErrLoginRequired:            codeLoginRequired,
+		login.ErrConsentRequired:          codeConsentRequired,
+		login.ErrInteractionRequired:      codeInteractionRequired,
+		&idp.RetryError{Err: idp.ErrBusy}: codeUnavailable,
+		errors.New("disk on fire"):        codeServerError,
+	} {
+		if why := s.server.loginRefusal(r, fmt.Errorf("wrapped: %w", err)); why.code != code || strings.Contains(why.text, "fire") {
+			t.Errorf("%v: %+v", err, why)
+		}
+	}
+}
+
+// TestConsentIsToldApart: a client that asks for consent, before and after.
+func TestConsentIsToldApart(t *testing.T) {
+	s := newSite(t)
+	c, anna := s.addClient(nil), s.addPerson("anna")
+	asking := s.addClient(func(c *idp.Client) { c.Consent = true })
+	b := s.browser()
+	b.signIn(anna, request(c))
+	silent := pathAuthorize + "?" + request(asking, "prompt", "none").Encode()
+	if got := b.get(silent).answered(t); got.Get("error") != codeConsentRequired {
+		t.Errorf("before: %v", got)
+	}
+	id := b.get(pathAuthorize + "?" + request(asking).Encode()).loginOf(t)
+	if _, err := s.flow.Consent(t.Context(), id, b.asLogin(), true); err != nil {
+		t.Fatal(err)
+	}
+	if got := b.get(CollectPath + string(id)).answered(t); got.Get("code") == "" {
+		t.Errorf("at the yes: %v", got)
+	}
+	if got := b.get(silent).answered(t); got.Get("code") == "" {
+		t.Errorf("after: %v", got)
 	}
 }

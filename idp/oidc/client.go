@@ -13,41 +13,18 @@ import (
 )
 
 // party is a client that has proven itself, as the library knows one. The
-// library asks for the grant types only; what the other methods say is what
-// would be true.
-type party struct{ client *idp.Client }
+// library asks it for its grant types and its way to authenticate. Whatever
+// else a later one asked would panic on the nil interface, and be answered 500
+// rather than with something that nobody decided.
+type party struct {
+	op.Client
+	client *idp.Client
+}
 
-var _ op.Client = party{}
+// AuthMethod is the way the client is registered to authenticate.
+func (p party) AuthMethod() oidc.AuthMethod { return oidc.AuthMethod(p.client.Auth) }
 
-func (p party) GetID() string                        { return string(p.client.ID) }
-func (p party) RedirectURIs() []string               { return p.client.RedirectURIs }
-func (p party) PostLogoutRedirectURIs() []string     { return p.client.PostLogoutURIs }
-func (p party) AuthMethod() oidc.AuthMethod          { return oidc.AuthMethod(p.client.Auth) }
-func (p party) ResponseTypes() []oidc.ResponseType   { return []oidc.ResponseType{oidc.ResponseTypeCode} }
-func (p party) LoginURL(string) string               { return "" }
-func (p party) IDTokenLifetime() time.Duration       { return p.client.AccessTTL }
-func (p party) DevMode() bool                        { return false }
-func (p party) IDTokenUserinfoClaimsAssertion() bool { return p.client.ClaimsInID }
-func (p party) ClockSkew() time.Duration             { return 0 }
-func (p party) IsScopeAllowed(scope string) bool     { return allowed(p.client, scope) }
-func (p party) ApplicationType() op.ApplicationType {
-	if p.client.Kind == idp.ClientNative {
-		return op.ApplicationTypeNative
-	}
-	return op.ApplicationTypeWeb
-}
-func (p party) AccessTokenType() op.AccessTokenType {
-	if p.client.AccessFormat == idp.AccessJWT {
-		return op.AccessTokenTypeJWT
-	}
-	return op.AccessTokenTypeBearer
-}
-func (p party) RestrictAdditionalIdTokenScopes() func([]string) []string {
-	return func([]string) []string { return nil }
-}
-func (p party) RestrictAdditionalAccessTokenScopes() func([]string) []string {
-	return func([]string) []string { return nil }
-}
+// GrantTypes are those the client is registered for.
 func (p party) GrantTypes() []oidc.GrantType {
 	types := make([]oidc.GrantType, len(p.client.GrantTypes))
 	for i, t := range p.client.GrantTypes {
@@ -67,7 +44,7 @@ func (s *Server) VerifyClient(ctx context.Context, r *op.Request[op.ClientCreden
 	if grant := r.Form.Get("grant_type"); grant != "" && !c.Allows(grant) {
 		return nil, oidc.ErrUnauthorizedClient().WithDescription("The client is not registered for this grant type.")
 	}
-	return party{c}, nil
+	return party{client: c}, nil
 }
 
 // verify checks credentials; basic says that they came in the Authorization header.

@@ -46,8 +46,8 @@ func (s *Server) introspectAccess(ctx context.Context, c *idp.Client, hash idp.T
 	if err != nil {
 		return nil, err
 	}
-	if t.Live(now) != nil || g.Live(now) != nil || u != nil && u.State == idp.UserDisabled ||
-		g.Client != c.ID && !slices.Contains(t.Audience, string(c.ID)) {
+	live := errors.Join(t.Live(now), g.Live(now)) == nil && (u == nil || u.State != idp.UserDisabled)
+	if !live || g.Client != c.ID && !slices.Contains(t.Audience, string(c.ID)) {
 		return inactive, nil
 	}
 	b := s.appendActive(make([]byte, 0, 512), g, t.Scopes, t.IssuedAt, t.ExpiresAt)
@@ -62,7 +62,8 @@ func (s *Server) introspectRefresh(ctx context.Context, c *idp.Client, hash idp.
 	if err != nil {
 		return nil, err
 	}
-	if g.Client != c.ID || !t.UsedAt.IsZero() || !now.Before(t.ExpiresAt) || g.Live(now) != nil {
+	live := t.UsedAt.IsZero() && now.Before(t.ExpiresAt) && g.Live(now) == nil
+	if !live || g.Client != c.ID {
 		return inactive, nil
 	}
 	return append(s.appendActive(make([]byte, 0, 512), g, t.Scopes, t.IssuedAt, t.ExpiresAt), '}'), nil

@@ -51,7 +51,7 @@ func TestRelyingParty(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			check(t, s, provider, ctx, c, tok, "a nonce")
+			check(ctx, t, s, provider, c, tok, "a nonce")
 			info, err := provider.UserInfo(ctx, conf.TokenSource(ctx, tok))
 			if err != nil {
 				t.Fatal(err)
@@ -64,7 +64,7 @@ func TestRelyingParty(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			check(t, s, provider, ctx, c, again, "")
+			check(ctx, t, s, provider, c, again, "")
 			if again.RefreshToken == tok.RefreshToken || again.AccessToken == tok.AccessToken {
 				t.Error("tokens were not rotated")
 			}
@@ -72,7 +72,7 @@ func TestRelyingParty(t *testing.T) {
 	}
 }
 
-func check(t *testing.T, s *site, provider *rp.Provider, ctx context.Context, c *client, tok *oauth2.Token, nonce string) {
+func check(ctx context.Context, t *testing.T, s *site, provider *rp.Provider, c *client, tok *oauth2.Token, nonce string) {
 	t.Helper()
 	raw, _ := tok.Extra("id_token").(string)
 	id, err := provider.Verifier(&rp.Config{ClientID: string(c.ID), Now: s.clock.Now}).Verify(ctx, raw)
