@@ -45,7 +45,7 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 		s.refusePage(w, r, keyClient, "client disabled")
 		return
 	}
-	serve.From(r.Context()).Note(slog.String("client", string(c.ID)))
+	known(r.Context(), c)
 	uri, ok := single(q, "redirect_uri")
 	if !ok || !registered(c, uri) {
 		s.refusePage(w, r, keyRedirect, "redirect_uri")

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"io"
+	"log/slog"
 	"maps"
 	"mime"
 	"net/http"
@@ -14,6 +15,7 @@ import (
 	"unicode/utf8"
 
 	"hilum/idp"
+	"hilum/idp/serve"
 )
 
 // Bounds of what a request may carry, in bytes.
@@ -137,8 +139,10 @@ func serveAs(a *answer, r *http.Request, next http.Handler) {
 	next.ServeHTTP(a, r.WithContext(context.WithValue(r.Context(), answerKey{}, a)))
 }
 
-// known notes whose request this is, so that scripts of its origins may read the answer.
+// known notes whose request this is: for the log, and so that scripts of its
+// origins may read the answer.
 func known(ctx context.Context, c *idp.Client) {
+	serve.From(ctx).Note(slog.String("client", string(c.ID)))
 	if a, ok := ctx.Value(answerKey{}).(*answer); ok {
 		a.client = c
 	}

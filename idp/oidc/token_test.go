@@ -108,6 +108,17 @@ func TestWrongVerifierBurnsTheCode(t *testing.T) {
 	}
 }
 
+// TestShortVerifierIsRefused though it fits its challenge: it could be guessed.
+func TestShortVerifierIsRefused(t *testing.T) {
+	s := newSite(t)
+	c, anna := s.addClient(nil), s.addPerson("anna")
+	for _, weak := range []string{"1234", strings.Repeat("a", 42), strings.Repeat("a", 43) + "!"} {
+		code := s.browser().signIn(anna, request(c, "code_challenge", challengeOf(weak)))
+		_, r := s.exchange(c, code, "code_verifier", weak)
+		refused(t, r, http.StatusBadRequest, "invalid_grant")
+	}
+}
+
 func TestWrongRedirectURIBurnsTheCode(t *testing.T) {
 	s := newSite(t)
 	c, anna := s.addClient(func(c *idp.Client) { c.RedirectURIs = append(c.RedirectURIs, callback+"2") }), s.addPerson("anna")
@@ -278,6 +289,23 @@ func TestGraceForRacingTabs(t *testing.T) {
 	if s.alive(a.Access) || s.alive(b.Access) {
 		t.Error("tokens live after reuse beyond the grace")
 	}
+}
+
+// TestPublicClientsHaveNoGrace, even if it stood so in the database.
+func TestPublicClientsHaveNoGrace(t *testing.T) {
+	s := newSite(t)
+	c, anna := s.addClient(public), s.addPerson("anna")
+	err := s.db.UpdateClient(t.Context(), c.ID, func(c *idp.Client) error {
+		c.RefreshGrace = time.Minute
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := s.mustExchange(c, s.browser().signIn(anna, request(c)))
+	s.mustRefresh(c, first.Refresh)
+	_, r := s.refresh(c, first.Refresh)
+	refused(t, r, http.StatusBadRequest, "invalid_grant")
 }
 
 func TestRefreshIsBoundToItsClient(t *testing.T) {
