@@ -5,81 +5,73 @@ import (
 	"time"
 )
 
-// How long rows stay after they are of no use, so that who comes late is told
-// «expired» and not «unknown».
-const (
-	keepLogins      = 15 * time.Minute
-	keepPairings    = time.Hour
-	keepInvitations = 7 * 24 * time.Hour
-)
+// sweeps says what is deleted when. Rows stay a while after they are of no use
+// where somebody who comes late should be told «expired» and not «unknown».
+// Used codes and refresh tokens stay until their grant's end, keep_until: a
+// second use has to be noticed as long as there is something to protect.
+var sweeps = []struct {
+	table string
+	gone  string // condition, given a moment
+	keep  time.Duration
+	also  string // first, given the row's n
+}{
+	{table: "access_tokens", gone: "expires_at <= ?"},
+	{table: "refresh_tokens", gone: "keep_until <= ?"},
+	{table: "codes", gone: "keep_until <= ?"},
+	{table: "grants", gone: "expires_at <= ?"},
+	{table: "sessions", gone: "expires_at <= ?", also: "DELETE FROM session_clients WHERE session_id = (SELECT id FROM sessions WHERE n = ?)"},
+	{table: "logins", gone: "expires_at <= ?", keep: 15 * time.Minute},
+	{table: "pairings", gone: "expires_at <= ?", keep: time.Hour},
+	{table: "invitations", gone: "expires_at <= ?", keep: 7 * 24 * time.Hour},
+	// The longest window that wrong tries are counted in, begun by the latest.
+	{table: "counters", gone: "CASE WHEN month_at > next_at THEN month_at ELSE next_at END <= ? AND NOT needs_admin", keep: 30 * 24 * time.Hour},
+}
 
 // sweepBatch is how many rows one transaction deletes; others write in between.
 const sweepBatch = 200
 
-// sweeps are the statements of one round, in order; each takes a moment and a
-// number of rows. Used codes and refresh tokens stay until their grant's end,
-// so that a second use is noticed as long as there is something to protect.
-var sweeps = []struct {
-	keep      time.Duration
-	statement string
-}{
-	{0, "DELETE FROM access_tokens WHERE hash IN (SELECT hash FROM access_tokens WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)"},
-	{0, "DELETE FROM refresh_tokens WHERE hash IN (SELECT hash FROM refresh_tokens WHERE keep_until <= ? ORDER BY keep_until LIMIT ?)"},
-	{0, "DELETE FROM codes WHERE hash IN (SELECT hash FROM codes WHERE keep_until <= ? ORDER BY keep_until LIMIT ?)"},
-	{0, "DELETE FROM grants WHERE id IN (SELECT id FROM grants WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)"},
-	{0, "DELETE FROM session_clients WHERE (session_id, client_id) IN (SELECT c.session_id, c.client_id FROM sessions s JOIN session_clients c ON c.session_id = s.id WHERE s.expires_at <= ? LIMIT ?)"},
-	{0, "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)"},
-	{keepLogins, "DELETE FROM logins WHERE id IN (SELECT id FROM logins WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)"},
-	{keepPairings, "DELETE FROM pairings WHERE id IN (SELECT id FROM pairings WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)"},
-	{keepInvitations, "DELETE FROM invitations WHERE id IN (SELECT id FROM invitations WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)"},
-}
-
-// keepCounters is the longest window that wrong tries are counted in.
-const keepCounters = 30 * 24 * time.Hour
-
-// Sweep deletes what nobody can use any more at a moment, in small
-// transactions. It stops when ctx ends.
+// Sweep deletes what nobody can use any more at a moment. Rows are looked for
+// beside the writer and deleted in small transactions. It stops when ctx ends.
 func (db *DB) Sweep(ctx context.Context, now time.Time) error {
 	for _, s := range sweeps {
-		for more := true; more; {
-			err := db.write(ctx, func(t *tx) error {
-				n, err := t.exec(s.statement, micros(now.Add(-s.keep)), sweepBatch)
-				more = n == sweepBatch
-				return err
-			})
+		before := micros(now.Add(-s.keep))
+		find := "SELECT n FROM " + s.table + " WHERE n > ? AND " + s.gone + " ORDER BY n LIMIT ?"
+		drop := "DELETE FROM " + s.table + " WHERE n = ? AND " + s.gone
+		for last, more := int64(0), true; more; {
+			r, err := db.read(ctx)
 			if err != nil {
 				return err
 			}
+			rows, err := list[numberRow](r.conn, find, last, before, sweepBatch)
+			if err != nil {
+				return err
+			}
+			if more = len(rows) == sweepBatch; len(rows) == 0 {
+				break
+			}
+			last = rows[len(rows)-1].n
+			if err := db.write(ctx, func(t *tx) error { return t.drop(s.also, drop, rows, before) }); err != nil {
+				return err
+			}
 		}
 	}
-	return db.sweepCounters(ctx, now)
+	return nil
 }
 
-// sweepCounters deletes counters that count nothing any more. They are few and
-// have no index by time, so they are looked for beside the writer.
-func (db *DB) sweepCounters(ctx context.Context, now time.Time) error {
-	const idle = "burst_at <= ? AND day_at <= ? AND month_at <= ? AND next_at <= ? AND NOT needs_admin"
-	long := micros(now.Add(-keepCounters))
-	before := []any{long, long, long, micros(now)}
-	for {
-		r, err := db.read(ctx)
-		if err != nil {
-			return err
-		}
-		rows, err := list[counterRow](r.conn, "SELECT "+counterColumns+" FROM counters WHERE "+idle+" LIMIT ?", append(before, sweepBatch)...)
-		if err != nil || len(rows) == 0 {
-			return err
-		}
-		err = db.write(ctx, func(t *tx) error {
-			for _, row := range rows {
-				if _, err := t.exec("DELETE FROM counters WHERE "+idle+" AND who = ? AND kind = ?", append(before, row.Who, row.Kind)...); err != nil {
-					return err
-				}
+type numberRow struct{ n int64 }
+
+func (r *numberRow) fields() []any { return []any{&r.n} }
+
+func (t *tx) drop(also, statement string, rows []numberRow, before int64) error {
+	for _, row := range rows {
+		if also != "" {
+			if _, err := t.exec(also, row.n); err != nil {
+				return err
 			}
-			return nil
-		})
-		if err != nil || len(rows) < sweepBatch {
+		}
+		if _, err := t.exec(statement, row.n, before); err != nil {
 			return err
 		}
 	}
+	return nil
 }
