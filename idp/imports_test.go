@@ -1,0 +1,331 @@
+package idp_test
+
+import (
+	"fmt"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"maps"
+	"os"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/fstest"
+)
+
+// layer is a storey of the house; arrows point down.
+type layer string
+
+const (
+	nouns    layer = "nouns"
+	tool     layer = "tool"
+	verb     layer = "verb"
+	door     layer = "door"
+	shared   layer = "shared by doors"
+	adapter  layer = "adapter"
+	settings layer = "settings"
+	party    layer = "relying party" // an example of one, for trying things out
+	joiner   layer = "main"          // builds the parts and joins them
+	suite    layer = "suite"         // tests that stand in a package of their own
+)
+
+// packages has a row for every package of the module.
+var packages = map[string]layer{
+	"cmd/idp":             joiner,
+	"cmd/viewer":          party,
+	"cmd/viewer/viewer":   party,
+	"config":              settings,
+	"e2e":                 suite,
+	"idp":                 nouns,
+	"idp/admin":           verb,
+	"idp/device":          verb,
+	"idp/keyring":         tool,
+	"idp/limit":           tool,
+	"idp/login":           verb,
+	"idp/oidc":            door,
+	"idp/password":        tool,
+	"idp/serve":           shared,
+	"idp/store":           adapter,
+	"idp/store/storetest": suite,
+	"idp/totp":            tool,
+	"idp/web":             door,
+	"static":              shared,
+	"templates":           shared,
+}
+
+// knows says which layers the code of a layer may name. Its own is in the list
+// only where packages of one layer may know one another. Tests may name all
+// but a main package.
+var knows = map[layer][]layer{
+	nouns:    {},
+	tool:     {nouns},
+	verb:     {nouns, tool},
+	adapter:  {nouns},
+	shared:   {nouns, shared},
+	door:     {nouns, tool, verb, shared},
+	settings: {},
+	party:    {party},
+	suite:    {nouns, tool, verb, door, shared, adapter, settings, party},
+	joiner:   {nouns, tool, verb, door, shared, adapter, settings, party},
+}
+
+// home is where a library lives: the packages whose code, and those whose
+// tests besides, may import it.
+type home struct {
+	code, tests []string
+}
+
+// outside has a row for every library that is not of the standard one.
+var outside = map[string]home{
+	"github.com/boombuler/barcode":      {code: []string{"idp/web", "cmd/idp"}}, // in a page, in a terminal
+	"github.com/chromedp/cdproto":       {tests: []string{"e2e"}},
+	"github.com/chromedp/chromedp":      {tests: []string{"e2e"}},
+	"github.com/coreos/go-oidc/v3":      {code: []string{"cmd/viewer/viewer"}, tests: []string{"cmd/idp", "e2e", "idp/oidc"}},
+	"github.com/go-jose/go-jose/v4":     {code: []string{"idp/oidc"}, tests: []string{"idp/keyring"}},
+	"github.com/golang-fips/openssl/v2": {code: []string{"idp/keyring"}},
+	"github.com/gorilla/securecookie":   {code: []string{"idp/web"}},
+	"github.com/gorilla/sessions":       {code: []string{"idp/web"}},
+	"github.com/jba/templatecheck":      {tests: []string{"templates"}},
+	"github.com/mileusna/useragent":     {code: []string{"idp/web"}},
+	"github.com/nicksnyder/go-i18n/v2":  {code: []string{"templates"}},
+	"github.com/pquerna/otp":            {code: []string{"idp/totp"}},
+	"github.com/pressly/goose/v3":       {code: []string{"idp/store"}},
+	"github.com/rogpeppe/go-internal":   {tests: []string{"cmd/idp"}},
+	"github.com/spf13/cobra":            {code: []string{"cmd/idp"}},
+	"github.com/spf13/pflag":            {code: []string{"cmd/idp"}},
+	"github.com/trustelem/zxcvbn":       {code: []string{"idp/password"}},
+	"github.com/zitadel/oidc/v3":        {code: []string{"idp/oidc"}},
+	"go.yaml.in/yaml/v3":                {code: []string{"config"}},
+	"golang.org/x/crypto/argon2":        {code: []string{"idp/password"}},
+	"golang.org/x/crypto/cryptobyte":    {code: []string{"idp/keyring"}},
+	"golang.org/x/net/html":             {tests: []string{"e2e"}},
+	"golang.org/x/oauth2":               {code: []string{"cmd/viewer/viewer"}, tests: []string{"cmd/idp", "e2e", "idp/oidc"}},
+	"golang.org/x/sync/errgroup":        {code: []string{"cmd/idp"}},
+	"golang.org/x/text/language":        {code: []string{"templates"}},
+	"golang.org/x/time/rate":            {code: []string{"idp/limit"}},
+	"gorm.io/driver/sqlite":             {code: []string{"idp/store"}},
+	"gorm.io/gorm":                      {code: []string{"idp/store"}},
+}
+
+// inside bounds what of the standard library only some may know; tests may.
+var inside = map[string][]layer{
+	"net/http":     {door, shared, party, joiner},
+	"database/sql": {adapter},
+}
+
+// source is one Go file, as far as the table looks at it.
+type source struct {
+	path    string
+	dir     string // package path below the module
+	test    bool
+	imports []string
+}
+
+// sources reads every Go file below the module's root, whatever its build
+// constraints. The root itself holds no package.
+func sources(fsys fs.FS) ([]source, error) {
+	var all []source
+	err := fs.WalkDir(fsys, ".", func(p string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if base := path.Base(p); d.IsDir() {
+			if p != "." && (base == "testdata" || base == "node_modules" || base[0] == '.' || base[0] == '_') {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		if path.Ext(p) != ".go" || path.Dir(p) == "." {
+			return nil
+		}
+		text, err := fs.ReadFile(fsys, p)
+		if err != nil {
+			return err
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), p, text, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		s := source{path: p, dir: path.Dir(p), test: strings.HasSuffix(p, "_test.go")}
+		for _, i := range file.Imports {
+			name, err := strconv.Unquote(i.Path.Value)
+			if err != nil {
+				return err
+			}
+			s.imports = append(s.imports, name)
+		}
+		all = append(all, s)
+		return nil
+	})
+	return all, err
+}
+
+// faults says what the table forbids, one line each.
+func faults(all []source) (found []string) {
+	fault := func(s source, format string, args ...any) {
+		found = append(found, s.path+": "+fmt.Sprintf(format, args...))
+	}
+	for _, s := range all {
+		of, ok := packages[s.dir]
+		if !ok {
+			fault(s, "package %s has no row", s.dir)
+			continue
+		}
+		for _, name := range s.imports {
+			if own, ok := strings.CutPrefix(name, "hilum/"); ok {
+				to, ok := packages[own]
+				switch {
+				case !ok:
+					fault(s, "package %s has no row", own)
+				case to == joiner || own == "cmd/viewer":
+					fault(s, "nobody imports %s", own)
+				case !s.test && own != s.dir && !slices.Contains(knows[of], to):
+					fault(s, "%s may not know %s (%s)", of, own, to)
+				}
+				continue
+			}
+			if first, _, _ := strings.Cut(name, "/"); strings.Contains(first, ".") {
+				h, ok := outside[under(name, slices.Collect(maps.Keys(outside)))]
+				switch {
+				case !ok:
+					fault(s, "%s has no home", name)
+				case !slices.Contains(h.code, s.dir) && !(s.test && slices.Contains(h.tests, s.dir)):
+					fault(s, "%s lives in %q, and in the tests of %q", name, h.code, h.tests)
+				}
+				continue
+			}
+			may, bounded := inside[under(name, slices.Collect(maps.Keys(inside)))]
+			if bounded && !s.test && !slices.Contains(may, of) && of != suite {
+				fault(s, "%s may not know %s", of, name)
+			}
+		}
+	}
+	return found
+}
+
+// under returns the longest of the paths that name is, or lies below.
+func under(name string, paths []string) (best string) {
+	for _, p := range paths {
+		if (name == p || strings.HasPrefix(name, p+"/")) && len(p) > len(best) {
+			best = p
+		}
+	}
+	return best
+}
+
+// Who may know whom, in the whole module.
+func TestImports(t *testing.T) {
+	all, err := sources(os.DirFS(".."))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range faults(all) {
+		t.Error(f)
+	}
+
+	// What the tables say is there, is there.
+	dirs, used := map[string]bool{}, map[string]bool{}
+	for _, s := range all {
+		dirs[s.dir] = true
+		for _, name := range s.imports {
+			used[under(name, slices.Collect(maps.Keys(outside)))] = true
+		}
+	}
+	for dir := range packages {
+		if !dirs[dir] {
+			t.Errorf("a row for package %s, which does not exist", dir)
+		}
+	}
+	for name, h := range outside {
+		if !used[name] {
+			t.Errorf("a home for %s, which nobody imports", name)
+		}
+		for _, dir := range append(slices.Clone(h.code), h.tests...) {
+			if !dirs[dir] {
+				t.Errorf("%s lives in %s, which does not exist", name, dir)
+			}
+		}
+	}
+}
+
+// The table itself keeps the promises that the layers are named for.
+func TestImportTables(t *testing.T) {
+	for of, may := range knows {
+		if slices.Contains(may, joiner) {
+			t.Errorf("a %s may know main", of)
+		}
+		if slices.Contains(may, adapter) && of != joiner && of != suite {
+			t.Errorf("a %s may know adapters", of)
+		}
+		if slices.Contains(may, door) && of != joiner && of != suite {
+			t.Errorf("a %s may know doors", of)
+		}
+	}
+	for dir, of := range packages {
+		if _, ok := knows[of]; !ok {
+			t.Errorf("%s is a %s, and nothing says whom that may know", dir, of)
+		}
+	}
+	for name, h := range outside {
+		if slices.Contains(h.code, "idp") || slices.Contains(h.tests, "idp") {
+			t.Errorf("%s lives among the nouns", name)
+		}
+	}
+}
+
+// The reading of sources catches what it is for.
+func TestImportsAreCaught(t *testing.T) {
+	for _, c := range []struct {
+		why, path, imports string
+		want               string // part of the one fault, empty for none
+	}{
+		{"a door beside a door", "idp/web/x.go", `import "hilum/idp/oidc"`, "door may not know idp/oidc"},
+		{"a door's test beside a door", "idp/web/x_test.go", `import "hilum/idp/oidc"`, ""},
+		{"a door and a verb", "idp/web/x.go", `import "hilum/idp/login"`, ""},
+		{"a door and the database", "idp/oidc/x.go", `import "hilum/idp/store"`, "door may not know idp/store"},
+		{"a verb and the database", "idp/login/x.go", `import db "hilum/idp/store"`, "verb may not know idp/store"},
+		{"a verb beside a verb", "idp/login/x.go", `import "hilum/idp/device"`, "verb may not know idp/device"},
+		{"a verb and HTTP", "idp/login/x.go", `import "net/http"`, "verb may not know net/http"},
+		{"a verb and HTTP below", "idp/device/x.go", `import "net/http/httptest"`, "verb may not know net/http/httptest"},
+		{"a verb and SQL", "idp/admin/x.go", `import _ "database/sql"`, "verb may not know database/sql"},
+		{"a verb and gorm", "idp/admin/x.go", `import "gorm.io/gorm/clause"`, "gorm.io/gorm/clause lives in [\"idp/store\"]"},
+		{"a tool and a tool", "idp/totp/x.go", `import "hilum/idp/limit"`, "tool may not know idp/limit"},
+		{"a tool and HTTP", "idp/limit/x.go", `import "net/http"`, "tool may not know net/http"},
+		{"a noun and a tool", "idp/x.go", `import "hilum/idp/totp"`, "nouns may not know idp/totp"},
+		{"a noun and a library", "idp/x.go", `import "golang.org/x/time/rate"`, "lives in [\"idp/limit\"]"},
+		{"a noun's test and a library", "idp/x_test.go", `import "golang.org/x/time/rate"`, "lives in [\"idp/limit\"]"},
+		{"an adapter and a verb", "idp/store/x.go", `import "hilum/idp/login"`, "adapter may not know idp/login"},
+		{"an adapter's test and a verb", "idp/store/x_test.go", `import "hilum/idp/login"`, ""},
+		{"main, imported", "e2e/x_test.go", `import "hilum/cmd/idp"`, "nobody imports cmd/idp"},
+		{"the viewer in a door", "idp/web/x.go", `import "hilum/cmd/viewer/viewer"`, "door may not know cmd/viewer/viewer"},
+		{"the other OpenID library in the provider", "idp/oidc/x.go", `import "github.com/coreos/go-oidc/v3/oidc"`, `lives in ["cmd/viewer/viewer"]`},
+		{"the same in its tests", "idp/oidc/x_test.go", `import "github.com/coreos/go-oidc/v3/oidc"`, ""},
+		{"a test library in code", "cmd/idp/x.go", `import "github.com/rogpeppe/go-internal/testscript"`, `lives in [], and in the tests of ["cmd/idp"]`},
+		{"a library below another's name", "idp/store/x.go", `import "gorm.io/gormx"`, "gorm.io/gormx has no home"},
+		{"a new library", "idp/web/x.go", `import "example.org/left/pad"`, "example.org/left/pad has no home"},
+		{"a new library in a test", "idp/web/x_test.go", `import "example.org/left/pad"`, "example.org/left/pad has no home"},
+		{"a new package", "idp/utils/x.go", ``, "package idp/utils has no row"},
+		{"a new package, imported", "idp/web/x.go", `import "hilum/idp/utils"`, "package idp/utils has no row"},
+		{"behind a build constraint", "idp/web/x.go", `import "hilum/idp/store"`, "door may not know idp/store"},
+		{"what is not built at all", "idp/web/testdata/x.go", `import "hilum/idp/store"`, ""},
+		{"main and everything", "cmd/idp/x.go", "import (\n\"net/http\"\n\"hilum/idp/store\"\n\"hilum/idp/web\"\n\"hilum/idp/oidc\"\n)", ""},
+	} {
+		text := "package x\n" + c.imports
+		if strings.HasPrefix(c.why, "behind") {
+			text = "//go:build plan9\n\n" + text
+		}
+		all, err := sources(fstest.MapFS{c.path: {Data: []byte(text)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := faults(all)
+		switch {
+		case c.want == "" && len(found) > 0:
+			t.Errorf("%s: %q", c.why, found)
+		case c.want != "" && (len(found) != 1 || !strings.Contains(found[0], c.want)):
+			t.Errorf("%s: %q, want %q", c.why, found, c.want)
+		}
+	}
+}
