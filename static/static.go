@@ -93,8 +93,8 @@ func (b *bundle) add(name string, raw []byte) {
 	f := file{kind: kinds[path.Ext(name)], plain: raw}
 	var buf bytes.Buffer
 	z, _ := gzip.NewWriterLevel(&buf, gzip.BestCompression) // the level is valid
-	z.Write(raw)                                            // a buffer takes everything
-	z.Close()
+	_, _ = z.Write(raw)                                     // a buffer takes everything
+	_ = z.Close()
 	if buf.Len() < len(raw)*9/10 {
 		f.packed = buf.Bytes()
 	}

@@ -78,7 +78,7 @@ func (f *Flow) live(ctx context.Context, b Browser, now time.Time) (*idp.Session
 		return nil, err
 	}
 	if s.Live(now) != nil || s.Browser != b.ID {
-		return nil, nil
+		return nil, nil //nolint:nilerr // a session that has ended is as none
 	}
 	return s, nil
 }

@@ -78,7 +78,7 @@ func (f *Flow) Code(ctx context.Context, id idp.LoginID, b Browser, code string)
 
 // match finds the device whose code it is. Errors: idp.ErrWrongSecret, idp.ErrCodeUsed.
 func (f *Flow) match(devices []idp.Device, code string) (*idp.Device, int64, error) {
-	result := error(idp.ErrWrongSecret)
+	result := idp.ErrWrongSecret
 	for i := range devices {
 		d := &devices[i]
 		if d.State != idp.DeviceActive {

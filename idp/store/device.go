@@ -48,9 +48,7 @@ func deviceRowOf(d *idp.Device) deviceRow {
 
 // same reports whether two rows keep the same.
 func (r deviceRow) same(o deviceRow) bool {
-	sealed := bytes.Equal(r.SealedTOTP, o.SealedTOTP)
-	r.SealedTOTP, o.SealedTOTP = nil, nil
-	return sealed && r.UserID == o.UserID && r.ID == o.ID && r.Name == o.Name && r.Kind == o.Kind && r.Platform == o.Platform &&
+	return bytes.Equal(r.SealedTOTP, o.SealedTOTP) && r.UserID == o.UserID && r.ID == o.ID && r.Name == o.Name && r.Kind == o.Kind && r.Platform == o.Platform &&
 		r.State == o.State && r.LastStep == o.LastStep && r.Drift == o.Drift && r.LinkedAt == o.LinkedAt && r.LastUsedAt == o.LastUsedAt
 }
 

@@ -35,7 +35,7 @@ func (s *Server) theme(w http.ResponseWriter, r *http.Request) error {
 	default:
 		return errForm
 	}
-	http.SetCookie(w, &http.Cookie{
+	http.SetCookie(w, &http.Cookie{ //nolint:gosec // Secure everywhere but on plain-http loopback
 		Name: s.cookies.prefix + "theme", Value: value, Path: "/", MaxAge: age,
 		Secure: s.Secure, HttpOnly: true, SameSite: http.SameSiteLaxMode,
 	})

@@ -162,7 +162,7 @@ func (v *viewer) login(w http.ResponseWriter, r *http.Request) {
 			options = append(options, oauth2.SetAuthURLParam(name, value))
 		}
 	}
-	http.Redirect(w, r, v.oauth(p).AuthCodeURL(leaving.state, options...), http.StatusSeeOther)
+	http.Redirect(w, r, v.oauth(p).AuthCodeURL(leaving.state, options...), http.StatusSeeOther) //nolint:gosec // to the configured provider
 }
 
 // callback takes the answer of the provider (OpenID Connect Core 1.0, section
@@ -484,6 +484,7 @@ func (v *viewer) css(w http.ResponseWriter, r *http.Request) {
 }
 
 func (v *viewer) setCookie(w http.ResponseWriter, name, value string, life time.Duration) {
+	//nolint:gosec // Secure everywhere but on plain-http loopback
 	c := &http.Cookie{Name: name, Value: value, Path: "/", HttpOnly: true, Secure: v.secure, SameSite: http.SameSiteLaxMode}
 	switch {
 	case life < 0:
