@@ -194,6 +194,21 @@ func TestLogoutTokenIsNoHint(t *testing.T) {
 			t.Errorf("typ %q at authorize: %v", typ, got)
 		}
 	}
+	// A key signs with its own algorithm only.
+	mixed, err := sign(keyring.Key{ID: key.ID, Alg: keyring.PS256, Signer: key.Signer}, typeID, payload)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.server.readHint(string(mixed)); err == nil {
+		t.Error("a key's other algorithm is accepted")
+	}
+	right, err := sign(key, typeID, payload)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.server.readHint(string(right)); err != nil {
+		t.Errorf("what is right is refused: %v", err)
+	}
 	for why, change := range map[string]string{
 		"another issuer": strings.Replace(string(payload), s.issuer, "https://evil.test", 1),
 		"nobody":         strings.Replace(string(payload), string(anna.ID), "", 1),

@@ -1,7 +1,9 @@
 package oidc
 
 import (
+	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -103,6 +105,30 @@ func TestFormsAreStrict(t *testing.T) {
 	}
 	_, r := s.token(c)
 	refused(t, r, http.StatusBadRequest, "invalid_request")
+}
+
+// TestBodiesAreBoundedHere, whatever stands in front.
+func TestBodiesAreBoundedHere(t *testing.T) {
+	reached := false
+	h := machine(noScripts, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached = true }))
+	send := func(n int) int {
+		body := "client_id=x"
+		for i := 0; len(body) < n; i++ {
+			body += fmt.Sprintf("&%d=%s", i, strings.Repeat("x", 1000))
+		}
+		r := httptest.NewRequest(http.MethodPost, pathToken, strings.NewReader(body[:n]))
+		r.Header.Set("Content-Type", formType)
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		return w.Code
+	}
+	if code := send(maxForm); code != http.StatusOK || !reached {
+		t.Errorf("%d bytes: %d", maxForm, code)
+	}
+	reached = false
+	if code := send(maxForm + 1); code != http.StatusBadRequest || reached {
+		t.Errorf("%d bytes: %d", maxForm+1, code)
+	}
 }
 
 const formType = "application/x-www-form-urlencoded"

@@ -42,11 +42,11 @@ func (s *Server) Introspect(ctx context.Context, r *op.Request[op.IntrospectionR
 }
 
 func (s *Server) introspectAccess(ctx context.Context, c *idp.Client, hash idp.TokenHash, now time.Time) ([]byte, error) {
-	t, g, u, err := s.conf.Store.Access(ctx, hash)
+	t, g, _, err := s.conf.Store.Access(ctx, hash)
 	if err != nil {
 		return nil, err
 	}
-	live := errors.Join(t.Live(now), g.Live(now)) == nil && (u == nil || u.State != idp.UserDisabled)
+	live := errors.Join(t.Live(now), g.Live(now)) == nil
 	if !live || g.Client != c.ID && !slices.Contains(t.Audience, string(c.ID)) {
 		return inactive, nil
 	}

@@ -55,7 +55,7 @@ func splitLoopback(uri string) (host, rest string, ok bool) {
 	host = authority
 	if i := strings.LastIndexByte(authority, ':'); i >= 0 && i > strings.LastIndexByte(authority, ']') {
 		port, err := strconv.ParseUint(authority[i+1:], 10, 16)
-		if err != nil || port == 0 || authority[i+1] == '+' {
+		if err != nil || port == 0 {
 			return "", "", false
 		}
 		host = authority[:i]

@@ -583,6 +583,12 @@ func TestClaimsInIDToken(t *testing.T) {
 	if claims["email"] != anna.Email || !reflect.DeepEqual(claims["roles"], []any{"radiologist"}) || claims["made_up"] != nil || claims["name"] != nil {
 		t.Errorf("by name: %v", claims)
 	}
+	narrow := s.addClient(func(c *idp.Client) { c.Scopes = []string{"email"} })
+	asked = request(narrow, "scope", "openid", "claims", `{"id_token":{"email":null,"roles":null}}`)
+	claims = claimsOf(t, s.mustExchange(narrow, s.browser().signIn(anna, asked)).ID)
+	if claims["email"] != anna.Email || claims["roles"] != nil {
+		t.Errorf("beyond the registration: %v", claims)
+	}
 	if info := s.userinfo(tok.Access).body; strings.Contains(info, anna.Email) {
 		t.Errorf("what was asked for the ID token is at userinfo: %s", info)
 	}

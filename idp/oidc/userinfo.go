@@ -41,7 +41,7 @@ func (s *Server) UserInfo(ctx context.Context, r *op.Request[oidc.UserInfoReques
 		return nil, s.fault(ctx, "client", err)
 	}
 	known(ctx, c)
-	if c.Disabled || t.Live(now) != nil || g.Live(now) != nil || u != nil && u.State == idp.UserDisabled {
+	if t.Live(now) != nil || g.Live(now) != nil {
 		return nil, errToken()
 	}
 	if u == nil || !slices.Contains(t.Scopes, scopeOpenID) {
