@@ -2,92 +2,284 @@ package store
 
 import (
 	"context"
-	"database/sql"
+	"database/sql/driver"
 	"errors"
+	"fmt"
+	"io"
 	"strings"
-	"sync"
 
 	"hilum/idp"
 )
 
-// conn runs statements that are written by hand, each prepared at its first
-// use. Their texts are constants or made from constants.
+// statements runs SQL that is written by hand. Texts are constants or made
+// from constants; each is prepared at its first use. Arguments and
+// destinations are strings, int64, bool and []byte, or pointers to them.
+type statements interface {
+	// exec returns how many rows were changed. Errors: idp.ErrConflict.
+	exec(query string, args ...any) (int64, error)
+	// row reads the first row into dest. Errors: idp.ErrNotFound.
+	row(query string, args []any, dest ...any) error
+	// each reads all rows, each into what next returns.
+	each(query string, args []any, next func() []any) error
+}
+
+// conn runs statements on a connection of the driver, past database/sql: that
+// would add half as much again to each, for a pool that is not needed and
+// conversions that are not either. Not safe for concurrent use.
 type conn struct {
-	prepare   func(ctx context.Context, query string) (*sql.Stmt, error)
-	translate func(error) error
-	stmts     sync.Map // text → *sql.Stmt
+	driver    driver.Conn
+	translate func(error) error // gives errors of the database their names here
+	stmts     map[string]*stmt
+
+	// Reused from statement to statement.
+	args   []driver.NamedValue
+	values []driver.Value
+}
+
+type stmt struct {
+	driver.Stmt
+	inputs  int
+	columns int // known after the first row
+}
+
+func newConn(c driver.Conn, translate func(error) error) *conn {
+	return &conn{driver: c, translate: translate, stmts: map[string]*stmt{}}
 }
 
 // The driver starts a goroutine for every step of a statement whose context
 // can end, so statements get one that cannot. What ends is checked before.
 var uncut = context.Background()
 
-func (c *conn) stmt(query string) (*sql.Stmt, error) {
-	if s, ok := c.stmts.Load(query); ok {
-		return s.(*sql.Stmt), nil
+func (c *conn) prepare(query string, args []any) (*stmt, error) {
+	s, ok := c.stmts[query]
+	if !ok {
+		prepared, err := c.driver.Prepare(query)
+		if err != nil {
+			return nil, err
+		}
+		s = &stmt{Stmt: prepared, inputs: prepared.NumInput()}
+		c.stmts[query] = s
 	}
-	s, err := c.prepare(uncut, query)
-	if err != nil {
-		return nil, err
+	if len(args) != s.inputs {
+		return nil, fmt.Errorf("%d arguments for %q", len(args), query)
 	}
-	if before, raced := c.stmts.LoadOrStore(query, s); raced {
-		return before.(*sql.Stmt), s.Close()
+	c.args = c.args[:0]
+	for i, a := range args {
+		v, err := valueOf(a)
+		if err != nil {
+			return nil, err
+		}
+		c.args = append(c.args, driver.NamedValue{Ordinal: i + 1, Value: v})
 	}
 	return s, nil
 }
 
-// exec returns how many rows were changed. Errors: idp.ErrConflict.
 func (c *conn) exec(query string, args ...any) (int64, error) {
-	s, err := c.stmt(query)
+	s, err := c.prepare(query, args)
 	if err != nil {
 		return 0, err
 	}
-	r, err := s.ExecContext(uncut, args...)
+	r, err := s.Stmt.(driver.StmtExecContext).ExecContext(uncut, c.args)
 	if err != nil {
 		return 0, c.translate(err)
 	}
 	return r.RowsAffected()
 }
 
-// row reads one row into dest. Errors: idp.ErrNotFound.
 func (c *conn) row(query string, args []any, dest ...any) error {
-	s, err := c.stmt(query)
-	if err != nil {
-		return err
-	}
-	err = s.QueryRowContext(uncut, args...).Scan(dest...)
-	if errors.Is(err, sql.ErrNoRows) {
+	found := false
+	err := c.read(query, args, func() []any {
+		found = true
+		return dest
+	}, true)
+	if err == nil && !found {
 		return idp.ErrNotFound
 	}
 	return err
 }
 
-// hotRow is a row of the hot paths: its fields as pointers, in the order of its columns.
+func (c *conn) each(query string, args []any, next func() []any) error {
+	return c.read(query, args, next, false)
+}
+
+func (c *conn) read(query string, args []any, next func() []any, once bool) (err error) {
+	s, err := c.prepare(query, args)
+	if err != nil {
+		return err
+	}
+	rows, err := s.Stmt.(driver.StmtQueryContext).QueryContext(uncut, c.args)
+	if err != nil {
+		return c.translate(err)
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	if s.columns == 0 {
+		s.columns = len(rows.Columns())
+	}
+	if len(c.values) < s.columns {
+		c.values = make([]driver.Value, s.columns)
+	}
+	for {
+		switch err := rows.Next(c.values[:s.columns]); {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return c.translate(err)
+		}
+		dest := next()
+		if len(dest) != s.columns {
+			return fmt.Errorf("%d destinations for %q", len(dest), query)
+		}
+		for i, d := range dest {
+			if err := assign(d, c.values[i]); err != nil {
+				return fmt.Errorf("column %d of %q: %w", i+1, query, err)
+			}
+		}
+		if once {
+			return nil
+		}
+	}
+}
+
+// close closes the connection and what was prepared on it.
+func (c *conn) close() error {
+	var errs []error
+	for _, s := range c.stmts {
+		errs = append(errs, s.Close())
+	}
+	return errors.Join(append(errs, c.driver.Close())...)
+}
+
+// valueOf is an argument as the driver takes it.
+func valueOf(a any) (driver.Value, error) {
+	switch a := a.(type) {
+	case string, int64, bool, []byte:
+		return a, nil
+	case int:
+		return int64(a), nil
+	case *string:
+		return *a, nil
+	case *int64:
+		return *a, nil
+	case *bool:
+		return *a, nil
+	case *[]byte:
+		return *a, nil
+	}
+	return nil, fmt.Errorf("%T is not kept", a)
+}
+
+// assign puts what the driver returned into a field.
+func assign(dest any, v driver.Value) error {
+	switch d := dest.(type) {
+	case *string:
+		if s, ok := v.(string); ok {
+			*d = s
+			return nil
+		}
+	case *int64:
+		if n, ok := v.(int64); ok {
+			*d = n
+			return nil
+		}
+	case *bool:
+		switch b := v.(type) {
+		case int64:
+			*d = b != 0
+			return nil
+		case bool:
+			*d = b
+			return nil
+		}
+	case *[]byte:
+		if b, ok := v.([]byte); ok {
+			*d = b
+			return nil
+		}
+	}
+	return fmt.Errorf("%T is kept, %T wanted", v, dest)
+}
+
+// pool runs each statement that reads on a connection of its own. Safe for
+// concurrent use.
+type pool struct {
+	free chan *conn // nil: one that may be opened
+	open func() (*conn, error)
+}
+
+func newPool(size int, open func() (*conn, error)) *pool {
+	p := &pool{free: make(chan *conn, size), open: open}
+	for range size {
+		p.free <- nil
+	}
+	return p
+}
+
+func (p *pool) with(use func(*conn) error) error {
+	c := <-p.free
+	defer func() { p.free <- c }()
+	if c == nil {
+		var err error
+		if c, err = p.open(); err != nil {
+			return err
+		}
+	}
+	return use(c)
+}
+
+func (p *pool) exec(query string, args ...any) (n int64, err error) {
+	err = p.with(func(c *conn) error {
+		n, err = c.exec(query, args...)
+		return err
+	})
+	return n, err
+}
+
+func (p *pool) row(query string, args []any, dest ...any) error {
+	return p.with(func(c *conn) error { return c.row(query, args, dest...) })
+}
+
+func (p *pool) each(query string, args []any, next func() []any) error {
+	return p.with(func(c *conn) error { return c.each(query, args, next) })
+}
+
+// close waits for the reads under way and closes all connections.
+func (p *pool) close() error {
+	var errs []error
+	for range cap(p.free) {
+		if c := <-p.free; c != nil {
+			errs = append(errs, c.close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// single is a connector for database/sql, and gorm above it, to a connection
+// that somebody else uses too and closes. They take turns: it is for one goroutine.
+type single struct {
+	driver.Conn
+	of driver.Driver
+}
+
+func (s single) Connect(context.Context) (driver.Conn, error) { return s, nil }
+func (s single) Driver() driver.Driver                        { return s.of }
+func (s single) Close() error                                 { return nil }
+
+// hotRow is a row that is read by hand: its fields as pointers, in the order of
+// its columns.
 type hotRow[T any] interface {
 	*T
 	fields() []any
 }
 
 // list reads all rows of a query.
-func list[T any, R hotRow[T]](c *conn, query string, args ...any) ([]T, error) {
-	s, err := c.stmt(query)
-	if err != nil {
-		return nil, err
-	}
-	rows, err := s.QueryContext(uncut, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
+func list[T any, R hotRow[T]](s statements, query string, args ...any) ([]T, error) {
 	var out []T
-	for rows.Next() {
+	err := s.each(query, args, func() []any {
 		var row T
-		if err := rows.Scan(R(&row).fields()...); err != nil {
-			return nil, err
-		}
 		out = append(out, row)
-	}
-	return out, rows.Err()
+		return R(&out[len(out)-1]).fields()
+	})
+	return out, err
 }
 
 // insertInto is the statement that inserts a row with these columns.
@@ -103,8 +295,8 @@ func updateRow(table, columns string) string {
 }
 
 // update writes a row by a statement of updateRow. Errors: idp.ErrNotFound.
-func (c *conn) update(query string, fields []any) error {
-	n, err := c.exec(query, append(fields[1:], fields[0])...)
+func (t *tx) update(query string, fields []any) error {
+	n, err := t.exec(query, append(fields[1:], fields[0])...)
 	if err == nil && n == 0 {
 		return idp.ErrNotFound
 	}

@@ -48,9 +48,9 @@ func (r *counterRow) counter() *idp.Counter {
 }
 
 // counterOf reads a counter, a zero one where there is none.
-func counterOf(c *conn, key idp.CounterKey) (counterRow, error) {
+func counterOf(s statements, key idp.CounterKey) (counterRow, error) {
 	row := counterRow{Kind: string(key.Kind), Who: key.Who}
-	err := c.row(selectCounter, []any{row.Who, row.Kind}, row.fields()...)
+	err := s.row(selectCounter, []any{row.Who, row.Kind}, row.fields()...)
 	if errors.Is(err, idp.ErrNotFound) {
 		err = nil
 	}
@@ -74,7 +74,7 @@ func (db *DB) Counter(ctx context.Context, key idp.CounterKey) (*idp.Counter, er
 	if err != nil {
 		return nil, err
 	}
-	row, err := counterOf(r.conn, key)
+	row, err := counterOf(r, key)
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +84,7 @@ func (db *DB) Counter(ctx context.Context, key idp.CounterKey) (*idp.Counter, er
 // UpdateCounter changes a counter alone, with an event when e is not nil.
 func (db *DB) UpdateCounter(ctx context.Context, key idp.CounterKey, e *idp.Event, fn func(*idp.Counter) error) error {
 	return db.write(ctx, func(t *tx) error {
-		row, err := counterOf(t.conn, key)
+		row, err := counterOf(t, key)
 		if err != nil {
 			return err
 		}

@@ -68,8 +68,8 @@ func blob(b []byte) []byte {
 	return b
 }
 
-func activeDevices(c *conn, user idp.UserID) ([]deviceRow, error) {
-	return list[deviceRow](c, selectDevices, string(user))
+func activeDevices(s statements, user idp.UserID) ([]deviceRow, error) {
+	return list[deviceRow](s, selectDevices, string(user))
 }
 
 func devicesOf(rows []deviceRow) []idp.Device {
@@ -162,7 +162,7 @@ func (db *DB) Devices(ctx context.Context, user idp.UserID) ([]idp.Device, error
 	if err != nil {
 		return nil, err
 	}
-	rows, err := activeDevices(r.conn, user)
+	rows, err := activeDevices(r, user)
 	return devicesOf(rows), err
 }
 
@@ -324,8 +324,8 @@ func (recoveryRow) TableName() string { return "recovery_codes" }
 
 func (r *recoveryRow) fields() []any { return []any{&r.UserID, &r.N, &r.Hash, &r.MadeAt, &r.UsedAt} }
 
-func unusedCodes(c *conn, user idp.UserID) ([]recoveryRow, error) {
-	return list[recoveryRow](c, selectUnusedCodes, string(user))
+func unusedCodes(s statements, user idp.UserID) ([]recoveryRow, error) {
+	return list[recoveryRow](s, selectUnusedCodes, string(user))
 }
 
 func recoveryCodes(rows []recoveryRow) []idp.RecoveryCode {

@@ -121,7 +121,7 @@ func (db *DB) Events(ctx context.Context, after int64, limit int) ([]idp.Event, 
 	if err != nil {
 		return nil, err
 	}
-	rows, err := list[eventRow](r.conn, selectEvents, after, limit)
+	rows, err := list[eventRow](r, selectEvents, after, limit)
 	if err != nil {
 		return nil, err
 	}
@@ -145,7 +145,7 @@ func (db *DB) VerifyEvents(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		rows, err := list[eventRow](r.conn, selectEvents, end.seq, page)
+		rows, err := list[eventRow](r, selectEvents, end.seq, page)
 		if err != nil {
 			return err
 		}

@@ -408,7 +408,7 @@ func (db *DB) Access(ctx context.Context, hash idp.TokenHash) (*idp.AccessToken,
 	if g.User == "" {
 		return t, g, nil, nil
 	}
-	u, err := userOf(r.conn, g.User)
+	u, err := userOf(r, g.User)
 	if err != nil {
 		return nil, nil, nil, err
 	}

@@ -153,7 +153,7 @@ func (db *DB) Enrol(ctx context.Context, id idp.LoginID, fn func(*idp.Enrolment)
 
 // enrolment reads what a sign-in by invitation changes.
 func (t *tx) enrolment(id idp.LoginID) (*idp.Enrolment, error) {
-	l, err := loginOf(t.conn, id)
+	l, err := loginOf(t, id)
 	if err != nil {
 		return nil, err
 	}
@@ -166,7 +166,7 @@ func (t *tx) enrolment(id idp.LoginID) (*idp.Enrolment, error) {
 		return nil, fmt.Errorf("invitation %s: %w", l.Invitation, idp.ErrSettled)
 	}
 	if e.Invitation.User != "" {
-		if e.User, err = userOf(t.conn, e.Invitation.User); err != nil {
+		if e.User, err = userOf(t, e.Invitation.User); err != nil {
 			return nil, err
 		}
 	}

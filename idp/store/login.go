@@ -79,9 +79,9 @@ func (r *loginRow) login() (*idp.Login, error) {
 	return l, nil
 }
 
-func loginOf(c *conn, id idp.LoginID) (*idp.Login, error) {
+func loginOf(s statements, id idp.LoginID) (*idp.Login, error) {
 	var row loginRow
-	if err := c.row(selectLogin, []any{string(id)}, row.fields()...); err != nil {
+	if err := s.row(selectLogin, []any{string(id)}, row.fields()...); err != nil {
 		return nil, fmt.Errorf("sign-in %s: %w", id, err)
 	}
 	return row.login()
@@ -120,13 +120,13 @@ func (db *DB) Login(ctx context.Context, id idp.LoginID) (*idp.Login, error) {
 	if err != nil {
 		return nil, err
 	}
-	return loginOf(r.conn, id)
+	return loginOf(r, id)
 }
 
 // UpdateLogin changes a sign-in.
 func (db *DB) UpdateLogin(ctx context.Context, id idp.LoginID, fn func(*idp.Login) error) error {
 	return db.write(ctx, func(t *tx) error {
-		l, err := loginOf(t.conn, id)
+		l, err := loginOf(t, id)
 		if err != nil {
 			return err
 		}
@@ -141,7 +141,7 @@ func (db *DB) UpdateLogin(ctx context.Context, id idp.LoginID, fn func(*idp.Logi
 // codes, the person's active devices, for recovery codes the unused ones.
 func (db *DB) UpdateProof(ctx context.Context, id idp.LoginID, kind idp.CounterKind, who string, fn func(*idp.Proof) error) error {
 	return db.write(ctx, func(t *tx) error {
-		l, err := loginOf(t.conn, id)
+		l, err := loginOf(t, id)
 		if err != nil {
 			return err
 		}
@@ -152,7 +152,7 @@ func (db *DB) UpdateProof(ctx context.Context, id idp.LoginID, kind idp.CounterK
 		if key.Who == "" {
 			return fmt.Errorf("sign-in %s: tries of nobody cannot be counted: %w", id, idp.ErrInvalid)
 		}
-		counter, err := counterOf(t.conn, key)
+		counter, err := counterOf(t, key)
 		if err != nil {
 			return err
 		}
@@ -161,10 +161,10 @@ func (db *DB) UpdateProof(ctx context.Context, id idp.LoginID, kind idp.CounterK
 		var recovery []recoveryRow
 		switch {
 		case kind == idp.CountCodes && l.User != "":
-			devices, err = activeDevices(t.conn, l.User)
+			devices, err = activeDevices(t, l.User)
 			p.Devices = devicesOf(devices)
 		case kind == idp.CountRecovery && l.User != "":
-			recovery, err = unusedCodes(t.conn, l.User)
+			recovery, err = unusedCodes(t, l.User)
 			p.Recovery = recoveryCodes(recovery)
 		}
 		if err != nil {
@@ -189,7 +189,7 @@ func (db *DB) UpdateProof(ctx context.Context, id idp.LoginID, kind idp.CounterK
 // Collect stores what comes into being when a finished sign-in is collected.
 func (db *DB) Collect(ctx context.Context, id idp.LoginID, fn func(*idp.Collection) error) error {
 	return db.write(ctx, func(t *tx) error {
-		l, err := loginOf(t.conn, id)
+		l, err := loginOf(t, id)
 		if err != nil {
 			return err
 		}

@@ -109,7 +109,7 @@ func (t *tx) putSession(before *sessionRow, s *idp.Session, now time.Time) error
 // endSessions ends the open sessions of a user that pick selects and revokes
 // their grants. An idle one counts as open: its tokens may still be good.
 func (t *tx) endSessions(user idp.UserID, at time.Time, pick func(*idp.Session) bool) ([]idp.SessionID, error) {
-	rows, err := list[sessionRow](t.conn, selectOpenSessions, string(user), micros(at))
+	rows, err := list[sessionRow](t, selectOpenSessions, string(user), micros(at))
 	if err != nil {
 		return nil, err
 	}
@@ -152,7 +152,7 @@ func (db *DB) Sessions(ctx context.Context, user idp.UserID, now time.Time) ([]i
 	if err != nil {
 		return nil, err
 	}
-	rows, err := list[sessionRow](r.conn, selectOpenSessions, string(user), micros(now))
+	rows, err := list[sessionRow](r, selectOpenSessions, string(user), micros(now))
 	if err != nil {
 		return nil, err
 	}
@@ -185,7 +185,7 @@ func (db *DB) SessionClients(ctx context.Context, user idp.UserID) ([]idp.Sessio
 	if err != nil {
 		return nil, err
 	}
-	rows, err := list[sessionClientRow](r.conn, `SELECT c.session_id, c.client_id, c.first_at, c.last_at
+	rows, err := list[sessionClientRow](r, `SELECT c.session_id, c.client_id, c.first_at, c.last_at
 		FROM sessions s JOIN session_clients c ON c.session_id = s.id
 		WHERE s.user_id = ? ORDER BY c.last_at DESC, c.client_id`, string(user))
 	if err != nil {

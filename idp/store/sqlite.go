@@ -21,9 +21,10 @@ import (
 // sqliteEngine is SQLite in one file: one connection that writes, and several
 // that read beside it.
 type sqliteEngine struct {
-	writing *sql.DB
-	reading *sql.DB
 	writer  *writer
+	writing *conn
+	readers *pool   // by hand
+	reading *sql.DB // by gorm
 	reader  *session
 }
 
@@ -46,46 +47,51 @@ func openSQLite(ctx context.Context, c Config) (*sqliteEngine, error) {
 	if err := checkVersion(ctx, dsn+sqliteReader, path); err != nil {
 		return nil, err
 	}
+	if err := migrateSQLite(ctx, dsn+sqliteWriter); err != nil {
+		return nil, fmt.Errorf("%s cannot be brought up to date; it was left as it was. "+
+			"Is the disk full, or its folder not writable? %w", path, err)
+	}
+
 	e := &sqliteEngine{}
-	if e.writing, err = sql.Open(sqlite.DriverName, dsn+sqliteWriter); err != nil {
+	if e.reading, err = sql.Open(sqlite.DriverName, dsn+sqliteReader); err != nil {
 		return nil, err
 	}
-	e.writing.SetMaxOpenConns(1)
-	if e.reading, err = sql.Open(sqlite.DriverName, dsn+sqliteReader); err != nil {
-		return nil, closeAfter(err, e)
-	}
-	readers := max(4, 2*runtime.GOMAXPROCS(0))
+	readers := min(max(4, 2*runtime.GOMAXPROCS(0)), 16)
 	e.reading.SetMaxOpenConns(readers)
 	e.reading.SetMaxIdleConns(readers)
-
-	if err := migrate(ctx, e.writing); err != nil {
-		return nil, closeAfter(fmt.Errorf("%s cannot be brought up to date; it was left as it was. "+
-			"Is the disk full, or its folder not writable? %w", path, err), e)
+	d := e.reading.Driver()
+	connect := func(pragmas string) (*conn, error) {
+		c, err := d.Open(dsn + pragmas)
+		if err != nil {
+			return nil, err
+		}
+		return newConn(c, translateSQLite), nil
 	}
-	alone, err := e.writing.Conn(ctx)
-	if err != nil {
+	e.readers = newPool(readers, func() (*conn, error) { return connect(sqliteReader) })
+	if e.reader, err = sqliteSession(e.readers, e.reading); err != nil {
+		return nil, closeAfter(err, e)
+	}
+	if e.writing, err = connect(sqliteWriter); err != nil {
 		return nil, closeAfter(err, e)
 	}
 	// A page that changes often is then copied from the WAL to the file once
 	// for many changes: a fifth less work for 16 MB of WAL.
-	if _, err := alone.ExecContext(ctx, "PRAGMA wal_autocheckpoint = 4000"); err != nil {
+	if err := e.writing.each("PRAGMA wal_autocheckpoint = 4000", nil, func() []any { return []any{new(int64)} }); err != nil {
 		return nil, closeAfter(err, e)
 	}
-	to, err := sqliteSession(alone)
+	shared := sql.OpenDB(single{e.writing.driver, d})
+	shared.SetMaxOpenConns(1)
+	to, err := sqliteSession(e.writing, shared)
 	if err != nil {
-		return nil, closeAfter(err, e)
-	}
-	if e.reader, err = sqliteSession(e.reading); err != nil {
 		return nil, closeAfter(err, e)
 	}
 	e.writer = newWriter(to, c.Log)
 	return e, nil
 }
 
-// sqliteSession puts gorm and the statements by hand on one connection or pool.
-func sqliteSession(on gorm.ConnPool) (*session, error) {
-	dialect := sqlite.New(sqlite.Config{Conn: on})
-	g, err := gorm.Open(dialect, &gorm.Config{
+// sqliteSession puts gorm beside the statements by hand.
+func sqliteSession(by statements, on gorm.ConnPool) (*session, error) {
+	g, err := gorm.Open(sqlite.New(sqlite.Config{Conn: on}), &gorm.Config{
 		PrepareStmt:            true,
 		SkipDefaultTransaction: true, // there is one already, or it is a read
 		TranslateError:         true,
@@ -95,10 +101,18 @@ func sqliteSession(on gorm.ConnPool) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &session{
-		conn: &conn{prepare: on.PrepareContext, translate: func(err error) error { return translate(dialect, err) }},
-		gorm: g,
-	}, nil
+	return &session{by, g, translateSQLite}, nil
+}
+
+func translateSQLite(err error) error { return translate(sqlite.Dialector{}, err) }
+
+func migrateSQLite(ctx context.Context, dsn string) error {
+	db, err := sql.Open(sqlite.DriverName, dsn)
+	if err != nil {
+		return err
+	}
+	db.SetMaxOpenConns(1)
+	return errors.Join(migrate(ctx, db), db.Close())
 }
 
 func (e *sqliteEngine) write(ctx context.Context, fn func(*tx) error) error {
@@ -112,10 +126,12 @@ func (e *sqliteEngine) close() error {
 		e.writer.close()
 	}
 	var errs []error
-	for _, db := range []*sql.DB{e.reading, e.writing} { // the last to close empties the WAL
-		if db != nil {
-			errs = append(errs, db.Close())
-		}
+	if e.readers != nil {
+		errs = append(errs, e.readers.close())
+	}
+	errs = append(errs, e.reading.Close())
+	if e.writing != nil { // the last to close empties the WAL
+		errs = append(errs, e.writing.close())
 	}
 	return errors.Join(errs...)
 }

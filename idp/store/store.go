@@ -13,8 +13,8 @@
 // there and one that is there already.
 //
 // Most statements go through gorm. Those of the hot paths (sign-in, tokens,
-// events) are written by hand and prepared once: gorm costs two to three times
-// as much for each, and a refresh has five.
+// events) are written by hand and prepared once: gorm, and database/sql beneath it, cost
+// two to three times as much for each, and a refresh has five.
 package store
 
 import (
@@ -47,11 +47,11 @@ type engine interface {
 	close() error
 }
 
-// session is a connection, or a pool of them, with statements prepared by hand
-// and gorm beside them.
+// session runs statements by hand and by gorm, on one connection or on a pool.
 type session struct {
-	*conn
-	gorm *gorm.DB
+	statements
+	gorm      *gorm.DB
+	translate func(error) error // what gorm returns
 }
 
 // DB is an open database. Safe for concurrent use.

@@ -42,7 +42,7 @@ func (db *DB) Sweep(ctx context.Context, now time.Time) error {
 			if err != nil {
 				return err
 			}
-			rows, err := list[numberRow](r.conn, find, last, before, sweepBatch)
+			rows, err := list[numberRow](r, find, last, before, sweepBatch)
 			if err != nil {
 				return err
 			}

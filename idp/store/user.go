@@ -78,9 +78,9 @@ func (r *userRow) user() (*idp.User, error) {
 	return u, nil
 }
 
-func userOf(c *conn, id idp.UserID) (*idp.User, error) {
+func userOf(s statements, id idp.UserID) (*idp.User, error) {
 	var row userRow
-	if err := c.row(selectUser, []any{string(id)}, row.fields()...); err != nil {
+	if err := s.row(selectUser, []any{string(id)}, row.fields()...); err != nil {
 		return nil, fmt.Errorf("user %s: %w", id, err)
 	}
 	return row.user()
@@ -153,7 +153,7 @@ func (db *DB) User(ctx context.Context, id idp.UserID) (*idp.User, error) {
 	if err != nil {
 		return nil, err
 	}
-	return userOf(r.conn, id)
+	return userOf(r, id)
 }
 
 // Account returns what a sign-in needs to know of a person. Errors: idp.ErrNotFound.
@@ -184,7 +184,7 @@ func (db *DB) Users(ctx context.Context, after string, limit int) ([]idp.Account
 	if err != nil {
 		return nil, err
 	}
-	rows, err := list[accountRow](r.conn, selectAccounts, after, limit)
+	rows, err := list[accountRow](r, selectAccounts, after, limit)
 	if err != nil {
 		return nil, err
 	}
@@ -213,7 +213,7 @@ func (db *DB) CountUsers(ctx context.Context) (int, error) {
 // takes. Errors: idp.ErrNotFound, idp.ErrDenied for the last administrator.
 func (db *DB) UpdateUser(ctx context.Context, id idp.UserID, fn func(*idp.User) error) error {
 	return db.write(ctx, func(t *tx) error {
-		u, err := userOf(t.conn, id)
+		u, err := userOf(t, id)
 		if err != nil {
 			return err
 		}
@@ -236,7 +236,7 @@ func (db *DB) UpdateUser(ctx context.Context, id idp.UserID, fn func(*idp.User) 
 func (db *DB) DisableUser(ctx context.Context, id idp.UserID, e idp.Event) error {
 	at := db.at(e)
 	return db.write(ctx, func(t *tx) error {
-		u, err := userOf(t.conn, id)
+		u, err := userOf(t, id)
 		if err != nil {
 			return err
 		}
@@ -330,7 +330,7 @@ func (t *tx) putPassword(user idp.UserID, hash string, at time.Time) error {
 func (db *DB) SetPassword(ctx context.Context, user idp.UserID, hash string, keep idp.SessionID, e idp.Event) error {
 	at := db.at(e)
 	return db.write(ctx, func(t *tx) error {
-		if _, err := userOf(t.conn, user); err != nil {
+		if _, err := userOf(t, user); err != nil {
 			return err
 		}
 		if err := t.putPassword(user, hash, at); err != nil {
