@@ -13,7 +13,7 @@ NEEDS := \
 	apache2:/usr/sbin/apache2 \
 	libapache2-mod-auth-openidc:/usr/lib/apache2/modules/mod_auth_openidc.so
 
-.PHONY: test build lint bench crash screenshots needs clean
+.PHONY: test build lint bench crash screenshots axe needs clean
 
 test: needs
 	go vet ./...
@@ -60,6 +60,14 @@ SCREENSHOTS_DIR ?= $(CURDIR)/.cache/screenshots
 screenshots: needs
 	SCREENSHOTS_DIR=$(SCREENSHOTS_DIR) go test -count 1 -run TestScreenshots -timeout 20m ./e2e/...
 	@echo $(SCREENSHOTS_DIR)
+
+# axe fetches the accessibility checker of the tests again from npm.
+AXE := 4.14.1
+axe:
+	mkdir -p $(CACHE)/axe
+	cd $(CACHE)/axe && npm pack axe-core@$(AXE) && tar xzf axe-core-$(AXE).tgz
+	cp $(CACHE)/axe/package/axe.min.js $(CACHE)/axe/package/LICENSE e2e/testdata/axe/
+	cd e2e/testdata/axe && sha256sum -c SHA256SUMS
 
 clean:
 	rm -rf bin $(CACHE)

@@ -100,7 +100,9 @@ func (w *window) check(err error) {
 	defer stop()
 	at, _ := chromedp.Run(ctx, chromedp.Location())                   // for the message only
 	text, _ := chromedp.Run(ctx, chromedp.Text(chromedp.CSS("body"))) // likewise
-	w.t.Fatalf("%v, at %s, which shows:\n%s", err, at, text)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.t.Fatalf("%v, at %s, which shows:\n%s\nthe browser complained: %q", err, at, text, w.complaints)
 }
 
 func (w *window) do(actions ...chromedp.Action[chromedp.Void]) {
@@ -142,9 +144,12 @@ func (w *window) value(sel string) string {
 	return ask(w, chromedp.Value(chromedp.CSS(sel)))
 }
 
+// fill types a text into a field in place of what it holds.
 func (w *window) fill(sel, text string) {
 	w.t.Helper()
-	w.do(chromedp.WaitVisible(chromedp.CSS(sel)), chromedp.Clear(chromedp.CSS(sel)), chromedp.SendKeys(chromedp.CSS(sel), text))
+	w.see(sel)
+	ask(w, chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`document.querySelector(%q).value = ""`, sel)))
+	w.do(chromedp.SendKeys(chromedp.CSS(sel), text))
 }
 
 // typeCode types six digits. With script the sixth sends the form.
@@ -198,8 +203,7 @@ func browserSignIn(t *testing.T, scripts bool) {
 	w.see("#problem")
 	wrong := w.text("#problem")
 
-	// The code before the current one went into linking the device.
-	w.typeCode(currentCode(t, d.TOTPSecret, time.Now().Add(-30*time.Second)))
+	w.typeCode(anna.usedCode(d.confidential(t)))
 	w.see("#problem")
 	if used := w.text("#problem"); used == wrong || !strings.Contains(used, "used already") {
 		t.Errorf("a used code says %q, a wrong one %q", used, wrong)
