@@ -52,7 +52,7 @@ func (f *Flow) Authorize(ctx context.Context, req idp.AuthRequest, b Browser) (*
 		l.Session = s.ID
 		if errors.Is(why, ErrConsentRequired) {
 			l.State, l.User, l.AuthTime, l.ACR, l.AMR = idp.LoginConsent, s.User, s.AuthTime, s.ACR, s.AMR
-		} else if l.Request.LoginHint == "" && !req.Prompts("select_account") {
+		} else if l.Request.LoginHint == "" && !req.Prompts("select_account") && (req.HintUser == "" || req.HintUser == s.User) {
 			if a, err := f.Store.Account(ctx, s.User); err == nil {
 				l.Request.LoginHint = a.User.Name
 			}
@@ -91,7 +91,7 @@ func satisfies(s *idp.Session, req *idp.AuthRequest, now time.Time) error {
 	switch {
 	case s == nil, req.Prompts("login"), req.Prompts("select_account"):
 		return ErrLoginRequired
-	case req.MaxAge != nil && (*req.MaxAge == 0 || now.Sub(s.AuthTime) > time.Duration(*req.MaxAge)*time.Second):
+	case req.MaxAge != nil && (*req.MaxAge == 0 || now.Sub(s.AuthTime).Seconds() > float64(*req.MaxAge)):
 		return ErrLoginRequired
 	case req.HintUser != "" && req.HintUser != s.User:
 		return ErrLoginRequired
@@ -148,7 +148,7 @@ func newGrant(req *idp.AuthRequest, s *idp.Session, now time.Time) (*idp.Grant, 
 // StartAccount begins a sign-in for our own pages.
 func (f *Flow) StartAccount(ctx context.Context, target string, b Browser) (*Step, error) {
 	now := f.Now()
-	return f.begin(ctx, &idp.Login{
+	return f.begin(ctx, b, &idp.Login{
 		ID: idp.NewID[idp.LoginID](), Purpose: idp.ForAccount, State: idp.LoginPassword, Browser: b.ID, Target: target,
 		CreatedAt: now, ExpiresAt: now.Add(idp.LoginTTL),
 	})
@@ -160,13 +160,24 @@ func (f *Flow) StartStepUp(ctx context.Context, s *idp.Session, target string, b
 	if err := s.Live(now); err != nil {
 		return nil, err
 	}
-	return f.begin(ctx, &idp.Login{
+	return f.begin(ctx, b, &idp.Login{
 		ID: idp.NewID[idp.LoginID](), Purpose: idp.ForStepUp, State: idp.LoginFactor, Browser: b.ID, Target: target,
 		User: s.User, Session: s.ID, CreatedAt: now, ExpiresAt: now.Add(idp.LoginTTL),
 	})
 }
 
-func (f *Flow) begin(ctx context.Context, l *idp.Login) (*Step, error) {
+// begin keeps a new sign-in, with the session its browser has now: that one
+// goes on when the same person comes out, and ends when another does.
+func (f *Flow) begin(ctx context.Context, b Browser, l *idp.Login) (*Step, error) {
+	if l.Session == "" {
+		s, err := f.live(ctx, b, l.CreatedAt)
+		if err != nil {
+			return nil, err
+		}
+		if s != nil {
+			l.Session = s.ID
+		}
+	}
 	if err := f.Store.AddLogin(ctx, l); err != nil {
 		return nil, err
 	}

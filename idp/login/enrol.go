@@ -62,7 +62,7 @@ func (f *Flow) StartInvitation(ctx context.Context, token idp.Secret, b Browser)
 			l.Request.HintUser, l.Request.LoginHint = a.User.ID, a.User.Name
 		}
 	}
-	return f.begin(ctx, l)
+	return f.begin(ctx, b, l)
 }
 
 // NameAccount takes the names of the first administrator, at set-up. Errors:

@@ -134,6 +134,7 @@ func (f *Flow) Recovery(ctx context.Context, id idp.LoginID, b Browser, code str
 		return nil, err
 	}
 	var unused []idp.RecoveryCode
+	var before, tried idp.Counter
 	var spent bool
 	err = f.Store.UpdateProof(ctx, id, idp.CountRecovery, "", func(p *idp.Proof) error {
 		l, now := p.Login, f.Now()
@@ -146,7 +147,9 @@ func (f *Flow) Recovery(ctx context.Context, id idp.LoginID, b Browser, code str
 		if err := limit.Recovery.Allow(p.Counter, now); err != nil {
 			return err
 		}
+		before = *p.Counter
 		limit.Recovery.Wrong(p.Counter, now)
+		tried = *p.Counter
 		unused = append(unused[:0], p.Recovery...)
 		return nil
 	})
@@ -154,6 +157,17 @@ func (f *Flow) Recovery(ctx context.Context, id idp.LoginID, b Browser, code str
 		return nil, err
 	}
 	found, err := f.findRecovery(ctx, unused, clean)
+	if errors.Is(err, idp.ErrBusy) {
+		// Nothing was learned, so nothing is counted; a rival's try stays.
+		if err := f.Store.UpdateCounter(ctx, before.Key, nil, func(c *idp.Counter) error {
+			if c.InARow == tried.InARow && c.Month == tried.Month {
+				*c = before
+			}
+			return nil
+		}); err != nil {
+			return nil, err
+		}
+	}
 	if err != nil && !errors.Is(err, idp.ErrWrongSecret) {
 		return nil, err
 	}

@@ -48,8 +48,9 @@ func (f *Flow) Password(ctx context.Context, id idp.LoginID, b Browser, name str
 		// Saying so would tell a stranger that this name and password are good.
 		return nil, fmt.Errorf("sign-in %s is for another person: %w", id, idp.ErrWrongSecret)
 	}
-	ask := l.AskConsent
-	if ask {
+	ask := false
+	if l.Purpose == idp.ForClient {
+		// Decided for this person, whoever was here before them.
 		client, err := f.Store.Client(ctx, l.Request.Client)
 		if err != nil {
 			return nil, err
