@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"hilum/idp"
@@ -68,9 +69,7 @@ func (s *Server) show(w http.ResponseWriter, r *http.Request, status int, step *
 		// Cancel stands on each of these pages, and leads to the relying party.
 		switch step.State {
 		case idp.LoginPassword, idp.LoginFactor, idp.LoginConsent:
-			if src := formSource(step.Request.RedirectURI); src != "" {
-				setFormAction(w.Header(), "'self'", src)
-			}
+			setFormAction(w.Header(), partySources(step)...)
 		}
 	}
 	switch step.State {
@@ -105,6 +104,24 @@ func (s *Server) show(w http.ResponseWriter, r *http.Request, status int, step *
 		return s.showEnrol(w, status, frame, step, enrolFault{})
 	}
 	return s.showEnd(w, r, frame, step, app)
+}
+
+// partySources is where the forms of a sign-in may end: here, at the redirect
+// URI, and at the client's registered origins, because browsers check every
+// redirect that follows a post, also those of the relying party itself (a
+// proxy with one callback for many sites sends people on).
+func partySources(step *login.Step) []string {
+	sources := []string{"'self'"}
+	ends := []string{step.Request.RedirectURI}
+	if step.Client != nil {
+		ends = append(ends, step.Client.Origins...)
+	}
+	for _, end := range ends {
+		if src := formSource(end); src != "" && !slices.Contains(sources, src) {
+			sources = append(sources, src)
+		}
+	}
+	return sources
 }
 
 // showEnd renders the states in which nothing is waited for any more.

@@ -328,3 +328,14 @@ func TestUnsafeConfigurationIsRefused(t *testing.T) {
 }
 
 var _ Logins = (*login.Flow)(nil)
+
+func TestFormsMayEndAtTheClientsOtherOrigins(t *testing.T) {
+	step := &login.Step{
+		Request: idp.AuthRequest{RedirectURI: "https://auth.klinik.test/oauth2/callback"},
+		Client:  &idp.Client{Origins: []string{"https://viewer.klinik.test", "https://auth.klinik.test"}},
+	}
+	want := []string{"'self'", "https://auth.klinik.test", "https://viewer.klinik.test"}
+	if got := partySources(step); !slices.Equal(got, want) {
+		t.Errorf("form-action %q, want %q", got, want)
+	}
+}
