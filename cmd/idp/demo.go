@@ -224,11 +224,11 @@ func (p *provider) demoClients(ctx context.Context, f *demoFacts, known bool) er
 	scopes := []string{"openid", "profile", "email", "groups", "roles", "offline_access"}
 	confidential := &idp.Client{
 		ID: f.ClientID, Name: "Sample viewer", Kind: idp.ClientWeb, Auth: idp.AuthBasic, Scopes: scopes,
-		GrantTypes: []string{idp.GrantCode, idp.GrantRefresh, idp.GrantClientCredentials},
+		GrantTypes: []string{idp.GrantCode, idp.GrantRefresh, idp.GrantClientCredentials}, RefreshAlways: true,
 	}
 	public := &idp.Client{
 		ID: f.PublicClientID, Name: "Sample viewer in the browser", Kind: idp.ClientWeb, Auth: idp.AuthNone, Scopes: scopes,
-		GrantTypes: []string{idp.GrantCode, idp.GrantRefresh},
+		GrantTypes: []string{idp.GrantCode, idp.GrantRefresh}, RefreshAlways: true,
 	}
 	addresses(confidential)
 	addresses(public)

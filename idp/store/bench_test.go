@@ -3,6 +3,7 @@ package store_test
 import (
 	"path/filepath"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -99,6 +100,23 @@ func person(b testing.TB, db *store.DB, now time.Time) idp.UserID {
 	return u.ID
 }
 
+// cpu is what this process has used so far, user and system.
+func cpu(b *testing.B) time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// reportCPU tells the time of the processor beside the time that passed, most
+// of which is waiting for the disk.
+var iostat func(b *testing.B) func()
+
+func reportCPU(b *testing.B, before time.Duration) {
+	b.ReportMetric(float64((cpu(b) - before).Nanoseconds())/float64(b.N), "cpu-ns/op")
+}
+
 // inParallel is how many callers wait at once.
 const inParallel = 32
 
@@ -111,6 +129,7 @@ func bench[T any](b *testing.B, prepare func(*store.DB) func() T, do func(*store
 			b.ReportAllocs()
 			if callers == 0 {
 				s := state()
+				defer reportCPU(b, cpu(b))
 				for b.Loop() {
 					do(db, &s)
 				}
@@ -122,6 +141,8 @@ func bench[T any](b *testing.B, prepare func(*store.DB) func() T, do func(*store
 			}
 			var next atomic.Int64
 			b.SetParallelism(callers / 2)
+			defer reportCPU(b, cpu(b))
+			defer iostat(b)()
 			b.ResetTimer()
 			b.RunParallel(func(pb *testing.PB) {
 				s := states[next.Add(1)-1]

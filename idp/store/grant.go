@@ -22,6 +22,11 @@ const (
 	useRefresh = "UPDATE refresh_tokens SET used_at = ? WHERE hash = ? AND used_at = 0"
 	useGrant   = "UPDATE grants SET last_used_at = ? WHERE id = ?"
 
+	// The token, and of its grant and person what can change at any moment.
+	selectAccess = `SELECT t.grant_id, t.scopes, t.audience, t.issued_at, t.expires_at, t.revoked_at, g.revoked_at, coalesce(u.revision, 0)
+		FROM access_tokens t JOIN grants g ON g.id = t.grant_id LEFT JOIN users u ON u.id = g.user_id WHERE t.hash = ?`
+	selectGrant = "SELECT " + grantColumns + " FROM grants WHERE id = ?"
+
 	// What decides whether a code or refresh token is good, in the transaction that uses it.
 	selectCodeUse = `SELECT t.grant_id, t.expires_at, t.used_at, g.expires_at, g.revoked_at, g.last_used_at
 		FROM codes t JOIN grants g ON g.id = t.grant_id WHERE t.hash = ?`
@@ -42,7 +47,6 @@ var (
 
 	selectCode    = "SELECT " + qualified("t", codeColumns) + ", " + qualified("g", grantColumns) + " FROM codes t JOIN grants g ON g.id = t.grant_id WHERE t.hash = ?"
 	selectRefresh = "SELECT " + qualified("t", refreshColumns) + ", " + qualified("g", grantColumns) + " FROM refresh_tokens t JOIN grants g ON g.id = t.grant_id WHERE t.hash = ?"
-	selectAccess  = "SELECT " + qualified("t", accessColumns) + ", " + qualified("g", grantColumns) + " FROM access_tokens t JOIN grants g ON g.id = t.grant_id WHERE t.hash = ?"
 )
 
 type grantRow struct {
@@ -395,24 +399,48 @@ func (db *DB) Access(ctx context.Context, hash idp.TokenHash) (*idp.AccessToken,
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	var token accessRow
-	var grant grantRow
-	if err := r.row(selectAccess, []any{hash[:]}, append(token.fields(), grant.fields()...)...); err != nil {
+	row := accessRow{Hash: hash[:]}
+	var revokedAt, revision int64
+	err = r.row(selectAccess, []any{row.Hash}, &row.GrantID, &row.Scopes, &row.Audience, &row.IssuedAt, &row.ExpiresAt, &row.RevokedAt, &revokedAt, &revision)
+	if err != nil {
 		return nil, nil, nil, fmt.Errorf("access token: %w", err)
 	}
-	t, err1 := token.token()
-	g, err2 := grant.grant()
-	if err := errors.Join(err1, err2); err != nil {
-		return nil, nil, nil, err
-	}
-	if g.User == "" {
-		return t, g, nil, nil
-	}
-	u, err := userOf(r, g.User)
+	token, err := row.token()
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	return t, g, u, nil
+	recent := db.recent.get(row.GrantID, revision)
+	if recent == nil {
+		if recent, err = grantAndUser(r, row.GrantID); err != nil {
+			return nil, nil, nil, err
+		}
+		db.recent.put(row.GrantID, recent)
+	}
+	grant, user := recent.copies()
+	grant.RevokedAt = moment(revokedAt)
+	return token, grant, user, nil
+}
+
+// grantAndUser reads what is remembered of a grant.
+func grantAndUser(s statements, id string) (*recentGrant, error) {
+	var row grantRow
+	if err := s.row(selectGrant, []any{id}, row.fields()...); err != nil {
+		return nil, fmt.Errorf("grant %s: %w", id, err)
+	}
+	g, err := row.grant()
+	if err != nil {
+		return nil, err
+	}
+	recent := &recentGrant{grant: *g}
+	if g.User == "" {
+		return recent, nil
+	}
+	var user userRow
+	if err := s.row(selectUserRevision, []any{row.UserID}, append(user.fields(), &recent.revision)...); err != nil {
+		return nil, fmt.Errorf("user %s: %w", row.UserID, err)
+	}
+	recent.user, err = user.user()
+	return recent, err
 }
 
 // RevokeAccess revokes an access token. Errors: idp.ErrNotFound.

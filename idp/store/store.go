@@ -60,6 +60,7 @@ type DB struct {
 	conf    Config
 	fresh   bool
 	clients clientCache
+	recent  recentGrants
 
 	reads, transactions atomic.Uint64
 }

@@ -15,7 +15,10 @@ import (
 const userColumns = "id, name, display_name, given_name, family_name, email, email_verified, phone, phone_verified, locale, " +
 	"staff, roles, \"groups\", state, created_at, updated_at"
 
-const selectUser = "SELECT " + userColumns + " FROM users WHERE id = ?"
+const (
+	selectUser         = "SELECT " + userColumns + " FROM users WHERE id = ?"
+	selectUserRevision = "SELECT " + userColumns + ", revision FROM users WHERE id = ?"
+)
 
 // What a sign-in needs beside the user, with the same row.
 const accountColumns = `coalesce((SELECT hash FROM passwords WHERE user_id = users.id), ''),
@@ -124,6 +127,9 @@ func (t *tx) putUser(before, u *idp.User) error {
 	row.ID = string(before.ID)
 	if err := t.gorm.Select("*").Where("id = ?", row.ID).Updates(row).Error; err != nil {
 		return fmt.Errorf("user %s: %w", u.ID, t.translate(err))
+	}
+	if _, err := t.exec("UPDATE users SET revision = revision + 1 WHERE id = ?", row.ID); err != nil {
+		return err
 	}
 	return t.note(u.Take()...)
 }

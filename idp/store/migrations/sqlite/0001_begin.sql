@@ -26,7 +26,8 @@ CREATE TABLE users (
   "groups"       TEXT    NOT NULL,
   state          TEXT    NOT NULL,
   created_at     INTEGER NOT NULL,
-  updated_at     INTEGER NOT NULL
+  updated_at     INTEGER NOT NULL,
+  revision       INTEGER NOT NULL DEFAULT 0 -- counts the changes of this row
 ) WITHOUT ROWID;
 CREATE INDEX users_staff ON users (staff) WHERE staff <> '';
 
@@ -53,7 +54,7 @@ CREATE TABLE devices (
 ) WITHOUT ROWID;
 
 CREATE TABLE pairings (
-  n INTEGER PRIMARY KEY,
+  n           INTEGER PRIMARY KEY,
   id          TEXT    NOT NULL UNIQUE,
   user_id     TEXT    NOT NULL,
   account     TEXT    NOT NULL,
@@ -76,7 +77,7 @@ CREATE TABLE recovery_codes (
 ) WITHOUT ROWID;
 
 CREATE TABLE invitations (
-  n INTEGER PRIMARY KEY,
+  n           INTEGER PRIMARY KEY,
   id         TEXT    NOT NULL UNIQUE,
   token      BLOB    NOT NULL UNIQUE,
   purpose    TEXT    NOT NULL,
@@ -90,7 +91,7 @@ CREATE TABLE invitations (
 CREATE INDEX invitations_user ON invitations (user_id);
 
 CREATE TABLE logins (
-  n INTEGER PRIMARY KEY,
+  n           INTEGER PRIMARY KEY,
   id            TEXT    NOT NULL UNIQUE,
   purpose       TEXT    NOT NULL,
   state         TEXT    NOT NULL,
@@ -119,7 +120,7 @@ CREATE TABLE logins (
 CREATE INDEX logins_user ON logins (user_id) WHERE user_id <> '';
 
 CREATE TABLE counters (
-  n INTEGER PRIMARY KEY,
+  n           INTEGER PRIMARY KEY,
   kind        TEXT    NOT NULL,
   who         TEXT    NOT NULL,
   in_a_row    INTEGER NOT NULL,
@@ -135,7 +136,7 @@ CREATE TABLE counters (
 );
 
 CREATE TABLE sessions (
-  n INTEGER PRIMARY KEY,
+  n           INTEGER PRIMARY KEY,
   id           TEXT    NOT NULL UNIQUE,
   token        BLOB    NOT NULL UNIQUE,
   browser      BLOB    NOT NULL,
@@ -163,7 +164,7 @@ CREATE TABLE session_clients (
 ) WITHOUT ROWID;
 
 CREATE TABLE grants (
-  n INTEGER PRIMARY KEY,
+  n           INTEGER PRIMARY KEY,
   id           TEXT    NOT NULL UNIQUE,
   client_id    TEXT    NOT NULL,
   user_id      TEXT    NOT NULL,
@@ -184,7 +185,7 @@ CREATE INDEX grants_user ON grants (user_id) WHERE user_id <> '';
 -- Used codes and refresh tokens are kept until their grant's end, keep_until:
 -- a second use has to be noticed as long as there is something to protect.
 CREATE TABLE codes (
-  n INTEGER PRIMARY KEY,
+  n           INTEGER PRIMARY KEY,
   hash         BLOB    NOT NULL UNIQUE,
   grant_id     TEXT    NOT NULL,
   redirect_uri TEXT    NOT NULL,
@@ -195,7 +196,7 @@ CREATE TABLE codes (
 );
 
 CREATE TABLE refresh_tokens (
-  n INTEGER PRIMARY KEY,
+  n           INTEGER PRIMARY KEY,
   hash       BLOB    NOT NULL UNIQUE,
   grant_id   TEXT    NOT NULL,
   scopes     TEXT    NOT NULL,
@@ -206,7 +207,7 @@ CREATE TABLE refresh_tokens (
 );
 
 CREATE TABLE access_tokens (
-  n INTEGER PRIMARY KEY,
+  n           INTEGER PRIMARY KEY,
   hash       BLOB    NOT NULL UNIQUE,
   grant_id   TEXT    NOT NULL,
   scopes     TEXT    NOT NULL,
