@@ -27,7 +27,7 @@ type clientFlags struct {
 func (f *clientFlags) register(flags *pflag.FlagSet) {
 	flags.StringSliceVar(&f.c.RedirectURIs, "redirect-uri", nil, "`address` that answers go to, compared byte by byte; several by repetition")
 	flags.StringSliceVar(&f.c.PostLogoutURIs, "post-logout-uri", nil, "`address` people may return to after signing out")
-	flags.StringSliceVar(&f.c.Origins, "origin", nil, "`origin` of a browser application that calls the token endpoint itself")
+	flags.StringSliceVar(&f.c.Origins, "origin", nil, "`origin` of the application besides its redirects: its scripts may call the token endpoint, and people may be sent on there")
 	flags.StringVar(&f.kind, "kind", string(idp.ClientWeb), "`kind`: web, or native for a program with a loopback redirect on any port")
 	flags.StringVar(&f.auth, "auth", string(idp.AuthBasic), "how it proves itself: client_secret_basic, client_secret_post or none")
 	flags.BoolVar(&f.public, "public", false, "it can keep no secret; the same as --auth none")
