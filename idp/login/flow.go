@@ -42,7 +42,7 @@ type Store interface {
 	// UpdateProof does the same for a sign-in together with a counter; devices
 	// and unused recovery codes of the sign-in's user come along and what fn
 	// changed of them is written too. Counter key: kind and Login.User, or who
-	// when it is not empty.
+	// when it is not empty; of nobody it is zero and must stay so.
 	UpdateProof(ctx context.Context, id idp.LoginID, kind idp.CounterKind, who string, fn func(*idp.Proof) error) error
 	// UpdateCounter changes a counter alone (a zero one where there is none),
 	// with an event when e is not nil.

@@ -111,10 +111,8 @@ func cpu(b *testing.B) time.Duration {
 
 // reportCPU tells the time of the processor beside the time that passed, most
 // of which is waiting for the disk.
-var iostat func(b *testing.B) func()
-
 func reportCPU(b *testing.B, before time.Duration) {
-	b.ReportMetric(float64((cpu(b) - before).Nanoseconds())/float64(b.N), "cpu-ns/op")
+	b.ReportMetric(float64((cpu(b)-before).Nanoseconds())/float64(b.N), "cpu-ns/op")
 }
 
 // inParallel is how many callers wait at once.
@@ -142,7 +140,6 @@ func bench[T any](b *testing.B, prepare func(*store.DB) func() T, do func(*store
 			var next atomic.Int64
 			b.SetParallelism(callers / 2)
 			defer reportCPU(b, cpu(b))
-			defer iostat(b)()
 			b.ResetTimer()
 			b.RunParallel(func(pb *testing.PB) {
 				s := states[next.Add(1)-1]

@@ -297,25 +297,22 @@ func (db *DB) RemoveClient(ctx context.Context, id idp.ClientID, e idp.Event) er
 		if _, err := t.exec(revokeGrantsOfClient, micros(db.at(e)), string(id)); err != nil {
 			return err
 		}
-		if err := t.gorm.Delete(&consentRow{}, "client_id = ?", string(id)).Error; err != nil {
+		if _, err := t.exec("DELETE FROM consents WHERE client_id = ?", string(id)); err != nil {
 			return err
 		}
 		return t.note(e)
 	})
 }
 
-type consentRow struct {
-	UserID   string `gorm:"primaryKey"`
-	ClientID string `gorm:"primaryKey"`
-	Scopes   string
-	At       int64
-}
-
-func (consentRow) TableName() string { return "consents" }
+const (
+	selectConsent = "SELECT scopes, at FROM consents WHERE user_id = ? AND client_id = ?"
+	upsertConsent = `INSERT INTO consents (user_id, client_id, scopes, at) VALUES (?, ?, ?, ?)
+		ON CONFLICT (user_id, client_id) DO UPDATE SET scopes = excluded.scopes, at = excluded.at`
+)
 
 func (t *tx) putConsent(c *idp.Consent) error {
-	return t.gorm.Clauses(clause.OnConflict{Columns: []clause.Column{{Name: "user_id"}, {Name: "client_id"}}, UpdateAll: true}).
-		Create(&consentRow{UserID: string(c.User), ClientID: string(c.Client), Scopes: listText(c.Scopes), At: micros(c.At)}).Error
+	_, err := t.exec(upsertConsent, string(c.User), string(c.Client), listText(c.Scopes), micros(c.At))
+	return err
 }
 
 // Consent returns what a person allowed an application. Errors: idp.ErrNotFound.
@@ -324,10 +321,11 @@ func (db *DB) Consent(ctx context.Context, user idp.UserID, client idp.ClientID)
 	if err != nil {
 		return nil, err
 	}
-	var row consentRow
-	if err := r.gorm.Take(&row, "user_id = ? AND client_id = ?", string(user), string(client)).Error; err != nil {
-		return nil, fmt.Errorf("consent: %w", r.translate(err))
+	var text string
+	var at int64
+	if err := r.row(selectConsent, []any{string(user), string(client)}, &text, &at); err != nil {
+		return nil, fmt.Errorf("consent: %w", err)
 	}
-	scopes, err := textList(row.Scopes)
-	return &idp.Consent{User: user, Client: client, Scopes: scopes, At: moment(row.At)}, err
+	scopes, err := textList(text)
+	return &idp.Consent{User: user, Client: client, Scopes: scopes, At: moment(at)}, err
 }

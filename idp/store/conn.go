@@ -204,10 +204,11 @@ func assign(dest any, v driver.Value) error {
 type pool struct {
 	free chan *conn // nil: one that may be opened
 	open func() (*conn, error)
+	quit chan struct{} // closed: lend no more
 }
 
 func newPool(size int, open func() (*conn, error)) *pool {
-	p := &pool{free: make(chan *conn, size), open: open}
+	p := &pool{free: make(chan *conn, size), open: open, quit: make(chan struct{})}
 	for range size {
 		p.free <- nil
 	}
@@ -215,7 +216,12 @@ func newPool(size int, open func() (*conn, error)) *pool {
 }
 
 func (p *pool) with(use func(*conn) error) error {
-	c := <-p.free
+	var c *conn
+	select {
+	case c = <-p.free:
+	case <-p.quit:
+		return errClosed
+	}
 	defer func() { p.free <- c }()
 	if c == nil {
 		var err error
@@ -242,8 +248,10 @@ func (p *pool) each(query string, args []any, next func() []any) error {
 	return p.with(func(c *conn) error { return c.each(query, args, next) })
 }
 
-// close waits for the reads under way and closes all connections.
+// close waits for the reads under way and closes all connections. Reads that
+// come later fail.
 func (p *pool) close() error {
+	close(p.quit)
 	var errs []error
 	for range cap(p.free) {
 		if c := <-p.free; c != nil {

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"hilum/idp"
 )
@@ -63,6 +64,9 @@ func (t *tx) putCounter(before counterRow, c *idp.Counter) error {
 	after.Kind, after.Who = before.Kind, before.Who
 	if after == before {
 		return nil
+	}
+	if before.Who == "" {
+		return fmt.Errorf("tries of nobody cannot be counted: %w", idp.ErrInvalid)
 	}
 	_, err := t.exec(upsertCounter, after.fields()...)
 	return err

@@ -23,6 +23,7 @@ import (
 type sqliteEngine struct {
 	writer  *writer
 	writing *conn
+	shared  *sql.DB // writing, for gorm
 	readers *pool   // by hand
 	reading *sql.DB // by gorm
 	reader  *session
@@ -79,9 +80,9 @@ func openSQLite(ctx context.Context, c Config) (*sqliteEngine, error) {
 	if err := e.writing.each("PRAGMA wal_autocheckpoint = 4000", nil, func() []any { return []any{new(int64)} }); err != nil {
 		return nil, closeAfter(err, e)
 	}
-	shared := sql.OpenDB(single{e.writing.driver, d})
-	shared.SetMaxOpenConns(1)
-	to, err := sqliteSession(e.writing, shared)
+	e.shared = sql.OpenDB(single{e.writing.driver, d})
+	e.shared.SetMaxOpenConns(1)
+	to, err := sqliteSession(e.writing, e.shared)
 	if err != nil {
 		return nil, closeAfter(err, e)
 	}
@@ -92,8 +93,8 @@ func openSQLite(ctx context.Context, c Config) (*sqliteEngine, error) {
 // sqliteSession puts gorm beside the statements by hand.
 func sqliteSession(by statements, on gorm.ConnPool) (*session, error) {
 	g, err := gorm.Open(sqlite.New(sqlite.Config{Conn: on}), &gorm.Config{
-		PrepareStmt:            true,
-		SkipDefaultTransaction: true, // there is one already, or it is a read
+		PrepareStmt:            false, // it starts a goroutine that never ends; what is hot is not gorm's
+		SkipDefaultTransaction: true,  // there is one already, or it is a read
 		TranslateError:         true,
 		DisableAutomaticPing:   true,
 		Logger:                 logger.Discard, // it would log values
@@ -130,6 +131,9 @@ func (e *sqliteEngine) close() error {
 		errs = append(errs, e.readers.close())
 	}
 	errs = append(errs, e.reading.Close())
+	if e.shared != nil {
+		errs = append(errs, e.shared.Close())
+	}
 	if e.writing != nil { // the last to close empties the WAL
 		errs = append(errs, e.writing.close())
 	}

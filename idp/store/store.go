@@ -21,6 +21,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -63,6 +64,9 @@ type DB struct {
 	recent  recentGrants
 
 	reads, transactions atomic.Uint64
+
+	closing sync.Once
+	closed  error // what closing said
 }
 
 // Open opens the database and brings its tables up to date. Errors say what is
@@ -88,9 +92,12 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	return db, nil
 }
 
-// Close waits for the transactions that have begun, and closes the database.
-// Those that come later fail.
-func (db *DB) Close() error { return db.engine.close() }
+// Close waits for the reads and transactions that have begun, and closes the
+// database. Those that come later fail. Closing again does nothing.
+func (db *DB) Close() error {
+	db.closing.Do(func() { db.closed = db.engine.close() })
+	return db.closed
+}
 
 // Fresh reports whether the database held nobody and nothing sealed when it
 // was opened: only then may a sealing key be made for it.
