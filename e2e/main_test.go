@@ -142,6 +142,12 @@ func (d *demo) idp(t testing.TB, args ...string) string {
 	return string(out)
 }
 
+// invite makes a person who has gone through their invitation.
+func (d *demo) invite(t testing.TB, name string, args ...string) *person {
+	t.Helper()
+	return invited(t, d.idp(t, append([]string{"invite", name}, args...)...), name, nil)
+}
+
 // tail keeps the last of what a program says.
 type tail struct {
 	mu sync.Mutex

@@ -129,9 +129,16 @@ func (s *served) addClient(t testing.TB, args ...string) (id, secret string) {
 // invite makes a person who has gone through their invitation.
 func (s *served) invite(t testing.TB, name string, args ...string) *person {
 	t.Helper()
-	link := regexp.MustCompile(`https?://\S+/invite/\S+`).FindString(s.idp(t, append([]string{"invite", name}, args...)...))
+	return invited(t, s.idp(t, append([]string{"invite", name}, args...)...), name, s.client.Transport)
+}
+
+// invited goes through the invitation that a command has printed, and then to
+// a workstation where nobody is signed in.
+func invited(t testing.TB, printed, name string, transport http.RoundTripper) *person {
+	t.Helper()
+	link := regexp.MustCompile(`https?://\S+/invite/\S+`).FindString(printed)
 	p := &person{t: t, web: newBrowser(t), name: name, password: "slow-amber-river-42"}
-	p.web.Transport = s.client.Transport
+	p.web.Transport = transport
 	p.enrol(link)
 	p.elsewhere()
 	return p
