@@ -13,7 +13,7 @@ NEEDS := \
 	apache2:/usr/sbin/apache2 \
 	libapache2-mod-auth-openidc:/usr/lib/apache2/modules/mod_auth_openidc.so
 
-.PHONY: test build lint bench crash screenshots axe needs clean
+.PHONY: test build lint bench crash races screenshots axe needs clean
 
 test: needs
 	go vet ./...
@@ -51,9 +51,13 @@ $(LINTER):
 bench:
 	go test -run '^$$' -bench . -benchtime 3s -timeout 30m ./e2e/bench/...
 
-# crash kills a busy provider again and again and looks at what it kept.
+# crash kills a provider in the middle of 500 sign-ins and looks at what it kept.
 crash:
-	go test -race -count 1 -v -run Crash -timeout 30m ./e2e/...
+	SIGN_INS=500 go test -race -count 1 -v -run TestCrash -timeout 30m ./e2e
+
+# races lets a hundred rivals loose on each thing that works once, 50 times.
+races:
+	ROUNDS=50 go test -race -count 1 -v -run Rivals -timeout 60m ./e2e ./idp/login
 
 # screenshots takes every page in both themes, narrow and wide.
 SCREENSHOTS_DIR ?= $(CURDIR)/.cache/screenshots

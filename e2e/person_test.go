@@ -102,37 +102,60 @@ type page struct {
 
 func (p *person) read(res *http.Response, err error) *page {
 	p.t.Helper()
+	at, err := readPage(res, err)
 	if err != nil {
 		p.t.Fatal(err)
+	}
+	return at
+}
+
+func readPage(res *http.Response, err error) (*page, error) {
+	if err != nil {
+		return nil, err
 	}
 	defer res.Body.Close()
 	b, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
 	if err != nil {
-		p.t.Fatal(err)
+		return nil, err
 	}
 	doc, err := html.Parse(strings.NewReader(string(b)))
 	if err != nil {
-		p.t.Fatal(err)
+		return nil, err
 	}
 	at := res.Request.URL
 	if to, err := res.Location(); err == nil && res.StatusCode/100 == 3 {
 		at = to
 	}
-	return &page{url: at, status: res.StatusCode, body: string(b), doc: doc, head: res.Header}
+	return &page{url: at, status: res.StatusCode, body: string(b), doc: doc, head: res.Header}, nil
 }
 
 func (p *person) get(u string) *page {
 	p.t.Helper()
-	req, err := http.NewRequest(http.MethodGet, u, nil)
+	return p.read(p.send(http.MethodGet, u, nil))
+}
+
+// send asks as browsers do; some relying parties answer nobody else with a page.
+func (p *person) send(method, u string, form url.Values) (*http.Response, error) {
+	req, err := http.NewRequest(method, u, strings.NewReader(form.Encode()))
 	if err != nil {
-		p.t.Fatal(err)
+		return nil, err
 	}
-	req.Header.Set("Accept", "text/html") // as browsers say; some relying parties answer nobody else with a page
-	return p.read(p.web.Do(req))
+	req.Header.Set("Accept", "text/html")
+	if method == http.MethodPost {
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	return p.web.Do(req)
 }
 
 // submit fills the form with an id in and sends it.
 func (p *person) submit(from *page, id string, values url.Values) *page {
+	p.t.Helper()
+	to, all := p.fill(from, id, values)
+	return p.read(p.send(http.MethodPost, to, all))
+}
+
+// fill returns where the form with an id goes, and all that goes there.
+func (p *person) fill(from *page, id string, values url.Values) (string, url.Values) {
 	p.t.Helper()
 	form := find(from.doc, func(n *html.Node) bool { return n.Data == "form" && attr(n, "id") == id })
 	if form == nil {
@@ -151,7 +174,7 @@ func (p *person) submit(from *page, id string, values url.Values) *page {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	return p.read(p.web.PostForm(to.String(), all))
+	return to.String(), all
 }
 
 // signIn goes from an authorization request to the redirect with the answer.

@@ -23,13 +23,18 @@ import (
 	"time"
 )
 
-// served is a running idp serve over TLS, as an operator would run it.
+// served is an idp serve over TLS, as an operator would run it.
 type served struct {
 	issuer string
 	env    []string
+	data   string // its folder
 	ca     string // file of the authority that signed its certificate
 	client *http.Client
 	setup  string // the set-up link it printed
+
+	cmd       *exec.Cmd
+	out, errs *tail
+	done      chan error // what it ended with
 }
 
 // freePort returns a loopback port that was free a moment ago.
@@ -47,55 +52,90 @@ func freePort(t testing.TB) string {
 	return port
 }
 
-// startServe runs idp serve on a folder of its own until the test ends.
-func startServe(t testing.TB) *served {
+// newServe makes ready for idp serve on a folder of its own, with more of the
+// environment if need be; launch starts it.
+func newServe(t testing.TB, env ...string) *served {
 	t.Helper()
 	dir := t.TempDir()
-	s := &served{ca: filepath.Join(dir, "ca.pem")}
+	s := &served{data: filepath.Join(dir, "data"), ca: filepath.Join(dir, "ca.pem")}
 	cert, key := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
 	pool := writeCertificates(t, s.ca, cert, key)
 	port := freePort(t)
 	s.issuer = "https://localhost:" + port
-	s.env = append(os.Environ(), "IDP_ISSUER="+s.issuer, "IDP_LISTEN=127.0.0.1:"+port, "IDP_DATA_DIR="+filepath.Join(dir, "data"),
+	s.env = append(os.Environ(), "IDP_ISSUER="+s.issuer, "IDP_LISTEN=127.0.0.1:"+port, "IDP_DATA_DIR="+s.data,
 		"IDP_TLS_CERT_FILE="+cert, "IDP_TLS_KEY_FILE="+key)
+	s.env = append(s.env, env...)
 	s.client = &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}}}
+	return s
+}
 
-	cmd := exec.Command(idpBinary, "serve")
-	cmd.Env = s.env
-	out, errs := &tail{}, &tail{}
-	cmd.Stdout, cmd.Stderr = out, errs
-	if err := cmd.Start(); err != nil {
+// startServe runs idp serve on a folder of its own until the test ends.
+func startServe(t testing.TB) *served {
+	t.Helper()
+	s := newServe(t)
+	s.launch(t)
+	for end := time.Now().Add(5 * time.Second); s.setup == "" && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		s.setup = regexp.MustCompile(`https://\S+/setup/\S+`).FindString(s.out.String())
+	}
+	return s
+}
+
+// launch runs idp serve until kill or the end of the test, and returns when it
+// is ready.
+func (s *served) launch(t testing.TB) {
+	t.Helper()
+	s.cmd = exec.Command(idpBinary, "serve")
+	s.cmd.Env = s.env
+	s.out, s.errs = &tail{}, &tail{}
+	s.cmd.Stdout, s.cmd.Stderr = s.out, s.errs
+	if err := s.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	done := make(chan error, 1)
+	cmd, done := s.cmd, make(chan error, 1)
+	s.done = done
 	go func() { done <- cmd.Wait() }() // ends with the process
-	t.Cleanup(func() {
-		_ = cmd.Process.Signal(syscall.SIGTERM) // it may have ended already
-		select {
-		case err := <-done:
-			if err != nil || strings.Contains(errs.String(), "DATA RACE") {
-				t.Errorf("idp serve ended with %v\n%s", err, errs)
-			}
-		case <-time.After(20 * time.Second):
-			_ = cmd.Process.Kill()
-			t.Errorf("idp serve did not end\n%s", errs)
-		}
-	})
+	t.Cleanup(func() { s.stop(t, cmd) })
 	for end := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		if res, err := s.client.Get(s.issuer + "/readyz"); err == nil {
 			res.Body.Close()
 			if res.StatusCode == http.StatusOK {
-				break
+				return
 			}
 		}
 		if time.Now().After(end) {
-			t.Fatalf("idp serve is not ready\n%s\n%s", out, errs)
+			t.Fatalf("idp serve is not ready\n%s\n%s", s.out, s.errs)
 		}
 	}
-	for end := time.Now().Add(5 * time.Second); s.setup == "" && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
-		s.setup = regexp.MustCompile(`https://\S+/setup/\S+`).FindString(out.String())
+}
+
+// stop ends a process as an operator would, unless it was killed.
+func (s *served) stop(t testing.TB, cmd *exec.Cmd) {
+	if cmd != s.cmd {
+		return
 	}
-	return s
+	_ = cmd.Process.Signal(syscall.SIGTERM) // it may have ended already
+	select {
+	case err := <-s.done:
+		if err != nil || strings.Contains(s.errs.String(), "DATA RACE") {
+			t.Errorf("idp serve ended with %v\n%s", err, s.errs)
+		}
+	case <-time.After(20 * time.Second):
+		_ = cmd.Process.Kill()
+		t.Errorf("idp serve did not end\n%s", s.errs)
+	}
+}
+
+// kill ends it as a power cut would: at once, with whatever it was about.
+func (s *served) kill(t testing.TB) {
+	t.Helper()
+	if err := s.cmd.Process.Kill(); err != nil {
+		t.Error(err)
+	}
+	<-s.done
+	s.cmd = nil
+	if log := s.errs.String(); strings.Contains(log, "DATA RACE") || strings.Contains(log, "panic") {
+		t.Errorf("idp serve complained before its end:\n%s", log)
+	}
 }
 
 // idp runs a command beside the provider.

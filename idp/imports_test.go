@@ -38,6 +38,7 @@ var packages = map[string]layer{
 	"cmd/viewer/viewer":   party,
 	"config":              settings,
 	"e2e":                 suite,
+	"e2e/crowd":           suite,
 	"idp":                 nouns,
 	"idp/admin":           verb,
 	"idp/device":          verb,

@@ -1,0 +1,115 @@
+// Package crowd fills a provider's data folder with people for the tests that
+// need many: crashes and benchmarks. They come the way that people come, by
+// invitation, only that their passwords are hashed at next to no cost.
+package crowd
+
+import (
+	"context"
+	"encoding/base32"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"hilum/config"
+	"hilum/idp"
+	"hilum/idp/admin"
+	"hilum/idp/keyring"
+	"hilum/idp/login"
+	"hilum/idp/password"
+	"hilum/idp/store"
+	"hilum/idp/totp"
+)
+
+// Password is everybody's.
+const Password = "slow-amber-river-42"
+
+// The code that links a device is spent by it. It is one of long ago, so that
+// those of the steps before, now and after are good.
+const before = time.Hour
+
+// Person is one of the crowd.
+type Person struct {
+	Name string
+	Seed []byte // TOTP secret of the linked device
+}
+
+// Cost is what hashing a password takes, in KiB and passes.
+type Cost struct {
+	MemoryKiB uint32
+	Time      uint32
+}
+
+// Least is the cheapest hash that the provider reads.
+var Least = Cost{MemoryKiB: 8, Time: 1}
+
+// Fill adds n people, named from prefix, to a data folder that no provider
+// runs on. It makes the database and its keys where there are none.
+func Fill(ctx context.Context, folder, prefix string, n int, cost Cost) (people []Person, err error) {
+	conf := config.Default()
+	conf.DataDir = folder
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return nil, err
+	}
+	log := slog.New(slog.DiscardHandler)
+	db, err := store.Open(ctx, store.Config{Driver: conf.Database.Driver, Path: conf.DatabasePath(), Log: log})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	sealer, err := keyring.OpenSealer(conf.SealFile(), db.Fresh())
+	if err != nil {
+		return nil, err
+	}
+	then := func() time.Time { return time.Now().Add(-before) }
+	flow := login.New(login.Config{
+		Store: db, Sealer: sealer, Now: then, Log: log,
+		Passwords: password.New(password.Config{MemoryKiB: cost.MemoryKiB, Time: cost.Time, QueueFor: time.Minute}),
+		Rules:     login.Rules{SessionIdle: conf.Sessions.Idle, SessionAbsolute: conf.Sessions.Absolute, Label: conf.Label()},
+	})
+	desk := admin.New(admin.Config{Store: db, Now: then, Log: log})
+
+	people = make([]Person, n)
+	errs := make([]error, n)
+	const atOnce = 32 // the store commits those together that wait together
+	next := make(chan int)
+	var wg sync.WaitGroup
+	for range min(n, atOnce) {
+		wg.Go(func() { // ends when next is closed
+			for i := range next {
+				people[i], errs[i] = enrol(ctx, desk, flow, fmt.Sprintf("%s%04d", prefix, i), then)
+			}
+		})
+	}
+	for i := range n {
+		next <- i
+	}
+	close(next)
+	wg.Wait()
+	return people, errors.Join(errs...)
+}
+
+func enrol(ctx context.Context, desk *admin.Desk, flow *login.Flow, name string, now func() time.Time) (p Person, err error) {
+	u := &idp.User{Name: name, DisplayName: "Test person " + name}
+	actor := idp.Actor{Name: "test"}
+	if err := desk.AddUser(ctx, actor, u); err != nil {
+		return p, err
+	}
+	link, err := desk.Invite(ctx, actor, u.ID)
+	if err != nil {
+		return p, err
+	}
+	browser := login.Browser{ID: idp.NewToken().Hash(), Address: "127.0.0.1", Agent: "test"}
+	step, err := flow.StartInvitation(ctx, link.Token, browser)
+	if err != nil {
+		return p, err
+	}
+	p.Name = name
+	if p.Seed, err = base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(step.Enrol.Secret); err != nil {
+		return p, err
+	}
+	_, _, err = flow.Enrol(ctx, step.ID, browser, login.EnrolForm{Password: Password, Code: totp.Code(p.Seed, now()), DeviceName: "Phone"})
+	return p, err
+}
