@@ -57,7 +57,7 @@ crash:
 
 # races lets a hundred rivals loose on each thing that works once, 50 times.
 races:
-	ROUNDS=50 go test -race -count 1 -v -run Rivals -timeout 60m ./e2e ./idp/login
+	ROUNDS=50 go test -race -count 1 -v -run 'Rivals|OneSignIn' -timeout 60m ./e2e ./idp/login
 
 # screenshots takes every page in both themes, narrow and wide.
 SCREENSHOTS_DIR ?= $(CURDIR)/.cache/screenshots
