@@ -713,11 +713,12 @@ func TestMissingErrorCodesAreSpoken(t *testing.T) {
 	}
 }
 
-// TestOneReadOneTransaction: what an exchange and a refresh cost the database.
+// TestOneReadOneTransaction: what requests cost the database.
 func TestOneReadOneTransaction(t *testing.T) {
 	s := newSite(t)
 	c, anna := s.addClient(nil), s.addPerson("anna")
-	code := s.browser().signIn(anna, request(c))
+	there := s.browser()
+	code := there.signIn(anna, request(c))
 	if _, err := s.store.Client(t.Context(), c.ID); err != nil { // into memory
 		t.Fatal(err)
 	}
@@ -735,4 +736,17 @@ func TestOneReadOneTransaction(t *testing.T) {
 	count("userinfo", 1, 0, func() { s.alive(tok.Access) })
 	count("introspection", 1, 0, func() { s.call(pathIntrospect, c, url.Values{"token": {tok.Access}}) })
 	count("client credentials", 0, 1, func() { s.token(c, "grant_type", idp.GrantClientCredentials) })
+	count("authorize, nobody there", 0, 1, func() { s.browser().get(pathAuthorize + "?" + request(c).Encode()).loginOf(t) })
+	count("authorize, in a session", 1, 1, func() { // the transaction is the grant and its code; there is no sign-in
+		if got := there.get(pathAuthorize + "?" + request(c).Encode()).answered(t); got.Get("code") == "" {
+			t.Errorf("no code: %v", got)
+		}
+	})
+	for _, path := range []string{"/.well-known/openid-configuration", "/.well-known/oauth-authorization-server", "/jwks"} {
+		count(path, 0, 0, func() {
+			if got := there.get(path); got.StatusCode != http.StatusOK {
+				t.Errorf("%s: %d", path, got.StatusCode)
+			}
+		})
+	}
 }
