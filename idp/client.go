@@ -39,7 +39,7 @@ const (
 )
 
 // ClientSecret is one of at most two valid secrets of a client. Secrets are
-// 256 random bits, so a plain hash serves and costs nothing.
+// 208 random bits, so a plain hash serves and costs nothing.
 type ClientSecret struct {
 	Hash       TokenHash
 	CreatedAt  time.Time

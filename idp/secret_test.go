@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"log/slog"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"hilum/idp"
 )
@@ -97,6 +99,12 @@ func TestSecretHash(t *testing.T) {
 	if got, want := idp.Secret(plain).Hash(), idp.TokenHash(sha256.Sum256([]byte(plain))); got != want {
 		t.Errorf("%x, want %x", got, want)
 	}
+	// One letter less or more than a token of ours has, or one that is no letter.
+	for _, v := range []string{strings.Repeat("a", 42), strings.Repeat("a", 44), "a.b" + strings.Repeat("a", 40)} {
+		if got, want := idp.Secret(v).Hash(), idp.TokenHash(sha256.Sum256([]byte(v))); got != want {
+			t.Errorf("%s: %x, want %x", v, got, want)
+		}
+	}
 	if idp.Secret("").Hash().IsZero() {
 		t.Error("the hash of nothing is no value at all")
 	}
@@ -105,8 +113,35 @@ func TestSecretHash(t *testing.T) {
 	}
 }
 
+// What a hash begins with is when the token was made; the rest is its SHA-256,
+// so that whoever knows the time knows nothing.
+func TestTokensInTheOrderOfTime(t *testing.T) {
+	before := time.Now().UnixMilli()
+	token := idp.NewToken()
+	after := time.Now().UnixMilli()
+	h, sum := token.Hash(), sha256.Sum256([]byte(token.Reveal()))
+	if !bytes.Equal(h[6:], sum[6:]) {
+		t.Errorf("hash %x of a token whose SHA-256 is %x", h, sum)
+	}
+	if made := int64(binary.BigEndian.Uint64(append([]byte{0, 0}, h[:6]...))); made < before || made > after {
+		t.Errorf("made at %d, says %d", before, made)
+	}
+	raw, err := base64.RawURLEncoding.DecodeString(token.Reveal())
+	if err != nil || !bytes.Equal(raw[:6], h[:6]) {
+		t.Errorf("token %x, hash %x, %v", raw, h, err)
+	}
+	id := idp.NewID[idp.LoginID]()
+	time.Sleep(2 * time.Millisecond)
+	if later := idp.NewToken().Hash(); bytes.Compare(h[:], later[:]) >= 0 {
+		t.Error("a later token sorts before")
+	}
+	if later := idp.NewID[idp.LoginID](); id >= later {
+		t.Errorf("%s, then %s", id, later)
+	}
+}
+
 func TestNewID(t *testing.T) {
-	letters := regexp.MustCompile(`^[A-Z2-7]{26}$`)
+	letters := regexp.MustCompile(`^[0-9A-V]{26}$`)
 	seen := map[idp.UserID]bool{}
 	for range 1000 {
 		id := idp.NewID[idp.UserID]()

@@ -198,12 +198,12 @@ func TestWalk(t *testing.T) {
 	w.sees(page, "/account/link/", "does not match", `value="iPad"`)
 	page = w.submit(page, strings.TrimPrefix(w.path, "/account/link"), "code", totp.Code(tablet, w.now()), "device_name", "iPad")
 	w.sees(page, "/account/devices?did=linked", "2 of 5", "iPad", "Your device is linked.")
-	first := regexp.MustCompile(`id="device-([A-Z2-7]+)"`).FindStringSubmatch(page)[1]
+	first := regexp.MustCompile(`id="device-([0-9A-V]+)"`).FindStringSubmatch(page)[1]
 	page = w.submit(page, first+"/name", "name", "Old Pixel")
 	w.sees(page, "/account/devices?did=renamed", "Old Pixel")
 	page = w.submit(w.visit("/account/devices/"+first+"/unlink"), first+"/unlink")
 	w.sees(page, "/account/devices?did=unlinked", "1 of 5", "not Old Pixel")
-	last := regexp.MustCompile(`id="device-([A-Z2-7]+)"`).FindStringSubmatch(page)[1]
+	last := regexp.MustCompile(`id="device-([0-9A-V]+)"`).FindStringSubmatch(page)[1]
 	w.sees(w.visit("/account/devices/"+last+"/unlink"), "/account/devices/", "iPad is your only device")
 	w.sees(w.visit("/account/devices/"+first+"/unlink"), "/account/devices/", "There is nothing here")
 
