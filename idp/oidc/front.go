@@ -90,6 +90,7 @@ type answer struct {
 	origin     string      // that asks, or empty where no script may
 	client     *idp.Client // once known
 	challenges map[int]string
+	body       []byte // prepared, to follow the headers
 	done       bool
 }
 
@@ -134,9 +135,13 @@ func (a *answer) Write(b []byte) (int, error) {
 
 type answerKey struct{}
 
-// serveAs passes the request on with an answer that knows its client, see known.
+// serveAs passes the request on with an answer that knows its client, see
+// known, and its body, see respond.
 func serveAs(a *answer, r *http.Request, next http.Handler) {
 	next.ServeHTTP(a, r.WithContext(context.WithValue(r.Context(), answerKey{}, a)))
+	if a.body != nil {
+		_, _ = a.Write(a.body) // who does not listen any more is not told
+	}
 }
 
 // known notes whose request this is: for the log, and so that scripts of its

@@ -34,11 +34,11 @@ func (s *Server) Introspect(ctx context.Context, r *op.Request[op.IntrospectionR
 	}
 	switch {
 	case errors.Is(err, idp.ErrNotFound):
-		return respond(inactive), nil
+		return respond(ctx, inactive), nil
 	case err != nil:
 		return nil, s.fault(ctx, "introspecting", err)
 	}
-	return respond(body), nil
+	return respond(ctx, body), nil
 }
 
 func (s *Server) introspectAccess(ctx context.Context, c *idp.Client, hash idp.TokenHash, now time.Time) ([]byte, error) {

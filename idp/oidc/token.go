@@ -18,8 +18,15 @@ import (
 	"hilum/idp/serve"
 )
 
-// respond answers with prepared JSON.
-func respond(body []byte) *op.Response { return &op.Response{Data: json.RawMessage(body)} }
+// respond answers with prepared JSON. The library would read it through to the
+// end once more; where the answer is at hand it is written as it is, see serveAs.
+func respond(ctx context.Context, body []byte) *op.Response {
+	if a, ok := ctx.Value(answerKey{}).(*answer); ok {
+		a.body = body
+		return &op.Response{}
+	}
+	return &op.Response{Data: json.RawMessage(body)}
+}
 
 // CodeExchange gives tokens for an authorization code, once (RFC 6749, section
 // 4.1.3; RFC 7636, section 4.6).
@@ -67,7 +74,7 @@ func (s *Server) CodeExchange(ctx context.Context, r *op.ClientRequest[oidc.Acce
 	case err != nil:
 		return nil, s.fault(ctx, "redeeming a code", err)
 	}
-	return respond(m.body), nil
+	return respond(ctx, m.body), nil
 }
 
 // mismatch says what of a token request does not belong to the code, or nothing.
@@ -160,7 +167,7 @@ func (s *Server) RefreshToken(ctx context.Context, r *op.ClientRequest[oidc.Refr
 	case err != nil:
 		return nil, s.fault(ctx, "rotating a refresh token", err)
 	}
-	return respond(m.body), nil
+	return respond(ctx, m.body), nil
 }
 
 // ClientCredentialsExchange gives a confidential client an access token of its
@@ -199,7 +206,7 @@ func (s *Server) ClientCredentialsExchange(ctx context.Context, r *op.ClientRequ
 	if err := s.conf.Store.AddTokens(ctx, g, m.issue); err != nil {
 		return nil, s.fault(ctx, "storing tokens", err)
 	}
-	return respond(m.body), nil
+	return respond(ctx, m.body), nil
 }
 
 // kill revokes a grant, unless that has been done, and returns what the caller

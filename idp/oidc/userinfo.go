@@ -54,5 +54,5 @@ func (s *Server) UserInfo(ctx context.Context, r *op.Request[oidc.UserInfoReques
 	b = append(b, `{"sub":`...)
 	b = appendString(b, string(u.ID))
 	b = appendUserClaims(b, u, inUserinfo(c, g, t.Scopes))
-	return respond(append(b, '}')), nil
+	return respond(ctx, append(b, '}')), nil
 }

@@ -27,6 +27,10 @@ const (
 		FROM access_tokens t JOIN grants g ON g.id = t.grant_id LEFT JOIN users u ON u.id = g.user_id WHERE t.hash = ?`
 	selectGrant = "SELECT " + grantColumns + " FROM grants WHERE id = ?"
 
+	// The same of a refresh token.
+	selectRefresh = `SELECT t.grant_id, t.scopes, t.issued_at, t.expires_at, t.used_at, g.revoked_at
+		FROM refresh_tokens t JOIN grants g ON g.id = t.grant_id WHERE t.hash = ?`
+
 	// What decides whether a code or refresh token is good, in the transaction that uses it.
 	selectCodeUse = `SELECT t.grant_id, t.expires_at, t.used_at, g.expires_at, g.revoked_at, g.last_used_at
 		FROM codes t JOIN grants g ON g.id = t.grant_id WHERE t.hash = ?`
@@ -45,8 +49,7 @@ var (
 	insertRefresh = insertInto("refresh_tokens", refreshColumns)
 	insertAccess  = insertInto("access_tokens", accessColumns)
 
-	selectCode    = "SELECT " + qualified("t", codeColumns) + ", " + qualified("g", grantColumns) + " FROM codes t JOIN grants g ON g.id = t.grant_id WHERE t.hash = ?"
-	selectRefresh = "SELECT " + qualified("t", refreshColumns) + ", " + qualified("g", grantColumns) + " FROM refresh_tokens t JOIN grants g ON g.id = t.grant_id WHERE t.hash = ?"
+	selectCode = "SELECT " + qualified("t", codeColumns) + ", " + qualified("g", grantColumns) + " FROM codes t JOIN grants g ON g.id = t.grant_id WHERE t.hash = ?"
 )
 
 type grantRow struct {
@@ -297,17 +300,26 @@ func (db *DB) Refresh(ctx context.Context, hash idp.TokenHash) (*idp.RefreshToke
 	if err != nil {
 		return nil, nil, err
 	}
-	var token refreshRow
-	var grant grantRow
-	if err := r.row(selectRefresh, []any{hash[:]}, append(token.fields(), grant.fields()...)...); err != nil {
+	row := refreshRow{Hash: hash[:]}
+	var revokedAt int64
+	err = r.row(selectRefresh, []any{row.Hash}, &row.GrantID, &row.Scopes, &row.IssuedAt, &row.ExpiresAt, &row.UsedAt, &revokedAt)
+	if err != nil {
 		return nil, nil, fmt.Errorf("refresh token: %w", err)
 	}
-	t, err1 := token.token()
-	g, err2 := grant.grant()
-	if err := errors.Join(err1, err2); err != nil {
+	token, err := row.token()
+	if err != nil {
 		return nil, nil, err
 	}
-	return t, g, nil
+	recent := db.recent.grant(row.GrantID)
+	if recent == nil {
+		if recent, err = grantAndUser(r, row.GrantID); err != nil {
+			return nil, nil, err
+		}
+		db.recent.put(row.GrantID, recent)
+	}
+	grant := recent.copy()
+	grant.RevokedAt = moment(revokedAt)
+	return token, grant, nil
 }
 
 // lastUsedStep is how exact grants.last_used_at is. Finer would cost a write at

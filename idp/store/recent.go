@@ -28,14 +28,21 @@ type recentGrant struct {
 	revision int64     // of the user
 }
 
+// get returns what is remembered of a grant and its person, nil if that is
+// nothing or of another revision.
 func (r *recentGrants) get(grant string, revision int64) *recentGrant {
+	if k := r.grant(grant); k != nil && k.revision == revision {
+		return k
+	}
+	return nil
+}
+
+// grant returns what is remembered of a grant, nil if nothing. What it says of
+// the person may be old.
+func (r *recentGrants) grant(grant string) *recentGrant {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	k := r.kept[grant]
-	if k == nil || k.revision != revision {
-		return nil
-	}
-	return k
+	return r.kept[grant]
 }
 
 func (r *recentGrants) put(grant string, k *recentGrant) {
@@ -54,14 +61,20 @@ func (r *recentGrants) put(grant string, k *recentGrant) {
 	r.kept[grant] = k
 }
 
-// copies returns the caller's own.
-func (k *recentGrant) copies() (*idp.Grant, *idp.User) {
+// copy returns the caller's own grant.
+func (k *recentGrant) copy() *idp.Grant {
 	g := k.grant
 	g.Scopes, g.AMR, g.Claims = slices.Clone(g.Scopes), slices.Clone(g.AMR), slices.Clone(g.Claims)
+	return &g
+}
+
+// copies returns the caller's own grant and person.
+func (k *recentGrant) copies() (*idp.Grant, *idp.User) {
+	g := k.copy()
 	if k.user == nil {
-		return &g, nil
+		return g, nil
 	}
 	u := *k.user
 	u.Roles, u.Groups = slices.Clone(u.Roles), slices.Clone(u.Groups)
-	return &g, &u
+	return g, &u
 }
