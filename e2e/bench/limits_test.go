@@ -1,0 +1,200 @@
+package bench
+
+import (
+	"bufio"
+	"context"
+	"crypto"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"hilum/idp"
+	"hilum/idp/keyring"
+	"hilum/idp/password"
+	"hilum/idp/store"
+)
+
+const limitVariable = "HILUM_BENCH_LIMIT"
+
+// limits are what one core can do at most, by name: an operation to repeat.
+var limits = map[string]func(dir string) (func() error, error){
+	"RS256 signature":        func(dir string) (func() error, error) { return signature(dir, keyring.RS256) },
+	"ES256 signature":        func(dir string) (func() error, error) { return signature(dir, keyring.ES256) },
+	"RS256 signature, Go's":  goSignature,
+	"argon2id, default cost": hash,
+	"SQLite commit, one row": commit,
+}
+
+// limitMain measures for as long as standard input is open and prints how many
+// operations there were in a second; "net/http" serves instead, and prints where.
+func limitMain(name string) error {
+	ended := make(chan struct{})
+	go func() { // ends with standard input
+		defer close(ended)
+		_, _ = io.Copy(io.Discard, os.Stdin)
+	}()
+	if name == netHTTP {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		fmt.Println(l.Addr())
+		go func() {
+			<-ended
+			_ = l.Close()
+		}()
+		answer := []byte(strings.Repeat("x", 1500)) // about as long as discovery
+		err = http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = w.Write(answer)
+		}))
+		if errors.Is(err, net.ErrClosed) {
+			return nil
+		}
+		return err
+	}
+	dir, err := os.MkdirTemp("", "hilum-limit-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	op, err := limits[name](dir)
+	if err != nil {
+		return err
+	}
+	fmt.Println("ready")
+	n, begin := 0, time.Now()
+	for {
+		select {
+		case <-ended:
+			fmt.Println(float64(n) / time.Since(begin).Seconds())
+			return nil
+		default:
+		}
+		if err := op(); err != nil {
+			return err
+		}
+		n++
+	}
+}
+
+const netHTTP = "net/http, trivial answer"
+
+// signature signs what a token is signed over, with the keys the provider would use.
+func signature(dir, alg string) (func() error, error) {
+	ctx := context.Background()
+	log := slog.New(slog.DiscardHandler)
+	db, err := store.Open(ctx, store.Config{Driver: "sqlite", Path: filepath.Join(dir, "idp.db"), Log: log})
+	if err != nil {
+		return nil, err
+	}
+	sealer, err := keyring.OpenSealer(filepath.Join(dir, "seal.key"), true)
+	if err != nil {
+		return nil, err
+	}
+	ring, err := keyring.Open(ctx, keyring.Config{Store: db, Sealer: sealer, Algs: []string{alg}, RSABits: 2048,
+		RotateEvery: 24 * time.Hour, PublishBefore: time.Hour, KeepFor: time.Hour, Log: log})
+	if err != nil {
+		return nil, err
+	}
+	key, err := ring.Signer(alg)
+	input := make([]byte, 600)
+	return func() error {
+		_, err := keyring.SignJWS(key, input)
+		return err
+	}, err
+}
+
+func goSignature(string) (func() error, error) {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	input := make([]byte, 600)
+	return func() error {
+		sum := sha256.Sum256(input)
+		_, err := rsa.SignPKCS1v15(nil, key, crypto.SHA256, sum[:])
+		return err
+	}, err
+}
+
+func hash(string) (func() error, error) {
+	h := password.New(password.Config{})
+	return func() error {
+		_, err := h.Hash(context.Background(), "slow-amber-river-42")
+		return err
+	}, nil
+}
+
+// commit is what nothing durable can be faster than, one at a time.
+func commit(dir string) (func() error, error) {
+	db, err := store.Open(context.Background(), store.Config{Driver: "sqlite", Path: filepath.Join(dir, "idp.db"), Log: slog.New(slog.DiscardHandler)})
+	return func() error {
+		now := time.Now()
+		return db.AddPairing(context.Background(), &idp.Pairing{ID: idp.NewID[idp.PairingID](), User: idp.NewID[idp.UserID](),
+			CreatedAt: now, ExpiresAt: now.Add(time.Minute)})
+	}, err
+}
+
+// startLimit runs a limit on the provider's core and returns its first line
+// and how to end it, which returns the next.
+func startLimit(t testing.TB, name string) (first string, pid int, end func() string) {
+	t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), limitVariable+"="+name, "GOMAXPROCS=2")
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	check(t, err)
+	out, err := cmd.StdoutPipe()
+	check(t, err)
+	check(t, startPinned(cmd))
+	lines := bufio.NewScanner(out)
+	if !lines.Scan() {
+		t.Fatalf("%s: nothing measured: %v", name, cmd.Wait())
+	}
+	return lines.Text(), cmd.Process.Pid, func() string {
+		check(t, in.Close())
+		lines.Scan()
+		last := lines.Text()
+		check(t, cmd.Wait())
+		return last
+	}
+}
+
+// measureLimit returns how often in a second one core does what is named.
+func measureLimit(t testing.TB, name string, span time.Duration) float64 {
+	t.Helper()
+	if name == netHTTP {
+		host, pid, end := startLimit(t, name)
+		defer end()
+		return load(t, host, pid, 16, span, 1<<30, func(c *conn, _, _ int) error {
+			a, err := c.ask("GET", "/", "", "")
+			if err == nil && a.status != http.StatusOK {
+				err = fmt.Errorf("status %d", a.status)
+			}
+			return err
+		}).perSecond
+	}
+	_, _, end := startLimit(t, name)
+	time.Sleep(span)
+	n, err := strconv.ParseFloat(end(), 64)
+	check(t, err)
+	return n
+}
+
+func check(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
