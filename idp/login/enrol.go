@@ -183,8 +183,9 @@ const defaultDeviceName = "Authenticator app"
 // reset). Errors: FieldError, idp.ErrWrongSecret (the code), ErrInvalid (not
 // six digits), ErrExpired, ErrSettled, ErrBusy, ErrConflict, ErrNotFound.
 //
-// A reset sets the password only: the sign-in goes on to the second factor,
-// because a link proves nothing about who holds the phone.
+// A reset sets the password only, which ends what was signed in with the old
+// one: the sign-in goes on to the second factor, because a link proves nothing
+// about who holds the phone.
 func (f *Flow) Enrol(ctx context.Context, id idp.LoginID, b Browser, form EnrolForm) (*Step, []idp.Secret, error) {
 	l, err := f.own(ctx, id, b)
 	if err != nil {
@@ -303,13 +304,6 @@ func (f *Flow) Enrol(ctx context.Context, id idp.LoginID, b Browser, form EnrolF
 	if err != nil {
 		return nil, nil, err
 	}
-	if ask.Purpose == idp.InviteReset {
-		// The old password is gone; so is what was signed in with it.
-		e := f.event(idp.EventSessionEnded, &moved, ask.UserName, b, "reason", "password reset")
-		if _, err := f.Store.EndSessions(ctx, user, func(*idp.Session) bool { return true }, e); err != nil {
-			return nil, nil, err
-		}
-	}
 	step, err := f.step(ctx, &moved)
 	return step, codes, err
 }
@@ -346,6 +340,9 @@ func (f *Flow) confirm(ctx context.Context, l *idp.Login, d *idp.Device, code st
 		d.SealedTOTP, err = f.Sealer.Seal(secret, string(d.ID))
 		return nil, err
 	})
+	if errors.Is(err, idp.ErrNotFound) { // another browser has the link open too, and the newer offer
+		return fmt.Errorf("the offer of sign-in %s was replaced: %w", l.ID, idp.ErrExpired)
+	}
 	if err != nil {
 		return err
 	}
