@@ -50,7 +50,7 @@ $(LINTER):
 # bench prints our figures beside the limits of the machine, BENCH seconds each.
 BENCH ?= 2
 bench:
-	BENCH=$(BENCH) go test -count 1 -timeout 60m ./e2e/bench
+	BENCH=$(BENCH) go test -v -count 1 -run TestBench -timeout 60m ./e2e/bench
 
 # crash kills a provider in the middle of 500 sign-ins and looks at what it kept.
 crash:

@@ -14,6 +14,7 @@ import (
 	"crypto/subtle"
 	"fmt"
 	"runtime"
+	"runtime/debug"
 	"time"
 	"unicode/utf8"
 
@@ -42,7 +43,13 @@ type Hasher struct {
 	conf  Config
 	slots chan struct{}
 	dummy string
+	rest  *time.Timer
 }
+
+// A hash leaves its 19 MiB to the garbage collector, which sees no hurry while
+// nothing else is made. So when nobody has signed in for a moment the memory
+// is given back.
+const restAfter = 2 * time.Second
 
 // New returns a Hasher.
 func New(c Config) *Hasher {
@@ -56,12 +63,13 @@ func New(c Config) *Hasher {
 		c.Parallelism = 1
 	}
 	if c.AtOnce == 0 {
-		c.AtOnce = runtime.GOMAXPROCS(0)
+		c.AtOnce = min(runtime.NumCPU(), runtime.GOMAXPROCS(0)) // a second hash on one core would only take turns with the first
 	}
 	if c.QueueFor == 0 {
 		c.QueueFor = 2 * time.Second
 	}
-	h := &Hasher{conf: c, slots: make(chan struct{}, c.AtOnce)}
+	h := &Hasher{conf: c, slots: make(chan struct{}, c.AtOnce), rest: time.AfterFunc(restAfter, debug.FreeOSMemory)}
+	h.rest.Stop()
 	h.dummy = phc{c.MemoryKiB, c.Time, c.Parallelism, make([]byte, saltSize), make([]byte, keySize)}.String()
 	return h
 }
@@ -114,7 +122,10 @@ func (h *Hasher) compute(ctx context.Context, p phc, secret idp.Secret, size uin
 	if err := h.acquire(ctx); err != nil {
 		return nil, err
 	}
-	defer func() { <-h.slots }()
+	defer func() {
+		<-h.slots
+		h.rest.Reset(restAfter)
+	}()
 	return argon2.IDKey([]byte(secret.Reveal()), p.salt, p.time, p.memory, p.lanes, size), nil
 }
 
