@@ -52,6 +52,7 @@ var (
 const (
 	KeyFault   = "server"
 	KeyTooMany = "busy"
+	KeyTooBig  = "size"
 )
 
 // Handler wraps all doors: it gives each request its id and client address,
@@ -96,7 +97,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if r.ContentLength > MaxBody {
 		head.Set("Connection", "close")
-		http.Error(x, "Request body too large", http.StatusRequestEntityTooLarge)
+		h.refuse(x, r, http.StatusRequestEntityTooLarge, KeyTooBig)
 		return
 	}
 	if r.Body != nil && r.Body != http.NoBody {

@@ -26,6 +26,7 @@ var partyErrors = map[string]struct{ title, text string }{
 	"signout.bad":        {"party.signout", "party.signout.text"},
 	"foreign":            {"error.foreign", "error.foreign.text"},
 	"busy":               {"error.busy", "error.busy.text"},
+	"size":               {"error.size", "error.size.text"},
 	"server":             {"trouble", "trouble.text"},
 }
 

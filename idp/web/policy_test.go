@@ -177,6 +177,7 @@ func TestErrorPage(t *testing.T) {
 		"signout.bad":        "You were not signed out",
 		"foreign":            "That came from another site",
 		"busy":               "Very busy right now",
+		"size":               "That is too long",
 		"server":             "Something went wrong on our side",
 		"no.such.key":        "That did not work",
 		"":                   "That did not work",
