@@ -80,11 +80,10 @@ func bend(base []string) map[string]string {
 
 // hostile is a browser, or a program, that follows nothing by itself.
 type hostile struct {
-	t    *testing.T
-	d    *demo
-	web  *http.Client
-	rp   *party
-	page func(*html.Node) string
+	t   *testing.T
+	d   *demo
+	web *http.Client
+	rp  *party
 }
 
 // send makes an attempt and looks at the answer, and at those that its
@@ -187,8 +186,8 @@ func (h *hostile) look(a attempt, res *http.Response, body string) (kind, next s
 		return fmt.Sprintf("nothing %d", res.StatusCode), ""
 	}
 	media, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type"))
-	switch {
-	case media == "application/json":
+	switch media {
+	case "application/json":
 		var answer struct {
 			Error, Description string
 		}
@@ -208,7 +207,7 @@ func (h *hostile) look(a attempt, res *http.Response, body string) (kind, next s
 		if res.StatusCode == http.StatusUnauthorized && res.Header.Get("WWW-Authenticate") == "" {
 			bad("401 without a challenge")
 		}
-	case media == "text/html":
+	case "text/html":
 		doc, err := html.Parse(strings.NewReader(body))
 		if err != nil {
 			bad("not HTML: %v", err)

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/binary"
 	"log/slog"
 	"time"
 )
@@ -60,9 +61,8 @@ func NewToken() Secret {
 
 // stamp fills b with the time and randomness.
 func stamp(b []byte) {
-	ms := time.Now().UnixMilli()
-	for i := range stampBytes {
-		b[i] = byte(ms >> (8 * (stampBytes - 1 - i)))
-	}
+	var ms [8]byte
+	binary.BigEndian.PutUint64(ms[:], uint64(time.Now().UnixMilli())) // after 1970
+	copy(b, ms[len(ms)-stampBytes:])
 	rand.Read(b[stampBytes:]) // never fails, by its contract
 }

@@ -183,7 +183,7 @@ func TestBench(t *testing.T) {
 	rounds, span, most := 1, 10*time.Second, 32
 	prepared, signIns, hashed, starts := 32, 32, 8, 1
 	limitSpan := 50 * time.Millisecond
-	var out io.Writer = io.Discard
+	out := io.Discard
 	if s := os.Getenv("BENCH"); s != "" {
 		var err error
 		span, err = time.ParseDuration(s + "s")

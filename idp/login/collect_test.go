@@ -86,7 +86,6 @@ func TestSamePersonAgain(t *testing.T) {
 	req := w.client("viewer", nil)
 	b := w.browser()
 	first := anna.signIn(&b)
-	old := b.Session
 	again := req
 	again.Prompt = []string{"login"}
 	w.later(30 * time.Minute)
@@ -96,7 +95,7 @@ func TestSamePersonAgain(t *testing.T) {
 		"for our pages":    func() *login.Step { s, err := w.StartAccount(t.Context(), "/account", b); w.must(err); return s },
 		"for a client, II": func() *login.Step { return w.start(again, b) },
 	} {
-		old = b.Session
+		old := b.Session
 		a := anna.finish(start().ID, b)
 		if a.Session == "" || a.Session == old {
 			t.Fatalf("%s: the cookie stayed as it was", name)
@@ -181,10 +180,10 @@ func TestStepUp(t *testing.T) {
 	w := newWorld(t)
 	anna := w.person("anna")
 	b := w.browser()
-	s := anna.signIn(&b)
+	anna.signIn(&b)
 	w.later(10 * time.Minute)
 	w.refuses("ten minutes later", w.session(b).Fresh(w.now()), idp.ErrStale)
-	s = w.session(b)
+	s := w.session(b)
 	w.kinds()
 	step, err := w.StartStepUp(t.Context(), s, "/account/devices", b)
 	w.at(step, err, idp.LoginFactor)
