@@ -178,10 +178,15 @@ type EnrolForm struct {
 // defaultDeviceName is what a device is called when its owner gives no name.
 const defaultDeviceName = "Authenticator app"
 
+// ErrOffer says, beside idp.ErrExpired or ErrSettled, that it is the offer to
+// link a device that is of no use any more. The page has a new one.
+var ErrOffer = errors.New("the offer to link")
+
 // Enrol uses an invitation: sets the password, links the first device, in one
 // transaction. It returns the recovery codes, to be shown this once (nil for a
 // reset). Errors: FieldError, idp.ErrWrongSecret (the code), ErrInvalid (not
-// six digits), ErrExpired, ErrSettled, ErrBusy, ErrConflict, ErrNotFound.
+// six digits), ErrExpired, ErrSettled, both of them with ErrOffer where a new
+// offer helps, ErrBusy, ErrConflict, ErrNotFound.
 //
 // A reset sets the password only, which ends what was signed in with the old
 // one: the sign-in goes on to the second factor, because a link proves nothing
@@ -287,10 +292,10 @@ func (f *Flow) Enrol(ctx context.Context, id idp.LoginID, b Browser, form EnrolF
 			return nil
 		}
 		if e.Pairing == nil || e.Pairing.ID != l.Pairing {
-			return fmt.Errorf("sign-in %s: no offer: %w", id, idp.ErrExpired)
+			return fmt.Errorf("%w of sign-in %s is not there: %w", ErrOffer, id, idp.ErrExpired)
 		}
 		if err := e.Pairing.Open(now); err != nil {
-			return err
+			return fmt.Errorf("%w of sign-in %s: %w", ErrOffer, id, err)
 		}
 		e.Pairing.UsedAt = now
 		d.User = user
@@ -319,7 +324,7 @@ func (f *Flow) confirm(ctx context.Context, l *idp.Login, d *idp.Device, code st
 		wrong = nil
 		now := f.Now()
 		if err := p.Open(now); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%w of sign-in %s: %w", ErrOffer, l.ID, err)
 		}
 		secret, err := f.Sealer.Open(p.SealedTOTP, string(p.ID))
 		if err != nil {
@@ -341,7 +346,7 @@ func (f *Flow) confirm(ctx context.Context, l *idp.Login, d *idp.Device, code st
 		return nil, err
 	})
 	if errors.Is(err, idp.ErrNotFound) { // another browser has the link open too, and the newer offer
-		return fmt.Errorf("the offer of sign-in %s was replaced: %w", l.ID, idp.ErrExpired)
+		return fmt.Errorf("%w of sign-in %s was replaced: %w", ErrOffer, l.ID, idp.ErrExpired)
 	}
 	if err != nil {
 		return err

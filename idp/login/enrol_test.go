@@ -133,6 +133,9 @@ func TestEnrolTooLate(t *testing.T) {
 	form.Code = totp.Code(w.secretOf(step), w.now())
 	_, _, err := w.Enrol(t.Context(), step.ID, b, form)
 	w.refuses("the link ended", err, idp.ErrExpired)
+	if errors.Is(err, login.ErrOffer) {
+		t.Error("a new offer would be of no use")
+	}
 
 	_, token = w.invited("bert")
 	b, step = w.opened(token)
@@ -158,6 +161,7 @@ func TestOffer(t *testing.T) {
 	late := login.EnrolForm{Password: goodPassword, Code: totp.Code(w.secretOf(step), w.now())}
 	_, _, err := w.Enrol(t.Context(), step.ID, b, late)
 	w.refuses("a code of an old offer", err, idp.ErrExpired)
+	w.refuses("a code of an old offer", err, login.ErrOffer)
 	step = w.again(step.ID, b)
 	if step.Enrol.Secret == first.Secret || !step.Enrol.ExpiresAt.Equal(w.now().Add(idp.PairingTTL)) {
 		t.Errorf("the offer was not renewed: %+v", step.Enrol)
@@ -175,6 +179,7 @@ func TestOffer(t *testing.T) {
 	}
 	_, _, err = w.Enrol(t.Context(), step.ID, b, login.EnrolForm{Password: goodPassword, Code: right})
 	w.refuses("the right code of an offer that was guessed at", err, idp.ErrSettled)
+	w.refuses("the right code of an offer that was guessed at", err, login.ErrOffer)
 	if again := w.again(step.ID, b).Enrol; again.Secret == step.Enrol.Secret || again.WrongCodes != 0 {
 		t.Errorf("the offer was not replaced: %+v", again)
 	}
@@ -284,7 +289,7 @@ func TestOneInvitationManyBrowsers(t *testing.T) {
 		forms[i] = w.form(steps[i])
 	}
 	_, _, err := w.Enrol(t.Context(), steps[0].ID, browsers[0], forms[0])
-	w.refuses("an offer that was replaced", err, idp.ErrExpired)
+	w.refuses("an offer that was replaced", err, login.ErrOffer)
 	if again := w.again(steps[0].ID, browsers[0]); again.Enrol.Secret == steps[0].Enrol.Secret {
 		t.Error("the page shows what was replaced")
 	}

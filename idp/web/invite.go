@@ -105,7 +105,14 @@ func (s *Server) enrolSubmit(w http.ResponseWriter, r *http.Request) error {
 		return s.render(w, http.StatusOK, codesPage(frame, name, codes, loginPath(id)+"/collect", true))
 	case err == nil:
 		return s.next(w, r, step, b)
+	case errors.Is(err, login.ErrOffer):
+		f.wrong, f.code, f.problem = "code", "", templates.Say("enrol.offer")
 	case errors.Is(err, idp.ErrSettled), errors.Is(err, idp.ErrExpired):
+		// It was posted twice, and the page has moved on; or the link came to
+		// its end meanwhile, and then there is no use in showing it again.
+		if step, again := s.Logins.Step(r.Context(), id, b); again == nil && step.State == idp.LoginEnrol {
+			return s.inviteFault(w, r, err)
+		}
 		return seeOther(w, r, loginPath(id))
 	case errors.Is(err, idp.ErrBusy):
 		status = http.StatusServiceUnavailable

@@ -100,6 +100,28 @@ func TestEnrolmentFaultKeepsWhatWasTyped(t *testing.T) {
 			d.asked("enrol hunter2hunter2 135790 Pixel 8")
 		})
 	}
+	// What was scanned is of no use any more, what was typed beside it is.
+	t.Run("an offer that was replaced", func(t *testing.T) {
+		d := open(t)
+		d.bound(idp.LoginEnrol, idp.ForInvitation)
+		d.logins.err = fmt.Errorf("%w: %w", login.ErrOffer, idp.ErrExpired)
+		r := d.post("/login/"+aLogin+"/enrol", "password", "hunter2hunter2", "code", "135790", "device_name", "Pixel 8")
+		d.wants(r, 422, "Here is a new one", `value="Pixel 8"`, "not 135790", "not hunter2", `role="alert"`)
+	})
+	for err, says := range map[error]string{idp.ErrSettled: "This invitation was used", idp.ErrExpired: "This invitation has expired"} {
+		t.Run("a link that ended meanwhile: "+says, func(t *testing.T) {
+			d := open(t)
+			d.bound(idp.LoginEnrol, idp.ForInvitation)
+			d.logins.err = err
+			d.wants(d.post("/login/"+aLogin+"/enrol", "password", "x", "code", "135790"), 410, says)
+		})
+	}
+	t.Run("posted twice", func(t *testing.T) {
+		d := open(t)
+		d.bound(idp.LoginDone, idp.ForInvitation)
+		d.logins.err = idp.ErrSettled
+		d.leads(d.post("/login/"+aLogin+"/enrol", "password", "x", "code", "135790"), "/login/"+aLogin)
+	})
 	t.Run("a sixth device", func(t *testing.T) {
 		d := open(t)
 		d.bound(idp.LoginEnrol, idp.ForInvitation)
