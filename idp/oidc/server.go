@@ -38,12 +38,17 @@ type Store interface {
 	User(ctx context.Context, id idp.UserID) (*idp.User, error)
 	// Code returns an authorization code and its grant, used or not.
 	Code(ctx context.Context, hash idp.TokenHash) (*idp.Code, *idp.Grant, error)
+	// IssuedCode is Code for who is about to redeem it. It may say of a code that
+	// is not good any more that it is: RedeemCode knows.
+	IssuedCode(ctx context.Context, hash idp.TokenHash) (*idp.Code, *idp.Grant, error)
 	// RedeemCode marks the code used and inserts the tokens. idp.ErrSettled when
 	// it was used before: then the grant is revoked, with its own event, in the same transaction.
 	// idp.ErrExpired when the grant or the code is no longer good.
 	RedeemCode(ctx context.Context, hash idp.TokenHash, at time.Time, issue idp.Issue, e idp.Event) error
 	// Refresh returns a refresh token and its grant, used or not.
 	Refresh(ctx context.Context, hash idp.TokenHash) (*idp.RefreshToken, *idp.Grant, error)
+	// IssuedRefresh is Refresh for who is about to rotate it, as IssuedCode is.
+	IssuedRefresh(ctx context.Context, hash idp.TokenHash) (*idp.RefreshToken, *idp.Grant, error)
 	// RotateRefresh marks the token used and inserts its successors. idp.ErrSettled
 	// when it was used longer than grace ago: then the grant is revoked in the
 	// same transaction. idp.ErrExpired when grant or token is no longer good.

@@ -83,11 +83,11 @@ func (w *watched) breakWith(err error) {
 	w.fail = err
 }
 
-func (w *watched) Code(ctx context.Context, h idp.TokenHash) (*idp.Code, *idp.Grant, error) {
+func (w *watched) IssuedCode(ctx context.Context, h idp.TokenHash) (*idp.Code, *idp.Grant, error) {
 	if err := w.failing(); err != nil {
 		return nil, nil, err
 	}
-	return w.DB.Code(ctx, h)
+	return w.DB.IssuedCode(ctx, h)
 }
 
 func (w *watched) Access(ctx context.Context, h idp.TokenHash) (*idp.AccessToken, *idp.Grant, *idp.User, error) {

@@ -43,7 +43,7 @@ func (s *Server) CodeExchange(ctx context.Context, r *op.ClientRequest[oidc.Acce
 	}
 	now := s.now()
 	hash := idp.Secret(r.Data.Code).Hash()
-	code, g, err := s.conf.Store.Code(ctx, hash)
+	code, g, err := s.conf.Store.IssuedCode(ctx, hash)
 	switch {
 	case errors.Is(err, idp.ErrNotFound):
 		return nil, errGrant()
@@ -128,7 +128,7 @@ func (s *Server) RefreshToken(ctx context.Context, r *op.ClientRequest[oidc.Refr
 	}
 	now := s.now()
 	hash := idp.Secret(r.Data.RefreshToken).Hash()
-	token, g, err := s.conf.Store.Refresh(ctx, hash)
+	token, g, err := s.conf.Store.IssuedRefresh(ctx, hash)
 	if errors.Is(err, idp.ErrNotFound) {
 		return nil, errGrant()
 	}

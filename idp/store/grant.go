@@ -260,6 +260,23 @@ func (db *DB) Code(ctx context.Context, hash idp.TokenHash) (*idp.Code, *idp.Gra
 	return c, g, nil
 }
 
+// IssuedCode is Code for who is about to redeem it: what it was given for.
+// Whether it is still good is RedeemCode's to say; that it is not is told here
+// only where that is known. Errors: idp.ErrNotFound.
+func (db *DB) IssuedCode(ctx context.Context, hash idp.TokenHash) (*idp.Code, *idp.Grant, error) {
+	if g, ok := db.codes.get(hash); ok {
+		return &g.token, cloneGrant(g.grant), nil
+	}
+	return db.Code(ctx, hash)
+}
+
+// rememberCode is called when a grant and its code are on disk.
+func (db *DB) rememberCode(g *idp.Grant, c *idp.Code) {
+	if g != nil && c != nil {
+		db.codes.put(c.Hash, given[idp.Code]{*c, cloneGrant(g)})
+	}
+}
+
 // RedeemCode marks a code used and inserts its tokens. A second use revokes the
 // grant, with an event like e that says so, and is idp.ErrSettled.
 func (db *DB) RedeemCode(ctx context.Context, hash idp.TokenHash, at time.Time, issue idp.Issue, e idp.Event) error {
@@ -291,7 +308,11 @@ func (db *DB) RedeemCode(ctx context.Context, hash idp.TokenHash, at time.Time, 
 		replayed.Kind = idp.EventCodeReplayed
 		return t.revoke(u.grant, at, replayed)
 	})
-	return errors.Join(err, refused)
+	was, known := db.codes.take(hash)
+	if err = errors.Join(err, refused); err == nil && known {
+		db.rememberRefresh(was.grant, issue.Refresh)
+	}
+	return err
 }
 
 // Refresh returns a refresh token and its grant, used or not. Errors: idp.ErrNotFound.
@@ -317,9 +338,30 @@ func (db *DB) Refresh(ctx context.Context, hash idp.TokenHash) (*idp.RefreshToke
 		}
 		db.recent.put(row.GrantID, recent)
 	}
-	grant := recent.copy()
+	grant := cloneGrant(&recent.grant)
 	grant.RevokedAt = moment(revokedAt)
 	return token, grant, nil
+}
+
+// IssuedRefresh is Refresh for who is about to rotate it, as IssuedCode is for
+// codes. Errors: idp.ErrNotFound.
+func (db *DB) IssuedRefresh(ctx context.Context, hash idp.TokenHash) (*idp.RefreshToken, *idp.Grant, error) {
+	if g, ok := db.refresh.get(hash); ok {
+		return cloneRefresh(&g.token), cloneGrant(g.grant), nil
+	}
+	t, g, err := db.Refresh(ctx, hash)
+	if err == nil && t.UsedAt.IsZero() {
+		db.rememberRefresh(cloneGrant(g), t) // for its successor
+	}
+	return t, g, err
+}
+
+// rememberRefresh is called when a refresh token is on disk. Nobody changes
+// the grant any more.
+func (db *DB) rememberRefresh(g *idp.Grant, t *idp.RefreshToken) {
+	if t != nil {
+		db.refresh.put(t.Hash, given[idp.RefreshToken]{*cloneRefresh(t), g})
+	}
 }
 
 // lastUsedStep is how exact grants.last_used_at is. Finer would cost a write at
@@ -360,7 +402,11 @@ func (db *DB) RotateRefresh(ctx context.Context, hash idp.TokenHash, at time.Tim
 		}
 		return t.addTokens(u.grant, u.grantEnds, &issue)
 	})
-	return errors.Join(err, refused)
+	was, known := db.refresh.take(hash)
+	if err = errors.Join(err, refused); err == nil && known {
+		db.rememberRefresh(was.grant, issue.Refresh)
+	}
+	return err
 }
 
 // replayed revokes a grant whose refresh token came back.

@@ -185,7 +185,8 @@ func (db *DB) UpdateProof(ctx context.Context, id idp.LoginID, kind idp.CounterK
 
 // Collect stores what comes into being when a finished sign-in is collected.
 func (db *DB) Collect(ctx context.Context, id idp.LoginID, fn func(*idp.Collection) error) error {
-	return db.write(ctx, func(t *tx) error {
+	var collected *idp.Collection
+	err := db.write(ctx, func(t *tx) error {
 		l, err := loginOf(t, id)
 		if err != nil {
 			return err
@@ -220,8 +221,13 @@ func (db *DB) Collect(ctx context.Context, id idp.LoginID, fn func(*idp.Collecti
 				return err
 			}
 		}
+		collected = c
 		return t.putLogin(l)
 	})
+	if err == nil {
+		db.rememberCode(collected.Grant, collected.Code)
+	}
+	return err
 }
 
 // endLogins kills the sign-ins of a user that are under way, but one.

@@ -61,20 +61,79 @@ func (r *recentGrants) put(grant string, k *recentGrant) {
 	r.kept[grant] = k
 }
 
-// copy returns the caller's own grant.
-func (k *recentGrant) copy() *idp.Grant {
-	g := k.grant
-	g.Scopes, g.AMR, g.Claims = slices.Clone(g.Scopes), slices.Clone(g.AMR), slices.Clone(g.Claims)
-	return &g
-}
-
 // copies returns the caller's own grant and person.
 func (k *recentGrant) copies() (*idp.Grant, *idp.User) {
-	g := k.copy()
+	g := cloneGrant(&k.grant)
 	if k.user == nil {
 		return g, nil
 	}
 	u := *k.user
 	u.Roles, u.Groups = slices.Clone(u.Roles), slices.Clone(u.Groups)
 	return g, &u
+}
+
+// maxIssued bounds each of the two halves of what is remembered of codes and
+// of refresh tokens, at less than 1 KB each.
+const maxIssued = 4096
+
+// issued remembers codes or refresh tokens as they were issued, until they are
+// used: who redeems one needs to know what it was given for before the
+// transaction that decides whether it is still good. What is remembered never
+// changes; that it was used or revoked meanwhile is the transaction's to say.
+// What is old goes first. Safe for concurrent use.
+type issued[T any] struct {
+	mu       sync.Mutex
+	now, old map[idp.TokenHash]given[T]
+}
+
+// given is a code or token, unused, with its grant.
+type given[T any] struct {
+	token T
+	grant *idp.Grant // nobody changes it
+}
+
+func (i *issued[T]) put(hash idp.TokenHash, g given[T]) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if len(i.now) >= maxIssued {
+		i.old, i.now = i.now, nil
+	}
+	if i.now == nil {
+		i.now = make(map[idp.TokenHash]given[T])
+	}
+	i.now[hash] = g
+}
+
+func (i *issued[T]) get(hash idp.TokenHash) (given[T], bool) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	g, ok := i.now[hash]
+	if !ok {
+		g, ok = i.old[hash]
+	}
+	return g, ok
+}
+
+// take is get for the last time.
+func (i *issued[T]) take(hash idp.TokenHash) (given[T], bool) {
+	g, ok := i.get(hash)
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	delete(i.now, hash)
+	delete(i.old, hash)
+	return g, ok
+}
+
+// cloneGrant returns a grant that shares nothing.
+func cloneGrant(g *idp.Grant) *idp.Grant {
+	c := *g
+	c.Journal = idp.Journal{}
+	c.Scopes, c.AMR, c.Claims = slices.Clone(g.Scopes), slices.Clone(g.AMR), slices.Clone(g.Claims)
+	return &c
+}
+
+func cloneRefresh(t *idp.RefreshToken) *idp.RefreshToken {
+	c := *t
+	c.Scopes = slices.Clone(t.Scopes)
+	return &c
 }

@@ -237,7 +237,7 @@ func (db *DB) TouchSession(ctx context.Context, id idp.SessionID, at time.Time) 
 // idp.ErrSettled when the session has ended meanwhile.
 func (db *DB) AddGrant(ctx context.Context, s *idp.Session, g *idp.Grant, c *idp.Code) error {
 	events := append(s.Take(), g.Take()...)
-	return db.write(ctx, func(t *tx) error {
+	err := db.write(ctx, func(t *tx) error {
 		seen := micros(s.LastSeenAt)
 		n, err := t.exec(`UPDATE sessions SET last_seen_at = CASE WHEN last_seen_at < ? THEN ? ELSE last_seen_at END
 			WHERE id = ? AND user_id = ? AND ended_at = 0 AND expires_at > ?`,
@@ -253,6 +253,10 @@ func (db *DB) AddGrant(ctx context.Context, s *idp.Session, g *idp.Grant, c *idp
 		}
 		return t.note(events...)
 	})
+	if err == nil {
+		db.rememberCode(g, c)
+	}
+	return err
 }
 
 // at is when an event says that it happened.

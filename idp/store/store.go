@@ -26,6 +26,8 @@ import (
 	"time"
 
 	"gorm.io/gorm"
+
+	"hilum/idp"
 )
 
 // Config says which database is opened.
@@ -62,6 +64,8 @@ type DB struct {
 	fresh   bool
 	clients clientCache
 	recent  recentGrants
+	codes   issued[idp.Code]
+	refresh issued[idp.RefreshToken]
 
 	reads, transactions atomic.Uint64
 

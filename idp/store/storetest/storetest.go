@@ -71,6 +71,10 @@ func Run(t *testing.T, open Open) {
 	t.Run("refresh tokens", one(refreshTokens))
 	t.Run("refresh tokens within grace", one(refreshGrace))
 	t.Run("access tokens", one(accessTokens))
+	t.Run("what was issued, in two instances", func(t *testing.T) {
+		both := open(t, 2)
+		issuedAnywhere(t, &site{Store: both[0], t: t, now: time.Now().UTC().Truncate(time.Microsecond)}, both[1])
+	})
 	t.Run("client credentials", one(clientCredentials))
 	t.Run("what ends a grant", one(endsOfGrants))
 	t.Run("clients", one(clients))

@@ -51,6 +51,65 @@ func codes(t *testing.T, s *site) {
 	s.ok(s.RedeemCode(s.ctx(), mine.code.Hash, s.now, s.issue(mine.grant.ID), e))
 }
 
+// issuedAnywhere: what an instance remembers of codes and refresh tokens is
+// what they were given for; whether they are good the transaction knows, also
+// of what another instance has done meanwhile.
+func issuedAnywhere(t *testing.T, s *site, other Store) {
+	u := s.user("anna")
+	in := s.signIn(u)
+	for range 2 {
+		for _, at := range []Store{s.Store, other} {
+			code, grant, err := at.IssuedCode(s.ctx(), in.code.Hash)
+			s.ok(err)
+			same(t, code, in.code)
+			same(t, grant, in.grant)
+			grant.Scopes[0], grant.AMR[0] = "changed", "changed" // it is the caller's own
+		}
+	}
+	issue := s.issue(in.grant.ID)
+	s.ok(other.RedeemCode(s.ctx(), in.code.Hash, s.now, issue, s.event(idp.EventCodeRedeemed)))
+	s.is(s.RedeemCode(s.ctx(), in.code.Hash, s.now, s.issue(in.grant.ID), s.event(idp.EventCodeRedeemed)), idp.ErrSettled)
+	for _, at := range []Store{s.Store, other} {
+		if code, _, err := at.IssuedCode(s.ctx(), in.code.Hash); err != nil || code.UsedAt.IsZero() {
+			t.Errorf("after its use: %+v (%v)", code, err)
+		}
+	}
+	if !s.revoked(issue.Access.Hash) {
+		t.Error("a code was redeemed in two instances, and its grant lives")
+	}
+
+	_, first := s.redeemed(u)
+	for range 2 {
+		for _, at := range []Store{s.Store, other} {
+			token, grant, err := at.IssuedRefresh(s.ctx(), first.Refresh.Hash)
+			s.ok(err)
+			same(t, token, first.Refresh)
+			token.Scopes[0], grant.Scopes[0] = "changed", "changed"
+		}
+	}
+	second := s.issue(first.Refresh.Grant)
+	s.ok(other.RotateRefresh(s.ctx(), first.Refresh.Hash, s.now, 0, second))
+	for _, at := range []Store{s.Store, other} {
+		token, _, err := at.IssuedRefresh(s.ctx(), second.Refresh.Hash)
+		s.ok(err)
+		same(t, token, second.Refresh)
+	}
+	s.is(s.RotateRefresh(s.ctx(), first.Refresh.Hash, s.now, 0, s.issue(first.Refresh.Grant)), idp.ErrSettled)
+	s.is(other.RotateRefresh(s.ctx(), second.Refresh.Hash, s.now, 0, s.issue(first.Refresh.Grant)), idp.ErrExpired)
+
+	// Revoked in one instance, a token is refused in the other, which remembers it.
+	_, third := s.redeemed(u)
+	_, _, err := s.IssuedRefresh(s.ctx(), third.Refresh.Hash)
+	s.ok(err)
+	s.ok(other.RevokeGrant(s.ctx(), third.Refresh.Grant, s.now, s.event(idp.EventGrantRevoked)))
+	s.is(s.RotateRefresh(s.ctx(), third.Refresh.Hash, s.now, 0, s.issue(third.Refresh.Grant)), idp.ErrExpired)
+
+	_, _, err = s.IssuedCode(s.ctx(), idp.TokenHash{})
+	s.is(err, idp.ErrNotFound)
+	_, _, err = s.IssuedRefresh(s.ctx(), idp.TokenHash{})
+	s.is(err, idp.ErrNotFound)
+}
+
 func refreshTokens(t *testing.T, s *site) {
 	u := s.user("anna")
 	c, first := s.redeemed(u)
