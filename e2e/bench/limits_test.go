@@ -56,7 +56,7 @@ func limitMain(name string) error {
 			<-ended
 			_ = l.Close()
 		}()
-		answer := []byte(strings.Repeat("x", 1500)) // about as long as discovery
+		answer := []byte(strings.Repeat("x", 1750)) // as long as discovery
 		err = http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/json")
 			_, _ = w.Write(answer)

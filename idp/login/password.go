@@ -85,7 +85,7 @@ func (f *Flow) Password(ctx context.Context, id idp.LoginID, b Browser, name str
 	if rehash {
 		f.rehash(context.WithoutCancel(ctx), a, password)
 	}
-	return f.step(ctx, &moved)
+	return f.stepFor(ctx, &moved, a)
 }
 
 // whose finds the account of a typed name, nil for an unknown one, and the key

@@ -51,7 +51,10 @@ func (f *Flow) Step(ctx context.Context, id idp.LoginID, b Browser) (*Step, erro
 	return f.step(ctx, l)
 }
 
-func (f *Flow) step(ctx context.Context, l *idp.Login) (*Step, error) {
+func (f *Flow) step(ctx context.Context, l *idp.Login) (*Step, error) { return f.stepFor(ctx, l, nil) }
+
+// stepFor is step where the account of the person is at hand; nil: it is not.
+func (f *Flow) stepFor(ctx context.Context, l *idp.Login, a *idp.Account) (*Step, error) {
 	s := &Step{
 		ID: l.ID, Purpose: l.Purpose, State: l.State, Request: l.Request, Target: l.Target,
 		LoginHint: l.Request.LoginHint, WrongCodes: l.WrongCodes, ExpiresAt: l.ExpiresAt,
@@ -74,9 +77,11 @@ func (f *Flow) step(ctx context.Context, l *idp.Login) (*Step, error) {
 	}
 	switch s.State {
 	case idp.LoginFactor, idp.LoginConsent:
-		a, err := f.Store.Account(ctx, l.User)
-		if err != nil {
-			return nil, err
+		if a == nil {
+			var err error
+			if a, err = f.Store.Account(ctx, l.User); err != nil {
+				return nil, err
+			}
 		}
 		s.UserName, s.Devices, s.Recovery = a.User.Name, a.Devices, a.RecoveryLeft > 0
 	case idp.LoginEnrol:
