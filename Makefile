@@ -13,11 +13,11 @@ NEEDS := \
 	apache2:/usr/sbin/apache2 \
 	libapache2-mod-auth-openidc:/usr/lib/apache2/modules/mod_auth_openidc.so
 
-.PHONY: test build lint bench crash races screenshots axe needs clean
+.PHONY: test build lint bench crash races screenshots axe zxing needs clean
 
 test: needs
 	go vet ./...
-	go test -race -timeout 20m ./...
+	go test -race -timeout 30m ./...
 
 build:
 	go build -trimpath -o bin/ ./cmd/...
@@ -48,17 +48,23 @@ $(LINTER):
 	mv $(CACHE)/build/golangci-lint $@
 
 # bench prints our figures beside the limits of the machine, BENCH seconds each.
+# PEOPLE are in the list of devices, three devices each.
 BENCH ?= 2
+PEOPLE ?= 1000000
 bench:
 	BENCH=$(BENCH) go test -v -count 1 -run TestBench -timeout 60m ./e2e/bench
+	DEVICES_PEOPLE=$(PEOPLE) go test -v -count 1 -run TestBenchDevices -timeout 60m ./idp/store
 
-# crash kills a provider in the middle of 500 sign-ins and looks at what it kept.
+# crash kills a provider in the middle of 500 sign-ins, and while 500 wait for
+# their phones, and looks at what it kept.
 crash:
-	SIGN_INS=500 go test -race -count 1 -v -run TestCrash -timeout 30m ./e2e
+	SIGN_INS=500 go test -race -count 1 -v -run 'TestCrash|TestPhonesThroughARestart' -timeout 30m ./e2e
 
-# races lets a hundred rivals loose on each thing that works once, 50 times.
+# races lets a hundred rivals loose on each thing that works once, 50 times, and
+# five phones on one question, 1,000 times.
 races:
-	ROUNDS=50 go test -race -count 1 -v -run 'Rivals|OneSignIn' -timeout 60m ./e2e ./idp/login
+	ROUNDS=1000 go test -race -count 1 -v -run TestRivalPhones -timeout 30m ./idp/login
+	ROUNDS=50 go test -race -count 1 -v -run 'RivalsFor|OneSignIn' -timeout 60m ./e2e ./idp/login
 
 # screenshots takes every page in both themes, narrow and wide.
 SCREENSHOTS_DIR ?= $(CURDIR)/.cache/screenshots
@@ -73,6 +79,16 @@ axe:
 	cd $(CACHE)/axe && npm pack axe-core@$(AXE) && tar xzf axe-core-$(AXE).tgz
 	cp $(CACHE)/axe/package/axe.min.js $(CACHE)/axe/package/LICENSE e2e/testdata/axe/
 	cd e2e/testdata/axe && sha256sum -c SHA256SUMS
+
+# zxing fetches the QR reader of the phone app again from npm.
+ZXING := 3.1.4
+ZXING_DIR := static/app/zxing
+zxing:
+	mkdir -p $(CACHE)/zxing $(ZXING_DIR)/reader
+	cd $(CACHE)/zxing && npm pack zxing-wasm@$(ZXING) && tar xzf zxing-wasm-$(ZXING).tgz
+	cp $(CACHE)/zxing/package/LICENSE $(CACHE)/zxing/package/dist/es/share.js $(ZXING_DIR)/
+	cp $(CACHE)/zxing/package/dist/es/reader/index.js $(CACHE)/zxing/package/dist/reader/zxing_reader.wasm $(ZXING_DIR)/reader/
+	cd $(ZXING_DIR) && sha256sum -c SHA256SUMS
 
 clean:
 	rm -rf bin $(CACHE)

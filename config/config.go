@@ -8,6 +8,7 @@
 package config
 
 import (
+	"cmp"
 	_ "embed"
 	"net/netip"
 	"path/filepath"
@@ -35,6 +36,9 @@ type Config struct {
 	Tokens         Tokens    `yaml:"tokens"`
 	Keys           Keys      `yaml:"keys"`
 	Password       Password  `yaml:"password"`
+	Push           Push      `yaml:"push"`
+	Logout         Logout    `yaml:"logout"`
+	Networks       []Place   `yaml:"networks"`
 	Limits         Limits    `yaml:"limits"`
 	Log            Log       `yaml:"log"`
 
@@ -57,9 +61,16 @@ type Database struct {
 }
 
 // Site is what people see of us.
+// What it leaves empty is for the administration to set.
 type Site struct {
-	Name string `yaml:"name"`
+	Name      string   `yaml:"name"`      // empty, and none was saved: DefaultName
+	Accent    string   `yaml:"accent"`    // #rrggbb; empty: ours
+	Languages []string `yaml:"languages"` // offered; empty: all there are
+	Language  string   `yaml:"language"`  // where nobody names one; empty: English
 }
+
+// DefaultName is the site's name where nobody has given it one.
+const DefaultName = "Hilum"
 
 // Device is about authenticator apps.
 type Device struct {
@@ -95,11 +106,45 @@ type Password struct {
 	AtOnce      int    `yaml:"at_once"` // 0: as many as cores
 }
 
+// Push is about asking linked phones.
+type Push struct {
+	Match   string  `yaml:"match"` // auto, tap, type, pick, strict
+	WebPush WebPush `yaml:"webpush"`
+	FCM     FCM     `yaml:"fcm"`
+}
+
+// WebPush is about the push services of browsers.
+type WebPush struct {
+	Hosts    []string  `yaml:"hosts"`    // besides the known ones; "*.example.org" for all below
+	Subject  string    `yaml:"subject"`  // whom a service may write to; empty: the issuer
+	Networks []Network `yaml:"networks"` // private addresses where a service of one's own may be
+}
+
+// FCM is about Firebase Cloud Messaging; without credentials it is off.
+type FCM struct {
+	CredentialsFile string `yaml:"credentials_file"`
+	ProjectID       string `yaml:"project_id"` // empty: the one of the credentials
+	Endpoint        string `yaml:"endpoint"`   // for trials only: a service in place of Google's, without credentials
+}
+
+// Logout is about telling applications that a session has ended.
+type Logout struct {
+	Networks []Network `yaml:"networks"` // private addresses where applications may be called
+}
+
+// Place is what the operator calls an address range; phones are shown it.
+type Place struct {
+	Name  string  `yaml:"name"`
+	Range Network `yaml:"range"`
+}
+
 // Limits bounds what one client address may do; 0 is no bound.
 type Limits struct {
 	SignInPerMinute int `yaml:"sign_in_per_minute"`
 	SignInBurst     int `yaml:"sign_in_burst"`
 	EnrolPer10Min   int `yaml:"enrol_per_10_minutes"`
+	DevicePerMinute int `yaml:"device_per_minute"` // requests of phones; a hospital is one address
+	AdminPerMinute  int `yaml:"admin_per_minute"`  // requests of one client to the admin API
 }
 
 // Log is how much is logged, and in which form.
@@ -134,7 +179,6 @@ func Default() *Config {
 		Listen:   "127.0.0.1:8080",
 		DataDir:  "data",
 		Database: Database{Driver: "sqlite"},
-		Site:     Site{Name: "Hilum"},
 		Sessions: Sessions{Idle: time.Hour, Absolute: 12 * time.Hour},
 		Tokens:   Tokens{Access: 15 * time.Minute, RefreshIdle: 90 * time.Minute},
 		Keys: Keys{
@@ -144,7 +188,8 @@ func Default() *Config {
 			PublishBefore: 24 * time.Hour,
 		},
 		Password: Password{MemoryKiB: MinMemoryKiB, Time: MinTime, Parallelism: 1},
-		Limits:   Limits{SignInPerMinute: 60, SignInBurst: 120, EnrolPer10Min: 10},
+		Push:     Push{Match: "auto"},
+		Limits:   Limits{SignInPerMinute: 60, SignInBurst: 120, EnrolPer10Min: 10, DevicePerMinute: 6000, AdminPerMinute: 600},
 		Log:      Log{Level: "info", Format: "text"},
 	}
 }
@@ -165,12 +210,12 @@ func (c *Config) SealFile() string {
 	return filepath.Join(c.DataDir, "seal.key")
 }
 
-// Label is the site's name in authenticator apps.
+// Label is the site's name in authenticator apps, as far as it is known here.
 func (c *Config) Label() string {
 	if c.Device.Label != "" {
 		return c.Device.Label
 	}
-	return c.Site.Name
+	return cmp.Or(c.Site.Name, DefaultName)
 }
 
 // Proxies lists the address ranges whose word about a client's address counts.

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"net/netip"
@@ -9,6 +10,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"hilum/idp/brand"
+	"hilum/idp/totp"
 )
 
 // The least cost of a password hash, and also the default. Less is taken only
@@ -114,8 +118,35 @@ func (v *validation) texts() {
 			v.fault(key, "has a control character")
 		}
 	}
-	name("site.name", c.Site.Name, 40)
+	if c.Site.Name != "" {
+		name("site.name", c.Site.Name, 40)
+	}
+	v.site()
 	name("device.label", c.Label(), 40)
+	for i, p := range c.Networks {
+		name(fmt.Sprintf("networks[%d].name", i), p.Name, 40)
+		if !p.Range.IsValid() {
+			v.fault(fmt.Sprintf("networks[%d].range", i), "is missing: an address range such as 10.20.0.0/16")
+		}
+	}
+	if !slices.Contains([]string{"auto", "tap", "type", "pick", "strict"}, c.Push.Match) {
+		v.fault("push.match", "%q is none of auto, tap, type, pick, strict", c.Push.Match)
+	}
+	if f := c.Push.FCM; f.Endpoint != "" && f.CredentialsFile != "" {
+		v.fault("push.fcm.endpoint", "is for trials without credentials; Google's own needs none")
+	} else if f.Endpoint != "" && f.ProjectID == "" {
+		v.fault("push.fcm.project_id", "is needed beside push.fcm.endpoint")
+	}
+	for _, h := range c.Push.WebPush.Hosts {
+		if h == "" || strings.ContainsAny(strings.TrimPrefix(h, "*."), "*/@ ") {
+			v.fault("push.webpush.hosts", "%q is no host, such as push.example.org, *.example.org or push.example.org:8443", h)
+		}
+	}
+	if issuer := cmp.Or(c.Issuer, "http://"+c.Listen); len(v.faults) == 0 && !strings.Contains(c.Label(), ":") {
+		if err := totp.Fits(totp.Site{Label: c.Label(), Issuer: issuer}); err != nil {
+			v.fault("device.label", "%v", err)
+		}
+	}
 	if strings.Contains(c.Label(), ":") {
 		v.fault("device.label", "%q has a colon, which authenticator apps take for a separator", c.Label())
 	}
@@ -124,6 +155,33 @@ func (v *validation) texts() {
 	}
 	if c.Log.Format != "text" && c.Log.Format != "json" {
 		v.fault("log.format", "%q is none of text, json", c.Log.Format)
+	}
+}
+
+func (v *validation) site() {
+	s := v.c.Site
+	if s.Accent != "" {
+		if accent, ok := brand.Parse(s.Accent); !ok {
+			v.fault("site.accent", "%q is no colour, such as #f2a33c", s.Accent)
+		} else if err := brand.Check(accent); err != nil {
+			v.fault("site.accent", "%v", err)
+		}
+	}
+	tag := func(key, l string) {
+		if l == "" || len(l) > 35 || strings.Trim(l, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-") != "" {
+			v.fault(key, "%q is no language, such as en or nl", l)
+		}
+	}
+	for _, l := range s.Languages {
+		tag("site.languages", l)
+	}
+	if s.Language != "" {
+		tag("site.language", s.Language)
+		if len(s.Languages) > 0 && !slices.Contains(s.Languages, s.Language) {
+			v.fault("site.language", "%s is not among site.languages", s.Language)
+		}
+	} else if len(s.Languages) > 0 && !slices.Contains(s.Languages, "en") {
+		v.fault("site.language", "is needed where site.languages has no en")
 	}
 }
 
@@ -201,6 +259,7 @@ func (v *validation) numbers() {
 	atLeastOne("limits.sign_in_per_minute", l.SignInPerMinute)
 	atLeastOne("limits.sign_in_burst", l.SignInBurst)
 	atLeastOne("limits.enrol_per_10_minutes", l.EnrolPer10Min)
+	atLeastOne("limits.admin_per_minute", l.AdminPerMinute)
 }
 
 // loopbackIssuer reports whether nobody but this machine can use the provider

@@ -32,7 +32,7 @@ type window struct {
 	complaints []string // of the content policy, and exceptions of scripts
 }
 
-func openWindow(t testing.TB, scripts bool) *window {
+func openWindow(t testing.TB, scripts bool, more ...chromedp.ExecAllocatorOption) *window {
 	t.Helper()
 	if _, err := os.Stat(chromium); err != nil {
 		t.Fatal("these tests need Chromium: apt-get install chromium")
@@ -41,7 +41,7 @@ func openWindow(t testing.TB, scripts bool) *window {
 		chromedp.ExecPath(chromium), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(t.TempDir()),
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true), chromedp.WindowSize(1280, 900),
 	)
-	alloc, stop := chromedp.NewExecAllocator(context.Background(), flags...)
+	alloc, stop := chromedp.NewExecAllocator(context.Background(), append(flags, more...)...)
 	t.Cleanup(stop)
 	ctx, stop := chromedp.NewContext(alloc)
 	t.Cleanup(stop)
@@ -77,8 +77,8 @@ func (w *window) hear(ev any) {
 	}
 }
 
-// patience is how long a page may take.
-const patience = 30 * time.Second
+// patience is how long a page may take, on a machine that does much else.
+const patience = 60 * time.Second
 
 // ask runs an action for its value, and fails the test with what the window
 // shows when it does not go.

@@ -17,8 +17,8 @@ import (
 	"time"
 )
 
-// idpBinary is the program under test, built once with the race detector.
-var idpBinary string
+// The programs under test, built once with the race detector.
+var idpBinary, phoneBinary string
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
@@ -29,10 +29,10 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
-	idpBinary = filepath.Join(dir, "idp")
-	build := exec.Command("go", "build", "-race", "-o", idpBinary, "hilum/cmd/idp")
+	idpBinary, phoneBinary = filepath.Join(dir, "idp"), filepath.Join(dir, "phone")
+	build := exec.Command("go", "build", "-race", "-o", dir, "hilum/cmd/idp", "hilum/cmd/phone")
 	if out, err := build.CombinedOutput(); err != nil {
-		log.Printf("build idp: %v\n%s", err, out)
+		log.Printf("build: %v\n%s", err, out)
 		return 1
 	}
 	return m.Run()

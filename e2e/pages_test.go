@@ -15,8 +15,11 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// tour leads a window through every page and state of the product, and calls
+// tours lead a window through every page and state of the product, and call
 // visit at each.
+var tours = map[string]func(t *testing.T, d *demo, w *window, visit func(name string)){"pages": tour, "phones": tourPhones, "admin": tourAdmin, "settings": tourSettings, "setup": tourSetup}
+
+// tour is everything that needs no phone of ours.
 func tour(t *testing.T, d *demo, w *window, visit func(name string)) {
 	rp := d.confidential(t)
 	anna := newPerson(t, d.Username, d.Password, d.TOTPSecret)
@@ -223,6 +226,15 @@ func (w *window) look(theme string, width, height int64) {
 func TestEveryPageIsAccessible(t *testing.T) {
 	t.Parallel()
 	axe := must[[]byte](t)(os.ReadFile("testdata/axe/axe.min.js"))
+	for name, tour := range tours {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			everyPageIsAccessible(t, string(axe), tour)
+		})
+	}
+}
+
+func everyPageIsAccessible(t *testing.T, axe string, tour func(*testing.T, *demo, *window, func(string))) {
 	d := startDemo(t)
 	w := openWindow(t, true)
 	tour(t, d, w, func(name string) {
@@ -232,7 +244,7 @@ func TestEveryPageIsAccessible(t *testing.T) {
 			if wide > 360 {
 				t.Errorf("%s (%s) is %d px wide on a phone of 360", name, theme, wide)
 			}
-			found := ask(w, chromedp.Evaluate[string](string(axe)+`;
+			found := ask(w, chromedp.Evaluate[string](axe+`;
 				axe.run(document, {resultTypes: ["violations"]}).then(r => r.violations.map(v =>
 					v.id + ": " + v.help + " " + v.nodes.map(n => n.target.join(" ")).join(", ")).join("\n"))`, chromedp.EvalAwaitPromise))
 			if found != "" {
@@ -252,6 +264,15 @@ func TestScreenshots(t *testing.T) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
+	for name, tour := range tours {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			screenshots(t, dir, tour)
+		})
+	}
+}
+
+func screenshots(t *testing.T, dir string, tour func(*testing.T, *demo, *window, func(string))) {
 	d := startDemo(t)
 	w := openWindow(t, true)
 	shoot := func(name string) {

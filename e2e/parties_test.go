@@ -59,10 +59,12 @@ func TestApacheModAuthOpenIDC(t *testing.T) {
 	if _, err := os.Stat(modules + "/mod_auth_openidc.so"); err != nil {
 		t.Fatal("this test needs apt-get install apache2 libapache2-mod-auth-openidc")
 	}
-	s := startServe(t)
+	s := newServe(t, "IDP_LOGOUT_NETWORKS=127.0.0.0/8") // where Apache is
+	s.launch(t)
 	port := freePort(t)
 	site := "http://localhost:" + port
-	id, secret := s.addClient(t, "Reports", "--redirect-uri", site+"/reports/redirect_uri")
+	id, secret := s.addClient(t, "Reports", "--redirect-uri", site+"/reports/redirect_uri",
+		"--backchannel-logout-uri", site+"/reports/redirect_uri?logout=backchannel", "--backchannel-logout-session-required")
 	anna := s.invite(t, "anna", "--display", "Anna Bergmann", "--email", "anna@klinik.test")
 
 	dir := t.TempDir()
@@ -118,6 +120,11 @@ OIDCCookieSameSite On
 AuthType openid-connect
 Require claim preferred_username:anna
 </Location>
+# Whoever tells of the end of a session has no claims.
+<Location /reports/redirect_uri>
+AuthType openid-connect
+Require valid-user
+</Location>
 `, dir, port, user, modules, s.issuer, id, secret, site)), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -163,6 +170,57 @@ Require claim preferred_username:anna
 		t.Fatalf("after signing in: status %d at %s: %s\n%s", at.status, at.url, at.body, said())
 	}
 
+	// The session is ended elsewhere, by an administrator and by the person: the
+	// cookie of the application is still there, and the page asks for a sign-in.
+	asked := func(p *person, at string) *page {
+		t.Helper()
+		before := len(p.web.Jar.Cookies(must[*url.URL](t)(url.Parse(site))))
+		if before == 0 {
+			t.Fatal("the application has no cookie")
+		}
+		for end := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+			got := p.get(at)
+			if got.status != http.StatusOK || got.body != "the protected report" {
+				return got
+			}
+			if time.Now().After(end) {
+				t.Fatalf("Apache was not told\n%s\n%s", s.errs, said())
+			}
+		}
+	}
+	again := func() {
+		t.Helper()
+		at := anna.submit(anna.get(site+"/reports/"), "password-form", url.Values{"username": {"anna"}, "password": {anna.password}})
+		at = anna.submit(at, "code-form", url.Values{"code": {anna.code()}})
+		if at.body != "the protected report" {
+			t.Fatalf("anna is not let in again: %d at %s: %s", at.status, at.url, at.body)
+		}
+	}
+	if out := s.idp(t, "session", "end", "anna", "--all", "--reason", "left the ward"); !strings.Contains(out, "told by the running provider: Reports") {
+		t.Errorf("ending it says %s", out)
+	}
+	if at := asked(anna, site+"/reports/"); !strings.HasPrefix(at.url.String(), s.issuer+"/login/") {
+		t.Fatalf("ended by an administrator: %d at %s: %s", at.status, at.url, at.body)
+	}
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		if out := s.idp(t, "session", "ended", "anna"); strings.Contains(out, id+" told") {
+			break
+		} else if time.Now().After(end) {
+			t.Fatalf("the list of what ended says %s", out)
+		}
+	}
+	if out := s.idp(t, "audit", "list"); !strings.Contains(out, "logout.told") {
+		t.Errorf("the log does not say that Apache was told:\n%s", out)
+	}
+	again()
+	ended := anna.read(anna.send(http.MethodPost, s.issuer+"/account/signout", nil))
+	if !strings.Contains(ended.body, "You are signed out") || !strings.Contains(ended.body, "<li>Reports</li>") {
+		t.Errorf("signed out: %d at %s: %s", ended.status, ended.url, ended.body)
+	}
+	if at := asked(anna, site+"/reports/"); !strings.HasPrefix(at.url.String(), s.issuer+"/login/") {
+		t.Fatalf("ended by the person: %d at %s: %s", at.status, at.url, at.body)
+	}
+
 	// Somebody else signs in as well and is not let in: Apache knows who it is.
 	ben := s.invite(t, "ben", "--display", "Ben Wolf")
 	ben.web.CheckRedirect = nil
@@ -170,5 +228,27 @@ Require claim preferred_username:anna
 	at = ben.submit(at, "code-form", url.Values{"code": {ben.code()}})
 	if at.status != http.StatusUnauthorized || !strings.HasPrefix(at.url.String(), site) {
 		t.Fatalf("ben at anna's page: status %d at %s", at.status, at.url)
+	}
+}
+
+// The sample viewer is told when the session has ended elsewhere: its page is
+// signed out although its cookie is there.
+func TestViewerIsToldThatASessionEnded(t *testing.T) {
+	t.Parallel()
+	d := startDemo(t)
+	anna := newPerson(t, d.Username, d.Password, d.TOTPSecret)
+	anna.web.CheckRedirect = nil
+	at := anna.submit(anna.get(d.Viewer+"/login"), "password-form", url.Values{"username": {anna.name}, "password": {anna.password}})
+	at = anna.submit(at, "code-form", url.Values{"code": {anna.code()}})
+	if !strings.Contains(at.body, "Anna Bergmann") || !strings.HasPrefix(at.url.String(), d.Viewer) {
+		t.Fatalf("not signed in to the viewer: %d at %s: %s", at.status, at.url, at.body)
+	}
+	if out := d.idp(t, "session", "end", d.Username, "--all"); !strings.Contains(out, "told by the running provider: Sample viewer") {
+		t.Errorf("ending it says %s", out)
+	}
+	for end := time.Now().Add(20 * time.Second); !strings.Contains(anna.get(d.Viewer+"/").body, "Nobody is signed in."); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("the viewer was not told: %s", d.idp(t, "session", "ended", d.Username))
+		}
 	}
 }

@@ -26,7 +26,8 @@ type person struct {
 	name     string
 	password string
 	seed     []byte
-	spent    int64 // newest time step whose code was used
+	spent    int64 // newest time step whose code may have been used
+	used     int64 // newest time step whose code certainly was
 }
 
 func newPerson(t testing.TB, name, password, seed string) *person {
@@ -35,7 +36,8 @@ func newPerson(t testing.TB, name, password, seed string) *person {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The code before the current one went into linking the device.
+	// Linking took the code before the current one, or, a moment ago, the one
+	// before that.
 	return &person{t: t, web: newBrowser(t), name: name, password: password, seed: secret, spent: totp.Step(time.Now()) - 1}
 }
 
@@ -68,7 +70,7 @@ func (p *person) code() string {
 		now := time.Now()
 		for s := totp.Step(now) - 1; s <= totp.Step(now); s++ {
 			if s > p.spent {
-				p.spent = s
+				p.spent, p.used = s, s
 				return totp.Code(p.seed, time.Unix(s*30, 0))
 			}
 		}
@@ -77,18 +79,18 @@ func (p *person) code() string {
 }
 
 // usedCode returns a code that is right and spent, and stays so for a while:
-// the one that went into linking, or else one spent at another workstation.
+// the latest of this person, or else one spent at another workstation.
 func (p *person) usedCode(rp *party) string {
 	p.t.Helper()
 	const typing = 10 * time.Second
-	if totp.Step(time.Now().Add(typing))-1 > p.spent {
+	if totp.Step(time.Now().Add(typing))-1 > p.used {
 		p.spent = max(p.spent, totp.Step(time.Now())-1)
 		other := *p
 		other.web = newBrowser(p.t)
 		rp.answer(other.signIn(rp.authorize()))
-		p.spent = other.spent
+		p.spent, p.used = other.spent, other.used
 	}
-	return totp.Code(p.seed, time.Unix(p.spent*30, 0))
+	return totp.Code(p.seed, time.Unix(p.used*30, 0))
 }
 
 // page is what a browser has in front of it.

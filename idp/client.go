@@ -56,6 +56,8 @@ type Client struct {
 	Secrets        []ClientSecret
 	RedirectURIs   []string // compared byte by byte
 	PostLogoutURIs []string
+	LogoutURI      string   // is told when a session ends; empty: nobody is (OpenID Connect Back-Channel Logout 1.0)
+	LogoutSession  bool     // it needs to be told which session; it is always
 	Origins        []string // may call token, userinfo, revoke from a browser
 	GrantTypes     []string
 	Scopes         []string // may be asked for; openid always may, for GrantCode
@@ -69,6 +71,10 @@ type Client struct {
 	OptionalPKCE   bool          // a departure: PKCE not demanded
 	ClaimsInID     bool          // a departure: scope claims in the ID token as well
 	Consent        bool          // ask the person what may be told
+	Groups         []string      // only people in one of them may sign in; empty: everybody
+	Claims         []ClaimRule   // names of its own for what it is told
+	Icon           PictureID     // shown beside the name; empty: a letter
+	Match          MatchMode     // how push approval is matched to the person; empty: the site's
 	Disabled       bool
 	CreatedAt      time.Time
 	UpdatedAt      time.Time
@@ -88,4 +94,29 @@ type Consent struct {
 	Client ClientID
 	Scopes []string
 	At     time.Time
+}
+
+// ClaimRule tells an application something under a name of its own.
+type ClaimRule struct {
+	Name string `json:"name"` // of the claim, as the application reads it
+	// From is the claim of ours that it is made of, such as "groups" or "email";
+	// it is told when that is. Empty: Text is told.
+	From string `json:"from,omitempty"`
+	Text string `json:"text,omitempty"`
+	// Values renames: what has no row is left out. None: all as they are.
+	Values []ClaimValue `json:"values,omitempty"`
+	// One tells a single text, the first that Values finds in its own order, not a list.
+	One bool `json:"one,omitempty"`
+}
+
+// ClaimValue renames one group, role or text.
+type ClaimValue struct {
+	From string `json:"from"`
+	To   string `json:"to"`
+}
+
+// Admits reports whether a person may sign in to the application: it names no
+// groups, or they are in one of them.
+func (c *Client) Admits(u *User) bool {
+	return len(c.Groups) == 0 || slices.ContainsFunc(u.Groups, func(g string) bool { return slices.Contains(c.Groups, g) })
 }

@@ -35,26 +35,54 @@ type Device struct {
 	Platform   string // "ios", "android", "web", "other"
 	State      DeviceState
 	SealedTOTP []byte // the TOTP secret, sealed with the device id as associated data
-	LastStep   int64  // newest TOTP time step that was used; codes of it and before are spent
-	Drift      int64  // learned clock drift of the device in steps, -1, 0 or 1
+	PublicKey  []byte // DeviceApp: P-256, x and y, 64 bytes
+	App        string // "name/version", as the app calls itself
+	SealedPush []byte // PushAddress, sealed with the device id as associated data; empty: none
+	PushType   PushType
+	PushOKAt   time.Time // the push service took one, last
+	PushBadAt  time.Time // failing since; zero: not failing
+	PushSaid   string    // why, in short
+	LastStep   int64     // newest TOTP time step that was used; codes of it and before are spent
+	Drift      int64     // learned clock drift of the device in steps, -1, 0 or 1
 	LinkedAt   time.Time
 	LastUsedAt time.Time // zero: never
 
 	Journal `json:"-"`
 }
 
+// PushWait is how long a push service has while a phone is being linked.
+const PushWait = 20 * time.Second
+
+// Silent notes, when a phone that was asked at askedAt is linked, that its push
+// service said nothing within PushWait: it is linked all the same, and its owner
+// is told that notifications do not arrive.
+func (d *Device) Silent(askedAt, now time.Time) {
+	if d.PushType != "" && d.PushOKAt.IsZero() && d.PushBadAt.IsZero() && now.Sub(askedAt) >= PushWait {
+		d.PushBadAt, d.PushSaid = now, "nothing was delivered while it was linked"
+	}
+}
+
 // Pairing is an open offer to link a device: the QR code on the screen. One
 // per user is open at a time; a new one replaces the old.
 type Pairing struct {
-	ID         PairingID
-	User       UserID // empty while the person is being made by a set-up link
-	Account    string // what the QR shows as account
-	Browser    TokenHash
-	SealedTOTP []byte // sealed with the pairing id as associated data
-	WrongCodes int
-	CreatedAt  time.Time
-	ExpiresAt  time.Time
-	UsedAt     time.Time // zero while open
+	ID          PairingID
+	User        UserID // empty while the person is being made by a set-up link
+	Account     string // what the QR shows as account
+	Browser     TokenHash
+	SealedTOTP  []byte    // sealed with the pairing id as associated data
+	Enrol       bool      // the first device, by invitation: linked when the invitation is used
+	Code        TokenHash // of the pair parameter in the QR
+	SealedCode  []byte    // the parameter itself, to draw the QR again; sealed as SealedTOTP
+	SealedShort []byte    // the short code for typing; sealed as SealedTOTP
+	ShortTries  int       // wrong short codes
+	WrongCodes  int
+	CreatedAt   time.Time
+	ExpiresAt   time.Time
+	Claim       *Device     // the phone that scanned it, until it is linked
+	Challenge   ChallengeID // what that phone was asked
+	Rival       bool        // another phone has used the same code
+	TappedAt    time.Time   // when it said Login, or its code was right; zero: not yet
+	UsedAt      time.Time   // zero while open
 
 	Journal `json:"-"`
 }
@@ -64,6 +92,31 @@ const PairingTTL = 10 * time.Minute
 
 // MaxPairingCodes is how many wrong codes a pairing bears before it is dead.
 const MaxPairingCodes = 5
+
+// MaxShortTries is how many wrong short codes a pairing bears before none is taken any more.
+const MaxShortTries = 5
+
+// TombstoneFor is how long an unlinked device is still told that it is.
+const TombstoneFor = 30 * 24 * time.Hour
+
+// ReplayFor is how long a device's request identifier is remembered.
+const ReplayFor = 300 * time.Second
+
+// Replay is a device's request, to be noted as seen in the transaction that
+// carries it out. The zero Replay notes nothing.
+type Replay struct {
+	Device DeviceID
+	JTI    TokenHash
+	Until  time.Time
+}
+
+// Speaker is whoever sent a signed request: an active device, the claim of an
+// open pairing, or one that was unlinked.
+type Speaker struct {
+	Device   Device
+	Pairing  PairingID // the device is not linked yet
+	Unlinked bool
+}
 
 // Open reports whether the pairing can still be confirmed: nil, ErrExpired or
 // ErrSettled.
@@ -75,6 +128,23 @@ func (p *Pairing) Open(now time.Time) error {
 		return ErrExpired
 	}
 	return nil
+}
+
+// Phase says how far linking is, in a word that changes when the page does.
+func (p *Pairing) Phase(now time.Time) string {
+	word := "open"
+	switch {
+	case !p.TappedAt.IsZero():
+		word = "tapped"
+	case p.Open(now) != nil:
+		word = "gone"
+	case p.Claim != nil:
+		word = "claimed"
+	}
+	if p.Rival {
+		word += "-rival"
+	}
+	return word
 }
 
 // RecoveryCode is one of ten codes printed for the day the phone is lost.

@@ -12,6 +12,9 @@
 //   - device: what a person proves themselves with, a phone with our app (app) or any authenticator app (code).
 //   - link, unlink: to make a device one's own, and to end that. On phones «Unpair», the word people have.
 //   - pairing: an open offer to link a device, shown as a QR code.
+//   - challenge: one question to all linked phones of a person; answer: what one of them says to it.
+//   - approve, deny: to answer a challenge. On screens «Login» and «Deny», the words people have.
+//   - push: a message by a push service that wakes a phone; it says only that something waits.
 //   - code: six digits from a device (TOTP, RFC 6238); where a relying party is meant, authorization code.
 //   - recovery code: one of ten printed codes, each good for one sign-in.
 //   - login: one sign-in, from the first page to the collected answer.
@@ -20,9 +23,14 @@
 //   - step-up: a fresh second factor within a session.
 //   - client: a relying party, an application that signs people in through us.
 //   - grant: what one login gave one client; codes and tokens belong to it and die with it.
+//   - notice: what tells one application that a session has ended (back-channel logout).
 //   - invitation: a one-time link from an administrator, the only way to a first device.
 //   - counter: wrong tries of one kind against one account.
+//   - facet: a property by which a list is narrowed.
+//   - key: where a page of a list begins; of a pair, the secret half.
 //   - event: one line of the audit log.
 //   - browser: the random value in a cookie that binds a login to where it began.
+//   - site: how the provider presents itself: name, accent, logos, languages.
+//   - setting: one value that an operator chooses, or a limit; saved: in the administration; fixed: by the configuration.
 //   - seal: to encrypt at rest, bound to the row it belongs to.
 package idp

@@ -25,6 +25,8 @@ var (
 	ErrCodeUsed = fmt.Errorf("code already used: %w", ErrWrongSecret)
 	// ErrTooMany: tried too often; see RetryError for when to come back.
 	ErrTooMany = errors.New("too many tries")
+	// ErrReplayed: this very request was carried out before.
+	ErrReplayed = errors.New("replayed")
 	// ErrBusy: the machine is at its limit for now; nothing was counted against the caller.
 	ErrBusy = errors.New("busy")
 	// ErrInvalid: the input is malformed; see FieldError for what and why.

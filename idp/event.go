@@ -27,6 +27,7 @@ const (
 	EventUserDisabled    EventKind = "user.disabled"
 	EventUserEnabled     EventKind = "user.enabled"
 	EventUserUnlocked    EventKind = "user.unlocked"
+	EventUserRemoved     EventKind = "user.removed" // of an import that did not come through
 	EventPasswordChanged EventKind = "user.password"
 	EventPasswordReset   EventKind = "user.password.reset"
 	EventInvited         EventKind = "invitation.made"
@@ -35,11 +36,40 @@ const (
 	EventDeviceLinked    EventKind = "device.linked"
 	EventDeviceRenamed   EventKind = "device.renamed"
 	EventDeviceUnlinked  EventKind = "device.unlinked"
+	EventPhoneAsked      EventKind = "phone.asked"
+	EventPhoneApproved   EventKind = "phone.approved"
+	EventPhoneDenied     EventKind = "phone.denied"
+	EventPhoneWrong      EventKind = "phone.wrong"  // the number did not match
+	EventNotMe           EventKind = "phone.not_me" // a stranger has the password
+	EventPairingClaimed  EventKind = "pairing.claimed"
+	EventPushAddress     EventKind = "device.push"
 	EventRecoveryMade    EventKind = "recovery.made"
 	EventRecoveryUsed    EventKind = "recovery.used"
 	EventClientChanged   EventKind = "client.changed"
+	EventTryoutStarted   EventKind = "client.test" // a test sign-in of an application
+	EventTryoutEnded     EventKind = "client.test.ended"
+	EventStartAside      EventKind = "start.aside" // the first steps were put aside
+	EventStartAgain      EventKind = "start.again"
 	EventKeyRotated      EventKind = "key.rotated"
+	EventSettingChanged  EventKind = "setting.changed"
+	EventLogoutTold      EventKind = "logout.told"   // an application, that a session has ended
+	EventLogoutFailed    EventKind = "logout.failed" // it could not be told
+	EventUsersImported   EventKind = "user.imported" // a file of people, all of it
+	EventAuditChecked    EventKind = "audit.checked"
 )
+
+// EventKinds lists all there are, for filters and for the tables of tests.
+var EventKinds = []EventKind{
+	EventPasswordRight, EventPasswordWrong, EventCodeWrong, EventCodesSpent, EventFactorRight,
+	EventLoginDone, EventLoginDenied, EventConsentGiven, EventConsentRefused, EventSessionStarted,
+	EventSessionEnded, EventCodeIssued, EventCodeRedeemed, EventCodeReplayed, EventRefreshReplayed,
+	EventGrantRevoked, EventUserCreated, EventUserChanged, EventUserDisabled, EventUserEnabled,
+	EventUserUnlocked, EventUserRemoved, EventPasswordChanged, EventPasswordReset, EventInvited, EventInvitationUsed,
+	EventPairingStarted, EventDeviceLinked, EventDeviceRenamed, EventDeviceUnlinked, EventPhoneAsked,
+	EventPhoneApproved, EventPhoneDenied, EventPhoneWrong, EventNotMe, EventPairingClaimed,
+	EventPushAddress, EventRecoveryMade, EventRecoveryUsed, EventClientChanged, EventTryoutStarted, EventTryoutEnded, EventStartAside, EventStartAgain, EventKeyRotated, EventSettingChanged,
+	EventLogoutTold, EventLogoutFailed, EventUsersImported, EventAuditChecked,
+}
 
 // Actor is who did it: a person, a command at the console, or the provider itself.
 type Actor struct {

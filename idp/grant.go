@@ -73,6 +73,12 @@ func (t *AccessToken) Live(now time.Time) error {
 	return nil
 }
 
+// Good reports whether a token and the grant it belongs to are live. Every door
+// that takes tokens asks this.
+func (t *AccessToken) Good(g *Grant, now time.Time) bool {
+	return t.Live(now) == nil && g.Live(now) == nil
+}
+
 // RefreshToken is rotated at every use; the used one points to its successor
 // by time only. Reuse outside the client's grace kills the grant.
 type RefreshToken struct {

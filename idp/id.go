@@ -12,6 +12,7 @@ type (
 	InvitationID string
 	LoginID      string
 	SessionID    string // also the sid claim
+	ChallengeID  string // also the cid of the device protocol
 	GrantID      string
 	ClientID     string
 	KeyID        string // also the kid header

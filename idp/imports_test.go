@@ -26,14 +26,19 @@ const (
 	shared   layer = "shared by doors"
 	adapter  layer = "adapter"
 	settings layer = "settings"
-	party    layer = "relying party" // an example of one, for trying things out
-	joiner   layer = "main"          // builds the parts and joins them
-	suite    layer = "suite"         // tests that stand in a package of their own
+	channel  layer = "push channel"
+	party    layer = "relying party"          // an example of one, for trying things out
+	builtin  layer = "built-in relying party" // as any other, but part of the provider
+	client   layer = "device"                 // knows the provider by its protocol only
+	joiner   layer = "main"                   // builds the parts and joins them
+	suite    layer = "suite"                  // tests that stand in a package of their own
 )
 
 // packages has a row for every package of the module.
 var packages = map[string]layer{
 	"cmd/idp":             joiner,
+	"cmd/phone":           joiner,
+	"cmd/phone/phone":     client,
 	"cmd/viewer":          party,
 	"cmd/viewer/viewer":   party,
 	"config":              settings,
@@ -42,16 +47,28 @@ var packages = map[string]layer{
 	"e2e/crowd":           suite,
 	"idp":                 nouns,
 	"idp/admin":           verb,
+	"idp/adminapi":        door,
+	"idp/brand":           tool,
+	"idp/claim":           tool,
 	"idp/device":          verb,
+	"idp/deviceapi":       door,
 	"idp/keyring":         tool,
 	"idp/limit":           tool,
+	"idp/live":            adapter,
 	"idp/login":           verb,
+	"idp/logout":          adapter,
 	"idp/oidc":            door,
+	"idp/outbound":        adapter,
 	"idp/password":        tool,
+	"idp/push":            adapter,
+	"idp/push/fcm":        channel,
+	"idp/push/pushtest":   suite,
+	"idp/push/webpush":    channel,
 	"idp/serve":           shared,
 	"idp/store":           adapter,
 	"idp/store/storetest": suite,
 	"idp/totp":            tool,
+	"idp/tryout":          builtin,
 	"idp/web":             door,
 	"static":              shared,
 	"templates":           shared,
@@ -65,12 +82,15 @@ var knows = map[layer][]layer{
 	tool:     {nouns},
 	verb:     {nouns, tool},
 	adapter:  {nouns},
+	channel:  {nouns, adapter},
+	client:   {},
 	shared:   {nouns, shared},
 	door:     {nouns, tool, verb, shared},
-	settings: {},
+	settings: {tool}, // to ask whether a setting fits
 	party:    {party},
-	suite:    {nouns, tool, verb, door, shared, adapter, settings, party},
-	joiner:   {nouns, tool, verb, door, shared, adapter, settings, party},
+	builtin:  {nouns},
+	suite:    {nouns, tool, verb, door, shared, adapter, settings, party, builtin, channel, client},
+	joiner:   {nouns, tool, verb, door, shared, adapter, settings, party, builtin, channel, client},
 }
 
 // home is where a library lives: the packages whose code, and those whose
@@ -81,40 +101,52 @@ type home struct {
 
 // outside has a row for every library that is not of the standard one.
 var outside = map[string]home{
-	"github.com/boombuler/barcode":      {code: []string{"idp/web", "cmd/idp"}}, // in a page, in a terminal
-	"github.com/chromedp/cdproto":       {tests: []string{"e2e"}},
-	"github.com/chromedp/chromedp":      {tests: []string{"e2e"}},
-	"github.com/coreos/go-oidc/v3":      {code: []string{"cmd/viewer/viewer"}, tests: []string{"cmd/idp", "e2e", "idp/oidc"}},
-	"github.com/go-jose/go-jose/v4":     {code: []string{"idp/oidc"}, tests: []string{"idp/keyring"}},
-	"github.com/golang-fips/openssl/v2": {code: []string{"idp/keyring"}},
-	"github.com/gorilla/securecookie":   {code: []string{"idp/web"}},
-	"github.com/gorilla/sessions":       {code: []string{"idp/web"}},
-	"github.com/jba/templatecheck":      {tests: []string{"templates"}},
-	"github.com/mileusna/useragent":     {code: []string{"idp/web"}},
-	"github.com/nicksnyder/go-i18n/v2":  {code: []string{"templates"}},
-	"github.com/pquerna/otp":            {code: []string{"idp/totp"}},
-	"github.com/pressly/goose/v3":       {code: []string{"idp/store"}},
-	"github.com/rogpeppe/go-internal":   {tests: []string{"cmd/idp"}},
-	"github.com/spf13/cobra":            {code: []string{"cmd/idp"}},
-	"github.com/spf13/pflag":            {code: []string{"cmd/idp"}},
-	"github.com/trustelem/zxcvbn":       {code: []string{"idp/password"}},
-	"github.com/zitadel/oidc/v3":        {code: []string{"idp/oidc"}},
-	"go.yaml.in/yaml/v3":                {code: []string{"config"}},
-	"golang.org/x/crypto/argon2":        {code: []string{"idp/password"}},
-	"golang.org/x/crypto/cryptobyte":    {code: []string{"idp/keyring"}},
-	"golang.org/x/net/html":             {tests: []string{"e2e"}},
-	"golang.org/x/oauth2":               {code: []string{"cmd/viewer/viewer"}, tests: []string{"cmd/idp", "e2e", "idp/oidc"}},
-	"golang.org/x/sync/errgroup":        {code: []string{"cmd/idp"}},
-	"golang.org/x/sys/unix":             {tests: []string{"e2e/bench"}},
-	"golang.org/x/text/language":        {code: []string{"templates"}},
-	"golang.org/x/time/rate":            {code: []string{"idp/limit"}},
-	"gorm.io/driver/sqlite":             {code: []string{"idp/store"}},
-	"gorm.io/gorm":                      {code: []string{"idp/store"}},
+	"github.com/SherClockHolmes/webpush-go": {code: []string{"idp/push/webpush"}},
+	"github.com/appleboy/go-fcm":            {code: []string{"idp/push/fcm"}},
+	"firebase.google.com/go/v4":             {code: []string{"idp/push/fcm"}},
+	"google.golang.org/api":                 {code: []string{"idp/push/fcm"}},
+	"github.com/boombuler/barcode":          {code: []string{"idp/web", "cmd/idp"}, tests: []string{"cmd/phone/phone", "e2e"}}, // in a page, in a terminal
+	"github.com/chromedp/cdproto":           {tests: []string{"e2e"}},
+	"github.com/chromedp/chromedp":          {tests: []string{"e2e"}},
+	"github.com/coreos/go-oidc/v3":          {code: []string{"cmd/viewer/viewer", "idp/tryout"}, tests: []string{"cmd/idp", "e2e", "idp/oidc"}},
+	"github.com/go-jose/go-jose/v4":         {code: []string{"cmd/phone/phone", "idp/device", "idp/oidc", "idp/push/pushtest"}, tests: []string{"e2e", "e2e/bench", "idp/keyring"}},
+	"github.com/getkin/kin-openapi":         {tests: []string{"e2e", "idp/adminapi"}},
+	"github.com/golang-fips/openssl/v2":     {code: []string{"idp/keyring"}},
+	"github.com/gorilla/securecookie":       {code: []string{"idp/web"}},
+	"github.com/gorilla/sessions":           {code: []string{"idp/web"}},
+	"github.com/jba/templatecheck":          {tests: []string{"templates"}},
+	"github.com/makiuchi-d/gozxing":         {code: []string{"cmd/phone/phone"}},
+	"github.com/mileusna/useragent":         {code: []string{"idp/web"}},
+	"github.com/nicksnyder/go-i18n/v2":      {code: []string{"templates"}},
+	"github.com/pquerna/otp":                {code: []string{"idp/totp"}},
+	"github.com/pressly/goose/v3":           {code: []string{"idp/store"}},
+	"github.com/rogpeppe/go-internal":       {tests: []string{"cmd/idp"}},
+	"github.com/spf13/cobra":                {code: []string{"cmd/idp", "cmd/phone"}},
+	"github.com/spf13/pflag":                {code: []string{"cmd/idp"}},
+	"github.com/trustelem/zxcvbn":           {code: []string{"idp/password"}},
+	"github.com/zitadel/oidc/v3":            {code: []string{"idp/oidc"}},
+	"go.yaml.in/yaml/v3":                    {code: []string{"config"}},
+	"golang.org/x/crypto/argon2":            {code: []string{"idp/password"}},
+	"golang.org/x/crypto/cryptobyte":        {code: []string{"idp/keyring"}},
+	"golang.org/x/image/draw":               {code: []string{"idp/brand"}},
+	"golang.org/x/net/html":                 {tests: []string{"e2e"}},
+	"golang.org/x/oauth2":                   {code: []string{"cmd/viewer/viewer", "idp/tryout"}, tests: []string{"cmd/idp", "e2e", "idp/oidc"}},
+	"golang.org/x/sync/errgroup":            {code: []string{"cmd/idp"}},
+	"golang.org/x/sys/unix":                 {tests: []string{"e2e/bench"}},
+	"golang.org/x/term":                     {code: []string{"cmd/idp"}},
+	"golang.org/x/text/language":            {code: []string{"templates"}},
+	"golang.org/x/text/message":             {code: []string{"templates"}},
+	"golang.org/x/text/number":              {code: []string{"templates"}},
+	"golang.org/x/text/feature/plural":      {tests: []string{"templates"}},
+	"golang.org/x/text/unicode/norm":        {code: []string{"idp/store"}},
+	"golang.org/x/time/rate":                {code: []string{"idp/limit"}},
+	"gorm.io/driver/sqlite":                 {code: []string{"idp/store"}},
+	"gorm.io/gorm":                          {code: []string{"idp/store"}},
 }
 
 // inside bounds what of the standard library only some may know; tests may.
 var inside = map[string][]layer{
-	"net/http":     {door, shared, party, joiner},
+	"net/http":     {door, shared, party, builtin, joiner, client, channel, adapter},
 	"database/sql": {adapter},
 }
 
@@ -259,7 +291,7 @@ func TestImportTables(t *testing.T) {
 		if slices.Contains(may, joiner) {
 			t.Errorf("a %s may know main", of)
 		}
-		if slices.Contains(may, adapter) && of != joiner && of != suite {
+		if slices.Contains(may, adapter) && of != joiner && of != suite && of != channel {
 			t.Errorf("a %s may know adapters", of)
 		}
 		if slices.Contains(may, door) && of != joiner && of != suite {
@@ -303,7 +335,7 @@ func TestImportsAreCaught(t *testing.T) {
 		{"an adapter's test and a verb", "idp/store/x_test.go", `import "hilum/idp/login"`, ""},
 		{"main, imported", "e2e/x_test.go", `import "hilum/cmd/idp"`, "nobody imports cmd/idp"},
 		{"the viewer in a door", "idp/web/x.go", `import "hilum/cmd/viewer/viewer"`, "door may not know cmd/viewer/viewer"},
-		{"the other OpenID library in the provider", "idp/oidc/x.go", `import "github.com/coreos/go-oidc/v3/oidc"`, `lives in ["cmd/viewer/viewer"]`},
+		{"the other OpenID library in the provider", "idp/oidc/x.go", `import "github.com/coreos/go-oidc/v3/oidc"`, `lives in ["cmd/viewer/viewer" "idp/tryout"]`},
 		{"the same in its tests", "idp/oidc/x_test.go", `import "github.com/coreos/go-oidc/v3/oidc"`, ""},
 		{"a test library in code", "cmd/idp/x.go", `import "github.com/rogpeppe/go-internal/testscript"`, `lives in [], and in the tests of ["cmd/idp"]`},
 		{"a library below another's name", "idp/store/x.go", `import "gorm.io/gormx"`, "gorm.io/gormx has no home"},

@@ -54,8 +54,8 @@ var after = map[LoginState]map[LoginEvent]LoginState{
 	LoginFactor:   {OnFactor: LoginDone, OnSpent: LoginPassword, OnDeny: LoginDenied, OnExpire: LoginExpired, OnStartOver: LoginPassword},
 	LoginEnrol:    {OnLinked: LoginDone, OnReset: LoginFactor, OnDeny: LoginDenied, OnExpire: LoginExpired},
 	LoginConsent:  {OnAllow: LoginDone, OnRefuse: LoginDenied, OnDeny: LoginDenied, OnExpire: LoginExpired, OnStartOver: LoginPassword},
-	LoginDone:     {OnCollect: LoginCollected, OnExpire: LoginExpired},
-	LoginDenied:   {OnCollect: LoginCollected}, // the client is told of the refusal, once; nothing else can come of it
+	LoginDone:     {OnCollect: LoginCollected, OnExpire: LoginExpired, OnDeny: LoginDenied}, // «it wasn't me», before the browser has it
+	LoginDenied:   {OnCollect: LoginCollected},                                              // the client is told of the refusal, once; nothing else can come of it
 }
 
 // LoginPurpose is what a sign-in is for.
@@ -129,7 +129,9 @@ type Login struct {
 	AuthTime   time.Time // frozen when done
 	ACR        string
 	AMR        []string
-	Device     DeviceID // that gave the second factor
+	Device     DeviceID    // that gave the second factor, or denied
+	Challenge  ChallengeID // the latest that phones were asked
+	Sends      int         // how often they were
 	CreatedAt  time.Time
 	ExpiresAt  time.Time
 
@@ -167,7 +169,7 @@ func (l *Login) Apply(on LoginEvent, now time.Time) error {
 func (l *Login) forget() {
 	l.User, l.Device, l.WrongCodes, l.Consented = "", "", 0, false
 	l.PasswordAt, l.FactorAt, l.AuthTime = time.Time{}, time.Time{}, time.Time{}
-	l.ACR, l.AMR = "", nil
+	l.ACR, l.AMR, l.Challenge = "", nil, ""
 }
 
 // Final reports whether nothing can happen any more.
@@ -191,6 +193,7 @@ type Collection struct {
 	Grant   *Grant   // ForClient only
 	Code    *Code    // ForClient only
 	Consent *Consent // to be remembered, if any
+	Known   *Known   // the browser, to be known from now on
 }
 
 // Enrolment is what comes into being when an invitation is used: the password
@@ -205,3 +208,15 @@ type Enrolment struct {
 	Device       *Device  // to be inserted; nil for a reset
 	Recovery     []RecoveryCode
 }
+
+// Known is a browser that a person has finished a sign-in in.
+type Known struct {
+	Old       TokenHash // what the browser had; zero: nothing
+	Token     TokenHash // what it gets, for everybody it is known to
+	User      UserID
+	At        time.Time
+	ExpiresAt time.Time
+}
+
+// KnownFor is how long a browser stays known after a sign-in.
+const KnownFor = 30 * 24 * time.Hour

@@ -89,7 +89,7 @@ var transitions = []transition{
 	{idp.LoginDone, idp.OnReset, refused, "a finished sign-in takes nothing more"},
 	{idp.LoginDone, idp.OnAllow, refused, "the yes was given, or was not needed"},
 	{idp.LoginDone, idp.OnRefuse, refused, "a no comes too late"},
-	{idp.LoginDone, idp.OnDeny, refused, "a phone that denies late changes nothing"},
+	{idp.LoginDone, idp.OnDeny, idp.LoginDenied, "«it wasn't me» comes before the browser has collected"},
 	{idp.LoginDone, idp.OnStartOver, refused, "what is finished is collected, not taken back"},
 	{idp.LoginDone, idp.OnCollect, idp.LoginCollected, "the browser comes for its answer"},
 	{idp.LoginDone, idp.OnExpire, idp.LoginExpired, "an answer is not kept for ever"},

@@ -118,5 +118,6 @@ type Account struct {
 	User         User
 	PasswordHash string // PHC string; empty when none was chosen yet
 	Devices      int    // active ones
+	Apps         int    // of them, those that can be asked
 	RecoveryLeft int    // unused recovery codes
 }

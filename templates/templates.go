@@ -12,8 +12,10 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"io/fs"
 	"maps"
 	"slices"
+	"strings"
 	"text/template/parse"
 
 	"hilum/static"
@@ -26,30 +28,48 @@ var files embed.FS
 type Page interface {
 	// file is the page's HTML file without its ending.
 	file() string
+	// lang is the language it is to be shown in.
+	lang() string
 }
 
-// Set is all pages in one language. Safe for concurrent use.
+// Set is all pages in every language that there is a catalogue of. Safe for
+// concurrent use.
 type Set struct {
+	*sheet                   // in English, which has every sentence
+	sheets map[string]*sheet // by language
+	match  matchers
+}
+
+// sheet is all pages in one language.
+type sheet struct {
 	html  *template.Template
 	words *words
 }
 
-// New parses every page. An error means that the program was built wrong.
-func New() (*Set, error) {
-	w, err := newWords("en")
+// New parses every page, in the languages that there are catalogues of here and
+// in more. An error means that the program was built wrong.
+func New(more ...fs.FS) (*Set, error) { return newSet(append([]fs.FS{catalogues}, more...)...) }
+
+func newSet(catalogues ...fs.FS) (*Set, error) {
+	all, err := readCatalogues(catalogues...)
 	if err != nil {
 		return nil, err
 	}
-	html, err := parsePages(w)
-	if err != nil {
-		return nil, err
-	}
-	for _, t := range html.Templates() {
-		if t.Tree != nil {
-			bake(t.Tree.Root, w)
+	s := &Set{sheets: map[string]*sheet{}}
+	for lang, w := range all {
+		html, err := parsePages(w)
+		if err != nil {
+			return nil, err
 		}
+		for _, t := range html.Templates() {
+			if t.Tree != nil {
+				bake(t.Tree.Root, w)
+			}
+		}
+		s.sheets[lang] = &sheet{html: html, words: w}
 	}
-	return &Set{html: html, words: w}, nil
+	s.sheet = s.sheets[english]
+	return s, nil
 }
 
 func parsePages(w *words) (*template.Template, error) {
@@ -57,6 +77,10 @@ func parsePages(w *words) (*template.Template, error) {
 		"t":      w.text,
 		"rich":   w.rich,
 		"say":    w.say,
+		"names":  func(list []string) string { return strings.Join(list, ", ") },
+		"clock":  w.clock,
+		"date":   w.date,
+		"n":      w.number,
 		"lang":   func() string { return w.lang },
 		"dir":    func() string { return w.dir },
 		"static": static.Path,
@@ -130,7 +154,11 @@ func constant(p *parse.PipeNode, w *words) (string, bool) {
 
 // Render writes a page. It may fail halfway: give it a buffer.
 func (s *Set) Render(w io.Writer, p Page) error {
-	return s.html.ExecuteTemplate(w, p.file()+".html", p)
+	sheet, ok := s.sheets[p.lang()]
+	if !ok {
+		sheet = s.sheet
+	}
+	return sheet.html.ExecuteTemplate(w, p.file()+".html", p)
 }
 
 // Has reports whether the catalogue knows a key. Keys that come from other

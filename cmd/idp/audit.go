@@ -2,6 +2,9 @@ package main
 
 import (
 	"context"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -9,33 +12,35 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"hilum/idp"
+	"hilum/idp/admin"
 )
 
 func (c *cli) auditCommand() *cobra.Command {
-	return group("audit", "Read the audit log, and check that it is whole", c.auditList(), c.auditVerify())
+	return group("audit", "Read the audit log, and check that it is whole", c.auditList(), c.auditExport(), c.auditVerify())
 }
 
 // eventLine is an event as scripts see it.
-type eventLine struct {
-	Seq     int64             `json:"seq"`
-	At      time.Time         `json:"at"`
-	Kind    idp.EventKind     `json:"kind"`
-	Actor   string            `json:"actor"`
-	ActorID idp.UserID        `json:"actor_id,omitempty"`
-	User    idp.UserID        `json:"user,omitempty"`
-	Client  idp.ClientID      `json:"client,omitempty"`
-	Login   idp.LoginID       `json:"login,omitempty"`
-	Session idp.SessionID     `json:"session,omitempty"`
-	Device  idp.DeviceID      `json:"device,omitempty"`
-	Address string            `json:"address,omitempty"`
-	Detail  map[string]string `json:"detail,omitempty"`
-	Hash    string            `json:"hash"`
-}
+type eventLine struct{ admin.EventLine }
 
-func eventLineOf(e *idp.Event) eventLine {
-	return eventLine{e.Seq, e.At, e.Kind, e.Actor.Name, e.Actor.User, e.User, e.Client, e.Login, e.Session, e.Device, e.Address, e.Detail, fmt.Sprintf("%x", e.Hash)}
+func eventLineOf(e *idp.Event) eventLine { return eventLine{admin.EventLineOf(e)} }
+
+// pageSize is how many events are read at once.
+const pageSize = 1000
+
+// printEvents prints events, a line each.
+func (c *cli) printEvents(events []idp.Event, asJSON bool) error {
+	for i := range events {
+		l := eventLineOf(&events[i])
+		if !asJSON {
+			c.printf("%s\n", l.text())
+		} else if err := lines(c.stdout, []eventLine{l}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // text is the event in one line for people; names are quoted, so that none can
@@ -56,88 +61,190 @@ func (l eventLine) text() string {
 	return b.String()
 }
 
+// eventFlags narrow the log.
+type eventFlags struct {
+	kinds                                             []string
+	user, actor, device, client, address, from, until string
+}
+
+func (f *eventFlags) register(flags *pflag.FlagSet) {
+	flags.StringSliceVar(&f.kinds, "kind", nil, "only these `kinds`; one that ends in a dot is all below it: device.")
+	flags.StringVar(&f.user, "user", "", "only what concerns this `person`")
+	flags.StringVar(&f.actor, "by", "", "only what this `person` did")
+	flags.StringVar(&f.device, "device", "", "only this device, by its `id`")
+	flags.StringVar(&f.client, "client", "", "only this application, by its `id`")
+	flags.StringVar(&f.address, "address", "", "only from this `address`")
+	flags.StringVar(&f.from, "from", "", "from this `day` or instant on")
+	flags.StringVar(&f.until, "until", "", "before this `day` or instant")
+}
+
+// query looks the people up who are named.
+func (f *eventFlags) query(ctx context.Context, p *provider) (q idp.EventQuery, err error) {
+	q = idp.EventQuery{Kinds: named[idp.EventKind](f.kinds), Device: idp.DeviceID(f.device), Client: idp.ClientID(f.client), Address: f.address}
+	for _, kind := range f.kinds {
+		known := func(k idp.EventKind) bool {
+			return string(k) == kind || strings.HasSuffix(kind, ".") && strings.HasPrefix(string(k), kind)
+		}
+		if !slices.ContainsFunc(idp.EventKinds, known) {
+			return q, usagef("--kind: there is no kind %q, and none that begins so", kind)
+		}
+	}
+	if q.From, err = moment("from", f.from); err != nil {
+		return q, err
+	}
+	if q.Until, err = moment("until", f.until); err != nil {
+		return q, err
+	}
+	for _, who := range []struct {
+		name string
+		to   *idp.UserID
+	}{{f.user, &q.User}, {f.actor, &q.Actor}} {
+		if who.name == "" {
+			continue
+		}
+		u, err := p.person(ctx, who.name)
+		if err != nil {
+			return q, err
+		}
+		*who.to = u.ID
+	}
+	return q, nil
+}
+
+// fits reports whether a query finds an event: for those that come while the log
+// is followed, which are read in the order they came.
+func fits(q *idp.EventQuery, e *idp.Event) bool {
+	of := func(k idp.EventKind) bool {
+		return e.Kind == k || strings.HasSuffix(string(k), ".") && strings.HasPrefix(string(e.Kind), string(k))
+	}
+	return (len(q.Kinds) == 0 || slices.ContainsFunc(q.Kinds, of)) &&
+		(q.User == "" || e.User == q.User) && (q.Actor == "" || e.Actor.User == q.Actor) &&
+		(q.Device == "" || e.Device == q.Device) && (q.Client == "" || e.Client == q.Client) && (q.Address == "" || e.Address == q.Address) &&
+		(q.From.IsZero() || !e.At.Before(q.From)) && (q.Until.IsZero() || e.At.Before(q.Until))
+}
+
+// followEvery is how often the log is looked at while it is followed.
+const followEvery = time.Second
+
 func (c *cli) auditList() *cobra.Command {
+	var f eventFlags
 	var after int64
 	var most int
-	var name string
-	var asJSON bool
+	var asJSON, follow bool
 	cmd := &cobra.Command{
 		Use:   "list",
-		Short: "List events, oldest first",
-		Args:  cobra.NoArgs,
+		Short: "List events, oldest first; --follow goes on with those that come",
+		Example: `  idp audit list --kind device. --user anna
+  idp audit list --follow --after 10000`,
+		Args: cobra.NoArgs,
 		RunE: c.with(func(ctx context.Context, p *provider) error {
-			only := idp.UserID("")
-			if name != "" {
-				u, err := p.person(ctx, name)
-				if err != nil {
-					return err
-				}
-				only = u.ID
+			q, err := f.query(ctx, p)
+			if err != nil {
+				return err
 			}
 			for listed := 0; ; {
-				page, err := p.db.Events(ctx, after, pageSize)
+				page, err := p.desk.EventsAfter(ctx, console(), after, pageSize)
 				if err != nil {
+					if follow && errors.Is(err, context.Canceled) { // an interrupt is how following ends
+						err = nil
+					}
 					return err
 				}
 				for i := range page {
-					l := eventLineOf(&page[i])
-					after = l.Seq
-					if only != "" && l.User != only && l.ActorID != only {
+					after = page[i].Seq
+					if !fits(&q, &page[i]) {
 						continue
 					}
-					if asJSON {
-						if err := lines(c.stdout, []eventLine{l}); err != nil {
-							return err
-						}
-					} else {
-						c.printf("%s\n", l.text())
+					if err := c.printEvents(page[i:i+1], asJSON); err != nil {
+						return err
 					}
 					if listed++; listed == most {
 						return nil
 					}
 				}
-				if len(page) < pageSize {
+				if len(page) == pageSize {
+					continue
+				}
+				if !follow {
+					return nil
+				}
+				select {
+				case <-time.After(followEvery):
+				case <-ctx.Done():
 					return nil
 				}
 			}
 		}),
 	}
+	f.register(cmd.Flags())
 	cmd.Flags().Int64Var(&after, "after", 0, "begin after this `number`")
 	cmd.Flags().IntVar(&most, "limit", 0, "stop after so many `events` (0: all)")
-	cmd.Flags().StringVar(&name, "user", "", "only what concerns this `person` or was done by them")
+	cmd.Flags().BoolVar(&follow, "follow", false, "go on with events as they come, until an interrupt")
 	jsonFlag(cmd, &asJSON)
 	return cmd
 }
 
 func (c *cli) auditVerify() *cobra.Command {
-	return &cobra.Command{
+	var asJSON bool
+	cmd := &cobra.Command{
 		Use:   "verify",
 		Short: "Check that no event was changed, removed or put in",
 		Long: `Check the chain of hashes from the first event to the last. Events that were cut
 off at the end leave no trace in the chain itself: compare the last number and
-hash, which are printed, with those you noted elsewhere.`,
+hash, which are printed, with those you noted elsewhere. The check leaves an event.`,
 		Args: cobra.NoArgs,
 		RunE: c.with(func(ctx context.Context, p *provider) error {
-			if err := p.db.VerifyEvents(ctx); err != nil {
+			chain, err := p.desk.VerifyEvents(ctx, console(), nil)
+			if err != nil {
 				return fmt.Errorf("the audit log is not whole: %w", err)
 			}
-			last, err := p.lastEvent(ctx)
-			if err != nil {
-				return err
+			if asJSON {
+				return json.NewEncoder(c.stdout).Encode(struct {
+					Events int64  `json:"events"`
+					Head   string `json:"head"`
+				}{chain.Events, hex.EncodeToString(chain.Head[:])})
 			}
-			c.printf("whole: %d events, the last with hash %x\n", last.Seq, last.Hash)
+			c.printf("whole: %d events, the last with hash %x\n", chain.Events, chain.Head)
 			return nil
 		}),
 	}
+	jsonFlag(cmd, &asJSON)
+	return cmd
 }
 
-// lastEvent is the end of the log; a zero one while the log is empty.
-func (p *provider) lastEvent(ctx context.Context) (last idp.Event, err error) {
-	for {
-		page, err := p.db.Events(ctx, last.Seq, pageSize)
-		if err != nil || len(page) == 0 {
-			return last, err
-		}
-		last = page[len(page)-1]
+// moment is a point in time on the command line: a day, or an instant.
+func moment(flag, s string) (time.Time, error) {
+	if s == "" {
+		return time.Time{}, nil
 	}
+	if t, err := time.ParseInLocation(time.DateOnly, s, time.Local); err == nil {
+		return t, nil
+	}
+	t, err := time.Parse(time.RFC3339, s)
+	if err != nil {
+		return t, usagef("--%s: %q is no day such as 2026-03-01 and no instant such as 2026-03-01T12:00:00Z", flag, s)
+	}
+	return t, nil
+}
+
+func (c *cli) auditExport() *cobra.Command {
+	var f eventFlags
+	var format string
+	cmd := &cobra.Command{
+		Use:   "export",
+		Short: "Write the events that are asked for, newest first, as JSON lines or CSV",
+		Example: `  idp audit export --kind device. --from 2026-03-01 > devices.jsonl
+  idp audit export --user anna --format csv > anna.csv`,
+		Args: cobra.NoArgs,
+	}
+	cmd.RunE = c.with(func(ctx context.Context, p *provider) error {
+		q, err := f.query(ctx, p)
+		if err != nil {
+			return err
+		}
+		return fieldError(p.desk.ExportEvents(ctx, console(), q, admin.ExportFormat(format), c.stdout))
+	})
+	f.register(cmd.Flags())
+	cmd.Flags().StringVar(&format, "format", string(admin.ExportJSON), "json (one object a line) or csv")
+	return cmd
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"hilum/idp"
+	"hilum/idp/admin"
 )
 
 // clientFlags are what can be said of an application on the command line.
@@ -20,6 +21,8 @@ type clientFlags struct {
 	kind     string
 	auth     string
 	format   string
+	match    string
+	rules    []string
 	public   bool
 	disabled bool
 }
@@ -27,6 +30,8 @@ type clientFlags struct {
 func (f *clientFlags) register(flags *pflag.FlagSet) {
 	flags.StringSliceVar(&f.c.RedirectURIs, "redirect-uri", nil, "`address` that answers go to, compared byte by byte; several by repetition")
 	flags.StringSliceVar(&f.c.PostLogoutURIs, "post-logout-uri", nil, "`address` people may return to after signing out")
+	flags.StringVar(&f.c.LogoutURI, "backchannel-logout-uri", "", "`address` that is told when a session ends (OpenID Connect Back-Channel Logout)")
+	flags.BoolVar(&f.c.LogoutSession, "backchannel-logout-session-required", false, "it needs to be told which session; it always is")
 	flags.StringSliceVar(&f.c.Origins, "origin", nil, "`origin` of the application besides its redirects: its scripts may call the token endpoint, and people may be sent on there")
 	flags.StringVar(&f.kind, "kind", string(idp.ClientWeb), "`kind`: web, or native for a program with a loopback redirect on any port")
 	flags.StringVar(&f.auth, "auth", string(idp.AuthBasic), "how it proves itself: client_secret_basic, client_secret_post or none")
@@ -40,6 +45,9 @@ func (f *clientFlags) register(flags *pflag.FlagSet) {
 	flags.DurationVar(&f.c.RefreshIdle, "refresh-idle", 0, "how long a refresh token may lie unused (0: the site's)")
 	flags.DurationVar(&f.c.RefreshGrace, "refresh-grace", 0, "how long a used refresh token may be repeated by racing tabs")
 	flags.BoolVar(&f.c.RefreshAlways, "refresh-always", false, "refresh tokens without asking for offline_access")
+	flags.StringVar(&f.match, "match", string(idp.MatchAuto), "how a tap on the phone is matched to the browser: auto (the site's setting), tap, type, pick or strict")
+	flags.StringSliceVar(&f.c.Groups, "admit", nil, "only people in one of these `groups` may sign in (none: everybody)")
+	flags.StringArrayVar(&f.rules, "claim", nil, "a claim under a name of its own: `name=claim`, name=claim:from>to:from>to, or name='text'; several by repetition")
 	flags.BoolVar(&f.c.Consent, "consent", false, "ask people what the application may be told")
 	flags.BoolVar(&f.c.OptionalPKCE, "optional-pkce", false, "a departure: do not demand PKCE")
 	flags.BoolVar(&f.c.ClaimsInID, "claims-in-id-token", false, "a departure: claims of scopes in the ID token as well")
@@ -53,26 +61,31 @@ func (f *clientFlags) apply(flags *pflag.FlagSet, c *idp.Client, all bool) {
 		auth = idp.AuthNone
 	}
 	for name, set := range map[string]func(){
-		"name":               func() { c.Name = f.c.Name },
-		"redirect-uri":       func() { c.RedirectURIs = f.c.RedirectURIs },
-		"post-logout-uri":    func() { c.PostLogoutURIs = f.c.PostLogoutURIs },
-		"origin":             func() { c.Origins = f.c.Origins },
-		"kind":               func() { c.Kind = idp.ClientKind(f.kind) },
-		"auth":               func() { c.Auth = auth },
-		"public":             func() { c.Auth = auth },
-		"grant":              func() { c.GrantTypes = f.c.GrantTypes },
-		"scope":              func() { c.Scopes = f.c.Scopes },
-		"audience":           func() { c.Audience = f.c.Audience },
-		"alg":                func() { c.IDTokenAlg = f.c.IDTokenAlg },
-		"access-format":      func() { c.AccessFormat = idp.AccessFormat(f.format) },
-		"access-ttl":         func() { c.AccessTTL = f.c.AccessTTL },
-		"refresh-idle":       func() { c.RefreshIdle = f.c.RefreshIdle },
-		"refresh-grace":      func() { c.RefreshGrace = f.c.RefreshGrace },
-		"refresh-always":     func() { c.RefreshAlways = f.c.RefreshAlways },
-		"consent":            func() { c.Consent = f.c.Consent },
-		"optional-pkce":      func() { c.OptionalPKCE = f.c.OptionalPKCE },
-		"claims-in-id-token": func() { c.ClaimsInID = f.c.ClaimsInID },
-		"disabled":           func() { c.Disabled = f.disabled },
+		"name":                                func() { c.Name = f.c.Name },
+		"redirect-uri":                        func() { c.RedirectURIs = f.c.RedirectURIs },
+		"post-logout-uri":                     func() { c.PostLogoutURIs = f.c.PostLogoutURIs },
+		"backchannel-logout-uri":              func() { c.LogoutURI = f.c.LogoutURI },
+		"backchannel-logout-session-required": func() { c.LogoutSession = f.c.LogoutSession },
+		"origin":                              func() { c.Origins = f.c.Origins },
+		"kind":                                func() { c.Kind = idp.ClientKind(f.kind) },
+		"auth":                                func() { c.Auth = auth },
+		"public":                              func() { c.Auth = auth },
+		"grant":                               func() { c.GrantTypes = f.c.GrantTypes },
+		"scope":                               func() { c.Scopes = f.c.Scopes },
+		"audience":                            func() { c.Audience = f.c.Audience },
+		"alg":                                 func() { c.IDTokenAlg = f.c.IDTokenAlg },
+		"access-format":                       func() { c.AccessFormat = idp.AccessFormat(f.format) },
+		"access-ttl":                          func() { c.AccessTTL = f.c.AccessTTL },
+		"refresh-idle":                        func() { c.RefreshIdle = f.c.RefreshIdle },
+		"refresh-grace":                       func() { c.RefreshGrace = f.c.RefreshGrace },
+		"refresh-always":                      func() { c.RefreshAlways = f.c.RefreshAlways },
+		"admit":                               func() { c.Groups = f.c.Groups },
+		"claim":                               func() { c.Claims = f.c.Claims },
+		"match":                               func() { c.Match = idp.MatchMode(f.match) },
+		"consent":                             func() { c.Consent = f.c.Consent },
+		"optional-pkce":                       func() { c.OptionalPKCE = f.c.OptionalPKCE },
+		"claims-in-id-token":                  func() { c.ClaimsInID = f.c.ClaimsInID },
+		"disabled":                            func() { c.Disabled = f.disabled },
 	} {
 		if all || flags.Changed(name) {
 			set()
@@ -80,9 +93,24 @@ func (f *clientFlags) apply(flags *pflag.FlagSet, c *idp.Client, all bool) {
 	}
 }
 
+func (f *clientFlags) readRules() error {
+	for _, s := range f.rules {
+		if s == "" {
+			continue // --claim= takes all away
+		}
+		r, err := readRule(s)
+		if err != nil {
+			return err
+		}
+		f.c.Claims = append(f.c.Claims, r)
+	}
+	return nil
+}
+
 func (c *cli) clientCommand() *cobra.Command {
 	return group("client", "Register applications that sign people in through this provider",
-		c.clientAdd(), c.clientEdit(), c.clientList(), c.clientShow(), c.clientSecret(), c.clientRemove())
+		c.clientAdd(), c.clientEdit(), c.clientList(), c.clientShow(), c.clientSecret(), c.clientIcon(), c.clientRemove(),
+		c.clientPresets(), c.clientPreset(), c.clientPreview())
 }
 
 func (c *cli) clientAdd() *cobra.Command {
@@ -94,7 +122,8 @@ func (c *cli) clientAdd() *cobra.Command {
 		Short: "Register an application; its secret is shown this once",
 		Example: `  idp client add "PACS viewer" --redirect-uri https://viewer.your-hospital.org/callback
   idp client add "Desktop viewer" --kind native --public --redirect-uri http://127.0.0.1/callback
-  idp client add "Archive sync" --grant client_credentials --scope archive`,
+  idp client add "Archive sync" --grant client_credentials --scope archive
+  idp client add "SIEM" --grant client_credentials --scope hilum.auditor`,
 		Args: cobra.ExactArgs(1),
 	}
 	f.register(cmd.Flags())
@@ -102,6 +131,9 @@ func (c *cli) clientAdd() *cobra.Command {
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object, for scripts")
 	cmd.RunE = c.withArgs(func(ctx context.Context, p *provider, args []string) error {
 		f.c.Name = args[0]
+		if err := f.readRules(); err != nil {
+			return err
+		}
 		client := &idp.Client{ID: idp.ClientID(id)}
 		f.apply(cmd.Flags(), client, true)
 		secret, err := p.desk.AddClient(ctx, console(), client)
@@ -146,6 +178,9 @@ func (c *cli) clientEdit() *cobra.Command {
 		if !said(cmd) {
 			return usagef("nothing to change was named")
 		}
+		if err := f.readRules(); err != nil {
+			return err
+		}
 		err := p.desk.EditClient(ctx, console(), idp.ClientID(args[0]), func(client *idp.Client) { f.apply(cmd.Flags(), client, false) })
 		if err != nil {
 			return clientError(err, args[0])
@@ -165,12 +200,18 @@ type clientLine struct {
 	Secrets        int              `json:"secrets"`
 	RedirectURIs   []string         `json:"redirect_uris"`
 	PostLogoutURIs []string         `json:"post_logout_uris,omitempty"`
+	LogoutURI      string           `json:"backchannel_logout_uri,omitempty"`
+	LogoutSession  bool             `json:"backchannel_logout_session_required,omitempty"`
 	Origins        []string         `json:"origins,omitempty"`
 	GrantTypes     []string         `json:"grants"`
 	Scopes         []string         `json:"scopes"`
 	Audience       []string         `json:"audience,omitempty"`
 	IDTokenAlg     string           `json:"alg"`
 	AccessFormat   idp.AccessFormat `json:"access_format"`
+	Match          idp.MatchMode    `json:"match,omitempty"`
+	Admits         []string         `json:"admits,omitempty"`
+	Claims         []idp.ClaimRule  `json:"claims,omitempty"`
+	SecretUsedAt   *time.Time       `json:"secret_used_at,omitempty"`
 	Departures     []string         `json:"departures,omitempty"`
 	Consent        bool             `json:"consent"`
 	Disabled       bool             `json:"disabled"`
@@ -180,16 +221,18 @@ type clientLine struct {
 func clientLineOf(c *idp.Client) clientLine {
 	l := clientLine{
 		ID: c.ID, Name: c.Name, Kind: c.Kind, Auth: c.Auth, Secrets: len(c.Secrets),
-		RedirectURIs: c.RedirectURIs, PostLogoutURIs: c.PostLogoutURIs, Origins: c.Origins,
+		RedirectURIs: c.RedirectURIs, PostLogoutURIs: c.PostLogoutURIs, LogoutURI: c.LogoutURI, LogoutSession: c.LogoutSession, Origins: c.Origins,
 		GrantTypes: c.GrantTypes, Scopes: c.Scopes, Audience: c.Audience,
 		IDTokenAlg: c.IDTokenAlg, AccessFormat: c.AccessFormat,
-		Consent: c.Consent, Disabled: c.Disabled, CreatedAt: c.CreatedAt,
+		Match: c.Match, Admits: c.Groups, Claims: c.Claims, Consent: c.Consent, Disabled: c.Disabled, CreatedAt: c.CreatedAt,
 	}
-	if c.OptionalPKCE {
-		l.Departures = append(l.Departures, "PKCE not demanded")
+	for _, s := range c.Secrets {
+		if !s.LastUsedAt.IsZero() && (l.SecretUsedAt == nil || s.LastUsedAt.After(*l.SecretUsedAt)) {
+			l.SecretUsedAt = &s.LastUsedAt
+		}
 	}
-	if c.ClaimsInID {
-		l.Departures = append(l.Departures, "claims in the ID token")
+	for _, key := range admin.Departures(c) {
+		l.Departures = append(l.Departures, fieldWords[key])
 	}
 	return l
 }
@@ -201,7 +244,7 @@ func (c *cli) clientList() *cobra.Command {
 		Short: "List all applications by name",
 		Args:  cobra.NoArgs,
 		RunE: c.with(func(ctx context.Context, p *provider) error {
-			clients, err := p.desk.Clients(ctx)
+			clients, err := p.desk.Clients(ctx, console())
 			if err != nil {
 				return err
 			}
@@ -233,7 +276,7 @@ func (c *cli) clientShow() *cobra.Command {
 		Short: "Show one application",
 		Args:  cobra.ExactArgs(1),
 		RunE: c.withArgs(func(ctx context.Context, p *provider, args []string) error {
-			clients, err := p.desk.Clients(ctx)
+			clients, err := p.desk.Clients(ctx, console())
 			if err != nil {
 				return err
 			}
@@ -253,9 +296,12 @@ func (c *cli) clientShow() *cobra.Command {
 					[]string{"secrets", fmt.Sprint(l.Secrets)},
 					[]string{"redirect", orNone(strings.Join(l.RedirectURIs, " "))},
 					[]string{"post logout", orNone(strings.Join(l.PostLogoutURIs, " "))},
+					[]string{"told at", orNone(l.LogoutURI)},
 					[]string{"origins", orNone(strings.Join(l.Origins, " "))},
 					[]string{"grants", strings.Join(l.GrantTypes, " ")},
 					[]string{"scopes", strings.Join(l.Scopes, " ")},
+					[]string{"match", orNone(string(l.Match))},
+					[]string{"admits", orNone(strings.Join(l.Admits, ", "))},
 					[]string{"departures", orNone(strings.Join(l.Departures, ", "))},
 					[]string{"disabled", fmt.Sprint(l.Disabled)},
 					[]string{"added", clock(l.CreatedAt)},

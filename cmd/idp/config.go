@@ -7,7 +7,8 @@ import (
 )
 
 func (c *cli) configCommand() *cobra.Command {
-	return group("config", "Check a configuration, or print an example",
+	return group("config", "Check a configuration, show what is in force, or print an example",
+		c.configShow(),
 		&cobra.Command{
 			Use:   "check [FILE]",
 			Short: "Say everything that is wrong with a configuration",
@@ -34,6 +35,46 @@ func (c *cli) configCommand() *cobra.Command {
 			},
 		},
 	)
+}
+
+func (c *cli) configShow() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "show",
+		Short: "Show every setting in force and where it comes from",
+		Args:  cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			conf, err := c.load()
+			if err != nil {
+				return err
+			}
+			rows := [][]string{{"SETTING", "VALUE", "FROM"}}
+			var list []settingLine
+			for _, s := range conf.Settings() {
+				list = append(list, settingLine(s))
+				from := s.Place
+				if from == "" {
+					from = "default"
+				}
+				rows = append(rows, []string{s.Key, s.Value, from})
+			}
+			if asJSON {
+				return lines(c.stdout, list)
+			}
+			return table(c.stdout, rows...)
+		},
+	}
+	jsonFlag(cmd, &asJSON)
+	return cmd
+}
+
+// settingLine is a setting as scripts see it.
+type settingLine struct {
+	Key     string `json:"key"`
+	Value   string `json:"value"`
+	Default string `json:"default"`
+	Place   string `json:"from,omitempty"`
+	Env     string `json:"env"`
 }
 
 // issuerOf is the configured issuer, or the listen address where there is none.

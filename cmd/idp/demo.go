@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"net"
 	"net/http"
@@ -43,6 +42,9 @@ type demoFacts struct {
 	AdminUsername     string       `json:"admin_username"`
 	AdminPassword     string       `json:"admin_password"`
 	AdminTOTPSecret   string       `json:"admin_totp_secret"` // base32
+	PhoneFile         string       `json:"phone_file"`        // keys of the linked phone, for cmd/phone
+
+	recovery idp.Secret // one of the first person's codes, while the demo is being made
 }
 
 func (c *cli) demoCommand() *cobra.Command {
@@ -53,7 +55,8 @@ func (c *cli) demoCommand() *cobra.Command {
 		Use:   "demo",
 		Short: "Run a provider, a sample viewer and a demo person, all on this machine",
 		Long: `Run everything at once on loopback: the provider, a sample viewer that relies on
-it, and two people with a linked authenticator. Nothing is left behind at the
+it, and two people with a linked authenticator. The first has a phone too: this
+terminal, where Login and Deny are keys. Nothing is left behind at the
 end, unless --data keeps it.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -125,10 +128,14 @@ func (c *cli) demo(ctx context.Context, port uint16, data string, asJSON bool) (
 		if err := answers(ctx, f.Issuer+"/readyz", f.Viewer+"/"); err != nil {
 			return err
 		}
+		client, err := p.demoPhone(ctx, f)
+		if err != nil {
+			return fmt.Errorf("demo phone: %w", err)
+		}
 		if asJSON {
 			return json.NewEncoder(c.stdout).Encode(f)
 		}
-		return c.tell(ctx, f, conf.Label())
+		return c.tell(ctx, f, p.site.now().InApps(), client)
 	})
 	if err := g.Wait(); err != nil && !errors.Is(err, context.Canceled) {
 		return err
@@ -188,14 +195,14 @@ func (p *provider) demoFacts(ctx context.Context, viewerURL string) (*demoFacts,
 	if known {
 		return f, nil
 	}
-	if f.Password, f.TOTPSecret, err = p.demoPerson(ctx, &idp.User{
+	if f.Password, f.TOTPSecret, f.recovery, err = p.demoPerson(ctx, &idp.User{
 		Name: f.Username, DisplayName: "Anna Bergmann", GivenName: "Anna", FamilyName: "Bergmann",
-		Email: "anna.bergmann@klinik.example", EmailVerified: true, Locale: "de-AT",
+		Email: "anna.bergmann@klinik.example", EmailVerified: true,
 		Roles: []string{"radiologist"}, Groups: []string{"radiology", "tumour-board"},
 	}); err != nil {
 		return nil, fmt.Errorf("demo person: %w", fieldError(err))
 	}
-	if f.AdminPassword, f.AdminTOTPSecret, err = p.demoPerson(ctx, &idp.User{
+	if f.AdminPassword, f.AdminTOTPSecret, _, err = p.demoPerson(ctx, &idp.User{
 		Name: f.AdminUsername, DisplayName: "Demo Administrator", Staff: idp.StaffAdmin,
 	}); err != nil {
 		return nil, fmt.Errorf("demo administrator: %w", fieldError(err))
@@ -210,9 +217,9 @@ func (p *provider) demoFacts(ctx context.Context, viewerURL string) (*demoFacts,
 func (p *provider) demoClients(ctx context.Context, f *demoFacts, known bool) error {
 	addresses := func(c *idp.Client) {
 		c.PostLogoutURIs = []string{f.Viewer + "/"}
-		c.RedirectURIs = []string{f.RedirectURI}
+		c.RedirectURIs, c.LogoutURI = []string{f.RedirectURI}, f.Viewer+viewer.BackchannelPath
 		if c.Auth == idp.AuthNone {
-			c.RedirectURIs = []string{f.PublicRedirectURI}
+			c.RedirectURIs, c.LogoutURI = []string{f.PublicRedirectURI}, ""
 			c.Origins = []string{f.Viewer}
 		}
 	}
@@ -232,6 +239,10 @@ func (p *provider) demoClients(ctx context.Context, f *demoFacts, known bool) er
 	}
 	addresses(confidential)
 	addresses(public)
+	// Everything is set up already; the demo opens with what there is to see.
+	if err := p.desk.PutStartAside(ctx, console(), true); err != nil {
+		return err
+	}
 	secret, err := p.desk.AddClient(ctx, console(), confidential)
 	if err != nil {
 		return err
@@ -242,32 +253,37 @@ func (p *provider) demoClients(ctx context.Context, f *demoFacts, known bool) er
 }
 
 // demoPerson invites a person and goes through the invitation in their place:
-// a password is chosen, and an authenticator linked whose secret is returned.
-func (p *provider) demoPerson(ctx context.Context, u *idp.User) (password, secret string, err error) {
+// a password is chosen, and an authenticator linked whose secret is returned,
+// with one of the recovery codes.
+func (p *provider) demoPerson(ctx context.Context, u *idp.User) (password, secret string, recovery idp.Secret, err error) {
 	if err := p.desk.AddUser(ctx, console(), u); err != nil {
-		return "", "", err
+		return "", "", "", err
 	}
 	link, err := p.desk.Invite(ctx, console(), u.ID)
 	if err != nil {
-		return "", "", err
+		return "", "", "", err
 	}
 	browser := login.Browser{ID: idp.NewToken().Hash(), Address: "127.0.0.1", Agent: "idp demo"}
 	step, err := p.logins.StartInvitation(ctx, link.Token, browser)
 	if err != nil {
-		return "", "", err
+		return "", "", "", err
 	}
 	form := login.EnrolForm{Password: idp.Secret(newPassword()), DeviceName: "Terminal"}
 	for range 2 { // a second time should the clock move into the next step between us and the check
 		// The code of the step before: a code is good once, and the current
 		// one is for the first sign-in.
-		if form.Code, err = currentCode(step.Enrol.Secret, time.Now().Add(-codeStep)); err != nil {
-			return "", "", err
+		if form.Code, err = currentCode(step.Enrol.Offer.Secret, time.Now().Add(-codeStep)); err != nil {
+			return "", "", "", err
 		}
-		if _, _, err = p.logins.Enrol(ctx, step.ID, browser, form); !errors.Is(err, idp.ErrWrongSecret) {
+		var codes []idp.Secret
+		if _, codes, err = p.logins.Enrol(ctx, step.ID, browser, form); err == nil {
+			recovery = codes[0]
+		}
+		if !errors.Is(err, idp.ErrWrongSecret) {
 			break
 		}
 	}
-	return form.Password.Reveal(), step.Enrol.Secret, err
+	return form.Password.Reveal(), step.Enrol.Offer.Secret, recovery, err
 }
 
 // newPassword is 100 random bits in four groups that can be read aloud.
@@ -286,65 +302,4 @@ func currentCode(secret string, t time.Time) (string, error) {
 		return "", err
 	}
 	return totp.Code(raw, t), nil
-}
-
-// tell prints the demo for a person and, in a terminal, keeps the code current
-// until ctx ends.
-func (c *cli) tell(ctx context.Context, f *demoFacts, label string) error {
-	raw, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(f.TOTPSecret)
-	if err != nil {
-		return err
-	}
-	picture, err := terminalQR(totp.URI(label, f.Username, raw))
-	if err != nil {
-		return err
-	}
-	c.printf(`
-%s
-  provider  %s
-  viewer    %s
-
-  user name %s
-  password  %s
-
-  1. Open the viewer and choose to sign in.
-  2. Type the user name and the password, then the code below.
-  3. Or scan the picture with any authenticator app and use its codes.
-
-  The administrator is %q, password %s, authenticator secret %s.
-  Ctrl-C ends everything.
-
-`, picture, f.Issuer, f.Viewer, f.Username, f.Password, f.AdminUsername, f.AdminPassword, f.AdminTOTPSecret)
-	live := isTerminal(c.stdout)
-	ticker := time.NewTicker(time.Second)
-	defer ticker.Stop()
-	for {
-		now := time.Now()
-		code, err := currentCode(f.TOTPSecret, now)
-		if err != nil {
-			return err
-		}
-		left := codeStep - time.Duration(now.UnixNano())%codeStep
-		line := fmt.Sprintf("  code      %s %s  (%2d s left)", code[:3], code[3:], int(left.Seconds())+1)
-		if !live {
-			c.printf("%s\n", line)
-			return nil
-		}
-		c.printf("\r%s ", line)
-		select {
-		case <-ctx.Done():
-			c.printf("\n")
-			return nil
-		case <-ticker.C:
-		}
-	}
-}
-
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }

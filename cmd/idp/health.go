@@ -3,16 +3,20 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"hilum/config"
+	"hilum/idp"
 )
 
 // checkFor bounds how long readiness may be looked into.
@@ -54,6 +58,67 @@ func (p *provider) ready(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// healthLine is how the provider fares as scripts see it.
+type healthLine struct {
+	Bytes   int64            `json:"database_bytes"`
+	Rows    map[string]int64 `json:"rows"`
+	Waiting map[string]int   `json:"waiting"`
+	Failing int              `json:"devices_failing"`
+	SweptAt *time.Time       `json:"swept_at,omitempty"`
+	Notices []logoutLine     `json:"logout,omitempty"`
+}
+
+type logoutLine struct {
+	Client   idp.ClientID `json:"client"`
+	Waiting  int          `json:"waiting"`
+	OldestAt *time.Time   `json:"oldest_at,omitempty"`
+	Lost     int          `json:"given_up"`
+	FailedAt *time.Time   `json:"failed_at,omitempty"`
+	Said     idp.Refusal  `json:"said,omitempty"`
+}
+
+// orNever is nil for no time, which JSON then leaves out.
+func orNever(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
+
+func (c *cli) healthCommand() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "health",
+		Short: "Tell how the provider fares: the database, what is open, which applications could not be told",
+		Args:  cobra.NoArgs,
+		RunE: c.with(func(ctx context.Context, p *provider) error {
+			h, err := p.desk.Health(ctx, console())
+			if err != nil {
+				return err
+			}
+			l := healthLine{Bytes: h.Bytes, Rows: h.Rows, Waiting: h.Waiting, Failing: h.Failing, SweptAt: orNever(h.LastSweep)}
+			rows := [][]string{{"database", fmt.Sprint(h.Bytes, " bytes")}, {"log", fmt.Sprint(h.Events, " entries")}, {"notifications failing", fmt.Sprint(h.Failing)}}
+			for _, name := range slices.Sorted(maps.Keys(h.Waiting)) {
+				rows = append(rows, []string{"open " + name, fmt.Sprint(h.Waiting[name])})
+			}
+			for _, f := range h.Logouts {
+				l.Notices = append(l.Notices, logoutLine{f.Client, f.Waiting, orNever(f.OldestAt), f.Lost, orNever(f.FailedAt), f.Said})
+				words := fmt.Sprintf("%d to tell, %d given up", f.Waiting, f.Lost)
+				if f.Said != "" {
+					words += fmt.Sprintf(", last failure %s: %s", clock(f.FailedAt), f.Said)
+				}
+				rows = append(rows, []string{"application " + string(f.Client), words})
+			}
+			if asJSON {
+				return json.NewEncoder(c.stdout).Encode(l)
+			}
+			return table(c.stdout, rows...)
+		}),
+	}
+	jsonFlag(cmd, &asJSON)
+	return cmd
 }
 
 func (c *cli) healthcheckCommand() *cobra.Command {

@@ -22,7 +22,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"hilum/config"
-	"hilum/idp"
+	"hilum/idp/admin"
 )
 
 func main() {
@@ -50,7 +50,7 @@ const (
 func run(args []string, getenv func(string) string, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	c := &cli{getenv: getenv, stdout: stdout, stderr: stderr}
+	c := &cli{getenv: getenv, stdin: os.Stdin, stdout: stdout, stderr: stderr}
 	root := c.root()
 	root.SetArgs(args)
 	cmd, err := root.ExecuteContextC(ctx)
@@ -75,6 +75,7 @@ func usagef(format string, args ...any) error { return usageError{fmt.Errorf(for
 // cli is what all commands share.
 type cli struct {
 	getenv         func(string) string
+	stdin          io.Reader // keys, for the demo
 	stdout, stderr io.Writer
 	configFile     string // --config
 	started        bool   // the command line was understood
@@ -101,9 +102,9 @@ The other commands work beside a running one, on the same database.`,
 		"configuration `file`; also from IDP_CONFIG (none: defaults, on loopback)")
 	root.AddCommand(
 		c.serveCommand(), c.demoCommand(), c.setupLinkCommand(),
-		c.inviteCommand(), c.userCommand(), c.clientCommand(),
-		c.keyCommand(), c.auditCommand(), c.configCommand(),
-		c.healthcheckCommand(), c.versionCommand(),
+		c.inviteCommand(), c.userCommand(), c.deviceCommand(), c.sessionCommand(), c.clientCommand(),
+		c.keyCommand(), c.auditCommand(), c.configCommand(), c.settingsCommand(),
+		c.healthCommand(), c.healthcheckCommand(), c.versionCommand(),
 	)
 	return root
 }
@@ -117,15 +118,24 @@ func group(use, short string, commands ...*cobra.Command) *cobra.Command {
 
 func help(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 
-func (c *cli) load() (*config.Config, error) { return config.Load(c.configFile, c.getenv) }
+func (c *cli) load() (*config.Config, error) {
+	conf, err := config.Load(c.configFile, c.getenv)
+	if err == nil {
+		err = checkLanguages(conf)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return conf, nil
+}
 
 func (c *cli) printf(format string, args ...any) { fmt.Fprintf(c.stdout, format, args...) }
 
-// console is who a command acts as in the audit log.
-func console() idp.Actor {
+// console is who a command acts as.
+func console() admin.By {
 	name := "unknown"
 	if u, err := user.Current(); err == nil {
 		name = u.Username
 	}
-	return idp.Actor{Name: "console:" + name}
+	return admin.Console("console:" + name)
 }

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -18,15 +20,22 @@ import (
 	"hilum/config"
 	"hilum/idp"
 	"hilum/idp/admin"
+	"hilum/idp/adminapi"
 	"hilum/idp/device"
+	"hilum/idp/deviceapi"
 	"hilum/idp/keyring"
 	"hilum/idp/limit"
+	"hilum/idp/live"
 	"hilum/idp/login"
+	"hilum/idp/logout"
 	"hilum/idp/oidc"
 	"hilum/idp/password"
+	"hilum/idp/push"
 	"hilum/idp/serve"
 	"hilum/idp/store"
+	"hilum/idp/tryout"
 	"hilum/idp/web"
+	"hilum/templates"
 )
 
 // How often the provider looks after itself.
@@ -41,11 +50,19 @@ type provider struct {
 	issuer  string
 	log     *slog.Logger
 	db      *store.DB
+	site    *siteSource
 	sealer  *keyring.Sealer
 	ring    *keyring.Ring
 	logins  *login.Flow
 	devices *device.Registry
 	desk    *admin.Desk
+	hub     *live.Hub
+	push    *pushServices
+	sender  *push.Sender
+	notices *logout.Sender // made with the handler: its tokens are signed there
+	ending  chan struct{}  // closed when the provider is to end, so that streams do
+	streams *serve.Streams
+	jobs    *web.Jobs
 }
 
 // open builds the parts that need no network, each from the ones before it. A
@@ -91,22 +108,56 @@ func open(ctx context.Context, conf *config.Config, issuer string, log *slog.Log
 		Parallelism: conf.Password.Parallelism,
 		AtOnce:      conf.Password.AtOnce,
 	})
+	hub := &live.Hub{}
+	site := newSiteSource(conf, db, log)
+	services, err := openPush(ctx, conf, issuer, db, sealer)
+	if err != nil {
+		return nil, err
+	}
+	var devices *device.Registry
+	sender := push.New(push.Config{
+		Channels: services.channels,
+		Done: func(ctx context.Context, m idp.Push, out idp.PushOutcome, why string) {
+			devices.Delivered(ctx, m, out, why)
+		},
+		Log: log,
+	})
+	devices = device.New(device.Config{
+		Store: db, Sealer: sealer, Hasher: hasher, Site: site.now, Issuer: issuer,
+		Acceptable: services.acceptable, Push: sender.Send, Wake: hub.Wake, Log: log,
+	})
 	return &provider{
-		conf:   conf,
-		issuer: issuer,
-		log:    log,
-		db:     db,
-		sealer: sealer,
-		ring:   ring,
+		push:    services,
+		sender:  sender,
+		hub:     hub,
+		ending:  make(chan struct{}),
+		streams: &serve.Streams{Log: log},
+		jobs:    &web.Jobs{},
+		conf:    conf,
+		issuer:  issuer,
+		log:     log,
+		db:      db,
+		sealer:  sealer,
+		ring:    ring,
 		logins: login.New(login.Config{
 			Store:     db,
 			Passwords: hasher,
 			Sealer:    sealer,
-			Rules:     login.Rules{SessionIdle: conf.Sessions.Idle, SessionAbsolute: conf.Sessions.Absolute, Label: conf.Label()},
-			Log:       log,
+			Rules: login.Rules{
+				SessionIdle: conf.Sessions.Idle, SessionAbsolute: conf.Sessions.Absolute,
+				Site: site.now, Issuer: issuer, Match: idp.MatchMode(conf.Push.Match),
+			},
+			Wake:     hub.Wake,
+			Push:     sender.Send,
+			Describe: web.Describe,
+			Network:  networkNames(conf.Networks),
+			Log:      log,
 		}),
-		devices: device.New(device.Config{Store: db, Sealer: sealer, Hasher: hasher, Label: conf.Label(), Log: log}),
-		desk:    admin.New(admin.Config{Store: db, Log: log}),
+		devices: devices,
+		site:    site,
+		desk: admin.New(admin.Config{
+			Store: db, Sealer: sealer, Site: site.now, Fixed: site.fixed, Languages: templates.Known(), Issuer: issuer, Settings: settingsOf(conf), Wake: hub.Wake, Log: log,
+		}),
 	}, nil
 }
 
@@ -133,25 +184,50 @@ func proveSeal(ctx context.Context, db *store.DB, sealer *keyring.Sealer) error 
 // Close closes the database; nothing else holds anything.
 func (p *provider) Close() error { return p.db.Close() }
 
-// handler mounts both doors on one mux, behind what they share.
+// handler mounts all doors on one mux, behind what they share.
 func (p *provider) handler(cert *serve.Certificate) (http.Handler, serve.Config, error) {
 	secure := strings.HasPrefix(p.issuer, "https://")
+	// The built-in relying party asks the whole of what is served, which is whole
+	// only below.
+	var whole http.Handler
+	party := tryout.New(p.issuer, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { whole.ServeHTTP(w, r) }))
 	pages, err := web.New(web.Config{
-		Site:            p.conf.Site.Name,
+		Site:            p.site.now,
+		Pictures:        p.db,
 		Origin:          p.issuer,
 		Secure:          secure,
 		CookieKey:       p.sealer.Derive("cookies", 32),
 		Logins:          p.logins,
 		Devices:         p.devices,
+		Desk:            p.desk,
+		Party:           party,
+		Push:            p.pushFigures,
 		CollectPath:     oidc.CollectPath,
 		SessionAbsolute: p.conf.Sessions.Absolute,
 		Allow:           perAddress(p.conf.Limits.SignInPerMinute, p.conf.Limits.SignInBurst),
 		AllowEnrol:      perAddress(max(1, p.conf.Limits.EnrolPer10Min/10), p.conf.Limits.EnrolPer10Min),
+		Wait:            func(topics ...idp.Topic) web.Waiter { return p.hub.Wait(topics...) },
+		Ending:          p.ending,
+		Streams:         p.streams,
+		Jobs:            p.jobs,
 		Log:             p.log,
 	})
 	if err != nil {
 		return nil, serve.Config{}, err
 	}
+	phones := deviceapi.New(deviceapi.Config{
+		Issuer:    p.issuer,
+		Site:      p.site.now,
+		VAPIDKey:  p.push.vapid,
+		Devices:   p.devices,
+		Logins:    p.logins,
+		Wait:      func(topics ...idp.Topic) deviceapi.Waiter { return p.hub.Wait(topics...) },
+		AllowPair: perAddress(max(1, p.conf.Limits.EnrolPer10Min/10), p.conf.Limits.EnrolPer10Min),
+		Allow:     perAddress(p.conf.Limits.DevicePerMinute, 2*p.conf.Limits.DevicePerMinute),
+		Ending:    p.ending,
+		Streams:   p.streams,
+		Log:       p.log,
+	})
 	protocol, err := oidc.New(oidc.Config{
 		Issuer:      p.issuer,
 		Store:       p.db,
@@ -159,6 +235,7 @@ func (p *provider) handler(cert *serve.Certificate) (http.Handler, serve.Config,
 		Keys:        p.ring,
 		Browsers:    pages,
 		Pages:       pages,
+		Languages:   pages.LanguageTags,
 		AccessTTL:   p.conf.Tokens.Access,
 		RefreshIdle: p.conf.Tokens.RefreshIdle,
 		Log:         p.log,
@@ -166,20 +243,43 @@ func (p *provider) handler(cert *serve.Certificate) (http.Handler, serve.Config,
 	if err != nil {
 		return nil, serve.Config{}, err
 	}
+	programs := adminapi.New(adminapi.Config{
+		Issuer:   p.issuer,
+		Version:  version,
+		Store:    p.db,
+		Desk:     p.desk,
+		Push:     p.pushForPrograms,
+		Settings: p.settingsForPrograms,
+		Allow:    perClient(p.conf.Limits.AdminPerMinute),
+		Log:      p.log,
+	})
+	p.notices = p.openLogout(protocol)
 	mux := http.NewServeMux()
 	protocol.Mount(mux)
 	pages.Mount(mux)
+	phones.Mount(mux)
+	programs.Mount(mux)
 	p.mountHealth(mux)
 	shared := serve.Config{
 		TrustedProxies: p.conf.Proxies(),
 		HTTPS:          secure,
 		Limits:         authorizeLimit(p.conf.Limits),
+		Bodies:         bodies(),
+		Problems:       []string{adminapi.Prefix},
 		Quiet:          quietRoutes,
 		ErrorPage:      pages.ErrorPage,
 		TLS:            cert,
 		Log:            p.log,
 	}
-	return serve.Handler(mux, shared), shared, nil
+	whole = serve.Handler(mux, shared)
+	return whole, shared, nil
+}
+
+// bodies are the paths that take more than others, with how much.
+func bodies() map[string]int64 {
+	all := maps.Clone(web.Uploads)
+	all[adminapi.ImportPath] = admin.MaxImportBytes
+	return all
 }
 
 // quietRoutes are asked all day, tell nothing, and are logged at debug level only.
@@ -190,6 +290,34 @@ var quietRoutes = []string{
 	"GET /.well-known/openid-configuration",
 	"GET /.well-known/oauth-authorization-server",
 	"GET /static/",
+	"GET /app/sw.js",
+	"GET /login/{id}/state",
+	"GET /login/{id}/events",
+	"GET /login/{id}/waiting",
+	"GET /admin/imports/{id}/state",
+	"GET /admin/imports/{id}/events",
+	"GET /admin/checks/{id}/state",
+	"GET /admin/checks/{id}/events",
+	"GET /device/v1/listen",
+	"POST /device/v1/challenges",
+}
+
+// networkNames says what the operator calls where an address is: the
+// narrowest range wins.
+func networkNames(places []config.Place) func(string) string {
+	return func(address string) string {
+		a, err := netip.ParseAddr(address)
+		if err != nil {
+			return ""
+		}
+		name, bits := "", -1
+		for _, p := range places {
+			if p.Range.Contains(a.Unmap()) && p.Range.Bits() > bits {
+				name, bits = p.Name, p.Range.Bits()
+			}
+		}
+		return name
+	}
 }
 
 // perAddress is a limit per client address, nil where there is none.
@@ -198,6 +326,23 @@ func perAddress(perMinute, burst int) func(string) (time.Duration, bool) {
 		return nil
 	}
 	return limit.NewAddresses(perMinute, burst).Allow
+}
+
+// perClient is a limit per client, nil where there is none.
+func perClient(perMinute int) func(idp.ClientID) (time.Duration, bool) {
+	if perMinute == 0 {
+		return nil
+	}
+	return limit.NewClients(perMinute, perMinute).Allow
+}
+
+// settingsForPrograms are the settings in force, as the admin API tells them.
+func (p *provider) settingsForPrograms() []adminapi.Setting {
+	var out []adminapi.Setting
+	for _, s := range p.conf.Settings() {
+		out = append(out, adminapi.Setting(s))
+	}
+	return out
 }
 
 // authorizeLimit bounds the sign-ins that one address begins: each is a row
@@ -227,15 +372,28 @@ func listen(ctx context.Context, address string) (net.Listener, error) {
 	return l, nil
 }
 
+// jobsEnd is how long what administrators began may take to take itself back
+// when the provider ends. The rest is taken back after the next start.
+const jobsEnd = 10 * time.Second
+
 // run serves until ctx ends and looks after keys, old rows and what other
 // processes change. Every goroutine it starts has ended when it returns.
 func (p *provider) run(ctx context.Context, h http.Handler, shared serve.Config, l net.Listener) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
+	defer p.jobs.Wait(jobsEnd)
+	defer p.streams.Wait()
 	defer wg.Wait()
 	defer cancel()
-	wg.Go(func() { p.db.Watch(ctx) }) // ends with ctx
-	wg.Go(func() {                    // ends with ctx
+	wg.Go(func() { p.db.Watch(ctx) })    // ends with ctx
+	wg.Go(func() { p.sender.Run(ctx) })  // ends with ctx
+	wg.Go(func() { p.notices.Run(ctx) }) // ends with ctx
+	wg.Go(func() { p.tellFigures(ctx) }) // ends with ctx
+	wg.Go(func() {                       // ends with ctx
+		<-ctx.Done()
+		close(p.ending)
+	})
+	wg.Go(func() { // ends with ctx
 		every(ctx, turnEvery, func(time.Time) error { return p.ring.Turn(ctx) }, p.complain("signing keys were not turned"))
 	})
 	wg.Go(func() { // ends with ctx

@@ -10,6 +10,9 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"errors"
+	"image"
+	"image/png"
+	"io"
 	"math/big"
 	"net"
 	"net/http"
@@ -54,6 +57,8 @@ func TestScripts(t *testing.T) {
 			"appears": appears,
 			"newer":   newer,
 			"certify": certify,
+			"picture": picture,
+			"says":    says,
 		},
 	})
 }
@@ -157,6 +162,35 @@ func newer(ts *testscript.TestScript, _ bool, args []string) {
 	defer db.Close()
 	_, err = db.Exec("INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, 1)")
 	ts.Check(err)
+}
+
+// picture FILE WIDTH HEIGHT draws a PNG.
+func picture(ts *testscript.TestScript, _ bool, args []string) {
+	width, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	height, err := strconv.Atoi(args[2])
+	ts.Check(err)
+	m := image.NewGray(image.Rect(0, 0, width, height))
+	f, err := os.Create(ts.MkAbs(args[0]))
+	ts.Check(err)
+	ts.Check(errors.Join(png.Encode(f, m), f.Close()))
+}
+
+// says PATTERN URL asks until the answer has it.
+func says(ts *testscript.TestScript, _ bool, args []string) {
+	pattern := regexp.MustCompile("(?m)" + args[0])
+	var got []byte
+	for range 500 {
+		res, err := http.Get(args[1])
+		ts.Check(err)
+		got, err = io.ReadAll(res.Body)
+		ts.Check(errors.Join(err, res.Body.Close()))
+		if pattern.Match(got) {
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	ts.Fatalf("%s does not say %s:\n%s", args[1], args[0], got)
 }
 
 // certify CERTIFICATE KEY writes a certificate that nobody trusts.

@@ -53,7 +53,7 @@ func (c *cli) serve(ctx context.Context) (err error) {
 		return err
 	}
 	c.printf("idp is ready at %s\n", p.issuer)
-	link, err := p.desk.SetupLink(ctx, idp.Actor{Name: "provider"})
+	link, err := p.desk.SetupLink(ctx, admin.Console("provider"))
 	switch {
 	case err == nil:
 		c.printf("Nobody has an account yet. Set up the first administrator here, once, until %s:\n\n    %s\n\n",

@@ -114,7 +114,7 @@ device. Who has no account yet gets one, with what the flags say.`,
 	f.register(cmd.Flags())
 	cmd.RunE = c.withArgs(func(ctx context.Context, p *provider, args []string) error {
 		u := f.newUser(cmd.Flags(), args[0])
-		switch acc, err := p.desk.FindUser(ctx, args[0]); {
+		switch acc, err := p.desk.FindUser(ctx, console(), args[0]); {
 		case errors.Is(err, idp.ErrNotFound):
 			if err := p.desk.AddUser(ctx, console(), u); err != nil {
 				return personError(err)
@@ -153,7 +153,7 @@ func (c *cli) userCommand() *cobra.Command {
 		c.userAdd(), c.userEdit(), c.userList(), c.userShow(), c.userDisable(),
 		c.userAct("enable NAME", "Take a disabled account back", "enabled", (*admin.Desk).Enable),
 		c.userAct("unlock NAME", "Clear the counters of wrong passwords and codes", "unlocked", (*admin.Desk).Unlock),
-		c.userUnlink(), c.userReset(),
+		c.userUnlink(), c.userReopen(), c.userReset(), c.userImport(),
 	)
 }
 
@@ -222,44 +222,48 @@ func userLineOf(a *idp.Account) userLine {
 	return userLine{u.ID, u.Name, u.DisplayName, u.Email, u.State, u.Staff, u.Roles, u.Groups, a.Devices, a.RecoveryLeft, a.PasswordHash != "", u.CreatedAt}
 }
 
-// pageSize is how many people are read at once.
-const pageSize = 1000
-
 func (c *cli) userList() *cobra.Command {
-	var asJSON bool
+	var f listFlags
 	cmd := &cobra.Command{
-		Use:   "list",
-		Short: "List all people by name",
-		Args:  cobra.NoArgs,
-		RunE: c.with(func(ctx context.Context, p *provider) error {
-			rows := [][]string{{"NAME", "STATE", "STAFF", "DEVICES", "DISPLAY NAME"}}
-			for after := ""; ; {
-				page, err := p.desk.Users(ctx, after, pageSize)
-				if err != nil {
-					return err
-				}
-				for i := range page {
-					l := userLineOf(&page[i])
-					if asJSON {
-						if err := lines(c.stdout, []userLine{l}); err != nil {
-							return err
-						}
-					} else {
-						rows = append(rows, []string{l.Name, string(l.State), string(l.Staff), fmt.Sprint(l.Devices), l.Display})
-					}
-					after = l.Name
-				}
-				if len(page) < pageSize {
-					break
-				}
-			}
-			if asJSON {
-				return nil
-			}
-			return table(c.stdout, rows...)
-		}),
+		Use:   "list [WORD…]",
+		Short: "List people; words are beginnings of names, mail addresses and groups",
 	}
-	jsonFlag(cmd, &asJSON)
+	f.register(cmd.Flags(), texts(idp.UserFacets), []string{string(idp.UsersByName), string(idp.UsersByPerson), string(idp.UsersByAdded)})
+	cmd.RunE = c.withArgs(func(ctx context.Context, p *provider, args []string) error {
+		if err := f.check(); err != nil {
+			return err
+		}
+		q := idp.UserQuery{Words: strings.Join(args, " "), Facets: named[idp.UserFacet](f.facets), Sort: idp.UserSort(f.sort), Down: f.down}
+		if f.asCSV {
+			return fieldError(p.desk.UsersCSV(ctx, console(), q, c.stdout))
+		}
+		rows := [][]string{{"NAME", "STATE", "STAFF", "DEVICES", "DISPLAY NAME"}}
+		for printed := 0; ; {
+			q.Page = f.page(printed, q.After)
+			page, err := p.desk.SearchUsers(ctx, console(), q)
+			if err != nil {
+				return fieldError(err)
+			}
+			for i := range page.Rows {
+				l := userLineOf(&page.Rows[i])
+				if f.asJSON {
+					if err := lines(c.stdout, []userLine{l}); err != nil {
+						return err
+					}
+				} else {
+					rows = append(rows, []string{l.Name, string(l.State), string(l.Staff), fmt.Sprint(l.Devices), l.Display})
+				}
+			}
+			printed += len(page.Rows)
+			if q.After = page.Next; q.After == "" || f.limit > 0 && printed >= f.limit {
+				break
+			}
+		}
+		if f.asJSON {
+			return nil
+		}
+		return table(c.stdout, rows...)
+	})
 	return cmd
 }
 
@@ -287,7 +291,7 @@ func (c *cli) userShow() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			linked, err := p.desk.Devices(ctx, acc.User.ID)
+			linked, err := p.desk.Devices(ctx, console(), acc.User.ID)
 			if err != nil {
 				return err
 			}
@@ -343,7 +347,7 @@ func orNone(s string) string {
 }
 
 // userAct is a command that does one thing to one account.
-func (c *cli) userAct(use, short, done string, act func(*admin.Desk, context.Context, idp.Actor, idp.UserID) error) *cobra.Command {
+func (c *cli) userAct(use, short, done string, act func(*admin.Desk, context.Context, admin.By, idp.UserID) error) *cobra.Command {
 	return &cobra.Command{
 		Use:   use,
 		Short: short,
@@ -439,7 +443,7 @@ func (c *cli) userReset() *cobra.Command {
 
 // account finds a person by sign-in name.
 func (p *provider) account(ctx context.Context, name string) (*idp.Account, error) {
-	acc, err := p.desk.FindUser(ctx, name)
+	acc, err := p.desk.FindUser(ctx, console(), name)
 	if errors.Is(err, idp.ErrNotFound) {
 		return nil, fmt.Errorf("nobody here is called %q; \"idp user list\" lists all", name)
 	}

@@ -5,6 +5,9 @@ package crowd
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"encoding/base32"
 	"errors"
 	"fmt"
@@ -34,6 +37,12 @@ const before = time.Hour
 type Person struct {
 	Name string
 	Seed []byte // TOTP secret of the linked device
+
+	// After Link: the phone that can be asked besides.
+	Phone string // its device id
+	Key   *ecdsa.PrivateKey
+
+	user idp.UserID
 }
 
 // Cost is what hashing a password takes, in KiB and passes.
@@ -67,7 +76,7 @@ func Fill(ctx context.Context, folder, prefix string, n int, cost Cost) (people 
 	flow := login.New(login.Config{
 		Store: db, Sealer: sealer, Now: then, Log: log,
 		Passwords: password.New(password.Config{MemoryKiB: cost.MemoryKiB, Time: cost.Time, QueueFor: time.Minute}),
-		Rules:     login.Rules{SessionIdle: conf.Sessions.Idle, SessionAbsolute: conf.Sessions.Absolute, Label: conf.Label()},
+		Rules:     login.Rules{SessionIdle: conf.Sessions.Idle, SessionAbsolute: conf.Sessions.Absolute, Site: idp.Named(conf.Label())},
 	})
 	desk := admin.New(admin.Config{Store: db, Now: then, Log: log})
 
@@ -93,11 +102,11 @@ func Fill(ctx context.Context, folder, prefix string, n int, cost Cost) (people 
 
 func enrol(ctx context.Context, desk *admin.Desk, flow *login.Flow, name string, now func() time.Time) (p Person, err error) {
 	u := &idp.User{Name: name, DisplayName: "Test person " + name}
-	actor := idp.Actor{Name: "test"}
-	if err := desk.AddUser(ctx, actor, u); err != nil {
+	by := admin.Console("test")
+	if err := desk.AddUser(ctx, by, u); err != nil {
 		return p, err
 	}
-	link, err := desk.Invite(ctx, actor, u.ID)
+	link, err := desk.Invite(ctx, by, u.ID)
 	if err != nil {
 		return p, err
 	}
@@ -107,9 +116,75 @@ func enrol(ctx context.Context, desk *admin.Desk, flow *login.Flow, name string,
 		return p, err
 	}
 	p.Name = name
-	if p.Seed, err = base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(step.Enrol.Secret); err != nil {
+	if p.Seed, err = base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(step.Enrol.Offer.Secret); err != nil {
 		return p, err
 	}
+	p.user = u.ID
 	_, _, err = flow.Enrol(ctx, step.ID, browser, login.EnrolForm{Password: Password, Code: totp.Code(p.Seed, now()), DeviceName: "Phone"})
 	return p, err
+}
+
+// Link gives each person a phone that can be asked at sign-in, in a folder
+// that no provider runs on.
+func Link(ctx context.Context, folder string, people []Person) (err error) {
+	conf := config.Default()
+	conf.DataDir = folder
+	db, err := store.Open(ctx, store.Config{Driver: conf.Database.Driver, Path: conf.DatabasePath(), Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	sealer, err := keyring.OpenSealer(conf.SealFile(), false)
+	if err != nil {
+		return err
+	}
+	errs := make([]error, len(people))
+	var wg sync.WaitGroup
+	next := make(chan int)
+	const atOnce = 32
+	for range min(len(people), atOnce) {
+		wg.Go(func() { // ends when next is closed
+			for i := range next {
+				errs[i] = link(ctx, db, sealer, &people[i])
+			}
+		})
+	}
+	for i := range people {
+		next <- i
+	}
+	close(next)
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+func link(ctx context.Context, db *store.DB, sealer *keyring.Sealer, p *Person) error {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return err
+	}
+	public, err := key.PublicKey.Bytes()
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	offer, err := totp.NewPairing(sealer, now)
+	if err != nil {
+		return err
+	}
+	offer.User, offer.Account = p.user, p.Name
+	if err := db.AddPairing(ctx, offer); err != nil {
+		return err
+	}
+	d := idp.Device{
+		ID: idp.NewID[idp.DeviceID](), User: p.user, Name: "Pixel", Kind: idp.DeviceApp, Platform: "android", State: idp.DeviceActive,
+		PublicKey: public[1:], LinkedAt: now,
+	}
+	if d.SealedTOTP, err = sealer.Seal(totp.NewSecret(), string(d.ID)); err != nil {
+		return err
+	}
+	p.Phone, p.Key = string(d.ID), key
+	return db.UpdatePairing(ctx, offer.ID, func(q *idp.Pairing) (*idp.Device, error) {
+		q.UsedAt = now
+		return &d, nil
+	})
 }

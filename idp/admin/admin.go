@@ -19,7 +19,8 @@ type Store interface {
 	User(ctx context.Context, id idp.UserID) (*idp.User, error)
 	AccountByName(ctx context.Context, name string) (*idp.Account, error)
 	Users(ctx context.Context, after string, limit int) ([]idp.Account, error) // by name
-	// UpdateUser: idp.ErrDenied when fn takes its role from the last active administrator.
+	// UpdateUser: idp.ErrDenied when fn takes its role from the last active
+	// administrator. A role that is given ends the open one-time links.
 	UpdateUser(ctx context.Context, id idp.UserID, fn func(*idp.User) error) error
 	// DisableUser sets the state, ends sessions, revokes grants, kills sign-ins
 	// under way and open invitations. idp.ErrDenied for the last active administrator.
@@ -27,21 +28,72 @@ type Store interface {
 	EnableUser(ctx context.Context, id idp.UserID, e idp.Event) error
 	ClearCounters(ctx context.Context, id idp.UserID, e idp.Event) error
 	CountUsers(ctx context.Context) (int, error)
-	AddInvitation(ctx context.Context, i *idp.Invitation) error // replaces the user's open ones; for set-up, all open set-up links
+	// AddInvitation replaces the user's open ones; for set-up, all open set-up
+	// links, and may is not asked.
+	AddInvitation(ctx context.Context, i *idp.Invitation, may func(*idp.User) error) error
 	Devices(ctx context.Context, user idp.UserID) ([]idp.Device, error)
-	RemoveDevice(ctx context.Context, user idp.UserID, id idp.DeviceID, last bool, e idp.Event) error
+	RemoveDevice(ctx context.Context, user idp.UserID, id idp.DeviceID, last bool, seen idp.Replay, e idp.Event) error
+	SearchDevices(ctx context.Context, q idp.DeviceQuery) (*idp.DevicePage, error) // FieldError
+	Device(ctx context.Context, id idp.DeviceID) (*idp.DeviceRow, error)
+	SearchUsers(ctx context.Context, q idp.UserQuery) (*idp.UserPage, error) // FieldError
+	Account(ctx context.Context, id idp.UserID) (*idp.Account, error)
+	// AddUsers adds all or none, in several transactions; progress is told how
+	// many, and e is written with the last. idp.ErrConflict: a name is taken.
+	AddUsers(ctx context.Context, users []idp.User, e idp.Event, progress func(done int)) error
+	// TakenNames returns which of the names somebody has.
+	TakenNames(ctx context.Context, names []string) ([]string, error)
+	Counters(ctx context.Context, user idp.UserID) ([]idp.Counter, error)
+	Guard(ctx context.Context, user idp.UserID) (*idp.PushGuard, error)
+	OpenInvitation(ctx context.Context, user idp.UserID, now time.Time) (*idp.Invitation, error)
+
+	Sessions(ctx context.Context, user idp.UserID, now time.Time) ([]idp.Session, error)
+	SearchSessions(ctx context.Context, q idp.SessionQuery, now time.Time) (*idp.SessionPage, error) // FieldError
+	EndSessions(ctx context.Context, user idp.UserID, pick func(*idp.Session) bool, e idp.Event) ([]idp.SessionID, error)
+
+	// EndedSessions: those of one person, or of everybody, the latest first.
+	EndedSessions(ctx context.Context, user idp.UserID, limit int) ([]idp.EndedSession, error)
+	EndedSession(ctx context.Context, id idp.SessionID) (*idp.EndedSession, error)
+	LogoutFigures(ctx context.Context, client idp.ClientID) ([]idp.LogoutFigures, error)
+
+	Events(ctx context.Context, after int64, limit int) ([]idp.Event, error)
+	SearchEvents(ctx context.Context, q idp.EventQuery) (*idp.EventPage, error)                              // FieldError
+	CheckEvents(ctx context.Context, progress func(done, of int64)) (events int64, head [32]byte, err error) // idp.ErrInvalid
+	AddEvent(ctx context.Context, e idp.Event) error
+	Health(ctx context.Context) (*idp.Health, error)
+	Days(ctx context.Context, from, until time.Time) ([]idp.Day, error)
 
 	AddClient(ctx context.Context, c *idp.Client) error
 	Clients(ctx context.Context) ([]idp.Client, error)
+	SetIcon(ctx context.Context, id idp.ClientID, icon *idp.Picture, e idp.Event) error  // nil takes it away
 	UpdateClient(ctx context.Context, id idp.ClientID, fn func(*idp.Client) error) error // revokes grants when it disables
 	RemoveClient(ctx context.Context, id idp.ClientID, e idp.Event) error                // and its grants
+
+	Site(ctx context.Context) (*idp.Site, error) // as it was saved; shared, not to be changed
+	// UpdateSite changes it, with pictures that it shows from now on.
+	UpdateSite(ctx context.Context, fn func(*idp.Site) error, pictures ...*idp.Picture) error
+	AddTryout(ctx context.Context, t *idp.Tryout) error
+	Tryout(ctx context.Context, id idp.TryoutID) (*idp.Tryout, error)
+	TryoutByState(ctx context.Context, state idp.TokenHash) (*idp.Tryout, error)
+	UpdateTryout(ctx context.Context, id idp.TryoutID, fn func(*idp.Tryout) error) error // ends all that it gave, when it ends
+	StartAside(ctx context.Context) (time.Time, error)
+	PutStartAside(ctx context.Context, at time.Time, e idp.Event) error
 }
 
 // Config is what a Desk is built from.
 type Config struct {
-	Store Store
-	Now   func() time.Time
-	Log   *slog.Logger
+	Store  Store
+	Sealer Sealer // for test sign-ins; nil: there are none
+	// Site is how the site presents itself now, Fixed what of it the configuration
+	// sets, Languages those that there are words in. Issuer stands in every QR code
+	// beside the site's name.
+	Site      func() *idp.Site
+	Fixed     idp.Site
+	Languages []string
+	Issuer    string
+	Settings  func() []idp.Setting      // of the configuration, in its order; nil: none
+	Wake      func(topics ...idp.Topic) // whoever waits there; nil: nobody
+	Now       func() time.Time
+	Log       *slog.Logger
 }
 
 // Desk is where administrators act. Safe for concurrent use.
@@ -52,12 +104,15 @@ func New(c Config) *Desk {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
+	if c.Site == nil {
+		c.Site = idp.Named("Hilum")
+	}
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
 	return &Desk{c}
 }
 
-func (d *Desk) event(kind idp.EventKind, by idp.Actor, detail map[string]string) idp.Event {
-	return idp.Event{At: d.Now(), Kind: kind, Actor: by, Detail: detail}
+func (d *Desk) event(kind idp.EventKind, by By, detail map[string]string) idp.Event {
+	return idp.Event{At: d.Now(), Kind: kind, Actor: by.Actor, Address: by.Address, Detail: detail}
 }

@@ -25,7 +25,7 @@ type world struct {
 }
 
 // console is who acts in these tests.
-var console = idp.Actor{Name: "console:root"}
+var console = admin.Console("console:root")
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
@@ -93,8 +93,8 @@ func (w *world) last(kind idp.EventKind) idp.Event {
 		w.Fatalf("no events, want %s", kind)
 	}
 	e := all[len(all)-1]
-	if e.Kind != kind || e.Actor != console || !e.At.Equal(w.now) {
-		w.Errorf("event %+v, want %s by %s", e, kind, console.Name)
+	if e.Kind != kind || e.Actor != console.Actor || !e.At.Equal(w.now) {
+		w.Errorf("event %+v, want %s by %s", e, kind, console.Actor.Name)
 	}
 	return e
 }
@@ -141,7 +141,7 @@ func TestSetupLinkIsForTheFirstOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	i := w.invitation(first)
-	if i.Purpose != idp.InviteSetup || i.User != "" || i.By != console || !i.ExpiresAt.Equal(w.now.Add(time.Hour)) ||
+	if i.Purpose != idp.InviteSetup || i.User != "" || i.By != console.Actor || !i.ExpiresAt.Equal(w.now.Add(time.Hour)) ||
 		!first.ExpiresAt.Equal(i.ExpiresAt) || len(first.Token) != 43 {
 		t.Errorf("link %+v, invitation %+v", first, i)
 	}
@@ -190,11 +190,11 @@ func TestAddingUsers(t *testing.T) {
 	if n, err := w.db.CountUsers(t.Context()); err != nil || n != 1 || w.countEvents() != events {
 		t.Errorf("%d users, %d events more, %v", n, w.countEvents()-events, err)
 	}
-	a, err := w.FindUser(t.Context(), "  ANNA.Meier")
+	a, err := w.FindUser(t.Context(), console, "  ANNA.Meier")
 	if err != nil || a.User.ID != u.ID {
 		t.Errorf("found %+v, %v", a, err)
 	}
-	_, err = w.FindUser(t.Context(), "nobody")
+	_, err = w.FindUser(t.Context(), console, "nobody")
 	w.fails("nobody", err, idp.ErrNotFound)
 }
 
@@ -209,7 +209,7 @@ func TestInviting(t *testing.T) {
 		t.Fatal(err)
 	}
 	i := w.invitation(first)
-	if i.Purpose != idp.InviteEnrol || i.User != u.ID || i.By != console || !i.ExpiresAt.Equal(w.now.Add(24*time.Hour)) || !first.ExpiresAt.Equal(i.ExpiresAt) {
+	if i.Purpose != idp.InviteEnrol || i.User != u.ID || i.By != console.Actor || !i.ExpiresAt.Equal(w.now.Add(24*time.Hour)) || !first.ExpiresAt.Equal(i.ExpiresAt) {
 		t.Errorf("invitation %+v", i)
 	}
 	e := w.last(idp.EventInvited)
@@ -265,7 +265,7 @@ func TestResettingAPassword(t *testing.T) {
 	if e := w.last(idp.EventInvited); e.User != u.ID || e.Detail["purpose"] != "reset" {
 		t.Errorf("event %+v", e)
 	}
-	if devices, err := w.Devices(t.Context(), u.ID); err != nil || len(devices) != 1 {
+	if devices, err := w.Devices(t.Context(), console, u.ID); err != nil || len(devices) != 1 {
 		t.Errorf("devices %v, %v", devices, err)
 	}
 	_, err = w.ResetPassword(t.Context(), console, "X")
@@ -300,6 +300,25 @@ func TestEditingUsers(t *testing.T) {
 	w.fails("nobody", w.EditUser(t.Context(), console, "X", func(*idp.User) {}), idp.ErrNotFound)
 	if got := w.user(u.ID); got.Email != "anna@klinikum.example" || w.countEvents() != events {
 		t.Errorf("a refused change left %+v", got)
+	}
+}
+
+// Who is given a role keeps the devices that are linked; the log says which.
+func TestARoleNamesTheDevices(t *testing.T) {
+	w := newWorld(t)
+	anna := w.person("anna", idp.StaffNone)
+	w.link(anna.ID, "phone")
+	w.link(anna.ID, "tablet")
+	for _, c := range []struct {
+		staff idp.StaffRole
+		want  string
+	}{{idp.StaffHelpdesk, "phone, tablet"}, {idp.StaffHelpdesk, ""}, {idp.StaffAdmin, "phone, tablet"}} {
+		if err := w.EditUser(t.Context(), console, anna.ID, func(u *idp.User) { u.Staff = c.staff }); err != nil {
+			t.Fatal(err)
+		}
+		if e := w.last(idp.EventUserChanged); e.Detail["devices"] != c.want {
+			t.Errorf("event %+v, want devices %q", e, c.want)
+		}
 	}
 }
 
@@ -399,7 +418,7 @@ func TestUnlinkingForSomebody(t *testing.T) {
 	if err := w.Unlink(t.Context(), console, anna.ID, id, "lost on the train"); err != nil {
 		t.Fatal(err)
 	}
-	if left, err := w.Devices(t.Context(), anna.ID); err != nil || len(left) != 0 {
+	if left, err := w.Devices(t.Context(), console, anna.ID); err != nil || len(left) != 0 {
 		t.Errorf("left %v, %v", left, err)
 	}
 	e := w.last(idp.EventDeviceUnlinked)
@@ -415,7 +434,7 @@ func TestListingUsers(t *testing.T) {
 	}
 	names := func(after string, limit int) (out []string) {
 		t.Helper()
-		list, err := w.Users(t.Context(), after, limit)
+		list, err := w.Users(t.Context(), console, after, limit)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -451,7 +470,7 @@ func confidential() *idp.Client {
 
 func (w *world) client(id idp.ClientID) *idp.Client {
 	w.Helper()
-	clients, err := w.Clients(w.Context())
+	clients, err := w.db.Clients(w.Context()) // with what the desk hides
 	if err != nil {
 		w.Fatal(err)
 	}

@@ -10,25 +10,33 @@ import (
 	"time"
 
 	"hilum/idp"
+	"hilum/idp/claim"
 )
 
 // Bounds of a client's registration.
 const (
-	maxValues    = 50 // of each list
-	maxURI       = 2048
-	maxScope     = 64
-	maxAudience  = 255
-	maxClientID  = 64
-	maxAccessTTL = time.Hour
-	maxRefresh   = 12 * time.Hour
-	maxGrace     = time.Minute
+	maxValues     = 50 // of each list
+	maxURI        = 2048
+	maxScope      = 64
+	maxAudience   = 255
+	maxClientID   = 64
+	maxAccessTTL  = time.Hour
+	safeAccessTTL = 15 * time.Minute
+	maxRefresh    = 12 * time.Hour
+	maxGrace      = time.Minute
 )
 
 // AddClient registers an application and returns its secret, to be shown this
 // once (empty for a public one). ID is made when empty. Errors: FieldError, idp.ErrConflict.
-func (d *Desk) AddClient(ctx context.Context, by idp.Actor, c *idp.Client) (idp.Secret, error) {
+func (d *Desk) AddClient(ctx context.Context, by By, c *idp.Client) (idp.Secret, error) {
+	if err := d.allow(ctx, by, EditClients); err != nil {
+		return "", err
+	}
 	if c.ID == "" {
 		c.ID = idp.NewID[idp.ClientID]()
+	}
+	if slices.Contains(pathWords, c.ID) {
+		return "", &idp.FieldError{Field: "client_id", Message: "client.id.taken"}
 	}
 	if err := ValidateClient(c); err != nil {
 		return "", err
@@ -48,12 +56,66 @@ func (d *Desk) AddClient(ctx context.Context, by idp.Actor, c *idp.Client) (idp.
 	return secret, nil
 }
 
-// Clients lists applications by name.
-func (d *Desk) Clients(ctx context.Context) ([]idp.Client, error) { return d.Store.Clients(ctx) }
+// IDTokenAlgs are what ID tokens can be signed with, the usual one first.
+var IDTokenAlgs = []string{"RS256", "PS256", "ES256", "EdDSA"}
+
+// pathWords are ids that would stand for another page of the administration.
+var pathWords = []idp.ClientID{"new"}
+
+// Clients lists applications by name, without the hashes of their secrets.
+// Errors: idp.ErrDenied.
+func (d *Desk) Clients(ctx context.Context, by By) ([]idp.Client, error) {
+	if err := d.allow(ctx, by, ReadClients); err != nil {
+		return nil, err
+	}
+	all, err := d.Store.Clients(ctx)
+	for i := range all {
+		bareClient(&all[i])
+	}
+	return all, err
+}
+
+// bareClient takes the hashes of its secrets out of an application.
+func bareClient(c *idp.Client) {
+	c.Secrets = slices.Clone(c.Secrets) // they may be shared
+	for k := range c.Secrets {
+		c.Secrets[k].Hash = idp.TokenHash{}
+	}
+}
+
+// Client returns an application, without the hashes of its secrets. Errors:
+// idp.ErrDenied, idp.ErrNotFound.
+func (d *Desk) Client(ctx context.Context, by By, id idp.ClientID) (*idp.Client, error) {
+	if err := d.allow(ctx, by, ReadClients); err != nil {
+		return nil, err
+	}
+	c, err := d.client(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	bareClient(c)
+	return c, nil
+}
+
+func (d *Desk) client(ctx context.Context, id idp.ClientID) (*idp.Client, error) {
+	all, err := d.Store.Clients(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for i := range all {
+		if all[i].ID == id {
+			return &all[i], nil
+		}
+	}
+	return nil, fmt.Errorf("client %s: %w", id, idp.ErrNotFound)
+}
 
 // EditClient changes what fn changes; id and secrets stay as they are. Errors:
 // FieldError, idp.ErrNotFound.
-func (d *Desk) EditClient(ctx context.Context, by idp.Actor, id idp.ClientID, fn func(*idp.Client)) error {
+func (d *Desk) EditClient(ctx context.Context, by By, id idp.ClientID, fn func(*idp.Client)) error {
+	if err := d.allow(ctx, by, EditClients); err != nil {
+		return err
+	}
 	return d.Store.UpdateClient(ctx, id, func(c *idp.Client) error {
 		secrets, auth, created := c.Secrets, c.Auth, c.CreatedAt
 		fn(c)
@@ -72,7 +134,10 @@ func (d *Desk) EditClient(ctx context.Context, by idp.Actor, id idp.ClientID, fn
 // NewClientSecret adds a secret beside the newest one, which ends after
 // overlap; any older one ends at once. The new one is shown this once. Errors:
 // idp.ErrNotFound, FieldError (a public client has none).
-func (d *Desk) NewClientSecret(ctx context.Context, by idp.Actor, id idp.ClientID, overlap time.Duration) (idp.Secret, error) {
+func (d *Desk) NewClientSecret(ctx context.Context, by By, id idp.ClientID, overlap time.Duration) (idp.Secret, error) {
+	if err := d.allow(ctx, by, EditClients); err != nil {
+		return "", err
+	}
 	secret := idp.NewToken()
 	err := d.Store.UpdateClient(ctx, id, func(c *idp.Client) error {
 		if c.Public() {
@@ -96,21 +161,22 @@ func (d *Desk) NewClientSecret(ctx context.Context, by idp.Actor, id idp.ClientI
 }
 
 // RemoveClient forgets an application and kills its tokens. Errors: idp.ErrNotFound.
-func (d *Desk) RemoveClient(ctx context.Context, by idp.Actor, id idp.ClientID) error {
-	clients, err := d.Store.Clients(ctx)
+func (d *Desk) RemoveClient(ctx context.Context, by By, id idp.ClientID) error {
+	if err := d.allow(ctx, by, EditClients); err != nil {
+		return err
+	}
+	c, err := d.client(ctx, id)
 	if err != nil {
 		return err
 	}
-	for i := range clients {
-		if clients[i].ID == id {
-			return d.Store.RemoveClient(ctx, id, d.clientEvent(by, &clients[i], "removed"))
-		}
-	}
-	return fmt.Errorf("client %s: %w", id, idp.ErrNotFound)
+	return d.Store.RemoveClient(ctx, id, d.clientEvent(by, c, "removed"))
 }
 
-func (d *Desk) clientEvent(by idp.Actor, c *idp.Client, what string) idp.Event {
+func (d *Desk) clientEvent(by By, c *idp.Client, what string) idp.Event {
 	e := d.event(idp.EventClientChanged, by, map[string]string{"change": what, "name": c.Name})
+	if role := idp.StaffOf(c.Scopes...); role != idp.StaffNone {
+		e.Detail["staff"] = string(role)
+	}
 	e.Client = c.ID
 	return e
 }
@@ -165,6 +231,7 @@ func ValidateClient(c *idp.Client) error {
 		{"post_logout_redirect_uris", "client.redirect", c.PostLogoutURIs, func(u string) bool { return validRedirect(u, c.Kind) }},
 		{"origins", "client.origin", c.Origins, validOrigin},
 		{"audience", "client.audience", c.Audience, func(a string) bool { return validToken(a, maxAudience) }},
+		{"groups", "client.groups", c.Groups, func(g string) bool { return idp.ValidText("", g, 1, idp.MaxName) == nil }},
 		{"scopes", "client.scopes", c.Scopes, func(s string) bool { return validToken(s, maxScope) }},
 	} {
 		if len(list.values) > maxValues {
@@ -174,15 +241,28 @@ func ValidateClient(c *idp.Client) error {
 			return bad(list.field, list.key+".bad")
 		}
 	}
-	switch c.IDTokenAlg {
-	case "", "RS256", "PS256", "ES256", "EdDSA":
-	default:
+	if idp.StaffOf(c.Scopes...) != idp.StaffNone && !forPrograms(c) {
+		return bad("scopes", "client.scopes.admin")
+	}
+	if c.LogoutURI != "" && (!validRedirect(c.LogoutURI, idp.ClientWeb) || !c.Allows(idp.GrantCode)) {
+		return bad("backchannel_logout_uri", "client.redirect.bad")
+	}
+	if c.LogoutSession && c.LogoutURI == "" {
+		return bad("backchannel_logout_uri", "client.logout.missing")
+	}
+	if err := validRules(c.Claims); err != nil {
+		return err
+	}
+	if c.IDTokenAlg != "" && !slices.Contains(IDTokenAlgs, c.IDTokenAlg) {
 		return bad("id_token_alg", "client.alg.bad")
 	}
 	switch c.AccessFormat {
 	case "", idp.AccessOpaque, idp.AccessJWT:
 	default:
 		return bad("access_format", "client.format.bad")
+	}
+	if c.Match != "" && !slices.Contains(idp.MatchModes, c.Match) {
+		return bad("match", "client.match.bad")
 	}
 	if c.AccessTTL < 0 || c.AccessTTL > maxAccessTTL {
 		return bad("access_ttl", "client.ttl.bad")
@@ -194,6 +274,68 @@ func ValidateClient(c *idp.Client) error {
 		return bad("refresh_grace", "client.grace.bad")
 	}
 	return nil
+}
+
+// forPrograms reports whether a client proves itself by a secret and signs
+// nobody in: only such a one may administer.
+func forPrograms(c *idp.Client) bool {
+	return !c.Public() && !slices.ContainsFunc(c.GrantTypes, func(g string) bool { return g != idp.GrantClientCredentials })
+}
+
+// validRules checks the names that an application has for what it is told.
+// Errors: FieldError, whose field is «claims.» and the number of the rule.
+func validRules(rules []idp.ClaimRule) error {
+	if len(rules) > maxValues {
+		return &idp.FieldError{Field: "claims", Message: "client.claims.many"}
+	}
+	var names []string
+	for i, r := range rules {
+		bad := func(message string) error {
+			return &idp.FieldError{Field: "claims." + strconv.Itoa(i), Message: message}
+		}
+		switch {
+		case !validToken(r.Name, maxAudience), !claim.MayName(r.Name), slices.Contains(names, r.Name):
+			return bad("client.claims.name")
+		case r.From != "" && (claim.Known(r.From) == nil || r.Text != ""):
+			return bad("client.claims.from")
+		case r.From == "" && (idp.ValidText("", r.Text, 1, maxAudience) != nil || len(r.Values) > 0):
+			return bad("client.claims.text")
+		case len(r.Values) > maxValues:
+			return bad("client.claims.many")
+		}
+		for _, v := range r.Values {
+			if idp.ValidText("", v.From, 1, maxAudience) != nil || idp.ValidText("", v.To, 1, maxAudience) != nil {
+				return bad("client.claims.value")
+			}
+		}
+		names = append(names, r.Name)
+	}
+	return nil
+}
+
+// Departures names what of a registration is less safe than what is proposed,
+// as message keys.
+func Departures(c *idp.Client) []string {
+	var out []string
+	for _, d := range []struct {
+		is  bool
+		key string
+	}{
+		{idp.StaffOf(c.Scopes...) != idp.StaffNone, "client.departure.admin"},
+		{c.OptionalPKCE, "client.departure.pkce"},
+		{c.ClaimsInID, "client.departure.claims"},
+		{c.RefreshAlways, "client.departure.refresh"},
+		{c.RefreshGrace > 0, "client.departure.grace"},
+		{c.Auth == idp.AuthPost, "client.departure.post"},
+		{c.AccessTTL > safeAccessTTL, "client.departure.access"},
+		{slices.ContainsFunc(c.RedirectURIs, func(u string) bool { return c.Kind == idp.ClientWeb && strings.HasPrefix(u, "http://") }), "client.departure.http"},
+		{c.Match == idp.MatchTap, "client.departure.tap"},
+	} {
+		if d.is {
+			out = append(out, d.key)
+		}
+	}
+	return out
 }
 
 func validClientID(id string) bool {

@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"hilum/idp"
@@ -17,7 +18,10 @@ type Link struct {
 
 // SetupLink makes the one-time link to the first administrator; an older one
 // is dead then. Errors: idp.ErrDenied when the site has users already.
-func (d *Desk) SetupLink(ctx context.Context, by idp.Actor) (*Link, error) {
+func (d *Desk) SetupLink(ctx context.Context, by By) (*Link, error) {
+	if !by.Console {
+		return nil, fmt.Errorf("a set-up link is made at the console: %w", idp.ErrDenied)
+	}
 	n, err := d.Store.CountUsers(ctx)
 	if err != nil {
 		return nil, err
@@ -30,27 +34,43 @@ func (d *Desk) SetupLink(ctx context.Context, by idp.Actor) (*Link, error) {
 
 // AddUser makes an account that waits for its invitation. ID, state and times
 // are given here. Errors: FieldError, idp.ErrConflict (the name is taken).
-func (d *Desk) AddUser(ctx context.Context, by idp.Actor, u *idp.User) error {
+func (d *Desk) AddUser(ctx context.Context, by By, u *idp.User) error {
+	if err := d.allow(ctx, by, AddUsers); err != nil {
+		return err
+	}
+	if u.Staff != idp.StaffNone {
+		if err := d.allow(ctx, by, EditRoles); err != nil {
+			return err
+		}
+	}
+	d.fresh(by, u)
+	if err := ValidatePerson(u); err != nil {
+		return err
+	}
+	return d.Store.AddUser(ctx, u)
+}
+
+// fresh makes of what was typed an account that waits for its invitation.
+func (d *Desk) fresh(by By, u *idp.User) {
 	u.Name = idp.FoldName(u.Name)
 	if u.DisplayName == "" {
 		u.DisplayName = u.Name
-	}
-	if err := u.Validate(); err != nil {
-		return err
 	}
 	now := d.Now()
 	u.ID, u.State, u.CreatedAt, u.UpdatedAt = idp.NewID[idp.UserID](), idp.UserInvited, now, now
 	e := d.event(idp.EventUserCreated, by, map[string]string{"user": u.Name, "staff": string(u.Staff)})
 	e.User = u.ID
 	u.Note(e)
-	return d.Store.AddUser(ctx, u)
 }
 
 // Invite makes a one-time link to choose a password, where there is none, and
 // link the first device; an older link is dead then. Errors: idp.ErrNotFound,
 // idp.ErrDenied (disabled), idp.ErrConflict (a device is linked already).
-func (d *Desk) Invite(ctx context.Context, by idp.Actor, user idp.UserID) (*Link, error) {
-	u, err := d.invitable(ctx, user)
+func (d *Desk) Invite(ctx context.Context, by By, user idp.UserID) (*Link, error) {
+	if err := d.allow(ctx, by, Invite); err != nil {
+		return nil, err
+	}
+	u, err := d.invitable(ctx, by, user)
 	if err != nil {
 		return nil, err
 	}
@@ -66,31 +86,42 @@ func (d *Desk) Invite(ctx context.Context, by idp.Actor, user idp.UserID) (*Link
 
 // ResetPassword makes a one-time link to choose a new password; devices stay,
 // and the second factor is still asked for. Errors as for Invite, without ErrConflict.
-func (d *Desk) ResetPassword(ctx context.Context, by idp.Actor, user idp.UserID) (*Link, error) {
-	u, err := d.invitable(ctx, user)
+func (d *Desk) ResetPassword(ctx context.Context, by By, user idp.UserID) (*Link, error) {
+	if err := d.allow(ctx, by, ResetPassword); err != nil {
+		return nil, err
+	}
+	u, err := d.invitable(ctx, by, user)
 	if err != nil {
 		return nil, err
 	}
 	return d.invite(ctx, by, u, idp.InviteReset, idp.InvitationTTL)
 }
 
-func (d *Desk) invitable(ctx context.Context, user idp.UserID) (*idp.User, error) {
+func (d *Desk) invitable(ctx context.Context, by By, user idp.UserID) (*idp.User, error) {
 	u, err := d.Store.User(ctx, user)
 	if err != nil {
 		return nil, err
 	}
-	if u.State == idp.UserDisabled {
-		return nil, fmt.Errorf("%s is disabled: %w", u.Name, idp.ErrDenied)
+	return u, mayInvite(by, u)
+}
+
+// mayInvite returns nil when by may hand out a link to an account.
+func mayInvite(by By, u *idp.User) error {
+	if err := mayUpon(by, u); err != nil {
+		return err
 	}
-	return u, nil
+	if u.State == idp.UserDisabled {
+		return fmt.Errorf("%s is disabled: %w", u.Name, idp.ErrDenied)
+	}
+	return nil
 }
 
 // invite makes the link for u, which is empty for set-up.
-func (d *Desk) invite(ctx context.Context, by idp.Actor, u *idp.User, purpose idp.InvitationPurpose, ttl time.Duration) (*Link, error) {
+func (d *Desk) invite(ctx context.Context, by By, u *idp.User, purpose idp.InvitationPurpose, ttl time.Duration) (*Link, error) {
 	now := d.Now()
 	token := idp.NewToken()
 	i := &idp.Invitation{
-		ID: idp.NewID[idp.InvitationID](), Token: token.Hash(), Purpose: purpose, User: u.ID, By: by,
+		ID: idp.NewID[idp.InvitationID](), Token: token.Hash(), Purpose: purpose, User: u.ID, By: by.Actor,
 		CreatedAt: now, ExpiresAt: now.Add(ttl),
 	}
 	e := d.event(idp.EventInvited, by, map[string]string{"purpose": string(purpose)})
@@ -98,38 +129,83 @@ func (d *Desk) invite(ctx context.Context, by idp.Actor, u *idp.User, purpose id
 		e.User, e.Detail["user"] = u.ID, u.Name
 	}
 	i.Note(e)
-	if err := d.Store.AddInvitation(ctx, i); err != nil {
+	// Asked again with the insert: a role may have been given since.
+	if err := d.Store.AddInvitation(ctx, i, func(u *idp.User) error { return mayInvite(by, u) }); err != nil {
 		return nil, err
 	}
 	return &Link{Token: token, ExpiresAt: i.ExpiresAt}, nil
 }
 
-// FindUser looks an account up by sign-in name. Errors: idp.ErrNotFound.
-func (d *Desk) FindUser(ctx context.Context, name string) (*idp.Account, error) {
-	return d.Store.AccountByName(ctx, idp.FoldName(name))
+// hidden is an account whose PasswordHash says only whether there is one: what
+// leaves the desk carries none.
+func hidden(a *idp.Account) {
+	if a.PasswordHash != "" {
+		a.PasswordHash = "[secret]"
+	}
+}
+
+// FindUser looks an account up by sign-in name. PasswordHash says only whether
+// there is one. Errors: idp.ErrNotFound.
+func (d *Desk) FindUser(ctx context.Context, by By, name string) (*idp.Account, error) {
+	if err := d.allow(ctx, by, ReadUsers); err != nil {
+		return nil, err
+	}
+	a, err := d.Store.AccountByName(ctx, idp.FoldName(name))
+	if err != nil {
+		return nil, err
+	}
+	hidden(a)
+	return a, nil
 }
 
 // MaxPage is how many rows a list returns at most.
 const MaxPage = 1000
 
 // Users lists accounts by name, after a name, limit at most MaxPage.
-func (d *Desk) Users(ctx context.Context, after string, limit int) ([]idp.Account, error) {
-	return d.Store.Users(ctx, after, min(max(limit, 1), MaxPage))
+// PasswordHash is as FindUser has it.
+func (d *Desk) Users(ctx context.Context, by By, after string, limit int) ([]idp.Account, error) {
+	if err := d.allow(ctx, by, ReadUsers); err != nil {
+		return nil, err
+	}
+	accounts, err := d.Store.Users(ctx, after, min(max(limit, 1), MaxPage))
+	for i := range accounts {
+		hidden(&accounts[i])
+	}
+	return accounts, err
 }
 
 // EditUser changes what fn changes; id, name and state stay as they are.
-// Errors: FieldError, idp.ErrNotFound, idp.ErrDenied when it would leave the
-// site without an administrator.
-func (d *Desk) EditUser(ctx context.Context, by idp.Actor, user idp.UserID, fn func(*idp.User)) error {
+// A role in the administration that is given is in the event with the devices
+// that are linked then: they answer for it from now on. Errors: FieldError,
+// idp.ErrNotFound, idp.ErrDenied when it would leave the site without an
+// administrator.
+func (d *Desk) EditUser(ctx context.Context, by By, user idp.UserID, fn func(*idp.User)) error {
+	if err := d.allow(ctx, by, EditUsers); err != nil {
+		return err
+	}
+	linked, err := d.Store.Devices(ctx, user)
+	if err != nil {
+		return err
+	}
 	return d.Store.UpdateUser(ctx, user, func(u *idp.User) error {
-		id, name, state, created := u.ID, u.Name, u.State, u.CreatedAt
+		id, name, state, created, staff := u.ID, u.Name, u.State, u.CreatedAt, u.Staff
 		fn(u)
 		u.ID, u.Name, u.State, u.CreatedAt, u.UpdatedAt = id, name, state, created, d.Now()
-		if err := u.Validate(); err != nil {
+		if u.Staff != staff && !by.Console && !May(by.Role, EditRoles) {
+			return fmt.Errorf("%s may not %s: %w", by.Actor.Name, EditRoles, idp.ErrDenied)
+		}
+		if err := ValidatePerson(u); err != nil {
 			return err
 		}
 		e := d.event(idp.EventUserChanged, by, map[string]string{"user": u.Name, "staff": string(u.Staff)})
 		e.User = u.ID
+		if u.Staff != staff && u.Staff != idp.StaffNone {
+			names := make([]string, len(linked))
+			for i := range linked {
+				names[i] = linked[i].Name
+			}
+			e.Detail["devices"] = strings.Join(names, ", ")
+		}
 		u.Note(e)
 		return nil
 	})
@@ -138,8 +214,8 @@ func (d *Desk) EditUser(ctx context.Context, by idp.Actor, user idp.UserID, fn f
 // Disable ends everything of an account at once: sessions, tokens, sign-ins
 // under way, open invitations. Errors: idp.ErrNotFound, idp.ErrDenied for the
 // last administrator.
-func (d *Desk) Disable(ctx context.Context, by idp.Actor, user idp.UserID, reason string) error {
-	e, err := d.about(ctx, idp.EventUserDisabled, by, user, reason)
+func (d *Desk) Disable(ctx context.Context, by By, user idp.UserID, reason string) error {
+	e, err := d.about(ctx, BlockUsers, idp.EventUserDisabled, by, user, reason)
 	if err != nil {
 		return err
 	}
@@ -147,8 +223,8 @@ func (d *Desk) Disable(ctx context.Context, by idp.Actor, user idp.UserID, reaso
 }
 
 // Enable takes a disabled account back. Errors: idp.ErrNotFound.
-func (d *Desk) Enable(ctx context.Context, by idp.Actor, user idp.UserID) error {
-	e, err := d.about(ctx, idp.EventUserEnabled, by, user, "")
+func (d *Desk) Enable(ctx context.Context, by By, user idp.UserID) error {
+	e, err := d.about(ctx, BlockUsers, idp.EventUserEnabled, by, user, "")
 	if err != nil {
 		return err
 	}
@@ -156,22 +232,33 @@ func (d *Desk) Enable(ctx context.Context, by idp.Actor, user idp.UserID) error 
 }
 
 // Unlock clears the counters of wrong tries. Errors: idp.ErrNotFound.
-func (d *Desk) Unlock(ctx context.Context, by idp.Actor, user idp.UserID) error {
-	e, err := d.about(ctx, idp.EventUserUnlocked, by, user, "")
+func (d *Desk) Unlock(ctx context.Context, by By, user idp.UserID) error {
+	e, err := d.about(ctx, Unlock, idp.EventUserUnlocked, by, user, "")
 	if err != nil {
 		return err
 	}
 	return d.Store.ClearCounters(ctx, user, e)
 }
 
-// Devices lists a person's devices, oldest first.
-func (d *Desk) Devices(ctx context.Context, user idp.UserID) ([]idp.Device, error) {
-	return d.Store.Devices(ctx, user)
+// Devices lists a person's devices, oldest first, without what is sealed.
+func (d *Desk) Devices(ctx context.Context, by By, user idp.UserID) ([]idp.Device, error) {
+	if err := d.allow(ctx, by, ReadDevices); err != nil {
+		return nil, err
+	}
+	return d.bareDevices(ctx, user)
+}
+
+func (d *Desk) bareDevices(ctx context.Context, user idp.UserID) ([]idp.Device, error) {
+	devices, err := d.Store.Devices(ctx, user)
+	for i := range devices {
+		devices[i].SealedTOTP, devices[i].PublicKey, devices[i].SealedPush = nil, nil, nil
+	}
+	return devices, err
 }
 
 // Unlink removes a device of a person, the last one too. Errors: idp.ErrNotFound.
-func (d *Desk) Unlink(ctx context.Context, by idp.Actor, user idp.UserID, id idp.DeviceID, reason string) error {
-	e, err := d.about(ctx, idp.EventDeviceUnlinked, by, user, reason)
+func (d *Desk) Unlink(ctx context.Context, by By, user idp.UserID, id idp.DeviceID, reason string) error {
+	e, err := d.about(ctx, UnlinkDevice, idp.EventDeviceUnlinked, by, user, reason)
 	if err != nil {
 		return err
 	}
@@ -182,21 +269,37 @@ func (d *Desk) Unlink(ctx context.Context, by idp.Actor, user idp.UserID, id idp
 	for _, dev := range devices {
 		if dev.ID == id {
 			e.Device, e.Detail["name"], e.Detail["kind"] = id, dev.Name, string(dev.Kind)
-			return d.Store.RemoveDevice(ctx, user, id, true, e)
+			return d.Store.RemoveDevice(ctx, user, id, true, idp.Replay{}, e)
 		}
 	}
 	return fmt.Errorf("device %s: %w", id, idp.ErrNotFound)
 }
 
-// maxReason is in runes.
-const maxReason = 200
+// MaxReason is in runes.
+const MaxReason = 200
 
-func (d *Desk) about(ctx context.Context, kind idp.EventKind, by idp.Actor, user idp.UserID, reason string) (idp.Event, error) {
-	if err := idp.ValidText("reason", reason, 0, maxReason); err != nil {
+// validReason checks why something was done. At the console it may be left out.
+func validReason(reason string, asked bool) error {
+	least := 0
+	if asked {
+		least = 1
+	}
+	return idp.ValidText("reason", reason, least, MaxReason)
+}
+
+func (d *Desk) about(ctx context.Context, act Act, kind idp.EventKind, by By, user idp.UserID, reason string) (idp.Event, error) {
+	asked := act == BlockUsers && kind == idp.EventUserDisabled || act == UnlinkDevice
+	if err := validReason(reason, asked && !by.Console); err != nil {
+		return idp.Event{}, err
+	}
+	if err := d.allow(ctx, by, act); err != nil {
 		return idp.Event{}, err
 	}
 	u, err := d.Store.User(ctx, user)
 	if err != nil {
+		return idp.Event{}, err
+	}
+	if err := mayUpon(by, u); err != nil {
 		return idp.Event{}, err
 	}
 	e := d.event(kind, by, map[string]string{"user": u.Name})

@@ -35,7 +35,19 @@ func TestWhatClientsMayBe(t *testing.T) {
 		"all left to the site": {func(c *idp.Client) {
 			c.IDTokenAlg, c.AccessFormat, c.AccessTTL, c.RefreshIdle, c.RefreshGrace = "", "", 0, 0, 0
 		}, ""},
-		"no scopes, origins or logout pages":    {func(c *idp.Client) { c.Scopes, c.Origins, c.PostLogoutURIs = nil, nil, nil }, ""},
+		"no scopes, origins or logout pages": {func(c *idp.Client) { c.Scopes, c.Origins, c.PostLogoutURIs = nil, nil, nil }, ""},
+		"a program that administers": {func(c *idp.Client) {
+			c.GrantTypes, c.Scopes = []string{idp.GrantClientCredentials}, []string{idp.ScopeAuditor, "pacs"}
+		}, ""},
+		"an application with people that administers": {func(c *idp.Client) { c.Scopes = append(c.Scopes, idp.ScopeAuditor) }, "scopes"},
+		"a program with people that administers": {func(c *idp.Client) {
+			c.GrantTypes, c.Scopes = append(c.GrantTypes, idp.GrantClientCredentials), []string{idp.ScopeHelpdesk}
+		}, "scopes"},
+		"a public application that administers": {func(c *idp.Client) {
+			c.Auth, c.RefreshGrace, c.Scopes = idp.AuthNone, 0, []string{idp.ScopeAdmin}
+		}, "scopes"},
+		"six digits from screen to phone":       {func(c *idp.Client) { c.Match = idp.MatchStrict }, ""},
+		"an unknown way to match":               {func(c *idp.Client) { c.Match = "never" }, "match"},
 		"no id":                                 {func(c *idp.Client) { c.ID = "" }, "client_id"},
 		"an id of 64 letters":                   {func(c *idp.Client) { c.ID = idp.ClientID(strings.Repeat("a", 64)) }, ""},
 		"an id of 65 letters":                   {func(c *idp.Client) { c.ID = idp.ClientID(strings.Repeat("a", 65)) }, "client_id"},

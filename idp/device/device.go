@@ -30,10 +30,21 @@ type Store interface {
 	// written, when the account has idp.MaxDevices.
 	UpdatePairing(ctx context.Context, id idp.PairingID, fn func(*idp.Pairing) (*idp.Device, error)) error
 	Devices(ctx context.Context, user idp.UserID) ([]idp.Device, error) // active ones, oldest first
-	UpdateDevice(ctx context.Context, user idp.UserID, id idp.DeviceID, fn func(*idp.Device) error) error
+	// UpdateDevice reads, lets fn decide, and writes, with the request that
+	// asks for it: idp.ErrReplayed, and nothing written, when it was seen before.
+	UpdateDevice(ctx context.Context, user idp.UserID, id idp.DeviceID, seen idp.Replay, fn func(*idp.Device) error) error
 	// RemoveDevice deletes it; idp.ErrDenied when it is the last active one and
 	// last is false; idp.ErrNotFound for another's.
-	RemoveDevice(ctx context.Context, user idp.UserID, id idp.DeviceID, last bool, e idp.Event) error
+	RemoveDevice(ctx context.Context, user idp.UserID, id idp.DeviceID, last bool, seen idp.Replay, e idp.Event) error
+	// Speaker returns who has a device id: a device, the claim of an open
+	// pairing, or one that was unlinked within idp.TombstoneFor.
+	Speaker(ctx context.Context, id idp.DeviceID) (*idp.Speaker, error)
+	PairingByCode(ctx context.Context, code idp.TokenHash) (*idp.Pairing, error)
+	OpenPairing(ctx context.Context, account string) (*idp.Pairing, error) // of a person, by sign-in name
+	// ClaimPairing reads, lets fn decide, and writes, with the challenge that fn returns, if any.
+	ClaimPairing(ctx context.Context, id idp.PairingID, fn func(*idp.Pairing) (*idp.Challenge, error)) error
+	Challenge(ctx context.Context, id idp.ChallengeID) (*idp.Challenge, error)
+	Pending(ctx context.Context, user idp.UserID, now time.Time) ([]idp.Challenge, error)
 	User(ctx context.Context, id idp.UserID) (*idp.User, error)
 	SetRecoveryCodes(ctx context.Context, user idp.UserID, codes []idp.RecoveryCode, e idp.Event) error
 	RecoveryLeft(ctx context.Context, user idp.UserID) (int, error)
@@ -50,14 +61,21 @@ type Hasher interface {
 	Hash(ctx context.Context, secret idp.Secret) (string, error)
 }
 
-// Config is what a Registry is built from. All fields but Now and Log are required.
+// Config is what a Registry is built from. Store, Sealer, Hasher, Site and
+// Issuer are required.
 type Config struct {
 	Store  Store
 	Sealer Sealer
 	Hasher Hasher
-	Label  string // the site's name in authenticator apps: no colon
-	Now    func() time.Time
-	Log    *slog.Logger
+	Site   func() *idp.Site // how it presents itself now
+	Issuer string           // what devices sign for
+	// Acceptable returns an error for a push address that must not be called;
+	// nil: no push service is set up.
+	Acceptable func(idp.PushAddress) error
+	Push       func(...idp.Push)  // hands over to the push services; does not block
+	Wake       func(...idp.Topic) // tells who waits to look; does not block
+	Now        func() time.Time
+	Log        *slog.Logger
 }
 
 // Registry links, lists and unlinks devices. Safe for concurrent use.
@@ -71,19 +89,26 @@ func New(c Config) *Registry {
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
+	if c.Site == nil {
+		c.Site = idp.Named("")
+	}
 	return &Registry{c}
 }
 
 // Offer is what the linking page shows.
 type Offer struct {
+	totp.Offer
 	ID         idp.PairingID
-	URI        string // otpauth link for the QR code
-	Secret     string // base32, for typing
 	Account    string
 	Label      string
 	ExpiresAt  time.Time
 	WrongCodes int
 	ServerTime time.Time
+	Claimed    string // the name of our app that has scanned the code: it is to say Login
+	Linked     bool   // it has
+	Rival      bool   // another phone has used the same code
+	SilentPush bool   // the phone's push service did not take the question
+	phase      string
 }
 
 // StartPairing makes an offer. It needs a fresh second factor. Errors:
@@ -106,22 +131,20 @@ func (r *Registry) StartPairing(ctx context.Context, s *idp.Session) (*Offer, er
 	if err != nil {
 		return nil, err
 	}
-	secret := totp.NewSecret()
-	p := &idp.Pairing{
-		ID: idp.NewID[idp.PairingID](), User: u.ID, Account: u.Name, Browser: s.Browser,
-		CreatedAt: now, ExpiresAt: now.Add(idp.PairingTTL),
-	}
-	if p.SealedTOTP, err = r.Sealer.Seal(secret, string(p.ID)); err != nil {
+	p, err := totp.NewPairing(r.Sealer, now)
+	if err != nil {
 		return nil, err
 	}
+	p.User, p.Account, p.Browser = u.ID, u.Name, s.Browser
 	p.Note(r.event(idp.EventPairingStarted, s, u, nil))
 	if err := r.Store.AddPairing(ctx, p); err != nil {
 		return nil, err
 	}
-	return r.offer(p, secret), nil
+	return r.offer(p)
 }
 
-// Offer returns an open offer again. Errors: idp.ErrNotFound, ErrExpired, ErrSettled.
+// Offer returns an offer again. One that has led to a linked phone comes back
+// as Linked. Errors: idp.ErrNotFound, ErrExpired, ErrSettled.
 func (r *Registry) Offer(ctx context.Context, s *idp.Session, id idp.PairingID) (*Offer, error) {
 	p, err := r.Store.Pairing(ctx, id)
 	if err != nil {
@@ -130,22 +153,45 @@ func (r *Registry) Offer(ctx context.Context, s *idp.Session, id idp.PairingID) 
 	if p.User != s.User {
 		return nil, idp.ErrNotFound // another's and a made-up one look alike
 	}
+	if !p.UsedAt.IsZero() && !p.TappedAt.IsZero() {
+		return &Offer{ID: p.ID, Linked: true}, nil
+	}
 	if err := p.Open(r.Now()); err != nil {
 		return nil, err
 	}
-	secret, err := r.Sealer.Open(p.SealedTOTP, string(p.ID))
+	return r.offer(p)
+}
+
+func (r *Registry) offer(p *idp.Pairing) (*Offer, error) {
+	shown, err := totp.Show(r.Sealer, p, totp.Site{Label: r.Site().InApps(), Issuer: r.Issuer})
 	if err != nil {
 		return nil, err
 	}
-	return r.offer(p, secret), nil
+	o := &Offer{
+		Offer: *shown, ID: p.ID, Account: p.Account, Label: r.Site().InApps(),
+		ExpiresAt: p.ExpiresAt, WrongCodes: p.WrongCodes, ServerTime: r.Now(), Rival: p.Rival, phase: p.Phase(r.Now()),
+	}
+	if p.Claim != nil {
+		o.Claimed = p.Claim.Name
+		o.SilentPush = !p.Claim.PushBadAt.IsZero() || p.Claim.PushType == ""
+	}
+	return o, nil
 }
 
-func (r *Registry) offer(p *idp.Pairing, secret []byte) *Offer {
-	return &Offer{
-		ID: p.ID, Account: p.Account, Label: r.Label,
-		URI: totp.URI(r.Label, p.Account, secret), Secret: totp.Base32(secret),
-		ExpiresAt: p.ExpiresAt, WrongCodes: p.WrongCodes, ServerTime: r.Now(),
+// Word is how far linking is, see Pulse.
+func (o *Offer) Word() string { return o.phase }
+
+// Pulse says how an offer stands, in a word that changes when its page does.
+// Errors: idp.ErrNotFound.
+func (r *Registry) Pulse(ctx context.Context, s *idp.Session, id idp.PairingID) (string, error) {
+	p, err := r.Store.Pairing(ctx, id)
+	if err != nil {
+		return "", err
 	}
+	if p.User != s.User {
+		return "", idp.ErrNotFound
+	}
+	return p.Phase(r.Now()), nil
 }
 
 // DefaultName is what an authenticator app is called when its owner gives no name.
@@ -180,13 +226,7 @@ func (r *Registry) Confirm(ctx context.Context, s *idp.Session, id idp.PairingID
 		if err := p.Open(now); err != nil {
 			return nil, err
 		}
-		secret, err := r.Sealer.Open(p.SealedTOTP, string(p.ID))
-		if err != nil {
-			return nil, err
-		}
-		// A phone whose clock runs ahead is noticed here, once, and allowed for
-		// from then on.
-		step, err := totp.Check(secret, code, now, 0, 1)
+		d, err := totp.Confirm(r.Sealer, p, code, now)
 		if errors.Is(err, idp.ErrWrongSecret) {
 			// The wrong try is counted, so the transaction has to stand.
 			p.WrongCodes++
@@ -196,14 +236,11 @@ func (r *Registry) Confirm(ctx context.Context, s *idp.Session, id idp.PairingID
 		if err != nil {
 			return nil, err
 		}
-		d := &idp.Device{
-			ID: idp.NewID[idp.DeviceID](), User: u.ID, Name: name, Kind: idp.DeviceCode, Platform: "other",
-			State: idp.DeviceActive, LastStep: step, Drift: max(0, step-totp.Step(now)), LinkedAt: now,
+		if d.User = u.ID; d.Name == "" {
+			d.Name = name
 		}
-		if d.SealedTOTP, err = r.Sealer.Seal(secret, string(d.ID)); err != nil {
-			return nil, err
-		}
-		p.UsedAt = now
+		p.Claim = nil
+		p.TappedAt, p.UsedAt = now, now
 		p.Note(r.event(idp.EventDeviceLinked, s, u, d))
 		linked = d
 		return d, nil
@@ -214,6 +251,8 @@ func (r *Registry) Confirm(ctx context.Context, s *idp.Session, id idp.PairingID
 	if wrong != nil {
 		return nil, wrong
 	}
+	r.wake(idp.TopicPairing(id))
+	r.told(ctx, u.ID, linked.ID)
 	return linked, nil
 }
 
@@ -232,7 +271,7 @@ func (r *Registry) Rename(ctx context.Context, s *idp.Session, id idp.DeviceID, 
 	if err != nil {
 		return err
 	}
-	return r.Store.UpdateDevice(ctx, s.User, id, func(d *idp.Device) error {
+	return r.Store.UpdateDevice(ctx, s.User, id, idp.Replay{}, func(d *idp.Device) error {
 		if d.Name == name {
 			return nil
 		}
@@ -261,7 +300,11 @@ func (r *Registry) Unlink(ctx context.Context, s *idp.Session, id idp.DeviceID) 
 	}
 	for i := range devices {
 		if d := &devices[i]; d.ID == id {
-			return r.Store.RemoveDevice(ctx, s.User, id, false, r.event(idp.EventDeviceUnlinked, s, u, d))
+			if err := r.Store.RemoveDevice(ctx, s.User, id, false, idp.Replay{}, r.event(idp.EventDeviceUnlinked, s, u, d)); err != nil {
+				return err
+			}
+			r.told(ctx, s.User, id)
+			return nil
 		}
 	}
 	return idp.ErrNotFound

@@ -49,7 +49,7 @@ func newWorld(t *testing.T) *world {
 	}
 	w.hasher = password.New(password.Config{MemoryKiB: 8, Time: 1})
 	w.Registry = device.New(device.Config{
-		Store: w.db, Sealer: w.sealer, Hasher: w.hasher, Label: "Klinikum Nord",
+		Store: w.db, Sealer: w.sealer, Hasher: w.hasher, Site: idp.Named("Klinikum Nord"), Issuer: testIssuer,
 		Now: func() time.Time { return w.now },
 	})
 	return w
@@ -150,12 +150,14 @@ func (w *world) fails(what string, err, want error) {
 	}
 }
 
+const testIssuer = "https://login.example.net"
+
 func TestLinkingAnApp(t *testing.T) {
 	w := newWorld(t)
 	anna := w.person("anna")
 	o := w.start(anna)
 	secret := w.secretOf(o)
-	if o.URI != totp.URI("Klinikum Nord", "anna", secret) || o.Account != "anna" || o.Label != "Klinikum Nord" ||
+	if o.Plain != totp.URI("Klinikum Nord", "anna", secret) || !strings.HasPrefix(o.URI, o.Plain+"&idp=login.example.net&pair=") || o.Account != "anna" || o.Label != "Klinikum Nord" ||
 		!o.ExpiresAt.Equal(w.now.Add(10*time.Minute)) || o.WrongCodes != 0 || !o.ServerTime.Equal(w.now) {
 		t.Errorf("offer %+v", o)
 	}
@@ -195,8 +197,9 @@ func TestLinkingAnApp(t *testing.T) {
 	}
 
 	// The offer is used up.
-	_, err = w.Offer(t.Context(), anna, o.ID)
-	w.fails("the used offer", err, idp.ErrSettled)
+	if used, err := w.Offer(t.Context(), anna, o.ID); err != nil || !used.Linked || used.Secret != "" || used.URI != "" {
+		t.Errorf("the used offer: %+v, %v", used, err)
+	}
 	_, err = w.Confirm(t.Context(), anna, o.ID, totp.Code(secret, w.now), "")
 	w.fails("confirming it again", err, idp.ErrSettled)
 	if len(w.events(idp.EventDeviceLinked)) != 1 {
@@ -451,7 +454,7 @@ func TestNamesOfDevices(t *testing.T) {
 			t.Errorf("%q: %v, %v", typed, d, err)
 			continue
 		}
-		if err := w.db.RemoveDevice(t.Context(), anna.User, d.ID, true, idp.Event{At: w.now}); err != nil {
+		if err := w.db.RemoveDevice(t.Context(), anna.User, d.ID, true, idp.Replay{}, idp.Event{At: w.now}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -572,7 +575,7 @@ func TestRecoveryCodesOnABusyMachine(t *testing.T) {
 		t.Fatal(err)
 	}
 	busy := device.New(device.Config{
-		Store: w.db, Sealer: w.sealer, Hasher: &busyAfter{w.hasher, 7}, Label: "X", Now: func() time.Time { return w.now },
+		Store: w.db, Sealer: w.sealer, Hasher: &busyAfter{w.hasher, 7}, Site: idp.Named("X"), Now: func() time.Time { return w.now },
 	})
 	codes, err := busy.NewRecoveryCodes(t.Context(), anna)
 	w.fails("the eighth code", err, idp.ErrBusy)

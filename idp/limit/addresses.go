@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"hilum/idp"
 )
 
 // maxAddresses bounds the memory: some 12 MB when all are in use.
@@ -26,33 +28,55 @@ const candidates = 8
 // network of 64 bits counts as one address: anybody has that many.
 //
 // Safe for concurrent use.
-type Addresses struct {
+type Addresses struct{ buckets[netip.Addr] }
+
+// Clients is the same by client, for those that have proven who they are:
+// strangers cannot fill its memory.
+type Clients struct{ buckets[idp.ClientID] }
+
+// buckets counts in memory by something.
+type buckets[K comparable] struct {
 	rate  rate.Limit
 	burst int
 	most  int
 
-	mu      sync.Mutex
-	buckets map[netip.Addr]*rate.Limiter
+	mu sync.Mutex
+	of map[K]*rate.Limiter
+}
+
+func newBuckets[K comparable](perMinute, burst int) buckets[K] {
+	return buckets[K]{
+		rate:  rate.Limit(float64(max(1, perMinute)) / 60),
+		burst: max(1, burst),
+		most:  maxAddresses,
+		of:    map[K]*rate.Limiter{},
+	}
 }
 
 // NewAddresses returns an Addresses that allows burst at once and perMinute
 // on the long run, from each address. Both are at least 1.
 func NewAddresses(perMinute, burst int) *Addresses {
-	return &Addresses{
-		rate:    rate.Limit(float64(max(1, perMinute)) / 60),
-		burst:   max(1, burst),
-		most:    maxAddresses,
-		buckets: map[netip.Addr]*rate.Limiter{},
-	}
+	return &Addresses{newBuckets[netip.Addr](perMinute, burst)}
+}
+
+// NewClients is NewAddresses for clients.
+func NewClients(perMinute, burst int) *Clients {
+	return &Clients{newBuckets[idp.ClientID](perMinute, burst)}
 }
 
 // Allow counts one use by a client address without port, and reports whether
 // it is within bounds; if not, nothing was used up, and retry says when it
 // will be. What is no address shares one bucket.
 func (a *Addresses) Allow(addr string) (retry time.Duration, ok bool) {
+	return a.allow(network(addr))
+}
+
+// Allow counts one use by a client, as that of Addresses does.
+func (c *Clients) Allow(id idp.ClientID) (retry time.Duration, ok bool) { return c.allow(id) }
+
+func (b *buckets[K]) allow(key K) (retry time.Duration, ok bool) {
 	now := time.Now()
-	b := a.bucket(network(addr), now)
-	r := b.ReserveN(now, 1)
+	r := b.bucket(key, now).ReserveN(now, 1)
 	if retry = r.DelayFrom(now); retry > 0 {
 		r.CancelAt(now)
 		return retry, false
@@ -60,36 +84,36 @@ func (a *Addresses) Allow(addr string) (retry time.Duration, ok bool) {
 	return 0, true
 }
 
-func (a *Addresses) bucket(addr netip.Addr, now time.Time) *rate.Limiter {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	b, ok := a.buckets[addr]
+func (b *buckets[K]) bucket(key K, now time.Time) *rate.Limiter {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	l, ok := b.of[key]
 	if !ok {
-		a.forget(now)
-		b = rate.NewLimiter(a.rate, a.burst)
-		a.buckets[addr] = b
+		b.forget(now)
+		l = rate.NewLimiter(b.rate, b.burst)
+		b.of[key] = l
 	}
-	return b
+	return l
 }
 
-// forget makes room for one more. It looks at a few addresses only, so that
-// it costs the same however many there are.
-func (a *Addresses) forget(now time.Time) {
-	var least netip.Addr
+// forget makes room for one more. It looks at a few only, so that it costs the
+// same however many there are.
+func (b *buckets[K]) forget(now time.Time) {
+	var least K
 	most, n := -1.0, 0
-	for addr, b := range a.buckets { // begins anywhere
-		left := b.TokensAt(now)
-		if left >= float64(a.burst) {
-			delete(a.buckets, addr) // as good as new, nothing is lost
+	for key, l := range b.of { // begins anywhere
+		left := l.TokensAt(now)
+		if left >= float64(b.burst) {
+			delete(b.of, key) // as good as new, nothing is lost
 		} else if left > most {
-			least, most = addr, left
+			least, most = key, left
 		}
 		if n++; n == candidates {
 			break
 		}
 	}
-	if len(a.buckets) >= a.most {
-		delete(a.buckets, least)
+	if len(b.of) >= b.most {
+		delete(b.of, least)
 	}
 }
 

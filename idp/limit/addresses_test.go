@@ -6,6 +6,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"hilum/idp"
 )
 
 // use counts how many of n uses at one moment are allowed.
@@ -98,8 +100,8 @@ func TestMemoryIsBounded(t *testing.T) {
 		for i := range 5000 {
 			a.Allow(nth(i))
 		}
-		if len(a.buckets) > 1000 {
-			t.Errorf("%d addresses are kept, want 1000 at most", len(a.buckets))
+		if len(a.of) > 1000 {
+			t.Errorf("%d addresses are kept, want 1000 at most", len(a.of))
 		}
 		// An hour later all are whole again, and go as others come.
 		time.Sleep(time.Hour)
@@ -109,8 +111,8 @@ func TestMemoryIsBounded(t *testing.T) {
 		for i := range 300 {
 			a.Allow(nth(20_000 + i))
 		}
-		if len(a.buckets) > 350 {
-			t.Errorf("%d addresses are kept, though 305 were seen lately", len(a.buckets))
+		if len(a.of) > 350 {
+			t.Errorf("%d addresses are kept, though 305 were seen lately", len(a.of))
 		}
 	})
 }
@@ -175,8 +177,26 @@ func BenchmarkAllowFull(b *testing.B) {
 	for i := range maxAddresses {
 		use(a, nth(i), 2)
 	}
-	b.ReportMetric(float64(len(a.buckets)), "addresses")
+	b.ReportMetric(float64(len(a.of)), "addresses")
 	for i := 0; b.Loop(); i++ {
 		a.Allow(nth(1<<20 + i&0xfffff))
 	}
+}
+
+func TestClientsAreCountedApart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := NewClients(60, 2)
+		for _, try := range []struct {
+			id idp.ClientID
+			ok bool
+		}{{"siem", true}, {"siem", true}, {"siem", false}, {"leavers", true}} {
+			if _, ok := c.Allow(try.id); ok != try.ok {
+				t.Errorf("%s: %v", try.id, ok)
+			}
+		}
+		time.Sleep(time.Second)
+		if _, ok := c.Allow("siem"); !ok {
+			t.Error("not after a second")
+		}
+	})
 }

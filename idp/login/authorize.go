@@ -12,7 +12,7 @@ import (
 // Authorize answers an authorization request that the door has validated: at
 // once from a live session that satisfies it (Answer), or by beginning a
 // sign-in (Step). With prompt=none it never begins one and returns
-// ErrLoginRequired, ErrConsentRequired or ErrInteractionRequired.
+// ErrLoginRequired, ErrConsentRequired, ErrInteractionRequired or ErrNotAdmitted.
 func (f *Flow) Authorize(ctx context.Context, req idp.AuthRequest, b Browser) (*Answer, *Step, error) {
 	now := f.Now()
 	client, err := f.Store.Client(ctx, req.Client)
@@ -21,6 +21,9 @@ func (f *Flow) Authorize(ctx context.Context, req idp.AuthRequest, b Browser) (*
 	}
 	s, err := f.live(ctx, b, now)
 	if err != nil {
+		return nil, nil, err
+	}
+	if s, err = f.admitted(ctx, s, client, &req); err != nil {
 		return nil, nil, err
 	}
 	why := satisfies(s, &req, now)
@@ -81,6 +84,26 @@ func (f *Flow) live(ctx context.Context, b Browser, now time.Time) (*idp.Session
 		return nil, nil //nolint:nilerr // a session that has ended is as none
 	}
 	return s, nil
+}
+
+// admitted returns the session unless its person may not sign in to the
+// client: then it is as none, so that somebody else can, and without a page the
+// answer is ErrNotAdmitted.
+func (f *Flow) admitted(ctx context.Context, s *idp.Session, client *idp.Client, req *idp.AuthRequest) (*idp.Session, error) {
+	if s == nil || len(client.Groups) == 0 {
+		return s, nil
+	}
+	a, err := f.Store.Account(ctx, s.User)
+	if err != nil {
+		return nil, err
+	}
+	if client.Admits(&a.User) {
+		return s, nil
+	}
+	if req.Prompts("none") {
+		return nil, ErrNotAdmitted
+	}
+	return nil, nil
 }
 
 // satisfies returns nil when a session answers a request without the person:
@@ -160,10 +183,17 @@ func (f *Flow) StartStepUp(ctx context.Context, s *idp.Session, target string, b
 	if err := s.Live(now); err != nil {
 		return nil, err
 	}
-	return f.begin(ctx, b, &idp.Login{
+	step, err := f.begin(ctx, b, &idp.Login{
 		ID: idp.NewID[idp.LoginID](), Purpose: idp.ForStepUp, State: idp.LoginFactor, Browser: b.ID, Target: target,
 		User: s.User, Session: s.ID, CreatedAt: now, ExpiresAt: now.Add(idp.LoginTTL),
 	})
+	if err != nil || step.Phones == nil {
+		return step, err
+	}
+	if err := f.ask(ctx, step.ID, b, false); err != nil {
+		return nil, err
+	}
+	return f.Step(ctx, step.ID, b)
 }
 
 // begin keeps a new sign-in, with the session its browser has now: that one

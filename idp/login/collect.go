@@ -11,10 +11,11 @@ import (
 type Answer struct {
 	Purpose idp.LoginPurpose
 	Request idp.AuthRequest // ForClient
-	Target  string          // ForAccount, ForStepUp
+	Target  string          // ForAccount, ForStepUp; ForInvitation: its purpose
 	Code    idp.Secret      // ForClient: the authorization code; empty when denied
 	Denied  bool            // the person, or a phone, said no
 	Session idp.Secret      // new value of the session cookie; empty: leave the cookie as it is
+	Known   idp.Secret      // new value of the cookie that the browser is known by; empty: leave it
 }
 
 // Collect gives a finished or denied sign-in to the browser that is bound to
@@ -26,6 +27,7 @@ func (f *Flow) Collect(ctx context.Context, id idp.LoginID, b Browser) (*Answer,
 	if err != nil {
 		return nil, err
 	}
+	refused := false
 	if l.State == idp.LoginDone {
 		// Disabling ends sign-ins under way; this one may have learned whose it
 		// is only after that.
@@ -35,6 +37,9 @@ func (f *Flow) Collect(ctx context.Context, id idp.LoginID, b Browser) (*Answer,
 		}
 		if a.User.State == idp.UserDisabled {
 			return nil, fmt.Errorf("sign-in %s: %w", id, idp.ErrExpired)
+		}
+		if refused, err = f.refused(ctx, l, &a.User); err != nil {
+			return nil, err
 		}
 	}
 	var answer *Answer
@@ -50,10 +55,15 @@ func (f *Flow) Collect(ctx context.Context, id idp.LoginID, b Browser) (*Answer,
 			return err
 		}
 		answer = &Answer{Purpose: l.Purpose, Request: l.Request, Denied: denied}
-		if l.Purpose == idp.ForAccount || l.Purpose == idp.ForStepUp {
+		if l.Purpose != idp.ForClient {
 			answer.Target = l.Target
 		}
 		if denied {
+			return nil
+		}
+		if refused {
+			answer.Denied = true
+			l.Note(f.event(idp.EventLoginDenied, l, "", b, "by", "groups"))
 			return nil
 		}
 		s, err := f.sessionOf(c, b, answer)
@@ -64,6 +74,10 @@ func (f *Flow) Collect(ctx context.Context, id idp.LoginID, b Browser) (*Answer,
 			replaced = c.Old
 		}
 		l.Session = s.ID
+		if !l.FactorAt.IsZero() {
+			answer.Known = idp.NewToken()
+			c.Known = &idp.Known{Old: known(b), Token: answer.Known.Hash(), User: l.User, At: now, ExpiresAt: now.Add(idp.KnownFor)}
+		}
 		l.Note(f.event(idp.EventLoginDone, l, "", b, "purpose", string(l.Purpose)))
 		if l.Purpose != idp.ForClient {
 			return nil
@@ -90,6 +104,21 @@ func (f *Flow) Collect(ctx context.Context, id idp.LoginID, b Browser) (*Answer,
 		}
 	}
 	return answer, nil
+}
+
+// refused reports whether a person who has proven themselves may not sign in
+// to the client: it names groups, and they are in none. It is told only now,
+// so that nobody learns it who has not proven to be that person; and they get
+// no session by it.
+func (f *Flow) refused(ctx context.Context, l *idp.Login, u *idp.User) (bool, error) {
+	if l.Purpose != idp.ForClient {
+		return false, nil
+	}
+	c, err := f.Store.Client(ctx, l.Request.Client)
+	if err != nil {
+		return false, err
+	}
+	return !c.Admits(u), nil
 }
 
 // sessionOf decides which session a finished sign-in leaves: the one it began

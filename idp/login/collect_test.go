@@ -429,3 +429,38 @@ func (w *world) browserOf(b *login.Browser) login.Browser {
 	b.Session = ""
 	return *b
 }
+
+// An application that names groups is for the people in them only: told after
+// every proof was given, and without a session.
+func TestOnlyTheGroupsAdmitted(t *testing.T) {
+	w := newWorld(t)
+	anna := w.person("anna")
+	req := w.client("archive", func(c *idp.Client) { c.Groups = []string{"radiology", "archive"} })
+	b := w.browser()
+	l := w.start(req, b)
+	a := anna.finish(l.ID, b)
+	if !a.Denied || a.Code != "" || a.Session != "" {
+		t.Fatalf("admitted: %+v", a)
+	}
+	all := w.events()
+	last := all[len(all)-1]
+	if last.Kind != idp.EventLoginDenied || last.Detail["by"] != "groups" || last.User != anna.id || last.Client != "archive" {
+		t.Errorf("event %+v", last)
+	}
+
+	// A session of hers from another application is as none there.
+	anna.signIn(&b)
+	none := req
+	none.Prompt = []string{"none"}
+	if _, _, err := w.Authorize(t.Context(), none, b); !errors.Is(err, login.ErrNotAdmitted) {
+		t.Errorf("without a page: %v", err)
+	}
+	if answer, step, err := w.Authorize(t.Context(), req, b); err != nil || answer != nil || step.State != idp.LoginPassword {
+		t.Errorf("from a session: %+v, %+v, %v", answer, step, err)
+	}
+
+	w.must(w.desk.EditUser(t.Context(), console, anna.id, func(u *idp.User) { u.Groups = []string{"archive"} }))
+	if answer, _, err := w.Authorize(t.Context(), none, b); err != nil || answer.Code == "" {
+		t.Fatalf("in a group: %v", err)
+	}
+}

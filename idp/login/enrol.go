@@ -124,48 +124,49 @@ func (f *Flow) enrolStep(ctx context.Context, l *idp.Login, s *Step) error {
 	if !e.NeedLink || e.NeedName {
 		return nil
 	}
-	p, secret, err := f.offer(ctx, l, e.UserName)
+	p, err := f.offer(ctx, l, e.UserName)
 	if err != nil {
 		return err
 	}
-	e.URI, e.Secret = totp.URI(f.Rules.Label, p.Account, secret), totp.Base32(secret)
-	e.ExpiresAt, e.WrongCodes = p.ExpiresAt, p.WrongCodes
+	shown, err := totp.Show(f.Sealer, p, totp.Site{Label: f.Rules.Site().InApps(), Issuer: f.Rules.Issuer})
+	if err != nil {
+		return err
+	}
+	e.Offer, e.Pairing, e.ExpiresAt, e.WrongCodes = *shown, p.ID, p.ExpiresAt, p.WrongCodes
+	e.Phase, e.Rival = p.Phase(f.Now()), p.Rival
+	if p.Claim != nil {
+		e.Claimed, e.Tapped = p.Claim.Name, !p.TappedAt.IsZero()
+	}
 	return nil
 }
 
 // offer returns the open offer of a sign-in, making one where there is none.
-func (f *Flow) offer(ctx context.Context, l *idp.Login, account string) (*idp.Pairing, []byte, error) {
+func (f *Flow) offer(ctx context.Context, l *idp.Login, account string) (*idp.Pairing, error) {
 	now := f.Now()
 	if l.Pairing != "" {
 		p, err := f.Store.Pairing(ctx, l.Pairing)
 		if err == nil && p.Open(now) == nil {
-			secret, err := f.Sealer.Open(p.SealedTOTP, string(p.ID))
-			return p, secret, err
+			return p, nil
 		}
 		if err != nil && !errors.Is(err, idp.ErrNotFound) {
-			return nil, nil, err
+			return nil, err
 		}
 	}
-	secret := totp.NewSecret()
-	p := &idp.Pairing{
-		ID: idp.NewID[idp.PairingID](), User: l.User, Account: account, Browser: l.Browser,
-		CreatedAt: now, ExpiresAt: now.Add(idp.PairingTTL),
+	p, err := totp.NewPairing(f.Sealer, now)
+	if err != nil {
+		return nil, err
 	}
-	var err error
-	if p.SealedTOTP, err = f.Sealer.Seal(secret, string(p.ID)); err != nil {
-		return nil, nil, err
-	}
+	p.User, p.Account, p.Browser, p.Enrol = l.User, account, l.Browser, true
 	if err := f.Store.AddPairing(ctx, p); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	err = f.Store.UpdateLogin(ctx, l.ID, func(l *idp.Login) error {
+	return p, f.Store.UpdateLogin(ctx, l.ID, func(l *idp.Login) error {
 		if err := waits(l, idp.LoginEnrol, now); err != nil {
 			return err
 		}
 		l.Pairing = p.ID
 		return nil
 	})
-	return p, secret, err
 }
 
 // EnrolForm is what the invitation page posts.
@@ -214,20 +215,22 @@ func (f *Flow) Enrol(ctx context.Context, id idp.LoginID, b Browser, form EnrolF
 			return nil, nil, err
 		}
 	}
-	d := &idp.Device{
-		ID: idp.NewID[idp.DeviceID](), Name: strings.TrimSpace(form.DeviceName), Kind: idp.DeviceCode, Platform: "other",
-		State: idp.DeviceActive, LinkedAt: now, LastUsedAt: now,
-	}
+	var d *idp.Device
 	if ask.NeedLink {
+		name := strings.TrimSpace(form.DeviceName)
+		if name == "" {
+			name = defaultDeviceName
+		}
+		if err := idp.ValidText("device_name", name, 1, idp.MaxDeviceName); err != nil {
+			return nil, nil, err
+		}
+		if d, err = f.confirm(ctx, l, form.Code); err != nil {
+			return nil, nil, err
+		}
 		if d.Name == "" {
-			d.Name = defaultDeviceName
+			d.Name = name
 		}
-		if err := idp.ValidText("device_name", d.Name, 1, idp.MaxDeviceName); err != nil {
-			return nil, nil, err
-		}
-		if err := f.confirm(ctx, l, d, form.Code); err != nil {
-			return nil, nil, err
-		}
+		d.LastUsedAt = now
 	}
 
 	var hash string
@@ -240,6 +243,7 @@ func (f *Flow) Enrol(ctx context.Context, id idp.LoginID, b Browser, form EnrolF
 	if ask.Purpose == idp.InviteSetup {
 		user = idp.NewID[idp.UserID]()
 	}
+	tapped := d != nil && d.Kind == idp.DeviceApp && form.Code == ""
 	var codes []idp.Secret
 	var rows []idp.RecoveryCode
 	if ask.NeedLink {
@@ -297,10 +301,21 @@ func (f *Flow) Enrol(ctx context.Context, id idp.LoginID, b Browser, form EnrolF
 		if err := e.Pairing.Open(now); err != nil {
 			return fmt.Errorf("%w of sign-in %s: %w", ErrOffer, id, err)
 		}
-		e.Pairing.UsedAt = now
+		if e.Pairing.Claim == nil && d.Kind == idp.DeviceApp || e.Pairing.Claim != nil && e.Pairing.Claim.ID != d.ID {
+			return fmt.Errorf("%w of sign-in %s was claimed meanwhile: %w", ErrOffer, id, idp.ErrSettled)
+		}
+		if e.Pairing.Claim != nil {
+			// What push services have said of it meanwhile.
+			d.PushOKAt, d.PushBadAt, d.PushSaid, d.SealedPush, d.PushType = e.Pairing.Claim.PushOKAt, e.Pairing.Claim.PushBadAt,
+				e.Pairing.Claim.PushSaid, e.Pairing.Claim.SealedPush, e.Pairing.Claim.PushType
+		}
+		e.Pairing.UsedAt, e.Pairing.Claim = now, nil
 		d.User = user
 		e.Device, e.Recovery = d, rows
 		l.Device, l.FactorAt, l.AuthTime, l.ACR, l.AMR = d.ID, now, now, idp.ACRMultiFactor, amrCode
+		if tapped {
+			l.AMR = amrPush
+		}
 		l.Note(f.event(idp.EventDeviceLinked, l, name, b, "name", d.Name, "kind", string(d.Kind)))
 		l.Note(f.event(idp.EventRecoveryMade, l, name, b))
 		moved = *l
@@ -313,43 +328,43 @@ func (f *Flow) Enrol(ctx context.Context, id idp.LoginID, b Browser, form EnrolF
 	return step, codes, err
 }
 
-// confirm checks the code that proves the device has scanned the offer, counts
-// a wrong one, and fills the device in.
-func (f *Flow) confirm(ctx context.Context, l *idp.Login, d *idp.Device, code string) error {
-	if _, err := totp.Clean(code); err != nil {
-		return err
+// confirm returns the device that the person has proven to hold, by saying
+// Login on it or by its code, and counts a wrong code.
+func (f *Flow) confirm(ctx context.Context, l *idp.Login, code string) (*idp.Device, error) {
+	p, err := f.Store.Pairing(ctx, l.Pairing)
+	if err == nil && p.Claim != nil && !p.TappedAt.IsZero() && p.Open(f.Now()) == nil {
+		d := *p.Claim
+		d.State, d.LinkedAt = idp.DeviceActive, f.Now()
+		return &d, nil
 	}
+	if err != nil && !errors.Is(err, idp.ErrNotFound) {
+		return nil, err
+	}
+	if _, err := totp.Clean(code); err != nil {
+		return nil, err
+	}
+	var d *idp.Device
 	var wrong error
-	err := f.Store.UpdatePairing(ctx, l.Pairing, func(p *idp.Pairing) (*idp.Device, error) {
-		wrong = nil
+	err = f.Store.UpdatePairing(ctx, l.Pairing, func(p *idp.Pairing) (*idp.Device, error) {
+		d, wrong = nil, nil
 		now := f.Now()
 		if err := p.Open(now); err != nil {
 			return nil, fmt.Errorf("%w of sign-in %s: %w", ErrOffer, l.ID, err)
 		}
-		secret, err := f.Sealer.Open(p.SealedTOTP, string(p.ID))
-		if err != nil {
-			return nil, err
-		}
-		// A phone whose clock runs ahead is noticed here, once, and allowed for
-		// from then on.
-		step, err := totp.Check(secret, code, now, 0, 1)
+		var err error
+		d, err = totp.Confirm(f.Sealer, p, code, now)
 		if errors.Is(err, idp.ErrWrongSecret) {
 			p.WrongCodes++
 			wrong = err
 			return nil, nil
 		}
-		if err != nil {
-			return nil, err
-		}
-		d.LastStep, d.Drift = step, max(0, step-totp.Step(now))
-		d.SealedTOTP, err = f.Sealer.Seal(secret, string(d.ID))
 		return nil, err
 	})
 	if errors.Is(err, idp.ErrNotFound) { // another browser has the link open too, and the newer offer
-		return fmt.Errorf("%w of sign-in %s was replaced: %w", ErrOffer, l.ID, idp.ErrExpired)
+		return nil, fmt.Errorf("%w of sign-in %s was replaced: %w", ErrOffer, l.ID, idp.ErrExpired)
 	}
-	if err != nil {
-		return err
+	if err == nil {
+		err = wrong
 	}
-	return wrong
+	return d, err
 }

@@ -154,7 +154,7 @@ func TestOffer(t *testing.T) {
 	_, token := w.invited("anna")
 	b, step := w.opened(token)
 	first := step.Enrol
-	if again := w.again(step.ID, b).Enrol; again.Secret != first.Secret || again.URI != first.URI || !again.ExpiresAt.Equal(first.ExpiresAt) {
+	if again := w.again(step.ID, b).Enrol; again.Offer.Secret != first.Offer.Secret || again.Offer.URI != first.Offer.URI || !again.ExpiresAt.Equal(first.ExpiresAt) {
 		t.Errorf("loaded again, the page offers %+v after %+v", again, first)
 	}
 	w.later(idp.PairingTTL)
@@ -163,7 +163,7 @@ func TestOffer(t *testing.T) {
 	w.refuses("a code of an old offer", err, idp.ErrExpired)
 	w.refuses("a code of an old offer", err, login.ErrOffer)
 	step = w.again(step.ID, b)
-	if step.Enrol.Secret == first.Secret || !step.Enrol.ExpiresAt.Equal(w.now().Add(idp.PairingTTL)) {
+	if step.Enrol.Offer.Secret == first.Offer.Secret || !step.Enrol.ExpiresAt.Equal(w.now().Add(idp.PairingTTL)) {
 		t.Errorf("the offer was not renewed: %+v", step.Enrol)
 	}
 
@@ -180,7 +180,7 @@ func TestOffer(t *testing.T) {
 	_, _, err = w.Enrol(t.Context(), step.ID, b, login.EnrolForm{Password: goodPassword, Code: right})
 	w.refuses("the right code of an offer that was guessed at", err, idp.ErrSettled)
 	w.refuses("the right code of an offer that was guessed at", err, login.ErrOffer)
-	if again := w.again(step.ID, b).Enrol; again.Secret == step.Enrol.Secret || again.WrongCodes != 0 {
+	if again := w.again(step.ID, b).Enrol; again.Offer.Secret == step.Enrol.Offer.Secret || again.WrongCodes != 0 {
 		t.Errorf("the offer was not replaced: %+v", again)
 	}
 }
@@ -290,7 +290,7 @@ func TestOneInvitationManyBrowsers(t *testing.T) {
 	}
 	_, _, err := w.Enrol(t.Context(), steps[0].ID, browsers[0], forms[0])
 	w.refuses("an offer that was replaced", err, login.ErrOffer)
-	if again := w.again(steps[0].ID, browsers[0]); again.Enrol.Secret == steps[0].Enrol.Secret {
+	if again := w.again(steps[0].ID, browsers[0]); again.Enrol.Offer.Secret == steps[0].Enrol.Offer.Secret {
 		t.Error("the page shows what was replaced")
 	}
 	steps[0] = w.again(steps[0].ID, browsers[0])
@@ -365,7 +365,7 @@ func TestReset(t *testing.T) {
 	w.must(err)
 	w.kinds()
 	b, step := w.opened(link.Token)
-	if e := step.Enrol; !e.NeedPass || e.NeedLink || e.Secret != "" {
+	if e := step.Enrol; !e.NeedPass || e.NeedLink || e.Offer.Secret != "" {
 		t.Errorf("asked for %+v", e)
 	}
 	_, _, err = w.Enrol(t.Context(), step.ID, b, login.EnrolForm{Password: "short"})
@@ -404,7 +404,7 @@ func TestSetup(t *testing.T) {
 	w.must(err)
 	w.kinds()
 	b, step := w.opened(link.Token)
-	if !step.Enrol.NeedName || step.Enrol.Secret != "" {
+	if !step.Enrol.NeedName || step.Enrol.Offer.Secret != "" {
 		t.Fatalf("asked for %+v", step.Enrol)
 	}
 	_, _, err = w.Enrol(t.Context(), step.ID, b, login.EnrolForm{Password: goodPassword, Code: "123456"})
@@ -419,11 +419,11 @@ func TestSetup(t *testing.T) {
 	if step.Enrol.NeedName || step.UserName != "chief" {
 		t.Errorf("asked for %+v", step.Enrol)
 	}
-	first := step.Enrol.Secret
+	first := step.Enrol.Offer.Secret
 	// A second thought about the name makes a new offer: its link names the account.
 	step, err = w.NameAccount(t.Context(), step.ID, b, "chief", "The Chief")
 	w.at(step, err, idp.LoginEnrol)
-	if step.Enrol.Secret == first || step.Enrol.DisplayName != "The Chief" {
+	if step.Enrol.Offer.Secret == first || step.Enrol.DisplayName != "The Chief" {
 		t.Errorf("offers %+v", step.Enrol)
 	}
 	form := w.form(step)

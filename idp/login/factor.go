@@ -28,6 +28,7 @@ func (f *Flow) Code(ctx context.Context, id idp.LoginID, b Browser, code string)
 	}
 	var moved idp.Login
 	var wrong error
+	var asked idp.ChallengeID
 	err := f.Store.UpdateProof(ctx, id, idp.CountCodes, "", func(p *idp.Proof) error {
 		wrong = nil
 		l, now := p.Login, f.Now()
@@ -37,6 +38,7 @@ func (f *Flow) Code(ctx context.Context, id idp.LoginID, b Browser, code string)
 		if err := waits(l, idp.LoginFactor, now); err != nil {
 			return err
 		}
+		asked = l.Challenge
 		if err := limit.Codes.Allow(p.Counter, now); err != nil {
 			return err
 		}
@@ -61,7 +63,7 @@ func (f *Flow) Code(ctx context.Context, id idp.LoginID, b Browser, code string)
 		d.LastStep, d.LastUsedAt = step, now
 		limit.Codes.Right(p.Counter)
 		l.Device = d.ID
-		if err := f.prove(l, b, "code"); err != nil {
+		if err := f.prove(l, b, "code", amrCode); err != nil {
 			return err
 		}
 		moved = *l
@@ -69,6 +71,9 @@ func (f *Flow) Code(ctx context.Context, id idp.LoginID, b Browser, code string)
 	})
 	if err != nil {
 		return nil, err
+	}
+	if moved.State != idp.LoginFactor {
+		f.withdraw(ctx, asked)
 	}
 	if wrong != nil {
 		return nil, wrong
@@ -113,12 +118,12 @@ func (f *Flow) countWrong(l *idp.Login, b Browser) error {
 }
 
 // prove notes a second factor and moves on.
-func (f *Flow) prove(l *idp.Login, b Browser, method string) error {
+func (f *Flow) prove(l *idp.Login, b Browser, method string, amr []string) error {
 	now := f.Now()
 	if err := l.Apply(idp.OnFactor, now); err != nil {
 		return err
 	}
-	l.FactorAt, l.AuthTime, l.ACR, l.AMR = now, now, idp.ACRMultiFactor, amrCode
+	l.FactorAt, l.AuthTime, l.ACR, l.AMR = now, now, idp.ACRMultiFactor, amr
 	l.Note(f.event(idp.EventFactorRight, l, "", b, "method", method))
 	return nil
 }
@@ -172,8 +177,9 @@ func (f *Flow) Recovery(ctx context.Context, id idp.LoginID, b Browser, code str
 		return nil, err
 	}
 	var moved idp.Login
+	var asked idp.ChallengeID
 	err = f.Store.UpdateProof(ctx, id, idp.CountRecovery, "", func(p *idp.Proof) error {
-		spent = false
+		spent, asked = false, p.Login.Challenge
 		l, now := p.Login, f.Now()
 		if err := waits(l, idp.LoginFactor, now); err != nil {
 			return err
@@ -184,7 +190,7 @@ func (f *Flow) Recovery(ctx context.Context, id idp.LoginID, b Browser, code str
 				limit.Recovery.Right(p.Counter)
 				l.Device = ""
 				l.Note(f.event(idp.EventRecoveryUsed, l, "", b))
-				if err := f.prove(l, b, "recovery"); err != nil {
+				if err := f.prove(l, b, "recovery", amrCode); err != nil {
 					return err
 				}
 				moved = *l
@@ -192,10 +198,15 @@ func (f *Flow) Recovery(ctx context.Context, id idp.LoginID, b Browser, code str
 			}
 		}
 		spent = true
-		return f.countWrong(l, b)
+		err := f.countWrong(l, b)
+		moved = *l
+		return err
 	})
 	if err != nil {
 		return nil, err
+	}
+	if moved.State != idp.LoginFactor {
+		f.withdraw(ctx, asked)
 	}
 	if spent {
 		return nil, fmt.Errorf("recovery code: %w", idp.ErrWrongSecret)

@@ -152,7 +152,7 @@ func TestCodesOfSeveralDevices(t *testing.T) {
 	s := anna.signIn(&b)
 	offer, err := w.devices.StartPairing(t.Context(), s)
 	w.must(err)
-	tablet := w.secretOf(&login.Step{Enrol: &login.EnrolStep{Secret: offer.Secret, URI: offer.URI}})
+	tablet := w.secretOf(&login.Step{Enrol: &login.EnrolStep{Offer: offer.Offer}})
 	d, err := w.devices.Confirm(t.Context(), s, offer.ID, totp.Code(tablet, w.now()), "tablet")
 	w.must(err)
 

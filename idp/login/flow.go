@@ -14,6 +14,7 @@
 //	step.go       what to show, from the row
 //	password.go   the user name and password; changing it
 //	factor.go     the six-digit code and the recovery code
+//	challenge.go  asking the linked phones; their answers
 //	enrol.go      invitations, the set-up link, the first device
 //	collect.go    the end: session, grant, code
 //	session.go    what a finished sign-in leaves: listing, ending
@@ -66,6 +67,8 @@ type Store interface {
 	// EndSessions ends the live sessions of a user that pick selects, and
 	// revokes their grants, in one transaction; returns which.
 	EndSessions(ctx context.Context, user idp.UserID, pick func(*idp.Session) bool, e idp.Event) ([]idp.SessionID, error)
+	// OwnEndedSession returns a session that was ended, to the browser that it lived in.
+	OwnEndedSession(ctx context.Context, id idp.SessionID, browser idp.TokenHash) (*idp.EndedSession, error)
 	TouchSession(ctx context.Context, id idp.SessionID, at time.Time) error
 
 	InvitationByToken(ctx context.Context, token idp.TokenHash) (*idp.Invitation, error)
@@ -78,6 +81,18 @@ type Store interface {
 	SetPassword(ctx context.Context, user idp.UserID, hash string, keep idp.SessionID, e idp.Event) error
 	// RehashPassword replaces the hash when it still is old; nothing else changes.
 	RehashPassword(ctx context.Context, user idp.UserID, old, hash string) error
+	// Ask reads a sign-in with what its person's phones are asked and may be,
+	// lets fn decide, and stores all of it at once. known is what the browser
+	// is known by, or zero; fn is told whether the person knows it.
+	Ask(ctx context.Context, id idp.LoginID, known idp.TokenHash, fn func(a *idp.Asking, known bool) error) error
+	// Settle does the same from the side of a challenge, and notes the request
+	// that does it as seen: idp.ErrReplayed, and nothing written, when it was before.
+	Settle(ctx context.Context, id idp.ChallengeID, seen idp.Replay, fn func(*idp.Asking) error) error
+	Challenge(ctx context.Context, id idp.ChallengeID) (*idp.Challenge, error)
+	Pending(ctx context.Context, user idp.UserID, now time.Time) ([]idp.Challenge, error) // open ones, oldest first
+	Guard(ctx context.Context, user idp.UserID) (*idp.PushGuard, error)
+	Devices(ctx context.Context, user idp.UserID) ([]idp.Device, error) // active ones, oldest first
+
 	AddPairing(ctx context.Context, p *idp.Pairing) error // replaces the user's (or the sign-in's) open one
 	Pairing(ctx context.Context, id idp.PairingID) (*idp.Pairing, error)
 	// UpdatePairing reads, lets fn decide, and writes.
@@ -106,17 +121,23 @@ type Sealer interface {
 
 // Rules are the settable numbers.
 type Rules struct {
-	SessionIdle     time.Duration // 60 min
-	SessionAbsolute time.Duration // 12 h
-	Label           string        // the site's name in authenticator apps
+	SessionIdle     time.Duration    // 60 min
+	SessionAbsolute time.Duration    // 12 h
+	Site            func() *idp.Site // how it presents itself now
+	Issuer          string           // as phones are told
+	Match           idp.MatchMode    // how push approval is matched to the person; empty: auto
 }
 
-// Config is what a Flow is built from. All fields but Now and Log are required.
+// Config is what a Flow is built from. Store, Passwords, Sealer and Rules are required.
 type Config struct {
 	Store     Store
 	Passwords Passwords
 	Sealer    Sealer
 	Rules     Rules
+	Wake      func(...idp.Topic) // tells who waits to look; does not block
+	Push      func(...idp.Push)  // hands over to the push services; does not block
+	Describe  func(agent string) (browser, os string)
+	Network   func(address string) string // the operator's name for where an address is, or empty
 	Now       func() time.Time
 	Log       *slog.Logger
 }
@@ -135,6 +156,9 @@ func New(c Config) *Flow {
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
+	if c.Rules.Site == nil {
+		c.Rules.Site = idp.Named("")
+	}
 	return &Flow{Config: c}
 }
 
@@ -142,6 +166,7 @@ func New(c Config) *Flow {
 type Browser struct {
 	ID      idp.TokenHash // of the binding cookie; never zero
 	Session idp.Secret    // of the session cookie, or empty
+	Known   idp.Secret    // of the cookie that a browser is known by, or empty
 	Address string
 	Agent   string
 }
@@ -152,6 +177,8 @@ var (
 	ErrLoginRequired       = errors.New("login_required")
 	ErrConsentRequired     = errors.New("consent_required")
 	ErrInteractionRequired = errors.New("interaction_required")
+	// ErrNotAdmitted: signed in, and in none of the groups that the client admits.
+	ErrNotAdmitted = errors.New("access_denied")
 )
 
 // own returns a sign-in to the browser that is bound to it; another browser's

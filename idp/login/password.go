@@ -85,6 +85,12 @@ func (f *Flow) Password(ctx context.Context, id idp.LoginID, b Browser, name str
 	if rehash {
 		f.rehash(context.WithoutCancel(ctx), a, password)
 	}
+	if moved.State == idp.LoginFactor && a.Apps > 0 {
+		if err := f.askFor(ctx, id, b, a, false); err != nil {
+			return nil, err
+		}
+		return f.Step(ctx, id, b)
+	}
 	return f.stepFor(ctx, &moved, a)
 }
 
@@ -188,7 +194,7 @@ func (f *Flow) ChangePassword(ctx context.Context, s *idp.Session, old, new idp.
 }
 
 func (f *Flow) acceptable(password idp.Secret, words ...string) error {
-	return f.Passwords.Acceptable(password, append(words, f.Rules.Label)...)
+	return f.Passwords.Acceptable(password, append(words, f.Rules.Site().Name, f.Rules.Site().InApps())...)
 }
 
 // turns lets one at a time pass per key. The zero value is ready.

@@ -72,12 +72,8 @@ func (f *Flow) Sessions(ctx context.Context, user idp.UserID) ([]SessionView, er
 			if u.Session != s.ID {
 				continue
 			}
-			name := string(u.Client)
-			c, err := f.Store.Client(ctx, u.Client)
-			switch {
-			case err == nil:
-				name = c.Name
-			case !errors.Is(err, idp.ErrNotFound):
+			name, err := f.clientName(ctx, u.Client)
+			if err != nil {
 				return nil, err
 			}
 			views[i].Clients = append(views[i].Clients, SessionClientView{Name: name, LastAt: u.LastAt})
@@ -108,4 +104,57 @@ func (f *Flow) EndOthers(ctx context.Context, actor idp.Actor, user idp.UserID, 
 	}
 	_, err := f.Store.EndSessions(ctx, user, func(s *idp.Session) bool { return s.ID != keep }, e)
 	return err
+}
+
+// SignedOut is what the end of a session means for the applications that were
+// signed in to from it, by their names.
+type SignedOut struct {
+	Told []string // they are told, and sign the person out
+	Left []string // they cannot be told, and may still be open
+}
+
+// signedOutFor is how long a browser is told what it was signed out of.
+const signedOutFor = 10 * time.Minute
+
+// SignedOut says so to the browser that the session lived in, for a while.
+// Errors: idp.ErrNotFound.
+func (f *Flow) SignedOut(ctx context.Context, id idp.SessionID, b Browser) (*SignedOut, error) {
+	s, err := f.Store.OwnEndedSession(ctx, id, b.ID)
+	if err != nil {
+		return nil, err
+	}
+	if f.Now().Sub(s.Session.EndedAt) > signedOutFor {
+		return nil, fmt.Errorf("session %s ended long ago: %w", id, idp.ErrNotFound)
+	}
+	out := &SignedOut{}
+	told, left := s.Tells()
+	for _, list := range []struct {
+		ids []idp.ClientID
+		to  *[]string
+	}{{told, &out.Told}, {left, &out.Left}} {
+		for _, c := range list.ids {
+			name, err := f.clientName(ctx, c)
+			if err != nil {
+				return nil, err
+			}
+			*list.to = append(*list.to, name)
+		}
+	}
+	return out, nil
+}
+
+// clientName is what people call an application; its id when it is not
+// registered any more.
+func (f *Flow) clientName(ctx context.Context, id idp.ClientID) (string, error) {
+	c, err := f.Store.Client(ctx, id)
+	switch {
+	case err == nil:
+		return c.Name, nil
+	case !errors.Is(err, idp.ErrNotFound):
+		return "", err
+	}
+	if of, _, ok := idp.TryoutOf(id); ok {
+		return idp.TryoutName(string(of)), nil // for as long as its double is not swept
+	}
+	return string(id), nil
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"hilum/idp"
+	"hilum/idp/totp"
 )
 
 // Step is what to show now. It is derived from the row.
@@ -17,10 +18,12 @@ type Step struct {
 	Client     *idp.Client     // ForClient, else nil; read only
 	Request    idp.AuthRequest // ForClient
 	Target     string
-	UserName   string // once the password was right
-	LoginHint  string // to fill the name field with
-	Devices    int    // linked devices of the user; 0 at state factor: «no device linked»
-	Recovery   bool   // there are unused recovery codes
+	UserName   string     // once the password was right
+	LoginHint  string     // to fill the name field with
+	Devices    int        // linked devices of the user; 0 at state factor: «no device linked»
+	Phones     *PhoneStep // at state factor: nil when there is no phone to ask
+	DeniedBy   string     // the name of the device that denied, if one did
+	Recovery   bool       // there are unused recovery codes
 	WrongCodes int
 	ExpiresAt  time.Time
 	Enrol      *EnrolStep // at state enrol
@@ -35,8 +38,12 @@ type EnrolStep struct {
 	NeedPass    bool // a password is to be chosen
 	UserName    string
 	DisplayName string
-	URI         string // otpauth link for the QR code
-	Secret      string // base32, for typing
+	Offer       totp.Offer
+	Pairing     idp.PairingID
+	Claimed     string // the name of our app that has scanned the code
+	Tapped      bool   // and has said Login: no code is needed
+	Rival       bool   // another phone has used the same code
+	Phase       string // how far linking is, in a word
 	ExpiresAt   time.Time
 	WrongCodes  int
 	ServerTime  time.Time
@@ -84,6 +91,25 @@ func (f *Flow) stepFor(ctx context.Context, l *idp.Login, a *idp.Account) (*Step
 			}
 		}
 		s.UserName, s.Devices, s.Recovery = a.User.Name, a.Devices, a.RecoveryLeft > 0
+		if s.State == idp.LoginFactor && a.Apps > 0 {
+			var err error
+			if s.Phones, err = f.phones(ctx, l); err != nil {
+				return nil, err
+			}
+		}
+	case idp.LoginDenied:
+		if l.Device == "" {
+			break
+		}
+		devices, err := f.Store.Devices(ctx, l.User)
+		if err != nil {
+			return nil, err
+		}
+		for _, d := range devices {
+			if d.ID == l.Device {
+				s.DeniedBy = d.Name
+			}
+		}
 	case idp.LoginEnrol:
 		if err := f.enrolStep(ctx, l, s); err != nil {
 			return nil, err
@@ -95,13 +121,13 @@ func (f *Flow) stepFor(ctx context.Context, l *idp.Login, a *idp.Account) (*Step
 // StartOver forgets what was proven and goes back to the password. Errors:
 // idp.ErrNotFound, ErrSettled, ErrExpired.
 func (f *Flow) StartOver(ctx context.Context, id idp.LoginID, b Browser) (*Step, error) {
-	return f.move(ctx, id, b, func(l *idp.Login) error { return l.Apply(idp.OnStartOver, f.Now()) })
+	return f.leave(ctx, id, b, func(l *idp.Login) error { return l.Apply(idp.OnStartOver, f.Now()) })
 }
 
 // Cancel ends a sign-in at the person's wish; the client is told
 // access_denied. Errors as for StartOver.
 func (f *Flow) Cancel(ctx context.Context, id idp.LoginID, b Browser) (*Step, error) {
-	return f.move(ctx, id, b, func(l *idp.Login) error {
+	return f.leave(ctx, id, b, func(l *idp.Login) error {
 		if err := l.Apply(idp.OnDeny, f.Now()); err != nil {
 			return err
 		}
@@ -123,6 +149,19 @@ func (f *Flow) Consent(ctx context.Context, id idp.LoginID, b Browser, allow boo
 		l.Note(f.event(kind, l, "", b))
 		return nil
 	})
+}
+
+// leave is move for a step after which no phone is waited for.
+func (f *Flow) leave(ctx context.Context, id idp.LoginID, b Browser, fn func(*idp.Login) error) (*Step, error) {
+	var asked idp.ChallengeID
+	step, err := f.move(ctx, id, b, func(l *idp.Login) error {
+		asked = l.Challenge
+		return fn(l)
+	})
+	if err == nil {
+		f.withdraw(ctx, asked)
+	}
+	return step, err
 }
 
 // move applies one change to a sign-in of this browser and says what is next.

@@ -26,7 +26,7 @@ var _ login.Store = (*store.DB)(nil)
 
 var (
 	noon    = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	console = idp.Actor{Name: "console:test"}
+	console = admin.Console("console:test")
 )
 
 const (
@@ -106,11 +106,13 @@ func newWorld(t *testing.T) *world {
 	w.db, w.kept = db, &countedStore{DB: db}
 	w.hasher = &countedHasher{Hasher: password.New(password.Config{MemoryKiB: 8, Time: 1, QueueFor: time.Minute})}
 	w.Flow = login.New(login.Config{Store: w.kept, Passwords: w.hasher, Sealer: w.sealer, Now: w.now, Log: log,
-		Rules: login.Rules{SessionIdle: time.Hour, SessionAbsolute: 12 * time.Hour, Label: "Imaging"}})
+		Rules: login.Rules{SessionIdle: time.Hour, SessionAbsolute: 12 * time.Hour, Site: func() *idp.Site { return &idp.Site{Name: "Imaging, Saint Luke", Label: "Imaging"} }, Issuer: testIssuer}})
 	w.desk = admin.New(admin.Config{Store: db, Now: w.now, Log: log})
-	w.devices = device.New(device.Config{Store: db, Sealer: w.sealer, Hasher: w.hasher, Label: "Imaging", Now: w.now, Log: log})
+	w.devices = device.New(device.Config{Store: db, Sealer: w.sealer, Hasher: w.hasher, Site: idp.Named("Imaging"), Issuer: testIssuer, Now: w.now, Log: log})
 	return w
 }
+
+const testIssuer = "https://login.example.net"
 
 func (w *world) now() time.Time        { return time.UnixMicro(w.clock.Load()).UTC() }
 func (w *world) later(d time.Duration) { w.clock.Add(d.Microseconds()) }
@@ -183,10 +185,10 @@ func (w *world) person(name string) *person {
 // secretOf reads an offer as an app would.
 func (w *world) secretOf(s *login.Step) []byte {
 	w.Helper()
-	secret, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(s.Enrol.Secret)
+	secret, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(s.Enrol.Offer.Secret)
 	w.must(err)
-	if !strings.Contains(s.Enrol.URI, s.Enrol.Secret) {
-		w.Fatalf("%s does not hold the secret that is typed", s.Enrol.URI)
+	if !strings.Contains(s.Enrol.Offer.URI, s.Enrol.Offer.Secret) {
+		w.Fatalf("%s does not hold the secret that is typed", s.Enrol.Offer.URI)
 	}
 	return secret
 }

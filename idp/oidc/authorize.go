@@ -139,7 +139,7 @@ func (s *Server) finish(w http.ResponseWriter, r *http.Request, a *login.Answer)
 		return
 	}
 	if a.Session != "" {
-		if err := s.conf.Browsers.SetSession(w, r, a.Session); err != nil {
+		if err := s.conf.Browsers.SetSession(w, r, a.Session, a.Known); err != nil {
 			s.faultPage(w, r, "session cookie", err)
 			return
 		}
@@ -165,6 +165,8 @@ func (s *Server) loginRefusal(r *http.Request, err error) *refusal {
 		return &refusal{codeConsentRequired, "The person has to consent."}
 	case errors.Is(err, login.ErrInteractionRequired):
 		return &refusal{codeInteractionRequired, "The person has to be asked."}
+	case errors.Is(err, login.ErrNotAdmitted):
+		return &refusal{codeAccessDenied, "The person may not sign in to this application."}
 	case errors.Is(err, idp.ErrBusy), errors.Is(err, idp.ErrTooMany):
 		return &refusal{codeUnavailable, "Too many sign-ins at once; try again soon."}
 	}

@@ -5,9 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
-	"strconv"
 
 	"hilum/idp"
+	"hilum/idp/claim"
 )
 
 // Scopes with a meaning of their own (OpenID Connect Core 1.0, section 5.4, and
@@ -30,79 +30,6 @@ func personal(scope string) bool {
 		return true
 	}
 	return false
-}
-
-// userClaim is a claim about a person: the scope that covers it, and how its
-// value is written. write appends nothing where there is no value; then the
-// claim is left out (OpenID Connect Core 1.0, section 5.3.2).
-type userClaim struct {
-	name, scope string
-	write       func(b []byte, u *idp.User) []byte
-}
-
-// userClaims are all there are, in the order they are written. None has the
-// name of a claim that a token carries for its own sake.
-var userClaims = []userClaim{
-	{"name", scopeProfile, func(b []byte, u *idp.User) []byte { return appendText(b, u.DisplayName) }},
-	{"given_name", scopeProfile, func(b []byte, u *idp.User) []byte { return appendText(b, u.GivenName) }},
-	{"family_name", scopeProfile, func(b []byte, u *idp.User) []byte { return appendText(b, u.FamilyName) }},
-	{"preferred_username", scopeProfile, func(b []byte, u *idp.User) []byte { return appendText(b, u.Name) }},
-	{"locale", scopeProfile, func(b []byte, u *idp.User) []byte { return appendText(b, u.Locale) }},
-	{"updated_at", scopeProfile, func(b []byte, u *idp.User) []byte {
-		if u.UpdatedAt.IsZero() {
-			return b
-		}
-		return appendTime(b, u.UpdatedAt)
-	}},
-	{"email", scopeEmail, func(b []byte, u *idp.User) []byte { return appendText(b, u.Email) }},
-	{"email_verified", scopeEmail, func(b []byte, u *idp.User) []byte {
-		if u.Email == "" {
-			return b
-		}
-		return strconv.AppendBool(b, u.EmailVerified)
-	}},
-	{"phone_number", scopePhone, func(b []byte, u *idp.User) []byte { return appendText(b, u.Phone) }},
-	{"phone_number_verified", scopePhone, func(b []byte, u *idp.User) []byte {
-		if u.Phone == "" {
-			return b
-		}
-		return strconv.AppendBool(b, u.PhoneVerified)
-	}},
-	{"groups", scopeGroups, func(b []byte, u *idp.User) []byte { return appendList(b, u.Groups) }},
-	{"roles", scopeRoles, func(b []byte, u *idp.User) []byte { return appendList(b, u.Roles) }},
-}
-
-// appendUserClaims writes `,"name":value` for each claim that is wanted and has a value.
-func appendUserClaims(b []byte, u *idp.User, want func(*userClaim) bool) []byte {
-	for i := range userClaims {
-		c := &userClaims[i]
-		if !want(c) {
-			continue
-		}
-		start := len(b)
-		b = append(b, ',', '"')
-		b = append(b, c.name...)
-		b = append(b, '"', ':')
-		named := len(b)
-		if b = c.write(b, u); len(b) == named {
-			b = b[:start]
-		}
-	}
-	return b
-}
-
-func appendText(b []byte, s string) []byte {
-	if s == "" {
-		return b
-	}
-	return appendString(b, s)
-}
-
-func appendList(b []byte, list []string) []byte {
-	if len(list) == 0 {
-		return b
-	}
-	return appendStrings(b, list)
 }
 
 // claimsRequest is the claims parameter (OpenID Connect Core 1.0, section 5.5).
@@ -156,38 +83,38 @@ func (d *claimDemand) text() string {
 // mayAsk reports whether a client may be told a claim that it asked for by name
 // and not by scope: its registration allows the scope that covers the claim,
 // and where people are asked for consent, that scope was among what they saw.
-func mayAsk(c *idp.Client, granted []string, claim *userClaim) bool {
+func mayAsk(c *idp.Client, granted []string, about *claim.Claim) bool {
 	if c.Consent {
-		return slices.Contains(granted, claim.scope)
+		return slices.Contains(granted, about.Scope)
 	}
-	return slices.Contains(c.Scopes, claim.scope)
+	return slices.Contains(c.Scopes, about.Scope)
 }
 
 // inIDToken says which claims about the person an ID token carries: those that
 // were asked for by name, and for a client so configured those of the scopes.
 // nil: none.
-func inIDToken(c *idp.Client, g *idp.Grant, scopes []string) func(*userClaim) bool {
+func inIDToken(c *idp.Client, g *idp.Grant, scopes []string) func(*claim.Claim) bool {
 	asked, _ := parseClaims(g.Claims) // was read before it was kept
 	if !c.ClaimsInID && len(asked.IDToken) == 0 {
 		return nil
 	}
-	return func(claim *userClaim) bool {
-		if c.ClaimsInID && slices.Contains(scopes, claim.scope) {
+	return func(about *claim.Claim) bool {
+		if c.ClaimsInID && slices.Contains(scopes, about.Scope) {
 			return true
 		}
-		_, named := asked.IDToken[claim.name]
-		return named && mayAsk(c, g.Scopes, claim)
+		_, named := asked.IDToken[about.Name]
+		return named && mayAsk(c, g.Scopes, about)
 	}
 }
 
 // inUserinfo says which claims about the person userinfo answers with.
-func inUserinfo(c *idp.Client, g *idp.Grant, scopes []string) func(*userClaim) bool {
+func inUserinfo(c *idp.Client, g *idp.Grant, scopes []string) func(*claim.Claim) bool {
 	asked, _ := parseClaims(g.Claims) // was read before it was kept
-	return func(claim *userClaim) bool {
-		if slices.Contains(scopes, claim.scope) {
+	return func(about *claim.Claim) bool {
+		if slices.Contains(scopes, about.Scope) {
 			return true
 		}
-		_, named := asked.Userinfo[claim.name]
-		return named && mayAsk(c, g.Scopes, claim)
+		_, named := asked.Userinfo[about.Name]
+		return named && mayAsk(c, g.Scopes, about)
 	}
 }

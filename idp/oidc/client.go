@@ -66,8 +66,12 @@ func (s *Server) verify(ctx context.Context, cc *op.ClientCredentials, basic boo
 	if err != nil {
 		return nil, s.fault(ctx, "client", err)
 	}
-	if c.Disabled || c.Auth != way || !c.Public() && !holds(c, idp.Secret(cc.ClientSecret), s.now()) {
+	secret, now := idp.Secret(cc.ClientSecret), s.now()
+	if c.Disabled || c.Auth != way || !c.Public() && !holds(c, secret, now) {
 		return nil, errClient()
+	}
+	if !c.Public() {
+		s.conf.Store.SecretUsed(c.ID, secret.Hash(), now)
 	}
 	known(ctx, c)
 	return c, nil

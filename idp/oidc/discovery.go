@@ -11,6 +11,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"hilum/idp"
+	"hilum/idp/claim"
 	"hilum/idp/keyring"
 )
 
@@ -46,13 +47,15 @@ type metadata struct {
 	RequestParameter         bool     `json:"request_parameter_supported"`
 	RequestURIParameter      bool     `json:"request_uri_parameter_supported"`
 	IssParameter             bool     `json:"authorization_response_iss_parameter_supported"`
+	BackChannelLogout        bool     `json:"backchannel_logout_supported"`
+	BackChannelLogoutSession bool     `json:"backchannel_logout_session_supported"`
 }
 
-func (s *Server) metadata(algs []string) metadata {
+func (s *Server) metadata(algs, languages []string) metadata {
 	secrets := []string{string(idp.AuthBasic), string(idp.AuthPost)}
 	claims := []string{"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid", "at_hash"}
-	for _, c := range userClaims {
-		claims = append(claims, c.name)
+	for _, c := range claim.Person {
+		claims = append(claims, c.Name)
 	}
 	return metadata{
 		Issuer:                   s.conf.Issuer,
@@ -78,9 +81,11 @@ func (s *Server) metadata(algs []string) metadata {
 		Prompts:                  []string{"none", "login", "consent", "select_account"},
 		ClaimTypes:               []string{"normal"},
 		Claims:                   claims,
-		UILocales:                []string{"en"},
+		UILocales:                languages,
 		ClaimsParameter:          true,
 		IssParameter:             true,
+		BackChannelLogout:        true,
+		BackChannelLogoutSession: true,
 	}
 }
 
@@ -90,9 +95,11 @@ const (
 	jwks
 )
 
-// published is what was prepared from one version of the keys.
+// published is what was prepared from one version of the keys, and the
+// languages of that time.
 type published struct {
 	version   uint64
+	languages []string
 	documents [2]document
 }
 
@@ -108,7 +115,11 @@ func (s *Server) publish() (*published, error) {
 	// Read before the keys: a change in between makes the documents newer
 	// than they say, and they are made once more.
 	version := s.conf.Keys.Version()
-	if p := s.published.Load(); p != nil && p.version == version {
+	languages := []string{"en"}
+	if s.conf.Languages != nil {
+		languages = s.conf.Languages()
+	}
+	if p := s.published.Load(); p != nil && p.version == version && slices.Equal(p.languages, languages) {
 		return p, nil
 	}
 	keys := s.conf.Keys.Public()
@@ -122,8 +133,8 @@ func (s *Server) publish() (*published, error) {
 			algs = append(algs, alg)
 		}
 	}
-	p := &published{version: version}
-	for i, v := range []any{discovery: s.metadata(algs), jwks: set} {
+	p := &published{version: version, languages: languages}
+	for i, v := range []any{discovery: s.metadata(algs, languages), jwks: set} {
 		body, err := json.Marshal(v)
 		if err != nil {
 			return nil, err

@@ -175,3 +175,20 @@ type discard struct{ h http.Header }
 func (d *discard) Header() http.Header         { return d.h }
 func (d *discard) Write(b []byte) (int, error) { return len(b), nil }
 func (d *discard) WriteHeader(int)             {}
+
+func TestDiscoveryFollowsTheLanguages(t *testing.T) {
+	offered := []string{"en"}
+	s := &Server{conf: Config{Issuer: "https://idp.test", Keys: ring(), Languages: func() []string { return offered }}}
+	says := func(want string) {
+		t.Helper()
+		p, err := s.publish()
+		if err != nil || !strings.Contains(string(p.documents[discovery].body), `"ui_locales_supported":`+want) {
+			t.Errorf("not %s: %s, %v", want, p.documents[discovery].body, err)
+		}
+	}
+	says(`["en"]`)
+	offered = []string{"en", "nl"}
+	says(`["en","nl"]`)
+	offered = []string{"fr"}
+	says(`["fr"]`)
+}

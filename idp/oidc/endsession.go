@@ -51,7 +51,7 @@ func (s *Server) endSession(w http.ResponseWriter, r *http.Request) {
 		if !req.hinted {
 			req.uri = ""
 		}
-		s.signedOut(w, r, req)
+		s.signedOut(w, r, req, "")
 	case req.session != "" && req.session == string(session.ID):
 		s.end(w, r, req, session, user)
 	default:
@@ -87,7 +87,7 @@ func (s *Server) endSessionConfirm(w http.ResponseWriter, r *http.Request) {
 	case err != nil:
 		s.faultPage(w, r, "session", err)
 	case session == nil:
-		s.signedOut(w, r, req)
+		s.signedOut(w, r, req, "")
 	default:
 		s.end(w, r, req, session, user)
 	}
@@ -146,24 +146,27 @@ func (s *Server) session(w http.ResponseWriter, r *http.Request) (*idp.Session, 
 	return session, user, err
 }
 
-// end ends the session with every token it gave, and sends the person on.
+// end ends the session with every token it gave, and sends the person on. The
+// party that asks is told by back channel like every other: it may have the
+// session in more than this browser's tab.
 func (s *Server) end(w http.ResponseWriter, r *http.Request, req *signOut, session *idp.Session, user *idp.User) {
 	err := s.conf.Logins.EndSession(r.Context(), idp.Actor{User: user.ID, Name: user.Name}, user.ID, session.ID)
 	if err != nil && !errors.Is(err, idp.ErrNotFound) && !errors.Is(err, idp.ErrSettled) {
 		s.faultPage(w, r, "ending a session", err)
 		return
 	}
-	s.signedOut(w, r, req)
+	s.signedOut(w, r, req, session.ID)
 }
 
 // signedOut takes the cookie away and answers, at the relying party or here.
-func (s *Server) signedOut(w http.ResponseWriter, r *http.Request, req *signOut) {
+// ended is the session that was, if any.
+func (s *Server) signedOut(w http.ResponseWriter, r *http.Request, req *signOut, ended idp.SessionID) {
 	if err := s.conf.Browsers.ClearSession(w, r); err != nil {
 		s.faultPage(w, r, "session cookie", err)
 		return
 	}
 	if req.uri == "" {
-		s.conf.Pages.SignedOut(w, r, req.name())
+		s.conf.Pages.SignedOut(w, r, req.name(), ended)
 		return
 	}
 	if req.state == "" {

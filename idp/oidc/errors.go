@@ -1,6 +1,8 @@
 package oidc
 
 import (
+	"hilum/idp/claim"
+
 	"context"
 	"log/slog"
 	"net/http"
@@ -77,9 +79,9 @@ func (s *Server) logFault(ctx context.Context, what string, err error) string {
 func writeError(w http.ResponseWriter, status int, code, description string) {
 	b := make([]byte, 0, 128)
 	b = append(b, `{"error":`...)
-	b = appendString(b, code)
+	b = claim.AppendString(b, code)
 	b = append(b, `,"error_description":`...)
-	b = appendString(b, description)
+	b = claim.AppendString(b, description)
 	b = append(b, '}', '\n')
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)

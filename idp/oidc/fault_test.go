@@ -33,8 +33,10 @@ func (burning) EndSession(context.Context, idp.Actor, idp.UserID, idp.SessionID)
 func (burning) Browser(http.ResponseWriter, *http.Request) (login.Browser, error) {
 	return login.Browser{}, errFire
 }
-func (burning) SetSession(http.ResponseWriter, *http.Request, idp.Secret) error { return errFire }
-func (burning) ClearSession(http.ResponseWriter, *http.Request) error           { return errFire }
+func (burning) SetSession(http.ResponseWriter, *http.Request, idp.Secret, idp.Secret) error {
+	return errFire
+}
+func (burning) ClearSession(http.ResponseWriter, *http.Request) error { return errFire }
 
 // stuck lets nobody out: sessions are found, and cannot be ended.
 type stuck struct{ Logins }

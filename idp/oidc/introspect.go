@@ -9,6 +9,7 @@ import (
 	"github.com/zitadel/oidc/v3/pkg/op"
 
 	"hilum/idp"
+	"hilum/idp/claim"
 )
 
 var inactive = []byte(`{"active":false}`)
@@ -46,13 +47,12 @@ func (s *Server) introspectAccess(ctx context.Context, c *idp.Client, hash idp.T
 	if err != nil {
 		return nil, err
 	}
-	live := errors.Join(t.Live(now), g.Live(now)) == nil
-	if !live || g.Client != c.ID && !slices.Contains(t.Audience, string(c.ID)) {
+	if !t.Good(g, now) || g.Client != c.ID && !slices.Contains(t.Audience, string(c.ID)) {
 		return inactive, nil
 	}
 	b := s.appendActive(make([]byte, 0, 512), g, t.Scopes, t.IssuedAt, t.ExpiresAt)
 	b = append(b, `,"token_type":"Bearer","aud":`...)
-	b = appendStrings(b, t.Audience)
+	b = claim.AppendStrings(b, t.Audience)
 	return append(b, '}'), nil
 }
 
@@ -73,16 +73,16 @@ func (s *Server) introspectRefresh(ctx context.Context, c *idp.Client, hash idp.
 // acr and auth_time after RFC 9470, section 6.2).
 func (s *Server) appendActive(b []byte, g *idp.Grant, scopes []string, issued, expires time.Time) []byte {
 	b = append(b, `{"active":true,"iss":`...)
-	b = appendString(b, s.conf.Issuer)
+	b = claim.AppendString(b, s.conf.Issuer)
 	b = append(b, `,"sub":`...)
-	b = appendString(b, subject(g))
+	b = claim.AppendString(b, subject(g))
 	b = append(b, `,"client_id":`...)
-	b = appendString(b, string(g.Client))
+	b = claim.AppendString(b, string(g.Client))
 	b = append(b, `,"scope":`...)
 	b = appendWords(b, scopes)
 	b = append(b, `,"iat":`...)
-	b = appendTime(b, issued)
+	b = claim.AppendTime(b, issued)
 	b = append(b, `,"exp":`...)
-	b = appendTime(b, expires)
+	b = claim.AppendTime(b, expires)
 	return appendSignIn(b, g)
 }

@@ -9,9 +9,9 @@ import (
 	"slices"
 	"strconv"
 	"time"
-	"unicode/utf8"
 
 	"hilum/idp"
+	"hilum/idp/claim"
 	"hilum/idp/keyring"
 )
 
@@ -20,6 +20,7 @@ import (
 const (
 	typeID     = "JWT"
 	typeAccess = "at+jwt" // RFC 9068, section 2.1
+	typeLogout = "logout+jwt"
 )
 
 // mint is a set of tokens: what is stored of it, and the answer that carries it.
@@ -66,7 +67,7 @@ func (s *Server) mint(ctx context.Context, o order) (*mint, error) {
 
 	b := make([]byte, 0, 2048)
 	b = append(b, `{"access_token":`...)
-	b = appendString(b, access.Reveal())
+	b = claim.AppendString(b, access.Reveal())
 	b = append(b, `,"token_type":"Bearer","expires_in":`...)
 	b = strconv.AppendInt(b, int64(expires.Sub(o.at)/time.Second), 10)
 	if o.refresh != nil {
@@ -83,7 +84,7 @@ func (s *Server) mint(ctx context.Context, o order) (*mint, error) {
 			ExpiresAt: earlier(o.at.Add(idle), o.grant.ExpiresAt),
 		}
 		b = append(b, `,"refresh_token":`...)
-		b = appendString(b, token.Reveal())
+		b = claim.AppendString(b, token.Reveal())
 	}
 	if slices.Contains(o.scopes, scopeOpenID) {
 		id, err := s.idToken(ctx, o, access, expires)
@@ -138,23 +139,23 @@ func (s *Server) idToken(ctx context.Context, o order, access idp.Secret, expire
 	}
 	b := make([]byte, 0, 1024)
 	b = append(b, `{"iss":`...)
-	b = appendString(b, s.conf.Issuer)
+	b = claim.AppendString(b, s.conf.Issuer)
 	b = append(b, `,"sub":`...)
-	b = appendString(b, string(g.User))
+	b = claim.AppendString(b, string(g.User))
 	b = append(b, `,"aud":`...)
-	b = appendString(b, string(o.client.ID))
+	b = claim.AppendString(b, string(o.client.ID))
 	b = append(b, `,"exp":`...)
-	b = appendTime(b, expires)
+	b = claim.AppendTime(b, expires)
 	b = append(b, `,"iat":`...)
-	b = appendTime(b, o.at)
+	b = claim.AppendTime(b, o.at)
 	b = appendSignIn(b, g)
 	if o.nonce && g.Nonce != "" {
 		b = append(b, `,"nonce":`...)
-		b = appendString(b, g.Nonce)
+		b = claim.AppendString(b, g.Nonce)
 	}
 	if g.Session != "" {
 		b = append(b, `,"sid":`...)
-		b = appendString(b, string(g.Session))
+		b = claim.AppendString(b, string(g.Session))
 	}
 	b = append(b, `,"at_hash":"`...)
 	b = appendTokenHash(b, key.Alg, access)
@@ -164,7 +165,7 @@ func (s *Server) idToken(ctx context.Context, o order, access idp.Secret, expire
 		if err != nil {
 			return nil, err
 		}
-		b = appendUserClaims(b, u, want)
+		b = claim.Append(b, u, o.client.Claims, want)
 	}
 	return sign(key, typeID, append(b, '}'))
 }
@@ -178,19 +179,19 @@ func (s *Server) accessJWT(o order, t *idp.AccessToken) (idp.Secret, error) {
 	}
 	b := make([]byte, 0, 1024)
 	b = append(b, `{"iss":`...)
-	b = appendString(b, s.conf.Issuer)
+	b = claim.AppendString(b, s.conf.Issuer)
 	b = append(b, `,"sub":`...)
-	b = appendString(b, subject(o.grant))
+	b = claim.AppendString(b, subject(o.grant))
 	b = append(b, `,"aud":`...)
-	b = appendStrings(b, t.Audience)
+	b = claim.AppendStrings(b, t.Audience)
 	b = append(b, `,"exp":`...)
-	b = appendTime(b, t.ExpiresAt)
+	b = claim.AppendTime(b, t.ExpiresAt)
 	b = append(b, `,"iat":`...)
-	b = appendTime(b, t.IssuedAt)
+	b = claim.AppendTime(b, t.IssuedAt)
 	b = append(b, `,"jti":`...)
-	b = appendString(b, idp.NewID[string]())
+	b = claim.AppendString(b, idp.NewID[string]())
 	b = append(b, `,"client_id":`...)
-	b = appendString(b, string(o.client.ID))
+	b = claim.AppendString(b, string(o.client.ID))
 	b = appendSignIn(b, o.grant)
 	b = append(b, `,"scope":`...)
 	b = appendWords(b, t.Scopes)
@@ -210,15 +211,15 @@ func subject(g *idp.Grant) string {
 func appendSignIn(b []byte, g *idp.Grant) []byte {
 	if !g.AuthTime.IsZero() {
 		b = append(b, `,"auth_time":`...)
-		b = appendTime(b, g.AuthTime)
+		b = claim.AppendTime(b, g.AuthTime)
 	}
 	if g.ACR != "" {
 		b = append(b, `,"acr":`...)
-		b = appendString(b, g.ACR)
+		b = claim.AppendString(b, g.ACR)
 	}
 	if len(g.AMR) > 0 {
 		b = append(b, `,"amr":`...)
-		b = appendStrings(b, g.AMR)
+		b = claim.AppendStrings(b, g.AMR)
 	}
 	return b
 }
@@ -241,7 +242,7 @@ func sign(k keyring.Key, typ string, claims []byte) ([]byte, error) {
 	header = append(header, `{"alg":"`...)
 	header = append(header, k.Alg...)
 	header = append(header, `","kid":`...)
-	header = appendString(header, string(k.ID))
+	header = claim.AppendString(header, string(k.ID))
 	header = append(header, `,"typ":"`...)
 	header = append(header, typ...)
 	header = append(header, '"', '}')
@@ -260,20 +261,6 @@ func sign(k keyring.Key, typ string, claims []byte) ([]byte, error) {
 	return enc.AppendEncode(b, sig), nil
 }
 
-func appendTime(b []byte, t time.Time) []byte { return strconv.AppendInt(b, t.Unix(), 10) }
-
-// appendStrings writes a JSON array.
-func appendStrings(b []byte, list []string) []byte {
-	b = append(b, '[')
-	for i, s := range list {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = appendString(b, s)
-	}
-	return append(b, ']')
-}
-
 // appendWords writes scopes as one JSON string, a space between two.
 func appendWords(b []byte, list []string) []byte {
 	b = append(b, '"')
@@ -281,47 +268,7 @@ func appendWords(b []byte, list []string) []byte {
 		if i > 0 {
 			b = append(b, ' ')
 		}
-		b = appendEscaped(b, s)
+		b = claim.AppendEscaped(b, s)
 	}
 	return append(b, '"')
-}
-
-// appendString writes a JSON string (RFC 8259, section 7).
-func appendString(b []byte, s string) []byte {
-	b = append(b, '"')
-	b = appendEscaped(b, s)
-	return append(b, '"')
-}
-
-// appendEscaped writes what stands between the quotes of a JSON string. What
-// is not UTF-8 becomes U+FFFD.
-func appendEscaped(b []byte, s string) []byte {
-	const hex = "0123456789abcdef"
-	start := 0 // of what needs no escape
-	for i := 0; i < len(s); {
-		c := s[i]
-		if c >= utf8.RuneSelf {
-			r, size := utf8.DecodeRuneInString(s[i:])
-			if r == utf8.RuneError && size == 1 {
-				b = append(b, s[start:i]...)
-				b = append(b, "\uFFFD"...)
-				start = i + 1
-			}
-			i += size
-			continue
-		}
-		if c >= 0x20 && c != '"' && c != '\\' {
-			i++
-			continue
-		}
-		b = append(b, s[start:i]...)
-		if c < 0x20 {
-			b = append(b, '\\', 'u', '0', '0', hex[c>>4], hex[c&0xf])
-		} else {
-			b = append(b, '\\', c)
-		}
-		i++
-		start = i
-	}
-	return append(b, s[start:]...)
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"hilum/idp"
+	"hilum/idp/claim"
 	"hilum/idp/keyring"
 )
 
@@ -172,7 +173,7 @@ func TestTokensEndWithTheSession(t *testing.T) {
 }
 
 func TestUnverifiedEmailIsSaid(t *testing.T) {
-	b := appendUserClaims([]byte(`{"sub":"x"`), anna, func(c *userClaim) bool { return c.scope == scopeEmail })
+	b := claim.Append([]byte(`{"sub":"x"`), anna, nil, func(c *claim.Claim) bool { return c.Scope == scopeEmail })
 	if want := `{"sub":"x","email":"anna@klinik.test","email_verified":false`; string(b) != want {
 		t.Errorf("got %s, want %s", b, want)
 	}
@@ -185,7 +186,7 @@ func FuzzAppendString(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		var got string
-		b := appendString(nil, s)
+		b := claim.AppendString(nil, s)
 		if err := json.Unmarshal(b, &got); err != nil {
 			t.Fatalf("%q became %s: %v", s, b, err)
 		}

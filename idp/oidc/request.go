@@ -171,7 +171,13 @@ func readClaims(req *idp.AuthRequest, raw string) *refusal {
 }
 
 // allowed reports whether a client may ask for a scope.
+//
+// What administers is never among it, whatever the registration says: this is
+// what a person's sign-in asks for, and no person's token opens the admin API.
 func allowed(c *idp.Client, scope string) bool {
+	if idp.StaffOf(scope) != idp.StaffNone {
+		return false
+	}
 	switch scope {
 	case scopeOpenID:
 		return c.Allows(idp.GrantCode)

@@ -35,6 +35,8 @@ import (
 // Store is what tokens need kept. Every method is atomic.
 type Store interface {
 	Client(ctx context.Context, id idp.ClientID) (*idp.Client, error) // from memory; do not change
+	// SecretUsed notes that a secret of a client was right; it costs no trip.
+	SecretUsed(client idp.ClientID, hash idp.TokenHash, at time.Time)
 	User(ctx context.Context, id idp.UserID) (*idp.User, error)
 	// Code returns an authorization code and its grant, used or not.
 	Code(ctx context.Context, hash idp.TokenHash) (*idp.Code, *idp.Grant, error)
@@ -81,7 +83,7 @@ type Keys interface {
 type Browsers interface {
 	// Browser says who asks, and gives a browser that has no binding cookie one.
 	Browser(w http.ResponseWriter, r *http.Request) (login.Browser, error)
-	SetSession(w http.ResponseWriter, r *http.Request, token idp.Secret) error
+	SetSession(w http.ResponseWriter, r *http.Request, token, known idp.Secret) error
 	ClearSession(w http.ResponseWriter, r *http.Request) error
 }
 
@@ -97,8 +99,9 @@ type Pages interface {
 	FormPost(w http.ResponseWriter, r *http.Request, action string, fields url.Values)
 	// ConfirmSignOut asks whether to sign out, posting fields to action on yes.
 	ConfirmSignOut(w http.ResponseWriter, r *http.Request, action string, fields url.Values, client string)
-	// SignedOut says that this browser is signed out.
-	SignedOut(w http.ResponseWriter, r *http.Request, client string)
+	// SignedOut says that this browser is signed out, and which applications
+	// with it: those of the session that was ended, if any was.
+	SignedOut(w http.ResponseWriter, r *http.Request, client string, session idp.SessionID)
 }
 
 // Config is what the door is built from. Issuer, Store, Logins, Keys, Browsers
@@ -110,8 +113,9 @@ type Config struct {
 	Keys        Keys
 	Browsers    Browsers
 	Pages       Pages
-	AccessTTL   time.Duration // of access and ID tokens; 15 min
-	RefreshIdle time.Duration // 90 min
+	Languages   func() []string // that pages are offered in, sorted; nil: English
+	AccessTTL   time.Duration   // of access and ID tokens; 15 min
+	RefreshIdle time.Duration   // 90 min
 	Now         func() time.Time
 	Log         *slog.Logger
 }

@@ -43,7 +43,7 @@ type site struct {
 	server *Server
 	clock  *clock
 	log    *lockedBuilder
-	admin  idp.Actor
+	admin  admin.By
 }
 
 // clock is the time everywhere in a site.
@@ -108,7 +108,7 @@ func (w *watched) Client(ctx context.Context, id idp.ClientID) (*idp.Client, err
 func newSite(t testing.TB) *site {
 	t.Helper()
 	dir := t.TempDir()
-	s := &site{t: t, clock: &clock{now: time.Now().UTC().Truncate(time.Second)}, log: &lockedBuilder{}, admin: idp.Actor{Name: "console:test"}}
+	s := &site{t: t, clock: &clock{now: time.Now().UTC().Truncate(time.Second)}, log: &lockedBuilder{}, admin: admin.Console("console:test")}
 	log := slog.New(slog.NewTextHandler(s.log, nil))
 	db, err := store.Open(t.Context(), store.Config{Driver: "sqlite", Path: filepath.Join(dir, "idp.db"), Log: log, Now: s.clock.Now})
 	if err != nil {
@@ -126,7 +126,7 @@ func newSite(t testing.TB) *site {
 	s.db, s.store = db, &watched{DB: db}
 	s.flow = login.New(login.Config{
 		Store: db, Passwords: password.New(password.Config{MemoryKiB: 64, Time: 1, Parallelism: 1}), Sealer: sealer,
-		Rules: login.Rules{SessionIdle: time.Hour, SessionAbsolute: 12 * time.Hour, Label: "Test"},
+		Rules: login.Rules{SessionIdle: time.Hour, SessionAbsolute: 12 * time.Hour, Site: idp.Named("Test")},
 		Now:   s.clock.Now, Log: log,
 	})
 	s.desk = admin.New(admin.Config{Store: db, Now: s.clock.Now, Log: log})
@@ -184,7 +184,7 @@ func (testBrowsers) Browser(w http.ResponseWriter, r *http.Request) (login.Brows
 	return b, nil
 }
 
-func (testBrowsers) SetSession(w http.ResponseWriter, _ *http.Request, token idp.Secret) error {
+func (testBrowsers) SetSession(w http.ResponseWriter, _ *http.Request, token, _ idp.Secret) error {
 	http.SetCookie(w, &http.Cookie{Name: "session", Value: token.Reveal(), Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode})
 	return nil
 }
@@ -221,7 +221,7 @@ func (testPages) ConfirmSignOut(w http.ResponseWriter, _ *http.Request, action s
 	writeForm(w, "confirm sign-out "+client, action, fields)
 }
 
-func (testPages) SignedOut(w http.ResponseWriter, _ *http.Request, client string) {
+func (testPages) SignedOut(w http.ResponseWriter, _ *http.Request, client string, _ idp.SessionID) {
 	fmt.Fprintf(w, "<title>signed out %s</title>", client)
 }
 
@@ -310,7 +310,7 @@ func (s *site) addPerson(name string) *person {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	secret, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(strings.ReplaceAll(step.Enrol.Secret, " ", ""))
+	secret, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(strings.ReplaceAll(step.Enrol.Offer.Secret, " ", ""))
 	if err != nil {
 		s.t.Fatal(err)
 	}

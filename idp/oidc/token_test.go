@@ -401,7 +401,7 @@ func TestTokensDieAtOnce(t *testing.T) {
 		func(c *client, _ *person, _ *tokens) error { return s.desk.RemoveClient(t.Context(), s.admin, c.ID) },
 		func(_ *client, p *person, tok *tokens) error {
 			sid := claimsOf(t, tok.ID)["sid"].(string)
-			return s.flow.EndSession(t.Context(), s.admin, p.ID, idp.SessionID(sid))
+			return s.flow.EndSession(t.Context(), s.admin.Actor, p.ID, idp.SessionID(sid))
 		},
 	} {
 		c, p := s.addClient(nil), s.addPerson(fmt.Sprintf("person%d", i))
@@ -451,6 +451,32 @@ func TestClientCredentials(t *testing.T) {
 	if about["active"] != true || about["sub"] != string(c.ID) || !reflect.DeepEqual(about["aud"], []any{"https://pacs.test"}) {
 		t.Errorf("%v", about)
 	}
+}
+
+// What administers is given to programs, and to no person's token even where a
+// registration says so that no verb lets in.
+func TestScopesThatAdminister(t *testing.T) {
+	s := newSite(t)
+	program := s.addClient(func(c *idp.Client) {
+		c.GrantTypes, c.RedirectURIs, c.Scopes = []string{idp.GrantClientCredentials}, nil, []string{idp.ScopeAdmin, idp.ScopeAuditor}
+	})
+	if got, r := s.token(program, "grant_type", idp.GrantClientCredentials, "scope", idp.ScopeAuditor); got.Access == "" || got.Scope != idp.ScopeAuditor {
+		t.Errorf("%s", r.body)
+	}
+	viewer, anna := s.addClient(nil), s.addPerson("anna")
+	err := s.db.UpdateClient(t.Context(), viewer.ID, func(c *idp.Client) error {
+		c.Scopes = append(c.Scopes, idp.ScopeAdmin)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := s.mustExchange(viewer, s.browser().signIn(anna, request(viewer, "scope", "openid offline_access "+idp.ScopeAdmin)))
+	if got.Scope != "openid offline_access" {
+		t.Errorf("a person's token is for %q", got.Scope)
+	}
+	_, r := s.token(viewer, "grant_type", idp.GrantRefresh, "refresh_token", got.Refresh, "scope", idp.ScopeAdmin)
+	refused(t, r, http.StatusBadRequest, "invalid_scope")
 }
 
 // TestInvalidClientIs401, the same for every reason, with a challenge.

@@ -10,6 +10,7 @@ import (
 	"github.com/zitadel/oidc/v3/pkg/op"
 
 	"hilum/idp"
+	"hilum/idp/claim"
 )
 
 // errToken answers for every access token that is not good, whatever the
@@ -41,7 +42,7 @@ func (s *Server) UserInfo(ctx context.Context, r *op.Request[oidc.UserInfoReques
 		return nil, s.fault(ctx, "client", err)
 	}
 	known(ctx, c)
-	if t.Live(now) != nil || g.Live(now) != nil {
+	if !t.Good(g, now) {
 		return nil, errToken()
 	}
 	if u == nil || !slices.Contains(t.Scopes, scopeOpenID) {
@@ -52,7 +53,7 @@ func (s *Server) UserInfo(ctx context.Context, r *op.Request[oidc.UserInfoReques
 	}
 	b := make([]byte, 0, 512)
 	b = append(b, `{"sub":`...)
-	b = appendString(b, string(u.ID))
-	b = appendUserClaims(b, u, inUserinfo(c, g, t.Scopes))
+	b = claim.AppendString(b, string(u.ID))
+	b = claim.Append(b, u, c.Claims, inUserinfo(c, g, t.Scopes))
 	return respond(ctx, append(b, '}')), nil
 }

@@ -167,3 +167,71 @@ func TestUserinfoIsFresh(t *testing.T) {
 	s.clock.pass(15 * time.Minute)
 	refused(t, s.userinfo(access), http.StatusUnauthorized, codeInvalidToken)
 }
+
+// What an administrator is shown beforehand is what is told: by a client with
+// names of its own for claims, in userinfo byte for byte, in the ID token member
+// for member.
+func TestPreviewIsWhatIsTold(t *testing.T) {
+	s := newSite(t)
+	c, anna := s.addClient(func(c *idp.Client) {
+		c.Scopes, c.ClaimsInID, c.Groups = []string{"openid", "profile", "groups", "roles"}, true, []string{"mri"}
+		c.Claims = []idp.ClaimRule{
+			{Name: "role", From: "groups", One: true, Values: []idp.ClaimValue{{From: "ct", To: "Admin"}, {From: "mri", To: "Viewer"}}},
+			{Name: "roles", From: "roles", Values: []idp.ClaimValue{{From: "radiologist", To: "ROLE_RAD"}}},
+			{Name: "mail", From: "email"}, {Name: "tenant", Text: `kl"inik`},
+		}
+	}), s.addPerson("anna")
+	tok := s.mustExchange(c, s.browser().signIn(anna, request(c, "scope", "openid profile groups roles")))
+	p, err := s.desk.PreviewClaims(t.Context(), s.admin, anna.ID, c.ID)
+	if err != nil || !p.Admitted {
+		t.Fatalf("%+v, %v", p, err)
+	}
+	if got := s.userinfo(tok.Access).body; strings.TrimSpace(got) != string(p.Userinfo) || !strings.Contains(got, `"role":"Viewer"`) {
+		t.Errorf("told %s, previewed %s", got, p.Userinfo)
+	}
+	var previewed map[string]any
+	if err := json.Unmarshal(p.IDToken, &previewed); err != nil {
+		t.Fatal(err)
+	}
+	told := claimsOf(t, tok.ID)
+	for _, name := range []string{"iss", "exp", "iat", "auth_time", "acr", "amr", "nonce", "sid", "at_hash"} {
+		delete(told, name)
+	}
+	if !reflect.DeepEqual(told, previewed) || told["tenant"] != `kl"inik` || told["mail"] != nil {
+		t.Errorf("told %v, previewed %v", told, previewed)
+	}
+}
+
+// A secret that was used says when, and not that the other was.
+func TestSecretsSayWhenTheyWereUsed(t *testing.T) {
+	s := newSite(t)
+	c := s.addClient(nil)
+	s.token(c, "grant_type", idp.GrantClientCredentials)
+	used := func() (n int) {
+		got, err := s.desk.Client(t.Context(), s.admin, c.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, secret := range got.Secrets {
+			if secret.LastUsedAt.Equal(s.clock.Now()) {
+				n++
+			}
+		}
+		return n
+	}
+	if n := used(); n != 1 {
+		t.Fatalf("%d secrets used", n)
+	}
+	if _, err := s.desk.NewClientSecret(t.Context(), s.admin, c.ID, time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	if n := used(); n != 1 {
+		t.Errorf("%d of two secrets used", n)
+	}
+	if err := s.db.Sweep(t.Context(), s.clock.Now()); err != nil {
+		t.Fatal(err)
+	}
+	if n := used(); n != 1 {
+		t.Errorf("%d used after it was written down", n)
+	}
+}

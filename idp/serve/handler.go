@@ -14,8 +14,8 @@ import (
 	"hilum/idp"
 )
 
-// MaxBody bounds every request body, in bytes. Nothing that people or relying
-// parties send comes near it.
+// MaxBody bounds every request body, in bytes, but those of Config.Bodies.
+// Nothing else that people or relying parties send comes near it.
 const MaxBody = 32 << 10
 
 // Config is what all doors share.
@@ -23,7 +23,11 @@ type Config struct {
 	TrustedProxies []netip.Prefix // whose X-Forwarded-For counts; nobody's by default
 	HTTPS          bool           // people reach us by https: send HSTS
 	Limits         []Limit
-	Quiet          []string // route patterns whose line is logged at debug level: cheap and asked often
+	Bodies         map[string]int64 // paths to which more than MaxBody may be sent, and how much
+	Quiet          []string         // route patterns whose line is logged at debug level: cheap and asked often
+	// Problems are paths, each with all below it, whose callers are programs:
+	// what is refused before their door is a problem document (RFC 9457).
+	Problems []string
 	// ErrorPage shows people what went wrong, by message key. Nil, and for
 	// callers that do not ask for HTML: one line of text.
 	ErrorPage func(w http.ResponseWriter, r *http.Request, status int, key string)
@@ -95,13 +99,14 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if h.HTTPS {
 		head["Strict-Transport-Security"] = oneYear
 	}
-	if r.ContentLength > MaxBody {
+	most := max(MaxBody, h.Bodies[r.URL.Path])
+	if r.ContentLength > most {
 		head.Set("Connection", "close")
 		h.refuse(x, r, http.StatusRequestEntityTooLarge, KeyTooBig)
 		return
 	}
 	if r.Body != nil && r.Body != http.NoBody {
-		r.Body = http.MaxBytesReader(w, r.Body, MaxBody)
+		r.Body = http.MaxBytesReader(w, r.Body, most)
 	}
 	for _, l := range h.Limits {
 		if !l.Applies(r) {
@@ -139,6 +144,13 @@ func (h *handler) finish(x *exchange, r *http.Request, start time.Time) {
 // refuse answers from here: with a page where the caller asks for one.
 func (h *handler) refuse(x *exchange, r *http.Request, status int, key string) {
 	x.Header().Set("Cache-Control", "no-store")
+	if slices.ContainsFunc(h.Problems, func(p string) bool { return strings.HasPrefix(r.URL.Path, p) }) {
+		x.Header().Set("Content-Type", "application/problem+json")
+		x.WriteHeader(status)
+		// A status text and an id have nothing in them that JSON escapes.
+		fmt.Fprintf(x, `{"type":"about:blank","title":"%s","status":%d,"request":"%s"}`+"\n", http.StatusText(status), status, x.info.ID)
+		return
+	}
 	if h.ErrorPage != nil && strings.Contains(r.Header.Get("Accept"), "text/html") && h.page(x, r, status, key) {
 		return
 	}

@@ -330,3 +330,47 @@ type discard struct{ header http.Header }
 func (d discard) Header() http.Header       { return d.header }
 func (discard) Write(b []byte) (int, error) { return len(b), nil }
 func (discard) WriteHeader(int)             {}
+
+// Paths that take a file take it, and no more; all others stay as they are.
+func TestLargerBodies(t *testing.T) {
+	srv, _ := site(t, serve.Config{Bodies: map[string]int64{"/body": 3 * serve.MaxBody}}, slog.LevelError)
+	for size, want := range map[int]int{3 * serve.MaxBody: http.StatusNoContent, 3*serve.MaxBody + 1: http.StatusRequestEntityTooLarge} {
+		res, err := http.Post(srv.URL+"/body", "text/plain", strings.NewReader(strings.Repeat("x", size)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if res.StatusCode != want {
+			t.Errorf("%d bytes: %d, want %d", size, res.StatusCode, want)
+		}
+	}
+	res, err := http.Post(srv.URL+"/body/", "text/plain", strings.NewReader(strings.Repeat("x", serve.MaxBody+1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	if res.StatusCode != http.StatusRequestEntityTooLarge {
+		t.Errorf("another path: %d", res.StatusCode)
+	}
+}
+
+// Programs are told in their own language also what their door never hears of.
+func TestRefusalsToPrograms(t *testing.T) {
+	srv, _ := site(t, serve.Config{Problems: []string{"/body"}}, slog.LevelError)
+	res, err := http.Post(srv.URL+"/body", "application/json", strings.NewReader(strings.Repeat("x", serve.MaxBody+1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	var problem struct {
+		Type, Title, Request string
+		Status               int
+	}
+	if err := json.NewDecoder(res.Body).Decode(&problem); err != nil {
+		t.Fatal(err)
+	}
+	if res.StatusCode != http.StatusRequestEntityTooLarge || res.Header.Get("Content-Type") != "application/problem+json" ||
+		problem.Status != res.StatusCode || problem.Request != res.Header.Get("X-Request-Id") || problem.Title == "" || problem.Type != "about:blank" {
+		t.Errorf("%d %v %+v", res.StatusCode, res.Header, problem)
+	}
+}

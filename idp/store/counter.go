@@ -106,10 +106,14 @@ func (db *DB) UpdateCounter(ctx context.Context, key idp.CounterKey, e *idp.Even
 	})
 }
 
-// ClearCounters forgets the wrong tries of a user.
+// ClearCounters forgets the wrong tries of a user, and lets their phones be
+// asked again.
 func (db *DB) ClearCounters(ctx context.Context, id idp.UserID, e idp.Event) error {
 	return db.write(ctx, func(t *tx) error {
 		if _, err := t.exec("DELETE FROM counters WHERE who = ?", string(id)); err != nil {
+			return err
+		}
+		if err := t.forgiveGuard(id); err != nil {
 			return err
 		}
 		return t.note(e)

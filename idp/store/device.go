@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -12,15 +13,18 @@ import (
 	"hilum/idp"
 )
 
-const deviceColumns = "user_id, id, name, kind, platform, state, sealed_totp, last_step, drift, linked_at, last_used_at"
+const deviceColumns = "user_id, id, name, kind, platform, state, sealed_totp, last_step, drift, linked_at, last_used_at, " +
+	"public_key, app, sealed_push, push_type, push_ok_at, push_bad_at, push_said"
 
 const (
-	selectDevices = "SELECT " + deviceColumns + " FROM devices WHERE user_id = ? AND state = 'active' ORDER BY linked_at, id"
-	selectDevice  = "SELECT " + deviceColumns + " FROM devices WHERE user_id = ? AND id = ?"
-	countDevices  = "SELECT count(*) FROM devices WHERE user_id = ? AND state = 'active'"
+	selectDevices    = "SELECT " + deviceColumns + " FROM devices WHERE user_id = ? AND state = 'active' ORDER BY linked_at, id"
+	selectDevice     = "SELECT " + deviceColumns + " FROM devices WHERE user_id = ? AND id = ?"
+	selectDeviceByID = "SELECT " + deviceColumns + " FROM devices WHERE id = ?"
+	countDevices     = "SELECT count(*) FROM devices WHERE user_id = ? AND state = 'active'"
 
 	// A time step that was burnt stays burnt, whatever a caller says.
-	updateDevice = `UPDATE devices SET name = ?, kind = ?, platform = ?, state = ?, sealed_totp = ?, last_step = ?, drift = ?, linked_at = ?, last_used_at = ?
+	updateDevice = `UPDATE devices SET name = ?, kind = ?, platform = ?, state = ?, sealed_totp = ?, last_step = ?, drift = ?, linked_at = ?, last_used_at = ?,
+		app = ?, sealed_push = ?, push_type = ?, push_ok_at = ?, push_bad_at = ?, push_said = ?
 		WHERE user_id = ? AND id = ? AND last_step <= ?`
 )
 
@@ -33,23 +37,33 @@ type deviceRow struct {
 	SealedTOTP           []byte
 	LastStep, Drift      int64
 	LinkedAt, LastUsedAt int64
+	PublicKey            []byte
+	App                  string
+	SealedPush           []byte
+	PushType             string
+	PushOKAt, PushBadAt  int64
+	PushSaid             string
 }
 
 func (r *deviceRow) fields() []any {
-	return []any{&r.UserID, &r.ID, &r.Name, &r.Kind, &r.Platform, &r.State, &r.SealedTOTP, &r.LastStep, &r.Drift, &r.LinkedAt, &r.LastUsedAt}
+	return []any{&r.UserID, &r.ID, &r.Name, &r.Kind, &r.Platform, &r.State, &r.SealedTOTP, &r.LastStep, &r.Drift, &r.LinkedAt, &r.LastUsedAt,
+		&r.PublicKey, &r.App, &r.SealedPush, &r.PushType, &r.PushOKAt, &r.PushBadAt, &r.PushSaid}
 }
 
 func deviceRowOf(d *idp.Device) deviceRow {
 	return deviceRow{
 		UserID: string(d.User), ID: string(d.ID), Name: d.Name, Kind: string(d.Kind), Platform: d.Platform, State: string(d.State),
 		SealedTOTP: blob(d.SealedTOTP), LastStep: d.LastStep, Drift: d.Drift, LinkedAt: micros(d.LinkedAt), LastUsedAt: micros(d.LastUsedAt),
+		PublicKey: blob(d.PublicKey), App: d.App, SealedPush: blob(d.SealedPush), PushType: string(d.PushType),
+		PushOKAt: micros(d.PushOKAt), PushBadAt: micros(d.PushBadAt), PushSaid: d.PushSaid,
 	}
 }
 
 // same reports whether two rows keep the same.
 func (r deviceRow) same(o deviceRow) bool {
 	return bytes.Equal(r.SealedTOTP, o.SealedTOTP) && r.UserID == o.UserID && r.ID == o.ID && r.Name == o.Name && r.Kind == o.Kind && r.Platform == o.Platform &&
-		r.State == o.State && r.LastStep == o.LastStep && r.Drift == o.Drift && r.LinkedAt == o.LinkedAt && r.LastUsedAt == o.LastUsedAt
+		r.State == o.State && r.LastStep == o.LastStep && r.Drift == o.Drift && r.LinkedAt == o.LinkedAt && r.LastUsedAt == o.LastUsedAt &&
+		r.App == o.App && bytes.Equal(r.SealedPush, o.SealedPush) && r.PushType == o.PushType && r.PushOKAt == o.PushOKAt && r.PushBadAt == o.PushBadAt && r.PushSaid == o.PushSaid
 }
 
 func (r *deviceRow) device() idp.Device {
@@ -57,6 +71,8 @@ func (r *deviceRow) device() idp.Device {
 		ID: idp.DeviceID(r.ID), User: idp.UserID(r.UserID), Name: r.Name, Kind: idp.DeviceKind(r.Kind), Platform: r.Platform,
 		State: idp.DeviceState(r.State), SealedTOTP: r.SealedTOTP, LastStep: r.LastStep, Drift: r.Drift,
 		LinkedAt: moment(r.LinkedAt), LastUsedAt: moment(r.LastUsedAt),
+		PublicKey: some(r.PublicKey), App: r.App, SealedPush: some(r.SealedPush), PushType: idp.PushType(r.PushType),
+		PushOKAt: moment(r.PushOKAt), PushBadAt: moment(r.PushBadAt), PushSaid: r.PushSaid,
 	}
 }
 
@@ -64,6 +80,14 @@ func (r *deviceRow) device() idp.Device {
 func blob(b []byte) []byte {
 	if b == nil {
 		return []byte{}
+	}
+	return b
+}
+
+// some is the other way: nil when there is nothing.
+func some(b []byte) []byte {
+	if len(b) == 0 {
+		return nil
 	}
 	return b
 }
@@ -90,6 +114,9 @@ func (t *tx) addDevice(d *idp.Device) error {
 		return fmt.Errorf("device %s: %w", d.ID, err)
 	}
 	if err := t.fewDevices(row.UserID); err != nil {
+		return err
+	}
+	if err := t.relist(row.UserID, micros(t.now())); err != nil {
 		return err
 	}
 	return t.note(d.Take()...)
@@ -125,7 +152,7 @@ func (t *tx) putDevice(before deviceRow, d *idp.Device) error {
 	row.UserID, row.ID = before.UserID, before.ID
 	if !row.same(before) {
 		n, err := t.exec(updateDevice, row.Name, row.Kind, row.Platform, row.State, row.SealedTOTP, row.LastStep, row.Drift,
-			row.LinkedAt, row.LastUsedAt, row.UserID, row.ID, row.LastStep)
+			row.LinkedAt, row.LastUsedAt, row.App, row.SealedPush, row.PushType, row.PushOKAt, row.PushBadAt, row.PushSaid, row.UserID, row.ID, row.LastStep)
 		if err != nil {
 			return err
 		}
@@ -134,6 +161,11 @@ func (t *tx) putDevice(before deviceRow, d *idp.Device) error {
 		}
 		if before.State != row.State {
 			if err := t.fewDevices(row.UserID); err != nil {
+				return err
+			}
+		}
+		if !row.listsSame(&before) {
+			if err := t.relist(row.UserID, micros(t.now())); err != nil {
 				return err
 			}
 		}
@@ -166,12 +198,16 @@ func (db *DB) Devices(ctx context.Context, user idp.UserID) ([]idp.Device, error
 	return devicesOf(rows), err
 }
 
-// UpdateDevice changes a device of a user. Errors: idp.ErrNotFound, also for another's.
-func (db *DB) UpdateDevice(ctx context.Context, user idp.UserID, id idp.DeviceID, fn func(*idp.Device) error) error {
+// UpdateDevice changes a device of a user and notes the request that does it as
+// seen. Errors: idp.ErrNotFound, also for another's; idp.ErrReplayed.
+func (db *DB) UpdateDevice(ctx context.Context, user idp.UserID, id idp.DeviceID, seen idp.Replay, fn func(*idp.Device) error) error {
 	return db.write(ctx, func(t *tx) error {
 		var row deviceRow
 		if err := t.row(selectDevice, []any{string(user), string(id)}, row.fields()...); err != nil {
 			return fmt.Errorf("device %s: %w", id, err)
+		}
+		if err := t.see(seen); err != nil {
+			return err
 		}
 		d := row.device()
 		if err := fn(&d); err != nil {
@@ -181,9 +217,10 @@ func (db *DB) UpdateDevice(ctx context.Context, user idp.UserID, id idp.DeviceID
 	})
 }
 
-// RemoveDevice deletes a device of a user. Errors: idp.ErrNotFound, also for
-// another's; idp.ErrDenied for the last active one unless last allows it.
-func (db *DB) RemoveDevice(ctx context.Context, user idp.UserID, id idp.DeviceID, last bool, e idp.Event) error {
+// RemoveDevice deletes a device of a user; one that can ask is remembered, to
+// be told. Errors: idp.ErrNotFound, also for another's; idp.ErrDenied for the
+// last active one unless last allows it; idp.ErrReplayed.
+func (db *DB) RemoveDevice(ctx context.Context, user idp.UserID, id idp.DeviceID, last bool, seen idp.Replay, e idp.Event) error {
 	return db.write(ctx, func(t *tx) error {
 		if err := t.lockUser(string(user)); err != nil {
 			return err
@@ -192,6 +229,9 @@ func (db *DB) RemoveDevice(ctx context.Context, user idp.UserID, id idp.DeviceID
 		if err := t.row(selectDevice, []any{string(user), string(id)}, row.fields()...); err != nil {
 			return fmt.Errorf("device %s: %w", id, err)
 		}
+		if err := t.see(seen); err != nil {
+			return err
+		}
 		var active int64
 		if err := t.row(countDevices, []any{string(user)}, &active); err != nil {
 			return err
@@ -199,40 +239,137 @@ func (db *DB) RemoveDevice(ctx context.Context, user idp.UserID, id idp.DeviceID
 		if row.State == string(idp.DeviceActive) && active == 1 && !last {
 			return fmt.Errorf("device %s is the last one: %w", id, idp.ErrDenied)
 		}
+		if err := t.unlistDevice(row.UserID, row.ID); err != nil {
+			return err
+		}
 		if _, err := t.exec("DELETE FROM devices WHERE user_id = ? AND id = ?", string(user), string(id)); err != nil {
 			return err
+		}
+		if err := t.relist(row.UserID, micros(db.at(e))); err != nil {
+			return err
+		}
+		if len(row.PublicKey) > 0 {
+			if _, err := t.exec("INSERT INTO tombstones (id, user_id, public_key, unlinked_at) VALUES (?, ?, ?, ?)",
+				row.ID, row.UserID, row.PublicKey, micros(db.at(e))); err != nil {
+				return err
+			}
 		}
 		return t.note(e)
 	})
 }
 
+// Speaker returns who has a device id: an active device, the claim of a
+// pairing, or one that was unlinked. Errors: idp.ErrNotFound.
+func (db *DB) Speaker(ctx context.Context, id idp.DeviceID) (*idp.Speaker, error) {
+	r, err := db.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var row deviceRow
+	err = r.row(selectDeviceByID, []any{string(id)}, row.fields()...)
+	if err == nil {
+		return &idp.Speaker{Device: row.device()}, nil
+	}
+	if !errors.Is(err, idp.ErrNotFound) {
+		return nil, err
+	}
+	// A claim whose offer was used is a device by now; a reader may have come in between.
+	var pairing string
+	var claim string
+	err = r.row("SELECT id, claim FROM pairings WHERE claim_id = ? AND claim_id <> ''", []any{string(id)}, &pairing, &claim)
+	if err == nil {
+		d, err := claimOf(claim)
+		if err != nil {
+			return nil, err
+		}
+		return &idp.Speaker{Device: *d, Pairing: idp.PairingID(pairing)}, nil
+	}
+	if !errors.Is(err, idp.ErrNotFound) {
+		return nil, err
+	}
+	var gone idp.Device
+	var user string
+	if err := r.row("SELECT user_id, public_key FROM tombstones WHERE id = ?", []any{string(id)}, &user, &gone.PublicKey); err != nil {
+		return nil, fmt.Errorf("device %s: %w", id, err)
+	}
+	gone.ID, gone.User = id, idp.UserID(user)
+	return &idp.Speaker{Device: gone, Unlinked: true}, nil
+}
+
 type pairingRow struct {
-	ID         string `gorm:"primaryKey"`
-	UserID     string
-	Account    string
-	Browser    []byte
-	SealedTOTP []byte `gorm:"column:sealed_totp"`
-	WrongCodes int
-	CreatedAt  int64 `gorm:"autoCreateTime:false"`
-	ExpiresAt  int64
-	UsedAt     int64
+	ID                            string `gorm:"primaryKey"`
+	UserID                        string
+	Account                       string
+	Browser                       []byte
+	SealedTOTP                    []byte `gorm:"column:sealed_totp"`
+	WrongCodes                    int
+	CreatedAt                     int64 `gorm:"autoCreateTime:false"`
+	ExpiresAt                     int64
+	UsedAt                        int64
+	Code, SealedCode, SealedShort []byte
+	ShortTries                    int
+	Rival                         bool
+	Enrol                         bool
+	ClaimID, Claim                string
+	ChallengeID                   string
+	TappedAt                      int64
 }
 
 func (pairingRow) TableName() string { return "pairings" }
 
 func pairingRowOf(p *idp.Pairing) *pairingRow {
-	return &pairingRow{
+	row := &pairingRow{
 		ID: string(p.ID), UserID: string(p.User), Account: p.Account, Browser: p.Browser[:], SealedTOTP: blob(p.SealedTOTP),
 		WrongCodes: p.WrongCodes, CreatedAt: micros(p.CreatedAt), ExpiresAt: micros(p.ExpiresAt), UsedAt: micros(p.UsedAt),
+		Code: []byte{}, SealedCode: blob(p.SealedCode), SealedShort: blob(p.SealedShort), ShortTries: p.ShortTries, Enrol: p.Enrol, Rival: p.Rival,
+		ChallengeID: string(p.Challenge), TappedAt: micros(p.TappedAt),
 	}
+	if !p.Code.IsZero() {
+		row.Code = p.Code[:]
+	}
+	if p.Claim != nil {
+		row.ClaimID, row.Claim = string(p.Claim.ID), claimText(p.Claim)
+	}
+	return row
+}
+
+// claimText is how a phone that is not linked yet is kept.
+func claimText(d *idp.Device) string {
+	b, err := json.Marshal(deviceRowOf(d))
+	if err != nil {
+		panic(err) // strings, numbers and bytes always encode
+	}
+	return string(b)
+}
+
+func claimOf(text string) (*idp.Device, error) {
+	var row deviceRow
+	if err := json.Unmarshal([]byte(text), &row); err != nil {
+		return nil, fmt.Errorf("a claim is kept wrongly: %w", err)
+	}
+	d := row.device()
+	return &d, nil
 }
 
 func (r *pairingRow) pairing() (*idp.Pairing, error) {
 	h, err := hash(r.Browser)
-	return &idp.Pairing{
+	p := &idp.Pairing{
 		ID: idp.PairingID(r.ID), User: idp.UserID(r.UserID), Account: r.Account, Browser: h, SealedTOTP: r.SealedTOTP,
 		WrongCodes: r.WrongCodes, CreatedAt: moment(r.CreatedAt), ExpiresAt: moment(r.ExpiresAt), UsedAt: moment(r.UsedAt),
-	}, err
+		SealedCode: some(r.SealedCode), SealedShort: some(r.SealedShort), ShortTries: r.ShortTries, Enrol: r.Enrol, Rival: r.Rival,
+		Challenge: idp.ChallengeID(r.ChallengeID), TappedAt: moment(r.TappedAt),
+	}
+	if len(r.Code) > 0 {
+		var also error
+		p.Code, also = hash(r.Code)
+		err = errors.Join(err, also)
+	}
+	if r.Claim != "" {
+		var also error
+		p.Claim, also = claimOf(r.Claim)
+		err = errors.Join(err, also)
+	}
+	return p, err
 }
 
 func pairingOf(g *gorm.DB, id idp.PairingID) (*idp.Pairing, error) {
@@ -287,6 +424,50 @@ func (db *DB) Pairing(ctx context.Context, id idp.PairingID) (*idp.Pairing, erro
 		return nil, fmt.Errorf("pairing %s: %w", id, r.translate(err))
 	}
 	return p, nil
+}
+
+// PairingByCode returns an offer by the code in its QR. Errors: idp.ErrNotFound.
+func (db *DB) PairingByCode(ctx context.Context, code idp.TokenHash) (*idp.Pairing, error) {
+	return db.pairingWhere(ctx, "code = ?", code[:])
+}
+
+// OpenPairing returns the open offer of a person, by sign-in name, or of the
+// account of that name that is being made. Errors: idp.ErrNotFound.
+func (db *DB) OpenPairing(ctx context.Context, account string) (*idp.Pairing, error) {
+	return db.pairingWhere(ctx, "account = ? AND used_at = 0", account)
+}
+
+func (db *DB) pairingWhere(ctx context.Context, condition string, key any) (*idp.Pairing, error) {
+	r, err := db.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var row pairingRow
+	if err := r.gorm.Take(&row, condition, key).Error; err != nil {
+		return nil, fmt.Errorf("pairing: %w", r.translate(err))
+	}
+	return row.pairing()
+}
+
+// ClaimPairing changes an offer together with the challenge that fn makes for
+// the phone that claims it. Errors: idp.ErrNotFound, idp.ErrSettled.
+func (db *DB) ClaimPairing(ctx context.Context, id idp.PairingID, fn func(*idp.Pairing) (*idp.Challenge, error)) error {
+	return db.write(ctx, func(t *tx) error {
+		p, err := pairingOf(t.gorm.Clauses(clause.Locking{Strength: "UPDATE"}), id)
+		if err != nil {
+			return fmt.Errorf("pairing %s: %w", id, t.translate(err))
+		}
+		c, err := fn(p)
+		if err != nil {
+			return err
+		}
+		if c != nil {
+			if _, err := t.exec(insertChallenge, challengeRowOf(c).fields()...); err != nil {
+				return err
+			}
+		}
+		return t.putPairing(id, p)
+	})
 }
 
 // UpdatePairing changes an offer and inserts the device that fn returns, if

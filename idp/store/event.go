@@ -109,6 +109,11 @@ func (t *tx) note(events ...idp.Event) error {
 			return err
 		}
 		t.head.seq, t.head.hash = row.Seq, row.Hash
+		if daily[events[i].Kind] {
+			if err := t.countDay(&events[i]); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }
@@ -134,33 +139,57 @@ func (db *DB) Events(ctx context.Context, after int64, limit int) ([]idp.Event, 
 	return events, nil
 }
 
+// AddEvent writes one event that goes with no other change.
+func (db *DB) AddEvent(ctx context.Context, e idp.Event) error {
+	return db.write(ctx, func(t *tx) error { return t.note(e) })
+}
+
 // VerifyEvents walks the whole chain. The error names the first event that was
 // changed, removed or put in; events cut off at the end leave no trace in what
 // is left.
 func (db *DB) VerifyEvents(ctx context.Context) error {
+	_, _, err := db.CheckEvents(ctx, nil)
+	return err
+}
+
+// CheckEvents is VerifyEvents, with how many there are and the hash of the last.
+// progress is told now and then; nil: nobody.
+func (db *DB) CheckEvents(ctx context.Context, progress func(done, of int64)) (events int64, last [32]byte, err error) {
 	const page = 1000
 	end := head{hash: make([]byte, sha256.Size)}
+	fail := func(err error) (int64, [32]byte, error) { return end.seq, [32]byte(end.hash), err }
+	r, err := db.read(ctx)
+	if err != nil {
+		return fail(err)
+	}
+	var all int64
+	if err := r.row("SELECT coalesce(max(seq), 0) FROM events", nil, &all); err != nil {
+		return fail(err)
+	}
 	for {
 		r, err := db.read(ctx)
 		if err != nil {
-			return err
+			return fail(err)
 		}
 		rows, err := list[eventRow](r, selectEvents, end.seq, page)
 		if err != nil {
-			return err
+			return fail(err)
 		}
 		for i := range rows {
 			row := &rows[i]
 			if row.Seq != end.seq+1 {
-				return fmt.Errorf("event %d is missing: %w", end.seq+1, idp.ErrInvalid)
+				return fail(fmt.Errorf("event %d is missing: %w", end.seq+1, idp.ErrInvalid))
 			}
 			if !bytes.Equal(row.Hash, row.link(end.hash)) {
-				return fmt.Errorf("event %d does not follow from the one before, one of them was changed: %w", row.Seq, idp.ErrInvalid)
+				return fail(fmt.Errorf("event %d does not follow from the one before, one of them was changed: %w", row.Seq, idp.ErrInvalid))
 			}
 			end = head{row.Seq, row.Hash}
 		}
+		if progress != nil {
+			progress(end.seq, max(all, end.seq))
+		}
 		if len(rows) < page {
-			return nil
+			return fail(nil)
 		}
 	}
 }

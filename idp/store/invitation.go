@@ -51,10 +51,20 @@ func invitationOf(g *gorm.DB, condition string, key any) (*idp.Invitation, error
 }
 
 // AddInvitation inserts a one-time link in place of the open ones of its user
-// or, for set-up, of all open set-up links.
-func (db *DB) AddInvitation(ctx context.Context, i *idp.Invitation) error {
+// or, for set-up, of all open set-up links. may decides by the person as they
+// are at that moment. Errors: idp.ErrNotFound, those of may.
+func (db *DB) AddInvitation(ctx context.Context, i *idp.Invitation, may func(*idp.User) error) error {
 	row, events := invitationRowOf(i), i.Take()
 	return db.write(ctx, func(t *tx) error {
+		if row.UserID != "" {
+			u, err := userOf(t, i.User)
+			if err != nil {
+				return err
+			}
+			if err := may(u); err != nil {
+				return err
+			}
+		}
 		if err := t.gorm.Delete(&invitationRow{}, "user_id = ? AND used_at = 0", row.UserID).Error; err != nil {
 			return err
 		}
@@ -123,6 +133,9 @@ func (db *DB) Enrol(ctx context.Context, id idp.LoginID, fn func(*idp.Enrolment)
 		if e.PasswordHash != "" {
 			because := idp.Event{At: db.now(), Kind: idp.EventInvitationUsed, Actor: idp.Actor{User: e.User.ID, Name: e.User.Name}}
 			if err := t.putPassword(e.User.ID, e.PasswordHash, because.At); err != nil {
+				return err
+			}
+			if err := t.forgiveGuard(e.User.ID); err != nil {
 				return err
 			}
 			if err := t.signOut(e.User.ID, "", id, because); err != nil {

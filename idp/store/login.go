@@ -10,7 +10,8 @@ import (
 )
 
 const loginColumns = "id, purpose, state, browser, request, target, user_id, session_id, invitation_id, new_name, new_display, " +
-	"pairing_id, new_hash, wrong_codes, ask_consent, consented, password_at, factor_at, auth_time, acr, amr, device_id, created_at, expires_at"
+	"pairing_id, new_hash, wrong_codes, ask_consent, consented, password_at, factor_at, auth_time, acr, amr, device_id, created_at, expires_at, " +
+	"challenge_id, sends"
 
 const selectLogin = "SELECT " + loginColumns + " FROM logins WHERE id = ?"
 
@@ -34,12 +35,14 @@ type loginRow struct {
 	ACR, AMR                        string
 	DeviceID                        string
 	CreatedAt, ExpiresAt            int64
+	ChallengeID                     string
+	Sends                           int64
 }
 
 func (r *loginRow) fields() []any {
 	return []any{&r.ID, &r.Purpose, &r.State, &r.Browser, &r.Request, &r.Target, &r.UserID, &r.SessionID, &r.InvitationID,
 		&r.NewName, &r.NewDisplay, &r.PairingID, &r.NewHash, &r.WrongCodes, &r.AskConsent, &r.Consented, &r.PasswordAt,
-		&r.FactorAt, &r.AuthTime, &r.ACR, &r.AMR, &r.DeviceID, &r.CreatedAt, &r.ExpiresAt}
+		&r.FactorAt, &r.AuthTime, &r.ACR, &r.AMR, &r.DeviceID, &r.CreatedAt, &r.ExpiresAt, &r.ChallengeID, &r.Sends}
 }
 
 func loginRowOf(l *idp.Login) (*loginRow, error) {
@@ -54,7 +57,7 @@ func loginRowOf(l *idp.Login) (*loginRow, error) {
 		NewHash: l.NewHash, WrongCodes: int64(l.WrongCodes), AskConsent: l.AskConsent, Consented: l.Consented,
 		PasswordAt: micros(l.PasswordAt), FactorAt: micros(l.FactorAt), AuthTime: micros(l.AuthTime),
 		ACR: l.ACR, AMR: listText(l.AMR), DeviceID: string(l.Device),
-		CreatedAt: micros(l.CreatedAt), ExpiresAt: micros(l.ExpiresAt),
+		CreatedAt: micros(l.CreatedAt), ExpiresAt: micros(l.ExpiresAt), ChallengeID: string(l.Challenge), Sends: int64(l.Sends),
 	}, nil
 }
 
@@ -66,6 +69,7 @@ func (r *loginRow) login() (*idp.Login, error) {
 		WrongCodes: int(r.WrongCodes), AskConsent: r.AskConsent, Consented: r.Consented,
 		PasswordAt: moment(r.PasswordAt), FactorAt: moment(r.FactorAt), AuthTime: moment(r.AuthTime),
 		ACR: r.ACR, Device: idp.DeviceID(r.DeviceID), CreatedAt: moment(r.CreatedAt), ExpiresAt: moment(r.ExpiresAt),
+		Challenge: idp.ChallengeID(r.ChallengeID), Sends: int(r.Sends),
 	}
 	var err, errs error
 	l.Browser, err = hash(r.Browser)
@@ -218,6 +222,11 @@ func (db *DB) Collect(ctx context.Context, id idp.LoginID, fn func(*idp.Collecti
 		}
 		if c.Consent != nil {
 			if err := t.putConsent(c.Consent); err != nil {
+				return err
+			}
+		}
+		if c.Known != nil {
+			if err := t.putKnown(c.Known); err != nil {
 				return err
 			}
 		}

@@ -99,11 +99,21 @@ func (t *tx) putSession(before *sessionRow, s *idp.Session, now time.Time) error
 		return err
 	}
 	if row.EndedAt != 0 {
-		if err := t.revokeOfSession(row.UserID, row.ID, now); err != nil {
+		if err := t.ended(row.UserID, row.ID, now); err != nil {
 			return err
 		}
 	}
 	return t.note(s.Take()...)
+}
+
+// ended is what follows from the end of a session, whoever ended it: its grants
+// go, and its applications are told.
+func (t *tx) ended(user, session string, at time.Time) error {
+	if err := t.revokeOfSession(user, session, at); err != nil {
+		return err
+	}
+	_, err := t.exec(insertNotices, micros(at), micros(at), micros(at.Add(idp.NoticeFor)), session)
+	return err
 }
 
 // endSessions ends the open sessions of a user that pick selects and revokes
@@ -125,7 +135,7 @@ func (t *tx) endSessions(user idp.UserID, at time.Time, pick func(*idp.Session) 
 		if _, err := t.exec(endSession, micros(at), rows[i].ID); err != nil {
 			return nil, err
 		}
-		if err := t.revokeOfSession(rows[i].UserID, rows[i].ID, at); err != nil {
+		if err := t.ended(rows[i].UserID, rows[i].ID, at); err != nil {
 			return nil, err
 		}
 		ended = append(ended, s.ID)

@@ -19,6 +19,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -55,6 +56,7 @@ type session struct {
 	statements
 	gorm      *gorm.DB
 	translate func(error) error // what gorm returns
+	now       func() time.Time
 }
 
 // DB is an open database. Safe for concurrent use.
@@ -63,6 +65,8 @@ type DB struct {
 	conf    Config
 	fresh   bool
 	clients clientCache
+	site    siteCache
+	secrets secretUses
 	recent  recentGrants
 	codes   issued[idp.Code]
 	refresh issued[idp.RefreshToken]
@@ -93,13 +97,19 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	if err := db.lookIfFresh(ctx); err != nil {
 		return nil, closeAfter(err, e)
 	}
+	if err := db.listAll(ctx); err != nil {
+		return nil, closeAfter(err, e)
+	}
 	return db, nil
 }
 
 // Close waits for the reads and transactions that have begun, and closes the
 // database. Those that come later fail. Closing again does nothing.
 func (db *DB) Close() error {
-	db.closing.Do(func() { db.closed = db.engine.close() })
+	db.closing.Do(func() {
+		uses := db.writeSecretUses(context.Background())
+		db.closed = errors.Join(uses, db.engine.close())
+	})
 	return db.closed
 }
 

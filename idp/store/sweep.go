@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"time"
+
+	"hilum/idp"
 )
 
 // sweeps says what is deleted when. Rows stay a while after they are of no use
@@ -13,15 +15,21 @@ var sweeps = []struct {
 	table string
 	gone  string // condition, given a moment
 	keep  time.Duration
-	also  string // first, given the row's n
+	also  []string // first, each given the row's n
 }{
 	{table: "access_tokens", gone: "expires_at <= ?"},
 	{table: "refresh_tokens", gone: "keep_until <= ?"},
 	{table: "codes", gone: "keep_until <= ?"},
 	{table: "grants", gone: "expires_at <= ?"},
-	{table: "sessions", gone: "expires_at <= ?", also: "DELETE FROM session_clients WHERE session_id = (SELECT id FROM sessions WHERE n = ?)"},
+	{table: "sessions", gone: "expires_at <= ?", also: []string{insertExpiryNotices, "DELETE FROM session_clients WHERE session_id = (SELECT id FROM sessions WHERE n = ?)"}},
 	{table: "logins", gone: "expires_at <= ?", keep: 15 * time.Minute},
+	{table: "challenges", gone: "expires_at <= ?", keep: 15 * time.Minute},
+	{table: "logout_notices", gone: "settled_at <> 0 AND settled_at <= ?", keep: idp.NoticeKept},
+	{table: "known_browsers", gone: "expires_at <= ?"},
+	{table: "replay", gone: "until <= ?"},
+	{table: "tombstones", gone: "unlinked_at <= ?", keep: idp.TombstoneFor},
 	{table: "pairings", gone: "expires_at <= ?", keep: time.Hour},
+	{table: "tryouts", gone: "expires_at <= ?", keep: idp.TryoutKept, also: []string{dropTryoutConsent, dropTryoutUse}},
 	{table: "invitations", gone: "expires_at <= ?", keep: 7 * 24 * time.Hour},
 	// The longest window that wrong tries are counted in, begun by the latest.
 	{table: "counters", gone: "CASE WHEN month_at > next_at THEN month_at ELSE next_at END <= ? AND NOT needs_admin", keep: 30 * 24 * time.Hour},
@@ -55,17 +63,29 @@ func (db *DB) Sweep(ctx context.Context, now time.Time) error {
 			}
 		}
 	}
-	return nil
+	if err := db.markUnused(ctx, now); err != nil {
+		return err
+	}
+	if err := db.writeSecretUses(ctx); err != nil {
+		return err
+	}
+	if err := db.undoDead(ctx, now); err != nil {
+		return err
+	}
+	return db.write(ctx, func(t *tx) error {
+		_, err := t.exec("UPDATE marks SET n = ? WHERE name = 'swept'", micros(now))
+		return err
+	})
 }
 
 type numberRow struct{ n int64 }
 
 func (r *numberRow) fields() []any { return []any{&r.n} }
 
-func (t *tx) drop(also, statement string, rows []numberRow, before int64) error {
+func (t *tx) drop(also []string, statement string, rows []numberRow, before int64) error {
 	for _, row := range rows {
-		if also != "" {
-			if _, err := t.exec(also, row.n); err != nil {
+		for _, first := range also {
+			if _, err := t.exec(first, row.n); err != nil {
 				return err
 			}
 		}

@@ -23,6 +23,7 @@ const (
 // What a sign-in needs beside the user, with the same row.
 const accountColumns = `coalesce((SELECT hash FROM passwords WHERE user_id = users.id), ''),
 	(SELECT count(*) FROM devices WHERE user_id = users.id AND state = 'active'),
+	(SELECT count(*) FROM devices WHERE user_id = users.id AND state = 'active' AND kind = 'app'),
 	(SELECT count(*) FROM recovery_codes WHERE user_id = users.id AND used_at = 0)`
 
 const (
@@ -30,6 +31,8 @@ const (
 	selectAccountByName = "SELECT " + userColumns + ", " + accountColumns + " FROM users WHERE name = ?"
 	selectAccounts      = "SELECT " + userColumns + ", " + accountColumns + " FROM users WHERE name > ? ORDER BY name LIMIT ?"
 )
+
+var insertUser = insertInto("users", userColumns)
 
 // userRow is read by hand and written by gorm, which must not set the times.
 type userRow struct {
@@ -91,12 +94,12 @@ func userOf(s statements, id idp.UserID) (*idp.User, error) {
 
 type accountRow struct {
 	userRow
-	passwordHash          string
-	devices, recoveryLeft int64
+	passwordHash                string
+	devices, apps, recoveryLeft int64
 }
 
 func (r *accountRow) fields() []any {
-	return append(r.userRow.fields(), &r.passwordHash, &r.devices, &r.recoveryLeft)
+	return append(r.userRow.fields(), &r.passwordHash, &r.devices, &r.apps, &r.recoveryLeft)
 }
 
 func (r *accountRow) account() (*idp.Account, error) {
@@ -104,13 +107,16 @@ func (r *accountRow) account() (*idp.Account, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &idp.Account{User: *u, PasswordHash: r.passwordHash, Devices: int(r.devices), RecoveryLeft: int(r.recoveryLeft)}, nil
+	return &idp.Account{User: *u, PasswordHash: r.passwordHash, Devices: int(r.devices), Apps: int(r.apps), RecoveryLeft: int(r.recoveryLeft)}, nil
 }
 
 // addUser inserts a user. Errors: idp.ErrConflict.
 func (t *tx) addUser(u *idp.User) error {
-	if err := t.gorm.Create(userRowOf(u)).Error; err != nil {
-		return fmt.Errorf("user name %s: %w", u.Name, t.translate(err))
+	if _, err := t.exec(insertUser, userRowOf(u).fields()...); err != nil {
+		return fmt.Errorf("user name %s: %w", u.Name, err)
+	}
+	if err := t.relist(string(u.ID), micros(t.now())); err != nil {
+		return err
 	}
 	return t.note(u.Take()...)
 }
@@ -129,6 +135,9 @@ func (t *tx) putUser(before, u *idp.User) error {
 		return fmt.Errorf("user %s: %w", u.ID, t.translate(err))
 	}
 	if _, err := t.exec("UPDATE users SET revision = revision + 1 WHERE id = ?", row.ID); err != nil {
+		return err
+	}
+	if err := t.relist(row.ID, micros(t.now())); err != nil {
 		return err
 	}
 	return t.note(u.Take()...)
@@ -216,7 +225,7 @@ func (db *DB) CountUsers(ctx context.Context) (int, error) {
 }
 
 // UpdateUser changes a person; whoever is disabled by it loses what DisableUser
-// takes. Errors: idp.ErrNotFound, idp.ErrDenied for the last administrator.
+// takes, whoever is given a role the open one-time links. Errors: idp.ErrNotFound, idp.ErrDenied for the last administrator.
 func (db *DB) UpdateUser(ctx context.Context, id idp.UserID, fn func(*idp.User) error) error {
 	return db.write(ctx, func(t *tx) error {
 		u, err := userOf(t, id)
@@ -232,6 +241,11 @@ func (db *DB) UpdateUser(ctx context.Context, id idp.UserID, fn func(*idp.User) 
 		}
 		if before.State != idp.UserDisabled && u.State == idp.UserDisabled {
 			return t.shutOut(id, idp.Event{At: db.now(), Kind: idp.EventUserChanged, Actor: idp.Actor{Name: "provider"}})
+		}
+		// A link that somebody below was allowed to hand out, while the account
+		// had no role, would now make whoever has it one of the administration.
+		if u.Staff != before.Staff && u.Staff != idp.StaffNone {
+			return t.gorm.Delete(&invitationRow{}, "user_id = ? AND used_at = 0", string(id)).Error
 		}
 		return nil
 	})
@@ -344,6 +358,9 @@ func (db *DB) SetPassword(ctx context.Context, user idp.UserID, hash string, kee
 		}
 		e.At = at
 		if err := t.note(e); err != nil {
+			return err
+		}
+		if err := t.forgiveGuard(user); err != nil {
 			return err
 		}
 		return t.signOut(user, keep, "", e)

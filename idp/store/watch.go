@@ -8,6 +8,8 @@ import (
 // watchEvery is how soon a change by another process is seen, at worst.
 const watchEvery = 500 * time.Millisecond
 
+const selectRevisions = "SELECT max(CASE name WHEN 'clients' THEN n END), max(CASE name WHEN 'site' THEN n END) FROM revisions"
+
 // Watch drops what is served from memory when another process, such as a
 // command beside the server, has changed it. It returns when ctx ends.
 func (db *DB) Watch(ctx context.Context) {
@@ -32,10 +34,11 @@ func (db *DB) look(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	var revision int64
-	if err := db.engine.read().row(selectRevision, nil, &revision); err != nil {
+	var clients, site int64
+	if err := db.engine.read().row(selectRevisions, nil, &clients, &site); err != nil {
 		return err
 	}
-	db.dropClients(revision)
+	db.dropClients(clients)
+	db.dropSite(site)
 	return nil
 }

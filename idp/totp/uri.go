@@ -31,8 +31,10 @@ func URI(label, account string, secret []byte, extra ...Extra) string {
 	const scheme, secretIs, issuerIs = "otpauth://totp/", "?secret=", "&issuer="
 	key := Base32(secret)
 	room := MaxURI - len(scheme+":"+secretIs+key+issuerIs) - extras.Len()
-	// The label stands there twice: with a quarter each, half is the account's.
-	label = escape(label, room/4)
+	// The label stands there twice. It may have what the account leaves, a
+	// quarter in any case unless that left the account next to nothing.
+	most := max(room/4, (room-len(escape(account, room)))/2)
+	label = escape(label, min(most, (room-MinAccount)/2))
 	account = escape(account, room-2*len(label))
 	return scheme + label + ":" + account + secretIs + key + issuerIs + label + extras.String()
 }

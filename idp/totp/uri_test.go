@@ -2,6 +2,7 @@ package totp
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -85,6 +86,23 @@ func TestURIsScanFromAScreen(t *testing.T) {
 				if err != nil {
 					t.Errorf("%s: %v", uri, err)
 					continue
+				}
+				// The rules of the device protocol, by a reader of its own.
+				_, query, _ := strings.Cut(uri, "?")
+				var names []string
+				for _, pair := range strings.Split(query, "&") {
+					name, value, _ := strings.Cut(pair, "=")
+					names = append(names, name)
+					if (name == "idp" || name == "pair") && strings.Trim(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~:/") != "" {
+						t.Errorf("%s: %s is %q", uri, name, value)
+					}
+				}
+				want := []string{"secret", "issuer"}
+				for _, extra := range x {
+					want = append(want, extra.Name)
+				}
+				if !slices.Equal(names, want) || strings.ContainsAny(uri, "+ ") {
+					t.Errorf("%s: has %v", uri, names)
 				}
 				if !strings.HasPrefix(label, key.Issuer()) && name != "nothing but separators" {
 					t.Errorf("%s: a letter was cut in two: %q", name, key.Issuer())

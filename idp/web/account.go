@@ -3,6 +3,7 @@ package web
 import (
 	"errors"
 	"net/http"
+	"slices"
 
 	"hilum/idp"
 	"hilum/idp/login"
@@ -21,7 +22,11 @@ func (p who) actor() idp.Actor { return idp.Actor{User: p.user.ID, Name: p.user.
 // account is page for a live session. Without one a sign-in begins that leads
 // back here; what was posted is not kept.
 func (s *Server) account(h func(http.ResponseWriter, *http.Request, who) error) http.Handler {
-	return s.page(func(w http.ResponseWriter, r *http.Request) error {
+	return s.page(s.signedIn(h))
+}
+
+func (s *Server) signedIn(h func(http.ResponseWriter, *http.Request, who) error) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
 		p, err := s.person(r)
 		if errors.Is(err, idp.ErrNotFound) {
 			return s.begin(w, r)
@@ -30,7 +35,7 @@ func (s *Server) account(h func(http.ResponseWriter, *http.Request, who) error) 
 			return err
 		}
 		return h(w, r, p)
-	})
+	}
 }
 
 // person returns who is signed in. Errors: idp.ErrNotFound.
@@ -72,8 +77,8 @@ func (s *Server) stepUp(w http.ResponseWriter, r *http.Request, p who, to string
 
 // accountFrame is what stands around an account page.
 func (s *Server) accountFrame(r *http.Request, p who, here, tab string) templates.Frame {
-	f := s.frame(r, here)
-	f.Tab, f.User = tab, p.user.DisplayName
+	f := s.frameFor(r, here, p.user.Locale)
+	f.Tab, f.User, f.Staff = tab, p.user.DisplayName, p.user.MayAdminister(anyStaff...)
 	if f.User == "" {
 		f.User = p.user.Name
 	}
@@ -85,6 +90,8 @@ var did = map[string]string{
 	"linked":   "devices.linked.done",
 	"unlinked": "devices.unlinked.done",
 	"renamed":  "devices.renamed.done",
+	"tested":   "devices.tested.done",
+	"nopush":   "devices.nopush.done",
 	"password": "change.done",
 	"ended":    "sessions.ended.done",
 	"others":   "sessions.others.done",
@@ -108,11 +115,13 @@ func (s *Server) accountHome(w http.ResponseWriter, r *http.Request, _ who) erro
 // signOut ends this browser's session; without one it still takes the cookie.
 func (s *Server) signOut(w http.ResponseWriter, r *http.Request) error {
 	p, err := s.person(r)
+	to := places["signed-out"]
 	switch {
 	case errors.Is(err, idp.ErrNotFound):
 	case err != nil:
 		return err
 	default:
+		to = signedOutPath(p.session.ID)
 		if err := s.Logins.EndSession(r.Context(), p.actor(), p.user.ID, p.session.ID); err != nil && !errors.Is(err, idp.ErrNotFound) {
 			return err
 		}
@@ -120,14 +129,23 @@ func (s *Server) signOut(w http.ResponseWriter, r *http.Request) error {
 	if err := s.ClearSession(w, r); err != nil {
 		return err
 	}
-	return seeOther(w, r, places["signed-out"])
+	return seeOther(w, r, to)
 }
+
+// signedOutPath leads to the page that says so. It names the session, of which
+// only the browser that it lived in is told something.
+func signedOutPath(id idp.SessionID) string { return places["signed-out"] + "?session=" + string(id) }
 
 func (s *Server) signedOut(w http.ResponseWriter, r *http.Request) error {
-	return s.render(w, http.StatusOK, s.signedOutPage(r, ""))
+	page, err := s.signedOutPage(r, "", idp.SessionID(r.URL.Query().Get("session")))
+	if err != nil {
+		return err
+	}
+	return s.render(w, http.StatusOK, page)
 }
 
-func (s *Server) signedOutPage(r *http.Request, app string) templates.Notice {
+// signedOutPage lists the applications of the session, if it was this browser's.
+func (s *Server) signedOutPage(r *http.Request, app string, session idp.SessionID) (templates.Notice, error) {
 	n := templates.Notice{
 		Frame: s.frame(r, "signed-out"), Kind: "good", Title: templates.Say("signedout.title"), Text: templates.Say("signedout.text"),
 		Link: "/account", LinkText: templates.Say("signedout.login"),
@@ -135,5 +153,22 @@ func (s *Server) signedOutPage(r *http.Request, app string) templates.Notice {
 	if app != "" {
 		n.Text = templates.Say("signedout.app", "App", app)
 	}
-	return n
+	b, ok := s.browser(r)
+	if !ok || !isID(string(session)) {
+		return n, nil
+	}
+	of, err := s.Logins.SignedOut(r.Context(), session, b)
+	if errors.Is(err, idp.ErrNotFound) {
+		return n, nil
+	}
+	if err != nil {
+		return n, err
+	}
+	n.Text, n.Told, n.Left = templates.Say("signedout.text"), of.Told, of.Left
+	if app != "" && !slices.Contains(of.Told, app) {
+		// It has asked for it, so it knows.
+		n.Told = append([]string{app}, of.Told...)
+		n.Left = slices.DeleteFunc(n.Left, func(name string) bool { return name == app })
+	}
+	return n, nil
 }

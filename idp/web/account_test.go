@@ -9,6 +9,7 @@ import (
 	"hilum/idp"
 	"hilum/idp/device"
 	"hilum/idp/login"
+	"hilum/idp/totp"
 )
 
 func TestAccountNeedsASession(t *testing.T) {
@@ -139,7 +140,7 @@ func TestLinking(t *testing.T) {
 	d.signedIn()
 	d.wants(d.get("/account/link"), 200, "Scan the QR code with it.", "not otpauth")
 	d.asked()
-	d.devices.offer = &device.Offer{ID: aPairing, URI: "otpauth://totp/Imaging:anna?secret=JBSWY3DPEHPK3PXP", Secret: "JBSWY3DPEHPK3PXP", ExpiresAt: noon.Add(10 * time.Minute)}
+	d.devices.offer = &device.Offer{ID: aPairing, Offer: totp.Offer{URI: "otpauth://totp/Imaging:anna?secret=JBSWY3DPEHPK3PXP", Secret: "JBSWY3DPEHPK3PXP"}, ExpiresAt: noon.Add(10 * time.Minute)}
 	d.leads(d.post("/account/link"), "/account/link/"+aPairing)
 	d.wants(d.get("/account/link/"+aPairing), 200, `id="link-form"`, `class="qr"`, "JBSW Y3DP EHPK 3PXP", `data-countdown="600"`)
 	path := "/account/link/" + aPairing
@@ -212,7 +213,7 @@ func TestSignOut(t *testing.T) {
 	d := open(t)
 	d.signedIn()
 	r := d.post("/account/signout")
-	d.leads(r, "/signed-out")
+	d.leads(r, "/signed-out?session="+aSession)
 	d.asked("end anna U " + aSession)
 	if set := r.Header.Get("Set-Cookie"); !strings.HasPrefix(set, "session=;") || !strings.Contains(set, "Max-Age=0") {
 		t.Errorf("Set-Cookie %q", set)
@@ -227,7 +228,7 @@ func TestEndingThisSessionSignsOut(t *testing.T) {
 	d := open(t)
 	d.signedIn()
 	r := d.post("/account/sessions/" + aSession + "/end")
-	d.leads(r, "/signed-out")
+	d.leads(r, "/signed-out?session="+aSession)
 	if !strings.HasPrefix(r.Header.Get("Set-Cookie"), "session=;") {
 		t.Error("the cookie stayed")
 	}

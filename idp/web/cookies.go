@@ -18,12 +18,13 @@ import (
 // 400 days that browsers allow.
 const browserAge = 365 * 24 * time.Hour
 
-// cookies keeps two random values in a browser: one that binds sign-ins to it,
-// one that is its session. Both are authenticated, so that a made-up value
+// cookies keeps three random values in a browser: one that binds sign-ins to
+// it, one that is its session, one that people know it by who have finished a
+// sign-in in it. All are authenticated, so that a made-up value
 // never reaches the database; what they stand for is kept there.
 type cookies struct {
-	browser, session *sessions.CookieStore
-	prefix           string
+	browser, session, known *sessions.CookieStore
+	prefix                  string
 }
 
 func newCookies(key []byte, secure bool, absolute time.Duration) (*cookies, error) {
@@ -33,7 +34,7 @@ func newCookies(key []byte, secure bool, absolute time.Duration) (*cookies, erro
 	if absolute <= 0 {
 		return nil, errors.New("web: sessions need an end")
 	}
-	c := &cookies{browser: newStore(key, secure, browserAge), session: newStore(key, secure, absolute)}
+	c := &cookies{browser: newStore(key, secure, browserAge), session: newStore(key, secure, absolute), known: newStore(key, secure, idp.KnownFor)}
 	if secure {
 		c.prefix = "__Host-"
 	}
@@ -152,13 +153,20 @@ func (s *Server) seen(r *http.Request, v idp.Secret) login.Browser {
 	return login.Browser{
 		ID:      v.Hash(),
 		Session: s.cookies.read(r, s.cookies.session, "session"),
+		Known:   s.cookies.read(r, s.cookies.known, "known"),
 		Address: serve.From(r.Context()).Address,
 		Agent:   printable(agent),
 	}
 }
 
-// SetSession gives the browser a new session cookie.
-func (s *Server) SetSession(w http.ResponseWriter, r *http.Request, token idp.Secret) error {
+// SetSession gives the browser a new session cookie and, unless known is
+// empty, a new value that it is known by.
+func (s *Server) SetSession(w http.ResponseWriter, r *http.Request, token, known idp.Secret) error {
+	if known != "" {
+		if err := s.cookies.write(w, r, s.cookies.known, "known", known); err != nil {
+			return err
+		}
+	}
 	return s.cookies.write(w, r, s.cookies.session, "session", token)
 }
 

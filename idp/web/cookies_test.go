@@ -32,7 +32,7 @@ func given(t testing.TB, s *Server, session idp.Secret) []*http.Cookie {
 	if _, err := s.Browser(w, r); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.SetSession(w, r, session); err != nil {
+	if err := s.SetSession(w, r, session, ""); err != nil {
 		t.Fatal(err)
 	}
 	return w.Result().Cookies()

@@ -10,7 +10,22 @@ import (
 )
 
 func deviceOf(d idp.Device) templates.Device {
-	return templates.Device{ID: string(d.ID), Name: d.Name, Kind: string(d.Kind), LinkedAt: d.LinkedAt, UsedAt: d.LastUsedAt}
+	t := templates.Device{
+		ID: string(d.ID), Name: d.Name, Kind: string(d.Kind), Platform: d.Platform, LinkedAt: d.LinkedAt, UsedAt: d.LastUsedAt,
+		PushBad: d.PushBadAt, Test: d.PushType != "",
+	}
+	switch {
+	case d.Kind != idp.DeviceApp:
+	case d.PushType == "":
+		t.Push = "off"
+	case !d.PushBadAt.IsZero():
+		t.Push = "failing"
+	case !d.PushOKAt.IsZero():
+		t.Push = "working"
+	default:
+		t.Push = "untried"
+	}
+	return t
 }
 
 func (s *Server) devices(w http.ResponseWriter, r *http.Request, p who) error {
@@ -51,7 +66,11 @@ func (s *Server) linkIntro(w http.ResponseWriter, r *http.Request, p who) error 
 	if err != nil {
 		return err
 	}
-	return s.render(w, http.StatusOK, templates.LinkIntro{Frame: s.accountFrame(r, p, "link", "devices"), Count: len(list), Max: idp.MaxDevices})
+	page := templates.LinkIntro{Frame: s.accountFrame(r, p, "link", "devices"), Count: len(list), Max: idp.MaxDevices, App: s.Origin + "/app"}
+	if page.AppQR, err = drawQR(page.App); err != nil {
+		return err
+	}
+	return s.render(w, http.StatusOK, page)
 }
 
 func (s *Server) linkBegin(w http.ResponseWriter, r *http.Request, p who) error {
@@ -76,9 +95,17 @@ func (s *Server) linkPage(w http.ResponseWriter, r *http.Request, p who) error {
 }
 
 func (s *Server) showLink(w http.ResponseWriter, r *http.Request, p who, status int, o *device.Offer, page templates.Link) error {
-	offer, err := s.offer(o.URI, o.Secret, o.ExpiresAt)
+	if o.Linked {
+		return seeOther(w, r, places["devices"]+"?did=linked")
+	}
+	offer, err := s.offer(o.Offer, o.ExpiresAt)
 	if err != nil {
 		return err
+	}
+	page.Live = "/account/link/" + string(o.ID)
+	page.Word, page.Scan = o.Word(), templates.Scan{Name: o.Claimed, Rival: o.Rival, Silent: o.SilentPush}
+	if o.WrongCodes >= 2 {
+		page.ServerTime = o.ServerTime
 	}
 	page.Frame, page.ID, page.Offer = s.accountFrame(r, p, "link:"+string(o.ID), "devices"), string(o.ID), offer
 	return s.render(w, status, page)
@@ -120,6 +147,17 @@ func (s *Server) linkSubmit(w http.ResponseWriter, r *http.Request, p who) error
 		return s.linkFault(w, r, err)
 	}
 	return s.showLink(w, r, p, http.StatusUnprocessableEntity, offer, page)
+}
+
+// deviceTest sends a push for its owner to see one arrive.
+func (s *Server) deviceTest(w http.ResponseWriter, r *http.Request, p who) error {
+	switch err := s.Devices.Test(r.Context(), p.session, pathID[idp.DeviceID](r, "id")); {
+	case errors.Is(err, idp.ErrSettled):
+		return seeOther(w, r, places["devices"]+"?did=nopush")
+	case err != nil:
+		return err
+	}
+	return seeOther(w, r, places["devices"]+"?did=tested")
 }
 
 func (s *Server) unlinkPage(w http.ResponseWriter, r *http.Request, p who) error {

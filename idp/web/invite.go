@@ -8,6 +8,7 @@ import (
 
 	"hilum/idp"
 	"hilum/idp/login"
+	"hilum/idp/serve"
 	"hilum/templates"
 )
 
@@ -51,6 +52,11 @@ func (s *Server) inviteFault(w http.ResponseWriter, r *http.Request, err error) 
 		n.Link, n.LinkText = "/account", templates.Say("startagain.link")
 	default:
 		return err
+	}
+	if strings.HasPrefix(r.URL.Path, "/setup/") && !errors.Is(err, idp.ErrSettled) {
+		// Nobody else can make a new one: the page and the log say how.
+		n.Text = templates.Say("setup.again")
+		s.Log.InfoContext(r.Context(), "a set-up link that is not good any more was opened; \"idp setup-link\" prints a new one", "request", serve.From(r.Context()).ID)
 	}
 	s.notice(w, r, status, n)
 	return nil
@@ -192,11 +198,15 @@ func (s *Server) showEnrol(w http.ResponseWriter, status int, frame templates.Fr
 		Code: f.code, DeviceName: f.device, Problem: f.problem, Wrong: f.wrong,
 	}
 	if e.NeedLink {
-		offer, err := s.offer(e.URI, e.Secret, e.ExpiresAt)
+		offer, err := s.offer(e.Offer, e.ExpiresAt)
 		if err != nil {
 			return err
 		}
-		p.Offer = offer
+		p.Offer, p.Live, p.Word = offer, loginPath(step.ID), step.Word()
+		p.Scan = templates.Scan{Name: e.Claimed, Tapped: e.Tapped, Rival: e.Rival}
+		if e.WrongCodes >= 2 {
+			p.ServerTime = e.ServerTime
+		}
 	}
 	return s.render(w, status, p)
 }

@@ -6,7 +6,11 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
+	"time"
 	"unicode/utf8"
+
+	"hilum/idp/admin"
 )
 
 // Bounds of what a browser may send. What is longer is a 400 with a sentence.
@@ -45,6 +49,94 @@ func readForm(w http.ResponseWriter, r *http.Request) error {
 			return errForm
 		}
 	}
+	r.PostForm = form
+	return nil
+}
+
+// Bounds of a form that carries a file.
+const (
+	maxFile    = admin.MaxImportBytes
+	maxMend    = 1 << 20 // of text that is typed, or mended, in the form
+	maxUploads = 2       // on their way at once
+	// A piece has to come within uploadPause, all of it within uploadTime.
+	uploadPause = 10 * time.Second
+	uploadTime  = 5 * time.Minute
+)
+
+const (
+	importPath = "/admin/users/import"
+	logoPath   = "/admin/settings/logo"
+	iconPath   = "/admin/applications/icon"
+)
+
+// Uploads are the paths that take a file, and how many bytes they do, with all
+// that is around it: a file of people and the text of the form beside it, or two
+// pictures.
+var Uploads = map[string]int64{importPath: maxFile + maxMend + maxBody, logoPath: 2*maxMend + maxBody, iconPath: 2*maxMend + maxBody}
+
+// files are the fields that may be longer than others.
+var files = []string{"file", "text", "logo", "logo_dark", "icon"}
+
+// slow reads a body that takes longer than others may.
+type slow struct {
+	r       io.Reader
+	control *http.ResponseController
+	until   time.Time
+}
+
+func (s *slow) Read(b []byte) (int, error) {
+	at := time.Now().Add(uploadPause)
+	if at.After(s.until) {
+		at = s.until
+	}
+	if err := s.control.SetReadDeadline(at); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return 0, err
+	}
+	return s.r.Read(b)
+}
+
+// errUpload says that a file is too large for a form.
+var errUpload = errors.New("upload too large")
+
+// readUpload reads a form that carries a file into r.PostForm, as
+// readForm does. The file takes the place of the field «text», where one was
+// chosen. Errors: errForm, errUpload.
+func readUpload(w http.ResponseWriter, r *http.Request) error {
+	body := &slow{http.MaxBytesReader(w, r.Body, Uploads[r.URL.Path]), http.NewResponseController(w), time.Now().Add(uploadTime)}
+	r.Body = io.NopCloser(body)
+	parts, err := r.MultipartReader()
+	if err != nil {
+		return errForm
+	}
+	form := url.Values{}
+	for {
+		part, err := parts.NextPart()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return errForm
+		}
+		name := part.FormName()
+		most := maxMend
+		if name == "file" {
+			most = maxFile
+		}
+		value, err := io.ReadAll(io.LimitReader(part, int64(most)+1))
+		switch {
+		case err != nil, form[name] != nil, len(form) == maxParams, len(name) > maxParam:
+			return errForm
+		case len(value) > most:
+			return errUpload
+		case !slices.Contains(files, name) && len(value) > maxParam:
+			return errForm
+		}
+		form[name] = []string{string(value)}
+	}
+	if file := form.Get("file"); file != "" {
+		form.Set("text", file)
+	}
+	form.Del("file")
 	r.PostForm = form
 	return nil
 }

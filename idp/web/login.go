@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"hilum/idp"
@@ -60,17 +61,17 @@ type fault struct {
 // show renders the step a sign-in is at. Where that is not for us to render,
 // the browser is sent on.
 func (s *Server) show(w http.ResponseWriter, r *http.Request, status int, step *login.Step, f fault) error {
-	frame := s.frame(r, "login:"+string(step.ID))
-	app, back := s.Site, step.Purpose == idp.ForClient
+	frame := s.frameFor(r, "login:"+string(step.ID), s.readsOf(r, step)...)
+	app, back, tile := frame.Site, step.Purpose == idp.ForClient, templates.Tile{}
 	if step.Client != nil {
-		app = step.Client.Name
+		app, tile = step.Client.Name, tileOf(step.Client)
 	}
-	if back {
-		// Cancel stands on each of these pages, and leads to the relying party.
-		switch step.State {
-		case idp.LoginPassword, idp.LoginFactor, idp.LoginConsent:
-			setFormAction(w.Header(), partySources(step)...)
-		}
+	// Cancel stands on each of these pages, and leads to the relying party.
+	switch step.State {
+	case idp.LoginPassword, idp.LoginConsent:
+		setFormAction(w.Header(), partySources(step)...)
+	case idp.LoginFactor:
+		setFraming(w.Header(), partySources(step))
 	}
 	switch step.State {
 	case idp.LoginPassword:
@@ -78,7 +79,7 @@ func (s *Server) show(w http.ResponseWriter, r *http.Request, status int, step *
 		if name == "" {
 			name = step.LoginHint
 		}
-		p := templates.Password{Frame: frame, ID: string(step.ID), App: app, UserName: name, Problem: f.problem, Retry: f.retry, Cancel: back}
+		p := templates.Password{Frame: frame, ID: string(step.ID), App: app, Tile: tile, UserName: name, Problem: f.problem, Retry: f.retry, Cancel: back}
 		if f.note != "" {
 			p.Note = templates.Say(f.note)
 		}
@@ -90,6 +91,7 @@ func (s *Server) show(w http.ResponseWriter, r *http.Request, status int, step *
 			Linked: step.Devices > 0, Recovery: step.Recovery, OpenRecovery: step.Recovery && (f.recovery || step.Devices == 0),
 			Problem: f.problem, Retry: f.retry, Cancel: back,
 		}
+		p.Phones, p.OpenCode = s.phones(step), step.Phones == nil || step.Phones.State != login.PhoneAsked
 		if status == http.StatusTooManyRequests && step.Recovery && !f.recovery {
 			p.Aside = templates.Say("toomany.aside")
 		}
@@ -97,7 +99,7 @@ func (s *Server) show(w http.ResponseWriter, r *http.Request, status int, step *
 	case idp.LoginConsent:
 		frame.Dot = 1
 		return s.render(w, status, templates.Consent{
-			Frame: frame, ID: string(step.ID), App: app, Host: hostOf(step.Request.RedirectURI), UserName: step.UserName,
+			Frame: frame, ID: string(step.ID), App: app, Tile: tile, Host: hostOf(step.Request.RedirectURI), UserName: step.UserName,
 			Scopes: scopeWords(step.Scopes), Hours: max(1, int(s.SessionAbsolute/time.Hour)),
 		})
 	case idp.LoginEnrol:
@@ -106,16 +108,27 @@ func (s *Server) show(w http.ResponseWriter, r *http.Request, status int, step *
 	return s.showEnd(w, r, frame, step, app)
 }
 
+// readsOf are the languages that somebody before a sign-in is known to read:
+// within a session theirs, else what the application asks for.
+func (s *Server) readsOf(r *http.Request, step *login.Step) []string {
+	if step.Purpose == idp.ForStepUp {
+		if p, err := s.person(r); err == nil {
+			return []string{p.user.Locale}
+		}
+	}
+	return []string{strings.Join(step.Request.UILocales, ",")}
+}
+
 // partySources is where the forms of a sign-in may end: here, at the redirect
 // URI, and at the client's registered origins, because browsers check every
 // redirect that follows a post, also those of the relying party itself (a
 // proxy with one callback for many sites sends people on).
 func partySources(step *login.Step) []string {
-	sources := []string{"'self'"}
-	ends := []string{step.Request.RedirectURI}
-	if step.Client != nil {
-		ends = append(ends, step.Client.Origins...)
+	sources := slices.Clone(ownForms)
+	if step.Client == nil {
+		return sources
 	}
+	ends := append([]string{step.Request.RedirectURI}, step.Client.Origins...)
 	for _, end := range ends {
 		if src := formSource(end); src != "" && !slices.Contains(sources, src) {
 			sources = append(sources, src)
@@ -131,6 +144,13 @@ func (s *Server) showEnd(w http.ResponseWriter, r *http.Request, frame templates
 	n := templates.Notice{Frame: frame, Kind: "plain"}
 	status := http.StatusOK
 	switch {
+	case step.State == idp.LoginDenied && step.DeniedBy != "":
+		// Said here first: the person at this browser is to know why.
+		n.Kind, n.Title, n.Text = "bad", templates.Say("denied.phone", "Name", step.DeniedBy), templates.Say("denied.text")
+		n.Link, n.LinkText = "/account", templates.Say("error.back")
+		if client {
+			n.Link, n.LinkText = s.CollectPath+string(step.ID), templates.Say("denied.back", "App", app)
+		}
 	case client && (step.State == idp.LoginDone || step.State == idp.LoginDenied):
 		return seeOther(w, r, s.CollectPath+string(step.ID))
 	case step.State == idp.LoginDone:
@@ -188,15 +208,94 @@ func (s *Server) collectOwn(w http.ResponseWriter, r *http.Request, id idp.Login
 		return err
 	}
 	if a.Session != "" {
-		if err := s.SetSession(w, r, a.Session); err != nil {
+		if err := s.SetSession(w, r, a.Session, a.Known); err != nil {
 			return err
 		}
 	}
 	path, ok := place(a.Target)
+	if a.Purpose == idp.ForInvitation && idp.InvitationPurpose(a.Target) == idp.InviteSetup {
+		path, ok = places["admin-start"], true
+	}
 	if !ok || a.Denied {
 		path = places["security"]
 	}
 	return seeOther(w, r, path)
+}
+
+// phones is what a page shows of asking them.
+func (s *Server) phones(step *login.Step) *templates.Phones {
+	p := step.Phones
+	if p == nil {
+		return nil
+	}
+	t := &templates.Phones{
+		State: p.State, Word: p.Word(), Names: p.Devices, Mode: string(p.Mode), Number: p.Number, Seconds: s.left(p.ExpiresAt),
+		Total: int(idp.ChallengeTTL / time.Second), Resend: !p.ResendAt.IsZero(),
+	}
+	if t.Resend {
+		t.ResendIn = s.left(p.ResendAt.Add(time.Second - 1)) // rounded up: not too early
+	}
+	if p.Retry > 0 {
+		t.Wait = askedAgain(p.Retry)
+	}
+	return t
+}
+
+// loginWaiting stands in the page of the second factor where there is no
+// script, and tells how the question to the phones stands. It reloads itself, so
+// that the page need not: a code that is being typed there is left alone.
+func (s *Server) loginWaiting(w http.ResponseWriter, r *http.Request) error {
+	id, b, err := s.bound(r)
+	if err != nil {
+		return err
+	}
+	step, err := s.Logins.Step(r.Context(), id, b)
+	if err != nil {
+		return err
+	}
+	setFramed(w.Header(), partySources(step))
+	page := templates.Waiting{Frame: s.frameFor(r, "", s.readsOf(r, step)...), ID: string(id)}
+	if step.State == idp.LoginFactor && step.Phones != nil {
+		page.State = step.Phones.State
+	}
+	return s.render(w, http.StatusOK, page)
+}
+
+// askedAgain says when phones may be asked again, in words.
+func askedAgain(after time.Duration) templates.Message {
+	if after <= 90*time.Minute {
+		return templates.Say("phone.paused.minutes", "N", int((after+time.Minute-1)/time.Minute))
+	}
+	return templates.Say("phone.paused.hours", "N", int((after+time.Hour-1)/time.Hour))
+}
+
+// phoneSubmit moves on by what a phone has answered.
+func (s *Server) phoneSubmit(w http.ResponseWriter, r *http.Request) error {
+	id, b, err := s.bound(r)
+	if err != nil {
+		return err
+	}
+	step, err := s.Logins.Continue(r.Context(), id, b)
+	if errors.Is(err, idp.ErrSettled) || errors.Is(err, idp.ErrExpired) {
+		return seeOther(w, r, loginPath(id)) // which says how it stands
+	}
+	if err != nil {
+		return err
+	}
+	return s.next(w, r, step, b)
+}
+
+// resendSubmit asks the phones once more.
+func (s *Server) resendSubmit(w http.ResponseWriter, r *http.Request) error {
+	id, b, err := s.bound(r)
+	if err != nil {
+		return err
+	}
+	step, err := s.Logins.Resend(r.Context(), id, b)
+	if err != nil {
+		return s.again(w, r, id, b, idp.LoginFactor, err, fault{}, "problem.code.wrong", "problem.code.invalid")
+	}
+	return s.next(w, r, step, b)
 }
 
 func (s *Server) collect(w http.ResponseWriter, r *http.Request) error {

@@ -19,10 +19,13 @@ import (
 type handler func(w http.ResponseWriter, r *http.Request) error
 
 // page is the chain every page is served by.
-func (s *Server) page(h handler) http.Handler {
+func (s *Server) page(h handler) http.Handler { return s.served(readForm, h) }
+
+// served is page with what reads the body of a POST.
+func (s *Server) served(read func(http.ResponseWriter, *http.Request) error, h handler) http.Handler {
 	inner := s.origin.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPost {
-			if err := readForm(w, r); err != nil {
+			if err := read(w, r); err != nil {
 				s.fail(w, r, err)
 				return
 			}
@@ -82,7 +85,17 @@ func seeOther(w http.ResponseWriter, r *http.Request, path string) error {
 // frame is what stands around a page; here is where the theme switch leads
 // back to, one of the names place knows.
 func (s *Server) frame(r *http.Request, here string) templates.Frame {
-	return templates.Frame{Site: s.Site, Theme: s.themeOf(r), Here: here}
+	return s.frameFor(r, here)
+}
+
+// frameFor is frame for somebody of whom languages are known that they read,
+// each a list as in Accept-Language. What the browser was told comes first.
+func (s *Server) frameFor(r *http.Request, here string, reads ...string) templates.Frame {
+	site := s.Site()
+	f := templates.Frame{Site: site.Name, Look: s.lookOf(site), Theme: s.themeOf(r), Here: here, Langs: s.pages.Offered(site.Languages, site.Language)}
+	wanted := append(append([]string{s.chosenLanguage(r)}, reads...), r.Header.Get("Accept-Language"))
+	f.Lang = s.pages.Choose(f.Langs, site.Language, wanted...)
+	return f
 }
 
 // said is one line of the error table: what a person is told.
@@ -98,6 +111,7 @@ var table = []struct {
 	said
 }{
 	{errForm, said{http.StatusBadRequest, "error.form", "error.form.text"}},
+	{errUpload, said{http.StatusRequestEntityTooLarge, "error.upload", "error.upload.text"}},
 	{idp.ErrInvalid, said{http.StatusBadRequest, "error.form", "error.form.text"}},
 	{idp.ErrNotFound, said{http.StatusNotFound, "error.gone", "error.gone.text"}},
 	{idp.ErrExpired, said{http.StatusGone, "error.expired", "error.expired.text"}},

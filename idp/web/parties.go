@@ -78,10 +78,14 @@ func (s *Server) ConfirmSignOut(w http.ResponseWriter, r *http.Request, action s
 }
 
 // SignedOut says that this browser is signed out; client is the application
-// that asked, if any.
-func (s *Server) SignedOut(w http.ResponseWriter, r *http.Request, client string) {
+// that asked, if any, session the one that was ended.
+func (s *Server) SignedOut(w http.ResponseWriter, r *http.Request, client string, session idp.SessionID) {
 	s.setHeaders(w.Header())
-	if err := s.render(w, http.StatusOK, s.signedOutPage(r, client)); err != nil {
+	page, err := s.signedOutPage(r, client, session)
+	if err == nil {
+		err = s.render(w, http.StatusOK, page)
+	}
+	if err != nil {
 		s.fail(w, r, err)
 	}
 }

@@ -3,15 +3,25 @@ package web
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 )
 
-const policyBase = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; manifest-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action "
+const policyBase = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; manifest-src 'self'; base-uri 'none'; "
+
+// policy is the content policy of a page: who may have it in a frame, where
+// its forms may end, and what more it may do.
+func policy(ancestors string, forms []string, more ...string) string {
+	parts := append(slices.Clone(more), "frame-ancestors "+ancestors, "form-action "+strings.Join(forms, " "))
+	return policyBase + strings.Join(parts, "; ")
+}
+
+var ownForms = []string{"'self'"}
 
 // setHeaders sets what every page carries. No form of a page leaves this site
 // unless setFormAction says so.
 func (s *Server) setHeaders(h http.Header) {
-	h.Set("Content-Security-Policy", policyBase+"'self'")
+	h.Set("Content-Security-Policy", policy("'none'", ownForms))
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("X-Frame-Options", "DENY")
@@ -27,7 +37,19 @@ func (s *Server) setHeaders(h http.Header) {
 // setFormAction lets the forms of this page end at a relying party too:
 // browsers check form-action against every redirect that follows a post.
 func setFormAction(h http.Header, sources ...string) {
-	h.Set("Content-Security-Policy", policyBase+strings.Join(sources, " "))
+	h.Set("Content-Security-Policy", policy("'none'", sources))
+}
+
+// setFraming is setFormAction for a page that has one of ours in a frame.
+func setFraming(h http.Header, sources []string) {
+	h.Set("Content-Security-Policy", policy("'none'", sources, "frame-src 'self'"))
+}
+
+// setFramed lets a page stand in a frame of ours, with forms that end at
+// sources.
+func setFramed(h http.Header, sources []string) {
+	h.Set("Content-Security-Policy", policy("'self'", sources))
+	h.Set("X-Frame-Options", "SAMEORIGIN")
 }
 
 // formSource returns the CSP source that lets a form end at a redirect URI: its

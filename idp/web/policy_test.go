@@ -158,7 +158,7 @@ func TestConfirmSignOut(t *testing.T) {
 func TestSignedOut(t *testing.T) {
 	d := open(t)
 	w := httptest.NewRecorder()
-	d.server.SignedOut(w, httptest.NewRequest("GET", "/", nil), "Viewer")
+	d.server.SignedOut(w, httptest.NewRequest("GET", "/", nil), "Viewer", "")
 	if w.Code != 200 || !strings.Contains(w.Body.String(), "also signed out of Viewer") {
 		t.Error(w.Body.String())
 	}

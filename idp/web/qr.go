@@ -3,11 +3,13 @@ package web
 import (
 	"fmt"
 	"html/template"
+	"net/url"
 	"strconv"
 	"time"
 
 	"github.com/boombuler/barcode/qr"
 
+	"hilum/idp/totp"
 	"hilum/templates"
 )
 
@@ -57,13 +59,18 @@ func drawQR(text string) (templates.QR, error) {
 
 // offer makes what a page shows of a device waiting to be linked. uri is made
 // by the verbs, never taken from a request.
-func (s *Server) offer(uri, secret string, expiresAt time.Time) (templates.Offer, error) {
-	code, err := drawQR(uri)
+func (s *Server) offer(o totp.Offer, expiresAt time.Time) (templates.Offer, error) {
+	code, err := drawQR(o.URI)
+	if err != nil {
+		return templates.Offer{}, err
+	}
+	plain, err := drawQR(o.Plain)
 	if err != nil {
 		return templates.Offer{}, err
 	}
 	return templates.Offer{
-		QR: code, Secret: fours(secret, " "), ExpiresAt: expiresAt, Seconds: s.left(expiresAt),
-		URI: template.URL(uri), //nolint:gosec // made and escaped by totp.URI
+		QR: code, Plain: plain, Secret: fours(o.Secret, " "), Short: o.Short, ExpiresAt: expiresAt, Seconds: s.left(expiresAt),
+		URI:  template.URL(o.URI),                                  //nolint:gosec // made and escaped by totp.URI
+		Here: template.URL("/app/#link=" + url.QueryEscape(o.URI)), //nolint:gosec // escaped here; what follows the # is not sent
 	}, nil
 }

@@ -42,7 +42,7 @@ func (s *Server) endSession(w http.ResponseWriter, r *http.Request, p who) error
 		if err := s.ClearSession(w, r); err != nil {
 			return err
 		}
-		return seeOther(w, r, places["signed-out"])
+		return seeOther(w, r, signedOutPath(id))
 	}
 	return seeOther(w, r, places["sessions"]+"?did=ended")
 }
@@ -53,6 +53,22 @@ func (s *Server) endOthers(w http.ResponseWriter, r *http.Request, p who) error 
 	}
 	return seeOther(w, r, places["sessions"]+"?did=others")
 }
+
+// Describe names the browser and the system that a User-Agent header claims,
+// "" where it does not say. It is shown to people, bounded and printable.
+func Describe(agent string) (browser, os string) {
+	ua := useragent.Parse(agent)
+	short := func(s string) string {
+		if s = printable(s); len(s) > maxDescribed {
+			s = s[:maxDescribed]
+		}
+		return s
+	}
+	return short(ua.Name), short(ua.OS)
+}
+
+// maxDescribed is in bytes.
+const maxDescribed = 32
 
 // browserWords says which browser a User-Agent header names, in as few words
 // as a person needs to know it again.

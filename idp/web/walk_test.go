@@ -19,9 +19,11 @@ import (
 	"hilum/idp/device"
 	"hilum/idp/keyring"
 	"hilum/idp/login"
+	"hilum/idp/oidc"
 	"hilum/idp/password"
 	"hilum/idp/store"
 	"hilum/idp/totp"
+	"hilum/idp/tryout"
 )
 
 // walk is a browser without script before the real thing.
@@ -29,6 +31,7 @@ type walk struct {
 	door
 	clock atomic.Int64 // Unix seconds
 	desk  *admin.Desk
+	db    *store.DB
 	path  string // where the browser is
 }
 
@@ -55,19 +58,32 @@ func newWalk(t *testing.T) *walk {
 	}
 	hasher := password.New(password.Config{MemoryKiB: 64, Time: 1, Parallelism: 1})
 	flow := login.New(login.Config{Store: db, Passwords: hasher, Sealer: sealer, Now: w.now, Log: log,
-		Rules: login.Rules{SessionIdle: time.Hour, SessionAbsolute: 12 * time.Hour, Label: "Imaging"}})
-	registry := device.New(device.Config{Store: db, Sealer: sealer, Hasher: hasher, Label: "Imaging", Now: w.now, Log: log})
-	w.desk = admin.New(admin.Config{Store: db, Now: w.now, Log: log})
+		Rules: login.Rules{SessionIdle: time.Hour, SessionAbsolute: 12 * time.Hour, Site: idp.Named("Imaging")}})
+	registry := device.New(device.Config{Store: db, Sealer: sealer, Hasher: hasher, Site: idp.Named("Imaging"), Now: w.now, Log: log})
+	w.desk, w.db = admin.New(admin.Config{Store: db, Sealer: sealer, Now: w.now, Log: log}), db
 	conf := testConfig(flow, registry, t.Output())
-	conf.Now = w.now
+	conf.Now, conf.Desk = w.now, w.desk
+	mux := http.NewServeMux()
+	srv := httptest.NewServer(mux)
+	t.Cleanup(srv.Close)
+	conf.Origin = srv.URL
+	party := tryout.New(srv.URL, mux)
+	party.Now, conf.Party = w.now, party
 	s, err := New(conf)
 	if err != nil {
 		t.Fatal(err)
 	}
-	mux := http.NewServeMux()
+	w.server = s
 	s.Mount(mux)
-	srv := httptest.NewServer(mux)
-	t.Cleanup(srv.Close)
+	ring, err := keyring.Open(t.Context(), keyring.Config{Store: db, Sealer: sealer, Algs: []string{"RS256", "ES256"}, Now: w.now, Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	protocol, err := oidc.New(oidc.Config{Issuer: srv.URL, Store: db, Logins: flow, Keys: ring, Browsers: s, Pages: s, Now: w.now, Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	protocol.Mount(mux)
 	w.url = srv.URL
 	w.freshBrowser()
 	return w
@@ -155,11 +171,70 @@ func (w *walk) recoveryCodes(page string) []string {
 	return codes
 }
 
+// An administrator's phone is stale: what changes something asks for it, and
+// comes back to the page with what was selected there. On the real parts,
+// without script.
+func TestWalkAdministration(t *testing.T) {
+	w := newWalk(t)
+	const pass = "quiet lamps hum at dawn"
+	link, err := w.desk.SetupLink(t.Context(), admin.Console("console:test"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := w.submit(w.visit("/setup/"+link.Token.Reveal()), link.Token.Reveal())
+	page = w.submit(page, "/name", "username", "chief", "name", "Chief")
+	phone := w.secret(page)
+	page = w.submit(page, "/enrol", "password", pass, "code", totp.Code(phone, w.now()), "device_name", "Chief's phone")
+	page = w.submit(page, "/collect")
+	w.sees(page, "/admin/start", "First steps", "1 device is linked", "10 recovery codes are left", `id="go" href="/admin/applications/new"`)
+	w.sees(w.visit("/admin"), "/admin/start")
+	w.sees(w.visit("/account/security"), "/account/security", `href="/admin"`)
+	w.sees(w.submit(page, "/admin/start", "aside", "1"), "/admin/devices")
+	w.sees(w.visit("/admin/start"), "/admin/start", "put aside")
+
+	page = w.visit("/admin")
+	w.sees(page, "/admin/devices", "1 device", "Chief&#39;s phone")
+	device := regexp.MustCompile(`href="/admin/devices/([0-9A-V]{26})"`).FindStringSubmatch(page)[1]
+
+	// Ten minutes later: reading goes on, changing asks.
+	w.clock.Add(600)
+	w.sees(w.visit("/admin/devices?q=chief"), "/admin/devices?q=chief", "1 device")
+	page = w.visit("/admin/devices/unlink?id=" + device)
+	w.sees(page, "/login/", "Confirm that it is you")
+	page = w.submit(page, "/code", "code", totp.Code(phone, w.now()))
+	w.sees(page, "/admin/devices/unlink?id="+device, "Chief&#39;s phone", "Only one")
+
+	// A form that was open too long does nothing, and leads back the same way.
+	w.clock.Add(600)
+	stale := w.submit(page, "/admin/devices/unlink", "devices", device, "reason", "too late")
+	w.sees(w.submit(stale, "/code", "code", totp.Code(phone, w.now())), "/admin/devices/unlink?id="+device, "not too late")
+
+	// One invited, found, unlinked, and named in the log with the reason.
+	w.later()
+	page = w.submit(w.visit("/admin/users/new"), "/admin/users/new", "username", "bert", "name", "Bert Klein", "groups", "radiology")
+	w.sees(page, "/admin/users/new", "One-time link for Bert Klein", w.url+"/invite/")
+	w.sees(w.visit("/admin/users?q=radio"), "/admin/users", "1 person", "Bert Klein", "Invited")
+	w.sees(w.visit("/admin/audit?who=bert"), "/admin/audit", "Account made", "One-time link made", "chief")
+	w.submit(w.visit("/admin/audit/check"), "/admin/audit/check")
+	w.server.jobs.Wait(time.Minute)
+	w.sees(w.visit(w.path), "/admin/checks/", "The log is whole")
+	w.sees(w.visit("/admin/audit/check"), "/admin/audit/check", "by chief")
+	w.sees(w.visit("/admin/health"), "/admin/health", "The last 30 days", "Code <b>2</b>")
+	w.sees(w.visit("/admin/sessions"), "/admin/sessions", "This one", "Chief")
+	w.sees(w.visit("/admin/applications"), "/admin/applications", "No application is registered yet.")
+	page = w.visit("/admin/devices/unlink?id=" + device)
+	page = w.submit(page, "/admin/devices/unlink", "devices", device, "reason", "")
+	w.sees(page, "/admin/devices/unlink", "Say why.")
+	page = w.submit(page, "/admin/devices/unlink", "devices", device, "reason", "worn out")
+	w.sees(page, "/admin/devices?did=unlinked", "The device is unlinked", "Nobody has linked a device yet")
+	w.sees(w.visit("/admin/audit?kind=device."), "/admin/audit", "worn out", "Chief&#39;s phone")
+}
+
 // One person's life with the pages, without script, on the real parts.
 func TestWalk(t *testing.T) {
 	w := newWalk(t)
 	const pass, newPass = "quiet lamps hum at dawn", "slow rivers carry stones"
-	link, err := w.desk.SetupLink(t.Context(), idp.Actor{Name: "console:test"})
+	link, err := w.desk.SetupLink(t.Context(), admin.Console("console:test"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -183,7 +258,8 @@ func TestWalk(t *testing.T) {
 	codes := w.recoveryCodes(page)
 	enrolled := strings.TrimSuffix(w.path, "/enrol")
 	page = w.submit(page, "/collect")
-	w.sees(page, "/account/security", "1 device linked", "10 recovery codes left", "Anna Maes")
+	w.sees(page, "/admin/start", "First steps")
+	w.sees(w.visit("/account/security"), "/account/security", "1 device linked", "10 recovery codes left", "Anna Maes")
 
 	// Back to what is done: helpful pages.
 	w.sees(w.visit(enrolled), "/login/", "This sign-in is finished", "not "+codes[0])

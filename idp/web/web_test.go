@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -21,6 +22,7 @@ import (
 	"hilum/idp/device"
 	"hilum/idp/login"
 	"hilum/idp/serve"
+	"hilum/idp/totp"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -45,6 +47,8 @@ type logins struct {
 	session *idp.Session // nil: nobody is signed in
 	views   []login.SessionView
 	invite  *idp.Invitation
+	staff   idp.StaffRole // of who is signed in
+	locale  string        // of who is signed in
 	asked   []string
 }
 
@@ -84,6 +88,15 @@ func (f *logins) Step(_ context.Context, id idp.LoginID, b login.Browser) (*logi
 func (f *logins) Password(_ context.Context, _ idp.LoginID, _ login.Browser, name string, password idp.Secret) (*login.Step, error) {
 	return f.verb("password", name, password.Reveal())
 }
+func (f *logins) Continue(context.Context, idp.LoginID, login.Browser) (*login.Step, error) {
+	return f.after, f.err
+}
+func (f *logins) Resend(context.Context, idp.LoginID, login.Browser) (*login.Step, error) {
+	return f.after, f.err
+}
+func (f *logins) Pulse(_ context.Context, id idp.LoginID, _ login.Browser) (string, []idp.Topic, error) {
+	return "factor", []idp.Topic{idp.TopicLogin(id)}, f.err
+}
 func (f *logins) Code(_ context.Context, _ idp.LoginID, _ login.Browser, code string) (*login.Step, error) {
 	return f.verb("code", code)
 }
@@ -117,7 +130,7 @@ func (f *logins) Session(_ context.Context, token idp.Secret) (*idp.Session, *id
 	if f.session == nil {
 		return nil, nil, idp.ErrNotFound
 	}
-	return f.session, &idp.User{ID: "U", Name: "anna", DisplayName: "Anna Maes"}, nil
+	return f.session, &idp.User{ID: "U", Name: "anna", DisplayName: "Anna Maes", State: idp.UserActive, Staff: f.staff, Locale: f.locale}, nil
 }
 func (f *logins) Sessions(context.Context, idp.UserID) ([]login.SessionView, error) {
 	return f.views, nil
@@ -126,6 +139,10 @@ func (f *logins) EndSession(_ context.Context, actor idp.Actor, user idp.UserID,
 	_, err := f.verb("end", actor.Name, string(user), string(id))
 	return err
 }
+func (f *logins) SignedOut(context.Context, idp.SessionID, login.Browser) (*login.SignedOut, error) {
+	return nil, idp.ErrNotFound
+}
+
 func (f *logins) EndOthers(_ context.Context, actor idp.Actor, user idp.UserID, keep idp.SessionID) error {
 	_, err := f.verb("others", actor.Name, string(user), string(keep))
 	return err
@@ -163,6 +180,10 @@ func (f *devices) Offer(_ context.Context, _ *idp.Session, id idp.PairingID) (*d
 func (f *devices) Confirm(_ context.Context, _ *idp.Session, id idp.PairingID, code, name string) (*idp.Device, error) {
 	return &idp.Device{}, f.verb("confirm", string(id), code, name)
 }
+func (f *devices) Pulse(context.Context, *idp.Session, idp.PairingID) (string, error) {
+	return "open", f.err
+}
+func (f *devices) Test(context.Context, *idp.Session, idp.DeviceID) error { return f.err }
 func (f *devices) List(context.Context, idp.UserID) ([]idp.Device, error) { return f.list, nil }
 func (f *devices) Rename(_ context.Context, _ *idp.Session, id idp.DeviceID, name string) error {
 	return f.verb("rename", string(id), name)
@@ -178,20 +199,40 @@ func (f *devices) NewRecoveryCodes(context.Context, *idp.Session) ([]idp.Secret,
 }
 func (f *devices) RecoveryLeft(context.Context, idp.UserID) (int, error) { return 7, nil }
 
+// logged is what the server wrote to its log. An answer that breaks off in the
+// middle leaves it writing while the test goes on.
+type logged struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *logged) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *logged) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
 // door is the server under test with what it stands on, and a browser before it.
 type door struct {
 	*testing.T
 	server  *Server
 	logins  *logins
 	devices *devices
+	desk    *fakeDesk
 	url     string
 	http    *http.Client
-	log     *bytes.Buffer
+	log     *logged
 }
 
 func testConfig(l Logins, d Devices, log io.Writer) Config {
 	return Config{
-		Site: "Imaging", Origin: "https://idp.example", CookieKey: bytes.Repeat([]byte{7}, 32), Logins: l, Devices: d,
+		Site: idp.Named("Imaging"), Origin: "https://idp.example", CookieKey: bytes.Repeat([]byte{7}, 32), Logins: l, Devices: d,
 		CollectPath: "/authorize/collect/", SessionAbsolute: 12 * time.Hour, Now: func() time.Time { return noon },
 		Log: slog.New(slog.NewTextHandler(log, nil)),
 	}
@@ -199,8 +240,10 @@ func testConfig(l Logins, d Devices, log io.Writer) Config {
 
 func open(t *testing.T) *door {
 	t.Helper()
-	d := &door{T: t, logins: &logins{}, devices: &devices{}, log: &bytes.Buffer{}}
-	s, err := New(testConfig(d.logins, d.devices, d.log))
+	d := &door{T: t, logins: &logins{}, devices: &devices{}, desk: &fakeDesk{}, log: &logged{}}
+	conf := testConfig(d.logins, d.devices, d.log)
+	conf.Desk, conf.Party = d.desk, fakeParty{}
+	s, err := New(conf)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -209,7 +252,7 @@ func open(t *testing.T) *door {
 	s.Mount(mux)
 	// Stand-ins for what oidc does with the cookies.
 	mux.HandleFunc("GET /test/browser", func(w http.ResponseWriter, r *http.Request) { s.Browser(w, r) })
-	mux.HandleFunc("GET /test/session", func(w http.ResponseWriter, r *http.Request) { s.SetSession(w, r, idp.NewToken()) })
+	mux.HandleFunc("GET /test/session", func(w http.ResponseWriter, r *http.Request) { s.SetSession(w, r, idp.NewToken(), "") })
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		mux.ServeHTTP(w, r.WithContext(serve.With(r.Context(), &serve.Info{ID: "REF123", Address: "192.0.2.1"})))
 	}))
@@ -244,7 +287,7 @@ func step(state idp.LoginState, purpose idp.LoginPurpose) *login.Step {
 	}
 	if state == idp.LoginEnrol {
 		s.Enrol = &login.EnrolStep{Purpose: idp.InviteEnrol, NeedLink: true, NeedPass: true, UserName: "anna",
-			URI: "otpauth://totp/Imaging:anna?secret=JBSWY3DPEHPK3PXP&issuer=Imaging", Secret: "JBSWY3DPEHPK3PXP", ExpiresAt: noon.Add(10 * time.Minute)}
+			Offer: totp.Offer{URI: "otpauth://totp/Imaging:anna?secret=JBSWY3DPEHPK3PXP&issuer=Imaging", Secret: "JBSWY3DPEHPK3PXP"}, ExpiresAt: noon.Add(10 * time.Minute)}
 	}
 	return s
 }

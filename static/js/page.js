@@ -4,7 +4,7 @@
 
 const root = document.documentElement
 
-for (const form of document.querySelectorAll('form[data-once]')) {
+function once(form) {
   form.addEventListener('submit', (event) => {
     if (form.getAttribute('aria-busy') === 'true') event.preventDefault()
     form.setAttribute('aria-busy', 'true')
@@ -33,22 +33,58 @@ for (const form of document.querySelectorAll('[data-theme-switch]')) {
 }
 
 const moment = new Intl.DateTimeFormat(root.lang, { dateStyle: 'medium', timeStyle: 'short' })
-for (const t of document.querySelectorAll('time[data-when]')) {
+const day = new Intl.DateTimeFormat(root.lang, { dateStyle: 'medium' })
+function when(t) {
   const at = new Date(t.dateTime)
-  if (!Number.isNaN(at.getTime())) t.textContent = moment.format(at)
+  if (!Number.isNaN(at.getTime())) t.textContent = (t.dataset.when === 'day' ? day : moment).format(at)
 }
 
-// By the clock, not by counting ticks: a sleeping tab wakes up with the truth.
-for (const el of document.querySelectorAll('[data-countdown]')) {
-  const end = performance.now() + Number(el.dataset.countdown) * 1000
-  const tick = () => {
-    const left = Math.max(0, Math.ceil((end - performance.now()) / 1000))
-    const pad = (n) => String(n).padStart(2, '0')
+// every calls tick with the seconds left, by the clock and not by counting: a
+// sleeping tab wakes up with the truth. It ends when the element has left.
+function every(el, seconds, tick) {
+  const end = performance.now() + seconds * 1000
+  const step = () => {
+    const ms = Math.max(0, end - performance.now())
+    tick(ms / 1000)
+    if (ms > 0 && el.isConnected) setTimeout(step, ms % 1000 || 1000)
+  }
+  step()
+}
+
+function countdown(el) {
+  el.hidden = false
+  const pad = (n) => String(n).padStart(2, '0')
+  every(el, Number(el.dataset.countdown), (seconds) => {
+    const left = Math.ceil(seconds)
     const hours = Math.floor(left / 3600)
     const clock = `${hours ? hours + ':' + pad(Math.floor(left / 60) % 60) : Math.floor(left / 60)}:${pad(left % 60)}`
     el.textContent = left > 0 ? clock : el.dataset.done
-    if (left > 0) setTimeout(tick, 1000 - ((performance.now() - end) % 1000 + 1000) % 1000 || 1000)
-  }
-  el.hidden = false
-  tick()
+    if (left === 0) el.dispatchEvent(new Event('over', { bubbles: true }))
+  })
 }
+
+function ring(el) {
+  const left = el.querySelector('.left'), total = Number(el.dataset.total)
+  every(el, Number(el.dataset.ring), (seconds) => { left.setAttribute('stroke-dashoffset', 100 - 100 * seconds / total) })
+}
+
+// What may be sent only after a while is not there before.
+function after(form) {
+  form.hidden = true
+  every(form, Number(form.dataset.after), (seconds) => { if (seconds === 0) form.hidden = false })
+}
+
+// prepare gives a part of the page what it asks for.
+export function prepare(part) {
+  const each = (what, fn) => {
+    if (part.matches?.(what)) fn(part)
+    for (const el of part.querySelectorAll(what)) fn(el)
+  }
+  each('form[data-once]', once)
+  each('time[data-when]', when)
+  each('[data-countdown]', countdown)
+  each('[data-ring]', ring)
+  each('form[data-after]', after)
+}
+
+prepare(document)

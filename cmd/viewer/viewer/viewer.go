@@ -39,11 +39,17 @@ type Config struct {
 //go:embed viewer.html viewer.css
 var files embed.FS
 
+// BackchannelPath is where the provider tells that a session has ended
+// (OpenID Connect Back-Channel Logout 1.0): Config.BaseURL + BackchannelPath is
+// what is registered.
+const BackchannelPath = "/backchannel-logout"
+
 // Bounds of what is kept in memory.
 const (
 	pendingFor  = 10 * time.Minute // between leaving for the provider and coming back
 	maxSessions = 10_000
 	callTimeout = 10 * time.Second
+	maxToken    = 64 << 10 // of a logout token, in bytes
 )
 
 // New returns the viewer. It speaks to the provider first when somebody signs
@@ -74,6 +80,7 @@ func New(c Config) (http.Handler, error) {
 	mux.HandleFunc("GET /callback", v.callback)
 	mux.HandleFunc("POST /refresh", v.refresh)
 	mux.HandleFunc("POST /logout", v.logout)
+	mux.HandleFunc("POST "+BackchannelPath, v.told)
 	mux.HandleFunc("GET /api/studies", v.studies)
 	mux.HandleFunc("GET /viewer.css", v.css)
 	return http.NewCrossOriginProtection().Handler(mux), nil
@@ -333,6 +340,37 @@ func (v *viewer) logout(w http.ResponseWriter, r *http.Request) {
 	}
 	q := url.Values{"id_token_hint": {s.rawID}, "post_logout_redirect_uri": {v.BaseURL + "/"}, "state": {"signed-out"}}
 	http.Redirect(w, r, meta.EndSession+"?"+q.Encode(), http.StatusSeeOther)
+}
+
+// told ends the sessions of which the provider says that they have ended; no
+// browser takes part. The logout token is verified like an ID token, and must
+// be none: it has the logout event and no nonce.
+func (v *viewer) told(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := v.context(r)
+	defer cancel()
+	w.Header().Set("Cache-Control", "no-store")
+	r.Body = http.MaxBytesReader(w, r.Body, maxToken)
+	p, err := v.discover(ctx)
+	if err != nil {
+		v.Log.Warn("viewer", "error", err)
+		http.Error(w, "The sign-in service cannot be reached", http.StatusServiceUnavailable) // it will try again
+		return
+	}
+	token, err := p.Verifier(&oidc.Config{ClientID: v.ClientID}).VerifyLogout(ctx, r.PostFormValue("logout_token"))
+	if err != nil {
+		v.Log.Warn("viewer", "problem", "a logout token is refused", "error", err)
+		http.Error(w, "This is no logout token for this application", http.StatusBadRequest)
+		return
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for id, s := range v.sessions {
+		if (token.Subject == "" || s.claims["sub"] == token.Subject) && (token.SessionID == "" || s.claims["sid"] == token.SessionID) {
+			delete(v.sessions, id)
+		}
+	}
+	// One that is not known here is signed out already, which is what was asked.
+	w.WriteHeader(http.StatusOK)
 }
 
 // Study is a line of the study list.

@@ -400,6 +400,71 @@ func TestSignOut(t *testing.T) {
 }
 
 // The protected call asks the provider each time whether the token is good.
+// told says to the viewer what a provider says when a session has ended.
+func (v *person) told(change func(claims map[string]any)) int {
+	v.t.Helper()
+	claims := map[string]any{
+		"iss": v.p.srv.URL, "aud": "viewer", "sub": "u1", "sid": "s1", "jti": rand.Text(), "iat": time.Now().Unix(), "exp": time.Now().Add(time.Minute).Unix(),
+		"events": map[string]any{"http://schemas.openid.net/event/backchannel-logout": map[string]any{}},
+	}
+	change(claims)
+	text, err := json.Marshal(claims)
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	// Not by the browser: it has no cookies.
+	res, err := http.PostForm(v.base+viewer.BackchannelPath, url.Values{"logout_token": {oidctest.SignIDToken(v.p.key, "k", "ES256", string(text))}})
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	res.Body.Close()
+	return res.StatusCode
+}
+
+func TestToldThatASessionEnded(t *testing.T) {
+	p := newProvider(t)
+	sid := "s1"
+	p.claims = func(c map[string]any) { c["sid"] = sid }
+	one := open(t, p)
+	one.signsIn()
+	sid = "s2"
+	two := one.elsewhere()
+	two.signsIn()
+	nothing := func(map[string]any) {}
+	for why, change := range map[string]func(map[string]any){
+		"another issuer":      func(c map[string]any) { c["iss"] = "https://evil.example" },
+		"another application": func(c map[string]any) { c["aud"] = "archive" },
+		"a nonce":             func(c map[string]any) { c["nonce"] = "n" },
+		"no event":            func(c map[string]any) { delete(c, "events") },
+		"too old":             func(c map[string]any) { c["exp"] = time.Now().Add(-time.Minute).Unix() },
+		"of nobody":           func(c map[string]any) { delete(c, "sub"); delete(c, "sid") },
+	} {
+		if status := one.told(change); status != http.StatusBadRequest || !one.signedIn() || !two.signedIn() {
+			t.Errorf("%s: %d", why, status)
+		}
+	}
+	res, err := http.PostForm(one.base+viewer.BackchannelPath, url.Values{"logout_token": {"x.y.z"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	if res.StatusCode != http.StatusBadRequest || !one.signedIn() {
+		t.Errorf("no token at all: %d", res.StatusCode)
+	}
+	if status := one.told(func(c map[string]any) { c["sub"] = "u2" }); status != http.StatusOK || !one.signedIn() {
+		t.Errorf("another person's: %d", status)
+	}
+	if status := one.told(nothing); status != http.StatusOK || one.signedIn() || !two.signedIn() {
+		t.Errorf("the session: %d", status)
+	}
+	if status := one.told(nothing); status != http.StatusOK || !two.signedIn() {
+		t.Errorf("once more: %d", status)
+	}
+	if status := one.told(func(c map[string]any) { delete(c, "sid") }); status != http.StatusOK || two.signedIn() {
+		t.Errorf("all of the person: %d", status)
+	}
+}
+
 func TestStudies(t *testing.T) {
 	p := newProvider(t)
 	v := open(t, p)

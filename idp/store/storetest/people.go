@@ -173,7 +173,7 @@ func devices(t *testing.T, s *site) {
 	if len(list) != idp.MaxDevices {
 		t.Fatalf("%d devices", len(list))
 	}
-	s.ok(s.UpdateDevice(s.ctx(), u.ID, first.ID, func(d *idp.Device) error {
+	s.ok(s.UpdateDevice(s.ctx(), u.ID, first.ID, idp.Replay{}, func(d *idp.Device) error {
 		d.Name, d.Drift, d.LastUsedAt = "Old phone", -1, s.now
 		d.Note(s.event(idp.EventDeviceRenamed))
 		return nil
@@ -187,11 +187,11 @@ func devices(t *testing.T, s *site) {
 		}
 	}
 	for _, d := range list[1:] {
-		s.ok(s.RemoveDevice(s.ctx(), u.ID, d.ID, false, s.event(idp.EventDeviceUnlinked)))
+		s.ok(s.RemoveDevice(s.ctx(), u.ID, d.ID, false, idp.Replay{}, s.event(idp.EventDeviceUnlinked)))
 	}
-	s.is(s.RemoveDevice(s.ctx(), u.ID, list[0].ID, false, s.event(idp.EventDeviceUnlinked)), idp.ErrDenied)
-	s.ok(s.RemoveDevice(s.ctx(), u.ID, list[0].ID, true, s.event(idp.EventDeviceUnlinked)))
-	s.is(s.RemoveDevice(s.ctx(), u.ID, list[0].ID, true, s.event(idp.EventDeviceUnlinked)), idp.ErrNotFound)
+	s.is(s.RemoveDevice(s.ctx(), u.ID, list[0].ID, false, idp.Replay{}, s.event(idp.EventDeviceUnlinked)), idp.ErrDenied)
+	s.ok(s.RemoveDevice(s.ctx(), u.ID, list[0].ID, true, idp.Replay{}, s.event(idp.EventDeviceUnlinked)))
+	s.is(s.RemoveDevice(s.ctx(), u.ID, list[0].ID, true, idp.Replay{}, s.event(idp.EventDeviceUnlinked)), idp.ErrNotFound)
 	s.happened(idp.EventDeviceUnlinked, idp.MaxDevices)
 	s.happened(idp.EventDeviceRenamed, 1)
 }
@@ -201,8 +201,8 @@ func strangersDevice(t *testing.T, s *site) {
 	d, err := s.device(a.ID)
 	s.ok(err)
 	touched := false
-	s.is(s.UpdateDevice(s.ctx(), b.ID, d.ID, func(*idp.Device) error { touched = true; return nil }), idp.ErrNotFound)
-	s.is(s.RemoveDevice(s.ctx(), b.ID, d.ID, true, s.event(idp.EventDeviceUnlinked)), idp.ErrNotFound)
+	s.is(s.UpdateDevice(s.ctx(), b.ID, d.ID, idp.Replay{}, func(*idp.Device) error { touched = true; return nil }), idp.ErrNotFound)
+	s.is(s.RemoveDevice(s.ctx(), b.ID, d.ID, true, idp.Replay{}, s.event(idp.EventDeviceUnlinked)), idp.ErrNotFound)
 	if touched {
 		t.Fatal("the function was given another person's device")
 	}

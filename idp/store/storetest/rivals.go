@@ -253,7 +253,7 @@ func rivalsRemove(t *testing.T, c *contest) {
 		all = append(all, d)
 	}
 	out := c.race(len(all), func(s Store, i int) error {
-		return s.RemoveDevice(c.ctx(), u.ID, all[i].ID, false, c.event(idp.EventDeviceUnlinked))
+		return s.RemoveDevice(c.ctx(), u.ID, all[i].ID, false, idp.Replay{}, c.event(idp.EventDeviceUnlinked))
 	})
 	if out.won != len(all)-1 || out.kinds[idp.ErrDenied] != 1 {
 		t.Fatalf("%d of %d devices went, %v", out.won, len(all), out.kinds)

@@ -101,8 +101,8 @@ func burntStep(_ *testing.T, s *site) {
 	u := s.user("anna")
 	d, err := s.device(u.ID)
 	s.ok(err)
-	s.ok(s.UpdateDevice(s.ctx(), u.ID, d.ID, func(d *idp.Device) error { d.LastStep = 500; return nil }))
-	s.is(s.UpdateDevice(s.ctx(), u.ID, d.ID, func(d *idp.Device) error { d.LastStep = 499; return nil }), idp.ErrCodeUsed)
+	s.ok(s.UpdateDevice(s.ctx(), u.ID, d.ID, idp.Replay{}, func(d *idp.Device) error { d.LastStep = 500; return nil }))
+	s.is(s.UpdateDevice(s.ctx(), u.ID, d.ID, idp.Replay{}, func(d *idp.Device) error { d.LastStep = 499; return nil }), idp.ErrCodeUsed)
 	l := s.login(u.ID, idp.LoginFactor)
 	s.is(s.UpdateProof(s.ctx(), l.ID, idp.CountCodes, "", func(p *idp.Proof) error { p.Devices[0].LastStep = 1; return nil }), idp.ErrCodeUsed)
 }

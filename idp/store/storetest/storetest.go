@@ -15,6 +15,7 @@ import (
 	"hilum/idp/device"
 	"hilum/idp/keyring"
 	"hilum/idp/login"
+	"hilum/idp/logout"
 	"hilum/idp/oidc"
 )
 
@@ -26,10 +27,12 @@ type Store interface {
 	admin.Store
 	keyring.Store
 	oidc.Store
+	logout.Store
 	Ping(ctx context.Context) error
 	Sweep(ctx context.Context, now time.Time) error
 	Events(ctx context.Context, after int64, limit int) ([]idp.Event, error)
 	VerifyEvents(ctx context.Context) error
+	Picture(ctx context.Context, id idp.PictureID) (*idp.Picture, error)
 	SealCheck(ctx context.Context) ([]byte, error)
 	SetSealCheck(ctx context.Context, sealed []byte) error
 }
@@ -79,11 +82,26 @@ func Run(t *testing.T, open Open) {
 	t.Run("what ends a grant", one(endsOfGrants))
 	t.Run("clients", one(clients))
 	t.Run("clients are not shared for change", one(clientCopies))
+	t.Run("site", one(siteSaved))
+	t.Run("pictures", one(pictures))
 	t.Run("consents", one(consents))
+	t.Run("test sign-ins", one(tryouts))
+	t.Run("the first steps put aside", one(startAside))
 	t.Run("signing keys", one(signingKeys))
 	t.Run("seal check", one(sealCheck))
 	t.Run("sweep", one(sweep))
 	t.Run("events", one(events))
+	t.Run("notices that a session has ended", one(notices))
+	t.Run("notices of sessions whose time is up", one(noticesSwept))
+	t.Run("notices in the transaction that ends the session", one(noticesAtomic))
+	t.Run("search devices", one(searchDevices))
+	t.Run("devices nobody uses", one(unusedDevices))
+	t.Run("pages of devices", one(devicePages))
+	t.Run("search users", one(searchUsers))
+	t.Run("import users", one(importUsers))
+	t.Run("search events", one(searchEvents))
+	t.Run("search sessions", one(searchSessions))
+	t.Run("health", one(health))
 	t.Run("a failed change leaves nothing", one(nothingLeft))
 	t.Run("a panic fails its caller only", one(panicking))
 	t.Run("a context that has ended", one(endedContext))
@@ -98,6 +116,7 @@ func Run(t *testing.T, open Open) {
 		name := fmt.Sprintf("rivals in %d instances", instances)
 		t.Run(name, func(t *testing.T) {
 			t.Run("redeem a code", rivals(rivalsRedeem))
+			t.Run("answer a test sign-in", rivals(rivalsAnswer))
 			t.Run("rotate a refresh token", rivals(rivalsRotate))
 			t.Run("burn a step", rivals(rivalsStep))
 			t.Run("count wrong codes", rivals(rivalsCount))
@@ -106,10 +125,14 @@ func Run(t *testing.T, open Open) {
 			t.Run("use a recovery code", rivals(rivalsRecovery))
 			t.Run("link a sixth device", rivals(rivalsSixth))
 			t.Run("disable the last administrators", rivals(rivalsAdministrators))
+			t.Run("take each other's role", rivals(rivalsRoles))
+			t.Run("invite who is given a role", rivals(rivalsRaised))
+			t.Run("unlink many", rivals(rivalsUnlink))
 			t.Run("take a name", rivals(rivalsName))
 			t.Run("collect a sign-in", rivals(rivalsCollect))
 			t.Run("remove the last devices", rivals(rivalsRemove))
 			t.Run("make a signing key", rivals(rivalsKey))
+			t.Run("claim a notice", rivals(rivalsNotice))
 			t.Run("write events", rivals(rivalsEvents))
 		})
 	}
@@ -217,7 +240,7 @@ func (s *site) invitation(user idp.UserID, purpose idp.InvitationPurpose) *idp.I
 		ID: idp.NewID[idp.InvitationID](), Token: idp.NewToken().Hash(), Purpose: purpose, User: user,
 		By: idp.Actor{User: "boss", Name: "console:root"}, CreatedAt: s.now, ExpiresAt: s.now.Add(idp.InvitationTTL),
 	}
-	s.ok(s.AddInvitation(s.ctx(), i))
+	s.ok(s.AddInvitation(s.ctx(), i, func(*idp.User) error { return nil }))
 	return i
 }
 

@@ -1,0 +1,284 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"hilum/idp"
+)
+
+func (c *cli) deviceCommand() *cobra.Command {
+	return group("device", "Find devices of all people, and unlink them", c.deviceList(), c.deviceShow(), c.deviceHistory(), c.deviceUnlink())
+}
+
+// listFlags are what all lists that are searched have.
+type listFlags struct {
+	facets        []string
+	sort          string
+	down          bool
+	limit         int
+	asJSON, asCSV bool
+}
+
+func (f *listFlags) register(flags *pflag.FlagSet, facets, sorts []string) {
+	flags.StringSliceVar(&f.facets, "facet", nil, "only those that are all of these: `"+strings.Join(facets, ", ")+"`")
+	flags.StringVar(&f.sort, "sort", sorts[0], "`order`: "+strings.Join(sorts, ", "))
+	flags.BoolVar(&f.down, "down", false, "from the end of the order")
+	flags.IntVar(&f.limit, "limit", 0, "stop after so many `lines` (0: all)")
+	flags.BoolVar(&f.asJSON, "json", false, "one JSON object a line, for scripts")
+	flags.BoolVar(&f.asCSV, "csv", false, "comma-separated values, for spreadsheets")
+}
+
+// page is the next part to ask for when so many lines were printed.
+func (f *listFlags) page(printed int, after idp.Key) idp.Page {
+	p := idp.Page{After: after, Limit: idp.MaxListPage}
+	if f.limit > 0 {
+		p.Limit = min(p.Limit, f.limit-printed)
+	}
+	return p
+}
+
+func (f *listFlags) check() error {
+	if f.asJSON && f.asCSV {
+		return usagef("--json and --csv exclude one another")
+	}
+	return nil
+}
+
+// texts are the values of a named type.
+func texts[T ~string](list []T) []string {
+	out := make([]string, len(list))
+	for i, v := range list {
+		out[i] = string(v)
+	}
+	return out
+}
+
+func named[T ~string](list []string) []T {
+	out := make([]T, len(list))
+	for i, v := range list {
+		out[i] = T(v)
+	}
+	return out
+}
+
+// ownedLine is a device with whose it is, as scripts see it.
+type ownedLine struct {
+	ID            idp.DeviceID   `json:"id"`
+	Name          string         `json:"name"`
+	Kind          idp.DeviceKind `json:"kind"`
+	Platform      string         `json:"platform"`
+	App           string         `json:"app,omitempty"`
+	User          string         `json:"user"`
+	UserID        idp.UserID     `json:"user_id"`
+	Person        string         `json:"person"`
+	LinkedAt      time.Time      `json:"linked_at"`
+	LastUsedAt    *time.Time     `json:"last_used_at,omitempty"`
+	Notifications string         `json:"notifications"`
+	Unused        bool           `json:"unused,omitempty"`
+	Devices       int            `json:"devices"`
+}
+
+func ownedLineOf(r *idp.DeviceRow) ownedLine {
+	d := &r.Device
+	l := ownedLine{
+		ID: d.ID, Name: d.Name, Kind: d.Kind, Platform: d.Platform, App: d.App, User: r.User.Name, UserID: r.User.ID, Person: r.User.DisplayName,
+		LinkedAt: d.LinkedAt, Notifications: "none", Unused: r.Unused, Devices: r.Devices,
+	}
+	if !d.LastUsedAt.IsZero() {
+		l.LastUsedAt = &d.LastUsedAt
+	}
+	switch {
+	case d.Kind != idp.DeviceApp:
+	case !d.PushBadAt.IsZero():
+		l.Notifications = "failing: " + d.PushSaid
+	case d.PushType == "":
+		l.Notifications = "off"
+	default:
+		l.Notifications = "on"
+	}
+	return l
+}
+
+func (l *ownedLine) used() string {
+	if l.LastUsedAt == nil {
+		return "never"
+	}
+	return clock(*l.LastUsedAt)
+}
+
+func (c *cli) deviceList() *cobra.Command {
+	var f listFlags
+	cmd := &cobra.Command{
+		Use:   "list [WORD…]",
+		Short: "List devices of all people; words are beginnings of names, mail addresses and device names",
+		Example: `  idp device list meier iphone
+  idp device list --facet failing --sort used --csv
+  idp device list --facet unused,only`,
+	}
+	f.register(cmd.Flags(), texts(idp.DeviceFacets), texts(idp.DeviceSorts))
+	cmd.RunE = c.withArgs(func(ctx context.Context, p *provider, args []string) error {
+		if err := f.check(); err != nil {
+			return err
+		}
+		q := idp.DeviceQuery{Words: strings.Join(args, " "), Facets: named[idp.DeviceFacet](f.facets), Sort: idp.DeviceSort(f.sort), Down: f.down}
+		if f.asCSV {
+			return fieldError(p.desk.DevicesCSV(ctx, console(), q, c.stdout))
+		}
+		rows := [][]string{{"USER", "DEVICE", "KIND", "PLATFORM", "LINKED", "LAST USED", "ID"}}
+		for printed := 0; ; {
+			q.Page = f.page(printed, q.After)
+			page, err := p.desk.SearchDevices(ctx, console(), q)
+			if err != nil {
+				return fieldError(err)
+			}
+			for i := range page.Rows {
+				l := ownedLineOf(&page.Rows[i])
+				if f.asJSON {
+					if err := lines(c.stdout, []ownedLine{l}); err != nil {
+						return err
+					}
+				} else {
+					rows = append(rows, []string{l.User, l.Name, string(l.Kind), l.Platform, clock(l.LinkedAt), l.used(), string(l.ID)})
+				}
+			}
+			printed += len(page.Rows)
+			if q.After = page.Next; q.After == "" || f.limit > 0 && printed >= f.limit {
+				break
+			}
+		}
+		if f.asJSON {
+			return nil
+		}
+		return table(c.stdout, rows...)
+	})
+	return cmd
+}
+
+func (c *cli) deviceShow() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "show DEVICE",
+		Short: "Show one device, by its id, and whose it is",
+		Args:  cobra.ExactArgs(1),
+		RunE: c.withArgs(func(ctx context.Context, p *provider, args []string) error {
+			row, err := p.desk.Device(ctx, console(), idp.DeviceID(args[0]))
+			if err != nil {
+				return deviceError(err, args[0])
+			}
+			l := ownedLineOf(row)
+			if asJSON {
+				return json.NewEncoder(c.stdout).Encode(l)
+			}
+			return table(c.stdout,
+				[]string{"name", l.Name},
+				[]string{"id", string(l.ID)},
+				[]string{"user", l.User},
+				[]string{"person", l.Person},
+				[]string{"kind", string(l.Kind)},
+				[]string{"platform", l.Platform},
+				[]string{"app", orNone(l.App)},
+				[]string{"linked", clock(l.LinkedAt)},
+				[]string{"last used", l.used()},
+				[]string{"notifications", l.Notifications},
+				[]string{"devices of the person", fmt.Sprint(l.Devices)},
+			)
+		}),
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object, for scripts")
+	return cmd
+}
+
+func (c *cli) deviceHistory() *cobra.Command {
+	var asJSON bool
+	var most int
+	cmd := &cobra.Command{
+		Use:   "history DEVICE",
+		Short: "List what happened with a device, newest first; also with one that is unlinked",
+		Args:  cobra.ExactArgs(1),
+		RunE: c.withArgs(func(ctx context.Context, p *provider, args []string) error {
+			f := listFlags{limit: most}
+			printed := 0
+			for after := idp.Key(""); ; {
+				page, err := p.desk.DeviceHistory(ctx, console(), idp.DeviceID(args[0]), f.page(printed, after))
+				if err != nil {
+					return fieldError(err)
+				}
+				if err := c.printEvents(page.Rows, asJSON); err != nil {
+					return err
+				}
+				printed += len(page.Rows)
+				if after = page.Next; after == "" || most > 0 && printed >= most {
+					break
+				}
+			}
+			if printed == 0 {
+				return deviceError(idp.ErrNotFound, args[0])
+			}
+			return nil
+		}),
+	}
+	cmd.Flags().IntVar(&most, "limit", 0, "stop after so many `events` (0: all)")
+	jsonFlag(cmd, &asJSON)
+	return cmd
+}
+
+// unlinkedLine is what became of one device.
+type unlinkedLine struct {
+	ID       idp.DeviceID `json:"id"`
+	Name     string       `json:"name,omitempty"`
+	User     string       `json:"user,omitempty"`
+	Unlinked bool         `json:"unlinked"`
+	Problem  string       `json:"problem,omitempty"`
+}
+
+func (c *cli) deviceUnlink() *cobra.Command {
+	var reason string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "unlink DEVICE…",
+		Short: "Remove devices, by their ids; the last ones of their owners too",
+		Args:  cobra.MinimumNArgs(1),
+		RunE: c.withArgs(func(ctx context.Context, p *provider, args []string) error {
+			out, err := p.desk.UnlinkDevices(ctx, console(), named[idp.DeviceID](args), reason)
+			if err != nil {
+				return fieldError(err)
+			}
+			var failed []error
+			for _, u := range out {
+				l := unlinkedLine{ID: u.Device, Name: u.Name, User: u.Person, Unlinked: u.Err == nil}
+				if u.Err != nil {
+					u.Err = deviceError(u.Err, string(u.Device))
+					l.Problem = u.Err.Error()
+					failed = append(failed, u.Err)
+				}
+				switch {
+				case asJSON:
+					if err := lines(c.stdout, []unlinkedLine{l}); err != nil {
+						return err
+					}
+				case u.Err == nil:
+					c.printf("%q unlinked from %s\n", l.Name, l.User)
+				}
+			}
+			return errors.Join(failed...)
+		}),
+	}
+	cmd.Flags().StringVar(&reason, "reason", "", "`why`, for the audit log")
+	jsonFlag(cmd, &asJSON)
+	return cmd
+}
+
+func deviceError(err error, id string) error {
+	if errors.Is(err, idp.ErrNotFound) {
+		return fmt.Errorf("no device has the id %q; \"idp device list\" lists them", id)
+	}
+	return fieldError(err)
+}

@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"hilum/idp"
+	"hilum/idp/admin"
+)
+
+// importLine is what an import did, as scripts see it.
+type importLine struct {
+	People int         `json:"people"`
+	Added  int         `json:"added"`
+	DryRun bool        `json:"dry_run"`
+	Faults []faultLine `json:"faults,omitempty"`
+	More   bool        `json:"more_faults,omitempty"`
+}
+
+type faultLine struct {
+	Line    int    `json:"line"`
+	Name    string `json:"username,omitempty"`
+	Problem string `json:"problem"`
+}
+
+func (c *cli) userImport() *cobra.Command {
+	var dry, asJSON bool
+	cmd := &cobra.Command{
+		Use:   "import FILE",
+		Short: "Add the people of a CSV file, all or none; - reads the standard input",
+		Long: `Add the people of a CSV file (UTF-8), all or none: with one faulty line nobody is
+added, and every faulty line is named. The first line says what the columns are,
+in any order: ` + strings.Join(admin.ImportHeading, ", ") + `.
+Only username is needed. Several roles or groups stand in one cell, a space
+between them. The people are invited afterwards: idp invite NAME.`,
+		Args: cobra.ExactArgs(1),
+	}
+	cmd.RunE = c.withArgs(func(ctx context.Context, p *provider, args []string) (err error) {
+		file := c.stdin
+		if args[0] != "-" {
+			f, err := os.Open(args[0])
+			if err != nil {
+				return err
+			}
+			defer f.Close()
+			file = f
+		}
+		var progress func(admin.ImportStep)
+		if !asJSON && terminal(c.stderr) {
+			progress = showStep(c.stderr)
+		}
+		got, err := p.desk.ImportUsers(ctx, console(), file, dry, progress)
+		if errors.Is(err, idp.ErrConflict) {
+			return errors.New("a sign-in name was taken meanwhile; nobody was added")
+		}
+		if errors.Is(err, context.Canceled) {
+			return errors.New("stopped; nobody was added")
+		}
+		if err != nil {
+			return fieldError(err)
+		}
+		l := importLine{People: got.People, Added: got.Added, DryRun: dry, More: got.More}
+		for _, f := range got.Faults {
+			l.Faults = append(l.Faults, faultLine{f.Line, f.Name, personError(f.Err).Error()})
+		}
+		if asJSON {
+			if err := json.NewEncoder(c.stdout).Encode(l); err != nil {
+				return err
+			}
+		} else {
+			for _, f := range l.Faults {
+				c.printf("line %d, %q: %s\n", f.Line, f.Name, f.Problem)
+			}
+		}
+		switch {
+		case len(l.Faults) > 0:
+			return fmt.Errorf("%d lines are faulty; nobody was added", len(l.Faults))
+		case asJSON:
+		case dry:
+			c.printf("%d people could be added; nobody was\n", l.People)
+		default:
+			c.printf("%d people added\n", l.Added)
+		}
+		return nil
+	})
+	cmd.Flags().BoolVar(&dry, "dry-run", false, "check only")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object, for scripts")
+	return cmd
+}
+
+// terminal reports whether somebody sees what is written there as it is.
+func terminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// showStep keeps one line of a terminal at how far an import is.
+func showStep(w io.Writer) func(admin.ImportStep) {
+	return func(s admin.ImportStep) {
+		what := "lines checked"
+		if s.Adding {
+			what = "people added"
+		}
+		fmt.Fprintf(w, "\r%d of %d %s\x1b[K", s.Done, s.Of, what)
+		if s.Done == s.Of {
+			fmt.Fprintln(w)
+		}
+	}
+}
+
+func (c *cli) userReopen() *cobra.Command {
+	var reason string
+	cmd := &cobra.Command{
+		Use:   "reopen NAME",
+		Short: "Unlink all devices of a person and print a one-time link to a new first one",
+		Args:  cobra.ExactArgs(1),
+	}
+	cmd.RunE = c.withArgs(func(ctx context.Context, p *provider, args []string) error {
+		u, err := p.person(ctx, args[0])
+		if err != nil {
+			return err
+		}
+		gone, link, err := p.desk.Reopen(ctx, console(), u.ID, reason)
+		for _, g := range gone {
+			if g.Err == nil {
+				c.printf("%q unlinked from %s\n", g.Name, g.Person)
+			}
+		}
+		if errors.Is(err, idp.ErrDenied) {
+			return fmt.Errorf("%s is disabled; \"idp user enable\" first", u.Name)
+		}
+		if err != nil {
+			return fieldError(err)
+		}
+		c.printInvitation(p, "Invitation for "+u.Name, link)
+		return nil
+	})
+	cmd.Flags().StringVar(&reason, "reason", "", "`why`, for the audit log")
+	return cmd
+}

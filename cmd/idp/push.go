@@ -1,0 +1,167 @@
+package main
+
+import (
+	"context"
+	"crypto/ecdh"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"hilum/config"
+	"hilum/idp"
+	"hilum/idp/adminapi"
+	"hilum/idp/keyring"
+	"hilum/idp/outbound"
+	"hilum/idp/push"
+	"hilum/idp/push/fcm"
+	"hilum/idp/push/webpush"
+	"hilum/idp/store"
+	"hilum/idp/web"
+)
+
+// pushServices are the ways to wake a phone, as far as they are set up.
+type pushServices struct {
+	channels map[idp.PushType]push.Channel
+	hosts    []string // of web push
+	vapid    string   // public key of web push
+}
+
+func openPush(ctx context.Context, conf *config.Config, issuer string, db *store.DB, sealer *keyring.Sealer) (*pushServices, error) {
+	p := &pushServices{channels: map[idp.PushType]push.Channel{}, hosts: append(append([]string(nil), webpush.Hosts...), conf.Push.WebPush.Hosts...)}
+	private, err := vapidKey(ctx, db, sealer)
+	if err != nil {
+		return nil, fmt.Errorf("VAPID key: %w", err)
+	}
+	if p.vapid, err = webpush.Public(private); err != nil {
+		return nil, err
+	}
+	var networks []netip.Prefix
+	for _, n := range conf.Push.WebPush.Networks {
+		networks = append(networks, n.Prefix)
+	}
+	subject := conf.Push.WebPush.Subject
+	if subject == "" {
+		subject = issuer
+	}
+	if p.channels[idp.PushWeb], err = webpush.New(webpush.Config{
+		Client: outbound.New(outbound.Config{Private: networks}), Private: private, Subject: subject, App: issuer + "/app/", Hosts: p.hosts,
+	}); err != nil {
+		return nil, err
+	}
+	if f := conf.Push.FCM; f.CredentialsFile != "" || f.Endpoint != "" {
+		if p.channels[idp.PushFCM], err = fcm.New(ctx, fcm.Config{CredentialsFile: f.CredentialsFile, ProjectID: f.ProjectID, Endpoint: f.Endpoint}); err != nil {
+			return nil, err
+		}
+	}
+	return p, nil
+}
+
+// acceptable returns an error for a push address that must not be called.
+func (p *pushServices) acceptable(a idp.PushAddress) error {
+	switch {
+	case p.channels[a.Type] == nil:
+		return fmt.Errorf("push by %q is not set up: %w", a.Type, idp.ErrInvalid)
+	case a.Type == idp.PushFCM:
+		return fcm.Acceptable(a)
+	}
+	return webpush.Acceptable(a, p.hosts)
+}
+
+// vapidRow is what the VAPID key is sealed for.
+const vapidRow = "vapid"
+
+// vapidKey returns the key that browsers have subscribed by. It is made once;
+// one that cannot be read is refused and never replaced, because no phone
+// could be reached any more.
+func vapidKey(ctx context.Context, db *store.DB, sealer *keyring.Sealer) ([]byte, error) {
+	for range 2 {
+		sealed, public, err := db.VAPIDKey(ctx)
+		switch {
+		case err == nil:
+			private, err := sealer.Open(sealed, vapidRow)
+			if err != nil {
+				return nil, fmt.Errorf("cannot be opened, put the database back from its backup: %w", err)
+			}
+			if is, err := webpush.Public(private); err != nil || is != public {
+				return nil, errors.Join(errors.New("is damaged, put the database back from its backup"), err)
+			}
+			return private, nil
+		case !errors.Is(err, idp.ErrNotFound):
+			return nil, err
+		}
+		k, err := ecdh.P256().GenerateKey(rand.Reader)
+		if err != nil {
+			return nil, err
+		}
+		if public, err = webpush.Public(k.Bytes()); err != nil {
+			return nil, err
+		}
+		if sealed, err = sealer.Seal(k.Bytes(), vapidRow); err != nil {
+			return nil, err
+		}
+		err = db.SetVAPIDKey(ctx, sealed, public)
+		if errors.Is(err, idp.ErrDenied) {
+			return nil, fmt.Errorf("is missing, put the database back from its backup: %w", err)
+		}
+		if err != nil && !errors.Is(err, idp.ErrConflict) { // another start was quicker
+			return nil, err
+		}
+	}
+	return nil, errors.New("cannot be kept")
+}
+
+// figuresEvery is how often the delivery figures are logged, when they have changed.
+const figuresEvery = 10 * time.Minute
+
+// pushFigures is how the push services fare, for the administration.
+func (p *provider) pushFigures() []web.PushFigures {
+	var out []web.PushFigures
+	for _, f := range p.sender.Figures() {
+		out = append(out, web.PushFigures{
+			Service: string(f.Type), Attempts: f.Attempts, Delivered: f.Delivered, Dead: f.Dead, Failed: f.Failed, Retried: f.Retried, Waiting: f.Waiting,
+			P50: f.P50, P95: f.P95, LastError: f.LastError, LastAt: f.LastAt, Alarm: f.Alarm,
+		})
+	}
+	return out
+}
+
+// pushForPrograms is the same, as the admin API tells it.
+func (p *provider) pushForPrograms() []adminapi.PushFigures {
+	var out []adminapi.PushFigures
+	for _, f := range p.pushFigures() {
+		line := adminapi.PushFigures{
+			Service: f.Service, Attempts: f.Attempts, Delivered: f.Delivered, Dead: f.Dead, Failed: f.Failed, Retried: f.Retried, Waiting: f.Waiting,
+			P50: f.P50.Seconds(), P95: f.P95.Seconds(), LastError: f.LastError, Alarm: f.Alarm,
+		}
+		if !f.LastAt.IsZero() {
+			at := f.LastAt.UTC()
+			line.LastAt = &at
+		}
+		out = append(out, line)
+	}
+	return out
+}
+
+// tellFigures logs how the push services fare.
+func (p *provider) tellFigures(ctx context.Context) {
+	said := map[idp.PushType]int{}
+	every(ctx, figuresEvery, func(time.Time) error {
+		for _, f := range p.sender.Figures() {
+			if f.Attempts == said[f.Type] {
+				continue
+			}
+			said[f.Type] = f.Attempts
+			level := slog.LevelInfo
+			if f.Alarm != "" {
+				level = slog.LevelError
+			}
+			p.log.LogAttrs(ctx, level, "push", slog.String("service", string(f.Type)), slog.Int("attempts", f.Attempts), slog.Int("delivered", f.Delivered),
+				slog.Int("dead", f.Dead), slog.Int("failed", f.Failed), slog.Int("retried", f.Retried), slog.Int("waiting", f.Waiting),
+				slog.Duration("p50", f.P50), slog.Duration("p95", f.P95), slog.String("last_error", f.LastError), slog.String("alarm", f.Alarm))
+		}
+		return nil
+	}, func(error) {})
+}

@@ -1,0 +1,74 @@
+package phone
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha1" //nolint:gosec // what authenticator apps compute (RFC 6238)
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+)
+
+// Account is one linked account: at one provider, of one person.
+type Account struct {
+	Device  string          `json:"device"` // its id at the provider
+	Issuer  string          `json:"issuer"` // the provider's URL
+	Name    string          `json:"account"`
+	Site    string          `json:"site"`
+	Key     jose.JSONWebKey `json:"key"` // P-256, private
+	Secret  string          `json:"secret"`
+	Digits  int             `json:"digits"`
+	Period  int             `json:"period"` // seconds
+	Offset  int64           `json:"offset"` // seconds that the provider's clock is ahead of ours
+	VAPID   string          `json:"vapid_key,omitempty"`
+	Pending bool            `json:"pending,omitempty"` // scanned, Login not tapped yet
+	Waiting *Challenge      `json:"waiting,omitempty"` // what is to be tapped for it
+}
+
+// newKey makes a key and tries it before anything is built on it.
+func newKey() (jose.JSONWebKey, error) {
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return jose.JSONWebKey{}, err
+	}
+	sum := sha256.Sum256([]byte("a test"))
+	r, s, err := ecdsa.Sign(rand.Reader, private, sum[:])
+	if err != nil || !ecdsa.Verify(&private.PublicKey, sum[:], r, s) {
+		return jose.JSONWebKey{}, errors.Join(errors.New("the new key does not sign"), err)
+	}
+	return jose.JSONWebKey{Key: private}, nil
+}
+
+// Now is the provider's time, as far as it is known.
+func (a *Account) Now(ours time.Time) time.Time {
+	return ours.Add(time.Duration(a.Offset) * time.Second)
+}
+
+// Code is the code of a moment by our clock (RFC 6238).
+func (a *Account) Code(ours time.Time) (string, error) {
+	secret, err := secretBytes(a.Secret)
+	if err != nil {
+		return "", fmt.Errorf("the secret of %s is damaged: %w", a.Name, err)
+	}
+	if a.Digits < 6 || a.Digits > 8 || a.Period <= 0 {
+		return "", errors.New("codes of a kind that is not known")
+	}
+	var counter [8]byte
+	binary.BigEndian.PutUint64(counter[:], uint64(a.Now(ours).Unix()/int64(a.Period))) //nolint:gosec // after 1970
+	m := hmac.New(sha1.New, secret)
+	m.Write(counter[:])
+	sum := m.Sum(nil)
+	at := sum[len(sum)-1] & 15
+	n := binary.BigEndian.Uint32(sum[at:at+4]) & 0x7fffffff
+	most := uint32(1)
+	for range a.Digits {
+		most *= 10
+	}
+	return fmt.Sprintf("%0*d", a.Digits, n%most), nil
+}

@@ -1,0 +1,401 @@
+package phone
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+)
+
+// Client speaks for one account. Safe for concurrent use once it is linked.
+type Client struct {
+	Account *Account
+	HTTP    *http.Client         // nil: one with a deadline
+	Clock   func() time.Time     // nil: the machine's
+	Save    func(*Account) error // keeps what has changed of the account; nil: nothing is kept
+}
+
+// Doc is what the phone shows of a challenge.
+type Doc struct {
+	V          int    `json:"v"`
+	CID        string `json:"cid"`
+	Nonce      string `json:"nonce"`
+	Purpose    string `json:"purpose"` // login, pair, stepup
+	Issuer     string `json:"iss"`
+	Account    string `json:"account"`
+	App        string `json:"app"`
+	IP         string `json:"ip"`
+	Net        string `json:"net"`
+	Place      string `json:"place"`
+	Browser    string `json:"browser"`
+	OS         string `json:"os"`
+	NewBrowser bool   `json:"new_browser"`
+	At         int64  `json:"at"`
+	Exp        int64  `json:"exp"`
+	Match      struct {
+		Mode    string   `json:"mode"` // tap, pick, type
+		Choices []string `json:"choices"`
+		Len     int      `json:"len"`
+	} `json:"match"`
+}
+
+// Challenge is a question, with the text it came in: that is what is signed.
+type Challenge struct {
+	CID  string `json:"cid"`
+	Text string `json:"doc"`
+}
+
+// Doc reads a challenge. An error means that it must not be approved here.
+func (c *Challenge) Doc() (*Doc, error) {
+	var d Doc
+	if err := json.Unmarshal([]byte(c.Text), &d); err != nil {
+		return nil, fmt.Errorf("the request cannot be read: %w", err)
+	}
+	if d.V != 1 || d.Match.Mode != "tap" && d.Match.Mode != "type" && d.Match.Mode != "pick" {
+		return nil, errors.New("the request is of a newer kind: update this app")
+	}
+	if d.CID != c.CID {
+		return nil, errors.New("the request is not what it says")
+	}
+	return &d, nil
+}
+
+// Decision is the person's answer.
+type Decision struct {
+	Approve bool
+	Reason  string // of a denial: not_me, mistake or none
+	Number  string // where one is asked for
+}
+
+// Error is a problem document of the provider.
+type Error struct {
+	Status     int    `json:"status"`
+	Code       string `json:"error"`
+	State      string `json:"state"`
+	RetryAfter int    `json:"retry_after"`
+	ServerTime int64  `json:"server_time"`
+	Reference  string `json:"reference"`
+}
+
+func (e *Error) Error() string {
+	if words, ok := words[e.Code]; ok {
+		return words
+	}
+	return fmt.Sprintf("the provider answers %d %s (reference %s)", e.Status, e.Code, e.Reference)
+}
+
+// words are what a person is told.
+var words = map[string]string{
+	"invalid_device":   "this site does not know this phone; forget the account by unpair --forget, or ask the site's administrator",
+	"unlinked":         "this phone was unlinked; the account was removed from it",
+	"pair_gone":        "this QR code was used, or is too old: get a new one",
+	"wrong_number":     "that was not the number; the sign-in has to begin anew",
+	"no_challenge":     "there is no such request",
+	"already_answered": "it was answered already",
+	"expired":          "it was answered too late",
+	"withdrawn":        "nobody waits for the answer any more",
+	"device_limit":     "five devices are linked already: unlink one first",
+	"last_device":      "this is the only linked device: link another one first, or ask the administrator",
+	"clock_skew":       "this machine's clock is wrong",
+}
+
+func (c *Client) now() time.Time {
+	if c.Clock != nil {
+		return c.Clock()
+	}
+	return time.Now()
+}
+
+func (c *Client) http() *http.Client {
+	if c.HTTP != nil {
+		return c.HTTP
+	}
+	return &http.Client{Timeout: 40 * time.Second}
+}
+
+func (c *Client) save() error {
+	if c.Save == nil {
+		return nil
+	}
+	return c.Save(c.Account)
+}
+
+// Sign makes the envelope of an operation: typ without "+jwt", and its claims
+// beside those that every request has.
+func (c *Client) Sign(typ string, claims map[string]any) (string, error) {
+	var id [16]byte
+	if _, err := rand.Read(id[:]); err != nil {
+		return "", err
+	}
+	all := map[string]any{
+		"aud": c.Account.Issuer,
+		"iat": c.Account.Now(c.now()).Unix(),
+		"jti": base64.RawURLEncoding.EncodeToString(id[:]),
+	}
+	maps.Copy(all, claims)
+	body, err := json.Marshal(all)
+	if err != nil {
+		return "", err
+	}
+	opts := (&jose.SignerOptions{}).WithType(jose.ContentType(typ + "+jwt"))
+	key := c.Account.Key.Key
+	if typ == "pair" {
+		opts.EmbedJWK = true
+	} else {
+		key = jose.JSONWebKey{Key: key, KeyID: c.Account.Device}
+	}
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: key}, opts)
+	if err != nil {
+		return "", err
+	}
+	jws, err := signer.Sign(body)
+	if err != nil {
+		return "", err
+	}
+	return jws.CompactSerialize()
+}
+
+// Post sends an envelope as it is.
+func (c *Client) Post(ctx context.Context, op, envelope string) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.Account.Issuer+"/device/v1/"+op, strings.NewReader(envelope))
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Content-Type", "application/jose")
+	return c.http().Do(req)
+}
+
+// do signs and sends, once more when only the clock was wrong.
+func (c *Client) do(ctx context.Context, op, typ string, claims map[string]any, reply any) error {
+	for again := false; ; again = true {
+		envelope, err := c.Sign(typ, claims)
+		if err != nil {
+			return err
+		}
+		res, err := c.Post(ctx, op, envelope)
+		if err != nil {
+			return fmt.Errorf("%s cannot be reached: %w", c.Account.Issuer, err)
+		}
+		err = read(res, reply)
+		if c.skewed(err) && !again {
+			continue
+		}
+		return err
+	}
+}
+
+// skewed keeps how far our clock is off, when that is what was wrong.
+func (c *Client) skewed(err error) bool {
+	var e *Error
+	if !errors.As(err, &e) || e.Code != "clock_skew" || e.ServerTime == 0 {
+		return false
+	}
+	c.Account.Offset = e.ServerTime - c.now().Unix()
+	return c.save() == nil
+}
+
+const maxReply = 64 << 10 // bytes
+
+func read(res *http.Response, reply any) error {
+	defer res.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(res.Body, maxReply))
+	if err != nil {
+		return err
+	}
+	if res.StatusCode >= 300 {
+		e := &Error{}
+		if json.Unmarshal(text, e) != nil || e.Code == "" {
+			return fmt.Errorf("the provider answers %s", res.Status)
+		}
+		e.Status = res.StatusCode
+		return e
+	}
+	if reply == nil {
+		return nil
+	}
+	return json.Unmarshal(text, reply)
+}
+
+// Pairing says how a phone is to be linked: by a link, or by an issuer, an
+// account and a short code.
+type Pairing struct {
+	Link     *Link
+	Site     string // host, or URL, of the provider
+	User     string
+	Short    string
+	Name     string // of the phone
+	Platform string // ios, android, web, other
+	App      string
+	Push     any // its push address; nil: none
+}
+
+// Pair links a phone as far as the tap: it returns the account, whose
+// challenge waits. keep is called before the provider hears anything, so that a
+// key which was promised is never lost.
+func Pair(ctx context.Context, p Pairing, hc *http.Client, keep func(*Account) error) (*Client, error) {
+	a := &Account{Pending: true}
+	claims := map[string]any{"name": p.Name, "platform": p.Platform, "app": p.App, "push": p.Push}
+	if p.Link != nil {
+		if p.Link.Pair == "" {
+			return nil, errors.New("this is a plain code: it is for other apps")
+		}
+		a.Issuer, a.Name, a.Site = p.Link.Issuer, p.Link.Account, p.Link.Label
+		claims["pair"] = p.Link.Pair
+	} else {
+		var err error
+		_, host, ok := strings.Cut(p.Site, "://")
+		if !ok {
+			host = p.Site
+		}
+		if a.Issuer, err = issuerOf(host); err != nil {
+			return nil, err
+		}
+		a.Name = p.User
+		claims["account"], claims["short"] = p.User, p.Short
+	}
+	var err error
+	if a.Key, err = newKey(); err != nil {
+		return nil, err
+	}
+	c := &Client{Account: a, HTTP: hc, Save: keep}
+	if err := c.save(); err != nil {
+		return nil, err
+	}
+	return c, c.pair(ctx, claims)
+}
+
+func (c *Client) pair(ctx context.Context, claims map[string]any) error {
+	var reply struct {
+		Device  string `json:"device_id"`
+		Account string `json:"account"`
+		Issuer  string `json:"issuer"`
+		Site    string `json:"site"`
+		OTP     struct {
+			Secret string `json:"secret"`
+			Digits int    `json:"digits"`
+			Period int    `json:"period"`
+		} `json:"otp"`
+		Challenge  Challenge `json:"challenge"`
+		VAPID      string    `json:"vapid_key"`
+		ServerTime int64     `json:"server_time"`
+	}
+	if err := c.do(ctx, "pair", "pair", claims, &reply); err != nil {
+		return err
+	}
+	a := c.Account
+	if reply.Issuer != a.Issuer || reply.Device == "" {
+		return fmt.Errorf("%s answers for %q", a.Issuer, reply.Issuer)
+	}
+	a.Device, a.Name, a.VAPID = reply.Device, reply.Account, reply.VAPID
+	a.Secret, a.Digits, a.Period = reply.OTP.Secret, reply.OTP.Digits, reply.OTP.Period
+	if reply.Site != "" {
+		a.Site = reply.Site
+	}
+	if off := reply.ServerTime - c.now().Unix(); off > 5 || off < -5 {
+		a.Offset = off
+	}
+	a.Waiting = &reply.Challenge
+	return c.save()
+}
+
+// Challenges lists what waits for an answer; it waits for a first one up to
+// wait, 25 s at most.
+func (c *Client) Challenges(ctx context.Context, wait time.Duration) ([]Challenge, error) {
+	var reply struct {
+		Challenges []Challenge `json:"challenges"`
+	}
+	claims := map[string]any{}
+	if wait > 0 {
+		claims["wait"] = int(wait / time.Second)
+	}
+	err := c.do(ctx, "challenges", "list", claims, &reply)
+	return reply.Challenges, err
+}
+
+// Check reads a challenge as one for this account, still open. An error means
+// that it must not be approved.
+func (c *Client) Check(ch *Challenge) (*Doc, error) {
+	d, err := ch.Doc()
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case d.Issuer != c.Account.Issuer:
+		return nil, fmt.Errorf("the request is of %s", d.Issuer)
+	case c.Account.Now(c.now()).Unix() >= d.Exp:
+		return nil, errors.New("the request is too old")
+	}
+	return d, nil
+}
+
+// Answer tells the provider what the person has decided, and returns what
+// has become of the challenge.
+func (c *Client) Answer(ctx context.Context, ch *Challenge, d Decision) (state string, err error) {
+	decision := "deny"
+	if d.Approve {
+		decision = "approve"
+		if _, err := c.Check(ch); err != nil {
+			return "", err
+		}
+	}
+	shown := sha256.Sum256([]byte(ch.Text))
+	claims := map[string]any{"cid": ch.CID, "ch": base64.RawURLEncoding.EncodeToString(shown[:]), "decision": decision}
+	if d.Reason != "" {
+		claims["reason"] = d.Reason
+	}
+	if d.Number != "" {
+		claims["number"] = d.Number
+	}
+	var reply struct {
+		State string `json:"state"`
+	}
+	if err := c.do(ctx, "answer", "answer", claims, &reply); err != nil {
+		return "", err
+	}
+	if w := c.Account.Waiting; w != nil && w.CID == ch.CID {
+		c.Account.Waiting, c.Account.Pending = nil, false
+		if err := c.save(); err != nil {
+			return "", err
+		}
+	}
+	return reply.State, nil
+}
+
+// SetPush tells the provider where pushes reach this phone; nil: nowhere.
+func (c *Client) SetPush(ctx context.Context, push any) error {
+	return c.do(ctx, "push", "push", map[string]any{"push": push}, nil)
+}
+
+// Rename gives the phone another name.
+func (c *Client) Rename(ctx context.Context, name string) error {
+	return c.do(ctx, "rename", "rename", map[string]any{"name": name}, nil)
+}
+
+// Unpair unlinks the phone.
+func (c *Client) Unpair(ctx context.Context) error { return c.do(ctx, "unpair", "unpair", nil, nil) }
+
+// Thumbprint tells keys apart (RFC 7638).
+func (a *Account) Thumbprint() string {
+	k, ok := a.Key.Key.(*ecdsa.PrivateKey)
+	if !ok {
+		return ""
+	}
+	raw, err := k.PublicKey.Bytes()
+	if err != nil {
+		return ""
+	}
+	sum := sha256.Sum256(bytes.TrimPrefix(raw, []byte{4}))
+	return base64.RawURLEncoding.EncodeToString(sum[:8])
+}

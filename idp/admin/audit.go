@@ -1,0 +1,163 @@
+package admin
+
+import (
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"hilum/idp"
+)
+
+// SearchEvents reads the audit log, newest first. Errors: idp.ErrDenied,
+// FieldError (the key).
+func (d *Desk) SearchEvents(ctx context.Context, by By, q idp.EventQuery) (*idp.EventPage, error) {
+	if err := d.allow(ctx, by, ReadAudit); err != nil {
+		return nil, err
+	}
+	return d.Store.SearchEvents(ctx, q)
+}
+
+// EventsAfter returns events after a number, oldest first, at most MaxPage: for
+// who follows the log as it grows. Errors: idp.ErrDenied.
+func (d *Desk) EventsAfter(ctx context.Context, by By, after int64, limit int) ([]idp.Event, error) {
+	if err := d.allow(ctx, by, ReadAudit); err != nil {
+		return nil, err
+	}
+	return d.Store.Events(ctx, after, min(max(limit, 1), MaxPage))
+}
+
+// ExportFormat is how events leave.
+type ExportFormat string
+
+const (
+	ExportJSON ExportFormat = "json" // one object a line
+	ExportCSV  ExportFormat = "csv"  // RFC 4180, harmless to spreadsheets as DevicesCSV
+)
+
+// EventLine is an event as programs are given it.
+type EventLine struct {
+	Seq     int64             `json:"seq"`
+	At      time.Time         `json:"at"`
+	Kind    idp.EventKind     `json:"kind"`
+	Actor   string            `json:"actor"`
+	ActorID idp.UserID        `json:"actor_id,omitempty"`
+	User    idp.UserID        `json:"user,omitempty"`
+	Client  idp.ClientID      `json:"client,omitempty"`
+	Login   idp.LoginID       `json:"login,omitempty"`
+	Session idp.SessionID     `json:"session,omitempty"`
+	Device  idp.DeviceID      `json:"device,omitempty"`
+	Address string            `json:"address,omitempty"`
+	Detail  map[string]string `json:"detail,omitempty"`
+	Hash    string            `json:"hash"`
+}
+
+// EventLineOf is e as programs are given it.
+func EventLineOf(e *idp.Event) EventLine {
+	return EventLine{
+		e.Seq, e.At, e.Kind, e.Actor.Name, e.Actor.User, e.User, e.Client, e.Login, e.Session, e.Device, e.Address, e.Detail,
+		hex.EncodeToString(e.Hash[:]),
+	}
+}
+
+// ExportEvents writes all that a query finds, whatever its page, newest first,
+// as it is read. Errors: as SearchEvents, FieldError (the format), and those of w.
+func (d *Desk) ExportEvents(ctx context.Context, by By, q idp.EventQuery, format ExportFormat, w io.Writer) error {
+	if err := d.allow(ctx, by, ReadAudit); err != nil {
+		return err
+	}
+	var write func(*idp.Event) error
+	flush := func() error { return nil }
+	switch format {
+	case ExportJSON:
+		enc := json.NewEncoder(w)
+		write = func(e *idp.Event) error { return enc.Encode(EventLineOf(e)) }
+	case ExportCSV:
+		out := newSheet(w, "seq", "at", "kind", "actor", "actor_id", "user", "client", "login", "session", "device", "address", "detail", "hash")
+		write = func(e *idp.Event) error {
+			detail, err := json.Marshal(e.Detail)
+			if err != nil {
+				return err
+			}
+			out.row(strconv.FormatInt(e.Seq, 10), stamp(e.At), string(e.Kind), e.Actor.Name, string(e.Actor.User), string(e.User), string(e.Client),
+				string(e.Login), string(e.Session), string(e.Device), e.Address, string(detail), hex.EncodeToString(e.Hash[:]))
+			return nil
+		}
+		flush = out.flush
+	default:
+		return &idp.FieldError{Field: "format", Message: "export.format"}
+	}
+	q.Page = idp.Page{Limit: idp.MaxListPage}
+	for {
+		p, err := d.Store.SearchEvents(ctx, q)
+		if err != nil {
+			return err
+		}
+		for i := range p.Rows {
+			if err := write(&p.Rows[i]); err != nil {
+				return err
+			}
+		}
+		if err := flush(); err != nil || p.Next == "" {
+			return err
+		}
+		q.After = p.Next
+	}
+}
+
+// Chain is the audit log, checked.
+type Chain struct {
+	Events int64
+	Head   [32]byte // hash of the last
+}
+
+// VerifyEvents walks the whole chain, and leaves an event that says so.
+// progress is told how many events are checked; nil: nobody. Errors:
+// idp.ErrDenied, idp.ErrInvalid with the number of the first event that does not
+// follow.
+func (d *Desk) VerifyEvents(ctx context.Context, by By, progress func(done, of int64)) (*Chain, error) {
+	if err := d.allow(ctx, by, ReadAudit); err != nil {
+		return nil, err
+	}
+	n, head, err := d.Store.CheckEvents(ctx, progress)
+	if err != nil && !errors.Is(err, idp.ErrInvalid) {
+		return nil, err
+	}
+	e := d.event(idp.EventAuditChecked, by, map[string]string{"count": strconv.FormatInt(n, 10), "head": hex.EncodeToString(head[:])})
+	if err != nil {
+		e.Detail["fault"] = strings.TrimSuffix(err.Error(), ": "+idp.ErrInvalid.Error())
+	}
+	if err := errors.Join(err, d.Store.AddEvent(ctx, e)); err != nil {
+		return nil, err
+	}
+	return &Chain{n, head}, nil
+}
+
+// Health is what the database tells of itself. Errors: idp.ErrDenied.
+func (d *Desk) Health(ctx context.Context, by By) (*idp.Health, error) {
+	if err := d.allow(ctx, by, ReadHealth); err != nil {
+		return nil, err
+	}
+	return d.Store.Health(ctx)
+}
+
+// MaxDays is how far back Days looks.
+const MaxDays = 366
+
+// Days counts what happened on each of the last days, today the last. Days at
+// which nothing happened are there too. Errors: idp.ErrDenied.
+func (d *Desk) Days(ctx context.Context, by By, days int) ([]idp.Day, error) {
+	if err := d.allow(ctx, by, ReadHealth); err != nil {
+		return nil, err
+	}
+	now := d.Now().UTC()
+	return d.Store.Days(ctx, now.AddDate(0, 0, 1-min(max(days, 1), MaxDays)), now)
+}
+
+// AllowSettings returns nil when by may read the settings; the configuration
+// itself is not kept here. Errors: idp.ErrDenied.
+func (d *Desk) AllowSettings(ctx context.Context, by By) error { return d.allow(ctx, by, ReadSettings) }

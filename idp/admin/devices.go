@@ -1,0 +1,174 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"hilum/idp"
+)
+
+// SearchDevices is the one table over all devices of all people. Errors:
+// idp.ErrDenied, FieldError (a facet, an order or a key that there is none of).
+func (d *Desk) SearchDevices(ctx context.Context, by By, q idp.DeviceQuery) (*idp.DevicePage, error) {
+	if err := d.allow(ctx, by, ReadDevices); err != nil {
+		return nil, err
+	}
+	return d.Store.SearchDevices(ctx, q)
+}
+
+// Device returns one device and whose it is. Errors: idp.ErrDenied, idp.ErrNotFound.
+func (d *Desk) Device(ctx context.Context, by By, id idp.DeviceID) (*idp.DeviceRow, error) {
+	if err := d.allow(ctx, by, ReadDevices); err != nil {
+		return nil, err
+	}
+	return d.Store.Device(ctx, id)
+}
+
+// DeviceHistory is what happened with a device, newest first, also of one that
+// is unlinked. Errors: idp.ErrDenied, FieldError (the key).
+func (d *Desk) DeviceHistory(ctx context.Context, by By, id idp.DeviceID, p idp.Page) (*idp.EventPage, error) {
+	if err := d.allow(ctx, by, ReadDevices); err != nil {
+		return nil, err
+	}
+	if id == "" {
+		return nil, fmt.Errorf("device: %w", idp.ErrNotFound)
+	}
+	return d.Store.SearchEvents(ctx, idp.EventQuery{Device: id, Page: p})
+}
+
+// Unlinked says what became of one device of several.
+type Unlinked struct {
+	Device idp.DeviceID
+	Name   string     // of the device, when it was found
+	User   idp.UserID // whose it was
+	Person string     // their sign-in name
+	Err    error      // nil: unlinked; else idp.ErrNotFound, idp.ErrDenied or what went wrong
+}
+
+// MaxUnlink is how many devices one call unlinks.
+const MaxUnlink = 1000
+
+// UnlinkDevices removes devices, the last ones of their owners too, each in a
+// transaction and with an event of its own, and reports on each in the order
+// they were named. Errors, with nothing done: idp.ErrDenied, idp.ErrStale,
+// FieldError (no reason or a bad one, no devices or more than MaxUnlink).
+func (d *Desk) UnlinkDevices(ctx context.Context, by By, ids []idp.DeviceID, reason string) ([]Unlinked, error) {
+	if err := d.allow(ctx, by, UnlinkDevice); err != nil {
+		return nil, err
+	}
+	if err := validReason(reason, !by.Console); err != nil {
+		return nil, err
+	}
+	if len(ids) == 0 || len(ids) > MaxUnlink {
+		return nil, &idp.FieldError{Field: "devices", Message: "devices.count"}
+	}
+	out := make([]Unlinked, len(ids))
+	for i, id := range ids {
+		out[i] = d.unlink(ctx, by, id, reason)
+	}
+	return out, nil
+}
+
+// unlink removes one device; the caller has asked whether by may.
+func (d *Desk) unlink(ctx context.Context, by By, id idp.DeviceID, reason string) Unlinked {
+	u := Unlinked{Device: id}
+	row, err := d.Store.Device(ctx, id)
+	if err != nil {
+		u.Err = err
+		return u
+	}
+	u.Name, u.User, u.Person = row.Device.Name, row.User.ID, row.User.Name
+	if u.Err = mayUpon(by, &row.User); u.Err != nil {
+		return u
+	}
+	e := d.event(idp.EventDeviceUnlinked, by, map[string]string{"user": u.Person, "name": u.Name, "kind": string(row.Device.Kind)})
+	if reason != "" {
+		e.Detail["reason"] = reason
+	}
+	e.User, e.Device = u.User, id
+	if u.Err = d.Store.RemoveDevice(ctx, u.User, id, true, idp.Replay{}, e); u.Err == nil {
+		d.unlinked(ctx, row)
+	}
+	return u
+}
+
+// unlinked tells whoever waits for a phone of the person to look again.
+func (d *Desk) unlinked(_ context.Context, row *idp.DeviceRow) {
+	if d.Wake != nil {
+		d.Wake(idp.TopicUser(row.User.ID))
+	}
+}
+
+// Reopen unlinks every device of a person and makes the link to a first one.
+// A password that was chosen stays, and is asked for. What was unlinked is
+// reported also when the link could not be made. Errors: idp.ErrDenied (also
+// for somebody disabled), idp.ErrStale, idp.ErrNotFound, FieldError (the reason).
+func (d *Desk) Reopen(ctx context.Context, by By, user idp.UserID, reason string) ([]Unlinked, *Link, error) {
+	if err := d.allow(ctx, by, Reopen); err != nil {
+		return nil, nil, err
+	}
+	if err := validReason(reason, !by.Console); err != nil {
+		return nil, nil, err
+	}
+	u, err := d.invitable(ctx, by, user)
+	if err != nil {
+		return nil, nil, err
+	}
+	devices, err := d.Store.Devices(ctx, user)
+	if err != nil {
+		return nil, nil, err
+	}
+	var out []Unlinked
+	for i := range devices {
+		one := d.unlink(ctx, by, devices[i].ID, reason)
+		out = append(out, one)
+		if one.Err != nil && !errors.Is(one.Err, idp.ErrNotFound) { // gone meanwhile is as good
+			return out, nil, one.Err
+		}
+	}
+	link, err := d.invite(ctx, by, u, idp.InviteEnrol, idp.InvitationTTL)
+	return out, link, err
+}
+
+// DevicesCSV writes all that a query finds, whatever its page, as CSV with a
+// heading (RFC 4180), row by row as it is read. Texts that a spreadsheet would
+// take for a formula have an apostrophe before them. Errors as SearchDevices,
+// and those of w.
+func (d *Desk) DevicesCSV(ctx context.Context, by By, q idp.DeviceQuery, w io.Writer) error {
+	if err := d.allow(ctx, by, ReadDevices); err != nil {
+		return err
+	}
+	out := newSheet(w, "username", "person", "email", "device", "id", "kind", "platform", "app", "linked_at", "last_used_at", "notifications", "state")
+	q.Page = idp.Page{Limit: idp.MaxListPage}
+	for {
+		p, err := d.Store.SearchDevices(ctx, q)
+		if err != nil {
+			return err
+		}
+		for i := range p.Rows {
+			r := &p.Rows[i]
+			out.row(r.User.Name, r.User.DisplayName, r.User.Email, r.Device.Name, string(r.Device.ID), string(r.Device.Kind), r.Device.Platform,
+				r.Device.App, stamp(r.Device.LinkedAt), stamp(r.Device.LastUsedAt), notifications(&r.Device), string(r.User.State))
+		}
+		if err := out.flush(); err != nil || p.Next == "" {
+			return err
+		}
+		q.After = p.Next
+	}
+}
+
+// notifications says in a word how a device is reached.
+func notifications(d *idp.Device) string {
+	switch {
+	case d.Kind != idp.DeviceApp:
+		return "none"
+	case !d.PushBadAt.IsZero():
+		return "failing"
+	case d.PushType == "":
+		return "off"
+	}
+	return strings.ToLower(string(d.PushType))
+}

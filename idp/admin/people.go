@@ -1,0 +1,123 @@
+package admin
+
+import (
+	"context"
+	"errors"
+
+	"io"
+	"strconv"
+
+	"hilum/idp"
+)
+
+// SearchUsers is the list of people. PasswordHash says only whether there is
+// one. Errors: idp.ErrDenied, FieldError (a facet, an order or a key that there
+// is none of).
+func (d *Desk) SearchUsers(ctx context.Context, by By, q idp.UserQuery) (*idp.UserPage, error) {
+	if err := d.allow(ctx, by, ReadUsers); err != nil {
+		return nil, err
+	}
+	return d.Store.SearchUsers(ctx, q)
+}
+
+// User returns one account. Errors: idp.ErrDenied, idp.ErrNotFound.
+func (d *Desk) User(ctx context.Context, by By, id idp.UserID) (*idp.User, error) {
+	if err := d.allow(ctx, by, ReadUsers); err != nil {
+		return nil, err
+	}
+	return d.Store.User(ctx, id)
+}
+
+// Factors is what a person can prove themselves with, and what holds them back.
+// Errors: idp.ErrDenied, idp.ErrNotFound.
+func (d *Desk) Factors(ctx context.Context, by By, id idp.UserID) (*idp.Factors, error) {
+	if err := d.allow(ctx, by, ReadUsers); err != nil {
+		return nil, err
+	}
+	a, err := d.Store.Account(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	now := d.Now()
+	f := &idp.Factors{Password: a.PasswordHash != "", RecoveryLeft: a.RecoveryLeft}
+	if f.Devices, err = d.bareDevices(ctx, id); err != nil {
+		return nil, err
+	}
+	counters, err := d.Store.Counters(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range counters {
+		if c.NeedsAdmin || now.Before(c.NextAt) {
+			f.Locked = append(f.Locked, c)
+		}
+	}
+	if f.Guard, err = d.Store.Guard(ctx, id); err != nil {
+		return nil, err
+	}
+	sessions, err := d.Store.Sessions(ctx, id, now)
+	if err != nil {
+		return nil, err
+	}
+	f.Sessions = len(sessions)
+	f.Invitation, err = d.Store.OpenInvitation(ctx, id, now)
+	if errors.Is(err, idp.ErrNotFound) {
+		return f, nil
+	}
+	return f, err
+}
+
+// Invited says what became of one person of several.
+type Invited struct {
+	User idp.UserID
+	Name string // sign-in name, when the account was found
+	Link *Link  // nil with Err
+	Err  error  // as Invite
+}
+
+// MaxInvite is how many people one call invites.
+const MaxInvite = 1000
+
+// InviteMany is Invite for several, each in a transaction of its own. Errors,
+// with nothing done: idp.ErrDenied, idp.ErrStale, FieldError (none or too many).
+func (d *Desk) InviteMany(ctx context.Context, by By, users []idp.UserID) ([]Invited, error) {
+	if err := d.allow(ctx, by, Invite); err != nil {
+		return nil, err
+	}
+	if len(users) == 0 || len(users) > MaxInvite {
+		return nil, &idp.FieldError{Field: "users", Message: "users.count"}
+	}
+	out := make([]Invited, len(users))
+	for i, id := range users {
+		out[i].User = id
+		if u, err := d.Store.User(ctx, id); err == nil {
+			out[i].Name = u.Name
+		}
+		out[i].Link, out[i].Err = d.Invite(ctx, by, id)
+	}
+	return out, nil
+}
+
+// UsersCSV writes all that a query finds, whatever its page, as DevicesCSV does.
+func (d *Desk) UsersCSV(ctx context.Context, by By, q idp.UserQuery, w io.Writer) error {
+	if err := d.allow(ctx, by, ReadUsers); err != nil {
+		return err
+	}
+	out := newSheet(w, "username", "name", "given_name", "family_name", "email", "phone", "locale", "roles", "groups", "state", "staff", "devices", "added_at")
+	q.Page = idp.Page{Limit: idp.MaxListPage}
+	for {
+		p, err := d.Store.SearchUsers(ctx, q)
+		if err != nil {
+			return err
+		}
+		for i := range p.Rows {
+			u := &p.Rows[i].User
+			out.row(u.Name, u.DisplayName, u.GivenName, u.FamilyName, u.Email, u.Phone, u.Locale, WriteList(u.Roles), WriteList(u.Groups),
+				string(u.State), string(u.Staff), strconv.Itoa(p.Rows[i].Devices), stamp(u.CreatedAt))
+		}
+		if err := out.flush(); err != nil || p.Next == "" {
+			return err
+		}
+		q.After = p.Next
+	}
+}

@@ -1,0 +1,283 @@
+package admin
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+
+	"hilum/idp"
+)
+
+// Preset is an application that is known: what to fill its registration with,
+// and what to paste into its configuration. Addresses in both are made of what
+// is asked for.
+type Preset struct {
+	ID    string // in URLs and commands
+	Name  string
+	Needs []PresetField // what is asked for before
+
+	client idp.Client // «{…}» stands for what was asked for
+	paste  []Snippet  // besides, «{issuer}», «{id}», «{secret}»
+}
+
+// PresetField is one thing that is asked for: an https address without a slash
+// at its end (http on this machine).
+type PresetField struct {
+	ID      string
+	Label   string // message key
+	Example string
+}
+
+// Snippet is configuration to paste.
+type Snippet struct {
+	File string // where it goes
+	Text string
+}
+
+var baseField = PresetField{"base", "preset.base", "https://viewer.your-hospital.org"}
+
+// webClient is an application with a server that keeps a secret.
+func webClient(redirects, logouts []string, scopes ...string) idp.Client {
+	return idp.Client{
+		Kind: idp.ClientWeb, Auth: idp.AuthBasic, RedirectURIs: redirects, PostLogoutURIs: logouts,
+		GrantTypes: []string{idp.GrantCode, idp.GrantRefresh}, Scopes: append([]string{"openid", "profile", "email"}, scopes...),
+		AccessFormat: idp.AccessOpaque,
+	}
+}
+
+// pageClient is one that runs in the browser alone, with PKCE in place of a secret.
+func pageClient(redirects, logouts []string, scopes ...string) idp.Client {
+	c := webClient(redirects, logouts, scopes...)
+	c.Auth = idp.AuthNone
+	c.Origins = []string{"{base}"}
+	return c
+}
+
+// words are separated by one space.
+func words(s string) []string { return strings.Fields(s) }
+
+// presets are all there are. What is pasted follows the manuals of the
+// applications.
+var presets = []Preset{
+	{
+		ID: "ohif", Name: "OHIF Viewer", Needs: []PresetField{baseField},
+		client: pageClient(words("{base}/callback"), words("{base}/"), "offline_access"),
+		paste: []Snippet{{"app-config.js", `oidc: [
+  {
+    authority: '{issuer}',
+    client_id: '{id}',
+    redirect_uri: '/callback',
+    post_logout_redirect_uri: '/',
+    response_type: 'code',
+    scope: 'openid profile email offline_access',
+    automaticSilentRenew: true,
+    revokeAccessTokenOnSignout: true,
+  },
+],
+`}},
+	},
+	{
+		ID: "orthanc", Name: "Orthanc", Needs: []PresetField{baseField},
+		client: webClient(words("{base}/oauth2/callback"), words("{base}/"), "groups"),
+		paste: []Snippet{{"oauth2-proxy.cfg in front of Orthanc", `provider = "oidc"
+oidc_issuer_url = "{issuer}"
+client_id = "{id}"
+client_secret = "{secret}"
+redirect_url = "{base}/oauth2/callback"
+code_challenge_method = "S256"
+scope = "openid profile email groups"
+email_domains = ["*"]
+upstreams = ["http://127.0.0.1:8042/"]
+`}, {"orthanc.json", `{
+  "RemoteAccessAllowed": false,
+  "AuthenticationEnabled": false
+}
+`}},
+	},
+	{
+		ID: "dcm4chee", Name: "dcm4chee-arc", Needs: []PresetField{baseField},
+		client: webClient(words("{base}/dcm4chee-arc/ui2/"), words("{base}/dcm4chee-arc/ui2/"), "roles", "offline_access"),
+		paste: []Snippet{{"oidc.json of the elytron-oidc-client subsystem", `{
+  "provider-url": "{issuer}",
+  "client-id": "{id}",
+  "credentials": { "secret": "{secret}" },
+  "ssl-required": "external",
+  "principal-attribute": "preferred_username"
+}
+`}},
+	},
+	{
+		ID: "weasis", Name: "Weasis", Needs: nil,
+		client: idp.Client{
+			Kind: idp.ClientNative, Auth: idp.AuthNone, RedirectURIs: words("http://127.0.0.1/ http://localhost/"),
+			GrantTypes: []string{idp.GrantCode, idp.GrantRefresh}, Scopes: words("openid profile email offline_access"), AccessFormat: idp.AccessOpaque,
+		},
+		paste: []Snippet{{"Preferences › DICOM › DICOM web authentication", `Authorization URI: {issuer}/authorize
+Token URI:         {issuer}/token
+Revoke URI:        {issuer}/revoke
+Client id:         {id}
+Client secret:     (none: it is a program on people's own machines)
+Scope:             openid profile email offline_access
+PKCE:              S256
+`}},
+	},
+	{
+		ID: "oauth2-proxy", Name: "oauth2-proxy", Needs: []PresetField{baseField},
+		client: webClient(words("{base}/oauth2/callback"), words("{base}/"), "groups", "offline_access"),
+		paste: []Snippet{{"oauth2-proxy.cfg", `provider = "oidc"
+oidc_issuer_url = "{issuer}"
+client_id = "{id}"
+client_secret = "{secret}"
+redirect_url = "{base}/oauth2/callback"
+code_challenge_method = "S256"
+scope = "openid profile email groups offline_access"
+email_domains = ["*"]
+cookie_secret = "…"   # openssl rand -base64 32
+`}},
+	},
+	{
+		ID: "mod_auth_openidc", Name: "Apache with mod_auth_openidc", Needs: []PresetField{baseField},
+		client: func() idp.Client {
+			c := webClient(words("{base}/oidc/callback"), words("{base}/"))
+			c.LogoutURI, c.LogoutSession = "{base}/oidc/callback?logout=backchannel", true
+			return c
+		}(),
+		paste: []Snippet{{"httpd.conf", `OIDCProviderMetadataURL {issuer}/.well-known/openid-configuration
+OIDCClientID {id}
+OIDCClientSecret {secret}
+OIDCRedirectURI {base}/oidc/callback
+OIDCScope "openid profile email"
+OIDCPKCEMethod S256
+OIDCCryptoPassphrase "…"   # openssl rand -base64 32
+OIDCRemoteUserClaim preferred_username
+
+<Location />
+  AuthType openid-connect
+  Require valid-user
+</Location>
+`}},
+	},
+	{
+		ID: "grafana", Name: "Grafana", Needs: []PresetField{baseField},
+		client: func() idp.Client {
+			c := webClient(words("{base}/login/generic_oauth"), words("{base}/login"), "groups", "offline_access")
+			c.Claims = []idp.ClaimRule{{Name: "grafana_role", From: "groups", One: true, Values: []idp.ClaimValue{
+				{From: "grafana-admins", To: "Admin"}, {From: "grafana-editors", To: "Editor"}, {From: "grafana-viewers", To: "Viewer"},
+			}}}
+			return c
+		}(),
+		paste: []Snippet{{"grafana.ini", `[auth.generic_oauth]
+enabled = true
+name = Hospital
+client_id = {id}
+client_secret = {secret}
+scopes = openid profile email groups offline_access
+auth_url = {issuer}/authorize
+token_url = {issuer}/token
+api_url = {issuer}/userinfo
+use_pkce = true
+use_refresh_token = true
+login_attribute_path = preferred_username
+role_attribute_path = grafana_role
+signout_redirect_url = {issuer}/end_session?client_id={id}&post_logout_redirect_uri={base}/login
+`}},
+	},
+	{
+		ID: "own", Name: "Another application", Needs: []PresetField{{"redirect", "preset.redirect", "https://viewer.your-hospital.org/callback"}},
+		client: webClient(words("{redirect}"), nil, "offline_access"),
+		paste: []Snippet{{"", `Issuer:        {issuer}
+Discovery:     {issuer}/.well-known/openid-configuration
+Client id:     {id}
+Client secret: {secret}
+Redirect:      {redirect}
+Scopes:        openid profile email offline_access
+PKCE:          S256
+`}},
+	},
+}
+
+// Presets lists all there are; "own" is the last.
+func Presets() []Preset { return presets }
+
+// FindPreset returns one by its id. Errors: idp.ErrNotFound.
+func FindPreset(id string) (*Preset, error) {
+	for i := range presets {
+		if presets[i].ID == id {
+			return &presets[i], nil
+		}
+	}
+	return nil, fmt.Errorf("preset %s: %w", id, idp.ErrNotFound)
+}
+
+// Fill makes the registration that the preset proposes. Errors: FieldError (a
+// field that is missing or no address; one that is not asked for).
+func (p *Preset) Fill(values map[string]string) (*idp.Client, error) {
+	asked := map[string]bool{}
+	for _, f := range p.Needs {
+		asked[f.ID] = true
+		if err := validBase(f.ID, values[f.ID]); err != nil {
+			return nil, err
+		}
+	}
+	for id := range values {
+		if !asked[id] {
+			return nil, &idp.FieldError{Field: id, Message: "preset.unknown"}
+		}
+	}
+	c := p.client
+	c.Name = p.Name
+	in := replacer(values)
+	for _, list := range []*[]string{&c.RedirectURIs, &c.PostLogoutURIs, &c.Origins} {
+		filled := make([]string, len(*list))
+		for i, s := range *list {
+			filled[i] = in.Replace(s)
+		}
+		*list = filled
+	}
+	c.LogoutURI = in.Replace(c.LogoutURI)
+	for i, o := range c.Origins { // of an address only its origin is one
+		if u, err := url.Parse(o); err == nil {
+			c.Origins[i] = u.Scheme + "://" + u.Host
+		}
+	}
+	c.GrantTypes, c.Scopes = append([]string(nil), c.GrantTypes...), append([]string(nil), c.Scopes...)
+	c.Claims = append([]idp.ClaimRule(nil), c.Claims...)
+	return &c, nil
+}
+
+// validBase accepts what a redirect address may begin with.
+func validBase(field, s string) error {
+	if s == "" {
+		return &idp.FieldError{Field: field, Message: "text.missing"}
+	}
+	if strings.HasSuffix(s, "/") || strings.ContainsAny(s, "?$;") || !validRedirect(s, idp.ClientWeb) {
+		return &idp.FieldError{Field: field, Message: "preset.address"}
+	}
+	return nil
+}
+
+// Paste prints the configuration of the application. The secret is put in when
+// it is at hand; else words stand in its place.
+func (p *Preset) Paste(issuer string, c *idp.Client, secret idp.Secret, values map[string]string) []Snippet {
+	shown := secret.Reveal()
+	if secret == "" {
+		shown = "…"
+	}
+	in := replacer(values, "issuer", issuer, "id", string(c.ID), "secret", shown)
+	out := make([]Snippet, len(p.paste))
+	for i, s := range p.paste {
+		out[i] = Snippet{s.File, in.Replace(s.Text)}
+	}
+	return out
+}
+
+func replacer(values map[string]string, more ...string) *strings.Replacer {
+	var pairs []string
+	for id, v := range values {
+		pairs = append(pairs, "{"+id+"}", v)
+	}
+	for i := 0; i < len(more); i += 2 {
+		pairs = append(pairs, "{"+more[i]+"}", more[i+1])
+	}
+	return strings.NewReplacer(pairs...)
+}

@@ -1,0 +1,100 @@
+package admin
+
+import (
+	"context"
+	"fmt"
+
+	"hilum/idp"
+)
+
+// SearchSessions lists live sessions, newest first. Errors: idp.ErrDenied,
+// FieldError (the key).
+func (d *Desk) SearchSessions(ctx context.Context, by By, q idp.SessionQuery) (*idp.SessionPage, error) {
+	if err := d.allow(ctx, by, ReadSessions); err != nil {
+		return nil, err
+	}
+	return d.Store.SearchSessions(ctx, q, d.Now())
+}
+
+// EndSession ends a session of a person and every token it gave. The reason may
+// be empty. Errors: idp.ErrDenied, idp.ErrStale, idp.ErrNotFound when it is not
+// live or another's, FieldError.
+func (d *Desk) EndSession(ctx context.Context, by By, user idp.UserID, id idp.SessionID, reason string) error {
+	n, err := d.endSessions(ctx, by, user, reason, func(s *idp.Session) bool { return s.ID == id })
+	if err == nil && n == 0 {
+		return fmt.Errorf("session %s: %w", id, idp.ErrNotFound)
+	}
+	return err
+}
+
+// EndSessions ends all sessions of a person and says how many. Errors as EndSession.
+func (d *Desk) EndSessions(ctx context.Context, by By, user idp.UserID, reason string) (int, error) {
+	return d.endSessions(ctx, by, user, reason, func(*idp.Session) bool { return true })
+}
+
+func (d *Desk) endSessions(ctx context.Context, by By, user idp.UserID, reason string, pick func(*idp.Session) bool) (int, error) {
+	e, err := d.about(ctx, EndSessions, idp.EventSessionEnded, by, user, reason)
+	if err != nil {
+		return 0, err
+	}
+	ended, err := d.Store.EndSessions(ctx, user, pick, e)
+	return len(ended), err
+}
+
+// ShownEnded is how many of the sessions that have ended are listed.
+const ShownEnded = 20
+
+// EndedSessions lists the sessions that were ended before their time was up,
+// with which applications were told: of one person, or of everybody, the latest
+// first, as long as they would have lasted. Errors: idp.ErrDenied.
+func (d *Desk) EndedSessions(ctx context.Context, by By, user idp.UserID) ([]idp.EndedSession, error) {
+	if err := d.allow(ctx, by, ReadSessions); err != nil {
+		return nil, err
+	}
+	ended, err := d.Store.EndedSessions(ctx, user, ShownEnded)
+	if err != nil || len(ended) == 0 {
+		return nil, err
+	}
+	names, err := d.clientNames(ctx)
+	for i := range ended {
+		ended[i].Names = names
+	}
+	return ended, err
+}
+
+// EndedSession is one of those. Errors: idp.ErrDenied, idp.ErrNotFound.
+func (d *Desk) EndedSession(ctx context.Context, by By, id idp.SessionID) (*idp.EndedSession, error) {
+	if err := d.allow(ctx, by, ReadSessions); err != nil {
+		return nil, err
+	}
+	ended, err := d.Store.EndedSession(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	ended.Names, err = d.clientNames(ctx)
+	return ended, err
+}
+
+func (d *Desk) clientNames(ctx context.Context) (map[idp.ClientID]string, error) {
+	clients, err := d.Store.Clients(ctx)
+	names := make(map[idp.ClientID]string, len(clients))
+	for i := range clients {
+		names[clients[i].ID] = clients[i].Name
+	}
+	return names, err
+}
+
+// Logouts says how telling an application fares. Errors: idp.ErrDenied.
+func (d *Desk) Logouts(ctx context.Context, by By, client idp.ClientID) (*idp.LogoutFigures, error) {
+	if err := d.allow(ctx, by, ReadClients); err != nil {
+		return nil, err
+	}
+	all, err := d.Store.LogoutFigures(ctx, client)
+	if err != nil {
+		return nil, err
+	}
+	if len(all) == 0 {
+		return &idp.LogoutFigures{Client: client}, nil
+	}
+	return &all[0], nil
+}

@@ -1,0 +1,118 @@
+package adminapi
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"hilum/idp"
+	"hilum/idp/serve"
+)
+
+// Media types of what is answered.
+const (
+	typeJSON    = "application/json"
+	typeProblem = "application/problem+json"
+	typeLines   = "application/x-ndjson"
+	typeCSV     = "text/csv; charset=utf-8"
+)
+
+// answer sends v as JSON.
+func (s *Server) answer(w http.ResponseWriter, r *http.Request, status int, v any) error {
+	w.Header().Set("Content-Type", typeJSON)
+	s.write(w, r, status, v)
+	return nil
+}
+
+// done answers an act that has nothing to tell.
+func done(w http.ResponseWriter) error {
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// write sends v whole or not at all.
+func (s *Server) write(w http.ResponseWriter, r *http.Request, status int, v any) {
+	var body bytes.Buffer
+	enc := json.NewEncoder(&body)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil { // texts, numbers and times always encode
+		panic(err)
+	}
+	w.WriteHeader(status)
+	if _, err := w.Write(body.Bytes()); err != nil {
+		s.Log.LogAttrs(r.Context(), slog.LevelDebug, "answer not taken", slog.String("request", serve.From(r.Context()).ID), slog.Any("error", err))
+	}
+}
+
+// page is a part of a list. Without Next it is the last. Short: the list was
+// searched as far as one request may and the part is not full, perhaps empty;
+// Next goes on.
+type page[T any] struct {
+	Items  []T              `json:"items"`
+	Next   idp.Key          `json:"next,omitempty"`
+	Short  bool             `json:"short,omitempty"`
+	Total  *count           `json:"total,omitempty"`
+	Facets map[string]count `json:"facets,omitempty"`
+}
+
+// count is a number that is counted no further than idp.CountUpTo.
+type count struct {
+	Count int  `json:"count"`
+	More  bool `json:"more,omitempty"`
+}
+
+func pageOf[Row, T any](rows []Row, turns idp.Turns, item func(*Row) T) page[T] {
+	return page[T]{Items: each(rows, item), Next: turns.Next, Short: turns.Short}
+}
+
+// each makes items of rows: none are an empty list, never null.
+func each[Row, T any](rows []Row, item func(*Row) T) []T {
+	items := make([]T, len(rows))
+	for i := range rows {
+		items[i] = item(&rows[i])
+	}
+	return items
+}
+
+func (p *page[T]) counted(total *idp.Count) {
+	if total != nil {
+		p.Total = &count{total.N, total.More}
+	}
+}
+
+func facets[F ~string](of map[F]idp.Count) map[string]count {
+	if of == nil {
+		return nil
+	}
+	out := map[string]count{}
+	for f, n := range of {
+		out[string(f)] = count{n.N, n.More}
+	}
+	return out
+}
+
+// list is never null in JSON.
+func list[T any](l []T) []T {
+	if l == nil {
+		return []T{}
+	}
+	return l
+}
+
+// moment is a time as it is told, nil for none.
+func moment(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC().Truncate(time.Microsecond) // as it is kept
+	return &t
+}
+
+// stream sends a long answer as it is made, as serve.Download does.
+func (s *Server) stream(w http.ResponseWriter, r *http.Request, kind string, write func(io.Writer) error) error {
+	w.Header().Set("Content-Type", kind)
+	return serve.Download(w, r, s.Log, write)
+}

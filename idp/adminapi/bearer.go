@@ -1,0 +1,154 @@
+package adminapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"hilum/idp"
+	"hilum/idp/admin"
+	"hilum/idp/serve"
+)
+
+// Store looks tokens up; it is where the token endpoint has put them.
+type Store interface {
+	// Access returns an access token with its grant and its user, nil where it
+	// is a client's own. idp.ErrNotFound.
+	Access(ctx context.Context, hash idp.TokenHash) (*idp.AccessToken, *idp.Grant, *idp.User, error)
+	Client(ctx context.Context, id idp.ClientID) (*idp.Client, error) // from memory; do not change
+}
+
+// Why a token opens nothing (RFC 6750, section 3.1).
+var (
+	errNoToken = errors.New("no access token")
+	errHeader  = errors.New("the access token was sent in a wrong way")
+	errToken   = errors.New("the access token is unknown, expired or revoked")
+	errScope   = errors.New("the access token is not for this")
+)
+
+// caller says who asks, if they may do an act. Errors: those above,
+// idp.RetryError, and what goes wrong with the store.
+//
+// Only a token that a client got for itself counts. One that stands for a
+// person is refused as insufficient scope, not as invalid: it is a good token,
+// and what it lacks is a scope that no person's token can have. Behind a page,
+// the person has a second factor asked for every change; behind somebody's
+// token, nobody does.
+//
+// The role is the strongest that the token has and the client is registered for
+// still: a scope that was taken from the registration a moment ago opens
+// nothing. A disabled client has no live grant.
+func (s *Server) caller(r *http.Request, act admin.Act) (admin.By, error) {
+	token, err := bearer(r)
+	if err != nil {
+		return admin.By{}, err
+	}
+	t, g, u, err := s.Store.Access(r.Context(), token.Hash())
+	if errors.Is(err, idp.ErrNotFound) {
+		return admin.By{}, errToken
+	}
+	if err != nil {
+		return admin.By{}, fmt.Errorf("access token: %w", err)
+	}
+	if !t.Good(g, s.Now()) {
+		return admin.By{}, errToken
+	}
+	c, err := s.Store.Client(r.Context(), g.Client)
+	if errors.Is(err, idp.ErrNotFound) || err == nil && c.Disabled {
+		return admin.By{}, errToken
+	}
+	if err != nil {
+		return admin.By{}, fmt.Errorf("client: %w", err)
+	}
+	info := serve.From(r.Context())
+	info.Note(slog.String("client", string(c.ID)))
+	if g.User != "" || u != nil {
+		return admin.By{}, errScope
+	}
+	if s.Allow != nil {
+		if retry, ok := s.Allow(c.ID); !ok {
+			return admin.By{}, &idp.RetryError{Err: idp.ErrTooMany, After: retry}
+		}
+	}
+	role := roleOf(t, c)
+	if !admin.May(role, act) {
+		return admin.By{}, errScope
+	}
+	return admin.By{Actor: idp.Actor{Name: "client:" + string(c.ID)}, Role: role, Client: c.ID, Address: info.Address}, nil
+}
+
+func roleOf(t *idp.AccessToken, c *idp.Client) idp.StaffRole {
+	if c.Public() || !c.Allows(idp.GrantClientCredentials) {
+		return idp.StaffNone
+	}
+	var both []string
+	for _, scope := range t.Scopes {
+		if slices.Contains(c.Scopes, scope) {
+			both = append(both, scope)
+		}
+	}
+	return idp.StaffOf(both...)
+}
+
+// maxToken bounds what is hashed; the longest that we make, signed by RSA, is
+// half of it.
+const maxToken = 4096
+
+// bearer reads the one access token of a request (RFC 6750, section 2.1). One in
+// the URL is refused even beside another: it stands in somebody's log by now.
+func bearer(r *http.Request) (idp.Secret, error) {
+	if strings.Contains(r.URL.RawQuery, "access_token") && r.URL.Query().Has("access_token") {
+		return "", errHeader
+	}
+	headers := r.Header.Values("Authorization")
+	if len(headers) == 0 {
+		return "", errNoToken
+	}
+	scheme, value, _ := strings.Cut(headers[0], " ")
+	value = strings.TrimLeft(value, " ")
+	switch {
+	case !strings.EqualFold(scheme, "Bearer"):
+		return "", errNoToken
+	case len(headers) > 1, value == "", strings.ContainsAny(value, " ,"):
+		return "", errHeader
+	case len(value) > maxToken:
+		return "", errToken
+	}
+	return idp.Secret(value), nil
+}
+
+// leastScope is the least that opens an act: what a program should ask for.
+func leastScope(act admin.Act) string {
+	for _, role := range []idp.StaffRole{idp.StaffAuditor, idp.StaffHelpdesk, idp.StaffAdmin} {
+		if admin.May(role, act) {
+			return idp.ScopeOf(role)
+		}
+	}
+	return ""
+}
+
+// challenge is the WWW-Authenticate of a refusal (RFC 6750, section 3); empty:
+// none. Who sent nothing at all is told no error.
+func challenge(err error, act admin.Act) string {
+	const realm = `Bearer realm="admin"`
+	switch {
+	case errors.Is(err, errNoToken):
+		return realm
+	case errors.Is(err, errHeader):
+		return realm + `, error="invalid_request"`
+	case errors.Is(err, errToken):
+		return realm + `, error="invalid_token"`
+	case errors.Is(err, errScope):
+		return realm + `, error="insufficient_scope", scope="` + leastScope(act) + `"`
+	}
+	return ""
+}
+
+// longTime is how long a file that is sent to us, or the whole log that is
+// walked, may take.
+const longTime = 10 * time.Minute

@@ -1,0 +1,325 @@
+package adminapi
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"time"
+
+	"hilum/idp"
+	"hilum/idp/admin"
+)
+
+// client is an application as programs are told of it. Lives are in seconds; 0
+// is the site's.
+type client struct {
+	ID             idp.ClientID     `json:"client_id"`
+	Name           string           `json:"client_name"`
+	Kind           idp.ClientKind   `json:"kind"`
+	Auth           idp.AuthMethod   `json:"auth"`
+	GrantTypes     []string         `json:"grant_types"`
+	RedirectURIs   []string         `json:"redirect_uris"`
+	PostLogoutURIs []string         `json:"post_logout_redirect_uris"`
+	Origins        []string         `json:"origins"`
+	Scopes         []string         `json:"scopes"`
+	Audience       []string         `json:"audience"`
+	Groups         []string         `json:"groups"`
+	Claims         []idp.ClaimRule  `json:"claims"`
+	IDTokenAlg     string           `json:"id_token_alg"`
+	AccessFormat   idp.AccessFormat `json:"access_format"`
+	AccessTTL      int64            `json:"access_ttl"`
+	RefreshIdle    int64            `json:"refresh_idle"`
+	RefreshGrace   int64            `json:"refresh_grace"`
+	RefreshAlways  bool             `json:"refresh_always"`
+	OptionalPKCE   bool             `json:"optional_pkce"`
+	ClaimsInID     bool             `json:"claims_in_id_token"`
+	Consent        bool             `json:"consent"`
+	Match          idp.MatchMode    `json:"match"`
+	Disabled       bool             `json:"disabled"`
+	Departures     []string         `json:"departures"`
+	Secrets        []clientSecret   `json:"secrets"`
+	CreatedAt      *time.Time       `json:"created_at"`
+	UpdatedAt      *time.Time       `json:"updated_at"`
+}
+
+// clientSecret is when a secret is good and was used, not the secret.
+type clientSecret struct {
+	CreatedAt  *time.Time `json:"created_at"`
+	ExpiresAt  *time.Time `json:"expires_at,omitempty"`
+	LastUsedAt *time.Time `json:"last_used_at,omitempty"`
+}
+
+func clientOf(c *idp.Client) client {
+	departures := []string{}
+	for _, key := range admin.Departures(c) {
+		departures = append(departures, strings.TrimPrefix(key, "client.departure."))
+	}
+	return client{
+		ID: c.ID, Name: c.Name, Kind: c.Kind, Auth: c.Auth, GrantTypes: list(c.GrantTypes), RedirectURIs: list(c.RedirectURIs), PostLogoutURIs: list(c.PostLogoutURIs),
+		Origins: list(c.Origins), Scopes: list(c.Scopes), Audience: list(c.Audience), Groups: list(c.Groups), Claims: list(c.Claims), IDTokenAlg: c.IDTokenAlg,
+		AccessFormat: c.AccessFormat, AccessTTL: int64(c.AccessTTL / time.Second), RefreshIdle: int64(c.RefreshIdle / time.Second),
+		RefreshGrace: int64(c.RefreshGrace / time.Second), RefreshAlways: c.RefreshAlways, OptionalPKCE: c.OptionalPKCE, ClaimsInID: c.ClaimsInID, Consent: c.Consent,
+		Match: c.Match, Disabled: c.Disabled, Departures: departures, CreatedAt: moment(c.CreatedAt), UpdatedAt: moment(c.UpdatedAt),
+		Secrets: each(c.Secrets, func(s *idp.ClientSecret) clientSecret {
+			return clientSecret{moment(s.CreatedAt), moment(s.ExpiresAt), moment(s.LastUsedAt)}
+		}),
+	}
+}
+
+var claimValueMembers = members[idp.ClaimValue]{
+	"from": text(func(v *idp.ClaimValue) *string { return &v.From }),
+	"to":   text(func(v *idp.ClaimValue) *string { return &v.To }),
+}
+
+var claimMembers = members[idp.ClaimRule]{
+	"name":   text(func(r *idp.ClaimRule) *string { return &r.Name }),
+	"from":   text(func(r *idp.ClaimRule) *string { return &r.From }),
+	"text":   text(func(r *idp.ClaimRule) *string { return &r.Text }),
+	"one":    flag(func(r *idp.ClaimRule) *bool { return &r.One }),
+	"values": objects(func(r *idp.ClaimRule) *[]idp.ClaimValue { return &r.Values }, claimValueMembers),
+}
+
+// clientMembers are what a merge patch of an application may have.
+var clientMembers = members[idp.Client]{
+	"client_name":               text(func(c *idp.Client) *string { return &c.Name }),
+	"kind":                      text(func(c *idp.Client) *idp.ClientKind { return &c.Kind }),
+	"auth":                      text(func(c *idp.Client) *idp.AuthMethod { return &c.Auth }),
+	"grant_types":               texts(func(c *idp.Client) *[]string { return &c.GrantTypes }),
+	"redirect_uris":             texts(func(c *idp.Client) *[]string { return &c.RedirectURIs }),
+	"post_logout_redirect_uris": texts(func(c *idp.Client) *[]string { return &c.PostLogoutURIs }),
+	"origins":                   texts(func(c *idp.Client) *[]string { return &c.Origins }),
+	"scopes":                    texts(func(c *idp.Client) *[]string { return &c.Scopes }),
+	"audience":                  texts(func(c *idp.Client) *[]string { return &c.Audience }),
+	"groups":                    texts(func(c *idp.Client) *[]string { return &c.Groups }),
+	"claims":                    objects(func(c *idp.Client) *[]idp.ClaimRule { return &c.Claims }, claimMembers),
+	"id_token_alg":              text(func(c *idp.Client) *string { return &c.IDTokenAlg }),
+	"access_format":             text(func(c *idp.Client) *idp.AccessFormat { return &c.AccessFormat }),
+	"access_ttl":                seconds(func(c *idp.Client) *time.Duration { return &c.AccessTTL }),
+	"refresh_idle":              seconds(func(c *idp.Client) *time.Duration { return &c.RefreshIdle }),
+	"refresh_grace":             seconds(func(c *idp.Client) *time.Duration { return &c.RefreshGrace }),
+	"refresh_always":            flag(func(c *idp.Client) *bool { return &c.RefreshAlways }),
+	"optional_pkce":             flag(func(c *idp.Client) *bool { return &c.OptionalPKCE }),
+	"claims_in_id_token":        flag(func(c *idp.Client) *bool { return &c.ClaimsInID }),
+	"consent":                   flag(func(c *idp.Client) *bool { return &c.Consent }),
+	"match":                     text(func(c *idp.Client) *idp.MatchMode { return &c.Match }),
+	"disabled":                  flag(func(c *idp.Client) *bool { return &c.Disabled }),
+}
+
+// newClientMembers are those, and the id, which stays for good.
+var newClientMembers = with(clientMembers, "client_id", text(func(c *idp.Client) *idp.ClientID { return &c.ID }))
+
+// registered is an application and its secret, told this once.
+type registered struct {
+	Client client    `json:"client"`
+	Secret string    `json:"client_secret,omitempty"`
+	Paste  []snippet `json:"paste,omitempty"`
+}
+
+// snippet is configuration to paste.
+type snippet struct {
+	File string `json:"file"`
+	Text string `json:"text"`
+}
+
+func (s *Server) clients(w http.ResponseWriter, r *http.Request, by admin.By) error {
+	if _, err := readQuery(r); err != nil {
+		return err
+	}
+	all, err := s.Desk.Clients(r.Context(), by)
+	if err != nil {
+		return err
+	}
+	return s.answer(w, r, http.StatusOK, page[client]{Items: each(all, clientOf)})
+}
+
+// addClient registers an application. What a body leaves out is as the command
+// has it, but for scopes: a program that says none gets none.
+func (s *Server) addClient(w http.ResponseWriter, r *http.Request, by admin.By) error {
+	c := idp.Client{Kind: idp.ClientWeb, Auth: idp.AuthBasic, GrantTypes: []string{idp.GrantCode, idp.GrantRefresh}, AccessFormat: idp.AccessOpaque}
+	change, err := readBody(r, newClientMembers)
+	if err != nil {
+		return err
+	}
+	change.apply(&c)
+	return s.register(w, r, by, &c, nil)
+}
+
+func (s *Server) register(w http.ResponseWriter, r *http.Request, by admin.By, c *idp.Client, paste func(idp.Secret) []admin.Snippet) error {
+	secret, err := s.Desk.AddClient(r.Context(), by, c)
+	if err != nil {
+		return err
+	}
+	out := registered{Client: clientOf(c), Secret: secret.Reveal()}
+	if paste != nil {
+		out.Paste = each(paste(secret), func(p *admin.Snippet) snippet { return snippet{p.File, p.Text} })
+	}
+	w.Header().Set("Location", Base+"/clients/"+string(c.ID))
+	return s.answer(w, r, http.StatusCreated, out)
+}
+
+func (s *Server) client(w http.ResponseWriter, r *http.Request, by admin.By) error {
+	id, err := pathID[idp.ClientID](r, "client")
+	if err != nil {
+		return err
+	}
+	if _, err := readQuery(r); err != nil {
+		return err
+	}
+	return s.tellClient(w, r, by, id)
+}
+
+func (s *Server) tellClient(w http.ResponseWriter, r *http.Request, by admin.By, id idp.ClientID) error {
+	c, err := s.Desk.Client(r.Context(), by, id)
+	if err != nil {
+		return err
+	}
+	return s.answer(w, r, http.StatusOK, clientOf(c))
+}
+
+func (s *Server) editClient(w http.ResponseWriter, r *http.Request, by admin.By) error {
+	id, err := pathID[idp.ClientID](r, "client")
+	if err != nil {
+		return err
+	}
+	c, err := readBody(r, clientMembers, typePatch)
+	if err != nil {
+		return err
+	}
+	if len(c.puts) > 0 {
+		if err := s.Desk.EditClient(r.Context(), by, id, c.apply); err != nil {
+			return err
+		}
+	}
+	return s.tellClient(w, r, by, id)
+}
+
+func (s *Server) removeClient(w http.ResponseWriter, r *http.Request, by admin.By) error {
+	id, err := pathID[idp.ClientID](r, "client")
+	if err != nil {
+		return err
+	}
+	if err := readNothing(r); err != nil {
+		return err
+	}
+	if err := s.Desk.RemoveClient(r.Context(), by, id); err != nil {
+		return err
+	}
+	return done(w)
+}
+
+// overlapping is the body of newSecret.
+type overlapping struct{ overlap time.Duration }
+
+var overlappingMembers = members[overlapping]{"overlap": seconds(func(b *overlapping) *time.Duration { return &b.overlap })}
+
+// Bounds of how long the secret of before stays good beside a new one.
+const (
+	usualOverlap = 24 * time.Hour
+	maxOverlap   = 30 * 24 * time.Hour
+)
+
+// newSecret is a secret, told this once.
+type newSecret struct {
+	Secret string `json:"client_secret"`
+}
+
+func (s *Server) newSecret(w http.ResponseWriter, r *http.Request, by admin.By) error {
+	id, err := pathID[idp.ClientID](r, "client")
+	if err != nil {
+		return err
+	}
+	change, err := readBody(r, overlappingMembers)
+	if err != nil {
+		return err
+	}
+	b := overlapping{usualOverlap}
+	change.apply(&b)
+	if b.overlap < 0 || b.overlap > maxOverlap {
+		return &idp.FieldError{Field: "overlap", Message: "client.ttl.bad"}
+	}
+	secret, err := s.Desk.NewClientSecret(r.Context(), by, id, b.overlap)
+	if err != nil {
+		return err
+	}
+	return s.answer(w, r, http.StatusCreated, newSecret{secret.Reveal()})
+}
+
+// preview is what an application would be told of somebody.
+type preview struct {
+	Admitted bool            `json:"admitted"`
+	Scopes   []string        `json:"scopes"`
+	IDToken  json.RawMessage `json:"id_token"`
+	Userinfo json.RawMessage `json:"userinfo"`
+}
+
+func (s *Server) preview(w http.ResponseWriter, r *http.Request, by admin.By) error {
+	id, err := pathID[idp.ClientID](r, "client")
+	if err != nil {
+		return err
+	}
+	q, err := readQuery(r, "user")
+	if err != nil {
+		return err
+	}
+	p, err := s.Desk.PreviewClaims(r.Context(), by, idp.UserID(q.Get("user")), id)
+	if err != nil {
+		return err
+	}
+	return s.answer(w, r, http.StatusOK, preview{p.Admitted, list(p.Scopes), p.IDToken, p.Userinfo})
+}
+
+// preset is an application that is known, and what is asked for before.
+type preset struct {
+	ID    string `json:"id"`
+	Name  string `json:"name"`
+	Needs []need `json:"needs"`
+}
+
+type need struct {
+	ID      string `json:"id"`
+	Example string `json:"example"`
+}
+
+func (s *Server) presets(w http.ResponseWriter, r *http.Request, _ admin.By) error {
+	if _, err := readQuery(r); err != nil {
+		return err
+	}
+	return s.answer(w, r, http.StatusOK, page[preset]{Items: each(admin.Presets(), func(p *admin.Preset) preset {
+		return preset{p.ID, p.Name, each(p.Needs, func(f *admin.PresetField) need { return need{f.ID, f.Example} })}
+	})})
+}
+
+// byPreset is the body of addByPreset.
+type byPreset struct {
+	id     idp.ClientID
+	name   string
+	values map[string]string
+}
+
+var byPresetMembers = members[byPreset]{
+	"client_id":   text(func(b *byPreset) *idp.ClientID { return &b.id }),
+	"client_name": text(func(b *byPreset) *string { return &b.name }),
+	"values":      textMap(func(b *byPreset) *map[string]string { return &b.values }),
+}
+
+func (s *Server) addByPreset(w http.ResponseWriter, r *http.Request, by admin.By) error {
+	p, err := admin.FindPreset(r.PathValue("preset"))
+	if err != nil {
+		return err
+	}
+	change, err := readBody(r, byPresetMembers)
+	if err != nil {
+		return err
+	}
+	var b byPreset
+	change.apply(&b)
+	c, err := p.Fill(b.values)
+	if err != nil {
+		return err
+	}
+	c.ID = b.id
+	if b.name != "" {
+		c.Name = b.name
+	}
+	return s.register(w, r, by, c, func(secret idp.Secret) []admin.Snippet { return p.Paste(s.Issuer, c, secret, b.values) })
+}

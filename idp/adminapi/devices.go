@@ -1,0 +1,199 @@
+package adminapi
+
+import (
+	"io"
+	"net/http"
+	"time"
+
+	"hilum/idp"
+	"hilum/idp/admin"
+)
+
+// person is whose something is.
+type person struct {
+	ID       idp.UserID    `json:"id"`
+	Username string        `json:"username"`
+	Name     string        `json:"name"`
+	Email    string        `json:"email"`
+	State    idp.UserState `json:"state"`
+}
+
+func personOf(u *idp.User) *person { return &person{u.ID, u.Name, u.DisplayName, u.Email, u.State} }
+
+// device is a device as programs are told of it.
+type device struct {
+	ID           idp.DeviceID   `json:"id"`
+	Name         string         `json:"name"`
+	Kind         idp.DeviceKind `json:"kind"`
+	Platform     string         `json:"platform"`
+	App          string         `json:"app"`
+	Push         idp.PushType   `json:"push"` // empty: it gave no address
+	FailingSince *time.Time     `json:"push_failing_since,omitempty"`
+	FailingWhy   string         `json:"push_failing_reason,omitempty"`
+	LinkedAt     *time.Time     `json:"linked_at"`
+	LastUsedAt   *time.Time     `json:"last_used_at,omitempty"`
+	Unused       *bool          `json:"unused,omitempty"`
+	User         *person        `json:"user,omitempty"`
+}
+
+func deviceOf(d *idp.Device) device {
+	return device{
+		ID: d.ID, Name: d.Name, Kind: d.Kind, Platform: d.Platform, App: d.App, Push: d.PushType, FailingSince: moment(d.PushBadAt), FailingWhy: d.PushSaid,
+		LinkedAt: moment(d.LinkedAt), LastUsedAt: moment(d.LastUsedAt),
+	}
+}
+
+func deviceRowOf(row *idp.DeviceRow) device {
+	d := deviceOf(&row.Device)
+	d.User, d.Unused = personOf(&row.User), &row.Unused
+	return d
+}
+
+func (s *Server) deviceQuery(r *http.Request, known ...string) (idp.DeviceQuery, error) {
+	q, err := readQuery(r, append(known, "q", "facet*", "sort")...)
+	if err != nil {
+		return idp.DeviceQuery{}, err
+	}
+	order, down := q.sort()
+	p, err := q.part()
+	return idp.DeviceQuery{Words: q.Get("q"), Facets: typed[idp.DeviceFacet](q.Values["facet"]), Sort: idp.DeviceSort(order), Down: down, Page: p}, err
+}
+
+func (s *Server) searchDevices(w http.ResponseWriter, r *http.Request, by admin.By) error {
+	q, err := s.deviceQuery(r, "after", "limit")
+	if err != nil {
+		return err
+	}
+	found, err := s.Desk.SearchDevices(r.Context(), by, q)
+	if err != nil {
+		return err
+	}
+	p := pageOf(found.Rows, found.Turns, deviceRowOf)
+	p.counted(found.Total)
+	p.Facets = facets(found.Facets)
+	return s.answer(w, r, http.StatusOK, p)
+}
+
+func (s *Server) devicesCSV(w http.ResponseWriter, r *http.Request, by admin.By) error {
+	q, err := s.deviceQuery(r)
+	if err != nil {
+		return err
+	}
+	return s.stream(w, r, typeCSV, func(out io.Writer) error { return s.Desk.DevicesCSV(r.Context(), by, q, out) })
+}
+
+func (s *Server) device(w http.ResponseWriter, r *http.Request, by admin.By) error {
+	id, err := pathID[idp.DeviceID](r, "device")
+	if err != nil {
+		return err
+	}
+	if _, err := readQuery(r); err != nil {
+		return err
+	}
+	row, err := s.Desk.Device(r.Context(), by, id)
+	if err != nil {
+		return err
+	}
+	return s.answer(w, r, http.StatusOK, deviceRowOf(row))
+}
+
+// deviceEvents is the history of a device, of one that was unlinked too. One of
+// which nothing is known is not there.
+func (s *Server) deviceEvents(w http.ResponseWriter, r *http.Request, by admin.By) error {
+	id, err := pathID[idp.DeviceID](r, "device")
+	if err != nil {
+		return err
+	}
+	q, err := readQuery(r, "after", "limit")
+	if err != nil {
+		return err
+	}
+	p, err := q.part()
+	if err != nil {
+		return err
+	}
+	found, err := s.Desk.DeviceHistory(r.Context(), by, id, p)
+	if err != nil {
+		return err
+	}
+	if len(found.Rows) == 0 && p.After == "" {
+		if _, err := s.Desk.Device(r.Context(), by, id); err != nil {
+			return err
+		}
+	}
+	return s.answer(w, r, http.StatusOK, pageOf(found.Rows, found.Turns, admin.EventLineOf))
+}
+
+func (s *Server) unlinkDevice(w http.ResponseWriter, r *http.Request, by admin.By) error {
+	id, err := pathID[idp.DeviceID](r, "device")
+	if err != nil {
+		return err
+	}
+	reason, err := readReason(r)
+	if err != nil {
+		return err
+	}
+	results, err := s.Desk.UnlinkDevices(r.Context(), by, []idp.DeviceID{id}, reason)
+	if err != nil {
+		return err
+	}
+	if err := results[0].Err; err != nil {
+		return err
+	}
+	return done(w)
+}
+
+// unlinked is what became of one device of several.
+type unlinked struct {
+	Device   idp.DeviceID `json:"device"`
+	Name     string       `json:"name,omitempty"`
+	User     idp.UserID   `json:"user,omitempty"`
+	Username string       `json:"username,omitempty"`
+	Unlinked bool         `json:"unlinked"`
+	Problem  *problem     `json:"problem,omitempty"`
+}
+
+func (s *Server) unlinkedOf(r *http.Request) func(u *admin.Unlinked) unlinked {
+	return func(u *admin.Unlinked) unlinked {
+		return unlinked{u.Device, u.Name, u.User, u.Person, u.Err == nil, s.problemOfOne(r, u.Err)}
+	}
+}
+
+// problemOfOne is what is told of one thing of several; nil: it went well. Our
+// own faults are logged.
+func (s *Server) problemOfOne(r *http.Request, err error) *problem {
+	if err == nil {
+		return nil
+	}
+	p := problemOf(err)
+	if p.Status == http.StatusInternalServerError {
+		s.Log.ErrorContext(r.Context(), "admin request failed in part", "error", err)
+	}
+	return &p
+}
+
+// severalDevices is the body of unlinkDevices.
+type severalDevices struct {
+	devices []idp.DeviceID
+	reason  string
+}
+
+var severalDevicesMembers = members[severalDevices]{
+	"devices": texts(func(b *severalDevices) *[]idp.DeviceID { return &b.devices }),
+	"reason":  text(func(b *severalDevices) *string { return &b.reason }),
+}
+
+// unlinkDevices unlinks each by itself, and tells of each.
+func (s *Server) unlinkDevices(w http.ResponseWriter, r *http.Request, by admin.By) error {
+	c, err := readBody(r, severalDevicesMembers)
+	if err != nil {
+		return err
+	}
+	var b severalDevices
+	c.apply(&b)
+	results, err := s.Desk.UnlinkDevices(r.Context(), by, b.devices, b.reason)
+	if err != nil {
+		return err
+	}
+	return s.answer(w, r, http.StatusOK, page[unlinked]{Items: each(results, s.unlinkedOf(r))})
+}

@@ -1,0 +1,151 @@
+package adminapi
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"hilum/idp"
+	"hilum/idp/admin"
+	"hilum/idp/serve"
+)
+
+// problem is a problem document (RFC 9457). What a program acts on is Type and,
+// of a field, Code; Detail is for the person who reads its log.
+type problem struct {
+	Type    string      `json:"type"`
+	Title   string      `json:"title"`
+	Status  int         `json:"status"`
+	Detail  string      `json:"detail,omitempty"`
+	Field   string      `json:"field,omitempty"`   // of the body or the query
+	Code    string      `json:"code,omitempty"`    // what is wrong with it
+	Faults  []faultLine `json:"faults,omitempty"`  // of a file, by line
+	More    bool        `json:"more,omitempty"`    // faults
+	Request string      `json:"request,omitempty"` // finds the log line
+}
+
+// urn is what the types of our problems begin with. They are names, not
+// addresses: docs/admin-api.md lists them.
+const urn = "urn:hilum:problem:"
+
+// What is wrong with a request, before a verb hears of it.
+var (
+	errMethod = errors.New("no such method")
+	errMedia  = errors.New("the body is of another type")
+	errBody   = errors.New("the body cannot be read")
+	errQuery  = errors.New("the query cannot be read")
+	errTooBig = errors.New("the body is too large")
+	errFaults = errors.New("the file has faults")
+)
+
+// table translates errors, the first that fits. What is not here is our fault.
+var table = []struct {
+	err    error
+	status int
+	kind   string
+	detail string
+}{
+	{errNoToken, http.StatusUnauthorized, "unauthorized", "Send an access token as Authorization: Bearer."},
+	{errHeader, http.StatusBadRequest, "bad-request", "Send one access token, in the Authorization header."},
+	{errToken, http.StatusUnauthorized, "unauthorized", "The access token is unknown, expired or revoked."},
+	{errScope, http.StatusForbidden, "insufficient-scope", "The access token is not for this. WWW-Authenticate names the scope; a token of client credentials is wanted."},
+	{errMethod, http.StatusMethodNotAllowed, "method-not-allowed", "Allow lists the methods there are."},
+	{errMedia, http.StatusUnsupportedMediaType, "unsupported-media-type", ""},
+	{errTooBig, http.StatusRequestEntityTooLarge, "too-large", "32 KiB at most, a file of people 20 MiB."},
+	{errBody, http.StatusBadRequest, "bad-request", ""},
+	{errQuery, http.StatusBadRequest, "bad-request", ""},
+	{errFaults, http.StatusUnprocessableEntity, "faulty-file", "Nobody was added. Every faulty line is named."},
+	{idp.ErrInvalid, http.StatusUnprocessableEntity, "invalid-field", ""},
+	{idp.ErrNotFound, http.StatusNotFound, "not-found", "There is no such thing."},
+	{idp.ErrConflict, http.StatusConflict, "conflict", "It is taken, or linked, or its bound is reached."},
+	{idp.ErrSettled, http.StatusConflict, "conflict", "It has been used or decided."},
+	{idp.ErrDenied, http.StatusForbidden, "denied", "The role suffices, but not for this one: the account has a role itself, is disabled, or is the last administrator."},
+	{idp.ErrTooMany, http.StatusTooManyRequests, "too-many", "Retry-After says when to come back."},
+	{idp.ErrBusy, http.StatusServiceUnavailable, "busy", "Retry-After says when to come back."},
+}
+
+// told is an error that says more than the table does: what of the body or the
+// query it is about. Its detail is written here, never taken from a library.
+type told struct {
+	error
+	field, detail string
+}
+
+func (t *told) Unwrap() error { return t.error }
+
+// faulty carries the faults of a file.
+type faulty struct {
+	lines []faultLine
+	more  bool
+}
+
+func (*faulty) Error() string { return errFaults.Error() }
+func (*faulty) Unwrap() error { return errFaults }
+
+// problemOf is what a caller is told of an error.
+func problemOf(err error) problem {
+	p := problem{Type: urn + "fault", Status: http.StatusInternalServerError, Detail: "Something went wrong on our side."}
+	for _, line := range table {
+		if errors.Is(err, line.err) {
+			p.Type, p.Status, p.Detail = urn+line.kind, line.status, line.detail
+			break
+		}
+	}
+	var t *told
+	if errors.As(err, &t) {
+		p.Field, p.Detail = t.field, t.detail
+	}
+	var field *idp.FieldError
+	if errors.As(err, &field) {
+		p.Field, p.Code = fieldName(field.Field), field.Message
+		p.Detail = p.Field + " " + words(field.Message)
+	}
+	var file *faulty
+	if errors.As(err, &file) {
+		p.Faults, p.More = file.lines, file.more
+	}
+	p.Title = http.StatusText(p.Status)
+	return p
+}
+
+// fieldName is a field as it stands in a body or a query here, where that
+// differs from the verb's.
+func fieldName(field string) string {
+	switch field {
+	case "page":
+		return "after"
+	case "pkce":
+		return "optional_pkce"
+	}
+	return field
+}
+
+// fail answers with a problem document.
+func (s *Server) fail(w http.ResponseWriter, r *http.Request, act admin.Act, err error) {
+	if errors.Is(err, context.Canceled) && r.Context().Err() != nil {
+		return // nobody is there to read it
+	}
+	info := serve.From(r.Context())
+	p := problemOf(err)
+	p.Request = info.ID
+	if p.Status == http.StatusUnprocessableEntity && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
+		p.Status, p.Title = http.StatusBadRequest, http.StatusText(http.StatusBadRequest) // there is no content to be unprocessable
+	}
+	if c := challenge(err, act); c != "" {
+		w.Header().Set("WWW-Authenticate", c)
+	}
+	var retry *idp.RetryError
+	if errors.As(err, &retry) {
+		w.Header().Set("Retry-After", strconv.FormatInt(max(1, int64((retry.After+time.Second-1)/time.Second)), 10))
+	}
+	if p.Status == http.StatusInternalServerError {
+		s.Log.LogAttrs(r.Context(), slog.LevelError, "admin request failed", slog.String("request", info.ID), slog.Any("error", err))
+	}
+	info.Note(slog.String("refused", strings.TrimPrefix(p.Type, urn)))
+	w.Header().Set("Content-Type", typeProblem)
+	s.write(w, r, p.Status, p)
+}

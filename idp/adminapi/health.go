@@ -1,0 +1,150 @@
+package adminapi
+
+import (
+	"net/http"
+	"time"
+
+	"hilum/idp"
+	"hilum/idp/admin"
+)
+
+// PushFigures says how one push service fares, since the provider was started.
+type PushFigures struct {
+	Service   string     `json:"service"`
+	Attempts  int        `json:"attempts"`
+	Delivered int        `json:"delivered"`
+	Dead      int        `json:"dead"`
+	Failed    int        `json:"failed"`
+	Retried   int        `json:"retried"`
+	Waiting   int        `json:"waiting"`
+	P50       float64    `json:"p50_seconds"`
+	P95       float64    `json:"p95_seconds"`
+	LastError string     `json:"last_error,omitempty"`
+	LastAt    *time.Time `json:"last_error_at,omitempty"`
+	Alarm     string     `json:"alarm,omitempty"` // what the operator has to mend
+}
+
+// Setting is one setting as it is in force.
+type Setting struct {
+	Key     string `json:"key"`
+	Value   string `json:"value"`
+	Default string `json:"default"`
+	Place   string `json:"place,omitempty"` // where it was set; empty: nowhere
+	Env     string `json:"env"`             // the variable that would set it
+}
+
+// root says what this is, to whom.
+type root struct {
+	Version string            `json:"version"`
+	Issuer  string            `json:"issuer"`
+	Client  idp.ClientID      `json:"client"`
+	Role    idp.StaffRole     `json:"role"`
+	Links   map[string]string `json:"links"` // what the role may read
+}
+
+func (s *Server) root(w http.ResponseWriter, r *http.Request, by admin.By) error {
+	if _, err := readQuery(r); err != nil {
+		return err
+	}
+	links := map[string]string{"openapi": Base + "/openapi.json"}
+	for name, act := range map[string]admin.Act{
+		"devices": admin.ReadDevices, "users": admin.ReadUsers, "sessions": admin.ReadSessions, "clients": admin.ReadClients, "presets": admin.ReadClients,
+		"audit/events": admin.ReadAudit, "audit/feed": admin.ReadAudit, "audit/verify": admin.ReadAudit, "health": admin.ReadHealth, "days": admin.ReadHealth,
+		"settings": admin.ReadSettings,
+	} {
+		if admin.May(by.Role, act) {
+			links[name] = Base + "/" + name
+		}
+	}
+	return s.answer(w, r, http.StatusOK, root{s.Version, s.Issuer, by.Client, by.Role, links})
+}
+
+// health is what the database tells of itself, and how push services fare.
+type health struct {
+	DatabaseBytes  int64            `json:"database_bytes"`
+	Rows           map[string]int64 `json:"rows"`
+	Events         int64            `json:"events"`
+	Waiting        map[string]int   `json:"waiting"`
+	FailingDevices int              `json:"failing_devices"`
+	LastSweepAt    *time.Time       `json:"last_sweep_at,omitempty"`
+	Keys           []key            `json:"keys"`
+	Push           []PushFigures    `json:"push"`
+}
+
+type key struct {
+	ID        idp.KeyID  `json:"id"`
+	Alg       string     `json:"alg"`
+	CreatedAt *time.Time `json:"created_at"`
+	ActiveAt  *time.Time `json:"active_at"`
+	RetiredAt *time.Time `json:"retired_at,omitempty"`
+	GoneAt    *time.Time `json:"gone_at,omitempty"`
+}
+
+func (s *Server) health(w http.ResponseWriter, r *http.Request, by admin.By) error {
+	if _, err := readQuery(r); err != nil {
+		return err
+	}
+	h, err := s.Desk.Health(r.Context(), by)
+	if err != nil {
+		return err
+	}
+	out := health{
+		DatabaseBytes: h.Bytes, Rows: h.Rows, Events: h.Events, Waiting: h.Waiting, FailingDevices: h.Failing, LastSweepAt: moment(h.LastSweep), Push: []PushFigures{},
+		Keys: each(h.Keys, func(k *idp.SigningKey) key {
+			return key{k.ID, k.Alg, moment(k.CreatedAt), moment(k.ActiveAt), moment(k.RetiredAt), moment(k.GoneAt)}
+		}),
+	}
+	if s.Push != nil {
+		out.Push = list(s.Push())
+	}
+	return s.answer(w, r, http.StatusOK, out)
+}
+
+// day is what happened on one day, in UTC.
+type day struct {
+	Day     string                `json:"day"`
+	Done    map[idp.EventKind]int `json:"done"`
+	Factors map[string]int        `json:"factors"`
+}
+
+// usualDays is how far back days looks unless it is told.
+const usualDays = 30
+
+func (s *Server) days(w http.ResponseWriter, r *http.Request, by admin.By) error {
+	q, err := readQuery(r, "days")
+	if err != nil {
+		return err
+	}
+	n, err := q.number("days", usualDays, admin.MaxDays)
+	if err != nil {
+		return err
+	}
+	all, err := s.Desk.Days(r.Context(), by, n)
+	if err != nil {
+		return err
+	}
+	return s.answer(w, r, http.StatusOK, page[day]{Items: each(all, func(d *idp.Day) day {
+		out := day{d.At.UTC().Format(time.DateOnly), d.Done, d.Factors}
+		if out.Done == nil {
+			out.Done = map[idp.EventKind]int{}
+		}
+		if out.Factors == nil {
+			out.Factors = map[string]int{}
+		}
+		return out
+	})})
+}
+
+func (s *Server) settings(w http.ResponseWriter, r *http.Request, by admin.By) error {
+	if _, err := readQuery(r); err != nil {
+		return err
+	}
+	if err := s.Desk.AllowSettings(r.Context(), by); err != nil {
+		return err
+	}
+	var all []Setting
+	if s.Settings != nil {
+		all = s.Settings()
+	}
+	return s.answer(w, r, http.StatusOK, page[Setting]{Items: list(all)})
+}

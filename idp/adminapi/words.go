@@ -1,0 +1,73 @@
+package adminapi
+
+// fieldWords say, behind the name of a field, what idp.FieldError says by key.
+var fieldWords = map[string]string{
+	"username.taken":          "is taken",
+	"text.invalid":            "has characters that cannot be used",
+	"text.missing":            "is missing",
+	"text.long":               "is too long, or there are too many",
+	"user.name.bad":           "has 1 to 64 characters",
+	"user.name.letters":       "is made of letters, digits and . _ - @ +",
+	"user.email.bad":          "is no mail address",
+	"user.staff.bad":          "is none of admin, helpdesk, auditor",
+	"client.id.bad":           "has 1 to 64 letters, digits and . _ -",
+	"client.kind.bad":         "is none of web, native",
+	"client.auth.bad":         "is none of client_secret_basic, client_secret_post, none",
+	"client.auth.fixed":       "cannot change between a secret and none; register the application anew",
+	"client.public":           "is none: a public application has no secret",
+	"client.grants.missing":   "are missing",
+	"client.grants.unknown":   "are some of authorization_code, refresh_token, client_credentials",
+	"client.grants.refresh":   "need authorization_code beside refresh_token",
+	"client.grants.public":    "need a secret for client_credentials",
+	"client.pkce.public":      "is not possible: PKCE is all that protects a public application",
+	"client.redirect.missing": "are needed for authorization_code",
+	"client.redirect.many":    "are too many",
+	"client.redirect.bad":     "begin with https:// (http:// on loopback; a scheme such as org.hospital.viewer: for a native program), without fragment, user and wildcard",
+	"client.origin.many":      "are too many",
+	"client.origin.bad":       "are scheme and host, such as https://viewer.your-hospital.org",
+	"client.audience.many":    "are too many",
+	"client.audience.bad":     "are words without quotes and backslashes",
+	"client.scopes.many":      "are too many",
+	"client.scopes.bad":       "are words without quotes and backslashes",
+	"client.scopes.admin":     "hilum.admin, hilum.helpdesk and hilum.auditor are for applications with a secret and the one grant type client_credentials",
+	"client.groups.many":      "are too many",
+	"client.groups.bad":       "have 1 to 64 characters",
+	"client.alg.bad":          "is none of RS256, PS256, ES256, EdDSA",
+	"client.format.bad":       "is none of opaque, jwt",
+	"client.match.bad":        "is none of auto, tap, type, pick, strict",
+	"client.id.taken":         "is a word of the provider's own addresses",
+	"client.logout.missing":   "is needed by what has to know which session ended",
+	"client.claims.many":      "are too many, or values of one are",
+	"client.claims.name":      "have names of one word, each once, and none that tokens use themselves",
+	"client.claims.from":      "are made of name, given_name, family_name, preferred_username, locale, email, phone_number, groups or roles",
+	"client.claims.text":      "have a text of at most 255 characters, without values",
+	"client.claims.value":     "have values from and to a text of at most 255 characters",
+	"client.ttl.bad":          "is out of bounds",
+	"client.grace.bad":        "is at most 60, and not possible for a public application",
+	"preset.unknown":          "is not asked for by this preset",
+	"preset.address":          "is no address such as https://viewer.your-hospital.org, without a slash at its end",
+	"list.facet.bad":          "is none that this list has",
+	"list.sort.bad":           "is none that this list has",
+	"page.bad":                "is no page of this list",
+	"devices.count":           "are 1 to 1000",
+	"users.count":             "are 1 to 1000",
+	"export.format":           "is none that there is",
+	"import.large":            "is larger than 20 MiB",
+	"import.encoding":         "is not in UTF-8",
+	"import.empty":            "has no first line that says what the columns are",
+	"import.many":             "has more than 50,000 people",
+	"import.column":           "has a column that is none of username, name, given_name, family_name, email, phone, locale, roles, groups",
+	"import.column.twice":     "has a column twice",
+	"import.username":         "has no column username",
+	"import.cells":            "has not as many cells as the first line",
+	"import.quotes":           "has quotation marks that do not match; what is behind cannot be read",
+	"import.twice":            "stands in the file before",
+}
+
+// words is what a key says; a test finds those without.
+func words(key string) string {
+	if w, ok := fieldWords[key]; ok {
+		return w
+	}
+	return "cannot be taken"
+}

@@ -1,0 +1,147 @@
+// Package brand checks what an operator puts on the pages: a PNG is decoded
+// behind bounds and drawn anew, an accent has to be seen in both themes.
+package brand
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"image"
+	"image/png"
+
+	"golang.org/x/image/draw"
+
+	"hilum/idp"
+)
+
+// Bounds of a picture as it is handed in, and the sizes that are kept.
+const (
+	MaxFile   = 256 << 10 // bytes
+	MaxSide   = 2048      // pixels
+	MinSide   = 16
+	LogoSide  = 512
+	IconSide  = 256
+	maxChunks = 4096
+)
+
+// Logo returns a picture as it is kept: at most LogoSide a side, in the shape
+// it came in. Errors: FieldError of the field named.
+func Logo(field string, raw []byte) (*idp.Picture, error) {
+	m, err := decode(field, raw)
+	if err != nil {
+		return nil, err
+	}
+	w, h := fit(m.Bounds().Dx(), m.Bounds().Dy(), LogoSide)
+	return drawn(field, m, image.Rect(0, 0, w, h), image.Rect(0, 0, w, h))
+}
+
+// Icon returns a picture as a square of IconSide at most; what was no square
+// stands in the middle. Errors: FieldError of the field named.
+func Icon(field string, raw []byte) (*idp.Picture, error) {
+	m, err := decode(field, raw)
+	if err != nil {
+		return nil, err
+	}
+	w, h := fit(m.Bounds().Dx(), m.Bounds().Dy(), IconSide)
+	side := max(w, h)
+	at := image.Pt((side-w)/2, (side-h)/2)
+	return drawn(field, m, image.Rect(0, 0, side, side), image.Rect(at.X, at.Y, at.X+w, at.Y+h))
+}
+
+// decode reads a PNG. Its size is looked at before a pixel is unpacked; a file
+// that moves, or goes on behind its end, is none.
+func decode(field string, raw []byte) (image.Image, error) {
+	bad := func(key string) error { return &idp.FieldError{Field: field, Message: key} }
+	switch {
+	case len(raw) == 0:
+		return nil, bad("picture.missing")
+	case len(raw) > MaxFile:
+		return nil, bad("picture.large")
+	}
+	conf, err := png.DecodeConfig(bytes.NewReader(raw))
+	if err != nil {
+		return nil, bad("picture.png")
+	}
+	if conf.Width > MaxSide || conf.Height > MaxSide {
+		return nil, bad("picture.wide")
+	}
+	if conf.Width < MinSide || conf.Height < MinSide {
+		return nil, bad("picture.small")
+	}
+	if key := chunks(raw); key != "" {
+		return nil, bad(key)
+	}
+	m, err := png.Decode(bytes.NewReader(raw))
+	if err != nil {
+		return nil, bad("picture.broken")
+	}
+	return m, nil
+}
+
+// chunks walks through the file and returns what is wrong with it, as a message
+// key; empty: nothing.
+func chunks(raw []byte) string {
+	const signature, frame = 8, 12 // bytes of a chunk besides its data
+	rest := raw[signature:]
+	for range maxChunks {
+		if len(rest) < frame {
+			return "picture.broken"
+		}
+		size := int64(binary.BigEndian.Uint32(rest))
+		if size > int64(len(rest)-frame) {
+			return "picture.broken"
+		}
+		switch string(rest[4:8]) {
+		case "acTL":
+			return "picture.moves"
+		case "IEND":
+			if int64(len(rest)) != size+frame {
+				return "picture.more"
+			}
+			return ""
+		}
+		rest = rest[size+frame:]
+	}
+	return "picture.broken"
+}
+
+// fit returns the size of a picture within a square.
+func fit(w, h, most int) (width, height int) {
+	if w <= most && h <= most {
+		return w, h
+	}
+	if w >= h {
+		return most, max(1, h*most/w)
+	}
+	return max(1, w*most/h), most
+}
+
+// drawn paints m anew and packs it: nothing of the file but its pixels is left.
+func drawn(field string, m image.Image, whole, at image.Rectangle) (*idp.Picture, error) {
+	to := image.NewNRGBA(whole)
+	if at.Size() == m.Bounds().Size() {
+		draw.Draw(to, at, m, m.Bounds().Min, draw.Src)
+	} else {
+		draw.CatmullRom.Scale(to, at, m, m.Bounds(), draw.Src, nil)
+	}
+	if blank(to) {
+		return nil, &idp.FieldError{Field: field, Message: "picture.blank"}
+	}
+	var buf bytes.Buffer
+	if err := (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(&buf, to); err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256(buf.Bytes())
+	return &idp.Picture{ID: idp.PictureID(hex.EncodeToString(sum[:16])), PNG: buf.Bytes(), Width: whole.Dx(), Height: whole.Dy()}, nil
+}
+
+// blank reports whether nothing is to be seen.
+func blank(m *image.NRGBA) bool {
+	for i := 3; i < len(m.Pix); i += 4 {
+		if m.Pix[i] > 16 {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,263 @@
+package idp
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// ChallengeState says what became of a question to somebody's phones.
+type ChallengeState string
+
+const (
+	ChallengePending   ChallengeState = "pending"   // asked
+	ChallengeApproved  ChallengeState = "approved"  // «Login»; the browser has not taken it yet
+	ChallengeDenied    ChallengeState = "denied"    // «Deny»; final
+	ChallengeWrong     ChallengeState = "wrong"     // the number did not match; final
+	ChallengeWithdrawn ChallengeState = "withdrawn" // nobody waits for an answer any more; final
+	ChallengeTaken     ChallengeState = "taken"     // the browser has moved on by it; final
+)
+
+// ChallengeEvent is what can happen to it.
+type ChallengeEvent string
+
+const (
+	OnApproved  ChallengeEvent = "approved"
+	OnDenied    ChallengeEvent = "denied"
+	OnNotMe     ChallengeEvent = "not me"
+	OnWrong     ChallengeEvent = "wrong number"
+	OnWithdrawn ChallengeEvent = "withdrawn"
+	OnTaken     ChallengeEvent = "taken"
+)
+
+// ChallengeStates and ChallengeEvents list all there are, for the tables of tests.
+var (
+	ChallengeStates = []ChallengeState{ChallengePending, ChallengeApproved, ChallengeDenied, ChallengeWrong, ChallengeWithdrawn, ChallengeTaken}
+	ChallengeEvents = []ChallengeEvent{OnApproved, OnDenied, OnNotMe, OnWrong, OnWithdrawn, OnTaken}
+)
+
+// answered is the whole state machine of a challenge. The first answer wins,
+// but for one: «it wasn't me» beats an approval that was not collected yet.
+var answered = map[ChallengeState]map[ChallengeEvent]ChallengeState{
+	ChallengePending: {
+		OnApproved: ChallengeApproved, OnDenied: ChallengeDenied, OnNotMe: ChallengeDenied, OnWrong: ChallengeWrong, OnWithdrawn: ChallengeWithdrawn,
+	},
+	ChallengeApproved: {OnTaken: ChallengeTaken, OnNotMe: ChallengeDenied, OnWithdrawn: ChallengeWithdrawn},
+	ChallengeTaken:    {OnNotMe: ChallengeDenied}, // as long as its sign-in was not collected
+}
+
+// How long a challenge can be answered, and the answer be taken.
+const (
+	ChallengeTTL = 120 * time.Second
+	CollectTTL   = 60 * time.Second
+	ResendAfter  = 20 * time.Second
+	MaxSends     = 3 // per sign-in
+	MaxPending   = 2 // per person
+)
+
+// ChallengePurpose says what is asked for.
+type ChallengePurpose string
+
+const (
+	ToLogin  ChallengePurpose = "login"
+	ToPair   ChallengePurpose = "pair"
+	ToStepUp ChallengePurpose = "stepup"
+)
+
+// MatchMode says how the person with the phone shows that they look at the
+// browser that asks.
+type MatchMode string
+
+const (
+	MatchAuto   MatchMode = "auto"   // a setting only: tap or type, as the sign-in looks
+	MatchTap    MatchMode = "tap"    // Login or Deny
+	MatchType   MatchMode = "type"   // a number of two digits is typed on the phone
+	MatchPick   MatchMode = "pick"   // one of three numbers is picked
+	MatchStrict MatchMode = "strict" // a number of six digits is typed (NIST SP 800-63B-4, section 3.1.3.2)
+)
+
+// MatchModes are those that can be set.
+var MatchModes = []MatchMode{MatchAuto, MatchTap, MatchType, MatchPick, MatchStrict}
+
+// Challenge is one question to all phones of a person: one row, one state.
+type Challenge struct {
+	ID         ChallengeID
+	Purpose    ChallengePurpose
+	User       UserID    // empty while the person is being made by a set-up link
+	Login      LoginID   // ToLogin, ToStepUp
+	Pairing    PairingID // ToPair
+	Browser    TokenHash // that asked
+	Address    string    // that asked
+	Mode       MatchMode
+	Number     string // shown in the browser; never leaves it but over the person's eyes
+	Doc        string // what phones are shown, byte for byte
+	State      ChallengeState
+	Device     DeviceID // that answered
+	Reason     string   // of a denial: "not_me", "mistake" or none
+	CreatedAt  time.Time
+	SentAt     time.Time // latest send
+	ExpiresAt  time.Time
+	AnsweredAt time.Time
+
+	Journal `json:"-"`
+}
+
+// ChallengeDoc is what a phone is shown, the doc of docs/device-protocol.md.
+type ChallengeDoc struct {
+	V          int              `json:"v"`
+	CID        ChallengeID      `json:"cid"`
+	Nonce      string           `json:"nonce"`
+	Purpose    ChallengePurpose `json:"purpose"`
+	Issuer     string           `json:"iss"`
+	Account    string           `json:"account"`
+	App        string           `json:"app"`
+	IP         string           `json:"ip"`
+	Net        string           `json:"net,omitempty"`
+	Place      string           `json:"place,omitempty"`
+	Browser    string           `json:"browser"`
+	OS         string           `json:"os"`
+	NewBrowser bool             `json:"new_browser"`
+	At         int64            `json:"at"`  // seconds since 1970
+	Exp        int64            `json:"exp"` // seconds since 1970
+	Match      ChallengeMatch   `json:"match"`
+}
+
+// ChallengeMatch tells a phone how it is answered.
+type ChallengeMatch struct {
+	Mode    MatchMode `json:"mode"` // tap, type or pick
+	Choices []string  `json:"choices,omitempty"`
+	Len     int       `json:"len,omitempty"`
+}
+
+// Text returns the doc as it is kept, sent and hashed.
+func (d *ChallengeDoc) Text() string {
+	b, err := json.Marshal(d)
+	if err != nil {
+		panic(err) // strings and numbers always encode
+	}
+	return string(b)
+}
+
+// DocHash is the ch of an answer: base64url of the SHA-256 of the doc's bytes.
+func (c *Challenge) DocHash() string {
+	h := sha256.Sum256([]byte(c.Doc))
+	return base64.RawURLEncoding.EncodeToString(h[:])
+}
+
+// Verdict is what a phone answers.
+type Verdict struct {
+	Approve bool
+	NotMe   bool   // with a denial
+	Reason  string // "not_me", "mistake" or none
+	Number  string // where one is asked for
+}
+
+// Apply moves the challenge by one event. Errors: ErrSettled.
+func (c *Challenge) Apply(on ChallengeEvent) error {
+	to, ok := answered[c.State][on]
+	if !ok {
+		return fmt.Errorf("challenge %s: %s in state %s: %w", c.ID, on, c.State, ErrSettled)
+	}
+	c.State = to
+	return nil
+}
+
+// Open reports whether an answer is still waited for: nil, ErrSettled or ErrExpired.
+func (c *Challenge) Open(now time.Time) error {
+	switch {
+	case c.State != ChallengePending:
+		return fmt.Errorf("challenge %s is %s: %w", c.ID, c.State, ErrSettled)
+	case !now.Before(c.ExpiresAt):
+		return fmt.Errorf("challenge %s: %w", c.ID, ErrExpired)
+	}
+	return nil
+}
+
+// Answer takes what a device says. changed is false when it said the same
+// before. A wrong number closes the challenge: the state is then ChallengeWrong
+// and err is nil. Errors: ErrSettled, ErrExpired.
+func (c *Challenge) Answer(v Verdict, by DeviceID, now time.Time) (changed bool, err error) {
+	on := OnDenied
+	switch {
+	case v.NotMe && !v.Approve:
+		on = OnNotMe
+	case v.Approve && c.matches(v.Number):
+		on = OnApproved
+	case v.Approve:
+		on = OnWrong
+	}
+	// A number is looked at once: what is said later tells nothing about it.
+	if c.Device == by && (c.State == ChallengeApproved || c.State == ChallengeDenied) && v.Reason == c.Reason && answered[ChallengePending][on] == c.State {
+		return false, nil
+	}
+	// A denial too late changes nothing, but for an approval that still can be taken.
+	if c.State == ChallengePending && !now.Before(c.ExpiresAt) || c.State == ChallengeApproved && on == OnNotMe && !now.Before(c.AnsweredAt.Add(CollectTTL)) {
+		return false, fmt.Errorf("challenge %s: %w", c.ID, ErrExpired)
+	}
+	if err := c.Apply(on); err != nil {
+		return false, err
+	}
+	c.Device, c.Reason, c.AnsweredAt = by, v.Reason, now
+	return true, nil
+}
+
+func (c *Challenge) matches(number string) bool {
+	return subtle.ConstantTimeCompare([]byte(c.Number), []byte(number)) == 1
+}
+
+// Spend lets the browser move on by an approval, once. Errors: ErrSettled,
+// ErrExpired when it came too late.
+func (c *Challenge) Spend(now time.Time) error {
+	if c.State == ChallengeApproved && !now.Before(c.AnsweredAt.Add(CollectTTL)) {
+		return fmt.Errorf("challenge %s: approved too long ago: %w", c.ID, ErrExpired)
+	}
+	return c.Apply(OnTaken)
+}
+
+// PushGuard is what is remembered of a person's phones being asked. package
+// limit holds the rules.
+type PushGuard struct {
+	User     UserID      `json:"-"`
+	Asked    []time.Time `json:"asked,omitempty"` // not approved, oldest first
+	DeniedAt time.Time   `json:"denied_at,omitzero"`
+	NotMeAt  time.Time   `json:"not_me_at,omitzero"`
+	Off      bool        `json:"off,omitempty"` // until the password changes or an administrator acts
+	Quiet    []Quiet     `json:"quiet,omitempty"`
+}
+
+// Quiet is a browser and a network whose sign-ins no phone is asked about for
+// a while.
+type Quiet struct {
+	Browser TokenHash `json:"browser"`
+	Network string    `json:"network"`
+	Until   time.Time `json:"until"`
+}
+
+// Asking is what changes together when phones are asked, when one answers, and
+// when the browser takes the answer.
+type Asking struct {
+	Challenge *Challenge // the one in question; nil: none was asked
+	Login     *Login     // nil while pairing
+	Pairing   *Pairing   // nil while signing in
+	Guard     *PushGuard // of the person; empty while there is none
+	Others    []Challenge
+	Devices   []Device // active ones of the person
+
+	New  *Challenge // to be inserted
+	Link *Device    // to be inserted: pairing was approved; ErrConflict for a sixth
+}
+
+// Topic is what somebody can wait for; a wake-up is a hint to look.
+type Topic string
+
+// TopicLogin wakes the browser of a sign-in.
+func TopicLogin(id LoginID) Topic { return Topic("l" + id) }
+
+// TopicUser wakes every phone of a person.
+func TopicUser(id UserID) Topic { return Topic("u" + id) }
+
+// TopicPairing wakes the page with the QR code, and the phone that scanned it.
+func TopicPairing(id PairingID) Topic { return Topic("p" + id) }

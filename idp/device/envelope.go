@@ -1,0 +1,232 @@
+package device
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"hilum/idp"
+)
+
+// Op is an operation of the device protocol; the typ of its envelope is "<op>+jwt".
+type Op string
+
+const (
+	OpPair   Op = "pair"
+	OpList   Op = "list"
+	OpAnswer Op = "answer"
+	OpPush   Op = "push"
+	OpRename Op = "rename"
+	OpUnpair Op = "unpair"
+	OpListen Op = "listen"
+)
+
+// Ops lists all there are, for the tests.
+var Ops = []Op{OpPair, OpList, OpAnswer, OpPush, OpRename, OpUnpair, OpListen}
+
+// timed says which operations nothing but the clock proves fresh.
+var timed = map[Op]bool{OpList: true, OpPush: true, OpRename: true, OpUnpair: true, OpListen: true}
+
+// once says which operations change something, and are carried out once.
+var once = map[Op]bool{OpAnswer: true, OpPush: true, OpRename: true, OpUnpair: true}
+
+// Bounds of an envelope.
+const (
+	MaxEnvelope = 8 << 10 // bytes
+	minJTI      = 16      // base64url letters: 96 random bits
+	maxJTI      = 64
+	maxSkew     = 120 * time.Second
+)
+
+// What is wrong with a request, each with one answer in the protocol.
+var (
+	ErrRequest  = fmt.Errorf("envelope: %w", idp.ErrInvalid) // not a request of this operation
+	ErrStranger = errors.New("unknown device or bad signature")
+	ErrUnlinked = errors.New("the device was unlinked")
+	ErrKey      = errors.New("not a P-256 public key")
+	ErrPairGone = errors.New("the pair code is used or too old")
+	ErrLast     = errors.New("the last device stays")
+)
+
+// ClockError says that a device's clock and ours are too far apart.
+type ClockError struct{ Now time.Time }
+
+func (e *ClockError) Error() string { return "the device's clock is wrong" }
+
+// Claims are what a device signs; which of them count depends on the operation.
+type Claims struct {
+	Audience string          `json:"aud"`
+	IssuedAt *int64          `json:"iat"` // seconds since 1970
+	JTI      string          `json:"jti"`
+	Pair     string          `json:"pair"`
+	Account  string          `json:"account"`
+	Short    string          `json:"short"`
+	Name     string          `json:"name"`
+	Platform string          `json:"platform"`
+	App      string          `json:"app"`
+	Push     json.RawMessage `json:"push"`
+	Wait     int             `json:"wait"` // seconds
+	CID      idp.ChallengeID `json:"cid"`
+	DocHash  string          `json:"ch"`
+	Decision string          `json:"decision"`
+	Reason   string          `json:"reason"`
+	Number   string          `json:"number"`
+}
+
+// Request is a signed request whose signature, audience and time are right.
+type Request struct {
+	Op      Op
+	Speaker *idp.Speaker // nil when pairing: nobody is known yet
+	Key     []byte       // pairing: the new device's public key, x and y
+	Claims  Claims
+	Seen    idp.Replay // to be noted by what carries the request out
+}
+
+// Open checks a signed request (a compact JWS, RFC 7515, by ES256 of RFC 7518,
+// section 3.4) against the operation it came in for. The algorithm and the typ
+// are ours to say, never the sender's. Errors: ErrRequest, ErrStranger,
+// ErrUnlinked, ErrKey, *ClockError.
+func (r *Registry) Open(ctx context.Context, op Op, body string) (*Request, error) {
+	if len(body) > MaxEnvelope {
+		return nil, fmt.Errorf("%d bytes: %w", len(body), ErrRequest)
+	}
+	jws, err := jose.ParseSignedCompact(body, []jose.SignatureAlgorithm{jose.ES256})
+	if err != nil && op == OpPair && brokenKey(body) {
+		return nil, fmt.Errorf("%w: %v", ErrKey, err) //nolint:errorlint // what it is to us, not to the parser
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrRequest, err)
+	}
+	head := jws.Signatures[0].Protected
+	if typ, _ := head.ExtraHeaders[jose.HeaderType].(string); typ != string(op)+"+jwt" {
+		return nil, fmt.Errorf("typ %q for %s: %w", typ, op, ErrRequest)
+	}
+	req := &Request{Op: op}
+	var key *ecdsa.PublicKey
+	if op == OpPair {
+		if head.KeyID != "" || head.JSONWebKey == nil {
+			return nil, fmt.Errorf("pairing needs jwk and no kid: %w", ErrRequest)
+		}
+		var ok bool
+		if key, ok = head.JSONWebKey.Key.(*ecdsa.PublicKey); !ok || key.Curve != elliptic.P256() {
+			return nil, ErrKey
+		}
+		raw, err := key.Bytes() // an error when it is not on the curve
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrKey, err)
+		}
+		req.Key = raw[1:]
+	} else {
+		if head.KeyID == "" || head.JSONWebKey != nil {
+			return nil, fmt.Errorf("%s needs kid and no jwk: %w", op, ErrRequest)
+		}
+		if req.Speaker, key, err = r.speaker(ctx, idp.DeviceID(head.KeyID)); err != nil {
+			return nil, err
+		}
+	}
+	payload, err := jws.Verify(key)
+	if err != nil || req.Speaker == nil && op != OpPair {
+		return nil, ErrStranger
+	}
+	if req.Speaker != nil && req.Speaker.Unlinked {
+		return nil, ErrUnlinked
+	}
+	if err := json.Unmarshal(payload, &req.Claims); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrRequest, err)
+	}
+	return req, r.fresh(req)
+}
+
+// brokenKey reports whether an envelope that cannot be read is one for pairing
+// but for its key.
+func brokenKey(body string) bool {
+	head, _, _ := strings.Cut(body, ".")
+	text, err := base64.RawURLEncoding.DecodeString(head)
+	if err != nil {
+		return false
+	}
+	var h struct {
+		Alg string         `json:"alg"`
+		Typ string         `json:"typ"`
+		JWK map[string]any `json:"jwk"`
+	}
+	return json.Unmarshal(text, &h) == nil && h.Alg == string(jose.ES256) && h.Typ == string(OpPair)+"+jwt" && h.JWK != nil
+}
+
+// fresh checks the claims that every request has.
+func (r *Registry) fresh(req *Request) error {
+	c := &req.Claims
+	switch {
+	case c.Audience != r.Issuer:
+		return fmt.Errorf("meant for %q: %w", c.Audience, ErrRequest)
+	case c.IssuedAt == nil:
+		return fmt.Errorf("no iat: %w", ErrRequest)
+	case len(c.JTI) < minJTI || len(c.JTI) > maxJTI:
+		return fmt.Errorf("jti of %d letters: %w", len(c.JTI), ErrRequest)
+	}
+	now := r.Now()
+	if timed[req.Op] {
+		if skew := *c.IssuedAt - now.Unix(); skew > int64(maxSkew/time.Second) || -skew > int64(maxSkew/time.Second) {
+			return &ClockError{now}
+		}
+	}
+	if once[req.Op] {
+		req.Seen = idp.Replay{Device: req.Speaker.Device.ID, JTI: idp.Secret(c.JTI).Hash(), Until: now.Add(idp.ReplayFor)}
+	}
+	return nil
+}
+
+// speaker finds who a kid belongs to. Of a device nobody knows the signature
+// is checked too, by a key that is nobody's: the answer takes as long.
+func (r *Registry) speaker(ctx context.Context, id idp.DeviceID) (*idp.Speaker, *ecdsa.PublicKey, error) {
+	s, err := r.Store.Speaker(ctx, id)
+	if errors.Is(err, idp.ErrNotFound) {
+		return nil, nobodysKey, nil
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	key, err := keyOf(s.Device.PublicKey)
+	if err != nil { // a device that only shows codes
+		return nil, nobodysKey, nil //nolint:nilerr // it cannot sign, so it is as unknown
+	}
+	return s, key, nil
+}
+
+// nobodysKey is the base point of P-256; its private key, 1, opens nothing.
+var nobodysKey = func() *ecdsa.PublicKey {
+	p := elliptic.P256().Params()
+	raw := make([]byte, 2*coordinate)
+	p.Gx.FillBytes(raw[:coordinate])
+	p.Gy.FillBytes(raw[coordinate:])
+	k, err := keyOf(raw)
+	if err != nil {
+		panic(err) // it is a point of the curve
+	}
+	return k
+}()
+
+const coordinate = 32 // bytes of P-256
+
+// uncompressed says that both coordinates follow (SEC 1, section 2.3.3).
+const uncompressed = 4
+
+// keyOf reads a public key as it is kept: x and y. Errors: ErrKey.
+func keyOf(raw []byte) (*ecdsa.PublicKey, error) {
+	if len(raw) != 2*coordinate {
+		return nil, ErrKey
+	}
+	k, err := ecdsa.ParseUncompressedPublicKey(elliptic.P256(), append([]byte{uncompressed}, raw...))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrKey, err)
+	}
+	return k, nil
+}

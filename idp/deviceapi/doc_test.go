@@ -1,0 +1,70 @@
+package deviceapi
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"hilum/idp/device"
+)
+
+const protocol = "../../docs/device-protocol.md"
+
+// Every error that can be answered stands in the published protocol, and none else.
+func TestErrorsArePublished(t *testing.T) {
+	text, err := os.ReadFile(protocol)
+	if err != nil {
+		t.Fatal(err)
+	}
+	published := map[string]bool{}
+	for _, m := range regexp.MustCompile("(?m)^\\| (\\d{3}) \\| `([a-z_]+)` \\|").FindAllStringSubmatch(string(text), -1) {
+		published[m[1]+" "+m[2]] = true
+	}
+	// Those that fail decides on without the table.
+	answered := map[string]bool{
+		"401 clock_skew": true, "410 expired": true, "410 withdrawn": true, "409 already_answered": true, "500 server_error": true,
+	}
+	for _, line := range table {
+		answered[fmt.Sprintf("%d %s", line.status, line.code)] = true
+	}
+	if !maps.Equal(published, answered) {
+		t.Errorf("published %v,\nanswered %v", slices.Sorted(maps.Keys(published)), slices.Sorted(maps.Keys(answered)))
+	}
+}
+
+// Every operation stands in the published protocol by its method, path and typ.
+func TestOperationsArePublished(t *testing.T) {
+	text, err := os.ReadFile(protocol)
+	if err != nil {
+		t.Fatal(err)
+	}
+	paths := map[device.Op]string{device.OpList: "challenges"}
+	mux := http.NewServeMux()
+	New(Config{}).Mount(mux)
+	rows := regexp.MustCompile("(?m)^\\| (GET|POST) `(/device/v1/[a-z]+)` \\| `([a-z]+)\\+jwt`").FindAllStringSubmatch(string(text), -1)
+	if len(rows) != len(device.Ops) {
+		t.Errorf("%d operations are published, there are %d", len(rows), len(device.Ops))
+	}
+	for _, m := range rows {
+		op := device.Op(m[3])
+		path := paths[op]
+		if path == "" {
+			path = string(op)
+		}
+		if !slices.Contains(device.Ops, op) || !strings.HasSuffix(m[2], "/"+path) {
+			t.Errorf("published: %s", m[0])
+		}
+		r, err := http.NewRequestWithContext(t.Context(), m[1], m[2], nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, pattern := mux.Handler(r); pattern != m[1]+" "+m[2] {
+			t.Errorf("%s %s is served by %q", m[1], m[2], pattern)
+		}
+	}
+}

@@ -1,0 +1,160 @@
+package deviceapi
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"hilum/idp"
+	"hilum/idp/device"
+	"hilum/idp/serve"
+)
+
+const (
+	// heartbeat keeps a stream alive through proxies, and shows phones and us
+	// that the other end is there.
+	heartbeat = 15 * time.Second
+	// writeTime is how long one piece of a stream may take to leave.
+	writeTime = 10 * time.Second
+	// maxStreams is how many streams and waiting lists a device may hold: one,
+	// and the one it has lost without our knowing.
+	maxStreams = 3
+)
+
+// streams counts what is open per device.
+type streams struct {
+	mu sync.Mutex
+	n  map[idp.DeviceID]int
+}
+
+func (s *streams) enter(id idp.DeviceID) (leave func(), ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.n[id] >= maxStreams {
+		return nil, false
+	}
+	if s.n == nil {
+		s.n = map[idp.DeviceID]int{}
+	}
+	s.n[id]++
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.n[id]--; s.n[id] == 0 {
+			delete(s.n, id)
+		}
+	}, true
+}
+
+// listen tells a phone of every challenge as it comes and as it goes, until
+// either end leaves or the device is unlinked (an event stream, WHATWG HTML,
+// section 9.2).
+func (s *Server) listen(w http.ResponseWriter, r *http.Request) {
+	if err := allowed(r, s.Allow); err != nil {
+		s.fail(w, r, "", err)
+		return
+	}
+	envelope, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Device ")
+	if !ok {
+		s.fail(w, r, "", device.ErrRequest)
+		return
+	}
+	req, err := s.Devices.Open(r.Context(), device.OpListen, envelope)
+	if err != nil {
+		s.fail(w, r, "", err)
+		return
+	}
+	by := req.Speaker
+	id, pairing := by.Device.ID, by.Pairing
+	leave, ok := s.open.enter(id)
+	if !ok {
+		s.fail(w, r, "", &idp.RetryError{Err: idp.ErrTooMany, After: heartbeat})
+		return
+	}
+	woken := s.Wait(topics(by)...)
+	s.Streams.Follow(w, r, func(ctx context.Context, st *serve.Stream) {
+		defer leave()
+		defer woken.Close()
+		s.follow(ctx, st, id, pairing, woken.Woken())
+	})
+}
+
+// follow writes what changes until the stream or the link ends. pairing is what
+// a device that is not linked yet belongs to.
+func (s *Server) follow(ctx context.Context, st *serve.Stream, id idp.DeviceID, pairing idp.PairingID, woken <-chan struct{}) {
+	beat := time.NewTicker(s.Heartbeat)
+	defer beat.Stop()
+	if !st.Comment() {
+		return
+	}
+	shown := map[idp.ChallengeID]bool{}
+	for {
+		if !s.tell(ctx, st, id, pairing, shown) {
+			return
+		}
+		select {
+		case <-woken:
+		case <-beat.C: // and a look: what time alone ends wakes nobody
+			if !st.Comment() {
+				return
+			}
+		case <-s.Ending:
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// tell brings the stream up to date; false when it is to end.
+func (s *Server) tell(ctx context.Context, st *serve.Stream, id idp.DeviceID, pairing idp.PairingID, shown map[idp.ChallengeID]bool) bool {
+	now, err := s.Devices.Speaker(ctx, id)
+	if err != nil { // also when a link that was never confirmed is gone
+		return false
+	}
+	if now.Unlinked {
+		event(st, "unlinked", struct{}{})
+		return false
+	}
+	if pairing != now.Pairing {
+		return false // linked: what wakes the phone is another thing now, and it comes again
+	}
+	list, err := s.Logins.Asked(ctx, now)
+	if err != nil {
+		return false // the phone comes again
+	}
+	open := map[idp.ChallengeID]bool{}
+	for i := range list {
+		c := &list[i]
+		open[c.ID] = true
+		if !shown[c.ID] {
+			if !event(st, "challenge", asked{c.ID, c.Doc}) {
+				return false
+			}
+			shown[c.ID] = true
+		}
+	}
+	for id := range shown {
+		if open[id] {
+			continue
+		}
+		gone := struct {
+			CID idp.ChallengeID `json:"cid"`
+			Why string          `json:"why"`
+		}{id, s.Logins.Fate(ctx, id)}
+		if !event(st, "gone", gone) {
+			return false
+		}
+		delete(shown, id)
+	}
+	return true
+}
+
+// event sends data as JSON; false when the other end is not there.
+func event(st *serve.Stream, name string, data any) bool {
+	b, err := json.Marshal(data)
+	return err == nil && st.Event(name, string(b))
+}

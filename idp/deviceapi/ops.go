@@ -1,0 +1,281 @@
+package deviceapi
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"time"
+
+	"hilum/idp"
+	"hilum/idp/device"
+	"hilum/idp/login"
+	"hilum/idp/serve"
+)
+
+// handler answers an opened request.
+type handler func(w http.ResponseWriter, r *http.Request, req *device.Request) error
+
+// op is the chain of every operation: limits, bounds, envelope, error table.
+func (s *Server) op(op device.Op, h handler) http.Handler {
+	allow := s.Allow
+	if op == device.OpPair {
+		allow = s.AllowPair
+	}
+	return shared(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := allowed(r, allow); err != nil {
+			s.fail(w, r, "", err)
+			return
+		}
+		body, err := read(w, r)
+		if err == nil {
+			var req *device.Request
+			if req, err = s.Devices.Open(r.Context(), op, body); err == nil {
+				err = h(w, r, req)
+			}
+		}
+		if err != nil {
+			s.fail(w, r, "", err)
+		}
+	}))
+}
+
+// allowed returns an idp.RetryError for an address that asks too often; a nil
+// allow is no limit.
+func allowed(r *http.Request, allow func(string) (time.Duration, bool)) error {
+	if allow == nil {
+		return nil
+	}
+	if retry, ok := allow(serve.From(r.Context()).Address); !ok {
+		return &idp.RetryError{Err: idp.ErrTooMany, After: retry}
+	}
+	return nil
+}
+
+// errTooBig says that a body is longer than any envelope.
+var errTooBig = errors.New("body too big")
+
+func read(w http.ResponseWriter, r *http.Request) (string, error) {
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/jose" {
+		return "", fmt.Errorf("Content-Type is not application/jose: %w", device.ErrRequest)
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, device.MaxEnvelope))
+	var big *http.MaxBytesError
+	if errors.As(err, &big) {
+		return "", errTooBig
+	}
+	if err != nil {
+		return "", fmt.Errorf("%w: %w", device.ErrRequest, err)
+	}
+	return string(body), nil
+}
+
+// answerJSON sends a reply whole.
+func answerJSON(w http.ResponseWriter, status int, v any) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	h := w.Header()
+	if h.Get("Content-Type") == "" {
+		h.Set("Content-Type", "application/json")
+	}
+	h.Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, _ = w.Write(b) // a phone that left asks again
+	return nil
+}
+
+// asked is a challenge as phones get it.
+type asked struct {
+	CID idp.ChallengeID `json:"cid"`
+	Doc string          `json:"doc"`
+}
+
+type otpReply struct {
+	Secret string `json:"secret"` // base32
+	Digits int    `json:"digits"`
+	Period int    `json:"period"` // seconds
+}
+
+type pairReply struct {
+	DeviceID   idp.DeviceID    `json:"device_id"`
+	State      idp.DeviceState `json:"state"`
+	Account    string          `json:"account"`
+	Issuer     string          `json:"issuer"`
+	Site       string          `json:"site"`
+	OTP        otpReply        `json:"otp"`
+	Challenge  asked           `json:"challenge"`
+	VAPIDKey   string          `json:"vapid_key,omitempty"`
+	ServerTime int64           `json:"server_time"` // seconds since 1970
+}
+
+func (s *Server) pair(w http.ResponseWriter, r *http.Request, req *device.Request) error {
+	p, err := s.Devices.Pair(r.Context(), req, serve.From(r.Context()).Address)
+	if err != nil {
+		return err
+	}
+	return answerJSON(w, http.StatusOK, pairReply{
+		DeviceID: p.Device.ID, State: p.Device.State, Account: p.Account, Issuer: s.Issuer, Site: p.Site,
+		OTP:       otpReply{Secret: p.Secret, Digits: p.Digits, Period: p.Period},
+		Challenge: asked{p.Challenge.ID, p.Challenge.Doc}, VAPIDKey: s.VAPIDKey, ServerTime: s.Now().Unix(),
+	})
+}
+
+// site answers who this is, before anybody is linked: a phone subscribes by the
+// key that is said here, so that it can be asked by push from the first moment.
+func (s *Server) site(w http.ResponseWriter, r *http.Request) {
+	if err := allowed(r, s.Allow); err != nil {
+		s.fail(w, r, "", err)
+		return
+	}
+	err := answerJSON(w, http.StatusOK, struct {
+		Issuer     string `json:"issuer"`
+		Site       string `json:"site"`
+		VAPIDKey   string `json:"vapid_key,omitempty"`
+		ServerTime int64  `json:"server_time"`
+	}{s.Issuer, s.Site().Name, s.VAPIDKey, s.Now().Unix()})
+	if err != nil {
+		s.fail(w, r, "", err)
+	}
+}
+
+// maxWait is how long a phone may wait for a first challenge.
+const maxWait = 25 * time.Second
+
+// challenges answers what the phone is to show; with wait, when there is
+// something, or at last with nothing.
+func (s *Server) challenges(w http.ResponseWriter, r *http.Request, req *device.Request) error {
+	wait := min(max(0, time.Duration(req.Claims.Wait)*time.Second), maxWait)
+	var list []idp.Challenge
+	var err error
+	if wait == 0 {
+		list, err = s.Logins.Asked(r.Context(), req.Speaker)
+	} else {
+		list, err = s.await(w, r, req.Speaker, wait)
+	}
+	if err != nil {
+		return err
+	}
+	// The key comes along so that a phone which was subscribed by another one
+	// notices, and subscribes anew.
+	reply := struct {
+		Challenges []asked `json:"challenges"`
+		VAPIDKey   string  `json:"vapid_key,omitempty"`
+		ServerTime int64   `json:"server_time"`
+	}{Challenges: make([]asked, len(list)), VAPIDKey: s.VAPIDKey, ServerTime: s.Now().Unix()}
+	for i := range list {
+		reply.Challenges[i] = asked{list[i].ID, list[i].Doc}
+	}
+	return answerJSON(w, http.StatusOK, reply)
+}
+
+// await looks, and looks again when woken, until there is something.
+func (s *Server) await(w http.ResponseWriter, r *http.Request, by *idp.Speaker, wait time.Duration) ([]idp.Challenge, error) {
+	leave, ok := s.open.enter(by.Device.ID)
+	if !ok {
+		return nil, &idp.RetryError{Err: idp.ErrTooMany, After: time.Second}
+	}
+	defer leave()
+	// The server's own write deadline is shorter than this wait.
+	if err := http.NewResponseController(w).SetWriteDeadline(time.Now().Add(wait + writeTime)); err != nil {
+		return nil, err
+	}
+	woken := s.Wait(topics(by)...)
+	defer woken.Close()
+	end := time.NewTimer(wait)
+	defer end.Stop()
+	for {
+		now, err := s.Devices.Speaker(r.Context(), by.Device.ID)
+		if err != nil {
+			return nil, err
+		}
+		if now.Unlinked {
+			return nil, device.ErrUnlinked
+		}
+		list, err := s.Logins.Asked(r.Context(), now)
+		if err != nil || len(list) > 0 {
+			return list, err
+		}
+		select {
+		case <-woken.Woken():
+		case <-end.C:
+			return nil, nil
+		case <-s.Ending:
+			return nil, nil
+		case <-r.Context().Done():
+			return nil, r.Context().Err()
+		}
+	}
+}
+
+// topics are what wakes a phone: its person's, or while it is not linked yet
+// its offer's too.
+func topics(by *idp.Speaker) []idp.Topic {
+	var list []idp.Topic
+	if by.Device.User != "" {
+		list = append(list, idp.TopicUser(by.Device.User))
+	}
+	if by.Pairing != "" {
+		list = append(list, idp.TopicPairing(by.Pairing))
+	}
+	return list
+}
+
+func (s *Server) answer(w http.ResponseWriter, r *http.Request, req *device.Request) error {
+	c := &req.Claims
+	v := idp.Verdict{Approve: c.Decision == "approve", NotMe: c.Reason == "not_me", Reason: c.Reason, Number: c.Number}
+	switch {
+	case c.Decision != "approve" && c.Decision != "deny",
+		c.Reason != "" && c.Reason != "not_me" && c.Reason != "mistake",
+		v.Approve && c.Reason != "",
+		len(c.Number) > maxNumber || !v.Approve && c.Number != "",
+		c.CID == "" || len(c.CID) > maxCID || c.DocHash == "":
+		return fmt.Errorf("answer: %w", device.ErrRequest)
+	}
+	state, err := s.Logins.Answer(r.Context(), req.Speaker, login.Reply{
+		Challenge: c.CID, DocHash: c.DocHash, Verdict: v, Seen: req.Seen, Address: serve.From(r.Context()).Address,
+	})
+	if err != nil {
+		s.fail(w, r, state, err)
+		return nil
+	}
+	return answerJSON(w, http.StatusOK, struct {
+		State idp.ChallengeState `json:"state"`
+	}{told(state)})
+}
+
+const (
+	maxNumber = 8  // letters
+	maxCID    = 64 // letters
+)
+
+// told is a state as phones know it: what the browser did since is not theirs.
+func told(s idp.ChallengeState) idp.ChallengeState {
+	if s == idp.ChallengeTaken {
+		return idp.ChallengeApproved
+	}
+	return s
+}
+
+func (s *Server) push(w http.ResponseWriter, r *http.Request, req *device.Request) error {
+	return noContent(w, s.Devices.SetPush(r.Context(), req))
+}
+
+func (s *Server) rename(w http.ResponseWriter, r *http.Request, req *device.Request) error {
+	return noContent(w, s.Devices.RenameSelf(r.Context(), req))
+}
+
+func (s *Server) unpair(w http.ResponseWriter, r *http.Request, req *device.Request) error {
+	return noContent(w, s.Devices.UnlinkSelf(r.Context(), req, serve.From(r.Context()).Address))
+}
+
+func noContent(w http.ResponseWriter, err error) error {
+	if err == nil {
+		w.Header().Set("Cache-Control", "no-store")
+		w.WriteHeader(http.StatusNoContent)
+	}
+	return err
+}

@@ -1,0 +1,117 @@
+// Package deviceapi is the phones' door: JSON, device signatures, the live stream.
+//
+// It speaks docs/device-protocol.md. Every request is a signed envelope that
+// package device checks; what follows from it is decided by the verbs (device,
+// login). Errors are problem documents (RFC 9457) with a stable member "error".
+package deviceapi
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"hilum/idp"
+	"hilum/idp/device"
+	"hilum/idp/login"
+	"hilum/idp/serve"
+)
+
+// Devices checks envelopes and changes devices; *device.Registry implements it.
+type Devices interface {
+	Open(ctx context.Context, op device.Op, body string) (*device.Request, error)
+	Pair(ctx context.Context, req *device.Request, address string) (*device.Paired, error)
+	SetPush(ctx context.Context, req *device.Request) error
+	RenameSelf(ctx context.Context, req *device.Request) error
+	UnlinkSelf(ctx context.Context, req *device.Request, address string) error
+	Speaker(ctx context.Context, id idp.DeviceID) (*idp.Speaker, error)
+}
+
+// Logins asks phones and takes their answers; *login.Flow implements it.
+type Logins interface {
+	Asked(ctx context.Context, s *idp.Speaker) ([]idp.Challenge, error)
+	Answer(ctx context.Context, by *idp.Speaker, r login.Reply) (idp.ChallengeState, error)
+	Fate(ctx context.Context, id idp.ChallengeID) string
+}
+
+// Waiter is woken when there is something to look at.
+type Waiter interface {
+	Woken() <-chan struct{}
+	Close()
+}
+
+// Config is what the door is built from.
+type Config struct {
+	Issuer   string
+	Site     func() *idp.Site // how it presents itself now
+	VAPIDKey string           // public, base64url; empty: no web push
+	Devices  Devices
+	Logins   Logins
+	Wait     func(topics ...idp.Topic) Waiter
+	// AllowPair limits what a client address tries to pair (10 in 10 minutes),
+	// Allow what it sends otherwise. nil: no limit.
+	AllowPair func(address string) (retry time.Duration, ok bool)
+	Allow     func(address string) (retry time.Duration, ok bool)
+	Heartbeat time.Duration   // between signs of life on a stream; 0: 15 s
+	Ending    <-chan struct{} // closed when the server is to end: streams end too
+	Streams   *serve.Streams  // nil: its own
+	Now       func() time.Time
+	Log       *slog.Logger
+}
+
+// Server is the door. Safe for concurrent use.
+type Server struct {
+	Config
+	open streams
+}
+
+// New returns a Server.
+func New(c Config) *Server {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	if c.Streams == nil {
+		c.Streams = &serve.Streams{Log: c.Log}
+	}
+	if c.Heartbeat == 0 {
+		c.Heartbeat = heartbeat
+	}
+	return &Server{Config: c}
+}
+
+// Mount adds every operation to mux.
+func (s *Server) Mount(mux *http.ServeMux) {
+	mux.Handle("POST /device/v1/pair", s.op(device.OpPair, s.pair))
+	mux.Handle("POST /device/v1/challenges", s.op(device.OpList, s.challenges))
+	mux.Handle("POST /device/v1/answer", s.op(device.OpAnswer, s.answer))
+	mux.Handle("POST /device/v1/push", s.op(device.OpPush, s.push))
+	mux.Handle("POST /device/v1/rename", s.op(device.OpRename, s.rename))
+	mux.Handle("POST /device/v1/unpair", s.op(device.OpUnpair, s.unpair))
+	mux.Handle("GET /device/v1/listen", shared(http.HandlerFunc(s.listen)))
+	mux.Handle("GET /device/v1/site", shared(http.HandlerFunc(s.site)))
+	mux.Handle("OPTIONS /device/v1/", shared(http.HandlerFunc(preflight)))
+	mux.Handle("/device/", http.HandlerFunc(s.unknown))
+}
+
+// shared lets apps that were installed from another site speak to this one. It
+// gives nothing away: no cookie counts here, every request proves itself by a
+// signature, and credentials are not allowed along.
+func shared(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Access-Control-Allow-Origin", "*")
+		w.Header().Set("Access-Control-Expose-Headers", "Retry-After")
+		h.ServeHTTP(w, r)
+	})
+}
+
+// preflight tells browsers what such an app may send (Fetch, section 3.2.2).
+func preflight(w http.ResponseWriter, _ *http.Request) {
+	h := w.Header()
+	h.Set("Access-Control-Allow-Methods", "GET, POST")
+	h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type")
+	h.Set("Access-Control-Max-Age", "86400")
+	w.WriteHeader(http.StatusNoContent)
+}

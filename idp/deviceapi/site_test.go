@@ -1,0 +1,77 @@
+package deviceapi_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// Apps that were installed from another site may speak to this one, and bring
+// no cookie along.
+func TestOtherSitesApps(t *testing.T) {
+	w := newWorld(t)
+	from := func(method, path string, header ...string) *http.Response {
+		t.Helper()
+		req, err := http.NewRequestWithContext(t.Context(), method, w.url+path, strings.NewReader("x"))
+		w.must(err)
+		req.Header.Set("Origin", "https://other.example.net")
+		for i := 0; i < len(header); i += 2 {
+			req.Header.Set(header[i], header[i+1])
+		}
+		res, err := http.DefaultClient.Do(req)
+		w.must(err)
+		w.must(res.Body.Close())
+		if got := res.Header.Get("Access-Control-Allow-Origin"); got != "*" {
+			t.Errorf("%s %s: Allow-Origin %q", method, path, got)
+		}
+		if got := res.Header.Get("Access-Control-Allow-Credentials"); got != "" {
+			t.Errorf("%s %s: credentials are allowed: %q", method, path, got)
+		}
+		return res
+	}
+	for _, op := range []string{"pair", "challenges", "answer", "push", "rename", "unpair"} {
+		res := from(http.MethodOptions, "/device/v1/"+op, "Access-Control-Request-Method", "POST", "Access-Control-Request-Headers", "content-type")
+		if res.StatusCode != http.StatusNoContent || !strings.Contains(res.Header.Get("Access-Control-Allow-Methods"), "POST") ||
+			!strings.Contains(res.Header.Get("Access-Control-Allow-Headers"), "Content-Type") {
+			t.Errorf("%s: preflight: %d %v", op, res.StatusCode, res.Header)
+		}
+		// Refusals are readable too.
+		if res := from(http.MethodPost, "/device/v1/"+op, "Content-Type", "application/jose"); res.StatusCode != http.StatusBadRequest {
+			t.Errorf("%s: %d", op, res.StatusCode)
+		} else if got := res.Header.Get("Access-Control-Expose-Headers"); got != "Retry-After" {
+			t.Errorf("%s: exposes %q", op, got)
+		}
+	}
+	res := from(http.MethodOptions, "/device/v1/listen", "Access-Control-Request-Method", "GET", "Access-Control-Request-Headers", "authorization")
+	if !strings.Contains(res.Header.Get("Access-Control-Allow-Headers"), "Authorization") {
+		t.Errorf("listen: preflight: %v", res.Header)
+	}
+	from(http.MethodGet, "/device/v1/listen")
+	from(http.MethodGet, "/device/v1/site")
+}
+
+// The key that browsers subscribe by is said before linking, and again each
+// time a phone looks: one that was subscribed by another notices.
+func TestPhonesLearnTheKeyOfWebPush(t *testing.T) {
+	w := newWorld(t)
+	res, err := http.Get(w.url + "/device/v1/site")
+	w.must(err)
+	defer res.Body.Close()
+	var site struct {
+		Issuer, Site string
+		VAPIDKey     string `json:"vapid_key"`
+		ServerTime   int64  `json:"server_time"`
+	}
+	w.must(json.NewDecoder(res.Body).Decode(&site))
+	if res.StatusCode != http.StatusOK || site.Issuer != issuer || site.Site != "Imaging" || site.VAPIDKey != vapid || site.ServerTime != noon.Unix() {
+		t.Errorf("%d %+v", res.StatusCode, site)
+	}
+	if got := res.Header.Get("Cache-Control"); got != "no-store" {
+		t.Errorf("Cache-Control %q", got)
+	}
+	ph := w.person("anna").linked("Pixel 8", nil)
+	if r := ph.wants("challenges", ph.sign("list", nil), http.StatusOK, ""); r.VAPIDKey != vapid {
+		t.Errorf("challenges says %q", r.VAPIDKey)
+	}
+}

@@ -1,0 +1,23 @@
+package idp
+
+import "time"
+
+// Health is what the database tells of itself. Every figure is cheap.
+type Health struct {
+	Bytes     int64            // of the database file, the log beside it included
+	Rows      map[string]int64 // per table; at most so many, since numbers of deleted rows are counted
+	Events    int64
+	Waiting   map[string]int // "logins", "challenges", "invitations", "pairings": open now, counted to CountUpTo
+	Keys      []SigningKey   // without Sealed
+	Failing   int            // devices whose notifications do not arrive, counted to CountUpTo
+	LastSweep time.Time
+	Logouts   []LogoutFigures // of applications that wait to be told, or could not be
+}
+
+// Day is what happened on one day, in UTC.
+type Day struct {
+	At   time.Time // its beginning
+	Done map[EventKind]int
+	// Factors says by which second factor sign-ins were finished: "push", "code", "recovery".
+	Factors map[string]int
+}

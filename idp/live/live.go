@@ -1,0 +1,103 @@
+// Package live wakes who is waiting: the browser of a sign-in, an open phone.
+//
+// A wake-up is a hint to look, never the answer: whoever is woken reads what
+// became of the thing from the store, and looks from time to time anyway. A
+// lost wake-up costs a moment and never a sign-in, so nothing here is kept and
+// nobody waits for anybody.
+//
+// A Hub is for one process. Several instances each have one and pass topics on
+// to one another by Relay, which a database's notifications can carry.
+package live
+
+import (
+	"sync"
+
+	"hilum/idp"
+)
+
+// Hub wakes waiters by topic. Safe for concurrent use; the zero value is ready.
+type Hub struct {
+	// Relay, when set, hands topics to the other instances. It must not block.
+	Relay func(topics ...idp.Topic)
+
+	mu      sync.Mutex
+	waiting map[idp.Topic]map[*Waiter]struct{}
+	n       int
+}
+
+// Waiter is one who waits. Woken receives when there is something to look at;
+// wake-ups that come before the last was received are one.
+type Waiter struct {
+	c      chan struct{}
+	hub    *Hub
+	topics []idp.Topic
+}
+
+// Wait begins to wait for topics. Who looks at the state after Wait returned,
+// and then at Woken, misses nothing. The caller ends it by Close.
+func (h *Hub) Wait(topics ...idp.Topic) *Waiter {
+	c := make(chan struct{}, 1)
+	w := &Waiter{c: c, hub: h, topics: topics}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.waiting == nil {
+		h.waiting = map[idp.Topic]map[*Waiter]struct{}{}
+	}
+	for _, t := range topics {
+		if h.waiting[t] == nil {
+			h.waiting[t] = map[*Waiter]struct{}{}
+		}
+		h.waiting[t][w] = struct{}{}
+	}
+	h.n++
+	return w
+}
+
+// Woken receives when there is something to look at.
+func (w *Waiter) Woken() <-chan struct{} { return w.c }
+
+// Close ends waiting. It may be called twice.
+func (w *Waiter) Close() {
+	w.hub.mu.Lock()
+	defer w.hub.mu.Unlock()
+	if w.topics == nil {
+		return
+	}
+	for _, t := range w.topics {
+		delete(w.hub.waiting[t], w)
+		if len(w.hub.waiting[t]) == 0 {
+			delete(w.hub.waiting, t)
+		}
+	}
+	w.topics = nil
+	w.hub.n--
+}
+
+// Wake wakes whoever waits for one of the topics, here and by Relay elsewhere.
+func (h *Hub) Wake(topics ...idp.Topic) {
+	h.Here(topics...)
+	if h.Relay != nil {
+		h.Relay(topics...)
+	}
+}
+
+// Here wakes whoever waits in this process: for what other instances relay.
+func (h *Hub) Here(topics ...idp.Topic) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, t := range topics {
+		for w := range h.waiting[t] {
+			select {
+			case w.c <- struct{}{}:
+			default: // woken already, and has not looked yet
+			}
+		}
+	}
+}
+
+// Len counts who waits.
+func (h *Hub) Len() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.n
+}

@@ -1,0 +1,638 @@
+package login_test
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"hilum/idp"
+	"hilum/idp/limit"
+	"hilum/idp/login"
+	"hilum/idp/totp"
+)
+
+// phone puts a device that can be asked beside a person's others, as linking does.
+func (p *person) phone(name string) *idp.Speaker {
+	p.w.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	p.w.must(err)
+	raw, err := key.PublicKey.Bytes()
+	p.w.must(err)
+	pairing, err := totp.NewPairing(p.w.sealer, p.w.now())
+	p.w.must(err)
+	pairing.User, pairing.Account = p.id, p.name
+	p.w.must(p.w.db.AddPairing(p.w.Context(), pairing))
+	d := idp.Device{
+		ID: idp.NewID[idp.DeviceID](), User: p.id, Name: name, Kind: idp.DeviceApp, Platform: "android", State: idp.DeviceActive,
+		PublicKey: raw[1:], LinkedAt: p.w.now(),
+	}
+	d.SealedTOTP, err = p.w.sealer.Seal(totp.NewSecret(), string(d.ID))
+	p.w.must(err)
+	p.w.must(p.w.db.UpdatePairing(p.w.Context(), pairing.ID, func(q *idp.Pairing) (*idp.Device, error) {
+		q.UsedAt = p.w.now()
+		return &d, nil
+	}))
+	return &idp.Speaker{Device: d}
+}
+
+// asked returns the one challenge that a phone is shown.
+func (w *world) asked(s *idp.Speaker) idp.Challenge {
+	w.Helper()
+	open, err := w.Asked(w.Context(), s)
+	w.must(err)
+	if len(open) != 1 {
+		w.Fatalf("%d challenges", len(open))
+	}
+	return open[0]
+}
+
+func reply(c idp.Challenge, v idp.Verdict) login.Reply {
+	return login.Reply{Challenge: c.ID, DocHash: c.DocHash(), Verdict: v, Address: "198.51.100.1"}
+}
+
+var (
+	yes   = idp.Verdict{Approve: true}
+	no    = idp.Verdict{}
+	notMe = idp.Verdict{NotMe: true, Reason: "not_me"}
+)
+
+// known makes the person's browser one that finished a sign-in.
+func (p *person) known(b *login.Browser) {
+	p.w.Helper()
+	step, err := p.w.StartAccount(p.w.Context(), "/account", *b)
+	p.w.at(step, err, idp.LoginPassword)
+	a := p.finish(step.ID, *b)
+	b.Session, b.Known = a.Session, a.Known
+}
+
+// How the match is chosen, by browser, denial, what else is pending, site and application.
+func TestMatchMode(t *testing.T) {
+	w := newWorld(t)
+	anna := w.person("anna")
+	ph := anna.phone("Pixel")
+	b := w.browser()
+	mode := func(b login.Browser) idp.MatchMode {
+		t.Helper()
+		id := anna.atFactor(b)
+		step, err := w.Step(t.Context(), id, b)
+		w.must(err)
+		if step.Phones == nil || step.Phones.State != login.PhoneAsked {
+			t.Fatalf("phones %+v", step.Phones)
+		}
+		c := w.asked(ph)
+		_, err = w.Answer(t.Context(), ph, reply(c, idp.Verdict{Approve: true, Number: c.Number}))
+		w.must(err)
+		next, err := w.Continue(t.Context(), id, b)
+		w.at(next, err, idp.LoginDone)
+		return step.Phones.Mode
+	}
+	if m := mode(b); m != idp.MatchType {
+		t.Errorf("new browser: %s", m)
+	}
+	anna.known(&b)
+	if m := mode(b); m != idp.MatchTap {
+		t.Errorf("known browser: %s", m)
+	}
+	stolen := w.browser()
+	stolen.Known = idp.NewToken()
+	if m := mode(stolen); m != idp.MatchType {
+		t.Errorf("a made-up cookie: %s", m)
+	}
+	before := b.Known
+	anna.known(&b)
+	old := b
+	old.Known = before
+	if m := mode(old); m != idp.MatchType {
+		t.Errorf("a cookie from before the last sign-in: %s", m)
+	}
+	// Another person in the same browser does not make it known to Anna's.
+	bert := w.person("bert")
+	shared := w.browser()
+	bert.known(&shared)
+	if m := mode(shared); m != idp.MatchType {
+		t.Errorf("known to somebody else: %s", m)
+	}
+	anna.known(&shared)
+	bert.known(&shared)
+	if m := mode(shared); m != idp.MatchTap {
+		t.Errorf("known to both: %s", m)
+	}
+	w.later(idp.KnownFor)
+	if m := mode(b); m != idp.MatchType {
+		t.Errorf("after 30 days: %s", m)
+	}
+	anna.known(&b)
+
+	// A denial makes wary for a day.
+	id := anna.atFactor(b)
+	_, err := w.Answer(t.Context(), ph, reply(w.asked(ph), no))
+	w.must(err)
+	step, err := w.Step(t.Context(), id, b)
+	w.at(step, err, idp.LoginDenied)
+	if step.DeniedBy != "Pixel" {
+		t.Errorf("denied by %q", step.DeniedBy)
+	}
+	if m := mode(b); m != idp.MatchType {
+		t.Errorf("after a denial: %s", m)
+	}
+	w.later(24 * time.Hour)
+	if m := mode(b); m != idp.MatchTap {
+		t.Errorf("a day later: %s", m)
+	}
+
+	// Two at once: the second is a number.
+	other := w.browser()
+	anna.atFactor(other)
+	first, err := w.Asked(t.Context(), ph)
+	w.must(err)
+	id = anna.atFactor(b)
+	step, err = w.Step(t.Context(), id, b)
+	w.must(err)
+	if step.Phones.Mode != idp.MatchType || len(first) != 1 {
+		t.Errorf("two pending: %+v", step.Phones)
+	}
+	if open, err := w.Asked(t.Context(), ph); err != nil || len(open) != 2 {
+		t.Errorf("%d are asked, %v", len(open), err)
+	}
+	// A third finds no room; its code field does.
+	third := w.browser()
+	id = anna.atFactor(third)
+	step, err = w.Step(t.Context(), id, third)
+	w.must(err)
+	if step.Phones.State != login.PhonePaused {
+		t.Errorf("a third: %+v", step.Phones)
+	}
+	next, err := w.Code(t.Context(), id, third, anna.code())
+	w.at(next, err, idp.LoginDone)
+	// From the same browser the old one makes way.
+	id = anna.atFactor(other)
+	if open, err := w.Asked(t.Context(), ph); err != nil || len(open) != 2 || open[0].ID == first[0].ID || open[1].ID == first[0].ID {
+		t.Errorf("the old one from the same browser: %v, %v", open, err)
+	}
+	if got := w.Fate(t.Context(), first[0].ID); got != "withdrawn" {
+		t.Errorf("its fate: %s", got)
+	}
+	_ = id
+
+	for setting, want := range map[idp.MatchMode]int{idp.MatchTap: 0, idp.MatchType: 2, idp.MatchPick: 2, idp.MatchStrict: 6} {
+		w.later(25 * time.Hour)
+		w.Rules.Match = setting
+		id := anna.atFactor(b)
+		step, err := w.Step(t.Context(), id, b)
+		w.must(err)
+		if step.Phones.Mode != setting || len(step.Phones.Number) != want {
+			t.Errorf("site's %s: %+v", setting, step.Phones)
+		}
+		_, err = w.Cancel(t.Context(), id, b)
+		w.must(err)
+	}
+	w.Rules.Match = idp.MatchTap
+	req := w.client("strict", func(c *idp.Client) { c.Match = idp.MatchStrict })
+	w.later(25 * time.Hour)
+	fresh := w.browser()
+	login1 := w.start(req, fresh)
+	step, err = w.Password(t.Context(), login1.ID, fresh, anna.name, anna.password)
+	w.at(step, err, idp.LoginFactor)
+	if step.Phones.Mode != idp.MatchStrict {
+		t.Errorf("the application's strict: %+v", step.Phones)
+	}
+}
+
+// Prompts are counted per person, from one address and from a thousand.
+func TestPromptsAreCounted(t *testing.T) {
+	for _, addresses := range []int{1, 1000} {
+		t.Run(fmt.Sprint(addresses), func(t *testing.T) {
+			w := newWorld(t)
+			anna := w.person("anna")
+			ph := anna.phone("Pixel")
+			n := 0
+			// Somebody with the password tries every 30 seconds for a day, in a
+			// new browser each time, and nobody answers.
+			var asked []time.Time
+			for begin := w.now(); w.now().Before(begin.Add(26 * time.Hour)); w.later(30 * time.Second) {
+				b := w.browser()
+				b.Address = fmt.Sprintf("10.%d.%d.1", n%addresses/250, n%addresses%250)
+				n++
+				before := len(w.pending(ph))
+				id := anna.atFactor(b)
+				if after := w.pending(ph); len(after) > before {
+					asked = append(asked, w.now())
+				}
+				// The clock moves on; what waits is given up, as a closed tab would be.
+				_, err := w.Cancel(t.Context(), id, b)
+				w.must(err)
+			}
+			for _, rule := range limit.Prompts.Windows {
+				most := 0
+				for i := range asked {
+					in := 0
+					for _, at := range asked[i:] {
+						if at.Before(asked[i].Add(rule.Within)) {
+							in++
+						}
+					}
+					most = max(most, in)
+				}
+				if most != rule.Most {
+					t.Errorf("%d prompts within %s, want %d", most, rule.Within, rule.Most)
+				}
+			}
+			// The person's own code works all the while, and an approval opens again.
+			b := w.browser()
+			id := anna.atFactor(b)
+			step, err := w.Code(t.Context(), id, b, anna.code())
+			w.at(step, err, idp.LoginDone)
+		})
+	}
+}
+
+func (w *world) pending(s *idp.Speaker) []idp.Challenge {
+	w.Helper()
+	open, err := w.Asked(w.Context(), s)
+	w.must(err)
+	return open
+}
+
+// Numbers are guessed once per challenge: no more than prompts, whatever is tried.
+func TestNumberGuesses(t *testing.T) {
+	w := newWorld(t)
+	anna := w.person("anna")
+	ph := anna.phone("Pixel")
+	guesses := 0
+	for begin := w.now(); w.now().Before(begin.Add(24 * time.Hour)); w.later(10 * time.Minute) {
+		b := w.browser()
+		anna.atFactor(b)
+		for _, c := range w.pending(ph) {
+			for i := range 100 {
+				_, err := w.Answer(t.Context(), ph, reply(c, idp.Verdict{Approve: true, Number: strconv.Itoa(100 + i)}))
+				if errors.Is(err, idp.ErrWrongSecret) {
+					guesses++
+				}
+			}
+		}
+	}
+	if guesses != 10 {
+		t.Errorf("%d guesses in a day, want 10", guesses)
+	}
+}
+
+// Sends of one sign-in: three, twenty seconds apart, at the person's wish only.
+func TestResend(t *testing.T) {
+	w := newWorld(t)
+	anna := w.person("anna")
+	ph := anna.phone("Pixel")
+	b := w.browser()
+	id := anna.atFactor(b)
+	c := w.asked(ph)
+	var retry *idp.RetryError
+	if _, err := w.Resend(t.Context(), id, b); !errors.As(err, &retry) || retry.After != idp.ResendAfter {
+		t.Errorf("at once: %v", err)
+	}
+	w.later(idp.ResendAfter)
+	step, err := w.Resend(t.Context(), id, b)
+	w.at(step, err, idp.LoginFactor)
+	if again := w.asked(ph); again.ID != c.ID {
+		t.Error("another challenge while the first is open")
+	}
+	w.later(idp.ChallengeTTL)
+	step, err = w.Step(t.Context(), id, b)
+	w.must(err)
+	if step.Phones.State != login.PhoneExpired {
+		t.Errorf("after two minutes: %+v", step.Phones)
+	}
+	step, err = w.Resend(t.Context(), id, b)
+	w.at(step, err, idp.LoginFactor)
+	if again := w.asked(ph); again.ID == c.ID {
+		t.Error("an expired challenge is asked again")
+	}
+	if !step.Phones.ResendAt.IsZero() {
+		t.Errorf("a fourth is offered: %+v", step.Phones)
+	}
+	w.later(idp.ResendAfter)
+	if _, err := w.Resend(t.Context(), id, b); !errors.Is(err, idp.ErrTooMany) {
+		t.Errorf("a fourth: %v", err)
+	}
+	if _, err := w.Resend(t.Context(), id, w.browser()); !errors.Is(err, idp.ErrNotFound) {
+		t.Errorf("another browser: %v", err)
+	}
+}
+
+// The browser that asked, and no other, moves on, and in time.
+func TestContinue(t *testing.T) {
+	w := newWorld(t)
+	anna := w.person("anna")
+	ph := anna.phone("Pixel")
+	b := w.browser()
+	id := anna.atFactor(b)
+	_, err := w.Continue(t.Context(), id, b)
+	w.refuses("nobody answered", err, idp.ErrSettled)
+	c := w.asked(ph)
+	_, err = w.Answer(t.Context(), ph, reply(c, idp.Verdict{Approve: true, Number: c.Number}))
+	w.must(err)
+	_, err = w.Continue(t.Context(), id, w.browser())
+	w.refuses("another browser", err, idp.ErrNotFound)
+	if step, err := w.Step(t.Context(), id, b); err != nil || step.Phones.State != login.PhoneApproved || step.State != idp.LoginFactor {
+		t.Errorf("looking has moved it: %+v, %v", step, err)
+	}
+	w.later(idp.CollectTTL)
+	_, err = w.Continue(t.Context(), id, b)
+	w.refuses("a minute later", err, idp.ErrExpired)
+	step, err := w.Resend(t.Context(), id, b)
+	w.at(step, err, idp.LoginFactor)
+	c = w.asked(ph)
+	_, err = w.Answer(t.Context(), ph, reply(c, idp.Verdict{Approve: true, Number: c.Number}))
+	w.must(err)
+	step, err = w.Continue(t.Context(), id, b)
+	w.at(step, err, idp.LoginDone)
+	_, err = w.Continue(t.Context(), id, b)
+	w.refuses("twice", err, idp.ErrSettled)
+	w.collect(id, b)
+}
+
+// «It wasn't me» beats an approval until the browser has collected, silences
+// who asked, and at the second time switches asking off.
+func TestNotMe(t *testing.T) {
+	w := newWorld(t)
+	anna := w.person("anna")
+	one, other := anna.phone("one"), anna.phone("other")
+	approved := func(b login.Browser) (idp.LoginID, idp.Challenge) {
+		t.Helper()
+		id := anna.atFactor(b)
+		c := w.asked(one)
+		_, err := w.Answer(t.Context(), one, reply(c, idp.Verdict{Approve: true, Number: c.Number}))
+		w.must(err)
+		return id, c
+	}
+	bad := w.browser()
+	id, c := approved(bad)
+	_, err := w.Answer(t.Context(), other, reply(c, no))
+	w.refuses("a plain denial after the approval", err, idp.ErrSettled)
+	state, err := w.Answer(t.Context(), other, reply(c, notMe))
+	if err != nil || state != idp.ChallengeDenied {
+		t.Errorf("%s, %v", state, err)
+	}
+	_, err = w.Continue(t.Context(), id, bad)
+	w.refuses("the browser after it", err, idp.ErrSettled)
+	step, err := w.Step(t.Context(), id, bad)
+	w.at(step, err, idp.LoginDenied)
+
+	again := anna.atFactor(bad)
+	step, err = w.Step(t.Context(), again, bad)
+	w.must(err)
+	if step.Phones.State != login.PhonePaused || len(w.pending(one)) != 0 {
+		t.Errorf("the same browser is asked for again: %+v", step.Phones)
+	}
+	// After the browser has moved on, but has not collected.
+	far := w.browser()
+	far.Address = "203.0.113.9"
+	w.later(25 * time.Hour)
+	id, c = approved(far)
+	step, err = w.Continue(t.Context(), id, far)
+	w.at(step, err, idp.LoginDone)
+	if _, err := w.Answer(t.Context(), other, reply(c, notMe)); err != nil {
+		t.Errorf("before it was collected: %v", err)
+	}
+	answer, err := w.Collect(t.Context(), id, far)
+	if err != nil || !answer.Denied || answer.Session != "" {
+		t.Errorf("collected %+v, %v", answer, err)
+	}
+	// Collected is collected.
+	third := w.browser()
+	third.Address = "198.51.100.77"
+	id, c = approved(third)
+	step, err = w.Continue(t.Context(), id, third)
+	w.at(step, err, idp.LoginDone)
+	w.collect(id, third)
+	_, err = w.Answer(t.Context(), other, reply(c, notMe))
+	w.refuses("after it was collected", err, idp.ErrSettled)
+
+	// A second one within a day.
+	fourth := w.browser()
+	fourth.Address = "198.51.101.77"
+	anna.atFactor(fourth)
+	_, err = w.Answer(t.Context(), other, reply(w.asked(other), notMe))
+	w.must(err)
+	w.later(time.Hour)
+	fifth := w.browser()
+	fifth.Address = "198.51.102.77"
+	id = anna.atFactor(fifth)
+	step, err = w.Step(t.Context(), id, fifth)
+	w.must(err)
+	if step.Phones.State != login.PhoneOff || len(w.pending(one)) != 0 {
+		t.Errorf("asked after two: %+v", step.Phones)
+	}
+	w.later(100 * time.Hour)
+	id = anna.atFactor(fifth)
+	if step, err = w.Step(t.Context(), id, fifth); err != nil || step.Phones.State != login.PhoneOff {
+		t.Errorf("by itself on again: %+v, %v", step.Phones, err)
+	}
+	w.must(w.desk.Unlock(t.Context(), console, anna.id))
+	id = anna.atFactor(fifth)
+	if step, err = w.Step(t.Context(), id, fifth); err != nil || step.Phones.State != login.PhoneAsked {
+		t.Errorf("after the administrator: %+v, %v", step.Phones, err)
+	}
+}
+
+// What ends a sign-in ends what its phones are asked.
+func TestWithdrawn(t *testing.T) {
+	w := newWorld(t)
+	anna := w.person("anna")
+	ph := anna.phone("Pixel")
+	for what, end := range map[string]func(idp.LoginID, login.Browser) error{
+		"code": func(id idp.LoginID, b login.Browser) error {
+			_, err := w.Code(t.Context(), id, b, anna.code())
+			return err
+		},
+		"start over": func(id idp.LoginID, b login.Browser) error { _, err := w.StartOver(t.Context(), id, b); return err },
+		"cancel":     func(id idp.LoginID, b login.Browser) error { _, err := w.Cancel(t.Context(), id, b); return err },
+		"too many wrong codes": func(id idp.LoginID, b login.Browser) error {
+			for range idp.MaxWrongCodes {
+				if _, err := w.Code(t.Context(), id, b, anna.wrongCode()); !errors.Is(err, idp.ErrWrongSecret) {
+					return err
+				}
+				w.later(10 * time.Second)
+			}
+			return nil
+		},
+		"disabled": func(idp.LoginID, login.Browser) error {
+			w.person("admin2")
+			err := w.desk.Disable(t.Context(), console, anna.id, "test")
+			return errors.Join(err, w.desk.Enable(t.Context(), console, anna.id))
+		},
+	} {
+		w.later(25 * time.Hour)
+		b := w.browser()
+		id := anna.atFactor(b)
+		c := w.asked(ph)
+		w.must(end(id, b))
+		if open := w.pending(ph); len(open) != 0 {
+			t.Errorf("%s: still asked", what)
+		}
+		state, err := w.Answer(t.Context(), ph, reply(c, idp.Verdict{Approve: true, Number: c.Number}))
+		if !errors.Is(err, idp.ErrSettled) || state != idp.ChallengeWithdrawn {
+			t.Errorf("%s: answered %s, %v", what, state, err)
+		}
+	}
+}
+
+// Five devices answer one challenge at the same instant, approve and deny
+// mixed: one wins, and browser, phones and log agree on which.
+func TestRivalPhones(t *testing.T) {
+	rounds := 100
+	if s := os.Getenv("ROUNDS"); s != "" {
+		var err error
+		if rounds, err = strconv.Atoi(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w := newWorld(t)
+	w.Rules.Match = idp.MatchTap
+	anna := w.person("anna")
+	var phones []*idp.Speaker
+	for i := range idp.MaxDevices - 1 {
+		phones = append(phones, anna.phone(fmt.Sprint("phone ", i)))
+	}
+	w.must(w.devices.Store.RemoveDevice(t.Context(), anna.id, anna.device, false, idp.Replay{}, idp.Event{At: w.now(), Kind: idp.EventDeviceUnlinked, User: anna.id}))
+	phones = append(phones, anna.phone("phone 4"))
+	outcomes := map[idp.LoginState]int{}
+	for round := range rounds {
+		w.later(25 * time.Hour)
+		w.must(w.desk.Unlock(t.Context(), console, anna.id))
+		b := w.browser()
+		id := anna.atFactor(b)
+		c := w.asked(phones[0])
+		w.kinds()
+		var wg sync.WaitGroup
+		start := make(chan struct{})
+		states, errs := make([]idp.ChallengeState, len(phones)), make([]error, len(phones))
+		verdicts := make([]idp.Verdict, len(phones))
+		for i, ph := range phones {
+			verdicts[i] = []idp.Verdict{yes, no, yes, notMe, yes}[(i+round)%5]
+			if round%2 == 0 && verdicts[i].NotMe {
+				verdicts[i] = no
+			}
+			wg.Go(func() {
+				<-start
+				states[i], errs[i] = w.Answer(t.Context(), ph, reply(c, verdicts[i]))
+			})
+		}
+		var step *login.Step
+		var stepErr error
+		wg.Go(func() { // the browser is not slower
+			<-start
+			for range 3 {
+				if step, stepErr = w.Continue(t.Context(), id, b); stepErr == nil {
+					return
+				}
+			}
+		})
+		close(start)
+		wg.Wait()
+
+		won, beaten := -1, -1
+		for i := range phones {
+			switch {
+			case errs[i] == nil && verdicts[i].NotMe:
+				beaten = i
+			case errs[i] == nil && won >= 0:
+				t.Fatalf("round %d: two answers were taken: %v %v", round, verdicts, states)
+			case errs[i] == nil:
+				won = i
+			case !errors.Is(errs[i], idp.ErrSettled):
+				t.Fatalf("round %d: %v", round, errs[i])
+			}
+		}
+		if won < 0 && beaten < 0 {
+			t.Fatalf("round %d: nobody won: %v", round, errs)
+		}
+		final, err := w.db.Challenge(t.Context(), c.ID)
+		w.must(err)
+		l, err := w.db.Login(t.Context(), id)
+		w.must(err)
+		approved := beaten < 0 && verdicts[won].Approve
+		switch {
+		case approved && (l.State != idp.LoginFactor && l.State != idp.LoginDone || final.State != idp.ChallengeApproved && final.State != idp.ChallengeTaken || final.Device != phones[won].Device.ID):
+			t.Fatalf("round %d: approved, and yet %s by %s, sign-in %s", round, final.State, final.Device, l.State)
+		case !approved && (l.State != idp.LoginDenied || final.State != idp.ChallengeDenied):
+			t.Fatalf("round %d: denied, and yet %s, sign-in %s", round, final.State, l.State)
+		}
+		if approved && l.State == idp.LoginFactor {
+			step, stepErr = w.Continue(t.Context(), id, b)
+			w.at(step, stepErr, idp.LoginDone)
+		}
+		counted := map[idp.EventKind]int{}
+		for _, k := range w.kinds() {
+			counted[k]++
+		}
+		if n := counted[idp.EventPhoneApproved] + counted[idp.EventPhoneDenied]; n != 1 && !(beaten >= 0 && won >= 0 && n == 2) {
+			t.Fatalf("round %d: the log tells of %d answers: %v", round, n, counted)
+		}
+		a, err := w.Collect(t.Context(), id, b)
+		if err != nil || a.Denied == approved {
+			t.Fatalf("round %d: collected %+v, %v", round, a, err)
+		}
+		outcomes[l.State]++
+	}
+	t.Logf("%d rounds: %v", rounds, outcomes)
+}
+
+// A step-up asks the same phones: an approval makes the second factor fresh in
+// the browser that asked, a denial ends the step-up and leaves the session.
+func TestStepUpByPhone(t *testing.T) {
+	w := newWorld(t)
+	anna := w.person("anna")
+	ph := anna.phone("Pixel")
+	b := w.browser()
+	anna.known(&b)
+	w.later(10 * time.Minute)
+	s := w.session(b)
+	w.refuses("ten minutes later", s.Fresh(w.now()), idp.ErrStale)
+	begin := func() (idp.LoginID, idp.Challenge) {
+		t.Helper()
+		step, err := w.StartStepUp(t.Context(), s, "/account/devices", b)
+		id := w.at(step, err, idp.LoginFactor).ID
+		if step.Phones == nil || step.Phones.State != login.PhoneAsked || step.Phones.Mode != idp.MatchTap {
+			t.Fatalf("phones %+v", step.Phones)
+		}
+		c := w.asked(ph)
+		var doc idp.ChallengeDoc
+		w.must(json.Unmarshal([]byte(c.Doc), &doc))
+		if c.Purpose != idp.ToStepUp || doc.Purpose != idp.ToStepUp || doc.NewBrowser {
+			t.Errorf("asked %s", c.Doc)
+		}
+		return id, c
+	}
+	id, c := begin()
+	_, err := w.Answer(t.Context(), ph, reply(c, yes))
+	w.must(err)
+	w.refuses("before the browser has come", w.session(b).Fresh(w.now()), idp.ErrStale)
+	step, err := w.Continue(t.Context(), id, b)
+	w.at(step, err, idp.LoginDone)
+	a := w.collect(id, b)
+	b.Session, b.Known = a.Session, a.Known
+	after := w.session(b)
+	if after.ID != s.ID || !after.AuthTime.Equal(s.AuthTime) || a.Target != "/account/devices" {
+		t.Errorf("session %+v, was %+v", after, s)
+	}
+	w.must(after.Fresh(w.now()))
+
+	w.later(10 * time.Minute)
+	s = w.session(b)
+	id, c = begin()
+	_, err = w.Answer(t.Context(), ph, reply(c, no))
+	w.must(err)
+	step, err = w.Step(t.Context(), id, b)
+	w.at(step, err, idp.LoginDenied)
+	if a := w.collect(id, b); !a.Denied || a.Session != "" {
+		t.Errorf("collected %+v", a)
+	}
+	w.refuses("after a denial", w.session(b).Fresh(w.now()), idp.ErrStale)
+}

@@ -1,0 +1,356 @@
+// Package push is how a question reaches a phone that is asleep.
+//
+// The sign-in hands its messages over and goes on; workers deliver them, each
+// attempt within a deadline, again as long as the message is of use. One device
+// never has more than one attempt under way, one host never more than half of
+// a channel's workers, and no channel any of another's: what hangs delays
+// nobody else. What becomes of a message is told to
+// Config.Done and counted in Figures. Nothing here is kept: a phone that hears
+// nothing asks, and the code field is there all the while.
+package push
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/url"
+	"slices"
+	"sync"
+	"time"
+
+	"hilum/idp"
+)
+
+// Channel is one kind of push service.
+type Channel interface {
+	// Send delivers one message. Errors: ErrGone, *RetryError, ErrCredentials;
+	// any other is final for this message.
+	Send(ctx context.Context, p idp.Push) error
+}
+
+var (
+	// ErrGone says that the address is no more, by the service's word.
+	ErrGone = errors.New("the address is gone")
+	// ErrCredentials says that the service does not take ours. No retry helps, the
+	// operator has to act.
+	ErrCredentials = errors.New("the service refuses our credentials")
+)
+
+// RetryError is a failure that may pass.
+type RetryError struct {
+	Err   error
+	After time.Duration // as the service asks; 0: as we see fit
+}
+
+func (e *RetryError) Error() string { return e.Err.Error() }
+func (e *RetryError) Unwrap() error { return e.Err }
+
+// Config is what a Sender is built from. Channels is required.
+type Config struct {
+	Channels map[idp.PushType]Channel
+	// Done is told what became of each message; it may take its time, and is
+	// called by a worker.
+	Done    func(ctx context.Context, p idp.Push, outcome idp.PushOutcome, why string)
+	Workers int           // per channel; 0: 16
+	Queue   int           // messages that wait, per channel; 0: 4096
+	Timeout time.Duration // of one attempt; 0: 5 s
+	Now     func() time.Time
+	Log     *slog.Logger
+}
+
+// Sender delivers messages beside whoever sends them. Safe for concurrent use.
+type Sender struct {
+	Config
+	lanes map[idp.PushType]*lane
+}
+
+// lane is the queue and the workers of one channel.
+type lane struct {
+	channel Channel
+	queue   chan *job
+	mu      sync.Mutex
+	busy    map[idp.DeviceID]bool // an attempt is under way
+	later   int                   // wait for another attempt
+	hosts   map[string]int        // attempts under way per host
+	figure  Figure
+	spans   []time.Duration // of the latest deliveries
+}
+
+type job struct {
+	idp.Push
+	tries int
+	since time.Time
+}
+
+// Figure is how a channel fares, since the start.
+type Figure struct {
+	Type      idp.PushType
+	Waiting   int
+	Attempts  int
+	Delivered int
+	Dead      int
+	Failed    int
+	Retried   int
+	P50, P95  time.Duration // from the hand-over to the delivery, of the latest
+	LastError string
+	LastAt    time.Time // of that error
+	Alarm     string    // what the operator has to mend; empty: nothing
+}
+
+// New returns a Sender that delivers as long as Run runs.
+func New(c Config) *Sender {
+	if c.Workers == 0 {
+		c.Workers = 16
+	}
+	if c.Queue == 0 {
+		c.Queue = 4096
+	}
+	if c.Timeout == 0 {
+		c.Timeout = 5 * time.Second
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	if c.Done == nil {
+		c.Done = func(context.Context, idp.Push, idp.PushOutcome, string) {}
+	}
+	s := &Sender{Config: c, lanes: map[idp.PushType]*lane{}}
+	for kind, channel := range c.Channels {
+		s.lanes[kind] = &lane{
+			channel: channel, queue: make(chan *job, c.Queue), busy: map[idp.DeviceID]bool{}, hosts: map[string]int{}, figure: Figure{Type: kind},
+		}
+	}
+	return s
+}
+
+// Send hands messages over and returns at once. A message for which there is
+// no room, or no channel, has failed.
+func (s *Sender) Send(ps ...idp.Push) {
+	for _, p := range ps {
+		l := s.lanes[p.Address.Type]
+		if l == nil {
+			s.Log.Warn("a push for a service that is not set up", "type", p.Address.Type, "device", p.Device)
+			continue
+		}
+		select {
+		case l.queue <- &job{Push: p, since: s.Now()}:
+		default:
+			l.count(func(f *Figure) { f.Failed++; f.LastError, f.LastAt = "the queue is full", s.Now() })
+			s.Log.Warn("push queue is full", "type", p.Address.Type, "device", p.Device)
+		}
+	}
+}
+
+// Run delivers until ctx ends; every goroutine it starts has ended then.
+func (s *Sender) Run(ctx context.Context) {
+	var wg sync.WaitGroup
+	for _, l := range s.lanes {
+		for range s.Workers {
+			wg.Go(func() { // ends with ctx
+				for {
+					select {
+					case <-ctx.Done():
+						return
+					case j := <-l.queue:
+						s.work(ctx, &wg, l, j)
+					}
+				}
+			})
+		}
+	}
+	<-ctx.Done()
+	wg.Wait()
+}
+
+// aside is how long an attempt is put off that would be one too many.
+const aside = 50 * time.Millisecond
+
+// work makes one attempt, or puts it off while there are enough for the same
+// device or host: what hangs holds some workers, not all.
+func (s *Sender) work(ctx context.Context, wg *sync.WaitGroup, l *lane, j *job) {
+	host := hostOf(j.Address)
+	if !l.enter(j.Device, host, max(1, s.Workers/2)) {
+		s.again(ctx, wg, l, j, aside)
+		return
+	}
+	defer l.leave(j.Device, host)
+	now := s.Now()
+	if !now.Before(j.ExpiresAt) {
+		s.end(ctx, l, j, idp.PushFailed, "too late")
+		return
+	}
+	l.count(func(f *Figure) { f.Attempts++ })
+	err := s.attempt(ctx, l, j)
+	now = s.Now()
+	var retry *RetryError
+	switch {
+	case err == nil:
+		l.delivered(now.Sub(j.since))
+		s.end(ctx, l, j, idp.PushDelivered, "")
+	case errors.Is(err, ErrGone):
+		s.fault(l, err)
+		s.end(ctx, l, j, idp.PushDead, err.Error())
+	case errors.As(err, &retry) && ctx.Err() == nil:
+		s.fault(l, err)
+		wait := max(retry.After, pause(j.tries))
+		if !now.Add(wait).Before(j.ExpiresAt) {
+			s.end(ctx, l, j, idp.PushFailed, err.Error())
+			return
+		}
+		j.tries++
+		l.count(func(f *Figure) { f.Retried++ })
+		s.again(ctx, wg, l, j, wait)
+	default:
+		s.fault(l, err)
+		s.end(ctx, l, j, idp.PushFailed, err.Error())
+	}
+}
+
+func (s *Sender) attempt(ctx context.Context, l *lane, j *job) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, min(s.Timeout, j.ExpiresAt.Sub(s.Now())))
+	defer cancel()
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v", p)
+		}
+	}()
+	return l.channel.Send(ctx, j.Push)
+}
+
+// pause is 0.5 s, doubled each time, with a share left to chance so that not
+// all come back at once.
+func pause(tries int) time.Duration {
+	d := 500 * time.Millisecond << min(tries, 6)
+	return d + rand.N(d/2) //nolint:gosec // nothing is secret about it
+}
+
+// again queues a job anew after a while; no worker waits for it.
+func (s *Sender) again(ctx context.Context, wg *sync.WaitGroup, l *lane, j *job, wait time.Duration) {
+	l.mu.Lock()
+	full := l.later >= s.Queue
+	if !full {
+		l.later++
+	}
+	l.mu.Unlock()
+	if full {
+		s.end(ctx, l, j, idp.PushFailed, "the queue is full")
+		return
+	}
+	wg.Go(func() { // ends with ctx, or when the queue has the job
+		t := time.NewTimer(wait)
+		defer t.Stop()
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+		}
+		l.mu.Lock()
+		l.later--
+		l.mu.Unlock()
+		select {
+		case l.queue <- j:
+		case <-ctx.Done():
+		}
+	})
+}
+
+func (s *Sender) end(ctx context.Context, l *lane, j *job, outcome idp.PushOutcome, why string) {
+	l.count(func(f *Figure) {
+		switch outcome {
+		case idp.PushDead:
+			f.Dead++
+		case idp.PushFailed:
+			f.Failed++
+		}
+	})
+	s.Done(context.WithoutCancel(ctx), j.Push, outcome, why)
+}
+
+// fault keeps what went wrong; what the operator has to mend is said once.
+func (s *Sender) fault(l *lane, err error) {
+	raised := false
+	l.count(func(f *Figure) {
+		f.LastError, f.LastAt = err.Error(), s.Now()
+		if errors.Is(err, ErrCredentials) && f.Alarm == "" {
+			f.Alarm, raised = err.Error(), true
+		}
+	})
+	if raised {
+		s.Log.Error("push service: the operator has to act", "type", l.figure.Type, "error", err)
+	}
+}
+
+// hostOf is where an address leads, as far as it says.
+func hostOf(a idp.PushAddress) string {
+	u, err := url.Parse(a.Endpoint)
+	if err != nil {
+		return ""
+	}
+	return u.Host
+}
+
+func (l *lane) enter(d idp.DeviceID, host string, most int) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.busy[d] || host != "" && l.hosts[host] >= most {
+		return false
+	}
+	l.busy[d] = true
+	l.hosts[host]++
+	return true
+}
+
+func (l *lane) leave(d idp.DeviceID, host string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.busy, d)
+	if l.hosts[host]--; l.hosts[host] == 0 {
+		delete(l.hosts, host)
+	}
+}
+
+func (l *lane) count(change func(*Figure)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	change(&l.figure)
+}
+
+// sample is how many deliveries P50 and P95 are of.
+const sample = 1000
+
+func (l *lane) delivered(took time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.figure.Delivered++
+	l.figure.Alarm = ""
+	if l.spans = append(l.spans, took); len(l.spans) > sample {
+		l.spans = l.spans[1:]
+	}
+}
+
+// Figures tells how each channel fares, in order of type.
+func (s *Sender) Figures() []Figure {
+	var out []Figure
+	for _, l := range s.lanes {
+		l.mu.Lock()
+		f := l.figure
+		f.Waiting = len(l.queue) + l.later
+		spans := slices.Sorted(slices.Values(l.spans))
+		l.mu.Unlock()
+		if n := len(spans); n > 0 {
+			f.P50, f.P95 = spans[n/2], spans[n*95/100]
+		}
+		out = append(out, f)
+	}
+	slices.SortFunc(out, func(a, b Figure) int {
+		if a.Type < b.Type {
+			return -1
+		}
+		return 1
+	})
+	return out
+}

@@ -1,0 +1,383 @@
+package push_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"hilum/idp"
+	"hilum/idp/outbound"
+	"hilum/idp/push"
+	"hilum/idp/push/fcm"
+	"hilum/idp/push/pushtest"
+	"hilum/idp/push/webpush"
+)
+
+// outcomes keeps what became of each message.
+type outcomes struct {
+	mu  sync.Mutex
+	of  map[idp.ChallengeID]string
+	all chan struct{}
+}
+
+func (o *outcomes) done(_ context.Context, p idp.Push, out idp.PushOutcome, why string) {
+	o.mu.Lock()
+	o.of[p.Challenge] = string(out) + " " + why
+	o.mu.Unlock()
+	o.all <- struct{}{}
+}
+
+func (o *outcomes) wait(t *testing.T, n int) {
+	t.Helper()
+	for range n {
+		select {
+		case <-o.all:
+		case <-time.After(30 * time.Second):
+			t.Fatal("a message has no outcome")
+		}
+	}
+}
+
+func (o *outcomes) get(id idp.ChallengeID) string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.of[id]
+}
+
+// running starts a sender that ends with the test.
+func running(t *testing.T, c push.Config) (*push.Sender, *outcomes) {
+	t.Helper()
+	o := &outcomes{of: map[idp.ChallengeID]string{}, all: make(chan struct{}, 10_000)}
+	c.Done, c.Log = o.done, slog.New(slog.NewTextHandler(t.Output(), nil))
+	s := push.New(c)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() { s.Run(ctx); close(ended) }()
+	t.Cleanup(func() {
+		cancel()
+		select {
+		case <-ended:
+		case <-time.After(10 * time.Second):
+			t.Error("the sender does not end")
+		}
+	})
+	return s, o
+}
+
+func newWeb(t *testing.T) (*pushtest.WebPush, *webpush.Channel) {
+	t.Helper()
+	fake := pushtest.NewWebPush(t)
+	private := make([]byte, 32)
+	rand.Read(private)
+	ch, err := webpush.New(webpush.Config{
+		Client:  outbound.New(outbound.Config{Private: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, Roots: fake.Roots(), Timeout: time.Second}),
+		Private: private, Subject: "https://login.example.net", App: "https://login.example.net/app", Hosts: append([]string{fake.Host()}, webpush.Hosts...),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fake, ch
+}
+
+func message(a idp.PushAddress, kind idp.PushKind, ttl time.Duration) idp.Push {
+	return idp.Push{
+		User: "U", Device: idp.NewID[idp.DeviceID](), Platform: "android", Address: a, Kind: kind,
+		Challenge: idp.NewID[idp.ChallengeID](), ExpiresAt: time.Now().Add(ttl),
+	}
+}
+
+func TestWebPush(t *testing.T) {
+	fake, ch := newWeb(t)
+	s, out := running(t, push.Config{Channels: map[idp.PushType]push.Channel{idp.PushWeb: ch}, Timeout: time.Second})
+	length := 0
+	for _, kind := range []idp.PushKind{idp.PushLogin, idp.PushGone, idp.PushTest} {
+		sub := fake.Subscribe()
+		p := message(sub.Address, kind, time.Minute)
+		if kind == idp.PushTest {
+			p.Challenge = ""
+		}
+		s.Send(p)
+		out.wait(t, 1)
+		m := <-sub.Got
+		if length != 0 && m.Length != length {
+			t.Errorf("%s is %d bytes long, others %d", kind, m.Length, length)
+		}
+		length = m.Length
+		var got struct {
+			WebPush      int `json:"web_push"`
+			Notification struct{ Title, Body, Navigate, Tag string }
+			T, C         string
+		}
+		if err := json.Unmarshal(m.Text, &got); err != nil || got.WebPush != 8030 || got.T != string(kind) || got.C != string(p.Challenge) ||
+			got.Notification.Title == "" || got.Notification.Body == "" || !strings.HasPrefix(got.Notification.Navigate, "https://login.example.net/app") || got.Notification.Tag == "" {
+			t.Errorf("%s: %s, %v", kind, m.Text, err)
+		}
+	}
+
+	for name, c := range map[string]struct {
+		behave func(string, int) pushtest.Behaviour
+		want   string // beginning of the outcome
+		got    int    // messages that arrive
+	}{
+		"delivered": {nil, "delivered", 1},
+		"dropped":   {always(pushtest.Behaviour{Drop: true}), "delivered", 0},
+		"delayed":   {always(pushtest.Behaviour{Delay: 300 * time.Millisecond}), "delivered", 1},
+		"twice":     {always(pushtest.Behaviour{Duplicate: true}), "delivered", 2},
+		"404":       {always(pushtest.Behaviour{Status: 404}), "dead", 0},
+		"410":       {always(pushtest.Behaviour{Status: 410}), "dead", 0},
+		"429 once":  {first(pushtest.Behaviour{Status: 429, After: "1"}), "delivered", 1},
+		"503 once":  {first(pushtest.Behaviour{Status: 503}), "delivered", 1},
+		"503":       {always(pushtest.Behaviour{Status: 503}), "failed push service answers 503", 0},
+		"429 long":  {always(pushtest.Behaviour{Status: 429, After: "3600"}), "failed push service answers 429", 0},
+		"401":       {always(pushtest.Behaviour{Status: 401}), "failed", 0},
+		"413":       {always(pushtest.Behaviour{Status: 413}), "failed", 0},
+		"redirect":  {always(pushtest.Behaviour{Status: 307}), "failed push service answers 307", 0},
+		"hang":      {always(pushtest.Behaviour{Hang: true}), "failed", 0},
+		"hang once": {first(pushtest.Behaviour{Hang: true}), "delivered", 1},
+	} {
+		fake.Behave(c.behave)
+		sub := fake.Subscribe()
+		p := message(sub.Address, idp.PushLogin, 3*time.Second)
+		s.Send(p)
+		out.wait(t, 1)
+		if got := out.get(p.Challenge); !strings.HasPrefix(got, c.want) || len(sub.Got) != c.got {
+			t.Errorf("%s: %q, %d arrived; want %q, %d", name, got, len(sub.Got), c.want, c.got)
+		}
+		if strings.Contains(out.get(p.Challenge), sub.ID()) {
+			t.Errorf("%s: the reason holds the address: %s", name, out.get(p.Challenge))
+		}
+	}
+	if f := s.Figures()[0]; f.Alarm == "" && f.LastError == "" || f.Dead != 2 || f.Delivered == 0 || f.P95 < f.P50 || f.P50 == 0 {
+		t.Errorf("figures %+v", f)
+	}
+	for _, f := range fake.Faults() {
+		t.Error(f)
+	}
+}
+
+func always(b pushtest.Behaviour) func(string, int) pushtest.Behaviour {
+	return func(string, int) pushtest.Behaviour { return b }
+}
+
+func first(b pushtest.Behaviour) func(string, int) pushtest.Behaviour {
+	return func(_ string, n int) pushtest.Behaviour {
+		if n == 0 {
+			return b
+		}
+		return pushtest.Behaviour{}
+	}
+}
+
+func TestFCM(t *testing.T) {
+	fake := pushtest.NewFCM(t)
+	ch, err := fcm.New(t.Context(), fcm.Config{ProjectID: "test", Endpoint: fake.URL()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, out := running(t, push.Config{Channels: map[idp.PushType]push.Channel{idp.PushFCM: ch}, Timeout: time.Second})
+	token := func(n string) idp.PushAddress { return idp.PushAddress{Type: idp.PushFCM, Token: "token:" + n} }
+
+	p := message(token("a"), idp.PushLogin, time.Minute)
+	s.Send(p)
+	out.wait(t, 1)
+	m := <-fake.Got
+	if m.Token != "token:a" || m.Data["t"] != "login" || m.Data["c"] != string(p.Challenge) || len(m.Data) != 2 || m.Android == nil || m.Android.Priority != "high" ||
+		(m.Android.TTL != "59s" && m.Android.TTL != "60s") || m.APNS != nil {
+		t.Errorf("Android: %+v", m)
+	}
+	p = message(token("i"), idp.PushLogin, time.Minute)
+	p.Platform = "ios"
+	s.Send(p)
+	out.wait(t, 1)
+	m = <-fake.Got
+	if m.APNS == nil || m.APNS.Headers["apns-collapse-id"] != string(p.Challenge) || m.APNS.Headers["apns-priority"] != "10" ||
+		m.APNS.Headers["apns-expiration"] != fmt.Sprint(p.ExpiresAt.Unix()) || m.Android != nil {
+		t.Errorf("iOS: %+v", m)
+	}
+
+	for name, c := range map[string]struct {
+		behave func(string, int) pushtest.Behaviour
+		want   string
+		got    int
+	}{
+		"delivered":          {nil, "delivered", 1},
+		"dropped":            {always(pushtest.Behaviour{Drop: true}), "delivered", 0},
+		"delayed":            {always(pushtest.Behaviour{Delay: 300 * time.Millisecond}), "delivered", 1},
+		"twice":              {always(pushtest.Behaviour{Duplicate: true}), "delivered", 2},
+		"UNREGISTERED":       {always(pushtest.Behaviour{Status: 404, Code: "UNREGISTERED"}), "dead", 0},
+		"SENDER_ID_MISMATCH": {always(pushtest.Behaviour{Status: 403, Code: "SENDER_ID_MISMATCH"}), "dead", 0},
+		"a bare 404":         {always(pushtest.Behaviour{Status: 404}), "failed", 0},
+		"400":                {always(pushtest.Behaviour{Status: 400, Code: "INVALID_ARGUMENT"}), "failed", 0},
+		"401":                {always(pushtest.Behaviour{Status: 401}), "failed", 0},
+		"403":                {always(pushtest.Behaviour{Status: 403}), "failed", 0},
+		"429":                {always(pushtest.Behaviour{Status: 429, Code: "QUOTA_EXCEEDED"}), "failed", 0},
+		"429 once":           {first(pushtest.Behaviour{Status: 429, Code: "QUOTA_EXCEEDED"}), "delivered", 1},
+		"503 once":           {first(pushtest.Behaviour{Status: 503, Code: "UNAVAILABLE"}), "delivered", 1},
+		"500":                {always(pushtest.Behaviour{Status: 500, Code: "INTERNAL"}), "failed", 0},
+		"hang":               {always(pushtest.Behaviour{Hang: true}), "failed", 0},
+		"hang once":          {first(pushtest.Behaviour{Hang: true}), "delivered", 1},
+	} {
+		fake.Behave(c.behave)
+		p := message(token(strings.ReplaceAll(name, " ", "")), idp.PushLogin, 4*time.Second)
+		s.Send(p)
+		out.wait(t, 1)
+		if got := out.get(p.Challenge); !strings.HasPrefix(got, c.want) || len(fake.Got) != c.got {
+			t.Errorf("%s: %q, %d arrived; want %q, %d", name, got, len(fake.Got), c.want, c.got)
+		}
+		if alarm := s.Figures()[0].Alarm; (name == "401" || name == "403") && alarm == "" {
+			t.Errorf("%s raises no alarm", name)
+		}
+		for len(fake.Got) > 0 {
+			<-fake.Got
+		}
+	}
+	for _, f := range fake.Faults() {
+		t.Error(f)
+	}
+	if bytes.Contains(fake.Seen(), []byte("Bearer ")) {
+		t.Error("credentials went to a service that wants none")
+	}
+}
+
+// A host that hangs holds up nobody at another host, and one device nobody else.
+func TestNobodyWaitsForWhatHangs(t *testing.T) {
+	bad, ch1 := newWeb(t)
+	good := pushtest.NewWebPush(t)
+	ch1.Hosts = append(ch1.Hosts, good.Host())
+	roots := bad.Roots()
+	roots.AppendCertsFromPEM(good.PEM())
+	ch1.Client = outbound.New(outbound.Config{Private: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, Roots: roots, Timeout: 5 * time.Second})
+	bad.Behave(always(pushtest.Behaviour{Hang: true}))
+	s, _ := running(t, push.Config{Channels: map[idp.PushType]push.Channel{idp.PushWeb: ch1}, Workers: 4, Timeout: 2 * time.Second})
+	for range 200 {
+		s.Send(message(bad.Subscribe().Address, idp.PushLogin, 20*time.Second))
+	}
+	begin := time.Now()
+	var subs []*pushtest.Subscription
+	for range 20 {
+		sub := good.Subscribe()
+		subs = append(subs, sub)
+		s.Send(message(sub.Address, idp.PushLogin, 20*time.Second))
+	}
+	for _, sub := range subs {
+		select {
+		case <-sub.Got:
+		case <-time.After(10 * time.Second):
+			t.Fatalf("not delivered after %s", time.Since(begin))
+		}
+	}
+	for _, f := range good.Faults() {
+		t.Error(f)
+	}
+}
+
+// stub is a channel whose answers are made up.
+type stub func(ctx context.Context, p idp.Push) error
+
+func (s stub) Send(ctx context.Context, p idp.Push) error { return s(ctx, p) }
+
+func TestTimesOfTheSender(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var at []time.Duration
+		var mu sync.Mutex
+		begin := time.Now()
+		s, out := running(t, push.Config{Channels: map[idp.PushType]push.Channel{
+			"a": stub(func(context.Context, idp.Push) error {
+				mu.Lock()
+				defer mu.Unlock()
+				at = append(at, time.Since(begin))
+				return &push.RetryError{Err: errors.New("not now")}
+			}),
+			"b": stub(func(context.Context, idp.Push) error { panic("boom") }),
+		}})
+		p := message(idp.PushAddress{Type: "a"}, idp.PushLogin, 20*time.Second)
+		s.Send(p)
+		out.wait(t, 1)
+		if got := out.get(p.Challenge); got != "failed not now" || time.Since(begin) > 20*time.Second {
+			t.Errorf("%q after %s", got, time.Since(begin))
+		}
+		for i := 2; i < len(at); i++ {
+			if at[i]-at[i-1] <= at[i-1]-at[i-2] {
+				t.Errorf("tries at %s: they do not become rarer", at)
+			}
+		}
+		if len(at) < 4 {
+			t.Errorf("tries at %s", at)
+		}
+		late := message(idp.PushAddress{Type: "a"}, idp.PushLogin, 0)
+		s.Send(late)
+		out.wait(t, 1)
+		if got := out.get(late.Challenge); got != "failed too late" {
+			t.Errorf("late: %q", got)
+		}
+		bad := message(idp.PushAddress{Type: "b"}, idp.PushLogin, time.Minute)
+		s.Send(bad)
+		out.wait(t, 1)
+		if got := out.get(bad.Challenge); got != "failed panic: boom" {
+			t.Errorf("a panic: %q", got)
+		}
+		s.Send(message(idp.PushAddress{Type: "none"}, idp.PushLogin, time.Minute)) // not set up: told to the log
+	})
+}
+
+// Handing over takes no time and no more room than there is.
+func TestFullQueue(t *testing.T) {
+	hold := make(chan struct{})
+	s, _ := running(t, push.Config{Workers: 1, Queue: 10, Channels: map[idp.PushType]push.Channel{
+		"a": stub(func(ctx context.Context, _ idp.Push) error {
+			select {
+			case <-hold:
+			case <-ctx.Done():
+			}
+			return nil
+		}),
+	}})
+	begin := time.Now()
+	for range 1000 {
+		s.Send(message(idp.PushAddress{Type: "a"}, idp.PushLogin, time.Minute))
+	}
+	if took := time.Since(begin); took > 2*time.Second {
+		t.Errorf("handing over took %s", took)
+	}
+	if f := s.Figures()[0]; f.Failed < 980 || f.Waiting > 11 {
+		t.Errorf("%+v", f)
+	}
+	close(hold)
+}
+
+func FuzzAcceptable(f *testing.F) {
+	good := pushtest.NewWebPush(f).Subscribe().Address
+	for _, e := range []string{good.Endpoint, "https://fcm.googleapis.com/fcm/send/x", "https://a.push.apple.com:443/x", "https://fcm.googleapis.com@127.0.0.1/", "https://127.0.0.1/",
+		"http://fcm.googleapis.com/x", "https://push.apple.com.evil.example/", "https://fcm.googleapis.com:8443/", "https://FCM.googleapis.com/\x00", "https:fcm.googleapis.com"} {
+		f.Add(e, good.P256dh, good.Auth)
+	}
+	f.Fuzz(func(t *testing.T, endpoint, key, auth string) {
+		a := idp.PushAddress{Type: idp.PushWeb, Endpoint: endpoint, P256dh: key, Auth: auth}
+		if webpush.Acceptable(a, webpush.Hosts) != nil {
+			return
+		}
+		// What is accepted leads to a known host, and says so in plain letters.
+		rest, ok := strings.CutPrefix(strings.ToLower(endpoint), "https://")
+		host, _, _ := strings.Cut(rest, "/")
+		host, _, _ = strings.Cut(host, "?")
+		host = strings.TrimSuffix(host, ":443")
+		found := false
+		for _, h := range webpush.Hosts {
+			below, star := strings.CutPrefix(h, "*.")
+			found = found || h == host || star && strings.HasSuffix(host, "."+below)
+		}
+		if !ok || !found || strings.ContainsAny(host, "@[]% ") {
+			t.Errorf("accepted %q", endpoint)
+		}
+	})
+}

@@ -1,0 +1,91 @@
+package idp
+
+import "slices"
+
+// PictureID is a digest of a picture's bytes.
+type PictureID string
+
+// Picture is a PNG that was drawn by us, of what an operator handed in.
+type Picture struct {
+	ID            PictureID
+	PNG           []byte
+	Width, Height int
+}
+
+// Site is how the provider presents itself. An empty field says nothing: what
+// the configuration sets comes before what the administration has saved, and
+// that before the default (Over).
+type Site struct {
+	Name      string   // on every page
+	Label     string   // in authenticator apps; empty: Name
+	Accent    string   // #rrggbb; empty: ours
+	Languages []string // offered, as BCP 47; none: all there are
+	Language  string   // where neither person nor browser names one
+	Logo      PictureID
+	LogoDark  PictureID // in the dark theme; empty: Logo
+	LogoNamed bool      // the logo shows the name, which is not repeated beside it
+
+	Journal
+}
+
+// MaxSiteName bounds a site's name, in runes: it also has to fit into the link of a QR code.
+const MaxSiteName = 40
+
+// InApps is the site's name in authenticator apps.
+func (s *Site) InApps() string {
+	if s.Label != "" {
+		return s.Label
+	}
+	return s.Name
+}
+
+// Over returns s, and where it says nothing what is below. The logo of one and
+// the dark one of the other do not go together.
+func (s *Site) Over(below *Site) *Site {
+	out := &Site{
+		Name: s.Name, Label: s.Label, Accent: s.Accent, Languages: slices.Clone(s.Languages), Language: s.Language,
+		Logo: s.Logo, LogoDark: s.LogoDark, LogoNamed: s.LogoNamed,
+	}
+	for _, f := range []struct {
+		to    *string
+		below string
+	}{{&out.Name, below.Name}, {&out.Label, below.Label}, {&out.Accent, below.Accent}, {&out.Language, below.Language}} {
+		if *f.to == "" {
+			*f.to = f.below
+		}
+	}
+	if len(out.Languages) == 0 {
+		out.Languages = slices.Clone(below.Languages)
+	}
+	if out.Logo == "" && out.LogoDark == "" {
+		out.Logo, out.LogoDark, out.LogoNamed = below.Logo, below.LogoDark, below.LogoNamed
+	}
+	return out
+}
+
+// Named is a site of which nothing but its name is known.
+func Named(name string) func() *Site {
+	s := &Site{Name: name, Language: "en"}
+	return func() *Site { return s }
+}
+
+// Setting is one setting as it is in force.
+type Setting struct {
+	Key     string // as in the configuration
+	Value   string // as one would write it there; empty for nothing
+	Default string
+	From    SettingFrom
+	Place   string // SettingConfigured: "idp.yaml:12", "IDP_SESSIONS_IDLE"
+	Env     string // the variable that would set it; empty: it cannot be set
+	Secret  bool   // Value says only that there is one
+}
+
+// SettingFrom says where the value of a setting comes from.
+type SettingFrom string
+
+const (
+	SettingDefault    SettingFrom = "default"
+	SettingConfigured SettingFrom = "configuration" // file or environment
+	SettingSaved      SettingFrom = "administration"
+	SettingFixed      SettingFrom = "fixed" // it cannot be set
+)

@@ -1,0 +1,371 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"hilum/idp"
+)
+
+var deviceListing = &listing{
+	list: "device_list", terms: "device_terms", facets: len(idp.DeviceFacets),
+	sorts: map[string]order{
+		string(idp.DevicesByPerson): {"person", true},
+		string(idp.DevicesByName):   {"device", true},
+		string(idp.DevicesByLinked): {"linked", false},
+		string(idp.DevicesByUsed):   {"used", false},
+	},
+}
+
+// deviceBits are the facets as bits, by their place in idp.DeviceFacets.
+var deviceBits = func() map[idp.DeviceFacet]int64 {
+	m := map[idp.DeviceFacet]int64{}
+	for i, f := range idp.DeviceFacets {
+		m[f] = 1 << i
+	}
+	return m
+}()
+
+const deviceListColumns = "n, device_id, person, device, linked, used, facets, sig, words"
+
+var (
+	insertDeviceList = insertInto("device_list", deviceListColumns)
+	updateDeviceList = updateRow("device_list", deviceListColumns)
+)
+
+type deviceListRow struct {
+	listed
+	deviceID       string
+	person, device string
+	linked, used   int64
+	sig            int64
+}
+
+func (r *deviceListRow) fields() []any {
+	return []any{&r.n, &r.deviceID, &r.person, &r.device, &r.linked, &r.used, &r.facets, &r.sig, &r.words}
+}
+
+const dayMicros = int64(24 * time.Hour / time.Microsecond)
+
+// dayOf is a moment's day since 1970, and 0 for no time.
+func dayOf(at int64) int64 { return at / dayMicros }
+
+// unusedSince is the first day on which a device must have been used.
+func unusedSince(now time.Time) int64 { return dayOf(micros(now.Add(-idp.UnusedFor))) }
+
+func unused(linked, used, now int64) bool {
+	since := dayOf(now) - int64(idp.UnusedFor/(24*time.Hour))
+	return max(used, dayOf(linked)) < since
+}
+
+func deviceListRowOf(u *userRow, d *deviceRow, devices int, now int64) *deviceListRow {
+	r := &deviceListRow{
+		deviceID: d.ID, person: fold(u.DisplayName), device: fold(d.Name), linked: d.LinkedAt, used: dayOf(d.LastUsedAt),
+	}
+	has := func(f idp.DeviceFacet, is bool) {
+		if is {
+			r.facets |= deviceBits[f]
+		}
+	}
+	platform := idp.DeviceFacet(d.Platform)
+	if platform != idp.FacetIOS && platform != idp.FacetAndroid && platform != idp.FacetWeb {
+		platform = idp.FacetOther
+	}
+	app := d.Kind == string(idp.DeviceApp)
+	has(platform, true)
+	has(idp.FacetApp, app)
+	has(idp.FacetCode, !app)
+	has(idp.FacetFailing, d.PushBadAt != 0)
+	has(idp.FacetSilent, app && d.PushType == "")
+	has(idp.FacetUnused, unused(d.LinkedAt, r.used, now))
+	has(idp.FacetOnly, devices == 1)
+	has(idp.FacetFull, devices >= idp.MaxDevices)
+	has(idp.FacetBlocked, u.State == string(idp.UserDisabled))
+	w := words(u.Email, u.Name, u.DisplayName, d.Name)
+	r.words, r.sig = spaced(w), signature(w)
+	return r
+}
+
+// numberedDevice is a device with its row in the list.
+type numberedDevice struct {
+	deviceRow
+	n int64
+}
+
+func (r *numberedDevice) fields() []any { return append(r.deviceRow.fields(), &r.n) }
+
+const selectNumbered = "SELECT " + deviceColumns + ", n FROM devices WHERE user_id = ? AND state = 'active'"
+
+// relist makes the lists say what is true of a person and their devices now.
+func (t *tx) relist(user string, now int64) error {
+	var u numberedUser
+	if err := t.row("SELECT "+userColumns+", n FROM users WHERE id = ?", []any{user}, u.fields()...); err != nil {
+		return fmt.Errorf("user %s: %w", user, err)
+	}
+	devices, err := list[numberedDevice](t, selectNumbered, user)
+	if err != nil {
+		return err
+	}
+	if err := t.relistUser(&u, len(devices)); err != nil {
+		return err
+	}
+	for i := range devices {
+		d := &devices[i]
+		row := deviceListRowOf(&u.userRow, &d.deviceRow, len(devices), now)
+		if err := t.relistDevice(row, d.n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *tx) relistDevice(row *deviceListRow, n int64) (err error) {
+	var before deviceListRow
+	if n == 0 {
+		if row.n, err = t.nextNumber(deviceListing); err != nil {
+			return err
+		}
+		if _, err := t.exec(insertDeviceList, row.fields()...); err != nil {
+			return err
+		}
+		if _, err := t.exec("UPDATE devices SET n = ? WHERE id = ?", row.n, row.deviceID); err != nil {
+			return err
+		}
+		return t.putTerms(deviceListing, &listed{}, &row.listed)
+	}
+	row.n = n
+	if err := t.row("SELECT "+deviceListColumns+" FROM device_list WHERE n = ?", []any{n}, before.fields()...); err != nil {
+		return fmt.Errorf("device %s in the list: %w", row.deviceID, err)
+	}
+	if before == *row {
+		return nil
+	}
+	if err := t.update(updateDeviceList, row.fields()); err != nil {
+		return err
+	}
+	return t.putTerms(deviceListing, &before.listed, &row.listed)
+}
+
+// unlistDevice takes a device that is about to be deleted from the list.
+func (t *tx) unlistDevice(user, id string) error {
+	var before deviceListRow
+	err := t.row("SELECT "+qualified("l", deviceListColumns)+" FROM devices d JOIN device_list l ON l.n = d.n WHERE d.user_id = ? AND d.id = ?",
+		[]any{user, id}, before.fields()...)
+	if errors.Is(err, idp.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if _, err := t.exec("DELETE FROM device_list WHERE n = ?", before.n); err != nil {
+		return err
+	}
+	return t.putTerms(deviceListing, &before.listed, &listed{n: before.n})
+}
+
+// listsSame reports whether a change of a device shows in no list.
+func (r *deviceRow) listsSame(o *deviceRow) bool {
+	return r.Name == o.Name && r.Kind == o.Kind && r.Platform == o.Platform && r.State == o.State && r.LinkedAt == o.LinkedAt &&
+		dayOf(r.LastUsedAt) == dayOf(o.LastUsedAt) && r.PushType == o.PushType && (r.PushBadAt == 0) == (o.PushBadAt == 0)
+}
+
+const selectDeviceListed = "SELECT l.facets, (SELECT count(*) FROM devices WHERE user_id = d.user_id AND state = 'active'), "
+
+var (
+	selectListedDevice = selectDeviceListed + qualified("d", deviceColumns) + ", " + qualified("u", userColumns) +
+		" FROM device_list l CROSS JOIN devices d ON d.id = l.device_id CROSS JOIN users u ON u.id = d.user_id WHERE l.n = ?"
+)
+
+// shownDevice is a line of the list with all that it shows.
+type shownDevice struct {
+	facets, devices int64
+	device          deviceRow
+	user            userRow
+}
+
+func (r *shownDevice) fields() []any {
+	return append(append([]any{&r.facets, &r.devices}, r.device.fields()...), r.user.fields()...)
+}
+
+func (r *shownDevice) row() (*idp.DeviceRow, error) {
+	u, err := r.user.user()
+	if err != nil {
+		return nil, err
+	}
+	return &idp.DeviceRow{Device: bare(r.device.device()), User: *u, Devices: int(r.devices), Unused: r.facets&deviceBits[idp.FacetUnused] != 0}, nil
+}
+
+// bare is a device without what nobody else is shown.
+func bare(d idp.Device) idp.Device {
+	d.SealedTOTP, d.PublicKey, d.SealedPush = nil, nil, nil
+	return d
+}
+
+// SearchDevices finds a part of the list of all devices. Errors: idp.FieldError.
+func (db *DB) SearchDevices(ctx context.Context, q idp.DeviceQuery) (*idp.DevicePage, error) {
+	facets, err := bits(idp.DeviceFacets, q.Facets)
+	if err != nil {
+		return nil, err
+	}
+	if q.Sort == "" {
+		q.Sort = idp.DevicesByPerson
+	}
+	f, err := db.search(ctx, deviceListing, listQuery{words: typed(q.Words), facets: facets, sort: string(q.Sort), down: q.Down, Page: q.Page})
+	if err != nil {
+		return nil, err
+	}
+	p := &idp.DevicePage{Turns: f.turns, Total: f.total, Facets: perFacet(idp.DeviceFacets, f.facets), Rows: make([]idp.DeviceRow, 0, len(f.ns))}
+	r, err := db.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range f.ns {
+		row, err := listedDevice(r, n)
+		if errors.Is(err, idp.ErrNotFound) {
+			continue // unlinked at this very moment
+		}
+		if err != nil {
+			return nil, err
+		}
+		p.Rows = append(p.Rows, *row)
+	}
+	return p, nil
+}
+
+func listedDevice(s statements, n int64) (*idp.DeviceRow, error) {
+	var row shownDevice
+	if err := s.row(selectListedDevice, []any{n}, row.fields()...); err != nil {
+		return nil, err
+	}
+	return row.row()
+}
+
+// Device returns a device and whose it is. Errors: idp.ErrNotFound.
+func (db *DB) Device(ctx context.Context, id idp.DeviceID) (*idp.DeviceRow, error) {
+	r, err := db.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var n int64
+	if err := r.row("SELECT n FROM devices WHERE id = ? AND state = 'active'", []any{string(id)}, &n); err != nil {
+		return nil, fmt.Errorf("device %s: %w", id, err)
+	}
+	row, err := listedDevice(r, n)
+	if err != nil {
+		return nil, fmt.Errorf("device %s: %w", id, err)
+	}
+	return row, nil
+}
+
+// listAll lists whoever and whatever is in no list yet: a database of before
+// there were any.
+func (db *DB) listAll(ctx context.Context) error {
+	const batch = 100
+	for done := 0; ; {
+		r, err := db.read(ctx)
+		if err != nil {
+			return err
+		}
+		rows, err := list[idRow](r, "SELECT id FROM users WHERE n = 0 LIMIT ?", int64(batch))
+		if err != nil {
+			return err
+		}
+		also, err := list[idRow](r, "SELECT DISTINCT user_id FROM devices WHERE n = 0 AND state = 'active' LIMIT ?", int64(batch))
+		if err != nil {
+			return err
+		}
+		rows = append(rows, also...)
+		slices.SortFunc(rows, func(a, b idRow) int { return slices.Compare([]byte(a.id), []byte(b.id)) })
+		rows = slices.Compact(rows)
+		if len(rows) == 0 {
+			return nil
+		}
+		now := micros(db.now())
+		err = db.write(ctx, func(t *tx) error {
+			for _, row := range rows {
+				if err := t.relist(row.id, now); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		if done += len(rows); done%10_000 < batch {
+			db.conf.Log.Info("people and devices are being listed for search", "people", done)
+		}
+	}
+}
+
+type idRow struct{ id string }
+
+func (r *idRow) fields() []any { return []any{&r.id} }
+
+// markUnused marks, once a day, the devices that nobody has used for so long by
+// now. Using one takes the mark away.
+func (db *DB) markUnused(ctx context.Context, now time.Time) error {
+	r, err := db.read(ctx)
+	if err != nil {
+		return err
+	}
+	since := unusedSince(now)
+	var marked int64
+	if err := r.row("SELECT n FROM marks WHERE name = 'unused'", nil, &marked); err != nil || marked >= since {
+		return err
+	}
+	bit := strconv.FormatInt(deviceBits[idp.FacetUnused], 10)
+	// Those used on a day that has been looked at are marked already.
+	for _, find := range []string{
+		"SELECT n FROM device_list INDEXED BY device_list_used WHERE used > 0 AND used >= ? AND used < ? AND n > ? AND facets & " + bit + " = 0 ORDER BY n LIMIT ?",
+		"SELECT n FROM device_list INDEXED BY device_list_linked WHERE linked >= ? AND linked < ? AND n > ? AND facets & " + bit + " = 0 AND used = 0 ORDER BY n LIMIT ?",
+	} {
+		from, to := marked, since
+		if find[len("SELECT n FROM device_list INDEXED BY device_list_"):][:4] == "link" {
+			from, to = from*dayMicros, to*dayMicros
+		}
+		for last, more := int64(0), true; more; {
+			rows, err := list[numberRow](r, find, from, to, last, int64(sweepBatch))
+			if err != nil {
+				return err
+			}
+			if more = len(rows) == sweepBatch; len(rows) == 0 {
+				break
+			}
+			last = rows[len(rows)-1].n
+			err = db.write(ctx, func(t *tx) error {
+				for _, row := range rows {
+					if err := t.remarkUnused(row.n, micros(now)); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return db.write(ctx, func(t *tx) error {
+		_, err := t.exec("UPDATE marks SET n = ? WHERE name = 'unused' AND n < ?", since, since)
+		return err
+	})
+}
+
+func (t *tx) remarkUnused(n, now int64) error {
+	var before deviceListRow
+	err := t.row("SELECT "+deviceListColumns+" FROM device_list WHERE n = ?", []any{n}, before.fields()...)
+	if errors.Is(err, idp.ErrNotFound) || err == nil && !unused(before.linked, before.used, now) {
+		return nil // unlinked, or used, meanwhile
+	}
+	if err != nil {
+		return err
+	}
+	after := before
+	after.facets |= deviceBits[idp.FacetUnused]
+	return t.relistDevice(&after, n)
+}

@@ -1,0 +1,299 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"hilum/idp"
+)
+
+// eventOrder is the order of the log.
+var eventOrder = order{column: "seq"}
+
+// eventSource is one way to events: an index and what has to be equal, or none
+// and the log itself.
+type eventSource struct {
+	index, where string
+	args         []any
+}
+
+// rareKinds is the condition of events_kind, word for word: without it no query
+// may use the index.
+const rareKinds = "kind NOT IN ('login.password', 'login.factor', 'login.done', 'session.started', 'session.ended', 'grant.issued', 'grant.redeemed', 'phone.asked', 'phone.approved')"
+
+// sources are the ways that together find all that a query asks for. Besides,
+// filters are looked at in each event.
+func sources(q *idp.EventQuery, kinds []string) []eventSource {
+	switch {
+	case q.Device != "":
+		return []eventSource{{"events_device", "device_id = ? AND device_id <> ''", []any{string(q.Device)}}}
+	case q.User != "":
+		return []eventSource{{"events_user", "user_id = ? AND user_id <> ''", []any{string(q.User)}}}
+	case q.Actor != "":
+		return []eventSource{
+			{"events_actor", "actor_user = ? AND actor_user <> '' AND actor_user <> user_id", []any{string(q.Actor)}},
+			{"events_user", "user_id = ? AND user_id <> ''", []any{string(q.Actor)}},
+		}
+	}
+	whole := []eventSource{{"", "seq > 0", nil}}
+	var all []eventSource
+	for _, k := range kinds {
+		if strings.Contains(rareKinds, "'"+k+"'") {
+			return whole
+		}
+		all = append(all, eventSource{"events_kind", "kind = ? AND " + rareKinds, []any{k}})
+	}
+	if len(q.Kinds) == 0 {
+		return whole
+	}
+	return all
+}
+
+// kindsOf spells out kinds that stand for all below them.
+func kindsOf(kinds []idp.EventKind) []string {
+	var all []string
+	for _, k := range kinds {
+		if !strings.HasSuffix(string(k), ".") {
+			all = append(all, string(k))
+			continue
+		}
+		for _, known := range idp.EventKinds {
+			if strings.HasPrefix(string(known), string(k)) {
+				all = append(all, string(known))
+			}
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// eventPortion is how many events, or sessions, are read through for one page.
+const eventPortion = 25_000
+
+// clockSlack is by how much events may stand in another order than their times.
+const clockSlack = time.Minute
+
+// SearchEvents finds a part of the log, newest first. Errors: idp.FieldError.
+func (db *DB) SearchEvents(ctx context.Context, q idp.EventQuery) (*idp.EventPage, error) {
+	r, err := db.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	limit := q.Limit
+	if limit <= 0 {
+		limit = idp.DefaultListPage
+	}
+	limit = min(limit, idp.MaxListPage)
+	s := &searching{s: r, o: eventOrder, limit: limit, back: q.Before != "" && q.After == ""}
+	s.up = s.back
+	key := q.After
+	if s.back {
+		key = q.Before
+	}
+	if key != "" {
+		if s.from, err = eventOrder.place(key); err != nil {
+			return nil, err
+		}
+	}
+	low, high, err := seqBetween(r, q.From, q.Until)
+	if err != nil {
+		return nil, err
+	}
+	if s.from != nil && s.back {
+		low = max(low, s.from.n)
+	} else if s.from != nil {
+		high = min(high, s.from.n)
+	}
+	kinds := kindsOf(q.Kinds)
+	filter, args := eventFilter(&q, kinds)
+	var rows []eventRow
+	var short *place
+	for _, from := range sources(&q, kinds) {
+		got, end, err := s.eventsOf(from, low, high, filter, args)
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, got...)
+		if end != 0 && (short == nil || s.up == (end < short.n)) {
+			short = &place{number: end, n: end}
+		}
+	}
+	slices.SortFunc(rows, func(a, b eventRow) int {
+		if s.up {
+			return int(a.Seq - b.Seq)
+		}
+		return int(b.Seq - a.Seq)
+	})
+	rows = slices.CompactFunc(rows, func(a, b eventRow) bool { return a.Seq == b.Seq })
+	if short != nil { // beyond it, one of the ways has not been gone
+		rows = slices.DeleteFunc(rows, func(e eventRow) bool { return s.up && e.Seq > short.n || !s.up && e.Seq < short.n })
+	}
+	more := len(rows) > limit
+	if more {
+		short = nil
+	}
+	rows = rows[:min(len(rows), limit)]
+	places := make([]place, len(rows))
+	for i := range rows {
+		places[i] = place{number: rows[i].Seq, n: rows[i].Seq}
+	}
+	f := &found{}
+	s.turns(f, places, more, short)
+	if s.back {
+		slices.Reverse(rows)
+	}
+	p := &idp.EventPage{Turns: f.turns, Rows: make([]idp.Event, len(rows))}
+	for i := range rows {
+		if p.Rows[i], err = rows[i].event(); err != nil {
+			return nil, err
+		}
+	}
+	return p, nil
+}
+
+// eventFilter is what every event found has to be, whichever way it was found.
+func eventFilter(q *idp.EventQuery, kinds []string) (sql string, args []any) {
+	sql = "1"
+	also := func(condition string, arg any) {
+		sql += " AND " + condition
+		args = append(args, arg)
+	}
+	for _, c := range [][2]string{
+		{"device_id = ?", string(q.Device)}, {"user_id = ?", string(q.User)}, {"actor_user = ?", string(q.Actor)},
+		{"client_id = ?", string(q.Client)}, {"address = ?", q.Address},
+	} {
+		if c[1] != "" {
+			also(c[0], c[1])
+		}
+	}
+	if len(q.Kinds) > 0 {
+		sql += " AND kind IN (''" + strings.Repeat(", ?", len(kinds)) + ")"
+		for _, k := range kinds {
+			args = append(args, k)
+		}
+	}
+	if !q.From.IsZero() {
+		also("at >= ?", micros(q.From))
+	}
+	if !q.Until.IsZero() {
+		also("at < ?", micros(q.Until))
+	}
+	return sql, args
+}
+
+// eventsOf goes one way. end is how far it came when it gave up; 0: it did not.
+func (s *searching) eventsOf(from eventSource, low, high int64, filter string, args []any) (rows []eventRow, end int64, err error) {
+	_, direction := s.sides()
+	by := ""
+	if from.index != "" {
+		by = " INDEXED BY " + from.index
+	}
+	where := " FROM events" + by + " WHERE " + from.where + " AND seq > ? AND seq < ? ORDER BY seq " + direction + " LIMIT ?"
+	begin := append(slices.Clone(from.args), low, high)
+	all := append(append(slices.Clone(begin), int64(eventPortion)), args...)
+	rows, err = list[eventRow](s.s, "SELECT "+eventColumns+" FROM (SELECT "+eventColumns+where+") WHERE "+filter+" LIMIT ?", append(all, int64(s.limit+1))...)
+	if err != nil || len(rows) > s.limit {
+		return rows, 0, err
+	}
+	err = s.s.row("SELECT seq"+where+" OFFSET ?", append(slices.Clone(begin), int64(1), int64(eventPortion-1)), &end)
+	if errors.Is(err, idp.ErrNotFound) {
+		err = nil
+	}
+	return rows, end, err
+}
+
+// seqBetween finds, by halving, the numbers between which all events of a time
+// lie; both are outside.
+func seqBetween(s statements, from, until time.Time) (low, high int64, err error) {
+	var first, last int64
+	if err := s.row("SELECT coalesce(min(seq), 0) FROM events", nil, &first); err != nil {
+		return 0, 0, err
+	}
+	if err := s.row("SELECT coalesce(max(seq), 0) FROM events", nil, &last); err != nil {
+		return 0, 0, err
+	}
+	low, high = first-1, last+1
+	if !from.IsZero() {
+		if low, err = seqBefore(s, low, high, micros(from.Add(-clockSlack))); err != nil {
+			return 0, 0, err
+		}
+	}
+	if !until.IsZero() {
+		if high, err = seqBefore(s, first-1, last+1, micros(until.Add(clockSlack))); err != nil {
+			return 0, 0, err
+		}
+		high++
+	}
+	return low, high, nil
+}
+
+// seqBefore is the last number whose event is before a moment.
+func seqBefore(s statements, low, high, at int64) (int64, error) {
+	for low+1 < high {
+		middle := low + (high-low)/2
+		var then int64
+		if err := s.row("SELECT at FROM events WHERE seq = ?", []any{middle}, &then); err != nil {
+			return 0, err
+		}
+		if then < at {
+			low = middle
+		} else {
+			high = middle
+		}
+	}
+	return low, nil
+}
+
+// daily are the kinds of events that are counted per day.
+var daily = map[idp.EventKind]bool{
+	idp.EventLoginDone: true, idp.EventLoginDenied: true, idp.EventPasswordWrong: true, idp.EventCodeWrong: true, idp.EventFactorRight: true,
+	idp.EventPhoneDenied: true, idp.EventNotMe: true, idp.EventDeviceLinked: true, idp.EventDeviceUnlinked: true,
+}
+
+// countDay counts an event on its day.
+func (t *tx) countDay(e *idp.Event) error {
+	what := string(e.Kind)
+	if e.Kind == idp.EventFactorRight {
+		what += " " + e.Detail["method"]
+	}
+	_, err := t.exec("INSERT INTO days (day, what, n) VALUES (?, ?, 1) ON CONFLICT (day, what) DO UPDATE SET n = n + 1", dayOf(micros(e.At)), what)
+	return err
+}
+
+type dayRow struct {
+	day  int64
+	what string
+	n    int64
+}
+
+func (r *dayRow) fields() []any { return []any{&r.day, &r.what, &r.n} }
+
+// Days counts what happened on each day from one to another, both included;
+// days are those of UTC.
+func (db *DB) Days(ctx context.Context, from, until time.Time) ([]idp.Day, error) {
+	r, err := db.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	first, last := dayOf(micros(from)), dayOf(micros(until))
+	rows, err := list[dayRow](r, "SELECT day, what, n FROM days WHERE day >= ? AND day <= ? ORDER BY day", first, last)
+	if err != nil {
+		return nil, err
+	}
+	days := make([]idp.Day, max(0, last-first+1))
+	for i := range days {
+		days[i] = idp.Day{At: moment((first + int64(i)) * dayMicros), Done: map[idp.EventKind]int{}, Factors: map[string]int{}}
+	}
+	for _, row := range rows {
+		kind, method, ok := strings.Cut(row.what, " ")
+		d := &days[row.day-first]
+		d.Done[idp.EventKind(kind)] += int(row.n)
+		if ok && method != "" {
+			d.Factors[method] += int(row.n)
+		}
+	}
+	return days, nil
+}

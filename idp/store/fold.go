@@ -1,0 +1,100 @@
+package store
+
+import (
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
+
+	"hilum/idp"
+)
+
+// apart are letters that do not come apart into a letter and an accent.
+var apart = strings.NewReplacer("ß", "ss", "æ", "ae", "œ", "oe", "ø", "o", "ł", "l", "đ", "d", "ð", "d", "þ", "th", "ı", "i")
+
+// fold takes case and accents from a text.
+func fold(s string) string {
+	ascii := true
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			ascii = false
+			break
+		}
+	}
+	if ascii {
+		return strings.TrimSpace(strings.ToLower(s))
+	}
+	// Taking a letter apart can leave a capital, and a small letter an accent.
+	return strings.TrimSpace(apart.Replace(bareLetters(strings.ToLower(bareLetters(s)))))
+}
+
+func bareLetters(s string) string {
+	var b strings.Builder
+	for _, r := range norm.NFKD.String(s) {
+		if !unicode.Is(unicode.Mn, r) {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+func wordRune(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
+
+// words cuts a mail address and texts into what can be searched: every run
+// without spaces, and every part of it that begins after a sign; not those of
+// a mail's domain, which most people share. One that is the beginning of another
+// finds nothing that the other does not, and is left out.
+func words(mail string, texts ...string) []string {
+	var all []string
+	for n, text := range append([]string{mail}, texts...) {
+		for _, run := range strings.Fields(fold(text)) {
+			inside := false
+			for i, r := range run {
+				if n == 0 && r == '@' {
+					break
+				}
+				is := wordRune(r)
+				if is && !inside {
+					all = append(all, bounded(run[i:], idp.MaxWord))
+				}
+				inside = is
+			}
+		}
+	}
+	slices.Sort(all)
+	out := all[:0]
+	for i, w := range all {
+		if i+1 < len(all) && strings.HasPrefix(all[i+1], w) {
+			continue
+		}
+		out = append(out, w)
+	}
+	const most = 24
+	return out[:min(len(out), most)]
+}
+
+// typed are the words of a search, the longest first.
+func typed(s string) []string {
+	var out []string
+	for _, w := range strings.Fields(fold(s)) {
+		w = bounded(strings.TrimLeftFunc(w, func(r rune) bool { return !wordRune(r) }), idp.MaxWord)
+		if w != "" && !slices.Contains(out, w) {
+			out = append(out, w)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b string) int { return len(b) - len(a) })
+	return out[:min(len(out), idp.MaxWords)]
+}
+
+// bounded cuts s to at most n bytes, between two letters.
+func bounded(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n]
+}

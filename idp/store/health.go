@@ -1,0 +1,78 @@
+package store
+
+import (
+	"context"
+	"os"
+
+	"hilum/idp"
+)
+
+// numbered are the tables whose rows are counted by their numbers.
+var numbered = map[string]string{
+	"users": "user_list", "devices": "device_list", "sessions": "sessions", "logins": "logins", "grants": "grants", "codes": "codes",
+	"access_tokens": "access_tokens", "refresh_tokens": "refresh_tokens", "challenges": "challenges", "pairings": "pairings",
+	"invitations": "invitations", "known_browsers": "known_browsers", "counters": "counters", "logout_notices": "logout_notices",
+}
+
+// Health tells what is cheap to tell of the database.
+func (db *DB) Health(ctx context.Context) (*idp.Health, error) {
+	r, err := db.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	h := &idp.Health{Rows: map[string]int64{}, Waiting: map[string]int{}}
+	for _, file := range []string{db.conf.Path, db.conf.Path + "-wal"} {
+		if at, err := os.Stat(file); err == nil {
+			h.Bytes += at.Size()
+		}
+	}
+	for name, table := range numbered {
+		var n int64
+		if err := r.row("SELECT coalesce(max(n) - min(n) + 1, 0) FROM (SELECT min(n) AS n FROM "+table+" UNION ALL SELECT max(n) FROM "+table+")", nil, &n); err != nil {
+			return nil, err
+		}
+		h.Rows[name] = n
+	}
+	if err := r.row("SELECT coalesce(max(seq), 0) FROM events", nil, &h.Events); err != nil {
+		return nil, err
+	}
+	h.Rows["events"] = h.Events
+	now, most := micros(db.now()), int64(idp.CountUpTo)
+	for name, open := range map[string]string{
+		"logins":      "logins WHERE expires_at > ? AND state NOT IN ('collected', 'denied', 'expired')",
+		"challenges":  "challenges WHERE expires_at > ? AND state = 'pending'",
+		"invitations": "invitations WHERE expires_at > ? AND used_at = 0",
+		"pairings":    "pairings WHERE expires_at > ? AND used_at = 0",
+	} {
+		var n int64
+		if err := r.row("SELECT count(*) FROM (SELECT 1 FROM "+open+" LIMIT ?)", []any{now, most}, &n); err != nil {
+			return nil, err
+		}
+		h.Waiting[name] = int(n)
+	}
+	s := &searching{listing: deviceListing, s: r}
+	for i, f := range idp.DeviceFacets {
+		if f == idp.FacetFailing {
+			n, err := s.countTerm(facetTerm(i), most)
+			if err != nil {
+				return nil, err
+			}
+			h.Failing = int(n)
+		}
+	}
+	var swept int64
+	if err := r.row("SELECT n FROM marks WHERE name = 'swept'", nil, &swept); err != nil {
+		return nil, err
+	}
+	h.LastSweep = moment(swept)
+	if h.Keys, err = db.SigningKeys(ctx); err != nil {
+		return nil, err
+	}
+	if h.Logouts, err = logoutFigures(r, ""); err != nil {
+		return nil, err
+	}
+	for i := range h.Keys {
+		h.Keys[i].Sealed = nil
+	}
+	return h, nil
+}

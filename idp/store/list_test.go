@@ -1,0 +1,148 @@
+package store
+
+import (
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"hilum/idp"
+)
+
+// A database of before the lists is listed when it is opened.
+func TestPeopleOfBeforeAreListed(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "idp.db")
+	db, err := Open(t.Context(), Config{Driver: "sqlite", Path: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	for _, name := range []string{"anna", "bert", "cem"} {
+		u := &idp.User{ID: idp.NewID[idp.UserID](), Name: name, DisplayName: name, State: idp.UserActive, CreatedAt: now}
+		if err := db.AddUser(t.Context(), u); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			d := &idp.Device{ID: idp.NewID[idp.DeviceID](), User: u.ID, Name: "Phone of " + name, Kind: idp.DeviceCode, State: idp.DeviceActive, LinkedAt: now}
+			if err := db.write(t.Context(), func(t *tx) error { return t.addDevice(d) }); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	err = db.write(t.Context(), func(t *tx) error {
+		for _, sql := range []string{
+			"DELETE FROM device_list", "DELETE FROM device_terms", "DELETE FROM user_list", "DELETE FROM user_terms",
+			"UPDATE devices SET n = 0", "UPDATE users SET n = 0",
+		} {
+			if _, err := t.exec(sql); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if db, err = Open(t.Context(), Config{Driver: "sqlite", Path: path}); err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	p, err := db.SearchDevices(t.Context(), idp.DeviceQuery{Words: "phone be"})
+	if err != nil || len(p.Rows) != 2 || p.Rows[0].User.Name != "bert" {
+		t.Errorf("%+v, %v", p, err)
+	}
+	u, err := db.SearchUsers(t.Context(), idp.UserQuery{})
+	if err != nil || len(u.Rows) != 3 {
+		t.Errorf("%+v, %v", u, err)
+	}
+}
+
+// A search that is out of patience says so, and goes on with the next page
+// until it has seen everything: reading through is slow on purpose here.
+func TestReadingThroughInPortions(t *testing.T) {
+	db, err := Open(t.Context(), Config{Driver: "sqlite", Path: filepath.Join(t.TempDir(), "idp.db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	const rows = 2*portion + 100
+	err = db.write(t.Context(), func(t *tx) error {
+		for n := range rows {
+			r := deviceListRow{listed: listed{n: int64(n + 1), words: " x"}, person: "p", device: "d"}
+			if n%4001 == 4000 {
+				r.words = " xy"
+			}
+			r.sig = signature(strings.Fields(r.words))
+			if _, err := t.exec(insertDeviceList, r.fields()...); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &searching{listing: deviceListing, s: db.engine.read(), q: listQuery{words: []string{"xy"}}, o: deviceListing.sorts["person"], limit: 3, up: true, sig: signature([]string{"xy"})}
+	var got []int64
+	for range 10 {
+		places, short, err := s.readThrough()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range places[:min(len(places), s.limit)] {
+			got = append(got, p.n)
+		}
+		f := &found{}
+		s.turns(f, places[:min(len(places), s.limit)], len(places) > s.limit, short)
+		if f.turns.Next == "" {
+			break
+		}
+		if s.from, err = s.o.place(f.turns.Next); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !slices.Equal(got, []int64{4001, 8002, 12003, 16004}) {
+		t.Errorf("found %v", got)
+	}
+}
+
+func TestFolding(t *testing.T) {
+	for text, want := range map[string]string{
+		"Änna MÜLLER-Strauß": "anna muller-strauss", " Ørsted ": "orsted", "Łódź": "lodz", "ﬁne": "fine", "Ａ": "a", "İ": "i", "日本": "日本", "": "",
+	} {
+		if got := fold(text); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+	got := words("anna.m@klinik.example", "anna.m", "Anna Meier", "Phone-2 (new)")
+	if want := []string{"2", "anna.m@klinik.example", "m@klinik.example", "meier", "new)", "phone-2"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// FuzzWords: whatever is beginning of a word that was found is found again.
+func FuzzWords(f *testing.F) {
+	for _, s := range []string{"Änna b", "x@y.z", "\xff", "ß", "a-b-c", "\u0345\u0301", "ϓ"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		row := &listed{words: spaced(words("", s))}
+		for _, w := range words("", s) {
+			if len(w) > idp.MaxWord || w == "" || strings.Contains(w, " ") {
+				t.Fatalf("%q", w)
+			}
+			for _, q := range typed(w) {
+				if !strings.Contains(row.words, " "+q) {
+					t.Fatalf("%q is not found in %q", q, row.words)
+				}
+				if sig := signature([]string{q}); sig&signature(words("", s)) != sig {
+					t.Fatalf("the signature of %q passes %q over", q, row.words)
+				}
+			}
+		}
+	})
+}

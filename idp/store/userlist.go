@@ -1,0 +1,146 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"hilum/idp"
+)
+
+var userListing = &listing{
+	list: "user_list", terms: "user_terms", facets: len(idp.UserFacets),
+	sorts: map[string]order{
+		string(idp.UsersByPerson): {"person", true},
+		string(idp.UsersByName):   {"name", true},
+		string(idp.UsersByAdded):  {"added", false},
+	},
+}
+
+const userListColumns = "n, user_id, person, name, added, facets, sig, words"
+
+var (
+	insertUserList = insertInto("user_list", userListColumns)
+	updateUserList = updateRow("user_list", userListColumns)
+)
+
+type userListRow struct {
+	listed
+	userID       string
+	person, name string
+	added        int64
+	sig          int64
+}
+
+func (r *userListRow) fields() []any {
+	return []any{&r.n, &r.userID, &r.person, &r.name, &r.added, &r.facets, &r.sig, &r.words}
+}
+
+func userListRowOf(u *userRow, devices int) (*userListRow, error) {
+	groups, err := textList(u.Groups)
+	if err != nil {
+		return nil, fmt.Errorf("user %s: %w", u.ID, err)
+	}
+	r := &userListRow{userID: u.ID, person: fold(u.DisplayName), name: u.Name, added: u.CreatedAt}
+	is := map[idp.UserFacet]bool{
+		idp.UsersActive:   u.State == string(idp.UserActive),
+		idp.UsersInvited:  u.State == string(idp.UserInvited),
+		idp.UsersDisabled: u.State == string(idp.UserDisabled),
+		idp.UsersStaff:    u.Staff != "",
+		idp.UsersNoDevice: devices == 0,
+	}
+	for i, f := range idp.UserFacets {
+		if is[f] {
+			r.facets |= 1 << i
+		}
+	}
+	w := words(u.Email, append([]string{u.Name, u.DisplayName}, groups...)...)
+	r.words, r.sig = spaced(w), signature(w)
+	return r, nil
+}
+
+// numberedUser is a person with their row in the list.
+type numberedUser struct {
+	userRow
+	n int64
+}
+
+func (r *numberedUser) fields() []any { return append(r.userRow.fields(), &r.n) }
+
+func (t *tx) relistUser(u *numberedUser, devices int) error {
+	row, err := userListRowOf(&u.userRow, devices)
+	if err != nil {
+		return err
+	}
+	if u.n == 0 {
+		if row.n, err = t.nextNumber(userListing); err != nil {
+			return err
+		}
+		if _, err := t.exec(insertUserList, row.fields()...); err != nil {
+			return err
+		}
+		if _, err := t.exec("UPDATE users SET n = ? WHERE id = ?", row.n, u.ID); err != nil {
+			return err
+		}
+		return t.putTerms(userListing, &listed{}, &row.listed)
+	}
+	row.n = u.n
+	var before userListRow
+	if err := t.row("SELECT "+userListColumns+" FROM user_list WHERE n = ?", []any{u.n}, before.fields()...); err != nil {
+		return fmt.Errorf("user %s in the list: %w", u.ID, err)
+	}
+	if before == *row {
+		return nil
+	}
+	if err := t.update(updateUserList, row.fields()); err != nil {
+		return err
+	}
+	return t.putTerms(userListing, &before.listed, &row.listed)
+}
+
+var selectListedAccount = "SELECT " + userColumns + ", " + accountColumns + " FROM users WHERE id = (SELECT user_id FROM user_list WHERE n = ?)"
+
+// SearchUsers finds a part of the list of people. Errors: idp.FieldError.
+func (db *DB) SearchUsers(ctx context.Context, q idp.UserQuery) (*idp.UserPage, error) {
+	facets, err := bits(idp.UserFacets, q.Facets)
+	if err != nil {
+		return nil, err
+	}
+	if q.Sort == "" {
+		q.Sort = idp.UsersByPerson
+	}
+	f, err := db.search(ctx, userListing, listQuery{words: typed(q.Words), facets: facets, sort: string(q.Sort), down: q.Down, Page: q.Page})
+	if err != nil {
+		return nil, err
+	}
+	r, err := db.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p := &idp.UserPage{Turns: f.turns, Total: f.total, Facets: perFacet(idp.UserFacets, f.facets), Rows: make([]idp.Account, 0, len(f.ns))}
+	for _, n := range f.ns {
+		var row accountRow
+		err := r.row(selectListedAccount, []any{n}, row.fields()...)
+		if errors.Is(err, idp.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		a, err := row.account()
+		if err != nil {
+			return nil, err
+		}
+		a.PasswordHash = hidden(a.PasswordHash)
+		p.Rows = append(p.Rows, *a)
+	}
+	return p, nil
+}
+
+// hidden says that there is a hash, and not which.
+func hidden(hash string) string {
+	if hash != "" {
+		return "[secret]"
+	}
+	return ""
+}

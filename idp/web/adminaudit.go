@@ -1,0 +1,271 @@
+package web
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"hilum/idp"
+	"hilum/idp/admin"
+	"hilum/templates"
+)
+
+// eventGroups are what the log can be narrowed to, by the beginning of a kind.
+var eventGroups = []templates.Choice{
+	{Value: "login.", Label: templates.Say("audit.login")},
+	{Value: "phone.", Label: templates.Say("audit.phone")},
+	{Value: "device.", Label: templates.Say("admin.tab.devices")},
+	{Value: "pairing.", Label: templates.Say("audit.pairing")},
+	{Value: "recovery.", Label: templates.Say("admin.recovery")},
+	{Value: "invitation.", Label: templates.Say("audit.invitation")},
+	{Value: "user.", Label: templates.Say("audit.user")},
+	{Value: "session.", Label: templates.Say("tab.sessions")},
+	{Value: "logout.", Label: templates.Say("logout.title")},
+	{Value: "consent.", Label: templates.Say("audit.consent")},
+	{Value: "grant.", Label: templates.Say("audit.grant")},
+	{Value: "client.", Label: templates.Say("audit.client")},
+	{Value: "start.", Label: templates.Say("start.title")},
+	{Value: "key.", Label: templates.Say("audit.key")},
+	{Value: "setting.", Label: templates.Say("admin.tab.settings")},
+	{Value: "audit.", Label: templates.Say("admin.tab.audit")},
+}
+
+// audit is what the log is narrowed to, all of which is in its address.
+type audit struct {
+	kind, who, as, address, from, until string
+	after, before                       idp.Key
+}
+
+func readAudit(r *http.Request) audit {
+	q := r.URL.Query()
+	text := func(name string) string { return strings.TrimSpace(q.Get(name)) }
+	return audit{text("kind"), text("who"), text("as"), text("address"), text("from"), text("until"), idp.Key(q.Get("after")), idp.Key(q.Get("before"))}
+}
+
+func (a audit) link(path string) string {
+	q := url.Values{}
+	for _, f := range []templates.Field{
+		{Name: "kind", Value: a.kind}, {Name: "who", Value: a.who}, {Name: "as", Value: a.as}, {Name: "address", Value: a.address}, {Name: "from", Value: a.from},
+		{Name: "until", Value: a.until}, {Name: "after", Value: string(a.after)}, {Name: "before", Value: string(a.before)},
+	} {
+		if f.Value != "" {
+			q.Set(f.Name, f.Value)
+		}
+	}
+	if len(q) == 0 {
+		return path
+	}
+	return path + "?" + q.Encode()
+}
+
+func (a audit) turned(after, before idp.Key) string {
+	if after == "" && before == "" {
+		return ""
+	}
+	a.after, a.before = after, before
+	return a.link(places["admin-audit"])
+}
+
+// auditQuery makes of it what the log is asked. Errors: FieldError.
+func (s *Server) auditQuery(r *http.Request, p staff, a audit) (idp.EventQuery, error) {
+	q := idp.EventQuery{Address: a.address, Page: idp.Page{After: a.after, Before: a.before}}
+	if a.kind != "" {
+		known := slices.ContainsFunc(eventGroups, func(c templates.Choice) bool { return c.Value == a.kind })
+		if !known && !slices.Contains(idp.EventKinds, idp.EventKind(a.kind)) {
+			return q, &idp.FieldError{Field: "kind", Message: "problem.text"}
+		}
+		q.Kinds = []idp.EventKind{idp.EventKind(a.kind)}
+	}
+	for _, day := range []struct {
+		field, typed string
+		at           *time.Time
+		plus         int
+	}{{"from", a.from, &q.From, 0}, {"until", a.until, &q.Until, 1}} {
+		if day.typed == "" {
+			continue
+		}
+		t, err := time.Parse(time.DateOnly, day.typed)
+		if err != nil {
+			return q, &idp.FieldError{Field: day.field, Message: "audit.day.bad"}
+		}
+		*day.at = t.AddDate(0, 0, day.plus) // the last day counts whole
+	}
+	if a.who != "" {
+		u, err := s.Desk.FindUser(r.Context(), p.by, a.who)
+		if errors.Is(err, idp.ErrNotFound) {
+			return q, &idp.FieldError{Field: "who", Message: "audit.who.none"}
+		}
+		if err != nil {
+			return q, err
+		}
+		if a.as == "actor" {
+			q.Actor = u.User.ID
+		} else {
+			q.User = u.User.ID
+		}
+	}
+	return q, nil
+}
+
+func (s *Server) adminAudit(w http.ResponseWriter, r *http.Request, p staff) error {
+	a := readAudit(r)
+	page := templates.AdminAudit{
+		Frame: s.adminFrame(r, p, "audit"), Kinds: eventGroups, Kind: a.kind, Who: a.who, ByActor: a.as == "actor", Address: a.address, From: a.from, Until: a.until,
+		Filtered: a.turned("", "x") != places["admin-audit"]+"?before=x", First: a.after == "" && a.before == "",
+	}
+	q, err := s.auditQuery(r, p, a)
+	if err == nil {
+		var found *idp.EventPage
+		if found, err = s.Desk.SearchEvents(r.Context(), p.by, q); err == nil {
+			page.Events = deskEvents(found.Rows)
+			if err := s.nameEvents(r, p, page.Events); err != nil {
+				return err
+			}
+			page.Next, page.Prev, page.Short = a.turned(found.Next, ""), a.turned("", found.Prev), found.Short
+			a.after, a.before = "", ""
+			page.JSON, page.CSV = a.link("/admin/audit.json"), a.link("/admin/audit.csv")
+			return s.render(w, http.StatusOK, page)
+		}
+	}
+	field, problem, ok := s.fieldProblem(err)
+	if !ok || field == "page" {
+		return err
+	}
+	page.Wrong, page.Problem = field, problem
+	return s.render(w, http.StatusUnprocessableEntity, page)
+}
+
+// nameEvents finds the names of whom events concern, where the log has the
+// account only. An account may be gone.
+func (s *Server) nameEvents(r *http.Request, p staff, events []templates.DeskEvent) error {
+	names := map[string]string{}
+	for i := range events {
+		e := &events[i]
+		if e.Person == "" || e.Of != "" {
+			continue
+		}
+		if _, known := names[e.Person]; !known {
+			u, err := s.Desk.User(r.Context(), p.by, idp.UserID(e.Person))
+			if err != nil && !errors.Is(err, idp.ErrNotFound) {
+				return err
+			}
+			if err == nil {
+				names[e.Person] = u.Name
+			}
+		}
+		e.Of = names[e.Person]
+	}
+	return s.nameTests(r, p, events)
+}
+
+// nameTests says of which application a sign-in was a test, by its name as long
+// as it is there.
+func (s *Server) nameTests(r *http.Request, p staff, events []templates.DeskEvent) error {
+	if !p.may(admin.ReadClients) || !slices.ContainsFunc(events, func(e templates.DeskEvent) bool { return e.Test }) {
+		return nil
+	}
+	clients, err := s.Desk.Clients(r.Context(), p.by)
+	if err != nil {
+		return err
+	}
+	for i := range events {
+		for k := range clients {
+			if events[i].Test && events[i].Client == string(clients[k].ID) {
+				events[i].Client = clients[k].Name
+			}
+		}
+	}
+	return nil
+}
+
+// adminAuditFile is the log as a file, in one of two formats.
+func (s *Server) adminAuditFile(format admin.ExportFormat, kind, name string) func(http.ResponseWriter, *http.Request, staff) error {
+	return func(w http.ResponseWriter, r *http.Request, p staff) error {
+		q, err := s.auditQuery(r, p, readAudit(r))
+		if err != nil {
+			return err
+		}
+		return s.download(w, r, kind, name, func(out io.Writer) error {
+			return s.Desk.ExportEvents(r.Context(), p.by, q, format, out)
+		})
+	}
+}
+
+func checkPath(id jobID) string { return "/admin/checks/" + string(id) }
+
+// adminChecked says when the log was checked last, and lets check it again.
+func (s *Server) adminChecked(w http.ResponseWriter, r *http.Request, p staff) error {
+	page := templates.AdminChain{Frame: s.adminFrame(r, p, "audit")}
+	page.Here = "admin-check"
+	found, err := s.Desk.SearchEvents(r.Context(), p.by, idp.EventQuery{Kinds: []idp.EventKind{idp.EventAuditChecked}, Page: idp.Page{Limit: 1}})
+	if err != nil {
+		return err
+	}
+	if len(found.Rows) > 0 {
+		e := &found.Rows[0]
+		page.LastAt, page.LastBy, page.LastFault, page.LastDigest = e.At, e.Actor.Name, e.Detail["fault"], e.Detail["head"]
+		page.Events, _ = strconv.Atoi(e.Detail["count"]) // of our own making
+	}
+	return s.render(w, http.StatusOK, page)
+}
+
+// adminCheck begins to walk the whole chain.
+func (s *Server) adminCheck(w http.ResponseWriter, r *http.Request, p staff) error {
+	j, err := s.beginJob(p, &job{kind: jobCheck}, s.checking)
+	if errors.Is(err, idp.ErrConflict) && j.session == p.session.ID { // that one will do
+		err = nil
+	}
+	if err != nil {
+		return err
+	}
+	return seeOther(w, r, checkPath(j.id))
+}
+
+func (s *Server) checking(ctx context.Context, j *job) error {
+	chain, err := s.Desk.VerifyEvents(ctx, j.by, func(done, of int64) { j.tell(admin.ImportStep{Done: int(done), Of: int(of)}) })
+	switch {
+	case errors.Is(err, idp.ErrInvalid):
+		s.Log.ErrorContext(ctx, "the audit log does not hold together", "job", string(j.id), "error", err)
+	case err != nil && ctx.Err() == nil:
+		s.Log.ErrorContext(ctx, "the audit log was not checked", "job", string(j.id), "error", err)
+	}
+	j.mu.Lock()
+	j.chain = chain
+	j.mu.Unlock()
+	return err
+}
+
+// adminChecking shows how far a check is, and what came of it. One that is not
+// known here any more is in the log, if it came through.
+func (s *Server) adminChecking(w http.ResponseWriter, r *http.Request, p staff) error {
+	id, j, err := s.ownJob(r, p, jobCheck)
+	if err != nil {
+		return err
+	}
+	if j == nil {
+		return seeOther(w, r, places["admin-check"])
+	}
+	page := templates.AdminChain{Frame: s.adminFrame(r, p, "audit"), ID: string(id)}
+	page.Here = "check:" + string(id)
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	page.Word, page.Done, page.Of, page.Far = j.wordNow(), j.step.Done, j.step.Of, j.far()
+	switch {
+	case j.ended.IsZero():
+		page.State = "checking"
+	case errors.Is(j.err, idp.ErrInvalid):
+		page.State, page.Said = "broken", j.err.Error()
+	case j.err != nil:
+		page.State = "failed"
+	default:
+		page.State, page.Events, page.Digest = "whole", int(j.chain.Events), hex.EncodeToString(j.chain.Head[:])
+	}
+	return s.render(w, http.StatusOK, page)
+}

@@ -1,0 +1,312 @@
+package web
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+
+	"hilum/idp"
+	"hilum/idp/admin"
+	"hilum/templates"
+)
+
+var userFacets = map[idp.UserFacet]templates.Message{
+	idp.UsersActive:   templates.Say("admin.state.active"),
+	idp.UsersInvited:  templates.Say("admin.state.invited"),
+	idp.UsersDisabled: templates.Say("admin.blocked"),
+	idp.UsersStaff:    templates.Say("admin.facet.staff"),
+	idp.UsersNoDevice: templates.Say("admin.facet.nodevice"),
+}
+
+func (l listing) users() idp.UserQuery {
+	q := idp.UserQuery{Words: l.words, Sort: idp.UserSort(l.sort), Down: l.down, Page: l.page()}
+	for _, f := range l.facets {
+		q.Facets = append(q.Facets, idp.UserFacet(f))
+	}
+	return q
+}
+
+func (s *Server) adminUsers(w http.ResponseWriter, r *http.Request, p staff) error {
+	l := readListing(r, places["admin-users"])
+	found, err := s.Desk.SearchUsers(r.Context(), p.by, l.users())
+	if err != nil {
+		return err
+	}
+	page := templates.AdminUsers{
+		Frame: s.adminFrame(r, p, "users"), Note: deskNote(r), List: l.list(found.Turns), MayAdd: p.may(admin.AddUsers), Max: idp.MaxDevices,
+		ByPerson: l.head(string(idp.UsersByPerson), true, false), ByName: l.head(string(idp.UsersByName), false, false), ByAdded: l.head(string(idp.UsersByAdded), false, true),
+	}
+	if t := found.Total; t != nil {
+		page.Total = templates.Say("admin.users.count", "N", t.N, "Count", templates.Count{N: t.N, More: t.More})
+	}
+	for _, f := range idp.UserFacets {
+		n := found.Facets[f]
+		page.Chips = append(page.Chips, l.chip(string(f), userFacets[f], n, found.Facets != nil))
+	}
+	for i := range found.Rows {
+		a := &found.Rows[i]
+		page.Rows = append(page.Rows, templates.DeskAccount{DeskPerson: deskPersonOf(&a.User), Groups: a.User.Groups, Devices: a.Devices, AddedAt: a.User.CreatedAt})
+	}
+	return s.render(w, http.StatusOK, page)
+}
+
+func (s *Server) adminUsersCSV(w http.ResponseWriter, r *http.Request, p staff) error {
+	q := readListing(r, places["admin-users"]).users()
+	return s.download(w, r, "text/csv; charset=utf-8", "people.csv", func(out io.Writer) error {
+		return s.Desk.UsersCSV(r.Context(), p.by, q, out)
+	})
+}
+
+// adminUser is one person: who they are, what they can prove themselves with,
+// and where they are signed in.
+func (s *Server) adminUser(w http.ResponseWriter, r *http.Request, p staff) error {
+	u, err := s.subject(r, p, admin.ReadUsers)
+	if err != nil {
+		return err
+	}
+	f, err := s.Desk.Factors(r.Context(), p.by, u.ID)
+	if err != nil {
+		return err
+	}
+	sessions, err := s.Desk.SearchSessions(r.Context(), p.by, idp.SessionQuery{User: u.ID})
+	if err != nil {
+		return err
+	}
+	ended, err := s.Desk.EndedSessions(r.Context(), p.by, u.ID)
+	if err != nil {
+		return err
+	}
+	note, err := s.endedNote(r, p, ended)
+	if err != nil {
+		return err
+	}
+	open := u.State != idp.UserDisabled
+	page := templates.AdminUser{
+		Frame: s.adminFrame(r, p, "users"), Note: note, Ended: endedList(ended), Person: deskPersonOf(u), Roles: u.Roles, Groups: u.Groups, Phone: u.Phone, Locale: u.Locale,
+		AddedAt: u.CreatedAt, Password: f.Password, Recovery: f.RecoveryLeft, Max: idp.MaxDevices,
+		MayEdit: p.mayUpon(admin.EditUsers, u), MayUnlink: p.mayUpon(admin.UnlinkDevice, u), MayEnd: p.mayUpon(admin.EndSessions, u),
+		MayInvite: open && len(f.Devices) == 0 && p.mayUpon(admin.Invite, u), MayReopen: open && len(f.Devices) > 0 && p.mayUpon(admin.Reopen, u),
+		MayReset: open && f.Password && p.mayUpon(admin.ResetPassword, u), MayBlock: p.mayUpon(admin.BlockUsers, u) && u.ID != p.user.ID,
+	}
+	for i := range f.Devices {
+		page.Devices = append(page.Devices, deviceOf(f.Devices[i]))
+	}
+	for i := range f.Locked {
+		page.Locked = append(page.Locked, lockWords(&f.Locked[i]))
+	}
+	if f.Guard != nil && f.Guard.Off {
+		page.Locked = append(page.Locked, templates.Say("admin.locked.phones"))
+	}
+	page.MayUnlock = len(page.Locked) > 0 && p.mayUpon(admin.Unlock, u)
+	if f.Invitation != nil {
+		page.InvitedUntil = f.Invitation.ExpiresAt
+	}
+	for i := range sessions.Rows {
+		page.Sessions = append(page.Sessions, deskSessionOf(&sessions.Rows[i], p.session.ID))
+	}
+	return s.render(w, http.StatusOK, page)
+}
+
+// lockWords say what holds a person back.
+func lockWords(c *idp.Counter) templates.Message {
+	switch c.Key.Kind {
+	case idp.CountPasswords:
+		return templates.Say("admin.locked.password")
+	case idp.CountRecovery:
+		return templates.Say("admin.locked.recovery")
+	}
+	return templates.Say("admin.locked.code")
+}
+
+// readPerson reads what a form says about a person into an account.
+func readPerson(r *http.Request, u *idp.User) {
+	text := func(name string) string { return strings.TrimSpace(r.PostFormValue(name)) }
+	u.DisplayName, u.GivenName, u.FamilyName, u.Locale = text("name"), text("given_name"), text("family_name"), text("locale")
+	if u.Email != text("email") {
+		u.Email, u.EmailVerified = text("email"), text("email") != ""
+	}
+	if u.Phone != text("phone") {
+		u.Phone, u.PhoneVerified = text("phone"), text("phone") != ""
+	}
+	u.Roles, u.Groups = admin.ReadList(text("roles")), admin.ReadList(text("groups"))
+}
+
+func (s *Server) personForm(r *http.Request, p staff, u *idp.User) templates.AdminPerson {
+	return templates.AdminPerson{
+		Frame: s.adminFrame(r, p, "users"), Person: templates.DeskPerson{ID: string(u.ID), Name: u.Name, Shown: u.DisplayName, Email: u.Email, State: string(u.State), Staff: string(u.Staff)},
+		GivenName: u.GivenName, FamilyName: u.FamilyName, Phone: u.Phone, Locale: u.Locale, Roles: admin.WriteList(u.Roles), Groups: admin.WriteList(u.Groups),
+		MayStaff: p.may(admin.EditRoles),
+	}
+}
+
+// wrongPerson shows the form again with what is wrong in it.
+func (s *Server) wrongPerson(w http.ResponseWriter, page templates.AdminPerson, err error) error {
+	var ok bool
+	status := http.StatusUnprocessableEntity
+	if page.Wrong, page.Problem, ok = s.fieldProblem(err); !ok {
+		switch {
+		case errors.Is(err, idp.ErrConflict):
+			page.Wrong, page.Problem = "username", templates.Say("admin.person.taken")
+		case errors.Is(err, idp.ErrDenied):
+			status = http.StatusForbidden
+			page.Wrong, page.Problem = "staff", templates.Say("admin.person.last")
+		default:
+			return err
+		}
+	}
+	return s.render(w, status, page)
+}
+
+func (s *Server) adminNewUser(w http.ResponseWriter, r *http.Request, p staff) error {
+	return s.render(w, http.StatusOK, s.personForm(r, p, &idp.User{}))
+}
+
+// adminAddUser makes the account and shows the link to it, this once.
+func (s *Server) adminAddUser(w http.ResponseWriter, r *http.Request, p staff) error {
+	u := &idp.User{Name: r.PostFormValue("username"), Staff: idp.StaffRole(r.PostFormValue("staff"))}
+	readPerson(r, u)
+	typed := *u
+	err := s.Desk.AddUser(r.Context(), p.by, u)
+	if errors.Is(err, idp.ErrStale) {
+		return err
+	}
+	if err != nil {
+		return s.wrongPerson(w, s.personForm(r, p, &typed), err)
+	}
+	link, err := s.Desk.Invite(r.Context(), p.by, u.ID)
+	if err != nil {
+		return err
+	}
+	return s.showOneTimeLink(w, r, p, u, link, templates.AdminLink{Text: templates.Say("admin.link.enrol")})
+}
+
+func (s *Server) adminEditUser(w http.ResponseWriter, r *http.Request, p staff) error {
+	u, err := s.subject(r, p, admin.EditUsers)
+	if err != nil {
+		return err
+	}
+	return s.render(w, http.StatusOK, s.personForm(r, p, u))
+}
+
+// linked are a person's devices, as pages show them.
+func (s *Server) linked(r *http.Request, p staff, id idp.UserID) ([]templates.Device, error) {
+	f, err := s.Desk.Factors(r.Context(), p.by, id)
+	if err != nil {
+		return nil, err
+	}
+	var out []templates.Device
+	for i := range f.Devices {
+		out = append(out, deviceOf(f.Devices[i]))
+	}
+	return out, nil
+}
+
+// devicesNow names devices in a form: one that was linked since it was shown is
+// not confirmed by it.
+func devicesNow(devices []templates.Device) string {
+	var list []string
+	for i := range devices {
+		list = append(list, devices[i].ID)
+	}
+	return strings.Join(list, ".")
+}
+
+func (s *Server) adminEditUserSubmit(w http.ResponseWriter, r *http.Request, p staff) error {
+	u, err := s.subject(r, p, admin.EditUsers)
+	if err != nil {
+		return err
+	}
+	change := func(u *idp.User) {
+		readPerson(r, u)
+		if _, asked := r.PostForm["staff"]; asked && p.may(admin.EditRoles) {
+			u.Staff = idp.StaffRole(r.PostFormValue("staff"))
+		}
+	}
+	typed := *u
+	change(&typed)
+	if err = admin.ValidatePerson(&typed); err == nil && typed.Staff != u.Staff && typed.Staff != idp.StaffNone {
+		// Who was helped by the helpdesk before may have a phone that is not theirs.
+		devices, err := s.linked(r, p, u.ID)
+		if err != nil {
+			return err
+		}
+		if len(devices) > 0 && (r.PostFormValue("devices") != devicesNow(devices) || r.PostFormValue("theirs") == "") {
+			page := s.personForm(r, p, &typed)
+			page.Devices, page.Linked = devices, devicesNow(devices)
+			page.Wrong, page.Problem = "theirs", templates.Say("admin.person.devices")
+			return s.render(w, http.StatusUnprocessableEntity, page)
+		}
+	}
+	if err == nil {
+		err = s.Desk.EditUser(r.Context(), p.by, u.ID, change)
+	}
+	if errors.Is(err, idp.ErrStale) {
+		return err
+	}
+	if err != nil {
+		page := s.personForm(r, p, &typed)
+		return s.wrongPerson(w, page, err)
+	}
+	return seeOther(w, r, userPath(u.ID)+"?did=edited")
+}
+
+func deskSessionOf(row *idp.SessionRow, own idp.SessionID) templates.DeskSession {
+	t := templates.DeskSession{
+		Session: templates.Session{
+			ID: string(row.Session.ID), This: row.Session.ID == own, Browser: browserWords(row.Session.Agent), Address: row.Session.Address,
+			Since: row.Session.CreatedAt, LastAt: row.Session.LastSeenAt,
+		},
+		Person: deskPersonOf(&row.User),
+	}
+	for _, c := range row.Clients {
+		if of, _, ok := idp.TryoutOf(c); ok {
+			c = idp.ClientID(idp.TryoutName(string(of)))
+		}
+		t.Apps = append(t.Apps, string(c))
+	}
+	slices.Sort(t.Apps)
+	return t
+}
+
+func (s *Server) adminSessions(w http.ResponseWriter, r *http.Request, p staff) error {
+	l := readListing(r, places["admin-sessions"])
+	found, err := s.Desk.SearchSessions(r.Context(), p.by, idp.SessionQuery{Words: l.words, Page: l.page()})
+	if err != nil {
+		return err
+	}
+	var ended []idp.EndedSession
+	if l.words == "" && l.page() == (idp.Page{}) {
+		if ended, err = s.Desk.EndedSessions(r.Context(), p.by, ""); err != nil {
+			return err
+		}
+	}
+	note, err := s.endedNote(r, p, ended)
+	if err != nil {
+		return err
+	}
+	page := templates.AdminSessions{Frame: s.adminFrame(r, p, "sessions"), Note: note, Ended: endedList(ended), List: l.list(found.Turns), MayEnd: p.may(admin.EndSessions)}
+	for i := range found.Rows {
+		page.Rows = append(page.Rows, deskSessionOf(&found.Rows[i], p.session.ID))
+	}
+	return s.render(w, http.StatusOK, page)
+}
+
+func (s *Server) adminEndSession(w http.ResponseWriter, r *http.Request, p staff) error {
+	u, err := s.subject(r, p, admin.EndSessions)
+	if err != nil {
+		return err
+	}
+	id := pathID[idp.SessionID](r, "session")
+	if !isID(string(id)) {
+		return idp.ErrNotFound
+	}
+	if err := s.Desk.EndSession(r.Context(), p.by, u.ID, id, ""); err != nil {
+		return err
+	}
+	if r.PostFormValue("from") == "sessions" {
+		return seeOther(w, r, places["admin-sessions"]+"?did=ended&session="+string(id))
+	}
+	return seeOther(w, r, userPath(u.ID)+"?did=ended&session="+string(id))
+}

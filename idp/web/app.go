@@ -1,0 +1,115 @@
+package web
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"hilum/static"
+	"hilum/templates"
+)
+
+// The phone app is pages and files like any other; to the rest of the provider
+// it is a phone, and speaks to the phones' door only. Its pages say nothing of
+// anybody, so phones may keep them. Everything of it lies below /app/, which is
+// all that its service worker sees: a sign-in or an account never passes it.
+
+// appPolicy is the content policy of the app. It speaks to any site that it is
+// linked to, so any https address may be connected to; what it says there is
+// signed for that site alone, and no cookie goes along.
+func (s *Server) appPolicy() string {
+	connect := "'self' https:"
+	if !s.Secure {
+		connect += " http://127.0.0.1:* http://localhost:*" // other sites that are tried out
+	}
+	return "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src " + connect +
+		"; worker-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+}
+
+func (s *Server) app(w http.ResponseWriter, _ *http.Request) error {
+	w.Header().Set("Content-Security-Policy", s.appPolicy())
+	site := s.Site()
+	return s.render(w, http.StatusOK, templates.App{Site: site.Name, Look: s.lookOf(site), Modules: static.AppModules()})
+}
+
+// appScan is a page of its own because it needs the camera, which where keys are
+// used is not allowed. The reader of QR codes is WebAssembly, which runs in a
+// worker with a content policy of its own.
+func (s *Server) appScan(w http.ResponseWriter, _ *http.Request) error {
+	h := w.Header()
+	h.Set("Content-Security-Policy", s.appPolicy())
+	h.Set("Permissions-Policy", "camera=(self), microphone=(), geolocation=(), payment=(), usb=()")
+	site := s.Site()
+	return s.render(w, http.StatusOK, templates.AppScan{Site: site.Name, Look: s.lookOf(site)})
+}
+
+// appHere leads to the app: the scope of its service worker ends with a slash.
+func (s *Server) appHere(w http.ResponseWriter, r *http.Request) error {
+	return seeOther(w, r, "/app/")
+}
+
+// appWorker is asked for anew at each start, so that a new version is found.
+func (s *Server) appWorker(w http.ResponseWriter, _ *http.Request) error {
+	w.Header().Set("Content-Security-Policy", s.appPolicy())
+	site := s.Site()
+	look, paths := appLook(site.Name, s.lookOf(site))
+	return sendApp(w, "text/javascript; charset=utf-8", static.Worker(look, paths))
+}
+
+// appLook is a digest of what of the site the app's pages show, and the files
+// that belong to it.
+func appLook(name string, l templates.Look) (digest string, paths []string) {
+	for _, p := range []string{l.Sheet, l.Logo, l.LogoDark} {
+		if p != "" {
+			paths = append(paths, p)
+		}
+	}
+	sum := sha256.Sum256([]byte(name + "\x00" + strings.Join(paths, "\x00")))
+	return hex.EncodeToString(sum[:6]), paths
+}
+
+type appIcon struct {
+	Source  string `json:"src"`
+	Sizes   string `json:"sizes"`
+	Type    string `json:"type"`
+	Purpose string `json:"purpose,omitempty"`
+}
+
+// appManifest says how the app is installed: under the site's name.
+func (s *Server) appManifest(w http.ResponseWriter, _ *http.Request) error {
+	name := s.Site().Name
+	b, err := json.Marshal(struct {
+		ID         string    `json:"id"`
+		Name       string    `json:"name"`
+		Short      string    `json:"short_name"`
+		Start      string    `json:"start_url"`
+		Scope      string    `json:"scope"`
+		Display    string    `json:"display"`
+		Background string    `json:"background_color"`
+		Theme      string    `json:"theme_color"`
+		Icons      []appIcon `json:"icons"`
+	}{
+		ID: "/app/", Name: name, Short: name, Start: "/app/", Scope: "/app/", Display: "standalone", Background: "#0e1115", Theme: "#0e1115",
+		Icons: []appIcon{
+			{static.Path("app/icon-192.png"), "192x192", "image/png", ""},
+			{static.Path("app/icon-512.png"), "512x512", "image/png", ""},
+			{static.Path("app/icon-maskable.png"), "512x512", "image/png", "maskable"},
+		},
+	})
+	if err != nil {
+		return err
+	}
+	return sendApp(w, "application/manifest+json", b)
+}
+
+func sendApp(w http.ResponseWriter, kind string, body []byte) error {
+	h := w.Header()
+	h.Set("Content-Type", kind)
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	h.Set("Cache-Control", "no-cache")
+	w.Write(body) // an error means that the phone has left
+	return nil
+}

@@ -1,0 +1,134 @@
+// The app: what is shown when. A request that waits comes before everything else.
+
+import { accounts, again, asks, changed, load, onChange, onTold, rest, watch } from './live.js'
+import { clearNotes, home as base } from './push.js'
+import { h } from './dom.js'
+import { homeView, looks } from './home.js'
+import { t, words } from './words.js'
+
+const main = document.getElementById('main')
+const banner = document.getElementById('banner')
+const site = document.title
+
+// said shows what came of something, until the next thing is done.
+let quiet
+function said({ text, bad }) {
+  clearTimeout(quiet)
+  banner.replaceChildren(h('p', { class: bad ? 'note bad' : 'note good', id: 'said' }, text))
+  if (!bad) quiet = setTimeout(() => banner.replaceChildren(), 8000)
+}
+
+// The codes are there at once; what else there is to see comes a moment later.
+const more = Promise.all([import('./ask.js'), import('./add.js'), import('./menu.js')])
+let asking, adding, menus
+more.then((views) => {
+  [asking, adding, menus] = views
+  draw()
+}, async () => { await words; said({ text: t('update.missing'), bad: true }) })
+
+const routes = {
+  link: (text) => adding.linkView(text),
+  typed: () => adding.typedView(),
+  install: () => menus.installView(redraw),
+  menu: (id) => one(id, menus.menuView),
+  rename: (id) => one(id, (a) => menus.renameView(a, said)),
+  push: (id) => one(id, (a) => menus.pushView(a, redraw)),
+  unpair: (id) => one(id, (a) => menus.unpairView(a, said)),
+}
+
+function one(id, view) {
+  const a = accounts.find((b) => b.id === id)
+  return a ? view(a) : null
+}
+
+function place() {
+  const [name, ...value] = location.hash.slice(1).split('=')
+  try { return { name, value: decodeURIComponent(value.join('=')) } } catch { return { name: '', value: '' } }
+}
+
+// key tells one view from another: the same one is not drawn anew under the
+// person's fingers, but for the accounts, which change by themselves.
+let shown = ''
+let ready = false // the accounts are known, and the words
+
+function draw(force) {
+  if (!ready) return
+  const ask = asking && asks[0]
+  const at = place()
+  let key = ask ? 'ask ' + ask.cid + (ask.denying ? ' why' : '') : adding && at.name in routes ? at.name + ' ' + at.value : 'home'
+  if (key === shown && !force) return
+  let view
+  if (ask) view = asking.askView(ask, { said, redraw, update })
+  else if (key !== 'home') view = routes[at.name](at.value)
+  const home = !view // also when the account is not there any more
+  if (home) {
+    key = 'home' + looks()
+    if (key === shown && !force) return
+    view = homeView(redraw)
+  }
+  const same = key === shown || home && shown.startsWith('home')
+  const focused = same && document.activeElement?.id
+  const scroll = scrollY
+  main.replaceChildren(view)
+  const title = view.querySelector('h1')
+  document.title = home ? site : title.textContent
+  if (same) {
+    if (focused) document.getElementById(focused)?.focus()
+    scrollTo(0, scroll)
+  } else {
+    if (shown !== '' || ask) title.focus({ preventScroll: true })
+    scrollTo(0, 0)
+    if (ask && navigator.userActivation?.hasBeenActive) navigator.vibrate?.(60)
+  }
+  if (!home && !same) banner.replaceChildren()
+  shown = key
+}
+const redraw = () => draw(true)
+
+addEventListener('hashchange', () => draw())
+onChange(() => draw())
+onTold(async ({ key, args, bad }) => { await words; said({ text: t(key, args), bad }) })
+addEventListener('installable', () => { if (/^(home|install)/.test(shown)) redraw() })
+addEventListener('keydown', (event) => { if (asking && asks[0] && !event.ctrlKey && !event.metaKey && !event.altKey) asking.pressed(asks[0], event.key) })
+
+// The service worker keeps the app for when there is no network, and brings the
+// next version: that one takes over when the app is opened the next time.
+let registration
+// Also when that happens by itself, while this page was being opened.
+if (navigator.serviceWorker?.controller) navigator.serviceWorker.addEventListener('controllerchange', () => location.reload(), { once: true })
+async function install() {
+  if (!('serviceWorker' in navigator)) return
+  navigator.serviceWorker.addEventListener('message', (event) => { if (event.data === 'look') again() })
+  registration = await navigator.serviceWorker.register(base + 'sw.js', { scope: base, updateViaCache: 'none' })
+  if (registration.waiting && navigator.serviceWorker.controller) takeOver()
+}
+
+function takeOver() {
+  navigator.serviceWorker.addEventListener('controllerchange', () => location.reload(), { once: true })
+  registration.waiting.postMessage('take over')
+}
+
+// update fetches a newer app and starts it.
+async function update(event) {
+  event.currentTarget.disabled = true
+  try { await registration?.update() } catch { /* offline: what is here goes on */ }
+  const next = registration?.installing
+  if (next) await new Promise((done) => next.addEventListener('statechange', () => { if (next.state !== 'installing') done() }))
+  if (registration?.waiting) takeOver()
+  else location.reload()
+}
+
+document.addEventListener('visibilitychange', () => {
+  if (document.visibilityState === 'visible') { again(); clearNotes().catch(() => {}) } else rest()
+})
+addEventListener('online', again)
+
+const loading = load().then(() => true, () => false)
+await words
+if (!await loading) said({ text: t('fault.keys'), bad: true })
+ready = true
+changed()
+draw()
+watch()
+install().catch(() => {})
+if (document.visibilityState === 'visible') clearNotes().catch(() => {})

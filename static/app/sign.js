@@ -1,0 +1,70 @@
+// Keys, signatures and codes. Written for docs/device-protocol.md.
+
+const utf8 = new TextEncoder()
+export const b64url = (bytes) =>
+  btoa(String.fromCharCode(...new Uint8Array(bytes))).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')
+export const randomId = () => b64url(crypto.getRandomValues(new Uint8Array(16)))
+
+const curve = { name: 'ECDSA', namedCurve: 'P-256' }
+const ecdsa = { name: 'ECDSA', hash: 'SHA-256' }
+
+// makeKey makes the key of a device. The private half never leaves the browser's
+// own store; of the public one the coordinates are enough.
+export async function makeKey() {
+  const pair = await crypto.subtle.generateKey(curve, false, ['sign', 'verify'])
+  const { x, y } = await crypto.subtle.exportKey('jwk', pair.publicKey)
+  return { key: pair.privateKey, x, y }
+}
+
+const publicKey = (a) => ({ kty: 'EC', crv: 'P-256', x: a.x, y: a.y })
+
+// signs reports whether an account's key is there and does its work. Browsers
+// lose keys: that is found out before something is built on one.
+export async function signs(a) {
+  try {
+    const text = utf8.encode(randomId())
+    const verify = await crypto.subtle.importKey('jwk', publicKey(a), curve, false, ['verify'])
+    return await crypto.subtle.verify(ecdsa, verify, await crypto.subtle.sign(ecdsa, a.key, text), text)
+  } catch {
+    return false
+  }
+}
+
+// seconds is the site's time, as far as it is known.
+export const seconds = (a) => Math.floor(Date.now() / 1000) + (a.offset ?? 0)
+
+// envelope signs a request: a compact JWS.
+export async function envelope(a, typ, claims) {
+  const head = { alg: 'ES256', typ: typ + '+jwt', ...(typ === 'pair' ? { jwk: publicKey(a) } : { kid: a.device }) }
+  const body = { aud: a.issuer, iat: seconds(a), jti: randomId(), ...claims }
+  const text = b64url(utf8.encode(JSON.stringify(head))) + '.' + b64url(utf8.encode(JSON.stringify(body)))
+  return text + '.' + b64url(await crypto.subtle.sign(ecdsa, a.key, utf8.encode(text)))
+}
+
+export const digest = async (text) => b64url(await crypto.subtle.digest('SHA-256', utf8.encode(text)))
+
+const base32 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'
+
+// codeKey takes the secret of an account's codes. It becomes a key that cannot
+// be exported: codes can be made here, and the secret not be read again.
+export async function codeKey(secret) {
+  const bytes = []
+  let bits = 0, n = 0
+  for (const c of secret.toUpperCase()) {
+    const v = base32.indexOf(c)
+    if (v < 0) throw new Error(c)
+    n = (n << 5 | v) & 0xfff
+    bits += 5
+    if (bits >= 8) { bits -= 8; bytes.push(n >> bits & 0xff) }
+  }
+  return crypto.subtle.importKey('raw', new Uint8Array(bytes), { name: 'HMAC', hash: 'SHA-1' }, false, ['sign'])
+}
+
+// codeAt is the code of a moment (RFC 6238).
+export async function codeAt(a, at) {
+  const counter = new DataView(new ArrayBuffer(8))
+  counter.setBigUint64(0, BigInt(Math.floor(at / a.period)))
+  const sum = new DataView(await crypto.subtle.sign('HMAC', a.codes, counter.buffer))
+  const n = sum.getUint32(sum.getUint8(sum.byteLength - 1) & 15) & 0x7fffffff
+  return String(n % 10 ** a.digits).padStart(a.digits, '0')
+}

@@ -1,0 +1,162 @@
+// The service worker: the app without a network, and questions while it is closed.
+// look, extras, version, files and catalogue stand above, with what it shares with the page.
+//
+// It answers for /app/ alone. Nothing else of the site goes through it, and
+// nothing but the app's own files and the look of the site is ever kept.
+
+const home = new URL(registration.scope).pathname === '/app/'
+const cacheName = 'hilum-app-' + version + '-' + look
+const pages = ['/app/', '/app/scan']
+
+// t says a sentence; catalogue holds, of each language, those that are said here.
+const t = speaker(catalogue[language])
+
+addEventListener('install', (event) => { if (home) event.waitUntil(fill()) })
+
+// fill keeps a whole version, or nothing: pages and files of two versions do not
+// fit one another.
+async function fill() {
+  const cache = await caches.open(cacheName)
+  await cache.addAll([...files.filter(needed), ...extras].map((path) => new Request(path, { credentials: 'omit' })))
+  for (const path of pages) {
+    const page = await fetch(path, { credentials: 'omit', cache: 'no-store' })
+    if (!page.ok || !(await page.clone().text()).includes('/static/' + version + '/')) throw new Error(path)
+    await cache.put(path, page)
+  }
+}
+
+// needed is all but the languages that are not spoken here; English stands in for
+// one that is asked for later, without a network.
+function needed(path) {
+  const words = /\/words\.(\w+)\.js$/.exec(path)
+  return !words || words[1] === language || words[1] === 'en'
+}
+
+addEventListener('activate', (event) => { if (home) event.waitUntil(begin()) })
+
+async function begin() {
+  for (const name of await caches.keys()) if (name.startsWith('hilum-app-') && name !== cacheName) await caches.delete(name)
+  await clients.claim()
+}
+
+addEventListener('message', (event) => { if (event.data === 'take over') skipWaiting() })
+
+addEventListener('fetch', (event) => {
+  const url = new URL(event.request.url)
+  if (!home || event.request.method !== 'GET' || url.origin !== location.origin) return
+  if (event.request.mode === 'navigate' && pages.includes(url.pathname)) event.respondWith(fromCache(url.pathname, event.request))
+  else if (url.pathname.startsWith('/static/' + version + '/app/') || extras.includes(url.pathname)) event.respondWith(fromCache(url.pathname, event.request))
+})
+
+async function fromCache(path, request) {
+  const cache = await caches.open(cacheName)
+  const found = await cache.match(path)
+  if (found) return found
+  const answer = await fetch(request)
+  // The reader of QR codes is kept when it was needed once, and a language.
+  if (answer.ok && path.startsWith('/static/')) await cache.put(path, answer.clone())
+  return answer
+}
+
+addEventListener('push', (event) => {
+  let message = {}
+  try { message = event.data.json() } catch { /* shown as a question */ }
+  event.waitUntil(pushed(message))
+})
+
+// Every push shows something: platforms stop delivering to who stays silent.
+async function pushed(message) {
+  const said = message.notification ?? {}
+  const tag = message.c || message.t || 'request'
+  const note = (title, body, more = {}) => registration.showNotification(title, {
+    body, tag, icon: file('icon-192.png'), badge: file('badge.png'), lang: language, data: { cid: message.c }, ...more,
+  })
+  if (message.t === 'gone') return note(t('push.generic'), t('push.gone'), { silent: true })
+  if (message.t === 'test') return note(t('push.test'), t('push.test.text'))
+  if (message.t === 'changed') return note(t('push.changed'), t('push.changed.text'))
+  if (message.t !== 'login') return note(said.title ?? t('push.generic'), said.body ?? t('push.generic.text'))
+  // Who has the app before their eyes sees the request there.
+  const seen = (await clients.matchAll({ type: 'window' })).some((c) => c.visibilityState === 'visible' && new URL(c.url).pathname.startsWith('/app/'))
+  const answers = await Promise.all((await ours()).map((a) => find(a, message.c)))
+  const got = answers.find((x) => x.ask)
+  if (!got) {
+    const gone = answers.find((x) => x.unlinked)
+    if (gone) return note(t('push.generic'), t('push.unlinked', { Name: gone.a.name, Site: gone.a.site }))
+    if (answers.length && answers.every((x) => x.heard)) return note(t('push.generic'), t('push.gone'), { silent: true })
+    return note(t('push.generic'), t('push.generic.text'))
+  }
+  await self.navigator.setAppBadge?.(answers.reduce((n, x) => n + (x.n ?? 0), 0))?.catch(() => {})
+  const { a, ask, doc } = got
+  const who = t('push.text', { Name: a.name, Site: a.site })
+  if (!doc) return note(t('push.generic'), t('push.update'), { data: { cid: ask.cid } })
+  await note(doc.purpose === 'pair' ? t('ask.pair') : doc.purpose === 'stepup' ? t('ask.stepup') : t('ask.title', { App: doc.app }), who, {
+    requireInteraction: true, silent: seen, timestamp: doc.at * 1000, data: { cid: ask.cid, id: a.id, text: ask.text },
+    // Approving always opens the app: what is approved has to be seen.
+    actions: doc.purpose === 'pair' ? [] : [{ action: 'open', title: t('push.generic.text') }, { action: 'deny', title: t('ask.deny') }],
+  })
+}
+
+const file = (name) => files.find((path) => path.endsWith('/app/' + name))
+
+// ours are the accounts that this registration is for.
+async function ours() {
+  const scope = new URL(registration.scope).pathname
+  const list = []
+  for (const a of await kept().catch(() => [])) {
+    const at = a.issuer === location.origin ? '/app/' : '/app/at/' + (await digest(a.issuer)).slice(0, 16) + '/'
+    if (at === scope && a.device && a.state !== 'unknown' && a.state !== 'unlinked') list.push(a)
+  }
+  return list
+}
+
+// find asks a site for the question that a push speaks of.
+async function find(a, cid) {
+  try {
+    const { challenges } = await questions(a)
+    const c = challenges.find((x) => x.cid === cid)
+    if (!c) return { a, heard: true, n: challenges.length }
+    const ask = { cid, text: c.doc }
+    try { return { a, heard: true, n: challenges.length, ask, doc: readDoc(a, cid, c.doc) } } catch { return { a, ask, n: challenges.length } }
+  } catch (fault) {
+    // The page tells the person; the keys go now.
+    if (fault.code === 'unlinked') await change(a, { state: 'unlinked', key: null, codes: null })
+    return { a, unlinked: fault.code === 'unlinked' }
+  }
+}
+
+addEventListener('notificationclick', (event) => {
+  event.notification.close()
+  const { cid, id, text } = event.notification.data ?? {}
+  event.waitUntil(event.action === 'deny' && id ? deny(id, { cid, text }) : show(cid))
+})
+
+async function deny(id, ask) {
+  try {
+    await answer(await keptOne(id), ask, { decision: 'deny' })
+    await self.navigator.clearAppBadge?.()?.catch(() => {})
+  } catch (fault) {
+    if (['already_answered', 'expired', 'withdrawn', 'no_challenge'].includes(fault.code)) return
+    await registration.showNotification(t('push.generic'), { body: t('push.not.denied'), tag: ask.cid, icon: file('icon-192.png'), data: { cid: ask.cid } })
+  }
+}
+
+// show brings the app to the front.
+async function show(cid) {
+  for (const c of await clients.matchAll({ type: 'window', includeUncontrolled: true })) {
+    if (!new URL(c.url).pathname.startsWith('/app/')) continue
+    c.postMessage('look')
+    return c.focus()
+  }
+  return clients.openWindow('/app/' + (cid ? '#c=' + encodeURIComponent(cid) : ''))
+}
+
+addEventListener('pushsubscriptionchange', (event) => event.waitUntil(resubscribe()))
+
+async function resubscribe() {
+  for (const a of await ours()) {
+    const sub = await registration.pushManager.subscribe({ userVisibleOnly: true, applicationServerKey: vapidBytes(a.vapid) })
+    const address = addressOf(sub)
+    await setPush(a, address)
+    await change(a, { push: JSON.stringify(address) })
+  }
+}

@@ -1,0 +1,381 @@
+package static
+
+import (
+	"bytes"
+	"fmt"
+	"image/png"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// appSources are the app's modules, by name.
+func appSources(t *testing.T) map[string]string {
+	t.Helper()
+	list := map[string]string{}
+	for _, name := range filesIn("app") {
+		if path.Ext(name) == ".js" && path.Dir(name) == "app" {
+			list[path.Base(name)] = string(read(name))
+		}
+	}
+	return list
+}
+
+// What the app fetches before it shows codes: 60 KB at most, unpacked.
+func TestAppIsSmall(t *testing.T) {
+	sum, said := 0, []string{}
+	for _, p := range append(AppModules(), Path(appMain), Path(AppSheet)) {
+		name := strings.TrimPrefix(p, "/static/"+Version()+"/")
+		n := len(all().files[name].plain)
+		sum += n
+		said = append(said, fmt.Sprintf("%s %d", name, n))
+	}
+	longest := 0 // of the languages, one is fetched
+	for _, name := range catalogues() {
+		n := len(all().files[name].plain)
+		longest = max(longest, n)
+		said = append(said, fmt.Sprintf("%s %d", name, n))
+	}
+	sum += longest
+	t.Logf("%d bytes: %s", sum, strings.Join(said, ", "))
+	if sum > 60<<10 {
+		t.Errorf("the app opens with %d bytes of script and style", sum)
+	}
+}
+
+// A string or a pattern of the sources: what a person might read is a string of
+// two words, or of one that begins with a capital.
+var (
+	literal  = regexp.MustCompile("'((?:[^'\\\\\n]|\\\\.)*)'|\"((?:[^\"\\\\\n]|\\\\.)*)\"|`((?:[^`\\\\]|\\\\.)*)`")
+	comments = regexp.MustCompile(`(?m)^\s*//.*$|\s//\s.*$|(?s)/\*.*?\*/`)
+	spoken   = regexp.MustCompile(`^\p{Lu}\p{L}+|\p{L}\s+\p{L}`)
+)
+
+// silent are the strings that look like words and are shown to nobody.
+var silent = []string{
+	"EC", "ES256", "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", "HMAC", "ECDSA", "SHA-1", "SHA-256", "P-256", "Content-Type", "Authorization", "Device ", "POST", "GET", "Backspace", "Notification", "PushManager",
+	"BarcodeDetector", "NotAllowedError", "NotReadableError", "NotFoundError",
+	"Account", "Names", // of messages
+	"use strict", "take over",
+	"QRCode", "Plain", "GlobalHistogram", "no answer", "the reader did not load", // settings and faults of the decoder
+	"iPad", "iPhone",
+}
+
+// classes are attributes and commands, which hold no words either.
+var classes = regexp.MustCompile(`(?:class|d|viewBox|accept)['"]?: (?:[^,}]*\? )?['"][^'"]*['"](?: : ['"][^'"]*['"])?|['"]ask ['"]|['"] why['"]|['"] bad['"]|registration\.scope`)
+
+func strayWords(source string) []string {
+	source = classes.ReplaceAllString(comments.ReplaceAllString(source, ""), "")
+	var found []string
+	for _, m := range literal.FindAllStringSubmatch(source, -1) {
+		s := m[1] + m[2] + m[3]
+		if spoken.MatchString(s) && !slices.Contains(silent, s) {
+			found = append(found, s)
+		}
+	}
+	return found
+}
+
+func TestNoWordsOutsideTheCatalogue(t *testing.T) {
+	for name, source := range appSources(t) {
+		if isCatalogue(name) {
+			continue
+		}
+		for _, s := range strayWords(source) {
+			t.Errorf("%s says %q by itself", name, s)
+		}
+	}
+}
+
+func TestNoWordsOutsideTheCatalogueSeesThem(t *testing.T) {
+	got := strayWords("// not this\nh('p', {}, 'Two words', \"one more\", `and this`, 'Single', 'lower', t('a.key'), { class: 'main answer' })")
+	if want := []string{"Two words", "one more", "and this", "Single"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func isCatalogue(name string) bool { return slices.Contains(catalogues(), "app/"+name) }
+
+// sentence is what a language says for a key: one text, or one for each plural form.
+type sentence struct {
+	key  string
+	text map[string]string // by plural form; the only text is other
+}
+
+// sentences reads a language: nothing stands in its file but sentences, a line
+// each, so that the service worker can be given some of them.
+func sentences(t *testing.T, name string) []sentence {
+	t.Helper()
+	body, ok := strings.CutSuffix(string(source(name)), "\n}\n")
+	body, begins := strings.CutPrefix(body, "\nexport default {\n")
+	if !ok || !begins {
+		t.Fatalf("%s is more than a list of sentences", name)
+	}
+	var list []sentence
+	plain := regexp.MustCompile(`^'([a-z0-9_.]+)': '([^'\\]*)',$`)
+	form := regexp.MustCompile(`^(one|other): '([^'\\]*)',$`)
+	open := false
+	for _, line := range strings.Split(body, "\n") {
+		if m := plain.FindStringSubmatch(line); m != nil && !open {
+			list = append(list, sentence{m[1], map[string]string{"other": m[2]}})
+		} else if m := regexp.MustCompile(`^'([a-z0-9_.]+)': {$`).FindStringSubmatch(line); m != nil && !open {
+			list = append(list, sentence{m[1], map[string]string{}})
+			open = true
+		} else if m := form.FindStringSubmatch(line); m != nil && open {
+			list[len(list)-1].text[m[1]] = m[2]
+		} else if line == "}," && open {
+			open = false
+		} else {
+			t.Fatalf("%s: %s", name, line)
+		}
+	}
+	return list
+}
+
+// catalogueKeys are the keys of the sentences, in their order.
+func catalogueKeys(t *testing.T) []string {
+	t.Helper()
+	var keys []string
+	for _, s := range sentences(t, english) {
+		keys = append(keys, s.key)
+	}
+	return keys
+}
+
+const english = "app/words.en.js"
+
+// Every language says the same as English: the same sentences, of the same
+// things, in as many forms.
+func TestLanguagesOfTheApp(t *testing.T) {
+	known := regexp.MustCompile(`(?m)^const languages = \[(.*)\]$`).FindSubmatch(read("app/language.js"))
+	if known == nil {
+		t.Fatal("language.js names no languages")
+	}
+	var want []string
+	for _, m := range literal.FindAllStringSubmatch(string(known[1]), -1) {
+		want = append(want, "app/words."+m[1]+".js")
+	}
+	if !slices.Equal(catalogues(), want) {
+		t.Errorf("the languages are %v, the files %v", want, catalogues())
+	}
+	names := regexp.MustCompile(`\{[^}]*\}?`)
+	args := func(text string) []string {
+		list := names.FindAllString(text, -1)
+		slices.Sort(list)
+		return list
+	}
+	first := sentences(t, english)
+	for _, name := range catalogues() {
+		list := sentences(t, name)
+		if len(list) != len(first) {
+			t.Errorf("%s has %d sentences, English %d", name, len(list), len(first))
+		}
+		for i := range min(len(list), len(first)) {
+			if list[i].key != first[i].key {
+				t.Fatalf("%s has %q where English has %q", name, list[i].key, first[i].key)
+			}
+			for form, text := range first[i].text {
+				if got := list[i].text[form]; strings.TrimSpace(got) == "" || !slices.Equal(args(got), args(text)) {
+					t.Errorf("%s, %s (%s): %q, in English %q", name, first[i].key, form, got, text)
+				}
+			}
+			if len(list[i].text) != len(first[i].text) {
+				t.Errorf("%s, %s: %d forms, in English %d", name, first[i].key, len(list[i].text), len(first[i].text))
+			}
+		}
+	}
+}
+
+// The service worker has its sentences in every language, and no others.
+func TestWordsOfTheWorker(t *testing.T) {
+	w := string(workerWords())
+	asked := map[string]bool{}
+	for _, m := range regexp.MustCompile(`\bt\(([^)]*)`).FindAllStringSubmatch(comments.ReplaceAllString(string(read(worker)), ""), -1) {
+		key, _, _ := strings.Cut(m[1], ",")
+		if len(key) < 3 || key[0] != '\'' || strings.Count(key, "'") != 2 {
+			t.Errorf("says t(%s, which cannot be known beforehand", m[1])
+			continue
+		}
+		asked[strings.Trim(key, "'")] = true
+	}
+	for _, name := range catalogues() {
+		_, part, ok := strings.Cut(w, strings.Split(name, ".")[1]+": {\n")
+		part, _, closed := strings.Cut(part, "\n},\n")
+		if !ok || !closed {
+			t.Fatalf("%s is not there:\n%s", name, w)
+		}
+		if n := strings.Count(part, "\n") + 1; n != len(asked) {
+			t.Errorf("%s: %d sentences, %d are said", name, n, len(asked))
+		}
+		for key := range asked {
+			if !strings.Contains("\n"+part, "\n'"+key+"': '") {
+				t.Errorf("%s: nothing is said for %q", name, key)
+			}
+		}
+	}
+}
+
+// Indents are taken off what is sent, so no text may go over lines.
+func TestNoTextOverLines(t *testing.T) {
+	for name, text := range appSources(t) {
+		for _, line := range strings.Split(comments.ReplaceAllString(text, ""), "\n") {
+			if strings.Count(line, "`")%2 != 0 {
+				t.Errorf("%s: %s", name, line)
+			}
+		}
+	}
+}
+
+// Every sentence that is asked for is there, and every one that is there is asked for.
+func TestCatalogueOfTheApp(t *testing.T) {
+	keys := catalogueKeys(t)
+	if len(keys) < 100 || !slices.IsSorted(keys) || len(slices.Compact(slices.Clone(keys))) != len(keys) {
+		t.Errorf("%d keys, in order: %v", len(keys), slices.IsSorted(keys))
+	}
+	var asked []string
+	for name, source := range appSources(t) {
+		if isCatalogue(name) {
+			continue
+		}
+		for _, m := range literal.FindAllStringSubmatch(comments.ReplaceAllString(source, ""), -1) {
+			s := m[1] + m[2] + m[3]
+			if regexp.MustCompile(`^[a-z]+(?:\.[a-z0-9_]+)+$`).MatchString(s) && !strings.HasSuffix(s, ".js") && !strings.HasSuffix(s, ".png") && s != note {
+				asked = append(asked, s)
+			}
+		}
+		for _, m := range regexp.MustCompile(`(?:^|\W)known = \[([^\]]*)\]`).FindAllStringSubmatch(source, -1) {
+			for _, s := range literal.FindAllStringSubmatch(m[1], -1) {
+				asked = append(asked, "fault."+s[1])
+			}
+		}
+		if name == "scanpage.js" {
+			for _, kind := range []string{"denied", "busy", "none", "insecure"} {
+				asked = append(asked, "scan."+kind)
+			}
+		}
+	}
+	asked = append(asked, "fault.server")
+	for _, key := range asked {
+		if !slices.Contains(keys, key) {
+			t.Errorf("nothing is said for %q", key)
+		}
+	}
+	for _, key := range keys {
+		if !slices.Contains(asked, key) {
+			t.Errorf("nobody says %q", key)
+		}
+	}
+}
+
+// note is where the app notes names, which looks like a key.
+const note = "hilum.accounts"
+
+// What a clinician must never read.
+func TestAppSaysNothingItMustNot(t *testing.T) {
+	bad := regexp.MustCompile(`\b2FA\b|\bOTP\b|\bMFA\b|(?i)\b(?:tokens?|jetons?)\b|\b(?:please|bitte|alstublieft|gelieve|veuillez)\b|\b(?:invalid|ungültig|ongeldig|invalide)\b|!`)
+	for _, name := range catalogues() {
+		for _, s := range sentences(t, name) {
+			for _, text := range s.text {
+				if bad.MatchString(text) {
+					t.Errorf("%s says %q", name, text)
+				}
+			}
+		}
+	}
+}
+
+// The worker is one script without modules, names every file of the app, and is
+// the same at every start of the same program.
+func TestWorker(t *testing.T) {
+	w := string(Worker("", nil))
+	if m := regexp.MustCompile(`(?m)^\s*(import|export)\b.*`).FindString(w); m != "" {
+		t.Errorf("holds %q", m)
+	}
+	if !strings.Contains(w, "const version = '"+Version()+"'") {
+		t.Error("does not name the version")
+	}
+	for _, name := range Names() {
+		if path.Dir(name) == "app" && !strings.Contains(w, `"`+Path(name)+`"`) {
+			t.Errorf("does not keep %s", name)
+		}
+		if path.Dir(path.Dir(name)) == "app" && strings.Contains(w, `"`+Path(name)+`"`) {
+			t.Errorf("keeps %s before it is needed", name)
+		}
+	}
+	// Put together, no two parts may use one name.
+	seen := map[string]bool{"version": true, "files": true, "catalogue": true}
+	for _, part := range workerParts {
+		for _, m := range regexp.MustCompile(`(?m)^(?:export )?(?:async )?(?:const|let|function|class) (\w+)`).FindAllSubmatch(read(part), -1) {
+			if name := string(m[1]); seen[name] {
+				t.Errorf("%s is there twice", name)
+			} else {
+				seen[name] = true
+			}
+		}
+	}
+	for _, secret := range []string{"/account", "/login"} {
+		if strings.Contains(w, secret) {
+			t.Errorf("speaks of %s", secret)
+		}
+	}
+}
+
+// Modules find one another by plain imports only, so that AppModules and the
+// worker see them.
+func TestAppImports(t *testing.T) {
+	sources := appSources(t)
+	for name, source := range sources {
+		for _, line := range regexp.MustCompile(`(?m)^import .*$`).FindAllString(source, -1) {
+			m := imported.FindStringSubmatch(line)
+			if name == "decode-worker.js" {
+				continue // a worker of its own, which brings what others wrote
+			}
+			if m == nil {
+				t.Errorf("%s: %s", name, line)
+			} else if sources[m[1]] == "" {
+				t.Errorf("%s imports %s, which is not there", name, m[1])
+			}
+		}
+	}
+	for _, part := range workerParts {
+		for _, m := range imported.FindAllSubmatch(read(part), -1) {
+			if !slices.Contains(workerParts, "app/"+string(m[1])) {
+				t.Errorf("%s needs %s, which the worker lacks", part, m[1])
+			}
+		}
+	}
+}
+
+// The icons are the mark: its dot in amber, its ring closed at the left, open at
+// the right, and whole within what a launcher may cut off.
+func TestIcons(t *testing.T) {
+	for name, c := range icons {
+		img, err := png.Decode(bytes.NewReader(all().files[name].plain))
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if b := img.Bounds(); b.Dx() != c.pixels || b.Dy() != c.pixels {
+			t.Errorf("%s is %v", name, b)
+		}
+		if !bytes.Equal(drawIcon(c), all().files[name].plain) {
+			t.Errorf("%s is drawn differently each time", name)
+		}
+		drawn := 0.0 // the farthest point of the mark from the middle, in halves of the picture
+		corner := img.At(0, 0)
+		for y := range c.pixels {
+			for x := range c.pixels {
+				if img.At(x, y) != corner {
+					dx, dy := float64(2*x-c.pixels)/float64(c.pixels), float64(2*y-c.pixels)/float64(c.pixels)
+					drawn = max(drawn, dx*dx+dy*dy)
+				}
+			}
+		}
+		if most := .8 * .8; strings.Contains(name, "maskable") && drawn > most {
+			t.Errorf("%s reaches out to %.2f², a launcher cuts at .80²", name, drawn)
+		} else if drawn < .3 {
+			t.Errorf("%s is nearly empty", name)
+		}
+	}
+}

@@ -1,0 +1,94 @@
+package static
+
+import (
+	"bytes"
+	"image"
+	"image/color"
+	"image/png"
+	"math"
+)
+
+// icon says how the mark is drawn for the phones' launchers, which take no SVG.
+type icon struct {
+	pixels int
+	scale  float64 // of the mark in the picture: a launcher may cut off what is outside four fifths
+	mono   bool    // white on nothing, for status bars
+}
+
+// icons are drawn when they are first needed.
+var icons = map[string]icon{
+	"app/icon-180.png":      {180, .68, false}, // iOS rounds the corners itself
+	"app/icon-192.png":      {192, .72, false},
+	"app/icon-512.png":      {512, .72, false},
+	"app/icon-maskable.png": {512, .68, false},
+	"app/badge.png":         {96, .96, true},
+}
+
+// The mark, in the units of img/mark.svg: a ring that is open at the right, and
+// a dot in the opening.
+const (
+	markSize   = 32.0
+	ringRadius = 12.0
+	ringX      = 15.04 // such that the ends are those of the SVG's arc
+	ringWidth  = 3.5
+	endX       = 25.0
+	endY       = 9.3
+	dotX       = 27.4
+	dotRadius  = 3.25
+	middle     = 16.0
+)
+
+var (
+	iconGround = color.NRGBA{0x0e, 0x11, 0x15, 0xff}
+	iconRing   = color.NRGBA{0xdf, 0xe5, 0xec, 0xff}
+	iconDot    = color.NRGBA{0xf2, 0xa3, 0x3c, 0xff}
+)
+
+// drawIcon returns the mark as a PNG.
+func drawIcon(c icon) []byte {
+	img := image.NewNRGBA(image.Rect(0, 0, c.pixels, c.pixels))
+	ground, ring, dot := iconGround, iconRing, iconDot
+	if c.mono {
+		ground, ring, dot = color.NRGBA{}, color.NRGBA{255, 255, 255, 255}, color.NRGBA{255, 255, 255, 255}
+	}
+	// The mark spans from the ring's left edge to the dot's right one.
+	left, right := ringX-ringRadius-ringWidth/2, dotX+dotRadius
+	unit := markSize / (float64(c.pixels) * c.scale) // of the mark, per pixel
+	half := float64(c.pixels) / 2
+	for y := range c.pixels {
+		for x := range c.pixels {
+			mx := (float64(x)+.5-half)*unit + (left+right)/2
+			my := (float64(y)+.5-half)*unit + middle
+			p := over(ground, ring, cover(ringAt(mx, my), unit), c.mono)
+			img.SetNRGBA(x, y, over(p, dot, cover(math.Hypot(mx-dotX, my-middle)-dotRadius, unit), c.mono))
+		}
+	}
+	var buf bytes.Buffer
+	if err := png.Encode(&buf, img); err != nil {
+		panic(err) // a buffer takes everything
+	}
+	return buf.Bytes()
+}
+
+// ringAt is the distance of a point from the ring's stroke, negative inside.
+func ringAt(x, y float64) float64 {
+	open := math.Atan2(middle-endY, endX-ringX)
+	if math.Abs(math.Atan2(y-middle, x-ringX)) >= open {
+		return math.Abs(math.Hypot(x-ringX, y-middle)-ringRadius) - ringWidth/2
+	}
+	// In the opening: the round ends.
+	return math.Hypot(x-endX, math.Abs(y-middle)-(middle-endY)) - ringWidth/2
+}
+
+// cover is how much of a pixel a shape covers whose edge is at a distance.
+func cover(distance, unit float64) float64 { return min(1, max(0, .5-distance/unit)) }
+
+// over lays a colour over another; on nothing at all it fades in.
+func over(below, above color.NRGBA, share float64, mono bool) color.NRGBA {
+	if mono {
+		above.A = max(below.A, uint8(share*255))
+		return above
+	}
+	mix := func(a, b uint8) uint8 { return uint8(float64(a)*(1-share) + float64(b)*share + .5) }
+	return color.NRGBA{mix(below.R, above.R), mix(below.G, above.G), mix(below.B, above.B), 255}
+}

@@ -1,0 +1,109 @@
+// Pages that wait for a phone. An event stream tells when the page is another;
+// where it does not get through, a poll does. The part of the page that waits is
+// replaced by what the server shows now; when the sign-in is elsewhere, so is the
+// browser. Without script the page reloads by itself.
+
+import { prepare } from './page.js'
+
+const pollEvery = 3000
+const looks = [] // one for each part that waits
+let sending = false
+
+for (const el of document.querySelectorAll('[data-live]')) follow(el.id, el.dataset.live, el.dataset.step ?? '')
+
+// What the person sends leads on by itself: the stream must not be quicker.
+addEventListener('submit', (event) => {
+  if (event.defaultPrevented) return
+  sending = true
+  setTimeout(() => {
+    sending = false
+    for (const look of looks) look() // what was told meanwhile
+  }, 10000)
+})
+addEventListener('pageshow', () => { sending = false })
+
+function follow(id, path, step) {
+  let stream, poll, busy = false, told = ''
+  const part = () => document.getElementById(id)
+
+  async function changed(state) {
+    told = state
+    if (busy || sending || state === part().dataset.state) return
+    busy = true
+    try {
+      if (step && !state.startsWith(step + '-')) return location.replace(path)
+      const answer = await fetch(path, { headers: { Accept: 'text/html' }, redirect: 'manual' })
+      // A redirect leads on to where this is finished.
+      if (answer.type === 'opaqueredirect') return location.assign(path)
+      if (!answer.ok) return location.replace(path)
+      const page = new DOMParser().parseFromString(await answer.text(), 'text/html')
+      const fresh = page.getElementById(id)
+      if (!fresh) return location.replace(path)
+      const node = document.importNode(fresh, true)
+      part().replaceWith(node)
+      prepare(node)
+      arrive(node, page)
+    } catch {
+      // Offline for a moment: the stream or the poll comes back to it.
+    } finally {
+      busy = false
+    }
+    // Another change may have been told meanwhile, and is not told again.
+    if (told !== state) await changed(told)
+  }
+
+  async function look() {
+    try {
+      const answer = await fetch(path + '/state', { headers: { Accept: 'application/json' } })
+      if (answer.ok) await changed((await answer.json()).state)
+      else if (answer.status === 404 || answer.status === 410) location.replace(path)
+    } catch { /* next time */ }
+  }
+
+  function listen() {
+    if (stream && stream.readyState !== EventSource.CLOSED) return
+    stream = new EventSource(path + '/events')
+    stream.addEventListener('state', (event) => {
+      clearInterval(poll)
+      poll = undefined
+      changed(event.data)
+    })
+    stream.addEventListener('error', () => { poll ??= setInterval(look, pollEvery) })
+  }
+
+  looks.push(look)
+  listen()
+  // A phone that was locked, a lid that was closed: the stream is dead without
+  // knowing, so look at once and listen anew.
+  document.addEventListener('visibilitychange', () => {
+    if (document.visibilityState !== 'visible') return
+    look()
+    listen()
+  })
+  addEventListener('online', () => { look(); listen() })
+  addEventListener('pagehide', () => { stream.close(); clearInterval(poll); poll = undefined })
+  addEventListener('pageshow', (event) => { if (event.persisted) { listen(); look() } })
+  // The server's clock may be a moment behind the page's.
+  document.addEventListener('over', () => { look(); setTimeout(look, 1500) })
+  arrive(part(), document)
+}
+
+// arrive does what a fresh part asks for: move on, or free the password form
+// of the code that is no longer needed.
+function arrive(node, page) {
+  node.querySelector('form[data-go]')?.requestSubmit()
+  const linking = document.getElementById('linking')
+  if (linking && page !== document) {
+    const there = page.getElementById('linking')
+    linking.hidden = there?.hidden ?? false
+    const code = linking.querySelector('[data-code]')
+    if (code) {
+      code.disabled = linking.hidden
+      code.required = !linking.hidden
+    }
+    for (const what of ['svg.qr', '#secret', '#short', '#open-here', '#open-app']) {
+      const from = there?.querySelector(what), to = linking.querySelector(what)
+      if (from && to) to.replaceWith(document.importNode(from, true))
+    }
+  }
+}
