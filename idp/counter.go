@@ -9,6 +9,7 @@ const (
 	CountPasswords CounterKind = "password"
 	CountCodes     CounterKind = "code"
 	CountRecovery  CounterKind = "recovery"
+	CountForgotten CounterKind = "forgotten" // mails that were asked for
 )
 
 // CounterKey says whose tries: a user id, or a keyed hash of a typed name that
@@ -31,4 +32,6 @@ type Counter struct {
 	MonthAt    time.Time
 	NextAt     time.Time // earliest next try; zero: at once
 	NeedsAdmin bool      // nothing but an administrator opens it again
+
+	Journal `json:"-"`
 }

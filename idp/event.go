@@ -52,8 +52,12 @@ const (
 	EventStartAgain      EventKind = "start.again"
 	EventKeyRotated      EventKind = "key.rotated"
 	EventSettingChanged  EventKind = "setting.changed"
-	EventLogoutTold      EventKind = "logout.told"   // an application, that a session has ended
-	EventLogoutFailed    EventKind = "logout.failed" // it could not be told
+	EventLogoutTold      EventKind = "logout.told"     // an application, that a session has ended
+	EventLogoutFailed    EventKind = "logout.failed"   // it could not be told
+	EventLocked          EventKind = "login.locked"    // after too many wrong tries
+	EventForgotten       EventKind = "login.forgotten" // somebody asks for a link to a new password
+	EventMailSent        EventKind = "mail.sent"
+	EventMailFailed      EventKind = "mail.failed"   // given up
 	EventUsersImported   EventKind = "user.imported" // a file of people, all of it
 	EventAuditChecked    EventKind = "audit.checked"
 )
@@ -68,7 +72,7 @@ var EventKinds = []EventKind{
 	EventPairingStarted, EventDeviceLinked, EventDeviceRenamed, EventDeviceUnlinked, EventPhoneAsked,
 	EventPhoneApproved, EventPhoneDenied, EventPhoneWrong, EventNotMe, EventPairingClaimed,
 	EventPushAddress, EventRecoveryMade, EventRecoveryUsed, EventClientChanged, EventTryoutStarted, EventTryoutEnded, EventStartAside, EventStartAgain, EventKeyRotated, EventSettingChanged,
-	EventLogoutTold, EventLogoutFailed, EventUsersImported, EventAuditChecked,
+	EventLogoutTold, EventLogoutFailed, EventUsersImported, EventAuditChecked, EventLocked, EventForgotten, EventMailSent, EventMailFailed,
 }
 
 // Actor is who did it: a person, a command at the console, or the provider itself.

@@ -11,6 +11,7 @@ type Health struct {
 	Keys      []SigningKey   // without Sealed
 	Failing   int            // devices whose notifications do not arrive, counted to CountUpTo
 	LastSweep time.Time
+	Mail      MailFigures
 	Logouts   []LogoutFigures // of applications that wait to be told, or could not be
 }
 

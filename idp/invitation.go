@@ -9,16 +9,21 @@ const (
 	InviteSetup InvitationPurpose = "setup" // the first administrator; makes the account
 	InviteEnrol InvitationPurpose = "enrol" // choose a password where there is none, link the first device
 	InviteReset InvitationPurpose = "reset" // choose a new password; devices stay
+	// InviteForgotten is a reset that the person asked for themselves. Whoever
+	// reads their mail has it: nothing changes by it before the second factor.
+	InviteForgotten InvitationPurpose = "forgotten"
 )
 
 // Lifetimes of one-time links.
 const (
 	InvitationTTL = 24 * time.Hour
 	SetupLinkTTL  = time.Hour
+	ForgottenTTL  = time.Hour // of a link that the person asked for
 )
 
-// Invitation is a one-time link that an administrator hands to a person. It is
-// the only way to a first device.
+// Invitation is a one-time link that an administrator hands to a person, or that
+// they asked for when they forgot their password. It is the only way to a first
+// device.
 type Invitation struct {
 	ID        InvitationID
 	Token     TokenHash
@@ -28,6 +33,7 @@ type Invitation struct {
 	CreatedAt time.Time
 	ExpiresAt time.Time
 	UsedAt    time.Time // zero while open
+	Mail      *Mail     // carries it, and comes into being with it; nil: it is shown
 
 	Journal `json:"-"`
 }

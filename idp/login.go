@@ -48,7 +48,8 @@ var (
 // after is the whole state machine: from a state, by an event, to a state.
 // What is not here is refused. Two rules stand in Apply: where consent is wanted
 // a step into done leads to consent first, and a step-up never goes back to the
-// password, because there it could become somebody else's.
+// password, because there it could become somebody else's; nor does a sign-in that
+// has a new password in hand.
 var after = map[LoginState]map[LoginEvent]LoginState{
 	LoginPassword: {OnPassword: LoginFactor, OnInvited: LoginEnrol, OnDeny: LoginDenied, OnExpire: LoginExpired, OnStartOver: LoginPassword},
 	LoginFactor:   {OnFactor: LoginDone, OnSpent: LoginPassword, OnDeny: LoginDenied, OnExpire: LoginExpired, OnStartOver: LoginPassword},
@@ -120,7 +121,7 @@ type Login struct {
 	NewName    string // set-up only: the account to be made
 	NewDisplay string
 	Pairing    PairingID // enrol: the open offer
-	NewHash    string    // enrol: PHC string of the chosen password, until the account has it
+	NewHash    string    // PHC string of a password that was chosen, until a second factor lets the account have it
 	WrongCodes int
 	AskConsent bool // the client wants the person to be asked
 	Consented  bool
@@ -151,7 +152,7 @@ func (l *Login) Apply(on LoginEvent, now time.Time) error {
 	if to == LoginDone && l.AskConsent && !l.Consented && on != OnAllow {
 		to = LoginConsent
 	}
-	if to == LoginPassword && l.Purpose == ForStepUp {
+	if to == LoginPassword && (l.Purpose == ForStepUp || l.NewHash != "") {
 		to = LoginDenied
 	}
 	switch on {
@@ -169,7 +170,7 @@ func (l *Login) Apply(on LoginEvent, now time.Time) error {
 func (l *Login) forget() {
 	l.User, l.Device, l.WrongCodes, l.Consented = "", "", 0, false
 	l.PasswordAt, l.FactorAt, l.AuthTime = time.Time{}, time.Time{}, time.Time{}
-	l.ACR, l.AMR, l.Challenge = "", nil, ""
+	l.ACR, l.AMR, l.Challenge, l.NewHash = "", nil, "", ""
 }
 
 // Final reports whether nothing can happen any more.
@@ -194,6 +195,11 @@ type Collection struct {
 	Code    *Code    // ForClient only
 	Consent *Consent // to be remembered, if any
 	Known   *Known   // the browser, to be known from now on
+	// PasswordHash is to be the account's; that signs the person out everywhere
+	// else. Because is the event of it, Invitation the link, which is used up.
+	PasswordHash string
+	Because      Event
+	Invitation   *Invitation // that the sign-in began from, open or not; nil: none
 }
 
 // Enrolment is what comes into being when an invitation is used: the password

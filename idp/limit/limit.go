@@ -38,11 +38,13 @@ type Policy struct {
 	AdminMonth  int
 }
 
-// The rules of the three kinds.
+// The rules of each kind.
 var (
 	Passwords = Policy{DelayFrom: 5, DelayMost: 60 * time.Second, Window: 5 * time.Minute, AdminInARow: 100}
 	Codes     = Policy{DelayFrom: 3, DelayMost: 30 * time.Second, InARow: 10, InARowFor: 30 * time.Minute, Day: 30, AdminMonth: 100}
 	Recovery  = Policy{Burst: 5, Window: time.Hour}
+	// Forgotten bounds mails that somebody asks to have sent to a person.
+	Forgotten = Policy{Burst: 3, Window: time.Hour, Day: 10}
 )
 
 const (

@@ -3,6 +3,7 @@ package limit
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -296,7 +297,7 @@ func TestCounterIsChangedByWrongAndRightOnly(t *testing.T) {
 	for range 10 {
 		_ = p.policy.Allow(&p.c, p.now)
 	}
-	if p.c != before {
+	if !reflect.DeepEqual(p.c, before) {
 		t.Errorf("Allow changed %+v to %+v", before, p.c)
 	}
 }

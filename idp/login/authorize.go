@@ -187,13 +187,10 @@ func (f *Flow) StartStepUp(ctx context.Context, s *idp.Session, target string, b
 		ID: idp.NewID[idp.LoginID](), Purpose: idp.ForStepUp, State: idp.LoginFactor, Browser: b.ID, Target: target,
 		User: s.User, Session: s.ID, CreatedAt: now, ExpiresAt: now.Add(idp.LoginTTL),
 	})
-	if err != nil || step.Phones == nil {
-		return step, err
-	}
-	if err := f.ask(ctx, step.ID, b, false); err != nil {
+	if err != nil {
 		return nil, err
 	}
-	return f.Step(ctx, step.ID, b)
+	return f.asked(ctx, step, b)
 }
 
 // begin keeps a new sign-in, with the session its browser has now: that one

@@ -70,6 +70,11 @@ func (f *Flow) Collect(ctx context.Context, id idp.LoginID, b Browser) (*Answer,
 		if err != nil {
 			return err
 		}
+		if l.NewHash != "" {
+			if err := f.reset(c, b); err != nil {
+				return err
+			}
+		}
 		if c.Session != nil && c.Old != nil && c.Old.User != l.User {
 			replaced = c.Old
 		}
@@ -125,7 +130,7 @@ func (f *Flow) refused(ctx context.Context, l *idp.Login, u *idp.User) (bool, er
 // in, with a new cookie value, for the same person; else a new one.
 func (f *Flow) sessionOf(c *idp.Collection, b Browser, answer *Answer) (*idp.Session, error) {
 	l, now := c.Login, f.Now()
-	same := c.Old != nil && c.Old.User == l.User
+	same := c.Old != nil && c.Old.User == l.User && l.NewHash == "" // a new password ends them all
 	switch {
 	case l.FactorAt.IsZero(), l.Purpose == idp.ForStepUp:
 		// Nothing but a step-up, or a yes, was asked of a session that was there.
@@ -156,6 +161,23 @@ func (f *Flow) sessionOf(c *idp.Collection, b Browser, answer *Answer) (*idp.Ses
 	token := idp.NewToken()
 	answer.Session, c.Old.Token = token, token.Hash()
 	return c.Old, nil
+}
+
+// reset has the account get the password that was chosen by a link that the
+// person asked for. Errors: idp.ErrSettled or ErrExpired, of the link.
+func (f *Flow) reset(c *idp.Collection, b Browser) error {
+	l := c.Login
+	if l.FactorAt.IsZero() || l.Target != string(idp.InviteForgotten) || c.Invitation.User != l.User {
+		return fmt.Errorf("sign-in %s has proven nothing for a new password: %w", l.ID, idp.ErrDenied)
+	}
+	if err := c.Invitation.Open(f.Now()); err != nil {
+		return fmt.Errorf("invitation %s: %w", l.Invitation, err)
+	}
+	c.Invitation.UsedAt = f.Now()
+	c.Invitation.Note(f.event(idp.EventInvitationUsed, l, "", b, "purpose", l.Target))
+	c.PasswordHash, c.Because = l.NewHash, f.event(idp.EventPasswordReset, l, "", b, "by", "mail")
+	l.NewHash = ""
+	return nil
 }
 
 // maxAgent is how much of a User-Agent is kept, in bytes.

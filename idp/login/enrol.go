@@ -99,7 +99,7 @@ func (f *Flow) enrolment(ctx context.Context, l *idp.Login) (*EnrolStep, error) 
 	case idp.InviteSetup:
 		e.NeedName = l.NewName == ""
 		return e, nil
-	case idp.InviteReset:
+	case idp.InviteReset, idp.InviteForgotten:
 		e.NeedLink = false
 	}
 	a, err := f.Store.Account(ctx, l.User)
@@ -191,7 +191,9 @@ var ErrOffer = errors.New("the offer to link")
 //
 // A reset sets the password only, which ends what was signed in with the old
 // one: the sign-in goes on to the second factor, because a link proves nothing
-// about who holds the phone.
+// about who holds the phone. Where the person asked for the link themselves the
+// password waits in the row until the browser collects what that factor proved,
+// and the link stays good until then.
 func (f *Flow) Enrol(ctx context.Context, id idp.LoginID, b Browser, form EnrolForm) (*Step, []idp.Secret, error) {
 	l, err := f.own(ctx, id, b)
 	if err != nil {
@@ -252,6 +254,16 @@ func (f *Flow) Enrol(ctx context.Context, id idp.LoginID, b Browser, form EnrolF
 		}
 	}
 
+	if ask.Purpose == idp.InviteForgotten {
+		step, err := f.move(ctx, id, b, func(l *idp.Login) error {
+			l.NewHash, l.PasswordAt = hash, now
+			return l.Apply(idp.OnReset, now)
+		})
+		if err == nil {
+			step, err = f.asked(ctx, step, b)
+		}
+		return step, nil, err
+	}
 	var moved idp.Login
 	err = f.Store.Enrol(ctx, id, func(e *idp.Enrolment) error {
 		l := e.Login
@@ -325,7 +337,21 @@ func (f *Flow) Enrol(ctx context.Context, id idp.LoginID, b Browser, form EnrolF
 		return nil, nil, err
 	}
 	step, err := f.step(ctx, &moved)
+	if err == nil {
+		step, err = f.asked(ctx, step, b)
+	}
 	return step, codes, err
+}
+
+// asked asks the phones of a sign-in that has come to the second factor.
+func (f *Flow) asked(ctx context.Context, s *Step, b Browser) (*Step, error) {
+	if s.State != idp.LoginFactor || s.Phones == nil {
+		return s, nil
+	}
+	if err := f.ask(ctx, s.ID, b, false); err != nil {
+		return nil, err
+	}
+	return f.Step(ctx, s.ID, b)
 }
 
 // confirm returns the device that the person has proven to hold, by saying

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"hilum/idp"
 	"hilum/idp/limit"
@@ -48,6 +49,7 @@ func (f *Flow) Code(ctx context.Context, id idp.LoginID, b Browser, code string)
 		}
 		if errors.Is(err, idp.ErrWrongSecret) {
 			limit.Codes.Wrong(p.Counter, now)
+			f.noteLock(p.Counter, l, b)
 			wrong = err
 			if err := f.countWrong(l, b); err != nil {
 				return err
@@ -104,6 +106,24 @@ func (f *Flow) match(devices []idp.Device, code string) (*idp.Device, int64, err
 		}
 	}
 	return nil, 0, result
+}
+
+// lockedFrom is how long tries must be closed for the owner to be told: what is
+// shorter slows down, and passes before anybody has read a mail.
+const lockedFrom = 30 * time.Minute
+
+// noteLock notes that a wrong try has closed an account for long.
+func (f *Flow) noteLock(c *idp.Counter, l *idp.Login, b Browser) {
+	until := c.NextAt.UTC().Format(time.RFC3339)
+	switch {
+	case l.User == "":
+		return
+	case c.NeedsAdmin:
+		until = "administrator"
+	case c.NextAt.Sub(f.Now()) < lockedFrom:
+		return
+	}
+	c.Note(f.event(idp.EventLocked, l, "", b, "kind", string(c.Key.Kind), "until", until))
 }
 
 // countWrong counts a wrong code against the sign-in, besides the account.

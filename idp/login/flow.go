@@ -13,6 +13,7 @@
 //	authorize.go  a request: answered from a live session, or a sign-in begins
 //	step.go       what to show, from the row
 //	password.go   the user name and password; changing it
+//	forgotten.go  the password is forgotten: a link by mail
 //	factor.go     the six-digit code and the recovery code
 //	challenge.go  asking the linked phones; their answers
 //	enrol.go      invitations, the set-up link, the first device
@@ -50,6 +51,7 @@ type Store interface {
 	UpdateCounter(ctx context.Context, key idp.CounterKey, e *idp.Event, fn func(*idp.Counter) error) error
 	Counter(ctx context.Context, key idp.CounterKey) (*idp.Counter, error)
 
+	AccountByEmail(ctx context.Context, email string) (*idp.Account, error) // in small letters; one person's only
 	AccountByName(ctx context.Context, name string) (*idp.Account, error)
 	Account(ctx context.Context, id idp.UserID) (*idp.Account, error)
 	Client(ctx context.Context, id idp.ClientID) (*idp.Client, error) // from memory; do not change
@@ -71,6 +73,9 @@ type Store interface {
 	OwnEndedSession(ctx context.Context, id idp.SessionID, browser idp.TokenHash) (*idp.EndedSession, error)
 	TouchSession(ctx context.Context, id idp.SessionID, at time.Time) error
 
+	AddMail(ctx context.Context, m *idp.Mail) error
+	// AddInvitation: one that a person asked for replaces the open ones of that kind.
+	AddInvitation(ctx context.Context, i *idp.Invitation, may func(*idp.User) error) error
 	InvitationByToken(ctx context.Context, token idp.TokenHash) (*idp.Invitation, error)
 	// Enrol reads a sign-in with its invitation, user and pairing, lets fn
 	// decide, and stores all of it at once; idp.ErrConflict for a sixth device
@@ -135,6 +140,7 @@ type Config struct {
 	Sealer    Sealer
 	Rules     Rules
 	Wake      func(...idp.Topic) // tells who waits to look; does not block
+	Mail      bool               // mail can be sent: who has forgotten the password can ask for a link
 	Push      func(...idp.Push)  // hands over to the push services; does not block
 	Describe  func(agent string) (browser, os string)
 	Network   func(address string) string // the operator's name for where an address is, or empty

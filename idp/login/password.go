@@ -143,6 +143,7 @@ func (f *Flow) checkPassword(ctx context.Context, l *idp.Login, b Browser, a *id
 		e := f.event(idp.EventPasswordWrong, who, name, b)
 		if err := f.Store.UpdateCounter(ctx, key, &e, func(c *idp.Counter) error {
 			limit.Passwords.Wrong(c, f.Now())
+			f.noteLock(c, who, b)
 			return nil
 		}); err != nil {
 			return false, err

@@ -27,6 +27,7 @@ type Step struct {
 	WrongCodes int
 	ExpiresAt  time.Time
 	Enrol      *EnrolStep // at state enrol
+	Mail       bool       // at state password: a link can be asked for
 	Scopes     []string   // at state consent: what is asked for
 }
 
@@ -79,6 +80,7 @@ func (f *Flow) stepFor(ctx context.Context, l *idp.Login, a *idp.Account) (*Step
 		}
 		s.Client = client
 	}
+	s.Mail = f.Mail && s.State == idp.LoginPassword && l.Purpose != idp.ForInvitation
 	if s.State == idp.LoginConsent {
 		s.Scopes = l.Request.Scopes
 	}

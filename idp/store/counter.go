@@ -61,6 +61,7 @@ func counterOf(s statements, key idp.CounterKey) (counterRow, error) {
 // putCounter writes a counter that fn may have changed.
 func (t *tx) putCounter(before counterRow, c *idp.Counter) error {
 	after := counterRowOf(c)
+	events := c.Take()
 	after.Kind, after.Who = before.Kind, before.Who
 	if after == before {
 		return nil
@@ -68,8 +69,10 @@ func (t *tx) putCounter(before counterRow, c *idp.Counter) error {
 	if before.Who == "" {
 		return fmt.Errorf("tries of nobody cannot be counted: %w", idp.ErrInvalid)
 	}
-	_, err := t.exec(upsertCounter, after.fields()...)
-	return err
+	if _, err := t.exec(upsertCounter, after.fields()...); err != nil {
+		return err
+	}
+	return t.note(events...)
 }
 
 // Counter returns how often was tried, a zero counter where there is none.

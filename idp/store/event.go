@@ -115,7 +115,10 @@ func (t *tx) note(events ...idp.Event) error {
 			}
 		}
 	}
-	return nil
+	if !t.mail {
+		return nil
+	}
+	return t.tellOwners(events)
 }
 
 const selectEvents = "SELECT " + eventColumns + " FROM events WHERE seq > ? ORDER BY seq LIMIT ?"

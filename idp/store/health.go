@@ -11,7 +11,7 @@ import (
 var numbered = map[string]string{
 	"users": "user_list", "devices": "device_list", "sessions": "sessions", "logins": "logins", "grants": "grants", "codes": "codes",
 	"access_tokens": "access_tokens", "refresh_tokens": "refresh_tokens", "challenges": "challenges", "pairings": "pairings",
-	"invitations": "invitations", "known_browsers": "known_browsers", "counters": "counters", "logout_notices": "logout_notices",
+	"invitations": "invitations", "known_browsers": "known_browsers", "counters": "counters", "logout_notices": "logout_notices", "mails": "mails",
 }
 
 // Health tells what is cheap to tell of the database.
@@ -66,6 +66,9 @@ func (db *DB) Health(ctx context.Context) (*idp.Health, error) {
 	}
 	h.LastSweep = moment(swept)
 	if h.Keys, err = db.SigningKeys(ctx); err != nil {
+		return nil, err
+	}
+	if h.Mail, err = mailFigures(r); err != nil {
 		return nil, err
 	}
 	if h.Logouts, err = logoutFigures(r, ""); err != nil {

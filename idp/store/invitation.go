@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
@@ -51,7 +52,9 @@ func invitationOf(g *gorm.DB, condition string, key any) (*idp.Invitation, error
 }
 
 // AddInvitation inserts a one-time link in place of the open ones of its user
-// or, for set-up, of all open set-up links. may decides by the person as they
+// or, for set-up, of all open set-up links, with the mail that carries it. One
+// that a person asked for takes the place of such only: whoever knows a name can
+// ask, and takes nothing away by it. may decides by the person as they
 // are at that moment. Errors: idp.ErrNotFound, those of may.
 func (db *DB) AddInvitation(ctx context.Context, i *idp.Invitation, may func(*idp.User) error) error {
 	row, events := invitationRowOf(i), i.Take()
@@ -65,14 +68,41 @@ func (db *DB) AddInvitation(ctx context.Context, i *idp.Invitation, may func(*id
 				return err
 			}
 		}
-		if err := t.gorm.Delete(&invitationRow{}, "user_id = ? AND used_at = 0", row.UserID).Error; err != nil {
+		stale := t.gorm.Where("user_id = ? AND used_at = 0", row.UserID)
+		if i.Purpose == idp.InviteForgotten {
+			stale = stale.Where("purpose = ?", row.Purpose)
+		}
+		if err := stale.Delete(&invitationRow{}).Error; err != nil {
 			return err
 		}
 		if err := t.gorm.Create(row).Error; err != nil {
 			return fmt.Errorf("invitation %s: %w", i.ID, t.translate(err))
 		}
+		if i.Mail != nil {
+			if err := t.addMail(i.Mail); err != nil {
+				return err
+			}
+		}
 		return t.note(events...)
 	})
+}
+
+// RenewInvitation gives an open one-time link another token; the one before is of
+// no use then. Errors: idp.ErrNotFound, ErrSettled, ErrExpired.
+func (db *DB) RenewInvitation(ctx context.Context, id idp.InvitationID, token idp.TokenHash, now time.Time) (*idp.Invitation, error) {
+	var renewed *idp.Invitation
+	err := db.write(ctx, func(t *tx) error {
+		i, err := invitationOf(t.gorm.Clauses(clause.Locking{Strength: "UPDATE"}), "id = ?", string(id))
+		if err != nil {
+			return fmt.Errorf("invitation %s: %w", id, t.translate(err))
+		}
+		if err := i.Open(now); err != nil {
+			return fmt.Errorf("invitation %s: %w", id, err)
+		}
+		i.Token, renewed = token, i
+		return t.putInvitation(id, i)
+	})
+	return renewed, err
 }
 
 // InvitationByToken returns a one-time link, open or not. Errors: idp.ErrNotFound.

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 
+	"gorm.io/gorm/clause"
+
 	"hilum/idp"
 )
 
@@ -202,8 +204,18 @@ func (db *DB) Collect(ctx context.Context, id idp.LoginID, fn func(*idp.Collecti
 				return err
 			}
 		}
+		if l.NewHash != "" {
+			if c.Invitation, err = invitationOf(t.gorm.Clauses(clause.Locking{Strength: "UPDATE"}), "id = ?", string(l.Invitation)); err != nil {
+				return fmt.Errorf("invitation %s: %w", l.Invitation, t.translate(err))
+			}
+		}
 		if err := fn(c); err != nil {
 			return err
+		}
+		if c.PasswordHash != "" {
+			if err := t.reset(l, c); err != nil {
+				return err
+			}
 		}
 		if c.Old != nil {
 			if err := t.putSession(before, c.Old, db.now()); err != nil {
@@ -237,6 +249,24 @@ func (db *DB) Collect(ctx context.Context, id idp.LoginID, fn func(*idp.Collecti
 		db.rememberCode(collected.Grant, collected.Code)
 	}
 	return err
+}
+
+// reset gives the account the password that was chosen at the beginning of a
+// sign-in. The session that the browser had ends with the others.
+func (t *tx) reset(l *idp.Login, c *idp.Collection) error {
+	if err := t.putPassword(l.User, c.PasswordHash, c.Because.At); err != nil {
+		return err
+	}
+	if err := t.putInvitation(l.Invitation, c.Invitation); err != nil {
+		return err
+	}
+	if err := t.forgiveGuard(l.User); err != nil {
+		return err
+	}
+	if err := t.note(c.Because); err != nil {
+		return err
+	}
+	return t.signOut(l.User, "", l.ID, c.Because)
 }
 
 // endLogins kills the sign-ins of a user that are under way, but one.

@@ -12,7 +12,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"time"
 
 	"gorm.io/driver/sqlite"
 	"gorm.io/gorm"
@@ -70,7 +69,7 @@ func openSQLite(ctx context.Context, c Config) (*sqliteEngine, error) {
 		return newConn(c, translateSQLite), nil
 	}
 	e.readers = newPool(readers, func() (*conn, error) { return connect(sqliteReader) })
-	if e.reader, err = sqliteSession(e.readers, e.reading, c.Now); err != nil {
+	if e.reader, err = sqliteSession(e.readers, e.reading, c); err != nil {
 		return nil, closeAfter(err, e)
 	}
 	if e.writing, err = connect(sqliteWriter); err != nil {
@@ -83,7 +82,7 @@ func openSQLite(ctx context.Context, c Config) (*sqliteEngine, error) {
 	}
 	e.shared = sql.OpenDB(single{e.writing.driver, d})
 	e.shared.SetMaxOpenConns(1)
-	to, err := sqliteSession(e.writing, e.shared, c.Now)
+	to, err := sqliteSession(e.writing, e.shared, c)
 	if err != nil {
 		return nil, closeAfter(err, e)
 	}
@@ -92,7 +91,7 @@ func openSQLite(ctx context.Context, c Config) (*sqliteEngine, error) {
 }
 
 // sqliteSession puts gorm beside the statements by hand.
-func sqliteSession(by statements, on gorm.ConnPool, now func() time.Time) (*session, error) {
+func sqliteSession(by statements, on gorm.ConnPool, c Config) (*session, error) {
 	g, err := gorm.Open(sqlite.New(sqlite.Config{Conn: on}), &gorm.Config{
 		PrepareStmt:            false, // it starts a goroutine that never ends; what is hot is not gorm's
 		SkipDefaultTransaction: true,  // there is one already, or it is a read
@@ -103,7 +102,7 @@ func sqliteSession(by statements, on gorm.ConnPool, now func() time.Time) (*sess
 	if err != nil {
 		return nil, err
 	}
-	return &session{by, g, translateSQLite, now}, nil
+	return &session{by, g, translateSQLite, c.Now, c.Mail}, nil
 }
 
 func translateSQLite(err error) error { return translate(sqlite.Dialector{}, err) }

@@ -24,7 +24,7 @@ var (
 
 func open(t testing.TB, path string) *store.DB {
 	t.Helper()
-	db, err := store.Open(t.Context(), store.Config{Driver: "sqlite", Path: path})
+	db, err := store.Open(t.Context(), store.Config{Driver: "sqlite", Path: path, Mail: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -37,6 +37,8 @@ type Config struct {
 	Path   string // of the file; it and its folder are made when missing
 	Log    *slog.Logger
 	Now    func() time.Time
+	// Mail says that mail can be sent: owners of accounts are told what happens to them.
+	Mail bool
 }
 
 // engine is what differs from database to database.
@@ -57,6 +59,7 @@ type session struct {
 	gorm      *gorm.DB
 	translate func(error) error // what gorm returns
 	now       func() time.Time
+	mail      bool // Config.Mail
 }
 
 // DB is an open database. Safe for concurrent use.

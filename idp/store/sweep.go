@@ -25,6 +25,7 @@ var sweeps = []struct {
 	{table: "logins", gone: "expires_at <= ?", keep: 15 * time.Minute},
 	{table: "challenges", gone: "expires_at <= ?", keep: 15 * time.Minute},
 	{table: "logout_notices", gone: "settled_at <> 0 AND settled_at <= ?", keep: idp.NoticeKept},
+	{table: "mails", gone: "settled_at <> 0 AND settled_at <= ?", keep: idp.MailKept},
 	{table: "known_browsers", gone: "expires_at <= ?"},
 	{table: "replay", gone: "until <= ?"},
 	{table: "tombstones", gone: "unlinked_at <= ?", keep: idp.TombstoneFor},

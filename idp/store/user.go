@@ -29,6 +29,7 @@ const accountColumns = `coalesce((SELECT hash FROM passwords WHERE user_id = use
 const (
 	selectAccount       = "SELECT " + userColumns + ", " + accountColumns + " FROM users WHERE id = ?"
 	selectAccountByName = "SELECT " + userColumns + ", " + accountColumns + " FROM users WHERE name = ?"
+	selectByEmail       = "SELECT " + userColumns + ", " + accountColumns + " FROM users WHERE lower(email) = ? AND email <> '' LIMIT 2"
 	selectAccounts      = "SELECT " + userColumns + ", " + accountColumns + " FROM users WHERE name > ? ORDER BY name LIMIT ?"
 )
 
@@ -179,6 +180,23 @@ func (db *DB) Account(ctx context.Context, id idp.UserID) (*idp.Account, error) 
 // AccountByName is Account by sign-in name. Errors: idp.ErrNotFound.
 func (db *DB) AccountByName(ctx context.Context, name string) (*idp.Account, error) {
 	return db.account(ctx, selectAccountByName, name)
+}
+
+// AccountByEmail is Account by a mail address, in small letters. Errors:
+// idp.ErrNotFound, also when several people have it.
+func (db *DB) AccountByEmail(ctx context.Context, email string) (*idp.Account, error) {
+	r, err := db.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := list[accountRow](r, selectByEmail, email)
+	if err != nil {
+		return nil, err
+	}
+	if len(rows) != 1 {
+		return nil, fmt.Errorf("%d accounts of that address: %w", len(rows), idp.ErrNotFound)
+	}
+	return rows[0].account()
 }
 
 func (db *DB) account(ctx context.Context, query, key string) (*idp.Account, error) {

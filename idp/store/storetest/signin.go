@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"testing"
 	"time"
 
@@ -141,7 +142,7 @@ func proofByPassword(t *testing.T, s *site) {
 	}
 	// Of nobody there is nothing to count, but the sign-in can be looked at.
 	s.ok(s.UpdateProof(s.ctx(), l.ID, idp.CountPasswords, "", func(p *idp.Proof) error {
-		if *p.Counter != (idp.Counter{Key: idp.CounterKey{Kind: idp.CountPasswords}}) {
+		if !reflect.DeepEqual(*p.Counter, idp.Counter{Key: idp.CounterKey{Kind: idp.CountPasswords}}) {
 			t.Errorf("nobody's counter is %+v", p.Counter)
 		}
 		return nil

@@ -16,6 +16,7 @@ import (
 	"hilum/idp/keyring"
 	"hilum/idp/login"
 	"hilum/idp/logout"
+	"hilum/idp/mail"
 	"hilum/idp/oidc"
 )
 
@@ -28,6 +29,7 @@ type Store interface {
 	keyring.Store
 	oidc.Store
 	logout.Store
+	mail.Store
 	Ping(ctx context.Context) error
 	Sweep(ctx context.Context, now time.Time) error
 	Events(ctx context.Context, after int64, limit int) ([]idp.Event, error)

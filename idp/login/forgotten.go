@@ -1,0 +1,102 @@
+package login
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"hilum/idp"
+	"hilum/idp/limit"
+)
+
+// maxTypedAddress is how much of a typed name or mail address is looked at, in
+// bytes.
+const maxTypedAddress = idp.MaxEmail
+
+// Forgotten takes a sign-in name or mail address and has a link to a new password
+// sent to whoever's it is. What it does is the same for every name: whether it is
+// somebody's, and whether they may be written to, shows only when the mail is
+// sent, away from the request. lang is the page's. Errors: FieldError (nothing was
+// typed), idp.ErrDenied (mail cannot be sent), ErrSettled, ErrExpired, ErrNotFound.
+func (f *Flow) Forgotten(ctx context.Context, id idp.LoginID, b Browser, typed, lang string) error {
+	l, err := f.own(ctx, id, b)
+	if err != nil {
+		return err
+	}
+	now := f.Now()
+	if err := waits(l, idp.LoginPassword, now); err != nil {
+		return err
+	}
+	if !f.Mail || l.Purpose == idp.ForInvitation {
+		return fmt.Errorf("a link cannot be asked for: %w", idp.ErrDenied)
+	}
+	typed = idp.FoldName(typed)
+	if err := idp.ValidText("username", typed, 1, maxTypedAddress); err != nil {
+		return err
+	}
+	mail := idp.NewID[idp.MailID]()
+	sealed, err := f.Sealer.Seal([]byte(typed), string(mail)) // people type passwords into the wrong field
+	if err != nil {
+		return err
+	}
+	m := idp.NewForgotten(mail, sealed, b.Address, lang, now)
+	m.Note(f.event(idp.EventForgotten, l, "", b))
+	return f.Store.AddMail(ctx, m)
+}
+
+// Whose finds the person that a mail about a forgotten password is for, and makes
+// their link. Errors: idp.ErrNotFound: there is nobody who may be written to.
+func (f *Flow) Whose(ctx context.Context, m *idp.Mail) (idp.UserID, idp.InvitationID, error) {
+	typed, err := f.Sealer.Open(m.Typed, string(m.ID))
+	if err != nil {
+		return "", "", fmt.Errorf("mail %s: %w", m.ID, err)
+	}
+	a, err := f.Store.AccountByName(ctx, string(typed))
+	if errors.Is(err, idp.ErrNotFound) && strings.Contains(string(typed), "@") {
+		a, err = f.Store.AccountByEmail(ctx, string(typed))
+	}
+	if err != nil {
+		return "", "", err
+	}
+	// Nobody gets in by a mail alone: who has nothing linked goes to the helpdesk,
+	// as who is locked out does.
+	if a.User.State != idp.UserActive || a.User.Email == "" || a.PasswordHash == "" || a.Devices == 0 {
+		return "", "", fmt.Errorf("%s cannot reset a password by mail: %w", a.User.ID, idp.ErrNotFound)
+	}
+	tried, err := f.Store.Counter(ctx, idp.CounterKey{Kind: idp.CountPasswords, Who: string(a.User.ID)})
+	if err != nil {
+		return "", "", err
+	}
+	if tried.NeedsAdmin {
+		return "", "", fmt.Errorf("%s is locked: %w", a.User.ID, idp.ErrNotFound)
+	}
+	now := f.Now()
+	err = f.Store.UpdateCounter(ctx, idp.CounterKey{Kind: idp.CountForgotten, Who: string(a.User.ID)}, nil, func(c *idp.Counter) error {
+		if err := limit.Forgotten.Allow(c, now); err != nil {
+			return fmt.Errorf("%s was written to often: %w", a.User.ID, idp.ErrNotFound)
+		}
+		limit.Forgotten.Wrong(c, now)
+		return nil
+	})
+	if err != nil {
+		return "", "", err
+	}
+	i := &idp.Invitation{
+		ID: idp.NewID[idp.InvitationID](), Token: idp.NewToken().Hash(), Purpose: idp.InviteForgotten, User: a.User.ID,
+		By: idp.Actor{Name: "provider"}, CreatedAt: now, ExpiresAt: now.Add(idp.ForgottenTTL),
+	}
+	i.Note(idp.Event{
+		At: now, Kind: idp.EventInvited, Actor: i.By, User: a.User.ID, Address: m.Address,
+		Detail: map[string]string{"purpose": string(i.Purpose), "user": a.User.Name},
+	})
+	if err := f.Store.AddInvitation(ctx, i, func(u *idp.User) error {
+		if u.State != idp.UserActive {
+			return fmt.Errorf("%s is %s: %w", u.ID, u.State, idp.ErrNotFound)
+		}
+		return nil
+	}); err != nil {
+		return "", "", err
+	}
+	return a.User.ID, i.ID, nil
+}

@@ -1,0 +1,247 @@
+package idp
+
+import (
+	"strconv"
+	"strings"
+	"time"
+)
+
+// MailID identifies a mail that is to be sent.
+type MailID string
+
+// MailKind says what a mail is for.
+type MailKind string
+
+const (
+	MailLink      MailKind = "link"      // a one-time link that an administrator hands out
+	MailForgotten MailKind = "forgotten" // somebody typed a name; whose it is shows when it is sent
+	MailNews      MailKind = "news"      // something happened to the account: its owner is told
+)
+
+// Mail is a letter that waits to be sent. It comes into being in the transaction
+// of what it tells of, and carries no secret: the token of a link is made when
+// it is sent, and stands in the letter alone.
+type Mail struct {
+	ID         MailID
+	Kind       MailKind
+	User       UserID            // to whom; empty while nobody has looked whose name it is
+	Invitation InvitationID      // of a link
+	Typed      []byte            // MailForgotten: what was typed, sealed for ID, until it is known whose it is
+	About      EventKind         // MailNews: what happened
+	Detail     map[string]string // MailNews: of that event, "name" of the device; else "devices": phones were unlinked
+	Address    string            // from where it was asked for, or done
+	Lang       string            // of the page it was asked on, for who has chosen none
+	CreatedAt  time.Time
+	NextAt     time.Time // of the next try; while somebody is at it, when another may
+	Until      time.Time // then nobody tries any more
+	Tries      int
+	TriedAt    time.Time // zero: not yet
+	Said       Unsent    // why the last try came to nothing
+	Detailed   string    // what the mail server said then, for the administrator
+	SettledAt  time.Time // zero while it waits
+	Sent       bool      // how it was settled
+
+	Journal `json:"-"`
+}
+
+// How mail is tried.
+const (
+	// MailLease is how long whoever claimed a mail has it for itself. It is
+	// longer than sending may take.
+	MailLease = 2 * time.Minute
+	// ForgottenFor is how long a mail about a forgotten password is tried: the
+	// person waits for it. NewsFor is for news; a link is tried while it is good.
+	ForgottenFor = 15 * time.Minute
+	NewsFor      = 24 * time.Hour
+	// MailKept is how long a settled mail can be counted.
+	MailKept = 7 * 24 * time.Hour
+)
+
+// mailWaits lie between tries; the last repeats.
+var mailWaits = []time.Duration{5 * time.Second, 30 * time.Second, 2 * time.Minute, 10 * time.Minute, 30 * time.Minute}
+
+// Unsent says why a mail was not sent.
+type Unsent string
+
+const (
+	UnsentUnreachable Unsent = "unreachable" // no connection to the mail server, or it broke
+	UnsentTimeout     Unsent = "timeout"
+	UnsentCertificate Unsent = "certificate" // not one that is trusted, or none
+	UnsentLogin       Unsent = "login"       // the mail server does not take our name and password
+	UnsentLater       Unsent = "later"       // the mail server asks to try later
+	UnsentRefused     Unsent = "refused"     // the mail server does not take it
+	UnsentAddress     Unsent = "address"     // the person has none, or none that can be written to
+	UnsentWithdrawn   Unsent = "withdrawn"   // its link is not good any more
+	UnsentNobody      Unsent = "nobody"      // what was typed is nobody's who may be written to
+)
+
+// NewForgotten is a mail to whoever what was typed belongs to. sealed is that,
+// for id.
+func NewForgotten(id MailID, sealed []byte, address, lang string, now time.Time) *Mail {
+	return &Mail{
+		ID: id, Kind: MailForgotten, Typed: sealed, Address: address, Lang: lang,
+		CreatedAt: now, NextAt: now, Until: now.Add(ForgottenFor),
+	}
+}
+
+// NewLinkMail is the mail that carries the link of an invitation.
+func NewLinkMail(i *Invitation) *Mail {
+	return &Mail{
+		ID: NewID[MailID](), Kind: MailLink, User: i.User, Invitation: i.ID,
+		CreatedAt: i.CreatedAt, NextAt: i.CreatedAt, Until: i.ExpiresAt,
+	}
+}
+
+// newsworthy are the events that the owner of an account is told of: what an
+// intruder would do next, and what keeps the owner out.
+var newsworthy = map[EventKind]bool{
+	EventDeviceLinked: true, EventDeviceUnlinked: true, EventPasswordChanged: true, EventPasswordReset: true,
+	EventRecoveryMade: true, EventRecoveryUsed: true, EventNotMe: true, EventLocked: true,
+}
+
+// NewsKinds lists what owners are told of, in the order of EventKinds.
+func NewsKinds() []EventKind {
+	var out []EventKind
+	for _, k := range EventKinds {
+		if newsworthy[k] {
+			out = append(out, k)
+		}
+	}
+	return out
+}
+
+// NewsOf is the mail to the owner of the account that an event concerns, nil
+// when it is none they are told of.
+func NewsOf(e *Event) *Mail {
+	if !newsworthy[e.Kind] || e.User == "" {
+		return nil
+	}
+	m := &Mail{
+		ID: NewID[MailID](), Kind: MailNews, User: e.User, About: e.Kind, Address: e.Address,
+		CreatedAt: e.At, NextAt: e.At, Until: e.At.Add(NewsFor),
+	}
+	for _, key := range []string{"name", "kind", "reason", "until"} {
+		if v := e.Detail[key]; v != "" {
+			if m.Detail == nil {
+				m.Detail = map[string]string{}
+			}
+			m.Detail[key] = v
+		}
+	}
+	if e.Actor.User != e.User {
+		if m.Detail == nil {
+			m.Detail = map[string]string{}
+		}
+		m.Detail["by"] = "administration"
+	}
+	return m
+}
+
+// Claim takes a mail for one try. Errors: ErrSettled when it does not wait, is
+// not due, or another has it.
+func (m *Mail) Claim(now time.Time) error {
+	if !m.SettledAt.IsZero() || now.Before(m.NextAt) {
+		return ErrSettled
+	}
+	m.Tries++
+	m.TriedAt, m.NextAt = now, now.Add(MailLease)
+	return nil
+}
+
+// Belongs says whose the typed name was, with the link they get.
+func (m *Mail) Belongs(user UserID, link InvitationID) {
+	m.User, m.Invitation, m.Typed = user, link, nil
+}
+
+// Failure is why a try came to nothing; the zero value is that it came to something.
+type Failure struct {
+	Said   Unsent
+	Detail string // what the mail server said
+	Final  bool   // another try would come to the same
+}
+
+// maxSaid bounds what is kept of a mail server's words, in bytes.
+const maxSaid = 200
+
+// Attempted settles a mail, or has it wait for another try. try is the number
+// of the one that is told of. Errors: ErrSettled when another has begun since.
+func (m *Mail) Attempted(try int, f Failure, now time.Time) error {
+	if !m.SettledAt.IsZero() || m.Tries != try {
+		return ErrSettled
+	}
+	m.Said, m.Detailed = f.Said, plain(f.Detail, maxSaid)
+	next := now.Add(mailWaits[min(max(try, 1), len(mailWaits))-1])
+	switch {
+	case f.Said == "":
+		m.settle(EventMailSent, now)
+		m.Sent = true
+	case f.Said == UnsentNobody || f.Said == UnsentWithdrawn:
+		m.settle("", now)
+	case f.Final || next.After(m.Until):
+		m.settle(EventMailFailed, now)
+	default:
+		m.NextAt = next
+	}
+	return nil
+}
+
+// plain is s without what is no printable ASCII, at most so many bytes of it.
+func plain(s string, most int) string {
+	s = strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' {
+			return ' '
+		}
+		return r
+	}, s)
+	return s[:min(len(s), most)]
+}
+
+// BrokenOff gives a claimed mail back, as if it had not been tried. Errors: ErrSettled.
+func (m *Mail) BrokenOff(try int, now time.Time) error {
+	if !m.SettledAt.IsZero() || m.Tries != try {
+		return ErrSettled
+	}
+	m.Tries--
+	m.NextAt = now
+	return nil
+}
+
+// settle ends it. A link that was withdrawn and a name that is nobody's leave no
+// event: nothing happened to anybody.
+func (m *Mail) settle(kind EventKind, now time.Time) {
+	m.SettledAt, m.NextAt, m.Typed = now, time.Time{}, nil
+	if kind == "" {
+		return
+	}
+	e := Event{
+		At: now, Kind: kind, Actor: Actor{Name: "provider"}, User: m.User,
+		Detail: map[string]string{"count": strconv.Itoa(m.Tries), "kind": string(m.Kind)},
+	}
+	if m.About != "" {
+		e.Detail["about"] = string(m.About)
+	}
+	if m.Said != "" {
+		e.Detail["reason"] = string(m.Said)
+	}
+	m.Note(e)
+}
+
+// MailFigures says how sending mail fares.
+type MailFigures struct {
+	Waiting  int       // counted to CountUpTo
+	OldestAt time.Time // when the one that waits longest came into being
+	SentAt   time.Time // the last that was sent; zero: none that is still kept
+	FailedAt time.Time // the last try that came to nothing, later than SentAt; zero: none
+	Said     Unsent    // why
+	Detailed string    // what the mail server said then
+	Lost     int       // given up within MailKept; counted to CountUpTo
+}
+
+// Letter is a mail as it is to be read.
+type Letter struct {
+	To      string // address
+	Name    string // of the person
+	Lang    string // BCP 47
+	Subject string
+	Text    string // lines of any length
+}
