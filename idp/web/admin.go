@@ -21,6 +21,8 @@ type Desk interface {
 	Device(ctx context.Context, by admin.By, id idp.DeviceID) (*idp.DeviceRow, error)
 	DeviceHistory(ctx context.Context, by admin.By, id idp.DeviceID, p idp.Page) (*idp.EventPage, error)
 	UnlinkDevices(ctx context.Context, by admin.By, ids []idp.DeviceID, reason string) ([]admin.Unlinked, error)
+	FindDevices(ctx context.Context, by admin.By, q idp.DeviceQuery) (*admin.FoundDevices, error)
+	UnlinkFound(ctx context.Context, by admin.By, q idp.DeviceQuery, digest, reason string) ([]admin.Unlinked, error)
 	DevicesCSV(ctx context.Context, by admin.By, q idp.DeviceQuery, w io.Writer) error
 
 	SearchUsers(ctx context.Context, by admin.By, q idp.UserQuery) (*idp.UserPage, error)
