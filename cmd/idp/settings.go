@@ -184,6 +184,16 @@ func (c *cli) settingsLogo() *cobra.Command {
 			return p.siteError(err)
 		}
 		c.printf("changed; a running provider shows it within a second\n")
+		faint, err := p.desk.FaintLogos(ctx, console())
+		if err != nil {
+			return err
+		}
+		if faint.Dark {
+			fmt.Fprintln(c.stderr, "On the dark ground this logo can hardly be seen; --dark sets one of its own for the dark theme.")
+		}
+		if faint.Light {
+			fmt.Fprintln(c.stderr, "On the light ground this logo can hardly be seen.")
+		}
 		return nil
 	})
 	return cmd

@@ -77,6 +77,10 @@ var verbs = map[string]asked{
 	"EditSite": {admin.EditSettings, func(ctx context.Context, w *world, by admin.By, _ idp.UserID) error {
 		return w.EditSite(ctx, by, func(s *idp.Site) { s.Name = "X" })
 	}},
+	"FaintLogos": {admin.ReadSettings, func(ctx context.Context, w *world, by admin.By, _ idp.UserID) error {
+		_, err := w.FaintLogos(ctx, by)
+		return err
+	}},
 	"EditLogos": {admin.EditSettings, func(ctx context.Context, w *world, by admin.By, _ idp.UserID) error {
 		return w.EditLogos(ctx, by, admin.Logos{Logo: picture(w.T)})
 	}},

@@ -128,7 +128,7 @@ func TestNothingReadCarriesASecret(t *testing.T) {
 		"SearchUsers": {idp.UserQuery{}}, "UsersCSV": {idp.UserQuery{}, &file}, "Users": {"", 10}, "User": {anna.ID}, "FindUser": {"anna"}, "Factors": {anna.ID},
 		"SearchSessions": {idp.SessionQuery{}}, "Clients": {}, "Client": {idp.ClientID("viewer")}, "PreviewClaims": {anna.ID, idp.ClientID("viewer")},
 		"SearchEvents": {idp.EventQuery{}}, "EventsAfter": {int64(0), 100}, "ExportEvents": {idp.EventQuery{}, admin.ExportJSON, &file},
-		"SavedSite": {}, "Settings": {}, "EndedSessions": {anna.ID}, "EndedSession": {ended}, "Logouts": {idp.ClientID("viewer")},
+		"SavedSite": {}, "FaintLogos": {}, "Settings": {}, "EndedSessions": {anna.ID}, "EndedSession": {ended}, "Logouts": {idp.ClientID("viewer")},
 		"PreviewDraft": {anna.ID, &idp.Client{ID: "viewer", Scopes: []string{"openid"}}}, "Start": {}, "Tryout": {test.ID},
 		"VerifyEvents": {(func(done, of int64))(nil)}, "Health": {}, "Days": {7}, "AllowSettings": {},
 	}

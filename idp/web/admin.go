@@ -11,6 +11,7 @@ import (
 
 	"hilum/idp"
 	"hilum/idp/admin"
+	"hilum/idp/brand"
 	"hilum/idp/serve"
 	"hilum/templates"
 )
@@ -72,6 +73,7 @@ type Desk interface {
 	EditSite(ctx context.Context, by admin.By, fn func(*idp.Site)) error
 	CheckSite(ctx context.Context, by admin.By, fn func(*idp.Site)) error
 	EditLogos(ctx context.Context, by admin.By, c admin.Logos) error
+	FaintLogos(ctx context.Context, by admin.By) (brand.Faint, error)
 	SetIcon(ctx context.Context, by admin.By, id idp.ClientID, raw []byte) error
 	Settings(ctx context.Context, by admin.By) ([]idp.Setting, error)
 	VerifyEvents(ctx context.Context, by admin.By, progress func(done, of int64)) (*admin.Chain, error)

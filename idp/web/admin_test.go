@@ -19,6 +19,7 @@ import (
 
 	"hilum/idp"
 	"hilum/idp/admin"
+	"hilum/idp/brand"
 )
 
 const (
@@ -29,6 +30,7 @@ const (
 // fakeDesk answers as it is told, and notes what it was asked by whom.
 type fakeDesk struct {
 	site     idp.Site
+	faint    brand.Faint
 	fixed    map[string]bool
 	settings []idp.Setting
 	devices  idp.DevicePage
@@ -312,6 +314,7 @@ func (f *fakeDesk) CheckSite(_ context.Context, by admin.By, fn func(*idp.Site))
 func (f *fakeDesk) EditLogos(_ context.Context, by admin.By, c admin.Logos) error {
 	return f.verb(by, "edit logos", string(c.Logo), string(c.Dark), fmt.Sprint(c.Named, c.Without, c.WithoutDark))
 }
+func (f *fakeDesk) FaintLogos(context.Context, admin.By) (brand.Faint, error) { return f.faint, nil }
 func (f *fakeDesk) SetIcon(_ context.Context, by admin.By, id idp.ClientID, raw []byte) error {
 	return f.verb(by, "icon", string(id), string(raw))
 }
