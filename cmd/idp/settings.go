@@ -189,7 +189,11 @@ func (c *cli) settingsLogo() *cobra.Command {
 			return err
 		}
 		if faint.Dark {
-			fmt.Fprintln(c.stderr, "On the dark ground this logo can hardly be seen; --dark sets one of its own for the dark theme.")
+			help := ""
+			if !dark && saved.LogoDark == "" {
+				help = " With --dark the dark theme has one of its own."
+			}
+			fmt.Fprintln(c.stderr, "On the dark ground this logo can hardly be seen."+help)
 		}
 		if faint.Light {
 			fmt.Fprintln(c.stderr, "On the light ground this logo can hardly be seen.")

@@ -267,7 +267,7 @@ func TestFaintLogosAreTold(t *testing.T) {
 		says  []string
 	}{
 		{brand.Faint{}, []string{"not " + dark, "not " + light}},
-		{brand.Faint{Dark: true}, []string{dark, "On the dark ground this logo can hardly be seen.", "not " + light}},
+		{brand.Faint{Dark: true}, []string{dark, "On the dark ground this logo can hardly be seen. One of its own for the dark theme helps.", "not " + light}},
 		{brand.Faint{Light: true}, []string{light, "On the light ground this logo can hardly be seen.", "not " + dark}},
 	} {
 		d := open(t)
@@ -277,6 +277,8 @@ func TestFaintLogosAreTold(t *testing.T) {
 		d.leads(d.upload("/admin/settings/logo", multipartOf("logo", "one", "do", "save")), "/admin/settings?did=saved") // is taken all the same
 		d.wants(d.get("/admin/settings?did=saved"), 200, c.says...)
 		d.wants(d.get("/admin/settings/logo"), 200, c.says...)
+		d.presents(idp.Site{Logo: "aa", LogoDark: "bb"})
+		d.wants(d.get("/admin/settings"), 200, "not One of its own for the dark theme helps")
 	}
 }
 
