@@ -374,13 +374,13 @@ func (s *site) resetting(u *idp.User) (*idp.Login, *idp.Invitation, *idp.Session
 // collectReset collects it as login does.
 func (s *site) collectReset(session *idp.Session) func(*idp.Collection) error {
 	return func(c *idp.Collection) error {
+		if err := c.Login.Apply(idp.OnCollect, s.now); err != nil {
+			return err
+		}
 		if c.Invitation == nil {
 			return idp.ErrExpired
 		}
 		if err := c.Invitation.Open(s.now); err != nil {
-			return err
-		}
-		if err := c.Login.Apply(idp.OnCollect, s.now); err != nil {
 			return err
 		}
 		c.Invitation.UsedAt = s.now
