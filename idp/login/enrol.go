@@ -12,7 +12,8 @@ import (
 )
 
 // Invitation says what a one-time link is for, without using it; the user is
-// nil for the set-up link. Errors: idp.ErrNotFound, ErrExpired, ErrSettled.
+// nil for the set-up link. Errors: idp.ErrNotFound, and with the invitation
+// ErrExpired, ErrSettled.
 func (f *Flow) Invitation(ctx context.Context, token idp.Secret) (*idp.Invitation, *idp.User, error) {
 	i, a, err := f.invitation(ctx, token)
 	if err != nil || a == nil {
@@ -27,7 +28,7 @@ func (f *Flow) invitation(ctx context.Context, token idp.Secret) (*idp.Invitatio
 		return nil, nil, err
 	}
 	if err := i.Open(f.Now()); err != nil {
-		return nil, nil, err
+		return i, nil, err
 	}
 	if i.User == "" {
 		return i, nil, nil

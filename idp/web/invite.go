@@ -17,7 +17,7 @@ import (
 func (s *Server) invitePage(w http.ResponseWriter, r *http.Request) error {
 	inv, user, err := s.Logins.Invitation(r.Context(), pathID[idp.Secret](r, "token"))
 	if err != nil {
-		return s.inviteFault(w, r, err)
+		return s.tokenFault(w, r, inv, err)
 	}
 	p := templates.Invite{Frame: s.frame(r, ""), Path: r.URL.Path, Purpose: string(inv.Purpose), ExpiresAt: inv.ExpiresAt}
 	if user != nil {
@@ -33,7 +33,8 @@ func (s *Server) inviteBegin(w http.ResponseWriter, r *http.Request) error {
 	}
 	step, err := s.Logins.StartInvitation(r.Context(), pathID[idp.Secret](r, "token"), b)
 	if err != nil {
-		return s.inviteFault(w, r, err)
+		inv, _, _ := s.Logins.Invitation(r.Context(), pathID[idp.Secret](r, "token"))
+		return s.tokenFault(w, r, inv, err)
 	}
 	return s.next(w, r, step, b)
 }
@@ -117,9 +118,14 @@ func (s *Server) enrolSubmit(w http.ResponseWriter, r *http.Request) error {
 		// It was posted twice, and the page has moved on; or the link came to
 		// its end meanwhile, and then there is no use in showing it again.
 		if step, again := s.Logins.Step(r.Context(), id, b); again == nil && step.State == idp.LoginEnrol {
+			if resets(step) {
+				return s.forgottenFault(w, r, err)
+			}
 			return s.inviteFault(w, r, err)
 		}
 		return seeOther(w, r, loginPath(id))
+	case errors.Is(err, idp.ErrNotFound) && resets(before):
+		return s.forgottenFault(w, r, err) // a newer one has replaced it
 	case errors.Is(err, idp.ErrBusy):
 		status = http.StatusServiceUnavailable
 		retryAfter(w, err)
@@ -194,7 +200,7 @@ func (s *Server) showEnrol(w http.ResponseWriter, status int, frame templates.Fr
 	}
 	frame.Dot = 1
 	p := templates.Enrol{
-		Frame: frame, ID: string(step.ID), UserName: e.UserName, NeedPass: e.NeedPass, NeedLink: e.NeedLink,
+		Frame: frame, ID: string(step.ID), UserName: e.UserName, NeedPass: e.NeedPass, NeedLink: e.NeedLink, Forgotten: resets(step),
 		Code: f.code, DeviceName: f.device, Problem: f.problem, Wrong: f.wrong,
 	}
 	if e.NeedLink {
