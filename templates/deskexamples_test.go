@@ -102,7 +102,7 @@ func deskExamples(at time.Time) []example {
 		{"admin-start-aside", AdminStart{Frame: frame("start"), Name: "anna", Devices: 2, Recovery: 1, Now: 3, MayEdit: true, Aside: true}},
 		{"admin-start-read", AdminStart{Frame: frame("start"), Name: "anna", Devices: 2, Now: 3}},
 		{"admin-start-done", AdminStart{Frame: frame("start"), Name: "anna", Devices: 1, Recovery: 10, Done: true, Tested: "Radiology <b>Viewer", Apps: []DeskApp{tried.App}, MayEdit: true, Issuer: "http://127.0.0.1:8080"}},
-		{"admin-health", AdminHealth{Frame: frame("health"), Size: Say("size.mb", "Size", 12.3), Events: 1200, People: 70, Devices: 158, Failing: Count{N: 21}, Logins: Count{N: 0}, Challenges: Count{N: 1}, Invitations: Count{N: 3}, Pairings: Count{N: 0}, SweptAt: at,
+		{"admin-health", AdminHealth{Frame: frame("health"), Size: Say("size.mb", "Size", 12.3), Events: 1200, People: 70, Devices: 158, Failing: Count{N: 21}, Logins: Count{N: 0}, Challenges: Count{N: 1}, Invitations: Count{N: 3}, Pairings: Count{N: 0}, SweptAt: at, Mail: &MailLine{Waiting: Count{N: 3}, Lost: Count{N: 1}, OldestAt: at, SentAt: at, FailedAt: at, Said: Say("unsent.login"), Detailed: "535 5.7.8 <b>no"},
 			Keys: []KeyLine{{"KEY1", "RS256", "signs", 12, at, at}, {"KEY2", "RS256", "next", 0, at, at}, {"KEY3", "ES256", "retired", 0, at, at}},
 			Push: []PushLine{{Service: "Firebase Cloud Messaging", Attempts: 10, Delivered: 9, Failed: 1, Rate: "90 %", P50: "12ms", P95: "40ms", LastError: "503 <b>", LastAt: at, Alarm: "The service account is refused."}, {Service: "Web Push", P50: "0s", P95: "0s"}}, Plots: []Plot{drawn, drawn, drawn}, Logouts: untold}},
 		{"admin-health-bare", AdminHealth{Frame: frame("health")}},
