@@ -120,9 +120,11 @@ type ChallengeDoc struct {
 	Browser    string           `json:"browser"`
 	OS         string           `json:"os"`
 	NewBrowser bool             `json:"new_browser"`
-	At         int64            `json:"at"`  // seconds since 1970
-	Exp        int64            `json:"exp"` // seconds since 1970
-	Match      ChallengeMatch   `json:"match"`
+	// NewPassword: a yes gives the account a new password. Left out when false.
+	NewPassword bool           `json:"new_password,omitempty"`
+	At          int64          `json:"at"`  // seconds since 1970
+	Exp         int64          `json:"exp"` // seconds since 1970
+	Match       ChallengeMatch `json:"match"`
 }
 
 // ChallengeMatch tells a phone how it is answered.

@@ -161,6 +161,9 @@ func (l *Login) Apply(on LoginEvent, now time.Time) error {
 	case OnSpent, OnStartOver:
 		l.forget()
 	}
+	if to == LoginDenied || to == LoginExpired {
+		l.NewHash = "" // nothing can come of it any more
+	}
 	l.State = to
 	return nil
 }
@@ -199,7 +202,7 @@ type Collection struct {
 	// else. Because is the event of it, Invitation the link, which is used up.
 	PasswordHash string
 	Because      Event
-	Invitation   *Invitation // that the sign-in began from, open or not; nil: none
+	Invitation   *Invitation // where a new password waits: the link it was chosen by, open or not; nil: it is gone
 }
 
 // Enrolment is what comes into being when an invitation is used: the password

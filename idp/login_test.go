@@ -307,6 +307,31 @@ func TestLoginStepUpNeverAtThePassword(t *testing.T) {
 	}
 }
 
+// A new password in hand came by a link, not by the password of before: nobody
+// goes on with it, or past it, to somebody else's account.
+func TestLoginWithANewPassword(t *testing.T) {
+	for _, row := range transitions {
+		l, before := proven(row.from), proven(row.from)
+		l.Purpose, l.NewHash, before.Purpose, before.NewHash = idp.ForInvitation, "phc", idp.ForInvitation, "phc"
+		err := l.Apply(row.on, noon)
+		to, kept := row.to, ""
+		switch row.to {
+		case refused:
+			if !errors.Is(err, idp.ErrSettled) || !reflect.DeepEqual(l, before) {
+				t.Errorf("%s in %s: %v, %+v", row.on, row.from, err, l)
+			}
+			continue
+		case idp.LoginPassword:
+			to = idp.LoginDenied
+		case idp.LoginFactor, idp.LoginEnrol, idp.LoginConsent, idp.LoginDone, idp.LoginCollected:
+			kept = "phc"
+		}
+		if err != nil || l.State != to || l.NewHash != kept {
+			t.Errorf("%s in %s: to %q with %q (%v), want %q with %q", row.on, row.from, l.State, l.NewHash, err, to, kept)
+		}
+	}
+}
+
 // Starting over, or losing all tries, takes back all that was proven and keeps
 // what the sign-in is for.
 func TestLoginForgets(t *testing.T) {

@@ -28,7 +28,7 @@ type Mail struct {
 	Invitation InvitationID      // of a link
 	Typed      []byte            // MailForgotten: what was typed, sealed for ID, until it is known whose it is
 	About      EventKind         // MailNews: what happened
-	Detail     map[string]string // MailNews: of that event, "name" of the device; else "devices": phones were unlinked
+	Detail     map[string]string // MailNews: of that event, "name", "kind", "reason" and "until"; and "by": somebody else did it
 	Address    string            // from where it was asked for, or done
 	Lang       string            // of the page it was asked on, for who has chosen none
 	CreatedAt  time.Time

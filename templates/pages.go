@@ -52,6 +52,23 @@ type Password struct {
 	Note     Message
 	Retry    Retry
 	Cancel   bool // there is an application to go back to
+	Mail     bool // a link to a new password can be asked for
+}
+
+// Forgot asks whose password is forgotten.
+type Forgot struct {
+	Frame
+	ID       string
+	App      string
+	UserName string // name or mail address
+	Problem  Message
+}
+
+// ForgotSent says what comes now, whoever's name was typed.
+type ForgotSent struct {
+	Frame
+	ID  string
+	App string
 }
 
 // Factor asks for the second factor.
@@ -61,6 +78,7 @@ type Factor struct {
 	App          string
 	UserName     string
 	StepUp       bool    // within a session
+	NewPassword  bool    // one was chosen, and waits for this
 	Linked       bool    // there is a device that shows codes
 	Phones       *Phones // nil: there is none to ask
 	OpenCode     bool    // the code field is where to go
@@ -146,14 +164,15 @@ type SignOut struct {
 // Done continues a finished sign-in that was not collected yet.
 type Done struct {
 	Frame
-	ID string
+	ID          string
+	NewPassword bool // it counts then
 }
 
 // Invite says what a one-time link is for.
 type Invite struct {
 	Frame
 	Path      string // where the link leads, posted to
-	Purpose   string // "setup", "enrol" or "reset"
+	Purpose   string // "setup", "enrol", "reset" or "forgotten"
 	UserName  string
 	ExpiresAt time.Time
 }
@@ -193,6 +212,7 @@ type Enrol struct {
 	UserName   string
 	NeedPass   bool
 	NeedLink   bool
+	Forgotten  bool // the phone is asked before the password counts
 	Offer      Offer
 	Live       string // path that tells when the phone has moved
 	Word       string
@@ -309,6 +329,8 @@ type Sessions struct {
 }
 
 func (Password) file() string       { return "password" }
+func (Forgot) file() string         { return "forgot" }
+func (ForgotSent) file() string     { return "forgotsent" }
 func (Factor) file() string         { return "factor" }
 func (Waiting) file() string        { return "waiting" }
 func (Consent) file() string        { return "consent" }
@@ -352,6 +374,6 @@ func (AppScan) file() string { return "appscan" }
 
 // Pages lists an empty page of every kind, for the tests.
 func Pages() []Page {
-	return append(append(deskPages(), settingsPages()...), Password{}, Factor{}, Waiting{}, Consent{}, Notice{}, FormPost{}, SignOut{}, Done{}, Invite{}, Name{}, Enrol{}, Codes{},
+	return append(append(deskPages(), settingsPages()...), Password{}, Forgot{}, ForgotSent{}, Factor{}, Waiting{}, Consent{}, Notice{}, FormPost{}, SignOut{}, Done{}, Invite{}, Name{}, Enrol{}, Codes{},
 		Security{}, Devices{}, LinkIntro{}, Link{}, Unlink{}, ChangePassword{}, RecoveryIntro{}, Sessions{}, App{}, AppScan{})
 }

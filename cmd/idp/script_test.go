@@ -61,7 +61,7 @@ func letter(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	letters := found.(*mailtest.Server).Letters()
 	for tries := 0; len(letters) < n; tries++ {
-		if tries == 1500 {
+		if tries == patience {
 			ts.Fatalf("%d letters came", len(letters))
 		}
 		time.Sleep(20 * time.Millisecond)
@@ -72,6 +72,10 @@ func letter(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("letter %d does not say %s:\n%s", n, args[1], all)
 	}
 }
+
+// patience is how often a script looks for what it waits for, 20 ms apart. A busy
+// machine needs a good part of it.
+const patience = 3000
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"idp": main})
@@ -155,7 +159,7 @@ func status(ts *testscript.TestScript, _ bool, args []string) {
 	want, err := strconv.Atoi(args[0])
 	ts.Check(err)
 	got := "nothing"
-	for range 500 {
+	for range patience {
 		req, err := http.NewRequestWithContext(context.Background(), http.MethodGet, args[1], nil)
 		ts.Check(err)
 		if res, err := http.DefaultTransport.RoundTrip(req); err == nil {
@@ -195,7 +199,7 @@ func field(ts *testscript.TestScript, _ bool, args []string) {
 // appears PATTERN FILE waits until a line of the file matches.
 func appears(ts *testscript.TestScript, _ bool, args []string) {
 	pattern := regexp.MustCompile("(?m)" + args[0])
-	for range 500 {
+	for range patience {
 		if text, err := os.ReadFile(ts.MkAbs(args[1])); err == nil && pattern.Match(text) {
 			return
 		}
@@ -235,7 +239,7 @@ func picture(ts *testscript.TestScript, _ bool, args []string) {
 func says(ts *testscript.TestScript, _ bool, args []string) {
 	pattern := regexp.MustCompile("(?m)" + args[0])
 	var got []byte
-	for range 500 {
+	for range patience {
 		res, err := http.Get(args[1])
 		ts.Check(err)
 		got, err = io.ReadAll(res.Body)

@@ -236,6 +236,9 @@ func describe(d *phone.Doc) string {
 	if d.Browser != "" || d.OS != "" {
 		fmt.Fprintf(&b, "  browser      %s %s\n", d.Browser, d.OS)
 	}
+	if d.NewPassword {
+		b.WriteString("  password     Login gives the account the new password that was chosen there\n")
+	}
 	if d.NewBrowser && d.Purpose == "login" {
 		b.WriteString("  new          not signed in from this browser before\n")
 	}

@@ -187,7 +187,7 @@ func (f *Flow) compose(ctx context.Context, a *idp.Asking, b Browser, name strin
 	}
 	doc := idp.ChallengeDoc{
 		V: 1, CID: c.ID, Nonce: nonce(), Purpose: c.Purpose, Issuer: f.Rules.Issuer, Account: name, App: app, IP: b.Address,
-		NewBrowser: !known, At: now.Unix(), Exp: c.ExpiresAt.Unix(),
+		NewBrowser: !known, NewPassword: l.NewHash != "", At: now.Unix(), Exp: c.ExpiresAt.Unix(),
 	}
 	if f.Describe != nil {
 		doc.Browser, doc.OS = f.Describe(b.Agent)

@@ -2,6 +2,7 @@ package login
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"hilum/idp"
@@ -20,8 +21,9 @@ type Answer struct {
 
 // Collect gives a finished or denied sign-in to the browser that is bound to
 // it, once. The session, the grant and its code come into being in the same
-// transaction. Errors: idp.ErrNotFound, ErrSettled (collected before, or not
-// finished), ErrExpired.
+// transaction, and so does the password that was chosen by a link asked for.
+// Errors: idp.ErrNotFound, ErrSettled (collected before, or not finished),
+// ErrExpired, with ErrLink where the link is why.
 func (f *Flow) Collect(ctx context.Context, id idp.LoginID, b Browser) (*Answer, error) {
 	l, err := f.own(ctx, id, b)
 	if err != nil {
@@ -163,15 +165,23 @@ func (f *Flow) sessionOf(c *idp.Collection, b Browser, answer *Answer) (*idp.Ses
 	return c.Old, nil
 }
 
+// ErrLink says, beside idp.ErrExpired, that it is the one-time link that is of no
+// use any more: it was used elsewhere, withdrawn, or too old.
+var ErrLink = errors.New("the link")
+
 // reset has the account get the password that was chosen by a link that the
-// person asked for. Errors: idp.ErrSettled or ErrExpired, of the link.
+// person asked for. Errors: idp.ErrExpired with ErrLink, ErrDenied.
 func (f *Flow) reset(c *idp.Collection, b Browser) error {
 	l := c.Login
+	if c.Invitation == nil {
+		return fmt.Errorf("%w of sign-in %s was withdrawn: %w", ErrLink, l.ID, idp.ErrExpired)
+	}
 	if l.FactorAt.IsZero() || l.Target != string(idp.InviteForgotten) || c.Invitation.User != l.User {
 		return fmt.Errorf("sign-in %s has proven nothing for a new password: %w", l.ID, idp.ErrDenied)
 	}
-	if err := c.Invitation.Open(f.Now()); err != nil {
-		return fmt.Errorf("invitation %s: %w", l.Invitation, err)
+	if c.Invitation.Open(f.Now()) != nil {
+		// Never settled: that would say that the sign-in was collected.
+		return fmt.Errorf("%w of sign-in %s is not good any more: %w", ErrLink, l.ID, idp.ErrExpired)
 	}
 	c.Invitation.UsedAt = f.Now()
 	c.Invitation.Note(f.event(idp.EventInvitationUsed, l, "", b, "purpose", l.Target))

@@ -265,16 +265,6 @@ func (f *Flow) Enrol(ctx context.Context, id idp.LoginID, b Browser, form EnrolF
 		}
 	}
 
-	if ask.Purpose == idp.InviteForgotten {
-		step, err := f.move(ctx, id, b, func(l *idp.Login) error {
-			l.NewHash, l.PasswordAt = hash, now
-			return l.Apply(idp.OnReset, now)
-		})
-		if err == nil {
-			step, err = f.asked(ctx, step, b)
-		}
-		return step, nil, err
-	}
 	var moved idp.Login
 	err = f.Store.Enrol(ctx, id, func(e *idp.Enrolment) error {
 		l := e.Login
@@ -285,7 +275,7 @@ func (f *Flow) Enrol(ctx context.Context, id idp.LoginID, b Browser, form EnrolF
 			return &LinkError{e.Invitation.Purpose, err}
 		}
 		on := idp.OnLinked
-		if ask.Purpose == idp.InviteReset {
+		if !ask.NeedLink {
 			on = idp.OnReset
 		}
 		if err := l.Apply(on, now); err != nil {
@@ -300,6 +290,12 @@ func (f *Flow) Enrol(ctx context.Context, id idp.LoginID, b Browser, form EnrolF
 		}
 		if e.User == nil || e.User.State == idp.UserDisabled {
 			return fmt.Errorf("sign-in %s: no account: %w", id, idp.ErrNotFound)
+		}
+		if ask.Purpose == idp.InviteForgotten {
+			// Nothing but this sign-in knows of it before the second factor.
+			l.NewHash, l.PasswordAt = hash, now
+			moved = *l
+			return nil
 		}
 		if e.User.State == idp.UserInvited && on == idp.OnLinked {
 			e.User.State, e.User.UpdatedAt = idp.UserActive, now

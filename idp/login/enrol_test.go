@@ -515,3 +515,29 @@ func TestSetupNameTaken(t *testing.T) {
 		t.Errorf("renamed: %+v (%v)", u, err)
 	}
 }
+
+// Two browsers have the set-up link open, and one was quicker: the other is told
+// that the link was used, and no page again that leads nowhere.
+func TestSetupInTwoBrowsers(t *testing.T) {
+	w := newWorld(t)
+	link, err := w.desk.SetupLink(t.Context(), console)
+	w.must(err)
+	var at [2]*login.Step
+	var in [2]login.Browser
+	for i, name := range []string{"anna", "bert"} {
+		in[i], at[i] = w.opened(link.Token)
+		at[i], err = w.NameAccount(t.Context(), at[i].ID, in[i], name, "")
+		w.must(err)
+	}
+	step, _, err := w.Enrol(t.Context(), at[0].ID, in[0], w.form(at[0]))
+	w.at(step, err, idp.LoginDone)
+	_, _, err = w.Enrol(t.Context(), at[1].ID, in[1], w.form(at[1]))
+	w.refuses("the slower one", err, idp.ErrSettled)
+	var used *login.LinkError
+	if !errors.As(err, &used) || used.Purpose != idp.InviteSetup {
+		t.Errorf("not told that the link was used: %v", err)
+	}
+	if _, err := w.db.AccountByName(t.Context(), "bert"); !errors.Is(err, idp.ErrNotFound) {
+		t.Errorf("a second account: %v", err)
+	}
+}

@@ -48,6 +48,10 @@ func (f *Flow) Forgotten(ctx context.Context, id idp.LoginID, b Browser, typed, 
 // Whose finds the person that a mail about a forgotten password is for, and makes
 // their link. Errors: idp.ErrNotFound: there is nobody who may be written to.
 func (f *Flow) Whose(ctx context.Context, m *idp.Mail) (idp.UserID, idp.InvitationID, error) {
+	now := f.Now()
+	if !now.Before(m.Until) {
+		return "", "", fmt.Errorf("mail %s: nobody waits for it any more: %w", m.ID, idp.ErrNotFound)
+	}
 	typed, err := f.Sealer.Open(m.Typed, string(m.ID))
 	if err != nil {
 		return "", "", fmt.Errorf("mail %s: %w", m.ID, err)
@@ -71,10 +75,9 @@ func (f *Flow) Whose(ctx context.Context, m *idp.Mail) (idp.UserID, idp.Invitati
 	if tried.NeedsAdmin {
 		return "", "", fmt.Errorf("%s is locked: %w", a.User.ID, idp.ErrNotFound)
 	}
-	now := f.Now()
 	err = f.Store.UpdateCounter(ctx, idp.CounterKey{Kind: idp.CountForgotten, Who: string(a.User.ID)}, nil, func(c *idp.Counter) error {
 		if err := limit.Forgotten.Allow(c, now); err != nil {
-			return fmt.Errorf("%s was written to often: %w", a.User.ID, idp.ErrNotFound)
+			return fmt.Errorf("%s was written to too often: %w", a.User.ID, idp.ErrNotFound)
 		}
 		limit.Forgotten.Wrong(c, now)
 		return nil

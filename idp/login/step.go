@@ -28,7 +28,9 @@ type Step struct {
 	ExpiresAt  time.Time
 	Enrol      *EnrolStep // at state enrol
 	Mail       bool       // at state password: a link can be asked for
-	Scopes     []string   // at state consent: what is asked for
+	// NewPassword says that a new password waits for the second factor.
+	NewPassword bool
+	Scopes      []string // at state consent: what is asked for
 }
 
 // EnrolStep is what the invitation page shows.
@@ -65,7 +67,7 @@ func (f *Flow) step(ctx context.Context, l *idp.Login) (*Step, error) { return f
 func (f *Flow) stepFor(ctx context.Context, l *idp.Login, a *idp.Account) (*Step, error) {
 	s := &Step{
 		ID: l.ID, Purpose: l.Purpose, State: l.State, Request: l.Request, Target: l.Target,
-		LoginHint: l.Request.LoginHint, WrongCodes: l.WrongCodes, ExpiresAt: l.ExpiresAt,
+		LoginHint: l.Request.LoginHint, WrongCodes: l.WrongCodes, ExpiresAt: l.ExpiresAt, NewPassword: l.NewHash != "",
 	}
 	if !l.Final() && !f.Now().Before(l.ExpiresAt) {
 		s.State = idp.LoginExpired

@@ -99,13 +99,12 @@ func (db *DB) UpdateCounter(ctx context.Context, key idp.CounterKey, e *idp.Even
 		if err := fn(c); err != nil {
 			return err
 		}
-		if err := t.putCounter(row, c); err != nil {
-			return err
-		}
 		if e != nil {
-			return t.note(*e)
+			if err := t.note(*e); err != nil {
+				return err
+			}
 		}
-		return nil
+		return t.putCounter(row, c)
 	})
 }
 

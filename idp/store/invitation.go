@@ -205,9 +205,6 @@ func (t *tx) enrolment(id idp.LoginID) (*idp.Enrolment, error) {
 	if e.Invitation, err = invitationOf(locked(), "id = ?", string(l.Invitation)); err != nil {
 		return nil, fmt.Errorf("invitation %s: %w", l.Invitation, t.translate(err))
 	}
-	if !e.Invitation.UsedAt.IsZero() {
-		return nil, fmt.Errorf("invitation %s: %w", l.Invitation, idp.ErrSettled)
-	}
 	if e.Invitation.User != "" {
 		if e.User, err = userOf(t, e.Invitation.User); err != nil {
 			return nil, err

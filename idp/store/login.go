@@ -205,8 +205,9 @@ func (db *DB) Collect(ctx context.Context, id idp.LoginID, fn func(*idp.Collecti
 			}
 		}
 		if l.NewHash != "" {
-			if c.Invitation, err = invitationOf(t.gorm.Clauses(clause.Locking{Strength: "UPDATE"}), "id = ?", string(l.Invitation)); err != nil {
-				return fmt.Errorf("invitation %s: %w", l.Invitation, t.translate(err))
+			c.Invitation, err = invitationOf(t.gorm.Clauses(clause.Locking{Strength: "UPDATE"}), "id = ?", string(l.Invitation))
+			if err = t.translate(err); err != nil && !errors.Is(err, idp.ErrNotFound) {
+				return fmt.Errorf("invitation %s: %w", l.Invitation, err)
 			}
 		}
 		if err := fn(c); err != nil {
@@ -217,7 +218,7 @@ func (db *DB) Collect(ctx context.Context, id idp.LoginID, fn func(*idp.Collecti
 				return err
 			}
 		}
-		if c.Old != nil {
+		if c.Old != nil && c.PasswordHash == "" { // else it has ended with the others
 			if err := t.putSession(before, c.Old, db.now()); err != nil {
 				return err
 			}
@@ -271,7 +272,7 @@ func (t *tx) reset(l *idp.Login, c *idp.Collection) error {
 
 // endLogins kills the sign-ins of a user that are under way, but one.
 func (t *tx) endLogins(user idp.UserID, but idp.LoginID) error {
-	_, err := t.exec(`UPDATE logins SET state = ? WHERE user_id = ? AND user_id <> '' AND id <> ?
+	_, err := t.exec(`UPDATE logins SET state = ?, new_hash = '' WHERE user_id = ? AND user_id <> '' AND id <> ?
 		AND state NOT IN (?, ?, ?)`, string(idp.LoginExpired), string(user), string(but),
 		string(idp.LoginCollected), string(idp.LoginDenied), string(idp.LoginExpired))
 	return err

@@ -1,9 +1,12 @@
 package store_test
 
 import (
+	"errors"
 	"path/filepath"
 	"testing"
+	"time"
 
+	"hilum/idp"
 	"hilum/idp/admin"
 	"hilum/idp/device"
 	"hilum/idp/keyring"
@@ -45,4 +48,28 @@ func TestSQLite(t *testing.T) {
 		}
 		return all
 	})
+}
+
+// Where no mail can be sent none is kept for the day that it can.
+func TestNobodyIsToldWithoutMail(t *testing.T) {
+	db, err := store.Open(t.Context(), store.Config{Driver: "sqlite", Path: filepath.Join(t.TempDir(), "idp.db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	u := &idp.User{ID: "u", Name: "anna", Email: "anna@example.org", State: idp.UserActive}
+	if err := db.AddUser(t.Context(), u); err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	if err := db.SetPassword(t.Context(), "u", "phc", "", idp.Event{At: now, Kind: idp.EventPasswordChanged, User: "u"}); err != nil {
+		t.Fatal(err)
+	}
+	if m, err := db.ClaimMail(t.Context(), now.Add(time.Hour)); !errors.Is(err, idp.ErrNotFound) {
+		t.Errorf("a mail waits: %+v, %v", m, err)
+	}
 }

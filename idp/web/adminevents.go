@@ -76,7 +76,7 @@ func deskEvents(rows []idp.Event) []templates.DeskEvent {
 			about = changeOf(e)
 		}
 		out = append(out, templates.DeskEvent{
-			Seq: e.Seq, At: e.At, Kind: string(e.Kind), What: templates.Say(eventWords[e.Kind]), Good: e.Kind == idp.EventDeviceLinked, Actor: e.Actor.Name,
+			Seq: e.Seq, At: e.At, Kind: string(e.Kind), What: eventSaid(e), Good: e.Kind == idp.EventDeviceLinked, Actor: e.Actor.Name,
 			Address: e.Address, Reason: e.Detail["reason"], Of: e.Detail["user"], Person: string(e.User), About: about, Client: string(e.Client),
 		})
 		if of, _, ok := idp.TryoutOf(e.Client); ok {
@@ -84,6 +84,18 @@ func deskEvents(rows []idp.Event) []templates.DeskEvent {
 		}
 	}
 	return out
+}
+
+// eventSaid is what happened, in words. What a person asked for by mail is not
+// to be taken for what an administrator did.
+func eventSaid(e *idp.Event) templates.Message {
+	switch {
+	case e.Kind == idp.EventInvited && e.Detail["purpose"] == string(idp.InviteForgotten):
+		return templates.Say("event.invitation.forgotten")
+	case e.Kind == idp.EventPasswordReset && e.Detail["by"] == "mail":
+		return templates.Say("event.user.password.mail")
+	}
+	return templates.Say(eventWords[e.Kind])
 }
 
 // changeOf is a changed setting in one line.

@@ -116,6 +116,8 @@ func lockWords(c *idp.Counter) templates.Message {
 		return templates.Say("admin.locked.password")
 	case idp.CountRecovery:
 		return templates.Say("admin.locked.recovery")
+	case idp.CountForgotten:
+		return templates.Say("admin.locked.forgotten")
 	}
 	return templates.Say("admin.locked.code")
 }

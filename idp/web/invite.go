@@ -62,6 +62,8 @@ func (s *Server) inviteFault(w http.ResponseWriter, r *http.Request, err error) 
 	status := http.StatusGone
 	var link *login.LinkError
 	switch setup := strings.HasPrefix(r.URL.Path, "/setup/"); {
+	case errors.As(err, &link) && link.Purpose == idp.InviteForgotten:
+		return s.forgottenFault(w, r, err)
 	case errors.As(err, &link):
 		say := staleLinks[link.Purpose]
 		if errors.Is(err, idp.ErrSettled) {
@@ -154,6 +156,8 @@ func (s *Server) enrolSubmit(w http.ResponseWriter, r *http.Request) error {
 			return s.inviteFault(w, r, err)
 		}
 		return seeOther(w, r, loginPath(id))
+	case errors.Is(err, idp.ErrNotFound) && resets(before):
+		return s.forgottenFault(w, r, err) // a newer one has replaced it
 	case errors.Is(err, idp.ErrBusy):
 		status = http.StatusServiceUnavailable
 		retryAfter(w, err)
@@ -228,7 +232,7 @@ func (s *Server) showEnrol(w http.ResponseWriter, status int, frame templates.Fr
 	}
 	frame.Dot = 1
 	p := templates.Enrol{
-		Frame: frame, ID: string(step.ID), UserName: e.UserName, NeedPass: e.NeedPass, NeedLink: e.NeedLink,
+		Frame: frame, ID: string(step.ID), UserName: e.UserName, NeedPass: e.NeedPass, NeedLink: e.NeedLink, Forgotten: resets(step),
 		Code: f.code, DeviceName: f.device, Problem: f.problem, Wrong: f.wrong,
 	}
 	if e.NeedLink {

@@ -79,7 +79,7 @@ func (s *Server) show(w http.ResponseWriter, r *http.Request, status int, step *
 		if name == "" {
 			name = step.LoginHint
 		}
-		p := templates.Password{Frame: frame, ID: string(step.ID), App: app, Tile: tile, UserName: name, Problem: f.problem, Retry: f.retry, Cancel: back}
+		p := templates.Password{Frame: frame, ID: string(step.ID), App: app, Tile: tile, UserName: name, Problem: f.problem, Retry: f.retry, Cancel: back, Mail: step.Mail}
 		if f.note != "" {
 			p.Note = templates.Say(f.note)
 		}
@@ -89,7 +89,7 @@ func (s *Server) show(w http.ResponseWriter, r *http.Request, status int, step *
 		p := templates.Factor{
 			Frame: frame, ID: string(step.ID), App: app, UserName: step.UserName, StepUp: step.Purpose == idp.ForStepUp,
 			Linked: step.Devices > 0, Recovery: step.Recovery, OpenRecovery: step.Recovery && (f.recovery || step.Devices == 0),
-			Problem: f.problem, Retry: f.retry, Cancel: back,
+			Problem: f.problem, Retry: f.retry, Cancel: back, NewPassword: step.NewPassword,
 		}
 		p.Phones, p.OpenCode = s.phones(step), step.Phones == nil || step.Phones.State != login.PhoneAsked
 		if status == http.StatusTooManyRequests && step.Recovery && !f.recovery {
@@ -141,6 +141,9 @@ func partySources(step *login.Step) []string {
 func (s *Server) showEnd(w http.ResponseWriter, r *http.Request, frame templates.Frame, step *login.Step, app string) error {
 	client := step.Purpose == idp.ForClient
 	frame.Here = ""
+	if resets(step) {
+		return s.showResetEnd(w, frame, step)
+	}
 	n := templates.Notice{Frame: frame, Kind: "plain"}
 	status := http.StatusOK
 	switch {
@@ -183,6 +186,8 @@ func (s *Server) next(w http.ResponseWriter, r *http.Request, step *login.Step, 
 		return seeOther(w, r, loginPath(step.ID))
 	case step.Purpose == idp.ForClient:
 		return seeOther(w, r, s.CollectPath+string(step.ID))
+	case step.State == idp.LoginDenied && resets(step):
+		return seeOther(w, r, loginPath(step.ID)) // which password counts is said there
 	case step.State == idp.LoginDenied:
 		return seeOther(w, r, places["security"])
 	}
@@ -196,6 +201,8 @@ func (s *Server) collectOwn(w http.ResponseWriter, r *http.Request, id idp.Login
 	switch {
 	case errors.Is(err, idp.ErrSettled):
 		return seeOther(w, r, loginPath(id)) // which says what became of it
+	case errors.Is(err, login.ErrLink):
+		return s.forgottenFault(w, r, err)
 	case errors.Is(err, idp.ErrExpired):
 		// Also when the session of a step-up has ended meanwhile: the sign-in
 		// itself still says done, so this is said here.
@@ -213,8 +220,13 @@ func (s *Server) collectOwn(w http.ResponseWriter, r *http.Request, id idp.Login
 		}
 	}
 	path, ok := place(a.Target)
-	if a.Purpose == idp.ForInvitation && idp.InvitationPurpose(a.Target) == idp.InviteSetup {
-		path, ok = places["admin-start"], true
+	if a.Purpose == idp.ForInvitation {
+		switch idp.InvitationPurpose(a.Target) {
+		case idp.InviteSetup:
+			path, ok = places["admin-start"], true
+		case idp.InviteForgotten:
+			path, ok = places["security"]+"?did=password", true
+		}
 	}
 	if !ok || a.Denied {
 		path = places["security"]

@@ -38,20 +38,22 @@ var places = map[string]string{
 // aboutOne are the pages about one thing, by the name of their kind; {id} stands
 // for the thing.
 var aboutOne = map[string]string{
-	"unlink":  "/account/devices/{id}/unlink",
-	"device":  "/admin/devices/{id}",
-	"user":    "/admin/users/{id}",
-	"edit":    "/admin/users/{id}/edit",
-	"reopen":  "/admin/users/{id}/reopen",
-	"reset":   "/admin/users/{id}/reset",
-	"invite":  "/admin/users/{id}/invite",
-	"unlock":  "/admin/users/{id}/unlock",
-	"block":   "/admin/users/{id}/block",
-	"unblock": "/admin/users/{id}/unblock",
-	"end":     "/admin/users/{id}/end",
-	"import":  "/admin/imports/{id}",
-	"check":   "/admin/checks/{id}",
-	"test":    "/admin/try/{id}",
+	"forgot":    "/login/{id}/forgot",
+	"forgotten": "/login/{id}/forgotten",
+	"unlink":    "/account/devices/{id}/unlink",
+	"device":    "/admin/devices/{id}",
+	"user":      "/admin/users/{id}",
+	"edit":      "/admin/users/{id}/edit",
+	"reopen":    "/admin/users/{id}/reopen",
+	"reset":     "/admin/users/{id}/reset",
+	"invite":    "/admin/users/{id}/invite",
+	"unlock":    "/admin/users/{id}/unlock",
+	"block":     "/admin/users/{id}/block",
+	"unblock":   "/admin/users/{id}/unblock",
+	"end":       "/admin/users/{id}/end",
+	"import":    "/admin/imports/{id}",
+	"check":     "/admin/checks/{id}",
+	"test":      "/admin/try/{id}",
 }
 
 // aboutApp are the pages about one application, by the name of their kind.

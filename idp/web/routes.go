@@ -29,6 +29,7 @@ type Logins interface {
 	Invitation(ctx context.Context, token idp.Secret) (*idp.Invitation, *idp.User, error)
 	StartInvitation(ctx context.Context, token idp.Secret, b login.Browser) (*login.Step, error)
 	Step(ctx context.Context, id idp.LoginID, b login.Browser) (*login.Step, error)
+	Forgotten(ctx context.Context, id idp.LoginID, b login.Browser, typed, lang string) error
 	Password(ctx context.Context, id idp.LoginID, b login.Browser, name string, password idp.Secret) (*login.Step, error)
 	Code(ctx context.Context, id idp.LoginID, b login.Browser, code string) (*login.Step, error)
 	Continue(ctx context.Context, id idp.LoginID, b login.Browser) (*login.Step, error)
@@ -172,6 +173,9 @@ func (s *Server) Mount(mux *http.ServeMux) {
 	mux.Handle("POST /login/{id}/startover", s.signing(s.startOver))
 	mux.Handle("POST /login/{id}/cancel", s.signing(s.cancel))
 	mux.Handle("POST /login/{id}/collect", s.signing(s.collect))
+	mux.Handle("GET /login/{id}/forgot", s.page(s.forgotPage))
+	mux.Handle("POST /login/{id}/forgot", s.signing(s.forgotSubmit))
+	mux.Handle("GET /login/{id}/forgotten", s.page(s.forgottenPage))
 	mux.Handle("POST /login/{id}/name", s.inviting(s.nameSubmit))
 	mux.Handle("POST /login/{id}/enrol", s.inviting(s.enrolSubmit))
 	// A form that was answered in place leaves its path in the address bar:

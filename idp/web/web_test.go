@@ -88,6 +88,10 @@ func (f *logins) Step(_ context.Context, id idp.LoginID, b login.Browser) (*logi
 func (f *logins) Password(_ context.Context, _ idp.LoginID, _ login.Browser, name string, password idp.Secret) (*login.Step, error) {
 	return f.verb("password", name, password.Reveal())
 }
+func (f *logins) Forgotten(_ context.Context, _ idp.LoginID, _ login.Browser, typed, lang string) error {
+	_, err := f.verb("forgotten", typed, lang)
+	return err
+}
 func (f *logins) Continue(context.Context, idp.LoginID, login.Browser) (*login.Step, error) {
 	return f.after, f.err
 }

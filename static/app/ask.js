@@ -151,7 +151,8 @@ export function askView(ask, { said, redraw, update }) {
   const approve = (number) => send(ask, view, { decision: 'approve', ...(typeof number === 'string' ? { number } : {}) }, said,
     { text: t(pairing ? 'done.paired' : 'done.approved'), bad: false })
 
-  const title = pairing ? t('ask.pair') : d.purpose === 'stepup' ? t('ask.stepup') : t('ask.title', { App: d.app })
+  const title = pairing ? t('ask.pair') : d.purpose === 'stepup' ? t('ask.stepup')
+    : d.new_password ? t('ask.password', { Account: d.account }) : t('ask.title', { App: d.app })
   let middle, buttons
   if (d.match.mode === 'tap') buttons = [denyButton(ask, deny), loginButton(() => approve())]
   else if (d.match.mode === 'type') {
@@ -168,6 +169,7 @@ export function askView(ask, { said, redraw, update }) {
     h('div', { class: 'ask-top' }, h('span', { class: 'site' }, ask.a.site), clock(ask, said)),
     h('h1', { tabindex: -1 }, title),
     pairing && h('p', { class: 'lead' }, t('ask.pair.lead')),
+    !pairing && d.new_password && h('p', { class: 'lead', id: 'new-password' }, t('ask.password.lead')),
     facts(ask),
     !pairing && d.new_browser && h('p', { class: 'hint new', id: 'new-browser' }, t('ask.new')),
     h('div', { class: 'grow' }),

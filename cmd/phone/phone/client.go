@@ -42,9 +42,11 @@ type Doc struct {
 	Browser    string `json:"browser"`
 	OS         string `json:"os"`
 	NewBrowser bool   `json:"new_browser"`
-	At         int64  `json:"at"`
-	Exp        int64  `json:"exp"`
-	Match      struct {
+	// NewPassword: a yes gives the account a new password.
+	NewPassword bool  `json:"new_password"`
+	At          int64 `json:"at"`
+	Exp         int64 `json:"exp"`
+	Match       struct {
 		Mode    string   `json:"mode"` // tap, pick, type
 		Choices []string `json:"choices"`
 		Len     int      `json:"len"`

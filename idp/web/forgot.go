@@ -1,0 +1,132 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+
+	"hilum/idp"
+	"hilum/idp/login"
+	"hilum/templates"
+)
+
+// asking returns a sign-in in which a link to a new password can be asked for;
+// nil: it is elsewhere, and the browser was sent there.
+func (s *Server) asking(w http.ResponseWriter, r *http.Request) (*login.Step, error) {
+	id, b, err := s.bound(r)
+	if err != nil {
+		return nil, err
+	}
+	step, err := s.Logins.Step(r.Context(), id, b)
+	if err != nil {
+		return nil, err
+	}
+	if !step.Mail {
+		return nil, seeOther(w, r, loginPath(id))
+	}
+	return step, nil
+}
+
+func (s *Server) forgotPage(w http.ResponseWriter, r *http.Request) error {
+	step, err := s.asking(w, r)
+	if err != nil || step == nil {
+		return err
+	}
+	return s.showForgot(w, r, http.StatusOK, step, fault{typed: step.LoginHint})
+}
+
+func (s *Server) showForgot(w http.ResponseWriter, r *http.Request, status int, step *login.Step, f fault) error {
+	return s.render(w, status, templates.Forgot{
+		Frame: s.frameFor(r, "forgot:"+string(step.ID), s.readsOf(r, step)...), ID: string(step.ID), App: s.appOf(step),
+		UserName: f.typed, Problem: f.problem,
+	})
+}
+
+// forgotSubmit answers the same whatever was typed: whose name it is shows only
+// when the mail is sent.
+func (s *Server) forgotSubmit(w http.ResponseWriter, r *http.Request) error {
+	step, err := s.asking(w, r)
+	if err != nil || step == nil {
+		return err
+	}
+	id, b, err := s.bound(r)
+	if err != nil {
+		return err
+	}
+	typed := r.PostFormValue("username")
+	err = s.Logins.Forgotten(r.Context(), id, b, typed, s.frameFor(r, "", s.readsOf(r, step)...).Lang)
+	switch {
+	case err == nil:
+		return seeOther(w, r, loginPath(id)+"/forgotten")
+	case errors.Is(err, idp.ErrSettled), errors.Is(err, idp.ErrExpired):
+		return seeOther(w, r, loginPath(id))
+	}
+	_, problem, ok := s.fieldProblem(err)
+	if !ok {
+		return err
+	}
+	return s.showForgot(w, r, http.StatusUnprocessableEntity, step, fault{typed: typed, problem: problem})
+}
+
+// forgottenPage says what comes now. It does not know whether anything does, nor
+// for whom.
+func (s *Server) forgottenPage(w http.ResponseWriter, r *http.Request) error {
+	step, err := s.asking(w, r)
+	if err != nil || step == nil {
+		return err
+	}
+	return s.render(w, http.StatusOK, templates.ForgotSent{
+		Frame: s.frameFor(r, "forgotten:"+string(step.ID), s.readsOf(r, step)...), ID: string(step.ID), App: s.appOf(step),
+	})
+}
+
+// appOf is what a sign-in is to: an application, or the site for its own pages.
+func (s *Server) appOf(step *login.Step) string {
+	if step.Client != nil {
+		return step.Client.Name
+	}
+	return s.Site().Name
+}
+
+// resets reports whether a sign-in began from a link that the person asked for.
+func resets(step *login.Step) bool {
+	return step.Purpose == idp.ForInvitation && step.Target == string(idp.InviteForgotten)
+}
+
+// forgottenFault says why a link that somebody asked for is not good any more.
+func (s *Server) forgottenFault(w http.ResponseWriter, r *http.Request, err error) error {
+	n := templates.Notice{Kind: "plain", Link: "/account", LinkText: templates.Say("startagain.link")}
+	switch {
+	case errors.Is(err, idp.ErrSettled):
+		n.Kind, n.Title, n.Text = "bad", templates.Say("forgot.used.title"), templates.Say("forgot.used.text")
+	case errors.Is(err, login.ErrLink), errors.Is(err, idp.ErrNotFound):
+		n.Title, n.Text = templates.Say("forgot.denied.title"), templates.Say("forgot.link.text")
+	case errors.Is(err, idp.ErrExpired):
+		n.Title, n.Text = templates.Say("forgot.expired.title"), templates.Say("forgot.expired.text")
+	default:
+		return err
+	}
+	s.notice(w, r, http.StatusGone, n)
+	return nil
+}
+
+// showResetEnd is showEnd for a new password: what matters is which one counts.
+func (s *Server) showResetEnd(w http.ResponseWriter, frame templates.Frame, step *login.Step) error {
+	n := templates.Notice{Frame: frame, Kind: "plain", Link: "/account", LinkText: templates.Say("startagain.link")}
+	n.Title, n.Text = templates.Say("forgot.denied.title"), templates.Say("forgot.denied.text")
+	status := http.StatusOK
+	switch step.State {
+	case idp.LoginDone:
+		n.Dot = 2
+		return s.render(w, status, templates.Done{Frame: n.Frame, ID: string(step.ID), NewPassword: true})
+	case idp.LoginCollected:
+		n.Dot, n.Kind = 2, "good"
+		n.Title, n.Text, n.LinkText = templates.Say("finished.title"), templates.Say("change.done"), templates.Say("error.back")
+	case idp.LoginDenied:
+		if step.DeniedBy != "" {
+			n.Kind, n.Text = "bad", templates.Say("forgot.denied.phone", "Name", step.DeniedBy)
+		}
+	default:
+		status, n.Text = http.StatusGone, templates.Say("forgot.late.text")
+	}
+	return s.render(w, status, n)
+}
