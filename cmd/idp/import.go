@@ -57,7 +57,7 @@ between them. The people are invited afterwards: idp invite NAME.`,
 		if !asJSON && terminal(c.stderr) {
 			progress = showStep(c.stderr)
 		}
-		got, err := p.desk.ImportUsers(ctx, console(), file, dry, progress)
+		got, err := p.desk.ImportUsers(ctx, console(), file, admin.ImportHow{Dry: dry}, progress)
 		if errors.Is(err, idp.ErrConflict) {
 			return errors.New("a sign-in name was taken meanwhile; nobody was added")
 		}
@@ -128,7 +128,7 @@ func (c *cli) userReopen() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		gone, link, err := p.desk.Reopen(ctx, console(), u.ID, reason)
+		gone, link, err := p.desk.Reopen(ctx, console(), u.ID, reason, admin.ViaLink)
 		for _, g := range gone {
 			if g.Err == nil {
 				c.printf("%q unlinked from %s\n", g.Name, g.Person)

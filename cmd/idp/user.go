@@ -126,7 +126,7 @@ device. Who has no account yet gets one, with what the flags say.`,
 		default:
 			u = &acc.User
 		}
-		link, err := p.desk.Invite(ctx, console(), u.ID)
+		link, err := p.desk.Invite(ctx, console(), u.ID, admin.ViaLink)
 		switch {
 		case errors.Is(err, idp.ErrConflict):
 			return fmt.Errorf("%s has a device linked already; \"idp user reset\" lets them choose a new password, \"idp user unlink\" removes a lost device first", u.Name)
@@ -428,7 +428,7 @@ func (c *cli) userReset() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			link, err := p.desk.ResetPassword(ctx, console(), u.ID)
+			link, err := p.desk.ResetPassword(ctx, console(), u.ID, admin.ViaLink)
 			if errors.Is(err, idp.ErrDenied) {
 				return fmt.Errorf("%s is disabled; \"idp user enable\" first", u.Name)
 			}

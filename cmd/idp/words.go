@@ -75,6 +75,8 @@ var fieldWords = map[string]string{
 	"import.cells":             "has not as many cells as the first line",
 	"import.quotes":            "quotation marks do not match; what is behind cannot be read",
 	"import.twice":             "this name stands in the file before",
+	"mail.off":                 "this site sends no mail (mail.host of the configuration is empty); without --mail the link is printed",
+	"mail.address":             "there is none to send it to; \"idp user edit NAME --email ADDRESS\" sets one, without --mail the link is printed",
 	"picture.missing":          "is empty",
 	"picture.large":            "is larger than 256 KB",
 	"picture.png":              "is no PNG; other kinds of pictures are not taken",

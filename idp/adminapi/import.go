@@ -56,7 +56,7 @@ func (s *Server) importUsers(w http.ResponseWriter, r *http.Request, by admin.By
 			return err
 		}
 	}
-	result, err := s.Desk.ImportUsers(r.Context(), by, r.Body, dry, nil)
+	result, err := s.Desk.ImportUsers(r.Context(), by, r.Body, admin.ImportHow{Dry: dry}, nil)
 	if tooBig := (*http.MaxBytesError)(nil); errors.As(err, &tooBig) {
 		return errTooBig
 	}

@@ -269,7 +269,7 @@ func (s *Server) invite(w http.ResponseWriter, r *http.Request, by admin.By) err
 	if err != nil {
 		return err
 	}
-	l, err := s.Desk.Invite(r.Context(), by, id)
+	l, err := s.Desk.Invite(r.Context(), by, id, admin.ViaLink)
 	if err != nil {
 		return err
 	}
@@ -296,7 +296,7 @@ func (s *Server) inviteUsers(w http.ResponseWriter, r *http.Request, by admin.By
 	}
 	var b severalUsers
 	c.apply(&b)
-	results, err := s.Desk.InviteMany(r.Context(), by, b.users)
+	results, err := s.Desk.InviteMany(r.Context(), by, b.users, admin.ViaLink, nil)
 	if err != nil {
 		return err
 	}
@@ -310,7 +310,7 @@ func (s *Server) resetPassword(w http.ResponseWriter, r *http.Request, by admin.
 	if err != nil {
 		return err
 	}
-	l, err := s.Desk.ResetPassword(r.Context(), by, id)
+	l, err := s.Desk.ResetPassword(r.Context(), by, id, admin.ViaLink)
 	if err != nil {
 		return err
 	}
@@ -344,7 +344,7 @@ func (s *Server) reopen(w http.ResponseWriter, r *http.Request, by admin.By) err
 		return err
 	}
 	// Where it ends half-way the log says what was unlinked; asking again does the rest.
-	gone, l, err := s.Desk.Reopen(r.Context(), by, id, reason)
+	gone, l, err := s.Desk.Reopen(r.Context(), by, id, reason, admin.ViaLink)
 	if err != nil {
 		return err
 	}

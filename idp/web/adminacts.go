@@ -25,20 +25,20 @@ var (
 	reopenAct = personAct{
 		act: admin.Reopen, title: "admin.reopen.title", text: "admin.reopen.lead", yes: "admin.reopen.yes", danger: true, reason: true, link: "admin.link.enrol",
 		do: func(ctx context.Context, d Desk, by admin.By, user idp.UserID, reason string) ([]admin.Unlinked, *admin.Link, error) {
-			return d.Reopen(ctx, by, user, reason)
+			return d.Reopen(ctx, by, user, reason, admin.ViaLink)
 		},
 	}
 	resetAct = personAct{
 		act: admin.ResetPassword, title: "admin.reset.title", text: "admin.reset.lead", yes: "admin.reset.yes", link: "admin.link.reset",
 		do: func(ctx context.Context, d Desk, by admin.By, user idp.UserID, _ string) ([]admin.Unlinked, *admin.Link, error) {
-			link, err := d.ResetPassword(ctx, by, user)
+			link, err := d.ResetPassword(ctx, by, user, admin.ViaLink)
 			return nil, link, err
 		},
 	}
 	inviteAct = personAct{
 		act: admin.Invite, title: "admin.invite.title", text: "admin.invite.lead", yes: "admin.invite.yes", link: "admin.link.enrol",
 		do: func(ctx context.Context, d Desk, by admin.By, user idp.UserID, _ string) ([]admin.Unlinked, *admin.Link, error) {
-			link, err := d.Invite(ctx, by, user)
+			link, err := d.Invite(ctx, by, user, admin.ViaLink)
 			return nil, link, err
 		},
 	}

@@ -55,9 +55,9 @@ func (s *Server) beginImport(w http.ResponseWriter, r *http.Request, p staff, te
 // importing is the job. A name that was taken since it was tried is found by
 // another try.
 func (s *Server) importing(ctx context.Context, j *job) error {
-	result, err := s.Desk.ImportUsers(ctx, j.by, strings.NewReader(j.text), j.dry, j.tell)
+	result, err := s.Desk.ImportUsers(ctx, j.by, strings.NewReader(j.text), admin.ImportHow{Dry: j.dry}, j.tell)
 	if errors.Is(err, idp.ErrConflict) {
-		result, err = s.Desk.ImportUsers(ctx, j.by, strings.NewReader(j.text), true, j.tell)
+		result, err = s.Desk.ImportUsers(ctx, j.by, strings.NewReader(j.text), admin.ImportHow{Dry: true}, j.tell)
 	}
 	if fault := (*idp.FieldError)(nil); err != nil && !errors.As(err, &fault) && ctx.Err() == nil {
 		s.Log.ErrorContext(ctx, "import did not come through", "job", string(j.id), "error", err)

@@ -175,7 +175,7 @@ func (s *Server) adminAddUser(w http.ResponseWriter, r *http.Request, p staff) e
 	if err != nil {
 		return s.wrongPerson(w, s.personForm(r, p, &typed), err)
 	}
-	link, err := s.Desk.Invite(r.Context(), p.by, u.ID)
+	link, err := s.Desk.Invite(r.Context(), p.by, u.ID, admin.ViaLink)
 	if err != nil {
 		return err
 	}

@@ -79,6 +79,7 @@ type Config struct {
 	Devices         Devices
 	Desk            Desk
 	Party           Party                // that test sign-ins are for
+	Mail            bool                 // mail can be sent
 	Push            func() []PushFigures // how push services fare; nil: there is none
 	CollectPath     string               // where a relying party's finished sign-in is collected, + login id
 	SessionAbsolute time.Duration
