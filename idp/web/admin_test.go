@@ -38,6 +38,7 @@ type fakeDesk struct {
 	told     idp.LogoutFigures
 	factors  idp.Factors
 	tried    admin.Import // what an import would do
+	broke    error        // what an import ends with when all are added
 	user     idp.User
 	added    idp.User
 	events   idp.EventPage
@@ -168,12 +169,22 @@ func (f *fakeDesk) ImportUsers(ctx context.Context, by admin.By, r io.Reader, ho
 		return nil, err
 	}
 	f.text = string(b)
-	if err := f.verb(by, "import", strconv.FormatBool(how.Dry)); err != nil && !(how.Dry && errors.Is(err, idp.ErrConflict)) {
+	words := []string{"import", strconv.FormatBool(how.Dry)}
+	if how.Mail {
+		words = append(words, "by mail")
+	}
+	if err := f.verb(by, words...); err != nil && !(how.Dry && errors.Is(err, idp.ErrConflict)) {
 		return nil, err
 	}
 	out := f.tried
 	if !how.Dry && len(out.Faults) == 0 {
 		out.Added = out.People
+	}
+	if !how.Mail {
+		out.Mailed, out.Unmailed = 0, nil
+	}
+	if !how.Dry && f.broke != nil {
+		return &out, f.broke
 	}
 	return &out, nil
 }

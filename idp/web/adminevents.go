@@ -71,8 +71,12 @@ func deskEvents(rows []idp.Event) []templates.DeskEvent {
 		if e.Kind == idp.EventSettingChanged {
 			about = changeOf(e)
 		}
+		what := eventWords[e.Kind]
+		if e.Kind == idp.EventInvited && e.Detail["by"] == "mail" {
+			what = "event.invitation.mailed"
+		}
 		out = append(out, templates.DeskEvent{
-			Seq: e.Seq, At: e.At, Kind: string(e.Kind), What: templates.Say(eventWords[e.Kind]), Good: e.Kind == idp.EventDeviceLinked, Actor: e.Actor.Name,
+			Seq: e.Seq, At: e.At, Kind: string(e.Kind), What: templates.Say(what), Good: e.Kind == idp.EventDeviceLinked, Actor: e.Actor.Name,
 			Address: e.Address, Reason: e.Detail["reason"], Of: e.Detail["user"], Person: string(e.User), About: about, Client: string(e.Client),
 		})
 		if of, _, ok := idp.TryoutOf(e.Client); ok {
