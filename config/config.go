@@ -38,6 +38,7 @@ type Config struct {
 	Password       Password  `yaml:"password"`
 	Push           Push      `yaml:"push"`
 	Logout         Logout    `yaml:"logout"`
+	Mail           Mail      `yaml:"mail"`
 	Networks       []Place   `yaml:"networks"`
 	Limits         Limits    `yaml:"limits"`
 	Log            Log       `yaml:"log"`
@@ -132,6 +133,22 @@ type Logout struct {
 	Networks []Network `yaml:"networks"` // private addresses where applications may be called
 }
 
+// Mail names the mail server that letters to people are handed to; without a
+// host there is none.
+type Mail struct {
+	Host         string `yaml:"host"`
+	Port         int    `yaml:"port"`
+	TLS          string `yaml:"tls"`           // starttls, tls, none
+	CAFile       string `yaml:"ca_file"`       // PEM; empty: the system's authorities
+	Username     string `yaml:"username"`      // empty: without
+	PasswordFile string `yaml:"password_file"` // its first line
+	From         string `yaml:"from"`          // address of the sender
+	ReplyTo      string `yaml:"reply_to"`      // address; empty: none
+}
+
+// On reports whether mail can be sent.
+func (m Mail) On() bool { return m.Host != "" }
+
 // Place is what the operator calls an address range; phones are shown it.
 type Place struct {
 	Name  string  `yaml:"name"`
@@ -189,6 +206,7 @@ func Default() *Config {
 		},
 		Password: Password{MemoryKiB: MinMemoryKiB, Time: MinTime, Parallelism: 1},
 		Push:     Push{Match: "auto"},
+		Mail:     Mail{Port: 587, TLS: "starttls"},
 		Limits:   Limits{SignInPerMinute: 60, SignInBurst: 120, EnrolPer10Min: 10, DevicePerMinute: 6000, AdminPerMinute: 600},
 		Log:      Log{Level: "info", Format: "text"},
 	}

@@ -46,7 +46,7 @@ func TestSettingsSayWhereTheyComeFrom(t *testing.T) {
 	for key := range got {
 		last := key[strings.LastIndexByte(key, '.')+1:]
 		for _, word := range []string{"secret", "password", "token"} {
-			if strings.Contains(last, word) {
+			if strings.Contains(last, word) && !strings.HasSuffix(last, "_file") {
 				t.Errorf("%s looks like a secret", key)
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"net"
+	"net/mail"
 	"net/netip"
 	"net/url"
 	"slices"
@@ -26,6 +27,10 @@ const (
 // RFC 6761): somebody who kept them has not configured anything yet.
 var exampleHosts = []string{"example", "example.com", "example.net", "example.org", "invalid"}
 
+func isExample(host string) bool {
+	return slices.ContainsFunc(exampleHosts, func(e string) bool { return host == e || strings.HasSuffix(host, "."+e) })
+}
+
 // Validate checks every setting against its bounds and returns all faults at
 // once, each a *Fault, joined; nil when there is none.
 func (c *Config) Validate() error { return join(c.faults()) }
@@ -35,6 +40,7 @@ func (c *Config) faults() []*Fault {
 	v.addresses()
 	v.files()
 	v.texts()
+	v.mail()
 	v.times()
 	v.keys()
 	v.numbers()
@@ -83,7 +89,7 @@ func (v *validation) issuer() {
 		v.fault("issuer", "%q is more than scheme and host; write it like https://login.your-hospital.org, in lower case, without a path and without a slash at the end", issuer)
 	case u.Scheme == "http" && !isLoopback(host):
 		v.fault("issuer", "%q must begin with https: tokens and passwords would travel readable", issuer)
-	case slices.ContainsFunc(exampleHosts, func(e string) bool { return host == e || strings.HasSuffix(host, "."+e) }):
+	case isExample(host):
 		v.fault("issuer", "%q is the example's; put your own address here", issuer)
 	}
 }
@@ -155,6 +161,52 @@ func (v *validation) texts() {
 	}
 	if c.Log.Format != "text" && c.Log.Format != "json" {
 		v.fault("log.format", "%q is none of text, json", c.Log.Format)
+	}
+}
+
+func (v *validation) mail() {
+	m := v.c.Mail
+	if !m.On() {
+		if m.From != "" || m.Username != "" || m.PasswordFile != "" {
+			v.fault("mail.host", "is missing: the mail server that letters are handed to")
+		}
+		return
+	}
+	if strings.ContainsAny(m.Host, ":/@ ") {
+		v.fault("mail.host", "%q is no host name, such as mail.your-hospital.org; the port has a setting of its own", m.Host)
+	}
+	if m.Port < 1 || m.Port > 65535 {
+		v.fault("mail.port", "%d is no port; 587 with starttls and 465 with tls are usual", m.Port)
+	}
+	switch m.TLS {
+	case "starttls", "tls":
+	case "none":
+		// A letter has a link that links somebody's first phone.
+		if !isLoopback(m.Host) {
+			v.fault("mail.tls", "none is for a mail server on this machine; links in letters would travel readable to %s", m.Host)
+		}
+	default:
+		v.fault("mail.tls", "%q is none of starttls, tls, none", m.TLS)
+	}
+	if (m.Username == "") != (m.PasswordFile == "") {
+		key := "mail.username"
+		if m.PasswordFile == "" {
+			key = "mail.password_file"
+		}
+		v.fault(key, "is missing; name and password come together")
+	}
+	address := func(key, s string) {
+		a, err := mail.ParseAddress(s)
+		switch {
+		case err != nil || a.Address != s:
+			v.fault(key, "%q is no address, such as login@your-hospital.org", s)
+		case isExample(s[strings.LastIndexByte(s, '@')+1:]):
+			v.fault(key, "%q is the example's; put your own address here", s)
+		}
+	}
+	address("mail.from", m.From)
+	if m.ReplyTo != "" {
+		address("mail.reply_to", m.ReplyTo)
 	}
 }
 

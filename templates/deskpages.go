@@ -613,7 +613,16 @@ type AdminHealth struct {
 	Keys                                               []KeyLine
 	Push                                               []PushLine
 	Logouts                                            []LogoutLine
+	Mail                                               *MailLine // nil: mail is off
 	Plots                                              []Plot
+}
+
+// MailLine says how sending mail fares.
+type MailLine struct {
+	Waiting, Lost              Count
+	OldestAt, SentAt, FailedAt time.Time
+	Said                       Message
+	Detailed                   string // what the mail server said
 }
 
 func (AdminHealth) file() string   { return "adminhealth" }

@@ -67,6 +67,7 @@ type healthLine struct {
 	Waiting map[string]int   `json:"waiting"`
 	Failing int              `json:"devices_failing"`
 	SweptAt *time.Time       `json:"swept_at,omitempty"`
+	Mail    mailLine         `json:"mail"`
 	Notices []logoutLine     `json:"logout,omitempty"`
 }
 
@@ -98,11 +99,12 @@ func (c *cli) healthCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			l := healthLine{Bytes: h.Bytes, Rows: h.Rows, Waiting: h.Waiting, Failing: h.Failing, SweptAt: orNever(h.LastSweep)}
+			l := healthLine{Bytes: h.Bytes, Rows: h.Rows, Waiting: h.Waiting, Failing: h.Failing, SweptAt: orNever(h.LastSweep), Mail: p.mailLine(&h.Mail)}
 			rows := [][]string{{"database", fmt.Sprint(h.Bytes, " bytes")}, {"log", fmt.Sprint(h.Events, " entries")}, {"notifications failing", fmt.Sprint(h.Failing)}}
 			for _, name := range slices.Sorted(maps.Keys(h.Waiting)) {
 				rows = append(rows, []string{"open " + name, fmt.Sprint(h.Waiting[name])})
 			}
+			rows = append(rows, []string{"mail", l.Mail.words()})
 			for _, f := range h.Logouts {
 				l.Notices = append(l.Notices, logoutLine{f.Client, f.Waiting, orNever(f.OldestAt), f.Lost, orNever(f.FailedAt), f.Said})
 				words := fmt.Sprintf("%d to tell, %d given up", f.Waiting, f.Lost)

@@ -104,7 +104,7 @@ The other commands work beside a running one, on the same database.`,
 		c.serveCommand(), c.demoCommand(), c.setupLinkCommand(),
 		c.inviteCommand(), c.userCommand(), c.deviceCommand(), c.sessionCommand(), c.clientCommand(),
 		c.keyCommand(), c.auditCommand(), c.configCommand(), c.settingsCommand(),
-		c.healthCommand(), c.healthcheckCommand(), c.versionCommand(),
+		c.mailCommand(), c.healthCommand(), c.healthcheckCommand(), c.versionCommand(),
 	)
 	return root
 }

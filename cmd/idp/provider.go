@@ -28,6 +28,7 @@ import (
 	"hilum/idp/live"
 	"hilum/idp/login"
 	"hilum/idp/logout"
+	"hilum/idp/mail"
 	"hilum/idp/oidc"
 	"hilum/idp/password"
 	"hilum/idp/push"
@@ -59,6 +60,8 @@ type provider struct {
 	hub     *live.Hub
 	push    *pushServices
 	sender  *push.Sender
+	post    *mail.Server // nil: mail is off
+	letters *letters
 	notices *logout.Sender // made with the handler: its tokens are signed there
 	ending  chan struct{}  // closed when the provider is to end, so that streams do
 	streams *serve.Streams
@@ -72,7 +75,7 @@ func open(ctx context.Context, conf *config.Config, issuer string, log *slog.Log
 	if err := os.MkdirAll(conf.DataDir, 0o700); err != nil {
 		return nil, fmt.Errorf("data folder %s cannot be made (data_dir names another): %w", conf.DataDir, err)
 	}
-	db, err := store.Open(ctx, store.Config{Driver: conf.Database.Driver, Path: conf.DatabasePath(), Log: log})
+	db, err := store.Open(ctx, store.Config{Driver: conf.Database.Driver, Path: conf.DatabasePath(), Log: log, Mail: conf.Mail.On()})
 	if err != nil {
 		return nil, fmt.Errorf("database: %w", err)
 	}
@@ -126,7 +129,13 @@ func open(ctx context.Context, conf *config.Config, issuer string, log *slog.Log
 		Store: db, Sealer: sealer, Hasher: hasher, Site: site.now, Issuer: issuer,
 		Acceptable: services.acceptable, Push: sender.Send, Wake: hub.Wake, Log: log,
 	})
+	post, err := openMail(conf, issuer, site)
+	if err != nil {
+		return nil, err
+	}
 	return &provider{
+		post:    post,
+		letters: &letters{issuer: issuer, site: site},
 		push:    services,
 		sender:  sender,
 		hub:     hub,
@@ -149,6 +158,7 @@ func open(ctx context.Context, conf *config.Config, issuer string, log *slog.Log
 			},
 			Wake:     hub.Wake,
 			Push:     sender.Send,
+			Mail:     conf.Mail.On(),
 			Describe: web.Describe,
 			Network:  networkNames(conf.Networks),
 			Log:      log,
@@ -202,6 +212,7 @@ func (p *provider) handler(cert *serve.Certificate) (http.Handler, serve.Config,
 		Desk:            p.desk,
 		Party:           party,
 		Push:            p.pushFigures,
+		Mail:            p.post != nil,
 		CollectPath:     oidc.CollectPath,
 		SessionAbsolute: p.conf.Sessions.Absolute,
 		Allow:           perAddress(p.conf.Limits.SignInPerMinute, p.conf.Limits.SignInBurst),
@@ -254,6 +265,7 @@ func (p *provider) handler(cert *serve.Certificate) (http.Handler, serve.Config,
 		Log:      p.log,
 	})
 	p.notices = p.openLogout(protocol)
+	p.letters.words = pages.Words()
 	mux := http.NewServeMux()
 	protocol.Mount(mux)
 	pages.Mount(mux)
@@ -388,6 +400,7 @@ func (p *provider) run(ctx context.Context, h http.Handler, shared serve.Config,
 	wg.Go(func() { p.db.Watch(ctx) })    // ends with ctx
 	wg.Go(func() { p.sender.Run(ctx) })  // ends with ctx
 	wg.Go(func() { p.notices.Run(ctx) }) // ends with ctx
+	wg.Go(func() { p.runMail(ctx) })     // ends with ctx
 	wg.Go(func() { p.tellFigures(ctx) }) // ends with ctx
 	wg.Go(func() {                       // ends with ctx
 		<-ctx.Done()

@@ -20,11 +20,55 @@ import (
 	"os/exec"
 	"regexp"
 	"strconv"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"hilum/idp/mail/mailtest"
 )
+
+// posts starts a mail server, with STARTTLS, for the rest of the script: its port
+// is $MAILPORT, its authority mail.pem. With a word it refuses every address of it.
+func posts(ts *testscript.TestScript, _ bool, args []string) {
+	server, stop, err := mailtest.Start(mailtest.Conf{TLS: "starttls", Username: "idp", Password: "geheim"})
+	ts.Check(err)
+	ts.Defer(stop)
+	server.Mischief(func(step, to string) error {
+		if step == "rcpt" && len(args) > 0 && strings.HasPrefix(to, args[0]+"@") {
+			return mailtest.Refuse(550, "no such box")
+		}
+		return nil
+	})
+	ts.Setenv("MAILPORT", strconv.Itoa(server.Port))
+	ts.Check(os.WriteFile(ts.MkAbs("mail.pem"), server.PEM, 0o600))
+	mailServers.Store(ts.Getenv("MAILPORT"), server)
+}
+
+// mailServers are those that run, by port.
+var mailServers sync.Map
+
+// letter waits until letter number args[0] has come, and looks for a pattern in
+// who it is to, its subject and its text.
+func letter(ts *testscript.TestScript, _ bool, args []string) {
+	found, _ := mailServers.Load(ts.Getenv("MAILPORT"))
+	n, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	letters := found.(*mailtest.Server).Letters()
+	for tries := 0; len(letters) < n; tries++ {
+		if tries == 1500 {
+			ts.Fatalf("%d letters came", len(letters))
+		}
+		time.Sleep(20 * time.Millisecond)
+		letters = found.(*mailtest.Server).Letters()
+	}
+	all := letters[n-1].To + "\n" + letters[n-1].Subject + "\n" + letters[n-1].Text
+	if !regexp.MustCompile("(?m)" + args[1]).MatchString(all) {
+		ts.Fatalf("letter %d does not say %s:\n%s", n, args[1], all)
+	}
+}
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"idp": main})
@@ -59,6 +103,8 @@ func TestScripts(t *testing.T) {
 			"certify": certify,
 			"picture": picture,
 			"says":    says,
+			"posts":   posts,
+			"letter":  letter,
 		},
 	})
 }

@@ -67,8 +67,20 @@ type health struct {
 	Waiting        map[string]int   `json:"waiting"`
 	FailingDevices int              `json:"failing_devices"`
 	LastSweepAt    *time.Time       `json:"last_sweep_at,omitempty"`
+	Mail           mail             `json:"mail"`
 	Keys           []key            `json:"keys"`
 	Push           []PushFigures    `json:"push"`
+}
+
+// mail is how sending mail fares.
+type mail struct {
+	Waiting  int        `json:"waiting"`
+	OldestAt *time.Time `json:"oldest_at,omitempty"`
+	SentAt   *time.Time `json:"sent_at,omitempty"`
+	GivenUp  int        `json:"given_up"`
+	FailedAt *time.Time `json:"failed_at,omitempty"`
+	Said     idp.Unsent `json:"said,omitempty"`
+	Detail   string     `json:"detail,omitempty"`
 }
 
 type key struct {
@@ -90,6 +102,7 @@ func (s *Server) health(w http.ResponseWriter, r *http.Request, by admin.By) err
 	}
 	out := health{
 		DatabaseBytes: h.Bytes, Rows: h.Rows, Events: h.Events, Waiting: h.Waiting, FailingDevices: h.Failing, LastSweepAt: moment(h.LastSweep), Push: []PushFigures{},
+		Mail: mail{h.Mail.Waiting, moment(h.Mail.OldestAt), moment(h.Mail.SentAt), h.Mail.Lost, moment(h.Mail.FailedAt), h.Mail.Said, h.Mail.Detailed},
 		Keys: each(h.Keys, func(k *idp.SigningKey) key {
 			return key{k.ID, k.Alg, moment(k.CreatedAt), moment(k.ActiveAt), moment(k.RetiredAt), moment(k.GoneAt)}
 		}),

@@ -74,7 +74,7 @@ func (s *Server) Open(ctx context.Context) (Line, error) {
 	}
 	if s.Username != "" {
 		options = append(options, gomail.WithUsername(s.Username), gomail.WithPassword(s.Password.Reveal()),
-			gomail.WithSMTPAuth(gomail.SMTPAuthAutoDiscover))
+			gomail.WithOpportunisticSMTPAuth(gomail.SMTPAuthSCRAMSHA256, gomail.SMTPAuthSCRAMSHA1, gomail.SMTPAuthPlain, gomail.SMTPAuthLogin))
 	}
 	var err error
 	if l.client, err = gomail.NewClient(s.Host, options...); err != nil {
@@ -193,6 +193,8 @@ func notTaken(err error) *Refused {
 	case errors.As(err, &verification), errors.As(err, &authority), strings.Contains(err.Error(), "does not support STARTTLS"):
 		r.Said, r.Broken = idp.UnsentCertificate, true
 	case code == 530, code == 534, code == 535, code == 538:
+		r.Said, r.Broken = idp.UnsentLogin, true
+	case code == 0 && strings.Contains(strings.ToLower(err.Error()), "smtp auth"): // none that both know
 		r.Said, r.Broken = idp.UnsentLogin, true
 	case code >= 400 && code < 500:
 		r.Said, r.Broken = idp.UnsentLater, code == 421

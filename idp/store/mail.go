@@ -49,7 +49,7 @@ func mailRowOf(m *idp.Mail) (*mailRow, error) {
 		}
 	}
 	return &mailRow{
-		ID: string(m.ID), Kind: string(m.Kind), UserID: string(m.User), InvitationID: string(m.Invitation), Typed: m.Typed,
+		ID: string(m.ID), Kind: string(m.Kind), UserID: string(m.User), InvitationID: string(m.Invitation), Typed: append([]byte{}, m.Typed...), // none is no NULL
 		About: string(m.About), Detail: string(detail), Address: m.Address, Lang: m.Lang,
 		CreatedAt: micros(m.CreatedAt), NextAt: micros(m.NextAt), Until: micros(m.Until),
 		Tries: int64(m.Tries), TriedAt: micros(m.TriedAt), Said: string(m.Said), Detailed: m.Detailed,
@@ -63,6 +63,9 @@ func (r *mailRow) mail() (*idp.Mail, error) {
 		About: idp.EventKind(r.About), Address: r.Address, Lang: r.Lang,
 		CreatedAt: moment(r.CreatedAt), NextAt: moment(r.NextAt), Until: moment(r.Until), Tries: int(r.Tries), TriedAt: moment(r.TriedAt),
 		Said: idp.Unsent(r.Said), Detailed: r.Detailed, SettledAt: moment(r.SettledAt), Sent: r.Sent,
+	}
+	if len(m.Typed) == 0 {
+		m.Typed = nil
 	}
 	if r.Detail != "{}" {
 		if err := json.Unmarshal([]byte(r.Detail), &m.Detail); err != nil {

@@ -28,6 +28,7 @@ var eventGroups = []templates.Choice{
 	{Value: "user.", Label: templates.Say("audit.user")},
 	{Value: "session.", Label: templates.Say("tab.sessions")},
 	{Value: "logout.", Label: templates.Say("logout.title")},
+	{Value: "mail.", Label: templates.Say("health.mail")},
 	{Value: "consent.", Label: templates.Say("audit.consent")},
 	{Value: "grant.", Label: templates.Say("audit.grant")},
 	{Value: "client.", Label: templates.Say("audit.client")},

@@ -59,6 +59,10 @@ var eventWords = map[idp.EventKind]string{
 	idp.EventSettingChanged:  "event.setting.changed",
 	idp.EventLogoutTold:      "event.logout.told",
 	idp.EventLogoutFailed:    "event.logout.failed",
+	idp.EventLocked:          "event.login.locked",
+	idp.EventForgotten:       "event.login.forgotten",
+	idp.EventMailSent:        "event.mail.sent",
+	idp.EventMailFailed:      "event.mail.failed",
 	idp.EventUsersImported:   "event.user.imported",
 	idp.EventAuditChecked:    "event.audit.checked",
 }

@@ -56,6 +56,9 @@ func (s *Server) adminHealth(w http.ResponseWriter, r *http.Request, p staff) er
 			page.Logouts = append(page.Logouts, logoutLine(name, &h.Logouts[i]))
 		}
 	}
+	if s.Mail {
+		page.Mail = mailLine(&h.Mail)
+	}
 	if s.Push != nil {
 		for _, f := range s.Push() {
 			line := templates.PushLine{
@@ -70,6 +73,25 @@ func (s *Server) adminHealth(w http.ResponseWriter, r *http.Request, p staff) er
 	}
 	page.Plots = trends(days)
 	return s.render(w, http.StatusOK, page)
+}
+
+func mailLine(f *idp.MailFigures) *templates.MailLine {
+	l := &templates.MailLine{Waiting: upTo(f.Waiting), Lost: upTo(f.Lost), OldestAt: f.OldestAt, SentAt: f.SentAt, FailedAt: f.FailedAt, Detailed: f.Detailed}
+	if key := unsentWords[f.Said]; key != "" {
+		l.Said = templates.Say(key)
+	}
+	return l
+}
+
+// unsentWords say why a mail was not sent.
+var unsentWords = map[idp.Unsent]string{
+	idp.UnsentUnreachable: "unsent.unreachable",
+	idp.UnsentTimeout:     "unsent.timeout",
+	idp.UnsentCertificate: "unsent.certificate",
+	idp.UnsentLogin:       "unsent.login",
+	idp.UnsentLater:       "unsent.later",
+	idp.UnsentRefused:     "unsent.refused",
+	idp.UnsentAddress:     "unsent.address",
 }
 
 // serviceName is a kind of push service as the world calls it.

@@ -92,6 +92,9 @@ var settingTable = []struct {
 		{"password.at_once", templates.Say("setting.password.at_once"), asCores},
 		{"fixed.invitation", templates.Say("setting.fixed.invitation"), asSpan},
 		{"fixed.setup", templates.Say("setting.fixed.setup"), asSpan},
+		{"fixed.forgotten", templates.Say("setting.fixed.forgotten"), asSpan},
+		{"fixed.forgotten_hour", templates.Say("setting.fixed.forgotten_hour"), asCount},
+		{"fixed.forgotten_day", templates.Say("setting.fixed.forgotten_day"), asCount},
 	}},
 	{"keys", templates.Say("settings.group.keys"), []settingRow{
 		{"keys.algs", templates.Say("setting.keys.algs"), asText},
@@ -107,6 +110,16 @@ var settingTable = []struct {
 		{"push.fcm.credentials_file", templates.Say("setting.push.fcm.credentials_file"), asText},
 		{"push.fcm.project_id", templates.Say("setting.push.fcm.project_id"), asText},
 		{"push.fcm.endpoint", templates.Say("setting.push.fcm.endpoint"), asText},
+	}},
+	{"mail", templates.Say("settings.group.mail"), []settingRow{
+		{"mail.host", templates.Say("setting.mail.host"), asText},
+		{"mail.port", templates.Say("setting.mail.port"), asText},
+		{"mail.tls", templates.Say("setting.mail.tls"), asText},
+		{"mail.ca_file", templates.Say("setting.mail.ca_file"), asText},
+		{"mail.username", templates.Say("setting.mail.username"), asText},
+		{"mail.password_file", templates.Say("setting.mail.password_file"), asText},
+		{"mail.from", templates.Say("setting.mail.from"), asText},
+		{"mail.reply_to", templates.Say("setting.mail.reply_to"), asText},
 	}},
 	{"server", templates.Say("settings.group.server"), []settingRow{
 		{"issuer", templates.Say("setting.issuer"), asName},

@@ -123,12 +123,25 @@ func (s *Server) Wait(t testing.TB, n int) []Letter {
 // New starts a server, which ends with the test.
 func New(t testing.TB, c Conf) *Server {
 	t.Helper()
-	s := &Server{Host: "localhost"}
-	s.told = sync.NewCond(&s.mu)
-	cert := s.certificate(t)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	s, stop, err := Start(c)
 	if err != nil {
 		t.Fatal(err)
+	}
+	t.Cleanup(stop)
+	return s
+}
+
+// Start starts a server, which ends when stop is called.
+func Start(c Conf) (s *Server, stop func(), err error) {
+	s = &Server{Host: "localhost"}
+	s.told = sync.NewCond(&s.mu)
+	cert, err := s.certificate()
+	if err != nil {
+		return nil, nil, err
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, nil, err
 	}
 	s.Port = l.Addr().(*net.TCPAddr).Port
 	server := smtp.NewServer(&backend{s, c})
@@ -144,18 +157,17 @@ func New(t testing.TB, c Conf) *Server {
 	}
 	var wg sync.WaitGroup
 	wg.Go(func() { _ = server.Serve(l) }) // ends when the server is closed
-	t.Cleanup(func() {
+	return s, func() {
 		server.Close()
+		l.Close()
 		wg.Wait()
-	})
-	return s
+	}, nil
 }
 
-func (s *Server) certificate(t testing.TB) tls.Certificate {
-	t.Helper()
+func (s *Server) certificate() (tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		t.Fatal(err)
+		return tls.Certificate{}, err
 	}
 	of := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "mail.test"}, DNSNames: []string{"localhost"},
@@ -164,12 +176,12 @@ func (s *Server) certificate(t testing.TB) tls.Certificate {
 	}
 	der, err := x509.CreateCertificate(rand.Reader, of, of, &key.PublicKey, key)
 	if err != nil {
-		t.Fatal(err)
+		return tls.Certificate{}, err
 	}
 	s.PEM = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 	s.Pool = x509.NewCertPool()
 	s.Pool.AppendCertsFromPEM(s.PEM)
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, nil
 }
 
 type backend struct {

@@ -11,7 +11,7 @@ CREATE TABLE mails (
   kind          TEXT    NOT NULL,
   user_id       TEXT    NOT NULL,
   invitation_id TEXT    NOT NULL,
-  typed         BLOB,
+  typed         BLOB    NOT NULL,
   about         TEXT    NOT NULL,
   detail        TEXT    NOT NULL, -- JSON
   address       TEXT    NOT NULL,

@@ -1,0 +1,122 @@
+package templates
+
+import (
+	"strings"
+	"time"
+)
+
+// Letter is a mail to a person, in plain text: it reads the same everywhere, and
+// a link in it shows where it leads.
+type Letter struct {
+	// Kind is what it is for: one of "invitation", "phone", "reset", "forgotten", each
+	// with a link; "device.linked", "device.unlinked", "password", "recovery.made",
+	// "recovery.used", "notme", "locked", which tell what happened; "test".
+	Kind      string
+	Site      string
+	Name      string // of the person
+	UserName  string
+	Home      string // address of the site
+	URL       string // of the link
+	ExpiresAt time.Time
+	At        time.Time // when it happened
+	Address   string    // from where; empty: not known
+	By        bool      // the administration did it
+	Device    string
+	Locked    string    // "locked": what is, "code" or "password"
+	Until     time.Time // "locked": zero: until the helpdesk unlocks it
+}
+
+// Letter returns a letter's words in a language: subject, and lines of any length.
+func (s *Set) Letter(lang string, l *Letter) (subject, text string, err error) {
+	sheet, ok := s.sheets[lang]
+	if !ok {
+		sheet = s.sheet
+	}
+	w := sheet.words
+	say := func(key string, args ...any) string {
+		if err != nil {
+			return ""
+		}
+		var said string
+		said, err = w.text(key, args...)
+		return said
+	}
+	subjectOf, body, link := l.words(w)
+	subject = say(subjectOf.Key, subjectOf.Args...)
+	parts := []string{say("letter.hello", "Name", l.Name)}
+	for _, m := range body {
+		parts = append(parts, say(m.Key, m.Args...))
+		if m.Key == link {
+			parts = append(parts, l.URL)
+		}
+	}
+	if l.news() {
+		parts = append(parts, l.facts(w, say), say("letter.news.other"), l.Home+"/account")
+	}
+	parts = append(parts, l.Site+"\n"+l.Home)
+	return subject, strings.Join(parts, "\n\n") + "\n", err
+}
+
+// news reports whether a letter tells what happened.
+func (l *Letter) news() bool { return l.URL == "" && l.Kind != "test" }
+
+// facts are when something happened, from where and by whom.
+func (l *Letter) facts(w *words, say func(string, ...any) string) string {
+	lines := []string{say("letter.when", "When", w.clock(l.At))}
+	if l.Address != "" {
+		lines = append(lines, say("letter.from", "Address", l.Address))
+	}
+	if l.By {
+		lines = append(lines, say("letter.by"))
+	}
+	return strings.Join(lines, "\n")
+}
+
+// words are the sentences of a letter, and after which of them its link stands.
+func (l *Letter) words(w *words) (subject Message, body []Message, link string) {
+	once, other := Say("letter.link.once", "When", w.clock(l.ExpiresAt)), Say("letter.link.other")
+	linked := func(subject, text Message, other Message) (Message, []Message, string) {
+		return subject, []Message{text, once, other}, text.Key
+	}
+	tells := func(subject string, text Message) (Message, []Message, string) {
+		return Say(subject), []Message{text}, ""
+	}
+	device := l.Device
+	if device == "" {
+		device = w.fixed["letter.device"]
+	}
+	reset := Say("letter.reset.subject", "Site", l.Site)
+	switch l.Kind {
+	case "invitation":
+		return linked(Say("letter.invitation.subject", "Site", l.Site), Say("letter.invitation.text", "Site", l.Site, "UserName", l.UserName), other)
+	case "phone":
+		return linked(Say("letter.phone.subject"), Say("letter.phone.text", "UserName", l.UserName), other)
+	case "reset":
+		return linked(reset, Say("letter.reset.text", "UserName", l.UserName), other)
+	case "forgotten":
+		return linked(reset, Say("letter.forgotten.text", "UserName", l.UserName), Say("letter.forgotten.other"))
+	case "test":
+		return Say("letter.test.subject", "Site", l.Site), []Message{Say("letter.test.text", "Site", l.Site)}, ""
+	case "device.linked":
+		return tells("letter.device.linked.subject", Say("letter.device.linked.text", "Device", device, "UserName", l.UserName))
+	case "device.unlinked":
+		return tells("letter.device.unlinked.subject", Say("letter.device.unlinked.text", "Device", device, "UserName", l.UserName))
+	case "password":
+		return tells("letter.password.subject", Say("letter.password.text", "UserName", l.UserName))
+	case "recovery.made":
+		return tells("letter.recovery.made.subject", Say("letter.recovery.made.text", "UserName", l.UserName))
+	case "recovery.used":
+		return tells("letter.recovery.used.subject", Say("letter.recovery.used.text", "UserName", l.UserName))
+	case "notme":
+		return tells("letter.notme.subject", Say("letter.notme.text", "UserName", l.UserName))
+	case "locked":
+		switch {
+		case l.Locked != "code":
+			return tells("letter.locked.subject", Say("letter.locked.passwords", "UserName", l.UserName))
+		case l.Until.IsZero():
+			return tells("letter.locked.subject", Say("letter.locked.codes", "UserName", l.UserName))
+		}
+		return tells("letter.locked.subject", Say("letter.locked.until", "UserName", l.UserName, "When", w.clock(l.Until)))
+	}
+	return Say("letter." + l.Kind), nil, "" // an error says that there is none
+}

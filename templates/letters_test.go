@@ -1,0 +1,99 @@
+package templates
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// letterKinds are all there are, each with what its words depend on.
+func letterKinds() map[string]*Letter {
+	at := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
+	link := func(kind string) *Letter {
+		return &Letter{Kind: kind, URL: "https://idp.test/invite/TOKEN", ExpiresAt: at.Add(24 * time.Hour)}
+	}
+	all := map[string]*Letter{
+		"invitation": link("invitation"), "phone": link("phone"), "reset": link("reset"), "forgotten": link("forgotten"), "test": {Kind: "test"},
+		"device.linked": {Kind: "device.linked", Device: "Pixel 8"}, "device.unlinked": {Kind: "device.unlinked", By: true},
+		"password": {Kind: "password"}, "recovery.made": {Kind: "recovery.made"}, "recovery.used": {Kind: "recovery.used"}, "notme": {Kind: "notme"},
+		"locked.until":     {Kind: "locked", Locked: "code", Until: at.Add(30 * time.Minute)},
+		"locked.codes":     {Kind: "locked", Locked: "code"},
+		"locked.passwords": {Kind: "locked", Locked: "password"},
+	}
+	for _, l := range all {
+		l.Site, l.Home, l.Name, l.UserName, l.At, l.Address = "Saint Luke", "https://idp.test", "Anna Maes", "anna", at, "192.0.2.7"
+	}
+	return all
+}
+
+// What people are written is looked at as a whole, in every language.
+func TestLetters(t *testing.T) {
+	s, err := New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, lang := range Known() {
+		var b bytes.Buffer
+		for _, name := range slices.Sorted(maps.Keys(letterKinds())) {
+			subject, text, err := s.Letter(lang, letterKinds()[name])
+			if err != nil {
+				t.Fatal(lang, name, err)
+			}
+			fmt.Fprintf(&b, "=== %s\n%s\n\n%s", name, subject, text)
+		}
+		file := filepath.Join("testdata", "letters."+lang+".txt")
+		if os.Getenv("UPDATE") != "" {
+			if err := os.WriteFile(file, b.Bytes(), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b.String() != string(want) {
+			t.Errorf("%s differs; UPDATE=1 writes it, look at it then", file)
+		}
+	}
+}
+
+// A letter has the link it is for and no other; one without a link leads home.
+func TestLettersHaveOneLink(t *testing.T) {
+	s, err := New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, l := range letterKinds() {
+		subject, text, err := s.Letter("en", l)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := map[string]int{"/invite/TOKEN": 0, "/account": 0}
+		switch {
+		case l.URL != "":
+			want["/invite/TOKEN"] = 1
+		case name != "test":
+			want["/account"] = 1
+		}
+		for link, n := range want {
+			if got := strings.Count(text, "https://idp.test"+link+"\n"); got != n {
+				t.Errorf("%s has %s %d times", name, link, got)
+			}
+		}
+		if got := strings.Count(text, "://"); got != 1+want["/invite/TOKEN"]+want["/account"] { // and the address of the site
+			t.Errorf("%s has %d addresses", name, got)
+		}
+		if strings.Contains(subject, "anna") || strings.ContainsAny(subject, "\r\n") {
+			t.Errorf("%s: subject %q", name, subject)
+		}
+	}
+	if _, _, err := s.Letter("en", &Letter{Kind: "nonsense"}); err == nil {
+		t.Error("there is a letter of a kind that there is not")
+	}
+}
