@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -175,4 +176,77 @@ func TestInvitationsByMail(t *testing.T) {
 	if n := strings.Count(log, `"by":"mail"`); n != 4 || strings.Contains(log, "@klinik.test") {
 		t.Errorf("%d by mail in\n%s", n, log)
 	}
+}
+
+// tourMail is what the administration looks like where mail is sent.
+func tourMail(t *testing.T, _ *demo, w *window, visit func(name string)) {
+	s, _ := mailing(t)
+	chief := s.invite(t, "chief", "--staff", "admin")
+	s.idp(t, "user", "add", "berta", "--display", "Berta Lang", "--email", "berta@klinik.test")
+	s.idp(t, "user", "add", "maximiliane", "--display", "Univ.-Prof. Dr. Maximiliane von und zu Hohenfels-Lichtenstein", "--email", "maximiliane.von-und-zu-hohenfels-lichtenstein@radiologie.universitaetsklinikum.test")
+	s.idp(t, "user", "add", "carl", "--display", "Carl Maes")
+	w.open(s.issuer + "/admin/users?q=maximiliane")
+	w.see("#password-form")
+	w.fill("#username", chief.name)
+	w.fill("#password", chief.password)
+	w.click("#continue")
+	w.typeCode(chief.code())
+	w.see("#users")
+	w.open(s.issuer + "/admin/users?q=maximiliane")
+	w.click("tbody tr a")
+	w.click("#invite")
+	w.again(chief)
+	w.see("#way")
+	visit("mail-invite")
+	w.click("#yes")
+	w.see("#mailed")
+	visit("mail-invited")
+	w.open(strings.Split(w.at(), "?")[0] + "/reopen")
+	w.again(chief)
+	w.see("#way")
+	visit("mail-reopen")
+	w.open(s.issuer + "/admin/users?q=carl")
+	w.click("tbody tr a")
+	w.click("#invite")
+	w.see("#way-none")
+	visit("mail-invite-noaddress")
+	w.open(s.issuer + "/admin/users/new")
+	w.again(chief)
+	w.see("#way")
+	visit("mail-user-new")
+	w.open(s.issuer + "/admin/users/import")
+	w.again(chief)
+	var file strings.Builder
+	file.WriteString("username,name,email\n")
+	for i := range 12_000 {
+		fmt.Fprintf(&file, "p%d,Person %d,p%d@klinik.test\n", i, i, i)
+		if i < 3 {
+			fmt.Fprintf(&file, "without%d,Somebody without,\n", i)
+		}
+	}
+	path := filepath.Join(t.TempDir(), "people.csv")
+	if err := os.WriteFile(path, []byte(file.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.do(chromedp.SetUploadFiles(chromedp.CSS("#file"), []string{path}))
+	w.click("#try")
+	w.see("#mail")
+	visit("mail-import-good")
+	w.click("#import-now")
+	w.again(chief)
+	w.until("people are written to", `(document.querySelector("#job")?.dataset.state ?? "").startsWith("mailing") && (document.querySelector("#far")?.value ?? 0) > 0`)
+	visit("mail-importing")
+	w.click("#stop")
+	w.again(chief)
+	w.see("#rest")
+	visit("mail-import-stopped")
+	w.open(s.issuer + "/admin/users/import")
+	w.again(chief)
+	w.fill("#text", "username,name,email\nnora,Nora Peeters,nora@klinik.test\npaul,Paul Peeters,")
+	w.click("#try")
+	w.see("#mail")
+	w.click("#import-now")
+	w.again(chief)
+	w.see("#mailed")
+	visit("mail-imported")
 }

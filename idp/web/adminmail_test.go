@@ -31,7 +31,7 @@ func TestDeskSendsLinksByMail(t *testing.T) {
 	} {
 		d, desk := mailing(t, idp.StaffHelpdesk)
 		at := whereUser + "/" + act
-		d.wants(d.get(at), 200, "Send it to bert@hospital.example", `value="mail" checked`, `value="link"`, "Show it to me, once", "not no e-mail address")
+		d.wants(d.get(at), 200, "Send it to bert@hospital.example", `value="mail" checked`, `value="link"`, "Show it to me, once", "not no mail address")
 		d.leads(d.post(at, "reason", "lost", "via", "mail"), whereUser+"?did=mailed")
 		if !slices.Equal(desk.asked, []string{asked}) {
 			t.Errorf("asked %q", desk.asked)
@@ -56,7 +56,7 @@ func TestDeskSaysOnlyWhatIsMailed(t *testing.T) {
 	d.wants(d.get(whereUser+"/invite"), 200, "the link is shown to you", `not name="via"`)
 	d.wants(d.get(whereUser+"/block"), 200, "not the link is shown", `not name="via"`)
 	// The address went while the page was open: said, and nothing chosen for them.
-	for field, says := range map[string]string{"email": "no e-mail address to send it to", "mail": "No mail is sent from here"} {
+	for field, says := range map[string]string{"email": "no mail address to send it to", "mail": "No mail is sent from here"} {
 		desk.err = &idp.FieldError{Field: field, Message: map[string]string{"email": "mail.address", "mail": "mail.off"}[field]}
 		d.wants(d.post(whereUser+"/reopen", "reason", "so lost", "via", "mail"), 422, says, `value="so lost"`, "not aria-invalid", `role="alert" tabindex="-1" autofocus`)
 		d.wants(d.post(whereUser+"/invite", "via", "mail"), 422, says)
@@ -111,7 +111,7 @@ func TestDeskImportsWithInvitations(t *testing.T) {
 	desk.tried = tryMailed
 	file := multipartOf("text", "username\na\nb", "do", "try")
 	at := d.led(d.upload(toImport, file))
-	d.wants(d.get(at), 200, "Send 2 invitations by mail", `name="mail" value="1" checked`, "2 people get no invitation by mail", "Line 3", "&lt;i&gt;frida", "No e-mail address", "and 1 more")
+	d.wants(d.get(at), 200, "Send 2 invitations by mail", `name="mail" value="1" checked`, "2 people get no invitation by mail", "Line 3", "&lt;i&gt;frida", "No mail address", "and 1 more")
 	done := d.led(d.post(at+"/add", "mail", "1"))
 	d.wants(d.get(done), 200, "4 people were added", "2 invitations are on their way", "24 hours", `href="/admin/users/`+aUser+`"`, "Each waits for an invitation")
 	// Whoever unticks it writes to nobody.
@@ -119,7 +119,7 @@ func TestDeskImportsWithInvitations(t *testing.T) {
 	d.wants(d.get(d.led(d.post(at+"/add"))), 200, "4 people were added", "not on their way", "Each waits for an invitation")
 	desk.tried = admin.Import{People: 1}
 	at = d.led(d.upload(toImport, file))
-	d.wants(d.get(at), 200, "Nobody in the file has an e-mail address", `not name="mail"`)
+	d.wants(d.get(at), 200, "Nobody in the file has a mail address", `not name="mail"`)
 	d.led(d.post(at+"/add", "mail", "1")) // made up: there is nobody to write to
 	desk.tried = admin.Import{People: 1, Mailed: 1}
 	at = d.led(d.upload(toImport, file))
