@@ -110,6 +110,45 @@ func field(c *config.Config, key string) any {
 	return v.Interface()
 }
 
+func TestMail(t *testing.T) {
+	for name, row := range map[string]struct {
+		mail string
+		want []string
+	}{
+		"off":          {"{}", nil},
+		"on":           {"{host: mail.klinik.test, from: login@klinik.test}", nil},
+		"all":          {"{host: mail.klinik.test, port: 465, tls: tls, from: login@klinik.test, reply_to: desk@klinik.test, username: idp, password_file: p, ca_file: ca.pem}", nil},
+		"here":         {"{host: localhost, port: 25, tls: none, from: login@klinik.test}", nil},
+		"readable":     {"{host: 10.0.0.25, port: 25, tls: none, from: login@klinik.test}", []string{"mail.tls: none is for a mail server on this machine"}},
+		"no host":      {"{from: login@klinik.test}", []string{"mail.host: is missing"}},
+		"no sender":    {"{host: mail.klinik.test}", []string{`mail.from: "" is no address`}},
+		"example":      {"{host: mail.klinik.test, from: login@example.org}", []string{"mail.from: \"login@example.org\" is the example's"}},
+		"named sender": {"{host: mail.klinik.test, from: Klinik <login@klinik.test>}", []string{"is no address"}},
+		"two faults":   {"{host: 'mail.klinik.test:25', port: 0, from: login@klinik.test}", []string{"is no host name", "0 is no port"}},
+		"no password":  {"{host: mail.klinik.test, from: login@klinik.test, username: idp}", []string{"mail.password_file: is missing"}},
+		"no user":      {"{host: mail.klinik.test, from: login@klinik.test, password_file: p}", []string{"mail.username: is missing"}},
+		"no such TLS":  {"{host: mail.klinik.test, from: login@klinik.test, tls: maybe}", []string{`mail.tls: "maybe" is none of starttls, tls, none`}},
+		"bad answers":  {"{host: mail.klinik.test, from: login@klinik.test, reply_to: nobody}", []string{`mail.reply_to: "nobody" is no address`}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := write(t, "mail: "+row.mail+"\n")
+			_, err := config.Load(path, none)
+			var got []string
+			if err != nil {
+				got = faults(t, path, err)
+			}
+			if len(got) != len(row.want) {
+				t.Fatalf("got %q", got)
+			}
+			for i, want := range row.want {
+				if !strings.Contains(got[i], want) {
+					t.Errorf("got %q, want %q", got[i], want)
+				}
+			}
+		})
+	}
+}
+
 func TestEveryFaultIsToldAtOnceWithLineAndKey(t *testing.T) {
 	path := write(t, `issuer: http://login.klinik.test
 listen: 0.0.0.0:8080
@@ -277,6 +316,48 @@ func TestBounds(t *testing.T) {
 				t.Errorf("want one fault of %s, got %q", c.key, got)
 			}
 		})
+	}
+}
+
+// Every limit there is has its bounds, and a fault of each says where it stands.
+func TestLimitsHaveBounds(t *testing.T) {
+	limits := reflect.TypeFor[config.Limits]()
+	key := func(i int) string { return limits.Field(i).Tag.Get("yaml") }
+	written := func(value string) (path, text string) {
+		text = "issuer: https://login.klinik.test\nlimits:\n"
+		for i := range limits.NumField() {
+			text += "  " + key(i) + ": " + value + "\n"
+		}
+		return write(t, text), text
+	}
+	for _, value := range []string{"-1", "0", "1000001", "9223372036854775807"} {
+		path, text := written(value)
+		_, err := config.Load(path, none)
+		got := faults(t, path, err)
+		for i := range limits.NumField() {
+			want := fmt.Sprintf("idp.yaml:%d: limits.%s: %s ", i+3, key(i), value)
+			if !slices.ContainsFunc(got, func(g string) bool { return strings.HasPrefix(g, want) }) {
+				t.Errorf("no fault begins with %q", want)
+			}
+		}
+		if len(got) != limits.NumField() {
+			t.Errorf("%d faults:\n%s\nin\n%s", len(got), strings.Join(got, "\n"), text)
+		}
+	}
+	for _, value := range []string{"1", "1000000"} {
+		path, _ := written(value)
+		if _, err := config.Load(path, none); err != nil {
+			t.Errorf("%s: %v", value, err)
+		}
+	}
+	// On this machine alone, where it is measured, they may be lifted; nothing is less than that.
+	for i := range limits.NumField() {
+		for value, good := range map[string]bool{"0": true, "-1": false} {
+			_, err := config.Load(write(t, "limits:\n  "+key(i)+": "+value+"\n"), none)
+			if good != (err == nil) {
+				t.Errorf("%s: %s on loopback: %v", key(i), value, err)
+			}
+		}
 	}
 }
 
