@@ -55,6 +55,8 @@ func deskExamples(at time.Time) []example {
 		Devices: []Device{rows[0].Device, rows[1].Device, rows[2].Device}, Max: 5, Recovery: 9, Locked: []Message{Say("admin.locked.code"), Say("admin.locked.phones")}, InvitedUntil: at, Sessions: live, Ended: ended,
 		MayEdit: true, MayUnlink: true, MayEnd: true, MayInvite: true, MayReopen: true, MayReset: true, MayUnlock: true, MayBlock: true}
 	columns := []string{"username", "name", "email"}
+	unmailed := []UnmailedLine{{Line: 3, Name: "frida", Why: Say("admin.import.unmailed.address")}, {Line: 1200, Name: long, Why: Say("admin.import.unmailed.address")}, {Line: 1201, Name: "<b>", Why: Say("admin.import.unmailed.changed")}}
+	mailless := []UnmailedLine{{Line: 3, Name: "frida", ID: exampleID, Why: Say("admin.import.unmailed.address")}}
 	log := AdminAudit{Frame: frame("audit"), Kinds: []Choice{{"login.", Say("audit.login")}, {"device.", Say("admin.tab.devices")}}, First: true, Events: events, JSON: "/admin/audit.json", CSV: "/admin/audit.csv", Next: "/admin/audit?after=x"}
 	log.Events[0].Of, log.Events[0].Person, log.Events[0].About, log.Events[0].Client = "anna", exampleID, "Pixel <8>", "viewer"
 	log.Events[1].Of = long
@@ -133,8 +135,11 @@ func deskExamples(at time.Time) []example {
 		{"admin-users-nothing", AdminUsers{Frame: frame("users"), List: full}},
 		{"admin-users-empty", AdminUsers{Frame: frame("users")}},
 		{"admin-user", may},
+		{"admin-user-mailed", AdminUser{Frame: frame("users"), Person: anna, AddedAt: at, Max: 5, InvitedUntil: at, MailedTo: `<i>"` + long + "@hospital.example"}},
 		{"admin-user-read", AdminUser{Frame: frame("users"), Person: hostile, AddedAt: at, Max: 5}},
 		{"admin-person-new", AdminPerson{Frame: frame("users"), MayStaff: true}},
+		{"admin-person-mail", AdminPerson{Frame: frame("users"), Way: Way{Mail: true}}},
+		{"admin-person-link", AdminPerson{Frame: frame("users"), Way: Way{Mail: true, Link: true}, Problem: Say("user.email.bad"), Wrong: "email"}},
 		{"admin-person-taken", AdminPerson{Frame: frame("users"), Person: DeskPerson{Name: "anna"}, MayStaff: true, Problem: Say("admin.person.taken"), Wrong: "username"}},
 		{"admin-person-edit", AdminPerson{Frame: frame("users"), Person: hostile, GivenName: `"><b>`, FamilyName: "Maes", Phone: "1", Locale: "nl", Roles: "a b", Groups: long, MayStaff: true}},
 		{"admin-person-wrong", AdminPerson{Frame: frame("users"), Person: anna, Problem: Say("user.email.bad"), Wrong: "email"}},
@@ -145,8 +150,15 @@ func deskExamples(at time.Time) []example {
 		{"admin-import-other", AdminImport{Frame: frame("users"), Columns: columns, People: 50_000, Megabytes: 20, Problem: Say("admin.import.other"), Other: "/admin/imports/" + exampleID}},
 		{"admin-importing", AdminImporting{Frame: frame("users"), ID: exampleID, State: "checking", Word: "checking-0", Far: Say("admin.job.far", "Done", "0", "Of", "0"), MayAdd: true, Columns: columns}},
 		{"admin-importing-adding", AdminImporting{Frame: frame("users"), ID: exampleID, State: "adding", Word: "adding-30", Done: 3000, Of: 10000, Far: Say("admin.job.far", "Done", "3,000", "Of", "10,000"), MayAdd: true}},
+		{"admin-importing-mailing", AdminImporting{Frame: frame("users"), ID: exampleID, State: "mailing", Word: "mailing-30", Done: 3000, Of: 10000, Far: Say("admin.job.far", "Done", "3,000", "Of", "10,000"), MayAdd: true, Mail: true}},
+		{"admin-importing-late", AdminImporting{Frame: frame("users"), ID: exampleID, State: "stopping", Word: "stopping", Done: 3000, Of: 10000, Far: Say("admin.job.far", "Done", "3,000", "Of", "10,000"), MayAdd: true, Mail: true, Late: true}},
 		{"admin-importing-stopping", AdminImporting{Frame: frame("users"), ID: exampleID, State: "stopping", Word: "stopping", Done: 3000, Of: 10000, Far: Say("admin.job.far", "Done", "3,000", "Of", "10,000"), MayAdd: true}},
 		{"admin-importing-good", AdminImporting{Frame: frame("users"), ID: exampleID, State: "good", Word: "over", People: 10000, MayAdd: true}},
+		{"admin-importing-good-mail", AdminImporting{Frame: frame("users"), ID: exampleID, State: "good", Word: "over", People: 10000, MayAdd: true, Mail: true, Mailed: 9990, Unmailed: unmailed, MoreUnmailed: 7}},
+		{"admin-importing-good-nomail", AdminImporting{Frame: frame("users"), ID: exampleID, State: "good", Word: "over", People: 1, MayAdd: true, Mail: true}},
+		{"admin-importing-mailed", AdminImporting{Frame: frame("users"), ID: exampleID, State: "done", Word: "over", Added: 4, MayAdd: true, Mail: true, Mailed: 1, Hours: 24, Unmailed: mailless, Waits: true}},
+		{"admin-importing-mail-stopped", AdminImporting{Frame: frame("users"), ID: exampleID, State: "done", Word: "over", Added: 400, MayAdd: true, Mail: true, Mailed: 50, Hours: 24, Rest: Say("admin.import.mail.stopped", "N", 350), Waits: true}},
+		{"admin-importing-mail-lost", AdminImporting{Frame: frame("users"), ID: exampleID, State: "done", Added: 400, MayAdd: true, Mail: true, Rest: Say("admin.import.mail.lost")}},
 		{"admin-importing-done", AdminImporting{Frame: frame("users"), ID: exampleID, State: "done", Word: "over", Added: 10000, MayAdd: true}},
 		{"admin-importing-stopped", AdminImporting{Frame: frame("users"), ID: exampleID, State: "stopped", Word: "over", MayAdd: true}},
 		{"admin-importing-failed", AdminImporting{Frame: frame("users"), ID: exampleID, State: "failed", Word: "over", MayAdd: true}},
@@ -177,6 +189,8 @@ func deskExamples(at time.Time) []example {
 			Field: Field{"digest", "x"}, Yes: Say("admin.unlink.yes", "N", 134), Back: "/admin/devices?q=x", Danger: true, Reason: true}},
 		{"ask-reason", Ask{Frame: frame("devices"), Title: Say("admin.block.title", "Name", `<b>`+long), Text: Say("admin.block.lead"), Action: "/x", Yes: Say("admin.block.yes"), Back: "/admin/devices",
 			Danger: true, Reason: true, Typed: `"><b>`, Problem: Say("admin.reason.missing")}},
+		{"ask-mail", Ask{Frame: frame("devices"), Title: Say("admin.reopen.title", "Name", "Anna"), Text: Say("admin.reopen.lead"), Action: "/x", Yes: Say("admin.reopen.yes"), Back: "/admin/devices", Danger: true, Reason: true, Way: Way{Mail: true, To: long + `"><b>@hospital.example`}}},
+		{"ask-mail-none", Ask{Frame: frame("devices"), Title: Say("admin.invite.title", "Name", "Anna"), Text: Say("admin.invite.lead"), Action: "/x", Yes: Say("admin.invite.yes"), Back: "/admin/devices", Way: Way{Mail: true, Link: true}, Problem: Say("mail.address"), Wrong: "via"}},
 		{"ask-unblock", Ask{Frame: frame("devices"), Title: Say("admin.unblock.title", "Name", "Anna"), Text: Say("admin.unblock.lead"), Action: "/x", Yes: Say("admin.unblock.yes"), Back: "/admin/devices"}},
 		{"admin-unlinked", AdminUnlinked{Frame: frame("devices"), Done: 1, Left: 3, Lines: []AskLine{{Name: "Pixel 8", Of: "anna", Done: true}, {Name: "iPad", Of: "bert", Refused: true}, {Name: "X", Gone: true}, {Name: "Y"}}}},
 		{"admin-link", AdminLink{Frame: frame("devices"), Person: anna, Text: Say("admin.link.enrol"), Link: "https://login.example.net/invite/abc", ExpiresAt: at, Unlinked: []string{"Pixel 8", "iPad"}, Next: "/admin/devices"}},

@@ -133,7 +133,17 @@ type Ask struct {
 	Danger  bool
 	Reason  bool   // is asked for
 	Typed   string // as reason
+	Way     Way    // of the link that comes of it
 	Problem Message
+	Wrong   string // "via": the problem is the way; else it is the reason
+}
+
+// Way asks how a one-time link gets to the person. The zero value asks nothing:
+// it is shown.
+type Way struct {
+	Mail bool   // this site sends mail
+	To   string // mail address of the person; empty: none is known
+	Link bool   // to be shown was chosen
 }
 
 // AdminUnlinked says what became of several devices when not all were unlinked.
@@ -222,6 +232,7 @@ type AdminUser struct {
 	InvitedUntil  time.Time // zero: no link is open
 	Sessions      []DeskSession
 	Ended         []DeskEnded
+	MailedTo      string // a link that is open went there just now
 
 	MayEdit, MayUnlink, MayEnd, MayInvite, MayReopen, MayReset, MayUnlock, MayBlock bool
 }
@@ -234,6 +245,7 @@ type AdminPerson struct {
 	MayStaff                                            bool
 	Devices                                             []Device // to be confirmed before a role is given
 	Linked                                              string   // the same, as the form gives them back
+	Way                                                 Way      // of the link to somebody new
 	Problem                                             Message
 	Wrong                                               string
 }
@@ -243,6 +255,13 @@ type FaultLine struct {
 	Line    int
 	Name    string
 	Problem Message
+}
+
+// UnmailedLine is somebody of a file who gets no invitation by mail.
+type UnmailedLine struct {
+	Line     int
+	Name, ID string // no ID: not added yet
+	Why      Message
 }
 
 // AdminImport takes a file of people.
@@ -259,7 +278,7 @@ type AdminImport struct {
 type AdminImporting struct {
 	Frame
 	ID       string
-	State    string // "checking", "adding", "stopping"; "faults", "wrong", "nobody", "good", "done", "stopped", "failed", "lost"
+	State    string // "checking", "adding", "mailing", "stopping"; "faults", "wrong", "nobody", "good", "done", "stopped", "failed", "lost"
 	Word     string // changes when the page does
 	Done, Of int
 	Far      Message // the same in words
@@ -271,7 +290,19 @@ type AdminImporting struct {
 	Faults   []FaultLine
 	More     bool // there are more
 	Problem  Message
+
+	Mail         bool // this site sends mail
+	Mailed       int  // invitations that went by mail, or would
+	Unmailed     []UnmailedLine
+	MoreUnmailed int     // there are so many more
+	Rest         Message // why some were not written to
+	Waits        bool    // some were not
+	Hours        int     // an invitation is good for
+	Late         bool    // stopping: all are added, and some were written to
 }
+
+// UnmailedCount is how many get no invitation by mail.
+func (a AdminImporting) UnmailedCount() int { return len(a.Unmailed) + a.MoreUnmailed }
 
 // AdminSessions is all live sessions.
 type AdminSessions struct {
@@ -479,6 +510,7 @@ type AdminStart struct {
 	Now               int       // the step one is at; 0: all are done
 	Aside, Done       bool
 	MayEdit, Secure   bool
+	Mail              bool // is set up
 	Issuer            string
 }
 

@@ -22,6 +22,7 @@ import (
 	"hilum/cmd/viewer/viewer"
 	"hilum/config"
 	"hilum/idp"
+	"hilum/idp/admin"
 	"hilum/idp/login"
 	"hilum/idp/serve"
 	"hilum/idp/totp"
@@ -259,7 +260,7 @@ func (p *provider) demoPerson(ctx context.Context, u *idp.User) (password, secre
 	if err := p.desk.AddUser(ctx, console(), u); err != nil {
 		return "", "", "", err
 	}
-	link, err := p.desk.Invite(ctx, console(), u.ID)
+	link, err := p.desk.Invite(ctx, console(), u.ID, admin.ViaLink)
 	if err != nil {
 		return "", "", "", err
 	}

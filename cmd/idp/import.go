@@ -23,6 +23,11 @@ type importLine struct {
 	DryRun bool        `json:"dry_run"`
 	Faults []faultLine `json:"faults,omitempty"`
 	More   bool        `json:"more_faults,omitempty"`
+
+	// With --mail:
+	Invited       *int        `json:"invited,omitempty"`
+	Uninvited     []faultLine `json:"not_invited,omitempty"`
+	MoreUninvited int         `json:"more_not_invited,omitempty"`
 }
 
 type faultLine struct {
@@ -32,7 +37,7 @@ type faultLine struct {
 }
 
 func (c *cli) userImport() *cobra.Command {
-	var dry, asJSON bool
+	var dry, mail, asJSON bool
 	cmd := &cobra.Command{
 		Use:   "import FILE",
 		Short: "Add the people of a CSV file, all or none; - reads the standard input",
@@ -40,7 +45,8 @@ func (c *cli) userImport() *cobra.Command {
 added, and every faulty line is named. The first line says what the columns are,
 in any order: ` + strings.Join(admin.ImportHeading, ", ") + `.
 Only username is needed. Several roles or groups stand in one cell, a space
-between them. The people are invited afterwards: idp invite NAME.`,
+between them. The people are invited afterwards: idp invite NAME; or with --mail
+at once, when all are added: everybody who has an address is sent an invitation.`,
 		Args: cobra.ExactArgs(1),
 	}
 	cmd.RunE = c.withArgs(func(ctx context.Context, p *provider, args []string) (err error) {
@@ -57,7 +63,11 @@ between them. The people are invited afterwards: idp invite NAME.`,
 		if !asJSON && terminal(c.stderr) {
 			progress = showStep(c.stderr)
 		}
-		got, err := p.desk.ImportUsers(ctx, console(), file, dry, progress)
+		got, err := p.desk.ImportUsers(ctx, console(), file, admin.ImportHow{Dry: dry, Mail: mail}, progress)
+		broke := err
+		if err != nil && got != nil && got.Added > 0 { // among the letters
+			err = nil
+		}
 		if errors.Is(err, idp.ErrConflict) {
 			return errors.New("a sign-in name was taken meanwhile; nobody was added")
 		}
@@ -71,29 +81,64 @@ between them. The people are invited afterwards: idp invite NAME.`,
 		for _, f := range got.Faults {
 			l.Faults = append(l.Faults, faultLine{f.Line, f.Name, personError(f.Err).Error()})
 		}
+		if mail {
+			l.Invited, l.MoreUninvited = &got.Mailed, got.MoreUnmailed
+			for _, u := range got.Unmailed {
+				why := "the account was changed meanwhile"
+				if errors.Is(u.Err, idp.ErrInvalid) {
+					why = "no mail address"
+				}
+				l.Uninvited = append(l.Uninvited, faultLine{u.Line, u.Name, why})
+			}
+		}
 		if asJSON {
 			if err := json.NewEncoder(c.stdout).Encode(l); err != nil {
 				return err
 			}
 		} else {
-			for _, f := range l.Faults {
+			for _, f := range append(l.Faults, l.Uninvited...) {
 				c.printf("line %d, %q: %s\n", f.Line, f.Name, f.Problem)
+			}
+			if l.MoreUninvited > 0 {
+				c.printf("and %d more\n", l.MoreUninvited)
 			}
 		}
 		switch {
 		case len(l.Faults) > 0:
-			return fmt.Errorf("%d lines are faulty; nobody was added", len(l.Faults))
+			return fmt.Errorf("%s faulty; nobody was added", counted(len(l.Faults), "line is", "lines are"))
 		case asJSON:
 		case dry:
-			c.printf("%d people could be added; nobody was\n", l.People)
+			c.printf("%s could be added; nobody was\n", counted(l.People, "person", "people"))
+			if mail {
+				c.printf("%s would be sent\n", counted(got.Mailed, "invitation", "invitations"))
+			}
 		default:
-			c.printf("%d people added\n", l.Added)
+			c.printf("%s added\n", counted(l.Added, "person", "people"))
+			if mail {
+				c.printf("%s by mail\n", counted(got.Mailed, "invitation goes", "invitations go"))
+			}
+		}
+		if broke != nil {
+			rest := counted(got.Added-got.Mailed-len(got.Unmailed)-got.MoreUnmailed, "person", "people")
+			if errors.Is(broke, context.Canceled) {
+				return fmt.Errorf("stopped; %s got no invitation; \"idp invite --mail NAME…\" sends them", rest)
+			}
+			return fmt.Errorf("%s got no invitation; \"idp invite --mail NAME…\" sends them: %w", rest, broke)
 		}
 		return nil
 	})
 	cmd.Flags().BoolVar(&dry, "dry-run", false, "check only")
+	cmd.Flags().BoolVar(&mail, "mail", false, "send everybody who has an address an invitation")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object, for scripts")
 	return cmd
+}
+
+// counted is a number with the noun that goes with it.
+func counted(n int, one, more string) string {
+	if n == 1 {
+		more = one
+	}
+	return fmt.Sprintf("%d %s", n, more)
 }
 
 // terminal reports whether somebody sees what is written there as it is.
@@ -106,8 +151,11 @@ func terminal(w io.Writer) bool {
 func showStep(w io.Writer) func(admin.ImportStep) {
 	return func(s admin.ImportStep) {
 		what := "lines checked"
-		if s.Adding {
+		switch {
+		case s.Adding:
 			what = "people added"
+		case s.Mailing:
+			what = "people written to"
 		}
 		fmt.Fprintf(w, "\r%d of %d %s\x1b[K", s.Done, s.Of, what)
 		if s.Done == s.Of {
@@ -118,27 +166,26 @@ func showStep(w io.Writer) func(admin.ImportStep) {
 
 func (c *cli) userReopen() *cobra.Command {
 	var reason string
+	var mail byMail
 	cmd := &cobra.Command{
 		Use:   "reopen NAME",
-		Short: "Unlink all devices of a person and print a one-time link to a new first one",
+		Short: "Unlink all devices of a person and make a one-time link to a new first one",
 		Args:  cobra.ExactArgs(1),
 	}
+	mail.register(cmd.Flags())
 	cmd.RunE = c.withArgs(func(ctx context.Context, p *provider, args []string) error {
 		u, err := p.person(ctx, args[0])
 		if err != nil {
 			return err
 		}
-		gone, link, err := p.desk.Reopen(ctx, console(), u.ID, reason)
+		gone, link, err := p.desk.Reopen(ctx, console(), u.ID, reason, mail.via())
 		for _, g := range gone {
 			if g.Err == nil {
 				c.printf("%q unlinked from %s\n", g.Name, g.Person)
 			}
 		}
-		if errors.Is(err, idp.ErrDenied) {
-			return fmt.Errorf("%s is disabled; \"idp user enable\" first", u.Name)
-		}
 		if err != nil {
-			return fieldError(err)
+			return inviteError(u.Name, err)
 		}
 		c.printInvitation(p, "Invitation for "+u.Name, link)
 		return nil

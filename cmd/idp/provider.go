@@ -166,7 +166,7 @@ func open(ctx context.Context, conf *config.Config, issuer string, log *slog.Log
 		devices: devices,
 		site:    site,
 		desk: admin.New(admin.Config{
-			Store: db, Sealer: sealer, Site: site.now, Fixed: site.fixed, Languages: templates.Known(), Issuer: issuer, Settings: settingsOf(conf), Wake: hub.Wake, Log: log,
+			Store: db, Sealer: sealer, Site: site.now, Fixed: site.fixed, Languages: templates.Known(), Issuer: issuer, Mail: conf.Mail.On(), Settings: settingsOf(conf), Wake: hub.Wake, Log: log,
 		}),
 	}, nil
 }

@@ -97,25 +97,58 @@ func (f *personFlags) newUser(flags *pflag.FlagSet, name string) *idp.User {
 	return u
 }
 
-// printInvitation hands out a one-time link.
+// printInvitation hands out a one-time link, or says where it goes.
 func (c *cli) printInvitation(p *provider, what string, l *admin.Link) {
+	if l.To != "" {
+		c.printf("%s goes to %s by mail, good once, until %s\n", what, l.To, clock(l.ExpiresAt))
+		return
+	}
 	c.printf("%s, good once, until %s:\n%s\n", what, clock(l.ExpiresAt), inviteURL(p.issuer, l))
+}
+
+// byMail is the flag of what makes a one-time link.
+type byMail bool
+
+func (m *byMail) register(flags *pflag.FlagSet) {
+	flags.BoolVar((*bool)(m), "mail", false, "send the link to the person's mail address instead of printing it")
+}
+
+func (m byMail) via() admin.Via {
+	if m {
+		return admin.ViaMail
+	}
+	return admin.ViaLink
 }
 
 func (c *cli) inviteCommand() *cobra.Command {
 	var f personFlags
+	var mail byMail
 	cmd := &cobra.Command{
-		Use:   "invite NAME",
-		Short: "Print a one-time link to choose a password and link the first device",
+		Use:   "invite NAME…",
+		Short: "Make a one-time link to choose a password and link the first device",
 		Long: `Print a one-time link in which a person chooses a password and links the first
-device. Who has no account yet gets one, with what the flags say.`,
-		Args: cobra.ExactArgs(1),
+device, or with --mail send it to them. Who has no account yet gets one, with what
+the flags say. Several who have one are invited by mail only.`,
+		Args: cobra.MinimumNArgs(1),
 	}
 	f.register(cmd.Flags())
+	mail.register(cmd.Flags())
 	cmd.RunE = c.withArgs(func(ctx context.Context, p *provider, args []string) error {
+		if len(args) > 1 {
+			switch {
+			case !bool(mail):
+				return usagef("several people are invited with --mail; a link is printed for one")
+			case said(cmd):
+				return usagef("what is said of a person is said of one")
+			}
+			return c.inviteMany(ctx, p, args)
+		}
 		u := f.newUser(cmd.Flags(), args[0])
 		switch acc, err := p.desk.FindUser(ctx, console(), args[0]); {
 		case errors.Is(err, idp.ErrNotFound):
+			if err := p.desk.Reachable(u, mail.via()); err != nil { // nobody is added in vain
+				return fieldError(err)
+			}
 			if err := p.desk.AddUser(ctx, console(), u); err != nil {
 				return personError(err)
 			}
@@ -126,14 +159,9 @@ device. Who has no account yet gets one, with what the flags say.`,
 		default:
 			u = &acc.User
 		}
-		link, err := p.desk.Invite(ctx, console(), u.ID)
-		switch {
-		case errors.Is(err, idp.ErrConflict):
-			return fmt.Errorf("%s has a device linked already; \"idp user reset\" lets them choose a new password, \"idp user unlink\" removes a lost device first", u.Name)
-		case errors.Is(err, idp.ErrDenied):
-			return fmt.Errorf("%s is disabled; \"idp user enable\" first", u.Name)
-		case err != nil:
-			return err
+		link, err := p.desk.Invite(ctx, console(), u.ID, mail.via())
+		if err != nil {
+			return inviteError(u.Name, err)
 		}
 		c.printInvitation(p, "Invitation for "+u.Name, link)
 		return nil
@@ -141,10 +169,52 @@ device. Who has no account yet gets one, with what the flags say.`,
 	return cmd
 }
 
-// said reports whether any flag of the command's own was given.
+// inviteMany sends invitations to people who have an account, and says of each
+// what became of it.
+func (c *cli) inviteMany(ctx context.Context, p *provider, names []string) error {
+	users := make([]idp.UserID, len(names))
+	for i, name := range names { // a slip of the pen invites nobody
+		u, err := p.person(ctx, name)
+		if err != nil {
+			return err
+		}
+		users[i] = u.ID
+	}
+	results, err := p.desk.InviteMany(ctx, console(), users, admin.ViaMail, nil)
+	left := len(users)
+	for _, r := range results {
+		if r.Err != nil {
+			c.printf("%s: %s\n", r.Name, inviteError(r.Name, r.Err))
+			continue
+		}
+		left--
+		c.printInvitation(p, "Invitation for "+r.Name, r.Link)
+	}
+	switch {
+	case err != nil:
+		return fieldError(err)
+	case left > 0:
+		return fmt.Errorf("%d of %d got no invitation", left, len(users))
+	}
+	return nil
+}
+
+// inviteError says in words why there is no link for somebody.
+func inviteError(name string, err error) error {
+	switch {
+	case errors.Is(err, idp.ErrConflict):
+		return fmt.Errorf("%s has a device linked already; \"idp user reset\" lets them choose a new password, \"idp user unlink\" removes a lost device first", name)
+	case errors.Is(err, idp.ErrDenied):
+		return fmt.Errorf("%s is disabled; \"idp user enable\" first", name)
+	}
+	return fieldError(err)
+}
+
+// said reports whether any flag of the command's own was given, other than how a
+// link gets to the person.
 func said(cmd *cobra.Command) bool {
 	any := false
-	cmd.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) { any = any || f.Changed })
+	cmd.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) { any = any || f.Changed && f.Name != "mail" })
 	return any
 }
 
@@ -159,16 +229,30 @@ func (c *cli) userCommand() *cobra.Command {
 
 func (c *cli) userAdd() *cobra.Command {
 	var f personFlags
+	var mail byMail
 	cmd := &cobra.Command{
 		Use:   "add NAME",
 		Short: "Make an account that waits for its invitation",
 		Args:  cobra.ExactArgs(1),
 	}
 	f.register(cmd.Flags())
+	cmd.Flags().BoolVar((*bool)(&mail), "mail", false, "invite them as well, by mail")
 	cmd.RunE = c.withArgs(func(ctx context.Context, p *provider, args []string) error {
 		u := f.newUser(cmd.Flags(), args[0])
+		if err := p.desk.Reachable(u, mail.via()); err != nil {
+			return fieldError(err)
+		}
 		if err := p.desk.AddUser(ctx, console(), u); err != nil {
 			return personError(err)
+		}
+		if mail {
+			link, err := p.desk.Invite(ctx, console(), u.ID, mail.via())
+			if err != nil {
+				return fmt.Errorf("%s added, and not invited: %w", u.Name, inviteError(u.Name, err))
+			}
+			c.printf("%s added, id %s\n", u.Name, u.ID)
+			c.printInvitation(p, "Invitation for "+u.Name, link)
+			return nil
 		}
 		c.printf("%s added, id %s; invite them: idp invite %s\n", u.Name, u.ID, u.Name)
 		return nil
@@ -419,26 +503,26 @@ func (c *cli) userUnlink() *cobra.Command {
 }
 
 func (c *cli) userReset() *cobra.Command {
-	return &cobra.Command{
+	var mail byMail
+	cmd := &cobra.Command{
 		Use:   "reset NAME",
-		Short: "Print a one-time link to choose a new password; devices stay",
+		Short: "Make a one-time link to choose a new password; devices stay",
 		Args:  cobra.ExactArgs(1),
 		RunE: c.withArgs(func(ctx context.Context, p *provider, args []string) error {
 			u, err := p.person(ctx, args[0])
 			if err != nil {
 				return err
 			}
-			link, err := p.desk.ResetPassword(ctx, console(), u.ID)
-			if errors.Is(err, idp.ErrDenied) {
-				return fmt.Errorf("%s is disabled; \"idp user enable\" first", u.Name)
-			}
+			link, err := p.desk.ResetPassword(ctx, console(), u.ID, mail.via())
 			if err != nil {
-				return err
+				return inviteError(u.Name, err)
 			}
 			c.printInvitation(p, "New password for "+u.Name, link)
 			return nil
 		}),
 	}
+	mail.register(cmd.Flags())
+	return cmd
 }
 
 // account finds a person by sign-in name.

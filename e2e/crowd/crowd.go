@@ -106,7 +106,7 @@ func enrol(ctx context.Context, desk *admin.Desk, flow *login.Flow, name string,
 	if err := desk.AddUser(ctx, by, u); err != nil {
 		return p, err
 	}
-	link, err := desk.Invite(ctx, by, u.ID)
+	link, err := desk.Invite(ctx, by, u.ID, admin.ViaLink)
 	if err != nil {
 		return p, err
 	}

@@ -2,7 +2,8 @@
 // clients, by page or by command; who asks is an argument.
 //
 // No verb here can read a seed or set a password that somebody knows: what an
-// administrator hands out is a one-time link, and the person does the rest.
+// administrator hands out is a one-time link, and the person does the rest. Where
+// mail is configured it hands the link out itself, and no administrator sees it.
 package admin
 
 import (
@@ -91,6 +92,7 @@ type Config struct {
 	Fixed     idp.Site
 	Languages []string
 	Issuer    string
+	Mail      bool                      // a sender hands out mail; false: links are shown
 	Settings  func() []idp.Setting      // of the configuration, in its order; nil: none
 	Wake      func(topics ...idp.Topic) // whoever waits there; nil: nobody
 	Now       func() time.Time

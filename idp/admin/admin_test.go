@@ -204,7 +204,7 @@ func TestInviting(t *testing.T) {
 	if err := w.AddUser(t.Context(), console, u); err != nil {
 		t.Fatal(err)
 	}
-	first, err := w.Invite(t.Context(), console, u.ID)
+	first, err := w.Invite(t.Context(), console, u.ID, admin.ViaLink)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -221,7 +221,7 @@ func TestInviting(t *testing.T) {
 			t.Errorf("the event tells the link in %s", k)
 		}
 	}
-	second, err := w.Invite(t.Context(), console, u.ID)
+	second, err := w.Invite(t.Context(), console, u.ID, admin.ViaLink)
 	if err != nil || !w.dead(first) || w.dead(second) {
 		t.Errorf("the older link is alive, or the newer dead: %v", err)
 	}
@@ -229,9 +229,9 @@ func TestInviting(t *testing.T) {
 	// Whoever has a device links more under Security, by himself.
 	id := w.link(u.ID, "phone")
 	events := w.countEvents()
-	_, err = w.Invite(t.Context(), console, u.ID)
+	_, err = w.Invite(t.Context(), console, u.ID, admin.ViaLink)
 	w.fails("with a device", err, idp.ErrConflict)
-	_, err = w.Invite(t.Context(), console, "X")
+	_, err = w.Invite(t.Context(), console, "X", admin.ViaLink)
 	w.fails("nobody", err, idp.ErrNotFound)
 	if w.countEvents() != events {
 		t.Error("an event for nothing")
@@ -239,15 +239,15 @@ func TestInviting(t *testing.T) {
 	if err := w.Unlink(t.Context(), console, u.ID, id, "lost"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.Invite(t.Context(), console, u.ID); err != nil {
+	if _, err := w.Invite(t.Context(), console, u.ID, admin.ViaLink); err != nil {
 		t.Errorf("after the phone was lost: %v", err)
 	}
 	if err := w.Disable(t.Context(), console, u.ID, ""); err != nil {
 		t.Fatal(err)
 	}
-	_, err = w.Invite(t.Context(), console, u.ID)
+	_, err = w.Invite(t.Context(), console, u.ID, admin.ViaLink)
 	w.fails("somebody disabled", err, idp.ErrDenied)
-	_, err = w.ResetPassword(t.Context(), console, u.ID)
+	_, err = w.ResetPassword(t.Context(), console, u.ID, admin.ViaLink)
 	w.fails("a new password for somebody disabled", err, idp.ErrDenied)
 }
 
@@ -255,7 +255,7 @@ func TestResettingAPassword(t *testing.T) {
 	w := newWorld(t)
 	u := w.person("anna", idp.StaffNone)
 	w.link(u.ID, "phone")
-	l, err := w.ResetPassword(t.Context(), console, u.ID)
+	l, err := w.ResetPassword(t.Context(), console, u.ID, admin.ViaLink)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -268,7 +268,7 @@ func TestResettingAPassword(t *testing.T) {
 	if devices, err := w.Devices(t.Context(), console, u.ID); err != nil || len(devices) != 1 {
 		t.Errorf("devices %v, %v", devices, err)
 	}
-	_, err = w.ResetPassword(t.Context(), console, "X")
+	_, err = w.ResetPassword(t.Context(), console, "X", admin.ViaLink)
 	w.fails("nobody", err, idp.ErrNotFound)
 }
 
@@ -356,7 +356,7 @@ func TestLastAdministratorStays(t *testing.T) {
 func TestDisablingAndEnabling(t *testing.T) {
 	w := newWorld(t)
 	u := w.person("anna", idp.StaffNone)
-	invitation, err := w.ResetPassword(t.Context(), console, u.ID)
+	invitation, err := w.ResetPassword(t.Context(), console, u.ID, admin.ViaLink)
 	if err != nil {
 		t.Fatal(err)
 	}

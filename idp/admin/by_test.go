@@ -180,22 +180,41 @@ var verbs = map[string]asked{
 		return w.Unlink(ctx, by, u, "X", "lost")
 	}},
 	"Reopen": {admin.Reopen, func(ctx context.Context, w *world, by admin.By, u idp.UserID) error {
-		_, _, err := w.Reopen(ctx, by, u, "lost")
+		_, _, err := w.Reopen(ctx, by, u, "lost", admin.ViaLink)
 		return err
 	}},
 	"Invite": {admin.Invite, func(ctx context.Context, w *world, by admin.By, u idp.UserID) error {
-		_, err := w.Invite(ctx, by, u)
+		_, err := w.Invite(ctx, by, u, admin.ViaLink)
 		return err
 	}},
 	"InviteMany": {admin.Invite, func(ctx context.Context, w *world, by admin.By, u idp.UserID) error {
-		got, err := w.InviteMany(ctx, by, []idp.UserID{u})
+		got, err := w.InviteMany(ctx, by, []idp.UserID{u}, admin.ViaLink, nil)
 		if err == nil {
 			err = got[0].Err
 		}
 		return err
 	}},
 	"ResetPassword": {admin.ResetPassword, func(ctx context.Context, w *world, by admin.By, u idp.UserID) error {
-		_, err := w.ResetPassword(ctx, by, u)
+		_, err := w.ResetPassword(ctx, by, u, admin.ViaLink)
+		return err
+	}},
+	"Reopen by mail": {admin.Reopen, func(ctx context.Context, w *world, by admin.By, u idp.UserID) error {
+		_, _, err := w.Reopen(ctx, by, u, "lost", admin.ViaMail)
+		return err
+	}},
+	"Invite by mail": {admin.Invite, func(ctx context.Context, w *world, by admin.By, u idp.UserID) error {
+		_, err := w.Invite(ctx, by, u, admin.ViaMail)
+		return err
+	}},
+	"InviteMany by mail": {admin.Invite, func(ctx context.Context, w *world, by admin.By, u idp.UserID) error {
+		got, err := w.InviteMany(ctx, by, []idp.UserID{u}, admin.ViaMail, nil)
+		if err == nil {
+			err = got[0].Err
+		}
+		return err
+	}},
+	"ResetPassword by mail": {admin.ResetPassword, func(ctx context.Context, w *world, by admin.By, u idp.UserID) error {
+		_, err := w.ResetPassword(ctx, by, u, admin.ViaMail)
 		return err
 	}},
 	"Unlock": {admin.Unlock, func(ctx context.Context, w *world, by admin.By, u idp.UserID) error { return w.Unlock(ctx, by, u) }},
@@ -206,7 +225,11 @@ var verbs = map[string]asked{
 		return w.AddUser(ctx, by, &idp.User{Name: strings.ToLower(string(idp.NewID[idp.UserID]())), Staff: idp.StaffAuditor})
 	}},
 	"ImportUsers": {admin.AddUsers, func(ctx context.Context, w *world, by admin.By, _ idp.UserID) error {
-		_, err := w.ImportUsers(ctx, by, strings.NewReader("username\n"), false, nil)
+		_, err := w.ImportUsers(ctx, by, strings.NewReader("username\n"), admin.ImportHow{}, nil)
+		return err
+	}},
+	"ImportUsers by mail": {admin.AddUsers, func(ctx context.Context, w *world, by admin.By, _ idp.UserID) error {
+		_, err := w.ImportUsers(ctx, by, strings.NewReader("username\n"), admin.ImportHow{Mail: true}, nil)
 		return err
 	}},
 	"EditUser": {admin.EditUsers, func(ctx context.Context, w *world, by admin.By, u idp.UserID) error {
@@ -267,8 +290,7 @@ var verbs = map[string]asked{
 // Every verb, asked by every role, with a fresh and with an old second factor:
 // the table says who may.
 func TestWhoMayDoWhat(t *testing.T) {
-	w := newWorld(t)
-	anna := w.person("anna", idp.StaffNone)
+	w, anna := mailing(t)
 	people := map[idp.StaffRole]*idp.User{}
 	for _, role := range []idp.StaffRole{idp.StaffNone, idp.StaffAdmin, idp.StaffHelpdesk, idp.StaffAuditor} {
 		people[role] = w.person("staff-"+string(role)+"x", role)
@@ -337,7 +359,7 @@ func TestWhoMayDoWhat(t *testing.T) {
 // The helpdesk does not act upon accounts that have a role: whoever hands
 // themselves the link to an administrator's new phone is one.
 func TestHelpdeskStaysBelow(t *testing.T) {
-	w := newWorld(t)
+	w, _ := mailing(t)
 	w.person("chief", idp.StaffAdmin)
 	by := w.as(w.person("helga", idp.StaffHelpdesk), 0)
 	for _, role := range []idp.StaffRole{idp.StaffAdmin, idp.StaffHelpdesk, idp.StaffAuditor} {
@@ -405,10 +427,10 @@ func TestLinksDieWhenARoleIsGiven(t *testing.T) {
 	chief := w.as(w.person("chief", idp.StaffAdmin), 0)
 	helga := w.as(w.person("helga", idp.StaffHelpdesk), 0)
 	for name, ask := range map[string]func(idp.UserID) (*admin.Link, error){
-		"invite":         func(u idp.UserID) (*admin.Link, error) { return w.Invite(t.Context(), helga, u) },
-		"reset-password": func(u idp.UserID) (*admin.Link, error) { return w.ResetPassword(t.Context(), helga, u) },
+		"invite":         func(u idp.UserID) (*admin.Link, error) { return w.Invite(t.Context(), helga, u, admin.ViaLink) },
+		"reset-password": func(u idp.UserID) (*admin.Link, error) { return w.ResetPassword(t.Context(), helga, u, admin.ViaLink) },
 		"reopen": func(u idp.UserID) (*admin.Link, error) {
-			_, link, err := w.Reopen(t.Context(), helga, u, "lost")
+			_, link, err := w.Reopen(t.Context(), helga, u, "lost", admin.ViaLink)
 			return link, err
 		},
 	} {
@@ -429,7 +451,7 @@ func TestLinksDieWhenARoleIsGiven(t *testing.T) {
 		if !w.dead(link) {
 			t.Errorf("%s: the link is good for an administrator's account", name)
 		}
-		fresh, err := w.Invite(t.Context(), chief, u.ID)
+		fresh, err := w.Invite(t.Context(), chief, u.ID, admin.ViaLink)
 		if err != nil || w.dead(fresh) {
 			t.Errorf("%s: a new link by an administrator: %v", name, err)
 		}

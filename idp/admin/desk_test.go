@@ -145,7 +145,7 @@ func TestReopeningEnrolment(t *testing.T) {
 	anna := w.person("anna", idp.StaffNone)
 	w.link(anna.ID, "phone")
 	w.link(anna.ID, "tablet")
-	gone, link, err := w.Reopen(t.Context(), console, anna.ID, "stolen")
+	gone, link, err := w.Reopen(t.Context(), console, anna.ID, "stolen", admin.ViaLink)
 	if err != nil || len(gone) != 2 || gone[0].Err != nil || gone[1].Err != nil {
 		t.Fatalf("%+v, %v", gone, err)
 	}
@@ -159,7 +159,7 @@ func TestReopeningEnrolment(t *testing.T) {
 	if err := w.Disable(t.Context(), console, anna.ID, ""); err != nil {
 		t.Fatal(err)
 	}
-	_, _, err = w.Reopen(t.Context(), console, anna.ID, "stolen")
+	_, _, err = w.Reopen(t.Context(), console, anna.ID, "stolen", admin.ViaLink)
 	w.fails("somebody disabled", err, idp.ErrDenied)
 	if devices, err := w.Devices(t.Context(), console, anna.ID); err != nil || len(devices) != 1 {
 		t.Errorf("a refusal has unlinked: %v, %v", devices, err)
@@ -195,7 +195,7 @@ func TestImporting(t *testing.T) {
 	w := newWorld(t)
 	w.person("taken", idp.StaffNone)
 	imp := func(text string, dry bool) (*admin.Import, error) {
-		return w.ImportUsers(t.Context(), console, strings.NewReader(text), dry, nil)
+		return w.ImportUsers(t.Context(), console, strings.NewReader(text), admin.ImportHow{Dry: dry}, nil)
 	}
 	count := func() int {
 		n, err := w.db.CountUsers(t.Context())
@@ -267,7 +267,7 @@ func TestImporting(t *testing.T) {
 	if err != nil || len(p.Rows) != 1 {
 		t.Errorf("events %+v, %v", p, err)
 	}
-	links, err := w.InviteMany(t.Context(), console, append(got.Users, "X"))
+	links, err := w.InviteMany(t.Context(), console, append(got.Users, "X"), admin.ViaLink, nil)
 	if err != nil || links[0].Err != nil || links[1].Link == nil || links[1].Name != "bert" || !errors.Is(links[2].Err, idp.ErrNotFound) {
 		t.Errorf("%+v, %v", links, err)
 	}
@@ -283,7 +283,7 @@ func TestImportingSaysHowFarItIs(t *testing.T) {
 		fmt.Fprintf(&file, "p%d\n", i)
 	}
 	steps := func(ctx context.Context, dry bool, then func(admin.ImportStep)) (told []admin.ImportStep, err error) {
-		got, err := w.ImportUsers(ctx, console, strings.NewReader(file.String()), dry, func(s admin.ImportStep) {
+		got, err := w.ImportUsers(ctx, console, strings.NewReader(file.String()), admin.ImportHow{Dry: dry}, func(s admin.ImportStep) {
 			told = append(told, s)
 			then(s)
 		})
@@ -323,7 +323,7 @@ func FuzzImport(f *testing.F) {
 		if w.T == nil || w.T != t {
 			w = newWorld(t)
 		}
-		got, err := w.ImportUsers(t.Context(), console, strings.NewReader(text), true, nil)
+		got, err := w.ImportUsers(t.Context(), console, strings.NewReader(text), admin.ImportHow{Dry: true}, nil)
 		if err != nil {
 			if !errors.Is(err, idp.ErrInvalid) {
 				t.Fatal(err)

@@ -190,15 +190,16 @@ func (d *Desk) unlinked(_ context.Context, row *idp.DeviceRow) {
 // Reopen unlinks every device of a person and makes the link to a first one.
 // A password that was chosen stays, and is asked for. What was unlinked is
 // reported also when the link could not be made. Errors: idp.ErrDenied (also
-// for somebody disabled), idp.ErrStale, idp.ErrNotFound, FieldError (the reason).
-func (d *Desk) Reopen(ctx context.Context, by By, user idp.UserID, reason string) ([]Unlinked, *Link, error) {
+// for somebody disabled), idp.ErrStale, idp.ErrNotFound, FieldError (the reason,
+// those of Reachable; nothing is unlinked then).
+func (d *Desk) Reopen(ctx context.Context, by By, user idp.UserID, reason string, via Via) ([]Unlinked, *Link, error) {
 	if err := d.allow(ctx, by, Reopen); err != nil {
 		return nil, nil, err
 	}
 	if err := validReason(reason, !by.Console); err != nil {
 		return nil, nil, err
 	}
-	u, err := d.invitable(ctx, by, user)
+	u, err := d.invitable(ctx, by, user, via)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -207,14 +208,16 @@ func (d *Desk) Reopen(ctx context.Context, by By, user idp.UserID, reason string
 		return nil, nil, err
 	}
 	var out []Unlinked
+	unlinked := false
 	for i := range devices {
 		one := d.unlink(ctx, by, devices[i].ID, reason)
 		out = append(out, one)
 		if one.Err != nil && !errors.Is(one.Err, idp.ErrNotFound) { // gone meanwhile is as good
 			return out, nil, one.Err
 		}
+		unlinked = unlinked || one.Err == nil
 	}
-	link, err := d.invite(ctx, by, u, idp.InviteEnrol, idp.InvitationTTL)
+	link, err := d.invite(ctx, by, u, idp.InviteEnrol, idp.InvitationTTL, via, unlinked)
 	return out, link, err
 }
 

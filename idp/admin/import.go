@@ -30,17 +30,40 @@ type Import struct {
 	More   bool          // there are more faults
 	Added  int           // 0 with faults or in a dry run
 	Users  []idp.UserID  // of those added, in the order of lines
+
+	// With ImportHow.Mail:
+	Mailed       int        // invitations that are on their way, or would be
+	Unmailed     []Unmailed // by line; at most MaxImportFaults
+	MoreUnmailed int        // there are so many more
+}
+
+// ImportHow says what an import is to do.
+type ImportHow struct {
+	Dry  bool // check only
+	Mail bool // send everybody who is added an invitation
+}
+
+// Unmailed is somebody of a file who gets no invitation by mail.
+type Unmailed struct {
+	Line int
+	Name string     // sign-in name
+	User idp.UserID // empty in a dry run
+	Err  error      // FieldError (no address); as Invite, when it was refused
 }
 
 // ImportStep is how far an import is.
 type ImportStep struct {
 	Adding   bool // people; else lines are checked
+	Mailing  bool // invitations, when all are added
 	Done, Of int
 }
 
-// checkedAtOnce is after how many lines an import says how far it is, and looks
-// whether it is to stop.
-const checkedAtOnce = 500
+// After how many lines that are checked, and people who are written to, an import
+// says how far it is.
+const (
+	checkedAtOnce = 500
+	mailedAtOnce  = 50
+)
 
 // Bounds of an import.
 const (
@@ -59,14 +82,25 @@ var ImportHeading = []string{"username", "name", "given_name", "family_name", "e
 // single faulty line nobody is added, and every faulty line is named. dry
 // checks only. progress is told how far it is, now and then; nil: nobody.
 // Errors: idp.ErrDenied, idp.ErrStale, FieldError (the heading, the size, not
-// UTF-8), idp.ErrConflict when a name was taken meanwhile, and that of ctx when
-// it ends before all are added; nobody is added then. Faults are no error.
-func (d *Desk) ImportUsers(ctx context.Context, by By, r io.Reader, dry bool, progress func(ImportStep)) (*Import, error) {
+// UTF-8, this site sends no mail), idp.ErrConflict when a name was taken meanwhile,
+// and that of ctx when it ends before all are added; nobody is added then. Faults
+// are no error. Invitations are sent when all are added, each in a transaction of
+// its own; where that breaks off, the error comes with what was done.
+func (d *Desk) ImportUsers(ctx context.Context, by By, r io.Reader, how ImportHow, progress func(ImportStep)) (*Import, error) {
 	if progress == nil {
 		progress = func(ImportStep) {}
 	}
 	if err := d.allow(ctx, by, AddUsers); err != nil {
 		return nil, err
+	}
+	if how.Mail {
+		// Asked now and not for each: what takes long must not go stale in the middle.
+		if err := d.allow(ctx, by, Invite); err != nil {
+			return nil, err
+		}
+		if err := d.sends(ViaMail); err != nil {
+			return nil, err
+		}
 	}
 	data, err := io.ReadAll(io.LimitReader(r, MaxImportBytes+1))
 	if err != nil {
@@ -105,7 +139,15 @@ func (d *Desk) ImportUsers(ctx context.Context, by By, r io.Reader, dry bool, pr
 	}
 	out.More = len(out.Faults) > MaxImportFaults
 	out.Faults = out.Faults[:min(len(out.Faults), MaxImportFaults)]
-	if dry || len(out.Faults) > 0 || len(users) == 0 {
+	if len(out.Faults) > 0 || len(users) == 0 {
+		return out, nil
+	}
+	if how.Dry {
+		if how.Mail {
+			for i := range users {
+				out.mailed(d.Reachable(&users[i], ViaMail), lines[i], &users[i])
+			}
+		}
 		return out, nil
 	}
 	for i := range users {
@@ -122,7 +164,38 @@ func (d *Desk) ImportUsers(ctx context.Context, by By, r io.Reader, dry bool, pr
 	for i := range users {
 		out.Users = append(out.Users, users[i].ID)
 	}
+	if !how.Mail {
+		return out, nil
+	}
+	progress(ImportStep{Mailing: true, Of: len(users)})
+	for i := range users {
+		if err := ctx.Err(); err != nil {
+			return out, err
+		}
+		_, err := d.inviteFirst(ctx, by, users[i].ID, ViaMail)
+		switch {
+		case err == nil, errors.Is(err, idp.ErrInvalid), errors.Is(err, idp.ErrNotFound), errors.Is(err, idp.ErrDenied), errors.Is(err, idp.ErrConflict):
+			out.mailed(err, lines[i], &users[i])
+		default: // ours; the next would come to the same
+			return out, err
+		}
+		if done := i + 1; done%mailedAtOnce == 0 || done == len(users) {
+			progress(ImportStep{Mailing: true, Done: done, Of: len(users)})
+		}
+	}
 	return out, nil
+}
+
+// mailed notes what became of somebody's invitation.
+func (i *Import) mailed(err error, line int, u *idp.User) {
+	switch {
+	case err == nil:
+		i.Mailed++
+	case len(i.Unmailed) < MaxImportFaults:
+		i.Unmailed = append(i.Unmailed, Unmailed{line, u.Name, u.ID, err})
+	default:
+		i.MoreUnmailed++
+	}
 }
 
 func (i *Import) fault(line int, name string, err error) {

@@ -3,7 +3,6 @@ package admin
 import (
 	"context"
 	"errors"
-
 	"io"
 	"strconv"
 
@@ -78,22 +77,35 @@ type Invited struct {
 // MaxInvite is how many people one call invites.
 const MaxInvite = 1000
 
-// InviteMany is Invite for several, each in a transaction of its own. Errors,
-// with nothing done: idp.ErrDenied, idp.ErrStale, FieldError (none or too many).
-func (d *Desk) InviteMany(ctx context.Context, by By, users []idp.UserID) ([]Invited, error) {
+// InviteMany is Invite for several, each in a transaction of its own, reported
+// in the order they were named. progress is told how many are done; nil: nobody.
+// Errors, with nothing done: idp.ErrDenied, idp.ErrStale, FieldError (none or too
+// many, this site sends no mail); and that of ctx when it ends, with what was done
+// by then.
+func (d *Desk) InviteMany(ctx context.Context, by By, users []idp.UserID, via Via, progress func(done int)) ([]Invited, error) {
 	if err := d.allow(ctx, by, Invite); err != nil {
 		return nil, err
 	}
 	if len(users) == 0 || len(users) > MaxInvite {
 		return nil, &idp.FieldError{Field: "users", Message: "users.count"}
 	}
-	out := make([]Invited, len(users))
-	for i, id := range users {
-		out[i].User = id
-		if u, err := d.Store.User(ctx, id); err == nil {
-			out[i].Name = u.Name
+	if err := d.sends(via); err != nil {
+		return nil, err
+	}
+	out := make([]Invited, 0, len(users))
+	for _, id := range users {
+		if err := ctx.Err(); err != nil {
+			return out, err
 		}
-		out[i].Link, out[i].Err = d.Invite(ctx, by, id)
+		one := Invited{User: id}
+		if u, err := d.Store.User(ctx, id); err == nil {
+			one.Name = u.Name
+		}
+		one.Link, one.Err = d.inviteFirst(ctx, by, id, via)
+		out = append(out, one)
+		if progress != nil {
+			progress(len(out))
+		}
 	}
 	return out, nil
 }

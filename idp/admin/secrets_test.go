@@ -81,7 +81,7 @@ func TestNothingReadCarriesASecret(t *testing.T) {
 		d := phone
 		return &d, nil
 	}))
-	_, err := w.ResetPassword(ctx, console, anna.ID)
+	_, err := w.ResetPassword(ctx, console, anna.ID, admin.ViaLink)
 	check(err)
 	_, err = w.AddClient(ctx, console, confidential())
 	check(err)

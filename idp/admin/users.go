@@ -10,10 +10,41 @@ import (
 )
 
 // Link is a one-time link: its token, and until when it is good. The door
-// makes a URL of it.
+// makes a URL of it. One that goes by mail has no token here: it is made when
+// the letter is written.
 type Link struct {
 	Token     idp.Secret
+	To        string // mail address it goes to; empty: it is shown
 	ExpiresAt time.Time
+}
+
+// Via is how a one-time link gets to the person.
+type Via string
+
+// What there is; anything else is ViaLink.
+const (
+	ViaLink Via = "link" // it is shown to the administrator, once
+	ViaMail Via = "mail" // it is written to the person, who alone sees it
+)
+
+// Reachable returns nil when a link can get to a person that way. Errors:
+// FieldError (this site sends no mail, the person has no address).
+func (d *Desk) Reachable(u *idp.User, via Via) error {
+	if err := d.sends(via); err != nil {
+		return err
+	}
+	if via == ViaMail && u.Email == "" {
+		return &idp.FieldError{Field: "email", Message: "mail.address"}
+	}
+	return nil
+}
+
+// sends returns nil when this site hands out links that way.
+func (d *Desk) sends(via Via) error {
+	if via == ViaMail && !d.Mail {
+		return &idp.FieldError{Field: "mail", Message: "mail.off"}
+	}
+	return nil
 }
 
 // SetupLink makes the one-time link to the first administrator; an older one
@@ -29,7 +60,7 @@ func (d *Desk) SetupLink(ctx context.Context, by By) (*Link, error) {
 	if n > 0 {
 		return nil, fmt.Errorf("this site has users, an administrator can invite more: %w", idp.ErrDenied)
 	}
-	return d.invite(ctx, by, &idp.User{}, idp.InviteSetup, idp.SetupLinkTTL)
+	return d.invite(ctx, by, &idp.User{}, idp.InviteSetup, idp.SetupLinkTTL, ViaLink, false)
 }
 
 // AddUser makes an account that waits for its invitation. ID, state and times
@@ -65,12 +96,18 @@ func (d *Desk) fresh(by By, u *idp.User) {
 
 // Invite makes a one-time link to choose a password, where there is none, and
 // link the first device; an older link is dead then. Errors: idp.ErrNotFound,
-// idp.ErrDenied (disabled), idp.ErrConflict (a device is linked already).
-func (d *Desk) Invite(ctx context.Context, by By, user idp.UserID) (*Link, error) {
+// idp.ErrDenied (disabled), idp.ErrConflict (a device is linked already), those
+// of Reachable.
+func (d *Desk) Invite(ctx context.Context, by By, user idp.UserID, via Via) (*Link, error) {
 	if err := d.allow(ctx, by, Invite); err != nil {
 		return nil, err
 	}
-	u, err := d.invitable(ctx, by, user)
+	return d.inviteFirst(ctx, by, user, via)
+}
+
+// inviteFirst is Invite; the caller has asked whether by may.
+func (d *Desk) inviteFirst(ctx context.Context, by By, user idp.UserID, via Via) (*Link, error) {
+	u, err := d.invitable(ctx, by, user, via)
 	if err != nil {
 		return nil, err
 	}
@@ -81,28 +118,31 @@ func (d *Desk) Invite(ctx context.Context, by By, user idp.UserID) (*Link, error
 	if len(devices) > 0 {
 		return nil, fmt.Errorf("%d devices are linked; more are linked under Security: %w", len(devices), idp.ErrConflict)
 	}
-	return d.invite(ctx, by, u, idp.InviteEnrol, idp.InvitationTTL)
+	return d.invite(ctx, by, u, idp.InviteEnrol, idp.InvitationTTL, via, false)
 }
 
 // ResetPassword makes a one-time link to choose a new password; devices stay,
 // and the second factor is still asked for. Errors as for Invite, without ErrConflict.
-func (d *Desk) ResetPassword(ctx context.Context, by By, user idp.UserID) (*Link, error) {
+func (d *Desk) ResetPassword(ctx context.Context, by By, user idp.UserID, via Via) (*Link, error) {
 	if err := d.allow(ctx, by, ResetPassword); err != nil {
 		return nil, err
 	}
-	u, err := d.invitable(ctx, by, user)
+	u, err := d.invitable(ctx, by, user, via)
 	if err != nil {
 		return nil, err
 	}
-	return d.invite(ctx, by, u, idp.InviteReset, idp.InvitationTTL)
+	return d.invite(ctx, by, u, idp.InviteReset, idp.InvitationTTL, via, false)
 }
 
-func (d *Desk) invitable(ctx context.Context, by By, user idp.UserID) (*idp.User, error) {
+func (d *Desk) invitable(ctx context.Context, by By, user idp.UserID, via Via) (*idp.User, error) {
 	u, err := d.Store.User(ctx, user)
 	if err != nil {
 		return nil, err
 	}
-	return u, mayInvite(by, u)
+	if err := mayInvite(by, u); err != nil {
+		return nil, err
+	}
+	return u, d.Reachable(u, via)
 }
 
 // mayInvite returns nil when by may hand out a link to an account.
@@ -116,8 +156,9 @@ func mayInvite(by By, u *idp.User) error {
 	return nil
 }
 
-// invite makes the link for u, which is empty for set-up.
-func (d *Desk) invite(ctx context.Context, by By, u *idp.User, purpose idp.InvitationPurpose, ttl time.Duration) (*Link, error) {
+// invite makes the link for u, which is empty for set-up. unlinked: the letter
+// is to say that devices were.
+func (d *Desk) invite(ctx context.Context, by By, u *idp.User, purpose idp.InvitationPurpose, ttl time.Duration, via Via, unlinked bool) (*Link, error) {
 	now := d.Now()
 	token := idp.NewToken()
 	i := &idp.Invitation{
@@ -128,12 +169,30 @@ func (d *Desk) invite(ctx context.Context, by By, u *idp.User, purpose idp.Invit
 	if u.ID != "" {
 		e.User, e.Detail["user"] = u.ID, u.Name
 	}
+	link := &Link{Token: token, ExpiresAt: i.ExpiresAt}
+	if via == ViaMail {
+		// Nobody gets this token: the letter has another.
+		link.Token, e.Detail["by"] = "", "mail"
+		i.Mail = idp.NewLinkMail(i)
+		if unlinked {
+			i.Mail.Detail = map[string]string{"devices": "unlinked"}
+		}
+	}
 	i.Note(e)
-	// Asked again with the insert: a role may have been given since.
-	if err := d.Store.AddInvitation(ctx, i, func(u *idp.User) error { return mayInvite(by, u) }); err != nil {
+	// Asked again with the insert: a role may have been given since, an address taken.
+	err := d.Store.AddInvitation(ctx, i, func(u *idp.User) error {
+		if err := mayInvite(by, u); err != nil {
+			return err
+		}
+		if via == ViaMail {
+			link.To = u.Email
+		}
+		return d.Reachable(u, via)
+	})
+	if err != nil {
 		return nil, err
 	}
-	return &Link{Token: token, ExpiresAt: i.ExpiresAt}, nil
+	return link, nil
 }
 
 // hidden is an account whose PasswordHash says only whether there is one: what

@@ -118,6 +118,8 @@ func fieldName(field string) string {
 	switch field {
 	case "page":
 		return "after"
+	case "mail":
+		return "deliver"
 	case "pkce":
 		return "optional_pkce"
 	}

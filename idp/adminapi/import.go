@@ -7,6 +7,7 @@ import (
 
 	"hilum/idp"
 	"hilum/idp/admin"
+	"hilum/idp/serve"
 )
 
 // imported is what an import did, or would do.
@@ -17,6 +18,16 @@ type imported struct {
 	Users  []idp.UserID `json:"users"` // in the order of lines
 	Faults []faultLine  `json:"faults"`
 	More   bool         `json:"more,omitempty"` // faults
+
+	*invitations
+}
+
+// invitations is what became of those who were to be written to.
+type invitations struct {
+	Invited       int         `json:"invited"` // by mail; in a dry run, would be
+	Uninvited     []faultLine `json:"uninvited"`
+	MoreUninvited int         `json:"more_uninvited,omitempty"`
+	BrokenOff     bool        `json:"broken_off,omitempty"`
 }
 
 // faultLine is one thing wrong with a file.
@@ -36,16 +47,31 @@ func faultLineOf(f *admin.ImportFault) faultLine {
 	return l
 }
 
-// importUsers adds the people of a file, all or none. A dry run is asked for the
-// faults, and has them in its answer; else they are what it is refused for.
+// uninvitedOf is somebody who was added and not written to.
+func uninvitedOf(u *admin.Unmailed) faultLine {
+	if !errors.Is(u.Err, idp.ErrInvalid) {
+		return faultLine{Line: u.Line, Username: u.Name, Code: "user.changed", Detail: "The account was changed meanwhile."}
+	}
+	return faultLineOf(&admin.ImportFault{Line: u.Line, Name: u.Name, Err: u.Err})
+}
+
+// importUsers adds the people of a file, all or none, and writes to them if that
+// is asked. A dry run is asked for the faults, and has them in its answer; else
+// they are what it is refused for.
 func (s *Server) importUsers(w http.ResponseWriter, r *http.Request, by admin.By) error {
-	q, err := readQuery(r, "dry_run")
+	q, err := readQuery(r, "dry_run", "invite")
 	if err != nil {
 		return err
 	}
 	dry, err := q.yes("dry_run")
 	if err != nil {
 		return err
+	}
+	how := admin.ImportHow{Dry: dry}
+	if q.Has("invite") {
+		if how.Mail = q.Get("invite") == "mail"; !how.Mail {
+			return &told{errQuery, "invite", "invite is mail, or not there"}
+		}
 	}
 	if err := ofType(r, "text/csv"); err != nil {
 		return err
@@ -56,7 +82,15 @@ func (s *Server) importUsers(w http.ResponseWriter, r *http.Request, by admin.By
 			return err
 		}
 	}
-	result, err := s.Desk.ImportUsers(r.Context(), by, r.Body, dry, nil)
+	result, err := s.Desk.ImportUsers(r.Context(), by, r.Body, how, nil)
+	if err != nil && result != nil && result.Added > 0 {
+		// All are there: whoever is told of a fault would send the file again.
+		s.Log.ErrorContext(r.Context(), "sending invitations broke off", "request", serve.From(r.Context()).ID, "invited", result.Mailed, "error", err)
+		return s.answer(w, r, http.StatusOK, importedOf(result, how, true))
+	}
+	if field := (*idp.FieldError)(nil); errors.As(err, &field) && field.Field == "mail" {
+		return &idp.FieldError{Field: "invite", Message: field.Message}
+	}
 	if tooBig := (*http.MaxBytesError)(nil); errors.As(err, &tooBig) {
 		return errTooBig
 	}
@@ -67,5 +101,13 @@ func (s *Server) importUsers(w http.ResponseWriter, r *http.Request, by admin.By
 	if len(faults) > 0 && !dry {
 		return &faulty{faults, result.More}
 	}
-	return s.answer(w, r, http.StatusOK, imported{dry, result.People, result.Added, list(result.Users), faults, result.More})
+	return s.answer(w, r, http.StatusOK, importedOf(result, how, false))
+}
+
+func importedOf(i *admin.Import, how admin.ImportHow, broken bool) imported {
+	out := imported{DryRun: how.Dry, People: i.People, Added: i.Added, Users: list(i.Users), Faults: each(i.Faults, faultLineOf), More: i.More}
+	if how.Mail {
+		out.invitations = &invitations{i.Mailed, each(i.Unmailed, uninvitedOf), i.MoreUnmailed, broken}
+	}
+	return out
 }

@@ -37,12 +37,12 @@ type Desk interface {
 	Factors(ctx context.Context, by admin.By, id idp.UserID) (*idp.Factors, error)
 	AddUser(ctx context.Context, by admin.By, u *idp.User) error
 	EditUser(ctx context.Context, by admin.By, user idp.UserID, fn func(*idp.User)) error
-	ImportUsers(ctx context.Context, by admin.By, r io.Reader, dry bool, progress func(admin.ImportStep)) (*admin.Import, error)
-	Invite(ctx context.Context, by admin.By, user idp.UserID) (*admin.Link, error)
-	InviteMany(ctx context.Context, by admin.By, users []idp.UserID) ([]admin.Invited, error)
-	ResetPassword(ctx context.Context, by admin.By, user idp.UserID) (*admin.Link, error)
+	ImportUsers(ctx context.Context, by admin.By, r io.Reader, how admin.ImportHow, progress func(admin.ImportStep)) (*admin.Import, error)
+	Invite(ctx context.Context, by admin.By, user idp.UserID, via admin.Via) (*admin.Link, error)
+	InviteMany(ctx context.Context, by admin.By, users []idp.UserID, via admin.Via, progress func(done int)) ([]admin.Invited, error)
+	ResetPassword(ctx context.Context, by admin.By, user idp.UserID, via admin.Via) (*admin.Link, error)
 	Unlock(ctx context.Context, by admin.By, user idp.UserID) error
-	Reopen(ctx context.Context, by admin.By, user idp.UserID, reason string) ([]admin.Unlinked, *admin.Link, error)
+	Reopen(ctx context.Context, by admin.By, user idp.UserID, reason string, via admin.Via) ([]admin.Unlinked, *admin.Link, error)
 	Disable(ctx context.Context, by admin.By, user idp.UserID, reason string) error
 	Enable(ctx context.Context, by admin.By, user idp.UserID) error
 

@@ -1,6 +1,7 @@
 package adminapi
 
 import (
+	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
@@ -242,9 +243,11 @@ func (s *Server) factors(w http.ResponseWriter, r *http.Request, by admin.By) er
 	return s.answer(w, r, http.StatusOK, out)
 }
 
-// link is a one-time link, told this once.
+// link is a one-time link, told this once. One that goes by mail is told to
+// nobody: there is the address instead.
 type link struct {
-	URL       string     `json:"url"`
+	URL       string     `json:"url,omitempty"`
+	To        string     `json:"to,omitempty"`
 	ExpiresAt *time.Time `json:"expires_at"`
 }
 
@@ -252,7 +255,44 @@ func (s *Server) linkOf(l *admin.Link) *link {
 	if l == nil {
 		return nil
 	}
-	return &link{s.Issuer + "/invite/" + l.Token.Reveal(), moment(l.ExpiresAt)}
+	if l.To != "" {
+		return &link{To: l.To, ExpiresAt: moment(l.ExpiresAt)}
+	}
+	return &link{URL: s.Issuer + "/invite/" + l.Token.Reveal(), ExpiresAt: moment(l.ExpiresAt)}
+}
+
+// deliver reads how a link gets to the person.
+func deliver[T any](at func(*T) *admin.Via) member[T] {
+	return value(at, func(raw json.RawMessage) (admin.Via, error) {
+		via, err := readText[admin.Via](raw)
+		if err != nil || via != admin.ViaLink && via != admin.ViaMail {
+			return "", errDeliver
+		}
+		return via, nil
+	})
+}
+
+var errDeliver = errors.New("is neither link nor mail")
+
+// handing is the body of an act that makes a link. Without deliver it is told.
+type handing struct {
+	users  []idp.UserID
+	reason string
+	via    admin.Via
+}
+
+var (
+	linkMembers   = members[handing]{"deliver": deliver(func(h *handing) *admin.Via { return &h.via })}
+	inviteMembers = with(linkMembers, "users", texts(func(h *handing) *[]idp.UserID { return &h.users }))
+	reopenMembers = with(linkMembers, "reason", text(func(h *handing) *string { return &h.reason }))
+)
+
+func readHanding(r *http.Request, m members[handing]) (h handing, err error) {
+	c, err := readBody(r, m)
+	if err == nil {
+		c.apply(&h)
+	}
+	return h, err
 }
 
 // aboutUser reads an act that is told nothing but whom it is about.
@@ -265,11 +305,15 @@ func aboutUser(r *http.Request) (idp.UserID, error) {
 }
 
 func (s *Server) invite(w http.ResponseWriter, r *http.Request, by admin.By) error {
-	id, err := aboutUser(r)
+	id, err := pathID[idp.UserID](r, "user")
 	if err != nil {
 		return err
 	}
-	l, err := s.Desk.Invite(r.Context(), by, id)
+	h, err := readHanding(r, linkMembers)
+	if err != nil {
+		return err
+	}
+	l, err := s.Desk.Invite(r.Context(), by, id, h.via)
 	if err != nil {
 		return err
 	}
@@ -284,19 +328,12 @@ type invited struct {
 	Problem  *problem   `json:"problem,omitempty"`
 }
 
-// severalUsers is the body of inviteUsers.
-type severalUsers struct{ users []idp.UserID }
-
-var severalUsersMembers = members[severalUsers]{"users": texts(func(b *severalUsers) *[]idp.UserID { return &b.users })}
-
 func (s *Server) inviteUsers(w http.ResponseWriter, r *http.Request, by admin.By) error {
-	c, err := readBody(r, severalUsersMembers)
+	h, err := readHanding(r, inviteMembers)
 	if err != nil {
 		return err
 	}
-	var b severalUsers
-	c.apply(&b)
-	results, err := s.Desk.InviteMany(r.Context(), by, b.users)
+	results, err := s.Desk.InviteMany(r.Context(), by, h.users, h.via, nil)
 	if err != nil {
 		return err
 	}
@@ -306,11 +343,15 @@ func (s *Server) inviteUsers(w http.ResponseWriter, r *http.Request, by admin.By
 }
 
 func (s *Server) resetPassword(w http.ResponseWriter, r *http.Request, by admin.By) error {
-	id, err := aboutUser(r)
+	id, err := pathID[idp.UserID](r, "user")
 	if err != nil {
 		return err
 	}
-	l, err := s.Desk.ResetPassword(r.Context(), by, id)
+	h, err := readHanding(r, linkMembers)
+	if err != nil {
+		return err
+	}
+	l, err := s.Desk.ResetPassword(r.Context(), by, id, h.via)
 	if err != nil {
 		return err
 	}
@@ -339,12 +380,12 @@ func (s *Server) reopen(w http.ResponseWriter, r *http.Request, by admin.By) err
 	if err != nil {
 		return err
 	}
-	reason, err := readReason(r)
+	h, err := readHanding(r, reopenMembers)
 	if err != nil {
 		return err
 	}
 	// Where it ends half-way the log says what was unlinked; asking again does the rest.
-	gone, l, err := s.Desk.Reopen(r.Context(), by, id, reason)
+	gone, l, err := s.Desk.Reopen(r.Context(), by, id, h.reason, h.via)
 	if err != nil {
 		return err
 	}

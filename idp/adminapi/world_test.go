@@ -180,7 +180,7 @@ func (w *world) enrolled(name string, staff idp.StaffRole) *idp.User {
 	if err := w.desk.AddUser(ctx, console, u); err != nil {
 		w.Fatal(err)
 	}
-	link := must(w.desk.Invite(ctx, console, u.ID))(w)
+	link := must(w.desk.Invite(ctx, console, u.ID, admin.ViaLink))(w)
 	b := login.Browser{ID: idp.NewToken().Hash(), Address: "192.0.2.7", Agent: "test"}
 	step := must(w.flow.StartInvitation(ctx, link.Token, b))(w)
 	secret := must(base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(strings.ReplaceAll(step.Enrol.Offer.Secret, " ", "")))(w)

@@ -135,7 +135,7 @@ func (w *world) person(name string) *person {
 	console := admin.Console("console:test")
 	w.must(w.desk.AddUser(w.Context(), console, u))
 	p.id = u.ID
-	link, err := w.desk.Invite(w.Context(), console, u.ID)
+	link, err := w.desk.Invite(w.Context(), console, u.ID, admin.ViaLink)
 	w.must(err)
 	p.browser = newBrowser()
 	step, err := w.flow.StartInvitation(w.Context(), link.Token, p.browser)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"hilum/idp"
+	"hilum/idp/admin"
 	"hilum/idp/login"
 )
 
@@ -276,7 +277,7 @@ func TestAnotherBrowser(t *testing.T) {
 	_, err = w.Code(t.Context(), atConsent, b, anna.code())
 	w.must(err)
 	atDone := anna.done(b)
-	link, err := w.desk.ResetPassword(t.Context(), console, anna.id)
+	link, err := w.desk.ResetPassword(t.Context(), console, anna.id, admin.ViaLink)
 	w.must(err)
 	step, err := w.StartInvitation(t.Context(), link.Token, b)
 	atEnrol := w.at(step, err, idp.LoginEnrol).ID

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"hilum/idp"
+	"hilum/idp/admin"
 	"hilum/idp/login"
 	"hilum/idp/totp"
 )
@@ -16,7 +17,7 @@ func (w *world) invited(name string) (idp.UserID, idp.Secret) {
 	w.Helper()
 	u := &idp.User{Name: name}
 	w.must(w.desk.AddUser(w.Context(), console, u))
-	link, err := w.desk.Invite(w.Context(), console, u.ID)
+	link, err := w.desk.Invite(w.Context(), console, u.ID, admin.ViaLink)
 	w.must(err)
 	w.kinds()
 	return u.ID, link.Token
@@ -115,7 +116,7 @@ func TestLinksThatAreNone(t *testing.T) {
 	refuses("empty", "", idp.ErrNotFound)
 
 	bert, first := w.invited("bert")
-	second, err := w.desk.Invite(t.Context(), console, bert)
+	second, err := w.desk.Invite(t.Context(), console, bert, admin.ViaLink)
 	w.must(err)
 	refuses("replaced by a newer one", first, idp.ErrNotFound)
 	b, step := w.opened(second.Token)
@@ -140,7 +141,7 @@ func TestLinksSayWhatTheyWereFor(t *testing.T) {
 	setup, err := w.desk.SetupLink(t.Context(), console)
 	w.must(err)
 	anna := w.person("anna")
-	reset, err := w.desk.ResetPassword(t.Context(), console, anna.id)
+	reset, err := w.desk.ResetPassword(t.Context(), console, anna.id, admin.ViaLink)
 	w.must(err)
 	w.later(idp.InvitationTTL)
 	for purpose, token := range map[idp.InvitationPurpose]idp.Secret{idp.InviteSetup: setup.Token, idp.InviteReset: reset.Token} {
@@ -362,7 +363,7 @@ func TestInvitationOfSomebodyWithAPassword(t *testing.T) {
 	w := newWorld(t)
 	anna := w.person("anna")
 	w.must(w.desk.Unlink(t.Context(), console, anna.id, anna.device, "lost"))
-	link, err := w.desk.Invite(t.Context(), console, anna.id)
+	link, err := w.desk.Invite(t.Context(), console, anna.id, admin.ViaLink)
 	w.must(err)
 	w.kinds()
 	b := w.browser()
@@ -396,7 +397,7 @@ func TestReset(t *testing.T) {
 	anna := w.person("anna")
 	there := w.browser()
 	anna.signIn(&there)
-	link, err := w.desk.ResetPassword(t.Context(), console, anna.id)
+	link, err := w.desk.ResetPassword(t.Context(), console, anna.id, admin.ViaLink)
 	w.must(err)
 	w.kinds()
 	b, step := w.opened(link.Token)

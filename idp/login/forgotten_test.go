@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"hilum/idp"
+	"hilum/idp/admin"
 	"hilum/idp/login"
 )
 
@@ -251,7 +252,7 @@ func TestForgottenRefused(t *testing.T) {
 
 	// Who comes by an invitation and has a password gives it, or asks for a new invitation.
 	w.must(w.desk.Unlink(t.Context(), console, anna.id, anna.device, "lost"))
-	link, err := w.desk.Invite(t.Context(), console, anna.id)
+	link, err := w.desk.Invite(t.Context(), console, anna.id, admin.ViaLink)
 	w.must(err)
 	step, err = w.StartInvitation(t.Context(), link.Token, b)
 	w.at(step, err, idp.LoginPassword)
@@ -572,7 +573,7 @@ func TestForgottenLinkThatIsNotGoodAnyMore(t *testing.T) {
 		link   bool  // it is the link, not the sign-in, that whoever collects hears of
 	}{
 		"an administrator hands out another": {func(p *person) {
-			_, err := p.w.desk.ResetPassword(p.w.Context(), console, p.id)
+			_, err := p.w.desk.ResetPassword(p.w.Context(), console, p.id, admin.ViaLink)
 			p.w.must(err)
 		}, idp.ErrNotFound, nil, true},
 		"asked for again": {func(p *person) { p.link() }, idp.ErrNotFound, nil, true},

@@ -167,7 +167,7 @@ func (w *world) person(name string) *person {
 	u := &idp.User{Name: name}
 	w.must(w.desk.AddUser(w.Context(), console, u))
 	p.id = u.ID
-	link, err := w.desk.Invite(w.Context(), console, u.ID)
+	link, err := w.desk.Invite(w.Context(), console, u.ID, admin.ViaLink)
 	w.must(err)
 	b := w.browser()
 	step, err := w.StartInvitation(w.Context(), link.Token, b)

@@ -13,6 +13,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"hilum/idp"
+	"hilum/idp/admin"
 	"hilum/idp/keyring"
 	"hilum/idp/login"
 )
@@ -96,7 +97,7 @@ func TestWhoeverEndsASessionApplicationsAreTold(t *testing.T) {
 			must(g.db.SetPassword(t.Context(), g.anna.ID, "hash", "", idp.Event{At: g.clock.Now(), Kind: idp.EventPasswordReset}))
 		}, true, true},
 		"the password is reset by a link": {func(g *stage) {
-			link, err := g.desk.ResetPassword(t.Context(), g.admin, g.anna.ID)
+			link, err := g.desk.ResetPassword(t.Context(), g.admin, g.anna.ID, admin.ViaLink)
 			must(err)
 			b := login.Browser{ID: idp.NewToken().Hash(), Address: "127.0.0.1", Agent: "test"}
 			step, err := g.flow.StartInvitation(t.Context(), link.Token, b)

@@ -301,7 +301,7 @@ func (s *site) addPerson(name string) *person {
 	if err := s.desk.AddUser(ctx, s.admin, u); err != nil {
 		s.t.Fatal(err)
 	}
-	link, err := s.desk.Invite(ctx, s.admin, u.ID)
+	link, err := s.desk.Invite(ctx, s.admin, u.ID, admin.ViaLink)
 	if err != nil {
 		s.t.Fatal(err)
 	}

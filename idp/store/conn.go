@@ -191,7 +191,7 @@ func assign(dest any, v driver.Value) error {
 			return nil
 		}
 	case *[]byte:
-		if b, ok := v.([]byte); ok {
+		if b, ok := v.([]byte); ok || v == nil { // NULL: there is none
 			*d = b
 			return nil
 		}

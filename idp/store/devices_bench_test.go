@@ -194,7 +194,7 @@ func (b *deviceBench) imports(n int) {
 		told, longest := 0, time.Duration(0)
 		peak, pauses, stop := b.beside()
 		began, last := time.Now(), time.Now()
-		got, err := b.desk.ImportUsers(b.t.Context(), admin.Console("console:test"), strings.NewReader(file.String()), dry, func(admin.ImportStep) {
+		got, err := b.desk.ImportUsers(b.t.Context(), admin.Console("console:test"), strings.NewReader(file.String()), admin.ImportHow{Dry: dry}, func(admin.ImportStep) {
 			told++
 			longest = max(longest, time.Since(last))
 			last = time.Now()

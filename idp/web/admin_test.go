@@ -42,6 +42,7 @@ type fakeDesk struct {
 	told     idp.LogoutFigures
 	factors  idp.Factors
 	tried    admin.Import // what an import would do
+	broke    error        // what an import ends with when all are added
 	user     idp.User
 	added    idp.User
 	events   idp.EventPage
@@ -130,11 +131,9 @@ func (f *fakeDesk) User(_ context.Context, _ admin.By, id idp.UserID) (*idp.User
 	}
 	return &f.user, nil
 }
-func (f *fakeDesk) Reopen(_ context.Context, by admin.By, user idp.UserID, reason string) ([]admin.Unlinked, *admin.Link, error) {
-	if err := f.verb(by, "reopen", string(user), reason); err != nil {
-		return nil, nil, err
-	}
-	return []admin.Unlinked{{Name: "Pixel 8"}}, &admin.Link{Token: "one-time-word", ExpiresAt: noon.Add(time.Hour)}, nil
+func (f *fakeDesk) Reopen(_ context.Context, by admin.By, user idp.UserID, reason string, via admin.Via) ([]admin.Unlinked, *admin.Link, error) {
+	link, err := f.hand(by, via, "reopen", string(user), reason)
+	return []admin.Unlinked{{Name: "Pixel 8"}}, link, err
 }
 func (f *fakeDesk) Disable(_ context.Context, by admin.By, user idp.UserID, reason string) error {
 	return f.verb(by, "block", string(user), reason)
@@ -178,7 +177,7 @@ func (f *fakeDesk) EditUser(_ context.Context, by admin.By, user idp.UserID, fn 
 	fn(&f.added)
 	return f.verb(by, "edit", string(user))
 }
-func (f *fakeDesk) ImportUsers(ctx context.Context, by admin.By, r io.Reader, dry bool, progress func(admin.ImportStep)) (*admin.Import, error) {
+func (f *fakeDesk) ImportUsers(ctx context.Context, by admin.By, r io.Reader, how admin.ImportHow, progress func(admin.ImportStep)) (*admin.Import, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.during != nil {
@@ -191,26 +190,44 @@ func (f *fakeDesk) ImportUsers(ctx context.Context, by admin.By, r io.Reader, dr
 		return nil, err
 	}
 	f.text = string(b)
-	if err := f.verb(by, "import", strconv.FormatBool(dry)); err != nil && !(dry && errors.Is(err, idp.ErrConflict)) {
+	words := []string{"import", strconv.FormatBool(how.Dry)}
+	if how.Mail {
+		words = append(words, "by mail")
+	}
+	if err := f.verb(by, words...); err != nil && !(how.Dry && errors.Is(err, idp.ErrConflict)) {
 		return nil, err
 	}
 	out := f.tried
-	if !dry && len(out.Faults) == 0 {
+	if !how.Dry && len(out.Faults) == 0 {
 		out.Added = out.People
+	}
+	if !how.Mail {
+		out.Mailed, out.Unmailed = 0, nil
+	}
+	if !how.Dry && f.broke != nil {
+		return &out, f.broke
 	}
 	return &out, nil
 }
-func (f *fakeDesk) Invite(_ context.Context, by admin.By, user idp.UserID) (*admin.Link, error) {
-	if err := f.verb(by, "invite", string(user)); err != nil {
+
+// hand is a verb that makes a one-time link.
+func (f *fakeDesk) hand(by admin.By, via admin.Via, words ...string) (*admin.Link, error) {
+	if via == admin.ViaMail {
+		words = append(words, "by mail")
+	}
+	if err := f.verb(by, words...); err != nil {
 		return nil, err
 	}
-	return &admin.Link{Token: "one-time-word", ExpiresAt: noon}, nil
+	if via == admin.ViaMail {
+		return &admin.Link{To: f.user.Email, ExpiresAt: noon.Add(time.Hour)}, nil
+	}
+	return &admin.Link{Token: "one-time-word", ExpiresAt: noon.Add(time.Hour)}, nil
 }
-func (f *fakeDesk) ResetPassword(_ context.Context, by admin.By, user idp.UserID) (*admin.Link, error) {
-	if err := f.verb(by, "reset", string(user)); err != nil {
-		return nil, err
-	}
-	return &admin.Link{Token: "one-time-word", ExpiresAt: noon}, nil
+func (f *fakeDesk) Invite(_ context.Context, by admin.By, user idp.UserID, via admin.Via) (*admin.Link, error) {
+	return f.hand(by, via, "invite", string(user))
+}
+func (f *fakeDesk) ResetPassword(_ context.Context, by admin.By, user idp.UserID, via admin.Via) (*admin.Link, error) {
+	return f.hand(by, via, "reset", string(user))
 }
 func (f *fakeDesk) Unlock(_ context.Context, by admin.By, user idp.UserID) error {
 	return f.verb(by, "unlock", string(user))

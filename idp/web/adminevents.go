@@ -92,6 +92,8 @@ func eventSaid(e *idp.Event) templates.Message {
 	switch {
 	case e.Kind == idp.EventInvited && e.Detail["purpose"] == string(idp.InviteForgotten):
 		return templates.Say("event.invitation.forgotten")
+	case e.Kind == idp.EventInvited && e.Detail["by"] == "mail":
+		return templates.Say("event.invitation.mailed")
 	case e.Kind == idp.EventPasswordReset && e.Detail["by"] == "mail":
 		return templates.Say("event.user.password.mail")
 	}

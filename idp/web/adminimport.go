@@ -33,11 +33,15 @@ func (s *Server) adminImportSubmit(w http.ResponseWriter, r *http.Request, p sta
 		page.Problem = templates.Say("import.empty")
 		return s.render(w, http.StatusUnprocessableEntity, page)
 	}
-	return s.beginImport(w, r, p, text, r.PostForm.Get("do") != "import")
+	return s.beginImport(w, r, p, &job{text: text, dry: r.PostForm.Get("do") != "import"})
 }
 
-func (s *Server) beginImport(w http.ResponseWriter, r *http.Request, p staff, text string, dry bool) error {
-	j, err := s.beginJob(p, &job{kind: jobImport, dry: dry, text: text}, s.importing)
+func (s *Server) beginImport(w http.ResponseWriter, r *http.Request, p staff, j *job) error {
+	j.kind = jobImport
+	if j.dry { // a try says who would be written to
+		j.mail = s.Mail && p.may(admin.Invite)
+	}
+	j, err := s.beginJob(p, j, s.importing)
 	if errors.Is(err, idp.ErrConflict) {
 		page := s.importForm(r, p)
 		page.Problem, page.Other = templates.Say("admin.import.other"), importJobPath(j.id)
@@ -55,9 +59,9 @@ func (s *Server) beginImport(w http.ResponseWriter, r *http.Request, p staff, te
 // importing is the job. A name that was taken since it was tried is found by
 // another try.
 func (s *Server) importing(ctx context.Context, j *job) error {
-	result, err := s.Desk.ImportUsers(ctx, j.by, strings.NewReader(j.text), j.dry, j.tell)
+	result, err := s.Desk.ImportUsers(ctx, j.by, strings.NewReader(j.text), admin.ImportHow{Dry: j.dry, Mail: j.mail}, j.tell)
 	if errors.Is(err, idp.ErrConflict) {
-		result, err = s.Desk.ImportUsers(ctx, j.by, strings.NewReader(j.text), true, j.tell)
+		result, err = s.Desk.ImportUsers(ctx, j.by, strings.NewReader(j.text), admin.ImportHow{Dry: true}, j.tell)
 	}
 	if fault := (*idp.FieldError)(nil); err != nil && !errors.As(err, &fault) && ctx.Err() == nil {
 		s.Log.ErrorContext(ctx, "import did not come through", "job", string(j.id), "error", err)
@@ -74,12 +78,15 @@ func (s *Server) adminImporting(w http.ResponseWriter, r *http.Request, p staff)
 	if err != nil {
 		return err
 	}
-	page := templates.AdminImporting{Frame: s.adminFrame(r, p, "users"), ID: string(id), Columns: admin.ImportHeading, MayAdd: p.may(admin.AddUsers)}
+	page := templates.AdminImporting{Frame: s.adminFrame(r, p, "users"), ID: string(id), Columns: admin.ImportHeading, MayAdd: p.may(admin.AddUsers), Mail: s.Mail, Hours: int(idp.InvitationTTL.Hours())}
 	page.Here = "import:" + string(id)
 	if j == nil {
 		page.State = "lost"
 		if page.Added, err = s.cameThrough(r, p, id); page.Added > 0 {
-			page.State = "done"
+			page.State, page.Waits = "done", !s.Mail
+			if s.Mail {
+				page.Rest = templates.Say("admin.import.mail.lost")
+			}
 		}
 		if err != nil {
 			return err
@@ -95,10 +102,17 @@ func (s *Server) importState(j *job, page *templates.AdminImporting) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	page.Word, page.Done, page.Of, page.Far = j.wordNow(), j.step.Done, j.step.Of, j.far()
+	got := j.result
 	switch {
 	case j.ended.IsZero():
 		page.State, _, _ = strings.Cut(page.Word, "-")
+		page.Late = j.step.Mailing
 		return
+	case j.err != nil && got != nil && got.Added > 0: // it broke off among the letters
+		page.Rest = templates.Say("admin.import.mail.failed", "N", got.Added-got.Mailed-len(got.Unmailed)-got.MoreUnmailed, "Reference", page.ID)
+		if j.stopping && errors.Is(j.err, context.Canceled) {
+			page.Rest = templates.Say("admin.import.mail.stopped", "N", got.Added-got.Mailed-len(got.Unmailed)-got.MoreUnmailed)
+		}
 	case j.err != nil:
 		page.State = "failed"
 		if _, problem, ok := s.fieldProblem(j.err); ok {
@@ -109,7 +123,6 @@ func (s *Server) importState(j *job, page *templates.AdminImporting) {
 		}
 		return
 	}
-	got := j.result
 	page.People, page.Added, page.More = got.People, got.Added, got.More || len(got.Faults) > shownFaults
 	for _, f := range got.Faults[:min(len(got.Faults), shownFaults)] {
 		line := templates.FaultLine{Line: f.Line, Name: f.Name}
@@ -120,12 +133,20 @@ func (s *Server) importState(j *job, page *templates.AdminImporting) {
 		}
 		page.Faults = append(page.Faults, line)
 	}
+	page.Mailed, page.MoreUnmailed = got.Mailed, got.MoreUnmailed+max(0, len(got.Unmailed)-shownFaults)
+	for _, u := range got.Unmailed[:min(len(got.Unmailed), shownFaults)] {
+		line := templates.UnmailedLine{Line: u.Line, Name: u.Name, ID: string(u.User), Why: templates.Say("admin.import.unmailed.changed")}
+		if errors.Is(u.Err, idp.ErrInvalid) {
+			line.Why = templates.Say("admin.import.unmailed.address")
+		}
+		page.Unmailed = append(page.Unmailed, line)
+	}
 	switch {
 	case len(page.Faults) > 0:
 		page.State = "faults"
 		s.mend(j, page)
 	case got.Added > 0:
-		page.State = "done"
+		page.State, page.Waits = "done", got.Mailed < got.Added
 	case got.People == 0:
 		page.State = "nobody"
 		s.mend(j, page)
@@ -173,10 +194,11 @@ func (s *Server) adminImportAdd(w http.ResponseWriter, r *http.Request, p staff)
 	if s.importState(j, &page); page.State != "good" {
 		return seeOther(w, r, importJobPath(id))
 	}
-	return s.beginImport(w, r, p, j.text, false)
+	return s.beginImport(w, r, p, &job{text: j.text, mail: page.Mailed > 0 && r.PostForm.Get("mail") != ""})
 }
 
-// adminImportStop ends an import before it is through, and takes back all.
+// adminImportStop ends an import before it is through, and takes back all; once
+// all are added, nobody else is written to.
 func (s *Server) adminImportStop(w http.ResponseWriter, r *http.Request, p staff) error {
 	id, j, err := s.ownJob(r, p, jobImport)
 	if err != nil {

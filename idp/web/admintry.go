@@ -262,7 +262,7 @@ func (s *Server) adminStart(w http.ResponseWriter, r *http.Request, p staff) err
 	}
 	page := templates.AdminStart{
 		Frame: s.adminFrame(r, p, ""), Name: p.user.Name, Devices: start.Devices, Recovery: start.Recovery, MayEdit: p.may(admin.EditClients),
-		Aside: start.Aside, Done: start.Done(), Issuer: s.Origin, Secure: s.Secure,
+		Aside: start.Aside, Done: start.Done(), Issuer: s.Origin, Secure: s.Secure, Mail: s.Mail,
 	}
 	for i := range start.Clients {
 		if len(page.Apps) < maxStartApps {

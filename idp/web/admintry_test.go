@@ -373,7 +373,7 @@ func (c *chief) secondChief() {
 	if err := c.desk.AddUser(c.Context(), admin.Console("x"), u); err != nil {
 		c.Fatal(err)
 	}
-	link, err := c.desk.Invite(c.Context(), admin.Console("x"), u.ID)
+	link, err := c.desk.Invite(c.Context(), admin.Console("x"), u.ID, admin.ViaLink)
 	if err != nil {
 		c.Fatal(err)
 	}

@@ -102,6 +102,9 @@ func (s *Server) adminUser(w http.ResponseWriter, r *http.Request, p staff) erro
 	page.MayUnlock = len(page.Locked) > 0 && p.mayUpon(admin.Unlock, u)
 	if f.Invitation != nil {
 		page.InvitedUntil = f.Invitation.ExpiresAt
+		if r.URL.Query().Get("did") == "mailed" {
+			page.MailedTo = u.Email
+		}
 	}
 	for i := range sessions.Rows {
 		page.Sessions = append(page.Sessions, deskSessionOf(&sessions.Rows[i], p.session.ID))
@@ -139,7 +142,7 @@ func (s *Server) personForm(r *http.Request, p staff, u *idp.User) templates.Adm
 	return templates.AdminPerson{
 		Frame: s.adminFrame(r, p, "users"), Person: templates.DeskPerson{ID: string(u.ID), Name: u.Name, Shown: u.DisplayName, Email: u.Email, State: string(u.State), Staff: string(u.Staff)},
 		GivenName: u.GivenName, FamilyName: u.FamilyName, Phone: u.Phone, Locale: u.Locale, Roles: admin.WriteList(u.Roles), Groups: admin.WriteList(u.Groups),
-		MayStaff: p.may(admin.EditRoles),
+		MayStaff: p.may(admin.EditRoles), Way: templates.Way{Mail: s.Mail && u.ID == "", Link: r.PostFormValue("via") == string(admin.ViaLink)},
 	}
 }
 
@@ -165,7 +168,7 @@ func (s *Server) adminNewUser(w http.ResponseWriter, r *http.Request, p staff) e
 	return s.render(w, http.StatusOK, s.personForm(r, p, &idp.User{}))
 }
 
-// adminAddUser makes the account and shows the link to it, this once.
+// adminAddUser makes the account, and sends the link to it or shows it, this once.
 func (s *Server) adminAddUser(w http.ResponseWriter, r *http.Request, p staff) error {
 	u := &idp.User{Name: r.PostFormValue("username"), Staff: idp.StaffRole(r.PostFormValue("staff"))}
 	readPerson(r, u)
@@ -177,9 +180,16 @@ func (s *Server) adminAddUser(w http.ResponseWriter, r *http.Request, p staff) e
 	if err != nil {
 		return s.wrongPerson(w, s.personForm(r, p, &typed), err)
 	}
-	link, err := s.Desk.Invite(r.Context(), p.by, u.ID)
+	via := viaOf(r)
+	if !s.Mail || u.Email == "" {
+		via = admin.ViaLink
+	}
+	link, err := s.Desk.Invite(r.Context(), p.by, u.ID, via)
 	if err != nil {
 		return err
+	}
+	if link.To != "" {
+		return seeOther(w, r, userPath(u.ID)+"?did=mailed")
 	}
 	return s.showOneTimeLink(w, r, p, u, link, templates.AdminLink{Text: templates.Say("admin.link.enrol")})
 }

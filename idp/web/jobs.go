@@ -51,6 +51,7 @@ type job struct {
 	by      admin.By
 	session idp.SessionID
 	dry     bool
+	mail    bool   // invitations by mail
 	text    string // of the file
 	cancel  context.CancelFunc
 
@@ -266,7 +267,10 @@ func (j *job) wordNow() string {
 	}
 	of := max(j.step.Of, 1)
 	part := strconv.Itoa(j.step.Done * 100 / of)
-	if j.step.Adding {
+	switch {
+	case j.step.Mailing:
+		return "mailing-" + part
+	case j.step.Adding:
 		return "adding-" + part
 	}
 	return "checking-" + part
