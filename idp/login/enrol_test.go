@@ -141,7 +141,7 @@ func TestLinksSayWhatTheyWereFor(t *testing.T) {
 	setup, err := w.desk.SetupLink(t.Context(), console)
 	w.must(err)
 	anna := w.person("anna")
-	reset, err := w.desk.ResetPassword(t.Context(), console, anna.id)
+	reset, err := w.desk.ResetPassword(t.Context(), console, anna.id, admin.ViaLink)
 	w.must(err)
 	w.later(idp.InvitationTTL)
 	for purpose, token := range map[idp.InvitationPurpose]idp.Secret{idp.InviteSetup: setup.Token, idp.InviteReset: reset.Token} {
