@@ -64,6 +64,9 @@ func (s *Server) forgotSubmit(w http.ResponseWriter, r *http.Request) error {
 	if !ok {
 		return err
 	}
+	if problem.Key == "text.missing" {
+		problem = templates.Say("forgot.missing")
+	}
 	return s.showForgot(w, r, http.StatusUnprocessableEntity, step, fault{typed: typed, problem: problem})
 }
 
