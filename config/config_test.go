@@ -319,6 +319,48 @@ func TestBounds(t *testing.T) {
 	}
 }
 
+// Every limit there is has its bounds, and a fault of each says where it stands.
+func TestLimitsHaveBounds(t *testing.T) {
+	limits := reflect.TypeFor[config.Limits]()
+	key := func(i int) string { return limits.Field(i).Tag.Get("yaml") }
+	written := func(value string) (path, text string) {
+		text = "issuer: https://login.klinik.test\nlimits:\n"
+		for i := range limits.NumField() {
+			text += "  " + key(i) + ": " + value + "\n"
+		}
+		return write(t, text), text
+	}
+	for _, value := range []string{"-1", "0", "1000001", "9223372036854775807"} {
+		path, text := written(value)
+		_, err := config.Load(path, none)
+		got := faults(t, path, err)
+		for i := range limits.NumField() {
+			want := fmt.Sprintf("idp.yaml:%d: limits.%s: %s ", i+3, key(i), value)
+			if !slices.ContainsFunc(got, func(g string) bool { return strings.HasPrefix(g, want) }) {
+				t.Errorf("no fault begins with %q", want)
+			}
+		}
+		if len(got) != limits.NumField() {
+			t.Errorf("%d faults:\n%s\nin\n%s", len(got), strings.Join(got, "\n"), text)
+		}
+	}
+	for _, value := range []string{"1", "1000000"} {
+		path, _ := written(value)
+		if _, err := config.Load(path, none); err != nil {
+			t.Errorf("%s: %v", value, err)
+		}
+	}
+	// On this machine alone, where it is measured, they may be lifted; nothing is less than that.
+	for i := range limits.NumField() {
+		for value, good := range map[string]bool{"0": true, "-1": false} {
+			_, err := config.Load(write(t, "limits:\n  "+key(i)+": "+value+"\n"), none)
+			if good != (err == nil) {
+				t.Errorf("%s: %s on loopback: %v", key(i), value, err)
+			}
+		}
+	}
+}
+
 // FuzzLoad holds that no file makes the reader do anything but accept or list
 // faults, and that what it accepts validates.
 func FuzzLoad(f *testing.F) {

@@ -300,10 +300,11 @@ func (v *validation) numbers() {
 	if p.AtOnce < 0 || p.AtOnce > 1024 {
 		v.fault("password.at_once", "%d is out of bounds; 0 (as many as cores) to 1024 is possible", p.AtOnce)
 	}
+	const most = 1_000_000
 	atLeastOne := func(key string, n int) {
 		switch {
-		case n < 0 || n > 1_000_000:
-			v.fault(key, "%d is out of bounds", n)
+		case n < 0 || n > most:
+			v.fault(key, "%d is out of bounds; 1 to %d is possible", n, most)
 		case n == 0 && !lab:
 			v.fault(key, "0 would lift the limit; that is possible only while the issuer is on loopback")
 		}
@@ -311,6 +312,7 @@ func (v *validation) numbers() {
 	atLeastOne("limits.sign_in_per_minute", l.SignInPerMinute)
 	atLeastOne("limits.sign_in_burst", l.SignInBurst)
 	atLeastOne("limits.enrol_per_10_minutes", l.EnrolPer10Min)
+	atLeastOne("limits.device_per_minute", l.DevicePerMinute)
 	atLeastOne("limits.admin_per_minute", l.AdminPerMinute)
 }
 

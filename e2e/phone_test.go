@@ -307,6 +307,7 @@ func TestPhonesAndPages(t *testing.T) {
 	again.extra = url.Values{"prompt": {"login"}}
 	one.enters(&again, bert.name, bert.password)
 	one.see("#phones")
+	bert.keepsTheFocus(d, one)
 	ch, _ := ph.asked()
 	if err := ph.Unpair(t.Context()); err != nil {
 		t.Fatal(err)
@@ -353,6 +354,46 @@ func TestPhonesAndPages(t *testing.T) {
 	}
 	one.quiet()
 	two.quiet()
+}
+
+// keepsTheFocus links and unpairs a second phone while a page waits: each time the
+// part of the page that waits is replaced. What has the focus in it has it
+// afterwards, where it is there still; what is beside it is left alone.
+func (p *person) keepsTheFocus(d *demo, w *window) {
+	p.t.Helper()
+	run := func(script string) {
+		p.t.Helper()
+		ask(w, chromedp.Evaluate[bool]("(() => {"+script+"; return true})()"))
+	}
+	// A field that the part has from now on: ours have none to type in.
+	run(`const real = window.fetch
+		window.fetch = async (...about) => {
+			const answer = await real(...about)
+			if (!(answer.headers.get("Content-Type") ?? "").startsWith("text/html")) return answer
+			return new Response((await answer.text()).replace("</section>", '<input id="probe" name="probing"></section>'), { status: answer.status })
+		}`)
+	var second *pocket
+	for i, c := range []struct{ what, before, after string }{
+		{"a link, by where it leads", `const a = part.querySelector("#open-here"); a.removeAttribute("id"); a.focus()`, `at.id === "open-here" && part.contains(at)`},
+		{"a field beside the part", `const c = document.querySelector("#code"); c.focus(); c.value = "123"; c.setSelectionRange(1, 2)`, `at.id === "code" && at.value === "123" && at.selectionStart === 1 && at.selectionEnd === 2`},
+		{"a field, by its id, with what is marked", `const f = part.querySelector("#probe"); f.name = "other"; f.focus(); f.value = "abcdef"; f.setSelectionRange(1, 4, "backward")`,
+			`at.id === "probe" && part.contains(at) && at.value === "abcdef" && at.selectionStart === 1 && at.selectionEnd === 4 && at.selectionDirection === "backward"`},
+		{"a field, by its name", `const f = part.querySelector("#probe"); f.removeAttribute("id"); f.focus(); f.value = "abc"; f.setSelectionRange(0, 2)`,
+			`at.id === "probe" && part.contains(at) && at.value === "abc" && at.selectionStart === 0 && at.selectionEnd === 2`},
+		{"what is there no more", `const b = document.createElement("a"); b.id = "gone"; b.href = "/app/"; part.append(b); b.focus()`, `at === document.body`},
+		{"nothing", `document.activeElement.blur()`, `at === document.body`},
+	} {
+		run(`const part = document.querySelector("#phones"); part.dataset.old = "1"; ` + c.before)
+		if i%2 == 0 {
+			second = p.links(d.Issuer, "iPhone 15", nil)
+		} else if err := second.Unpair(p.t.Context()); err != nil {
+			p.t.Fatal(err)
+		}
+		w.until("the part is another", `!document.querySelector("#phones").dataset.old`)
+		if !ask(w, chromedp.Evaluate[bool](`(() => {const at = document.activeElement, part = document.querySelector("#phones"); return `+c.after+`})()`)) {
+			p.t.Errorf("%s: the focus is on %s", c.what, ask(w, chromedp.Evaluate[string](`document.activeElement.outerHTML.slice(0, 200)`)))
+		}
+	}
 }
 
 // Two minutes without an answer: the page says so by itself, and asks again at

@@ -117,6 +117,17 @@ func tourSettings(t *testing.T, d *demo, w *window, visit func(name string)) {
 	w.see("#note")
 	visit("admin-settings-logo")
 	w.click("#edit-logo")
+	w.sends("#logo", file(t, "black.png", emblem(t, color.NRGBA{A: 0xff}, false)))
+	w.sends("#logo_dark", file(t, "black.png", emblem(t, color.NRGBA{0x10, 0x14, 0x1a, 0xff}, false)))
+	w.click("#save")
+	w.see("#faint-dark")
+	visit("admin-settings-logo-faint")
+	w.click("#edit-logo")
+	w.sends("#logo", file(t, "logo.png", emblem(t, teal, false)))
+	w.sends("#logo_dark", file(t, "dark.png", emblem(t, pale, false)))
+	w.click("#save")
+	w.see("#note")
+	w.click("#edit-logo")
 	w.see("#remove-dark")
 	visit("admin-logo-both")
 	w.open(d.Issuer + "/admin/applications/demo-viewer/icon")
@@ -196,11 +207,22 @@ func TestSiteIsNamedAndColoured(t *testing.T) {
 			}
 			w.click("#save")
 			w.see("#note")
+			// Black on a letterhead is nothing in a reading room: it is taken, and told.
+			w.open(d.Issuer + "/admin/settings/logo")
+			w.sends("#logo", file(t, "black.png", emblem(t, color.NRGBA{A: 0xff}, false)))
+			w.click("#save")
+			w.see("#note")
+			if dark, light := w.count("#faint-dark"), w.count("#faint-light"); dark != 1 || light != 0 {
+				t.Errorf("a black logo: told of %d dark and %d light grounds", dark, light)
+			}
 			w.open(d.Issuer + "/admin/settings/logo")
 			w.sends("#logo", file(t, "logo.png", emblem(t, teal, false)))
 			w.sends("#logo_dark", file(t, "dark.png", emblem(t, pale, false)))
 			w.click("#save")
 			w.see("#note")
+			if n := w.count("#faint-dark, #faint-light"); n != 0 {
+				t.Errorf("of logos that are seen it is told %d times that they are not", n)
+			}
 			w.open(d.Issuer + "/admin/applications/demo-viewer/icon")
 			w.sends("#icon", file(t, "icon.png", emblem(t, teal, false)))
 			w.click("#save")

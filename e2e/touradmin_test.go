@@ -213,6 +213,9 @@ func tourAdmin(t *testing.T, d *demo, w *window, visit func(name string)) {
 	w.open(d.Issuer + "/admin/devices?q=mu&f=failing&col=push&col=used&col=email&col=app")
 	w.see("#count")
 	visit("admin-devices-found")
+	w.open(d.Issuer + "/admin/devices?q=person.0")
+	w.see("#all-found")
+	visit("admin-devices-all-found")
 	w.open(d.Issuer + "/admin/devices?q=nobodyatall")
 	w.see("#empty")
 	visit("admin-devices-nothing")
@@ -251,6 +254,12 @@ func tourAdmin(t *testing.T, d *demo, w *window, visit func(name string)) {
 	w.open(d.Issuer + gone)
 	w.see("#gone")
 	visit("admin-device-gone")
+
+	w.open(d.Issuer + "/admin/devices?q=person.0")
+	w.click("#all-found")
+	w.again(chief)
+	w.see("#more")
+	visit("admin-unlink-found")
 
 	w.open(d.Issuer + "/admin/users")
 	w.see("#users")

@@ -86,6 +86,10 @@ type AdminDevices struct {
 	Kind, Push, Linked, Used, Email, App bool // columns that are shown
 	ByPerson, ByName, ByLinked, ByUsed   Head
 	Rows                                 []DeskDevice
+
+	AllFound string // where unlinking all that was found is asked about; empty: it is not offered
+	Found    int    // how many
+	TooMany  int    // not offered, for more was found than this; zero: that is not why
 }
 
 // AdminDevice is one device and what happened with it.
@@ -117,7 +121,11 @@ type Ask struct {
 	Frame
 	Title   Message
 	Text    Message
+	Whose   Message   // says more about them; no key: nothing
 	Lines   []AskLine // what it is done to
+	More    Message   // besides
+	Refused Message   // of them
+	Changed Message   // since it was asked before
 	Action  string    // posted to
 	Field   Field     // besides; no name: nothing
 	Yes     Message

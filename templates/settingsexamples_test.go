@@ -43,6 +43,7 @@ func settingsExamples() []example {
 	with.Tile.Icon = "/pictures/0123456789abcdef0123456789abcdef.png"
 	return []example{
 		{"admin-settings", AdminSettings{Frame: frame, Logos: logos, Note: Say("settings.saved.done"), MayEdit: true, SiteLines: site, Groups: []SettingGroup{{"sessions", Say("settings.group.sessions"), rows}}}},
+		{"admin-settings-faint", AdminSettings{Frame: frame, Logos: Logos{Logo: logos.Logo, Dark: logos.Logo, FaintDark: true, FaintLight: true}, MayEdit: true, SiteLines: site}},
 		{"admin-settings-read", AdminSettings{Frame: looks(frame), SiteLines: site, Groups: []SettingGroup{{"sessions", Say("settings.group.sessions"), rows}}}},
 		{"admin-site", form},
 		{"admin-site-preview", preview},

@@ -27,6 +27,8 @@ type SettingGroup struct {
 type Logos struct {
 	Logo, Dark string // Dark: what the dark theme shows
 	Named      bool
+
+	FaintDark, FaintLight bool // can hardly be seen on that ground
 }
 
 // AdminSettings is everything that is set.

@@ -245,7 +245,9 @@ func (c *cli) deviceUnlink() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "unlink DEVICE…",
 		Short: "Remove devices, by their ids; the last ones of their owners too",
-		Args:  cobra.MinimumNArgs(1),
+		Example: `  idp device unlink DEVICE --reason 'lost on the ward'
+  idp device unlink $(idp device list --facet unused --json | jq -r .id) --reason 'not used for 90 days'`,
+		Args: cobra.MinimumNArgs(1),
 		RunE: c.withArgs(func(ctx context.Context, p *provider, args []string) error {
 			out, err := p.desk.UnlinkDevices(ctx, console(), named[idp.DeviceID](args), reason)
 			if err != nil {

@@ -7,10 +7,13 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"database/sql"
+	"encoding/hex"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"image"
+	"image/color"
+	"image/draw"
 	"image/png"
 	"io"
 	"math/big"
@@ -210,13 +213,19 @@ func newer(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 }
 
-// picture FILE WIDTH HEIGHT draws a PNG.
+// picture FILE WIDTH HEIGHT [RRGGBB] draws a PNG, black if nothing else is said.
 func picture(ts *testscript.TestScript, _ bool, args []string) {
 	width, err := strconv.Atoi(args[1])
 	ts.Check(err)
 	height, err := strconv.Atoi(args[2])
 	ts.Check(err)
-	m := image.NewGray(image.Rect(0, 0, width, height))
+	var ink [3]byte
+	if len(args) > 3 {
+		_, err = hex.Decode(ink[:], []byte(args[3]))
+		ts.Check(err)
+	}
+	m := image.NewNRGBA(image.Rect(0, 0, width, height))
+	draw.Draw(m, m.Bounds(), image.NewUniform(color.NRGBA{ink[0], ink[1], ink[2], 255}), image.Point{}, draw.Src)
 	f, err := os.Create(ts.MkAbs(args[0]))
 	ts.Check(err)
 	ts.Check(errors.Join(png.Encode(f, m), f.Close()))

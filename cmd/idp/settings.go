@@ -184,6 +184,20 @@ func (c *cli) settingsLogo() *cobra.Command {
 			return p.siteError(err)
 		}
 		c.printf("changed; a running provider shows it within a second\n")
+		faint, err := p.desk.FaintLogos(ctx, console())
+		if err != nil {
+			return err
+		}
+		if faint.Dark {
+			help := ""
+			if !dark && saved.LogoDark == "" {
+				help = " With --dark the dark theme has one of its own."
+			}
+			fmt.Fprintln(c.stderr, "On the dark ground this logo can hardly be seen."+help)
+		}
+		if faint.Light {
+			fmt.Fprintln(c.stderr, "On the light ground this logo can hardly be seen.")
+		}
 		return nil
 	})
 	return cmd

@@ -71,6 +71,7 @@ type Store interface {
 	Site(ctx context.Context) (*idp.Site, error) // as it was saved; shared, not to be changed
 	// UpdateSite changes it, with pictures that it shows from now on.
 	UpdateSite(ctx context.Context, fn func(*idp.Site) error, pictures ...*idp.Picture) error
+	Picture(ctx context.Context, id idp.PictureID) (*idp.Picture, error)
 	AddTryout(ctx context.Context, t *idp.Tryout) error
 	Tryout(ctx context.Context, id idp.TryoutID) (*idp.Tryout, error)
 	TryoutByState(ctx context.Context, state idp.TokenHash) (*idp.Tryout, error)

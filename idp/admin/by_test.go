@@ -77,6 +77,10 @@ var verbs = map[string]asked{
 	"EditSite": {admin.EditSettings, func(ctx context.Context, w *world, by admin.By, _ idp.UserID) error {
 		return w.EditSite(ctx, by, func(s *idp.Site) { s.Name = "X" })
 	}},
+	"FaintLogos": {admin.ReadSettings, func(ctx context.Context, w *world, by admin.By, _ idp.UserID) error {
+		_, err := w.FaintLogos(ctx, by)
+		return err
+	}},
 	"EditLogos": {admin.EditSettings, func(ctx context.Context, w *world, by admin.By, _ idp.UserID) error {
 		return w.EditLogos(ctx, by, admin.Logos{Logo: picture(w.T)})
 	}},
@@ -162,6 +166,14 @@ var verbs = map[string]asked{
 	}},
 	"UnlinkDevices": {admin.UnlinkDevice, func(ctx context.Context, w *world, by admin.By, _ idp.UserID) error {
 		_, err := w.UnlinkDevices(ctx, by, []idp.DeviceID{"X"}, "lost")
+		return err
+	}},
+	"FindDevices": {admin.ReadDevices, func(ctx context.Context, w *world, by admin.By, _ idp.UserID) error {
+		_, err := w.FindDevices(ctx, by, idp.DeviceQuery{Words: "x"})
+		return err
+	}},
+	"UnlinkFound": {admin.UnlinkDevice, func(ctx context.Context, w *world, by admin.By, _ idp.UserID) error {
+		_, err := w.UnlinkFound(ctx, by, idp.DeviceQuery{Words: "x"}, "", "lost")
 		return err
 	}},
 	"Unlink": {admin.UnlinkDevice, func(ctx context.Context, w *world, by admin.By, u idp.UserID) error {
@@ -333,7 +345,7 @@ func TestHelpdeskStaysBelow(t *testing.T) {
 		d := w.link(u.ID, "phone")
 		events := w.countEvents()
 		for name, v := range verbs {
-			if v.act.Reads() || !admin.May(idp.StaffHelpdesk, v.act) || name == "UnlinkDevices" {
+			if v.act.Reads() || !admin.May(idp.StaffHelpdesk, v.act) || name == "UnlinkDevices" || name == "UnlinkFound" {
 				continue
 			}
 			w.fails(name+" upon "+string(role), v.ask(t.Context(), w, by, u.ID), idp.ErrDenied)
@@ -341,6 +353,15 @@ func TestHelpdeskStaysBelow(t *testing.T) {
 		out, err := w.UnlinkDevices(t.Context(), by, []idp.DeviceID{d}, "lost")
 		if err != nil || !errors.Is(out[0].Err, idp.ErrDenied) {
 			t.Errorf("unlink of %s: %+v, %v", role, out, err)
+		}
+		q := idp.DeviceQuery{Words: u.Name}
+		found, err := w.FindDevices(t.Context(), by, q)
+		if err != nil || len(found.Rows) != 1 {
+			t.Fatalf("found of %s: %+v, %v", role, found, err)
+		}
+		out, err = w.UnlinkFound(t.Context(), by, q, found.Digest, "lost")
+		if err != nil || len(out) != 1 || !errors.Is(out[0].Err, idp.ErrDenied) {
+			t.Errorf("unlink of what is found of %s: %+v, %v", role, out, err)
 		}
 		if w.countEvents() != events {
 			t.Error("an event for nothing")

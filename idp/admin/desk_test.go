@@ -47,6 +47,99 @@ func TestUnlinkingMany(t *testing.T) {
 	w.fails("blocking without a reason", w.Disable(t.Context(), by, anna.ID, ""), idp.ErrInvalid)
 }
 
+// What was looked at is unlinked, all of it and nothing else, over more than one
+// page of the list.
+func TestUnlinkingWhatIsFound(t *testing.T) {
+	w := newWorld(t)
+	by := w.as(w.person("chief", idp.StaffAdmin), 0)
+	const people, each = 70, 3
+	for i := range people {
+		u := w.person(fmt.Sprintf("ward-%02d", i), idp.StaffNone)
+		for range each {
+			w.link(u.ID, "tablet")
+		}
+	}
+	other := w.link(w.person("other", idp.StaffNone).ID, "phone")
+	q := idp.DeviceQuery{Words: "tablet", Page: idp.Page{Limit: 1}}
+	found, err := w.FindDevices(t.Context(), by, q)
+	if err != nil || len(found.Rows) != people*each || found.People != people {
+		t.Fatalf("%+v, %v", found, err)
+	}
+	down, err := w.FindDevices(t.Context(), by, idp.DeviceQuery{Words: "tablet", Sort: idp.DevicesByLinked, Down: true})
+	if err != nil || down.Digest != found.Digest {
+		t.Errorf("in another order it is another: %v", err)
+	}
+
+	none := func(what string, q idp.DeviceQuery, digest, reason string, want error) {
+		t.Helper()
+		events := w.countEvents()
+		_, err := w.UnlinkFound(t.Context(), by, q, digest, reason)
+		w.fails(what, err, want)
+		if w.countEvents() != events {
+			t.Errorf("%s: something was done", what)
+		}
+	}
+	none("without a reason", q, found.Digest, "", idp.ErrInvalid)
+	none("without a digest", q, "", "lost", idp.ErrConflict)
+	none("by another query", idp.DeviceQuery{Facets: []idp.DeviceFacet{idp.FacetCode}}, found.Digest, "lost", idp.ErrConflict)
+	none("one that narrows nothing", idp.DeviceQuery{Words: " "}, found.Digest, "lost", idp.ErrInvalid)
+	none("a bad facet", idp.DeviceQuery{Facets: []idp.DeviceFacet{"x"}}, found.Digest, "lost", idp.ErrInvalid)
+
+	// One more, one less, one for another: each is another list.
+	last := w.link(found.Rows[0].User.ID, "tablet")
+	none("one more", q, found.Digest, "lost", idp.ErrConflict)
+	if err := w.Unlink(t.Context(), by, found.Rows[0].User.ID, found.Rows[0].Device.ID, "lost"); err != nil {
+		t.Fatal(err)
+	}
+	none("one for another", q, found.Digest, "lost", idp.ErrConflict)
+
+	again, err := w.FindDevices(t.Context(), by, q)
+	if err != nil || len(again.Rows) != people*each || again.Digest == found.Digest {
+		t.Fatalf("%d, %v", len(again.Rows), err)
+	}
+	events := w.countEvents()
+	out, err := w.UnlinkFound(t.Context(), by, q, again.Digest, "handed back")
+	if err != nil || len(out) != people*each {
+		t.Fatalf("%d, %v", len(out), err)
+	}
+	for _, u := range out {
+		if u.Err != nil {
+			t.Errorf("%+v", u)
+		}
+	}
+	if n := w.countEvents() - events; n != people*each {
+		t.Errorf("%d events for %d devices", n, people*each)
+	}
+	if h, err := w.DeviceHistory(t.Context(), by, last, idp.Page{}); err != nil || len(h.Rows) != 1 || h.Rows[0].Detail["reason"] != "handed back" {
+		t.Errorf("history %+v, %v", h, err)
+	}
+	if _, err := w.Device(t.Context(), by, other); err != nil {
+		t.Errorf("what was not found is gone: %v", err)
+	}
+	none("a second time", q, again.Digest, "lost", idp.ErrConflict)
+}
+
+// tooMany finds more than is unlinked at once, or what is not counted.
+type tooMany struct {
+	admin.Store
+	total *idp.Count
+}
+
+func (s tooMany) SearchDevices(context.Context, idp.DeviceQuery) (*idp.DevicePage, error) {
+	return &idp.DevicePage{Total: s.total, Turns: idp.Turns{Next: "on"}}, nil
+}
+
+func TestTooManyAreFound(t *testing.T) {
+	w := newWorld(t)
+	for _, total := range []*idp.Count{nil, {N: admin.MaxUnlink, More: true}, {N: admin.MaxUnlink + 1}} {
+		d := admin.New(admin.Config{Store: tooMany{w.db, total}})
+		_, err := d.FindDevices(t.Context(), console, idp.DeviceQuery{Words: "x"})
+		w.fails(fmt.Sprint("to find ", total), err, idp.ErrInvalid)
+		_, err = d.UnlinkFound(t.Context(), console, idp.DeviceQuery{Words: "x"}, "", "")
+		w.fails(fmt.Sprint("to unlink ", total), err, idp.ErrInvalid)
+	}
+}
+
 func TestReopeningEnrolment(t *testing.T) {
 	w := newWorld(t)
 	anna := w.person("anna", idp.StaffNone)

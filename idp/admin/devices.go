@@ -2,9 +2,13 @@ package admin
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 
 	"hilum/idp"
@@ -68,6 +72,87 @@ func (d *Desk) UnlinkDevices(ctx context.Context, by By, ids []idp.DeviceID, rea
 	out := make([]Unlinked, len(ids))
 	for i, id := range ids {
 		out[i] = d.unlink(ctx, by, id, reason)
+	}
+	return out, nil
+}
+
+// FoundDevices is all that a query finds, before it is unlinked at once.
+type FoundDevices struct {
+	Rows   []idp.DeviceRow // in the order of the query
+	People int             // whose they are
+	Digest string          // of which devices they are, in whatever order: base64url, SHA-256
+}
+
+// FindDevices returns all that a query finds, whatever its page. Errors:
+// idp.ErrDenied, FieldError (as SearchDevices; a query that narrows nothing, or
+// finds more than MaxUnlink).
+func (d *Desk) FindDevices(ctx context.Context, by By, q idp.DeviceQuery) (*FoundDevices, error) {
+	if err := d.allow(ctx, by, ReadDevices); err != nil {
+		return nil, err
+	}
+	return d.findDevices(ctx, q)
+}
+
+func (d *Desk) findDevices(ctx context.Context, q idp.DeviceQuery) (*FoundDevices, error) {
+	many := &idp.FieldError{Field: "devices", Message: "devices.count"}
+	if strings.TrimSpace(q.Words) == "" && len(q.Facets) == 0 {
+		return nil, many
+	}
+	q.Page = idp.Page{Limit: idp.MaxListPage}
+	found, people := &FoundDevices{}, map[idp.UserID]bool{}
+	seen := map[idp.DeviceID]bool{} // one that moves in the order meanwhile is met twice
+	for {
+		p, err := d.Store.SearchDevices(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		// What costs too much to count is too much, and is not looked for.
+		if p.Total == nil || p.Total.More || p.Total.N > MaxUnlink {
+			return nil, many
+		}
+		for i := range p.Rows {
+			if row := &p.Rows[i]; !seen[row.Device.ID] {
+				seen[row.Device.ID], people[row.User.ID] = true, true
+				found.Rows = append(found.Rows, *row)
+			}
+		}
+		if len(found.Rows) > MaxUnlink {
+			return nil, many
+		}
+		if q.After = p.Next; q.After == "" {
+			break
+		}
+	}
+	found.People = len(people)
+	h := sha256.New()
+	for _, id := range slices.Sorted(maps.Keys(seen)) {
+		h.Write([]byte(id + "\n"))
+	}
+	found.Digest = base64.RawURLEncoding.EncodeToString(h.Sum(nil))
+	return found, nil
+}
+
+// UnlinkFound is UnlinkDevices for all that a query finds, if these are the
+// devices of a digest that FindDevices gave: what was looked at is unlinked,
+// nothing else. Errors, with nothing done: as FindDevices and UnlinkDevices, and
+// idp.ErrConflict when the query finds others by now.
+func (d *Desk) UnlinkFound(ctx context.Context, by By, q idp.DeviceQuery, digest, reason string) ([]Unlinked, error) {
+	if err := d.allow(ctx, by, UnlinkDevice); err != nil {
+		return nil, err
+	}
+	if err := validReason(reason, !by.Console); err != nil {
+		return nil, err
+	}
+	found, err := d.findDevices(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	if len(found.Rows) == 0 || found.Digest != digest {
+		return nil, fmt.Errorf("what the query finds: %w", idp.ErrConflict)
+	}
+	out := make([]Unlinked, len(found.Rows))
+	for i := range found.Rows {
+		out[i] = d.unlink(ctx, by, found.Rows[i].Device.ID, reason)
 	}
 	return out, nil
 }

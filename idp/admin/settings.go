@@ -125,6 +125,28 @@ func (d *Desk) EditLogos(ctx context.Context, by By, c Logos) error {
 	}, pictures...)
 }
 
+// FaintLogos reports where the site's logo can hardly be seen: in the dark theme
+// the one that is shown there, in the light theme that one. Errors: idp.ErrDenied.
+func (d *Desk) FaintLogos(ctx context.Context, by By) (brand.Faint, error) {
+	s, err := d.SavedSite(ctx, by)
+	if err != nil || s.Logo == "" {
+		return brand.Faint{}, err
+	}
+	logo, err := d.Store.Picture(ctx, s.Logo)
+	if err != nil {
+		return brand.Faint{}, err
+	}
+	faint := brand.FaintOn(logo)
+	if s.LogoDark != "" {
+		dark, err := d.Store.Picture(ctx, s.LogoDark)
+		if err != nil {
+			return brand.Faint{}, err
+		}
+		faint.Dark = brand.FaintOn(dark).Dark
+	}
+	return faint, nil
+}
+
 // SetIcon gives an application its icon, a PNG; none takes it away. Errors:
 // FieldError, idp.ErrNotFound.
 func (d *Desk) SetIcon(ctx context.Context, by By, id idp.ClientID, raw []byte) error {

@@ -1,7 +1,12 @@
 package admin_test
 
 import (
+	"bytes"
 	"errors"
+	"image"
+	"image/color"
+	"image/draw"
+	"image/png"
 	"maps"
 	"slices"
 	"strings"
@@ -164,6 +169,42 @@ func TestLogos(t *testing.T) {
 	}
 	if s := w.saved(); s.Logo+s.LogoDark != "" || s.LogoNamed {
 		t.Errorf("without: %+v", s)
+	}
+}
+
+// Where a logo can hardly be seen is measured on what is shown there.
+func TestFaintLogos(t *testing.T) {
+	w := newWorld(t)
+	inked := func(ink color.Color) []byte {
+		m := image.NewNRGBA(image.Rect(0, 0, 32, 20))
+		draw.Draw(m, m.Bounds(), image.NewUniform(ink), image.Point{}, draw.Src)
+		var b bytes.Buffer
+		if err := png.Encode(&b, m); err != nil {
+			t.Fatal(err)
+		}
+		return b.Bytes()
+	}
+	black, white := inked(color.Black), inked(color.White)
+	for _, c := range []struct {
+		what string
+		edit admin.Logos
+		want brand.Faint
+	}{
+		{"none", admin.Logos{}, brand.Faint{}},
+		{"one that is seen", admin.Logos{Logo: picture(t)}, brand.Faint{}},
+		{"a black one", admin.Logos{Logo: black}, brand.Faint{Dark: true}},
+		{"a white one beside it, for the dark theme", admin.Logos{Dark: white}, brand.Faint{}},
+		{"white for both", admin.Logos{Logo: white}, brand.Faint{Light: true}},
+		{"white, and black in the dark theme", admin.Logos{Dark: black}, brand.Faint{Dark: true, Light: true}},
+		{"without the dark one", admin.Logos{WithoutDark: true}, brand.Faint{Light: true}},
+		{"without", admin.Logos{Without: true}, brand.Faint{}},
+	} {
+		if err := w.EditLogos(t.Context(), console, c.edit); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := w.FaintLogos(t.Context(), console); err != nil || got != c.want {
+			t.Errorf("%s: %+v, %v, want %+v", c.what, got, err, c.want)
+		}
 	}
 }
 

@@ -269,3 +269,54 @@ func TestEveryColourHasANearest(t *testing.T) {
 		}
 	}
 }
+
+func TestFaint(t *testing.T) {
+	type paint struct {
+		ink  color.NRGBA
+		part image.Rectangle // of 100 by 100
+	}
+	whole := image.Rect(0, 0, 100, 100)
+	solid := func(r, g, b, a uint8) []paint { return []paint{{color.NRGBA{r, g, b, a}, whole}} }
+	for name, c := range map[string]struct {
+		paint []paint
+		want  Faint
+	}{
+		"black":                             {solid(0, 0, 0, 255), Faint{Dark: true}},
+		"the dark ground itself":            {solid(0x0e, 0x11, 0x15, 255), Faint{Dark: true}},
+		"navy":                              {solid(0x10, 0x14, 0x30, 255), Faint{Dark: true}},
+		"a dark blue that is seen":          {solid(0x1f, 0x3a, 0x93, 255), Faint{}},
+		"white":                             {solid(255, 255, 255, 255), Faint{Light: true}},
+		"the light ground itself":           {solid(0xee, 0xf1, 0xf5, 255), Faint{Light: true}},
+		"pale yellow":                       {solid(0xff, 0xf4, 0xc0, 255), Faint{Light: true}},
+		"our amber":                         {solid(0xf2, 0xa3, 0x3c, 255), Faint{}},
+		"grey":                              {solid(0x80, 0x80, 0x80, 255), Faint{}},
+		"hardly there, whatever its colour": {solid(0x80, 0x80, 0x80, 20), Faint{Dark: true, Light: true}},
+		"half transparent white":            {solid(255, 255, 255, 128), Faint{Light: true}},
+		"half transparent black":            {solid(0, 0, 0, 128), Faint{Dark: true}},
+		"black on a white card":             {[]paint{{color.NRGBA{255, 255, 255, 255}, whole}, {color.NRGBA{0, 0, 0, 255}, image.Rect(20, 20, 80, 80)}}, Faint{}},
+		"black with a red dot":              {[]paint{{color.NRGBA{0, 0, 0, 255}, whole}, {color.NRGBA{220, 30, 30, 255}, image.Rect(0, 0, 20, 20)}}, Faint{Dark: true}},
+		"black with a red half":             {[]paint{{color.NRGBA{0, 0, 0, 255}, whole}, {color.NRGBA{220, 30, 30, 255}, image.Rect(0, 0, 100, 50)}}, Faint{}},
+		"a thin black line on nothing":      {[]paint{{color.NRGBA{0, 0, 0, 255}, image.Rect(10, 50, 90, 51)}}, Faint{Dark: true}},
+		"black, under a veil of white":      {[]paint{{color.NRGBA{255, 255, 255, 3}, whole}, {color.NRGBA{0, 0, 0, 255}, image.Rect(20, 20, 80, 80)}}, Faint{Dark: true}},
+	} {
+		m := image.NewNRGBA(whole)
+		for _, p := range c.paint {
+			draw.Draw(m, p.part, image.NewUniform(p.ink), image.Point{}, draw.Src)
+		}
+		if got := FaintOn(&idp.Picture{PNG: packed(t, m)}); got != c.want {
+			t.Errorf("%s: %+v, want %+v", name, got, c.want)
+		}
+	}
+	// As it is kept: with grey, with a palette, drawn smaller.
+	grey := image.NewGray(image.Rect(0, 0, 1200, 300))
+	p, err := Logo("logo", packed(t, grey))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := FaintOn(p); got != (Faint{Dark: true}) {
+		t.Errorf("a black file: %+v", got)
+	}
+	if got := FaintOn(&idp.Picture{PNG: []byte("no picture")}); got != (Faint{}) {
+		t.Errorf("no picture: %+v", got)
+	}
+}

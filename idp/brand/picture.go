@@ -145,3 +145,52 @@ func blank(m *image.NRGBA) bool {
 	}
 	return true
 }
+
+// What counts as seen: pixels that together are this much of all that is drawn
+// have this contrast with the ground. It is far less than is needed to be read:
+// this finds the black logo of a letterhead, and nothing that somebody chose.
+const (
+	faintContrast = 1.5
+	faintShare    = .95
+)
+
+// Faint reports on which grounds next to nothing of a picture is seen: that of a
+// page in the dark theme, and in the light one.
+type Faint struct{ Dark, Light bool }
+
+// FaintOn measures a picture as it is drawn on the ground: each pixel over it, by
+// its alpha, which is also its weight. A picture that is none is faint nowhere.
+func FaintOn(p *idp.Picture) Faint {
+	m, err := png.Decode(bytes.NewReader(p.PNG))
+	if err != nil {
+		return Faint{}
+	}
+	to := image.NewNRGBA(m.Bounds())
+	draw.Draw(to, to.Bounds(), m, m.Bounds().Min, draw.Src)
+	return Faint{Dark: faint(to, DarkGrounds[0]), Light: faint(to, LightGrounds[0])}
+}
+
+func faint(m *image.NRGBA, ground Colour) bool {
+	over := func(c, g, alpha uint8) uint8 {
+		return uint8((int(c)*int(alpha) + int(g)*(255-int(alpha)) + 127) / 255) //nolint:gosec // between c and g
+	}
+	known := map[Colour]bool{} // logos have few colours
+	var all, unseen int
+	for i := 0; i+3 < len(m.Pix); i += 4 {
+		alpha := m.Pix[i+3]
+		if alpha == 0 {
+			continue
+		}
+		c := Colour{over(m.Pix[i], ground.R, alpha), over(m.Pix[i+1], ground.G, alpha), over(m.Pix[i+2], ground.B, alpha)}
+		low, ok := known[c]
+		if !ok {
+			low = c.Contrast(ground) < faintContrast
+			known[c] = low
+		}
+		all += int(alpha)
+		if low {
+			unseen += int(alpha)
+		}
+	}
+	return all > 0 && float64(unseen) >= faintShare*float64(all)
+}

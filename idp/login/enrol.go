@@ -11,9 +11,19 @@ import (
 	"hilum/idp/totp"
 )
 
+// LinkError says that a one-time link is good no more, and what it was for: a
+// new one comes from elsewhere for each purpose.
+type LinkError struct {
+	Purpose idp.InvitationPurpose
+	Err     error // idp.ErrExpired or idp.ErrSettled
+}
+
+func (e *LinkError) Error() string { return string(e.Purpose) + " link: " + e.Err.Error() }
+func (e *LinkError) Unwrap() error { return e.Err }
+
 // Invitation says what a one-time link is for, without using it; the user is
-// nil for the set-up link. Errors: idp.ErrNotFound, and with the invitation
-// ErrExpired, ErrSettled.
+// nil for the set-up link. Errors: idp.ErrNotFound; ErrExpired and ErrSettled,
+// both as a LinkError.
 func (f *Flow) Invitation(ctx context.Context, token idp.Secret) (*idp.Invitation, *idp.User, error) {
 	i, a, err := f.invitation(ctx, token)
 	if err != nil || a == nil {
@@ -28,7 +38,7 @@ func (f *Flow) invitation(ctx context.Context, token idp.Secret) (*idp.Invitatio
 		return nil, nil, err
 	}
 	if err := i.Open(f.Now()); err != nil {
-		return i, nil, err
+		return nil, nil, &LinkError{i.Purpose, err}
 	}
 	if i.User == "" {
 		return i, nil, nil
@@ -187,8 +197,8 @@ var ErrOffer = errors.New("the offer to link")
 // Enrol uses an invitation: sets the password, links the first device, in one
 // transaction. It returns the recovery codes, to be shown this once (nil for a
 // reset). Errors: FieldError, idp.ErrWrongSecret (the code), ErrInvalid (not
-// six digits), ErrExpired, ErrSettled, both of them with ErrOffer where a new
-// offer helps, ErrBusy, ErrConflict, ErrNotFound.
+// six digits), ErrExpired, ErrSettled, both of them as a LinkError where the
+// link is good no more and with ErrOffer where a new offer helps, ErrBusy, ErrConflict, ErrNotFound.
 //
 // A reset sets the password only, which ends what was signed in with the old
 // one: the sign-in goes on to the second factor, because a link proves nothing
@@ -262,7 +272,7 @@ func (f *Flow) Enrol(ctx context.Context, id idp.LoginID, b Browser, form EnrolF
 			return err
 		}
 		if err := e.Invitation.Open(now); err != nil {
-			return err
+			return &LinkError{e.Invitation.Purpose, err}
 		}
 		on := idp.OnLinked
 		if !ask.NeedLink {

@@ -88,6 +88,17 @@ func TestInvitation(t *testing.T) {
 	w.refuses("the link, a second time", err, idp.ErrSettled)
 	_, _, err = w.Invitation(t.Context(), token)
 	w.refuses("the link, looked at a second time", err, idp.ErrSettled)
+	w.linkWas("the link, looked at a second time", err, idp.InviteEnrol)
+}
+
+// linkWas holds that an error of a link that was good says what it was for, and
+// that of one which never was does not.
+func (w *world) linkWas(what string, err error, purpose idp.InvitationPurpose) {
+	w.Helper()
+	var link *login.LinkError
+	if as := errors.As(err, &link); as == errors.Is(err, idp.ErrNotFound) || as && link.Purpose != purpose {
+		w.Errorf("%s: %v was for %+v, want %s", what, err, link, purpose)
+	}
 }
 
 func TestLinksThatAreNone(t *testing.T) {
@@ -98,6 +109,7 @@ func TestLinksThatAreNone(t *testing.T) {
 		w.refuses(what, err, want)
 		_, _, err = w.Invitation(t.Context(), token)
 		w.refuses(what+", looked at", err, want)
+		w.linkWas(what, err, idp.InviteEnrol)
 	}
 	refuses("made up", idp.NewToken(), idp.ErrNotFound)
 	refuses("empty", "", idp.ErrNotFound)
@@ -122,6 +134,25 @@ func TestLinksThatAreNone(t *testing.T) {
 	refuses("a day later", last, idp.ErrExpired)
 }
 
+// A link that is good no more says what it was for.
+func TestLinksSayWhatTheyWereFor(t *testing.T) {
+	w := newWorld(t)
+	setup, err := w.desk.SetupLink(t.Context(), console)
+	w.must(err)
+	anna := w.person("anna")
+	reset, err := w.desk.ResetPassword(t.Context(), console, anna.id)
+	w.must(err)
+	w.later(idp.InvitationTTL)
+	for purpose, token := range map[idp.InvitationPurpose]idp.Secret{idp.InviteSetup: setup.Token, idp.InviteReset: reset.Token} {
+		_, _, err := w.Invitation(t.Context(), token)
+		w.refuses("looked at", err, idp.ErrExpired)
+		w.linkWas("looked at", err, purpose)
+		_, err = w.StartInvitation(t.Context(), token, w.browser())
+		w.refuses("begun", err, idp.ErrExpired)
+		w.linkWas("begun", err, purpose)
+	}
+}
+
 // A page that is still open has no use once the link has none.
 func TestEnrolTooLate(t *testing.T) {
 	w := newWorld(t)
@@ -133,6 +164,7 @@ func TestEnrolTooLate(t *testing.T) {
 	form.Code = totp.Code(w.secretOf(step), w.now())
 	_, _, err := w.Enrol(t.Context(), step.ID, b, form)
 	w.refuses("the link ended", err, idp.ErrExpired)
+	w.linkWas("the link ended", err, idp.InviteEnrol)
 	if errors.Is(err, login.ErrOffer) {
 		t.Error("a new offer would be of no use")
 	}
@@ -142,6 +174,9 @@ func TestEnrolTooLate(t *testing.T) {
 	w.later(idp.LoginTTL)
 	_, _, err = w.Enrol(t.Context(), step.ID, b, w.form(step))
 	w.refuses("the sign-in ended", err, idp.ErrExpired)
+	if errors.As(err, new(*login.LinkError)) {
+		t.Error("the link is good still")
+	}
 
 	bert := w.browser()
 	_, _, err = w.Enrol(t.Context(), step.ID, bert, login.EnrolForm{})

@@ -11,6 +11,7 @@ import (
 
 	"hilum/idp"
 	"hilum/idp/admin"
+	"hilum/idp/brand"
 	"hilum/idp/serve"
 	"hilum/templates"
 )
@@ -21,6 +22,8 @@ type Desk interface {
 	Device(ctx context.Context, by admin.By, id idp.DeviceID) (*idp.DeviceRow, error)
 	DeviceHistory(ctx context.Context, by admin.By, id idp.DeviceID, p idp.Page) (*idp.EventPage, error)
 	UnlinkDevices(ctx context.Context, by admin.By, ids []idp.DeviceID, reason string) ([]admin.Unlinked, error)
+	FindDevices(ctx context.Context, by admin.By, q idp.DeviceQuery) (*admin.FoundDevices, error)
+	UnlinkFound(ctx context.Context, by admin.By, q idp.DeviceQuery, digest, reason string) ([]admin.Unlinked, error)
 	DevicesCSV(ctx context.Context, by admin.By, q idp.DeviceQuery, w io.Writer) error
 
 	SearchUsers(ctx context.Context, by admin.By, q idp.UserQuery) (*idp.UserPage, error)
@@ -70,6 +73,7 @@ type Desk interface {
 	EditSite(ctx context.Context, by admin.By, fn func(*idp.Site)) error
 	CheckSite(ctx context.Context, by admin.By, fn func(*idp.Site)) error
 	EditLogos(ctx context.Context, by admin.By, c admin.Logos) error
+	FaintLogos(ctx context.Context, by admin.By) (brand.Faint, error)
 	SetIcon(ctx context.Context, by admin.By, id idp.ClientID, raw []byte) error
 	Settings(ctx context.Context, by admin.By) ([]idp.Setting, error)
 	VerifyEvents(ctx context.Context, by admin.By, progress func(done, of int64)) (*admin.Chain, error)

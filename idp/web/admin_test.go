@@ -19,6 +19,7 @@ import (
 
 	"hilum/idp"
 	"hilum/idp/admin"
+	"hilum/idp/brand"
 )
 
 const (
@@ -29,9 +30,12 @@ const (
 // fakeDesk answers as it is told, and notes what it was asked by whom.
 type fakeDesk struct {
 	site     idp.Site
+	faint    brand.Faint
 	fixed    map[string]bool
 	settings []idp.Setting
 	devices  idp.DevicePage
+	found    admin.FoundDevices
+	findErr  error
 	users    idp.UserPage
 	live     idp.SessionPage
 	ended    []idp.EndedSession
@@ -92,6 +96,23 @@ func (f *fakeDesk) UnlinkDevices(_ context.Context, by admin.By, list []idp.Devi
 		return f.results, nil
 	}
 	return make([]admin.Unlinked, len(list)), nil
+}
+func (f *fakeDesk) FindDevices(_ context.Context, by admin.By, q idp.DeviceQuery) (*admin.FoundDevices, error) {
+	f.by, f.query = by, q
+	if f.findErr != nil {
+		return nil, f.findErr
+	}
+	return &f.found, nil
+}
+func (f *fakeDesk) UnlinkFound(_ context.Context, by admin.By, q idp.DeviceQuery, digest, reason string) ([]admin.Unlinked, error) {
+	f.query = q
+	if err := f.verb(by, "unlink found", digest, reason); err != nil {
+		return nil, err
+	}
+	if f.results != nil {
+		return f.results, nil
+	}
+	return make([]admin.Unlinked, len(f.found.Rows)), nil
 }
 func (f *fakeDesk) DevicesCSV(_ context.Context, by admin.By, q idp.DeviceQuery, w io.Writer) error {
 	f.by, f.query = by, q
@@ -293,6 +314,7 @@ func (f *fakeDesk) CheckSite(_ context.Context, by admin.By, fn func(*idp.Site))
 func (f *fakeDesk) EditLogos(_ context.Context, by admin.By, c admin.Logos) error {
 	return f.verb(by, "edit logos", string(c.Logo), string(c.Dark), fmt.Sprint(c.Named, c.Without, c.WithoutDark))
 }
+func (f *fakeDesk) FaintLogos(context.Context, admin.By) (brand.Faint, error) { return f.faint, nil }
 func (f *fakeDesk) SetIcon(_ context.Context, by admin.By, id idp.ClientID, raw []byte) error {
 	return f.verb(by, "icon", string(id), string(raw))
 }
@@ -348,6 +370,7 @@ func (d *door) staffed(role idp.StaffRole) *fakeDesk {
 		},
 		Total: &idp.Count{N: 1000, More: true}, Facets: map[idp.DeviceFacet]idp.Count{idp.FacetIOS: {N: 3}},
 	}
+	d.desk.found = admin.FoundDevices{Rows: d.desk.devices.Rows, People: 1, Digest: "a-digest"}
 	d.desk.users = idp.UserPage{Rows: []idp.Account{{User: u, Devices: 2}}, Total: &idp.Count{N: 1}}
 	d.desk.live = idp.SessionPage{Rows: []idp.SessionRow{{Session: idp.Session{ID: aSession, User: aUser, Address: "192.0.2.9", CreatedAt: noon, LastSeenAt: noon}, User: u, Clients: []idp.ClientID{"viewer"}}}}
 	d.desk.factors = idp.Factors{Password: true, Devices: []idp.Device{d.desk.devices.Rows[0].Device}, RecoveryLeft: 3, Sessions: 1}
@@ -375,6 +398,8 @@ var deskRoutes = []struct {
 	{"GET /admin/devices/{id}", admin.ReadDevices, "/admin/devices/" + aDevice, "", 200},
 	{"GET /admin/devices/unlink", admin.UnlinkDevice, "/admin/devices/unlink?id=" + aDevice, "", 200},
 	{"POST /admin/devices/unlink", admin.UnlinkDevice, "/admin/devices/unlink", "devices=" + aDevice + "&reason=lost", 303},
+	{"GET /admin/devices/unlink/found", admin.UnlinkDevice, "/admin/devices/unlink/found?q=bert&f=ios", "", 200},
+	{"POST /admin/devices/unlink/found", admin.UnlinkDevice, "/admin/devices/unlink/found?q=bert&f=ios", "digest=a-digest&reason=lost", 303},
 	{"GET /admin/users", admin.ReadUsers, "/admin/users", "", 200},
 	{"GET /admin/users.csv", admin.ReadUsers, "/admin/users.csv", "", 200},
 	{"GET /admin/users/new", admin.AddUsers, "/admin/users/new", "", 200},
@@ -743,6 +768,120 @@ func TestDeskUnlink(t *testing.T) {
 	desk.err = nil
 	desk.results = []admin.Unlinked{{Device: aDevice, Name: "Pixel 8", Person: "bert"}, {Device: other, Err: fmt.Errorf("x: %w", idp.ErrNotFound)}, {Name: "Chief's", Person: "chief", Err: idp.ErrDenied}}
 	d.wants(d.post("/admin/devices/unlink", "devices", aDevice+" "+other, "reason", "lost"), 409, "1 unlinked. 2 were not.", "Gone already", "Needs an administrator")
+}
+
+// «Select all found» is offered where a search finds more than a page, and not
+// more than is unlinked at once.
+func TestDeskSelectAllFound(t *testing.T) {
+	const link, many = `id="all-found"`, `id="too-many"`
+	for what, c := range map[string]struct {
+		role       idp.StaffRole
+		query      string
+		turns      idp.Turns
+		total      *idp.Count
+		want, not1 string
+		not2       string
+	}{
+		"a search":                   {idp.StaffHelpdesk, "?q=bert&f=ios&sort=used&col=push", idp.Turns{Next: "n"}, &idp.Count{N: 134}, `href="/admin/devices/unlink/found?f=ios&amp;q=bert">Select all 134 found`, many, many},
+		"the last page of it":        {idp.StaffAdmin, "?f=ios&after=k", idp.Turns{Prev: "p"}, &idp.Count{N: 1000}, `href="/admin/devices/unlink/found?f=ios">Select all 1,000 found`, many, many},
+		"all of it on one page":      {idp.StaffAdmin, "?q=bert", idp.Turns{}, &idp.Count{N: 2}, "Unlink selected", link, many},
+		"nothing narrows it":         {idp.StaffAdmin, "?q=+&sort=used", idp.Turns{Next: "n"}, &idp.Count{N: 134}, "Unlink selected", link, many},
+		"more than once may":         {idp.StaffAdmin, "?q=bert", idp.Turns{Next: "n"}, &idp.Count{N: 1000, More: true}, "At most 1,000 devices can be unlinked at once", link, link},
+		"what is not counted":        {idp.StaffAdmin, "?q=bert", idp.Turns{Next: "n"}, nil, "narrow the search", link, link},
+		"a role that unlinks none":   {idp.StaffAuditor, "?q=bert", idp.Turns{Next: "n"}, &idp.Count{N: 134}, "Download", link, many},
+		"the same, too many of them": {idp.StaffAuditor, "?q=bert", idp.Turns{Next: "n"}, nil, "bert", link, many},
+	} {
+		d := open(t)
+		desk := d.staffed(c.role)
+		desk.devices.Turns, desk.devices.Total = c.turns, c.total
+		t.Log(what)
+		d.wants(d.get("/admin/devices"+c.query), 200, c.want, "not "+c.not1, "not "+c.not2)
+	}
+}
+
+func TestDeskUnlinkFound(t *testing.T) {
+	const at, filter = "/admin/devices/unlink/found", "?f=ios&q=bert+k"
+	d := open(t)
+	desk := d.staffed(idp.StaffHelpdesk)
+	d.wants(d.get(at+filter), 200, "Unlink 2 devices?", "They belong to one person.", "Lost &lt;b&gt;phone", `action="/admin/devices/unlink/found?f=ios&amp;q=bert&#43;k"`,
+		`name="digest" value="a-digest"`, `name="reason"`, `href="/admin/devices?f=ios&amp;q=bert&#43;k"`, `name="here" value="found:f=ios&amp;q=bert&#43;k"`,
+		`not id="more"`, `not id="refused"`, `not id="changed"`)
+	if q := desk.query; q.Words != "bert k" || !slices.Equal(q.Facets, []idp.DeviceFacet{idp.FacetIOS}) {
+		t.Errorf("asked for %+v", q)
+	}
+
+	// The first are named, the others counted; who needs an administrator too.
+	row := desk.devices.Rows[0]
+	desk.found.Rows, desk.found.People = nil, 1000
+	for i := range admin.MaxUnlink {
+		row.Device.Name = fmt.Sprintf("phone-%03d", i)
+		if row.User.Staff = idp.StaffNone; i >= 990 {
+			row.User.Staff = idp.StaffAuditor
+		}
+		desk.found.Rows = append(desk.found.Rows, row)
+	}
+	d.wants(d.get(at+filter), 200, "Unlink 1,000 devices?", "They belong to 1,000 people.", "phone-000", "phone-019", "not phone-020", "and 980 more", "10 of them belong to people with a role")
+
+	desk.query = idp.DeviceQuery{}
+	d.leads(d.post(at+filter, "digest", "a-digest", "reason", "handed back"), "/admin/devices?did=unlinked&n=1000")
+	if !slices.Equal(desk.asked, []string{"unlink found a-digest handed back"}) || desk.query.Words != "bert k" || len(desk.query.Facets) != 1 {
+		t.Errorf("asked %q for %+v", desk.asked, desk.query)
+	}
+	d.wants(d.get("/admin/devices?did=unlinked&n=1000"), 200, "1,000 devices are unlinked")
+
+	// Of many only those are named that were not.
+	desk.results = make([]admin.Unlinked, 60)
+	for i := range desk.results {
+		desk.results[i] = admin.Unlinked{Device: aDevice, Name: fmt.Sprintf("phone-%03d", i), Person: "bert"}
+	}
+	desk.results[7].Err = idp.ErrDenied
+	d.wants(d.post(at+filter, "digest", "a-digest", "reason", "handed back"), 409, "59 unlinked. 1 was not.", "phone-007", "Needs an administrator", "not phone-008")
+
+	// Without a reason it asks again; where the list has changed too, and says so.
+	desk.err = &idp.FieldError{Field: "reason", Message: "text.missing"}
+	d.wants(d.post(at+filter, "digest", "a-digest", "reason", ""), 422, "Say why.", `aria-invalid="true"`, "phone-019", `not id="changed"`)
+	desk.err, desk.found.Digest = fmt.Errorf("found: %w", idp.ErrConflict), "another"
+	d.wants(d.post(at+filter, "digest", "a-digest", "reason", "handed back"), 409, "has changed meanwhile, and nothing was unlinked", `value="another"`, `value="handed back"`, `not aria-invalid`, "not a-digest")
+	// What is gone, and what is too much by now, is a matter for the list.
+	desk.found.Rows = nil
+	d.leads(d.post(at+filter, "digest", "a-digest", "reason", "x"), "/admin/devices"+filter)
+	d.leads(d.get(at+filter), "/admin/devices"+filter)
+	desk.findErr = &idp.FieldError{Field: "devices", Message: "devices.count"}
+	desk.err = desk.findErr
+	d.leads(d.get(at+filter), "/admin/devices"+filter)
+	d.leads(d.post(at+filter, "digest", "a-digest", "reason", "x"), "/admin/devices"+filter)
+	desk.findErr, desk.err = errors.New("the disk is gone"), nil
+	d.wants(d.get(at+filter), 500)
+
+	// A filter that narrows nothing, or that is none.
+	for _, bad := range []string{"", "?q=+", "?sort=used", "?q=bert&f=no-facet", "?q=%ff", "?q=" + strings.Repeat("x", maxParam)} {
+		desk.asked = nil
+		d.leads(d.get(at+bad), "/admin/devices?did=none")
+		d.wants(d.post(at+bad, "digest", "a-digest", "reason", "x"), 400)
+		if len(desk.asked) != 0 {
+			t.Errorf("%q: did %q", bad, desk.asked)
+		}
+	}
+}
+
+// The step-up comes back to the same question.
+func TestDeskUnlinkFoundAfterStepUp(t *testing.T) {
+	d := open(t)
+	desk := d.staffed(idp.StaffAdmin)
+	desk.err = fmt.Errorf("unlink: %w", idp.ErrStale)
+	d.leads(d.post("/admin/devices/unlink/found?f=ios&f=app&q=%26q%3D+%C3%A9", "digest", "x", "reason", "lost"), "/login/"+aLogin)
+	d.asked("stepup found:f=ios&f=app&q=%26q%3D+%C3%A9")
+	if path, ok := place("found:f=ios&f=app&q=%26q%3D+%C3%A9"); !ok || path != "/admin/devices/unlink/found?f=ios&f=app&q=%26q%3D+%C3%A9" {
+		t.Errorf("back to %q", path)
+	}
+	if path, _ := place("found:q=x&after=k&did=none&//evil"); path != "/admin/devices/unlink/found?q=x" {
+		t.Errorf("more than a filter: %q", path)
+	}
+	for _, bad := range []string{"found:", "found:q=+", "found:f=x", "found:%zz", "found:q=" + strings.Repeat("x", maxParam)} {
+		if path, ok := place(bad); ok {
+			t.Errorf("%q is the place %q", bad, path)
+		}
+	}
 }
 
 func TestDeskReopenAndBlock(t *testing.T) {

@@ -1,11 +1,15 @@
 package web
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
+	"time"
+	"unicode/utf8"
 
 	"hilum/idp"
 	"hilum/idp/admin"
@@ -58,6 +62,14 @@ func (s *Server) adminDevices(w http.ResponseWriter, r *http.Request, p staff) e
 	}
 	for i := range found.Rows {
 		page.Rows = append(page.Rows, deskDeviceOf(&found.Rows[i]))
+	}
+	// All that was found, where that is more than is shown.
+	if all, ok := filterOf(r.URL.Query()); ok && page.MayUnlink && (found.Next != "" || found.Prev != "") {
+		if t := found.Total; t != nil && !t.More && t.N <= admin.MaxUnlink {
+			page.AllFound, page.Found = all.address(), t.N
+		} else {
+			page.TooMany = admin.MaxUnlink
+		}
 	}
 	return s.render(w, http.StatusOK, page)
 }
@@ -232,6 +244,14 @@ func (s *Server) adminUnlink(w http.ResponseWriter, r *http.Request, p staff) er
 	if err != nil {
 		return err
 	}
+	return s.showUnlinked(w, r, p, done)
+}
+
+// namedLines is how many devices are named one by one where many were found.
+const namedLines = 20
+
+// showUnlinked says what became of each; of many only what was not unlinked.
+func (s *Server) showUnlinked(w http.ResponseWriter, r *http.Request, p staff, done []admin.Unlinked) error {
 	page := templates.AdminUnlinked{Frame: s.adminFrame(r, p, "devices")}
 	unlinked := 0
 	for _, one := range done {
@@ -250,13 +270,127 @@ func (s *Server) adminUnlink(w http.ResponseWriter, r *http.Request, p staff) er
 		default:
 			s.Log.ErrorContext(r.Context(), "device not unlinked", "device", one.Device, "error", one.Err)
 		}
-		page.Lines = append(page.Lines, line)
+		if !line.Done || len(done) <= idp.DefaultListPage {
+			page.Lines = append(page.Lines, line)
+		}
 	}
 	if unlinked == len(done) {
 		return seeOther(w, r, places["admin-devices"]+"?did=unlinked&n="+strconv.Itoa(unlinked))
 	}
 	page.Done, page.Left = unlinked, len(done)-unlinked
 	return s.render(w, http.StatusConflict, page)
+}
+
+const foundPath = "/admin/devices/unlink/found"
+
+// filterOf reads what finds the devices that are to be unlinked at once. ok is
+// false for a filter that narrows nothing, or that no page of ours makes.
+func filterOf(q url.Values) (l listing, ok bool) {
+	l = listing{path: foundPath, words: strings.TrimSpace(q.Get("q")), facets: q["f"]}
+	if !utf8.ValidString(l.words) || len(l.named()) > maxParam {
+		return listing{}, false
+	}
+	for _, f := range l.facets {
+		if _, known := deviceFacets[idp.DeviceFacet(f)]; !known {
+			return listing{}, false
+		}
+	}
+	return l, l.words != "" || len(l.facets) > 0
+}
+
+// named is the name of the page that asks about what a filter finds, as
+// namedFilter reads it.
+func (l listing) named() string {
+	_, query, _ := strings.Cut(l.address(), "?")
+	return "found:" + query
+}
+
+func namedFilter(query string) (listing, bool) {
+	q, err := url.ParseQuery(query)
+	if err != nil {
+		return listing{}, false
+	}
+	return filterOf(q)
+}
+
+// adminUnlinkFoundAsk says how many devices a filter finds and whose they are,
+// and names the first of them.
+func (s *Server) adminUnlinkFoundAsk(w http.ResponseWriter, r *http.Request, p staff) error {
+	return s.askUnlinkFound(w, r, p, http.StatusOK, templates.Ask{})
+}
+
+func (s *Server) askUnlinkFound(w http.ResponseWriter, r *http.Request, p staff, status int, ask templates.Ask) error {
+	l, ok := filterOf(r.URL.Query())
+	if !ok {
+		return seeOther(w, r, places["admin-devices"]+"?did=none")
+	}
+	list := l
+	list.path = places["admin-devices"]
+	found, err := s.Desk.FindDevices(r.Context(), p.by, l.devices())
+	// The list says that nothing fits, or that it is too much for once.
+	if field, _, bad := s.fieldProblem(err); bad && field == "devices" || err == nil && len(found.Rows) == 0 {
+		return seeOther(w, r, list.address())
+	}
+	if err != nil {
+		return err
+	}
+	refused := 0
+	for i := range found.Rows {
+		row := &found.Rows[i]
+		may := p.mayUpon(admin.UnlinkDevice, &row.User)
+		if !may {
+			refused++
+		}
+		if i < namedLines {
+			d := deskDeviceOf(row)
+			ask.Lines = append(ask.Lines, templates.AskLine{Name: d.Name, Of: d.Person.Shown, Last: d.Of == 1, Refused: !may})
+		}
+	}
+	n := len(found.Rows)
+	if n > namedLines {
+		ask.More = templates.Say("admin.found.more", "N", n-namedLines)
+	}
+	if refused > 0 {
+		ask.Refused = templates.Say("admin.found.refused", "N", refused)
+	}
+	ask.Frame = s.adminFrame(r, p, "devices")
+	ask.Here = l.named()
+	ask.Title = templates.Say("admin.unlink.title", "N", n, "Name", ask.Lines[0].Name)
+	ask.Whose = templates.Say("admin.found.people", "N", found.People)
+	ask.Text = templates.Say("admin.unlink.lead", "N", n)
+	ask.Action, ask.Yes, ask.Back = l.address(), templates.Say("admin.unlink.yes", "N", n), list.address()
+	ask.Field, ask.Danger, ask.Reason = templates.Field{Name: "digest", Value: found.Digest}, true, true
+	return s.render(w, status, ask)
+}
+
+// foundTime is how long unlinking all that was found may take: each device is a
+// transaction of its own.
+const foundTime = 2 * time.Minute
+
+// adminUnlinkFound unlinks what was asked about: when the filter finds other
+// devices by now, it asks again. Once begun it goes on to the end, also when the
+// browser does not wait.
+func (s *Server) adminUnlinkFound(w http.ResponseWriter, r *http.Request, p staff) error {
+	l, ok := filterOf(r.URL.Query())
+	if !ok {
+		return errForm
+	}
+	if err := http.NewResponseController(w).SetWriteDeadline(time.Now().Add(foundTime)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return err
+	}
+	reason := r.PostFormValue("reason")
+	done, err := s.Desk.UnlinkFound(context.WithoutCancel(r.Context()), p.by, l.devices(), r.PostFormValue("digest"), reason)
+	if problem, ok := s.reasonProblem(err); ok {
+		return s.askUnlinkFound(w, r, p, http.StatusUnprocessableEntity, templates.Ask{Problem: problem, Typed: reason})
+	}
+	field, _, bad := s.fieldProblem(err)
+	if errors.Is(err, idp.ErrConflict) || bad && field == "devices" {
+		return s.askUnlinkFound(w, r, p, http.StatusConflict, templates.Ask{Changed: templates.Say("admin.found.changed"), Typed: reason})
+	}
+	if err != nil {
+		return err
+	}
+	return s.showUnlinked(w, r, p, done)
 }
 
 // deskDid are the sentences that a list of the administration may open with.
@@ -280,7 +414,7 @@ func deskNote(r *http.Request) templates.Message {
 		return templates.Say(key)
 	}
 	n, err := strconv.Atoi(q.Get("n"))
-	if err != nil || n < 1 || n > idp.DefaultListPage {
+	if err != nil || n < 1 || n > admin.MaxUnlink {
 		n = 1
 	}
 	return templates.Say(key, "N", n)

@@ -199,7 +199,11 @@ func (s *Server) adminSettings(w http.ResponseWriter, r *http.Request, p staff) 
 	if err != nil {
 		return err
 	}
-	page := templates.AdminSettings{Frame: s.adminFrame(r, p, "settings"), Logos: logosOf(s.Site()), MayEdit: p.may(admin.EditSettings)}
+	logos, err := s.logos(r, p)
+	if err != nil {
+		return err
+	}
+	page := templates.AdminSettings{Frame: s.adminFrame(r, p, "settings"), Logos: logos, MayEdit: p.may(admin.EditSettings)}
 	if r.URL.Query().Get("did") == "saved" {
 		page.Note = templates.Say("settings.saved.done")
 	}
@@ -248,8 +252,14 @@ func (s *Server) siteLines(list []idp.Setting) []templates.SettingLine {
 	return lines
 }
 
-func logosOf(site *idp.Site) templates.Logos {
-	return templates.Logos{Logo: picturePath(site.Logo), Dark: picturePath(cmp.Or(site.LogoDark, site.Logo)), Named: site.LogoNamed}
+// logos are the site's as they are, with a word where one can hardly be seen.
+func (s *Server) logos(r *http.Request, p staff) (templates.Logos, error) {
+	site := s.Site()
+	faint, err := s.Desk.FaintLogos(r.Context(), p.by)
+	return templates.Logos{
+		Logo: picturePath(site.Logo), Dark: picturePath(cmp.Or(site.LogoDark, site.Logo)), Named: site.LogoNamed,
+		FaintDark: faint.Dark, FaintLight: faint.Light,
+	}, err
 }
 
 // themes are what an accent is looked at on, as the style has them.
@@ -420,13 +430,17 @@ func (s *Server) siteProblem(err error) (field string, problem templates.Message
 	return admin.SiteAccent, said[near.Where], true
 }
 
-func (s *Server) logoForm(r *http.Request, p staff) templates.AdminLogo {
-	site := s.Site()
-	return templates.AdminLogo{Frame: s.adminFrame(r, p, "settings"), Logos: logosOf(site), OwnDark: site.LogoDark != ""}
+func (s *Server) logoForm(r *http.Request, p staff) (templates.AdminLogo, error) {
+	logos, err := s.logos(r, p)
+	return templates.AdminLogo{Frame: s.adminFrame(r, p, "settings"), Logos: logos, OwnDark: s.Site().LogoDark != ""}, err
 }
 
 func (s *Server) adminLogo(w http.ResponseWriter, r *http.Request, p staff) error {
-	return s.render(w, http.StatusOK, s.logoForm(r, p))
+	page, err := s.logoForm(r, p)
+	if err != nil {
+		return err
+	}
+	return s.render(w, http.StatusOK, page)
 }
 
 func (s *Server) adminLogoSubmit(w http.ResponseWriter, r *http.Request, p staff) error {
@@ -438,15 +452,19 @@ func (s *Server) adminLogoSubmit(w http.ResponseWriter, r *http.Request, p staff
 	case "without-dark":
 		change = admin.Logos{WithoutDark: true, Named: change.Named}
 	}
-	err := s.Desk.EditLogos(r.Context(), p.by, change)
-	if err == nil {
+	refused := s.Desk.EditLogos(r.Context(), p.by, change)
+	if refused == nil {
 		return seeOther(w, r, places["admin-settings"]+"?did=saved")
 	}
-	page := s.logoForm(r, p)
-	var ok bool
-	if page.Wrong, page.Problem, ok = s.fieldProblem(err); !ok {
+	wrong, problem, ok := s.fieldProblem(refused)
+	if !ok {
+		return refused
+	}
+	page, err := s.logoForm(r, p)
+	if err != nil {
 		return err
 	}
+	page.Wrong, page.Problem = wrong, problem
 	return s.render(w, http.StatusUnprocessableEntity, page)
 }
 

@@ -260,6 +260,28 @@ func TestLogoOnPages(t *testing.T) {
 	d.wants(d.get("/app/sw.js"), 200, `const extras = ["/pictures/aa.png","/pictures/bb.png"]`)
 }
 
+func TestFaintLogosAreTold(t *testing.T) {
+	const dark, light = `id="faint-dark"`, `id="faint-light"`
+	for _, c := range []struct {
+		faint brand.Faint
+		says  []string
+	}{
+		{brand.Faint{}, []string{"not " + dark, "not " + light}},
+		{brand.Faint{Dark: true}, []string{dark, "On the dark ground this logo can hardly be seen. One of its own for the dark theme helps.", "not " + light}},
+		{brand.Faint{Light: true}, []string{light, "On the light ground this logo can hardly be seen.", "not " + dark}},
+	} {
+		d := open(t)
+		desk := d.staffed(idp.StaffAdmin)
+		desk.faint = c.faint
+		d.presents(idp.Site{Logo: "aa"})
+		d.leads(d.upload("/admin/settings/logo", multipartOf("logo", "one", "do", "save")), "/admin/settings?did=saved") // is taken all the same
+		d.wants(d.get("/admin/settings?did=saved"), 200, c.says...)
+		d.wants(d.get("/admin/settings/logo"), 200, c.says...)
+		d.presents(idp.Site{Logo: "aa", LogoDark: "bb"})
+		d.wants(d.get("/admin/settings"), 200, "not One of its own for the dark theme helps")
+	}
+}
+
 // abroad puts Dutch and French beside what there is.
 func (d *door) abroad() {
 	d.Helper()

@@ -117,15 +117,10 @@ func TestForgottenLink(t *testing.T) {
 		{idp.ErrExpired, 410, "This link is too old"},
 		{idp.ErrSettled, 410, "This link was used"},
 	} {
-		d.logins.err = c.err
+		d.logins.err = &login.LinkError{Purpose: idp.InviteForgotten, Err: c.err}
 		d.wants(d.get("/invite/tok"), c.status, c.says, `href="/account"`, "not invitation")
 		d.wants(d.post("/invite/tok"), c.status, c.says, `href="/account"`)
 	}
-	// Whoever else's link it is hears of an invitation, as before.
-	d.logins.invite = &idp.Invitation{Purpose: idp.InviteReset}
-	d.wants(d.get("/invite/tok"), 410, "This invitation was used")
-	d.logins.invite = nil
-	d.wants(d.get("/invite/tok"), 410, "This invitation was used")
 	d.logins.err = io.ErrUnexpectedEOF
 	d.wants(d.post("/invite/tok"), 500)
 }
@@ -153,7 +148,9 @@ func TestForgottenChoose(t *testing.T) {
 		err  error
 		says string
 	}{
-		{idp.ErrNotFound, "a newer one has replaced it"}, {idp.ErrExpired, "This link is too old"}, {idp.ErrSettled, "This link was used"},
+		{idp.ErrNotFound, "a newer one has replaced it"},
+		{&login.LinkError{Purpose: idp.InviteForgotten, Err: idp.ErrExpired}, "This link is too old"},
+		{&login.LinkError{Purpose: idp.InviteForgotten, Err: idp.ErrSettled}, "This link was used"},
 	} {
 		d.logins.err = c.err
 		d.wants(d.post("/login/"+aLogin+"/enrol", "password", "quiet lamps"), 410, c.says, `href="/account"`)
@@ -195,7 +192,7 @@ func TestForgottenCollected(t *testing.T) {
 	d.wants(d.get("/account/security?did=password"), 200, "Your password was changed. You were signed out everywhere else.")
 
 	d.resetting(idp.LoginDone)
-	d.logins.collect = login.ErrLink
+	d.logins.collect = &login.LinkError{Purpose: idp.InviteForgotten, Err: idp.ErrExpired}
 	d.wants(d.post("/login/"+aLogin+"/collect"), 410, "Your password was not changed", "a newer one has replaced it", `href="/account"`)
 	d.logins.collect = idp.ErrSettled // used in another browser: its page says so
 	d.leads(d.post("/login/"+aLogin+"/collect"), "/login/"+aLogin)

@@ -17,7 +17,7 @@ import (
 func (s *Server) invitePage(w http.ResponseWriter, r *http.Request) error {
 	inv, user, err := s.Logins.Invitation(r.Context(), pathID[idp.Secret](r, "token"))
 	if err != nil {
-		return s.tokenFault(w, r, inv, err)
+		return s.inviteFault(w, r, err)
 	}
 	p := templates.Invite{Frame: s.frame(r, ""), Path: r.URL.Path, Purpose: string(inv.Purpose), ExpiresAt: inv.ExpiresAt}
 	if user != nil {
@@ -33,34 +33,71 @@ func (s *Server) inviteBegin(w http.ResponseWriter, r *http.Request) error {
 	}
 	step, err := s.Logins.StartInvitation(r.Context(), pathID[idp.Secret](r, "token"), b)
 	if err != nil {
-		inv, _, _ := s.Logins.Invitation(r.Context(), pathID[idp.Secret](r, "token"))
-		return s.tokenFault(w, r, inv, err)
+		return s.inviteFault(w, r, err)
 	}
 	return s.next(w, r, step, b)
 }
 
+// staleLinks are what is said of a one-time link that is good no more: each says
+// where a new one comes from.
+var staleLinks = map[idp.InvitationPurpose]struct{ expired, again, used, who templates.Message }{
+	idp.InviteSetup: {
+		templates.Say("invite.setup.expired.title"), templates.Say("setup.again"),
+		templates.Say("invite.setup.used.title"), templates.Say("invite.setup.used.text"),
+	},
+	idp.InviteEnrol: {
+		templates.Say("invite.expired.title"), templates.Say("invite.expired.text"),
+		templates.Say("invite.used.title"), templates.Say("invite.used.text"),
+	},
+	idp.InviteReset: {
+		templates.Say("invite.reset.expired.title"), templates.Say("invite.reset.expired.text"),
+		templates.Say("invite.reset.used.title"), templates.Say("invite.reset.used.text"),
+	},
+	idp.InviteForgotten: {
+		templates.Say("forgot.expired.title"), templates.Say("forgot.expired.text"),
+		templates.Say("forgot.used.title"), templates.Say("forgot.used.text"),
+	},
+}
+
+// inviteFault answers where a one-time link is good no more, or is none: of
+// that one nobody knows what it was for.
 func (s *Server) inviteFault(w http.ResponseWriter, r *http.Request, err error) error {
 	n := templates.Notice{Kind: "bad"}
 	status := http.StatusGone
-	switch {
+	var link *login.LinkError
+	switch setup := strings.HasPrefix(r.URL.Path, "/setup/"); {
+	case errors.As(err, &link):
+		say := staleLinks[link.Purpose]
+		if errors.Is(err, idp.ErrSettled) {
+			n.Title, n.Text = say.used, say.who
+			n.Link, n.LinkText = "/account", templates.Say("startagain.link")
+			break
+		}
+		n.Title, n.Text = say.expired, say.again
+		switch link.Purpose {
+		case idp.InviteSetup:
+			s.logStaleSetup(r)
+		case idp.InviteForgotten: // the person makes it themselves
+			n.Link, n.LinkText = "/account", templates.Say("startagain.link")
+		}
 	case errors.Is(err, idp.ErrNotFound):
 		status = http.StatusNotFound
 		n.Title, n.Text = templates.Say("invite.gone.title"), templates.Say("invite.gone.text")
-	case errors.Is(err, idp.ErrExpired):
-		n.Title, n.Text = templates.Say("invite.expired.title"), templates.Say("invite.expired.text")
-	case errors.Is(err, idp.ErrSettled):
-		n.Title, n.Text = templates.Say("invite.used.title"), templates.Say("invite.used.text")
-		n.Link, n.LinkText = "/account", templates.Say("startagain.link")
+		if setup { // the address says what it was
+			n.Text = templates.Say("setup.again")
+			s.logStaleSetup(r)
+		}
 	default:
 		return err
 	}
-	if strings.HasPrefix(r.URL.Path, "/setup/") && !errors.Is(err, idp.ErrSettled) {
-		// Nobody else can make a new one: the page and the log say how.
-		n.Text = templates.Say("setup.again")
-		s.Log.InfoContext(r.Context(), "a set-up link that is not good any more was opened; \"idp setup-link\" prints a new one", "request", serve.From(r.Context()).ID)
-	}
 	s.notice(w, r, status, n)
 	return nil
+}
+
+// logStaleSetup says beside the page how a new set-up link is made: nobody but
+// who runs the provider can.
+func (s *Server) logStaleSetup(r *http.Request) {
+	s.Log.InfoContext(r.Context(), "a set-up link that is not good any more was opened; \"idp setup-link\" prints a new one", "request", serve.From(r.Context()).ID)
 }
 
 func (s *Server) nameSubmit(w http.ResponseWriter, r *http.Request) error {
@@ -117,15 +154,15 @@ func (s *Server) enrolSubmit(w http.ResponseWriter, r *http.Request) error {
 	case errors.Is(err, idp.ErrSettled), errors.Is(err, idp.ErrExpired):
 		// It was posted twice, and the page has moved on; or the link came to
 		// its end meanwhile, and then there is no use in showing it again.
+		if !errors.As(err, new(*login.LinkError)) {
+			return seeOther(w, r, loginPath(id))
+		}
 		if step, again := s.Logins.Step(r.Context(), id, b); again == nil && step.State == idp.LoginEnrol {
-			if resets(step) {
-				return s.forgottenFault(w, r, err)
-			}
 			return s.inviteFault(w, r, err)
 		}
 		return seeOther(w, r, loginPath(id))
 	case errors.Is(err, idp.ErrNotFound) && resets(before):
-		return s.forgottenFault(w, r, err) // a newer one has replaced it
+		return s.linkGone(w, r) // a newer one has replaced it
 	case errors.Is(err, idp.ErrBusy):
 		status = http.StatusServiceUnavailable
 		retryAfter(w, err)

@@ -45,19 +45,42 @@ func TestInvitationBegins(t *testing.T) {
 	d.asked("invitation " + aLink)
 }
 
-func TestInvitationThatIsNotGood(t *testing.T) {
-	for err, c := range map[error]struct {
+// What is said of a link that is good no more fits what it was for, at whatever
+// door it is opened; what none of the others is told is not said.
+func TestLinksThatAreNotGood(t *testing.T) {
+	const command, invitation, password = "idp setup-link", "nvitation", "new password"
+	ended := func(p idp.InvitationPurpose, err error) error { return &login.LinkError{Purpose: p, Err: err} }
+	for name, c := range map[string]struct {
+		err    error
 		status int
-		says   string
+		says   []string
 	}{
-		idp.ErrNotFound: {404, "This invitation does not exist"},
-		idp.ErrExpired:  {410, "This invitation has expired"},
-		idp.ErrSettled:  {410, "tell your administrator now"},
+		"an invitation, expired": {ended(idp.InviteEnrol, idp.ErrExpired), 410, []string{"This invitation has expired", "Ask your administrator", "not set-up", "not " + command, "not " + password}},
+		"an invitation, used":    {ended(idp.InviteEnrol, idp.ErrSettled), 410, []string{"This invitation was used", "tell your administrator now", `href="/account"`, "not set-up", "not " + command, "not " + password}},
+		"a reset, expired":       {ended(idp.InviteReset, idp.ErrExpired), 410, []string{"This link to a new password has expired", "Ask your helpdesk or administrator for a new one", "not " + invitation, "not set-up", "not " + command}},
+		"a reset, used":          {ended(idp.InviteReset, idp.ErrSettled), 410, []string{"This link to a new password was used", "tell your helpdesk or administrator now", `href="/account"`, "not " + invitation, "not set-up", "not " + command}},
+		"a set-up, expired":      {ended(idp.InviteSetup, idp.ErrExpired), 410, []string{"This set-up link has expired", command, "not " + invitation, "not " + password, "not your administrator", "not helpdesk"}},
+		"a set-up, used":         {ended(idp.InviteSetup, idp.ErrSettled), 410, []string{"This set-up link was used", "first administrator", "idp user list", `href="/account"`, "not " + invitation, "not " + command, "not " + password, "not your administrator"}},
+		"none":                   {fmt.Errorf("link: %w", idp.ErrNotFound), 404, []string{"This link does not exist", "not " + invitation, "not " + password, "not helpdesk", "not administrator", `not href="/account"`}},
 	} {
-		d := open(t)
-		d.logins.err = err
-		d.wants(d.get("/invite/"+aLink), c.status, c.says, "not "+aLink)
-		d.wants(d.post("/invite/"+aLink), c.status, c.says)
+		t.Run(name, func(t *testing.T) {
+			for _, door := range []string{"/invite/", "/setup/"} {
+				says := append([]string{"not " + aLink}, c.says...)
+				if c.status == 404 && door == "/setup/" { // the address says what it was
+					says = append(says, command)
+				} else if c.status == 404 {
+					says = append(says, "ask whoever gave you this one", "not "+command)
+				}
+				d := open(t)
+				d.logins.err = c.err
+				d.wants(d.get(door+aLink), c.status, says...)
+				d.wants(d.post(door+aLink), c.status, says...)
+				logged := strings.Contains(d.log.String(), "prints a new one")
+				if want := strings.Contains(strings.Join(says, "\n"), "\n"+command); logged != want {
+					t.Errorf("%s: the log says how a new one is made: %v", door, logged)
+				}
+			}
+		})
 	}
 }
 
@@ -108,11 +131,14 @@ func TestEnrolmentFaultKeepsWhatWasTyped(t *testing.T) {
 		r := d.post("/login/"+aLogin+"/enrol", "password", "hunter2hunter2", "code", "135790", "device_name", "Pixel 8")
 		d.wants(r, 422, "Here is a new one", `value="Pixel 8"`, "not 135790", "not hunter2", `role="alert"`)
 	})
-	for err, says := range map[error]string{idp.ErrSettled: "This invitation was used", idp.ErrExpired: "This invitation has expired"} {
+	for err, says := range map[login.LinkError]string{
+		{Purpose: idp.InviteEnrol, Err: idp.ErrSettled}: "This invitation was used", {Purpose: idp.InviteEnrol, Err: idp.ErrExpired}: "This invitation has expired",
+		{Purpose: idp.InviteReset, Err: idp.ErrSettled}: "This link to a new password was used", {Purpose: idp.InviteSetup, Err: idp.ErrExpired}: "This set-up link has expired",
+	} {
 		t.Run("a link that ended meanwhile: "+says, func(t *testing.T) {
 			d := open(t)
 			d.bound(idp.LoginEnrol, idp.ForInvitation)
-			d.logins.err = err
+			d.logins.err = fmt.Errorf("enrol: %w", &err)
 			d.wants(d.post("/login/"+aLogin+"/enrol", "password", "x", "code", "135790"), 410, says)
 		})
 	}

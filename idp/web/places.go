@@ -60,8 +60,8 @@ var aboutOne = map[string]string{
 var aboutApp = map[string]string{"app": "", "try": "/try", "told": "/told", "tell": "/told/edit"}
 
 // place returns the path of a name: one of places, "login:" with a sign-in's
-// id, "link:" with an offer's, "picked:" with those of devices, or a kind of
-// aboutApp or aboutOne with that of its thing.
+// id, "link:" with an offer's, "picked:" with those of devices, "found:" with
+// what finds them, or a kind of aboutApp or aboutOne with that of its thing.
 func place(name string) (path string, ok bool) {
 	if path, ok := places[name]; ok {
 		return path, true
@@ -70,6 +70,10 @@ func place(name string) (path string, ok bool) {
 	if kind == "picked" {
 		list, ok := ids[idp.DeviceID](id)
 		return unlinkPath(list), ok
+	}
+	if kind == "found" {
+		l, ok := namedFilter(id)
+		return l.address(), ok
 	}
 	if page, ok := aboutApp[kind]; ok {
 		return appPath(idp.ClientID(id)) + page, isClientID(id)
@@ -110,6 +114,11 @@ func nameOf(r *http.Request) string {
 	}
 	if list, ok := picked(r); ok {
 		return "picked:" + joined(list, ".")
+	}
+	if r.URL.Path == foundPath {
+		if l, ok := filterOf(r.URL.Query()); ok {
+			return l.named()
+		}
 	}
 	if id := r.PathValue("id"); isID(id) {
 		_, path, _ := strings.Cut(r.Pattern, " ")

@@ -218,6 +218,8 @@ func (s *Server) Mount(mux *http.ServeMux) {
 	mux.Handle("GET /admin/devices/{id}", s.admin(admin.ReadDevices, s.adminDevice))
 	mux.Handle("GET /admin/devices/unlink", s.admin(admin.UnlinkDevice, s.adminUnlinkAsk))
 	mux.Handle("POST /admin/devices/unlink", s.admin(admin.UnlinkDevice, s.adminUnlink))
+	mux.Handle("GET /admin/devices/unlink/found", s.admin(admin.UnlinkDevice, s.adminUnlinkFoundAsk))
+	mux.Handle("POST /admin/devices/unlink/found", s.admin(admin.UnlinkDevice, s.adminUnlinkFound))
 
 	mux.Handle("GET /admin/users", s.admin(admin.ReadUsers, s.adminUsers))
 	mux.Handle("GET /admin/users.csv", s.admin(admin.ReadUsers, s.adminUsersCSV))

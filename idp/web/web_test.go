@@ -72,7 +72,7 @@ func (f *logins) StartStepUp(_ context.Context, _ *idp.Session, target string, _
 }
 func (f *logins) Invitation(_ context.Context, token idp.Secret) (*idp.Invitation, *idp.User, error) {
 	if f.err != nil {
-		return f.invite, nil, f.err
+		return nil, nil, f.err
 	}
 	return f.invite, &idp.User{Name: "anna"}, nil
 }

@@ -40,8 +40,7 @@ function follow(id, path, step) {
       const fresh = page.getElementById(id)
       if (!fresh) return location.replace(path)
       const node = document.importNode(fresh, true)
-      part().replaceWith(node)
-      prepare(node)
+      swap(part(), node)
       arrive(node, page)
     } catch {
       // Offline for a moment: the stream or the poll comes back to it.
@@ -88,6 +87,35 @@ function follow(id, path, step) {
   arrive(part(), document)
 }
 
+// swap puts a fresh part in the place of an old one. Who is in the old one with
+// the keyboard, or reads it with a screen reader, is where they were, if the fresh
+// one has that place; nobody else is moved.
+function swap(old, node) {
+  const held = document.activeElement
+  const within = old.contains(held)
+  const typing = within && /^(INPUT|TEXTAREA)$/.test(held.tagName) && held.selectionStart !== null
+  const typed = typing && { value: held.value, from: held.selectionStart, to: held.selectionEnd, way: held.selectionDirection }
+  old.replaceWith(node)
+  prepare(node)
+  const same = within && twin(held, node)
+  if (!same) return
+  same.focus({ preventScroll: true })
+  if (!typing || same !== document.activeElement) return
+  same.value = typed.value
+  same.setSelectionRange(typed.from, typed.to, typed.way)
+}
+
+// twin is what stands in a part for an element of the one before: by its id, else
+// by its name or where it leads.
+function twin(el, node) {
+  for (const what of ['id', 'name', 'href']) {
+    const value = el.getAttribute(what)
+    if (!value) continue
+    const found = [node, ...node.querySelectorAll(el.tagName)].find((e) => e.tagName === el.tagName && e.getAttribute(what) === value)
+    if (found || what === 'id') return found
+  }
+}
+
 // arrive does what a fresh part asks for: move on, or free the password form
 // of the code that is no longer needed.
 function arrive(node, page) {
@@ -103,7 +131,7 @@ function arrive(node, page) {
     }
     for (const what of ['svg.qr', '#secret', '#short', '#open-here', '#open-app']) {
       const from = there?.querySelector(what), to = linking.querySelector(what)
-      if (from && to) to.replaceWith(document.importNode(from, true))
+      if (from && to) swap(to, document.importNode(from, true))
     }
   }
 }
