@@ -2,7 +2,6 @@ package login
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"hilum/idp"
@@ -23,7 +22,7 @@ type Answer struct {
 // it, once. The session, the grant and its code come into being in the same
 // transaction, and so does the password that was chosen by a link asked for.
 // Errors: idp.ErrNotFound, ErrSettled (collected before, or not finished),
-// ErrExpired, with ErrLink where the link is why.
+// ErrExpired, as a LinkError where the link is why.
 func (f *Flow) Collect(ctx context.Context, id idp.LoginID, b Browser) (*Answer, error) {
 	l, err := f.own(ctx, id, b)
 	if err != nil {
@@ -165,23 +164,19 @@ func (f *Flow) sessionOf(c *idp.Collection, b Browser, answer *Answer) (*idp.Ses
 	return c.Old, nil
 }
 
-// ErrLink says, beside idp.ErrExpired, that it is the one-time link that is of no
-// use any more: it was used elsewhere, withdrawn, or too old.
-var ErrLink = errors.New("the link")
-
 // reset has the account get the password that was chosen by a link that the
-// person asked for. Errors: idp.ErrExpired with ErrLink, ErrDenied.
+// person asked for. Errors: idp.ErrExpired as a LinkError, ErrDenied.
 func (f *Flow) reset(c *idp.Collection, b Browser) error {
 	l := c.Login
 	if c.Invitation == nil {
-		return fmt.Errorf("%w of sign-in %s was withdrawn: %w", ErrLink, l.ID, idp.ErrExpired)
+		return fmt.Errorf("sign-in %s: it was withdrawn: %w", l.ID, &LinkError{idp.InviteForgotten, idp.ErrExpired})
 	}
 	if l.FactorAt.IsZero() || l.Target != string(idp.InviteForgotten) || c.Invitation.User != l.User {
 		return fmt.Errorf("sign-in %s has proven nothing for a new password: %w", l.ID, idp.ErrDenied)
 	}
 	if c.Invitation.Open(f.Now()) != nil {
 		// Never settled: that would say that the sign-in was collected.
-		return fmt.Errorf("%w of sign-in %s is not good any more: %w", ErrLink, l.ID, idp.ErrExpired)
+		return fmt.Errorf("sign-in %s: %w", l.ID, &LinkError{c.Invitation.Purpose, idp.ErrExpired})
 	}
 	c.Invitation.UsedAt = f.Now()
 	c.Invitation.Note(f.event(idp.EventInvitationUsed, l, "", b, "purpose", l.Target))

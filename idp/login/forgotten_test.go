@@ -563,6 +563,15 @@ func TestForgottenPasswordThatComesToNothing(t *testing.T) {
 	}
 }
 
+// linkGone expects that whoever collects is told that it is the link, and not that
+// the sign-in was collected.
+func (w *world) linkGone(what string, err error) {
+	w.Helper()
+	if !errors.As(err, new(*login.LinkError)) || !errors.Is(err, idp.ErrExpired) || errors.Is(err, idp.ErrSettled) {
+		w.Errorf("%s: %v, want a link that is good no more", what, err)
+	}
+}
+
 // What ends a link ends what was begun by it, at whatever step that is.
 func TestForgottenLinkThatIsNotGoodAnyMore(t *testing.T) {
 	expired := func(p *person) { p.w.later(idp.ForgottenTTL) }
@@ -609,10 +618,10 @@ func TestForgottenLinkThatIsNotGoodAnyMore(t *testing.T) {
 			} else {
 				w.at(step, err, idp.LoginDone)
 				_, err = w.Collect(t.Context(), chosen.ID, late)
-				w.refuses("collecting", err, login.ErrLink)
+				w.linkGone("collecting", err)
 			}
 			_, err = w.Collect(t.Context(), proven.ID, last)
-			if err == nil || errors.Is(err, login.ErrLink) != c.link || c.link && !errors.Is(err, idp.ErrExpired) || c.link && errors.Is(err, idp.ErrSettled) {
+			if err == nil || errors.As(err, new(*login.LinkError)) != c.link || c.link && !errors.Is(err, idp.ErrExpired) || c.link && errors.Is(err, idp.ErrSettled) {
 				t.Errorf("collecting what was proven before: %v", err)
 			}
 			anna.old()
@@ -642,7 +651,7 @@ func TestForgottenLinkExpiresDuringTheSignIn(t *testing.T) {
 	step, err = w.Code(t.Context(), step.ID, other, anna.code())
 	w.at(step, err, idp.LoginDone)
 	_, err = w.Collect(t.Context(), step.ID, other)
-	w.refuses("collecting", err, login.ErrLink)
+	w.linkGone("collecting", err)
 	w.refuses("the new password", anna.newPassword(), idp.ErrWrongSecret)
 }
 

@@ -64,6 +64,9 @@ func (s *Server) forgotSubmit(w http.ResponseWriter, r *http.Request) error {
 	if !ok {
 		return err
 	}
+	if problem.Key == "text.missing" {
+		problem = templates.Say("forgot.missing")
+	}
 	return s.showForgot(w, r, http.StatusUnprocessableEntity, step, fault{typed: typed, problem: problem})
 }
 
@@ -92,20 +95,13 @@ func resets(step *login.Step) bool {
 	return step.Purpose == idp.ForInvitation && step.Target == string(idp.InviteForgotten)
 }
 
-// forgottenFault says why a link that somebody asked for is not good any more.
-func (s *Server) forgottenFault(w http.ResponseWriter, r *http.Request, err error) error {
-	n := templates.Notice{Kind: "plain", Link: "/account", LinkText: templates.Say("startagain.link")}
-	switch {
-	case errors.Is(err, idp.ErrSettled):
-		n.Kind, n.Title, n.Text = "bad", templates.Say("forgot.used.title"), templates.Say("forgot.used.text")
-	case errors.Is(err, login.ErrLink), errors.Is(err, idp.ErrNotFound):
-		n.Title, n.Text = templates.Say("forgot.denied.title"), templates.Say("forgot.link.text")
-	case errors.Is(err, idp.ErrExpired):
-		n.Title, n.Text = templates.Say("forgot.expired.title"), templates.Say("forgot.expired.text")
-	default:
-		return err
-	}
-	s.notice(w, r, http.StatusGone, n)
+// linkGone says that the link a new password was to be set by is not there, or
+// not good, any more.
+func (s *Server) linkGone(w http.ResponseWriter, r *http.Request) error {
+	s.notice(w, r, http.StatusGone, templates.Notice{
+		Kind: "plain", Title: templates.Say("forgot.denied.title"), Text: templates.Say("forgot.link.text"),
+		Link: "/account", LinkText: templates.Say("startagain.link"),
+	})
 	return nil
 }
 

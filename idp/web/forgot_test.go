@@ -39,7 +39,7 @@ func TestForgotPage(t *testing.T) {
 		t.Errorf("form-action %s, Cache-Control %s", got, r.Header.Get("Cache-Control"))
 	}
 	r = d.get("/login/" + aLogin + "/forgotten")
-	d.wants(r, 200, "Look into your mail", "good for one hour", "phone", "helpdesk", `href="/login/`+aLogin+`"`, "not an&#34;na")
+	d.wants(r, 200, "Check your mail", "good for one hour", "phone", "helpdesk", `href="/login/`+aLogin+`"`, "not an&#34;na")
 	if r.Header.Get("Cache-Control") != "no-store" {
 		t.Errorf("Cache-Control %s", r.Header.Get("Cache-Control"))
 	}
@@ -73,7 +73,7 @@ func TestForgotSubmit(t *testing.T) {
 		status int
 		says   string
 	}{
-		{&idp.FieldError{Field: "username", Message: "text.missing"}, 422, "This is missing."},
+		{&idp.FieldError{Field: "username", Message: "text.missing"}, 422, "Type your user name or mail address."},
 		{&idp.FieldError{Field: "username", Message: "text.long"}, 422, "This is too long."},
 		{idp.ErrDenied, 403, "REF123"},
 		{idp.ErrNotFound, 404, "REF123"},
@@ -148,7 +148,8 @@ func TestForgottenChoose(t *testing.T) {
 		err  error
 		says string
 	}{
-		{idp.ErrNotFound, "a newer one has replaced it"}, {&login.LinkError{Purpose: idp.InviteForgotten, Err: idp.ErrExpired}, "This link is too old"},
+		{idp.ErrNotFound, "a newer one has replaced it"},
+		{&login.LinkError{Purpose: idp.InviteForgotten, Err: idp.ErrExpired}, "This link is too old"},
 		{&login.LinkError{Purpose: idp.InviteForgotten, Err: idp.ErrSettled}, "This link was used"},
 	} {
 		d.logins.err = c.err
@@ -169,7 +170,7 @@ func TestForgottenConfirm(t *testing.T) {
 	d.leads(d.post("/login/"+aLogin+"/cancel"), "/login/"+aLogin)
 	d.wants(d.get("/login/"+aLogin), 200, "Your password was not changed", "open the link in the mail", `href="/account"`)
 	d.logins.step.DeniedBy = "Pixel"
-	d.wants(d.get("/login/"+aLogin), 200, "denied on Pixel", "helpdesk")
+	d.wants(d.get("/login/"+aLogin), 200, "denied on Pixel, and the old one still counts", "helpdesk")
 	// The fifth wrong code.
 	d.logins.after, d.logins.err = nil, idp.ErrWrongSecret
 	d.leads(d.post("/login/"+aLogin+"/code", "code", "123456"), "/login/"+aLogin)
@@ -191,7 +192,7 @@ func TestForgottenCollected(t *testing.T) {
 	d.wants(d.get("/account/security?did=password"), 200, "Your password was changed. You were signed out everywhere else.")
 
 	d.resetting(idp.LoginDone)
-	d.logins.collect = login.ErrLink
+	d.logins.collect = &login.LinkError{Purpose: idp.InviteForgotten, Err: idp.ErrExpired}
 	d.wants(d.post("/login/"+aLogin+"/collect"), 410, "Your password was not changed", "a newer one has replaced it", `href="/account"`)
 	d.logins.collect = idp.ErrSettled // used in another browser: its page says so
 	d.leads(d.post("/login/"+aLogin+"/collect"), "/login/"+aLogin)

@@ -53,6 +53,10 @@ var staleLinks = map[idp.InvitationPurpose]struct{ expired, again, used, who tem
 		templates.Say("invite.reset.expired.title"), templates.Say("invite.reset.expired.text"),
 		templates.Say("invite.reset.used.title"), templates.Say("invite.reset.used.text"),
 	},
+	idp.InviteForgotten: {
+		templates.Say("forgot.expired.title"), templates.Say("forgot.expired.text"),
+		templates.Say("forgot.used.title"), templates.Say("forgot.used.text"),
+	},
 }
 
 // inviteFault answers where a one-time link is good no more, or is none: of
@@ -62,8 +66,6 @@ func (s *Server) inviteFault(w http.ResponseWriter, r *http.Request, err error) 
 	status := http.StatusGone
 	var link *login.LinkError
 	switch setup := strings.HasPrefix(r.URL.Path, "/setup/"); {
-	case errors.As(err, &link) && link.Purpose == idp.InviteForgotten:
-		return s.forgottenFault(w, r, err)
 	case errors.As(err, &link):
 		say := staleLinks[link.Purpose]
 		if errors.Is(err, idp.ErrSettled) {
@@ -72,8 +74,11 @@ func (s *Server) inviteFault(w http.ResponseWriter, r *http.Request, err error) 
 			break
 		}
 		n.Title, n.Text = say.expired, say.again
-		if link.Purpose == idp.InviteSetup {
+		switch link.Purpose {
+		case idp.InviteSetup:
 			s.logStaleSetup(r)
+		case idp.InviteForgotten: // the person makes it themselves
+			n.Link, n.LinkText = "/account", templates.Say("startagain.link")
 		}
 	case errors.Is(err, idp.ErrNotFound):
 		status = http.StatusNotFound
@@ -157,7 +162,7 @@ func (s *Server) enrolSubmit(w http.ResponseWriter, r *http.Request) error {
 		}
 		return seeOther(w, r, loginPath(id))
 	case errors.Is(err, idp.ErrNotFound) && resets(before):
-		return s.forgottenFault(w, r, err) // a newer one has replaced it
+		return s.linkGone(w, r) // a newer one has replaced it
 	case errors.Is(err, idp.ErrBusy):
 		status = http.StatusServiceUnavailable
 		retryAfter(w, err)

@@ -201,8 +201,8 @@ func (s *Server) collectOwn(w http.ResponseWriter, r *http.Request, id idp.Login
 	switch {
 	case errors.Is(err, idp.ErrSettled):
 		return seeOther(w, r, loginPath(id)) // which says what became of it
-	case errors.Is(err, login.ErrLink):
-		return s.forgottenFault(w, r, err)
+	case errors.As(err, new(*login.LinkError)):
+		return s.linkGone(w, r)
 	case errors.Is(err, idp.ErrExpired):
 		// Also when the session of a step-up has ended meanwhile: the sign-in
 		// itself still says done, so this is said here.
