@@ -84,7 +84,7 @@ func (p *person) opens(issuer, password string) bool {
 	p.t.Helper()
 	p.elsewhere()
 	at := p.submit(p.get(issuer+"/account"), "password-form", url.Values{"username": {p.name}, "password": {password}})
-	return at.status == http.StatusOK && strings.Contains(string(at.body), `id="code-form"`)
+	return at.status == http.StatusOK && strings.Contains(at.body, `id="code-form"`)
 }
 
 func TestForgotPassword(t *testing.T) {
@@ -195,7 +195,7 @@ func TestForgotPasswordTellsNothing(t *testing.T) {
 			first = got
 			continue
 		}
-		if got.status != first.status || got.url.String() != first.url.String() || string(got.body) != string(first.body) {
+		if got.status != first.status || got.url.String() != first.url.String() || got.body != first.body {
 			t.Errorf("%s: %d at %s:\n%s\nnobody: %d at %s:\n%s", typed, got.status, got.url, got.body, first.status, first.url, first.body)
 		}
 	}

@@ -25,7 +25,8 @@
 //   - grant: what one login gave one client; codes and tokens belong to it and die with it.
 //   - mail: a letter that waits to be sent: a one-time link, or news of what happened to the account.
 //   - notice: what tells one application that a session has ended (back-channel logout).
-//   - invitation: a one-time link from an administrator, the only way to a first device.
+//   - invitation: a one-time link from an administrator, the only way to a first device;
+//     also one that somebody asked for who forgot their password.
 //   - counter: wrong tries of one kind against one account.
 //   - facet: a property by which a list is narrowed.
 //   - key: where a page of a list begins; of a pair, the secret half.

@@ -152,7 +152,7 @@ export function askView(ask, { said, redraw, update }) {
     { text: t(pairing ? 'done.paired' : 'done.approved'), bad: false })
 
   const title = pairing ? t('ask.pair') : d.purpose === 'stepup' ? t('ask.stepup')
-    : d.new_password ? t('ask.password', { Account: d.account }) : t('ask.title', { App: d.app })
+    : d.new_password ? t('ask.password') : t('ask.title', { App: d.app })
   let middle, buttons
   if (d.match.mode === 'tap') buttons = [denyButton(ask, deny), loginButton(() => approve())]
   else if (d.match.mode === 'type') {

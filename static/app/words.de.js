@@ -45,7 +45,7 @@ export default {
   'ask.odd': 'Diese Anfrage ist nicht, was sie vorgibt. Sie lässt sich nicht bestätigen.',
   'ask.pair': 'Dieses Smartphone verknüpfen?',
   'ask.pair.lead': 'Von da an bestätigt es Anmeldungen mit diesem Konto.',
-  'ask.password': 'Neues Passwort für {Account}?',
+  'ask.password': 'Neues Passwort setzen?',
   'ask.password.lead': 'Jemand mit einem Link aus Ihren E-Mails hat es gewählt. Waren Sie das nicht? Dann lehnen Sie ab.',
   'ask.pick': 'Zahl aus dem Browser antippen.',
   'ask.site': 'Website',

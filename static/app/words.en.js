@@ -45,7 +45,7 @@ export default {
   'ask.odd': 'This request is not what it says it is. It cannot be approved.',
   'ask.pair': 'Link this phone?',
   'ask.pair.lead': 'From then on it approves sign-ins of this account.',
-  'ask.password': 'Set a new password for {Account}?',
+  'ask.password': 'Set a new password?',
   'ask.password.lead': 'Somebody with a link from your mail has chosen it. Was it not you? Then deny.',
   'ask.pick': 'Tap the number the browser shows.',
   'ask.site': 'Site',

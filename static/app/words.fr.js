@@ -45,7 +45,7 @@ export default {
   'ask.odd': 'Cette demande n’est pas ce qu’elle prétend être. Elle ne peut pas être approuvée.',
   'ask.pair': 'Associer ce téléphone ?',
   'ask.pair.lead': 'Il approuvera dès lors les connexions à ce compte.',
-  'ask.password': 'Un nouveau mot de passe pour {Account} ?',
+  'ask.password': 'Définir un nouveau mot de passe ?',
   'ask.password.lead': 'Il a été choisi avec un lien reçu par e-mail. Ce n’était pas vous ? Refusez.',
   'ask.pick': 'Touchez le nombre du navigateur.',
   'ask.site': 'Site',

@@ -45,7 +45,7 @@ export default {
   'ask.odd': 'Dit verzoek is niet wat het zegt te zijn. U kunt het niet goedkeuren.',
   'ask.pair': 'Deze telefoon koppelen?',
   'ask.pair.lead': 'Vanaf dan keurt ze aanmeldingen met dit account goed.',
-  'ask.password': 'Een nieuw wachtwoord voor {Account}?',
+  'ask.password': 'Een nieuw wachtwoord instellen?',
   'ask.password.lead': 'Iemand met een link uit uw mail heeft het gekozen. Was u dat niet? Weiger dan.',
   'ask.pick': 'Tik het getal uit de browser aan.',
   'ask.site': 'Site',
