@@ -201,7 +201,13 @@ func (p *provider) handler(cert *serve.Certificate) (http.Handler, serve.Config,
 	// only below.
 	var whole http.Handler
 	party := tryout.New(p.issuer, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { whole.ServeHTTP(w, r) }))
+	words, err := templates.New()
+	if err != nil {
+		return nil, serve.Config{}, err
+	}
+	p.letters.words = words
 	pages, err := web.New(web.Config{
+		Words:           words,
 		Site:            p.site.now,
 		Pictures:        p.db,
 		Origin:          p.issuer,
@@ -265,7 +271,6 @@ func (p *provider) handler(cert *serve.Certificate) (http.Handler, serve.Config,
 		Log:      p.log,
 	})
 	p.notices = p.openLogout(protocol)
-	p.letters.words = pages.Words()
 	mux := http.NewServeMux()
 	protocol.Mount(mux)
 	pages.Mount(mux)

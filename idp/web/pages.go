@@ -223,6 +223,3 @@ func (s *Server) fieldProblem(err error) (field string, problem templates.Messag
 	}
 	return fe.Field, templates.Say(key), true
 }
-
-// Words are the pages in every language, for who writes to people besides.
-func (s *Server) Words() *templates.Set { return s.pages }

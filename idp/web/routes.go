@@ -71,6 +71,7 @@ type Pictures interface {
 
 // Config is what the door is built from.
 type Config struct {
+	Words           *templates.Set   // the pages, in every language
 	Site            func() *idp.Site // how it presents itself now
 	Pictures        Pictures
 	Origin          string // scheme and host of the issuer
@@ -118,10 +119,6 @@ func New(c Config) (*Server, error) {
 	if c.Streams == nil {
 		c.Streams = &serve.Streams{Log: c.Log}
 	}
-	pages, err := templates.New()
-	if err != nil {
-		return nil, err
-	}
 	jar, err := newCookies(c.CookieKey, c.Secure, c.SessionAbsolute)
 	if err != nil {
 		return nil, err
@@ -129,7 +126,7 @@ func New(c Config) (*Server, error) {
 	if c.Jobs == nil {
 		c.Jobs = &Jobs{}
 	}
-	s := &Server{Config: c, pages: pages, cookies: jar, origin: http.NewCrossOriginProtection(), jobs: c.Jobs}
+	s := &Server{Config: c, pages: c.Words, cookies: jar, origin: http.NewCrossOriginProtection(), jobs: c.Jobs}
 	if err := s.origin.AddTrustedOrigin(c.Origin); err != nil {
 		return nil, err
 	}

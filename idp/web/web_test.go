@@ -23,6 +23,7 @@ import (
 	"hilum/idp/login"
 	"hilum/idp/serve"
 	"hilum/idp/totp"
+	"hilum/templates"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -234,9 +235,18 @@ type door struct {
 	log     *logged
 }
 
+// testWords are read once: under the race detector that takes a second.
+var testWords = sync.OnceValue(func() *templates.Set {
+	s, err := templates.New()
+	if err != nil {
+		panic(err)
+	}
+	return s
+})
+
 func testConfig(l Logins, d Devices, log io.Writer) Config {
 	return Config{
-		Site: idp.Named("Imaging"), Origin: "https://idp.example", CookieKey: bytes.Repeat([]byte{7}, 32), Logins: l, Devices: d,
+		Words: testWords(), Site: idp.Named("Imaging"), Origin: "https://idp.example", CookieKey: bytes.Repeat([]byte{7}, 32), Logins: l, Devices: d,
 		CollectPath: "/authorize/collect/", SessionAbsolute: 12 * time.Hour, Now: func() time.Time { return noon },
 		Log: slog.New(slog.NewTextHandler(log, nil)),
 	}
