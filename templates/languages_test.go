@@ -210,7 +210,11 @@ func TestEveryPageInEveryLanguage(t *testing.T) {
 	for tag, dir := range map[string]string{"en": "ltr", "fr": "ltr", "pl": "ltr", "he": "rtl"} {
 		for _, e := range examples() {
 			var b bytes.Buffer
-			if err := s.sheets[tag].html.ExecuteTemplate(&b, e.page.file()+".html", e.page); err != nil {
+			pages, err := s.sheets[tag].html()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := pages.ExecuteTemplate(&b, e.page.file()+".html", e.page); err != nil {
 				t.Fatalf("%s in %s: %v", e.name, tag, err)
 			}
 			html := b.String()

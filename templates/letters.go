@@ -28,11 +28,7 @@ type Letter struct {
 
 // Letter returns a letter's words in a language: subject, and lines of any length.
 func (s *Set) Letter(lang string, l *Letter) (subject, text string, err error) {
-	sheet, ok := s.sheets[lang]
-	if !ok {
-		sheet = s.sheet
-	}
-	w := sheet.words
+	w := s.of(lang).words
 	say := func(key string, args ...any) string {
 		if err != nil {
 			return ""

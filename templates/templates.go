@@ -16,6 +16,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"text/template/parse"
 
 	"hilum/static"
@@ -40,14 +41,17 @@ type Set struct {
 	match  matchers
 }
 
-// sheet is all pages in one language.
+// sheet is all pages in one language. They are parsed when the first is wanted:
+// that takes a few hundredths of a second and megabytes, and few sites are read
+// in every language.
 type sheet struct {
-	html  *template.Template
+	html  func() (*template.Template, error)
 	words *words
 }
 
-// New parses every page, in the languages that there are catalogues of here and
-// in more. An error means that the program was built wrong.
+// New reads the catalogues, those here and those in more, and has the pages of
+// each language parsed when they are wanted. An error means that the program was
+// built wrong.
 func New(more ...fs.FS) (*Set, error) { return newSet(append([]fs.FS{catalogues}, more...)...) }
 
 func newSet(catalogues ...fs.FS) (*Set, error) {
@@ -57,19 +61,38 @@ func newSet(catalogues ...fs.FS) (*Set, error) {
 	}
 	s := &Set{sheets: map[string]*sheet{}}
 	for lang, w := range all {
-		html, err := parsePages(w)
-		if err != nil {
-			return nil, err
-		}
-		for _, t := range html.Templates() {
-			if t.Tree != nil {
-				bake(t.Tree.Root, w)
-			}
-		}
-		s.sheets[lang] = &sheet{html: html, words: w}
+		s.sheets[lang] = &sheet{words: w, html: sync.OnceValues(func() (*template.Template, error) { return bakePages(w) })}
 	}
 	s.sheet = s.sheets[english]
 	return s, nil
+}
+
+// Prepare parses the pages of a language, so that nobody has to wait for it; of
+// English, where it is none that there are words in.
+func (s *Set) Prepare(lang string) error {
+	_, err := s.of(lang).html()
+	return err
+}
+
+// of is the sheet of a language, the English one where there is none.
+func (s *Set) of(lang string) *sheet {
+	if sheet, ok := s.sheets[lang]; ok {
+		return sheet
+	}
+	return s.sheet
+}
+
+func bakePages(w *words) (*template.Template, error) {
+	html, err := parsePages(w)
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range html.Templates() {
+		if t.Tree != nil {
+			bake(t.Tree.Root, w)
+		}
+	}
+	return html, nil
 }
 
 func parsePages(w *words) (*template.Template, error) {
@@ -154,11 +177,11 @@ func constant(p *parse.PipeNode, w *words) (string, bool) {
 
 // Render writes a page. It may fail halfway: give it a buffer.
 func (s *Set) Render(w io.Writer, p Page) error {
-	sheet, ok := s.sheets[p.lang()]
-	if !ok {
-		sheet = s.sheet
+	html, err := s.of(p.lang()).html()
+	if err != nil {
+		return err
 	}
-	return sheet.html.ExecuteTemplate(w, p.file()+".html", p)
+	return html.ExecuteTemplate(w, p.file()+".html", p)
 }
 
 // Has reports whether the catalogue knows a key. Keys that come from other

@@ -7,6 +7,7 @@ import (
 	"go/parser"
 	"go/token"
 	"html"
+	"html/template"
 	"io/fs"
 	"maps"
 	"os"
@@ -41,10 +42,13 @@ func render(t *testing.T, s *Set, p Page) string {
 }
 
 func TestEveryPageFitsItsType(t *testing.T) {
-	s := set(t)
+	pages, err := set(t).html()
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, p := range Pages() {
 		t.Run(p.file(), func(t *testing.T) {
-			tmpl := s.html.Lookup(p.file() + ".html")
+			tmpl := pages.Lookup(p.file() + ".html")
 			if tmpl == nil {
 				t.Fatal("no file of that name")
 			}
@@ -516,7 +520,7 @@ func TestBakingChangesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	unbaked := &Set{sheet: &sheet{html: plain, words: baked.words}}
+	unbaked := &Set{sheet: &sheet{html: func() (*template.Template, error) { return plain, nil }, words: baked.words}}
 	for _, e := range examples() {
 		if html.UnescapeString(render(t, baked, e.page)) != html.UnescapeString(render(t, unbaked, e.page)) {
 			t.Errorf("%s differs", e.name)

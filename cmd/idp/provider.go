@@ -417,7 +417,12 @@ func (p *provider) run(ctx context.Context, h http.Handler, shared serve.Config,
 	wg.Go(func() { // ends with ctx
 		every(ctx, sweepEvery, func(now time.Time) error { return p.db.Sweep(ctx, now) }, p.complain("old rows were not swept"))
 	})
-	debug.FreeOSMemory() // a quarter of it was needed for the start alone
+	wg.Go(func() { // ends by itself
+		if err := p.letters.words.Prepare(p.site.now().Language); err != nil {
+			p.log.Error("pages cannot be read", "error", err)
+		}
+		debug.FreeOSMemory() // a quarter of it was needed for the start alone
+	})
 	return serve.Run(ctx, shared, h, l)
 }
 
