@@ -99,15 +99,19 @@ func cpuTime(t testing.TB, pid int) time.Duration {
 	return sum
 }
 
-// resident is the memory of a process, in MB.
-func resident(t testing.TB, pid int) float64 {
+// resident is the memory of a process, in MB, the parts of its file that are
+// mapped included; own is what is no file's.
+func resident(t testing.TB, pid int) float64 { t.Helper(); return memoryOf(t, pid, "VmRSS:") }
+func own(t testing.TB, pid int) float64      { t.Helper(); return memoryOf(t, pid, "RssAnon:") }
+
+func memoryOf(t testing.TB, pid int, name string) float64 {
 	t.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	check(t, err)
-	_, rest, _ := strings.Cut(string(text), "VmRSS:")
+	_, rest, _ := strings.Cut(string(text), name)
 	fields := strings.Fields(rest)
 	if len(fields) < 2 || fields[1] != "kB" {
-		t.Fatalf("no VmRSS in %s", text)
+		t.Fatalf("no %s in %s", name, text)
 	}
 	kb, err := strconv.ParseFloat(fields[0], 64)
 	check(t, err)
