@@ -220,7 +220,11 @@ func TestAnApplicationIsTold(t *testing.T) {
 // other application waits for it.
 func TestApplicationsThatMisbehave(t *testing.T) {
 	const settled, waits = true, false
-	hang := func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body); <-r.Context().Done() }
+	hang := func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		<-r.Context().Done()
+		panic(http.ErrAbortHandler) // or it would answer 200 to a client that is just hanging up, and may hear it
+	}
 	for name, c := range map[string]struct {
 		handler http.HandlerFunc
 		said    idp.Refusal
@@ -434,6 +438,7 @@ func TestNoticesOutliveTheProvider(t *testing.T) {
 		select {
 		case <-open:
 		case <-r.Context().Done():
+			panic(http.ErrAbortHandler)
 		}
 	})
 	id := h.ends("viewer")
@@ -480,6 +485,7 @@ func TestASlowApplicationTakesItsOwnTimeOnly(t *testing.T) {
 		mu.Lock()
 		at--
 		mu.Unlock()
+		panic(http.ErrAbortHandler)
 	})
 	var good []idp.ClientID
 	for i := range 5 {
