@@ -2,14 +2,10 @@ package static
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"image/png"
-	"maps"
 	"path"
 	"regexp"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -32,13 +28,13 @@ func TestAppIsSmall(t *testing.T) {
 	sum, said := 0, []string{}
 	for _, p := range append(AppModules(), Path(appMain), Path(AppSheet)) {
 		name := strings.TrimPrefix(p, "/static/"+Version()+"/")
-		n := len(all().files[name].plain())
+		n := len(all().files[name].plain)
 		sum += n
 		said = append(said, fmt.Sprintf("%s %d", name, n))
 	}
 	longest := 0 // of the languages, one is fetched
 	for _, name := range catalogues() {
-		n := len(all().files[name].plain())
+		n := len(all().files[name].plain)
 		longest = max(longest, n)
 		said = append(said, fmt.Sprintf("%s %d", name, n))
 	}
@@ -356,14 +352,14 @@ func TestAppImports(t *testing.T) {
 // the right, and whole within what a launcher may cut off.
 func TestIcons(t *testing.T) {
 	for name, c := range icons {
-		img, err := png.Decode(bytes.NewReader(all().files[name].plain()))
+		img, err := png.Decode(bytes.NewReader(all().files[name].plain))
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
 		if b := img.Bounds(); b.Dx() != c.pixels || b.Dy() != c.pixels {
 			t.Errorf("%s is %v", name, b)
 		}
-		if !bytes.Equal(drawIcon(c), all().files[name].plain()) {
+		if !bytes.Equal(drawIcon(c), all().files[name].plain) {
 			t.Errorf("%s is drawn differently each time", name)
 		}
 		drawn := 0.0 // the farthest point of the mark from the middle, in halves of the picture
@@ -381,28 +377,5 @@ func TestIcons(t *testing.T) {
 		} else if drawn < .3 {
 			t.Errorf("%s is nearly empty", name)
 		}
-	}
-}
-
-// Whoever changes how icons are drawn changes what stands for them in the digest
-// of all files: browsers keep the old ones otherwise.
-func TestIconsDigest(t *testing.T) {
-	sum := sha256.New()
-	for _, name := range slices.Sorted(maps.Keys(icons)) {
-		img, err := png.Decode(bytes.NewReader(drawIcon(icons[name])))
-		if err != nil {
-			t.Fatal(err)
-		}
-		fmt.Fprintln(sum, name, img.Bounds())
-		for y := range img.Bounds().Dy() {
-			for x := range img.Bounds().Dx() {
-				r, g, b, a := img.At(x, y).RGBA()
-				sum.Write([]byte{byte(r >> 8), byte(g >> 8), byte(b >> 8), byte(a >> 8)})
-			}
-		}
-	}
-	got := hex.EncodeToString(sum.Sum(nil))[:16]
-	if got != iconsDigest && runtime.GOARCH == "amd64" { // others round differently
-		t.Errorf("iconsDigest has to be %q", got)
 	}
 }

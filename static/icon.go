@@ -44,10 +44,6 @@ var (
 	iconDot    = color.NRGBA{0xf2, 0xa3, 0x3c, 0xff}
 )
 
-// iconsDigest stands for the drawn icons in the digest of all files, which is
-// needed before they are: a test compares.
-const iconsDigest = "92644343cd988f70"
-
 // drawIcon returns the mark as a PNG.
 func drawIcon(c icon) []byte {
 	img := image.NewNRGBA(image.Rect(0, 0, c.pixels, c.pixels))

@@ -43,12 +43,10 @@ const (
 	decoderPolicy = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'"
 )
 
-// file is one that is served. Drawing and packing take a tenth of a second in all:
-// each is done when the file is first asked for.
 type file struct {
-	kind   string        // Content-Type
-	plain  func() []byte // as it is
-	packed func() []byte // gzip, nil where it does not pay
+	kind   string // Content-Type
+	plain  []byte
+	packed []byte // gzip, nil where it does not pay
 }
 
 type bundle struct {
@@ -72,16 +70,15 @@ var all = sync.OnceValue(func() *bundle {
 		}
 	}
 	b.add(AppSheet, joined(appLayers))
+	for name, size := range icons {
+		b.add(name, drawIcon(size))
+	}
 	sum := sha256.New()
 	for _, name := range b.names() {
 		sum.Write([]byte(name))
 		sum.Write([]byte{0})
-		sum.Write(b.files[name].plain())
+		sum.Write(b.files[name].plain)
 		sum.Write([]byte{0})
-	}
-	sum.Write([]byte(iconsDigest)) // instead of drawing them
-	for name, size := range icons {
-		b.made(name, sync.OnceValue(func() []byte { return drawIcon(size) }))
 	}
 	b.digest = hex.EncodeToString(sum.Sum(nil))[:16]
 	return b
@@ -168,23 +165,16 @@ func kindOf(name string) string {
 	return kinds[path.Ext(name)]
 }
 
-func (b *bundle) add(name string, raw []byte) { b.made(name, func() []byte { return raw }) }
-
-// made is add for a file that is made when it is asked for.
-func (b *bundle) made(name string, plain func() []byte) {
-	b.files[name] = file{kind: kindOf(name), plain: plain, packed: sync.OnceValue(func() []byte { return pack(plain()) })}
-}
-
-// pack returns raw as gzip, nil where it does not pay.
-func pack(raw []byte) []byte {
+func (b *bundle) add(name string, raw []byte) {
+	f := file{kind: kindOf(name), plain: raw}
 	var buf bytes.Buffer
 	z, _ := gzip.NewWriterLevel(&buf, gzip.BestCompression) // the level is valid
 	_, _ = z.Write(raw)                                     // a buffer takes everything
 	_ = z.Close()
-	if buf.Len() >= len(raw)*9/10 {
-		return nil
+	if buf.Len() < len(raw)*9/10 {
+		f.packed = buf.Bytes()
 	}
-	return buf.Bytes()
+	b.files[name] = f
 }
 
 // Path returns the URL path of a file, such as "js/code.js". It panics on a
@@ -203,9 +193,8 @@ func Names() []string { return all().names() }
 // Handler serves the files under /static/. A path of another version is not
 // found rather than answered with this version's bytes.
 func Handler() http.Handler {
-	b := all()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h := w.Header()
+		b, h := all(), w.Header() // made by the first page, not by the start
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		name, ours := strings.CutPrefix(r.URL.Path, "/static/"+b.digest+"/")
@@ -220,12 +209,12 @@ func Handler() http.Handler {
 		if name == decoder {
 			h.Set("Content-Security-Policy", decoderPolicy)
 		}
-		body := f.plain()
-		if packed := f.packed(); packed != nil {
+		body := f.plain
+		if f.packed != nil {
 			h.Set("Vary", "Accept-Encoding")
 			if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
 				h.Set("Content-Encoding", "gzip")
-				body = packed
+				body = f.packed
 			}
 		}
 		h.Set("Content-Length", strconv.Itoa(len(body)))

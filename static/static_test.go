@@ -95,7 +95,7 @@ func TestEveryLayerIsInTheSheet(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sheet := string(all().files[Sheet].plain())
+	sheet := string(all().files[Sheet].plain)
 	for _, e := range entries {
 		raw, _ := embedded.ReadFile(path.Join("css", e.Name()))
 		if len(raw) == 0 || !strings.Contains(sheet, string(style(path.Join("css", e.Name())))) {
@@ -125,13 +125,13 @@ func TestSmall(t *testing.T) {
 	sum := 0
 	for name, f := range all().files {
 		if path.Ext(name) != ".svg" && path.Dir(name) != "app" && !strings.HasPrefix(name, vendored) {
-			sum += len(f.plain())
+			sum += len(f.plain)
 		}
 	}
 	if sum > 60<<10 {
 		t.Errorf("%d bytes of script and style", sum)
 	}
-	if n := len(all().files[Sheet].packed()); n > 10<<10 {
+	if n := len(all().files[Sheet].packed); n > 10<<10 {
 		t.Errorf("the packed style has %d bytes", n)
 	}
 }
@@ -143,7 +143,7 @@ func TestNothingFromElsewhere(t *testing.T) {
 		if path.Ext(name) == ".png" || strings.HasPrefix(name, vendored) {
 			continue // names a place elsewhere that a test in a browser shows it does not go to
 		}
-		text := strings.NewReplacer("http://www.w3.org/2000/svg", "", "new URL(", "").Replace(string(f.plain()))
+		text := strings.NewReplacer("http://www.w3.org/2000/svg", "", "new URL(", "").Replace(string(f.plain))
 		if m := foreign.FindString(text); m != "" {
 			t.Errorf("%s holds %q", name, m)
 		}
@@ -220,7 +220,7 @@ func TestVendored(t *testing.T) {
 		if !ok {
 			t.Errorf("%s is not served", name)
 		}
-		if got := fmt.Sprintf("%x", sha256.Sum256(f.plain())); got != want {
+		if got := fmt.Sprintf("%x", sha256.Sum256(f.plain)); got != want {
 			t.Errorf("%s has the sum %s, want %s", name, got, want)
 		}
 	}
@@ -247,7 +247,7 @@ func TestDecoder(t *testing.T) {
 			t.Errorf("%s: Content-Security-Policy %q, want %q", name, got, want)
 		}
 	}
-	if !strings.Contains(string(all().files[decoder].plain()), "locateFile: () => wasm") {
+	if !strings.Contains(string(all().files[decoder].plain), "locateFile: () => wasm") {
 		t.Error("the decoder does not say where its WebAssembly lies")
 	}
 }
