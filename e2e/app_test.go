@@ -1025,54 +1025,105 @@ func TestAppUpdates(t *testing.T) {
 	t.Parallel()
 	d := startDemo(t)
 	bert := d.invite(t, "bert")
-	const next = "ffffffffffffffff"
-	var newer atomic.Bool
-	front := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
-		r.SetURL(must[*url.URL](t)(url.Parse(d.Issuer)))
-		r.Out.Header.Set("Accept-Encoding", "identity")
-	}}
-	old := ""
-	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !newer.Load() {
-			front.ServeHTTP(w, r)
-			return
-		}
-		if strings.Contains(r.URL.Path, old) {
-			http.NotFound(w, r) // of the version before
-			return
-		}
-		r.URL.Path = strings.Replace(r.URL.Path, next, old, 1)
-		answer := httptest.NewRecorder()
-		front.ServeHTTP(answer, r)
-		body := strings.ReplaceAll(answer.Body.String(), old, next)
-		maps.Copy(w.Header(), answer.Header())
-		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
-		w.WriteHeader(answer.Code)
-		_, _ = io.WriteString(w, body)
-	}))
-	defer srv.Close()
-	p := newHandset(t, srv.URL)
+	site, next := updating(t, d)
+	p := newHandset(t, site.URL)
 	p.working()
 	p.scans(bert.offers(d.Issuer), "Pixel 8")
 	p.taps("#login")
 	p.see(".code-text")
-	old = p.js(`document.querySelector("script[type=module]").src.split("/")[4]`)
-	if len(old) != len(next) {
-		t.Fatalf("the version is %q", old)
-	}
-	newer.Store(true)
+	old := site.update(p)
 	p.launch()
 	if now := p.js(`document.querySelector("script[type=module]").src.split("/")[4]`); now != old {
 		t.Errorf("opened with %s while it was fetching", now)
 	}
 	p.holds(`await navigator.serviceWorker.getRegistration("/app/").then(r => r.waiting || caches.keys().then(l => l.length === 1 && l[0].startsWith("hilum-app-` + next + `-")))`)
 	p.launch()
-	p.holds(`document.querySelector("script[type=module]").src.includes("` + next + `")`)
+	p.holds(`document.querySelector("script[type=module]")?.src.includes("` + next + `")`)
 	p.see(".code-text")
 	p.holds(`await caches.keys().then(l => l.length === 1 && l[0].startsWith("hilum-app-` + next + `-"))`)
-	srv.Close()
+	site.Close()
 	p.launch()
 	p.see(".code-text")
+}
+
+// updated is a site whose app can be made a newer one.
+type updated struct {
+	*httptest.Server
+	t     *testing.T
+	next  string
+	old   string
+	newer atomic.Bool
+}
+
+// updating serves a site through a front that can give its app another version,
+// next.
+func updating(t *testing.T, d *demo) (s *updated, next string) {
+	t.Helper()
+	s = &updated{t: t, next: "ffffffffffffffff"}
+	front := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(must[*url.URL](t)(url.Parse(d.Issuer)))
+		r.Out.Header.Set("Accept-Encoding", "identity")
+	}}
+	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !s.newer.Load() {
+			front.ServeHTTP(w, r)
+			return
+		}
+		if strings.Contains(r.URL.Path, s.old) {
+			http.NotFound(w, r) // of the version before
+			return
+		}
+		r.URL.Path = strings.Replace(r.URL.Path, s.next, s.old, 1)
+		answer := httptest.NewRecorder()
+		front.ServeHTTP(answer, r)
+		body := strings.ReplaceAll(answer.Body.String(), s.old, s.next)
+		maps.Copy(w.Header(), answer.Header())
+		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+		w.WriteHeader(answer.Code)
+		_, _ = io.WriteString(w, body)
+	}))
+	t.Cleanup(s.Close)
+	return s, s.next
+}
+
+// update makes the app newer than the one that a handset shows, whose version it
+// returns.
+func (s *updated) update(p *handset) string {
+	s.t.Helper()
+	s.old = p.js(`document.querySelector("script[type=module]").src.split("/")[4]`)
+	if len(s.old) != len(s.next) {
+		s.t.Fatalf("the version is %q", s.old)
+	}
+	s.newer.Store(true)
+	return s.old
+}
+
+// The next version may take over by itself while the app is being opened, before
+// any script of it runs: it is opened anew then, and not left with what is gone.
+func TestAppUpdatesBeforeItRuns(t *testing.T) {
+	t.Parallel()
+	d := startDemo(t)
+	site, next := updating(t, d)
+	p := newHandset(t, site.URL)
+	p.working()
+	p.holds(`!!navigator.serviceWorker.controller`)
+	site.update(p)
+	p.launch()
+	p.holds(`await navigator.serviceWorker.getRegistration("/app/").then(r => !!r.waiting)`)
+	// The worker is told to take over at the beginning of the document, and what
+	// the app would have heard of it is kept from it.
+	p.inject(`if (location.pathname === '/app/') {
+		const workers = navigator.serviceWorker, add = workers.addEventListener.bind(workers), register = workers.register.bind(workers)
+		const changed = new Promise((done) => add('controllerchange', done))
+		workers.addEventListener = (type, ...rest) => { if (type !== 'controllerchange') add(type, ...rest) }
+		workers.register = async (...args) => {
+			const found = await workers.getRegistration('/app/')
+			if (found?.waiting) { found.waiting.postMessage('take over'); await changed }
+			return register(...args)
+		}
+	}`)
+	p.open(p.home + "/app/?again") // from the app to the app: by itself it takes over when no page has it open
+	p.holds(`document.querySelector("script[type=module]")?.src.includes("` + next + `")`)
 }
 
 // Opened from the phone's own store on a slow phone, no byte of it waits for the

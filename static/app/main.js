@@ -100,7 +100,19 @@ async function install() {
   if (!('serviceWorker' in navigator)) return
   navigator.serviceWorker.addEventListener('message', (event) => { if (event.data === 'look') again() })
   registration = await navigator.serviceWorker.register(base + 'sw.js', { scope: base, updateViaCache: 'none' })
-  if (registration.waiting && navigator.serviceWorker.controller) takeOver()
+  if (!navigator.serviceWorker.controller) return
+  if (registration.waiting) takeOver()
+  else if (await outlived()) location.reload()
+}
+
+// outlived reports whether the next version took over before this script could
+// hear of it: then what was kept of this one is gone. A reload that came to the same
+// is not done again.
+async function outlived() {
+  const next = registration.active
+  if (next?.state === 'activating') await new Promise((done) => next.addEventListener('statechange', done, { once: true }))
+  const kept = (await caches.keys()).filter((name) => name.startsWith('hilum-app-'))
+  return kept.length && !kept.some((name) => name.includes(import.meta.url.split('/')[4])) && performance.getEntriesByType('navigation')[0].type !== 'reload'
 }
 
 function takeOver() {
