@@ -400,9 +400,6 @@ func (p *person) keepsTheFocus(d *demo, w *window) {
 // the press of a button.
 func TestPhoneExpiry(t *testing.T) {
 	t.Parallel()
-	if testing.Short() {
-		t.Skip("takes two minutes")
-	}
 	d := startDemo(t)
 	rp := d.public(t)
 	bert := d.invite(t, "bert")

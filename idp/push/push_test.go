@@ -281,10 +281,10 @@ func TestNobodyWaitsForWhatHangs(t *testing.T) {
 	}
 }
 
-// stub is a channel whose answers are made up.
-type stub func(ctx context.Context, p idp.Push) error
+// scripted is a channel that does as a test says.
+type scripted func(ctx context.Context, p idp.Push) error
 
-func (s stub) Send(ctx context.Context, p idp.Push) error { return s(ctx, p) }
+func (s scripted) Send(ctx context.Context, p idp.Push) error { return s(ctx, p) }
 
 func TestTimesOfTheSender(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -292,13 +292,13 @@ func TestTimesOfTheSender(t *testing.T) {
 		var mu sync.Mutex
 		begin := time.Now()
 		s, out := running(t, push.Config{Channels: map[idp.PushType]push.Channel{
-			"a": stub(func(context.Context, idp.Push) error {
+			"a": scripted(func(context.Context, idp.Push) error {
 				mu.Lock()
 				defer mu.Unlock()
 				at = append(at, time.Since(begin))
 				return &push.RetryError{Err: errors.New("not now")}
 			}),
-			"b": stub(func(context.Context, idp.Push) error { panic("boom") }),
+			"b": scripted(func(context.Context, idp.Push) error { panic("boom") }),
 		}})
 		p := message(idp.PushAddress{Type: "a"}, idp.PushLogin, 20*time.Second)
 		s.Send(p)
@@ -334,7 +334,7 @@ func TestTimesOfTheSender(t *testing.T) {
 func TestFullQueue(t *testing.T) {
 	hold := make(chan struct{})
 	s, _ := running(t, push.Config{Workers: 1, Queue: 10, Channels: map[idp.PushType]push.Channel{
-		"a": stub(func(ctx context.Context, _ idp.Push) error {
+		"a": scripted(func(ctx context.Context, _ idp.Push) error {
 			select {
 			case <-hold:
 			case <-ctx.Done():

@@ -937,7 +937,7 @@ func TestDeskReopenAndBlock(t *testing.T) {
 func TestEveryEventHasWords(t *testing.T) {
 	d := open(t)
 	for _, kind := range idp.EventKinds {
-		if key := eventWords[kind]; key == "" || !d.server.pages.Has(key) {
+		if key := eventWords[kind]; key == "" || !d.server.Words.Has(key) {
 			t.Errorf("%s is said by %q", kind, key)
 		}
 	}

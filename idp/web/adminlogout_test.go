@@ -51,7 +51,7 @@ func TestRefusalsHaveWords(t *testing.T) {
 	for _, r := range []idp.Refusal{
 		idp.RefusedUnreachable, idp.RefusedTimeout, idp.RefusedCertificate, idp.RefusedForbidden, idp.RefusedGone, idp.RefusedKey, idp.RefusedWith(400),
 	} {
-		if m := refusalOf(r); !d.server.pages.Has(m.Key) {
+		if m := refusalOf(r); !d.server.Words.Has(m.Key) {
 			t.Errorf("%s has no words: %q", r, m.Key)
 		}
 	}

@@ -223,11 +223,11 @@ func (s *Server) adminSettings(w http.ResponseWriter, r *http.Request, p staff) 
 // siteLines say how the site presents itself, and why.
 func (s *Server) siteLines(list []idp.Setting) []templates.SettingLine {
 	site := s.Site()
-	offered := s.pages.Offered(site.Languages, site.Language)
+	offered := s.Words.Offered(site.Languages, site.Language)
 	names := make([]string, len(offered))
 	usual := ""
 	for i, l := range offered {
-		if names[i] = l.Name; l.Tag == s.pages.Usual(site.Language) {
+		if names[i] = l.Name; l.Tag == s.Words.Usual(site.Language) {
 			usual = l.Name
 		}
 	}
@@ -303,8 +303,8 @@ func (s *Server) siteForm(r *http.Request, p staff, typed *idp.Site) (templates.
 		page.Shown = c.String()
 		page.Samples, page.Ratio, page.TextRatio = samplesOf(c)
 	}
-	usual := s.pages.Usual(typed.Language)
-	for _, l := range s.pages.Languages() {
+	usual := s.Words.Usual(typed.Language)
+	for _, l := range s.Words.Languages() {
 		page.Known = append(page.Known, templates.Tick{Language: l, On: len(typed.Languages) == 0 || slices.Contains(typed.Languages, l.Tag), Usual: l.Tag == usual})
 	}
 	return page, nil
@@ -347,14 +347,14 @@ func (s *Server) readSite(r *http.Request, to *idp.Site) {
 	}
 	if !fixed[admin.SiteLanguages] {
 		to.Languages = nil
-		for _, l := range s.pages.Languages() {
+		for _, l := range s.Words.Languages() {
 			if r.PostFormValue("language-"+l.Tag) == "1" {
 				to.Languages = append(to.Languages, l.Tag)
 			}
 		}
 	}
 	if usual := r.PostFormValue("usual"); !fixed[admin.SiteLanguage] && usual != "" {
-		if to.Language = usual; usual == s.pages.Usual("") {
+		if to.Language = usual; usual == s.Words.Usual("") {
 			to.Language = ""
 		}
 	}

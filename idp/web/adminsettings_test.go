@@ -286,7 +286,7 @@ func TestFaintLogosAreTold(t *testing.T) {
 func (d *door) abroad() {
 	d.Helper()
 	var err error
-	d.server.pages, err = templates.New(fstest.MapFS{
+	d.server.Words, err = templates.New(fstest.MapFS{
 		"active.nl.json": {Data: []byte(`{"language.name": "Nederlands", "signedout.title": "Afgemeld", "tab.devices": "Mijn toestellen"}`)},
 		"active.fr.json": {Data: []byte(`{"language.name": "Français", "signedout.title": "Déconnecté"}`)},
 	})

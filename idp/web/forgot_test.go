@@ -227,7 +227,7 @@ func TestForgottenInTheLog(t *testing.T) {
 	}
 	d := open(t)
 	for _, key := range []string{"event.invitation.forgotten", "event.user.password.mail", lockWords(&idp.Counter{Key: idp.CounterKey{Kind: idp.CountForgotten}}).Key} {
-		if !d.server.pages.Has(key) {
+		if !d.server.Words.Has(key) {
 			t.Errorf("%s is not said", key)
 		}
 	}

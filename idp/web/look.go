@@ -25,7 +25,7 @@ const languageAge = 365 * 24 * time.Hour
 func (s *Server) LanguageTags() []string {
 	site := s.Site()
 	var tags []string
-	for _, l := range s.pages.Offered(site.Languages, site.Language) {
+	for _, l := range s.Words.Offered(site.Languages, site.Language) {
 		tags = append(tags, l.Tag)
 	}
 	slices.Sort(tags)
@@ -49,7 +49,7 @@ func (s *Server) chooseLanguage(w http.ResponseWriter, r *http.Request) error {
 	}
 	site, value := s.Site(), r.PostFormValue("language")
 	known := false
-	for _, l := range s.pages.Offered(site.Languages, site.Language) {
+	for _, l := range s.Words.Offered(site.Languages, site.Language) {
 		known = known || l.Tag == value
 	}
 	if !known {

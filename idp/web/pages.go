@@ -65,7 +65,7 @@ func (s *Server) render(w http.ResponseWriter, status int, p templates.Page) err
 	buf := buffers.Get().(*bytes.Buffer)
 	defer buffers.Put(buf)
 	buf.Reset()
-	if err := s.pages.Render(buf, p); err != nil {
+	if err := s.Words.Render(buf, p); err != nil {
 		return err
 	}
 	h := w.Header()
@@ -92,9 +92,9 @@ func (s *Server) frame(r *http.Request, here string) templates.Frame {
 // each a list as in Accept-Language. What the browser was told comes first.
 func (s *Server) frameFor(r *http.Request, here string, reads ...string) templates.Frame {
 	site := s.Site()
-	f := templates.Frame{Site: site.Name, Look: s.lookOf(site), Theme: s.themeOf(r), Here: here, Langs: s.pages.Offered(site.Languages, site.Language)}
+	f := templates.Frame{Site: site.Name, Look: s.lookOf(site), Theme: s.themeOf(r), Here: here, Langs: s.Words.Offered(site.Languages, site.Language)}
 	wanted := append(append([]string{s.chosenLanguage(r)}, reads...), r.Header.Get("Accept-Language"))
-	f.Lang = s.pages.Choose(f.Langs, site.Language, wanted...)
+	f.Lang = s.Words.Choose(f.Langs, site.Language, wanted...)
 	return f
 }
 
@@ -218,7 +218,7 @@ func (s *Server) fieldProblem(err error) (field string, problem templates.Messag
 		return "", templates.Message{}, false
 	}
 	key := fe.Message
-	if !s.pages.Has(key) {
+	if !s.Words.Has(key) {
 		key = "problem.text"
 	}
 	return fe.Field, templates.Say(key), true

@@ -101,7 +101,6 @@ type Config struct {
 // Server is the door. Safe for concurrent use.
 type Server struct {
 	Config
-	pages   *templates.Set
 	cookies *cookies
 	origin  *http.CrossOriginProtection
 	waiting waiting
@@ -126,7 +125,7 @@ func New(c Config) (*Server, error) {
 	if c.Jobs == nil {
 		c.Jobs = &Jobs{}
 	}
-	s := &Server{Config: c, pages: c.Words, cookies: jar, origin: http.NewCrossOriginProtection(), jobs: c.Jobs}
+	s := &Server{Config: c, cookies: jar, origin: http.NewCrossOriginProtection(), jobs: c.Jobs}
 	if err := s.origin.AddTrustedOrigin(c.Origin); err != nil {
 		return nil, err
 	}
