@@ -69,6 +69,8 @@ type Pairing struct {
 	User        UserID // empty while the person is being made by a set-up link
 	Account     string // what the QR shows as account
 	Browser     TokenHash
+	Session     SessionID // that shows it; empty while the first device is linked
+	Ended       bool      // that session lives no more, and the offer with it
 	SealedTOTP  []byte    // sealed with the pairing id as associated data
 	Enrol       bool      // the first device, by invitation: linked when the invitation is used
 	Code        TokenHash // of the pair parameter in the QR
@@ -122,7 +124,7 @@ type Speaker struct {
 // ErrSettled.
 func (p *Pairing) Open(now time.Time) error {
 	switch {
-	case !p.UsedAt.IsZero() || p.WrongCodes >= MaxPairingCodes:
+	case !p.UsedAt.IsZero(), p.Ended, p.WrongCodes >= MaxPairingCodes:
 		return ErrSettled
 	case !now.Before(p.ExpiresAt):
 		return ErrExpired
@@ -154,4 +156,12 @@ type RecoveryCode struct {
 	Hash   string // argon2id PHC string
 	MadeAt time.Time
 	UsedAt time.Time // zero while unused
+}
+
+// Unlinking is how a device is removed.
+type Unlinking struct {
+	Last  bool     // the last one may go, too
+	Cause CutCause // CutLost or CutStolen where somebody else may have it; else CutUnlinked
+	In    Within   // the session that its owner does it in
+	Seen  Replay   // the request of the device that does it by itself
 }

@@ -24,10 +24,12 @@ const (
 	EventGrantRevoked    EventKind = "grant.revoked"
 	EventUserCreated     EventKind = "user.created"
 	EventUserChanged     EventKind = "user.changed"
+	EventAddressChanged  EventKind = "user.address" // mail goes elsewhere from now on
 	EventUserDisabled    EventKind = "user.disabled"
 	EventUserEnabled     EventKind = "user.enabled"
 	EventUserUnlocked    EventKind = "user.unlocked"
-	EventUserRemoved     EventKind = "user.removed" // of an import that did not come through
+	EventReopened        EventKind = "user.reopened" // devices and all that was begun with them are gone
+	EventUserRemoved     EventKind = "user.removed"  // of an import that did not come through
 	EventPasswordChanged EventKind = "user.password"
 	EventPasswordReset   EventKind = "user.password.reset"
 	EventInvited         EventKind = "invitation.made"
@@ -67,8 +69,8 @@ var EventKinds = []EventKind{
 	EventPasswordRight, EventPasswordWrong, EventCodeWrong, EventCodesSpent, EventFactorRight,
 	EventLoginDone, EventLoginDenied, EventConsentGiven, EventConsentRefused, EventSessionStarted,
 	EventSessionEnded, EventCodeIssued, EventCodeRedeemed, EventCodeReplayed, EventRefreshReplayed,
-	EventGrantRevoked, EventUserCreated, EventUserChanged, EventUserDisabled, EventUserEnabled,
-	EventUserUnlocked, EventUserRemoved, EventPasswordChanged, EventPasswordReset, EventInvited, EventInvitationUsed,
+	EventGrantRevoked, EventUserCreated, EventUserChanged, EventAddressChanged, EventUserDisabled, EventUserEnabled,
+	EventUserUnlocked, EventReopened, EventUserRemoved, EventPasswordChanged, EventPasswordReset, EventInvited, EventInvitationUsed,
 	EventPairingStarted, EventDeviceLinked, EventDeviceRenamed, EventDeviceUnlinked, EventPhoneAsked,
 	EventPhoneApproved, EventPhoneDenied, EventPhoneWrong, EventNotMe, EventPairingClaimed,
 	EventPushAddress, EventRecoveryMade, EventRecoveryUsed, EventClientChanged, EventTryoutStarted, EventTryoutEnded, EventStartAside, EventStartAgain, EventKeyRotated, EventSettingChanged,
@@ -106,6 +108,14 @@ type Journal struct {
 
 // Note adds an event to be written with the change.
 func (j *Journal) Note(e Event) { j.events = append(j.events, e) }
+
+// Last returns the newest of the collected events, the zero Event where there is none.
+func (j *Journal) Last() Event {
+	if len(j.events) == 0 {
+		return Event{}
+	}
+	return j.events[len(j.events)-1]
+}
 
 // Take returns the collected events and forgets them.
 func (j *Journal) Take() []Event {

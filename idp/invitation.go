@@ -33,6 +33,7 @@ type Invitation struct {
 	CreatedAt time.Time
 	ExpiresAt time.Time
 	UsedAt    time.Time // zero while open
+	Mailed    bool      // it went by mail, which others may read
 	Mail      *Mail     // carries it, and comes into being with it; nil: it is shown
 
 	Journal `json:"-"`
@@ -47,4 +48,11 @@ func (i *Invitation) Open(now time.Time) error {
 		return ErrExpired
 	}
 	return nil
+}
+
+// Waits reports whether a password chosen by the link counts only when a second
+// factor was proven after it: the link lay in a mailbox, which is no proof of a
+// person. One that was handed over from hand to hand counts at once.
+func (i *Invitation) Waits() bool {
+	return i.Purpose == InviteForgotten || i.Purpose == InviteReset && i.Mailed
 }

@@ -182,10 +182,13 @@ func (l *Login) Final() bool { return len(after[l.State]) == 0 }
 // Proof is what changes together while a person proves who they are: the
 // sign-in, the counter of wrong tries, and what the proof is checked against.
 type Proof struct {
-	Login    *Login
-	Counter  *Counter
-	Devices  []Device       // active ones of Login.User, for codes
-	Recovery []RecoveryCode // unused ones of Login.User, for recovery codes
+	Login   *Login
+	Counter *Counter
+	Devices []Device // active ones of Login.User, for codes
+	// PasswordAt is when the password of the counter's person was chosen, zero
+	// where there is none: a password that was right a moment ago may not be by now.
+	PasswordAt time.Time
+	Recovery   []RecoveryCode // unused ones of Login.User, for recovery codes
 }
 
 // Collection is what comes into being when a browser collects a finished
@@ -222,6 +225,7 @@ type Enrolment struct {
 type Known struct {
 	Old       TokenHash // what the browser had; zero: nothing
 	Token     TokenHash // what it gets, for everybody it is known to
+	Browser   TokenHash // its binding cookie, see Login.Browser: whoever ends its session makes it unknown
 	User      UserID
 	At        time.Time
 	ExpiresAt time.Time

@@ -28,7 +28,7 @@ type Mail struct {
 	Invitation InvitationID      // of a link
 	Typed      []byte            // MailForgotten: what was typed, sealed for ID, until it is known whose it is
 	About      EventKind         // MailNews: what happened
-	Detail     map[string]string // MailNews: of that event, "name", "kind", "reason" and "until"; and "by": somebody else did it
+	Detail     map[string]string // MailNews: of that event, "name", "kind", "reason" and "until"; "by": somebody else did it; "to": an address that was the account's until then
 	Address    string            // from where it was asked for, or done
 	Lang       string            // of the page it was asked on, for who has chosen none
 	CreatedAt  time.Time
@@ -96,7 +96,7 @@ func NewLinkMail(i *Invitation) *Mail {
 // intruder would do next, and what keeps the owner out.
 var newsworthy = map[EventKind]bool{
 	EventDeviceLinked: true, EventDeviceUnlinked: true, EventPasswordChanged: true, EventPasswordReset: true,
-	EventRecoveryMade: true, EventRecoveryUsed: true, EventNotMe: true, EventLocked: true,
+	EventRecoveryMade: true, EventRecoveryUsed: true, EventNotMe: true, EventLocked: true, EventAddressChanged: true,
 }
 
 // NewsKinds lists what owners are told of, in the order of EventKinds.

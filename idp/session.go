@@ -14,7 +14,8 @@ type Session struct {
 	FactorAt   time.Time // when a second factor was last given, step-ups included
 	ACR        string
 	AMR        []string
-	Agent      string // User-Agent, bounded
+	Device     DeviceID // that gave the second factor last; empty: a recovery code did
+	Agent      string   // User-Agent, bounded
 	Address    string
 	CreatedAt  time.Time
 	LastSeenAt time.Time

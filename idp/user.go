@@ -46,6 +46,12 @@ type User struct {
 	CreatedAt     time.Time
 	UpdatedAt     time.Time
 
+	// Confirmed is not kept. Whoever gives a role in the administration says by
+	// it that these are the devices linked now, and that they are the person's:
+	// they answer for the role from then on, and whoever was helped before may
+	// have a phone that is not theirs.
+	Confirmed []DeviceID `json:"-"`
+
 	Journal `json:"-"`
 }
 
@@ -116,8 +122,9 @@ func (u *User) MayAdminister(roles ...StaffRole) bool {
 // Account is what a sign-in needs to know of a person, read in one go.
 type Account struct {
 	User         User
-	PasswordHash string // PHC string; empty when none was chosen yet
-	Devices      int    // active ones
-	Apps         int    // of them, those that can be asked
-	RecoveryLeft int    // unused recovery codes
+	PasswordHash string    // PHC string; empty when none was chosen yet
+	PasswordAt   time.Time // when it was chosen; a hash of higher cost leaves it as it is
+	Devices      int       // active ones
+	Apps         int       // of them, those that can be asked
+	RecoveryLeft int       // unused recovery codes
 }

@@ -133,6 +133,8 @@ type Ask struct {
 	Danger  bool
 	Reason  bool   // is asked for
 	Typed   string // as reason
+	MayLost bool   // whether it was lost or stolen is asked, too
+	Lost    bool   // was said
 	Way     Way    // of the link that comes of it
 	Problem Message
 	Wrong   string // "via": the problem is the way; else it is the reason
@@ -223,6 +225,7 @@ type AdminUser struct {
 	Person        DeskPerson
 	Roles, Groups []string
 	Phone, Locale string
+	Events        []DeskEvent // what happened last, newest first
 	AddedAt       time.Time
 	Password      bool
 	Devices       []Device

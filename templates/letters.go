@@ -10,7 +10,7 @@ import (
 type Letter struct {
 	// Kind is what it is for: one of "invitation", "phone", "reset", "forgotten", each
 	// with a link; "device.linked", "device.unlinked", "password", "recovery.made",
-	// "recovery.used", "notme", "locked", which tell what happened; "test".
+	// "recovery.used", "notme", "address", "locked", which tell what happened; "test".
 	Kind      string
 	Site      string
 	Name      string // of the person
@@ -105,6 +105,8 @@ func (l *Letter) words(w *words) (subject Message, body []Message, link string) 
 		return tells("letter.recovery.used.subject", Say("letter.recovery.used.text", "UserName", l.UserName))
 	case "notme":
 		return tells("letter.notme.subject", Say("letter.notme.text", "UserName", l.UserName))
+	case "address":
+		return tells("letter.address.subject", Say("letter.address.text", "UserName", l.UserName))
 	case "locked":
 		switch {
 		case l.Locked != "code":

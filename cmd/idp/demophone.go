@@ -50,7 +50,8 @@ func (p *provider) demoPhone(ctx context.Context, f *demoFacts) (*phone.Client, 
 	if err != nil {
 		return nil, err
 	}
-	session, _, err := p.logins.Session(ctx, answer.Session)
+	browser.Session = answer.Session
+	session, _, err := p.logins.Session(ctx, browser)
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +74,7 @@ func (p *provider) demoPhone(ctx context.Context, f *demoFacts) (*phone.Client, 
 		return nil, err
 	}
 	actor := idp.Actor{User: session.User, Name: f.Username}
-	return client, p.logins.EndSession(ctx, actor, session.User, session.ID)
+	return client, p.logins.SignOut(ctx, actor, session)
 }
 
 // tell prints the demo for a person, shows sign-ins as they come, and takes

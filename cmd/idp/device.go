@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"hilum/idp"
+	"hilum/idp/admin"
 )
 
 func (c *cli) deviceCommand() *cobra.Command {
@@ -240,16 +241,16 @@ type unlinkedLine struct {
 }
 
 func (c *cli) deviceUnlink() *cobra.Command {
-	var reason string
+	var why admin.Why
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "unlink DEVICE…",
 		Short: "Remove devices, by their ids; the last ones of their owners too",
-		Example: `  idp device unlink DEVICE --reason 'lost on the ward'
+		Example: `  idp device unlink DEVICE --lost --reason 'left on the train'
   idp device unlink $(idp device list --facet unused --json | jq -r .id) --reason 'not used for 90 days'`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: c.withArgs(func(ctx context.Context, p *provider, args []string) error {
-			out, err := p.desk.UnlinkDevices(ctx, console(), named[idp.DeviceID](args), reason)
+			out, err := p.desk.UnlinkDevices(ctx, console(), named[idp.DeviceID](args), why)
 			if err != nil {
 				return fieldError(err)
 			}
@@ -273,7 +274,7 @@ func (c *cli) deviceUnlink() *cobra.Command {
 			return errors.Join(failed...)
 		}),
 	}
-	cmd.Flags().StringVar(&reason, "reason", "", "`why`, for the audit log")
+	whyFlags(cmd, &why)
 	jsonFlag(cmd, &asJSON)
 	return cmd
 }

@@ -118,7 +118,7 @@ var newsNames = map[idp.EventKind]string{
 	idp.EventDeviceLinked: "device.linked", idp.EventDeviceUnlinked: "device.unlinked",
 	idp.EventPasswordChanged: "password", idp.EventPasswordReset: "password",
 	idp.EventRecoveryMade: "recovery.made", idp.EventRecoveryUsed: "recovery.used",
-	idp.EventNotMe: "notme", idp.EventLocked: "locked",
+	idp.EventNotMe: "notme", idp.EventLocked: "locked", idp.EventAddressChanged: "address",
 }
 
 func (c *cli) mailCommand() *cobra.Command {

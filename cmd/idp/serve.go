@@ -56,7 +56,7 @@ func (c *cli) serve(ctx context.Context) (err error) {
 	link, err := p.desk.SetupLink(ctx, admin.Console("provider"))
 	switch {
 	case err == nil:
-		c.printf("Nobody has an account yet. Set up the first administrator here, once, until %s:\n\n    %s\n\n",
+		c.printf("Nobody administers this site yet. Set up the first administrator here, once, until %s:\n\n    %s\n\n",
 			clock(link.ExpiresAt), setupURL(p.issuer, link))
 	case !errors.Is(err, idp.ErrDenied):
 		return err
@@ -72,7 +72,7 @@ func (c *cli) setupLinkCommand() *cobra.Command {
 		RunE: c.with(func(ctx context.Context, p *provider) error {
 			link, err := p.desk.SetupLink(ctx, console())
 			if errors.Is(err, idp.ErrDenied) {
-				return errors.New("there are users already; an administrator invites the others: idp invite NAME")
+				return errors.New("this site has an administrator, who invites the others: idp invite NAME")
 			}
 			if err != nil {
 				return err

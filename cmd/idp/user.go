@@ -164,7 +164,7 @@ the flags say. Several who have one are invited by mail only.`,
 			return inviteError(u.Name, err)
 		}
 		c.printInvitation(p, "Invitation for "+u.Name, link)
-		return nil
+		return c.noteUnadministered(ctx, p)
 	})
 	return cmd
 }
@@ -252,22 +252,39 @@ func (c *cli) userAdd() *cobra.Command {
 			}
 			c.printf("%s added, id %s\n", u.Name, u.ID)
 			c.printInvitation(p, "Invitation for "+u.Name, link)
-			return nil
+			return c.noteUnadministered(ctx, p)
 		}
 		c.printf("%s added, id %s; invite them: idp invite %s\n", u.Name, u.ID, u.Name)
-		return nil
+		return c.noteUnadministered(ctx, p)
 	})
 	return cmd
 }
 
+// noteUnadministered says on the standard error that nobody administers this
+// site, and how somebody comes to: a set-up link that was printed before is dead
+// by now.
+func (c *cli) noteUnadministered(ctx context.Context, p *provider) error {
+	administered, err := p.desk.Administered(ctx)
+	if err == nil && !administered {
+		fmt.Fprintln(c.stderr, "Nobody administers this site yet, and set-up links printed before are dead: \"idp setup-link\" prints a new one, for an account of its own.")
+	}
+	return err
+}
+
 func (c *cli) userEdit() *cobra.Command {
 	var f personFlags
+	var confirmed []string
 	cmd := &cobra.Command{
 		Use:   "edit NAME",
 		Short: "Change what the flags name; the rest stays",
-		Args:  cobra.ExactArgs(1),
+		Long: `Change what the flags name; the rest stays.
+
+A role in the administration ends the person's sessions, and their devices answer for it from then on: name them by
+--confirm-devices, or unlink what is not theirs. A new mail address ends the links that went to the old one.`,
+		Args: cobra.ExactArgs(1),
 	}
 	f.register(cmd.Flags())
+	cmd.Flags().StringSliceVar(&confirmed, "confirm-devices", nil, "`ids` of all devices that are linked, with --staff: they are this person's")
 	cmd.RunE = c.withArgs(func(ctx context.Context, p *provider, args []string) error {
 		if !said(cmd) {
 			return usagef("nothing to change was named")
@@ -276,13 +293,39 @@ func (c *cli) userEdit() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if err := p.desk.EditUser(ctx, console(), u.ID, func(u *idp.User) { f.apply(cmd.Flags(), u) }); err != nil {
+		err = p.desk.EditUser(ctx, console(), u.ID, func(u *idp.User) {
+			f.apply(cmd.Flags(), u)
+			u.Confirmed = named[idp.DeviceID](confirmed)
+		})
+		var field *idp.FieldError
+		if errors.As(err, &field) && field.Message == "devices.confirm" {
+			return p.unconfirmed(ctx, u)
+		}
+		if err != nil {
 			return personError(err)
 		}
 		c.printf("%s changed\n", u.Name)
 		return nil
 	})
 	return cmd
+}
+
+// unconfirmed says which devices would answer for a role that is given.
+func (p *provider) unconfirmed(ctx context.Context, u *idp.User) error {
+	devices, err := p.desk.Devices(ctx, console(), u.ID)
+	if err != nil {
+		return err
+	}
+	var names, ids []string
+	for i := range devices {
+		names = append(names, fmt.Sprintf("%q (%s)", devices[i].Name, devices[i].ID))
+		ids = append(ids, string(devices[i].ID))
+	}
+	if len(ids) == 0 {
+		return fmt.Errorf("%s has no devices any more; leave --confirm-devices out", u.Name)
+	}
+	return fmt.Errorf("%s would answer for that role with: %s. Ask %s whether all of them are theirs, unlink what is not, and say so by --confirm-devices %s",
+		u.Name, strings.Join(names, ", "), u.Name, strings.Join(ids, ","))
 }
 
 // userLine is a person as scripts see them.
@@ -477,7 +520,7 @@ func (c *cli) userDisable() *cobra.Command {
 }
 
 func (c *cli) userUnlink() *cobra.Command {
-	var reason string
+	var why admin.Why
 	cmd := &cobra.Command{
 		Use:   "unlink NAME DEVICE",
 		Short: "Remove a device of a person, by its id (see user show); the last one too",
@@ -487,7 +530,7 @@ func (c *cli) userUnlink() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			err = p.desk.Unlink(ctx, console(), u.ID, idp.DeviceID(args[1]), reason)
+			err = p.desk.Unlink(ctx, console(), u.ID, idp.DeviceID(args[1]), why)
 			if errors.Is(err, idp.ErrNotFound) {
 				return fmt.Errorf("%s has no device %s; \"idp user show %s\" lists them", u.Name, args[1], u.Name)
 			}
@@ -498,8 +541,14 @@ func (c *cli) userUnlink() *cobra.Command {
 			return nil
 		}),
 	}
-	cmd.Flags().StringVar(&reason, "reason", "", "`why`, for the audit log")
+	whyFlags(cmd, &why)
 	return cmd
+}
+
+// whyFlags say why devices are unlinked.
+func whyFlags(cmd *cobra.Command, why *admin.Why) {
+	cmd.Flags().StringVar(&why.Reason, "reason", "", "`why`, for the audit log")
+	cmd.Flags().BoolVar(&why.Lost, "lost", false, "somebody else may have it: end sessions, tokens, sign-ins, offers, links, known browsers and recovery codes as well")
 }
 
 func (c *cli) userReset() *cobra.Command {

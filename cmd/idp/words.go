@@ -75,6 +75,7 @@ var fieldWords = map[string]string{
 	"import.cells":             "has not as many cells as the first line",
 	"import.quotes":            "quotation marks do not match; what is behind cannot be read",
 	"import.twice":             "this name stands in the file before",
+	"devices.confirm":          "has to name the devices that are linked now",
 	"mail.off":                 "this site sends none; mail.host in the configuration names a mail server",
 	"mail.address":             "there is none to write to; \"idp user edit NAME --email ADDRESS\" sets one",
 	"picture.missing":          "is empty",

@@ -21,19 +21,22 @@ type Store interface {
 	AccountByName(ctx context.Context, name string) (*idp.Account, error)
 	Users(ctx context.Context, after string, limit int) ([]idp.Account, error) // by name
 	// UpdateUser: idp.ErrDenied when fn takes its role from the last active
-	// administrator. A role that is given ends the open one-time links.
+	// administrator. What a role, an address or a state takes away is cut off.
 	UpdateUser(ctx context.Context, id idp.UserID, fn func(*idp.User) error) error
 	// DisableUser sets the state, ends sessions, revokes grants, kills sign-ins
 	// under way and open invitations. idp.ErrDenied for the last active administrator.
 	DisableUser(ctx context.Context, id idp.UserID, e idp.Event) error
 	EnableUser(ctx context.Context, id idp.UserID, e idp.Event) error
 	ClearCounters(ctx context.Context, id idp.UserID, e idp.Event) error
-	CountUsers(ctx context.Context) (int, error)
+	Administered(ctx context.Context) (bool, error) // an active account administers the site
 	// AddInvitation replaces the user's open ones; for set-up, all open set-up
-	// links, and may is not asked.
+	// links, and may is not asked: idp.ErrDenied while somebody administers.
 	AddInvitation(ctx context.Context, i *idp.Invitation, may func(*idp.User) error) error
+	// Reopen unlinks every device, cuts off all that the person has and adds the
+	// invitation, in one transaction; returns what was unlinked.
+	Reopen(ctx context.Context, i *idp.Invitation, because idp.Event, unlinked func(*idp.Device) idp.Event, may func(*idp.User) error) ([]idp.Device, error)
 	Devices(ctx context.Context, user idp.UserID) ([]idp.Device, error)
-	RemoveDevice(ctx context.Context, user idp.UserID, id idp.DeviceID, last bool, seen idp.Replay, e idp.Event) error
+	RemoveDevice(ctx context.Context, user idp.UserID, id idp.DeviceID, how idp.Unlinking, e idp.Event) error
 	SearchDevices(ctx context.Context, q idp.DeviceQuery) (*idp.DevicePage, error) // FieldError
 	Device(ctx context.Context, id idp.DeviceID) (*idp.DeviceRow, error)
 	SearchUsers(ctx context.Context, q idp.UserQuery) (*idp.UserPage, error) // FieldError
@@ -49,7 +52,8 @@ type Store interface {
 
 	Sessions(ctx context.Context, user idp.UserID, now time.Time) ([]idp.Session, error)
 	SearchSessions(ctx context.Context, q idp.SessionQuery, now time.Time) (*idp.SessionPage, error) // FieldError
-	EndSessions(ctx context.Context, user idp.UserID, pick func(*idp.Session) bool, e idp.Event) ([]idp.SessionID, error)
+	// CutOff takes away what its cause says; ErrNotFound where one session alone is meant that is not open.
+	CutOff(ctx context.Context, c idp.CutOff) ([]idp.SessionID, error)
 
 	// EndedSessions: those of one person, or of everybody, the latest first.
 	EndedSessions(ctx context.Context, user idp.UserID, limit int) ([]idp.EndedSession, error)

@@ -82,6 +82,16 @@ func (w *world) link(user idp.UserID, name string) idp.DeviceID {
 	return d.ID
 }
 
+// passwordAt is when a person's password was chosen; zero where there is none.
+func (w *world) passwordAt(id idp.UserID) time.Time {
+	w.Helper()
+	a, err := w.db.Account(w.Context(), id)
+	if err != nil {
+		w.Fatal(err)
+	}
+	return a.PasswordAt
+}
+
 // last returns the newest event, which must be of a kind and by the console.
 func (w *world) last(kind idp.EventKind) idp.Event {
 	w.Helper()
@@ -155,9 +165,22 @@ func TestSetupLinkIsForTheFirstOnly(t *testing.T) {
 	if !w.dead(first) || w.dead(second) {
 		t.Error("the older link is alive, or the newer dead")
 	}
-	w.person("anna", idp.StaffNone)
+	anna := w.person("anna", idp.StaffNone)
+	if !w.dead(second) {
+		t.Error("a person was added, and the link is good")
+	}
+	third, err := w.SetupLink(t.Context(), console)
+	if err != nil {
+		t.Fatalf("with a person who does not administer: %v", err)
+	}
+	if err := w.EditUser(t.Context(), console, anna.ID, func(u *idp.User) { u.Staff = idp.StaffAdmin }); err != nil {
+		t.Fatal(err)
+	}
 	_, err = w.SetupLink(t.Context(), console)
-	w.fails("with a user", err, idp.ErrDenied)
+	w.fails("with an administrator", err, idp.ErrDenied)
+	if w.dead(third) {
+		t.Error("what the enrolment refuses is kept, so that it can say why")
+	}
 }
 
 func TestAddingUsers(t *testing.T) {
@@ -236,7 +259,7 @@ func TestInviting(t *testing.T) {
 	if w.countEvents() != events {
 		t.Error("an event for nothing")
 	}
-	if err := w.Unlink(t.Context(), console, u.ID, id, "lost"); err != nil {
+	if err := w.Unlink(t.Context(), console, u.ID, id, admin.Why{Reason: "lost"}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := w.Invite(t.Context(), console, u.ID, admin.ViaLink); err != nil {
@@ -292,6 +315,12 @@ func TestEditingUsers(t *testing.T) {
 	if got.Name != "anna" || got.State != idp.UserActive || !got.CreatedAt.Equal(made) || !got.UpdatedAt.Equal(w.now) {
 		t.Errorf("changed what stays: %+v", got)
 	}
+	if e := w.last(idp.EventAddressChanged); e.User != u.ID || e.Detail["user"] != "anna" {
+		t.Errorf("event %+v", e)
+	}
+	if err := w.EditUser(t.Context(), console, u.ID, func(u *idp.User) { u.Locale = "de" }); err != nil {
+		t.Fatal(err)
+	}
 	if e := w.last(idp.EventUserChanged); e.User != u.ID || e.Detail["user"] != "anna" {
 		t.Errorf("event %+v", e)
 	}
@@ -307,13 +336,21 @@ func TestEditingUsers(t *testing.T) {
 func TestARoleNamesTheDevices(t *testing.T) {
 	w := newWorld(t)
 	anna := w.person("anna", idp.StaffNone)
-	w.link(anna.ID, "phone")
-	w.link(anna.ID, "tablet")
+	phone, tablet := w.link(anna.ID, "phone"), w.link(anna.ID, "tablet")
+	for what, confirmed := range map[string][]idp.DeviceID{
+		"none": nil, "one of two": {phone}, "another's": {phone, "X"}, "one too many": {phone, tablet, "X"},
+	} {
+		err := w.EditUser(t.Context(), console, anna.ID, func(u *idp.User) { u.Staff, u.Confirmed = idp.StaffAdmin, confirmed })
+		var field *idp.FieldError
+		if !errors.As(err, &field) || field.Field != "confirm_devices" || w.user(anna.ID).Staff != idp.StaffNone {
+			t.Errorf("confirmed %s: %v", what, err)
+		}
+	}
 	for _, c := range []struct {
 		staff idp.StaffRole
 		want  string
 	}{{idp.StaffHelpdesk, "phone, tablet"}, {idp.StaffHelpdesk, ""}, {idp.StaffAdmin, "phone, tablet"}} {
-		if err := w.EditUser(t.Context(), console, anna.ID, func(u *idp.User) { u.Staff = c.staff }); err != nil {
+		if err := w.EditUser(t.Context(), console, anna.ID, func(u *idp.User) { u.Staff, u.Confirmed = c.staff, []idp.DeviceID{tablet, phone} }); err != nil {
 			t.Fatal(err)
 		}
 		if e := w.last(idp.EventUserChanged); e.Detail["devices"] != c.want {
@@ -411,11 +448,11 @@ func TestUnlinkingForSomebody(t *testing.T) {
 	w := newWorld(t)
 	anna, bert := w.person("anna", idp.StaffNone), w.person("bert", idp.StaffNone)
 	id := w.link(anna.ID, "phone")
-	w.fails("another's", w.Unlink(t.Context(), console, bert.ID, id, ""), idp.ErrNotFound)
-	w.fails("a made-up one", w.Unlink(t.Context(), console, anna.ID, "X", ""), idp.ErrNotFound)
-	w.fails("nobody's", w.Unlink(t.Context(), console, "X", id, ""), idp.ErrNotFound)
-	w.fails("a bad reason", w.Unlink(t.Context(), console, anna.ID, id, "a\x00"), idp.ErrInvalid)
-	if err := w.Unlink(t.Context(), console, anna.ID, id, "lost on the train"); err != nil {
+	w.fails("another's", w.Unlink(t.Context(), console, bert.ID, id, admin.Why{Reason: ""}), idp.ErrNotFound)
+	w.fails("a made-up one", w.Unlink(t.Context(), console, anna.ID, "X", admin.Why{Reason: ""}), idp.ErrNotFound)
+	w.fails("nobody's", w.Unlink(t.Context(), console, "X", id, admin.Why{Reason: ""}), idp.ErrNotFound)
+	w.fails("a bad reason", w.Unlink(t.Context(), console, anna.ID, id, admin.Why{Reason: "a\x00"}), idp.ErrInvalid)
+	if err := w.Unlink(t.Context(), console, anna.ID, id, admin.Why{Reason: "lost on the train"}); err != nil {
 		t.Fatal(err)
 	}
 	if left, err := w.Devices(t.Context(), console, anna.ID); err != nil || len(left) != 0 {

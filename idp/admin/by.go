@@ -84,12 +84,12 @@ var may = map[Act][]idp.StaffRole{
 	Invite:        {idp.StaffAdmin, idp.StaffHelpdesk},
 	ResetPassword: {idp.StaffAdmin, idp.StaffHelpdesk},
 	Unlock:        {idp.StaffAdmin, idp.StaffHelpdesk},
+	EndSessions:   {idp.StaffAdmin, idp.StaffHelpdesk},
 
 	AddUsers:     {idp.StaffAdmin},
 	EditUsers:    {idp.StaffAdmin},
 	EditRoles:    {idp.StaffAdmin},
 	BlockUsers:   {idp.StaffAdmin},
-	EndSessions:  {idp.StaffAdmin},
 	EditClients:  {idp.StaffAdmin},
 	EditSettings: {idp.StaffAdmin},
 }

@@ -165,7 +165,7 @@ var verbs = map[string]asked{
 		return w.AllowSettings(ctx, by)
 	}},
 	"UnlinkDevices": {admin.UnlinkDevice, func(ctx context.Context, w *world, by admin.By, _ idp.UserID) error {
-		_, err := w.UnlinkDevices(ctx, by, []idp.DeviceID{"X"}, "lost")
+		_, err := w.UnlinkDevices(ctx, by, []idp.DeviceID{"X"}, admin.Why{Reason: "lost"})
 		return err
 	}},
 	"FindDevices": {admin.ReadDevices, func(ctx context.Context, w *world, by admin.By, _ idp.UserID) error {
@@ -173,11 +173,11 @@ var verbs = map[string]asked{
 		return err
 	}},
 	"UnlinkFound": {admin.UnlinkDevice, func(ctx context.Context, w *world, by admin.By, _ idp.UserID) error {
-		_, err := w.UnlinkFound(ctx, by, idp.DeviceQuery{Words: "x"}, "", "lost")
+		_, err := w.UnlinkFound(ctx, by, idp.DeviceQuery{Words: "x"}, "", admin.Why{Reason: "lost"})
 		return err
 	}},
 	"Unlink": {admin.UnlinkDevice, func(ctx context.Context, w *world, by admin.By, u idp.UserID) error {
-		return w.Unlink(ctx, by, u, "X", "lost")
+		return w.Unlink(ctx, by, u, "X", admin.Why{Reason: "lost"})
 	}},
 	"Reopen": {admin.Reopen, func(ctx context.Context, w *world, by admin.By, u idp.UserID) error {
 		_, _, err := w.Reopen(ctx, by, u, "lost", admin.ViaLink)
@@ -372,7 +372,7 @@ func TestHelpdeskStaysBelow(t *testing.T) {
 			}
 			w.fails(name+" upon "+string(role), v.ask(t.Context(), w, by, u.ID), idp.ErrDenied)
 		}
-		out, err := w.UnlinkDevices(t.Context(), by, []idp.DeviceID{d}, "lost")
+		out, err := w.UnlinkDevices(t.Context(), by, []idp.DeviceID{d}, admin.Why{Reason: "lost"})
 		if err != nil || !errors.Is(out[0].Err, idp.ErrDenied) {
 			t.Errorf("unlink of %s: %+v, %v", role, out, err)
 		}
@@ -381,7 +381,7 @@ func TestHelpdeskStaysBelow(t *testing.T) {
 		if err != nil || len(found.Rows) != 1 {
 			t.Fatalf("found of %s: %+v, %v", role, found, err)
 		}
-		out, err = w.UnlinkFound(t.Context(), by, q, found.Digest, "lost")
+		out, err = w.UnlinkFound(t.Context(), by, q, found.Digest, admin.Why{Reason: "lost"})
 		if err != nil || len(out) != 1 || !errors.Is(out[0].Err, idp.ErrDenied) {
 			t.Errorf("unlink of what is found of %s: %+v, %v", role, out, err)
 		}

@@ -23,7 +23,7 @@ func TestUnlinkingMany(t *testing.T) {
 	anna, bert := w.person("anna", idp.StaffNone), w.person("bert", idp.StaffNone)
 	a, b := w.link(anna.ID, "phone"), w.link(bert.ID, "tablet")
 	events := w.countEvents()
-	out, err := w.UnlinkDevices(t.Context(), by, []idp.DeviceID{a, "X", b, a}, "lost on the ward")
+	out, err := w.UnlinkDevices(t.Context(), by, []idp.DeviceID{a, "X", b, a}, admin.Why{Reason: "lost on the ward"})
 	if err != nil || len(out) != 4 {
 		t.Fatalf("%+v, %v", out, err)
 	}
@@ -38,11 +38,11 @@ func TestUnlinkingMany(t *testing.T) {
 	if err != nil || len(p.Rows) != 1 || p.Rows[0].Detail["reason"] != "lost on the ward" || p.Rows[0].Actor != by.Actor || p.Rows[0].User != anna.ID {
 		t.Errorf("history %+v, %v", p, err)
 	}
-	_, err = w.UnlinkDevices(t.Context(), by, []idp.DeviceID{"X"}, "")
+	_, err = w.UnlinkDevices(t.Context(), by, []idp.DeviceID{"X"}, admin.Why{Reason: ""})
 	w.fails("without a reason", err, idp.ErrInvalid)
-	_, err = w.UnlinkDevices(t.Context(), by, nil, "lost")
+	_, err = w.UnlinkDevices(t.Context(), by, nil, admin.Why{Reason: "lost"})
 	w.fails("none", err, idp.ErrInvalid)
-	_, err = w.UnlinkDevices(t.Context(), by, make([]idp.DeviceID, admin.MaxUnlink+1), "lost")
+	_, err = w.UnlinkDevices(t.Context(), by, make([]idp.DeviceID, admin.MaxUnlink+1), admin.Why{Reason: "lost"})
 	w.fails("too many", err, idp.ErrInvalid)
 	w.fails("blocking without a reason", w.Disable(t.Context(), by, anna.ID, ""), idp.ErrInvalid)
 }
@@ -73,7 +73,7 @@ func TestUnlinkingWhatIsFound(t *testing.T) {
 	none := func(what string, q idp.DeviceQuery, digest, reason string, want error) {
 		t.Helper()
 		events := w.countEvents()
-		_, err := w.UnlinkFound(t.Context(), by, q, digest, reason)
+		_, err := w.UnlinkFound(t.Context(), by, q, digest, admin.Why{Reason: reason})
 		w.fails(what, err, want)
 		if w.countEvents() != events {
 			t.Errorf("%s: something was done", what)
@@ -88,7 +88,7 @@ func TestUnlinkingWhatIsFound(t *testing.T) {
 	// One more, one less, one for another: each is another list.
 	last := w.link(found.Rows[0].User.ID, "tablet")
 	none("one more", q, found.Digest, "lost", idp.ErrConflict)
-	if err := w.Unlink(t.Context(), by, found.Rows[0].User.ID, found.Rows[0].Device.ID, "lost"); err != nil {
+	if err := w.Unlink(t.Context(), by, found.Rows[0].User.ID, found.Rows[0].Device.ID, admin.Why{Reason: "lost"}); err != nil {
 		t.Fatal(err)
 	}
 	none("one for another", q, found.Digest, "lost", idp.ErrConflict)
@@ -98,7 +98,7 @@ func TestUnlinkingWhatIsFound(t *testing.T) {
 		t.Fatalf("%d, %v", len(again.Rows), err)
 	}
 	events := w.countEvents()
-	out, err := w.UnlinkFound(t.Context(), by, q, again.Digest, "handed back")
+	out, err := w.UnlinkFound(t.Context(), by, q, again.Digest, admin.Why{Reason: "handed back"})
 	if err != nil || len(out) != people*each {
 		t.Fatalf("%d, %v", len(out), err)
 	}
@@ -135,7 +135,7 @@ func TestTooManyAreFound(t *testing.T) {
 		d := admin.New(admin.Config{Store: tooMany{w.db, total}})
 		_, err := d.FindDevices(t.Context(), console, idp.DeviceQuery{Words: "x"})
 		w.fails(fmt.Sprint("to find ", total), err, idp.ErrInvalid)
-		_, err = d.UnlinkFound(t.Context(), console, idp.DeviceQuery{Words: "x"}, "", "")
+		_, err = d.UnlinkFound(t.Context(), console, idp.DeviceQuery{Words: "x"}, "", admin.Why{Reason: ""})
 		w.fails(fmt.Sprint("to unlink ", total), err, idp.ErrInvalid)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -59,11 +58,11 @@ const MaxUnlink = 1000
 // transaction and with an event of its own, and reports on each in the order
 // they were named. Errors, with nothing done: idp.ErrDenied, idp.ErrStale,
 // FieldError (no reason or a bad one, no devices or more than MaxUnlink).
-func (d *Desk) UnlinkDevices(ctx context.Context, by By, ids []idp.DeviceID, reason string) ([]Unlinked, error) {
+func (d *Desk) UnlinkDevices(ctx context.Context, by By, ids []idp.DeviceID, why Why) ([]Unlinked, error) {
 	if err := d.allow(ctx, by, UnlinkDevice); err != nil {
 		return nil, err
 	}
-	if err := validReason(reason, !by.Console); err != nil {
+	if err := validReason(why.Reason, !by.Console); err != nil {
 		return nil, err
 	}
 	if len(ids) == 0 || len(ids) > MaxUnlink {
@@ -71,7 +70,7 @@ func (d *Desk) UnlinkDevices(ctx context.Context, by By, ids []idp.DeviceID, rea
 	}
 	out := make([]Unlinked, len(ids))
 	for i, id := range ids {
-		out[i] = d.unlink(ctx, by, id, reason)
+		out[i] = d.unlink(ctx, by, id, why)
 	}
 	return out, nil
 }
@@ -136,11 +135,11 @@ func (d *Desk) findDevices(ctx context.Context, q idp.DeviceQuery) (*FoundDevice
 // devices of a digest that FindDevices gave: what was looked at is unlinked,
 // nothing else. Errors, with nothing done: as FindDevices and UnlinkDevices, and
 // idp.ErrConflict when the query finds others by now.
-func (d *Desk) UnlinkFound(ctx context.Context, by By, q idp.DeviceQuery, digest, reason string) ([]Unlinked, error) {
+func (d *Desk) UnlinkFound(ctx context.Context, by By, q idp.DeviceQuery, digest string, why Why) ([]Unlinked, error) {
 	if err := d.allow(ctx, by, UnlinkDevice); err != nil {
 		return nil, err
 	}
-	if err := validReason(reason, !by.Console); err != nil {
+	if err := validReason(why.Reason, !by.Console); err != nil {
 		return nil, err
 	}
 	found, err := d.findDevices(ctx, q)
@@ -152,13 +151,13 @@ func (d *Desk) UnlinkFound(ctx context.Context, by By, q idp.DeviceQuery, digest
 	}
 	out := make([]Unlinked, len(found.Rows))
 	for i := range found.Rows {
-		out[i] = d.unlink(ctx, by, found.Rows[i].Device.ID, reason)
+		out[i] = d.unlink(ctx, by, found.Rows[i].Device.ID, why)
 	}
 	return out, nil
 }
 
 // unlink removes one device; the caller has asked whether by may.
-func (d *Desk) unlink(ctx context.Context, by By, id idp.DeviceID, reason string) Unlinked {
+func (d *Desk) unlink(ctx context.Context, by By, id idp.DeviceID, why Why) Unlinked {
 	u := Unlinked{Device: id}
 	row, err := d.Store.Device(ctx, id)
 	if err != nil {
@@ -169,29 +168,34 @@ func (d *Desk) unlink(ctx context.Context, by By, id idp.DeviceID, reason string
 	if u.Err = mayUpon(by, &row.User); u.Err != nil {
 		return u
 	}
-	e := d.event(idp.EventDeviceUnlinked, by, map[string]string{"user": u.Person, "name": u.Name, "kind": string(row.Device.Kind)})
-	if reason != "" {
-		e.Detail["reason"] = reason
-	}
-	e.User, e.Device = u.User, id
-	if u.Err = d.Store.RemoveDevice(ctx, u.User, id, true, idp.Replay{}, e); u.Err == nil {
-		d.unlinked(ctx, row)
+	e := d.unlinkedEvent(by, &row.User, &row.Device, why.Reason)
+	if u.Err = d.Store.RemoveDevice(ctx, u.User, id, why.how(), e); u.Err == nil {
+		d.look(u.User)
 	}
 	return u
 }
 
-// unlinked tells whoever waits for a phone of the person to look again.
-func (d *Desk) unlinked(_ context.Context, row *idp.DeviceRow) {
+func (d *Desk) unlinkedEvent(by By, u *idp.User, dev *idp.Device, reason string) idp.Event {
+	e := d.event(idp.EventDeviceUnlinked, by, map[string]string{"user": u.Name, "name": dev.Name, "kind": string(dev.Kind)})
+	if reason != "" {
+		e.Detail["reason"] = reason
+	}
+	e.User, e.Device = u.ID, dev.ID
+	return e
+}
+
+// look tells whoever waits for something of the person to look again.
+func (d *Desk) look(user idp.UserID) {
 	if d.Wake != nil {
-		d.Wake(idp.TopicUser(row.User.ID))
+		d.Wake(idp.TopicUser(user))
 	}
 }
 
-// Reopen unlinks every device of a person and makes the link to a first one.
-// A password that was chosen stays, and is asked for. What was unlinked is
-// reported also when the link could not be made. Errors: idp.ErrDenied (also
-// for somebody disabled), idp.ErrStale, idp.ErrNotFound, FieldError (the reason,
-// those of Reachable; nothing is unlinked then).
+// Reopen unlinks every device of a person, cuts off all that whoever has them
+// could go on with, and makes the link to a first device, in one transaction. A
+// password that was chosen stays, and is asked for. Errors, with nothing done:
+// idp.ErrDenied (also for somebody disabled), idp.ErrStale, idp.ErrNotFound,
+// FieldError (the reason, those of Reachable).
 func (d *Desk) Reopen(ctx context.Context, by By, user idp.UserID, reason string, via Via) ([]Unlinked, *Link, error) {
 	if err := d.allow(ctx, by, Reopen); err != nil {
 		return nil, nil, err
@@ -203,22 +207,29 @@ func (d *Desk) Reopen(ctx context.Context, by By, user idp.UserID, reason string
 	if err != nil {
 		return nil, nil, err
 	}
+	i, link, may := d.newLink(by, u, idp.InviteEnrol, idp.InvitationTTL, via)
 	devices, err := d.Store.Devices(ctx, user)
 	if err != nil {
 		return nil, nil, err
 	}
-	var out []Unlinked
-	unlinked := false
-	for i := range devices {
-		one := d.unlink(ctx, by, devices[i].ID, reason)
-		out = append(out, one)
-		if one.Err != nil && !errors.Is(one.Err, idp.ErrNotFound) { // gone meanwhile is as good
-			return out, nil, one.Err
-		}
-		unlinked = unlinked || one.Err == nil
+	if i.Mail != nil && len(devices) > 0 { // the letter says so
+		i.Mail.Detail = map[string]string{"devices": "unlinked"}
 	}
-	link, err := d.invite(ctx, by, u, idp.InviteEnrol, idp.InvitationTTL, via, unlinked)
-	return out, link, err
+	because := d.event(idp.EventReopened, by, map[string]string{"user": u.Name})
+	because.User = user
+	if reason != "" {
+		because.Detail["reason"] = reason
+	}
+	gone, err := d.Store.Reopen(ctx, i, because, func(dev *idp.Device) idp.Event { return d.unlinkedEvent(by, u, dev, reason) }, may)
+	if err != nil {
+		return nil, nil, err
+	}
+	d.look(user)
+	out := make([]Unlinked, len(gone))
+	for n := range gone {
+		out[n] = Unlinked{Device: gone[n].ID, Name: gone[n].Name, User: user, Person: u.Name}
+	}
+	return out, link, nil
 }
 
 // DevicesCSV writes all that a query finds, whatever its page, as CSV with a

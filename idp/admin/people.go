@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"strconv"
 
@@ -25,6 +26,25 @@ func (d *Desk) User(ctx context.Context, by By, id idp.UserID) (*idp.User, error
 		return nil, err
 	}
 	return d.Store.User(ctx, id)
+}
+
+// ShownHistory is how many events a person's page shows.
+const ShownHistory = 20
+
+// UserHistory is what happened to a person, newest first, ShownHistory at most:
+// for whoever helps them. Errors: idp.ErrDenied.
+func (d *Desk) UserHistory(ctx context.Context, by By, id idp.UserID) ([]idp.Event, error) {
+	if err := d.allow(ctx, by, ReadUsers); err != nil {
+		return nil, err
+	}
+	if id == "" {
+		return nil, fmt.Errorf("user: %w", idp.ErrNotFound)
+	}
+	found, err := d.Store.SearchEvents(ctx, idp.EventQuery{User: id, Page: idp.Page{Limit: ShownHistory}})
+	if err != nil {
+		return nil, err
+	}
+	return found.Rows, nil
 }
 
 // Factors is what a person can prove themselves with, and what holds them back.

@@ -69,7 +69,7 @@ func TestNothingReadCarriesASecret(t *testing.T) {
 		}
 	}
 	anna := w.person("anna", idp.StaffNone)
-	check(w.db.SetPassword(ctx, anna.ID, aHash, "", idp.Event{At: w.now, Kind: idp.EventPasswordChanged, User: anna.ID, Actor: console.Actor}))
+	check(w.db.SetPassword(ctx, anna.ID, aHash, w.passwordAt(anna.ID), idp.Within{}, idp.Event{At: w.now, Kind: idp.EventPasswordChanged, User: anna.ID, Actor: console.Actor}))
 	p := &idp.Pairing{ID: idp.NewID[idp.PairingID](), User: anna.ID, SealedTOTP: []byte{1}, CreatedAt: w.now, ExpiresAt: w.now.Add(time.Hour)}
 	check(w.db.AddPairing(ctx, p))
 	phone := idp.Device{

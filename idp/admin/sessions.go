@@ -20,24 +20,27 @@ func (d *Desk) SearchSessions(ctx context.Context, by By, q idp.SessionQuery) (*
 // be empty. Errors: idp.ErrDenied, idp.ErrStale, idp.ErrNotFound when it is not
 // live or another's, FieldError.
 func (d *Desk) EndSession(ctx context.Context, by By, user idp.UserID, id idp.SessionID, reason string) error {
-	n, err := d.endSessions(ctx, by, user, reason, func(s *idp.Session) bool { return s.ID == id })
-	if err == nil && n == 0 {
-		return fmt.Errorf("session %s: %w", id, idp.ErrNotFound)
+	if id == "" {
+		return fmt.Errorf("session: %w", idp.ErrNotFound)
 	}
+	_, err := d.endSessions(ctx, by, user, reason, idp.CutOff{Cause: idp.CutEndedOne, Session: id})
 	return err
 }
 
-// EndSessions ends all sessions of a person and says how many. Errors as EndSession.
+// EndSessions ends all sessions of a person and what was begun with them, and
+// says how many there were. Errors as EndSession.
 func (d *Desk) EndSessions(ctx context.Context, by By, user idp.UserID, reason string) (int, error) {
-	return d.endSessions(ctx, by, user, reason, func(*idp.Session) bool { return true })
+	return d.endSessions(ctx, by, user, reason, idp.CutOff{Cause: idp.CutEndedAll})
 }
 
-func (d *Desk) endSessions(ctx context.Context, by By, user idp.UserID, reason string, pick func(*idp.Session) bool) (int, error) {
+func (d *Desk) endSessions(ctx context.Context, by By, user idp.UserID, reason string, c idp.CutOff) (int, error) {
 	e, err := d.about(ctx, EndSessions, idp.EventSessionEnded, by, user, reason)
 	if err != nil {
 		return 0, err
 	}
-	ended, err := d.Store.EndSessions(ctx, user, pick, e)
+	c.User, c.Because = user, e
+	ended, err := d.Store.CutOff(ctx, c)
+	d.look(user)
 	return len(ended), err
 }
 

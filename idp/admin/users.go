@@ -48,20 +48,19 @@ func (d *Desk) sends(via Via) error {
 }
 
 // SetupLink makes the one-time link to the first administrator; an older one
-// is dead then. Errors: idp.ErrDenied when the site has users already.
+// is dead then. It is made while no active account administers the site, also
+// where people are there already: else nobody could make one of them an
+// administrator. Errors: idp.ErrDenied.
 func (d *Desk) SetupLink(ctx context.Context, by By) (*Link, error) {
 	if !by.Console {
 		return nil, fmt.Errorf("a set-up link is made at the console: %w", idp.ErrDenied)
 	}
-	n, err := d.Store.CountUsers(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if n > 0 {
-		return nil, fmt.Errorf("this site has users, an administrator can invite more: %w", idp.ErrDenied)
-	}
-	return d.invite(ctx, by, &idp.User{}, idp.InviteSetup, idp.SetupLinkTTL, ViaLink, false)
+	return d.invite(ctx, by, &idp.User{}, idp.InviteSetup, idp.SetupLinkTTL, ViaLink)
 }
+
+// Administered reports whether an active account administers the site: until
+// then a set-up link can be made.
+func (d *Desk) Administered(ctx context.Context) (bool, error) { return d.Store.Administered(ctx) }
 
 // AddUser makes an account that waits for its invitation. ID, state and times
 // are given here. Errors: FieldError, idp.ErrConflict (the name is taken).
@@ -118,7 +117,7 @@ func (d *Desk) inviteFirst(ctx context.Context, by By, user idp.UserID, via Via)
 	if len(devices) > 0 {
 		return nil, fmt.Errorf("%d devices are linked; more are linked under Security: %w", len(devices), idp.ErrConflict)
 	}
-	return d.invite(ctx, by, u, idp.InviteEnrol, idp.InvitationTTL, via, false)
+	return d.invite(ctx, by, u, idp.InviteEnrol, idp.InvitationTTL, via)
 }
 
 // ResetPassword makes a one-time link to choose a new password; devices stay,
@@ -131,7 +130,7 @@ func (d *Desk) ResetPassword(ctx context.Context, by By, user idp.UserID, via Vi
 	if err != nil {
 		return nil, err
 	}
-	return d.invite(ctx, by, u, idp.InviteReset, idp.InvitationTTL, via, false)
+	return d.invite(ctx, by, u, idp.InviteReset, idp.InvitationTTL, via)
 }
 
 func (d *Desk) invitable(ctx context.Context, by By, user idp.UserID, via Via) (*idp.User, error) {
@@ -156,14 +155,23 @@ func mayInvite(by By, u *idp.User) error {
 	return nil
 }
 
-// invite makes the link for u, which is empty for set-up. unlinked: the letter
-// is to say that devices were.
-func (d *Desk) invite(ctx context.Context, by By, u *idp.User, purpose idp.InvitationPurpose, ttl time.Duration, via Via, unlinked bool) (*Link, error) {
+// invite makes the link for u, which is empty for set-up.
+func (d *Desk) invite(ctx context.Context, by By, u *idp.User, purpose idp.InvitationPurpose, ttl time.Duration, via Via) (*Link, error) {
+	i, link, may := d.newLink(by, u, purpose, ttl, via)
+	if err := d.Store.AddInvitation(ctx, i, may); err != nil {
+		return nil, err
+	}
+	return link, nil
+}
+
+// newLink is the link for u, with what has to be asked again when it is
+// inserted: a role may have been given since, an address taken.
+func (d *Desk) newLink(by By, u *idp.User, purpose idp.InvitationPurpose, ttl time.Duration, via Via) (*idp.Invitation, *Link, func(*idp.User) error) {
 	now := d.Now()
 	token := idp.NewToken()
 	i := &idp.Invitation{
 		ID: idp.NewID[idp.InvitationID](), Token: token.Hash(), Purpose: purpose, User: u.ID, By: by.Actor,
-		CreatedAt: now, ExpiresAt: now.Add(ttl),
+		CreatedAt: now, ExpiresAt: now.Add(ttl), Mailed: via == ViaMail,
 	}
 	e := d.event(idp.EventInvited, by, map[string]string{"purpose": string(purpose)})
 	if u.ID != "" {
@@ -174,13 +182,9 @@ func (d *Desk) invite(ctx context.Context, by By, u *idp.User, purpose idp.Invit
 		// Nobody gets this token: the letter has another.
 		link.Token, e.Detail["by"] = "", "mail"
 		i.Mail = idp.NewLinkMail(i)
-		if unlinked {
-			i.Mail.Detail = map[string]string{"devices": "unlinked"}
-		}
 	}
 	i.Note(e)
-	// Asked again with the insert: a role may have been given since, an address taken.
-	err := d.Store.AddInvitation(ctx, i, func(u *idp.User) error {
+	return i, link, func(u *idp.User) error {
 		if err := mayInvite(by, u); err != nil {
 			return err
 		}
@@ -188,11 +192,7 @@ func (d *Desk) invite(ctx context.Context, by By, u *idp.User, purpose idp.Invit
 			link.To = u.Email
 		}
 		return d.Reachable(u, via)
-	})
-	if err != nil {
-		return nil, err
 	}
-	return link, nil
 }
 
 // hidden is an account whose PasswordHash says only whether there is one: what
@@ -235,8 +235,8 @@ func (d *Desk) Users(ctx context.Context, by By, after string, limit int) ([]idp
 
 // EditUser changes what fn changes; id, name and state stay as they are.
 // A role in the administration that is given is in the event with the devices
-// that are linked then: they answer for it from now on. Errors: FieldError,
-// idp.ErrNotFound, idp.ErrDenied when it would leave the site without an
+// that are linked then: they answer for it from now on, and fn has to confirm
+// them (User.Confirmed). Errors: FieldError, idp.ErrNotFound, idp.ErrDenied when it would leave the site without an
 // administrator.
 func (d *Desk) EditUser(ctx context.Context, by By, user idp.UserID, fn func(*idp.User)) error {
 	if err := d.allow(ctx, by, EditUsers); err != nil {
@@ -315,9 +315,25 @@ func (d *Desk) bareDevices(ctx context.Context, user idp.UserID) ([]idp.Device, 
 	return devices, err
 }
 
+// Why is the reason for unlinking.
+type Why struct {
+	Reason string // for the log; at the console it may be left out
+	// Lost: somebody else may have the device. All that they could go on with is
+	// cut off: sessions, tokens, sign-ins, offers, links, known browsers, recovery codes.
+	Lost bool
+}
+
+// how is the unlinking of a device by the administration, the last one too.
+func (w Why) how() idp.Unlinking {
+	if w.Lost {
+		return idp.Unlinking{Last: true, Cause: idp.CutLost}
+	}
+	return idp.Unlinking{Last: true, Cause: idp.CutUnlinked}
+}
+
 // Unlink removes a device of a person, the last one too. Errors: idp.ErrNotFound.
-func (d *Desk) Unlink(ctx context.Context, by By, user idp.UserID, id idp.DeviceID, reason string) error {
-	e, err := d.about(ctx, UnlinkDevice, idp.EventDeviceUnlinked, by, user, reason)
+func (d *Desk) Unlink(ctx context.Context, by By, user idp.UserID, id idp.DeviceID, why Why) error {
+	e, err := d.about(ctx, UnlinkDevice, idp.EventDeviceUnlinked, by, user, why.Reason)
 	if err != nil {
 		return err
 	}
@@ -328,7 +344,9 @@ func (d *Desk) Unlink(ctx context.Context, by By, user idp.UserID, id idp.Device
 	for _, dev := range devices {
 		if dev.ID == id {
 			e.Device, e.Detail["name"], e.Detail["kind"] = id, dev.Name, string(dev.Kind)
-			return d.Store.RemoveDevice(ctx, user, id, true, idp.Replay{}, e)
+			err := d.Store.RemoveDevice(ctx, user, id, why.how(), e)
+			d.look(user)
+			return err
 		}
 	}
 	return fmt.Errorf("device %s: %w", id, idp.ErrNotFound)

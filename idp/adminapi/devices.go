@@ -129,11 +129,13 @@ func (s *Server) unlinkDevice(w http.ResponseWriter, r *http.Request, by admin.B
 	if err != nil {
 		return err
 	}
-	reason, err := readReason(r)
+	c, err := readBody(r, whyMembers)
 	if err != nil {
 		return err
 	}
-	results, err := s.Desk.UnlinkDevices(r.Context(), by, []idp.DeviceID{id}, reason)
+	var why admin.Why
+	c.apply(&why)
+	results, err := s.Desk.UnlinkDevices(r.Context(), by, []idp.DeviceID{id}, why)
 	if err != nil {
 		return err
 	}
@@ -175,12 +177,19 @@ func (s *Server) problemOfOne(r *http.Request, err error) *problem {
 // severalDevices is the body of unlinkDevices.
 type severalDevices struct {
 	devices []idp.DeviceID
-	reason  string
+	admin.Why
+}
+
+// whyMembers are the body of unlinkDevice.
+var whyMembers = members[admin.Why]{
+	"reason": text(func(w *admin.Why) *string { return &w.Reason }),
+	"lost":   flag(func(w *admin.Why) *bool { return &w.Lost }),
 }
 
 var severalDevicesMembers = members[severalDevices]{
 	"devices": texts(func(b *severalDevices) *[]idp.DeviceID { return &b.devices }),
-	"reason":  text(func(b *severalDevices) *string { return &b.reason }),
+	"reason":  text(func(b *severalDevices) *string { return &b.Reason }),
+	"lost":    flag(func(b *severalDevices) *bool { return &b.Lost }),
 }
 
 // unlinkDevices unlinks each by itself, and tells of each.
@@ -191,7 +200,7 @@ func (s *Server) unlinkDevices(w http.ResponseWriter, r *http.Request, by admin.
 	}
 	var b severalDevices
 	c.apply(&b)
-	results, err := s.Desk.UnlinkDevices(r.Context(), by, b.devices, b.reason)
+	results, err := s.Desk.UnlinkDevices(r.Context(), by, b.devices, b.Why)
 	if err != nil {
 		return err
 	}

@@ -211,7 +211,7 @@ func (w *world) prepare(o adminapi.Operation) {
 	ctx := w.Context()
 	switch o.Path {
 	case "/users/invite", "/users/{user}/invite":
-		must(w.desk.UnlinkDevices(ctx, console, []idp.DeviceID{w.device}, "before"))(w)
+		must(w.desk.UnlinkDevices(ctx, console, []idp.DeviceID{w.device}, admin.Why{Reason: "before"}))(w)
 	case "/users/{user}/enable":
 		if err := w.desk.Disable(ctx, console, w.anna.ID, "before"); err != nil {
 			w.Fatal(err)

@@ -27,7 +27,7 @@ type Desk interface {
 	SearchDevices(ctx context.Context, by admin.By, q idp.DeviceQuery) (*idp.DevicePage, error)
 	Device(ctx context.Context, by admin.By, id idp.DeviceID) (*idp.DeviceRow, error)
 	DeviceHistory(ctx context.Context, by admin.By, id idp.DeviceID, p idp.Page) (*idp.EventPage, error)
-	UnlinkDevices(ctx context.Context, by admin.By, ids []idp.DeviceID, reason string) ([]admin.Unlinked, error)
+	UnlinkDevices(ctx context.Context, by admin.By, ids []idp.DeviceID, why admin.Why) ([]admin.Unlinked, error)
 	DevicesCSV(ctx context.Context, by admin.By, q idp.DeviceQuery, w io.Writer) error
 
 	SearchUsers(ctx context.Context, by admin.By, q idp.UserQuery) (*idp.UserPage, error)

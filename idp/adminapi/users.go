@@ -61,6 +61,9 @@ var userMembers = members[idp.User]{
 	"groups":         texts(func(u *idp.User) *[]string { return &u.Groups }),
 }
 
+// editUserMembers are those, and the devices that are confirmed with a role.
+var editUserMembers = with(userMembers, "confirm_devices", texts(func(u *idp.User) *[]idp.DeviceID { return &u.Confirmed }))
+
 // newUserMembers are those, and the sign-in name, which stays for good.
 var newUserMembers = with(userMembers, "username", text(func(u *idp.User) *string { return &u.Name }))
 
@@ -175,7 +178,7 @@ func (s *Server) editUser(w http.ResponseWriter, r *http.Request, by admin.By) e
 	if err != nil {
 		return err
 	}
-	c, err := readBody(r, userMembers, typePatch)
+	c, err := readBody(r, editUserMembers, typePatch)
 	if err != nil {
 		return err
 	}

@@ -59,6 +59,7 @@ var fieldWords = map[string]string{
 	"import.column":           "has a column that is none of username, name, given_name, family_name, email, phone, locale, roles, groups",
 	"import.column.twice":     "has a column twice",
 	"import.username":         "has no column username",
+	"devices.confirm":         "has to name the devices that are linked now: they answer for the role from then on; see /users/{user}/factors",
 	"mail.off":                "is mail, and this site sends none",
 	"mail.address":            "is empty: there is no address to send it to",
 	"import.cells":            "has not as many cells as the first line",

@@ -33,9 +33,9 @@ type Store interface {
 	// UpdateDevice reads, lets fn decide, and writes, with the request that
 	// asks for it: idp.ErrReplayed, and nothing written, when it was seen before.
 	UpdateDevice(ctx context.Context, user idp.UserID, id idp.DeviceID, seen idp.Replay, fn func(*idp.Device) error) error
-	// RemoveDevice deletes it; idp.ErrDenied when it is the last active one and
-	// last is false; idp.ErrNotFound for another's.
-	RemoveDevice(ctx context.Context, user idp.UserID, id idp.DeviceID, last bool, seen idp.Replay, e idp.Event) error
+	// RemoveDevice deletes it and cuts off what rests on it; idp.ErrDenied when
+	// it is the last active one and how does not let that go; idp.ErrNotFound for another's.
+	RemoveDevice(ctx context.Context, user idp.UserID, id idp.DeviceID, how idp.Unlinking, e idp.Event) error
 	// Speaker returns who has a device id: a device, the claim of an open
 	// pairing, or one that was unlinked within idp.TombstoneFor.
 	Speaker(ctx context.Context, id idp.DeviceID) (*idp.Speaker, error)
@@ -46,7 +46,7 @@ type Store interface {
 	Challenge(ctx context.Context, id idp.ChallengeID) (*idp.Challenge, error)
 	Pending(ctx context.Context, user idp.UserID, now time.Time) ([]idp.Challenge, error)
 	User(ctx context.Context, id idp.UserID) (*idp.User, error)
-	SetRecoveryCodes(ctx context.Context, user idp.UserID, codes []idp.RecoveryCode, e idp.Event) error
+	SetRecoveryCodes(ctx context.Context, user idp.UserID, codes []idp.RecoveryCode, in idp.Within, e idp.Event) error
 	RecoveryLeft(ctx context.Context, user idp.UserID) (int, error)
 }
 
@@ -135,7 +135,7 @@ func (r *Registry) StartPairing(ctx context.Context, s *idp.Session) (*Offer, er
 	if err != nil {
 		return nil, err
 	}
-	p.User, p.Account, p.Browser = u.ID, u.Name, s.Browser
+	p.User, p.Account, p.Browser, p.Session = u.ID, u.Name, s.Browser, s.ID
 	p.Note(r.event(idp.EventPairingStarted, s, u, nil))
 	if err := r.Store.AddPairing(ctx, p); err != nil {
 		return nil, err
@@ -284,9 +284,12 @@ func (r *Registry) Rename(ctx context.Context, s *idp.Session, id idp.DeviceID, 
 	})
 }
 
-// Unlink removes a device. It needs a fresh second factor. Errors:
-// idp.ErrStale, idp.ErrNotFound, idp.ErrDenied (it is the last one).
-func (r *Registry) Unlink(ctx context.Context, s *idp.Session, id idp.DeviceID) error {
+// Unlink removes a device; sessions whose last second factor came from it have
+// to give another before they change anything. stolen: somebody else may have
+// it, and all that they could go on with is cut off, everything but this
+// session. It needs a fresh second factor. Errors: idp.ErrStale, idp.ErrExpired,
+// idp.ErrNotFound, idp.ErrDenied (it is the last one).
+func (r *Registry) Unlink(ctx context.Context, s *idp.Session, id idp.DeviceID, stolen bool) error {
 	if err := s.Fresh(r.Now()); err != nil {
 		return err
 	}
@@ -300,7 +303,11 @@ func (r *Registry) Unlink(ctx context.Context, s *idp.Session, id idp.DeviceID) 
 	}
 	for i := range devices {
 		if d := &devices[i]; d.ID == id {
-			if err := r.Store.RemoveDevice(ctx, s.User, id, false, idp.Replay{}, r.event(idp.EventDeviceUnlinked, s, u, d)); err != nil {
+			how, e := idp.Unlinking{Cause: idp.CutUnlinked, In: idp.Within{Session: s.ID, Fresh: true}}, r.event(idp.EventDeviceUnlinked, s, u, d)
+			if stolen {
+				how.Cause, e.Detail["reason"] = idp.CutStolen, "stolen"
+			}
+			if err := r.Store.RemoveDevice(ctx, s.User, id, how, e); err != nil {
 				return err
 			}
 			r.told(ctx, s.User, id)
@@ -325,7 +332,7 @@ func (r *Registry) NewRecoveryCodes(ctx context.Context, s *idp.Session) ([]idp.
 	if err != nil {
 		return nil, err
 	}
-	if err := r.Store.SetRecoveryCodes(ctx, u.ID, rows, r.event(idp.EventRecoveryMade, s, u, nil)); err != nil {
+	if err := r.Store.SetRecoveryCodes(ctx, u.ID, rows, idp.Within{Session: s.ID, Fresh: true}, r.event(idp.EventRecoveryMade, s, u, nil)); err != nil {
 		return nil, err
 	}
 	return codes, nil

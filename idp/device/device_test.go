@@ -36,7 +36,7 @@ func newWorld(t *testing.T) *world {
 	dir := t.TempDir()
 	w := &world{T: t, now: time.Date(2026, 3, 1, 12, 0, 10, 0, time.UTC)}
 	var err error
-	if w.db, err = store.Open(t.Context(), store.Config{Driver: "sqlite", Path: filepath.Join(dir, "idp.db")}); err != nil {
+	if w.db, err = store.Open(t.Context(), store.Config{Driver: "sqlite", Path: filepath.Join(dir, "idp.db"), Now: func() time.Time { return w.now }}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -62,7 +62,35 @@ func (w *world) person(name string) *idp.Session {
 	if err := w.db.AddUser(w.Context(), u); err != nil {
 		w.Fatal(err)
 	}
-	return &idp.Session{ID: idp.NewID[idp.SessionID](), User: u.ID, FactorAt: w.now, AuthTime: w.now, ExpiresAt: w.now.Add(time.Hour)}
+	s := &idp.Session{
+		ID: idp.NewID[idp.SessionID](), Token: idp.NewToken().Hash(), Browser: idp.NewToken().Hash(), User: u.ID,
+		FactorAt: w.now, AuthTime: w.now, CreatedAt: w.now, LastSeenAt: w.now, IdleAfter: time.Hour, ExpiresAt: w.now.Add(time.Hour),
+	}
+	l := &idp.Login{ID: idp.NewID[idp.LoginID](), Purpose: idp.ForAccount, State: idp.LoginDone, Browser: s.Browser, User: u.ID, CreatedAt: w.now, ExpiresAt: w.now.Add(time.Minute)}
+	err := w.db.AddLogin(w.Context(), l)
+	if err == nil {
+		err = w.db.Collect(w.Context(), l.ID, func(c *idp.Collection) error { c.Session = s; return c.Login.Apply(idp.OnCollect, w.now) })
+	}
+	if err != nil {
+		w.Fatal(err)
+	}
+	return s
+}
+
+// proves keeps that a second factor was given in a session just now.
+func (w *world) proves(s *idp.Session) {
+	w.Helper()
+	l := &idp.Login{ID: idp.NewID[idp.LoginID](), Purpose: idp.ForStepUp, State: idp.LoginDone, Browser: s.Browser, Session: s.ID, User: s.User, CreatedAt: w.now, ExpiresAt: w.now.Add(time.Minute)}
+	err := w.db.AddLogin(w.Context(), l)
+	if err == nil {
+		err = w.db.Collect(w.Context(), l.ID, func(c *idp.Collection) error {
+			c.Old.FactorAt, c.Old.LastSeenAt = w.now, w.now
+			return c.Login.Apply(idp.OnCollect, w.now)
+		})
+	}
+	if err != nil {
+		w.Fatal(err)
+	}
 }
 
 // secretOf reads an offer as an app would.
@@ -247,7 +275,7 @@ func TestAddingAndRemovingNeedAFreshSecondFactor(t *testing.T) {
 	w.fails("start", err, idp.ErrStale)
 	_, err = w.Confirm(t.Context(), &stale, o.ID, code, "")
 	w.fails("confirm", err, idp.ErrStale)
-	w.fails("unlink", w.Unlink(t.Context(), &stale, d.ID), idp.ErrStale)
+	w.fails("unlink", w.Unlink(t.Context(), &stale, d.ID, false), idp.ErrStale)
 	_, err = w.NewRecoveryCodes(t.Context(), &stale)
 	w.fails("recovery codes", err, idp.ErrStale)
 	if _, err := w.StartPairing(t.Context(), &idp.Session{User: anna.User}); !errors.Is(err, idp.ErrStale) {
@@ -390,7 +418,7 @@ func TestFiveDevicesAtMost(t *testing.T) {
 		t.Error("an event for a device that was not linked")
 	}
 	// What failed left the offer as it was.
-	if err := w.Unlink(t.Context(), anna, "FIVE"); err != nil {
+	if err := w.Unlink(t.Context(), anna, "FIVE", false); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := w.Confirm(t.Context(), anna, o.ID, totp.Code(secret, w.now), "six"); err != nil {
@@ -441,6 +469,7 @@ func TestNamesOfDevices(t *testing.T) {
 	} {
 		w.now = w.now.Add(time.Minute)
 		anna.FactorAt = w.now
+		w.proves(anna)
 		o := w.start(anna)
 		d, err := w.Confirm(t.Context(), anna, o.ID, totp.Code(w.secretOf(o), w.now), typed)
 		if want == "" {
@@ -454,7 +483,7 @@ func TestNamesOfDevices(t *testing.T) {
 			t.Errorf("%q: %v, %v", typed, d, err)
 			continue
 		}
-		if err := w.db.RemoveDevice(t.Context(), anna.User, d.ID, true, idp.Replay{}, idp.Event{At: w.now}); err != nil {
+		if err := w.db.RemoveDevice(t.Context(), anna.User, d.ID, idp.Unlinking{Last: true}, idp.Event{At: w.now}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -492,20 +521,20 @@ func TestUnlinking(t *testing.T) {
 	anna, bert := w.person("anna"), w.person("bert")
 	first := w.link(anna, "first")
 	w.link(bert, "his")
-	w.fails("the last one", w.Unlink(t.Context(), anna, first.ID), idp.ErrDenied)
+	w.fails("the last one", w.Unlink(t.Context(), anna, first.ID, false), idp.ErrDenied)
 	w.now = w.now.Add(time.Second)
 	second := w.link(anna, "second")
-	w.fails("another's", w.Unlink(t.Context(), bert, first.ID), idp.ErrNotFound)
-	w.fails("a made-up one", w.Unlink(t.Context(), anna, "X"), idp.ErrNotFound)
-	if err := w.Unlink(t.Context(), anna, first.ID); err != nil {
+	w.fails("another's", w.Unlink(t.Context(), bert, first.ID, false), idp.ErrNotFound)
+	w.fails("a made-up one", w.Unlink(t.Context(), anna, "X", false), idp.ErrNotFound)
+	if err := w.Unlink(t.Context(), anna, first.ID, false); err != nil {
 		t.Fatal(err)
 	}
 	e := w.one(idp.EventDeviceUnlinked, anna, "anna")
 	if e.Device != first.ID || e.Detail["name"] != "first" || e.Detail["kind"] != "code" {
 		t.Errorf("event %+v", e)
 	}
-	w.fails("once more", w.Unlink(t.Context(), anna, first.ID), idp.ErrNotFound)
-	w.fails("the last one again", w.Unlink(t.Context(), anna, second.ID), idp.ErrDenied)
+	w.fails("once more", w.Unlink(t.Context(), anna, first.ID, false), idp.ErrNotFound)
+	w.fails("the last one again", w.Unlink(t.Context(), anna, second.ID, false), idp.ErrDenied)
 	if got := w.names(anna); !slices.Equal(got, []string{"second"}) {
 		t.Errorf("left %v", got)
 	}
@@ -518,7 +547,7 @@ func TestTwoTabsCannotUnlinkTheLastTwo(t *testing.T) {
 	errs := make([]error, len(devices))
 	var wg sync.WaitGroup
 	for i, d := range devices {
-		wg.Go(func() { errs[i] = w.Unlink(t.Context(), anna, d.ID) })
+		wg.Go(func() { errs[i] = w.Unlink(t.Context(), anna, d.ID, false) })
 	}
 	wg.Wait()
 	if len(w.names(anna)) != 1 || (errs[0] == nil) == (errs[1] == nil) {

@@ -295,7 +295,7 @@ func (r *Registry) UnlinkSelf(ctx context.Context, req *Request, address string)
 		}
 		return err
 	}
-	err := r.Store.RemoveDevice(ctx, s.Device.User, s.Device.ID, false, req.Seen, idp.Event{
+	err := r.Store.RemoveDevice(ctx, s.Device.User, s.Device.ID, idp.Unlinking{Seen: req.Seen}, idp.Event{
 		At: r.Now(), Kind: idp.EventDeviceUnlinked, Actor: idp.Actor{User: s.Device.User}, User: s.Device.User, Device: s.Device.ID,
 		Address: address, Detail: map[string]string{"by": "device", "name": s.Device.Name, "kind": string(s.Device.Kind)},
 	})

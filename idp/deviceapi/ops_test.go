@@ -361,7 +361,7 @@ func TestStream(t *testing.T) {
 	// Unlinked on the web page: told at once, and the stream ends.
 	w.later(time.Minute)
 	anna.session.FactorAt = w.now()
-	w.must(w.devices.Unlink(t.Context(), anna.session, idp.DeviceID(other.id)))
+	w.must(w.devices.Unlink(t.Context(), anna.session, idp.DeviceID(other.id), false))
 	if e := <-second; e[0] != "unlinked" {
 		t.Errorf("unlinked: %v", e)
 	}
@@ -447,7 +447,7 @@ func TestLastDevice(t *testing.T) {
 	ph := anna.linked("Pixel", nil)
 	list, err := w.devices.List(t.Context(), anna.id)
 	w.must(err)
-	w.must(w.devices.Unlink(t.Context(), anna.session, list[0].ID)) // the code-only one
+	w.must(w.devices.Unlink(t.Context(), anna.session, list[0].ID, false)) // the code-only one
 	ph.wants("unpair", ph.sign("unpair", nil), 409, "last_device")
 	if len(ph.asked()) != 0 {
 		t.Error("asked")
@@ -464,14 +464,14 @@ func TestUnlinkWhilePending(t *testing.T) {
 	if a := ph.answers(open[0], "approve", nil); a.Status != 200 {
 		t.Fatal(a)
 	}
-	w.must(w.devices.Unlink(t.Context(), anna.session, idp.DeviceID(ph.id)))
+	w.must(w.devices.Unlink(t.Context(), anna.session, idp.DeviceID(ph.id), false))
 	if next, err := w.flow.Continue(t.Context(), step.ID, anna.browser); err == nil {
 		t.Errorf("a phone that is unlinked signed in: %s", next.State)
 	}
 	late := anna.linked("Pixel 2", nil)
 	step = anna.asks(anna.browser)
 	open = late.asked()
-	w.must(w.devices.Unlink(t.Context(), anna.session, idp.DeviceID(late.id)))
+	w.must(w.devices.Unlink(t.Context(), anna.session, idp.DeviceID(late.id), false))
 	if a := late.answers(open[0], "approve", nil); a.Status != 410 || a.Error != "unlinked" {
 		t.Errorf("answered after: %+v", a)
 	}

@@ -163,7 +163,7 @@ func (p *person) collect(id idp.LoginID) {
 	a, err := p.flow.Collect(p.Context(), id, p.browser)
 	p.must(err)
 	p.browser.Session, p.browser.Known = a.Session, a.Known
-	p.session, _, err = p.flow.Session(p.Context(), a.Session)
+	p.session, _, err = p.flow.Session(p.Context(), p.browser)
 	p.must(err)
 }
 

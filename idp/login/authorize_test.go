@@ -308,10 +308,10 @@ func TestConsentAfterTheSession(t *testing.T) {
 	s := anna.signIn(&b)
 	step := w.at(w.start(req, b), nil, idp.LoginConsent)
 	w.must(w.EndSession(t.Context(), idp.Actor{User: anna.id}, anna.id, s.ID))
-	step, err := w.Consent(t.Context(), step.ID, b, true)
-	w.at(step, err, idp.LoginDone)
+	_, err := w.Consent(t.Context(), step.ID, b, true)
+	w.refuses("a yes", err, idp.ErrSettled)
 	_, err = w.Collect(t.Context(), step.ID, b)
-	w.refuses("collecting", err, idp.ErrExpired)
+	w.refuses("collecting", err, idp.ErrSettled)
 }
 
 // One person's remembered yes is not another's, also when both try in the same

@@ -2,6 +2,7 @@ package login
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"hilum/idp"
@@ -82,7 +83,7 @@ func (f *Flow) Collect(ctx context.Context, id idp.LoginID, b Browser) (*Answer,
 		l.Session = s.ID
 		if !l.FactorAt.IsZero() {
 			answer.Known = idp.NewToken()
-			c.Known = &idp.Known{Old: known(b), Token: answer.Known.Hash(), User: l.User, At: now, ExpiresAt: now.Add(idp.KnownFor)}
+			c.Known = &idp.Known{Old: known(b), Token: answer.Known.Hash(), Browser: b.ID, User: l.User, At: now, ExpiresAt: now.Add(idp.KnownFor)}
 		}
 		l.Note(f.event(idp.EventLoginDone, l, "", b, "purpose", string(l.Purpose)))
 		if l.Purpose != idp.ForClient {
@@ -101,11 +102,14 @@ func (f *Flow) Collect(ctx context.Context, id idp.LoginID, b Browser) (*Answer,
 	if replaced != nil {
 		// Somebody else signed in here; what the person before them had in this
 		// browser must not be within reach any more.
-		e := idp.Event{
-			At: f.Now(), Kind: idp.EventSessionEnded, User: replaced.User, Session: replaced.ID, Address: b.Address,
-			Detail: map[string]string{"reason": "another person signed in"},
-		}
-		if _, err := f.Store.EndSessions(ctx, replaced.User, func(s *idp.Session) bool { return s.ID == replaced.ID }, e); err != nil {
+		_, err := f.Store.CutOff(ctx, idp.CutOff{
+			User: replaced.User, Cause: idp.CutReplaced, Session: replaced.ID,
+			Because: idp.Event{
+				At: f.Now(), Kind: idp.EventSessionEnded, User: replaced.User, Session: replaced.ID, Address: b.Address,
+				Detail: map[string]string{"reason": "another person signed in"},
+			},
+		})
+		if err != nil && !errors.Is(err, idp.ErrNotFound) { // ended meanwhile is as good
 			return nil, err
 		}
 	}
@@ -142,9 +146,9 @@ func (f *Flow) sessionOf(c *idp.Collection, b Browser, answer *Answer) (*idp.Ses
 		if l.Purpose != idp.ForStepUp {
 			return c.Old, nil
 		}
-		c.Old.FactorAt = l.FactorAt
+		c.Old.FactorAt, c.Old.Device = l.FactorAt, l.Device
 	case same:
-		c.Old.AuthTime, c.Old.FactorAt, c.Old.ACR, c.Old.AMR = l.AuthTime, l.FactorAt, l.ACR, l.AMR
+		c.Old.AuthTime, c.Old.FactorAt, c.Old.ACR, c.Old.AMR, c.Old.Device = l.AuthTime, l.FactorAt, l.ACR, l.AMR, l.Device
 		c.Old.LastSeenAt, c.Old.ExpiresAt = now, now.Add(f.Rules.SessionAbsolute)
 		c.Old.Agent, c.Old.Address = agent(b.Agent), b.Address
 	default:
@@ -152,7 +156,7 @@ func (f *Flow) sessionOf(c *idp.Collection, b Browser, answer *Answer) (*idp.Ses
 		answer.Session = token
 		c.Session = &idp.Session{
 			ID: idp.NewID[idp.SessionID](), Token: token.Hash(), Browser: b.ID, User: l.User,
-			AuthTime: l.AuthTime, FactorAt: l.FactorAt, ACR: l.ACR, AMR: l.AMR, Agent: agent(b.Agent), Address: b.Address,
+			AuthTime: l.AuthTime, FactorAt: l.FactorAt, ACR: l.ACR, AMR: l.AMR, Device: l.Device, Agent: agent(b.Agent), Address: b.Address,
 			CreatedAt: now, LastSeenAt: now, IdleAfter: f.Rules.SessionIdle, ExpiresAt: now.Add(f.Rules.SessionAbsolute),
 		}
 		return c.Session, nil
@@ -164,14 +168,14 @@ func (f *Flow) sessionOf(c *idp.Collection, b Browser, answer *Answer) (*idp.Ses
 	return c.Old, nil
 }
 
-// reset has the account get the password that was chosen by a link that the
-// person asked for. Errors: idp.ErrExpired as a LinkError, ErrDenied.
+// reset has the account get the password that was chosen by a link that lay in
+// a mailbox. Errors: idp.ErrExpired as a LinkError, ErrDenied.
 func (f *Flow) reset(c *idp.Collection, b Browser) error {
 	l := c.Login
 	if c.Invitation == nil {
-		return fmt.Errorf("sign-in %s: it was withdrawn: %w", l.ID, &LinkError{idp.InviteForgotten, idp.ErrExpired})
+		return fmt.Errorf("sign-in %s: it was withdrawn: %w", l.ID, &LinkError{idp.InvitationPurpose(l.Target), idp.ErrExpired})
 	}
-	if l.FactorAt.IsZero() || l.Target != string(idp.InviteForgotten) || c.Invitation.User != l.User {
+	if l.FactorAt.IsZero() || !c.Invitation.Waits() || l.Target != string(c.Invitation.Purpose) || c.Invitation.User != l.User {
 		return fmt.Errorf("sign-in %s has proven nothing for a new password: %w", l.ID, idp.ErrDenied)
 	}
 	if c.Invitation.Open(f.Now()) != nil {

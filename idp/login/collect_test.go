@@ -101,7 +101,7 @@ func TestSamePersonAgain(t *testing.T) {
 		if a.Session == "" || a.Session == old {
 			t.Fatalf("%s: the cookie stayed as it was", name)
 		}
-		if _, _, err := w.Session(t.Context(), old); !errors.Is(err, idp.ErrNotFound) {
+		if _, _, err := w.Session(t.Context(), login.Browser{ID: b.ID, Session: old}); !errors.Is(err, idp.ErrNotFound) {
 			t.Errorf("%s: the old cookie: %v", name, err)
 		}
 		b.Session = a.Session
@@ -157,7 +157,7 @@ func TestAnotherPerson(t *testing.T) {
 			if last.Kind != idp.EventSessionEnded || last.User != anna.id || last.Session != first.ID {
 				t.Errorf("the log says %+v", es)
 			}
-			if _, _, err := w.Session(t.Context(), b.Session); !errors.Is(err, idp.ErrNotFound) {
+			if _, _, err := w.Session(t.Context(), b); !errors.Is(err, idp.ErrNotFound) {
 				t.Errorf("the first one's cookie: %v", err)
 			}
 			b.Session = a.Session
@@ -199,7 +199,7 @@ func TestStepUp(t *testing.T) {
 	if a.Target != "/account/devices" || a.Purpose != idp.ForStepUp || a.Session == "" || a.Session == b.Session || a.Code != "" {
 		t.Errorf("answer %+v", a)
 	}
-	_, _, err = w.Session(t.Context(), b.Session)
+	_, _, err = w.Session(t.Context(), b)
 	w.refuses("the old cookie", err, idp.ErrNotFound)
 	b.Session = a.Session
 	after := w.session(b)
@@ -256,7 +256,7 @@ func TestStepUpDenied(t *testing.T) {
 	w.at(step, err, idp.LoginDone)
 	w.must(w.EndSession(t.Context(), idp.Actor{User: anna.id}, anna.id, s.ID))
 	_, err = w.Collect(t.Context(), id, b)
-	w.refuses("collecting", err, idp.ErrExpired)
+	w.refuses("collecting", err, idp.ErrSettled)
 	ended := *s
 	ended.EndedAt = w.now()
 	_, err = w.StartStepUp(t.Context(), &ended, "/account", b)
@@ -376,7 +376,7 @@ func TestDisabledMidWay(t *testing.T) {
 	w.refuses("recovery code", err, idp.ErrSettled)
 	_, err = w.Collect(t.Context(), atDone, b)
 	w.refuses("collect", err, idp.ErrSettled)
-	_, _, err = w.Session(t.Context(), b.Session)
+	_, _, err = w.Session(t.Context(), b)
 	w.refuses("session", err, idp.ErrNotFound)
 
 	// And when the sign-in learns only after that whose it is.

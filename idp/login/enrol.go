@@ -291,7 +291,7 @@ func (f *Flow) Enrol(ctx context.Context, id idp.LoginID, b Browser, form EnrolF
 		if e.User == nil || e.User.State == idp.UserDisabled {
 			return fmt.Errorf("sign-in %s: no account: %w", id, idp.ErrNotFound)
 		}
-		if ask.Purpose == idp.InviteForgotten {
+		if e.Invitation.Waits() {
 			// Nothing but this sign-in knows of it before the second factor.
 			l.NewHash, l.PasswordAt = hash, now
 			moved = *l
@@ -340,6 +340,10 @@ func (f *Flow) Enrol(ctx context.Context, id idp.LoginID, b Browser, form EnrolF
 		moved = *l
 		return nil
 	})
+	if errors.Is(err, idp.ErrDenied) {
+		// A set-up link, and somebody administers this site by now.
+		err = &LinkError{ask.Purpose, idp.ErrSettled}
+	}
 	if err != nil {
 		return nil, nil, err
 	}

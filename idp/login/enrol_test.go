@@ -138,9 +138,9 @@ func TestLinksThatAreNone(t *testing.T) {
 // A link that is good no more says what it was for.
 func TestLinksSayWhatTheyWereFor(t *testing.T) {
 	w := newWorld(t)
+	anna := w.person("anna")
 	setup, err := w.desk.SetupLink(t.Context(), console)
 	w.must(err)
-	anna := w.person("anna")
 	reset, err := w.desk.ResetPassword(t.Context(), console, anna.id, admin.ViaLink)
 	w.must(err)
 	w.later(idp.InvitationTTL)
@@ -362,7 +362,7 @@ func TestRecoveryCodesWorkOnce(t *testing.T) {
 func TestInvitationOfSomebodyWithAPassword(t *testing.T) {
 	w := newWorld(t)
 	anna := w.person("anna")
-	w.must(w.desk.Unlink(t.Context(), console, anna.id, anna.device, "lost"))
+	w.must(w.desk.Unlink(t.Context(), console, anna.id, anna.device, admin.Why{Reason: "lost"}))
 	link, err := w.desk.Invite(t.Context(), console, anna.id, admin.ViaLink)
 	w.must(err)
 	w.kinds()
@@ -415,9 +415,9 @@ func TestReset(t *testing.T) {
 	if codes != nil {
 		t.Error("a reset made recovery codes")
 	}
-	_, _, err = w.Session(t.Context(), there.Session)
+	_, _, err = w.Session(t.Context(), there)
 	w.refuses("a session of before", err, idp.ErrNotFound)
-	w.tells(idp.EventSessionEnded, idp.EventInvitationUsed, idp.EventPasswordReset)
+	w.tells(idp.EventInvitationUsed, idp.EventPasswordReset, idp.EventSessionEnded)
 
 	step, err = w.Code(t.Context(), step.ID, b, anna.code())
 	w.at(step, err, idp.LoginDone)

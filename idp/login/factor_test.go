@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"hilum/idp"
+	"hilum/idp/admin"
 	"hilum/idp/login"
 	"hilum/idp/totp"
 )
@@ -171,7 +172,7 @@ func TestCodesOfSeveralDevices(t *testing.T) {
 	_, err = w.Code(t.Context(), id, b, bert.code())
 	w.refuses("another person's", err, idp.ErrWrongSecret)
 
-	w.must(w.devices.Unlink(t.Context(), s, d.ID))
+	w.must(w.devices.Unlink(t.Context(), s, d.ID, false))
 	_, err = w.Code(t.Context(), id, b, totp.Code(tablet, w.now()))
 	w.refuses("of the unlinked tablet", err, idp.ErrWrongSecret)
 	step, err = w.Code(t.Context(), id, b, anna.code())
@@ -182,8 +183,8 @@ func TestCodesOfSeveralDevices(t *testing.T) {
 func TestNoDeviceLinked(t *testing.T) {
 	w := newWorld(t)
 	anna := w.person("anna")
-	w.must(w.desk.Unlink(t.Context(), console, anna.id, anna.device, "lost"))
-	w.must(w.db.SetRecoveryCodes(t.Context(), anna.id, nil, idp.Event{At: w.now(), Kind: idp.EventRecoveryMade}))
+	w.must(w.desk.Unlink(t.Context(), console, anna.id, anna.device, admin.Why{Reason: "lost"}))
+	w.must(w.db.SetRecoveryCodes(t.Context(), anna.id, nil, idp.Within{}, idp.Event{At: w.now(), Kind: idp.EventRecoveryMade}))
 	b := w.browser()
 	id := anna.atFactor(b)
 	step, err := w.Step(t.Context(), id, b)

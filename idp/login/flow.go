@@ -66,9 +66,9 @@ type Store interface {
 	SessionByToken(ctx context.Context, token idp.TokenHash) (*idp.Session, error)
 	Sessions(ctx context.Context, user idp.UserID, now time.Time) ([]idp.Session, error) // live ones, newest first
 	SessionClients(ctx context.Context, user idp.UserID) ([]idp.SessionClient, error)
-	// EndSessions ends the live sessions of a user that pick selects, and
-	// revokes their grants, in one transaction; returns which.
-	EndSessions(ctx context.Context, user idp.UserID, pick func(*idp.Session) bool, e idp.Event) ([]idp.SessionID, error)
+	// CutOff takes away what its cause says, in one transaction; returns which
+	// sessions it ended. ErrNotFound where one alone is meant that is not open.
+	CutOff(ctx context.Context, c idp.CutOff) ([]idp.SessionID, error)
 	// OwnEndedSession returns a session that was ended, to the browser that it lived in.
 	OwnEndedSession(ctx context.Context, id idp.SessionID, browser idp.TokenHash) (*idp.EndedSession, error)
 	TouchSession(ctx context.Context, id idp.SessionID, at time.Time) error
@@ -81,9 +81,11 @@ type Store interface {
 	// decide, and stores all of it at once; idp.ErrConflict for a sixth device
 	// or a taken name, idp.ErrSettled for a used invitation.
 	Enrol(ctx context.Context, id idp.LoginID, fn func(*idp.Enrolment) error) error
-	// SetPassword stores a new hash, ends every session but keep, revokes their
-	// grants, and kills sign-ins of the user that are under way.
-	SetPassword(ctx context.Context, user idp.UserID, hash string, keep idp.SessionID, e idp.Event) error
+	// SetPassword stores a new hash in place of the password chosen at was, and
+	// cuts off what was begun with that, but for the session it is done in:
+	// ErrWrongSecret when there is another password by now, ErrExpired and
+	// ErrStale for the session.
+	SetPassword(ctx context.Context, user idp.UserID, hash string, was time.Time, in idp.Within, e idp.Event) error
 	// RehashPassword replaces the hash when it still is old; nothing else changes.
 	RehashPassword(ctx context.Context, user idp.UserID, old, hash string) error
 	// Ask reads a sign-in with what its person's phones are asked and may be,

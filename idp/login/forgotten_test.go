@@ -114,7 +114,7 @@ func (p *person) newPassword() error {
 func (p *person) changed(here, there login.Browser, token idp.Secret) {
 	p.w.Helper()
 	p.w.must(p.newPassword())
-	_, _, err := p.w.Session(p.w.Context(), there.Session)
+	_, _, err := p.w.Session(p.w.Context(), there)
 	p.w.refuses("a session elsewhere", err, idp.ErrNotFound)
 	_, _, err = p.w.Invitation(p.w.Context(), token)
 	p.w.refuses("the link again", err, idp.ErrSettled)
@@ -251,7 +251,7 @@ func TestForgottenRefused(t *testing.T) {
 	w.refuses("too late", w.Forgotten(t.Context(), step.ID, b, "anna", "en"), idp.ErrExpired)
 
 	// Who comes by an invitation and has a password gives it, or asks for a new invitation.
-	w.must(w.desk.Unlink(t.Context(), console, anna.id, anna.device, "lost"))
+	w.must(w.desk.Unlink(t.Context(), console, anna.id, anna.device, admin.Why{Reason: "lost"}))
 	link, err := w.desk.Invite(t.Context(), console, anna.id, admin.ViaLink)
 	w.must(err)
 	step, err = w.StartInvitation(t.Context(), link.Token, b)
@@ -315,7 +315,7 @@ func TestWhose(t *testing.T) {
 
 	bare := w.person("bea")
 	bare.writable("bea@example.org")
-	w.must(w.desk.Unlink(t.Context(), console, bare.id, bare.device, "lost"))
+	w.must(w.desk.Unlink(t.Context(), console, bare.id, bare.device, admin.Why{Reason: "lost"}))
 	nobody("who has nothing linked, but recovery codes", "bea")
 
 	locked := w.person("lena")
@@ -475,7 +475,7 @@ func TestForgottenPassword(t *testing.T) {
 				}
 			}
 			here.Session = a.Session
-			_, _, err = w.Session(t.Context(), before.Session)
+			_, _, err = w.Session(t.Context(), before)
 			w.refuses("the session this browser had", err, idp.ErrNotFound)
 			anna.changed(here, there, token)
 			_, err = w.Collect(t.Context(), step.ID, here)

@@ -35,11 +35,7 @@ func (f *Flow) Password(ctx context.Context, id idp.LoginID, b Browser, name str
 	if len(password) > maxTypedPassword {
 		password = ""
 	}
-	a, key, err := f.whose(ctx, idp.FoldName(name))
-	if err != nil {
-		return nil, err
-	}
-	rehash, err := f.checkPassword(ctx, l, b, a, key, password)
+	a, key, rehash, err := f.checkPassword(ctx, l, b, idp.FoldName(name), password)
 	if err != nil {
 		return nil, err
 	}
@@ -66,6 +62,9 @@ func (f *Flow) Password(ctx context.Context, id idp.LoginID, b Browser, name str
 		if err := bound(l, b); err != nil {
 			return err
 		}
+		if !p.PasswordAt.Equal(a.PasswordAt) {
+			return errStalePassword
+		}
 		on := idp.OnPassword
 		if l.Purpose == idp.ForInvitation && a.Devices == 0 {
 			on = idp.OnInvited
@@ -79,6 +78,9 @@ func (f *Flow) Password(ctx context.Context, id idp.LoginID, b Browser, name str
 		moved = *l
 		return nil
 	})
+	if errors.Is(err, errStalePassword) {
+		return nil, f.wrongPassword(ctx, l, b, a, key)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -109,47 +111,66 @@ func (f *Flow) whose(ctx context.Context, name string) (*idp.Account, idp.Counte
 	return a, idp.CounterKey{Kind: idp.CountPasswords, Who: string(a.User.ID)}, nil
 }
 
+// errStalePassword: what was compared was the password a moment ago.
+var errStalePassword = errors.New("the password was changed meanwhile")
+
 // checkPassword compares, and counts what is wrong. Known, unknown and disabled
-// accounts go the same way: one look at a counter, one hash, one count.
-func (f *Flow) checkPassword(ctx context.Context, l *idp.Login, b Browser, a *idp.Account, key idp.CounterKey, password idp.Secret) (rehash bool, err error) {
+// accounts go the same way: one look at the account and at a counter, one hash,
+// one count. name is folded; the account is nil for an unknown one.
+func (f *Flow) checkPassword(ctx context.Context, l *idp.Login, b Browser, name string, password idp.Secret) (a *idp.Account, key idp.CounterKey, rehash bool, err error) {
+	if a, key, err = f.whose(ctx, name); err != nil {
+		return nil, key, false, err
+	}
 	// One at a time per account: the counter that the next one meets has
 	// counted this one, however many are sent at once.
 	leave, err := f.typing.enter(ctx, key.Who)
 	if err != nil {
-		return false, err
+		return nil, key, false, err
 	}
 	defer leave()
-
+	// Looked up again: while this one waited for its turn the password may have
+	// been changed, the account disabled.
+	if a, key, err = f.whose(ctx, name); err != nil {
+		return nil, key, false, err
+	}
 	c, err := f.Store.Counter(ctx, key)
 	if errors.Is(err, idp.ErrNotFound) {
 		c, err = &idp.Counter{Key: key}, nil
 	}
 	if err != nil {
-		return false, err
+		return nil, key, false, err
 	}
 	if err := limit.Passwords.Allow(c, f.Now()); err != nil {
-		return false, err
+		return nil, key, false, err
 	}
-	var phc, name string
-	who := &idp.Login{ID: l.ID, Request: l.Request, Session: l.Session}
-	if a != nil {
-		who.User, name = a.User.ID, a.User.Name
-		if a.User.State != idp.UserDisabled {
-			phc = a.PasswordHash
-		}
+	phc := ""
+	if a != nil && a.User.State != idp.UserDisabled {
+		phc = a.PasswordHash
 	}
 	rehash, err = f.Passwords.Check(ctx, phc, password)
 	if errors.Is(err, idp.ErrWrongSecret) {
-		e := f.event(idp.EventPasswordWrong, who, name, b)
-		if err := f.Store.UpdateCounter(ctx, key, &e, func(c *idp.Counter) error {
-			limit.Passwords.Wrong(c, f.Now())
-			f.noteLock(c, who, b)
-			return nil
-		}); err != nil {
-			return false, err
-		}
+		err = f.wrongPassword(ctx, l, b, a, key)
 	}
-	return rehash, err
+	return a, key, rehash, err
+}
+
+// wrongPassword counts and notes a wrong password, of nobody where a is nil. It
+// returns idp.ErrWrongSecret, or what went wrong.
+func (f *Flow) wrongPassword(ctx context.Context, l *idp.Login, b Browser, a *idp.Account, key idp.CounterKey) error {
+	who, name := &idp.Login{ID: l.ID, Request: l.Request, Session: l.Session}, ""
+	if a != nil {
+		who.User, name = a.User.ID, a.User.Name
+	}
+	e := f.event(idp.EventPasswordWrong, who, name, b)
+	err := f.Store.UpdateCounter(ctx, key, &e, func(c *idp.Counter) error {
+		limit.Passwords.Wrong(c, f.Now())
+		f.noteLock(c, who, b)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return idp.ErrWrongSecret
 }
 
 // rehash raises the cost of a stored hash; the old one stays good when it fails.
@@ -179,16 +200,15 @@ func (f *Flow) ChangePassword(ctx context.Context, s *idp.Session, old, new idp.
 	if len(old) > maxTypedPassword {
 		old = ""
 	}
-	key := idp.CounterKey{Kind: idp.CountPasswords, Who: string(a.User.ID)}
-	b := Browser{Address: s.Address}
-	if _, err := f.checkPassword(ctx, &idp.Login{Session: s.ID}, b, a, key, old); err != nil {
+	a, _, _, err = f.checkPassword(ctx, &idp.Login{Session: s.ID}, Browser{Address: s.Address}, a.User.Name, old)
+	if err != nil {
 		return err
 	}
 	hash, err := f.Passwords.Hash(ctx, new)
 	if err != nil {
 		return err
 	}
-	return f.Store.SetPassword(ctx, s.User, hash, s.ID, idp.Event{
+	return f.Store.SetPassword(ctx, s.User, hash, a.PasswordAt, idp.Within{Session: s.ID, Fresh: true}, idp.Event{
 		At: f.Now(), Kind: idp.EventPasswordChanged, Actor: idp.Actor{User: a.User.ID, Name: a.User.Name}, User: a.User.ID,
 		Session: s.ID, Address: s.Address,
 	})

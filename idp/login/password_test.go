@@ -329,7 +329,7 @@ func TestChangePassword(t *testing.T) {
 	w.tells(idp.EventPasswordChanged, idp.EventSessionEnded)
 	anna.password = otherPassword
 	w.session(here)
-	_, _, err := w.Session(t.Context(), there.Session)
+	_, _, err := w.Session(t.Context(), there)
 	w.refuses("the other session", err, idp.ErrNotFound)
 	for token, lives := range refresh {
 		_, g, err := w.db.Refresh(t.Context(), token)

@@ -2,6 +2,7 @@ package login
 
 import (
 	"context"
+	"crypto/subtle"
 	"errors"
 	"fmt"
 	"time"
@@ -13,15 +14,19 @@ import (
 // cost more than it tells.
 const touchEvery = time.Minute
 
-// Session returns the live session behind a cookie and its user, and notes
-// that it was seen. Errors: idp.ErrNotFound for anything not live.
-func (f *Flow) Session(ctx context.Context, token idp.Secret) (*idp.Session, *idp.User, error) {
-	if token == "" {
+// Session returns the live session of a browser and its user, and notes that it
+// was seen. A session cookie that comes from another browser than the one it was
+// given to is as none, at every door. Errors: idp.ErrNotFound for anything not live.
+func (f *Flow) Session(ctx context.Context, b Browser) (*idp.Session, *idp.User, error) {
+	if b.Session == "" || b.ID.IsZero() {
 		return nil, nil, fmt.Errorf("session: %w", idp.ErrNotFound)
 	}
-	s, err := f.Store.SessionByToken(ctx, token.Hash())
+	s, err := f.Store.SessionByToken(ctx, b.Session.Hash())
 	if err != nil {
 		return nil, nil, err
+	}
+	if subtle.ConstantTimeCompare(s.Browser[:], b.ID[:]) != 1 {
+		return nil, nil, fmt.Errorf("session %s in another browser: %w", s.ID, idp.ErrNotFound)
 	}
 	now := f.Now()
 	if err := s.Live(now); err != nil {
@@ -82,27 +87,40 @@ func (f *Flow) Sessions(ctx context.Context, user idp.UserID) ([]SessionView, er
 	return views, nil
 }
 
-// EndSession ends one session of the person and every token it gave. Errors:
-// idp.ErrNotFound for another's and one that is not live.
-func (f *Flow) EndSession(ctx context.Context, actor idp.Actor, user idp.UserID, id idp.SessionID) error {
-	e := idp.Event{At: f.Now(), Kind: idp.EventSessionEnded, Actor: actor, User: user, Session: id}
-	ended, err := f.Store.EndSessions(ctx, user, func(s *idp.Session) bool { return s.ID == id }, e)
-	if err != nil {
-		return err
-	}
-	if len(ended) == 0 {
-		return fmt.Errorf("session %s: %w", id, idp.ErrNotFound)
-	}
-	return nil
+// SignOut ends the session that the person acts in, and every token it gave. The
+// browser stays one that they are known in. Errors: idp.ErrNotFound when it is
+// not live.
+func (f *Flow) SignOut(ctx context.Context, actor idp.Actor, s *idp.Session) error {
+	return f.endOne(ctx, idp.CutSignedOut, actor, s.User, s.ID)
 }
 
-// EndOthers ends all sessions of the person but one.
+// EndSession ends one session of the person and every token it gave, and makes
+// its browser unknown. Errors: idp.ErrNotFound for another's and one that is not
+// live.
+func (f *Flow) EndSession(ctx context.Context, actor idp.Actor, user idp.UserID, id idp.SessionID) error {
+	return f.endOne(ctx, idp.CutEndedOne, actor, user, id)
+}
+
+func (f *Flow) endOne(ctx context.Context, cause idp.CutCause, actor idp.Actor, user idp.UserID, id idp.SessionID) error {
+	_, err := f.Store.CutOff(ctx, idp.CutOff{
+		User: user, Cause: cause, Session: id,
+		Because: idp.Event{At: f.Now(), Kind: idp.EventSessionEnded, Actor: actor, User: user, Session: id},
+	})
+	f.wake(idp.TopicUser(user))
+	return err
+}
+
+// EndOthers ends all sessions of the person but one, and with them what was
+// begun in other browsers. Errors: idp.ErrNotFound when keep is not the person's.
 func (f *Flow) EndOthers(ctx context.Context, actor idp.Actor, user idp.UserID, keep idp.SessionID) error {
-	e := idp.Event{
-		At: f.Now(), Kind: idp.EventSessionEnded, Actor: actor, User: user,
-		Detail: map[string]string{"reason": "all others"},
-	}
-	_, err := f.Store.EndSessions(ctx, user, func(s *idp.Session) bool { return s.ID != keep }, e)
+	_, err := f.Store.CutOff(ctx, idp.CutOff{
+		User: user, Cause: idp.CutEndedOthers, Session: keep,
+		Because: idp.Event{
+			At: f.Now(), Kind: idp.EventSessionEnded, Actor: actor, User: user,
+			Detail: map[string]string{"reason": "all others"},
+		},
+	})
+	f.wake(idp.TopicUser(user))
 	return err
 }
 

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"hilum/idp"
+	"hilum/idp/login"
 )
 
 // That a session is seen is written once a minute at most.
@@ -30,7 +31,7 @@ func TestSessionTouch(t *testing.T) {
 		w.session(b)
 	}
 	w.clock.Store(s.ExpiresAt.UnixMicro())
-	_, _, err := w.Session(t.Context(), b.Session)
+	_, _, err := w.Session(t.Context(), b)
 	w.refuses("at its end", err, idp.ErrNotFound)
 }
 
@@ -39,17 +40,17 @@ func TestSessionsThatAreNone(t *testing.T) {
 	anna := w.person("anna")
 	b := w.browser()
 	anna.signIn(&b)
-	_, _, err := w.Session(t.Context(), "")
+	_, _, err := w.Session(t.Context(), login.Browser{ID: b.ID})
 	w.refuses("no cookie", err, idp.ErrNotFound)
-	_, _, err = w.Session(t.Context(), "made-up")
+	_, _, err = w.Session(t.Context(), login.Browser{ID: b.ID, Session: "made-up"})
 	w.refuses("made up", err, idp.ErrNotFound)
 	w.later(time.Hour - time.Microsecond)
-	_, u, err := w.Session(t.Context(), b.Session)
+	_, u, err := w.Session(t.Context(), b)
 	if err != nil || u.ID != anna.id {
 		t.Errorf("a moment before it is idle too long: %+v (%v)", u, err)
 	}
 	w.later(time.Hour)
-	_, _, err = w.Session(t.Context(), b.Session)
+	_, _, err = w.Session(t.Context(), b)
 	w.refuses("idle too long", err, idp.ErrNotFound)
 	if n := w.kept.touches.Load(); n != 1 {
 		t.Errorf("what was not live was touched: %d", n)
@@ -88,7 +89,7 @@ func TestSessionsAreListedAndEnded(t *testing.T) {
 	w.must(w.EndSession(t.Context(), actor, anna.id, old.ID))
 	w.tells(idp.EventSessionEnded)
 	w.refuses("ended", w.EndSession(t.Context(), actor, anna.id, old.ID), idp.ErrNotFound)
-	_, _, err = w.Session(t.Context(), there.Session)
+	_, _, err = w.Session(t.Context(), there)
 	w.refuses("its cookie", err, idp.ErrNotFound)
 	if _, g, err := w.db.Code(t.Context(), answer.Code.Hash()); err == nil && g.Live(w.now()) == nil {
 		t.Error("its grant lives")

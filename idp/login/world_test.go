@@ -248,7 +248,7 @@ func (p *person) signIn(b *login.Browser) *idp.Session {
 
 func (w *world) session(b login.Browser) *idp.Session {
 	w.Helper()
-	s, _, err := w.Session(w.Context(), b.Session)
+	s, _, err := w.Session(w.Context(), b)
 	w.must(err)
 	return s
 }

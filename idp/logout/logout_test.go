@@ -111,7 +111,7 @@ func (h *house) ends(clients ...idp.ClientID) idp.SessionID {
 		g := &idp.Grant{ID: idp.NewID[idp.GrantID](), Client: id, User: "anna", Session: s.ID, CreatedAt: now, ExpiresAt: s.ExpiresAt}
 		h.ok(h.db.AddGrant(ctx, s, g, &idp.Code{Hash: idp.NewToken().Hash(), Grant: g.ID, ExpiresAt: s.ExpiresAt}))
 	}
-	_, err := h.db.EndSessions(ctx, "anna", func(x *idp.Session) bool { return x.ID == s.ID }, idp.Event{At: now, Kind: idp.EventSessionEnded})
+	_, err := h.db.CutOff(ctx, idp.CutOff{User: "anna", Cause: idp.CutEndedOne, Session: s.ID, Because: idp.Event{At: now, Kind: idp.EventSessionEnded, User: "anna"}})
 	h.ok(err)
 	return s.ID
 }

@@ -215,7 +215,7 @@ func (s *Sender) try(ctx context.Context, m *idp.Mail, line Line) (Line, error) 
 	} else if err != nil {
 		return line, err
 	}
-	if o.User.Email == "" {
+	if o.User.Email == "" && m.Detail["to"] == "" {
 		return line, refused(idp.UnsentAddress, errors.New("the person has no address"))
 	}
 	// Connected first: a link is renewed only when its letter can go.
@@ -237,6 +237,9 @@ func (s *Sender) try(ctx context.Context, m *idp.Mail, line Line) (Line, error) 
 	letter, err := s.Write(o)
 	if err != nil {
 		return line, err
+	}
+	if to := m.Detail["to"]; to != "" {
+		letter.To = to
 	}
 	err = line.Send(ctx, m.ID, letter)
 	if r := (*Refused)(nil); errors.As(err, &r) && r.Broken {

@@ -139,7 +139,7 @@ func (s *Server) session(w http.ResponseWriter, r *http.Request) (*idp.Session, 
 	if err != nil || b.Session == "" {
 		return nil, nil, err
 	}
-	session, user, err := s.conf.Logins.Session(r.Context(), b.Session)
+	session, user, err := s.conf.Logins.Session(r.Context(), b)
 	if errors.Is(err, idp.ErrNotFound) {
 		return nil, nil, nil
 	}
@@ -150,7 +150,7 @@ func (s *Server) session(w http.ResponseWriter, r *http.Request) (*idp.Session, 
 // party that asks is told by back channel like every other: it may have the
 // session in more than this browser's tab.
 func (s *Server) end(w http.ResponseWriter, r *http.Request, req *signOut, session *idp.Session, user *idp.User) {
-	err := s.conf.Logins.EndSession(r.Context(), idp.Actor{User: user.ID, Name: user.Name}, user.ID, session.ID)
+	err := s.conf.Logins.SignOut(r.Context(), idp.Actor{User: user.ID, Name: user.Name}, session)
 	if err != nil && !errors.Is(err, idp.ErrNotFound) && !errors.Is(err, idp.ErrSettled) {
 		s.faultPage(w, r, "ending a session", err)
 		return

@@ -24,10 +24,10 @@ func (burning) Authorize(context.Context, idp.AuthRequest, login.Browser) (*logi
 func (burning) Collect(context.Context, idp.LoginID, login.Browser) (*login.Answer, error) {
 	return nil, errFire
 }
-func (burning) Session(context.Context, idp.Secret) (*idp.Session, *idp.User, error) {
+func (burning) Session(context.Context, login.Browser) (*idp.Session, *idp.User, error) {
 	return nil, nil, errFire
 }
-func (burning) EndSession(context.Context, idp.Actor, idp.UserID, idp.SessionID) error {
+func (burning) SignOut(context.Context, idp.Actor, *idp.Session) error {
 	return errFire
 }
 func (burning) Browser(http.ResponseWriter, *http.Request) (login.Browser, error) {
@@ -41,7 +41,7 @@ func (burning) ClearSession(http.ResponseWriter, *http.Request) error { return e
 // stuck lets nobody out: sessions are found, and cannot be ended.
 type stuck struct{ Logins }
 
-func (stuck) EndSession(context.Context, idp.Actor, idp.UserID, idp.SessionID) error { return errFire }
+func (stuck) SignOut(context.Context, idp.Actor, *idp.Session) error { return errFire }
 
 // jar has a session for everybody; cookies cannot be changed.
 type jar struct {

@@ -53,7 +53,7 @@ func TestWhoeverEndsASessionApplicationsAreTold(t *testing.T) {
 		elsewhereID idp.SessionID
 	}
 	sid := func(s *site, b *browser) *idp.Session {
-		session, _, err := s.flow.Session(t.Context(), b.asLogin().Session)
+		session, _, err := s.flow.Session(t.Context(), b.asLogin())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -71,7 +71,7 @@ func TestWhoeverEndsASessionApplicationsAreTold(t *testing.T) {
 		here      bool // anna's session here is told of
 		elsewhere bool
 	}{
-		"the person signs out":            {func(g *stage) { must(g.flow.EndSession(t.Context(), actor(g), g.anna.ID, g.hereID)) }, true, false},
+		"the person signs out":            {func(g *stage) { must(g.flow.SignOut(t.Context(), actor(g), sid(g.site, g.here))) }, true, false},
 		"the person signs out all others": {func(g *stage) { must(g.flow.EndOthers(t.Context(), actor(g), g.anna.ID, g.hereID)) }, false, true},
 		"a relying party signs out": {func(g *stage) {
 			g.here.get(signOutQuery("id_token_hint", g.tokens.ID, "post_logout_redirect_uri", bye))
@@ -94,7 +94,9 @@ func TestWhoeverEndsASessionApplicationsAreTold(t *testing.T) {
 			must(g.flow.ChangePassword(t.Context(), sid(g.site, g.here), rightPassword, "another seven lamps hum at noon"))
 		}, false, true},
 		"the password is set anew": {func(g *stage) {
-			must(g.db.SetPassword(t.Context(), g.anna.ID, "hash", "", idp.Event{At: g.clock.Now(), Kind: idp.EventPasswordReset}))
+			a, err := g.db.Account(t.Context(), g.anna.ID)
+			must(err)
+			must(g.db.SetPassword(t.Context(), g.anna.ID, "hash", a.PasswordAt, idp.Within{}, idp.Event{At: g.clock.Now(), Kind: idp.EventPasswordReset}))
 		}, true, true},
 		"the password is reset by a link": {func(g *stage) {
 			link, err := g.desk.ResetPassword(t.Context(), g.admin, g.anna.ID, admin.ViaLink)

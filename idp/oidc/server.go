@@ -68,8 +68,8 @@ type Store interface {
 type Logins interface {
 	Authorize(ctx context.Context, req idp.AuthRequest, b login.Browser) (*login.Answer, *login.Step, error)
 	Collect(ctx context.Context, id idp.LoginID, b login.Browser) (*login.Answer, error)
-	Session(ctx context.Context, token idp.Secret) (*idp.Session, *idp.User, error)
-	EndSession(ctx context.Context, actor idp.Actor, user idp.UserID, id idp.SessionID) error
+	Session(ctx context.Context, b login.Browser) (*idp.Session, *idp.User, error)
+	SignOut(ctx context.Context, actor idp.Actor, s *idp.Session) error
 }
 
 // Keys signs and publishes; *keyring.Ring implements it.

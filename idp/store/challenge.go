@@ -140,8 +140,8 @@ func (db *DB) Settle(ctx context.Context, id idp.ChallengeID, seen idp.Replay, f
 			}
 		}
 		if c.Pairing != "" {
-			a.Pairing, err = pairingOf(t.gorm, c.Pairing)
-			if err = t.translate(err); err != nil && !errors.Is(err, idp.ErrNotFound) {
+			a.Pairing, err = t.pairingOf(t.gorm, c.Pairing)
+			if err != nil && !errors.Is(err, idp.ErrNotFound) {
 				return err
 			}
 		}
@@ -300,8 +300,8 @@ func (t *tx) putKnown(k *idp.Known) error {
 			return err
 		}
 	}
-	_, err := t.exec(`INSERT INTO known_browsers (token, user_id, at, expires_at) VALUES (?, ?, ?, ?)
-		ON CONFLICT (token, user_id) DO UPDATE SET at = excluded.at, expires_at = excluded.expires_at`,
-		k.Token[:], string(k.User), micros(k.At), micros(k.ExpiresAt))
+	_, err := t.exec(`INSERT INTO known_browsers (token, user_id, at, expires_at, browser) VALUES (?, ?, ?, ?, ?)
+		ON CONFLICT (token, user_id) DO UPDATE SET at = excluded.at, expires_at = excluded.expires_at, browser = excluded.browser`,
+		k.Token[:], string(k.User), micros(k.At), micros(k.ExpiresAt), k.Browser[:])
 	return err
 }

@@ -217,10 +217,13 @@ func (db *DB) UpdateDevice(ctx context.Context, user idp.UserID, id idp.DeviceID
 	})
 }
 
-// RemoveDevice deletes a device of a user; one that can ask is remembered, to
-// be told. Errors: idp.ErrNotFound, also for another's; idp.ErrDenied for the
-// last active one unless last allows it; idp.ErrReplayed.
-func (db *DB) RemoveDevice(ctx context.Context, user idp.UserID, id idp.DeviceID, last bool, seen idp.Replay, e idp.Event) error {
+// RemoveDevice deletes a device of a user, and cuts off what rests on it or,
+// where it was lost, what whoever has it could go on with. One that can ask is
+// remembered, to be told. Errors: idp.ErrNotFound, also for another's;
+// idp.ErrDenied for the last active one unless how allows it; idp.ErrReplayed;
+// idp.ErrExpired and idp.ErrStale for the session that it is done in.
+func (db *DB) RemoveDevice(ctx context.Context, user idp.UserID, id idp.DeviceID, how idp.Unlinking, e idp.Event) error {
+	e.At = db.at(e)
 	return db.write(ctx, func(t *tx) error {
 		if err := t.lockUser(string(user)); err != nil {
 			return err
@@ -229,33 +232,52 @@ func (db *DB) RemoveDevice(ctx context.Context, user idp.UserID, id idp.DeviceID
 		if err := t.row(selectDevice, []any{string(user), string(id)}, row.fields()...); err != nil {
 			return fmt.Errorf("device %s: %w", id, err)
 		}
-		if err := t.see(seen); err != nil {
+		if err := t.see(how.Seen); err != nil {
+			return err
+		}
+		if err := within(t, how.In, user, t.now()); err != nil {
 			return err
 		}
 		var active int64
 		if err := t.row(countDevices, []any{string(user)}, &active); err != nil {
 			return err
 		}
-		if row.State == string(idp.DeviceActive) && active == 1 && !last {
+		if row.State == string(idp.DeviceActive) && active == 1 && !how.Last {
 			return fmt.Errorf("device %s is the last one: %w", id, idp.ErrDenied)
 		}
-		if err := t.unlistDevice(row.UserID, row.ID); err != nil {
+		if err := t.dropDevice(&row, e); err != nil {
 			return err
 		}
-		if _, err := t.exec("DELETE FROM devices WHERE user_id = ? AND id = ?", string(user), string(id)); err != nil {
-			return err
+		c := idp.CutOff{User: user, Cause: how.Cause, Because: e}
+		switch {
+		case how.Cause == "" || how.Cause == idp.CutUnlinked:
+			c.Cause, c.Device = idp.CutUnlinked, id
+		case how.Cause.Keeps():
+			c.Session = how.In.Session
 		}
-		if err := t.relist(row.UserID, micros(db.at(e))); err != nil {
-			return err
-		}
-		if len(row.PublicKey) > 0 {
-			if _, err := t.exec("INSERT INTO tombstones (id, user_id, public_key, unlinked_at) VALUES (?, ?, ?, ?)",
-				row.ID, row.UserID, row.PublicKey, micros(db.at(e))); err != nil {
-				return err
-			}
-		}
-		return t.note(e)
+		_, err := t.cutOff(c)
+		return err
 	})
+}
+
+// dropDevice deletes a device, with its event. What goes with it is the caller's to cut.
+func (t *tx) dropDevice(row *deviceRow, e idp.Event) error {
+	if err := t.unlistDevice(row.UserID, row.ID); err != nil {
+		return err
+	}
+	if _, err := t.exec("DELETE FROM devices WHERE user_id = ? AND id = ?", row.UserID, row.ID); err != nil {
+		return err
+	}
+	if err := t.relist(row.UserID, micros(e.At)); err != nil {
+		return err
+	}
+	if len(row.PublicKey) > 0 {
+		if _, err := t.exec("INSERT INTO tombstones (id, user_id, public_key, unlinked_at) VALUES (?, ?, ?, ?)",
+			row.ID, row.UserID, row.PublicKey, micros(e.At)); err != nil {
+			return err
+		}
+	}
+	return t.note(e)
 }
 
 // Speaker returns who has a device id: an active device, the claim of a
@@ -313,6 +335,7 @@ type pairingRow struct {
 	ClaimID, Claim                string
 	ChallengeID                   string
 	TappedAt                      int64
+	SessionID                     string
 }
 
 func (pairingRow) TableName() string { return "pairings" }
@@ -323,6 +346,7 @@ func pairingRowOf(p *idp.Pairing) *pairingRow {
 		WrongCodes: p.WrongCodes, CreatedAt: micros(p.CreatedAt), ExpiresAt: micros(p.ExpiresAt), UsedAt: micros(p.UsedAt),
 		Code: []byte{}, SealedCode: blob(p.SealedCode), SealedShort: blob(p.SealedShort), ShortTries: p.ShortTries, Enrol: p.Enrol, Rival: p.Rival,
 		ChallengeID: string(p.Challenge), TappedAt: micros(p.TappedAt),
+		SessionID: string(p.Session),
 	}
 	if !p.Code.IsZero() {
 		row.Code = p.Code[:]
@@ -358,6 +382,7 @@ func (r *pairingRow) pairing() (*idp.Pairing, error) {
 		WrongCodes: r.WrongCodes, CreatedAt: moment(r.CreatedAt), ExpiresAt: moment(r.ExpiresAt), UsedAt: moment(r.UsedAt),
 		SealedCode: some(r.SealedCode), SealedShort: some(r.SealedShort), ShortTries: r.ShortTries, Enrol: r.Enrol, Rival: r.Rival,
 		Challenge: idp.ChallengeID(r.ChallengeID), TappedAt: moment(r.TappedAt),
+		Session: idp.SessionID(r.SessionID),
 	}
 	if len(r.Code) > 0 {
 		var also error
@@ -372,12 +397,27 @@ func (r *pairingRow) pairing() (*idp.Pairing, error) {
 	return p, err
 }
 
-func pairingOf(g *gorm.DB, id idp.PairingID) (*idp.Pairing, error) {
+// pairingWhere reads an offer through g, and asks whether the session that
+// shows it still lives: whoever scanned it links nothing once that has ended, by
+// its own time too. Errors: idp.ErrNotFound.
+func (s *session) pairingWhere(g *gorm.DB, condition string, key any) (*idp.Pairing, error) {
 	var row pairingRow
-	if err := g.Take(&row, "id = ?", string(id)).Error; err != nil {
-		return nil, err
+	if err := g.Take(&row, condition, key).Error; err != nil {
+		return nil, fmt.Errorf("pairing: %w", s.translate(err))
 	}
-	return row.pairing()
+	p, err := row.pairing()
+	if err != nil || p.Session == "" || !p.UsedAt.IsZero() {
+		return p, err
+	}
+	err = within(s, idp.Within{Session: p.Session}, p.User, s.now())
+	if p.Ended = errors.Is(err, idp.ErrExpired); p.Ended {
+		err = nil
+	}
+	return p, err
+}
+
+func (s *session) pairingOf(g *gorm.DB, id idp.PairingID) (*idp.Pairing, error) {
+	return s.pairingWhere(g, "id = ?", string(id))
 }
 
 // putPairing writes an offer back. Errors: idp.ErrSettled when it was used before.
@@ -395,10 +435,14 @@ func (t *tx) putPairing(id idp.PairingID, p *idp.Pairing) error {
 }
 
 // AddPairing inserts an offer in place of the open one of its user or, while
-// there is no user yet, of its browser.
+// there is no user yet, of its browser. Errors: idp.ErrExpired when the session
+// that is to show it lives no more, idp.ErrStale.
 func (db *DB) AddPairing(ctx context.Context, p *idp.Pairing) error {
 	row, events := pairingRowOf(p), p.Take()
 	return db.write(ctx, func(t *tx) error {
+		if err := within(t, idp.Within{Session: p.Session, Fresh: true}, p.User, t.now()); err != nil {
+			return err
+		}
 		old := t.gorm.Where("used_at = 0 AND user_id = ?", row.UserID)
 		if row.UserID == "" {
 			old = old.Where("browser = ?", row.Browser)
@@ -419,11 +463,7 @@ func (db *DB) Pairing(ctx context.Context, id idp.PairingID) (*idp.Pairing, erro
 	if err != nil {
 		return nil, err
 	}
-	p, err := pairingOf(r.gorm, id)
-	if err != nil {
-		return nil, fmt.Errorf("pairing %s: %w", id, r.translate(err))
-	}
-	return p, nil
+	return r.pairingOf(r.gorm, id)
 }
 
 // PairingByCode returns an offer by the code in its QR. Errors: idp.ErrNotFound.
@@ -442,20 +482,16 @@ func (db *DB) pairingWhere(ctx context.Context, condition string, key any) (*idp
 	if err != nil {
 		return nil, err
 	}
-	var row pairingRow
-	if err := r.gorm.Take(&row, condition, key).Error; err != nil {
-		return nil, fmt.Errorf("pairing: %w", r.translate(err))
-	}
-	return row.pairing()
+	return r.pairingWhere(r.gorm, condition, key)
 }
 
 // ClaimPairing changes an offer together with the challenge that fn makes for
 // the phone that claims it. Errors: idp.ErrNotFound, idp.ErrSettled.
 func (db *DB) ClaimPairing(ctx context.Context, id idp.PairingID, fn func(*idp.Pairing) (*idp.Challenge, error)) error {
 	return db.write(ctx, func(t *tx) error {
-		p, err := pairingOf(t.gorm.Clauses(clause.Locking{Strength: "UPDATE"}), id)
+		p, err := t.pairingOf(t.gorm.Clauses(clause.Locking{Strength: "UPDATE"}), id)
 		if err != nil {
-			return fmt.Errorf("pairing %s: %w", id, t.translate(err))
+			return err
 		}
 		c, err := fn(p)
 		if err != nil {
@@ -474,9 +510,9 @@ func (db *DB) ClaimPairing(ctx context.Context, id idp.PairingID, fn func(*idp.P
 // any. Errors: idp.ErrNotFound, idp.ErrSettled, idp.ErrConflict for a sixth device.
 func (db *DB) UpdatePairing(ctx context.Context, id idp.PairingID, fn func(*idp.Pairing) (*idp.Device, error)) error {
 	return db.write(ctx, func(t *tx) error {
-		p, err := pairingOf(t.gorm.Clauses(clause.Locking{Strength: "UPDATE"}), id)
+		p, err := t.pairingOf(t.gorm.Clauses(clause.Locking{Strength: "UPDATE"}), id)
 		if err != nil {
-			return fmt.Errorf("pairing %s: %w", id, t.translate(err))
+			return err
 		}
 		d, err := fn(p)
 		if err != nil {
@@ -550,10 +586,14 @@ func (t *tx) putCodes(user idp.UserID, codes []idp.RecoveryCode) error {
 	return t.translate(t.gorm.Create(&rows).Error)
 }
 
-// SetRecoveryCodes replaces the recovery codes of a user. Errors: idp.ErrNotFound.
-func (db *DB) SetRecoveryCodes(ctx context.Context, user idp.UserID, codes []idp.RecoveryCode, e idp.Event) error {
+// SetRecoveryCodes replaces the recovery codes of a user. Errors:
+// idp.ErrNotFound; idp.ErrExpired and idp.ErrStale for the session that it is done in.
+func (db *DB) SetRecoveryCodes(ctx context.Context, user idp.UserID, codes []idp.RecoveryCode, in idp.Within, e idp.Event) error {
 	return db.write(ctx, func(t *tx) error {
 		if err := t.lockUser(string(user)); err != nil {
+			return err
+		}
+		if err := within(t, in, user, t.now()); err != nil {
 			return err
 		}
 		return errors.Join(t.putCodes(user, codes), t.note(e))

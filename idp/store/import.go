@@ -35,7 +35,7 @@ func (db *DB) AddUsers(ctx context.Context, users []idp.User, e idp.Event, progr
 					return err
 				}
 			}
-			return nil
+			return t.dropSetupLinks()
 		})
 		if err != nil {
 			return errors.Join(err, db.undoImport(context.WithoutCancel(ctx), id))

@@ -22,6 +22,7 @@ type invitationRow struct {
 	CreatedAt int64 `gorm:"autoCreateTime:false"`
 	ExpiresAt int64
 	UsedAt    int64
+	Mailed    bool
 }
 
 func (invitationRow) TableName() string { return "invitations" }
@@ -31,6 +32,7 @@ func invitationRowOf(i *idp.Invitation) *invitationRow {
 		ID: string(i.ID), Token: i.Token[:], Purpose: string(i.Purpose), UserID: string(i.User),
 		ByUser: string(i.By.User), ByName: i.By.Name,
 		CreatedAt: micros(i.CreatedAt), ExpiresAt: micros(i.ExpiresAt), UsedAt: micros(i.UsedAt),
+		Mailed: i.Mailed,
 	}
 }
 
@@ -40,6 +42,7 @@ func (r *invitationRow) invitation() (*idp.Invitation, error) {
 		ID: idp.InvitationID(r.ID), Token: token, Purpose: idp.InvitationPurpose(r.Purpose), User: idp.UserID(r.UserID),
 		By:        idp.Actor{User: idp.UserID(r.ByUser), Name: r.ByName},
 		CreatedAt: moment(r.CreatedAt), ExpiresAt: moment(r.ExpiresAt), UsedAt: moment(r.UsedAt),
+		Mailed: r.Mailed,
 	}, err
 }
 
@@ -57,34 +60,79 @@ func invitationOf(g *gorm.DB, condition string, key any) (*idp.Invitation, error
 // ask, and takes nothing away by it. may decides by the person as they
 // are at that moment. Errors: idp.ErrNotFound, those of may.
 func (db *DB) AddInvitation(ctx context.Context, i *idp.Invitation, may func(*idp.User) error) error {
-	row, events := invitationRowOf(i), i.Take()
-	return db.write(ctx, func(t *tx) error {
-		if row.UserID != "" {
-			u, err := userOf(t, i.User)
-			if err != nil {
-				return err
-			}
-			if err := may(u); err != nil {
-				return err
-			}
-		}
-		stale := t.gorm.Where("user_id = ? AND used_at = 0", row.UserID)
-		if i.Purpose == idp.InviteForgotten {
-			stale = stale.Where("purpose = ?", row.Purpose)
-		}
-		if err := stale.Delete(&invitationRow{}).Error; err != nil {
+	events := i.Take()
+	return db.write(ctx, func(t *tx) error { return t.addInvitation(i, events, may) })
+}
+
+func (t *tx) addInvitation(i *idp.Invitation, events []idp.Event, may func(*idp.User) error) error {
+	row := invitationRowOf(i)
+	row.Mailed = i.Mail != nil
+	if row.UserID != "" {
+		u, err := userOf(t, i.User)
+		if err != nil {
 			return err
 		}
-		if err := t.gorm.Create(row).Error; err != nil {
-			return fmt.Errorf("invitation %s: %w", i.ID, t.translate(err))
+		if err := may(u); err != nil {
+			return err
 		}
-		if i.Mail != nil {
-			if err := t.addMail(i.Mail); err != nil {
+	} else if err := t.nobodyAdministers(); err != nil {
+		return err
+	}
+	stale := t.gorm.Where("user_id = ? AND used_at = 0", row.UserID)
+	if i.Purpose == idp.InviteForgotten {
+		stale = stale.Where("purpose = ?", row.Purpose)
+	}
+	if err := stale.Delete(&invitationRow{}).Error; err != nil {
+		return err
+	}
+	if err := t.gorm.Create(row).Error; err != nil {
+		return fmt.Errorf("invitation %s: %w", i.ID, t.translate(err))
+	}
+	if i.Mail != nil {
+		if err := t.addMail(i.Mail); err != nil {
+			return err
+		}
+	}
+	return t.note(events...)
+}
+
+// Reopen unlinks every device of a person, cuts off all that they have, and
+// makes the link to a first device, in one transaction. unlinked is the event of
+// each device. Errors: idp.ErrNotFound, those of may.
+func (db *DB) Reopen(ctx context.Context, i *idp.Invitation, because idp.Event, unlinked func(*idp.Device) idp.Event, may func(*idp.User) error) ([]idp.Device, error) {
+	events := i.Take()
+	because.At = db.at(because)
+	var gone []idp.Device
+	err := db.write(ctx, func(t *tx) error {
+		gone = nil
+		if err := t.lockUser(string(i.User)); err != nil {
+			return err
+		}
+		rows, err := activeDevices(t, i.User)
+		if err != nil {
+			return err
+		}
+		for n := range rows {
+			d := rows[n].device()
+			e := unlinked(&d)
+			e.At = because.At
+			if err := t.dropDevice(&rows[n], e); err != nil {
 				return err
 			}
+			gone = append(gone, d)
 		}
-		return t.note(events...)
+		if err := t.note(because); err != nil {
+			return err
+		}
+		if _, err := t.cutOff(idp.CutOff{User: i.User, Cause: idp.CutReopened, Because: because}); err != nil {
+			return err
+		}
+		return t.addInvitation(i, events, may)
 	})
+	if err != nil {
+		return nil, err
+	}
+	return gone, nil
 }
 
 // RenewInvitation gives an open one-time link another token; the one before is of
@@ -133,9 +181,10 @@ func (t *tx) putInvitation(id idp.InvitationID, i *idp.Invitation) error {
 }
 
 // Enrol stores what comes into being when an invitation is used. A password
-// that replaces one signs the person out everywhere. Errors: idp.ErrNotFound,
+// that replaces one cuts off what was begun with that. Errors: idp.ErrNotFound,
 // idp.ErrConflict for a sixth device or a taken name, idp.ErrSettled for an
-// invitation or an offer that was used.
+// invitation or an offer that was used, idp.ErrDenied for a set-up link where
+// somebody administers by now.
 func (db *DB) Enrol(ctx context.Context, id idp.LoginID, fn func(*idp.Enrolment) error) error {
 	return db.write(ctx, func(t *tx) error {
 		e, err := t.enrolment(id)
@@ -152,6 +201,10 @@ func (db *DB) Enrol(ctx context.Context, id idp.LoginID, fn func(*idp.Enrolment)
 		}
 		if e.User != nil {
 			if e.NewUser {
+				// The link was made while nobody administered. Somebody may by now.
+				if err := t.nobodyAdministers(); err != nil {
+					return err
+				}
 				err = t.addUser(e.User)
 			} else {
 				err = t.putUser(&user, e.User)
@@ -161,14 +214,10 @@ func (db *DB) Enrol(ctx context.Context, id idp.LoginID, fn func(*idp.Enrolment)
 			}
 		}
 		if e.PasswordHash != "" {
-			because := idp.Event{At: db.now(), Kind: idp.EventInvitationUsed, Actor: idp.Actor{User: e.User.ID, Name: e.User.Name}}
-			if err := t.putPassword(e.User.ID, e.PasswordHash, because.At); err != nil {
+			if err := t.putPassword(e.User.ID, e.PasswordHash, db.now()); err != nil {
 				return err
 			}
 			if err := t.forgiveGuard(e.User.ID); err != nil {
-				return err
-			}
-			if err := t.signOut(e.User.ID, "", id, because); err != nil {
 				return err
 			}
 		}
@@ -190,7 +239,20 @@ func (db *DB) Enrol(ctx context.Context, id idp.LoginID, fn func(*idp.Enrolment)
 		if err := t.putInvitation(invitation, e.Invitation); err != nil {
 			return err
 		}
-		return t.putLogin(e.Login)
+		if e.NewUser {
+			if err := t.dropSetupLinks(); err != nil {
+				return err
+			}
+		}
+		if err := t.putLogin(e.Login); err != nil || e.PasswordHash == "" {
+			return err
+		}
+		// By now the link and the offer that were used are written as used.
+		_, err = t.cutOff(idp.CutOff{
+			User: e.User.ID, Cause: idp.CutReset, Login: id,
+			Because: idp.Event{At: db.now(), Kind: idp.EventInvitationUsed, Actor: idp.Actor{User: e.User.ID, Name: e.User.Name}},
+		})
+		return err
 	})
 }
 
@@ -211,8 +273,8 @@ func (t *tx) enrolment(id idp.LoginID) (*idp.Enrolment, error) {
 		}
 	}
 	if l.Pairing != "" {
-		e.Pairing, err = pairingOf(locked(), l.Pairing)
-		if err = t.translate(err); err != nil && !errors.Is(err, idp.ErrNotFound) {
+		e.Pairing, err = t.pairingOf(locked(), l.Pairing)
+		if err != nil && !errors.Is(err, idp.ErrNotFound) {
 			return nil, err
 		}
 	}

@@ -163,6 +163,10 @@ func (db *DB) UpdateProof(ctx context.Context, id idp.LoginID, kind idp.CounterK
 		var devices []deviceRow
 		var recovery []recoveryRow
 		switch {
+		case kind == idp.CountPasswords:
+			var at int64
+			at, err = passwordSetAt(t, key.Who)
+			p.PasswordAt = moment(at)
 		case kind == idp.CountCodes && l.User != "":
 			devices, err = activeDevices(t, l.User)
 			p.Devices = devicesOf(devices)
@@ -267,13 +271,6 @@ func (t *tx) reset(l *idp.Login, c *idp.Collection) error {
 	if err := t.note(c.Because); err != nil {
 		return err
 	}
-	return t.signOut(l.User, "", l.ID, c.Because)
-}
-
-// endLogins kills the sign-ins of a user that are under way, but one.
-func (t *tx) endLogins(user idp.UserID, but idp.LoginID) error {
-	_, err := t.exec(`UPDATE logins SET state = ?, new_hash = '' WHERE user_id = ? AND user_id <> '' AND id <> ?
-		AND state NOT IN (?, ?, ?)`, string(idp.LoginExpired), string(user), string(but),
-		string(idp.LoginCollected), string(idp.LoginDenied), string(idp.LoginExpired))
+	_, err := t.cutOff(idp.CutOff{User: l.User, Cause: idp.CutReset, Login: l.ID, Because: c.Because})
 	return err
 }

@@ -9,7 +9,7 @@ import (
 	"hilum/idp"
 )
 
-const sessionColumns = "id, token, browser, user_id, auth_time, factor_at, acr, amr, agent, address, created_at, last_seen_at, idle_after, expires_at, ended_at"
+const sessionColumns = "id, token, browser, user_id, auth_time, factor_at, acr, amr, agent, address, created_at, last_seen_at, idle_after, expires_at, ended_at, device_id"
 
 const (
 	selectSession        = "SELECT " + sessionColumns + " FROM sessions WHERE id = ?"
@@ -35,11 +35,12 @@ type sessionRow struct {
 	CreatedAt, LastSeenAt int64
 	IdleAfter             int64
 	ExpiresAt, EndedAt    int64
+	DeviceID              string
 }
 
 func (r *sessionRow) fields() []any {
 	return []any{&r.ID, &r.Token, &r.Browser, &r.UserID, &r.AuthTime, &r.FactorAt, &r.ACR, &r.AMR, &r.Agent, &r.Address,
-		&r.CreatedAt, &r.LastSeenAt, &r.IdleAfter, &r.ExpiresAt, &r.EndedAt}
+		&r.CreatedAt, &r.LastSeenAt, &r.IdleAfter, &r.ExpiresAt, &r.EndedAt, &r.DeviceID}
 }
 
 func sessionRowOf(s *idp.Session) *sessionRow {
@@ -48,6 +49,7 @@ func sessionRowOf(s *idp.Session) *sessionRow {
 		AuthTime: micros(s.AuthTime), FactorAt: micros(s.FactorAt), ACR: s.ACR, AMR: listText(s.AMR),
 		Agent: s.Agent, Address: s.Address, CreatedAt: micros(s.CreatedAt), LastSeenAt: micros(s.LastSeenAt),
 		IdleAfter: s.IdleAfter.Microseconds(), ExpiresAt: micros(s.ExpiresAt), EndedAt: micros(s.EndedAt),
+		DeviceID: string(s.Device),
 	}
 }
 
@@ -56,6 +58,7 @@ func (r *sessionRow) session() (*idp.Session, error) {
 		ID: idp.SessionID(r.ID), User: idp.UserID(r.UserID), AuthTime: moment(r.AuthTime), FactorAt: moment(r.FactorAt),
 		ACR: r.ACR, Agent: r.Agent, Address: r.Address, CreatedAt: moment(r.CreatedAt), LastSeenAt: moment(r.LastSeenAt),
 		IdleAfter: time.Duration(r.IdleAfter) * time.Microsecond, ExpiresAt: moment(r.ExpiresAt), EndedAt: moment(r.EndedAt),
+		Device: idp.DeviceID(r.DeviceID),
 	}
 	var err1, err2, err3 error
 	s.Token, err1 = hash(r.Token)
@@ -209,29 +212,6 @@ func (db *DB) SessionClients(ctx context.Context, user idp.UserID) ([]idp.Sessio
 		}
 	}
 	return clients, nil
-}
-
-// EndSessions ends the sessions of a user that pick selects, with their
-// grants, and writes e for each.
-func (db *DB) EndSessions(ctx context.Context, user idp.UserID, pick func(*idp.Session) bool, e idp.Event) ([]idp.SessionID, error) {
-	var ended []idp.SessionID
-	err := db.write(ctx, func(t *tx) error {
-		var err error
-		if ended, err = t.endSessions(user, db.at(e), pick); err != nil {
-			return err
-		}
-		for _, id := range ended {
-			e.Session = id
-			if err := t.note(e); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	return ended, nil
 }
 
 // TouchSession notes that a session was seen; time does not run backwards.

@@ -66,7 +66,7 @@ func TestNobodyIsToldWithoutMail(t *testing.T) {
 		t.Fatal(err)
 	}
 	now := time.Now()
-	if err := db.SetPassword(t.Context(), "u", "phc", "", idp.Event{At: now, Kind: idp.EventPasswordChanged, User: "u"}); err != nil {
+	if err := db.SetPassword(t.Context(), "u", "phc", time.Time{}, idp.Within{}, idp.Event{At: now, Kind: idp.EventPasswordChanged, User: "u"}); err != nil {
 		t.Fatal(err)
 	}
 	if m, err := db.ClaimMail(t.Context(), now.Add(time.Hour)); !errors.Is(err, idp.ErrNotFound) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"gorm.io/gorm"
@@ -22,6 +23,7 @@ const (
 
 // What a sign-in needs beside the user, with the same row.
 const accountColumns = `coalesce((SELECT hash FROM passwords WHERE user_id = users.id), ''),
+	coalesce((SELECT set_at FROM passwords WHERE user_id = users.id), 0),
 	(SELECT count(*) FROM devices WHERE user_id = users.id AND state = 'active'),
 	(SELECT count(*) FROM devices WHERE user_id = users.id AND state = 'active' AND kind = 'app'),
 	(SELECT count(*) FROM recovery_codes WHERE user_id = users.id AND used_at = 0)`
@@ -96,11 +98,12 @@ func userOf(s statements, id idp.UserID) (*idp.User, error) {
 type accountRow struct {
 	userRow
 	passwordHash                string
+	passwordAt                  int64
 	devices, apps, recoveryLeft int64
 }
 
 func (r *accountRow) fields() []any {
-	return append(r.userRow.fields(), &r.passwordHash, &r.devices, &r.apps, &r.recoveryLeft)
+	return append(r.userRow.fields(), &r.passwordHash, &r.passwordAt, &r.devices, &r.apps, &r.recoveryLeft)
 }
 
 func (r *accountRow) account() (*idp.Account, error) {
@@ -108,7 +111,7 @@ func (r *accountRow) account() (*idp.Account, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &idp.Account{User: *u, PasswordHash: r.passwordHash, Devices: int(r.devices), Apps: int(r.apps), RecoveryLeft: int(r.recoveryLeft)}, nil
+	return &idp.Account{User: *u, PasswordHash: r.passwordHash, PasswordAt: moment(r.passwordAt), Devices: int(r.devices), Apps: int(r.apps), RecoveryLeft: int(r.recoveryLeft)}, nil
 }
 
 // addUser inserts a user. Errors: idp.ErrConflict.
@@ -146,6 +149,18 @@ func (t *tx) putUser(before, u *idp.User) error {
 
 func administers(u *idp.User) bool { return u.Staff == idp.StaffAdmin && u.State == idp.UserActive }
 
+// nobodyAdministers returns idp.ErrDenied when somebody does.
+func (t *tx) nobodyAdministers() error {
+	err := t.anotherAdministers("")
+	switch {
+	case errors.Is(err, idp.ErrDenied):
+		return nil
+	case err != nil:
+		return err
+	}
+	return fmt.Errorf("somebody administers this site: %w", idp.ErrDenied)
+}
+
 // anotherAdministers returns idp.ErrDenied when id is the last who does.
 func (t *tx) anotherAdministers(id idp.UserID) error {
 	var others []string
@@ -158,9 +173,38 @@ func (t *tx) anotherAdministers(id idp.UserID) error {
 	return err
 }
 
-// AddUser inserts an account. Errors: idp.ErrConflict, the name is taken.
+// dropSetupLinks ends the open set-up links: they are for a site without people,
+// and one that was printed lies in a terminal or a log.
+func (t *tx) dropSetupLinks() error {
+	_, err := t.exec("DELETE FROM invitations WHERE user_id = '' AND used_at = 0")
+	return err
+}
+
+// AddUser inserts an account; open set-up links end. Errors: idp.ErrConflict,
+// the name is taken.
 func (db *DB) AddUser(ctx context.Context, u *idp.User) error {
-	return db.write(ctx, func(t *tx) error { return t.addUser(u) })
+	events := u.Take()
+	return db.write(ctx, func(t *tx) error {
+		u := *u // its events are taken by whoever writes it, and the function may run twice
+		for _, e := range events {
+			u.Note(e)
+		}
+		if err := t.addUser(&u); err != nil {
+			return err
+		}
+		return t.dropSetupLinks()
+	})
+}
+
+// Administered reports whether an active account administers this site.
+func (db *DB) Administered(ctx context.Context) (bool, error) {
+	r, err := db.read(ctx)
+	if err != nil {
+		return false, err
+	}
+	var n int64
+	err = r.row("SELECT count(*) FROM users WHERE staff = ? AND staff <> '' AND state = ?", []any{string(idp.StaffAdmin), string(idp.UserActive)}, &n)
+	return n > 0, err
 }
 
 // User returns a person. Errors: idp.ErrNotFound.
@@ -242,8 +286,10 @@ func (db *DB) CountUsers(ctx context.Context) (int, error) {
 	return int(n), errors.Join(r.row("SELECT count(*) FROM users", nil, &n))
 }
 
-// UpdateUser changes a person; whoever is disabled by it loses what DisableUser
-// takes, whoever is given a role the open one-time links. Errors: idp.ErrNotFound, idp.ErrDenied for the last administrator.
+// UpdateUser changes a person, and cuts off what a change of their state, their
+// role in the administration or their mail address takes away. Errors:
+// idp.ErrNotFound, idp.ErrDenied for the last administrator, FieldError when a
+// role is given and the devices that are linked are not those confirmed.
 func (db *DB) UpdateUser(ctx context.Context, id idp.UserID, fn func(*idp.User) error) error {
 	return db.write(ctx, func(t *tx) error {
 		u, err := userOf(t, id)
@@ -254,19 +300,80 @@ func (db *DB) UpdateUser(ctx context.Context, id idp.UserID, fn func(*idp.User) 
 		if err := fn(u); err != nil {
 			return err
 		}
+		if u.Staff != before.Staff && u.Staff != idp.StaffNone {
+			if err := t.confirmed(u); err != nil {
+				return err
+			}
+		}
+		because := u.Last()
+		if because.Kind == "" {
+			because = idp.Event{Kind: idp.EventUserChanged, Actor: idp.Actor{Name: "provider"}}
+		}
+		because.At = db.at(because)
 		if err := t.putUser(&before, u); err != nil {
 			return err
 		}
-		if before.State != idp.UserDisabled && u.State == idp.UserDisabled {
-			return t.shutOut(id, idp.Event{At: db.now(), Kind: idp.EventUserChanged, Actor: idp.Actor{Name: "provider"}})
+		if u.Email != before.Email {
+			if err := t.addressChanged(&before, because); err != nil {
+				return err
+			}
 		}
-		// A link that somebody below was allowed to hand out, while the account
-		// had no role, would now make whoever has it one of the administration.
-		if u.Staff != before.Staff && u.Staff != idp.StaffNone {
-			return t.gorm.Delete(&invitationRow{}, "user_id = ? AND used_at = 0", string(id)).Error
+		for _, c := range []struct {
+			cause idp.CutCause
+			is    bool
+		}{
+			{idp.CutDisabled, before.State != idp.UserDisabled && u.State == idp.UserDisabled},
+			// Whoever opened a session, or was handed a link by somebody who might
+			// hand it out while the account had no role, is not meant by the role.
+			{idp.CutRole, u.Staff != before.Staff},
+			{idp.CutAddress, u.Email != before.Email},
+		} {
+			if c.is {
+				if _, err := t.cutOff(idp.CutOff{User: id, Cause: c.cause, Because: because}); err != nil {
+					return err
+				}
+			}
 		}
 		return nil
 	})
+}
+
+// addressChanged notes that a person's mail goes elsewhere from now on. They are
+// told at both addresses: whoever changed it may not be who they say.
+func (t *tx) addressChanged(before *idp.User, because idp.Event) error {
+	e := idp.Event{
+		At: because.At, Kind: idp.EventAddressChanged, Actor: because.Actor, User: before.ID, Address: because.Address,
+		Detail: map[string]string{"user": before.Name},
+	}
+	if err := t.note(e); err != nil || !t.mail || before.Email == "" {
+		return err
+	}
+	m := idp.NewsOf(&e)
+	if m.Detail == nil {
+		m.Detail = map[string]string{}
+	}
+	m.Detail["to"] = before.Email
+	return t.addMail(m)
+}
+
+// confirmed returns nil when the devices that are linked now are those that were
+// confirmed with a role. Errors: FieldError.
+func (t *tx) confirmed(u *idp.User) error {
+	rows, err := activeDevices(t, u.ID)
+	if err != nil {
+		return err
+	}
+	linked := make([]idp.DeviceID, len(rows))
+	for i := range rows {
+		linked[i] = idp.DeviceID(rows[i].ID)
+	}
+	said := slices.Clone(u.Confirmed)
+	slices.Sort(linked)
+	slices.Sort(said)
+	if !slices.Equal(linked, slices.Compact(said)) {
+		return &idp.FieldError{Field: "confirm_devices", Message: "devices.confirm"}
+	}
+	return nil
 }
 
 // DisableUser ends everything of an account at once. Errors: idp.ErrNotFound,
@@ -285,43 +392,9 @@ func (db *DB) DisableUser(ctx context.Context, id idp.UserID, e idp.Event) error
 			return err
 		}
 		e.At = at
-		return t.shutOut(id, e)
+		_, err = t.cutOff(idp.CutOff{User: id, Cause: idp.CutDisabled, Because: e})
+		return err
 	})
-}
-
-// shutOut ends sessions, grants, sign-ins under way and open one-time links,
-// because of an event.
-func (t *tx) shutOut(id idp.UserID, because idp.Event) error {
-	if err := t.signOut(id, "", "", because); err != nil {
-		return err
-	}
-	if err := t.gorm.Delete(&invitationRow{}, "user_id = ? AND used_at = 0", string(id)).Error; err != nil {
-		return err
-	}
-	return t.gorm.Delete(&pairingRow{}, "user_id = ? AND used_at = 0", string(id)).Error
-}
-
-// signOut ends every session of a user but keep, with the grants, and every
-// sign-in under way but login, because of an event.
-func (t *tx) signOut(id idp.UserID, keep idp.SessionID, login idp.LoginID, because idp.Event) error {
-	ended, err := t.endSessions(id, because.At, func(s *idp.Session) bool { return s.ID != keep })
-	if err != nil {
-		return err
-	}
-	for _, session := range ended {
-		err := t.note(idp.Event{
-			At: because.At, Kind: idp.EventSessionEnded, Actor: because.Actor, User: id, Session: session,
-			Address: because.Address, Detail: map[string]string{"reason": string(because.Kind)},
-		})
-		if err != nil {
-			return err
-		}
-	}
-	// Whatever session they were of, or none.
-	if _, err := t.exec(revokeGrantsOfUser, micros(because.At), string(id), string(keep)); err != nil {
-		return err
-	}
-	return t.endLogins(id, login)
 }
 
 // EnableUser takes a disabled account back: active when it has a password and
@@ -363,13 +436,25 @@ func (t *tx) putPassword(user idp.UserID, hash string, at time.Time) error {
 		Create(&passwordRow{UserID: string(user), Hash: hash, SetAt: micros(at)}).Error
 }
 
-// SetPassword stores a new hash and signs the person out everywhere but in
-// keep. Errors: idp.ErrNotFound.
-func (db *DB) SetPassword(ctx context.Context, user idp.UserID, hash string, keep idp.SessionID, e idp.Event) error {
+// SetPassword stores a new hash in place of the password that was chosen at was
+// and cuts off what was begun with that, but for the session it is done in.
+// Errors: idp.ErrNotFound; idp.ErrWrongSecret when there is another password by
+// now; idp.ErrExpired and idp.ErrStale for the session.
+func (db *DB) SetPassword(ctx context.Context, user idp.UserID, hash string, was time.Time, in idp.Within, e idp.Event) error {
 	at := db.at(e)
 	return db.write(ctx, func(t *tx) error {
 		if _, err := userOf(t, user); err != nil {
 			return err
+		}
+		if err := within(t, in, user, t.now()); err != nil {
+			return err
+		}
+		setAt, err := passwordSetAt(t, string(user))
+		if err != nil {
+			return err
+		}
+		if setAt != micros(was) {
+			return fmt.Errorf("user %s has another password by now: %w", user, idp.ErrWrongSecret)
 		}
 		if err := t.putPassword(user, hash, at); err != nil {
 			return err
@@ -381,8 +466,18 @@ func (db *DB) SetPassword(ctx context.Context, user idp.UserID, hash string, kee
 		if err := t.forgiveGuard(user); err != nil {
 			return err
 		}
-		return t.signOut(user, keep, "", e)
+		_, err = t.cutOff(idp.CutOff{User: user, Cause: idp.CutChanged, Session: in.Session, Because: e})
+		return err
 	})
+}
+
+// passwordSetAt is when a person's password was chosen, 0 where there is none.
+func passwordSetAt(s statements, user string) (at int64, err error) {
+	err = s.row("SELECT set_at FROM passwords WHERE user_id = ?", []any{user}, &at)
+	if errors.Is(err, idp.ErrNotFound) {
+		err = nil
+	}
+	return at, err
 }
 
 // RehashPassword replaces a hash when it still is old.

@@ -44,7 +44,7 @@ func (s *Server) person(r *http.Request) (who, error) {
 	if !ok || b.Session == "" {
 		return who{}, idp.ErrNotFound
 	}
-	session, user, err := s.Logins.Session(r.Context(), b.Session)
+	session, user, err := s.Logins.Session(r.Context(), b)
 	if err != nil {
 		return who{}, err
 	}
@@ -89,6 +89,7 @@ func (s *Server) accountFrame(r *http.Request, p who, here, tab string) template
 var did = map[string]string{
 	"linked":   "devices.linked.done",
 	"unlinked": "devices.unlinked.done",
+	"stolen":   "devices.stolen.done",
 	"renamed":  "devices.renamed.done",
 	"tested":   "devices.tested.done",
 	"nopush":   "devices.nopush.done",
@@ -122,7 +123,7 @@ func (s *Server) signOut(w http.ResponseWriter, r *http.Request) error {
 		return err
 	default:
 		to = signedOutPath(p.session.ID)
-		if err := s.Logins.EndSession(r.Context(), p.actor(), p.user.ID, p.session.ID); err != nil && !errors.Is(err, idp.ErrNotFound) {
+		if err := s.Logins.SignOut(r.Context(), p.actor(), p.session); err != nil && !errors.Is(err, idp.ErrNotFound) {
 			return err
 		}
 	}

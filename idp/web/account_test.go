@@ -214,7 +214,7 @@ func TestSignOut(t *testing.T) {
 	d.signedIn()
 	r := d.post("/account/signout")
 	d.leads(r, "/signed-out?session="+aSession)
-	d.asked("end anna U " + aSession)
+	d.asked("signout anna U " + aSession)
 	if set := r.Header.Get("Set-Cookie"); !strings.HasPrefix(set, "session=;") || !strings.Contains(set, "Max-Age=0") {
 		t.Errorf("Set-Cookie %q", set)
 	}

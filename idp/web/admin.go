@@ -21,9 +21,9 @@ type Desk interface {
 	SearchDevices(ctx context.Context, by admin.By, q idp.DeviceQuery) (*idp.DevicePage, error)
 	Device(ctx context.Context, by admin.By, id idp.DeviceID) (*idp.DeviceRow, error)
 	DeviceHistory(ctx context.Context, by admin.By, id idp.DeviceID, p idp.Page) (*idp.EventPage, error)
-	UnlinkDevices(ctx context.Context, by admin.By, ids []idp.DeviceID, reason string) ([]admin.Unlinked, error)
+	UnlinkDevices(ctx context.Context, by admin.By, ids []idp.DeviceID, why admin.Why) ([]admin.Unlinked, error)
 	FindDevices(ctx context.Context, by admin.By, q idp.DeviceQuery) (*admin.FoundDevices, error)
-	UnlinkFound(ctx context.Context, by admin.By, q idp.DeviceQuery, digest, reason string) ([]admin.Unlinked, error)
+	UnlinkFound(ctx context.Context, by admin.By, q idp.DeviceQuery, digest string, why admin.Why) ([]admin.Unlinked, error)
 	DevicesCSV(ctx context.Context, by admin.By, q idp.DeviceQuery, w io.Writer) error
 
 	SearchUsers(ctx context.Context, by admin.By, q idp.UserQuery) (*idp.UserPage, error)
@@ -42,6 +42,7 @@ type Desk interface {
 	Enable(ctx context.Context, by admin.By, user idp.UserID) error
 
 	SearchSessions(ctx context.Context, by admin.By, q idp.SessionQuery) (*idp.SessionPage, error)
+	UserHistory(ctx context.Context, by admin.By, id idp.UserID) ([]idp.Event, error)
 	EndSession(ctx context.Context, by admin.By, user idp.UserID, id idp.SessionID, reason string) error
 	EndSessions(ctx context.Context, by admin.By, user idp.UserID, reason string) (int, error)
 	EndedSessions(ctx context.Context, by admin.By, user idp.UserID) ([]idp.EndedSession, error)

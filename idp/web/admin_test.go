@@ -89,8 +89,8 @@ func (f *fakeDesk) Device(_ context.Context, _ admin.By, id idp.DeviceID) (*idp.
 func (f *fakeDesk) DeviceHistory(context.Context, admin.By, idp.DeviceID, idp.Page) (*idp.EventPage, error) {
 	return &f.events, nil
 }
-func (f *fakeDesk) UnlinkDevices(_ context.Context, by admin.By, list []idp.DeviceID, reason string) ([]admin.Unlinked, error) {
-	if err := f.verb(by, "unlink", joined(list, ","), reason); err != nil {
+func (f *fakeDesk) UnlinkDevices(_ context.Context, by admin.By, list []idp.DeviceID, why admin.Why) ([]admin.Unlinked, error) {
+	if err := f.verb(by, "unlink", joined(list, ","), why.Reason); err != nil {
 		return nil, err
 	}
 	if f.results != nil {
@@ -105,9 +105,9 @@ func (f *fakeDesk) FindDevices(_ context.Context, by admin.By, q idp.DeviceQuery
 	}
 	return &f.found, nil
 }
-func (f *fakeDesk) UnlinkFound(_ context.Context, by admin.By, q idp.DeviceQuery, digest, reason string) ([]admin.Unlinked, error) {
+func (f *fakeDesk) UnlinkFound(_ context.Context, by admin.By, q idp.DeviceQuery, digest string, why admin.Why) ([]admin.Unlinked, error) {
 	f.query = q
-	if err := f.verb(by, "unlink found", digest, reason); err != nil {
+	if err := f.verb(by, "unlink found", digest, why.Reason); err != nil {
 		return nil, err
 	}
 	if f.results != nil {
@@ -234,6 +234,9 @@ func (f *fakeDesk) Unlock(_ context.Context, by admin.By, user idp.UserID) error
 }
 func (f *fakeDesk) SearchSessions(_ context.Context, _ admin.By, q idp.SessionQuery) (*idp.SessionPage, error) {
 	return &f.live, nil
+}
+func (f *fakeDesk) UserHistory(context.Context, admin.By, idp.UserID) ([]idp.Event, error) {
+	return f.events.Rows, nil
 }
 func (f *fakeDesk) EndSession(_ context.Context, by admin.By, user idp.UserID, id idp.SessionID, _ string) error {
 	return f.verb(by, "end", string(user), string(id))
@@ -986,7 +989,7 @@ func TestDeskUser(t *testing.T) {
 
 	d = open(t)
 	d.staffed(idp.StaffHelpdesk)
-	d.wants(d.get(at), 200, at+"/reopen", "not "+at+"/edit", "not "+at+"/block", "not sessions/")
+	d.wants(d.get(at), 200, at+"/reopen", "not "+at+"/edit", "not "+at+"/block", at+"/end", at+"/sessions/")
 	d.desk.user.Staff = idp.StaffAdmin
 	d.wants(d.get(at), 200, "Administrator", "not "+at+"/reopen", "not "+at+"/reset")
 }

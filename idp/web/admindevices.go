@@ -228,7 +228,13 @@ func (s *Server) askUnlink(w http.ResponseWriter, r *http.Request, p staff, stat
 	ask.Text = templates.Say("admin.unlink.lead", "N", len(there))
 	ask.Action, ask.Yes, ask.Back = "/admin/devices/unlink", templates.Say("admin.unlink.yes", "N", len(there)), places["admin-devices"]
 	ask.Field, ask.Danger, ask.Reason = templates.Field{Name: "devices", Value: joined(there, " ")}, true, true
+	ask.MayLost, ask.Lost = true, r.PostFormValue("lost") != ""
 	return s.render(w, status, ask)
+}
+
+// whyOf is what was said of why devices are unlinked.
+func whyOf(r *http.Request) admin.Why {
+	return admin.Why{Reason: r.PostFormValue("reason"), Lost: r.PostFormValue("lost") != ""}
 }
 
 func (s *Server) adminUnlink(w http.ResponseWriter, r *http.Request, p staff) error {
@@ -237,7 +243,7 @@ func (s *Server) adminUnlink(w http.ResponseWriter, r *http.Request, p staff) er
 		return errForm
 	}
 	reason := r.PostFormValue("reason")
-	done, err := s.Desk.UnlinkDevices(r.Context(), p.by, list, reason)
+	done, err := s.Desk.UnlinkDevices(r.Context(), p.by, list, whyOf(r))
 	if problem, ok := s.reasonProblem(err); ok {
 		return s.askUnlink(w, r, p, http.StatusUnprocessableEntity, list, templates.Ask{Problem: problem, Typed: reason})
 	}
@@ -360,6 +366,7 @@ func (s *Server) askUnlinkFound(w http.ResponseWriter, r *http.Request, p staff,
 	ask.Text = templates.Say("admin.unlink.lead", "N", n)
 	ask.Action, ask.Yes, ask.Back = l.address(), templates.Say("admin.unlink.yes", "N", n), list.address()
 	ask.Field, ask.Danger, ask.Reason = templates.Field{Name: "digest", Value: found.Digest}, true, true
+	ask.MayLost, ask.Lost = true, r.PostFormValue("lost") != ""
 	return s.render(w, status, ask)
 }
 
@@ -379,7 +386,7 @@ func (s *Server) adminUnlinkFound(w http.ResponseWriter, r *http.Request, p staf
 		return err
 	}
 	reason := r.PostFormValue("reason")
-	done, err := s.Desk.UnlinkFound(context.WithoutCancel(r.Context()), p.by, l.devices(), r.PostFormValue("digest"), reason)
+	done, err := s.Desk.UnlinkFound(context.WithoutCancel(r.Context()), p.by, l.devices(), r.PostFormValue("digest"), whyOf(r))
 	if problem, ok := s.reasonProblem(err); ok {
 		return s.askUnlinkFound(w, r, p, http.StatusUnprocessableEntity, templates.Ask{Problem: problem, Typed: reason})
 	}

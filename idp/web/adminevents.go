@@ -32,6 +32,8 @@ var eventWords = map[idp.EventKind]string{
 	idp.EventUserDisabled:    "event.user.disabled",
 	idp.EventUserEnabled:     "event.user.enabled",
 	idp.EventUserUnlocked:    "event.user.unlocked",
+	idp.EventReopened:        "event.user.reopened",
+	idp.EventAddressChanged:  "event.user.address",
 	idp.EventUserRemoved:     "event.user.removed",
 	idp.EventPasswordChanged: "event.user.password",
 	idp.EventPasswordReset:   "event.user.password.reset",

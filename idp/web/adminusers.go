@@ -82,10 +82,14 @@ func (s *Server) adminUser(w http.ResponseWriter, r *http.Request, p staff) erro
 	if err != nil {
 		return err
 	}
+	happened, err := s.Desk.UserHistory(r.Context(), p.by, u.ID)
+	if err != nil {
+		return err
+	}
 	open := u.State != idp.UserDisabled
 	page := templates.AdminUser{
 		Frame: s.adminFrame(r, p, "users"), Note: note, Ended: endedList(ended), Person: deskPersonOf(u), Roles: u.Roles, Groups: u.Groups, Phone: u.Phone, Locale: u.Locale,
-		AddedAt: u.CreatedAt, Password: f.Password, Recovery: f.RecoveryLeft, Max: idp.MaxDevices,
+		Events: deskEvents(happened), AddedAt: u.CreatedAt, Password: f.Password, Recovery: f.RecoveryLeft, Max: idp.MaxDevices,
 		MayEdit: p.mayUpon(admin.EditUsers, u), MayUnlink: p.mayUpon(admin.UnlinkDevice, u), MayEnd: p.mayUpon(admin.EndSessions, u),
 		MayInvite: open && len(f.Devices) == 0 && p.mayUpon(admin.Invite, u), MayReopen: open && len(f.Devices) > 0 && p.mayUpon(admin.Reopen, u),
 		MayReset: open && f.Password && p.mayUpon(admin.ResetPassword, u), MayBlock: p.mayUpon(admin.BlockUsers, u) && u.ID != p.user.ID,
@@ -234,6 +238,11 @@ func (s *Server) adminEditUserSubmit(w http.ResponseWriter, r *http.Request, p s
 		readPerson(r, u)
 		if _, asked := r.PostForm["staff"]; asked && p.may(admin.EditRoles) {
 			u.Staff = idp.StaffRole(r.PostFormValue("staff"))
+		}
+		if r.PostFormValue("theirs") != "" {
+			for _, id := range strings.FieldsFunc(r.PostFormValue("devices"), func(c rune) bool { return c == '.' }) {
+				u.Confirmed = append(u.Confirmed, idp.DeviceID(id))
+			}
 		}
 	}
 	typed := *u

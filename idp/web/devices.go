@@ -178,9 +178,12 @@ func (s *Server) unlinkPage(w http.ResponseWriter, r *http.Request, p who) error
 
 func (s *Server) unlink(w http.ResponseWriter, r *http.Request, p who) error {
 	id := pathID[idp.DeviceID](r, "id")
-	err := s.Devices.Unlink(r.Context(), p.session, id)
+	err := s.Devices.Unlink(r.Context(), p.session, id, r.PostFormValue("stolen") != "")
 	switch {
 	case err == nil:
+		if r.PostFormValue("stolen") != "" {
+			return seeOther(w, r, places["devices"]+"?did=stolen")
+		}
 		return seeOther(w, r, places["devices"]+"?did=unlinked")
 	case errors.Is(err, idp.ErrStale):
 		return s.stepUp(w, r, p, "unlink:"+string(id))

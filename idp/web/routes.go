@@ -42,8 +42,9 @@ type Logins interface {
 	NameAccount(ctx context.Context, id idp.LoginID, b login.Browser, name, display string) (*login.Step, error)
 	Enrol(ctx context.Context, id idp.LoginID, b login.Browser, form login.EnrolForm) (*login.Step, []idp.Secret, error)
 	Collect(ctx context.Context, id idp.LoginID, b login.Browser) (*login.Answer, error)
-	Session(ctx context.Context, token idp.Secret) (*idp.Session, *idp.User, error)
+	Session(ctx context.Context, b login.Browser) (*idp.Session, *idp.User, error)
 	Sessions(ctx context.Context, user idp.UserID) ([]login.SessionView, error)
+	SignOut(ctx context.Context, actor idp.Actor, s *idp.Session) error
 	EndSession(ctx context.Context, actor idp.Actor, user idp.UserID, id idp.SessionID) error
 	SignedOut(ctx context.Context, id idp.SessionID, b login.Browser) (*login.SignedOut, error)
 	EndOthers(ctx context.Context, actor idp.Actor, user idp.UserID, keep idp.SessionID) error
@@ -59,7 +60,7 @@ type Devices interface {
 	List(ctx context.Context, user idp.UserID) ([]idp.Device, error)
 	Test(ctx context.Context, s *idp.Session, id idp.DeviceID) error
 	Rename(ctx context.Context, s *idp.Session, id idp.DeviceID, name string) error
-	Unlink(ctx context.Context, s *idp.Session, id idp.DeviceID) error
+	Unlink(ctx context.Context, s *idp.Session, id idp.DeviceID, stolen bool) error
 	NewRecoveryCodes(ctx context.Context, s *idp.Session) ([]idp.Secret, error)
 	RecoveryLeft(ctx context.Context, user idp.UserID) (int, error)
 }

@@ -35,14 +35,11 @@ func (s *Server) sessions(w http.ResponseWriter, r *http.Request, p who) error {
 
 func (s *Server) endSession(w http.ResponseWriter, r *http.Request, p who) error {
 	id := pathID[idp.SessionID](r, "id")
+	if id == p.session.ID {
+		return s.signOut(w, r)
+	}
 	if err := s.Logins.EndSession(r.Context(), p.actor(), p.user.ID, id); err != nil {
 		return err
-	}
-	if id == p.session.ID {
-		if err := s.ClearSession(w, r); err != nil {
-			return err
-		}
-		return seeOther(w, r, signedOutPath(id))
 	}
 	return seeOther(w, r, places["sessions"]+"?did=ended")
 }

@@ -185,6 +185,7 @@ func TestWalkAdministration(t *testing.T) {
 	page = w.submit(page, "/name", "username", "chief", "name", "Chief")
 	phone := w.secret(page)
 	page = w.submit(page, "/enrol", "password", pass, "code", totp.Code(phone, w.now()), "device_name", "Chief's phone")
+	recovery := w.recoveryCodes(page)[0]
 	page = w.submit(page, "/collect")
 	w.sees(page, "/admin/start", "First steps", "1 device is linked", "10 recovery codes are left", `id="go" href="/admin/applications/new"`)
 	w.sees(w.visit("/admin"), "/admin/start")
@@ -226,7 +227,10 @@ func TestWalkAdministration(t *testing.T) {
 	page = w.submit(page, "/admin/devices/unlink", "devices", device, "reason", "")
 	w.sees(page, "/admin/devices/unlink", "Say why.")
 	page = w.submit(page, "/admin/devices/unlink", "devices", device, "reason", "worn out")
-	w.sees(page, "/admin/devices?did=unlinked", "The device is unlinked", "Nobody has linked a device yet")
+	// It was the phone that the session was confirmed with: another proof is asked
+	// for before anything else of the administration is shown.
+	w.sees(page, "/login/", "Confirm that it is you")
+	w.sees(w.submit(page, "/recovery", "recovery_code", recovery), "/admin/devices?did=unlinked", "The device is unlinked", "Nobody has linked a device yet")
 	w.sees(w.visit("/admin/audit?kind=device."), "/admin/audit", "worn out", "Chief&#39;s phone")
 }
 

@@ -131,7 +131,7 @@ func (f *logins) Collect(context.Context, idp.LoginID, login.Browser) (*login.An
 	f.asked = append(f.asked, "collect")
 	return f.answer, f.collect
 }
-func (f *logins) Session(_ context.Context, token idp.Secret) (*idp.Session, *idp.User, error) {
+func (f *logins) Session(context.Context, login.Browser) (*idp.Session, *idp.User, error) {
 	if f.session == nil {
 		return nil, nil, idp.ErrNotFound
 	}
@@ -142,6 +142,10 @@ func (f *logins) Sessions(context.Context, idp.UserID) ([]login.SessionView, err
 }
 func (f *logins) EndSession(_ context.Context, actor idp.Actor, user idp.UserID, id idp.SessionID) error {
 	_, err := f.verb("end", actor.Name, string(user), string(id))
+	return err
+}
+func (f *logins) SignOut(_ context.Context, actor idp.Actor, s *idp.Session) error {
+	_, err := f.verb("signout", actor.Name, string(s.User), string(s.ID))
 	return err
 }
 func (f *logins) SignedOut(context.Context, idp.SessionID, login.Browser) (*login.SignedOut, error) {
@@ -193,7 +197,7 @@ func (f *devices) List(context.Context, idp.UserID) ([]idp.Device, error) { retu
 func (f *devices) Rename(_ context.Context, _ *idp.Session, id idp.DeviceID, name string) error {
 	return f.verb("rename", string(id), name)
 }
-func (f *devices) Unlink(_ context.Context, _ *idp.Session, id idp.DeviceID) error {
+func (f *devices) Unlink(_ context.Context, _ *idp.Session, id idp.DeviceID, _ bool) error {
 	return f.verb("unlink", string(id))
 }
 func (f *devices) NewRecoveryCodes(context.Context, *idp.Session) ([]idp.Secret, error) {

@@ -111,7 +111,7 @@ func searchDevices(t *testing.T, s *site) {
 	s.ok(s.DisableUser(s.ctx(), bert.ID, s.event(idp.EventUserDisabled)))
 	s.finds(byName("", idp.FacetBlocked), app)
 	s.ok(s.EnableUser(s.ctx(), bert.ID, s.event(idp.EventUserEnabled)))
-	s.ok(s.RemoveDevice(s.ctx(), anna.ID, pixel.ID, false, idp.Replay{}, s.event(idp.EventDeviceUnlinked)))
+	s.ok(s.RemoveDevice(s.ctx(), anna.ID, pixel.ID, idp.Unlinking{}, s.event(idp.EventDeviceUnlinked)))
 	s.finds(byName("pixel"))
 	s.finds(byName("anna", idp.FacetOnly), iphone)
 	_, err := s.Device(s.ctx(), pixel.ID)
@@ -397,7 +397,7 @@ func searchSessions(t *testing.T, s *site) {
 		}
 		last = s.signIn(u).session.ID
 	}
-	_, err := s.EndSessions(s.ctx(), anna.ID, func(x *idp.Session) bool { return x.ID == last }, s.event(idp.EventSessionEnded))
+	_, err := s.CutOff(s.ctx(), idp.CutOff{User: anna.ID, Cause: idp.CutEndedOne, Session: last, Because: s.event(idp.EventSessionEnded)})
 	s.ok(err)
 	count := func(q idp.SessionQuery, want int) {
 		t.Helper()
@@ -487,7 +487,7 @@ func rivalsUnlink(t *testing.T, c *contest) {
 		if i%4 == 3 {
 			return s.UpdateDevice(c.ctx(), u.ID, d.ID, idp.Replay{}, func(d *idp.Device) error { d.LastUsedAt, d.Name = c.now.Add(time.Hour), "renamed"; return nil })
 		}
-		return s.RemoveDevice(c.ctx(), u.ID, d.ID, true, idp.Replay{}, c.event(idp.EventDeviceUnlinked))
+		return s.RemoveDevice(c.ctx(), u.ID, d.ID, idp.Unlinking{Last: true}, c.event(idp.EventDeviceUnlinked))
 	})
 	c.happened(idp.EventDeviceUnlinked, len(devices))
 	if told := out.kinds[idp.ErrNotFound]; out.won+told != 4*len(devices) {

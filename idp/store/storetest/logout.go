@@ -32,7 +32,7 @@ func (s *site) signInTo(u *idp.User, clients ...idp.ClientID) *idp.Session {
 
 func (s *site) end(session *idp.Session) {
 	s.t.Helper()
-	_, err := s.EndSessions(s.ctx(), session.User, func(x *idp.Session) bool { return x.ID == session.ID }, s.event(idp.EventSessionEnded))
+	_, err := s.CutOff(s.ctx(), idp.CutOff{User: session.User, Cause: idp.CutEndedOne, Session: session.ID, Because: s.event(idp.EventSessionEnded)})
 	s.ok(err)
 }
 
@@ -69,7 +69,8 @@ func notices(t *testing.T, s *site) {
 	if len(of) != 2 || of["viewer"].User != u.ID || !of["viewer"].EndedAt.Equal(s.now) || !of["archive"].Until.Equal(s.now.Add(idp.NoticeFor)) {
 		t.Fatalf("notices %+v", of)
 	}
-	s.end(session) // it has ended: nothing more
+	_, err = s.CutOff(s.ctx(), idp.CutOff{User: session.User, Cause: idp.CutEndedOne, Session: session.ID, Because: s.event(idp.EventSessionEnded)})
+	s.is(err, idp.ErrNotFound) // it has ended: nothing more
 	due, err = s.NoticeClients(s.ctx(), s.now)
 	s.ok(err)
 	slices.Sort(due)
@@ -214,7 +215,7 @@ func rivalsNotice(t *testing.T, c *contest) {
 	for range sessions {
 		c.signInTo(u)
 	}
-	_, err := c.EndSessions(c.ctx(), u.ID, func(*idp.Session) bool { return true }, c.event(idp.EventSessionEnded))
+	_, err := c.CutOff(c.ctx(), idp.CutOff{User: u.ID, Cause: idp.CutEndedAll, Because: c.event(idp.EventSessionEnded)})
 	c.ok(err)
 	claimed := make([]idp.NoticeID, n)
 	out := c.race(n, func(s Store, i int) error {

@@ -312,15 +312,15 @@ func ownersTold(t *testing.T, s *site) {
 		e.User, e.Actor = u.ID, idp.Actor{User: u.ID, Name: u.Name}
 		return e
 	}
-	s.ok(s.SetPassword(s.ctx(), u.ID, "new", "", changed(u)))
-	s.ok(s.SetPassword(s.ctx(), silent.ID, "new", "", changed(silent)))
+	s.ok(s.SetPassword(s.ctx(), u.ID, "new", s.passwordAt(u.ID), idp.Within{}, changed(u)))
+	s.ok(s.SetPassword(s.ctx(), silent.ID, "new", s.passwordAt(silent.ID), idp.Within{}, changed(silent)))
 	got := s.claimed(s.now)
 	if len(got) != 1 || got[0].Kind != idp.MailNews || got[0].User != u.ID || got[0].About != idp.EventPasswordChanged || !got[0].CreatedAt.Equal(s.now) {
 		t.Fatalf("told %+v", got)
 	}
 
 	// A change that does not come through is not told of.
-	s.is(s.SetPassword(s.ctx(), "nobody", "new", "", changed(u)), idp.ErrNotFound)
+	s.is(s.SetPassword(s.ctx(), "nobody", "new", s.passwordAt("nobody"), idp.Within{}, changed(u)), idp.ErrNotFound)
 	refused := errors.New("refused")
 	s.is(s.UpdateUser(s.ctx(), u.ID, func(u *idp.User) error { u.Note(changed(u)); return refused }), refused)
 	key := idp.CounterKey{Kind: idp.CountPasswords, Who: string(u.ID)}
@@ -392,7 +392,7 @@ func (s *site) collectReset(session *idp.Session) func(*idp.Collection) error {
 
 func collectPassword(t *testing.T, s *site) {
 	u := s.user("anna")
-	s.ok(s.SetPassword(s.ctx(), u.ID, "old", "", s.event(idp.EventPasswordChanged)))
+	s.ok(s.SetPassword(s.ctx(), u.ID, "old", s.passwordAt(u.ID), idp.Within{}, s.event(idp.EventPasswordChanged)))
 	_, elsewhere := s.redeemed(u)
 	l, i, here := s.resetting(u)
 	half := s.login(u.ID, idp.LoginFactor)

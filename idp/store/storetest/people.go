@@ -95,7 +95,7 @@ func users(t *testing.T, s *site) {
 	if got, err = s.User(s.ctx(), u.ID); err != nil || got.State != idp.UserInvited {
 		t.Fatalf("without password and device %v, %v", got, err)
 	}
-	s.ok(s.SetPassword(s.ctx(), u.ID, "phc", "", s.event(idp.EventPasswordChanged)))
+	s.ok(s.SetPassword(s.ctx(), u.ID, "phc", s.passwordAt(u.ID), idp.Within{}, s.event(idp.EventPasswordChanged)))
 	_, err = s.device(u.ID)
 	s.ok(err)
 	s.ok(s.DisableUser(s.ctx(), u.ID, s.event(idp.EventUserDisabled)))
@@ -111,11 +111,11 @@ func users(t *testing.T, s *site) {
 
 func passwords(t *testing.T, s *site) {
 	u := s.user("anna")
-	s.ok(s.SetPassword(s.ctx(), u.ID, "one", "", s.event(idp.EventPasswordChanged)))
+	s.ok(s.SetPassword(s.ctx(), u.ID, "one", s.passwordAt(u.ID), idp.Within{}, s.event(idp.EventPasswordChanged)))
 	kept, keptIssue := s.redeemed(u)
 	_, other := s.redeemed(u)
 	open := s.login(u.ID, idp.LoginConsent)
-	s.ok(s.SetPassword(s.ctx(), u.ID, "two", kept.session.ID, s.event(idp.EventPasswordChanged)))
+	s.ok(s.SetPassword(s.ctx(), u.ID, "two", s.passwordAt(u.ID), idp.Within{Session: kept.session.ID}, s.event(idp.EventPasswordChanged)))
 	a, err := s.Account(s.ctx(), u.ID)
 	s.ok(err)
 	if a.PasswordHash != "two" {
@@ -139,7 +139,7 @@ func passwords(t *testing.T, s *site) {
 	if a.PasswordHash != "four" {
 		t.Fatalf("hash %q", a.PasswordHash)
 	}
-	s.is(s.SetPassword(s.ctx(), "nobody", "x", "", s.event(idp.EventPasswordChanged)), idp.ErrNotFound)
+	s.is(s.SetPassword(s.ctx(), "nobody", "x", s.passwordAt("nobody"), idp.Within{}, s.event(idp.EventPasswordChanged)), idp.ErrNotFound)
 	s.happened(idp.EventPasswordChanged, 2)
 }
 
@@ -187,11 +187,11 @@ func devices(t *testing.T, s *site) {
 		}
 	}
 	for _, d := range list[1:] {
-		s.ok(s.RemoveDevice(s.ctx(), u.ID, d.ID, false, idp.Replay{}, s.event(idp.EventDeviceUnlinked)))
+		s.ok(s.RemoveDevice(s.ctx(), u.ID, d.ID, idp.Unlinking{}, s.event(idp.EventDeviceUnlinked)))
 	}
-	s.is(s.RemoveDevice(s.ctx(), u.ID, list[0].ID, false, idp.Replay{}, s.event(idp.EventDeviceUnlinked)), idp.ErrDenied)
-	s.ok(s.RemoveDevice(s.ctx(), u.ID, list[0].ID, true, idp.Replay{}, s.event(idp.EventDeviceUnlinked)))
-	s.is(s.RemoveDevice(s.ctx(), u.ID, list[0].ID, true, idp.Replay{}, s.event(idp.EventDeviceUnlinked)), idp.ErrNotFound)
+	s.is(s.RemoveDevice(s.ctx(), u.ID, list[0].ID, idp.Unlinking{}, s.event(idp.EventDeviceUnlinked)), idp.ErrDenied)
+	s.ok(s.RemoveDevice(s.ctx(), u.ID, list[0].ID, idp.Unlinking{Last: true}, s.event(idp.EventDeviceUnlinked)))
+	s.is(s.RemoveDevice(s.ctx(), u.ID, list[0].ID, idp.Unlinking{Last: true}, s.event(idp.EventDeviceUnlinked)), idp.ErrNotFound)
 	s.happened(idp.EventDeviceUnlinked, idp.MaxDevices)
 	s.happened(idp.EventDeviceRenamed, 1)
 }
@@ -202,7 +202,7 @@ func strangersDevice(t *testing.T, s *site) {
 	s.ok(err)
 	touched := false
 	s.is(s.UpdateDevice(s.ctx(), b.ID, d.ID, idp.Replay{}, func(*idp.Device) error { touched = true; return nil }), idp.ErrNotFound)
-	s.is(s.RemoveDevice(s.ctx(), b.ID, d.ID, true, idp.Replay{}, s.event(idp.EventDeviceUnlinked)), idp.ErrNotFound)
+	s.is(s.RemoveDevice(s.ctx(), b.ID, d.ID, idp.Unlinking{Last: true}, s.event(idp.EventDeviceUnlinked)), idp.ErrNotFound)
 	if touched {
 		t.Fatal("the function was given another person's device")
 	}
@@ -271,8 +271,8 @@ func (s *site) recoveryCodes(user idp.UserID) []idp.RecoveryCode {
 
 func recovery(t *testing.T, s *site) {
 	u := s.user("anna")
-	s.ok(s.SetRecoveryCodes(s.ctx(), u.ID, s.recoveryCodes(u.ID), s.event(idp.EventRecoveryMade)))
-	s.ok(s.SetRecoveryCodes(s.ctx(), u.ID, s.recoveryCodes(u.ID), s.event(idp.EventRecoveryMade)))
+	s.ok(s.SetRecoveryCodes(s.ctx(), u.ID, s.recoveryCodes(u.ID), idp.Within{}, s.event(idp.EventRecoveryMade)))
+	s.ok(s.SetRecoveryCodes(s.ctx(), u.ID, s.recoveryCodes(u.ID), idp.Within{}, s.event(idp.EventRecoveryMade)))
 	n, err := s.RecoveryLeft(s.ctx(), u.ID)
 	s.ok(err)
 	a, err := s.Account(s.ctx(), u.ID)
@@ -280,7 +280,7 @@ func recovery(t *testing.T, s *site) {
 	if n != 10 || a.RecoveryLeft != 10 {
 		t.Fatalf("%d and %d codes", n, a.RecoveryLeft)
 	}
-	s.is(s.SetRecoveryCodes(s.ctx(), "nobody", nil, s.event(idp.EventRecoveryMade)), idp.ErrNotFound)
+	s.is(s.SetRecoveryCodes(s.ctx(), "nobody", nil, idp.Within{}, s.event(idp.EventRecoveryMade)), idp.ErrNotFound)
 	s.happened(idp.EventRecoveryMade, 2)
 }
 
@@ -410,18 +410,45 @@ func setUp(t *testing.T, s *site) {
 	if a.User.State != idp.UserActive || a.User.Staff != idp.StaffAdmin || a.Devices != 1 || a.PasswordHash == "" {
 		t.Fatalf("set up as %+v", a)
 	}
+	i := &idp.Invitation{ID: idp.NewID[idp.InvitationID](), Token: idp.NewToken().Hash(), Purpose: idp.InviteSetup, CreatedAt: s.now, ExpiresAt: s.now.Add(time.Hour)}
+	s.is(s.AddInvitation(s.ctx(), i, nil), idp.ErrDenied)
+}
+
+// A set-up link makes nobody an administrator once somebody is, however they
+// came to be; adding a person ends it; and while nobody is, one can be made.
+func setUpLater(t *testing.T, s *site) {
 	l, i := s.invited(nil)
-	s.is(s.Enrol(s.ctx(), l.ID, first), idp.ErrConflict)
+	u := s.user("anna")
+	_, err := s.InvitationByToken(s.ctx(), i.Token)
+	s.is(err, idp.ErrNotFound)
+
+	make := func(e *idp.Enrolment) error {
+		e.NewUser = true
+		e.User = &idp.User{ID: idp.NewID[idp.UserID](), Name: "root", DisplayName: "Root", Staff: idp.StaffAdmin, CreatedAt: s.now, UpdatedAt: s.now}
+		return s.use(e)
+	}
+	s.is(s.Enrol(s.ctx(), l.ID, make), idp.ErrNotFound)
+	if yes, err := s.Administered(s.ctx()); yes || err != nil {
+		t.Fatalf("administered: %t (%v)", yes, err)
+	}
+	l, i = s.invited(nil) // with people, and nobody who administers
+	s.ok(s.UpdateUser(s.ctx(), u.ID, func(u *idp.User) error { u.Staff = idp.StaffAdmin; return nil }))
+	if yes, err := s.Administered(s.ctx()); !yes || err != nil {
+		t.Fatalf("administered: %t (%v)", yes, err)
+	}
+	s.is(s.Enrol(s.ctx(), l.ID, make), idp.ErrDenied)
 	got, err := s.InvitationByToken(s.ctx(), i.Token)
 	s.ok(err)
-	s.ok(got.Open(s.now))
+	s.ok(got.Open(s.now)) // what fails leaves nothing
+	_, err = s.AccountByName(s.ctx(), "root")
+	s.is(err, idp.ErrNotFound)
 }
 
 func reset(t *testing.T, s *site) {
 	u := s.user("anna")
 	_, err := s.device(u.ID)
 	s.ok(err)
-	s.ok(s.SetPassword(s.ctx(), u.ID, "old", "", s.event(idp.EventPasswordChanged)))
+	s.ok(s.SetPassword(s.ctx(), u.ID, "old", s.passwordAt(u.ID), idp.Within{}, s.event(idp.EventPasswordChanged)))
 	_, issue := s.redeemed(u)
 	other := s.login(u.ID, idp.LoginFactor)
 	i := s.invitation(u.ID, idp.InviteReset)

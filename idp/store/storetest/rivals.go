@@ -155,7 +155,7 @@ func rivalsRecovery(t *testing.T, c *contest) {
 	const n = 20
 	u := c.user("anna")
 	codes := c.recoveryCodes(u.ID)
-	c.ok(c.SetRecoveryCodes(c.ctx(), u.ID, codes, c.event(idp.EventRecoveryMade)))
+	c.ok(c.SetRecoveryCodes(c.ctx(), u.ID, codes, idp.Within{}, c.event(idp.EventRecoveryMade)))
 	var logins []*idp.Login
 	for range n {
 		logins = append(logins, c.login(u.ID, idp.LoginFactor))
@@ -253,7 +253,7 @@ func rivalsRemove(t *testing.T, c *contest) {
 		all = append(all, d)
 	}
 	out := c.race(len(all), func(s Store, i int) error {
-		return s.RemoveDevice(c.ctx(), u.ID, all[i].ID, false, idp.Replay{}, c.event(idp.EventDeviceUnlinked))
+		return s.RemoveDevice(c.ctx(), u.ID, all[i].ID, idp.Unlinking{}, c.event(idp.EventDeviceUnlinked))
 	})
 	if out.won != len(all)-1 || out.kinds[idp.ErrDenied] != 1 {
 		t.Fatalf("%d of %d devices went, %v", out.won, len(all), out.kinds)

@@ -52,7 +52,7 @@ func proofByCode(t *testing.T, s *site) {
 	u := s.user("anna")
 	d, err := s.device(u.ID)
 	s.ok(err)
-	s.ok(s.SetRecoveryCodes(s.ctx(), u.ID, s.recoveryCodes(u.ID), s.event(idp.EventRecoveryMade)))
+	s.ok(s.SetRecoveryCodes(s.ctx(), u.ID, s.recoveryCodes(u.ID), idp.Within{}, s.event(idp.EventRecoveryMade)))
 	l := s.login(u.ID, idp.LoginFactor)
 	key := idp.CounterKey{Kind: idp.CountCodes, Who: string(u.ID)}
 
@@ -110,7 +110,7 @@ func burntStep(_ *testing.T, s *site) {
 
 func proofByRecovery(t *testing.T, s *site) {
 	u := s.user("anna")
-	s.ok(s.SetRecoveryCodes(s.ctx(), u.ID, s.recoveryCodes(u.ID), s.event(idp.EventRecoveryMade)))
+	s.ok(s.SetRecoveryCodes(s.ctx(), u.ID, s.recoveryCodes(u.ID), idp.Within{}, s.event(idp.EventRecoveryMade)))
 	l := s.login(u.ID, idp.LoginFactor)
 	for left := 10; left > 8; left-- {
 		s.ok(s.UpdateProof(s.ctx(), l.ID, idp.CountRecovery, "", func(p *idp.Proof) error {
@@ -296,7 +296,7 @@ func grantFromSession(t *testing.T, s *site) {
 	}
 	s.happened(idp.EventCodeIssued, 1)
 
-	_, err = s.EndSessions(s.ctx(), u.ID, func(*idp.Session) bool { return true }, s.event(idp.EventSessionEnded))
+	_, err = s.CutOff(s.ctx(), idp.CutOff{User: u.ID, Cause: idp.CutEndedAll, Because: s.event(idp.EventSessionEnded)})
 	s.ok(err)
 	late := s.newGrant(&seen)
 	s.is(s.AddGrant(s.ctx(), &seen, late, s.newCode(late)), idp.ErrSettled)
@@ -326,7 +326,7 @@ func sessions(t *testing.T, s *site) {
 	if len(live) != 1 || live[0].ID != a.session.ID {
 		t.Fatalf("live later %+v", live)
 	}
-	ended, err := s.EndSessions(s.ctx(), u.ID, func(x *idp.Session) bool { return x.ID != a.session.ID }, s.event(idp.EventSessionEnded))
+	ended, err := s.CutOff(s.ctx(), idp.CutOff{User: u.ID, Cause: idp.CutEndedOthers, Session: a.session.ID, Because: s.event(idp.EventSessionEnded)})
 	s.ok(err)
 	if len(ended) != 1 || ended[0] != b.session.ID {
 		t.Fatalf("ended %v", ended)
@@ -337,11 +337,8 @@ func sessions(t *testing.T, s *site) {
 	got, err := s.SessionByToken(s.ctx(), b.session.Token)
 	s.ok(err)
 	s.is(got.Live(s.now), idp.ErrSettled)
-	ended, err = s.EndSessions(s.ctx(), u.ID, func(x *idp.Session) bool { return x.ID == other.session.ID }, s.event(idp.EventSessionEnded))
-	s.ok(err)
-	if len(ended) != 0 {
-		t.Fatalf("ended another's %v", ended)
-	}
+	_, err = s.CutOff(s.ctx(), idp.CutOff{User: u.ID, Cause: idp.CutEndedOne, Session: other.session.ID, Because: s.event(idp.EventSessionEnded)})
+	s.is(err, idp.ErrNotFound) // another's
 	s.happened(idp.EventSessionEnded, 1)
 }
 

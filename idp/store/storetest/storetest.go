@@ -37,6 +37,7 @@ type Store interface {
 	Picture(ctx context.Context, id idp.PictureID) (*idp.Picture, error)
 	SealCheck(ctx context.Context) ([]byte, error)
 	SetSealCheck(ctx context.Context, sealed []byte) error
+	CountUsers(ctx context.Context) (int, error)
 }
 
 // Open gives a test a fresh database, as so many instances as it asks for.
@@ -71,6 +72,7 @@ func Run(t *testing.T, open Open) {
 	t.Run("enrol by invitation", one(enrol))
 	t.Run("enrol: a wrong code is counted and uses nothing", one(enrolWrongCode))
 	t.Run("set up", one(setUp))
+	t.Run("set up after people are there", one(setUpLater))
 	t.Run("reset a password", one(reset))
 	t.Run("codes", one(codes))
 	t.Run("refresh tokens", one(refreshTokens))
@@ -171,6 +173,16 @@ func (s *site) is(err, want error) {
 	if !errors.Is(err, want) {
 		s.t.Fatalf("error %v, want %v", err, want)
 	}
+}
+
+// passwordAt is when a person's password was chosen; zero where there is none.
+func (s *site) passwordAt(id idp.UserID) time.Time {
+	a, err := s.Account(s.ctx(), id)
+	if errors.Is(err, idp.ErrNotFound) {
+		return time.Time{}
+	}
+	s.ok(err)
+	return a.PasswordAt
 }
 
 func (s *site) event(kind idp.EventKind) idp.Event {

@@ -237,7 +237,7 @@ func endsOfGrants(t *testing.T, s *site) {
 			return s.RevokeGrant(s.ctx(), c.grant.ID, s.now, s.event(idp.EventGrantRevoked))
 		},
 		"end the session": func(c *collected) error {
-			_, err := s.EndSessions(s.ctx(), c.user.ID, func(*idp.Session) bool { return true }, s.event(idp.EventSessionEnded))
+			_, err := s.CutOff(s.ctx(), idp.CutOff{User: c.user.ID, Cause: idp.CutEndedAll, Because: s.event(idp.EventSessionEnded)})
 			return err
 		},
 		"disable the person": func(c *collected) error {
@@ -247,7 +247,7 @@ func endsOfGrants(t *testing.T, s *site) {
 			return s.UpdateUser(s.ctx(), c.user.ID, func(u *idp.User) error { u.State = idp.UserDisabled; return nil })
 		},
 		"change the password": func(c *collected) error {
-			return s.SetPassword(s.ctx(), c.user.ID, "phc", "", s.event(idp.EventPasswordChanged))
+			return s.SetPassword(s.ctx(), c.user.ID, "phc", s.passwordAt(c.user.ID), idp.Within{}, s.event(idp.EventPasswordChanged))
 		},
 		"disable the client": func(c *collected) error {
 			return s.UpdateClient(s.ctx(), c.grant.Client, func(c *idp.Client) error { c.Disabled = true; return nil })

@@ -1,0 +1,206 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"hilum/idp"
+)
+
+// CutOff takes away from a person what the cause says and returns which
+// sessions it ended. Where the cause ends one session alone, that has to be an
+// open one of the person. Errors: idp.ErrNotFound.
+func (db *DB) CutOff(ctx context.Context, c idp.CutOff) ([]idp.SessionID, error) {
+	c.Because.At = db.at(c.Because)
+	var ended []idp.SessionID
+	err := db.write(ctx, func(t *tx) (err error) {
+		ended, err = t.cutOff(c)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return ended, nil
+}
+
+// cutOff is CutOff within a transaction. It is the one place where what a
+// person has is taken away: whatever else that cause changes is written by its
+// caller, before it.
+func (t *tx) cutOff(c idp.CutOff) ([]idp.SessionID, error) {
+	what, user, at := c.Cause.Cut(), string(c.User), c.Because.At
+	if user == "" || what == 0 {
+		return nil, fmt.Errorf("cut off %q by %q: %w", user, c.Cause, idp.ErrInvalid)
+	}
+	// The session that is meant, and the browser it lives in.
+	var mine sessionRow
+	if c.Session != "" {
+		err := t.row(selectSession, []any{string(c.Session)}, mine.fields()...)
+		if errors.Is(err, idp.ErrNotFound) || err == nil && mine.UserID != user {
+			return nil, fmt.Errorf("session %s: %w", c.Session, idp.ErrNotFound)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	alone := c.Cause.Alone()
+	if alone && (c.Session == "") == (c.Device == "") {
+		return nil, fmt.Errorf("cut off by %q: neither a session nor a device: %w", c.Cause, idp.ErrInvalid)
+	}
+	if !alone && !c.Cause.Keeps() {
+		mine = sessionRow{} // nothing is kept, whoever asks
+	}
+	var ended []idp.SessionID
+	var err error
+	if what.Has(idp.CutSessions) {
+		if ended, err = t.cutSessions(c, alone, mine.ID); err != nil {
+			return nil, err
+		}
+	}
+	if what.Has(idp.CutGrants) && !alone { // those of one session have gone with it
+		if _, err := t.exec(revokeGrantsOfUser, micros(at), user, mine.ID); err != nil {
+			return nil, err
+		}
+	}
+	for _, step := range []struct {
+		cut idp.Cut
+		do  func(user string, c idp.CutOff, alone bool, mine *sessionRow) error
+	}{
+		{idp.CutLogins, t.cutLogins},
+		{idp.CutOffers, t.cutOffers},
+		{idp.CutLinks, t.cutLinks},
+		{idp.CutBrowsers, t.cutBrowsers},
+		{idp.CutRecovery, t.cutRecovery},
+		{idp.CutFactor, t.cutFactor},
+	} {
+		if what.Has(step.cut) {
+			if err := step.do(user, c, alone, &mine); err != nil {
+				return nil, fmt.Errorf("%s of %s: %w", step.cut, user, err)
+			}
+		}
+	}
+	return ended, nil
+}
+
+// cutSessions ends the sessions meant, each with an event. mine is the one that
+// is ended alone, or that goes on.
+func (t *tx) cutSessions(c idp.CutOff, alone bool, mine string) ([]idp.SessionID, error) {
+	ended, err := t.endSessions(c.User, c.Because.At, func(s *idp.Session) bool { return (string(s.ID) == mine) == alone })
+	if err != nil {
+		return nil, err
+	}
+	if alone && len(ended) == 0 {
+		return nil, fmt.Errorf("session %s: %w", mine, idp.ErrNotFound)
+	}
+	for _, session := range ended {
+		e := c.Because
+		if e.Kind != idp.EventSessionEnded {
+			e = idp.Event{
+				At: c.Because.At, Kind: idp.EventSessionEnded, Actor: c.Because.Actor, User: c.User,
+				Address: c.Because.Address, Detail: map[string]string{"reason": string(c.Because.Kind)},
+			}
+		}
+		e.Session = session
+		if err := t.note(e); err != nil {
+			return nil, err
+		}
+	}
+	return ended, nil
+}
+
+// underWay are the sign-ins that something can still come of. Challenges of
+// others are asked no more: selectPending looks at the sign-in.
+const underWay = "UPDATE logins SET state = 'expired', new_hash = '' WHERE state NOT IN ('collected', 'denied', 'expired') AND "
+
+func (t *tx) cutLogins(user string, c idp.CutOff, alone bool, mine *sessionRow) error {
+	var err error
+	switch {
+	case c.Device != "" && alone:
+		// What this device said yes to and nobody has collected yet.
+		_, err = t.exec(underWay+"user_id = ? AND user_id <> '' AND device_id = ?", user, string(c.Device))
+	case alone:
+		_, err = t.exec(underWay+"user_id = ? AND user_id <> '' AND (session_id = ? OR browser = ?)", user, mine.ID, mine.Browser)
+	case c.Cause == idp.CutEndedOthers:
+		// What the owner is about to sign in to in this browser goes on.
+		_, err = t.exec(underWay+"user_id = ? AND user_id <> '' AND id <> ? AND browser <> ?", user, string(c.Login), mine.Browser)
+	default:
+		_, err = t.exec(underWay+"user_id = ? AND user_id <> '' AND id <> ?", user, string(c.Login))
+	}
+	return err
+}
+
+func (t *tx) cutOffers(user string, c idp.CutOff, alone bool, mine *sessionRow) error {
+	const open = "DELETE FROM pairings WHERE user_id = ? AND user_id <> '' AND used_at = 0"
+	var err error
+	switch {
+	case c.Device != "" && alone:
+		_, err = t.exec(open+" AND session_id IN (SELECT id FROM sessions WHERE user_id = ? AND device_id = ?)", user, user, string(c.Device))
+	case alone:
+		_, err = t.exec(open+" AND session_id = ?", user, mine.ID)
+	default:
+		_, err = t.exec(open+" AND (session_id = '' OR session_id <> ?)", user, mine.ID)
+	}
+	return err
+}
+
+func (t *tx) cutLinks(user string, _ idp.CutOff, _ bool, _ *sessionRow) error {
+	_, err := t.exec("DELETE FROM invitations WHERE user_id = ? AND user_id <> '' AND used_at = 0", user)
+	return err
+}
+
+// cutBrowsers makes browsers unknown. One of which nobody knows any more which
+// it is, from before that was kept, goes in any case.
+func (t *tx) cutBrowsers(user string, _ idp.CutOff, alone bool, mine *sessionRow) error {
+	of := blob(mine.Browser)
+	if alone {
+		_, err := t.exec("DELETE FROM known_browsers WHERE user_id = ? AND (browser = ? OR browser = x'')", user, of)
+		return err
+	}
+	_, err := t.exec("DELETE FROM known_browsers WHERE user_id = ? AND (browser <> ? OR browser = x'')", user, of)
+	return err
+}
+
+func (t *tx) cutRecovery(user string, _ idp.CutOff, _ bool, _ *sessionRow) error {
+	_, err := t.exec("DELETE FROM recovery_codes WHERE user_id = ?", user)
+	return err
+}
+
+// cutFactor makes sessions stale that go on: whose last second factor came from
+// the device that is gone, else all but the one that the owner acts in.
+func (t *tx) cutFactor(user string, c idp.CutOff, alone bool, mine *sessionRow) error {
+	const stale = "UPDATE sessions SET factor_at = 0 WHERE user_id = ? AND ended_at = 0"
+	var err error
+	switch {
+	case c.Device != "" && alone:
+		_, err = t.exec(stale+" AND device_id = ?", user, string(c.Device))
+	case alone:
+		// It has ended.
+	default:
+		_, err = t.exec(stale+" AND id <> ?", user, mine.ID)
+	}
+	return err
+}
+
+// within asks again, in the transaction of an act, for the session that it is
+// done in. Errors: idp.ErrExpired when it lives no more, idp.ErrStale.
+func within(t statements, in idp.Within, user idp.UserID, now time.Time) error {
+	if in.Session == "" {
+		return nil
+	}
+	var row sessionRow
+	if err := t.row(selectSession, []any{string(in.Session)}, row.fields()...); err != nil {
+		return fmt.Errorf("session %s: %w", in.Session, errors.Join(idp.ErrExpired, err))
+	}
+	s, err := row.session()
+	if err != nil {
+		return err
+	}
+	if s.User != user || s.Live(now) != nil {
+		return fmt.Errorf("session %s: %w", in.Session, idp.ErrExpired)
+	}
+	if in.Fresh {
+		return s.Fresh(now)
+	}
+	return nil
+}
