@@ -61,9 +61,11 @@ crash:
 	SIGN_INS=500 go test -race -count 1 -v -run 'TestCrash|TestPhonesThroughARestart' -timeout 30m ./e2e
 
 # races lets a hundred rivals loose on each thing that works once, 50 times, and
-# five phones on one question, 1,000 times.
+# five phones on one question, 1,000 times; and lets everything that takes
+# something away race what it is taken from, 200 times each.
 races:
 	ROUNDS=1000 go test -race -count 1 -v -run TestRivalPhones -timeout 30m ./idp/login
+	ROUNDS=200 go test -race -count 1 -v -run TestNobodyIsCutOffLate -timeout 60m ./idp/login
 	ROUNDS=50 go test -race -count 1 -v -run 'RivalsFor|OneSignIn' -timeout 60m ./e2e ./idp/login
 
 # screenshots takes every page in both themes, narrow and wide.
