@@ -173,7 +173,10 @@ func TestUnlink(t *testing.T) {
 	d.asked()
 	d.wants(d.get("/account/devices/"+aDevice+"/unlink"), 404)
 	d.leads(d.post("/account/devices/"+id+"/unlink"), "/account/devices?did=unlinked")
-	d.asked("unlink " + id)
+	d.leads(d.post("/account/devices/"+id+"/unlink", "stolen", "on"), "/account/devices?did=stolen")
+	d.wants(d.get("/account/devices?did=stolen"), 200, "signed out everywhere but here")
+	d.wants(d.get("/account/devices/"+id+"/unlink"), 200, `name="stolen"`)
+	d.asked("unlink "+id, "unlink stolen "+id)
 
 	d.devices.list = phones(1)
 	d.wants(d.get("/account/devices/"+id+"/unlink"), 200, "Pixel 8 is your only device", "Link another device first", `not id="unlink"`)

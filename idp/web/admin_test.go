@@ -89,8 +89,14 @@ func (f *fakeDesk) Device(_ context.Context, _ admin.By, id idp.DeviceID) (*idp.
 func (f *fakeDesk) DeviceHistory(context.Context, admin.By, idp.DeviceID, idp.Page) (*idp.EventPage, error) {
 	return &f.events, nil
 }
+func whyWords(why admin.Why) string {
+	if why.Lost {
+		return why.Reason + " (lost)"
+	}
+	return why.Reason
+}
 func (f *fakeDesk) UnlinkDevices(_ context.Context, by admin.By, list []idp.DeviceID, why admin.Why) ([]admin.Unlinked, error) {
-	if err := f.verb(by, "unlink", joined(list, ","), why.Reason); err != nil {
+	if err := f.verb(by, "unlink", joined(list, ","), whyWords(why)); err != nil {
 		return nil, err
 	}
 	if f.results != nil {
@@ -107,7 +113,7 @@ func (f *fakeDesk) FindDevices(_ context.Context, by admin.By, q idp.DeviceQuery
 }
 func (f *fakeDesk) UnlinkFound(_ context.Context, by admin.By, q idp.DeviceQuery, digest string, why admin.Why) ([]admin.Unlinked, error) {
 	f.query = q
-	if err := f.verb(by, "unlink found", digest, why.Reason); err != nil {
+	if err := f.verb(by, "unlink found", digest, whyWords(why)); err != nil {
 		return nil, err
 	}
 	if f.results != nil {
@@ -777,6 +783,12 @@ func TestDeskUnlink(t *testing.T) {
 	if !slices.Equal(desk.asked, []string{"unlink " + aDevice + "," + other + " lost"}) {
 		t.Errorf("asked %q", desk.asked)
 	}
+	desk.asked = nil
+	d.leads(d.post("/admin/devices/unlink", "devices", aDevice, "reason", "on the train", "lost", "on"), "/admin/devices?did=unlinked&n=1")
+	if !slices.Equal(desk.asked, []string{"unlink " + aDevice + " on the train (lost)"}) {
+		t.Errorf("asked %q", desk.asked)
+	}
+	d.wants(d.post("/admin/devices/unlink", "devices", "x", "reason", "", "lost", "on"), 400)
 	d.wants(d.get("/admin/devices?did=unlinked&n=2"), 200, "2 devices are unlinked")
 	d.wants(d.get("/admin/devices?did=unlinked&n=-99999"), 200, "The device is unlinked")
 	d.wants(d.post("/admin/devices/unlink", "devices", "x", "reason", "lost"), 400)
@@ -848,6 +860,11 @@ func TestDeskUnlinkFound(t *testing.T) {
 		t.Errorf("asked %q for %+v", desk.asked, desk.query)
 	}
 	d.wants(d.get("/admin/devices?did=unlinked&n=1000"), 200, "1,000 devices are unlinked")
+	desk.asked = nil
+	d.leads(d.post(at+filter, "digest", "a-digest", "reason", "stolen bag", "lost", "on"), "/admin/devices?did=unlinked&n=1000")
+	if !slices.Equal(desk.asked, []string{"unlink found a-digest stolen bag (lost)"}) {
+		t.Errorf("asked %q", desk.asked)
+	}
 
 	// Of many only those are named that were not.
 	desk.results = make([]admin.Unlinked, 60)
@@ -979,7 +996,7 @@ func TestDeskUser(t *testing.T) {
 	desk.factors.Guard = &idp.PushGuard{Off: true}
 	desk.factors.Invitation = &idp.Invitation{ExpiresAt: noon}
 	at := "/admin/users/" + aUser
-	d.wants(d.get(at), 200, "Pixel 8", "3 left", "too many wrong passwords", "too many wrong codes", "Recovery codes wait", "Not me", "192.0.2.9", "viewer", at+"/unlock", at+"/reopen", at+"/reset", at+"/block", "not /invite\"", "Good until")
+	d.wants(d.get(at), 200, "Pixel 8", "3 left", "too many wrong passwords", "too many wrong codes", "Recovery codes wait", "Not me", "192.0.2.9", "viewer", "What happened", at+"/unlock", at+"/reopen", at+"/reset", at+"/block", "not /invite\"", "Good until")
 	desk.factors = idp.Factors{}
 	d.wants(d.get(at), 200, "No device is linked.", at+"/invite", "Not chosen yet", "not "+at+"/reopen", "not "+at+"/unlock", "not "+at+"/reset")
 	desk.user.State = idp.UserDisabled

@@ -230,7 +230,7 @@ func TestWalkAdministration(t *testing.T) {
 	// It was the phone that the session was confirmed with: another proof is asked
 	// for before anything else of the administration is shown.
 	w.sees(page, "/login/", "Confirm that it is you")
-	w.sees(w.submit(page, "/recovery", "recovery_code", recovery), "/admin/devices?did=unlinked", "The device is unlinked", "Nobody has linked a device yet")
+	w.sees(w.submit(page, "/recovery", "recovery_code", recovery), "/admin/devices", "Nobody has linked a device yet")
 	w.sees(w.visit("/admin/audit?kind=device."), "/admin/audit", "worn out", "Chief&#39;s phone")
 }
 

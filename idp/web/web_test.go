@@ -197,7 +197,10 @@ func (f *devices) List(context.Context, idp.UserID) ([]idp.Device, error) { retu
 func (f *devices) Rename(_ context.Context, _ *idp.Session, id idp.DeviceID, name string) error {
 	return f.verb("rename", string(id), name)
 }
-func (f *devices) Unlink(_ context.Context, _ *idp.Session, id idp.DeviceID, _ bool) error {
+func (f *devices) Unlink(_ context.Context, _ *idp.Session, id idp.DeviceID, stolen bool) error {
+	if stolen {
+		return f.verb("unlink stolen", string(id))
+	}
 	return f.verb("unlink", string(id))
 }
 func (f *devices) NewRecoveryCodes(context.Context, *idp.Session) ([]idp.Secret, error) {
