@@ -170,30 +170,13 @@ func readClaims(req *idp.AuthRequest, raw string) *refusal {
 	return nil
 }
 
-// allowed reports whether a client may ask for a scope.
-//
-// What administers is never among it, whatever the registration says: this is
-// what a person's sign-in asks for, and no person's token opens the admin API.
-func allowed(c *idp.Client, scope string) bool {
-	if idp.StaffOf(scope) != idp.StaffNone {
-		return false
-	}
-	switch scope {
-	case scopeOpenID:
-		return c.Allows(idp.GrantCode)
-	case scopeOffline:
-		return c.Allows(idp.GrantRefresh) && slices.Contains(c.Scopes, scope)
-	}
-	return slices.Contains(c.Scopes, scope)
-}
-
 // grantable drops the scopes that a client may not ask for, and repetitions.
 // Without openid what is left is a plain OAuth 2.0 request: it gives an access
 // token, but neither ID token nor userinfo.
 func grantable(c *idp.Client, asked []string) []string {
 	var scopes []string
 	for _, scope := range asked {
-		if allowed(c, scope) && !slices.Contains(scopes, scope) {
+		if c.MayAsk(scope) && !slices.Contains(scopes, scope) {
 			scopes = append(scopes, scope)
 		}
 	}

@@ -45,15 +45,19 @@ type Store interface {
 	IssuedCode(ctx context.Context, hash idp.TokenHash) (*idp.Code, *idp.Grant, error)
 	// RedeemCode marks the code used and inserts the tokens. idp.ErrSettled when
 	// it was used before: then the grant is revoked, with its own event, in the same transaction.
-	// idp.ErrExpired when the grant or the code is no longer good.
+	// idp.ErrExpired when the grant or the code is no longer good. What issue.May
+	// refuses revokes the grant too, with its error.
 	RedeemCode(ctx context.Context, hash idp.TokenHash, at time.Time, issue idp.Issue, e idp.Event) error
 	// Refresh returns a refresh token and its grant, used or not.
 	Refresh(ctx context.Context, hash idp.TokenHash) (*idp.RefreshToken, *idp.Grant, error)
+	// RefreshOf is Refresh with the user as Access gives it, in one read.
+	RefreshOf(ctx context.Context, hash idp.TokenHash) (*idp.RefreshToken, *idp.Grant, *idp.User, error)
 	// IssuedRefresh is Refresh for who is about to rotate it, as IssuedCode is.
 	IssuedRefresh(ctx context.Context, hash idp.TokenHash) (*idp.RefreshToken, *idp.Grant, error)
 	// RotateRefresh marks the token used and inserts its successors. idp.ErrSettled
 	// when it was used longer than grace ago: then the grant is revoked in the
-	// same transaction. idp.ErrExpired when grant or token is no longer good.
+	// same transaction. idp.ErrExpired when grant or token is no longer good;
+	// issue.May as in RedeemCode.
 	RotateRefresh(ctx context.Context, hash idp.TokenHash, at time.Time, grace time.Duration, issue idp.Issue) error
 	// AddTokens inserts a grant of its own with its token (client credentials).
 	AddTokens(ctx context.Context, g *idp.Grant, issue idp.Issue) error
