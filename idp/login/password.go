@@ -20,6 +20,10 @@ const (
 // Password takes user name and password. Errors: idp.ErrWrongSecret (unknown
 // name, wrong password and disabled account alike), idp.ErrTooMany and
 // idp.ErrBusy as RetryError, idp.ErrSettled, idp.ErrExpired, idp.ErrNotFound.
+//
+// A right password that lets nobody in is a wrong one in every respect: same
+// answer, same work, same count, same event. Whatever told them apart would let
+// somebody try passwords where their owner hears of nothing.
 func (f *Flow) Password(ctx context.Context, id idp.LoginID, b Browser, name string, password idp.Secret) (*Step, error) {
 	l, err := f.own(ctx, id, b)
 	if err != nil {
@@ -35,6 +39,14 @@ func (f *Flow) Password(ctx context.Context, id idp.LoginID, b Browser, name str
 	if len(password) > maxTypedPassword {
 		password = ""
 	}
+	var client *idp.Client
+	if l.Purpose == idp.ForClient {
+		// Before anything is known of the password: that the application was removed
+		// must not tell a right one.
+		if client, err = f.Store.Client(ctx, l.Request.Client); err != nil {
+			return nil, err
+		}
+	}
 	a, key, err := f.whose(ctx, idp.FoldName(name))
 	if err != nil {
 		return nil, err
@@ -43,18 +55,9 @@ func (f *Flow) Password(ctx context.Context, id idp.LoginID, b Browser, name str
 	if err != nil {
 		return nil, err
 	}
-	if must := l.Request.HintUser; must != "" && must != a.User.ID {
-		// Right, but somebody else than the application or the invitation named.
-		// Saying so would tell a stranger that this name and password are good.
-		return nil, fmt.Errorf("sign-in %s is for another person: %w", id, idp.ErrWrongSecret)
-	}
 	ask := false
-	if l.Purpose == idp.ForClient {
+	if client != nil {
 		// Decided for this person, whoever was here before them.
-		client, err := f.Store.Client(ctx, l.Request.Client)
-		if err != nil {
-			return nil, err
-		}
 		if ask, err = f.wantsConsent(ctx, client, &l.Request, a.User.ID); err != nil {
 			return nil, err
 		}
@@ -79,6 +82,9 @@ func (f *Flow) Password(ctx context.Context, id idp.LoginID, b Browser, name str
 		moved = *l
 		return nil
 	})
+	if errors.Is(err, idp.ErrSettled) || errors.Is(err, idp.ErrExpired) {
+		return nil, f.tooLate(ctx, l, b, a, key, err)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -92,6 +98,20 @@ func (f *Flow) Password(ctx context.Context, id idp.LoginID, b Browser, name str
 		return f.Step(ctx, id, b)
 	}
 	return f.stepFor(ctx, &moved, a)
+}
+
+// tooLate answers a right password whose sign-in went elsewhere while it was
+// looked at: as a wrong one, or whoever cancels each sign-in in time could guess
+// unseen. Only the second of two clicks of the same person is told what it is.
+func (f *Flow) tooLate(ctx context.Context, l *idp.Login, b Browser, a *idp.Account, key idp.CounterKey, why error) error {
+	now, err := f.Store.Login(ctx, l.ID)
+	if err == nil && now.User == a.User.ID && !now.PasswordAt.IsZero() {
+		return why
+	}
+	if err := f.countPassword(ctx, l, b, a, key); err != nil {
+		return err
+	}
+	return fmt.Errorf("sign-in %s went elsewhere: %w", l.ID, idp.ErrWrongSecret)
 }
 
 // whose finds the account of a typed name, nil for an unknown one, and the key
@@ -130,26 +150,35 @@ func (f *Flow) checkPassword(ctx context.Context, l *idp.Login, b Browser, a *id
 	if err := limit.Passwords.Allow(c, f.Now()); err != nil {
 		return false, err
 	}
-	var phc, name string
-	who := &idp.Login{ID: l.ID, Request: l.Request, Session: l.Session}
-	if a != nil {
-		who.User, name = a.User.ID, a.User.Name
-		if a.User.State != idp.UserDisabled {
-			phc = a.PasswordHash
-		}
+	var phc string
+	// Somebody else than the application or the invitation named cannot be right.
+	must := l.Request.HintUser
+	if a != nil && a.User.State != idp.UserDisabled && (must == "" || must == a.User.ID) {
+		phc = a.PasswordHash
 	}
 	rehash, err = f.Passwords.Check(ctx, phc, password)
 	if errors.Is(err, idp.ErrWrongSecret) {
-		e := f.event(idp.EventPasswordWrong, who, name, b)
-		if err := f.Store.UpdateCounter(ctx, key, &e, func(c *idp.Counter) error {
-			limit.Passwords.Wrong(c, f.Now())
-			f.noteLock(c, who, b)
-			return nil
-		}); err != nil {
+		if err := f.countPassword(ctx, l, b, a, key); err != nil {
 			return false, err
 		}
 	}
 	return rehash, err
+}
+
+// countPassword counts a wrong password, with its event, also when the browser
+// has gone meanwhile.
+func (f *Flow) countPassword(ctx context.Context, l *idp.Login, b Browser, a *idp.Account, key idp.CounterKey) error {
+	name := ""
+	who := &idp.Login{ID: l.ID, Request: l.Request, Session: l.Session}
+	if a != nil {
+		who.User, name = a.User.ID, a.User.Name
+	}
+	e := f.event(idp.EventPasswordWrong, who, name, b)
+	return f.Store.UpdateCounter(context.WithoutCancel(ctx), key, &e, func(c *idp.Counter) error {
+		limit.Passwords.Wrong(c, f.Now())
+		f.noteLock(c, who, b)
+		return nil
+	})
 }
 
 // rehash raises the cost of a stored hash; the old one stays good when it fails.
