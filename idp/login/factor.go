@@ -58,7 +58,7 @@ func (f *Flow) Code(ctx context.Context, id idp.LoginID, b Browser, code string)
 		}
 		// Burn the time step before saying yes: two tabs may post the same code
 		// at once, and only one of them may pass.
-		d.LastStep, d.LastUsedAt = step, now
+		d.LastStep, d.Drift, d.LastUsedAt = step, totp.Drift(step, now), now
 		limit.Codes.Right(p.Counter)
 		l.Device = d.ID
 		if err := f.prove(l, b, "code", amrCode); err != nil {

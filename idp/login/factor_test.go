@@ -417,3 +417,22 @@ func TestCodeGuessesAtOnce(t *testing.T) {
 		t.Errorf("%d guesses were looked at, 3 may be", looked.Load())
 	}
 }
+
+// A phone whose clock drifts is followed from use to use, also within one sign-in
+// after another; where it stands is kept with the device.
+func TestDriftOfAPhoneIsKept(t *testing.T) {
+	w := newWorld(t)
+	anna := w.person("anna")
+	for _, c := range []struct{ ahead, drift int64 }{{0, 0}, {1, 1}, {2, 1}, {0, 0}, {-1, -1}, {-2, -1}, {0, 0}} {
+		w.later(10 * totp.Period * time.Second)
+		b := w.browser()
+		code := totp.Code(anna.secret, w.now().Add(time.Duration(c.ahead)*totp.Period*time.Second))
+		step, err := w.Code(t.Context(), anna.atFactor(b), b, code)
+		w.at(step, err, idp.LoginDone)
+		devices, err := w.db.Devices(t.Context(), anna.id)
+		w.must(err)
+		if d := devices[0]; d.Drift != c.drift || d.LastStep != totp.Step(w.now())+c.ahead {
+			t.Errorf("%+d: drift %d, last step %+d", c.ahead, d.Drift, d.LastStep-totp.Step(w.now()))
+		}
+	}
+}

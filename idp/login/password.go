@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 
 	"hilum/idp"
@@ -13,8 +14,8 @@ import (
 
 // What is typed longer than this is wrong without being looked at further.
 const (
-	maxTypedName     = 128 // bytes
-	maxTypedPassword = 512 // bytes
+	maxTypedName     = idp.MaxEmail // bytes
+	maxTypedPassword = 512          // bytes
 )
 
 // Password takes user name and password. Errors: idp.ErrWrongSecret (unknown
@@ -114,11 +115,27 @@ func (f *Flow) tooLate(ctx context.Context, l *idp.Login, b Browser, a *idp.Acco
 	return fmt.Errorf("sign-in %s went elsewhere: %w", l.ID, idp.ErrWrongSecret)
 }
 
+// named finds the account that a person means by what they type, folded: their
+// name, or their mail address while it is nobody else's. A name goes before an
+// address. With an @ both are looked for whatever is found, so that how long it
+// takes tells nothing. Errors: idp.ErrNotFound.
+func (f *Flow) named(ctx context.Context, typed string) (*idp.Account, error) {
+	a, err := f.Store.AccountByName(ctx, typed)
+	if err != nil && !errors.Is(err, idp.ErrNotFound) || !strings.Contains(typed, "@") {
+		return a, err
+	}
+	byMail, errMail := f.Store.AccountByEmail(ctx, typed)
+	if err == nil {
+		return a, nil
+	}
+	return byMail, errMail
+}
+
 // whose finds the account of a typed name, nil for an unknown one, and the key
-// its wrong passwords are counted under. The key of an unknown name is keyed:
-// people type passwords into the wrong field.
+// its wrong passwords are counted under: the account's, however it was named. The
+// key of an unknown name is keyed: people type passwords into the wrong field.
 func (f *Flow) whose(ctx context.Context, name string) (*idp.Account, idp.CounterKey, error) {
-	a, err := f.Store.AccountByName(ctx, name)
+	a, err := f.named(ctx, name)
 	switch {
 	case errors.Is(err, idp.ErrNotFound):
 		mac := f.Sealer.MAC("unknown name", name)
