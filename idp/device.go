@@ -43,7 +43,7 @@ type Device struct {
 	PushBadAt  time.Time // failing since; zero: not failing
 	PushSaid   string    // why, in short
 	LastStep   int64     // newest TOTP time step that was used; codes of it and before are spent
-	Drift      int64     // learned clock drift of the device in steps, -1, 0 or 1
+	Drift      int64     // of its clock in steps, as its last code showed: -1, 0 or 1
 	LinkedAt   time.Time
 	LastUsedAt time.Time // zero: never
 

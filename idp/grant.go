@@ -2,13 +2,15 @@ package idp
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 )
 
 // Grant is what a finished sign-in gave one client: every code and token
 // belongs to one, and dies with it. Ending a session, disabling a person or a
 // client, and changing a password revoke grants in the same transaction, so
-// RevokedAt is all that a token check has to look at.
+// RevokedAt tells of all of these. What client and person may have can shrink
+// without that: every door that takes tokens asks Allowed besides.
 type Grant struct {
 	ID        GrantID
 	Client    ClientID
@@ -36,6 +38,70 @@ func (g *Grant) Live(now time.Time) error {
 		return ErrExpired
 	}
 	return nil
+}
+
+// TakenError says that a grant gives nothing any more, because what it was made
+// of has been taken away since. It is an ErrDenied.
+type TakenError struct {
+	What string // for the audit log: "client", "grant type", "person", "groups" or "scopes"
+}
+
+func (e *TakenError) Error() string { return "taken away: " + e.What }
+func (e *TakenError) Unwrap() error { return ErrDenied }
+
+// Allowed is what scopes that the grant gave once give now: those that the
+// client may still ask for, for a person who may still sign in to it. u is the
+// person as they are now, nil for a client's own grant. Every use of a code or
+// token asks this, so that what an administrator takes away is gone at the next
+// use, not at the end of the session. Errors: TakenError.
+func (g *Grant) Allowed(c *Client, u *User, scopes []string) ([]string, error) {
+	if err := g.Admits(c, u); err != nil {
+		return nil, err
+	}
+	return g.Narrow(c, scopes)
+}
+
+// Admits is the part of Allowed that looks at the person. It is asked in the
+// transaction that gives new tokens. Of u it looks at ID, State and Groups.
+// Errors: TakenError.
+func (g *Grant) Admits(c *Client, u *User) error {
+	switch {
+	case g.User == "":
+		return nil
+	case u == nil, u.ID != g.User, u.State != UserActive:
+		return &TakenError{"person"}
+	case !c.Admits(u):
+		return &TakenError{"groups"}
+	}
+	return nil
+}
+
+// Narrow is the part of Allowed that looks at the client: it returns those of
+// scopes that it may have now, in their order. Errors: TakenError, also where
+// none of them is left.
+func (g *Grant) Narrow(c *Client, scopes []string) ([]string, error) {
+	may := c.MayAsk
+	switch {
+	case c.Disabled:
+		return nil, &TakenError{"client"}
+	case g.User == "":
+		if c.Public() || !c.Allows(GrantClientCredentials) {
+			return nil, &TakenError{"grant type"}
+		}
+		may = func(scope string) bool { return slices.Contains(c.Scopes, scope) }
+	case !c.Allows(GrantCode):
+		return nil, &TakenError{"grant type"}
+	}
+	kept := make([]string, 0, len(scopes))
+	for _, scope := range scopes {
+		if may(scope) {
+			kept = append(kept, scope)
+		}
+	}
+	if len(kept) == 0 && len(scopes) > 0 {
+		return nil, &TakenError{"scopes"}
+	}
+	return kept, nil
 }
 
 // CodeTTL is how long an authorization code can be redeemed.
@@ -74,7 +140,7 @@ func (t *AccessToken) Live(now time.Time) error {
 }
 
 // Good reports whether a token and the grant it belongs to are live. Every door
-// that takes tokens asks this.
+// that takes tokens asks this, and Grant.Allowed.
 func (t *AccessToken) Good(g *Grant, now time.Time) bool {
 	return t.Live(now) == nil && g.Live(now) == nil
 }
@@ -94,4 +160,8 @@ type RefreshToken struct {
 type Issue struct {
 	Access  AccessToken
 	Refresh *RefreshToken // nil: none
+	// May is asked in the transaction, before anything is stored, with ID, State
+	// and Groups of the person as they are then (nil: a client's own). What it
+	// refuses revokes the grant; the caller gets its error. nil: all may.
+	May func(*User) error
 }

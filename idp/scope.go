@@ -1,5 +1,14 @@
 package idp
 
+import "slices"
+
+// Scopes that mean something to the provider itself (OpenID Connect Core 1.0,
+// sections 3.1.2.1 and 11).
+const (
+	ScopeOpenID  = "openid"
+	ScopeOffline = "offline_access"
+)
+
 // Scopes that stand for a role in the administration. They are given to
 // programs of a hospital's IT by client credentials, never to a person's token.
 const (
@@ -24,6 +33,24 @@ func StaffOf(scopes ...string) StaffRole {
 		}
 	}
 	return StaffNone
+}
+
+// MayAsk reports whether a person's sign-in may ask for a scope on behalf of the
+// client, by its registration of now.
+//
+// What administers is never among it, whatever the registration says: no
+// person's token opens the admin API.
+func (c *Client) MayAsk(scope string) bool {
+	if StaffOf(scope) != StaffNone {
+		return false
+	}
+	switch scope {
+	case ScopeOpenID:
+		return c.Allows(GrantCode)
+	case ScopeOffline:
+		return c.Allows(GrantRefresh) && slices.Contains(c.Scopes, scope)
+	}
+	return slices.Contains(c.Scopes, scope)
 }
 
 // ScopeOf is the scope that stands for a role; empty for StaffNone.

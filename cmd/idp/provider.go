@@ -161,7 +161,10 @@ func open(ctx context.Context, conf *config.Config, issuer string, log *slog.Log
 			Mail:     conf.Mail.On(),
 			Describe: web.Describe,
 			Network:  networkNames(conf.Networks),
-			Log:      log,
+			// Each is a row that nobody has proven anything for yet.
+			PerAddress: perAddress(conf.Limits.SignInPerMinute, conf.Limits.SignInBurst),
+			PerSession: limit.NewSessions(perSession, perSession).Allow,
+			Log:        log,
 		}),
 		devices: devices,
 		site:    site,
@@ -255,6 +258,7 @@ func (p *provider) handler(cert *serve.Certificate) (http.Handler, serve.Config,
 		Languages:   pages.LanguageTags,
 		AccessTTL:   p.conf.Tokens.Access,
 		RefreshIdle: p.conf.Tokens.RefreshIdle,
+		AllowPage:   perAddress(p.conf.Limits.SignInPerMinute, p.conf.Limits.SignInBurst),
 		Log:         p.log,
 	})
 	if err != nil {
@@ -280,9 +284,9 @@ func (p *provider) handler(cert *serve.Certificate) (http.Handler, serve.Config,
 	shared := serve.Config{
 		TrustedProxies: p.conf.Proxies(),
 		HTTPS:          secure,
-		Limits:         authorizeLimit(p.conf.Limits),
 		Bodies:         bodies(),
 		Problems:       []string{adminapi.Prefix},
+		Refusals:       protocol.Refusals(),
 		Quiet:          quietRoutes,
 		ErrorPage:      pages.ErrorPage,
 		TLS:            cert,
@@ -345,6 +349,10 @@ func perAddress(perMinute, burst int) func(string) (time.Duration, bool) {
 	return limit.NewAddresses(perMinute, burst).Allow
 }
 
+// perSession is how many authorization requests one live session is answered a
+// minute. No viewer comes near it, and no loop harms others by it.
+const perSession = 600
+
 // perClient is a limit per client, nil where there is none.
 func perClient(perMinute int) func(idp.ClientID) (time.Duration, bool) {
 	if perMinute == 0 {
@@ -360,20 +368,6 @@ func (p *provider) settingsForPrograms() []adminapi.Setting {
 		out = append(out, adminapi.Setting(s))
 	}
 	return out
-}
-
-// authorizeLimit bounds the sign-ins that one address begins: each is a row
-// that nobody has proven anything for yet.
-func authorizeLimit(c config.Limits) []serve.Limit {
-	allow := perAddress(c.SignInPerMinute, c.SignInBurst)
-	if allow == nil {
-		return nil
-	}
-	return []serve.Limit{{
-		Name:    "sign-in",
-		Applies: func(r *http.Request) bool { return r.URL.Path == "/authorize" },
-		Allow:   allow,
-	}}
 }
 
 // listen takes the port first: a port that is taken stops the start before

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -59,7 +58,7 @@ func (s *Server) caller(r *http.Request, act admin.Act) (admin.By, error) {
 		return admin.By{}, errToken
 	}
 	c, err := s.Store.Client(r.Context(), g.Client)
-	if errors.Is(err, idp.ErrNotFound) || err == nil && c.Disabled {
+	if errors.Is(err, idp.ErrNotFound) {
 		return admin.By{}, errToken
 	}
 	if err != nil {
@@ -67,6 +66,14 @@ func (s *Server) caller(r *http.Request, act admin.Act) (admin.By, error) {
 	}
 	info := serve.From(r.Context())
 	info.Note(slog.String("client", string(c.ID)))
+	scopes, err := g.Allowed(c, u, t.Scopes)
+	if gone := (*idp.TakenError)(nil); errors.As(err, &gone) {
+		switch gone.What {
+		case "client", "person", "groups":
+			return admin.By{}, errToken
+		}
+		return admin.By{}, errScope // a good token, which lacks what was taken from the registration
+	}
 	if g.User != "" || u != nil {
 		return admin.By{}, errScope
 	}
@@ -75,24 +82,11 @@ func (s *Server) caller(r *http.Request, act admin.Act) (admin.By, error) {
 			return admin.By{}, &idp.RetryError{Err: idp.ErrTooMany, After: retry}
 		}
 	}
-	role := roleOf(t, c)
+	role := idp.StaffOf(scopes...)
 	if !admin.May(role, act) {
 		return admin.By{}, errScope
 	}
 	return admin.By{Actor: idp.Actor{Name: "client:" + string(c.ID)}, Role: role, Client: c.ID, Address: info.Address}, nil
-}
-
-func roleOf(t *idp.AccessToken, c *idp.Client) idp.StaffRole {
-	if c.Public() || !c.Allows(idp.GrantClientCredentials) {
-		return idp.StaffNone
-	}
-	var both []string
-	for _, scope := range t.Scopes {
-		if slices.Contains(c.Scopes, scope) {
-			both = append(both, scope)
-		}
-	}
-	return idp.StaffOf(both...)
 }
 
 // maxToken bounds what is hashed; the longest that we make, signed by RSA, is

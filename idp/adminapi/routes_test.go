@@ -1,6 +1,7 @@
 package adminapi_test
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -161,6 +162,37 @@ func TestHowTokensAreSent(t *testing.T) {
 	} {
 		if got := w.ask("", "GET", c.path, "", c.headers...); got.StatusCode != c.status {
 			t.Errorf("%s: %d %s", c.why, got.StatusCode, got.body)
+		}
+	}
+}
+
+// What is taken from a program's registration opens nothing at the next request.
+func TestWhatIsTakenFromAProgramOpensNothing(t *testing.T) {
+	w := newWorld(t)
+	for i, c := range []struct {
+		thing  string
+		take   func(*idp.Client)
+		status int
+	}{
+		{"nothing", func(*idp.Client) {}, 200},
+		{"scope", func(c *idp.Client) { c.Scopes = []string{"pacs"} }, 403},
+		{"every scope", func(c *idp.Client) { c.Scopes = nil }, 403},
+		{"grant type", func(c *idp.Client) {
+			c.Scopes, c.GrantTypes, c.RedirectURIs, c.IDTokenAlg = []string{"pacs"}, []string{idp.GrantCode}, []string{"https://siem.test/cb"}, keyring.ES256
+		}, 403},
+		{"client disabled", func(c *idp.Client) { c.Disabled = true }, 401},
+	} {
+		p := w.program(fmt.Sprint("program-", i), nil, idp.ScopeAuditor, "pacs")
+		if got := w.ask(p.token, "GET", adminapi.Base, ""); got.StatusCode != 200 {
+			t.Fatalf("before: %d %s", got.StatusCode, got.body)
+		}
+		if err := w.desk.EditClient(t.Context(), console, p.id, c.take); err != nil {
+			t.Fatal(c.thing, err)
+		}
+		got := w.ask(p.token, "GET", adminapi.Base, "")
+		t.Logf("%-16s admin API  %d", c.thing, got.StatusCode)
+		if got.StatusCode != c.status {
+			t.Errorf("%s: %d %s, want %d", c.thing, got.StatusCode, got.body, c.status)
 		}
 	}
 }

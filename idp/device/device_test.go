@@ -241,7 +241,7 @@ func TestClockOfAPhoneIsLearntWhenItIsLinked(t *testing.T) {
 		err   error
 	}{
 		-2: {0, idp.ErrWrongSecret},
-		-1: {0, nil},
+		-1: {-1, nil},
 		0:  {0, nil},
 		1:  {1, nil},
 		2:  {0, idp.ErrWrongSecret},

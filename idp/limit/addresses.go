@@ -34,6 +34,9 @@ type Addresses struct{ buckets[netip.Addr] }
 // strangers cannot fill its memory.
 type Clients struct{ buckets[idp.ClientID] }
 
+// Sessions is the same by session, for those that live.
+type Sessions struct{ buckets[idp.SessionID] }
+
 // buckets counts in memory by something.
 type buckets[K comparable] struct {
 	rate  rate.Limit
@@ -64,6 +67,11 @@ func NewClients(perMinute, burst int) *Clients {
 	return &Clients{newBuckets[idp.ClientID](perMinute, burst)}
 }
 
+// NewSessions is NewAddresses for sessions.
+func NewSessions(perMinute, burst int) *Sessions {
+	return &Sessions{newBuckets[idp.SessionID](perMinute, burst)}
+}
+
 // Allow counts one use by a client address without port, and reports whether
 // it is within bounds; if not, nothing was used up, and retry says when it
 // will be. What is no address shares one bucket.
@@ -73,6 +81,9 @@ func (a *Addresses) Allow(addr string) (retry time.Duration, ok bool) {
 
 // Allow counts one use by a client, as that of Addresses does.
 func (c *Clients) Allow(id idp.ClientID) (retry time.Duration, ok bool) { return c.allow(id) }
+
+// Allow counts one use by a session, as that of Addresses does.
+func (s *Sessions) Allow(id idp.SessionID) (retry time.Duration, ok bool) { return s.allow(id) }
 
 func (b *buckets[K]) allow(key K) (retry time.Duration, ok bool) {
 	now := time.Now()

@@ -13,6 +13,11 @@ import (
 // once from a live session that satisfies it (Answer), or by beginning a
 // sign-in (Step). With prompt=none it never begins one and returns
 // ErrLoginRequired, ErrConsentRequired, ErrInteractionRequired or ErrNotAdmitted.
+//
+// What is written is bounded: by its session where there is one that lives, else
+// by address, and what writes nothing is not. A viewer that asks in a loop uses
+// up its own session's bound, not the address it shares with a hospital. Errors:
+// idp.ErrTooMany as RetryError.
 func (f *Flow) Authorize(ctx context.Context, req idp.AuthRequest, b Browser) (*Answer, *Step, error) {
 	now := f.Now()
 	client, err := f.Store.Client(ctx, req.Client)
@@ -22,6 +27,12 @@ func (f *Flow) Authorize(ctx context.Context, req idp.AuthRequest, b Browser) (*
 	s, err := f.live(ctx, b, now)
 	if err != nil {
 		return nil, nil, err
+	}
+	in := s != nil
+	if in && f.PerSession != nil {
+		if after, ok := f.PerSession(s.ID); !ok {
+			return nil, nil, &idp.RetryError{Err: idp.ErrTooMany, After: after}
+		}
 	}
 	if s, err = f.admitted(ctx, s, client, &req); err != nil {
 		return nil, nil, err
@@ -45,6 +56,11 @@ func (f *Flow) Authorize(ctx context.Context, req idp.AuthRequest, b Browser) (*
 	}
 	if req.Prompts("none") {
 		return nil, nil, why
+	}
+	if !in && f.PerAddress != nil {
+		if after, ok := f.PerAddress(b.Address); !ok {
+			return nil, nil, &idp.RetryError{Err: idp.ErrTooMany, After: after}
+		}
 	}
 
 	l := &idp.Login{

@@ -20,9 +20,8 @@ var amrCode = []string{"pwd", "otp", "mfa"}
 // counted), idp.ErrTooMany as RetryError, ErrSettled, ErrExpired, ErrNotFound.
 // After MaxWrongCodes the sign-in is back at the password.
 //
-// A code that was right and is spent is refused without being counted: the
-// second tab of the person who has just used it must not cost them a try, and
-// it tells an onlooker nothing about the next one.
+// A code that was right and is spent is told to be, and counts as a wrong one:
+// it may be somebody's who looked over a shoulder.
 func (f *Flow) Code(ctx context.Context, id idp.LoginID, b Browser, code string) (*Step, error) {
 	if _, err := totp.Clean(code); err != nil {
 		return nil, err
@@ -44,10 +43,7 @@ func (f *Flow) Code(ctx context.Context, id idp.LoginID, b Browser, code string)
 			return err
 		}
 		d, step, err := f.match(p.Devices, code)
-		if errors.Is(err, idp.ErrCodeUsed) {
-			return err
-		}
-		if errors.Is(err, idp.ErrWrongSecret) {
+		if errors.Is(err, idp.ErrWrongSecret) { // idp.ErrCodeUsed too
 			limit.Codes.Wrong(p.Counter, now)
 			f.noteLock(p.Counter, l, b)
 			wrong = err
@@ -62,7 +58,7 @@ func (f *Flow) Code(ctx context.Context, id idp.LoginID, b Browser, code string)
 		}
 		// Burn the time step before saying yes: two tabs may post the same code
 		// at once, and only one of them may pass.
-		d.LastStep, d.LastUsedAt = step, now
+		d.LastStep, d.Drift, d.LastUsedAt = step, totp.Drift(step, now), now
 		limit.Codes.Right(p.Counter)
 		l.Device = d.ID
 		if err := f.prove(l, b, "code", amrCode); err != nil {
@@ -198,11 +194,15 @@ func (f *Flow) Recovery(ctx context.Context, id idp.LoginID, b Browser, code str
 	}
 	var moved idp.Login
 	var asked idp.ChallengeID
-	err = f.Store.UpdateProof(ctx, id, idp.CountRecovery, "", func(p *idp.Proof) error {
-		spent, asked = false, p.Login.Challenge
+	var late error
+	// The try was looked at, so its end is written down though the browser may have gone.
+	err = f.Store.UpdateProof(context.WithoutCancel(ctx), id, idp.CountRecovery, "", func(p *idp.Proof) error {
+		spent, asked, late = false, p.Login.Challenge, nil
 		l, now := p.Login, f.Now()
-		if err := waits(l, idp.LoginFactor, now); err != nil {
-			return err
+		if late = waits(l, idp.LoginFactor, now); late != nil {
+			// Right or wrong, the sign-in went elsewhere meanwhile: one answer, one event.
+			l.Note(f.event(idp.EventCodeWrong, l, "", b))
+			return nil
 		}
 		for i := range p.Recovery {
 			if r := &p.Recovery[i]; found != nil && r.N == found.N && r.Hash == found.Hash && r.UsedAt.IsZero() {
@@ -225,6 +225,9 @@ func (f *Flow) Recovery(ctx context.Context, id idp.LoginID, b Browser, code str
 	if err != nil {
 		return nil, err
 	}
+	if late != nil {
+		return nil, late
+	}
 	if moved.State != idp.LoginFactor {
 		f.withdraw(ctx, asked)
 	}
@@ -234,15 +237,20 @@ func (f *Flow) Recovery(ctx context.Context, id idp.LoginID, b Browser, code str
 	return f.step(ctx, &moved)
 }
 
+// findRecovery looks at all codes, whichever fits: how long it takes tells nothing.
 func (f *Flow) findRecovery(ctx context.Context, codes []idp.RecoveryCode, clean idp.Secret) (*idp.RecoveryCode, error) {
+	var found *idp.RecoveryCode
 	for i := range codes {
 		_, err := f.Passwords.Check(ctx, codes[i].Hash, clean)
-		if err == nil {
-			return &codes[i], nil
-		}
-		if !errors.Is(err, idp.ErrWrongSecret) {
+		switch {
+		case err == nil:
+			found = &codes[i]
+		case !errors.Is(err, idp.ErrWrongSecret):
 			return nil, err
 		}
 	}
-	return nil, idp.ErrWrongSecret
+	if found == nil {
+		return nil, idp.ErrWrongSecret
+	}
+	return found, nil
 }

@@ -118,8 +118,8 @@ func TestWrongCodes(t *testing.T) {
 	w.at(step, err, idp.LoginDone)
 }
 
-// A code is good once, in whatever sign-in; who shows it again is told so, and
-// pays nothing.
+// A code is good once, in whatever sign-in; who shows it again is told so, and it
+// counts as a wrong one does.
 func TestUsedCode(t *testing.T) {
 	w := newWorld(t)
 	anna := w.person("anna")
@@ -129,16 +129,14 @@ func TestUsedCode(t *testing.T) {
 	step, err := w.Code(t.Context(), id, b, code)
 	w.at(step, err, idp.LoginDone)
 	w.kinds()
-	for range 20 {
-		_, err = w.Code(t.Context(), second, other, code)
-		w.refuses("used", err, idp.ErrCodeUsed)
-	}
+	_, err = w.Code(t.Context(), second, other, code)
+	w.refuses("used", err, idp.ErrCodeUsed)
 	// Nor is one of before, which nobody has used, good after it.
 	_, err = w.Code(t.Context(), second, other, totp.Code(anna.secret, w.now().Add(-30*time.Second)))
 	w.refuses("older", err, idp.ErrCodeUsed)
-	w.tells()
+	w.tells(idp.EventCodeWrong, idp.EventCodeWrong)
 	step, err = w.Step(t.Context(), second, other)
-	if w.at(step, err, idp.LoginFactor); step.WrongCodes != 0 {
+	if w.at(step, err, idp.LoginFactor); step.WrongCodes != 2 {
 		t.Errorf("%d wrong codes", step.WrongCodes)
 	}
 	step, err = w.Code(t.Context(), second, other, anna.code())
@@ -328,12 +326,13 @@ func TestOneCodeOneSignIn(t *testing.T) {
 	anna := w.person("anna")
 	const rounds, rivals = 50, 100
 	for round := range rounds {
+		anna.forget() // what the losers of the last round have counted
 		ids, browsers := anna.rivals(rivals)
 		code := anna.code()
 		n := w.together(rivals, func(i int) error {
 			_, err := w.Code(t.Context(), ids[i], browsers[i], code)
 			return err
-		}, idp.ErrCodeUsed)
+		}, idp.ErrCodeUsed, idp.ErrTooMany)
 		if n != 1 {
 			t.Fatalf("round %d: %d sign-ins passed by one code", round, n)
 		}
@@ -417,5 +416,24 @@ func TestCodeGuessesAtOnce(t *testing.T) {
 	}, idp.ErrWrongSecret, idp.ErrTooMany)
 	if looked.Load() != 3 {
 		t.Errorf("%d guesses were looked at, 3 may be", looked.Load())
+	}
+}
+
+// A phone whose clock drifts is followed from use to use, also within one sign-in
+// after another; where it stands is kept with the device.
+func TestDriftOfAPhoneIsKept(t *testing.T) {
+	w := newWorld(t)
+	anna := w.person("anna")
+	for _, c := range []struct{ ahead, drift int64 }{{0, 0}, {1, 1}, {2, 1}, {0, 0}, {-1, -1}, {-2, -1}, {0, 0}} {
+		w.later(10 * totp.Period * time.Second)
+		b := w.browser()
+		code := totp.Code(anna.secret, w.now().Add(time.Duration(c.ahead)*totp.Period*time.Second))
+		step, err := w.Code(t.Context(), anna.atFactor(b), b, code)
+		w.at(step, err, idp.LoginDone)
+		devices, err := w.db.Devices(t.Context(), anna.id)
+		w.must(err)
+		if d := devices[0]; d.Drift != c.drift || d.LastStep != totp.Step(w.now())+c.ahead {
+			t.Errorf("%+d: drift %d, last step %+d", c.ahead, d.Drift, d.LastStep-totp.Step(w.now()))
+		}
 	}
 }

@@ -146,8 +146,12 @@ type Config struct {
 	Push      func(...idp.Push)  // hands over to the push services; does not block
 	Describe  func(agent string) (browser, os string)
 	Network   func(address string) string // the operator's name for where an address is, or empty
-	Now       func() time.Time
-	Log       *slog.Logger
+	// PerAddress counts a sign-in that a browser without a session begins for a
+	// relying party, PerSession what one live session asks for. nil: no bound.
+	PerAddress func(address string) (retry time.Duration, ok bool)
+	PerSession func(idp.SessionID) (retry time.Duration, ok bool)
+	Now        func() time.Time
+	Log        *slog.Logger
 }
 
 // Flow decides what is next in a sign-in. Safe for concurrent use.

@@ -2,9 +2,7 @@ package login
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"strings"
 
 	"hilum/idp"
 	"hilum/idp/limit"
@@ -56,10 +54,7 @@ func (f *Flow) Whose(ctx context.Context, m *idp.Mail) (idp.UserID, idp.Invitati
 	if err != nil {
 		return "", "", fmt.Errorf("mail %s: %w", m.ID, err)
 	}
-	a, err := f.Store.AccountByName(ctx, string(typed))
-	if errors.Is(err, idp.ErrNotFound) && strings.Contains(string(typed), "@") {
-		a, err = f.Store.AccountByEmail(ctx, string(typed))
-	}
+	a, err := f.named(ctx, string(typed))
 	if err != nil {
 		return "", "", err
 	}

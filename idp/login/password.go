@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 
 	"hilum/idp"
@@ -13,13 +14,17 @@ import (
 
 // What is typed longer than this is wrong without being looked at further.
 const (
-	maxTypedName     = 128 // bytes
-	maxTypedPassword = 512 // bytes
+	maxTypedName     = idp.MaxEmail // bytes
+	maxTypedPassword = 512          // bytes
 )
 
 // Password takes user name and password. Errors: idp.ErrWrongSecret (unknown
 // name, wrong password and disabled account alike), idp.ErrTooMany and
 // idp.ErrBusy as RetryError, idp.ErrSettled, idp.ErrExpired, idp.ErrNotFound.
+//
+// A right password that lets nobody in is a wrong one in every respect: same
+// answer, same work, same count, same event. Whatever told them apart would let
+// somebody try passwords where their owner hears of nothing.
 func (f *Flow) Password(ctx context.Context, id idp.LoginID, b Browser, name string, password idp.Secret) (*Step, error) {
 	l, err := f.own(ctx, id, b)
 	if err != nil {
@@ -35,22 +40,21 @@ func (f *Flow) Password(ctx context.Context, id idp.LoginID, b Browser, name str
 	if len(password) > maxTypedPassword {
 		password = ""
 	}
+	var client *idp.Client
+	if l.Purpose == idp.ForClient {
+		// Before anything is known of the password: that the application was removed
+		// must not tell a right one.
+		if client, err = f.Store.Client(ctx, l.Request.Client); err != nil {
+			return nil, err
+		}
+	}
 	a, key, rehash, err := f.checkPassword(ctx, l, b, idp.FoldName(name), password)
 	if err != nil {
 		return nil, err
 	}
-	if must := l.Request.HintUser; must != "" && must != a.User.ID {
-		// Right, but somebody else than the application or the invitation named.
-		// Saying so would tell a stranger that this name and password are good.
-		return nil, fmt.Errorf("sign-in %s is for another person: %w", id, idp.ErrWrongSecret)
-	}
 	ask := false
-	if l.Purpose == idp.ForClient {
+	if client != nil {
 		// Decided for this person, whoever was here before them.
-		client, err := f.Store.Client(ctx, l.Request.Client)
-		if err != nil {
-			return nil, err
-		}
 		if ask, err = f.wantsConsent(ctx, client, &l.Request, a.User.ID); err != nil {
 			return nil, err
 		}
@@ -79,7 +83,13 @@ func (f *Flow) Password(ctx context.Context, id idp.LoginID, b Browser, name str
 		return nil
 	})
 	if errors.Is(err, errStalePassword) {
-		return nil, f.wrongPassword(ctx, l, b, a, key)
+		if err = f.countPassword(ctx, l, b, a, key); err == nil {
+			err = idp.ErrWrongSecret
+		}
+		return nil, err
+	}
+	if errors.Is(err, idp.ErrSettled) || errors.Is(err, idp.ErrExpired) {
+		return nil, f.tooLate(ctx, l, b, a, key, err)
 	}
 	if err != nil {
 		return nil, err
@@ -96,11 +106,41 @@ func (f *Flow) Password(ctx context.Context, id idp.LoginID, b Browser, name str
 	return f.stepFor(ctx, &moved, a)
 }
 
+// tooLate answers a right password whose sign-in went elsewhere while it was
+// looked at: as a wrong one, or whoever cancels each sign-in in time could guess
+// unseen. Only the second of two clicks of the same person is told what it is.
+func (f *Flow) tooLate(ctx context.Context, l *idp.Login, b Browser, a *idp.Account, key idp.CounterKey, why error) error {
+	now, err := f.Store.Login(ctx, l.ID)
+	if err == nil && now.User == a.User.ID && !now.PasswordAt.IsZero() {
+		return why
+	}
+	if err := f.countPassword(ctx, l, b, a, key); err != nil {
+		return err
+	}
+	return fmt.Errorf("sign-in %s went elsewhere: %w", l.ID, idp.ErrWrongSecret)
+}
+
+// named finds the account that a person means by what they type, folded: their
+// name, or their mail address while it is nobody else's. A name goes before an
+// address. With an @ both are looked for whatever is found, so that how long it
+// takes tells nothing. Errors: idp.ErrNotFound.
+func (f *Flow) named(ctx context.Context, typed string) (*idp.Account, error) {
+	a, err := f.Store.AccountByName(ctx, typed)
+	if err != nil && !errors.Is(err, idp.ErrNotFound) || !strings.Contains(typed, "@") {
+		return a, err
+	}
+	byMail, errMail := f.Store.AccountByEmail(ctx, typed)
+	if err == nil {
+		return a, nil
+	}
+	return byMail, errMail
+}
+
 // whose finds the account of a typed name, nil for an unknown one, and the key
-// its wrong passwords are counted under. The key of an unknown name is keyed:
-// people type passwords into the wrong field.
+// its wrong passwords are counted under: the account's, however it was named. The
+// key of an unknown name is keyed: people type passwords into the wrong field.
 func (f *Flow) whose(ctx context.Context, name string) (*idp.Account, idp.CounterKey, error) {
-	a, err := f.Store.AccountByName(ctx, name)
+	a, err := f.named(ctx, name)
 	switch {
 	case errors.Is(err, idp.ErrNotFound):
 		mac := f.Sealer.MAC("unknown name", name)
@@ -144,33 +184,34 @@ func (f *Flow) checkPassword(ctx context.Context, l *idp.Login, b Browser, name 
 		return nil, key, false, err
 	}
 	phc := ""
-	if a != nil && a.User.State != idp.UserDisabled {
+	// Somebody else than the application or the invitation named cannot be right.
+	must := l.Request.HintUser
+	if a != nil && a.User.State != idp.UserDisabled && (must == "" || must == a.User.ID) {
 		phc = a.PasswordHash
 	}
 	rehash, err = f.Passwords.Check(ctx, phc, password)
 	if errors.Is(err, idp.ErrWrongSecret) {
-		err = f.wrongPassword(ctx, l, b, a, key)
+		if err = f.countPassword(ctx, l, b, a, key); err == nil {
+			err = idp.ErrWrongSecret
+		}
 	}
 	return a, key, rehash, err
 }
 
-// wrongPassword counts and notes a wrong password, of nobody where a is nil. It
-// returns idp.ErrWrongSecret, or what went wrong.
-func (f *Flow) wrongPassword(ctx context.Context, l *idp.Login, b Browser, a *idp.Account, key idp.CounterKey) error {
-	who, name := &idp.Login{ID: l.ID, Request: l.Request, Session: l.Session}, ""
+// countPassword counts a wrong password, with its event, also when the browser
+// has gone meanwhile.
+func (f *Flow) countPassword(ctx context.Context, l *idp.Login, b Browser, a *idp.Account, key idp.CounterKey) error {
+	name := ""
+	who := &idp.Login{ID: l.ID, Request: l.Request, Session: l.Session}
 	if a != nil {
 		who.User, name = a.User.ID, a.User.Name
 	}
 	e := f.event(idp.EventPasswordWrong, who, name, b)
-	err := f.Store.UpdateCounter(ctx, key, &e, func(c *idp.Counter) error {
+	return f.Store.UpdateCounter(context.WithoutCancel(ctx), key, &e, func(c *idp.Counter) error {
 		limit.Passwords.Wrong(c, f.Now())
 		f.noteLock(c, who, b)
 		return nil
 	})
-	if err != nil {
-		return err
-	}
-	return idp.ErrWrongSecret
 }
 
 // rehash raises the cost of a stored hash; the old one stays good when it fails.

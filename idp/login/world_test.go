@@ -69,10 +69,21 @@ func (h *countedHasher) Check(ctx context.Context, phc string, p idp.Secret) (bo
 	return h.Hasher.Check(ctx, phc, p)
 }
 
-// countedStore counts what is written of tries and of sessions seen.
+// countedStore counts what is written of tries and of sessions seen, and how
+// often people are looked up by what is typed.
 type countedStore struct {
 	*store.DB
-	counters, touches atomic.Int64
+	counters, touches, lookups atomic.Int64
+}
+
+func (s *countedStore) AccountByName(ctx context.Context, name string) (*idp.Account, error) {
+	s.lookups.Add(1)
+	return s.DB.AccountByName(ctx, name)
+}
+
+func (s *countedStore) AccountByEmail(ctx context.Context, email string) (*idp.Account, error) {
+	s.lookups.Add(1)
+	return s.DB.AccountByEmail(ctx, email)
 }
 
 func (s *countedStore) UpdateCounter(ctx context.Context, key idp.CounterKey, e *idp.Event, fn func(*idp.Counter) error) error {

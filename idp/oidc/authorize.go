@@ -20,35 +20,35 @@ import (
 // is told, in the response mode it asked for.
 func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 	if len(r.URL.RawQuery) > maxQuery {
-		s.refusePage(w, r, keyRequest, "query too long")
+		s.untrusted(w, r, keyRequest, "query too long")
 		return
 	}
 	q, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		s.refusePage(w, r, keyRequest, "query malformed")
+		s.untrusted(w, r, keyRequest, "query malformed")
 		return
 	}
 	id, ok := single(q, "client_id")
 	if !ok {
-		s.refusePage(w, r, keyClient, "client_id missing or repeated")
+		s.untrusted(w, r, keyClient, "client_id missing or repeated")
 		return
 	}
 	c, err := s.conf.Store.Client(r.Context(), idp.ClientID(id))
 	switch {
 	case errors.Is(err, idp.ErrNotFound):
-		s.refusePage(w, r, keyClient, "client unknown")
+		s.untrusted(w, r, keyClient, "client unknown")
 		return
 	case err != nil:
 		s.faultPage(w, r, "client", err)
 		return
 	case c.Disabled:
-		s.refusePage(w, r, keyClient, "client disabled")
+		s.untrusted(w, r, keyClient, "client disabled")
 		return
 	}
 	known(r.Context(), c)
 	uri, ok := single(q, "redirect_uri")
 	if !ok || !registered(c, uri) {
-		s.refusePage(w, r, keyRedirect, "redirect_uri")
+		s.untrusted(w, r, keyRedirect, "redirect_uri")
 		return
 	}
 	to := destinationOf(q, uri)
@@ -138,17 +138,21 @@ func (s *Server) finish(w http.ResponseWriter, r *http.Request, a *login.Answer)
 		s.faultPage(w, r, "client", err)
 		return
 	}
+	known := err == nil && !c.Disabled && registered(c, a.Request.RedirectURI)
+	to := destination{uri: a.Request.RedirectURI, mode: a.Request.ResponseMode, state: a.Request.State}
 	if a.Session != "" {
-		if err := s.conf.Browsers.SetSession(w, r, a.Session, a.Known); err != nil {
+		if err := s.conf.Browsers.SetSession(w, r, a.Session, a.Known); err != nil && known {
+			s.refuse(w, r, to, s.faultRefusal(r, "session cookie", err))
+			return
+		} else if err != nil {
 			s.faultPage(w, r, "session cookie", err)
 			return
 		}
 	}
-	if err != nil || c.Disabled || !registered(c, a.Request.RedirectURI) {
+	if !known {
 		s.refusePage(w, r, keyClient, "client changed meanwhile")
 		return
 	}
-	to := destination{uri: a.Request.RedirectURI, mode: a.Request.ResponseMode, state: a.Request.State}
 	if a.Denied || a.Code == "" {
 		s.refuse(w, r, to, &refusal{codeAccessDenied, "The sign-in was denied."})
 		return
@@ -182,6 +186,20 @@ func (s *Server) faultRefusal(r *http.Request, what string, err error) *refusal 
 func (s *Server) refusePage(w http.ResponseWriter, r *http.Request, key, reason string) {
 	serve.From(r.Context()).Note(slog.String("reason", reason))
 	s.conf.Pages.ErrorPage(w, r, http.StatusBadRequest, key)
+}
+
+// untrusted is refusePage where no relying party is known that could be told,
+// within the bound of the address.
+func (s *Server) untrusted(w http.ResponseWriter, r *http.Request, key, reason string) {
+	if s.conf.AllowPage != nil {
+		if retry, ok := s.conf.AllowPage(serve.From(r.Context()).Address); !ok {
+			serve.From(r.Context()).Note(slog.String("limit", "authorize"), slog.String("reason", reason))
+			w.Header().Set("Retry-After", serve.RetryAfter(retry))
+			s.conf.Pages.ErrorPage(w, r, http.StatusTooManyRequests, serve.KeyTooMany)
+			return
+		}
+	}
+	s.refusePage(w, r, key, reason)
 }
 
 func (s *Server) faultPage(w http.ResponseWriter, r *http.Request, what string, err error) {

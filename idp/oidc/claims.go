@@ -13,13 +13,13 @@ import (
 // Scopes with a meaning of their own (OpenID Connect Core 1.0, section 5.4, and
 // groups and roles, which many relying parties know).
 const (
-	scopeOpenID  = "openid"
+	scopeOpenID  = idp.ScopeOpenID
 	scopeProfile = "profile"
 	scopeEmail   = "email"
 	scopePhone   = "phone"
 	scopeGroups  = "groups"
 	scopeRoles   = "roles"
-	scopeOffline = "offline_access"
+	scopeOffline = idp.ScopeOffline
 )
 
 // personal reports whether a scope speaks of a person, so that a client of its
@@ -84,8 +84,8 @@ func (d *claimDemand) text() string {
 // and not by scope: its registration allows the scope that covers the claim,
 // and where people are asked for consent, that scope was among what they saw.
 func mayAsk(c *idp.Client, granted []string, about *claim.Claim) bool {
-	if c.Consent {
-		return slices.Contains(granted, about.Scope)
+	if c.Consent && !slices.Contains(granted, about.Scope) {
+		return false
 	}
 	return slices.Contains(c.Scopes, about.Scope)
 }

@@ -151,7 +151,7 @@ func TestUntrustedSignOutsLeadNowhere(t *testing.T) {
 		"address, another client":  signOutQuery("client_id", string(c.ID), "post_logout_redirect_uri", "https://other.test/bye"),
 		"hint twice":               pathEndSession + "?id_token_hint=" + tok.ID + "&id_token_hint=" + tok.ID,
 		"address twice":            signOutQuery("id_token_hint", tok.ID, "post_logout_redirect_uri", bye) + "&post_logout_redirect_uri=x",
-		"huge state":               signOutQuery("id_token_hint", tok.ID, "state", strings.Repeat("s", maxValue+1)),
+		"huge state":               signOutQuery("id_token_hint", tok.ID, "state", strings.Repeat("s", maxQuery)),
 		"huge query":               signOutQuery("x", strings.Repeat("s", maxQuery)),
 		"malformed":                pathEndSession + "?%zz",
 		"line feed in the address": signOutQuery("id_token_hint", tok.ID, "post_logout_redirect_uri", bye+"\n"),

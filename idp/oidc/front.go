@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"maps"
@@ -21,7 +22,7 @@ import (
 // Bounds of what a request may carry, in bytes.
 const (
 	maxForm  = 32 << 10
-	maxQuery = 12 << 10 // of an authorization or end-session request, encoded
+	maxQuery = 20 << 10 // of an authorization or end-session request, encoded; a state may take all of it
 	maxValue = 2 << 10  // one parameter
 	maxToken = 8 << 10  // one that holds a token
 )
@@ -40,15 +41,18 @@ type methods map[string]http.Handler
 
 // mount adds an endpoint to mux. Every other method is answered 405; HEAD too
 // unless it is named, for what answers GET here begins sign-ins.
-func (m methods) mount(mux *http.ServeMux, path string) {
+func (m methods) mount(mux *http.ServeMux, path string) { m.mountFor(noScripts, mux, path) }
+
+// mountFor is mount for an endpoint that scripts may call.
+func (m methods) mountFor(from callers, mux *http.ServeMux, path string) {
 	for method, chain := range m {
 		mux.Handle(method+" "+path, chain)
 	}
 	allow := strings.Join(slices.Sorted(maps.Keys(m)), ", ")
-	refuse := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	refuse := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		setNoStore(w.Header())
 		w.Header().Set("Allow", allow)
-		writeError(w, http.StatusMethodNotAllowed, codeInvalidRequest, "This endpoint does not know that method.")
+		writeError(from.answer(w, r, nil), http.StatusMethodNotAllowed, codeInvalidRequest, "This endpoint does not know that method.")
 	})
 	mux.Handle(path, refuse)
 	if _, ok := m[http.MethodHead]; !ok {
@@ -72,8 +76,8 @@ func (p page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // preflight answers a browser that asks whether a script may call an endpoint.
 // No client is named yet, so it says yes to all; whether the script may read
-// the answer depends on the client, see answer.WriteHeader. Cookies are never
-// part of it.
+// the answer is decided there, see answer.WriteHeader. Cookies are never part of
+// it.
 var preflight = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 	h := w.Header()
 	h["Access-Control-Allow-Origin"] = anyOrigin
@@ -87,7 +91,9 @@ var preflight = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 // when the status is known.
 type answer struct {
 	http.ResponseWriter
+	ctx        context.Context
 	origin     string      // that asks, or empty where no script may
+	from       callers     // whose scripts may read the answer while no client is known
 	client     *idp.Client // once known
 	challenges map[int]string
 	body       []byte // prepared, to follow the headers
@@ -118,12 +124,23 @@ func (a *answer) WriteHeader(status int) {
 	}
 	if a.origin != "" {
 		h["Vary"] = byOrigin
-		if a.client != nil && slices.Contains(a.client.Origins, a.origin) {
+		if a.readable() {
 			h.Set("Access-Control-Allow-Origin", a.origin)
-			h.Set("Access-Control-Expose-Headers", "WWW-Authenticate")
+			h.Set("Access-Control-Expose-Headers", "WWW-Authenticate, Retry-After")
 		}
 	}
 	a.ResponseWriter.WriteHeader(status)
+}
+
+// readable reports whether a script of the origin that asks may read the
+// answer: once the client is known, if it has registered that origin. Before, it
+// can be an error only, in fixed words; a script of any client's origin may know
+// why it was refused, or it could not tell a dead token from a dead network.
+func (a *answer) readable() bool {
+	if a.client != nil {
+		return slices.Contains(a.client.Origins, a.origin)
+	}
+	return a.from(a.ctx, a.origin)
 }
 
 func (a *answer) Write(b []byte) (int, error) {
@@ -153,23 +170,27 @@ func known(ctx context.Context, c *idp.Client) {
 	}
 }
 
-// callers says whether scripts in browsers may read what an endpoint answers.
-type callers bool
+// callers says whether an origin is one whose scripts may call an endpoint, of
+// whatever client; nil: no script may.
+type callers func(ctx context.Context, origin string) bool
 
-const (
-	scripts   callers = true
-	noScripts callers = false
-)
+var noScripts callers
+
+// answer begins the answer to a request.
+func (from callers) answer(w http.ResponseWriter, r *http.Request, challenges map[int]string) *answer {
+	a := &answer{ResponseWriter: w, ctx: r.Context(), challenges: challenges}
+	if from != nil {
+		a.origin, a.from = r.Header.Get("Origin"), from
+	}
+	return a
+}
 
 // machine admits a form posted by a client, its parameters in the body and
 // each of them once, its credentials in exactly one well-formed way.
 func machine(from callers, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		setNoStore(w.Header())
-		a := &answer{ResponseWriter: w, challenges: clientChallenges}
-		if from == scripts {
-			a.origin = r.Header.Get("Origin")
-		}
+		a := from.answer(w, r, clientChallenges)
 		// A secret or a code in a URL ends up in the logs of everything it passes.
 		if r.URL.RawQuery != "" {
 			writeError(a, http.StatusBadRequest, codeInvalidRequest, "Parameters belong in the body, not in the URL.")
@@ -219,19 +240,25 @@ func secrets(next http.Handler) http.Handler {
 }
 
 // bearer admits one access token, in the Authorization header or in a form
-// (RFC 6750, sections 2.1 and 2.2), never in the URL.
-func bearer(next http.Handler) http.Handler {
+// (RFC 6750, sections 2.1 and 2.2), never in the URL. Beside a header, a body that
+// is no form says nothing, and is not looked at: some libraries post an empty
+// JSON object (OpenID Connect Core 1.0, section 5.3.1, asks for no body).
+func bearer(from callers, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		setNoStore(w.Header())
-		a := &answer{ResponseWriter: w, challenges: bearerChallenges, origin: r.Header.Get("Origin")}
+		a := from.answer(w, r, bearerChallenges)
 		query, err := url.ParseQuery(r.URL.RawQuery)
 		if err != nil || query.Has("access_token") {
 			writeError(a, http.StatusBadRequest, codeInvalidRequest, "An access token belongs in the Authorization header.")
 			return
 		}
 		form := url.Values{}
-		if r.Method == http.MethodPost && r.ContentLength != 0 {
-			if form, err = readForm(r); err != nil {
+		if r.Method == http.MethodPost {
+			form, err = readForm(r)
+			if errors.Is(err, errEmpty) || errors.Is(err, errNoForm) && len(r.Header.Values("Authorization")) > 0 {
+				form, err = url.Values{}, nil
+			}
+			if err != nil {
 				refuseForm(a, err)
 				return
 			}
@@ -271,6 +298,7 @@ type refusal struct{ code, text string }
 
 var (
 	errNoForm  = errors.New("not a form")
+	errEmpty   = fmt.Errorf("nothing at all: %w", errNoForm)
 	errTooLong = errors.New("too long")
 	errTwice   = errors.New("a parameter twice")
 	errForm    = errors.New("malformed")
@@ -285,17 +313,20 @@ func readForm(r *http.Request) (url.Values, error) {
 	return parseForm(body)
 }
 
-// readBody reads the body of a form.
+// readBody reads the body of a form. Errors: errTooLong, errNoForm, or errEmpty
+// where there is no body at all.
 func readBody(r *http.Request) (string, error) {
-	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || kind != "application/x-www-form-urlencoded" {
-		return "", errNoForm
-	}
+	kind, _, noKind := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxForm+1))
-	if err != nil || len(body) > maxForm {
+	switch {
+	case err != nil || len(body) > maxForm:
 		return "", errTooLong
+	case noKind == nil && kind == "application/x-www-form-urlencoded":
+		return string(body), nil
+	case len(body) == 0:
+		return "", errEmpty
 	}
-	return string(body), nil
+	return "", errNoForm
 }
 
 // parseForm reads parameters, each of them once. One without a value is as
@@ -310,7 +341,7 @@ func parseForm(raw string) (url.Values, error) {
 		if len(values) > 1 && name != "resource" {
 			return nil, errTwice
 		}
-		if !wellFormed(name, maxValue) || !wellFormed(values[0], limitOf(name)) {
+		if !wellFormed(name, maxValue) || !goodValue(name, values[0]) {
 			return nil, errForm
 		}
 		if values[0] == "" {
@@ -327,6 +358,16 @@ func limitOf(name string) int {
 		return maxToken
 	}
 	return maxValue
+}
+
+// goodValue reports whether a value of a parameter can be used. A state is the
+// caller's own: it goes back as it came, and is bounded by its request alone. No
+// page can carry a NUL.
+func goodValue(name, v string) bool {
+	if name == "state" {
+		return utf8.ValidString(v) && strings.IndexByte(v, 0) < 0
+	}
+	return wellFormed(v, limitOf(name))
 }
 
 // wellFormed reports whether a name or value is valid UTF-8 within its bound,

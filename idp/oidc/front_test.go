@@ -134,7 +134,8 @@ func TestBodiesAreBoundedHere(t *testing.T) {
 const formType = "application/x-www-form-urlencoded"
 
 // TestForeignOriginIsNeverAllowed: scripts may read what is answered to a
-// client that registered their origin, and nothing else.
+// client that registered their origin, those of any client's origin the errors of
+// before a client is known, and nothing else.
 func TestForeignOriginIsNeverAllowed(t *testing.T) {
 	s := newSite(t)
 	c, anna := s.addClient(public), s.addPerson("anna")
@@ -155,11 +156,13 @@ func TestForeignOriginIsNeverAllowed(t *testing.T) {
 		"token, other port":           {refresh(c, own+":444"), ""},
 		"token, begins alike":         {refresh(c, own+".evil.test"), ""},
 		"token, none registered":      {refresh(elsewhere, own), ""},
-		"token, nobody":               {s.browser().post(pathToken, url.Values{"grant_type": {idp.GrantRefresh}}, "Origin", own), ""},
+		"token, nobody":               {s.browser().post(pathToken, url.Values{"grant_type": {idp.GrantRefresh}}, "Origin", own), own},
+		"token, nobody, foreign":      {s.browser().post(pathToken, url.Values{"grant_type": {idp.GrantRefresh}}, "Origin", evil), ""},
 		"userinfo":                    {s.userinfo(tok.Access, "Origin", own), own},
 		"userinfo, foreign":           {s.userinfo(tok.Access, "Origin", evil), ""},
 		"userinfo, another's token":   {s.userinfo(theirs.Access, "Origin", own), ""},
-		"userinfo, no token":          {s.userinfo("", "Origin", own), ""},
+		"userinfo, no token":          {s.userinfo("", "Origin", own), own},
+		"userinfo, no token, foreign": {s.userinfo("", "Origin", evil), ""},
 		"revoke":                      {s.call(pathRevoke, c, url.Values{"token": {"x"}}, "Origin", own), own},
 		"revoke, foreign":             {s.call(pathRevoke, c, url.Values{"token": {"x"}}, "Origin", evil), ""},
 		"introspect is for no script": {s.call(pathIntrospect, s.addClient(nil), url.Values{"token": {"x"}}, "Origin", own), ""},
@@ -170,6 +173,65 @@ func TestForeignOriginIsNeverAllowed(t *testing.T) {
 		}
 		if row.allow != "" && h.Get("Vary") != "Origin" {
 			t.Errorf("%s: Vary %q", why, h.Get("Vary"))
+		}
+	}
+}
+
+// TestErrorsCanBeReadByScripts of registered origins at token, userinfo and
+// revoke, whatever is wrong and whether or not the client is known by then; by
+// others they cannot.
+func TestErrorsCanBeReadByScripts(t *testing.T) {
+	s := newSite(t)
+	c := s.addClient(func(c *idp.Client) { c.Auth = idp.AuthPost })
+	gone := s.addClient(func(c *idp.Client) { c.Origins = []string{"https://old.test"} })
+	s.editClient(gone, func(c *idp.Client) { c.Disabled = true })
+	const grant = "grant_type=client_credentials&"
+	id := "client_id=" + string(c.ID)
+	for _, row := range []struct {
+		name, method, path, kind, body string
+		headers                        []string
+		status                         int
+	}{
+		{"no token", "GET", pathUserinfo, "", "", nil, 401},
+		{"unknown token", "GET", pathUserinfo, "", "", []string{"Authorization", "Bearer x"}, 401},
+		{"another scheme", "GET", pathUserinfo, "", "", []string{"Authorization", "Basic eDp5"}, 401},
+		{"token in the URL", "GET", pathUserinfo + "?access_token=x", "", "", nil, 400},
+		{"two ways", "POST", pathUserinfo, formType, "access_token=x", []string{"Authorization", "Bearer x"}, 400},
+		{"another method", "PUT", pathUserinfo, "", "", nil, 405},
+		{"no client", "POST", pathToken, formType, grant, nil, 401},
+		{"unknown client", "POST", pathToken, formType, grant + "client_id=nobody&client_secret=x", nil, 401},
+		{"wrong secret", "POST", pathToken, formType, grant + id + "&client_secret=x", nil, 401},
+		{"wrong way", "POST", pathToken, formType, grant + id, nil, 401},
+		{"disabled client", "POST", pathToken, formType, grant + "client_id=" + string(gone.ID) + "&client_secret=" + gone.secret.Reveal(), nil, 401},
+		{"malformed header", "POST", pathToken, formType, grant, []string{"Authorization", "Basic ?"}, 401},
+		{"no form", "POST", pathToken, "application/json", "{}", nil, 400},
+		{"twice", "POST", pathToken, formType, grant + id + "&" + id, nil, 400},
+		{"in the URL", "POST", pathToken + "?x=1", formType, grant + id, nil, 400},
+		{"no grant type", "POST", pathToken, formType, id + "&client_secret=" + c.secret.Reveal(), nil, 400},
+		{"a long body", "POST", pathToken, formType, strings.Repeat("a", 2*maxForm), nil, 413},
+		{"another method", "GET", pathToken, "", "", nil, 405},
+		{"unknown client", "POST", pathRevoke, formType, "token=x&client_id=nobody", nil, 401},
+	} {
+		for origin, allow := range map[string]string{"https://viewer.test": "https://viewer.test", "https://evil.test": "", "https://old.test": "", "null": ""} {
+			r, err := http.NewRequest(row.method, s.issuer+row.path, strings.NewReader(row.body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header.Set("Origin", origin)
+			if row.kind != "" {
+				r.Header.Set("Content-Type", row.kind)
+			}
+			for i := 0; i < len(row.headers); i += 2 {
+				r.Header.Set(row.headers[i], row.headers[i+1])
+			}
+			got := s.browser().do(r)
+			h := got.Header
+			if got.StatusCode != row.status || h.Get("Access-Control-Allow-Origin") != allow || h.Get("Vary") != "Origin" || h.Get("Access-Control-Allow-Credentials") != "" {
+				t.Errorf("%s %s, %s, from %s: %d %v", row.method, row.path, row.name, origin, got.StatusCode, h)
+			}
+			if allow != "" && row.status == 401 && (h.Get("WWW-Authenticate") == "" || !strings.Contains(h.Get("Access-Control-Expose-Headers"), "WWW-Authenticate")) {
+				t.Errorf("%s: the challenge cannot be read: %v", row.name, h)
+			}
 		}
 	}
 }
@@ -227,7 +289,7 @@ func FuzzForm(f *testing.F) {
 			t.Fatalf("%q: %v", raw, err)
 		}
 		for name, v := range form {
-			if name != "resource" && (len(v) != 1 || len(again[name]) != 1) || v[0] == "" || len(v[0]) > maxToken || !wellFormed(v[0], maxToken) {
+			if name != "resource" && (len(v) != 1 || len(again[name]) != 1) || v[0] == "" || name != "state" && (len(v[0]) > maxToken || !wellFormed(v[0], maxToken)) {
 				t.Fatalf("%q: %s = %q", raw, name, v)
 			}
 		}

@@ -18,7 +18,8 @@ var inactive = []byte(`{"active":false}`)
 // of tokens that were issued to it and of access tokens whose audience names
 // it: an API that introspects is a client of its own, and its id stands in the
 // audience of the clients that call it. Of any other token, dead or foreign,
-// it hears that it is not active.
+// it hears that it is not active. What is told is what client and person may
+// have now, whatever was given once.
 func (s *Server) Introspect(ctx context.Context, r *op.Request[op.IntrospectionRequest]) (*op.Response, error) {
 	c, err := s.verify(ctx, r.Data.ClientCredentials, r.Header.Get("Authorization") != "")
 	if err != nil {
@@ -43,14 +44,27 @@ func (s *Server) Introspect(ctx context.Context, r *op.Request[op.IntrospectionR
 }
 
 func (s *Server) introspectAccess(ctx context.Context, c *idp.Client, hash idp.TokenHash, now time.Time) ([]byte, error) {
-	t, g, _, err := s.conf.Store.Access(ctx, hash)
+	t, g, u, err := s.conf.Store.Access(ctx, hash)
 	if err != nil {
 		return nil, err
 	}
 	if !t.Good(g, now) || g.Client != c.ID && !slices.Contains(t.Audience, string(c.ID)) {
 		return inactive, nil
 	}
-	b := s.appendActive(make([]byte, 0, 512), g, t.Scopes, t.IssuedAt, t.ExpiresAt)
+	owner := c
+	if g.Client != c.ID {
+		if owner, err = s.conf.Store.Client(ctx, g.Client); err != nil {
+			return nil, err
+		}
+		if !slices.Contains(owner.Audience, string(c.ID)) {
+			return inactive, nil // its tokens are not for that API any more
+		}
+	}
+	scopes, err := g.Allowed(owner, u, t.Scopes)
+	if err != nil {
+		return inactive, nil //nolint:nilerr // what was taken away makes the token as good as revoked
+	}
+	b := s.appendActive(make([]byte, 0, 512), g, scopes, t.IssuedAt, t.ExpiresAt)
 	b = append(b, `,"token_type":"Bearer","aud":`...)
 	b = claim.AppendStrings(b, t.Audience)
 	return append(b, '}'), nil
@@ -58,15 +72,19 @@ func (s *Server) introspectAccess(ctx context.Context, c *idp.Client, hash idp.T
 
 // introspectRefresh tells of refresh tokens, which are good for their own client only.
 func (s *Server) introspectRefresh(ctx context.Context, c *idp.Client, hash idp.TokenHash, now time.Time) ([]byte, error) {
-	t, g, err := s.conf.Store.Refresh(ctx, hash)
+	t, g, u, err := s.conf.Store.RefreshOf(ctx, hash)
 	if err != nil {
 		return nil, err
 	}
 	live := t.UsedAt.IsZero() && now.Before(t.ExpiresAt) && g.Live(now) == nil
-	if !live || g.Client != c.ID {
+	if !live || g.Client != c.ID || !c.Allows(idp.GrantRefresh) {
 		return inactive, nil
 	}
-	return append(s.appendActive(make([]byte, 0, 512), g, t.Scopes, t.IssuedAt, t.ExpiresAt), '}'), nil
+	scopes, err := g.Allowed(c, u, t.Scopes)
+	if err != nil {
+		return inactive, nil //nolint:nilerr // as for access tokens
+	}
+	return append(s.appendActive(make([]byte, 0, 512), g, scopes, t.IssuedAt, t.ExpiresAt), '}'), nil
 }
 
 // appendActive writes what is said of every live token (RFC 7662, section 2.2;

@@ -27,10 +27,10 @@ func single(q url.Values, name string) (string, bool) {
 }
 
 // destinationOf is where errors of a request go whose redirect URI is good.
-// What is doubtful of mode and state is not used.
+// What is doubtful of the mode is not used.
 func destinationOf(q url.Values, uri string) destination {
 	to := destination{uri: uri, mode: modeQuery}
-	to.state, _ = single(q, "state")
+	to.state = stateOf(q)
 	mode, _ := single(q, "response_mode")
 	switch mode {
 	case modeFragment:
@@ -44,6 +44,17 @@ func destinationOf(q url.Values, uri string) destination {
 	return to
 }
 
+// stateOf is the state that every answer repeats, byte for byte, whatever else is
+// wrong with the request (RFC 6749, section 4.1.2.1): how else would the relying
+// party know which of its requests failed. Of two that differ none is repeated.
+func stateOf(q url.Values) string {
+	states := slices.Compact(slices.Clone(q["state"]))
+	if len(states) != 1 {
+		return ""
+	}
+	return states[0]
+}
+
 // readRequest validates an authorization request whose client and redirect URI
 // are good. A parameter without a value is as omitted (RFC 6749, section 3.1).
 func (s *Server) readRequest(q url.Values, c *idp.Client, to destination) (*idp.AuthRequest, *refusal) {
@@ -55,7 +66,7 @@ func (s *Server) readRequest(q url.Values, c *idp.Client, to destination) (*idp.
 	for _, name := range requestParameters {
 		if v := q[name]; len(v) > 1 {
 			return invalid("A parameter was sent twice: " + name)
-		} else if len(v) == 1 && !wellFormed(v[0], limitOf(name)) {
+		} else if len(v) == 1 && !goodValue(name, v[0]) {
 			return invalid("A parameter is malformed or too long: " + name)
 		}
 	}
@@ -170,30 +181,13 @@ func readClaims(req *idp.AuthRequest, raw string) *refusal {
 	return nil
 }
 
-// allowed reports whether a client may ask for a scope.
-//
-// What administers is never among it, whatever the registration says: this is
-// what a person's sign-in asks for, and no person's token opens the admin API.
-func allowed(c *idp.Client, scope string) bool {
-	if idp.StaffOf(scope) != idp.StaffNone {
-		return false
-	}
-	switch scope {
-	case scopeOpenID:
-		return c.Allows(idp.GrantCode)
-	case scopeOffline:
-		return c.Allows(idp.GrantRefresh) && slices.Contains(c.Scopes, scope)
-	}
-	return slices.Contains(c.Scopes, scope)
-}
-
 // grantable drops the scopes that a client may not ask for, and repetitions.
 // Without openid what is left is a plain OAuth 2.0 request: it gives an access
 // token, but neither ID token nor userinfo.
 func grantable(c *idp.Client, asked []string) []string {
 	var scopes []string
 	for _, scope := range asked {
-		if allowed(c, scope) && !slices.Contains(scopes, scope) {
+		if c.MayAsk(scope) && !slices.Contains(scopes, scope) {
 			scopes = append(scopes, scope)
 		}
 	}

@@ -30,11 +30,15 @@ import (
 	"hilum/idp"
 	"hilum/idp/keyring"
 	"hilum/idp/login"
+	"hilum/idp/serve"
 )
 
 // Store is what tokens need kept. Every method is atomic.
 type Store interface {
 	Client(ctx context.Context, id idp.ClientID) (*idp.Client, error) // from memory; do not change
+	// Origin reports whether a client that is not disabled has registered an
+	// origin for its scripts, from memory.
+	Origin(ctx context.Context, origin string) bool
 	// SecretUsed notes that a secret of a client was right; it costs no trip.
 	SecretUsed(client idp.ClientID, hash idp.TokenHash, at time.Time)
 	User(ctx context.Context, id idp.UserID) (*idp.User, error)
@@ -45,15 +49,19 @@ type Store interface {
 	IssuedCode(ctx context.Context, hash idp.TokenHash) (*idp.Code, *idp.Grant, error)
 	// RedeemCode marks the code used and inserts the tokens. idp.ErrSettled when
 	// it was used before: then the grant is revoked, with its own event, in the same transaction.
-	// idp.ErrExpired when the grant or the code is no longer good.
+	// idp.ErrExpired when the grant or the code is no longer good. What issue.May
+	// refuses revokes the grant too, with its error.
 	RedeemCode(ctx context.Context, hash idp.TokenHash, at time.Time, issue idp.Issue, e idp.Event) error
 	// Refresh returns a refresh token and its grant, used or not.
 	Refresh(ctx context.Context, hash idp.TokenHash) (*idp.RefreshToken, *idp.Grant, error)
+	// RefreshOf is Refresh with the user as Access gives it, in one read.
+	RefreshOf(ctx context.Context, hash idp.TokenHash) (*idp.RefreshToken, *idp.Grant, *idp.User, error)
 	// IssuedRefresh is Refresh for who is about to rotate it, as IssuedCode is.
 	IssuedRefresh(ctx context.Context, hash idp.TokenHash) (*idp.RefreshToken, *idp.Grant, error)
 	// RotateRefresh marks the token used and inserts its successors. idp.ErrSettled
 	// when it was used longer than grace ago: then the grant is revoked in the
-	// same transaction. idp.ErrExpired when grant or token is no longer good.
+	// same transaction. idp.ErrExpired when grant or token is no longer good;
+	// issue.May as in RedeemCode.
 	RotateRefresh(ctx context.Context, hash idp.TokenHash, at time.Time, grace time.Duration, issue idp.Issue) error
 	// AddTokens inserts a grant of its own with its token (client credentials).
 	AddTokens(ctx context.Context, g *idp.Grant, issue idp.Issue) error
@@ -116,8 +124,11 @@ type Config struct {
 	Languages   func() []string // that pages are offered in, sorted; nil: English
 	AccessTTL   time.Duration   // of access and ID tokens; 15 min
 	RefreshIdle time.Duration   // 90 min
-	Now         func() time.Time
-	Log         *slog.Logger
+	// AllowPage counts the authorization requests of an address that are shown to be
+	// wrong here, because there is nobody to answer. nil: no bound.
+	AllowPage func(address string) (retry time.Duration, ok bool)
+	Now       func() time.Time
+	Log       *slog.Logger
 }
 
 // Where the endpoints are, beneath the issuer.
@@ -205,7 +216,8 @@ func isLoopback(host string) bool {
 //	bearer   no-store; one token, in header or form; the library
 //
 // Scripts of a client's registered origins may read what machine (where told
-// so) and bearer answer, never with cookies.
+// so) and bearer answer, never with cookies; errors of before a client is known
+// those of any client's.
 func (s *Server) Mount(mux *http.ServeMux) {
 	lib := s.library()
 
@@ -216,13 +228,39 @@ func (s *Server) Mount(mux *http.ServeMux) {
 	methods{"GET": page(s.authorize), "POST": page(s.authorizePost)}.mount(mux, pathAuthorize)
 	methods{"GET": page(s.collect)}.mount(mux, CollectPath+"{id}")
 
-	methods{"POST": machine(scripts, grants(lib)), "OPTIONS": preflight}.mount(mux, pathToken)
-	methods{"POST": machine(scripts, lib), "OPTIONS": preflight}.mount(mux, pathRevoke)
+	scripts := callers(s.conf.Store.Origin)
+	methods{"POST": machine(scripts, grants(lib)), "OPTIONS": preflight}.mountFor(scripts, mux, pathToken)
+	methods{"POST": machine(scripts, lib), "OPTIONS": preflight}.mountFor(scripts, mux, pathRevoke)
 	methods{"POST": machine(noScripts, secrets(lib))}.mount(mux, pathIntrospect)
-	methods{"GET": bearer(lib), "POST": bearer(lib), "OPTIONS": preflight}.mount(mux, pathUserinfo)
+	info := bearer(scripts, lib)
+	methods{"GET": info, "POST": info, "OPTIONS": preflight}.mountFor(scripts, mux, pathUserinfo)
 
 	methods{"GET": page(s.endSession), "POST": page(s.endSessionPost)}.mount(mux, pathEndSession)
 	methods{"POST": s.origin.Handler(page(s.endSessionConfirm))}.mount(mux, pathConfirm)
+}
+
+// Refusals answers, in the words of the protocol, what is refused before it comes
+// to the endpoints that machines call: a body that is too large, a fault.
+func (s *Server) Refusals() map[string]func(w http.ResponseWriter, r *http.Request, status int) {
+	refuse := func(from callers) func(http.ResponseWriter, *http.Request, int) {
+		return func(w http.ResponseWriter, r *http.Request, status int) {
+			setNoStore(w.Header())
+			code, text := codeInvalidRequest, "The request was refused."
+			switch {
+			case status == http.StatusTooManyRequests, status == http.StatusServiceUnavailable:
+				code, text = codeUnavailable, "Too many requests at once; try again soon."
+			case status >= 500:
+				code, text = codeServerError, "Something went wrong on our side."
+			case status == http.StatusRequestEntityTooLarge:
+				text = "The form is too long."
+			}
+			writeError(from.answer(w, r, nil), status, code, text+" Reference "+serve.From(r.Context()).ID)
+		}
+	}
+	scripts := callers(s.conf.Store.Origin)
+	return map[string]func(http.ResponseWriter, *http.Request, int){
+		pathToken: refuse(scripts), pathRevoke: refuse(scripts), pathUserinfo: refuse(scripts), pathIntrospect: refuse(noScripts),
+	}
 }
 
 // library is zitadel/oidc for the endpoints that machines call: it decodes the

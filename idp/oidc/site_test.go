@@ -44,6 +44,25 @@ type site struct {
 	clock  *clock
 	log    *lockedBuilder
 	admin  admin.By
+
+	mu        sync.Mutex
+	begun     int // sign-ins that the address may still begin
+	requested map[idp.SessionID]int
+}
+
+// perAddress and perSession are bounds that tests set.
+func (s *site) perAddress(string) (time.Duration, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.begun--
+	return time.Second, s.begun >= 0
+}
+
+func (s *site) perSession(id idp.SessionID) (time.Duration, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.requested[id]++
+	return time.Second, s.requested[id] <= 10_000
 }
 
 // clock is the time everywhere in a site.
@@ -108,7 +127,7 @@ func (w *watched) Client(ctx context.Context, id idp.ClientID) (*idp.Client, err
 func newSite(t testing.TB) *site {
 	t.Helper()
 	dir := t.TempDir()
-	s := &site{t: t, clock: &clock{now: time.Now().UTC().Truncate(time.Second)}, log: &lockedBuilder{}, admin: admin.Console("console:test")}
+	s := &site{t: t, clock: &clock{now: time.Now().UTC().Truncate(time.Second)}, log: &lockedBuilder{}, admin: admin.Console("console:test"), begun: 1 << 30, requested: map[idp.SessionID]int{}}
 	log := slog.New(slog.NewTextHandler(s.log, nil))
 	db, err := store.Open(t.Context(), store.Config{Driver: "sqlite", Path: filepath.Join(dir, "idp.db"), Log: log, Now: s.clock.Now})
 	if err != nil {
@@ -128,6 +147,7 @@ func newSite(t testing.TB) *site {
 		Store: db, Passwords: password.New(password.Config{MemoryKiB: 64, Time: 1, Parallelism: 1}), Sealer: sealer,
 		Rules: login.Rules{SessionIdle: time.Hour, SessionAbsolute: 12 * time.Hour, Site: idp.Named("Test")},
 		Now:   s.clock.Now, Log: log,
+		PerAddress: s.perAddress, PerSession: s.perSession,
 	})
 	s.desk = admin.New(admin.Config{Store: db, Now: s.clock.Now, Log: log})
 
@@ -142,7 +162,7 @@ func newSite(t testing.TB) *site {
 	}
 	mux := http.NewServeMux()
 	s.server.Mount(mux)
-	ts.Config.Handler = serve.Handler(mux, serve.Config{Log: log})
+	ts.Config.Handler = serve.Handler(mux, serve.Config{Log: log, Refusals: s.server.Refusals()})
 	ts.Start()
 	t.Cleanup(ts.Close)
 	return s

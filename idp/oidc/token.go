@@ -59,22 +59,32 @@ func (s *Server) CodeExchange(ctx context.Context, r *op.ClientRequest[oidc.Acce
 	if reason := mismatch(code, r.Data.RedirectURI, r.Data.CodeVerifier); reason != "" {
 		return nil, s.kill(ctx, g, now, idp.EventGrantRevoked, reason)
 	}
-	o := order{client: c, grant: g, scopes: g.Scopes, nonce: true, at: now}
-	if c.Allows(idp.GrantRefresh) && (c.RefreshAlways || slices.Contains(g.Scopes, scopeOffline)) {
-		o.refresh = g.Scopes
+	scopes, err := g.Narrow(c, g.Scopes)
+	if err != nil {
+		return nil, s.withdraw(ctx, g, now, err)
+	}
+	o := order{client: c, grant: g, scopes: scopes, nonce: true, at: now}
+	if refreshes(c, scopes) {
+		o.refresh = scopes
 	}
 	m, err := s.mint(ctx, o)
 	if err != nil {
 		return nil, s.fault(ctx, "making tokens", err)
 	}
+	m.issue.May = func(u *idp.User) error { return g.Admits(c, u) }
 	err = s.conf.Store.RedeemCode(ctx, hash, now, m.issue, event(ctx, g, now, idp.EventCodeRedeemed, ""))
 	switch {
-	case errors.Is(err, idp.ErrSettled), errors.Is(err, idp.ErrExpired), errors.Is(err, idp.ErrNotFound):
+	case errors.Is(err, idp.ErrSettled), errors.Is(err, idp.ErrExpired), errors.Is(err, idp.ErrNotFound), errors.Is(err, idp.ErrDenied):
 		return nil, errGrant()
 	case err != nil:
 		return nil, s.fault(ctx, "redeeming a code", err)
 	}
 	return respond(ctx, m.body), nil
+}
+
+// refreshes reports whether a client gets a refresh token with these scopes.
+func refreshes(c *idp.Client, scopes []string) bool {
+	return c.Allows(idp.GrantRefresh) && (c.RefreshAlways || slices.Contains(scopes, scopeOffline))
 }
 
 // mismatch says what of a token request does not belong to the code, or nothing.
@@ -118,6 +128,10 @@ func validPKCE(v string) bool {
 // same of the person and the sign-in as the first; it has no nonce, as section
 // 12.2 advises.
 //
+// They have the scopes that the client may still have, and no more than it asks
+// for. Where nothing is left, or the person may not sign in to it any more, the
+// grant is revoked.
+//
 // A refresh token that was used before kills its family (RFC 9700, section
 // 4.14.2), unless it comes again within the client's grace. Public clients have
 // none: nothing tells their tabs from a thief.
@@ -147,22 +161,31 @@ func (s *Server) RefreshToken(ctx context.Context, r *op.ClientRequest[oidc.Refr
 	case !now.Before(token.ExpiresAt):
 		return nil, errGrant()
 	}
-	scopes := token.Scopes
+	left, err := g.Narrow(c, token.Scopes)
+	if err != nil {
+		return nil, s.withdraw(ctx, g, now, err)
+	}
+	scopes := left
 	if asked := words(r.Form.Get("scope")); len(asked) > 0 {
 		for _, scope := range asked {
-			if !slices.Contains(token.Scopes, scope) {
+			if !slices.Contains(left, scope) {
 				return nil, oidc.ErrInvalidScope().WithDescription("A scope was asked for that was not granted.")
 			}
 		}
 		scopes = asked
 	}
-	m, err := s.mint(ctx, order{client: c, grant: g, scopes: scopes, refresh: token.Scopes, at: now})
+	o := order{client: c, grant: g, scopes: scopes, at: now}
+	if refreshes(c, left) {
+		o.refresh = left
+	}
+	m, err := s.mint(ctx, o)
 	if err != nil {
 		return nil, s.fault(ctx, "making tokens", err)
 	}
+	m.issue.May = func(u *idp.User) error { return g.Admits(c, u) }
 	err = s.conf.Store.RotateRefresh(ctx, hash, now, grace, m.issue)
 	switch {
-	case errors.Is(err, idp.ErrSettled), errors.Is(err, idp.ErrExpired), errors.Is(err, idp.ErrNotFound):
+	case errors.Is(err, idp.ErrSettled), errors.Is(err, idp.ErrExpired), errors.Is(err, idp.ErrNotFound), errors.Is(err, idp.ErrDenied):
 		return nil, errGrant()
 	case err != nil:
 		return nil, s.fault(ctx, "rotating a refresh token", err)
@@ -219,6 +242,15 @@ func (s *Server) kill(ctx context.Context, g *idp.Grant, at time.Time, kind idp.
 		return s.fault(ctx, "revoking a grant", err)
 	}
 	return errGrant()
+}
+
+// withdraw is kill for a grant that gives nothing any more (idp.TakenError).
+func (s *Server) withdraw(ctx context.Context, g *idp.Grant, at time.Time, why error) error {
+	reason := ""
+	if gone := (*idp.TakenError)(nil); errors.As(why, &gone) {
+		reason = gone.What
+	}
+	return s.kill(ctx, g, at, idp.EventGrantRevoked, reason)
 }
 
 // event is what the audit log keeps of an act on a grant.

@@ -23,7 +23,8 @@ func errToken() error {
 }
 
 // UserInfo answers with the claims that an access token's scopes, and the
-// claims parameter of its sign-in, give (OpenID Connect Core 1.0, section 5.3).
+// claims parameter of its sign-in, give (OpenID Connect Core 1.0, section 5.3),
+// as far as client and person may have them now.
 // Only what we stored as an access token is one: an ID token is not.
 func (s *Server) UserInfo(ctx context.Context, r *op.Request[oidc.UserInfoRequest]) (*op.Response, error) {
 	now := s.now()
@@ -45,7 +46,11 @@ func (s *Server) UserInfo(ctx context.Context, r *op.Request[oidc.UserInfoReques
 	if !t.Good(g, now) {
 		return nil, errToken()
 	}
-	if u == nil || !slices.Contains(t.Scopes, scopeOpenID) {
+	scopes, err := g.Allowed(c, u, t.Scopes)
+	if err != nil {
+		return nil, errToken() //nolint:nilerr // what was taken away makes the token as good as revoked
+	}
+	if u == nil || !slices.Contains(scopes, scopeOpenID) {
 		return nil, op.NewStatusError(&oidc.Error{
 			ErrorType:   codeInsufficientScope,
 			Description: "The access token was not given for openid.",
@@ -54,6 +59,6 @@ func (s *Server) UserInfo(ctx context.Context, r *op.Request[oidc.UserInfoReques
 	b := make([]byte, 0, 512)
 	b = append(b, `{"sub":`...)
 	b = claim.AppendString(b, string(u.ID))
-	b = claim.Append(b, u, c.Claims, inUserinfo(c, g, t.Scopes))
+	b = claim.Append(b, u, c.Claims, inUserinfo(c, g, scopes))
 	return respond(ctx, append(b, '}')), nil
 }

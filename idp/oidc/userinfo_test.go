@@ -2,6 +2,7 @@ package oidc
 
 import (
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/url"
 	"reflect"
@@ -78,6 +79,69 @@ func TestUserinfoKnowsHeaderAndForm(t *testing.T) {
 		refused(t, r, http.StatusBadRequest, codeInvalidRequest)
 		if got := r.Header.Get("WWW-Authenticate"); !strings.Contains(got, `error="invalid_request"`) {
 			t.Errorf("%s: %q", why, got)
+		}
+	}
+}
+
+// TestUserinfoByPost: with the token in the header a body says nothing unless it
+// is a form (OpenID Connect Core 1.0, section 5.3.1; RFC 6750, section 2).
+func TestUserinfoByPost(t *testing.T) {
+	s := newSite(t)
+	c, anna := s.addClient(nil), s.addPerson("anna")
+	access := s.mustExchange(c, s.browser().signIn(anna, request(c))).Access
+	const sized, chunked = false, true
+	for _, row := range []struct {
+		name, kind, body string
+		stream           bool // sent in chunks
+		header           bool // the token in the header
+		status           int
+	}{
+		{"nothing", "", "", sized, true, 200},
+		{"a form without fields", formType, "", sized, true, 200},
+		{"a form of something else", formType, "schema=openid", sized, true, 200},
+		{"{}", "application/json", "{}", sized, true, 200},
+		{"{} with a charset", "application/json; charset=utf-8", "{}", sized, true, 200},
+		{"{} in chunks", "application/json", "{}", chunked, true, 200},
+		{"JSON without a body", "application/json", "", sized, true, 200},
+		{"null", "application/json", "null", sized, true, 200},
+		{"an empty body in chunks", "", "", chunked, true, 200},
+		{"an empty form in chunks", formType, "", chunked, true, 200},
+		{"text", "text/plain;charset=UTF-8", "hello", sized, true, 200},
+		{"no type at all", "", "hello", sized, true, 200},
+		{"multipart without parts", "multipart/form-data; boundary=x", "--x--", sized, true, 200},
+		{"a broken type", "/", "{}", sized, true, 200},
+		{"both ways", formType, "access_token=" + access, sized, true, 400},
+		{"both ways, in chunks", formType, "access_token=" + access, chunked, true, 400},
+		{"both ways, charset", formType + "; charset=UTF-8", "access_token=" + access, sized, true, 400},
+		{"both ways, another token", formType, "access_token=x", sized, true, 400},
+		{"a malformed form", formType, "a=%zz", sized, true, 400},
+		{"form", formType, "access_token=" + access, sized, false, 200},
+		{"form in chunks", formType, "access_token=" + access, chunked, false, 200},
+		{"nowhere", "", "", sized, false, 401},
+		{"nowhere, in chunks", "", "", chunked, false, 401},
+		{"nowhere, JSON without a body", "application/json", "", sized, false, 401},
+		{"in JSON", "application/json", `{"access_token":"` + access + `"}`, sized, false, 400},
+	} {
+		var body io.Reader = strings.NewReader(row.body)
+		if row.stream {
+			body = struct{ io.Reader }{body} // of no known length
+		}
+		r, err := http.NewRequest(http.MethodPost, s.issuer+pathUserinfo, body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if row.stream {
+			r.ContentLength = -1
+		}
+		if row.kind != "" {
+			r.Header.Set("Content-Type", row.kind)
+		}
+		if row.header {
+			r.Header.Set("Authorization", "Bearer "+access)
+		}
+		got := s.browser().do(r)
+		if got.StatusCode != row.status || (got.StatusCode == 200) != strings.Contains(got.body, string(anna.ID)) {
+			t.Errorf("%s: %d %s, want %d", row.name, got.StatusCode, got.body, row.status)
 		}
 	}
 }

@@ -104,6 +104,56 @@ func period(runes []rune) int {
 	return len(runes)
 }
 
+// guesses is how many it takes at most to come to a text. The library takes bytes
+// for letters here and there, and comes to less than one of its own parts takes,
+// to none at all even, for some texts with a doubled letter outside ASCII. Nobody
+// is refused for that: what cannot be is estimated anew, by a text of the same
+// shape in ASCII.
 func guesses(runes []rune) float64 {
-	return zxcvbn.PasswordStrength(string(runes), nil).Guesses
+	if n, ok := estimate(string(runes)); ok {
+		return n
+	}
+	n, _ := estimate(inASCII(runes))
+	return n
+}
+
+// estimate asks the library, and says whether what it answers can be: its parts
+// make up the text, and the whole takes no fewer guesses than each of them.
+func estimate(text string) (n float64, ok bool) {
+	r := zxcvbn.PasswordStrength(text, nil)
+	var parts strings.Builder
+	most := 1.0
+	for _, m := range r.Sequence {
+		parts.WriteString(m.Token)
+		most = max(most, m.Guesses)
+	}
+	return r.Guesses, r.Guesses >= most && parts.String() == text
+}
+
+// inASCII writes other letters as ones of ASCII, the same for the same, so that
+// what is repeated or follows the alphabet does so still; digits of all scripts
+// as the digits they are.
+func inASCII(runes []rune) string {
+	var b strings.Builder
+	for _, r := range runes {
+		switch {
+		case r <= unicode.MaxASCII:
+		case unicode.IsDigit(r):
+			r = digit(r)
+		default:
+			r = 'a' + r%26
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}
+
+// digit is the ASCII digit of the same value. Those of a script stand in a row
+// that begins with nought.
+func digit(r rune) rune {
+	value := rune(0)
+	for value < 9 && unicode.IsDigit(r-value-1) {
+		value++
+	}
+	return '0' + value
 }

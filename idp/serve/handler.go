@@ -28,6 +28,9 @@ type Config struct {
 	// Problems are paths, each with all below it, whose callers are programs:
 	// what is refused before their door is a problem document (RFC 9457).
 	Problems []string
+	// Refusals are paths whose callers speak a protocol of their own, each with how
+	// to answer in its words what is refused before their door.
+	Refusals map[string]func(w http.ResponseWriter, r *http.Request, status int)
 	// ErrorPage shows people what went wrong, by message key. Nil, and for
 	// callers that do not ask for HTML: one line of text.
 	ErrorPage func(w http.ResponseWriter, r *http.Request, status int, key string)
@@ -114,12 +117,18 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		if retry, ok := l.Allow(x.info.Address); !ok {
 			x.info.Note(slog.String("limit", l.Name))
-			head.Set("Retry-After", strconv.FormatInt(max(1, int64((retry+time.Second-1)/time.Second)), 10))
+			head.Set("Retry-After", RetryAfter(retry))
 			h.refuse(x, r, http.StatusTooManyRequests, KeyTooMany)
 			return
 		}
 	}
 	h.next.ServeHTTP(x, r)
+}
+
+// RetryAfter is the value of a Retry-After header: whole seconds, rounded up, at
+// least one.
+func RetryAfter(retry time.Duration) string {
+	return strconv.FormatInt(max(1, int64((retry+time.Second-1)/time.Second)), 10)
 }
 
 // finish answers a panic, if there was one, and writes the request's line.
@@ -144,6 +153,10 @@ func (h *handler) finish(x *exchange, r *http.Request, start time.Time) {
 // refuse answers from here: with a page where the caller asks for one.
 func (h *handler) refuse(x *exchange, r *http.Request, status int, key string) {
 	x.Header().Set("Cache-Control", "no-store")
+	if answer := h.Refusals[r.URL.Path]; answer != nil {
+		answer(x, r, status)
+		return
+	}
 	if slices.ContainsFunc(h.Problems, func(p string) bool { return strings.HasPrefix(r.URL.Path, p) }) {
 		x.Header().Set("Content-Type", "application/problem+json")
 		x.WriteHeader(status)

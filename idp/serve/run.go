@@ -22,7 +22,7 @@ const (
 	readTimeout       = 10 * time.Second
 	writeTimeout      = 15 * time.Second
 	idleTimeout       = 60 * time.Second
-	maxHeaderBytes    = 16 << 10
+	maxHeaderBytes    = 24 << 10         // an authorization request may have a long state
 	graceful          = 10 * time.Second // for requests under way when we are told to end
 )
 

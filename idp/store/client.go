@@ -143,6 +143,7 @@ type clientCache struct {
 type clientSet struct {
 	revision int64
 	byID     map[idp.ClientID]*idp.Client
+	origins  map[string]bool // of scripts of clients that are not disabled
 }
 
 const selectRevision = "SELECT n FROM revisions WHERE name = 'clients'"
@@ -163,7 +164,7 @@ func (db *DB) clientSet(ctx context.Context) (*clientSet, error) {
 	}
 	// The revision first: rows that are newer than it are read once more, by
 	// Watch; older ones there cannot be.
-	s := &clientSet{byID: map[idp.ClientID]*idp.Client{}}
+	s := &clientSet{byID: map[idp.ClientID]*idp.Client{}, origins: map[string]bool{}}
 	if err := r.row(selectRevision, nil, &s.revision); err != nil {
 		return nil, err
 	}
@@ -185,6 +186,11 @@ func (db *DB) clientSet(ctx context.Context) (*clientSet, error) {
 			return nil, err
 		}
 		s.byID[c.ID] = c
+		if !c.Disabled {
+			for _, origin := range c.Origins {
+				s.origins[origin] = true
+			}
+		}
 	}
 	db.clients.kept.Store(s)
 	return s, nil
@@ -231,6 +237,13 @@ func (db *DB) Client(ctx context.Context, id idp.ClientID) (*idp.Client, error) 
 		return db.double(ctx, s, id)
 	}
 	return c, nil
+}
+
+// Origin reports whether an application that is not disabled has registered an
+// origin for its scripts, from memory; no where that cannot be read.
+func (db *DB) Origin(ctx context.Context, origin string) bool {
+	s, err := db.clientSet(ctx)
+	return err == nil && s.origins[origin]
 }
 
 // Clients lists applications by name; the caller's own copies.

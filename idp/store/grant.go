@@ -28,14 +28,17 @@ const (
 	selectGrant = "SELECT " + grantColumns + " FROM grants WHERE id = ?"
 
 	// The same of a refresh token.
-	selectRefresh = `SELECT t.grant_id, t.scopes, t.issued_at, t.expires_at, t.used_at, g.revoked_at
-		FROM refresh_tokens t JOIN grants g ON g.id = t.grant_id WHERE t.hash = ?`
+	selectRefresh = `SELECT t.grant_id, t.scopes, t.issued_at, t.expires_at, t.used_at, g.revoked_at, coalesce(u.revision, 0)
+		FROM refresh_tokens t JOIN grants g ON g.id = t.grant_id LEFT JOIN users u ON u.id = g.user_id WHERE t.hash = ?`
 
-	// What decides whether a code or refresh token is good, in the transaction that uses it.
-	selectCodeUse = `SELECT t.grant_id, t.expires_at, t.used_at, g.expires_at, g.revoked_at, g.last_used_at
-		FROM codes t JOIN grants g ON g.id = t.grant_id WHERE t.hash = ?`
-	selectRefreshUse = `SELECT t.grant_id, t.expires_at, t.used_at, g.expires_at, g.revoked_at, g.last_used_at
-		FROM refresh_tokens t JOIN grants g ON g.id = t.grant_id WHERE t.hash = ?`
+	// What decides whether a code or refresh token is good, in the transaction that
+	// uses it: of the person, what may have been taken from them.
+	usableColumns = `SELECT t.grant_id, t.expires_at, t.used_at, g.expires_at, g.revoked_at, g.last_used_at,
+		g.user_id, coalesce(u.state, ''), coalesce(u."groups", '[]')`
+	selectCodeUse = usableColumns + `
+		FROM codes t JOIN grants g ON g.id = t.grant_id LEFT JOIN users u ON u.id = g.user_id WHERE t.hash = ?`
+	selectRefreshUse = usableColumns + `
+		FROM refresh_tokens t JOIN grants g ON g.id = t.grant_id LEFT JOIN users u ON u.id = g.user_id WHERE t.hash = ?`
 
 	revokeGrant          = "UPDATE grants SET revoked_at = ? WHERE id = ? AND revoked_at = 0"
 	revokeGrantsOfUser   = "UPDATE grants SET revoked_at = ? WHERE user_id = ? AND user_id <> '' AND session_id <> ? AND revoked_at = 0"
@@ -226,11 +229,28 @@ type usable struct {
 	expiresAt, usedAt   int64
 	grantEnds           int64
 	revokedAt, lastUsed int64
+	user, state, groups string
 }
 
 func (t *tx) usable(query string, hash idp.TokenHash) (u usable, err error) {
-	err = t.row(query, []any{hash[:]}, &u.grant, &u.expiresAt, &u.usedAt, &u.grantEnds, &u.revokedAt, &u.lastUsed)
+	err = t.row(query, []any{hash[:]}, &u.grant, &u.expiresAt, &u.usedAt, &u.grantEnds, &u.revokedAt, &u.lastUsed,
+		&u.user, &u.state, &u.groups)
 	return u, err
+}
+
+// may asks whether tokens may be given for it to the person as they are now.
+func (u *usable) may(ask func(*idp.User) error) error {
+	if ask == nil {
+		return nil
+	}
+	if u.user == "" {
+		return ask(nil)
+	}
+	groups, err := textList(u.groups)
+	if err != nil {
+		return fmt.Errorf("user %s: %w", u.user, err)
+	}
+	return ask(&idp.User{ID: idp.UserID(u.user), State: idp.UserState(u.state), Groups: groups})
 }
 
 // good returns idp.ErrExpired for what was not used and is of no use any more.
@@ -278,7 +298,8 @@ func (db *DB) rememberCode(g *idp.Grant, c *idp.Code) {
 }
 
 // RedeemCode marks a code used and inserts its tokens. A second use revokes the
-// grant, with an event like e that says so, and is idp.ErrSettled.
+// grant, with an event like e that says so, and is idp.ErrSettled; so does what
+// issue.May refuses, with its own error.
 func (db *DB) RedeemCode(ctx context.Context, hash idp.TokenHash, at time.Time, issue idp.Issue, e idp.Event) error {
 	var refused error
 	err := db.write(ctx, func(t *tx) error {
@@ -290,6 +311,11 @@ func (db *DB) RedeemCode(ctx context.Context, hash idp.TokenHash, at time.Time, 
 		if u.usedAt == 0 {
 			if err := u.good(micros(at)); err != nil {
 				return fmt.Errorf("code: %w", err)
+			}
+			if refused, err = taken(u.may(issue.May)); err != nil {
+				return err
+			} else if refused != nil {
+				return t.withdraw(u.grant, at, refused)
 			}
 			n, err := t.exec(useCode, micros(at), hash[:])
 			if err != nil {
@@ -317,30 +343,37 @@ func (db *DB) RedeemCode(ctx context.Context, hash idp.TokenHash, at time.Time, 
 
 // Refresh returns a refresh token and its grant, used or not. Errors: idp.ErrNotFound.
 func (db *DB) Refresh(ctx context.Context, hash idp.TokenHash) (*idp.RefreshToken, *idp.Grant, error) {
+	token, grant, _, err := db.RefreshOf(ctx, hash)
+	return token, grant, err
+}
+
+// RefreshOf is Refresh with the person as they are now, nil where the grant is a
+// client's own. Errors: idp.ErrNotFound.
+func (db *DB) RefreshOf(ctx context.Context, hash idp.TokenHash) (*idp.RefreshToken, *idp.Grant, *idp.User, error) {
 	r, err := db.read(ctx)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	row := refreshRow{Hash: hash[:]}
-	var revokedAt int64
-	err = r.row(selectRefresh, []any{row.Hash}, &row.GrantID, &row.Scopes, &row.IssuedAt, &row.ExpiresAt, &row.UsedAt, &revokedAt)
+	var revokedAt, revision int64
+	err = r.row(selectRefresh, []any{row.Hash}, &row.GrantID, &row.Scopes, &row.IssuedAt, &row.ExpiresAt, &row.UsedAt, &revokedAt, &revision)
 	if err != nil {
-		return nil, nil, fmt.Errorf("refresh token: %w", err)
+		return nil, nil, nil, fmt.Errorf("refresh token: %w", err)
 	}
 	token, err := row.token()
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	recent := db.recent.grant(row.GrantID)
+	recent := db.recent.get(row.GrantID, revision)
 	if recent == nil {
 		if recent, err = grantAndUser(r, row.GrantID); err != nil {
-			return nil, nil, err
+			return nil, nil, nil, err
 		}
 		db.recent.put(row.GrantID, recent)
 	}
-	grant := cloneGrant(&recent.grant)
+	grant, user := recent.copies()
 	grant.RevokedAt = moment(revokedAt)
-	return token, grant, nil
+	return token, grant, user, nil
 }
 
 // IssuedRefresh is Refresh for who is about to rotate it, as IssuedCode is for
@@ -369,7 +402,8 @@ func (db *DB) rememberRefresh(g *idp.Grant, t *idp.RefreshToken) {
 const lastUsedStep = int64(time.Minute / time.Microsecond)
 
 // RotateRefresh marks a refresh token used and inserts its successors. A use
-// later than grace after the first revokes the grant and is idp.ErrSettled.
+// later than grace after the first revokes the grant and is idp.ErrSettled; so
+// does what issue.May refuses, with its own error.
 func (db *DB) RotateRefresh(ctx context.Context, hash idp.TokenHash, at time.Time, grace time.Duration, issue idp.Issue) error {
 	var refused error
 	err := db.write(ctx, func(t *tx) error {
@@ -381,10 +415,15 @@ func (db *DB) RotateRefresh(ctx context.Context, hash idp.TokenHash, at time.Tim
 		}
 		if u.usedAt != 0 && (grace <= 0 || now-u.usedAt > grace.Microseconds()) {
 			refused = fmt.Errorf("refresh token: %w", idp.ErrSettled)
-			return t.replayed(u.grant, at)
+			return t.revokeBecause(u.grant, at, idp.EventRefreshReplayed, "")
 		}
 		if err := u.good(now); err != nil {
 			return fmt.Errorf("refresh token: %w", err)
+		}
+		if refused, err = taken(u.may(issue.May)); err != nil {
+			return err
+		} else if refused != nil {
+			return t.withdraw(u.grant, at, refused)
 		}
 		if u.usedAt == 0 {
 			n, err := t.exec(useRefresh, now, hash[:])
@@ -409,17 +448,37 @@ func (db *DB) RotateRefresh(ctx context.Context, hash idp.TokenHash, at time.Tim
 	return err
 }
 
-// replayed revokes a grant whose refresh token came back.
-func (t *tx) replayed(grant string, at time.Time) error {
+// taken tells what was taken away, which is kept, from what went wrong.
+func taken(err error) (refused, failed error) {
+	if errors.Is(err, idp.ErrDenied) {
+		return err, nil
+	}
+	return nil, err
+}
+
+// withdraw revokes a grant that gives nothing any more, and says what was taken away.
+func (t *tx) withdraw(grant string, at time.Time, why error) error {
+	reason := ""
+	if gone := (*idp.TakenError)(nil); errors.As(why, &gone) {
+		reason = gone.What
+	}
+	return t.revokeBecause(grant, at, idp.EventGrantRevoked, reason)
+}
+
+// revokeBecause revokes a grant by the provider's own doing. A reason goes to the log.
+func (t *tx) revokeBecause(grant string, at time.Time, kind idp.EventKind, reason string) error {
 	var user, client, session string
 	err := t.row("SELECT user_id, client_id, session_id FROM grants WHERE id = ?", []any{grant}, &user, &client, &session)
 	if err != nil {
 		return err
 	}
+	detail := map[string]string{"grant": grant}
+	if reason != "" {
+		detail["reason"] = reason
+	}
 	return t.revoke(grant, at, idp.Event{
-		At: at, Kind: idp.EventRefreshReplayed, Actor: idp.Actor{Name: "provider"},
-		User: idp.UserID(user), Client: idp.ClientID(client), Session: idp.SessionID(session),
-		Detail: map[string]string{"grant": grant},
+		At: at, Kind: kind, Actor: idp.Actor{Name: "provider"},
+		User: idp.UserID(user), Client: idp.ClientID(client), Session: idp.SessionID(session), Detail: detail,
 	})
 }
 

@@ -172,13 +172,11 @@ func Confirm(s Sealer, p *idp.Pairing, code string, now time.Time) (*idp.Device,
 	if err != nil {
 		return nil, err
 	}
-	// A phone whose clock runs ahead is noticed here, once, and allowed for
-	// from then on.
-	step, err := Check(secret, code, now, d.LastStep, 1)
+	step, err := Check(secret, code, now, d.LastStep, 0)
 	if err != nil {
 		return nil, err
 	}
-	d.LastStep, d.Drift = step, max(0, step-Step(now))
+	d.LastStep, d.Drift = step, Drift(step, now)
 	d.SealedTOTP, err = s.Seal(secret, string(d.ID))
 	return d, err
 }

@@ -68,11 +68,24 @@ func at(secret []byte, step int64) (string, error) {
 	return hotp.GenerateCode(Base32(secret), uint64(step))
 }
 
-// Check looks whether a typed code is one of a device. It accepts the step of
-// now and the one before, for people who type slowly, and the one after only
-// for a device whose clock is known to run ahead (drift 1). last is the newest
-// step that was used: it and all before are spent. The caller stores the
-// returned step as the new last before it says yes to anybody.
+// maxDrift bounds what is made of a device's clock, in steps. With one the step of
+// now is always among those accepted, so that nobody is shut out whose clock was
+// wrong and is right again, or who typed slowly once.
+const maxDrift = 1
+
+// Drift is what a step that was used says of its device's clock: how many steps
+// it is ahead of now, within the bound. The caller stores it at every use, and
+// hands it to Check at the next.
+func Drift(step int64, now time.Time) int64 {
+	return min(max(step-Step(now), -maxDrift), maxDrift)
+}
+
+// Check looks whether a typed code is one of a device. It accepts three steps:
+// the one that its clock shows by what is known of it (now and drift), the one
+// before, for people who type slowly, and the one after, for a clock that has
+// gone on drifting (RFC 6238, sections 5.2 and 6). last is the newest step that
+// was used: it and all before are spent. The caller stores the returned step as
+// the new last before it says yes to anybody.
 //
 // Errors: idp.ErrInvalid (not six digits), idp.ErrWrongSecret, idp.ErrCodeUsed
 // (right, and spent).
@@ -84,13 +97,10 @@ func Check(secret []byte, code string, now time.Time, last, drift int64) (step i
 	if err != nil {
 		return 0, err
 	}
-	newest := Step(now)
-	if drift > 0 {
-		newest++
-	}
+	at := Step(now) + min(max(drift, -maxDrift), maxDrift)
 	matched, spent := int64(-1), false
 	// All steps are looked at, whichever matches: the time taken tells nothing.
-	for s := max(0, Step(now)-1); s <= newest; s++ {
+	for s := max(0, at-1); s <= at+1; s++ {
 		ok, err := hotp.ValidateCustom(code, uint64(s), Base32(secret), hotp.ValidateOpts{Digits: Digits})
 		switch {
 		case err != nil:

@@ -51,19 +51,70 @@ func TestWhichStepsAreAccepted(t *testing.T) {
 		{-2, 0, idp.ErrWrongSecret},
 		{-1, 0, nil},
 		{0, 0, nil},
-		{1, 0, idp.ErrWrongSecret},
+		{1, 0, nil},
+		{2, 0, idp.ErrWrongSecret},
 		{-2, 1, idp.ErrWrongSecret},
-		{-1, 1, nil},
+		{-1, 1, idp.ErrWrongSecret},
 		{0, 1, nil},
 		{1, 1, nil},
-		{2, 1, idp.ErrWrongSecret},
-		{-2, -1, idp.ErrWrongSecret},
+		{2, 1, nil},
+		{3, 1, idp.ErrWrongSecret},
+		{-3, -1, idp.ErrWrongSecret},
+		{-2, -1, nil},
 		{-1, -1, nil},
+		{0, -1, nil},
 		{1, -1, idp.ErrWrongSecret},
+		// What stands in a row beyond the bound is as the bound.
+		{0, 100, nil},
+		{2, 100, nil},
+		{3, 100, idp.ErrWrongSecret},
+		{0, -100, nil},
+		{-2, -100, nil},
+		{-3, -100, idp.ErrWrongSecret},
 	} {
 		step, err := Check(rfcSecret, Code(rfcSecret, steps(int(c.step))), now, 0, c.drift)
 		if !errors.Is(err, c.err) || c.err == nil && (err != nil || step != Step(now)+c.step) {
 			t.Errorf("step %+d, drift %+d: %d, %v; want %v", c.step, c.drift, step, err, c.err)
+		}
+	}
+}
+
+// A clock is followed from use to use, as far as the step of now is among those
+// accepted; no step is good twice on the way, and none before one that was used.
+func TestDriftIsLearntAtEveryUse(t *testing.T) {
+	type use struct {
+		ahead int64 // of the step of now: what the device shows
+		err   error
+		drift int64 // learnt
+	}
+	for name, uses := range map[string][]use{
+		"a clock that gains":      {{0, nil, 0}, {1, nil, 1}, {2, nil, 1}, {3, idp.ErrWrongSecret, 1}, {2, nil, 1}},
+		"a clock that loses":      {{0, nil, 0}, {-1, nil, -1}, {-2, nil, -1}, {-3, idp.ErrWrongSecret, -1}},
+		"two ahead at once":       {{2, idp.ErrWrongSecret, 0}, {1, nil, 1}, {2, nil, 1}},
+		"set right again":         {{1, nil, 1}, {2, nil, 1}, {0, nil, 0}, {1, nil, 1}},
+		"slow typing, then quick": {{-1, nil, -1}, {0, nil, 0}, {1, nil, 1}},
+		"slow twice, then quick":  {{-1, nil, -1}, {-2, nil, -1}, {0, nil, 0}},
+	} {
+		at, last, drift := now, int64(0), int64(0)
+		for i, u := range uses {
+			code := Code(rfcSecret, at.Add(time.Duration(u.ahead)*Period*time.Second))
+			step, err := Check(rfcSecret, code, at, last, drift)
+			if !errors.Is(err, u.err) || u.err == nil && err != nil {
+				t.Fatalf("%s, use %d: %v, want %v", name, i+1, err, u.err)
+			}
+			if err == nil {
+				if step <= last {
+					t.Fatalf("%s, use %d: step %d after %d", name, i+1, step, last)
+				}
+				last, drift = step, Drift(step, at)
+				if _, err := Check(rfcSecret, code, at, last, drift); !errors.Is(err, idp.ErrCodeUsed) && !errors.Is(err, idp.ErrWrongSecret) || err == nil {
+					t.Fatalf("%s, use %d: again: %v", name, i+1, err)
+				}
+			}
+			if drift != u.drift {
+				t.Fatalf("%s, use %d: drift %d, want %d", name, i+1, drift, u.drift)
+			}
+			at = at.Add(10 * Period * time.Second)
 		}
 	}
 }

@@ -78,6 +78,7 @@ func Run(t *testing.T, open Open) {
 	t.Run("refresh tokens", one(refreshTokens))
 	t.Run("refresh tokens within grace", one(refreshGrace))
 	t.Run("access tokens", one(accessTokens))
+	t.Run("tokens of what was taken away", one(takenAway))
 	t.Run("what was issued, in two instances", func(t *testing.T) {
 		both := open(t, 2)
 		issuedAnywhere(t, &site{Store: both[0], t: t, now: time.Now().UTC().Truncate(time.Microsecond)}, both[1])

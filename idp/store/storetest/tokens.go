@@ -51,6 +51,60 @@ func codes(t *testing.T, s *site) {
 	s.ok(s.RedeemCode(s.ctx(), mine.code.Hash, s.now, s.issue(mine.grant.ID), e))
 }
 
+// takenAway: who gives tokens is asked in the transaction, of the person as they
+// are then; what it refuses revokes the grant and is told.
+func takenAway(t *testing.T, s *site) {
+	u := s.user("anna")
+	s.ok(s.UpdateUser(s.ctx(), u.ID, func(u *idp.User) error {
+		u.State, u.Groups = idp.UserActive, []string{"mri", `ward "3"`}
+		return nil
+	}))
+	var seen *idp.User
+	ask := func(err error) func(*idp.User) error {
+		return func(u *idp.User) error { seen = u; return err }
+	}
+	c, issue := s.redeemed(u)
+	next := s.issue(c.grant.ID)
+	next.May = ask(nil)
+	s.ok(s.RotateRefresh(s.ctx(), issue.Refresh.Hash, s.now, 0, next))
+	if seen == nil || seen.ID != u.ID || seen.State != idp.UserActive || !slices.Equal(seen.Groups, []string{"mri", `ward "3"`}) {
+		t.Errorf("asked of %+v", seen)
+	}
+	s.ok(s.UpdateUser(s.ctx(), u.ID, func(u *idp.User) error { u.Groups = nil; return nil }))
+	last := s.issue(c.grant.ID)
+	last.May = ask(&idp.TakenError{What: "groups"})
+	s.is(s.RotateRefresh(s.ctx(), next.Refresh.Hash, s.now, 0, last), idp.ErrDenied)
+	if len(seen.Groups) != 0 {
+		t.Errorf("asked of groups %q that were taken away", seen.Groups)
+	}
+	s.happened(idp.EventGrantRevoked, 1)
+	if !s.revoked(next.Access.Hash) {
+		t.Error("the grant lives")
+	}
+	_, _, _, err := s.Access(s.ctx(), last.Access.Hash)
+	s.is(err, idp.ErrNotFound)
+	s.is(s.RotateRefresh(s.ctx(), next.Refresh.Hash, s.now, 0, last), idp.ErrExpired)
+
+	in := s.signIn(u)
+	none := s.issue(in.grant.ID)
+	none.May = ask(&idp.TakenError{What: "person"})
+	s.is(s.RedeemCode(s.ctx(), in.code.Hash, s.now, none, s.event(idp.EventCodeRedeemed)), idp.ErrDenied)
+	s.happened(idp.EventGrantRevoked, 2)
+	_, _, _, err = s.Access(s.ctx(), none.Access.Hash)
+	s.is(err, idp.ErrNotFound)
+
+	// What is remembered of a refresh token's person is of now.
+	_, kept := s.redeemed(u)
+	for _, groups := range [][]string{{"ct"}, nil, {"mri"}} {
+		s.ok(s.UpdateUser(s.ctx(), u.ID, func(u *idp.User) error { u.Groups = groups; return nil }))
+		_, _, who, err := s.RefreshOf(s.ctx(), kept.Refresh.Hash)
+		s.ok(err)
+		if !slices.Equal(who.Groups, groups) {
+			t.Errorf("groups %q, want %q", who.Groups, groups)
+		}
+	}
+}
+
 // issuedAnywhere: what an instance remembers of codes and refresh tokens is
 // what they were given for; whether they are good the transaction knows, also
 // of what another instance has done meanwhile.
