@@ -13,6 +13,7 @@ import (
 	"hilum/config"
 	"hilum/idp"
 	"hilum/idp/adminapi"
+	"hilum/idp/file"
 	"hilum/idp/keyring"
 	"hilum/idp/outbound"
 	"hilum/idp/push"
@@ -29,7 +30,7 @@ type pushServices struct {
 	vapid    string   // public key of web push
 }
 
-func openPush(ctx context.Context, conf *config.Config, issuer string, db *store.DB, sealer *keyring.Sealer) (*pushServices, error) {
+func openPush(ctx context.Context, conf *config.Config, issuer string, db *store.DB, sealer *keyring.Sealer, files *file.Watcher) (*pushServices, error) {
 	p := &pushServices{channels: map[idp.PushType]push.Channel{}, hosts: append(append([]string(nil), webpush.Hosts...), conf.Push.WebPush.Hosts...)}
 	private, err := vapidKey(ctx, db, sealer)
 	if err != nil {

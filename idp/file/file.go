@@ -138,6 +138,8 @@ func Text(b []byte) ([]byte, error) {
 	switch {
 	case bytes.HasPrefix(b, []byte("\xff\xfe")), bytes.HasPrefix(b, []byte("\xfe\xff")), bytes.HasPrefix(b, []byte("\x00\x00\xfe\xff")):
 		return nil, errors.New("is written in UTF-16 or UTF-32, as some editors and shells do; save it as UTF-8, or as plain text")
+	case bytes.HasPrefix(b, []byte{0x30, 0x82}) && bytes.IndexByte(b, 0) >= 0:
+		return nil, errors.New("is in binary form (DER or PKCS #12), and PEM is wanted; openssl x509 -inform der, openssl pkey -inform der or openssl pkcs12 -nodes makes it")
 	case bytes.IndexByte(b, 0) >= 0:
 		return nil, errors.New("has zero bytes, so it is no text, or text in UTF-16; save it as UTF-8, or as plain text")
 	}
