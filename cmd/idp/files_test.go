@@ -3,12 +3,21 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
 	"errors"
+	"io"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"hilum/config"
 	"hilum/idp"
@@ -144,6 +153,70 @@ func TestSealingKeyIsLookedAt(t *testing.T) {
 		}
 		if strings.Contains(log.String(), "hilum-seal-key") {
 			t.Error("the log has the key")
+		}
+	}
+}
+
+// A key of FCM that was revoked, or that cannot be read, shows in «idp health» and in
+// the figures of the Health page, before a phone is asked.
+func TestRevokedKeyOfFCMShows(t *testing.T) {
+	google := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusBadRequest)
+		_, _ = io.WriteString(w, `{"error":"invalid_grant","error_description":"Invalid grant: account not found"}`)
+	}))
+	t.Cleanup(google.Close)
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	account, err := json.Marshal(map[string]string{
+		"type": "service_account", "project_id": "klinik", "client_email": "push@klinik.test", "token_uri": google.URL + "/token",
+		"private_key": string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8})),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	conf := config.Default()
+	conf.DataDir = t.TempDir()
+	conf.Push.FCM = config.FCM{CredentialsFile: filepath.Join(conf.DataDir, "fcm.json"), Endpoint: google.URL}
+	for _, c := range []struct{ text, want string }{{string(account), "account not found"}, {"{", "is no JSON object"}} {
+		if err := os.WriteFile(conf.Push.FCM.CredentialsFile, []byte(c.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		p, err := open(t.Context(), conf, "http://127.0.0.1:8080", slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines := p.push.probe(t.Context())
+		if len(lines) != 1 || !strings.Contains(lines[0].words(), "the operator has to act: ") || !strings.Contains(lines[0].Said, c.want) || lines[0].Service != "fcm" {
+			t.Errorf("idp health: %+v", lines)
+		}
+		ctx, end := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() { p.sender.Run(ctx); close(ended) }()
+		alarm := ""
+		for range 500 {
+			for _, f := range p.pushFigures() {
+				if f.Service == "fcm" {
+					alarm = f.Alarm
+				}
+			}
+			if alarm != "" {
+				break
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+		end()
+		<-ended
+		if !strings.Contains(alarm, c.want) {
+			t.Errorf("the figures say %q, want %q", alarm, c.want)
+		}
+		if err := p.Close(); err != nil {
+			t.Fatal(err)
 		}
 	}
 }

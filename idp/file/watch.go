@@ -67,6 +67,22 @@ func (w *Watcher) Open(s Source) error {
 	return nil
 }
 
+// Follow is Open for what the process can do without for a while: the source is
+// watched also when its first reading fails, which is returned, and told to Failed.
+func (w *Watcher) Follow(s Source) error {
+	err := w.Open(s)
+	if err == nil {
+		return nil
+	}
+	w.mu.Lock()
+	w.sources = append(w.sources, &watched{Source: s, fault: err.Error(), notes: map[string]string{}})
+	w.mu.Unlock()
+	if s.Failed != nil {
+		s.Failed(err)
+	}
+	return err
+}
+
 // Run looks at all sources until ctx ends.
 func (w *Watcher) Run(ctx context.Context) {
 	every := w.Every
