@@ -68,6 +68,7 @@ var packages = map[string]layer{
 	"idp/push/fcm":        channel,
 	"idp/push/pushtest":   suite,
 	"idp/push/webpush":    channel,
+	"idp/recent":          tool,
 	"idp/serve":           shared,
 	"idp/store":           adapter,
 	"idp/store/storetest": suite,

@@ -32,6 +32,7 @@ import (
 	"hilum/idp/oidc"
 	"hilum/idp/password"
 	"hilum/idp/push"
+	"hilum/idp/recent"
 	"hilum/idp/serve"
 	"hilum/idp/store"
 	"hilum/idp/tryout"
@@ -67,6 +68,8 @@ type provider struct {
 	ending  chan struct{}  // closed when the provider is to end, so that streams do
 	streams *serve.Streams
 	jobs    *web.Jobs
+
+	rejected recent.Rejections // of applications
 }
 
 // open builds the parts that need no network, each from the ones before it. A
@@ -245,6 +248,7 @@ func (p *provider) handler(cert *serve.Certificate) (http.Handler, serve.Config,
 		Desk:            p.desk,
 		Party:           party,
 		Push:            p.pushFigures,
+		Rejected:        p.rejected.Of,
 		Mail:            p.post != nil,
 		CollectPath:     oidc.CollectPath,
 		SessionAbsolute: p.conf.Sessions.Absolute,
@@ -282,6 +286,7 @@ func (p *provider) handler(cert *serve.Certificate) (http.Handler, serve.Config,
 		Languages:   pages.LanguageTags,
 		AccessTTL:   p.conf.Tokens.Access,
 		RefreshIdle: p.conf.Tokens.RefreshIdle,
+		Rejected:    p.rejected.Add,
 		Log:         p.log,
 	})
 	if err != nil {
