@@ -3,6 +3,7 @@ package config
 import (
 	"crypto/x509"
 	"fmt"
+	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -17,6 +18,13 @@ func (c *Config) Warnings() []*Fault {
 		v.fault("issuer", "%s is https, and neither tls.cert_file with tls.key_file nor trusted_proxies is set: who adds TLS? "+
 			"Write the proxy's address into trusted_proxies, 127.0.0.1 where it is on this machine; without, all people count as one address. "+
 			"In a container nobody outside reaches %s; write 0.0.0.0 in place of its host there", c.Issuer, c.Listen)
+	}
+	switch m := c.Mail; {
+	case !m.On():
+	case m.TLS == "starttls" && m.Port == 465:
+		v.fault("mail.tls", "starttls at port 465, which mostly is encrypted from the first byte; write tls, or port 587")
+	case m.TLS == "tls" && (m.Port == 587 || m.Port == 25):
+		v.fault("mail.tls", "tls at port %d, which mostly begins in the clear; write starttls, or port 465", m.Port)
 	}
 	return v.faults
 }
@@ -96,9 +104,14 @@ func (v *validation) pair(warned *validation) {
 		}
 		return
 	}
-	_, warnings, err := file.Pair(cert.Bytes, key.Bytes, time.Now())
+	pair, warnings, err := file.Pair(cert.Bytes, key.Bytes, time.Now())
 	if err != nil {
 		fault("tls.cert_file", err)
+		return
+	}
+	// Behind a proxy browsers see its certificate.
+	if u, err := url.Parse(v.c.Issuer); err == nil && len(v.c.TrustedProxies) == 0 && pair.Leaf.VerifyHostname(u.Hostname()) != nil {
+		warned.fault("tls.cert_file", "certificate %s is not for %s, the issuer's host, so browsers refuse it", t.CertFile, u.Hostname())
 	}
 	for _, w := range warnings {
 		warned.fault("tls.cert_file", "certificate %s: %s", t.CertFile, w)

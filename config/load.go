@@ -46,7 +46,11 @@ func Load(path string, getenv func(string) string) (*Config, error) {
 	if path != "" {
 		data, err := os.ReadFile(path)
 		if err != nil {
-			return nil, &Fault{Problem: fmt.Sprintf("configuration cannot be read: %v", err)}
+			problem := fmt.Sprintf("configuration cannot be read: %v", err)
+			if path[0] == '~' {
+				problem += "; only shells know what ~ means, write the whole path"
+			}
+			return nil, &Fault{Problem: problem}
 		}
 		faults = append(faults, c.readFile(path, data, settings)...)
 	}

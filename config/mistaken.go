@@ -69,6 +69,8 @@ func (s setting) mistaken(text string) string {
 		return fmt.Sprintf("%q has blanks around it, which are part of the value here; write %s", text, trimmed)
 	case first == last && (first == '"' || first == '\'' || first == '`'):
 		return fmt.Sprintf("%s is in quotes, which are part of the value here; write %s", text, text[1:len(text)-1])
+	case s.value.Kind() == reflect.Slice && first == '[' && last == ']':
+		return fmt.Sprintf("%q has brackets, which are part of the value here; write %s", text, strings.Trim(text, "[]"))
 	case pattern.MatchString(text):
 		return fmt.Sprintf("%q has %s, which nothing replaces here; write what it stands for", text, pattern.FindString(text)+"…")
 	case s.path() && text[0] == '~':

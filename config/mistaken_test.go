@@ -171,6 +171,8 @@ func TestMistakenValues(t *testing.T) {
 		{"trusted_proxies", "::ffff:10.0.0.0/104", "write an IPv4 range as such"},
 		{"trusted_proxies", "::ffff:10.0.0.1", "IPv4 as 10.0.0.1"},
 		{"trusted_proxies", "fe80::1%eth0", "without a zone"},
+		{"trusted_proxies", "[10.0.0.0/8]", "has brackets.*write 10.0.0.0/8$"},
+		{"trusted_proxies", "[::1]", "has brackets.*write ::1$"},
 		{"trusted_proxies", "proxy.klinik.test", "is no list of addresses"},
 		{"trusted_proxies", "10.0.0.0/8", ""},
 		{"trusted_proxies", "fc00::/7", ""},
@@ -268,6 +270,22 @@ func TestNobodyAddsTLS(t *testing.T) {
 	}
 }
 
+// A port that is encrypted from the first byte, with the other way of TLS, hangs.
+func TestPortsOfMail(t *testing.T) {
+	for _, c := range []struct {
+		port, tls string
+		told      bool
+	}{{"587", "starttls", false}, {"25", "starttls", false}, {"465", "tls", false}, {"2525", "tls", false}, {"465", "starttls", true}, {"587", "tls", true}, {"25", "tls", true}} {
+		conf, err := config.Load("", env(map[string]string{"IDP_MAIL_HOST": "mail.klinik.test", "IDP_MAIL_FROM": "login@klinik.test", "IDP_MAIL_PORT": c.port, "IDP_MAIL_TLS": c.tls}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if told := conf.Warnings(); c.told != (len(told) == 1) || c.told && told[0].Key != "mail.tls" {
+			t.Errorf("%s with %s: %v", c.port, c.tls, told)
+		}
+	}
+}
+
 // Every file that is named is looked at, and all that is wrong is told at once.
 func TestEveryFileIsLookedAt(t *testing.T) {
 	dir := t.TempDir()
@@ -319,6 +337,14 @@ func TestEveryFileIsLookedAt(t *testing.T) {
 	}
 	if said, told := look(); said != "" || !strings.Contains(told, "IDP_TLS_CERT_FILE: tls.cert_file: ") || !strings.Contains(told, "has expired") {
 		t.Errorf("%s; %s", said, told)
+	}
+	vars["IDP_ISSUER"] = "https://other.klinik.test"
+	if _, told := look(); !strings.Contains(told, "is not for other.klinik.test") {
+		t.Error(told)
+	}
+	vars["IDP_TRUSTED_PROXIES"] = "10.0.0.5" // browsers see the proxy's
+	if _, told := look(); strings.Contains(told, "is not for") {
+		t.Error(told)
 	}
 	put("key.pem", private, 0o644)
 	put("mail", "\n", 0o600)

@@ -220,3 +220,40 @@ func TestRevokedKeyOfFCMShows(t *testing.T) {
 		}
 	}
 }
+
+// What an application sent that was refused is on its page, in the provider as it is
+// joined.
+func TestRefusedRequestsAreKept(t *testing.T) {
+	conf := config.Default()
+	conf.DataDir = t.TempDir()
+	p, err := open(t.Context(), conf, "http://127.0.0.1:8080", slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	h, _, err := p.handler(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &idp.Client{Name: "Viewer", Kind: idp.ClientWeb, Auth: idp.AuthBasic, RedirectURIs: []string{"https://viewer.test/callback"}, GrantTypes: []string{idp.GrantCode}}
+	if _, err := p.desk.AddClient(t.Context(), console(), c); err != nil {
+		t.Fatal(err)
+	}
+	ask := func(r *http.Request) int {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		return w.Code
+	}
+	if code := ask(httptest.NewRequest(http.MethodGet, "/authorize?client_id="+string(c.ID)+"&redirect_uri=https%3A%2F%2Fviewer.test%2Fother", nil)); code != http.StatusBadRequest {
+		t.Fatal(code)
+	}
+	r := httptest.NewRequest(http.MethodPost, "/token", strings.NewReader("grant_type=authorization_code&code=x&client_id="+string(c.ID)+"&client_secret=geheim"))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	if code := ask(r); code != http.StatusUnauthorized {
+		t.Fatal(code)
+	}
+	got := p.rejected.Of(c.ID)
+	if len(got) != 2 || got[0].Reason != idp.RejectedMethod || got[0].Sent != "client_secret_post" || got[1].Sent != "https://viewer.test/other" || got[1].Registered[0] != c.RedirectURIs[0] {
+		t.Errorf("%+v", got)
+	}
+}

@@ -49,7 +49,9 @@ type Standing struct {
 // Taken are files that only their owner may use, the owner being the process or
 // root. Group bits are taken where the process is in the group: that is how
 // containers and Kubernetes (fsGroup) hand secrets to a process that is not root.
-// What everybody on the machine may read, or a stranger may change, is none.
+// The same for root's own group: systemd hands credentials to a service by an access
+// control list, whose mask looks like that. What everybody on the machine may read,
+// or a stranger may change, is none.
 // Root reads a file that is its owner's alone, whoever that is: it works beside a
 // provider that has a user of its own, and in containers it reads what is mounted
 // from the host.
@@ -65,6 +67,8 @@ func Check(s Standing, p Process) (note string, err error) {
 	case foreign && (p.UID != 0 || group != 0):
 		return "", fmt.Errorf("it belongs to user %d, who may change it, and this process is user %d (mode %04o): run chown %d on it, or chown root and chmod 640 with a group of this process",
 			s.UID, p.UID, perm, p.UID)
+	case group != 0 && s.UID == 0 && s.GID == 0 && perm&0o020 == 0:
+		return fmt.Sprintf("members of root's group, or whom an access control list names, may read it too (mode %04o)", perm), nil
 	case group != 0 && !slices.Contains(p.Groups, s.GID):
 		return "", fmt.Errorf("others than its owner may use it: group %d, which this process is not in (mode %04o): run chmod 600 on it, "+
 			"or chgrp with one of the groups %v of this process, and consider whether it has been read", s.GID, perm, p.Groups)

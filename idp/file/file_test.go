@@ -60,6 +60,12 @@ func TestWhoseSecretFilesAreTaken(t *testing.T) {
 			}
 		}
 	}
+	// Credentials of systemd: root's, with the mask of an access control list.
+	for mode, good := range map[fs.FileMode]bool{0o440: true, 0o640: true, 0o660: false, 0o444: false} {
+		if note, err := Check(Standing{Mode: mode}, Process{me, []int{mine}}); good != (err == nil) || good != strings.Contains(note, "access control list") {
+			t.Errorf("root's, mode %04o: %q, %v", mode, note, err)
+		}
+	}
 	if _, err := Check(Standing{UID: me, GID: mine, Mode: fs.ModeDir | 0o700}, Process{UID: me}); err == nil {
 		t.Error("a folder is a secret")
 	}
