@@ -10,6 +10,7 @@ package config
 import (
 	"cmp"
 	_ "embed"
+	"fmt"
 	"net/netip"
 	"path/filepath"
 	"strings"
@@ -173,7 +174,8 @@ type Log struct {
 // Network is an address range in CIDR form; a bare address is a range of one.
 type Network struct{ netip.Prefix }
 
-// UnmarshalText reads "10.0.0.0/8", "192.0.2.7" or "2001:db8::/32".
+// UnmarshalText reads "10.0.0.0/8", "192.0.2.7" or "2001:db8::/32". A range that
+// names an address within it is refused: nobody can tell which of the two was meant.
 func (n *Network) UnmarshalText(text []byte) error {
 	s := string(text)
 	if !strings.Contains(s, "/") {
@@ -181,12 +183,23 @@ func (n *Network) UnmarshalText(text []byte) error {
 		if err != nil {
 			return err
 		}
+		if a.Zone() != "" || a.Is4In6() {
+			return fmt.Errorf("%q: write the address without a zone, IPv4 as %s", s, a.Unmap().WithZone(""))
+		}
 		n.Prefix = netip.PrefixFrom(a, a.BitLen())
 		return nil
 	}
 	p, err := netip.ParsePrefix(s)
-	n.Prefix = p.Masked()
-	return err
+	switch {
+	case err != nil:
+		return err
+	case p.Addr().Is4In6():
+		return fmt.Errorf("%q: write an IPv4 range as such, like 10.0.0.0/8", s)
+	case p != p.Masked():
+		return fmt.Errorf("%q is an address within a range: write %s for the range, or %s for the one address", s, p.Masked(), p.Addr())
+	}
+	n.Prefix = p
+	return nil
 }
 
 // Default returns the settings of a provider nobody has configured: loopback,

@@ -46,7 +46,11 @@ func Load(path string, getenv func(string) string) (*Config, error) {
 	if path != "" {
 		data, err := os.ReadFile(path)
 		if err != nil {
-			return nil, &Fault{Problem: fmt.Sprintf("configuration cannot be read: %v", err)}
+			problem := fmt.Sprintf("configuration cannot be read: %v", err)
+			if path[0] == '~' {
+				problem += "; only shells know what ~ means, write the whole path"
+			}
+			return nil, &Fault{Problem: problem}
 		}
 		faults = append(faults, c.readFile(path, data, settings)...)
 	}
@@ -148,15 +152,21 @@ func (c *Config) readNode(path string, n *yaml.Node, prefix string, settings []s
 	return faults
 }
 
+// readEnv reads the environment. A variable that is empty sets nothing: that is how
+// a composition leaves out what an image has set.
 func (c *Config) readEnv(getenv func(string) string, settings []setting) []*Fault {
 	var faults []*Fault
 	for _, s := range settings {
 		text := getenv(s.env())
-		if text == "" {
+		if text == "" || fromOrchestrator(s.env(), text) {
 			continue
 		}
 		c.places[s.key] = s.env()
 		n := &yaml.Node{Kind: yaml.ScalarNode, Value: text}
+		if problem := s.mistaken(text); problem != "" {
+			faults = append(faults, &Fault{s.key, s.env(), problem})
+			continue
+		}
 		if s.value.Kind() == reflect.Slice {
 			n = &yaml.Node{Kind: yaml.SequenceNode}
 			for item := range strings.SplitSeq(text, ",") {
@@ -172,6 +182,9 @@ func (c *Config) readEnv(getenv func(string) string, settings []setting) []*Faul
 
 // set stores a value, or says why it cannot.
 func (s setting) set(n *yaml.Node) string {
+	if problem := s.mistakenIn(n); problem != "" {
+		return problem
+	}
 	fresh := reflect.New(s.value.Type())
 	if err := n.Decode(fresh.Interface()); err != nil {
 		return s.want(n, err)
@@ -186,7 +199,7 @@ func (s setting) set(n *yaml.Node) string {
 func (s setting) want(n *yaml.Node, err error) string {
 	switch s.value.Interface().(type) {
 	case time.Duration:
-		return fmt.Sprintf("%q is no duration; write a number with its unit, such as 90s, 15m or 12h", n.Value)
+		return fmt.Sprintf("%q is no duration; write a number with its unit, such as 90s, 15m or 12h%s", n.Value, durationHint(n.Value))
 	case []Network:
 		return fmt.Sprintf("is no list of addresses, such as [10.0.0.0/8, 192.0.2.7]: %v", err)
 	case []string:
@@ -198,31 +211,16 @@ func (s setting) want(n *yaml.Node, err error) string {
 	}
 }
 
-// suggest names the setting that was probably meant: one that ends in the same
-// word, or one that differs in a letter or two beside one another.
+// suggest names the setting that was probably meant.
 func suggest(key string, settings []setting) string {
-	last := key[strings.LastIndexByte(key, '.')+1:]
-	for _, s := range settings {
-		if strings.HasSuffix("."+s.key, "."+last) || near(key, s.key) {
-			return fmt.Sprintf("; perhaps %s is meant", s.key)
-		}
+	names := make([]string, len(settings))
+	for i, s := range settings {
+		names[i] = s.key
+	}
+	if best, near := nearest(key, names, "."); near {
+		return fmt.Sprintf("; perhaps %s is meant", best)
 	}
 	return "; `idp config example` prints all of them"
-}
-
-// near reports whether two words are the same but for one stretch of at most
-// two letters.
-func near(a, b string) bool {
-	short, long := min(len(a), len(b)), max(len(a), len(b))
-	begin := 0
-	for begin < short && a[begin] == b[begin] {
-		begin++
-	}
-	end := 0
-	for end < short-begin && a[len(a)-1-end] == b[len(b)-1-end] {
-		end++
-	}
-	return long-begin-end <= 2
 }
 
 // join makes one error of faults; nil of none.

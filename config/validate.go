@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"hilum/idp/brand"
 	"hilum/idp/totp"
@@ -38,6 +39,7 @@ func (c *Config) Validate() error { return join(c.faults()) }
 func (c *Config) faults() []*Fault {
 	v := &validation{c: c}
 	v.addresses()
+	v.networks()
 	v.files()
 	v.texts()
 	v.mail()
@@ -59,8 +61,8 @@ func (v *validation) fault(key, format string, args ...any) {
 func (v *validation) addresses() {
 	c := v.c
 	listen, port, err := net.SplitHostPort(c.Listen)
-	if _, bad := strconv.ParseUint(port, 10, 16); err != nil || bad != nil {
-		v.fault("listen", "%q is no address with a port, such as 127.0.0.1:8080", c.Listen)
+	if _, bad := strconv.ParseUint(port, 10, 16); err != nil || bad != nil || strings.ContainsAny(listen, "/*@ []") {
+		v.fault("listen", "%q is no address with a port, such as 127.0.0.1:8080%s", c.Listen, listenHint(c.Listen))
 		return
 	}
 	here := isLoopback(listen)
@@ -76,21 +78,115 @@ func (v *validation) addresses() {
 	}
 }
 
+// listenHint says what was probably meant by a listen address that is none.
+func listenHint(s string) string {
+	if scheme, rest, ok := strings.Cut(s, "://"); ok {
+		host, _, _ := strings.Cut(rest, "/")
+		if _, _, err := net.SplitHostPort(host); err != nil {
+			host = net.JoinHostPort(strings.Trim(host, "[]"), map[string]string{"https": "443", "http": "80"}[strings.ToLower(scheme)])
+		}
+		return fmt.Sprintf("; without a scheme and a path: %s", host)
+	}
+	if _, err := strconv.ParseUint(s, 10, 16); err == nil {
+		return fmt.Sprintf("; 127.0.0.1:%s is this machine only, 0.0.0.0:%s every network", s, s)
+	}
+	if port, ok := strings.CutPrefix(s, "*:"); ok {
+		return fmt.Sprintf("; every network is 0.0.0.0:%s", port)
+	}
+	if a, err := netip.ParseAddr(strings.Trim(s, "[]")); err == nil {
+		return fmt.Sprintf("; with its port: %s", net.JoinHostPort(a.String(), "8080"))
+	}
+	if i := strings.LastIndexByte(s, ':'); i > 0 && strings.Count(s, ":") > 1 {
+		if a, err := netip.ParseAddr(s[:i]); err == nil {
+			return fmt.Sprintf("; an IPv6 address stands in brackets: %s", net.JoinHostPort(a.String(), s[i+1:]))
+		}
+	}
+	if s != "" && !strings.ContainsAny(s, ":/ ") {
+		return fmt.Sprintf("; with its port: %s:8080", s)
+	}
+	return ""
+}
+
 func (v *validation) issuer() {
 	issuer := v.c.Issuer
 	u, err := url.Parse(issuer)
-	if err != nil || u.Host == "" {
-		v.fault("issuer", "%q is no URL", issuer)
+	if err != nil || u.Host == "" || u.Hostname() == "" {
+		hint := ""
+		if a, err := url.Parse("https://" + issuer); err == nil && !strings.Contains(issuer, "://") && a.Hostname() != "" {
+			hint = fmt.Sprintf("; write it with its scheme: https://%s", strings.ToLower(a.Host))
+		}
+		v.fault("issuer", "%q is no URL%s", issuer, hint)
 		return
 	}
-	host := u.Hostname()
+	host, port := strings.ToLower(u.Hostname()), u.Port()
+	scheme := strings.ToLower(u.Scheme)
+	// right is the issuer that was probably meant.
+	right := scheme + "://" + strings.ToLower(u.Host)
+	usual := map[string]string{"https": "443", "http": "80"}[scheme]
+	if port == usual || strings.HasSuffix(u.Host, ":") {
+		right = scheme + "://" + strings.TrimSuffix(strings.ToLower(u.Host), ":"+port)
+	}
+	number, badPort := strconv.ParseUint(cmp.Or(port, "443"), 10, 16)
+	address, notAddress := netip.ParseAddr(host)
+	fault := func(what string) { v.fault("issuer", "%q %s; write %s", issuer, what, right) }
 	switch {
-	case u.Scheme != "https" && u.Scheme != "http", u.Scheme+"://"+u.Host != issuer, issuer != strings.ToLower(issuer):
+	case scheme != "https" && scheme != "http":
+		v.fault("issuer", "%q is more than scheme and host, or another scheme than https; write it like https://login.your-hospital.org", issuer)
+	case badPort != nil || number == 0:
+		v.fault("issuer", "%q has a port that is none; write %s://%s, or a port of 1 to 65535", issuer, scheme, host)
+	case u.User != nil:
+		fault("has a user name in it, which would stand in every token")
+	case u.RawQuery != "" || u.ForceQuery:
+		fault("has a query, and is scheme and host only")
+	case strings.Contains(issuer, "#"):
+		fault("has a fragment, and is scheme and host only")
+	case u.Path == "/":
+		fault("ends in a slash, and every application compares it letter by letter")
+	case u.Path != "":
+		fault("has a path, and is scheme and host only; a proxy that serves other things beside it needs a host name of its own for this")
+	case issuer != strings.ToLower(issuer):
+		fault("has capitals, and every application compares it letter by letter")
+	case port != "" && port == usual || strings.HasSuffix(u.Host, ":"):
+		fault("names the usual port, which browsers leave out")
+	case strings.HasSuffix(host, "."):
+		right = strings.TrimSuffix(right, ".")
+		fault("ends in a dot, which browsers take for another host")
+	case strings.ContainsFunc(host, func(r rune) bool { return r > unicode.MaxASCII }):
+		v.fault("issuer", "%q has letters that host names are not sent with; write the form that begins with xn--, as the address of a browser's certificate shows it", issuer)
+	case scheme+"://"+u.Host != issuer || strings.ContainsAny(host, " \"'<>\\"):
 		v.fault("issuer", "%q is more than scheme and host; write it like https://login.your-hospital.org, in lower case, without a path and without a slash at the end", issuer)
-	case u.Scheme == "http" && !isLoopback(host):
-		v.fault("issuer", "%q must begin with https: tokens and passwords would travel readable", issuer)
+	case notAddress == nil && address.IsUnspecified():
+		v.fault("issuer", "%q is where the provider listens, and nobody can open it; write the address that browsers open", issuer)
+	case scheme == "http" && !isLoopback(host):
+		v.fault("issuer", "%q must begin with https: tokens and passwords would travel readable; write https://%s", issuer, strings.TrimSuffix(u.Host, ":80"))
 	case isExample(host):
 		v.fault("issuer", "%q is the example's; put your own address here", issuer)
+	}
+}
+
+// The widest range that can be somebody's own network: 10.0.0.0/8 and fc00::/7 are
+// (RFC 1918, RFC 4193).
+const widest4, widest6 = 8, 7
+
+// networks refuses ranges that are everybody: a list of whom to believe, or whom to
+// call inside, would be none.
+func (v *validation) networks() {
+	for _, of := range []struct {
+		key  string
+		list []Network
+	}{{"trusted_proxies", v.c.TrustedProxies}, {"push.webpush.networks", v.c.Push.WebPush.Networks}, {"logout.networks", v.c.Logout.Networks}} {
+		for _, n := range of.list {
+			if !n.IsValid() {
+				continue
+			}
+			if bits := n.Bits(); n.Addr().Is4() && bits < widest4 || n.Addr().Is6() && bits < widest6 {
+				what := "is everybody, or as good as: any address there would be called; name the networks that are your own, such as 10.20.0.0/16"
+				if of.key == "trusted_proxies" {
+					what = "is everybody, or as good as: whoever writes X-Forwarded-For would be believed; name the proxy's own address or network, such as 10.20.0.5"
+				}
+				v.fault(of.key, "%s %s", n, what)
+			}
+		}
 	}
 }
 
@@ -138,8 +234,11 @@ func (v *validation) texts() {
 	if !slices.Contains([]string{"auto", "tap", "type", "pick", "strict"}, c.Push.Match) {
 		v.fault("push.match", "%q is none of auto, tap, type, pick, strict", c.Push.Match)
 	}
-	if f := c.Push.FCM; f.Endpoint != "" && f.CredentialsFile != "" {
-		v.fault("push.fcm.endpoint", "is for trials without credentials; Google's own needs none")
+	if s := c.Push.WebPush.Subject; s != "" {
+		v.subject(s)
+	}
+	if f := c.Push.FCM; f.Endpoint != "" && f.CredentialsFile != "" && !loopbackURL(f.Endpoint) {
+		v.fault("push.fcm.endpoint", "is for trials without credentials, or on this machine; Google's own needs none")
 	} else if f.Endpoint != "" && f.ProjectID == "" {
 		v.fault("push.fcm.project_id", "is needed beside push.fcm.endpoint")
 	}
@@ -162,6 +261,34 @@ func (v *validation) texts() {
 	if c.Log.Format != "text" && c.Log.Format != "json" {
 		v.fault("log.format", "%q is none of text, json", c.Log.Format)
 	}
+}
+
+// subject is whom a push service may write to: an https address, or one of mail
+// with or without mailto: (RFC 8292, section 2.1).
+func (v *validation) subject(s string) {
+	if strings.HasPrefix(s, "https://") {
+		if u, err := url.Parse(s); err == nil && u.Hostname() != "" {
+			return
+		}
+	}
+	bare := s
+	if len(s) > len("mailto:") && strings.EqualFold(s[:len("mailto:")], "mailto:") {
+		bare = s[len("mailto:"):]
+	}
+	a, err := mail.ParseAddress(bare)
+	switch {
+	case err == nil && a.Address == bare:
+	case err == nil:
+		v.fault("push.webpush.subject", "%q is no address alone; write %s", s, a.Address)
+	default:
+		v.fault("push.webpush.subject", "%q is whom push services may write to: a mail address, such as login@your-hospital.org, or a page that begins with https://", s)
+	}
+}
+
+// loopbackURL reports whether a URL is of this machine.
+func loopbackURL(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && isLoopback(u.Hostname())
 }
 
 func (v *validation) mail() {
@@ -198,8 +325,14 @@ func (v *validation) mail() {
 	address := func(key, s string) {
 		a, err := mail.ParseAddress(s)
 		switch {
-		case err != nil || a.Address != s:
-			v.fault(key, "%q is no address, such as login@your-hospital.org", s)
+		case err == nil && a.Address != s:
+			v.fault(key, "%q is no address alone; write %s (the name that people see is the site's)", s, a.Address)
+		case err != nil:
+			hint := ""
+			if a, err := mail.ParseAddress(strings.TrimPrefix(s, "mailto:")); err == nil && a.Name == "" {
+				hint = "; write " + a.Address
+			}
+			v.fault(key, "%q is no address, such as login@your-hospital.org%s", s, hint)
 		case isExample(s[strings.LastIndexByte(s, '@')+1:]):
 			v.fault(key, "%q is the example's; put your own address here", s)
 		}

@@ -23,6 +23,7 @@
 //   - step-up: a fresh second factor within a session.
 //   - client: a relying party, an application that signs people in through us.
 //   - grant: what one login gave one client; codes and tokens belong to it and die with it.
+//   - rejection: a request of a client that was refused, as who runs the client may see it.
 //   - mail: a letter that waits to be sent: a one-time link, or news of what happened to the account.
 //   - notice: what tells one application that a session has ended (back-channel logout).
 //   - invitation: a one-time link from an administrator, the only way to a first device;

@@ -19,6 +19,7 @@ import (
 type layer string
 
 const (
+	ground   layer = "ground" // beneath the tools: the standard library only
 	nouns    layer = "nouns"
 	tool     layer = "tool"
 	verb     layer = "verb"
@@ -52,6 +53,7 @@ var packages = map[string]layer{
 	"idp/claim":           tool,
 	"idp/device":          verb,
 	"idp/deviceapi":       door,
+	"idp/file":            ground,
 	"idp/keyring":         tool,
 	"idp/limit":           tool,
 	"idp/live":            adapter,
@@ -66,6 +68,7 @@ var packages = map[string]layer{
 	"idp/push/fcm":        channel,
 	"idp/push/pushtest":   suite,
 	"idp/push/webpush":    channel,
+	"idp/recent":          tool,
 	"idp/serve":           shared,
 	"idp/store":           adapter,
 	"idp/store/storetest": suite,
@@ -80,19 +83,20 @@ var packages = map[string]layer{
 // only where packages of one layer may know one another. Tests may name all
 // but a main package.
 var knows = map[layer][]layer{
+	ground:   {},
 	nouns:    {},
-	tool:     {nouns},
+	tool:     {nouns, ground},
 	verb:     {nouns, tool},
 	adapter:  {nouns},
-	channel:  {nouns, adapter},
+	channel:  {nouns, adapter, ground},
 	client:   {},
-	shared:   {nouns, shared},
+	shared:   {nouns, shared, ground},
 	door:     {nouns, tool, verb, shared},
-	settings: {tool}, // to ask whether a setting fits
+	settings: {tool, ground}, // to ask whether a setting fits
 	party:    {party},
 	builtin:  {nouns},
-	suite:    {nouns, tool, verb, door, shared, adapter, settings, party, builtin, channel, client},
-	joiner:   {nouns, tool, verb, door, shared, adapter, settings, party, builtin, channel, client},
+	suite:    {ground, nouns, tool, verb, door, shared, adapter, settings, party, builtin, channel, client},
+	joiner:   {ground, nouns, tool, verb, door, shared, adapter, settings, party, builtin, channel, client},
 }
 
 // home is where a library lives: the packages whose code, and those whose
@@ -135,7 +139,7 @@ var outside = map[string]home{
 	"golang.org/x/crypto/cryptobyte":        {code: []string{"idp/keyring"}},
 	"golang.org/x/image/draw":               {code: []string{"idp/brand"}},
 	"golang.org/x/net/html":                 {tests: []string{"e2e"}},
-	"golang.org/x/oauth2":                   {code: []string{"cmd/viewer/viewer", "idp/tryout"}, tests: []string{"cmd/idp", "e2e", "idp/oidc"}},
+	"golang.org/x/oauth2":                   {code: []string{"cmd/viewer/viewer", "idp/push/fcm", "idp/tryout"}, tests: []string{"cmd/idp", "e2e", "idp/oidc"}},
 	"golang.org/x/sync/errgroup":            {code: []string{"cmd/idp"}},
 	"golang.org/x/sys/unix":                 {tests: []string{"e2e/bench"}},
 	"golang.org/x/term":                     {code: []string{"cmd/idp"}},

@@ -111,6 +111,10 @@ func deskExamples(at time.Time) []example {
 		{"admin-apps", AdminApps{Frame: frame("applications"), Note: Say("apps.removed.done"), MayEdit: true, Rows: []DeskApp{app, {ID: "p", Name: "Page", Public: true, AddedAt: at}, {ID: "n", Name: "Native", Native: true, Public: true, AddedAt: at}, {ID: "c", Name: "Sync", Program: true, AddedAt: at}}}},
 		{"admin-apps-none", AdminApps{Frame: frame("applications")}},
 		{"admin-app", AdminApp{Frame: frame("applications"), Note: Say("admin.edited.done"), App: app, Issuer: "https://login.example.net", Redirects: []string{"https://a.example/cb", "https://b.example/cb"}, Scopes: []string{"profile"}, Match: Say("apps.match.site"), MayEdit: true, Told: "https://a.example/cb?logout=backchannel&x", Logout: untold[0],
+			Rejected: []RejectedLine{
+				{At: at, Why: Say("apps.refused.address"), Sent: `https://evil.example/"><script>alert(1)</script>`, Registered: []string{"https://a.example/cb", "https://b.example/cb"}, Reference: "3FZQ", Times: 12},
+				{At: at, Why: Say("apps.refused.secret"), Reference: "3FZR", Times: 1},
+			},
 			Secrets: []DeskSecret{{MadeAt: at, UsedAt: at}, {MadeAt: at, EndsAt: at}, {MadeAt: at, EndsAt: at, Ended: true}}}},
 		{"admin-app-public", AdminApp{Frame: frame("applications"), App: DeskApp{ID: "p", Name: "Page", Public: true}, Consent: true, Match: Say("apps.match.strict"), MayEdit: true}},
 		{"admin-newapp", AdminNewApp{Frame: frame("applications"), Presets: []Field{{"ohif", "OHIF Viewer"}, {"own", "Another application"}}}},

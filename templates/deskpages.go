@@ -402,7 +402,19 @@ type AdminApp struct {
 	Logout                              LogoutLine
 	Consent                             bool
 	Secrets                             []DeskSecret
+	Rejected                            []RejectedLine // latest first
 	MayEdit                             bool
+}
+
+// RejectedLine is one refused request of an application. What was sent is data of
+// strangers.
+type RejectedLine struct {
+	At         time.Time
+	Why        Message
+	Sent       string
+	Registered []string
+	Reference  string
+	Times      int
 }
 
 // Need is one thing that a preset asks for.

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+
 	"github.com/spf13/cobra"
 
 	"hilum/config"
@@ -12,12 +14,22 @@ func (c *cli) configCommand() *cobra.Command {
 		&cobra.Command{
 			Use:   "check [FILE]",
 			Short: "Say everything that is wrong with a configuration",
-			Args:  cobra.MaximumNArgs(1),
+			Long: `Say everything that is wrong with a configuration: with the file, with the
+environment, and with the files that the two name. What is wrong has exit code 1;
+what can be and is hardly meant is told, and has not.`,
+			Args: cobra.MaximumNArgs(1),
 			RunE: func(_ *cobra.Command, args []string) error {
 				if len(args) == 1 {
 					c.configFile = args[0]
 				}
 				conf, err := c.load()
+				if err != nil {
+					return err
+				}
+				warnings, err := conf.Files()
+				for _, w := range append(conf.Warnings(), warnings...) {
+					fmt.Fprintf(c.stderr, "idp: look at this: %v\n", w)
+				}
 				if err != nil {
 					return err
 				}

@@ -68,6 +68,7 @@ type healthLine struct {
 	Failing int              `json:"devices_failing"`
 	SweptAt *time.Time       `json:"swept_at,omitempty"`
 	Mail    mailLine         `json:"mail"`
+	Push    []pushLine       `json:"push,omitempty"`
 	Notices []logoutLine     `json:"logout,omitempty"`
 }
 
@@ -105,6 +106,10 @@ func (c *cli) healthCommand() *cobra.Command {
 				rows = append(rows, []string{"open " + name, fmt.Sprint(h.Waiting[name])})
 			}
 			rows = append(rows, []string{"mail", l.Mail.words()})
+			for _, one := range p.push.probe(ctx) {
+				l.Push = append(l.Push, one)
+				rows = append(rows, []string{"push " + one.Service, one.words()})
+			}
 			for _, f := range h.Logouts {
 				l.Notices = append(l.Notices, logoutLine{f.Client, f.Waiting, orNever(f.OldestAt), f.Lost, orNever(f.FailedAt), f.Said})
 				words := fmt.Sprintf("%d to tell, %d given up", f.Waiting, f.Lost)

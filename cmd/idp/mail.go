@@ -2,59 +2,79 @@ package main
 
 import (
 	"context"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
 	netmail "net/mail"
 	"net/url"
-	"os"
-	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"hilum/config"
 	"hilum/idp"
+	"hilum/idp/file"
 	"hilum/idp/mail"
 	"hilum/templates"
 )
 
+// post is the way to the mail server as its files say it at present.
+type post struct{ atomic.Pointer[mail.Server] }
+
+// Open connects by what is in the files now; connections that are open stay.
+func (p *post) Open(ctx context.Context) (mail.Line, error) { return p.Load().Open(ctx) }
+
 // openMail makes the way to the mail server; nil when there is none. What its
-// files lack is told now, and not when somebody waits for a letter.
-func openMail(conf *config.Config, issuer string, site *siteSource) (*mail.Server, error) {
+// files lack is told now, and not when somebody waits for a letter; when they change
+// the next letter goes by what they hold then.
+func openMail(conf *config.Config, issuer string, site *siteSource, files *file.Watcher) (*post, error) {
 	m := conf.Mail
 	if !m.On() {
 		return nil, nil
 	}
-	s := &mail.Server{
+	s := mail.Server{
 		Host: m.Host, Port: m.Port, TLS: m.TLS, Username: m.Username, From: m.From, ReplyTo: m.ReplyTo,
 		FromName: func() string { return site.now().Name }, Hello: "localhost",
 	}
 	if u, err := url.Parse(issuer); err == nil {
 		s.Hello = u.Hostname()
 	}
-	if m.CAFile != "" {
-		pem, err := os.ReadFile(m.CAFile)
+	p := &post{}
+	p.Store(&s)
+	follow := func(setting, path string, secret bool, take func(s *mail.Server, f file.Content) error) error {
+		if path == "" {
+			return nil
+		}
+		err := files.Open(file.Source{Files: []file.Named{{Setting: setting, Path: path, Secret: secret}}, Take: func(all []file.Content) error {
+			s := *p.Load() // sources are read one after the other
+			if err := take(&s, all[0]); err != nil {
+				return err
+			}
+			p.Store(&s)
+			return nil
+		}})
 		if err != nil {
-			return nil, fmt.Errorf("mail.ca_file: %w", err)
+			return fmt.Errorf("%s: %w", setting, err)
 		}
-		s.Roots = x509.NewCertPool()
-		if !s.Roots.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("mail.ca_file: %s holds no certificate in PEM", m.CAFile)
-		}
+		return nil
 	}
-	if m.PasswordFile != "" {
-		text, err := os.ReadFile(m.PasswordFile)
-		if err != nil {
-			return nil, fmt.Errorf("mail.password_file: %w", err)
-		}
-		line, _, _ := strings.Cut(string(text), "\n")
-		if s.Password = idp.Secret(strings.TrimRight(line, "\r")); s.Password == "" {
-			return nil, fmt.Errorf("mail.password_file: the first line of %s is empty", m.PasswordFile)
-		}
+	err := follow("mail.ca_file", m.CAFile, false, func(s *mail.Server, f file.Content) (err error) {
+		s.Roots, err = config.MailAuthorities(m.CAFile, f)
+		return err
+	})
+	if err != nil {
+		return nil, err
 	}
-	return s, nil
+	err = follow("mail.password_file", m.PasswordFile, true, func(s *mail.Server, f file.Content) error {
+		password, err := config.MailPassword(m.PasswordFile, f)
+		s.Password = idp.Secret(password)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
 }
 
 // runMail sends what is to be sent until ctx ends.
@@ -155,7 +175,8 @@ func (c *cli) mailTest() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			l := mailTestLine{Server: fmt.Sprintf("%s:%d", p.post.Host, p.post.Port)}
+			conf := p.conf.Mail
+			l := mailTestLine{Server: fmt.Sprintf("%s:%d", conf.Host, conf.Port)}
 			err = sendNow(ctx, p.post, letter)
 			if r := (*mail.Refused)(nil); errors.As(err, &r) && r.Said != "" {
 				l.Said, l.Detail = r.Said, r.Err.Error()

@@ -98,7 +98,7 @@ The other commands work beside a running one, on the same database.`,
 	}
 	root.SetOut(c.stdout)
 	root.SetErr(c.stderr)
-	root.PersistentFlags().StringVarP(&c.configFile, "config", "c", c.getenv("IDP_CONFIG"),
+	root.PersistentFlags().StringVarP(&c.configFile, "config", "c", c.getenv(config.ConfigVariable),
 		"configuration `file`; also from IDP_CONFIG (none: defaults, on loopback)")
 	root.AddCommand(
 		c.serveCommand(), c.demoCommand(), c.setupLinkCommand(),
@@ -118,12 +118,13 @@ func group(use, short string, commands ...*cobra.Command) *cobra.Command {
 
 func help(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 
+// load reads file and environment; the error is every fault of both.
 func (c *cli) load() (*config.Config, error) {
 	conf, err := config.Load(c.configFile, c.getenv)
 	if err == nil {
 		err = checkLanguages(conf)
 	}
-	if err != nil {
+	if err = errors.Join(config.Stray(os.Environ()), err); err != nil {
 		return nil, err
 	}
 	return conf, nil

@@ -23,15 +23,16 @@ import (
 	"hilum/idp/adminapi"
 	"hilum/idp/device"
 	"hilum/idp/deviceapi"
+	"hilum/idp/file"
 	"hilum/idp/keyring"
 	"hilum/idp/limit"
 	"hilum/idp/live"
 	"hilum/idp/login"
 	"hilum/idp/logout"
-	"hilum/idp/mail"
 	"hilum/idp/oidc"
 	"hilum/idp/password"
 	"hilum/idp/push"
+	"hilum/idp/recent"
 	"hilum/idp/serve"
 	"hilum/idp/store"
 	"hilum/idp/tryout"
@@ -60,12 +61,15 @@ type provider struct {
 	hub     *live.Hub
 	push    *pushServices
 	sender  *push.Sender
-	post    *mail.Server // nil: mail is off
+	post    *post         // nil: mail is off
+	files   *file.Watcher // what the configuration names
 	letters *letters
 	notices *logout.Sender // made with the handler: its tokens are signed there
 	ending  chan struct{}  // closed when the provider is to end, so that streams do
 	streams *serve.Streams
 	jobs    *web.Jobs
+
+	rejected recent.Rejections // of applications
 }
 
 // open builds the parts that need no network, each from the ones before it. A
@@ -85,7 +89,8 @@ func open(ctx context.Context, conf *config.Config, issuer string, log *slog.Log
 		}
 	}()
 
-	sealer, err := keyring.OpenSealer(conf.SealFile(), db.Fresh())
+	files := &file.Watcher{Log: log}
+	sealer, err := openSealer(conf.SealFile(), db.Fresh(), files)
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +118,7 @@ func open(ctx context.Context, conf *config.Config, issuer string, log *slog.Log
 	})
 	hub := &live.Hub{}
 	site := newSiteSource(conf, db, log)
-	services, err := openPush(ctx, conf, issuer, db, sealer)
+	services, err := openPush(ctx, conf, issuer, db, sealer, files)
 	if err != nil {
 		return nil, err
 	}
@@ -129,11 +134,12 @@ func open(ctx context.Context, conf *config.Config, issuer string, log *slog.Log
 		Store: db, Sealer: sealer, Hasher: hasher, Site: site.now, Issuer: issuer,
 		Acceptable: services.acceptable, Push: sender.Send, Wake: hub.Wake, Log: log,
 	})
-	post, err := openMail(conf, issuer, site)
+	post, err := openMail(conf, issuer, site, files)
 	if err != nil {
 		return nil, err
 	}
 	return &provider{
+		files:   files,
 		post:    post,
 		letters: &letters{issuer: issuer, site: site},
 		push:    services,
@@ -172,6 +178,30 @@ func open(ctx context.Context, conf *config.Config, issuer string, log *slog.Log
 			Store: db, Sealer: sealer, Site: site.now, Fixed: site.fixed, Languages: templates.Known(), Issuer: issuer, Mail: conf.Mail.On(), Settings: settingsOf(conf), Wake: hub.Wake, Log: log,
 		}),
 	}, nil
+}
+
+// openSealer opens the sealing key. While it is in use its file is only looked at:
+// the database is sealed with this key and no other, and that the next start would
+// find another, or none, is said as long as there is time.
+func openSealer(path string, fresh bool, files *file.Watcher) (*keyring.Sealer, error) {
+	sealer, err := keyring.OpenSealer(path, fresh)
+	if err != nil {
+		return nil, err
+	}
+	const purpose, value = "sealing key file", "the same"
+	same := sealer.MAC(purpose, value)
+	err = files.Open(file.Source{Files: []file.Named{{Setting: "keys.seal_file", Path: path, Secret: true}}, Take: func([]file.Content) error {
+		if now, err := keyring.OpenSealer(path, false); err != nil {
+			return err
+		} else if now.MAC(purpose, value) != same {
+			return fmt.Errorf("sealing key %s is another than the one in use, and the next start would refuse it; put back the one that belongs to this database", path)
+		}
+		return nil
+	}})
+	if err != nil {
+		return nil, err
+	}
+	return sealer, nil
 }
 
 // proveSeal makes sure that the sealing key is this database's, by a known value
@@ -221,6 +251,7 @@ func (p *provider) handler(cert *serve.Certificate) (http.Handler, serve.Config,
 		Desk:            p.desk,
 		Party:           party,
 		Push:            p.pushFigures,
+		Rejected:        p.rejected.Of,
 		Mail:            p.post != nil,
 		CollectPath:     oidc.CollectPath,
 		SessionAbsolute: p.conf.Sessions.Absolute,
@@ -259,6 +290,7 @@ func (p *provider) handler(cert *serve.Certificate) (http.Handler, serve.Config,
 		AccessTTL:   p.conf.Tokens.Access,
 		RefreshIdle: p.conf.Tokens.RefreshIdle,
 		AllowPage:   perAddress(p.conf.Limits.SignInPerMinute, p.conf.Limits.SignInBurst),
+		Rejected:    p.rejected.Add,
 		Log:         p.log,
 	})
 	if err != nil {
@@ -397,6 +429,7 @@ func (p *provider) run(ctx context.Context, h http.Handler, shared serve.Config,
 	defer wg.Wait()
 	defer cancel()
 	wg.Go(func() { p.db.Watch(ctx) })    // ends with ctx
+	wg.Go(func() { p.files.Run(ctx) })   // ends with ctx
 	wg.Go(func() { p.sender.Run(ctx) })  // ends with ctx
 	wg.Go(func() { p.notices.Run(ctx) }) // ends with ctx
 	wg.Go(func() { p.runMail(ctx) })     // ends with ctx

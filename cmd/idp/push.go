@@ -7,12 +7,15 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/netip"
+	"slices"
 	"time"
 
 	"hilum/config"
 	"hilum/idp"
 	"hilum/idp/adminapi"
+	"hilum/idp/file"
 	"hilum/idp/keyring"
 	"hilum/idp/outbound"
 	"hilum/idp/push"
@@ -29,7 +32,7 @@ type pushServices struct {
 	vapid    string   // public key of web push
 }
 
-func openPush(ctx context.Context, conf *config.Config, issuer string, db *store.DB, sealer *keyring.Sealer) (*pushServices, error) {
+func openPush(ctx context.Context, conf *config.Config, issuer string, db *store.DB, sealer *keyring.Sealer, files *file.Watcher) (*pushServices, error) {
 	p := &pushServices{channels: map[idp.PushType]push.Channel{}, hosts: append(append([]string(nil), webpush.Hosts...), conf.Push.WebPush.Hosts...)}
 	private, err := vapidKey(ctx, db, sealer)
 	if err != nil {
@@ -52,11 +55,53 @@ func openPush(ctx context.Context, conf *config.Config, issuer string, db *store
 		return nil, err
 	}
 	if f := conf.Push.FCM; f.CredentialsFile != "" || f.Endpoint != "" {
-		if p.channels[idp.PushFCM], err = fcm.New(ctx, fcm.Config{CredentialsFile: f.CredentialsFile, ProjectID: f.ProjectID, Endpoint: f.Endpoint}); err != nil {
+		if p.channels[idp.PushFCM], err = fcm.New(ctx, fcm.Config{CredentialsFile: f.CredentialsFile, ProjectID: f.ProjectID, Endpoint: f.Endpoint, Files: files}); err != nil {
 			return nil, err
 		}
 	}
 	return p, nil
+}
+
+// pushLine is whether a push service would take our messages, as scripts see it.
+type pushLine struct {
+	Service string `json:"service"`
+	Good    bool   `json:"good"`
+	Act     bool   `json:"operator_has_to_act,omitempty"`
+	Said    string `json:"said,omitempty"`
+}
+
+func (l *pushLine) words() string {
+	switch {
+	case l.Good:
+		return "takes our credentials"
+	case l.Act:
+		return "the operator has to act: " + l.Said
+	}
+	return "cannot be asked at present: " + l.Said
+}
+
+// probeFor bounds how long push services are asked by a command.
+const probeFor = 12 * time.Second
+
+// probe asks those push services that can be asked whether they would take our
+// messages. It asks by the credentials as they are now, beside a running provider.
+func (p *pushServices) probe(ctx context.Context) []pushLine {
+	ctx, cancel := context.WithTimeout(ctx, probeFor)
+	defer cancel()
+	var out []pushLine
+	for _, kind := range slices.Sorted(maps.Keys(p.channels)) {
+		one, ok := p.channels[kind].(push.Prober)
+		if !ok {
+			continue
+		}
+		err := one.Probe(ctx)
+		l := pushLine{Service: string(kind), Good: err == nil, Act: errors.Is(err, push.ErrCredentials)}
+		if err != nil {
+			l.Said = err.Error()
+		}
+		out = append(out, l)
+	}
+	return out
 }
 
 // acceptable returns an error for a push address that must not be called.

@@ -32,11 +32,13 @@ func (c *cli) serve(ctx context.Context) (err error) {
 		return err
 	}
 	log := newLog(conf.Log, c.stderr)
-	var cert *serve.Certificate
-	if conf.TLS.On() {
-		if cert, err = serve.LoadCertificate(conf.TLS.CertFile, conf.TLS.KeyFile, log); err != nil {
-			return err
-		}
+	// Files that cannot be used stop the start before anything is made.
+	warnings, err := conf.Files()
+	if err != nil {
+		return err
+	}
+	for _, w := range append(conf.Warnings(), warnings...) {
+		log.Warn("configuration", "look_at", w.Error())
 	}
 	l, err := listen(ctx, conf.Listen)
 	if err != nil {
@@ -48,6 +50,12 @@ func (c *cli) serve(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, p.Close()) }()
+	var cert *serve.Certificate
+	if conf.TLS.On() {
+		if cert, err = serve.LoadCertificate(conf.TLS.CertFile, conf.TLS.KeyFile, p.files, log); err != nil {
+			return err
+		}
+	}
 	h, shared, err := p.handler(cert)
 	if err != nil {
 		return err

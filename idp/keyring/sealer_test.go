@@ -185,9 +185,9 @@ func TestUnreadableSealingKeyIsRefusedAndKept(t *testing.T) {
 		"two keys":               {good + "\n" + good + "\n", 0o600, "more than one"},
 		"another file":           {"-----BEGIN PRIVATE KEY-----\n", 0o600, "damaged"},
 		"far too long":           {strings.Repeat("#\n", 3000) + good, 0o600, "more than"},
-		"readable by its group":  {good, 0o640, "chmod 600"},
+		"of a strange group":     {good, 0o640, "chmod 600"},
 		"readable by all":        {good, 0o604, "chmod 600"},
-		"writable by its group":  {good, 0o620, "chmod 600"},
+		"writable by all":        {good, 0o602, "chmod 600"},
 		"not readable by anyone": {good, 0o000, ""}, // root reads it all the same
 	} {
 		for _, fresh := range []bool{false, true} {
@@ -198,6 +198,11 @@ func TestUnreadableSealingKeyIsRefusedAndKept(t *testing.T) {
 				}
 				if err := os.Chmod(path, c.mode); err != nil {
 					t.Fatal(err)
+				}
+				if strings.Contains(name, "strange") {
+					if err := os.Chown(path, -1, 4711); err != nil {
+						t.Skip("given to another group by root only")
+					}
 				}
 				_, err := OpenSealer(path, fresh)
 				if c.want == "" {
@@ -230,6 +235,24 @@ func TestUnreadableSealingKeyIsRefusedAndKept(t *testing.T) {
 			t.Errorf("says %v", err)
 		}
 	})
+}
+
+// A key of a group that the process is in is taken, as fsGroup of Kubernetes and the
+// secrets of containers make it.
+func TestSealingKeyOfOurGroupIsTaken(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "seal.key")
+	first, err := OpenSealer(path, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, mode := range []os.FileMode{0o440, 0o640, 0o660} {
+		if err := errors.Join(os.Chown(path, -1, os.Getegid()), os.Chmod(path, mode)); err != nil {
+			t.Fatal(err)
+		}
+		if s, err := OpenSealer(path, false); err != nil || s.MAC("a", "b") != first.MAC("a", "b") {
+			t.Errorf("mode %04o: %v", mode, err)
+		}
+	}
 }
 
 func TestSealingKeyFileBearsCopyingByHand(t *testing.T) {

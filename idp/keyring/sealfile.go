@@ -8,12 +8,13 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"hilum/idp/file"
 )
 
 // The sealing key file is text, so that it survives copying by hand, and
@@ -36,8 +37,8 @@ const (
 // says that nothing has been sealed yet, a missing file is made, readable by
 // its owner alone; two starts at once make one file and agree on it.
 //
-// A file that is missing though needed, damaged, or readable by others is
-// refused by an error that says what to do; nothing is ever overwritten.
+// A file that is missing though needed, damaged, or open to those whom file.Check
+// keeps out is refused by an error that says what to do; nothing is ever overwritten.
 func OpenSealer(path string, fresh bool) (*Sealer, error) {
 	s, err := readSealer(path)
 	if errors.Is(err, fs.ErrNotExist) && fresh {
@@ -51,36 +52,19 @@ func OpenSealer(path string, fresh bool) (*Sealer, error) {
 			"put the file back from its backup, or name the place where it is: %w", path, fs.ErrNotExist)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("sealing key %s: %w", path, err)
+		return nil, err
 	}
 	return s, nil
 }
 
 func readSealer(path string) (*Sealer, error) {
-	f, err := os.Open(path)
+	c, err := file.Secret(path)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("sealing key: %w", err)
 	}
-	defer f.Close()
-	// The opened file is looked at, not the path, which may change meanwhile.
-	info, err := f.Stat()
+	id, master, err := parseSealKey(c.Bytes)
 	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, errors.New("is not a file")
-	}
-	if open := info.Mode().Perm() & 0o077; open != 0 {
-		return nil, fmt.Errorf("others than its owner may read or change it (mode %04o): run chmod 600 on it, "+
-			"and consider whether it has been read", info.Mode().Perm())
-	}
-	text, err := io.ReadAll(io.LimitReader(f, maxSealFile+1))
-	if err != nil {
-		return nil, err
-	}
-	id, master, err := parseSealKey(text)
-	if err != nil {
-		return nil, fmt.Errorf("is damaged, put it back from its backup: %w", err)
+		return nil, fmt.Errorf("sealing key %s: is damaged, put it back from its backup: %w", path, err)
 	}
 	return newSealer(id, master)
 }

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"hilum/idp"
 	"hilum/idp/login"
@@ -36,6 +37,7 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 	c, err := s.conf.Store.Client(r.Context(), idp.ClientID(id))
 	switch {
 	case errors.Is(err, idp.ErrNotFound):
+		serve.From(r.Context()).Note(slog.String("client_sent", shown(id)))
 		s.untrusted(w, r, keyClient, "client unknown")
 		return
 	case err != nil:
@@ -48,6 +50,7 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 	known(r.Context(), c)
 	uri, ok := single(q, "redirect_uri")
 	if !ok || !registered(c, uri) {
+		s.rejected(r.Context(), c, idp.RejectedAddress, sentAddresses(q["redirect_uri"]), c.RedirectURIs...)
 		s.untrusted(w, r, keyRedirect, "redirect_uri")
 		return
 	}
@@ -71,6 +74,16 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 	default:
 		redirect(w, s.conf.Pages.LoginPath(step.ID))
 	}
+}
+
+// sentAddresses are the addresses of a request as people may see them; more than one
+// is a fault of its own.
+func sentAddresses(all []string) string {
+	out := make([]string, 0, 3)
+	for _, uri := range all[:min(len(all), 3)] {
+		out = append(out, address(uri))
+	}
+	return strings.Join(out, " ")
 }
 
 // authorizePost takes a request by form. A form of another site brings no
@@ -150,6 +163,9 @@ func (s *Server) finish(w http.ResponseWriter, r *http.Request, a *login.Answer)
 		}
 	}
 	if !known {
+		if err == nil && !c.Disabled {
+			s.rejected(r.Context(), c, idp.RejectedAddress, address(a.Request.RedirectURI), c.RedirectURIs...)
+		}
 		s.refusePage(w, r, keyClient, "client changed meanwhile")
 		return
 	}

@@ -4,12 +4,14 @@ import (
 	"context"
 	"crypto/subtle"
 	"errors"
+	"log/slog"
 	"time"
 
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 	"github.com/zitadel/oidc/v3/pkg/op"
 
 	"hilum/idp"
+	"hilum/idp/serve"
 )
 
 // party is a client that has proven itself, as the library knows one. The
@@ -42,6 +44,7 @@ func (s *Server) VerifyClient(ctx context.Context, r *op.Request[op.ClientCreden
 		return nil, err
 	}
 	if grant := r.Form.Get("grant_type"); grant != "" && !c.Allows(grant) {
+		s.rejected(ctx, c, idp.RejectedGrantType, grant, c.GrantTypes...)
 		return nil, oidc.ErrUnauthorizedClient().WithDescription("The client is not registered for this grant type.")
 	}
 	return party{client: c}, nil
@@ -50,6 +53,7 @@ func (s *Server) VerifyClient(ctx context.Context, r *op.Request[op.ClientCreden
 // verify checks credentials; basic says that they came in the Authorization header.
 func (s *Server) verify(ctx context.Context, cc *op.ClientCredentials, basic bool) (*idp.Client, error) {
 	if cc.ClientAssertion != "" || cc.ClientAssertionType != "" {
+		rejectedClaim(ctx, cc.ClientID, idp.RejectedMethod, "client_assertion")
 		return nil, errClient()
 	}
 	way := idp.AuthNone
@@ -70,7 +74,23 @@ func (s *Server) verify(ctx context.Context, cc *op.ClientCredentials, basic boo
 	// The secret is compared whatever else is wrong: how long it takes tells nothing.
 	secret, now := idp.Secret(cc.ClientSecret), s.now()
 	right := holds(c, secret, now)
-	if unknown || c.Disabled || c.Auth != way || !c.Public() && !right {
+	if unknown {
+		rejectedClaim(ctx, cc.ClientID, idp.RejectedUnknown, "")
+		return nil, errClient()
+	}
+	if c.Disabled || c.Auth != way || !c.Public() && !right {
+		// The caller hears the same of all; whoever runs the application may know.
+		serve.From(ctx).Note(slog.String("client", string(c.ID)))
+		switch {
+		case c.Disabled:
+			s.rejected(ctx, c, idp.RejectedDisabled, "")
+		case c.Auth != way:
+			s.rejected(ctx, c, idp.RejectedMethod, string(way), string(c.Auth))
+		case held(c, secret):
+			s.rejected(ctx, c, idp.RejectedOldSecret, "")
+		default:
+			s.rejected(ctx, c, idp.RejectedSecret, "")
+		}
 		return nil, errClient()
 	}
 	if !c.Public() {
@@ -78,6 +98,16 @@ func (s *Server) verify(ctx context.Context, cc *op.ClientCredentials, basic boo
 	}
 	known(ctx, c)
 	return c, nil
+}
+
+// held reports whether a secret is one of the client's, valid or not any more.
+func held(c *idp.Client, secret idp.Secret) bool {
+	hash := secret.Hash()
+	fits := 0
+	for i := range c.Secrets {
+		fits |= subtle.ConstantTimeCompare(hash[:], c.Secrets[i].Hash[:])
+	}
+	return fits == 1
 }
 
 // holds reports whether a secret is one of the client's valid ones. It looks at

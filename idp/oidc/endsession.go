@@ -126,6 +126,7 @@ func (s *Server) readSignOut(r *http.Request, q url.Values) (req *signOut, reaso
 	// can sign out, and is led nowhere.
 	if uri := q.Get("post_logout_redirect_uri"); uri != "" && req.client != nil {
 		if !slices.Contains(req.client.PostLogoutURIs, uri) {
+			s.rejected(r.Context(), req.client, idp.RejectedSignOutAddress, address(uri), req.client.PostLogoutURIs...)
 			return nil, "post_logout_redirect_uri", nil
 		}
 		req.uri = uri

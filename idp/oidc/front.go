@@ -206,6 +206,8 @@ func machine(from callers, next http.Handler) http.Handler {
 			if refusal.code == codeInvalidClient {
 				status = http.StatusUnauthorized
 			}
+			sent, reason := claimedMethod(r.Header, form)
+			rejectedClaim(r.Context(), claimedID(r.Header, form), reason, sent)
 			writeError(a, status, refusal.code, refusal.text)
 			return
 		}
@@ -223,6 +225,7 @@ func grants(next http.Handler) http.Handler {
 		case "":
 			writeError(w, http.StatusBadRequest, codeInvalidRequest, "grant_type is missing.")
 		default:
+			rejectedClaim(r.Context(), claimedID(r.Header, r.Form), idp.RejectedGrantType, r.Form.Get("grant_type"))
 			writeError(w, http.StatusBadRequest, codeUnsupportedGrant, "This grant type is not offered.")
 		}
 	})
@@ -232,6 +235,7 @@ func grants(next http.Handler) http.Handler {
 func secrets(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Authorization") == "" && r.Form.Get("client_secret") == "" {
+			rejectedClaim(r.Context(), claimedID(r.Header, r.Form), idp.RejectedMethod, string(idp.AuthNone))
 			writeError(w, http.StatusUnauthorized, codeInvalidClient, "Client authentication failed.")
 			return
 		}

@@ -26,6 +26,7 @@ func (s *Server) Introspect(ctx context.Context, r *op.Request[op.IntrospectionR
 		return nil, err
 	}
 	if c.Public() {
+		s.rejected(ctx, c, idp.RejectedPublic, "")
 		return nil, errClient()
 	}
 	now := s.now()

@@ -115,12 +115,14 @@ type Pages interface {
 // Config is what the door is built from. Issuer, Store, Logins, Keys, Browsers
 // and Pages are required.
 type Config struct {
-	Issuer      string // exact, scheme and host only, no trailing slash
-	Store       Store
-	Logins      Logins
-	Keys        Keys
-	Browsers    Browsers
-	Pages       Pages
+	Issuer   string // exact, scheme and host only, no trailing slash
+	Store    Store
+	Logins   Logins
+	Keys     Keys
+	Browsers Browsers
+	Pages    Pages
+	// Rejected is told of refused requests of clients that there are; nil: nobody is.
+	Rejected    func(idp.ClientID, idp.Rejection)
 	Languages   func() []string // that pages are offered in, sorted; nil: English
 	AccessTTL   time.Duration   // of access and ID tokens; 15 min
 	RefreshIdle time.Duration   // 90 min
@@ -212,6 +214,7 @@ func isLoopback(host string) bool {
 //
 //	public   a prepared document, for any origin
 //	page     no-store; our own handler
+//	told     says in the log, and to Config.Rejected, why a request was refused
 //	machine  no-store; strict form; credentials well formed; the library
 //	bearer   no-store; one token, in header or form; the library
 //
@@ -229,9 +232,9 @@ func (s *Server) Mount(mux *http.ServeMux) {
 	methods{"GET": page(s.collect)}.mount(mux, CollectPath+"{id}")
 
 	scripts := callers(s.conf.Store.Origin)
-	methods{"POST": machine(scripts, grants(lib)), "OPTIONS": preflight}.mountFor(scripts, mux, pathToken)
-	methods{"POST": machine(scripts, lib), "OPTIONS": preflight}.mountFor(scripts, mux, pathRevoke)
-	methods{"POST": machine(noScripts, secrets(lib))}.mount(mux, pathIntrospect)
+	methods{"POST": s.told(machine(scripts, grants(lib))), "OPTIONS": preflight}.mountFor(scripts, mux, pathToken)
+	methods{"POST": s.told(machine(scripts, lib)), "OPTIONS": preflight}.mountFor(scripts, mux, pathRevoke)
+	methods{"POST": s.told(machine(noScripts, secrets(lib)))}.mount(mux, pathIntrospect)
 	info := bearer(scripts, lib)
 	methods{"GET": info, "POST": info, "OPTIONS": preflight}.mountFor(scripts, mux, pathUserinfo)
 

@@ -12,8 +12,8 @@ import (
 	"hilum/idp"
 )
 
-// held is what a person has got for a client before something is taken away.
-type held struct {
+// holding is what a person has got for a client before something is taken away.
+type holding struct {
 	c       *client
 	p       *person
 	b       *browser
@@ -25,12 +25,12 @@ type held struct {
 const takenScopes = "openid profile email groups roles offline_access"
 
 // hold signs somebody in, by a client that admits the group «mri» only.
-func (s *site) hold(name string) *held {
+func (s *site) hold(name string) *holding {
 	s.t.Helper()
 	c := s.addClient(func(c *idp.Client) {
 		c.Groups, c.ClaimsInID = []string{"mri"}, true
 	})
-	h := &held{c: c, p: s.addPerson(name), b: s.browser()}
+	h := &holding{c: c, p: s.addPerson(name), b: s.browser()}
 	h.tok = s.mustExchange(c, h.b.signIn(h.p, request(c, "scope", takenScopes)))
 	h.pending = idp.Secret(h.b.get(pathAuthorize + "?" + request(c, "scope", takenScopes).Encode()).answered(s.t).Get("code"))
 	if h.pending == "" {
@@ -75,22 +75,22 @@ func said(t testing.TB, r *reply) string {
 // sign-in.
 func TestWhatIsTakenAwayIsGoneAtTheNextUse(t *testing.T) {
 	s := newSite(t)
-	person := func(fn func(*idp.User)) func(*held) {
-		return func(h *held) {
+	person := func(fn func(*idp.User)) func(*holding) {
+		return func(h *holding) {
 			if err := s.desk.EditUser(t.Context(), s.admin, h.p.ID, fn); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
-	client := func(fn func(*idp.Client)) func(*held) { return func(h *held) { s.editClient(h.c, fn) } }
+	client := func(fn func(*idp.Client)) func(*holding) { return func(h *holding) { s.editClient(h.c, fn) } }
 	without := func(list *[]string, what string) {
 		*list = slices.DeleteFunc(slices.Clone(*list), func(s string) bool { return s == what })
 	}
 	things := []struct {
 		name string
-		take func(*held)
+		take func(*holding)
 	}{
-		{"nothing", func(*held) {}},
+		{"nothing", func(*holding) {}},
 		{"group, from the person", person(func(u *idp.User) { without(&u.Groups, "mri") })},
 		{"group, from those admitted", client(func(c *idp.Client) { c.Groups = []string{"ct"} })},
 		{"scope email", client(func(c *idp.Client) { without(&c.Scopes, "email") })},
@@ -98,7 +98,7 @@ func TestWhatIsTakenAwayIsGoneAtTheNextUse(t *testing.T) {
 		{"client disabled", client(func(c *idp.Client) { c.Disabled = true })},
 		{"grant type code", client(func(c *idp.Client) { c.GrantTypes = []string{idp.GrantClientCredentials} })},
 		{"grant type refresh", client(func(c *idp.Client) { without(&c.GrantTypes, idp.GrantRefresh) })},
-		{"person disabled", func(h *held) {
+		{"person disabled", func(h *holding) {
 			if err := s.desk.Disable(t.Context(), s.admin, h.p.ID, "left"); err != nil {
 				t.Fatal(err)
 			}
@@ -108,21 +108,21 @@ func TestWhatIsTakenAwayIsGoneAtTheNextUse(t *testing.T) {
 	}
 	callers := []struct {
 		name string
-		use  func(*held) string
+		use  func(*holding) string
 	}{
-		{"refresh", func(h *held) string { _, r := s.refresh(h.c, h.tok.Refresh); return said(t, r) }},
-		{"userinfo GET", func(h *held) string { return said(t, s.userinfo(h.tok.Access)) }},
-		{"userinfo POST", func(h *held) string {
+		{"refresh", func(h *holding) string { _, r := s.refresh(h.c, h.tok.Refresh); return said(t, r) }},
+		{"userinfo GET", func(h *holding) string { return said(t, s.userinfo(h.tok.Access)) }},
+		{"userinfo POST", func(h *holding) string {
 			return said(t, s.browser().post(pathUserinfo, url.Values{"access_token": {h.tok.Access}}))
 		}},
-		{"introspect access", func(h *held) string {
+		{"introspect access", func(h *holding) string {
 			return said(t, s.call(pathIntrospect, h.c, url.Values{"token": {h.tok.Access}}))
 		}},
-		{"introspect refresh", func(h *held) string {
+		{"introspect refresh", func(h *holding) string {
 			return said(t, s.call(pathIntrospect, h.c, url.Values{"token": {h.tok.Refresh}}))
 		}},
-		{"code exchange", func(h *held) string { _, r := s.exchange(h.c, h.pending); return said(t, r) }},
-		{"authorize by session", func(h *held) string {
+		{"code exchange", func(h *holding) string { _, r := s.exchange(h.c, h.pending); return said(t, r) }},
+		{"authorize by session", func(h *holding) string {
 			r := h.b.get(pathAuthorize + "?" + request(h.c, "scope", takenScopes, "prompt", "none").Encode())
 			if r.StatusCode != http.StatusSeeOther {
 				return fmt.Sprint(r.StatusCode, " ", r.body)
@@ -179,9 +179,9 @@ func TestWhatIsTakenAwayIsGoneAtTheNextUse(t *testing.T) {
 // was taken does not bring the grant back.
 func TestRefusedRefreshEndsTheGrant(t *testing.T) {
 	s := newSite(t)
-	for what, use := range map[string]func(*held) *reply{
-		"refresh":  func(h *held) *reply { _, r := s.refresh(h.c, h.tok.Refresh); return r },
-		"exchange": func(h *held) *reply { _, r := s.exchange(h.c, h.pending); return r },
+	for what, use := range map[string]func(*holding) *reply{
+		"refresh":  func(h *holding) *reply { _, r := s.refresh(h.c, h.tok.Refresh); return r },
+		"exchange": func(h *holding) *reply { _, r := s.exchange(h.c, h.pending); return r },
 	} {
 		h := s.hold("of-" + what)
 		set := func(groups ...string) {

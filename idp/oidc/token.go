@@ -46,17 +46,19 @@ func (s *Server) CodeExchange(ctx context.Context, r *op.ClientRequest[oidc.Acce
 	code, g, err := s.conf.Store.IssuedCode(ctx, hash)
 	switch {
 	case errors.Is(err, idp.ErrNotFound):
-		return nil, errGrant()
+		return nil, s.badGrant(ctx, c, idp.RejectedToken)
 	case err != nil:
 		return nil, s.fault(ctx, "reading a code", err)
 	case g.Client != c.ID:
-		return nil, errGrant()
+		return nil, s.badGrant(ctx, c, idp.RejectedForeign)
 	case !code.UsedAt.IsZero():
+		s.rejected(ctx, c, idp.RejectedUsed, "")
 		return nil, s.kill(ctx, g, now, idp.EventCodeReplayed, "")
 	case !now.Before(code.ExpiresAt) || g.Live(now) != nil:
-		return nil, errGrant()
+		return nil, s.badGrant(ctx, c, idp.RejectedExpired)
 	}
 	if reason := mismatch(code, r.Data.RedirectURI, r.Data.CodeVerifier); reason != "" {
+		s.mismatched(ctx, c, code, r.Data, reason)
 		return nil, s.kill(ctx, g, now, idp.EventGrantRevoked, reason)
 	}
 	scopes, err := g.Narrow(c, g.Scopes)
@@ -75,7 +77,7 @@ func (s *Server) CodeExchange(ctx context.Context, r *op.ClientRequest[oidc.Acce
 	err = s.conf.Store.RedeemCode(ctx, hash, now, m.issue, event(ctx, g, now, idp.EventCodeRedeemed, ""))
 	switch {
 	case errors.Is(err, idp.ErrSettled), errors.Is(err, idp.ErrExpired), errors.Is(err, idp.ErrNotFound), errors.Is(err, idp.ErrDenied):
-		return nil, errGrant()
+		return nil, s.badGrant(ctx, c, spent(err))
 	case err != nil:
 		return nil, s.fault(ctx, "redeeming a code", err)
 	}
@@ -144,7 +146,7 @@ func (s *Server) RefreshToken(ctx context.Context, r *op.ClientRequest[oidc.Refr
 	hash := idp.Secret(r.Data.RefreshToken).Hash()
 	token, g, err := s.conf.Store.IssuedRefresh(ctx, hash)
 	if errors.Is(err, idp.ErrNotFound) {
-		return nil, errGrant()
+		return nil, s.badGrant(ctx, c, idp.RejectedToken)
 	}
 	if err != nil {
 		return nil, s.fault(ctx, "reading a refresh token", err)
@@ -154,12 +156,15 @@ func (s *Server) RefreshToken(ctx context.Context, r *op.ClientRequest[oidc.Refr
 		grace = 0
 	}
 	switch {
-	case g.Client != c.ID, g.Live(now) != nil:
-		return nil, errGrant()
+	case g.Client != c.ID:
+		return nil, s.badGrant(ctx, c, idp.RejectedForeign)
+	case g.Live(now) != nil:
+		return nil, s.badGrant(ctx, c, idp.RejectedExpired)
 	case !token.UsedAt.IsZero() && (grace == 0 || now.Sub(token.UsedAt) > grace):
+		s.rejected(ctx, c, idp.RejectedUsed, "")
 		return nil, s.kill(ctx, g, now, idp.EventRefreshReplayed, "")
 	case !now.Before(token.ExpiresAt):
-		return nil, errGrant()
+		return nil, s.badGrant(ctx, c, idp.RejectedExpired)
 	}
 	left, err := g.Narrow(c, token.Scopes)
 	if err != nil {
@@ -169,6 +174,7 @@ func (s *Server) RefreshToken(ctx context.Context, r *op.ClientRequest[oidc.Refr
 	if asked := words(r.Form.Get("scope")); len(asked) > 0 {
 		for _, scope := range asked {
 			if !slices.Contains(left, scope) {
+				s.rejected(ctx, c, idp.RejectedScope, scope, left...)
 				return nil, oidc.ErrInvalidScope().WithDescription("A scope was asked for that was not granted.")
 			}
 		}
@@ -186,7 +192,7 @@ func (s *Server) RefreshToken(ctx context.Context, r *op.ClientRequest[oidc.Refr
 	err = s.conf.Store.RotateRefresh(ctx, hash, now, grace, m.issue)
 	switch {
 	case errors.Is(err, idp.ErrSettled), errors.Is(err, idp.ErrExpired), errors.Is(err, idp.ErrNotFound), errors.Is(err, idp.ErrDenied):
-		return nil, errGrant()
+		return nil, s.badGrant(ctx, c, spent(err))
 	case err != nil:
 		return nil, s.fault(ctx, "rotating a refresh token", err)
 	}
@@ -203,6 +209,7 @@ func (s *Server) ClientCredentialsExchange(ctx context.Context, r *op.ClientRequ
 		return nil, err
 	}
 	if c.Public() {
+		s.rejected(ctx, c, idp.RejectedPublic, "")
 		return nil, errClient()
 	}
 	now := s.now()
@@ -210,6 +217,7 @@ func (s *Server) ClientCredentialsExchange(ctx context.Context, r *op.ClientRequ
 	scopes := words(r.Form.Get("scope"))
 	for _, scope := range scopes {
 		if !slices.Contains(own, scope) {
+			s.rejected(ctx, c, idp.RejectedScope, scope, own...)
 			return nil, oidc.ErrInvalidScope().WithDescription("A scope was asked for that this client cannot have.")
 		}
 	}
@@ -230,6 +238,39 @@ func (s *Server) ClientCredentialsExchange(ctx context.Context, r *op.ClientRequ
 		return nil, s.fault(ctx, "storing tokens", err)
 	}
 	return respond(ctx, m.body), nil
+}
+
+// badGrant says why a code or refresh token is not good, and returns what the caller
+// is told, which is the same for all.
+func (s *Server) badGrant(ctx context.Context, c *idp.Client, reason idp.RejectionReason) error {
+	s.rejected(ctx, c, reason, "")
+	return errGrant()
+}
+
+// spent names why the store did not give tokens.
+func spent(err error) idp.RejectionReason {
+	switch {
+	case errors.Is(err, idp.ErrSettled):
+		return idp.RejectedUsed
+	case errors.Is(err, idp.ErrNotFound):
+		return idp.RejectedToken
+	}
+	return idp.RejectedExpired
+}
+
+// mismatched says what of a token request does not belong to its code. A verifier is
+// a secret and is not shown.
+func (s *Server) mismatched(ctx context.Context, c *idp.Client, code *idp.Code, r *oidc.AccessTokenRequest, reason string) {
+	switch {
+	case reason == "redirect_uri":
+		s.rejected(ctx, c, idp.RejectedRedirect, address(r.RedirectURI), address(code.RedirectURI))
+	case code.Challenge == "":
+		s.rejected(ctx, c, idp.RejectedVerifierUnasked, "")
+	case !validPKCE(r.CodeVerifier):
+		s.rejected(ctx, c, idp.RejectedNoVerifier, "")
+	default:
+		s.rejected(ctx, c, idp.RejectedVerifier, "")
+	}
 }
 
 // kill revokes a grant, unless that has been done, and returns what the caller

@@ -30,6 +30,24 @@ type Channel interface {
 	Send(ctx context.Context, p idp.Push) error
 }
 
+// Prober is a Channel that can tell whether it would work, without sending anything.
+type Prober interface {
+	// Probe returns what Send would for its credentials.
+	Probe(ctx context.Context) error
+	// Changed is sent to when it is worth to probe again.
+	Changed() <-chan struct{}
+}
+
+// How often a channel is probed, beside when it changes.
+const (
+	probeEvery   = time.Hour        // while all is well
+	probeFirst   = 5 * time.Second  // after a failure, doubled each time
+	probeMost    = 10 * time.Minute // after many
+	probeTimeout = 15 * time.Second
+	// probeAlarm is how many failures that may pass, one after the other, are an alarm.
+	probeAlarm = 3
+)
+
 var (
 	// ErrGone says that the address is no more, by the service's word.
 	ErrGone = errors.New("the address is gone")
@@ -75,6 +93,7 @@ type lane struct {
 	later   int                   // wait for another attempt
 	hosts   map[string]int        // attempts under way per host
 	figure  Figure
+	probed  string          // alarm of the last probe; empty: none
 	spans   []time.Duration // of the latest deliveries
 }
 
@@ -162,9 +181,74 @@ func (s *Sender) Run(ctx context.Context) {
 				}
 			})
 		}
+		if p, ok := l.channel.(Prober); ok {
+			wg.Go(func() { s.probe(ctx, l, p) }) // ends with ctx
+		}
 	}
 	<-ctx.Done()
 	wg.Wait()
+}
+
+// probe looks whether a channel would work, at once, when it changes, from time to
+// time, and sooner while it does not: a key that was revoked is told before anybody
+// waits for a phone.
+func (s *Sender) probe(ctx context.Context, l *lane, p Prober) {
+	failed, changed := 0, false
+	for ctx.Err() == nil {
+		probing, cancel := context.WithTimeout(ctx, probeTimeout)
+		err := p.Probe(probing)
+		cancel()
+		if ctx.Err() != nil {
+			return
+		}
+		wait := probeEvery
+		if err == nil {
+			failed = 0
+			s.well(l, changed)
+		} else {
+			wait = min(probeFirst<<min(failed, 10), probeMost)
+			failed++
+			s.ill(l, err, failed >= probeAlarm)
+		}
+		t := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+		case <-t.C:
+			changed = false
+		case <-p.Changed():
+			changed = true
+		}
+		t.Stop()
+	}
+}
+
+// well notes that a probe found nothing. What sending has found is over when the
+// credentials are others now.
+func (s *Sender) well(l *lane, changed bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.probed != "" || changed && l.figure.Alarm != "" {
+		s.Log.Info("push service: takes our credentials again", "type", l.figure.Type)
+	}
+	l.probed = ""
+	if changed {
+		l.figure.Alarm = ""
+	}
+}
+
+// ill notes what a probe has found; what the operator has to mend is said once.
+func (s *Sender) ill(l *lane, err error, lasting bool) {
+	raised := false
+	l.count(func(f *Figure) {
+		f.LastError, f.LastAt = err.Error(), s.Now()
+		if now := err.Error(); (errors.Is(err, ErrCredentials) || lasting) && l.probed != now {
+			raised = l.probed == "" || errors.Is(err, ErrCredentials)
+			l.probed = now
+		}
+	})
+	if raised {
+		s.Log.Error("push service: the operator has to act", "type", l.figure.Type, "error", err)
+	}
 }
 
 // aside is how long an attempt is put off that would be one too many.
@@ -326,7 +410,7 @@ func (l *lane) delivered(took time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.figure.Delivered++
-	l.figure.Alarm = ""
+	l.figure.Alarm = "" // what a probe has found the next one takes back
 	if l.spans = append(l.spans, took); len(l.spans) > sample {
 		l.spans = l.spans[1:]
 	}
@@ -338,6 +422,9 @@ func (s *Sender) Figures() []Figure {
 	for _, l := range s.lanes {
 		l.mu.Lock()
 		f := l.figure
+		if l.probed != "" {
+			f.Alarm = l.probed
+		}
 		f.Waiting = len(l.queue) + l.later
 		spans := slices.Sorted(slices.Values(l.spans))
 		l.mu.Unlock()

@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"net/netip"
 	"strings"
 	"sync"
@@ -380,4 +382,47 @@ func FuzzAcceptable(f *testing.F) {
 			t.Errorf("accepted %q", endpoint)
 		}
 	})
+}
+
+// One subject goes out, with the scheme once, whichever way it was written.
+func TestVAPIDSubject(t *testing.T) {
+	for subject, want := range map[string]string{
+		"https://klinik.test/contact":     "https://klinik.test/contact",
+		"login@klinik.test":               "mailto:login@klinik.test",
+		"mailto:login@klinik.test":        "mailto:login@klinik.test",
+		"MailTo:login@klinik.test":        "mailto:login@klinik.test",
+		"mailto:mailto:login@klinik.test": "mailto:login@klinik.test",
+	} {
+		sent := make(chan string, 1)
+		private := make([]byte, 32)
+		rand.Read(private)
+		fake := pushtest.NewWebPush(t)
+		ch, err := webpush.New(webpush.Config{
+			Client: &http.Client{Transport: transport(func(r *http.Request) { sent <- r.Header.Get("Authorization") })}, Private: private, Subject: subject,
+			App: "https://login.example.net/app", Hosts: []string{fake.Host()},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := ch.Send(t.Context(), message(fake.Subscribe().Address, idp.PushTest, time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+		token, _, _ := strings.Cut(strings.TrimPrefix(<-sent, "vapid t="), ",")
+		parts := strings.Split(token, ".")
+		if len(parts) != 3 {
+			t.Fatalf("token %q", token)
+		}
+		claims, err := base64.RawURLEncoding.DecodeString(parts[1])
+		if err != nil || !strings.Contains(string(claims), `"sub":"`+want+`"`) {
+			t.Errorf("%s: %s, %v", subject, claims, err)
+		}
+	}
+}
+
+// transport sees requests and answers that all is well.
+type transport func(*http.Request)
+
+func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	t(r)
+	return &http.Response{StatusCode: http.StatusCreated, Header: http.Header{}, Body: http.NoBody, Request: r}, nil
 }

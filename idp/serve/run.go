@@ -10,9 +10,10 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
-	"sync"
+	"sync/atomic"
 	"time"
+
+	"hilum/idp/file"
 )
 
 // How long anything about a connection may take. The write timeout counts from
@@ -79,69 +80,45 @@ func (s serverLog) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// certificateAge is how old what is known of the certificate files may be.
-const certificateAge = 10 * time.Second
-
-// Certificate is a certificate and its key in two PEM files, read again when
-// they change. Files that cannot be read later leave the last good ones in use.
+// Certificate is a certificate and its key in two PEM files, read again when they
+// change. While they cannot be read, are no pair, or have expired, the last good
+// ones stay in use.
 type Certificate struct {
-	certFile, keyFile string
-	log               *slog.Logger
-
-	mu      sync.Mutex
-	now     *tls.Certificate
-	stamp   [2]fileStamp
-	checked time.Time
+	log *slog.Logger
+	now atomic.Pointer[tls.Certificate]
 }
 
-type fileStamp struct {
-	changed time.Time
-	size    int64
-}
-
-// LoadCertificate reads the two files. Errors name the file and what is wrong with it.
-func LoadCertificate(certFile, keyFile string, log *slog.Logger) (*Certificate, error) {
-	c := &Certificate{certFile: certFile, keyFile: keyFile, log: log}
-	c.stamp = c.stamps()
-	if err := c.load(); err != nil {
-		return nil, err
+// LoadCertificate reads the two files, and leaves them to w. Errors name both files
+// and what is wrong with them.
+func LoadCertificate(certFile, keyFile string, w *file.Watcher, log *slog.Logger) (*Certificate, error) {
+	c := &Certificate{log: log}
+	err := w.Open(file.Source{
+		Files: []file.Named{{Setting: "tls.cert_file", Path: certFile}, {Setting: "tls.key_file", Path: keyFile, Secret: true}},
+		Take:  func(all []file.Content) error { return c.take(certFile, all[0].Bytes, all[1].Bytes) },
+	})
+	if err != nil {
+		return nil, fmt.Errorf("certificate %s with key %s: %w", certFile, keyFile, err)
 	}
 	return c, nil
 }
 
-func (c *Certificate) load() error {
-	pair, err := tls.LoadX509KeyPair(c.certFile, c.keyFile)
+// take puts a pair to use. The first is taken though it has expired: with nothing to
+// serve, nobody could say so.
+func (c *Certificate) take(certFile string, cert, key []byte) error {
+	now := time.Now()
+	pair, warnings, err := file.Pair(cert, key, now)
 	if err != nil {
-		return fmt.Errorf("certificate %s with key %s: %w", c.certFile, c.keyFile, err)
+		return err
 	}
-	c.now, c.checked = &pair, time.Now()
+	if before := c.now.Load(); before != nil && file.Expired(pair, now) && !file.Expired(before, now) {
+		return errors.New("the certificate has expired, and the one in use has not")
+	}
+	for _, w := range warnings {
+		c.log.Warn("certificate", "tls.cert_file", certFile, "warning", w)
+	}
+	c.now.Store(pair)
 	return nil
 }
 
-func (c *Certificate) stamps() (s [2]fileStamp) {
-	for i, name := range []string{c.certFile, c.keyFile} {
-		if info, err := os.Stat(name); err == nil {
-			s[i] = fileStamp{info.ModTime(), info.Size()}
-		}
-	}
-	return s
-}
-
 // get is called for every handshake.
-func (c *Certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if time.Since(c.checked) < certificateAge {
-		return c.now, nil
-	}
-	c.checked = time.Now()
-	if stamp := c.stamps(); stamp != c.stamp {
-		c.stamp = stamp
-		if err := c.load(); err != nil {
-			c.log.Error("certificate not renewed; the one before stays in use", "error", err)
-		} else {
-			c.log.Info("certificate renewed", "file", c.certFile)
-		}
-	}
-	return c.now, nil
-}
+func (c *Certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) { return c.now.Load(), nil }

@@ -2,6 +2,7 @@ package serve
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -21,6 +22,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"hilum/idp/file"
 )
 
 var quiet = slog.New(slog.DiscardHandler)
@@ -113,6 +116,11 @@ func TestHeadersAreBounded(t *testing.T) {
 // writePair writes a fresh self-signed certificate for 127.0.0.1.
 func writePair(t *testing.T, dir string, serial int64) (certFile, keyFile string) {
 	t.Helper()
+	return writePairUntil(t, dir, serial, time.Now().Add(time.Hour))
+}
+
+func writePairUntil(t *testing.T, dir string, serial int64, until time.Time) (certFile, keyFile string) {
+	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -120,7 +128,7 @@ func writePair(t *testing.T, dir string, serial int64) (certFile, keyFile string
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(serial),
 		Subject:      pkix.Name{CommonName: "hilum test"},
-		NotAfter:     time.Now().Add(time.Hour),
+		NotAfter:     until,
 		IPAddresses:  []net.IP{net.IPv4(127, 0, 0, 1)},
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
@@ -153,7 +161,10 @@ func write(t *testing.T, name string, data []byte) {
 func TestCertificateIsTakenUpWhenItsFilesChange(t *testing.T) {
 	dir := t.TempDir()
 	certFile, keyFile := writePair(t, dir, 1)
-	cert, err := LoadCertificate(certFile, keyFile, quiet)
+	var said bytes.Buffer
+	log := slog.New(slog.NewTextHandler(&said, nil))
+	w := &file.Watcher{Log: log}
+	cert, err := LoadCertificate(certFile, keyFile, w, log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,9 +179,9 @@ func TestCertificateIsTakenUpWhenItsFilesChange(t *testing.T) {
 		return c.ConnectionState().PeerCertificates[0].SerialNumber.Int64()
 	}
 	later := func() {
-		cert.mu.Lock()
-		cert.checked = time.Time{}
-		cert.mu.Unlock()
+		for range 3 { // what is wrong is said once, however often it is looked at
+			w.Look()
+		}
 	}
 	if got := serial(); got != 1 {
 		t.Fatalf("serves certificate %d", got)
@@ -193,11 +204,71 @@ func TestCertificateIsTakenUpWhenItsFilesChange(t *testing.T) {
 	if got := serial(); got != 3 {
 		t.Errorf("a mended certificate was not taken up: %d", got)
 	}
+	// Half of a renewal: the certificate of one with the key of another, then no key
+	// at all, then one that everybody may read.
+	key, err := os.ReadFile(keyFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	writePair(t, dir, 4)
+	four, err := os.ReadFile(keyFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, keyFile, key)
+	later()
+	if err := os.Remove(keyFile); err != nil {
+		t.Fatal(err)
+	}
+	later()
+	write(t, keyFile, four)
+	if err := os.Chmod(keyFile, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	later()
+	if got := serial(); got != 3 {
+		t.Errorf("half of a renewal is in use: %d", got)
+	}
+	if err := os.Chmod(keyFile, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	later()
+	if got := serial(); got != 4 {
+		t.Errorf("a renewal that is whole was not taken up: %d", got)
+	}
+	for want, n := range map[string]int{"a changed file is in use": 3, "a file cannot be used": 4, "no certificate in PEM": 1, "does not belong": 1, "no such file": 1, "chmod 600": 1} {
+		if got := strings.Count(said.String(), want); got != n {
+			t.Errorf("%q is said %d times, want %d:\n%s", want, got, n, &said)
+		}
+	}
+}
+
+// A pair that has expired does not take the place of one that has not; where there
+// is no other it serves, and is told of.
+func TestExpiredCertificate(t *testing.T) {
+	var said bytes.Buffer
+	log := slog.New(slog.NewTextHandler(&said, nil))
+	dir := t.TempDir()
+	certFile, keyFile := writePairUntil(t, dir, 1, time.Now().Add(-time.Hour))
+	w := &file.Watcher{Log: log}
+	cert, err := LoadCertificate(certFile, keyFile, w, log)
+	if err != nil || !strings.Contains(said.String(), "has expired") {
+		t.Fatal(err, said.String())
+	}
+	serial := func() int64 { return cert.now.Load().Leaf.SerialNumber.Int64() }
+	writePair(t, dir, 2)
+	if w.Look(); serial() != 2 {
+		t.Error("not renewed")
+	}
+	writePairUntil(t, dir, 3, time.Now().Add(-time.Hour))
+	if w.Look(); serial() != 2 || !strings.Contains(said.String(), "the one in use has not") {
+		t.Error("an expired one is in use:", said.String())
+	}
 }
 
 func TestTLSIsNew(t *testing.T) {
 	certFile, keyFile := writePair(t, t.TempDir(), 1)
-	cert, err := LoadCertificate(certFile, keyFile, quiet)
+	cert, err := LoadCertificate(certFile, keyFile, &file.Watcher{}, quiet)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -221,7 +292,7 @@ func TestUnreadableCertificateIsNamed(t *testing.T) {
 		"key missing":         {certFile, missing},
 		"files swapped":       {keyFile, certFile},
 	} {
-		if _, err := LoadCertificate(files[0], files[1], quiet); err == nil || !strings.Contains(err.Error(), files[0]) || !strings.Contains(err.Error(), files[1]) {
+		if _, err := LoadCertificate(files[0], files[1], &file.Watcher{}, quiet); err == nil || !strings.Contains(err.Error(), files[0]) || !strings.Contains(err.Error(), files[1]) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -90,6 +90,13 @@ func (s *Server) adminApp(w http.ResponseWriter, r *http.Request, p staff) error
 		}
 		page.Logout = logoutLine(c.Name, f)
 	}
+	if s.Rejected != nil {
+		for _, one := range s.Rejected(c.ID) {
+			page.Rejected = append(page.Rejected, templates.RejectedLine{
+				At: one.At, Why: rejectedWords[one.Reason], Sent: one.Sent, Registered: one.Registered, Reference: one.Reference, Times: one.Times,
+			})
+		}
+	}
 	now := s.Now()
 	for _, secret := range c.Secrets {
 		page.Secrets = append(page.Secrets, templates.DeskSecret{
@@ -105,6 +112,30 @@ func (s *Server) adminApp(w http.ResponseWriter, r *http.Request, p staff) error
 		page.Note = templates.Say("apps.enabled.done")
 	}
 	return s.render(w, http.StatusOK, page)
+}
+
+// rejectedWords say why a request of an application was refused.
+var rejectedWords = map[idp.RejectionReason]templates.Message{
+	idp.RejectedAddress:         templates.Say("apps.refused.address"),
+	idp.RejectedSignOutAddress:  templates.Say("apps.refused.logout"),
+	idp.RejectedMethod:          templates.Say("apps.refused.method"),
+	idp.RejectedSecret:          templates.Say("apps.refused.secret"),
+	idp.RejectedOldSecret:       templates.Say("apps.refused.secret_expired"),
+	idp.RejectedDisabled:        templates.Say("apps.refused.disabled"),
+	idp.RejectedUnknown:         templates.Say("apps.refused.client"),
+	idp.RejectedCredentials:     templates.Say("apps.refused.credentials"),
+	idp.RejectedPublic:          templates.Say("apps.refused.public"),
+	idp.RejectedGrantType:       templates.Say("apps.refused.grant_type"),
+	idp.RejectedToken:           templates.Say("apps.refused.token"),
+	idp.RejectedForeign:         templates.Say("apps.refused.token_foreign"),
+	idp.RejectedUsed:            templates.Say("apps.refused.token_used"),
+	idp.RejectedExpired:         templates.Say("apps.refused.token_expired"),
+	idp.RejectedRedirect:        templates.Say("apps.refused.redirect_uri"),
+	idp.RejectedVerifier:        templates.Say("apps.refused.verifier"),
+	idp.RejectedNoVerifier:      templates.Say("apps.refused.verifier_missing"),
+	idp.RejectedVerifierUnasked: templates.Say("apps.refused.verifier_unasked"),
+	idp.RejectedScope:           templates.Say("apps.refused.scope"),
+	idp.RejectedForm:            templates.Say("apps.refused.form"),
 }
 
 // matchWords say how a tap is matched to the browser.

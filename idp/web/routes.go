@@ -72,19 +72,21 @@ type Pictures interface {
 
 // Config is what the door is built from.
 type Config struct {
-	Words           *templates.Set   // the pages, in every language
-	Site            func() *idp.Site // how it presents itself now
-	Pictures        Pictures
-	Origin          string // scheme and host of the issuer
-	Secure          bool   // cookies are Secure and __Host-; false on plain-http loopback only
-	CookieKey       []byte // 32 bytes, authenticates the cookies
-	Logins          Logins
-	Devices         Devices
-	Desk            Desk
-	Party           Party                // that test sign-ins are for
-	Mail            bool                 // mail can be sent
-	Push            func() []PushFigures // how push services fare; nil: there is none
-	CollectPath     string               // where a relying party's finished sign-in is collected, + login id
+	Words     *templates.Set   // the pages, in every language
+	Site      func() *idp.Site // how it presents itself now
+	Pictures  Pictures
+	Origin    string // scheme and host of the issuer
+	Secure    bool   // cookies are Secure and __Host-; false on plain-http loopback only
+	CookieKey []byte // 32 bytes, authenticates the cookies
+	Logins    Logins
+	Devices   Devices
+	Desk      Desk
+	Party     Party                // that test sign-ins are for
+	Mail      bool                 // mail can be sent
+	Push      func() []PushFigures // how push services fare; nil: there is none
+	// Rejected are the last refused requests of a client, latest first; nil: nothing is kept.
+	Rejected        func(idp.ClientID) []idp.Rejection
+	CollectPath     string // where a relying party's finished sign-in is collected, + login id
 	SessionAbsolute time.Duration
 	// Allow limits what a client address sends to sign-in pages (60 a minute,
 	// burst 120), AllowEnrol on one-time links (10 in 10 minutes).

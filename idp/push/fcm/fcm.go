@@ -4,54 +4,243 @@
 package fcm
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"strconv"
+	"strings"
+	"sync"
 	"time"
 
 	"firebase.google.com/go/v4/errorutils"
 	"firebase.google.com/go/v4/messaging"
 	"github.com/appleboy/go-fcm"
+	"golang.org/x/oauth2"
+	"golang.org/x/oauth2/google"
+	"golang.org/x/oauth2/jwt"
 	"google.golang.org/api/option"
 
 	"hilum/idp"
+	"hilum/idp/file"
 	"hilum/idp/push"
 )
 
-// Config is what a Channel is built from.
+// Config is what a Channel is built from. CredentialsFile or Endpoint is required.
 type Config struct {
-	CredentialsFile string // of a service account
+	CredentialsFile string // the key of a service account
 	ProjectID       string // empty: the one of the credentials
-	Endpoint        string // for trials: a service in place of Google's, which wants no credentials
-	Now             func() time.Time
+	Endpoint        string // for trials: a service in place of Google's; without CredentialsFile it wants none
+	// Files reads the credentials again when they change. Without it they are read once,
+	// and have to be good.
+	Files *file.Watcher
+	Now   func() time.Time
 }
 
 // Channel delivers to native apps. Safe for concurrent use.
 type Channel struct {
 	Config
-	client *fcm.Client
+	changed chan struct{}
+
+	mu      sync.Mutex
+	in      *account // nil: nothing usable has been read yet
+	trouble error    // with the file; what was read before is in use
 }
 
-// New returns a Channel. Errors: the credentials cannot be used.
+// account is what one reading of the credentials has made.
+type account struct {
+	client *fcm.Client
+	key    *jwt.Config  // nil: without credentials
+	tokens *tokenSource // nil: without credentials
+}
+
+// New returns a Channel. Errors: the credentials cannot be used, and nothing looks
+// at them again; with Files that is told by Probe and Send.
 func New(ctx context.Context, c Config) (*Channel, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
+	ch := &Channel{Config: c, changed: make(chan struct{}, 1)}
+	if c.CredentialsFile == "" {
+		var err error
+		ch.in, err = ch.account(ctx, nil)
+		return ch, err
+	}
+	source := file.Source{
+		Files: []file.Named{{Setting: "push.fcm.credentials_file", Path: c.CredentialsFile, Secret: true}},
+		Take: func(all []file.Content) error {
+			in, err := ch.account(context.WithoutCancel(ctx), all[0].Bytes)
+			if err == nil {
+				ch.set(in, nil)
+			}
+			return err
+		},
+		Failed: func(err error) { ch.set(nil, err) },
+	}
+	if c.Files == nil {
+		if err := new(file.Watcher).Open(source); err != nil {
+			return nil, fmt.Errorf("FCM: %w", err)
+		}
+	} else {
+		_ = c.Files.Follow(source) // told by Probe and Send, and looked at again
+	}
+	<-ch.changed // not by this
+	return ch, nil
+}
+
+// set keeps what was read, or why it cannot be used.
+func (c *Channel) set(in *account, trouble error) {
+	c.mu.Lock()
+	if in != nil {
+		c.in = in
+	}
+	c.trouble = trouble
+	c.mu.Unlock()
+	select {
+	case c.changed <- struct{}{}:
+	default: // somebody will look anyway
+	}
+}
+
+// Changed says that the credentials are others, or cannot be read any more.
+func (c *Channel) Changed() <-chan struct{} { return c.changed }
+
+// scope is what a token is asked for.
+const scope = "https://www.googleapis.com/auth/firebase.messaging"
+
+// tokenTimeout bounds one request for a token; the library gives it no context.
+const tokenTimeout = 5 * time.Second
+
+// account makes a client of credentials; nil: one without. Errors name the file.
+func (c *Channel) account(ctx context.Context, credentials []byte) (*account, error) {
 	var opts []fcm.Option
-	if c.ProjectID != "" {
-		opts = append(opts, fcm.WithProjectID(c.ProjectID))
+	in, project := &account{}, c.ProjectID
+	if credentials != nil {
+		who, err := file.ServiceAccount(credentials)
+		if err != nil {
+			return nil, fmt.Errorf("%s %w", c.CredentialsFile, err)
+		}
+		if in.key, err = google.JWTConfigFromJSON(credentials, scope); err != nil {
+			return nil, fmt.Errorf("%s cannot be used as the key of a service account", c.CredentialsFile) // its error may show the key
+		}
+		project = cmp.Or(project, who.ProjectID)
+		in.tokens = &tokenSource{from: oauth2.ReuseTokenSource(nil, in.key.TokenSource(within(ctx)))}
+		opts = append(opts, fcm.WithTokenSource(in.tokens))
+	} else {
+		opts = append(opts, fcm.WithCustomClientOption(option.WithoutAuthentication()))
+	}
+	if project != "" {
+		opts = append(opts, fcm.WithProjectID(project))
 	}
 	if c.Endpoint != "" {
-		opts = append(opts, fcm.WithEndpoint(c.Endpoint+"/v1"), fcm.WithCustomClientOption(option.WithoutAuthentication()))
-	} else {
-		opts = append(opts, fcm.WithCredentialsFile(c.CredentialsFile))
+		opts = append(opts, fcm.WithEndpoint(c.Endpoint+"/v1"))
 	}
-	client, err := fcm.NewClient(ctx, opts...)
-	if err != nil {
+	var err error
+	if in.client, err = fcm.NewClient(ctx, opts...); err != nil {
 		return nil, fmt.Errorf("FCM: %w", err)
 	}
-	return &Channel{c, client}, nil
+	return in, nil
+}
+
+// within gives the requests for tokens their bound.
+func within(ctx context.Context) context.Context {
+	return context.WithValue(ctx, oauth2.HTTPClient, &http.Client{Timeout: tokenTimeout})
+}
+
+// tokenSource remembers why there is no token: the library above keeps words only.
+type tokenSource struct {
+	from oauth2.TokenSource
+	mu   sync.Mutex
+	err  error
+}
+
+func (s *tokenSource) Token() (*oauth2.Token, error) {
+	token, err := full(s.from.Token())
+	s.mu.Lock()
+	s.err = err
+	s.mu.Unlock()
+	return token, err
+}
+
+// full makes an error of an answer without a token, which the library takes for one.
+func full(token *oauth2.Token, err error) (*oauth2.Token, error) {
+	if err == nil && token.AccessToken == "" {
+		err = errors.New("the answer has none")
+	}
+	return token, err
+}
+
+func (s *tokenSource) last() error {
+	if s == nil {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err
+}
+
+// current is what is in use, and what is wrong with the file.
+func (c *Channel) current() (*account, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.in, c.trouble
+}
+
+// nobody is the address that a probe is for. No phone has it, and nothing is sent
+// to it: the service is asked to look at a message only.
+const nobody = "probe"
+
+// Probe asks whether messages would be taken, without sending one: for a fresh
+// token, by the credentials as they are, and for the service's opinion of a message
+// to nobody. Errors: push.ErrCredentials, *push.RetryError.
+func (c *Channel) Probe(ctx context.Context) error {
+	in, trouble := c.current()
+	switch {
+	case trouble != nil:
+		return fmt.Errorf("FCM: %w: %w", push.ErrCredentials, trouble)
+	case in.key == nil:
+		return nil
+	}
+	if _, err := full(in.key.TokenSource(within(ctx)).Token()); err != nil {
+		return noToken(err)
+	}
+	batch, err := in.client.SendDryRun(ctx, &messaging.Message{Token: nobody})
+	if err == nil && len(batch.Responses) == 1 {
+		err = batch.Responses[0].Error
+	}
+	switch {
+	case err == nil, messaging.IsUnregistered(err), messaging.IsSenderIDMismatch(err), errorutils.IsInvalidArgument(err):
+		return nil // it found fault with the address only
+	case in.tokens.last() != nil:
+		return noToken(in.tokens.last())
+	}
+	return outcome(err)
+}
+
+// noToken names why Google gave no access token (RFC 6749, section 5.2; RFC 7523).
+func noToken(err error) error {
+	var said *oauth2.RetrieveError
+	if !errors.As(err, &said) || said.Response == nil {
+		return &push.RetryError{Err: fmt.Errorf("FCM: no access token: %w", err)}
+	}
+	var body struct {
+		Code        string `json:"error"`
+		Description string `json:"error_description"`
+	}
+	_ = json.Unmarshal(said.Body, &body) // without words, the status says it
+	words := strconv.Itoa(said.Response.StatusCode)
+	for _, w := range []string{body.Code, body.Description} {
+		if w = strings.ToValidUTF8(w, ""); w != "" {
+			words += " " + w[:min(len(w), 200)]
+		}
+	}
+	switch said.Response.StatusCode {
+	case http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound:
+		return fmt.Errorf("FCM: %w: no access token for the key in push.fcm.credentials_file, it may have been revoked (%s)", push.ErrCredentials, words)
+	}
+	return &push.RetryError{Err: fmt.Errorf("FCM: no access token (%s)", words)}
 }
 
 const maxToken = 4096 // bytes
@@ -109,26 +298,38 @@ func (c *Channel) message(p *idp.Push) *messaging.Message {
 // Send delivers one message. The library returns no error although every
 // message failed, so the message's own answer is read.
 func (c *Channel) Send(ctx context.Context, p idp.Push) error {
-	batch, err := c.client.Send(ctx, c.message(&p))
+	in, trouble := c.current()
+	if in == nil {
+		return fmt.Errorf("FCM: %w: %w", push.ErrCredentials, trouble)
+	}
+	batch, err := in.client.Send(ctx, c.message(&p))
 	if err == nil && len(batch.Responses) != 1 {
 		err = fmt.Errorf("%d answers to one message", len(batch.Responses))
 	}
 	if err == nil {
 		err = batch.Responses[0].Error
 	}
+	if err != nil && in.tokens.last() != nil {
+		return noToken(in.tokens.last())
+	}
 	return outcome(err)
 }
 
 // outcome names an error. That FCM does not find something is not that the
-// address is gone: it has to say so.
+// address is gone: it has to say so. An address of another project is of no use
+// here, and says that our key is not the one that the apps were built for.
 func outcome(err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case messaging.IsUnregistered(err), messaging.IsSenderIDMismatch(err):
+	case messaging.IsUnregistered(err):
 		return fmt.Errorf("FCM: %w: %w", push.ErrGone, errors.New("unregistered"))
+	case messaging.IsSenderIDMismatch(err):
+		return fmt.Errorf("FCM: %w: %w: SENDER_ID_MISMATCH, the app on the phone belongs to another Firebase project than push.fcm.credentials_file", push.ErrGone, push.ErrCredentials)
 	case messaging.IsThirdPartyAuthError(err), errorutils.IsUnauthenticated(err), errorutils.IsPermissionDenied(err):
-		return fmt.Errorf("FCM: %w: %w", push.ErrCredentials, err)
+		return fmt.Errorf("FCM: %w; is push.fcm.credentials_file of this project, and its Cloud Messaging API on? %w", push.ErrCredentials, err)
+	case errorutils.IsNotFound(err):
+		return fmt.Errorf("FCM: %w; there is no such project, look at push.fcm.project_id: %w", push.ErrCredentials, err)
 	case messaging.IsQuotaExceeded(err), errorutils.IsResourceExhausted(err), errorutils.IsUnavailable(err), errorutils.IsInternal(err),
 		errorutils.IsDeadlineExceeded(err), errors.Is(err, context.DeadlineExceeded), errorutils.IsUnknown(err):
 		return &push.RetryError{Err: fmt.Errorf("FCM: %w", err)}

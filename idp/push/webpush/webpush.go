@@ -35,7 +35,7 @@ var Hosts = []string{
 type Config struct {
 	Client  *http.Client
 	Private []byte   // VAPID key, 32 bytes
-	Subject string   // an https URL or a mail address, for the services' operators
+	Subject string   // an https URL or a mail address, with or without mailto:, for the services' operators
 	App     string   // the URL that a tap opens
 	Hosts   []string // that may be called
 	Now     func() time.Time
@@ -55,6 +55,11 @@ func New(c Config) (*Channel, error) {
 	public, err := Public(c.Private)
 	if err != nil {
 		return nil, err
+	}
+	// The library adds a scheme to all that does not begin with https: (RFC 8292, section 2.1).
+	const scheme = "mailto:"
+	for len(c.Subject) >= len(scheme) && strings.EqualFold(c.Subject[:len(scheme)], scheme) {
+		c.Subject = c.Subject[len(scheme):]
 	}
 	return &Channel{Config: c, private: base64.RawURLEncoding.EncodeToString(c.Private), public: public}, nil
 }

@@ -1,0 +1,54 @@
+package idp
+
+import "time"
+
+// RejectionReason says why a request of a client was refused.
+type RejectionReason string
+
+// The reasons there are.
+const (
+	RejectedAddress         RejectionReason = "address"          // redirect_uri of an authorization request
+	RejectedSignOutAddress  RejectionReason = "logout"           // post_logout_redirect_uri
+	RejectedMethod          RejectionReason = "method"           // it authenticated in another way than the registered one
+	RejectedSecret          RejectionReason = "secret"           // wrong
+	RejectedOldSecret       RejectionReason = "secret_expired"   // right once
+	RejectedDisabled        RejectionReason = "disabled"         // the client is
+	RejectedUnknown         RejectionReason = "client"           // no client has that id
+	RejectedCredentials     RejectionReason = "credentials"      // malformed, or in two ways
+	RejectedPublic          RejectionReason = "public"           // only clients with a secret may
+	RejectedGrantType       RejectionReason = "grant_type"       // not offered, or not to this client
+	RejectedToken           RejectionReason = "token"            // a code or refresh token that nobody has issued
+	RejectedForeign         RejectionReason = "token_foreign"    // issued to another client
+	RejectedUsed            RejectionReason = "token_used"       // used before
+	RejectedExpired         RejectionReason = "token_expired"    // or its grant has ended
+	RejectedRedirect        RejectionReason = "redirect_uri"     // of a token request: another than the code's
+	RejectedVerifier        RejectionReason = "verifier"         // it does not fit the challenge
+	RejectedNoVerifier      RejectionReason = "verifier_missing" // or it has no form of one
+	RejectedVerifierUnasked RejectionReason = "verifier_unasked" // without a challenge
+	RejectedScope           RejectionReason = "scope"            // not to be had
+	RejectedForm            RejectionReason = "form"             // something of it is missing or malformed
+)
+
+// RejectionReasons are all of them.
+var RejectionReasons = []RejectionReason{
+	RejectedAddress, RejectedSignOutAddress, RejectedMethod, RejectedSecret, RejectedOldSecret, RejectedDisabled, RejectedUnknown, RejectedCredentials, RejectedPublic,
+	RejectedGrantType, RejectedToken, RejectedForeign, RejectedUsed, RejectedExpired, RejectedRedirect, RejectedVerifier, RejectedNoVerifier, RejectedVerifierUnasked,
+	RejectedScope, RejectedForm,
+}
+
+// Rejection is one request of a client that was refused: what whoever set it up
+// needs to see. Whoever knows a client's id can make one, so it is data of
+// strangers; it never holds a secret.
+type Rejection struct {
+	At         time.Time
+	Reference  string // id of the request, which finds its line in the log
+	Reason     RejectionReason
+	Sent       string   // what was sent, bounded; empty where that would be a secret
+	Registered []string // what would have been right, bounded
+	Times      int      // how often, one like the other
+}
+
+// Like reports whether two say the same but for when.
+func (r *Rejection) Like(o *Rejection) bool {
+	return r.Reason == o.Reason && r.Sent == o.Sent
+}
