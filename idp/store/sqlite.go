@@ -44,6 +44,9 @@ func openSQLite(ctx context.Context, c Config) (*sqliteEngine, error) {
 	if err := sqliteFile(path); err != nil {
 		return nil, err
 	}
+	if err := holdPlans(); err != nil {
+		return nil, err
+	}
 	dsn := "file:" + (&url.URL{Path: path}).EscapedPath()
 	if err := checkVersion(ctx, dsn+sqliteReader, path); err != nil {
 		return nil, err
