@@ -149,6 +149,7 @@ var outside = map[string]home{
 	"golang.org/x/text/feature/plural":      {tests: []string{"templates"}},
 	"golang.org/x/text/unicode/norm":        {code: []string{"idp/store"}},
 	"golang.org/x/time/rate":                {code: []string{"idp/limit"}},
+	"github.com/mattn/go-sqlite3":           {code: []string{"idp/store"}},
 	"gorm.io/driver/sqlite":                 {code: []string{"idp/store"}},
 	"gorm.io/gorm":                          {code: []string{"idp/store"}},
 }

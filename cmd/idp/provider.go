@@ -213,7 +213,11 @@ func proveSeal(ctx context.Context, db *store.DB, sealer *keyring.Sealer) error 
 		if sealed, err = sealer.Seal([]byte(known), row); err != nil {
 			return err
 		}
-		return db.SetSealCheck(ctx, sealed)
+		if err = db.SetSealCheck(ctx, sealed); errors.Is(err, idp.ErrConflict) {
+			// Another start was quicker. Its key is in the same file, or this
+			// one does not belong here.
+			sealed, err = db.SealCheck(ctx)
+		}
 	}
 	if err != nil {
 		return err

@@ -262,10 +262,11 @@ func (db *DB) Device(ctx context.Context, id idp.DeviceID) (*idp.DeviceRow, erro
 }
 
 // listAll lists whoever and whatever is in no list yet: a database of before
-// there were any.
+// there were any. Another process may be doing the same, or removing people:
+// whom it has listed is as this one would, and who is gone needs no place.
 func (db *DB) listAll(ctx context.Context) error {
 	const batch = 100
-	for done := 0; ; {
+	for done, stuck := 0, 0; ; {
 		r, err := db.read(ctx)
 		if err != nil {
 			return err
@@ -285,16 +286,34 @@ func (db *DB) listAll(ctx context.Context) error {
 			return nil
 		}
 		now := micros(db.now())
+		var gone error
+		listed := 0
 		err = db.write(ctx, func(t *tx) error {
+			gone, listed = nil, 0
 			for _, row := range rows {
-				if err := t.relist(row.id, now); err != nil {
+				var there int64
+				err := t.row("SELECT 1 FROM users WHERE id = ?", []any{row.id}, &there)
+				if errors.Is(err, idp.ErrNotFound) {
+					gone = fmt.Errorf("user %s: %w", row.id, err)
+					continue
+				}
+				if err == nil {
+					err = t.relist(row.id, now)
+				}
+				if err != nil {
 					return err
 				}
+				listed++
 			}
 			return nil
 		})
 		if err != nil {
 			return err
+		}
+		if listed > 0 {
+			stuck = 0
+		} else if stuck++; stuck == 2 { // nobody removes so many so fast
+			return gone
 		}
 		if done += len(rows); done%10_000 < batch {
 			db.conf.Log.Info("people and devices are being listed for search", "people", done)

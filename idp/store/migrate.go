@@ -7,9 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"math"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/pressly/goose/v3"
 	"gorm.io/driver/sqlite"
@@ -32,25 +32,25 @@ func newest() (int64, error) {
 }
 
 // checkVersion refuses, before anything is written, a database that a newer
-// program made or that is somebody else's.
-func checkVersion(ctx context.Context, dsn, path string) error {
+// program made or that is somebody else's. current: nothing is to be done to it.
+func checkVersion(ctx context.Context, dsn, path string) (current bool, err error) {
 	db, err := sql.Open(sqlite.DriverName, dsn)
 	if err != nil {
-		return err
+		return false, err
 	}
 	version, err := versionOf(ctx, db)
 	if err = errors.Join(err, db.Close()); err != nil {
-		return fmt.Errorf("%s cannot be used; it was left as it is: %w", path, err)
+		return false, fmt.Errorf("%s cannot be used; it was left as it is: %w", path, err)
 	}
 	known, err := newest()
 	if err != nil {
-		return err
+		return false, err
 	}
 	if version > known {
-		return fmt.Errorf("%s was written by a newer version of this program (its tables are version %d, this program knows %d); "+
+		return false, fmt.Errorf("%s was written by a newer version of this program (its tables are version %d, this program knows %d); "+
 			"it was left as it is. Use the newer program, or a backup from before the upgrade", path, version, known)
 	}
-	return nil
+	return version == known, nil
 }
 
 // versionOf returns 0 for a database without tables. Errors: it has tables and
@@ -72,7 +72,14 @@ func versionOf(ctx context.Context, db *sql.DB) (int64, error) {
 	return version, err
 }
 
-// migrate brings the tables up to date, forward only.
+// Between two tries of migrate, and how long it tries.
+const (
+	migrateAgain = 50 * time.Millisecond
+	migrateFor   = 10 * time.Second
+)
+
+// migrate brings the tables up to date, forward only. Each step is a
+// transaction with its number in it.
 func migrate(ctx context.Context, db *sql.DB) error {
 	known, err := newest()
 	if err != nil {
@@ -86,20 +93,40 @@ func migrate(ctx context.Context, db *sql.DB) error {
 	if err != nil {
 		return err
 	}
-	p, err := goose.NewProvider(goose.DialectSQLite3, db, scripts, goose.WithVerbose(false))
-	if err != nil {
-		return err
-	}
-	before := int64(math.MinInt64)
-	for version > before {
+	// Where alone could not keep other processes away they may be at the same
+	// step, and whoever comes second fails. It goes on from where they are.
+	for until := time.Now().Add(migrateFor); ; {
+		p, err := goose.NewProvider(goose.DialectSQLite3, db, scripts, goose.WithVerbose(false))
+		if err != nil {
+			return err
+		}
 		if _, err = p.Up(ctx); err == nil {
 			return nil
 		}
-		// Another process may be at it too. Where it got further, go on from there.
-		before = version
-		if version, _ = versionOf(ctx, db); version == known {
+		before := version
+		if now, bad := versionOf(ctx, db); bad == nil {
+			version = now
+		}
+		switch {
+		case version == known:
 			return nil
+		case version == before && !contended(err), time.Now().After(until):
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(migrateAgain):
 		}
 	}
-	return err
+}
+
+// contended reports whether another process may be why a step failed: it holds
+// a lock, or has changed what this one had read.
+func contended(err error) bool {
+	switch primary(err) {
+	case codeBusy, codeLocked, codeSchema, codeProtocol:
+		return true
+	}
+	return false
 }

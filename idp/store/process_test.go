@@ -3,21 +3,40 @@ package store_test
 import (
 	"bufio"
 	"context"
+	"database/sql"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"testing"
+
+	"gorm.io/driver/sqlite"
 
 	"hilum/idp"
 	"hilum/idp/store"
 )
 
-// childPath makes this test binary another process that writes to a database.
-const childPath = "STORE_TEST_CHILD"
+// childPath makes this test binary another process that writes to a database,
+// openPath one that opens it and ends.
+const (
+	childPath = "STORE_TEST_CHILD"
+	openPath  = "STORE_TEST_OPEN"
+)
 
 func TestMain(m *testing.M) {
+	if path := os.Getenv(openPath); path != "" {
+		db, err := store.Open(context.Background(), store.Config{Driver: "sqlite", Path: path})
+		if err == nil {
+			err = db.Close()
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	if path := os.Getenv(childPath); path != "" {
 		os.Exit(child(path))
 	}
@@ -108,5 +127,85 @@ func TestProcessesThatAreKilled(t *testing.T) {
 	events, err := db.Events(t.Context(), 0, 1_000_000)
 	if err != nil || len(events) != users {
 		t.Errorf("%d people, %d events, %v", users, len(events), err)
+	}
+}
+
+// TestManyOpenAtOnce has processes open a database at the same instant that is
+// not there yet, or whose people are in no list: all
+// succeed, each step is taken once, and everybody is listed once. ROUNDS says
+// how often.
+func TestManyOpenAtOnce(t *testing.T) {
+	rounds := 3
+	if n, err := strconv.Atoi(os.Getenv("ROUNDS")); err == nil {
+		rounds = n
+	}
+	const people = 250
+	raw := func(t *testing.T, path string) *sql.DB {
+		t.Helper()
+		db, err := sql.Open(sqlite.DriverName, "file:"+path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = db.Close() }) // mostly the second time
+		return db
+	}
+	for name, prepare := range map[string]func(t *testing.T, path string){
+		"none": func(*testing.T, string) {},
+		"not listed": func(t *testing.T, path string) {
+			db, err := store.Open(t.Context(), store.Config{Driver: "sqlite", Path: path})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range people {
+				u := &idp.User{ID: idp.NewID[idp.UserID](), Name: fmt.Sprint("p", i), State: idp.UserActive}
+				if err := db.AddUser(t.Context(), u); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := db.Close(); err != nil {
+				t.Fatal(err)
+			}
+			by := raw(t, path)
+			for _, sql := range []string{"DELETE FROM user_list", "DELETE FROM user_terms", "UPDATE users SET n = 0"} {
+				if _, err := by.ExecContext(t.Context(), sql); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := by.Close(); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for range rounds {
+				path := filepath.Join(t.TempDir(), "idp.db")
+				prepare(t, path)
+				self, err := os.Executable()
+				if err != nil {
+					t.Fatal(err)
+				}
+				var wg sync.WaitGroup
+				for range 4 {
+					wg.Go(func() {
+						cmd := exec.CommandContext(t.Context(), self)
+						cmd.Env = append(os.Environ(), openPath+"="+path)
+						if out, err := cmd.CombinedOutput(); err != nil {
+							t.Errorf("%v: %s", err, out)
+						}
+					})
+				}
+				wg.Wait()
+				by := raw(t, path)
+				var twice, users, listed int
+				err = by.QueryRowContext(t.Context(), `SELECT count(*) - count(DISTINCT version_id), (SELECT count(*) FROM users),
+					(SELECT count(*) FROM users u JOIN user_list l ON l.n = u.n) FROM goose_db_version`).Scan(&twice, &users, &listed)
+				if err != nil || twice != 0 || listed != users || name == "not listed" && users != people {
+					t.Errorf("%d steps were taken twice, %d of %d people are listed, %v", twice, listed, users, err)
+				}
+				if err := by.Close(); err != nil {
+					t.Fatal(err)
+				}
+			}
+		})
 	}
 }

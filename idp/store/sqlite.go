@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -44,13 +45,19 @@ func openSQLite(ctx context.Context, c Config) (*sqliteEngine, error) {
 	if err := sqliteFile(path); err != nil {
 		return nil, err
 	}
-	dsn := "file:" + (&url.URL{Path: path}).EscapedPath()
-	if err := checkVersion(ctx, dsn+sqliteReader, path); err != nil {
+	if err := holdPlans(); err != nil {
 		return nil, err
 	}
-	if err := migrateSQLite(ctx, dsn+sqliteWriter); err != nil {
-		return nil, fmt.Errorf("%s cannot be brought up to date; it was left as it was. "+
-			"Is the disk full, or its folder not writable? %w", path, err)
+	dsn := "file:" + (&url.URL{Path: path}).EscapedPath()
+	current, err := checkVersion(ctx, dsn+sqliteReader, path)
+	if err != nil {
+		return nil, err
+	}
+	if !current {
+		if err := migrateSQLite(ctx, dsn+sqliteWriter, path, c.Log); err != nil {
+			return nil, fmt.Errorf("%s cannot be brought up to date; it was left as it was. "+
+				"Is the disk full, or its folder not writable? %w", path, err)
+		}
 	}
 
 	e := &sqliteEngine{}
@@ -107,13 +114,17 @@ func sqliteSession(by statements, on gorm.ConnPool, c Config) (*session, error) 
 
 func translateSQLite(err error) error { return translate(sqlite.Dialector{}, err) }
 
-func migrateSQLite(ctx context.Context, dsn string) error {
-	db, err := sql.Open(sqlite.DriverName, dsn)
+func migrateSQLite(ctx context.Context, dsn, path string, log *slog.Logger) error {
+	done, err := alone(ctx, filepath.Dir(path), log)
 	if err != nil {
 		return err
 	}
+	db, err := sql.Open(sqlite.DriverName, dsn)
+	if err != nil {
+		return errors.Join(err, done())
+	}
 	db.SetMaxOpenConns(1)
-	return errors.Join(migrate(ctx, db), db.Close())
+	return errors.Join(migrate(ctx, db), db.Close(), done())
 }
 
 func (e *sqliteEngine) write(ctx context.Context, fn func(*tx) error) error {

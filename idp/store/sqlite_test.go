@@ -32,6 +32,9 @@ func open(t testing.TB, path string) *store.DB {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
+		if n, err := db.Reprepared(); n != 0 && err == nil {
+			t.Errorf("statements were prepared anew %d times", n)
+		}
 		if err := db.Close(); err != nil {
 			t.Error(err)
 		}
