@@ -42,7 +42,7 @@ func TestBenchDevices(t *testing.T) {
 	if _, err := os.Stat(path); err != nil {
 		seed(t, path, people, false)
 	}
-	db, err := Open(t.Context(), Config{Driver: "sqlite", Path: path})
+	db, err := Open(t.Context(), Config{Key: make([]byte, 32), Driver: "sqlite", Path: path})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -300,7 +300,7 @@ func TestSeed(t *testing.T) {
 		path = s
 	}
 	seed(t, path, people, true)
-	db, err := Open(t.Context(), Config{Driver: "sqlite", Path: path})
+	db, err := Open(t.Context(), Config{Key: make([]byte, 32), Driver: "sqlite", Path: path})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -315,7 +315,7 @@ func TestSeed(t *testing.T) {
 func seed(t *testing.T, path string, people int, few bool) {
 	t.Helper()
 	now := time.Now()
-	db, err := Open(t.Context(), Config{Driver: "sqlite", Path: path})
+	db, err := Open(t.Context(), Config{Key: make([]byte, 32), Driver: "sqlite", Path: path})
 	if err != nil {
 		t.Fatal(err)
 	}
