@@ -22,6 +22,7 @@ type invitationRow struct {
 	CreatedAt int64 `gorm:"autoCreateTime:false"`
 	ExpiresAt int64
 	UsedAt    int64
+	MAC       []byte
 }
 
 func (invitationRow) TableName() string { return "invitations" }
@@ -43,9 +44,12 @@ func (r *invitationRow) invitation() (*idp.Invitation, error) {
 	}, err
 }
 
-func invitationOf(g *gorm.DB, condition string, key any) (*idp.Invitation, error) {
+func invitationOf(s reader, g *gorm.DB, condition string, key any) (*idp.Invitation, error) {
 	var row invitationRow
 	if err := g.Take(&row, condition, key).Error; err != nil {
+		return nil, err
+	}
+	if err := s.fits(&row, idp.UserID(row.UserID)); err != nil {
 		return nil, err
 	}
 	return row.invitation()
@@ -72,7 +76,7 @@ func (db *DB) AddInvitation(ctx context.Context, i *idp.Invitation, may func(*id
 		if i.Purpose == idp.InviteForgotten {
 			stale = stale.Where("purpose = ?", row.Purpose)
 		}
-		if err := stale.Delete(&invitationRow{}).Error; err != nil {
+		if err := errors.Join(stale.Delete(&invitationRow{}).Error, t.bind(row)); err != nil {
 			return err
 		}
 		if err := t.gorm.Create(row).Error; err != nil {
@@ -92,7 +96,7 @@ func (db *DB) AddInvitation(ctx context.Context, i *idp.Invitation, may func(*id
 func (db *DB) RenewInvitation(ctx context.Context, id idp.InvitationID, token idp.TokenHash, now time.Time) (*idp.Invitation, error) {
 	var renewed *idp.Invitation
 	err := db.write(ctx, func(t *tx) error {
-		i, err := invitationOf(t.gorm.Clauses(clause.Locking{Strength: "UPDATE"}), "id = ?", string(id))
+		i, err := invitationOf(t, t.gorm.Clauses(clause.Locking{Strength: "UPDATE"}), "id = ?", string(id))
 		if err != nil {
 			return fmt.Errorf("invitation %s: %w", id, t.translate(err))
 		}
@@ -111,7 +115,7 @@ func (db *DB) InvitationByToken(ctx context.Context, token idp.TokenHash) (*idp.
 	if err != nil {
 		return nil, err
 	}
-	i, err := invitationOf(r.gorm, "token = ?", token[:])
+	i, err := invitationOf(r, r.gorm, "token = ?", token[:])
 	if err != nil {
 		return nil, fmt.Errorf("invitation: %w", r.translate(err))
 	}
@@ -122,6 +126,9 @@ func (db *DB) InvitationByToken(ctx context.Context, token idp.TokenHash) (*idp.
 func (t *tx) putInvitation(id idp.InvitationID, i *idp.Invitation) error {
 	row := invitationRowOf(i)
 	row.ID = string(id)
+	if err := t.bind(row); err != nil {
+		return err
+	}
 	r := t.gorm.Select("*").Where("id = ? AND used_at = 0", row.ID).Updates(row)
 	if r.Error != nil {
 		return r.Error
@@ -202,7 +209,7 @@ func (t *tx) enrolment(id idp.LoginID) (*idp.Enrolment, error) {
 	}
 	e := &idp.Enrolment{Login: l}
 	locked := func() *gorm.DB { return t.gorm.Clauses(clause.Locking{Strength: "UPDATE"}) }
-	if e.Invitation, err = invitationOf(locked(), "id = ?", string(l.Invitation)); err != nil {
+	if e.Invitation, err = invitationOf(t, locked(), "id = ?", string(l.Invitation)); err != nil {
 		return nil, fmt.Errorf("invitation %s: %w", l.Invitation, t.translate(err))
 	}
 	if e.Invitation.User != "" {
@@ -211,7 +218,7 @@ func (t *tx) enrolment(id idp.LoginID) (*idp.Enrolment, error) {
 		}
 	}
 	if l.Pairing != "" {
-		e.Pairing, err = pairingOf(locked(), l.Pairing)
+		e.Pairing, err = pairingOf(t, locked(), "id = ?", string(l.Pairing))
 		if err = t.translate(err); err != nil && !errors.Is(err, idp.ErrNotFound) {
 			return nil, err
 		}

@@ -107,6 +107,7 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 		return nil, err
 	}
 	db := &DB{engine: e, conf: c, trust: c.trust}
+	db.noteAlarms()
 	if err := db.lookIfFresh(ctx); err != nil {
 		return nil, closeAfter(err, e)
 	}
@@ -125,6 +126,7 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 // database. Those that come later fail. Closing again does nothing.
 func (db *DB) Close() error {
 	db.closing.Do(func() {
+		db.trust.alarms.close()
 		uses := db.writeSecretUses(context.Background())
 		db.closed = errors.Join(uses, db.engine.close())
 	})

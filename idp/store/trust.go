@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"hilum/idp"
 )
@@ -58,8 +59,11 @@ type trust struct {
 	last *head
 	// first is true when this process was the first to key the database: there is
 	// nothing yet outside of it that keeps where the log ends.
-	first atomic.Bool
+	first  atomic.Bool
+	alarms alarms
 }
+
+type clock = func() time.Time
 
 func newTrust(log *slog.Logger) *trust { return &trust{log: log} }
 
@@ -132,5 +136,8 @@ func (t *tx) firstKey(k *keys, db *DB) error {
 		t.trust.log.Warn("the kept head of the log cannot be read", "error", err)
 	}
 	t.trust.first.Store(errors.Is(err, idp.ErrNotFound))
-	return t.keyLog(k)
+	if err := t.keyLog(k); err != nil || kept != nil {
+		return err
+	}
+	return t.bindAll()
 }
