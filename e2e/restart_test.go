@@ -161,7 +161,7 @@ func TestPhonesThroughARestart(t *testing.T) {
 	cmd := s.cmd
 	s.stop(t, cmd)
 	s.cmd = nil
-	db := must[*store.DB](t)(store.Open(context.Background(), store.Config{Driver: "sqlite", Path: filepath.Join(s.data, "idp.db")}))
+	db := must[*store.DB](t)(store.Open(context.Background(), store.Config{Key: storeKey(t, s.data), Driver: "sqlite", Path: filepath.Join(s.data, "idp.db")}))
 	defer db.Close()
 	if err := db.VerifyEvents(context.Background()); err != nil {
 		t.Error(err)

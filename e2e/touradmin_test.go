@@ -22,7 +22,7 @@ import (
 func (d *demo) crowdOf(t testing.TB, n int) {
 	t.Helper()
 	ctx := context.Background()
-	db := must[*store.DB](t)(store.Open(ctx, store.Config{Driver: "sqlite", Path: filepath.Join(d.data, "idp.db"), Log: slog.New(slog.DiscardHandler)}))
+	db := must[*store.DB](t)(store.Open(ctx, store.Config{Key: storeKey(t, d.data), Driver: "sqlite", Path: filepath.Join(d.data, "idp.db"), Log: slog.New(slog.DiscardHandler)}))
 	defer db.Close()
 	givens := []string{"Amélie", "Bastian", "Clara", "David", "Eva", "Farid", "Greta", "Hugo", "Ines", "Jonas", "Katrin", "Liam"}
 	families := []string{"Albrecht", "van den Berg", "Çelik", "Dubois", "Eberhard", "Fontaine", "Groß", "Hoffmann", "Janssens", "Kowalski", "Müller-Lüdenscheidt"}

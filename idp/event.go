@@ -62,6 +62,10 @@ const (
 	EventMailFailed      EventKind = "mail.failed"   // given up
 	EventUsersImported   EventKind = "user.imported" // a file of people, all of it
 	EventAuditChecked    EventKind = "audit.checked"
+	EventAuditKeyed      EventKind = "audit.keyed"       // what was there is chained with the key from now on
+	EventAuditBroken     EventKind = "audit.broken"      // the end of the log was removed or changed
+	EventAuditRolledBack EventKind = "audit.rolled_back" // an older database was put back
+	EventTampered        EventKind = "audit.tampered"    // a row that lets somebody in is not as it was written
 )
 
 // EventKinds lists all there are, for filters and for the tables of tests.
@@ -74,7 +78,7 @@ var EventKinds = []EventKind{
 	EventPairingStarted, EventDeviceLinked, EventDeviceRenamed, EventDeviceUnlinked, EventPhoneAsked,
 	EventPhoneApproved, EventPhoneDenied, EventPhoneWrong, EventNotMe, EventPairingClaimed,
 	EventPushAddress, EventRecoveryMade, EventRecoveryUsed, EventClientChanged, EventTryoutStarted, EventTryoutEnded, EventStartAside, EventStartAgain, EventKeyRotated, EventSettingChanged,
-	EventLogoutTold, EventLogoutFailed, EventUsersImported, EventAuditChecked, EventLocked, EventForgotten, EventMailSent, EventMailFailed,
+	EventLogoutTold, EventLogoutFailed, EventUsersImported, EventAuditChecked, EventAuditKeyed, EventAuditBroken, EventAuditRolledBack, EventTampered, EventLocked, EventForgotten, EventMailSent, EventMailFailed,
 }
 
 // Actor is who did it: a person, a command at the console, or the provider itself.
@@ -97,7 +101,7 @@ type Event struct {
 	Device  DeviceID
 	Address string            // client address, as serve saw it
 	Detail  map[string]string // short, known keys: "reason", "method", "name", "count"
-	Hash    [32]byte          // SHA-256 over the event and the hash before it; set by the store
+	Hash    [32]byte          // HMAC-SHA-256 over the event and the hash before it; set by the store
 }
 
 // Journal collects the events of one change; the store writes them in the same

@@ -186,30 +186,79 @@ func (c *cli) auditList() *cobra.Command {
 
 func (c *cli) auditVerify() *cobra.Command {
 	var asJSON bool
+	var noted []string
 	cmd := &cobra.Command{
 		Use:   "verify",
 		Short: "Check that no event was changed, removed or put in",
-		Long: `Check the chain of hashes from the first event to the last. Events that were cut
-off at the end leave no trace in the chain itself: compare the last number and
-hash, which are printed, with those you noted elsewhere. The check leaves an event.`,
+		Long: `Check the log from the first event to the last, its end, and that it goes through
+what was kept of it outside the database: the file audit.head in the data folder,
+and each --head. A head is a number and a hash, as the provider prints it when it
+starts, at /readyz on the machine itself, in "idp health" and at the end of every
+export. The check leaves an event.`,
+		Example: `  idp audit verify
+  idp audit verify --head 5021:9f2c…`,
 		Args: cobra.NoArgs,
-		RunE: c.with(func(ctx context.Context, p *provider) error {
-			chain, err := p.desk.VerifyEvents(ctx, console(), nil)
-			if err != nil {
-				return fmt.Errorf("the audit log is not whole: %w", err)
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var heads []idp.LogHead
+			for _, s := range noted {
+				h, err := idp.ParseLogHead(s)
+				if err != nil {
+					return usagef("--head: %v", err)
+				}
+				heads = append(heads, h)
 			}
-			if asJSON {
-				return json.NewEncoder(c.stdout).Encode(struct {
-					Events int64  `json:"events"`
-					Head   string `json:"head"`
-				}{chain.Events, hex.EncodeToString(chain.Head[:])})
-			}
-			c.printf("whole: %d events, the last with hash %x\n", chain.Events, chain.Head)
-			return nil
-		}),
+			return c.with(func(ctx context.Context, p *provider) error {
+				chain, err := p.desk.VerifyAgainst(ctx, console(), heads, nil)
+				if err != nil {
+					return fmt.Errorf("the audit log is not whole: %w", err)
+				}
+				return c.printChain(chain, asJSON)
+			})(cmd, args)
+		},
 	}
+	cmd.Flags().StringArrayVar(&noted, "head", nil, "a `number:hash` that you kept: the log must go through it (may be given again)")
 	jsonFlag(cmd, &asJSON)
 	return cmd
+}
+
+// chainLine is a log that is whole as scripts see it.
+type chainLine struct {
+	Events int64       `json:"events"`
+	Head   string      `json:"head"` // hash of the last event
+	Keyed  int64       `json:"keyed_from"`
+	Kept   string      `json:"kept,omitempty"` // number:hash in audit.head
+	KeptAt *time.Time  `json:"kept_at,omitempty"`
+	Told   []eventLine `json:"told,omitempty"`
+}
+
+func (c *cli) printChain(chain *admin.Chain, asJSON bool) error {
+	check := &chain.Check
+	if asJSON {
+		l := chainLine{Events: chain.Events, Head: hex.EncodeToString(chain.Head[:]), Keyed: check.Keyed, KeptAt: orNever(check.KeptAt)}
+		if l.KeptAt != nil {
+			l.Kept = check.Kept.String()
+		}
+		for i := range check.Told {
+			l.Told = append(l.Told, eventLineOf(&check.Told[i]))
+		}
+		return json.NewEncoder(c.stdout).Encode(l)
+	}
+	c.printf("whole: %d events, the last with hash %x\n", chain.Events, chain.Head)
+	if check.Keyed > 1 {
+		c.printf("chained with the key from event %d on; those before are believed as they were found then\n", check.Keyed)
+	}
+	if check.KeptAt.IsZero() {
+		c.printf("there was no audit.head to compare with: give a head that you kept with --head\n")
+	} else {
+		c.printf("it goes through event %d, kept outside the database at %s\n", check.Kept.Seq, clock(check.KeptAt))
+	}
+	for i := range check.Told {
+		if i == 0 {
+			c.printf("the log itself tells of what was found before:\n")
+		}
+		c.printf("%s\n", eventLineOf(&check.Told[i]).text())
+	}
+	return nil
 }
 
 // moment is a point in time on the command line: a day, or an instant.

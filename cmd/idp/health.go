@@ -34,7 +34,7 @@ func (p *provider) mountHealth(mux *http.ServeMux) {
 			health(w, http.StatusServiceUnavailable, "not ready\n")
 			return
 		}
-		health(w, http.StatusOK, "ready\n")
+		health(w, http.StatusOK, "ready\n"+p.headFor(r))
 	})
 }
 
@@ -67,6 +67,7 @@ type healthLine struct {
 	Waiting map[string]int   `json:"waiting"`
 	Failing int              `json:"devices_failing"`
 	SweptAt *time.Time       `json:"swept_at,omitempty"`
+	Head    string           `json:"log_head"`
 	Mail    mailLine         `json:"mail"`
 	Push    []pushLine       `json:"push,omitempty"`
 	Notices []logoutLine     `json:"logout,omitempty"`
@@ -101,7 +102,12 @@ func (c *cli) healthCommand() *cobra.Command {
 				return err
 			}
 			l := healthLine{Bytes: h.Bytes, Rows: h.Rows, Waiting: h.Waiting, Failing: h.Failing, SweptAt: orNever(h.LastSweep), Mail: p.mailLine(&h.Mail)}
-			rows := [][]string{{"database", fmt.Sprint(h.Bytes, " bytes")}, {"log", fmt.Sprint(h.Events, " entries")}, {"notifications failing", fmt.Sprint(h.Failing)}}
+			if head, err := p.db.LogHead(ctx); err != nil {
+				l.Head = err.Error()
+			} else {
+				l.Head = head.String()
+			}
+			rows := [][]string{{"database", fmt.Sprint(h.Bytes, " bytes")}, {"log", fmt.Sprint(h.Events, " entries")}, {"log ends at", l.Head}, {"notifications failing", fmt.Sprint(h.Failing)}}
 			for _, name := range slices.Sorted(maps.Keys(h.Waiting)) {
 				rows = append(rows, []string{"open " + name, fmt.Sprint(h.Waiting[name])})
 			}

@@ -42,8 +42,9 @@ import (
 
 // How often the provider looks after itself.
 const (
-	turnEvery  = time.Hour       // signing keys that are due
-	sweepEvery = 5 * time.Minute // rows that nobody can use any more
+	turnEvery  = time.Hour        // signing keys that are due
+	sweepEvery = 5 * time.Minute  // rows that nobody can use any more
+	headEvery  = 10 * time.Second // where the log ends, outside the database
 )
 
 // provider is every part of the identity provider, joined.
@@ -79,7 +80,7 @@ func open(ctx context.Context, conf *config.Config, issuer string, log *slog.Log
 	if err := os.MkdirAll(conf.DataDir, 0o700); err != nil {
 		return nil, fmt.Errorf("data folder %s cannot be made (data_dir names another): %w", conf.DataDir, err)
 	}
-	db, err := store.Open(ctx, store.Config{Driver: conf.Database.Driver, Path: conf.DatabasePath(), Log: log, Mail: conf.Mail.On()})
+	db, err := store.Open(ctx, store.Config{Driver: conf.Database.Driver, Path: conf.DatabasePath(), Log: log, Mail: conf.Mail.On(), Witness: witnessPath(conf)})
 	if err != nil {
 		return nil, fmt.Errorf("database: %w", err)
 	}
@@ -96,6 +97,9 @@ func open(ctx context.Context, conf *config.Config, issuer string, log *slog.Log
 	}
 	if err := proveSeal(ctx, db, sealer); err != nil {
 		return nil, fmt.Errorf("sealing key %s: %w", conf.SealFile(), err)
+	}
+	if err := db.Trust(ctx, sealer.Derive("store", 32)); err != nil {
+		return nil, fmt.Errorf("database: %w", err)
 	}
 	ring, err := keyring.Open(ctx, keyring.Config{
 		Store:         db,
@@ -228,8 +232,11 @@ func proveSeal(ctx context.Context, db *store.DB, sealer *keyring.Sealer) error 
 	return nil
 }
 
-// Close closes the database; nothing else holds anything.
-func (p *provider) Close() error { return p.db.Close() }
+// Close keeps where the log ends and closes the database; nothing else holds anything.
+func (p *provider) Close() error {
+	p.keepHead(context.Background(), false)
+	return p.db.Close()
+}
 
 // handler mounts all doors on one mux, behind what they share.
 func (p *provider) handler(cert *serve.Certificate) (http.Handler, serve.Config, error) {
@@ -447,6 +454,9 @@ func (p *provider) run(ctx context.Context, h http.Handler, shared serve.Config,
 	})
 	wg.Go(func() { // ends with ctx
 		every(ctx, sweepEvery, func(now time.Time) error { return p.db.Sweep(ctx, now) }, p.complain("old rows were not swept"))
+	})
+	wg.Go(func() { // ends with ctx
+		every(ctx, headEvery, func(time.Time) error { p.keepHead(ctx, true); return nil }, func(error) {}) // it tells by itself
 	})
 	wg.Go(func() { // ends by itself
 		if err := p.letters.words.Prepare(p.site.now().Language); err != nil {

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -94,7 +95,7 @@ func fetch(t *testing.T, method, url string) (int, string) {
 
 func TestHealth(t *testing.T) {
 	srv, _, shut := site(t, nil)
-	if code, text := fetch(t, http.MethodGet, srv.URL+"/readyz"); code != http.StatusOK || text != "ready\n" {
+	if code, text := fetch(t, http.MethodGet, srv.URL+"/readyz"); code != http.StatusOK || !regexp.MustCompile(`^ready\nlog: [0-9]+:[0-9a-f]{64}\n$`).MatchString(text) {
 		t.Errorf("ready: %d %q", code, text)
 	}
 	if err := shut(); err != nil {
@@ -105,6 +106,47 @@ func TestHealth(t *testing.T) {
 	}
 	if code, text := fetch(t, http.MethodGet, srv.URL+"/healthz"); code != http.StatusOK || text != "alive\n" {
 		t.Errorf("the process lives: %d %q", code, text)
+	}
+}
+
+// How much happens here is told to whoever asks from the machine itself, not to
+// others, and not through a proxy.
+func TestReadyTellsStrangersNothing(t *testing.T) {
+	conf := config.Default()
+	conf.DataDir = t.TempDir()
+	p, err := open(t.Context(), conf, "http://127.0.0.1:8080", slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	h, _, err := p.handler(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		from, header, value string
+		told                bool
+	}{
+		{"127.0.0.1:1234", "", "", true},
+		{"[::1]:1234", "", "", true},
+		{"192.0.2.1:1234", "", "", false},
+		{"10.0.0.1:1234", "", "", false},
+		{"127.0.0.1:1234", "X-Forwarded-For", "192.0.2.1", false},
+		{"127.0.0.1:1234", "X-Forwarded-For", "127.0.0.1", false},
+		{"127.0.0.1:1234", "Forwarded", "for=127.0.0.1", false},
+		{"127.0.0.1:1234", "Via", "1.1 proxy", false},
+		{"127.0.0.1:1234", "X-Real-IP", "127.0.0.1", false},
+	} {
+		r := httptest.NewRequest(http.MethodGet, "/readyz", nil)
+		r.RemoteAddr = c.from
+		if c.header != "" {
+			r.Header.Set(c.header, c.value)
+		}
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if text := w.Body.String(); w.Code != http.StatusOK || strings.Contains(text, "log:") != c.told || !c.told && text != "ready\n" {
+			t.Errorf("%+v: %d %q", c, w.Code, text)
+		}
 	}
 }
 

@@ -107,6 +107,7 @@ func TestScripts(t *testing.T) {
 			"status":  status,
 			"appears": appears,
 			"newer":   newer,
+			"edit":    edit,
 			"certify": certify,
 			"picture": picture,
 			"says":    says,
@@ -215,6 +216,18 @@ func newer(ts *testscript.TestScript, _ bool, args []string) {
 	defer db.Close()
 	_, err = db.Exec("INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, 1)")
 	ts.Check(err)
+}
+
+// edit DATABASE STATEMENT… changes it behind the provider's back.
+func edit(ts *testscript.TestScript, _ bool, args []string) {
+	db, err := sql.Open("sqlite3", "file:"+ts.MkAbs(args[0])+"?_busy_timeout=5000")
+	ts.Check(err)
+	defer db.Close()
+	db.SetMaxOpenConns(1)
+	for _, statement := range args[1:] {
+		_, err := db.Exec(statement)
+		ts.Check(err)
+	}
 }
 
 // picture FILE WIDTH HEIGHT [RRGGBB] draws a PNG, black if nothing else is said.

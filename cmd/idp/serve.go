@@ -61,6 +61,7 @@ func (c *cli) serve(ctx context.Context) (err error) {
 		return err
 	}
 	c.printf("idp is ready at %s\n", p.issuer)
+	c.beginLog(ctx, p)
 	link, err := p.desk.SetupLink(ctx, admin.Console("provider"))
 	switch {
 	case err == nil:

@@ -97,7 +97,7 @@ const netHTTP = "net/http, trivial answer"
 func signature(dir, alg string) (func() error, error) {
 	ctx := context.Background()
 	log := slog.New(slog.DiscardHandler)
-	db, err := store.Open(ctx, store.Config{Driver: "sqlite", Path: filepath.Join(dir, "idp.db"), Log: log})
+	db, err := store.Open(ctx, store.Config{Key: make([]byte, 32), Driver: "sqlite", Path: filepath.Join(dir, "idp.db"), Log: log})
 	if err != nil {
 		return nil, err
 	}
@@ -138,7 +138,7 @@ func hash(string) (func() error, error) {
 
 // commit is what nothing durable can be faster than, one at a time.
 func commit(dir string) (func() error, error) {
-	db, err := store.Open(context.Background(), store.Config{Driver: "sqlite", Path: filepath.Join(dir, "idp.db"), Log: slog.New(slog.DiscardHandler)})
+	db, err := store.Open(context.Background(), store.Config{Key: make([]byte, 32), Driver: "sqlite", Path: filepath.Join(dir, "idp.db"), Log: slog.New(slog.DiscardHandler)})
 	return func() error {
 		now := time.Now()
 		return db.AddPairing(context.Background(), &idp.Pairing{ID: idp.NewID[idp.PairingID](), User: idp.NewID[idp.UserID](),

@@ -72,6 +72,9 @@ func Fill(ctx context.Context, folder, prefix string, n int, cost Cost) (people 
 	if err != nil {
 		return nil, err
 	}
+	if err := db.Trust(ctx, sealer.Derive("store", 32)); err != nil {
+		return nil, err
+	}
 	then := func() time.Time { return time.Now().Add(-before) }
 	flow := login.New(login.Config{
 		Store: db, Sealer: sealer, Now: then, Log: log,
@@ -136,6 +139,9 @@ func Link(ctx context.Context, folder string, people []Person) (err error) {
 	defer func() { err = errors.Join(err, db.Close()) }()
 	sealer, err := keyring.OpenSealer(conf.SealFile(), false)
 	if err != nil {
+		return err
+	}
+	if err := db.Trust(ctx, sealer.Derive("store", 32)); err != nil {
 		return err
 	}
 	errs := make([]error, len(people))

@@ -61,8 +61,9 @@ type Store interface {
 	LogoutFigures(ctx context.Context, client idp.ClientID) ([]idp.LogoutFigures, error)
 
 	Events(ctx context.Context, after int64, limit int) ([]idp.Event, error)
-	SearchEvents(ctx context.Context, q idp.EventQuery) (*idp.EventPage, error)                              // FieldError
-	CheckEvents(ctx context.Context, progress func(done, of int64)) (events int64, head [32]byte, err error) // idp.ErrInvalid
+	SearchEvents(ctx context.Context, q idp.EventQuery) (*idp.EventPage, error)                                 // FieldError
+	CheckEvents(ctx context.Context, noted []idp.LogHead, progress func(done, of int64)) (*idp.LogCheck, error) // idp.ErrInvalid
+	LogHead(ctx context.Context) (idp.LogHead, error)                                                           // idp.ErrInvalid
 	AddEvent(ctx context.Context, e idp.Event) error
 	Health(ctx context.Context) (*idp.Health, error)
 	Days(ctx context.Context, from, until time.Time) ([]idp.Day, error)

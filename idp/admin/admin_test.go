@@ -32,7 +32,7 @@ func newWorld(t *testing.T) *world {
 	w := &world{T: t, now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
 	var err error
 	w.db, err = store.Open(t.Context(), store.Config{
-		Driver: "sqlite", Path: filepath.Join(t.TempDir(), "idp.db"), Now: func() time.Time { return w.now },
+		Key: make([]byte, 32), Driver: "sqlite", Path: filepath.Join(t.TempDir(), "idp.db"), Now: func() time.Time { return w.now },
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -64,8 +64,13 @@ func EventLineOf(e *idp.Event) EventLine {
 	}
 }
 
+// EventLogHead is the kind of the last line of an export, which is no event: its
+// seq and hash are those of the newest event when the export began, whatever the
+// query. A file without that line was cut off, or the head of the log was not ours.
+const EventLogHead idp.EventKind = "audit.head"
+
 // ExportEvents writes all that a query finds, whatever its page, newest first,
-// as it is read. Errors: as SearchEvents, FieldError (the format), and those of w.
+// as it is read, and then where the log ended. Errors: as SearchEvents, FieldError (the format), and those of w.
 func (d *Desk) ExportEvents(ctx context.Context, by By, q idp.EventQuery, format ExportFormat, w io.Writer) error {
 	if err := d.allow(ctx, by, ReadAudit); err != nil {
 		return err
@@ -91,6 +96,12 @@ func (d *Desk) ExportEvents(ctx context.Context, by By, q idp.EventQuery, format
 	default:
 		return &idp.FieldError{Field: "format", Message: "export.format"}
 	}
+	// Before the first event is read: all that the head stands for are there then.
+	head, unknown := d.Store.LogHead(ctx)
+	if unknown != nil && !errors.Is(unknown, idp.ErrInvalid) {
+		return unknown
+	}
+	last := &idp.Event{Seq: head.Seq, At: d.Now().UTC().Truncate(time.Microsecond), Kind: EventLogHead, Actor: idp.Actor{Name: "provider"}, Hash: head.Hash}
 	q.Page = idp.Page{Limit: idp.MaxListPage}
 	for {
 		p, err := d.Store.SearchEvents(ctx, q)
@@ -102,7 +113,15 @@ func (d *Desk) ExportEvents(ctx context.Context, by By, q idp.EventQuery, format
 				return err
 			}
 		}
-		if err := flush(); err != nil || p.Next == "" {
+		if p.Next == "" {
+			if unknown == nil {
+				if err := write(last); err != nil {
+					return err
+				}
+			}
+			return flush()
+		}
+		if err := flush(); err != nil {
 			return err
 		}
 		q.After = p.Next
@@ -113,20 +132,26 @@ func (d *Desk) ExportEvents(ctx context.Context, by By, q idp.EventQuery, format
 type Chain struct {
 	Events int64
 	Head   [32]byte // hash of the last
+	Check  idp.LogCheck
 }
 
-// VerifyEvents walks the whole chain, and leaves an event that says so.
+// VerifyEvents walks the whole log, and leaves an event that says so.
 // progress is told how many events are checked; nil: nobody. Errors:
-// idp.ErrDenied, idp.ErrInvalid with the number of the first event that does not
-// follow.
+// idp.ErrDenied, idp.ErrInvalid with the first thing that is wrong.
 func (d *Desk) VerifyEvents(ctx context.Context, by By, progress func(done, of int64)) (*Chain, error) {
+	return d.VerifyAgainst(ctx, by, nil, progress)
+}
+
+// VerifyAgainst is VerifyEvents, and compares the log with heads that somebody noted.
+func (d *Desk) VerifyAgainst(ctx context.Context, by By, noted []idp.LogHead, progress func(done, of int64)) (*Chain, error) {
 	if err := d.allow(ctx, by, ReadAudit); err != nil {
 		return nil, err
 	}
-	n, head, err := d.Store.CheckEvents(ctx, progress)
+	check, err := d.Store.CheckEvents(ctx, noted, progress)
 	if err != nil && !errors.Is(err, idp.ErrInvalid) {
 		return nil, err
 	}
+	n, head := check.Head.Seq, check.Head.Hash
 	e := d.event(idp.EventAuditChecked, by, map[string]string{"count": strconv.FormatInt(n, 10), "head": hex.EncodeToString(head[:])})
 	if err != nil {
 		e.Detail["fault"] = strings.TrimSuffix(err.Error(), ": "+idp.ErrInvalid.Error())
@@ -134,7 +159,7 @@ func (d *Desk) VerifyEvents(ctx context.Context, by By, progress func(done, of i
 	if err := errors.Join(err, d.Store.AddEvent(ctx, e)); err != nil {
 		return nil, err
 	}
-	return &Chain{n, head}, nil
+	return &Chain{n, head, *check}, nil
 }
 
 // Health is what the database tells of itself. Errors: idp.ErrDenied.

@@ -153,6 +153,10 @@ var verbs = map[string]asked{
 		_, err := w.VerifyEvents(ctx, by, nil)
 		return err
 	}},
+	"VerifyAgainst": {admin.ReadAudit, func(ctx context.Context, w *world, by admin.By, _ idp.UserID) error {
+		_, err := w.VerifyAgainst(ctx, by, nil, nil)
+		return err
+	}},
 	"Health": {admin.ReadHealth, func(ctx context.Context, w *world, by admin.By, _ idp.UserID) error {
 		_, err := w.Health(ctx, by)
 		return err

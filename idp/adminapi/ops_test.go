@@ -447,11 +447,12 @@ func TestTheLog(t *testing.T) {
 			t.Errorf("%s: %v", line, err)
 		}
 	}
-	if len(lines) != len(seqs) {
-		t.Errorf("%d lines, %d events", len(lines), len(seqs))
+	// One more: where the log ended.
+	if len(lines) != len(seqs)+1 || !strings.Contains(lines[len(seqs)], fmt.Sprintf(`"seq":%d,`, len(seqs))) || !strings.Contains(lines[len(seqs)], `"kind":"audit.head"`) {
+		t.Errorf("%d lines, %d events, the last %s", len(lines), len(seqs), lines[len(lines)-1])
 	}
 	sheet := must(csv.NewReader(strings.NewReader(w.as(idp.StaffAuditor, "GET", "/audit/events.csv?kind=user.disabled", "").body)).ReadAll())(t)
-	if len(sheet) != 2 || sheet[1][2] != "user.disabled" {
+	if len(sheet) != 3 || sheet[1][2] != "user.disabled" || sheet[2][2] != "audit.head" {
 		t.Errorf("%v", sheet)
 	}
 	if devices := w.as(idp.StaffAuditor, "GET", "/devices.csv", ""); !strings.Contains(devices.body, "'=phone") {

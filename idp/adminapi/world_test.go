@@ -112,7 +112,7 @@ func newWorld(t testing.TB, change ...func(*adminapi.Config)) *world {
 	w := &world{TB: t, clock: &clock{now: time.Now().UTC().Truncate(time.Second)}, log: &locked{}, programs: map[idp.StaffRole]*program{}}
 	dir, ctx := t.TempDir(), t.Context()
 	log := slog.New(slog.NewTextHandler(w.log, nil))
-	w.db = must(store.Open(ctx, store.Config{Driver: "sqlite", Path: filepath.Join(dir, "idp.db"), Log: log, Now: w.clock.Now}))(t)
+	w.db = must(store.Open(ctx, store.Config{Key: make([]byte, 32), Driver: "sqlite", Path: filepath.Join(dir, "idp.db"), Log: log, Now: w.clock.Now}))(t)
 	t.Cleanup(func() {
 		if err := w.db.Close(); err != nil {
 			t.Error(err)

@@ -36,7 +36,7 @@ func newWorld(t *testing.T) *world {
 	dir := t.TempDir()
 	w := &world{T: t, now: time.Date(2026, 3, 1, 12, 0, 10, 0, time.UTC)}
 	var err error
-	if w.db, err = store.Open(t.Context(), store.Config{Driver: "sqlite", Path: filepath.Join(dir, "idp.db"), Now: func() time.Time { return w.now }}); err != nil {
+	if w.db, err = store.Open(t.Context(), store.Config{Key: make([]byte, 32), Driver: "sqlite", Path: filepath.Join(dir, "idp.db"), Now: func() time.Time { return w.now }}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {

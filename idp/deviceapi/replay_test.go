@@ -353,7 +353,7 @@ func FuzzEnvelope(f *testing.F) {
 		f.Fatal(err)
 	}
 	dir := f.TempDir()
-	db, err := store.Open(f.Context(), store.Config{Driver: "sqlite", Path: filepath.Join(dir, "idp.db"), Log: slog.New(slog.DiscardHandler)})
+	db, err := store.Open(f.Context(), store.Config{Key: make([]byte, 32), Driver: "sqlite", Path: filepath.Join(dir, "idp.db"), Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -59,7 +59,7 @@ func newWorld(t *testing.T) *world {
 	w := &world{T: t, hub: &live.Hub{}, pushed: make(chan idp.Push, 1000)}
 	w.clock.Store(noon.UnixMicro())
 	dir, log := t.TempDir(), slog.New(slog.NewTextHandler(t.Output(), nil))
-	db, err := store.Open(t.Context(), store.Config{Driver: "sqlite", Path: filepath.Join(dir, "idp.db"), Now: w.now, Log: log})
+	db, err := store.Open(t.Context(), store.Config{Key: make([]byte, 32), Driver: "sqlite", Path: filepath.Join(dir, "idp.db"), Now: w.now, Log: log})
 	w.must(err)
 	t.Cleanup(func() {
 		if err := db.VerifyEvents(context.WithoutCancel(t.Context())); err != nil {

@@ -17,7 +17,7 @@ var _ keyring.Store = (*store.DB)(nil)
 // open opens a database and its keys, as a process does at start.
 func open(t *testing.T, dir string, now func() time.Time) (*store.DB, *keyring.Ring) {
 	t.Helper()
-	db, err := store.Open(t.Context(), store.Config{Driver: "sqlite", Path: filepath.Join(dir, "idp.db")})
+	db, err := store.Open(t.Context(), store.Config{Key: make([]byte, 32), Driver: "sqlite", Path: filepath.Join(dir, "idp.db")})
 	if err != nil {
 		t.Error(err)
 		return nil, nil
@@ -55,7 +55,7 @@ func TestProcessesOnOneDatabaseShareTheirKeys(t *testing.T) {
 		return clock
 	}
 	// The tables are made by one of them; the keys are raced for.
-	first, err := store.Open(t.Context(), store.Config{Driver: "sqlite", Path: filepath.Join(dir, "idp.db")})
+	first, err := store.Open(t.Context(), store.Config{Key: make([]byte, 32), Driver: "sqlite", Path: filepath.Join(dir, "idp.db")})
 	if err != nil {
 		t.Fatal(err)
 	}

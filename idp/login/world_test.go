@@ -101,7 +101,7 @@ func newWorld(t *testing.T) *world {
 	w := &world{T: t}
 	w.clock.Store(noon.UnixMicro())
 	dir, log := t.TempDir(), slog.New(slog.NewTextHandler(t.Output(), nil))
-	db, err := store.Open(t.Context(), store.Config{Driver: "sqlite", Path: filepath.Join(dir, "idp.db"), Now: w.now, Log: log})
+	db, err := store.Open(t.Context(), store.Config{Key: make([]byte, 32), Driver: "sqlite", Path: filepath.Join(dir, "idp.db"), Now: w.now, Log: log})
 	w.must(err)
 	t.Cleanup(func() {
 		// Whatever a test did, the log it leaves is whole.

@@ -65,7 +65,7 @@ func newHouse(t *testing.T) *house {
 
 func (h *house) open() *store.DB {
 	h.Helper()
-	db, err := store.Open(h.Context(), store.Config{Driver: "sqlite", Path: h.path, Now: h.clock, Log: slog.New(slog.DiscardHandler)})
+	db, err := store.Open(h.Context(), store.Config{Key: make([]byte, 32), Driver: "sqlite", Path: h.path, Now: h.clock, Log: slog.New(slog.DiscardHandler)})
 	h.ok(err)
 	h.Cleanup(func() { db.Close() })
 	return db

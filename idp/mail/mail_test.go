@@ -53,7 +53,7 @@ func (w *world) ok(err error) {
 
 func open(t *testing.T, c mailtest.Conf) *world {
 	w := &world{T: t, server: mailtest.New(t, c), log: &strings.Builder{}}
-	db, err := store.Open(t.Context(), store.Config{Driver: "sqlite", Path: filepath.Join(t.TempDir(), "idp.db"), Mail: true, Now: w.now, Log: slog.New(slog.DiscardHandler)})
+	db, err := store.Open(t.Context(), store.Config{Key: make([]byte, 32), Driver: "sqlite", Path: filepath.Join(t.TempDir(), "idp.db"), Mail: true, Now: w.now, Log: slog.New(slog.DiscardHandler)})
 	w.ok(err)
 	t.Cleanup(func() { db.Close() })
 	w.db = db

@@ -129,7 +129,7 @@ func newSite(t testing.TB) *site {
 	dir := t.TempDir()
 	s := &site{t: t, clock: &clock{now: time.Now().UTC().Truncate(time.Second)}, log: &lockedBuilder{}, admin: admin.Console("console:test"), begun: 1 << 30, requested: map[idp.SessionID]int{}}
 	log := slog.New(slog.NewTextHandler(s.log, nil))
-	db, err := store.Open(t.Context(), store.Config{Driver: "sqlite", Path: filepath.Join(dir, "idp.db"), Log: log, Now: s.clock.Now})
+	db, err := store.Open(t.Context(), store.Config{Key: make([]byte, 32), Driver: "sqlite", Path: filepath.Join(dir, "idp.db"), Log: log, Now: s.clock.Now})
 	if err != nil {
 		t.Fatal(err)
 	}

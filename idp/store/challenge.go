@@ -11,7 +11,7 @@ import (
 )
 
 const challengeColumns = "id, purpose, user_id, login_id, pairing_id, browser, address, mode, number, doc, state, device_id, reason, " +
-	"created_at, sent_at, expires_at, answered_at"
+	"created_at, sent_at, expires_at, answered_at, mac"
 
 const (
 	selectChallenge = "SELECT " + challengeColumns + " FROM challenges WHERE id = ?"
@@ -32,11 +32,12 @@ type challengeRow struct {
 	Address, Mode, Number, Doc, State        string
 	DeviceID, Reason                         string
 	CreatedAt, SentAt, ExpiresAt, AnsweredAt int64
+	MAC                                      []byte
 }
 
 func (r *challengeRow) fields() []any {
 	return []any{&r.ID, &r.Purpose, &r.UserID, &r.LoginID, &r.PairingID, &r.Browser, &r.Address, &r.Mode, &r.Number, &r.Doc, &r.State,
-		&r.DeviceID, &r.Reason, &r.CreatedAt, &r.SentAt, &r.ExpiresAt, &r.AnsweredAt}
+		&r.DeviceID, &r.Reason, &r.CreatedAt, &r.SentAt, &r.ExpiresAt, &r.AnsweredAt, &r.MAC}
 }
 
 func challengeRowOf(c *idp.Challenge) *challengeRow {
@@ -58,10 +59,13 @@ func (r *challengeRow) challenge() (*idp.Challenge, error) {
 	}, err
 }
 
-func challengeOf(s statements, id idp.ChallengeID) (*idp.Challenge, error) {
+func challengeOf(s reader, id idp.ChallengeID) (*idp.Challenge, error) {
 	var row challengeRow
 	if err := s.row(selectChallenge, []any{string(id)}, row.fields()...); err != nil {
 		return nil, fmt.Errorf("challenge %s: %w", id, err)
+	}
+	if err := s.fits(&row, idp.UserID(row.UserID)); err != nil {
+		return nil, err
 	}
 	return row.challenge()
 }
@@ -84,13 +88,16 @@ func (db *DB) Pending(ctx context.Context, user idp.UserID, now time.Time) ([]id
 	return pendingOf(r, user, now)
 }
 
-func pendingOf(s statements, user idp.UserID, now time.Time) ([]idp.Challenge, error) {
+func pendingOf(s reader, user idp.UserID, now time.Time) ([]idp.Challenge, error) {
 	rows, err := list[challengeRow](s, selectPending, string(user), micros(now))
 	if err != nil {
 		return nil, err
 	}
 	open := make([]idp.Challenge, 0, len(rows))
 	for i := range rows {
+		if s.fits(&rows[i], user) != nil {
+			continue
+		}
 		c, err := rows[i].challenge()
 		if err != nil {
 			return nil, err
@@ -195,7 +202,7 @@ func (t *tx) asking(a *idp.Asking, user idp.UserID, now time.Time, fn func() err
 		}
 	}
 	if a.New != nil {
-		if _, err := t.exec(insertChallenge, challengeRowOf(a.New).fields()...); err != nil {
+		if err := t.addChallenge(a.New); err != nil {
 			return err
 		}
 		if err := t.note(a.New.Take()...); err != nil {
@@ -226,8 +233,21 @@ func (t *tx) asking(a *idp.Asking, user idp.UserID, now time.Time, fn func() err
 	return nil
 }
 
+func (t *tx) addChallenge(c *idp.Challenge) error {
+	row := challengeRowOf(c)
+	if err := t.bind(row); err != nil {
+		return err
+	}
+	_, err := t.exec(insertChallenge, row.fields()...)
+	return err
+}
+
 func (t *tx) putChallenge(c *idp.Challenge) error {
-	if err := t.update(updateChallenge, challengeRowOf(c).fields()); err != nil {
+	row := challengeRowOf(c)
+	if err := t.bind(row); err != nil {
+		return err
+	}
+	if err := t.update(updateChallenge, row.fields()); err != nil {
 		return fmt.Errorf("challenge %s: %w", c.ID, err)
 	}
 	return t.note(c.Take()...)

@@ -45,6 +45,7 @@ type clientRow struct {
 	Disabled       bool
 	CreatedAt      int64 `gorm:"autoCreateTime:false"`
 	UpdatedAt      int64 `gorm:"autoUpdateTime:false"`
+	MAC            []byte
 }
 
 func (clientRow) TableName() string { return "clients" }
@@ -55,6 +56,7 @@ type clientSecretRow struct {
 	CreatedAt  int64  `gorm:"autoCreateTime:false"`
 	ExpiresAt  int64
 	LastUsedAt int64
+	MAC        []byte
 }
 
 func (clientSecretRow) TableName() string { return "client_secrets" }
@@ -132,6 +134,16 @@ func (r *clientRow) client(secrets []clientSecretRow) (*idp.Client, error) {
 	return c, nil
 }
 
+// fitting is client, without the secrets that do not fit, and shut when itself does not.
+func (r *clientRow) fitting(s reader, secrets []clientSecretRow) (*idp.Client, error) {
+	secrets = slices.DeleteFunc(slices.Clone(secrets), func(secret clientSecretRow) bool { return s.fits(&secret, "") != nil })
+	c, err := r.client(secrets)
+	if err == nil && s.fits(r, "") != nil {
+		shutClient(c)
+	}
+	return c, err
+}
+
 // clientCache serves clients from memory. Every change of a client counts
 // revisions up, so that a copy knows which state it is of.
 type clientCache struct {
@@ -181,7 +193,7 @@ func (db *DB) clientSet(ctx context.Context) (*clientSet, error) {
 		of[secret.ClientID] = append(of[secret.ClientID], secret)
 	}
 	for i := range rows {
-		c, err := rows[i].client(of[rows[i].ID])
+		c, err := rows[i].fitting(r, of[rows[i].ID])
 		if err != nil {
 			return nil, err
 		}
@@ -271,6 +283,9 @@ func (db *DB) AddClient(ctx context.Context, c *idp.Client) error {
 	row, secrets := clientRowOf(c)
 	events := c.Take()
 	return db.changeClients(ctx, func(t *tx) error {
+		if err := t.bind(row); err != nil {
+			return err
+		}
 		if err := t.gorm.Create(row).Error; err != nil {
 			return fmt.Errorf("client %s: %w", c.ID, t.translate(err))
 		}
@@ -284,6 +299,11 @@ func (db *DB) AddClient(ctx context.Context, c *idp.Client) error {
 func (t *tx) putSecrets(client string, secrets []clientSecretRow) error {
 	if err := t.gorm.Delete(&clientSecretRow{}, "client_id = ?", client).Error; err != nil || len(secrets) == 0 {
 		return err
+	}
+	for i := range secrets {
+		if err := t.bind(&secrets[i]); err != nil {
+			return err
+		}
 	}
 	return t.translate(t.gorm.Create(&secrets).Error)
 }
@@ -300,7 +320,7 @@ func (db *DB) UpdateClient(ctx context.Context, id idp.ClientID, fn func(*idp.Cl
 		if err := t.gorm.Order("created_at").Find(&secrets, "client_id = ?", string(id)).Error; err != nil {
 			return err
 		}
-		c, err := row.client(secrets)
+		c, err := row.fitting(t, secrets)
 		if err != nil {
 			return err
 		}
@@ -309,6 +329,9 @@ func (db *DB) UpdateClient(ctx context.Context, id idp.ClientID, fn func(*idp.Cl
 		}
 		after, secrets := clientRowOf(c)
 		after.ID = row.ID
+		if err := t.bind(after); err != nil {
+			return err
+		}
 		if err := t.gorm.Select("*").Where("id = ?", row.ID).Updates(after).Error; err != nil {
 			return t.translate(err)
 		}

@@ -169,27 +169,41 @@ func (t *tx) cutRecovery(user string, _ idp.CutOff, _ bool, _ *sessionRow) error
 // cutFactor makes sessions stale that go on: whose last second factor came from
 // the device that is gone, else all but the one that the owner acts in.
 func (t *tx) cutFactor(user string, c idp.CutOff, alone bool, mine *sessionRow) error {
-	const stale = "UPDATE sessions SET factor_at = 0 WHERE user_id = ? AND ended_at = 0"
+	const open = "SELECT " + sessionColumns + " FROM sessions WHERE user_id = ? AND ended_at = 0 AND factor_at <> 0 AND "
+	var stale []sessionRow
 	var err error
 	switch {
 	case c.Device != "" && alone:
-		_, err = t.exec(stale+" AND device_id = ?", user, string(c.Device))
+		stale, err = list[sessionRow](t, open+"device_id = ?", user, string(c.Device))
 	case alone:
-		// It has ended.
+		return nil // it has ended
 	default:
-		_, err = t.exec(stale+" AND id <> ?", user, mine.ID)
+		stale, err = list[sessionRow](t, open+"id <> ?", user, mine.ID)
+	}
+	for i := range stale {
+		row := &stale[i]
+		if t.fits(row, c.User) != nil {
+			continue // it counts for nothing, and must not by this
+		}
+		row.FactorAt = 0
+		if err := errors.Join(t.bind(row), t.update(updateSession, row.fields())); err != nil {
+			return err
+		}
 	}
 	return err
 }
 
 // within asks again, in the transaction of an act, for the session that it is
 // done in. Errors: idp.ErrExpired when it lives no more, idp.ErrStale.
-func within(t statements, in idp.Within, user idp.UserID, now time.Time) error {
+func within(t reader, in idp.Within, user idp.UserID, now time.Time) error {
 	if in.Session == "" {
 		return nil
 	}
 	var row sessionRow
 	if err := t.row(selectSession, []any{string(in.Session)}, row.fields()...); err != nil {
+		return fmt.Errorf("session %s: %w", in.Session, errors.Join(idp.ErrExpired, err))
+	}
+	if err := t.fits(&row, user); err != nil {
 		return fmt.Errorf("session %s: %w", in.Session, errors.Join(idp.ErrExpired, err))
 	}
 	s, err := row.session()

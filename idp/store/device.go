@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
@@ -14,7 +15,7 @@ import (
 )
 
 const deviceColumns = "user_id, id, name, kind, platform, state, sealed_totp, last_step, drift, linked_at, last_used_at, " +
-	"public_key, app, sealed_push, push_type, push_ok_at, push_bad_at, push_said"
+	"public_key, app, sealed_push, push_type, push_ok_at, push_bad_at, push_said, mac"
 
 const (
 	selectDevices    = "SELECT " + deviceColumns + " FROM devices WHERE user_id = ? AND state = 'active' ORDER BY linked_at, id"
@@ -24,7 +25,7 @@ const (
 
 	// A time step that was burnt stays burnt, whatever a caller says.
 	updateDevice = `UPDATE devices SET name = ?, kind = ?, platform = ?, state = ?, sealed_totp = ?, last_step = ?, drift = ?, linked_at = ?, last_used_at = ?,
-		app = ?, sealed_push = ?, push_type = ?, push_ok_at = ?, push_bad_at = ?, push_said = ?
+		app = ?, sealed_push = ?, push_type = ?, push_ok_at = ?, push_bad_at = ?, push_said = ?, mac = ?
 		WHERE user_id = ? AND id = ? AND last_step <= ?`
 )
 
@@ -43,11 +44,12 @@ type deviceRow struct {
 	PushType             string
 	PushOKAt, PushBadAt  int64
 	PushSaid             string
+	MAC                  []byte `json:"-"` // of what is not a device yet there is none
 }
 
 func (r *deviceRow) fields() []any {
 	return []any{&r.UserID, &r.ID, &r.Name, &r.Kind, &r.Platform, &r.State, &r.SealedTOTP, &r.LastStep, &r.Drift, &r.LinkedAt, &r.LastUsedAt,
-		&r.PublicKey, &r.App, &r.SealedPush, &r.PushType, &r.PushOKAt, &r.PushBadAt, &r.PushSaid}
+		&r.PublicKey, &r.App, &r.SealedPush, &r.PushType, &r.PushOKAt, &r.PushBadAt, &r.PushSaid, &r.MAC}
 }
 
 func deviceRowOf(d *idp.Device) deviceRow {
@@ -92,8 +94,9 @@ func some(b []byte) []byte {
 	return b
 }
 
-func activeDevices(s statements, user idp.UserID) ([]deviceRow, error) {
-	return list[deviceRow](s, selectDevices, string(user))
+func activeDevices(s reader, user idp.UserID) ([]deviceRow, error) {
+	rows, err := list[deviceRow](s, selectDevices, string(user))
+	return slices.DeleteFunc(rows, func(r deviceRow) bool { return s.fits(&r, user) != nil }), err
 }
 
 func devicesOf(rows []deviceRow) []idp.Device {
@@ -107,7 +110,7 @@ func devicesOf(rows []deviceRow) []idp.Device {
 // addDevice inserts a device unless the account has enough. Errors: idp.ErrConflict.
 func (t *tx) addDevice(d *idp.Device) error {
 	row := deviceRowOf(d)
-	if err := t.lockUser(row.UserID); err != nil {
+	if err := errors.Join(t.lockUser(row.UserID), t.bind(&row)); err != nil {
 		return err
 	}
 	if _, err := t.exec(insertDevice, row.fields()...); err != nil {
@@ -151,8 +154,11 @@ func (t *tx) putDevice(before deviceRow, d *idp.Device) error {
 	row := deviceRowOf(d)
 	row.UserID, row.ID = before.UserID, before.ID
 	if !row.same(before) {
+		if err := t.bind(&row); err != nil {
+			return err
+		}
 		n, err := t.exec(updateDevice, row.Name, row.Kind, row.Platform, row.State, row.SealedTOTP, row.LastStep, row.Drift,
-			row.LinkedAt, row.LastUsedAt, row.App, row.SealedPush, row.PushType, row.PushOKAt, row.PushBadAt, row.PushSaid, row.UserID, row.ID, row.LastStep)
+			row.LinkedAt, row.LastUsedAt, row.App, row.SealedPush, row.PushType, row.PushOKAt, row.PushBadAt, row.PushSaid, row.MAC, row.UserID, row.ID, row.LastStep)
 		if err != nil {
 			return err
 		}
@@ -206,7 +212,7 @@ func (db *DB) UpdateDevice(ctx context.Context, user idp.UserID, id idp.DeviceID
 		if err := t.row(selectDevice, []any{string(user), string(id)}, row.fields()...); err != nil {
 			return fmt.Errorf("device %s: %w", id, err)
 		}
-		if err := t.see(seen); err != nil {
+		if err := errors.Join(t.fits(&row, user), t.see(seen)); err != nil {
 			return err
 		}
 		d := row.device()
@@ -290,21 +296,15 @@ func (db *DB) Speaker(ctx context.Context, id idp.DeviceID) (*idp.Speaker, error
 	var row deviceRow
 	err = r.row(selectDeviceByID, []any{string(id)}, row.fields()...)
 	if err == nil {
-		return &idp.Speaker{Device: row.device()}, nil
+		return &idp.Speaker{Device: row.device()}, r.fits(&row, idp.UserID(row.UserID))
 	}
 	if !errors.Is(err, idp.ErrNotFound) {
 		return nil, err
 	}
 	// A claim whose offer was used is a device by now; a reader may have come in between.
-	var pairing string
-	var claim string
-	err = r.row("SELECT id, claim FROM pairings WHERE claim_id = ? AND claim_id <> ''", []any{string(id)}, &pairing, &claim)
+	p, err := r.pairingWhere(r.gorm, "claim_id = ? AND claim_id <> ''", string(id))
 	if err == nil {
-		d, err := claimOf(claim)
-		if err != nil {
-			return nil, err
-		}
-		return &idp.Speaker{Device: *d, Pairing: idp.PairingID(pairing)}, nil
+		return &idp.Speaker{Device: *p.Claim, Pairing: p.ID}, nil
 	}
 	if !errors.Is(err, idp.ErrNotFound) {
 		return nil, err
@@ -336,6 +336,7 @@ type pairingRow struct {
 	ChallengeID                   string
 	TappedAt                      int64
 	SessionID                     string
+	MAC                           []byte
 }
 
 func (pairingRow) TableName() string { return "pairings" }
@@ -399,11 +400,14 @@ func (r *pairingRow) pairing() (*idp.Pairing, error) {
 
 // pairingWhere reads an offer through g, and asks whether the session that
 // shows it still lives: whoever scanned it links nothing once that has ended, by
-// its own time too. Errors: idp.ErrNotFound.
+// its own time too. Errors: idp.ErrNotFound, also for one that does not fit.
 func (s *session) pairingWhere(g *gorm.DB, condition string, key any) (*idp.Pairing, error) {
 	var row pairingRow
 	if err := g.Take(&row, condition, key).Error; err != nil {
 		return nil, fmt.Errorf("pairing: %w", s.translate(err))
+	}
+	if err := s.fits(&row, idp.UserID(row.UserID)); err != nil {
+		return nil, err
 	}
 	p, err := row.pairing()
 	if err != nil || p.Session == "" || !p.UsedAt.IsZero() {
@@ -424,6 +428,9 @@ func (s *session) pairingOf(g *gorm.DB, id idp.PairingID) (*idp.Pairing, error) 
 func (t *tx) putPairing(id idp.PairingID, p *idp.Pairing) error {
 	row := pairingRowOf(p)
 	row.ID = string(id)
+	if err := t.bind(row); err != nil {
+		return err
+	}
 	r := t.gorm.Select("*").Where("id = ? AND used_at = 0", row.ID).Updates(row)
 	if r.Error != nil {
 		return r.Error
@@ -447,7 +454,7 @@ func (db *DB) AddPairing(ctx context.Context, p *idp.Pairing) error {
 		if row.UserID == "" {
 			old = old.Where("browser = ?", row.Browser)
 		}
-		if err := old.Delete(&pairingRow{}).Error; err != nil {
+		if err := errors.Join(old.Delete(&pairingRow{}).Error, t.bind(row)); err != nil {
 			return err
 		}
 		if err := t.gorm.Create(row).Error; err != nil {
@@ -498,7 +505,7 @@ func (db *DB) ClaimPairing(ctx context.Context, id idp.PairingID, fn func(*idp.P
 			return err
 		}
 		if c != nil {
-			if _, err := t.exec(insertChallenge, challengeRowOf(c).fields()...); err != nil {
+			if err := t.addChallenge(c); err != nil {
 				return err
 			}
 		}
@@ -528,21 +535,27 @@ func (db *DB) UpdatePairing(ctx context.Context, id idp.PairingID, fn func(*idp.
 	})
 }
 
-const selectUnusedCodes = "SELECT user_id, n, hash, made_at, used_at FROM recovery_codes WHERE user_id = ? AND used_at = 0 ORDER BY n"
+const recoveryColumns = "user_id, n, hash, made_at, used_at, mac"
+
+const selectUnusedCodes = "SELECT " + recoveryColumns + " FROM recovery_codes WHERE user_id = ? AND used_at = 0 ORDER BY n"
 
 type recoveryRow struct {
 	UserID         string `gorm:"primaryKey"`
 	N              int64  `gorm:"primaryKey;autoIncrement:false"`
 	Hash           string
 	MadeAt, UsedAt int64
+	MAC            []byte
 }
 
 func (recoveryRow) TableName() string { return "recovery_codes" }
 
-func (r *recoveryRow) fields() []any { return []any{&r.UserID, &r.N, &r.Hash, &r.MadeAt, &r.UsedAt} }
+func (r *recoveryRow) fields() []any {
+	return []any{&r.UserID, &r.N, &r.Hash, &r.MadeAt, &r.UsedAt, &r.MAC}
+}
 
-func unusedCodes(s statements, user idp.UserID) ([]recoveryRow, error) {
-	return list[recoveryRow](s, selectUnusedCodes, string(user))
+func unusedCodes(s reader, user idp.UserID) ([]recoveryRow, error) {
+	rows, err := list[recoveryRow](s, selectUnusedCodes, string(user))
+	return slices.DeleteFunc(rows, func(r recoveryRow) bool { return s.fits(&r, user) != nil }), err
 }
 
 func recoveryCodes(rows []recoveryRow) []idp.RecoveryCode {
@@ -582,6 +595,9 @@ func (t *tx) putCodes(user idp.UserID, codes []idp.RecoveryCode) error {
 	rows := make([]recoveryRow, len(codes))
 	for i, c := range codes {
 		rows[i] = recoveryRow{UserID: string(user), N: int64(c.N), Hash: c.Hash, MadeAt: micros(c.MadeAt), UsedAt: micros(c.UsedAt)}
+		if err := t.bind(&rows[i]); err != nil {
+			return err
+		}
 	}
 	return t.translate(t.gorm.Create(&rows).Error)
 }

@@ -18,6 +18,7 @@ import (
 
 	"hilum/idp"
 	"hilum/idp/admin"
+	"hilum/idp/keyring"
 )
 
 // TestBenchDevices measures the device page and the import over as many people
@@ -40,9 +41,9 @@ func TestBenchDevices(t *testing.T) {
 	}
 	began := time.Now()
 	if _, err := os.Stat(path); err != nil {
-		seed(t, path, people, false)
+		seed(t, path, make([]byte, 32), people, false)
 	}
-	db, err := Open(t.Context(), Config{Driver: "sqlite", Path: path})
+	db, err := Open(t.Context(), Config{Key: make([]byte, 32), Driver: "sqlite", Path: path})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -291,16 +292,21 @@ func (n *names) login(i int) string {
 // TestSeed adds SEED_PEOPLE people to the database SEED_DATABASE, past whatever
 // else is told of it; e2e has it filled before it looks at long lists.
 func TestSeed(t *testing.T) {
-	path, people := filepath.Join(t.TempDir(), "idp.db"), 50
+	path, people, key := filepath.Join(t.TempDir(), "idp.db"), 50, make([]byte, 32)
 	if s := os.Getenv("SEED_DATABASE"); s != "" {
 		var err error
 		if people, err = strconv.Atoi(os.Getenv("SEED_PEOPLE")); err != nil {
 			t.Fatal(err)
 		}
 		path = s
+		sealer, err := keyring.OpenSealer(filepath.Join(filepath.Dir(path), "seal.key"), false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		key = sealer.Derive("store", 32)
 	}
-	seed(t, path, people, true)
-	db, err := Open(t.Context(), Config{Driver: "sqlite", Path: path})
+	seed(t, path, key, people, true)
+	db, err := Open(t.Context(), Config{Key: key, Driver: "sqlite", Path: path})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -312,14 +318,14 @@ func TestSeed(t *testing.T) {
 }
 
 // few: one device each, five for every tenth.
-func seed(t *testing.T, path string, people int, few bool) {
+func seed(t *testing.T, path string, key []byte, people int, few bool) {
 	t.Helper()
 	now := time.Now()
-	db, err := Open(t.Context(), Config{Driver: "sqlite", Path: path})
+	db, err := Open(t.Context(), Config{Key: key, Driver: "sqlite", Path: path})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &seeding{t: t, now: now, few: few, terms: map[*listing]map[string][]uint32{userListing: {}, deviceListing: {}}}
+	s := &seeding{t: t, keys: db.trust.keys.Load(), now: now, few: few, terms: map[*listing]map[string][]uint32{userListing: {}, deviceListing: {}}}
 	r, err := db.read(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -367,6 +373,7 @@ func seed(t *testing.T, path string, people int, few bool) {
 type seeding struct {
 	t       *testing.T
 	conn    *conn
+	keys    *keys
 	now     time.Time
 	later   []string
 	few     bool
@@ -429,6 +436,7 @@ func (s *seeding) person(i int) {
 		s.t.Fatal(err)
 	}
 	ul.n = s.people + int64(i+1)
+	u.MAC = s.keys.rowMAC(u)
 	s.do("INSERT INTO users ("+userColumns+", n) VALUES (?"+strings.Repeat(", ?", strings.Count(userColumns, ",")+1)+")", append(u.fields(), ul.n)...)
 	s.do(insertUserList, ul.fields()...)
 	s.take(userListing, &ul.listed)
@@ -465,6 +473,7 @@ func (s *seeding) device(u *userRow, rnd *mrand.Rand, devices, k int) {
 	}
 	row := deviceListRowOf(u, d, devices, micros(s.now))
 	row.n = s.devices
+	d.MAC = s.keys.rowMAC(d)
 	s.do("INSERT INTO devices ("+deviceColumns+", n) VALUES (?"+strings.Repeat(", ?", strings.Count(deviceColumns, ",")+1)+")", append(d.fields(), row.n)...)
 	s.do(insertDeviceList, row.fields()...)
 	s.take(deviceListing, &row.listed)

@@ -19,7 +19,7 @@ import (
 
 func refuse(t *testing.T, path string, says ...string) {
 	t.Helper()
-	db, err := store.Open(t.Context(), store.Config{Driver: "sqlite", Path: path})
+	db, err := store.Open(t.Context(), store.Config{Key: make([]byte, 32), Driver: "sqlite", Path: path})
 	if err == nil {
 		t.Fatal(errors.Join(errors.New("it was opened"), db.Close()))
 	}
@@ -109,7 +109,7 @@ func TestFresh(t *testing.T) {
 
 func TestRefuseADatabaseFromANewerVersion(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "idp.db")
-	db, err := store.Open(t.Context(), store.Config{Driver: "sqlite", Path: path})
+	db, err := store.Open(t.Context(), store.Config{Key: make([]byte, 32), Driver: "sqlite", Path: path})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,10 +11,10 @@ import (
 )
 
 const (
-	grantColumns   = "id, client_id, user_id, session_id, scopes, nonce, acr, amr, auth_time, claims, created_at, expires_at, revoked_at, last_used_at"
-	codeColumns    = "hash, grant_id, redirect_uri, challenge, expires_at, used_at, keep_until"
-	refreshColumns = "hash, grant_id, scopes, issued_at, expires_at, used_at, keep_until"
-	accessColumns  = "hash, grant_id, scopes, audience, issued_at, expires_at, revoked_at"
+	grantColumns   = "id, client_id, user_id, session_id, scopes, nonce, acr, amr, auth_time, claims, created_at, expires_at, revoked_at, last_used_at, mac"
+	codeColumns    = "hash, grant_id, redirect_uri, challenge, expires_at, used_at, keep_until, mac"
+	refreshColumns = "hash, grant_id, scopes, issued_at, expires_at, used_at, keep_until, mac"
+	accessColumns  = "hash, grant_id, scopes, audience, issued_at, expires_at, revoked_at, mac"
 )
 
 const (
@@ -23,12 +23,12 @@ const (
 	useGrant   = "UPDATE grants SET last_used_at = ? WHERE id = ?"
 
 	// The token, and of its grant and person what can change at any moment.
-	selectAccess = `SELECT t.grant_id, t.scopes, t.audience, t.issued_at, t.expires_at, t.revoked_at, g.revoked_at, coalesce(u.revision, 0)
+	selectAccess = `SELECT t.grant_id, t.scopes, t.audience, t.issued_at, t.expires_at, t.revoked_at, t.mac, g.revoked_at, coalesce(u.revision, 0)
 		FROM access_tokens t JOIN grants g ON g.id = t.grant_id LEFT JOIN users u ON u.id = g.user_id WHERE t.hash = ?`
 	selectGrant = "SELECT " + grantColumns + " FROM grants WHERE id = ?"
 
 	// The same of a refresh token.
-	selectRefresh = `SELECT t.grant_id, t.scopes, t.issued_at, t.expires_at, t.used_at, g.revoked_at, coalesce(u.revision, 0)
+	selectRefresh = `SELECT t.grant_id, t.scopes, t.issued_at, t.expires_at, t.used_at, t.mac, g.revoked_at, coalesce(u.revision, 0)
 		FROM refresh_tokens t JOIN grants g ON g.id = t.grant_id LEFT JOIN users u ON u.id = g.user_id WHERE t.hash = ?`
 
 	// What decides whether a code or refresh token is good, in the transaction that
@@ -62,11 +62,12 @@ type grantRow struct {
 	Claims                          string // JSON, empty for none
 	CreatedAt, ExpiresAt, RevokedAt int64
 	LastUsedAt                      int64
+	MAC                             []byte
 }
 
 func (r *grantRow) fields() []any {
 	return []any{&r.ID, &r.ClientID, &r.UserID, &r.SessionID, &r.Scopes, &r.Nonce, &r.ACR, &r.AMR, &r.AuthTime, &r.Claims,
-		&r.CreatedAt, &r.ExpiresAt, &r.RevokedAt, &r.LastUsedAt}
+		&r.CreatedAt, &r.ExpiresAt, &r.RevokedAt, &r.LastUsedAt, &r.MAC}
 }
 
 func grantRowOf(g *idp.Grant) *grantRow {
@@ -102,10 +103,11 @@ type codeRow struct {
 	RedirectURI, Challenge string
 	ExpiresAt, UsedAt      int64
 	KeepUntil              int64
+	MAC                    []byte
 }
 
 func (r *codeRow) fields() []any {
-	return []any{&r.Hash, &r.GrantID, &r.RedirectURI, &r.Challenge, &r.ExpiresAt, &r.UsedAt, &r.KeepUntil}
+	return []any{&r.Hash, &r.GrantID, &r.RedirectURI, &r.Challenge, &r.ExpiresAt, &r.UsedAt, &r.KeepUntil, &r.MAC}
 }
 
 func codeRowOf(c *idp.Code, keepUntil int64) *codeRow {
@@ -129,10 +131,11 @@ type refreshRow struct {
 	Scopes                      string
 	IssuedAt, ExpiresAt, UsedAt int64
 	KeepUntil                   int64
+	MAC                         []byte
 }
 
 func (r *refreshRow) fields() []any {
-	return []any{&r.Hash, &r.GrantID, &r.Scopes, &r.IssuedAt, &r.ExpiresAt, &r.UsedAt, &r.KeepUntil}
+	return []any{&r.Hash, &r.GrantID, &r.Scopes, &r.IssuedAt, &r.ExpiresAt, &r.UsedAt, &r.KeepUntil, &r.MAC}
 }
 
 func refreshRowOf(t *idp.RefreshToken, keepUntil int64) *refreshRow {
@@ -156,10 +159,11 @@ type accessRow struct {
 	GrantID                        string
 	Scopes, Audience               string
 	IssuedAt, ExpiresAt, RevokedAt int64
+	MAC                            []byte
 }
 
 func (r *accessRow) fields() []any {
-	return []any{&r.Hash, &r.GrantID, &r.Scopes, &r.Audience, &r.IssuedAt, &r.ExpiresAt, &r.RevokedAt}
+	return []any{&r.Hash, &r.GrantID, &r.Scopes, &r.Audience, &r.IssuedAt, &r.ExpiresAt, &r.RevokedAt, &r.MAC}
 }
 
 func accessRowOf(t *idp.AccessToken) *accessRow {
@@ -182,6 +186,9 @@ func (r *accessRow) token() (*idp.AccessToken, error) {
 // addGrant inserts a grant, its code and that the session knows the client now.
 func (t *tx) addGrant(g *idp.Grant, c *idp.Code) error {
 	row := grantRowOf(g)
+	if err := t.bind(row); err != nil {
+		return err
+	}
 	if _, err := t.exec(insertGrant, row.fields()...); err != nil {
 		return fmt.Errorf("grant %s: %w", g.ID, err)
 	}
@@ -189,7 +196,11 @@ func (t *tx) addGrant(g *idp.Grant, c *idp.Code) error {
 		if c.Grant != g.ID {
 			return fmt.Errorf("a code of another grant: %w", idp.ErrInvalid)
 		}
-		if _, err := t.exec(insertCode, codeRowOf(c, row.ExpiresAt).fields()...); err != nil {
+		code := codeRowOf(c, row.ExpiresAt)
+		if err := t.bind(code); err != nil {
+			return err
+		}
+		if _, err := t.exec(insertCode, code.fields()...); err != nil {
 			return fmt.Errorf("code of grant %s: %w", g.ID, err)
 		}
 	}
@@ -208,7 +219,11 @@ func (t *tx) addTokens(grant string, ends int64, issue *idp.Issue) error {
 		if string(a.Grant) != grant {
 			return fmt.Errorf("an access token of another grant: %w", idp.ErrInvalid)
 		}
-		if _, err := t.exec(insertAccess, accessRowOf(a).fields()...); err != nil {
+		row := accessRowOf(a)
+		if err := t.bind(row); err != nil {
+			return err
+		}
+		if _, err := t.exec(insertAccess, row.fields()...); err != nil {
 			return err
 		}
 	}
@@ -216,7 +231,11 @@ func (t *tx) addTokens(grant string, ends int64, issue *idp.Issue) error {
 		if string(r.Grant) != grant {
 			return fmt.Errorf("a refresh token of another grant: %w", idp.ErrInvalid)
 		}
-		if _, err := t.exec(insertRefresh, refreshRowOf(r, ends).fields()...); err != nil {
+		row := refreshRowOf(r, ends)
+		if err := t.bind(row); err != nil {
+			return err
+		}
+		if _, err := t.exec(insertRefresh, row.fields()...); err != nil {
 			return err
 		}
 	}
@@ -271,6 +290,9 @@ func (db *DB) Code(ctx context.Context, hash idp.TokenHash) (*idp.Code, *idp.Gra
 	var grant grantRow
 	if err := r.row(selectCode, []any{hash[:]}, append(code.fields(), grant.fields()...)...); err != nil {
 		return nil, nil, fmt.Errorf("code: %w", err)
+	}
+	if err := errors.Join(r.fits(&grant, idp.UserID(grant.UserID)), r.fits(&code, idp.UserID(grant.UserID))); err != nil {
+		return nil, nil, err
 	}
 	c, err1 := code.code()
 	g, err2 := grant.grant()
@@ -356,9 +378,12 @@ func (db *DB) RefreshOf(ctx context.Context, hash idp.TokenHash) (*idp.RefreshTo
 	}
 	row := refreshRow{Hash: hash[:]}
 	var revokedAt, revision int64
-	err = r.row(selectRefresh, []any{row.Hash}, &row.GrantID, &row.Scopes, &row.IssuedAt, &row.ExpiresAt, &row.UsedAt, &revokedAt, &revision)
+	err = r.row(selectRefresh, []any{row.Hash}, &row.GrantID, &row.Scopes, &row.IssuedAt, &row.ExpiresAt, &row.UsedAt, &row.MAC, &revokedAt, &revision)
 	if err != nil {
 		return nil, nil, nil, fmt.Errorf("refresh token: %w", err)
+	}
+	if err := r.fits(&row, ""); err != nil {
+		return nil, nil, nil, err
 	}
 	token, err := row.token()
 	if err != nil {
@@ -500,6 +525,9 @@ func (t *tx) revokeOfSession(user, session string, at time.Time) error {
 func (db *DB) AddTokens(ctx context.Context, g *idp.Grant, issue idp.Issue) error {
 	row, events := grantRowOf(g), g.Take()
 	return db.write(ctx, func(t *tx) error {
+		if err := t.bind(row); err != nil {
+			return err
+		}
 		if _, err := t.exec(insertGrant, row.fields()...); err != nil {
 			return err
 		}
@@ -518,9 +546,12 @@ func (db *DB) Access(ctx context.Context, hash idp.TokenHash) (*idp.AccessToken,
 	}
 	row := accessRow{Hash: hash[:]}
 	var revokedAt, revision int64
-	err = r.row(selectAccess, []any{row.Hash}, &row.GrantID, &row.Scopes, &row.Audience, &row.IssuedAt, &row.ExpiresAt, &row.RevokedAt, &revokedAt, &revision)
+	err = r.row(selectAccess, []any{row.Hash}, &row.GrantID, &row.Scopes, &row.Audience, &row.IssuedAt, &row.ExpiresAt, &row.RevokedAt, &row.MAC, &revokedAt, &revision)
 	if err != nil {
 		return nil, nil, nil, fmt.Errorf("access token: %w", err)
+	}
+	if err := r.fits(&row, ""); err != nil {
+		return nil, nil, nil, err
 	}
 	token, err := row.token()
 	if err != nil {
@@ -539,10 +570,13 @@ func (db *DB) Access(ctx context.Context, hash idp.TokenHash) (*idp.AccessToken,
 }
 
 // grantAndUser reads what is remembered of a grant.
-func grantAndUser(s statements, id string) (*recentGrant, error) {
+func grantAndUser(s reader, id string) (*recentGrant, error) {
 	var row grantRow
 	if err := s.row(selectGrant, []any{id}, row.fields()...); err != nil {
 		return nil, fmt.Errorf("grant %s: %w", id, err)
+	}
+	if err := s.fits(&row, idp.UserID(row.UserID)); err != nil {
+		return nil, err
 	}
 	g, err := row.grant()
 	if err != nil {
@@ -556,7 +590,7 @@ func grantAndUser(s statements, id string) (*recentGrant, error) {
 	if err := s.row(selectUserRevision, []any{row.UserID}, append(user.fields(), &recent.revision)...); err != nil {
 		return nil, fmt.Errorf("user %s: %w", row.UserID, err)
 	}
-	recent.user, err = user.user()
+	recent.user, err = user.fitting(s)
 	return recent, err
 }
 

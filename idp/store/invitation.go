@@ -23,6 +23,7 @@ type invitationRow struct {
 	ExpiresAt int64
 	UsedAt    int64
 	Mailed    bool
+	MAC       []byte
 }
 
 func (invitationRow) TableName() string { return "invitations" }
@@ -46,9 +47,12 @@ func (r *invitationRow) invitation() (*idp.Invitation, error) {
 	}, err
 }
 
-func invitationOf(g *gorm.DB, condition string, key any) (*idp.Invitation, error) {
+func invitationOf(s reader, g *gorm.DB, condition string, key any) (*idp.Invitation, error) {
 	var row invitationRow
 	if err := g.Take(&row, condition, key).Error; err != nil {
+		return nil, err
+	}
+	if err := s.fits(&row, idp.UserID(row.UserID)); err != nil {
 		return nil, err
 	}
 	return row.invitation()
@@ -82,7 +86,7 @@ func (t *tx) addInvitation(i *idp.Invitation, events []idp.Event, may func(*idp.
 	if i.Purpose == idp.InviteForgotten {
 		stale = stale.Where("purpose = ?", row.Purpose)
 	}
-	if err := stale.Delete(&invitationRow{}).Error; err != nil {
+	if err := errors.Join(stale.Delete(&invitationRow{}).Error, t.bind(row)); err != nil {
 		return err
 	}
 	if err := t.gorm.Create(row).Error; err != nil {
@@ -140,7 +144,7 @@ func (db *DB) Reopen(ctx context.Context, i *idp.Invitation, because idp.Event, 
 func (db *DB) RenewInvitation(ctx context.Context, id idp.InvitationID, token idp.TokenHash, now time.Time) (*idp.Invitation, error) {
 	var renewed *idp.Invitation
 	err := db.write(ctx, func(t *tx) error {
-		i, err := invitationOf(t.gorm.Clauses(clause.Locking{Strength: "UPDATE"}), "id = ?", string(id))
+		i, err := invitationOf(t, t.gorm.Clauses(clause.Locking{Strength: "UPDATE"}), "id = ?", string(id))
 		if err != nil {
 			return fmt.Errorf("invitation %s: %w", id, t.translate(err))
 		}
@@ -159,7 +163,7 @@ func (db *DB) InvitationByToken(ctx context.Context, token idp.TokenHash) (*idp.
 	if err != nil {
 		return nil, err
 	}
-	i, err := invitationOf(r.gorm, "token = ?", token[:])
+	i, err := invitationOf(r, r.gorm, "token = ?", token[:])
 	if err != nil {
 		return nil, fmt.Errorf("invitation: %w", r.translate(err))
 	}
@@ -170,6 +174,9 @@ func (db *DB) InvitationByToken(ctx context.Context, token idp.TokenHash) (*idp.
 func (t *tx) putInvitation(id idp.InvitationID, i *idp.Invitation) error {
 	row := invitationRowOf(i)
 	row.ID = string(id)
+	if err := t.bind(row); err != nil {
+		return err
+	}
 	r := t.gorm.Select("*").Where("id = ? AND used_at = 0", row.ID).Updates(row)
 	if r.Error != nil {
 		return r.Error
@@ -264,7 +271,7 @@ func (t *tx) enrolment(id idp.LoginID) (*idp.Enrolment, error) {
 	}
 	e := &idp.Enrolment{Login: l}
 	locked := func() *gorm.DB { return t.gorm.Clauses(clause.Locking{Strength: "UPDATE"}) }
-	if e.Invitation, err = invitationOf(locked(), "id = ?", string(l.Invitation)); err != nil {
+	if e.Invitation, err = invitationOf(t, locked(), "id = ?", string(l.Invitation)); err != nil {
 		return nil, fmt.Errorf("invitation %s: %w", l.Invitation, t.translate(err))
 	}
 	if e.Invitation.User != "" {

@@ -13,7 +13,7 @@ import (
 // A database of before the lists is listed when it is opened.
 func TestPeopleOfBeforeAreListed(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "idp.db")
-	db, err := Open(t.Context(), Config{Driver: "sqlite", Path: path})
+	db, err := Open(t.Context(), Config{Key: make([]byte, 32), Driver: "sqlite", Path: path})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +47,7 @@ func TestPeopleOfBeforeAreListed(t *testing.T) {
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if db, err = Open(t.Context(), Config{Driver: "sqlite", Path: path}); err != nil {
+	if db, err = Open(t.Context(), Config{Key: make([]byte, 32), Driver: "sqlite", Path: path}); err != nil {
 		t.Fatal(err)
 	}
 	defer db.Close()
@@ -64,7 +64,7 @@ func TestPeopleOfBeforeAreListed(t *testing.T) {
 // A search that is out of patience says so, and goes on with the next page
 // until it has seen everything: reading through is slow on purpose here.
 func TestReadingThroughInPortions(t *testing.T) {
-	db, err := Open(t.Context(), Config{Driver: "sqlite", Path: filepath.Join(t.TempDir(), "idp.db")})
+	db, err := Open(t.Context(), Config{Key: make([]byte, 32), Driver: "sqlite", Path: filepath.Join(t.TempDir(), "idp.db")})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,7 +13,7 @@ import (
 
 const loginColumns = "id, purpose, state, browser, request, target, user_id, session_id, invitation_id, new_name, new_display, " +
 	"pairing_id, new_hash, wrong_codes, ask_consent, consented, password_at, factor_at, auth_time, acr, amr, device_id, created_at, expires_at, " +
-	"challenge_id, sends"
+	"challenge_id, sends, mac"
 
 const selectLogin = "SELECT " + loginColumns + " FROM logins WHERE id = ?"
 
@@ -39,12 +39,13 @@ type loginRow struct {
 	CreatedAt, ExpiresAt            int64
 	ChallengeID                     string
 	Sends                           int64
+	MAC                             []byte
 }
 
 func (r *loginRow) fields() []any {
 	return []any{&r.ID, &r.Purpose, &r.State, &r.Browser, &r.Request, &r.Target, &r.UserID, &r.SessionID, &r.InvitationID,
 		&r.NewName, &r.NewDisplay, &r.PairingID, &r.NewHash, &r.WrongCodes, &r.AskConsent, &r.Consented, &r.PasswordAt,
-		&r.FactorAt, &r.AuthTime, &r.ACR, &r.AMR, &r.DeviceID, &r.CreatedAt, &r.ExpiresAt, &r.ChallengeID, &r.Sends}
+		&r.FactorAt, &r.AuthTime, &r.ACR, &r.AMR, &r.DeviceID, &r.CreatedAt, &r.ExpiresAt, &r.ChallengeID, &r.Sends, &r.MAC}
 }
 
 func loginRowOf(l *idp.Login) (*loginRow, error) {
@@ -85,10 +86,16 @@ func (r *loginRow) login() (*idp.Login, error) {
 	return l, nil
 }
 
-func loginOf(s statements, id idp.LoginID) (*idp.Login, error) {
+func loginOf(s reader, id idp.LoginID) (*idp.Login, error) {
 	var row loginRow
 	if err := s.row(selectLogin, []any{string(id)}, row.fields()...); err != nil {
 		return nil, fmt.Errorf("sign-in %s: %w", id, err)
+	}
+	// What has expired lets nobody in, and is marked so in one statement for many.
+	if row.State != string(idp.LoginExpired) {
+		if err := s.fits(&row, idp.UserID(row.UserID)); err != nil {
+			return nil, err
+		}
 	}
 	return row.login()
 }
@@ -97,6 +104,9 @@ func loginOf(s statements, id idp.LoginID) (*idp.Login, error) {
 func (t *tx) putLogin(l *idp.Login) error {
 	row, err := loginRowOf(l)
 	if err != nil {
+		return err
+	}
+	if err := t.bind(row); err != nil {
 		return err
 	}
 	if err := t.update(updateLogin, row.fields()); err != nil {
@@ -113,6 +123,9 @@ func (db *DB) AddLogin(ctx context.Context, l *idp.Login) error {
 	}
 	events := l.Take()
 	return db.write(ctx, func(t *tx) error {
+		if err := t.bind(row); err != nil {
+			return err
+		}
 		if _, err := t.exec(insertLogin, row.fields()...); err != nil {
 			return err
 		}
@@ -209,7 +222,7 @@ func (db *DB) Collect(ctx context.Context, id idp.LoginID, fn func(*idp.Collecti
 			}
 		}
 		if l.NewHash != "" {
-			c.Invitation, err = invitationOf(t.gorm.Clauses(clause.Locking{Strength: "UPDATE"}), "id = ?", string(l.Invitation))
+			c.Invitation, err = invitationOf(t, t.gorm.Clauses(clause.Locking{Strength: "UPDATE"}), "id = ?", string(l.Invitation))
 			if err = t.translate(err); err != nil && !errors.Is(err, idp.ErrNotFound) {
 				return fmt.Errorf("invitation %s: %w", l.Invitation, err)
 			}

@@ -160,7 +160,7 @@ func (db *DB) EndedSession(ctx context.Context, id idp.SessionID) (*idp.EndedSes
 	return out, endedSession(r, &row, out)
 }
 
-func endedSession(s statements, row *sessionRow, to *idp.EndedSession) error {
+func endedSession(s reader, row *sessionRow, to *idp.EndedSession) error {
 	var shown idp.SessionRow
 	if err := shownSession(s, row, &shown); err != nil {
 		return err

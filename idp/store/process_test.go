@@ -46,7 +46,7 @@ func TestMain(m *testing.M) {
 // child adds people for ever and prints each when it is kept.
 func child(path string) int {
 	ctx := context.Background()
-	db, err := store.Open(ctx, store.Config{Driver: "sqlite", Path: path})
+	db, err := store.Open(ctx, store.Config{Key: make([]byte, 32), Driver: "sqlite", Path: path})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1

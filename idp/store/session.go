@@ -9,7 +9,7 @@ import (
 	"hilum/idp"
 )
 
-const sessionColumns = "id, token, browser, user_id, auth_time, factor_at, acr, amr, agent, address, created_at, last_seen_at, idle_after, expires_at, ended_at, device_id"
+const sessionColumns = "id, token, browser, user_id, auth_time, factor_at, acr, amr, agent, address, created_at, last_seen_at, idle_after, expires_at, ended_at, device_id, mac"
 
 const (
 	selectSession        = "SELECT " + sessionColumns + " FROM sessions WHERE id = ?"
@@ -36,11 +36,12 @@ type sessionRow struct {
 	IdleAfter             int64
 	ExpiresAt, EndedAt    int64
 	DeviceID              string
+	MAC                   []byte
 }
 
 func (r *sessionRow) fields() []any {
 	return []any{&r.ID, &r.Token, &r.Browser, &r.UserID, &r.AuthTime, &r.FactorAt, &r.ACR, &r.AMR, &r.Agent, &r.Address,
-		&r.CreatedAt, &r.LastSeenAt, &r.IdleAfter, &r.ExpiresAt, &r.EndedAt, &r.DeviceID}
+		&r.CreatedAt, &r.LastSeenAt, &r.IdleAfter, &r.ExpiresAt, &r.EndedAt, &r.DeviceID, &r.MAC}
 }
 
 func sessionRowOf(s *idp.Session) *sessionRow {
@@ -80,6 +81,9 @@ func (t *tx) liveSession(id idp.SessionID, browser idp.TokenHash, now time.Time)
 	if err != nil {
 		return nil, nil, err
 	}
+	if t.fits(row, idp.UserID(row.UserID)) != nil {
+		return nil, nil, nil
+	}
 	s, err := row.session()
 	if err != nil || s.Browser != browser || s.Live(now) != nil {
 		return nil, nil, err
@@ -88,7 +92,11 @@ func (t *tx) liveSession(id idp.SessionID, browser idp.TokenHash, now time.Time)
 }
 
 func (t *tx) addSession(s *idp.Session) error {
-	if _, err := t.exec(insertSession, sessionRowOf(s).fields()...); err != nil {
+	row := sessionRowOf(s)
+	if err := t.bind(row); err != nil {
+		return err
+	}
+	if _, err := t.exec(insertSession, row.fields()...); err != nil {
 		return fmt.Errorf("session %s: %w", s.ID, err)
 	}
 	return t.note(s.Take()...)
@@ -98,6 +106,9 @@ func (t *tx) addSession(s *idp.Session) error {
 func (t *tx) putSession(before *sessionRow, s *idp.Session, now time.Time) error {
 	row := sessionRowOf(s)
 	row.ID, row.UserID = before.ID, before.UserID
+	if err := t.bind(row); err != nil {
+		return err
+	}
 	if err := t.update(updateSession, row.fields()); err != nil {
 		return err
 	}
@@ -155,6 +166,9 @@ func (db *DB) SessionByToken(ctx context.Context, token idp.TokenHash) (*idp.Ses
 	var row sessionRow
 	if err := r.row(selectSessionByToken, []any{token[:]}, row.fields()...); err != nil {
 		return nil, fmt.Errorf("session: %w", err)
+	}
+	if err := r.fits(&row, idp.UserID(row.UserID)); err != nil {
+		return nil, err
 	}
 	return row.session()
 }

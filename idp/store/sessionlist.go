@@ -70,7 +70,7 @@ func (db *DB) SearchSessions(ctx context.Context, q idp.SessionQuery, now time.T
 	return p, nil
 }
 
-func shownSession(s statements, row *sessionRow, to *idp.SessionRow) error {
+func shownSession(s reader, row *sessionRow, to *idp.SessionRow) error {
 	session, err := row.session()
 	if err != nil {
 		return err

@@ -109,7 +109,7 @@ func sqliteSession(by statements, on gorm.ConnPool, c Config) (*session, error) 
 	if err != nil {
 		return nil, err
 	}
-	return &session{by, g, translateSQLite, c.Now, c.Mail}, nil
+	return &session{by, g, translateSQLite, c.Now, c.Mail, c.trust}, nil
 }
 
 func translateSQLite(err error) error { return translate(sqlite.Dialector{}, err) }

@@ -27,7 +27,7 @@ var (
 
 func open(t testing.TB, path string) *store.DB {
 	t.Helper()
-	db, err := store.Open(t.Context(), store.Config{Driver: "sqlite", Path: path, Mail: true})
+	db, err := store.Open(t.Context(), store.Config{Key: make([]byte, 32), Driver: "sqlite", Path: path, Mail: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +55,7 @@ func TestSQLite(t *testing.T) {
 
 // Where no mail can be sent none is kept for the day that it can.
 func TestNobodyIsToldWithoutMail(t *testing.T) {
-	db, err := store.Open(t.Context(), store.Config{Driver: "sqlite", Path: filepath.Join(t.TempDir(), "idp.db")})
+	db, err := store.Open(t.Context(), store.Config{Key: make([]byte, 32), Driver: "sqlite", Path: filepath.Join(t.TempDir(), "idp.db")})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -39,6 +39,13 @@ type Config struct {
 	Now    func() time.Time
 	// Mail says that mail can be sent: owners of accounts are told what happens to them.
 	Mail bool
+	// Key is for Trust, where it is at hand before the database is open; nil: Trust is called later.
+	Key []byte
+	// Witness is the file outside the database that keeps the head of the log;
+	// empty: there is none. Its folder is there already.
+	Witness string
+
+	trust *trust
 }
 
 // engine is what differs from database to database.
@@ -60,12 +67,14 @@ type session struct {
 	translate func(error) error // what gorm returns
 	now       func() time.Time
 	mail      bool // Config.Mail
+	trust     *trust
 }
 
 // DB is an open database. Safe for concurrent use.
 type DB struct {
 	engine  engine
 	conf    Config
+	trust   *trust
 	fresh   bool
 	clients clientCache
 	site    siteCache
@@ -92,16 +101,23 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	if c.Driver != "sqlite" {
 		return nil, fmt.Errorf("database driver %q is not known; \"sqlite\" is", c.Driver)
 	}
+	c.trust = newTrust(c.Log)
 	e, err := openSQLite(ctx, c)
 	if err != nil {
 		return nil, err
 	}
-	db := &DB{engine: e, conf: c}
+	db := &DB{engine: e, conf: c, trust: c.trust}
+	db.noteAlarms()
 	if err := db.lookIfFresh(ctx); err != nil {
 		return nil, closeAfter(err, e)
 	}
 	if err := db.listAll(ctx); err != nil {
 		return nil, closeAfter(err, e)
+	}
+	if c.Key != nil {
+		if err := db.Trust(ctx, c.Key); err != nil {
+			return nil, closeAfter(err, e)
+		}
 	}
 	return db, nil
 }
@@ -110,6 +126,7 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 // database. Those that come later fail. Closing again does nothing.
 func (db *DB) Close() error {
 	db.closing.Do(func() {
+		db.trust.alarms.close()
 		uses := db.writeSecretUses(context.Background())
 		db.closed = errors.Join(uses, db.engine.close())
 	})

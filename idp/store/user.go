@@ -7,22 +7,23 @@ import (
 	"slices"
 	"time"
 
-	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 
 	"hilum/idp"
 )
 
 const userColumns = "id, name, display_name, given_name, family_name, email, email_verified, phone, phone_verified, locale, " +
-	"staff, roles, \"groups\", state, created_at, updated_at"
+	"staff, roles, \"groups\", state, created_at, updated_at, mac"
 
 const (
 	selectUser         = "SELECT " + userColumns + " FROM users WHERE id = ?"
 	selectUserRevision = "SELECT " + userColumns + ", revision FROM users WHERE id = ?"
 )
 
+const selectAdministrators = "SELECT " + userColumns + " FROM users WHERE staff = ? AND staff <> '' AND state = ? AND id <> ?"
+
 // What a sign-in needs beside the user, with the same row.
-const accountColumns = `coalesce((SELECT hash FROM passwords WHERE user_id = users.id), ''),
+const accountColumns = `coalesce((SELECT hash FROM passwords WHERE user_id = users.id), ''), coalesce((SELECT mac FROM passwords WHERE user_id = users.id), x''),
 	coalesce((SELECT set_at FROM passwords WHERE user_id = users.id), 0),
 	(SELECT count(*) FROM devices WHERE user_id = users.id AND state = 'active'),
 	(SELECT count(*) FROM devices WHERE user_id = users.id AND state = 'active' AND kind = 'app'),
@@ -54,13 +55,14 @@ type userRow struct {
 	State         string
 	CreatedAt     int64 `gorm:"autoCreateTime:false"`
 	UpdatedAt     int64 `gorm:"autoUpdateTime:false"`
+	MAC           []byte
 }
 
 func (userRow) TableName() string { return "users" }
 
 func (r *userRow) fields() []any {
 	return []any{&r.ID, &r.Name, &r.DisplayName, &r.GivenName, &r.FamilyName, &r.Email, &r.EmailVerified, &r.Phone, &r.PhoneVerified,
-		&r.Locale, &r.Staff, &r.Roles, &r.Groups, &r.State, &r.CreatedAt, &r.UpdatedAt}
+		&r.Locale, &r.Staff, &r.Roles, &r.Groups, &r.State, &r.CreatedAt, &r.UpdatedAt, &r.MAC}
 }
 
 func userRowOf(u *idp.User) *userRow {
@@ -87,36 +89,53 @@ func (r *userRow) user() (*idp.User, error) {
 	return u, nil
 }
 
-func userOf(s statements, id idp.UserID) (*idp.User, error) {
+// fitting is user, of a row whose owner it may let in.
+func (r *userRow) fitting(s reader) (*idp.User, error) {
+	u, err := r.user()
+	if err == nil && s.fits(r, u.ID) != nil {
+		shut(u)
+	}
+	return u, err
+}
+
+func userOf(s reader, id idp.UserID) (*idp.User, error) {
 	var row userRow
 	if err := s.row(selectUser, []any{string(id)}, row.fields()...); err != nil {
 		return nil, fmt.Errorf("user %s: %w", id, err)
 	}
-	return row.user()
+	return row.fitting(s)
 }
 
 type accountRow struct {
 	userRow
 	passwordHash                string
 	passwordAt                  int64
+	passwordMAC                 []byte
 	devices, apps, recoveryLeft int64
 }
 
 func (r *accountRow) fields() []any {
-	return append(r.userRow.fields(), &r.passwordHash, &r.passwordAt, &r.devices, &r.apps, &r.recoveryLeft)
+	return append(r.userRow.fields(), &r.passwordHash, &r.passwordMAC, &r.passwordAt, &r.devices, &r.apps, &r.recoveryLeft)
 }
 
-func (r *accountRow) account() (*idp.Account, error) {
-	u, err := r.user()
+func (r *accountRow) account(s reader) (*idp.Account, error) {
+	u, err := r.fitting(s)
 	if err != nil {
 		return nil, err
+	}
+	if r.passwordHash != "" && s.fits(&passwordRow{UserID: r.ID, Hash: r.passwordHash, MAC: r.passwordMAC}, u.ID) != nil {
+		r.passwordHash = ""
 	}
 	return &idp.Account{User: *u, PasswordHash: r.passwordHash, PasswordAt: moment(r.passwordAt), Devices: int(r.devices), Apps: int(r.apps), RecoveryLeft: int(r.recoveryLeft)}, nil
 }
 
 // addUser inserts a user. Errors: idp.ErrConflict.
 func (t *tx) addUser(u *idp.User) error {
-	if _, err := t.exec(insertUser, userRowOf(u).fields()...); err != nil {
+	row := userRowOf(u)
+	if err := t.bind(row); err != nil {
+		return err
+	}
+	if _, err := t.exec(insertUser, row.fields()...); err != nil {
 		return fmt.Errorf("user name %s: %w", u.Name, err)
 	}
 	if err := t.relist(string(u.ID), micros(t.now())); err != nil {
@@ -135,6 +154,9 @@ func (t *tx) putUser(before, u *idp.User) error {
 	}
 	row := userRowOf(u)
 	row.ID = string(before.ID)
+	if err := t.bind(row); err != nil {
+		return err
+	}
 	if err := t.gorm.Select("*").Where("id = ?", row.ID).Updates(row).Error; err != nil {
 		return fmt.Errorf("user %s: %w", u.ID, t.translate(err))
 	}
@@ -163,14 +185,16 @@ func (t *tx) nobodyAdministers() error {
 
 // anotherAdministers returns idp.ErrDenied when id is the last who does.
 func (t *tx) anotherAdministers(id idp.UserID) error {
-	var others []string
-	err := t.gorm.Clauses(clause.Locking{Strength: "UPDATE"}).Model(&userRow{}).
-		Where("staff = ? AND staff <> '' AND state = ? AND id <> ?", string(idp.StaffAdmin), string(idp.UserActive), string(id)).
-		Limit(1).Pluck("id", &others).Error
-	if err == nil && len(others) == 0 {
-		return fmt.Errorf("the last administrator: %w", idp.ErrDenied)
+	rows, err := list[userRow](t, selectAdministrators, string(idp.StaffAdmin), string(idp.UserActive), string(id))
+	if err != nil {
+		return err
 	}
-	return err
+	for i := range rows {
+		if u, err := rows[i].fitting(t); err != nil || administers(u) {
+			return err
+		}
+	}
+	return fmt.Errorf("the last administrator: %w", idp.ErrDenied)
 }
 
 // dropSetupLinks ends the open set-up links: they are for a site without people,
@@ -240,7 +264,7 @@ func (db *DB) AccountByEmail(ctx context.Context, email string) (*idp.Account, e
 	if len(rows) != 1 {
 		return nil, fmt.Errorf("%d accounts of that address: %w", len(rows), idp.ErrNotFound)
 	}
-	return rows[0].account()
+	return rows[0].account(r)
 }
 
 func (db *DB) account(ctx context.Context, query, key string) (*idp.Account, error) {
@@ -252,7 +276,7 @@ func (db *DB) account(ctx context.Context, query, key string) (*idp.Account, err
 	if err := r.row(query, []any{key}, row.fields()...); err != nil {
 		return nil, fmt.Errorf("account: %w", err)
 	}
-	return row.account()
+	return row.account(r)
 }
 
 // Users lists accounts by name, after a name.
@@ -267,7 +291,7 @@ func (db *DB) Users(ctx context.Context, after string, limit int) ([]idp.Account
 	}
 	accounts := make([]idp.Account, len(rows))
 	for i := range rows {
-		a, err := rows[i].account()
+		a, err := rows[i].account(r)
 		if err != nil {
 			return nil, err
 		}
@@ -405,7 +429,7 @@ func (db *DB) EnableUser(ctx context.Context, id idp.UserID, e idp.Event) error 
 		if err := t.row(selectAccount, []any{string(id)}, row.fields()...); err != nil {
 			return fmt.Errorf("user %s: %w", id, err)
 		}
-		a, err := row.account()
+		a, err := row.account(t)
 		if err != nil {
 			return err
 		}
@@ -427,13 +451,17 @@ type passwordRow struct {
 	UserID string `gorm:"primaryKey"`
 	Hash   string
 	SetAt  int64
+	MAC    []byte
 }
 
 func (passwordRow) TableName() string { return "passwords" }
 
 func (t *tx) putPassword(user idp.UserID, hash string, at time.Time) error {
-	return t.gorm.Clauses(clause.OnConflict{Columns: []clause.Column{{Name: "user_id"}}, UpdateAll: true}).
-		Create(&passwordRow{UserID: string(user), Hash: hash, SetAt: micros(at)}).Error
+	row := &passwordRow{UserID: string(user), Hash: hash, SetAt: micros(at)}
+	if err := t.bind(row); err != nil {
+		return err
+	}
+	return t.gorm.Clauses(clause.OnConflict{Columns: []clause.Column{{Name: "user_id"}}, UpdateAll: true}).Create(row).Error
 }
 
 // SetPassword stores a new hash in place of the password that was chosen at was
@@ -483,7 +511,11 @@ func passwordSetAt(s statements, user string) (at int64, err error) {
 // RehashPassword replaces a hash when it still is old.
 func (db *DB) RehashPassword(ctx context.Context, user idp.UserID, old, hash string) error {
 	return db.write(ctx, func(t *tx) error {
-		return t.gorm.Model(&passwordRow{}).Where("user_id = ? AND hash = ?", string(user), old).
-			UpdateColumn("hash", gorm.Expr("?", hash)).Error
+		row := &passwordRow{UserID: string(user), Hash: hash}
+		if err := t.bind(row); err != nil {
+			return err
+		}
+		_, err := t.exec("UPDATE passwords SET hash = ?, mac = ? WHERE user_id = ? AND hash = ?", row.Hash, row.MAC, row.UserID, old)
+		return err
 	})
 }

@@ -127,7 +127,7 @@ func (db *DB) SearchUsers(ctx context.Context, q idp.UserQuery) (*idp.UserPage, 
 		if err != nil {
 			return nil, err
 		}
-		a, err := row.account()
+		a, err := row.account(r)
 		if err != nil {
 			return nil, err
 		}

@@ -17,9 +17,8 @@ var errClosed = errors.New("the database is closed")
 // tx is a transaction: statements by hand and by gorm on one connection.
 type tx struct {
 	*session
-	// head is the newest event of the chain, nil until the transaction has an
-	// event. Another process may write between two commits, so it is read anew
-	// in each.
+	// head is the end of the log, nil until the transaction has an event. Another
+	// process may write between two commits, so it is read anew in each.
 	head *head
 }
 
@@ -95,7 +94,13 @@ func (w *writer) batch(first *job) {
 		}
 	}
 	if broken == nil {
+		broken = t.putHead()
+	}
+	if broken == nil {
 		broken = w.command("COMMIT")
+	}
+	if broken == nil && t.head != nil {
+		w.to.trust.last = t.head
 	}
 	if broken != nil {
 		// Full disk, failing disk: SQLite may have rolled back by itself, then

@@ -15,7 +15,7 @@ import (
 
 func openAt(t *testing.T, path string) *DB {
 	t.Helper()
-	db, err := Open(t.Context(), Config{Driver: "sqlite", Path: path})
+	db, err := Open(t.Context(), Config{Key: make([]byte, 32), Driver: "sqlite", Path: path})
 	if err != nil {
 		t.Fatal(err)
 	}

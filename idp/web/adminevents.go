@@ -67,6 +67,10 @@ var eventWords = map[idp.EventKind]string{
 	idp.EventMailFailed:      "event.mail.failed",
 	idp.EventUsersImported:   "event.user.imported",
 	idp.EventAuditChecked:    "event.audit.checked",
+	idp.EventAuditKeyed:      "event.audit.keyed",
+	idp.EventAuditBroken:     "event.audit.broken",
+	idp.EventAuditRolledBack: "event.audit.rolledback",
+	idp.EventTampered:        "event.audit.tampered",
 }
 
 func deskEvents(rows []idp.Event) []templates.DeskEvent {

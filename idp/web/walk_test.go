@@ -47,7 +47,7 @@ func newWalk(t *testing.T) *walk {
 	w.clock.Store(noon.Unix())
 	dir := t.TempDir()
 	log := slog.New(slog.DiscardHandler)
-	db, err := store.Open(t.Context(), store.Config{Driver: "sqlite", Path: filepath.Join(dir, "idp.db"), Now: w.now, Log: log})
+	db, err := store.Open(t.Context(), store.Config{Key: make([]byte, 32), Driver: "sqlite", Path: filepath.Join(dir, "idp.db"), Now: w.now, Log: log})
 	if err != nil {
 		t.Fatal(err)
 	}

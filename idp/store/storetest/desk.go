@@ -372,10 +372,23 @@ func searchEvents(t *testing.T, s *site) {
 	if s.kinds()[idp.EventAuditChecked] != 1 {
 		t.Fatal("the event is not in the log")
 	}
-	n, head, err := s.CheckEvents(s.ctx(), nil)
-	if err != nil || n != 303 || head == [32]byte{} {
-		t.Errorf("chain of %d, %v", n, err)
+	check, err := s.CheckEvents(s.ctx(), nil, nil)
+	head, err2 := s.LogHead(s.ctx())
+	if err != nil || err2 != nil || check.Head.Seq != 303 || check.Head != head || check.Keyed != 1 || len(check.Told) != 0 {
+		t.Errorf("%+v, %v, %v, %v", check, err, head, err2)
 	}
+	again, err := idp.ParseLogHead(head.String())
+	if err != nil || again != head {
+		t.Errorf("%v, %v", again, err)
+	}
+	if _, err := s.CheckEvents(s.ctx(), []idp.LogHead{head}, nil); err != nil {
+		t.Error(err)
+	}
+	head.Hash[0]++
+	_, err = s.CheckEvents(s.ctx(), []idp.LogHead{head}, nil)
+	s.is(err, idp.ErrInvalid)
+	_, err = s.CheckEvents(s.ctx(), []idp.LogHead{{Seq: 304}}, nil)
+	s.is(err, idp.ErrInvalid)
 	days, err := s.Days(s.ctx(), s.now.Add(-24*time.Hour), s.now.Add(24*time.Hour))
 	s.ok(err)
 	done := 0

@@ -1,0 +1,469 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"strings"
+
+	"hilum/idp"
+)
+
+// The audit log is a chain: the hash of an event is an HMAC over the event and
+// the hash before it, under a key that hangs on the sealing key. Whoever can write
+// to the database can therefore take events away, but put none in and change none.
+// What is taken away in the middle leaves a gap. What is taken away at the end is
+// missing below the head, one sealed row that says where the log ends. A head of
+// before, put back with what belongs to it, is caught by whoever kept a newer one:
+// this process in memory, the file beside the database (witness.go), the operator.
+//
+// Events are always written behind the newest that is known of, also when it is
+// not there any more: the gap then stays for whoever looks later.
+
+// head is the end of the log as a transaction sees it.
+type head struct {
+	seq   int64
+	hash  []byte
+	keyed int64
+	moved bool // has to be written
+}
+
+// headRow is the head as it is kept, and the number of the newest event beside it.
+type headRow struct {
+	seq       int64
+	hash      []byte
+	keyed     int64
+	mac       []byte
+	newest    int64
+	here, fit bool // there is one; its seal fits
+}
+
+const (
+	selectHead   = "SELECT seq, hash, keyed, mac, (SELECT coalesce(max(seq), 0) FROM events) FROM log_head WHERE id = 1"
+	selectNewest = "SELECT coalesce(max(seq), 0) FROM events"
+	upsertHead   = `INSERT INTO log_head (id, seq, hash, keyed, mac) VALUES (1, ?, ?, ?, ?)
+		ON CONFLICT (id) DO UPDATE SET seq = excluded.seq, hash = excluded.hash, keyed = excluded.keyed, mac = excluded.mac`
+	selectHash = "SELECT hash FROM events WHERE seq = ?"
+)
+
+// headMAC seals a head.
+func (k *keys) headMAC(seq int64, hash []byte, keyed int64) []byte {
+	b := binary.BigEndian.AppendUint64(make([]byte, 0, 64), uint64(seq)) //nolint:gosec // the bits, whatever the sign
+	b = binary.BigEndian.AppendUint64(b, uint64(keyed))                  //nolint:gosec // the bits, whatever the sign
+	return k.head.sum(append(b, hash...))
+}
+
+// readHead reads the head, and whether it is one that we wrote.
+func readHead(s statements, k *keys) (headRow, error) {
+	var h headRow
+	err := s.row(selectHead, nil, &h.seq, &h.hash, &h.keyed, &h.mac, &h.newest)
+	if errors.Is(err, idp.ErrNotFound) {
+		return h, s.row(selectNewest, nil, &h.newest)
+	}
+	if err != nil {
+		return h, err
+	}
+	h.here = true
+	h.fit = len(h.hash) == sha256.Size && equalMAC(h.mac, k.headMAC(h.seq, h.hash, h.keyed))
+	return h, nil
+}
+
+// What can be wrong with the end of the log, as the log and who verifies it say it.
+const (
+	faultHeadGone    = "the head of the log was removed"
+	faultHeadChanged = "the head of the log was changed"
+)
+
+// openLog finds where the next event goes. Where the end of the log is not as we
+// left it, saying so becomes the first event: once, since that event mends the head.
+func (t *tx) openLog() error {
+	k, err := t.trust.opened()
+	if err != nil {
+		return err
+	}
+	is, err := readHead(t, k)
+	if err != nil {
+		return err
+	}
+	h, last := &head{seq: is.seq, hash: is.hash, keyed: is.keyed}, t.trust.last
+	fault := ""
+	switch {
+	case !is.fit:
+		if fault = faultHeadChanged; !is.here {
+			fault = faultHeadGone
+		}
+		if h, err = t.foundHead(); err != nil {
+			return err
+		}
+		if last != nil && last.seq >= h.seq {
+			h.seq, h.hash = last.seq, last.hash
+		}
+		if last != nil {
+			h.keyed = last.keyed
+		}
+	case last != nil && is.seq < last.seq:
+		fault = fmt.Sprintf("%s written here, and the log ended at %d", were(is.seq+1, last.seq), is.seq)
+		h.seq, h.hash = last.seq, last.hash
+	case last != nil && is.seq == last.seq && !bytes.Equal(is.hash, last.hash):
+		fault = fmt.Sprintf("event %d is not the one that was written here", is.seq)
+		h.hash = last.hash
+	case is.newest < is.seq:
+		fault = were(is.newest+1, is.seq) + " cut off at the end"
+	case is.newest > is.seq:
+		fault = were(is.seq+1, is.newest) + " put in at the end"
+	}
+	h.seq = max(h.seq, is.newest)
+	if t.head = h; fault == "" {
+		return nil
+	}
+	t.trust.log.Error("the audit log was changed, and not by this program; \"idp audit verify\" says more", "fault", fault)
+	return t.append(&idp.Event{
+		At: t.now(), Kind: idp.EventAuditBroken, Actor: idp.Actor{Name: "provider"}, Detail: map[string]string{"fault": fault},
+	})
+}
+
+// were is «event 5 was», or «events 5 to 9 were».
+func were(first, last int64) string {
+	if first == last {
+		return fmt.Sprintf("event %d was", first)
+	}
+	return fmt.Sprintf("events %d to %d were", first, last)
+}
+
+// foundHead makes a head of the newest event that is there, whatever it is worth:
+// who verifies the log finds out.
+func (t *tx) foundHead() (*head, error) {
+	h := &head{hash: make([]byte, sha256.Size), keyed: 1}
+	err := t.row("SELECT seq, hash FROM events ORDER BY seq DESC LIMIT 1", nil, &h.seq, &h.hash)
+	if err == nil {
+		err = t.row("SELECT seq FROM events WHERE kind = ? ORDER BY seq DESC LIMIT 1", []any{string(idp.EventAuditKeyed)}, &h.keyed)
+	}
+	if errors.Is(err, idp.ErrNotFound) {
+		err = nil
+	}
+	if len(h.hash) != sha256.Size {
+		h.hash = make([]byte, sha256.Size)
+	}
+	return h, err
+}
+
+// append writes an event at the end of the log.
+func (t *tx) append(e *idp.Event) error {
+	k, err := t.trust.opened()
+	if err != nil {
+		return err
+	}
+	row, err := eventRowOf(e)
+	if err != nil {
+		return err
+	}
+	row.Seq = t.head.seq + 1
+	row.Hash = row.link(k, t.head.hash)
+	if _, err := t.exec(insertEvent, row.fields()...); err != nil {
+		return err
+	}
+	t.head.seq, t.head.hash, t.head.moved = row.Seq, row.Hash, true
+	return nil
+}
+
+// putHead writes the head, if the transaction has events: once for all that are
+// committed together.
+func (t *tx) putHead() error {
+	if t.head == nil || !t.head.moved {
+		return nil
+	}
+	k, err := t.trust.opened()
+	if err != nil {
+		return err
+	}
+	h := t.head
+	_, err = t.exec(upsertHead, h.seq, h.hash, h.keyed, k.headMAC(h.seq, h.hash, h.keyed))
+	return err
+}
+
+// content is what the hash of an event is over: the hash before, the two numbers
+// in eight bytes each, and every text with its length before it.
+func (r *eventRow) content(before []byte) []byte {
+	b := make([]byte, 0, 512)
+	b = append(b, before...)
+	b = binary.BigEndian.AppendUint64(b, uint64(r.Seq)) //nolint:gosec // the bits, whatever the sign
+	b = binary.BigEndian.AppendUint64(b, uint64(r.At))  //nolint:gosec // the bits, whatever the sign
+	for _, s := range [...]string{r.Kind, r.ActorUser, r.ActorName, r.UserID, r.ClientID,
+		r.LoginID, r.SessionID, r.DeviceID, r.Address, r.Detail} {
+		b = binary.AppendUvarint(b, uint64(len(s)))
+		b = append(b, s...)
+	}
+	return b
+}
+
+// link is the hash of the row in the chain.
+func (r *eventRow) link(k *keys, before []byte) []byte { return k.chain.sum(r.content(before)) }
+
+// plainLink is the hash that events had before there was a key.
+func (r *eventRow) plainLink(before []byte) []byte {
+	sum := sha256.Sum256(r.content(before))
+	return sum[:]
+}
+
+// LogHead returns where the log ends. Errors: idp.ErrInvalid, the head was
+// removed or changed.
+func (db *DB) LogHead(ctx context.Context) (idp.LogHead, error) {
+	k, err := db.trust.opened()
+	if err != nil {
+		return idp.LogHead{}, err
+	}
+	r, err := db.read(ctx)
+	if err != nil {
+		return idp.LogHead{}, err
+	}
+	h, err := readHead(r, k)
+	if err != nil {
+		return idp.LogHead{}, err
+	}
+	if err := h.whole(); err != nil {
+		return idp.LogHead{}, err
+	}
+	return idp.LogHead{Seq: h.seq, Hash: [32]byte(h.hash)}, nil
+}
+
+// whole returns idp.ErrInvalid when the head is not one that we wrote.
+func (h *headRow) whole() error {
+	switch {
+	case !h.here:
+		return fmt.Errorf("%s: %w", faultHeadGone, idp.ErrInvalid)
+	case !h.fit:
+		return fmt.Errorf("%s: %w", faultHeadChanged, idp.ErrInvalid)
+	}
+	return nil
+}
+
+// VerifyEvents is CheckEvents for who wants to know only whether the log is whole.
+func (db *DB) VerifyEvents(ctx context.Context) error {
+	_, err := db.CheckEvents(ctx, nil, nil)
+	return err
+}
+
+// CheckEvents walks the whole log, compares its end with the head, and the heads
+// that were kept outside the database with what is there: the witness file's, and
+// those that somebody noted. progress is told now and then; nil: nobody. Errors:
+// idp.ErrInvalid with the first thing that is wrong; what was found until then
+// comes with it.
+func (db *DB) CheckEvents(ctx context.Context, noted []idp.LogHead, progress func(done, of int64)) (*idp.LogCheck, error) {
+	check := &idp.LogCheck{}
+	k, err := db.trust.opened()
+	if err != nil {
+		return check, err
+	}
+	// The file first: what it keeps was in the log when it was written.
+	kept, keptErr := db.readWitness(k)
+	if keptErr == nil {
+		check.Kept, check.KeptAt = kept.head, kept.at
+	}
+	w := &walk{db: db, k: k, end: make([]byte, sha256.Size), check: check, progress: progress}
+	for _, h := range noted {
+		w.ask(h)
+	}
+	if keptErr == nil {
+		w.ask(kept.head)
+	}
+	for more := true; more; {
+		if more, err = w.page(ctx); err != nil {
+			return check, err
+		}
+	}
+	if keptErr != nil && !errors.Is(keptErr, idp.ErrNotFound) {
+		return check, keptErr
+	}
+	return check, w.answers(noted, kept)
+}
+
+// walk goes through the log, oldest first.
+type walk struct {
+	db       *DB
+	k        *keys
+	end      []byte // hash of the last event that was looked at
+	check    *idp.LogCheck
+	progress func(done, of int64)
+	asked    map[int64][]byte // hashes of events that somebody kept a head of, once they are passed
+}
+
+func (w *walk) ask(h idp.LogHead) {
+	if w.asked == nil {
+		w.asked = map[int64][]byte{}
+	}
+	w.asked[h.Seq] = nil
+}
+
+// page looks at some events, and at the end at the head. more says that there are
+// others; the log grows while it is looked at.
+func (w *walk) page(ctx context.Context) (more bool, err error) {
+	const size = 1000
+	at := &w.check.Head
+	r, err := w.db.read(ctx)
+	if err != nil {
+		return false, err
+	}
+	// The head before the events: all of those that it stands for are found then.
+	h, err := readHead(r, w.k)
+	if err != nil {
+		return false, err
+	}
+	if r, err = w.db.read(ctx); err != nil {
+		return false, err
+	}
+	rows, err := list[eventRow](r, selectEvents, at.Seq, size)
+	if err != nil {
+		return false, err
+	}
+	for i := range rows {
+		row := &rows[i]
+		if !equalMAC(row.Hash, row.link(w.k, w.end)) {
+			if row.Seq != at.Seq+1 {
+				return false, fmt.Errorf("%s removed: %w", were(at.Seq+1, row.Seq-1), idp.ErrInvalid)
+			}
+			return false, fmt.Errorf("event %d was changed or put in, or is of another log: %w", row.Seq, idp.ErrInvalid)
+		}
+		// A gap below an event that follows was there when it was chained.
+		at.Seq, w.end = row.Seq, row.Hash
+		at.Hash = [32]byte(row.Hash)
+		if _, ok := w.asked[row.Seq]; ok {
+			w.asked[row.Seq] = row.Hash
+		}
+		if tells(row) {
+			e, err := row.event()
+			if err != nil {
+				return false, err
+			}
+			w.check.Told = append(w.check.Told, e)
+		}
+	}
+	if w.progress != nil {
+		w.progress(at.Seq, max(h.newest, at.Seq))
+	}
+	if len(rows) == size || at.Seq > h.seq && h.fit && len(rows) > 0 {
+		return true, nil // also those that came between the two reads: the next head stands for them
+	}
+	w.check.Keyed = h.keyed
+	switch err := h.whole(); {
+	case err != nil:
+		return false, err
+	case at.Seq < h.seq:
+		return false, fmt.Errorf("%s cut off at the end: %w", were(at.Seq+1, h.seq), idp.ErrInvalid)
+	case at.Seq > h.seq:
+		return false, fmt.Errorf("%s put back behind the head of the log: %w", were(h.seq+1, at.Seq), idp.ErrInvalid)
+	case !bytes.Equal(w.end, h.hash):
+		return false, fmt.Errorf("event %d is not the one that the log ended with: %w", at.Seq, idp.ErrInvalid)
+	}
+	return false, nil
+}
+
+// tells reports whether an event says that something was wrong with the log.
+func tells(r *eventRow) bool {
+	switch idp.EventKind(r.Kind) {
+	case idp.EventAuditBroken, idp.EventAuditRolledBack, idp.EventTampered:
+		return true
+	case idp.EventAuditKeyed:
+		return strings.Contains(r.Detail, `"fault"`)
+	}
+	return false
+}
+
+// answers compares the heads that were kept elsewhere with the log.
+func (w *walk) answers(noted []idp.LogHead, kept *witness) error {
+	for _, h := range noted {
+		if err := w.goesThrough(h, "that you noted"); err != nil {
+			return err
+		}
+	}
+	if kept != nil {
+		return w.goesThrough(kept.head, "that "+w.db.conf.Witness+" kept at "+kept.at.UTC().Format("2006-01-02 15:04:05")+" UTC")
+	}
+	return nil
+}
+
+func (w *walk) goesThrough(h idp.LogHead, which string) error {
+	switch is := w.asked[h.Seq]; {
+	case h.Seq == 0 || bytes.Equal(is, h.Hash[:]):
+		return nil
+	case h.Seq > w.check.Head.Seq:
+		return fmt.Errorf("the log ends at event %d, before the head %s (event %d): the newest events were cut off with their head, or an older database was put back: %w",
+			w.check.Head.Seq, which, h.Seq, idp.ErrInvalid)
+	default:
+		return fmt.Errorf("event %d is another one than in the head %s: an older database was put back and used, or it is another log: %w", h.Seq, which, idp.ErrInvalid)
+	}
+}
+
+// keyLog chains with the key what was there before it, and says so with an event.
+// It may take a second for each hundred thousand events, in one transaction: a
+// process that dies leaves the log as it was.
+func (t *tx) keyLog(k *keys) error {
+	const page = 1000
+	end := head{hash: make([]byte, sha256.Size), keyed: 1, moved: true}
+	plain := make([]byte, sha256.Size)
+	count, fault := int64(0), ""
+	for more := true; more; {
+		rows, err := list[eventRow](t, selectEvents, end.seq, page)
+		if err != nil {
+			return err
+		}
+		for i := range rows {
+			row := &rows[i]
+			switch {
+			case fault != "":
+			case row.Seq != end.seq+1:
+				fault = were(end.seq+1, row.Seq-1) + " missing"
+			case !bytes.Equal(row.Hash, row.plainLink(plain)):
+				fault = fmt.Sprintf("event %d did not follow from the one before", row.Seq)
+			}
+			plain = row.Hash
+			row.Hash = row.link(k, end.hash)
+			if _, err := t.exec("UPDATE events SET hash = ? WHERE seq = ?", row.Hash, row.Seq); err != nil {
+				return err
+			}
+			end.seq, end.hash = row.Seq, row.Hash
+			count++
+		}
+		more = len(rows) == page
+	}
+	end.keyed = end.seq + 1
+	if t.head = &end; count == 0 {
+		return nil
+	}
+	e := &idp.Event{
+		At: t.now(), Kind: idp.EventAuditKeyed, Actor: idp.Actor{Name: "provider"},
+		Detail: map[string]string{"count": strconv.FormatInt(count, 10)},
+	}
+	if fault != "" {
+		e.Detail["fault"] = fault
+		t.trust.log.Error("the audit log was not whole before this upgrade; it is chained with the key as it was found", "fault", fault)
+	}
+	t.trust.log.Info("the audit log is chained with the key from now on", slog.Int64("from", end.keyed), slog.Int64("events_before", count))
+	return t.append(e)
+}
+
+// keyedOnce reports whether events of this log were chained with the key before:
+// then who removed the head did so after that, and nothing may be chained anew.
+func (t *tx) keyedOnce(k *keys) (bool, error) {
+	for _, query := range []string{
+		"SELECT " + eventColumns + " FROM events ORDER BY seq LIMIT ?",
+		"SELECT " + eventColumns + " FROM (SELECT * FROM events ORDER BY seq DESC LIMIT ?) ORDER BY seq",
+	} {
+		rows, err := list[eventRow](t, query, int64(100))
+		if err != nil {
+			return false, err
+		}
+		before := make([]byte, sha256.Size)
+		for i := range rows {
+			if equalMAC(rows[i].Hash, rows[i].link(k, before)) {
+				return true, nil
+			}
+			before = rows[i].Hash
+		}
+	}
+	return false, nil
+}
