@@ -27,7 +27,7 @@ const (
 
 func TestMain(m *testing.M) {
 	if path := os.Getenv(openPath); path != "" {
-		db, err := store.Open(context.Background(), store.Config{Driver: "sqlite", Path: path})
+		db, err := store.Open(context.Background(), store.Config{Key: make([]byte, 32), Driver: "sqlite", Path: path})
 		if err == nil {
 			err = db.Close()
 		}
@@ -152,7 +152,7 @@ func TestManyOpenAtOnce(t *testing.T) {
 	for name, prepare := range map[string]func(t *testing.T, path string){
 		"none": func(*testing.T, string) {},
 		"not listed": func(t *testing.T, path string) {
-			db, err := store.Open(t.Context(), store.Config{Driver: "sqlite", Path: path})
+			db, err := store.Open(t.Context(), store.Config{Key: make([]byte, 32), Driver: "sqlite", Path: path})
 			if err != nil {
 				t.Fatal(err)
 			}
