@@ -19,6 +19,7 @@ import (
 type layer string
 
 const (
+	letters  layer = "letters" // how text is kept and compared, for all but the nouns
 	nouns    layer = "nouns"
 	tool     layer = "tool"
 	verb     layer = "verb"
@@ -69,6 +70,7 @@ var packages = map[string]layer{
 	"idp/serve":           shared,
 	"idp/store":           adapter,
 	"idp/store/storetest": suite,
+	"idp/text":            letters,
 	"idp/totp":            tool,
 	"idp/tryout":          builtin,
 	"idp/web":             door,
@@ -80,19 +82,20 @@ var packages = map[string]layer{
 // only where packages of one layer may know one another. Tests may name all
 // but a main package.
 var knows = map[layer][]layer{
+	letters:  {},
 	nouns:    {},
-	tool:     {nouns},
-	verb:     {nouns, tool},
-	adapter:  {nouns},
+	tool:     {nouns, letters},
+	verb:     {nouns, letters, tool},
+	adapter:  {nouns, letters},
 	channel:  {nouns, adapter},
 	client:   {},
 	shared:   {nouns, shared},
-	door:     {nouns, tool, verb, shared},
+	door:     {nouns, letters, tool, verb, shared},
 	settings: {tool}, // to ask whether a setting fits
 	party:    {party},
 	builtin:  {nouns},
-	suite:    {nouns, tool, verb, door, shared, adapter, settings, party, builtin, channel, client},
-	joiner:   {nouns, tool, verb, door, shared, adapter, settings, party, builtin, channel, client},
+	suite:    {nouns, letters, tool, verb, door, shared, adapter, settings, party, builtin, channel, client},
+	joiner:   {nouns, letters, tool, verb, door, shared, adapter, settings, party, builtin, channel, client},
 }
 
 // home is where a library lives: the packages whose code, and those whose
@@ -135,15 +138,16 @@ var outside = map[string]home{
 	"golang.org/x/crypto/cryptobyte":        {code: []string{"idp/keyring"}},
 	"golang.org/x/image/draw":               {code: []string{"idp/brand"}},
 	"golang.org/x/net/html":                 {tests: []string{"e2e"}},
+	"golang.org/x/net/idna":                 {code: []string{"idp/text"}},
 	"golang.org/x/oauth2":                   {code: []string{"cmd/viewer/viewer", "idp/tryout"}, tests: []string{"cmd/idp", "e2e", "idp/oidc"}},
 	"golang.org/x/sync/errgroup":            {code: []string{"cmd/idp"}},
 	"golang.org/x/sys/unix":                 {tests: []string{"e2e/bench"}},
 	"golang.org/x/term":                     {code: []string{"cmd/idp"}},
-	"golang.org/x/text/language":            {code: []string{"templates"}},
+	"golang.org/x/text/language":            {code: []string{"idp/text", "templates"}},
 	"golang.org/x/text/message":             {code: []string{"templates"}},
 	"golang.org/x/text/number":              {code: []string{"templates"}},
 	"golang.org/x/text/feature/plural":      {tests: []string{"templates"}},
-	"golang.org/x/text/unicode/norm":        {code: []string{"idp/store"}},
+	"golang.org/x/text/unicode/norm":        {code: []string{"idp/store", "idp/text"}, tests: []string{"idp/password"}},
 	"golang.org/x/time/rate":                {code: []string{"idp/limit"}},
 	"gorm.io/driver/sqlite":                 {code: []string{"idp/store"}},
 	"gorm.io/gorm":                          {code: []string{"idp/store"}},

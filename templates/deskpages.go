@@ -254,7 +254,16 @@ type AdminPerson struct {
 type FaultLine struct {
 	Line    int
 	Name    string
+	Column  string // of the file; empty: the whole line
 	Problem Message
+}
+
+// FaultyLines is how many lines of the file are faulty.
+func (p AdminImporting) FaultyLines() int {
+	if p.Faulty > 0 {
+		return p.Faulty
+	}
+	return len(p.Faults)
 }
 
 // UnmailedLine is somebody of a file who gets no invitation by mail.
@@ -287,8 +296,10 @@ type AdminImporting struct {
 	Text     string // of the file, when it is short enough to be mended here
 	People   int    // good lines
 	Added    int
+	Faulty   int // lines; 0: as many as Faults
 	Faults   []FaultLine
-	More     bool // there are more
+	More     bool     // there are more
+	Ignored  []string // columns that are left out
 	Problem  Message
 
 	Mail         bool // this site sends mail

@@ -3,6 +3,9 @@ package adminapi
 // fieldWords say, behind the name of a field, what idp.FieldError says by key.
 var fieldWords = map[string]string{
 	"username.taken":          "is taken",
+	"text.invisible":          "consists of invisible characters",
+	"user.phone.bad":          "is no telephone number",
+	"user.locale.bad":         "is no language tag such as en or nl-BE",
 	"text.invalid":            "has characters that cannot be used",
 	"text.missing":            "is missing",
 	"text.long":               "is too long, or there are too many",
@@ -56,13 +59,20 @@ var fieldWords = map[string]string{
 	"import.encoding":         "is not in UTF-8",
 	"import.empty":            "has no first line that says what the columns are",
 	"import.many":             "has more than 50,000 people",
-	"import.column":           "has a column that is none of username, name, given_name, family_name, email, phone, locale, roles, groups",
-	"import.column.twice":     "has a column twice",
+	"import.column":           "has columns that are none of username, name, given_name, family_name, email, phone, locale, roles, groups",
+	"import.column.twice":     "has columns twice",
+	"import.columns.many":     "has too many columns",
+	"import.utf16":            "is in UTF-16, not in UTF-8",
+	"import.workbook":         "is a workbook of a spreadsheet, not CSV in UTF-8",
+	"import.separator":        "names a separator that is none of comma, semicolon and tab",
+	"import.row.long":         "is too long",
+	"import.email.twice":      "is a mail address that stands in the file before",
+	"import.email.taken":      "is the mail address of somebody",
 	"import.username":         "has no column username",
 	"mail.off":                "is mail, and this site sends none",
 	"mail.address":            "is empty: there is no address to send it to",
 	"import.cells":            "has not as many cells as the first line",
-	"import.quotes":           "has quotation marks that do not match; what is behind cannot be read",
+	"import.quotes":           "has a quotation mark where none may be, or one that is not closed",
 	"import.twice":            "stands in the file before",
 }
 

@@ -103,6 +103,9 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	if err := db.listAll(ctx); err != nil {
 		return nil, closeAfter(err, e)
 	}
+	if err := db.keyEmails(ctx); err != nil {
+		return nil, closeAfter(err, e)
+	}
 	return db, nil
 }
 
