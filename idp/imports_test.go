@@ -91,7 +91,7 @@ var knows = map[layer][]layer{
 	client:   {},
 	shared:   {nouns, shared},
 	door:     {nouns, letters, tool, verb, shared},
-	settings: {tool}, // to ask whether a setting fits
+	settings: {nouns, tool}, // to ask whether a setting fits
 	party:    {party},
 	builtin:  {nouns},
 	suite:    {nouns, letters, tool, verb, door, shared, adapter, settings, party, builtin, channel, client},

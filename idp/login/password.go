@@ -13,8 +13,8 @@ import (
 
 // What is typed longer than this is wrong without being looked at further.
 const (
-	maxTypedName     = 128 // bytes
-	maxTypedPassword = 512 // bytes
+	maxTypedName     = 128  // bytes
+	maxTypedPassword = 2048 // bytes; letters may come apart, see password.Check
 )
 
 // Password takes user name and password. Errors: idp.ErrWrongSecret (unknown
