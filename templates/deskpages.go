@@ -259,11 +259,11 @@ type FaultLine struct {
 }
 
 // FaultyLines is how many lines of the file are faulty.
-func (p AdminImporting) FaultyLines() int {
-	if p.Faulty > 0 {
-		return p.Faulty
+func (a AdminImporting) FaultyLines() int {
+	if a.Faulty > 0 {
+		return a.Faulty
 	}
-	return len(p.Faults)
+	return len(a.Faults)
 }
 
 // UnmailedLine is somebody of a file who gets no invitation by mail.
