@@ -273,6 +273,7 @@ func TestBounds(t *testing.T) {
 		"unknown driver":                        {func(c *config.Config) { c.Database.Driver = "mysql" }, "database.driver"},
 		"sealing key in the database":           {func(c *config.Config) { c.Keys.SealFile = c.DatabasePath() }, "keys.seal_file"},
 		"no site name":                          {func(c *config.Config) { c.Site.Name = " "; c.Device.Label = "X" }, "site.name"},
+		"a site name with nothing to see":       {func(c *config.Config) { c.Site.Name = "\u200b\u3164"; c.Device.Label = "X" }, "site.name"},
 		"a site name with a line break":         {func(c *config.Config) { c.Site.Name = "a\nb"; c.Device.Label = "X" }, "site.name"},
 		"a label that leaves no room for a name": {func(c *config.Config) {
 			c.Issuer, c.TLS.CertFile, c.TLS.KeyFile, c.Device.Label = "https://anmeldung.universitaetsklinikum-nord.test", "cert", "key", strings.Repeat("L", 40)

@@ -13,6 +13,7 @@ import (
 	"time"
 	"unicode"
 
+	"hilum/idp"
 	"hilum/idp/brand"
 	"hilum/idp/totp"
 )
@@ -218,6 +219,8 @@ func (v *validation) texts() {
 			v.fault(key, "has to have 1 to %d letters", most)
 		case strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f }):
 			v.fault(key, "has a control character")
+		case idp.ValidText(key, s, 1, most) != nil:
+			v.fault(key, "has nothing to see, or signs that cannot be used")
 		}
 	}
 	if c.Site.Name != "" {

@@ -19,7 +19,8 @@ import (
 type layer string
 
 const (
-	ground   layer = "ground" // beneath the tools: the standard library only
+	ground   layer = "ground"  // beneath the tools: the standard library only
+	letters  layer = "letters" // how text is kept and compared, for all but the nouns
 	nouns    layer = "nouns"
 	tool     layer = "tool"
 	verb     layer = "verb"
@@ -72,6 +73,7 @@ var packages = map[string]layer{
 	"idp/serve":           shared,
 	"idp/store":           adapter,
 	"idp/store/storetest": suite,
+	"idp/text":            letters,
 	"idp/totp":            tool,
 	"idp/tryout":          builtin,
 	"idp/web":             door,
@@ -84,19 +86,20 @@ var packages = map[string]layer{
 // but a main package.
 var knows = map[layer][]layer{
 	ground:   {},
+	letters:  {},
 	nouns:    {},
-	tool:     {nouns, ground},
-	verb:     {nouns, tool},
-	adapter:  {nouns},
+	tool:     {nouns, ground, letters},
+	verb:     {nouns, letters, tool},
+	adapter:  {nouns, letters},
 	channel:  {nouns, adapter, ground},
 	client:   {},
 	shared:   {nouns, shared, ground},
-	door:     {nouns, tool, verb, shared},
-	settings: {tool, ground}, // to ask whether a setting fits
+	door:     {nouns, letters, tool, verb, shared},
+	settings: {nouns, tool, ground}, // to ask whether a setting fits
 	party:    {party},
 	builtin:  {nouns},
-	suite:    {ground, nouns, tool, verb, door, shared, adapter, settings, party, builtin, channel, client},
-	joiner:   {ground, nouns, tool, verb, door, shared, adapter, settings, party, builtin, channel, client},
+	suite:    {ground, nouns, letters, tool, verb, door, shared, adapter, settings, party, builtin, channel, client},
+	joiner:   {ground, nouns, letters, tool, verb, door, shared, adapter, settings, party, builtin, channel, client},
 }
 
 // home is where a library lives: the packages whose code, and those whose
@@ -139,15 +142,16 @@ var outside = map[string]home{
 	"golang.org/x/crypto/cryptobyte":        {code: []string{"idp/keyring"}},
 	"golang.org/x/image/draw":               {code: []string{"idp/brand"}},
 	"golang.org/x/net/html":                 {tests: []string{"e2e"}},
+	"golang.org/x/net/idna":                 {code: []string{"idp/text"}},
 	"golang.org/x/oauth2":                   {code: []string{"cmd/viewer/viewer", "idp/push/fcm", "idp/tryout"}, tests: []string{"cmd/idp", "e2e", "idp/oidc"}},
 	"golang.org/x/sync/errgroup":            {code: []string{"cmd/idp"}},
 	"golang.org/x/sys/unix":                 {tests: []string{"e2e/bench"}},
 	"golang.org/x/term":                     {code: []string{"cmd/idp"}},
-	"golang.org/x/text/language":            {code: []string{"templates"}},
+	"golang.org/x/text/language":            {code: []string{"idp/text", "templates"}},
 	"golang.org/x/text/message":             {code: []string{"templates"}},
 	"golang.org/x/text/number":              {code: []string{"templates"}},
 	"golang.org/x/text/feature/plural":      {tests: []string{"templates"}},
-	"golang.org/x/text/unicode/norm":        {code: []string{"idp/store"}},
+	"golang.org/x/text/unicode/norm":        {code: []string{"idp/store", "idp/text"}, tests: []string{"idp/password"}},
 	"golang.org/x/time/rate":                {code: []string{"idp/limit"}},
 	"github.com/mattn/go-sqlite3":           {code: []string{"idp/store"}},
 	"gorm.io/driver/sqlite":                 {code: []string{"idp/store"}},

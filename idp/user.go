@@ -1,6 +1,7 @@
 package idp
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -65,43 +66,50 @@ const (
 // FoldName gives a typed sign-in name the form it is stored and compared in.
 func FoldName(typed string) string { return strings.ToLower(strings.TrimSpace(typed)) }
 
-// Validate checks the bounds of an account. Errors: FieldError.
+// Validate checks the bounds of an account. Errors: FieldError, the first of Faults.
 func (u *User) Validate() error {
-	if u.Name == "" || len(u.Name) > MaxName || u.Name != FoldName(u.Name) {
-		return &FieldError{"username", "user.name.bad"}
-	}
-	for _, r := range u.Name {
-		ok := r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || strings.ContainsRune("._-@+", r)
-		if !ok {
-			return &FieldError{"username", "user.name.letters"}
-		}
-	}
-	if err := ValidText("name", u.DisplayName, 1, MaxDisplayName); err != nil {
-		return err
-	}
-	if u.Email != "" {
-		at := strings.LastIndexByte(u.Email, '@')
-		if at < 1 || at == len(u.Email)-1 || len(u.Email) > MaxEmail || strings.ContainsAny(u.Email, " \t\r\n<>\"") {
-			return &FieldError{"email", "user.email.bad"}
-		}
-	}
-	switch u.Staff {
-	case StaffNone, StaffAdmin, StaffHelpdesk, StaffAuditor:
-	default:
-		return &FieldError{"staff", "user.staff.bad"}
+	if faults := u.Faults(); len(faults) > 0 {
+		return faults[0]
 	}
 	return nil
 }
 
+// Faults are all that is wrong with an account, one for each field.
+func (u *User) Faults() (faults []*FieldError) {
+	switch {
+	case u.Name == "" || len(u.Name) > MaxName || u.Name != FoldName(u.Name):
+		faults = append(faults, &FieldError{"username", "user.name.bad"})
+	case strings.ContainsFunc(u.Name, func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || strings.ContainsRune("._-@+", r))
+	}):
+		faults = append(faults, &FieldError{"username", "user.name.letters"})
+	}
+	var bad *FieldError
+	if errors.As(ValidText("name", u.DisplayName, 1, MaxDisplayName), &bad) {
+		faults = append(faults, bad)
+	}
+	if u.Email != "" && !ValidMail(u.Email) {
+		faults = append(faults, &FieldError{"email", "user.email.bad"})
+	}
+	switch u.Staff {
+	case StaffNone, StaffAdmin, StaffHelpdesk, StaffAuditor:
+	default:
+		faults = append(faults, &FieldError{"staff", "user.staff.bad"})
+	}
+	return faults
+}
+
 // ValidText checks a short text that is shown to people: bounds in runes,
 // valid UTF-8, no control characters, no bidirectional overrides that could
-// make one name read as another. Errors: FieldError.
+// make one name read as another, and something to see: a name of letters that
+// show nothing looks like no name, or like everybody's. Errors: FieldError.
 func ValidText(field, s string, minRunes, maxRunes int) error {
 	n := utf8.RuneCountInString(s)
+	blank := strings.TrimSpace(s) == ""
 	switch {
 	case !utf8.ValidString(s):
 		return &FieldError{field, "text.invalid"}
-	case n < minRunes || minRunes > 0 && strings.TrimSpace(s) == "":
+	case n < minRunes || minRunes > 0 && blank:
 		return &FieldError{field, "text.missing"}
 	case n > maxRunes:
 		return &FieldError{field, "text.long"}
@@ -111,7 +119,28 @@ func ValidText(field, s string, minRunes, maxRunes int) error {
 	}) {
 		return &FieldError{field, "text.invalid"}
 	}
+	if !blank && !strings.ContainsFunc(s, visible) {
+		return &FieldError{field, "text.invisible"}
+	}
 	return nil
+}
+
+// empty are letters and signs whose picture is empty, beside those that Unicode
+// calls ignorable.
+var empty = &unicode.RangeTable{
+	R16: []unicode.Range16{{Lo: 0x2800, Hi: 0x2800, Stride: 1}}, // BRAILLE PATTERN BLANK
+	R32: []unicode.Range32{
+		{Lo: 0x13441, Hi: 0x13442, Stride: 1}, // EGYPTIAN HIEROGLYPH FULL BLANK, HALF BLANK
+		{Lo: 0x1d159, Hi: 0x1d159, Stride: 1}, // MUSICAL SYMBOL NULL NOTEHEAD
+	},
+}
+
+// visible reports whether a rune alone shows something to everybody: letters,
+// digits and signs do; spaces, marks without a letter, format characters, and
+// what has no meaning in Unicode do not (The Unicode Standard, section 5.21).
+func visible(r rune) bool {
+	return unicode.In(r, unicode.L, unicode.N, unicode.P, unicode.S) &&
+		!unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector, empty)
 }
 
 // MayAdminister reports whether the person has one of the staff roles given.

@@ -52,8 +52,10 @@ func TestUserValidate(t *testing.T) {
 		{"an email that leads nowhere", func(u *idp.User) { u.Email = "anna@" }, "email", "user.email.bad"},
 		{"an email with a second line", func(u *idp.User) { u.Email = "a@b\r\nBcc: c@d" }, "email", "user.email.bad"},
 		{"an email with a display name", func(u *idp.User) { u.Email = "Anna <a@b>" }, "email", "user.email.bad"},
-		{"an email of 254 bytes", func(u *idp.User) { u.Email = x(idp.MaxEmail-2) + "@b" }, "", ""},
-		{"an email of 255 bytes", func(u *idp.User) { u.Email = x(idp.MaxEmail-1) + "@b" }, "email", "user.email.bad"},
+		{"an email of 254 bytes", func(u *idp.User) { u.Email = x(62) + "@" + strings.Repeat(x(62)+".", 3) + "bb" }, "", ""},
+		{"an email of 255 bytes", func(u *idp.User) { u.Email = x(63) + "@" + strings.Repeat(x(62)+".", 3) + "bb" }, "email", "user.email.bad"},
+		{"an email with two ats", func(u *idp.User) { u.Email = "a@b@c" }, "email", "user.email.bad"},
+		{"two emails", func(u *idp.User) { u.Email = "a@x.example,b@y.example" }, "email", "user.email.bad"},
 		{"an administrator", func(u *idp.User) { u.Staff = idp.StaffAdmin }, "", ""},
 		{"the helpdesk", func(u *idp.User) { u.Staff = idp.StaffHelpdesk }, "", ""},
 		{"an auditor", func(u *idp.User) { u.Staff = idp.StaffAuditor }, "", ""},
@@ -109,12 +111,48 @@ func TestValidText(t *testing.T) {
 		{"a bidirectional override", "a\u202eb", 1, 5, "text.invalid"},
 		{"a bidirectional isolate", "a\u2066b", 1, 5, "text.invalid"},
 		{"a direction mark", "a\u200fb", 1, 5, "text.invalid"},
+		{"nothing to see where nothing is needed", "\u200b", 0, 5, "text.invisible"},
+		{"a dot", ".", 1, 5, ""},
+		{"a letter between joiners", "\u200da\u200d", 1, 5, ""},
 	} {
 		field := ""
 		if c.says != "" {
 			field = "f"
 		}
 		checkField(t, c.why, idp.ValidText("f", c.s, c.min, c.max), field, c.says)
+	}
+}
+
+// A name has something to see. Each of these alone, several of them, and each
+// between spaces show nothing.
+func TestNamesHaveSomethingToSee(t *testing.T) {
+	nothing := []rune{
+		0x200b, 0x200c, 0x200d, 0x2060, 0x2061, 0x2062, 0x2063, 0x2064, 0xfeff, 0x00ad, 0x034f, 0x061c, 0x180e, // format characters
+		0x3164, 0x115f, 0x1160, 0xffa0, // fillers that Unicode calls letters
+		0x17b4, 0x17b5, 0x180b, 0x180c, 0x180d, 0x180f, 0xfe00, 0xfe0f, 0xe0100, 0xe01ef, // vowels that are not written, variation selectors
+		0x2800, 0x1d159, 0x13441, 0x13442, // signs that are empty
+		0xe0001, 0xe0020, 0xe0061, 0xe007f, // tags
+		0x1d173, 0x1d17a, 0x1bca0, 0xfff9, 0xfffb, 0x2065, 0xfff0, 0xe0fff, // beams, shorthand, annotations, reserved
+		0x0301, 0x0308, 0x20dd, 0x0903, 0x3099, 0xfe20, // marks without a letter
+		0xa0, 0x1680, 0x2000, 0x2003, 0x2007, 0x200a, 0x202f, 0x205f, 0x3000, ' ', // spaces
+		0xe000, 0xf8ff, 0x0378, 0xffff, 0x10ffff, // of private use, or none
+	}
+	var all []rune
+	for _, r := range nothing {
+		for _, s := range []string{string(r), " " + string(r) + " ", string(r) + "\u200b" + string(r)} {
+			err := idp.ValidText("f", s, 1, 1000)
+			if f := (*idp.FieldError)(nil); !errors.As(err, &f) {
+				t.Errorf("%+q was taken as a name", s)
+			}
+		}
+		if !unicode.Is(unicode.Bidi_Control, r) {
+			all = append(all, r)
+		}
+	}
+	checkField(t, "all of them", idp.ValidText("f", string(all), 1, 1000), "f", "text.invisible")
+	checkField(t, "all of them, with a letter", idp.ValidText("f", string(all)+"ä", 1, 1000), "", "")
+	for _, s := range []string{"ä", "a\u0308", "中", "٣", "☎", "👩‍⚕️", "ㅎ", "-", "₀", "ﾞ", "ق"} {
+		checkField(t, s, idp.ValidText("f", s, 1, 40), "", "")
 	}
 }
 
@@ -137,6 +175,9 @@ func FuzzValidText(f *testing.F) {
 		}
 		if least > 0 && strings.TrimSpace(s) == "" {
 			t.Fatalf("%q was accepted as something", s)
+		}
+		if strings.TrimSpace(s) != "" && !strings.ContainsFunc(s, func(r rune) bool { return unicode.IsGraphic(r) && !unicode.IsSpace(r) && !unicode.IsMark(r) }) {
+			t.Fatalf("%+q was accepted, and shows nothing", s)
 		}
 		for _, r := range s {
 			if unicode.In(r, unicode.Cc, unicode.Zl, unicode.Zp, unicode.Bidi_Control) {

@@ -257,7 +257,16 @@ type AdminPerson struct {
 type FaultLine struct {
 	Line    int
 	Name    string
+	Column  string // of the file; empty: the whole line
 	Problem Message
+}
+
+// FaultyLines is how many lines of the file are faulty.
+func (a AdminImporting) FaultyLines() int {
+	if a.Faulty > 0 {
+		return a.Faulty
+	}
+	return len(a.Faults)
 }
 
 // UnmailedLine is somebody of a file who gets no invitation by mail.
@@ -290,8 +299,10 @@ type AdminImporting struct {
 	Text     string // of the file, when it is short enough to be mended here
 	People   int    // good lines
 	Added    int
+	Faulty   int // lines; 0: as many as Faults
 	Faults   []FaultLine
-	More     bool // there are more
+	More     bool     // there are more
+	Ignored  []string // columns that are left out
 	Problem  Message
 
 	Mail         bool // this site sends mail

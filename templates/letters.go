@@ -3,6 +3,7 @@ package templates
 import (
 	"strings"
 	"time"
+	"unicode"
 )
 
 // Letter is a mail to a person, in plain text: it reads the same everywhere, and
@@ -37,7 +38,9 @@ func (s *Set) Letter(lang string, l *Letter) (subject, text string, err error) {
 		said, err = w.text(key, args...)
 		return said
 	}
-	subjectOf, body, link := l.words(w)
+	subjectOf, _, _ := l.words(w) // never made a link
+	l = l.unlinked()
+	_, body, link := l.words(w)
 	subject = say(subjectOf.Key, subjectOf.Args...)
 	parts := []string{say("letter.hello", "Name", l.Name)}
 	for _, m := range body {
@@ -51,6 +54,26 @@ func (s *Set) Letter(lang string, l *Letter) (subject, text string, err error) {
 	}
 	parts = append(parts, l.Site+"\n"+l.Home)
 	return subject, strings.Join(parts, "\n\n") + "\n", err
+}
+
+// unlinked is the letter with the names in it broken, invisibly, where mail programs would
+// make links of them: a name is chosen by whoever may link a device or write a
+// list of people, and a link in a letter of ours is believed. User names stay as
+// they are; people copy them.
+func (l *Letter) unlinked() *Letter {
+	out := *l
+	for _, s := range []*string{&out.Site, &out.Name, &out.Device} {
+		var b strings.Builder
+		runes := []rune(*s)
+		for i, r := range runes {
+			b.WriteRune(r)
+			if strings.ContainsRune(".:@/\\\uff0e\u3002\uff61", r) && i+1 < len(runes) && !unicode.IsSpace(runes[i+1]) {
+				b.WriteRune('\u200b')
+			}
+		}
+		*s = b.String()
+	}
+	return &out
 }
 
 // news reports whether a letter tells what happened.

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -63,6 +64,9 @@ func TestLetters(t *testing.T) {
 	}
 }
 
+// linkable is what mail programs make links of.
+var linkable = regexp.MustCompile(`[a-z]+://[a-z]|www\.[a-z]|[a-z]\.example|[a-z]@[a-z]`)
+
 // A letter has the link it is for and no other; one without a link leads home.
 func TestLettersHaveOneLink(t *testing.T) {
 	s, err := New()
@@ -91,6 +95,23 @@ func TestLettersHaveOneLink(t *testing.T) {
 		}
 		if strings.Contains(subject, "anna") || strings.ContainsAny(subject, "\r\n") {
 			t.Errorf("%s: subject %q", name, subject)
+		}
+	}
+	// Nor does a name become one, whoever chose it: of the person, the device, the site.
+	for name, l := range letterKinds() {
+		with := *l
+		with.Site, with.Name, with.Device = "http://site.evil.example", "http://evil.example/x www.evil.example", "https://dev.evil.example a@evil.example"
+		for _, lang := range []string{"en", "nl", "fr", "de"} {
+			_, text, err := s.Letter(lang, &with)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if linkable.MatchString(strings.ReplaceAll(text, "https://idp.test", "")) {
+				t.Errorf("%s in %s has a link in a name: %q", name, lang, linkable.FindString(text))
+			}
+			if !strings.Contains(strings.ReplaceAll(text, "\u200b", ""), "http://evil.example/x www.evil.example") {
+				t.Errorf("%s in %s does not say the name: %q", name, lang, text)
+			}
 		}
 	}
 	if _, _, err := s.Letter("en", &Letter{Kind: "nonsense"}); err == nil {

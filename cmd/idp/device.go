@@ -131,7 +131,7 @@ func (c *cli) deviceList() *cobra.Command {
 		}
 		q := idp.DeviceQuery{Words: strings.Join(args, " "), Facets: named[idp.DeviceFacet](f.facets), Sort: idp.DeviceSort(f.sort), Down: f.down}
 		if f.asCSV {
-			return fieldError(p.desk.DevicesCSV(ctx, console(), q, c.stdout))
+			return fieldError(p.desk.DevicesCSV(ctx, console(), q, admin.ExportCSV, c.stdout))
 		}
 		rows := [][]string{{"USER", "DEVICE", "KIND", "PLATFORM", "LINKED", "LAST USED", "ID"}}
 		for printed := 0; ; {

@@ -23,6 +23,8 @@ type importLine struct {
 	DryRun bool        `json:"dry_run"`
 	Faults []faultLine `json:"faults,omitempty"`
 	More   bool        `json:"more_faults,omitempty"`
+	Faulty int         `json:"faulty_lines,omitempty"`
+	Left   []string    `json:"ignored_columns,omitempty"`
 
 	// With --mail:
 	Invited       *int        `json:"invited,omitempty"`
@@ -42,10 +44,11 @@ func (c *cli) userImport() *cobra.Command {
 		Use:   "import FILE",
 		Short: "Add the people of a CSV file, all or none; - reads the standard input",
 		Long: `Add the people of a CSV file (UTF-8), all or none: with one faulty line nobody is
-added, and every faulty line is named. The first line says what the columns are,
-in any order: ` + strings.Join(admin.ImportHeading, ", ") + `.
+added, and every fault is named, with its line and column. The first line says what
+the columns are, in any order: ` + strings.Join(admin.ImportHeading, ", ") + `.
 Only username is needed. Several roles or groups stand in one cell, a space
-between them. The people are invited afterwards: idp invite NAME; or with --mail
+between them, or a bar where names have spaces. Empty rows and columns are
+passed over. Nobody may have a mail address that another has. The people are invited afterwards: idp invite NAME; or with --mail
 at once, when all are added: everybody who has an address is sent an invitation.`,
 		Args: cobra.ExactArgs(1),
 	}
@@ -77,7 +80,7 @@ at once, when all are added: everybody who has an address is sent an invitation.
 		if err != nil {
 			return fieldError(err)
 		}
-		l := importLine{People: got.People, Added: got.Added, DryRun: dry, More: got.More}
+		l := importLine{People: got.People, Added: got.Added, DryRun: dry, More: got.More, Faulty: got.Faulty, Left: got.Ignored}
 		for _, f := range got.Faults {
 			l.Faults = append(l.Faults, faultLine{f.Line, f.Name, personError(f.Err).Error()})
 		}
@@ -99,13 +102,19 @@ at once, when all are added: everybody who has an address is sent an invitation.
 			for _, f := range append(l.Faults, l.Uninvited...) {
 				c.printf("line %d, %q: %s\n", f.Line, f.Name, f.Problem)
 			}
+			if l.More {
+				c.printf("and more\n")
+			}
+			if len(l.Left) > 0 {
+				c.printf("not taken from the file: %s\n", strings.Join(l.Left, ", "))
+			}
 			if l.MoreUninvited > 0 {
 				c.printf("and %d more\n", l.MoreUninvited)
 			}
 		}
 		switch {
 		case len(l.Faults) > 0:
-			return fmt.Errorf("%s faulty; nobody was added", counted(len(l.Faults), "line is", "lines are"))
+			return fmt.Errorf("%s faulty; nobody was added", counted(l.Faulty, "line is", "lines are"))
 		case asJSON:
 		case dry:
 			c.printf("%s could be added; nobody was\n", counted(l.People, "person", "people"))

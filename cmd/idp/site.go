@@ -9,6 +9,7 @@ import (
 
 	"hilum/config"
 	"hilum/idp"
+	"hilum/idp/text"
 	"hilum/templates"
 )
 
@@ -35,7 +36,7 @@ func newSiteSource(conf *config.Config, saved interface {
 // fixedSite is what the configuration sets.
 func fixedSite(conf *config.Config) idp.Site {
 	return idp.Site{
-		Name: conf.Site.Name, Label: conf.Device.Label, Accent: strings.ToLower(conf.Site.Accent),
+		Name: text.Form(conf.Site.Name), Label: text.Form(conf.Device.Label), Accent: strings.ToLower(conf.Site.Accent),
 		Languages: slices.Clone(conf.Site.Languages), Language: conf.Site.Language,
 	}
 }

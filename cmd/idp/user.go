@@ -362,7 +362,7 @@ func (c *cli) userList() *cobra.Command {
 		}
 		q := idp.UserQuery{Words: strings.Join(args, " "), Facets: named[idp.UserFacet](f.facets), Sort: idp.UserSort(f.sort), Down: f.down}
 		if f.asCSV {
-			return fieldError(p.desk.UsersCSV(ctx, console(), q, c.stdout))
+			return fieldError(p.desk.UsersCSV(ctx, console(), q, admin.ExportCSV, c.stdout))
 		}
 		rows := [][]string{{"NAME", "STATE", "STAFF", "DEVICES", "DISPLAY NAME"}}
 		for printed := 0; ; {

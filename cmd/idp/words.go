@@ -5,10 +5,14 @@ import (
 	"fmt"
 
 	"hilum/idp"
+	"hilum/idp/admin"
 )
 
 // fieldWords say at the console what idp.FieldError says by key.
 var fieldWords = map[string]string{
+	"text.invisible":           "consists of invisible characters",
+	"user.phone.bad":           "is no telephone number",
+	"user.locale.bad":          "is no language tag such as en or nl-BE",
 	"text.invalid":             "has characters that cannot be used",
 	"text.missing":             "is missing",
 	"text.long":                "is too long",
@@ -66,14 +70,21 @@ var fieldWords = map[string]string{
 	"users.count":              "at most 1000 people at once",
 	"export.format":            "is none of json, csv",
 	"import.large":             "is larger than 20 MiB",
-	"import.encoding":          "is not in UTF-8",
+	"import.encoding":          "is not in UTF-8; save the file as CSV in UTF-8",
 	"import.empty":             "has no first line that says what the columns are",
 	"import.many":              "has more than 50,000 people",
 	"import.column":            "a column is none of username, name, given_name, family_name, email, phone, locale, roles, groups",
-	"import.column.twice":      "a column stands twice",
+	"import.column.twice":      "columns stand twice",
+	"import.columns.many":      "there are too many columns",
+	"import.utf16":             "is in UTF-16; save it as CSV in UTF-8",
+	"import.workbook":          "is a workbook of a spreadsheet; save it as CSV in UTF-8",
+	"import.separator":         "the first line names a separator that is none of comma, semicolon and tab",
+	"import.row.long":          "is too long",
+	"import.email.twice":       "this mail address stands in the file before",
+	"import.email.taken":       "somebody has this mail address",
 	"import.username":          "there is no column username",
 	"import.cells":             "has not as many cells as the first line",
-	"import.quotes":            "quotation marks do not match; what is behind cannot be read",
+	"import.quotes":            "a quotation mark stands where none may be, or is not closed",
 	"import.twice":             "this name stands in the file before",
 	"devices.confirm":          "has to name the devices that are linked now",
 	"mail.off":                 "this site sends none; mail.host in the configuration names a mail server",
@@ -102,7 +113,11 @@ func fieldError(err error) error {
 	if !errors.As(err, &field) {
 		return err
 	}
-	if words, ok := fieldWords[field.Message]; ok {
+	words, ok := fieldWords[field.Message]
+	if columns := (*admin.ColumnsError)(nil); ok && errors.As(err, &columns) {
+		words += ": " + columns.List()
+	}
+	if ok {
 		return fmt.Errorf("%s: %s", field.Field, words)
 	}
 	return err

@@ -46,6 +46,8 @@ type Store interface {
 	AddUsers(ctx context.Context, users []idp.User, e idp.Event, progress func(done int)) error
 	// TakenNames returns which of the names somebody has.
 	TakenNames(ctx context.Context, names []string) ([]string, error)
+	// TakenEmails returns which of the mail addresses somebody has, in whatever case.
+	TakenEmails(ctx context.Context, addresses []string) ([]string, error)
 	Counters(ctx context.Context, user idp.UserID) ([]idp.Counter, error)
 	Guard(ctx context.Context, user idp.UserID) (*idp.PushGuard, error)
 	OpenInvitation(ctx context.Context, user idp.UserID, now time.Time) (*idp.Invitation, error)

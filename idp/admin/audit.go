@@ -36,8 +36,22 @@ type ExportFormat string
 
 const (
 	ExportJSON ExportFormat = "json" // one object a line
-	ExportCSV  ExportFormat = "csv"  // RFC 4180, harmless to spreadsheets as DevicesCSV
+	ExportCSV  ExportFormat = "csv"  // RFC 4180, with commas, for programs; harmless to spreadsheets as DevicesCSV
+
+	// For spreadsheets, which open a file by a double click and ask nothing: with a
+	// byte order mark, and the separator that they expect.
+	ExportSheet          ExportFormat = "sheet"
+	ExportSheetSemicolon ExportFormat = "sheet;"
 )
+
+// SheetFor is the format for the spreadsheet of somebody who reads a language:
+// where numbers have a decimal comma, cells are separated by semicolons.
+func SheetFor(lang string) ExportFormat {
+	if lang == "en" || strings.HasPrefix(lang, "en-") {
+		return ExportSheet
+	}
+	return ExportSheetSemicolon
+}
 
 // EventLine is an event as programs are given it.
 type EventLine struct {
@@ -81,8 +95,8 @@ func (d *Desk) ExportEvents(ctx context.Context, by By, q idp.EventQuery, format
 	case ExportJSON:
 		enc := json.NewEncoder(w)
 		write = func(e *idp.Event) error { return enc.Encode(EventLineOf(e)) }
-	case ExportCSV:
-		out := newSheet(w, "seq", "at", "kind", "actor", "actor_id", "user", "client", "login", "session", "device", "address", "detail", "hash")
+	case ExportCSV, ExportSheet, ExportSheetSemicolon:
+		out := newSheet(w, format, "seq", "at", "kind", "actor", "actor_id", "user", "client", "login", "session", "device", "address", "detail", "hash")
 		write = func(e *idp.Event) error {
 			detail, err := json.Marshal(e.Detail)
 			if err != nil {

@@ -61,7 +61,7 @@ var verbs = map[string]asked{
 		return err
 	}},
 	"DevicesCSV": {admin.ReadDevices, func(ctx context.Context, w *world, by admin.By, _ idp.UserID) error {
-		return w.DevicesCSV(ctx, by, idp.DeviceQuery{}, &bytes.Buffer{})
+		return w.DevicesCSV(ctx, by, idp.DeviceQuery{}, admin.ExportCSV, &bytes.Buffer{})
 	}},
 	"SavedSite": {admin.ReadSettings, func(ctx context.Context, w *world, by admin.By, _ idp.UserID) error {
 		_, err := w.SavedSite(ctx, by)
@@ -92,7 +92,7 @@ var verbs = map[string]asked{
 		return err
 	}},
 	"UsersCSV": {admin.ReadUsers, func(ctx context.Context, w *world, by admin.By, _ idp.UserID) error {
-		return w.UsersCSV(ctx, by, idp.UserQuery{}, &bytes.Buffer{})
+		return w.UsersCSV(ctx, by, idp.UserQuery{}, admin.ExportCSV, &bytes.Buffer{})
 	}},
 	"Users": {admin.ReadUsers, func(ctx context.Context, w *world, by admin.By, _ idp.UserID) error {
 		_, err := w.Users(ctx, by, "", 10)

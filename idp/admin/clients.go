@@ -11,6 +11,7 @@ import (
 
 	"hilum/idp"
 	"hilum/idp/claim"
+	"hilum/idp/text"
 )
 
 // Bounds of a client's registration.
@@ -38,6 +39,7 @@ func (d *Desk) AddClient(ctx context.Context, by By, c *idp.Client) (idp.Secret,
 	if slices.Contains(pathWords, c.ID) {
 		return "", &idp.FieldError{Field: "client_id", Message: "client.id.taken"}
 	}
+	tidyClient(c)
 	if err := ValidateClient(c); err != nil {
 		return "", err
 	}
@@ -123,6 +125,7 @@ func (d *Desk) EditClient(ctx context.Context, by By, id idp.ClientID, fn func(*
 		if (auth == idp.AuthNone) != (c.Auth == idp.AuthNone) {
 			return &idp.FieldError{Field: "auth", Message: "client.auth.fixed"}
 		}
+		tidyClient(c)
 		if err := ValidateClient(c); err != nil {
 			return err
 		}
@@ -179,6 +182,21 @@ func (d *Desk) clientEvent(by By, c *idp.Client, what string) idp.Event {
 	}
 	e.Client = c.ID
 	return e
+}
+
+// tidyClient gives what was typed about a client the form it is kept in.
+func tidyClient(c *idp.Client) {
+	c.Name = text.Form(c.Name)
+	if len(c.Groups) <= maxValues { // else refused as it is
+		c.Groups = text.Forms(c.Groups)
+	}
+	c.Claims = slices.Clone(c.Claims)
+	for i := range c.Claims {
+		c.Claims[i].Values = slices.Clone(c.Claims[i].Values)
+		for j := range c.Claims[i].Values {
+			c.Claims[i].Values[j].From = text.NFC(c.Claims[i].Values[j].From)
+		}
+	}
 }
 
 // ValidateClient checks a client's settings against what the provider allows:

@@ -1,41 +1,78 @@
 package admin
 
 import (
-	"encoding/csv"
+	"bufio"
 	"io"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
-// sheet writes CSV for spreadsheets.
-type sheet struct{ w *csv.Writer }
+// sheet writes CSV (RFC 4180), for programs or for spreadsheets.
+type sheet struct {
+	w     *bufio.Writer
+	comma string
+	signs string // what a cell with is put between quotation marks for
+}
 
-func newSheet(w io.Writer, heading ...string) *sheet {
-	s := &sheet{csv.NewWriter(w)}
-	s.w.UseCRLF = true // RFC 4180, section 2
+// newSheet begins a file with its heading. For spreadsheets it has a byte order
+// mark, by which Excel knows UTF-8.
+func newSheet(w io.Writer, format ExportFormat, heading ...string) *sheet {
+	s := &sheet{bufio.NewWriter(w), ",", "\",\r\n"}
+	if format == ExportSheetSemicolon {
+		s.comma = ";"
+	}
+	if format != ExportCSV {
+		s.signs = "\",;\t\r\n"           // whichever separator it is opened with
+		_, _ = s.w.WriteString("\ufeff") // flush tells
+	}
 	s.row(heading...)
 	return s
 }
 
+// row writes one line.
 func (s *sheet) row(cells ...string) {
-	for i := range cells {
-		cells[i] = harmless(cells[i])
+	for i, cell := range cells {
+		if i > 0 {
+			_, _ = s.w.WriteString(s.comma)
+		}
+		if cell = harmless(cell); strings.ContainsAny(cell, s.signs) || strings.HasPrefix(cell, " ") {
+			cell = `"` + strings.ReplaceAll(cell, `"`, `""`) + `"`
+		}
+		_, _ = s.w.WriteString(cell)
 	}
-	_ = s.w.Write(cells) // flush tells
+	_, _ = s.w.WriteString("\r\n") // RFC 4180, section 2
 }
 
-func (s *sheet) flush() error {
-	s.w.Flush()
-	return s.w.Error()
-}
+func (s *sheet) flush() error { return s.w.Flush() }
+
+// formula are the signs with which a formula begins, in spreadsheets here and
+// in East Asia, and those that some take away before they look.
+const formula = "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20"
 
 // harmless keeps a text from being a formula where a spreadsheet opens the
-// file: people choose the names of their devices themselves.
+// file: people choose the names of their devices themselves. The apostrophe before
+// it is taken away by bare.
 func harmless(s string) string {
-	if s != "" && strings.ContainsRune("=+-@\t\r\n", rune(s[0])) {
+	if startsFormula(s) {
 		return "'" + s
 	}
 	return s
+}
+
+// bare is the text that harmless was given.
+func bare(s string) string {
+	if strings.HasPrefix(s, "'") && startsFormula(s) {
+		return s[1:]
+	}
+	return s
+}
+
+// startsFormula reports whether a text begins like a formula, or like one that was made
+// harmless.
+func startsFormula(s string) bool {
+	r, _ := utf8.DecodeRuneInString(strings.TrimLeft(s, "'"))
+	return r != utf8.RuneError && strings.ContainsRune(formula, r)
 }
 
 // stamp is a moment in a cell; empty for none.

@@ -233,14 +233,14 @@ func (d *Desk) Reopen(ctx context.Context, by By, user idp.UserID, reason string
 }
 
 // DevicesCSV writes all that a query finds, whatever its page, as CSV with a
-// heading (RFC 4180), row by row as it is read. Texts that a spreadsheet would
+// heading (RFC 4180), row by row as it is read; format is any but ExportJSON. Texts that a spreadsheet would
 // take for a formula have an apostrophe before them. Errors as SearchDevices,
 // and those of w.
-func (d *Desk) DevicesCSV(ctx context.Context, by By, q idp.DeviceQuery, w io.Writer) error {
+func (d *Desk) DevicesCSV(ctx context.Context, by By, q idp.DeviceQuery, format ExportFormat, w io.Writer) error {
 	if err := d.allow(ctx, by, ReadDevices); err != nil {
 		return err
 	}
-	out := newSheet(w, "username", "person", "email", "device", "id", "kind", "platform", "app", "linked_at", "last_used_at", "notifications", "state")
+	out := newSheet(w, format, "username", "person", "email", "device", "id", "kind", "platform", "app", "linked_at", "last_used_at", "notifications", "state")
 	q.Page = idp.Page{Limit: idp.MaxListPage}
 	for {
 		p, err := d.Store.SearchDevices(ctx, q)

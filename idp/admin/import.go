@@ -1,10 +1,8 @@
 package admin
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
-	"encoding/csv"
 	"encoding/hex"
 	"errors"
 	"io"
@@ -14,22 +12,25 @@ import (
 	"unicode/utf8"
 
 	"hilum/idp"
+	"hilum/idp/text"
 )
 
-// ImportFault is one thing wrong with a file of people.
+// ImportFault is one thing wrong with a file of people. A line may have several.
 type ImportFault struct {
-	Line int    // the first is 1, the heading
+	Line int    // the first is 1
 	Name string // sign-in name, as far as there is one
-	Err  error  // FieldError, with the message key that says it to a person; idp.ErrConflict: the name is taken
+	Err  error  // FieldError of a column, with the message key that says it to a person; idp.ErrConflict: the name is taken
 }
 
 // Import is what an import did, or would do.
 type Import struct {
-	People int           // lines that are good
-	Faults []ImportFault // by line; at most MaxImportFaults
-	More   bool          // there are more faults
-	Added  int           // 0 with faults or in a dry run
-	Users  []idp.UserID  // of those added, in the order of lines
+	People  int           // lines that are good
+	Faulty  int           // lines that are not
+	Faults  []ImportFault // by line; at most MaxImportFaults
+	More    bool          // there are more faults
+	Ignored []string      // columns that stand in files that were exported, and are left out
+	Added   int           // 0 with faults or in a dry run
+	Users   []idp.UserID  // of those added, in the order of lines
 
 	// With ImportHow.Mail:
 	Mailed       int        // invitations that are on their way, or would be
@@ -70,19 +71,16 @@ const (
 	MaxImport       = 50_000 // people
 	MaxImportBytes  = 20 << 20
 	MaxImportFaults = 1000
-	maxListed       = 100 // roles, groups of one person
 )
 
-// ImportHeading is what the first line of a file of people may name, in any
-// order; username is needed. Lists (roles, groups) are separated by spaces or
-// bars; columns by commas, semicolons or tabs, as the first line has it.
-var ImportHeading = []string{"username", "name", "given_name", "family_name", "email", "phone", "locale", "roles", "groups"}
-
 // ImportUsers adds the people of a file (RFC 4180, UTF-8), all or none: with a
-// single faulty line nobody is added, and every faulty line is named. dry
+// single faulty line nobody is added, and every fault is named, with its line and
+// column. What spreadsheets leave behind is passed over: rows and columns without
+// anything in them, and a first line that names the separator. No two people of
+// an import have one mail address, and nobody has one of theirs already. dry
 // checks only. progress is told how far it is, now and then; nil: nobody.
-// Errors: idp.ErrDenied, idp.ErrStale, FieldError (the heading, the size, not
-// UTF-8, this site sends no mail), idp.ErrConflict when a name was taken meanwhile,
+// Errors: idp.ErrDenied, idp.ErrStale, FieldError (the heading, also as
+// ColumnsError; the size, what is no such file, this site sends no mail), idp.ErrConflict when a name was taken meanwhile,
 // and that of ctx when it ends before all are added; nobody is added then. Faults
 // are no error. Invitations are sent when all are added, each in a transaction of
 // its own; where that breaks off, the error comes with what was done.
@@ -102,43 +100,21 @@ func (d *Desk) ImportUsers(ctx context.Context, by By, r io.Reader, how ImportHo
 			return nil, err
 		}
 	}
-	data, err := io.ReadAll(io.LimitReader(r, MaxImportBytes+1))
+	var file strings.Builder
+	if known, ok := r.(interface{ Len() int }); ok {
+		file.Grow(min(known.Len(), MaxImportBytes+1))
+	}
+	if _, err := io.Copy(&file, io.LimitReader(r, MaxImportBytes+1)); err != nil {
+		return nil, err
+	}
+	p, err := readPeople(file.String())
 	if err != nil {
 		return nil, err
 	}
-	users, lines, out, err := readPeople(data)
-	if err != nil {
+	if err := d.whoIsThere(ctx, p, progress); err != nil {
 		return nil, err
 	}
-	names := make([]string, len(users))
-	for i := range users {
-		names[i] = users[i].Name
-	}
-	is := map[string]bool{}
-	progress(ImportStep{Of: len(names)})
-	for done := 0; done < len(names); {
-		batch := names[done:min(done+checkedAtOnce, len(names))]
-		taken, err := d.Store.TakenNames(ctx, batch)
-		if err != nil {
-			return nil, err
-		}
-		for _, name := range taken {
-			is[name] = true
-		}
-		done += len(batch)
-		progress(ImportStep{Done: done, Of: len(names)})
-	}
-	if len(is) > 0 {
-		for i := range users {
-			if is[users[i].Name] {
-				out.fault(lines[i], users[i].Name, idp.ErrConflict)
-				out.People--
-			}
-		}
-		slices.SortStableFunc(out.Faults, func(a, b ImportFault) int { return a.Line - b.Line })
-	}
-	out.More = len(out.Faults) > MaxImportFaults
-	out.Faults = out.Faults[:min(len(out.Faults), MaxImportFaults)]
+	users, lines, out := p.users, p.lines, p.result()
 	if len(out.Faults) > 0 || len(users) == 0 {
 		return out, nil
 	}
@@ -153,8 +129,9 @@ func (d *Desk) ImportUsers(ctx context.Context, by By, r io.Reader, how ImportHo
 	for i := range users {
 		d.fresh(by, &users[i])
 	}
-	sum := sha256.Sum256(data)
-	e := d.event(idp.EventUsersImported, by, map[string]string{"count": strconv.Itoa(len(users)), "sha256": hex.EncodeToString(sum[:])})
+	digest := sha256.New()
+	_, _ = io.WriteString(digest, file.String()) // never fails, by its contract
+	e := d.event(idp.EventUsersImported, by, map[string]string{"count": strconv.Itoa(len(users)), "sha256": hex.EncodeToString(digest.Sum(nil))})
 	progress(ImportStep{Adding: true, Of: len(users)})
 	err = d.Store.AddUsers(ctx, users, e, func(done int) { progress(ImportStep{Adding: true, Done: done, Of: len(users)}) })
 	if err != nil {
@@ -198,189 +175,238 @@ func (i *Import) mailed(err error, line int, u *idp.User) {
 	}
 }
 
-func (i *Import) fault(line int, name string, err error) {
-	const bound = 80
-	if len(name) > bound || !utf8.ValidString(name) {
-		name = strings.ToValidUTF8(name[:min(len(name), bound)], "")
-	}
-	i.Faults = append(i.Faults, ImportFault{line, name, err})
+// people are those of a file, as it is read.
+type people struct {
+	users  []idp.User // of lines that are good
+	lines  []int      // of those
+	all    []typedPerson
+	faults []ImportFault
+	late   []ImportFault // what was found when all was read
+	many   bool          // there are more than faults or late hold
+	out    Import
 }
 
-func badFile(message string) error { return &idp.FieldError{Field: "file", Message: message} }
+// typedPerson is what may be somebody else's already.
+type typedPerson struct {
+	line        int
+	name, email string
+	good        bool // in users
+}
+
+// bound cuts what is named in a fault.
+func bound(name string) string {
+	const most = 80
+	if len(name) > most {
+		name = name[:most]
+	}
+	return strings.ToValidUTF8(name, "")
+}
+
+func (p *people) fault(to *[]ImportFault, line int, name string, err error) {
+	if len(*to) == MaxImportFaults {
+		p.many = true
+		return
+	}
+	*to = append(*to, ImportFault{line, strings.Clone(bound(name)), err})
+}
+
+// result is what has come of reading.
+func (p *people) result() *Import {
+	out := &p.out
+	out.Faults = append(p.faults, p.late...)
+	slices.SortStableFunc(out.Faults, func(a, b ImportFault) int { return a.Line - b.Line })
+	out.More = p.many || len(out.Faults) > MaxImportFaults
+	out.Faults = out.Faults[:min(len(out.Faults), MaxImportFaults)]
+	return out
+}
 
 // readPeople reads a file. What is wrong with a line is a fault; what is wrong
 // with all of it an error.
-func readPeople(data []byte) (users []idp.User, lines []int, out *Import, err error) {
-	data = bytes.TrimPrefix(data, []byte("\ufeff")) // spreadsheets put it there
-	switch {
-	case len(data) > MaxImportBytes:
-		return nil, nil, nil, badFile("import.large")
-	case !utf8.Valid(data):
-		return nil, nil, nil, badFile("import.encoding")
+func readPeople(file string) (*people, error) {
+	if len(file) > MaxImportBytes {
+		return nil, badFile("import.large")
 	}
-	first, _, _ := bytes.Cut(data, []byte("\n"))
-	r := csv.NewReader(bytes.NewReader(data))
-	r.FieldsPerRecord = -1
-	for _, sign := range ";\t" {
-		if bytes.ContainsRune(first, sign) && !bytes.ContainsRune(first, ',') {
-			r.Comma = sign
-		}
-	}
-	heading, err := r.Read()
+	t, err := openTable(file)
 	if err != nil {
-		return nil, nil, nil, badFile("import.empty")
+		return nil, err
 	}
-	columns, err := readHeading(heading)
+	var r row
+	if !t.next(&r) {
+		return nil, badFile("import.empty")
+	}
+	h, err := readHeading(&r)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, err
 	}
-	out = &Import{}
-	seen := map[string]bool{}
-	for {
-		record, err := r.Read()
-		if errors.Is(err, io.EOF) {
-			return users, lines, out, nil
+	p := &people{out: Import{Ignored: h.ignored}}
+	names, emails := map[string]bool{}, map[string]bool{}
+	lines := min(strings.Count(t.rest, "\n")+strings.Count(t.rest, "\r")+1, MaxImport)
+	p.users, p.lines, p.all = make([]idp.User, 0, lines), make([]int, 0, lines), make([]typedPerson, 0, lines)
+	for t.next(&r) {
+		u, faults := h.person(&r)
+		if u == nil {
+			continue
 		}
-		if parse := (*csv.ParseError)(nil); errors.As(err, &parse) {
-			// Where the signs are wrong, the lines behind cannot be told apart.
-			out.fault(parse.Line, "", badFile("import.quotes"))
-			return users, lines, out, nil
+		if len(p.users)+p.out.Faulty >= MaxImport {
+			return nil, badFile("import.many")
 		}
-		if err != nil {
-			return nil, nil, nil, err
+		is := typedPerson{line: r.line, name: u.Name}
+		if idp.ValidMail(u.Email) {
+			is.email = text.MailKey(u.Email)
 		}
-		if len(users)+len(out.Faults) >= MaxImport {
-			return nil, nil, nil, badFile("import.many")
+		if u.Name != "" && names[u.Name] {
+			faults = append(faults, &idp.FieldError{Field: "username", Message: "import.twice"})
 		}
-		line, _ := r.FieldPos(0)
-		u, err := personOf(columns, record)
-		switch {
-		case err == nil && seen[u.Name]:
-			err = &idp.FieldError{Field: "username", Message: "import.twice"}
-		case err == nil:
-			seen[u.Name] = true
-			users, lines = append(users, *u), append(lines, line)
-			out.People++
+		if is.email != "" && emails[is.email] {
+			faults = append(faults, &idp.FieldError{Field: "email", Message: "import.email.twice"})
 		}
-		if err != nil {
-			out.fault(line, u.Name, err)
+		names[u.Name], emails[is.email] = true, true
+		if is.good = len(faults) == 0; is.good {
+			p.users, p.lines = append(p.users, *u), append(p.lines, r.line)
+			p.out.People++
+		} else {
+			p.out.Faulty++
 		}
+		for _, f := range faults {
+			p.fault(&p.faults, r.line, u.Name, f)
+		}
+		p.all = append(p.all, is)
 	}
+	return p, nil
 }
 
-// readHeading says what each column is.
-func readHeading(heading []string) ([]string, error) {
-	columns := make([]string, len(heading))
-	for i, h := range heading {
-		h = strings.ToLower(strings.TrimSpace(h))
-		if !slices.Contains(ImportHeading, h) {
-			return nil, &idp.FieldError{Field: "heading", Message: "import.column"}
+// whoIsThere finds the lines whose name or mail address somebody has already.
+func (d *Desk) whoIsThere(ctx context.Context, p *people, progress func(ImportStep)) error {
+	progress(ImportStep{Of: len(p.all)})
+	for done := 0; done < len(p.all); {
+		batch := p.all[done:min(done+checkedAtOnce, len(p.all))]
+		var names, emails []string
+		for i := range batch {
+			names = append(names, batch[i].name)
+			if batch[i].email != "" {
+				emails = append(emails, batch[i].email)
+			}
 		}
-		if slices.Contains(columns, h) {
-			return nil, &idp.FieldError{Field: "heading", Message: "import.column.twice"}
+		taken, err := d.Store.TakenNames(ctx, names)
+		if err != nil {
+			return err
 		}
-		columns[i] = h
+		had, err := d.Store.TakenEmails(ctx, emails)
+		if err != nil {
+			return err
+		}
+		for i := range batch {
+			at := &batch[i]
+			var faults []error
+			if slices.Contains(taken, at.name) {
+				faults = append(faults, idp.ErrConflict)
+			}
+			if at.email != "" && slices.Contains(had, at.email) {
+				faults = append(faults, &idp.FieldError{Field: "email", Message: "import.email.taken"})
+			}
+			if len(faults) > 0 && at.good {
+				p.out.People--
+				p.out.Faulty++
+			}
+			for _, err := range faults {
+				p.fault(&p.late, at.line, at.name, err)
+			}
+		}
+		done += len(batch)
+		progress(ImportStep{Done: done, Of: len(p.all)})
 	}
-	if !slices.Contains(columns, "username") {
-		return nil, &idp.FieldError{Field: "heading", Message: "import.username"}
-	}
-	return columns, nil
+	return nil
 }
 
-// personOf reads one line; the person is there also with an error, as far as it got.
-func personOf(columns, record []string) (*idp.User, error) {
+// person reads one row, with all that is wrong with it; nil: there is nothing in it.
+// The person is there also with faults, as far as it got.
+func (h *heading) person(r *row) (*idp.User, []*idp.FieldError) {
 	u := &idp.User{}
-	if len(record) != len(columns) {
-		if len(record) > 0 {
-			u.Name = idp.FoldName(record[0])
+	if r.fault != "" {
+		at := "line"
+		if r.fault == "import.quotes" && r.column < len(h.columns) && h.columns[r.column] != "" {
+			at = h.columns[r.column]
 		}
-		return u, &idp.FieldError{Field: "line", Message: "import.cells"}
+		return u, []*idp.FieldError{{Field: at, Message: r.fault}}
 	}
-	for i, column := range columns {
-		cell := strings.TrimSpace(record[i])
-		switch column {
-		case "username":
-			u.Name = idp.FoldName(cell)
-		case "name":
-			u.DisplayName = cell
-		case "given_name":
-			u.GivenName = cell
-		case "family_name":
-			u.FamilyName = cell
-		case "email":
-			u.Email, u.EmailVerified = cell, cell != ""
-		case "phone":
-			u.Phone, u.PhoneVerified = cell, cell != ""
-		case "locale":
-			u.Locale = cell
-		case "roles":
-			u.Roles = ReadList(cell)
-		case "groups":
-			u.Groups = ReadList(cell)
+	empty := true
+	for i, cell := range r.cells {
+		r.cells[i] = strings.TrimSpace(cell)
+		empty = empty && r.cells[i] == ""
+	}
+	if empty {
+		return nil, nil
+	}
+	var faults []*idp.FieldError
+	broken := map[string]bool{} // columns that nothing more is said of
+	for i, cell := range r.cells {
+		column := ""
+		if i < len(h.columns) {
+			column = h.columns[i]
 		}
+		if column == "" {
+			if cell != "" && len(faults) == 0 {
+				faults = append(faults, &idp.FieldError{Field: "line", Message: "import.cells"})
+			}
+			continue
+		}
+		if !utf8.ValidString(cell) && slices.Contains(ImportHeading, column) {
+			faults = append(faults, &idp.FieldError{Field: column, Message: "import.encoding"})
+			broken[column] = true
+			cell = ""
+		}
+		h.take(u, column, bare(cell))
 	}
+	if len(r.cells) < len(h.columns) {
+		faults = append(faults, &idp.FieldError{Field: "line", Message: "import.cells"})
+	}
+	tidy(u)
 	if u.DisplayName == "" {
 		u.DisplayName = strings.TrimSpace(u.GivenName + " " + u.FamilyName)
 	}
 	if u.DisplayName == "" {
 		u.DisplayName = u.Name
 	}
-	return u, ValidatePerson(u)
-}
-
-// ReadList cuts one line of text into roles or groups, at its spaces; at its bars
-// where it has any, so that names may have spaces in them: "ct mr", "tumour
-// board|ct", "tumour board|".
-func ReadList(line string) []string {
-	if !strings.Contains(line, "|") {
-		return strings.Fields(line)
+	if broken["username"] || broken["given_name"] || broken["family_name"] {
+		broken["name"] = true // it comes of them
 	}
-	var list []string
-	for one := range strings.SplitSeq(line, "|") {
-		if one = strings.TrimSpace(one); one != "" {
-			list = append(list, one)
+	if !slices.Contains(h.columns, "name") && u.DisplayName == u.Name {
+		broken["name"] = true // what is wrong with it is wrong with the sign-in name
+	}
+	for _, f := range personFaults(u) {
+		if !broken[f.Field] {
+			faults = append(faults, f)
 		}
 	}
-	return list
+	return u, faults
 }
 
-// WriteList is the line that ReadList reads a list from.
-func WriteList(list []string) string {
-	if !slices.ContainsFunc(list, func(one string) bool { return strings.Contains(one, " ") }) {
-		return strings.Join(list, " ")
+// take gives a person what stands in a column.
+func (h *heading) take(u *idp.User, column, cell string) {
+	switch column {
+	case "username":
+		u.Name = cell
+	case "name":
+		u.DisplayName = cell
+	case "given_name":
+		u.GivenName = cell
+	case "family_name":
+		u.FamilyName = cell
+	case "email":
+		u.Email, u.EmailVerified = cell, cell != ""
+	case "phone":
+		u.Phone, u.PhoneVerified = cell, cell != ""
+	case "locale":
+		u.Locale = cell
+	case "roles":
+		u.Roles = listed(cell)
+	case "groups":
+		u.Groups = listed(cell)
 	}
-	if len(list) == 1 {
-		return list[0] + "|"
-	}
-	return strings.Join(list, "|")
 }
 
-// ValidatePerson checks what is typed about a person. Errors: FieldError.
-func ValidatePerson(u *idp.User) error {
-	for _, text := range []struct {
-		field, value string
-	}{{"given_name", u.GivenName}, {"family_name", u.FamilyName}, {"phone", u.Phone}, {"locale", u.Locale}} {
-		if err := idp.ValidText(text.field, text.value, 0, idp.MaxDisplayName); err != nil {
-			return err
-		}
-	}
-	if err := validListed("roles", u.Roles); err != nil {
-		return err
-	}
-	if err := validListed("groups", u.Groups); err != nil {
-		return err
-	}
-	return u.Validate()
-}
-
-func validListed(field string, list []string) error {
-	if len(list) > maxListed {
-		return &idp.FieldError{Field: field, Message: "text.long"}
-	}
-	for _, s := range list {
-		if err := idp.ValidText(field, s, 1, idp.MaxName); err != nil {
-			return err
-		}
-	}
-	return nil
+// listed is ReadList, and not much longer than a list may be.
+func listed(cell string) []string {
+	list := ReadList(cell)
+	return list[:min(len(list), maxListed+1)]
 }

@@ -131,11 +131,11 @@ func (d *Desk) InviteMany(ctx context.Context, by By, users []idp.UserID, via Vi
 }
 
 // UsersCSV writes all that a query finds, whatever its page, as DevicesCSV does.
-func (d *Desk) UsersCSV(ctx context.Context, by By, q idp.UserQuery, w io.Writer) error {
+func (d *Desk) UsersCSV(ctx context.Context, by By, q idp.UserQuery, format ExportFormat, w io.Writer) error {
 	if err := d.allow(ctx, by, ReadUsers); err != nil {
 		return err
 	}
-	out := newSheet(w, "username", "name", "given_name", "family_name", "email", "phone", "locale", "roles", "groups", "state", "staff", "devices", "added_at")
+	out := newSheet(w, format, "username", "name", "given_name", "family_name", "email", "phone", "locale", "roles", "groups", "state", "staff", "devices", "added_at")
 	q.Page = idp.Page{Limit: idp.MaxListPage}
 	for {
 		p, err := d.Store.SearchUsers(ctx, q)

@@ -124,8 +124,8 @@ func TestNothingReadCarriesASecret(t *testing.T) {
 	// How each reading verb is called, and what it has to find for this to say anything.
 	var file bytes.Buffer
 	args := map[string][]any{
-		"SearchDevices": {idp.DeviceQuery{}}, "FindDevices": {idp.DeviceQuery{Facets: []idp.DeviceFacet{idp.FacetApp}}}, "Device": {phone.ID}, "DeviceHistory": {phone.ID, idp.Page{}}, "Devices": {anna.ID}, "DevicesCSV": {idp.DeviceQuery{}, &file},
-		"SearchUsers": {idp.UserQuery{}}, "UsersCSV": {idp.UserQuery{}, &file}, "Users": {"", 10}, "User": {anna.ID}, "FindUser": {"anna"}, "Factors": {anna.ID},
+		"SearchDevices": {idp.DeviceQuery{}}, "FindDevices": {idp.DeviceQuery{Facets: []idp.DeviceFacet{idp.FacetApp}}}, "Device": {phone.ID}, "DeviceHistory": {phone.ID, idp.Page{}}, "Devices": {anna.ID}, "DevicesCSV": {idp.DeviceQuery{}, admin.ExportCSV, &file},
+		"SearchUsers": {idp.UserQuery{}}, "UsersCSV": {idp.UserQuery{}, admin.ExportCSV, &file}, "Users": {"", 10}, "User": {anna.ID}, "FindUser": {"anna"}, "Factors": {anna.ID},
 		"SearchSessions": {idp.SessionQuery{}}, "Clients": {}, "Client": {idp.ClientID("viewer")}, "PreviewClaims": {anna.ID, idp.ClientID("viewer")},
 		"SearchEvents": {idp.EventQuery{}}, "EventsAfter": {int64(0), 100}, "ExportEvents": {idp.EventQuery{}, admin.ExportJSON, &file},
 		"SavedSite": {}, "FaintLogos": {}, "Settings": {}, "EndedSessions": {anna.ID}, "EndedSession": {ended}, "Logouts": {idp.ClientID("viewer")},

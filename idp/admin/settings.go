@@ -14,6 +14,7 @@ import (
 	"hilum/idp/brand"
 	"hilum/idp/limit"
 	"hilum/idp/password"
+	"hilum/idp/text"
 	"hilum/idp/totp"
 )
 
@@ -195,12 +196,12 @@ func (d *Desk) noteSite(s, was *idp.Site, by By) error {
 // together with what the configuration sets.
 func (d *Desk) validateSite(s *idp.Site) error {
 	bad := func(field, message string) error { return &idp.FieldError{Field: field, Message: message} }
-	if s.Name = strings.TrimSpace(s.Name); s.Name != "" {
+	if s.Name = text.Form(s.Name); s.Name != "" {
 		if err := idp.ValidText(SiteName, s.Name, 1, idp.MaxSiteName); err != nil {
 			return err
 		}
 	}
-	if s.Label = strings.TrimSpace(s.Label); s.Label != "" {
+	if s.Label = text.Form(s.Label); s.Label != "" {
 		if err := idp.ValidText(SiteLabel, s.Label, 1, idp.MaxSiteName); err != nil {
 			return err
 		}

@@ -65,6 +65,8 @@ func TestEditSite(t *testing.T) {
 		{"too long, with a shorter one for apps", idp.Site{}, func(s *idp.Site) { s.Name, s.Label = long, " Luke " }, "", "", idp.Site{Name: long}},
 		{"a label that is too long", idp.Site{}, func(s *idp.Site) { s.Name, s.Label = "Luke", long }, "device.label", "site.name.fits", idp.Site{}},
 		{"a label with a colon", idp.Site{}, func(s *idp.Site) { s.Label = "a:b" }, "device.label", "site.name.colon", idp.Site{}},
+		{"a name with nothing to see", idp.Site{}, func(s *idp.Site) { s.Name = "\u200b\u3164" }, "site.name", "text.invisible", idp.Site{}},
+		{"a label with nothing to see", idp.Site{}, func(s *idp.Site) { s.Label = "\u2800" }, "device.label", "text.invisible", idp.Site{}},
 		{"a label with a line break", idp.Site{}, func(s *idp.Site) { s.Label = "a\nb" }, "device.label", "text.invalid", idp.Site{}},
 		{"a label that the configuration sets", idp.Site{Label: "Luke"}, func(s *idp.Site) { s.Label = "Mark" }, "device.label", "site.fixed", idp.Site{}},
 		{"pictures are not set by hand", idp.Site{}, func(s *idp.Site) { s.Logo, s.LogoDark = "x", "y" }, "", "", idp.Site{}},

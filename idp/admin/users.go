@@ -82,7 +82,7 @@ func (d *Desk) AddUser(ctx context.Context, by By, u *idp.User) error {
 
 // fresh makes of what was typed an account that waits for its invitation.
 func (d *Desk) fresh(by By, u *idp.User) {
-	u.Name = idp.FoldName(u.Name)
+	tidy(u)
 	if u.DisplayName == "" {
 		u.DisplayName = u.Name
 	}
@@ -248,12 +248,14 @@ func (d *Desk) EditUser(ctx context.Context, by By, user idp.UserID, fn func(*id
 	}
 	return d.Store.UpdateUser(ctx, user, func(u *idp.User) error {
 		id, name, state, created, staff := u.ID, u.Name, u.State, u.CreatedAt, u.Staff
+		before := *u
 		fn(u)
+		tidy(u)
 		u.ID, u.Name, u.State, u.CreatedAt, u.UpdatedAt = id, name, state, created, d.Now()
 		if u.Staff != staff && !by.Console && !May(by.Role, EditRoles) {
 			return fmt.Errorf("%s may not %s: %w", by.Actor.Name, EditRoles, idp.ErrDenied)
 		}
-		if err := ValidatePerson(u); err != nil {
+		if err := newFaults(&before, u); err != nil {
 			return err
 		}
 		e := d.event(idp.EventUserChanged, by, map[string]string{"user": u.Name, "staff": string(u.Staff)})

@@ -79,7 +79,7 @@ func (s *Server) devicesCSV(w http.ResponseWriter, r *http.Request, by admin.By)
 	if err != nil {
 		return err
 	}
-	return s.stream(w, r, typeCSV, func(out io.Writer) error { return s.Desk.DevicesCSV(r.Context(), by, q, out) })
+	return s.stream(w, r, typeCSV, func(out io.Writer) error { return s.Desk.DevicesCSV(r.Context(), by, q, admin.ExportCSV, out) })
 }
 
 func (s *Server) device(w http.ResponseWriter, r *http.Request, by admin.By) error {

@@ -103,6 +103,9 @@ func problemOf(err error) problem {
 	if errors.As(err, &field) {
 		p.Field, p.Code = fieldName(field.Field), field.Message
 		p.Detail = p.Field + " " + words(field.Message)
+		if columns := (*admin.ColumnsError)(nil); errors.As(err, &columns) {
+			p.Detail += ": " + columns.List()
+		}
 	}
 	var file *faulty
 	if errors.As(err, &file) {

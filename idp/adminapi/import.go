@@ -18,6 +18,8 @@ type imported struct {
 	Users  []idp.UserID `json:"users"` // in the order of lines
 	Faults []faultLine  `json:"faults"`
 	More   bool         `json:"more,omitempty"` // faults
+	Faulty int          `json:"faulty_lines,omitempty"`
+	Left   []string     `json:"ignored_columns,omitempty"` // those that only an export has
 
 	*invitations
 }
@@ -105,7 +107,7 @@ func (s *Server) importUsers(w http.ResponseWriter, r *http.Request, by admin.By
 }
 
 func importedOf(i *admin.Import, how admin.ImportHow, broken bool) imported {
-	out := imported{DryRun: how.Dry, People: i.People, Added: i.Added, Users: list(i.Users), Faults: each(i.Faults, faultLineOf), More: i.More}
+	out := imported{DryRun: how.Dry, People: i.People, Added: i.Added, Users: list(i.Users), Faults: each(i.Faults, faultLineOf), More: i.More, Faulty: i.Faulty, Left: i.Ignored}
 	if how.Mail {
 		out.invitations = &invitations{i.Mailed, each(i.Unmailed, uninvitedOf), i.MoreUnmailed, broken}
 	}

@@ -295,7 +295,10 @@ func TestImports(t *testing.T) {
 	if len(p.Faults) != 2 {
 		t.Errorf("%+v", p)
 	}
-	if p := w.as(adm, "POST", "/users/import", "username\n\xe4nne\n", "Content-Type", "text/csv").want(t, 422, "invalid-field"); p.Field != "file" || p.Code != "import.encoding" {
+	if p := w.as(adm, "POST", "/users/import", "username\n\xe4nne\n", "Content-Type", "text/csv").want(t, 422, "faulty-file"); len(p.Faults) != 1 || fmt.Sprintf("%v %v %v", p.Faults[0]["line"], p.Faults[0]["field"], p.Faults[0]["code"]) != "2 username import.encoding" {
+		t.Errorf("%+v", p)
+	}
+	if p := w.as(adm, "POST", "/users/import", "username,emial\nx,\n", "Content-Type", "text/csv").want(t, 422, "invalid-field"); p.Field != "heading" || p.Code != "import.column" || !strings.HasSuffix(p.Detail, ": emial (email?)") {
 		t.Errorf("%+v", p)
 	}
 	if n := len(must(w.desk.Users(t.Context(), console, "", 100))(t)); n != 2 {
@@ -517,14 +520,14 @@ func (b *broken) SearchUsers(context.Context, admin.By, idp.UserQuery) (*idp.Use
 	return nil, *b.err.Load()
 }
 
-func (b *broken) UsersCSV(_ context.Context, _ admin.By, _ idp.UserQuery, w io.Writer) error {
+func (b *broken) UsersCSV(_ context.Context, _ admin.By, _ idp.UserQuery, _ admin.ExportFormat, w io.Writer) error {
 	if _, err := io.WriteString(w, "username\r\n"); err != nil {
 		return err
 	}
 	return *b.err.Load()
 }
 
-func (b *broken) DevicesCSV(context.Context, admin.By, idp.DeviceQuery, io.Writer) error {
+func (b *broken) DevicesCSV(context.Context, admin.By, idp.DeviceQuery, admin.ExportFormat, io.Writer) error {
 	return *b.err.Load()
 }
 

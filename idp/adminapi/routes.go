@@ -28,10 +28,10 @@ type Desk interface {
 	Device(ctx context.Context, by admin.By, id idp.DeviceID) (*idp.DeviceRow, error)
 	DeviceHistory(ctx context.Context, by admin.By, id idp.DeviceID, p idp.Page) (*idp.EventPage, error)
 	UnlinkDevices(ctx context.Context, by admin.By, ids []idp.DeviceID, why admin.Why) ([]admin.Unlinked, error)
-	DevicesCSV(ctx context.Context, by admin.By, q idp.DeviceQuery, w io.Writer) error
+	DevicesCSV(ctx context.Context, by admin.By, q idp.DeviceQuery, format admin.ExportFormat, w io.Writer) error
 
 	SearchUsers(ctx context.Context, by admin.By, q idp.UserQuery) (*idp.UserPage, error)
-	UsersCSV(ctx context.Context, by admin.By, q idp.UserQuery, w io.Writer) error
+	UsersCSV(ctx context.Context, by admin.By, q idp.UserQuery, format admin.ExportFormat, w io.Writer) error
 	User(ctx context.Context, by admin.By, id idp.UserID) (*idp.User, error)
 	FindUser(ctx context.Context, by admin.By, name string) (*idp.Account, error)
 	Factors(ctx context.Context, by admin.By, id idp.UserID) (*idp.Factors, error)

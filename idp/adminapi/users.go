@@ -134,7 +134,7 @@ func (s *Server) usersCSV(w http.ResponseWriter, r *http.Request, by admin.By) e
 	if err != nil {
 		return err
 	}
-	return s.stream(w, r, typeCSV, func(out io.Writer) error { return s.Desk.UsersCSV(r.Context(), by, q, out) })
+	return s.stream(w, r, typeCSV, func(out io.Writer) error { return s.Desk.UsersCSV(r.Context(), by, q, admin.ExportCSV, out) })
 }
 
 func (s *Server) addUser(w http.ResponseWriter, r *http.Request, by admin.By) error {

@@ -13,11 +13,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"time"
 
 	"hilum/idp"
 	"hilum/idp/password"
+	"hilum/idp/text"
 	"hilum/idp/totp"
 )
 
@@ -206,7 +206,7 @@ func (r *Registry) Confirm(ctx context.Context, s *idp.Session, id idp.PairingID
 	if err := s.Fresh(now); err != nil {
 		return nil, err
 	}
-	if name = strings.TrimSpace(name); name == "" {
+	if name = text.Form(name); name == "" {
 		name = DefaultName
 	}
 	if err := idp.ValidText("name", name, 1, idp.MaxDeviceName); err != nil {
@@ -263,7 +263,7 @@ func (r *Registry) List(ctx context.Context, user idp.UserID) ([]idp.Device, err
 
 // Rename gives a device another name. Errors: FieldError, idp.ErrNotFound.
 func (r *Registry) Rename(ctx context.Context, s *idp.Session, id idp.DeviceID, name string) error {
-	name = strings.TrimSpace(name)
+	name = text.Form(name)
 	if err := idp.ValidText("name", name, 1, idp.MaxDeviceName); err != nil {
 		return err
 	}

@@ -506,7 +506,7 @@ func TestRenaming(t *testing.T) {
 	if e.Device != d.ID || e.Detail["name"] != "Blue phone" || e.Detail["was"] != "phone" {
 		t.Errorf("event %+v", e)
 	}
-	for _, name := range []string{"", "  ", "a\x00", strings.Repeat("x", 41)} {
+	for _, name := range []string{"", "  ", "\u200b", "\u3164\u2800", "a\x00", strings.Repeat("x", 41)} {
 		w.fails("a bad name", w.Rename(t.Context(), anna, d.ID, name), idp.ErrInvalid)
 	}
 	w.fails("another's device", w.Rename(t.Context(), bert, d.ID, "mine"), idp.ErrNotFound)

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"hilum/idp"
+	"hilum/idp/text"
 	"hilum/idp/totp"
 )
 
@@ -115,7 +116,7 @@ func (r *Registry) Pair(ctx context.Context, req *Request, address string) (*Pai
 // key and push address. Errors: ErrRequest.
 func CheckClaims(c *Claims) (*idp.Device, error) {
 	d := &idp.Device{
-		ID: idp.NewID[idp.DeviceID](), Name: strings.TrimSpace(c.Name), Kind: idp.DeviceApp, Platform: c.Platform, App: c.App,
+		ID: idp.NewID[idp.DeviceID](), Name: text.Form(c.Name), Kind: idp.DeviceApp, Platform: c.Platform, App: c.App,
 		State: idp.DevicePending,
 	}
 	if err := idp.ValidText("name", d.Name, 1, idp.MaxDeviceName); err != nil {
@@ -257,7 +258,7 @@ func (r *Registry) SetPush(ctx context.Context, req *Request) error {
 
 // RenameSelf gives the device another name, at its own wish. Errors as for SetPush.
 func (r *Registry) RenameSelf(ctx context.Context, req *Request) error {
-	name := strings.TrimSpace(req.Claims.Name)
+	name := text.Form(req.Claims.Name)
 	if err := idp.ValidText("name", name, 1, idp.MaxDeviceName); err != nil {
 		return fmt.Errorf("%w: %w", ErrRequest, err)
 	}

@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"hilum/idp"
 	"hilum/idp/password"
+	"hilum/idp/text"
 	"hilum/idp/totp"
 )
 
@@ -79,7 +79,7 @@ func (f *Flow) StartInvitation(ctx context.Context, token idp.Secret, b Browser)
 // NameAccount takes the names of the first administrator, at set-up. Errors:
 // FieldError, idp.ErrConflict (the name is taken), ErrNotFound, ErrSettled, ErrExpired.
 func (f *Flow) NameAccount(ctx context.Context, id idp.LoginID, b Browser, name, display string) (*Step, error) {
-	u := idp.User{Name: idp.FoldName(name), DisplayName: strings.TrimSpace(display), Staff: idp.StaffAdmin}
+	u := idp.User{Name: idp.FoldName(name), DisplayName: text.Form(display), Staff: idp.StaffAdmin}
 	if u.DisplayName == "" {
 		u.DisplayName = u.Name
 	}
@@ -230,7 +230,7 @@ func (f *Flow) Enrol(ctx context.Context, id idp.LoginID, b Browser, form EnrolF
 	}
 	var d *idp.Device
 	if ask.NeedLink {
-		name := strings.TrimSpace(form.DeviceName)
+		name := text.Form(form.DeviceName)
 		if name == "" {
 			name = defaultDeviceName
 		}

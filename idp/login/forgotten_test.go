@@ -262,6 +262,28 @@ func TestForgottenRefused(t *testing.T) {
 	w.refuses("by an invitation", w.Forgotten(t.Context(), step.ID, b, "anna", "en"), idp.ErrDenied)
 }
 
+// An address is found in capitals beyond ASCII too, with its accents typed either
+// way, and with the domain in letters or as A-labels.
+func TestForgottenFindsAddressesBeyondASCII(t *testing.T) {
+	w := newWorld(t)
+	ulla := w.person("ulla")
+	ulla.writable("Ulla.Müller@Krankenhaus-Köln.de")
+	for _, typed := range []string{
+		"ulla.müller@krankenhaus-köln.de", "ULLA.MÜLLER@KRANKENHAUS-KÖLN.DE", "ulla.mu\u0308ller@krankenhaus-ko\u0308ln.de", "Ulla.Müller@xn--krankenhaus-kln-ltb.de",
+	} {
+		w.forgetAsked(ulla)
+		m := w.ask(typed)
+		w.kinds()
+		if i, _ := w.sent(m); i.User != ulla.id {
+			t.Errorf("%s: %+v", typed, i)
+		}
+	}
+	for _, typed := range []string{"ulla.muller@krankenhaus-köln.de", "ulla.müller@krankenhaus-koln.de"} {
+		_, _, err := w.Whose(t.Context(), w.ask(typed))
+		w.refuses(typed, err, idp.ErrNotFound)
+	}
+}
+
 // Nobody gets in by a mail alone, and nobody is written to who could not.
 func TestWhose(t *testing.T) {
 	w := newWorld(t)

@@ -15,7 +15,7 @@ import (
 // What is typed longer than this is wrong without being looked at further.
 const (
 	maxTypedName     = idp.MaxEmail // bytes
-	maxTypedPassword = 512          // bytes
+	maxTypedPassword = 2048         // bytes; letters may come apart, see password.Check
 )
 
 // Password takes user name and password. Errors: idp.ErrWrongSecret (unknown

@@ -21,6 +21,7 @@ import (
 	"golang.org/x/crypto/argon2"
 
 	"hilum/idp"
+	"hilum/idp/text"
 )
 
 // Config is the cost of a hash and how many are computed at once. Zero values
@@ -77,6 +78,7 @@ func New(c Config) *Hasher {
 // Hash returns the PHC string of a secret, with a salt of its own. Errors:
 // idp.ErrBusy as RetryError, FieldError when it is too long, the context's.
 func (h *Hasher) Hash(ctx context.Context, secret idp.Secret) (string, error) {
+	secret = normal(secret)
 	if tooLong(secret) {
 		return "", &idp.FieldError{Field: field, Message: "password.long"}
 	}
@@ -90,11 +92,16 @@ func (h *Hasher) Hash(ctx context.Context, secret idp.Secret) (string, error) {
 }
 
 // Check returns nil when the secret is the one hashed in stored, else
-// idp.ErrWrongSecret; rehash says that the hash is cheaper than new ones are.
+// idp.ErrWrongSecret; rehash says that the hash is cheaper than new ones are, or
+// of the secret as it was typed. What was typed in another form than NFC is tried
+// in NFC first, and then as it is, for hashes of before; whether that takes a
+// second hash depends on what was typed alone.
 // An empty stored costs as much as any other and is wrong, so that unknown
 // people take as long as known ones. Errors: idp.ErrBusy as RetryError, the
 // context's, a stored hash that cannot be read.
 func (h *Hasher) Check(ctx context.Context, stored string, secret idp.Secret) (rehash bool, err error) {
+	typed := secret
+	secret = normal(typed)
 	// Nobody has a password this long, so this tells nothing about anybody.
 	if tooLong(secret) {
 		return false, idp.ErrWrongSecret
@@ -111,10 +118,21 @@ func (h *Hasher) Check(ctx context.Context, stored string, secret idp.Secret) (r
 	if err != nil {
 		return false, err
 	}
-	if subtle.ConstantTimeCompare(key, p.key) != 1 || nobody {
+	right := subtle.ConstantTimeCompare(key, p.key) == 1
+	if typed != secret && !tooLong(typed) {
+		// Always, right or not: else the time would tell of which kind a hash is.
+		raw, err := h.compute(ctx, p, typed, uint32(len(p.key))) //nolint:gosec // as above
+		if err != nil {
+			return false, err
+		}
+		if !right && subtle.ConstantTimeCompare(raw, p.key) == 1 {
+			right, rehash = true, true
+		}
+	}
+	if !right || nobody {
 		return false, idp.ErrWrongSecret
 	}
-	return p.memory < h.conf.MemoryKiB || p.time < h.conf.Time || len(p.salt) < saltSize || len(p.key) < keySize, nil
+	return rehash || p.memory < h.conf.MemoryKiB || p.time < h.conf.Time || len(p.salt) < saltSize || len(p.key) < keySize, nil
 }
 
 // compute waits for its turn and hashes.
@@ -148,6 +166,16 @@ func (h *Hasher) acquire(ctx context.Context) error {
 	case <-ctx.Done():
 		return fmt.Errorf("waiting to hash: %w", ctx.Err())
 	}
+}
+
+// normal is a secret in the form that is hashed, NFC: how an accent is typed depends
+// on the keyboard (NIST SP 800-63B, section 3.1.1.2; RFC 8265, section 4.2.2).
+// What is longer than anything that could be a password stays as it is.
+func normal(secret idp.Secret) idp.Secret {
+	if len(secret) > MaxRunes*utf8.UTFMax*4 {
+		return secret
+	}
+	return idp.Secret(text.NFC(secret.Reveal()))
 }
 
 // tooLong bounds what is hashed, whatever the door let through.

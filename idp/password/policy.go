@@ -38,8 +38,12 @@ const minWord = 3
 // to be good enough without them. Message keys: text.invalid, password.short,
 // password.long, password.context, password.common.
 func (*Hasher) Acceptable(password idp.Secret, context ...string) error {
-	text := password.Reveal()
-	if key := fault(text, context); key != "" {
+	text := normal(password).Reveal()
+	words := make([]string, len(context))
+	for i, w := range context {
+		words[i] = normal(idp.Secret(w)).Reveal()
+	}
+	if key := fault(text, words); key != "" {
 		return &idp.FieldError{Field: field, Message: key}
 	}
 	return nil

@@ -14,6 +14,7 @@ import (
 	"gorm.io/gorm/clause"
 
 	"hilum/idp"
+	"hilum/idp/text"
 )
 
 type clientRow struct {
@@ -63,14 +64,14 @@ func (clientSecretRow) TableName() string { return "client_secrets" }
 
 func clientRowOf(c *idp.Client) (*clientRow, []clientSecretRow) {
 	row := &clientRow{
-		ID: string(c.ID), Name: c.Name, Kind: string(c.Kind), Auth: string(c.Auth),
+		ID: string(c.ID), Name: text.NFC(c.Name), Kind: string(c.Kind), Auth: string(c.Auth),
 		RedirectURIs: listText(c.RedirectURIs), PostLogoutURIs: listText(c.PostLogoutURIs), Origins: listText(c.Origins),
 		LogoutURI: c.LogoutURI, LogoutSession: c.LogoutSession,
 		GrantTypes: listText(c.GrantTypes), Scopes: listText(c.Scopes), Audience: listText(c.Audience),
 		IDTokenAlg: c.IDTokenAlg, AccessFormat: string(c.AccessFormat), AccessTTL: c.AccessTTL.Microseconds(),
 		RefreshIdle: c.RefreshIdle.Microseconds(), RefreshGrace: c.RefreshGrace.Microseconds(),
 		RefreshAlways: c.RefreshAlways, OptionalPKCE: c.OptionalPKCE, ClaimsInID: c.ClaimsInID,
-		Consent: c.Consent, Match: string(c.Match), Groups: listText(c.Groups), Claims: rulesText(c.Claims), Icon: string(c.Icon), Disabled: c.Disabled, CreatedAt: micros(c.CreatedAt), UpdatedAt: micros(c.UpdatedAt),
+		Consent: c.Consent, Match: string(c.Match), Groups: listText(nfcList(c.Groups)), Claims: rulesText(c.Claims), Icon: string(c.Icon), Disabled: c.Disabled, CreatedAt: micros(c.CreatedAt), UpdatedAt: micros(c.UpdatedAt),
 	}
 	secrets := make([]clientSecretRow, len(c.Secrets))
 	for i, s := range c.Secrets {
@@ -96,7 +97,7 @@ func rulesText(rules []idp.ClaimRule) string {
 
 func (r *clientRow) client(secrets []clientSecretRow) (*idp.Client, error) {
 	c := &idp.Client{
-		ID: idp.ClientID(r.ID), Name: r.Name, Kind: idp.ClientKind(r.Kind), Auth: idp.AuthMethod(r.Auth),
+		ID: idp.ClientID(r.ID), Name: text.NFC(r.Name), Kind: idp.ClientKind(r.Kind), Auth: idp.AuthMethod(r.Auth),
 		LogoutURI: r.LogoutURI, LogoutSession: r.LogoutSession,
 		IDTokenAlg: r.IDTokenAlg, AccessFormat: idp.AccessFormat(r.AccessFormat), AccessTTL: time.Duration(r.AccessTTL) * time.Microsecond,
 		RefreshIdle: time.Duration(r.RefreshIdle) * time.Microsecond, RefreshGrace: time.Duration(r.RefreshGrace) * time.Microsecond,
@@ -105,19 +106,25 @@ func (r *clientRow) client(secrets []clientSecretRow) (*idp.Client, error) {
 	}
 	var errs error
 	for _, l := range []struct {
-		to   *[]string
-		text string
+		to *[]string
+		of string
 	}{
 		{&c.RedirectURIs, r.RedirectURIs}, {&c.PostLogoutURIs, r.PostLogoutURIs}, {&c.Origins, r.Origins},
 		{&c.GrantTypes, r.GrantTypes}, {&c.Scopes, r.Scopes}, {&c.Audience, r.Audience}, {&c.Groups, r.Groups},
 	} {
 		var err error
-		*l.to, err = textList(l.text)
+		*l.to, err = textList(l.of)
 		*l.to = slices.Clip(*l.to) // whoever appends gets a copy
 		errs = errors.Join(errs, err)
 	}
 	if r.Claims != "[]" {
 		errs = errors.Join(errs, json.Unmarshal([]byte(r.Claims), &c.Claims))
+	}
+	c.Groups = slices.Clip(nfcList(c.Groups))
+	for i := range c.Claims {
+		for j := range c.Claims[i].Values { // compared with groups and roles
+			c.Claims[i].Values[j].From = text.NFC(c.Claims[i].Values[j].From)
+		}
 	}
 	c.Claims = slices.Clip(c.Claims)
 	for _, s := range secrets {

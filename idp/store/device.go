@@ -12,6 +12,7 @@ import (
 	"gorm.io/gorm/clause"
 
 	"hilum/idp"
+	"hilum/idp/text"
 )
 
 const deviceColumns = "user_id, id, name, kind, platform, state, sealed_totp, last_step, drift, linked_at, last_used_at, " +
@@ -54,7 +55,7 @@ func (r *deviceRow) fields() []any {
 
 func deviceRowOf(d *idp.Device) deviceRow {
 	return deviceRow{
-		UserID: string(d.User), ID: string(d.ID), Name: d.Name, Kind: string(d.Kind), Platform: d.Platform, State: string(d.State),
+		UserID: string(d.User), ID: string(d.ID), Name: text.NFC(d.Name), Kind: string(d.Kind), Platform: d.Platform, State: string(d.State),
 		SealedTOTP: blob(d.SealedTOTP), LastStep: d.LastStep, Drift: d.Drift, LinkedAt: micros(d.LinkedAt), LastUsedAt: micros(d.LastUsedAt),
 		PublicKey: blob(d.PublicKey), App: d.App, SealedPush: blob(d.SealedPush), PushType: string(d.PushType),
 		PushOKAt: micros(d.PushOKAt), PushBadAt: micros(d.PushBadAt), PushSaid: d.PushSaid,
@@ -70,7 +71,7 @@ func (r deviceRow) same(o deviceRow) bool {
 
 func (r *deviceRow) device() idp.Device {
 	return idp.Device{
-		ID: idp.DeviceID(r.ID), User: idp.UserID(r.UserID), Name: r.Name, Kind: idp.DeviceKind(r.Kind), Platform: r.Platform,
+		ID: idp.DeviceID(r.ID), User: idp.UserID(r.UserID), Name: text.NFC(r.Name), Kind: idp.DeviceKind(r.Kind), Platform: r.Platform,
 		State: idp.DeviceState(r.State), SealedTOTP: r.SealedTOTP, LastStep: r.LastStep, Drift: r.Drift,
 		LinkedAt: moment(r.LinkedAt), LastUsedAt: moment(r.LastUsedAt),
 		PublicKey: some(r.PublicKey), App: r.App, SealedPush: some(r.SealedPush), PushType: idp.PushType(r.PushType),

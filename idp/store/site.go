@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"hilum/idp"
+	"hilum/idp/text"
 )
 
 const (
@@ -34,7 +35,7 @@ func (r *siteRow) fields() []any {
 
 func siteRowOf(s *idp.Site) *siteRow {
 	return &siteRow{
-		ID: 1, Name: s.Name, Label: s.Label, Accent: s.Accent, Languages: listText(s.Languages), Language: s.Language,
+		ID: 1, Name: text.NFC(s.Name), Label: text.NFC(s.Label), Accent: s.Accent, Languages: listText(s.Languages), Language: s.Language,
 		Logo: string(s.Logo), LogoDark: string(s.LogoDark), LogoNamed: s.LogoNamed,
 	}
 }
@@ -42,7 +43,7 @@ func siteRowOf(s *idp.Site) *siteRow {
 func (r *siteRow) site() (*idp.Site, error) {
 	languages, err := textList(r.Languages)
 	return &idp.Site{
-		Name: r.Name, Label: r.Label, Accent: r.Accent, Languages: languages, Language: r.Language,
+		Name: text.NFC(r.Name), Label: text.NFC(r.Label), Accent: r.Accent, Languages: languages, Language: r.Language,
 		Logo: idp.PictureID(r.Logo), LogoDark: idp.PictureID(r.LogoDark), LogoNamed: r.LogoNamed,
 	}, err
 }

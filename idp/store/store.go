@@ -119,6 +119,9 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 			return nil, closeAfter(err, e)
 		}
 	}
+	if err := db.keyEmails(ctx); err != nil {
+		return nil, closeAfter(err, e)
+	}
 	return db, nil
 }
 

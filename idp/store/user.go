@@ -10,10 +10,11 @@ import (
 	"gorm.io/gorm/clause"
 
 	"hilum/idp"
+	"hilum/idp/text"
 )
 
 const userColumns = "id, name, display_name, given_name, family_name, email, email_verified, phone, phone_verified, locale, " +
-	"staff, roles, \"groups\", state, created_at, updated_at, mac"
+	"staff, roles, \"groups\", state, created_at, updated_at, email_key, mac"
 
 const (
 	selectUser         = "SELECT " + userColumns + " FROM users WHERE id = ?"
@@ -32,7 +33,6 @@ const accountColumns = `coalesce((SELECT hash FROM passwords WHERE user_id = use
 const (
 	selectAccount       = "SELECT " + userColumns + ", " + accountColumns + " FROM users WHERE id = ?"
 	selectAccountByName = "SELECT " + userColumns + ", " + accountColumns + " FROM users WHERE name = ?"
-	selectByEmail       = "SELECT " + userColumns + ", " + accountColumns + " FROM users WHERE lower(email) = ? AND email <> '' LIMIT 2"
 	selectAccounts      = "SELECT " + userColumns + ", " + accountColumns + " FROM users WHERE name > ? ORDER BY name LIMIT ?"
 )
 
@@ -55,6 +55,7 @@ type userRow struct {
 	State         string
 	CreatedAt     int64 `gorm:"autoCreateTime:false"`
 	UpdatedAt     int64 `gorm:"autoUpdateTime:false"`
+	EmailKey      string
 	MAC           []byte
 }
 
@@ -62,22 +63,26 @@ func (userRow) TableName() string { return "users" }
 
 func (r *userRow) fields() []any {
 	return []any{&r.ID, &r.Name, &r.DisplayName, &r.GivenName, &r.FamilyName, &r.Email, &r.EmailVerified, &r.Phone, &r.PhoneVerified,
-		&r.Locale, &r.Staff, &r.Roles, &r.Groups, &r.State, &r.CreatedAt, &r.UpdatedAt, &r.MAC}
+		&r.Locale, &r.Staff, &r.Roles, &r.Groups, &r.State, &r.CreatedAt, &r.UpdatedAt, &r.EmailKey, &r.MAC}
 }
 
 func userRowOf(u *idp.User) *userRow {
+	key := ""
+	if u.Email != "" {
+		key = text.MailKey(u.Email)
+	}
 	return &userRow{
-		ID: string(u.ID), Name: u.Name, DisplayName: u.DisplayName, GivenName: u.GivenName, FamilyName: u.FamilyName,
-		Email: u.Email, EmailVerified: u.EmailVerified, Phone: u.Phone, PhoneVerified: u.PhoneVerified, Locale: u.Locale,
-		Staff: string(u.Staff), Roles: listText(u.Roles), Groups: listText(u.Groups), State: string(u.State),
-		CreatedAt: micros(u.CreatedAt), UpdatedAt: micros(u.UpdatedAt),
+		ID: string(u.ID), Name: u.Name, DisplayName: text.NFC(u.DisplayName), GivenName: text.NFC(u.GivenName), FamilyName: text.NFC(u.FamilyName),
+		Email: text.NFC(u.Email), EmailVerified: u.EmailVerified, Phone: text.NFC(u.Phone), PhoneVerified: u.PhoneVerified, Locale: u.Locale,
+		Staff: string(u.Staff), Roles: listText(nfcList(u.Roles)), Groups: listText(nfcList(u.Groups)), State: string(u.State),
+		CreatedAt: micros(u.CreatedAt), UpdatedAt: micros(u.UpdatedAt), EmailKey: key,
 	}
 }
 
 func (r *userRow) user() (*idp.User, error) {
 	u := &idp.User{
-		ID: idp.UserID(r.ID), Name: r.Name, DisplayName: r.DisplayName, GivenName: r.GivenName, FamilyName: r.FamilyName,
-		Email: r.Email, EmailVerified: r.EmailVerified, Phone: r.Phone, PhoneVerified: r.PhoneVerified, Locale: r.Locale,
+		ID: idp.UserID(r.ID), Name: r.Name, DisplayName: text.NFC(r.DisplayName), GivenName: text.NFC(r.GivenName), FamilyName: text.NFC(r.FamilyName),
+		Email: text.NFC(r.Email), EmailVerified: r.EmailVerified, Phone: text.NFC(r.Phone), PhoneVerified: r.PhoneVerified, Locale: r.Locale,
 		Staff: idp.StaffRole(r.Staff), State: idp.UserState(r.State), CreatedAt: moment(r.CreatedAt), UpdatedAt: moment(r.UpdatedAt),
 	}
 	var err1, err2 error
@@ -86,6 +91,7 @@ func (r *userRow) user() (*idp.User, error) {
 	if err := errors.Join(err1, err2); err != nil {
 		return nil, fmt.Errorf("user %s: %w", r.ID, err)
 	}
+	u.Roles, u.Groups = nfcList(u.Roles), nfcList(u.Groups)
 	return u, nil
 }
 
@@ -248,23 +254,6 @@ func (db *DB) Account(ctx context.Context, id idp.UserID) (*idp.Account, error) 
 // AccountByName is Account by sign-in name. Errors: idp.ErrNotFound.
 func (db *DB) AccountByName(ctx context.Context, name string) (*idp.Account, error) {
 	return db.account(ctx, selectAccountByName, name)
-}
-
-// AccountByEmail is Account by a mail address, in small letters. Errors:
-// idp.ErrNotFound, also when several people have it.
-func (db *DB) AccountByEmail(ctx context.Context, email string) (*idp.Account, error) {
-	r, err := db.read(ctx)
-	if err != nil {
-		return nil, err
-	}
-	rows, err := list[accountRow](r, selectByEmail, email)
-	if err != nil {
-		return nil, err
-	}
-	if len(rows) != 1 {
-		return nil, fmt.Errorf("%d accounts of that address: %w", len(rows), idp.ErrNotFound)
-	}
-	return rows[0].account(r)
 }
 
 func (db *DB) account(ctx context.Context, query, key string) (*idp.Account, error) {

@@ -24,10 +24,10 @@ type Desk interface {
 	UnlinkDevices(ctx context.Context, by admin.By, ids []idp.DeviceID, why admin.Why) ([]admin.Unlinked, error)
 	FindDevices(ctx context.Context, by admin.By, q idp.DeviceQuery) (*admin.FoundDevices, error)
 	UnlinkFound(ctx context.Context, by admin.By, q idp.DeviceQuery, digest string, why admin.Why) ([]admin.Unlinked, error)
-	DevicesCSV(ctx context.Context, by admin.By, q idp.DeviceQuery, w io.Writer) error
+	DevicesCSV(ctx context.Context, by admin.By, q idp.DeviceQuery, format admin.ExportFormat, w io.Writer) error
 
 	SearchUsers(ctx context.Context, by admin.By, q idp.UserQuery) (*idp.UserPage, error)
-	UsersCSV(ctx context.Context, by admin.By, q idp.UserQuery, w io.Writer) error
+	UsersCSV(ctx context.Context, by admin.By, q idp.UserQuery, format admin.ExportFormat, w io.Writer) error
 	User(ctx context.Context, by admin.By, id idp.UserID) (*idp.User, error)
 	FindUser(ctx context.Context, by admin.By, name string) (*idp.Account, error)
 	Factors(ctx context.Context, by admin.By, id idp.UserID) (*idp.Factors, error)
@@ -188,6 +188,12 @@ func (s *Server) adminHome(w http.ResponseWriter, r *http.Request, p staff) erro
 		}
 	}
 	return seeOther(w, r, places["admin-devices"])
+}
+
+// sheet is the format of a file that whoever asks will open in a spreadsheet: by the
+// language that they read our pages in.
+func (s *Server) sheet(r *http.Request, p staff) admin.ExportFormat {
+	return admin.SheetFor(s.adminFrame(r, p, "").Lang)
 }
 
 // download sends a file as it is made, as serve.Download does.

@@ -121,7 +121,7 @@ func (f *fakeDesk) UnlinkFound(_ context.Context, by admin.By, q idp.DeviceQuery
 	}
 	return make([]admin.Unlinked, len(f.found.Rows)), nil
 }
-func (f *fakeDesk) DevicesCSV(_ context.Context, by admin.By, q idp.DeviceQuery, w io.Writer) error {
+func (f *fakeDesk) DevicesCSV(_ context.Context, by admin.By, q idp.DeviceQuery, format admin.ExportFormat, w io.Writer) error {
 	f.by, f.query = by, q
 	if f.err != nil {
 		return f.err
@@ -152,7 +152,7 @@ func (f *fakeDesk) SearchUsers(_ context.Context, by admin.By, q idp.UserQuery) 
 	f.by, f.people = by, q
 	return &f.users, nil
 }
-func (f *fakeDesk) UsersCSV(_ context.Context, by admin.By, q idp.UserQuery, w io.Writer) error {
+func (f *fakeDesk) UsersCSV(_ context.Context, by admin.By, q idp.UserQuery, format admin.ExportFormat, w io.Writer) error {
 	f.by, f.people = by, q
 	_, err := io.WriteString(w, "username\r\n")
 	return err
@@ -1118,7 +1118,7 @@ func TestDeskAudit(t *testing.T) {
 	if r := d.get("/admin/audit.json?kind=device."); r.Header.Get("Content-Disposition") != `attachment; filename="audit.jsonl"` || desk.format != admin.ExportJSON || len(desk.log.Kinds) != 1 {
 		t.Errorf("JSON: %v, %q, %+v", r.Header, desk.format, desk.log)
 	}
-	if d.get("/admin/audit.csv"); desk.format != admin.ExportCSV {
+	if d.get("/admin/audit.csv"); desk.format != admin.ExportSheet { // the page is in English
 		t.Errorf("CSV is %q", desk.format)
 	}
 	desk.events = idp.EventPage{}

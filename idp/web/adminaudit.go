@@ -194,7 +194,11 @@ func (s *Server) adminAuditFile(format admin.ExportFormat, kind, name string) fu
 			return err
 		}
 		return s.download(w, r, kind, name, func(out io.Writer) error {
-			return s.Desk.ExportEvents(r.Context(), p.by, q, format, out)
+			as := format
+			if format == admin.ExportCSV {
+				as = s.sheet(r, p)
+			}
+			return s.Desk.ExportEvents(r.Context(), p.by, q, as, out)
 		})
 	}
 }

@@ -95,7 +95,7 @@ func deskPersonOf(u *idp.User) templates.DeskPerson {
 func (s *Server) adminDevicesCSV(w http.ResponseWriter, r *http.Request, p staff) error {
 	q := readListing(r, places["admin-devices"]).devices()
 	return s.download(w, r, "text/csv; charset=utf-8", "devices.csv", func(out io.Writer) error {
-		return s.Desk.DevicesCSV(r.Context(), p.by, q, out)
+		return s.Desk.DevicesCSV(r.Context(), p.by, q, s.sheet(r, p), out)
 	})
 }
 

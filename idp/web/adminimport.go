@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -124,12 +125,16 @@ func (s *Server) importState(j *job, page *templates.AdminImporting) {
 		return
 	}
 	page.People, page.Added, page.More = got.People, got.Added, got.More || len(got.Faults) > shownFaults
+	page.Faulty, page.Ignored = got.Faulty, got.Ignored
 	for _, f := range got.Faults[:min(len(got.Faults), shownFaults)] {
 		line := templates.FaultLine{Line: f.Line, Name: f.Name}
-		if _, problem, ok := s.fieldProblem(f.Err); ok {
+		if column, problem, ok := s.fieldProblem(f.Err); ok {
 			line.Problem = problem
+			if slices.Contains(admin.ImportHeading, column) {
+				line.Column = column
+			}
 		} else {
-			line.Problem = templates.Say("admin.person.taken")
+			line.Column, line.Problem = "username", templates.Say("admin.person.taken")
 		}
 		page.Faults = append(page.Faults, line)
 	}

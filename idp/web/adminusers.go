@@ -55,7 +55,7 @@ func (s *Server) adminUsers(w http.ResponseWriter, r *http.Request, p staff) err
 func (s *Server) adminUsersCSV(w http.ResponseWriter, r *http.Request, p staff) error {
 	q := readListing(r, places["admin-users"]).users()
 	return s.download(w, r, "text/csv; charset=utf-8", "people.csv", func(out io.Writer) error {
-		return s.Desk.UsersCSV(r.Context(), p.by, q, out)
+		return s.Desk.UsersCSV(r.Context(), p.by, q, s.sheet(r, p), out)
 	})
 }
 
@@ -247,7 +247,7 @@ func (s *Server) adminEditUserSubmit(w http.ResponseWriter, r *http.Request, p s
 	}
 	typed := *u
 	change(&typed)
-	if err = admin.ValidatePerson(&typed); err == nil && typed.Staff != u.Staff && typed.Staff != idp.StaffNone {
+	if err = admin.ValidateEdit(u, &typed); err == nil && typed.Staff != u.Staff && typed.Staff != idp.StaffNone {
 		// Who was helped by the helpdesk before may have a phone that is not theirs.
 		devices, err := s.linked(r, p, u.ID)
 		if err != nil {

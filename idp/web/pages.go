@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"hilum/idp"
+	"hilum/idp/admin"
 	"hilum/idp/serve"
 	"hilum/templates"
 )
@@ -218,6 +219,9 @@ func (s *Server) fieldProblem(err error) (field string, problem templates.Messag
 		return "", templates.Message{}, false
 	}
 	key := fe.Message
+	if columns := (*admin.ColumnsError)(nil); errors.As(err, &columns) {
+		return fe.Field, templates.Say(key, "Names", columns.List()), true
+	}
 	if !s.Words.Has(key) {
 		key = "problem.text"
 	}

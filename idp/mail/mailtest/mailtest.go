@@ -35,6 +35,9 @@ type Letter struct {
 	Subject  string // decoded
 	Text     string // decoded
 	Over     string // "tls" or "plain"
+	Hello    string // by what name the sender introduced itself
+	UTF8     bool   // SMTPUTF8 was asked for
+	Raw      string // as it came
 	User     string // who had signed in, or empty
 }
 
@@ -43,6 +46,7 @@ type Conf struct {
 	TLS      string // "starttls", "tls", "none"
 	Username string // must sign in with; empty: needs not
 	Password string
+	UTF8     bool // SMTPUTF8 is offered
 }
 
 // Server is a mail server. Its fields may be set while it runs, under Do.
@@ -149,6 +153,7 @@ func Start(c Conf) (s *Server, stop func(), err error) {
 	server.Domain, server.ReadTimeout, server.WriteTimeout = "mail.test", time.Minute, time.Minute
 	server.ErrorLog = log.New(io.Discard, "", 0)
 	server.AllowInsecureAuth = c.TLS == "none"
+	server.EnableSMTPUTF8 = c.UTF8
 	conf := &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
 	switch c.TLS {
 	case "starttls":
@@ -206,6 +211,7 @@ type session struct {
 	conn *smtp.Conn
 	user string
 	from string
+	utf8 bool
 	to   string
 }
 
@@ -228,11 +234,11 @@ func (s *session) Auth(string) (sasl.Server, error) {
 	}), nil
 }
 
-func (s *session) Mail(from string, _ *smtp.MailOptions) error {
+func (s *session) Mail(from string, how *smtp.MailOptions) error {
 	if s.conf.Username != "" && s.user == "" {
 		return Refuse(530, "5.7.0 Authentication required")
 	}
-	s.from = from
+	s.from, s.utf8 = from, how != nil && how.UTF8
 	return s.asks(s.conn.Conn(), "mail", "")
 }
 
@@ -254,6 +260,7 @@ func (s *session) Data(r io.Reader) error {
 		return err
 	}
 	l.From, l.To, l.User, l.Over = s.from, s.to, s.user, "plain"
+	l.Hello, l.UTF8, l.Raw = s.conn.Hostname(), s.utf8, string(raw)
 	if _, ok := s.conn.TLSConnectionState(); ok {
 		l.Over = "tls"
 	}

@@ -297,6 +297,47 @@ func accountByEmail(t *testing.T, s *site) {
 	s.ok(err)
 	_, err = s.AccountByEmail(s.ctx(), "")
 	s.is(err, idp.ErrNotFound) // bert has none
+
+	// Letters beyond ASCII have capitals too, a mark behind a letter is the letter
+	// with it, and a domain in A-labels is the one in letters.
+	email(v, "Jürgen.Öz@Krankenhaus-Köln.de")
+	for _, typed := range []string{
+		"jürgen.öz@krankenhaus-köln.de", "JÜRGEN.ÖZ@KRANKENHAUS-KÖLN.DE", "ju\u0308rgen.o\u0308z@krankenhaus-ko\u0308ln.de",
+		"jürgen.öz@xn--krankenhaus-kln-ltb.de", "jürgen.öz@XN--KRANKENHAUS-KLN-LTB.de",
+	} {
+		a, err = s.AccountByEmail(s.ctx(), typed)
+		s.ok(err)
+		if a.User.ID != v.ID {
+			t.Fatalf("%q found %+v", typed, a.User)
+		}
+	}
+	for _, nobody := range []string{"jurgen.oz@krankenhaus-köln.de", "jürgen.öz@krankenhaus-koln.de", "juergen.oez@krankenhaus-köln.de"} {
+		_, err = s.AccountByEmail(s.ctx(), nobody)
+		s.is(err, idp.ErrNotFound)
+	}
+	taken, err := s.TakenEmails(s.ctx(), []string{"x@example.org", "JÜRGEN.öz@krankenhaus-köln.de", "ANNA.bergmann@example.org", ""})
+	s.ok(err)
+	if !slices.Equal(taken, []string{"JÜRGEN.öz@krankenhaus-köln.de", "ANNA.bergmann@example.org"}) {
+		t.Fatalf("taken: %q", taken)
+	}
+	email(u, "jürgen.öz@krankenhaus-köln.de")
+	_, err = s.AccountByEmail(s.ctx(), "jürgen.öz@krankenhaus-köln.de")
+	s.is(err, idp.ErrNotFound) // two
+}
+
+// Texts are kept in NFC, and what was kept otherwise is read in it.
+func textForms(t *testing.T, s *site) {
+	const apart, whole = "Ro\u0308ntgen", "Röntgen"
+	u := s.user("anna")
+	s.ok(s.UpdateUser(s.ctx(), u.ID, func(u *idp.User) error {
+		u.DisplayName, u.GivenName, u.FamilyName, u.Groups, u.Roles = apart, apart, apart, []string{"ct", apart}, []string{apart}
+		return nil
+	}))
+	got, err := s.User(s.ctx(), u.ID)
+	s.ok(err)
+	if got.DisplayName != whole || got.GivenName != whole || got.FamilyName != whole || !slices.Equal(got.Groups, []string{"ct", whole}) || !slices.Equal(got.Roles, []string{whole}) {
+		t.Fatalf("kept as %+v", got)
+	}
 }
 
 // Owners are told in the transaction of what they are told of.

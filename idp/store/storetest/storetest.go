@@ -105,6 +105,7 @@ func Run(t *testing.T, open Open) {
 	t.Run("renew an invitation", one(renewInvitation))
 	t.Run("invitations that were asked for", one(invitationsAskedFor))
 	t.Run("an account by its mail address", one(accountByEmail))
+	t.Run("texts are kept in one form", one(textForms))
 	t.Run("owners are told", one(ownersTold))
 	t.Run("collect a new password", one(collectPassword))
 	t.Run("search devices", one(searchDevices))

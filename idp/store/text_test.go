@@ -1,0 +1,89 @@
+package store_test
+
+import (
+	"errors"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"hilum/idp"
+	"hilum/idp/store"
+)
+
+// Rows that were kept as they were typed, by a release before this one, are read
+// in NFC, admit whom they mean, and are found by their mail address; none is merged
+// with another or lost.
+func TestRowsOfBeforeAreReadInNFC(t *testing.T) {
+	const apart, whole = "Ro\u0308ntgen", "Röntgen"
+	path := filepath.Join(t.TempDir(), "idp.db")
+	open := func() *store.DB {
+		t.Helper()
+		db, err := store.Open(t.Context(), store.Config{Driver: "sqlite", Path: path})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return db
+	}
+	db := open()
+	for _, name := range []string{"anna", "bert", "carl"} {
+		u := &idp.User{ID: idp.UserID(name), Name: name, DisplayName: name, State: idp.UserActive}
+		if err := db.AddUser(t.Context(), u); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := &idp.Client{ID: "viewer", Name: "Viewer", Kind: idp.ClientWeb, Auth: idp.AuthNone}
+	if err := db.AddClient(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, statement := range []string{
+		// As it was before there were keys.
+		"DROP INDEX users_email_key", "DROP INDEX users_email_unkeyed", "ALTER TABLE users DROP COLUMN email_key", "DELETE FROM goose_db_version WHERE version_id >= 9",
+		`UPDATE users SET display_name = '` + apart + `', groups = '["ct","` + apart + `","` + whole + `"]', email = 'Mu` + "\u0308" + `ller@Krankenhaus-Köln.de' WHERE id = 'anna'`,
+		`UPDATE users SET email = 'Bert@Klinik.Example', groups = '["` + whole + `"]' WHERE id = 'bert'`,
+		`UPDATE users SET email = 'carl@xn--kln-sna.de' WHERE id = 'carl'`,
+		`UPDATE clients SET groups = '["` + apart + `"]', name = '` + apart + `' WHERE id = 'viewer'`,
+	} {
+		tamper(t, path, statement)
+	}
+	db = open()
+	for address, id := range map[string]idp.UserID{
+		"MÜLLER@krankenhaus-köln.de": "anna", "müller@xn--krankenhaus-kln-ltb.de": "anna", "bert@klinik.example": "bert", "CARL@KÖLN.de": "carl", "carl@xn--kln-sna.de": "carl",
+	} {
+		if a, err := db.AccountByEmail(t.Context(), address); err != nil || a.User.ID != id {
+			t.Errorf("%q found %+v, %v", address, a, err)
+		}
+	}
+	u, err := db.User(t.Context(), "anna")
+	if err != nil || u.DisplayName != whole || !slices.Equal(u.Groups, []string{"ct", whole, whole}) || u.Email != "Müller@Krankenhaus-Köln.de" {
+		t.Errorf("%+v, %v", u, err)
+	}
+	v, err := db.User(t.Context(), "bert")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := db.Client(t.Context(), "viewer")
+	if err != nil || got.Name != whole || !got.Admits(u) || !got.Admits(v) {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	// A release before this one beside, or put back for a while: it writes rows that have
+	// no key, or an old one.
+	tamper(t, path, "UPDATE users SET email = 'other@klinik.example' WHERE id = 'bert'")
+	tamper(t, path, "UPDATE users SET email = 'Änne@klinik.example', email_key = '' WHERE id = 'carl'")
+	db = open()
+	defer db.Close()
+	if a, err := db.AccountByEmail(t.Context(), "Other@Klinik.example"); err != nil || a.User.ID != "bert" {
+		t.Errorf("by the new address: %+v, %v", a, err)
+	}
+	if _, err := db.AccountByEmail(t.Context(), "bert@klinik.example"); !errors.Is(err, idp.ErrNotFound) {
+		t.Errorf("by the old address: %v", err)
+	}
+	if a, err := db.AccountByEmail(t.Context(), "ÄNNE@klinik.example"); err != nil || a.User.ID != "carl" {
+		t.Errorf("by an address without a key: %+v, %v", a, err)
+	}
+}
