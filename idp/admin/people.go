@@ -47,7 +47,7 @@ func (d *Desk) Factors(ctx context.Context, by By, id idp.UserID) (*idp.Factors,
 		return nil, err
 	}
 	for _, c := range counters {
-		if c.NeedsAdmin || now.Before(c.NextAt) {
+		if now.Before(c.NextAt) {
 			f.Locked = append(f.Locked, c)
 		}
 	}

@@ -68,12 +68,23 @@ func (s *Server) show(w http.ResponseWriter, r *http.Request, status int, step *
 	}
 	// Cancel stands on each of these pages, and leads to the relying party.
 	switch step.State {
-	case idp.LoginPassword, idp.LoginConsent:
+	case idp.LoginPassword, idp.LoginLast, idp.LoginConsent:
 		setFormAction(w.Header(), partySources(step)...)
-	case idp.LoginFactor:
+	case idp.LoginFactor, idp.LoginFirst:
 		setFraming(w.Header(), partySources(step))
 	}
 	switch step.State {
+	case idp.LoginLast:
+		frame.Dot = 1
+		p := templates.Password{
+			Frame: frame, ID: string(step.ID), App: app, Tile: tile, UserName: step.UserName, Fixed: true, Problem: f.problem, Retry: f.retry, Cancel: back,
+			Note: templates.Say("first.done"),
+		}
+		return s.render(w, status, p)
+	case idp.LoginFirst:
+		p := templates.First{Frame: frame, ID: string(step.ID), App: app, Problem: f.problem, Retry: f.retry, Cancel: back}
+		p.Phones = *s.phones(step)
+		return s.render(w, status, p)
 	case idp.LoginPassword:
 		name := f.typed
 		if name == "" {
@@ -267,7 +278,7 @@ func (s *Server) loginWaiting(w http.ResponseWriter, r *http.Request) error {
 	}
 	setFramed(w.Header(), partySources(step))
 	page := templates.Waiting{Frame: s.frameFor(r, "", s.readsOf(r, step)...), ID: string(id)}
-	if step.State == idp.LoginFactor && step.Phones != nil {
+	if step.Phones != nil {
 		page.State = step.Phones.State
 	}
 	return s.render(w, http.StatusOK, page)
@@ -351,7 +362,7 @@ func (s *Server) again(w http.ResponseWriter, r *http.Request, id idp.LoginID, b
 	if err != nil {
 		return err
 	}
-	if step.State != state {
+	if step.State != state && !(state == idp.LoginFactor && step.State == idp.LoginFirst) && !(state == idp.LoginPassword && step.State == idp.LoginLast) {
 		return s.moved(w, r, step, state)
 	}
 	return s.show(w, r, status, step, f)

@@ -84,12 +84,13 @@ func TestTryingAgainTooSoon(t *testing.T) {
 		says  string
 		retry string
 	}{
-		{0, "Only your administrator", ""},
+		{0, "Confirm in another way, or ask your administrator.", ""},
 		{time.Millisecond, "in 1 second.", "1"},
 		{1500 * time.Millisecond, "in 2 seconds.", "2"},
 		{30 * time.Minute, "in 30 minutes.", "1800"},
 		{5 * time.Hour, "in 5 hours.", "18000"},
 		{24 * time.Hour, "in 24 hours.", "86400"},
+		{20 * 24 * time.Hour, "in 20 days.", "1728000"},
 	} {
 		d := open(t)
 		d.bound(idp.LoginPassword, idp.ForClient)

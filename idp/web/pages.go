@@ -207,7 +207,10 @@ func tooMany(after time.Duration) templates.Message {
 	case after <= 90*time.Minute:
 		return templates.Say("toomany.minutes", "N", up(time.Minute))
 	}
-	return templates.Say("toomany.hours", "N", up(time.Hour))
+	if after <= 48*time.Hour {
+		return templates.Say("toomany.hours", "N", up(time.Hour))
+	}
+	return templates.Say("toomany.days", "N", up(24*time.Hour))
 }
 
 // fieldProblem returns the sentence and the form field of a FieldError. A key
