@@ -97,6 +97,7 @@ func examples() []example {
 		{"password-wrong", Password{Frame: door(0), ID: exampleID, App: viewer, UserName: "anna", Problem: Say("password.wrong"), Cancel: true}},
 		{"password-toomany", Password{Frame: door(0), ID: exampleID, App: viewer, UserName: "anna", Problem: Say("toomany.seconds", "N", 8), Retry: Retry{Seconds: 8}, Cancel: true}},
 		{"password-last", Password{Frame: door(1), ID: exampleID, App: viewer, UserName: "anna", Fixed: true, Note: Say("first.done"), Cancel: true}},
+		{"confirm", Confirm{Frame: account(""), To: "password"}},
 		{"first", First{Frame: door(0), ID: exampleID, App: viewer, Phones: Phones{State: "ready", Resend: true}, Cancel: true}},
 		{"first-asked", First{Frame: door(0), ID: exampleID, App: viewer, Phones: Phones{State: "asked", Mode: "type", Number: "47", Seconds: 61, Total: 120, Resend: true, ResendIn: 12}}},
 		{"first-approved", First{Frame: door(0), ID: exampleID, App: viewer, Phones: Phones{State: "approved"}}},

@@ -56,6 +56,12 @@ type Password struct {
 	Fixed    bool // the second factor was given first: it is this person's password
 }
 
+// Confirm stands before a question to phones that a link of another site would ask.
+type Confirm struct {
+	Frame
+	To string // the page to come back to, by name
+}
+
 // First asks for the second factor before the password, whoever's name was typed:
 // what stands here is the same for a name that nobody has.
 type First struct {
@@ -342,6 +348,7 @@ type Sessions struct {
 }
 
 func (Password) file() string       { return "password" }
+func (Confirm) file() string       { return "confirm" }
 func (First) file() string          { return "first" }
 func (Forgot) file() string         { return "forgot" }
 func (ForgotSent) file() string     { return "forgotsent" }
@@ -388,6 +395,6 @@ func (AppScan) file() string { return "appscan" }
 
 // Pages lists an empty page of every kind, for the tests.
 func Pages() []Page {
-	return append(append(deskPages(), settingsPages()...), Password{}, First{}, Forgot{}, ForgotSent{}, Factor{}, Waiting{}, Consent{}, Notice{}, FormPost{}, SignOut{}, Done{}, Invite{}, Name{}, Enrol{}, Codes{},
+	return append(append(deskPages(), settingsPages()...), Password{}, First{}, Confirm{}, Forgot{}, ForgotSent{}, Factor{}, Waiting{}, Consent{}, Notice{}, FormPost{}, SignOut{}, Done{}, Invite{}, Name{}, Enrol{}, Codes{},
 		Security{}, Devices{}, LinkIntro{}, Link{}, Unlink{}, ChangePassword{}, RecoveryIntro{}, Sessions{}, App{}, AppScan{})
 }

@@ -149,3 +149,12 @@ func (f *Flow) firstPhones(ctx context.Context, l *idp.Login) (*PhoneStep, error
 	}
 	return p, nil
 }
+
+// Knows reports whether somebody has finished a sign-in in a browser, whoever.
+func (f *Flow) Knows(ctx context.Context, b Browser) (bool, error) {
+	token := known(b)
+	if token.IsZero() {
+		return false, nil
+	}
+	return f.Store.KnownToAny(ctx, token)
+}

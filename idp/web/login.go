@@ -338,6 +338,9 @@ func (s *Server) collect(w http.ResponseWriter, r *http.Request) error {
 // put right by typing again is returned.
 func (s *Server) again(w http.ResponseWriter, r *http.Request, id idp.LoginID, b login.Browser, state idp.LoginState, err error, f fault, wrong, invalid string) error {
 	status := http.StatusUnprocessableEntity
+	if errors.Is(err, idp.ErrWrongSecret) {
+		s.failed(r, b)
+	}
 	switch {
 	case errors.Is(err, idp.ErrSettled), errors.Is(err, idp.ErrExpired):
 		return seeOther(w, r, loginPath(id))
@@ -383,7 +386,10 @@ func (s *Server) passwordSubmit(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	name := r.PostFormValue("username")
-	step, err := s.Logins.Password(r.Context(), id, b, name, idp.Secret(r.PostFormValue("password")))
+	var step *login.Step
+	if err = s.slowed(r, b); err == nil {
+		step, err = s.Logins.Password(r.Context(), id, b, name, idp.Secret(r.PostFormValue("password")))
+	}
 	if err != nil {
 		return s.again(w, r, id, b, idp.LoginPassword, err, fault{typed: name}, "password.wrong", "password.wrong")
 	}
@@ -402,7 +408,10 @@ func (s *Server) codeSubmit(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	step, err := s.Logins.Code(r.Context(), id, b, r.PostFormValue("code"))
+	var step *login.Step
+	if err = s.slowed(r, b); err == nil {
+		step, err = s.Logins.Code(r.Context(), id, b, r.PostFormValue("code"))
+	}
 	if err != nil {
 		return s.again(w, r, id, b, idp.LoginFactor, err, fault{}, "problem.code.wrong", "problem.code.invalid")
 	}
@@ -414,7 +423,10 @@ func (s *Server) recoverySubmit(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	step, err := s.Logins.Recovery(r.Context(), id, b, r.PostFormValue("recovery_code"))
+	var step *login.Step
+	if err = s.slowed(r, b); err == nil {
+		step, err = s.Logins.Recovery(r.Context(), id, b, r.PostFormValue("recovery_code"))
+	}
 	if err != nil {
 		return s.again(w, r, id, b, idp.LoginFactor, err, fault{recovery: true}, "problem.recovery.wrong", "problem.recovery.invalid")
 	}
