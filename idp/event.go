@@ -60,6 +60,7 @@ const (
 	EventMailFailed      EventKind = "mail.failed"   // given up
 	EventUsersImported   EventKind = "user.imported" // a file of people, all of it
 	EventAuditChecked    EventKind = "audit.checked"
+	EventExported        EventKind = "list.exported" // a list of people or devices, all that a query finds
 )
 
 // EventKinds lists all there are, for filters and for the tables of tests.
@@ -72,7 +73,7 @@ var EventKinds = []EventKind{
 	EventPairingStarted, EventDeviceLinked, EventDeviceRenamed, EventDeviceUnlinked, EventPhoneAsked,
 	EventPhoneApproved, EventPhoneDenied, EventPhoneWrong, EventNotMe, EventPairingClaimed,
 	EventPushAddress, EventRecoveryMade, EventRecoveryUsed, EventClientChanged, EventTryoutStarted, EventTryoutEnded, EventStartAside, EventStartAgain, EventKeyRotated, EventSettingChanged,
-	EventLogoutTold, EventLogoutFailed, EventUsersImported, EventAuditChecked, EventLocked, EventForgotten, EventMailSent, EventMailFailed,
+	EventLogoutTold, EventLogoutFailed, EventUsersImported, EventAuditChecked, EventExported, EventLocked, EventForgotten, EventMailSent, EventMailFailed,
 }
 
 // Actor is who did it: a person, a command at the console, or the provider itself.

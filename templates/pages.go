@@ -348,7 +348,7 @@ type Sessions struct {
 }
 
 func (Password) file() string       { return "password" }
-func (Confirm) file() string       { return "confirm" }
+func (Confirm) file() string        { return "confirm" }
 func (First) file() string          { return "first" }
 func (Forgot) file() string         { return "forgot" }
 func (ForgotSent) file() string     { return "forgotsent" }

@@ -65,6 +65,7 @@ var eventWords = map[idp.EventKind]string{
 	idp.EventMailFailed:      "event.mail.failed",
 	idp.EventUsersImported:   "event.user.imported",
 	idp.EventAuditChecked:    "event.audit.checked",
+	idp.EventExported:        "event.list.exported",
 }
 
 func deskEvents(rows []idp.Event) []templates.DeskEvent {
