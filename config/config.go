@@ -156,13 +156,14 @@ type Place struct {
 	Range Network `yaml:"range"`
 }
 
-// Limits bounds what one client address may do; 0 is no bound.
+// Limits bounds what one client address may do; 0 is no bound. A hospital is one
+// address: what is counted begins or goes wrong, what succeeds is not.
 type Limits struct {
-	SignInPerMinute int `yaml:"sign_in_per_minute"`
+	SignInPerMinute int `yaml:"sign_in_per_minute"` // sign-ins that begin; a tenth of it may go wrong
 	SignInBurst     int `yaml:"sign_in_burst"`
-	EnrolPer10Min   int `yaml:"enrol_per_10_minutes"`
-	DevicePerMinute int `yaml:"device_per_minute"` // requests of phones; a hospital is one address
-	AdminPerMinute  int `yaml:"admin_per_minute"`  // requests of one client to the admin API
+	EnrolPer10Min   int `yaml:"enrol_per_10_minutes"` // wrong links and codes while enrolling
+	DevicePerMinute int `yaml:"device_per_minute"`    // requests of phones; a hospital is one address
+	AdminPerMinute  int `yaml:"admin_per_minute"`     // requests of one client to the admin API
 }
 
 // Log is how much is logged, and in which form.
@@ -220,7 +221,7 @@ func Default() *Config {
 		Password: Password{MemoryKiB: MinMemoryKiB, Time: MinTime, Parallelism: 1},
 		Push:     Push{Match: "auto"},
 		Mail:     Mail{Port: 587, TLS: "starttls"},
-		Limits:   Limits{SignInPerMinute: 60, SignInBurst: 120, EnrolPer10Min: 10, DevicePerMinute: 6000, AdminPerMinute: 600},
+		Limits:   Limits{SignInPerMinute: 600, SignInBurst: 1200, EnrolPer10Min: 100, DevicePerMinute: 6000, AdminPerMinute: 600},
 		Log:      Log{Level: "info", Format: "text"},
 	}
 }

@@ -36,7 +36,7 @@ func TestSettingsSayWhereTheyComeFrom(t *testing.T) {
 		{"tokens.access", "15m", "15m", "", "IDP_TOKENS_ACCESS"},
 		{"keys.algs", "RS256, ES256", "RS256, ES256", "", "IDP_KEYS_ALGS"},
 		{"networks", "Ward 10.1.0.0/16", "", path + ":4", "IDP_NETWORKS"},
-		{"limits.sign_in_burst", "120", "120", "", "IDP_LIMITS_SIGN_IN_BURST"},
+		{"limits.sign_in_burst", "1200", "1200", "", "IDP_LIMITS_SIGN_IN_BURST"},
 	} {
 		if got[want.Key] != want {
 			t.Errorf("got %+v, want %+v", got[want.Key], want)

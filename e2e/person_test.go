@@ -143,6 +143,7 @@ func (p *person) send(method, u string, form url.Values) (*http.Response, error)
 		return nil, err
 	}
 	req.Header.Set("Accept", "text/html")
+	req.Header.Set("Sec-Fetch-Site", "same-origin") // from a page of the provider, as people come
 	if method == http.MethodPost {
 		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}

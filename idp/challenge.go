@@ -222,12 +222,24 @@ func (c *Challenge) Spend(now time.Time) error {
 // PushGuard is what is remembered of a person's phones being asked. package
 // limit holds the rules.
 type PushGuard struct {
-	User     UserID      `json:"-"`
-	Asked    []time.Time `json:"asked,omitempty"` // not approved, oldest first
+	User  UserID      `json:"-"`
+	Asked []time.Time `json:"asked,omitempty"` // not approved, oldest first
+	Back  []TakenBack `json:"back,omitempty"`  // those of Asked that are
+	Known []time.Time `json:"known,omitempty"` // from browsers that the person knows, not approved, oldest first
+	// First came before any password, oldest first; none comes before FirstAt.
+	First    []time.Time `json:"first,omitempty"`
+	FirstAt  time.Time   `json:"first_at,omitzero"`
 	DeniedAt time.Time   `json:"denied_at,omitzero"`
 	NotMeAt  time.Time   `json:"not_me_at,omitzero"`
 	Off      bool        `json:"off,omitempty"` // until the password changes or an administrator acts
 	Quiet    []Quiet     `json:"quiet,omitempty"`
+}
+
+// TakenBack is a question whose answer the browser that asked does not wait for
+// any more, at its person's wish.
+type TakenBack struct {
+	At      time.Time `json:"at"`
+	Browser TokenHash `json:"browser"`
 }
 
 // Quiet is a browser and a network whose sign-ins no phone is asked about for

@@ -66,6 +66,7 @@ const (
 	EventAuditBroken     EventKind = "audit.broken"      // the end of the log was removed or changed
 	EventAuditRolledBack EventKind = "audit.rolled_back" // an older database was put back
 	EventTampered        EventKind = "audit.tampered"    // a row that lets somebody in is not as it was written
+	EventExported        EventKind = "list.exported"     // a list of people or devices, all that a query finds
 )
 
 // EventKinds lists all there are, for filters and for the tables of tests.
@@ -78,7 +79,7 @@ var EventKinds = []EventKind{
 	EventPairingStarted, EventDeviceLinked, EventDeviceRenamed, EventDeviceUnlinked, EventPhoneAsked,
 	EventPhoneApproved, EventPhoneDenied, EventPhoneWrong, EventNotMe, EventPairingClaimed,
 	EventPushAddress, EventRecoveryMade, EventRecoveryUsed, EventClientChanged, EventTryoutStarted, EventTryoutEnded, EventStartAside, EventStartAgain, EventKeyRotated, EventSettingChanged,
-	EventLogoutTold, EventLogoutFailed, EventUsersImported, EventAuditChecked, EventAuditKeyed, EventAuditBroken, EventAuditRolledBack, EventTampered, EventLocked, EventForgotten, EventMailSent, EventMailFailed,
+	EventLogoutTold, EventLogoutFailed, EventUsersImported, EventAuditChecked, EventAuditKeyed, EventAuditBroken, EventAuditRolledBack, EventTampered, EventExported, EventLocked, EventForgotten, EventMailSent, EventMailFailed,
 }
 
 // Actor is who did it: a person, a command at the console, or the provider itself.

@@ -13,6 +13,8 @@ type LoginState string
 const (
 	LoginPassword  LoginState = "password"  // user name and password
 	LoginFactor    LoginState = "factor"    // an approved challenge, a code, or a recovery code
+	LoginFirst     LoginState = "first"     // an approved challenge or a code, before a password is looked at
+	LoginLast      LoginState = "last"      // the password, the second factor was given
 	LoginEnrol     LoginState = "enrol"     // the first device, by invitation only
 	LoginConsent   LoginState = "consent"   // yes or no to what the client is told
 	LoginDone      LoginState = "done"      // the browser to come and collect
@@ -27,6 +29,7 @@ type LoginEvent string
 const (
 	OnPassword  LoginEvent = "password right"
 	OnInvited   LoginEvent = "password right, by invitation" // nothing linked yet
+	OnClosed    LoginEvent = "passwords closed"              // too many wrong ones by strangers: none is looked at
 	OnFactor    LoginEvent = "factor right"
 	OnSpent     LoginEvent = "tries spent"
 	OnLinked    LoginEvent = "first device linked"
@@ -41,8 +44,8 @@ const (
 
 // LoginStates and LoginEvents list all there are, for the tables of tests.
 var (
-	LoginStates = []LoginState{LoginPassword, LoginFactor, LoginEnrol, LoginConsent, LoginDone, LoginCollected, LoginDenied, LoginExpired}
-	LoginEvents = []LoginEvent{OnPassword, OnInvited, OnFactor, OnSpent, OnLinked, OnReset, OnAllow, OnRefuse, OnDeny, OnStartOver, OnCollect, OnExpire}
+	LoginStates = []LoginState{LoginPassword, LoginFactor, LoginFirst, LoginLast, LoginEnrol, LoginConsent, LoginDone, LoginCollected, LoginDenied, LoginExpired}
+	LoginEvents = []LoginEvent{OnPassword, OnInvited, OnClosed, OnFactor, OnSpent, OnLinked, OnReset, OnAllow, OnRefuse, OnDeny, OnStartOver, OnCollect, OnExpire}
 )
 
 // after is the whole state machine: from a state, by an event, to a state.
@@ -51,8 +54,10 @@ var (
 // password, because there it could become somebody else's; nor does a sign-in that
 // has a new password in hand.
 var after = map[LoginState]map[LoginEvent]LoginState{
-	LoginPassword: {OnPassword: LoginFactor, OnInvited: LoginEnrol, OnDeny: LoginDenied, OnExpire: LoginExpired, OnStartOver: LoginPassword},
+	LoginPassword: {OnPassword: LoginFactor, OnInvited: LoginEnrol, OnClosed: LoginFirst, OnDeny: LoginDenied, OnExpire: LoginExpired, OnStartOver: LoginPassword},
 	LoginFactor:   {OnFactor: LoginDone, OnSpent: LoginPassword, OnDeny: LoginDenied, OnExpire: LoginExpired, OnStartOver: LoginPassword},
+	LoginFirst:    {OnFactor: LoginLast, OnSpent: LoginPassword, OnDeny: LoginDenied, OnExpire: LoginExpired, OnStartOver: LoginPassword},
+	LoginLast:     {OnPassword: LoginDone, OnClosed: LoginFirst, OnDeny: LoginDenied, OnExpire: LoginExpired, OnStartOver: LoginPassword},
 	LoginEnrol:    {OnLinked: LoginDone, OnReset: LoginFactor, OnDeny: LoginDenied, OnExpire: LoginExpired},
 	LoginConsent:  {OnAllow: LoginDone, OnRefuse: LoginDenied, OnDeny: LoginDenied, OnExpire: LoginExpired, OnStartOver: LoginPassword},
 	LoginDone:     {OnCollect: LoginCollected, OnExpire: LoginExpired, OnDeny: LoginDenied}, // «it wasn't me», before the browser has it
@@ -115,7 +120,8 @@ type Login struct {
 	Browser    TokenHash   // the browser that started it; every request is compared
 	Request    AuthRequest // ForClient only
 	Target     string      // ForAccount, ForStepUp: which of our own pages comes after; ForInvitation: its purpose
-	User       UserID      // who, once known
+	User       UserID      // who, once known; LoginFirst: whose name was typed, if there is somebody
+	Who        string      // LoginFirst: under which key tries for the name that was typed are counted
 	Session    SessionID   // the session of this browser when it began, if any
 	Invitation InvitationID
 	NewName    string // set-up only: the account to be made
@@ -152,13 +158,13 @@ func (l *Login) Apply(on LoginEvent, now time.Time) error {
 	if to == LoginDone && l.AskConsent && !l.Consented && on != OnAllow {
 		to = LoginConsent
 	}
-	if to == LoginPassword && (l.Purpose == ForStepUp || l.NewHash != "") {
+	if (to == LoginPassword || to == LoginFirst) && (l.Purpose == ForStepUp || l.NewHash != "") {
 		to = LoginDenied
 	}
 	switch on {
 	case OnAllow:
 		l.Consented = true
-	case OnSpent, OnStartOver:
+	case OnSpent, OnStartOver, OnClosed:
 		l.forget()
 	}
 	if to == LoginDenied || to == LoginExpired {
@@ -171,7 +177,7 @@ func (l *Login) Apply(on LoginEvent, now time.Time) error {
 // forget takes back everything the person has proven, so that nothing of it
 // can count for somebody else who goes on in the same browser.
 func (l *Login) forget() {
-	l.User, l.Device, l.WrongCodes, l.Consented = "", "", 0, false
+	l.User, l.Who, l.Device, l.WrongCodes, l.Consented = "", "", "", 0, false
 	l.PasswordAt, l.FactorAt, l.AuthTime = time.Time{}, time.Time{}, time.Time{}
 	l.ACR, l.AMR, l.Challenge, l.NewHash = "", nil, "", ""
 }
@@ -184,7 +190,7 @@ func (l *Login) Final() bool { return len(after[l.State]) == 0 }
 type Proof struct {
 	Login   *Login
 	Counter *Counter
-	Devices []Device // active ones of Login.User, for codes
+	Devices []Device // active ones of Login.User, for codes, given first or after the password
 	// PasswordAt is when the password of the counter's person was chosen, zero
 	// where there is none: a password that was right a moment ago may not be by now.
 	PasswordAt time.Time

@@ -31,6 +31,7 @@ type transition struct {
 var transitions = []transition{
 	{idp.LoginPassword, idp.OnPassword, idp.LoginFactor, "a password alone never signs in"},
 	{idp.LoginPassword, idp.OnInvited, idp.LoginEnrol, "an invitation lets who has nothing linked go on to link"},
+	{idp.LoginPassword, idp.OnClosed, idp.LoginFirst, "strangers have guessed: the second factor comes before the password"},
 	{idp.LoginPassword, idp.OnFactor, refused, "a second factor needs a first"},
 	{idp.LoginPassword, idp.OnSpent, refused, "nobody has tried a code yet"},
 	{idp.LoginPassword, idp.OnLinked, refused, "a device is not linked before the password"},
@@ -44,6 +45,7 @@ var transitions = []transition{
 
 	{idp.LoginFactor, idp.OnPassword, refused, "a password was given; another could be another person's"},
 	{idp.LoginFactor, idp.OnInvited, refused, "no step around the second factor"},
+	{idp.LoginFactor, idp.OnClosed, refused, "the password was looked at"},
 	{idp.LoginFactor, idp.OnFactor, idp.LoginDone, "both proofs are given"},
 	{idp.LoginFactor, idp.OnSpent, idp.LoginPassword, "who guesses codes has to know the password again"},
 	{idp.LoginFactor, idp.OnLinked, refused, "a password alone links no device"},
@@ -55,8 +57,37 @@ var transitions = []transition{
 	{idp.LoginFactor, idp.OnCollect, refused, "the second factor is missing"},
 	{idp.LoginFactor, idp.OnExpire, idp.LoginExpired, "an open sign-in runs out"},
 
+	{idp.LoginFirst, idp.OnPassword, refused, "no password is looked at before the second factor"},
+	{idp.LoginFirst, idp.OnInvited, refused, "no step around the second factor"},
+	{idp.LoginFirst, idp.OnClosed, refused, "they are closed already"},
+	{idp.LoginFirst, idp.OnFactor, idp.LoginLast, "a second factor alone never signs in"},
+	{idp.LoginFirst, idp.OnSpent, idp.LoginPassword, "who guesses codes begins anew"},
+	{idp.LoginFirst, idp.OnLinked, refused, "nobody has proven anything"},
+	{idp.LoginFirst, idp.OnReset, refused, "nobody has proven anything"},
+	{idp.LoginFirst, idp.OnAllow, refused, "nobody is there to consent"},
+	{idp.LoginFirst, idp.OnRefuse, refused, "nothing was asked that could be refused"},
+	{idp.LoginFirst, idp.OnDeny, idp.LoginDenied, "the person, or a phone, says no"},
+	{idp.LoginFirst, idp.OnStartOver, idp.LoginPassword, "not me: another name can be typed"},
+	{idp.LoginFirst, idp.OnCollect, refused, "nothing was proven"},
+	{idp.LoginFirst, idp.OnExpire, idp.LoginExpired, "an open sign-in runs out"},
+
+	{idp.LoginLast, idp.OnPassword, idp.LoginDone, "both proofs are given"},
+	{idp.LoginLast, idp.OnInvited, refused, "who has given a second factor has something linked"},
+	{idp.LoginLast, idp.OnClosed, idp.LoginFirst, "who has used up the tries of this sign-in gives a second factor again"},
+	{idp.LoginLast, idp.OnFactor, refused, "it was given; the password is missing"},
+	{idp.LoginLast, idp.OnSpent, refused, "no codes are tried here"},
+	{idp.LoginLast, idp.OnLinked, refused, "a second factor alone links no device"},
+	{idp.LoginLast, idp.OnReset, refused, "a password is not changed half way in"},
+	{idp.LoginLast, idp.OnAllow, refused, "consent comes after the proofs"},
+	{idp.LoginLast, idp.OnRefuse, refused, "consent was not asked for yet"},
+	{idp.LoginLast, idp.OnDeny, idp.LoginDenied, "the person turns back"},
+	{idp.LoginLast, idp.OnStartOver, idp.LoginPassword, "not me: another name can be typed"},
+	{idp.LoginLast, idp.OnCollect, refused, "the password is missing"},
+	{idp.LoginLast, idp.OnExpire, idp.LoginExpired, "an open sign-in runs out"},
+
 	{idp.LoginEnrol, idp.OnPassword, refused, "the password is chosen or was given"},
 	{idp.LoginEnrol, idp.OnInvited, refused, "the invitation is being used already"},
+	{idp.LoginEnrol, idp.OnClosed, refused, "the password is chosen or was given"},
 	{idp.LoginEnrol, idp.OnFactor, refused, "there is no device to prove with"},
 	{idp.LoginEnrol, idp.OnSpent, refused, "wrong codes are counted against the offer"},
 	{idp.LoginEnrol, idp.OnLinked, idp.LoginDone, "the code that linked the device is the second factor"},
@@ -70,6 +101,7 @@ var transitions = []transition{
 
 	{idp.LoginConsent, idp.OnPassword, refused, "the proofs are given"},
 	{idp.LoginConsent, idp.OnInvited, refused, "the proofs are given"},
+	{idp.LoginConsent, idp.OnClosed, refused, "the proofs are given"},
 	{idp.LoginConsent, idp.OnFactor, refused, "the proofs are given"},
 	{idp.LoginConsent, idp.OnSpent, refused, "no codes are tried here"},
 	{idp.LoginConsent, idp.OnLinked, refused, "nothing is linked here"},
@@ -83,6 +115,7 @@ var transitions = []transition{
 
 	{idp.LoginDone, idp.OnPassword, refused, "a finished sign-in takes nothing more"},
 	{idp.LoginDone, idp.OnInvited, refused, "a finished sign-in takes nothing more"},
+	{idp.LoginDone, idp.OnClosed, refused, "a finished sign-in takes nothing more"},
 	{idp.LoginDone, idp.OnFactor, refused, "a second tab comes too late"},
 	{idp.LoginDone, idp.OnSpent, refused, "what was right cannot be spent any more"},
 	{idp.LoginDone, idp.OnLinked, refused, "a finished sign-in takes nothing more"},
@@ -96,6 +129,7 @@ var transitions = []transition{
 
 	{idp.LoginCollected, idp.OnPassword, refused, "collected is the end"},
 	{idp.LoginCollected, idp.OnInvited, refused, "collected is the end"},
+	{idp.LoginCollected, idp.OnClosed, refused, "collected is the end"},
 	{idp.LoginCollected, idp.OnFactor, refused, "collected is the end"},
 	{idp.LoginCollected, idp.OnSpent, refused, "collected is the end"},
 	{idp.LoginCollected, idp.OnLinked, refused, "collected is the end"},
@@ -109,6 +143,7 @@ var transitions = []transition{
 
 	{idp.LoginDenied, idp.OnPassword, refused, "no is no"},
 	{idp.LoginDenied, idp.OnInvited, refused, "no is no"},
+	{idp.LoginDenied, idp.OnClosed, refused, "no is no"},
 	{idp.LoginDenied, idp.OnFactor, refused, "no is no"},
 	{idp.LoginDenied, idp.OnSpent, refused, "no is no"},
 	{idp.LoginDenied, idp.OnLinked, refused, "no is no"},
@@ -122,6 +157,7 @@ var transitions = []transition{
 
 	{idp.LoginExpired, idp.OnPassword, refused, "expired is the end"},
 	{idp.LoginExpired, idp.OnInvited, refused, "expired is the end"},
+	{idp.LoginExpired, idp.OnClosed, refused, "expired is the end"},
 	{idp.LoginExpired, idp.OnFactor, refused, "expired is the end"},
 	{idp.LoginExpired, idp.OnSpent, refused, "expired is the end"},
 	{idp.LoginExpired, idp.OnLinked, refused, "expired is the end"},
@@ -170,7 +206,7 @@ func TestLoginTable(t *testing.T) {
 			if err != nil || l.State != row.to {
 				t.Errorf("to %q (%v), want %q", l.State, err, row.to)
 			}
-			forgets := row.on == idp.OnSpent || row.on == idp.OnStartOver
+			forgets := row.on == idp.OnSpent || row.on == idp.OnStartOver || row.on == idp.OnClosed
 			if got := l.User == ""; got != forgets {
 				t.Errorf("forgotten: %v, want %v", got, forgets)
 			}
@@ -321,9 +357,9 @@ func TestLoginWithANewPassword(t *testing.T) {
 				t.Errorf("%s in %s: %v, %+v", row.on, row.from, err, l)
 			}
 			continue
-		case idp.LoginPassword:
+		case idp.LoginPassword, idp.LoginFirst:
 			to = idp.LoginDenied
-		case idp.LoginFactor, idp.LoginEnrol, idp.LoginConsent, idp.LoginDone, idp.LoginCollected:
+		case idp.LoginFactor, idp.LoginLast, idp.LoginEnrol, idp.LoginConsent, idp.LoginDone, idp.LoginCollected:
 			kept = "phc"
 		}
 		if err != nil || l.State != to || l.NewHash != kept {

@@ -53,6 +53,25 @@ type Password struct {
 	Retry    Retry
 	Cancel   bool // there is an application to go back to
 	Mail     bool // a link to a new password can be asked for
+	Fixed    bool // the second factor was given first: it is this person's password
+}
+
+// Confirm stands before a question to phones that a link of another site would ask.
+type Confirm struct {
+	Frame
+	To string // the page to come back to, by name
+}
+
+// First asks for the second factor before the password, whoever's name was typed:
+// what stands here is the same for a name that nobody has.
+type First struct {
+	Frame
+	ID      string
+	App     string
+	Phones  Phones // state "ready": none was asked yet
+	Problem Message
+	Retry   Retry
+	Cancel  bool
 }
 
 // Forgot asks whose password is forgotten.
@@ -99,7 +118,7 @@ type Waiting struct {
 
 // Phones is how asking a person's phones stands.
 type Phones struct {
-	State    string   // "asked", "approved", "expired", "wrong", "paused", "off"
+	State    string   // "asked", "approved", "expired", "wrong", "paused", "off"; before the password also "ready"
 	Word     string   // the state as the stream tells it
 	Names    []string // that were asked
 	Mode     string   // "tap", "type", "pick", "strict"
@@ -329,6 +348,8 @@ type Sessions struct {
 }
 
 func (Password) file() string       { return "password" }
+func (Confirm) file() string        { return "confirm" }
+func (First) file() string          { return "first" }
 func (Forgot) file() string         { return "forgot" }
 func (ForgotSent) file() string     { return "forgotsent" }
 func (Factor) file() string         { return "factor" }
@@ -374,6 +395,6 @@ func (AppScan) file() string { return "appscan" }
 
 // Pages lists an empty page of every kind, for the tests.
 func Pages() []Page {
-	return append(append(deskPages(), settingsPages()...), Password{}, Forgot{}, ForgotSent{}, Factor{}, Waiting{}, Consent{}, Notice{}, FormPost{}, SignOut{}, Done{}, Invite{}, Name{}, Enrol{}, Codes{},
+	return append(append(deskPages(), settingsPages()...), Password{}, First{}, Confirm{}, Forgot{}, ForgotSent{}, Factor{}, Waiting{}, Consent{}, Notice{}, FormPost{}, SignOut{}, Done{}, Invite{}, Name{}, Enrol{}, Codes{},
 		Security{}, Devices{}, LinkIntro{}, Link{}, Unlink{}, ChangePassword{}, RecoveryIntro{}, Sessions{}, App{}, AppScan{})
 }

@@ -152,11 +152,11 @@ func (c *cli) deviceList() *cobra.Command {
 			}
 			printed += len(page.Rows)
 			if q.After = page.Next; q.After == "" || f.limit > 0 && printed >= f.limit {
+				if f.asJSON {
+					return p.desk.Exported(ctx, console(), admin.ListDevices, admin.FilterOfDevices(&q), printed, nil)
+				}
 				break
 			}
-		}
-		if f.asJSON {
-			return nil
 		}
 		return table(c.stdout, rows...)
 	})

@@ -266,8 +266,7 @@ func (p *provider) handler(cert *serve.Certificate) (http.Handler, serve.Config,
 		Mail:            p.post != nil,
 		CollectPath:     oidc.CollectPath,
 		SessionAbsolute: p.conf.Sessions.Absolute,
-		Allow:           perAddress(p.conf.Limits.SignInPerMinute, p.conf.Limits.SignInBurst),
-		AllowEnrol:      perAddress(max(1, p.conf.Limits.EnrolPer10Min/10), p.conf.Limits.EnrolPer10Min),
+		Limits:          pageLimits(p.conf.Limits),
 		Wait:            func(topics ...idp.Topic) web.Waiter { return p.hub.Wait(topics...) },
 		Ending:          p.ending,
 		Streams:         p.streams,
@@ -278,17 +277,17 @@ func (p *provider) handler(cert *serve.Certificate) (http.Handler, serve.Config,
 		return nil, serve.Config{}, err
 	}
 	phones := deviceapi.New(deviceapi.Config{
-		Issuer:    p.issuer,
-		Site:      p.site.now,
-		VAPIDKey:  p.push.vapid,
-		Devices:   p.devices,
-		Logins:    p.logins,
-		Wait:      func(topics ...idp.Topic) deviceapi.Waiter { return p.hub.Wait(topics...) },
-		AllowPair: perAddress(max(1, p.conf.Limits.EnrolPer10Min/10), p.conf.Limits.EnrolPer10Min),
-		Allow:     perAddress(p.conf.Limits.DevicePerMinute, 2*p.conf.Limits.DevicePerMinute),
-		Ending:    p.ending,
-		Streams:   p.streams,
-		Log:       p.log,
+		Issuer:   p.issuer,
+		Site:     p.site.now,
+		VAPIDKey: p.push.vapid,
+		Devices:  p.devices,
+		Logins:   p.logins,
+		Wait:     func(topics ...idp.Topic) deviceapi.Waiter { return p.hub.Wait(topics...) },
+		Wrong:    wrongPerAddress(p.conf.Limits),
+		Allow:    perAddress(p.conf.Limits.DevicePerMinute, 2*p.conf.Limits.DevicePerMinute),
+		Ending:   p.ending,
+		Streams:  p.streams,
+		Log:      p.log,
 	})
 	protocol, err := oidc.New(oidc.Config{
 		Issuer:      p.issuer,
@@ -395,6 +394,36 @@ func perAddress(perMinute, burst int) func(string) (time.Duration, bool) {
 // perSession is how many authorization requests one live session is answered a
 // minute. No viewer comes near it, and no loop harms others by it.
 const perSession = 600
+
+// Wrong tries of one browser, in 10 minutes: see web.Limits.
+const (
+	failsOfBrowser = 3
+	failsOfKnown   = 20
+	wrongOfBrowser = 10
+)
+
+// pageLimits are the bounds of pages. Of what an address may begin, a tenth may
+// go wrong before browsers that have failed themselves are slowed.
+func pageLimits(c config.Limits) web.Limits {
+	l := web.Limits{Begin: perAddress(c.SignInPerMinute, c.SignInBurst)}
+	if l.Begin != nil {
+		l.Failed = limit.NewAddresses(c.SignInPerMinute/10, c.SignInBurst/10)
+		l.Fails, l.KnownFails = limit.NewBrowsers(failsOfBrowser), limit.NewBrowsers(failsOfKnown)
+	}
+	if c.EnrolPer10Min > 0 {
+		l.Wrong = limit.NewAddresses(c.EnrolPer10Min/10, c.EnrolPer10Min)
+		l.WrongBrowser = limit.NewBrowsers(wrongOfBrowser)
+	}
+	return l
+}
+
+// wrongPerAddress bounds wrong codes of phones that pair, nil where there is no bound.
+func wrongPerAddress(c config.Limits) deviceapi.Guard {
+	if c.EnrolPer10Min == 0 {
+		return nil
+	}
+	return limit.NewAddresses(c.EnrolPer10Min/10, c.EnrolPer10Min)
+}
 
 // perClient is a limit per client, nil where there is none.
 func perClient(perMinute int) func(idp.ClientID) (time.Duration, bool) {

@@ -383,11 +383,11 @@ func (c *cli) userList() *cobra.Command {
 			}
 			printed += len(page.Rows)
 			if q.After = page.Next; q.After == "" || f.limit > 0 && printed >= f.limit {
+				if f.asJSON {
+					return p.desk.Exported(ctx, console(), admin.ListUsers, admin.FilterOfUsers(&q), printed, nil)
+				}
 				break
 			}
-		}
-		if f.asJSON {
-			return nil
 		}
 		return table(c.stdout, rows...)
 	})

@@ -426,7 +426,7 @@ func TestUnlocking(t *testing.T) {
 	u := w.person("anna", idp.StaffNone)
 	key := idp.CounterKey{Kind: idp.CountCodes, Who: string(u.ID)}
 	err := w.db.UpdateCounter(t.Context(), key, nil, func(c *idp.Counter) error {
-		c.InARow, c.NeedsAdmin = 100, true
+		c.InARow, c.FactorFirst = 100, true
 		return nil
 	})
 	if err != nil {
@@ -435,7 +435,7 @@ func TestUnlocking(t *testing.T) {
 	if err := w.Unlock(t.Context(), console, u.ID); err != nil {
 		t.Fatal(err)
 	}
-	if c, err := w.db.Counter(t.Context(), key); err != nil || c.InARow != 0 || c.NeedsAdmin {
+	if c, err := w.db.Counter(t.Context(), key); err != nil || c.InARow != 0 || c.FactorFirst {
 		t.Errorf("counter %+v, %v", c, err)
 	}
 	if e := w.last(idp.EventUserUnlocked); e.User != u.ID || e.Detail["user"] != "anna" {

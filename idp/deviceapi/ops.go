@@ -20,12 +20,8 @@ type handler func(w http.ResponseWriter, r *http.Request, req *device.Request) e
 
 // op is the chain of every operation: limits, bounds, envelope, error table.
 func (s *Server) op(op device.Op, h handler) http.Handler {
-	allow := s.Allow
-	if op == device.OpPair {
-		allow = s.AllowPair
-	}
 	return shared(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := allowed(r, allow); err != nil {
+		if err := allowed(r, s.Allow); err != nil {
 			s.fail(w, r, "", err)
 			return
 		}
@@ -36,10 +32,29 @@ func (s *Server) op(op device.Op, h handler) http.Handler {
 				err = h(w, r, req)
 			}
 		}
+		if err != nil && op == device.OpPair {
+			err = s.wrong(r, err)
+		}
 		if err != nil {
 			s.fail(w, r, "", err)
 		}
 	}))
+}
+
+// wrong counts a request to pair that came to nothing, and returns what is
+// answered: err, or an idp.RetryError where the address has sent too many. What
+// pairs is never refused: a room full of phones is one address. A code that is
+// scanned cannot be guessed; one that is typed dies with its offer after a few tries.
+func (s *Server) wrong(r *http.Request, err error) error {
+	if s.Wrong == nil || !errors.Is(err, device.ErrPairGone) && !errors.Is(err, device.ErrRequest) && !errors.Is(err, errTooBig) {
+		return err
+	}
+	address := serve.From(r.Context()).Address
+	if retry, ok := s.Wrong.Open(address); !ok {
+		return &idp.RetryError{Err: idp.ErrTooMany, After: retry}
+	}
+	s.Wrong.Count(address)
+	return err
 }
 
 // allowed returns an idp.RetryError for an address that asks too often; a nil

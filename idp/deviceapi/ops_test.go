@@ -98,6 +98,39 @@ func TestLinkAndApprove(t *testing.T) {
 	}
 }
 
+// A room full of phones is one address: what pairs is counted nowhere and never
+// refused, wrong codes are, and after a hundred of them it is said so.
+func TestOnlyWrongCodesToPairAreCounted(t *testing.T) {
+	w := newWorld(t)
+	anna := w.person("anna")
+	pairs := func() {
+		t.Helper()
+		o, err := w.devices.StartPairing(t.Context(), anna.session)
+		w.must(err)
+		if r := w.phone().pairs(w.pairCode(o.URI), "Pixel 8", nil); r.Status != 200 {
+			t.Fatalf("a right code: %+v", r)
+		}
+	}
+	for range 60 {
+		pairs()
+	}
+	gone, many := 0, 0
+	for range 130 {
+		switch r := w.phone().pairs("AAAAAAAAAAAAAAAAAAAAAA", "Pixel 8", nil); {
+		case r.Status == 410 && r.Error == "pair_gone":
+			gone++
+		case r.Status == 429 && r.Error == "too_many":
+			many++
+		default:
+			t.Fatalf("a wrong code: %+v", r)
+		}
+	}
+	if gone != 100 || many != 30 {
+		t.Errorf("of 130 wrong codes %d were looked at and %d refused, want 100 and 30", gone, many)
+	}
+	pairs()
+}
+
 func TestPairingOnce(t *testing.T) {
 	w := newWorld(t)
 	anna := w.person("anna")

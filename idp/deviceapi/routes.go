@@ -40,6 +40,12 @@ type Waiter interface {
 	Close()
 }
 
+// Guard bounds what goes wrong by client address; *limit.Addresses implements it.
+type Guard interface {
+	Open(address string) (retry time.Duration, ok bool) // uses nothing up
+	Count(address string)
+}
+
 // Config is what the door is built from.
 type Config struct {
 	Issuer   string
@@ -48,10 +54,10 @@ type Config struct {
 	Devices  Devices
 	Logins   Logins
 	Wait     func(topics ...idp.Topic) Waiter
-	// AllowPair limits what a client address tries to pair (10 in 10 minutes),
-	// Allow what it sends otherwise. nil: no limit.
-	AllowPair func(address string) (retry time.Duration, ok bool)
+	// Allow limits what a client address sends (6000 a minute), Wrong the wrong
+	// codes that it pairs with (100 in 10 minutes). nil: no limit.
 	Allow     func(address string) (retry time.Duration, ok bool)
+	Wrong     Guard
 	Heartbeat time.Duration   // between signs of life on a stream; 0: 15 s
 	Ending    <-chan struct{} // closed when the server is to end: streams end too
 	Streams   *serve.Streams  // nil: its own

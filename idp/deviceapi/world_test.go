@@ -26,6 +26,7 @@ import (
 	"hilum/idp/device"
 	"hilum/idp/deviceapi"
 	"hilum/idp/keyring"
+	"hilum/idp/limit"
 	"hilum/idp/live"
 	"hilum/idp/login"
 	"hilum/idp/password"
@@ -96,7 +97,8 @@ func newWorld(t *testing.T) *world {
 	ending := make(chan struct{})
 	api := deviceapi.New(deviceapi.Config{
 		Issuer: issuer, Site: idp.Named("Imaging"), VAPIDKey: vapid, Devices: w.devices, Logins: w.flow, Heartbeat: 50 * time.Millisecond, Ending: ending, Now: w.now, Log: log,
-		Wait: func(topics ...idp.Topic) deviceapi.Waiter { return w.hub.Wait(topics...) },
+		Wait:  func(topics ...idp.Topic) deviceapi.Waiter { return w.hub.Wait(topics...) },
+		Wrong: limit.NewAddresses(10, 100),
 	})
 	mux := http.NewServeMux()
 	api.Mount(mux)

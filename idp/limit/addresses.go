@@ -30,6 +30,11 @@ const candidates = 8
 // Safe for concurrent use.
 type Addresses struct{ buckets[netip.Addr] }
 
+// Browsers is the same by browser, as its binding cookie tells. Whoever drops the
+// cookie is another one: it keeps a browser that does wrong from using up what its
+// address may do, and bounds nobody by itself.
+type Browsers struct{ buckets[idp.TokenHash] }
+
 // Clients is the same by client, for those that have proven who they are:
 // strangers cannot fill its memory.
 type Clients struct{ buckets[idp.ClientID] }
@@ -47,9 +52,9 @@ type buckets[K comparable] struct {
 	of map[K]*rate.Limiter
 }
 
-func newBuckets[K comparable](perMinute, burst int) buckets[K] {
+func newBuckets[K comparable](perMinute float64, burst int) buckets[K] {
 	return buckets[K]{
-		rate:  rate.Limit(float64(max(1, perMinute)) / 60),
+		rate:  rate.Limit(perMinute / 60),
 		burst: max(1, burst),
 		most:  maxAddresses,
 		of:    map[K]*rate.Limiter{},
@@ -59,17 +64,23 @@ func newBuckets[K comparable](perMinute, burst int) buckets[K] {
 // NewAddresses returns an Addresses that allows burst at once and perMinute
 // on the long run, from each address. Both are at least 1.
 func NewAddresses(perMinute, burst int) *Addresses {
-	return &Addresses{newBuckets[netip.Addr](perMinute, burst)}
+	return &Addresses{newBuckets[netip.Addr](float64(max(1, perMinute)), burst)}
 }
 
 // NewClients is NewAddresses for clients.
 func NewClients(perMinute, burst int) *Clients {
-	return &Clients{newBuckets[idp.ClientID](perMinute, burst)}
+	return &Clients{newBuckets[idp.ClientID](float64(max(1, perMinute)), burst)}
+}
+
+// NewBrowsers returns a Browsers that allows n at once, and n in 10 minutes on the
+// long run.
+func NewBrowsers(n int) *Browsers {
+	return &Browsers{newBuckets[idp.TokenHash](float64(max(1, n))/10, n)}
 }
 
 // NewSessions is NewAddresses for sessions.
 func NewSessions(perMinute, burst int) *Sessions {
-	return &Sessions{newBuckets[idp.SessionID](perMinute, burst)}
+	return &Sessions{newBuckets[idp.SessionID](float64(max(1, perMinute)), burst)}
 }
 
 // Allow counts one use by a client address without port, and reports whether
@@ -91,6 +102,33 @@ func (b *buckets[K]) allow(key K) (retry time.Duration, ok bool) {
 	if retry = r.DelayFrom(now); retry > 0 {
 		r.CancelAt(now)
 		return retry, false
+	}
+	return 0, true
+}
+
+// Open reports whether a use by a client address is within bounds, and uses
+// nothing up; if not, retry says when one will be.
+func (a *Addresses) Open(addr string) (retry time.Duration, ok bool) { return a.open(network(addr)) }
+
+// Count counts one use by a client address, within bounds or not.
+func (a *Addresses) Count(addr string) { a.allow(network(addr)) }
+
+// Open is as that of Addresses.
+func (b *Browsers) Open(id idp.TokenHash) (retry time.Duration, ok bool) { return b.open(id) }
+
+// Count is as that of Addresses.
+func (b *Browsers) Count(id idp.TokenHash) { b.allow(id) }
+
+func (b *buckets[K]) open(key K) (retry time.Duration, ok bool) {
+	now := time.Now()
+	b.mu.Lock()
+	l := b.of[key]
+	b.mu.Unlock()
+	if l == nil {
+		return 0, true
+	}
+	if left := l.TokensAt(now); left < 1 {
+		return time.Duration((1 - left) / float64(b.rate) * float64(time.Second)), false
 	}
 	return 0, true
 }

@@ -2,9 +2,12 @@
 // store keeps for all instances, and per address, in memory.
 //
 // The rules for accounts are pure functions on an idp.Counter. Delays come
-// before locks, locks end by themselves, and only what no person does by
-// mistake, a hundred wrong tries, waits for an administrator. Passwords, codes
-// and recovery codes are counted apart, so that locking one locks no other.
+// before locks, and every lock ends by itself: an administrator may end it
+// sooner, and is never the only one who can. After what no person does by
+// mistake, a hundred wrong passwords, the second factor comes before the
+// password. Passwords, codes and recovery codes are counted apart, so that
+// locking one locks no other; and a browser that is known for the account apart
+// from strangers, so that nobody shuts the owner out (OWASP, «device cookies»).
 package limit
 
 import (
@@ -33,19 +36,33 @@ type Policy struct {
 	// Day wrong tries in one day (UTC) close until the next.
 	Day int
 
-	// AdminInARow in a row, or AdminMonth within 30 days, need an administrator.
-	AdminInARow int
-	AdminMonth  int
+	// Month wrong tries within 30 days close until those days are over.
+	Month int
+
+	// FirstInARow wrong tries in a row: for FirstFor nothing is looked at before
+	// a second factor was given (idp.Counter.FactorFirst).
+	FirstInARow int
+	FirstFor    time.Duration
 }
 
 // The rules of each kind.
 var (
-	Passwords = Policy{DelayFrom: 5, DelayMost: 60 * time.Second, Window: 5 * time.Minute, AdminInARow: 100}
-	Codes     = Policy{DelayFrom: 3, DelayMost: 30 * time.Second, InARow: 10, InARowFor: 30 * time.Minute, Day: 30, AdminMonth: 100}
-	Recovery  = Policy{Burst: 5, Window: time.Hour}
+	Passwords = Policy{DelayFrom: 5, DelayMost: 60 * time.Second, Window: 5 * time.Minute, FirstInARow: 100, FirstFor: month}
+	// Apart are passwords in a browser that is known for the account, and whatever
+	// else strangers have no part in, see ApartMost.
+	Apart    = Policy{DelayFrom: 5, DelayMost: 60 * time.Second, Window: 5 * time.Minute}
+	Codes    = Policy{DelayFrom: 3, DelayMost: 30 * time.Second, InARow: 10, InARowFor: 30 * time.Minute, Day: 30, Month: 100}
+	Recovery = Policy{Burst: 5, Window: time.Hour}
+	// First are codes given before the password. Whoever knows a name can try
+	// them, so they are counted apart from those that a right password led to.
+	First = Policy{DelayFrom: 3, DelayMost: 30 * time.Second, InARow: 10, InARowFor: 30 * time.Minute, Day: 30, Month: 100}
 	// Forgotten bounds mails that somebody asks to have sent to a person.
 	Forgotten = Policy{Burst: 3, Window: time.Hour, Day: 10}
 )
+
+// ApartMost is how many wrong tries in a row are counted apart. After them a
+// browser is as a stranger's: its cookie may be in a thief's hands.
+const ApartMost = 20
 
 const (
 	day   = 24 * time.Hour
@@ -53,21 +70,25 @@ const (
 )
 
 // Allow returns nil when a try may be made, else an idp.ErrTooMany as
-// RetryError. Its After is zero when waiting does not help: then an
-// administrator has to (Counter.NeedsAdmin).
+// RetryError that says when the next may.
 func (p Policy) Allow(c *idp.Counter, now time.Time) error {
-	switch {
-	case c.NeedsAdmin:
-		return &idp.RetryError{Err: idp.ErrTooMany}
-	case now.Before(c.NextAt):
+	if now.Before(c.NextAt) {
 		return &idp.RetryError{Err: idp.ErrTooMany, After: c.NextAt.Sub(now)}
 	}
 	return nil
 }
 
+// FactorFirst reports whether a second factor has to be given before the next try.
+func FactorFirst(c *idp.Counter, now time.Time) bool {
+	return c.FactorFirst && now.Before(c.NextAt)
+}
+
 // Wrong counts a wrong try and says in the counter when the next may be made.
 func (p Policy) Wrong(c *idp.Counter, now time.Time) {
 	now = now.UTC()
+	if c.FactorFirst && !now.Before(c.NextAt) {
+		c.FactorFirst, c.InARow = false, 0
+	}
 	if p.Window > 0 && !now.Before(c.BurstAt.Add(p.Window)) {
 		c.Burst, c.BurstAt = 0, now
 	}
@@ -97,14 +118,22 @@ func (p Policy) Wrong(c *idp.Counter, now time.Time) {
 	if p.Day > 0 && c.Day >= p.Day {
 		closeUntil(c, c.DayAt.Add(day))
 	}
-	if p.AdminInARow > 0 && c.InARow >= p.AdminInARow || p.AdminMonth > 0 && c.Month >= p.AdminMonth {
-		c.NeedsAdmin = true
+	if p.Month > 0 && c.Month >= p.Month {
+		closeUntil(c, c.MonthAt.Add(month))
+	}
+	if p.FirstInARow > 0 && c.InARow >= p.FirstInARow {
+		closeUntil(c, now.Add(p.FirstFor))
+		c.FactorFirst = true
 	}
 }
 
 // Right forgets the tries in a row and the delay they led to. What was counted
 // by day and month stays: somebody may guess between two right tries of the owner.
+// It does not open what waits for a second factor.
 func (p Policy) Right(c *idp.Counter) {
+	if c.FactorFirst {
+		return
+	}
 	c.InARow, c.Burst = 0, 0
 	c.BurstAt, c.NextAt = time.Time{}, time.Time{}
 }

@@ -35,7 +35,7 @@ func (p *player) wrong() time.Duration {
 	return p.wait()
 }
 
-// wait is how long the next try has to wait, as Allow says; -1: for an administrator.
+// wait is how long the next try has to wait, as Allow says.
 func (p *player) wait() time.Duration {
 	p.Helper()
 	err := p.policy.Allow(&p.c, p.now)
@@ -46,11 +46,8 @@ func (p *player) wait() time.Duration {
 	if !errors.As(err, &retry) || !errors.Is(err, idp.ErrTooMany) {
 		p.Fatalf("%v is no RetryError of ErrTooMany", err)
 	}
-	if p.c.NeedsAdmin {
-		if retry.After != 0 {
-			p.Fatalf("waiting %s does not help", retry.After)
-		}
-		return -1
+	if FactorFirst(&p.c, p.now) != p.c.FactorFirst {
+		p.Fatalf("%+v is closed, and not to who has no second factor", p.c)
 	}
 	// To the nanosecond: closed before, open then.
 	if at := p.now.Add(retry.After - 1); p.policy.Allow(&p.c, at) == nil {
@@ -121,23 +118,24 @@ func TestCodesADayEndsAtMidnightUTC(t *testing.T) {
 	}
 }
 
-// An attacker who has the password tries codes as fast as he may: this many
-// and no more, then an administrator is needed.
+// An attacker who has the password tries codes as fast as he may: this many in
+// 30 days and no more. It ends by itself, and he may not have more for that.
 func TestCodesAttackOfAMonth(t *testing.T) {
 	p := play(t, Codes)
 	start, n := p.now, 0
-	for ; !p.c.NeedsAdmin; n++ {
-		w := p.wrong()
-		p.now = p.now.Add(max(0, w))
+	for p.now.Before(start.Add(30 * 24 * time.Hour)) {
+		p.now = p.now.Add(max(0, p.wrong()))
+		if n++; n == 99 {
+			if took := p.now.Sub(start); took < 3*24*time.Hour-12*time.Hour || took > 4*24*time.Hour {
+				t.Errorf("took %s; 30 a day make more than two days", took)
+			}
+		}
 	}
 	if n != 100 {
-		t.Errorf("%d tries, want 100", n)
+		t.Errorf("%d tries in 30 days, want 100", n)
 	}
-	if took := p.now.Sub(start); took < 3*24*time.Hour-12*time.Hour || took > 4*24*time.Hour {
-		t.Errorf("took %s; 30 a day make more than two days", took)
-	}
-	if p.now = p.now.Add(365 * 24 * time.Hour); p.wait() != -1 {
-		t.Error("a year later it is open again")
+	if !p.now.Equal(start.Add(30*24*time.Hour)) || p.wait() != 0 || p.c.FactorFirst {
+		t.Errorf("open again at %s: %+v", p.now, p.c)
 	}
 }
 
@@ -149,8 +147,8 @@ func TestCodesMonthBeginsAnewAfterThirtyDays(t *testing.T) {
 		}
 		p.now = p.now.Add(max(0, p.wrong()))
 	}
-	if p.c.NeedsAdmin || p.c.Month != 33 {
-		t.Errorf("needs an administrator: %v; %d this month", p.c.NeedsAdmin, p.c.Month)
+	if p.wait() > 30*time.Minute || p.c.Month != 33 {
+		t.Errorf("closed for %s; %d this month", p.wait(), p.c.Month)
 	}
 }
 
@@ -183,13 +181,13 @@ func TestRightCodeEndsTheDelayOnly(t *testing.T) {
 	}
 }
 
-func TestRightDoesNotStandInForTheAdministrator(t *testing.T) {
-	for name, p := range map[string]Policy{"codes": Codes, "passwords": Passwords} {
-		c := idp.Counter{InARow: 100, Month: 100, NeedsAdmin: true}
-		p.Right(&c)
-		if !c.NeedsAdmin || p.Allow(&c, noon) == nil {
-			t.Errorf("%s: opened", name)
-		}
+// A right password that waited its turn while the hundredth wrong one came does
+// not open what waits for a second factor.
+func TestRightDoesNotStandInForTheSecondFactor(t *testing.T) {
+	c := idp.Counter{InARow: 100, Month: 100, FactorFirst: true, NextAt: noon.Add(time.Hour)}
+	Passwords.Right(&c)
+	if !FactorFirst(&c, noon) || Passwords.Allow(&c, noon) == nil {
+		t.Error("opened")
 	}
 }
 
@@ -229,24 +227,33 @@ func TestPasswordsWindowIsFiveMinutes(t *testing.T) {
 func TestPasswordsAttackEndsAtAHundred(t *testing.T) {
 	p := play(t, Passwords)
 	start, n := p.now, 0
-	for ; !p.c.NeedsAdmin; n++ {
+	for ; !p.c.FactorFirst; n++ {
+		if n == 99 {
+			if took := p.now.Sub(start); took < 25*time.Minute || took > 2*time.Hour {
+				t.Errorf("a hundred tries took %s", took)
+			}
+		}
 		p.now = p.now.Add(max(0, p.wrong()))
 	}
 	if n != 100 {
 		t.Errorf("%d tries, want 100", n)
 	}
-	if took := p.now.Sub(start); took < 25*time.Minute || took > 2*time.Hour {
-		t.Errorf("a hundred tries took %s", took)
+	// It is not for ever: 30 days later a hundred more are looked at, and no more.
+	if took := p.now.Sub(start); took < 30*24*time.Hour || took > 31*24*time.Hour || FactorFirst(&p.c, p.now) {
+		t.Errorf("open again after %s", took)
 	}
-	if p.wait() != -1 {
-		t.Error("open")
+	if p.tries(99); FactorFirst(&p.c, p.now) {
+		t.Error("closed again before the hundredth")
+	}
+	if p.wrong(); !FactorFirst(&p.c, p.now) {
+		t.Error("open after the next hundred")
 	}
 	// 99, a right one, and 99 more are nobody's attack.
 	p = play(t, Passwords)
 	p.tries(99)
 	p.policy.Right(&p.c)
 	p.tries(99)
-	if p.c.NeedsAdmin {
+	if p.c.FactorFirst {
 		t.Error("a right password between did not count")
 	}
 }
@@ -276,8 +283,8 @@ func TestRecoveryCodesFiveAnHour(t *testing.T) {
 			p.now = p.now.Add(time.Minute)
 		}
 	}
-	if p.c.NeedsAdmin {
-		t.Error("needs an administrator")
+	if p.c.FactorFirst {
+		t.Error("waits for a second factor")
 	}
 }
 

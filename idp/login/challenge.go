@@ -93,7 +93,11 @@ func (f *Flow) askFor(ctx context.Context, id idp.LoginID, b Browser, account *i
 				return &idp.RetryError{Err: idp.ErrTooMany, After: wait}
 			}
 		}
-		if err := limit.Prompts.Allow(a.Guard, l.Browser, b.Address, now); err != nil {
+		allow, asked := limit.Prompts.Allow, limit.Prompts.Asked
+		if known {
+			allow, asked = limit.Prompts.AllowKnown, limit.Prompts.AskedKnown
+		}
+		if err := allow(a.Guard, l.Browser, b.Address, now); err != nil {
 			return err
 		}
 		if open {
@@ -107,7 +111,7 @@ func (f *Flow) askFor(ctx context.Context, id idp.LoginID, b Browser, account *i
 			sent.withdrawn = withdrawn(a.Others)
 		}
 		l.Sends++
-		limit.Prompts.Asked(a.Guard, now)
+		asked(a.Guard, now)
 		l.Note(f.event(idp.EventPhoneAsked, l, "", b, "mode", string(sent.challenge.Mode), "cid", string(sent.challenge.ID)))
 		sent.devices = a.Devices
 		return nil
@@ -151,6 +155,7 @@ func (f *Flow) compose(ctx context.Context, a *idp.Asking, b Browser, name strin
 			if err := o.Apply(idp.OnWithdrawn); err != nil {
 				return err
 			}
+			limit.Prompts.TakenBack(a.Guard, o.Browser, o.CreatedAt, o.SentAt)
 			continue
 		}
 		if pending++; soonest.IsZero() || o.ExpiresAt.Before(soonest) {
@@ -184,6 +189,11 @@ func (f *Flow) compose(ctx context.Context, a *idp.Asking, b Browser, name strin
 		if known && pending == 0 && !limit.Prompts.Wary(a.Guard, now) {
 			c.Mode = idp.MatchTap
 		}
+	}
+	// A new password, and a question before any password, are never one tap, nor
+	// one of three: whatever the operator has chosen, a number crosses to the phone.
+	if (l.NewHash != "" || l.State == idp.LoginFirst) && c.Mode != idp.MatchStrict {
+		c.Mode = idp.MatchType
 	}
 	doc := idp.ChallengeDoc{
 		V: 1, CID: c.ID, Nonce: nonce(), Purpose: c.Purpose, Issuer: f.Rules.Issuer, Account: name, App: app, IP: b.Address,
@@ -312,7 +322,16 @@ func (f *Flow) push(kind idp.PushKind, c *idp.Challenge, devices []idp.Device, b
 // Resend asks the phones once more, at the person's wish. Errors:
 // idp.ErrTooMany as RetryError, ErrNotFound, ErrSettled, ErrExpired.
 func (f *Flow) Resend(ctx context.Context, id idp.LoginID, b Browser) (*Step, error) {
-	if err := f.ask(ctx, id, b, true); err != nil {
+	l, err := f.own(ctx, id, b)
+	if err != nil {
+		return nil, err
+	}
+	if l.State == idp.LoginFirst {
+		err = f.askFirst(ctx, l, b)
+	} else {
+		err = f.ask(ctx, id, b, true)
+	}
+	if err != nil {
 		return nil, err
 	}
 	return f.Step(ctx, id, b)
@@ -328,8 +347,10 @@ func (f *Flow) Continue(ctx context.Context, id idp.LoginID, b Browser) (*Step, 
 		if err := bound(l, b); err != nil {
 			return err
 		}
-		if err := waits(l, idp.LoginFactor, now); err != nil {
-			return err
+		if l.State != idp.LoginFirst {
+			if err := waits(l, idp.LoginFactor, now); err != nil {
+				return err
+			}
 		}
 		if a.Challenge == nil || a.Challenge.Login != l.ID || a.Challenge.User != l.User {
 			return fmt.Errorf("sign-in %s: no phone was asked: %w", id, idp.ErrSettled)
@@ -442,7 +463,8 @@ func (f *Flow) stillAsked(a *idp.Asking, now time.Time) bool {
 	if a.Challenge.Purpose == idp.ToPair {
 		return a.Pairing != nil && a.Pairing.Open(now) == nil && a.Pairing.Claim != nil
 	}
-	return a.Login != nil && a.Login.Challenge == a.Challenge.ID && waits(a.Login, idp.LoginFactor, now) == nil
+	return a.Login != nil && a.Login.Challenge == a.Challenge.ID &&
+		(waits(a.Login, idp.LoginFactor, now) == nil || waits(a.Login, idp.LoginFirst, now) == nil)
 }
 
 // answered does what follows from an answer, in the same transaction.
@@ -465,6 +487,12 @@ func (f *Flow) answered(a *idp.Asking, by *idp.Speaker, r Reply, now time.Time) 
 	switch {
 	case c.State == idp.ChallengeApproved:
 		limit.Prompts.Approved(a.Guard)
+	case c.State == idp.ChallengeDenied && r.Verdict.NotMe && a.Login != nil && a.Login.State == idp.LoginFirst:
+		limit.Prompts.NotMeFirst(a.Guard, now)
+		alarm := e
+		alarm.Kind, alarm.Address = idp.EventNotMe, c.Address
+		alarm.Detail = map[string]string{"before": "password"}
+		c.Note(alarm)
 	case c.State == idp.ChallengeDenied && r.Verdict.NotMe:
 		off := limit.Prompts.NotMe(a.Guard, c.Browser, c.Address, now)
 		alarm := e
@@ -557,8 +585,9 @@ func (f *Flow) Fate(ctx context.Context, id idp.ChallengeID) string {
 	return string(c.State)
 }
 
-// withdraw tells phones that nobody waits any more. It is a courtesy: what
-// they would answer is refused all the same.
+// withdraw tells phones that nobody waits any more, which the person at the
+// browser that asked has brought about. It is a courtesy: what they would answer
+// is refused all the same. The question is none that somebody left unanswered.
 func (f *Flow) withdraw(ctx context.Context, id idp.ChallengeID) {
 	if id == "" {
 		return
@@ -566,7 +595,11 @@ func (f *Flow) withdraw(ctx context.Context, id idp.ChallengeID) {
 	var gone sending
 	err := f.Store.Settle(ctx, id, idp.Replay{}, func(a *idp.Asking) error {
 		gone = sending{challenge: *a.Challenge, devices: a.Devices}
-		return a.Challenge.Apply(idp.OnWithdrawn)
+		if err := a.Challenge.Apply(idp.OnWithdrawn); err != nil {
+			return err
+		}
+		limit.Prompts.TakenBack(a.Guard, a.Challenge.Browser, a.Challenge.CreatedAt, a.Challenge.SentAt)
+		return nil
 	})
 	if err != nil {
 		if !errors.Is(err, idp.ErrSettled) && !errors.Is(err, idp.ErrNotFound) {

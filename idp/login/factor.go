@@ -26,25 +26,38 @@ func (f *Flow) Code(ctx context.Context, id idp.LoginID, b Browser, code string)
 	if _, err := totp.Clean(code); err != nil {
 		return nil, err
 	}
+	l, err := f.own(ctx, id, b)
+	if err != nil {
+		return nil, err
+	}
+	// The code is the second factor after the password, or given first: then
+	// counted apart, by the name that was typed, also where it is nobody's.
+	state, kind, who, rules := idp.LoginFactor, idp.CountCodes, "", limit.Codes
+	if l.State == idp.LoginFirst {
+		state, kind, who, rules = idp.LoginFirst, idp.CountFirst, l.Who, limit.First
+	}
 	var moved idp.Login
 	var wrong error
 	var asked idp.ChallengeID
-	err := f.Store.UpdateProof(ctx, id, idp.CountCodes, "", func(p *idp.Proof) error {
+	err = f.Store.UpdateProof(ctx, id, kind, who, func(p *idp.Proof) error {
 		wrong = nil
 		l, now := p.Login, f.Now()
 		if err := bound(l, b); err != nil {
 			return err
 		}
-		if err := waits(l, idp.LoginFactor, now); err != nil {
+		if err := waits(l, state, now); err != nil {
 			return err
 		}
+		if l.Who != who && state == idp.LoginFirst {
+			return fmt.Errorf("sign-in %s is for another name by now: %w", id, idp.ErrSettled)
+		}
 		asked = l.Challenge
-		if err := limit.Codes.Allow(p.Counter, now); err != nil {
+		if err := rules.Allow(p.Counter, now); err != nil {
 			return err
 		}
 		d, step, err := f.match(p.Devices, code)
 		if errors.Is(err, idp.ErrWrongSecret) { // idp.ErrCodeUsed too
-			limit.Codes.Wrong(p.Counter, now)
+			rules.Wrong(p.Counter, now)
 			f.noteLock(p.Counter, l, b)
 			wrong = err
 			if err := f.countWrong(l, b); err != nil {
@@ -59,7 +72,7 @@ func (f *Flow) Code(ctx context.Context, id idp.LoginID, b Browser, code string)
 		// Burn the time step before saying yes: two tabs may post the same code
 		// at once, and only one of them may pass.
 		d.LastStep, d.Drift, d.LastUsedAt = step, totp.Drift(step, now), now
-		limit.Codes.Right(p.Counter)
+		rules.Right(p.Counter)
 		l.Device = d.ID
 		if err := f.prove(l, b, "code", amrCode); err != nil {
 			return err
@@ -70,7 +83,7 @@ func (f *Flow) Code(ctx context.Context, id idp.LoginID, b Browser, code string)
 	if err != nil {
 		return nil, err
 	}
-	if moved.State != idp.LoginFactor {
+	if moved.State != state {
 		f.withdraw(ctx, asked)
 	}
 	if wrong != nil {
@@ -114,8 +127,10 @@ func (f *Flow) noteLock(c *idp.Counter, l *idp.Login, b Browser) {
 	switch {
 	case l.User == "":
 		return
-	case c.NeedsAdmin:
-		until = "administrator"
+	case c.Key.Kind == idp.CountFirst:
+		return // strangers' tries, told when they closed passwords
+	case c.FactorFirst:
+		until = "second factor"
 	case c.NextAt.Sub(f.Now()) < lockedFrom:
 		return
 	}

@@ -11,6 +11,7 @@ import (
 
 	"hilum/idp"
 	"hilum/idp/admin"
+	"hilum/idp/limit"
 	"hilum/idp/login"
 	"hilum/idp/totp"
 )
@@ -259,21 +260,41 @@ func TestCountersAreApart(t *testing.T) {
 	w.at(step, err, idp.LoginDone)
 }
 
-// A hundred wrong codes need an administrator, a right one between them or not.
-func TestOnlyAnAdministratorOpensAgain(t *testing.T) {
+// A hundred wrong codes in 30 days close codes until those days are over: it is
+// said when, an administrator may end it, and phones and recovery codes go on.
+func TestHundredWrongCodesAreNotForEver(t *testing.T) {
 	w := newWorld(t)
 	anna := w.person("anna")
 	key := idp.CounterKey{Kind: idp.CountCodes, Who: string(anna.id)}
-	w.must(w.db.UpdateCounter(t.Context(), key, nil, func(c *idp.Counter) error { c.NeedsAdmin = true; return nil }))
+	w.must(w.db.UpdateCounter(t.Context(), key, nil, func(c *idp.Counter) error {
+		c.Month, c.MonthAt = 99, w.now().Add(-10*24*time.Hour)
+		limit.Codes.Wrong(c, w.now())
+		return nil
+	}))
 	b := w.browser()
 	id := anna.atFactor(b)
 	_, err := w.Code(t.Context(), id, b, anna.code())
 	var retry *idp.RetryError
-	if !errors.As(err, &retry) || retry.After != 0 || !errors.Is(err, idp.ErrTooMany) {
-		t.Errorf("%v, want no time to come back at", err)
+	if !errors.As(err, &retry) || retry.After < 19*24*time.Hour || retry.After > 20*24*time.Hour || !errors.Is(err, idp.ErrTooMany) {
+		t.Errorf("%v, want to come back when the 30 days are over", err)
 	}
+	step, err := w.Recovery(t.Context(), id, b, anna.recovery[0].Reveal())
+	w.at(step, err, idp.LoginDone)
+	ph := anna.phone("Pixel")
+	id = anna.atFactor(b)
+	if len(w.pending(ph)) != 1 {
+		t.Error("the phone is not asked")
+	}
+	w.later(20 * 24 * time.Hour)
+	id = anna.atFactor(b)
+	step, err = w.Code(t.Context(), id, b, anna.code())
+	w.at(step, err, idp.LoginDone)
+	w.must(w.db.UpdateCounter(t.Context(), key, nil, func(c *idp.Counter) error { c.NextAt = w.now().Add(time.Hour); return nil }))
+	id = anna.atFactor(b)
+	_, err = w.Code(t.Context(), id, b, anna.code())
+	w.refuses("closed", err, idp.ErrTooMany)
 	anna.forget()
-	step, err := w.Code(t.Context(), id, b, anna.code())
+	step, err = w.Code(t.Context(), id, b, anna.code())
 	w.at(step, err, idp.LoginDone)
 }
 

@@ -15,6 +15,7 @@
 //	password.go   the user name and password; changing it
 //	forgotten.go  the password is forgotten: a link by mail
 //	factor.go     the six-digit code and the recovery code
+//	first.go      the second factor before the password, where strangers guess
 //	challenge.go  asking the linked phones; their answers
 //	enrol.go      invitations, the set-up link, the first device
 //	collect.go    the end: session, grant, code
@@ -50,6 +51,10 @@ type Store interface {
 	// with an event when e is not nil.
 	UpdateCounter(ctx context.Context, key idp.CounterKey, e *idp.Event, fn func(*idp.Counter) error) error
 	Counter(ctx context.Context, key idp.CounterKey) (*idp.Counter, error)
+	// KnownBrowser reports whether a person has finished a sign-in in a browser
+	// that shows a value to be known by, KnownToAny whether anybody has.
+	KnownBrowser(ctx context.Context, token idp.TokenHash, user idp.UserID) (bool, error)
+	KnownToAny(ctx context.Context, token idp.TokenHash) (bool, error)
 
 	AccountByEmail(ctx context.Context, email string) (*idp.Account, error) // in small letters; one person's only
 	AccountByName(ctx context.Context, name string) (*idp.Account, error)

@@ -58,17 +58,11 @@ func (f *Flow) Whose(ctx context.Context, m *idp.Mail) (idp.UserID, idp.Invitati
 	if err != nil {
 		return "", "", err
 	}
-	// Nobody gets in by a mail alone: who has nothing linked goes to the helpdesk,
-	// as who is locked out does.
+	// Nobody gets in by a mail alone: who has nothing linked goes to the helpdesk.
+	// Wrong passwords, of whomever, do not keep the owner from a new one: the
+	// second factor comes before it counts.
 	if a.User.State != idp.UserActive || a.User.Email == "" || a.PasswordHash == "" || a.Devices == 0 {
 		return "", "", fmt.Errorf("%s cannot reset a password by mail: %w", a.User.ID, idp.ErrNotFound)
-	}
-	tried, err := f.Store.Counter(ctx, idp.CounterKey{Kind: idp.CountPasswords, Who: string(a.User.ID)})
-	if err != nil {
-		return "", "", err
-	}
-	if tried.NeedsAdmin {
-		return "", "", fmt.Errorf("%s is locked: %w", a.User.ID, idp.ErrNotFound)
 	}
 	err = f.Store.UpdateCounter(ctx, idp.CounterKey{Kind: idp.CountForgotten, Who: string(a.User.ID)}, nil, func(c *idp.Counter) error {
 		if err := limit.Forgotten.Allow(c, now); err != nil {

@@ -31,7 +31,11 @@ func (f *Flow) Password(ctx context.Context, id idp.LoginID, b Browser, name str
 		return nil, err
 	}
 	now := f.Now()
-	if err := waits(l, idp.LoginPassword, now); err != nil {
+	if l.State != idp.LoginLast {
+		if err := waits(l, idp.LoginPassword, now); err != nil {
+			return nil, err
+		}
+	} else if err := waits(l, idp.LoginLast, now); err != nil {
 		return nil, err
 	}
 	if len(name) > maxTypedName {
@@ -48,7 +52,26 @@ func (f *Flow) Password(ctx context.Context, id idp.LoginID, b Browser, name str
 			return nil, err
 		}
 	}
-	a, key, rehash, err := f.checkPassword(ctx, l, b, idp.FoldName(name), password)
+	var a *idp.Account
+	var key idp.CounterKey
+	if l.State == idp.LoginLast {
+		// Of whose second factor was given, whatever name is typed.
+		a, err = f.Store.Account(ctx, l.User)
+		key = idp.CounterKey{Kind: idp.CountPasswords, Who: string(l.User)}
+	} else {
+		a, key, err = f.whose(ctx, idp.FoldName(name))
+	}
+	if err != nil {
+		return nil, err
+	}
+	apart, err := f.apart(ctx, l, b, a)
+	if err != nil {
+		return nil, err
+	}
+	a, key, rehash, err := f.checkPassword(ctx, l, b, a, key, apart, password)
+	if errors.Is(err, errFactorFirst) {
+		return f.factorFirst(ctx, id, b, a, key)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -62,21 +85,28 @@ func (f *Flow) Password(ctx context.Context, id idp.LoginID, b Browser, name str
 
 	var moved idp.Login
 	err = f.Store.UpdateProof(ctx, id, idp.CountPasswords, key.Who, func(p *idp.Proof) error {
-		l := p.Login
+		state, l := l.State, p.Login
 		if err := bound(l, b); err != nil {
 			return err
 		}
 		if !p.PasswordAt.Equal(a.PasswordAt) {
 			return errStalePassword
 		}
+		if l.State != state || state == idp.LoginLast && l.User != a.User.ID {
+			return fmt.Errorf("sign-in %s is at %s by now: %w", id, l.State, idp.ErrSettled)
+		}
 		on := idp.OnPassword
 		if l.Purpose == idp.ForInvitation && a.Devices == 0 {
 			on = idp.OnInvited
 		}
+		l.AskConsent = ask
 		if err := l.Apply(on, now); err != nil {
 			return err
 		}
-		l.User, l.PasswordAt, l.AskConsent = a.User.ID, now, ask
+		l.User, l.PasswordAt = a.User.ID, now
+		if !l.FactorAt.IsZero() { // it was given first, and this was the last
+			l.AuthTime = now
+		}
 		limit.Passwords.Right(p.Counter)
 		l.Note(f.event(idp.EventPasswordRight, l, a.User.Name, b))
 		moved = *l
@@ -154,48 +184,103 @@ func (f *Flow) whose(ctx context.Context, name string) (*idp.Account, idp.Counte
 // errStalePassword: what was compared was the password a moment ago.
 var errStalePassword = errors.New("the password was changed meanwhile")
 
-// checkPassword compares, and counts what is wrong. Known, unknown and disabled
-// accounts go the same way: one look at the account and at a counter, one hash,
-// one count. name is folded; the account is nil for an unknown one.
-func (f *Flow) checkPassword(ctx context.Context, l *idp.Login, b Browser, name string, password idp.Secret) (a *idp.Account, key idp.CounterKey, rehash bool, err error) {
-	if a, key, err = f.whose(ctx, name); err != nil {
-		return nil, key, false, err
+// apart says by what the tries of a sign-in are counted apart from those of
+// strangers, who otherwise would shut the owner out: empty for a stranger. For
+// every name, nobody's too, the known browser is looked up.
+func (f *Flow) apart(ctx context.Context, l *idp.Login, b Browser, a *idp.Account) (string, error) {
+	var user idp.UserID
+	if a != nil {
+		user = a.User.ID
 	}
+	switch {
+	case l.State == idp.LoginLast && user == l.User:
+		return string(l.ID), nil
+	case l.Purpose == idp.ForInvitation && user != "" && user == l.Request.HintUser:
+		return string(l.Invitation), nil // whoever has no link cannot be here
+	}
+	token := known(b)
+	ok, err := f.Store.KnownBrowser(ctx, token, user)
+	if err != nil || !ok {
+		return "", err
+	}
+	// By the value itself: a copy of the cookie is counted with it.
+	return hex.EncodeToString(token[:16]), nil
+}
+
+// turnToTry waits until nobody else tries a password under the same counter, and
+// returns that counter: the one apart, as long as it has few wrong tries, else the
+// one that is shared with strangers. Errors: idp.ErrTooMany
+// as RetryError, errFactorFirst.
+func (f *Flow) turnToTry(ctx context.Context, key idp.CounterKey, apart string) (idp.CounterKey, func(), error) {
+	try := func(key idp.CounterKey, rules limit.Policy, most int) (func(), bool, error) {
+		leave, err := f.typing.enter(ctx, key.Who)
+		if err != nil {
+			return nil, false, err
+		}
+		c, err := f.Store.Counter(ctx, key)
+		if errors.Is(err, idp.ErrNotFound) {
+			c, err = &idp.Counter{Key: key}, nil
+		}
+		switch {
+		case err != nil:
+		case most > 0 && c.InARow >= most:
+			leave()
+			return nil, false, nil
+		case limit.FactorFirst(c, f.Now()):
+			err = errFactorFirst
+		default:
+			err = rules.Allow(c, f.Now())
+		}
+		if err != nil {
+			leave()
+			return nil, false, err
+		}
+		return leave, true, nil
+	}
+	if apart != "" {
+		own := key.Apart(apart)
+		if leave, ok, err := try(own, limit.Apart, limit.ApartMost); ok || err != nil {
+			return own, leave, err
+		}
+	}
+	leave, _, err := try(key, limit.Passwords, 0)
+	return key, leave, err
+}
+
+// checkPassword compares, and counts what is wrong; it returns the account as it
+// is when its turn has come, and under which key was counted. Known, unknown and
+// disabled accounts go the same way: one look at a counter and at the account,
+// one hash, one count. Errors: those of turnToTry, idp.ErrWrongSecret, ErrBusy.
+func (f *Flow) checkPassword(ctx context.Context, l *idp.Login, b Browser, a *idp.Account, shared idp.CounterKey, apart string, password idp.Secret) (now *idp.Account, key idp.CounterKey, rehash bool, err error) {
 	// One at a time per account: the counter that the next one meets has
 	// counted this one, however many are sent at once.
-	leave, err := f.typing.enter(ctx, key.Who)
+	key, leave, err := f.turnToTry(ctx, shared, apart)
 	if err != nil {
-		return nil, key, false, err
+		return a, key, false, err
 	}
 	defer leave()
-	// Looked up again: while this one waited for its turn the password may have
-	// been changed, the account disabled.
-	if a, key, err = f.whose(ctx, name); err != nil {
-		return nil, key, false, err
+	// Looked up again, nobody too: while this one waited for its turn the password
+	// may have been changed, the account disabled.
+	var id idp.UserID
+	if a != nil {
+		id = a.User.ID
 	}
-	c, err := f.Store.Counter(ctx, key)
-	if errors.Is(err, idp.ErrNotFound) {
-		c, err = &idp.Counter{Key: key}, nil
-	}
-	if err != nil {
-		return nil, key, false, err
-	}
-	if err := limit.Passwords.Allow(c, f.Now()); err != nil {
-		return nil, key, false, err
+	if now, err = f.Store.Account(ctx, id); err != nil && !errors.Is(err, idp.ErrNotFound) {
+		return a, key, false, err
 	}
 	phc := ""
 	// Somebody else than the application or the invitation named cannot be right.
 	must := l.Request.HintUser
-	if a != nil && a.User.State != idp.UserDisabled && (must == "" || must == a.User.ID) {
-		phc = a.PasswordHash
+	if now != nil && now.User.State != idp.UserDisabled && (must == "" || must == now.User.ID) {
+		phc = now.PasswordHash
 	}
 	rehash, err = f.Passwords.Check(ctx, phc, password)
 	if errors.Is(err, idp.ErrWrongSecret) {
-		if err = f.countPassword(ctx, l, b, a, key); err == nil {
+		if err = f.countPassword(ctx, l, b, now, key); err == nil {
 			err = idp.ErrWrongSecret
 		}
 	}
-	return a, key, rehash, err
+	return now, key, rehash, err
 }
 
 // countPassword counts a wrong password, with its event, also when the browser
@@ -206,9 +291,13 @@ func (f *Flow) countPassword(ctx context.Context, l *idp.Login, b Browser, a *id
 	if a != nil {
 		who.User, name = a.User.ID, a.User.Name
 	}
+	rules := limit.Passwords
+	if key.IsApart() {
+		rules = limit.Apart
+	}
 	e := f.event(idp.EventPasswordWrong, who, name, b)
 	return f.Store.UpdateCounter(context.WithoutCancel(ctx), key, &e, func(c *idp.Counter) error {
-		limit.Passwords.Wrong(c, f.Now())
+		rules.Wrong(c, f.Now())
 		f.noteLock(c, who, b)
 		return nil
 	})
@@ -226,7 +315,8 @@ func (f *Flow) rehash(ctx context.Context, a *idp.Account, password idp.Secret) 
 }
 
 // ChangePassword needs the old password and a fresh second factor. All other
-// sessions end. Errors: idp.ErrStale, ErrWrongSecret, FieldError, ErrTooMany, ErrBusy.
+// sessions end. Wrong tries are counted by session: strangers at the door do not
+// keep anybody from it. Errors: idp.ErrStale, ErrWrongSecret, FieldError, ErrTooMany, ErrBusy.
 func (f *Flow) ChangePassword(ctx context.Context, s *idp.Session, old, new idp.Secret) error {
 	if err := s.Fresh(f.Now()); err != nil {
 		return err
@@ -241,7 +331,11 @@ func (f *Flow) ChangePassword(ctx context.Context, s *idp.Session, old, new idp.
 	if len(old) > maxTypedPassword {
 		old = ""
 	}
-	a, _, _, err = f.checkPassword(ctx, &idp.Login{Session: s.ID}, Browser{Address: s.Address}, a.User.Name, old)
+	key := idp.CounterKey{Kind: idp.CountPasswords, Who: string(a.User.ID)}
+	a, _, _, err = f.checkPassword(ctx, &idp.Login{Session: s.ID}, Browser{Address: s.Address}, a, key, string(s.ID), old)
+	if errors.Is(err, errFactorFirst) {
+		return &idp.RetryError{Err: idp.ErrTooMany, After: limit.Passwords.FirstFor}
+	}
 	if err != nil {
 		return err
 	}

@@ -28,6 +28,7 @@ type Step struct {
 	ExpiresAt  time.Time
 	Enrol      *EnrolStep // at state enrol
 	Mail       bool       // at state password: a link can be asked for
+	Known      bool       // at state last: UserName has given the second factor
 	// NewPassword says that a new password waits for the second factor.
 	NewPassword bool
 	Scopes      []string // at state consent: what is asked for
@@ -87,7 +88,12 @@ func (f *Flow) stepFor(ctx context.Context, l *idp.Login, a *idp.Account) (*Step
 		s.Scopes = l.Request.Scopes
 	}
 	switch s.State {
-	case idp.LoginFactor, idp.LoginConsent:
+	case idp.LoginFirst:
+		var err error
+		if s.Phones, err = f.firstPhones(ctx, l); err != nil {
+			return nil, err
+		}
+	case idp.LoginFactor, idp.LoginConsent, idp.LoginLast:
 		if a == nil {
 			var err error
 			if a, err = f.Store.Account(ctx, l.User); err != nil {
@@ -135,6 +141,7 @@ func (f *Flow) Cancel(ctx context.Context, id idp.LoginID, b Browser) (*Step, er
 		if err := l.Apply(idp.OnDeny, f.Now()); err != nil {
 			return err
 		}
+		l.Device = "" // no phone has said no
 		l.Note(f.event(idp.EventLoginDenied, l, "", b, "by", "browser"))
 		return nil
 	})

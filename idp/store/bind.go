@@ -308,7 +308,7 @@ func (r *challengeRow) bound() (string, []any) {
 func (r *loginRow) bound() (string, []any) {
 	return "logins", []any{r.ID, r.Purpose, r.State, r.Browser, r.Request, r.Target, r.UserID, r.SessionID, r.InvitationID,
 		r.NewName, r.NewDisplay, r.PairingID, r.NewHash, r.WrongCodes, r.AskConsent, r.Consented, r.PasswordAt,
-		r.FactorAt, r.AuthTime, r.ACR, r.AMR, r.DeviceID, r.CreatedAt, r.ExpiresAt, r.ChallengeID, r.Sends}
+		r.FactorAt, r.AuthTime, r.ACR, r.AMR, r.DeviceID, r.CreatedAt, r.ExpiresAt, r.ChallengeID, r.Sends, r.Who}
 }
 
 func (r *sessionRow) bound() (string, []any) {

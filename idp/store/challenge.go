@@ -17,7 +17,7 @@ const (
 	selectChallenge = "SELECT " + challengeColumns + " FROM challenges WHERE id = ?"
 	// What a sign-in does not wait for any more is not asked.
 	selectPending = "SELECT " + challengeColumns + ` FROM challenges WHERE user_id = ? AND user_id <> '' AND state = 'pending' AND expires_at > ?
-		AND (login_id = '' OR EXISTS (SELECT 1 FROM logins WHERE id = login_id AND state = 'factor')) ORDER BY n`
+		AND (login_id = '' OR EXISTS (SELECT 1 FROM logins WHERE id = login_id AND state IN ('factor', 'first'))) ORDER BY n`
 )
 
 var (
@@ -301,6 +301,30 @@ func (db *DB) Guard(ctx context.Context, user idp.UserID) (*idp.PushGuard, error
 func (t *tx) forgiveGuard(user idp.UserID) error {
 	_, err := t.exec("DELETE FROM push_guards WHERE user_id = ?", string(user))
 	return err
+}
+
+// KnownBrowser reports whether a person has finished a sign-in in a browser that
+// shows a value to be known by.
+func (db *DB) KnownBrowser(ctx context.Context, token idp.TokenHash, user idp.UserID) (bool, error) {
+	r, err := db.read(ctx)
+	if err != nil {
+		return false, err
+	}
+	return knownBrowser(r, token, user, db.now())
+}
+
+// KnownToAny reports whether anybody has finished a sign-in in such a browser.
+func (db *DB) KnownToAny(ctx context.Context, token idp.TokenHash) (bool, error) {
+	r, err := db.read(ctx)
+	if err != nil {
+		return false, err
+	}
+	var one int64
+	err = r.row("SELECT 1 FROM known_browsers WHERE token = ? AND expires_at > ? LIMIT 1", []any{token[:], micros(db.now())}, &one)
+	if errors.Is(err, idp.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 func knownBrowser(s statements, token idp.TokenHash, user idp.UserID, now time.Time) (bool, error) {

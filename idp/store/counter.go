@@ -8,6 +8,8 @@ import (
 	"hilum/idp"
 )
 
+// FactorFirst is kept in needs_admin, as the column was called when an
+// administrator had to act.
 const counterColumns = "kind, who, in_a_row, burst, burst_at, day, day_at, month, month_at, next_at, needs_admin"
 
 const selectCounter = "SELECT " + counterColumns + " FROM counters WHERE who = ? AND kind = ?"
@@ -24,18 +26,18 @@ type counterRow struct {
 	Day, DayAt     int64
 	Month, MonthAt int64
 	NextAt         int64
-	NeedsAdmin     bool
+	FactorFirst    bool
 }
 
 func (r *counterRow) fields() []any {
-	return []any{&r.Kind, &r.Who, &r.InARow, &r.Burst, &r.BurstAt, &r.Day, &r.DayAt, &r.Month, &r.MonthAt, &r.NextAt, &r.NeedsAdmin}
+	return []any{&r.Kind, &r.Who, &r.InARow, &r.Burst, &r.BurstAt, &r.Day, &r.DayAt, &r.Month, &r.MonthAt, &r.NextAt, &r.FactorFirst}
 }
 
 func counterRowOf(c *idp.Counter) counterRow {
 	return counterRow{
 		Kind: string(c.Key.Kind), Who: c.Key.Who, InARow: int64(c.InARow),
 		Burst: int64(c.Burst), BurstAt: micros(c.BurstAt), Day: int64(c.Day), DayAt: micros(c.DayAt),
-		Month: int64(c.Month), MonthAt: micros(c.MonthAt), NextAt: micros(c.NextAt), NeedsAdmin: c.NeedsAdmin,
+		Month: int64(c.Month), MonthAt: micros(c.MonthAt), NextAt: micros(c.NextAt), FactorFirst: c.FactorFirst,
 	}
 }
 
@@ -44,7 +46,7 @@ func (r *counterRow) counter() *idp.Counter {
 		Key:    idp.CounterKey{Kind: idp.CounterKind(r.Kind), Who: r.Who},
 		InARow: int(r.InARow), Burst: int(r.Burst), BurstAt: moment(r.BurstAt),
 		Day: int(r.Day), DayAt: moment(r.DayAt), Month: int(r.Month), MonthAt: moment(r.MonthAt),
-		NextAt: moment(r.NextAt), NeedsAdmin: r.NeedsAdmin,
+		NextAt: moment(r.NextAt), FactorFirst: r.FactorFirst,
 	}
 }
 
@@ -108,11 +110,14 @@ func (db *DB) UpdateCounter(ctx context.Context, key idp.CounterKey, e *idp.Even
 	})
 }
 
+// ofUser finds what is counted against a user, apart or not; given the id three times.
+const ofUser = "(who = ? OR who >= ? || '@' AND who < ? || 'A')" // 'A' follows '@'
+
 // ClearCounters forgets the wrong tries of a user, and lets their phones be
 // asked again.
 func (db *DB) ClearCounters(ctx context.Context, id idp.UserID, e idp.Event) error {
 	return db.write(ctx, func(t *tx) error {
-		if _, err := t.exec("DELETE FROM counters WHERE who = ?", string(id)); err != nil {
+		if _, err := t.exec("DELETE FROM counters WHERE "+ofUser, string(id), string(id), string(id)); err != nil {
 			return err
 		}
 		if err := t.forgiveGuard(id); err != nil {

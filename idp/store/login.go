@@ -13,7 +13,7 @@ import (
 
 const loginColumns = "id, purpose, state, browser, request, target, user_id, session_id, invitation_id, new_name, new_display, " +
 	"pairing_id, new_hash, wrong_codes, ask_consent, consented, password_at, factor_at, auth_time, acr, amr, device_id, created_at, expires_at, " +
-	"challenge_id, sends, mac"
+	"challenge_id, sends, who, mac"
 
 const selectLogin = "SELECT " + loginColumns + " FROM logins WHERE id = ?"
 
@@ -40,12 +40,13 @@ type loginRow struct {
 	ChallengeID                     string
 	Sends                           int64
 	MAC                             []byte
+	Who                             string
 }
 
 func (r *loginRow) fields() []any {
 	return []any{&r.ID, &r.Purpose, &r.State, &r.Browser, &r.Request, &r.Target, &r.UserID, &r.SessionID, &r.InvitationID,
 		&r.NewName, &r.NewDisplay, &r.PairingID, &r.NewHash, &r.WrongCodes, &r.AskConsent, &r.Consented, &r.PasswordAt,
-		&r.FactorAt, &r.AuthTime, &r.ACR, &r.AMR, &r.DeviceID, &r.CreatedAt, &r.ExpiresAt, &r.ChallengeID, &r.Sends, &r.MAC}
+		&r.FactorAt, &r.AuthTime, &r.ACR, &r.AMR, &r.DeviceID, &r.CreatedAt, &r.ExpiresAt, &r.ChallengeID, &r.Sends, &r.Who, &r.MAC}
 }
 
 func loginRowOf(l *idp.Login) (*loginRow, error) {
@@ -60,7 +61,7 @@ func loginRowOf(l *idp.Login) (*loginRow, error) {
 		NewHash: l.NewHash, WrongCodes: int64(l.WrongCodes), AskConsent: l.AskConsent, Consented: l.Consented,
 		PasswordAt: micros(l.PasswordAt), FactorAt: micros(l.FactorAt), AuthTime: micros(l.AuthTime),
 		ACR: l.ACR, AMR: listText(l.AMR), DeviceID: string(l.Device),
-		CreatedAt: micros(l.CreatedAt), ExpiresAt: micros(l.ExpiresAt), ChallengeID: string(l.Challenge), Sends: int64(l.Sends),
+		CreatedAt: micros(l.CreatedAt), ExpiresAt: micros(l.ExpiresAt), ChallengeID: string(l.Challenge), Sends: int64(l.Sends), Who: l.Who,
 	}, nil
 }
 
@@ -72,7 +73,7 @@ func (r *loginRow) login() (*idp.Login, error) {
 		WrongCodes: int(r.WrongCodes), AskConsent: r.AskConsent, Consented: r.Consented,
 		PasswordAt: moment(r.PasswordAt), FactorAt: moment(r.FactorAt), AuthTime: moment(r.AuthTime),
 		ACR: r.ACR, Device: idp.DeviceID(r.DeviceID), CreatedAt: moment(r.CreatedAt), ExpiresAt: moment(r.ExpiresAt),
-		Challenge: idp.ChallengeID(r.ChallengeID), Sends: int(r.Sends),
+		Challenge: idp.ChallengeID(r.ChallengeID), Sends: int(r.Sends), Who: r.Who,
 	}
 	var err, errs error
 	l.Browser, err = hash(r.Browser)
@@ -178,9 +179,9 @@ func (db *DB) UpdateProof(ctx context.Context, id idp.LoginID, kind idp.CounterK
 		switch {
 		case kind == idp.CountPasswords:
 			var at int64
-			at, err = passwordSetAt(t, key.Who)
+			at, err = passwordSetAt(t, string(key.User()))
 			p.PasswordAt = moment(at)
-		case kind == idp.CountCodes && l.User != "":
+		case (kind == idp.CountCodes || kind == idp.CountFirst) && l.User != "":
 			devices, err = activeDevices(t, l.User)
 			p.Devices = devicesOf(devices)
 		case kind == idp.CountRecovery && l.User != "":

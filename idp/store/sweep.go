@@ -33,7 +33,7 @@ var sweeps = []struct {
 	{table: "tryouts", gone: "expires_at <= ?", keep: idp.TryoutKept, also: []string{dropTryoutConsent, dropTryoutUse}},
 	{table: "invitations", gone: "expires_at <= ?", keep: 7 * 24 * time.Hour},
 	// The longest window that wrong tries are counted in, begun by the latest.
-	{table: "counters", gone: "CASE WHEN month_at > next_at THEN month_at ELSE next_at END <= ? AND NOT needs_admin", keep: 30 * 24 * time.Hour},
+	{table: "counters", gone: "CASE WHEN month_at > next_at THEN month_at ELSE next_at END <= ?", keep: 30 * 24 * time.Hour},
 }
 
 // sweepBatch is how many rows one transaction deletes; others write in between.

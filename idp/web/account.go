@@ -53,26 +53,65 @@ func (s *Server) person(r *http.Request) (who, error) {
 
 // begin starts a sign-in that leads back to the page asked for.
 func (s *Server) begin(w http.ResponseWriter, r *http.Request) error {
-	return limited(s.Allow, func(w http.ResponseWriter, r *http.Request) error {
-		b, err := s.Browser(w, r)
-		if err != nil {
-			return err
-		}
-		step, err := s.Logins.StartAccount(r.Context(), nameOf(r), b)
-		if err != nil {
-			return err
-		}
-		return seeOther(w, r, loginPath(step.ID))
-	})(w, r)
+	if r.Method == http.MethodHead { // looks, and begins nothing
+		w.WriteHeader(http.StatusNoContent)
+		return nil
+	}
+	if err := s.begins(r); err != nil {
+		return err
+	}
+	b, err := s.Browser(w, r)
+	if err != nil {
+		return err
+	}
+	step, err := s.Logins.StartAccount(r.Context(), nameOf(r), b)
+	if err != nil {
+		return err
+	}
+	return seeOther(w, r, loginPath(step.ID))
 }
 
-// stepUp asks for a fresh second factor and comes back to the page named.
+// stepUp asks for a fresh second factor and comes back to the page named. Every
+// page that needs one comes by here. A link or a picture on another site leads to
+// our pages with the person's cookies: it must not have their phone ring, so that a
+// page with a button comes first.
 func (s *Server) stepUp(w http.ResponseWriter, r *http.Request, p who, to string) error {
+	if !ownDoing(r) {
+		return s.render(w, http.StatusOK, templates.Confirm{Frame: s.accountFrame(r, p, "", ""), To: to})
+	}
 	step, err := s.Logins.StartStepUp(r.Context(), p.session, to, p.browser)
 	if err != nil {
 		return err
 	}
 	return seeOther(w, r, loginPath(step.ID))
+}
+
+// ownDoing reports whether a request is the person's own doing: a form of ours,
+// which no other site can post, or a page that they came to from ours or by typing
+// the address (W3C Fetch Metadata, section 2.3: "none"). Without the header nothing
+// tells it from a link of another site. A HEAD is nobody's.
+func ownDoing(r *http.Request) bool {
+	switch r.Method {
+	case http.MethodPost: // past CrossOriginProtection
+		return true
+	case http.MethodGet:
+		from := r.Header.Get("Sec-Fetch-Site")
+		return from == "same-origin" || from == "none"
+	}
+	return false
+}
+
+// confirm goes on from the page with the button.
+func (s *Server) confirm(w http.ResponseWriter, r *http.Request, p who) error {
+	to := r.PostFormValue("to")
+	path, ok := place(to)
+	if !ok {
+		return errForm
+	}
+	if p.session.Fresh(s.Now()) == nil { // confirmed elsewhere meanwhile
+		return seeOther(w, r, path)
+	}
+	return s.stepUp(w, r, p, to)
 }
 
 // accountFrame is what stands around an account page.

@@ -36,6 +36,7 @@ var eventGroups = []templates.Choice{
 	{Value: "key.", Label: templates.Say("audit.key")},
 	{Value: "setting.", Label: templates.Say("admin.tab.settings")},
 	{Value: "audit.", Label: templates.Say("admin.tab.audit")},
+	{Value: "list.", Label: templates.Say("audit.list")},
 }
 
 // audit is what the log is narrowed to, all of which is in its address.

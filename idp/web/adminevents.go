@@ -71,6 +71,7 @@ var eventWords = map[idp.EventKind]string{
 	idp.EventAuditBroken:     "event.audit.broken",
 	idp.EventAuditRolledBack: "event.audit.rolledback",
 	idp.EventTampered:        "event.audit.tampered",
+	idp.EventExported:        "event.list.exported",
 }
 
 func deskEvents(rows []idp.Event) []templates.DeskEvent {

@@ -121,6 +121,8 @@ func lockWords(c *idp.Counter) templates.Message {
 	switch c.Key.Kind {
 	case idp.CountPasswords:
 		return templates.Say("admin.locked.password")
+	case idp.CountFirst:
+		return templates.Say("admin.locked.first")
 	case idp.CountRecovery:
 		return templates.Say("admin.locked.recovery")
 	case idp.CountForgotten:

@@ -93,11 +93,11 @@ func TestForgotSubmit(t *testing.T) {
 	d.wants(d.postRaw(forgotPath, "username=a&username=b"), 400)
 }
 
-// Asking is limited by address as every other step of a sign-in is.
+// Asking is limited by address as beginning a sign-in is.
 func TestForgotIsLimited(t *testing.T) {
 	d := open(t)
-	d.server.Allow = func(string) (time.Duration, bool) { return time.Minute, false }
-	w := record(d.server.signing(d.server.forgotSubmit), "POST", forgotPath, "username=anna")
+	d.server.Limits.Begin = func(string) (time.Duration, bool) { return time.Minute, false }
+	w := record(d.server.beginning(d.server.forgotSubmit), "POST", forgotPath, "username=anna")
 	if w.Code != 429 || w.Header().Get("Retry-After") != "60" {
 		t.Errorf("%d, Retry-After %q", w.Code, w.Header().Get("Retry-After"))
 	}

@@ -81,6 +81,9 @@ func (s *Server) inviteFault(w http.ResponseWriter, r *http.Request, err error) 
 			n.Link, n.LinkText = "/account", templates.Say("startagain.link")
 		}
 	case errors.Is(err, idp.ErrNotFound):
+		if over := s.wrong(r); over != nil {
+			return over
+		}
 		status = http.StatusNotFound
 		n.Title, n.Text = templates.Say("invite.gone.title"), templates.Say("invite.gone.text")
 		if setup { // the address says what it was
@@ -177,6 +180,13 @@ func (s *Server) enrolSubmit(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		f.wrong, f.code = "code", ""
+		if errors.Is(err, idp.ErrWrongSecret) {
+			if over := s.wrong(r); over != nil {
+				status = http.StatusTooManyRequests
+				after, _ := retryAfter(w, over)
+				f.problem = tooMany(after)
+			}
+		}
 	}
 	return s.enrolAgain(w, r, id, b, status, f)
 }

@@ -68,12 +68,23 @@ func (s *Server) show(w http.ResponseWriter, r *http.Request, status int, step *
 	}
 	// Cancel stands on each of these pages, and leads to the relying party.
 	switch step.State {
-	case idp.LoginPassword, idp.LoginConsent:
+	case idp.LoginPassword, idp.LoginLast, idp.LoginConsent:
 		setFormAction(w.Header(), partySources(step)...)
-	case idp.LoginFactor:
+	case idp.LoginFactor, idp.LoginFirst:
 		setFraming(w.Header(), partySources(step))
 	}
 	switch step.State {
+	case idp.LoginLast:
+		frame.Dot = 1
+		p := templates.Password{
+			Frame: frame, ID: string(step.ID), App: app, Tile: tile, UserName: step.UserName, Fixed: true, Problem: f.problem, Retry: f.retry, Cancel: back,
+			Note: templates.Say("first.done"),
+		}
+		return s.render(w, status, p)
+	case idp.LoginFirst:
+		p := templates.First{Frame: frame, ID: string(step.ID), App: app, Problem: f.problem, Retry: f.retry, Cancel: back}
+		p.Phones = *s.phones(step)
+		return s.render(w, status, p)
 	case idp.LoginPassword:
 		name := f.typed
 		if name == "" {
@@ -267,7 +278,7 @@ func (s *Server) loginWaiting(w http.ResponseWriter, r *http.Request) error {
 	}
 	setFramed(w.Header(), partySources(step))
 	page := templates.Waiting{Frame: s.frameFor(r, "", s.readsOf(r, step)...), ID: string(id)}
-	if step.State == idp.LoginFactor && step.Phones != nil {
+	if step.Phones != nil {
 		page.State = step.Phones.State
 	}
 	return s.render(w, http.StatusOK, page)
@@ -327,6 +338,9 @@ func (s *Server) collect(w http.ResponseWriter, r *http.Request) error {
 // put right by typing again is returned.
 func (s *Server) again(w http.ResponseWriter, r *http.Request, id idp.LoginID, b login.Browser, state idp.LoginState, err error, f fault, wrong, invalid string) error {
 	status := http.StatusUnprocessableEntity
+	if errors.Is(err, idp.ErrWrongSecret) {
+		s.failed(r, b)
+	}
 	switch {
 	case errors.Is(err, idp.ErrSettled), errors.Is(err, idp.ErrExpired):
 		return seeOther(w, r, loginPath(id))
@@ -351,7 +365,7 @@ func (s *Server) again(w http.ResponseWriter, r *http.Request, id idp.LoginID, b
 	if err != nil {
 		return err
 	}
-	if step.State != state {
+	if step.State != state && !(state == idp.LoginFactor && step.State == idp.LoginFirst) && !(state == idp.LoginPassword && step.State == idp.LoginLast) {
 		return s.moved(w, r, step, state)
 	}
 	return s.show(w, r, status, step, f)
@@ -372,7 +386,10 @@ func (s *Server) passwordSubmit(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	name := r.PostFormValue("username")
-	step, err := s.Logins.Password(r.Context(), id, b, name, idp.Secret(r.PostFormValue("password")))
+	var step *login.Step
+	if err = s.slowed(r, b); err == nil {
+		step, err = s.Logins.Password(r.Context(), id, b, name, idp.Secret(r.PostFormValue("password")))
+	}
 	if err != nil {
 		return s.again(w, r, id, b, idp.LoginPassword, err, fault{typed: name}, "password.wrong", "password.wrong")
 	}
@@ -391,7 +408,10 @@ func (s *Server) codeSubmit(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	step, err := s.Logins.Code(r.Context(), id, b, r.PostFormValue("code"))
+	var step *login.Step
+	if err = s.slowed(r, b); err == nil {
+		step, err = s.Logins.Code(r.Context(), id, b, r.PostFormValue("code"))
+	}
 	if err != nil {
 		return s.again(w, r, id, b, idp.LoginFactor, err, fault{}, "problem.code.wrong", "problem.code.invalid")
 	}
@@ -403,7 +423,10 @@ func (s *Server) recoverySubmit(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	step, err := s.Logins.Recovery(r.Context(), id, b, r.PostFormValue("recovery_code"))
+	var step *login.Step
+	if err = s.slowed(r, b); err == nil {
+		step, err = s.Logins.Recovery(r.Context(), id, b, r.PostFormValue("recovery_code"))
+	}
 	if err != nil {
 		return s.again(w, r, id, b, idp.LoginFactor, err, fault{recovery: true}, "problem.recovery.wrong", "problem.recovery.invalid")
 	}

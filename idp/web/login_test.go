@@ -2,7 +2,6 @@ package web
 
 import (
 	"fmt"
-	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -84,12 +83,13 @@ func TestTryingAgainTooSoon(t *testing.T) {
 		says  string
 		retry string
 	}{
-		{0, "Only your administrator", ""},
+		{0, "Confirm in another way, or ask your administrator.", ""},
 		{time.Millisecond, "in 1 second.", "1"},
 		{1500 * time.Millisecond, "in 2 seconds.", "2"},
 		{30 * time.Minute, "in 30 minutes.", "1800"},
 		{5 * time.Hour, "in 5 hours.", "18000"},
 		{24 * time.Hour, "in 24 hours.", "86400"},
+		{20 * 24 * time.Hour, "in 20 days.", "1728000"},
 	} {
 		d := open(t)
 		d.bound(idp.LoginPassword, idp.ForClient)
@@ -287,37 +287,4 @@ func TestConsentNeedsAnAnswer(t *testing.T) {
 	d.logins.after = step(idp.LoginDenied, idp.ForClient)
 	d.leads(d.post("/login/"+aLogin+"/consent", "answer", "deny"), "/authorize/collect/"+aLogin)
 	d.asked("deny")
-}
-
-func TestAddressLimit(t *testing.T) {
-	d := open(t)
-	conf := testConfig(d.logins, d.devices, d.log)
-	var seen []string
-	conf.Allow = func(address string) (time.Duration, bool) {
-		seen = append(seen, address)
-		return 9 * time.Second, false
-	}
-	conf.AllowEnrol = conf.Allow
-	s, err := New(conf)
-	if err != nil {
-		t.Fatal(err)
-	}
-	d.server = s
-	mux := http.NewServeMux()
-	s.Mount(mux)
-	for path, method := range map[string]string{"/login/" + aLogin + "/code": "POST", "/invite/x": "GET", "/account": "GET"} {
-		w := record(mux, method, path, "")
-		if w.Code != 429 || w.Header().Get("Retry-After") != "9" || !strings.Contains(w.Body.String(), "Try again in 9 seconds.") {
-			t.Errorf("%s: %d, Retry-After %q", path, w.Code, w.Header().Get("Retry-After"))
-		}
-	}
-	if len(seen) != 3 || seen[0] != "192.0.2.1" {
-		t.Errorf("asked for addresses %q", seen)
-	}
-	for path, status := range map[string]int{"/signed-out": 200, "/login/" + aLogin: 404} {
-		if w := record(mux, http.MethodGet, path, ""); w.Code != status {
-			t.Errorf("%s: %d", path, w.Code)
-		}
-	}
-	d.asked() // nothing was begun
 }

@@ -41,24 +41,6 @@ func (s *Server) served(read func(http.ResponseWriter, *http.Request) error, h h
 	})
 }
 
-// signing is page behind the address limit of sign-ins.
-func (s *Server) signing(h handler) http.Handler { return s.page(limited(s.Allow, h)) }
-
-// inviting is page behind the address limit of one-time links.
-func (s *Server) inviting(h handler) http.Handler { return s.page(limited(s.AllowEnrol, h)) }
-
-func limited(allow func(string) (time.Duration, bool), h handler) handler {
-	if allow == nil {
-		return h
-	}
-	return func(w http.ResponseWriter, r *http.Request) error {
-		if retry, ok := allow(serve.From(r.Context()).Address); !ok {
-			return &idp.RetryError{Err: idp.ErrTooMany, After: retry}
-		}
-		return h(w, r)
-	}
-}
-
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
 // render sends a page whole, or not at all.
@@ -208,7 +190,10 @@ func tooMany(after time.Duration) templates.Message {
 	case after <= 90*time.Minute:
 		return templates.Say("toomany.minutes", "N", up(time.Minute))
 	}
-	return templates.Say("toomany.hours", "N", up(time.Hour))
+	if after <= 48*time.Hour {
+		return templates.Say("toomany.hours", "N", up(time.Hour))
+	}
+	return templates.Say("toomany.days", "N", up(24*time.Hour))
 }
 
 // fieldProblem returns the sentence and the form field of a FieldError. A key

@@ -29,6 +29,7 @@ type Logins interface {
 	Invitation(ctx context.Context, token idp.Secret) (*idp.Invitation, *idp.User, error)
 	StartInvitation(ctx context.Context, token idp.Secret, b login.Browser) (*login.Step, error)
 	Step(ctx context.Context, id idp.LoginID, b login.Browser) (*login.Step, error)
+	Knows(ctx context.Context, b login.Browser) (bool, error)
 	Forgotten(ctx context.Context, id idp.LoginID, b login.Browser, typed, lang string) error
 	Password(ctx context.Context, id idp.LoginID, b login.Browser, name string, password idp.Secret) (*login.Step, error)
 	Code(ctx context.Context, id idp.LoginID, b login.Browser, code string) (*login.Step, error)
@@ -88,17 +89,13 @@ type Config struct {
 	Rejected        func(idp.ClientID) []idp.Rejection
 	CollectPath     string // where a relying party's finished sign-in is collected, + login id
 	SessionAbsolute time.Duration
-	// Allow limits what a client address sends to sign-in pages (60 a minute,
-	// burst 120), AllowEnrol on one-time links (10 in 10 minutes).
-	// nil: no limit.
-	Allow      func(address string) (retry time.Duration, ok bool)
-	AllowEnrol func(address string) (retry time.Duration, ok bool)
-	Wait       func(topics ...idp.Topic) Waiter
-	Ending     <-chan struct{} // closed when the server is to end: streams end too
-	Streams    *serve.Streams  // nil: its own
-	Jobs       *Jobs           // what administrators began that takes long; nil: its own
-	Now        func() time.Time
-	Log        *slog.Logger
+	Limits          Limits
+	Wait            func(topics ...idp.Topic) Waiter
+	Ending          <-chan struct{} // closed when the server is to end: streams end too
+	Streams         *serve.Streams  // nil: its own
+	Jobs            *Jobs           // what administrators began that takes long; nil: its own
+	Now             func() time.Time
+	Log             *slog.Logger
 }
 
 // Server is the door. Safe for concurrent use.
@@ -139,8 +136,9 @@ func New(c Config) (*Server, error) {
 // Mount adds every page to mux. The chains, outermost first:
 //
 //	page     headers, cross-origin protection, body and its bounds, error table
-//	signing  page, with the address limit of sign-ins: what is sent and what begins counts, looking does not
-//	inviting page, with the address limit of one-time links
+//	signing  page, for a step of a sign-in: what is refused is counted by address, what succeeds and looking never
+//	beginning page, for what an address may begin so often
+//	inviting page, for a step of a one-time link: wrong links and codes are counted, what is right is never refused
 //	account  page, for a live session only; else a sign-in begins
 //	admin    account, for a role that may do the act; a change needs a fresh second factor
 //	uploading  admin, for a form that carries a file
@@ -169,11 +167,11 @@ func (s *Server) Mount(mux *http.ServeMux) {
 	mux.Handle("POST /login/{id}/resend", s.signing(s.resendSubmit))
 	mux.Handle("POST /login/{id}/recovery", s.signing(s.recoverySubmit))
 	mux.Handle("POST /login/{id}/consent", s.signing(s.consentSubmit))
-	mux.Handle("POST /login/{id}/startover", s.signing(s.startOver))
+	mux.Handle("POST /login/{id}/startover", s.beginning(s.startOver))
 	mux.Handle("POST /login/{id}/cancel", s.signing(s.cancel))
 	mux.Handle("POST /login/{id}/collect", s.signing(s.collect))
 	mux.Handle("GET /login/{id}/forgot", s.page(s.forgotPage))
-	mux.Handle("POST /login/{id}/forgot", s.signing(s.forgotSubmit))
+	mux.Handle("POST /login/{id}/forgot", s.beginning(s.forgotSubmit))
 	mux.Handle("GET /login/{id}/forgotten", s.page(s.forgottenPage))
 	mux.Handle("POST /login/{id}/name", s.inviting(s.nameSubmit))
 	mux.Handle("POST /login/{id}/enrol", s.inviting(s.enrolSubmit))
@@ -190,6 +188,7 @@ func (s *Server) Mount(mux *http.ServeMux) {
 	mux.Handle("GET /account/security", s.account(s.security))
 	mux.Handle("GET /account/password", s.account(s.passwordChange))
 	mux.Handle("POST /account/password", s.account(s.passwordChangeSubmit))
+	mux.Handle("POST /account/confirm", s.account(s.confirm))
 	mux.Handle("GET /account/recovery", s.account(s.recovery))
 	mux.Handle("POST /account/recovery", s.account(s.recoveryMake))
 	mux.Handle("GET /account/devices", s.account(s.devices))

@@ -49,6 +49,7 @@ type logins struct {
 	views   []login.SessionView
 	invite  *idp.Invitation
 	staff   idp.StaffRole // of who is signed in
+	known   bool          // somebody, in this browser
 	locale  string        // of who is signed in
 	asked   []string
 }
@@ -80,6 +81,7 @@ func (f *logins) Invitation(_ context.Context, token idp.Secret) (*idp.Invitatio
 func (f *logins) StartInvitation(_ context.Context, token idp.Secret, _ login.Browser) (*login.Step, error) {
 	return f.verb("invitation", token.Reveal())
 }
+func (f *logins) Knows(context.Context, login.Browser) (bool, error) { return f.known, nil }
 func (f *logins) Step(_ context.Context, id idp.LoginID, b login.Browser) (*login.Step, error) {
 	if f.step == nil || f.step.ID != id {
 		return nil, idp.ErrNotFound
@@ -334,9 +336,19 @@ func (d *door) do(req *http.Request) reply {
 
 func (d *door) get(path string) reply {
 	d.Helper()
-	req, err := http.NewRequest(http.MethodGet, d.url+path, nil)
+	return d.from("same-origin", http.MethodGet, path)
+}
+
+// from asks for a page as a browser does that was led there from a site, in the
+// words of Sec-Fetch-Site; empty: it does not say.
+func (d *door) from(site, method, path string) reply {
+	d.Helper()
+	req, err := http.NewRequest(method, d.url+path, nil)
 	if err != nil {
 		d.Fatal(err)
+	}
+	if site != "" {
+		req.Header.Set("Sec-Fetch-Site", site)
 	}
 	return d.do(req)
 }

@@ -367,13 +367,13 @@ func ownersTold(t *testing.T, s *site) {
 	key := idp.CounterKey{Kind: idp.CountPasswords, Who: string(u.ID)}
 	locked := s.event(idp.EventLocked)
 	locked.User = u.ID
-	s.is(s.UpdateCounter(s.ctx(), key, nil, func(c *idp.Counter) error { c.NeedsAdmin = true; c.Note(locked); return refused }), refused)
+	s.is(s.UpdateCounter(s.ctx(), key, nil, func(c *idp.Counter) error { c.FactorFirst = true; c.Note(locked); return refused }), refused)
 	if got := s.claimed(s.now); len(got) != 0 {
 		t.Fatalf("told of what did not happen: %v", about(got))
 	}
 	wrong := s.event(idp.EventPasswordWrong)
 	wrong.User = u.ID
-	s.ok(s.UpdateCounter(s.ctx(), key, &wrong, func(c *idp.Counter) error { c.NeedsAdmin = true; c.Note(locked); return nil }))
+	s.ok(s.UpdateCounter(s.ctx(), key, &wrong, func(c *idp.Counter) error { c.FactorFirst = true; c.Note(locked); return nil }))
 	same(t, about(s.claimed(s.now)), []idp.EventKind{idp.EventLocked})
 
 	// A first device brings recovery codes along: that is one piece of news. New

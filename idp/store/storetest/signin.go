@@ -63,7 +63,7 @@ func proofByCode(t *testing.T, s *site) {
 		}
 		p.Counter.InARow, p.Counter.Burst, p.Counter.BurstAt = 1, 1, s.now
 		p.Counter.Day, p.Counter.DayAt, p.Counter.Month, p.Counter.MonthAt = 2, s.now, 3, s.now
-		p.Counter.NextAt, p.Counter.NeedsAdmin = s.now.Add(time.Second), true
+		p.Counter.NextAt, p.Counter.FactorFirst = s.now.Add(time.Second), true
 		p.Login.WrongCodes = 1
 		p.Login.Note(s.event(idp.EventCodeWrong))
 		return nil
@@ -71,13 +71,13 @@ func proofByCode(t *testing.T, s *site) {
 	c, err := s.Counter(s.ctx(), key)
 	s.ok(err)
 	same(t, c, &idp.Counter{Key: key, InARow: 1, Burst: 1, BurstAt: s.now, Day: 2, DayAt: s.now, Month: 3, MonthAt: s.now,
-		NextAt: s.now.Add(time.Second), NeedsAdmin: true})
+		NextAt: s.now.Add(time.Second), FactorFirst: true})
 
 	s.ok(s.UpdateProof(s.ctx(), l.ID, idp.CountCodes, "", func(p *idp.Proof) error {
 		if p.Login.WrongCodes != 1 || p.Counter.InARow != 1 {
 			return fmt.Errorf("was given %+v", p)
 		}
-		p.Counter.InARow, p.Counter.NeedsAdmin = 0, false
+		p.Counter.InARow, p.Counter.FactorFirst = 0, false
 		p.Devices[0].LastStep, p.Devices[0].Drift, p.Devices[0].LastUsedAt = 200, 1, s.now
 		return p.Login.Apply(idp.OnFactor, s.now)
 	}))

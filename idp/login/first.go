@@ -1,0 +1,160 @@
+package login
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"hilum/idp"
+	"hilum/idp/limit"
+)
+
+// Strangers who have typed a hundred wrong passwords for a name have closed
+// passwords for it to everybody who is no nearer to the account than they are. Who
+// owns it gives the second factor first, and the password after it; a browser that
+// is known, an invitation and a session are counted apart and see nothing of this.
+//
+// Nobody has proven anything yet, so all of it is the same for a name that nobody
+// has: the page, the number on it, how codes are counted. Where there is no phone
+// to ask, or it may not be asked, the number is one that no phone knows.
+
+// errFactorFirst says that no password is looked at before a second factor was given.
+var errFactorFirst = errors.New("the second factor comes first")
+
+// PhoneReady: no phone was asked yet; the person may have it done.
+const PhoneReady = "ready"
+
+// factorFirst has a sign-in wait for the second factor, of whomever's name was
+// typed, a being nil for nobody's. What was typed as password was not looked at.
+func (f *Flow) factorFirst(ctx context.Context, id idp.LoginID, b Browser, a *idp.Account, key idp.CounterKey) (*Step, error) {
+	return f.move(ctx, id, b, func(l *idp.Login) error {
+		if err := l.Apply(idp.OnClosed, f.Now()); err != nil {
+			return err
+		}
+		l.Who = key.Who
+		if a != nil && a.User.State == idp.UserActive {
+			l.User = a.User.ID
+		}
+		return nil
+	})
+}
+
+// askFirst asks the phones of whose name was typed, as often as that may be, and
+// by a number always: it is asked at the wish of somebody who may have nothing but
+// the name. Where no phone may be asked a question is kept all the same, that is
+// nobody's. Errors: idp.ErrTooMany as RetryError, the same for every name.
+func (f *Flow) askFirst(ctx context.Context, l *idp.Login, b Browser) error {
+	name := ""
+	if l.User != "" {
+		a, err := f.Store.Account(ctx, l.User)
+		if err != nil {
+			return err
+		}
+		name = a.User.Name
+	}
+	who := l.Who
+	var sent sending
+	err := f.Store.Ask(ctx, l.ID, idp.TokenHash{}, func(a *idp.Asking, _ bool) error {
+		sent = sending{}
+		l, now := a.Login, f.Now()
+		if err := bound(l, b); err != nil {
+			return err
+		}
+		if err := waits(l, idp.LoginFirst, now); err != nil {
+			return err
+		}
+		if l.Who != who {
+			return fmt.Errorf("sign-in %s is for another name by now: %w", l.ID, idp.ErrSettled)
+		}
+		if l.Sends >= idp.MaxSends {
+			return &idp.RetryError{Err: idp.ErrTooMany, After: l.ExpiresAt.Sub(now)}
+		}
+		if old := a.Challenge; old != nil {
+			if wait := old.SentAt.Add(idp.ResendAfter).Sub(now); wait > 0 {
+				return &idp.RetryError{Err: idp.ErrTooMany, After: wait}
+			}
+			if old.State == idp.ChallengeApproved && now.Before(old.AnsweredAt.Add(idp.CollectTTL)) {
+				return nil // the answer is there
+			}
+			if old.State == idp.ChallengePending {
+				if err := old.Apply(idp.OnWithdrawn); err != nil {
+					return err
+				}
+			}
+		}
+		l.Sends++
+		may := slices.ContainsFunc(a.Devices, asks) && limit.Prompts.AllowFirst(a.Guard, l.Browser, b.Address, now) == nil
+		err := f.compose(ctx, a, b, name, false)
+		if err != nil && !errors.Is(err, idp.ErrTooMany) {
+			return err
+		}
+		if may && err == nil {
+			limit.Prompts.AskedFirst(a.Guard, now)
+			l.Note(f.event(idp.EventPhoneAsked, l, "", b, "mode", string(a.New.Mode), "cid", string(a.New.ID), "before", "password"))
+			sent.challenge, sent.withdrawn, sent.devices = *a.New, withdrawn(a.Others), a.Devices
+			return nil
+		}
+		return f.decoy(ctx, a, b)
+	})
+	if err == nil && sent.challenge.ID != "" {
+		f.send(sent)
+	}
+	return err
+}
+
+// decoy keeps a question that nobody can answer, so that the page is the one that
+// it would be with a phone.
+func (f *Flow) decoy(ctx context.Context, a *idp.Asking, b Browser) error {
+	others, guard := a.Others, a.Guard
+	a.Others, a.Guard = nil, &idp.PushGuard{}
+	err := f.compose(ctx, a, b, "", false)
+	a.Others, a.Guard = others, guard
+	if err != nil {
+		return err
+	}
+	a.New.User = ""
+	return nil
+}
+
+// firstPhones is what the page shows of phones before the password: nothing that
+// says whether there are any.
+func (f *Flow) firstPhones(ctx context.Context, l *idp.Login) (*PhoneStep, error) {
+	now := f.Now()
+	p := &PhoneStep{State: PhoneReady, ResendAt: now, sends: l.Sends}
+	if l.Challenge == "" {
+		return p, nil
+	}
+	c, err := f.Store.Challenge(ctx, l.Challenge)
+	if errors.Is(err, idp.ErrNotFound) {
+		return p, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	p.Mode, p.Number, p.ExpiresAt, p.ResendAt = c.Mode, c.Number, c.ExpiresAt, time.Time{}
+	if l.Sends < idp.MaxSends {
+		p.ResendAt = c.SentAt.Add(idp.ResendAfter)
+	}
+	switch {
+	case c.State == idp.ChallengePending && now.Before(c.ExpiresAt):
+		p.State = PhoneAsked
+	case c.State == idp.ChallengeApproved && now.Before(c.AnsweredAt.Add(idp.CollectTTL)):
+		p.State = PhoneApproved
+	case c.State == idp.ChallengeWrong:
+		p.State = PhoneWrong
+	default:
+		p.State = PhoneExpired
+	}
+	return p, nil
+}
+
+// Knows reports whether somebody has finished a sign-in in a browser, whoever.
+func (f *Flow) Knows(ctx context.Context, b Browser) (bool, error) {
+	token := known(b)
+	if token.IsZero() {
+		return false, nil
+	}
+	return f.Store.KnownToAny(ctx, token)
+}
