@@ -67,6 +67,7 @@ type DB struct {
 	engine  engine
 	conf    Config
 	fresh   bool
+	disk    disk
 	clients clientCache
 	site    siteCache
 	secrets secretUses
@@ -92,11 +93,13 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	if c.Driver != "sqlite" {
 		return nil, fmt.Errorf("database driver %q is not known; \"sqlite\" is", c.Driver)
 	}
-	e, err := openSQLite(ctx, c)
+	db := &DB{conf: c, disk: disk{log: c.Log}}
+	db.disk.write = db.writeProbe
+	e, err := openSQLite(ctx, c, db.disk.wrote)
 	if err != nil {
 		return nil, err
 	}
-	db := &DB{engine: e, conf: c}
+	db.engine = e
 	if err := db.lookIfFresh(ctx); err != nil {
 		return nil, closeAfter(err, e)
 	}

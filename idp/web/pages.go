@@ -119,6 +119,7 @@ var table = []struct {
 	{idp.ErrConflict, said{http.StatusConflict, "error.conflict", "error.conflict.text"}},
 	{idp.ErrDenied, said{http.StatusForbidden, "error.denied", "error.denied.text"}},
 	{idp.ErrTooMany, said{http.StatusTooManyRequests, "error.toomany", ""}},
+	{idp.ErrUnwritable, said{http.StatusServiceUnavailable, "error.unwritable", "error.unwritable.text"}},
 	{idp.ErrBusy, said{http.StatusServiceUnavailable, "error.busy", "error.busy.text"}},
 }
 
