@@ -184,7 +184,7 @@ func retryAfter(w http.ResponseWriter, err error) (time.Duration, bool) {
 		after = retry.After
 	case errors.As(err, &retry):
 		after = max(retry.After, time.Second)
-	case errors.Is(err, idp.ErrTooMany), errors.Is(err, idp.ErrBusy):
+	case errors.Is(err, idp.ErrTooMany), errors.Is(err, idp.ErrBusy), errors.Is(err, idp.ErrUnwritable):
 	default:
 		return 0, false
 	}
