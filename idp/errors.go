@@ -29,13 +29,15 @@ var (
 	ErrReplayed = errors.New("replayed")
 	// ErrBusy: the machine is at its limit for now; nothing was counted against the caller.
 	ErrBusy = errors.New("busy")
+	// ErrUnwritable: nothing can be kept for now, see UnwritableError; nothing was counted against the caller.
+	ErrUnwritable = errors.New("nothing can be written")
 	// ErrInvalid: the input is malformed; see FieldError for what and why.
 	ErrInvalid = errors.New("invalid")
 	// ErrStale: the act needs a second factor newer than the one of this session.
 	ErrStale = errors.New("second factor not fresh")
 )
 
-// RetryError is an ErrTooMany or ErrBusy that knows when to come back.
+// RetryError is an ErrTooMany, ErrBusy or ErrUnwritable that knows when to come back.
 type RetryError struct {
 	Err   error
 	After time.Duration
@@ -43,6 +45,41 @@ type RetryError struct {
 
 func (e *RetryError) Error() string { return fmt.Sprintf("%v, retry in %s", e.Err, e.After) }
 func (e *RetryError) Unwrap() error { return e.Err }
+
+// Unwritable is why nothing can be written.
+type Unwritable string
+
+// What there is.
+const (
+	DiskFull     Unwritable = "full"      // no space, or what this user may have of it is used up
+	DiskReadOnly Unwritable = "read-only" // the file system or the file
+	DiskFailing  Unwritable = "failing"   // it reports a fault
+	DiskStuck    Unwritable = "stuck"     // it does not answer, or another process holds the database
+)
+
+// String says it to operators.
+func (u Unwritable) String() string {
+	switch u {
+	case DiskFull:
+		return "the disk is full"
+	case DiskReadOnly:
+		return "the disk is read-only"
+	case DiskStuck:
+		return "the disk does not answer, or another process holds the database"
+	}
+	return "the disk reports a fault"
+}
+
+// UnwritableError is an ErrUnwritable that knows why.
+type UnwritableError struct {
+	Why Unwritable
+	Err error // what the database says
+}
+
+func (e *UnwritableError) Error() string {
+	return fmt.Sprintf("%v, %v: %v", ErrUnwritable, e.Why, e.Err)
+}
+func (e *UnwritableError) Unwrap() []error { return []error{ErrUnwritable, e.Err} }
 
 // FieldError is an ErrInvalid that names the field and a message key of the
 // catalogue which says to a person what is wrong with it.

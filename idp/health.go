@@ -12,7 +12,9 @@ type Health struct {
 	Failing   int            // devices whose notifications do not arrive, counted to CountUpTo
 	LastSweep time.Time
 	Mail      MailFigures
-	Logouts   []LogoutFigures // of applications that wait to be told, or could not be
+	// Unwritable is why nothing can be written; empty: it can.
+	Unwritable Unwritable
+	Logouts    []LogoutFigures // of applications that wait to be told, or could not be
 }
 
 // Day is what happened on one day, in UTC.

@@ -643,6 +643,7 @@ type AdminHealth struct {
 	Size                                               Message
 	Events, People, Devices                            int
 	Failing, Logins, Challenges, Invitations, Pairings Count
+	Unwritable                                         Message // why nothing can be written; without a key: it can
 	SweptAt                                            time.Time
 	Keys                                               []KeyLine
 	Push                                               []PushLine

@@ -30,7 +30,7 @@ type process struct {
 func runs(t *testing.T, data string, args ...string) *process {
 	t.Helper()
 	p := &process{cmd: exec.CommandContext(t.Context(), "idp", args...), ready: make(chan string, 1)} // testscript.Main has put it there
-	p.cmd.Env = append(os.Environ(), "IDP_LISTEN=127.0.0.1:0", "IDP_DATA_DIR="+data, "IDP_LOG_LEVEL=warn")
+	p.cmd.Env = append(os.Environ(), "IDP_LISTEN=127.0.0.1:0", "IDP_DATA_DIR="+data, "IDP_LOG_LEVEL=info")
 	p.cmd.Stderr = &p.err
 	said, err := p.cmd.StdoutPipe()
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -23,13 +24,20 @@ import (
 const checkFor = 2 * time.Second
 
 // mountHealth answers whether the process lives (/healthz) and whether it can
-// sign people in (/readyz). What is wrong stands in the log, not in the answer.
+// sign people in (/readyz). What is wrong stands in the log, not in the answer;
+// only that nothing can be written, and why, does.
 func (p *provider) mountHealth(mux *http.ServeMux) {
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		health(w, http.StatusOK, "alive\n")
 	})
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
-		if err := p.ready(r.Context()); err != nil {
+		err := p.ready(r.Context())
+		var disk *idp.UnwritableError
+		switch {
+		case errors.As(err, &disk): // the store has logged when it began
+			health(w, http.StatusServiceUnavailable, fmt.Sprintf("not ready: nothing can be written, %v\n", disk.Why))
+			return
+		case err != nil:
 			p.log.Error("not ready", "error", err)
 			health(w, http.StatusServiceUnavailable, "not ready\n")
 			return
@@ -45,12 +53,16 @@ func health(w http.ResponseWriter, status int, text string) {
 	_, _ = io.WriteString(w, text) // a caller that went away has its answer
 }
 
-// ready returns nil when the database answers and there is a key for every algorithm.
+// ready returns nil when the database answers, what is written to it gets to the
+// disk, and there is a key for every algorithm.
 func (p *provider) ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, checkFor)
 	defer cancel()
 	if err := p.db.Ping(ctx); err != nil {
 		return fmt.Errorf("database: %w", err)
+	}
+	if err := p.db.Writable(ctx); err != nil {
+		return err
 	}
 	for _, alg := range p.conf.Keys.Algs {
 		if _, err := p.ring.Signer(alg); err != nil {
@@ -68,9 +80,11 @@ type healthLine struct {
 	Failing int              `json:"devices_failing"`
 	SweptAt *time.Time       `json:"swept_at,omitempty"`
 	Head    string           `json:"log_head"`
-	Mail    mailLine         `json:"mail"`
-	Push    []pushLine       `json:"push,omitempty"`
-	Notices []logoutLine     `json:"logout,omitempty"`
+	// Unwritable is left out when it can be written.
+	Unwritable idp.Unwritable `json:"unwritable,omitempty"`
+	Mail       mailLine       `json:"mail"`
+	Push       []pushLine     `json:"push,omitempty"`
+	Notices    []logoutLine   `json:"logout,omitempty"`
 }
 
 type logoutLine struct {
@@ -101,13 +115,16 @@ func (c *cli) healthCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			l := healthLine{Bytes: h.Bytes, Rows: h.Rows, Waiting: h.Waiting, Failing: h.Failing, SweptAt: orNever(h.LastSweep), Mail: p.mailLine(&h.Mail)}
+			l := healthLine{Bytes: h.Bytes, Rows: h.Rows, Waiting: h.Waiting, Failing: h.Failing, SweptAt: orNever(h.LastSweep), Unwritable: h.Unwritable, Mail: p.mailLine(&h.Mail)}
 			if head, err := p.db.LogHead(ctx); err != nil {
 				l.Head = err.Error()
 			} else {
 				l.Head = head.String()
 			}
 			rows := [][]string{{"database", fmt.Sprint(h.Bytes, " bytes")}, {"log", fmt.Sprint(h.Events, " entries")}, {"log ends at", l.Head}, {"notifications failing", fmt.Sprint(h.Failing)}}
+			if h.Unwritable != "" {
+				rows = append(rows, []string{"nothing can be written", h.Unwritable.String()})
+			}
 			for _, name := range slices.Sorted(maps.Keys(h.Waiting)) {
 				rows = append(rows, []string{"open " + name, fmt.Sprint(h.Waiting[name])})
 			}

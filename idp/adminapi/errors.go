@@ -65,6 +65,7 @@ var table = []struct {
 	{idp.ErrSettled, http.StatusConflict, "conflict", "It has been used or decided."},
 	{idp.ErrDenied, http.StatusForbidden, "denied", "The role suffices, but not for this one: the account has a role itself, is disabled, or is the last administrator."},
 	{idp.ErrTooMany, http.StatusTooManyRequests, "too-many", "Retry-After says when to come back."},
+	{idp.ErrUnwritable, http.StatusServiceUnavailable, "busy", "Nothing can be written for now: the operator has to look at the provider's disk. Nothing was changed."},
 	{idp.ErrBusy, http.StatusServiceUnavailable, "busy", "Retry-After says when to come back."},
 }
 

@@ -67,6 +67,7 @@ type health struct {
 	Waiting        map[string]int   `json:"waiting"`
 	FailingDevices int              `json:"failing_devices"`
 	LastSweepAt    *time.Time       `json:"last_sweep_at,omitempty"`
+	Unwritable     idp.Unwritable   `json:"unwritable,omitempty"`
 	Mail           mail             `json:"mail"`
 	Keys           []key            `json:"keys"`
 	Push           []PushFigures    `json:"push"`
@@ -101,7 +102,7 @@ func (s *Server) health(w http.ResponseWriter, r *http.Request, by admin.By) err
 		return err
 	}
 	out := health{
-		DatabaseBytes: h.Bytes, Rows: h.Rows, Events: h.Events, Waiting: h.Waiting, FailingDevices: h.Failing, LastSweepAt: moment(h.LastSweep), Push: []PushFigures{},
+		DatabaseBytes: h.Bytes, Rows: h.Rows, Events: h.Events, Waiting: h.Waiting, FailingDevices: h.Failing, LastSweepAt: moment(h.LastSweep), Unwritable: h.Unwritable, Push: []PushFigures{},
 		Mail: mail{h.Mail.Waiting, moment(h.Mail.OldestAt), moment(h.Mail.SentAt), h.Mail.Lost, moment(h.Mail.FailedAt), h.Mail.Said, h.Mail.Detailed},
 		Keys: each(h.Keys, func(k *idp.SigningKey) key {
 			return key{k.ID, k.Alg, moment(k.CreatedAt), moment(k.ActiveAt), moment(k.RetiredAt), moment(k.GoneAt)}

@@ -44,6 +44,7 @@ var table = []struct {
 	{idp.ErrInvalid, http.StatusBadRequest, "bad_request"},
 	{idp.ErrNotFound, http.StatusNotFound, "no_challenge"},
 	{idp.ErrTooMany, http.StatusTooManyRequests, "too_many"},
+	{idp.ErrUnwritable, http.StatusServiceUnavailable, "server_error"},
 }
 
 // fail answers with a problem document. state is that of the challenge, where

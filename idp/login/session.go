@@ -40,7 +40,8 @@ func (f *Flow) Session(ctx context.Context, b Browser) (*idp.Session, *idp.User,
 		return nil, nil, fmt.Errorf("session %s: %w", s.ID, idp.ErrNotFound)
 	}
 	if now.Sub(s.LastSeenAt) >= touchEvery {
-		if err := f.Store.TouchSession(ctx, s.ID, now); err != nil {
+		// While nothing can be written the session goes on, and ends too soon rather than too late.
+		if err := f.Store.TouchSession(ctx, s.ID, now); err != nil && !errors.Is(err, idp.ErrUnwritable) {
 			return nil, nil, err
 		}
 		s.LastSeenAt = now

@@ -190,6 +190,10 @@ func (s *Server) loginRefusal(r *http.Request, err error) *refusal {
 	case errors.Is(err, idp.ErrBusy), errors.Is(err, idp.ErrTooMany):
 		return &refusal{codeUnavailable, "Too many sign-ins at once; try again soon."}
 	}
+	if errors.Is(err, idp.ErrUnwritable) {
+		s.logFault(r.Context(), "authorizing", err)
+		return &refusal{codeUnavailable, "Nothing can be kept for now; try again later."}
+	}
 	return s.faultRefusal(r, "authorizing", err)
 }
 
@@ -220,6 +224,10 @@ func (s *Server) untrusted(w http.ResponseWriter, r *http.Request, key, reason s
 
 func (s *Server) faultPage(w http.ResponseWriter, r *http.Request, what string, err error) {
 	s.logFault(r.Context(), what, err)
+	if errors.Is(err, idp.ErrUnwritable) {
+		s.conf.Pages.ErrorPage(w, r, http.StatusServiceUnavailable, keyUnwritable)
+		return
+	}
 	s.conf.Pages.ErrorPage(w, r, http.StatusInternalServerError, keyServer)
 }
 

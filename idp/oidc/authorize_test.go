@@ -598,11 +598,12 @@ func TestWhatSignInsAnswerWith(t *testing.T) {
 	s := newSite(t)
 	r := httptest.NewRequest(http.MethodGet, pathAuthorize, nil)
 	for err, code := range map[error]string{
-		login.ErrLoginRequired:            codeLoginRequired,
-		login.ErrConsentRequired:          codeConsentRequired,
-		login.ErrInteractionRequired:      codeInteractionRequired,
-		&idp.RetryError{Err: idp.ErrBusy}: codeUnavailable,
-		errors.New("disk on fire"):        codeServerError,
+		login.ErrLoginRequired:                                codeLoginRequired,
+		login.ErrConsentRequired:                              codeConsentRequired,
+		login.ErrInteractionRequired:                          codeInteractionRequired,
+		&idp.RetryError{Err: idp.ErrBusy}:                     codeUnavailable,
+		&idp.UnwritableError{Err: errors.New("disk on fire")}: codeUnavailable,
+		errors.New("disk on fire"):                            codeServerError,
 	} {
 		if why := s.server.loginRefusal(r, fmt.Errorf("wrapped: %w", err)); why.code != code || strings.Contains(why.text, "fire") {
 			t.Errorf("%v: %+v", err, why)

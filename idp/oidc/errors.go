@@ -1,15 +1,16 @@
 package oidc
 
 import (
-	"hilum/idp/claim"
-
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 	"github.com/zitadel/oidc/v3/pkg/op"
 
+	"hilum/idp"
+	"hilum/idp/claim"
 	"hilum/idp/serve"
 )
 
@@ -46,6 +47,8 @@ const (
 	keySignOut  = "signout.bad"
 	keyForeign  = "foreign"
 	keyServer   = "server"
+
+	keyUnwritable = "unwritable"
 )
 
 // errGrant answers for every code and refresh token that is not good, whatever
@@ -61,7 +64,11 @@ func errClient() error {
 
 // fault logs what went wrong on our side and returns what the caller is told.
 func (s *Server) fault(ctx context.Context, what string, err error) error {
-	return op.NewStatusError(oidc.ErrServerError().WithDescription("%s", s.logFault(ctx, what, err)), http.StatusInternalServerError)
+	status := http.StatusInternalServerError
+	if errors.Is(err, idp.ErrUnwritable) {
+		status = http.StatusServiceUnavailable // a caller may come back
+	}
+	return op.NewStatusError(oidc.ErrServerError().WithDescription("%s", s.logFault(ctx, what, err)), status)
 }
 
 // logFault logs a fault of ours and returns the words for the caller.

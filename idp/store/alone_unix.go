@@ -8,6 +8,9 @@ import (
 	"syscall"
 )
 
+// errQuota: what this user may have of the disk is used up.
+const errQuota = syscall.EDQUOT
+
 // lockFolder takes the lock of a folder, or says that another process has it.
 // It is on the folder and not on the database: to close a file that SQLite has
 // open drops SQLite's own locks (fcntl, POSIX).

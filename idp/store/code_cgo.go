@@ -4,15 +4,17 @@ package store
 
 import (
 	"errors"
+	"syscall"
 
 	"github.com/mattn/go-sqlite3"
 )
 
-// primary is the primary result code of an error of SQLite, 0 for another.
-func primary(err error) int {
+// codes are the primary result code of an error of SQLite and what the system
+// said to it; 0 for another error, and where the system said nothing.
+func codes(err error) (primary int, system syscall.Errno) {
 	var e sqlite3.Error
 	if errors.As(err, &e) {
-		return int(e.Code)
+		return int(e.Code), e.SystemErrno
 	}
-	return 0
+	return 0, 0
 }

@@ -21,6 +21,9 @@ func (db *DB) Health(ctx context.Context) (*idp.Health, error) {
 		return nil, err
 	}
 	h := &idp.Health{Rows: map[string]int64{}, Waiting: map[string]int{}}
+	if h.Unwritable, err = db.whyUnwritable(ctx); err != nil {
+		return nil, err
+	}
 	for _, file := range []string{db.conf.Path, db.conf.Path + "-wal"} {
 		if at, err := os.Stat(file); err == nil {
 			h.Bytes += at.Size()

@@ -124,7 +124,7 @@ func migrate(ctx context.Context, db *sql.DB) error {
 // contended reports whether another process may be why a step failed: it holds
 // a lock, or has changed what this one had read.
 func contended(err error) bool {
-	switch primary(err) {
+	switch code, _ := codes(err); code {
 	case codeBusy, codeLocked, codeSchema, codeProtocol:
 		return true
 	}

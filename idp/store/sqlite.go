@@ -37,7 +37,8 @@ const (
 	sqliteReader = sqliteBoth + "&_query_only=on"
 )
 
-func openSQLite(ctx context.Context, c Config) (*sqliteEngine, error) {
+// wrote is told what came of every transaction.
+func openSQLite(ctx context.Context, c Config, wrote func(error)) (*sqliteEngine, error) {
 	path, err := filepath.Abs(c.Path)
 	if err != nil {
 		return nil, err
@@ -93,7 +94,7 @@ func openSQLite(ctx context.Context, c Config) (*sqliteEngine, error) {
 	if err != nil {
 		return nil, closeAfter(err, e)
 	}
-	e.writer = newWriter(to, c.Log)
+	e.writer = newWriter(to, c.Log, wrote)
 	return e, nil
 }
 

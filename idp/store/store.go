@@ -76,6 +76,7 @@ type DB struct {
 	conf    Config
 	trust   *trust
 	fresh   bool
+	disk    disk
 	clients clientCache
 	site    siteCache
 	secrets secretUses
@@ -102,11 +103,13 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 		return nil, fmt.Errorf("database driver %q is not known; \"sqlite\" is", c.Driver)
 	}
 	c.trust = newTrust(c.Log)
-	e, err := openSQLite(ctx, c)
+	db := &DB{conf: c, trust: c.trust, disk: disk{log: c.Log}}
+	db.disk.write = db.writeProbe
+	e, err := openSQLite(ctx, c, db.disk.wrote)
 	if err != nil {
 		return nil, err
 	}
-	db := &DB{engine: e, conf: c, trust: c.trust}
+	db.engine = e
 	db.noteAlarms()
 	if err := db.lookIfFresh(ctx); err != nil {
 		return nil, closeAfter(err, e)

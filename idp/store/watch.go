@@ -11,7 +11,8 @@ const watchEvery = 500 * time.Millisecond
 const selectRevisions = "SELECT max(CASE name WHEN 'clients' THEN n END), max(CASE name WHEN 'site' THEN n END) FROM revisions"
 
 // Watch drops what is served from memory when another process, such as a
-// command beside the server, has changed it. It returns when ctx ends.
+// command beside the server, has changed it, and while nothing can be written
+// looks for the end of it. It returns when ctx ends.
 func (db *DB) Watch(ctx context.Context) {
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
@@ -27,6 +28,9 @@ func (db *DB) Watch(ctx context.Context) {
 			db.conf.Log.Error("changes by other processes cannot be seen", "error", err)
 		}
 		failing = err != nil
+		if db.disk.failing() {
+			db.disk.look() // it may be over
+		}
 	}
 }
 

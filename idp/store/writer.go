@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+
+	"hilum/idp"
 )
 
 // maxBatch is how many transactions are committed at once. It bounds how long
@@ -29,6 +31,7 @@ type tx struct {
 type writer struct {
 	to    *session
 	log   *slog.Logger
+	wrote func(error)   // is told what came of each batch that wrote, or was to
 	queue chan *job     // unbuffered: whom the writer has not taken can still leave
 	quit  chan struct{} // closed: take no more
 	ended chan struct{} // closed: the writer has returned
@@ -41,8 +44,8 @@ type job struct {
 }
 
 // newWriter starts a writer on a connection that is its alone. It ends at close.
-func newWriter(to *session, log *slog.Logger) *writer {
-	w := &writer{to: to, log: log, queue: make(chan *job), quit: make(chan struct{}), ended: make(chan struct{})}
+func newWriter(to *session, log *slog.Logger, wrote func(error)) *writer {
+	w := &writer{to: to, log: log, wrote: wrote, queue: make(chan *job), quit: make(chan struct{}), ended: make(chan struct{})}
 	go w.run()
 	return w
 }
@@ -108,13 +111,30 @@ func (w *writer) batch(first *job) {
 		if err := w.command("ROLLBACK"); err != nil {
 			w.log.Debug("nothing to roll back", "error", err)
 		}
-		broken = fmt.Errorf("the database did not commit: %w", broken)
+		broken = fmt.Errorf("the database did not commit: %w", unwritable(broken))
 	}
+	w.tell(jobs, broken)
 	for _, j := range jobs {
 		if broken != nil {
 			j.err = broken
 		}
 		close(j.done)
+	}
+}
+
+// tell says what came of a batch. One that holds nothing but refusals wrote
+// nothing, and says nothing of the disk.
+func (w *writer) tell(jobs []*job, broken error) {
+	wrote := false
+	for _, j := range jobs {
+		if j.err == nil {
+			wrote = true
+		} else if broken == nil && errors.Is(j.err, idp.ErrUnwritable) {
+			broken = j.err // a statement ran out of room before the commit
+		}
+	}
+	if broken != nil || wrote {
+		w.wrote(broken)
 	}
 }
 
@@ -142,7 +162,7 @@ func (w *writer) one(t *tx, j *job) error {
 		before := *t.head
 		head = &before
 	}
-	if j.err = w.guard(t, j.fn); j.err != nil {
+	if j.err = unwritable(w.guard(t, j.fn)); j.err != nil {
 		t.head = head
 		// Fails when the whole transaction is gone, and that is how we know.
 		if err := w.command("ROLLBACK TO one"); err != nil {

@@ -21,6 +21,12 @@ type PushFigures struct {
 	Alarm                                      string // what the operator has to mend; empty: nothing
 }
 
+// unwritableWords say why nothing can be written.
+var unwritableWords = map[idp.Unwritable]string{
+	idp.DiskFull: "health.unwritable.full", idp.DiskReadOnly: "health.unwritable.read-only",
+	idp.DiskFailing: "health.unwritable.failing", idp.DiskStuck: "health.unwritable.stuck",
+}
+
 // trendDays is how far back the plots look.
 const trendDays = 30
 
@@ -37,6 +43,9 @@ func (s *Server) adminHealth(w http.ResponseWriter, r *http.Request, p staff) er
 	page := templates.AdminHealth{
 		Frame: s.adminFrame(r, p, "health"), Size: sizeWords(h.Bytes), Events: int(h.Events), People: int(h.Rows["users"]), Devices: int(h.Rows["devices"]), SweptAt: h.LastSweep,
 		Logins: upTo(h.Waiting["logins"]), Challenges: upTo(h.Waiting["challenges"]), Invitations: upTo(h.Waiting["invitations"]), Pairings: upTo(h.Waiting["pairings"]), Failing: upTo(h.Failing),
+	}
+	if h.Unwritable != "" {
+		page.Unwritable = templates.Say(unwritableWords[h.Unwritable])
 	}
 	for i := range h.Keys {
 		page.Keys = append(page.Keys, keyOf(&h.Keys[i], now))

@@ -102,6 +102,7 @@ var table = []struct {
 	{idp.ErrConflict, said{http.StatusConflict, "error.conflict", "error.conflict.text"}},
 	{idp.ErrDenied, said{http.StatusForbidden, "error.denied", "error.denied.text"}},
 	{idp.ErrTooMany, said{http.StatusTooManyRequests, "error.toomany", ""}},
+	{idp.ErrUnwritable, said{http.StatusServiceUnavailable, "error.unwritable", "error.unwritable.text"}},
 	{idp.ErrBusy, said{http.StatusServiceUnavailable, "error.busy", "error.busy.text"}},
 }
 
@@ -166,7 +167,7 @@ func retryAfter(w http.ResponseWriter, err error) (time.Duration, bool) {
 		after = retry.After
 	case errors.As(err, &retry):
 		after = max(retry.After, time.Second)
-	case errors.Is(err, idp.ErrTooMany), errors.Is(err, idp.ErrBusy):
+	case errors.Is(err, idp.ErrTooMany), errors.Is(err, idp.ErrBusy), errors.Is(err, idp.ErrUnwritable):
 	default:
 		return 0, false
 	}

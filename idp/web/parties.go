@@ -28,6 +28,7 @@ var partyErrors = map[string]struct{ title, text string }{
 	"busy":               {"error.busy", "error.busy.text"},
 	"size":               {"error.size", "error.size.text"},
 	"server":             {"trouble", "trouble.text"},
+	"unwritable":         {"error.unwritable", "error.unwritable.text"},
 }
 
 // ErrorPage says what happened and what to do. An unknown key gets a general

@@ -179,6 +179,7 @@ func TestErrorPage(t *testing.T) {
 		"busy":               "Very busy right now",
 		"size":               "That is too long",
 		"server":             "Something went wrong on our side",
+		"unwritable":         "Nothing can be saved right now",
 		"no.such.key":        "That did not work",
 		"":                   "That did not work",
 	} {
@@ -296,7 +297,7 @@ func TestOurFault(t *testing.T) {
 func TestErrorTable(t *testing.T) {
 	for err, status := range map[error]int{
 		idp.ErrInvalid: 400, idp.ErrNotFound: 404, idp.ErrExpired: 410, idp.ErrSettled: 409, idp.ErrConflict: 409,
-		idp.ErrDenied: 403, idp.ErrTooMany: 429, idp.ErrBusy: 503, io.ErrUnexpectedEOF: 500,
+		idp.ErrDenied: 403, idp.ErrTooMany: 429, idp.ErrBusy: 503, &idp.UnwritableError{Why: idp.DiskFull, Err: io.ErrShortWrite}: 503, io.ErrUnexpectedEOF: 500,
 	} {
 		d := open(t)
 		d.signedIn()

@@ -1,0 +1,12 @@
+//go:build unix
+
+package main
+
+import (
+	"os/signal"
+	"syscall"
+)
+
+// ignoreSignals: a file that may not grow any more (RLIMIT_FSIZE) is an error of
+// the write, as a full disk is, and does not end the program.
+func ignoreSignals() { signal.Ignore(syscall.SIGXFSZ) }

@@ -1,0 +1,172 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"syscall"
+	"time"
+
+	"hilum/idp"
+)
+
+// disk knows whether what is written gets to the disk: from every transaction,
+// and, where there was none for a moment, from a probe. A write that fails says
+// at once that nothing can be written. That it can again only a probe says, one
+// that needs more room than a sign-in: the last free block, which the next
+// write uses up, is no end of it. Safe for concurrent use.
+type disk struct {
+	log *slog.Logger
+	// write writes and commits something, much or little.
+	write func(much bool) error
+
+	mu      sync.Mutex
+	fault   error         // nil: it can be written
+	since   time.Time     // of fault
+	wroteAt time.Time     // when the last transaction was on disk
+	triedAt time.Time     // when the last probe began
+	probe   chan struct{} // closed when the probe under way has ended; nil: none is
+}
+
+const (
+	wroteIsNew = 3 * time.Second // so long a transaction is as good as a probe
+	probeAgain = time.Second     // between the beginnings of two probes
+	pageWaits  = time.Second
+	// unwritableRetry is when callers are to come back: somebody has to act first, mostly.
+	unwritableRetry = 10 * time.Second
+)
+
+// wrote takes what came of a transaction.
+func (d *disk) wrote(err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch {
+	case err == nil:
+		d.wroteAt = time.Now()
+	case errors.Is(err, idp.ErrUnwritable):
+		d.begin(err)
+	}
+}
+
+// begin is called with mu held.
+func (d *disk) begin(err error) {
+	if d.fault == nil {
+		d.since = time.Now()
+		d.log.Error("nothing can be written from now on; who is signed in stays so, and it is tried again every second", "error", err)
+	}
+	d.fault = err
+}
+
+// look begins a probe if one is due. It returns the one under way, nil if none
+// is, and what is known now.
+func (d *disk) look() (probe <-chan struct{}, fault error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	now := time.Now()
+	known := d.fault == nil && now.Sub(d.wroteAt) < wroteIsNew
+	if d.probe == nil && !known && now.Sub(d.triedAt) >= probeAgain {
+		d.triedAt, d.probe = now, make(chan struct{})
+		go d.try(d.probe, d.fault != nil) // ends with the transaction, which ends when the database is closed
+	}
+	return d.probe, d.fault
+}
+
+// try is a probe.
+func (d *disk) try(ended chan struct{}, much bool) {
+	err := d.write(much)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.probe = nil
+	close(ended)
+	switch {
+	case err == nil && d.fault != nil && much:
+		d.log.Info("it can be written again", "after", time.Since(d.since).Round(time.Millisecond))
+		d.fault = nil
+	case errors.Is(err, errClosed):
+	case err != nil:
+		d.begin(unwritable(err))
+	}
+}
+
+// failing reports whether there is a fault.
+func (d *disk) failing() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.fault != nil
+}
+
+// Writable returns nil when what is written gets to the disk: something was
+// within the last seconds, or is now. Errors: *idp.UnwritableError, also when
+// ctx ends before it is certain. It costs one small transaction every few
+// seconds at most, however often it is called.
+func (db *DB) Writable(ctx context.Context) error {
+	probe, fault := db.disk.look()
+	if probe == nil {
+		return fault
+	}
+	select {
+	case <-probe:
+		_, fault = db.disk.look()
+		return fault
+	case <-ctx.Done():
+	}
+	stuck := &idp.UnwritableError{Why: idp.DiskStuck, Err: fmt.Errorf("a transaction is under way: %w", ctx.Err())}
+	if fault != nil {
+		return fault
+	}
+	return stuck
+}
+
+// whyUnwritable is Writable for a page, which does not wait long.
+func (db *DB) whyUnwritable(ctx context.Context) (idp.Unwritable, error) {
+	ctx, cancel := context.WithTimeout(ctx, pageWaits)
+	defer cancel()
+	err := db.Writable(ctx)
+	var why *idp.UnwritableError
+	if errors.As(err, &why) {
+		return why.Why, nil
+	}
+	return "", err
+}
+
+// writeProbe is what a probe writes: a number, or sixteen pages, which are
+// given back.
+func (db *DB) writeProbe(much bool) error {
+	put := func(name, value string, args ...any) error {
+		return db.engine.write(context.Background(), func(t *tx) error {
+			_, err := t.exec("INSERT INTO marks (name, n) VALUES ('"+name+"', "+value+") ON CONFLICT (name) DO UPDATE SET n = excluded.n", args...)
+			return err
+		})
+	}
+	if !much {
+		return put("probe", "?", micros(time.Now()))
+	}
+	if err := put("room", "zeroblob(65536)"); err != nil {
+		return err
+	}
+	return put("room", "0")
+}
+
+// unwritable gives an error of a write its kind. Errors that say nothing about
+// the disk come back as they are.
+func unwritable(err error) error {
+	if err == nil || errors.Is(err, idp.ErrUnwritable) {
+		return err
+	}
+	code, errno := codes(err)
+	u := &idp.UnwritableError{Why: idp.DiskFailing, Err: err}
+	switch {
+	case code == codeFull, errno == syscall.ENOSPC, errno == errQuota, errno == syscall.EFBIG:
+		u.Why = idp.DiskFull
+	case code == codeReadOnly, errno == syscall.EROFS, errno == syscall.EPERM, errno == syscall.EACCES:
+		u.Why = idp.DiskReadOnly
+	case code == codeBusy:
+		u.Why = idp.DiskStuck
+	case code == codeIO, code == codeCantOpen:
+	default:
+		return err
+	}
+	return &idp.RetryError{Err: u, After: unwritableRetry}
+}
