@@ -241,6 +241,14 @@ func TestMistakenValues(t *testing.T) {
 	}
 }
 
+// A listen address that is none does not hide what is wrong with the issuer.
+func TestListenHidesNothing(t *testing.T) {
+	_, err := config.Load("", env(map[string]string{"IDP_LISTEN": "8080", "IDP_ISSUER": "https://login.klinik.test/"}))
+	if err == nil || !strings.Contains(err.Error(), "IDP_LISTEN: ") || !strings.Contains(err.Error(), "IDP_ISSUER: ") {
+		t.Error(err)
+	}
+}
+
 // Mail has its sender as an address alone.
 func TestMistakenSender(t *testing.T) {
 	for from, want := range map[string]string{

@@ -63,6 +63,9 @@ func (v *validation) addresses() {
 	listen, port, err := net.SplitHostPort(c.Listen)
 	if _, bad := strconv.ParseUint(port, 10, 16); err != nil || bad != nil || strings.ContainsAny(listen, "/*@ []") {
 		v.fault("listen", "%q is no address with a port, such as 127.0.0.1:8080%s", c.Listen, listenHint(c.Listen))
+		if c.Issuer != "" {
+			v.issuer()
+		}
 		return
 	}
 	here := isLoopback(listen)
