@@ -45,8 +45,11 @@ func Stray(environ []string) error {
 			}
 			continue
 		}
-		best, _ := nearest(name, known, "_")
+		best, near := nearest(name, known, "_")
 		problem := "is no setting; did you mean " + best + "?"
+		if !near {
+			problem += " `idp config example` prints all settings"
+		}
 		if own, ok := strings.CutSuffix(name, "_FILE"); ok && slices.Contains(known, own) {
 			problem = fmt.Sprintf("is no setting; %s takes the value itself, or leave it to the configuration file", own)
 		} else if slices.Contains(known, name+"_FILE") {

@@ -41,6 +41,9 @@ func (s setting) mistakenIn(n *yaml.Node) string {
 			if item.Kind != yaml.ScalarNode {
 				continue
 			}
+			if item.Value == "" || item.Tag == "!!null" {
+				return "has an item that is empty; leave it out, and the comma that it stands behind"
+			}
 			if problem := s.mistaken(item.Value); problem != "" {
 				return problem
 			}
@@ -63,6 +66,9 @@ func (s setting) mistaken(text string) string {
 	}
 	switch {
 	case text == "":
+	case s.path() && (strings.ContainsAny(trimmed, "\n\r") || strings.HasPrefix(trimmed, "-----BEGIN") || strings.HasPrefix(trimmed, "{")):
+		// It may be a secret, so it is not shown.
+		return "looks like the content of a file; write it into one, and the path of that file here"
 	case strings.HasSuffix(text, "\r") && strings.TrimSuffix(text, "\r") == trimmed:
 		return fmt.Sprintf("%q ends in a carriage return, as files of Windows do; save the file that sets it with LF line ends, or write %s", text, trimmed)
 	case trimmed != text && !(s.value.Kind() == reflect.Slice && s.value.Type().Elem().Kind() == reflect.Struct):
@@ -75,8 +81,11 @@ func (s setting) mistaken(text string) string {
 		return fmt.Sprintf("%q has %s, which nothing replaces here; write what it stands for", text, pattern.FindString(text)+"…")
 	case s.path() && text[0] == '~':
 		return fmt.Sprintf("%q would be a folder called «~» in the working folder: only shells know what ~ means; write the whole path, such as /home/idp%s", text, strings.TrimLeft(text, "~"))
-	case s.path() && strings.HasPrefix(strings.ToLower(text), "file:"):
-		return fmt.Sprintf("%q is a URL; write the path alone, such as /%s", text, strings.TrimLeft(text[len("file:"):], "/"))
+	case s.path() && (strings.HasPrefix(strings.ToLower(text), "file:") || strings.Contains(text, "://")):
+		_, rest, _ := strings.Cut(text, ":")
+		return fmt.Sprintf("%q is a URL; write the path alone, such as /%s", text, strings.TrimLeft(rest, "/"))
+	case s.path() && text[0] == ':':
+		return fmt.Sprintf("%q would be a file of that name, and nothing is kept in memory alone; write a path", text)
 	}
 	return ""
 }

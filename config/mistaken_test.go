@@ -118,6 +118,15 @@ func TestMistakenValues(t *testing.T) {
 		{"data_dir", "/srv/idp\r", "carriage return"},
 		{"data_dir", "\ufeff/srv/idp", "has blanks around it"},
 		{"data_dir", "/srv/my data", ""},
+		{"database.path", "sqlite:///data/idp.db", "is a URL; write the path alone, such as /data/idp.db$"},
+		{"database.path", ":memory:", "would be a file of that name"},
+		{"tls.key_file", "-----BEGIN PRIVATE KEY-----\ngeheim", "content of a file"},
+		{"push.fcm.credentials_file", `{"private_key":"geheim"}`, "content of a file"},
+		{"mail.password_file", "geheim\nmore", "content of a file"},
+		{"issuer", "https://*.klinik.test", "is more than scheme and host"},
+		{"issuer", "https://idp_1.klinik.test", ""},
+		{"trusted_proxies", "10.0.0.0/8,", "an item that is empty"},
+		{"keys.algs", "RS256,,ES256", "an item that is empty"},
 		{"site.name", "Ca$h & Care", ""},
 		{"site.name", "${SITE}", "nothing replaces"},
 		{"site.name", "'Saint Luke'", "is in quotes"},
@@ -196,8 +205,8 @@ func TestMistakenValues(t *testing.T) {
 			if by == "file" {
 				group, name, nested := strings.Cut(c.key, ".")
 				value := strconv.Quote(c.value)
-				if strings.Contains(c.key, "networks") || c.key == "trusted_proxies" {
-					value = "[" + value + "]"
+				if strings.Contains(c.key, "networks") || c.key == "trusted_proxies" || c.key == "keys.algs" {
+					value = "[" + strings.ReplaceAll(value, ",", `","`) + "]"
 				}
 				text := c.key + ": " + value + "\n"
 				if nested {
@@ -219,6 +228,9 @@ func TestMistakenValues(t *testing.T) {
 			}
 			_, err := config.Load(path, getenv)
 			got := ""
+			if err != nil && strings.Contains(err.Error(), "geheim") {
+				t.Errorf("%s by %s: shows a secret: %v", c.key, by, err)
+			}
 			if err != nil {
 				got = strings.Join(faults(t, cmp.Or(path, "idp.yaml"), err), "\n")
 			}
@@ -226,6 +238,14 @@ func TestMistakenValues(t *testing.T) {
 				t.Errorf("%s: %q by %s: %s, want %s", c.key, c.value, by, got, c.want)
 			}
 		}
+	}
+}
+
+// A listen address that is none does not hide what is wrong with the issuer.
+func TestListenHidesNothing(t *testing.T) {
+	_, err := config.Load("", env(map[string]string{"IDP_LISTEN": "8080", "IDP_ISSUER": "https://login.klinik.test/"}))
+	if err == nil || !strings.Contains(err.Error(), "IDP_LISTEN: ") || !strings.Contains(err.Error(), "IDP_ISSUER: ") {
+		t.Error(err)
 	}
 }
 

@@ -64,6 +64,9 @@ func (v *validation) addresses() {
 	listen, port, err := net.SplitHostPort(c.Listen)
 	if _, bad := strconv.ParseUint(port, 10, 16); err != nil || bad != nil || strings.ContainsAny(listen, "/*@ []") {
 		v.fault("listen", "%q is no address with a port, such as 127.0.0.1:8080%s", c.Listen, listenHint(c.Listen))
+		if c.Issuer != "" {
+			v.issuer()
+		}
 		return
 	}
 	here := isLoopback(listen)
@@ -136,7 +139,7 @@ func (v *validation) issuer() {
 	case badPort != nil || number == 0:
 		v.fault("issuer", "%q has a port that is none; write %s://%s, or a port of 1 to 65535", issuer, scheme, host)
 	case u.User != nil:
-		fault("has a user name in it, which would stand in every token")
+		v.fault("issuer", "has a user name in it, which would stand in every token; write %s", right) // a password may be beside it
 	case u.RawQuery != "" || u.ForceQuery:
 		fault("has a query, and is scheme and host only")
 	case strings.Contains(issuer, "#"):
@@ -154,7 +157,7 @@ func (v *validation) issuer() {
 		fault("ends in a dot, which browsers take for another host")
 	case strings.ContainsFunc(host, func(r rune) bool { return r > unicode.MaxASCII }):
 		v.fault("issuer", "%q has letters that host names are not sent with; write the form that begins with xn--, as the address of a browser's certificate shows it", issuer)
-	case scheme+"://"+u.Host != issuer || strings.ContainsAny(host, " \"'<>\\"):
+	case scheme+"://"+u.Host != issuer || notAddress != nil && strings.Trim(host, "abcdefghijklmnopqrstuvwxyz0123456789.-_") != "":
 		v.fault("issuer", "%q is more than scheme and host; write it like https://login.your-hospital.org, in lower case, without a path and without a slash at the end", issuer)
 	case notAddress == nil && address.IsUnspecified():
 		v.fault("issuer", "%q is where the provider listens, and nobody can open it; write the address that browsers open", issuer)

@@ -163,6 +163,7 @@ const figuresEvery = 10 * time.Minute
 
 // pushFigures is how the push services fare, for the administration.
 func (p *provider) pushFigures() []web.PushFigures {
+	p.sender.Look()
 	var out []web.PushFigures
 	for _, f := range p.sender.Figures() {
 		out = append(out, web.PushFigures{

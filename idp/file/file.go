@@ -95,7 +95,7 @@ func Public(path string) (Content, error) { return read(path, false) }
 // read returns errors that name the path.
 func read(path string, secret bool) (c Content, err error) {
 	// Not to wait for a writer, should it be a pipe.
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) //nolint:gosec // the operator names it
 	if err != nil {
 		if errors.Is(err, fs.ErrPermission) {
 			p := Self()

@@ -96,7 +96,7 @@ func TestSecretsOfRealProcesses(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // others have to get at the files in it
+	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	exe, err := os.ReadFile(must(os.Executable()))
@@ -104,7 +104,7 @@ func TestSecretsOfRealProcesses(t *testing.T) {
 		t.Fatal(err)
 	}
 	reader := filepath.Join(dir, "reader")
-	if err := os.WriteFile(reader, exe, 0o755); err != nil { //nolint:gosec // run by another user
+	if err := os.WriteFile(reader, exe, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	for i, c := range []struct {

@@ -101,7 +101,7 @@ func TestFilesAreReadAgain(t *testing.T) {
 	put(t, path, "\xff\xfe4\x00")
 	step("in UTF-16", "third!", "save it as UTF-8")
 	put(t, path, "fourth\n")
-	if err := os.Chmod(path, 0o644); err != nil { //nolint:gosec // that is the fault
+	if err := os.Chmod(path, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	step("for everybody", "third!", "chmod 600")

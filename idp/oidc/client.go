@@ -4,14 +4,12 @@ import (
 	"context"
 	"crypto/subtle"
 	"errors"
-	"log/slog"
 	"time"
 
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 	"github.com/zitadel/oidc/v3/pkg/op"
 
 	"hilum/idp"
-	"hilum/idp/serve"
 )
 
 // party is a client that has proven itself, as the library knows one. The
@@ -75,23 +73,10 @@ func (s *Server) verify(ctx context.Context, cc *op.ClientCredentials, basic boo
 	secret, now := idp.Secret(cc.ClientSecret), s.now()
 	right := holds(c, secret, now)
 	if unknown {
-		rejectedClaim(ctx, cc.ClientID, idp.RejectedUnknown, "")
-		return nil, errClient()
+		return nil, s.badClient(ctx, nil, cc, way)
 	}
 	if c.Disabled || c.Auth != way || !c.Public() && !right {
-		// The caller hears the same of all; whoever runs the application may know.
-		serve.From(ctx).Note(slog.String("client", string(c.ID)))
-		switch {
-		case c.Disabled:
-			s.rejected(ctx, c, idp.RejectedDisabled, "")
-		case c.Auth != way:
-			s.rejected(ctx, c, idp.RejectedMethod, string(way), string(c.Auth))
-		case held(c, secret):
-			s.rejected(ctx, c, idp.RejectedOldSecret, "")
-		default:
-			s.rejected(ctx, c, idp.RejectedSecret, "")
-		}
-		return nil, errClient()
+		return nil, s.badClient(ctx, c, cc, way)
 	}
 	if !c.Public() {
 		s.conf.Store.SecretUsed(c.ID, secret.Hash(), now)

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/zitadel/oidc/v3/pkg/op"
+
 	"hilum/idp"
 	"hilum/idp/serve"
 )
@@ -101,6 +103,27 @@ func (s *Server) rejected(ctx context.Context, c *idp.Client, reason idp.Rejecti
 	if c != nil && s.conf.Rejected != nil {
 		s.conf.Rejected(c.ID, idp.Rejection{At: s.now(), Reference: info.ID, Reason: reason, Sent: sent, Registered: right})
 	}
+}
+
+// badClient says why a client is not let in (nil: there is none of that id), and returns
+// what the caller is told, which is the same for all.
+func (s *Server) badClient(ctx context.Context, c *idp.Client, cc *op.ClientCredentials, way idp.AuthMethod) error {
+	if c == nil {
+		rejectedClaim(ctx, cc.ClientID, idp.RejectedUnknown, "")
+		return errClient()
+	}
+	serve.From(ctx).Note(slog.String("client", string(c.ID)))
+	switch {
+	case c.Disabled:
+		s.rejected(ctx, c, idp.RejectedDisabled, "")
+	case c.Auth != way:
+		s.rejected(ctx, c, idp.RejectedMethod, string(way), string(c.Auth))
+	case held(c, idp.Secret(cc.ClientSecret)):
+		s.rejected(ctx, c, idp.RejectedOldSecret, "")
+	default:
+		s.rejected(ctx, c, idp.RejectedSecret, "")
+	}
+	return errClient()
 }
 
 // shown is a value as people may see it: bounded, one line, and without letters that

@@ -44,6 +44,8 @@ const (
 	probeFirst   = 5 * time.Second  // after a failure, doubled each time
 	probeMost    = 10 * time.Minute // after many
 	probeTimeout = 15 * time.Second
+	// probeAge is how old what the last probe found may be for whoever looks.
+	probeAge = 20 * time.Second
 	// probeAlarm is how many failures that may pass, one after the other, are an alarm.
 	probeAlarm = 3
 )
@@ -94,6 +96,7 @@ type lane struct {
 	hosts   map[string]int        // attempts under way per host
 	figure  Figure
 	probed  string          // alarm of the last probe; empty: none
+	looked  chan struct{}   // somebody looks at the figures
 	spans   []time.Duration // of the latest deliveries
 }
 
@@ -141,7 +144,7 @@ func New(c Config) *Sender {
 	s := &Sender{Config: c, lanes: map[idp.PushType]*lane{}}
 	for kind, channel := range c.Channels {
 		s.lanes[kind] = &lane{
-			channel: channel, queue: make(chan *job, c.Queue), busy: map[idp.DeviceID]bool{}, hosts: map[string]int{}, figure: Figure{Type: kind},
+			channel: channel, queue: make(chan *job, c.Queue), looked: make(chan struct{}, 1), busy: map[idp.DeviceID]bool{}, hosts: map[string]int{}, figure: Figure{Type: kind},
 		}
 	}
 	return s
@@ -210,15 +213,43 @@ func (s *Sender) probe(ctx context.Context, l *lane, p Prober) {
 			failed++
 			s.ill(l, err, failed >= probeAlarm)
 		}
-		t := time.NewTimer(wait)
+		changed = l.pause(ctx, p, wait)
+	}
+}
+
+// pause waits until it is worth to probe again, and reports whether that is because
+// the credentials have changed.
+func (l *lane) pause(ctx context.Context, p Prober, wait time.Duration) (changed bool) {
+	began := time.Now()
+	t := time.NewTimer(wait)
+	defer t.Stop()
+	for {
 		select {
 		case <-ctx.Done():
+			return false
 		case <-t.C:
-			changed = false
+			return false
 		case <-p.Changed():
-			changed = true
+			return true
+		case <-l.looked:
+			if left := probeAge - time.Since(began); left <= 0 {
+				return false
+			} else if wait > left {
+				wait = left
+				t.Reset(left)
+			}
 		}
-		t.Stop()
+	}
+}
+
+// Look says that somebody looks at the figures: channels that can be probed are, if
+// that is some time ago. It returns at once; the figures show it soon.
+func (s *Sender) Look() {
+	for _, l := range s.lanes {
+		select {
+		case l.looked <- struct{}{}:
+		default:
+		}
 	}
 }
 

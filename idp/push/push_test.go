@@ -426,3 +426,78 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	t(r)
 	return &http.Response{StatusCode: http.StatusCreated, Header: http.Header{}, Body: http.NoBody, Request: r}, nil
 }
+
+// probed is a channel that can be asked whether it would work.
+type probed struct {
+	changed chan struct{}
+	mu      sync.Mutex
+	asked   int
+	err     error
+}
+
+func (p *probed) Send(context.Context, idp.Push) error { return nil }
+func (p *probed) Changed() <-chan struct{}             { return p.changed }
+func (p *probed) Probe(context.Context) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.asked++
+	return p.err
+}
+
+func (p *probed) set(err error) (asked int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.err = err
+	return p.asked
+}
+
+// A channel is probed at the start, every hour, soon for whoever looks, and with
+// longer and longer pauses while it fails; what may pass is an alarm when it lasts.
+func TestProbing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &probed{changed: make(chan struct{}, 1)}
+		s := push.New(push.Config{Channels: map[idp.PushType]push.Channel{idp.PushFCM: p}, Log: slog.New(slog.DiscardHandler)})
+		ctx, end := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() { s.Run(ctx); close(ended) }()
+		step := func(why string, pass time.Duration, asked int, alarm string) {
+			t.Helper()
+			time.Sleep(pass)
+			synctest.Wait()
+			if n := p.set(p.err); n != asked {
+				t.Errorf("%s: asked %d times, want %d", why, n, asked)
+			}
+			if got := s.Figures()[0].Alarm; got != alarm {
+				t.Errorf("%s: alarm %q, want %q", why, got, alarm)
+			}
+		}
+		step("at the start", 0, 1, "")
+		step("within the hour", 59*time.Minute, 1, "")
+		step("after an hour", 2*time.Minute, 2, "")
+		p.set(push.ErrCredentials)
+		s.Look()
+		step("looked at, soon after the last", 0, 3, push.ErrCredentials.Error())
+		for range 100 {
+			s.Look()
+			time.Sleep(100 * time.Millisecond)
+		}
+		step("looked at all the time, failing", 0, 4, push.ErrCredentials.Error())
+		p.set(nil)
+		p.changed <- struct{}{}
+		step("changed", 0, 5, "")
+		s.Look()
+		step("looked at, just probed", 0, 5, "")
+		step("and a while later", 21*time.Second, 6, "")
+		away := &push.RetryError{Err: errors.New("away")}
+		p.set(away)
+		p.changed <- struct{}{}
+		step("away", 0, 7, "")
+		step("away again", 6*time.Second, 8, "")
+		step("away a third time", 10*time.Second, 9, "away")
+		step("for long", time.Hour, 18, "away")
+		p.set(nil)
+		step("back", 11*time.Minute, 19, "")
+		end()
+		<-ended
+	})
+}

@@ -46,7 +46,7 @@ type google struct {
 func newGoogle(t *testing.T) *google {
 	g := &google{t: t, hang: make(chan struct{})}
 	g.Server = httptest.NewServer(http.HandlerFunc(g.serve))
-	t.Cleanup(func() { close(g.hang); g.Server.CloseClientConnections(); g.Server.Close() })
+	t.Cleanup(func() { close(g.hang); g.CloseClientConnections(); g.Close() })
 	return g
 }
 
