@@ -285,7 +285,7 @@ func (t *tx) reset(l *idp.Login, c *idp.Collection) error {
 
 // endLogins kills the sign-ins of a user that are under way, but one.
 func (t *tx) endLogins(user idp.UserID, but idp.LoginID) error {
-	_, err := t.exec(`UPDATE logins SET state = ?, new_hash = '' WHERE user_id = ? AND user_id <> '' AND id <> ?
+	_, err := t.exec(`UPDATE logins SET state = ?, new_hash = '', mac = x'' WHERE user_id = ? AND user_id <> '' AND id <> ?
 		AND state NOT IN (?, ?, ?)`, string(idp.LoginExpired), string(user), string(but),
 		string(idp.LoginCollected), string(idp.LoginDenied), string(idp.LoginExpired))
 	return err
