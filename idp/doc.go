@@ -32,6 +32,8 @@
 //   - facet: a property by which a list is narrowed.
 //   - key: where a page of a list begins; of a pair, the secret half.
 //   - event: one line of the audit log.
+//   - head: where the audit log ends: the number and hash of its last event; kept outside the database too.
+//   - bound: of a row, with a MAC over it and its owner.
 //   - browser: the random value in a cookie that binds a login to where it began.
 //   - site: how the provider presents itself: name, accent, logos, languages.
 //   - setting: one value that an operator chooses, or a limit; saved: in the administration; fixed: by the configuration.

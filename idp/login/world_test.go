@@ -47,6 +47,7 @@ type world struct {
 	devices *device.Registry
 	clock   atomic.Int64 // microseconds
 	seen    int64        // newest event that kinds has told of
+	path    string       // of the database
 }
 
 // countedHasher counts what is hashed; hold, when set, is called before each check.
@@ -105,6 +106,7 @@ func newWorld(t *testing.T) *world {
 	w.must(err)
 	t.Cleanup(func() {
 		// Whatever a test did, the log it leaves is whole.
+		db := w.db
 		if err := db.VerifyEvents(context.WithoutCancel(t.Context())); err != nil {
 			t.Error(err)
 		}
@@ -114,13 +116,22 @@ func newWorld(t *testing.T) *world {
 	})
 	w.sealer, err = keyring.OpenSealer(filepath.Join(dir, "seal.key"), true)
 	w.must(err)
-	w.db, w.kept = db, &countedStore{DB: db}
+	w.db, w.kept, w.path = db, &countedStore{DB: db}, filepath.Join(dir, "idp.db")
 	w.hasher = &countedHasher{Hasher: password.New(password.Config{MemoryKiB: 8, Time: 1, QueueFor: time.Minute})}
 	w.Flow = login.New(login.Config{Store: w.kept, Passwords: w.hasher, Sealer: w.sealer, Now: w.now, Log: log,
 		Rules: login.Rules{SessionIdle: time.Hour, SessionAbsolute: 12 * time.Hour, Site: func() *idp.Site { return &idp.Site{Name: "Imaging, Saint Luke", Label: "Imaging"} }, Issuer: testIssuer}})
 	w.desk = admin.New(admin.Config{Store: db, Now: w.now, Log: log})
 	w.devices = device.New(device.Config{Store: db, Sealer: w.sealer, Hasher: w.hasher, Site: idp.Named("Imaging"), Issuer: testIssuer, Now: w.now, Log: log})
 	return w
+}
+
+// reopen opens the database again that a test has closed.
+func (w *world) reopen() *store.DB {
+	w.Helper()
+	db, err := store.Open(w.Context(), store.Config{Key: make([]byte, 32), Driver: "sqlite", Path: w.path, Now: w.now, Log: slog.New(slog.DiscardHandler)})
+	w.must(err)
+	w.db = db
+	return db
 }
 
 const testIssuer = "https://login.example.net"

@@ -18,8 +18,9 @@ import (
 // is not found, and of a person the role is gone and the account shut.
 //
 // Left out is what is written often and decides nothing alone, or can only take
-// away: when something was used or ended. A row of before, put back whole with its
-// MAC, is not told from the newest.
+// away. What has ended for good (a session, a sign-in, a recovery code that was
+// used) loses its MAC with that, and needs none: made to look open again it does
+// not fit. A row of before, put back whole with its MAC, is not told from the newest.
 
 // boundRow is a row that is bound. What is bound begins with the row's key, in the
 // order of its binding. seal is where the MAC is kept.
@@ -301,7 +302,7 @@ func (r *pairingRow) bound() (string, []any) {
 }
 
 func (r *challengeRow) bound() (string, []any) {
-	return "challenges", []any{r.ID, r.Purpose, r.UserID, r.LoginID, r.PairingID, r.Browser, r.Mode, r.Number, r.Doc, r.State,
+	return "challenges", []any{r.ID, r.Purpose, r.UserID, r.LoginID, r.PairingID, r.Browser, r.Address, r.Mode, r.Number, r.Doc, r.State,
 		r.DeviceID, r.Reason, r.CreatedAt, r.SentAt, r.ExpiresAt, r.AnsweredAt}
 }
 

@@ -575,7 +575,7 @@ func (t *tx) useCodes(before []recoveryRow, codes []idp.RecoveryCode) error {
 			if int64(c.N) != row.N || c.UsedAt.IsZero() {
 				continue
 			}
-			n, err := t.exec("UPDATE recovery_codes SET used_at = ? WHERE user_id = ? AND n = ? AND hash = ? AND used_at = 0",
+			n, err := t.exec("UPDATE recovery_codes SET used_at = ?, mac = x'' WHERE user_id = ? AND n = ? AND hash = ? AND used_at = 0",
 				micros(c.UsedAt), row.UserID, row.N, row.Hash)
 			if err != nil {
 				return err

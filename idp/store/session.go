@@ -15,7 +15,7 @@ const (
 	selectSession        = "SELECT " + sessionColumns + " FROM sessions WHERE id = ?"
 	selectSessionByToken = "SELECT " + sessionColumns + " FROM sessions WHERE token = ?"
 	selectOpenSessions   = "SELECT " + sessionColumns + " FROM sessions WHERE user_id = ? AND ended_at = 0 AND expires_at > ? ORDER BY created_at DESC, id"
-	endSession           = "UPDATE sessions SET ended_at = ? WHERE id = ?"
+	endSession           = "UPDATE sessions SET ended_at = ?, mac = x'' WHERE id = ?"
 	upsertSessionClient  = `INSERT INTO session_clients (session_id, client_id, first_at, last_at) VALUES (?, ?, ?, ?)
 		ON CONFLICT (session_id, client_id) DO UPDATE SET last_at = excluded.last_at`
 )
@@ -81,7 +81,7 @@ func (t *tx) liveSession(id idp.SessionID, browser idp.TokenHash, now time.Time)
 	if err != nil {
 		return nil, nil, err
 	}
-	if t.fits(row, idp.UserID(row.UserID)) != nil {
+	if row.EndedAt != 0 || t.fits(row, idp.UserID(row.UserID)) != nil {
 		return nil, nil, nil
 	}
 	s, err := row.session()
@@ -167,8 +167,10 @@ func (db *DB) SessionByToken(ctx context.Context, token idp.TokenHash) (*idp.Ses
 	if err := r.row(selectSessionByToken, []any{token[:]}, row.fields()...); err != nil {
 		return nil, fmt.Errorf("session: %w", err)
 	}
-	if err := r.fits(&row, idp.UserID(row.UserID)); err != nil {
-		return nil, err
+	if row.EndedAt == 0 {
+		if err := r.fits(&row, idp.UserID(row.UserID)); err != nil {
+			return nil, err
+		}
 	}
 	return row.session()
 }
