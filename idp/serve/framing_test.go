@@ -96,7 +96,7 @@ func over(t *testing.T, h http.Handler) map[string]func() (net.Conn, error) {
 	return map[string]func() (net.Conn, error){
 		"in the clear": func() (net.Conn, error) { return net.Dial("tcp", clear) },
 		"TLS": func() (net.Conn, error) {
-			return tls.Dial("tcp", covered, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"http/1.1"}}) //nolint:gosec // of this test
+			return tls.Dial("tcp", covered, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"http/1.1"}})
 		},
 	}
 }
@@ -244,7 +244,7 @@ func TestHTTP2GoesOnOverTLS(t *testing.T) {
 	addr, _ := start(t, Config{TLS: cert, Log: quiet}, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.Proto) }))
 	for want, protocols := range map[string]bool{"HTTP/2.0": true, "HTTP/1.1": false} {
 		web := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{
-			TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: protocols, //nolint:gosec // of this test
+			TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: protocols,
 		}}
 		res, err := web.Get("https://" + addr + "/")
 		if err != nil {
