@@ -484,7 +484,7 @@ func atToken(rp *party, tk *tokens) (all []attempt) {
 	exact("an assertion", "json 401 invalid_client", append(slices.Clone(good), "client_assertion", "a.b.c", "client_assertion_type", "x")...)
 	for _, size := range []int{33 << 10, 1 << 20, 4 << 20} {
 		all = append(all, attempt{name: fmt.Sprintf("token, %d bytes", size), method: "POST", path: "/token",
-			form: pairs(good) + "&x=" + strings.Repeat("a", size), headers: []string{basic}, want: "text/plain 413"})
+			form: pairs(good) + "&x=" + strings.Repeat("a", size), headers: []string{basic}, want: "json 413 invalid_request"})
 	}
 	return all
 }
@@ -502,7 +502,7 @@ func atTheOthers(rp *party, tk *tokens) (all []attempt) {
 			attempt{name: path + " by GET", method: "GET", path: path, query: "token=" + tk.Access, headers: []string{basic}, want: "json 405 invalid_request"},
 			attempt{name: path + ", in the URL", method: "POST", path: path, query: "token=" + tk.Access, headers: []string{basic}, want: "json 400 invalid_request"},
 			attempt{name: path + ", 20 KB", method: "POST", path: path, form: "token=" + strings.Repeat("a", 20<<10), headers: []string{basic}, want: "json 400 invalid_request"},
-			attempt{name: path + ", huge", method: "POST", path: path, form: "token=" + strings.Repeat("a", 1<<20), headers: []string{basic}, want: "text/plain 413"})
+			attempt{name: path + ", huge", method: "POST", path: path, form: "token=" + strings.Repeat("a", 1<<20), headers: []string{basic}, want: "json 413 invalid_request"})
 	}
 	bearer := func(name, value, want string) {
 		for _, method := range []string{"GET", "POST"} {

@@ -217,7 +217,7 @@ func (f *Flow) Recovery(ctx context.Context, id idp.LoginID, b Browser, code str
 		if late = waits(l, idp.LoginFactor, now); late != nil {
 			// Right or wrong, the sign-in went elsewhere meanwhile: one answer, one event.
 			l.Note(f.event(idp.EventCodeWrong, l, "", b))
-			return nil
+			return nil //nolint:nilerr // the event is kept, the error is returned below
 		}
 		for i := range p.Recovery {
 			if r := &p.Recovery[i]; found != nil && r.N == found.N && r.Hash == found.Hash && r.UsedAt.IsZero() {

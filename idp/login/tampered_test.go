@@ -180,7 +180,7 @@ func TestRowsThatWereChangedLetNobodyIn(t *testing.T) {
 			hash := mine.Hash()
 			w.edit(`INSERT INTO sessions (id, token, browser, user_id, auth_time, factor_at, acr, amr, agent, address, created_at, last_seen_at, idle_after, expires_at, ended_at, mac)
 				SELECT 's', ?, browser, user_id, auth_time, factor_at, acr, amr, agent, address, created_at, last_seen_at, idle_after, expires_at, 0, mac FROM sessions LIMIT 1`, hash[:])
-			_, _, err := w.Session(t.Context(), mine)
+			_, _, err := w.Session(t.Context(), login.Browser{ID: b.ID, Session: mine})
 			return err
 		}},
 		{"a second factor made fresh", "sessions", func(w both) error {

@@ -48,7 +48,7 @@ func (s *Server) UserInfo(ctx context.Context, r *op.Request[oidc.UserInfoReques
 	}
 	scopes, err := g.Allowed(c, u, t.Scopes)
 	if err != nil {
-		return nil, errToken() //nolint:nilerr // what was taken away makes the token as good as revoked
+		return nil, errToken() // what was taken away makes the token as good as revoked
 	}
 	if u == nil || !slices.Contains(scopes, scopeOpenID) {
 		return nil, op.NewStatusError(&oidc.Error{

@@ -43,10 +43,11 @@ func Run(ctx context.Context, c Config, h http.Handler, l net.Listener) error {
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          log.New(serverLog{c.Log}, "", 0),
 	}
-	serve := func() error { return srv.Serve(l) }
+	serve := func() error { return srv.Serve(plain{l, c.Log}) }
 	if c.TLS != nil {
-		srv.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: c.TLS.get}
-		serve = func() error { return srv.ServeTLS(l, "", "") }
+		srv.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: c.TLS.get, NextProtos: []string{"h2", "http/1.1"}}
+		over := overTLS(l, srv.TLSConfig.Clone(), c.Log)
+		serve = func() error { return srv.Serve(over) }
 	}
 	failed := make(chan error, 1)
 	go func() { failed <- serve() }() // ends with Shutdown or Close below
