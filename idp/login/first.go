@@ -23,7 +23,7 @@ import (
 // errFactorFirst says that no password is looked at before a second factor was given.
 var errFactorFirst = errors.New("the second factor comes first")
 
-// PhoneReady: no phone was asked yet; the person may have it done.
+// PhoneReady is PhoneStep.State where no phone was asked yet and the person may have it done.
 const PhoneReady = "ready"
 
 // factorFirst has a sign-in wait for the second factor, of whomever's name was

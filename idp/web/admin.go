@@ -201,6 +201,9 @@ func (s *Server) download(w http.ResponseWriter, r *http.Request, kind, name str
 	h := w.Header()
 	h.Set("Content-Type", kind)
 	h.Set("Content-Disposition", `attachment; filename="`+name+`"`)
+	if r.Method == http.MethodHead { // nothing leaves, and nothing is noted
+		return nil
+	}
 	err := serve.Download(w, r, s.Log, write)
 	if err != nil {
 		h.Del("Content-Type")

@@ -56,7 +56,7 @@ func TestLinksElsewhereRingNoPhone(t *testing.T) {
 				d.logins.session.FactorAt = time.Time{}
 			}
 			d.logins.asked = nil
-			r := d.from(c.site, c.method, path+"?id="+aDevice)
+			d.from(c.site, c.method, path+"?id="+aDevice)
 			rang := slices.ContainsFunc(d.logins.asked, func(s string) bool { return strings.HasPrefix(s, "stepup") })
 			if rang && !c.own {
 				t.Errorf("%s %s from %q has the phone ring", c.method, path, c.site)
@@ -67,7 +67,7 @@ func TestLinksElsewhereRingNoPhone(t *testing.T) {
 			rings[path]++
 			// The page that comes first from elsewhere leads there by its button.
 			d.logins.asked = nil
-			r = d.from("cross-site", http.MethodGet, path+"?id="+aDevice)
+			r := d.from("cross-site", http.MethodGet, path+"?id="+aDevice)
 			d.wants(r, 200, `id="confirm-form"`, "Your phone is asked when you press Continue")
 			to := regexp.MustCompile(`name="to" value="([^"]*)"`).FindStringSubmatch(r.body)
 			if to == nil {
