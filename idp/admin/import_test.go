@@ -417,7 +417,7 @@ func TestImportMemory(t *testing.T) {
 
 // FuzzRows: what encoding/csv reads, an import reads alike.
 func FuzzRows(f *testing.F) {
-	for _, s := range []string{"anna,Anna\n", "anna,\"A, \"\"B\"\"\"\r\n", "anna,\"A\nB\"\nbert,B\n", "\"anna\",x\n\n\"bert\",\"y\"\n", "a,\"\"\"\"\n"} {
+	for _, s := range []string{"anna,Anna\n", "anna,\"A, \"\"B\"\"\"\r\n", "anna,\"A\nB\"\nbert,B\n", "\"anna\",x\n\n\"bert\",\"y\"\n", "a,\"\"\"\"\n", ",\"\"\"\"\n"} {
 		f.Add(s)
 	}
 	w := &world{}
