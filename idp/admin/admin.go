@@ -41,9 +41,10 @@ type Store interface {
 	Device(ctx context.Context, id idp.DeviceID) (*idp.DeviceRow, error)
 	SearchUsers(ctx context.Context, q idp.UserQuery) (*idp.UserPage, error) // FieldError
 	Account(ctx context.Context, id idp.UserID) (*idp.Account, error)
-	// AddUsers adds all or none, in several transactions; progress is told how
-	// many, and e is written with the last. idp.ErrConflict: a name is taken.
-	AddUsers(ctx context.Context, users []idp.User, e idp.Event, progress func(done int)) error
+	// AddUsers adds n people, all or none, in several transactions; user gives each, the
+	// same if it is asked twice. progress is told how many, and e is written with
+	// the last. idp.ErrConflict: a name is taken.
+	AddUsers(ctx context.Context, n int, user func(i int) idp.User, e idp.Event, progress func(done int)) error
 	// TakenNames returns which of the names somebody has.
 	TakenNames(ctx context.Context, names []string) ([]string, error)
 	// TakenEmails returns which of the mail addresses somebody has, in whatever case.

@@ -127,13 +127,19 @@ func (d *Desk) ImportUsers(ctx context.Context, by By, r io.Reader, how ImportHo
 		return out, nil
 	}
 	for i := range users {
-		d.fresh(by, &users[i])
+		users[i].ID = idp.NewID[idp.UserID]()
 	}
 	digest := sha256.New()
 	_, _ = io.WriteString(digest, file.String()) // never fails, by its contract
 	e := d.event(idp.EventUsersImported, by, map[string]string{"count": strconv.Itoa(len(users)), "sha256": hex.EncodeToString(digest.Sum(nil))})
 	progress(ImportStep{Adding: true, Of: len(users)})
-	err = d.Store.AddUsers(ctx, users, e, func(done int) { progress(ImportStep{Adding: true, Done: done, Of: len(users)}) })
+	at := d.Now()
+	user := func(i int) idp.User {
+		u := p.whole(i)
+		d.fresh(by, &u, u.ID, at)
+		return u
+	}
+	err = d.Store.AddUsers(ctx, len(users), user, e, func(done int) { progress(ImportStep{Adding: true, Done: done, Of: len(users)}) })
 	if err != nil {
 		return nil, err
 	}
@@ -177,13 +183,26 @@ func (i *Import) mailed(err error, line int, u *idp.User) {
 
 // people are those of a file, as it is read.
 type people struct {
-	users  []idp.User // of lines that are good
+	users  []idp.User // of lines that are good, without roles and groups
+	lists  []lists    // of those
 	lines  []int      // of those
 	all    []typedPerson
 	faults []ImportFault
 	late   []ImportFault // what was found when all was read
 	many   bool          // there are more than faults or late hold
 	out    Import
+}
+
+// lists are roles and groups of a person as they stand in the file: taken apart,
+// all of a large file would be ten times as large.
+type lists struct{ roles, groups string }
+
+// whole is a person with all that their line says.
+func (p *people) whole(i int) idp.User {
+	u := p.users[i]
+	u.Roles, u.Groups = listed(p.lists[i].roles), listed(p.lists[i].groups)
+	tidy(&u)
+	return u
 }
 
 // typedPerson is what may be somebody else's already.
@@ -240,8 +259,8 @@ func readPeople(file string) (*people, error) {
 	}
 	p := &people{out: Import{Ignored: h.ignored}}
 	names, emails := map[string]bool{}, map[string]bool{}
-	lines := min(strings.Count(t.rest, "\n")+strings.Count(t.rest, "\r")+1, MaxImport)
-	p.users, p.lines, p.all = make([]idp.User, 0, lines), make([]int, 0, lines), make([]typedPerson, 0, lines)
+	rows := min(strings.Count(t.rest, "\n")+strings.Count(t.rest, "\r")+1, MaxImport)
+	p.users, p.lists, p.lines, p.all = make([]idp.User, 0, rows), make([]lists, 0, rows), make([]int, 0, rows), make([]typedPerson, 0, rows)
 	for t.next(&r) {
 		u, faults := h.person(&r)
 		if u == nil {
@@ -262,7 +281,9 @@ func readPeople(file string) (*people, error) {
 		}
 		names[u.Name], emails[is.email] = true, true
 		if is.good = len(faults) == 0; is.good {
+			u.Roles, u.Groups = nil, nil
 			p.users, p.lines = append(p.users, *u), append(p.lines, r.line)
+			p.lists = append(p.lists, lists{h.cell(&r, "roles"), h.cell(&r, "groups")})
 			p.out.People++
 		} else {
 			p.out.Faulty++
@@ -379,6 +400,16 @@ func (h *heading) person(r *row) (*idp.User, []*idp.FieldError) {
 		}
 	}
 	return u, faults
+}
+
+// cell is what stands in a column of a row that was read; empty where there is no
+// such column.
+func (h *heading) cell(r *row, column string) string {
+	i := slices.Index(h.columns, column)
+	if i < 0 || i >= len(r.cells) {
+		return ""
+	}
+	return bare(r.cells[i])
 }
 
 // take gives a person what stands in a column.

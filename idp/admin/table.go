@@ -185,9 +185,8 @@ func lineOf(s string) (line string, next int) {
 	return s[:i], i + 1
 }
 
-// blank reports whether a line has nothing but spaces, separators and empty
-// quotation marks: a row that a spreadsheet left behind.
+// blank reports whether a line has nothing but spaces and separators: a row that a
+// spreadsheet left behind. One of empty quotation marks shows when it is cut.
 func blank(line string, sep byte) bool {
-	return !strings.ContainsFunc(line, func(r rune) bool { return r != '"' && r != rune(sep) && !unicode.IsSpace(r) }) &&
-		strings.Count(line, `"`)%2 == 0
+	return !strings.ContainsFunc(line, func(r rune) bool { return r != rune(sep) && !unicode.IsSpace(r) })
 }

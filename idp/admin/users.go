@@ -73,7 +73,7 @@ func (d *Desk) AddUser(ctx context.Context, by By, u *idp.User) error {
 			return err
 		}
 	}
-	d.fresh(by, u)
+	d.fresh(by, u, idp.NewID[idp.UserID](), d.Now())
 	if err := ValidatePerson(u); err != nil {
 		return err
 	}
@@ -81,13 +81,12 @@ func (d *Desk) AddUser(ctx context.Context, by By, u *idp.User) error {
 }
 
 // fresh makes of what was typed an account that waits for its invitation.
-func (d *Desk) fresh(by By, u *idp.User) {
+func (d *Desk) fresh(by By, u *idp.User, id idp.UserID, now time.Time) {
 	tidy(u)
 	if u.DisplayName == "" {
 		u.DisplayName = u.Name
 	}
-	now := d.Now()
-	u.ID, u.State, u.CreatedAt, u.UpdatedAt = idp.NewID[idp.UserID](), idp.UserInvited, now, now
+	u.ID, u.State, u.CreatedAt, u.UpdatedAt = id, idp.UserInvited, now, now
 	e := d.event(idp.EventUserCreated, by, map[string]string{"user": u.Name, "staff": string(u.Staff)})
 	e.User = u.ID
 	u.Note(e)

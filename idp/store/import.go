@@ -17,17 +17,17 @@ const importBatch = 100
 // dead; a command beside the server may be at it.
 const importDead = 15 * time.Minute
 
-// AddUsers adds people, all or none, in several transactions. Until it is
-// through, each is noted as part of it; should it fail, or die, they are taken
+// AddUsers adds n people, all or none, in several transactions. user gives each, the
+// same if it is asked twice: they are not all held at once. Until it is through, each is noted as part of it; should it fail, or die, they are taken
 // back. The last transaction writes e, which says that it came through. Errors:
 // idp.ErrConflict, a name is taken.
-func (db *DB) AddUsers(ctx context.Context, users []idp.User, e idp.Event, progress func(done int)) error {
+func (db *DB) AddUsers(ctx context.Context, n int, user func(i int) idp.User, e idp.Event, progress func(done int)) error {
 	id := string(idp.NewID[idp.InvitationID]())
-	for done := 0; done < len(users); {
-		batch := users[done:min(done+importBatch, len(users))]
+	for done := 0; done < n; {
+		end := min(done+importBatch, n)
 		err := db.write(ctx, func(t *tx) error {
-			for i := range batch {
-				u := batch[i] // its events are taken here, and the function may run twice
+			for i := done; i < end; i++ {
+				u := user(i) // anew: its events are taken here, and the function may run twice
 				if err := t.addUser(&u); err != nil {
 					return err
 				}
@@ -40,7 +40,7 @@ func (db *DB) AddUsers(ctx context.Context, users []idp.User, e idp.Event, progr
 		if err != nil {
 			return errors.Join(err, db.undoImport(context.WithoutCancel(ctx), id))
 		}
-		if done += len(batch); progress != nil {
+		if done = end; progress != nil {
 			progress(done)
 		}
 	}

@@ -256,7 +256,7 @@ func searchUsers(t *testing.T, s *site) {
 
 func importUsers(t *testing.T, s *site) {
 	s.user("taken")
-	people := func(prefix string, n int, last string) []idp.User {
+	people := func(prefix string, n int, last string) (int, func(int) idp.User) {
 		us := make([]idp.User, n)
 		for i := range us {
 			us[i] = idp.User{ID: idp.NewID[idp.UserID](), Name: fmt.Sprintf("%s%d", prefix, i), DisplayName: "X", State: idp.UserInvited, CreatedAt: s.now, UpdatedAt: s.now}
@@ -265,11 +265,15 @@ func importUsers(t *testing.T, s *site) {
 			}
 			us[i].Note(s.event(idp.EventUserCreated))
 		}
-		return us
+		return n, func(i int) idp.User { return us[i] }
+	}
+	add := func(ctx context.Context, prefix string, n int, last string, told func(int)) error {
+		n, user := people(prefix, n, last)
+		return s.AddUsers(ctx, n, user, s.event(idp.EventUsersImported), told)
 	}
 	// A name that is taken meanwhile takes everybody back, of earlier transactions too.
 	told := 0
-	s.is(s.AddUsers(s.ctx(), people("a", 350, "taken"), s.event(idp.EventUsersImported), func(int) { told++ }), idp.ErrConflict)
+	s.is(add(s.ctx(), "a", 350, "taken", func(int) { told++ }), idp.ErrConflict)
 	if n, err := s.CountUsers(s.ctx()); err != nil || n != 1 || told == 0 {
 		t.Fatalf("%d people are left, %v; told %d times", n, err, told)
 	}
@@ -282,12 +286,12 @@ func importUsers(t *testing.T, s *site) {
 	}
 	// So does who stops it.
 	ctx, stop := context.WithCancel(s.ctx())
-	s.is(s.AddUsers(ctx, people("c", 350, ""), s.event(idp.EventUsersImported), func(int) { stop() }), context.Canceled)
+	s.is(add(ctx, "c", 350, "", func(int) { stop() }), context.Canceled)
 	if n, err := s.CountUsers(s.ctx()); err != nil || n != 1 || s.kinds()[idp.EventUsersImported] != 0 {
 		t.Fatalf("%d people are left, %v", n, err)
 	}
 	done := 0
-	s.ok(s.AddUsers(s.ctx(), people("b", 250, ""), s.event(idp.EventUsersImported), func(n int) { done = n }))
+	s.ok(add(s.ctx(), "b", 250, "", func(n int) { done = n }))
 	if n, err := s.CountUsers(s.ctx()); err != nil || n != 251 || done != 250 || s.kinds()[idp.EventUsersImported] != 1 {
 		t.Fatalf("%d people, told %d, %v", n, done, err)
 	}
