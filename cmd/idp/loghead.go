@@ -52,7 +52,8 @@ func (p *provider) headFor(r *http.Request) string {
 	}
 	head, err := p.db.LogHead(r.Context())
 	if err != nil {
-		return "log: " + err.Error() + "\n"
+		p.log.Error("where the audit log ends cannot be told", "error", err)
+		return "log: not whole\n"
 	}
 	return "log: " + head.String() + "\n"
 }

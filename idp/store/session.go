@@ -81,11 +81,13 @@ func (t *tx) liveSession(id idp.SessionID, browser idp.TokenHash, now time.Time)
 	if err != nil {
 		return nil, nil, err
 	}
-	if row.EndedAt != 0 || t.fits(row, idp.UserID(row.UserID)) != nil {
-		return nil, nil, nil
-	}
 	s, err := row.session()
 	if err != nil || s.Browser != browser || s.Live(now) != nil {
+		return nil, nil, err
+	}
+	if err := t.fits(row, s.User); errors.Is(err, idp.ErrNotFound) {
+		return nil, nil, nil
+	} else if err != nil {
 		return nil, nil, err
 	}
 	return row, s, nil
