@@ -325,5 +325,5 @@ func TestAChangedRowIsToldOnce(t *testing.T) {
 		t.Errorf("told %d times", told)
 	}
 	// The administrator unlinks it, and it is gone.
-	w.must(db.RemoveDevice(t.Context(), chief.id, mallory.device, false, idp.Replay{}, idp.Event{Kind: idp.EventDeviceUnlinked}))
+	w.must(db.RemoveDevice(t.Context(), chief.id, mallory.device, idp.Unlinking{}, idp.Event{Kind: idp.EventDeviceUnlinked}))
 }
