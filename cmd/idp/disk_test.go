@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -35,7 +36,7 @@ func aFullDisk(t *testing.T) full {
 		return full{data: dir, fill: func(p *process) { prlimit(t, p, "65536") }, free: func(p *process) { prlimit(t, p, "unlimited") }}
 	}
 	t.Cleanup(func() { // after the provider has ended
-		if out, err := exec.Command("umount", dir).CombinedOutput(); err != nil { //nolint:noctx // the test's context has ended
+		if out, err := exec.CommandContext(context.WithoutCancel(t.Context()), "umount", dir).CombinedOutput(); err != nil {
 			t.Errorf("umount: %v %s", err, out)
 		}
 	})
@@ -107,7 +108,7 @@ func runsFull(t *testing.T, disk full) {
 		ID     string `json:"client_id"`
 		Secret string `json:"client_secret"`
 	}
-	if err := json.Unmarshal(add.out.Bytes(), &client); err != nil {
+	if err := json.Unmarshal([]byte(add.out.String()), &client); err != nil {
 		t.Fatal(err)
 	}
 	post := func(path string, form url.Values, basic bool) (int, http.Header, string) {
@@ -156,7 +157,11 @@ func runsFull(t *testing.T, disk full) {
 		_, _, text := post("/introspect", url.Values{"token": {given.Token}}, true)
 		return strings.Contains(text, `"active":true`)
 	}
-	setup := regexp.MustCompile(`/setup/\S+`).FindString(p.out.String())
+	link := regexp.MustCompile(`/setup/\S+`)
+	setup := link.FindString(p.out.String())
+	for until := time.Now().Add(10 * time.Second); setup == "" && time.Now().Before(until); time.Sleep(10 * time.Millisecond) {
+		setup = link.FindString(p.out.String()) // it is printed after the address
+	}
 	if setup == "" || !active() {
 		t.Fatalf("no link, or no token: %s", &p.out)
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -22,7 +21,7 @@ import (
 type process struct {
 	cmd      *exec.Cmd
 	ready    chan string // its address, once
-	out, err bytes.Buffer
+	out, err logged
 	ended    sync.WaitGroup
 }
 
@@ -42,7 +41,7 @@ func runs(t *testing.T, data string, args ...string) *process {
 	p.ended.Go(func() { // ends with the process
 		lines := bufio.NewScanner(said)
 		for lines.Scan() {
-			p.out.WriteString(lines.Text() + "\n")
+			fmt.Fprintln(&p.out, lines.Text())
 			if at, is := strings.CutPrefix(lines.Text(), "idp is ready at "); is {
 				p.ready <- at
 			}

@@ -58,6 +58,12 @@ func (l *logged) Write(b []byte) (int, error) {
 	return l.buf.Write(b)
 }
 
+func (l *logged) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}
+
 // requests returns the routes of the request lines so far.
 func (l *logged) requests(t *testing.T) (routes []string) {
 	t.Helper()

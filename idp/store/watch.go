@@ -29,7 +29,7 @@ func (db *DB) Watch(ctx context.Context) {
 		}
 		failing = err != nil
 		if db.disk.failing() {
-			db.disk.look() // it may be over
+			_, _ = db.disk.look() // it may be over: the probe says so itself
 		}
 	}
 }
