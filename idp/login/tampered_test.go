@@ -266,7 +266,7 @@ func TestRowsThatWereChangedLetNobodyIn(t *testing.T) {
 			w := newWorld(t)
 			s := both{w, w.person("mallory"), w.person("chief")}
 			w.must(w.db.UpdateUser(t.Context(), s.chief.id, func(u *idp.User) error {
-				u.Staff = idp.StaffAdmin
+				u.Staff, u.Confirmed = idp.StaffAdmin, []idp.DeviceID{s.chief.device}
 				return nil
 			}))
 			err := c.try(s)

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"hilum/idp/file"
 )
 
 // lines writes requests as they go over the wire.
@@ -87,7 +89,7 @@ func (s *served) take() []string {
 func over(t *testing.T, h http.Handler) map[string]func() (net.Conn, error) {
 	t.Helper()
 	certFile, keyFile := writePair(t, t.TempDir(), 1)
-	cert, err := LoadCertificate(certFile, keyFile, quiet)
+	cert, err := LoadCertificate(certFile, keyFile, &file.Watcher{}, quiet)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -237,7 +239,7 @@ func TestGoodRequestsComeThrough(t *testing.T) {
 // TestHTTP2GoesOnOverTLS, and a request in the clear at a TLS port is told so.
 func TestHTTP2GoesOnOverTLS(t *testing.T) {
 	certFile, keyFile := writePair(t, t.TempDir(), 1)
-	cert, err := LoadCertificate(certFile, keyFile, quiet)
+	cert, err := LoadCertificate(certFile, keyFile, &file.Watcher{}, quiet)
 	if err != nil {
 		t.Fatal(err)
 	}

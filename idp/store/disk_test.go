@@ -36,7 +36,7 @@ func (l *told) count(what string) int {
 func opened(t *testing.T) (*DB, *told) {
 	t.Helper()
 	log := &told{}
-	db, err := Open(t.Context(), Config{Driver: "sqlite", Path: filepath.Join(t.TempDir(), "idp.db"), Log: slog.New(slog.NewTextHandler(log, nil))})
+	db, err := Open(t.Context(), Config{Key: make([]byte, 32), Driver: "sqlite", Path: filepath.Join(t.TempDir(), "idp.db"), Log: slog.New(slog.NewTextHandler(log, nil))})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -369,6 +369,7 @@ func (d *door) postRaw(path, body string) reply {
 		d.Fatal(err)
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.Header.Set("Sec-Fetch-Site", "same-origin") // and so does what it is redirected to
 	return d.do(req)
 }
 
