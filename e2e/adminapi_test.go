@@ -109,7 +109,7 @@ func TestAdminAPI(t *testing.T) {
 		Valid  bool
 		Events int
 	}
-	if siem.ask("GET", "/audit/verify", "", "", 200, &chain); !chain.Valid || chain.Events < strings.Count(log, "\n") {
+	if siem.ask("GET", "/audit/verify", "", "", 200, &chain); !chain.Valid || chain.Events < strings.Count(log, "\n")-1 { // the last line is no event
 		t.Errorf("%+v of %d", chain, strings.Count(log, "\n"))
 	}
 	if out := s.idp(t, "audit", "verify"); !strings.Contains(out, "events") {

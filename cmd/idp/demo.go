@@ -107,6 +107,7 @@ func (c *cli) demo(ctx context.Context, port uint16, data string, asJSON bool) (
 	if err != nil {
 		return err
 	}
+	p.keepHead(ctx, true)
 	h, shared, err := p.handler(nil)
 	if err != nil {
 		return err

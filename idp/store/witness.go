@@ -142,6 +142,11 @@ func (db *DB) KeepHead(ctx context.Context, accept bool) (head idp.LogHead, told
 			}
 		}
 	}
+	if kept == nil && odd == nil && head.Seq > 0 && !accept && !db.trust.first.Load() {
+		// The provider tells that it is missing, and makes it: a command may be here
+		// before a provider that has just started has.
+		return head, "", nil
+	}
 	switch {
 	case told != "" || db.conf.Witness == "":
 	case odd != nil:
