@@ -222,9 +222,23 @@ var callers = map[idp.CutCause]func(h *held) error{
 	},
 	idp.CutDisabled: func(h *held) error { return h.w.desk.Disable(h.w.Context(), console, h.p.id, "left") },
 	idp.CutRole: func(h *held) error {
-		return h.w.desk.EditUser(h.w.Context(), console, h.p.id, func(u *idp.User) {
-			u.Staff, u.Confirmed = idp.StaffHelpdesk, []idp.DeviceID{h.p.device, h.second.Device.ID}
-		})
+		for {
+			devices, err := h.w.db.Devices(h.w.Context(), h.p.id)
+			if err != nil {
+				return err
+			}
+			err = h.w.desk.EditUser(h.w.Context(), console, h.p.id, func(u *idp.User) {
+				u.Staff = idp.StaffHelpdesk
+				for i := range devices {
+					u.Confirmed = append(u.Confirmed, devices[i].ID)
+				}
+			})
+			var field *idp.FieldError
+			if !errors.As(err, &field) || field.Message != "devices.confirm" {
+				return err
+			}
+			// A phone was linked since they were looked at: it is asked again.
+		}
 	},
 	idp.CutAddress: func(h *held) error {
 		return h.w.desk.EditUser(h.w.Context(), console, h.p.id, func(u *idp.User) { u.Email = "new@example.org" })

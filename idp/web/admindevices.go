@@ -119,7 +119,7 @@ func (s *Server) adminDevice(w http.ResponseWriter, r *http.Request, p staff) er
 		return err
 	}
 	page := templates.AdminDevice{
-		Frame: s.adminFrame(r, p, "devices"), Device: deskDeviceOf(row), Max: idp.MaxDevices, Events: deskEvents(history.Rows),
+		Frame: s.adminFrame(r, p, "devices"), Device: deskDeviceOf(row), Max: idp.MaxDevices, Events: historyOf(history.Rows),
 		MayUnlink: p.mayUpon(admin.UnlinkDevice, &row.User), MayReopen: p.mayUpon(admin.Reopen, &row.User) && row.User.State != idp.UserDisabled,
 		MayBlock: p.mayUpon(admin.BlockUsers, &row.User) && row.User.ID != p.user.ID,
 	}
@@ -128,6 +128,15 @@ func (s *Server) adminDevice(w http.ResponseWriter, r *http.Request, p staff) er
 		page.Older = older.address()
 	}
 	return s.render(w, http.StatusOK, page)
+}
+
+// historyOf is what happened with one device, whose name stands above it.
+func historyOf(rows []idp.Event) []templates.DeskEvent {
+	events := deskEvents(rows)
+	for i := range events {
+		events[i].About = ""
+	}
+	return events
 }
 
 // adminGone is a device that is linked no more: what the log has of it. none is
@@ -167,7 +176,7 @@ func (s *Server) adminGone(w http.ResponseWriter, r *http.Request, p staff, id i
 			return err
 		}
 	}
-	page.Events = deskEvents(history.Rows)
+	page.Events = historyOf(history.Rows)
 	if history.Next != "" {
 		older := listing{path: "/admin/devices/" + string(id), after: history.Next}
 		page.Older = older.address()
