@@ -28,6 +28,7 @@
 //   - notice: what tells one application that a session has ended (back-channel logout).
 //   - invitation: a one-time link from an administrator, the only way to a first device;
 //     also one that somebody asked for who forgot their password.
+//   - cut off: to take away what somebody could go on with; its cause decides what.
 //   - counter: wrong tries of one kind against one account.
 //   - facet: a property by which a list is narrowed.
 //   - key: where a page of a list begins; of a pair, the secret half.
