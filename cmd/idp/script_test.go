@@ -17,6 +17,7 @@ import (
 	"image/png"
 	"io"
 	"math/big"
+	mathrand "math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -117,15 +118,22 @@ func TestScripts(t *testing.T) {
 	})
 }
 
+// handedOut are the ports that freePair has given to a script of this process.
+var handedOut sync.Map
+
 // freePair finds a free port with a free one after it, and holds both until
-// release.
+// release. They are below those that the kernel gives to whoever asks for any port
+// (ip_local_port_range, from 32768 on): between release and use nobody takes them.
 func freePair() (port int, release func(), err error) {
 	for range 100 {
-		first, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return 0, nil, err
+		port := 20000 + 2*mathrand.IntN(6000)
+		if _, taken := handedOut.LoadOrStore(port, true); taken {
+			continue
 		}
-		port := first.Addr().(*net.TCPAddr).Port
+		first, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		if err != nil {
+			continue
+		}
 		second, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port+1)))
 		if err != nil {
 			first.Close()
