@@ -100,7 +100,8 @@ async function install() {
   if (!('serviceWorker' in navigator)) return
   navigator.serviceWorker.addEventListener('message', (event) => { if (event.data === 'look') again() })
   registration = await navigator.serviceWorker.register(base + 'sw.js', { scope: base, updateViaCache: 'none' })
-  if (!navigator.serviceWorker.controller) return
+  // Nobody has it in hand while one version follows the other; at the first visit there is none at all.
+  if (!navigator.serviceWorker.controller && !registration.active) return
   if (registration.waiting) takeOver()
   else if (await outlived()) location.reload()
 }
@@ -111,8 +112,8 @@ async function install() {
 async function outlived() {
   const next = registration.active
   if (next?.state === 'activating') await new Promise((done) => next.addEventListener('statechange', done, { once: true }))
-  const kept = (await caches.keys()).filter((name) => name.startsWith('hilum-app-'))
-  return kept.length && !kept.some((name) => name.includes(import.meta.url.split('/')[4])) && performance.getEntriesByType('navigation')[0].type !== 'reload'
+  const kept = (await caches.keys()).some((name) => name.startsWith('hilum-app-'))
+  return kept && !await caches.match(import.meta.url) && performance.getEntriesByType('navigation')[0].type !== 'reload'
 }
 
 function takeOver() {

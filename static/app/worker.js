@@ -46,15 +46,25 @@ addEventListener('fetch', (event) => {
   if (!home || event.request.method !== 'GET' || url.origin !== location.origin) return
   if (event.request.mode === 'navigate' && pages.includes(url.pathname)) event.respondWith(fromCache(url.pathname, event.request))
   else if (url.pathname.startsWith('/static/' + version + '/app/') || extras.includes(url.pathname)) event.respondWith(fromCache(url.pathname, event.request))
+  else if (/^\/static\/[^/]+\/app\/main\.js$/.test(url.pathname)) event.respondWith(orAnew(event.request))
 })
 
+// orAnew is the beginning of another version: of a page that the worker before
+// this one has given out, just before this one took over. Where it is not to be had
+// any more, the page is opened anew, and is of this version then.
+async function orAnew(request) {
+  const answer = await fetch(request).catch(() => undefined)
+  return answer?.ok ? answer : new Response('location.reload()', { headers: { 'Content-Type': 'text/javascript' } })
+}
+
 async function fromCache(path, request) {
-  const cache = await caches.open(cacheName)
-  const found = await cache.match(path)
+  // Not by opening the cache: that would make it anew where the next version has
+  // just deleted it, and this one would look as if it were kept.
+  const found = await caches.match(path, { cacheName })
   if (found) return found
   const answer = await fetch(request)
   // The reader of QR codes is kept when it was needed once, and a language.
-  if (answer.ok && path.startsWith('/static/')) await cache.put(path, answer.clone())
+  if (answer.ok && path.startsWith('/static/') && await caches.has(cacheName)) await (await caches.open(cacheName)).put(path, answer.clone())
   return answer
 }
 
