@@ -1,8 +1,10 @@
 package e2e
 
 import (
+	"context"
 	"encoding/base32"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -19,6 +21,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto"
 	"github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
@@ -71,9 +74,24 @@ func newHandsetOf(t testing.TB, home string, how []chromedp.ExecAllocatorOption,
 // launch opens the app as its icon does, in a page of its own.
 func (p *handset) launch() {
 	p.t.Helper()
-	p.open("about:blank")
+	p.leave()
 	p.open(p.home + "/app/")
 	p.see(".view")
+}
+
+// leave puts an empty page before the app's. An app that opens itself anew in this
+// moment, for its next version, is left once it has.
+func (p *handset) leave() {
+	p.t.Helper()
+	for end := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+		ctx, stop := context.WithTimeout(p.ctx, patience)
+		_, err := chromedp.Run(ctx, chromedp.Navigate("about:blank"))
+		stop()
+		if failed := new(chromedp.LoadError); !errors.As(err, &failed) || failed.ErrorText != "net::ERR_ABORTED" || time.Now().After(end) {
+			p.check(err)
+			return
+		}
+	}
 }
 
 // inject runs a script in every page before its own.
@@ -97,14 +115,45 @@ func (p *handset) taps(sel string) {
 // holds waits for a condition of the page, in JavaScript.
 func (p *handset) holds(what string) {
 	p.t.Helper()
+	p.holdsMeanwhile(what, func() {})
+}
+
+func (p *handset) holdsMeanwhile(what string, meanwhile func()) {
+	p.t.Helper()
 	for end := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
-		if ask(p.window, chromedp.Evaluate[bool]("(async () => Boolean("+what+"))()", chromedp.EvalAwaitPromise)) {
+		ctx, stop := context.WithTimeout(p.ctx, patience)
+		held, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("(async () => Boolean("+what+"))()", chromedp.EvalAwaitPromise))
+		stop()
+		if held {
 			return
+		}
+		// A page that opens itself anew while it is asked is asked again.
+		if gone := new(cdproto.Error); !errors.As(err, &gone) || gone.Code != -32000 || time.Now().After(end) {
+			p.check(err)
 		}
 		if time.Now().After(end) {
 			p.check(fmt.Errorf("it does not hold that %s", what))
 		}
+		meanwhile()
 	}
+}
+
+// overtaken waits for a condition that holds when the next version of the app has
+// taken over. Chromium ends the worker of before for that, and starts it again
+// where a request reaches it in that moment; from then on it takes the worker to be
+// needed until it has had nothing to do for half a minute. A worker that DevTools
+// looks at, as it does here, never has nothing to do: it is sent to rest by hand.
+func (p *handset) overtaken(what string) {
+	p.t.Helper()
+	rest := time.Now().Add(2 * time.Second)
+	p.holdsMeanwhile(what, func() {
+		if time.Now().Before(rest) {
+			return
+		}
+		rest = time.Now().Add(2 * time.Second)
+		_, err := chromedp.Call(p.ctx, serviceworker.StopAllWorkers, cdp.Empty{})
+		p.check(err)
+	})
 }
 
 // says waits until something on the screen says a text.
@@ -1031,14 +1080,15 @@ func TestAppUpdates(t *testing.T) {
 	p.scans(bert.offers(d.Issuer), "Pixel 8")
 	p.taps("#login")
 	p.see(".code-text")
-	old := site.update(p)
+	old, fetched := site.update(p)
 	p.launch()
 	if now := p.js(`document.querySelector("script[type=module]").src.split("/")[4]`); now != old {
 		t.Errorf("opened with %s while it was fetching", now)
 	}
+	fetched()
 	p.holds(`await navigator.serviceWorker.getRegistration("/app/").then(r => r.waiting || caches.keys().then(l => l.length === 1 && l[0].startsWith("hilum-app-` + next + `-")))`)
 	p.launch()
-	p.holds(`document.querySelector("script[type=module]")?.src.includes("` + next + `")`)
+	p.overtaken(`document.querySelector("script[type=module]")?.src.includes("` + next + `")`)
 	p.see(".code-text")
 	p.holds(`await caches.keys().then(l => l.length === 1 && l[0].startsWith("hilum-app-` + next + `-"))`)
 	site.Close()
@@ -1053,13 +1103,14 @@ type updated struct {
 	next  string
 	old   string
 	newer atomic.Bool
+	ready chan struct{}
 }
 
 // updating serves a site through a front that can give its app another version,
 // next.
 func updating(t *testing.T, d *demo) (s *updated, next string) {
 	t.Helper()
-	s = &updated{t: t, next: "ffffffffffffffff"}
+	s = &updated{t: t, next: "ffffffffffffffff", ready: make(chan struct{})}
 	front := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
 		r.SetURL(must[*url.URL](t)(url.Parse(d.Issuer)))
 		r.Out.Header.Set("Accept-Encoding", "identity")
@@ -1072,6 +1123,12 @@ func updating(t *testing.T, d *demo) (s *updated, next string) {
 		if strings.Contains(r.URL.Path, s.old) {
 			http.NotFound(w, r) // of the version before
 			return
+		}
+		if strings.Contains(r.URL.Path, s.next) {
+			select {
+			case <-s.ready:
+			case <-r.Context().Done():
+			}
 		}
 		r.URL.Path = strings.Replace(r.URL.Path, s.next, s.old, 1)
 		answer := httptest.NewRecorder()
@@ -1087,15 +1144,15 @@ func updating(t *testing.T, d *demo) (s *updated, next string) {
 }
 
 // update makes the app newer than the one that a handset shows, whose version it
-// returns.
-func (s *updated) update(p *handset) string {
+// returns. The files of the newer one are on their way until they are fetched.
+func (s *updated) update(p *handset) (old string, fetched func()) {
 	s.t.Helper()
 	s.old = p.js(`document.querySelector("script[type=module]").src.split("/")[4]`)
 	if len(s.old) != len(s.next) {
 		s.t.Fatalf("the version is %q", s.old)
 	}
 	s.newer.Store(true)
-	return s.old
+	return s.old, sync.OnceFunc(func() { close(s.ready) })
 }
 
 // The next version may take over by itself while the app is being opened, before
@@ -1107,7 +1164,8 @@ func TestAppUpdatesBeforeItRuns(t *testing.T) {
 	p := newHandset(t, site.URL)
 	p.working()
 	p.holds(`!!navigator.serviceWorker.controller`)
-	site.update(p)
+	_, fetched := site.update(p)
+	fetched()
 	p.launch()
 	p.holds(`await navigator.serviceWorker.getRegistration("/app/").then(r => !!r.waiting)`)
 	// The worker is told to take over at the beginning of the document, and what
@@ -1123,7 +1181,7 @@ func TestAppUpdatesBeforeItRuns(t *testing.T) {
 		}
 	}`)
 	p.open(p.home + "/app/?again") // from the app to the app: by itself it takes over when no page has it open
-	p.holds(`document.querySelector("script[type=module]")?.src.includes("` + next + `")`)
+	p.overtaken(`document.querySelector("script[type=module]")?.src.includes("` + next + `")`)
 }
 
 // Opened from the phone's own store on a slow phone, no byte of it waits for the
