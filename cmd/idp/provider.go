@@ -173,7 +173,7 @@ func open(ctx context.Context, conf *config.Config, issuer string, log *slog.Log
 			Network:  networkNames(conf.Networks),
 			// Each is a row that nobody has proven anything for yet.
 			PerAddress: perAddress(conf.Limits.SignInPerMinute, conf.Limits.SignInBurst),
-			PerSession: limit.NewSessions(perSession, perSession).Allow,
+			PerSession: ofSession(conf.Limits),
 			Log:        log,
 		}),
 		devices: devices,
@@ -394,6 +394,15 @@ func perAddress(perMinute, burst int) func(string) (time.Duration, bool) {
 // perSession is how many authorization requests one live session is answered a
 // minute. No viewer comes near it, and no loop harms others by it.
 const perSession = 600
+
+// ofSession is that bound, nil where there is none: who sets no bound to sign-ins that
+// begin sets none to those that a session begins.
+func ofSession(c config.Limits) func(idp.SessionID) (time.Duration, bool) {
+	if c.SignInPerMinute == 0 {
+		return nil
+	}
+	return limit.NewSessions(perSession, perSession).Allow
+}
 
 // Wrong tries of one browser, in 10 minutes: see web.Limits.
 const (

@@ -18,8 +18,9 @@ const importBatch = 100
 const importDead = 15 * time.Minute
 
 // AddUsers adds n people, all or none, in several transactions. user gives each, the
-// same if it is asked twice: they are not all held at once. Until it is through, each is noted as part of it; should it fail, or die, they are taken
-// back. The last transaction writes e, which says that it came through. Errors:
+// same if it is asked twice: they are not all held at once. Until it is through, each
+// is noted as part of it; should it fail, or die, they are taken back. The last
+// transaction writes e, which says that it came through. Errors:
 // idp.ErrConflict, a name is taken.
 func (db *DB) AddUsers(ctx context.Context, n int, user func(i int) idp.User, e idp.Event, progress func(done int)) error {
 	id := string(idp.NewID[idp.InvitationID]())
