@@ -2,7 +2,10 @@ package e2e
 
 import (
 	"context"
+	"fmt"
+	"log/slog"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +15,9 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"hilum/cmd/phone/phone"
+	"hilum/idp"
+	"hilum/idp/limit"
+	"hilum/idp/store"
 )
 
 // forgets makes the window a browser that nobody knows.
@@ -98,6 +104,22 @@ func tourPhones(t *testing.T, d *demo, w *window, visit func(name string)) {
 	w.see("#notice")
 	visit("phone-denied")
 
+	// Strangers have typed too many wrong passwords: the second factor comes first.
+	d.closePasswords(t, bert.name)
+	w.forgets()
+	w.enters(rp, bert.name, bert.password)
+	w.see("#first")
+	visit("first")
+	w.click("#resend")
+	w.see("#number")
+	visit("first-asked")
+	answer(phone.Decision{Approve: true, Number: w.text("#number")})
+	w.see("#password-form")
+	visit("first-password")
+	w.fill("#password", bert.password)
+	w.click("#continue")
+	w.arrives(rp)
+
 	// «It wasn't me», twice, while two strangers wait.
 	d.idp(t, "user", "unlock", bert.name)
 	other := newPerson(t, bert.name, bert.password, "")
@@ -141,4 +163,42 @@ func tourPhones(t *testing.T, d *demo, w *window, visit func(name string)) {
 	w.open(d.Issuer + "/account/devices")
 	w.click("a.x")
 	visit("account-unlink-last")
+
+	// The device that confirmed this session is gone, and a link of another site
+	// leads to what needs a second factor.
+	authenticator := device(t, d, bert.name)
+	w.open(d.Issuer + "/account/link")
+	w.see("svg.qr")
+	scan(t, link(), "Fairphone 5", true, nil)
+	w.see("#devices")
+	d.idp(t, "user", "unlink", bert.name, authenticator, "--reason", "given back")
+	w.open(d.Viewer + "/")
+	w.turn(evaluates(fmt.Sprintf("location.href = %q", d.Issuer+"/account/link")))
+	w.see("#confirm-form")
+	visit("account-confirm")
+}
+
+// evaluates runs a script for what it does.
+func evaluates(script string) chromedp.Action[chromedp.Void] {
+	return chromedp.Evaluate[chromedp.Void](script)
+}
+
+// closePasswords has the password of a person wait for their second factor, as a
+// hundred wrong ones by strangers do.
+func (d *demo) closePasswords(t testing.TB, name string) {
+	t.Helper()
+	ctx := context.Background()
+	db := must[*store.DB](t)(store.Open(ctx, store.Config{Key: storeKey(t, d.data), Driver: "sqlite", Path: filepath.Join(d.data, "idp.db"), Log: slog.New(slog.DiscardHandler)}))
+	defer db.Close()
+	a := must[*idp.Account](t)(db.AccountByName(ctx, name))
+	key := idp.CounterKey{Kind: idp.CountPasswords, Who: string(a.User.ID)}
+	err := db.UpdateCounter(ctx, key, nil, func(c *idp.Counter) error {
+		for range limit.Passwords.FirstInARow {
+			limit.Passwords.Wrong(c, time.Now())
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }
