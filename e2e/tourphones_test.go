@@ -168,12 +168,13 @@ func tourPhones(t *testing.T, d *demo, w *window, visit func(name string)) {
 	// leads to what needs a second factor.
 	authenticator := device(t, d, bert.name)
 	w.open(d.Issuer + "/account/link")
+	w.click("#continue")
 	w.see("svg.qr")
 	scan(t, link(), "Fairphone 5", true, nil)
 	w.see("#devices")
 	d.idp(t, "user", "unlink", bert.name, authenticator, "--reason", "given back")
 	w.open(d.Viewer + "/")
-	w.turn(evaluates(fmt.Sprintf("location.href = %q", d.Issuer+"/account/link")))
+	w.turn(evaluates(fmt.Sprintf("location.href = %q", d.Issuer+"/account/password")))
 	w.see("#confirm-form")
 	visit("account-confirm")
 }
