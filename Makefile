@@ -13,7 +13,7 @@ NEEDS := \
 	apache2:/usr/sbin/apache2 \
 	libapache2-mod-auth-openidc:/usr/lib/apache2/modules/mod_auth_openidc.so
 
-.PHONY: test build lint bench crash races screenshots axe zxing needs clean
+.PHONY: test build lint bench crash races twice screenshots axe zxing needs clean
 
 test: needs
 	go vet ./...
@@ -67,6 +67,11 @@ races:
 	ROUNDS=1000 go test -race -count 1 -v -run TestRivalPhones -timeout 30m ./idp/login
 	ROUNDS=200 go test -race -count 1 -v -run TestNobodyIsCutOffLate -timeout 60m ./idp/login
 	ROUNDS=50 go test -race -count 1 -v -run 'RivalsFor|OneSignIn' -timeout 60m ./e2e ./idp/login
+
+# twice has every function that writes to the database run a second time, after what
+# it did first is undone, under all tests but those that start the program.
+twice:
+	go test -count 1 -ldflags "-X hilum/idp/store.runTwice=on" ./idp/...
 
 # screenshots takes every page in both themes, narrow and wide.
 SCREENSHOTS_DIR ?= $(CURDIR)/.cache/screenshots

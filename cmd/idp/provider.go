@@ -307,14 +307,13 @@ func (p *provider) handler(cert *serve.Certificate) (http.Handler, serve.Config,
 		return nil, serve.Config{}, err
 	}
 	programs := adminapi.New(adminapi.Config{
-		Issuer:   p.issuer,
-		Version:  version,
-		Store:    p.db,
-		Desk:     p.desk,
-		Push:     p.pushForPrograms,
-		Settings: p.settingsForPrograms,
-		Allow:    perClient(p.conf.Limits.AdminPerMinute),
-		Log:      p.log,
+		Issuer:  p.issuer,
+		Version: version,
+		Store:   p.db,
+		Desk:    p.desk,
+		Push:    p.pushForPrograms,
+		Allow:   perClient(p.conf.Limits.AdminPerMinute),
+		Log:     p.log,
 	})
 	p.notices = p.openLogout(protocol)
 	mux := http.NewServeMux()
@@ -440,15 +439,6 @@ func perClient(perMinute int) func(idp.ClientID) (time.Duration, bool) {
 		return nil
 	}
 	return limit.NewClients(perMinute, perMinute).Allow
-}
-
-// settingsForPrograms are the settings in force, as the admin API tells them.
-func (p *provider) settingsForPrograms() []adminapi.Setting {
-	var out []adminapi.Setting
-	for _, s := range p.conf.Settings() {
-		out = append(out, adminapi.Setting(s))
-	}
-	return out
 }
 
 // listen takes the port first: a port that is taken stops the start before

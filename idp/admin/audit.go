@@ -196,7 +196,3 @@ func (d *Desk) Days(ctx context.Context, by By, days int) ([]idp.Day, error) {
 	now := d.Now().UTC()
 	return d.Store.Days(ctx, now.AddDate(0, 0, 1-min(max(days, 1), MaxDays)), now)
 }
-
-// AllowSettings returns nil when by may read the settings; the configuration
-// itself is not kept here. Errors: idp.ErrDenied.
-func (d *Desk) AllowSettings(ctx context.Context, by By) error { return d.allow(ctx, by, ReadSettings) }

@@ -165,9 +165,6 @@ var verbs = map[string]asked{
 		_, err := w.Days(ctx, by, 30)
 		return err
 	}},
-	"AllowSettings": {admin.ReadSettings, func(ctx context.Context, w *world, by admin.By, _ idp.UserID) error {
-		return w.AllowSettings(ctx, by)
-	}},
 	"UnlinkDevices": {admin.UnlinkDevice, func(ctx context.Context, w *world, by admin.By, _ idp.UserID) error {
 		_, err := w.UnlinkDevices(ctx, by, []idp.DeviceID{"X"}, admin.Why{Reason: "lost"})
 		return err

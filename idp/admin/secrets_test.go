@@ -130,7 +130,7 @@ func TestNothingReadCarriesASecret(t *testing.T) {
 		"SearchEvents": {idp.EventQuery{}}, "EventsAfter": {int64(0), 100}, "ExportEvents": {idp.EventQuery{}, admin.ExportJSON, &file},
 		"SavedSite": {}, "FaintLogos": {}, "Settings": {}, "EndedSessions": {anna.ID}, "EndedSession": {ended}, "Logouts": {idp.ClientID("viewer")},
 		"PreviewDraft": {anna.ID, &idp.Client{ID: "viewer", Scopes: []string{"openid"}}}, "Start": {}, "Tryout": {test.ID},
-		"VerifyEvents": {(func(done, of int64))(nil)}, "VerifyAgainst": {[]idp.LogHead(nil), (func(done, of int64))(nil)}, "Health": {}, "Days": {7}, "AllowSettings": {},
+		"VerifyEvents": {(func(done, of int64))(nil)}, "VerifyAgainst": {[]idp.LogHead(nil), (func(done, of int64))(nil)}, "Health": {}, "Days": {7},
 	}
 	for name, v := range verbs {
 		if !v.act.Reads() {

@@ -2,6 +2,7 @@ package adminapi
 
 import (
 	"net/http"
+	"slices"
 	"time"
 
 	"hilum/idp"
@@ -24,13 +25,14 @@ type PushFigures struct {
 	Alarm     string     `json:"alarm,omitempty"` // what the operator has to mend
 }
 
-// Setting is one setting as it is in force.
-type Setting struct {
-	Key     string `json:"key"`
-	Value   string `json:"value"`
-	Default string `json:"default"`
-	Place   string `json:"place,omitempty"` // where it was set; empty: nowhere
-	Env     string `json:"env"`             // the variable that would set it
+// setting is one value that an operator chooses, as programs see it.
+type setting struct {
+	Key     string          `json:"key"`
+	Value   string          `json:"value"`
+	Default string          `json:"default"`
+	From    idp.SettingFrom `json:"from"`
+	Place   string          `json:"place,omitempty"` // in the configuration
+	Env     string          `json:"env"`             // the variable that would set it
 }
 
 // root says what this is, to whom.
@@ -153,12 +155,13 @@ func (s *Server) settings(w http.ResponseWriter, r *http.Request, by admin.By) e
 	if _, err := readQuery(r); err != nil {
 		return err
 	}
-	if err := s.Desk.AllowSettings(r.Context(), by); err != nil {
+	all, err := s.Desk.Settings(r.Context(), by)
+	if err != nil {
 		return err
 	}
-	var all []Setting
-	if s.Settings != nil {
-		all = s.Settings()
-	}
-	return s.answer(w, r, http.StatusOK, page[Setting]{Items: list(all)})
+	// Numbers that nobody chooses are in the documentation.
+	all = slices.DeleteFunc(all, func(one idp.Setting) bool { return one.Env == "" })
+	return s.answer(w, r, http.StatusOK, page[setting]{Items: each(all, func(one *idp.Setting) setting {
+		return setting{one.Key, one.Value, one.Default, one.From, one.Place, one.Env}
+	})})
 }

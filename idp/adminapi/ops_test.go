@@ -493,7 +493,15 @@ func TestOperation(t *testing.T) {
 	}
 	var s struct{ Items []map[string]string }
 	w.as(idp.StaffAuditor, "GET", "/settings", "").into(t, &s)
-	if len(s.Items) != 1 || s.Items[0]["key"] != "site.name" || s.Items[0]["place"] != "idp.yaml:3" {
+	if len(s.Items) != 2 || s.Items[0]["key"] != "site.name" || s.Items[0]["from"] != "default" || s.Items[1]["place"] != "idp.yaml:3" {
+		t.Errorf("%+v", s)
+	}
+	// What was saved in the administration is in force.
+	if err := w.desk.EditSite(t.Context(), admin.Console("test"), func(site *idp.Site) { site.Name = "Klinik" }); err != nil {
+		t.Fatal(err)
+	}
+	w.as(idp.StaffAuditor, "GET", "/settings", "").into(t, &s)
+	if is := s.Items[0]; is["value"] != "Klinik" || is["from"] != "administration" || is["default"] != "Hilum" {
 		t.Errorf("%+v", s)
 	}
 	var root struct{ Links map[string]string }

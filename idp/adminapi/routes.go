@@ -64,17 +64,16 @@ type Desk interface {
 	VerifyEvents(ctx context.Context, by admin.By, progress func(done, of int64)) (*admin.Chain, error)
 	Health(ctx context.Context, by admin.By) (*idp.Health, error)
 	Days(ctx context.Context, by admin.By, days int) ([]idp.Day, error)
-	AllowSettings(ctx context.Context, by admin.By) error
+	Settings(ctx context.Context, by admin.By) ([]idp.Setting, error) // in force now, wherever they come from
 }
 
 // Config is what the door is built from.
 type Config struct {
-	Issuer   string // scheme and host; links begin with it
-	Version  string // of the provider
-	Store    Store
-	Desk     Desk
-	Push     func() []PushFigures // how push services fare; nil: there is none
-	Settings func() []Setting     // in force now; nil: none are told
+	Issuer  string // scheme and host; links begin with it
+	Version string // of the provider
+	Store   Store
+	Desk    Desk
+	Push    func() []PushFigures // how push services fare; nil: there is none
 	// Allow limits what one client asks for (600 a minute). nil: no limit.
 	Allow func(client idp.ClientID) (retry time.Duration, ok bool)
 	Now   func() time.Time

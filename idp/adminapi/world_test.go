@@ -124,7 +124,15 @@ func newWorld(t testing.TB, change ...func(*adminapi.Config)) *world {
 		Store: w.db, Passwords: password.New(password.Config{MemoryKiB: 64, Time: 1, Parallelism: 1}), Sealer: sealer,
 		Rules: login.Rules{SessionIdle: time.Hour, SessionAbsolute: 12 * time.Hour, Site: idp.Named("Test")}, Now: w.clock.Now, Log: log,
 	})
-	w.desk = admin.New(admin.Config{Store: w.db, Now: w.clock.Now, Log: log})
+	w.desk = admin.New(admin.Config{
+		Store: w.db, Now: w.clock.Now, Log: log, Languages: []string{"en", "nl"}, Site: idp.Named("Test"),
+		Settings: func() []idp.Setting {
+			return []idp.Setting{
+				{Key: admin.SiteName, Default: "Hilum", From: idp.SettingDefault, Env: "IDP_SITE_NAME"},
+				{Key: admin.SiteAccent, Value: "#0a7d6c", Default: "", From: idp.SettingConfigured, Place: "idp.yaml:3", Env: "IDP_SITE_ACCENT"},
+			}
+		},
+	})
 
 	w.srv = httptest.NewUnstartedServer(nil)
 	issuer := "http://" + w.srv.Listener.Addr().String()
@@ -135,9 +143,6 @@ func newWorld(t testing.TB, change ...func(*adminapi.Config)) *world {
 		Issuer: issuer, Version: "test", Store: w.db, Desk: w.desk, Now: w.clock.Now, Log: log,
 		Push: func() []adminapi.PushFigures {
 			return []adminapi.PushFigures{{Service: "webpush", Attempts: 3, Delivered: 2, P50: 0.1, LastError: "gone"}}
-		},
-		Settings: func() []adminapi.Setting {
-			return []adminapi.Setting{{Key: "site.name", Value: "Klinik", Default: "Hilum", Place: "idp.yaml:3", Env: "IDP_SITE_NAME"}}
 		},
 	}
 	for _, fn := range change {

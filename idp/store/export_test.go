@@ -1,5 +1,11 @@
 package store
 
+// Twice is a configuration whose functions run twice, see Config.twice.
+func Twice(c Config) Config {
+	c.twice = true
+	return c
+}
+
 // Reprepared counts how often statements of the open connections that are
 // written by hand were prepared anew since they were prepared first.
 func (db *DB) Reprepared() (int64, error) {

@@ -80,6 +80,7 @@ func mailOf(s statements, id idp.MailID) (*idp.Mail, error) {
 	return row.mail()
 }
 
+// addMail inserts a mail; its events are its caller's.
 func (t *tx) addMail(m *idp.Mail) error {
 	row, err := mailRowOf(m)
 	if err != nil {
@@ -88,7 +89,7 @@ func (t *tx) addMail(m *idp.Mail) error {
 	if _, err := t.exec(insertMail, row.fields()...); err != nil {
 		return fmt.Errorf("mail %s: %w", m.ID, err)
 	}
-	return t.note(m.Take()...)
+	return nil
 }
 
 func (t *tx) putMail(m *idp.Mail) error {
@@ -130,7 +131,13 @@ func (t *tx) tellOwners(events []idp.Event) error {
 
 // AddMail inserts a mail that goes with no other change, with its events.
 func (db *DB) AddMail(ctx context.Context, m *idp.Mail) error {
-	return db.write(ctx, func(t *tx) error { return t.addMail(m) })
+	events := m.Take()
+	return db.write(ctx, func(t *tx) error {
+		if err := t.addMail(m); err != nil {
+			return err
+		}
+		return t.note(events...)
+	})
 }
 
 // Mail returns a mail. Errors: idp.ErrNotFound.

@@ -94,7 +94,7 @@ func openSQLite(ctx context.Context, c Config, wrote func(error)) (*sqliteEngine
 	if err != nil {
 		return nil, closeAfter(err, e)
 	}
-	e.writer = newWriter(to, c.Log, wrote)
+	e.writer = newWriter(to, c, wrote)
 	return e, nil
 }
 

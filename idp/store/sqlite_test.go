@@ -27,7 +27,16 @@ var (
 
 func open(t testing.TB, path string) *store.DB {
 	t.Helper()
-	db, err := store.Open(t.Context(), store.Config{Key: make([]byte, 32), Driver: "sqlite", Path: path, Mail: true})
+	return openWith(t, conf(path))
+}
+
+func conf(path string) store.Config {
+	return store.Config{Key: make([]byte, 32), Driver: "sqlite", Path: path, Mail: true}
+}
+
+func openWith(t testing.TB, c store.Config) *store.DB {
+	t.Helper()
+	db, err := store.Open(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,6 +57,18 @@ func TestSQLite(t *testing.T) {
 		var all []storetest.Store
 		for range instances {
 			all = append(all, open(t, path))
+		}
+		return all
+	})
+}
+
+// A function that writes may run twice, and comes to the same.
+func TestSQLiteTwice(t *testing.T) {
+	storetest.Run(t, func(t *testing.T, instances int) []storetest.Store {
+		path := filepath.Join(t.TempDir(), "idp.db")
+		var all []storetest.Store
+		for range instances {
+			all = append(all, openWith(t, store.Twice(conf(path))))
 		}
 		return all
 	})

@@ -46,6 +46,11 @@ type Config struct {
 	Witness string
 
 	trust *trust
+	// twice has every function that writes run a second time, after what it did
+	// first is undone, and fails it where it comes to something else then. Engines
+	// run a function again when another transaction came between; one that keeps
+	// something of its first run would do harm there, and only there. For tests.
+	twice bool
 }
 
 // engine is what differs from database to database.

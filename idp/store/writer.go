@@ -16,6 +16,10 @@ const maxBatch = 128
 
 var errClosed = errors.New("the database is closed")
 
+// runTwice, when it is not empty, is Config.twice for every database of a program:
+// the linker sets it for tests (make twice).
+var runTwice string
+
 // tx is a transaction: statements by hand and by gorm on one connection.
 type tx struct {
 	*session
@@ -31,6 +35,7 @@ type tx struct {
 type writer struct {
 	to    *session
 	log   *slog.Logger
+	twice bool          // see Config.twice
 	wrote func(error)   // is told what came of each batch that wrote, or was to
 	queue chan *job     // unbuffered: whom the writer has not taken can still leave
 	quit  chan struct{} // closed: take no more
@@ -44,8 +49,8 @@ type job struct {
 }
 
 // newWriter starts a writer on a connection that is its alone. It ends at close.
-func newWriter(to *session, log *slog.Logger, wrote func(error)) *writer {
-	w := &writer{to: to, log: log, wrote: wrote, queue: make(chan *job), quit: make(chan struct{}), ended: make(chan struct{})}
+func newWriter(to *session, c Config, wrote func(error)) *writer {
+	w := &writer{to: to, log: c.Log, twice: c.twice || runTwice != "", wrote: wrote, queue: make(chan *job), quit: make(chan struct{}), ended: make(chan struct{})}
 	go w.run()
 	return w
 }
@@ -162,7 +167,14 @@ func (w *writer) one(t *tx, j *job) error {
 		before := *t.head
 		head = &before
 	}
-	if j.err = unwritable(w.guard(t, j.fn)); j.err != nil {
+	j.err = unwritable(w.guard(t, j.fn))
+	if j.err == nil && w.twice {
+		if err := w.command("ROLLBACK TO one"); err != nil {
+			return err
+		}
+		j.err = w.again(t, head, j.fn)
+	}
+	if j.err != nil {
 		t.head = head
 		// Fails when the whole transaction is gone, and that is how we know.
 		if err := w.command("ROLLBACK TO one"); err != nil {
@@ -170,6 +182,32 @@ func (w *writer) one(t *tx, j *job) error {
 		}
 	}
 	return w.command("RELEASE one")
+}
+
+// again runs a function that has run well once, and what it did is undone. before is
+// the end of the log as it was then.
+func (w *writer) again(t *tx, before *head, fn func(*tx) error) error {
+	first := t.head
+	t.head = before
+	if err := unwritable(w.guard(t, fn)); err != nil {
+		return fmt.Errorf("a transaction that ran well fails when it runs again: %w", err)
+	}
+	if was, is := noted(before, first), noted(before, t.head); was != is {
+		return fmt.Errorf("a transaction that left %d events leaves %d when it runs again", was, is)
+	}
+	return nil
+}
+
+// noted is how many events came between two ends of the log; of one that was not
+// known yet, up to where it ends.
+func noted(before, after *head) int64 {
+	switch {
+	case after == nil:
+		return 0
+	case before == nil:
+		return after.seq
+	}
+	return after.seq - before.seq
 }
 
 // guard turns a panic of a function into an error, so that it fails its caller

@@ -26,9 +26,10 @@ func openAt(t *testing.T, path string) *DB {
 func held(t *testing.T, db *DB) (release func() error) {
 	t.Helper()
 	running, let, done := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	runs := sync.OnceFunc(func() { close(running) }) // functions may run twice
 	go func() {
 		done <- db.write(t.Context(), func(*tx) error {
-			close(running)
+			runs()
 			<-let
 			return nil
 		})
@@ -213,10 +214,11 @@ func TestCloseLetsTheBatchFinish(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		db := openAt(t, path)
 		running, let := make(chan struct{}), make(chan struct{})
+		runs := sync.OnceFunc(func() { close(running) }) // functions may run twice
 		told := make(chan error, 1)
 		go func() {
 			told <- db.write(t.Context(), func(t *tx) error {
-				close(running)
+				runs()
 				<-let
 				return put("last")(t)
 			})
