@@ -13,7 +13,7 @@ NEEDS := \
 	apache2:/usr/sbin/apache2 \
 	libapache2-mod-auth-openidc:/usr/lib/apache2/modules/mod_auth_openidc.so
 
-.PHONY: test build lint bench crash races twice screenshots axe zxing needs clean
+.PHONY: test build lint bench crash races twice screenshots outdated axe zxing needs clean
 
 test: needs
 	go vet ./...
@@ -78,6 +78,11 @@ SCREENSHOTS_DIR ?= $(CURDIR)/.cache/screenshots
 screenshots: needs
 	SCREENSHOTS_DIR=$(SCREENSHOTS_DIR) go test -count 1 -run TestScreenshots -timeout 20m ./e2e/...
 	@echo $(SCREENSHOTS_DIR)
+
+# outdated lists the modules that go.mod names of which the registry has newer ones,
+# and those that it does not tell about (docs/decisions/0025-dependencies-are-known.md).
+outdated:
+	@go list -m -u -e -f '{{if not (or .Main .Indirect)}}{{with .Update}}{{$$.Path}} {{$$.Version}}, newer: {{.Version}} of {{.Time.Format "2006-01-02"}}{{end}}{{with .Error}}{{$$.Path}} {{$$.Version}}, not told{{end}}{{end}}' all 2>/dev/null | grep . || echo "none is outdated"
 
 # axe fetches the accessibility checker of the tests again from npm.
 AXE := 4.14.1
