@@ -5,6 +5,8 @@ export GOFLAGS ?= -buildvcs=false
 LINT := v2.15.0
 CACHE := $(CURDIR)/.cache
 LINTER := $(CACHE)/golangci-lint-$(LINT)
+SBOM := v1.10.0
+BOM := $(CACHE)/cyclonedx-gomod-$(SBOM)
 
 # What the tests of e2e/ use, as Debian package:file. A browser, and relying
 # parties that others wrote.
@@ -13,7 +15,7 @@ NEEDS := \
 	apache2:/usr/sbin/apache2 \
 	libapache2-mod-auth-openidc:/usr/lib/apache2/modules/mod_auth_openidc.so
 
-.PHONY: test build lint bench crash races twice screenshots outdated axe zxing needs clean
+.PHONY: test build lint bench crash races twice screenshots outdated notice release axe zxing needs clean
 
 test: needs
 	go vet ./...
@@ -46,6 +48,10 @@ lint: $(LINTER)
 $(LINTER):
 	GOBIN=$(CACHE)/build go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT)
 	mv $(CACHE)/build/golangci-lint $@
+
+$(BOM):
+	GOBIN=$(CACHE)/build go install github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@$(SBOM)
+	mv $(CACHE)/build/cyclonedx-gomod $@
 
 # bench prints our figures beside the limits of the machine, BENCH seconds each.
 # PEOPLE are in the list of devices, three devices each.
@@ -84,6 +90,36 @@ screenshots: needs
 outdated:
 	@go list -m -u -e -f '{{if not (or .Main .Indirect)}}{{with .Update}}{{$$.Path}} {{$$.Version}}, newer: {{.Version}} of {{.Time.Format "2006-01-02"}}{{end}}{{with .Error}}{{$$.Path}} {{$$.Version}}, not told{{end}}{{end}}' all 2>/dev/null | grep . || echo "none is outdated"
 
+# notice writes NOTICE: under which terms the modules are that are in the program.
+notice:
+	UPDATE_NOTICE=1 go test -count 1 -run TestNotice ./cmd/idp
+
+# release builds archives for Linux, with FCM and without (slim), an SBOM of each and
+# their checksums, into dist/. The same commit and the same compilers give the same
+# bytes. On another machine than arm64 its compiler is needed besides:
+# apt-get install gcc-aarch64-linux-gnu.
+VERSION ?= $(shell sed -n 's/^## \([0-9][0-9.]*\).*/\1/p' CHANGELOG.md | head -1)
+COMMIT ?= $(shell git rev-parse HEAD)
+DATE ?= $(shell TZ=UTC git log -1 --format=%cd --date=format-local:%Y-%m-%dT%H:%M:%SZ)
+ARCHS ?= amd64 arm64
+release: $(BOM)
+	rm -rf dist && mkdir -p dist
+	for arch in $(ARCHS); do for kind in full slim; do \
+		tags=; name=hilum-$(VERSION)-linux-$$arch; \
+		if [ $$kind = slim ]; then tags=nofcm; name=$$name-slim; fi; \
+		cc=gcc; if [ $$arch != $$(go env GOHOSTARCH) ]; then case $$arch in arm64) cc=aarch64-linux-gnu-gcc;; amd64) cc=x86_64-linux-gnu-gcc;; esac; fi; \
+		command -v $$cc >/dev/null || { echo "$$cc is missing, for $$arch"; exit 1; }; \
+		mkdir -p dist/$$name && \
+		CGO_ENABLED=1 GOOS=linux GOARCH=$$arch CC=$$cc go build -trimpath -buildvcs=false -tags "$$tags" \
+			-ldflags "-s -w -buildid= -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X main.date=$(DATE)" -o dist/$$name/idp ./cmd/idp && \
+		cp LICENSE NOTICE README.md CHANGELOG.md SECURITY.md dist/$$name/ && cp config/example.yaml dist/$$name/idp.example.yaml && \
+		$(BOM) bin -json -noserial -notimestamp -version v$(VERSION) -output dist/$$name.cdx.json dist/$$name/idp && \
+		tar --sort=name --owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX --mtime=$(DATE) -C dist -cf - $$name | gzip -9n > dist/$$name.tar.gz && \
+		rm -r dist/$$name || exit 1; \
+	done; done
+	cd dist && sha256sum * > SHA256SUMS
+	@cat dist/SHA256SUMS
+
 # axe fetches the accessibility checker of the tests again from npm.
 AXE := 4.14.1
 axe:
@@ -103,4 +139,4 @@ zxing:
 	cd $(ZXING_DIR) && sha256sum -c SHA256SUMS
 
 clean:
-	rm -rf bin $(CACHE)
+	rm -rf bin dist $(CACHE)

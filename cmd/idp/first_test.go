@@ -28,7 +28,12 @@ type process struct {
 // runs starts the program with a data folder and arguments. It is killed with the test.
 func runs(t *testing.T, data string, args ...string) *process {
 	t.Helper()
-	p := &process{cmd: exec.CommandContext(t.Context(), "idp", args...), ready: make(chan string, 1)} // testscript.Main has put it there
+	return runsAs(t, "idp", data, args...) // testscript.Main has put it there
+}
+
+func runsAs(t *testing.T, program, data string, args ...string) *process {
+	t.Helper()
+	p := &process{cmd: exec.CommandContext(t.Context(), program, args...), ready: make(chan string, 1)}
 	p.cmd.Env = append(os.Environ(), "IDP_LISTEN=127.0.0.1:0", "IDP_DATA_DIR="+data, "IDP_LOG_LEVEL=info")
 	p.cmd.Stderr = &p.err
 	said, err := p.cmd.StdoutPipe()

@@ -123,7 +123,7 @@ func help(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 func (c *cli) load() (*config.Config, error) {
 	conf, err := config.Load(c.configFile, c.getenv)
 	if err == nil {
-		err = checkLanguages(conf)
+		err = errors.Join(checkLanguages(conf), checkFCM(conf))
 	}
 	if err = errors.Join(config.Stray(os.Environ()), err); err != nil {
 		return nil, err

@@ -10,6 +10,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"hilum/config"
@@ -19,11 +20,29 @@ import (
 	"hilum/idp/keyring"
 	"hilum/idp/outbound"
 	"hilum/idp/push"
-	"hilum/idp/push/fcm"
 	"hilum/idp/push/webpush"
 	"hilum/idp/store"
 	"hilum/idp/web"
 )
+
+// noFCM is what a program that was built with the tag nofcm says to who sets push.fcm.
+const noFCM = "this program was built without Firebase Cloud Messaging (\"idp version\" says so); leave push.fcm out, or take the build that has it"
+
+// checkFCM returns a fault where phones are to be reached in a way that this program
+// was built without.
+func checkFCM(conf *config.Config) error {
+	f := conf.Push.FCM
+	if hasFCM || f.CredentialsFile == "" && f.Endpoint == "" {
+		return nil
+	}
+	fault := &config.Fault{Key: "push.fcm", Problem: noFCM}
+	for _, s := range conf.Settings() {
+		if strings.HasPrefix(s.Key, "push.fcm.") && s.Place != "" && fault.Place == "" {
+			fault.Key, fault.Place = s.Key, s.Place
+		}
+	}
+	return fault
+}
 
 // pushServices are the ways to wake a phone, as far as they are set up.
 type pushServices struct {
@@ -55,7 +74,7 @@ func openPush(ctx context.Context, conf *config.Config, issuer string, db *store
 		return nil, err
 	}
 	if f := conf.Push.FCM; f.CredentialsFile != "" || f.Endpoint != "" {
-		if p.channels[idp.PushFCM], err = fcm.New(ctx, fcm.Config{CredentialsFile: f.CredentialsFile, ProjectID: f.ProjectID, Endpoint: f.Endpoint, Files: files}); err != nil {
+		if p.channels[idp.PushFCM], err = openFCM(ctx, f, files); err != nil {
 			return nil, err
 		}
 	}
@@ -110,7 +129,7 @@ func (p *pushServices) acceptable(a idp.PushAddress) error {
 	case p.channels[a.Type] == nil:
 		return fmt.Errorf("push by %q is not set up: %w", a.Type, idp.ErrInvalid)
 	case a.Type == idp.PushFCM:
-		return fcm.Acceptable(a)
+		return acceptableFCM(a)
 	}
 	return webpush.Acceptable(a, p.hosts)
 }

@@ -1,29 +1,57 @@
 package main
 
 import (
+	"cmp"
+	"fmt"
 	"runtime"
 	"runtime/debug"
+	"strings"
 
 	"github.com/spf13/cobra"
+
+	"hilum/idp/keyring"
+	"hilum/idp/store"
 )
 
-// version is what the release sets by -ldflags "-X main.version=…".
-var version = "development"
+// What a release sets by -ldflags "-X main.version=… -X main.commit=… -X main.date=…".
+// A build from a work tree knows the last two by itself.
+var (
+	version = "development"
+	commit  string
+	date    string // of the commit, RFC 3339
+)
 
 func (c *cli) versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
-		Short: "Print the version",
+		Short: "Print the version, and what is built into the program",
 		Args:  cobra.NoArgs,
-		Run: func(*cobra.Command, []string) {
-			c.printf("idp %s, %s, %s/%s\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
-			if info, ok := debug.ReadBuildInfo(); ok {
-				for _, s := range info.Settings {
-					if s.Key == "vcs.revision" {
-						c.printf("revision %s\n", s.Value)
-					}
-				}
-			}
-		},
+		Run:   func(*cobra.Command, []string) { c.printf("%s", about()) },
 	}
+}
+
+// about is what a report of a fault begins with.
+func about() string {
+	commit, date := commit, date
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range info.Settings {
+			switch s.Key {
+			case "vcs.revision":
+				commit = cmp.Or(commit, s.Value)
+			case "vcs.time":
+				date = cmp.Or(date, s.Value)
+			}
+		}
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "idp %s, %s, %s/%s\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	fmt.Fprintf(&b, "commit  %s\n", cmp.Or(strings.TrimSpace(commit+" "+date), "unknown"))
+	fmt.Fprintf(&b, "SQLite  %s\n", cmp.Or(store.SQLiteVersion(), "none: built without a C compiler"))
+	fmt.Fprintf(&b, "RSA     %s\n", keyring.Backend())
+	push := "web push, FCM"
+	if !hasFCM {
+		push = "web push; built without FCM"
+	}
+	fmt.Fprintf(&b, "push    %s\n", push)
+	return b.String()
 }

@@ -18,3 +18,10 @@ func codes(err error) (primary int, system syscall.Errno) {
 	}
 	return 0, 0
 }
+
+// SQLiteVersion is that of the SQLite in this program, "3.54.1"; empty where it was
+// built without.
+func SQLiteVersion() string {
+	v, _, _ := sqlite3.Version()
+	return v
+}

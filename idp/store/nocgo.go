@@ -13,3 +13,6 @@ func holdPlans() error {
 }
 
 func codes(error) (primary int, system syscall.Errno) { return 0, 0 }
+
+// SQLiteVersion is empty.
+func SQLiteVersion() string { return "" }

@@ -1,0 +1,23 @@
+//go:build !nofcm
+
+package main
+
+import (
+	"context"
+
+	"hilum/config"
+	"hilum/idp"
+	"hilum/idp/file"
+	"hilum/idp/push"
+	"hilum/idp/push/fcm"
+)
+
+// hasFCM: this program can reach phones by Firebase Cloud Messaging. The build tag
+// nofcm leaves that out, and with it half of the program (fcm_off.go).
+const hasFCM = true
+
+func openFCM(ctx context.Context, f config.FCM, files *file.Watcher) (push.Channel, error) {
+	return fcm.New(ctx, fcm.Config{CredentialsFile: f.CredentialsFile, ProjectID: f.ProjectID, Endpoint: f.Endpoint, Files: files})
+}
+
+func acceptableFCM(a idp.PushAddress) error { return fcm.Acceptable(a) }
