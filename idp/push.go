@@ -55,3 +55,18 @@ const (
 
 // PushRow is the associated data that a device's push address is sealed with.
 func PushRow(id DeviceID) string { return string(id) + "/push" }
+
+// PushFigures says how one push service fares, since the provider was started.
+type PushFigures struct {
+	Type      PushType
+	Waiting   int
+	Attempts  int
+	Delivered int
+	Dead      int // addresses that are no more, by the service's word
+	Failed    int // messages that were given up
+	Retried   int
+	P50, P95  time.Duration // from the hand-over to the delivery, of the latest
+	LastError string
+	LastAt    time.Time // of that error
+	Alarm     string    // what the operator has to mend; empty: nothing
+}

@@ -201,7 +201,7 @@ func TestRevokedKeyOfFCMShows(t *testing.T) {
 		alarm := ""
 		for range 500 {
 			for _, f := range p.pushFigures() {
-				if f.Service == "fcm" {
+				if f.Type == idp.PushFCM {
 					alarm = f.Alarm
 				}
 			}

@@ -311,7 +311,7 @@ func (p *provider) handler(cert *serve.Certificate) (http.Handler, serve.Config,
 		Version: version,
 		Store:   p.db,
 		Desk:    p.desk,
-		Push:    p.pushForPrograms,
+		Push:    p.pushFigures,
 		Allow:   perClient(p.conf.Limits.AdminPerMinute),
 		Log:     p.log,
 	})

@@ -15,14 +15,12 @@ import (
 
 	"hilum/config"
 	"hilum/idp"
-	"hilum/idp/adminapi"
 	"hilum/idp/file"
 	"hilum/idp/keyring"
 	"hilum/idp/outbound"
 	"hilum/idp/push"
 	"hilum/idp/push/webpush"
 	"hilum/idp/store"
-	"hilum/idp/web"
 )
 
 // noFCM is what a program that was built with the tag nofcm says to who sets push.fcm.
@@ -180,34 +178,10 @@ func vapidKey(ctx context.Context, db *store.DB, sealer *keyring.Sealer) ([]byte
 // figuresEvery is how often the delivery figures are logged, when they have changed.
 const figuresEvery = 10 * time.Minute
 
-// pushFigures is how the push services fare, for the administration.
-func (p *provider) pushFigures() []web.PushFigures {
+// pushFigures is how the push services fare, for the administration and its API.
+func (p *provider) pushFigures() []idp.PushFigures {
 	p.sender.Look()
-	var out []web.PushFigures
-	for _, f := range p.sender.Figures() {
-		out = append(out, web.PushFigures{
-			Service: string(f.Type), Attempts: f.Attempts, Delivered: f.Delivered, Dead: f.Dead, Failed: f.Failed, Retried: f.Retried, Waiting: f.Waiting,
-			P50: f.P50, P95: f.P95, LastError: f.LastError, LastAt: f.LastAt, Alarm: f.Alarm,
-		})
-	}
-	return out
-}
-
-// pushForPrograms is the same, as the admin API tells it.
-func (p *provider) pushForPrograms() []adminapi.PushFigures {
-	var out []adminapi.PushFigures
-	for _, f := range p.pushFigures() {
-		line := adminapi.PushFigures{
-			Service: f.Service, Attempts: f.Attempts, Delivered: f.Delivered, Dead: f.Dead, Failed: f.Failed, Retried: f.Retried, Waiting: f.Waiting,
-			P50: f.P50.Seconds(), P95: f.P95.Seconds(), LastError: f.LastError, Alarm: f.Alarm,
-		}
-		if !f.LastAt.IsZero() {
-			at := f.LastAt.UTC()
-			line.LastAt = &at
-		}
-		out = append(out, line)
-	}
-	return out
+	return p.sender.Figures()
 }
 
 // tellFigures logs how the push services fare.

@@ -9,8 +9,8 @@ import (
 	"hilum/idp/admin"
 )
 
-// PushFigures says how one push service fares, since the provider was started.
-type PushFigures struct {
+// pushFigures says how one push service fares, since the provider was started.
+type pushFigures struct {
 	Service   string     `json:"service"`
 	Attempts  int        `json:"attempts"`
 	Delivered int        `json:"delivered"`
@@ -72,7 +72,7 @@ type health struct {
 	Unwritable     idp.Unwritable   `json:"unwritable,omitempty"`
 	Mail           mail             `json:"mail"`
 	Keys           []key            `json:"keys"`
-	Push           []PushFigures    `json:"push"`
+	Push           []pushFigures    `json:"push"`
 }
 
 // mail is how sending mail fares.
@@ -104,14 +104,19 @@ func (s *Server) health(w http.ResponseWriter, r *http.Request, by admin.By) err
 		return err
 	}
 	out := health{
-		DatabaseBytes: h.Bytes, Rows: h.Rows, Events: h.Events, Waiting: h.Waiting, FailingDevices: h.Failing, LastSweepAt: moment(h.LastSweep), Unwritable: h.Unwritable, Push: []PushFigures{},
+		DatabaseBytes: h.Bytes, Rows: h.Rows, Events: h.Events, Waiting: h.Waiting, FailingDevices: h.Failing, LastSweepAt: moment(h.LastSweep), Unwritable: h.Unwritable, Push: []pushFigures{},
 		Mail: mail{h.Mail.Waiting, moment(h.Mail.OldestAt), moment(h.Mail.SentAt), h.Mail.Lost, moment(h.Mail.FailedAt), h.Mail.Said, h.Mail.Detailed},
 		Keys: each(h.Keys, func(k *idp.SigningKey) key {
 			return key{k.ID, k.Alg, moment(k.CreatedAt), moment(k.ActiveAt), moment(k.RetiredAt), moment(k.GoneAt)}
 		}),
 	}
 	if s.Push != nil {
-		out.Push = list(s.Push())
+		out.Push = each(s.Push(), func(f *idp.PushFigures) pushFigures {
+			return pushFigures{
+				string(f.Type), f.Attempts, f.Delivered, f.Dead, f.Failed, f.Retried, f.Waiting, f.P50.Seconds(), f.P95.Seconds(),
+				f.LastError, moment(f.LastAt), f.Alarm,
+			}
+		})
 	}
 	return s.answer(w, r, http.StatusOK, out)
 }

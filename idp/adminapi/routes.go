@@ -73,7 +73,7 @@ type Config struct {
 	Version string // of the provider
 	Store   Store
 	Desk    Desk
-	Push    func() []PushFigures // how push services fare; nil: there is none
+	Push    func() []idp.PushFigures // how push services fare; nil: there is none
 	// Allow limits what one client asks for (600 a minute). nil: no limit.
 	Allow func(client idp.ClientID) (retry time.Duration, ok bool)
 	Now   func() time.Time

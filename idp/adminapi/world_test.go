@@ -141,8 +141,8 @@ func newWorld(t testing.TB, change ...func(*adminapi.Config)) *world {
 	}))(t)
 	conf := adminapi.Config{
 		Issuer: issuer, Version: "test", Store: w.db, Desk: w.desk, Now: w.clock.Now, Log: log,
-		Push: func() []adminapi.PushFigures {
-			return []adminapi.PushFigures{{Service: "webpush", Attempts: 3, Delivered: 2, P50: 0.1, LastError: "gone"}}
+		Push: func() []idp.PushFigures {
+			return []idp.PushFigures{{Type: "webpush", Attempts: 3, Delivered: 2, P50: 100 * time.Millisecond, LastError: "gone"}}
 		},
 	}
 	for _, fn := range change {

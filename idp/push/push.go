@@ -94,7 +94,7 @@ type lane struct {
 	busy    map[idp.DeviceID]bool // an attempt is under way
 	later   int                   // wait for another attempt
 	hosts   map[string]int        // attempts under way per host
-	figure  Figure
+	figure  idp.PushFigures
 	probed  string          // alarm of the last probe; empty: none
 	looked  chan struct{}   // somebody looks at the figures
 	spans   []time.Duration // of the latest deliveries
@@ -104,21 +104,6 @@ type job struct {
 	idp.Push
 	tries int
 	since time.Time
-}
-
-// Figure is how a channel fares, since the start.
-type Figure struct {
-	Type      idp.PushType
-	Waiting   int
-	Attempts  int
-	Delivered int
-	Dead      int
-	Failed    int
-	Retried   int
-	P50, P95  time.Duration // from the hand-over to the delivery, of the latest
-	LastError string
-	LastAt    time.Time // of that error
-	Alarm     string    // what the operator has to mend; empty: nothing
 }
 
 // New returns a Sender that delivers as long as Run runs.
@@ -144,7 +129,7 @@ func New(c Config) *Sender {
 	s := &Sender{Config: c, lanes: map[idp.PushType]*lane{}}
 	for kind, channel := range c.Channels {
 		s.lanes[kind] = &lane{
-			channel: channel, queue: make(chan *job, c.Queue), looked: make(chan struct{}, 1), busy: map[idp.DeviceID]bool{}, hosts: map[string]int{}, figure: Figure{Type: kind},
+			channel: channel, queue: make(chan *job, c.Queue), looked: make(chan struct{}, 1), busy: map[idp.DeviceID]bool{}, hosts: map[string]int{}, figure: idp.PushFigures{Type: kind},
 		}
 	}
 	return s
@@ -162,7 +147,7 @@ func (s *Sender) Send(ps ...idp.Push) {
 		select {
 		case l.queue <- &job{Push: p, since: s.Now()}:
 		default:
-			l.count(func(f *Figure) { f.Failed++; f.LastError, f.LastAt = "the queue is full", s.Now() })
+			l.count(func(f *idp.PushFigures) { f.Failed++; f.LastError, f.LastAt = "the queue is full", s.Now() })
 			s.Log.Warn("push queue is full", "type", p.Address.Type, "device", p.Device)
 		}
 	}
@@ -270,7 +255,7 @@ func (s *Sender) well(l *lane, changed bool) {
 // ill notes what a probe has found; what the operator has to mend is said once.
 func (s *Sender) ill(l *lane, err error, lasting bool) {
 	raised := false
-	l.count(func(f *Figure) {
+	l.count(func(f *idp.PushFigures) {
 		f.LastError, f.LastAt = err.Error(), s.Now()
 		if now := err.Error(); (errors.Is(err, ErrCredentials) || lasting) && l.probed != now {
 			raised = l.probed == "" || errors.Is(err, ErrCredentials)
@@ -299,7 +284,7 @@ func (s *Sender) work(ctx context.Context, wg *sync.WaitGroup, l *lane, j *job) 
 		s.end(ctx, l, j, idp.PushFailed, "too late")
 		return
 	}
-	l.count(func(f *Figure) { f.Attempts++ })
+	l.count(func(f *idp.PushFigures) { f.Attempts++ })
 	err := s.attempt(ctx, l, j)
 	now = s.Now()
 	var retry *RetryError
@@ -318,7 +303,7 @@ func (s *Sender) work(ctx context.Context, wg *sync.WaitGroup, l *lane, j *job) 
 			return
 		}
 		j.tries++
-		l.count(func(f *Figure) { f.Retried++ })
+		l.count(func(f *idp.PushFigures) { f.Retried++ })
 		s.again(ctx, wg, l, j, wait)
 	default:
 		s.fault(l, err)
@@ -374,7 +359,7 @@ func (s *Sender) again(ctx context.Context, wg *sync.WaitGroup, l *lane, j *job,
 }
 
 func (s *Sender) end(ctx context.Context, l *lane, j *job, outcome idp.PushOutcome, why string) {
-	l.count(func(f *Figure) {
+	l.count(func(f *idp.PushFigures) {
 		switch outcome {
 		case idp.PushDead:
 			f.Dead++
@@ -388,7 +373,7 @@ func (s *Sender) end(ctx context.Context, l *lane, j *job, outcome idp.PushOutco
 // fault keeps what went wrong; what the operator has to mend is said once.
 func (s *Sender) fault(l *lane, err error) {
 	raised := false
-	l.count(func(f *Figure) {
+	l.count(func(f *idp.PushFigures) {
 		f.LastError, f.LastAt = err.Error(), s.Now()
 		if errors.Is(err, ErrCredentials) && f.Alarm == "" {
 			f.Alarm, raised = err.Error(), true
@@ -428,7 +413,7 @@ func (l *lane) leave(d idp.DeviceID, host string) {
 	}
 }
 
-func (l *lane) count(change func(*Figure)) {
+func (l *lane) count(change func(*idp.PushFigures)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	change(&l.figure)
@@ -448,8 +433,8 @@ func (l *lane) delivered(took time.Duration) {
 }
 
 // Figures tells how each channel fares, in order of type.
-func (s *Sender) Figures() []Figure {
-	var out []Figure
+func (s *Sender) Figures() []idp.PushFigures {
+	var out []idp.PushFigures
 	for _, l := range s.lanes {
 		l.mu.Lock()
 		f := l.figure
@@ -464,7 +449,7 @@ func (s *Sender) Figures() []Figure {
 		}
 		out = append(out, f)
 	}
-	slices.SortFunc(out, func(a, b Figure) int {
+	slices.SortFunc(out, func(a, b idp.PushFigures) int {
 		if a.Type < b.Type {
 			return -1
 		}

@@ -1252,8 +1252,8 @@ func TestDeskHealth(t *testing.T) {
 		{At: noon.AddDate(0, 0, -1), Done: map[idp.EventKind]int{idp.EventLoginDone: 8}, Factors: map[string]int{"push": 5, "code": 3}},
 		{At: noon, Done: map[idp.EventKind]int{idp.EventLoginDone: 2, idp.EventPasswordWrong: 1}},
 	}
-	d.server.Push = func() []PushFigures {
-		return []PushFigures{{Service: "fcm", Attempts: 10, Delivered: 3, Failed: 1, P50: 12 * time.Millisecond, P95: 40 * time.Millisecond, LastError: "503 <b>", LastAt: noon, Alarm: "mend me"}, {Service: "webpush"}}
+	d.server.Push = func() []idp.PushFigures {
+		return []idp.PushFigures{{Type: "fcm", Attempts: 10, Delivered: 3, Failed: 1, P50: 12 * time.Millisecond, P95: 40 * time.Millisecond, LastError: "503 <b>", LastAt: noon, Alarm: "mend me"}, {Type: "webpush"}}
 	}
 	d.wants(d.get("/admin/health"), 200, "12.3 MB", "1,000&#43;", "for 3 days", "Next", "published until", "75 %", "503 &lt;b&gt;", "mend me", "Web Push", "Firebase Cloud Messaging", "12ms", "not <dd>0s", "8 a day at most", "<rect", "/admin/devices?f=failing", "not No push service")
 

@@ -10,17 +10,6 @@ import (
 	"hilum/templates"
 )
 
-// PushFigures says how one push service fares, since the provider was started.
-type PushFigures struct {
-	Service                                    string
-	Attempts, Delivered, Dead, Failed, Retried int
-	Waiting                                    int
-	P50, P95                                   time.Duration
-	LastError                                  string
-	LastAt                                     time.Time
-	Alarm                                      string // what the operator has to mend; empty: nothing
-}
-
 // unwritableWords say why nothing can be written.
 var unwritableWords = map[idp.Unwritable]string{
 	idp.DiskFull: "health.unwritable.full", idp.DiskReadOnly: "health.unwritable.read-only",
@@ -71,7 +60,7 @@ func (s *Server) adminHealth(w http.ResponseWriter, r *http.Request, p staff) er
 	if s.Push != nil {
 		for _, f := range s.Push() {
 			line := templates.PushLine{
-				Service: serviceName(f.Service), Attempts: f.Attempts, Delivered: f.Delivered, Dead: f.Dead, Failed: f.Failed, Retried: f.Retried, Waiting: f.Waiting,
+				Service: serviceName(f.Type), Attempts: f.Attempts, Delivered: f.Delivered, Dead: f.Dead, Failed: f.Failed, Retried: f.Retried, Waiting: f.Waiting,
 				P50: f.P50.Round(time.Millisecond).String(), P95: f.P95.Round(time.Millisecond).String(), LastError: f.LastError, LastAt: f.LastAt, Alarm: f.Alarm,
 			}
 			if done := f.Delivered + f.Dead + f.Failed; done > 0 {
@@ -104,14 +93,14 @@ var unsentWords = map[idp.Unsent]string{
 }
 
 // serviceName is a kind of push service as the world calls it.
-func serviceName(kind string) string {
-	switch idp.PushType(kind) {
+func serviceName(kind idp.PushType) string {
+	switch kind {
 	case idp.PushWeb:
 		return "Web Push"
 	case idp.PushFCM:
 		return "Firebase Cloud Messaging"
 	}
-	return kind
+	return string(kind)
 }
 
 // upTo is a count that ends at idp.CountUpTo.

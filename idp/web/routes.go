@@ -84,7 +84,7 @@ type Config struct {
 	Desk      Desk
 	Party     Party                // that test sign-ins are for
 	Mail      bool                 // mail can be sent
-	Push      func() []PushFigures // how push services fare; nil: there is none
+	Push      func() []idp.PushFigures // how push services fare; nil: there is none
 	// Rejected are the last refused requests of a client, latest first; nil: nothing is kept.
 	Rejected        func(idp.ClientID) []idp.Rejection
 	CollectPath     string // where a relying party's finished sign-in is collected, + login id
