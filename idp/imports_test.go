@@ -378,3 +378,37 @@ func TestImportsAreCaught(t *testing.T) {
 		}
 	}
 }
+
+// The picture in docs/architecture.md is that of the table: every package of the
+// storeys that it has, in its storey.
+func TestArchitectureIsThePicture(t *testing.T) {
+	b, err := os.ReadFile("../docs/architecture.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	storeys := map[string]layer{
+		"doors": door, "verbs": verb, "tools": tool, "ground": ground, "nouns": nouns, "letters": letters, "adapters": adapter, "shared": shared,
+	}
+	drawn := map[layer][]string{}
+	for line := range strings.Lines(string(b)) {
+		name, rest, ok := strings.Cut(strings.TrimSpace(line), "  ")
+		of, is := storeys[name]
+		if !ok || !is || !strings.HasPrefix(line, "    ") {
+			continue
+		}
+		list, _, _ := strings.Cut(strings.TrimSpace(rest), "   ")
+		drawn[of] = append(drawn[of], strings.Fields(list)...)
+	}
+	for name, of := range storeys {
+		var want []string
+		for pkg, l := range packages {
+			if l == of {
+				want = append(want, path.Base(pkg))
+			}
+		}
+		slices.Sort(want)
+		if !slices.Equal(drawn[of], want) {
+			t.Errorf("%s are drawn as %q, and are %q", name, drawn[of], want)
+		}
+	}
+}

@@ -82,8 +82,8 @@ type Config struct {
 	Logins    Logins
 	Devices   Devices
 	Desk      Desk
-	Party     Party                // that test sign-ins are for
-	Mail      bool                 // mail can be sent
+	Party     Party                    // that test sign-ins are for
+	Mail      bool                     // mail can be sent
 	Push      func() []idp.PushFigures // how push services fare; nil: there is none
 	// Rejected are the last refused requests of a client, latest first; nil: nothing is kept.
 	Rejected        func(idp.ClientID) []idp.Rejection
