@@ -43,6 +43,7 @@ type Config struct {
 	Networks       []Place   `yaml:"networks"`
 	Limits         Limits    `yaml:"limits"`
 	Log            Log       `yaml:"log"`
+	Debug          Debug     `yaml:"debug"`
 
 	places map[string]string // key → where it was set, see Load
 }
@@ -170,6 +171,11 @@ type Limits struct {
 type Log struct {
 	Level  string `yaml:"level"`  // debug, info, warn, error, off
 	Format string `yaml:"format"` // text, json
+}
+
+// Debug is for who looks why the program is slow or large.
+type Debug struct {
+	Listen string `yaml:"listen"` // loopback, host:port; empty: off
 }
 
 // Network is an address range in CIDR form; a bare address is a range of one.

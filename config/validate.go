@@ -41,6 +41,7 @@ func (c *Config) faults() []*Fault {
 	v := &validation{c: c}
 	v.addresses()
 	v.networks()
+	v.debug()
 	v.files()
 	v.texts()
 	v.mail()
@@ -165,6 +166,18 @@ func (v *validation) issuer() {
 		v.fault("issuer", "%q must begin with https: tokens and passwords would travel readable; write https://%s", issuer, strings.TrimSuffix(u.Host, ":80"))
 	case isExample(host):
 		v.fault("issuer", "%q is the example's; put your own address here", issuer)
+	}
+}
+
+// debug lets profiles be had from this machine alone: they show what is in memory.
+func (v *validation) debug() {
+	at := v.c.Debug.Listen
+	if at == "" {
+		return
+	}
+	host, port, err := net.SplitHostPort(at)
+	if n, bad := strconv.ParseUint(port, 10, 16); err != nil || bad != nil || n == 0 || !isLoopback(host) {
+		v.fault("debug.listen", "%q is no address of this machine alone with a port, such as 127.0.0.1:6060", at)
 	}
 }
 

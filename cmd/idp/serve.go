@@ -45,6 +45,11 @@ func (c *cli) serve(ctx context.Context) (err error) {
 		return err
 	}
 	defer l.Close()
+	stopDebug, err := startDebug(ctx, conf.Debug.Listen, log)
+	if err != nil {
+		return err
+	}
+	defer stopDebug()
 	p, err := open(ctx, conf, issuerOf(conf, l.Addr().String()), log)
 	if err != nil {
 		return err
