@@ -60,7 +60,7 @@ func TestDebugListener(t *testing.T) {
 		t.Errorf("%.80s", body)
 	}
 	stop()
-	if res, err := http.Get("http://" + address + "/debug/pprof/"); err == nil { //nolint:noctx // it is to fail
+	if res, err := http.Get("http://" + address + "/debug/pprof/"); err == nil {
 		res.Body.Close()
 		t.Error("it goes on after its end")
 	}

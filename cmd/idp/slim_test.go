@@ -48,7 +48,7 @@ func TestSlimBuild(t *testing.T) {
 
 	p := runsAs(t, slim, t.TempDir(), "serve")
 	at := <-p.ready
-	res, err := http.Get(at + "/readyz") //nolint:noctx // ends with the process
+	res, err := http.Get(at + "/readyz")
 	if err != nil || res.StatusCode != http.StatusOK {
 		t.Errorf("%q: %+v, %v", at, res, err)
 	}
