@@ -68,6 +68,12 @@ func (g *google) serve(w http.ResponseWriter, r *http.Request) {
 			sum := sha256.Sum256([]byte(parts[0] + "." + parts[1]))
 			signature, _ := base64.RawURLEncoding.DecodeString(parts[2])
 			if rsa.VerifyPKCS1v15(key, crypto.SHA256, sum[:], signature) == nil {
+				// Nothing is asked for but to send messages: a key that leaks opens nothing else by us.
+				claims, _ := base64.RawURLEncoding.DecodeString(parts[1])
+				var said struct{ Scope string }
+				if err := json.Unmarshal(claims, &said); err != nil || said.Scope != "https://www.googleapis.com/auth/firebase.messaging" {
+					g.t.Errorf("a token is asked for with scope %q (%v)", said.Scope, err)
+				}
 				fmt.Fprint(w, `{"access_token":"of-the-account","token_type":"Bearer","expires_in":3600}`)
 				return
 			}
