@@ -134,6 +134,7 @@ var settingTable = []struct {
 		{"database.path", templates.Say("setting.database.path"), asName},
 		{"log.level", templates.Say("setting.log.level"), asText},
 		{"log.format", templates.Say("setting.log.format"), asText},
+		{"debug.listen", templates.Say("setting.debug.listen"), asText},
 	}},
 }
 
