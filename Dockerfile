@@ -7,7 +7,7 @@
 #   docker exec hilum idp setup-link
 #
 # A proxy in front adds TLS; or give IDP_TLS_CERT_FILE and IDP_TLS_KEY_FILE.
-# Without FCM it is half as large: docker build --target slim -t hilum .
+# Without FCM the program is little more than half as large: docker build --target slim -t hilum .
 
 FROM golang:1.26-bookworm AS source
 WORKDIR /src

@@ -103,6 +103,7 @@ COMMIT ?= $(shell git rev-parse HEAD)
 DATE ?= $(shell TZ=UTC git log -1 --format=%cd --date=format-local:%Y-%m-%dT%H:%M:%SZ)
 ARCHS ?= amd64 arm64
 release: $(BOM)
+	@git diff --quiet HEAD || { echo "the work tree differs from the commit that the release would name"; exit 1; }
 	rm -rf dist && mkdir -p dist
 	for arch in $(ARCHS); do for kind in full slim; do \
 		tags=; name=hilum-$(VERSION)-linux-$$arch; \

@@ -57,8 +57,11 @@ type validation struct {
 }
 
 func (v *validation) fault(key, format string, args ...any) {
-	v.faults = append(v.faults, &Fault{key, v.c.places[key], fmt.Sprintf(format, args...)})
+	v.faults = append(v.faults, v.c.Fault(key, fmt.Sprintf(format, args...)))
 }
+
+// Fault is a problem with a setting, at the place where it was set.
+func (c *Config) Fault(key, problem string) *Fault { return &Fault{key, c.places[key], problem} }
 
 func (v *validation) addresses() {
 	c := v.c

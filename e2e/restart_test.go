@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -20,7 +19,6 @@ import (
 	"hilum/cmd/phone/phone"
 	"hilum/e2e/crowd"
 	"hilum/idp"
-	"hilum/idp/store"
 )
 
 // waiting is somebody who waits at a browser while their phone answers.
@@ -161,7 +159,7 @@ func TestPhonesThroughARestart(t *testing.T) {
 	cmd := s.cmd
 	s.stop(t, cmd)
 	s.cmd = nil
-	db := must[*store.DB](t)(store.Open(context.Background(), store.Config{Key: storeKey(t, s.data), Driver: "sqlite", Path: filepath.Join(s.data, "idp.db")}))
+	db := openStore(t, s.data)
 	defer db.Close()
 	if err := db.VerifyEvents(context.Background()); err != nil {
 		t.Error(err)

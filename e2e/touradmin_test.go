@@ -3,8 +3,6 @@ package e2e
 import (
 	"context"
 	"fmt"
-	"log/slog"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -12,7 +10,6 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"hilum/idp"
-	"hilum/idp/store"
 	"hilum/idp/totp"
 )
 
@@ -22,7 +19,7 @@ import (
 func (d *demo) crowdOf(t testing.TB, n int) {
 	t.Helper()
 	ctx := context.Background()
-	db := must[*store.DB](t)(store.Open(ctx, store.Config{Key: storeKey(t, d.data), Driver: "sqlite", Path: filepath.Join(d.data, "idp.db"), Log: slog.New(slog.DiscardHandler)}))
+	db := openStore(t, d.data)
 	defer db.Close()
 	givens := []string{"Amélie", "Bastian", "Clara", "David", "Eva", "Farid", "Greta", "Hugo", "Ines", "Jonas", "Katrin", "Liam"}
 	families := []string{"Albrecht", "van den Berg", "Çelik", "Dubois", "Eberhard", "Fontaine", "Groß", "Hoffmann", "Janssens", "Kowalski", "Müller-Lüdenscheidt"}

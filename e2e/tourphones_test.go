@@ -3,9 +3,7 @@ package e2e
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"net/url"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -17,7 +15,6 @@ import (
 	"hilum/cmd/phone/phone"
 	"hilum/idp"
 	"hilum/idp/limit"
-	"hilum/idp/store"
 )
 
 // forgets makes the window a browser that nobody knows.
@@ -174,14 +171,9 @@ func tourPhones(t *testing.T, d *demo, w *window, visit func(name string)) {
 	w.see("#devices")
 	d.idp(t, "user", "unlink", bert.name, authenticator, "--reason", "given back")
 	w.open(d.Viewer + "/")
-	w.turn(evaluates(fmt.Sprintf("location.href = %q", d.Issuer+"/account/password")))
+	w.turn(chromedp.Evaluate[chromedp.Void](fmt.Sprintf("location.href = %q", d.Issuer+"/account/password")))
 	w.see("#confirm-form")
 	visit("account-confirm")
-}
-
-// evaluates runs a script for what it does.
-func evaluates(script string) chromedp.Action[chromedp.Void] {
-	return chromedp.Evaluate[chromedp.Void](script)
 }
 
 // closePasswords has the password of a person wait for their second factor, as a
@@ -189,7 +181,7 @@ func evaluates(script string) chromedp.Action[chromedp.Void] {
 func (d *demo) closePasswords(t testing.TB, name string) {
 	t.Helper()
 	ctx := context.Background()
-	db := must[*store.DB](t)(store.Open(ctx, store.Config{Key: storeKey(t, d.data), Driver: "sqlite", Path: filepath.Join(d.data, "idp.db"), Log: slog.New(slog.DiscardHandler)}))
+	db := openStore(t, d.data)
 	defer db.Close()
 	a := must[*idp.Account](t)(db.AccountByName(ctx, name))
 	key := idp.CounterKey{Kind: idp.CountPasswords, Who: string(a.User.ID)}

@@ -141,6 +141,7 @@ var outside = map[string]home{
 	"golang.org/x/crypto/argon2":            {code: []string{"idp/password"}},
 	"golang.org/x/crypto/cryptobyte":        {code: []string{"idp/keyring"}},
 	"golang.org/x/image/draw":               {code: []string{"idp/brand"}},
+	"golang.org/x/mod":                      {tests: []string{"cmd/idp"}},
 	"golang.org/x/net/html":                 {tests: []string{"e2e"}},
 	"golang.org/x/net/idna":                 {code: []string{"idp/text"}},
 	"golang.org/x/oauth2":                   {code: []string{"cmd/viewer/viewer", "idp/push/fcm", "idp/tryout"}, tests: []string{"cmd/idp", "e2e", "idp/oidc"}},

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"io"
 	"log/slog"
 	"net/http"
 	"strconv"
@@ -28,16 +27,8 @@ func TestDebugListener(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.Host = host
-		res, err := http.DefaultClient.Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer res.Body.Close()
-		b, err := io.ReadAll(res.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return res.StatusCode, string(b)
+		code, _, text := answered(t, r)
+		return code, text
 	}
 	for _, c := range []struct {
 		method, host, path string

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -124,16 +123,7 @@ func runsFull(t *testing.T, disk full) {
 			req.Header.Set("Sec-Fetch-Site", "same-origin")
 			req.Header.Set("Accept-Language", "en")
 		}
-		res, err := http.DefaultTransport.RoundTrip(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer res.Body.Close()
-		text, err := io.ReadAll(res.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return res.StatusCode, res.Header, string(text)
+		return answered(t, req)
 	}
 	token := func() (int, string) {
 		code, _, text := post("/token", url.Values{"grant_type": {"client_credentials"}, "scope": {"archive"}}, true)

@@ -13,7 +13,7 @@ import (
 )
 
 // hasFCM: this program can reach phones by Firebase Cloud Messaging. The build tag
-// nofcm leaves that out, and with it half of the program (fcm_off.go).
+// nofcm leaves that out, and with it nearly half of the program (fcm_off.go).
 const hasFCM = true
 
 func openFCM(ctx context.Context, f config.FCM, files *file.Watcher) (push.Channel, error) {

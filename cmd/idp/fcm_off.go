@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"hilum/config"
@@ -15,7 +16,7 @@ import (
 const hasFCM = false
 
 func openFCM(context.Context, config.FCM, *file.Watcher) (push.Channel, error) {
-	return nil, &config.Fault{Key: "push.fcm", Problem: noFCM}
+	return nil, errors.New(noFCM) // checkFCM has told before
 }
 
 func acceptableFCM(idp.PushAddress) error { return fmt.Errorf("%s: %w", noFCM, idp.ErrInvalid) }

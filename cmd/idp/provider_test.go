@@ -87,6 +87,13 @@ func fetch(t *testing.T, method, url string) (int, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	code, _, text := answered(t, req)
+	return code, text
+}
+
+// answered sends a request, following nothing, and reads the answer.
+func answered(t *testing.T, req *http.Request) (int, http.Header, string) {
+	t.Helper()
 	res, err := http.DefaultTransport.RoundTrip(req)
 	if err != nil {
 		t.Fatal(err)
@@ -96,7 +103,7 @@ func fetch(t *testing.T, method, url string) (int, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return res.StatusCode, string(text)
+	return res.StatusCode, res.Header, string(text)
 }
 
 func TestHealth(t *testing.T) {

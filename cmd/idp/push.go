@@ -10,7 +10,6 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
-	"strings"
 	"time"
 
 	"hilum/config"
@@ -29,17 +28,14 @@ const noFCM = "this program was built without Firebase Cloud Messaging (\"idp ve
 // checkFCM returns a fault where phones are to be reached in a way that this program
 // was built without.
 func checkFCM(conf *config.Config) error {
-	f := conf.Push.FCM
-	if hasFCM || f.CredentialsFile == "" && f.Endpoint == "" {
-		return nil
+	switch f := conf.Push.FCM; {
+	case hasFCM:
+	case f.CredentialsFile != "":
+		return conf.Fault("push.fcm.credentials_file", noFCM)
+	case f.Endpoint != "":
+		return conf.Fault("push.fcm.endpoint", noFCM)
 	}
-	fault := &config.Fault{Key: "push.fcm", Problem: noFCM}
-	for _, s := range conf.Settings() {
-		if strings.HasPrefix(s.Key, "push.fcm.") && s.Place != "" && fault.Place == "" {
-			fault.Key, fault.Place = s.Key, s.Place
-		}
-	}
-	return fault
+	return nil
 }
 
 // pushServices are the ways to wake a phone, as far as they are set up.

@@ -90,13 +90,7 @@ func checkLanguages(conf *config.Config) error {
 			if l == "" || slices.Contains(known, l) {
 				continue
 			}
-			f := &config.Fault{Key: key, Problem: "there are no words in " + l + "; there are in " + strings.Join(known, ", ")}
-			for _, s := range conf.Settings() {
-				if s.Key == key {
-					f.Place = s.Place
-				}
-			}
-			return f
+			return conf.Fault(key, "there are no words in "+l+"; there are in "+strings.Join(known, ", "))
 		}
 	}
 	return nil
