@@ -28,6 +28,9 @@ const (
 	StaffAuditor  StaffRole = "auditor"
 )
 
+// StaffRoles are the roles that the administration is there for.
+var StaffRoles = []StaffRole{StaffAdmin, StaffHelpdesk, StaffAuditor}
+
 // User is a person with an account.
 type User struct {
 	ID            UserID

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"maps"
 	"net"
 	"net/http"
 	"net/netip"
@@ -37,6 +36,8 @@ import (
 	"hilum/idp/store"
 	"hilum/idp/tryout"
 	"hilum/idp/web"
+	"hilum/idp/web/desk"
+	"hilum/idp/web/page"
 	"hilum/templates"
 )
 
@@ -68,7 +69,7 @@ type provider struct {
 	notices *logout.Sender // made with the handler: its tokens are signed there
 	ending  chan struct{}  // closed when the provider is to end, so that streams do
 	streams *serve.Streams
-	jobs    *web.Jobs
+	jobs    *desk.Jobs
 
 	rejected recent.Rejections // of applications
 }
@@ -151,7 +152,7 @@ func open(ctx context.Context, conf *config.Config, issuer string, log *slog.Log
 		hub:     hub,
 		ending:  make(chan struct{}),
 		streams: &serve.Streams{Log: log},
-		jobs:    &web.Jobs{},
+		jobs:    &desk.Jobs{},
 		conf:    conf,
 		issuer:  issuer,
 		log:     log,
@@ -169,7 +170,7 @@ func open(ctx context.Context, conf *config.Config, issuer string, log *slog.Log
 			Wake:     hub.Wake,
 			Push:     sender.Send,
 			Mail:     conf.Mail.On(),
-			Describe: web.Describe,
+			Describe: page.Describe,
 			Network:  networkNames(conf.Networks),
 			// Each is a row that nobody has proven anything for yet.
 			PerAddress: perAddress(conf.Limits.SignInPerMinute, conf.Limits.SignInBurst),
@@ -250,32 +251,42 @@ func (p *provider) handler(cert *serve.Certificate) (http.Handler, serve.Config,
 		return nil, serve.Config{}, err
 	}
 	p.letters.words = words
-	pages, err := web.New(web.Config{
+	people, err := page.New(page.Config{
 		Words:           words,
 		Site:            p.site.now,
 		Pictures:        p.db,
 		Origin:          p.issuer,
 		Secure:          secure,
 		CookieKey:       p.sealer.Derive("cookies", 32),
-		Logins:          p.logins,
-		Devices:         p.devices,
-		Desk:            p.desk,
-		Party:           party,
-		Push:            p.pushFigures,
-		Rejected:        p.rejected.Of,
-		Mail:            p.post != nil,
-		CollectPath:     oidc.CollectPath,
 		SessionAbsolute: p.conf.Sessions.Absolute,
+		Sessions:        p.logins,
 		Limits:          pageLimits(p.conf.Limits),
-		Wait:            func(topics ...idp.Topic) web.Waiter { return p.hub.Wait(topics...) },
+		Wait:            func(topics ...idp.Topic) page.Waiter { return p.hub.Wait(topics...) },
 		Ending:          p.ending,
 		Streams:         p.streams,
-		Jobs:            p.jobs,
 		Log:             p.log,
 	})
 	if err != nil {
 		return nil, serve.Config{}, err
 	}
+	pages := web.New(web.Config{
+		Door:            people,
+		Logins:          p.logins,
+		Devices:         p.devices,
+		CollectPath:     oidc.CollectPath,
+		SessionAbsolute: p.conf.Sessions.Absolute,
+	})
+	desk.Mount(desk.Config{
+		Door:     people,
+		Desk:     p.desk,
+		Party:    party,
+		Push:     p.pushFigures,
+		Rejected: p.rejected.Of,
+		Mail:     p.post != nil,
+		JobKey:   p.sealer.Derive("jobs", 32),
+		Jobs:     p.jobs,
+		Ending:   p.ending,
+	})
 	phones := deviceapi.New(deviceapi.Config{
 		Issuer:   p.issuer,
 		Site:     p.site.now,
@@ -294,9 +305,9 @@ func (p *provider) handler(cert *serve.Certificate) (http.Handler, serve.Config,
 		Store:       p.db,
 		Logins:      p.logins,
 		Keys:        p.ring,
-		Browsers:    pages,
+		Browsers:    people,
 		Pages:       pages,
-		Languages:   pages.LanguageTags,
+		Languages:   people.LanguageTags,
 		AccessTTL:   p.conf.Tokens.Access,
 		RefreshIdle: p.conf.Tokens.RefreshIdle,
 		AllowPage:   perAddress(p.conf.Limits.SignInPerMinute, p.conf.Limits.SignInBurst),
@@ -318,17 +329,17 @@ func (p *provider) handler(cert *serve.Certificate) (http.Handler, serve.Config,
 	p.notices = p.openLogout(protocol)
 	mux := http.NewServeMux()
 	protocol.Mount(mux)
-	pages.Mount(mux)
+	people.Mount(mux)
 	phones.Mount(mux)
 	programs.Mount(mux)
 	p.mountHealth(mux)
 	shared := serve.Config{
 		TrustedProxies: p.conf.Proxies(),
 		HTTPS:          secure,
-		Bodies:         bodies(),
+		Bodies:         bodies(people),
 		Problems:       []string{adminapi.Prefix},
 		Refusals:       protocol.Refusals(),
-		Quiet:          quietRoutes,
+		Quiet:          append(people.Quiet(), quietRoutes...),
 		ErrorPage:      pages.ErrorPage,
 		TLS:            cert,
 		Log:            p.log,
@@ -338,28 +349,20 @@ func (p *provider) handler(cert *serve.Certificate) (http.Handler, serve.Config,
 }
 
 // bodies are the paths that take more than others, with how much.
-func bodies() map[string]int64 {
-	all := maps.Clone(web.Uploads)
+func bodies(people *page.Door) map[string]int64 {
+	all := people.Bodies()
 	all[adminapi.ImportPath] = admin.MaxImportBytes
 	return all
 }
 
-// quietRoutes are asked all day, tell nothing, and are logged at debug level only.
+// quietRoutes are what is asked of the other doors all day, tells nothing, and is
+// logged at debug level only, as the pages are whose record says so.
 var quietRoutes = []string{
 	"GET /healthz",
 	"GET /readyz",
 	"GET /jwks",
 	"GET /.well-known/openid-configuration",
 	"GET /.well-known/oauth-authorization-server",
-	"GET /static/",
-	"GET /app/sw.js",
-	"GET /login/{id}/state",
-	"GET /login/{id}/events",
-	"GET /login/{id}/waiting",
-	"GET /admin/imports/{id}/state",
-	"GET /admin/imports/{id}/events",
-	"GET /admin/checks/{id}/state",
-	"GET /admin/checks/{id}/events",
 	"GET /device/v1/listen",
 	"POST /device/v1/challenges",
 }
@@ -403,7 +406,7 @@ func ofSession(c config.Limits) func(idp.SessionID) (time.Duration, bool) {
 	return limit.NewSessions(perSession, perSession).Allow
 }
 
-// Wrong tries of one browser, in 10 minutes: see web.Limits.
+// Wrong tries of one browser, in 10 minutes: see page.Limits.
 const (
 	failsOfBrowser = 3
 	failsOfKnown   = 20
@@ -412,8 +415,8 @@ const (
 
 // pageLimits are the bounds of pages. Of what an address may begin, a tenth may
 // go wrong before browsers that have failed themselves are slowed.
-func pageLimits(c config.Limits) web.Limits {
-	l := web.Limits{Begin: perAddress(c.SignInPerMinute, c.SignInBurst)}
+func pageLimits(c config.Limits) page.Limits {
+	l := page.Limits{Begin: perAddress(c.SignInPerMinute, c.SignInBurst)}
 	if l.Begin != nil {
 		l.Failed = limit.NewAddresses(c.SignInPerMinute/10, c.SignInBurst/10)
 		l.Fails, l.KnownFails = limit.NewBrowsers(failsOfBrowser), limit.NewBrowsers(failsOfKnown)

@@ -10,6 +10,7 @@ import (
 	"hilum/idp/device"
 	"hilum/idp/login"
 	"hilum/idp/totp"
+	"hilum/idp/web/page"
 )
 
 func TestAccountNeedsASession(t *testing.T) {
@@ -20,36 +21,36 @@ func TestAccountNeedsASession(t *testing.T) {
 	} {
 		d := open(t)
 		d.logins.step = step(idp.LoginPassword, idp.ForAccount)
-		d.leads(d.get(path), "/login/"+aLogin)
+		d.Leads(d.Get(path), "/login/"+aLogin)
 		d.asked("account " + target)
 	}
 	for _, path := range []string{"/account/password", "/account/recovery", "/account/link", "/account/devices/" + aDevice + "/unlink",
 		"/account/devices/" + aDevice + "/name", "/account/sessions/others", "/account/sessions/" + aSession + "/end"} {
 		d := open(t)
 		d.logins.step = step(idp.LoginPassword, idp.ForAccount)
-		d.leads(d.post(path, "name", "x"), "/login/"+aLogin)
+		d.Leads(d.Post(path, "name", "x"), "/login/"+aLogin)
 		if len(d.devices.asked) != 0 {
 			t.Errorf("%s: %q", path, d.devices.asked)
 		}
 	}
 	d := open(t)
-	d.leads(d.get("/"), "/account")
+	d.Leads(d.Get("/"), "/account")
 }
 
 func TestSecurityTab(t *testing.T) {
 	d := open(t)
 	d.signedIn()
 	d.devices.list = []idp.Device{{ID: aDevice, Name: "Pixel 8"}, {}}
-	d.wants(d.get("/account/security"), 200, "Time-based One-Time-Password from app", "2 devices linked, 5 at most", "7 recovery codes left", "Anna Maes", `aria-current="page"`, "not 2FA")
-	d.leads(d.get("/account"), "/account/security")
-	d.wants(d.get("/account/security?did=password"), 200, "Your password was changed.")
-	d.wants(d.get("/account/security?did=%3Cscript%3E"), 200, `not id="note"`, "not script>alert")
+	d.Wants(d.Get("/account/security"), 200, "Time-based One-Time-Password from app", "2 devices linked, 5 at most", "7 recovery codes left", "Anna Maes", `aria-current="page"`, "not 2FA")
+	d.Leads(d.Get("/account"), "/account/security")
+	d.Wants(d.Get("/account/security?did=password"), 200, "Your password was changed.")
+	d.Wants(d.Get("/account/security?did=%3Cscript%3E"), 200, `not id="note"`, "not script>alert")
 }
 
 func TestChangePassword(t *testing.T) {
 	d := open(t)
 	d.signedIn()
-	d.wants(d.get("/account/password"), 200, `id="change-form"`)
+	d.Wants(d.Get("/account/password"), 200, `id="change-form"`)
 	for err, says := range map[error]string{
 		idp.ErrWrongSecret: "The current password does not match.",
 		&idp.FieldError{Field: "password", Message: "password.context"}:           "built from your name",
@@ -58,14 +59,14 @@ func TestChangePassword(t *testing.T) {
 		&idp.FieldError{Field: "password", Message: "something.nobody.has.heard"}: "Look at what you typed here.",
 	} {
 		d.logins.err = err
-		r := d.post("/account/password", "old_password", "old-word-1", "new_password", "new-word-2")
-		d.wants(r, r.StatusCode, says, "not old-word-1", "not new-word-2")
+		r := d.Post("/account/password", "old_password", "old-word-1", "new_password", "new-word-2")
+		d.Wants(r, r.StatusCode, says, "not old-word-1", "not new-word-2")
 		if r.StatusCode < 400 {
 			t.Errorf("%v: %d", err, r.StatusCode)
 		}
 	}
 	d.logins.err = nil
-	d.leads(d.post("/account/password", "old_password", "a", "new_password", "b"), "/account/security?did=password")
+	d.Leads(d.Post("/account/password", "old_password", "a", "new_password", "b"), "/account/security?did=password")
 }
 
 // Whoever was away asks for the second factor again and comes back.
@@ -73,7 +74,7 @@ func TestStaleSecondFactor(t *testing.T) {
 	d := open(t)
 	d.signedIn()
 	d.logins.session.FactorAt = noon.Add(-idp.StepUpFor - time.Second)
-	d.leads(d.get("/account/password"), "/login/"+aLogin)
+	d.Leads(d.Get("/account/password"), "/login/"+aLogin)
 	d.asked("stepup password")
 
 	for _, c := range []struct{ path, target string }{
@@ -85,18 +86,18 @@ func TestStaleSecondFactor(t *testing.T) {
 		d := open(t)
 		d.signedIn()
 		d.devices.err = idp.ErrStale
-		d.leads(d.post(c.path, "code", "123456", "device_name", "x"), "/login/"+aLogin)
+		d.Leads(d.Post(c.path, "code", "123456", "device_name", "x"), "/login/"+aLogin)
 		if len(d.logins.asked) != 1 || d.logins.asked[0] != "stepup "+c.target {
 			t.Errorf("%s: %q", c.path, d.logins.asked)
 		}
-		if _, ok := place(c.target); !ok {
+		if _, ok := d.page.Place(c.target); !ok {
 			t.Errorf("%s cannot be come back to", c.target)
 		}
 	}
 	d = open(t)
 	d.signedIn()
 	d.logins.err = idp.ErrStale
-	d.leads(d.post("/account/password", "old_password", "a", "new_password", "b"), "/login/"+aLogin)
+	d.Leads(d.Post("/account/password", "old_password", "a", "new_password", "b"), "/login/"+aLogin)
 }
 
 func phones(n int) []idp.Device {
@@ -111,15 +112,15 @@ func phones(n int) []idp.Device {
 func TestDevicesTab(t *testing.T) {
 	d := open(t)
 	d.signedIn()
-	d.wants(d.get("/account/devices"), 200, "0 of 5", "No device is linked", `id="link-device"`)
+	d.Wants(d.Get("/account/devices"), 200, "0 of 5", "No device is linked", `id="link-device"`)
 	d.devices.list = phones(1)
-	d.wants(d.get("/account/devices"), 200, "1 of 5", "Pixel 8", "Never", "not <dialog", "not otpauth", "not secret")
+	d.Wants(d.Get("/account/devices"), 200, "1 of 5", "Pixel 8", "Never", "not <dialog", "not otpauth", "not secret")
 	d.devices.list = phones(3)
-	d.wants(d.get("/account/devices"), 200, "3 of 5", "<dialog", "iPad &lt;b&gt;of&lt;/b&gt; Anna", "not <b>of</b>", `id="link-device"`)
+	d.Wants(d.Get("/account/devices"), 200, "3 of 5", "<dialog", "iPad &lt;b&gt;of&lt;/b&gt; Anna", "not <b>of</b>", `id="link-device"`)
 	d.devices.list = phones(5)
-	d.wants(d.get("/account/devices"), 200, "5 of 5", "All 5 places are taken", `not id="link-device"`)
-	d.wants(d.get("/account/link"), 200, "All 5 places are taken", `not id="continue"`)
-	d.wants(d.get("/account/devices?did=unlinked"), 200, "The device is unlinked.")
+	d.Wants(d.Get("/account/devices"), 200, "5 of 5", "All 5 places are taken", `not id="link-device"`)
+	d.Wants(d.Get("/account/link"), 200, "All 5 places are taken", `not id="continue"`)
+	d.Wants(d.Get("/account/devices?did=unlinked"), 200, "The device is unlinked.")
 }
 
 func TestRename(t *testing.T) {
@@ -128,21 +129,21 @@ func TestRename(t *testing.T) {
 	d.devices.list = phones(2)
 	id := string(d.devices.list[0].ID)
 	d.devices.err = &idp.FieldError{Field: "name", Message: "text.long"}
-	d.wants(d.post("/account/devices/"+id+"/name", "name", "New name"), 422, "This is too long.", `value="New name"`, "<details open>")
+	d.Wants(d.Post("/account/devices/"+id+"/name", "name", "New name"), 422, "This is too long.", `value="New name"`, "<details open>")
 	d.devices.err = nil
-	d.leads(d.post("/account/devices/"+id+"/name", "name", "New name"), "/account/devices?did=renamed")
+	d.Leads(d.Post("/account/devices/"+id+"/name", "name", "New name"), "/account/devices?did=renamed")
 	d.devices.err = idp.ErrNotFound
-	d.wants(d.post("/account/devices/"+aDevice+"/name", "name", "New name"), 404)
+	d.Wants(d.Post("/account/devices/"+aDevice+"/name", "name", "New name"), 404)
 }
 
 func TestLinking(t *testing.T) {
 	d := open(t)
 	d.signedIn()
-	d.wants(d.get("/account/link"), 200, "Scan the QR code with it.", "not otpauth")
+	d.Wants(d.Get("/account/link"), 200, "Scan the QR code with it.", "not otpauth")
 	d.asked()
 	d.devices.offer = &device.Offer{ID: aPairing, Offer: totp.Offer{URI: "otpauth://totp/Imaging:anna?secret=JBSWY3DPEHPK3PXP", Secret: "JBSWY3DPEHPK3PXP"}, ExpiresAt: noon.Add(10 * time.Minute)}
-	d.leads(d.post("/account/link"), "/account/link/"+aPairing)
-	d.wants(d.get("/account/link/"+aPairing), 200, `id="link-form"`, `class="qr"`, "JBSW Y3DP EHPK 3PXP", `data-countdown="600"`)
+	d.Leads(d.Post("/account/link"), "/account/link/"+aPairing)
+	d.Wants(d.Get("/account/link/"+aPairing), 200, `id="link-form"`, `class="qr"`, "JBSW Y3DP EHPK 3PXP", `data-countdown="600"`)
 	path := "/account/link/" + aPairing
 	for err, says := range map[error]string{
 		idp.ErrWrongSecret: "does not match",
@@ -150,18 +151,18 @@ func TestLinking(t *testing.T) {
 		&idp.FieldError{Field: "name", Message: "text.missing"}: "This is missing.",
 	} {
 		d.devices.err = err
-		d.wants(d.post(path, "code", "123456", "device_name", "Pixel 8"), 422, says, `value="Pixel 8"`)
+		d.Wants(d.Post(path, "code", "123456", "device_name", "Pixel 8"), 422, says, `value="Pixel 8"`)
 	}
 	for _, err := range []error{idp.ErrExpired, idp.ErrSettled, idp.ErrNotFound} {
 		d.devices.err = err
-		d.wants(d.post(path, "code", "123456", "device_name", "Pixel 8"), 410, "Start again with a new one.", `href="/account/link"`)
+		d.Wants(d.Post(path, "code", "123456", "device_name", "Pixel 8"), 410, "Start again with a new one.", `href="/account/link"`)
 	}
 	d.devices.err = idp.ErrConflict
-	d.leads(d.post(path, "code", "123456", "device_name", "Pixel 8"), "/account/link")
-	d.leads(d.post("/account/link"), "/account/link")
+	d.Leads(d.Post(path, "code", "123456", "device_name", "Pixel 8"), "/account/link")
+	d.Leads(d.Post("/account/link"), "/account/link")
 	d.devices.err = nil
-	d.leads(d.post(path, "code", "123456", "device_name", "Pixel 8"), "/account/devices?did=linked")
-	d.wants(d.get("/account/link/"+strings.Repeat("X", 26)), 410)
+	d.Leads(d.Post(path, "code", "123456", "device_name", "Pixel 8"), "/account/devices?did=linked")
+	d.Wants(d.Get("/account/link/"+strings.Repeat("X", 26)), 410)
 }
 
 func TestUnlink(t *testing.T) {
@@ -169,28 +170,28 @@ func TestUnlink(t *testing.T) {
 	d.signedIn()
 	d.devices.list = phones(2)
 	id := string(d.devices.list[0].ID)
-	d.wants(d.get("/account/devices/"+id+"/unlink"), 200, "Unlink Pixel 8?", `id="unlink"`)
+	d.Wants(d.Get("/account/devices/"+id+"/unlink"), 200, "Unlink Pixel 8?", `id="unlink"`)
 	d.asked()
-	d.wants(d.get("/account/devices/"+aDevice+"/unlink"), 404)
-	d.leads(d.post("/account/devices/"+id+"/unlink"), "/account/devices?did=unlinked")
-	d.leads(d.post("/account/devices/"+id+"/unlink", "stolen", "on"), "/account/devices?did=stolen")
-	d.wants(d.get("/account/devices?did=stolen"), 200, "signed out everywhere but here")
-	d.wants(d.get("/account/devices/"+id+"/unlink"), 200, `name="stolen"`)
+	d.Wants(d.Get("/account/devices/"+aDevice+"/unlink"), 404)
+	d.Leads(d.Post("/account/devices/"+id+"/unlink"), "/account/devices?did=unlinked")
+	d.Leads(d.Post("/account/devices/"+id+"/unlink", "stolen", "on"), "/account/devices?did=stolen")
+	d.Wants(d.Get("/account/devices?did=stolen"), 200, "signed out everywhere but here")
+	d.Wants(d.Get("/account/devices/"+id+"/unlink"), 200, `name="stolen"`)
 	d.asked("unlink "+id, "unlink stolen "+id)
 
 	d.devices.list = phones(1)
-	d.wants(d.get("/account/devices/"+id+"/unlink"), 200, "Pixel 8 is your only device", "Link another device first", `not id="unlink"`)
+	d.Wants(d.Get("/account/devices/"+id+"/unlink"), 200, "Pixel 8 is your only device", "Link another device first", `not id="unlink"`)
 	d.devices.err = idp.ErrDenied
-	d.leads(d.post("/account/devices/"+id+"/unlink"), "/account/devices/"+id+"/unlink")
+	d.Leads(d.Post("/account/devices/"+id+"/unlink"), "/account/devices/"+id+"/unlink")
 }
 
 func TestNewRecoveryCodes(t *testing.T) {
 	d := open(t)
 	d.signedIn()
-	d.wants(d.get("/account/recovery"), 200, "Make ten new codes", "7 recovery codes left", "not data-copy-text")
+	d.Wants(d.Get("/account/recovery"), 200, "Make ten new codes", "7 recovery codes left", "not data-copy-text")
 	d.asked()
 	d.devices.codes = []idp.Secret{"ABCDEFGHIJKLMNOP"}
-	d.wants(d.post("/account/recovery"), 200, "ABCD-EFGH-IJKL-MNOP", `action="/account/security"`, `method="get"`)
+	d.Wants(d.Post("/account/recovery"), 200, "ABCD-EFGH-IJKL-MNOP", `action="/account/security"`, `method="get"`)
 }
 
 func TestSessionsTab(t *testing.T) {
@@ -200,38 +201,38 @@ func TestSessionsTab(t *testing.T) {
 		Clients: []login.SessionClientView{{Name: "Radiology Viewer"}}}
 	this := login.SessionView{Session: idp.Session{ID: aSession, Agent: "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36", CreatedAt: noon, LastSeenAt: noon}}
 	d.logins.views = []login.SessionView{other, this}
-	r := d.get("/account/sessions")
-	d.wants(r, 200, "Firefox on Linux", "Chrome on Windows", "This one", "Radiology Viewer", "10.0.0.7", "Sign out all others", "not "+aSession)
-	if strings.Index(r.body, "Chrome on Windows") > strings.Index(r.body, "Firefox on Linux") {
+	r := d.Get("/account/sessions")
+	d.Wants(r, 200, "Firefox on Linux", "Chrome on Windows", "This one", "Radiology Viewer", "10.0.0.7", "Sign out all others", "not "+aSession)
+	if strings.Index(r.Body, "Chrome on Windows") > strings.Index(r.Body, "Firefox on Linux") {
 		t.Error("this session is not the first")
 	}
-	d.leads(d.post("/account/sessions/OTHEROTHEROTHEROTHEROTHER2/end"), "/account/sessions?did=ended")
-	d.leads(d.post("/account/sessions/others"), "/account/sessions?did=others")
+	d.Leads(d.Post("/account/sessions/OTHEROTHEROTHEROTHEROTHER2/end"), "/account/sessions?did=ended")
+	d.Leads(d.Post("/account/sessions/others"), "/account/sessions?did=others")
 	d.asked("end anna U OTHEROTHEROTHEROTHEROTHER2", "others anna U "+aSession)
 	d.logins.views = d.logins.views[1:]
-	d.wants(d.get("/account/sessions"), 200, "not Sign out all others")
+	d.Wants(d.Get("/account/sessions"), 200, "not Sign out all others")
 }
 
 func TestSignOut(t *testing.T) {
 	d := open(t)
 	d.signedIn()
-	r := d.post("/account/signout")
-	d.leads(r, "/signed-out?session="+aSession)
+	r := d.Post("/account/signout")
+	d.Leads(r, "/signed-out?session="+aSession)
 	d.asked("signout anna U " + aSession)
 	if set := r.Header.Get("Set-Cookie"); !strings.HasPrefix(set, "session=;") || !strings.Contains(set, "Max-Age=0") {
 		t.Errorf("Set-Cookie %q", set)
 	}
 	// Without a session the same page: nobody is told that there was none.
 	d = open(t)
-	d.leads(d.post("/account/signout"), "/signed-out")
+	d.Leads(d.Post("/account/signout"), "/signed-out")
 	d.asked()
 }
 
 func TestEndingThisSessionSignsOut(t *testing.T) {
 	d := open(t)
 	d.signedIn()
-	r := d.post("/account/sessions/" + aSession + "/end")
-	d.leads(r, "/signed-out?session="+aSession)
+	r := d.Post("/account/sessions/" + aSession + "/end")
+	d.Leads(r, "/signed-out?session="+aSession)
 	if !strings.HasPrefix(r.Header.Get("Set-Cookie"), "session=;") {
 		t.Error("the cookie stayed")
 	}
@@ -244,7 +245,7 @@ func TestBrowserWords(t *testing.T) {
 		strings.Repeat("x", 300): "sessions.browser.unknown",
 		"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.4 Safari/605.1.15": "sessions.browser",
 	} {
-		if got := browserWords(agent).Key; got != want {
+		if got := page.BrowserWords(agent).Key; got != want {
 			t.Errorf("%.40q: %s, want %s", agent, got, want)
 		}
 	}
@@ -256,7 +257,7 @@ func TestNothingIsStored(t *testing.T) {
 	d.signedIn()
 	d.devices.list = phones(2)
 	for _, path := range []string{"/account", "/account/security", "/account/password", "/account/recovery", "/account/devices", "/account/link", "/account/sessions", "/signed-out", "/login/" + aLogin, "/"} {
-		r := d.get(path)
+		r := d.Get(path)
 		if r.Header.Get("Cache-Control") != "no-store" {
 			t.Errorf("%s: Cache-Control %q", path, r.Header.Get("Cache-Control"))
 		}
@@ -264,4 +265,13 @@ func TestNothingIsStored(t *testing.T) {
 			t.Errorf("%s: no content policy", path)
 		}
 	}
+}
+
+// Whoever has no role is told nothing of the administration, nor led to it.
+func TestDeskIsNotMentioned(t *testing.T) {
+	d := open(t)
+	d.signedIn()
+	d.Wants(d.Get("/account/security"), 200, "not /admin")
+	d.logins.staff = idp.StaffAuditor
+	d.Wants(d.Get("/account/security"), 200, `href="/admin"`)
 }

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"hilum/idp/web/page"
 	"hilum/static"
 	"hilum/templates"
 )
@@ -17,45 +18,48 @@ import (
 // anybody, so phones may keep them. Everything of it lies below /app/, which is
 // all that its service worker sees: a sign-in or an account never passes it.
 
+// app is the pages of the phone app.
+type app struct{ door *page.Door }
+
 // appPolicy is the content policy of the app. It speaks to any site that it is
 // linked to, so any https address may be connected to; what it says there is
 // signed for that site alone, and no cookie goes along.
-func (s *Server) appPolicy() string {
+func (a *app) appPolicy() string {
 	connect := "'self' https:"
-	if !s.Secure {
+	if !a.door.Secure() {
 		connect += " http://127.0.0.1:* http://localhost:*" // other sites that are tried out
 	}
 	return "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src " + connect +
 		"; worker-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 }
 
-func (s *Server) app(w http.ResponseWriter, _ *http.Request) error {
-	w.Header().Set("Content-Security-Policy", s.appPolicy())
-	site := s.Site()
-	return s.render(w, http.StatusOK, templates.App{Site: site.Name, Look: s.lookOf(site), Modules: static.AppModules()})
+func (a *app) app(w http.ResponseWriter, _ *http.Request) error {
+	w.Header().Set("Content-Security-Policy", a.appPolicy())
+	site := a.door.Site()
+	return a.door.Render(w, http.StatusOK, templates.App{Site: site.Name, Look: a.door.Look(site), Modules: static.AppModules()})
 }
 
 // appScan is a page of its own because it needs the camera, which where keys are
 // used is not allowed. The reader of QR codes is WebAssembly, which runs in a
 // worker with a content policy of its own.
-func (s *Server) appScan(w http.ResponseWriter, _ *http.Request) error {
+func (a *app) appScan(w http.ResponseWriter, _ *http.Request) error {
 	h := w.Header()
-	h.Set("Content-Security-Policy", s.appPolicy())
+	h.Set("Content-Security-Policy", a.appPolicy())
 	h.Set("Permissions-Policy", "camera=(self), microphone=(), geolocation=(), payment=(), usb=()")
-	site := s.Site()
-	return s.render(w, http.StatusOK, templates.AppScan{Site: site.Name, Look: s.lookOf(site)})
+	site := a.door.Site()
+	return a.door.Render(w, http.StatusOK, templates.AppScan{Site: site.Name, Look: a.door.Look(site)})
 }
 
 // appHere leads to the app: the scope of its service worker ends with a slash.
-func (s *Server) appHere(w http.ResponseWriter, r *http.Request) error {
-	return seeOther(w, r, "/app/")
+func (a *app) appHere(w http.ResponseWriter, r *http.Request) error {
+	return page.SeeOther(w, r, "/app/")
 }
 
 // appWorker is asked for anew at each start, so that a new version is found.
-func (s *Server) appWorker(w http.ResponseWriter, _ *http.Request) error {
-	w.Header().Set("Content-Security-Policy", s.appPolicy())
-	site := s.Site()
-	look, paths := appLook(site.Name, s.lookOf(site))
+func (a *app) appWorker(w http.ResponseWriter, _ *http.Request) error {
+	w.Header().Set("Content-Security-Policy", a.appPolicy())
+	site := a.door.Site()
+	look, paths := appLook(site.Name, a.door.Look(site))
 	return sendApp(w, "text/javascript; charset=utf-8", static.Worker(look, paths))
 }
 
@@ -79,8 +83,8 @@ type appIcon struct {
 }
 
 // appManifest says how the app is installed: under the site's name.
-func (s *Server) appManifest(w http.ResponseWriter, _ *http.Request) error {
-	name := s.Site().Name
+func (a *app) appManifest(w http.ResponseWriter, _ *http.Request) error {
+	name := a.door.Site().Name
 	b, err := json.Marshal(struct {
 		ID         string    `json:"id"`
 		Name       string    `json:"name"`

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"hilum/idp/web/page"
 	"hilum/static"
 )
 
@@ -26,7 +27,7 @@ func policyOf(h http.Header) map[string][]string {
 func TestAppPolicy(t *testing.T) {
 	d := open(t)
 	for _, path := range []string{"/app/", "/app/scan", "/app/sw.js"} {
-		res := d.get(path)
+		res := d.Get(path)
 		if res.StatusCode != http.StatusOK {
 			t.Fatalf("%s: %s", path, res.Status)
 		}
@@ -54,8 +55,8 @@ func TestAppConnects(t *testing.T) {
 		secure bool
 		want   string
 	}{{true, "'self' https:"}, {false, "'self' https: http://127.0.0.1:* http://localhost:*"}} {
-		s := &Server{Config: Config{Secure: c.secure}}
-		if p := s.appPolicy(); !strings.Contains(p, "connect-src "+c.want+";") {
+		d := openWith(t, func(conf *page.Config) { conf.Secure = c.secure })
+		if p := (&app{d.page}).appPolicy(); !strings.Contains(p, "connect-src "+c.want+";") {
 			t.Errorf("secure %v: %s", c.secure, p)
 		}
 	}
@@ -64,11 +65,11 @@ func TestAppConnects(t *testing.T) {
 // Everything of the app lies below /app/, so its worker sees nothing else.
 func TestAppScope(t *testing.T) {
 	d := open(t)
-	res := d.get("/app")
+	res := d.Get("/app")
 	if res.StatusCode != http.StatusSeeOther || res.Header.Get("Location") != "/app/" {
 		t.Errorf("/app: %s to %q", res.Status, res.Header.Get("Location"))
 	}
-	res = d.get("/app/sw.js")
+	res = d.Get("/app/sw.js")
 	if got := res.Header.Get("Cache-Control"); got != "no-cache" {
 		t.Errorf("sw.js: Cache-Control %q", got)
 	}
@@ -85,20 +86,20 @@ func TestAppScope(t *testing.T) {
 		Display string              `json:"display"`
 		Icons   []map[string]string `json:"icons"`
 	}
-	res = d.get("/app/manifest.webmanifest")
-	if err := json.Unmarshal([]byte(res.body), &m); err != nil {
+	res = d.Get("/app/manifest.webmanifest")
+	if err := json.Unmarshal([]byte(res.Body), &m); err != nil {
 		t.Fatal(err)
 	}
 	if m.Scope != "/app/" || m.Start != "/app/" || m.Display != "standalone" || m.Name == "" || len(m.Icons) != 3 {
 		t.Errorf("%+v", m)
 	}
 	for _, icon := range m.Icons {
-		if res := d.get(icon["src"]); res.StatusCode != http.StatusOK || res.Header.Get("Content-Type") != "image/png" {
+		if res := d.Get(icon["src"]); res.StatusCode != http.StatusOK || res.Header.Get("Content-Type") != "image/png" {
 			t.Errorf("%s: %s", icon["src"], res.Status)
 		}
 	}
 	for _, path := range []string{"/app/at/abc/", "/app/other", "/app/scan/"} {
-		if res := d.get(path); res.StatusCode != http.StatusNotFound {
+		if res := d.Get(path); res.StatusCode != http.StatusNotFound {
 			t.Errorf("%s: %s", path, res.Status)
 		}
 	}
@@ -106,7 +107,7 @@ func TestAppScope(t *testing.T) {
 
 // The page names what its main module imports, so that all comes at once.
 func TestAppPageNamesItsModules(t *testing.T) {
-	body := open(t).get("/app/").body
+	body := open(t).Get("/app/").Body
 	for _, want := range append(static.AppModules(), static.Path("app/main.js"), static.Path(static.AppSheet)) {
 		if !strings.Contains(body, `"`+want+`"`) {
 			t.Errorf("%s is not named", want)

@@ -2,7 +2,6 @@ package web
 
 import (
 	"net/http"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -10,18 +9,29 @@ import (
 	"time"
 
 	"hilum/idp"
+	"hilum/idp/web/desk"
+	"hilum/idp/web/page"
 )
 
-// pagesOf are the paths of all pages that are got, from the map of routes itself,
-// so that one that is added is tried too.
+// unreached is a desk that no test here gets to: a second factor comes first.
+type unreached struct{ desk.Desk }
+
+// openAll is open with the pages of the administration beside.
+func openAll(t *testing.T) *door {
+	t.Helper()
+	return openWith(t, nil, func(p *page.Door) { desk.Mount(desk.Config{Door: p, Desk: unreached{}, JobKey: make([]byte, 32)}) })
+}
+
+// pagesOf are the paths of all pages that are got, from their records, so that one that
+// is added is tried too.
 func pagesOf(t *testing.T) (paths []string) {
 	t.Helper()
-	source, err := os.ReadFile("routes.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, m := range regexp.MustCompile(`mux\.Handle\("GET ([^"]+)"`).FindAllStringSubmatch(string(source), -1) {
-		path := strings.ReplaceAll(m[1], "{$}", "")
+	for _, r := range openAll(t).page.Routes() {
+		path, ok := strings.CutPrefix(r.Pattern, "GET ")
+		if !ok {
+			continue
+		}
+		path = strings.ReplaceAll(path, "{$}", "")
 		path = regexp.MustCompile(`\{(client)\}`).ReplaceAllString(path, "viewer")
 		paths = append(paths, regexp.MustCompile(`\{[a-z]+\}`).ReplaceAllString(path, aDevice))
 	}
@@ -48,7 +58,7 @@ func TestLinksElsewhereRingNoPhone(t *testing.T) {
 			{"HEAD", "cross-site", false}, {"HEAD", "same-origin", false}, {"HEAD", "none", false}, {"HEAD", "", false},
 			{"GET", "same-origin", true}, {"GET", "none", true},
 		} {
-			d := open(t)
+			d := openAll(t)
 			d.signedIn()
 			d.logins.staff, d.logins.invite = idp.StaffAdmin, &idp.Invitation{Purpose: idp.InviteEnrol, ExpiresAt: noon.Add(time.Hour)}
 			d.logins.session.FactorAt = noon.Add(-time.Hour)
@@ -56,7 +66,7 @@ func TestLinksElsewhereRingNoPhone(t *testing.T) {
 				d.logins.session.FactorAt = time.Time{}
 			}
 			d.logins.asked = nil
-			d.from(c.site, c.method, path+"?id="+aDevice)
+			d.From(c.site, c.method, path+"?id="+aDevice)
 			rang := slices.ContainsFunc(d.logins.asked, func(s string) bool { return strings.HasPrefix(s, "stepup") })
 			if rang && !c.own {
 				t.Errorf("%s %s from %q has the phone ring", c.method, path, c.site)
@@ -67,14 +77,14 @@ func TestLinksElsewhereRingNoPhone(t *testing.T) {
 			rings[path]++
 			// The page that comes first from elsewhere leads there by its button.
 			d.logins.asked = nil
-			r := d.from("cross-site", http.MethodGet, path+"?id="+aDevice)
-			d.wants(r, 200, `id="confirm-form"`, "Your phone is asked when you press Continue")
-			to := regexp.MustCompile(`name="to" value="([^"]*)"`).FindStringSubmatch(r.body)
+			r := d.From("cross-site", http.MethodGet, path+"?id="+aDevice)
+			d.Wants(r, 200, `id="confirm-form"`, "Your phone is asked when you press Continue")
+			to := regexp.MustCompile(`name="to" value="([^"]*)"`).FindStringSubmatch(r.Body)
 			if to == nil {
 				t.Fatalf("%s: no button", path)
 			}
 			d.asked()
-			d.leads(d.post("/account/confirm", "to", to[1]), "/login/"+aLogin)
+			d.Leads(d.Post("/account/confirm", "to", to[1]), "/login/"+aLogin)
 			d.asked("stepup " + to[1])
 		}
 	}
@@ -87,12 +97,12 @@ func TestLinksElsewhereRingNoPhone(t *testing.T) {
 	d.signedIn()
 	d.logins.session.FactorAt = noon.Add(-time.Hour)
 	for _, to := range []string{"", "https://evil.example", "/account/password", "nowhere"} {
-		d.wants(d.post("/account/confirm", "to", to), 400)
+		d.Wants(d.Post("/account/confirm", "to", to), 400)
 	}
-	req, _ := http.NewRequest(http.MethodPost, d.url+"/account/confirm", strings.NewReader("to=password"))
+	req, _ := http.NewRequest(http.MethodPost, d.URL+"/account/confirm", strings.NewReader("to=password"))
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	req.Header.Set("Sec-Fetch-Site", "cross-site")
-	d.wants(d.do(req), 403)
+	d.Wants(d.Do(req), 403)
 	d.asked()
 }
 
@@ -103,11 +113,11 @@ func TestHeadBeginsNothing(t *testing.T) {
 		if strings.HasSuffix(path, "/events") { // waits, and begins nothing by its nature
 			continue
 		}
-		d := open(t)
+		d := openAll(t)
 		d.bound(idp.LoginPassword, idp.ForAccount)
 		d.logins.invite = &idp.Invitation{Purpose: idp.InviteEnrol, ExpiresAt: noon.Add(time.Hour)}
 		d.logins.asked = nil
-		d.from("same-origin", http.MethodHead, path)
+		d.From("same-origin", http.MethodHead, path)
 		d.asked()
 	}
 }

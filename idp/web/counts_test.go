@@ -10,25 +10,22 @@ import (
 
 	"hilum/idp"
 	"hilum/idp/limit"
+	"hilum/idp/web/page"
 )
 
 // What begins is bounded by address; what is looked at, and every step of a
 // sign-in under way, is not.
 func TestAddressLimit(t *testing.T) {
-	d := open(t)
-	conf := testConfig(d.logins, d.devices, d.log)
 	var seen []string
-	conf.Limits.Begin = func(address string) (time.Duration, bool) {
-		seen = append(seen, address)
-		return 9 * time.Second, false
+	full := func(c *page.Config) {
+		c.Limits.Begin = func(address string) (time.Duration, bool) {
+			seen = append(seen, address)
+			return 9 * time.Second, false
+		}
 	}
-	s, err := New(conf)
-	if err != nil {
-		t.Fatal(err)
-	}
-	d.server = s
+	d := openWith(t, full)
 	mux := http.NewServeMux()
-	s.Mount(mux)
+	d.page.Mount(mux)
 	for path, method := range map[string]string{"/login/" + aLogin + "/code": "POST", "/login/" + aLogin + "/startover": "POST", "/account": "GET"} {
 		w := record(mux, method, path, "")
 		if w.Code != 429 || w.Header().Get("Retry-After") != "9" || !strings.Contains(w.Body.String(), "Try again in 9 seconds.") {
@@ -47,43 +44,43 @@ func TestAddressLimit(t *testing.T) {
 	// The steps of a sign-in that succeed are none of it, nor is a browser that
 	// somebody is known in.
 	seen = nil
-	live := open(t)
-	live.server.Limits = conf.Limits
+	live := openWith(t, full)
 	live.bound(idp.LoginFactor, idp.ForAccount)
 	live.logins.after = step(idp.LoginConsent, idp.ForClient)
 	for _, verb := range []string{"password", "code", "recovery", "phone", "resend", "cancel"} {
-		live.leads(live.post("/login/"+aLogin+"/"+verb, "username", "anna", "password", "x", "code", "123456", "recovery_code", "x"), "/login/"+aLogin)
+		live.Leads(live.Post("/login/"+aLogin+"/"+verb, "username", "anna", "password", "x", "code", "123456", "recovery_code", "x"), "/login/"+aLogin)
 	}
 	if len(seen) != 0 {
 		t.Errorf("steps that succeed were counted: %q", seen)
 	}
-	live.wants(live.get("/account"), 429)
+	live.Wants(live.Get("/account"), 429)
 	live.logins.known = true
-	live.leads(live.get("/account"), "/login/"+aLogin)
+	live.Leads(live.Get("/account"), "/login/"+aLogin)
 }
 
 // A link cannot be guessed: what is looked at costs nothing, wrong ones are counted,
 // by browser first, and a right one is never refused.
 func TestLinksAreCountedWhenWrong(t *testing.T) {
-	d := open(t)
-	d.server.Limits.Wrong, d.server.Limits.WrongBrowser = limit.NewAddresses(10, 100), limit.NewBrowsers(10)
+	d := openWith(t, func(c *page.Config) {
+		c.Limits.Wrong, c.Limits.WrongBrowser = limit.NewAddresses(10, 100), limit.NewBrowsers(10)
+	})
 	good := &idp.Invitation{Purpose: idp.InviteEnrol, ExpiresAt: noon.Add(time.Hour)}
-	d.get("/test/browser")
+	d.Get("/test/browser")
 	d.logins.step = step(idp.LoginEnrol, idp.ForInvitation)
 	right := func(n int) {
 		t.Helper()
 		d.logins.err, d.logins.invite, d.logins.codes = nil, good, []idp.Secret{"AAAABBBBCCCCDDDD"}
 		for range n {
-			d.wants(d.get("/invite/right"), 200)
-			d.leads(d.post("/invite/right"), "/login/"+aLogin)
-			d.wants(d.post("/login/"+aLogin+"/enrol", "password", "x", "code", "123456"), 200, "AAAA-BBBB")
+			d.Wants(d.Get("/invite/right"), 200)
+			d.Leads(d.Post("/invite/right"), "/login/"+aLogin)
+			d.Wants(d.Post("/login/"+aLogin+"/enrol", "password", "x", "code", "123456"), 200, "AAAA-BBBB")
 		}
 	}
 	right(300)
 	wrong := func(n int) (refused int) {
 		d.logins.err, d.logins.invite = idp.ErrNotFound, nil
 		for range n {
-			switch r := d.get("/invite/wrong"); r.StatusCode {
+			switch r := d.Get("/invite/wrong"); r.StatusCode {
 			case 404:
 			case 429:
 				if r.Header.Get("Retry-After") == "" {
@@ -101,32 +98,33 @@ func TestLinksAreCountedWhenWrong(t *testing.T) {
 	}
 	right(3)
 	// That one browser has not used up what its address may do.
-	jar := d.http.Jar
-	d.http.Jar, _ = cookiejar.New(nil)
+	jar := d.HTTP.Jar
+	d.HTTP.Jar, _ = cookiejar.New(nil)
 	if n := wrong(200); n != 110 {
 		t.Errorf("of 200 wrong links without a cookie %d were refused, want 110: 100 are taken of an address, 10 were", n)
 	}
-	d.http.Jar = jar
+	d.HTTP.Jar = jar
 	right(10)
 	d.logins.err = idp.ErrWrongSecret
-	d.wants(d.post("/login/"+aLogin+"/enrol", "password", "x", "code", "000000"), 429, "Try again in")
+	d.Wants(d.Post("/login/"+aLogin+"/enrol", "password", "x", "code", "000000"), 429, "Try again in")
 	right(1)
 }
 
 // A guesser who tries many names from a hospital's address is slowed, and nobody
 // beside him: neither new browsers nor those that are known.
 func TestGuesserIsSlowedAlone(t *testing.T) {
-	d := open(t)
-	d.server.Limits.Failed = limit.NewAddresses(60, 120)
-	d.server.Limits.Fails, d.server.Limits.KnownFails = limit.NewBrowsers(3), limit.NewBrowsers(20)
+	d := openWith(t, func(c *page.Config) {
+		c.Limits.Failed = limit.NewAddresses(60, 120)
+		c.Limits.Fails, c.Limits.KnownFails = limit.NewBrowsers(3), limit.NewBrowsers(20)
+	})
 	fresh := func() {
-		d.http.Jar, _ = cookiejar.New(nil)
+		d.HTTP.Jar, _ = cookiejar.New(nil)
 		d.bound(idp.LoginPassword, idp.ForAccount)
 	}
 	tries := func(n int) (looked, refused int) {
 		for i := range n {
 			d.logins.err, d.logins.asked = idp.ErrWrongSecret, nil
-			r := d.post("/login/"+aLogin+"/password", "username", fmt.Sprint("name", i), "password", "spring2026")
+			r := d.Post("/login/"+aLogin+"/password", "username", fmt.Sprint("name", i), "password", "spring2026")
 			if len(d.logins.asked) > 0 {
 				looked++
 			} else if r.StatusCode == 429 {
@@ -139,7 +137,7 @@ func TestGuesserIsSlowedAlone(t *testing.T) {
 	right := func(who string) {
 		t.Helper()
 		d.logins.err, d.logins.after = nil, step(idp.LoginFactor, idp.ForAccount)
-		d.leads(d.post("/login/"+aLogin+"/password", "username", "anna", "password", "right"), "/login/"+aLogin)
+		d.Leads(d.Post("/login/"+aLogin+"/password", "username", "anna", "password", "right"), "/login/"+aLogin)
 		d.logins.after, d.logins.asked = nil, nil
 	}
 	fresh()

@@ -1,67 +1,68 @@
-package web
+package web_test
 
 import (
 	"regexp"
 	"testing"
+	"time"
 
-	"hilum/idp/admin"
 	"hilum/idp/totp"
+	"hilum/idp/web/webtest/walk"
 )
 
 // A stranger has typed a hundred wrong passwords for a name: a browser that is
 // known sees nothing of it, another gives a code first and the password after it,
 // and a name that nobody has shows the same page.
 func TestWalkSecondFactorFirst(t *testing.T) {
-	w := newWalk(t)
+	w := walk.New(t)
 	const pass = "quiet lamps hum at dawn"
-	link, err := w.desk.SetupLink(t.Context(), admin.Console("console:test"))
+	link, err := w.Desk.SetupLink(t.Context(), walk.Console)
 	if err != nil {
 		t.Fatal(err)
 	}
-	page := w.submit(w.visit("/setup/"+link.Token.Reveal()), link.Token.Reveal())
-	page = w.submit(page, "/name", "username", "anna", "name", "Anna")
-	phone := w.secret(page)
-	page = w.submit(page, "/enrol", "password", pass, "code", totp.Code(phone, w.now()), "device_name", "Pixel")
-	w.submit(page, "/collect")
-	known := w.http
+	page := w.Submit(w.Visit("/setup/"+link.Token.Reveal()), link.Token.Reveal())
+	page = w.Submit(page, "/name", "username", "anna", "name", "Anna")
+	phone := w.Secret(page)
+	page = w.Submit(page, "/enrol", "password", pass, "code", totp.Code(phone, w.Clock.Now()), "device_name", "Pixel")
+	w.Submit(page, "/collect")
+	known := w.HTTP
 
 	for _, name := range []string{"anna", "nobody"} {
-		w.freshBrowser()
+		w.Fresh()
 		for n := range 100 {
 			if n%10 == 0 {
-				page = w.visit("/account")
+				page = w.Visit("/account")
 			}
-			page = w.submit(page, "/password", "username", name, "password", "wrong and wrong again")
-			w.sees(page, "/login/", "do not match")
-			w.clock.Add(61)
+			page = w.Submit(page, "/password", "username", name, "password", "wrong and wrong again")
+			w.Sees(page, "/login/", "do not match")
+			w.Clock.Add(61 * time.Second)
 		}
 	}
 	forms := map[string]string{}
 	for _, name := range []string{"nobody", "anna"} {
-		w.freshBrowser()
-		page = w.submit(w.visit("/account"), "/password", "username", name, "password", pass)
-		w.sees(page, "/login/", "Confirm that it is you first", `id="first"`, "Ask my phone", "not Recovery", "not "+pass)
-		page = w.submit(page, "/resend")
-		w.sees(page, "/login/", `id="asked"`, `id="number"`, "Type a code from your app instead")
-		page = w.submit(page, "/code", "code", "000000")
-		w.sees(page, "/login/", "does not match", `id="first"`)
+		w.Fresh()
+		page = w.Submit(w.Visit("/account"), "/password", "username", name, "password", pass)
+		w.Sees(page, "/login/", "Confirm that it is you first", `id="first"`, "Ask my phone", "not Recovery", "not "+pass)
+		page = w.Submit(page, "/resend")
+		w.Sees(page, "/login/", `id="asked"`, `id="number"`, "Type a code from your app instead")
+		page = w.Submit(page, "/code", "code", "000000")
+		w.Sees(page, "/login/", "does not match", `id="first"`)
 		forms[name] = words(page)
 	}
 	if forms["anna"] != forms["nobody"] {
 		t.Errorf("a name that nobody has shows\n%s\nanna's\n%s", forms["nobody"], forms["anna"])
 	}
-	w.later()
-	page = w.submit(page, "/code", "code", totp.Code(phone, w.now()))
-	w.sees(page, "/login/", "Confirmed. Now your password.", `value="anna"`, "readonly")
-	page = w.submit(page, "/password", "username", "anna", "password", "wrong and wrong again")
-	w.sees(page, "/login/", "do not match", "readonly")
-	page = w.submit(page, "/password", "username", "anna", "password", pass)
-	w.sees(page, "/", "not password-form")
-	w.sees(w.visit("/account/security"), "/account/security", "1 device linked")
+	w.Later()
+	page = w.Submit(page, "/code", "code", totp.Code(phone, w.Clock.Now()))
+	w.Sees(page, "/login/", "Confirmed. Now your password.", `value="anna"`, "readonly")
+	page = w.Submit(page, "/password", "username", "anna", "password", "wrong and wrong again")
+	w.Sees(page, "/login/", "do not match", "readonly")
+	page = w.Submit(page, "/password", "username", "anna", "password", pass)
+	w.Sees(page, "/", "not password-form")
+	w.Sees(w.Visit("/account/security"), "/account/security", "1 device linked")
 
-	w.http = known
-	page = w.submit(w.visit("/account"), "/password", "username", "anna", "password", pass)
-	w.sees(page, "/login/", "Check your phone")
+	w.HTTP = known
+	page = w.Submit(w.Visit("/account"), "/password", "username", "anna", "password", pass)
+	w.Sees(page, "/login/", "Check your phone")
 }
 
 // words is a page without what differs from sign-in to sign-in by chance.

@@ -6,27 +6,28 @@ import (
 
 	"hilum/idp"
 	"hilum/idp/login"
+	"hilum/idp/web/page"
 	"hilum/templates"
 )
 
 // asking returns a sign-in in which a link to a new password can be asked for;
 // nil: it is elsewhere, and the browser was sent there.
-func (s *Server) asking(w http.ResponseWriter, r *http.Request) (*login.Step, error) {
+func (s *signIns) asking(w http.ResponseWriter, r *http.Request) (*login.Step, error) {
 	id, b, err := s.bound(r)
 	if err != nil {
 		return nil, err
 	}
-	step, err := s.Logins.Step(r.Context(), id, b)
+	step, err := s.logins.Step(r.Context(), id, b)
 	if err != nil {
 		return nil, err
 	}
 	if !step.Mail {
-		return nil, seeOther(w, r, loginPath(id))
+		return nil, page.SeeOther(w, r, page.LoginPath(id))
 	}
 	return step, nil
 }
 
-func (s *Server) forgotPage(w http.ResponseWriter, r *http.Request) error {
+func (s *signIns) forgotPage(w http.ResponseWriter, r *http.Request) error {
 	step, err := s.asking(w, r)
 	if err != nil || step == nil {
 		return err
@@ -34,16 +35,16 @@ func (s *Server) forgotPage(w http.ResponseWriter, r *http.Request) error {
 	return s.showForgot(w, r, http.StatusOK, step, fault{typed: step.LoginHint})
 }
 
-func (s *Server) showForgot(w http.ResponseWriter, r *http.Request, status int, step *login.Step, f fault) error {
-	return s.render(w, status, templates.Forgot{
-		Frame: s.frameFor(r, "forgot:"+string(step.ID), s.readsOf(r, step)...), ID: string(step.ID), App: s.appOf(step),
+func (s *signIns) showForgot(w http.ResponseWriter, r *http.Request, status int, step *login.Step, f fault) error {
+	return s.door.Render(w, status, templates.Forgot{
+		Frame: s.door.FrameFor(r, "forgot:"+string(step.ID), s.readsOf(r, step)...), ID: string(step.ID), App: s.appOf(step),
 		UserName: f.typed, Problem: f.problem,
 	})
 }
 
 // forgotSubmit answers the same whatever was typed: whose name it is shows only
 // when the mail is sent.
-func (s *Server) forgotSubmit(w http.ResponseWriter, r *http.Request) error {
+func (s *signIns) forgotSubmit(w http.ResponseWriter, r *http.Request) error {
 	step, err := s.asking(w, r)
 	if err != nil || step == nil {
 		return err
@@ -53,14 +54,14 @@ func (s *Server) forgotSubmit(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	typed := r.PostFormValue("username")
-	err = s.Logins.Forgotten(r.Context(), id, b, typed, s.frameFor(r, "", s.readsOf(r, step)...).Lang)
+	err = s.logins.Forgotten(r.Context(), id, b, typed, s.door.FrameFor(r, "", s.readsOf(r, step)...).Lang)
 	switch {
 	case err == nil:
-		return seeOther(w, r, loginPath(id)+"/forgotten")
+		return page.SeeOther(w, r, page.LoginPath(id)+"/forgotten")
 	case errors.Is(err, idp.ErrSettled), errors.Is(err, idp.ErrExpired):
-		return seeOther(w, r, loginPath(id))
+		return page.SeeOther(w, r, page.LoginPath(id))
 	}
-	_, problem, ok := s.fieldProblem(err)
+	_, problem, ok := s.door.FieldProblem(err)
 	if !ok {
 		return err
 	}
@@ -72,22 +73,22 @@ func (s *Server) forgotSubmit(w http.ResponseWriter, r *http.Request) error {
 
 // forgottenPage says what comes now. It does not know whether anything does, nor
 // for whom.
-func (s *Server) forgottenPage(w http.ResponseWriter, r *http.Request) error {
+func (s *signIns) forgottenPage(w http.ResponseWriter, r *http.Request) error {
 	step, err := s.asking(w, r)
 	if err != nil || step == nil {
 		return err
 	}
-	return s.render(w, http.StatusOK, templates.ForgotSent{
-		Frame: s.frameFor(r, "forgotten:"+string(step.ID), s.readsOf(r, step)...), ID: string(step.ID), App: s.appOf(step),
+	return s.door.Render(w, http.StatusOK, templates.ForgotSent{
+		Frame: s.door.FrameFor(r, "forgotten:"+string(step.ID), s.readsOf(r, step)...), ID: string(step.ID), App: s.appOf(step),
 	})
 }
 
 // appOf is what a sign-in is to: an application, or the site for its own pages.
-func (s *Server) appOf(step *login.Step) string {
+func (s *signIns) appOf(step *login.Step) string {
 	if step.Client != nil {
 		return step.Client.Name
 	}
-	return s.Site().Name
+	return s.door.Site().Name
 }
 
 // resets reports whether a sign-in began from a link that the person asked for.
@@ -97,8 +98,8 @@ func resets(step *login.Step) bool {
 
 // linkGone says that the link a new password was to be set by is not there, or
 // not good, any more.
-func (s *Server) linkGone(w http.ResponseWriter, r *http.Request) error {
-	s.notice(w, r, http.StatusGone, templates.Notice{
+func (s *signIns) linkGone(w http.ResponseWriter, r *http.Request) error {
+	s.door.Notice(w, r, http.StatusGone, templates.Notice{
 		Kind: "plain", Title: templates.Say("forgot.denied.title"), Text: templates.Say("forgot.link.text"),
 		Link: "/account", LinkText: templates.Say("startagain.link"),
 	})
@@ -106,14 +107,14 @@ func (s *Server) linkGone(w http.ResponseWriter, r *http.Request) error {
 }
 
 // showResetEnd is showEnd for a new password: what matters is which one counts.
-func (s *Server) showResetEnd(w http.ResponseWriter, frame templates.Frame, step *login.Step) error {
+func (s *signIns) showResetEnd(w http.ResponseWriter, frame templates.Frame, step *login.Step) error {
 	n := templates.Notice{Frame: frame, Kind: "plain", Link: "/account", LinkText: templates.Say("startagain.link")}
 	n.Title, n.Text = templates.Say("forgot.denied.title"), templates.Say("forgot.denied.text")
 	status := http.StatusOK
 	switch step.State {
 	case idp.LoginDone:
 		n.Dot = 2
-		return s.render(w, status, templates.Done{Frame: n.Frame, ID: string(step.ID), NewPassword: true})
+		return s.door.Render(w, status, templates.Done{Frame: n.Frame, ID: string(step.ID), NewPassword: true})
 	case idp.LoginCollected:
 		n.Dot, n.Kind = 2, "good"
 		n.Title, n.Text, n.LinkText = templates.Say("finished.title"), templates.Say("change.done"), templates.Say("error.back")
@@ -124,5 +125,5 @@ func (s *Server) showResetEnd(w http.ResponseWriter, frame templates.Frame, step
 	default:
 		status, n.Text = http.StatusGone, templates.Say("forgot.late.text")
 	}
-	return s.render(w, status, n)
+	return s.door.Render(w, status, n)
 }

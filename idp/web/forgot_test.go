@@ -2,6 +2,7 @@ package web
 
 import (
 	"io"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"hilum/idp"
 	"hilum/idp/login"
 	"hilum/idp/totp"
+	"hilum/idp/web/page"
 )
 
 // forgetful is a sign-in in which a link can be asked for.
@@ -23,23 +25,23 @@ const forgotPath = "/login/" + aLogin + "/forgot"
 func TestForgotLink(t *testing.T) {
 	d := open(t)
 	s := d.bound(idp.LoginPassword, idp.ForClient)
-	d.wants(d.get("/login/"+aLogin), 200, "Ask your administrator for a link", "not href=\""+forgotPath)
+	d.Wants(d.Get("/login/"+aLogin), 200, "Ask your administrator for a link", "not href=\""+forgotPath)
 	s.Mail = true
-	d.wants(d.get("/login/"+aLogin), 200, "href=\""+forgotPath+"\"", "Forgot your password?", "not Ask your administrator")
+	d.Wants(d.Get("/login/"+aLogin), 200, "href=\""+forgotPath+"\"", "Forgot your password?", "not Ask your administrator")
 	d.logins.err = idp.ErrWrongSecret
-	d.wants(d.post("/login/"+aLogin+"/password", "username", "anna", "password", "x"), 422, "href=\""+forgotPath)
+	d.Wants(d.Post("/login/"+aLogin+"/password", "username", "anna", "password", "x"), 422, "href=\""+forgotPath)
 }
 
 func TestForgotPage(t *testing.T) {
 	d := open(t)
 	d.forgetful(idp.ForClient).LoginHint = "an\"na"
-	r := d.get(forgotPath)
-	d.wants(r, 200, `value="an&#34;na"`, `action="`+forgotPath+`"`, `href="/login/`+aLogin+`"`, "User name or mail address")
+	r := d.Get(forgotPath)
+	d.Wants(r, 200, `value="an&#34;na"`, `action="`+forgotPath+`"`, `href="/login/`+aLogin+`"`, "User name or mail address")
 	if got := formAction(r.Header); got != "'self'" || r.Header.Get("Cache-Control") != "no-store" {
 		t.Errorf("form-action %s, Cache-Control %s", got, r.Header.Get("Cache-Control"))
 	}
-	r = d.get("/login/" + aLogin + "/forgotten")
-	d.wants(r, 200, "Check your mail", "good for one hour", "phone", "helpdesk", `href="/login/`+aLogin+`"`, "not an&#34;na")
+	r = d.Get("/login/" + aLogin + "/forgotten")
+	d.Wants(r, 200, "Check your mail", "good for one hour", "phone", "helpdesk", `href="/login/`+aLogin+`"`, "not an&#34;na")
 	if r.Header.Get("Cache-Control") != "no-store" {
 		t.Errorf("Cache-Control %s", r.Header.Get("Cache-Control"))
 	}
@@ -47,25 +49,25 @@ func TestForgotPage(t *testing.T) {
 
 	d.logins.step.Mail = false
 	for _, path := range []string{"/forgot", "/forgotten"} {
-		d.leads(d.get("/login/"+aLogin+path), "/login/"+aLogin)
+		d.Leads(d.Get("/login/"+aLogin+path), "/login/"+aLogin)
 	}
-	d.leads(d.post(forgotPath, "username", "anna"), "/login/"+aLogin)
+	d.Leads(d.Post(forgotPath, "username", "anna"), "/login/"+aLogin)
 	d.asked()
-	d.wants(d.get("/login/"+strings.Replace(aLogin, "2", "3", 1)+"/forgot"), 404)
+	d.Wants(d.Get("/login/"+strings.Replace(aLogin, "2", "3", 1)+"/forgot"), 404)
 	d.logins.step.State = idp.LoginFactor
-	d.leads(d.get(forgotPath), "/login/"+aLogin)
+	d.Leads(d.Get(forgotPath), "/login/"+aLogin)
 
 	stranger := open(t)
 	stranger.logins.step = step(idp.LoginPassword, idp.ForClient)
-	stranger.wants(stranger.get(forgotPath), 404)
-	stranger.wants(stranger.post(forgotPath, "username", "anna"), 404)
+	stranger.Wants(stranger.Get(forgotPath), 404)
+	stranger.Wants(stranger.Post(forgotPath, "username", "anna"), 404)
 	stranger.asked()
 }
 
 func TestForgotSubmit(t *testing.T) {
 	d := open(t)
 	d.forgetful(idp.ForClient)
-	d.leads(d.post(forgotPath, "username", "Anna@example.org", "lang", "xx"), "/login/"+aLogin+"/forgotten")
+	d.Leads(d.Post(forgotPath, "username", "Anna@example.org", "lang", "xx"), "/login/"+aLogin+"/forgotten")
 	d.asked("forgotten Anna@example.org en")
 
 	for _, c := range []struct {
@@ -80,24 +82,27 @@ func TestForgotSubmit(t *testing.T) {
 		{io.ErrUnexpectedEOF, 500, "REF123"},
 	} {
 		d.logins.err = c.err
-		r := d.post(forgotPath, "username", "<anna>")
-		d.wants(r, c.status, c.says, "not EOF", "not <anna>")
+		r := d.Post(forgotPath, "username", "<anna>")
+		d.Wants(r, c.status, c.says, "not EOF", "not <anna>")
 		if c.status == 422 {
-			d.wants(r, 422, `value="&lt;anna&gt;"`, `role="alert"`)
+			d.Wants(r, 422, `value="&lt;anna&gt;"`, `role="alert"`)
 		}
 	}
 	for _, err := range []error{idp.ErrSettled, idp.ErrExpired} {
 		d.logins.err = err
-		d.leads(d.post(forgotPath, "username", "anna"), "/login/"+aLogin)
+		d.Leads(d.Post(forgotPath, "username", "anna"), "/login/"+aLogin)
 	}
-	d.wants(d.postRaw(forgotPath, "username=a&username=b"), 400)
+	d.Wants(d.PostRaw(forgotPath, "username=a&username=b"), 400)
 }
 
 // Asking is limited by address as beginning a sign-in is.
 func TestForgotIsLimited(t *testing.T) {
-	d := open(t)
-	d.server.Limits.Begin = func(string) (time.Duration, bool) { return time.Minute, false }
-	w := record(d.server.beginning(d.server.forgotSubmit), "POST", forgotPath, "username=anna")
+	d := openWith(t, func(c *page.Config) {
+		c.Limits.Begin = func(string) (time.Duration, bool) { return time.Minute, false }
+	})
+	mux := http.NewServeMux()
+	d.page.Mount(mux)
+	w := record(mux, "POST", forgotPath, "username=anna")
 	if w.Code != 429 || w.Header().Get("Retry-After") != "60" {
 		t.Errorf("%d, Retry-After %q", w.Code, w.Header().Get("Retry-After"))
 	}
@@ -107,7 +112,7 @@ func TestForgotIsLimited(t *testing.T) {
 func TestForgottenLink(t *testing.T) {
 	d := open(t)
 	d.logins.invite = &idp.Invitation{Purpose: idp.InviteForgotten, ExpiresAt: noon.Add(time.Hour)}
-	d.wants(d.get("/invite/tok"), 200, "Choose a new password", "<b>anna</b>", "Nothing changes before", "Your password stays as it is", "not install one first")
+	d.Wants(d.Get("/invite/tok"), 200, "Choose a new password", "<b>anna</b>", "Nothing changes before", "Your password stays as it is", "not install one first")
 	d.asked()
 	for _, c := range []struct {
 		err    error
@@ -118,11 +123,11 @@ func TestForgottenLink(t *testing.T) {
 		{idp.ErrSettled, 410, "This link was used"},
 	} {
 		d.logins.err = &login.LinkError{Purpose: idp.InviteForgotten, Err: c.err}
-		d.wants(d.get("/invite/tok"), c.status, c.says, `href="/account"`, "not invitation")
-		d.wants(d.post("/invite/tok"), c.status, c.says, `href="/account"`)
+		d.Wants(d.Get("/invite/tok"), c.status, c.says, `href="/account"`, "not invitation")
+		d.Wants(d.Post("/invite/tok"), c.status, c.says, `href="/account"`)
 	}
 	d.logins.err = io.ErrUnexpectedEOF
-	d.wants(d.post("/invite/tok"), 500)
+	d.Wants(d.Post("/invite/tok"), 500)
 }
 
 // resetting is a sign-in by a link that was asked for, at a state.
@@ -139,11 +144,11 @@ func (d *door) resetting(state idp.LoginState) *login.Step {
 func TestForgottenChoose(t *testing.T) {
 	d := open(t)
 	d.resetting(idp.LoginEnrol)
-	d.wants(d.get("/login/"+aLogin), 200, "Choose a new password", "You confirm it with your phone on the next page", `autocomplete="new-password"`, "not otpauth")
+	d.Wants(d.Get("/login/"+aLogin), 200, "Choose a new password", "You confirm it with your phone on the next page", `autocomplete="new-password"`, "not otpauth")
 	d.logins.after = step(idp.LoginFactor, idp.ForInvitation)
-	d.leads(d.post("/login/"+aLogin+"/enrol", "password", "quiet lamps"), "/login/"+aLogin)
+	d.Leads(d.Post("/login/"+aLogin+"/enrol", "password", "quiet lamps"), "/login/"+aLogin)
 	d.logins.err = &idp.FieldError{Field: "password", Message: "password.short"}
-	d.wants(d.post("/login/"+aLogin+"/enrol", "password", "x"), 422, "too short", "not value=\"x\"")
+	d.Wants(d.Post("/login/"+aLogin+"/enrol", "password", "x"), 422, "too short", "not value=\"x\"")
 	for _, c := range []struct {
 		err  error
 		says string
@@ -153,33 +158,33 @@ func TestForgottenChoose(t *testing.T) {
 		{&login.LinkError{Purpose: idp.InviteForgotten, Err: idp.ErrSettled}, "This link was used"},
 	} {
 		d.logins.err = c.err
-		d.wants(d.post("/login/"+aLogin+"/enrol", "password", "quiet lamps"), 410, c.says, `href="/account"`)
+		d.Wants(d.Post("/login/"+aLogin+"/enrol", "password", "quiet lamps"), 410, c.says, `href="/account"`)
 	}
 	d.resetting(idp.LoginExpired) // it has moved on meanwhile
 	d.logins.err = idp.ErrSettled
-	d.leads(d.post("/login/"+aLogin+"/enrol", "password", "quiet lamps"), "/login/"+aLogin)
+	d.Leads(d.Post("/login/"+aLogin+"/enrol", "password", "quiet lamps"), "/login/"+aLogin)
 }
 
 // The page says for what the phone is asked, and leads out of it without a change.
 func TestForgottenConfirm(t *testing.T) {
 	d := open(t)
 	d.resetting(idp.LoginFactor)
-	d.wants(d.get("/login/"+aLogin), 200, "Choose a new password", "Confirm it with your phone", `id="new-password"`, "Keep the old password",
+	d.Wants(d.Get("/login/"+aLogin), 200, "Choose a new password", "Confirm it with your phone", `id="new-password"`, "Keep the old password",
 		`action="/login/`+aLogin+`/cancel"`, "not /startover", "not Sign in to", "not Start over")
 	d.logins.after = d.resetting(idp.LoginDenied)
-	d.leads(d.post("/login/"+aLogin+"/cancel"), "/login/"+aLogin)
-	d.wants(d.get("/login/"+aLogin), 200, "Your password was not changed", "open the link in the mail", `href="/account"`)
+	d.Leads(d.Post("/login/"+aLogin+"/cancel"), "/login/"+aLogin)
+	d.Wants(d.Get("/login/"+aLogin), 200, "Your password was not changed", "open the link in the mail", `href="/account"`)
 	d.logins.step.DeniedBy = "Pixel"
-	d.wants(d.get("/login/"+aLogin), 200, "denied on Pixel, and the old one still counts", "helpdesk")
+	d.Wants(d.Get("/login/"+aLogin), 200, "denied on Pixel, and the old one still counts", "helpdesk")
 	// The fifth wrong code.
 	d.logins.after, d.logins.err = nil, idp.ErrWrongSecret
-	d.leads(d.post("/login/"+aLogin+"/code", "code", "123456"), "/login/"+aLogin)
+	d.Leads(d.Post("/login/"+aLogin+"/code", "code", "123456"), "/login/"+aLogin)
 	d.resetting(idp.LoginExpired)
-	d.wants(d.get("/login/"+aLogin), 410, "Your password was not changed", "used elsewhere", `href="/account"`)
+	d.Wants(d.Get("/login/"+aLogin), 410, "Your password was not changed", "used elsewhere", `href="/account"`)
 	d.resetting(idp.LoginDone)
-	d.wants(d.get("/login/"+aLogin), 200, "One step is left", `action="/login/`+aLogin+`/collect"`, "not You are signed in")
+	d.Wants(d.Get("/login/"+aLogin), 200, "One step is left", `action="/login/`+aLogin+`/collect"`, "not You are signed in")
 	d.resetting(idp.LoginCollected)
-	d.wants(d.get("/login/"+aLogin), 200, "Your password was changed")
+	d.Wants(d.Get("/login/"+aLogin), 200, "Your password was changed")
 }
 
 func TestForgottenCollected(t *testing.T) {
@@ -187,48 +192,26 @@ func TestForgottenCollected(t *testing.T) {
 	d.resetting(idp.LoginFactor)
 	d.logins.after = step(idp.LoginDone, idp.ForInvitation)
 	d.logins.answer = &login.Answer{Purpose: idp.ForInvitation, Target: string(idp.InviteForgotten), Session: idp.NewToken(), Known: idp.NewToken()}
-	d.leads(d.post("/login/"+aLogin+"/code", "code", "123456"), "/account/security?did=password")
+	d.Leads(d.Post("/login/"+aLogin+"/code", "code", "123456"), "/account/security?did=password")
 	d.signedIn()
-	d.wants(d.get("/account/security?did=password"), 200, "Your password was changed. You were signed out everywhere else.")
+	d.Wants(d.Get("/account/security?did=password"), 200, "Your password was changed. You were signed out everywhere else.")
 
 	d.resetting(idp.LoginDone)
 	d.logins.collect = &login.LinkError{Purpose: idp.InviteForgotten, Err: idp.ErrExpired}
-	d.wants(d.post("/login/"+aLogin+"/collect"), 410, "Your password was not changed", "a newer one has replaced it", `href="/account"`)
+	d.Wants(d.Post("/login/"+aLogin+"/collect"), 410, "Your password was not changed", "a newer one has replaced it", `href="/account"`)
 	d.logins.collect = idp.ErrSettled // used in another browser: its page says so
-	d.leads(d.post("/login/"+aLogin+"/collect"), "/login/"+aLogin)
+	d.Leads(d.Post("/login/"+aLogin+"/collect"), "/login/"+aLogin)
 }
 
 // Themes and languages are changed on these pages and lead back to them.
 func TestForgotPlaces(t *testing.T) {
+	d := open(t)
 	for name, want := range map[string]string{"forgot:" + aLogin: forgotPath, "forgotten:" + aLogin: "/login/" + aLogin + "/forgotten"} {
-		if got, ok := place(name); !ok || got != want {
+		if got, ok := d.page.Place(name); !ok || got != want {
 			t.Errorf("%s is %s, %v", name, got, ok)
 		}
 	}
-	if got, ok := place("forgot:../x"); ok {
+	if got, ok := d.page.Place("forgot:../x"); ok {
 		t.Errorf("a made-up sign-in: %s", got)
-	}
-}
-
-// What a person asked for by mail is not said as what an administrator did.
-func TestForgottenInTheLog(t *testing.T) {
-	for _, c := range []struct {
-		e    idp.Event
-		want string
-	}{
-		{idp.Event{Kind: idp.EventInvited, Detail: map[string]string{"purpose": "forgotten"}}, "event.invitation.forgotten"},
-		{idp.Event{Kind: idp.EventInvited, Detail: map[string]string{"purpose": "reset"}}, "event.invitation.made"},
-		{idp.Event{Kind: idp.EventPasswordReset, Detail: map[string]string{"by": "mail"}}, "event.user.password.mail"},
-		{idp.Event{Kind: idp.EventPasswordReset}, "event.user.password.reset"},
-	} {
-		if got := deskEvents([]idp.Event{c.e})[0].What.Key; got != c.want {
-			t.Errorf("%s %v is said by %s, want %s", c.e.Kind, c.e.Detail, got, c.want)
-		}
-	}
-	d := open(t)
-	for _, key := range []string{"event.invitation.forgotten", "event.user.password.mail", lockWords(&idp.Counter{Key: idp.CounterKey{Kind: idp.CountForgotten}}).Key} {
-		if !d.server.Words.Has(key) {
-			t.Errorf("%s is not said", key)
-		}
 	}
 }

@@ -4,34 +4,34 @@ import (
 	"errors"
 	"net/http"
 	"strings"
-	"time"
 
 	"hilum/idp"
 	"hilum/idp/login"
 	"hilum/idp/serve"
+	"hilum/idp/web/page"
 	"hilum/templates"
 )
 
 // invitePage says what a one-time link is for. It changes nothing: mail
 // scanners open links too.
-func (s *Server) invitePage(w http.ResponseWriter, r *http.Request) error {
-	inv, user, err := s.Logins.Invitation(r.Context(), pathID[idp.Secret](r, "token"))
+func (s *signIns) invitePage(w http.ResponseWriter, r *http.Request) error {
+	inv, user, err := s.invitations.Invitation(r.Context(), page.PathID[idp.Secret](r, "token"))
 	if err != nil {
 		return s.inviteFault(w, r, err)
 	}
-	p := templates.Invite{Frame: s.frame(r, ""), Path: r.URL.Path, Purpose: string(inv.Purpose), ExpiresAt: inv.ExpiresAt}
+	p := templates.Invite{Frame: s.door.Frame(r, ""), Path: r.URL.Path, Purpose: string(inv.Purpose), ExpiresAt: inv.ExpiresAt}
 	if user != nil {
 		p.UserName = user.Name
 	}
-	return s.render(w, http.StatusOK, p)
+	return s.door.Render(w, http.StatusOK, p)
 }
 
-func (s *Server) inviteBegin(w http.ResponseWriter, r *http.Request) error {
-	b, err := s.Browser(w, r)
+func (s *signIns) inviteBegin(w http.ResponseWriter, r *http.Request) error {
+	b, err := s.door.Browser(w, r)
 	if err != nil {
 		return err
 	}
-	step, err := s.Logins.StartInvitation(r.Context(), pathID[idp.Secret](r, "token"), b)
+	step, err := s.invitations.StartInvitation(r.Context(), page.PathID[idp.Secret](r, "token"), b)
 	if err != nil {
 		return s.inviteFault(w, r, err)
 	}
@@ -61,7 +61,7 @@ var staleLinks = map[idp.InvitationPurpose]struct{ expired, again, used, who tem
 
 // inviteFault answers where a one-time link is good no more, or is none: of
 // that one nobody knows what it was for.
-func (s *Server) inviteFault(w http.ResponseWriter, r *http.Request, err error) error {
+func (s *signIns) inviteFault(w http.ResponseWriter, r *http.Request, err error) error {
 	n := templates.Notice{Kind: "bad"}
 	status := http.StatusGone
 	var link *login.LinkError
@@ -81,7 +81,7 @@ func (s *Server) inviteFault(w http.ResponseWriter, r *http.Request, err error) 
 			n.Link, n.LinkText = "/account", templates.Say("startagain.link")
 		}
 	case errors.Is(err, idp.ErrNotFound):
-		if over := s.wrong(r); over != nil {
+		if over := s.door.Wrong(r); over != nil {
 			return over
 		}
 		status = http.StatusNotFound
@@ -93,63 +93,63 @@ func (s *Server) inviteFault(w http.ResponseWriter, r *http.Request, err error) 
 	default:
 		return err
 	}
-	s.notice(w, r, status, n)
+	s.door.Notice(w, r, status, n)
 	return nil
 }
 
 // logStaleSetup says beside the page how a new set-up link is made: nobody but
 // who runs the provider can.
-func (s *Server) logStaleSetup(r *http.Request) {
-	s.Log.InfoContext(r.Context(), "a set-up link that is not good any more was opened; \"idp setup-link\" prints a new one", "request", serve.From(r.Context()).ID)
+func (s *signIns) logStaleSetup(r *http.Request) {
+	s.door.Log().InfoContext(r.Context(), "a set-up link that is not good any more was opened; \"idp setup-link\" prints a new one", "request", serve.From(r.Context()).ID)
 }
 
-func (s *Server) nameSubmit(w http.ResponseWriter, r *http.Request) error {
+func (s *signIns) nameSubmit(w http.ResponseWriter, r *http.Request) error {
 	id, b, err := s.bound(r)
 	if err != nil {
 		return err
 	}
 	f := enrolFault{userName: r.PostFormValue("username"), name: r.PostFormValue("name")}
-	step, err := s.Logins.NameAccount(r.Context(), id, b, f.userName, f.name)
+	step, err := s.invitations.NameAccount(r.Context(), id, b, f.userName, f.name)
 	switch {
 	case err == nil:
 		return s.next(w, r, step, b)
 	case errors.Is(err, idp.ErrSettled), errors.Is(err, idp.ErrExpired):
-		return seeOther(w, r, loginPath(id))
+		return page.SeeOther(w, r, page.LoginPath(id))
 	case errors.Is(err, idp.ErrConflict):
 		f.wrong, f.problem = "username", templates.Say("name.taken")
 	default:
 		var ok bool
-		if f.wrong, f.problem, ok = s.fieldProblem(err); !ok {
+		if f.wrong, f.problem, ok = s.door.FieldProblem(err); !ok {
 			return err
 		}
 	}
 	return s.enrolAgain(w, r, id, b, http.StatusUnprocessableEntity, f)
 }
 
-func (s *Server) enrolSubmit(w http.ResponseWriter, r *http.Request) error {
+func (s *signIns) enrolSubmit(w http.ResponseWriter, r *http.Request) error {
 	id, b, err := s.bound(r)
 	if err != nil {
 		return err
 	}
 	f := enrolFault{code: r.PostFormValue("code"), device: r.PostFormValue("device_name")}
 	// The name of the account is needed after the sign-in has moved on.
-	before, err := s.Logins.Step(r.Context(), id, b)
+	before, err := s.logins.Step(r.Context(), id, b)
 	if err != nil {
 		return err
 	}
-	step, codes, err := s.Logins.Enrol(r.Context(), id, b, login.EnrolForm{
+	step, codes, err := s.invitations.Enrol(r.Context(), id, b, login.EnrolForm{
 		Password: idp.Secret(r.PostFormValue("password")), Code: f.code, DeviceName: f.device,
 	})
 	status := http.StatusUnprocessableEntity
 	switch {
 	case err == nil && len(codes) > 0:
-		frame := s.frame(r, "")
+		frame := s.door.Frame(r, "")
 		frame.Dot = 2
 		name := ""
 		if before.Enrol != nil {
 			name = before.Enrol.UserName
 		}
-		return s.render(w, http.StatusOK, codesPage(frame, name, codes, loginPath(id)+"/collect", true))
+		return s.door.Render(w, http.StatusOK, codesPage(frame, name, codes, page.LoginPath(id)+"/collect", true))
 	case err == nil:
 		return s.next(w, r, step, b)
 	case errors.Is(err, login.ErrOffer):
@@ -158,21 +158,21 @@ func (s *Server) enrolSubmit(w http.ResponseWriter, r *http.Request) error {
 		// It was posted twice, and the page has moved on; or the link came to
 		// its end meanwhile, and then there is no use in showing it again.
 		if !errors.As(err, new(*login.LinkError)) {
-			return seeOther(w, r, loginPath(id))
+			return page.SeeOther(w, r, page.LoginPath(id))
 		}
-		if step, again := s.Logins.Step(r.Context(), id, b); again == nil && step.State == idp.LoginEnrol {
+		if step, again := s.logins.Step(r.Context(), id, b); again == nil && step.State == idp.LoginEnrol {
 			return s.inviteFault(w, r, err)
 		}
-		return seeOther(w, r, loginPath(id))
+		return page.SeeOther(w, r, page.LoginPath(id))
 	case errors.Is(err, idp.ErrNotFound) && resets(before):
 		return s.linkGone(w, r) // a newer one has replaced it
 	case errors.Is(err, idp.ErrBusy):
 		status = http.StatusServiceUnavailable
-		retryAfter(w, err)
+		page.RetryAfter(w, err)
 		f.problem = templates.Say("problem.busy")
 	default:
 		var ok bool
-		if f.wrong, f.problem, ok = s.fieldProblem(err); ok {
+		if f.wrong, f.problem, ok = s.door.FieldProblem(err); ok {
 			f.wrong = formField(f.wrong)
 			break
 		}
@@ -181,10 +181,10 @@ func (s *Server) enrolSubmit(w http.ResponseWriter, r *http.Request) error {
 		}
 		f.wrong, f.code = "code", ""
 		if errors.Is(err, idp.ErrWrongSecret) {
-			if over := s.wrong(r); over != nil {
+			if over := s.door.Wrong(r); over != nil {
 				status = http.StatusTooManyRequests
-				after, _ := retryAfter(w, over)
-				f.problem = tooMany(after)
+				after, _ := page.RetryAfter(w, over)
+				f.problem = page.TooMany(after)
 			}
 		}
 	}
@@ -222,18 +222,18 @@ type enrolFault struct {
 	code, device   string
 }
 
-func (s *Server) enrolAgain(w http.ResponseWriter, r *http.Request, id idp.LoginID, b login.Browser, status int, f enrolFault) error {
-	step, err := s.Logins.Step(r.Context(), id, b)
+func (s *signIns) enrolAgain(w http.ResponseWriter, r *http.Request, id idp.LoginID, b login.Browser, status int, f enrolFault) error {
+	step, err := s.logins.Step(r.Context(), id, b)
 	if err != nil {
 		return err
 	}
 	if step.State != idp.LoginEnrol {
-		return seeOther(w, r, loginPath(id))
+		return page.SeeOther(w, r, page.LoginPath(id))
 	}
-	return s.showEnrol(w, status, s.frame(r, "login:"+string(id)), step, f)
+	return s.showEnrol(w, status, s.door.Frame(r, "login:"+string(id)), step, f)
 }
 
-func (s *Server) showEnrol(w http.ResponseWriter, status int, frame templates.Frame, step *login.Step, f enrolFault) error {
+func (s *signIns) showEnrol(w http.ResponseWriter, status int, frame templates.Frame, step *login.Step, f enrolFault) error {
 	e := step.Enrol
 	if e == nil {
 		return errors.New("web: step enrol without its particulars")
@@ -243,7 +243,7 @@ func (s *Server) showEnrol(w http.ResponseWriter, status int, frame templates.Fr
 		if f.problem.Key != "" {
 			p.UserName, p.Name = f.userName, f.name
 		}
-		return s.render(w, status, p)
+		return s.door.Render(w, status, p)
 	}
 	frame.Dot = 1
 	p := templates.Enrol{
@@ -251,17 +251,17 @@ func (s *Server) showEnrol(w http.ResponseWriter, status int, frame templates.Fr
 		Code: f.code, DeviceName: f.device, Problem: f.problem, Wrong: f.wrong,
 	}
 	if e.NeedLink {
-		offer, err := s.offer(e.Offer, e.ExpiresAt)
+		offer, err := shownOffer(s.door, e.Offer, e.ExpiresAt)
 		if err != nil {
 			return err
 		}
-		p.Offer, p.Live, p.Word = offer, loginPath(step.ID), step.Word()
+		p.Offer, p.Live, p.Word = offer, page.LoginPath(step.ID), step.Word()
 		p.Scan = templates.Scan{Name: e.Claimed, Tapped: e.Tapped, Rival: e.Rival}
 		if e.WrongCodes >= 2 {
 			p.ServerTime = e.ServerTime
 		}
 	}
-	return s.render(w, status, p)
+	return s.door.Render(w, status, p)
 }
 
 // codesPage shows recovery codes in groups of four.
@@ -288,6 +288,3 @@ func fours(s, between string) string {
 	}
 	return b.String()
 }
-
-// left returns the whole seconds until t, none when it is over.
-func (s *Server) left(t time.Time) int { return max(0, int(t.Sub(s.Now())/time.Second)) }

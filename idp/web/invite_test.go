@@ -24,8 +24,8 @@ func TestLookingAtAnInvitationChangesNothing(t *testing.T) {
 		for _, door := range []string{"/invite/", "/setup/"} {
 			d := open(t)
 			d.logins.invite = &idp.Invitation{Purpose: purpose, ExpiresAt: noon.Add(time.Hour)}
-			r := d.get(door + aLink)
-			d.wants(r, 200, says, `action="`+door+aLink+`"`, "2026-03-14 13:00 UTC")
+			r := d.Get(door + aLink)
+			d.Wants(r, 200, says, `action="`+door+aLink+`"`, "2026-03-14 13:00 UTC")
 			if len(r.Header.Values("Set-Cookie")) != 0 {
 				t.Error("a cookie was set")
 			}
@@ -37,8 +37,8 @@ func TestLookingAtAnInvitationChangesNothing(t *testing.T) {
 func TestInvitationBegins(t *testing.T) {
 	d := open(t)
 	d.logins.step = step(idp.LoginEnrol, idp.ForInvitation)
-	r := d.post("/invite/" + aLink)
-	d.leads(r, "/login/"+aLogin)
+	r := d.Post("/invite/" + aLink)
+	d.Leads(r, "/login/"+aLogin)
 	if set := r.Header.Values("Set-Cookie"); len(set) != 1 || !strings.HasPrefix(set[0], "browser=") {
 		t.Errorf("cookies: %q", set)
 	}
@@ -73,8 +73,8 @@ func TestLinksThatAreNotGood(t *testing.T) {
 				}
 				d := open(t)
 				d.logins.err = c.err
-				d.wants(d.get(door+aLink), c.status, says...)
-				d.wants(d.post(door+aLink), c.status, says...)
+				d.Wants(d.Get(door+aLink), c.status, says...)
+				d.Wants(d.Post(door+aLink), c.status, says...)
 				logged := strings.Contains(d.log.String(), "prints a new one")
 				if want := strings.Contains(strings.Join(says, "\n"), "\n"+command); logged != want {
 					t.Errorf("%s: the log says how a new one is made: %v", door, logged)
@@ -88,13 +88,13 @@ func TestSetUpAsksForTheNamesFirst(t *testing.T) {
 	d := open(t)
 	s := d.bound(idp.LoginEnrol, idp.ForInvitation)
 	s.Enrol.NeedName = true
-	d.wants(d.get("/login/"+aLogin), 200, `id="name-form"`, `name="username"`, `name="name"`, "not enrol-form")
+	d.Wants(d.Get("/login/"+aLogin), 200, `id="name-form"`, `name="username"`, `name="name"`, "not enrol-form")
 	d.logins.err = &idp.FieldError{Field: "username", Message: "user.name.letters"}
-	d.wants(d.post("/login/"+aLogin+"/name", "username", "Änna", "name", "Anna Maes"), 422, "made of letters, digits", `value="Änna"`, `value="Anna Maes"`)
+	d.Wants(d.Post("/login/"+aLogin+"/name", "username", "Änna", "name", "Anna Maes"), 422, "made of letters, digits", `value="Änna"`, `value="Anna Maes"`)
 	d.logins.err = idp.ErrConflict
-	d.wants(d.post("/login/"+aLogin+"/name", "username", "anna", "name", "Anna Maes"), 422, "That user name is taken")
+	d.Wants(d.Post("/login/"+aLogin+"/name", "username", "anna", "name", "Anna Maes"), 422, "That user name is taken")
 	d.logins.err = nil
-	d.leads(d.post("/login/"+aLogin+"/name", "username", "anna", "name", "Anna Maes"), "/login/"+aLogin)
+	d.Leads(d.Post("/login/"+aLogin+"/name", "username", "anna", "name", "Anna Maes"), "/login/"+aLogin)
 	d.asked("name Änna Anna Maes", "name anna Anna Maes", "name anna Anna Maes")
 }
 
@@ -118,8 +118,8 @@ func TestEnrolmentFaultKeepsWhatWasTyped(t *testing.T) {
 			d := open(t)
 			d.bound(idp.LoginEnrol, idp.ForInvitation)
 			d.logins.err = c.err
-			r := d.post("/login/"+aLogin+"/enrol", "password", "hunter2hunter2", "code", "135790", "device_name", "Pixel 8")
-			d.wants(r, c.status, append(c.says, "not hunter2", `role="alert"`, "JBSW Y3DP EHPK 3PXP")...)
+			r := d.Post("/login/"+aLogin+"/enrol", "password", "hunter2hunter2", "code", "135790", "device_name", "Pixel 8")
+			d.Wants(r, c.status, append(c.says, "not hunter2", `role="alert"`, "JBSW Y3DP EHPK 3PXP")...)
 			d.asked("enrol hunter2hunter2 135790 Pixel 8")
 		})
 	}
@@ -128,8 +128,8 @@ func TestEnrolmentFaultKeepsWhatWasTyped(t *testing.T) {
 		d := open(t)
 		d.bound(idp.LoginEnrol, idp.ForInvitation)
 		d.logins.err = fmt.Errorf("%w: %w", login.ErrOffer, idp.ErrExpired)
-		r := d.post("/login/"+aLogin+"/enrol", "password", "hunter2hunter2", "code", "135790", "device_name", "Pixel 8")
-		d.wants(r, 422, "Here is a new one", `value="Pixel 8"`, "not 135790", "not hunter2", `role="alert"`)
+		r := d.Post("/login/"+aLogin+"/enrol", "password", "hunter2hunter2", "code", "135790", "device_name", "Pixel 8")
+		d.Wants(r, 422, "Here is a new one", `value="Pixel 8"`, "not 135790", "not hunter2", `role="alert"`)
 	})
 	for err, says := range map[login.LinkError]string{
 		{Purpose: idp.InviteEnrol, Err: idp.ErrSettled}: "This invitation was used", {Purpose: idp.InviteEnrol, Err: idp.ErrExpired}: "This invitation has expired",
@@ -139,20 +139,20 @@ func TestEnrolmentFaultKeepsWhatWasTyped(t *testing.T) {
 			d := open(t)
 			d.bound(idp.LoginEnrol, idp.ForInvitation)
 			d.logins.err = fmt.Errorf("enrol: %w", &err)
-			d.wants(d.post("/login/"+aLogin+"/enrol", "password", "x", "code", "135790"), 410, says)
+			d.Wants(d.Post("/login/"+aLogin+"/enrol", "password", "x", "code", "135790"), 410, says)
 		})
 	}
 	t.Run("posted twice", func(t *testing.T) {
 		d := open(t)
 		d.bound(idp.LoginDone, idp.ForInvitation)
 		d.logins.err = idp.ErrSettled
-		d.leads(d.post("/login/"+aLogin+"/enrol", "password", "x", "code", "135790"), "/login/"+aLogin)
+		d.Leads(d.Post("/login/"+aLogin+"/enrol", "password", "x", "code", "135790"), "/login/"+aLogin)
 	})
 	t.Run("a sixth device", func(t *testing.T) {
 		d := open(t)
 		d.bound(idp.LoginEnrol, idp.ForInvitation)
 		d.logins.err = idp.ErrConflict
-		d.wants(d.post("/login/"+aLogin+"/enrol", "password", "x"), 409, "Somebody was faster")
+		d.Wants(d.Post("/login/"+aLogin+"/enrol", "password", "x"), 409, "Somebody was faster")
 	})
 }
 
@@ -161,24 +161,24 @@ func TestRecoveryCodesAreShownOnce(t *testing.T) {
 	d.bound(idp.LoginEnrol, idp.ForInvitation)
 	d.logins.codes = []idp.Secret{"ABCDEFGHIJKLMNOP", "QRSTUVWXYZ234567"}
 	d.logins.after = step(idp.LoginDone, idp.ForInvitation)
-	r := d.post("/login/"+aLogin+"/enrol", "password", "x", "code", "123456", "device_name", "Pixel 8")
-	d.wants(r, 200, "ABCD-EFGH-IJKL-MNOP", "QRST-UVWX-YZ23-4567", `action="/login/`+aLogin+`/collect"`, `id="saved"`, "of anna")
+	r := d.Post("/login/"+aLogin+"/enrol", "password", "x", "code", "123456", "device_name", "Pixel 8")
+	d.Wants(r, 200, "ABCD-EFGH-IJKL-MNOP", "QRST-UVWX-YZ23-4567", `action="/login/`+aLogin+`/collect"`, `id="saved"`, "of anna")
 	if r.Header.Get("Cache-Control") != "no-store" {
 		t.Error("may be stored")
 	}
 	d.logins.step = d.logins.after
-	d.wants(d.get("/login/"+aLogin), 200, "not ABCD-EFGH")
+	d.Wants(d.Get("/login/"+aLogin), 200, "not ABCD-EFGH")
 	d.logins.answer = &login.Answer{Purpose: idp.ForInvitation, Session: idp.NewToken()}
-	d.leads(d.post("/login/"+aLogin+"/collect"), "/account/security")
+	d.Leads(d.Post("/login/"+aLogin+"/collect"), "/account/security")
 }
 
 func TestResetHasNoDevicePart(t *testing.T) {
 	d := open(t)
 	s := d.bound(idp.LoginEnrol, idp.ForInvitation)
 	s.Enrol = &login.EnrolStep{Purpose: idp.InviteReset, NeedPass: true, UserName: "anna"}
-	d.wants(d.get("/login/"+aLogin), 200, "Choose a new password", "not device_name", "not otpauth")
+	d.Wants(d.Get("/login/"+aLogin), 200, "Choose a new password", "not device_name", "not otpauth")
 	d.logins.after = step(idp.LoginFactor, idp.ForInvitation)
-	d.leads(d.post("/login/"+aLogin+"/enrol", "password", "x"), "/login/"+aLogin)
+	d.Leads(d.Post("/login/"+aLogin+"/enrol", "password", "x"), "/login/"+aLogin)
 }
 
 // The path is the code, module for module, with its quiet zone.

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/url"
@@ -10,16 +11,48 @@ import (
 
 	"hilum/idp"
 	"hilum/idp/login"
+	"hilum/idp/web/page"
 	"hilum/templates"
 )
 
-func loginPath(id idp.LoginID) string { return "/login/" + string(id) }
+func (s *signIns) loginPulse(r *http.Request) (page.Pulse, error) {
+	id, b, err := s.bound(r)
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context) (string, []idp.Topic, error) { return s.logins.Pulse(ctx, id, b) }, nil
+}
+
+func (s *signIns) loginState(w http.ResponseWriter, r *http.Request) error {
+	look, err := s.loginPulse(r)
+	if err != nil {
+		return err
+	}
+	return s.door.State(w, r, look)
+}
+
+func (s *signIns) loginEvents(w http.ResponseWriter, r *http.Request) error {
+	look, err := s.loginPulse(r)
+	if err != nil {
+		return err
+	}
+	return s.door.Events(w, r, look)
+}
+
+// signIns is the pages of a sign-in, with those of a one-time link, which leads to one.
+type signIns struct {
+	door            *page.Door
+	logins          SignIns
+	invitations     Invitations
+	collectPath     string // where a relying party's finished sign-in is collected, + login id
+	sessionAbsolute time.Duration
+}
 
 // bound returns the sign-in a path names and the browser that asks for it. A
 // browser without a binding cookie has none: idp.ErrNotFound.
-func (s *Server) bound(r *http.Request) (idp.LoginID, login.Browser, error) {
-	id := pathID[idp.LoginID](r, "id")
-	b, ok := s.browser(r)
+func (s *signIns) bound(r *http.Request) (idp.LoginID, login.Browser, error) {
+	id := page.PathID[idp.LoginID](r, "id")
+	b, ok := s.door.BrowserOf(r)
 	if id == "" || !ok {
 		return "", login.Browser{}, idp.ErrNotFound
 	}
@@ -29,24 +62,24 @@ func (s *Server) bound(r *http.Request) (idp.LoginID, login.Browser, error) {
 // notes are sentences that a page may open with, by the name in its query.
 var notes = map[string]string{"spent": "password.spent"}
 
-func (s *Server) loginPage(w http.ResponseWriter, r *http.Request) error {
+func (s *signIns) loginPage(w http.ResponseWriter, r *http.Request) error {
 	id, b, err := s.bound(r)
 	if err != nil {
 		return err
 	}
-	step, err := s.Logins.Step(r.Context(), id, b)
+	step, err := s.logins.Step(r.Context(), id, b)
 	if err != nil {
 		return err
 	}
 	return s.show(w, r, http.StatusOK, step, fault{note: notes[r.URL.Query().Get("note")]})
 }
 
-func (s *Server) loginAgain(w http.ResponseWriter, r *http.Request) error {
-	id := pathID[idp.LoginID](r, "id")
+func (s *signIns) loginAgain(w http.ResponseWriter, r *http.Request) error {
+	id := page.PathID[idp.LoginID](r, "id")
 	if id == "" {
 		return idp.ErrNotFound
 	}
-	return seeOther(w, r, loginPath(id))
+	return page.SeeOther(w, r, page.LoginPath(id))
 }
 
 // fault is what a page says about the last try, and keeps of it.
@@ -60,18 +93,18 @@ type fault struct {
 
 // show renders the step a sign-in is at. Where that is not for us to render,
 // the browser is sent on.
-func (s *Server) show(w http.ResponseWriter, r *http.Request, status int, step *login.Step, f fault) error {
-	frame := s.frameFor(r, "login:"+string(step.ID), s.readsOf(r, step)...)
+func (s *signIns) show(w http.ResponseWriter, r *http.Request, status int, step *login.Step, f fault) error {
+	frame := s.door.FrameFor(r, "login:"+string(step.ID), s.readsOf(r, step)...)
 	app, back, tile := frame.Site, step.Purpose == idp.ForClient, templates.Tile{}
 	if step.Client != nil {
-		app, tile = step.Client.Name, tileOf(step.Client)
+		app, tile = step.Client.Name, page.TileOf(step.Client)
 	}
 	// Cancel stands on each of these pages, and leads to the relying party.
 	switch step.State {
 	case idp.LoginPassword, idp.LoginLast, idp.LoginConsent:
-		setFormAction(w.Header(), partySources(step)...)
+		page.SetFormAction(w.Header(), partySources(step)...)
 	case idp.LoginFactor, idp.LoginFirst:
-		setFraming(w.Header(), partySources(step))
+		page.SetFraming(w.Header(), partySources(step))
 	}
 	switch step.State {
 	case idp.LoginLast:
@@ -80,11 +113,11 @@ func (s *Server) show(w http.ResponseWriter, r *http.Request, status int, step *
 			Frame: frame, ID: string(step.ID), App: app, Tile: tile, UserName: step.UserName, Fixed: true, Problem: f.problem, Retry: f.retry, Cancel: back,
 			Note: templates.Say("first.done"),
 		}
-		return s.render(w, status, p)
+		return s.door.Render(w, status, p)
 	case idp.LoginFirst:
 		p := templates.First{Frame: frame, ID: string(step.ID), App: app, Problem: f.problem, Retry: f.retry, Cancel: back}
 		p.Phones = *s.phones(step)
-		return s.render(w, status, p)
+		return s.door.Render(w, status, p)
 	case idp.LoginPassword:
 		name := f.typed
 		if name == "" {
@@ -94,7 +127,7 @@ func (s *Server) show(w http.ResponseWriter, r *http.Request, status int, step *
 		if f.note != "" {
 			p.Note = templates.Say(f.note)
 		}
-		return s.render(w, status, p)
+		return s.door.Render(w, status, p)
 	case idp.LoginFactor:
 		frame.Dot = 1
 		p := templates.Factor{
@@ -106,12 +139,12 @@ func (s *Server) show(w http.ResponseWriter, r *http.Request, status int, step *
 		if status == http.StatusTooManyRequests && step.Recovery && !f.recovery {
 			p.Aside = templates.Say("toomany.aside")
 		}
-		return s.render(w, status, p)
+		return s.door.Render(w, status, p)
 	case idp.LoginConsent:
 		frame.Dot = 1
-		return s.render(w, status, templates.Consent{
+		return s.door.Render(w, status, templates.Consent{
 			Frame: frame, ID: string(step.ID), App: app, Tile: tile, Host: hostOf(step.Request.RedirectURI), UserName: step.UserName,
-			Scopes: scopeWords(step.Scopes), Hours: max(1, int(s.SessionAbsolute/time.Hour)),
+			Scopes: scopeWords(step.Scopes), Hours: max(1, int(s.sessionAbsolute/time.Hour)),
 		})
 	case idp.LoginEnrol:
 		return s.showEnrol(w, status, frame, step, enrolFault{})
@@ -121,10 +154,10 @@ func (s *Server) show(w http.ResponseWriter, r *http.Request, status int, step *
 
 // readsOf are the languages that somebody before a sign-in is known to read:
 // within a session theirs, else what the application asks for.
-func (s *Server) readsOf(r *http.Request, step *login.Step) []string {
+func (s *signIns) readsOf(r *http.Request, step *login.Step) []string {
 	if step.Purpose == idp.ForStepUp {
-		if p, err := s.person(r); err == nil {
-			return []string{p.user.Locale}
+		if p, err := s.door.Person(r); err == nil {
+			return []string{p.User.Locale}
 		}
 	}
 	return []string{strings.Join(step.Request.UILocales, ",")}
@@ -135,13 +168,13 @@ func (s *Server) readsOf(r *http.Request, step *login.Step) []string {
 // redirect that follows a post, also those of the relying party itself (a
 // proxy with one callback for many sites sends people on).
 func partySources(step *login.Step) []string {
-	sources := slices.Clone(ownForms)
+	sources := slices.Clone(page.OwnForms)
 	if step.Client == nil {
 		return sources
 	}
 	ends := append([]string{step.Request.RedirectURI}, step.Client.Origins...)
 	for _, end := range ends {
-		if src := formSource(end); src != "" && !slices.Contains(sources, src) {
+		if src := page.FormSource(end); src != "" && !slices.Contains(sources, src) {
 			sources = append(sources, src)
 		}
 	}
@@ -149,7 +182,7 @@ func partySources(step *login.Step) []string {
 }
 
 // showEnd renders the states in which nothing is waited for any more.
-func (s *Server) showEnd(w http.ResponseWriter, r *http.Request, frame templates.Frame, step *login.Step, app string) error {
+func (s *signIns) showEnd(w http.ResponseWriter, r *http.Request, frame templates.Frame, step *login.Step, app string) error {
 	client := step.Purpose == idp.ForClient
 	frame.Here = ""
 	if resets(step) {
@@ -163,13 +196,13 @@ func (s *Server) showEnd(w http.ResponseWriter, r *http.Request, frame templates
 		n.Kind, n.Title, n.Text = "bad", templates.Say("denied.phone", "Name", step.DeniedBy), templates.Say("denied.text")
 		n.Link, n.LinkText = "/account", templates.Say("error.back")
 		if client {
-			n.Link, n.LinkText = s.CollectPath+string(step.ID), templates.Say("denied.back", "App", app)
+			n.Link, n.LinkText = s.collectPath+string(step.ID), templates.Say("denied.back", "App", app)
 		}
 	case client && (step.State == idp.LoginDone || step.State == idp.LoginDenied):
-		return seeOther(w, r, s.CollectPath+string(step.ID))
+		return page.SeeOther(w, r, s.collectPath+string(step.ID))
 	case step.State == idp.LoginDone:
 		frame.Dot = 2
-		return s.render(w, status, templates.Done{Frame: frame, ID: string(step.ID)})
+		return s.door.Render(w, status, templates.Done{Frame: frame, ID: string(step.ID)})
 	case step.State == idp.LoginCollected && client:
 		n.Dot, n.Kind = 2, "good"
 		n.Title, n.Text = templates.Say("finished.title"), templates.Say("finished.client", "App", app)
@@ -187,37 +220,37 @@ func (s *Server) showEnd(w http.ResponseWriter, r *http.Request, frame templates
 			n.Link, n.LinkText = "/account", templates.Say("startagain.link")
 		}
 	}
-	return s.render(w, status, n)
+	return s.door.Render(w, status, n)
 }
 
 // next sends the browser on after a step that was taken.
-func (s *Server) next(w http.ResponseWriter, r *http.Request, step *login.Step, b login.Browser) error {
+func (s *signIns) next(w http.ResponseWriter, r *http.Request, step *login.Step, b login.Browser) error {
 	switch {
 	case step.State != idp.LoginDone && step.State != idp.LoginDenied:
-		return seeOther(w, r, loginPath(step.ID))
+		return page.SeeOther(w, r, page.LoginPath(step.ID))
 	case step.Purpose == idp.ForClient:
-		return seeOther(w, r, s.CollectPath+string(step.ID))
+		return page.SeeOther(w, r, s.collectPath+string(step.ID))
 	case step.State == idp.LoginDenied && resets(step):
-		return seeOther(w, r, loginPath(step.ID)) // which password counts is said there
+		return page.SeeOther(w, r, page.LoginPath(step.ID)) // which password counts is said there
 	case step.State == idp.LoginDenied:
-		return seeOther(w, r, places["security"])
+		return page.SeeOther(w, r, securityPath)
 	}
 	return s.collectOwn(w, r, step.ID, b)
 }
 
 // collectOwn finishes a sign-in for our own pages: here the session cookie is
 // set.
-func (s *Server) collectOwn(w http.ResponseWriter, r *http.Request, id idp.LoginID, b login.Browser) error {
-	a, err := s.Logins.Collect(r.Context(), id, b)
+func (s *signIns) collectOwn(w http.ResponseWriter, r *http.Request, id idp.LoginID, b login.Browser) error {
+	a, err := s.logins.Collect(r.Context(), id, b)
 	switch {
 	case errors.Is(err, idp.ErrSettled):
-		return seeOther(w, r, loginPath(id)) // which says what became of it
+		return page.SeeOther(w, r, page.LoginPath(id)) // which says what became of it
 	case errors.As(err, new(*login.LinkError)):
 		return s.linkGone(w, r)
 	case errors.Is(err, idp.ErrExpired):
 		// Also when the session of a step-up has ended meanwhile: the sign-in
 		// itself still says done, so this is said here.
-		s.notice(w, r, http.StatusGone, templates.Notice{
+		s.door.Notice(w, r, http.StatusGone, templates.Notice{
 			Kind: "plain", Title: templates.Say("expired.title"), Text: templates.Say("expired.own"),
 			Link: "/account", LinkText: templates.Say("startagain.link"),
 		})
@@ -226,37 +259,37 @@ func (s *Server) collectOwn(w http.ResponseWriter, r *http.Request, id idp.Login
 		return err
 	}
 	if a.Session != "" {
-		if err := s.SetSession(w, r, a.Session, a.Known); err != nil {
+		if err := s.door.SetSession(w, r, a.Session, a.Known); err != nil {
 			return err
 		}
 	}
-	path, ok := place(a.Target)
+	path, ok := s.door.Place(a.Target)
 	if a.Purpose == idp.ForInvitation {
 		switch idp.InvitationPurpose(a.Target) {
 		case idp.InviteSetup:
-			path, ok = places["admin-start"], true
+			path, ok = s.door.Place("admin-start")
 		case idp.InviteForgotten:
-			path, ok = places["security"]+"?did=password", true
+			path, ok = securityPath+"?did=password", true
 		}
 	}
 	if !ok || a.Denied {
-		path = places["security"]
+		path = securityPath
 	}
-	return seeOther(w, r, path)
+	return page.SeeOther(w, r, path)
 }
 
 // phones is what a page shows of asking them.
-func (s *Server) phones(step *login.Step) *templates.Phones {
+func (s *signIns) phones(step *login.Step) *templates.Phones {
 	p := step.Phones
 	if p == nil {
 		return nil
 	}
 	t := &templates.Phones{
-		State: p.State, Word: p.Word(), Names: p.Devices, Mode: string(p.Mode), Number: p.Number, Seconds: s.left(p.ExpiresAt),
+		State: p.State, Word: p.Word(), Names: p.Devices, Mode: string(p.Mode), Number: p.Number, Seconds: s.door.Left(p.ExpiresAt),
 		Total: int(idp.ChallengeTTL / time.Second), Resend: !p.ResendAt.IsZero(),
 	}
 	if t.Resend {
-		t.ResendIn = s.left(p.ResendAt.Add(time.Second - 1)) // rounded up: not too early
+		t.ResendIn = s.door.Left(p.ResendAt.Add(time.Second - 1)) // rounded up: not too early
 	}
 	if p.Retry > 0 {
 		t.Wait = askedAgain(p.Retry)
@@ -267,21 +300,21 @@ func (s *Server) phones(step *login.Step) *templates.Phones {
 // loginWaiting stands in the page of the second factor where there is no
 // script, and tells how the question to the phones stands. It reloads itself, so
 // that the page need not: a code that is being typed there is left alone.
-func (s *Server) loginWaiting(w http.ResponseWriter, r *http.Request) error {
+func (s *signIns) loginWaiting(w http.ResponseWriter, r *http.Request) error {
 	id, b, err := s.bound(r)
 	if err != nil {
 		return err
 	}
-	step, err := s.Logins.Step(r.Context(), id, b)
+	step, err := s.logins.Step(r.Context(), id, b)
 	if err != nil {
 		return err
 	}
-	setFramed(w.Header(), partySources(step))
-	page := templates.Waiting{Frame: s.frameFor(r, "", s.readsOf(r, step)...), ID: string(id)}
+	page.SetFramed(w.Header(), partySources(step))
+	view := templates.Waiting{Frame: s.door.FrameFor(r, "", s.readsOf(r, step)...), ID: string(id)}
 	if step.Phones != nil {
-		page.State = step.Phones.State
+		view.State = step.Phones.State
 	}
-	return s.render(w, http.StatusOK, page)
+	return s.door.Render(w, http.StatusOK, view)
 }
 
 // askedAgain says when phones may be asked again, in words.
@@ -293,14 +326,14 @@ func askedAgain(after time.Duration) templates.Message {
 }
 
 // phoneSubmit moves on by what a phone has answered.
-func (s *Server) phoneSubmit(w http.ResponseWriter, r *http.Request) error {
+func (s *signIns) phoneSubmit(w http.ResponseWriter, r *http.Request) error {
 	id, b, err := s.bound(r)
 	if err != nil {
 		return err
 	}
-	step, err := s.Logins.Continue(r.Context(), id, b)
+	step, err := s.logins.Continue(r.Context(), id, b)
 	if errors.Is(err, idp.ErrSettled) || errors.Is(err, idp.ErrExpired) {
-		return seeOther(w, r, loginPath(id)) // which says how it stands
+		return page.SeeOther(w, r, page.LoginPath(id)) // which says how it stands
 	}
 	if err != nil {
 		return err
@@ -309,24 +342,24 @@ func (s *Server) phoneSubmit(w http.ResponseWriter, r *http.Request) error {
 }
 
 // resendSubmit asks the phones once more.
-func (s *Server) resendSubmit(w http.ResponseWriter, r *http.Request) error {
+func (s *signIns) resendSubmit(w http.ResponseWriter, r *http.Request) error {
 	id, b, err := s.bound(r)
 	if err != nil {
 		return err
 	}
-	step, err := s.Logins.Resend(r.Context(), id, b)
+	step, err := s.logins.Resend(r.Context(), id, b)
 	if err != nil {
 		return s.again(w, r, id, b, idp.LoginFactor, err, fault{}, "problem.code.wrong", "problem.code.invalid")
 	}
 	return s.next(w, r, step, b)
 }
 
-func (s *Server) collect(w http.ResponseWriter, r *http.Request) error {
+func (s *signIns) collect(w http.ResponseWriter, r *http.Request) error {
 	id, b, err := s.bound(r)
 	if err != nil {
 		return err
 	}
-	step, err := s.Logins.Step(r.Context(), id, b)
+	step, err := s.logins.Step(r.Context(), id, b)
 	if err != nil {
 		return err
 	}
@@ -336,21 +369,21 @@ func (s *Server) collect(w http.ResponseWriter, r *http.Request) error {
 // again answers a try that failed: the same page with what is wrong, or, when
 // the sign-in is elsewhere by now, that page. An err that the person cannot
 // put right by typing again is returned.
-func (s *Server) again(w http.ResponseWriter, r *http.Request, id idp.LoginID, b login.Browser, state idp.LoginState, err error, f fault, wrong, invalid string) error {
+func (s *signIns) again(w http.ResponseWriter, r *http.Request, id idp.LoginID, b login.Browser, state idp.LoginState, err error, f fault, wrong, invalid string) error {
 	status := http.StatusUnprocessableEntity
 	if errors.Is(err, idp.ErrWrongSecret) {
-		s.failed(r, b)
+		s.door.Failed(r, b)
 	}
 	switch {
 	case errors.Is(err, idp.ErrSettled), errors.Is(err, idp.ErrExpired):
-		return seeOther(w, r, loginPath(id))
+		return page.SeeOther(w, r, page.LoginPath(id))
 	case errors.Is(err, idp.ErrTooMany):
 		status = http.StatusTooManyRequests
-		after, _ := retryAfter(w, err)
-		f.problem, f.retry.Seconds = tooMany(after), seconds(after)
+		after, _ := page.RetryAfter(w, err)
+		f.problem, f.retry.Seconds = page.TooMany(after), page.Seconds(after)
 	case errors.Is(err, idp.ErrBusy):
 		status = http.StatusServiceUnavailable
-		retryAfter(w, err)
+		page.RetryAfter(w, err)
 		f.problem = templates.Say("problem.busy")
 	case errors.Is(err, idp.ErrCodeUsed):
 		f.problem = templates.Say("problem.code.used")
@@ -361,7 +394,7 @@ func (s *Server) again(w http.ResponseWriter, r *http.Request, id idp.LoginID, b
 	default:
 		return err
 	}
-	step, err := s.Logins.Step(r.Context(), id, b)
+	step, err := s.logins.Step(r.Context(), id, b)
 	if err != nil {
 		return err
 	}
@@ -372,23 +405,23 @@ func (s *Server) again(w http.ResponseWriter, r *http.Request, id idp.LoginID, b
 }
 
 // moved sends the browser to where its sign-in is now.
-func (s *Server) moved(w http.ResponseWriter, r *http.Request, step *login.Step, from idp.LoginState) error {
-	path := loginPath(step.ID)
+func (s *signIns) moved(w http.ResponseWriter, r *http.Request, step *login.Step, from idp.LoginState) error {
+	path := page.LoginPath(step.ID)
 	if from == idp.LoginFactor && step.State == idp.LoginPassword {
 		path += "?note=spent"
 	}
-	return seeOther(w, r, path)
+	return page.SeeOther(w, r, path)
 }
 
-func (s *Server) passwordSubmit(w http.ResponseWriter, r *http.Request) error {
+func (s *signIns) passwordSubmit(w http.ResponseWriter, r *http.Request) error {
 	id, b, err := s.bound(r)
 	if err != nil {
 		return err
 	}
 	name := r.PostFormValue("username")
 	var step *login.Step
-	if err = s.slowed(r, b); err == nil {
-		step, err = s.Logins.Password(r.Context(), id, b, name, idp.Secret(r.PostFormValue("password")))
+	if err = s.door.Slowed(r, b); err == nil {
+		step, err = s.logins.Password(r.Context(), id, b, name, idp.Secret(r.PostFormValue("password")))
 	}
 	if err != nil {
 		return s.again(w, r, id, b, idp.LoginPassword, err, fault{typed: name}, "password.wrong", "password.wrong")
@@ -396,21 +429,21 @@ func (s *Server) passwordSubmit(w http.ResponseWriter, r *http.Request) error {
 	// A password manager may have filled the next page's field already. When
 	// its code does not do, the next page simply asks.
 	if code := r.PostFormValue("code"); code != "" && step.State == idp.LoginFactor {
-		if after, err := s.Logins.Code(r.Context(), id, b, code); err == nil {
+		if after, err := s.logins.Code(r.Context(), id, b, code); err == nil {
 			step = after
 		}
 	}
 	return s.next(w, r, step, b)
 }
 
-func (s *Server) codeSubmit(w http.ResponseWriter, r *http.Request) error {
+func (s *signIns) codeSubmit(w http.ResponseWriter, r *http.Request) error {
 	id, b, err := s.bound(r)
 	if err != nil {
 		return err
 	}
 	var step *login.Step
-	if err = s.slowed(r, b); err == nil {
-		step, err = s.Logins.Code(r.Context(), id, b, r.PostFormValue("code"))
+	if err = s.door.Slowed(r, b); err == nil {
+		step, err = s.logins.Code(r.Context(), id, b, r.PostFormValue("code"))
 	}
 	if err != nil {
 		return s.again(w, r, id, b, idp.LoginFactor, err, fault{}, "problem.code.wrong", "problem.code.invalid")
@@ -418,14 +451,14 @@ func (s *Server) codeSubmit(w http.ResponseWriter, r *http.Request) error {
 	return s.proven(w, r, step, b)
 }
 
-func (s *Server) recoverySubmit(w http.ResponseWriter, r *http.Request) error {
+func (s *signIns) recoverySubmit(w http.ResponseWriter, r *http.Request) error {
 	id, b, err := s.bound(r)
 	if err != nil {
 		return err
 	}
 	var step *login.Step
-	if err = s.slowed(r, b); err == nil {
-		step, err = s.Logins.Recovery(r.Context(), id, b, r.PostFormValue("recovery_code"))
+	if err = s.door.Slowed(r, b); err == nil {
+		step, err = s.logins.Recovery(r.Context(), id, b, r.PostFormValue("recovery_code"))
 	}
 	if err != nil {
 		return s.again(w, r, id, b, idp.LoginFactor, err, fault{recovery: true}, "problem.recovery.wrong", "problem.recovery.invalid")
@@ -434,44 +467,44 @@ func (s *Server) recoverySubmit(w http.ResponseWriter, r *http.Request) error {
 }
 
 // proven goes on after a second factor, or back when the tries are spent.
-func (s *Server) proven(w http.ResponseWriter, r *http.Request, step *login.Step, b login.Browser) error {
+func (s *signIns) proven(w http.ResponseWriter, r *http.Request, step *login.Step, b login.Browser) error {
 	if step.State == idp.LoginPassword {
 		return s.moved(w, r, step, idp.LoginFactor)
 	}
 	return s.next(w, r, step, b)
 }
 
-func (s *Server) consentSubmit(w http.ResponseWriter, r *http.Request) error {
+func (s *signIns) consentSubmit(w http.ResponseWriter, r *http.Request) error {
 	answer := r.PostFormValue("answer")
 	if answer != "allow" && answer != "deny" {
-		return errForm
+		return page.ErrForm
 	}
 	return s.step(w, r, func(id idp.LoginID, b login.Browser) (*login.Step, error) {
-		return s.Logins.Consent(r.Context(), id, b, answer == "allow")
+		return s.logins.Consent(r.Context(), id, b, answer == "allow")
 	})
 }
 
-func (s *Server) startOver(w http.ResponseWriter, r *http.Request) error {
+func (s *signIns) startOver(w http.ResponseWriter, r *http.Request) error {
 	return s.step(w, r, func(id idp.LoginID, b login.Browser) (*login.Step, error) {
-		return s.Logins.StartOver(r.Context(), id, b)
+		return s.logins.StartOver(r.Context(), id, b)
 	})
 }
 
-func (s *Server) cancel(w http.ResponseWriter, r *http.Request) error {
+func (s *signIns) cancel(w http.ResponseWriter, r *http.Request) error {
 	return s.step(w, r, func(id idp.LoginID, b login.Browser) (*login.Step, error) {
-		return s.Logins.Cancel(r.Context(), id, b)
+		return s.logins.Cancel(r.Context(), id, b)
 	})
 }
 
 // step takes a step for which nothing is typed.
-func (s *Server) step(w http.ResponseWriter, r *http.Request, take func(idp.LoginID, login.Browser) (*login.Step, error)) error {
+func (s *signIns) step(w http.ResponseWriter, r *http.Request, take func(idp.LoginID, login.Browser) (*login.Step, error)) error {
 	id, b, err := s.bound(r)
 	if err != nil {
 		return err
 	}
 	step, err := take(id, b)
 	if errors.Is(err, idp.ErrSettled) || errors.Is(err, idp.ErrExpired) {
-		return seeOther(w, r, loginPath(id))
+		return page.SeeOther(w, r, page.LoginPath(id))
 	}
 	if err != nil {
 		return err

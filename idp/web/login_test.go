@@ -37,11 +37,11 @@ func TestPageFollowsTheState(t *testing.T) {
 		t.Run(fmt.Sprintf("%s for %s", c.state, c.purpose), func(t *testing.T) {
 			d := open(t)
 			d.bound(c.state, c.purpose)
-			r := d.get("/login/" + aLogin)
+			r := d.Get("/login/" + aLogin)
 			if c.to != "" {
-				d.leads(r, c.to)
+				d.Leads(r, c.to)
 			} else {
-				d.wants(r, c.status, append(c.says, "not 2FA", "not OTP", "not token", "not !important")...)
+				d.Wants(r, c.status, append(c.says, "not 2FA", "not OTP", "not token", "not !important")...)
 			}
 			d.asked() // looking changes nothing
 		})
@@ -53,17 +53,17 @@ func TestPageFollowsTheState(t *testing.T) {
 func TestForeignSignInIsNotFound(t *testing.T) {
 	d := open(t)
 	d.logins.step = step(idp.LoginPassword, idp.ForClient)
-	bare := d.get("/login/" + aLogin)
-	d.wants(bare, 404, "There is nothing here", "sign in again", "not password-form")
-	d.get("/test/browser")
+	bare := d.Get("/login/" + aLogin)
+	d.Wants(bare, 404, "There is nothing here", "sign in again", "not password-form")
+	d.Get("/test/browser")
 	d.logins.err = idp.ErrNotFound // the verb's answer for what it does not know
 	for _, id := range []string{"MADEUPMADEUPMADEUPMADEUPM2", "x", strings.Repeat("A", 500), "a%2F..%2Fb", "%00"} {
-		r := d.get("/login/" + id)
-		d.wants(r, 404, "There is nothing here")
-		if r.body != bare.body {
+		r := d.Get("/login/" + id)
+		d.Wants(r, 404, "There is nothing here")
+		if r.Body != bare.Body {
 			t.Errorf("%s: another page than without a cookie", id)
 		}
-		d.wants(d.post("/login/"+id+"/code", "code", "123456"), 404, "There is nothing here")
+		d.Wants(d.Post("/login/"+id+"/code", "code", "123456"), 404, "There is nothing here")
 	}
 	d.asked("code 123456", "code 123456") // what cannot be an id is not looked up
 }
@@ -72,8 +72,8 @@ func TestWrongPassword(t *testing.T) {
 	d := open(t)
 	d.bound(idp.LoginPassword, idp.ForClient)
 	d.logins.err = fmt.Errorf("user anna: %w", idp.ErrWrongSecret)
-	r := d.post("/login/"+aLogin+"/password", "username", "anna", "password", "hunter2hunter2")
-	d.wants(r, 422, "User name and password do not match.", `value="anna"`, `role="alert"`, `aria-invalid="true"`, "autofocus", "not hunter2", "not unknown", "not disabled")
+	r := d.Post("/login/"+aLogin+"/password", "username", "anna", "password", "hunter2hunter2")
+	d.Wants(r, 422, "User name and password do not match.", `value="anna"`, `role="alert"`, `aria-invalid="true"`, "autofocus", "not hunter2", "not unknown", "not disabled")
 	d.asked("password anna hunter2hunter2")
 }
 
@@ -94,14 +94,14 @@ func TestTryingAgainTooSoon(t *testing.T) {
 		d := open(t)
 		d.bound(idp.LoginPassword, idp.ForClient)
 		d.logins.err = &idp.RetryError{Err: idp.ErrTooMany, After: c.after}
-		r := d.post("/login/"+aLogin+"/password", "username", "anna", "password", "x")
-		d.wants(r, 429, c.says, `id="password-form"`)
+		r := d.Post("/login/"+aLogin+"/password", "username", "anna", "password", "x")
+		d.Wants(r, 429, c.says, `id="password-form"`)
 		if got := r.Header.Get("Retry-After"); got != c.retry {
 			t.Errorf("%s: Retry-After %q, want %q", c.after, got, c.retry)
 		}
 		d.logins.step = step(idp.LoginFactor, idp.ForClient)
-		d.wants(d.post("/login/"+aLogin+"/code", "code", "123456"), 429, c.says, `id="code-form"`, "A recovery code still works.")
-		d.wants(d.post("/login/"+aLogin+"/recovery", "recovery_code", "x"), 429, c.says, "<details open>", "not still works")
+		d.Wants(d.Post("/login/"+aLogin+"/code", "code", "123456"), 429, c.says, `id="code-form"`, "A recovery code still works.")
+		d.Wants(d.Post("/login/"+aLogin+"/recovery", "recovery_code", "x"), 429, c.says, "<details open>", "not still works")
 	}
 }
 
@@ -109,8 +109,8 @@ func TestBusy(t *testing.T) {
 	d := open(t)
 	d.bound(idp.LoginPassword, idp.ForClient)
 	d.logins.err = &idp.RetryError{Err: idp.ErrBusy, After: 2 * time.Second}
-	r := d.post("/login/"+aLogin+"/password", "username", "anna", "password", "x")
-	d.wants(r, 503, "Nothing was wrong with what you typed", `value="anna"`)
+	r := d.Post("/login/"+aLogin+"/password", "username", "anna", "password", "x")
+	d.Wants(r, 503, "Nothing was wrong with what you typed", `value="anna"`)
 	if r.Header.Get("Retry-After") != "2" {
 		t.Errorf("Retry-After %q", r.Header.Get("Retry-After"))
 	}
@@ -128,7 +128,7 @@ func TestWrongCodes(t *testing.T) {
 		d := open(t)
 		d.bound(idp.LoginFactor, idp.ForClient)
 		d.logins.err = c.err
-		d.wants(d.post("/login/"+aLogin+"/code", "code", "654321"), 422, c.says, "not 654321", `aria-describedby="problem"`)
+		d.Wants(d.Post("/login/"+aLogin+"/code", "code", "654321"), 422, c.says, "not 654321", `aria-describedby="problem"`)
 	}
 }
 
@@ -136,7 +136,7 @@ func TestWrongRecoveryCodeLeavesItsFieldOpen(t *testing.T) {
 	d := open(t)
 	d.bound(idp.LoginFactor, idp.ForClient)
 	d.logins.err = idp.ErrWrongSecret
-	d.wants(d.post("/login/"+aLogin+"/recovery", "recovery_code", "ABCD-EFGH"), 422, "<details open>", "was used before", "not ABCD-EFGH")
+	d.Wants(d.Post("/login/"+aLogin+"/recovery", "recovery_code", "ABCD-EFGH"), 422, "<details open>", "was used before", "not ABCD-EFGH")
 	d.asked("recovery ABCD-EFGH")
 }
 
@@ -145,28 +145,28 @@ func TestSpentTriesLeadBackToThePassword(t *testing.T) {
 		d := open(t)
 		d.bound(idp.LoginFactor, idp.ForClient)
 		d.logins.after = step(idp.LoginPassword, idp.ForClient)
-		d.leads(d.post("/login/"+aLogin+"/code", "code", "123456"), "/login/"+aLogin+"?note=spent")
+		d.Leads(d.Post("/login/"+aLogin+"/code", "code", "123456"), "/login/"+aLogin+"?note=spent")
 	})
 	t.Run("told by an error", func(t *testing.T) {
 		d := open(t)
 		d.bound(idp.LoginPassword, idp.ForClient)
 		d.logins.err = idp.ErrWrongSecret
-		d.leads(d.post("/login/"+aLogin+"/code", "code", "123456"), "/login/"+aLogin+"?note=spent")
-		d.wants(d.get("/login/"+aLogin+"?note=spent"), 200, "Too many wrong codes.")
+		d.Leads(d.Post("/login/"+aLogin+"/code", "code", "123456"), "/login/"+aLogin+"?note=spent")
+		d.Wants(d.Get("/login/"+aLogin+"?note=spent"), 200, "Too many wrong codes.")
 	})
 	t.Run("other notes say nothing", func(t *testing.T) {
 		d := open(t)
 		d.bound(idp.LoginPassword, idp.ForClient)
-		d.wants(d.get("/login/"+aLogin+"?note=trouble"), 200, `not id="note"`)
+		d.Wants(d.Get("/login/"+aLogin+"?note=trouble"), 200, `not id="note"`)
 	})
 }
 
 func TestNoDeviceLinked(t *testing.T) {
 	d := open(t)
 	d.bound(idp.LoginFactor, idp.ForClient).Devices = 0
-	d.wants(d.get("/login/"+aLogin), 200, "No device is linked", "invitation", "not code-form", "recovery-form")
+	d.Wants(d.Get("/login/"+aLogin), 200, "No device is linked", "invitation", "not code-form", "recovery-form")
 	d.logins.step.Recovery = false
-	d.wants(d.get("/login/"+aLogin), 200, "No device is linked", "not recovery-form")
+	d.Wants(d.Get("/login/"+aLogin), 200, "No device is linked", "not recovery-form")
 }
 
 // A replayed form, or one from a tab that was left behind, leads to what is
@@ -177,12 +177,12 @@ func TestReplayedStepShowsWhatIsTrueNow(t *testing.T) {
 			d := open(t)
 			d.bound(idp.LoginCollected, idp.ForClient)
 			d.logins.err = err
-			d.leads(d.post("/login/"+aLogin+"/"+verb), "/login/"+aLogin)
+			d.Leads(d.Post("/login/"+aLogin+"/"+verb), "/login/"+aLogin)
 		}
 		d := open(t)
 		d.bound(idp.LoginCollected, idp.ForClient)
 		d.logins.err = err
-		d.leads(d.post("/login/"+aLogin+"/consent", "answer", "allow"), "/login/"+aLogin)
+		d.Leads(d.Post("/login/"+aLogin+"/consent", "answer", "allow"), "/login/"+aLogin)
 	}
 }
 
@@ -190,7 +190,7 @@ func TestReplayedStepShowsWhatIsTrueNow(t *testing.T) {
 func TestFormAddressesCanBeVisited(t *testing.T) {
 	d := open(t)
 	for _, verb := range []string{"password", "code", "recovery", "consent", "startover", "cancel", "collect", "name", "enrol"} {
-		d.leads(d.get("/login/"+aLogin+"/"+verb), "/login/"+aLogin)
+		d.Leads(d.Get("/login/"+aLogin+"/"+verb), "/login/"+aLogin)
 	}
 }
 
@@ -211,8 +211,8 @@ func TestStepsLeadOn(t *testing.T) {
 			d := open(t)
 			d.bound(idp.LoginFactor, c.purpose)
 			d.logins.after = step(c.after, c.purpose)
-			d.leads(d.post("/login/"+aLogin+"/code", "code", "123456"), c.to)
-			d.leads(d.post("/login/"+aLogin+"/cancel"), c.to)
+			d.Leads(d.Post("/login/"+aLogin+"/code", "code", "123456"), c.to)
+			d.Leads(d.Post("/login/"+aLogin+"/cancel"), c.to)
 			d.asked("code 123456", "cancel") // never collected here
 		})
 	}
@@ -232,8 +232,8 @@ func TestOwnSignInIsCollectedHere(t *testing.T) {
 		d.bound(idp.LoginFactor, idp.ForAccount)
 		d.logins.after = step(idp.LoginDone, idp.ForAccount)
 		d.logins.answer = &login.Answer{Purpose: idp.ForAccount, Target: c.target, Session: idp.NewToken()}
-		r := d.post("/login/"+aLogin+"/code", "code", "123456")
-		d.leads(r, c.to)
+		r := d.Post("/login/"+aLogin+"/code", "code", "123456")
+		d.Leads(r, c.to)
 		if set := r.Header.Values("Set-Cookie"); len(set) != 1 || !strings.HasPrefix(set[0], "session=") {
 			t.Errorf("cookies set: %q", set)
 		}
@@ -244,8 +244,8 @@ func TestCollectingTwiceIsNoFault(t *testing.T) {
 	d := open(t)
 	d.bound(idp.LoginDone, idp.ForAccount)
 	d.logins.collect = idp.ErrSettled
-	r := d.post("/login/" + aLogin + "/collect")
-	d.leads(r, "/login/"+aLogin)
+	r := d.Post("/login/" + aLogin + "/collect")
+	d.Leads(r, "/login/"+aLogin)
 	if len(r.Header.Values("Set-Cookie")) != 0 {
 		t.Error("a cookie was set")
 	}
@@ -257,13 +257,13 @@ func TestCollectingWhatHasExpiredIsNoLoop(t *testing.T) {
 	d := open(t)
 	d.bound(idp.LoginDone, idp.ForStepUp)
 	d.logins.collect = idp.ErrExpired
-	d.wants(d.post("/login/"+aLogin+"/collect"), 410, "This sign-in has expired", `href="/account"`, "not /collect")
+	d.Wants(d.Post("/login/"+aLogin+"/collect"), 410, "This sign-in has expired", `href="/account"`, "not /collect")
 }
 
 func TestCollectLeavesTheClientsSignInAlone(t *testing.T) {
 	d := open(t)
 	d.bound(idp.LoginDone, idp.ForClient)
-	d.leads(d.post("/login/"+aLogin+"/collect"), "/authorize/collect/"+aLogin)
+	d.Leads(d.Post("/login/"+aLogin+"/collect"), "/authorize/collect/"+aLogin)
 	d.asked()
 }
 
@@ -271,20 +271,20 @@ func TestCodeFilledOnThePasswordPage(t *testing.T) {
 	d := open(t)
 	d.bound(idp.LoginPassword, idp.ForClient)
 	d.logins.after = step(idp.LoginFactor, idp.ForClient)
-	d.leads(d.post("/login/"+aLogin+"/password", "username", "anna", "password", "x", "code", "123456"), "/login/"+aLogin)
+	d.Leads(d.Post("/login/"+aLogin+"/password", "username", "anna", "password", "x", "code", "123456"), "/login/"+aLogin)
 	d.asked("password anna x", "code 123456")
 	d.logins.asked = nil
-	d.leads(d.post("/login/"+aLogin+"/password", "username", "anna", "password", "x", "code", ""), "/login/"+aLogin)
+	d.Leads(d.Post("/login/"+aLogin+"/password", "username", "anna", "password", "x", "code", ""), "/login/"+aLogin)
 	d.asked("password anna x")
 }
 
 func TestConsentNeedsAnAnswer(t *testing.T) {
 	d := open(t)
 	d.bound(idp.LoginConsent, idp.ForClient)
-	d.wants(d.post("/login/"+aLogin+"/consent"), 400)
-	d.wants(d.post("/login/"+aLogin+"/consent", "answer", "yes"), 400)
+	d.Wants(d.Post("/login/"+aLogin+"/consent"), 400)
+	d.Wants(d.Post("/login/"+aLogin+"/consent", "answer", "yes"), 400)
 	d.asked()
 	d.logins.after = step(idp.LoginDenied, idp.ForClient)
-	d.leads(d.post("/login/"+aLogin+"/consent", "answer", "deny"), "/authorize/collect/"+aLogin)
+	d.Leads(d.Post("/login/"+aLogin+"/consent", "answer", "deny"), "/authorize/collect/"+aLogin)
 	d.asked("deny")
 }

@@ -9,11 +9,12 @@ import (
 
 	"hilum/idp"
 	"hilum/idp/serve"
+	"hilum/idp/web/page"
 	"hilum/templates"
 )
 
 // LoginPath is where a sign-in goes on.
-func (s *Server) LoginPath(id idp.LoginID) string { return loginPath(id) }
+func (s *Server) LoginPath(id idp.LoginID) string { return page.LoginPath(id) }
 
 // partyErrors are the errors of the relying parties' door, by message key.
 var partyErrors = map[string]struct{ title, text string }{
@@ -34,7 +35,7 @@ var partyErrors = map[string]struct{ title, text string }{
 // ErrorPage says what happened and what to do. An unknown key gets a general
 // sentence.
 func (s *Server) ErrorPage(w http.ResponseWriter, r *http.Request, status int, key string) {
-	s.setHeaders(w.Header())
+	s.door.SetHeaders(w.Header())
 	say, ok := partyErrors[key]
 	if !ok {
 		say.title, say.text = "error.general", "error.general.text"
@@ -45,49 +46,49 @@ func (s *Server) ErrorPage(w http.ResponseWriter, r *http.Request, status int, k
 	if key == "signout.bad" {
 		n.Link, n.LinkText = "/account", templates.Say("error.back")
 	}
-	s.notice(w, r, status, n)
+	s.door.Notice(w, r, status, n)
 }
 
 // FormPost answers by a form that posts itself to a relying party. action has
 // been compared with the registered ones.
 func (s *Server) FormPost(w http.ResponseWriter, r *http.Request, action string, fields url.Values) {
-	s.setHeaders(w.Header())
-	src := formSource(action)
+	s.door.SetHeaders(w.Header())
+	src := page.FormSource(action)
 	if src == "" {
 		s.ErrorPage(w, r, http.StatusInternalServerError, "server")
 		return
 	}
-	setFormAction(w.Header(), src)
-	frame := s.frame(r, "")
+	page.SetFormAction(w.Header(), src)
+	frame := s.door.Frame(r, "")
 	frame.Dot = 2
-	if err := s.render(w, http.StatusOK, templates.FormPost{Frame: frame, Action: action, Fields: fieldsOf(fields)}); err != nil {
-		s.fail(w, r, err)
+	if err := s.door.Render(w, http.StatusOK, templates.FormPost{Frame: frame, Action: action, Fields: fieldsOf(fields)}); err != nil {
+		s.door.Fail(w, r, err)
 	}
 }
 
 // ConfirmSignOut asks whether to sign out, posting fields to action on yes. A
 // post_logout_redirect_uri among them is where that post may end.
 func (s *Server) ConfirmSignOut(w http.ResponseWriter, r *http.Request, action string, fields url.Values, client string) {
-	s.setHeaders(w.Header())
-	if src := formSource(fields.Get("post_logout_redirect_uri")); src != "" {
-		setFormAction(w.Header(), "'self'", src)
+	s.door.SetHeaders(w.Header())
+	if src := page.FormSource(fields.Get("post_logout_redirect_uri")); src != "" {
+		page.SetFormAction(w.Header(), "'self'", src)
 	}
-	page := templates.SignOut{Frame: s.frame(r, ""), Action: action, Fields: fieldsOf(fields), App: client}
-	if err := s.render(w, http.StatusOK, page); err != nil {
-		s.fail(w, r, err)
+	view := templates.SignOut{Frame: s.door.Frame(r, ""), Action: action, Fields: fieldsOf(fields), App: client}
+	if err := s.door.Render(w, http.StatusOK, view); err != nil {
+		s.door.Fail(w, r, err)
 	}
 }
 
 // SignedOut says that this browser is signed out; client is the application
 // that asked, if any, session the one that was ended.
 func (s *Server) SignedOut(w http.ResponseWriter, r *http.Request, client string, session idp.SessionID) {
-	s.setHeaders(w.Header())
-	page, err := s.signedOutPage(r, client, session)
+	s.door.SetHeaders(w.Header())
+	view, err := s.account.signedOutPage(r, client, session)
 	if err == nil {
-		err = s.render(w, http.StatusOK, page)
+		err = s.door.Render(w, http.StatusOK, view)
 	}
 	if err != nil {
-		s.fail(w, r, err)
+		s.door.Fail(w, r, err)
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"hilum/idp"
 	"hilum/idp/login"
 	"hilum/idp/serve"
+	"hilum/idp/web/page"
 )
 
 // record sends one request without a browser.
@@ -24,42 +25,6 @@ func record(h http.Handler, method, path, body string) *httptest.ResponseRecorde
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
 	return w
-}
-
-func TestFormSource(t *testing.T) {
-	for _, c := range []struct{ uri, want string }{
-		{"https://viewer.example/cb", "https://viewer.example"},
-		{"https://viewer.example:8443/cb?x=1", "https://viewer.example:8443"},
-		{"http://127.0.0.1:53211/cb", "http://127.0.0.1:53211"},
-		{"http://localhost/cb", "http://localhost"},
-		{"http://[::1]:53211/cb", "http:"}, // CSP's grammar has no IPv6 addresses
-		{"com.example.viewer:/cb", "com.example.viewer:"},
-		{"com.example.viewer://cb/x", "com.example.viewer:"},
-		{"https://münchen.example/cb", "https:"},
-		{"https://a.example;script-src/cb", "https:"},
-		{"https://a.example,b.example/cb", "https:"},
-		{"https://user:pass@a.example/cb", "https://a.example"},
-		{"https://*.example/cb", "https:"},
-		{"", ""},
-		{"/relative", ""},
-		{"://", ""},
-		{"ht tp://x", ""},
-	} {
-		if got := formSource(c.uri); got != c.want {
-			t.Errorf("%q: %q, want %q", c.uri, got, c.want)
-		}
-	}
-}
-
-func FuzzFormSource(f *testing.F) {
-	f.Add("https://viewer.example:8443/cb")
-	f.Add("com.example:/cb")
-	f.Add("https://a;b/")
-	f.Fuzz(func(t *testing.T, uri string) {
-		if src := formSource(uri); strings.ContainsAny(src, " ;,'\"*\r\n\t") {
-			t.Errorf("%q gives %q, which could say more than one source", uri, src)
-		}
-	})
 }
 
 func formAction(h http.Header) string {
@@ -89,7 +54,7 @@ func TestFormActionNamesThePartyWhereAPostEndsThere(t *testing.T) {
 		t.Run(fmt.Sprintf("%s for %s", c.state, c.purpose), func(t *testing.T) {
 			d := open(t)
 			d.bound(c.state, c.purpose)
-			if got := formAction(d.get("/login/" + aLogin).Header); got != c.want {
+			if got := formAction(d.Get("/login/" + aLogin).Header); got != c.want {
 				t.Errorf("form-action %s, want %s", got, c.want)
 			}
 		})
@@ -97,7 +62,7 @@ func TestFormActionNamesThePartyWhereAPostEndsThere(t *testing.T) {
 	t.Run("a native application's scheme", func(t *testing.T) {
 		d := open(t)
 		d.bound(idp.LoginFactor, idp.ForClient).Request.RedirectURI = "com.example.viewer:/cb"
-		if got := formAction(d.get("/login/" + aLogin).Header); got != "'self' com.example.viewer:" {
+		if got := formAction(d.Get("/login/" + aLogin).Header); got != "'self' com.example.viewer:" {
 			t.Errorf("form-action %s", got)
 		}
 	})
@@ -105,11 +70,11 @@ func TestFormActionNamesThePartyWhereAPostEndsThere(t *testing.T) {
 		d := open(t)
 		d.bound(idp.LoginFactor, idp.ForClient)
 		d.logins.err = idp.ErrWrongSecret
-		if got := formAction(d.post("/login/"+aLogin+"/code", "code", "123456").Header); got != party {
+		if got := formAction(d.Post("/login/"+aLogin+"/code", "code", "123456").Header); got != party {
 			t.Errorf("form-action %s", got)
 		}
 		d.logins.err = io.ErrUnexpectedEOF
-		if got := formAction(d.post("/login/"+aLogin+"/code", "code", "123456").Header); got != "'self'" {
+		if got := formAction(d.Post("/login/"+aLogin+"/code", "code", "123456").Header); got != "'self'" {
 			t.Errorf("form-action %s on the error page", got)
 		}
 	})
@@ -162,7 +127,7 @@ func TestSignedOut(t *testing.T) {
 	if w.Code != 200 || !strings.Contains(w.Body.String(), "also signed out of Viewer") {
 		t.Error(w.Body.String())
 	}
-	d.wants(d.get("/signed-out"), 200, "You are signed out", "not also signed out")
+	d.Wants(d.Get("/signed-out"), 200, "You are signed out", "not also signed out")
 }
 
 func TestErrorPage(t *testing.T) {
@@ -196,14 +161,9 @@ func TestErrorPage(t *testing.T) {
 }
 
 func TestHeaders(t *testing.T) {
-	conf := testConfig(&logins{}, &devices{}, io.Discard)
-	conf.Secure = true
-	s, err := New(conf)
-	if err != nil {
-		t.Fatal(err)
-	}
+	d := openWith(t, func(c *page.Config) { c.Secure = true })
 	mux := http.NewServeMux()
-	s.Mount(mux)
+	d.page.Mount(mux)
 	var b strings.Builder
 	for _, c := range []struct{ title, method, path, body string }{
 		{"a page", "GET", "/signed-out", ""},
@@ -227,7 +187,7 @@ func TestHeaders(t *testing.T) {
 // Without TLS on loopback no browser may be told to insist on it.
 func TestNoTransportSecurityOnLoopback(t *testing.T) {
 	d := open(t)
-	if got := d.get("/signed-out").Header.Get("Strict-Transport-Security"); got != "" {
+	if got := d.Get("/signed-out").Header.Get("Strict-Transport-Security"); got != "" {
 		t.Errorf("Strict-Transport-Security: %s", got)
 	}
 }
@@ -242,13 +202,13 @@ func TestPostFromAnotherSite(t *testing.T) {
 		d := open(t)
 		d.bound(idp.LoginPassword, idp.ForClient)
 		for _, path := range []string{"/login/" + aLogin + "/password", "/account/signout", "/theme", "/invite/x"} {
-			req, _ := http.NewRequest("POST", d.url+path, strings.NewReader("username=a&password=b"))
+			req, _ := http.NewRequest("POST", d.URL+path, strings.NewReader("username=a&password=b"))
 			req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 			for k, v := range header {
 				req.Header.Set(k, v)
 			}
-			r := d.do(req)
-			d.wants(r, 403, "That came from another site", "REF123")
+			r := d.Do(req)
+			d.Wants(r, 403, "That came from another site", "REF123")
 			if len(r.Header.Values("Set-Cookie")) != 0 {
 				t.Errorf("%s: a cookie was set", path)
 			}
@@ -259,11 +219,11 @@ func TestPostFromAnotherSite(t *testing.T) {
 	for _, header := range []map[string]string{{"Sec-Fetch-Site": "same-origin", "Origin": "null"}, {"Origin": "https://idp.example"}, {"Sec-Fetch-Site": "none"}} {
 		d := open(t)
 		d.bound(idp.LoginPassword, idp.ForClient)
-		req, _ := http.NewRequest("POST", d.url+"/login/"+aLogin+"/startover", nil)
+		req, _ := http.NewRequest("POST", d.URL+"/login/"+aLogin+"/startover", nil)
 		for k, v := range header {
 			req.Header.Set(k, v)
 		}
-		d.leads(d.do(req), "/login/"+aLogin)
+		d.Leads(d.Do(req), "/login/"+aLogin)
 	}
 }
 
@@ -273,8 +233,8 @@ func TestOnlyTheMethodsOfTheMap(t *testing.T) {
 	for _, c := range []struct{ method, path string }{
 		{"PUT", "/login/" + aLogin}, {"DELETE", "/account/sessions"}, {"TRACE", "/login/" + aLogin}, {"POST", "/login/" + aLogin}, {"GET", "/theme"}, {"GET", "/account/signout"},
 	} {
-		req, _ := http.NewRequest(c.method, d.url+c.path, nil)
-		if r := d.do(req); r.StatusCode != http.StatusMethodNotAllowed {
+		req, _ := http.NewRequest(c.method, d.URL+c.path, nil)
+		if r := d.Do(req); r.StatusCode != http.StatusMethodNotAllowed {
 			t.Errorf("%s %s: %d", c.method, c.path, r.StatusCode)
 		}
 	}
@@ -287,7 +247,7 @@ func TestOurFault(t *testing.T) {
 	d := open(t)
 	d.bound(idp.LoginPassword, idp.ForClient)
 	d.logins.err = fmt.Errorf("sqlite: disk I/O error at /var/lib/hilum")
-	d.wants(d.post("/login/"+aLogin+"/password", "username", "a", "password", "s3cret-word"), 500,
+	d.Wants(d.Post("/login/"+aLogin+"/password", "username", "a", "password", "s3cret-word"), 500,
 		"Something went wrong on our side", "REF123", "not sqlite", "not /var/lib", "not s3cret-word")
 	if log := d.log.String(); !strings.Contains(log, "REF123") || !strings.Contains(log, "disk I/O error") || strings.Contains(log, "s3cret-word") {
 		t.Errorf("log: %s", log)
@@ -302,29 +262,13 @@ func TestErrorTable(t *testing.T) {
 		d := open(t)
 		d.signedIn()
 		d.logins.err = err
-		r := d.post("/account/sessions/others")
-		d.wants(r, status)
-		if status == 500 && strings.Contains(r.body, err.Error()) {
+		r := d.Post("/account/sessions/others")
+		d.Wants(r, status)
+		if status == 500 && strings.Contains(r.Body, err.Error()) {
 			t.Errorf("%v is told", err)
 		}
 		if (status == 429 || status == 503) && r.Header.Get("Retry-After") == "" {
 			t.Errorf("%v: no Retry-After", err)
-		}
-	}
-}
-
-func TestUnsafeConfigurationIsRefused(t *testing.T) {
-	for name, spoil := range map[string]func(*Config){
-		"short cookie key":    func(c *Config) { c.CookieKey = c.CookieKey[:16] },
-		"no cookie key":       func(c *Config) { c.CookieKey = nil },
-		"endless sessions":    func(c *Config) { c.SessionAbsolute = 0 },
-		"origin with a path":  func(c *Config) { c.Origin += "/x" },
-		"origin that is none": func(c *Config) { c.Origin = "idp" },
-	} {
-		c := testConfig(&logins{}, &devices{}, io.Discard)
-		spoil(&c)
-		if _, err := New(c); err == nil {
-			t.Errorf("%s: taken", name)
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/boombuler/barcode/qr"
 
 	"hilum/idp/totp"
+	"hilum/idp/web/page"
 	"hilum/templates"
 )
 
@@ -57,9 +58,9 @@ func drawQR(text string) (templates.QR, error) {
 	return templates.QR{Size: size + 2*quiet, Path: string(path)}, nil
 }
 
-// offer makes what a page shows of a device waiting to be linked. uri is made
+// shownOffer makes what a page shows of a device waiting to be linked. uri is made
 // by the verbs, never taken from a request.
-func (s *Server) offer(o totp.Offer, expiresAt time.Time) (templates.Offer, error) {
+func shownOffer(door *page.Door, o totp.Offer, expiresAt time.Time) (templates.Offer, error) {
 	code, err := drawQR(o.URI)
 	if err != nil {
 		return templates.Offer{}, err
@@ -69,7 +70,7 @@ func (s *Server) offer(o totp.Offer, expiresAt time.Time) (templates.Offer, erro
 		return templates.Offer{}, err
 	}
 	return templates.Offer{
-		QR: code, Plain: plain, Secret: fours(o.Secret, " "), Short: o.Short, ExpiresAt: expiresAt, Seconds: s.left(expiresAt),
+		QR: code, Plain: plain, Secret: fours(o.Secret, " "), Short: o.Short, ExpiresAt: expiresAt, Seconds: door.Left(expiresAt),
 		URI:  template.URL(o.URI),                                  //nolint:gosec // made and escaped by totp.URI
 		Here: template.URL("/app/#link=" + url.QueryEscape(o.URI)), //nolint:gosec // escaped here; what follows the # is not sent
 	}, nil

@@ -7,23 +7,20 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"net/http/cookiejar"
-	"net/http/httptest"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"hilum/idp"
 	"hilum/idp/device"
+	"hilum/idp/idptest"
 	"hilum/idp/login"
-	"hilum/idp/serve"
 	"hilum/idp/totp"
-	"hilum/templates"
+	"hilum/idp/web/page"
+	"hilum/idp/web/webtest"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -213,90 +210,66 @@ func (f *devices) NewRecoveryCodes(context.Context, *idp.Session) ([]idp.Secret,
 }
 func (f *devices) RecoveryLeft(context.Context, idp.UserID) (int, error) { return 7, nil }
 
-// logged is what the server wrote to its log. An answer that breaks off in the
-// middle leaves it writing while the test goes on.
-type logged struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logged) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logged) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
 // door is the server under test with what it stands on, and a browser before it.
 type door struct {
-	*testing.T
+	*webtest.Browser
 	server  *Server
+	page    *page.Door
 	logins  *logins
 	devices *devices
-	desk    *fakeDesk
-	url     string
-	http    *http.Client
-	log     *logged
+	log     *idptest.Log
 }
 
-// testWords are read once: under the race detector that takes a second.
-var testWords = sync.OnceValue(func() *templates.Set {
-	s, err := templates.New()
+// newDoor is a door with the pages of this package, for what c says differently.
+func newDoor(t testing.TB, l *logins, d Devices, log io.Writer, change func(*page.Config)) (*page.Door, *Server) {
+	t.Helper()
+	c := page.Config{
+		Words: webtest.Words(), Site: idp.Named("Imaging"), Origin: "https://idp.example", CookieKey: bytes.Repeat([]byte{7}, 32), Sessions: l,
+		SessionAbsolute: 12 * time.Hour, Now: func() time.Time { return noon }, Log: slog.New(slog.NewTextHandler(log, nil)),
+	}
+	if change != nil {
+		change(&c)
+	}
+	p, err := page.New(c)
 	if err != nil {
-		panic(err)
+		t.Fatal(err)
 	}
-	return s
-})
-
-func testConfig(l Logins, d Devices, log io.Writer) Config {
-	return Config{
-		Words: testWords(), Site: idp.Named("Imaging"), Origin: "https://idp.example", CookieKey: bytes.Repeat([]byte{7}, 32), Logins: l, Devices: d,
-		CollectPath: "/authorize/collect/", SessionAbsolute: 12 * time.Hour, Now: func() time.Time { return noon },
-		Log: slog.New(slog.NewTextHandler(log, nil)),
-	}
+	return p, New(Config{Door: p, Logins: l, Devices: d, CollectPath: "/authorize/collect/", SessionAbsolute: c.SessionAbsolute})
 }
 
 func open(t *testing.T) *door {
 	t.Helper()
-	d := &door{T: t, logins: &logins{}, devices: &devices{}, desk: &fakeDesk{}, log: &logged{}}
-	conf := testConfig(d.logins, d.devices, d.log)
-	conf.Desk, conf.Party = d.desk, fakeParty{}
-	s, err := New(conf)
-	if err != nil {
-		t.Fatal(err)
+	return openWith(t, nil)
+}
+
+// openWith is open for a door that is configured otherwise, and has more pages.
+func openWith(t *testing.T, change func(*page.Config), more ...func(*page.Door)) *door {
+	t.Helper()
+	d := &door{logins: &logins{}, devices: &devices{}, log: &idptest.Log{}}
+	d.page, d.server = newDoor(t, d.logins, d.devices, d.log, change)
+	for _, add := range more {
+		add(d.page)
 	}
-	d.server = s
 	mux := http.NewServeMux()
-	s.Mount(mux)
+	d.page.Mount(mux)
 	// Stand-ins for what oidc does with the cookies.
-	mux.HandleFunc("GET /test/browser", func(w http.ResponseWriter, r *http.Request) { s.Browser(w, r) })
-	mux.HandleFunc("GET /test/session", func(w http.ResponseWriter, r *http.Request) { s.SetSession(w, r, idp.NewToken(), "") })
-	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		mux.ServeHTTP(w, r.WithContext(serve.With(r.Context(), &serve.Info{ID: "REF123", Address: "192.0.2.1"})))
-	}))
-	t.Cleanup(srv.Close)
-	d.url = srv.URL
-	jar, _ := cookiejar.New(nil)
-	d.http = &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	mux.HandleFunc("GET /test/browser", func(w http.ResponseWriter, r *http.Request) { d.page.Browser(w, r) })
+	mux.HandleFunc("GET /test/session", func(w http.ResponseWriter, r *http.Request) { d.page.SetSession(w, r, idp.NewToken(), "") })
+	d.Browser = webtest.New(t, webtest.Serve(t, mux))
 	return d
 }
 
 // bound gives the browser its binding cookie, and a sign-in at a state.
 func (d *door) bound(state idp.LoginState, purpose idp.LoginPurpose) *login.Step {
-	d.get("/test/browser")
+	d.Get("/test/browser")
 	d.logins.step = step(state, purpose)
 	return d.logins.step
 }
 
 // signedIn gives the browser a session.
 func (d *door) signedIn() {
-	d.get("/test/browser")
-	d.get("/test/session")
+	d.Get("/test/browser")
+	d.Get("/test/session")
 	d.logins.session = &idp.Session{ID: aSession, User: "U", FactorAt: noon, CreatedAt: noon, LastSeenAt: noon}
 	d.logins.step = step(idp.LoginFactor, idp.ForStepUp)
 }
@@ -313,91 +286,6 @@ func step(state idp.LoginState, purpose idp.LoginPurpose) *login.Step {
 			Offer: totp.Offer{URI: "otpauth://totp/Imaging:anna?secret=JBSWY3DPEHPK3PXP&issuer=Imaging", Secret: "JBSWY3DPEHPK3PXP"}, ExpiresAt: noon.Add(10 * time.Minute)}
 	}
 	return s
-}
-
-type reply struct {
-	*http.Response
-	body string
-}
-
-func (d *door) do(req *http.Request) reply {
-	d.Helper()
-	res, err := d.http.Do(req)
-	if err != nil {
-		d.Fatal(err)
-	}
-	defer res.Body.Close()
-	body, err := io.ReadAll(res.Body)
-	if err != nil {
-		d.Fatal(err)
-	}
-	return reply{res, string(body)}
-}
-
-func (d *door) get(path string) reply {
-	d.Helper()
-	return d.from("same-origin", http.MethodGet, path)
-}
-
-// from asks for a page as a browser does that was led there from a site, in the
-// words of Sec-Fetch-Site; empty: it does not say.
-func (d *door) from(site, method, path string) reply {
-	d.Helper()
-	req, err := http.NewRequest(method, d.url+path, nil)
-	if err != nil {
-		d.Fatal(err)
-	}
-	if site != "" {
-		req.Header.Set("Sec-Fetch-Site", site)
-	}
-	return d.do(req)
-}
-
-func (d *door) post(path string, fields ...string) reply {
-	d.Helper()
-	form := url.Values{}
-	for i := 0; i < len(fields); i += 2 {
-		form.Add(fields[i], fields[i+1])
-	}
-	return d.postRaw(path, form.Encode())
-}
-
-func (d *door) postRaw(path, body string) reply {
-	d.Helper()
-	req, err := http.NewRequest(http.MethodPost, d.url+path, strings.NewReader(body))
-	if err != nil {
-		d.Fatal(err)
-	}
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	req.Header.Set("Sec-Fetch-Site", "same-origin") // and so does what it is redirected to
-	return d.do(req)
-}
-
-// wants checks status and what the page says; a sentence after «not » must not
-// be there.
-func (d *door) wants(r reply, status int, says ...string) {
-	d.Helper()
-	if r.StatusCode != status {
-		d.Errorf("%s %s: %d, want %d (Location %q)", r.Request.Method, r.Request.URL.Path, r.StatusCode, status, r.Header.Get("Location"))
-	}
-	for _, s := range says {
-		if no, ok := strings.CutPrefix(s, "not "); ok {
-			if strings.Contains(r.body, no) {
-				d.Errorf("%s %s says %q", r.Request.Method, r.Request.URL.Path, no)
-			}
-			continue
-		}
-		if !strings.Contains(r.body, s) {
-			d.Errorf("%s %s does not say %q", r.Request.Method, r.Request.URL.Path, s)
-		}
-	}
-}
-
-func (d *door) leads(r reply, to string) {
-	d.Helper()
-	if r.StatusCode != http.StatusSeeOther || r.Header.Get("Location") != to {
-		d.Errorf("%s %s: %d to %q, want 303 to %q", r.Request.Method, r.Request.URL.Path, r.StatusCode, r.Header.Get("Location"), to)
-	}
 }
 
 func (d *door) asked(want ...string) {

@@ -1,0 +1,482 @@
+package desk
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"hilum/idp"
+	"hilum/idp/admin"
+	"hilum/idp/web/page"
+	"hilum/templates"
+)
+
+// applications is the relying parties and what they are told.
+type applications struct {
+	room
+	desk interface {
+		Clients
+		Claims
+		People
+		Starts
+	}
+	rejected func(idp.ClientID) []idp.Rejection // nil: nothing is kept
+}
+
+func appPath(id idp.ClientID) string { return appsPath + "/" + string(id) }
+
+// application returns the one that a path names. Errors: idp.ErrNotFound.
+func application(r *http.Request, p staff, desk Clients) (*idp.Client, error) {
+	id := r.PathValue("client")
+	if !page.IsClientID(id) {
+		return nil, idp.ErrNotFound
+	}
+	return desk.Client(r.Context(), p.by, idp.ClientID(id))
+}
+
+func deskAppOf(c *idp.Client) templates.DeskApp {
+	return templates.DeskApp{
+		ID: string(c.ID), Name: c.Name, Tile: page.TileOf(c), Public: c.Public(), Native: c.Kind == idp.ClientNative, Program: !c.Allows(idp.GrantCode), Disabled: c.Disabled,
+		Departures: departures(c), AddedAt: c.CreatedAt, Groups: c.Groups,
+	}
+}
+
+// departureWords say what of a registration is less safe than what is proposed.
+var departureWords = map[string]templates.Message{
+	"client.departure.admin":   templates.Say("client.departure.admin"),
+	"client.departure.pkce":    templates.Say("client.departure.pkce"),
+	"client.departure.claims":  templates.Say("client.departure.claims"),
+	"client.departure.refresh": templates.Say("client.departure.refresh"),
+	"client.departure.grace":   templates.Say("client.departure.grace"),
+	"client.departure.post":    templates.Say("client.departure.post"),
+	"client.departure.access":  templates.Say("client.departure.access"),
+	"client.departure.http":    templates.Say("client.departure.http"),
+	"client.departure.tap":     templates.Say("client.departure.tap"),
+}
+
+func departures(c *idp.Client) []templates.Message {
+	var out []templates.Message
+	for _, key := range admin.Departures(c) {
+		out = append(out, departureWords[key])
+	}
+	return out
+}
+
+func (s *applications) list(w http.ResponseWriter, r *http.Request, p staff) error {
+	all, err := s.desk.Clients(r.Context(), p.by)
+	if err != nil {
+		return err
+	}
+	view := templates.AdminApps{Frame: s.frame(r, p, "applications"), MayEdit: p.may(admin.EditClients)}
+	if r.URL.Query().Get("did") == "removed" {
+		view.Note = templates.Say("apps.removed.done")
+	}
+	for i := range all {
+		view.Rows = append(view.Rows, deskAppOf(&all[i]))
+	}
+	return s.door.Render(w, http.StatusOK, view)
+}
+
+func (s *applications) one(w http.ResponseWriter, r *http.Request, p staff) error {
+	c, err := application(r, p, s.desk)
+	if err != nil {
+		return err
+	}
+	view := templates.AdminApp{
+		Frame: s.frame(r, p, "applications"), App: deskAppOf(c), Redirects: c.RedirectURIs, Logouts: c.PostLogoutURIs, Origins: c.Origins, Scopes: c.Scopes,
+		Match: matchWords[c.Match], Consent: c.Consent, MayEdit: p.may(admin.EditClients), Issuer: s.door.Origin(),
+	}
+	if view.Told = c.LogoutURI; view.Told != "" {
+		f, err := s.desk.Logouts(r.Context(), p.by, c.ID)
+		if err != nil {
+			return err
+		}
+		view.Logout = logoutLine(c.Name, f)
+	}
+	if s.rejected != nil {
+		for _, one := range s.rejected(c.ID) {
+			view.Rejected = append(view.Rejected, templates.RejectedLine{
+				At: one.At, Why: rejectedWords[one.Reason], Sent: one.Sent, Registered: one.Registered, Reference: one.Reference, Times: one.Times,
+			})
+		}
+	}
+	now := s.door.Now()
+	for _, secret := range c.Secrets {
+		view.Secrets = append(view.Secrets, templates.DeskSecret{
+			MadeAt: secret.CreatedAt, UsedAt: secret.LastUsedAt, EndsAt: secret.ExpiresAt, Ended: !secret.ExpiresAt.IsZero() && !now.Before(secret.ExpiresAt),
+		})
+	}
+	switch r.URL.Query().Get("did") {
+	case "edited":
+		view.Note = templates.Say("admin.edited.done")
+	case "disabled":
+		view.Note = templates.Say("apps.disabled.done")
+	case "enabled":
+		view.Note = templates.Say("apps.enabled.done")
+	}
+	return s.door.Render(w, http.StatusOK, view)
+}
+
+// rejectedWords say why a request of an application was refused.
+var rejectedWords = map[idp.RejectionReason]templates.Message{
+	idp.RejectedAddress:         templates.Say("apps.refused.address"),
+	idp.RejectedSignOutAddress:  templates.Say("apps.refused.logout"),
+	idp.RejectedMethod:          templates.Say("apps.refused.method"),
+	idp.RejectedSecret:          templates.Say("apps.refused.secret"),
+	idp.RejectedOldSecret:       templates.Say("apps.refused.secret_expired"),
+	idp.RejectedDisabled:        templates.Say("apps.refused.disabled"),
+	idp.RejectedUnknown:         templates.Say("apps.refused.client"),
+	idp.RejectedCredentials:     templates.Say("apps.refused.credentials"),
+	idp.RejectedPublic:          templates.Say("apps.refused.public"),
+	idp.RejectedGrantType:       templates.Say("apps.refused.grant_type"),
+	idp.RejectedToken:           templates.Say("apps.refused.token"),
+	idp.RejectedForeign:         templates.Say("apps.refused.token_foreign"),
+	idp.RejectedUsed:            templates.Say("apps.refused.token_used"),
+	idp.RejectedExpired:         templates.Say("apps.refused.token_expired"),
+	idp.RejectedRedirect:        templates.Say("apps.refused.redirect_uri"),
+	idp.RejectedVerifier:        templates.Say("apps.refused.verifier"),
+	idp.RejectedNoVerifier:      templates.Say("apps.refused.verifier_missing"),
+	idp.RejectedVerifierUnasked: templates.Say("apps.refused.verifier_unasked"),
+	idp.RejectedScope:           templates.Say("apps.refused.scope"),
+	idp.RejectedForm:            templates.Say("apps.refused.form"),
+}
+
+// matchWords say how a tap is matched to the browser.
+var matchWords = map[idp.MatchMode]templates.Message{
+	"":              templates.Say("apps.match.site"),
+	idp.MatchAuto:   templates.Say("apps.match.auto"),
+	idp.MatchTap:    templates.Say("apps.match.tap"),
+	idp.MatchType:   templates.Say("apps.match.type"),
+	idp.MatchPick:   templates.Say("apps.match.pick"),
+	idp.MatchStrict: templates.Say("apps.match.strict"),
+}
+
+func (s *applications) newPage(w http.ResponseWriter, r *http.Request, p staff) error {
+	view := templates.AdminNewApp{Frame: s.frame(r, p, "applications")}
+	for _, preset := range admin.Presets() {
+		view.Presets = append(view.Presets, templates.Field{Name: preset.ID, Value: preset.Name})
+	}
+	chosen := r.URL.Query().Get("preset")
+	if chosen == "" {
+		return s.door.Render(w, http.StatusOK, view)
+	}
+	preset, err := admin.FindPreset(chosen)
+	if err != nil {
+		return err
+	}
+	return s.presetForm(w, http.StatusOK, view, preset, nil)
+}
+
+// presetWords are the labels of what presets ask for.
+var presetWords = map[string]templates.Message{"preset.base": templates.Say("preset.base"), "preset.redirect": templates.Say("preset.redirect")}
+
+func (s *applications) presetForm(w http.ResponseWriter, status int, view templates.AdminNewApp, preset *admin.Preset, typed map[string]string) error {
+	view.Chosen = templates.Field{Name: preset.ID, Value: preset.Name}
+	for _, f := range preset.Needs {
+		view.Needs = append(view.Needs, templates.Need{Name: f.ID, Label: presetWords[f.Label], Example: f.Example, Value: typed[f.ID]})
+	}
+	if view.Name == "" {
+		view.Name = preset.Name
+	}
+	return s.door.Render(w, status, view)
+}
+
+// add registers an application and answers the POST with a page: the
+// secret is shown this once.
+func (s *applications) add(w http.ResponseWriter, r *http.Request, p staff) error {
+	preset, err := admin.FindPreset(r.PostFormValue("preset"))
+	if err != nil {
+		return page.ErrForm
+	}
+	values := map[string]string{}
+	for _, f := range preset.Needs {
+		values[f.ID] = strings.TrimSpace(r.PostFormValue(f.ID))
+		if f.ID == "base" { // a redirect address is compared letter by letter, and left as it was typed
+			values[f.ID] = strings.TrimSuffix(values[f.ID], "/")
+		}
+	}
+	name := strings.TrimSpace(r.PostFormValue("client_name"))
+	c, err := preset.Fill(values)
+	var secret idp.Secret
+	if err == nil {
+		c.Name = name
+		secret, err = s.desk.AddClient(r.Context(), p.by, c)
+	}
+	if err != nil {
+		field, problem, ok := s.appProblem(err)
+		if !ok {
+			return err
+		}
+		view := templates.AdminNewApp{Frame: s.frame(r, p, "applications"), Name: name, Wrong: field, Problem: problem}
+		return s.presetForm(w, http.StatusUnprocessableEntity, view, preset, values)
+	}
+	view := templates.AdminSecret{Frame: s.frame(r, p, "applications"), App: deskAppOf(c), Secret: secret.Reveal(), New: true, Next: appPath(c.ID)}
+	view.Here = "" // coming back does not show it again
+	if start, err := s.desk.Start(r.Context(), p.by); err != nil {
+		return err
+	} else if start.Open() {
+		view.Next = startPath
+	}
+	for _, snippet := range preset.Paste(s.door.Origin(), c, secret, values) {
+		view.Paste = append(view.Paste, templates.Field{Name: snippet.File, Value: snippet.Text})
+	}
+	return s.door.Render(w, http.StatusOK, view)
+}
+
+// appProblem is fieldProblem for what is typed about an application.
+func (s *applications) appProblem(err error) (field string, problem templates.Message, ok bool) {
+	field, problem, ok = s.door.FieldProblem(err)
+	if !ok {
+		return "", problem, false
+	}
+	switch field {
+	case "backchannel_logout_uri":
+		problem = templates.Say("apps.wrong.told")
+	case "redirect_uris", "post_logout_redirect_uris", "redirect", "base":
+		problem = templates.Say("apps.wrong.address")
+	case "origins":
+		problem = templates.Say("apps.wrong.origin")
+	case "scopes":
+		problem = templates.Say("apps.wrong.scope")
+	case "access_ttl", "refresh_idle":
+		problem = templates.Say("apps.wrong.ttl")
+	case "refresh_grace":
+		problem = templates.Say("apps.wrong.grace")
+	case "grant_types":
+		problem = templates.Say("apps.wrong.grants")
+	case "audience":
+		problem = templates.Say("apps.wrong.scope")
+	case "pkce":
+		problem = templates.Say("apps.wrong.pkce")
+	case "client_name":
+	case "groups":
+		problem = templates.Say("apps.wrong.groups")
+	}
+	return field, problem, true
+}
+
+func (s *applications) appForm(r *http.Request, p staff, c *idp.Client) templates.AdminAppForm {
+	view := templates.AdminAppForm{
+		Frame: s.frame(r, p, "applications"), App: deskAppOf(c), Redirects: strings.Join(c.RedirectURIs, "\n"), Logouts: strings.Join(c.PostLogoutURIs, "\n"),
+		Told: c.LogoutURI, ToldSession: c.LogoutSession,
+		Origins: strings.Join(c.Origins, "\n"), Scopes: strings.Join(c.Scopes, " "), Groups: strings.Join(c.Groups, "\n"), Match: string(c.Match),
+		Consent: c.Consent, OptionalPKCE: c.OptionalPKCE, ClaimsInID: c.ClaimsInID, RefreshAlways: c.RefreshAlways,
+	}
+	view.Code, view.Refresh, view.Credentials = c.Allows(idp.GrantCode), c.Allows(idp.GrantRefresh), c.Allows(idp.GrantClientCredentials)
+	view.JWT, view.Post, view.Alg, view.Audience = c.AccessFormat == idp.AccessJWT, c.Auth == idp.AuthPost, c.IDTokenAlg, strings.Join(c.Audience, "\n")
+	view.Algs = admin.IDTokenAlgs
+	view.AccessTTL, view.RefreshIdle, view.RefreshGrace = span(c.AccessTTL), span(c.RefreshIdle), span(c.RefreshGrace)
+	view.Matches = append(view.Matches, templates.Choice{Label: matchWords[""]})
+	for _, m := range idp.MatchModes {
+		view.Matches = append(view.Matches, templates.Choice{Value: string(m), Label: matchWords[m]})
+	}
+	return view
+}
+
+// span is a length of time as it is typed: 15m, 1h30m; nothing for none.
+func span(d time.Duration) string {
+	if d == 0 {
+		return ""
+	}
+	s := d.String()
+	s = strings.TrimSuffix(s, "m0s") + map[bool]string{true: "m"}[strings.HasSuffix(s, "m0s")]
+	return strings.TrimSuffix(s, "h0m") + map[bool]string{true: "h"}[strings.HasSuffix(s, "h0m")]
+}
+
+// readSpan reads one; what is none is out of all bounds, so that it is refused
+// where the others are.
+func readSpan(r *http.Request, name string) time.Duration {
+	typed := strings.ReplaceAll(r.PostFormValue(name), " ", "")
+	if typed == "" {
+		return 0
+	}
+	d, err := time.ParseDuration(typed)
+	if err != nil {
+		return -1
+	}
+	return d
+}
+
+// readAdvanced reads what of the form stands under Advanced, if it was sent.
+func readAdvanced(r *http.Request, c *idp.Client) {
+	if _, sent := r.PostForm["access_format"]; !sent {
+		return
+	}
+	c.GrantTypes = nil
+	for _, g := range []struct{ field, grant string }{
+		{"grant_code", idp.GrantCode}, {"grant_refresh", idp.GrantRefresh}, {"grant_credentials", idp.GrantClientCredentials},
+	} {
+		if r.PostFormValue(g.field) == "1" {
+			c.GrantTypes = append(c.GrantTypes, g.grant)
+		}
+	}
+	if c.Auth == idp.AuthBasic || c.Auth == idp.AuthPost {
+		c.Auth = idp.AuthBasic
+		if r.PostFormValue("post") == "1" {
+			c.Auth = idp.AuthPost
+		}
+	}
+	c.AccessFormat, c.IDTokenAlg = idp.AccessFormat(r.PostFormValue("access_format")), r.PostFormValue("id_token_alg")
+	c.AccessTTL, c.RefreshIdle, c.RefreshGrace = readSpan(r, "access_ttl"), readSpan(r, "refresh_idle"), readSpan(r, "refresh_grace")
+	c.Audience = strings.Fields(r.PostFormValue("audience"))
+}
+
+func readApp(r *http.Request, c *idp.Client) {
+	readAdvanced(r, c)
+	lines := func(name string) []string {
+		list := strings.FieldsFunc(r.PostFormValue(name), func(r rune) bool { return r == '\n' || r == '\r' })
+		for i := range list {
+			list[i] = strings.TrimSpace(list[i])
+		}
+		return slices.DeleteFunc(list, func(l string) bool { return l == "" })
+	}
+	ticked := func(name string) bool { return r.PostFormValue(name) == "1" }
+	c.Name = strings.TrimSpace(r.PostFormValue("client_name"))
+	c.RedirectURIs, c.PostLogoutURIs, c.Origins, c.Groups = lines("redirect_uris"), lines("post_logout_redirect_uris"), lines("origins"), lines("groups")
+	c.LogoutURI, c.LogoutSession = strings.TrimSpace(r.PostFormValue("backchannel_logout_uri")), ticked("backchannel_logout_session_required")
+	c.Scopes, c.Match = strings.Fields(r.PostFormValue("scopes")), idp.MatchMode(r.PostFormValue("match"))
+	c.Consent, c.OptionalPKCE, c.ClaimsInID, c.RefreshAlways = ticked("consent"), ticked("optional_pkce"), ticked("claims_in_id"), ticked("refresh_always")
+}
+
+func (s *applications) editPage(w http.ResponseWriter, r *http.Request, p staff) error {
+	c, err := application(r, p, s.desk)
+	if err != nil {
+		return err
+	}
+	return s.door.Render(w, http.StatusOK, s.appForm(r, p, c))
+}
+
+func (s *applications) edit(w http.ResponseWriter, r *http.Request, p staff) error {
+	c, err := application(r, p, s.desk)
+	if err != nil {
+		return err
+	}
+	err = s.desk.EditClient(r.Context(), p.by, c.ID, func(c *idp.Client) { readApp(r, c) })
+	if err == nil {
+		return page.SeeOther(w, r, appPath(c.ID)+"?did=edited")
+	}
+	field, problem, ok := s.appProblem(err)
+	if !ok {
+		return err
+	}
+	readApp(r, c)
+	view := s.appForm(r, p, c)
+	view.Wrong, view.Problem = field, problem
+	if _, sent := r.PostForm["access_format"]; sent {
+		view.AccessTTL, view.RefreshIdle, view.RefreshGrace = r.PostFormValue("access_ttl"), r.PostFormValue("refresh_idle"), r.PostFormValue("refresh_grace")
+	}
+	view.Advanced = slices.Contains([]string{"grant_types", "access_ttl", "refresh_idle", "refresh_grace", "audience", "access_format", "id_token_alg"}, field)
+	return s.door.Render(w, http.StatusUnprocessableEntity, view)
+}
+
+// overlap is how long the secret of before stays good beside a new one.
+const overlap = 24 * time.Hour
+
+// appAct is something that is done to one application: what is asked before.
+type appAct struct {
+	title, text, yes string // message keys; the title names the application
+	danger           bool
+}
+
+var (
+	secretAct  = appAct{title: "apps.secret.title", text: "apps.secret.lead", yes: "apps.secret.yes"}
+	disableAct = appAct{title: "apps.disable.title", text: "apps.disable.lead", yes: "apps.disable.yes", danger: true}
+	enableAct  = appAct{title: "apps.enable.title", text: "apps.enable.lead", yes: "apps.enable.yes"}
+	removeAct  = appAct{title: "apps.remove.title", text: "apps.remove.lead", yes: "apps.remove.yes", danger: true}
+)
+
+func (s *applications) askApp(a appAct) handler {
+	return func(w http.ResponseWriter, r *http.Request, p staff) error {
+		c, err := application(r, p, s.desk)
+		if err != nil {
+			return err
+		}
+		return s.door.Render(w, http.StatusOK, templates.Ask{
+			Frame: s.frame(r, p, "applications"), Title: templates.Say(a.title, "Name", c.Name), Text: templates.Say(a.text), Yes: templates.Say(a.yes),
+			Danger: a.danger, Action: r.URL.EscapedPath(), Back: appPath(c.ID),
+		})
+	}
+}
+
+func (s *applications) newSecret(w http.ResponseWriter, r *http.Request, p staff) error {
+	c, err := application(r, p, s.desk)
+	if err != nil {
+		return err
+	}
+	secret, err := s.desk.NewClientSecret(r.Context(), p.by, c.ID, overlap)
+	if errors.Is(err, idp.ErrInvalid) {
+		return idp.ErrNotFound // it has none, and no page offers one
+	}
+	if err != nil {
+		return err
+	}
+	view := templates.AdminSecret{Frame: s.frame(r, p, "applications"), App: deskAppOf(c), Secret: secret.Reveal(), Next: appPath(c.ID)}
+	view.Here = ""
+	return s.door.Render(w, http.StatusOK, view)
+}
+
+// switchApp lets an application in, or no longer.
+func (s *applications) switchApp(off bool, did string) handler {
+	return func(w http.ResponseWriter, r *http.Request, p staff) error {
+		c, err := application(r, p, s.desk)
+		if err != nil {
+			return err
+		}
+		if err := s.desk.EditClient(r.Context(), p.by, c.ID, func(c *idp.Client) { c.Disabled = off }); err != nil {
+			return err
+		}
+		return page.SeeOther(w, r, appPath(c.ID)+"?did="+did)
+	}
+}
+
+func (s *applications) remove(w http.ResponseWriter, r *http.Request, p staff) error {
+	c, err := application(r, p, s.desk)
+	if err != nil {
+		return err
+	}
+	if err := s.desk.RemoveClient(r.Context(), p.by, c.ID); err != nil {
+		return err
+	}
+	return page.SeeOther(w, r, appsPath+"?did=removed")
+}
+
+func (s *applications) iconPage(w http.ResponseWriter, r *http.Request, p staff) error {
+	c, err := application(r, p, s.desk)
+	if err != nil {
+		return err
+	}
+	return s.door.Render(w, http.StatusOK, templates.AdminIcon{Frame: s.frame(r, p, "applications"), App: deskAppOf(c)})
+}
+
+// icon takes the application from the form: what may be sent to a
+// path is decided before it is known what the path names.
+func (s *applications) icon(w http.ResponseWriter, r *http.Request, p staff) error {
+	id := r.PostForm.Get("client")
+	if !page.IsClientID(id) {
+		return page.ErrForm
+	}
+	c, err := s.desk.Client(r.Context(), p.by, idp.ClientID(id))
+	if err != nil {
+		return err
+	}
+	raw := []byte(r.PostForm.Get("icon"))
+	if r.PostForm.Get("do") == "without" {
+		raw = nil
+	} else if len(raw) == 0 {
+		err = &idp.FieldError{Field: "icon", Message: "picture.missing"}
+	}
+	if err == nil {
+		err = s.desk.SetIcon(r.Context(), p.by, c.ID, raw)
+	}
+	if err == nil {
+		return page.SeeOther(w, r, appPath(c.ID)+"?did=edited")
+	}
+	view := templates.AdminIcon{Frame: s.frame(r, p, "applications"), App: deskAppOf(c)}
+	var ok bool
+	if _, view.Problem, ok = s.door.FieldProblem(err); !ok {
+		return err
+	}
+	return s.door.Render(w, http.StatusUnprocessableEntity, view)
+}

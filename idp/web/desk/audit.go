@@ -1,0 +1,289 @@
+package desk
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"hilum/idp"
+	"hilum/idp/admin"
+	"hilum/idp/web/page"
+	"hilum/templates"
+)
+
+// audits is the log: a list, files, and its check, which is a job.
+type audits struct {
+	workbench
+	desk interface {
+		Journal
+		People
+		Clients
+		Tryouts
+	}
+}
+
+// eventGroups are what the log can be narrowed to, by the beginning of a kind.
+var eventGroups = []templates.Choice{
+	{Value: "login.", Label: templates.Say("audit.login")},
+	{Value: "phone.", Label: templates.Say("audit.phone")},
+	{Value: "device.", Label: templates.Say("admin.tab.devices")},
+	{Value: "pairing.", Label: templates.Say("audit.pairing")},
+	{Value: "recovery.", Label: templates.Say("admin.recovery")},
+	{Value: "invitation.", Label: templates.Say("audit.invitation")},
+	{Value: "user.", Label: templates.Say("audit.user")},
+	{Value: "session.", Label: templates.Say("tab.sessions")},
+	{Value: "logout.", Label: templates.Say("logout.title")},
+	{Value: "mail.", Label: templates.Say("health.mail")},
+	{Value: "consent.", Label: templates.Say("audit.consent")},
+	{Value: "grant.", Label: templates.Say("audit.grant")},
+	{Value: "client.", Label: templates.Say("audit.client")},
+	{Value: "start.", Label: templates.Say("start.title")},
+	{Value: "key.", Label: templates.Say("audit.key")},
+	{Value: "setting.", Label: templates.Say("admin.tab.settings")},
+	{Value: "audit.", Label: templates.Say("admin.tab.audit")},
+	{Value: "list.", Label: templates.Say("audit.list")},
+}
+
+// audit is what the log is narrowed to, all of which is in its address.
+type audit struct {
+	kind, who, as, address, from, until string
+	after, before                       idp.Key
+}
+
+func readAudit(r *http.Request) audit {
+	q := r.URL.Query()
+	text := func(name string) string { return strings.TrimSpace(q.Get(name)) }
+	return audit{text("kind"), text("who"), text("as"), text("address"), text("from"), text("until"), idp.Key(q.Get("after")), idp.Key(q.Get("before"))}
+}
+
+func (a audit) link(path string) string {
+	q := url.Values{}
+	for _, f := range []templates.Field{
+		{Name: "kind", Value: a.kind}, {Name: "who", Value: a.who}, {Name: "as", Value: a.as}, {Name: "address", Value: a.address}, {Name: "from", Value: a.from},
+		{Name: "until", Value: a.until}, {Name: "after", Value: string(a.after)}, {Name: "before", Value: string(a.before)},
+	} {
+		if f.Value != "" {
+			q.Set(f.Name, f.Value)
+		}
+	}
+	if len(q) == 0 {
+		return path
+	}
+	return path + "?" + q.Encode()
+}
+
+func (a audit) turned(after, before idp.Key) string {
+	if after == "" && before == "" {
+		return ""
+	}
+	a.after, a.before = after, before
+	return a.link(auditPath)
+}
+
+// auditQuery makes of it what the log is asked. Errors: FieldError.
+func (s *audits) auditQuery(r *http.Request, p staff, a audit) (idp.EventQuery, error) {
+	q := idp.EventQuery{Address: a.address, Page: idp.Page{After: a.after, Before: a.before}}
+	if a.kind != "" {
+		known := slices.ContainsFunc(eventGroups, func(c templates.Choice) bool { return c.Value == a.kind })
+		if !known && !slices.Contains(idp.EventKinds, idp.EventKind(a.kind)) {
+			return q, &idp.FieldError{Field: "kind", Message: "problem.text"}
+		}
+		q.Kinds = []idp.EventKind{idp.EventKind(a.kind)}
+	}
+	for _, day := range []struct {
+		field, typed string
+		at           *time.Time
+		plus         int
+	}{{"from", a.from, &q.From, 0}, {"until", a.until, &q.Until, 1}} {
+		if day.typed == "" {
+			continue
+		}
+		t, err := time.Parse(time.DateOnly, day.typed)
+		if err != nil {
+			return q, &idp.FieldError{Field: day.field, Message: "audit.day.bad"}
+		}
+		*day.at = t.AddDate(0, 0, day.plus) // the last day counts whole
+	}
+	if a.who != "" {
+		u, err := s.desk.FindUser(r.Context(), p.by, a.who)
+		if errors.Is(err, idp.ErrNotFound) {
+			return q, &idp.FieldError{Field: "who", Message: "audit.who.none"}
+		}
+		if err != nil {
+			return q, err
+		}
+		if a.as == "actor" {
+			q.Actor = u.User.ID
+		} else {
+			q.User = u.User.ID
+		}
+	}
+	return q, nil
+}
+
+func (s *audits) list(w http.ResponseWriter, r *http.Request, p staff) error {
+	a := readAudit(r)
+	view := templates.AdminAudit{
+		Frame: s.frame(r, p, "audit"), Kinds: eventGroups, Kind: a.kind, Who: a.who, ByActor: a.as == "actor", Address: a.address, From: a.from, Until: a.until,
+		Filtered: a.turned("", "x") != auditPath+"?before=x", First: a.after == "" && a.before == "",
+	}
+	q, err := s.auditQuery(r, p, a)
+	if err == nil {
+		var found *idp.EventPage
+		if found, err = s.desk.SearchEvents(r.Context(), p.by, q); err == nil {
+			view.Events = deskEvents(found.Rows)
+			if err := s.nameEvents(r, p, view.Events); err != nil {
+				return err
+			}
+			view.Next, view.Prev, view.Short = a.turned(found.Next, ""), a.turned("", found.Prev), found.Short
+			a.after, a.before = "", ""
+			view.JSON, view.CSV = a.link("/admin/audit.json"), a.link("/admin/audit.csv")
+			return s.door.Render(w, http.StatusOK, view)
+		}
+	}
+	field, problem, ok := s.door.FieldProblem(err)
+	if !ok || field == "page" {
+		return err
+	}
+	view.Wrong, view.Problem = field, problem
+	return s.door.Render(w, http.StatusUnprocessableEntity, view)
+}
+
+// nameEvents finds the names of whom events concern, where the log has the
+// account only. An account may be gone.
+func (s *audits) nameEvents(r *http.Request, p staff, events []templates.DeskEvent) error {
+	names := map[string]string{}
+	for i := range events {
+		e := &events[i]
+		if e.Person == "" || e.Of != "" {
+			continue
+		}
+		if _, known := names[e.Person]; !known {
+			u, err := s.desk.User(r.Context(), p.by, idp.UserID(e.Person))
+			if err != nil && !errors.Is(err, idp.ErrNotFound) {
+				return err
+			}
+			if err == nil {
+				names[e.Person] = u.Name
+			}
+		}
+		e.Of = names[e.Person]
+	}
+	return s.nameTests(r, p, events)
+}
+
+// nameTests says of which application a sign-in was a test, by its name as long
+// as it is there.
+func (s *audits) nameTests(r *http.Request, p staff, events []templates.DeskEvent) error {
+	if !p.may(admin.ReadClients) || !slices.ContainsFunc(events, func(e templates.DeskEvent) bool { return e.Test }) {
+		return nil
+	}
+	clients, err := s.desk.Clients(r.Context(), p.by)
+	if err != nil {
+		return err
+	}
+	for i := range events {
+		for k := range clients {
+			if events[i].Test && events[i].Client == string(clients[k].ID) {
+				events[i].Client = clients[k].Name
+			}
+		}
+	}
+	return nil
+}
+
+// file is the log as a file, in one of two formats.
+func (s *audits) file(format admin.ExportFormat, kind, name string) handler {
+	return func(w http.ResponseWriter, r *http.Request, p staff) error {
+		q, err := s.auditQuery(r, p, readAudit(r))
+		if err != nil {
+			return err
+		}
+		return s.download(w, r, kind, name, func(out io.Writer) error {
+			as := format
+			if format == admin.ExportCSV {
+				as = s.sheet(r, p)
+			}
+			return s.desk.ExportEvents(r.Context(), p.by, q, as, out)
+		})
+	}
+}
+
+func checkPath(id jobID) string { return "/admin/checks/" + string(id) }
+
+// checkPage says when the log was checked last, and lets check it again.
+func (s *audits) checkPage(w http.ResponseWriter, r *http.Request, p staff) error {
+	view := templates.AdminChain{Frame: s.frame(r, p, "audit")}
+	view.Here = "admin-check"
+	found, err := s.desk.SearchEvents(r.Context(), p.by, idp.EventQuery{Kinds: []idp.EventKind{idp.EventAuditChecked}, Page: idp.Page{Limit: 1}})
+	if err != nil {
+		return err
+	}
+	if len(found.Rows) > 0 {
+		e := &found.Rows[0]
+		view.LastAt, view.LastBy, view.LastFault, view.LastDigest = e.At, e.Actor.Name, e.Detail["fault"], e.Detail["head"]
+		view.Events, _ = strconv.Atoi(e.Detail["count"]) // of our own making
+	}
+	return s.door.Render(w, http.StatusOK, view)
+}
+
+// check begins to walk the whole chain.
+func (s *audits) check(w http.ResponseWriter, r *http.Request, p staff) error {
+	j, err := s.beginJob(p, &job{kind: jobCheck}, s.run)
+	if errors.Is(err, idp.ErrConflict) && j.session == p.Session.ID { // that one will do
+		err = nil
+	}
+	if err != nil {
+		return err
+	}
+	return page.SeeOther(w, r, checkPath(j.id))
+}
+
+func (s *audits) run(ctx context.Context, j *job) error {
+	chain, err := s.desk.VerifyEvents(ctx, j.by, func(done, of int64) { j.tell(admin.ImportStep{Done: int(done), Of: int(of)}) })
+	switch {
+	case errors.Is(err, idp.ErrInvalid):
+		s.door.Log().ErrorContext(ctx, "the audit log does not hold together", "job", string(j.id), "error", err)
+	case err != nil && ctx.Err() == nil:
+		s.door.Log().ErrorContext(ctx, "the audit log was not checked", "job", string(j.id), "error", err)
+	}
+	j.mu.Lock()
+	j.chain = chain
+	j.mu.Unlock()
+	return err
+}
+
+// checking shows how far a check is, and what came of it. One that is not
+// known here any more is in the log, if it came through.
+func (s *audits) checking(w http.ResponseWriter, r *http.Request, p staff) error {
+	id, j, err := s.ownJob(r, p, jobCheck)
+	if err != nil {
+		return err
+	}
+	if j == nil {
+		return page.SeeOther(w, r, checkLogPath)
+	}
+	view := templates.AdminChain{Frame: s.frame(r, p, "audit"), ID: string(id)}
+	view.Here = "check:" + string(id)
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	view.Word, view.Done, view.Of, view.Far = j.wordNow(), j.step.Done, j.step.Of, j.far()
+	switch {
+	case j.ended.IsZero():
+		view.State = "checking"
+	case errors.Is(j.err, idp.ErrInvalid):
+		view.State, view.Said = "broken", j.err.Error()
+	case j.err != nil:
+		view.State = "failed"
+	default:
+		view.State, view.Events, view.Digest = "whole", int(j.chain.Events), hex.EncodeToString(j.chain.Head[:])
+	}
+	return s.door.Render(w, http.StatusOK, view)
+}

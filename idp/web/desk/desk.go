@@ -1,0 +1,336 @@
+// Package desk is the administration: its pages, at the people's door. What they show
+// and do is decided by the verb admin; who may do what is asked there again.
+package desk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"hilum/idp"
+	"hilum/idp/admin"
+	"hilum/idp/brand"
+	"hilum/idp/serve"
+	"hilum/idp/web/page"
+	"hilum/templates"
+)
+
+// Desk is where administrators act; *admin.Desk implements it.
+type Desk interface {
+	Devices
+	People
+	Acts
+	Imports
+	Sessions
+	Clients
+	Claims
+	Tryouts
+	Starts
+	Journal
+	Figures
+	Settings
+}
+
+// Devices are those of all people.
+type Devices interface {
+	SearchDevices(ctx context.Context, by admin.By, q idp.DeviceQuery) (*idp.DevicePage, error)
+	Device(ctx context.Context, by admin.By, id idp.DeviceID) (*idp.DeviceRow, error)
+	DeviceHistory(ctx context.Context, by admin.By, id idp.DeviceID, p idp.Page) (*idp.EventPage, error)
+	UnlinkDevices(ctx context.Context, by admin.By, ids []idp.DeviceID, why admin.Why) ([]admin.Unlinked, error)
+	FindDevices(ctx context.Context, by admin.By, q idp.DeviceQuery) (*admin.FoundDevices, error)
+	UnlinkFound(ctx context.Context, by admin.By, q idp.DeviceQuery, digest string, why admin.Why) ([]admin.Unlinked, error)
+	DevicesCSV(ctx context.Context, by admin.By, q idp.DeviceQuery, format admin.ExportFormat, w io.Writer) error
+}
+
+// People are the accounts.
+type People interface {
+	SearchUsers(ctx context.Context, by admin.By, q idp.UserQuery) (*idp.UserPage, error)
+	UsersCSV(ctx context.Context, by admin.By, q idp.UserQuery, format admin.ExportFormat, w io.Writer) error
+	User(ctx context.Context, by admin.By, id idp.UserID) (*idp.User, error)
+	FindUser(ctx context.Context, by admin.By, name string) (*idp.Account, error)
+	Factors(ctx context.Context, by admin.By, id idp.UserID) (*idp.Factors, error)
+	UserHistory(ctx context.Context, by admin.By, id idp.UserID) ([]idp.Event, error)
+	AddUser(ctx context.Context, by admin.By, u *idp.User) error
+	EditUser(ctx context.Context, by admin.By, user idp.UserID, fn func(*idp.User)) error
+}
+
+// Acts are done to one person at a time, after a page that asks.
+type Acts interface {
+	Invite(ctx context.Context, by admin.By, user idp.UserID, via admin.Via) (*admin.Link, error)
+	ResetPassword(ctx context.Context, by admin.By, user idp.UserID, via admin.Via) (*admin.Link, error)
+	Unlock(ctx context.Context, by admin.By, user idp.UserID) error
+	Reopen(ctx context.Context, by admin.By, user idp.UserID, reason string, via admin.Via) ([]admin.Unlinked, *admin.Link, error)
+	Disable(ctx context.Context, by admin.By, user idp.UserID, reason string) error
+	Enable(ctx context.Context, by admin.By, user idp.UserID) error
+	EndSessions(ctx context.Context, by admin.By, user idp.UserID, reason string) (int, error)
+}
+
+// Imports add people from a file.
+type Imports interface {
+	ImportUsers(ctx context.Context, by admin.By, r io.Reader, how admin.ImportHow, progress func(admin.ImportStep)) (*admin.Import, error)
+}
+
+// Sessions are who is signed in, and what became of those that were ended.
+type Sessions interface {
+	SearchSessions(ctx context.Context, by admin.By, q idp.SessionQuery) (*idp.SessionPage, error)
+	EndSession(ctx context.Context, by admin.By, user idp.UserID, id idp.SessionID, reason string) error
+	EndedSessions(ctx context.Context, by admin.By, user idp.UserID) ([]idp.EndedSession, error)
+	EndedSession(ctx context.Context, by admin.By, id idp.SessionID) (*idp.EndedSession, error)
+}
+
+// Clients are the applications.
+type Clients interface {
+	Clients(ctx context.Context, by admin.By) ([]idp.Client, error)
+	Client(ctx context.Context, by admin.By, id idp.ClientID) (*idp.Client, error)
+	AddClient(ctx context.Context, by admin.By, c *idp.Client) (idp.Secret, error)
+	EditClient(ctx context.Context, by admin.By, id idp.ClientID, fn func(*idp.Client)) error
+	NewClientSecret(ctx context.Context, by admin.By, id idp.ClientID, overlap time.Duration) (idp.Secret, error)
+	RemoveClient(ctx context.Context, by admin.By, id idp.ClientID) error
+	SetIcon(ctx context.Context, by admin.By, id idp.ClientID, raw []byte) error
+	Logouts(ctx context.Context, by admin.By, client idp.ClientID) (*idp.LogoutFigures, error)
+}
+
+// Claims are what applications are told of people.
+type Claims interface {
+	PreviewDraft(ctx context.Context, by admin.By, user idp.UserID, c *idp.Client) (*admin.Preview, error)
+	CheckRules(rules []idp.ClaimRule) error
+}
+
+// Tryouts are test sign-ins.
+type Tryouts interface {
+	StartTryout(ctx context.Context, by admin.By, at admin.Where, client idp.ClientID, redirect string, again bool) (*idp.TryoutAsk, error)
+	AnswerTryout(ctx context.Context, by admin.By, at admin.Where, state idp.Secret) (*idp.Tryout, *idp.TryoutAsk, error)
+	EndTryout(ctx context.Context, by admin.By, id idp.TryoutID, result *idp.TryoutResult) error
+	Tryout(ctx context.Context, by admin.By, id idp.TryoutID) (*idp.Tryout, error)
+}
+
+// Starts are the first steps of a new site.
+type Starts interface {
+	Start(ctx context.Context, by admin.By) (*admin.Start, error)
+	PutStartAside(ctx context.Context, by admin.By, aside bool) error
+}
+
+// Journal is the log of what happened.
+type Journal interface {
+	SearchEvents(ctx context.Context, by admin.By, q idp.EventQuery) (*idp.EventPage, error)
+	ExportEvents(ctx context.Context, by admin.By, q idp.EventQuery, format admin.ExportFormat, w io.Writer) error
+	VerifyEvents(ctx context.Context, by admin.By, progress func(done, of int64)) (*admin.Chain, error)
+}
+
+// Figures say how the provider fares.
+type Figures interface {
+	Health(ctx context.Context, by admin.By) (*idp.Health, error)
+	Days(ctx context.Context, by admin.By, days int) ([]idp.Day, error)
+}
+
+// Settings are the site's look and words, and what the configuration says.
+type Settings interface {
+	SavedSite(ctx context.Context, by admin.By) (*idp.Site, error)
+	FixedSite() map[string]bool
+	EditSite(ctx context.Context, by admin.By, fn func(*idp.Site)) error
+	CheckSite(ctx context.Context, by admin.By, fn func(*idp.Site)) error
+	EditLogos(ctx context.Context, by admin.By, c admin.Logos) error
+	FaintLogos(ctx context.Context, by admin.By) (brand.Faint, error)
+	Settings(ctx context.Context, by admin.By) ([]idp.Setting, error)
+}
+
+// Config is what the administration is built from.
+type Config struct {
+	Door  *page.Door
+	Desk  Desk
+	Party Party                    // that test sign-ins are for
+	Mail  bool                     // mail can be sent
+	Push  func() []idp.PushFigures // how push services fare; nil: there is none
+	// Rejected are the last refused requests of a client, latest first; nil: nothing is kept.
+	Rejected func(idp.ClientID) []idp.Rejection
+	JobKey   []byte          // 32 bytes, authenticates the ids of jobs
+	Jobs     *Jobs           // what administrators began that takes long; nil: its own
+	Ending   <-chan struct{} // closed when the server is to end: jobs end too
+}
+
+// Mount adds the pages of the administration to the door.
+func Mount(c Config) {
+	if c.Jobs == nil {
+		c.Jobs = &Jobs{}
+	}
+	r := room{door: c.Door, mail: c.Mail}
+	bench := workbench{room: r, jobs: c.Jobs, key: c.JobKey, ending: c.Ending}
+	for _, routes := range [][]page.Route{
+		(&start{r, c.Desk}).routes(),
+		(&devices{r, c.Desk}).routes(),
+		(&people{r, c.Desk}).routes(),
+		(&importer{bench, c.Desk}).routes(),
+		(&applications{r, c.Desk, c.Rejected}).routes(),
+		(&tryouts{r, c.Desk, c.Party}).routes(),
+		(&audits{bench, c.Desk}).routes(),
+		(&health{r, c.Desk, c.Push}).routes(),
+		(&settings{r, c.Desk}).routes(),
+	} {
+		c.Door.Add(routes...)
+	}
+}
+
+// room is what every part of the administration has.
+type room struct {
+	door *page.Door
+	mail bool // mail can be sent
+}
+
+// staff is somebody with a role in the administration, before one of its pages.
+type staff struct {
+	page.Person
+	by admin.By
+}
+
+func (p staff) may(act admin.Act) bool { return admin.May(p.by.Role, act) }
+
+// mayUpon reports whether this role may act upon an account: the helpdesk may
+// not where the account has a role itself. The verb decides; this is for a page
+// that shows no button which would be refused.
+func (p staff) mayUpon(act admin.Act, u *idp.User) bool {
+	return p.may(act) && (p.by.Role == idp.StaffAdmin || u.Staff == idp.StaffNone)
+}
+
+// handler answers somebody of the staff.
+type handler func(w http.ResponseWriter, r *http.Request, p staff) error
+
+// staff is for people whose role may do an act. To people without any role there is
+// nothing here. Without a second factor, or without a fresh one where the act changes
+// something, the step-up comes first and leads back to the page; what was posted is not
+// kept.
+func (s *room) staff(act admin.Act, h handler) page.Access {
+	return s.door.Staff("staff: "+string(act), s.allowed(act, h))
+}
+
+// maxUploads is how many forms that carry a file are read at once.
+const maxUploads = 2
+
+// upload is staff for a form that carries a file, which is not read before it is known
+// who sends it.
+func (s *room) upload(act admin.Act, h handler) page.Access {
+	slots := make(chan struct{}, maxUploads)
+	return s.door.Upload("staff: "+string(act), s.allowed(act, func(w http.ResponseWriter, r *http.Request, p staff) error {
+		select {
+		case slots <- struct{}{}:
+			defer func() { <-slots }()
+		default:
+			return fmt.Errorf("%d files are on their way: %w", maxUploads, idp.ErrBusy)
+		}
+		if err := s.door.ReadUpload(w, r, admin.MaxImportBytes); err != nil {
+			return err
+		}
+		return h(w, r, p)
+	}))
+}
+
+func (s *room) allowed(act admin.Act, h handler) page.PersonHandler {
+	return func(w http.ResponseWriter, r *http.Request, p page.Person) error {
+		if !p.User.MayAdminister(idp.StaffRoles...) {
+			return idp.ErrNotFound
+		}
+		if !admin.May(p.User.Staff, act) {
+			return idp.ErrDenied
+		}
+		if p.Session.FactorAt.IsZero() || !act.Reads() && p.Session.Fresh(s.door.Now()) != nil {
+			return s.door.StepUp(w, r, p, s.door.Here(r))
+		}
+		by := admin.By{Actor: p.Actor(), Role: p.User.Staff, FactorAt: p.Session.FactorAt, Address: serve.From(r.Context()).Address}
+		err := h(w, r, staff{p, by})
+		if errors.Is(err, idp.ErrStale) { // it has aged in between
+			return s.door.StepUp(w, r, p, s.door.Here(r))
+		}
+		return err
+	}
+}
+
+// nothing is every path below /admin that is none: the page that people without
+// a role get for all of them.
+func (s *start) nothing(http.ResponseWriter, *http.Request) error { return idp.ErrNotFound }
+
+// tabs are the pages of the administration that stand above the others, by what
+// reads them.
+var tabs = []struct {
+	name string
+	act  admin.Act
+}{
+	{"devices", admin.ReadDevices},
+	{"users", admin.ReadUsers},
+	{"applications", admin.ReadClients},
+	{"sessions", admin.ReadSessions},
+	{"audit", admin.ReadAudit},
+	{"health", admin.ReadHealth},
+	{"settings", admin.ReadSettings},
+}
+
+// frame is what stands around a page of the administration.
+func (s *room) frame(r *http.Request, p staff, tab string) templates.Frame {
+	f := s.door.PersonFrame(r, p.Person, s.door.Here(r), tab)
+	for _, t := range tabs {
+		if p.may(t.act) {
+			f.Desk = append(f.Desk, t.name)
+		}
+	}
+	return f
+}
+
+// sheet is the format of a file that whoever asks will open in a spreadsheet: by the
+// language that they read our pages in.
+func (s *room) sheet(r *http.Request, p staff) admin.ExportFormat {
+	return admin.SheetFor(s.frame(r, p, "").Lang)
+}
+
+// download sends a file as it is made, as serve.Download does.
+func (s *room) download(w http.ResponseWriter, r *http.Request, kind, name string, write func(io.Writer) error) error {
+	h := w.Header()
+	h.Set("Content-Type", kind)
+	h.Set("Content-Disposition", `attachment; filename="`+name+`"`)
+	if r.Method == http.MethodHead { // nothing leaves, and nothing is noted
+		return nil
+	}
+	err := serve.Download(w, r, s.door.Log(), write)
+	if err != nil {
+		h.Del("Content-Type")
+		h.Del("Content-Disposition")
+	}
+	return err
+}
+
+// ids reads identifiers that are separated by spaces or dots. ok is false when
+// there is none, one is none, or there are more than a page of a list has.
+func ids[T ~string](s string) (list []T, ok bool) {
+	for id := range strings.FieldsFuncSeq(s, func(r rune) bool { return r == ' ' || r == '.' }) {
+		if !page.IsID(id) || len(list) == idp.DefaultListPage {
+			return nil, false
+		}
+		list = append(list, T(id))
+	}
+	return list, len(list) > 0
+}
+
+// joined is a list of identifiers as ids reads it.
+func joined[T ~string](list []T, sep string) string {
+	var b strings.Builder
+	for i, id := range list {
+		if i > 0 {
+			b.WriteString(sep)
+		}
+		b.WriteString(string(id))
+	}
+	return b.String()
+}
+
+// reasonProblem returns what is wrong with the reason that was typed.
+func (s *room) reasonProblem(err error) (templates.Message, bool) {
+	field, problem, ok := s.door.FieldProblem(err)
+	if !ok || field != "reason" {
+		return templates.Message{}, false
+	}
+	if problem.Key == "text.missing" {
+		problem = templates.Say("admin.reason.missing")
+	}
+	return problem, true
+}

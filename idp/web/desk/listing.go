@@ -1,0 +1,146 @@
+package desk
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+
+	"hilum/idp"
+	"hilum/templates"
+)
+
+// listing is the state of a list, all of which is in its address.
+type listing struct {
+	path   string
+	words  string
+	facets []string
+	sort   string
+	down   bool
+	cols   []string // empty: the usual ones
+	after  idp.Key
+	before idp.Key
+}
+
+func readListing(r *http.Request, path string) listing {
+	q := r.URL.Query()
+	return listing{
+		path: path, words: q.Get("q"), facets: q["f"], sort: q.Get("sort"), down: q.Get("down") == "1", cols: q["col"],
+		after: idp.Key(q.Get("after")), before: idp.Key(q.Get("before")),
+	}
+}
+
+// fields are what the address says, without the words and the page.
+func (l listing) fields() []templates.Field {
+	var out []templates.Field
+	for _, f := range l.facets {
+		out = append(out, templates.Field{Name: "f", Value: f})
+	}
+	if l.sort != "" {
+		out = append(out, templates.Field{Name: "sort", Value: l.sort})
+	}
+	if l.down {
+		out = append(out, templates.Field{Name: "down", Value: "1"})
+	}
+	return out
+}
+
+// address is where the list stands as it is.
+func (l listing) address() string {
+	q := url.Values{}
+	for _, f := range l.fields() {
+		q.Add(f.Name, f.Value)
+	}
+	for _, c := range l.cols {
+		q.Add("col", c)
+	}
+	for name, value := range map[string]string{"q": l.words, "after": string(l.after), "before": string(l.before)} {
+		if value != "" {
+			q.Set(name, value)
+		}
+	}
+	if len(q) == 0 {
+		return l.path
+	}
+	return l.path + "?" + q.Encode()
+}
+
+// begin is the list from its first page on.
+func (l listing) begin() listing {
+	l.after, l.before = "", ""
+	return l
+}
+
+func (l listing) page() idp.Page { return idp.Page{After: l.after, Before: l.before} }
+
+// toggled is the list with a facet more, or less.
+func (l listing) toggled(facet string) string {
+	l = l.begin()
+	if slices.Contains(l.facets, facet) {
+		l.facets = slices.DeleteFunc(slices.Clone(l.facets), func(f string) bool { return f == facet })
+	} else {
+		l.facets = append(slices.Clone(l.facets), facet)
+	}
+	return l.address()
+}
+
+// head is the heading of a column that the list can be ordered by. usual: the
+// list is so when nothing is said; newest: from the end at first, as times are.
+func (l listing) head(sort string, usual, newest bool) templates.Head {
+	h := templates.Head{}
+	on := l.sort == sort || l.sort == "" && usual
+	to := l.begin()
+	to.sort, to.down = sort, newest
+	if on {
+		to.down = !l.down
+		h.Sorted = "ascending"
+		if l.down {
+			h.Sorted = "descending"
+		}
+	}
+	if usual && !to.down {
+		to.sort = ""
+	}
+	h.Path = to.address()
+	return h
+}
+
+// chip is a facet as it is shown. of is nil when counting would cost too much.
+func (l listing) chip(facet string, label templates.Message, n idp.Count, counted bool) templates.Chip {
+	c := templates.Chip{Path: l.toggled(facet), Label: label, On: slices.Contains(l.facets, facet)}
+	if counted {
+		c.Count, c.None = &templates.Count{N: n.N, More: n.More}, n.N == 0
+	}
+	return c
+}
+
+// column reports whether an optional column is shown.
+func (l listing) column(name string, usual bool) bool {
+	if len(l.cols) == 0 {
+		return usual
+	}
+	return slices.Contains(l.cols, name)
+}
+
+// list is what every list has around it.
+func (l listing) list(turns idp.Turns) templates.List {
+	out := templates.List{Path: l.path, Words: l.words, Hidden: l.fields(), Short: turns.Short, Filtered: l.words != "" || len(l.facets) > 0}
+	at := l.begin()
+	out.CSV = at.csv()
+	if turns.Next != "" {
+		at.after, at.before = turns.Next, ""
+		out.Next = at.address()
+	}
+	if turns.Prev != "" {
+		at.after, at.before = "", turns.Prev
+		out.Prev = at.address()
+	}
+	clear := listing{path: l.path, sort: l.sort, down: l.down, cols: l.cols}
+	out.Clear = clear.address()
+	return out
+}
+
+func (l listing) csv() string {
+	l.path += ".csv"
+	l.cols = nil
+	return l.address()
+}

@@ -1,0 +1,77 @@
+package desk
+
+import (
+	"net/http"
+
+	"hilum/idp/admin"
+	"hilum/idp/web/page"
+	"hilum/templates"
+)
+
+// start is the way in: the first steps of a new site, then the list of devices.
+type start struct {
+	room
+	desk Starts
+}
+
+// home is the page that the product is known by; on a new site the first
+// steps come before it.
+func (s *start) home(w http.ResponseWriter, r *http.Request, p staff) error {
+	if p.may(admin.EditClients) {
+		start, err := s.desk.Start(r.Context(), p.by)
+		if err != nil {
+			return err
+		}
+		if start.Open() {
+			return page.SeeOther(w, r, startPath)
+		}
+	}
+	return page.SeeOther(w, r, devicesPath)
+}
+
+// page leads through the first steps of a new site. Where one is follows
+// from what is stored.
+func (s *start) page(w http.ResponseWriter, r *http.Request, p staff) error {
+	start, err := s.desk.Start(r.Context(), p.by)
+	if err != nil {
+		return err
+	}
+	view := templates.AdminStart{
+		Frame: s.frame(r, p, ""), Name: p.User.Name, Devices: start.Devices, Recovery: start.Recovery, MayEdit: p.may(admin.EditClients),
+		Aside: start.Aside, Done: start.Done(), Issuer: s.door.Origin(), Secure: s.door.Secure(), Mail: s.mail,
+	}
+	for i := range start.Clients {
+		if len(view.Apps) < maxStartApps {
+			view.Apps = append(view.Apps, deskAppOf(&start.Clients[i]))
+		}
+		if start.Clients[i].ID == start.Tested {
+			view.Tested = start.Clients[i].Name
+		}
+	}
+	if start.Tested != "" && view.Tested == "" {
+		view.Tested = string(start.Tested) // removed since
+	}
+	switch {
+	case start.Devices == 0:
+		view.Now = 2
+	case len(start.Clients) == 0:
+		view.Now = 3
+	case start.Tested == "":
+		view.Now = 4
+	}
+	return s.door.Render(w, http.StatusOK, view)
+}
+
+func (s *start) aside(w http.ResponseWriter, r *http.Request, p staff) error {
+	aside := r.PostFormValue("aside")
+	if aside != "1" && aside != "0" {
+		return page.ErrForm
+	}
+	if err := s.desk.PutStartAside(r.Context(), p.by, aside == "1"); err != nil {
+		return err
+	}
+	if aside == "1" {
+		return page.SeeOther(w, r, devicesPath)
+	}
+	return page.SeeOther(w, r, startPath)
+}

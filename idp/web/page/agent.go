@@ -1,0 +1,49 @@
+package page
+
+import (
+	"strings"
+	"unicode"
+
+	"github.com/mileusna/useragent"
+
+	"hilum/templates"
+)
+
+// Describe names the browser and the system that a User-Agent header claims,
+// "" where it does not say. It is shown to people, bounded and printable.
+func Describe(agent string) (browser, os string) {
+	ua := useragent.Parse(agent)
+	short := func(s string) string {
+		if s = printable(s); len(s) > maxDescribed {
+			s = s[:maxDescribed]
+		}
+		return s
+	}
+	return short(ua.Name), short(ua.OS)
+}
+
+// maxDescribed is in bytes.
+const maxDescribed = 32
+
+// BrowserWords says which browser a User-Agent header names, in as few words
+// as a person needs to know it again.
+func BrowserWords(agent string) templates.Message {
+	ua := useragent.Parse(agent)
+	switch {
+	case ua.Name == "" || len(ua.Name) > 40 || ua.Name == agent && ua.OS == "":
+		return templates.Say("sessions.browser.unknown")
+	case ua.OS == "":
+		return templates.Say("sessions.browser.only", "Browser", ua.Name)
+	}
+	return templates.Say("sessions.browser", "Browser", ua.Name, "System", ua.OS)
+}
+
+// printable drops what must not stand in a text that is shown.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r == unicode.ReplacementChar || !unicode.IsPrint(r) || unicode.Is(unicode.Bidi_Control, r) {
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(s, ""))
+}

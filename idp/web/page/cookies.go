@@ -1,0 +1,179 @@
+package page
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/gorilla/securecookie"
+	"github.com/gorilla/sessions"
+
+	"hilum/idp"
+	"hilum/idp/login"
+	"hilum/idp/serve"
+)
+
+// browserAge is how long a browser keeps its binding cookie: a year, below the
+// 400 days that browsers allow.
+const browserAge = 365 * 24 * time.Hour
+
+// cookies keeps three random values in a browser: one that binds sign-ins to
+// it, one that is its session, one that people know it by who have finished a
+// sign-in in it. All are authenticated, so that a made-up value
+// never reaches the database; what they stand for is kept there.
+type cookies struct {
+	browser, session, known *sessions.CookieStore
+	prefix                  string
+}
+
+func newCookies(key []byte, secure bool, absolute time.Duration) (*cookies, error) {
+	if len(key) != 32 {
+		return nil, fmt.Errorf("web: cookie key has %d bytes, 32 are needed", len(key))
+	}
+	if absolute <= 0 {
+		return nil, errors.New("web: sessions need an end")
+	}
+	c := &cookies{browser: newStore(key, secure, browserAge), session: newStore(key, secure, absolute), known: newStore(key, secure, idp.KnownFor)}
+	if secure {
+		c.prefix = "__Host-"
+	}
+	return c, nil
+}
+
+// newStore sets every option: the library's own are no HttpOnly, SameSite=None
+// and 30 days.
+func newStore(key []byte, secure bool, age time.Duration) *sessions.CookieStore {
+	codec := securecookie.New(key, nil).SetSerializer(plain{}).MaxLength(512)
+	st := &sessions.CookieStore{
+		Codecs: []securecookie.Codec{codec},
+		Options: &sessions.Options{
+			Path:        "/",
+			Domain:      "", // this host only
+			Secure:      secure,
+			HttpOnly:    true,
+			Partitioned: false,
+			SameSite:    http.SameSiteLaxMode, // Strict would lose it on the way back from a relying party
+		},
+	}
+	st.MaxAge(int(age / time.Second))
+	return st
+}
+
+// valueKey is the only value a cookie holds.
+const valueKey = "v"
+
+// plain writes that value as it is, so that reading a cookie is no parsing.
+type plain struct{}
+
+var errCookie = errors.New("web: not a cookie of ours")
+
+func (plain) Serialize(src any) ([]byte, error) {
+	values, _ := src.(map[any]any)
+	v, ok := values[valueKey].(string)
+	if !ok {
+		return nil, errCookie
+	}
+	return []byte(v), nil
+}
+
+func (plain) Deserialize(src []byte, dst any) error {
+	values, ok := dst.(*map[any]any)
+	if !ok || !wellFormed(string(src)) {
+		return errCookie
+	}
+	*values = map[any]any{valueKey: string(src)}
+	return nil
+}
+
+// wellFormed reports whether v has the form of idp.NewToken: 43 base64url letters.
+func wellFormed(v string) bool {
+	if len(v) != 43 {
+		return false
+	}
+	for _, c := range []byte(v) {
+		ok := c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '-' || c == '_'
+		if !ok {
+			return false
+		}
+	}
+	return true
+}
+
+// read returns a cookie's value; a tampered, foreign or outlived cookie is as none.
+func (c *cookies) read(r *http.Request, st *sessions.CookieStore, name string) idp.Secret {
+	sess, err := st.New(r, c.prefix+name)
+	if err != nil || sess.IsNew {
+		return ""
+	}
+	v, _ := sess.Values[valueKey].(string)
+	return idp.Secret(v)
+}
+
+func (c *cookies) write(w http.ResponseWriter, r *http.Request, st *sessions.CookieStore, name string, v idp.Secret) error {
+	sess := sessions.NewSession(st, c.prefix+name)
+	opts := *st.Options
+	sess.Options = &opts
+	sess.Values[valueKey] = v.Reveal()
+	if err := st.Save(r, w, sess); err != nil {
+		return fmt.Errorf("cookie %s: %w", name, err)
+	}
+	return nil
+}
+
+// Browser says who asks, and gives a browser that has no binding cookie one.
+func (d *Door) Browser(w http.ResponseWriter, r *http.Request) (login.Browser, error) {
+	if b, ok := d.BrowserOf(r); ok {
+		return b, nil
+	}
+	v := idp.NewToken()
+	if err := d.cookies.write(w, r, d.cookies.browser, "browser", v); err != nil {
+		return login.Browser{}, err
+	}
+	return d.seen(r, v), nil
+}
+
+// BrowserOf says who asks; false when the browser has no binding cookie.
+func (d *Door) BrowserOf(r *http.Request) (login.Browser, bool) {
+	v := d.cookies.read(r, d.cookies.browser, "browser")
+	if v == "" {
+		return login.Browser{}, false
+	}
+	return d.seen(r, v), true
+}
+
+// maxAgent bounds what is kept of a User-Agent header.
+const maxAgent = 256
+
+func (d *Door) seen(r *http.Request, v idp.Secret) login.Browser {
+	agent := r.UserAgent()
+	if len(agent) > maxAgent {
+		agent = agent[:maxAgent]
+	}
+	return login.Browser{
+		ID:      v.Hash(),
+		Session: d.cookies.read(r, d.cookies.session, "session"),
+		Known:   d.cookies.read(r, d.cookies.known, "known"),
+		Address: serve.From(r.Context()).Address,
+		Agent:   printable(agent),
+	}
+}
+
+// SetSession gives the browser a new session cookie and, unless known is
+// empty, a new value that it is known by.
+func (d *Door) SetSession(w http.ResponseWriter, r *http.Request, token, known idp.Secret) error {
+	if known != "" {
+		if err := d.cookies.write(w, r, d.cookies.known, "known", known); err != nil {
+			return err
+		}
+	}
+	return d.cookies.write(w, r, d.cookies.session, "session", token)
+}
+
+// ClearSession takes the session cookie away.
+func (d *Door) ClearSession(w http.ResponseWriter, _ *http.Request) error {
+	opts := *d.cookies.session.Options
+	opts.MaxAge = -1
+	http.SetCookie(w, sessions.NewCookie(d.cookies.prefix+"session", "", &opts))
+	return nil
+}

@@ -1,0 +1,110 @@
+// Package page is what every page of the people's door is made with: the chain a
+// request goes through, the cookies, the content policy, forms and their bounds, the
+// frame around a page, event streams, and who may begin how much.
+//
+// A page is a Route, one record: the pattern that it answers, who may, what answers,
+// whether it is logged, how much may be posted to it, and the name by which it can be
+// come back to after a sign-in. Packages web and desk add theirs to one Door, which
+// mounts them all; whatever else is to be known of a page is read from its record.
+package page
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"hilum/idp"
+	"hilum/idp/login"
+	"hilum/idp/serve"
+	"hilum/templates"
+)
+
+// Sessions says who is signed in, and begins a sign-in where nobody is or where a
+// fresh second factor is needed; *login.Flow implements it.
+type Sessions interface {
+	Session(ctx context.Context, b login.Browser) (*idp.Session, *idp.User, error) // idp.ErrNotFound: nobody
+	Knows(ctx context.Context, b login.Browser) (bool, error)
+	StartAccount(ctx context.Context, target string, b login.Browser) (*login.Step, error)
+	StartStepUp(ctx context.Context, s *idp.Session, target string, b login.Browser) (*login.Step, error)
+}
+
+// Pictures has those that the site and applications show; *store.DB implements it.
+type Pictures interface {
+	Picture(ctx context.Context, id idp.PictureID) (*idp.Picture, error) // idp.ErrNotFound
+}
+
+// Config is what a Door is built from.
+type Config struct {
+	Words           *templates.Set   // the pages, in every language
+	Site            func() *idp.Site // how it presents itself now
+	Pictures        Pictures
+	Origin          string // scheme and host of the issuer
+	Secure          bool   // cookies are Secure and __Host-; false on plain-http loopback only
+	CookieKey       []byte // 32 bytes, authenticates the cookies
+	SessionAbsolute time.Duration
+	Sessions        Sessions
+	Limits          Limits
+	Wait            func(topics ...idp.Topic) Waiter
+	Ending          <-chan struct{} // closed when the server is to end: streams end too
+	Streams         *serve.Streams  // nil: its own
+	Now             func() time.Time
+	Log             *slog.Logger
+}
+
+// Door serves pages. Safe for concurrent use once it is mounted.
+type Door struct {
+	conf    Config
+	cookies *cookies
+	origin  *http.CrossOriginProtection
+	waiting waiting
+	routes  []Route
+	byName  map[string]*Route // by the part of the name that is the same for all of a kind
+	pattern map[string]*Route
+}
+
+// New returns a Door without pages but its own: the start, the theme, the language,
+// pictures and files. An error means a configuration that would be unsafe.
+func New(c Config) (*Door, error) {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	if c.Streams == nil {
+		c.Streams = &serve.Streams{Log: c.Log}
+	}
+	jar, err := newCookies(c.CookieKey, c.Secure, c.SessionAbsolute)
+	if err != nil {
+		return nil, err
+	}
+	d := &Door{conf: c, cookies: jar, origin: http.NewCrossOriginProtection(), byName: map[string]*Route{}, pattern: map[string]*Route{}}
+	if err := d.origin.AddTrustedOrigin(c.Origin); err != nil {
+		return nil, err
+	}
+	d.origin.SetDenyHandler(http.HandlerFunc(d.foreign))
+	d.Add(d.own()...)
+	return d, nil
+}
+
+// Now is the time by the door's clock.
+func (d *Door) Now() time.Time { return d.conf.Now() }
+
+// Site is how the site presents itself now.
+func (d *Door) Site() *idp.Site { return d.conf.Site() }
+
+// Words are the pages, in every language.
+func (d *Door) Words() *templates.Set { return d.conf.Words }
+
+// Origin is the scheme and host of the issuer.
+func (d *Door) Origin() string { return d.conf.Origin }
+
+// Secure reports whether pages are served by https.
+func (d *Door) Secure() bool { return d.conf.Secure }
+
+// Log is where a page writes what is not told to who asked for it.
+func (d *Door) Log() *slog.Logger { return d.conf.Log }
+
+// Left returns the whole seconds until t, none when it is over.
+func (d *Door) Left(t time.Time) int { return max(0, int(t.Sub(d.Now())/time.Second)) }

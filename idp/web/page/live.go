@@ -1,0 +1,136 @@
+package page
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"sync"
+	"time"
+
+	"hilum/idp"
+	"hilum/idp/serve"
+)
+
+// Pages that wait are told by an event stream, by a poll beneath it where
+// streams do not get through, and by reloading where there is no script. All
+// three tell the same word: when it changes, the page is another.
+
+// Waiter is woken when there is something to look at.
+type Waiter interface {
+	Woken() <-chan struct{}
+	Close()
+}
+
+const (
+	// heartbeat keeps a stream alive through proxies, and is when it looks
+	// without being woken.
+	heartbeat = 15 * time.Second
+	// maxStreams is how many streams wait for one thing: a page in a few tabs.
+	maxStreams = 4
+)
+
+// Pulse says in a word how a page stands, and what wakes it.
+type Pulse func(ctx context.Context) (word string, topics []idp.Topic, err error)
+
+// State answers a poll.
+func (d *Door) State(w http.ResponseWriter, r *http.Request, look Pulse) error {
+	word, _, err := look(r.Context())
+	if err != nil {
+		return err
+	}
+	b, err := json.Marshal(struct {
+		State string `json:"state"`
+	}{word})
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Write(b) // an error means that the browser has left
+	return nil
+}
+
+// Events is an event stream (WHATWG HTML, section 9.2) of the word as it
+// changes. It ends with the browser, or with us: the browser comes again.
+func (d *Door) Events(w http.ResponseWriter, r *http.Request, look Pulse) error {
+	_, topics, err := look(r.Context())
+	if err != nil {
+		return err
+	}
+	return d.Follow(w, r, look, func() (<-chan struct{}, func()) {
+		woken := d.conf.Wait(topics...)
+		return woken.Woken(), woken.Close
+	})
+}
+
+// Follow is Events woken by a channel; wait is called once the stream has begun, and
+// leave when it ends. Errors: idp.ErrTooMany as RetryError, where as many streams of
+// this page as may are open.
+func (d *Door) Follow(w http.ResponseWriter, r *http.Request, look Pulse, wait func() (woken <-chan struct{}, leave func())) error {
+	leave, ok := d.waiting.enter(r.URL.Path)
+	if !ok {
+		return &idp.RetryError{Err: idp.ErrTooMany, After: heartbeat}
+	}
+	woken, gone := wait()
+	d.conf.Streams.Follow(w, r, func(ctx context.Context, st *serve.Stream) {
+		defer leave()
+		defer gone()
+		d.follow(ctx, st, look, woken)
+	})
+	return nil
+}
+
+// follow tells the word as it changes until the browser leaves, or we do.
+func (d *Door) follow(ctx context.Context, st *serve.Stream, look Pulse, woken <-chan struct{}) {
+	beat := time.NewTicker(heartbeat)
+	defer beat.Stop()
+	said := ""
+	if !st.Retry(time.Second) {
+		return
+	}
+	for {
+		word, _, err := look(ctx)
+		if err != nil {
+			return // the head is out; the browser comes again and is told
+		}
+		if word != said && !st.Event("state", word) {
+			return
+		}
+		said = word
+		select {
+		case <-woken:
+		case <-beat.C: // and a look: what time alone ends wakes nobody
+			if !st.Comment() {
+				return
+			}
+		case <-d.conf.Ending:
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// waiting counts the streams that wait, by path.
+type waiting struct {
+	mu sync.Mutex
+	n  map[string]int
+}
+
+func (s *waiting) enter(path string) (leave func(), ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.n[path] >= maxStreams {
+		return nil, false
+	}
+	if s.n == nil {
+		s.n = map[string]int{}
+	}
+	s.n[path]++
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.n[path]--; s.n[path] == 0 {
+			delete(s.n, path)
+		}
+	}, true
+}

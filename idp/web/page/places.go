@@ -1,0 +1,24 @@
+package page
+
+import "strings"
+
+// IsClientID reports whether s has the form of a client's id.
+func IsClientID(s string) bool {
+	return s != "" && len(s) <= maxID && s != "new" && !strings.ContainsFunc(s, func(r rune) bool {
+		ok := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._-", r)
+		return !ok
+	})
+}
+
+// IsID reports whether s has the form of idp.NewID.
+func IsID(s string) bool {
+	if len(s) != 26 {
+		return false
+	}
+	for _, c := range []byte(s) {
+		if !(c >= 'A' && c <= 'V' || c >= '0' && c <= '9') {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,106 @@
+// Package web is the people's door: the pages of a sign-in, of a one-time link, of an
+// account, and of the phone app. Package page is what they are made with; the pages of
+// the administration stand in package desk.
+//
+// Every page is rendered from package templates; what happens next is decided by the
+// verbs (login, device). A sign-in that is for a relying party is handed on to
+// Config.CollectPath when it is finished; one for our own pages is collected here. The
+// session cookie changes at that moment only.
+package web
+
+import (
+	"context"
+	"time"
+
+	"hilum/idp"
+	"hilum/idp/device"
+	"hilum/idp/login"
+	"hilum/idp/web/page"
+)
+
+// Logins signs people in; *login.Flow implements it.
+type Logins interface {
+	SignIns
+	Invitations
+	OwnSessions
+}
+
+// SignIns are the steps of a sign-in that is under way, each for the browser that it
+// was begun in.
+type SignIns interface {
+	Step(ctx context.Context, id idp.LoginID, b login.Browser) (*login.Step, error)
+	Password(ctx context.Context, id idp.LoginID, b login.Browser, name string, password idp.Secret) (*login.Step, error)
+	Code(ctx context.Context, id idp.LoginID, b login.Browser, code string) (*login.Step, error)
+	Continue(ctx context.Context, id idp.LoginID, b login.Browser) (*login.Step, error)
+	Resend(ctx context.Context, id idp.LoginID, b login.Browser) (*login.Step, error)
+	Pulse(ctx context.Context, id idp.LoginID, b login.Browser) (string, []idp.Topic, error)
+	Recovery(ctx context.Context, id idp.LoginID, b login.Browser, code string) (*login.Step, error)
+	Consent(ctx context.Context, id idp.LoginID, b login.Browser, allow bool) (*login.Step, error)
+	StartOver(ctx context.Context, id idp.LoginID, b login.Browser) (*login.Step, error)
+	Cancel(ctx context.Context, id idp.LoginID, b login.Browser) (*login.Step, error)
+	Collect(ctx context.Context, id idp.LoginID, b login.Browser) (*login.Answer, error)
+	Forgotten(ctx context.Context, id idp.LoginID, b login.Browser, typed, lang string) error
+}
+
+// Invitations are what one-time links lead to.
+type Invitations interface {
+	Invitation(ctx context.Context, token idp.Secret) (*idp.Invitation, *idp.User, error)
+	StartInvitation(ctx context.Context, token idp.Secret, b login.Browser) (*login.Step, error)
+	NameAccount(ctx context.Context, id idp.LoginID, b login.Browser, name, display string) (*login.Step, error)
+	Enrol(ctx context.Context, id idp.LoginID, b login.Browser, form login.EnrolForm) (*login.Step, []idp.Secret, error)
+}
+
+// OwnSessions are what people do with their sessions and their password.
+type OwnSessions interface {
+	Sessions(ctx context.Context, user idp.UserID) ([]login.SessionView, error)
+	SignOut(ctx context.Context, actor idp.Actor, s *idp.Session) error
+	SignedOut(ctx context.Context, id idp.SessionID, b login.Browser) (*login.SignedOut, error)
+	EndSession(ctx context.Context, actor idp.Actor, user idp.UserID, id idp.SessionID) error
+	EndOthers(ctx context.Context, actor idp.Actor, user idp.UserID, keep idp.SessionID) error
+	ChangePassword(ctx context.Context, s *idp.Session, old, new idp.Secret) error
+}
+
+// Devices are people's own; *device.Registry implements it.
+type Devices interface {
+	Pairings
+	List(ctx context.Context, user idp.UserID) ([]idp.Device, error)
+	Test(ctx context.Context, s *idp.Session, id idp.DeviceID) error
+	Rename(ctx context.Context, s *idp.Session, id idp.DeviceID, name string) error
+	Unlink(ctx context.Context, s *idp.Session, id idp.DeviceID, stolen bool) error
+	NewRecoveryCodes(ctx context.Context, s *idp.Session) ([]idp.Secret, error)
+	RecoveryLeft(ctx context.Context, user idp.UserID) (int, error)
+}
+
+// Pairings link a device by an offer, in the session that it was made in.
+type Pairings interface {
+	StartPairing(ctx context.Context, s *idp.Session) (*device.Offer, error)
+	Offer(ctx context.Context, s *idp.Session, id idp.PairingID) (*device.Offer, error)
+	Confirm(ctx context.Context, s *idp.Session, id idp.PairingID, code, name string) (*idp.Device, error)
+	Pulse(ctx context.Context, s *idp.Session, id idp.PairingID) (string, error)
+}
+
+// Config is what the pages are built from.
+type Config struct {
+	Door            *page.Door
+	Logins          Logins
+	Devices         Devices
+	CollectPath     string // where a relying party's finished sign-in is collected, + login id
+	SessionAbsolute time.Duration
+}
+
+// Server is the pages of people. Safe for concurrent use.
+type Server struct {
+	door    *page.Door
+	account *account
+}
+
+// New adds the pages to the door.
+func New(c Config) *Server {
+	own := &account{door: c.Door, logins: c.Logins, phones: c.Devices}
+	steps := &signIns{door: c.Door, logins: c.Logins, invitations: c.Logins, collectPath: c.CollectPath, sessionAbsolute: c.SessionAbsolute}
+	phone := &app{door: c.Door}
+	c.Door.Add(steps.routes()...)
+	c.Door.Add(own.routes()...)
+	c.Door.Add(phone.routes()...)
+	return &Server{door: c.Door, account: own}
+}
