@@ -82,21 +82,9 @@ func (db *DB) SearchEvents(ctx context.Context, q idp.EventQuery) (*idp.EventPag
 	if err != nil {
 		return nil, err
 	}
-	limit := q.Limit
-	if limit <= 0 {
-		limit = idp.DefaultListPage
-	}
-	limit = min(limit, idp.MaxListPage)
-	s := &searching{s: r, o: eventOrder, limit: limit, back: q.Before != "" && q.After == ""}
-	s.up = s.back
-	key := q.After
-	if s.back {
-		key = q.Before
-	}
-	if key != "" {
-		if s.from, err = eventOrder.place(key); err != nil {
-			return nil, err
-		}
+	s, err := turnTo(q.Page, r, eventOrder, true)
+	if err != nil {
+		return nil, err
 	}
 	low, high, err := seqBetween(r, q.From, q.Until)
 	if err != nil {
@@ -131,21 +119,8 @@ func (db *DB) SearchEvents(ctx context.Context, q idp.EventQuery) (*idp.EventPag
 	if short != nil { // beyond it, one of the ways has not been gone
 		rows = slices.DeleteFunc(rows, func(e eventRow) bool { return s.up && e.Seq > short.n || !s.up && e.Seq < short.n })
 	}
-	more := len(rows) > limit
-	if more {
-		short = nil
-	}
-	rows = rows[:min(len(rows), limit)]
-	places := make([]place, len(rows))
-	for i := range rows {
-		places[i] = place{number: rows[i].Seq, n: rows[i].Seq}
-	}
-	f := &found{}
-	s.turns(f, places, more, short)
-	if s.back {
-		slices.Reverse(rows)
-	}
-	p := &idp.EventPage{Turns: f.turns, Rows: make([]idp.Event, len(rows))}
+	rows, turns := cut(s, rows, func(row *eventRow) place { return place{number: row.Seq, n: row.Seq} }, short)
+	p := &idp.EventPage{Turns: turns, Rows: make([]idp.Event, len(rows))}
 	for i := range rows {
 		if p.Rows[i], err = rows[i].event(); err != nil {
 			return nil, err

@@ -171,21 +171,11 @@ func (db *DB) search(ctx context.Context, l *listing, q listQuery) (*found, erro
 	if !ok {
 		return nil, &idp.FieldError{Field: "sort", Message: "list.sort.bad"}
 	}
-	s := &searching{listing: l, s: r, q: q, o: o, limit: q.Limit}
-	if s.limit <= 0 {
-		s.limit = idp.DefaultListPage
+	s, err := turnTo(q.Page, r, o, q.down)
+	if err != nil {
+		return nil, err
 	}
-	s.limit = min(s.limit, idp.MaxListPage)
-	key := q.After
-	if s.back = q.Before != "" && q.After == ""; s.back {
-		key = q.Before
-	}
-	s.up = q.down == s.back
-	if key != "" {
-		if s.from, err = o.place(key); err != nil {
-			return nil, err
-		}
-	}
+	s.listing, s.q = l, q
 	for _, bit := range q.facets {
 		s.mask |= 1 << bit
 	}
@@ -207,6 +197,60 @@ type searching struct {
 	sig   int64
 }
 
+// turnTo begins the search of a page: where it begins, which way it goes, and how many
+// rows it has at most. down: the order is read from its end. Errors: idp.FieldError for a
+// key that is none of this order.
+func turnTo(page idp.Page, r statements, o order, down bool) (*searching, error) {
+	s := &searching{s: r, o: o, limit: page.Limit}
+	if s.limit <= 0 {
+		s.limit = idp.DefaultListPage
+	}
+	s.limit = min(s.limit, idp.MaxListPage)
+	key := page.After
+	if s.back = page.Before != "" && page.After == ""; s.back {
+		key = page.Before
+	}
+	s.up = down == s.back
+	if key == "" {
+		return s, nil
+	}
+	var err error
+	s.from, err = o.place(key)
+	return s, err
+}
+
+// cut makes a page of what was read, which may be a row more than one has: its rows in
+// the order of the list, and the keys of the pages beside it. at is where a row stands;
+// short is how far the search came when it gave up, nil when it did not.
+func cut[R any](s *searching, rows []R, at func(*R) place, short *place) ([]R, idp.Turns) {
+	more := len(rows) > s.limit
+	if more {
+		short = nil // there is more than enough before it
+	}
+	rows = rows[:min(len(rows), s.limit)]
+	first, last := s.from, s.from
+	if len(rows) > 0 {
+		begin, end := at(&rows[0]), at(&rows[len(rows)-1])
+		first, last = &begin, &end
+	}
+	if short != nil {
+		last = short
+	}
+	onward, backward := idp.Key(""), idp.Key("")
+	if (more || short != nil) && last != nil {
+		onward = s.o.key(last)
+	}
+	if s.from != nil && first != nil {
+		backward = s.o.key(first)
+	}
+	turns := idp.Turns{Next: onward, Prev: backward, Short: short != nil}
+	if s.back {
+		slices.Reverse(rows)
+		turns.Next, turns.Prev = backward, onward
+	}
+	return rows, turns
+}
+
 func (s *searching) run() (*found, error) {
 	best, rows, err := s.rarest()
 	if err != nil {
@@ -223,39 +267,11 @@ func (s *searching) run() (*found, error) {
 		return nil, err
 	}
 	f := &found{}
-	more := len(places) > s.limit
-	places = places[:min(len(places), s.limit)]
-	s.turns(f, places, more, short)
+	places, f.turns = cut(s, places, func(p *place) place { return *p }, short)
 	for _, p := range places {
 		f.ns = append(f.ns, p.n)
 	}
 	return f, s.count(f, best, rows)
-}
-
-// turns says which pages are beside this one, and puts it into its order.
-func (s *searching) turns(f *found, places []place, more bool, short *place) {
-	if short != nil {
-		f.turns.Short, more = true, true
-	}
-	first, last := s.from, s.from
-	if len(places) > 0 {
-		first, last = &places[0], &places[len(places)-1]
-	}
-	if short != nil {
-		last = short
-	}
-	onward, backward := idp.Key(""), idp.Key("")
-	if more && last != nil {
-		onward = s.o.key(last)
-	}
-	if s.from != nil && first != nil {
-		backward = s.o.key(first)
-	}
-	f.turns.Next, f.turns.Prev = onward, backward
-	if s.back {
-		slices.Reverse(places)
-		f.turns.Next, f.turns.Prev = backward, onward
-	}
 }
 
 // rarest returns the term of the query with the fewest rows, and how many,

@@ -93,15 +93,14 @@ func TestReadingThroughInPortions(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, p := range places[:min(len(places), s.limit)] {
+		places, turns := cut(s, places, func(p *place) place { return *p }, short)
+		for _, p := range places {
 			got = append(got, p.n)
 		}
-		f := &found{}
-		s.turns(f, places[:min(len(places), s.limit)], len(places) > s.limit, short)
-		if f.turns.Next == "" {
+		if turns.Next == "" {
 			break
 		}
-		if s.from, err = s.o.place(f.turns.Next); err != nil {
+		if s.from, err = s.o.place(turns.Next); err != nil {
 			t.Fatal(err)
 		}
 	}

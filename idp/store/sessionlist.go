@@ -25,21 +25,11 @@ func (db *DB) SearchSessions(ctx context.Context, q idp.SessionQuery, now time.T
 	if err != nil {
 		return nil, err
 	}
-	limit := q.Limit
-	if limit <= 0 {
-		limit = idp.DefaultListPage
+	s, err := turnTo(q.Page, r, sessionOrder, true)
+	if err != nil {
+		return nil, err
 	}
-	s := &searching{listing: userListing, s: r, o: sessionOrder, limit: min(limit, idp.MaxListPage), back: q.Before != "" && q.After == ""}
-	s.up = s.back
-	key := q.After
-	if s.back {
-		key = q.Before
-	}
-	if key != "" {
-		if s.from, err = sessionOrder.place(key); err != nil {
-			return nil, err
-		}
-	}
+	s.listing = userListing
 	if q.User == "" {
 		s.q.words = typed(q.Words)
 	}
@@ -47,21 +37,8 @@ func (db *DB) SearchSessions(ctx context.Context, q idp.SessionQuery, now time.T
 	if err != nil {
 		return nil, err
 	}
-	more := len(rows) > s.limit
-	if more {
-		short = nil
-	}
-	rows = rows[:min(len(rows), s.limit)]
-	places := make([]place, len(rows))
-	for i := range rows {
-		places[i] = place{number: rows[i].n, n: rows[i].n}
-	}
-	f := &found{}
-	s.turns(f, places, more, short)
-	if s.back {
-		slices.Reverse(rows)
-	}
-	p := &idp.SessionPage{Turns: f.turns, Rows: make([]idp.SessionRow, len(rows))}
+	rows, turns := cut(s, rows, func(row *numberedSession) place { return place{number: row.n, n: row.n} }, short)
+	p := &idp.SessionPage{Turns: turns, Rows: make([]idp.SessionRow, len(rows))}
 	for i := range rows {
 		if err := shownSession(r, &rows[i].sessionRow, &p.Rows[i]); err != nil {
 			return nil, err
