@@ -103,31 +103,26 @@ func (f *Flow) NameAccount(ctx context.Context, id idp.LoginID, b Browser, name,
 	})
 }
 
-// enrolment is what an invitation asks of the person, from the row.
-func (f *Flow) enrolment(ctx context.Context, l *idp.Login) (*EnrolStep, error) {
-	e := &EnrolStep{Purpose: idp.InvitationPurpose(l.Target), UserName: l.NewName, DisplayName: l.NewDisplay, NeedPass: true, NeedLink: true}
-	switch e.Purpose {
-	case idp.InviteSetup:
-		e.NeedName = l.NewName == ""
-		return e, nil
-	case idp.InviteReset, idp.InviteForgotten:
-		e.NeedLink = false
+// enrolment returns the plan of a sign-in by invitation, and what it asks of the person.
+func (f *Flow) enrolment(ctx context.Context, l *idp.Login) (*plan, *EnrolStep, error) {
+	p, err := planOf(l)
+	if err != nil {
+		return nil, nil, err
+	}
+	if p.makesUser {
+		return p, p.asks(l, nil), nil
 	}
 	a, err := f.Store.Account(ctx, l.User)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	e.UserName, e.DisplayName = a.User.Name, a.User.DisplayName
-	if e.Purpose == idp.InviteEnrol {
-		e.NeedPass = a.PasswordHash == ""
-	}
-	return e, nil
+	return p, p.asks(l, a), nil
 }
 
 // enrolStep fills in what the invitation page shows, with an offer that can be
 // scanned: when the one before is too old or was guessed at, a new one.
 func (f *Flow) enrolStep(ctx context.Context, l *idp.Login, s *Step) error {
-	e, err := f.enrolment(ctx, l)
+	_, e, err := f.enrolment(ctx, l)
 	if err != nil {
 		return err
 	}
@@ -214,144 +209,95 @@ func (f *Flow) Enrol(ctx context.Context, id idp.LoginID, b Browser, form EnrolF
 	if err := waits(l, idp.LoginEnrol, now); err != nil {
 		return nil, nil, err
 	}
-	ask, err := f.enrolment(ctx, l)
+	p, ask, err := f.enrolment(ctx, l)
 	if err != nil {
 		return nil, nil, err
 	}
 	if ask.NeedName {
 		return nil, nil, fmt.Errorf("sign-in %s: the account has no name yet: %w", id, idp.ErrSettled)
 	}
-
-	// What costs little is checked first, and what is wrong there loses nothing.
-	if ask.NeedPass {
-		if err := f.acceptable(form.Password, ask.UserName, ask.DisplayName); err != nil {
-			return nil, nil, err
-		}
+	g := &given{now: now, address: b.Address, user: l.User}
+	if p.makesUser {
+		g.user = idp.NewID[idp.UserID]()
 	}
-	var d *idp.Device
-	if ask.NeedLink {
-		name := text.Form(form.DeviceName)
-		if name == "" {
-			name = defaultDeviceName
-		}
-		if err := idp.ValidText("device_name", name, 1, idp.MaxDeviceName); err != nil {
-			return nil, nil, err
-		}
-		if d, err = f.confirm(ctx, l, form.Code); err != nil {
-			return nil, nil, err
-		}
-		if d.Name == "" {
-			d.Name = name
-		}
-		d.LastUsedAt = now
+	if err := f.check(ctx, l, ask, form, g); err != nil {
+		return nil, nil, err
 	}
-
-	var hash string
-	if ask.NeedPass {
-		if hash, err = f.Passwords.Hash(ctx, form.Password); err != nil {
-			return nil, nil, err
-		}
-	}
-	user := l.User
-	if ask.Purpose == idp.InviteSetup {
-		user = idp.NewID[idp.UserID]()
-	}
-	tapped := d != nil && d.Kind == idp.DeviceApp && form.Code == ""
-	var codes []idp.Secret
-	var rows []idp.RecoveryCode
-	if ask.NeedLink {
-		if codes, rows, err = password.NewRecoverySet(ctx, f.Passwords, user, now); err != nil {
-			return nil, nil, err
-		}
-	}
-
-	var moved idp.Login
-	err = f.Store.Enrol(ctx, id, func(e *idp.Enrolment) error {
-		l := e.Login
-		if err := bound(l, b); err != nil {
-			return err
-		}
-		if err := e.Invitation.Open(now); err != nil {
-			return &LinkError{e.Invitation.Purpose, err}
-		}
-		on := idp.OnLinked
-		if !ask.NeedLink {
-			on = idp.OnReset
-		}
-		if err := l.Apply(on, now); err != nil {
-			return err
-		}
-		if ask.Purpose == idp.InviteSetup {
-			e.NewUser = true
-			e.User = &idp.User{
-				ID: user, Name: l.NewName, DisplayName: l.NewDisplay, Staff: idp.StaffAdmin, State: idp.UserInvited,
-				CreatedAt: now, UpdatedAt: now,
-			}
-		}
-		if e.User == nil || e.User.State == idp.UserDisabled {
-			return fmt.Errorf("sign-in %s: no account: %w", id, idp.ErrNotFound)
-		}
-		if e.Invitation.Waits() {
-			// Nothing but this sign-in knows of it before the second factor.
-			l.NewHash, l.PasswordAt = hash, now
-			moved = *l
-			return nil
-		}
-		if e.User.State == idp.UserInvited && on == idp.OnLinked {
-			e.User.State, e.User.UpdatedAt = idp.UserActive, now
-		}
-		e.Invitation.UsedAt = now
-		e.PasswordHash = hash
-		l.User, l.PasswordAt = user, now
-		name := e.User.Name
-		l.Note(f.event(idp.EventInvitationUsed, l, name, b, "purpose", string(ask.Purpose)))
-		if e.NewUser {
-			l.Note(f.event(idp.EventUserCreated, l, name, b, "name", name, "staff", string(e.User.Staff)))
-		}
-		if !ask.NeedLink {
-			l.Note(f.event(idp.EventPasswordReset, l, name, b))
-			e.Pairing = nil
-			moved = *l
-			return nil
-		}
-		if e.Pairing == nil || e.Pairing.ID != l.Pairing {
-			return fmt.Errorf("%w of sign-in %s is not there: %w", ErrOffer, id, idp.ErrExpired)
-		}
-		if err := e.Pairing.Open(now); err != nil {
-			return fmt.Errorf("%w of sign-in %s: %w", ErrOffer, id, err)
-		}
-		if e.Pairing.Claim == nil && d.Kind == idp.DeviceApp || e.Pairing.Claim != nil && e.Pairing.Claim.ID != d.ID {
-			return fmt.Errorf("%w of sign-in %s was claimed meanwhile: %w", ErrOffer, id, idp.ErrSettled)
-		}
-		if e.Pairing.Claim != nil {
-			// What push services have said of it meanwhile.
-			d.PushOKAt, d.PushBadAt, d.PushSaid, d.SealedPush, d.PushType = e.Pairing.Claim.PushOKAt, e.Pairing.Claim.PushBadAt,
-				e.Pairing.Claim.PushSaid, e.Pairing.Claim.SealedPush, e.Pairing.Claim.PushType
-		}
-		e.Pairing.UsedAt, e.Pairing.Claim = now, nil
-		d.User = user
-		e.Device, e.Recovery = d, rows
-		l.Device, l.FactorAt, l.AuthTime, l.ACR, l.AMR = d.ID, now, now, idp.ACRMultiFactor, amrCode
-		if tapped {
-			l.AMR = amrPush
-		}
-		l.Note(f.event(idp.EventDeviceLinked, l, name, b, "name", d.Name, "kind", string(d.Kind)))
-		l.Note(f.event(idp.EventRecoveryMade, l, name, b))
-		moved = *l
-		return nil
-	})
-	if errors.Is(err, idp.ErrDenied) {
-		// A set-up link, and somebody administers this site by now.
-		err = &LinkError{ask.Purpose, idp.ErrSettled}
-	}
+	codes, err := f.hash(ctx, ask, form, g)
 	if err != nil {
 		return nil, nil, err
 	}
-	step, err := f.step(ctx, &moved)
+	moved, err := f.carryOut(ctx, id, b, p, g)
+	if err != nil {
+		return nil, nil, refusal(ask.Purpose, err)
+	}
+	step, err := f.step(ctx, moved)
 	if err == nil {
 		step, err = f.asked(ctx, step, b)
 	}
 	return step, codes, err
+}
+
+// check looks at what costs little first: what is wrong there loses nothing. It
+// notes which device the person holds.
+func (f *Flow) check(ctx context.Context, l *idp.Login, ask *EnrolStep, form EnrolForm, g *given) error {
+	if ask.NeedPass {
+		if err := f.acceptable(form.Password, ask.UserName, ask.DisplayName); err != nil {
+			return err
+		}
+	}
+	if !ask.NeedLink {
+		return nil
+	}
+	name := text.Form(form.DeviceName)
+	if name == "" {
+		name = defaultDeviceName
+	}
+	if err := idp.ValidText("device_name", name, 1, idp.MaxDeviceName); err != nil {
+		return err
+	}
+	d, err := f.confirm(ctx, l, form.Code)
+	if err != nil {
+		return err
+	}
+	if d.Name == "" {
+		d.Name = name
+	}
+	d.LastUsedAt = g.now
+	g.device, g.tapped = d, d.Kind == idp.DeviceApp && form.Code == ""
+	return nil
+}
+
+// hash hashes the password and, where a device is linked, new recovery codes,
+// which it returns. Errors: idp.ErrBusy.
+func (f *Flow) hash(ctx context.Context, ask *EnrolStep, form EnrolForm, g *given) (codes []idp.Secret, err error) {
+	if ask.NeedPass {
+		if g.hash, err = f.Passwords.Hash(ctx, form.Password); err != nil {
+			return nil, err
+		}
+	}
+	if ask.NeedLink {
+		codes, g.recovery, err = password.NewRecoverySet(ctx, f.Passwords, g.user, g.now)
+	}
+	return codes, err
+}
+
+// carryOut stores what comes of a plan, and returns the sign-in as it is then.
+func (f *Flow) carryOut(ctx context.Context, id idp.LoginID, b Browser, p *plan, g *given) (*idp.Login, error) {
+	var moved idp.Login
+	err := f.Store.Enrol(ctx, id, func(e *idp.Enrolment) error {
+		if err := bound(e.Login, b); err != nil {
+			return err
+		}
+		g := *g
+		g.noted = f.Now()
+		if err := p.carryOut(e, &g); err != nil {
+			return err
+		}
+		moved = *e.Login
+		return nil
+	})
+	return &moved, err
 }
 
 // asked asks the phones of a sign-in that has come to the second factor.

@@ -18,6 +18,7 @@
 //	first.go      the second factor before the password, where strangers guess
 //	challenge.go  asking the linked phones; their answers
 //	enrol.go      invitations, the set-up link, the first device
+//	plan.go       what a one-time link of each purpose asks for and changes
 //	collect.go    the end: session, grant, code
 //	session.go    what a finished sign-in leaves: listing, ending
 package login
@@ -227,11 +228,17 @@ func waits(l *idp.Login, state idp.LoginState, now time.Time) error {
 	return nil
 }
 
-// event is an audit line about a sign-in.
+// event is an audit line about a sign-in, of now.
 func (f *Flow) event(kind idp.EventKind, l *idp.Login, name string, b Browser, detail ...string) idp.Event {
+	return eventAt(f.Now(), kind, l, name, b.Address, detail...)
+}
+
+// eventAt is an audit line about a sign-in; name is the sign-in name of whoever
+// acts, and detail are keys, each followed by its value.
+func eventAt(at time.Time, kind idp.EventKind, l *idp.Login, name, address string, detail ...string) idp.Event {
 	e := idp.Event{
-		At: f.Now(), Kind: kind, Actor: idp.Actor{User: l.User, Name: name}, User: l.User,
-		Client: l.Request.Client, Login: l.ID, Session: l.Session, Device: l.Device, Address: b.Address,
+		At: at, Kind: kind, Actor: idp.Actor{User: l.User, Name: name}, User: l.User,
+		Client: l.Request.Client, Login: l.ID, Session: l.Session, Device: l.Device, Address: address,
 	}
 	for i := 0; i+1 < len(detail); i += 2 {
 		if e.Detail == nil {
