@@ -16,7 +16,9 @@
 //	forgotten.go  the password is forgotten: a link by mail
 //	factor.go     the six-digit code and the recovery code
 //	first.go      the second factor before the password, where strangers guess
-//	challenge.go  asking the linked phones; their answers
+//	ask.go        asking the linked phones: whether, what, by which number
+//	answer.go     what a phone is shown and answers; the browser that goes on by it
+//	phones.go     what the page shows of phones
 //	enrol.go      invitations, the set-up link, the first device
 //	plan.go       what a one-time link of each purpose asks for and changes
 //	collect.go    the end: session, grant, code
@@ -187,6 +189,14 @@ type Browser struct {
 	Known   idp.Secret    // of the cookie that a browser is known by, or empty
 	Address string
 	Agent   string
+}
+
+// known is the hash of what a browser is known by, zero where it has nothing.
+func known(b Browser) idp.TokenHash {
+	if b.Known == "" {
+		return idp.TokenHash{}
+	}
+	return b.Known.Hash()
 }
 
 // What an authorization request with prompt=none is answered with when a page

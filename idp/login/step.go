@@ -128,6 +128,33 @@ func (f *Flow) stepFor(ctx context.Context, l *idp.Login, a *idp.Account) (*Step
 	return s, nil
 }
 
+// Word is the step in a word that changes when the page does. It tells nothing
+// that the page does not.
+func (s *Step) Word() string {
+	word := string(s.State)
+	switch {
+	case s.Phones != nil:
+		word += "-" + s.Phones.Word()
+	case s.Enrol != nil:
+		word += "-" + s.Enrol.Phase
+	}
+	return word
+}
+
+// Pulse says how a sign-in stands, in a word, and what wakes who waits for
+// another. Errors: idp.ErrNotFound (also for another browser).
+func (f *Flow) Pulse(ctx context.Context, id idp.LoginID, b Browser) (string, []idp.Topic, error) {
+	s, err := f.Step(ctx, id, b)
+	if err != nil {
+		return "", nil, err
+	}
+	topics := []idp.Topic{idp.TopicLogin(id)}
+	if s.Enrol != nil && s.Enrol.Pairing != "" {
+		topics = append(topics, idp.TopicPairing(s.Enrol.Pairing))
+	}
+	return s.Word(), topics, nil
+}
+
 // StartOver forgets what was proven and goes back to the password. Errors:
 // idp.ErrNotFound, ErrSettled, ErrExpired.
 func (f *Flow) StartOver(ctx context.Context, id idp.LoginID, b Browser) (*Step, error) {

@@ -2,6 +2,9 @@ package login_test
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"encoding/base32"
 	"errors"
 	"log/slog"
@@ -349,3 +352,64 @@ func (p *person) forget() {
 	p.w.must(p.w.desk.Unlock(p.w.Context(), console, p.id))
 	p.w.kinds()
 }
+
+// phone puts a device that can be asked beside a person's others, as linking does.
+func (p *person) phone(name string) *idp.Speaker {
+	p.w.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	p.w.must(err)
+	raw, err := key.PublicKey.Bytes()
+	p.w.must(err)
+	pairing, err := totp.NewPairing(p.w.sealer, p.w.now())
+	p.w.must(err)
+	pairing.User, pairing.Account = p.id, p.name
+	p.w.must(p.w.db.AddPairing(p.w.Context(), pairing))
+	d := idp.Device{
+		ID: idp.NewID[idp.DeviceID](), User: p.id, Name: name, Kind: idp.DeviceApp, Platform: "android", State: idp.DeviceActive,
+		PublicKey: raw[1:], LinkedAt: p.w.now(),
+	}
+	d.SealedTOTP, err = p.w.sealer.Seal(totp.NewSecret(), string(d.ID))
+	p.w.must(err)
+	p.w.must(p.w.db.UpdatePairing(p.w.Context(), pairing.ID, func(q *idp.Pairing) (*idp.Device, error) {
+		q.UsedAt = p.w.now()
+		return &d, nil
+	}))
+	return &idp.Speaker{Device: d}
+}
+
+// asked returns the one challenge that a phone is shown.
+func (w *world) asked(s *idp.Speaker) idp.Challenge {
+	w.Helper()
+	open, err := w.Asked(w.Context(), s)
+	w.must(err)
+	if len(open) != 1 {
+		w.Fatalf("%d challenges", len(open))
+	}
+	return open[0]
+}
+
+func (w *world) pending(s *idp.Speaker) []idp.Challenge {
+	w.Helper()
+	open, err := w.Asked(w.Context(), s)
+	w.must(err)
+	return open
+}
+
+// known makes the person's browser one that finished a sign-in.
+func (p *person) known(b *login.Browser) {
+	p.w.Helper()
+	step, err := p.w.StartAccount(p.w.Context(), "/account", *b)
+	p.w.at(step, err, idp.LoginPassword)
+	a := p.finish(step.ID, *b)
+	b.Session, b.Known = a.Session, a.Known
+}
+
+func reply(c idp.Challenge, v idp.Verdict) login.Reply {
+	return login.Reply{Challenge: c.ID, DocHash: c.DocHash(), Verdict: v, Address: "198.51.100.1"}
+}
+
+var (
+	yes   = idp.Verdict{Approve: true}
+	no    = idp.Verdict{}
+	notMe = idp.Verdict{NotMe: true, Reason: "not_me"}
+)
