@@ -21,25 +21,25 @@ const changedFor = time.Hour
 // Asked returns what a phone is to be shown now, oldest first.
 func (f *Flow) Asked(ctx context.Context, s *idp.Speaker) ([]idp.Challenge, error) {
 	if s.Pairing == "" {
-		list, err := f.Store.Pending(ctx, s.Device.User, f.Now())
+		list, err := f.store.Pending(ctx, s.Device.User, f.now())
 		// Whether a phone is to be linked is asked of that phone alone.
 		return slices.DeleteFunc(list, func(c idp.Challenge) bool { return c.Purpose == idp.ToPair }), err
 	}
-	p, err := f.Store.Pairing(ctx, s.Pairing)
+	p, err := f.store.Pairing(ctx, s.Pairing)
 	if err != nil {
 		if errors.Is(err, idp.ErrNotFound) {
 			err = nil // replaced by a newer offer
 		}
 		return nil, err
 	}
-	if p.Open(f.Now()) != nil || p.Challenge == "" {
+	if p.Open(f.now()) != nil || p.Challenge == "" {
 		return nil, nil //nolint:nilerr // nobody is asked by an offer that is not open
 	}
-	c, err := f.Store.Challenge(ctx, p.Challenge)
+	c, err := f.store.Challenge(ctx, p.Challenge)
 	if err != nil {
 		return nil, err
 	}
-	if !isOpen(c, f.Now()) {
+	if !isOpen(c, f.now()) {
 		return nil, nil
 	}
 	return []idp.Challenge{*c}, nil
@@ -48,13 +48,13 @@ func (f *Flow) Asked(ctx context.Context, s *idp.Speaker) ([]idp.Challenge, erro
 // Fate says why a challenge is not asked any more: "approved", "denied",
 // "withdrawn" or "expired".
 func (f *Flow) Fate(ctx context.Context, id idp.ChallengeID) string {
-	c, err := f.Store.Challenge(ctx, id)
+	c, err := f.store.Challenge(ctx, id)
 	switch {
 	case err != nil:
 		return "withdrawn"
 	case c.State == idp.ChallengeTaken:
 		return string(idp.ChallengeApproved)
-	case c.State == idp.ChallengePending && !f.Now().Before(c.ExpiresAt):
+	case c.State == idp.ChallengePending && !f.now().Before(c.ExpiresAt):
 		return "expired"
 	case c.State == idp.ChallengePending:
 		return string(idp.ChallengeWithdrawn) // its sign-in does not wait any more
@@ -86,7 +86,7 @@ type outcome struct {
 // challenge is closed), ErrConflict (a sixth device), ErrReplayed.
 func (f *Flow) Answer(ctx context.Context, by *idp.Speaker, r Reply) (idp.ChallengeState, error) {
 	var o outcome
-	err := f.Store.Settle(ctx, r.Challenge, r.Seen, func(a *idp.Asking) error {
+	err := f.store.Settle(ctx, r.Challenge, r.Seen, func(a *idp.Asking) error {
 		o = outcome{state: a.Challenge.State}
 		return f.settle(a, by, r, &o)
 	})
@@ -105,7 +105,7 @@ func (f *Flow) Answer(ctx context.Context, by *idp.Speaker, r Reply) (idp.Challe
 // settle does all of an answer that is stored with it. Errors as for Answer, but
 // for a wrong number: that is a state, and it is stored.
 func (f *Flow) settle(a *idp.Asking, by *idp.Speaker, r Reply, o *outcome) error {
-	c, now := a.Challenge, f.Now()
+	c, now := a.Challenge, f.now()
 	if !mayAnswer(a, by) || c.DocHash() != r.DocHash {
 		return fmt.Errorf("challenge %s for device %s: %w", c.ID, by.Device.ID, idp.ErrNotFound)
 	}
@@ -244,10 +244,10 @@ func (f *Flow) tell(o outcome, but idp.DeviceID) {
 	c := &o.challenge
 	f.wake(idp.TopicUser(c.User), idp.TopicLogin(c.Login), idp.TopicPairing(c.Pairing))
 	if c.Purpose == idp.ToPair && o.state == idp.ChallengeApproved {
-		f.push(idp.PushChanged, &idp.Challenge{ExpiresAt: f.Now().Add(changedFor)}, o.devices, but)
+		f.pushTo(idp.PushChanged, &idp.Challenge{ExpiresAt: f.now().Add(changedFor)}, o.devices, but)
 		return
 	}
-	f.push(idp.PushGone, c, o.devices, but)
+	f.pushTo(idp.PushGone, c, o.devices, but)
 }
 
 // Continue takes the answer of a phone: only the browser that asked moves its
@@ -255,8 +255,8 @@ func (f *Flow) tell(o outcome, but idp.DeviceID) {
 // late), ErrNotFound.
 func (f *Flow) Continue(ctx context.Context, id idp.LoginID, b Browser) (*Step, error) {
 	var moved idp.Login
-	err := f.Store.Ask(ctx, id, idp.TokenHash{}, func(a *idp.Asking, _ bool) error {
-		l, now := a.Login, f.Now()
+	err := f.store.Ask(ctx, id, idp.TokenHash{}, func(a *idp.Asking, _ bool) error {
+		l, now := a.Login, f.now()
 		if err := bound(l, b); err != nil {
 			return err
 		}

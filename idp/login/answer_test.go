@@ -164,13 +164,13 @@ func TestRivalPhones(t *testing.T) {
 		}
 	}
 	w := newWorld(t)
-	w.Rules.Match = idp.MatchTap
+	w.match(idp.MatchTap)
 	anna := w.person("anna")
 	var phones []*idp.Speaker
 	for i := range idp.MaxDevices - 1 {
 		phones = append(phones, anna.phone(fmt.Sprint("phone ", i)))
 	}
-	w.must(w.devices.Store.RemoveDevice(t.Context(), anna.id, anna.device, idp.Unlinking{}, idp.Event{At: w.now(), Kind: idp.EventDeviceUnlinked, User: anna.id}))
+	w.must(w.db.RemoveDevice(t.Context(), anna.id, anna.device, idp.Unlinking{}, idp.Event{At: w.now(), Kind: idp.EventDeviceUnlinked, User: anna.id}))
 	phones = append(phones, anna.phone("phone 4"))
 	outcomes := map[idp.LoginState]int{}
 	for round := range rounds {

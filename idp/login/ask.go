@@ -30,10 +30,10 @@ func (f *Flow) ask(ctx context.Context, id idp.LoginID, b Browser, again bool) e
 	if err != nil {
 		return err
 	}
-	if err := waits(l, idp.LoginFactor, f.Now()); err != nil {
+	if err := waits(l, idp.LoginFactor, f.now()); err != nil {
 		return err
 	}
-	account, err := f.Store.Account(ctx, l.User)
+	account, err := f.store.Account(ctx, l.User)
 	if err != nil {
 		return err
 	}
@@ -46,9 +46,9 @@ func (f *Flow) ask(ctx context.Context, id idp.LoginID, b Browser, again bool) e
 // askFor is ask where the account is at hand.
 func (f *Flow) askFor(ctx context.Context, id idp.LoginID, b Browser, account *idp.Account, again bool) error {
 	var sent sending
-	err := f.Store.Ask(ctx, id, known(b), func(a *idp.Asking, known bool) error {
+	err := f.store.Ask(ctx, id, known(b), func(a *idp.Asking, known bool) error {
 		sent = sending{}
-		l, now := a.Login, f.Now()
+		l, now := a.Login, f.now()
 		if err := bound(l, b); err != nil {
 			return err
 		}
@@ -130,7 +130,7 @@ func isApproved(c *idp.Challenge, now time.Time) bool {
 // show it, known says that the person knows the browser. Errors: idp.ErrTooMany
 // as RetryError.
 func (f *Flow) compose(ctx context.Context, a *idp.Asking, b Browser, name string, known bool) error {
-	l, now := a.Login, f.Now()
+	l, now := a.Login, f.now()
 	pending, err := makeWay(a, now)
 	if err != nil {
 		return err
@@ -148,14 +148,14 @@ func (f *Flow) compose(ctx context.Context, a *idp.Asking, b Browser, name strin
 	}
 	c.Mode = modeFor(l, setting, known && pending == 0 && !limit.Prompts.Wary(a.Guard, now))
 	doc := idp.ChallengeDoc{
-		V: 1, CID: c.ID, Nonce: nonce(), Purpose: c.Purpose, Issuer: f.Rules.Issuer, Account: name, App: app, IP: b.Address,
+		V: 1, CID: c.ID, Nonce: nonce(), Purpose: c.Purpose, Issuer: f.rules.Issuer, Account: name, App: app, IP: b.Address,
 		NewBrowser: !known, NewPassword: l.NewHash != "", At: now.Unix(), Exp: c.ExpiresAt.Unix(),
 	}
-	if f.Describe != nil {
-		doc.Browser, doc.OS = f.Describe(b.Agent)
+	if f.describe != nil {
+		doc.Browser, doc.OS = f.describe(b.Agent)
 	}
-	if f.Network != nil {
-		doc.Net = f.Network(b.Address)
+	if f.network != nil {
+		doc.Net = f.network(b.Address)
 	}
 	c.Number, doc.Match = matching(c.Mode)
 	c.Doc = doc.Text()
@@ -195,11 +195,11 @@ func makeWay(a *idp.Asking, now time.Time) (pending int, err error) {
 // how the operator wants its sign-ins matched: the application's own setting
 // goes before the site's.
 func (f *Flow) asker(ctx context.Context, l *idp.Login) (app string, setting idp.MatchMode, err error) {
-	app, setting = f.Rules.Site().Name, f.Rules.Match
+	app, setting = f.rules.Site().Name, f.rules.Match
 	if l.Purpose != idp.ForClient {
 		return app, setting, nil
 	}
-	client, err := f.Store.Client(ctx, l.Request.Client)
+	client, err := f.store.Client(ctx, l.Request.Client)
 	if err != nil {
 		return "", "", err
 	}
@@ -296,21 +296,15 @@ func (f *Flow) send(s sending) {
 	topics := []idp.Topic{idp.TopicUser(s.challenge.User), idp.TopicLogin(s.challenge.Login)}
 	for _, o := range s.withdrawn {
 		topics = append(topics, idp.TopicLogin(o.Login))
-		f.push(idp.PushGone, &o, s.devices, "")
+		f.pushTo(idp.PushGone, &o, s.devices, "")
 	}
 	f.wake(topics...)
-	f.push(idp.PushLogin, &s.challenge, s.devices, "")
+	f.pushTo(idp.PushLogin, &s.challenge, s.devices, "")
 }
 
-func (f *Flow) wake(topics ...idp.Topic) {
-	if f.Wake != nil {
-		f.Wake(topics...)
-	}
-}
-
-// push sends one message to the phones that have an address, but one.
-func (f *Flow) push(kind idp.PushKind, c *idp.Challenge, devices []idp.Device, but idp.DeviceID) {
-	if f.Push == nil {
+// pushTo sends one message to the phones that have an address, but one.
+func (f *Flow) pushTo(kind idp.PushKind, c *idp.Challenge, devices []idp.Device, but idp.DeviceID) {
+	if f.push == nil {
 		return
 	}
 	var out []idp.Push
@@ -319,19 +313,19 @@ func (f *Flow) push(kind idp.PushKind, c *idp.Challenge, devices []idp.Device, b
 		if !asks(*d) || len(d.SealedPush) == 0 || d.ID == but {
 			continue
 		}
-		plain, err := f.Sealer.Open(d.SealedPush, idp.PushRow(d.ID))
+		plain, err := f.sealer.Open(d.SealedPush, idp.PushRow(d.ID))
 		p := idp.Push{User: d.User, Device: d.ID, Platform: d.Platform, Kind: kind, Challenge: c.ID, ExpiresAt: c.ExpiresAt}
 		if err == nil {
 			err = json.Unmarshal(plain, &p.Address)
 		}
 		if err != nil {
-			f.Log.Error("a push address cannot be read", "device", d.ID, "error", err)
+			f.log.Error("a push address cannot be read", "device", d.ID, "error", err)
 			continue
 		}
 		out = append(out, p)
 	}
 	if len(out) > 0 {
-		f.Push(out...)
+		f.push(out...)
 	}
 }
 
@@ -361,7 +355,7 @@ func (f *Flow) withdraw(ctx context.Context, id idp.ChallengeID) {
 		return
 	}
 	var gone sending
-	err := f.Store.Settle(ctx, id, idp.Replay{}, func(a *idp.Asking) error {
+	err := f.store.Settle(ctx, id, idp.Replay{}, func(a *idp.Asking) error {
 		gone = sending{challenge: *a.Challenge, devices: a.Devices}
 		if err := a.Challenge.Apply(idp.OnWithdrawn); err != nil {
 			return err
@@ -371,10 +365,10 @@ func (f *Flow) withdraw(ctx context.Context, id idp.ChallengeID) {
 	})
 	if err != nil {
 		if !errors.Is(err, idp.ErrSettled) && !errors.Is(err, idp.ErrNotFound) {
-			f.Log.LogAttrs(ctx, slog.LevelWarn, "a challenge was not withdrawn", slog.Any("error", err))
+			f.log.LogAttrs(ctx, slog.LevelWarn, "a challenge was not withdrawn", slog.Any("error", err))
 		}
 		return
 	}
 	f.wake(idp.TopicUser(gone.challenge.User))
-	f.push(idp.PushGone, &gone.challenge, gone.devices, "")
+	f.pushTo(idp.PushGone, &gone.challenge, gone.devices, "")
 }

@@ -122,7 +122,7 @@ func TestMatchMode(t *testing.T) {
 
 	for setting, want := range map[idp.MatchMode]int{idp.MatchTap: 0, idp.MatchType: 2, idp.MatchPick: 2, idp.MatchStrict: 6} {
 		w.later(25 * time.Hour)
-		w.Rules.Match = setting
+		w.match(setting)
 		id := anna.atFactor(b)
 		step, err := w.Step(t.Context(), id, b)
 		w.must(err)
@@ -132,7 +132,7 @@ func TestMatchMode(t *testing.T) {
 		_, err = w.Cancel(t.Context(), id, b)
 		w.must(err)
 	}
-	w.Rules.Match = idp.MatchTap
+	w.match(idp.MatchTap)
 	req := w.client("strict", func(c *idp.Client) { c.Match = idp.MatchStrict })
 	w.later(25 * time.Hour)
 	fresh := w.browser()
@@ -286,7 +286,7 @@ func TestForgottenPasswordNeedsANumber(t *testing.T) {
 		ph := anna.phone("Pixel")
 		b := w.browser()
 		anna.known(&b) // where a tap would do otherwise
-		w.Rules.Match = setting
+		w.match(setting)
 		step := anna.chosen(anna.link(), b)
 		w.at(step, nil, idp.LoginFactor)
 		want, digits := idp.MatchType, 2

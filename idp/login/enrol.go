@@ -33,17 +33,17 @@ func (f *Flow) Invitation(ctx context.Context, token idp.Secret) (*idp.Invitatio
 }
 
 func (f *Flow) invitation(ctx context.Context, token idp.Secret) (*idp.Invitation, *idp.Account, error) {
-	i, err := f.Store.InvitationByToken(ctx, token.Hash())
+	i, err := f.store.InvitationByToken(ctx, token.Hash())
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := i.Open(f.Now()); err != nil {
+	if err := i.Open(f.now()); err != nil {
 		return nil, nil, &LinkError{i.Purpose, err}
 	}
 	if i.User == "" {
 		return i, nil, nil
 	}
-	a, err := f.Store.Account(ctx, i.User)
+	a, err := f.store.Account(ctx, i.User)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -61,7 +61,7 @@ func (f *Flow) StartInvitation(ctx context.Context, token idp.Secret, b Browser)
 	if err != nil {
 		return nil, err
 	}
-	now := f.Now()
+	now := f.now()
 	l := &idp.Login{
 		ID: idp.NewID[idp.LoginID](), Purpose: idp.ForInvitation, State: idp.LoginEnrol, Browser: b.ID,
 		Target: string(i.Purpose), Invitation: i.ID, CreatedAt: now, ExpiresAt: now.Add(idp.LoginTTL),
@@ -86,13 +86,13 @@ func (f *Flow) NameAccount(ctx context.Context, id idp.LoginID, b Browser, name,
 	if err := u.Validate(); err != nil {
 		return nil, err
 	}
-	if _, err := f.Store.AccountByName(ctx, u.Name); err == nil {
+	if _, err := f.store.AccountByName(ctx, u.Name); err == nil {
 		return nil, fmt.Errorf("user %s: %w", u.Name, idp.ErrConflict)
 	} else if !errors.Is(err, idp.ErrNotFound) {
 		return nil, err
 	}
 	return f.move(ctx, id, b, func(l *idp.Login) error {
-		if err := waits(l, idp.LoginEnrol, f.Now()); err != nil {
+		if err := waits(l, idp.LoginEnrol, f.now()); err != nil {
 			return err
 		}
 		if idp.InvitationPurpose(l.Target) != idp.InviteSetup {
@@ -112,7 +112,7 @@ func (f *Flow) enrolment(ctx context.Context, l *idp.Login) (*plan, *EnrolStep, 
 	if p.makesUser {
 		return p, p.asks(l, nil), nil
 	}
-	a, err := f.Store.Account(ctx, l.User)
+	a, err := f.store.Account(ctx, l.User)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -126,7 +126,7 @@ func (f *Flow) enrolStep(ctx context.Context, l *idp.Login, s *Step) error {
 	if err != nil {
 		return err
 	}
-	s.Enrol, s.UserName, e.ServerTime = e, e.UserName, f.Now()
+	s.Enrol, s.UserName, e.ServerTime = e, e.UserName, f.now()
 	if !e.NeedLink || e.NeedName {
 		return nil
 	}
@@ -134,12 +134,12 @@ func (f *Flow) enrolStep(ctx context.Context, l *idp.Login, s *Step) error {
 	if err != nil {
 		return err
 	}
-	shown, err := totp.Show(f.Sealer, p, totp.Site{Label: f.Rules.Site().InApps(), Issuer: f.Rules.Issuer})
+	shown, err := totp.Show(f.sealer, p, totp.Site{Label: f.rules.Site().InApps(), Issuer: f.rules.Issuer})
 	if err != nil {
 		return err
 	}
 	e.Offer, e.Pairing, e.ExpiresAt, e.WrongCodes = *shown, p.ID, p.ExpiresAt, p.WrongCodes
-	e.Phase, e.Rival = p.Phase(f.Now()), p.Rival
+	e.Phase, e.Rival = p.Phase(f.now()), p.Rival
 	if p.Claim != nil {
 		e.Claimed, e.Tapped = p.Claim.Name, !p.TappedAt.IsZero()
 	}
@@ -148,9 +148,9 @@ func (f *Flow) enrolStep(ctx context.Context, l *idp.Login, s *Step) error {
 
 // offer returns the open offer of a sign-in, making one where there is none.
 func (f *Flow) offer(ctx context.Context, l *idp.Login, account string) (*idp.Pairing, error) {
-	now := f.Now()
+	now := f.now()
 	if l.Pairing != "" {
-		p, err := f.Store.Pairing(ctx, l.Pairing)
+		p, err := f.store.Pairing(ctx, l.Pairing)
 		if err == nil && p.Open(now) == nil {
 			return p, nil
 		}
@@ -158,15 +158,15 @@ func (f *Flow) offer(ctx context.Context, l *idp.Login, account string) (*idp.Pa
 			return nil, err
 		}
 	}
-	p, err := totp.NewPairing(f.Sealer, now)
+	p, err := totp.NewPairing(f.sealer, now)
 	if err != nil {
 		return nil, err
 	}
 	p.User, p.Account, p.Browser, p.Enrol = l.User, account, l.Browser, true
-	if err := f.Store.AddPairing(ctx, p); err != nil {
+	if err := f.store.AddPairing(ctx, p); err != nil {
 		return nil, err
 	}
-	return p, f.Store.UpdateLogin(ctx, l.ID, func(l *idp.Login) error {
+	return p, f.store.UpdateLogin(ctx, l.ID, func(l *idp.Login) error {
 		if err := waits(l, idp.LoginEnrol, now); err != nil {
 			return err
 		}
@@ -205,7 +205,7 @@ func (f *Flow) Enrol(ctx context.Context, id idp.LoginID, b Browser, form EnrolF
 	if err != nil {
 		return nil, nil, err
 	}
-	now := f.Now()
+	now := f.now()
 	if err := waits(l, idp.LoginEnrol, now); err != nil {
 		return nil, nil, err
 	}
@@ -272,12 +272,12 @@ func (f *Flow) check(ctx context.Context, l *idp.Login, ask *EnrolStep, form Enr
 // which it returns. Errors: idp.ErrBusy.
 func (f *Flow) hash(ctx context.Context, ask *EnrolStep, form EnrolForm, g *given) (codes []idp.Secret, err error) {
 	if ask.NeedPass {
-		if g.hash, err = f.Passwords.Hash(ctx, form.Password); err != nil {
+		if g.hash, err = f.passwords.Hash(ctx, form.Password); err != nil {
 			return nil, err
 		}
 	}
 	if ask.NeedLink {
-		codes, g.recovery, err = password.NewRecoverySet(ctx, f.Passwords, g.user, g.now)
+		codes, g.recovery, err = password.NewRecoverySet(ctx, f.passwords, g.user, g.now)
 	}
 	return codes, err
 }
@@ -285,12 +285,12 @@ func (f *Flow) hash(ctx context.Context, ask *EnrolStep, form EnrolForm, g *give
 // carryOut stores what comes of a plan, and returns the sign-in as it is then.
 func (f *Flow) carryOut(ctx context.Context, id idp.LoginID, b Browser, p *plan, g *given) (*idp.Login, error) {
 	var moved idp.Login
-	err := f.Store.Enrol(ctx, id, func(e *idp.Enrolment) error {
+	err := f.store.Enrol(ctx, id, func(e *idp.Enrolment) error {
 		if err := bound(e.Login, b); err != nil {
 			return err
 		}
 		g := *g
-		g.noted = f.Now()
+		g.noted = f.now()
 		if err := p.carryOut(e, &g); err != nil {
 			return err
 		}
@@ -314,10 +314,10 @@ func (f *Flow) asked(ctx context.Context, s *Step, b Browser) (*Step, error) {
 // confirm returns the device that the person has proven to hold, by saying
 // Login on it or by its code, and counts a wrong code.
 func (f *Flow) confirm(ctx context.Context, l *idp.Login, code string) (*idp.Device, error) {
-	p, err := f.Store.Pairing(ctx, l.Pairing)
-	if err == nil && p.Claim != nil && !p.TappedAt.IsZero() && p.Open(f.Now()) == nil {
+	p, err := f.store.Pairing(ctx, l.Pairing)
+	if err == nil && p.Claim != nil && !p.TappedAt.IsZero() && p.Open(f.now()) == nil {
 		d := *p.Claim
-		d.State, d.LinkedAt = idp.DeviceActive, f.Now()
+		d.State, d.LinkedAt = idp.DeviceActive, f.now()
 		return &d, nil
 	}
 	if err != nil && !errors.Is(err, idp.ErrNotFound) {
@@ -328,14 +328,14 @@ func (f *Flow) confirm(ctx context.Context, l *idp.Login, code string) (*idp.Dev
 	}
 	var d *idp.Device
 	var wrong error
-	err = f.Store.UpdatePairing(ctx, l.Pairing, func(p *idp.Pairing) (*idp.Device, error) {
+	err = f.store.UpdatePairing(ctx, l.Pairing, func(p *idp.Pairing) (*idp.Device, error) {
 		d, wrong = nil, nil
-		now := f.Now()
+		now := f.now()
 		if err := p.Open(now); err != nil {
 			return nil, fmt.Errorf("%w of sign-in %s: %w", ErrOffer, l.ID, err)
 		}
 		var err error
-		d, err = totp.Confirm(f.Sealer, p, code, now)
+		d, err = totp.Confirm(f.sealer, p, code, now)
 		if errors.Is(err, idp.ErrWrongSecret) {
 			p.WrongCodes++
 			wrong = err

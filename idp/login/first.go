@@ -27,7 +27,7 @@ var errFactorFirst = errors.New("the second factor comes first")
 // typed, a being nil for nobody's. What was typed as password was not looked at.
 func (f *Flow) factorFirst(ctx context.Context, id idp.LoginID, b Browser, a *idp.Account, key idp.CounterKey) (*Step, error) {
 	return f.move(ctx, id, b, func(l *idp.Login) error {
-		if err := l.Apply(idp.OnClosed, f.Now()); err != nil {
+		if err := l.Apply(idp.OnClosed, f.now()); err != nil {
 			return err
 		}
 		l.Who = key.Who
@@ -45,7 +45,7 @@ func (f *Flow) factorFirst(ctx context.Context, id idp.LoginID, b Browser, a *id
 func (f *Flow) askFirst(ctx context.Context, l *idp.Login, b Browser) error {
 	name := ""
 	if l.User != "" {
-		a, err := f.Store.Account(ctx, l.User)
+		a, err := f.store.Account(ctx, l.User)
 		if err != nil {
 			return err
 		}
@@ -53,9 +53,9 @@ func (f *Flow) askFirst(ctx context.Context, l *idp.Login, b Browser) error {
 	}
 	who := l.Who
 	var sent sending
-	err := f.Store.Ask(ctx, l.ID, idp.TokenHash{}, func(a *idp.Asking, _ bool) error {
+	err := f.store.Ask(ctx, l.ID, idp.TokenHash{}, func(a *idp.Asking, _ bool) error {
 		sent = sending{}
-		l, now := a.Login, f.Now()
+		l, now := a.Login, f.now()
 		if err := bound(l, b); err != nil {
 			return err
 		}
@@ -130,18 +130,18 @@ func (f *Flow) decoy(ctx context.Context, a *idp.Asking, b Browser) error {
 // firstPhones is what the page shows of phones before the password: nothing that
 // says whether there are any.
 func (f *Flow) firstPhones(ctx context.Context, l *idp.Login) (*PhoneStep, error) {
-	p := &PhoneStep{State: PhoneReady, ResendAt: f.Now(), sends: l.Sends}
+	p := &PhoneStep{State: PhoneReady, ResendAt: f.now(), sends: l.Sends}
 	if l.Challenge == "" {
 		return p, nil
 	}
-	c, err := f.Store.Challenge(ctx, l.Challenge)
+	c, err := f.store.Challenge(ctx, l.Challenge)
 	if errors.Is(err, idp.ErrNotFound) {
 		return p, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	p.show(c, f.Now())
+	p.show(c, f.now())
 	return p, nil
 }
 
@@ -151,5 +151,5 @@ func (f *Flow) Knows(ctx context.Context, b Browser) (bool, error) {
 	if token.IsZero() {
 		return false, nil
 	}
-	return f.Store.KnownToAny(ctx, token)
+	return f.store.KnownToAny(ctx, token)
 }

@@ -162,9 +162,23 @@ type Config struct {
 	Log        *slog.Logger
 }
 
-// Flow decides what is next in a sign-in. Safe for concurrent use.
+// Flow decides what is next in a sign-in. Safe for concurrent use: what it was
+// built from does not change.
 type Flow struct {
-	Config
+	store      Store
+	passwords  Passwords
+	sealer     Sealer
+	rules      Rules
+	wake       func(...idp.Topic)
+	mail       bool
+	push       func(...idp.Push) // nil: no push services
+	describe   func(agent string) (browser, os string)
+	network    func(address string) string
+	perAddress func(address string) (retry time.Duration, ok bool)
+	perSession func(idp.SessionID) (retry time.Duration, ok bool)
+	now        func() time.Time
+	log        *slog.Logger
+
 	typing turns // one password at a time per account
 }
 
@@ -179,7 +193,13 @@ func New(c Config) *Flow {
 	if c.Rules.Site == nil {
 		c.Rules.Site = idp.Named("")
 	}
-	return &Flow{Config: c}
+	if c.Wake == nil {
+		c.Wake = func(...idp.Topic) {}
+	}
+	return &Flow{
+		store: c.Store, passwords: c.Passwords, sealer: c.Sealer, rules: c.Rules, wake: c.Wake, mail: c.Mail, push: c.Push,
+		describe: c.Describe, network: c.Network, perAddress: c.PerAddress, perSession: c.PerSession, now: c.Now, log: c.Log,
+	}
 }
 
 // Browser is who asks: what the door saw of the browser.
@@ -212,7 +232,7 @@ var (
 // own returns a sign-in to the browser that is bound to it; another browser's
 // and a made-up one are the same idp.ErrNotFound.
 func (f *Flow) own(ctx context.Context, id idp.LoginID, b Browser) (*idp.Login, error) {
-	l, err := f.Store.Login(ctx, id)
+	l, err := f.store.Login(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -240,7 +260,7 @@ func waits(l *idp.Login, state idp.LoginState, now time.Time) error {
 
 // event is an audit line about a sign-in, of now.
 func (f *Flow) event(kind idp.EventKind, l *idp.Login, name string, b Browser, detail ...string) idp.Event {
-	return eventAt(f.Now(), kind, l, name, b.Address, detail...)
+	return eventAt(f.now(), kind, l, name, b.Address, detail...)
 }
 
 // eventAt is an audit line about a sign-in; name is the sign-in name of whoever

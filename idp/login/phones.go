@@ -37,7 +37,7 @@ type PhoneStep struct {
 // phones is what the page of the second factor shows of them, from the rows;
 // nil where no phone can be asked.
 func (f *Flow) phones(ctx context.Context, l *idp.Login) (*PhoneStep, error) {
-	devices, err := f.Store.Devices(ctx, l.User)
+	devices, err := f.store.Devices(ctx, l.User)
 	if err != nil {
 		return nil, err
 	}
@@ -52,19 +52,19 @@ func (f *Flow) phones(ctx context.Context, l *idp.Login) (*PhoneStep, error) {
 	}
 	var c *idp.Challenge
 	if l.Challenge != "" {
-		if c, err = f.Store.Challenge(ctx, l.Challenge); err != nil && !errors.Is(err, idp.ErrNotFound) {
+		if c, err = f.store.Challenge(ctx, l.Challenge); err != nil && !errors.Is(err, idp.ErrNotFound) {
 			return nil, err
 		}
 	}
 	if c == nil {
-		g, err := f.Store.Guard(ctx, l.User)
+		g, err := f.store.Guard(ctx, l.User)
 		if err != nil {
 			return nil, err
 		}
-		p.unasked(l, g, f.Now())
+		p.unasked(l, g, f.now())
 		return p, nil
 	}
-	p.show(c, f.Now())
+	p.show(c, f.now())
 	if p.State == PhoneApproved && !slices.ContainsFunc(devices, func(d idp.Device) bool { return d.ID == c.Device }) {
 		p.State = PhoneExpired // by a phone that was unlinked since
 	}

@@ -42,6 +42,7 @@ const (
 type world struct {
 	*testing.T
 	*login.Flow
+	conf    login.Config // that Flow is built from, see set
 	db      *store.DB
 	kept    *countedStore
 	hasher  *countedHasher
@@ -121,11 +122,23 @@ func newWorld(t *testing.T) *world {
 	w.must(err)
 	w.db, w.kept, w.path = db, &countedStore{DB: db}, filepath.Join(dir, "idp.db")
 	w.hasher = &countedHasher{Hasher: password.New(password.Config{MemoryKiB: 8, Time: 1, QueueFor: time.Minute})}
-	w.Flow = login.New(login.Config{Store: w.kept, Passwords: w.hasher, Sealer: w.sealer, Now: w.now, Log: log,
-		Rules: login.Rules{SessionIdle: time.Hour, SessionAbsolute: 12 * time.Hour, Site: func() *idp.Site { return &idp.Site{Name: "Imaging, Saint Luke", Label: "Imaging"} }, Issuer: testIssuer}})
+	w.conf = login.Config{Store: w.kept, Passwords: w.hasher, Sealer: w.sealer, Now: w.now, Log: log,
+		Rules: login.Rules{SessionIdle: time.Hour, SessionAbsolute: 12 * time.Hour, Site: func() *idp.Site { return &idp.Site{Name: "Imaging, Saint Luke", Label: "Imaging"} }, Issuer: testIssuer}}
+	w.Flow = login.New(w.conf)
 	w.desk = admin.New(admin.Config{Store: db, Now: w.now, Log: log})
 	w.devices = device.New(device.Config{Store: db, Sealer: w.sealer, Hasher: w.hasher, Site: idp.Named("Imaging"), Issuer: testIssuer, Now: w.now, Log: log})
 	return w
+}
+
+// set builds the flow anew from another configuration, on what is stored.
+func (w *world) set(change func(*login.Config)) {
+	change(&w.conf)
+	w.Flow = login.New(w.conf)
+}
+
+// match sets how push approval is matched to the person.
+func (w *world) match(mode idp.MatchMode) {
+	w.set(func(c *login.Config) { c.Rules.Match = mode })
 }
 
 // reopen opens the database again that a test has closed.
