@@ -19,8 +19,8 @@ import (
 // up its own session's bound, not the address it shares with a hospital. Errors:
 // idp.ErrTooMany as RetryError.
 func (f *Flow) Authorize(ctx context.Context, req idp.AuthRequest, b Browser) (*Answer, *Step, error) {
-	now := f.Now()
-	client, err := f.Store.Client(ctx, req.Client)
+	now := f.now()
+	client, err := f.store.Client(ctx, req.Client)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -29,8 +29,8 @@ func (f *Flow) Authorize(ctx context.Context, req idp.AuthRequest, b Browser) (*
 		return nil, nil, err
 	}
 	in := s != nil
-	if in && f.PerSession != nil {
-		if after, ok := f.PerSession(s.ID); !ok {
+	if in && f.perSession != nil {
+		if after, ok := f.perSession(s.ID); !ok {
 			return nil, nil, &idp.RetryError{Err: idp.ErrTooMany, After: after}
 		}
 	}
@@ -57,8 +57,8 @@ func (f *Flow) Authorize(ctx context.Context, req idp.AuthRequest, b Browser) (*
 	if req.Prompts("none") {
 		return nil, nil, why
 	}
-	if !in && f.PerAddress != nil {
-		if after, ok := f.PerAddress(b.Address); !ok {
+	if !in && f.perAddress != nil {
+		if after, ok := f.perAddress(b.Address); !ok {
 			return nil, nil, &idp.RetryError{Err: idp.ErrTooMany, After: after}
 		}
 	}
@@ -72,12 +72,12 @@ func (f *Flow) Authorize(ctx context.Context, req idp.AuthRequest, b Browser) (*
 		if errors.Is(why, ErrConsentRequired) {
 			l.State, l.User, l.AuthTime, l.ACR, l.AMR = idp.LoginConsent, s.User, s.AuthTime, s.ACR, s.AMR
 		} else if l.Request.LoginHint == "" && !req.Prompts("select_account") && (req.HintUser == "" || req.HintUser == s.User) {
-			if a, err := f.Store.Account(ctx, s.User); err == nil {
+			if a, err := f.store.Account(ctx, s.User); err == nil {
 				l.Request.LoginHint = a.User.Name
 			}
 		}
 	}
-	if err := f.Store.AddLogin(ctx, l); err != nil {
+	if err := f.store.AddLogin(ctx, l); err != nil {
 		return nil, nil, err
 	}
 	step, err := f.step(ctx, l)
@@ -89,7 +89,7 @@ func (f *Flow) live(ctx context.Context, b Browser, now time.Time) (*idp.Session
 	if b.Session == "" {
 		return nil, nil
 	}
-	s, err := f.Store.SessionByToken(ctx, b.Session.Hash())
+	s, err := f.store.SessionByToken(ctx, b.Session.Hash())
 	if errors.Is(err, idp.ErrNotFound) {
 		return nil, nil
 	}
@@ -109,7 +109,7 @@ func (f *Flow) admitted(ctx context.Context, s *idp.Session, client *idp.Client,
 	if s == nil || len(client.Groups) == 0 {
 		return s, nil
 	}
-	a, err := f.Store.Account(ctx, s.User)
+	a, err := f.store.Account(ctx, s.User)
 	if err != nil {
 		return nil, err
 	}
@@ -147,7 +147,7 @@ func (f *Flow) wantsConsent(ctx context.Context, client *idp.Client, req *idp.Au
 	if !client.Consent {
 		return false, nil
 	}
-	c, err := f.Store.Consent(ctx, user, client.ID)
+	c, err := f.store.Consent(ctx, user, client.ID)
 	if errors.Is(err, idp.ErrNotFound) {
 		return true, nil
 	}
@@ -166,7 +166,7 @@ func (f *Flow) fromSession(ctx context.Context, req idp.AuthRequest, s *idp.Sess
 		At: now, Kind: idp.EventCodeIssued, Actor: idp.Actor{User: s.User}, User: s.User, Client: client.ID, Session: s.ID,
 		Address: b.Address, Detail: map[string]string{"by": "session"},
 	})
-	if err := f.Store.AddGrant(ctx, &seen, g, c); err != nil {
+	if err := f.store.AddGrant(ctx, &seen, g, c); err != nil {
 		return nil, err
 	}
 	return &Answer{Purpose: idp.ForClient, Request: req, Code: code}, nil
@@ -186,7 +186,7 @@ func newGrant(req *idp.AuthRequest, s *idp.Session, now time.Time) (*idp.Grant, 
 
 // StartAccount begins a sign-in for our own pages.
 func (f *Flow) StartAccount(ctx context.Context, target string, b Browser) (*Step, error) {
-	now := f.Now()
+	now := f.now()
 	return f.begin(ctx, b, &idp.Login{
 		ID: idp.NewID[idp.LoginID](), Purpose: idp.ForAccount, State: idp.LoginPassword, Browser: b.ID, Target: target,
 		CreatedAt: now, ExpiresAt: now.Add(idp.LoginTTL),
@@ -195,7 +195,7 @@ func (f *Flow) StartAccount(ctx context.Context, target string, b Browser) (*Ste
 
 // StartStepUp begins a sign-in at the second factor within a live session.
 func (f *Flow) StartStepUp(ctx context.Context, s *idp.Session, target string, b Browser) (*Step, error) {
-	now := f.Now()
+	now := f.now()
 	if err := s.Live(now); err != nil {
 		return nil, err
 	}
@@ -221,7 +221,7 @@ func (f *Flow) begin(ctx context.Context, b Browser, l *idp.Login) (*Step, error
 			l.Session = s.ID
 		}
 	}
-	if err := f.Store.AddLogin(ctx, l); err != nil {
+	if err := f.store.AddLogin(ctx, l); err != nil {
 		return nil, err
 	}
 	return f.step(ctx, l)

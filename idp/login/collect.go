@@ -33,7 +33,7 @@ func (f *Flow) Collect(ctx context.Context, id idp.LoginID, b Browser) (*Answer,
 	if l.State == idp.LoginDone {
 		// Disabling ends sign-ins under way; this one may have learned whose it
 		// is only after that.
-		a, err := f.Store.Account(ctx, l.User)
+		a, err := f.store.Account(ctx, l.User)
 		if err != nil {
 			return nil, err
 		}
@@ -46,9 +46,9 @@ func (f *Flow) Collect(ctx context.Context, id idp.LoginID, b Browser) (*Answer,
 	}
 	var answer *Answer
 	var replaced *idp.Session
-	err = f.Store.Collect(ctx, id, func(c *idp.Collection) error {
+	err = f.store.Collect(ctx, id, func(c *idp.Collection) error {
 		answer, replaced = nil, nil
-		l, now := c.Login, f.Now()
+		l, now := c.Login, f.now()
 		if err := bound(l, b); err != nil {
 			return err
 		}
@@ -102,10 +102,10 @@ func (f *Flow) Collect(ctx context.Context, id idp.LoginID, b Browser) (*Answer,
 	if replaced != nil {
 		// Somebody else signed in here; what the person before them had in this
 		// browser must not be within reach any more.
-		_, err := f.Store.CutOff(ctx, idp.CutOff{
+		_, err := f.store.CutOff(ctx, idp.CutOff{
 			User: replaced.User, Cause: idp.CutReplaced, Session: replaced.ID,
 			Because: idp.Event{
-				At: f.Now(), Kind: idp.EventSessionEnded, User: replaced.User, Session: replaced.ID, Address: b.Address,
+				At: f.now(), Kind: idp.EventSessionEnded, User: replaced.User, Session: replaced.ID, Address: b.Address,
 				Detail: map[string]string{"reason": "another person signed in"},
 			},
 		})
@@ -124,7 +124,7 @@ func (f *Flow) refused(ctx context.Context, l *idp.Login, u *idp.User) (bool, er
 	if l.Purpose != idp.ForClient {
 		return false, nil
 	}
-	c, err := f.Store.Client(ctx, l.Request.Client)
+	c, err := f.store.Client(ctx, l.Request.Client)
 	if err != nil {
 		return false, err
 	}
@@ -134,7 +134,7 @@ func (f *Flow) refused(ctx context.Context, l *idp.Login, u *idp.User) (bool, er
 // sessionOf decides which session a finished sign-in leaves: the one it began
 // in, with a new cookie value, for the same person; else a new one.
 func (f *Flow) sessionOf(c *idp.Collection, b Browser, answer *Answer) (*idp.Session, error) {
-	l, now := c.Login, f.Now()
+	l, now := c.Login, f.now()
 	same := c.Old != nil && c.Old.User == l.User && l.NewHash == "" // a new password ends them all
 	switch {
 	case l.FactorAt.IsZero(), l.Purpose == idp.ForStepUp:
@@ -149,7 +149,7 @@ func (f *Flow) sessionOf(c *idp.Collection, b Browser, answer *Answer) (*idp.Ses
 		c.Old.FactorAt, c.Old.Device = l.FactorAt, l.Device
 	case same:
 		c.Old.AuthTime, c.Old.FactorAt, c.Old.ACR, c.Old.AMR, c.Old.Device = l.AuthTime, l.FactorAt, l.ACR, l.AMR, l.Device
-		c.Old.LastSeenAt, c.Old.ExpiresAt = now, now.Add(f.Rules.SessionAbsolute)
+		c.Old.LastSeenAt, c.Old.ExpiresAt = now, now.Add(f.rules.SessionAbsolute)
 		c.Old.Agent, c.Old.Address = agent(b.Agent), b.Address
 	default:
 		token := idp.NewToken()
@@ -157,7 +157,7 @@ func (f *Flow) sessionOf(c *idp.Collection, b Browser, answer *Answer) (*idp.Ses
 		c.Session = &idp.Session{
 			ID: idp.NewID[idp.SessionID](), Token: token.Hash(), Browser: b.ID, User: l.User,
 			AuthTime: l.AuthTime, FactorAt: l.FactorAt, ACR: l.ACR, AMR: l.AMR, Device: l.Device, Agent: agent(b.Agent), Address: b.Address,
-			CreatedAt: now, LastSeenAt: now, IdleAfter: f.Rules.SessionIdle, ExpiresAt: now.Add(f.Rules.SessionAbsolute),
+			CreatedAt: now, LastSeenAt: now, IdleAfter: f.rules.SessionIdle, ExpiresAt: now.Add(f.rules.SessionAbsolute),
 		}
 		return c.Session, nil
 	}
@@ -178,11 +178,11 @@ func (f *Flow) reset(c *idp.Collection, b Browser) error {
 	if l.FactorAt.IsZero() || !c.Invitation.Waits() || l.Target != string(c.Invitation.Purpose) || c.Invitation.User != l.User {
 		return fmt.Errorf("sign-in %s has proven nothing for a new password: %w", l.ID, idp.ErrDenied)
 	}
-	if c.Invitation.Open(f.Now()) != nil {
+	if c.Invitation.Open(f.now()) != nil {
 		// Never settled: that would say that the sign-in was collected.
 		return fmt.Errorf("sign-in %s: %w", l.ID, &LinkError{c.Invitation.Purpose, idp.ErrExpired})
 	}
-	c.Invitation.UsedAt = f.Now()
+	c.Invitation.UsedAt = f.now()
 	c.Invitation.Note(f.event(idp.EventInvitationUsed, l, "", b, "purpose", l.Target))
 	c.PasswordHash, c.Because = l.NewHash, f.event(idp.EventPasswordReset, l, "", b, "by", "mail")
 	l.NewHash = ""

@@ -33,17 +33,17 @@ func (f *Flow) Invitation(ctx context.Context, token idp.Secret) (*idp.Invitatio
 }
 
 func (f *Flow) invitation(ctx context.Context, token idp.Secret) (*idp.Invitation, *idp.Account, error) {
-	i, err := f.Store.InvitationByToken(ctx, token.Hash())
+	i, err := f.store.InvitationByToken(ctx, token.Hash())
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := i.Open(f.Now()); err != nil {
+	if err := i.Open(f.now()); err != nil {
 		return nil, nil, &LinkError{i.Purpose, err}
 	}
 	if i.User == "" {
 		return i, nil, nil
 	}
-	a, err := f.Store.Account(ctx, i.User)
+	a, err := f.store.Account(ctx, i.User)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -61,7 +61,7 @@ func (f *Flow) StartInvitation(ctx context.Context, token idp.Secret, b Browser)
 	if err != nil {
 		return nil, err
 	}
-	now := f.Now()
+	now := f.now()
 	l := &idp.Login{
 		ID: idp.NewID[idp.LoginID](), Purpose: idp.ForInvitation, State: idp.LoginEnrol, Browser: b.ID,
 		Target: string(i.Purpose), Invitation: i.ID, CreatedAt: now, ExpiresAt: now.Add(idp.LoginTTL),
@@ -86,13 +86,13 @@ func (f *Flow) NameAccount(ctx context.Context, id idp.LoginID, b Browser, name,
 	if err := u.Validate(); err != nil {
 		return nil, err
 	}
-	if _, err := f.Store.AccountByName(ctx, u.Name); err == nil {
+	if _, err := f.store.AccountByName(ctx, u.Name); err == nil {
 		return nil, fmt.Errorf("user %s: %w", u.Name, idp.ErrConflict)
 	} else if !errors.Is(err, idp.ErrNotFound) {
 		return nil, err
 	}
 	return f.move(ctx, id, b, func(l *idp.Login) error {
-		if err := waits(l, idp.LoginEnrol, f.Now()); err != nil {
+		if err := waits(l, idp.LoginEnrol, f.now()); err != nil {
 			return err
 		}
 		if idp.InvitationPurpose(l.Target) != idp.InviteSetup {
@@ -103,35 +103,30 @@ func (f *Flow) NameAccount(ctx context.Context, id idp.LoginID, b Browser, name,
 	})
 }
 
-// enrolment is what an invitation asks of the person, from the row.
-func (f *Flow) enrolment(ctx context.Context, l *idp.Login) (*EnrolStep, error) {
-	e := &EnrolStep{Purpose: idp.InvitationPurpose(l.Target), UserName: l.NewName, DisplayName: l.NewDisplay, NeedPass: true, NeedLink: true}
-	switch e.Purpose {
-	case idp.InviteSetup:
-		e.NeedName = l.NewName == ""
-		return e, nil
-	case idp.InviteReset, idp.InviteForgotten:
-		e.NeedLink = false
-	}
-	a, err := f.Store.Account(ctx, l.User)
+// enrolment returns the plan of a sign-in by invitation, and what it asks of the person.
+func (f *Flow) enrolment(ctx context.Context, l *idp.Login) (*plan, *EnrolStep, error) {
+	p, err := planOf(l)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	e.UserName, e.DisplayName = a.User.Name, a.User.DisplayName
-	if e.Purpose == idp.InviteEnrol {
-		e.NeedPass = a.PasswordHash == ""
+	if p.makesUser {
+		return p, p.asks(l, nil), nil
 	}
-	return e, nil
+	a, err := f.store.Account(ctx, l.User)
+	if err != nil {
+		return nil, nil, err
+	}
+	return p, p.asks(l, a), nil
 }
 
 // enrolStep fills in what the invitation page shows, with an offer that can be
 // scanned: when the one before is too old or was guessed at, a new one.
 func (f *Flow) enrolStep(ctx context.Context, l *idp.Login, s *Step) error {
-	e, err := f.enrolment(ctx, l)
+	_, e, err := f.enrolment(ctx, l)
 	if err != nil {
 		return err
 	}
-	s.Enrol, s.UserName, e.ServerTime = e, e.UserName, f.Now()
+	s.Enrol, s.UserName, e.ServerTime = e, e.UserName, f.now()
 	if !e.NeedLink || e.NeedName {
 		return nil
 	}
@@ -139,12 +134,12 @@ func (f *Flow) enrolStep(ctx context.Context, l *idp.Login, s *Step) error {
 	if err != nil {
 		return err
 	}
-	shown, err := totp.Show(f.Sealer, p, totp.Site{Label: f.Rules.Site().InApps(), Issuer: f.Rules.Issuer})
+	shown, err := totp.Show(f.sealer, p, totp.Site{Label: f.rules.Site().InApps(), Issuer: f.rules.Issuer})
 	if err != nil {
 		return err
 	}
 	e.Offer, e.Pairing, e.ExpiresAt, e.WrongCodes = *shown, p.ID, p.ExpiresAt, p.WrongCodes
-	e.Phase, e.Rival = p.Phase(f.Now()), p.Rival
+	e.Phase, e.Rival = p.Phase(f.now()), p.Rival
 	if p.Claim != nil {
 		e.Claimed, e.Tapped = p.Claim.Name, !p.TappedAt.IsZero()
 	}
@@ -153,9 +148,9 @@ func (f *Flow) enrolStep(ctx context.Context, l *idp.Login, s *Step) error {
 
 // offer returns the open offer of a sign-in, making one where there is none.
 func (f *Flow) offer(ctx context.Context, l *idp.Login, account string) (*idp.Pairing, error) {
-	now := f.Now()
+	now := f.now()
 	if l.Pairing != "" {
-		p, err := f.Store.Pairing(ctx, l.Pairing)
+		p, err := f.store.Pairing(ctx, l.Pairing)
 		if err == nil && p.Open(now) == nil {
 			return p, nil
 		}
@@ -163,15 +158,15 @@ func (f *Flow) offer(ctx context.Context, l *idp.Login, account string) (*idp.Pa
 			return nil, err
 		}
 	}
-	p, err := totp.NewPairing(f.Sealer, now)
+	p, err := totp.NewPairing(f.sealer, now)
 	if err != nil {
 		return nil, err
 	}
 	p.User, p.Account, p.Browser, p.Enrol = l.User, account, l.Browser, true
-	if err := f.Store.AddPairing(ctx, p); err != nil {
+	if err := f.store.AddPairing(ctx, p); err != nil {
 		return nil, err
 	}
-	return p, f.Store.UpdateLogin(ctx, l.ID, func(l *idp.Login) error {
+	return p, f.store.UpdateLogin(ctx, l.ID, func(l *idp.Login) error {
 		if err := waits(l, idp.LoginEnrol, now); err != nil {
 			return err
 		}
@@ -210,148 +205,99 @@ func (f *Flow) Enrol(ctx context.Context, id idp.LoginID, b Browser, form EnrolF
 	if err != nil {
 		return nil, nil, err
 	}
-	now := f.Now()
+	now := f.now()
 	if err := waits(l, idp.LoginEnrol, now); err != nil {
 		return nil, nil, err
 	}
-	ask, err := f.enrolment(ctx, l)
+	p, ask, err := f.enrolment(ctx, l)
 	if err != nil {
 		return nil, nil, err
 	}
 	if ask.NeedName {
 		return nil, nil, fmt.Errorf("sign-in %s: the account has no name yet: %w", id, idp.ErrSettled)
 	}
-
-	// What costs little is checked first, and what is wrong there loses nothing.
-	if ask.NeedPass {
-		if err := f.acceptable(form.Password, ask.UserName, ask.DisplayName); err != nil {
-			return nil, nil, err
-		}
+	g := &given{now: now, address: b.Address, user: l.User}
+	if p.makesUser {
+		g.user = idp.NewID[idp.UserID]()
 	}
-	var d *idp.Device
-	if ask.NeedLink {
-		name := text.Form(form.DeviceName)
-		if name == "" {
-			name = defaultDeviceName
-		}
-		if err := idp.ValidText("device_name", name, 1, idp.MaxDeviceName); err != nil {
-			return nil, nil, err
-		}
-		if d, err = f.confirm(ctx, l, form.Code); err != nil {
-			return nil, nil, err
-		}
-		if d.Name == "" {
-			d.Name = name
-		}
-		d.LastUsedAt = now
+	if err := f.check(ctx, l, ask, form, g); err != nil {
+		return nil, nil, err
 	}
-
-	var hash string
-	if ask.NeedPass {
-		if hash, err = f.Passwords.Hash(ctx, form.Password); err != nil {
-			return nil, nil, err
-		}
-	}
-	user := l.User
-	if ask.Purpose == idp.InviteSetup {
-		user = idp.NewID[idp.UserID]()
-	}
-	tapped := d != nil && d.Kind == idp.DeviceApp && form.Code == ""
-	var codes []idp.Secret
-	var rows []idp.RecoveryCode
-	if ask.NeedLink {
-		if codes, rows, err = password.NewRecoverySet(ctx, f.Passwords, user, now); err != nil {
-			return nil, nil, err
-		}
-	}
-
-	var moved idp.Login
-	err = f.Store.Enrol(ctx, id, func(e *idp.Enrolment) error {
-		l := e.Login
-		if err := bound(l, b); err != nil {
-			return err
-		}
-		if err := e.Invitation.Open(now); err != nil {
-			return &LinkError{e.Invitation.Purpose, err}
-		}
-		on := idp.OnLinked
-		if !ask.NeedLink {
-			on = idp.OnReset
-		}
-		if err := l.Apply(on, now); err != nil {
-			return err
-		}
-		if ask.Purpose == idp.InviteSetup {
-			e.NewUser = true
-			e.User = &idp.User{
-				ID: user, Name: l.NewName, DisplayName: l.NewDisplay, Staff: idp.StaffAdmin, State: idp.UserInvited,
-				CreatedAt: now, UpdatedAt: now,
-			}
-		}
-		if e.User == nil || e.User.State == idp.UserDisabled {
-			return fmt.Errorf("sign-in %s: no account: %w", id, idp.ErrNotFound)
-		}
-		if e.Invitation.Waits() {
-			// Nothing but this sign-in knows of it before the second factor.
-			l.NewHash, l.PasswordAt = hash, now
-			moved = *l
-			return nil
-		}
-		if e.User.State == idp.UserInvited && on == idp.OnLinked {
-			e.User.State, e.User.UpdatedAt = idp.UserActive, now
-		}
-		e.Invitation.UsedAt = now
-		e.PasswordHash = hash
-		l.User, l.PasswordAt = user, now
-		name := e.User.Name
-		l.Note(f.event(idp.EventInvitationUsed, l, name, b, "purpose", string(ask.Purpose)))
-		if e.NewUser {
-			l.Note(f.event(idp.EventUserCreated, l, name, b, "name", name, "staff", string(e.User.Staff)))
-		}
-		if !ask.NeedLink {
-			l.Note(f.event(idp.EventPasswordReset, l, name, b))
-			e.Pairing = nil
-			moved = *l
-			return nil
-		}
-		if e.Pairing == nil || e.Pairing.ID != l.Pairing {
-			return fmt.Errorf("%w of sign-in %s is not there: %w", ErrOffer, id, idp.ErrExpired)
-		}
-		if err := e.Pairing.Open(now); err != nil {
-			return fmt.Errorf("%w of sign-in %s: %w", ErrOffer, id, err)
-		}
-		if e.Pairing.Claim == nil && d.Kind == idp.DeviceApp || e.Pairing.Claim != nil && e.Pairing.Claim.ID != d.ID {
-			return fmt.Errorf("%w of sign-in %s was claimed meanwhile: %w", ErrOffer, id, idp.ErrSettled)
-		}
-		if e.Pairing.Claim != nil {
-			// What push services have said of it meanwhile.
-			d.PushOKAt, d.PushBadAt, d.PushSaid, d.SealedPush, d.PushType = e.Pairing.Claim.PushOKAt, e.Pairing.Claim.PushBadAt,
-				e.Pairing.Claim.PushSaid, e.Pairing.Claim.SealedPush, e.Pairing.Claim.PushType
-		}
-		e.Pairing.UsedAt, e.Pairing.Claim = now, nil
-		d.User = user
-		e.Device, e.Recovery = d, rows
-		l.Device, l.FactorAt, l.AuthTime, l.ACR, l.AMR = d.ID, now, now, idp.ACRMultiFactor, amrCode
-		if tapped {
-			l.AMR = amrPush
-		}
-		l.Note(f.event(idp.EventDeviceLinked, l, name, b, "name", d.Name, "kind", string(d.Kind)))
-		l.Note(f.event(idp.EventRecoveryMade, l, name, b))
-		moved = *l
-		return nil
-	})
-	if errors.Is(err, idp.ErrDenied) {
-		// A set-up link, and somebody administers this site by now.
-		err = &LinkError{ask.Purpose, idp.ErrSettled}
-	}
+	codes, err := f.hash(ctx, ask, form, g)
 	if err != nil {
 		return nil, nil, err
 	}
-	step, err := f.step(ctx, &moved)
+	moved, err := f.carryOut(ctx, id, b, p, g)
+	if err != nil {
+		return nil, nil, refusal(ask.Purpose, err)
+	}
+	step, err := f.step(ctx, moved)
 	if err == nil {
 		step, err = f.asked(ctx, step, b)
 	}
 	return step, codes, err
+}
+
+// check looks at what costs little first: what is wrong there loses nothing. It
+// notes which device the person holds.
+func (f *Flow) check(ctx context.Context, l *idp.Login, ask *EnrolStep, form EnrolForm, g *given) error {
+	if ask.NeedPass {
+		if err := f.acceptable(form.Password, ask.UserName, ask.DisplayName); err != nil {
+			return err
+		}
+	}
+	if !ask.NeedLink {
+		return nil
+	}
+	name := text.Form(form.DeviceName)
+	if name == "" {
+		name = defaultDeviceName
+	}
+	if err := idp.ValidText("device_name", name, 1, idp.MaxDeviceName); err != nil {
+		return err
+	}
+	d, err := f.confirm(ctx, l, form.Code)
+	if err != nil {
+		return err
+	}
+	if d.Name == "" {
+		d.Name = name
+	}
+	d.LastUsedAt = g.now
+	g.device, g.tapped = d, d.Kind == idp.DeviceApp && form.Code == ""
+	return nil
+}
+
+// hash hashes the password and, where a device is linked, new recovery codes,
+// which it returns. Errors: idp.ErrBusy.
+func (f *Flow) hash(ctx context.Context, ask *EnrolStep, form EnrolForm, g *given) (codes []idp.Secret, err error) {
+	if ask.NeedPass {
+		if g.hash, err = f.passwords.Hash(ctx, form.Password); err != nil {
+			return nil, err
+		}
+	}
+	if ask.NeedLink {
+		codes, g.recovery, err = password.NewRecoverySet(ctx, f.passwords, g.user, g.now)
+	}
+	return codes, err
+}
+
+// carryOut stores what comes of a plan, and returns the sign-in as it is then.
+func (f *Flow) carryOut(ctx context.Context, id idp.LoginID, b Browser, p *plan, g *given) (*idp.Login, error) {
+	var moved idp.Login
+	err := f.store.Enrol(ctx, id, func(e *idp.Enrolment) error {
+		if err := bound(e.Login, b); err != nil {
+			return err
+		}
+		g := *g
+		g.noted = f.now()
+		if err := p.carryOut(e, &g); err != nil {
+			return err
+		}
+		moved = *e.Login
+		return nil
+	})
+	return &moved, err
 }
 
 // asked asks the phones of a sign-in that has come to the second factor.
@@ -368,10 +314,10 @@ func (f *Flow) asked(ctx context.Context, s *Step, b Browser) (*Step, error) {
 // confirm returns the device that the person has proven to hold, by saying
 // Login on it or by its code, and counts a wrong code.
 func (f *Flow) confirm(ctx context.Context, l *idp.Login, code string) (*idp.Device, error) {
-	p, err := f.Store.Pairing(ctx, l.Pairing)
-	if err == nil && p.Claim != nil && !p.TappedAt.IsZero() && p.Open(f.Now()) == nil {
+	p, err := f.store.Pairing(ctx, l.Pairing)
+	if err == nil && p.Claim != nil && !p.TappedAt.IsZero() && p.Open(f.now()) == nil {
 		d := *p.Claim
-		d.State, d.LinkedAt = idp.DeviceActive, f.Now()
+		d.State, d.LinkedAt = idp.DeviceActive, f.now()
 		return &d, nil
 	}
 	if err != nil && !errors.Is(err, idp.ErrNotFound) {
@@ -382,14 +328,14 @@ func (f *Flow) confirm(ctx context.Context, l *idp.Login, code string) (*idp.Dev
 	}
 	var d *idp.Device
 	var wrong error
-	err = f.Store.UpdatePairing(ctx, l.Pairing, func(p *idp.Pairing) (*idp.Device, error) {
+	err = f.store.UpdatePairing(ctx, l.Pairing, func(p *idp.Pairing) (*idp.Device, error) {
 		d, wrong = nil, nil
-		now := f.Now()
+		now := f.now()
 		if err := p.Open(now); err != nil {
 			return nil, fmt.Errorf("%w of sign-in %s: %w", ErrOffer, l.ID, err)
 		}
 		var err error
-		d, err = totp.Confirm(f.Sealer, p, code, now)
+		d, err = totp.Confirm(f.sealer, p, code, now)
 		if errors.Is(err, idp.ErrWrongSecret) {
 			p.WrongCodes++
 			wrong = err

@@ -542,3 +542,29 @@ func TestSetupInTwoBrowsers(t *testing.T) {
 		t.Errorf("a second account: %v", err)
 	}
 }
+
+// A set-up link is open, and somebody who was there before comes to administer: it
+// makes nobody an administrator any more.
+func TestSetupOnceSomebodyAdministers(t *testing.T) {
+	w := newWorld(t)
+	anna := w.person("anna")
+	link, err := w.desk.SetupLink(t.Context(), console)
+	w.must(err)
+	b, step := w.opened(link.Token)
+	step, err = w.NameAccount(t.Context(), step.ID, b, "chief", "")
+	w.at(step, err, idp.LoginEnrol)
+	w.must(w.desk.EditUser(t.Context(), console, anna.id, func(u *idp.User) {
+		u.Staff, u.Confirmed = idp.StaffAdmin, []idp.DeviceID{anna.device}
+	}))
+	w.kinds()
+	_, codes, err := w.Enrol(t.Context(), step.ID, b, w.form(step))
+	w.refuses("the set-up link", err, idp.ErrSettled)
+	w.linkWas("the set-up link", err, idp.InviteSetup)
+	if codes != nil {
+		t.Error("recovery codes of nobody")
+	}
+	if _, err := w.db.AccountByName(t.Context(), "chief"); !errors.Is(err, idp.ErrNotFound) {
+		t.Errorf("a second administrator: %v", err)
+	}
+	w.tells()
+}

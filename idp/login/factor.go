@@ -39,9 +39,9 @@ func (f *Flow) Code(ctx context.Context, id idp.LoginID, b Browser, code string)
 	var moved idp.Login
 	var wrong error
 	var asked idp.ChallengeID
-	err = f.Store.UpdateProof(ctx, id, kind, who, func(p *idp.Proof) error {
+	err = f.store.UpdateProof(ctx, id, kind, who, func(p *idp.Proof) error {
 		wrong = nil
-		l, now := p.Login, f.Now()
+		l, now := p.Login, f.now()
 		if err := bound(l, b); err != nil {
 			return err
 		}
@@ -100,11 +100,11 @@ func (f *Flow) match(devices []idp.Device, code string) (*idp.Device, int64, err
 		if d.State != idp.DeviceActive {
 			continue
 		}
-		secret, err := f.Sealer.Open(d.SealedTOTP, string(d.ID))
+		secret, err := f.sealer.Open(d.SealedTOTP, string(d.ID))
 		if err != nil {
 			return nil, 0, fmt.Errorf("device %s: %w", d.ID, err)
 		}
-		step, err := totp.Check(secret, code, f.Now(), d.LastStep, d.Drift)
+		step, err := totp.Check(secret, code, f.now(), d.LastStep, d.Drift)
 		switch {
 		case err == nil:
 			return d, step, nil
@@ -131,7 +131,7 @@ func (f *Flow) noteLock(c *idp.Counter, l *idp.Login, b Browser) {
 		return // strangers' tries, told when they closed passwords
 	case c.FactorFirst:
 		until = "second factor"
-	case c.NextAt.Sub(f.Now()) < lockedFrom:
+	case c.NextAt.Sub(f.now()) < lockedFrom:
 		return
 	}
 	c.Note(f.event(idp.EventLocked, l, "", b, "kind", string(c.Key.Kind), "until", until))
@@ -145,12 +145,12 @@ func (f *Flow) countWrong(l *idp.Login, b Browser) error {
 		return nil
 	}
 	l.Note(f.event(idp.EventCodesSpent, l, "", b))
-	return l.Apply(idp.OnSpent, f.Now())
+	return l.Apply(idp.OnSpent, f.now())
 }
 
 // prove notes a second factor and moves on.
 func (f *Flow) prove(l *idp.Login, b Browser, method string, amr []string) error {
-	now := f.Now()
+	now := f.now()
 	if err := l.Apply(idp.OnFactor, now); err != nil {
 		return err
 	}
@@ -172,8 +172,8 @@ func (f *Flow) Recovery(ctx context.Context, id idp.LoginID, b Browser, code str
 	var unused []idp.RecoveryCode
 	var before, tried idp.Counter
 	var spent bool
-	err = f.Store.UpdateProof(ctx, id, idp.CountRecovery, "", func(p *idp.Proof) error {
-		l, now := p.Login, f.Now()
+	err = f.store.UpdateProof(ctx, id, idp.CountRecovery, "", func(p *idp.Proof) error {
+		l, now := p.Login, f.now()
 		if err := bound(l, b); err != nil {
 			return err
 		}
@@ -195,7 +195,7 @@ func (f *Flow) Recovery(ctx context.Context, id idp.LoginID, b Browser, code str
 	found, err := f.findRecovery(ctx, unused, clean)
 	if errors.Is(err, idp.ErrBusy) {
 		// Nothing was learned, so nothing is counted; a rival's try stays.
-		if err := f.Store.UpdateCounter(ctx, before.Key, nil, func(c *idp.Counter) error {
+		if err := f.store.UpdateCounter(ctx, before.Key, nil, func(c *idp.Counter) error {
 			if c.InARow == tried.InARow && c.Month == tried.Month {
 				*c = before
 			}
@@ -211,9 +211,9 @@ func (f *Flow) Recovery(ctx context.Context, id idp.LoginID, b Browser, code str
 	var asked idp.ChallengeID
 	var late error
 	// The try was looked at, so its end is written down though the browser may have gone.
-	err = f.Store.UpdateProof(context.WithoutCancel(ctx), id, idp.CountRecovery, "", func(p *idp.Proof) error {
+	err = f.store.UpdateProof(context.WithoutCancel(ctx), id, idp.CountRecovery, "", func(p *idp.Proof) error {
 		spent, asked, late = false, p.Login.Challenge, nil
-		l, now := p.Login, f.Now()
+		l, now := p.Login, f.now()
 		if late = waits(l, idp.LoginFactor, now); late != nil {
 			// Right or wrong, the sign-in went elsewhere meanwhile: one answer, one event.
 			l.Note(f.event(idp.EventCodeWrong, l, "", b))
@@ -256,7 +256,7 @@ func (f *Flow) Recovery(ctx context.Context, id idp.LoginID, b Browser, code str
 func (f *Flow) findRecovery(ctx context.Context, codes []idp.RecoveryCode, clean idp.Secret) (*idp.RecoveryCode, error) {
 	var found *idp.RecoveryCode
 	for i := range codes {
-		_, err := f.Passwords.Check(ctx, codes[i].Hash, clean)
+		_, err := f.passwords.Check(ctx, codes[i].Hash, clean)
 		switch {
 		case err == nil:
 			found = &codes[i]

@@ -23,14 +23,11 @@ import (
 // errFactorFirst says that no password is looked at before a second factor was given.
 var errFactorFirst = errors.New("the second factor comes first")
 
-// PhoneReady is PhoneStep.State where no phone was asked yet and the person may have it done.
-const PhoneReady = "ready"
-
 // factorFirst has a sign-in wait for the second factor, of whomever's name was
 // typed, a being nil for nobody's. What was typed as password was not looked at.
 func (f *Flow) factorFirst(ctx context.Context, id idp.LoginID, b Browser, a *idp.Account, key idp.CounterKey) (*Step, error) {
 	return f.move(ctx, id, b, func(l *idp.Login) error {
-		if err := l.Apply(idp.OnClosed, f.Now()); err != nil {
+		if err := l.Apply(idp.OnClosed, f.now()); err != nil {
 			return err
 		}
 		l.Who = key.Who
@@ -48,7 +45,7 @@ func (f *Flow) factorFirst(ctx context.Context, id idp.LoginID, b Browser, a *id
 func (f *Flow) askFirst(ctx context.Context, l *idp.Login, b Browser) error {
 	name := ""
 	if l.User != "" {
-		a, err := f.Store.Account(ctx, l.User)
+		a, err := f.store.Account(ctx, l.User)
 		if err != nil {
 			return err
 		}
@@ -56,9 +53,9 @@ func (f *Flow) askFirst(ctx context.Context, l *idp.Login, b Browser) error {
 	}
 	who := l.Who
 	var sent sending
-	err := f.Store.Ask(ctx, l.ID, idp.TokenHash{}, func(a *idp.Asking, _ bool) error {
+	err := f.store.Ask(ctx, l.ID, idp.TokenHash{}, func(a *idp.Asking, _ bool) error {
 		sent = sending{}
-		l, now := a.Login, f.Now()
+		l, now := a.Login, f.now()
 		if err := bound(l, b); err != nil {
 			return err
 		}
@@ -68,21 +65,8 @@ func (f *Flow) askFirst(ctx context.Context, l *idp.Login, b Browser) error {
 		if l.Who != who {
 			return fmt.Errorf("sign-in %s is for another name by now: %w", l.ID, idp.ErrSettled)
 		}
-		if l.Sends >= idp.MaxSends {
-			return &idp.RetryError{Err: idp.ErrTooMany, After: l.ExpiresAt.Sub(now)}
-		}
-		if old := a.Challenge; old != nil {
-			if wait := old.SentAt.Add(idp.ResendAfter).Sub(now); wait > 0 {
-				return &idp.RetryError{Err: idp.ErrTooMany, After: wait}
-			}
-			if old.State == idp.ChallengeApproved && now.Before(old.AnsweredAt.Add(idp.CollectTTL)) {
-				return nil // the answer is there
-			}
-			if old.State == idp.ChallengePending {
-				if err := old.Apply(idp.OnWithdrawn); err != nil {
-					return err
-				}
-			}
+		if err := mayAskFirst(l, a.Challenge, now); err != nil {
+			return err
 		}
 		l.Sends++
 		may := slices.ContainsFunc(a.Devices, asks) && limit.Prompts.AllowFirst(a.Guard, l.Browser, b.Address, now) == nil
@@ -98,10 +82,35 @@ func (f *Flow) askFirst(ctx context.Context, l *idp.Login, b Browser) error {
 		}
 		return f.decoy(ctx, a, b)
 	})
-	if err == nil && sent.challenge.ID != "" {
+	switch {
+	case errors.Is(err, errAsked):
+		return nil
+	case err == nil && sent.challenge.ID != "":
 		f.send(sent)
 	}
 	return err
+}
+
+// mayAskFirst returns nil where what the sign-in has asked before lets it ask
+// now; a question that is open makes way. Errors: errAsked (the answer is there),
+// idp.ErrTooMany as RetryError.
+func mayAskFirst(l *idp.Login, old *idp.Challenge, now time.Time) error {
+	if l.Sends >= idp.MaxSends {
+		return &idp.RetryError{Err: idp.ErrTooMany, After: l.ExpiresAt.Sub(now)}
+	}
+	if old == nil {
+		return nil
+	}
+	if wait := old.SentAt.Add(idp.ResendAfter).Sub(now); wait > 0 {
+		return &idp.RetryError{Err: idp.ErrTooMany, After: wait}
+	}
+	switch {
+	case isApproved(old, now):
+		return errAsked
+	case old.State == idp.ChallengePending:
+		return old.Apply(idp.OnWithdrawn)
+	}
+	return nil
 }
 
 // decoy keeps a question that nobody can answer, so that the page is the one that
@@ -121,32 +130,18 @@ func (f *Flow) decoy(ctx context.Context, a *idp.Asking, b Browser) error {
 // firstPhones is what the page shows of phones before the password: nothing that
 // says whether there are any.
 func (f *Flow) firstPhones(ctx context.Context, l *idp.Login) (*PhoneStep, error) {
-	now := f.Now()
-	p := &PhoneStep{State: PhoneReady, ResendAt: now, sends: l.Sends}
+	p := &PhoneStep{State: PhoneReady, ResendAt: f.now(), sends: l.Sends}
 	if l.Challenge == "" {
 		return p, nil
 	}
-	c, err := f.Store.Challenge(ctx, l.Challenge)
+	c, err := f.store.Challenge(ctx, l.Challenge)
 	if errors.Is(err, idp.ErrNotFound) {
 		return p, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	p.Mode, p.Number, p.ExpiresAt, p.ResendAt = c.Mode, c.Number, c.ExpiresAt, time.Time{}
-	if l.Sends < idp.MaxSends {
-		p.ResendAt = c.SentAt.Add(idp.ResendAfter)
-	}
-	switch {
-	case c.State == idp.ChallengePending && now.Before(c.ExpiresAt):
-		p.State = PhoneAsked
-	case c.State == idp.ChallengeApproved && now.Before(c.AnsweredAt.Add(idp.CollectTTL)):
-		p.State = PhoneApproved
-	case c.State == idp.ChallengeWrong:
-		p.State = PhoneWrong
-	default:
-		p.State = PhoneExpired
-	}
+	p.show(c, f.now())
 	return p, nil
 }
 
@@ -156,5 +151,5 @@ func (f *Flow) Knows(ctx context.Context, b Browser) (bool, error) {
 	if token.IsZero() {
 		return false, nil
 	}
-	return f.Store.KnownToAny(ctx, token)
+	return f.store.KnownToAny(ctx, token)
 }

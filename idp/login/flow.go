@@ -16,8 +16,11 @@
 //	forgotten.go  the password is forgotten: a link by mail
 //	factor.go     the six-digit code and the recovery code
 //	first.go      the second factor before the password, where strangers guess
-//	challenge.go  asking the linked phones; their answers
+//	ask.go        asking the linked phones: whether, what, by which number
+//	answer.go     what a phone is shown and answers; the browser that goes on by it
+//	phones.go     what the page shows of phones
 //	enrol.go      invitations, the set-up link, the first device
+//	plan.go       what a one-time link of each purpose asks for and changes
 //	collect.go    the end: session, grant, code
 //	session.go    what a finished sign-in leaves: listing, ending
 package login
@@ -159,9 +162,23 @@ type Config struct {
 	Log        *slog.Logger
 }
 
-// Flow decides what is next in a sign-in. Safe for concurrent use.
+// Flow decides what is next in a sign-in. Safe for concurrent use: what it was
+// built from does not change.
 type Flow struct {
-	Config
+	store      Store
+	passwords  Passwords
+	sealer     Sealer
+	rules      Rules
+	wake       func(...idp.Topic)
+	mail       bool
+	push       func(...idp.Push) // nil: no push services
+	describe   func(agent string) (browser, os string)
+	network    func(address string) string
+	perAddress func(address string) (retry time.Duration, ok bool)
+	perSession func(idp.SessionID) (retry time.Duration, ok bool)
+	now        func() time.Time
+	log        *slog.Logger
+
 	typing turns // one password at a time per account
 }
 
@@ -176,7 +193,13 @@ func New(c Config) *Flow {
 	if c.Rules.Site == nil {
 		c.Rules.Site = idp.Named("")
 	}
-	return &Flow{Config: c}
+	if c.Wake == nil {
+		c.Wake = func(...idp.Topic) {}
+	}
+	return &Flow{
+		store: c.Store, passwords: c.Passwords, sealer: c.Sealer, rules: c.Rules, wake: c.Wake, mail: c.Mail, push: c.Push,
+		describe: c.Describe, network: c.Network, perAddress: c.PerAddress, perSession: c.PerSession, now: c.Now, log: c.Log,
+	}
 }
 
 // Browser is who asks: what the door saw of the browser.
@@ -186,6 +209,14 @@ type Browser struct {
 	Known   idp.Secret    // of the cookie that a browser is known by, or empty
 	Address string
 	Agent   string
+}
+
+// known is the hash of what a browser is known by, zero where it has nothing.
+func known(b Browser) idp.TokenHash {
+	if b.Known == "" {
+		return idp.TokenHash{}
+	}
+	return b.Known.Hash()
 }
 
 // What an authorization request with prompt=none is answered with when a page
@@ -201,7 +232,7 @@ var (
 // own returns a sign-in to the browser that is bound to it; another browser's
 // and a made-up one are the same idp.ErrNotFound.
 func (f *Flow) own(ctx context.Context, id idp.LoginID, b Browser) (*idp.Login, error) {
-	l, err := f.Store.Login(ctx, id)
+	l, err := f.store.Login(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -227,11 +258,17 @@ func waits(l *idp.Login, state idp.LoginState, now time.Time) error {
 	return nil
 }
 
-// event is an audit line about a sign-in.
+// event is an audit line about a sign-in, of now.
 func (f *Flow) event(kind idp.EventKind, l *idp.Login, name string, b Browser, detail ...string) idp.Event {
+	return eventAt(f.now(), kind, l, name, b.Address, detail...)
+}
+
+// eventAt is an audit line about a sign-in; name is the sign-in name of whoever
+// acts, and detail are keys, each followed by its value.
+func eventAt(at time.Time, kind idp.EventKind, l *idp.Login, name, address string, detail ...string) idp.Event {
 	e := idp.Event{
-		At: f.Now(), Kind: kind, Actor: idp.Actor{User: l.User, Name: name}, User: l.User,
-		Client: l.Request.Client, Login: l.ID, Session: l.Session, Device: l.Device, Address: b.Address,
+		At: at, Kind: kind, Actor: idp.Actor{User: l.User, Name: name}, User: l.User,
+		Client: l.Request.Client, Login: l.ID, Session: l.Session, Device: l.Device, Address: address,
 	}
 	for i := 0; i+1 < len(detail); i += 2 {
 		if e.Detail == nil {

@@ -22,11 +22,11 @@ func (f *Flow) Forgotten(ctx context.Context, id idp.LoginID, b Browser, typed, 
 	if err != nil {
 		return err
 	}
-	now := f.Now()
+	now := f.now()
 	if err := waits(l, idp.LoginPassword, now); err != nil {
 		return err
 	}
-	if !f.Mail || l.Purpose == idp.ForInvitation {
+	if !f.mail || l.Purpose == idp.ForInvitation {
 		return fmt.Errorf("a link cannot be asked for: %w", idp.ErrDenied)
 	}
 	typed = idp.FoldName(typed)
@@ -34,23 +34,23 @@ func (f *Flow) Forgotten(ctx context.Context, id idp.LoginID, b Browser, typed, 
 		return err
 	}
 	mail := idp.NewID[idp.MailID]()
-	sealed, err := f.Sealer.Seal([]byte(typed), string(mail)) // people type passwords into the wrong field
+	sealed, err := f.sealer.Seal([]byte(typed), string(mail)) // people type passwords into the wrong field
 	if err != nil {
 		return err
 	}
 	m := idp.NewForgotten(mail, sealed, b.Address, lang, now)
 	m.Note(f.event(idp.EventForgotten, l, "", b))
-	return f.Store.AddMail(ctx, m)
+	return f.store.AddMail(ctx, m)
 }
 
 // Whose finds the person that a mail about a forgotten password is for, and makes
 // their link. Errors: idp.ErrNotFound: there is nobody who may be written to.
 func (f *Flow) Whose(ctx context.Context, m *idp.Mail) (idp.UserID, idp.InvitationID, error) {
-	now := f.Now()
+	now := f.now()
 	if !now.Before(m.Until) {
 		return "", "", fmt.Errorf("mail %s: nobody waits for it any more: %w", m.ID, idp.ErrNotFound)
 	}
-	typed, err := f.Sealer.Open(m.Typed, string(m.ID))
+	typed, err := f.sealer.Open(m.Typed, string(m.ID))
 	if err != nil {
 		return "", "", fmt.Errorf("mail %s: %w", m.ID, err)
 	}
@@ -64,7 +64,7 @@ func (f *Flow) Whose(ctx context.Context, m *idp.Mail) (idp.UserID, idp.Invitati
 	if a.User.State != idp.UserActive || a.User.Email == "" || a.PasswordHash == "" || a.Devices == 0 {
 		return "", "", fmt.Errorf("%s cannot reset a password by mail: %w", a.User.ID, idp.ErrNotFound)
 	}
-	err = f.Store.UpdateCounter(ctx, idp.CounterKey{Kind: idp.CountForgotten, Who: string(a.User.ID)}, nil, func(c *idp.Counter) error {
+	err = f.store.UpdateCounter(ctx, idp.CounterKey{Kind: idp.CountForgotten, Who: string(a.User.ID)}, nil, func(c *idp.Counter) error {
 		if err := limit.Forgotten.Allow(c, now); err != nil {
 			return fmt.Errorf("%s was written to too often: %w", a.User.ID, idp.ErrNotFound)
 		}
@@ -82,7 +82,7 @@ func (f *Flow) Whose(ctx context.Context, m *idp.Mail) (idp.UserID, idp.Invitati
 		At: now, Kind: idp.EventInvited, Actor: i.By, User: a.User.ID, Address: m.Address,
 		Detail: map[string]string{"purpose": string(i.Purpose), "user": a.User.Name},
 	})
-	if err := f.Store.AddInvitation(ctx, i, func(u *idp.User) error {
+	if err := f.store.AddInvitation(ctx, i, func(u *idp.User) error {
 		if u.State != idp.UserActive {
 			return fmt.Errorf("%s is %s: %w", u.ID, u.State, idp.ErrNotFound)
 		}

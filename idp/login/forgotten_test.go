@@ -15,7 +15,7 @@ import (
 // writable gives a person a mail address, and the site a mail server.
 func (p *person) writable(address string) {
 	p.w.Helper()
-	p.w.Mail = true
+	p.w.set(func(c *login.Config) { c.Mail = true })
 	p.w.must(p.w.db.UpdateUser(p.w.Context(), p.id, func(u *idp.User) error { u.Email = address; return nil }))
 }
 

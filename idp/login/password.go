@@ -30,7 +30,7 @@ func (f *Flow) Password(ctx context.Context, id idp.LoginID, b Browser, name str
 	if err != nil {
 		return nil, err
 	}
-	now := f.Now()
+	now := f.now()
 	if l.State != idp.LoginLast {
 		if err := waits(l, idp.LoginPassword, now); err != nil {
 			return nil, err
@@ -48,7 +48,7 @@ func (f *Flow) Password(ctx context.Context, id idp.LoginID, b Browser, name str
 	if l.Purpose == idp.ForClient {
 		// Before anything is known of the password: that the application was removed
 		// must not tell a right one.
-		if client, err = f.Store.Client(ctx, l.Request.Client); err != nil {
+		if client, err = f.store.Client(ctx, l.Request.Client); err != nil {
 			return nil, err
 		}
 	}
@@ -56,7 +56,7 @@ func (f *Flow) Password(ctx context.Context, id idp.LoginID, b Browser, name str
 	var key idp.CounterKey
 	if l.State == idp.LoginLast {
 		// Of whose second factor was given, whatever name is typed.
-		a, err = f.Store.Account(ctx, l.User)
+		a, err = f.store.Account(ctx, l.User)
 		key = idp.CounterKey{Kind: idp.CountPasswords, Who: string(l.User)}
 	} else {
 		a, key, err = f.whose(ctx, idp.FoldName(name))
@@ -84,7 +84,7 @@ func (f *Flow) Password(ctx context.Context, id idp.LoginID, b Browser, name str
 	}
 
 	var moved idp.Login
-	err = f.Store.UpdateProof(ctx, id, idp.CountPasswords, key.Who, func(p *idp.Proof) error {
+	err = f.store.UpdateProof(ctx, id, idp.CountPasswords, key.Who, func(p *idp.Proof) error {
 		state, l := l.State, p.Login
 		if err := bound(l, b); err != nil {
 			return err
@@ -140,7 +140,7 @@ func (f *Flow) Password(ctx context.Context, id idp.LoginID, b Browser, name str
 // looked at: as a wrong one, or whoever cancels each sign-in in time could guess
 // unseen. Only the second of two clicks of the same person is told what it is.
 func (f *Flow) tooLate(ctx context.Context, l *idp.Login, b Browser, a *idp.Account, key idp.CounterKey, why error) error {
-	now, err := f.Store.Login(ctx, l.ID)
+	now, err := f.store.Login(ctx, l.ID)
 	if err == nil && now.User == a.User.ID && !now.PasswordAt.IsZero() {
 		return why
 	}
@@ -155,11 +155,11 @@ func (f *Flow) tooLate(ctx context.Context, l *idp.Login, b Browser, a *idp.Acco
 // address. With an @ both are looked for whatever is found, so that how long it
 // takes tells nothing. Errors: idp.ErrNotFound.
 func (f *Flow) named(ctx context.Context, typed string) (*idp.Account, error) {
-	a, err := f.Store.AccountByName(ctx, typed)
+	a, err := f.store.AccountByName(ctx, typed)
 	if err != nil && !errors.Is(err, idp.ErrNotFound) || !strings.Contains(typed, "@") {
 		return a, err
 	}
-	byMail, errMail := f.Store.AccountByEmail(ctx, typed)
+	byMail, errMail := f.store.AccountByEmail(ctx, typed)
 	if err == nil {
 		return a, nil
 	}
@@ -173,7 +173,7 @@ func (f *Flow) whose(ctx context.Context, name string) (*idp.Account, idp.Counte
 	a, err := f.named(ctx, name)
 	switch {
 	case errors.Is(err, idp.ErrNotFound):
-		mac := f.Sealer.MAC("unknown name", name)
+		mac := f.sealer.MAC("unknown name", name)
 		return nil, idp.CounterKey{Kind: idp.CountPasswords, Who: "?" + hex.EncodeToString(mac[:16])}, nil
 	case err != nil:
 		return nil, idp.CounterKey{}, err
@@ -199,7 +199,7 @@ func (f *Flow) apart(ctx context.Context, l *idp.Login, b Browser, a *idp.Accoun
 		return string(l.Invitation), nil // whoever has no link cannot be here
 	}
 	token := known(b)
-	ok, err := f.Store.KnownBrowser(ctx, token, user)
+	ok, err := f.store.KnownBrowser(ctx, token, user)
 	if err != nil || !ok {
 		return "", err
 	}
@@ -217,7 +217,7 @@ func (f *Flow) turnToTry(ctx context.Context, key idp.CounterKey, apart string) 
 		if err != nil {
 			return nil, false, err
 		}
-		c, err := f.Store.Counter(ctx, key)
+		c, err := f.store.Counter(ctx, key)
 		if errors.Is(err, idp.ErrNotFound) {
 			c, err = &idp.Counter{Key: key}, nil
 		}
@@ -226,10 +226,10 @@ func (f *Flow) turnToTry(ctx context.Context, key idp.CounterKey, apart string) 
 		case most > 0 && c.InARow >= most:
 			leave()
 			return nil, false, nil
-		case limit.FactorFirst(c, f.Now()):
+		case limit.FactorFirst(c, f.now()):
 			err = errFactorFirst
 		default:
-			err = rules.Allow(c, f.Now())
+			err = rules.Allow(c, f.now())
 		}
 		if err != nil {
 			leave()
@@ -265,7 +265,7 @@ func (f *Flow) checkPassword(ctx context.Context, l *idp.Login, b Browser, a *id
 	if a != nil {
 		id = a.User.ID
 	}
-	if now, err = f.Store.Account(ctx, id); err != nil && !errors.Is(err, idp.ErrNotFound) {
+	if now, err = f.store.Account(ctx, id); err != nil && !errors.Is(err, idp.ErrNotFound) {
 		return a, key, false, err
 	}
 	phc := ""
@@ -274,7 +274,7 @@ func (f *Flow) checkPassword(ctx context.Context, l *idp.Login, b Browser, a *id
 	if now != nil && now.User.State != idp.UserDisabled && (must == "" || must == now.User.ID) {
 		phc = now.PasswordHash
 	}
-	rehash, err = f.Passwords.Check(ctx, phc, password)
+	rehash, err = f.passwords.Check(ctx, phc, password)
 	if errors.Is(err, idp.ErrWrongSecret) {
 		if err = f.countPassword(ctx, l, b, now, key); err == nil {
 			err = idp.ErrWrongSecret
@@ -296,8 +296,8 @@ func (f *Flow) countPassword(ctx context.Context, l *idp.Login, b Browser, a *id
 		rules = limit.Apart
 	}
 	e := f.event(idp.EventPasswordWrong, who, name, b)
-	return f.Store.UpdateCounter(context.WithoutCancel(ctx), key, &e, func(c *idp.Counter) error {
-		rules.Wrong(c, f.Now())
+	return f.store.UpdateCounter(context.WithoutCancel(ctx), key, &e, func(c *idp.Counter) error {
+		rules.Wrong(c, f.now())
 		f.noteLock(c, who, b)
 		return nil
 	})
@@ -305,12 +305,12 @@ func (f *Flow) countPassword(ctx context.Context, l *idp.Login, b Browser, a *id
 
 // rehash raises the cost of a stored hash; the old one stays good when it fails.
 func (f *Flow) rehash(ctx context.Context, a *idp.Account, password idp.Secret) {
-	hash, err := f.Passwords.Hash(ctx, password)
+	hash, err := f.passwords.Hash(ctx, password)
 	if err == nil {
-		err = f.Store.RehashPassword(ctx, a.User.ID, a.PasswordHash, hash)
+		err = f.store.RehashPassword(ctx, a.User.ID, a.PasswordHash, hash)
 	}
 	if err != nil {
-		f.Log.Warn("password not rehashed", "user", a.User.ID, "error", err)
+		f.log.Warn("password not rehashed", "user", a.User.ID, "error", err)
 	}
 }
 
@@ -318,10 +318,10 @@ func (f *Flow) rehash(ctx context.Context, a *idp.Account, password idp.Secret) 
 // sessions end. Wrong tries are counted by session: strangers at the door do not
 // keep anybody from it. Errors: idp.ErrStale, ErrWrongSecret, FieldError, ErrTooMany, ErrBusy.
 func (f *Flow) ChangePassword(ctx context.Context, s *idp.Session, old, new idp.Secret) error {
-	if err := s.Fresh(f.Now()); err != nil {
+	if err := s.Fresh(f.now()); err != nil {
 		return err
 	}
-	a, err := f.Store.Account(ctx, s.User)
+	a, err := f.store.Account(ctx, s.User)
 	if err != nil {
 		return err
 	}
@@ -339,18 +339,18 @@ func (f *Flow) ChangePassword(ctx context.Context, s *idp.Session, old, new idp.
 	if err != nil {
 		return err
 	}
-	hash, err := f.Passwords.Hash(ctx, new)
+	hash, err := f.passwords.Hash(ctx, new)
 	if err != nil {
 		return err
 	}
-	return f.Store.SetPassword(ctx, s.User, hash, a.PasswordAt, idp.Within{Session: s.ID, Fresh: true}, idp.Event{
-		At: f.Now(), Kind: idp.EventPasswordChanged, Actor: idp.Actor{User: a.User.ID, Name: a.User.Name}, User: a.User.ID,
+	return f.store.SetPassword(ctx, s.User, hash, a.PasswordAt, idp.Within{Session: s.ID, Fresh: true}, idp.Event{
+		At: f.now(), Kind: idp.EventPasswordChanged, Actor: idp.Actor{User: a.User.ID, Name: a.User.Name}, User: a.User.ID,
 		Session: s.ID, Address: s.Address,
 	})
 }
 
 func (f *Flow) acceptable(password idp.Secret, words ...string) error {
-	return f.Passwords.Acceptable(password, append(words, f.Rules.Site().Name, f.Rules.Site().InApps())...)
+	return f.passwords.Acceptable(password, append(words, f.rules.Site().Name, f.rules.Site().InApps())...)
 }
 
 // turns lets one at a time pass per key. The zero value is ready.

@@ -209,7 +209,7 @@ func TestWaitingForATurnEnds(t *testing.T) {
 func TestBusyIsNotCounted(t *testing.T) {
 	w := newWorld(t)
 	anna := w.person("anna")
-	w.Passwords = busy{w.hasher}
+	w.passwords(busy{w.hasher})
 	b := w.browser()
 	for range 10 {
 		step, err := w.StartAccount(t.Context(), "/account", b)
@@ -217,16 +217,21 @@ func TestBusyIsNotCounted(t *testing.T) {
 		_, err = w.Password(t.Context(), step.ID, b, "anna", wrongPassword)
 		w.refuses("busy", err, idp.ErrBusy)
 	}
-	w.Passwords = w.hasher
+	w.passwords(w.hasher)
 	id := anna.atFactor(b)
-	w.Passwords = busy{w.hasher}
+	w.passwords(busy{w.hasher})
 	for range 10 {
 		_, err := w.Recovery(t.Context(), id, b, anna.recovery[0].Reveal())
 		w.refuses("busy", err, idp.ErrBusy)
 	}
-	w.Passwords = w.hasher
+	w.passwords(w.hasher)
 	step, err := w.Recovery(t.Context(), id, b, anna.recovery[0].Reveal())
 	w.at(step, err, idp.LoginDone)
+}
+
+// passwords sets what hashes and checks.
+func (w *world) passwords(h login.Passwords) {
+	w.set(func(c *login.Config) { c.Passwords = h })
 }
 
 // busy is a hasher on a machine that has too much to do.
@@ -242,7 +247,7 @@ func TestPasswordIsRehashed(t *testing.T) {
 	anna := w.person("anna")
 	before, err := w.db.Account(t.Context(), anna.id)
 	w.must(err)
-	w.Passwords = password.New(password.Config{MemoryKiB: 16, Time: 1})
+	w.passwords(password.New(password.Config{MemoryKiB: 16, Time: 1}))
 	b := w.browser()
 	anna.signIn(&b)
 	after, err := w.db.Account(t.Context(), anna.id)

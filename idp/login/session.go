@@ -21,18 +21,18 @@ func (f *Flow) Session(ctx context.Context, b Browser) (*idp.Session, *idp.User,
 	if b.Session == "" || b.ID.IsZero() {
 		return nil, nil, fmt.Errorf("session: %w", idp.ErrNotFound)
 	}
-	s, err := f.Store.SessionByToken(ctx, b.Session.Hash())
+	s, err := f.store.SessionByToken(ctx, b.Session.Hash())
 	if err != nil {
 		return nil, nil, err
 	}
 	if subtle.ConstantTimeCompare(s.Browser[:], b.ID[:]) != 1 {
 		return nil, nil, fmt.Errorf("session %s in another browser: %w", s.ID, idp.ErrNotFound)
 	}
-	now := f.Now()
+	now := f.now()
 	if err := s.Live(now); err != nil {
 		return nil, nil, fmt.Errorf("session %s (%w): %w", s.ID, err, idp.ErrNotFound)
 	}
-	a, err := f.Store.Account(ctx, s.User)
+	a, err := f.store.Account(ctx, s.User)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -41,7 +41,7 @@ func (f *Flow) Session(ctx context.Context, b Browser) (*idp.Session, *idp.User,
 	}
 	if now.Sub(s.LastSeenAt) >= touchEvery {
 		// While nothing can be written the session goes on, and ends too soon rather than too late.
-		if err := f.Store.TouchSession(ctx, s.ID, now); err != nil && !errors.Is(err, idp.ErrUnwritable) {
+		if err := f.store.TouchSession(ctx, s.ID, now); err != nil && !errors.Is(err, idp.ErrUnwritable) {
 			return nil, nil, err
 		}
 		s.LastSeenAt = now
@@ -63,11 +63,11 @@ type SessionClientView struct {
 
 // Sessions lists a person's live sessions, newest first.
 func (f *Flow) Sessions(ctx context.Context, user idp.UserID) ([]SessionView, error) {
-	sessions, err := f.Store.Sessions(ctx, user, f.Now())
+	sessions, err := f.store.Sessions(ctx, user, f.now())
 	if err != nil {
 		return nil, err
 	}
-	used, err := f.Store.SessionClients(ctx, user)
+	used, err := f.store.SessionClients(ctx, user)
 	if err != nil {
 		return nil, err
 	}
@@ -103,9 +103,9 @@ func (f *Flow) EndSession(ctx context.Context, actor idp.Actor, user idp.UserID,
 }
 
 func (f *Flow) endOne(ctx context.Context, cause idp.CutCause, actor idp.Actor, user idp.UserID, id idp.SessionID) error {
-	_, err := f.Store.CutOff(ctx, idp.CutOff{
+	_, err := f.store.CutOff(ctx, idp.CutOff{
 		User: user, Cause: cause, Session: id,
-		Because: idp.Event{At: f.Now(), Kind: idp.EventSessionEnded, Actor: actor, User: user, Session: id},
+		Because: idp.Event{At: f.now(), Kind: idp.EventSessionEnded, Actor: actor, User: user, Session: id},
 	})
 	f.wake(idp.TopicUser(user))
 	return err
@@ -114,10 +114,10 @@ func (f *Flow) endOne(ctx context.Context, cause idp.CutCause, actor idp.Actor, 
 // EndOthers ends all sessions of the person but one, and with them what was
 // begun in other browsers. Errors: idp.ErrNotFound when keep is not the person's.
 func (f *Flow) EndOthers(ctx context.Context, actor idp.Actor, user idp.UserID, keep idp.SessionID) error {
-	_, err := f.Store.CutOff(ctx, idp.CutOff{
+	_, err := f.store.CutOff(ctx, idp.CutOff{
 		User: user, Cause: idp.CutEndedOthers, Session: keep,
 		Because: idp.Event{
-			At: f.Now(), Kind: idp.EventSessionEnded, Actor: actor, User: user,
+			At: f.now(), Kind: idp.EventSessionEnded, Actor: actor, User: user,
 			Detail: map[string]string{"reason": "all others"},
 		},
 	})
@@ -138,11 +138,11 @@ const signedOutFor = 10 * time.Minute
 // SignedOut says so to the browser that the session lived in, for a while.
 // Errors: idp.ErrNotFound.
 func (f *Flow) SignedOut(ctx context.Context, id idp.SessionID, b Browser) (*SignedOut, error) {
-	s, err := f.Store.OwnEndedSession(ctx, id, b.ID)
+	s, err := f.store.OwnEndedSession(ctx, id, b.ID)
 	if err != nil {
 		return nil, err
 	}
-	if f.Now().Sub(s.Session.EndedAt) > signedOutFor {
+	if f.now().Sub(s.Session.EndedAt) > signedOutFor {
 		return nil, fmt.Errorf("session %s ended long ago: %w", id, idp.ErrNotFound)
 	}
 	out := &SignedOut{}
@@ -165,7 +165,7 @@ func (f *Flow) SignedOut(ctx context.Context, id idp.SessionID, b Browser) (*Sig
 // clientName is what people call an application; its id when it is not
 // registered any more.
 func (f *Flow) clientName(ctx context.Context, id idp.ClientID) (string, error) {
-	c, err := f.Store.Client(ctx, id)
+	c, err := f.store.Client(ctx, id)
 	switch {
 	case err == nil:
 		return c.Name, nil

@@ -70,11 +70,11 @@ func (f *Flow) stepFor(ctx context.Context, l *idp.Login, a *idp.Account) (*Step
 		ID: l.ID, Purpose: l.Purpose, State: l.State, Request: l.Request, Target: l.Target,
 		LoginHint: l.Request.LoginHint, WrongCodes: l.WrongCodes, ExpiresAt: l.ExpiresAt, NewPassword: l.NewHash != "",
 	}
-	if !l.Final() && !f.Now().Before(l.ExpiresAt) {
+	if !l.Final() && !f.now().Before(l.ExpiresAt) {
 		s.State = idp.LoginExpired
 	}
 	if l.Purpose == idp.ForClient {
-		client, err := f.Store.Client(ctx, l.Request.Client)
+		client, err := f.store.Client(ctx, l.Request.Client)
 		switch {
 		case errors.Is(err, idp.ErrNotFound):
 			s.State = idp.LoginExpired // the application was removed meanwhile
@@ -83,7 +83,7 @@ func (f *Flow) stepFor(ctx context.Context, l *idp.Login, a *idp.Account) (*Step
 		}
 		s.Client = client
 	}
-	s.Mail = f.Mail && s.State == idp.LoginPassword && l.Purpose != idp.ForInvitation
+	s.Mail = f.mail && s.State == idp.LoginPassword && l.Purpose != idp.ForInvitation
 	if s.State == idp.LoginConsent {
 		s.Scopes = l.Request.Scopes
 	}
@@ -96,7 +96,7 @@ func (f *Flow) stepFor(ctx context.Context, l *idp.Login, a *idp.Account) (*Step
 	case idp.LoginFactor, idp.LoginConsent, idp.LoginLast:
 		if a == nil {
 			var err error
-			if a, err = f.Store.Account(ctx, l.User); err != nil {
+			if a, err = f.store.Account(ctx, l.User); err != nil {
 				return nil, err
 			}
 		}
@@ -111,7 +111,7 @@ func (f *Flow) stepFor(ctx context.Context, l *idp.Login, a *idp.Account) (*Step
 		if l.Device == "" {
 			break
 		}
-		devices, err := f.Store.Devices(ctx, l.User)
+		devices, err := f.store.Devices(ctx, l.User)
 		if err != nil {
 			return nil, err
 		}
@@ -128,17 +128,44 @@ func (f *Flow) stepFor(ctx context.Context, l *idp.Login, a *idp.Account) (*Step
 	return s, nil
 }
 
+// Word is the step in a word that changes when the page does. It tells nothing
+// that the page does not.
+func (s *Step) Word() string {
+	word := string(s.State)
+	switch {
+	case s.Phones != nil:
+		word += "-" + s.Phones.Word()
+	case s.Enrol != nil:
+		word += "-" + s.Enrol.Phase
+	}
+	return word
+}
+
+// Pulse says how a sign-in stands, in a word, and what wakes who waits for
+// another. Errors: idp.ErrNotFound (also for another browser).
+func (f *Flow) Pulse(ctx context.Context, id idp.LoginID, b Browser) (string, []idp.Topic, error) {
+	s, err := f.Step(ctx, id, b)
+	if err != nil {
+		return "", nil, err
+	}
+	topics := []idp.Topic{idp.TopicLogin(id)}
+	if s.Enrol != nil && s.Enrol.Pairing != "" {
+		topics = append(topics, idp.TopicPairing(s.Enrol.Pairing))
+	}
+	return s.Word(), topics, nil
+}
+
 // StartOver forgets what was proven and goes back to the password. Errors:
 // idp.ErrNotFound, ErrSettled, ErrExpired.
 func (f *Flow) StartOver(ctx context.Context, id idp.LoginID, b Browser) (*Step, error) {
-	return f.leave(ctx, id, b, func(l *idp.Login) error { return l.Apply(idp.OnStartOver, f.Now()) })
+	return f.leave(ctx, id, b, func(l *idp.Login) error { return l.Apply(idp.OnStartOver, f.now()) })
 }
 
 // Cancel ends a sign-in at the person's wish; the client is told
 // access_denied. Errors as for StartOver.
 func (f *Flow) Cancel(ctx context.Context, id idp.LoginID, b Browser) (*Step, error) {
 	return f.leave(ctx, id, b, func(l *idp.Login) error {
-		if err := l.Apply(idp.OnDeny, f.Now()); err != nil {
+		if err := l.Apply(idp.OnDeny, f.now()); err != nil {
 			return err
 		}
 		l.Device = "" // no phone has said no
@@ -154,7 +181,7 @@ func (f *Flow) Consent(ctx context.Context, id idp.LoginID, b Browser, allow boo
 		on, kind = idp.OnAllow, idp.EventConsentGiven
 	}
 	return f.move(ctx, id, b, func(l *idp.Login) error {
-		if err := l.Apply(on, f.Now()); err != nil {
+		if err := l.Apply(on, f.now()); err != nil {
 			return err
 		}
 		l.Note(f.event(kind, l, "", b))
@@ -178,7 +205,7 @@ func (f *Flow) leave(ctx context.Context, id idp.LoginID, b Browser, fn func(*id
 // move applies one change to a sign-in of this browser and says what is next.
 func (f *Flow) move(ctx context.Context, id idp.LoginID, b Browser, fn func(*idp.Login) error) (*Step, error) {
 	var moved idp.Login
-	err := f.Store.UpdateLogin(ctx, id, func(l *idp.Login) error {
+	err := f.store.UpdateLogin(ctx, id, func(l *idp.Login) error {
 		if err := bound(l, b); err != nil {
 			return err
 		}

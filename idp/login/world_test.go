@@ -2,6 +2,9 @@ package login_test
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"encoding/base32"
 	"errors"
 	"log/slog"
@@ -39,6 +42,7 @@ const (
 type world struct {
 	*testing.T
 	*login.Flow
+	conf    login.Config // that Flow is built from, see set
 	db      *store.DB
 	kept    *countedStore
 	hasher  *countedHasher
@@ -118,11 +122,23 @@ func newWorld(t *testing.T) *world {
 	w.must(err)
 	w.db, w.kept, w.path = db, &countedStore{DB: db}, filepath.Join(dir, "idp.db")
 	w.hasher = &countedHasher{Hasher: password.New(password.Config{MemoryKiB: 8, Time: 1, QueueFor: time.Minute})}
-	w.Flow = login.New(login.Config{Store: w.kept, Passwords: w.hasher, Sealer: w.sealer, Now: w.now, Log: log,
-		Rules: login.Rules{SessionIdle: time.Hour, SessionAbsolute: 12 * time.Hour, Site: func() *idp.Site { return &idp.Site{Name: "Imaging, Saint Luke", Label: "Imaging"} }, Issuer: testIssuer}})
+	w.conf = login.Config{Store: w.kept, Passwords: w.hasher, Sealer: w.sealer, Now: w.now, Log: log,
+		Rules: login.Rules{SessionIdle: time.Hour, SessionAbsolute: 12 * time.Hour, Site: func() *idp.Site { return &idp.Site{Name: "Imaging, Saint Luke", Label: "Imaging"} }, Issuer: testIssuer}}
+	w.Flow = login.New(w.conf)
 	w.desk = admin.New(admin.Config{Store: db, Now: w.now, Log: log})
 	w.devices = device.New(device.Config{Store: db, Sealer: w.sealer, Hasher: w.hasher, Site: idp.Named("Imaging"), Issuer: testIssuer, Now: w.now, Log: log})
 	return w
+}
+
+// set builds the flow anew from another configuration, on what is stored.
+func (w *world) set(change func(*login.Config)) {
+	change(&w.conf)
+	w.Flow = login.New(w.conf)
+}
+
+// match sets how push approval is matched to the person.
+func (w *world) match(mode idp.MatchMode) {
+	w.set(func(c *login.Config) { c.Rules.Match = mode })
 }
 
 // reopen opens the database again that a test has closed.
@@ -349,3 +365,64 @@ func (p *person) forget() {
 	p.w.must(p.w.desk.Unlock(p.w.Context(), console, p.id))
 	p.w.kinds()
 }
+
+// phone puts a device that can be asked beside a person's others, as linking does.
+func (p *person) phone(name string) *idp.Speaker {
+	p.w.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	p.w.must(err)
+	raw, err := key.PublicKey.Bytes()
+	p.w.must(err)
+	pairing, err := totp.NewPairing(p.w.sealer, p.w.now())
+	p.w.must(err)
+	pairing.User, pairing.Account = p.id, p.name
+	p.w.must(p.w.db.AddPairing(p.w.Context(), pairing))
+	d := idp.Device{
+		ID: idp.NewID[idp.DeviceID](), User: p.id, Name: name, Kind: idp.DeviceApp, Platform: "android", State: idp.DeviceActive,
+		PublicKey: raw[1:], LinkedAt: p.w.now(),
+	}
+	d.SealedTOTP, err = p.w.sealer.Seal(totp.NewSecret(), string(d.ID))
+	p.w.must(err)
+	p.w.must(p.w.db.UpdatePairing(p.w.Context(), pairing.ID, func(q *idp.Pairing) (*idp.Device, error) {
+		q.UsedAt = p.w.now()
+		return &d, nil
+	}))
+	return &idp.Speaker{Device: d}
+}
+
+// asked returns the one challenge that a phone is shown.
+func (w *world) asked(s *idp.Speaker) idp.Challenge {
+	w.Helper()
+	open, err := w.Asked(w.Context(), s)
+	w.must(err)
+	if len(open) != 1 {
+		w.Fatalf("%d challenges", len(open))
+	}
+	return open[0]
+}
+
+func (w *world) pending(s *idp.Speaker) []idp.Challenge {
+	w.Helper()
+	open, err := w.Asked(w.Context(), s)
+	w.must(err)
+	return open
+}
+
+// known makes the person's browser one that finished a sign-in.
+func (p *person) known(b *login.Browser) {
+	p.w.Helper()
+	step, err := p.w.StartAccount(p.w.Context(), "/account", *b)
+	p.w.at(step, err, idp.LoginPassword)
+	a := p.finish(step.ID, *b)
+	b.Session, b.Known = a.Session, a.Known
+}
+
+func reply(c idp.Challenge, v idp.Verdict) login.Reply {
+	return login.Reply{Challenge: c.ID, DocHash: c.DocHash(), Verdict: v, Address: "198.51.100.1"}
+}
+
+var (
+	yes   = idp.Verdict{Approve: true}
+	no    = idp.Verdict{}
+	notMe = idp.Verdict{NotMe: true, Reason: "not_me"}
+)

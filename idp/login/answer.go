@@ -1,0 +1,291 @@
+package login
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"hilum/idp"
+	"hilum/idp/limit"
+)
+
+// What a sign-in with a phone proves (RFC 8176): a password and a key that
+// the phone's software keeps.
+var amrPush = []string{"pwd", "swk", "mfa"}
+
+// changedFor is how long it is worth telling a phone that another was linked.
+const changedFor = time.Hour
+
+// Asked returns what a phone is to be shown now, oldest first.
+func (f *Flow) Asked(ctx context.Context, s *idp.Speaker) ([]idp.Challenge, error) {
+	if s.Pairing == "" {
+		list, err := f.store.Pending(ctx, s.Device.User, f.now())
+		// Whether a phone is to be linked is asked of that phone alone.
+		return slices.DeleteFunc(list, func(c idp.Challenge) bool { return c.Purpose == idp.ToPair }), err
+	}
+	p, err := f.store.Pairing(ctx, s.Pairing)
+	if err != nil {
+		if errors.Is(err, idp.ErrNotFound) {
+			err = nil // replaced by a newer offer
+		}
+		return nil, err
+	}
+	if p.Open(f.now()) != nil || p.Challenge == "" {
+		return nil, nil //nolint:nilerr // nobody is asked by an offer that is not open
+	}
+	c, err := f.store.Challenge(ctx, p.Challenge)
+	if err != nil {
+		return nil, err
+	}
+	if !isOpen(c, f.now()) {
+		return nil, nil
+	}
+	return []idp.Challenge{*c}, nil
+}
+
+// Fate says why a challenge is not asked any more: "approved", "denied",
+// "withdrawn" or "expired".
+func (f *Flow) Fate(ctx context.Context, id idp.ChallengeID) string {
+	c, err := f.store.Challenge(ctx, id)
+	switch {
+	case err != nil:
+		return "withdrawn"
+	case c.State == idp.ChallengeTaken:
+		return string(idp.ChallengeApproved)
+	case c.State == idp.ChallengePending && !f.now().Before(c.ExpiresAt):
+		return "expired"
+	case c.State == idp.ChallengePending:
+		return string(idp.ChallengeWithdrawn) // its sign-in does not wait any more
+	}
+	return string(c.State)
+}
+
+// Reply is a phone's answer to a challenge, its signature already checked.
+type Reply struct {
+	Challenge idp.ChallengeID
+	DocHash   string // ch: what the phone has shown
+	Verdict   idp.Verdict
+	Seen      idp.Replay
+	Address   string // of the phone
+}
+
+// outcome is what an answer has come to, and who is told of it once it is on disk.
+type outcome struct {
+	state     idp.ChallengeState // of the challenge, also where the answer was refused
+	changed   bool               // false: the phone said the same before
+	challenge idp.Challenge
+	devices   []idp.Device
+}
+
+// Answer settles a challenge by what a phone says, and returns what has become
+// of it. A phone never completes a sign-in: the browser does, by Continue.
+// Errors: idp.ErrNotFound (another person's, a made-up one, another text),
+// ErrSettled and ErrExpired with the state, ErrWrongSecret (the number; the
+// challenge is closed), ErrConflict (a sixth device), ErrReplayed.
+func (f *Flow) Answer(ctx context.Context, by *idp.Speaker, r Reply) (idp.ChallengeState, error) {
+	var o outcome
+	err := f.store.Settle(ctx, r.Challenge, r.Seen, func(a *idp.Asking) error {
+		o = outcome{state: a.Challenge.State}
+		return f.settle(a, by, r, &o)
+	})
+	if err != nil {
+		return o.state, err
+	}
+	if o.changed {
+		f.tell(o, by.Device.ID)
+	}
+	if o.state == idp.ChallengeWrong {
+		return o.state, fmt.Errorf("challenge %s: number: %w", r.Challenge, idp.ErrWrongSecret)
+	}
+	return o.state, nil
+}
+
+// settle does all of an answer that is stored with it. Errors as for Answer, but
+// for a wrong number: that is a state, and it is stored.
+func (f *Flow) settle(a *idp.Asking, by *idp.Speaker, r Reply, o *outcome) error {
+	c, now := a.Challenge, f.now()
+	if !mayAnswer(a, by) || c.DocHash() != r.DocHash {
+		return fmt.Errorf("challenge %s for device %s: %w", c.ID, by.Device.ID, idp.ErrNotFound)
+	}
+	if c.State == idp.ChallengePending && !stillAsked(a, now) {
+		o.state = idp.ChallengeWithdrawn
+		return fmt.Errorf("challenge %s: %w", c.ID, idp.ErrSettled)
+	}
+	if c.State == idp.ChallengeTaken && (a.Login == nil || a.Login.Final()) {
+		return fmt.Errorf("challenge %s: its sign-in has ended: %w", c.ID, idp.ErrSettled)
+	}
+	changed, err := c.Answer(r.Verdict, by.Device.ID, now)
+	if err != nil {
+		return err
+	}
+	o.state = c.State
+	if !changed {
+		a.Pairing = nil // nothing of it changes, and one that was used is not written again
+		return nil
+	}
+	said := noteAnswer(c, by, r, now)
+	if c.Purpose == idp.ToPair {
+		pairAnswered(a, now)
+	} else {
+		guardAnswered(a, r.Verdict, said, now)
+		f.denySignIn(a, by, r, now)
+	}
+	o.changed, o.challenge, o.devices = true, *c, a.Devices
+	return nil
+}
+
+// mayAnswer reports whether a phone is asked at all: a linked one of the
+// person, or the one that scanned the QR code.
+func mayAnswer(a *idp.Asking, by *idp.Speaker) bool {
+	c := a.Challenge
+	if c.Purpose == idp.ToPair {
+		if by.Pairing == "" && by.Device.User != "" && by.Device.User == c.User {
+			return c.Device == by.Device.ID || a.Pairing == nil || a.Pairing.Claim == nil // linked otherwise meanwhile: to be told
+		}
+		return c.Pairing != "" && by.Pairing == c.Pairing
+	}
+	return by.Pairing == "" && !by.Unlinked && c.User != "" && c.User == by.Device.User &&
+		slices.ContainsFunc(a.Devices, func(d idp.Device) bool { return d.ID == by.Device.ID && asks(d) })
+}
+
+// stillAsked reports whether somebody waits for the answer.
+func stillAsked(a *idp.Asking, now time.Time) bool {
+	if a.Challenge.Purpose == idp.ToPair {
+		return a.Pairing != nil && a.Pairing.Open(now) == nil && a.Pairing.Claim != nil
+	}
+	return a.Login != nil && a.Login.Challenge == a.Challenge.ID &&
+		(waits(a.Login, idp.LoginFactor, now) == nil || waits(a.Login, idp.LoginFirst, now) == nil)
+}
+
+// noteAnswer notes what a phone has said of a challenge, and returns that event.
+func noteAnswer(c *idp.Challenge, by *idp.Speaker, r Reply, now time.Time) idp.Event {
+	kind := map[idp.ChallengeState]idp.EventKind{
+		idp.ChallengeApproved: idp.EventPhoneApproved, idp.ChallengeDenied: idp.EventPhoneDenied, idp.ChallengeWrong: idp.EventPhoneWrong,
+	}[c.State]
+	e := idp.Event{
+		At: now, Kind: kind, Actor: idp.Actor{User: c.User}, User: c.User, Login: c.Login, Device: by.Device.ID, Address: r.Address,
+		Detail: map[string]string{"cid": string(c.ID), "ch": c.DocHash(), "purpose": string(c.Purpose)},
+	}
+	if c.Reason != "" {
+		e.Detail["reason"] = c.Reason
+	}
+	c.Note(e)
+	return e
+}
+
+// guardAnswered has what a phone said of a sign-in count for how often the
+// person's phones are asked from now on; said is the event of it. «It wasn't me»
+// is an alarm besides, with the address of the browser that asked.
+func guardAnswered(a *idp.Asking, v idp.Verdict, said idp.Event, now time.Time) {
+	c := a.Challenge
+	alarm := said
+	alarm.Kind, alarm.Address, alarm.Detail = idp.EventNotMe, c.Address, nil
+	switch {
+	case c.State == idp.ChallengeApproved:
+		limit.Prompts.Approved(a.Guard)
+	case c.State != idp.ChallengeDenied:
+	case !v.NotMe:
+		limit.Prompts.Denied(a.Guard, now)
+	case a.Login != nil && a.Login.State == idp.LoginFirst:
+		limit.Prompts.NotMeFirst(a.Guard, now)
+		alarm.Detail = map[string]string{"before": "password"}
+		c.Note(alarm)
+	default:
+		alarm.Detail = said.Detail
+		if limit.Prompts.NotMe(a.Guard, c.Browser, c.Address, now) {
+			alarm.Detail = map[string]string{"push": "off"}
+		}
+		c.Note(alarm)
+	}
+}
+
+// denySignIn ends the sign-in that a phone has denied, at once and wherever it
+// stands: no factor is asked for any more.
+func (f *Flow) denySignIn(a *idp.Asking, by *idp.Speaker, r Reply, now time.Time) {
+	l := a.Login
+	if a.Challenge.State != idp.ChallengeDenied || l == nil || l.Challenge != a.Challenge.ID || l.Final() {
+		return
+	}
+	if l.Apply(idp.OnDeny, now) != nil {
+		return // it had ended by itself; the denial stands
+	}
+	l.Device = by.Device.ID
+	l.Note(f.event(idp.EventLoginDenied, l, "", Browser{Address: r.Address}, "by", "phone"))
+}
+
+// pairAnswered links the phone that scanned the QR code, or drops it. Within
+// an invitation it is linked when the invitation is used.
+func pairAnswered(a *idp.Asking, now time.Time) {
+	p := a.Pairing
+	if a.Challenge.State != idp.ChallengeApproved {
+		p.UsedAt, p.Claim = now, nil
+		return
+	}
+	p.TappedAt = now
+	p.Claim.Silent(a.Challenge.SentAt, now)
+	if p.Enrol {
+		return
+	}
+	d := *p.Claim
+	d.User, d.State, d.LinkedAt, d.LastUsedAt = p.User, idp.DeviceActive, now, now
+	p.UsedAt, p.Claim = now, nil
+	a.Link = &d
+	d.Note(idp.Event{
+		At: now, Kind: idp.EventDeviceLinked, Actor: idp.Actor{User: d.User, Name: p.Account}, User: d.User, Device: d.ID,
+		Detail: map[string]string{"name": d.Name, "kind": string(d.Kind), "platform": d.Platform},
+	})
+}
+
+// tell wakes the browser that waits and the person's phones but the one that
+// has answered, which knows. The phones that were there are told of a new one.
+func (f *Flow) tell(o outcome, but idp.DeviceID) {
+	c := &o.challenge
+	f.wake(idp.TopicUser(c.User), idp.TopicLogin(c.Login), idp.TopicPairing(c.Pairing))
+	if c.Purpose == idp.ToPair && o.state == idp.ChallengeApproved {
+		f.pushTo(idp.PushChanged, &idp.Challenge{ExpiresAt: f.now().Add(changedFor)}, o.devices, but)
+		return
+	}
+	f.pushTo(idp.PushGone, c, o.devices, but)
+}
+
+// Continue takes the answer of a phone: only the browser that asked moves its
+// sign-in on. Errors: idp.ErrSettled (nothing was approved), ErrExpired (too
+// late), ErrNotFound.
+func (f *Flow) Continue(ctx context.Context, id idp.LoginID, b Browser) (*Step, error) {
+	var moved idp.Login
+	err := f.store.Ask(ctx, id, idp.TokenHash{}, func(a *idp.Asking, _ bool) error {
+		l, now := a.Login, f.now()
+		if err := bound(l, b); err != nil {
+			return err
+		}
+		if l.State != idp.LoginFirst {
+			if err := waits(l, idp.LoginFactor, now); err != nil {
+				return err
+			}
+		}
+		if a.Challenge == nil || a.Challenge.Login != l.ID || a.Challenge.User != l.User {
+			return fmt.Errorf("sign-in %s: no phone was asked: %w", id, idp.ErrSettled)
+		}
+		// A phone that was unlinked since it answered proves nothing any more.
+		i := slices.IndexFunc(a.Devices, func(d idp.Device) bool { return d.ID == a.Challenge.Device })
+		if i < 0 {
+			return fmt.Errorf("sign-in %s: no linked phone has answered: %w", id, idp.ErrSettled)
+		}
+		if err := a.Challenge.Spend(now); err != nil {
+			return err
+		}
+		l.Device = a.Challenge.Device
+		a.Devices[i].LastUsedAt = now
+		if err := f.prove(l, b, "push", amrPush); err != nil {
+			return err
+		}
+		moved = *l
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return f.step(ctx, &moved)
+}
