@@ -28,6 +28,7 @@ const (
 	frame    layer = "pages" // what the pages of the people's door are made with
 	shared   layer = "shared by doors"
 	adapter  layer = "adapter"
+	sender   layer = "sender" // what the outbox delivers by
 	settings layer = "settings"
 	channel  layer = "push channel"
 	party    layer = "relying party"          // an example of one, for trying things out
@@ -61,11 +62,12 @@ var packages = map[string]layer{
 	"idp/limit":            tool,
 	"idp/live":             adapter,
 	"idp/login":            verb,
-	"idp/logout":           adapter,
-	"idp/mail":             adapter,
+	"idp/logout":           sender,
+	"idp/mail":             sender,
 	"idp/mail/mailtest":    suite,
 	"idp/oidc":             door,
 	"idp/outbound":         adapter,
+	"idp/outbox":           adapter,
 	"idp/password":         tool,
 	"idp/push":             adapter,
 	"idp/push/fcm":         channel,
@@ -97,6 +99,7 @@ var knows = map[layer][]layer{
 	tool:     {nouns, ground, letters},
 	verb:     {nouns, letters, tool},
 	adapter:  {nouns, letters},
+	sender:   {nouns, letters, adapter},
 	channel:  {nouns, adapter, ground},
 	client:   {},
 	shared:   {nouns, shared, ground},
@@ -105,8 +108,8 @@ var knows = map[layer][]layer{
 	settings: {nouns, tool, ground}, // to ask whether a setting fits
 	party:    {party},
 	builtin:  {nouns},
-	suite:    {suite, ground, nouns, letters, tool, verb, door, frame, shared, adapter, settings, party, builtin, channel, client},
-	joiner:   {ground, nouns, letters, tool, verb, door, frame, shared, adapter, settings, party, builtin, channel, client},
+	suite:    {suite, ground, nouns, letters, tool, verb, door, frame, shared, adapter, sender, settings, party, builtin, channel, client},
+	joiner:   {ground, nouns, letters, tool, verb, door, frame, shared, adapter, sender, settings, party, builtin, channel, client},
 }
 
 // home is where a library lives: the packages whose code, and those whose
@@ -168,7 +171,7 @@ var outside = map[string]home{
 
 // inside bounds what of the standard library only some may know; tests may.
 var inside = map[string][]layer{
-	"net/http":     {door, frame, shared, party, builtin, joiner, client, channel, adapter},
+	"net/http":     {door, frame, shared, party, builtin, joiner, client, channel, adapter, sender},
 	"database/sql": {adapter},
 }
 
@@ -313,7 +316,7 @@ func TestImportTables(t *testing.T) {
 		if slices.Contains(may, joiner) {
 			t.Errorf("a %s may know main", of)
 		}
-		if slices.Contains(may, adapter) && of != joiner && of != suite && of != channel {
+		if slices.Contains(may, adapter) && of != joiner && of != suite && of != channel && of != sender {
 			t.Errorf("a %s may know adapters", of)
 		}
 		if slices.Contains(may, door) && of != joiner && of != suite {
@@ -355,6 +358,10 @@ func TestImportsAreCaught(t *testing.T) {
 		{"a noun's test and a library", "idp/x_test.go", `import "golang.org/x/time/rate"`, "lives in [\"idp/limit\"]"},
 		{"an adapter and a verb", "idp/store/x.go", `import "hilum/idp/login"`, "adapter may not know idp/login"},
 		{"an adapter's test and a verb", "idp/store/x_test.go", `import "hilum/idp/login"`, ""},
+		{"an adapter beside an adapter", "idp/store/x.go", `import "hilum/idp/outbox"`, "adapter may not know idp/outbox"},
+		{"a sender and the outbox", "idp/mail/x.go", `import "hilum/idp/outbox"`, ""},
+		{"a sender beside a sender", "idp/mail/x.go", `import "hilum/idp/logout"`, "sender may not know idp/logout"},
+		{"a verb and a sender", "idp/login/x.go", `import "hilum/idp/mail"`, "verb may not know idp/mail"},
 		{"main, imported", "e2e/x_test.go", `import "hilum/cmd/idp"`, "nobody imports cmd/idp"},
 		{"the viewer in a door", "idp/web/x.go", `import "hilum/cmd/viewer/viewer"`, "door may not know cmd/viewer/viewer"},
 		{"the other OpenID library in the provider", "idp/oidc/x.go", `import "github.com/coreos/go-oidc/v3/oidc"`, `lives in ["cmd/viewer/viewer" "idp/tryout"]`},
@@ -395,7 +402,7 @@ func TestArchitectureIsThePicture(t *testing.T) {
 		t.Fatal(err)
 	}
 	storeys := map[string]layer{
-		"doors": door, "pages": frame, "verbs": verb, "tools": tool, "ground": ground, "nouns": nouns, "letters": letters, "adapters": adapter, "shared": shared,
+		"doors": door, "verbs": verb, "tools": tool, "ground": ground, "nouns": nouns, "letters": letters, "adapters": adapter, "senders": sender, "shared": shared,
 	}
 	drawn := map[layer][]string{}
 	for line := range strings.Lines(string(b)) {

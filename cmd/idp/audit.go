@@ -30,16 +30,13 @@ func eventLineOf(e *idp.Event) eventLine { return eventLine{admin.EventLineOf(e)
 // pageSize is how many events are read at once.
 const pageSize = 1000
 
-// printEvents prints events, a line each.
-func (c *cli) printEvents(events []idp.Event, asJSON bool) error {
-	for i := range events {
-		l := eventLineOf(&events[i])
-		if !asJSON {
-			c.printf("%s\n", l.text())
-		} else if err := lines(c.stdout, []eventLine{l}); err != nil {
-			return err
-		}
+// printEvent prints an event as a line.
+func (c *cli) printEvent(e *idp.Event, asJSON bool) error {
+	l := eventLineOf(e)
+	if asJSON {
+		return lines(c.stdout, []eventLine{l})
 	}
+	c.printf("%s\n", l.text())
 	return nil
 }
 
@@ -142,38 +139,39 @@ func (c *cli) auditList() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			for listed := 0; ; {
-				page, err := p.desk.EventsAfter(ctx, console(), after, pageSize)
-				if err != nil {
-					if follow && errors.Is(err, context.Canceled) { // an interrupt is how following ends
-						err = nil
-					}
-					return err
-				}
-				for i := range page {
-					after = page[i].Seq
-					if !fits(&q, &page[i]) {
-						continue
-					}
-					if err := c.printEvents(page[i:i+1], asJSON); err != nil {
-						return err
-					}
-					if listed++; listed == most {
-						return nil
+			listed, whole := 0, false // whole: there was nothing more
+			for e, err := range paged(after, func(after int64) ([]idp.Event, int64, bool, error) {
+				if whole { // others come
+					select {
+					case <-time.After(followEvery):
+					case <-ctx.Done():
+						return nil, after, false, nil
 					}
 				}
-				if len(page) == pageSize {
-					continue
+				part, err := p.desk.EventsAfter(ctx, console(), after, pageSize)
+				if n := len(part); n > 0 {
+					after = part[n-1].Seq
 				}
-				if !follow {
+				whole = len(part) < pageSize
+				return part, after, follow || !whole, err
+			}) {
+				if follow && errors.Is(err, context.Canceled) { // an interrupt is how following ends
 					return nil
 				}
-				select {
-				case <-time.After(followEvery):
-				case <-ctx.Done():
+				if err != nil {
+					return err
+				}
+				if !fits(&q, e) {
+					continue
+				}
+				if err := c.printEvent(e, asJSON); err != nil {
+					return err
+				}
+				if listed++; listed == most {
 					return nil
 				}
 			}
+			return nil
 		}),
 	}
 	f.register(cmd.Flags())

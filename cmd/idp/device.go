@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"hilum/idp"
 	"hilum/idp/admin"
@@ -17,40 +16,6 @@ import (
 
 func (c *cli) deviceCommand() *cobra.Command {
 	return group("device", "Find devices of all people, and unlink them", c.deviceList(), c.deviceShow(), c.deviceHistory(), c.deviceUnlink())
-}
-
-// listFlags are what all lists that are searched have.
-type listFlags struct {
-	facets        []string
-	sort          string
-	down          bool
-	limit         int
-	asJSON, asCSV bool
-}
-
-func (f *listFlags) register(flags *pflag.FlagSet, facets, sorts []string) {
-	flags.StringSliceVar(&f.facets, "facet", nil, "only those that are all of these: `"+strings.Join(facets, ", ")+"`")
-	flags.StringVar(&f.sort, "sort", sorts[0], "`order`: "+strings.Join(sorts, ", "))
-	flags.BoolVar(&f.down, "down", false, "from the end of the order")
-	flags.IntVar(&f.limit, "limit", 0, "stop after so many `lines` (0: all)")
-	flags.BoolVar(&f.asJSON, "json", false, "one JSON object a line, for scripts")
-	flags.BoolVar(&f.asCSV, "csv", false, "comma-separated values, for spreadsheets")
-}
-
-// page is the next part to ask for when so many lines were printed.
-func (f *listFlags) page(printed int, after idp.Key) idp.Page {
-	p := idp.Page{After: after, Limit: idp.MaxListPage}
-	if f.limit > 0 {
-		p.Limit = min(p.Limit, f.limit-printed)
-	}
-	return p
-}
-
-func (f *listFlags) check() error {
-	if f.asJSON && f.asCSV {
-		return usagef("--json and --csv exclude one another")
-	}
-	return nil
 }
 
 // texts are the values of a named type.
@@ -134,29 +99,30 @@ func (c *cli) deviceList() *cobra.Command {
 			return fieldError(p.desk.DevicesCSV(ctx, console(), q, admin.ExportCSV, c.stdout))
 		}
 		rows := [][]string{{"USER", "DEVICE", "KIND", "PLATFORM", "LINKED", "LAST USED", "ID"}}
-		for printed := 0; ; {
-			q.Page = f.page(printed, q.After)
-			page, err := p.desk.SearchDevices(ctx, console(), q)
+		printed := 0
+		for row, err := range found(f.limit, func(page idp.Page) ([]idp.DeviceRow, idp.Turns, error) {
+			q.Page = page
+			part, err := p.desk.SearchDevices(ctx, console(), q)
+			if err != nil {
+				return nil, idp.Turns{}, err
+			}
+			return part.Rows, part.Turns, nil
+		}) {
 			if err != nil {
 				return fieldError(err)
 			}
-			for i := range page.Rows {
-				l := ownedLineOf(&page.Rows[i])
-				if f.asJSON {
-					if err := lines(c.stdout, []ownedLine{l}); err != nil {
-						return err
-					}
-				} else {
-					rows = append(rows, []string{l.User, l.Name, string(l.Kind), l.Platform, clock(l.LinkedAt), l.used(), string(l.ID)})
+			printed++
+			l := ownedLineOf(row)
+			if f.asJSON {
+				if err := lines(c.stdout, []ownedLine{l}); err != nil {
+					return err
 				}
+			} else {
+				rows = append(rows, []string{l.User, l.Name, string(l.Kind), l.Platform, clock(l.LinkedAt), l.used(), string(l.ID)})
 			}
-			printed += len(page.Rows)
-			if q.After = page.Next; q.After == "" || f.limit > 0 && printed >= f.limit {
-				if f.asJSON {
-					return p.desk.Exported(ctx, console(), admin.ListDevices, admin.FilterOfDevices(&q), printed, nil)
-				}
-				break
-			}
+		}
+		if f.asJSON {
+			return p.desk.Exported(ctx, console(), admin.ListDevices, admin.FilterOfDevices(&q), printed, nil)
 		}
 		return table(c.stdout, rows...)
 	})
@@ -205,20 +171,21 @@ func (c *cli) deviceHistory() *cobra.Command {
 		Short: "List what happened with a device, newest first; also with one that is unlinked",
 		Args:  cobra.ExactArgs(1),
 		RunE: c.withArgs(func(ctx context.Context, p *provider, args []string) error {
-			f := listFlags{limit: most}
 			printed := 0
-			for after := idp.Key(""); ; {
-				page, err := p.desk.DeviceHistory(ctx, console(), idp.DeviceID(args[0]), f.page(printed, after))
+			for e, err := range found(most, func(page idp.Page) ([]idp.Event, idp.Turns, error) {
+				part, err := p.desk.DeviceHistory(ctx, console(), idp.DeviceID(args[0]), page)
+				if err != nil {
+					return nil, idp.Turns{}, err
+				}
+				return part.Rows, part.Turns, nil
+			}) {
 				if err != nil {
 					return fieldError(err)
 				}
-				if err := c.printEvents(page.Rows, asJSON); err != nil {
+				if err := c.printEvent(e, asJSON); err != nil {
 					return err
 				}
-				printed += len(page.Rows)
-				if after = page.Next; after == "" || most > 0 && printed >= most {
-					break
-				}
+				printed++
 			}
 			if printed == 0 {
 				return deviceError(idp.ErrNotFound, args[0])

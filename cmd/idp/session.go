@@ -37,29 +37,27 @@ func (c *cli) sessionList() *cobra.Command {
 		Use:   "list [WORD…]",
 		Short: "List live sessions, newest first; words are beginnings of names and mail addresses",
 		RunE: c.withArgs(func(ctx context.Context, p *provider, args []string) error {
-			f := listFlags{limit: most}
 			q := idp.SessionQuery{Words: strings.Join(args, " ")}
 			rows := [][]string{{"USER", "SIGNED IN", "LAST SEEN", "FROM", "APPLICATIONS", "ID"}}
-			for printed := 0; ; {
-				q.Page = f.page(printed, q.After)
-				page, err := p.desk.SearchSessions(ctx, console(), q)
+			for row, err := range found(most, func(page idp.Page) ([]idp.SessionRow, idp.Turns, error) {
+				q.Page = page
+				part, err := p.desk.SearchSessions(ctx, console(), q)
+				if err != nil {
+					return nil, idp.Turns{}, err
+				}
+				return part.Rows, part.Turns, nil
+			}) {
 				if err != nil {
 					return fieldError(err)
 				}
-				for i := range page.Rows {
-					s := &page.Rows[i].Session
-					l := sessionLine{s.ID, page.Rows[i].User.Name, s.User, s.Address, s.Agent, page.Rows[i].Clients, s.AuthTime, s.LastSeenAt, s.ExpiresAt}
-					if asJSON {
-						if err := lines(c.stdout, []sessionLine{l}); err != nil {
-							return err
-						}
-					} else {
-						rows = append(rows, []string{l.User, clock(l.AuthTime), clock(l.LastSeenAt), orNone(l.Address), orNone(strings.Join(texts(l.Clients), " ")), string(l.ID)})
+				s := &row.Session
+				l := sessionLine{s.ID, row.User.Name, s.User, s.Address, s.Agent, row.Clients, s.AuthTime, s.LastSeenAt, s.ExpiresAt}
+				if asJSON {
+					if err := lines(c.stdout, []sessionLine{l}); err != nil {
+						return err
 					}
-				}
-				printed += len(page.Rows)
-				if q.After = page.Next; q.After == "" || most > 0 && printed >= most {
-					break
+				} else {
+					rows = append(rows, []string{l.User, clock(l.AuthTime), clock(l.LastSeenAt), orNone(l.Address), orNone(strings.Join(texts(l.Clients), " ")), string(l.ID)})
 				}
 			}
 			if asJSON {

@@ -365,29 +365,30 @@ func (c *cli) userList() *cobra.Command {
 			return fieldError(p.desk.UsersCSV(ctx, console(), q, admin.ExportCSV, c.stdout))
 		}
 		rows := [][]string{{"NAME", "STATE", "STAFF", "DEVICES", "DISPLAY NAME"}}
-		for printed := 0; ; {
-			q.Page = f.page(printed, q.After)
-			page, err := p.desk.SearchUsers(ctx, console(), q)
+		printed := 0
+		for row, err := range found(f.limit, func(page idp.Page) ([]idp.Account, idp.Turns, error) {
+			q.Page = page
+			part, err := p.desk.SearchUsers(ctx, console(), q)
+			if err != nil {
+				return nil, idp.Turns{}, err
+			}
+			return part.Rows, part.Turns, nil
+		}) {
 			if err != nil {
 				return fieldError(err)
 			}
-			for i := range page.Rows {
-				l := userLineOf(&page.Rows[i])
-				if f.asJSON {
-					if err := lines(c.stdout, []userLine{l}); err != nil {
-						return err
-					}
-				} else {
-					rows = append(rows, []string{l.Name, string(l.State), string(l.Staff), fmt.Sprint(l.Devices), l.Display})
+			printed++
+			l := userLineOf(row)
+			if f.asJSON {
+				if err := lines(c.stdout, []userLine{l}); err != nil {
+					return err
 				}
+			} else {
+				rows = append(rows, []string{l.Name, string(l.State), string(l.Staff), fmt.Sprint(l.Devices), l.Display})
 			}
-			printed += len(page.Rows)
-			if q.After = page.Next; q.After == "" || f.limit > 0 && printed >= f.limit {
-				if f.asJSON {
-					return p.desk.Exported(ctx, console(), admin.ListUsers, admin.FilterOfUsers(&q), printed, nil)
-				}
-				break
-			}
+		}
+		if f.asJSON {
+			return p.desk.Exported(ctx, console(), admin.ListUsers, admin.FilterOfUsers(&q), printed, nil)
 		}
 		return table(c.stdout, rows...)
 	})

@@ -43,7 +43,7 @@ func (s *Server) write(w http.ResponseWriter, r *http.Request, status int, v any
 	}
 	w.WriteHeader(status)
 	if _, err := w.Write(body.Bytes()); err != nil {
-		s.Log.LogAttrs(r.Context(), slog.LevelDebug, "answer not taken", slog.String("request", serve.From(r.Context()).ID), slog.Any("error", err))
+		s.conf.Log.LogAttrs(r.Context(), slog.LevelDebug, "answer not taken", slog.String("request", serve.From(r.Context()).ID), slog.Any("error", err))
 	}
 }
 
@@ -114,5 +114,5 @@ func moment(t time.Time) *time.Time {
 // stream sends a long answer as it is made, as serve.Download does.
 func (s *Server) stream(w http.ResponseWriter, r *http.Request, kind string, write func(io.Writer) error) error {
 	w.Header().Set("Content-Type", kind)
-	return serve.Download(w, r, s.Log, write)
+	return serve.Download(w, r, s.conf.Log, write)
 }

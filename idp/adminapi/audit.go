@@ -43,7 +43,7 @@ func (s *Server) searchEvents(w http.ResponseWriter, r *http.Request, by admin.B
 	if err != nil {
 		return err
 	}
-	found, err := s.Desk.SearchEvents(r.Context(), by, q)
+	found, err := s.conf.Desk.SearchEvents(r.Context(), by, q)
 	if err != nil {
 		return err
 	}
@@ -57,7 +57,7 @@ func (s *Server) exportEvents(format admin.ExportFormat, kind string) func(http.
 		if err != nil {
 			return err
 		}
-		return s.stream(w, r, kind, func(out io.Writer) error { return s.Desk.ExportEvents(r.Context(), by, q, format, out) })
+		return s.stream(w, r, kind, func(out io.Writer) error { return s.conf.Desk.ExportEvents(r.Context(), by, q, format, out) })
 	}
 }
 
@@ -85,7 +85,7 @@ func (s *Server) feed(w http.ResponseWriter, r *http.Request, by admin.By) error
 	if err != nil {
 		return err
 	}
-	events, err := s.Desk.EventsAfter(r.Context(), by, after, limit)
+	events, err := s.conf.Desk.EventsAfter(r.Context(), by, after, limit)
 	if err != nil {
 		return err
 	}
@@ -111,9 +111,9 @@ func (s *Server) verify(w http.ResponseWriter, r *http.Request, by admin.By) err
 	if err := http.NewResponseController(w).SetWriteDeadline(time.Now().Add(longTime)); err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return err
 	}
-	c, err := s.Desk.VerifyEvents(r.Context(), by, nil)
+	c, err := s.conf.Desk.VerifyEvents(r.Context(), by, nil)
 	if errors.Is(err, idp.ErrInvalid) {
-		s.Log.LogAttrs(r.Context(), slog.LevelError, "the audit log does not hold together", slog.String("request", serve.From(r.Context()).ID), slog.Any("error", err))
+		s.conf.Log.LogAttrs(r.Context(), slog.LevelError, "the audit log does not hold together", slog.String("request", serve.From(r.Context()).ID), slog.Any("error", err))
 		return s.answer(w, r, http.StatusOK, chain{Fault: err.Error()})
 	}
 	if err != nil {

@@ -47,17 +47,17 @@ func (s *Server) caller(r *http.Request, act admin.Act) (admin.By, error) {
 	if err != nil {
 		return admin.By{}, err
 	}
-	t, g, u, err := s.Store.Access(r.Context(), token.Hash())
+	t, g, u, err := s.conf.Store.Access(r.Context(), token.Hash())
 	if errors.Is(err, idp.ErrNotFound) {
 		return admin.By{}, errToken
 	}
 	if err != nil {
 		return admin.By{}, fmt.Errorf("access token: %w", err)
 	}
-	if !t.Good(g, s.Now()) {
+	if !t.Good(g, s.conf.Now()) {
 		return admin.By{}, errToken
 	}
-	c, err := s.Store.Client(r.Context(), g.Client)
+	c, err := s.conf.Store.Client(r.Context(), g.Client)
 	if errors.Is(err, idp.ErrNotFound) {
 		return admin.By{}, errToken
 	}
@@ -77,8 +77,8 @@ func (s *Server) caller(r *http.Request, act admin.Act) (admin.By, error) {
 	if g.User != "" || u != nil {
 		return admin.By{}, errScope
 	}
-	if s.Allow != nil {
-		if retry, ok := s.Allow(c.ID); !ok {
+	if s.conf.Allow != nil {
+		if retry, ok := s.conf.Allow(c.ID); !ok {
 			return admin.By{}, &idp.RetryError{Err: idp.ErrTooMany, After: retry}
 		}
 	}

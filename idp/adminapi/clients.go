@@ -125,7 +125,7 @@ func (s *Server) clients(w http.ResponseWriter, r *http.Request, by admin.By) er
 	if _, err := readQuery(r); err != nil {
 		return err
 	}
-	all, err := s.Desk.Clients(r.Context(), by)
+	all, err := s.conf.Desk.Clients(r.Context(), by)
 	if err != nil {
 		return err
 	}
@@ -145,7 +145,7 @@ func (s *Server) addClient(w http.ResponseWriter, r *http.Request, by admin.By) 
 }
 
 func (s *Server) register(w http.ResponseWriter, r *http.Request, by admin.By, c *idp.Client, paste func(idp.Secret) []admin.Snippet) error {
-	secret, err := s.Desk.AddClient(r.Context(), by, c)
+	secret, err := s.conf.Desk.AddClient(r.Context(), by, c)
 	if err != nil {
 		return err
 	}
@@ -169,7 +169,7 @@ func (s *Server) client(w http.ResponseWriter, r *http.Request, by admin.By) err
 }
 
 func (s *Server) tellClient(w http.ResponseWriter, r *http.Request, by admin.By, id idp.ClientID) error {
-	c, err := s.Desk.Client(r.Context(), by, id)
+	c, err := s.conf.Desk.Client(r.Context(), by, id)
 	if err != nil {
 		return err
 	}
@@ -186,7 +186,7 @@ func (s *Server) editClient(w http.ResponseWriter, r *http.Request, by admin.By)
 		return err
 	}
 	if len(c.puts) > 0 {
-		if err := s.Desk.EditClient(r.Context(), by, id, c.apply); err != nil {
+		if err := s.conf.Desk.EditClient(r.Context(), by, id, c.apply); err != nil {
 			return err
 		}
 	}
@@ -201,7 +201,7 @@ func (s *Server) removeClient(w http.ResponseWriter, r *http.Request, by admin.B
 	if err := readNothing(r); err != nil {
 		return err
 	}
-	if err := s.Desk.RemoveClient(r.Context(), by, id); err != nil {
+	if err := s.conf.Desk.RemoveClient(r.Context(), by, id); err != nil {
 		return err
 	}
 	return done(w)
@@ -237,7 +237,7 @@ func (s *Server) newSecret(w http.ResponseWriter, r *http.Request, by admin.By) 
 	if b.overlap < 0 || b.overlap > maxOverlap {
 		return &idp.FieldError{Field: "overlap", Message: "client.ttl.bad"}
 	}
-	secret, err := s.Desk.NewClientSecret(r.Context(), by, id, b.overlap)
+	secret, err := s.conf.Desk.NewClientSecret(r.Context(), by, id, b.overlap)
 	if err != nil {
 		return err
 	}
@@ -261,7 +261,7 @@ func (s *Server) preview(w http.ResponseWriter, r *http.Request, by admin.By) er
 	if err != nil {
 		return err
 	}
-	p, err := s.Desk.PreviewClaims(r.Context(), by, idp.UserID(q.Get("user")), id)
+	p, err := s.conf.Desk.PreviewClaims(r.Context(), by, idp.UserID(q.Get("user")), id)
 	if err != nil {
 		return err
 	}
@@ -321,5 +321,5 @@ func (s *Server) addByPreset(w http.ResponseWriter, r *http.Request, by admin.By
 	if b.name != "" {
 		c.Name = b.name
 	}
-	return s.register(w, r, by, c, func(secret idp.Secret) []admin.Snippet { return p.Paste(s.Issuer, c, secret, b.values) })
+	return s.register(w, r, by, c, func(secret idp.Secret) []admin.Snippet { return p.Paste(s.conf.Issuer, c, secret, b.values) })
 }

@@ -64,7 +64,7 @@ func (s *Server) searchDevices(w http.ResponseWriter, r *http.Request, by admin.
 	if err != nil {
 		return err
 	}
-	found, err := s.Desk.SearchDevices(r.Context(), by, q)
+	found, err := s.conf.Desk.SearchDevices(r.Context(), by, q)
 	if err != nil {
 		return err
 	}
@@ -79,7 +79,7 @@ func (s *Server) devicesCSV(w http.ResponseWriter, r *http.Request, by admin.By)
 	if err != nil {
 		return err
 	}
-	return s.stream(w, r, typeCSV, func(out io.Writer) error { return s.Desk.DevicesCSV(r.Context(), by, q, admin.ExportCSV, out) })
+	return s.stream(w, r, typeCSV, func(out io.Writer) error { return s.conf.Desk.DevicesCSV(r.Context(), by, q, admin.ExportCSV, out) })
 }
 
 func (s *Server) device(w http.ResponseWriter, r *http.Request, by admin.By) error {
@@ -90,7 +90,7 @@ func (s *Server) device(w http.ResponseWriter, r *http.Request, by admin.By) err
 	if _, err := readQuery(r); err != nil {
 		return err
 	}
-	row, err := s.Desk.Device(r.Context(), by, id)
+	row, err := s.conf.Desk.Device(r.Context(), by, id)
 	if err != nil {
 		return err
 	}
@@ -112,12 +112,12 @@ func (s *Server) deviceEvents(w http.ResponseWriter, r *http.Request, by admin.B
 	if err != nil {
 		return err
 	}
-	found, err := s.Desk.DeviceHistory(r.Context(), by, id, p)
+	found, err := s.conf.Desk.DeviceHistory(r.Context(), by, id, p)
 	if err != nil {
 		return err
 	}
 	if len(found.Rows) == 0 && p.After == "" {
-		if _, err := s.Desk.Device(r.Context(), by, id); err != nil {
+		if _, err := s.conf.Desk.Device(r.Context(), by, id); err != nil {
 			return err
 		}
 	}
@@ -135,7 +135,7 @@ func (s *Server) unlinkDevice(w http.ResponseWriter, r *http.Request, by admin.B
 	}
 	var why admin.Why
 	c.apply(&why)
-	results, err := s.Desk.UnlinkDevices(r.Context(), by, []idp.DeviceID{id}, why)
+	results, err := s.conf.Desk.UnlinkDevices(r.Context(), by, []idp.DeviceID{id}, why)
 	if err != nil {
 		return err
 	}
@@ -169,7 +169,7 @@ func (s *Server) problemOfOne(r *http.Request, err error) *problem {
 	}
 	p := problemOf(err)
 	if p.Status == http.StatusInternalServerError {
-		s.Log.ErrorContext(r.Context(), "admin request failed in part", "error", err)
+		s.conf.Log.ErrorContext(r.Context(), "admin request failed in part", "error", err)
 	}
 	return &p
 }
@@ -200,7 +200,7 @@ func (s *Server) unlinkDevices(w http.ResponseWriter, r *http.Request, by admin.
 	}
 	var b severalDevices
 	c.apply(&b)
-	results, err := s.Desk.UnlinkDevices(r.Context(), by, b.devices, b.Why)
+	results, err := s.conf.Desk.UnlinkDevices(r.Context(), by, b.devices, b.Why)
 	if err != nil {
 		return err
 	}

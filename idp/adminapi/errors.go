@@ -149,7 +149,7 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, act admin.Act, err
 		w.Header().Set("Retry-After", strconv.FormatInt(max(1, int64((retry.After+time.Second-1)/time.Second)), 10))
 	}
 	if p.Status == http.StatusInternalServerError {
-		s.Log.LogAttrs(r.Context(), slog.LevelError, "admin request failed", slog.String("request", info.ID), slog.Any("error", err))
+		s.conf.Log.LogAttrs(r.Context(), slog.LevelError, "admin request failed", slog.String("request", info.ID), slog.Any("error", err))
 	}
 	info.Note(slog.String("refused", strings.TrimPrefix(p.Type, urn)))
 	w.Header().Set("Content-Type", typeProblem)

@@ -58,7 +58,7 @@ func (s *Server) root(w http.ResponseWriter, r *http.Request, by admin.By) error
 			links[name] = Base + "/" + name
 		}
 	}
-	return s.answer(w, r, http.StatusOK, root{s.Version, s.Issuer, by.Client, by.Role, links})
+	return s.answer(w, r, http.StatusOK, root{s.conf.Version, s.conf.Issuer, by.Client, by.Role, links})
 }
 
 // health is what the database tells of itself, and how push services fare.
@@ -99,7 +99,7 @@ func (s *Server) health(w http.ResponseWriter, r *http.Request, by admin.By) err
 	if _, err := readQuery(r); err != nil {
 		return err
 	}
-	h, err := s.Desk.Health(r.Context(), by)
+	h, err := s.conf.Desk.Health(r.Context(), by)
 	if err != nil {
 		return err
 	}
@@ -110,8 +110,8 @@ func (s *Server) health(w http.ResponseWriter, r *http.Request, by admin.By) err
 			return key{k.ID, k.Alg, moment(k.CreatedAt), moment(k.ActiveAt), moment(k.RetiredAt), moment(k.GoneAt)}
 		}),
 	}
-	if s.Push != nil {
-		out.Push = each(s.Push(), func(f *idp.PushFigures) pushFigures {
+	if s.conf.Push != nil {
+		out.Push = each(s.conf.Push(), func(f *idp.PushFigures) pushFigures {
 			return pushFigures{
 				string(f.Type), f.Attempts, f.Delivered, f.Dead, f.Failed, f.Retried, f.Waiting, f.P50.Seconds(), f.P95.Seconds(),
 				f.LastError, moment(f.LastAt), f.Alarm,
@@ -140,7 +140,7 @@ func (s *Server) days(w http.ResponseWriter, r *http.Request, by admin.By) error
 	if err != nil {
 		return err
 	}
-	all, err := s.Desk.Days(r.Context(), by, n)
+	all, err := s.conf.Desk.Days(r.Context(), by, n)
 	if err != nil {
 		return err
 	}
@@ -160,7 +160,7 @@ func (s *Server) settings(w http.ResponseWriter, r *http.Request, by admin.By) e
 	if _, err := readQuery(r); err != nil {
 		return err
 	}
-	all, err := s.Desk.Settings(r.Context(), by)
+	all, err := s.conf.Desk.Settings(r.Context(), by)
 	if err != nil {
 		return err
 	}

@@ -84,10 +84,10 @@ func (s *Server) importUsers(w http.ResponseWriter, r *http.Request, by admin.By
 			return err
 		}
 	}
-	result, err := s.Desk.ImportUsers(r.Context(), by, r.Body, how, nil)
+	result, err := s.conf.Desk.ImportUsers(r.Context(), by, r.Body, how, nil)
 	if err != nil && result != nil && result.Added > 0 {
 		// All are there: whoever is told of a fault would send the file again.
-		s.Log.ErrorContext(r.Context(), "sending invitations broke off", "request", serve.From(r.Context()).ID, "invited", result.Mailed, "error", err)
+		s.conf.Log.ErrorContext(r.Context(), "sending invitations broke off", "request", serve.From(r.Context()).ID, "invited", result.Mailed, "error", err)
 		return s.answer(w, r, http.StatusOK, importedOf(result, how, true))
 	}
 	if field := (*idp.FieldError)(nil); errors.As(err, &field) && field.Field == "mail" {

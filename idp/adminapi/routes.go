@@ -82,8 +82,8 @@ type Config struct {
 
 // Server is the door. Safe for concurrent use.
 type Server struct {
-	Config
-	mux *http.ServeMux
+	conf Config
+	mux  *http.ServeMux
 }
 
 // Base is where the door is; all below Prefix is its own.
@@ -103,7 +103,7 @@ func New(c Config) *Server {
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
-	s := &Server{Config: c, mux: http.NewServeMux()}
+	s := &Server{conf: c, mux: http.NewServeMux()}
 	for _, o := range s.operations() {
 		s.mux.Handle(o.pattern(), s.served(o))
 	}

@@ -43,7 +43,7 @@ func (s *Server) searchSessions(w http.ResponseWriter, r *http.Request, by admin
 	if q.Has("q") && q.Has("user") {
 		return &told{errQuery, "user", "q or user, not both"}
 	}
-	found, err := s.Desk.SearchSessions(r.Context(), by, idp.SessionQuery{Words: q.Get("q"), User: idp.UserID(q.Get("user")), Page: p})
+	found, err := s.conf.Desk.SearchSessions(r.Context(), by, idp.SessionQuery{Words: q.Get("q"), User: idp.UserID(q.Get("user")), Page: p})
 	if err != nil {
 		return err
 	}
@@ -59,7 +59,7 @@ func (s *Server) endSessions(w http.ResponseWriter, r *http.Request, by admin.By
 	if err != nil {
 		return err
 	}
-	n, err := s.Desk.EndSessions(r.Context(), by, id, "")
+	n, err := s.conf.Desk.EndSessions(r.Context(), by, id, "")
 	if err != nil {
 		return err
 	}
@@ -75,7 +75,7 @@ func (s *Server) endSession(w http.ResponseWriter, r *http.Request, by admin.By)
 	if err != nil {
 		return err
 	}
-	if err := s.Desk.EndSession(r.Context(), by, user, id, ""); err != nil {
+	if err := s.conf.Desk.EndSession(r.Context(), by, user, id, ""); err != nil {
 		return err
 	}
 	return done(w)

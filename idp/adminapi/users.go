@@ -110,7 +110,7 @@ func (s *Server) searchUsers(w http.ResponseWriter, r *http.Request, by admin.By
 		if len(q.Values) > 1 {
 			return &told{errQuery, "username", "username stands alone"}
 		}
-		a, err := s.Desk.FindUser(r.Context(), by, q.Get("username"))
+		a, err := s.conf.Desk.FindUser(r.Context(), by, q.Get("username"))
 		switch {
 		case errors.Is(err, idp.ErrNotFound):
 			return s.answer(w, r, http.StatusOK, page[user]{Items: []user{}})
@@ -119,7 +119,7 @@ func (s *Server) searchUsers(w http.ResponseWriter, r *http.Request, by admin.By
 		}
 		return s.answer(w, r, http.StatusOK, page[user]{Items: []user{accountOf(a)}})
 	}
-	found, err := s.Desk.SearchUsers(r.Context(), by, query)
+	found, err := s.conf.Desk.SearchUsers(r.Context(), by, query)
 	if err != nil {
 		return err
 	}
@@ -134,7 +134,7 @@ func (s *Server) usersCSV(w http.ResponseWriter, r *http.Request, by admin.By) e
 	if err != nil {
 		return err
 	}
-	return s.stream(w, r, typeCSV, func(out io.Writer) error { return s.Desk.UsersCSV(r.Context(), by, q, admin.ExportCSV, out) })
+	return s.stream(w, r, typeCSV, func(out io.Writer) error { return s.conf.Desk.UsersCSV(r.Context(), by, q, admin.ExportCSV, out) })
 }
 
 func (s *Server) addUser(w http.ResponseWriter, r *http.Request, by admin.By) error {
@@ -144,7 +144,7 @@ func (s *Server) addUser(w http.ResponseWriter, r *http.Request, by admin.By) er
 	}
 	var u idp.User
 	putUser(c)(&u)
-	if err := s.Desk.AddUser(r.Context(), by, &u); err != nil {
+	if err := s.conf.Desk.AddUser(r.Context(), by, &u); err != nil {
 		return err
 	}
 	w.Header().Set("Location", Base+"/users/"+string(u.ID))
@@ -163,7 +163,7 @@ func (s *Server) user(w http.ResponseWriter, r *http.Request, by admin.By) error
 }
 
 func (s *Server) tellUser(w http.ResponseWriter, r *http.Request, by admin.By, id idp.UserID) error {
-	u, err := s.Desk.User(r.Context(), by, id)
+	u, err := s.conf.Desk.User(r.Context(), by, id)
 	if err != nil {
 		return err
 	}
@@ -183,7 +183,7 @@ func (s *Server) editUser(w http.ResponseWriter, r *http.Request, by admin.By) e
 		return err
 	}
 	if len(c.puts) > 0 { // an empty patch changes nothing, and leaves nothing in the log
-		if err := s.Desk.EditUser(r.Context(), by, id, putUser(c)); err != nil {
+		if err := s.conf.Desk.EditUser(r.Context(), by, id, putUser(c)); err != nil {
 			return err
 		}
 	}
@@ -231,7 +231,7 @@ func (s *Server) factors(w http.ResponseWriter, r *http.Request, by admin.By) er
 	if _, err := readQuery(r); err != nil {
 		return err
 	}
-	f, err := s.Desk.Factors(r.Context(), by, id)
+	f, err := s.conf.Desk.Factors(r.Context(), by, id)
 	if err != nil {
 		return err
 	}
@@ -263,7 +263,7 @@ func (s *Server) linkOf(l *admin.Link) *link {
 	if l.To != "" {
 		return &link{To: l.To, ExpiresAt: moment(l.ExpiresAt)}
 	}
-	return &link{URL: s.Issuer + "/invite/" + l.Token.Reveal(), ExpiresAt: moment(l.ExpiresAt)}
+	return &link{URL: s.conf.Issuer + "/invite/" + l.Token.Reveal(), ExpiresAt: moment(l.ExpiresAt)}
 }
 
 // deliver reads how a link gets to the person.
@@ -318,7 +318,7 @@ func (s *Server) invite(w http.ResponseWriter, r *http.Request, by admin.By) err
 	if err != nil {
 		return err
 	}
-	l, err := s.Desk.Invite(r.Context(), by, id, h.via)
+	l, err := s.conf.Desk.Invite(r.Context(), by, id, h.via)
 	if err != nil {
 		return err
 	}
@@ -338,7 +338,7 @@ func (s *Server) inviteUsers(w http.ResponseWriter, r *http.Request, by admin.By
 	if err != nil {
 		return err
 	}
-	results, err := s.Desk.InviteMany(r.Context(), by, h.users, h.via, nil)
+	results, err := s.conf.Desk.InviteMany(r.Context(), by, h.users, h.via, nil)
 	if err != nil {
 		return err
 	}
@@ -356,7 +356,7 @@ func (s *Server) resetPassword(w http.ResponseWriter, r *http.Request, by admin.
 	if err != nil {
 		return err
 	}
-	l, err := s.Desk.ResetPassword(r.Context(), by, id, h.via)
+	l, err := s.conf.Desk.ResetPassword(r.Context(), by, id, h.via)
 	if err != nil {
 		return err
 	}
@@ -368,7 +368,7 @@ func (s *Server) unlock(w http.ResponseWriter, r *http.Request, by admin.By) err
 	if err != nil {
 		return err
 	}
-	if err := s.Desk.Unlock(r.Context(), by, id); err != nil {
+	if err := s.conf.Desk.Unlock(r.Context(), by, id); err != nil {
 		return err
 	}
 	return done(w)
@@ -390,7 +390,7 @@ func (s *Server) reopen(w http.ResponseWriter, r *http.Request, by admin.By) err
 		return err
 	}
 	// Where it ends half-way the log says what was unlinked; asking again does the rest.
-	gone, l, err := s.Desk.Reopen(r.Context(), by, id, h.reason, h.via)
+	gone, l, err := s.conf.Desk.Reopen(r.Context(), by, id, h.reason, h.via)
 	if err != nil {
 		return err
 	}
@@ -406,7 +406,7 @@ func (s *Server) disable(w http.ResponseWriter, r *http.Request, by admin.By) er
 	if err != nil {
 		return err
 	}
-	if err := s.Desk.Disable(r.Context(), by, id, reason); err != nil {
+	if err := s.conf.Desk.Disable(r.Context(), by, id, reason); err != nil {
 		return err
 	}
 	return done(w)
@@ -417,7 +417,7 @@ func (s *Server) enable(w http.ResponseWriter, r *http.Request, by admin.By) err
 	if err != nil {
 		return err
 	}
-	if err := s.Desk.Enable(r.Context(), by, id); err != nil {
+	if err := s.conf.Desk.Enable(r.Context(), by, id); err != nil {
 		return err
 	}
 	return done(w)

@@ -79,7 +79,7 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, state idp.Challeng
 		w.Header().Set("Retry-After", strconv.Itoa(p.RetryAfter))
 	}
 	if p.Status == http.StatusInternalServerError {
-		s.Log.LogAttrs(r.Context(), slog.LevelError, "device request failed", slog.String("request", info.ID), slog.Any("error", err))
+		s.conf.Log.LogAttrs(r.Context(), slog.LevelError, "device request failed", slog.String("request", info.ID), slog.Any("error", err))
 	}
 	info.Note(slog.String("refused", p.Error))
 	s.problem(w, r, p)
@@ -89,7 +89,7 @@ func (s *Server) problem(w http.ResponseWriter, r *http.Request, p problem) {
 	p.Title = http.StatusText(p.Status)
 	w.Header().Set("Content-Type", "application/problem+json")
 	if err := answerJSON(w, p.Status, p); err != nil {
-		s.Log.LogAttrs(r.Context(), slog.LevelError, "problem document", slog.Any("error", err))
+		s.conf.Log.LogAttrs(r.Context(), slog.LevelError, "problem document", slog.Any("error", err))
 	}
 }
 

@@ -53,7 +53,7 @@ func (s *streams) enter(id idp.DeviceID) (leave func(), ok bool) {
 // either end leaves or the device is unlinked (an event stream, WHATWG HTML,
 // section 9.2).
 func (s *Server) listen(w http.ResponseWriter, r *http.Request) {
-	if err := allowed(r, s.Allow); err != nil {
+	if err := allowed(r, s.conf.Allow); err != nil {
 		s.fail(w, r, "", err)
 		return
 	}
@@ -62,7 +62,7 @@ func (s *Server) listen(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, "", device.ErrRequest)
 		return
 	}
-	req, err := s.Devices.Open(r.Context(), device.OpListen, envelope)
+	req, err := s.conf.Devices.Open(r.Context(), device.OpListen, envelope)
 	if err != nil {
 		s.fail(w, r, "", err)
 		return
@@ -74,8 +74,8 @@ func (s *Server) listen(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, "", &idp.RetryError{Err: idp.ErrTooMany, After: heartbeat})
 		return
 	}
-	woken := s.Wait(topics(by)...)
-	s.Streams.Follow(w, r, func(ctx context.Context, st *serve.Stream) {
+	woken := s.conf.Wait(topics(by)...)
+	s.conf.Streams.Follow(w, r, func(ctx context.Context, st *serve.Stream) {
 		defer leave()
 		defer woken.Close()
 		s.follow(ctx, st, id, pairing, woken.Woken())
@@ -85,7 +85,7 @@ func (s *Server) listen(w http.ResponseWriter, r *http.Request) {
 // follow writes what changes until the stream or the link ends. pairing is what
 // a device that is not linked yet belongs to.
 func (s *Server) follow(ctx context.Context, st *serve.Stream, id idp.DeviceID, pairing idp.PairingID, woken <-chan struct{}) {
-	beat := time.NewTicker(s.Heartbeat)
+	beat := time.NewTicker(s.conf.Heartbeat)
 	defer beat.Stop()
 	if !st.Comment() {
 		return
@@ -101,7 +101,7 @@ func (s *Server) follow(ctx context.Context, st *serve.Stream, id idp.DeviceID, 
 			if !st.Comment() {
 				return
 			}
-		case <-s.Ending:
+		case <-s.conf.Ending:
 			return
 		case <-ctx.Done():
 			return
@@ -111,7 +111,7 @@ func (s *Server) follow(ctx context.Context, st *serve.Stream, id idp.DeviceID, 
 
 // tell brings the stream up to date; false when it is to end.
 func (s *Server) tell(ctx context.Context, st *serve.Stream, id idp.DeviceID, pairing idp.PairingID, shown map[idp.ChallengeID]bool) bool {
-	now, err := s.Devices.Speaker(ctx, id)
+	now, err := s.conf.Devices.Speaker(ctx, id)
 	if err != nil { // also when a link that was never confirmed is gone
 		return false
 	}
@@ -122,7 +122,7 @@ func (s *Server) tell(ctx context.Context, st *serve.Stream, id idp.DeviceID, pa
 	if pairing != now.Pairing {
 		return false // linked: what wakes the phone is another thing now, and it comes again
 	}
-	list, err := s.Logins.Asked(ctx, now)
+	list, err := s.conf.Logins.Asked(ctx, now)
 	if err != nil {
 		return false // the phone comes again
 	}
@@ -144,7 +144,7 @@ func (s *Server) tell(ctx context.Context, st *serve.Stream, id idp.DeviceID, pa
 		gone := struct {
 			CID idp.ChallengeID `json:"cid"`
 			Why string          `json:"why"`
-		}{id, s.Logins.Fate(ctx, id)}
+		}{id, s.conf.Logins.Fate(ctx, id)}
 		if !event(st, "gone", gone) {
 			return false
 		}

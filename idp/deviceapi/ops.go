@@ -21,14 +21,14 @@ type handler func(w http.ResponseWriter, r *http.Request, req *device.Request) e
 // op is the chain of every operation: limits, bounds, envelope, error table.
 func (s *Server) op(op device.Op, h handler) http.Handler {
 	return shared(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := allowed(r, s.Allow); err != nil {
+		if err := allowed(r, s.conf.Allow); err != nil {
 			s.fail(w, r, "", err)
 			return
 		}
 		body, err := read(w, r)
 		if err == nil {
 			var req *device.Request
-			if req, err = s.Devices.Open(r.Context(), op, body); err == nil {
+			if req, err = s.conf.Devices.Open(r.Context(), op, body); err == nil {
 				err = h(w, r, req)
 			}
 		}
@@ -46,14 +46,14 @@ func (s *Server) op(op device.Op, h handler) http.Handler {
 // pairs is never refused: a room full of phones is one address. A code that is
 // scanned cannot be guessed; one that is typed dies with its offer after a few tries.
 func (s *Server) wrong(r *http.Request, err error) error {
-	if s.Wrong == nil || !errors.Is(err, device.ErrPairGone) && !errors.Is(err, device.ErrRequest) && !errors.Is(err, errTooBig) {
+	if s.conf.Wrong == nil || !errors.Is(err, device.ErrPairGone) && !errors.Is(err, device.ErrRequest) && !errors.Is(err, errTooBig) {
 		return err
 	}
 	address := serve.From(r.Context()).Address
-	if retry, ok := s.Wrong.Open(address); !ok {
+	if retry, ok := s.conf.Wrong.Open(address); !ok {
 		return &idp.RetryError{Err: idp.ErrTooMany, After: retry}
 	}
-	s.Wrong.Count(address)
+	s.conf.Wrong.Count(address)
 	return err
 }
 
@@ -128,21 +128,21 @@ type pairReply struct {
 }
 
 func (s *Server) pair(w http.ResponseWriter, r *http.Request, req *device.Request) error {
-	p, err := s.Devices.Pair(r.Context(), req, serve.From(r.Context()).Address)
+	p, err := s.conf.Devices.Pair(r.Context(), req, serve.From(r.Context()).Address)
 	if err != nil {
 		return err
 	}
 	return answerJSON(w, http.StatusOK, pairReply{
-		DeviceID: p.Device.ID, State: p.Device.State, Account: p.Account, Issuer: s.Issuer, Site: p.Site,
+		DeviceID: p.Device.ID, State: p.Device.State, Account: p.Account, Issuer: s.conf.Issuer, Site: p.Site,
 		OTP:       otpReply{Secret: p.Secret, Digits: p.Digits, Period: p.Period},
-		Challenge: asked{p.Challenge.ID, p.Challenge.Doc}, VAPIDKey: s.VAPIDKey, ServerTime: s.Now().Unix(),
+		Challenge: asked{p.Challenge.ID, p.Challenge.Doc}, VAPIDKey: s.conf.VAPIDKey, ServerTime: s.conf.Now().Unix(),
 	})
 }
 
 // site answers who this is, before anybody is linked: a phone subscribes by the
 // key that is said here, so that it can be asked by push from the first moment.
 func (s *Server) site(w http.ResponseWriter, r *http.Request) {
-	if err := allowed(r, s.Allow); err != nil {
+	if err := allowed(r, s.conf.Allow); err != nil {
 		s.fail(w, r, "", err)
 		return
 	}
@@ -151,7 +151,7 @@ func (s *Server) site(w http.ResponseWriter, r *http.Request) {
 		Site       string `json:"site"`
 		VAPIDKey   string `json:"vapid_key,omitempty"`
 		ServerTime int64  `json:"server_time"`
-	}{s.Issuer, s.Site().Name, s.VAPIDKey, s.Now().Unix()})
+	}{s.conf.Issuer, s.conf.Site().Name, s.conf.VAPIDKey, s.conf.Now().Unix()})
 	if err != nil {
 		s.fail(w, r, "", err)
 	}
@@ -167,7 +167,7 @@ func (s *Server) challenges(w http.ResponseWriter, r *http.Request, req *device.
 	var list []idp.Challenge
 	var err error
 	if wait == 0 {
-		list, err = s.Logins.Asked(r.Context(), req.Speaker)
+		list, err = s.conf.Logins.Asked(r.Context(), req.Speaker)
 	} else {
 		list, err = s.await(w, r, req.Speaker, wait)
 	}
@@ -180,7 +180,7 @@ func (s *Server) challenges(w http.ResponseWriter, r *http.Request, req *device.
 		Challenges []asked `json:"challenges"`
 		VAPIDKey   string  `json:"vapid_key,omitempty"`
 		ServerTime int64   `json:"server_time"`
-	}{Challenges: make([]asked, len(list)), VAPIDKey: s.VAPIDKey, ServerTime: s.Now().Unix()}
+	}{Challenges: make([]asked, len(list)), VAPIDKey: s.conf.VAPIDKey, ServerTime: s.conf.Now().Unix()}
 	for i := range list {
 		reply.Challenges[i] = asked{list[i].ID, list[i].Doc}
 	}
@@ -198,19 +198,19 @@ func (s *Server) await(w http.ResponseWriter, r *http.Request, by *idp.Speaker, 
 	if err := http.NewResponseController(w).SetWriteDeadline(time.Now().Add(wait + writeTime)); err != nil {
 		return nil, err
 	}
-	woken := s.Wait(topics(by)...)
+	woken := s.conf.Wait(topics(by)...)
 	defer woken.Close()
 	end := time.NewTimer(wait)
 	defer end.Stop()
 	for {
-		now, err := s.Devices.Speaker(r.Context(), by.Device.ID)
+		now, err := s.conf.Devices.Speaker(r.Context(), by.Device.ID)
 		if err != nil {
 			return nil, err
 		}
 		if now.Unlinked {
 			return nil, device.ErrUnlinked
 		}
-		list, err := s.Logins.Asked(r.Context(), now)
+		list, err := s.conf.Logins.Asked(r.Context(), now)
 		if err != nil || len(list) > 0 {
 			return list, err
 		}
@@ -218,7 +218,7 @@ func (s *Server) await(w http.ResponseWriter, r *http.Request, by *idp.Speaker, 
 		case <-woken.Woken():
 		case <-end.C:
 			return nil, nil
-		case <-s.Ending:
+		case <-s.conf.Ending:
 			return nil, nil
 		case <-r.Context().Done():
 			return nil, r.Context().Err()
@@ -250,7 +250,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, req *device.Requ
 		c.CID == "" || len(c.CID) > maxCID || c.DocHash == "":
 		return fmt.Errorf("answer: %w", device.ErrRequest)
 	}
-	state, err := s.Logins.Answer(r.Context(), req.Speaker, login.Reply{
+	state, err := s.conf.Logins.Answer(r.Context(), req.Speaker, login.Reply{
 		Challenge: c.CID, DocHash: c.DocHash, Verdict: v, Seen: req.Seen, Address: serve.From(r.Context()).Address,
 	})
 	if err != nil {
@@ -276,15 +276,15 @@ func told(s idp.ChallengeState) idp.ChallengeState {
 }
 
 func (s *Server) push(w http.ResponseWriter, r *http.Request, req *device.Request) error {
-	return noContent(w, s.Devices.SetPush(r.Context(), req))
+	return noContent(w, s.conf.Devices.SetPush(r.Context(), req))
 }
 
 func (s *Server) rename(w http.ResponseWriter, r *http.Request, req *device.Request) error {
-	return noContent(w, s.Devices.RenameSelf(r.Context(), req))
+	return noContent(w, s.conf.Devices.RenameSelf(r.Context(), req))
 }
 
 func (s *Server) unpair(w http.ResponseWriter, r *http.Request, req *device.Request) error {
-	return noContent(w, s.Devices.UnlinkSelf(r.Context(), req, serve.From(r.Context()).Address))
+	return noContent(w, s.conf.Devices.UnlinkSelf(r.Context(), req, serve.From(r.Context()).Address))
 }
 
 func noContent(w http.ResponseWriter, err error) error {

@@ -67,7 +67,7 @@ type Config struct {
 
 // Server is the door. Safe for concurrent use.
 type Server struct {
-	Config
+	conf Config
 	open streams
 }
 
@@ -85,7 +85,7 @@ func New(c Config) *Server {
 	if c.Heartbeat == 0 {
 		c.Heartbeat = heartbeat
 	}
-	return &Server{Config: c}
+	return &Server{conf: c}
 }
 
 // Mount adds every operation to mux.

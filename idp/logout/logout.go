@@ -1,13 +1,9 @@
 // Package logout tells applications that a session has ended, by OpenID
 // Connect Back-Channel Logout 1.0.
 //
-// What is to be told are rows, notices, which come into being in the
-// transaction that ends the session, whoever ends it and in whatever process.
-// A Sender looks for those that are due, claims one by a conditional update,
-// calls the application, and settles the row or puts it off. Nothing of it is
-// in memory only: what a crash breaks off is tried again when its claim has run
-// out, by whichever instance comes first: an application may be told twice, but
-// it is told.
+// What is to be told are rows, notices (idp.Notice), which come into being in
+// the transaction that ends the session, whoever ends it. The outbox delivers
+// them to each application: it may be told twice, but it is told.
 package logout
 
 import (
@@ -22,10 +18,10 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"hilum/idp"
+	"hilum/idp/outbox"
 )
 
 // Store keeps the notices.
@@ -67,14 +63,7 @@ const (
 )
 
 // Sender tells applications. Safe for concurrent use.
-type Sender struct {
-	Config
-
-	mu    sync.Mutex
-	lanes map[idp.ClientID]int
-	all   int
-	wg    sync.WaitGroup
-}
+type Sender = outbox.Relay[idp.ClientID, *idp.Notice, idp.Attempt]
 
 // New returns a Sender.
 func New(c Config) *Sender {
@@ -84,115 +73,57 @@ func New(c Config) *Sender {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	if c.Log == nil {
-		c.Log = slog.Default()
-	}
-	return &Sender{Config: c, lanes: map[idp.ClientID]int{}}
-}
-
-// Run looks for notices that are due and sends them until ctx ends. Every
-// goroutine it starts has ended when it returns; calls under way are broken
-// off and put back.
-func (s *Sender) Run(ctx context.Context) {
-	defer s.wg.Wait()
-	tick := time.NewTicker(s.Every)
-	defer tick.Stop()
-	failing := false
-	for {
-		err := s.look(ctx)
-		if err != nil && !failing && ctx.Err() == nil {
-			s.Log.Error("applications cannot be told that sessions have ended", "error", err)
-		}
-		failing = err != nil
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-	}
-}
-
-// look starts lanes to the applications to which a notice is due.
-func (s *Sender) look(ctx context.Context) error {
-	clients, err := s.Store.NoticeClients(ctx, s.Now())
-	if err != nil {
-		return err
-	}
-	for _, id := range clients {
-		for s.enter(id) {
-			s.wg.Go(func() { // ends when no notice is due, or with ctx
-				defer s.leave(id)
-				s.lane(ctx, id)
-			})
-		}
-	}
-	return nil
-}
-
-func (s *Sender) enter(id idp.ClientID) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.lanes[id] == perClient || s.all == maxLanes {
-		return false
-	}
-	s.lanes[id]++
-	s.all++
-	return true
-}
-
-func (s *Sender) leave(id idp.ClientID) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.all--
-	if s.lanes[id]--; s.lanes[id] == 0 {
-		delete(s.lanes, id)
-	}
-}
-
-// lane tells one application one notice after the other while any is due.
-func (s *Sender) lane(ctx context.Context, id idp.ClientID) {
-	for ctx.Err() == nil {
-		n, err := s.Store.ClaimNotice(ctx, id, s.Now())
-		if err != nil {
-			if !errors.Is(err, idp.ErrNotFound) && ctx.Err() == nil {
-				s.Log.Error("a notice cannot be claimed", "client", id, "error", err)
-			}
-			return
-		}
-		if !s.send(ctx, n) {
-			return
-		}
-	}
-}
-
-// send tries one notice and keeps what became of it; false when that could not
-// be kept.
-func (s *Sender) send(ctx context.Context, n *idp.Notice) bool {
-	a, err := s.try(ctx, n)
-	broken := err != nil && ctx.Err() != nil
-	// What has come of it is kept although the provider ends.
-	kept := s.Store.UpdateNotice(context.WithoutCancel(ctx), n.ID, func(now *idp.Notice) error {
-		if broken {
-			return now.BrokenOff(n.Tries, s.Now())
-		}
-		return now.Attempted(n.Tries, a, s.Now())
+	return outbox.New(outbox.Config[idp.ClientID, *idp.Notice, idp.Attempt]{
+		Queue:  queue{c.Store},
+		Sender: func(idp.ClientID) outbox.Sender[*idp.Notice, idp.Attempt] { return caller{&c} },
+		Words: outbox.Words{
+			Look: "applications cannot be told that sessions have ended", Claim: "a notice cannot be claimed", Receiver: "client",
+			Keep: "what became of a notice cannot be kept", Fail: "an application was not told that a session has ended",
+		},
+		Attrs: func(n *idp.Notice) []slog.Attr {
+			return []slog.Attr{slog.String("client", string(n.Client)), slog.String("session", string(n.Session)), slog.Int("try", n.Tries)}
+		},
+		Every: c.Every, PerReceiver: perClient, Lanes: maxLanes, Now: c.Now, Log: c.Log,
 	})
-	if kept != nil && !errors.Is(kept, idp.ErrSettled) { // settled: our claim had run out
-		s.Log.Error("what became of a notice cannot be kept", "client", n.Client, "session", n.Session, "error", kept)
-		return false
-	}
-	if err != nil && !broken {
-		s.Log.Warn("an application was not told that a session has ended", "client", n.Client, "session", n.Session, "try", n.Tries, "said", string(a.Said), "error", err)
-	}
-	return true
+}
+
+// queue is the notices as the outbox sees them.
+type queue struct{ store Store }
+
+func (q queue) Due(ctx context.Context, now time.Time) ([]idp.ClientID, error) {
+	return q.store.NoticeClients(ctx, now)
+}
+
+func (q queue) Claim(ctx context.Context, client idp.ClientID, now time.Time) (*idp.Notice, error) {
+	return q.store.ClaimNotice(ctx, client, now)
+}
+
+func (q queue) Settle(ctx context.Context, n *idp.Notice, a idp.Attempt, now time.Time) error {
+	return q.store.UpdateNotice(ctx, n.ID, func(kept *idp.Notice) error { return kept.Attempted(n.Tries, a, now) })
+}
+
+func (q queue) PutBack(ctx context.Context, n *idp.Notice, now time.Time) error {
+	return q.store.UpdateNotice(ctx, n.ID, func(kept *idp.Notice) error { return kept.BrokenOff(n.Tries, now) })
+}
+
+// caller calls applications; it holds nothing from one call to the next.
+type caller struct{ conf *Config }
+
+// Close has nothing to give back.
+func (c caller) Close() {}
+
+// Try tells an application once.
+func (c caller) Try(ctx context.Context, n *idp.Notice) outbox.Result[idp.Attempt] {
+	a, err := c.call(ctx, n)
+	return outbox.Result[idp.Attempt]{Attempt: a, Err: err, Said: string(a.Said)}
 }
 
 var errNoAddress = errors.New("it has no address to be told at")
 
-// try calls the application once. The error is for the log.
-func (s *Sender) try(ctx context.Context, n *idp.Notice) (idp.Attempt, error) {
-	c, err := s.Store.Client(ctx, n.Client)
-	if err == nil && c.LogoutURI == "" {
+// call calls the application once. The error is for the log.
+func (c caller) call(ctx context.Context, n *idp.Notice) (idp.Attempt, error) {
+	client, err := c.conf.Store.Client(ctx, n.Client)
+	if err == nil && client.LogoutURI == "" {
 		err = errNoAddress
 	}
 	switch {
@@ -201,26 +132,26 @@ func (s *Sender) try(ctx context.Context, n *idp.Notice) (idp.Attempt, error) {
 	case err != nil:
 		return idp.Attempt{Said: idp.RefusedUnreachable}, err
 	}
-	token, err := s.Minter.LogoutToken(c, n.User, n.Session)
+	token, err := c.conf.Minter.LogoutToken(client, n.User, n.Session)
 	if err != nil {
 		return idp.Attempt{Said: idp.RefusedKey}, err
 	}
 	form := url.Values{"logout_token": {token.Reveal()}}.Encode()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.LogoutURI, strings.NewReader(form))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, client.LogoutURI, strings.NewReader(form))
 	if err != nil {
 		return idp.Attempt{Said: idp.RefusedUnreachable, Final: true}, err
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	req.Header.Set("User-Agent", "hilum")
-	res, err := s.Client.Do(req)
+	res, err := c.conf.Client.Do(req)
 	if err != nil {
-		return idp.Attempt{Said: s.refusal(err)}, err
+		return idp.Attempt{Said: c.refusal(err)}, err
 	}
 	defer res.Body.Close()
 	// The status is the answer; what comes with it is read, as far as the client
 	// lets, so that the connection can be used again.
 	_, _ = io.Copy(io.Discard, res.Body)
-	return answered(res, s.Now())
+	return answered(res, c.conf.Now())
 }
 
 // answered says what an answer means (section 2.8). 400 and what else says that
@@ -251,12 +182,12 @@ func retryAfter(s string, now time.Time) time.Duration {
 }
 
 // refusal says why there was no answer.
-func (s *Sender) refusal(err error) idp.Refusal {
+func (c caller) refusal(err error) idp.Refusal {
 	var verification *tls.CertificateVerificationError
 	var authority x509.UnknownAuthorityError
 	var timeout net.Error
 	switch {
-	case s.Forbidden != nil && s.Forbidden(err):
+	case c.conf.Forbidden != nil && c.conf.Forbidden(err):
 		return idp.RefusedForbidden
 	case errors.As(err, &verification), errors.As(err, &authority):
 		return idp.RefusedCertificate

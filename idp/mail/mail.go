@@ -1,33 +1,28 @@
 // Package mail sends what people are written: one-time links, and what happened
 // to their account.
 //
-// What is to be sent are rows (idp.Mail), which come into being in the
-// transaction of what they tell of, in whatever process. A Sender claims one
-// by a conditional update, writes the letter, hands it to the site's mail server
-// and settles the row or puts it off. The token of a link is made at that moment
-// and stands in the letter alone; a letter that is written again has another one.
-// What a crash breaks off is sent again when its claim has run out: a person may
-// be written to twice, but they are written to, and the last link is the one that
-// works.
+// What is to be sent are rows (idp.Mail), which the outbox delivers to the site's
+// mail server. The token of a link is made when its letter is written, and stands
+// in the letter alone; a letter that is written again has another one. A person
+// may be written to twice, but they are written to, and the last link is the one
+// that works.
 package mail
 
 import (
 	"context"
 	"errors"
 	"log/slog"
-	"sync"
 	"time"
 
 	"hilum/idp"
+	"hilum/idp/outbox"
 )
 
 // Store keeps the mails.
 type Store interface {
 	// ClaimMail claims a mail that is due. idp.ErrNotFound: none is.
 	ClaimMail(ctx context.Context, now time.Time) (*idp.Mail, error)
-	Mail(ctx context.Context, id idp.MailID) (*idp.Mail, error)
 	UpdateMail(ctx context.Context, id idp.MailID, fn func(*idp.Mail) error) error
-	MailFigures(ctx context.Context) (*idp.MailFigures, error)
 	// RenewInvitation: idp.ErrNotFound, ErrSettled, ErrExpired when the link is not open any more.
 	RenewInvitation(ctx context.Context, id idp.InvitationID, token idp.TokenHash, now time.Time) (*idp.Invitation, error)
 	User(ctx context.Context, id idp.UserID) (*idp.User, error)
@@ -80,8 +75,14 @@ const (
 	perLine = 50
 )
 
+// server is whom letters go to: there is one mail server.
+type server struct{}
+
+// result is what came of sending one letter.
+type result = outbox.Result[idp.Failure]
+
 // Sender sends mail. Safe for concurrent use.
-type Sender struct{ Config }
+type Sender = outbox.Relay[server, *idp.Mail, idp.Failure]
 
 // New returns a Sender.
 func New(c Config) *Sender {
@@ -94,159 +95,138 @@ func New(c Config) *Sender {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	if c.Log == nil {
-		c.Log = slog.Default()
-	}
-	return &Sender{c}
+	return outbox.New(outbox.Config[server, *idp.Mail, idp.Failure]{
+		Queue:  queue{c.Store},
+		Sender: func(server) outbox.Sender[*idp.Mail, idp.Failure] { return &lane{conf: &c} },
+		// Looking, which Due leaves to Claim, is all that can fail there.
+		Words: outbox.Words{Claim: "mail cannot be looked for", Keep: "what became of a mail cannot be kept", Fail: "a mail was not sent"},
+		Attrs: func(m *idp.Mail) []slog.Attr {
+			return []slog.Attr{
+				slog.String("mail", string(m.ID)), slog.String("kind", string(m.Kind)), slog.String("user", string(m.User)), slog.Int("try", m.Tries),
+			}
+		},
+		Every: c.Every, PerReceiver: lanes, PerSender: perLine, Rest: c.Pause, RestMost: pauseMost, Now: c.Now, Log: c.Log,
+	})
 }
 
-// Run sends what is due until ctx ends. Every goroutine it starts has ended when
-// it returns; letters under way are broken off and put back.
-func (s *Sender) Run(ctx context.Context) {
-	var wg sync.WaitGroup
-	for range lanes {
-		wg.Go(func() { s.lane(ctx) }) // ends with ctx
-	}
-	wg.Wait()
+// queue is the mails as the outbox sees them.
+type queue struct{ store Store }
+
+// Due names the mail server: whether a mail is due shows when it is claimed, which
+// costs a read while none is.
+func (q queue) Due(context.Context, time.Time) ([]server, error) { return []server{{}}, nil }
+
+func (q queue) Claim(ctx context.Context, _ server, now time.Time) (*idp.Mail, error) {
+	return q.store.ClaimMail(ctx, now)
 }
 
-// lane sends one letter after the other while any is due, and looks again.
-func (s *Sender) lane(ctx context.Context) {
-	failing, pause := false, time.Duration(0)
-	for ctx.Err() == nil {
-		ok, err := s.round(ctx)
-		if err != nil && !failing && ctx.Err() == nil {
-			s.Log.Error("mail cannot be looked for", "error", err)
-		}
-		failing = err != nil
-		wait := s.Every
-		if ok {
-			pause = 0
-		} else {
-			pause = min(max(2*pause, s.Pause), max(pauseMost, s.Pause))
-			wait = max(wait, pause)
-		}
-		sleep(ctx, wait)
-	}
+func (q queue) Settle(ctx context.Context, m *idp.Mail, f idp.Failure, now time.Time) error {
+	return q.store.UpdateMail(ctx, m.ID, func(kept *idp.Mail) error { return kept.Attempted(m.Tries, f, now) })
 }
 
-func sleep(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-	case <-t.C:
+func (q queue) PutBack(ctx context.Context, m *idp.Mail, now time.Time) error {
+	return q.store.UpdateMail(ctx, m.ID, func(kept *idp.Mail) error { return kept.BrokenOff(m.Tries, now) })
+}
+
+// lane sends letters one after the other, over one connection where it lasts.
+type lane struct {
+	conf *Config
+	line Line // nil: none is open
+}
+
+// Close ends the connection.
+func (l *lane) Close() {
+	if l.line != nil {
+		l.line.Close()
+		l.line = nil
 	}
 }
 
-// round sends what is due over one connection. false: the mail server cannot be
-// spoken to. The error is the store's.
-func (s *Sender) round(ctx context.Context) (bool, error) {
-	var line Line
-	defer func() {
-		if line != nil {
-			line.Close()
-		}
-	}()
-	for range perLine {
-		m, err := s.Store.ClaimMail(ctx, s.Now())
-		switch {
-		case errors.Is(err, idp.ErrNotFound), errors.Is(err, idp.ErrSettled):
-			return true, nil
-		case err != nil:
-			return true, err
-		}
-		var r *Refused
-		if line, r = s.send(ctx, m, line); r != nil && r.Broken && r.Said != "" {
-			return false, nil
-		}
+// Try sends one letter, and says what an error of it means.
+func (l *lane) Try(ctx context.Context, m *idp.Mail) result {
+	err := l.send(ctx, m)
+	if err == nil {
+		return result{}
 	}
-	return true, nil
-}
-
-// send tries one mail and keeps what became of it.
-func (s *Sender) send(ctx context.Context, m *idp.Mail, line Line) (Line, *Refused) {
-	line, err := s.try(ctx, m, line)
 	var r *Refused
-	if err != nil && !errors.As(err, &r) {
+	if !errors.As(err, &r) {
 		r = &Refused{Failure: idp.Failure{Said: idp.UnsentLater}, Err: err} // ours: the store, the keys
 	}
-	broken := r != nil && r.Said != "" && ctx.Err() != nil
-	// What has come of it is kept although the provider ends.
-	kept := s.Store.UpdateMail(context.WithoutCancel(ctx), m.ID, func(now *idp.Mail) error {
-		if broken {
-			return now.BrokenOff(m.Tries, s.Now())
-		}
-		var f idp.Failure
-		if r != nil { // a failure that says nothing: it was taken, and the connection broke
-			f = r.Failure
-		}
-		return now.Attempted(m.Tries, f, s.Now())
-	})
-	if kept != nil && !errors.Is(kept, idp.ErrSettled) { // settled: our claim had run out
-		s.Log.Error("what became of a mail cannot be kept", "mail", m.ID, "error", kept)
+	if r.Said == "" { // it was taken, and the connection broke
+		return result{}
 	}
-	if r != nil && !broken && r.Said != "" && r.Said != idp.UnsentNobody && r.Said != idp.UnsentWithdrawn {
-		s.Log.Warn("a mail was not sent", "mail", m.ID, "kind", m.Kind, "user", m.User, "try", m.Tries, "said", string(r.Said), "error", r.Err)
+	return result{
+		Attempt: r.Failure, Err: r.Err, Said: string(r.Said), Down: r.Broken,
+		Quiet: r.Said == idp.UnsentNobody || r.Said == idp.UnsentWithdrawn, // nothing happened to anybody
 	}
-	return line, r
 }
 
-// try sends one mail, over line or a new one, which it returns.
-func (s *Sender) try(ctx context.Context, m *idp.Mail, line Line) (Line, error) {
+// send writes the letter of a mail and hands it over. Errors: *Refused, and those of
+// the store and of writing, which another try may mend.
+func (l *lane) send(ctx context.Context, m *idp.Mail) error {
 	if m.Kind == idp.MailForgotten && m.Invitation == "" {
-		user, link, err := s.Whose(ctx, m)
-		if errors.Is(err, idp.ErrNotFound) {
-			return line, refused(idp.UnsentNobody, err)
+		if err := l.address(ctx, m); err != nil {
+			return err
 		}
-		if err != nil {
-			return line, err
-		}
-		// Kept at once: whoever tries again must not count as another who asks.
-		if err := s.Store.UpdateMail(ctx, m.ID, func(now *idp.Mail) error { now.Belongs(user, link); return nil }); err != nil {
-			return line, err
-		}
-		m.Belongs(user, link)
 	}
 	o := &Occasion{Mail: m}
 	var err error
-	if o.User, err = s.Store.User(ctx, m.User); errors.Is(err, idp.ErrNotFound) {
-		return line, refused(idp.UnsentWithdrawn, err)
+	if o.User, err = l.conf.Store.User(ctx, m.User); errors.Is(err, idp.ErrNotFound) {
+		return refused(idp.UnsentWithdrawn, err)
 	} else if err != nil {
-		return line, err
+		return err
 	}
 	if o.User.Email == "" && m.Detail["to"] == "" {
-		return line, refused(idp.UnsentAddress, errors.New("the person has no address"))
+		return refused(idp.UnsentAddress, errors.New("the person has no address"))
 	}
 	// Connected first: a link is renewed only when its letter can go.
-	if line == nil {
-		if line, err = s.Post.Open(ctx); err != nil {
-			return nil, err
+	if l.line == nil {
+		line, err := l.conf.Post.Open(ctx)
+		if err != nil {
+			return err
 		}
+		l.line = line
 	}
 	if m.Invitation != "" {
 		o.Token = idp.NewToken()
-		o.Link, err = s.Store.RenewInvitation(ctx, m.Invitation, o.Token.Hash(), s.Now())
+		o.Link, err = l.conf.Store.RenewInvitation(ctx, m.Invitation, o.Token.Hash(), l.conf.Now())
 		if errors.Is(err, idp.ErrNotFound) || errors.Is(err, idp.ErrSettled) || errors.Is(err, idp.ErrExpired) {
-			return line, refused(idp.UnsentWithdrawn, err)
+			return refused(idp.UnsentWithdrawn, err)
 		}
 		if err != nil {
-			return line, err
+			return err
 		}
 	}
-	letter, err := s.Write(o)
+	letter, err := l.conf.Write(o)
 	if err != nil {
-		return line, err
+		return err
 	}
 	if to := m.Detail["to"]; to != "" {
 		letter.To = to
 	}
-	err = line.Send(ctx, m.ID, letter)
+	err = l.line.Send(ctx, m.ID, letter)
 	if r := (*Refused)(nil); errors.As(err, &r) && r.Broken {
-		line.Close()
-		line = nil
+		l.Close()
 	}
-	return line, err
+	return err
+}
+
+// address finds out whose the name is that was typed, and keeps it at once: whoever
+// tries again must not count as another who asks. Errors: *Refused when it is
+// nobody's.
+func (l *lane) address(ctx context.Context, m *idp.Mail) error {
+	user, link, err := l.conf.Whose(ctx, m)
+	if errors.Is(err, idp.ErrNotFound) {
+		return refused(idp.UnsentNobody, err)
+	}
+	if err != nil {
+		return err
+	}
+	if err := l.conf.Store.UpdateMail(ctx, m.ID, func(kept *idp.Mail) error { kept.Belongs(user, link); return nil }); err != nil {
+		return err
+	}
+	m.Belongs(user, link)
+	return nil
 }
 
 // Refused says why a letter did not go.

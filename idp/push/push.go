@@ -82,7 +82,7 @@ type Config struct {
 
 // Sender delivers messages beside whoever sends them. Safe for concurrent use.
 type Sender struct {
-	Config
+	conf  Config
 	lanes map[idp.PushType]*lane
 }
 
@@ -126,7 +126,7 @@ func New(c Config) *Sender {
 	if c.Done == nil {
 		c.Done = func(context.Context, idp.Push, idp.PushOutcome, string) {}
 	}
-	s := &Sender{Config: c, lanes: map[idp.PushType]*lane{}}
+	s := &Sender{conf: c, lanes: map[idp.PushType]*lane{}}
 	for kind, channel := range c.Channels {
 		s.lanes[kind] = &lane{
 			channel: channel, queue: make(chan *job, c.Queue), looked: make(chan struct{}, 1), busy: map[idp.DeviceID]bool{}, hosts: map[string]int{}, figure: idp.PushFigures{Type: kind},
@@ -141,14 +141,14 @@ func (s *Sender) Send(ps ...idp.Push) {
 	for _, p := range ps {
 		l := s.lanes[p.Address.Type]
 		if l == nil {
-			s.Log.Warn("a push for a service that is not set up", "type", p.Address.Type, "device", p.Device)
+			s.conf.Log.Warn("a push for a service that is not set up", "type", p.Address.Type, "device", p.Device)
 			continue
 		}
 		select {
-		case l.queue <- &job{Push: p, since: s.Now()}:
+		case l.queue <- &job{Push: p, since: s.conf.Now()}:
 		default:
-			l.count(func(f *idp.PushFigures) { f.Failed++; f.LastError, f.LastAt = "the queue is full", s.Now() })
-			s.Log.Warn("push queue is full", "type", p.Address.Type, "device", p.Device)
+			l.count(func(f *idp.PushFigures) { f.Failed++; f.LastError, f.LastAt = "the queue is full", s.conf.Now() })
+			s.conf.Log.Warn("push queue is full", "type", p.Address.Type, "device", p.Device)
 		}
 	}
 }
@@ -157,7 +157,7 @@ func (s *Sender) Send(ps ...idp.Push) {
 func (s *Sender) Run(ctx context.Context) {
 	var wg sync.WaitGroup
 	for _, l := range s.lanes {
-		for range s.Workers {
+		for range s.conf.Workers {
 			wg.Go(func() { // ends with ctx
 				for {
 					select {
@@ -244,7 +244,7 @@ func (s *Sender) well(l *lane, changed bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.probed != "" || changed && l.figure.Alarm != "" {
-		s.Log.Info("push service: takes our credentials again", "type", l.figure.Type)
+		s.conf.Log.Info("push service: takes our credentials again", "type", l.figure.Type)
 	}
 	l.probed = ""
 	if changed {
@@ -256,14 +256,14 @@ func (s *Sender) well(l *lane, changed bool) {
 func (s *Sender) ill(l *lane, err error, lasting bool) {
 	raised := false
 	l.count(func(f *idp.PushFigures) {
-		f.LastError, f.LastAt = err.Error(), s.Now()
+		f.LastError, f.LastAt = err.Error(), s.conf.Now()
 		if now := err.Error(); (errors.Is(err, ErrCredentials) || lasting) && l.probed != now {
 			raised = l.probed == "" || errors.Is(err, ErrCredentials)
 			l.probed = now
 		}
 	})
 	if raised {
-		s.Log.Error("push service: the operator has to act", "type", l.figure.Type, "error", err)
+		s.conf.Log.Error("push service: the operator has to act", "type", l.figure.Type, "error", err)
 	}
 }
 
@@ -274,19 +274,19 @@ const aside = 50 * time.Millisecond
 // device or host: what hangs holds some workers, not all.
 func (s *Sender) work(ctx context.Context, wg *sync.WaitGroup, l *lane, j *job) {
 	host := hostOf(j.Address)
-	if !l.enter(j.Device, host, max(1, s.Workers/2)) {
+	if !l.enter(j.Device, host, max(1, s.conf.Workers/2)) {
 		s.again(ctx, wg, l, j, aside)
 		return
 	}
 	defer l.leave(j.Device, host)
-	now := s.Now()
+	now := s.conf.Now()
 	if !now.Before(j.ExpiresAt) {
 		s.end(ctx, l, j, idp.PushFailed, "too late")
 		return
 	}
 	l.count(func(f *idp.PushFigures) { f.Attempts++ })
 	err := s.attempt(ctx, l, j)
-	now = s.Now()
+	now = s.conf.Now()
 	var retry *RetryError
 	switch {
 	case err == nil:
@@ -312,7 +312,7 @@ func (s *Sender) work(ctx context.Context, wg *sync.WaitGroup, l *lane, j *job) 
 }
 
 func (s *Sender) attempt(ctx context.Context, l *lane, j *job) (err error) {
-	ctx, cancel := context.WithTimeout(ctx, min(s.Timeout, j.ExpiresAt.Sub(s.Now())))
+	ctx, cancel := context.WithTimeout(ctx, min(s.conf.Timeout, j.ExpiresAt.Sub(s.conf.Now())))
 	defer cancel()
 	defer func() {
 		if p := recover(); p != nil {
@@ -332,7 +332,7 @@ func pause(tries int) time.Duration {
 // again queues a job anew after a while; no worker waits for it.
 func (s *Sender) again(ctx context.Context, wg *sync.WaitGroup, l *lane, j *job, wait time.Duration) {
 	l.mu.Lock()
-	full := l.later >= s.Queue
+	full := l.later >= s.conf.Queue
 	if !full {
 		l.later++
 	}
@@ -367,20 +367,20 @@ func (s *Sender) end(ctx context.Context, l *lane, j *job, outcome idp.PushOutco
 			f.Failed++
 		}
 	})
-	s.Done(context.WithoutCancel(ctx), j.Push, outcome, why)
+	s.conf.Done(context.WithoutCancel(ctx), j.Push, outcome, why)
 }
 
 // fault keeps what went wrong; what the operator has to mend is said once.
 func (s *Sender) fault(l *lane, err error) {
 	raised := false
 	l.count(func(f *idp.PushFigures) {
-		f.LastError, f.LastAt = err.Error(), s.Now()
+		f.LastError, f.LastAt = err.Error(), s.conf.Now()
 		if errors.Is(err, ErrCredentials) && f.Alarm == "" {
 			f.Alarm, raised = err.Error(), true
 		}
 	})
 	if raised {
-		s.Log.Error("push service: the operator has to act", "type", l.figure.Type, "error", err)
+		s.conf.Log.Error("push service: the operator has to act", "type", l.figure.Type, "error", err)
 	}
 }
 

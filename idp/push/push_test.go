@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -79,16 +81,27 @@ func running(t *testing.T, c push.Config) (*push.Sender, *outcomes) {
 func newWeb(t *testing.T) (*pushtest.WebPush, *webpush.Channel) {
 	t.Helper()
 	fake := pushtest.NewWebPush(t)
+	return fake, webTo(t, time.Second, fake)
+}
+
+// webTo is a channel to push services; timeout is of each call.
+func webTo(t *testing.T, timeout time.Duration, fakes ...*pushtest.WebPush) *webpush.Channel {
+	t.Helper()
 	private := make([]byte, 32)
 	rand.Read(private)
+	roots, hosts := x509.NewCertPool(), slices.Clone(webpush.Hosts)
+	for _, fake := range fakes {
+		roots.AppendCertsFromPEM(fake.PEM())
+		hosts = append(hosts, fake.Host())
+	}
 	ch, err := webpush.New(webpush.Config{
-		Client:  outbound.New(outbound.Config{Private: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, Roots: fake.Roots(), Timeout: time.Second}),
-		Private: private, Subject: "https://login.example.net", App: "https://login.example.net/app", Hosts: append([]string{fake.Host()}, webpush.Hosts...),
+		Client:  outbound.New(outbound.Config{Private: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, Roots: roots, Timeout: timeout}),
+		Private: private, Subject: "https://login.example.net", App: "https://login.example.net/app", Hosts: hosts,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return fake, ch
+	return ch
 }
 
 func message(a idp.PushAddress, kind idp.PushKind, ttl time.Duration) idp.Push {
@@ -253,14 +266,9 @@ func TestFCM(t *testing.T) {
 
 // A host that hangs holds up nobody at another host, and one device nobody else.
 func TestNobodyWaitsForWhatHangs(t *testing.T) {
-	bad, ch1 := newWeb(t)
-	good := pushtest.NewWebPush(t)
-	ch1.Hosts = append(ch1.Hosts, good.Host())
-	roots := bad.Roots()
-	roots.AppendCertsFromPEM(good.PEM())
-	ch1.Client = outbound.New(outbound.Config{Private: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, Roots: roots, Timeout: 5 * time.Second})
+	bad, good := pushtest.NewWebPush(t), pushtest.NewWebPush(t)
 	bad.Behave(always(pushtest.Behaviour{Hang: true}))
-	s, _ := running(t, push.Config{Channels: map[idp.PushType]push.Channel{idp.PushWeb: ch1}, Workers: 4, Timeout: 2 * time.Second})
+	s, _ := running(t, push.Config{Channels: map[idp.PushType]push.Channel{idp.PushWeb: webTo(t, 5*time.Second, bad, good)}, Workers: 4, Timeout: 2 * time.Second})
 	for range 200 {
 		s.Send(message(bad.Subscribe().Address, idp.PushLogin, 20*time.Second))
 	}

@@ -70,11 +70,11 @@ func Handler(next http.Handler, c Config) http.Handler {
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
-	return &handler{Config: c, next: next}
+	return &handler{conf: c, next: next}
 }
 
 type handler struct {
-	Config
+	conf Config
 	next http.Handler
 }
 
@@ -90,7 +90,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
 	x := &exchange{ResponseWriter: w}
 	x.info.ID = idp.NewID[string]()
-	x.info.Address = clientAddress(r, h.TrustedProxies)
+	x.info.Address = clientAddress(r, h.conf.TrustedProxies)
 	r = r.WithContext(With(r.Context(), &x.info))
 	defer h.finish(x, r, start)
 
@@ -99,10 +99,10 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	head["X-Content-Type-Options"] = noSniff
 	head["Referrer-Policy"] = noReferrer
 	head["X-Frame-Options"] = deny
-	if h.HTTPS {
+	if h.conf.HTTPS {
 		head["Strict-Transport-Security"] = oneYear
 	}
-	most := max(MaxBody, h.Bodies[r.URL.Path])
+	most := max(MaxBody, h.conf.Bodies[r.URL.Path])
 	if r.ContentLength > most {
 		head.Set("Connection", "close")
 		h.refuse(x, r, http.StatusRequestEntityTooLarge, KeyTooBig)
@@ -111,7 +111,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Body != nil && r.Body != http.NoBody {
 		r.Body = http.MaxBytesReader(w, r.Body, most)
 	}
-	for _, l := range h.Limits {
+	for _, l := range h.conf.Limits {
 		if !l.Applies(r) {
 			continue
 		}
@@ -138,7 +138,7 @@ func (h *handler) finish(x *exchange, r *http.Request, start time.Time) {
 			h.line(x, r, start)
 			panic(p)
 		}
-		h.Log.LogAttrs(r.Context(), slog.LevelError, "panic",
+		h.conf.Log.LogAttrs(r.Context(), slog.LevelError, "panic",
 			slog.String("id", x.info.ID), slog.String("panic", fmt.Sprint(p)), slog.String("stack", string(debug.Stack())))
 		if x.status != 0 {
 			// Half an answer is out; the caller must not take it for a whole one.
@@ -153,18 +153,18 @@ func (h *handler) finish(x *exchange, r *http.Request, start time.Time) {
 // refuse answers from here: with a page where the caller asks for one.
 func (h *handler) refuse(x *exchange, r *http.Request, status int, key string) {
 	x.Header().Set("Cache-Control", "no-store")
-	if answer := h.Refusals[r.URL.Path]; answer != nil {
+	if answer := h.conf.Refusals[r.URL.Path]; answer != nil {
 		answer(x, r, status)
 		return
 	}
-	if slices.ContainsFunc(h.Problems, func(p string) bool { return strings.HasPrefix(r.URL.Path, p) }) {
+	if slices.ContainsFunc(h.conf.Problems, func(p string) bool { return strings.HasPrefix(r.URL.Path, p) }) {
 		x.Header().Set("Content-Type", "application/problem+json")
 		x.WriteHeader(status)
 		// A status text and an id have nothing in them that JSON escapes.
 		fmt.Fprintf(x, `{"type":"about:blank","title":"%s","status":%d,"request":"%s"}`+"\n", http.StatusText(status), status, x.info.ID)
 		return
 	}
-	if h.ErrorPage != nil && strings.Contains(r.Header.Get("Accept"), "text/html") && h.page(x, r, status, key) {
+	if h.conf.ErrorPage != nil && strings.Contains(r.Header.Get("Accept"), "text/html") && h.page(x, r, status, key) {
 		return
 	}
 	http.Error(x, fmt.Sprintf("%s (reference %s)", http.StatusText(status), x.info.ID), status)
@@ -174,21 +174,21 @@ func (h *handler) refuse(x *exchange, r *http.Request, status int, key string) {
 func (h *handler) page(x *exchange, r *http.Request, status int, key string) (ok bool) {
 	defer func() {
 		if p := recover(); p != nil {
-			h.Log.LogAttrs(r.Context(), slog.LevelError, "panic in the error page",
+			h.conf.Log.LogAttrs(r.Context(), slog.LevelError, "panic in the error page",
 				slog.String("id", x.info.ID), slog.String("panic", fmt.Sprint(p)), slog.String("stack", string(debug.Stack())))
 			ok = x.status != 0
 		}
 	}()
-	h.ErrorPage(x, r, status, key)
+	h.conf.ErrorPage(x, r, status, key)
 	return true
 }
 
 func (h *handler) line(x *exchange, r *http.Request, start time.Time) {
 	level := slog.LevelInfo
-	if slices.Contains(h.Quiet, r.Pattern) {
+	if slices.Contains(h.conf.Quiet, r.Pattern) {
 		level = slog.LevelDebug
 	}
-	if !h.Log.Enabled(r.Context(), level) {
+	if !h.conf.Log.Enabled(r.Context(), level) {
 		return
 	}
 	route := r.Pattern
@@ -209,7 +209,7 @@ func (h *handler) line(x *exchange, r *http.Request, start time.Time) {
 		slog.Duration("took", time.Since(start)),
 		slog.String("address", x.info.Address),
 	)
-	h.Log.LogAttrs(r.Context(), level, "request", append(attrs, x.info.attrs...)...)
+	h.conf.Log.LogAttrs(r.Context(), level, "request", append(attrs, x.info.attrs...)...)
 }
 
 // method names the usual methods and no invented one, which could be as long

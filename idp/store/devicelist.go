@@ -325,6 +325,30 @@ type idRow struct{ id string }
 
 func (r *idRow) fields() []any { return []any{&r.id} }
 
+// aged finds, by one column of device_list, the devices that are not marked as
+// unused yet: those whose column lies in a span of time, with numbers behind one,
+// in the order of their numbers.
+type aged struct {
+	query string // its parameters: the span's begin and end, the number, how many
+	day   int64  // one day as the column counts it
+}
+
+// rows finds the devices of the days from since and before until, at most
+// sweepBatch of them, with numbers behind last.
+func (a aged) rows(s statements, since, until, last int64) ([]numberRow, error) {
+	return list[numberRow](s, a.query, since*a.day, until*a.day, last, int64(sweepBatch))
+}
+
+// agedDevices finds all of them: by the day of their last use, and those that were
+// never used by the moment they were linked at. Either goes by the index of its column.
+var agedDevices = func() []aged {
+	bit := strconv.FormatInt(deviceBits[idp.FacetUnused], 10)
+	return []aged{
+		{"SELECT n FROM device_list INDEXED BY device_list_used WHERE used > 0 AND used >= ? AND used < ? AND n > ? AND facets & " + bit + " = 0 ORDER BY n LIMIT ?", 1},
+		{"SELECT n FROM device_list INDEXED BY device_list_linked WHERE linked >= ? AND linked < ? AND n > ? AND facets & " + bit + " = 0 AND used = 0 ORDER BY n LIMIT ?", dayMicros},
+	}
+}()
+
 // markUnused marks, once a day, the devices that nobody has used for so long by
 // now. Using one takes the mark away.
 func (db *DB) markUnused(ctx context.Context, now time.Time) error {
@@ -337,18 +361,10 @@ func (db *DB) markUnused(ctx context.Context, now time.Time) error {
 	if err := r.row("SELECT n FROM marks WHERE name = 'unused'", nil, &marked); err != nil || marked >= since {
 		return err
 	}
-	bit := strconv.FormatInt(deviceBits[idp.FacetUnused], 10)
-	// Those used on a day that has been looked at are marked already.
-	for _, find := range []string{
-		"SELECT n FROM device_list INDEXED BY device_list_used WHERE used > 0 AND used >= ? AND used < ? AND n > ? AND facets & " + bit + " = 0 ORDER BY n LIMIT ?",
-		"SELECT n FROM device_list INDEXED BY device_list_linked WHERE linked >= ? AND linked < ? AND n > ? AND facets & " + bit + " = 0 AND used = 0 ORDER BY n LIMIT ?",
-	} {
-		from, to := marked, since
-		if find[len("SELECT n FROM device_list INDEXED BY device_list_"):][:4] == "link" {
-			from, to = from*dayMicros, to*dayMicros
-		}
+	// Those of a day that has been looked at are marked already.
+	for _, find := range agedDevices {
 		for last, more := int64(0), true; more; {
-			rows, err := list[numberRow](r, find, from, to, last, int64(sweepBatch))
+			rows, err := find.rows(r, marked, since, last)
 			if err != nil {
 				return err
 			}

@@ -145,3 +145,53 @@ func FuzzWords(f *testing.F) {
 		}
 	})
 }
+
+// Devices that nobody uses are found by statements that go by an index and are
+// these, to the letter: there may be a million devices, and this runs every day.
+func TestAgedDevicesAreFoundByIndex(t *testing.T) {
+	db, err := Open(t.Context(), Config{Key: make([]byte, 32), Driver: "sqlite", Path: filepath.Join(t.TempDir(), "idp.db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	r, err := db.read(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []struct {
+		query, plan string
+		day         int64
+	}{
+		{
+			"SELECT n FROM device_list INDEXED BY device_list_used WHERE used > 0 AND used >= ? AND used < ? AND n > ? AND facets & 256 = 0 ORDER BY n LIMIT ?",
+			"SEARCH device_list USING COVERING INDEX device_list_used (used>? AND used<?)", 1,
+		},
+		{
+			"SELECT n FROM device_list INDEXED BY device_list_linked WHERE linked >= ? AND linked < ? AND n > ? AND facets & 256 = 0 AND used = 0 ORDER BY n LIMIT ?",
+			"SEARCH device_list USING INDEX device_list_linked (linked>? AND linked<?)", 24 * 60 * 60 * 1_000_000,
+		},
+	}
+	if len(agedDevices) != len(want) {
+		t.Fatalf("%d statements", len(agedDevices))
+	}
+	for i, w := range want {
+		if a := agedDevices[i]; a.query != w.query || a.day != w.day {
+			t.Errorf("%+v, want %+v", a, w)
+		}
+		steps, err := list[planRow](r, "EXPLAIN QUERY PLAN "+agedDevices[i].query, int64(1), int64(2), int64(3), int64(4))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(steps) == 0 || steps[0].detail != w.plan {
+			t.Errorf("it goes by %+v, want %s", steps, w.plan)
+		}
+	}
+}
+
+// planRow is a step of EXPLAIN QUERY PLAN.
+type planRow struct {
+	id, parent, unused int64
+	detail             string
+}
+
+func (r *planRow) fields() []any { return []any{&r.id, &r.parent, &r.unused, &r.detail} }

@@ -71,7 +71,7 @@ func New(c Config) (http.Handler, error) {
 		return nil, err
 	}
 	v := &viewer{
-		Config: c, page: page, secure: strings.HasPrefix(c.BaseURL, "https:"),
+		conf: c, page: page, secure: strings.HasPrefix(c.BaseURL, "https:"),
 		pending: map[string]pending{}, sessions: map[string]*session{},
 	}
 	mux := http.NewServeMux()
@@ -87,7 +87,7 @@ func New(c Config) (http.Handler, error) {
 }
 
 type viewer struct {
-	Config
+	conf   Config
 	page   *template.Template
 	secure bool
 
@@ -119,7 +119,7 @@ func (v *viewer) discover(ctx context.Context) (*oidc.Provider, error) {
 		return v.provider, nil
 	}
 	// The provider's key set outlives this request.
-	p, err := oidc.NewProvider(oidc.ClientContext(context.WithoutCancel(ctx), v.HTTPClient), v.Issuer)
+	p, err := oidc.NewProvider(oidc.ClientContext(context.WithoutCancel(ctx), v.conf.HTTPClient), v.conf.Issuer)
 	if err != nil {
 		return nil, err
 	}
@@ -129,13 +129,13 @@ func (v *viewer) discover(ctx context.Context) (*oidc.Provider, error) {
 
 func (v *viewer) oauth(p *oidc.Provider) *oauth2.Config {
 	return &oauth2.Config{
-		ClientID: v.ClientID, ClientSecret: v.ClientSecret, Endpoint: p.Endpoint(), RedirectURL: v.BaseURL + "/callback",
+		ClientID: v.conf.ClientID, ClientSecret: v.conf.ClientSecret, Endpoint: p.Endpoint(), RedirectURL: v.conf.BaseURL + "/callback",
 		Scopes: []string{oidc.ScopeOpenID, "profile", "email", "roles", "groups", oidc.ScopeOfflineAccess},
 	}
 }
 
 func (v *viewer) context(r *http.Request) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(oidc.ClientContext(r.Context(), v.HTTPClient), callTimeout)
+	return context.WithTimeout(oidc.ClientContext(r.Context(), v.conf.HTTPClient), callTimeout)
 }
 
 // passed lists the parameters that a link to the viewer may hand on to the provider.
@@ -193,7 +193,7 @@ func (v *viewer) callback(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	// RFC 9207: an answer of another provider must not be taken for ours.
-	if iss := q.Get("iss"); iss != v.Issuer {
+	if iss := q.Get("iss"); iss != v.conf.Issuer {
 		v.fail(w, http.StatusBadRequest, "This answer came from another sign-in service", fmt.Errorf("iss %q", iss))
 		return
 	}
@@ -233,7 +233,7 @@ func (v *viewer) open(ctx context.Context, p *oidc.Provider, token *oauth2.Token
 	if !ok {
 		return nil, errors.New("no ID token came")
 	}
-	id, err := p.Verifier(&oidc.Config{ClientID: v.ClientID}).Verify(ctx, raw)
+	id, err := p.Verifier(&oidc.Config{ClientID: v.conf.ClientID}).Verify(ctx, raw)
 	if err != nil {
 		return nil, err
 	}
@@ -338,7 +338,7 @@ func (v *viewer) logout(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "/", http.StatusSeeOther)
 		return
 	}
-	q := url.Values{"id_token_hint": {s.rawID}, "post_logout_redirect_uri": {v.BaseURL + "/"}, "state": {"signed-out"}}
+	q := url.Values{"id_token_hint": {s.rawID}, "post_logout_redirect_uri": {v.conf.BaseURL + "/"}, "state": {"signed-out"}}
 	http.Redirect(w, r, meta.EndSession+"?"+q.Encode(), http.StatusSeeOther)
 }
 
@@ -352,13 +352,13 @@ func (v *viewer) told(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxToken)
 	p, err := v.discover(ctx)
 	if err != nil {
-		v.Log.Warn("viewer", "error", err)
+		v.conf.Log.Warn("viewer", "error", err)
 		http.Error(w, "The sign-in service cannot be reached", http.StatusServiceUnavailable) // it will try again
 		return
 	}
-	token, err := p.Verifier(&oidc.Config{ClientID: v.ClientID}).VerifyLogout(ctx, r.PostFormValue("logout_token"))
+	token, err := p.Verifier(&oidc.Config{ClientID: v.conf.ClientID}).VerifyLogout(ctx, r.PostFormValue("logout_token"))
 	if err != nil {
-		v.Log.Warn("viewer", "problem", "a logout token is refused", "error", err)
+		v.conf.Log.Warn("viewer", "problem", "a logout token is refused", "error", err)
 		http.Error(w, "This is no logout token for this application", http.StatusBadRequest)
 		return
 	}
@@ -404,7 +404,7 @@ func (v *viewer) studies(w http.ResponseWriter, r *http.Request) {
 	}
 	p, err := v.discover(ctx)
 	if err != nil {
-		v.Log.Warn("viewer", "error", err)
+		v.conf.Log.Warn("viewer", "error", err)
 		http.Error(w, "The sign-in service cannot be reached", http.StatusBadGateway)
 		return
 	}
@@ -416,7 +416,7 @@ func (v *viewer) studies(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	if err := json.NewEncoder(w).Encode(map[string]any{"for": info.Subject, "studies": list}); err != nil {
-		v.Log.Debug("viewer", "error", err)
+		v.conf.Log.Debug("viewer", "error", err)
 	}
 }
 
@@ -485,7 +485,7 @@ func (v *viewer) fail(w http.ResponseWriter, status int, what string, err error)
 	p := view{Problem: what}
 	if err != nil {
 		p.Detail = err.Error()
-		v.Log.Warn("viewer", "problem", what, "error", err)
+		v.conf.Log.Warn("viewer", "problem", what, "error", err)
 	}
 	v.render(w, status, p)
 }
@@ -493,7 +493,7 @@ func (v *viewer) fail(w http.ResponseWriter, status int, what string, err error)
 func (v *viewer) render(w http.ResponseWriter, status int, p view) {
 	var b bytes.Buffer
 	if err := v.page.Execute(&b, p); err != nil {
-		v.Log.Error("viewer", "error", err)
+		v.conf.Log.Error("viewer", "error", err)
 		http.Error(w, "Something went wrong on the viewer's side", http.StatusInternalServerError)
 		return
 	}
@@ -509,7 +509,7 @@ func (v *viewer) render(w http.ResponseWriter, status int, p view) {
 }
 
 func (v *viewer) origin() string {
-	u, err := url.Parse(v.Issuer)
+	u, err := url.Parse(v.conf.Issuer)
 	if err != nil {
 		return "'none'" // New has parsed it
 	}

@@ -41,7 +41,7 @@ type Config struct {
 
 // Channel delivers to native apps. Safe for concurrent use.
 type Channel struct {
-	Config
+	conf    Config
 	changed chan struct{}
 
 	mu      sync.Mutex
@@ -62,7 +62,7 @@ func New(ctx context.Context, c Config) (*Channel, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	ch := &Channel{Config: c, changed: make(chan struct{}, 1)}
+	ch := &Channel{conf: c, changed: make(chan struct{}, 1)}
 	if c.CredentialsFile == "" {
 		var err error
 		ch.in, err = ch.account(ctx, nil)
@@ -116,14 +116,14 @@ const tokenTimeout = 5 * time.Second
 // account makes a client of credentials; nil: one without. Errors name the file.
 func (c *Channel) account(ctx context.Context, credentials []byte) (*account, error) {
 	var opts []fcm.Option
-	in, project := &account{}, c.ProjectID
+	in, project := &account{}, c.conf.ProjectID
 	if credentials != nil {
 		who, err := file.ServiceAccount(credentials)
 		if err != nil {
-			return nil, fmt.Errorf("%s %w", c.CredentialsFile, err)
+			return nil, fmt.Errorf("%s %w", c.conf.CredentialsFile, err)
 		}
 		if in.key, err = google.JWTConfigFromJSON(credentials, scope); err != nil {
-			return nil, fmt.Errorf("%s cannot be used as the key of a service account", c.CredentialsFile) // its error may show the key
+			return nil, fmt.Errorf("%s cannot be used as the key of a service account", c.conf.CredentialsFile) // its error may show the key
 		}
 		project = cmp.Or(project, who.ProjectID)
 		in.tokens = &tokenSource{from: oauth2.ReuseTokenSource(nil, in.key.TokenSource(within(ctx)))}
@@ -134,8 +134,8 @@ func (c *Channel) account(ctx context.Context, credentials []byte) (*account, er
 	if project != "" {
 		opts = append(opts, fcm.WithProjectID(project))
 	}
-	if c.Endpoint != "" {
-		opts = append(opts, fcm.WithEndpoint(c.Endpoint+"/v1"))
+	if c.conf.Endpoint != "" {
+		opts = append(opts, fcm.WithEndpoint(c.conf.Endpoint+"/v1"))
 	}
 	var err error
 	if in.client, err = fcm.NewClient(ctx, opts...); err != nil {
@@ -274,7 +274,7 @@ func (c *Channel) message(p *idp.Push) *messaging.Message {
 		m.Data["c"] = string(p.Challenge)
 	}
 	if p.Platform != "ios" {
-		ttl := max(0, p.ExpiresAt.Sub(c.Now())).Truncate(time.Second)
+		ttl := max(0, p.ExpiresAt.Sub(c.conf.Now())).Truncate(time.Second)
 		m.Android = &messaging.AndroidConfig{Priority: "high", TTL: &ttl}
 		return m
 	}

@@ -43,7 +43,7 @@ type Config struct {
 
 // Channel delivers to browsers. Safe for concurrent use.
 type Channel struct {
-	Config
+	conf            Config
 	private, public string
 }
 
@@ -61,7 +61,7 @@ func New(c Config) (*Channel, error) {
 	for len(c.Subject) >= len(scheme) && strings.EqualFold(c.Subject[:len(scheme)], scheme) {
 		c.Subject = c.Subject[len(scheme):]
 	}
-	return &Channel{Config: c, private: base64.RawURLEncoding.EncodeToString(c.Private), public: public}, nil
+	return &Channel{conf: c, private: base64.RawURLEncoding.EncodeToString(c.Private), public: public}, nil
 }
 
 // Public is the public half of a VAPID key, as browsers take it: base64url of
@@ -154,16 +154,16 @@ var words = map[idp.PushKind][2]string{
 
 func (c *Channel) payload(p *idp.Push) ([]byte, error) {
 	m := message{WebPush: 8030, Kind: p.Kind, Challenge: p.Challenge}
-	m.Notification = notification{words[p.Kind][0], words[p.Kind][1], c.App, string(p.Kind)}
+	m.Notification = notification{words[p.Kind][0], words[p.Kind][1], c.conf.App, string(p.Kind)}
 	if p.Challenge != "" {
-		m.Notification.Navigate, m.Notification.Tag = c.App+"#c="+string(p.Challenge), string(p.Challenge)
+		m.Notification.Navigate, m.Notification.Tag = c.conf.App+"#c="+string(p.Challenge), string(p.Challenge)
 	}
 	return json.Marshal(m)
 }
 
 // Send delivers one message.
 func (c *Channel) Send(ctx context.Context, p idp.Push) error {
-	if err := Acceptable(p.Address, c.Hosts); err != nil {
+	if err := Acceptable(p.Address, c.conf.Hosts); err != nil {
 		return err // the list was shortened since
 	}
 	body, err := c.payload(&p)
@@ -175,9 +175,9 @@ func (c *Channel) Send(ctx context.Context, p idp.Push) error {
 	res, err := webpush.SendNotificationWithContext(ctx, body, &webpush.Subscription{
 		Endpoint: p.Address.Endpoint, Keys: webpush.Keys{Auth: p.Address.Auth, P256dh: p.Address.P256dh},
 	}, &webpush.Options{
-		HTTPClient: c.Client, RecordSize: recordSize, Subscriber: c.Subject, Topic: base64.RawURLEncoding.EncodeToString(topic[:24]),
-		TTL: max(1, int(p.ExpiresAt.Sub(c.Now())/time.Second)), Urgency: webpush.UrgencyHigh,
-		VAPIDPublicKey: c.public, VAPIDPrivateKey: c.private, VapidExpiration: c.Now().Add(time.Hour),
+		HTTPClient: c.conf.Client, RecordSize: recordSize, Subscriber: c.conf.Subject, Topic: base64.RawURLEncoding.EncodeToString(topic[:24]),
+		TTL: max(1, int(p.ExpiresAt.Sub(c.conf.Now())/time.Second)), Urgency: webpush.UrgencyHigh,
+		VAPIDPublicKey: c.public, VAPIDPrivateKey: c.private, VapidExpiration: c.conf.Now().Add(time.Hour),
 	})
 	if err != nil {
 		return &push.RetryError{Err: cause(err)}
@@ -217,7 +217,7 @@ func (c *Channel) retryAfter(v string) time.Duration {
 		return time.Duration(min(n, 3600)) * time.Second
 	}
 	if t, err := http.ParseTime(v); err == nil {
-		return max(0, t.Sub(c.Now()))
+		return max(0, t.Sub(c.conf.Now()))
 	}
 	return 0
 }

@@ -34,6 +34,8 @@ type Store interface {
 	Sweep(ctx context.Context, now time.Time) error
 	Events(ctx context.Context, after int64, limit int) ([]idp.Event, error)
 	VerifyEvents(ctx context.Context) error
+	Mail(ctx context.Context, id idp.MailID) (*idp.Mail, error)
+	MailFigures(ctx context.Context) (*idp.MailFigures, error)
 	Picture(ctx context.Context, id idp.PictureID) (*idp.Picture, error)
 	SealCheck(ctx context.Context) ([]byte, error)
 	SetSealCheck(ctx context.Context, sealed []byte) error
