@@ -38,6 +38,7 @@ import (
 	"hilum/idp/tryout"
 	"hilum/idp/web"
 	"hilum/templates"
+	"hilum/words"
 )
 
 // How often the provider looks after itself.
@@ -179,7 +180,7 @@ func open(ctx context.Context, conf *config.Config, issuer string, log *slog.Log
 		devices: devices,
 		site:    site,
 		desk: admin.New(admin.Config{
-			Store: db, Sealer: sealer, Site: site.now, Fixed: site.fixed, Languages: templates.Known(), Issuer: issuer, Mail: conf.Mail.On(), Settings: settingsOf(conf), Wake: hub.Wake, Log: log,
+			Store: db, Sealer: sealer, Site: site.now, Fixed: site.fixed, Languages: words.Known(), Issuer: issuer, Mail: conf.Mail.On(), Settings: settingsOf(conf), Wake: hub.Wake, Log: log,
 		}),
 	}, nil
 }
