@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,10 +26,6 @@ func set(t *testing.T) *Set {
 	}
 	return s
 }
-
-// What only a command, or a request that no page makes, can get wrong: it never
-// reaches a page. What ends in a dot is all below it.
-var commandOnly = []string{"user.staff.bad", "client.", "preset.", "export.format", "devices.count", "users.count"}
 
 // keysInPages returns the keys that the HTML asks for, with where.
 func keysInPages(t *testing.T) map[string]string {
@@ -106,7 +103,7 @@ func keysInPages(t *testing.T) map[string]string {
 func keysInCode(t *testing.T, s *Set) (asked, used map[string]string) {
 	t.Helper()
 	asked, used = map[string]string{}, map[string]string{}
-	for _, dir := range []string{"../idp", "../idp/web", "../idp/login", "../idp/device", "../idp/password", "../idp/admin", "../idp/brand", "../templates", "."} {
+	for _, dir := range []string{"../idp", "../idp/web", "../idp/login", "../idp/device", "../idp/password", "../idp/admin", "../idp/adminapi", "../idp/brand", "../idp/store", "../cmd/idp", "../templates", "."} {
 		entries, err := os.ReadDir(dir)
 		if err != nil {
 			t.Fatal(err)
@@ -131,8 +128,14 @@ func keysInCode(t *testing.T, s *Set) (asked, used map[string]string) {
 			ast.Inspect(f, func(n ast.Node) bool {
 				switch n := n.(type) {
 				case *ast.BasicLit:
-					if v, ok := text(n); ok && s.Has(v) {
-						used[v] = path
+					v, ok := text(n)
+					if ok && s.Has(Reason(v)) {
+						used[Reason(v)] = path
+					}
+					for _, end := range []string{".bad", ".many"} { // of the fields that are lists
+						if ok && dir == "../idp/admin" && s.Has(Reason(v+end)) {
+							used[Reason(v+end)] = path
+						}
 					}
 				case *ast.CallExpr:
 					if sel, ok := n.Fun.(*ast.SelectorExpr); ok && sel.Sel.Name == "Say" && len(n.Args) > 0 {
@@ -166,18 +169,57 @@ func keysInCode(t *testing.T, s *Set) (asked, used map[string]string) {
 	return asked, used
 }
 
-func onlyByCommand(key string) bool {
-	return slices.ContainsFunc(commandOnly, func(c string) bool { return key == c || strings.HasSuffix(c, ".") && strings.HasPrefix(key, c) })
-}
-
 func TestEveryKeyThatIsUsedExists(t *testing.T) {
 	s := set(t)
 	asked, _ := keysInCode(t, s)
 	maps.Copy(asked, keysInPages(t))
 	for key, where := range asked {
-		if !s.Has(key) && !onlyByCommand(key) {
+		if !s.Has(Reason(key)) {
 			t.Errorf("%s asks for %q, which the catalogue lacks", where, key)
 		}
+	}
+}
+
+// Every reason for which a verb refuses a field has words, which need nothing beside
+// it; but for columns, which are named with them.
+func TestEveryRefusalHasWords(t *testing.T) {
+	files, err := filepath.Glob("../idp/admin/*.go")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("sources of admin: %v", err)
+	}
+	key := regexp.MustCompile(`"((?:user|client|text|devices|users|export|import|mail|preset|list|page|picture)\.[a-z.0-9]+)"`)
+	found := 0
+	for _, file := range append(files, "../idp/user.go", "../idp/store/list.go", "../idp/store/user.go", "../idp/store/devicelist.go", "../idp/store/userlist.go", "../idp/brand/picture.go") {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		src, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range key.FindAllStringSubmatch(string(src), -1) {
+			found++
+			reasons := []string{m[1]}
+			if English().Has(Reason(m[1] + ".bad")) { // of a field that is a list
+				reasons = []string{m[1] + ".bad", m[1] + ".many"}
+			}
+			for _, reason := range reasons {
+				said := English().Fault("field", reason)
+				columns := reason == "import.column" || reason == "import.column.twice"
+				if said == "field: "+reason || strings.Contains(said, "<no value>") != columns {
+					t.Errorf("%s: %s is said as %q", file, reason, said)
+				}
+			}
+		}
+	}
+	if found < 80 {
+		t.Errorf("only %d reasons found; the pattern no longer fits the sources", found)
+	}
+	if got := English().Fault("heading", "import.column", "Names", "emial (email?)"); got != "heading: The first line names columns that there are not: emial (email?)" {
+		t.Error(got)
+	}
+	if got := English().Fault("x", "no.such"); got != "x: no.such" {
+		t.Error(got)
 	}
 }
 
