@@ -234,6 +234,36 @@ func TestEveryKeyThatExistsIsUsed(t *testing.T) {
 	}
 }
 
+// What a phone shows of a push reads the same whether the app shows it, in words of its
+// own, or the phone by itself.
+func TestPushesReadAsInTheApp(t *testing.T) {
+	line := regexp.MustCompile(`(?m)^  '(push\.[a-z.]+)': '(.*)',$`)
+	for _, lang := range Known() {
+		app, err := os.ReadFile("../static/app/words." + lang + ".js")
+		if err != nil {
+			t.Fatal(err)
+		}
+		has := map[string]string{}
+		for _, m := range line.FindAllStringSubmatch(string(app), -1) {
+			has[m[1]] = m[2]
+		}
+		here := set(t).In(lang)
+		n := 0
+		for _, key := range set(t).Keys() {
+			if !strings.HasPrefix(key, "push.") {
+				continue
+			}
+			n++
+			if said, ok := here.Fixed(key); !ok || said != has[key] {
+				t.Errorf("%s in %s is %q, in the app %q", key, lang, said, has[key])
+			}
+		}
+		if n != 7 {
+			t.Errorf("%d sentences of pushes", n)
+		}
+	}
+}
+
 // The keys of every catalogue stand in order, each once.
 func TestCataloguesAreInOrder(t *testing.T) {
 	for _, lang := range Known() {

@@ -123,7 +123,8 @@ func open(ctx context.Context, conf *config.Config, issuer string, log *slog.Log
 	})
 	hub := &live.Hub{}
 	site := newSiteSource(conf, db, log)
-	services, err := openPush(ctx, conf, issuer, db, sealer, files)
+	letters := &letters{issuer: issuer, site: site, people: db}
+	services, err := openPush(ctx, conf, issuer, db, sealer, files, letters.pushed)
 	if err != nil {
 		return nil, err
 	}
@@ -146,7 +147,7 @@ func open(ctx context.Context, conf *config.Config, issuer string, log *slog.Log
 	return &provider{
 		files:   files,
 		post:    post,
-		letters: &letters{issuer: issuer, site: site},
+		letters: letters,
 		push:    services,
 		sender:  sender,
 		hub:     hub,
