@@ -2,117 +2,12 @@ package words
 
 import (
 	"encoding/json"
-	"fmt"
-	"io/fs"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
 	"time"
-
-	"golang.org/x/text/feature/plural"
-	"golang.org/x/text/language"
 )
-
-// sentences are those of a catalogue, each by its plural forms; "other" alone
-// where there is but one.
-func sentences(t *testing.T, files fs.FS, lang string) map[string]map[string]string {
-	t.Helper()
-	raw, err := fs.ReadFile(files, fileOf(lang))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var all map[string]any
-	if err := json.Unmarshal(raw, &all); err != nil {
-		t.Fatal(err)
-	}
-	out := map[string]map[string]string{}
-	for key, v := range all {
-		out[key] = map[string]string{}
-		switch v := v.(type) {
-		case string:
-			out[key]["other"] = v
-		case map[string]any:
-			for form, text := range v {
-				out[key][form] = text.(string)
-			}
-		}
-	}
-	return out
-}
-
-var placeholder = regexp.MustCompile(`\{\{[^}]*\}\}`)
-
-func placeholders(text string) []string {
-	found := placeholder.FindAllString(text, -1)
-	slices.Sort(found)
-	return slices.Compact(found)
-}
-
-var formNames = map[plural.Form]string{plural.Zero: "zero", plural.One: "one", plural.Two: "two", plural.Few: "few", plural.Many: "many", plural.Other: "other"}
-
-// formsOf are the plural forms that numbers up to a thousand have in a language.
-func formsOf(lang string) []string {
-	var forms []string
-	for n := range 1001 {
-		f := formNames[plural.Cardinal.MatchPlural(language.Make(lang), n, 0, 0, 0, 0)]
-		if !slices.Contains(forms, f) {
-			forms = append(forms, f)
-		}
-	}
-	return forms
-}
-
-// faults says what of a catalogue is not as English has it.
-func faults(t *testing.T, files fs.FS, lang string) []string {
-	t.Helper()
-	want, got := sentences(t, files, english), sentences(t, files, lang)
-	var out []string
-	say := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
-	for key, in := range want {
-		of, ok := got[key]
-		if !ok {
-			say("%s is missing", key)
-			continue
-		}
-		if len(in) == 1 && len(of) > 1 {
-			say("%s has plural forms", key)
-		}
-		if len(in) > 1 {
-			for _, form := range formsOf(lang) {
-				if of[form] == "" {
-					say("%s has no form %q", key, form)
-				}
-			}
-		}
-		for form, text := range of {
-			have, need := placeholders(text), placeholders(in["other"])
-			if form != "other" { // «one device» need not name the number
-				have = slices.DeleteFunc(have, func(p string) bool { return !slices.Contains(need, p) })
-				need = slices.DeleteFunc(need, func(p string) bool { return !slices.Contains(placeholders(in["one"]), p) && !slices.Contains(have, p) })
-			}
-			if strings.TrimSpace(text) == "" || !slices.Equal(have, need) {
-				say("%s, form %q, has %q where English has %q", key, form, have, need)
-			}
-		}
-	}
-	for key := range got {
-		if want[key] == nil {
-			say("%s is not said in English", key)
-		}
-	}
-	slices.Sort(out)
-	return out
-}
-
-func TestEveryCatalogueIsWhole(t *testing.T) {
-	for _, lang := range Known() {
-		for _, f := range faults(t, catalogues, lang) {
-			t.Errorf("%s: %s", lang, f)
-		}
-	}
-}
 
 // abroad is what there is, with Polish, which has more plural forms, a language
 // that is written from the right, and French with hardly a sentence. Each is
