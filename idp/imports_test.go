@@ -87,6 +87,7 @@ var packages = map[string]layer{
 	"idp/web/webtest/walk": suite,
 	"static":               shared,
 	"templates":            shared,
+	"templates/words":      shared,
 }
 
 // knows says which layers the code of a layer may name. Its own is in the list
@@ -138,7 +139,7 @@ var outside = map[string]home{
 	"github.com/jba/templatecheck":          {tests: []string{"templates"}},
 	"github.com/makiuchi-d/gozxing":         {code: []string{"cmd/phone/phone"}},
 	"github.com/mileusna/useragent":         {code: []string{"idp/web/page"}},
-	"github.com/nicksnyder/go-i18n/v2":      {code: []string{"templates"}},
+	"github.com/nicksnyder/go-i18n/v2":      {code: []string{"templates/words"}},
 	"github.com/pquerna/otp":                {code: []string{"idp/totp"}},
 	"github.com/pressly/goose/v3":           {code: []string{"idp/store"}},
 	"github.com/rogpeppe/go-internal":       {tests: []string{"cmd/idp"}},
@@ -158,10 +159,10 @@ var outside = map[string]home{
 	"golang.org/x/sync/errgroup":            {code: []string{"cmd/idp"}},
 	"golang.org/x/sys/unix":                 {tests: []string{"e2e/bench"}},
 	"golang.org/x/term":                     {code: []string{"cmd/idp"}},
-	"golang.org/x/text/language":            {code: []string{"idp/text", "templates"}},
-	"golang.org/x/text/message":             {code: []string{"templates"}},
-	"golang.org/x/text/number":              {code: []string{"templates"}},
-	"golang.org/x/text/feature/plural":      {tests: []string{"templates"}},
+	"golang.org/x/text/language":            {code: []string{"idp/text", "templates/words"}},
+	"golang.org/x/text/message":             {code: []string{"templates/words"}},
+	"golang.org/x/text/number":              {code: []string{"templates/words"}},
+	"golang.org/x/text/feature/plural":      {tests: []string{"templates/words"}},
 	"golang.org/x/text/unicode/norm":        {code: []string{"idp/store", "idp/text"}, tests: []string{"idp/password"}},
 	"golang.org/x/time/rate":                {code: []string{"idp/limit"}},
 	"github.com/mattn/go-sqlite3":           {code: []string{"idp/store"}},

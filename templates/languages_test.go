@@ -3,25 +3,20 @@ package templates
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
-	"io"
-	"io/fs"
+	"os"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
-	"time"
 
-	"golang.org/x/text/feature/plural"
-	"golang.org/x/text/language"
+	"hilum/templates/words"
 )
 
-// sentences are those of a catalogue, each by its plural forms; "other" alone
-// where there is but one.
-func sentences(t *testing.T, files fs.FS, lang string) map[string]map[string]string {
+// foreign is English with every sentence changed by say, as the catalogue of another
+// language, whatever plural forms that has.
+func foreign(t *testing.T, lang string, say func(text string) string) fstest.MapFS {
 	t.Helper()
-	raw, err := fs.ReadFile(files, catalogue(lang))
+	raw, err := os.ReadFile("words/active.en.json")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,188 +24,63 @@ func sentences(t *testing.T, files fs.FS, lang string) map[string]map[string]str
 	if err := json.Unmarshal(raw, &all); err != nil {
 		t.Fatal(err)
 	}
-	out := map[string]map[string]string{}
 	for key, v := range all {
-		out[key] = map[string]string{}
 		switch v := v.(type) {
 		case string:
-			out[key]["other"] = v
+			all[key] = say(v)
 		case map[string]any:
-			for form, text := range v {
-				out[key][form] = text.(string)
+			forms := map[string]string{}
+			for _, form := range []string{"zero", "one", "two", "few", "many", "other"} {
+				forms[form] = say(v["other"].(string))
 			}
+			all[key] = forms
 		}
 	}
-	return out
-}
-
-var placeholder = regexp.MustCompile(`\{\{[^}]*\}\}`)
-
-func placeholders(text string) []string {
-	found := placeholder.FindAllString(text, -1)
-	slices.Sort(found)
-	return slices.Compact(found)
-}
-
-var formNames = map[plural.Form]string{plural.Zero: "zero", plural.One: "one", plural.Two: "two", plural.Few: "few", plural.Many: "many", plural.Other: "other"}
-
-// formsOf are the plural forms that numbers up to a thousand have in a language.
-func formsOf(lang string) []string {
-	var forms []string
-	for n := range 1001 {
-		f := formNames[plural.Cardinal.MatchPlural(language.Make(lang), n, 0, 0, 0, 0)]
-		if !slices.Contains(forms, f) {
-			forms = append(forms, f)
-		}
-	}
-	return forms
-}
-
-// faults says what of a catalogue is not as English has it.
-func faults(t *testing.T, files fs.FS, lang string) []string {
-	t.Helper()
-	want, got := sentences(t, files, english), sentences(t, files, lang)
-	var out []string
-	say := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
-	for key, in := range want {
-		of, ok := got[key]
-		if !ok {
-			say("%s is missing", key)
-			continue
-		}
-		if len(in) == 1 && len(of) > 1 {
-			say("%s has plural forms", key)
-		}
-		if len(in) > 1 {
-			for _, form := range formsOf(lang) {
-				if of[form] == "" {
-					say("%s has no form %q", key, form)
-				}
-			}
-		}
-		for form, text := range of {
-			have, need := placeholders(text), placeholders(in["other"])
-			if form != "other" { // «one device» need not name the number
-				have = slices.DeleteFunc(have, func(p string) bool { return !slices.Contains(need, p) })
-				need = slices.DeleteFunc(need, func(p string) bool { return !slices.Contains(placeholders(in["one"]), p) && !slices.Contains(have, p) })
-			}
-			if strings.TrimSpace(text) == "" || !slices.Equal(have, need) {
-				say("%s, form %q, has %q where English has %q", key, form, have, need)
-			}
-		}
-	}
-	for key := range got {
-		if want[key] == nil {
-			say("%s is not said in English", key)
-		}
-	}
-	slices.Sort(out)
-	return out
-}
-
-func TestEveryCatalogueIsWhole(t *testing.T) {
-	for _, lang := range Known() {
-		for _, f := range faults(t, catalogues, lang) {
-			t.Errorf("%s: %s", lang, f)
-		}
-	}
-}
-
-// No page needs English beside its own language.
-func TestPeopleReadOneLanguage(t *testing.T) {
-	all, err := readCatalogues(catalogues)
+	text, err := json.Marshal(all)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for lang, w := range all {
-		w.english = nil
-		html, err := parsePages(w)
+	return fstest.MapFS{"active." + lang + ".json": {Data: text}}
+}
+
+func brackets(text string) string { return "[" + text + "]" }
+
+// No page needs English beside its own language: where English says nothing but a
+// mark, no other has it.
+func TestPeopleReadOneLanguage(t *testing.T) {
+	const mark = "\uE0EE"
+	s, err := New(foreign(t, "en", func(string) string { return mark }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, lang := range words.Known() {
+		html, err := s.html(lang)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, e := range examples() {
-			if err := html.ExecuteTemplate(io.Discard, e.page.file()+".html", e.page); err != nil {
+			var b bytes.Buffer
+			if err := html.ExecuteTemplate(&b, e.page.file()+".html", e.page); err != nil {
 				t.Errorf("%s in %s: %v", e.name, lang, err)
 			}
-		}
-	}
-}
-
-// abroad is what there is, with Polish, which has more plural forms, a language
-// that is written from the right, and French with hardly a sentence. Each is
-// English in brackets.
-func abroad(t *testing.T) fstest.MapFS {
-	t.Helper()
-	raw, err := catalogues.ReadFile(catalogue(english))
-	if err != nil {
-		t.Fatal(err)
-	}
-	files := fstest.MapFS{catalogue(english): {Data: raw}, catalogue("fr"): {Data: []byte(`{"language.name": "Français", "continue": "Continuer"}`)}}
-	for lang, name := range map[string]string{"pl": "Polski", "he": "עברית"} {
-		all := map[string]any{}
-		for key, forms := range sentences(t, catalogues, english) {
-			if len(forms) == 1 {
-				all[key] = "[" + forms["other"] + "]"
-				continue
+			if strings.Contains(b.String(), mark) != (lang == "en") {
+				t.Errorf("%s in %s: English in it: %v", e.name, lang, lang != "en")
 			}
-			made := map[string]string{}
-			for _, form := range append(formsOf(lang), "other") {
-				made[form] = "[" + form + ": " + forms["other"] + "]"
-			}
-			all[key] = made
-		}
-		all["language.name"] = name
-		text, err := json.Marshal(all)
-		if err != nil {
-			t.Fatal(err)
-		}
-		files[catalogue(lang)] = &fstest.MapFile{Data: text}
-	}
-	return files
-}
-
-// The test of catalogues finds what is wrong with one.
-func TestFaultsOfACatalogueAreSeen(t *testing.T) {
-	files := abroad(t)
-	if got := faults(t, files, "pl"); len(got) > 0 {
-		t.Errorf("a good one: %q", got)
-	}
-	if got := faults(t, files, "fr"); len(got) < 100 {
-		t.Errorf("%d faults of hardly a sentence", len(got))
-	}
-	for change, want := range map[string]string{
-		`"continue": "[Continue]"=>"x": "y"`:                               `continue is missing`,
-		`"continue": "[Continue]"=>"continue": "[{{.N}}]"`:                 `continue, form "other", has ["{{.N}}"] where English has []`,
-		`"continue": "[Continue]"=>"continue": {"one": "a", "other": "b"}`: `continue has plural forms`,
-		`"few": "[few: {{.N}} day=>"x": "[few: {{.N}} day`:                 `span.days has no form "few"`,
-		`"many": "[many: {{.N}} day=>"many": "[many: {{.M}} day`:           `span.days, form "many", has [] where English has ["{{.N}}"]`,
-	} {
-		old, fresh, _ := strings.Cut(change, "=>")
-		var pretty any
-		_ = json.Unmarshal(files[catalogue("pl")].Data, &pretty)
-		text, _ := json.MarshalIndent(pretty, "", " ")
-		broken := strings.Replace(string(text), old, fresh, 1)
-		if broken == string(text) {
-			t.Fatalf("nothing to change: %s", old)
-		}
-		got := faults(t, fstest.MapFS{catalogue(english): files[catalogue(english)], catalogue("pl"): {Data: []byte(broken)}}, "pl")
-		if !slices.Contains(got, want) {
-			t.Errorf("%s: found %q, want %q", change, got, want)
 		}
 	}
 }
 
 // Every page is there in every language, also in one that lacks sentences.
 func TestEveryPageInEveryLanguage(t *testing.T) {
-	s, err := newSet(abroad(t))
+	s, err := New(foreign(t, "pl", brackets), foreign(t, "he", brackets), fstest.MapFS{"active.fr.json": {Data: []byte(`{"language.name": "Français", "continue": "Continuer"}`)}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	lang := regexp.MustCompile(`<html lang="([^"]*)" dir="([^"]*)"`)
-	for tag, dir := range map[string]string{"en": "ltr", "fr": "ltr", "pl": "ltr", "he": "rtl"} {
+	for tag, dir := range map[string]string{"en": "ltr", "nl": "ltr", "de": "ltr", "fr": "ltr", "pl": "ltr", "he": "rtl"} {
 		for _, e := range examples() {
 			var b bytes.Buffer
-			pages, err := s.sheets[tag].html()
+			pages, err := s.html(tag)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -228,96 +98,9 @@ func TestEveryPageInEveryLanguage(t *testing.T) {
 	}
 }
 
-func TestAbroad(t *testing.T) {
-	s, err := newSet(abroad(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range []struct {
-		lang, key string
-		args      []any
-		want      string
-	}{
-		{"pl", "continue", nil, "[Continue]"},
-		{"pl", "span.days", []any{"N", 1}, "[one: 1 days]"},
-		{"pl", "span.days", []any{"N", 3}, "[few: 3 days]"},
-		{"pl", "span.days", []any{"N", 12}, "[many: 12 days]"},
-		{"fr", "continue", nil, "Continuer"},
-		{"fr", "span.days", []any{"N", 3}, "3 days"}, // said in English
-		{"fr", "devices", nil, ""},
-		{"en", "settings.number", []any{"Count", 12345}, "12,345"},
-		{"en", "size.mb", []any{"Size", 12.34}, "12.3 MB"},
-		{"pl", "size.mb", []any{"Size", 12.34}, "[12,3 MB]"},
-		{"en", "admin.devices.count", []any{"N", 1000, "Count", Count{1000, true}}, "1,000+ devices"},
-	} {
-		got, err := s.sheets[c.lang].words.text(c.key, c.args...)
-		if c.want == "" {
-			if err == nil {
-				t.Errorf("%s in %s is %q", c.key, c.lang, got)
-			}
-			continue
-		}
-		if err != nil || got != c.want {
-			t.Errorf("%s in %s: %q, %v; want %q", c.key, c.lang, got, err, c.want)
-		}
-	}
-	at := time.Date(2026, 3, 4, 17, 5, 0, 0, time.FixedZone("", 3600))
-	for lang, want := range map[string]string{"en": "2026-03-04 16:05", "fr": "04/03/2026 16:05", "pl": "2026-03-04 16:05"} {
-		if got := s.sheets[lang].words.clock(at); got != want {
-			t.Errorf("%s: %s, want %s", lang, got, want)
-		}
-	}
-}
-
-func TestBadCataloguesStopTheProgram(t *testing.T) {
-	for name, files := range map[string]fstest.MapFS{
-		"no English":  {"active.fr.json": {Data: []byte(`{}`)}},
-		"no JSON":     {"active.en.json": {Data: []byte(`{`)}},
-		"no language": {"active.en.json": {Data: []byte(`{}`)}, "active.nonsense_x.json": {Data: []byte(`{}`)}},
-	} {
-		if _, err := newSet(files); err == nil {
-			t.Errorf("%s is taken", name)
-		}
-	}
-}
-
-func TestChoose(t *testing.T) {
-	s, err := newSet(abroad(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	all, few := s.Offered(nil, ""), s.Offered([]string{"fr", "xx"}, "en")
-	if len(all) != 4 || len(few) != 2 {
-		t.Fatalf("offered %v and %v", all, few)
-	}
-	for _, c := range []struct {
-		name    string
-		offered []Language
-		usual   string
-		wanted  []string
-		want    string
-	}{
-		{"nobody asks", all, "", nil, "en"},
-		{"the default", all, "pl", []string{"", ""}, "pl"},
-		{"a default without words", all, "xx", nil, "en"},
-		{"the first that asks", all, "", []string{"", "fr", "pl"}, "fr"},
-		{"a region", all, "", []string{"fr-CA"}, "fr"},
-		{"by weight", all, "", []string{"pl;q=0.5, fr;q=0.9"}, "fr"},
-		{"what nobody offers is passed over", all, "", []string{"ja", "pl"}, "pl"},
-		{"not offered", few, "", []string{"pl", "fr-BE,fr;q=0.8,en;q=0.5"}, "fr"},
-		{"none refused", all, "", []string{"fr;q=0, pl"}, "pl"},
-		{"nonsense", all, "pl", []string{"!!", "\x00", strings.Repeat("fr,", 400)}, "pl"},
-		{"one language alone", s.Offered([]string{"en"}, ""), "", []string{"fr"}, "en"},
-	} {
-		if got := s.Choose(c.offered, c.usual, c.wanted...); got != c.want {
-			t.Errorf("%s: %s, want %s", c.name, got, c.want)
-		}
-	}
-}
-
 // A page is rendered in the language of its frame; the app is in English.
 func TestRenderSpeaksTheLanguageOfTheFrame(t *testing.T) {
-	s, err := newSet(abroad(t))
+	s, err := New(foreign(t, "pl", brackets))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"hilum/templates/words"
 )
 
 // Letter is a mail to a person, in plain text: it reads the same everywhere, and
@@ -29,18 +31,18 @@ type Letter struct {
 
 // Letter returns a letter's words in a language: subject, and lines of any length.
 func (s *Set) Letter(lang string, l *Letter) (subject, text string, err error) {
-	w := s.of(lang).words
+	c := s.In(lang)
 	say := func(key string, args ...any) string {
 		if err != nil {
 			return ""
 		}
 		var said string
-		said, err = w.text(key, args...)
+		said, err = c.Text(key, args...)
 		return said
 	}
-	subjectOf, _, _ := l.words(w) // never made a link
+	subjectOf, _, _ := l.words(c) // never made a link
 	l = l.unlinked()
-	_, body, link := l.words(w)
+	_, body, link := l.words(c)
 	subject = say(subjectOf.Key, subjectOf.Args...)
 	parts := []string{say("letter.hello", "Name", l.Name)}
 	for _, m := range body {
@@ -50,7 +52,7 @@ func (s *Set) Letter(lang string, l *Letter) (subject, text string, err error) {
 		}
 	}
 	if l.news() {
-		parts = append(parts, l.facts(w, say), say("letter.news.other"), l.Home+"/account")
+		parts = append(parts, l.facts(c, say), say("letter.news.other"), l.Home+"/account")
 	}
 	parts = append(parts, l.Site+"\n"+l.Home)
 	return subject, strings.Join(parts, "\n\n") + "\n", err
@@ -80,8 +82,8 @@ func (l *Letter) unlinked() *Letter {
 func (l *Letter) news() bool { return l.URL == "" && l.Kind != "test" }
 
 // facts are when something happened, from where and by whom.
-func (l *Letter) facts(w *words, say func(string, ...any) string) string {
-	lines := []string{say("letter.when", "When", w.clock(l.At))}
+func (l *Letter) facts(c *words.Catalogue, say func(string, ...any) string) string {
+	lines := []string{say("letter.when", "When", c.Clock(l.At))}
 	if l.Address != "" {
 		lines = append(lines, say("letter.from", "Address", l.Address))
 	}
@@ -92,8 +94,8 @@ func (l *Letter) facts(w *words, say func(string, ...any) string) string {
 }
 
 // words are the sentences of a letter, and after which of them its link stands.
-func (l *Letter) words(w *words) (subject Message, body []Message, link string) {
-	once, other := Say("letter.link.once", "When", w.clock(l.ExpiresAt)), Say("letter.link.other")
+func (l *Letter) words(c *words.Catalogue) (subject Message, body []Message, link string) {
+	once, other := Say("letter.link.once", "When", c.Clock(l.ExpiresAt)), Say("letter.link.other")
 	linked := func(subject, text Message, other Message) (Message, []Message, string) {
 		return subject, []Message{text, once, other}, text.Key
 	}
@@ -102,7 +104,7 @@ func (l *Letter) words(w *words) (subject Message, body []Message, link string) 
 	}
 	device := l.Device
 	if device == "" {
-		device = w.fixed["letter.device"]
+		device, _ = c.Fixed("letter.device")
 	}
 	reset := Say("letter.reset.subject", "Site", l.Site)
 	switch l.Kind {
@@ -137,7 +139,7 @@ func (l *Letter) words(w *words) (subject Message, body []Message, link string) 
 		case l.Until.IsZero():
 			return tells("letter.locked.subject", Say("letter.locked.codes", "UserName", l.UserName))
 		}
-		return tells("letter.locked.subject", Say("letter.locked.until", "UserName", l.UserName, "When", w.clock(l.Until)))
+		return tells("letter.locked.subject", Say("letter.locked.until", "UserName", l.UserName, "When", c.Clock(l.Until)))
 	}
 	return Say("letter." + l.Kind), nil, "" // an error says that there is none
 }

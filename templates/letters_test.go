@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"hilum/templates/words"
 )
 
 // letterKinds are all there are, each with what its words depend on.
@@ -39,7 +41,7 @@ func TestLetters(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, lang := range Known() {
+	for _, lang := range words.Known() {
 		var b bytes.Buffer
 		for _, name := range slices.Sorted(maps.Keys(letterKinds())) {
 			subject, text, err := s.Letter(lang, letterKinds()[name])

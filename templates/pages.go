@@ -386,9 +386,10 @@ type AppScan struct {
 	Look Look
 }
 
-// The app has its words in files of its own, in English.
-func (App) lang() string     { return english }
-func (AppScan) lang() string { return english }
+// The app chooses its language by the browser and has its words in files of its own
+// (static/app/language.js); around them its pages are English.
+func (App) lang() string     { return "en" }
+func (AppScan) lang() string { return "en" }
 
 func (App) file() string     { return "app" }
 func (AppScan) file() string { return "appscan" }

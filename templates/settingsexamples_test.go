@@ -3,7 +3,7 @@ package templates
 // looks gives a frame what an operator can give it.
 func looks(f Frame) Frame {
 	f.Look = Look{Sheet: "/look/0a7d6c-0123456789abcdef.css", Logo: "/pictures/0123456789abcdef0123456789abcdef.png", LogoDark: "/pictures/0123456789abcdef0123456789abcde0.png"}
-	f.Lang, f.Langs = "en", []Language{{"de", "Deutsch"}, {"en", "English"}, {"fr", "Français"}, {"nl", "Nederlands"}}
+	f.Lang, f.Langs = "en", []Language{{Tag: "de", Name: "Deutsch"}, {Tag: "en", Name: "English"}, {Tag: "fr", Name: "Français"}, {Tag: "nl", Name: "Nederlands"}}
 	return f
 }
 
@@ -27,7 +27,7 @@ func settingsExamples() []example {
 		{Key: "issuer", Env: "IDP_ISSUER", Label: Say("setting.issuer"), Name: `https://login.klinik.test/"><b>`, Default: Say("settings.unset")},
 		{Key: "x.secret", Env: "IDP_X", Label: Say("setting.issuer"), Value: Say("settings.secret"), DefaultText: "x"},
 	}
-	known := []Tick{{Language{"en", "English"}, true, true}, {Language{"nl", "Nederlands"}, false, false}}
+	known := []Tick{{Language{Tag: "en", Name: "English"}, true, true}, {Language{Tag: "nl", Name: "Nederlands"}, false, false}}
 	samples := []Sample{{Label: Say("settings.on.dark"), Ground: "#0e1115", Panel: "#15191f", Edge: "#2a323c", Ink: "#e9edf2", Accent: "#0a7d6c", Text: "#ffffff", Ratio: 3.4},
 		{Label: Say("settings.on.light"), Ground: "#eef1f5", Panel: "#ffffff", Edge: "#d3dae2", Ink: "#12171d", Accent: "#0a7d6c", Text: "#ffffff", Ratio: 4.4}}
 	form := AdminSite{Frame: frame, Name: "Saint Luke", NameUsual: "Hilum", Label: "Luke", LabelUsual: "Saint Luke", Accent: "#0a7d6c", AccentUsual: "#f2a33c", Shown: "#0a7d6c", Samples: samples, Ratio: true, TextRatio: 5.1, Known: known}

@@ -1,10 +1,10 @@
 // Package templates holds the pages people see: one *.html per page, the Go
-// type each is filled from, and the catalogue of every sentence on them.
+// type each is filled from, and the letters that people are sent.
 //
 // A page is a value of one of the types in pages.go. Its words are not in the
-// HTML: {{t "key"}} takes them from active.*.json, so that a page reads the same in
-// every language and a test can find a sentence that was written past the
-// catalogue.
+// HTML: {{t "key"}} takes them from the catalogue of package words, so that a page
+// reads the same in every language and a test can find a sentence that was written
+// past the catalogue.
 package templates
 
 import (
@@ -13,13 +13,12 @@ import (
 	"html/template"
 	"io"
 	"io/fs"
-	"maps"
-	"slices"
 	"strings"
 	"sync"
 	"text/template/parse"
 
 	"hilum/static"
+	"hilum/templates/words"
 )
 
 //go:embed *.html
@@ -33,79 +32,81 @@ type Page interface {
 	lang() string
 }
 
-// Set is all pages in every language that there is a catalogue of. Safe for
-// concurrent use.
+// What pages are filled with beside their own types: see package words.
+type (
+	// Message is a sentence with what it speaks of.
+	Message = words.Message
+	// Part is a stretch of a sentence.
+	Part = words.Part
+	// Count is a number of things.
+	Count = words.Count
+	// Language is one that pages can be read in.
+	Language = words.Language
+)
+
+// Say makes a Message; args are names and values in turn.
+func Say(key string, args ...any) Message { return words.Say(key, args...) }
+
+// Set is all pages in every language that there is a catalogue of, and its words.
+// Safe for concurrent use.
 type Set struct {
-	*sheet                   // in English, which has every sentence
-	sheets map[string]*sheet // by language
-	match  matchers
+	*words.Set
+	pages map[string]pages // by language
 }
 
-// sheet is all pages in one language. They are parsed when the first is wanted:
+// pages are all pages in one language. They are parsed when the first is wanted:
 // that takes a few hundredths of a second and megabytes, and few sites are read
 // in every language.
-type sheet struct {
-	html  func() (*template.Template, error)
-	words *words
-}
+type pages func() (*template.Template, error)
 
-// New reads the catalogues, those here and those in more, and has the pages of
-// each language parsed when they are wanted. An error means that the program was
-// built wrong.
-func New(more ...fs.FS) (*Set, error) { return newSet(append([]fs.FS{catalogues}, more...)...) }
-
-func newSet(catalogues ...fs.FS) (*Set, error) {
-	all, err := readCatalogues(catalogues...)
+// New reads the catalogues, as words.New does, and has the pages of each language
+// parsed when they are wanted. An error means that the program was built wrong.
+func New(more ...fs.FS) (*Set, error) {
+	all, err := words.New(more...)
 	if err != nil {
 		return nil, err
 	}
-	s := &Set{sheets: map[string]*sheet{}}
-	for lang, w := range all {
-		s.sheets[lang] = &sheet{words: w, html: sync.OnceValues(func() (*template.Template, error) { return bakePages(w) })}
+	s := &Set{Set: all, pages: map[string]pages{}}
+	for _, lang := range all.Tags() {
+		s.pages[lang] = sync.OnceValues(func() (*template.Template, error) { return bakePages(all.In(lang)) })
 	}
-	s.sheet = s.sheets[english]
 	return s, nil
 }
 
 // Prepare parses the pages of a language, so that nobody has to wait for it; of
 // English, where it is none that there are words in.
 func (s *Set) Prepare(lang string) error {
-	_, err := s.of(lang).html()
+	_, err := s.html(lang)
 	return err
 }
 
-// of is the sheet of a language, the English one where there is none.
-func (s *Set) of(lang string) *sheet {
-	if sheet, ok := s.sheets[lang]; ok {
-		return sheet
-	}
-	return s.sheet
-}
+// html is the pages of a language, the English ones where there are no words in it.
+func (s *Set) html(lang string) (*template.Template, error) { return s.pages[s.In(lang).Lang()]() }
 
-func bakePages(w *words) (*template.Template, error) {
-	html, err := parsePages(w)
+func bakePages(c *words.Catalogue) (*template.Template, error) {
+	html, err := parsePages(c)
 	if err != nil {
 		return nil, err
 	}
 	for _, t := range html.Templates() {
 		if t.Tree != nil {
-			bake(t.Tree.Root, w)
+			bake(t.Tree.Root, c)
 		}
 	}
 	return html, nil
 }
 
-func parsePages(w *words) (*template.Template, error) {
+func parsePages(c *words.Catalogue) (*template.Template, error) {
 	html, err := template.New("pages").Funcs(template.FuncMap{
-		"t":      w.text,
-		"rich":   w.rich,
-		"say":    w.say,
+		"t":      c.Text,
+		"rich":   c.Rich,
+		"say":    c.Say,
 		"names":  func(list []string) string { return strings.Join(list, ", ") },
-		"clock":  w.clock,
-		"date":   w.date,
-		"n":      w.number,
-		"lang":   func() string { return w.lang },
-		"dir":    func() string { return w.dir },
+		"clock":  c.Clock,
+		"date":   c.Date,
+		"n":      c.Number,
+		"lang":   c.Lang,
+		"dir":    c.Dir,
 		"static": static.Path,
 	}).ParseFS(files, "*.html")
 	if err != nil {
@@ -118,32 +119,32 @@ func parsePages(w *words) (*template.Template, error) {
 // files, into the page's text once: most of a page is that, and looking it up
 // anew doubled the price of every page. Escaped as HTML it is right in text and
 // in quoted attributes, the only places where the pages have it.
-func bake(list *parse.ListNode, w *words) {
+func bake(list *parse.ListNode, c *words.Catalogue) {
 	if list == nil {
 		return
 	}
 	for i, n := range list.Nodes {
 		switch n := n.(type) {
 		case *parse.ActionNode:
-			if text, ok := constant(n.Pipe, w); ok {
+			if text, ok := constant(n.Pipe, c); ok {
 				list.Nodes[i] = &parse.TextNode{NodeType: parse.NodeText, Pos: n.Pos, Text: []byte(template.HTMLEscapeString(text))}
 			}
 		case *parse.IfNode:
-			bake(n.List, w)
-			bake(n.ElseList, w)
+			bake(n.List, c)
+			bake(n.ElseList, c)
 		case *parse.RangeNode:
-			bake(n.List, w)
-			bake(n.ElseList, w)
+			bake(n.List, c)
+			bake(n.ElseList, c)
 		case *parse.WithNode:
-			bake(n.List, w)
-			bake(n.ElseList, w)
+			bake(n.List, c)
+			bake(n.ElseList, c)
 		}
 	}
 }
 
 // constant returns the value of {{t "key"}} for a sentence without arguments,
 // of {{static "file"}}, {{lang}} and {{dir}}.
-func constant(p *parse.PipeNode, w *words) (string, bool) {
+func constant(p *parse.PipeNode, c *words.Catalogue) (string, bool) {
 	if len(p.Decl) != 0 || len(p.Cmds) != 1 {
 		return "", false
 	}
@@ -155,9 +156,9 @@ func constant(p *parse.PipeNode, w *words) (string, bool) {
 	if len(args) == 1 {
 		switch fn.Ident {
 		case "lang":
-			return w.lang, true
+			return c.Lang(), true
 		case "dir":
-			return w.dir, true
+			return c.Dir(), true
 		}
 		return "", false
 	}
@@ -167,8 +168,7 @@ func constant(p *parse.PipeNode, w *words) (string, bool) {
 	}
 	switch fn.Ident {
 	case "t":
-		s, ok := w.fixed[arg.Text]
-		return s, ok
+		return c.Fixed(arg.Text)
 	case "static":
 		return static.Path(arg.Text), true
 	}
@@ -177,16 +177,9 @@ func constant(p *parse.PipeNode, w *words) (string, bool) {
 
 // Render writes a page. It may fail halfway: give it a buffer.
 func (s *Set) Render(w io.Writer, p Page) error {
-	html, err := s.of(p.lang()).html()
+	html, err := s.html(p.lang())
 	if err != nil {
 		return err
 	}
 	return html.ExecuteTemplate(w, p.file()+".html", p)
 }
-
-// Has reports whether the catalogue knows a key. Keys that come from other
-// packages (idp.FieldError) are asked for before they are shown.
-func (s *Set) Has(key string) bool { _, ok := s.words.keys[key]; return ok }
-
-// Keys lists the catalogue's keys in order.
-func (s *Set) Keys() []string { return slices.Sorted(maps.Keys(s.words.keys)) }

@@ -2,23 +2,13 @@ package templates
 
 import (
 	"bytes"
-	"encoding/json"
-	"go/ast"
-	"go/parser"
-	"go/token"
 	"html"
 	"html/template"
 	"io/fs"
-	"maps"
-	"os"
-	"path/filepath"
-	"reflect"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
-	"text/template/parse"
 
 	"github.com/jba/templatecheck"
 )
@@ -42,7 +32,7 @@ func render(t *testing.T, s *Set, p Page) string {
 }
 
 func TestEveryPageFitsItsType(t *testing.T) {
-	pages, err := set(t).html()
+	pages, err := set(t).html("en")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -265,262 +255,14 @@ func TestNoWordsOutsideTheCatalogueSeesThem(t *testing.T) {
 	}
 }
 
-// keysInPages returns the keys that the HTML asks for, with where.
-func keysInPages(t *testing.T, s *Set) map[string]string {
-	t.Helper()
-	keys := map[string]string{}
-	var walk func(n parse.Node, file string)
-	walk = func(n parse.Node, file string) {
-		switch n := n.(type) {
-		case *parse.ListNode:
-			if n != nil {
-				for _, c := range n.Nodes {
-					walk(c, file)
-				}
-			}
-		case *parse.ActionNode:
-			walk(n.Pipe, file)
-		case *parse.IfNode:
-			walk(n.Pipe, file)
-			walk(n.List, file)
-			walk(n.ElseList, file)
-		case *parse.RangeNode:
-			walk(n.Pipe, file)
-			walk(n.List, file)
-			walk(n.ElseList, file)
-		case *parse.WithNode:
-			walk(n.Pipe, file)
-			walk(n.List, file)
-			walk(n.ElseList, file)
-		case *parse.TemplateNode:
-			walk(n.Pipe, file)
-		case *parse.PipeNode:
-			if n != nil {
-				for _, c := range n.Cmds {
-					walk(c, file)
-				}
-			}
-		case *parse.CommandNode:
-			if id, ok := n.Args[0].(*parse.IdentifierNode); ok && (id.Ident == "t" || id.Ident == "rich") {
-				key, ok := n.Args[1].(*parse.StringNode)
-				if !ok {
-					t.Errorf("%s: %s: the key has to be written out", file, n)
-					return
-				}
-				keys[key.Text] = file
-			}
-			for _, a := range n.Args {
-				walk(a, file)
-			}
-		}
-	}
-	pages, err := parsePages(s.words) // as written, nothing baked in
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, tmpl := range pages.Templates() {
-		if tmpl.Tree != nil {
-			walk(tmpl.Tree.Root, tmpl.Name())
-		}
-	}
-	return keys
-}
-
-// keysInCode returns every key that Go code names: the first argument of Say,
-// what an idp.FieldError says, and, as used only, any string equal to a key.
-func keysInCode(t *testing.T, s *Set) (asked, used map[string]string) {
-	t.Helper()
-	asked, used = map[string]string{}, map[string]string{}
-	for _, dir := range []string{"../idp", "../idp/web", "../idp/login", "../idp/device", "../idp/password", "../idp/admin", "../idp/brand", "../templates"} {
-		entries, err := os.ReadDir(dir)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, e := range entries {
-			if filepath.Ext(e.Name()) != ".go" || strings.HasSuffix(e.Name(), "_test.go") {
-				continue
-			}
-			path := filepath.Join(dir, e.Name())
-			f, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
-			if err != nil {
-				t.Fatal(err)
-			}
-			text := func(x ast.Expr) (string, bool) {
-				lit, ok := x.(*ast.BasicLit)
-				if !ok || lit.Kind != token.STRING {
-					return "", false
-				}
-				v, err := strconv.Unquote(lit.Value)
-				return v, err == nil
-			}
-			ast.Inspect(f, func(n ast.Node) bool {
-				switch n := n.(type) {
-				case *ast.BasicLit:
-					if v, ok := text(n); ok && s.Has(v) {
-						used[v] = path
-					}
-				case *ast.CallExpr:
-					if sel, ok := n.Fun.(*ast.SelectorExpr); ok && sel.Sel.Name == "Say" && len(n.Args) > 0 {
-						if v, ok := text(n.Args[0]); ok {
-							asked[v] = path
-						}
-					}
-				case *ast.CompositeLit:
-					name := ""
-					switch x := n.Type.(type) {
-					case *ast.Ident:
-						name = x.Name
-					case *ast.SelectorExpr:
-						name = x.Sel.Name
-					}
-					if name != "FieldError" {
-						return true
-					}
-					last := n.Elts[len(n.Elts)-1]
-					if kv, ok := last.(*ast.KeyValueExpr); ok {
-						last = kv.Value
-					}
-					if v, ok := text(last); ok {
-						asked[v] = path
-					}
-				}
-				return true
-			})
-		}
-	}
-	return asked, used
-}
-
-// What only a command, or a request that no page makes, can get wrong: it never
-// reaches a page. What ends in a dot is all below it.
-var commandOnly = []string{"user.staff.bad", "client.", "preset.", "export.format", "devices.count", "users.count"}
-
-func onlyByCommand(key string) bool {
-	return slices.ContainsFunc(commandOnly, func(c string) bool { return key == c || strings.HasSuffix(c, ".") && strings.HasPrefix(key, c) })
-}
-
-func TestEveryKeyThatIsUsedExists(t *testing.T) {
-	s := set(t)
-	asked, _ := keysInCode(t, s)
-	maps.Copy(asked, keysInPages(t, s))
-	for key, where := range asked {
-		if !s.Has(key) && !onlyByCommand(key) {
-			t.Errorf("%s asks for %q, which the catalogue lacks", where, key)
-		}
-	}
-}
-
-func TestEveryKeyThatExistsIsUsed(t *testing.T) {
-	s := set(t)
-	_, used := keysInCode(t, s)
-	maps.Copy(used, keysInPages(t, s))
-	for _, key := range s.Keys() {
-		if used[key] == "" {
-			t.Errorf("nothing says %q", key)
-		}
-	}
-}
-
-func TestCatalogueIsInOrder(t *testing.T) {
-	raw, err := catalogues.ReadFile("active.en.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	var keys []string
-	depth := 0
-	for isKey := true; ; {
-		tok, err := dec.Token()
-		if err != nil {
-			break
-		}
-		switch v := tok.(type) {
-		case json.Delim:
-			if v == '{' {
-				depth++
-			} else {
-				depth--
-			}
-			isKey = true
-		case string:
-			if depth == 1 && isKey {
-				keys = append(keys, v)
-			}
-			isKey = !isKey
-		}
-	}
-	seen := map[string]bool{}
-	for _, k := range keys {
-		if seen[k] {
-			t.Errorf("%q twice", k)
-		}
-		seen[k] = true
-	}
-	if !slices.IsSorted(keys) {
-		for i := 1; i < len(keys); i++ {
-			if keys[i] < keys[i-1] {
-				t.Errorf("%q stands after %q", keys[i], keys[i-1])
-			}
-		}
-	}
-}
-
-func TestWords(t *testing.T) {
-	w := set(t).words
-	for _, c := range []struct {
-		key  string
-		args []any
-		want string
-	}{
-		{"continue", nil, "Continue"},
-		{"password.title", []any{"App", "Viewer"}, "Sign in to Viewer"},
-		{"toomany.seconds", []any{"N", 1}, "This was tried too often. Try again in 1 second."},
-		{"toomany.seconds", []any{"N", 8}, "This was tried too often. Try again in 8 seconds."},
-		{"admin.import.line", []any{"N", 1}, "Line 1"},
-		{"password.title", []any{"App", "{{.Site}}"}, "Sign in to {{.Site}}"},
-	} {
-		got, err := w.text(c.key, c.args...)
-		if err != nil || got != c.want {
-			t.Errorf("%s: %q, %v; want %q", c.key, got, err, c.want)
-		}
-	}
-	if _, err := w.text("no.such.key"); err == nil {
-		t.Error("a missing key was said")
-	}
-	if _, err := w.text("continue", "odd"); err == nil {
-		t.Error("an odd number of arguments was taken")
-	}
-	if got, err := w.say(Message{}); got != "" || err != nil {
-		t.Errorf("the zero message says %q, %v", got, err)
-	}
-}
-
-func TestRichSetsNamesApart(t *testing.T) {
-	w := set(t).words
-	for _, c := range []struct {
-		name string
-		app  string
-		want []Part
-	}{
-		{"plain", "Viewer", []Part{{"Sign in to ", false}, {"Viewer", true}}},
-		{"empty", "", []Part{{"Sign in to ", false}}},
-		{"marks in the name", "a\uE001b\uE000c", []Part{{"Sign in to ", false}, {"a", true}, {"b", false}, {"c", true}}},
-	} {
-		got, err := w.rich("password.title", "App", c.app)
-		if err != nil || !reflect.DeepEqual(got, c.want) {
-			t.Errorf("%s: %v, %v; want %v", c.name, got, err, c.want)
-		}
-	}
-}
-
 // Baking changes the price of a page, not what it says.
 func TestBakingChangesNothing(t *testing.T) {
 	baked := set(t)
-	plain, err := parsePages(baked.words)
+	plain, err := parsePages(baked.In("en"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	unbaked := &Set{sheet: &sheet{html: func() (*template.Template, error) { return plain, nil }, words: baked.words}}
+	unbaked := &Set{Set: baked.Set, pages: map[string]pages{"en": func() (*template.Template, error) { return plain, nil }}}
 	for _, e := range examples() {
 		if html.UnescapeString(render(t, baked, e.page)) != html.UnescapeString(render(t, unbaked, e.page)) {
 			t.Errorf("%s differs", e.name)

@@ -13,6 +13,7 @@ import (
 
 	"hilum/idp"
 	"hilum/idp/admin"
+	"hilum/templates/words"
 )
 
 // clientFlags are what can be said of an application on the command line.
@@ -232,7 +233,11 @@ func clientLineOf(c *idp.Client) clientLine {
 		}
 	}
 	for _, key := range admin.Departures(c) {
-		l.Departures = append(l.Departures, fieldWords[key])
+		said, err := words.English().Text(key)
+		if err != nil {
+			said = key
+		}
+		l.Departures = append(l.Departures, said)
 	}
 	return l
 }

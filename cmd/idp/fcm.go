@@ -16,8 +16,8 @@ import (
 // nofcm leaves that out, and with it nearly half of the program (fcm_off.go).
 const hasFCM = true
 
-func openFCM(ctx context.Context, f config.FCM, files *file.Watcher) (push.Channel, error) {
-	return fcm.New(ctx, fcm.Config{CredentialsFile: f.CredentialsFile, ProjectID: f.ProjectID, Endpoint: f.Endpoint, Files: files})
+func openFCM(ctx context.Context, f config.FCM, files *file.Watcher, words push.Words) (push.Channel, error) {
+	return fcm.New(ctx, fcm.Config{CredentialsFile: f.CredentialsFile, ProjectID: f.ProjectID, Endpoint: f.Endpoint, Words: words, Files: files})
 }
 
 func acceptableFCM(a idp.PushAddress) error { return fcm.Acceptable(a) }

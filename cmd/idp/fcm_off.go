@@ -15,7 +15,7 @@ import (
 
 const hasFCM = false
 
-func openFCM(context.Context, config.FCM, *file.Watcher) (push.Channel, error) {
+func openFCM(context.Context, config.FCM, *file.Watcher, push.Words) (push.Channel, error) {
 	return nil, errors.New(noFCM) // checkFCM has told before
 }
 

@@ -85,11 +85,20 @@ func (p *provider) runMail(ctx context.Context) {
 	mail.New(mail.Config{Store: p.db, Post: p.post, Whose: p.logins.Whose, Write: p.letters.write, Log: p.log}).Run(ctx)
 }
 
-// letters writes what people are sent.
+// letters writes what people are sent: letters, and what a phone shows of a push.
 type letters struct {
 	issuer string
 	site   *siteSource
-	words  *templates.Set
+	people interface {
+		User(ctx context.Context, id idp.UserID) (*idp.User, error)
+	}
+	words *templates.Set // nil until pages are served, or a letter is tried
+}
+
+// lang is the language that somebody is written to in: that of their account, of
+// the page that they were at, or the site's, the first that is offered.
+func (l *letters) lang(site *idp.Site, account, page string) string {
+	return l.words.Choose(l.words.Offered(site.Languages, site.Language), site.Language, account, page)
 }
 
 // write writes the letter of an occasion, in the language of the person.
@@ -108,7 +117,7 @@ func (l *letters) write(o *mail.Occasion) (*idp.Letter, error) {
 func (l *letters) letter(u *idp.User, lang string, out *templates.Letter) (*idp.Letter, error) {
 	site := l.site.now()
 	out.Site, out.Home, out.Name, out.UserName = site.Name, l.issuer, u.DisplayName, u.Name
-	lang = l.words.Choose(l.words.Offered(site.Languages, site.Language), site.Language, u.Locale, lang)
+	lang = l.lang(site, u.Locale, lang)
 	subject, text, err := l.words.Letter(lang, out)
 	if err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"log/slog"
 	"strings"
 	"testing"
@@ -19,7 +20,7 @@ func testLetters(t *testing.T) *letters {
 		t.Fatal(err)
 	}
 	site := newSiteSource(config.Default(), &savedSite{site: &idp.Site{Name: "Saint Luke"}}, slog.New(slog.DiscardHandler))
-	return &letters{issuer: "https://idp.test", site: site, words: words}
+	return &letters{issuer: "https://idp.test", site: site, people: nobodyHere{}, words: words}
 }
 
 // Whatever owners are told of has a letter of its own words, and those say what
@@ -96,3 +97,8 @@ func TestLinksHaveTheirLetter(t *testing.T) {
 		})
 	}
 }
+
+// nobodyHere has no accounts.
+type nobodyHere struct{}
+
+func (nobodyHere) User(context.Context, idp.UserID) (*idp.User, error) { return nil, idp.ErrNotFound }

@@ -39,6 +39,7 @@ import (
 	"hilum/idp/web/desk"
 	"hilum/idp/web/page"
 	"hilum/templates"
+	"hilum/templates/words"
 )
 
 // How often the provider looks after itself.
@@ -123,7 +124,8 @@ func open(ctx context.Context, conf *config.Config, issuer string, log *slog.Log
 	})
 	hub := &live.Hub{}
 	site := newSiteSource(conf, db, log)
-	services, err := openPush(ctx, conf, issuer, db, sealer, files)
+	letters := &letters{issuer: issuer, site: site, people: db}
+	services, err := openPush(ctx, conf, issuer, db, sealer, files, letters.pushed)
 	if err != nil {
 		return nil, err
 	}
@@ -146,7 +148,7 @@ func open(ctx context.Context, conf *config.Config, issuer string, log *slog.Log
 	return &provider{
 		files:   files,
 		post:    post,
-		letters: &letters{issuer: issuer, site: site},
+		letters: letters,
 		push:    services,
 		sender:  sender,
 		hub:     hub,
@@ -180,7 +182,7 @@ func open(ctx context.Context, conf *config.Config, issuer string, log *slog.Log
 		devices: devices,
 		site:    site,
 		desk: admin.New(admin.Config{
-			Store: db, Sealer: sealer, Site: site.now, Fixed: site.fixed, Languages: templates.Known(), Issuer: issuer, Mail: conf.Mail.On(), Settings: settingsOf(conf), Wake: hub.Wake, Log: log,
+			Store: db, Sealer: sealer, Site: site.now, Fixed: site.fixed, Languages: words.Known(), Issuer: issuer, Mail: conf.Mail.On(), Settings: settingsOf(conf), Wake: hub.Wake, Log: log,
 		}),
 	}, nil
 }

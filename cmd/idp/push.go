@@ -45,7 +45,7 @@ type pushServices struct {
 	vapid    string   // public key of web push
 }
 
-func openPush(ctx context.Context, conf *config.Config, issuer string, db *store.DB, sealer *keyring.Sealer, files *file.Watcher) (*pushServices, error) {
+func openPush(ctx context.Context, conf *config.Config, issuer string, db *store.DB, sealer *keyring.Sealer, files *file.Watcher, words push.Words) (*pushServices, error) {
 	p := &pushServices{channels: map[idp.PushType]push.Channel{}, hosts: append(append([]string(nil), webpush.Hosts...), conf.Push.WebPush.Hosts...)}
 	private, err := vapidKey(ctx, db, sealer)
 	if err != nil {
@@ -63,16 +63,39 @@ func openPush(ctx context.Context, conf *config.Config, issuer string, db *store
 		subject = issuer
 	}
 	if p.channels[idp.PushWeb], err = webpush.New(webpush.Config{
-		Client: outbound.New(outbound.Config{Private: networks}), Private: private, Subject: subject, App: issuer + "/app/", Hosts: p.hosts,
+		Client: outbound.New(outbound.Config{Private: networks}), Private: private, Subject: subject, App: issuer + "/app/", Hosts: p.hosts, Words: words,
 	}); err != nil {
 		return nil, err
 	}
 	if f := conf.Push.FCM; f.CredentialsFile != "" || f.Endpoint != "" {
-		if p.channels[idp.PushFCM], err = openFCM(ctx, f, files); err != nil {
+		if p.channels[idp.PushFCM], err = openFCM(ctx, f, files, words); err != nil {
 			return nil, err
 		}
 	}
 	return p, nil
+}
+
+// pushKeys are the title and the text of a push that a phone shows by itself: the
+// sentences that the phone app has for the same (static/app/worker.js).
+var pushKeys = map[idp.PushKind][2]string{
+	idp.PushLogin:   {"push.generic", "push.generic.text"},
+	idp.PushGone:    {"push.generic", "push.gone"},
+	idp.PushTest:    {"push.test", "push.test.text"},
+	idp.PushChanged: {"push.changed", "push.changed.text"},
+}
+
+// pushed is what a phone shows of a push by itself, in the language of the account,
+// else in the site's: what the phone is set to is not known here. Who links a first
+// phone has no account yet.
+func (l *letters) pushed(ctx context.Context, p *idp.Push) (title, text string) {
+	account := ""
+	if u, err := l.people.User(ctx, p.User); err == nil {
+		account = u.Locale // else it is sent all the same
+	}
+	c, keys := l.words.In(l.lang(l.site.now(), account, "")), pushKeys[p.Kind]
+	title, _ = c.Fixed(keys[0])
+	text, _ = c.Fixed(keys[1])
+	return title, text
 }
 
 // pushLine is whether a push service would take our messages, as scripts see it.

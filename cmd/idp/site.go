@@ -10,7 +10,7 @@ import (
 	"hilum/config"
 	"hilum/idp"
 	"hilum/idp/text"
-	"hilum/templates"
+	"hilum/templates/words"
 )
 
 // siteSource knows how the site presents itself now: what the configuration
@@ -84,7 +84,7 @@ func settingsOf(conf *config.Config) func() []idp.Setting {
 
 // checkLanguages refuses languages that there are no words in.
 func checkLanguages(conf *config.Config) error {
-	known := templates.Known()
+	known := words.Known()
 	for key, list := range map[string][]string{"site.languages": conf.Site.Languages, "site.language": {conf.Site.Language}} {
 		for _, l := range list {
 			if l == "" || slices.Contains(known, l) {

@@ -4,10 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"maps"
-	"os"
-	"path/filepath"
-	"regexp"
-	"slices"
 	"strings"
 	"testing"
 )
@@ -78,37 +74,5 @@ func TestProblemsAreDescribed(t *testing.T) {
 	}
 	if !maps.Equal(named, want) {
 		t.Errorf("described are %v, there are %v", named, want)
-	}
-}
-
-// Every key by which the verbs refuse something has words here.
-func TestEveryRefusalHasWords(t *testing.T) {
-	files, err := filepath.Glob("../admin/*.go")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("sources of admin: %v", err)
-	}
-	key := regexp.MustCompile(`"((?:user|client|text|devices|users|export|import|mail|preset|list|page)\.[a-z.]+)"`)
-	found := 0
-	for _, file := range append(files, "../user.go", "../store/list.go", "../store/devicelist.go", "../store/userlist.go") {
-		if strings.HasSuffix(file, "_test.go") {
-			continue
-		}
-		src, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, m := range key.FindAllStringSubmatch(string(src), -1) {
-			if strings.HasPrefix(m[1], "client.departure.") || slices.Contains([]string{"preset.base", "preset.redirect"}, m[1]) {
-				continue // names, no refusals
-			}
-			found++
-			composed := fieldWords[m[1]+".bad"] != "" && fieldWords[m[1]+".many"] != ""
-			if fieldWords[m[1]] == "" && !composed {
-				t.Errorf("%s: %s has no words", file, m[1])
-			}
-		}
-	}
-	if found < 40 {
-		t.Errorf("only %d keys found; the pattern no longer fits the sources", found)
 	}
 }

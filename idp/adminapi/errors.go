@@ -12,6 +12,7 @@ import (
 	"hilum/idp"
 	"hilum/idp/admin"
 	"hilum/idp/serve"
+	"hilum/templates/words"
 )
 
 // problem is a problem document (RFC 9457). What a program acts on is Type and,
@@ -103,10 +104,7 @@ func problemOf(err error) problem {
 	var field *idp.FieldError
 	if errors.As(err, &field) {
 		p.Field, p.Code = fieldName(field.Field), field.Message
-		p.Detail = p.Field + " " + words(field.Message)
-		if columns := (*admin.ColumnsError)(nil); errors.As(err, &columns) {
-			p.Detail += ": " + columns.List()
-		}
+		p.Detail = faultOf(err, p.Field, field)
 	}
 	var file *faulty
 	if errors.As(err, &file) {
@@ -114,6 +112,16 @@ func problemOf(err error) problem {
 	}
 	p.Title = http.StatusText(p.Status)
 	return p
+}
+
+// faultOf says what is wrong with a field, by the name that it has here; err is what
+// the FieldError came in.
+func faultOf(err error, name string, field *idp.FieldError) string {
+	var of []any // that the sentence speaks of
+	if columns := (*admin.ColumnsError)(nil); errors.As(err, &columns) {
+		of = []any{"Names", columns.List()}
+	}
+	return words.English().Fault(name, field.Message, of...)
 }
 
 // fieldName is a field as it stands in a body or a query here, where that

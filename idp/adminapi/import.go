@@ -42,11 +42,9 @@ type faultLine struct {
 }
 
 func faultLineOf(f *admin.ImportFault) faultLine {
-	l := faultLine{Line: f.Line, Username: f.Name, Field: "username", Code: "username.taken", Detail: "username " + words("username.taken")}
-	if field := (*idp.FieldError)(nil); errors.As(f.Err, &field) {
-		l.Field, l.Code, l.Detail = field.Field, field.Message, field.Field+" "+words(field.Message)
-	}
-	return l
+	field := &idp.FieldError{Field: "username", Message: "username.taken"}
+	_ = errors.As(f.Err, &field) // else the name is taken
+	return faultLine{Line: f.Line, Username: f.Name, Field: field.Field, Code: field.Message, Detail: faultOf(f.Err, field.Field, field)}
 }
 
 // uninvitedOf is somebody who was added and not written to.

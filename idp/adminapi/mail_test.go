@@ -95,7 +95,7 @@ func TestLinksGoByMail(t *testing.T) {
 		case path == "/users/invite":
 			body = fmt.Sprintf(`{"deliver":"mail","users":[%q]}`, w.anna.ID)
 		}
-		if p := w.as(adm, "POST", path, body).want(t, 422, "invalid-field"); p.Field != "deliver" || p.Code != "mail.off" || p.Detail != "deliver is mail, and this site sends none" {
+		if p := w.as(adm, "POST", path, body).want(t, 422, "invalid-field"); p.Field != "deliver" || p.Code != "mail.off" || p.Detail != "deliver: No mail is sent from here. Have the link shown instead." {
 			t.Errorf("%s: %+v", path, p)
 		}
 	}
@@ -130,7 +130,7 @@ func TestImportingWithInvitations(t *testing.T) {
 		t.Helper()
 		return w.as(adm, "POST", "/users/import"+query, file, "Content-Type", "text/csv")
 	}
-	if p := imp("?invite=mail", file).want(t, 422, "invalid-field"); p.Field != "invite" || p.Code != "mail.off" || p.Detail != "invite is mail, and this site sends none" {
+	if p := imp("?invite=mail", file).want(t, 422, "invalid-field"); p.Field != "invite" || p.Code != "mail.off" || p.Detail != "invite: No mail is sent from here. Have the link shown instead." {
 		t.Errorf("%+v", p)
 	}
 	w.desk.Mail = true

@@ -57,10 +57,10 @@ func TestBodiesAreStrict(t *testing.T) {
 		{"null in a list", `{"groups":["ct",null]}`, 400, "groups", "no list of texts"},
 		{"too much of a text", `{"name":"` + strings.Repeat("x", 81) + `"}`, 422, "name", "too long"},
 		{"letters that turn around", `{"given_name":"a\u202eb"}`, 422, "given_name", "cannot be used"},
-		{"no mail address", `{"email":"nobody"}`, 422, "email", "no mail address"},
-		{"no name at all", `{"name":null}`, 422, "name", "is missing"},
+		{"no mail address", `{"email":"nobody"}`, 422, "email", "email: This is not an e-mail address."},
+		{"no name at all", `{"name":null}`, 422, "name", "name: This is missing."},
 		{"no role", `{"staff":"king"}`, 422, "staff", "none of admin"},
-		{"too many groups", `{"groups":["g"` + strings.Repeat(`,"g"`, 100) + `]}`, 422, "groups", "too many"},
+		{"too many groups", `{"groups":["g"` + strings.Repeat(`,"g"`, 100) + `]}`, 422, "groups", "groups: This is too long."},
 	} {
 		p := w.as(adm, "PATCH", anna, c.body).problem(t)
 		if p.Status != c.status || p.Field != c.field || !strings.Contains(p.Detail, c.detail) {

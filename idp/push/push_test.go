@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -96,7 +97,7 @@ func webTo(t *testing.T, timeout time.Duration, fakes ...*pushtest.WebPush) *web
 	}
 	ch, err := webpush.New(webpush.Config{
 		Client:  outbound.New(outbound.Config{Private: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, Roots: roots, Timeout: timeout}),
-		Private: private, Subject: "https://login.example.net", App: "https://login.example.net/app", Hosts: hosts,
+		Private: private, Subject: "https://login.example.net", App: "https://login.example.net/app", Hosts: hosts, Words: pushtest.Words,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -134,7 +135,7 @@ func TestWebPush(t *testing.T) {
 			T, C         string
 		}
 		if err := json.Unmarshal(m.Text, &got); err != nil || got.WebPush != 8030 || got.T != string(kind) || got.C != string(p.Challenge) ||
-			got.Notification.Title == "" || got.Notification.Body == "" || !strings.HasPrefix(got.Notification.Navigate, "https://login.example.net/app") || got.Notification.Tag == "" {
+			got.Notification.Title != "title of "+string(kind) || got.Notification.Body != "text of "+string(kind) || !strings.HasPrefix(got.Notification.Navigate, "https://login.example.net/app") || got.Notification.Tag == "" {
 			t.Errorf("%s: %s, %v", kind, m.Text, err)
 		}
 	}
@@ -195,7 +196,7 @@ func first(b pushtest.Behaviour) func(string, int) pushtest.Behaviour {
 
 func TestFCM(t *testing.T) {
 	fake := pushtest.NewFCM(t)
-	ch, err := fcm.New(t.Context(), fcm.Config{ProjectID: "test", Endpoint: fake.URL()})
+	ch, err := fcm.New(t.Context(), fcm.Config{ProjectID: "test", Endpoint: fake.URL(), Words: pushtest.Words})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -218,6 +219,30 @@ func TestFCM(t *testing.T) {
 	if m.APNS == nil || m.APNS.Headers["apns-collapse-id"] != string(p.Challenge) || m.APNS.Headers["apns-priority"] != "10" ||
 		m.APNS.Headers["apns-expiration"] != fmt.Sprint(p.ExpiresAt.Unix()) || m.Android != nil {
 		t.Errorf("iOS: %+v", m)
+	}
+
+	// What a phone shows by itself is in the words that are given: iOS shows it of all
+	// kinds but of a question that is gone, which only wakes the app. Android shows
+	// nothing: it is given data, and the app has words of its own.
+	for kind, shown := range map[idp.PushKind]bool{idp.PushLogin: true, idp.PushTest: true, idp.PushChanged: true, idp.PushGone: false} {
+		for _, platform := range []string{"ios", "android", "other"} {
+			p := message(token(platform), kind, time.Minute)
+			p.Platform = platform
+			s.Send(p)
+			out.wait(t, 1)
+			m := <-fake.Got
+			if platform != "ios" {
+				if m.APNS != nil || m.Notification != nil || len(m.Data) != 2 || m.Data["t"] != string(kind) || m.Data["c"] != string(p.Challenge) {
+					t.Errorf("%s for %s: %+v", kind, platform, m)
+				}
+				continue
+			}
+			aps, _ := m.APNS.Payload["aps"].(map[string]any)
+			want := map[string]any{"title": "title of " + string(kind), "body": "text of " + string(kind)}
+			if shown && !reflect.DeepEqual(aps["alert"], want) || !shown && (aps["alert"] != nil || aps["content-available"] != 1.0) {
+				t.Errorf("%s for iOS shows %v", kind, aps)
+			}
+		}
 	}
 
 	for name, c := range map[string]struct {
@@ -407,7 +432,7 @@ func TestVAPIDSubject(t *testing.T) {
 		fake := pushtest.NewWebPush(t)
 		ch, err := webpush.New(webpush.Config{
 			Client: &http.Client{Transport: transport(func(r *http.Request) { sent <- r.Header.Get("Authorization") })}, Private: private, Subject: subject,
-			App: "https://login.example.net/app", Hosts: []string{fake.Host()},
+			App: "https://login.example.net/app", Hosts: []string{fake.Host()}, Words: pushtest.Words,
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -28,11 +28,12 @@ import (
 	"hilum/idp/push"
 )
 
-// Config is what a Channel is built from. CredentialsFile or Endpoint is required.
+// Config is what a Channel is built from. CredentialsFile or Endpoint is required, and Words.
 type Config struct {
 	CredentialsFile string // the key of a service account
 	ProjectID       string // empty: the one of the credentials
 	Endpoint        string // for trials: a service in place of Google's; without CredentialsFile it wants none
+	Words           push.Words
 	// Files reads the credentials again when they change. Without it they are read once,
 	// and have to be good.
 	Files *file.Watcher
@@ -56,9 +57,12 @@ type account struct {
 	tokens *tokenSource // nil: without credentials
 }
 
-// New returns a Channel. Errors: the credentials cannot be used, and nothing looks
-// at them again; with Files that is told by Probe and Send.
+// New returns a Channel. Errors: there are no Words; the credentials cannot be used,
+// and nothing looks at them again; with Files that is told by Probe and Send.
 func New(ctx context.Context, c Config) (*Channel, error) {
+	if c.Words == nil {
+		return nil, errors.New("FCM: nothing says what a phone shows")
+	}
 	if c.Now == nil {
 		c.Now = time.Now
 	}
@@ -258,17 +262,11 @@ func Acceptable(a idp.PushAddress) error {
 	return nil
 }
 
-// words are what iOS shows of a push by itself.
-var words = map[idp.PushKind][2]string{
-	idp.PushLogin: {"Sign-in request", "Open to answer."},
-	idp.PushTest:  {"Test", "Notifications work on this device."},
-
-	idp.PushChanged: {"Your devices have changed", "One was linked or unlinked. Open to see."},
-}
-
-// message is data only, high priority, for Android: the app decides what is
-// shown. iOS shows an alert by itself.
-func (c *Channel) message(p *idp.Push) *messaging.Message {
+// message is what FCM is given (its HTTP v1 API). For Android, and what is neither, it
+// is data only, of high priority: the app is woken and shows its own words, in the
+// language of the phone. iOS shows an alert by itself, in the words of Config; of a
+// question that is gone it shows nothing, and the app is woken to take it away.
+func (c *Channel) message(ctx context.Context, p *idp.Push) *messaging.Message {
 	m := &messaging.Message{Token: p.Address.Token, Data: map[string]string{"t": string(p.Kind)}}
 	if p.Challenge != "" {
 		m.Data["c"] = string(p.Challenge)
@@ -282,12 +280,16 @@ func (c *Channel) message(p *idp.Push) *messaging.Message {
 		Headers: map[string]string{"apns-expiration": strconv.FormatInt(p.ExpiresAt.Unix(), 10)},
 		Payload: &messaging.APNSPayload{Aps: &messaging.Aps{ContentAvailable: p.Kind == idp.PushGone}},
 	}
+	var title, text string
+	if p.Kind != idp.PushGone {
+		title, text = c.conf.Words(ctx, p)
+	}
 	if p.Challenge != "" {
 		m.APNS.Headers["apns-collapse-id"] = string(p.Challenge)
 	}
-	if w, ok := words[p.Kind]; ok {
+	if title != "" {
 		m.APNS.Headers["apns-priority"] = "10"
-		m.APNS.Payload.Aps.Alert = &messaging.ApsAlert{Title: w[0], Body: w[1]}
+		m.APNS.Payload.Aps.Alert = &messaging.ApsAlert{Title: title, Body: text}
 		m.APNS.Payload.Aps.Sound = "default"
 	} else {
 		m.APNS.Headers["apns-priority"] = "5"
@@ -302,7 +304,7 @@ func (c *Channel) Send(ctx context.Context, p idp.Push) error {
 	if in == nil {
 		return fmt.Errorf("FCM: %w: %w", push.ErrCredentials, trouble)
 	}
-	batch, err := in.client.Send(ctx, c.message(&p))
+	batch, err := in.client.Send(ctx, c.message(ctx, &p))
 	if err == nil && len(batch.Responses) != 1 {
 		err = fmt.Errorf("%d answers to one message", len(batch.Responses))
 	}

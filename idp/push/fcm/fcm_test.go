@@ -27,6 +27,7 @@ import (
 	"hilum/idp/file"
 	"hilum/idp/push"
 	"hilum/idp/push/fcm"
+	"hilum/idp/push/pushtest"
 )
 
 // google is what a service account talks to: the token endpoint, which checks the
@@ -152,7 +153,7 @@ func TestProbe(t *testing.T) {
 	g := newGoogle(t)
 	path := filepath.Join(t.TempDir(), "fcm.json")
 	put(t, path, "\xef\xbb\xbf"+g.account("klinik")+"\n")
-	ch, err := fcm.New(t.Context(), fcm.Config{CredentialsFile: path, Endpoint: g.URL})
+	ch, err := fcm.New(t.Context(), fcm.Config{Words: pushtest.Words, CredentialsFile: path, Endpoint: g.URL})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -198,7 +199,7 @@ func TestSendByAccount(t *testing.T) {
 	g := newGoogle(t)
 	path := filepath.Join(t.TempDir(), "fcm.json")
 	put(t, path, g.account("klinik"))
-	ch, err := fcm.New(t.Context(), fcm.Config{CredentialsFile: path, Endpoint: g.URL})
+	ch, err := fcm.New(t.Context(), fcm.Config{Words: pushtest.Words, CredentialsFile: path, Endpoint: g.URL})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -214,7 +215,7 @@ func TestSendByAccount(t *testing.T) {
 	}
 	// Without a token: revoked before the first message.
 	put(t, path, g.account("klinik"))
-	if ch, err = fcm.New(t.Context(), fcm.Config{CredentialsFile: path, Endpoint: g.URL}); err != nil {
+	if ch, err = fcm.New(t.Context(), fcm.Config{Words: pushtest.Words, CredentialsFile: path, Endpoint: g.URL}); err != nil {
 		t.Fatal(err)
 	}
 	g.behave(status(400, `{"error":"invalid_grant"}`), nil)
@@ -231,7 +232,7 @@ func TestAlarmBeforeAnythingIsSent(t *testing.T) {
 	var log logged
 	logger := slog.New(slog.NewTextHandler(&log, nil))
 	files := &file.Watcher{Log: logger}
-	ch, err := fcm.New(t.Context(), fcm.Config{CredentialsFile: path, Endpoint: g.URL, Files: files})
+	ch, err := fcm.New(t.Context(), fcm.Config{Words: pushtest.Words, CredentialsFile: path, Endpoint: g.URL, Files: files})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -306,14 +307,14 @@ func (l *logged) String() string {
 // A trial without credentials is never asked for any.
 func TestTrialWithoutCredentials(t *testing.T) {
 	g := newGoogle(t)
-	ch, err := fcm.New(t.Context(), fcm.Config{Endpoint: g.URL, ProjectID: "test"})
+	ch, err := fcm.New(t.Context(), fcm.Config{Words: pushtest.Words, Endpoint: g.URL, ProjectID: "test"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := ch.Probe(t.Context()); err != nil || g.tokens != 0 {
 		t.Error(err, g.tokens)
 	}
-	if _, err := fcm.New(t.Context(), fcm.Config{CredentialsFile: filepath.Join(t.TempDir(), "none")}); err == nil {
+	if _, err := fcm.New(t.Context(), fcm.Config{Words: pushtest.Words, CredentialsFile: filepath.Join(t.TempDir(), "none")}); err == nil {
 		t.Error("without a file, and nobody who looks again")
 	}
 }

@@ -5,12 +5,20 @@ package pushtest
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"net/http"
 	"net/http/httputil"
 	"sync"
 	"time"
+
+	"hilum/idp"
 )
+
+// Words are those of a test: a push.Words that says the kind of a push.
+func Words(_ context.Context, p *idp.Push) (title, text string) {
+	return "title of " + string(p.Kind), "text of " + string(p.Kind)
+}
 
 // Behaviour is what a service does with a request.
 type Behaviour struct {

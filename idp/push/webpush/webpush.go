@@ -12,6 +12,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -39,6 +40,8 @@ type Config struct {
 	App     string   // the URL that a tap opens
 	Hosts   []string // that may be called
 	Now     func() time.Time
+
+	Words push.Words // what platforms show that show a push by themselves
 }
 
 // Channel delivers to browsers. Safe for concurrent use.
@@ -47,7 +50,7 @@ type Channel struct {
 	private, public string
 }
 
-// New returns a Channel. Errors: the key is none.
+// New returns a Channel. Errors: the key is none, there are no Words.
 func New(c Config) (*Channel, error) {
 	if c.Now == nil {
 		c.Now = time.Now
@@ -55,6 +58,9 @@ func New(c Config) (*Channel, error) {
 	public, err := Public(c.Private)
 	if err != nil {
 		return nil, err
+	}
+	if c.Words == nil {
+		return nil, errors.New("web push: nothing says what a phone shows")
 	}
 	// The library adds a scheme to all that does not begin with https: (RFC 8292, section 2.1).
 	const scheme = "mailto:"
@@ -143,18 +149,10 @@ type notification struct {
 	Tag      string `json:"tag"`
 }
 
-// words are what a phone shows of a push by itself.
-var words = map[idp.PushKind][2]string{
-	idp.PushLogin: {"Sign-in request", "Open to answer."},
-	idp.PushGone:  {"Sign-in request", "Nothing to do: it has been answered."},
-	idp.PushTest:  {"Test", "Notifications work on this device."},
-
-	idp.PushChanged: {"Your devices have changed", "One was linked or unlinked. Open to see."},
-}
-
-func (c *Channel) payload(p *idp.Push) ([]byte, error) {
+func (c *Channel) payload(ctx context.Context, p *idp.Push) ([]byte, error) {
 	m := message{WebPush: 8030, Kind: p.Kind, Challenge: p.Challenge}
-	m.Notification = notification{words[p.Kind][0], words[p.Kind][1], c.conf.App, string(p.Kind)}
+	title, text := c.conf.Words(ctx, p)
+	m.Notification = notification{title, text, c.conf.App, string(p.Kind)}
 	if p.Challenge != "" {
 		m.Notification.Navigate, m.Notification.Tag = c.conf.App+"#c="+string(p.Challenge), string(p.Challenge)
 	}
@@ -166,7 +164,7 @@ func (c *Channel) Send(ctx context.Context, p idp.Push) error {
 	if err := Acceptable(p.Address, c.conf.Hosts); err != nil {
 		return err // the list was shortened since
 	}
-	body, err := c.payload(&p)
+	body, err := c.payload(ctx, &p)
 	if err != nil {
 		return err
 	}

@@ -28,7 +28,7 @@ import (
 	"hilum/idp/web/desk"
 	"hilum/idp/web/page"
 	"hilum/idp/web/webtest"
-	"hilum/templates"
+	"hilum/templates/words"
 )
 
 // Password is that of everybody who is enrolled here.
@@ -73,7 +73,7 @@ func New(t testing.TB, change ...func(*Parts)) *Walk {
 			Words: webtest.Words(), Site: site, Pictures: w.DB, Origin: issuer, CookieKey: w.Sealer.Derive("cookies", 32), SessionAbsolute: 12 * time.Hour, Now: now, Log: log,
 		},
 		Desk:  desk.Config{JobKey: w.Sealer.Derive("jobs", 32), Jobs: w.Jobs},
-		Admin: admin.Config{Store: w.DB, Sealer: w.Sealer, Site: site, Issuer: issuer, Languages: templates.Known(), Now: now, Log: log},
+		Admin: admin.Config{Store: w.DB, Sealer: w.Sealer, Site: site, Issuer: issuer, Languages: words.Known(), Now: now, Log: log},
 		Login: login.Config{
 			Store: w.DB, Passwords: hasher, Sealer: w.Sealer, Now: now, Log: log,
 			Rules: login.Rules{SessionIdle: time.Hour, SessionAbsolute: 12 * time.Hour, Site: site, Issuer: issuer},

@@ -1,4 +1,4 @@
-package templates
+package words
 
 import (
 	"embed"
@@ -19,28 +19,12 @@ import (
 //go:embed active.*.json
 var catalogues embed.FS
 
-// Message is a sentence of the catalogue with what it speaks of: names and
-// values in turn, as {{t}} takes them. The zero Message says nothing.
-type Message struct {
-	Key  string
-	Args []any
-}
-
-// Say makes a Message.
-func Say(key string, args ...any) Message { return Message{Key: key, Args: args} }
-
-// Part is a stretch of a sentence; Strong ones are what the sentence speaks of.
-type Part struct {
-	Text   string
-	Strong bool
-}
-
 // english is the language that has every sentence; what another lacks is said
 // in it.
 const english = "en"
 
-// words is the catalogue in one language.
-type words struct {
+// Catalogue is the sentences in one language. Safe for concurrent use.
+type Catalogue struct {
 	lang, dir string
 	fixed     map[string]string // sentences that speak of nothing: the most, and the fastest
 	keys      map[string]struct{}
@@ -48,7 +32,7 @@ type words struct {
 	localizer *i18n.Localizer
 	numbers   *message.Printer
 	form      form
-	english   *words // nil: it is this
+	english   *Catalogue // says what is missing here; nil: this is English
 }
 
 // form is how times are written where no script writes them as the reader does.
@@ -66,90 +50,84 @@ var usualForm = form{"2006-01-02", "2006-01-02 15:04"}
 // fromRight are the languages that are written from right to left.
 var fromRight = []string{"ar", "fa", "he", "ur"}
 
-// catalogue is the name of a language's file.
-func catalogue(lang string) string { return "active." + lang + ".json" }
+// fileOf is the name of a language's file.
+func fileOf(lang string) string { return "active." + lang + ".json" }
 
 // readCatalogues returns the words of every catalogue there is, by language.
-func readCatalogues(folders ...fs.FS) (map[string]*words, error) {
-	all := map[string]*words{}
+func readCatalogues(folders ...fs.FS) (map[string]*Catalogue, error) {
+	all := map[string]*Catalogue{}
 	for _, files := range folders {
-		names, err := fs.Glob(files, catalogue("*"))
+		names, err := fs.Glob(files, fileOf("*"))
 		if err != nil {
-			return nil, fmt.Errorf("templates: %w", err)
+			return nil, fmt.Errorf("words: %w", err)
 		}
 		for _, name := range names {
-			w, err := newWords(files, strings.TrimSuffix(strings.TrimPrefix(name, "active."), ".json"))
+			c, err := newCatalogue(files, strings.TrimSuffix(strings.TrimPrefix(name, "active."), ".json"))
 			if err != nil {
 				return nil, err
 			}
-			all[w.lang] = w
+			all[c.lang] = c
 		}
 	}
 	first, ok := all[english]
 	if !ok {
-		return nil, errors.New("templates: there is no " + catalogue(english))
+		return nil, errors.New("words: there is no " + fileOf(english))
 	}
-	for _, w := range all {
-		if w != first {
-			w.english = first
+	for _, c := range all {
+		if c != first {
+			c.english = first
 		}
 	}
 	return all, nil
 }
 
-func newWords(files fs.FS, lang string) (*words, error) {
-	raw, err := fs.ReadFile(files, catalogue(lang))
+func newCatalogue(files fs.FS, lang string) (*Catalogue, error) {
+	raw, err := fs.ReadFile(files, fileOf(lang))
 	if err != nil {
-		return nil, fmt.Errorf("templates: %w", err)
+		return nil, fmt.Errorf("words: %w", err)
 	}
 	tag, err := language.Parse(lang)
 	if err != nil {
-		return nil, fmt.Errorf("templates: %s: %w", catalogue(lang), err)
+		return nil, fmt.Errorf("words: %s: %w", fileOf(lang), err)
 	}
 	bundle := i18n.NewBundle(tag)
 	bundle.RegisterUnmarshalFunc("json", json.Unmarshal)
-	file, err := bundle.ParseMessageFileBytes(raw, catalogue(lang))
+	file, err := bundle.ParseMessageFileBytes(raw, fileOf(lang))
 	if err != nil {
-		return nil, fmt.Errorf("templates: %s: %w", catalogue(lang), err)
+		return nil, fmt.Errorf("words: %s: %w", fileOf(lang), err)
 	}
 	base, _ := tag.Base()
-	w := &words{
+	c := &Catalogue{
 		lang: lang, dir: "ltr", fixed: map[string]string{}, keys: map[string]struct{}{}, forms: map[string]bool{}, localizer: i18n.NewLocalizer(bundle, lang),
 		numbers: message.NewPrinter(tag), form: usualForm,
 	}
 	if f, ok := forms[base.String()]; ok {
-		w.form = f
+		c.form = f
 	}
 	if slices.Contains(fromRight, base.String()) {
-		w.dir = "rtl"
+		c.dir = "rtl"
 	}
 	for _, m := range file.Messages {
-		w.keys[m.ID] = struct{}{}
-		w.forms[m.ID] = m.One != ""
+		c.keys[m.ID] = struct{}{}
+		c.forms[m.ID] = m.One != ""
 		if m.One == "" && !strings.Contains(m.Other, "{{") {
-			w.fixed[m.ID] = m.Other
+			c.fixed[m.ID] = m.Other
 		}
 	}
-	return w, nil
+	return c, nil
 }
 
-// Count is a number of things; More: there are more than that.
-type Count struct {
-	N    int
-	More bool
-}
-
-// number writes a number as the reader does.
-func (w *words) number(v any) any {
+// Number writes a number as the reader does.
+func (c *Catalogue) Number(v any) any {
 	switch v := v.(type) {
 	case int:
-		return w.numbers.Sprint(number.Decimal(v))
+		return c.numbers.Sprint(number.Decimal(v))
 	case float64:
-		return w.numbers.Sprint(number.Decimal(v, number.MaxFractionDigits(1), number.MinFractionDigits(1)))
+		return c.numbers.Sprint(number.Decimal(v, number.MaxFractionDigits(1), number.MinFractionDigits(1)))
 	case *Count:
-		return w.number(*v)
+		return c.Number(*v)
 	case Count:
-		s := w.numbers.Sprint(number.Decimal(v.N))
+		s := c.numbers.Sprint(number.Decimal(v.N))
 		if v.More {
 			s += "+"
 		}
@@ -158,17 +136,34 @@ func (w *words) number(v any) any {
 	return v
 }
 
-// date and clock write a day and a moment, in UTC.
-func (w *words) date(t time.Time) string  { return t.UTC().Format(w.form.date) }
-func (w *words) clock(t time.Time) string { return t.UTC().Format(w.form.clock) }
+// Date writes a day, in UTC.
+func (c *Catalogue) Date(t time.Time) string { return t.UTC().Format(c.form.date) }
 
-// text returns a sentence. args are names and values in turn; N is the number
-// that chooses between one and many.
-func (w *words) text(key string, args ...any) (string, error) {
-	if _, ok := w.keys[key]; !ok && w.english != nil {
-		return w.english.text(key, args...)
+// Clock writes a moment, in UTC.
+func (c *Catalogue) Clock(t time.Time) string { return t.UTC().Format(c.form.clock) }
+
+// Lang is the language (BCP 47), Dir whether it is written from the left ("ltr")
+// or from the right ("rtl").
+func (c *Catalogue) Lang() string { return c.lang }
+
+// Dir is the direction of writing: see Lang.
+func (c *Catalogue) Dir() string { return c.dir }
+
+// Has reports whether this catalogue has a sentence of a key.
+func (c *Catalogue) Has(key string) bool { _, ok := c.keys[key]; return ok }
+
+// Fixed returns a sentence that speaks of nothing and has one form; false: there is
+// none of this key here, or it is of another kind.
+func (c *Catalogue) Fixed(key string) (string, bool) { s, ok := c.fixed[key]; return s, ok }
+
+// Text returns a sentence. args are names and values in turn; N is the number
+// that chooses between the plural forms. Errors: there is no such key in English
+// either, or args are not in pairs.
+func (c *Catalogue) Text(key string, args ...any) (string, error) {
+	if _, ok := c.keys[key]; !ok && c.english != nil {
+		return c.english.Text(key, args...)
 	}
-	if s, ok := w.fixed[key]; ok && len(args) == 0 {
+	if s, ok := c.fixed[key]; ok && len(args) == 0 {
 		return s, nil
 	}
 	if len(args)%2 != 0 {
@@ -181,16 +176,16 @@ func (w *words) text(key string, args ...any) (string, error) {
 		if !ok {
 			return "", fmt.Errorf("message %s: argument %d is not a name", key, i)
 		}
-		data[name] = w.number(args[i+1])
-		if name == "N" && w.forms[key] { // «Line 1» has one form only
+		data[name] = c.Number(args[i+1])
+		if name == "N" && c.forms[key] { // «Line 1» has one form only
 			conf.PluralCount = args[i+1]
 		}
 	}
 	conf.TemplateData = data
-	s, err := w.localizer.Localize(&conf)
+	s, err := c.localizer.Localize(&conf)
 	if err != nil && conf.PluralCount != nil { // a form that hardly any number has
 		conf.PluralCount = nil
-		s, err = w.localizer.Localize(&conf)
+		s, err = c.localizer.Localize(&conf)
 	}
 	if err != nil {
 		return "", fmt.Errorf("message %s: %w", key, err)
@@ -198,17 +193,17 @@ func (w *words) text(key string, args ...any) (string, error) {
 	return s, nil
 }
 
-// say returns a message's sentence, nothing for the zero Message.
-func (w *words) say(m Message) (string, error) {
+// Say returns a message's sentence, nothing for the zero Message.
+func (c *Catalogue) Say(m Message) (string, error) {
 	if m.Key == "" {
 		return "", nil
 	}
-	return w.text(m.Key, m.Args...)
+	return c.Text(m.Key, m.Args...)
 }
 
-// rich returns a sentence in parts, so that a page can set what it speaks of
+// Rich returns a sentence in parts, so that a page can set what it speaks of
 // apart without any HTML in the catalogue.
-func (w *words) rich(key string, args ...any) ([]Part, error) {
+func (c *Catalogue) Rich(key string, args ...any) ([]Part, error) {
 	// Private-use characters: ValidText lets them pass, so a name that holds
 	// one is only shown in other pieces, never as markup.
 	const begin, end = "\uE000", "\uE001"
@@ -219,7 +214,7 @@ func (w *words) rich(key string, args ...any) ([]Part, error) {
 		}
 		marked[i] = a
 	}
-	s, err := w.text(key, marked...)
+	s, err := c.Text(key, marked...)
 	if err != nil {
 		return nil, err
 	}

@@ -1,4 +1,4 @@
-package templates
+package words
 
 import (
 	"slices"
@@ -8,7 +8,7 @@ import (
 	"golang.org/x/text/language"
 )
 
-// Language is one that pages can be read in.
+// Language is one that people can read.
 type Language struct {
 	Tag  string // BCP 47
 	Name string // as its speakers call it
@@ -18,24 +18,11 @@ type Language struct {
 // themselves.
 func (s *Set) Languages() []Language {
 	var list []Language
-	for tag, sheet := range s.sheets {
-		list = append(list, Language{tag, sheet.words.fixed["language.name"]})
+	for tag, c := range s.by {
+		list = append(list, Language{tag, c.fixed["language.name"]})
 	}
 	slices.SortFunc(list, func(a, b Language) int { return strings.Compare(a.Name+a.Tag, b.Name+b.Tag) })
 	return list
-}
-
-// Known lists the tags of all catalogues, in their order.
-func Known() []string {
-	names, err := catalogues.ReadDir(".")
-	if err != nil {
-		panic(err) // embedded files are there
-	}
-	var tags []string
-	for _, n := range names {
-		tags = append(tags, strings.TrimSuffix(strings.TrimPrefix(n.Name(), "active."), ".json"))
-	}
-	return tags
 }
 
 // Offered are the languages that an operator has chosen, all where none was
@@ -54,7 +41,7 @@ func (s *Set) Offered(chosen []string, usual string) []Language {
 
 // Usual is the default language, English where it is none.
 func (s *Set) Usual(usual string) string {
-	if _, ok := s.sheets[usual]; ok {
+	if _, ok := s.by[usual]; ok {
 		return usual
 	}
 	return english

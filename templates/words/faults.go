@@ -1,0 +1,44 @@
+package words
+
+import "fmt"
+
+// reasons are those that a sentence under another key says: one that a page has for
+// the field of its form, or one for several reasons.
+var reasons = map[string]string{
+	"client.audience.many": "told.wrong.many",
+	"client.claims.many":   "told.wrong.many",
+	"client.claims.name":   "told.wrong.name",
+	"client.grace.bad":     "apps.wrong.grace",
+	"client.groups.bad":    "apps.wrong.groups",
+	"client.groups.many":   "told.wrong.many",
+	"client.origin.bad":    "apps.wrong.origin",
+	"client.origin.many":   "told.wrong.many",
+	"client.pkce.public":   "apps.wrong.pkce",
+	"client.redirect.many": "told.wrong.many",
+	"client.scopes.bad":    "apps.wrong.scope",
+	"client.scopes.many":   "told.wrong.many",
+	"list.facet.bad":       "list.unknown",
+	"list.sort.bad":        "list.unknown",
+	"username.taken":       "admin.person.taken",
+}
+
+// Reason is the key of the sentence that says why a field cannot be as it is.
+// message is the Message of an idp.FieldError.
+func Reason(message string) string {
+	if key, ok := reasons[message]; ok {
+		return key
+	}
+	return message
+}
+
+// Fault says of a field, by the name that a door has for it, why it cannot be as it is:
+// «email: This is not an e-mail address.» message is the Message of an
+// idp.FieldError; args are what its sentence speaks of. Where there are no words the
+// message itself stands in their place, which finds the check that refused.
+func (c *Catalogue) Fault(field, message string, args ...any) string {
+	said, err := c.Text(Reason(message), args...)
+	if err != nil {
+		said = message
+	}
+	return fmt.Sprintf("%s: %s", field, said)
+}
