@@ -11,14 +11,15 @@ import (
 	"hilum/idp/limit"
 )
 
-// What a sign-in with a phone proves (RFC 8176): a password and a key that
-// the phone's software keeps.
+// amrPush is the amr of a sign-in by a phone (RFC 8176, section 2): a password, a key
+// that the phone's software keeps, more than one factor.
 var amrPush = []string{"pwd", "swk", "mfa"}
 
-// changedFor is how long it is worth telling a phone that another was linked.
+// changedFor is how long push services try to tell a phone that another was linked.
 const changedFor = time.Hour
 
-// Asked returns what a phone is to be shown now, oldest first.
+// Asked returns the open challenges that a phone is to show now, oldest first. A
+// phone that is not linked yet is asked whether it is to be, and nothing else.
 func (f *Flow) Asked(ctx context.Context, s *idp.Speaker) ([]idp.Challenge, error) {
 	if s.Pairing == "" {
 		list, err := f.store.Pending(ctx, s.Device.User, f.now())
@@ -45,8 +46,9 @@ func (f *Flow) Asked(ctx context.Context, s *idp.Speaker) ([]idp.Challenge, erro
 	return []idp.Challenge{*c}, nil
 }
 
-// Fate says why a challenge is not asked any more: "approved", "denied",
-// "withdrawn" or "expired".
+// Fate returns a word for what became of a challenge that phones are not asked any
+// more: "approved", "denied", "wrong", "withdrawn" or "expired". One that cannot be
+// read is "withdrawn".
 func (f *Flow) Fate(ctx context.Context, id idp.ChallengeID) string {
 	c, err := f.store.Challenge(ctx, id)
 	switch {
@@ -65,25 +67,27 @@ func (f *Flow) Fate(ctx context.Context, id idp.ChallengeID) string {
 // Reply is a phone's answer to a challenge, its signature already checked.
 type Reply struct {
 	Challenge idp.ChallengeID
-	DocHash   string // ch: what the phone has shown
+	DocHash   string // ch of docs/device-protocol.md: hash of the text that the phone has shown (idp.Challenge.DocHash)
 	Verdict   idp.Verdict
-	Seen      idp.Replay
-	Address   string // of the phone
+	Seen      idp.Replay // the request that carries it, to be taken once
+	Address   string     // client address of the phone
 }
 
-// outcome is what an answer has come to, and who is told of it once it is on disk.
+// outcome is what became of a challenge by an answer, and which devices are told of
+// it, once it is stored.
 type outcome struct {
 	state     idp.ChallengeState // of the challenge, also where the answer was refused
 	changed   bool               // false: the phone said the same before
 	challenge idp.Challenge
-	devices   []idp.Device
+	devices   []idp.Device // active devices of its person
 }
 
-// Answer settles a challenge by what a phone says, and returns what has become
-// of it. A phone never completes a sign-in: the browser does, by Continue.
-// Errors: idp.ErrNotFound (another person's, a made-up one, another text),
-// ErrSettled and ErrExpired with the state, ErrWrongSecret (the number; the
-// challenge is closed), ErrConflict (a sixth device), ErrReplayed.
+// Answer settles a challenge by what a phone says, and returns the challenge's state
+// after it, also with an error. A phone never completes a sign-in: the browser that
+// asked does, by Continue. Errors: idp.ErrNotFound (another person's challenge, one
+// that does not exist, or a phone that has shown another text), ErrSettled,
+// ErrExpired, ErrWrongSecret (another number than the browser shows; the challenge is
+// closed), ErrConflict (a sixth device), ErrReplayed.
 func (f *Flow) Answer(ctx context.Context, by *idp.Speaker, r Reply) (idp.ChallengeState, error) {
 	var o outcome
 	err := f.store.Settle(ctx, r.Challenge, r.Seen, func(a *idp.Asking) error {
@@ -102,8 +106,9 @@ func (f *Flow) Answer(ctx context.Context, by *idp.Speaker, r Reply) (idp.Challe
 	return o.state, nil
 }
 
-// settle does all of an answer that is stored with it. Errors as for Answer, but
-// for a wrong number: that is a state, and it is stored.
+// settle takes a phone's answer within the transaction, and what follows from it. It
+// fills in o. Errors as for Answer, except for a wrong number, which is stored as the
+// challenge's state.
 func (f *Flow) settle(a *idp.Asking, by *idp.Speaker, r Reply, o *outcome) error {
 	c, now := a.Challenge, f.now()
 	if !mayAnswer(a, by) || c.DocHash() != r.DocHash {
@@ -136,8 +141,8 @@ func (f *Flow) settle(a *idp.Asking, by *idp.Speaker, r Reply, o *outcome) error
 	return nil
 }
 
-// mayAnswer reports whether a phone is asked at all: a linked one of the
-// person, or the one that scanned the QR code.
+// mayAnswer reports whether a challenge is one that a phone is asked: of a sign-in
+// every linked phone of the person is, of a pairing the one that scanned the QR code.
 func mayAnswer(a *idp.Asking, by *idp.Speaker) bool {
 	c := a.Challenge
 	if c.Purpose == idp.ToPair {
@@ -150,7 +155,8 @@ func mayAnswer(a *idp.Asking, by *idp.Speaker) bool {
 		slices.ContainsFunc(a.Devices, func(d idp.Device) bool { return d.ID == by.Device.ID && asks(d) })
 }
 
-// stillAsked reports whether somebody waits for the answer.
+// stillAsked reports whether the sign-in or the pairing of a challenge still waits
+// for the answer.
 func stillAsked(a *idp.Asking, now time.Time) bool {
 	if a.Challenge.Purpose == idp.ToPair {
 		return a.Pairing != nil && a.Pairing.Open(now) == nil && a.Pairing.Claim != nil
@@ -159,7 +165,8 @@ func stillAsked(a *idp.Asking, now time.Time) bool {
 		(waits(a.Login, idp.LoginFactor, now) == nil || waits(a.Login, idp.LoginFirst, now) == nil)
 }
 
-// noteAnswer notes what a phone has said of a challenge, and returns that event.
+// noteAnswer notes the answer to a challenge in the log, with the digest of the text
+// that the phone has shown, and returns that event.
 func noteAnswer(c *idp.Challenge, by *idp.Speaker, r Reply, now time.Time) idp.Event {
 	kind := map[idp.ChallengeState]idp.EventKind{
 		idp.ChallengeApproved: idp.EventPhoneApproved, idp.ChallengeDenied: idp.EventPhoneDenied, idp.ChallengeWrong: idp.EventPhoneWrong,
@@ -175,9 +182,10 @@ func noteAnswer(c *idp.Challenge, by *idp.Speaker, r Reply, now time.Time) idp.E
 	return e
 }
 
-// guardAnswered has what a phone said of a sign-in count for how often the
-// person's phones are asked from now on; said is the event of it. «It wasn't me»
-// is an alarm besides, with the address of the browser that asked.
+// guardAnswered counts an answer to a sign-in's challenge towards how often the
+// person's phones may be asked from now on (limit.Prompts); said is the event of the
+// answer. «It wasn't me» is noted as an alarm besides, with the address of the browser
+// that asked.
 func guardAnswered(a *idp.Asking, v idp.Verdict, said idp.Event, now time.Time) {
 	c := a.Challenge
 	alarm := said
@@ -201,8 +209,8 @@ func guardAnswered(a *idp.Asking, v idp.Verdict, said idp.Event, now time.Time) 
 	}
 }
 
-// denySignIn ends the sign-in that a phone has denied, at once and wherever it
-// stands: no factor is asked for any more.
+// denySignIn ends the sign-in whose latest challenge a phone has denied, in whatever
+// state that is but a final one.
 func (f *Flow) denySignIn(a *idp.Asking, by *idp.Speaker, r Reply, now time.Time) {
 	l := a.Login
 	if a.Challenge.State != idp.ChallengeDenied || l == nil || l.Challenge != a.Challenge.ID || l.Final() {
@@ -215,8 +223,9 @@ func (f *Flow) denySignIn(a *idp.Asking, by *idp.Speaker, r Reply, now time.Time
 	l.Note(f.event(idp.EventLoginDenied, l, "", Browser{Address: r.Address}, "by", "phone"))
 }
 
-// pairAnswered links the phone that scanned the QR code, or drops it. Within
-// an invitation it is linked when the invitation is used.
+// pairAnswered links the phone that scanned the QR code where it has approved that,
+// else it ends the offer. Within an invitation the phone is linked when the invitation
+// is used (Enrol).
 func pairAnswered(a *idp.Asking, now time.Time) {
 	p := a.Pairing
 	if a.Challenge.State != idp.ChallengeApproved {
@@ -238,8 +247,9 @@ func pairAnswered(a *idp.Asking, now time.Time) {
 	})
 }
 
-// tell wakes the browser that waits and the person's phones but the one that
-// has answered, which knows. The phones that were there are told of a new one.
+// tell wakes the browser that waits for the answer, and tells the person's other
+// phones, those but the one that has answered, that nothing is asked any more; or,
+// after a pairing, that a device was linked.
 func (f *Flow) tell(o outcome, but idp.DeviceID) {
 	c := &o.challenge
 	f.wake(idp.TopicUser(c.User), idp.TopicLogin(c.Login), idp.TopicPairing(c.Pairing))
@@ -250,9 +260,10 @@ func (f *Flow) tell(o outcome, but idp.DeviceID) {
 	f.pushTo(idp.PushGone, c, o.devices, but)
 }
 
-// Continue takes the answer of a phone: only the browser that asked moves its
-// sign-in on. Errors: idp.ErrSettled (nothing was approved), ErrExpired (too
-// late), ErrNotFound.
+// Continue moves a sign-in on by the approval of a phone, which the browser that asked
+// takes within idp.CollectTTL, once. Errors: idp.ErrSettled (nothing was approved, or
+// the phone was unlinked since), ErrExpired (too late), ErrNotFound, also for another
+// browser.
 func (f *Flow) Continue(ctx context.Context, id idp.LoginID, b Browser) (*Step, error) {
 	var moved idp.Login
 	err := f.store.Ask(ctx, id, idp.TokenHash{}, func(a *idp.Asking, _ bool) error {

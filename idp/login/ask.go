@@ -16,15 +16,18 @@ import (
 	"hilum/idp/limit"
 )
 
-// Why phones are not asked, where that is no error: the code field is there.
+// Why phones are not asked, where the person is told of no error: the code field is on
+// the same page.
 var (
 	errNoPhone = errors.New("no phone to ask")
 	errAsked   = errors.New("asked already")
 )
 
-// ask asks all linked phones of a person, where there are any and the limits
-// allow it. That they do not is no error: the code field is there. again is
-// the person's own wish for another send: then it is told as idp.ErrTooMany.
+// ask asks all linked phones of a person whether it is them who sign in, where they
+// have any and the limits allow it. Where the limits do not that is no error, because
+// the person can type a code; but where again says that they wished for another send,
+// the error is idp.ErrTooMany as RetryError. Other errors: idp.ErrNotFound,
+// ErrSettled, ErrExpired.
 func (f *Flow) ask(ctx context.Context, id idp.LoginID, b Browser, again bool) error {
 	l, err := f.own(ctx, id, b)
 	if err != nil {
@@ -94,8 +97,10 @@ func (f *Flow) askFor(ctx context.Context, id idp.LoginID, b Browser, account *i
 	return err
 }
 
-// mayAsk returns nil where what the sign-in has asked before lets it ask now.
-// Errors: errNoPhone, errAsked, idp.ErrTooMany as RetryError.
+// mayAsk returns nil where the sign-in may ask now, by its person's devices and by
+// what it has asked before; again says that the person wished for another send.
+// Errors: errNoPhone; errAsked (an answer is waited for, or is there); idp.ErrTooMany
+// as RetryError.
 func mayAsk(a *idp.Asking, again bool, now time.Time) error {
 	l, c := a.Login, a.Challenge
 	switch {
@@ -105,7 +110,7 @@ func mayAsk(a *idp.Asking, again bool, now time.Time) error {
 		return &idp.RetryError{Err: idp.ErrTooMany, After: l.ExpiresAt.Sub(now)}
 	case c == nil:
 		return nil
-	case isOpen(c, now) && !again, isApproved(c, now): // nobody wants another, or the answer is there
+	case isOpen(c, now) && !again, isApproved(c, now):
 		return errAsked
 	}
 	if wait := c.SentAt.Add(idp.ResendAfter).Sub(now); again && wait > 0 {
@@ -126,9 +131,9 @@ func isApproved(c *idp.Challenge, now time.Time) bool {
 	return c.State == idp.ChallengeApproved && now.Before(c.AnsweredAt.Add(idp.CollectTTL))
 }
 
-// compose makes a new challenge of a sign-in; name is the account's as phones
-// show it, known says that the person knows the browser. Errors: idp.ErrTooMany
-// as RetryError.
+// compose makes a new challenge of a sign-in. name is the sign-in name that phones
+// show, known says that the person has finished a sign-in in the browser before.
+// Errors: idp.ErrTooMany as RetryError; idp.ErrNotFound for the client.
 func (f *Flow) compose(ctx context.Context, a *idp.Asking, b Browser, name string, known bool) error {
 	l, now := a.Login, f.now()
 	pending, err := makeWay(a, now)
@@ -164,9 +169,9 @@ func (f *Flow) compose(ctx context.Context, a *idp.Asking, b Browser, name strin
 	return nil
 }
 
-// makeWay withdraws what the same browser has asked the person's phones before,
-// and returns how many other questions are open: fewer than idp.MaxPending, else
-// the error is idp.ErrTooMany as RetryError.
+// makeWay withdraws the challenges that the same browser has made for this person
+// before, and returns how many others are open. Errors: idp.ErrTooMany as RetryError
+// where that are idp.MaxPending.
 func makeWay(a *idp.Asking, now time.Time) (pending int, err error) {
 	var soonest time.Time
 	for i := range a.Others {
@@ -209,8 +214,9 @@ func (f *Flow) asker(ctx context.Context, l *idp.Login) (app string, setting idp
 	return client.Name, setting, nil
 }
 
-// modeFor decides how a sign-in is matched to the phone, by what the operator has
-// set and whether a tap would do: the browser is known and nothing is suspicious.
+// modeFor decides how the approval on a phone is matched to the browser, by what the
+// operator has set. Where that is idp.MatchAuto, or nothing, tap says that one tap
+// will do: the browser is known, and nothing makes wary.
 func modeFor(l *idp.Login, setting idp.MatchMode, tap bool) idp.MatchMode {
 	mode := setting
 	if setting == "" || setting == idp.MatchAuto {
@@ -227,8 +233,9 @@ func modeFor(l *idp.Login, setting idp.MatchMode, tap bool) idp.MatchMode {
 	return mode
 }
 
-// matching draws the number of a mode, and what the phone is told of it: never
-// the number itself, at most that it is one of three.
+// matching draws the number that the browser shows in a mode, empty for a tap, and
+// returns what the phone is told of it: never the number itself, so that the person
+// has to look at the browser, at most that it is one of three.
 func matching(mode idp.MatchMode) (number string, m idp.ChallengeMatch) {
 	switch mode {
 	case idp.MatchType:
@@ -274,13 +281,14 @@ func nonce() string {
 	return base64.RawURLEncoding.EncodeToString(b[:])
 }
 
-// sending is who is told of a challenge once it is on disk.
+// sending is which phones and browsers are told of a challenge, once it is stored.
 type sending struct {
 	challenge idp.Challenge
-	devices   []idp.Device    // that it is sent to
-	withdrawn []idp.Challenge // that made way for it
+	devices   []idp.Device    // active devices of its person
+	withdrawn []idp.Challenge // challenges that were withdrawn for it
 }
 
+// withdrawn returns those of a person's other challenges that are withdrawn.
 func withdrawn(others []idp.Challenge) (list []idp.Challenge) {
 	for _, o := range others {
 		if o.State == idp.ChallengeWithdrawn {
@@ -290,8 +298,8 @@ func withdrawn(others []idp.Challenge) (list []idp.Challenge) {
 	return list
 }
 
-// send wakes who waits and hands the question to the push services. It takes
-// no time: neither is waited for.
+// send wakes the browsers and open phones that wait for news of a challenge, and
+// hands it to the push services for phones that sleep. It waits for none of them.
 func (f *Flow) send(s sending) {
 	topics := []idp.Topic{idp.TopicUser(s.challenge.User), idp.TopicLogin(s.challenge.Login)}
 	for _, o := range s.withdrawn {
@@ -302,7 +310,9 @@ func (f *Flow) send(s sending) {
 	f.pushTo(idp.PushLogin, &s.challenge, s.devices, "")
 }
 
-// pushTo sends one message to the phones that have an address, but one.
+// pushTo hands one message about a challenge to the push services, for each phone
+// among the devices that has given a push address, except the phone but. An address
+// that cannot be read is logged.
 func (f *Flow) pushTo(kind idp.PushKind, c *idp.Challenge, devices []idp.Device, but idp.DeviceID) {
 	if f.push == nil {
 		return
@@ -329,8 +339,9 @@ func (f *Flow) pushTo(kind idp.PushKind, c *idp.Challenge, devices []idp.Device,
 	}
 }
 
-// Resend asks the phones once more, at the person's wish. Errors:
-// idp.ErrTooMany as RetryError, ErrNotFound, ErrSettled, ErrExpired.
+// Resend asks the person's phones once more, at their wish, or, before the password,
+// for the first time. Errors: idp.ErrTooMany as RetryError, ErrNotFound, ErrSettled,
+// ErrExpired.
 func (f *Flow) Resend(ctx context.Context, id idp.LoginID, b Browser) (*Step, error) {
 	l, err := f.own(ctx, id, b)
 	if err != nil {
@@ -347,9 +358,10 @@ func (f *Flow) Resend(ctx context.Context, id idp.LoginID, b Browser) (*Step, er
 	return f.Step(ctx, id, b)
 }
 
-// withdraw tells phones that nobody waits any more, which the person at the
-// browser that asked has brought about. It is a courtesy: what they would answer
-// is refused all the same. The question is none that somebody left unanswered.
+// withdraw withdraws a challenge whose answer the browser that asked does not wait
+// for any more, at its person's wish, and tells the phones. It is a courtesy, and no
+// error is returned: an answer would be refused all the same. The challenge does not
+// count as one that was left unanswered (limit.PromptPolicy.TakenBack).
 func (f *Flow) withdraw(ctx context.Context, id idp.ChallengeID) {
 	if id == "" {
 		return

@@ -9,15 +9,18 @@ import (
 	"hilum/idp"
 )
 
-// Authorize answers an authorization request that the door has validated: at
-// once from a live session that satisfies it (Answer), or by beginning a
-// sign-in (Step). With prompt=none it never begins one and returns
-// ErrLoginRequired, ErrConsentRequired, ErrInteractionRequired or ErrNotAdmitted.
+// Authorize answers an authorization request that the door has validated (OpenID
+// Connect Core 1.0, section 3.1.2.2): at once where the browser has a live session
+// that satisfies the request (Answer), else by beginning a sign-in (Step). With
+// prompt=none it begins none.
 //
-// What is written is bounded: by its session where there is one that lives, else
-// by address, and what writes nothing is not. A viewer that asks in a loop uses
-// up its own session's bound, not the address it shares with a hospital. Errors:
-// idp.ErrTooMany as RetryError.
+// Requests that write to the database are bounded: by the session where a live one
+// comes with them (Config.PerSession), else by client address (Config.PerAddress). A
+// viewer that asks in a loop uses up the bound of its own session, not that of the
+// address it shares with a whole hospital.
+//
+// Errors: with prompt=none ErrLoginRequired, ErrConsentRequired or ErrNotAdmitted;
+// idp.ErrTooMany as RetryError; idp.ErrNotFound for the client.
 func (f *Flow) Authorize(ctx context.Context, req idp.AuthRequest, b Browser) (*Answer, *Step, error) {
 	now := f.now()
 	client, err := f.store.Client(ctx, req.Client)
@@ -84,7 +87,8 @@ func (f *Flow) Authorize(ctx context.Context, req idp.AuthRequest, b Browser) (*
 	return nil, step, err
 }
 
-// live returns the live session of this very browser, or nil.
+// live returns the live session of this browser, or nil. A session cookie that
+// was given to another browser is as none.
 func (f *Flow) live(ctx context.Context, b Browser, now time.Time) (*idp.Session, error) {
 	if b.Session == "" {
 		return nil, nil
@@ -102,9 +106,9 @@ func (f *Flow) live(ctx context.Context, b Browser, now time.Time) (*idp.Session
 	return s, nil
 }
 
-// admitted returns the session unless its person may not sign in to the
-// client: then it is as none, so that somebody else can, and without a page the
-// answer is ErrNotAdmitted.
+// admitted returns the session s where its person may sign in to the client, by
+// the groups that the client admits. Where they may not it returns nil, so that
+// somebody else can sign in, and with prompt=none ErrNotAdmitted.
 func (f *Flow) admitted(ctx context.Context, s *idp.Session, client *idp.Client, req *idp.AuthRequest) (*idp.Session, error) {
 	if s == nil || len(client.Groups) == 0 {
 		return s, nil
@@ -122,10 +126,10 @@ func (f *Flow) admitted(ctx context.Context, s *idp.Session, client *idp.Client,
 	return nil, nil
 }
 
-// satisfies returns nil when a session answers a request without the person:
-// prompt, max_age and id_token_hint of OpenID Connect Core 1.0, section
-// 3.1.2.1. Every session here is of two factors, so it meets every acr that
-// can be met; other acr_values are wishes.
+// satisfies returns nil when a session answers a request without the person, by
+// prompt, max_age and id_token_hint (OpenID Connect Core 1.0, section 3.1.2.1), else
+// ErrLoginRequired. acr_values are voluntary claims there, and every session here is
+// of two factors, so each meets the one class that is offered (idp.ACRValues).
 func satisfies(s *idp.Session, req *idp.AuthRequest, now time.Time) error {
 	switch {
 	case s == nil, req.Prompts("login"), req.Prompts("select_account"):
@@ -138,8 +142,9 @@ func satisfies(s *idp.Session, req *idp.AuthRequest, now time.Time) error {
 	return nil
 }
 
-// wantsConsent reports whether the person has to be asked: the client wants it
-// and was not allowed all of this before, or the request insists.
+// wantsConsent reports whether the person has to be asked for consent: the request
+// says prompt=consent, or the client is registered to ask and the person has not
+// allowed it all requested scopes before.
 func (f *Flow) wantsConsent(ctx context.Context, client *idp.Client, req *idp.AuthRequest, user idp.UserID) (bool, error) {
 	if req.Prompts("consent") {
 		return true, nil
@@ -157,7 +162,8 @@ func (f *Flow) wantsConsent(ctx context.Context, client *idp.Client, req *idp.Au
 	return slices.ContainsFunc(req.Scopes, func(s string) bool { return !slices.Contains(c.Scopes, s) }), nil
 }
 
-// fromSession answers without a page: one transaction, no sign-in.
+// fromSession answers a request from a live session, without a page, in one
+// transaction. Errors: idp.ErrSettled when the session has ended meanwhile.
 func (f *Flow) fromSession(ctx context.Context, req idp.AuthRequest, s *idp.Session, client *idp.Client, b Browser, now time.Time) (*Answer, error) {
 	seen := *s
 	seen.LastSeenAt = now
@@ -172,7 +178,8 @@ func (f *Flow) fromSession(ctx context.Context, req idp.AuthRequest, s *idp.Sess
 	return &Answer{Purpose: idp.ForClient, Request: req, Code: code}, nil
 }
 
-// newGrant makes the grant of one answer and its code.
+// newGrant makes the grant that answers a request from a session, and its
+// authorization code: the row, and the code itself, of which the row has the hash.
 func newGrant(req *idp.AuthRequest, s *idp.Session, now time.Time) (*idp.Grant, *idp.Code, idp.Secret) {
 	g := &idp.Grant{
 		ID: idp.NewID[idp.GrantID](), Client: req.Client, User: s.User, Session: s.ID, Scopes: req.Scopes, Nonce: req.Nonce,
@@ -184,7 +191,8 @@ func newGrant(req *idp.AuthRequest, s *idp.Session, now time.Time) (*idp.Grant, 
 	}, code
 }
 
-// StartAccount begins a sign-in for our own pages.
+// StartAccount begins a sign-in for the provider's own pages; target is the path
+// of the page that comes after.
 func (f *Flow) StartAccount(ctx context.Context, target string, b Browser) (*Step, error) {
 	now := f.now()
 	return f.begin(ctx, b, &idp.Login{
@@ -193,7 +201,9 @@ func (f *Flow) StartAccount(ctx context.Context, target string, b Browser) (*Ste
 	})
 }
 
-// StartStepUp begins a sign-in at the second factor within a live session.
+// StartStepUp begins a sign-in at the second factor, within a live session whose
+// factor is not fresh enough for the page at target, and asks the person's phones.
+// Errors: idp.ErrExpired or ErrSettled when the session does not live.
 func (f *Flow) StartStepUp(ctx context.Context, s *idp.Session, target string, b Browser) (*Step, error) {
 	now := f.now()
 	if err := s.Live(now); err != nil {
@@ -209,8 +219,8 @@ func (f *Flow) StartStepUp(ctx context.Context, s *idp.Session, target string, b
 	return f.asked(ctx, step, b)
 }
 
-// begin keeps a new sign-in, with the session its browser has now: that one
-// goes on when the same person comes out, and ends when another does.
+// begin stores a new sign-in, with the live session that its browser has now: when
+// the same person signs in that session goes on, when another does it ends.
 func (f *Flow) begin(ctx context.Context, b Browser, l *idp.Login) (*Step, error) {
 	if l.Session == "" {
 		s, err := f.live(ctx, b, l.CreatedAt)

@@ -8,22 +8,22 @@ import (
 	"hilum/idp"
 )
 
-// Answer is what the browser takes back to where it came from.
+// Answer is what the browser takes from a finished sign-in back to where it came from.
 type Answer struct {
 	Purpose idp.LoginPurpose
-	Request idp.AuthRequest // ForClient
-	Target  string          // ForAccount, ForStepUp; ForInvitation: its purpose
+	Request idp.AuthRequest // ForClient: the authorization request that is answered
+	Target  string          // ForAccount, ForStepUp: path of the page that comes after; ForInvitation: its purpose
 	Code    idp.Secret      // ForClient: the authorization code; empty when denied
-	Denied  bool            // the person, or a phone, said no
-	Session idp.Secret      // new value of the session cookie; empty: leave the cookie as it is
-	Known   idp.Secret      // new value of the cookie that the browser is known by; empty: leave it
+	Denied  bool            // the person or a phone said no, or the client does not admit the person
+	Session idp.Secret      // new value of the session cookie; empty: the cookie stays as it is
+	Known   idp.Secret      // new value of the Known cookie (Browser.Known); empty: the cookie stays as it is
 }
 
-// Collect gives a finished or denied sign-in to the browser that is bound to
-// it, once. The session, the grant and its code come into being in the same
-// transaction, and so does the password that was chosen by a link asked for.
-// Errors: idp.ErrNotFound, ErrSettled (collected before, or not finished),
-// ErrExpired, as a LinkError where the link is why.
+// Collect gives the answer of a finished or denied sign-in to the browser that is
+// bound to it, once. The session, the grant and its authorization code come into
+// being in the same transaction; so does the account's new password, where one was
+// chosen by a link from a mailbox. Errors: idp.ErrNotFound, ErrSettled (collected
+// before, or not finished), ErrExpired, as a LinkError where the link is why.
 func (f *Flow) Collect(ctx context.Context, id idp.LoginID, b Browser) (*Answer, error) {
 	l, err := f.own(ctx, id, b)
 	if err != nil {
@@ -131,8 +131,9 @@ func (f *Flow) refused(ctx context.Context, l *idp.Login, u *idp.User) (bool, er
 	return !c.Admits(u), nil
 }
 
-// sessionOf decides which session a finished sign-in leaves: the one it began
-// in, with a new cookie value, for the same person; else a new one.
+// sessionOf decides which session a finished sign-in leaves: for the same person
+// the one that the browser had, with a new cookie value, else a new one. It sets the
+// cookie of the answer. Errors: idp.ErrExpired where a session is needed and has ended.
 func (f *Flow) sessionOf(c *idp.Collection, b Browser, answer *Answer) (*idp.Session, error) {
 	l, now := c.Login, f.now()
 	same := c.Old != nil && c.Old.User == l.User && l.NewHash == "" // a new password ends them all
@@ -168,8 +169,9 @@ func (f *Flow) sessionOf(c *idp.Collection, b Browser, answer *Answer) (*idp.Ses
 	return c.Old, nil
 }
 
-// reset has the account get the password that was chosen by a link that lay in
-// a mailbox. Errors: idp.ErrExpired as a LinkError, ErrDenied.
+// reset gives the account the password that was chosen by a link from a mailbox,
+// now that a second factor was proven, and uses the link up. Errors: idp.ErrExpired
+// as a LinkError (the link is good no more), ErrDenied (no second factor was proven).
 func (f *Flow) reset(c *idp.Collection, b Browser) error {
 	l := c.Login
 	if c.Invitation == nil {
@@ -192,6 +194,8 @@ func (f *Flow) reset(c *idp.Collection, b Browser) error {
 // maxAgent is how much of a User-Agent is kept, in bytes.
 const maxAgent = 256
 
+// agent is a User-Agent header as it is kept with a session: its printable ASCII,
+// of the first maxAgent bytes.
 func agent(s string) string {
 	if len(s) > maxAgent {
 		s = s[:maxAgent]

@@ -11,8 +11,8 @@ import (
 	"hilum/idp/totp"
 )
 
-// LinkError says that a one-time link is good no more, and what it was for: a
-// new one comes from elsewhere for each purpose.
+// LinkError says that a one-time link is good no more, and what it was for: where
+// its holder gets a new one depends on that.
 type LinkError struct {
 	Purpose idp.InvitationPurpose
 	Err     error // idp.ErrExpired or idp.ErrSettled
@@ -21,9 +21,10 @@ type LinkError struct {
 func (e *LinkError) Error() string { return string(e.Purpose) + " link: " + e.Err.Error() }
 func (e *LinkError) Unwrap() error { return e.Err }
 
-// Invitation says what a one-time link is for, without using it; the user is
-// nil for the set-up link. Errors: idp.ErrNotFound; ErrExpired and ErrSettled,
-// both as a LinkError.
+// Invitation returns the invitation of a one-time link and its user, without using
+// it up; the user is nil for the set-up link, which makes one. Errors: idp.ErrNotFound
+// (no such link, or of a disabled account); ErrExpired and ErrSettled, both as a
+// LinkError.
 func (f *Flow) Invitation(ctx context.Context, token idp.Secret) (*idp.Invitation, *idp.User, error) {
 	i, a, err := f.invitation(ctx, token)
 	if err != nil || a == nil {
@@ -32,6 +33,7 @@ func (f *Flow) Invitation(ctx context.Context, token idp.Secret) (*idp.Invitatio
 	return i, &a.User, nil
 }
 
+// invitation is Invitation with the whole account.
 func (f *Flow) invitation(ctx context.Context, token idp.Secret) (*idp.Invitation, *idp.Account, error) {
 	i, err := f.store.InvitationByToken(ctx, token.Hash())
 	if err != nil {
@@ -53,9 +55,10 @@ func (f *Flow) invitation(ctx context.Context, token idp.Secret) (*idp.Invitatio
 	return i, a, nil
 }
 
-// StartInvitation begins a sign-in from a one-time link; the link stays good
-// until the enrolment is finished. Who has a password already gives it first,
-// so that a link in wrong hands is not enough. Errors as for Invitation.
+// StartInvitation begins a sign-in from a one-time link. The link stays good until
+// it is used (Enrol, and for a link from a mailbox Collect). A person who is invited
+// to link a device and has a password already gives the password first, so that the
+// link in wrong hands is not enough. Errors as for Invitation.
 func (f *Flow) StartInvitation(ctx context.Context, token idp.Secret, b Browser) (*Step, error) {
 	i, a, err := f.invitation(ctx, token)
 	if err != nil {
@@ -76,8 +79,10 @@ func (f *Flow) StartInvitation(ctx context.Context, token idp.Secret, b Browser)
 	return f.begin(ctx, b, l)
 }
 
-// NameAccount takes the names of the first administrator, at set-up. Errors:
-// FieldError, idp.ErrConflict (the name is taken), ErrNotFound, ErrSettled, ErrExpired.
+// NameAccount takes the sign-in name and the display name of the first
+// administrator, in a sign-in by the set-up link; the account is made by Enrol.
+// Errors: idp.FieldError, ErrConflict (the name is taken), ErrNotFound, ErrSettled,
+// ErrExpired.
 func (f *Flow) NameAccount(ctx context.Context, id idp.LoginID, b Browser, name, display string) (*Step, error) {
 	u := idp.User{Name: idp.FoldName(name), DisplayName: text.Form(display), Staff: idp.StaffAdmin}
 	if u.DisplayName == "" {
@@ -103,7 +108,8 @@ func (f *Flow) NameAccount(ctx context.Context, id idp.LoginID, b Browser, name,
 	})
 }
 
-// enrolment returns the plan of a sign-in by invitation, and what it asks of the person.
+// enrolment returns the plan of a sign-in by a one-time link, and what that asks of
+// the person.
 func (f *Flow) enrolment(ctx context.Context, l *idp.Login) (*plan, *EnrolStep, error) {
 	p, err := planOf(l)
 	if err != nil {
@@ -119,8 +125,9 @@ func (f *Flow) enrolment(ctx context.Context, l *idp.Login) (*plan, *EnrolStep, 
 	return p, p.asks(l, a), nil
 }
 
-// enrolStep fills in what the invitation page shows, with an offer that can be
-// scanned: when the one before is too old or was guessed at, a new one.
+// enrolStep fills in what the invitation page shows. Where a device is to be linked
+// that is an offer with its QR code: a new one when the one before has expired or was
+// closed by wrong codes.
 func (f *Flow) enrolStep(ctx context.Context, l *idp.Login, s *Step) error {
 	_, e, err := f.enrolment(ctx, l)
 	if err != nil {
@@ -146,7 +153,9 @@ func (f *Flow) enrolStep(ctx context.Context, l *idp.Login, s *Step) error {
 	return nil
 }
 
-// offer returns the open offer of a sign-in, making one where there is none.
+// offer returns the open offer of a sign-in to link a device, making one where there
+// is none; account is the name that the device shows. Errors: idp.ErrSettled and
+// ErrExpired when the sign-in does not wait for a device any more.
 func (f *Flow) offer(ctx context.Context, l *idp.Login, account string) (*idp.Pairing, error) {
 	now := f.now()
 	if l.Pairing != "" {
@@ -175,31 +184,36 @@ func (f *Flow) offer(ctx context.Context, l *idp.Login, account string) (*idp.Pa
 	})
 }
 
-// EnrolForm is what the invitation page posts.
+// EnrolForm is what the invitation page posts. What the purpose of the link does not
+// ask for is ignored.
 type EnrolForm struct {
-	Password   idp.Secret
-	Code       string
-	DeviceName string
+	Password   idp.Secret // that the person chose
+	Code       string     // six digits from the device to be linked; empty when «Login» was said on our app
+	DeviceName string     // for a device that gives no name itself; empty: defaultDeviceName
 }
 
 // defaultDeviceName is what a device is called when its owner gives no name.
 const defaultDeviceName = "Authenticator app"
 
-// ErrOffer says, beside idp.ErrExpired or ErrSettled, that it is the offer to
-// link a device that is of no use any more. The page has a new one.
+// ErrOffer stands beside idp.ErrExpired or ErrSettled where it is the offer to link
+// a device that is good no more, not the link or the sign-in. The page, shown again,
+// has a new one.
 var ErrOffer = errors.New("the offer to link")
 
-// Enrol uses an invitation: sets the password, links the first device, in one
-// transaction. It returns the recovery codes, to be shown this once (nil for a
-// reset). Errors: FieldError, idp.ErrWrongSecret (the code), ErrInvalid (not
-// six digits), ErrExpired, ErrSettled, both of them as a LinkError where the
-// link is good no more and with ErrOffer where a new offer helps, ErrBusy, ErrConflict, ErrNotFound.
+// Enrol does what a one-time link is for with what the person has given, in one
+// transaction: it makes the account (set-up), sets the password, links the first
+// device; the table plans says which. It returns the next step, and new recovery
+// codes, to be shown this once (nil where no device is linked).
 //
-// A reset sets the password only, which ends what was signed in with the old
-// one: the sign-in goes on to the second factor, because a link proves nothing
-// about who holds the phone. Where the person asked for the link themselves the
-// password waits in the row until the browser collects what that factor proved,
-// and the link stays good until then.
+// A reset sets the password only, and ends what was begun with the old one. The
+// sign-in goes on to the second factor, because the link proves nothing about who
+// holds the phone. Where the link went by mail the password waits in the sign-in's
+// row, and the link stays good, until that factor was given and the browser collects.
+//
+// Errors: idp.FieldError, ErrWrongSecret (the code), ErrInvalid (not six digits),
+// ErrBusy as RetryError, ErrConflict (the name is taken, or a sixth device),
+// ErrNotFound; ErrExpired and ErrSettled, as a LinkError where the link is good no
+// more, with ErrOffer where a new offer helps.
 func (f *Flow) Enrol(ctx context.Context, id idp.LoginID, b Browser, form EnrolForm) (*Step, []idp.Secret, error) {
 	l, err := f.own(ctx, id, b)
 	if err != nil {
@@ -238,8 +252,10 @@ func (f *Flow) Enrol(ctx context.Context, id idp.LoginID, b Browser, form EnrolF
 	return step, codes, err
 }
 
-// check looks at what costs little first: what is wrong there loses nothing. It
-// notes which device the person holds.
+// check checks what costs little, before anything is hashed: the password against
+// the policy, the device's name, and its code. A fault there leaves link and offer as
+// they are, but for a wrong code, which the offer counts. It sets the device that the
+// person has proven to hold. Errors as for Enrol.
 func (f *Flow) check(ctx context.Context, l *idp.Login, ask *EnrolStep, form EnrolForm, g *given) error {
 	if ask.NeedPass {
 		if err := f.acceptable(form.Password, ask.UserName, ask.DisplayName); err != nil {
@@ -268,8 +284,8 @@ func (f *Flow) check(ctx context.Context, l *idp.Login, ask *EnrolStep, form Enr
 	return nil
 }
 
-// hash hashes the password and, where a device is linked, new recovery codes,
-// which it returns. Errors: idp.ErrBusy.
+// hash sets the hash of the password and, where a device is linked, those of new
+// recovery codes, which it returns. Errors: idp.ErrBusy as RetryError.
 func (f *Flow) hash(ctx context.Context, ask *EnrolStep, form EnrolForm, g *given) (codes []idp.Secret, err error) {
 	if ask.NeedPass {
 		if g.hash, err = f.passwords.Hash(ctx, form.Password); err != nil {
@@ -282,7 +298,8 @@ func (f *Flow) hash(ctx context.Context, ask *EnrolStep, form EnrolForm, g *give
 	return codes, err
 }
 
-// carryOut stores what comes of a plan, and returns the sign-in as it is then.
+// carryOut has the store carry out a plan, and returns the sign-in as it is after
+// that. Errors: those of the plan and of Store.Enrol.
 func (f *Flow) carryOut(ctx context.Context, id idp.LoginID, b Browser, p *plan, g *given) (*idp.Login, error) {
 	var moved idp.Login
 	err := f.store.Enrol(ctx, id, func(e *idp.Enrolment) error {
@@ -300,7 +317,8 @@ func (f *Flow) carryOut(ctx context.Context, id idp.LoginID, b Browser, p *plan,
 	return &moved, err
 }
 
-// asked asks the phones of a sign-in that has come to the second factor.
+// asked asks the person's phones where a sign-in has come to the second factor, and
+// returns the step as it is then.
 func (f *Flow) asked(ctx context.Context, s *Step, b Browser) (*Step, error) {
 	if s.State != idp.LoginFactor || s.Phones == nil {
 		return s, nil
@@ -311,8 +329,10 @@ func (f *Flow) asked(ctx context.Context, s *Step, b Browser) (*Step, error) {
 	return f.Step(ctx, s.ID, b)
 }
 
-// confirm returns the device that the person has proven to hold, by saying
-// Login on it or by its code, and counts a wrong code.
+// confirm returns the device that the person has proven to hold, by having said
+// «Login» on it or by its code. It counts a wrong code against the offer. Errors:
+// idp.ErrWrongSecret, ErrInvalid (not six digits), ErrExpired and ErrSettled with
+// ErrOffer.
 func (f *Flow) confirm(ctx context.Context, l *idp.Login, code string) (*idp.Device, error) {
 	p, err := f.store.Pairing(ctx, l.Pairing)
 	if err == nil && p.Claim != nil && !p.TappedAt.IsZero() && p.Open(f.now()) == nil {

@@ -12,16 +12,19 @@ import (
 	"hilum/idp/totp"
 )
 
-// What a finished sign-in proves (RFC 8176): a password and a one-time code.
+// amrCode is the amr of a sign-in by a code (RFC 8176, section 2): a password, a
+// one-time password, more than one factor.
 var amrCode = []string{"pwd", "otp", "mfa"}
 
-// Code takes six digits from a device, spaces and dashes ignored. Errors:
-// idp.ErrWrongSecret, idp.ErrCodeUsed, idp.ErrInvalid (not six digits; not
-// counted), idp.ErrTooMany as RetryError, ErrSettled, ErrExpired, ErrNotFound.
-// After MaxWrongCodes the sign-in is back at the password.
+// Code takes the six digits that a device shows (TOTP, RFC 6238); spaces and dashes
+// are ignored. After idp.MaxWrongCodes wrong ones the sign-in is back at the
+// password. Errors: idp.ErrWrongSecret, idp.ErrCodeUsed, idp.ErrInvalid (not six
+// digits; not counted), idp.ErrTooMany as RetryError, ErrSettled, ErrExpired,
+// ErrNotFound.
 //
-// A code that was right and is spent is told to be, and counts as a wrong one:
-// it may be somebody's who looked over a shoulder.
+// A code that is right and was used before is answered by ErrCodeUsed, so that its
+// owner knows to wait for the next one, and counts as a wrong one: it may come from
+// somebody who looked over a shoulder (RFC 6238, section 5.2).
 func (f *Flow) Code(ctx context.Context, id idp.LoginID, b Browser, code string) (*Step, error) {
 	if _, err := totp.Clean(code); err != nil {
 		return nil, err
@@ -92,7 +95,8 @@ func (f *Flow) Code(ctx context.Context, id idp.LoginID, b Browser, code string)
 	return f.step(ctx, &moved)
 }
 
-// match finds the device whose code it is. Errors: idp.ErrWrongSecret, idp.ErrCodeUsed.
+// match finds the device whose code was typed, and the time step of the code.
+// Errors: idp.ErrWrongSecret, idp.ErrCodeUsed.
 func (f *Flow) match(devices []idp.Device, code string) (*idp.Device, int64, error) {
 	result := idp.ErrWrongSecret
 	for i := range devices {
@@ -117,11 +121,12 @@ func (f *Flow) match(devices []idp.Device, code string) (*idp.Device, int64, err
 	return nil, 0, result
 }
 
-// lockedFrom is how long tries must be closed for the owner to be told: what is
-// shorter slows down, and passes before anybody has read a mail.
+// lockedFrom is from which length of a lock its owner is told: a shorter one slows
+// guessing down, and is over before anybody has read a mail.
 const lockedFrom = 30 * time.Minute
 
-// noteLock notes that a wrong try has closed an account for long.
+// noteLock notes in the log that a wrong try has locked an account for long, or has
+// it ask for the second factor before the password.
 func (f *Flow) noteLock(c *idp.Counter, l *idp.Login, b Browser) {
 	until := c.NextAt.UTC().Format(time.RFC3339)
 	switch {
@@ -137,7 +142,8 @@ func (f *Flow) noteLock(c *idp.Counter, l *idp.Login, b Browser) {
 	c.Note(f.event(idp.EventLocked, l, "", b, "kind", string(c.Key.Kind), "until", until))
 }
 
-// countWrong counts a wrong code against the sign-in, besides the account.
+// countWrong counts a wrong code against the sign-in, besides the account. The last
+// that it bears sends the sign-in back to the password.
 func (f *Flow) countWrong(l *idp.Login, b Browser) error {
 	l.WrongCodes++
 	l.Note(f.event(idp.EventCodeWrong, l, "", b))
@@ -148,7 +154,9 @@ func (f *Flow) countWrong(l *idp.Login, b Browser) error {
 	return l.Apply(idp.OnSpent, f.now())
 }
 
-// prove notes a second factor and moves on.
+// prove notes that a second factor was given, and moves the sign-in on; method is
+// "code", "push" or "recovery" for the log, amr what the ID token says (RFC 8176).
+// Errors as for idp.Login.Apply.
 func (f *Flow) prove(l *idp.Login, b Browser, method string, amr []string) error {
 	now := f.now()
 	if err := l.Apply(idp.OnFactor, now); err != nil {
@@ -159,11 +167,12 @@ func (f *Flow) prove(l *idp.Login, b Browser, method string, amr []string) error
 	return nil
 }
 
-// Recovery takes a recovery code, in any case, with spaces and dashes. Errors
-// as for Code.
+// Recovery takes a recovery code, in capital or small letters, with spaces and
+// dashes or without. Errors as for Code, and idp.ErrBusy as RetryError.
 //
-// Hashing takes long, so the try is counted before and taken back when it was
-// right: however many arrive at once, no more are looked at than may be.
+// Comparing hashes takes long, so the try is counted as a wrong one before, and that
+// is taken back when it was right: however many tries arrive at once, no more are
+// compared than the limit allows.
 func (f *Flow) Recovery(ctx context.Context, id idp.LoginID, b Browser, code string) (*Step, error) {
 	clean, err := password.CleanRecovery(code)
 	if err != nil {
@@ -252,7 +261,9 @@ func (f *Flow) Recovery(ctx context.Context, id idp.LoginID, b Browser, code str
 	return f.step(ctx, &moved)
 }
 
-// findRecovery looks at all codes, whichever fits: how long it takes tells nothing.
+// findRecovery returns which of the codes was typed. It compares all of them,
+// whichever fits, so that the time taken tells nothing. Errors: idp.ErrWrongSecret,
+// ErrBusy.
 func (f *Flow) findRecovery(ctx context.Context, codes []idp.RecoveryCode, clean idp.Secret) (*idp.RecoveryCode, error) {
 	var found *idp.RecoveryCode
 	for i := range codes {

@@ -11,20 +11,23 @@ import (
 	"hilum/idp/limit"
 )
 
-// Strangers who have typed a hundred wrong passwords for a name have closed
-// passwords for it to everybody who is no nearer to the account than they are. Who
-// owns it gives the second factor first, and the password after it; a browser that
-// is known, an invitation and a session are counted apart and see nothing of this.
+// When strangers have typed a hundred wrong passwords for a name, no further
+// password is compared for it from a browser that is not known. Whoever owns the
+// account gives the second factor first there, and the password after it, so that
+// strangers cannot lock the owner out. Tries from a known browser, by an invitation
+// and within a session are counted apart, and see nothing of this.
 //
-// Nobody has proven anything yet, so all of it is the same for a name that nobody
-// has: the page, the number on it, how codes are counted. Where there is no phone
-// to ask, or it may not be asked, the number is one that no phone knows.
+// Nobody has proven anything yet at that point, so all of it is the same for a name
+// that nobody has, else strangers could learn which names exist: the page, the
+// number on it, how codes are counted. Where there is no phone to ask, or it may not
+// be asked, the number shown is one that no phone is asked for.
 
-// errFactorFirst says that no password is looked at before a second factor was given.
+// errFactorFirst says that no password is compared before a second factor was given.
 var errFactorFirst = errors.New("the second factor comes first")
 
-// factorFirst has a sign-in wait for the second factor, of whomever's name was
-// typed, a being nil for nobody's. What was typed as password was not looked at.
+// factorFirst has a sign-in wait for the second factor of the account whose name was
+// typed; a is nil where nobody has that name. key is what its wrong passwords are
+// counted under. The password that was typed was not compared.
 func (f *Flow) factorFirst(ctx context.Context, id idp.LoginID, b Browser, a *idp.Account, key idp.CounterKey) (*Step, error) {
 	return f.move(ctx, id, b, func(l *idp.Login) error {
 		if err := l.Apply(idp.OnClosed, f.now()); err != nil {
@@ -38,10 +41,11 @@ func (f *Flow) factorFirst(ctx context.Context, id idp.LoginID, b Browser, a *id
 	})
 }
 
-// askFirst asks the phones of whose name was typed, as often as that may be, and
-// by a number always: it is asked at the wish of somebody who may have nothing but
-// the name. Where no phone may be asked a question is kept all the same, that is
-// nobody's. Errors: idp.ErrTooMany as RetryError, the same for every name.
+// askFirst asks the phones of the account whose name was typed, within the limits of
+// limit.Prompts, and always by a number: whoever wishes it may know nothing but the
+// name. Where no phone may be asked a challenge is stored all the same that no phone
+// is shown (decoy). Errors: idp.ErrTooMany as RetryError, the same for every name;
+// ErrNotFound, ErrSettled, ErrExpired.
 func (f *Flow) askFirst(ctx context.Context, l *idp.Login, b Browser) error {
 	name := ""
 	if l.User != "" {
@@ -91,8 +95,9 @@ func (f *Flow) askFirst(ctx context.Context, l *idp.Login, b Browser) error {
 	return err
 }
 
-// mayAskFirst returns nil where what the sign-in has asked before lets it ask
-// now; a question that is open makes way. Errors: errAsked (the answer is there),
+// mayAskFirst returns nil where the sign-in may ask now, by what it has asked
+// before: old is its latest challenge, or nil, and is withdrawn where it is still
+// open. Errors: errAsked (it was approved, and the browser can go on by it),
 // idp.ErrTooMany as RetryError.
 func mayAskFirst(l *idp.Login, old *idp.Challenge, now time.Time) error {
 	if l.Sends >= idp.MaxSends {
@@ -113,8 +118,8 @@ func mayAskFirst(l *idp.Login, old *idp.Challenge, now time.Time) error {
 	return nil
 }
 
-// decoy keeps a question that nobody can answer, so that the page is the one that
-// it would be with a phone.
+// decoy makes a challenge that belongs to nobody, so that no phone is shown it: the
+// page with it looks as it does for a person whose phones are asked.
 func (f *Flow) decoy(ctx context.Context, a *idp.Asking, b Browser) error {
 	others, guard := a.Others, a.Guard
 	a.Others, a.Guard = nil, &idp.PushGuard{}
@@ -127,8 +132,8 @@ func (f *Flow) decoy(ctx context.Context, a *idp.Asking, b Browser) error {
 	return nil
 }
 
-// firstPhones is what the page shows of phones before the password: nothing that
-// says whether there are any.
+// firstPhones returns what the page shows of phones before the password: nothing
+// that says whether the account, or a phone of it, exists.
 func (f *Flow) firstPhones(ctx context.Context, l *idp.Login) (*PhoneStep, error) {
 	p := &PhoneStep{State: PhoneReady, ResendAt: f.now(), sends: l.Sends}
 	if l.Challenge == "" {
@@ -145,7 +150,8 @@ func (f *Flow) firstPhones(ctx context.Context, l *idp.Login) (*PhoneStep, error
 	return p, nil
 }
 
-// Knows reports whether somebody has finished a sign-in in a browser, whoever.
+// Knows reports whether anybody has finished a sign-in in this browser, within
+// idp.KnownFor.
 func (f *Flow) Knows(ctx context.Context, b Browser) (bool, error) {
 	token := known(b)
 	if token.IsZero() {

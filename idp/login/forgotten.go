@@ -12,11 +12,13 @@ import (
 // bytes.
 const maxTypedAddress = idp.MaxEmail
 
-// Forgotten takes a sign-in name or mail address and has a link to a new password
-// sent to whoever's it is. What it does is the same for every name: whether it is
-// somebody's, and whether they may be written to, shows only when the mail is
-// sent, away from the request. lang is the page's. Errors: FieldError (nothing was
-// typed), idp.ErrDenied (mail cannot be sent), ErrSettled, ErrExpired, ErrNotFound.
+// Forgotten takes a sign-in name or mail address, and stores a mail with a link to a
+// new password for the person who has it. It does the same for every name, so that
+// nobody learns by it who has an account: whether somebody has the name, and whether
+// they may be written to, is looked up when the mail is sent (Whose), after this
+// request was answered. lang is the language of the page (BCP 47), and of the mail.
+// Errors: idp.FieldError (nothing was typed), idp.ErrDenied (mail cannot be sent),
+// ErrSettled, ErrExpired, ErrNotFound.
 func (f *Flow) Forgotten(ctx context.Context, id idp.LoginID, b Browser, typed, lang string) error {
 	l, err := f.own(ctx, id, b)
 	if err != nil {
@@ -43,8 +45,10 @@ func (f *Flow) Forgotten(ctx context.Context, id idp.LoginID, b Browser, typed, 
 	return f.store.AddMail(ctx, m)
 }
 
-// Whose finds the person that a mail about a forgotten password is for, and makes
-// their link. Errors: idp.ErrNotFound: there is nobody who may be written to.
+// Whose finds the person that a mail about a forgotten password goes to, and makes
+// the invitation whose link it carries. Errors: idp.ErrNotFound where nobody has what
+// was typed, where they may not be written to (no mail address, no device, or
+// written to too often), and where the mail's time is up.
 func (f *Flow) Whose(ctx context.Context, m *idp.Mail) (idp.UserID, idp.InvitationID, error) {
 	now := f.now()
 	if !now.Before(m.Until) {

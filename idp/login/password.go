@@ -12,19 +12,21 @@ import (
 	"hilum/idp/limit"
 )
 
-// What is typed longer than this is wrong without being looked at further.
+// The longest user name and password that are looked at, in bytes. A longer name is
+// cut off, a longer password is wrong.
 const (
-	maxTypedName     = idp.MaxEmail // bytes
-	maxTypedPassword = 2048         // bytes; letters may come apart, see password.Check
+	maxTypedName     = idp.MaxEmail
+	maxTypedPassword = 2048 // four times what may be chosen: letters with accents may come in parts (Unicode NFD), see password.Check
 )
 
 // Password takes user name and password. Errors: idp.ErrWrongSecret (unknown
 // name, wrong password and disabled account alike), idp.ErrTooMany and
 // idp.ErrBusy as RetryError, idp.ErrSettled, idp.ErrExpired, idp.ErrNotFound.
 //
-// A right password that lets nobody in is a wrong one in every respect: same
-// answer, same work, same count, same event. Whatever told them apart would let
-// somebody try passwords where their owner hears of nothing.
+// A right password that lets nobody in (a disabled account, a sign-in for somebody
+// else) is a wrong one in every respect: same answer, same work, same count, same
+// event. Whatever told them apart would let somebody find out a password without
+// its owner hearing of it.
 func (f *Flow) Password(ctx context.Context, id idp.LoginID, b Browser, name string, password idp.Secret) (*Step, error) {
 	l, err := f.own(ctx, id, b)
 	if err != nil {
@@ -136,9 +138,10 @@ func (f *Flow) Password(ctx context.Context, id idp.LoginID, b Browser, name str
 	return f.stepFor(ctx, &moved, a)
 }
 
-// tooLate answers a right password whose sign-in went elsewhere while it was
-// looked at: as a wrong one, or whoever cancels each sign-in in time could guess
-// unseen. Only the second of two clicks of the same person is told what it is.
+// tooLate answers a right password whose sign-in was moved by another request while
+// the password was compared: as a wrong one, or whoever cancels each sign-in in time
+// could guess without being counted. Only where the same person's password has moved
+// it, as by a second click on the button, the answer is why, the error of the store.
 func (f *Flow) tooLate(ctx context.Context, l *idp.Login, b Browser, a *idp.Account, key idp.CounterKey, why error) error {
 	now, err := f.store.Login(ctx, l.ID)
 	if err == nil && now.User == a.User.ID && !now.PasswordAt.IsZero() {
@@ -150,10 +153,10 @@ func (f *Flow) tooLate(ctx context.Context, l *idp.Login, b Browser, a *idp.Acco
 	return fmt.Errorf("sign-in %s went elsewhere: %w", l.ID, idp.ErrWrongSecret)
 }
 
-// named finds the account that a person means by what they type, folded: their
-// name, or their mail address while it is nobody else's. A name goes before an
-// address. With an @ both are looked for whatever is found, so that how long it
-// takes tells nothing. Errors: idp.ErrNotFound.
+// named finds the account that a person means by what they type, as idp.FoldName
+// gives it: by sign-in name, or by mail address where no other person has it. A name
+// goes before an address. Where there is an @ both are looked up, whatever is found,
+// so that the time taken tells nothing. Errors: idp.ErrNotFound.
 func (f *Flow) named(ctx context.Context, typed string) (*idp.Account, error) {
 	a, err := f.store.AccountByName(ctx, typed)
 	if err != nil && !errors.Is(err, idp.ErrNotFound) || !strings.Contains(typed, "@") {
@@ -166,9 +169,10 @@ func (f *Flow) named(ctx context.Context, typed string) (*idp.Account, error) {
 	return byMail, errMail
 }
 
-// whose finds the account of a typed name, nil for an unknown one, and the key
-// its wrong passwords are counted under: the account's, however it was named. The
-// key of an unknown name is keyed: people type passwords into the wrong field.
+// whose finds the account of a typed name, nil for an unknown one, and the key that
+// its wrong passwords are counted under: the user's id, whether name or address was
+// typed. Of an unknown name it is a keyed hash, because people type their passwords
+// into the wrong field, and the database must not have them.
 func (f *Flow) whose(ctx context.Context, name string) (*idp.Account, idp.CounterKey, error) {
 	a, err := f.named(ctx, name)
 	switch {
@@ -181,12 +185,13 @@ func (f *Flow) whose(ctx context.Context, name string) (*idp.Account, idp.Counte
 	return a, idp.CounterKey{Kind: idp.CountPasswords, Who: string(a.User.ID)}, nil
 }
 
-// errStalePassword: what was compared was the password a moment ago.
+// errStalePassword says that the password that was compared was replaced while it was.
 var errStalePassword = errors.New("the password was changed meanwhile")
 
-// apart says by what the tries of a sign-in are counted apart from those of
-// strangers, who otherwise would shut the owner out: empty for a stranger. For
-// every name, nobody's too, the known browser is looked up.
+// apart returns by what wrong passwords of a sign-in are counted apart from those of
+// strangers, who otherwise would shut the owner out: the sign-in that has given its
+// second factor, the invitation, or the known browser; empty for a stranger. Known
+// browsers are looked up for an unknown name too, so that the time taken tells nothing.
 func (f *Flow) apart(ctx context.Context, l *idp.Login, b Browser, a *idp.Account) (string, error) {
 	var user idp.UserID
 	if a != nil {
@@ -207,10 +212,11 @@ func (f *Flow) apart(ctx context.Context, l *idp.Login, b Browser, a *idp.Accoun
 	return hex.EncodeToString(token[:16]), nil
 }
 
-// turnToTry waits until nobody else tries a password under the same counter, and
-// returns that counter: the one apart, as long as it has few wrong tries, else the
-// one that is shared with strangers. Errors: idp.ErrTooMany
-// as RetryError, errFactorFirst.
+// turnToTry waits until no other request compares a password under the same counter,
+// and returns that counter's key, and leave, which lets the next request in. The
+// counter is the one apart (see apart) as long as it has fewer than limit.ApartMost
+// wrong tries, else the one that is shared with strangers. Errors: idp.ErrTooMany as
+// RetryError, errFactorFirst, and ctx's.
 func (f *Flow) turnToTry(ctx context.Context, key idp.CounterKey, apart string) (idp.CounterKey, func(), error) {
 	try := func(key idp.CounterKey, rules limit.Policy, most int) (func(), bool, error) {
 		leave, err := f.typing.enter(ctx, key.Who)
@@ -247,10 +253,12 @@ func (f *Flow) turnToTry(ctx context.Context, key idp.CounterKey, apart string) 
 	return key, leave, err
 }
 
-// checkPassword compares, and counts what is wrong; it returns the account as it
-// is when its turn has come, and under which key was counted. Known, unknown and
-// disabled accounts go the same way: one look at a counter and at the account,
-// one hash, one count. Errors: those of turnToTry, idp.ErrWrongSecret, ErrBusy.
+// checkPassword compares a password, and counts a wrong one. It returns the account
+// as it is when this request's turn has come, under which key was counted, and
+// whether the hash is to be made anew at a higher cost. The work is the same for
+// known, unknown and disabled accounts: a counter and an account are read, one hash
+// is computed, one count is written. Errors: those of turnToTry, idp.ErrWrongSecret,
+// ErrBusy.
 func (f *Flow) checkPassword(ctx context.Context, l *idp.Login, b Browser, a *idp.Account, shared idp.CounterKey, apart string, password idp.Secret) (now *idp.Account, key idp.CounterKey, rehash bool, err error) {
 	// One at a time per account: the counter that the next one meets has
 	// counted this one, however many are sent at once.
@@ -283,8 +291,9 @@ func (f *Flow) checkPassword(ctx context.Context, l *idp.Login, b Browser, a *id
 	return now, key, rehash, err
 }
 
-// countPassword counts a wrong password, with its event, also when the browser
-// has gone meanwhile.
+// countPassword counts a wrong password, with its event. It does so also when the
+// browser has closed the connection meanwhile, or closing it would be a way to guess
+// without being counted.
 func (f *Flow) countPassword(ctx context.Context, l *idp.Login, b Browser, a *idp.Account, key idp.CounterKey) error {
 	name := ""
 	who := &idp.Login{ID: l.ID, Request: l.Request, Session: l.Session}
@@ -303,7 +312,8 @@ func (f *Flow) countPassword(ctx context.Context, l *idp.Login, b Browser, a *id
 	})
 }
 
-// rehash raises the cost of a stored hash; the old one stays good when it fails.
+// rehash replaces the stored hash of a right password by one of the configured cost.
+// Where that fails the old hash stays good, and the log says why.
 func (f *Flow) rehash(ctx context.Context, a *idp.Account, password idp.Secret) {
 	hash, err := f.passwords.Hash(ctx, password)
 	if err == nil {
@@ -314,9 +324,12 @@ func (f *Flow) rehash(ctx context.Context, a *idp.Account, password idp.Secret) 
 	}
 }
 
-// ChangePassword needs the old password and a fresh second factor. All other
-// sessions end. Wrong tries are counted by session: strangers at the door do not
-// keep anybody from it. Errors: idp.ErrStale, ErrWrongSecret, FieldError, ErrTooMany, ErrBusy.
+// ChangePassword replaces the password of a session's person, who gives the old one
+// and has a fresh second factor (idp.Session.Fresh). All their other sessions end.
+// Wrong tries are counted by session, so that strangers who try passwords at a
+// sign-in keep nobody from it. Errors: idp.ErrStale, ErrExpired (the session has
+// ended), ErrWrongSecret, FieldError (the new password must not be chosen); ErrTooMany
+// and ErrBusy as RetryError.
 func (f *Flow) ChangePassword(ctx context.Context, s *idp.Session, old, new idp.Secret) error {
 	if err := s.Fresh(f.now()); err != nil {
 		return err
@@ -349,22 +362,27 @@ func (f *Flow) ChangePassword(ctx context.Context, s *idp.Session, old, new idp.
 	})
 }
 
+// acceptable is Passwords.Acceptable with the site's names among the words that a
+// password must not be built from.
 func (f *Flow) acceptable(password idp.Secret, words ...string) error {
 	return f.passwords.Acceptable(password, append(words, f.rules.Site().Name, f.rules.Site().InApps())...)
 }
 
-// turns lets one at a time pass per key. The zero value is ready.
+// turns lets one goroutine at a time in per key, in this process. The zero value is
+// ready.
 type turns struct {
 	mu  sync.Mutex
 	who map[string]*turn
 }
 
+// turn is the queue of one key.
 type turn struct {
 	free chan struct{} // holds one value while nobody is in
-	n    int           // in or waiting
+	n    int           // how many are in or wait; at 0 the key is forgotten
 }
 
-// enter waits until nobody else is in under key, or ctx ends.
+// enter waits until nobody else is in under key. The caller calls leave when done.
+// Errors: ctx's, when that ends first.
 func (t *turns) enter(ctx context.Context, key string) (leave func(), err error) {
 	t.mu.Lock()
 	if t.who == nil {

@@ -11,31 +11,31 @@ import (
 	"hilum/idp/limit"
 )
 
-// Where asking a person's phones stands, as the page shows it.
+// PhoneStep.State: how asking a person's phones stands, as the page shows it.
 const (
-	PhoneReady    = "ready"    // no phone was asked yet, and the person may have it done; before the password only
+	PhoneReady    = "ready"    // nothing was asked yet, and the person can have it asked; before the password only
 	PhoneAsked    = "asked"    // waiting for an answer
 	PhoneApproved = "approved" // the browser may go on
 	PhoneExpired  = "expired"  // nobody answered in time, or the browser came too late
 	PhoneWrong    = "wrong"    // the number did not match
-	PhonePaused   = "paused"   // asked too often; Retry says when again
-	PhoneOff      = "off"      // switched off after «it wasn't me»
+	PhonePaused   = "paused"   // not asked, because the limits do not allow it; Retry says when they do
+	PhoneOff      = "off"      // not asked any more after «it wasn't me», until an administrator or a new password allows it
 )
 
-// PhoneStep is what the page of the second factor shows of the phones.
+// PhoneStep is what the page of the second factor shows of the person's phones.
 type PhoneStep struct {
-	State     string
-	Devices   []string // names of the phones that were asked
+	State     string   // one of the constants above
+	Devices   []string // names of the phones that can be asked; none are named before the password
 	Mode      idp.MatchMode
-	Number    string // to be typed or picked on the phone; empty for a tap
-	ExpiresAt time.Time
-	ResendAt  time.Time     // when it can be sent again; zero: not in this sign-in
-	Retry     time.Duration // PhonePaused
-	sends     int
+	Number    string        // to be typed or picked on the phone; empty for a tap
+	ExpiresAt time.Time     // until when phones can answer
+	ResendAt  time.Time     // from when the person can have it sent again; zero: not in this sign-in
+	Retry     time.Duration // PhonePaused: how long until phones may be asked; zero: not known
+	sends     int           // how often phones were asked in this sign-in
 }
 
-// phones is what the page of the second factor shows of them, from the rows;
-// nil where no phone can be asked.
+// phones returns what the page of the second factor shows of the person's phones, nil
+// where they have none that can be asked.
 func (f *Flow) phones(ctx context.Context, l *idp.Login) (*PhoneStep, error) {
 	devices, err := f.store.Devices(ctx, l.User)
 	if err != nil {
@@ -71,7 +71,8 @@ func (f *Flow) phones(ctx context.Context, l *idp.Login) (*PhoneStep, error) {
 	return p, nil
 }
 
-// unasked shows why no phone was asked, and whether the person may have it done.
+// unasked fills in the step where the sign-in has no challenge: why no phone was
+// asked, by what guard g says, and whether the person can have it done now.
 func (p *PhoneStep) unasked(l *idp.Login, g *idp.PushGuard, now time.Time) {
 	p.State = PhonePaused
 	err := limit.Prompts.Allow(g, l.Browser, "", now)
@@ -87,7 +88,7 @@ func (p *PhoneStep) unasked(l *idp.Login, g *idp.PushGuard, now time.Time) {
 	}
 }
 
-// show shows how the latest challenge of a sign-in stands.
+// show fills in the step from the latest challenge of a sign-in.
 func (p *PhoneStep) show(c *idp.Challenge, now time.Time) {
 	p.Mode, p.Number, p.ExpiresAt, p.ResendAt = c.Mode, c.Number, c.ExpiresAt, time.Time{}
 	if p.sends < idp.MaxSends {
@@ -105,7 +106,7 @@ func (p *PhoneStep) show(c *idp.Challenge, now time.Time) {
 	}
 }
 
-// Word is the state in a word that changes when the page does.
+// Word is a word that changes when what the page shows of phones does.
 func (p *PhoneStep) Word() string {
 	return fmt.Sprintf("%s-%d-%d", p.State, len(p.Devices), p.sends)
 }

@@ -9,25 +9,25 @@ import (
 	"hilum/idp"
 )
 
-// plan is what a one-time link of one purpose asks of the person, and what comes
-// of what they give. It is data and pure functions: times, identifiers and
-// hashes come in as values (given), so that the store may run it a second time
-// after a conflict, and a test can compare all that came out.
+// plan is what a one-time link of one purpose asks of the person, and what is done
+// with what they give. It is data and pure functions: times, identifiers and hashes
+// come in as values (given), so that the store may run it a second time after a
+// conflict, and a test can compare all that comes out.
 type plan struct {
-	makesUser     bool // the link makes the account; the person names it first
-	keepsPassword bool // a password that the account has stays; else one is chosen
-	linksDevice   bool // the person links their first device and gets recovery codes
-	on            idp.LoginEvent
-	acts          []act // in this order
-	mailed        []act // instead of acts, where the link lay in a mailbox (idp.Invitation.Waits)
+	makesUser     bool           // the link makes the account; the person gives its names first
+	keepsPassword bool           // a password is chosen only where the account has none; false: always
+	linksDevice   bool           // the person links their first device, and gets recovery codes
+	on            idp.LoginEvent // what moves the sign-in
+	acts          []act          // what is done, in this order
+	mailed        []act          // instead of acts where the link went by mail (idp.Invitation.Waits); nil: acts
 }
 
-// act is one thing that a plan does, in the transaction that uses the link. It
-// changes the enrolment alone, never what was given.
+// act does one thing of a plan, in the transaction that uses the link. It changes
+// the enrolment alone, never what was given.
 type act func(*idp.Enrolment, *given) error
 
-// plans has a row for each purpose. The acts of a row are in the order in which
-// the audit log tells of them.
+// plans has a row for each purpose of a link. Events are noted in the order of the
+// acts.
 var plans = map[idp.InvitationPurpose]*plan{
 	idp.InviteSetup: {
 		makesUser: true, linksDevice: true, on: idp.OnLinked,
@@ -37,9 +37,9 @@ var plans = map[idp.InvitationPurpose]*plan{
 		keepsPassword: true, linksDevice: true, on: idp.OnLinked,
 		acts: []act{needUser, activate, useLink, setPassword, linkDevice, replaceRecovery},
 	},
-	// A link that was handed over proves its holder's first factor anew; one that
-	// lay in a mailbox proves nothing, so that nothing but this sign-in knows of
-	// the new password before the second factor.
+	// A link that an administrator handed over sets the password at once. One that
+	// went by mail is in the hands of everybody who reads that mail, so that nothing
+	// but this sign-in knows of the new password before the second factor was given.
 	idp.InviteReset: {
 		on:     idp.OnReset,
 		acts:   []act{needUser, useLink, setPassword, noteReset, linkNothing},
@@ -47,24 +47,25 @@ var plans = map[idp.InvitationPurpose]*plan{
 	},
 	idp.InviteForgotten: {
 		on:   idp.OnReset,
-		acts: []act{needUser, holdPassword}, // it always lay in a mailbox
+		acts: []act{needUser, holdPassword}, // such a link always goes by mail
 	},
 }
 
-// given is what a plan makes rows of: what the person gave, checked and hashed,
-// and what must not be found out inside a transaction that may run twice.
+// given is what a plan is carried out with: what the person gave, checked and hashed,
+// and times and identifiers, which are taken before.
 type given struct {
-	now      time.Time          // when the form came: what links and offers are judged by, and what rows say
-	noted    time.Time          // when it is stored: what events say
-	address  string             // of the browser
-	user     idp.UserID         // whose account; a new identifier where the plan makes it
+	now      time.Time          // when the form came: expiry is judged by it, and rows say it
+	noted    time.Time          // when the transaction runs: events say it
+	address  string             // client address of the browser
+	user     idp.UserID         // whose account it is; a new identifier where the plan makes the account
 	hash     string             // PHC string of the password that was chosen; empty: none was asked for
-	device   *idp.Device        // proven to be held by the person; nil: none was asked for
-	tapped   bool               // proven by «Login» on the device, else by its code
-	recovery []idp.RecoveryCode // hashes of new recovery codes; empty: none are made
+	device   *idp.Device        // that the person has proven to hold; nil: none was asked for
+	tapped   bool               // the proof was «Login» on the device, else its code
+	recovery []idp.RecoveryCode // new recovery codes, hashed; empty: none are made
 }
 
-// planOf returns the plan of a sign-in by a one-time link.
+// planOf returns the plan of a sign-in by a one-time link, by the purpose that its
+// row says. A purpose without a plan is an error: nothing but a changed row has one.
 func planOf(l *idp.Login) (*plan, error) {
 	p, ok := plans[idp.InvitationPurpose(l.Target)]
 	if !ok {
@@ -73,7 +74,8 @@ func planOf(l *idp.Login) (*plan, error) {
 	return p, nil
 }
 
-// asks returns what the plan asks of a person; a is nil where it makes the account.
+// asks returns what the plan asks of the person whose account a is; a is nil where
+// the plan makes the account.
 func (p *plan) asks(l *idp.Login, a *idp.Account) *EnrolStep {
 	e := &EnrolStep{Purpose: idp.InvitationPurpose(l.Target), NeedPass: true, NeedLink: p.linksDevice}
 	if p.makesUser {
@@ -85,9 +87,10 @@ func (p *plan) asks(l *idp.Login, a *idp.Account) *EnrolStep {
 	return e
 }
 
-// carryOut fills an enrolment with what comes of what the person gave. Errors:
-// idp.ErrExpired and ErrSettled, of the link as a LinkError, of the offer with
-// ErrOffer, else of the sign-in; idp.ErrNotFound (no account, or a disabled one).
+// carryOut changes an enrolment by what the person gave: it moves the sign-in, then
+// does the acts. Errors: idp.ErrExpired and ErrSettled, as a LinkError where the link
+// is why, with ErrOffer where the offer is, else of the sign-in; idp.ErrNotFound (no
+// account, or a disabled one).
 func (p *plan) carryOut(e *idp.Enrolment, g *given) error {
 	l, i := e.Login, e.Invitation
 	if err := i.Open(g.now); err != nil {
@@ -111,15 +114,16 @@ func (p *plan) carryOut(e *idp.Enrolment, g *given) error {
 	return nil
 }
 
-// refusal translates what the store refuses after the plan was carried out.
+// refusal translates an error of Store.Enrol for the holder of a link of a purpose.
 func refusal(purpose idp.InvitationPurpose, err error) error {
 	if errors.Is(err, idp.ErrDenied) {
-		// A set-up link, and somebody administers this site by now.
+		// By a set-up link, and somebody administers this site by now: as if it were used.
 		return &LinkError{purpose, idp.ErrSettled}
 	}
 	return err
 }
 
+// needUser refuses where the account is gone or disabled. Errors: idp.ErrNotFound.
 func needUser(e *idp.Enrolment, _ *given) error {
 	if e.User == nil || e.User.State == idp.UserDisabled {
 		return fmt.Errorf("sign-in %s: no account: %w", e.Login.ID, idp.ErrNotFound)
@@ -127,6 +131,8 @@ func needUser(e *idp.Enrolment, _ *given) error {
 	return nil
 }
 
+// makeUser makes the account of the first administrator, under the names that the
+// sign-in's row has from NameAccount.
 func makeUser(e *idp.Enrolment, g *given) error {
 	e.NewUser = true
 	e.User = &idp.User{
@@ -136,6 +142,7 @@ func makeUser(e *idp.Enrolment, g *given) error {
 	return nil
 }
 
+// activate makes an invited person's account active: they have a device now.
 func activate(e *idp.Enrolment, g *given) error {
 	if e.User.State == idp.UserInvited {
 		e.User.State, e.User.UpdatedAt = idp.UserActive, g.now
@@ -143,6 +150,7 @@ func activate(e *idp.Enrolment, g *given) error {
 	return nil
 }
 
+// useLink uses the link up, and says in the sign-in's row whose it is.
 func useLink(e *idp.Enrolment, g *given) error {
 	e.Invitation.UsedAt = g.now
 	e.Login.User = g.user
@@ -150,6 +158,7 @@ func useLink(e *idp.Enrolment, g *given) error {
 	return nil
 }
 
+// noteCreated notes the account that makeUser has made.
 func noteCreated(e *idp.Enrolment, g *given) error {
 	g.note(e, idp.EventUserCreated, "name", e.User.Name, "staff", string(e.User.Staff))
 	return nil
@@ -169,18 +178,21 @@ func holdPassword(e *idp.Enrolment, g *given) error {
 	return nil
 }
 
+// noteReset notes that the account has another password.
 func noteReset(e *idp.Enrolment, g *given) error {
 	g.note(e, idp.EventPasswordReset)
 	return nil
 }
 
+// linkNothing has the store write no offer: none is used.
 func linkNothing(e *idp.Enrolment, _ *given) error {
 	e.Pairing = nil
 	return nil
 }
 
-// linkDevice uses up the offer and links the device, which is the sign-in's
-// second factor as well. Errors: idp.ErrExpired and ErrSettled with ErrOffer.
+// linkDevice uses up the offer and links the device; that the person holds it is the
+// second factor of this sign-in. Errors: idp.ErrExpired and ErrSettled with ErrOffer,
+// where the offer is not the one that the device was proven by any more.
 func linkDevice(e *idp.Enrolment, g *given) error {
 	l, p := e.Login, e.Pairing
 	if p == nil || p.ID != l.Pairing {
@@ -208,13 +220,14 @@ func linkDevice(e *idp.Enrolment, g *given) error {
 	return nil
 }
 
+// replaceRecovery gives the account new recovery codes in place of those it has.
 func replaceRecovery(e *idp.Enrolment, g *given) error {
 	e.Recovery = slices.Clone(g.recovery)
 	g.note(e, idp.EventRecoveryMade)
 	return nil
 }
 
-// note adds an event about the enrolment's sign-in, by the person enrolled.
+// note adds an event about the enrolment's sign-in; the person enrolled is its actor.
 func (g *given) note(e *idp.Enrolment, kind idp.EventKind, detail ...string) {
 	e.Login.Note(eventAt(g.noted, kind, e.Login, e.User.Name, g.address, detail...))
 }

@@ -10,13 +10,14 @@ import (
 	"hilum/idp"
 )
 
-// touchEvery is how exactly LastSeenAt is kept: a write for each page would
-// cost more than it tells.
+// touchEvery is how exactly idp.Session.LastSeenAt is kept: a write for each page
+// would cost more than it tells.
 const touchEvery = time.Minute
 
-// Session returns the live session of a browser and its user, and notes that it
-// was seen. A session cookie that comes from another browser than the one it was
-// given to is as none, at every door. Errors: idp.ErrNotFound for anything not live.
+// Session returns the live session of a browser and its user, and notes that it was
+// seen. A session cookie that comes from another browser than the one it was given to
+// is as none, at every door, so that a stolen cookie alone is worth nothing. Errors:
+// idp.ErrNotFound where there is no live session, or its user is disabled.
 func (f *Flow) Session(ctx context.Context, b Browser) (*idp.Session, *idp.User, error) {
 	if b.Session == "" || b.ID.IsZero() {
 		return nil, nil, fmt.Errorf("session: %w", idp.ErrNotFound)
@@ -52,13 +53,13 @@ func (f *Flow) Session(ctx context.Context, b Browser) (*idp.Session, *idp.User,
 // SessionView is a session as its owner sees it.
 type SessionView struct {
 	idp.Session
-	Clients []SessionClientView
+	Clients []SessionClientView // applications signed in to from it, latest first
 }
 
 // SessionClientView is an application signed in to from a session.
 type SessionClientView struct {
 	Name   string
-	LastAt time.Time
+	LastAt time.Time // when it was last signed in to
 }
 
 // Sessions lists a person's live sessions, newest first.
@@ -88,20 +89,21 @@ func (f *Flow) Sessions(ctx context.Context, user idp.UserID) ([]SessionView, er
 	return views, nil
 }
 
-// SignOut ends the session that the person acts in, and every token it gave. The
-// browser stays one that they are known in. Errors: idp.ErrNotFound when it is
-// not live.
+// SignOut ends the session s that the person acts in, and every token that was issued
+// from it. The browser stays known to them (idp.Known). Errors: idp.ErrNotFound when
+// the session has ended already.
 func (f *Flow) SignOut(ctx context.Context, actor idp.Actor, s *idp.Session) error {
 	return f.endOne(ctx, idp.CutSignedOut, actor, s.User, s.ID)
 }
 
-// EndSession ends one session of the person and every token it gave, and makes
-// its browser unknown. Errors: idp.ErrNotFound for another's and one that is not
-// live.
+// EndSession ends one session of the person and every token that was issued from it.
+// Its browser is not known to them any more: it may be somebody else's. Errors:
+// idp.ErrNotFound for another person's session and for one that has ended already.
 func (f *Flow) EndSession(ctx context.Context, actor idp.Actor, user idp.UserID, id idp.SessionID) error {
 	return f.endOne(ctx, idp.CutEndedOne, actor, user, id)
 }
 
+// endOne ends one session for a cause, and wakes the person's phones.
 func (f *Flow) endOne(ctx context.Context, cause idp.CutCause, actor idp.Actor, user idp.UserID, id idp.SessionID) error {
 	_, err := f.store.CutOff(ctx, idp.CutOff{
 		User: user, Cause: cause, Session: id,
@@ -111,8 +113,9 @@ func (f *Flow) endOne(ctx context.Context, cause idp.CutCause, actor idp.Actor, 
 	return err
 }
 
-// EndOthers ends all sessions of the person but one, and with them what was
-// begun in other browsers. Errors: idp.ErrNotFound when keep is not the person's.
+// EndOthers ends all sessions of the person but keep, and what else was begun in
+// other browsers (idp.CutEndedOthers). Errors: idp.ErrNotFound when keep is not a
+// session of the person.
 func (f *Flow) EndOthers(ctx context.Context, actor idp.Actor, user idp.UserID, keep idp.SessionID) error {
 	_, err := f.store.CutOff(ctx, idp.CutOff{
 		User: user, Cause: idp.CutEndedOthers, Session: keep,
@@ -125,18 +128,18 @@ func (f *Flow) EndOthers(ctx context.Context, actor idp.Actor, user idp.UserID, 
 	return err
 }
 
-// SignedOut is what the end of a session means for the applications that were
-// signed in to from it, by their names.
+// SignedOut has the names of the applications that were signed in to from a session
+// that has ended.
 type SignedOut struct {
-	Told []string // they are told, and sign the person out
-	Left []string // they cannot be told, and may still be open
+	Told []string // they are told, and sign the person out (OpenID Connect Back-Channel Logout 1.0)
+	Left []string // they cannot be told, and the person may still be signed in to them
 }
 
-// signedOutFor is how long a browser is told what it was signed out of.
+// signedOutFor is how long after the end of a session its browser is told of it.
 const signedOutFor = 10 * time.Minute
 
-// SignedOut says so to the browser that the session lived in, for a while.
-// Errors: idp.ErrNotFound.
+// SignedOut returns which applications a session that has ended was signed in to, to
+// the browser that it was in, for signedOutFor. Errors: idp.ErrNotFound.
 func (f *Flow) SignedOut(ctx context.Context, id idp.SessionID, b Browser) (*SignedOut, error) {
 	s, err := f.store.OwnEndedSession(ctx, id, b.ID)
 	if err != nil {
@@ -162,7 +165,7 @@ func (f *Flow) SignedOut(ctx context.Context, id idp.SessionID, b Browser) (*Sig
 	return out, nil
 }
 
-// clientName is what people call an application; its id when it is not
+// clientName is the name of an application, or its client id when it is not
 // registered any more.
 func (f *Flow) clientName(ctx context.Context, id idp.ClientID) (string, error) {
 	c, err := f.store.Client(ctx, id)

@@ -10,50 +10,53 @@ import (
 	"hilum/idp/totp"
 )
 
-// Step is what to show now. It is derived from the row.
+// Step is what the page of a sign-in shows now. It is derived from the sign-in's row,
+// never from the request, so that nobody asks for a step that is not due.
 type Step struct {
 	ID         idp.LoginID
 	Purpose    idp.LoginPurpose
 	State      idp.LoginState
-	Client     *idp.Client     // ForClient, else nil; read only
-	Request    idp.AuthRequest // ForClient
-	Target     string
-	UserName   string     // once the password was right
-	LoginHint  string     // to fill the name field with
-	Devices    int        // linked devices of the user; 0 at state factor: «no device linked»
-	Phones     *PhoneStep // at state factor: nil when there is no phone to ask
-	DeniedBy   string     // the name of the device that denied, if one did
-	Recovery   bool       // there are unused recovery codes
-	WrongCodes int
-	ExpiresAt  time.Time
-	Enrol      *EnrolStep // at state enrol
-	Mail       bool       // at state password: a link can be asked for
-	Known      bool       // at state last: UserName has given the second factor
-	// NewPassword says that a new password waits for the second factor.
+	Client     *idp.Client     // ForClient, else nil; shared: must not be changed
+	Request    idp.AuthRequest // ForClient: the authorization request
+	Target     string          // idp.Login.Target
+	UserName   string          // the sign-in name, once the person has proven something
+	LoginHint  string          // to fill the name field with (login_hint of OpenID Connect Core 1.0, section 3.1.2.1)
+	Devices    int             // linked devices of the user; 0 at state factor: «no device linked»
+	Phones     *PhoneStep      // at states factor and first; nil where the user has no phone that can be asked
+	DeniedBy   string          // the name of the device that denied the sign-in, if one did
+	Recovery   bool            // the user has unused recovery codes
+	WrongCodes int             // wrong codes typed in this sign-in
+	ExpiresAt  time.Time       // of the sign-in
+	Enrol      *EnrolStep      // at state enrol
+	Mail       bool            // at state password: a link to a new password can be asked for
+	// NewPassword says that a new password waits in the row for the second factor.
 	NewPassword bool
-	Scopes      []string // at state consent: what is asked for
+	Scopes      []string // at state consent: the scopes that the person is asked to allow
 }
 
-// EnrolStep is what the invitation page shows.
+// EnrolStep is what the invitation page asks of the person, and the offer to link a
+// device that it shows.
 type EnrolStep struct {
 	Purpose     idp.InvitationPurpose
-	NeedName    bool // set-up: the account's names come first
-	NeedLink    bool // a device is to be linked: the offer is below
+	NeedName    bool // set-up: the account's names are to be given first (NameAccount); nothing else is asked for yet
+	NeedLink    bool // a device is to be linked, by the offer below
 	NeedPass    bool // a password is to be chosen
 	UserName    string
 	DisplayName string
-	Offer       totp.Offer
-	Pairing     idp.PairingID
-	Claimed     string // the name of our app that has scanned the code
-	Tapped      bool   // and has said Login: no code is needed
-	Rival       bool   // another phone has used the same code
-	Phase       string // how far linking is, in a word
-	ExpiresAt   time.Time
-	WrongCodes  int
-	ServerTime  time.Time
+
+	Offer      totp.Offer // QR code and codes for typing
+	Pairing    idp.PairingID
+	Claimed    string    // the name of the phone with our app that has scanned the QR code; empty: none has
+	Tapped     bool      // and «Login» was said on it: no code is needed
+	Rival      bool      // another phone has scanned the same QR code
+	Phase      string    // how far linking is (idp.Pairing.Phase)
+	ExpiresAt  time.Time // of the offer
+	WrongCodes int       // wrong codes that were typed for the offer
+	ServerTime time.Time // now, for a person whose phone's clock is wrong
 }
 
-// Step returns what to show. Errors: idp.ErrNotFound (also for another browser).
+// Step returns the step of a sign-in that is to be shown. Errors: idp.ErrNotFound,
+// also for another browser than the one that began it.
 func (f *Flow) Step(ctx context.Context, id idp.LoginID, b Browser) (*Step, error) {
 	l, err := f.own(ctx, id, b)
 	if err != nil {
@@ -62,9 +65,11 @@ func (f *Flow) Step(ctx context.Context, id idp.LoginID, b Browser) (*Step, erro
 	return f.step(ctx, l)
 }
 
+// step is Step where the row is at hand.
 func (f *Flow) step(ctx context.Context, l *idp.Login) (*Step, error) { return f.stepFor(ctx, l, nil) }
 
-// stepFor is step where the account of the person is at hand; nil: it is not.
+// stepFor is step where the account of the person is at hand too; a is nil where it
+// is not, and is read where the step shows something of it.
 func (f *Flow) stepFor(ctx context.Context, l *idp.Login, a *idp.Account) (*Step, error) {
 	s := &Step{
 		ID: l.ID, Purpose: l.Purpose, State: l.State, Request: l.Request, Target: l.Target,
@@ -128,8 +133,8 @@ func (f *Flow) stepFor(ctx context.Context, l *idp.Login, a *idp.Account) (*Step
 	return s, nil
 }
 
-// Word is the step in a word that changes when the page does. It tells nothing
-// that the page does not.
+// Word is a word that changes when the page of the step does: a page that waits
+// compares it. It says nothing that the page does not show.
 func (s *Step) Word() string {
 	word := string(s.State)
 	switch {
@@ -141,8 +146,9 @@ func (s *Step) Word() string {
 	return word
 }
 
-// Pulse says how a sign-in stands, in a word, and what wakes who waits for
-// another. Errors: idp.ErrNotFound (also for another browser).
+// Pulse returns the word of the step that a sign-in is at (Step.Word), and the topics
+// on which a page that waits for another word is woken (Config.Wake). Errors:
+// idp.ErrNotFound, also for another browser.
 func (f *Flow) Pulse(ctx context.Context, id idp.LoginID, b Browser) (string, []idp.Topic, error) {
 	s, err := f.Step(ctx, id, b)
 	if err != nil {
@@ -155,14 +161,14 @@ func (f *Flow) Pulse(ctx context.Context, id idp.LoginID, b Browser) (string, []
 	return s.Word(), topics, nil
 }
 
-// StartOver forgets what was proven and goes back to the password. Errors:
-// idp.ErrNotFound, ErrSettled, ErrExpired.
+// StartOver forgets what the person has proven and goes back to the password; what
+// phones were asked is withdrawn. Errors: idp.ErrNotFound, ErrSettled, ErrExpired.
 func (f *Flow) StartOver(ctx context.Context, id idp.LoginID, b Browser) (*Step, error) {
 	return f.leave(ctx, id, b, func(l *idp.Login) error { return l.Apply(idp.OnStartOver, f.now()) })
 }
 
-// Cancel ends a sign-in at the person's wish; the client is told
-// access_denied. Errors as for StartOver.
+// Cancel ends a sign-in at the person's wish; the client is answered access_denied
+// (RFC 6749, section 4.1.2.1). Errors as for StartOver.
 func (f *Flow) Cancel(ctx context.Context, id idp.LoginID, b Browser) (*Step, error) {
 	return f.leave(ctx, id, b, func(l *idp.Login) error {
 		if err := l.Apply(idp.OnDeny, f.now()); err != nil {
@@ -174,7 +180,8 @@ func (f *Flow) Cancel(ctx context.Context, id idp.LoginID, b Browser) (*Step, er
 	})
 }
 
-// Consent takes the person's yes or no. Errors as for StartOver.
+// Consent takes the person's yes or no to the scopes that the client asks for. Errors
+// as for StartOver.
 func (f *Flow) Consent(ctx context.Context, id idp.LoginID, b Browser, allow bool) (*Step, error) {
 	on, kind := idp.OnRefuse, idp.EventConsentRefused
 	if allow {
@@ -189,7 +196,8 @@ func (f *Flow) Consent(ctx context.Context, id idp.LoginID, b Browser, allow boo
 	})
 }
 
-// leave is move for a step after which no phone is waited for.
+// leave is move for a change after which the sign-in waits for no phone any more:
+// what phones were asked is withdrawn.
 func (f *Flow) leave(ctx context.Context, id idp.LoginID, b Browser, fn func(*idp.Login) error) (*Step, error) {
 	var asked idp.ChallengeID
 	step, err := f.move(ctx, id, b, func(l *idp.Login) error {
@@ -202,7 +210,8 @@ func (f *Flow) leave(ctx context.Context, id idp.LoginID, b Browser, fn func(*id
 	return step, err
 }
 
-// move applies one change to a sign-in of this browser and says what is next.
+// move has fn change a sign-in of this browser, and returns the next step. Errors:
+// idp.ErrNotFound, those of fn.
 func (f *Flow) move(ctx context.Context, id idp.LoginID, b Browser, fn func(*idp.Login) error) (*Step, error) {
 	var moved idp.Login
 	err := f.store.UpdateLogin(ctx, id, func(l *idp.Login) error {
