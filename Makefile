@@ -15,7 +15,7 @@ NEEDS := \
 	apache2:/usr/sbin/apache2 \
 	libapache2-mod-auth-openidc:/usr/lib/apache2/modules/mod_auth_openidc.so
 
-.PHONY: test build lint bench crash races twice screenshots outdated notice release axe zxing needs clean
+.PHONY: test build lint bench crash races twice screenshots outdated notice worker release axe zxing needs clean
 
 test: needs
 	go vet ./...
@@ -93,6 +93,11 @@ outdated:
 # notice writes NOTICE: under which terms the modules are that are in the program.
 notice:
 	UPDATE_NOTICE=1 go test -count 1 -run TestNotice ./cmd/idp
+
+# worker makes the service worker of the phone app of its modules
+# (docs/decisions/0026-the-worker-is-bundled.md).
+worker:
+	UPDATE_WORKER=1 go test -count 1 -run TestWorkerIsMade ./static
 
 # release builds archives for Linux, with FCM and without (slim), an SBOM of each and
 # their checksums, into dist/. The same commit and the same compilers give the same

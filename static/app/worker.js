@@ -1,15 +1,25 @@
 // The service worker: the app without a network, and questions while it is closed.
-// look, extras, version, files and catalogue stand above, with what it shares with the page.
+// static/app.go writes the constants look, extras, version and files before it.
 //
 // It answers for /app/ alone. Nothing else of the site goes through it, and
 // nothing but the app's own files and the look of the site is ever kept.
+
+import { addressOf, answer, questions, readDoc, setPush, vapidBytes } from './protocol.js'
+import { change, kept, keptOne } from './store.js'
+import { language, speaker } from './language.js'
+import { digest } from './sign.js'
+import de from './notes.de.js'
+import en from './notes.en.js'
+import fr from './notes.fr.js'
+import nl from './notes.nl.js'
 
 const home = new URL(registration.scope).pathname === '/app/'
 const cacheName = 'hilum-app-' + version + '-' + look
 const pages = ['/app/', '/app/scan']
 
-// t says a sentence; catalogue holds, of each language, those that are said here.
-const t = speaker(catalogue[language])
+// t says a sentence. The worker may not import what it has not kept when it was
+// installed, and the language of a phone is changed without asking it: it has all.
+const t = speaker({ de, en, fr, nl }[language])
 
 addEventListener('install', (event) => { if (home) event.waitUntil(fill()) })
 
@@ -28,7 +38,7 @@ async function fill() {
 // needed is all but the languages that are not spoken here; English stands in for
 // one that is asked for later, without a network.
 function needed(path) {
-  const words = /\/words\.(\w+)\.js$/.exec(path)
+  const words = /\/(?:notes|words)\.(\w+)\.js$/.exec(path)
   return !words || words[1] === language || words[1] === 'en'
 }
 
