@@ -17,8 +17,11 @@ const (
 	workerMade = "app/sw.js"
 )
 
+// types is a remark that tells the types of a program, on lines of its own or in one.
+const types = `/\*\*(?:[^*]|\*[^/])*\*/`
+
 var (
-	remarks = regexp.MustCompile(`(?m)^ *//.*\n`)
+	remarks = regexp.MustCompile(`(?m)^ *//.*\n|^ *` + types + `\n|` + types + ` ?`)
 	indents = regexp.MustCompile(`(?m)^ +`)
 )
 

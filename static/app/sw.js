@@ -67,17 +67,19 @@
 
   // app/protocol.js
   var Fault = class extends Error {
-    constructor(code, more = {}) {
-      super(code);
+    /** @param {string} code @param {{ after?: number, time?: number, cause?: unknown }} more */
+    constructor(code, { after, time, cause } = {}) {
+      super(code, { cause });
       this.code = code;
-      Object.assign(this, more);
+      this.after = after;
+      this.time = time;
     }
   };
   var patience = 15e3;
   async function call(a, path, init, wait = 0) {
-    let answer2;
+    let reply;
     try {
-      answer2 = await fetch(a.issuer + "/device/v1/" + path, {
+      reply = await fetch(a.issuer + "/device/v1/" + path, {
         credentials: "omit",
         cache: "no-store",
         redirect: "error",
@@ -86,15 +88,15 @@
         ...init
       });
     } catch (err) {
-      throw new Fault("offline", { stopped: init.signal?.aborted, cause: err });
+      throw new Fault("offline", { cause: err });
     }
-    if (answer2.ok) return answer2;
+    if (reply.ok) return reply;
     let p = {};
     try {
-      p = await answer2.json();
+      p = await reply.json();
     } catch {
     }
-    throw new Fault(p.error ?? "server", { status: answer2.status, state: p.state, after: p.retry_after, time: p.server_time, reference: p.reference });
+    throw new Fault(p.error ?? "server", { after: p.retry_after, time: p.server_time });
   }
   async function skewed(a, fault) {
     if (fault.code !== "clock_skew" || !fault.time) return false;
@@ -113,12 +115,12 @@
     return twice(a, async () => {
       const init = { method: "POST", headers: { "Content-Type": "application/jose" }, body: await envelope(a, typ, claims), keepalive: path === "answer" };
       if (signal && AbortSignal.any) init.signal = AbortSignal.any([signal, AbortSignal.timeout(patience + wait * 1e3)]);
-      const answer2 = await call(a, path, init, wait);
-      if (answer2.status === 204) return null;
+      const reply = await call(a, path, init, wait);
+      if (reply.status === 204) return null;
       try {
-        return await answer2.json();
+        return await reply.json();
       } catch {
-        throw new Fault("server", { status: answer2.status });
+        throw new Fault("server");
       }
     });
   }
@@ -149,23 +151,29 @@
     return post(a, "answer", "answer", { cid: ask.cid, ch: await digest(ask.text), ...decision });
   }
   function addressOf(sub) {
-    const { endpoint, keys } = sub.toJSON();
+    const { endpoint = "", keys = {} } = sub.toJSON();
     return { type: "webpush", endpoint, p256dh: keys.p256dh, auth: keys.auth };
   }
   var vapidBytes = (text) => Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (c) => c.charCodeAt(0));
 
   // app/language.js
   var languages = ["de", "en", "fr", "nl"];
-  var wished = (navigator.languages ?? []).map((tag) => /^([a-z]{2})\b(?:.*-([a-z]{2})\b)?/i.exec(tag)).filter(Boolean);
+  var wished = (navigator.languages ?? []).map((tag) => /^([a-z]{2})\b(?:.*-([a-z]{2})\b)?/i.exec(tag)).filter((m) => m !== null);
   var chosen = wished.find(([, l]) => languages.includes(l.toLowerCase()));
-  var language = chosen ? chosen[1].toLowerCase() : "en";
+  var language = (
+    /** @type {'de' | 'en' | 'fr' | 'nl'} */
+    chosen ? chosen[1].toLowerCase() : "en"
+  );
   var locale = !chosen ? "en-GB" : chosen[2] ? language + "-" + chosen[2].toUpperCase() : language;
   function speaker(list) {
     const plural = new Intl.PluralRules(language), number = new Intl.NumberFormat(locale);
     return (key, args = {}) => {
       let text = list[key] ?? key;
-      if (typeof text !== "string") text = text[plural.select(args.N)] ?? text.other;
-      return text.replace(/\{(\w+)\}/g, (whole, name) => typeof args[name] === "number" ? number.format(args[name]) : args[name] ?? whole);
+      if (typeof text !== "string") text = text[plural.select(Number(args.N))] ?? text.other;
+      return text.replace(/\{(\w+)\}/g, (whole, of) => {
+        const arg = args[of];
+        return typeof arg === "number" ? number.format(arg) : arg ?? whole;
+      });
     };
   }
 
@@ -246,11 +254,17 @@
   };
 
   // app/worker.js
+  var worker = (
+    /** @type {ServiceWorkerGlobalScope} */
+    /** @type {unknown} */
+    self
+  );
+  var { clients, registration } = worker;
   var home = new URL(registration.scope).pathname === "/app/";
   var cacheName = "hilum-app-" + version + "-" + look;
   var pages = ["/app/", "/app/scan"];
   var t = speaker({ de: notes_de_default, en: notes_en_default, fr: notes_fr_default, nl: notes_nl_default }[language]);
-  addEventListener("install", (event) => {
+  worker.addEventListener("install", (event) => {
     if (home) event.waitUntil(fill());
   });
   async function fill() {
@@ -266,7 +280,7 @@
     const words = /\/(?:notes|words)\.(\w+)\.js$/.exec(path);
     return !words || words[1] === language || words[1] === "en";
   }
-  addEventListener("activate", (event) => {
+  worker.addEventListener("activate", (event) => {
     if (home) event.waitUntil(begin());
   });
   async function begin() {
@@ -274,9 +288,9 @@
     await clients.claim();
   }
   addEventListener("message", (event) => {
-    if (event.data === "take over") skipWaiting();
+    if (event.data === "take over") worker.skipWaiting();
   });
-  addEventListener("fetch", (event) => {
+  worker.addEventListener("fetch", (event) => {
     const url = new URL(event.request.url);
     if (!home || event.request.method !== "GET" || url.origin !== location.origin) return;
     if (event.request.mode === "navigate" && pages.includes(url.pathname)) event.respondWith(fromCache(url.pathname, event.request));
@@ -284,20 +298,20 @@
     else if (/^\/static\/[^/]+\/app\/main\.js$/.test(url.pathname)) event.respondWith(orAnew(event.request));
   });
   async function orAnew(request) {
-    const answer2 = await fetch(request).catch(() => void 0);
-    return answer2?.ok ? answer2 : new Response("location.reload()", { headers: { "Content-Type": "text/javascript" } });
+    const got = await fetch(request).catch(() => void 0);
+    return got?.ok ? got : new Response("location.reload()", { headers: { "Content-Type": "text/javascript" } });
   }
   async function fromCache(path, request) {
     const found = await caches.match(path, { cacheName });
     if (found) return found;
-    const answer2 = await fetch(request);
-    if (answer2.ok && path.startsWith("/static/") && await caches.has(cacheName)) await (await caches.open(cacheName)).put(path, answer2.clone());
-    return answer2;
+    const got = await fetch(request);
+    if (got.ok && path.startsWith("/static/") && await caches.has(cacheName)) await (await caches.open(cacheName)).put(path, got.clone());
+    return got;
   }
-  addEventListener("push", (event) => {
+  worker.addEventListener("push", (event) => {
     let message = {};
     try {
-      message = event.data.json();
+      message = event.data?.json() ?? {};
     } catch {
     }
     event.waitUntil(pushed(message));
@@ -319,9 +333,9 @@
     if (message.t === "changed") return note(t("push.changed"), t("push.changed.text"));
     if (message.t !== "login") return note(said.title ?? t("push.generic"), said.body ?? t("push.generic.text"));
     const seen = (await clients.matchAll({ type: "window" })).some((c) => c.visibilityState === "visible" && new URL(c.url).pathname.startsWith("/app/"));
-    const answers = await Promise.all((await ours()).map((a2) => find(a2, message.c)));
+    const answers = await Promise.all((await ours()).map((one) => find(one, message.c)));
     const got = answers.find((x) => x.ask);
-    if (!got) {
+    if (!got?.ask) {
       const gone = answers.find((x) => x.unlinked);
       if (gone) return note(t("push.generic"), t("push.unlinked", { Name: gone.a.name, Site: gone.a.site }));
       if (answers.length && answers.every((x) => x.heard)) return note(t("push.generic"), t("push.gone"), { silent: true });
@@ -356,9 +370,9 @@
       const { challenges } = await questions(a);
       const c = challenges.find((x) => x.cid === cid);
       if (!c) return { a, heard: true, n: challenges.length };
-      const ask = { cid, text: c.doc };
+      const ask = { cid: c.cid, text: c.doc };
       try {
-        return { a, heard: true, n: challenges.length, ask, doc: readDoc(a, cid, c.doc) };
+        return { a, heard: true, n: challenges.length, ask, doc: readDoc(a, c.cid, c.doc) };
       } catch {
         return { a, ask, n: challenges.length };
       }
@@ -367,14 +381,16 @@
       return { a, unlinked: fault.code === "unlinked" };
     }
   }
-  addEventListener("notificationclick", (event) => {
+  worker.addEventListener("notificationclick", (event) => {
     event.notification.close();
     const { cid, id, text } = event.notification.data ?? {};
-    event.waitUntil(event.action === "deny" && id ? deny(id, { cid, text }) : show(cid));
+    event.waitUntil(event.action === "deny" && id && cid && text ? deny(id, { cid, text }) : show(cid));
   });
   async function deny(id, ask) {
     try {
-      await answer(await keptOne(id), ask, { decision: "deny" });
+      const a = await keptOne(id);
+      if (!a) throw new Fault("keys");
+      await answer(a, ask, { decision: "deny" });
       await self.navigator.clearAppBadge?.()?.catch(() => {
       });
     } catch (fault) {
@@ -385,12 +401,15 @@
   async function show(cid) {
     for (const c of await clients.matchAll({ type: "window", includeUncontrolled: true })) {
       if (!new URL(c.url).pathname.startsWith("/app/")) continue;
-      c.postMessage("look");
+      c.postMessage(
+        /** @satisfies {ToPage} */
+        "look"
+      );
       return c.focus();
     }
     return clients.openWindow("/app/" + (cid ? "#c=" + encodeURIComponent(cid) : ""));
   }
-  addEventListener("pushsubscriptionchange", (event) => event.waitUntil(resubscribe()));
+  worker.addEventListener("pushsubscriptionchange", (event) => event.waitUntil(resubscribe()));
   async function resubscribe() {
     for (const a of await ours()) {
       const sub = await registration.pushManager.subscribe({ userVisibleOnly: true, applicationServerKey: vapidBytes(a.vapid) });
