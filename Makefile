@@ -5,6 +5,8 @@ export GOFLAGS ?= -buildvcs=false
 LINT := v2.15.0
 CACHE := $(CURDIR)/.cache
 LINTER := $(CACHE)/golangci-lint-$(LINT)
+FRONT := $(CACHE)/front
+SCRIPTS := $(FRONT)/node_modules/.package-lock.json
 SBOM := v1.10.0
 BOM := $(CACHE)/cyclonedx-gomod-$(SBOM)
 
@@ -15,7 +17,7 @@ NEEDS := \
 	apache2:/usr/sbin/apache2 \
 	libapache2-mod-auth-openidc:/usr/lib/apache2/modules/mod_auth_openidc.so
 
-.PHONY: test build lint bench crash races twice screenshots outdated notice release axe zxing needs clean
+.PHONY: test build lint lock bench crash races twice screenshots outdated notice worker release axe zxing needs clean
 
 test: needs
 	go vet ./...
@@ -42,8 +44,26 @@ needs:
 		fi; \
 	fi
 
-lint: $(LINTER)
+# lint looks at Go with golangci-lint, at scripts with ESLint and the TypeScript
+# compiler, which checks their types and writes nothing.
+lint: $(LINTER) $(SCRIPTS)
 	$(LINTER) run ./...
+	cp static/lint/eslint.config.js $(FRONT)/
+	cd static && $(FRONT)/node_modules/.bin/eslint --config $(FRONT)/eslint.config.js --max-warnings 0 .
+	$(FRONT)/node_modules/.bin/tsc -p static/lint/tsconfig.json
+	$(FRONT)/node_modules/.bin/tsc -p static/lint/tsconfig.worker.json
+
+# What looks at scripts, in the versions of static/lint/package-lock.json.
+$(SCRIPTS): static/lint/package.json static/lint/package-lock.json
+	@node -e 'const [major, minor] = process.versions.node.split("."); process.exit(major > 20 || major == 20 && minor >= 19 ? 0 : 1)' 2>/dev/null && command -v npm >/dev/null || \
+		{ echo "To look at scripts, Node.js 20.19 or newer and its npm are needed. On Debian 13: apt-get install nodejs npm"; exit 1; }
+	mkdir -p $(FRONT) && cp $^ $(FRONT)/
+	cd $(FRONT) && npm ci --ignore-scripts --no-audit --no-fund
+	touch $@
+
+# lock writes static/lint/package-lock.json after a change of package.json.
+lock:
+	cd static/lint && npm install --package-lock-only --ignore-scripts --omit-lockfile-registry-resolved --no-audit --no-fund
 
 $(LINTER):
 	GOBIN=$(CACHE)/build go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT)
@@ -93,6 +113,11 @@ outdated:
 # notice writes NOTICE: under which terms the modules are that are in the program.
 notice:
 	UPDATE_NOTICE=1 go test -count 1 -run TestNotice ./cmd/idp
+
+# worker makes the service worker of the phone app of its modules
+# (docs/decisions/0026-the-worker-is-bundled.md).
+worker:
+	UPDATE_WORKER=1 go test -count 1 -run TestWorkerIsMade ./static
 
 # release builds archives for Linux, with FCM and without (slim), an SBOM of each and
 # their checksums, into dist/. The same commit and the same compilers give the same

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"testing"
 
+	"github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/chromedp"
 )
 
@@ -108,7 +109,12 @@ func TestAppInDutch(t *testing.T) {
 	at.arrives()
 
 	// What the service worker says.
-	p.worker(`Promise.resolve().then(() => { if (t("push.generic") !== "Aanmeldverzoek" || language !== "nl") throw new Error(t("push.generic") + language) })`)
+	p.allow("notifications", browser.PermissionSettingGranted)
+	p.deliver("{}")
+	p.shown("Aanmeldverzoek | Open om te antwoorden.")
+	if lang := p.js(`navigator.serviceWorker.getRegistration("/app/").then(r => r.getNotifications()).then(l => l.map(n => n.lang).join(" "))`); lang != "nl" {
+		t.Errorf("the notification is marked as %q", lang)
+	}
 
 	// Without a network, in Dutch too.
 	d.stop(t)

@@ -132,6 +132,7 @@ var outside = map[string]home{
 	"github.com/go-jose/go-jose/v4":         {code: []string{"cmd/phone/phone", "idp/device", "idp/oidc", "idp/push/pushtest"}, tests: []string{"e2e", "e2e/bench", "idp/keyring"}},
 	"github.com/emersion/go-sasl":           {code: []string{"idp/mail/mailtest"}},
 	"github.com/emersion/go-smtp":           {code: []string{"idp/mail/mailtest"}},
+	"github.com/evanw/esbuild":              {tests: []string{"static"}},
 	"github.com/getkin/kin-openapi":         {tests: []string{"e2e", "idp/adminapi"}},
 	"github.com/golang-fips/openssl/v2":     {code: []string{"idp/keyring"}},
 	"github.com/gorilla/securecookie":       {code: []string{"idp/web/page"}},

@@ -1,68 +1,35 @@
 package static
 
 import (
-	"bytes"
 	"encoding/json"
 	"path"
 	"regexp"
 	"slices"
-	"strings"
 	"sync"
 )
 
-// worker is the service worker's own part; it is served as Worker only.
-const worker = "app/worker.js"
+// The service worker: its own part, which is a module, and what is made of it and
+// of what it imports, which is one script, since workers that are modules are not
+// known to every browser. Both are served as Worker only. "make worker" makes the
+// one of the other.
+const (
+	worker     = "app/worker.js"
+	workerMade = "app/sw.js"
+)
 
-// workerParts are what the service worker is made of, in this order. Workers
-// that are modules are not known to every browser, so the modules it shares with
-// the page are put into one script.
-var workerParts = []string{"app/language.js", "app/store.js", "app/sign.js", "app/protocol.js", worker}
+// types is a remark that tells the types of a program, on lines of its own or in one.
+const types = `/\*\*(?:[^*]|\*[^/])*\*/`
 
 var (
-	imports = regexp.MustCompile(`(?m)^import .*\n`)
-	exports = regexp.MustCompile(`(?m)^export `)
-	remarks = regexp.MustCompile(`(?m)^ *//.*\n`)
+	remarks = regexp.MustCompile(`(?m)^ *//.*\n|^ *` + types + `\n|` + types + ` ?`)
 	indents = regexp.MustCompile(`(?m)^ +`)
-	said    = regexp.MustCompile(`\bt\('([a-z0-9_.]+)'`)
 )
 
 // script is a module as it is sent: remarks and indents are for those who read
-// the sources, and phones pay for each byte.
+// the sources, and phones pay for each byte. A test finds out that it is the same
+// program.
 func script(name string) []byte {
 	return indents.ReplaceAll(remarks.ReplaceAll(read(name), nil), nil)
-}
-
-// catalogues are the app's sentences, a file for each language.
-func catalogues() []string {
-	var list []string
-	for _, name := range filesIn("app") {
-		if ok, _ := path.Match("app/words.*.js", name); ok { // the pattern is valid
-			list = append(list, name)
-		}
-	}
-	return list
-}
-
-// workerWords are the sentences that the service worker says, in every language:
-// it may not import what it has not kept when it was installed, and the language
-// of a phone is changed without asking it.
-func workerWords() []byte {
-	var keys []string
-	for _, m := range said.FindAllSubmatch(read(worker), -1) {
-		keys = append(keys, regexp.QuoteMeta(string(m[1])))
-	}
-	line := regexp.MustCompile(`(?m)^  '(?:` + strings.Join(keys, "|") + `)': '.*',\n`)
-	var buf bytes.Buffer
-	buf.WriteString("const catalogue = {\n")
-	for _, name := range catalogues() {
-		buf.WriteString(strings.Split(name, ".")[1] + ": {\n")
-		for _, l := range line.FindAll(read(name), -1) {
-			buf.Write(bytes.TrimLeft(l, " "))
-		}
-		buf.WriteString("},\n")
-	}
-	buf.WriteString("}\n")
-	return buf.Bytes()
 }
 
 // Worker returns the service worker of the phone app. It names the version,
@@ -82,17 +49,12 @@ func Worker(look string, paths []string) []byte {
 }
 
 var usualWorker = sync.OnceValue(func() []byte {
-	var buf bytes.Buffer
 	files, err := json.Marshal(appFiles())
 	if err != nil {
 		panic(err) // strings always encode
 	}
-	buf.WriteString("const version = '" + Version() + "'\nconst files = " + string(files) + "\n")
-	buf.Write(workerWords())
-	for _, name := range workerParts {
-		buf.Write(exports.ReplaceAll(imports.ReplaceAll(script(name), nil), nil))
-	}
-	return buf.Bytes()
+	// Without the last semicolon the list would be called with what follows.
+	return slices.Concat([]byte("const version = '"+Version()+"'\nconst files = "+string(files)+";\n"), script(workerMade))
 })
 
 // Version is the digest of all files.
@@ -110,7 +72,7 @@ func appFiles() []string {
 	return list
 }
 
-var imported = regexp.MustCompile(`(?m)^import .* from '\./([a-z]+\.js)'$`)
+var imported = regexp.MustCompile(`(?m)^import .* from '\./([a-z.]+\.js)'$`)
 
 // AppModules are the paths of what the app's main module imports, directly or
 // not, before it shows anything: named in the page, they come in one round trip.

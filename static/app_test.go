@@ -16,9 +16,34 @@ func appSources(t *testing.T) map[string]string {
 	t.Helper()
 	list := map[string]string{}
 	for _, name := range filesIn("app") {
-		if path.Ext(name) == ".js" && path.Dir(name) == "app" {
+		if path.Ext(name) == ".js" && path.Dir(name) == "app" && name != workerMade {
 			list[path.Base(name)] = string(read(name))
 		}
+	}
+	return list
+}
+
+// lists are the app's lists of sentences: notifications, and all that pages alone
+// say; each is a file for each language.
+var lists = []string{"notes", "words"}
+
+func catalogue(list, language string) string { return "app/" + list + "." + language + ".js" }
+
+func catalogues() (all []string) {
+	for _, list := range lists {
+		for _, l := range languages() {
+			all = append(all, catalogue(list, l))
+		}
+	}
+	return all
+}
+
+// languages are those that the app speaks.
+func languages() []string {
+	known := regexp.MustCompile(`(?m)^const languages = \[(.*)\]$`).FindSubmatch(read("app/language.js"))
+	var list []string
+	for _, m := range literal.FindAllSubmatch(known[1], -1) {
+		list = append(list, string(m[1]))
 	}
 	return list
 }
@@ -33,10 +58,13 @@ func TestAppIsSmall(t *testing.T) {
 		said = append(said, fmt.Sprintf("%s %d", name, n))
 	}
 	longest := 0 // of the languages, one is fetched
-	for _, name := range catalogues() {
-		n := len(all().files[name].plain)
+	for _, l := range languages() {
+		n := 0
+		for _, list := range lists {
+			n += len(all().files[catalogue(list, l)].plain)
+		}
 		longest = max(longest, n)
-		said = append(said, fmt.Sprintf("%s %d", name, n))
+		said = append(said, fmt.Sprintf("%s %d", l, n))
 	}
 	sum += longest
 	t.Logf("%d bytes: %s", sum, strings.Join(said, ", "))
@@ -49,7 +77,7 @@ func TestAppIsSmall(t *testing.T) {
 // two words, or of one that begins with a capital.
 var (
 	literal  = regexp.MustCompile("'((?:[^'\\\\\n]|\\\\.)*)'|\"((?:[^\"\\\\\n]|\\\\.)*)\"|`((?:[^`\\\\]|\\\\.)*)`")
-	comments = regexp.MustCompile(`(?m)^\s*//.*$|\s//\s.*$|(?s)/\*.*?\*/`)
+	comments = regexp.MustCompile(`(?m)^\s*//.*$|\s//\s.*$|(?s)/\*[*\s].*?\*/`)
 	spoken   = regexp.MustCompile(`^\p{Lu}\p{L}+|\p{L}\s+\p{L}`)
 )
 
@@ -104,8 +132,8 @@ type sentence struct {
 	text map[string]string // by plural form; the only text is other
 }
 
-// sentences reads a language: nothing stands in its file but sentences, a line
-// each, so that the service worker can be given some of them.
+// sentences reads a list of a language: nothing stands in its file but sentences, a
+// line each.
 func sentences(t *testing.T, name string) []sentence {
 	t.Helper()
 	body, ok := strings.CutSuffix(string(source(name)), "\n}\n")
@@ -134,31 +162,29 @@ func sentences(t *testing.T, name string) []sentence {
 	return list
 }
 
-// catalogueKeys are the keys of the sentences, in their order.
+// catalogueKeys are the keys of the sentences, in the order of their files.
 func catalogueKeys(t *testing.T) []string {
 	t.Helper()
 	var keys []string
-	for _, s := range sentences(t, english) {
-		keys = append(keys, s.key)
+	for _, list := range lists {
+		for _, s := range sentences(t, catalogue(list, "en")) {
+			keys = append(keys, s.key)
+		}
 	}
 	return keys
 }
 
-const english = "app/words.en.js"
-
 // Every language says the same as English: the same sentences, of the same
 // things, in as many forms.
 func TestLanguagesOfTheApp(t *testing.T) {
-	known := regexp.MustCompile(`(?m)^const languages = \[(.*)\]$`).FindSubmatch(read("app/language.js"))
-	if known == nil {
-		t.Fatal("language.js names no languages")
+	var there []string
+	for _, name := range filesIn("app") {
+		if regexp.MustCompile(`^app/[a-z]+\.[a-z]+\.js$`).MatchString(name) {
+			there = append(there, name)
+		}
 	}
-	var want []string
-	for _, m := range literal.FindAllStringSubmatch(string(known[1]), -1) {
-		want = append(want, "app/words."+m[1]+".js")
-	}
-	if !slices.Equal(catalogues(), want) {
-		t.Errorf("the languages are %v, the files %v", want, catalogues())
+	if want := catalogues(); len(want) < 4 || !slices.Equal(there, want) {
+		t.Errorf("there are %v, the languages want %v", there, want)
 	}
 	names := regexp.MustCompile(`\{[^}]*\}?`)
 	args := func(text string) []string {
@@ -166,8 +192,8 @@ func TestLanguagesOfTheApp(t *testing.T) {
 		slices.Sort(list)
 		return list
 	}
-	first := sentences(t, english)
 	for _, name := range catalogues() {
+		first := sentences(t, strings.SplitN(name, ".", 2)[0]+".en.js")
 		list := sentences(t, name)
 		if len(list) != len(first) {
 			t.Errorf("%s has %d sentences, English %d", name, len(list), len(first))
@@ -188,41 +214,35 @@ func TestLanguagesOfTheApp(t *testing.T) {
 	}
 }
 
-// The service worker has its sentences in every language, and no others.
+// The service worker has its sentences in every language, and no others: the list
+// of notifications is what it says, and it is made with the lists of all.
 func TestWordsOfTheWorker(t *testing.T) {
-	w := string(workerWords())
-	asked := map[string]bool{}
+	var asked []string
 	for _, m := range regexp.MustCompile(`\bt\(([^)]*)`).FindAllStringSubmatch(comments.ReplaceAllString(string(read(worker)), ""), -1) {
 		key, _, _ := strings.Cut(m[1], ",")
 		if len(key) < 3 || key[0] != '\'' || strings.Count(key, "'") != 2 {
 			t.Errorf("says t(%s, which cannot be known beforehand", m[1])
 			continue
 		}
-		asked[strings.Trim(key, "'")] = true
+		asked = append(asked, strings.Trim(key, "'"))
 	}
-	for _, name := range catalogues() {
-		_, part, ok := strings.Cut(w, strings.Split(name, ".")[1]+": {\n")
-		part, _, closed := strings.Cut(part, "\n},\n")
-		if !ok || !closed {
-			t.Fatalf("%s is not there:\n%s", name, w)
-		}
-		if n := strings.Count(part, "\n") + 1; n != len(asked) {
-			t.Errorf("%s: %d sentences, %d are said", name, n, len(asked))
-		}
-		for key := range asked {
-			if !strings.Contains("\n"+part, "\n'"+key+"': '") {
-				t.Errorf("%s: nothing is said for %q", name, key)
+	slices.Sort(asked)
+	asked = slices.Compact(asked)
+	w := string(Worker("", nil))
+	for _, l := range languages() {
+		var said []string
+		for _, s := range sentences(t, catalogue("notes", l)) {
+			said = append(said, s.key)
+			if !strings.Contains(w, `"`+s.key+`": "`+s.text["other"]+`"`) {
+				t.Errorf("%s: the worker has no %q", l, s.key)
 			}
 		}
-	}
-}
-
-// Indents are taken off what is sent, so no text may go over lines.
-func TestNoTextOverLines(t *testing.T) {
-	for name, text := range appSources(t) {
-		for _, line := range strings.Split(comments.ReplaceAllString(text, ""), "\n") {
-			if strings.Count(line, "`")%2 != 0 {
-				t.Errorf("%s: %s", name, line)
+		if !slices.Equal(said, asked) {
+			t.Errorf("%s: the worker says %q, the notifications are %q", l, asked, said)
+		}
+		for _, s := range sentences(t, catalogue("words", l)) {
+			if strings.Contains(w, `"`+s.key+`"`) {
+				t.Errorf("%s: the worker has %q, which it does not say", l, s.key)
 			}
 		}
 	}
@@ -231,8 +251,13 @@ func TestNoTextOverLines(t *testing.T) {
 // Every sentence that is asked for is there, and every one that is there is asked for.
 func TestCatalogueOfTheApp(t *testing.T) {
 	keys := catalogueKeys(t)
-	if len(keys) < 100 || !slices.IsSorted(keys) || len(slices.Compact(slices.Clone(keys))) != len(keys) {
-		t.Errorf("%d keys, in order: %v", len(keys), slices.IsSorted(keys))
+	for _, list := range lists {
+		if said := sentences(t, catalogue(list, "en")); !slices.IsSortedFunc(said, func(a, b sentence) int { return strings.Compare(a.key, b.key) }) {
+			t.Errorf("%s are not in order", list)
+		}
+	}
+	if once := slices.Compact(slices.Sorted(slices.Values(keys))); len(keys) < 100 || len(once) != len(keys) {
+		t.Errorf("%d keys, %d different ones", len(keys), len(once))
 	}
 	var asked []string
 	for name, source := range appSources(t) {
@@ -251,7 +276,7 @@ func TestCatalogueOfTheApp(t *testing.T) {
 			}
 		}
 		if name == "scanpage.js" {
-			for _, kind := range []string{"denied", "busy", "none", "insecure"} {
+			for _, kind := range []string{"denied", "busy", "none", "insecure", "failed"} {
 				asked = append(asked, "scan."+kind)
 			}
 		}
@@ -286,8 +311,7 @@ func TestAppSaysNothingItMustNot(t *testing.T) {
 	}
 }
 
-// The worker is one script without modules, names every file of the app, and is
-// the same at every start of the same program.
+// The worker is one script without modules, and names every file of the app.
 func TestWorker(t *testing.T) {
 	w := string(Worker("", nil))
 	if m := regexp.MustCompile(`(?m)^\s*(import|export)\b.*`).FindString(w); m != "" {
@@ -302,17 +326,6 @@ func TestWorker(t *testing.T) {
 		}
 		if path.Dir(path.Dir(name)) == "app" && strings.Contains(w, `"`+Path(name)+`"`) {
 			t.Errorf("keeps %s before it is needed", name)
-		}
-	}
-	// Put together, no two parts may use one name.
-	seen := map[string]bool{"version": true, "files": true, "catalogue": true}
-	for _, part := range workerParts {
-		for _, m := range regexp.MustCompile(`(?m)^(?:export )?(?:async )?(?:const|let|function|class) (\w+)`).FindAllSubmatch(read(part), -1) {
-			if name := string(m[1]); seen[name] {
-				t.Errorf("%s is there twice", name)
-			} else {
-				seen[name] = true
-			}
 		}
 	}
 	for _, secret := range []string{"/account", "/login"} {
@@ -336,13 +349,6 @@ func TestAppImports(t *testing.T) {
 				t.Errorf("%s: %s", name, line)
 			} else if sources[m[1]] == "" {
 				t.Errorf("%s imports %s, which is not there", name, m[1])
-			}
-		}
-	}
-	for _, part := range workerParts {
-		for _, m := range imported.FindAllSubmatch(read(part), -1) {
-			if !slices.Contains(workerParts, "app/"+string(m[1])) {
-				t.Errorf("%s needs %s, which the worker lacks", part, m[1])
 			}
 		}
 	}

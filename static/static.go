@@ -64,7 +64,7 @@ var all = sync.OnceValue(func() *bundle {
 	b.add(Sheet, joined(sheet))
 	for _, dir := range []string{"js", "img", "app"} {
 		for _, name := range filesIn(dir) {
-			if kindOf(name) != "" && name != worker && name != AppSheet {
+			if kindOf(name) != "" && name != worker && name != workerMade && name != AppSheet {
 				b.add(name, source(name))
 			}
 		}

@@ -10,24 +10,38 @@ import { installed, ios, model, platform } from './platform.js'
 import { makeKey, randomId, signs } from './sign.js'
 import { t } from './words.js'
 
+/** @import { Account, Begun } from './store.js' */
+/** @import { Address, Claims } from './sign.js' */
+/** @import { Child } from './dom.js' */
+
+/**
+ * What a phone may be linked by: the code of a QR code, or the short one that was typed
+ * with a user name.
+ * @typedef {{ issuer: string, site?: string, name: string, pair?: string, short?: string }} Offer
+ */
+
 // The key of a linking that did not get through is used again: the site answers
 // the same key the same, and another key not at all.
+/** @type {{ same: string, a: Begun } | undefined} */
 let begun
 
 // fresh makes an account with a key that has proved itself: kept, read back,
 // tried.
+/** @param {Offer} offer */
 async function fresh(offer) {
   const same = offer.issuer + ' ' + (offer.pair ?? offer.name + ' ' + offer.short)
   if (begun?.same === same) return begun.a
-  const a = { id: randomId(), issuer: offer.issuer, site: offer.site || hostOf(offer.issuer), name: offer.name, state: 'pairing', offset: 0, at: Date.now() }
+  const id = randomId()
+  /** @type {Begun} */
+  let a
   try {
     await navigator.storage?.persist?.()
-    Object.assign(a, await makeKey())
+    a = { id, issuer: offer.issuer, site: offer.site || hostOf(offer.issuer), name: offer.name, state: 'pairing', offset: 0, at: Date.now(), ...await makeKey() }
     await keep(a)
-    const there = await keptOne(a.id)
+    const there = await keptOne(id)
     if (!there || !await signs(there)) throw new Fault('keys')
   } catch {
-    await drop(a.id).catch(() => {})
+    await drop(id).catch(() => {})
     throw new Fault('keys')
   }
   begun = { same, a }
@@ -35,12 +49,14 @@ async function fresh(offer) {
 }
 
 // link links this phone as far as the tap.
+/** @param {Offer} offer @param {string} name */
 async function link(offer, name) {
   const a = await fresh(offer)
-  let site = {}
-  try { site = await about(offer.issuer) } catch (fault) { if (fault.code === 'offline') throw fault }
+  let vapid
+  try { vapid = (await about(offer.issuer)).vapid_key } catch (fault) { if (fault.code === 'offline') throw fault }
+  /** @type {Claims & { push: Address | null }} */
   const claims = {
-    ...(offer.pair ? { pair: offer.pair } : { account: offer.name, short: offer.short }), name, platform, app: 'web/1', push: await addressFor(offer.issuer, site.vapid_key),
+    ...(offer.pair ? { pair: offer.pair } : { account: offer.name, short: offer.short }), name, platform, app: 'web/1', push: await addressFor(offer.issuer, vapid),
   }
   let got
   try {
@@ -52,10 +68,11 @@ async function link(offer, name) {
   }
   await change(a, { ...got.fields, phone: name, push: JSON.stringify(claims.push), silent: !claims.push })
   begun = undefined
-  if (!accounts.some((b) => b.id === a.id)) accounts.push(a)
+  const linked = /** @type {Account} */ (a)
+  if (!accounts.some((b) => b.id === a.id)) accounts.push(linked)
   for (const n of lost()) if (n.issuer === a.issuer && n.name === a.name) forget(n.id)
   remember()
-  began(a, got.challenge)
+  began(linked, got.challenge)
   watch()
 }
 
@@ -70,7 +87,10 @@ function refusal() {
 export const iosSteps = () => h('ol', { class: 'steps' }, h('li', {}, t('install.ios.share')), h('li', {}, t('install.ios.add')), h('li', {}, t('install.ios.open')))
 
 // form is the end of both ways: the phone's name, and what is asked next.
+/** @param {string} id @param {Child[]} fields @param {(valueOf: (name: string) => HTMLInputElement) => Offer} offerOf */
 function form(id, fields, offerOf) {
+  /** @param {string} name */
+  const input = (name) => /** @type {HTMLInputElement} */ (el.elements.namedItem(name))
   const el = h('form', {
     id, novalidate: true, submit: async (event) => {
       event.preventDefault()
@@ -78,15 +98,15 @@ function form(id, fields, offerOf) {
       el.querySelector('#problem')?.remove()
       let offer
       try {
-        offer = offerOf(el)
-        const name = el.elements.phone.value.trim() || t('add.phone')
+        offer = offerOf(input)
+        const name = input('phone').value.trim() || t('add.phone')
         busy(el, true)
         await allow() // asks, where it may; it has to follow the tap
         await link(offer, name)
         location.replace('#')
       } catch (fault) {
         busy(el, false)
-        el.querySelector('.foot').before(problem(faultWords(fault, { site: offer?.site || offer && hostOf(offer.issuer) })))
+        el.querySelector('.foot')?.before(problem(faultWords(fault, { site: offer?.site || offer && hostOf(offer.issuer) })))
       }
     },
   }, fields,
@@ -94,11 +114,12 @@ function form(id, fields, offerOf) {
   h('div', { class: 'grow' }),
   able() === 'default' && h('p', { class: 'hint', id: 'notify' }, t('add.notify')),
   h('div', { class: 'foot' }, h('button', { class: 'main', id: 'continue' }, t('add.continue'))))
-  model().then((name) => { if (name && el.elements.phone.value === t('add.phone')) el.elements.phone.value = name })
+  model().then((name) => { if (name && input('phone').value === t('add.phone')) input('phone').value = name })
   return el
 }
 
 // linkView is what a scanned code, or a link on this phone, leads to.
+/** @param {string} text */
 export function linkView(text) {
   if (refused()) return refusal()
   let offer
@@ -120,12 +141,12 @@ export function typedView() {
       field('site', t('add.site'), { ...plain, value: location.host, inputmode: 'url' }),
       field('user', t('add.user'), plain),
       field('short', t('add.code'), { ...plain, autocapitalize: 'characters', maxlength: 12 }, t('add.code.hint')),
-    ], (el) => {
+    ], (input) => {
       let issuer
-      try { issuer = siteOf(el.elements.site.value) } catch { throw new Fault('address') }
-      const name = el.elements.user.value.trim(), short = el.elements.short.value.trim()
+      try { issuer = siteOf(input('site').value) } catch { throw new Fault('address') }
+      const name = input('user').value.trim(), short = input('short').value.trim()
       if (!name || !short) {
-        (name ? el.elements.short : el.elements.user).focus()
+        input(name ? 'short' : 'user').focus()
         throw new Fault('empty')
       }
       return { issuer, name, short }

@@ -8,18 +8,35 @@ import { t } from './words.js'
 import { locale } from './language.js'
 import { seconds } from './sign.js'
 
+/** @import { Account } from './store.js' */
+/** @import { Ask } from './live.js' */
+/** @import { Challenge, Decision, Doc } from './protocol.js' */
+/** @import { Child } from './dom.js' */
+/** @import { Key } from './words.js' */
+
+/**
+ * What tells the person what came of something.
+ * @typedef {(came: { text: string, bad?: boolean }) => void} Said
+ *
+ * A question that can be approved.
+ * @typedef {Ask & { doc: Doc }} Whole
+ */
+
 // settle is how long a request is only looked at: what was meant for the page
 // before must not answer it.
 const settle = 500
 
 const final = ['wrong_number', 'already_answered', 'expired', 'withdrawn', 'no_challenge', 'device_limit', 'stale', 'damaged', 'newer']
 
-export const faultWords = (fault, a) => t('fault.' + (wordy(fault.code)), { Site: a?.site || a?.issuer || '', N: fault.after ?? 30 })
+/** @param {{ code: string, after?: number }} fault @param {{ site?: string, issuer?: string }} [a] */
+export const faultWords = (fault, a) => t(/** @type {Key} */ ('fault.' + wordy(fault.code)), { Site: a?.site || a?.issuer || '', N: fault.after ?? 30 })
 const known = ['address', 'already_answered', 'bad_request', 'clock_skew', 'damaged', 'device_limit', 'empty', 'expired', 'foreign', 'invalid_device', 'keys',
   'last_device', 'no_challenge', 'offline', 'pair_gone', 'plain', 'stale', 'too_many', 'withdrawn', 'wrong_number']
+/** @param {string} code */
 const wordy = (code) => code === 'newer' ? 'bad_request' : known.includes(code) ? code : 'server'
 
 // send answers, and says what came of it.
+/** @param {Ask} ask @param {HTMLElement} view @param {Decision} decision @param {Said} said @param {Parameters<Said>[0]} done */
 async function send(ask, view, decision, said, done) {
   if (ask.busy) return
   ask.busy = true
@@ -45,14 +62,16 @@ async function send(ask, view, decision, said, done) {
     }
     busy(view, false)
     arm(view)
-    view.querySelector('.answers').before(problem(faultWords(fault, a)))
+    view.querySelector('.answers')?.before(problem(faultWords(fault, a)))
   }
 }
 
+/** @param {HTMLElement} view */
 const arm = (view) => { view.querySelector('[data-full]')?.dispatchEvent(new Event('arm')) }
 
 const time = new Intl.DateTimeFormat(locale, { timeStyle: 'short' })
 
+/** @param {Whole} ask */
 function facts(ask) {
   const d = ask.doc
   const rows = [[t('ask.account'), d.account]]
@@ -65,6 +84,7 @@ function facts(ask) {
 }
 
 // clock counts the time left truthfully, and takes the request away at its end.
+/** @param {Whole} ask @param {Said} said */
 function clock(ask, said) {
   const total = Math.max(1, ask.doc.exp - ask.doc.at)
   const picture = ring(), left = h('span', { class: 'left-text' })
@@ -86,18 +106,21 @@ function clock(ask, said) {
   return el
 }
 
-function denyButton(ask, deny) {
+/** @param {() => void} deny */
+function denyButton(deny) {
   return h('button', { class: 'plain answer', id: 'deny', type: 'button', click: deny }, t('ask.deny'))
 }
 
 // login is the button of an approval; full says whether all is there that it needs.
+/** @param {() => void} approve */
 function loginButton(approve, full = () => true) {
   const b = h('button', { class: 'main answer', id: 'login', type: 'button', disabled: true, 'data-full': true, click: approve }, t('ask.login'))
   b.addEventListener('arm', () => { b.disabled = b.dataset.waiting === '1' || !full() })
   return b
 }
 
-function pad(ask, len, approve) {
+/** @param {number} len @param {(number: string) => void} approve */
+function pad(len, approve) {
   let typed = ''
   const shown = h('output', { class: 'typed', id: 'typed', 'aria-label': t('ask.digits'), 'data-len': len })
   const login = loginButton(() => approve(typed), () => typed.length === len)
@@ -105,6 +128,7 @@ function pad(ask, len, approve) {
     shown.replaceChildren(...Array.from({ length: len }, (_, i) => h('span', { class: typed[i] ? 'digit' : 'digit none' }, typed[i] ?? '–')))
     login.dispatchEvent(new Event('arm'))
   }
+  /** @param {string} key */
   const press = (key) => {
     typed = key === 'erase' ? typed.slice(0, -1) : (typed + key).slice(0, len)
     show()
@@ -117,18 +141,26 @@ function pad(ask, len, approve) {
 }
 
 // why asks for the reason of a denial. Who leaves without one has denied.
+/** @param {Ask} ask @param {Said} said @param {() => void} redraw */
 function why(ask, said, redraw) {
+  /** @param {'not_me' | 'mistake'} [reason] */
   const deny = (reason) => {
     const notMe = reason === 'not_me'
     return send(ask, view, { decision: 'deny', ...(reason ? { reason } : {}) }, said, { text: t(notMe ? 'done.notme' : 'done.denied'), bad: notMe })
   }
   const leaving = () => { if (document.visibilityState === 'hidden' && view.isConnected) deny() }
   document.addEventListener('visibilitychange', leaving)
-  ask.leave = () => document.removeEventListener('visibilitychange', leaving)
+  const back = () => {
+    ask.denying = false
+    document.removeEventListener('visibilitychange', leaving)
+    redraw()
+  }
+  /** @param {string} id @param {'not_me' | 'mistake'} reason @param {string} words @param {string} hint */
   const choice = (id, reason, words, hint) => h('button', { class: 'choice', id, type: 'button', 'aria-describedby': id + '-hint', click: () => deny(reason) },
     h('span', { class: 'choice-title' }, words), h('span', { class: 'hint', id: id + '-hint' }, hint))
+  /** @type {HTMLElement} */
   const view = h('div', { class: 'view ask' },
-    h('div', { class: 'ask-top' }, h('button', { class: 'back', type: 'button', id: 'back', click: () => { ask.denying = false; ask.leave(); redraw() } }, icon('back'), h('span', {}, t('ask.why.back')))),
+    h('div', { class: 'ask-top' }, h('button', { class: 'back', type: 'button', id: 'back', click: back }, icon('back'), h('span', {}, t('ask.why.back')))),
     h('h1', { tabindex: -1 }, t('ask.why')), h('p', { class: 'lead' }, t('ask.why.lead')),
     h('div', { class: 'answers reasons' },
       choice('notme', 'not_me', t('ask.why.notme'), t('ask.why.notme.hint')),
@@ -138,9 +170,10 @@ function why(ask, said, redraw) {
 
 // askView draws a request. redraw is called when it looks different; update when
 // the app itself has to be a newer one.
+/** @param {Ask} ask @param {{ said: Said, redraw: () => void, update: (event: Event) => void }} acts */
 export function askView(ask, { said, redraw, update }) {
   if (ask.denying) return why(ask, said, redraw)
-  if (!ask.doc) return oddView(ask, said, update)
+  if (!whole(ask)) return oddView(ask, said, update)
   const d = ask.doc
   const pairing = d.purpose === 'pair'
   const deny = () => {
@@ -148,22 +181,26 @@ export function askView(ask, { said, redraw, update }) {
     ask.denying = true
     redraw()
   }
+  /** @param {string} [number] */
   const approve = (number) => send(ask, view, { decision: 'approve', ...(typeof number === 'string' ? { number } : {}) }, said,
     { text: t(pairing ? 'done.paired' : 'done.approved'), bad: false })
 
   const title = pairing ? t('ask.pair') : d.purpose === 'stepup' ? t('ask.stepup')
     : d.new_password ? t('ask.password') : t('ask.title', { App: d.app })
-  let middle, buttons
-  if (d.match.mode === 'tap') buttons = [denyButton(ask, deny), loginButton(() => approve())]
+  /** @type {Child[] | undefined} */
+  let middle
+  /** @type {Child[]} */
+  let buttons
+  if (d.match.mode === 'tap') buttons = [denyButton(deny), loginButton(() => approve())]
   else if (d.match.mode === 'type') {
-    const p = pad(ask, d.match.len, approve)
+    const p = pad(d.match.len, approve)
     middle = [h('p', { class: 'task' }, t('ask.type')), p.shown, p.keys]
-    buttons = [denyButton(ask, deny), p.login]
+    buttons = [denyButton(deny), p.login]
     ask.press = p.press
   } else {
     middle = [h('p', { class: 'task' }, t('ask.pick')), h('div', { class: 'picks' }, d.match.choices.map((n) =>
       h('button', { type: 'button', class: 'pick', 'data-full': true, disabled: true, click: () => approve(n) }, n)))]
-    buttons = [denyButton(ask, deny)]
+    buttons = [denyButton(deny)]
   }
   const view = h('div', { class: 'view ask', 'data-mode': d.match.mode },
     h('div', { class: 'ask-top' }, h('span', { class: 'site' }, ask.a.site), clock(ask, said)),
@@ -178,7 +215,11 @@ export function askView(ask, { said, redraw, update }) {
   return view
 }
 
+/** @param {Ask} ask @returns {ask is Whole} */
+const whole = (ask) => ask.doc !== undefined
+
 // settleDown wakes the buttons a moment after the request has come into sight.
+/** @param {Ask} ask @param {HTMLElement} view */
 function settleDown(ask, view) {
   const all = view.querySelectorAll('button')
   for (const b of all) { b.dataset.waiting = '1'; b.disabled = true }
@@ -194,8 +235,10 @@ function settleDown(ask, view) {
 }
 
 // A request that cannot be approved here: of a newer kind, or not what it says.
+/** @param {Ask} ask @param {Said} said @param {(event: Event) => void} update */
 function oddView(ask, said, update) {
   const newer = ask.fault === 'newer'
+  /** @type {HTMLElement} */
   const view = h('div', { class: 'view ask' },
     h('div', { class: 'ask-top' }, h('span', { class: 'site' }, ask.a.site)),
     h('h1', { tabindex: -1 }, newer ? t('ask.newer.title') : t('push.generic')),
@@ -209,12 +252,14 @@ function oddView(ask, said, update) {
 }
 
 // pressed lets a keyboard type the number.
+/** @param {Ask} ask @param {string} key */
 export function pressed(ask, key) {
   if (/^\d$/.test(key)) ask.press?.(key)
   else if (key === 'Backspace') ask.press?.('erase')
 }
 
 // began shows the question of a linking that was just begun.
+/** @param {Account} a @param {Challenge} challenge */
 export function began(a, challenge) {
   add(a, challenge.cid, challenge.doc)
   changed()

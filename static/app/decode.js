@@ -4,10 +4,14 @@
 const patience = 3000 // a reader of the system that never answers is none
 const idle = 30000
 
+/** @import { Found, Picture } from './decode-worker.js' */
+
+/** @type {Promise<BarcodeDetector | null> | undefined} */
 let own // a promise of the browser's own reader, or of null
 
 // byBrowser returns the texts in a picture (a video, canvas or bitmap), or
 // null when this browser cannot read QR codes by itself.
+/** @param {ImageBitmapSource} source */
 export async function byBrowser(source) {
   own ??= ownReader()
   const reader = await own
@@ -31,6 +35,11 @@ async function ownReader() {
   }
 }
 
+/**
+ * @template T
+ * @param {Promise<T>} promise
+ * @returns {Promise<T>}
+ */
 function inTime(promise) {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => reject(new Error('no answer')), patience)
@@ -38,11 +47,17 @@ function inTime(promise) {
   })
 }
 
-let worker, rest, last = 0
+/** @type {Worker | undefined} */
+let worker
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let rest
+let last = 0
+/** @type {Map<number, { resolve: (texts: string[]) => void, reject: (err: Error) => void }>} */
 const waiting = new Map()
 
 // byZxing returns the texts in an ImageData, whose bytes it takes away. only
 // says that no further picture follows, so that it may take its time.
+/** @param {ImageData} image */
 export function byZxing(image, only = false) {
   return ask({ image: { data: image.data, width: image.width, height: image.height }, only }, [image.data.buffer])
 }
@@ -56,6 +71,11 @@ export async function warm() {
   ask({ image: blank, only: false }).catch(() => {}) // whoever needs it will hear
 }
 
+/**
+ * @param {Omit<Picture, 'id'>} message
+ * @param {Transferable[]} transfer
+ * @returns {Promise<string[]>}
+ */
 function ask(message, transfer = []) {
   return new Promise((resolve, reject) => {
     worker ??= start()
@@ -68,9 +88,9 @@ function ask(message, transfer = []) {
 
 function start() {
   const w = new Worker(new URL('./decode-worker.js', import.meta.url), { type: 'module' })
-  w.addEventListener('message', ({ data: { id, texts, fault } }) => {
+  w.addEventListener('message', (/** @type {MessageEvent<Found>} */ { data: { id, texts, fault } }) => {
     if (fault) return end(new Error(fault))
-    waiting.get(id)?.resolve(texts)
+    waiting.get(id)?.resolve(texts ?? [])
     waiting.delete(id)
     // Its memory is worth giving back once nobody scans.
     if (!waiting.size) rest = setTimeout(end, idle)
@@ -83,9 +103,10 @@ function start() {
 }
 
 // end lets the worker go; the next picture starts a new one.
+/** @param {Error} [err] who waits hears of it; nobody waits where there is none */
 function end(err) {
   worker?.terminate()
   worker = undefined
-  for (const { reject } of waiting.values()) reject(err)
+  if (err) for (const { reject } of waiting.values()) reject(err)
   waiting.clear()
 }

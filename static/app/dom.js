@@ -1,16 +1,35 @@
 // Making elements. Text is only ever set as text.
 
+/**
+ * @typedef {string | number | boolean | null | undefined | ((event: Event) => unknown)} Attribute
+ * @typedef {Record<string, Attribute>} Attributes
+ * @typedef {Node | string | false | null | undefined} Child
+ * @typedef {(Child | Child[])[]} Children
+ */
+
 // h makes an element: functions become listeners, true and false attributes
 // that are there or not, the rest attributes.
+/**
+ * @template {keyof HTMLElementTagNameMap} Tag
+ * @param {Tag} tag
+ * @param {Attributes} attrs
+ * @param {Children} children
+ */
 export function h(tag, attrs = {}, ...children) {
   return dress(document.createElement(tag), attrs, children)
 }
 
+/**
+ * @template {Element} E
+ * @param {E} el
+ * @param {Attributes} attrs
+ * @param {Children} children
+ */
 function dress(el, attrs, children) {
   for (const [name, value] of Object.entries(attrs)) {
     if (typeof value === 'function') el.addEventListener(name, value)
     else if (value === true) el.setAttribute(name, '')
-    else if (value !== false && value !== undefined && value !== null) el.setAttribute(name, value)
+    else if (value !== false && value !== undefined && value !== null) el.setAttribute(name, String(value))
   }
   el.append(...children.flat().filter((c) => c !== null && c !== undefined && c !== false))
   return el
@@ -18,6 +37,7 @@ function dress(el, attrs, children) {
 
 const space = 'http://www.w3.org/2000/svg'
 
+/** @param {string} tag @param {Attributes} attrs @param {Children} children */
 function s(tag, attrs, ...children) { return dress(document.createElementNS(space, tag), attrs, children) }
 
 const hidden = { 'aria-hidden': 'true', focusable: 'false' }
@@ -31,6 +51,7 @@ export function mark(dot = 0) {
   return all
 }
 
+/** @param {number} dot */
 const ours = (dot) => s('svg', { class: 'mark', viewBox: '0 0 32 32', 'data-dot': dot, ...hidden },
   s('path', { class: 'ring', d: 'M25 9.3a12 12 0 1 0 0 13.4' }), s('circle', { class: 'dot', cx: 27.4, cy: 16, r: 3 }))
 
@@ -46,6 +67,7 @@ const shapes = {
   light: 'M10.500 2.500 4.500 11.500h4.500l-1 6 6-9h-4.500z',
   done: 'M4 10.500l4 4 8-9',
 }
+/** @param {keyof typeof shapes} name */
 export const icon = (name) => s('svg', { class: 'icon', viewBox: '0 0 20 20', ...hidden }, s('path', { class: 'line', d: shapes[name] }))
 
 // ring shows the time left, a hundredth at a time.
@@ -53,17 +75,21 @@ export function ring() {
   return s('svg', { class: 'left-ring', viewBox: '0 0 36 36', ...hidden },
     s('circle', { class: 'track', cx: 18, cy: 18, r: 15 }), s('circle', { class: 'left', cx: 18, cy: 18, r: 15, pathLength: 100, 'stroke-dasharray': 100 }))
 }
-export function setRing(el, share) { el.querySelector('.left').setAttribute('stroke-dashoffset', 100 - 100 * Math.min(1, Math.max(0, share))) }
+/** @param {Element} el @param {number} share */
+export function setRing(el, share) { el.querySelector('.left')?.setAttribute('stroke-dashoffset', String(100 - 100 * Math.min(1, Math.max(0, share)))) }
 
+/** @param {string} words */
 export const back = (words, to = '#') => h('a', { class: 'back', id: 'back', href: to }, icon('back'), h('span', {}, words))
 
 // field is a labelled input with what is wrong or worth knowing about it.
+/** @param {string} id @param {string} label @param {Attributes} attrs @param {string} [hint] */
 export function field(id, label, attrs, hint) {
   const more = hint ? { 'aria-describedby': id + '-hint' } : {}
   return h('div', { class: 'field' }, h('label', { for: id }, label), h('input', { id, name: id, ...more, ...attrs }), hint && h('p', { class: 'hint', id: id + '-hint' }, hint))
 }
 
 // problem is said at once by screen readers, and brought into sight.
+/** @param {string} words */
 export function problem(words) {
   const p = h('p', { class: 'problem', id: 'problem', role: 'alert' }, words)
   requestAnimationFrame(() => p.scrollIntoView({ block: 'nearest' }))
@@ -71,7 +97,8 @@ export function problem(words) {
 }
 
 // busy keeps a form or a group of buttons from being used twice.
+/** @param {HTMLElement} el @param {boolean} on */
 export function busy(el, on) {
-  el.setAttribute('aria-busy', on)
-  for (const b of el.querySelectorAll('button, input')) b.disabled = on
+  el.setAttribute('aria-busy', String(on))
+  for (const b of /** @type {NodeListOf<HTMLButtonElement | HTMLInputElement>} */ (el.querySelectorAll('button, input'))) b.disabled = on
 }

@@ -7,12 +7,18 @@ import { codeAt, seconds } from './sign.js'
 import { installable, installed, ios } from './platform.js'
 import { t } from './words.js'
 
+/** @import { Account } from './store.js' */
+/** @import { Note } from './live.js' */
+
+/** @param {string} code */
 const spaced = (code) => code.length === 6 ? code.slice(0, 3) + ' ' + code.slice(3) : code
 
 // lately are the codes of this moment, so that what is drawn anew does not blink.
+/** @type {Map<string, { step: number, code: string }>} */
 const lately = new Map()
 
 // codeButton shows an account's code as it runs; a tap copies it.
+/** @param {Account} a */
 function codeButton(a) {
   const text = h('span', { class: 'code-text' }), picture = ring(), copied = h('span', { class: 'copied', role: 'status' })
   const b = h('button', { type: 'button', class: 'code', id: 'code-' + a.id }, h('span', { class: 'offscreen' }, t('account.code', { Name: a.name })), text, h('span', { class: 'code-left' }, picture))
@@ -39,6 +45,7 @@ function codeButton(a) {
   return h('div', { class: 'code-row' }, b, copied)
 }
 
+/** @param {Account} a */
 function card(a) {
   const trouble = a.state === 'unknown' ? t('account.unknown', { Site: a.site })
     : a.trouble === 'offline' ? t('account.offline', { Site: a.site })
@@ -55,6 +62,7 @@ function card(a) {
 }
 
 // An account whose keys the browser has thrown away.
+/** @param {Note} n @param {() => void} redraw */
 function lostCard(n, redraw) {
   return h('li', { class: 'card lost' },
     h('div', { class: 'names' }, h('h2', {}, n.site || n.issuer), h('p', { class: 'who' }, n.name)),
@@ -67,6 +75,7 @@ function lostCard(n, redraw) {
 // drawn anew under the person's fingers.
 export const looks = () => JSON.stringify([accounts.map((a) => [a.id, a.site, a.name, a.state, a.trouble, a.silent]), lost(), able(), installable(), installed()])
 
+/** @param {() => void} redraw */
 export function homeView(redraw) {
   const gone = lost()
   if (accounts.length + gone.length === 0) return firstView()

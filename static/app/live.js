@@ -6,27 +6,60 @@ import { change, drop, kept } from './store.js'
 import { clearNotes, leave, refresh } from './push.js'
 import { signs } from './sign.js'
 
-export const accounts = [] // as shown, oldest first
-export const asks = []     // {a, cid, text, doc, fault}, oldest first
+/** @import { Account } from './store.js' */
+/** @import { Doc, Hear } from './protocol.js' */
+/** @import { Args } from './language.js' */
+/** @import { Key } from './words.js' */
+
+/**
+ * A question that waits. doc is not there when it must not be approved, for the reason in
+ * fault. The rest is of the view that shows it.
+ * @typedef {object} Ask
+ * @property {Account} a
+ * @property {string} cid
+ * @property {string} text  as it came, which an answer is about
+ * @property {Doc} [doc]
+ * @property {string} [fault]
+ * @property {boolean} [busy]     an answer is on its way
+ * @property {boolean} [denying]  the person is asked why
+ * @property {boolean} [shown]
+ * @property {(key: string) => void} [press]  a digit, or erase
+ *
+ * What came of something, for the person: a key of the words and what it speaks of.
+ * @typedef {{ key: Key, args?: Args, bad: boolean }} Told
+ *
+ * @typedef {Pick<Account, 'id' | 'issuer' | 'site' | 'name'>} Note
+ */
+
+/** @type {Account[]} as shown, oldest first */
+export const accounts = []
+/** @type {Ask[]} oldest first */
+export const asks = []
 
 const events = new EventTarget()
+/** @param {() => void} fn */
 export const onChange = (fn) => events.addEventListener('change', fn)
-export const onTold = (fn) => events.addEventListener('told', (e) => fn(e.detail))
+/** @param {(told: Told) => void} fn */
+export const onTold = (fn) => events.addEventListener('told', (e) => fn(/** @type {CustomEvent<Told>} */ (e).detail))
 export const changed = () => events.dispatchEvent(new Event('change'))
+/** @param {Key} key @param {Args} [args] */
 const tell = (key, args, bad = true) => events.dispatchEvent(new CustomEvent('told', { detail: { key, args, bad } }))
 
 const maxStreams = 3 // per site: browsers open six connections to one, and some are needed to answer
+/** @type {Map<string, AbortController>} */
 const followed = new Map()
 
 // The names alone are noted beside the keys, so that the app can say whose keys
 // are gone when a browser has thrown them away.
 const note = 'hilum.accounts'
-export const noted = () => { try { return JSON.parse(localStorage.getItem(note)) ?? [] } catch { return [] } }
+/** @returns {Note[]} */
+export const noted = () => { try { return JSON.parse(localStorage.getItem(note) ?? 'null') ?? [] } catch { return [] } }
 export function remember() {
-  const lost = noted().filter((n) => accounts.every((a) => a.id !== n.id))
+  const before = lost()
   const list = accounts.filter((a) => a.state !== 'pairing').map(({ id, issuer, site, name }) => ({ id, issuer, site, name }))
-  try { localStorage.setItem(note, JSON.stringify([...lost, ...list])) } catch { /* a hint only */ }
+  try { localStorage.setItem(note, JSON.stringify([...before, ...list])) } catch { /* a hint only */ }
 }
+/** @param {string} id */
 export function forget(id) {
   try { localStorage.setItem(note, JSON.stringify(noted().filter((n) => n.id !== id))) } catch { /* a hint only */ }
 }
@@ -50,6 +83,7 @@ export async function load() {
 export const lost = () => noted().filter((n) => accounts.every((a) => a.id !== n.id))
 
 // wipe removes an account from this phone.
+/** @param {Account} a */
 export async function wipe(a) {
   followed.get(a.id)?.abort()
   followed.delete(a.id)
@@ -63,9 +97,11 @@ export async function wipe(a) {
 }
 
 // add shows a question, once.
+/** @param {Account} a @param {string} cid @param {string} text */
 export function add(a, cid, text) {
   if (asks.some((q) => q.cid === cid)) return
-  const ask = { a, cid, text, since: Date.now() }
+  /** @type {Ask} */
+  const ask = { a, cid, text }
   try { ask.doc = readDoc(a, cid, text) } catch (fault) {
     if (fault.code === 'stale') return
     ask.fault = fault.code
@@ -77,6 +113,7 @@ export function add(a, cid, text) {
 }
 
 // gone takes a question away, whatever the reason.
+/** @param {string} cid */
 export function gone(cid) {
   const at = asks.findIndex((q) => q.cid === cid)
   if (at >= 0) asks.splice(at, 1)
@@ -91,15 +128,18 @@ function badge() {
   else navigator.clearAppBadge?.()?.catch(() => {})
 }
 
+/** @type {Record<string, Key>} */
 const whys = { approved: 'gone.approved', denied: 'gone.denied', wrong: 'gone.wrong', expired: 'gone.expired', withdrawn: 'gone.withdrawn' }
 
 // unlinked: the site has said that this phone is not linked any more.
+/** @param {Account} a */
 async function unlinked(a) {
   tell('told.unlinked', { Name: a.name, Site: a.site })
   await wipe(a)
 }
 
 // over acts on a fault that trying again does not help; true when it was one.
+/** @param {Account} a @param {Fault} fault */
 export async function over(a, fault) {
   if (fault.code === 'unlinked') await unlinked(a)
   else if (fault.code === 'invalid_device' && a.state === 'pending') {
@@ -113,6 +153,7 @@ export async function over(a, fault) {
 }
 
 // look asks what waits, and takes away what does not any more.
+/** @param {Account} a @param {number} wait seconds @param {AbortSignal} signal */
 async function look(a, wait, signal) {
   const reply = await questions(a, wait, signal)
   const there = new Set(reply.challenges.map((c) => c.cid))
@@ -126,17 +167,20 @@ async function look(a, wait, signal) {
   refresh(a, reply.vapid_key ?? '').then(changed, () => {})
 }
 
+/** @param {Account} a @param {'' | 'offline' | 'server'} trouble */
 function state(a, trouble) {
   if (a.trouble === trouble) return
   a.trouble = trouble
   changed()
 }
 
+/** @type {(ms: number, signal: AbortSignal) => Promise<void>} */
 const pause = (ms, signal) => new Promise((done) => {
   const t = setTimeout(done, ms)
   signal.addEventListener('abort', () => { clearTimeout(t); done() })
 })
 
+/** @param {Account} a @param {Parameters<Hear>[0]} name @param {Parameters<Hear>[1]} data */
 function hear(a, name, data) {
   if (name === 'challenge') add(a, data.cid, data.doc)
   else if (name === 'gone') {
@@ -145,13 +189,15 @@ function hear(a, name, data) {
   } else if (name === 'unlinked') throw new Fault('unlinked')
 }
 
+/** @param {Account} a @param {boolean} streams @param {AbortSignal} signal */
 async function follow(a, streams, signal) {
-  let rest = 1000, broken = 0, ended
+  let gap = 1000, broken = 0, ended = false
   while (!signal.aborted && !ended) {
     try {
       await look(a, broken > 1 || !streams ? 25 : 0, signal)
-      rest = 1000
+      gap = 1000
       if (streams && broken < 2) {
+        /** @type {Fault | undefined} */
         let last
         await listen(a, (name, data) => { try { hear(a, name, data) } catch (fault) { last = fault } }, signal)
         if (last) throw last
@@ -162,16 +208,17 @@ async function follow(a, streams, signal) {
       ended = await over(a, fault)
       if (!ended) {
         broken++
-        rest = Math.min(2 * rest, 30_000)
+        gap = Math.min(2 * gap, 30_000)
         state(a, fault.code === 'offline' ? 'offline' : fault.code === 'too_many' ? '' : 'server')
       }
     }
-    if (!ended) await pause(rest / 2 + Math.random() * rest, signal) // so that not all come back at once
+    if (!ended) await pause(gap / 2 + Math.random() * gap, signal) // so that not all come back at once
   }
 }
 
 // watch follows every account while the app is seen.
 export function watch() {
+  /** @type {Record<string, number>} */
   const perSite = {}
   for (const a of accounts) {
     perSite[a.issuer] = (perSite[a.issuer] ?? 0) + 1

@@ -6,12 +6,17 @@ import { h } from './dom.js'
 import { homeView, looks } from './home.js'
 import { t, words } from './words.js'
 
-const main = document.getElementById('main')
-const banner = document.getElementById('banner')
+/** @import { Account, ToPage, ToWorker } from './store.js' */
+/** @import { Said } from './ask.js' */
+
+const main = /** @type {HTMLElement} */ (document.getElementById('main'))
+const banner = /** @type {HTMLElement} */ (document.getElementById('banner'))
 const site = document.title
 
 // said shows what came of something, until the next thing is done.
+/** @type {ReturnType<typeof setTimeout>} */
 let quiet
+/** @type {Said} */
 function said({ text, bad }) {
   clearTimeout(quiet)
   banner.replaceChildren(h('p', { class: bad ? 'note bad' : 'note good', id: 'said' }, text))
@@ -20,12 +25,18 @@ function said({ text, bad }) {
 
 // The codes are there at once; what else there is to see comes a moment later.
 const more = Promise.all([import('./ask.js'), import('./add.js'), import('./menu.js')])
-let asking, adding, menus
+/** @type {typeof import('./ask.js')} */
+let asking
+/** @type {typeof import('./add.js')} */
+let adding
+/** @type {typeof import('./menu.js')} */
+let menus
 more.then((views) => {
   [asking, adding, menus] = views
   draw()
 }, async () => { await words; said({ text: t('update.missing'), bad: true }) })
 
+/** @type {Record<string, (value: string) => HTMLElement | null>} */
 const routes = {
   link: (text) => adding.linkView(text),
   typed: () => adding.typedView(),
@@ -36,6 +47,7 @@ const routes = {
   unpair: (id) => one(id, (a) => menus.unpairView(a, said)),
 }
 
+/** @param {string} id @param {(a: Account) => HTMLElement} view */
 function one(id, view) {
   const a = accounts.find((b) => b.id === id)
   return a ? view(a) : null
@@ -51,17 +63,18 @@ function place() {
 let shown = ''
 let ready = false // the accounts are known, and the words
 
-function draw(force) {
+function draw(force = false) {
   if (!ready) return
   const ask = asking && asks[0]
   const at = place()
   let key = ask ? 'ask ' + ask.cid + (ask.denying ? ' why' : '') : adding && at.name in routes ? at.name + ' ' + at.value : 'home'
   if (key === shown && !force) return
+  /** @type {HTMLElement | null | undefined} */
   let view
   if (ask) view = asking.askView(ask, { said, redraw, update })
   else if (key !== 'home') view = routes[at.name](at.value)
   const home = !view // also when the account is not there any more
-  if (home) {
+  if (!view) {
     key = 'home' + looks()
     if (key === shown && !force) return
     view = homeView(redraw)
@@ -70,7 +83,7 @@ function draw(force) {
   const focused = same && document.activeElement?.id
   const scroll = scrollY
   main.replaceChildren(view)
-  const title = view.querySelector('h1')
+  const title = /** @type {HTMLElement} */ (view.querySelector('h1'))
   document.title = home ? site : title.textContent
   if (same) {
     if (focused) document.getElementById(focused)?.focus()
@@ -93,40 +106,44 @@ addEventListener('keydown', (event) => { if (asking && asks[0] && !event.ctrlKey
 
 // The service worker keeps the app for when there is no network, and brings the
 // next version: that one takes over when the app is opened the next time.
+/** @type {ServiceWorkerRegistration | undefined} */
 let registration
 // Also when that happens by itself, while this page was being opened.
 if (navigator.serviceWorker?.controller) navigator.serviceWorker.addEventListener('controllerchange', () => location.reload(), { once: true })
 async function install() {
   if (!('serviceWorker' in navigator)) return
-  navigator.serviceWorker.addEventListener('message', (event) => { if (event.data === 'look') again() })
+  navigator.serviceWorker.addEventListener('message', (/** @type {MessageEvent<ToPage>} */ event) => { if (event.data === 'look') again() })
   registration = await navigator.serviceWorker.register(base + 'sw.js', { scope: base, updateViaCache: 'none' })
   // Nobody has it in hand while one version follows the other; at the first visit there is none at all.
   if (!navigator.serviceWorker.controller && !registration.active) return
   if (registration.waiting) takeOver()
-  else if (await outlived()) location.reload()
+  else if (await outlived(registration.active)) location.reload()
 }
 
 // outlived reports whether the next version took over before this script could
 // hear of it: then what was kept of this one is gone. A reload that came to the same
 // is not done again.
-async function outlived() {
-  const next = registration.active
+/** @param {ServiceWorker | null} next */
+async function outlived(next) {
   if (next?.state === 'activating') await new Promise((done) => next.addEventListener('statechange', done, { once: true }))
   const kept = (await caches.keys()).some((name) => name.startsWith('hilum-app-'))
-  return kept && !await caches.match(import.meta.url) && performance.getEntriesByType('navigation')[0].type !== 'reload'
+  const [opened] = /** @type {PerformanceNavigationTiming[]} */ (performance.getEntriesByType('navigation'))
+  return kept && !await caches.match(import.meta.url) && opened.type !== 'reload'
 }
 
 function takeOver() {
   navigator.serviceWorker.addEventListener('controllerchange', () => location.reload(), { once: true })
-  registration.waiting.postMessage('take over')
+  registration?.waiting?.postMessage(/** @satisfies {ToWorker} */ ('take over'))
 }
 
-// update fetches a newer app and starts it.
+// update fetches a newer app and starts it; event is of the button.
+/** @param {Event} event */
 async function update(event) {
-  event.currentTarget.disabled = true
+  const button = /** @type {HTMLButtonElement} */ (event.currentTarget)
+  button.disabled = true
   try { await registration?.update() } catch { /* offline: what is here goes on */ }
   const next = registration?.installing
-  if (next) await new Promise((done) => next.addEventListener('statechange', () => { if (next.state !== 'installing') done() }))
+  if (next) await /** @type {Promise<void>} */ (new Promise((done) => next.addEventListener('statechange', () => { if (next.state !== 'installing') done() })))
   if (registration?.waiting) takeOver()
   else location.reload()
 }

@@ -10,20 +10,27 @@ import { install, installable, ios, installed } from './platform.js'
 import { iosSteps } from './add.js'
 import { t } from './words.js'
 
+/** @import { Account } from './store.js' */
+/** @import { Said } from './ask.js' */
+
+/** @param {Account} a @param {string} title @param {string} to */
 const head = (a, title, to) => [back(t('add.back'), to), h('h1', { tabindex: -1 }, title), h('p', { class: 'lead' }, t('push.text', { Name: a.name, Site: a.site }))]
+/** @param {string} id @param {string} to @param {Parameters<typeof icon>[0]} shape @param {string} words */
 const row = (id, to, shape, words, more = '') => h('li', {}, h('a', { class: 'row' + more, id, href: to }, icon(shape), h('span', {}, words), icon('more')))
 
+/** @param {Account} a */
 export function menuView(a) {
   return h('div', { class: 'view' }, head(a, t('menu.title'), '#'),
     h('ul', { class: 'rows' }, a.state === 'active' && row('to-rename', '#rename=' + a.id, 'pen', t('menu.name')),
       a.state === 'active' && row('to-push', '#push=' + a.id, 'bell', t('menu.push')), row('to-unpair', '#unpair=' + a.id, 'cut', t('menu.unpair'), ' bad')))
 }
 
+/** @param {Account} a @param {Said} said */
 export function renameView(a, said) {
   const el = h('form', {
     id: 'rename-form', novalidate: true, submit: async (event) => {
       event.preventDefault()
-      const name = el.elements.phone.value.trim()
+      const name = /** @type {HTMLInputElement} */ (el.elements.namedItem('phone')).value.trim()
       el.querySelector('#problem')?.remove()
       busy(el, true)
       try {
@@ -41,22 +48,24 @@ export function renameView(a, said) {
   return h('div', { class: 'view' }, head(a, t('rename.title'), '#menu=' + a.id), el)
 }
 
+/** @param {Account} a @param {() => void} redraw */
 export function pushView(a, redraw) {
   const is = able()
   const words = is === 'none' ? t(ios && !installed() ? 'push.none.ios' : 'push.none') : is === 'denied' ? t('push.denied') : is === 'default' ? t('push.default')
     : a.silent ? t('push.off', { Site: a.site }) : t('push.working')
-  const go = async (event) => {
-    const button = event.currentTarget
+  const go = async () => {
     button.disabled = true
     await allow()
     await Promise.allSettled(accounts.filter((b) => b.state === 'active').map((b) => refresh(b)))
     redraw()
   }
+  const button = h('button', { class: 'main', id: 'allow', type: 'button', click: go }, t('push.allow'))
   return h('div', { class: 'view' }, head(a, t('push.title'), '#menu=' + a.id),
     h('p', { class: is === 'granted' && !a.silent ? 'note good' : 'note', id: 'push-state' }, words), h('div', { class: 'grow' }),
-    is === 'default' && h('div', { class: 'foot' }, h('button', { class: 'main', id: 'allow', type: 'button', click: go }, t('push.allow'))))
+    is === 'default' && h('div', { class: 'foot' }, button))
 }
 
+/** @param {Account} a @param {Said} said */
 export function unpairView(a, said) {
   const end = async () => {
     await wipe(a)
@@ -87,6 +96,7 @@ export function unpairView(a, said) {
   return view
 }
 
+/** @param {() => void} redraw */
 export function installView(redraw) {
   return h('div', { class: 'view' }, back(t('add.back')), h('h1', { tabindex: -1 }, t('install.title')), h('p', { class: 'lead' }, t('install.lead')),
     ios ? iosSteps() : !installable() && h('p', { class: 'note' }, t('install.android')),

@@ -13,6 +13,7 @@ export async function model() {
 }
 
 // The browser offers to install once; the offer is kept for the button.
+/** @type {BeforeInstallPromptEvent | undefined} */
 let offer
 addEventListener('beforeinstallprompt', (event) => {
   event.preventDefault()

@@ -6,6 +6,8 @@ import { addressOf, setPush, vapidBytes, vapidOf } from './protocol.js'
 import { change } from './store.js'
 import { digest } from './sign.js'
 
+/** @import { Account } from './store.js' */
+
 export const home = '/app/'
 
 // able says how notifications stand: none where the platform has no way.
@@ -19,25 +21,28 @@ export async function allow() {
   return able() === 'default' ? Notification.requestPermission() : able()
 }
 
+/** @param {string} issuer */
 export async function scopeOf(issuer) {
   return issuer === location.origin ? home : home + 'at/' + (await digest(issuer)).slice(0, 16) + '/'
 }
 
+/** @param {string} issuer */
 async function registrationOf(issuer) {
   const scope = await scopeOf(issuer)
   const r = await navigator.serviceWorker.register(home + 'sw.js', { scope, updateViaCache: 'none' })
   const worker = r.active ?? r.waiting ?? r.installing
   if (r.active || !worker) return r
-  await new Promise((done) => {
+  await /** @type {Promise<void>} */ (new Promise((done) => {
     const look = () => { if (worker.state === 'activated' || worker.state === 'redundant') done() }
     worker.addEventListener('statechange', look)
     look()
-  })
+  }))
   return r
 }
 
 // addressFor returns where a site reaches this phone, null when it cannot. It
 // asks nobody. A site that has changed its key is subscribed to anew.
+/** @param {string} issuer @param {string} [vapid] */
 export async function addressFor(issuer, vapid) {
   if (able() !== 'granted' || !vapid) return null
   try {
@@ -55,6 +60,7 @@ export async function addressFor(issuer, vapid) {
 }
 
 // refresh tells the site when the address is another one than it knows.
+/** @param {Account} a @param {string} [vapid] */
 export async function refresh(a, vapid) {
   if (vapid !== undefined && vapid !== a.vapid) await change(a, { vapid })
   const address = await addressFor(a.issuer, a.vapid)
@@ -72,6 +78,7 @@ export async function refresh(a, vapid) {
 }
 
 // leave gives up the subscription of a site that no account is left of.
+/** @param {string} issuer @param {Account[]} accounts */
 export async function leave(issuer, accounts) {
   if (!('serviceWorker' in navigator) || accounts.some((a) => a.issuer === issuer)) return
   const r = await navigator.serviceWorker.getRegistration(await scopeOf(issuer))
@@ -80,6 +87,7 @@ export async function leave(issuer, accounts) {
   if (new URL(r.scope).pathname !== home) await r.unregister()
 }
 
+/** @param {string} [tag] */
 export async function clearNotes(tag) {
   if (!('serviceWorker' in navigator)) return
   for (const r of await navigator.serviceWorker.getRegistrations()) {

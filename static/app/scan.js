@@ -3,10 +3,14 @@
 import { byBrowser, byZxing, warm } from './decode.js'
 import { free, look, stages } from './pixels.js'
 
+/** @typedef {'denied' | 'busy' | 'none' | 'insecure' | 'failed'} Trouble */
+/** @typedef {{ stop: () => void, torch: (on: boolean) => Promise<boolean>, readonly hasTorch: boolean }} Camera */
+
 const every = 100 // ms from one look to the next, at least
 const quietFor = 2000 // ms in which a text is told once
 
 // What getUserMedia rejects with, as a page tells it apart.
+/** @type {Record<string, Trouble>} */
 const faults = {
   NotAllowedError: 'denied', SecurityError: 'denied',
   NotReadableError: 'busy', AbortError: 'busy',
@@ -17,9 +21,17 @@ const faults = {
 // stopped: onText hears each text, onFault once why it does not go (on):
 // denied, busy, none, insecure or failed. What is returned works in either case.
 // hasTorch is asked when the button is to be shown; some phones know it late.
+/**
+ * @param {HTMLVideoElement} video
+ * @param {{ onText?: (text: string) => void, onFault?: (kind: Trouble) => void, signal?: AbortSignal }} options
+ * @returns {Promise<Camera>}
+ */
 export async function openCamera(video, { onText, onFault, signal } = {}) {
-  let stream, over = false, openedAt = 0
-  const told = new Map() // text → when
+  /** @type {MediaStream | undefined} */
+  let stream
+  let over = false, openedAt = 0
+  /** @type {Map<string, number>} when a text was told, in milliseconds since 1970 */
+  const told = new Map()
 
   const track = () => stream?.getVideoTracks()[0]
 
@@ -35,6 +47,7 @@ export async function openCamera(video, { onText, onFault, signal } = {}) {
     release()
   }
 
+  /** @param {Trouble} kind */
   function fail(kind) {
     if (over) return
     stop()
@@ -51,7 +64,7 @@ export async function openCamera(video, { onText, onFault, signal } = {}) {
       stream = fresh
       if (over) return release() // stopped while the person was asked
       openedAt = Date.now()
-      track().addEventListener('ended', () => { if (stream === fresh) reopen() })
+      track()?.addEventListener('ended', () => { if (stream === fresh) reopen() })
       video.muted = true
       video.playsInline = true
       video.srcObject = stream
@@ -79,6 +92,7 @@ export async function openCamera(video, { onText, onFault, signal } = {}) {
   async function follow() {
     for (let n = 0; !over; n++) {
       const begun = Date.now()
+      /** @type {string[]} */
       let texts = []
       try {
         if (document.hidden) {
@@ -95,6 +109,7 @@ export async function openCamera(video, { onText, onFault, signal } = {}) {
     }
   }
 
+  /** @param {string} text */
   function tell(text) {
     const now = Date.now()
     if (over || now - (told.get(text) ?? 0) < quietFor) return
@@ -102,10 +117,13 @@ export async function openCamera(video, { onText, onFault, signal } = {}) {
     queueMicrotask(() => { if (!over) onText?.(text) }) // its mistakes are its own
   }
 
+  /** @param {boolean} on */
   async function torch(on) {
+    const lamp = track()
+    if (!lamp) return false
     try {
-      await track().applyConstraints({ advanced: [{ torch: Boolean(on) }] })
-      return Boolean(track().getSettings().torch ?? on)
+      await lamp.applyConstraints({ advanced: [{ torch: on }] })
+      return Boolean(lamp.getSettings().torch ?? on)
     } catch {
       return false
     }
@@ -122,14 +140,16 @@ export async function openCamera(video, { onText, onFault, signal } = {}) {
 }
 
 // focus asks for what phones do not all do by themselves.
+/** @param {MediaStreamTrack} [track] */
 function focus(track) {
   const modes = track?.getCapabilities?.().focusMode ?? []
-  if (modes.includes('continuous')) track.applyConstraints({ advanced: [{ focusMode: 'continuous' }] }).catch(() => {})
+  if (modes.includes('continuous')) track?.applyConstraints({ advanced: [{ focusMode: 'continuous' }] }).catch(() => {})
 }
 
 // readPicture returns the text of a QR code in a picture from a file, or null.
 // Of several it prefers the one that an authenticator app is for. It rejects when
 // what reads cannot be loaded, which is not the picture's fault.
+/** @param {Blob} blob */
 export async function readPicture(blob) {
   let picture
   try {
@@ -151,12 +171,15 @@ export async function readPicture(blob) {
   }
 }
 
+/** @param {string[] | null} texts */
 function best(texts) {
   return texts?.find((text) => text.startsWith('otpauth:')) ?? texts?.[0] ?? null
 }
 
+/** @param {number} ms */
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, Math.max(0, ms)))
 
+/** @returns {Promise<void>} */
 function visible() {
   if (!document.hidden) return Promise.resolve()
   return new Promise((resolve) => {

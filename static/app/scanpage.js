@@ -7,14 +7,18 @@ import { readLink } from './protocol.js'
 import { t, words } from './words.js'
 import { installed, ios } from './platform.js'
 
-const main = document.getElementById('main')
+/** @import { Camera, Trouble } from './scan.js' */
+
+const main = /** @type {HTMLElement} */ (document.getElementById('main'))
 await words
 const reader = () => import('./scan.js')
 
 let stop = new AbortController()
+/** @type {Camera | undefined} */
 let camera
 
 // found goes on with a text, or says why not; true when it went on.
+/** @param {string} text */
 function found(text) {
   try {
     readLink(text)
@@ -29,8 +33,9 @@ function found(text) {
 }
 
 const said = h('div', { class: 'said' })
-function complain(words) {
-  if (said.textContent !== words) said.replaceChildren(problem(words))
+/** @param {string} why */
+function complain(why) {
+  if (said.textContent !== why) said.replaceChildren(problem(why))
 }
 
 const video = h('video', { id: 'video', muted: true, playsinline: true, autoplay: true, 'aria-label': t('scan.video') })
@@ -44,10 +49,11 @@ async function open() {
   stop = new AbortController()
   before.hidden = true
   frame.hidden = false
+  /** @param {Trouble} kind */
   const fail = (kind) => {
     frame.hidden = true
     before.hidden = kind === 'none' || kind === 'insecure'
-    complain(t(['denied', 'busy', 'none', 'insecure'].includes(kind) ? 'scan.' + kind : 'scan.failed'))
+    complain(t(`scan.${kind}`))
   }
   let scan
   try { scan = await reader() } catch { fail('failed'); return complain(t('scan.reader')) }
@@ -62,12 +68,12 @@ async function open() {
 start.addEventListener('click', open)
 light.addEventListener('click', async () => {
   const on = light.getAttribute('aria-pressed') !== 'true'
-  light.setAttribute('aria-pressed', String(await camera.torch(on) && on))
+  light.setAttribute('aria-pressed', String(await camera?.torch(on) && on))
 })
 
 const file = h('input', { type: 'file', id: 'file', accept: 'image/*', class: 'offscreen' })
 file.addEventListener('change', async () => {
-  const picture = file.files[0]
+  const picture = file.files?.[0]
   file.value = ''
   if (!picture) return
   let scan
@@ -85,7 +91,7 @@ main.replaceChildren(h('div', { class: 'view scan' },
   frame, before, said, h('div', { class: 'grow' }),
   h('div', { class: 'foot' }, h('label', { class: 'button plain', for: 'file' }, t('scan.file')), file, h('a', { class: 'link', id: 'typed', href: '/app/#typed' }, t('add.typed')))))
 frame.hidden = true
-main.querySelector('h1').focus()
+main.querySelector('h1')?.focus()
 
 // Where the person has said yes before, the picture is there at once.
 navigator.permissions?.query({ name: 'camera' }).then((p) => { if (p.state === 'granted') open() }).catch(() => {})

@@ -1,6 +1,26 @@
 // Keys, signatures and codes. Written for docs/device-protocol.md.
 
+/**
+ * The key of a device: its private half, which signs and cannot be exported, and the
+ * coordinates of the public one in base64url (RFC 7518, section 6.2).
+ * @typedef {{ key: CryptoKey, x: string, y: string }} Key
+ *
+ * Who signs an envelope: pairing names the key, everything after that the device.
+ * offset is how many seconds the site's clock is ahead of ours.
+ * @typedef {Key & { issuer: string, device?: string, offset?: number }} Signer
+ *
+ * What is signed beside the claims that every envelope has (docs/device-protocol.md).
+ * @typedef {{ pair?: string, account?: string, short?: string, name?: string, platform?: string, app?: string, push?: Address | null,
+ *   wait?: number, cid?: string, ch?: string, decision?: 'approve' | 'deny', reason?: 'not_me' | 'mistake', number?: string }} Claims
+ *
+ * Where a push service reaches a phone (RFC 8030, keys of RFC 8291 in base64url).
+ * @typedef {{ type: 'webpush', endpoint: string, p256dh: string, auth: string }} Address
+ *
+ * @typedef {'pair' | 'list' | 'listen' | 'answer' | 'push' | 'rename' | 'unpair'} Operation
+ */
+
 const utf8 = new TextEncoder()
+/** @param {ArrayBuffer | Uint8Array} bytes */
 export const b64url = (bytes) =>
   btoa(String.fromCharCode(...new Uint8Array(bytes))).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')
 export const randomId = () => b64url(crypto.getRandomValues(new Uint8Array(16)))
@@ -12,14 +32,16 @@ const ecdsa = { name: 'ECDSA', hash: 'SHA-256' }
 // own store; of the public one the coordinates are enough.
 export async function makeKey() {
   const pair = await crypto.subtle.generateKey(curve, false, ['sign', 'verify'])
-  const { x, y } = await crypto.subtle.exportKey('jwk', pair.publicKey)
+  const { x = '', y = '' } = await crypto.subtle.exportKey('jwk', pair.publicKey)
   return { key: pair.privateKey, x, y }
 }
 
+/** @param {Pick<Key, 'x' | 'y'>} a */
 const publicKey = (a) => ({ kty: 'EC', crv: 'P-256', x: a.x, y: a.y })
 
 // signs reports whether an account's key is there and does its work. Browsers
 // lose keys: that is found out before something is built on one.
+/** @param {Key} a */
 export async function signs(a) {
   try {
     const text = utf8.encode(randomId())
@@ -31,9 +53,11 @@ export async function signs(a) {
 }
 
 // seconds is the site's time, as far as it is known.
+/** @param {{ offset?: number }} a */
 export const seconds = (a) => Math.floor(Date.now() / 1000) + (a.offset ?? 0)
 
 // envelope signs a request: a compact JWS.
+/** @param {Signer} a @param {Operation} typ @param {Claims} claims */
 export async function envelope(a, typ, claims) {
   const head = { alg: 'ES256', typ: typ + '+jwt', ...(typ === 'pair' ? { jwk: publicKey(a) } : { kid: a.device }) }
   const body = { aud: a.issuer, iat: seconds(a), jti: randomId(), ...claims }
@@ -41,12 +65,14 @@ export async function envelope(a, typ, claims) {
   return text + '.' + b64url(await crypto.subtle.sign(ecdsa, a.key, utf8.encode(text)))
 }
 
+/** @param {string} text */
 export const digest = async (text) => b64url(await crypto.subtle.digest('SHA-256', utf8.encode(text)))
 
 const base32 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'
 
 // codeKey takes the secret of an account's codes. It becomes a key that cannot
 // be exported: codes can be made here, and the secret not be read again.
+/** @param {string} secret in base 32 */
 export async function codeKey(secret) {
   const bytes = []
   let bits = 0, n = 0
@@ -60,7 +86,8 @@ export async function codeKey(secret) {
   return crypto.subtle.importKey('raw', new Uint8Array(bytes), { name: 'HMAC', hash: 'SHA-1' }, false, ['sign'])
 }
 
-// codeAt is the code of a moment (RFC 6238).
+// codeAt is the code of a moment, in seconds since 1970 (RFC 6238).
+/** @param {{ codes: CryptoKey, digits: number, period: number }} a @param {number} at */
 export async function codeAt(a, at) {
   const counter = new DataView(new ArrayBuffer(8))
   counter.setBigUint64(0, BigInt(Math.floor(at / a.period)))

@@ -1,17 +1,55 @@
 // The service worker: the app without a network, and questions while it is closed.
-// look, extras, version, files and catalogue stand above, with what it shares with the page.
+// static/app.go writes the constants look, extras, version and files before it.
 //
 // It answers for /app/ alone. Nothing else of the site goes through it, and
 // nothing but the app's own files and the look of the site is ever kept.
+
+import { Fault, addressOf, answer, questions, readDoc, setPush, vapidBytes } from './protocol.js'
+import { change, kept, keptOne } from './store.js'
+import { language, speaker } from './language.js'
+import { digest } from './sign.js'
+import de from './notes.de.js'
+import en from './notes.en.js'
+import fr from './notes.fr.js'
+import nl from './notes.nl.js'
+
+/** @import { Account, ToPage, ToWorker } from './store.js' */
+/** @import { Doc } from './protocol.js' */
+
+/**
+ * What a push holds (docs/device-protocol.md, «Pushes»).
+ * @typedef {object} Push
+ * @property {'login' | 'gone' | 'test' | 'changed'} [t]
+ * @property {string} [c]  the challenge's id
+ * @property {{ title?: string, body?: string }} [notification]
+ *
+ * What a notification keeps for when it is tapped: the question, and whose it is and its
+ * text where it can be denied from there.
+ * @typedef {{ cid?: string, id?: string, text?: string }} Tapped
+ *
+ * What is heard of a question at the site of an account. doc is not there where it must
+ * not be approved.
+ * @typedef {object} Look
+ * @property {Account} a
+ * @property {boolean} [heard]     the site has answered
+ * @property {boolean} [unlinked]
+ * @property {number} [n]          how many questions wait there
+ * @property {{ cid: string, text: string }} [ask]
+ * @property {Doc} [doc]
+ */
+
+const worker = /** @type {ServiceWorkerGlobalScope} */ (/** @type {unknown} */ (self))
+const { clients, registration } = worker
 
 const home = new URL(registration.scope).pathname === '/app/'
 const cacheName = 'hilum-app-' + version + '-' + look
 const pages = ['/app/', '/app/scan']
 
-// t says a sentence; catalogue holds, of each language, those that are said here.
-const t = speaker(catalogue[language])
+// t says a sentence. The worker may not import what it has not kept when it was
+// installed, and the language of a phone is changed without asking it: it has all.
+const t = speaker({ de, en, fr, nl }[language])
 
-addEventListener('install', (event) => { if (home) event.waitUntil(fill()) })
+worker.addEventListener('install', (event) => { if (home) event.waitUntil(fill()) })
 
 // fill keeps a whole version, or nothing: pages and files of two versions do not
 // fit one another.
@@ -27,21 +65,22 @@ async function fill() {
 
 // needed is all but the languages that are not spoken here; English stands in for
 // one that is asked for later, without a network.
+/** @param {string} path */
 function needed(path) {
-  const words = /\/words\.(\w+)\.js$/.exec(path)
+  const words = /\/(?:notes|words)\.(\w+)\.js$/.exec(path)
   return !words || words[1] === language || words[1] === 'en'
 }
 
-addEventListener('activate', (event) => { if (home) event.waitUntil(begin()) })
+worker.addEventListener('activate', (event) => { if (home) event.waitUntil(begin()) })
 
 async function begin() {
   for (const name of await caches.keys()) if (name.startsWith('hilum-app-') && name !== cacheName) await caches.delete(name)
   await clients.claim()
 }
 
-addEventListener('message', (event) => { if (event.data === 'take over') skipWaiting() })
+addEventListener('message', (/** @type {MessageEvent<ToWorker>} */ event) => { if (event.data === 'take over') worker.skipWaiting() })
 
-addEventListener('fetch', (event) => {
+worker.addEventListener('fetch', (event) => {
   const url = new URL(event.request.url)
   if (!home || event.request.method !== 'GET' || url.origin !== location.origin) return
   if (event.request.mode === 'navigate' && pages.includes(url.pathname)) event.respondWith(fromCache(url.pathname, event.request))
@@ -52,32 +91,37 @@ addEventListener('fetch', (event) => {
 // orAnew is the beginning of another version: of a page that the worker before
 // this one has given out, just before this one took over. Where it is not to be had
 // any more, the page is opened anew, and is of this version then.
+/** @param {Request} request */
 async function orAnew(request) {
-  const answer = await fetch(request).catch(() => undefined)
-  return answer?.ok ? answer : new Response('location.reload()', { headers: { 'Content-Type': 'text/javascript' } })
+  const got = await fetch(request).catch(() => undefined)
+  return got?.ok ? got : new Response('location.reload()', { headers: { 'Content-Type': 'text/javascript' } })
 }
 
+/** @param {string} path @param {Request} request */
 async function fromCache(path, request) {
   // Not by opening the cache: that would make it anew where the next version has
   // just deleted it, and this one would look as if it were kept.
   const found = await caches.match(path, { cacheName })
   if (found) return found
-  const answer = await fetch(request)
+  const got = await fetch(request)
   // The reader of QR codes is kept when it was needed once, and a language.
-  if (answer.ok && path.startsWith('/static/') && await caches.has(cacheName)) await (await caches.open(cacheName)).put(path, answer.clone())
-  return answer
+  if (got.ok && path.startsWith('/static/') && await caches.has(cacheName)) await (await caches.open(cacheName)).put(path, got.clone())
+  return got
 }
 
-addEventListener('push', (event) => {
+worker.addEventListener('push', (event) => {
+  /** @type {Push} */
   let message = {}
-  try { message = event.data.json() } catch { /* shown as a question */ }
+  try { message = event.data?.json() ?? {} } catch { /* shown as a question */ }
   event.waitUntil(pushed(message))
 })
 
 // Every push shows something: platforms stop delivering to who stays silent.
+/** @param {Push} message */
 async function pushed(message) {
   const said = message.notification ?? {}
   const tag = message.c || message.t || 'request'
+  /** @param {string} title @param {string} body @param {NotificationOptions & { data?: Tapped }} more */
   const note = (title, body, more = {}) => registration.showNotification(title, {
     body, tag, icon: file('icon-192.png'), badge: file('badge.png'), lang: language, data: { cid: message.c }, ...more,
   })
@@ -87,9 +131,9 @@ async function pushed(message) {
   if (message.t !== 'login') return note(said.title ?? t('push.generic'), said.body ?? t('push.generic.text'))
   // Who has the app before their eyes sees the request there.
   const seen = (await clients.matchAll({ type: 'window' })).some((c) => c.visibilityState === 'visible' && new URL(c.url).pathname.startsWith('/app/'))
-  const answers = await Promise.all((await ours()).map((a) => find(a, message.c)))
+  const answers = await Promise.all((await ours()).map((one) => find(one, message.c)))
   const got = answers.find((x) => x.ask)
-  if (!got) {
+  if (!got?.ask) {
     const gone = answers.find((x) => x.unlinked)
     if (gone) return note(t('push.generic'), t('push.unlinked', { Name: gone.a.name, Site: gone.a.site }))
     if (answers.length && answers.every((x) => x.heard)) return note(t('push.generic'), t('push.gone'), { silent: true })
@@ -106,11 +150,13 @@ async function pushed(message) {
   })
 }
 
+/** @param {string} name */
 const file = (name) => files.find((path) => path.endsWith('/app/' + name))
 
 // ours are the accounts that this registration is for.
 async function ours() {
   const scope = new URL(registration.scope).pathname
+  /** @type {Account[]} */
   const list = []
   for (const a of await kept().catch(() => [])) {
     const at = a.issuer === location.origin ? '/app/' : '/app/at/' + (await digest(a.issuer)).slice(0, 16) + '/'
@@ -120,13 +166,14 @@ async function ours() {
 }
 
 // find asks a site for the question that a push speaks of.
+/** @param {Account} a @param {string} [cid] @returns {Promise<Look>} */
 async function find(a, cid) {
   try {
     const { challenges } = await questions(a)
     const c = challenges.find((x) => x.cid === cid)
     if (!c) return { a, heard: true, n: challenges.length }
-    const ask = { cid, text: c.doc }
-    try { return { a, heard: true, n: challenges.length, ask, doc: readDoc(a, cid, c.doc) } } catch { return { a, ask, n: challenges.length } }
+    const ask = { cid: c.cid, text: c.doc }
+    try { return { a, heard: true, n: challenges.length, ask, doc: readDoc(a, c.cid, c.doc) } } catch { return { a, ask, n: challenges.length } }
   } catch (fault) {
     // The page tells the person; the keys go now.
     if (fault.code === 'unlinked') await change(a, { state: 'unlinked', key: null, codes: null })
@@ -134,15 +181,19 @@ async function find(a, cid) {
   }
 }
 
-addEventListener('notificationclick', (event) => {
+worker.addEventListener('notificationclick', (event) => {
   event.notification.close()
+  /** @type {Tapped} */
   const { cid, id, text } = event.notification.data ?? {}
-  event.waitUntil(event.action === 'deny' && id ? deny(id, { cid, text }) : show(cid))
+  event.waitUntil(event.action === 'deny' && id && cid && text ? deny(id, { cid, text }) : show(cid))
 })
 
+/** @param {string} id @param {{ cid: string, text: string }} ask */
 async function deny(id, ask) {
   try {
-    await answer(await keptOne(id), ask, { decision: 'deny' })
+    const a = await keptOne(id)
+    if (!a) throw new Fault('keys')
+    await answer(a, ask, { decision: 'deny' })
     await self.navigator.clearAppBadge?.()?.catch(() => {})
   } catch (fault) {
     if (['already_answered', 'expired', 'withdrawn', 'no_challenge'].includes(fault.code)) return
@@ -151,16 +202,17 @@ async function deny(id, ask) {
 }
 
 // show brings the app to the front.
+/** @param {string} [cid] */
 async function show(cid) {
   for (const c of await clients.matchAll({ type: 'window', includeUncontrolled: true })) {
     if (!new URL(c.url).pathname.startsWith('/app/')) continue
-    c.postMessage('look')
+    c.postMessage(/** @satisfies {ToPage} */ ('look'))
     return c.focus()
   }
   return clients.openWindow('/app/' + (cid ? '#c=' + encodeURIComponent(cid) : ''))
 }
 
-addEventListener('pushsubscriptionchange', (event) => event.waitUntil(resubscribe()))
+worker.addEventListener('pushsubscriptionchange', (event) => event.waitUntil(resubscribe()))
 
 async function resubscribe() {
   for (const a of await ours()) {

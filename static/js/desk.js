@@ -4,11 +4,13 @@
 
 import { prepare } from './page.js'
 
-const search = document.querySelector('[data-search]')
-const field = search?.querySelector('[type="search"]')
-const room = document.querySelector('[data-drawer-room]')
-let asked = null
+const search = /** @type {HTMLFormElement | null} */ (document.querySelector('[data-search]'))
+const field = /** @type {HTMLInputElement | null | undefined} */ (search?.querySelector('[type="search"]'))
+const room = /** @type {HTMLDialogElement | null} */ (document.querySelector('[data-drawer-room]'))
+/** @type {AbortController | undefined} */
+let asked
 
+/** @param {string} url */
 async function read(url) {
   asked?.abort()
   asked = new AbortController()
@@ -18,9 +20,11 @@ async function read(url) {
 }
 
 // turn shows the list at an address; what is not a list (a sign-in, an error) is
-// gone to.
+// gone to. remember says what becomes of the address, history.pushState for one.
+/** @param {string} url @param {History['pushState']} [remember] */
 async function turn(url, remember) {
   const list = document.querySelector('[data-list]')
+  if (!list) return location.assign(url)
   list.setAttribute('aria-busy', 'true')
   try {
     const { page } = await read(url)
@@ -30,9 +34,9 @@ async function turn(url, remember) {
       return
     }
     const here = document.activeElement?.closest('[data-list]') && document.activeElement.id
-    list.replaceWith(document.importNode(fresh, true))
+    const now = document.importNode(fresh, true)
+    list.replaceWith(now)
     remember?.call(history, null, '', url)
-    const now = document.querySelector('[data-list]')
     prepare(now)
     ticks()
     if (here) document.getElementById(here)?.focus()
@@ -42,42 +46,48 @@ async function turn(url, remember) {
   }
 }
 
-function address() {
+// wanted is what the address of this page asks for.
+const wanted = () => new URL(location.href).searchParams
+
+// address is that of the list which a form asks for.
+/** @param {HTMLFormElement} form */
+function address(form) {
   const q = new URLSearchParams()
-  for (const [name, value] of new FormData(search)) if (value) q.append(name, value)
-  const boxes = [...search.querySelectorAll('[name="col"]')]
-  if (boxes.every((b) => b.checked === b.defaultChecked) && !new URL(location).searchParams.has('col')) q.delete('col')
-  return search.getAttribute('action') + (q.size ? '?' + q : '')
+  for (const [name, value] of new FormData(form)) if (value) q.append(name, String(value))
+  const boxes = [.../** @type {NodeListOf<HTMLInputElement>} */ (form.querySelectorAll('[name="col"]'))]
+  if (boxes.every((b) => b.checked === b.defaultChecked) && !wanted().has('col')) q.delete('col')
+  return form.getAttribute('action') + (q.size ? '?' + q : '')
 }
 
-if (search) {
-  let soon = 0
+if (search && field) {
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let soon
   field.addEventListener('input', () => {
     clearTimeout(soon)
-    soon = setTimeout(() => turn(address(), history.replaceState), 180)
+    soon = setTimeout(() => turn(address(search), history.replaceState), 180)
   })
   search.addEventListener('submit', (event) => {
     event.preventDefault()
     clearTimeout(soon)
-    const menu = search.querySelector('details[open]')
-    if (menu) menu.open = false
-    turn(address(), history.pushState)
+    search.querySelector('details[open]')?.removeAttribute('open')
+    turn(address(search), history.pushState)
   })
   addEventListener('popstate', () => {
-    field.value = new URL(location).searchParams.get('q') ?? ''
+    field.value = wanted().get('q') ?? ''
     turn(location.href)
   })
 }
 
 // ticks says how many are selected, and selects all at once.
 function ticks() {
-  const all = document.querySelector('[data-all]'), go = document.querySelector('[data-picked]')
+  const all = /** @type {HTMLInputElement | null} */ (document.querySelector('[data-all]'))
+  const go = /** @type {HTMLButtonElement | null} */ (document.querySelector('[data-picked]'))
   if (!all || !go) return
-  const boxes = [...document.querySelectorAll('[data-pick]')]
+  const boxes = [.../** @type {NodeListOf<HTMLInputElement>} */ (document.querySelectorAll('[data-pick]'))]
   const count = () => {
-    const n = boxes.filter((b) => b.checked).length
+    const n = boxes.filter((b) => b.checked).length, { picked = '' } = go.dataset
     go.disabled = n === 0
-    go.textContent = n ? `${go.dataset.picked} (${n})` : go.dataset.picked
+    go.textContent = n ? `${picked} (${n})` : picked
     all.checked = n === boxes.length
     all.indeterminate = n > 0 && n < boxes.length
   }
@@ -92,57 +102,61 @@ function ticks() {
 ticks()
 addEventListener('pageshow', ticks)
 
-async function open(link) {
+// open shows what a link leads to in the drawer.
+/** @param {HTMLAnchorElement} link @param {HTMLDialogElement} drawer */
+async function open(link, drawer) {
   try {
     const { answer, page } = await read(link.href)
-    const detail = page.querySelector('#detail')
-    if (!answer.ok || !detail) {
+    const detail = page.querySelector('#detail'), body = drawer.querySelector('[data-drawer-body]')
+    if (!answer.ok || !detail || !body) {
       location.assign(link.href)
       return
     }
-    const body = room.querySelector('[data-drawer-body]')
     body.replaceChildren(document.importNode(detail, true))
     prepare(body)
-    room.showModal()
-    room.scrollTop = 0
+    drawer.showModal()
+    drawer.scrollTop = 0
   } catch (err) {
     if (err.name !== 'AbortError') location.assign(link.href)
   }
 }
 
+/** @param {MouseEvent} event */
 const plain = (event) => event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey
 
 document.addEventListener('click', (event) => {
-  if (!plain(event)) return
-  const link = event.target.closest('a')
+  const at = event.target
+  if (!plain(event) || !(at instanceof Element)) return
+  const link = at.closest('a')
   if (link?.matches('[data-turn]')) {
     event.preventDefault()
     turn(link.href, history.pushState)
     if (field && new URL(link.href).searchParams.get('q') === null) field.value = ''
     return
   }
-  if (event.target.closest('input, button, label, summary') || (link && !link.matches('[data-drawer]'))) return
-  const row = event.target.closest('[data-row]')
-  const page = row?.querySelector('[data-open]')
+  if (at.closest('input, button, label, summary') || (link && !link.matches('[data-drawer]'))) return
+  const row = at.closest('[data-row]')
+  const page = /** @type {HTMLElement | null | undefined} */ (row?.querySelector('[data-open]'))
   if (page && !link) {
     if (!String(getSelection())) page.click()
     return
   }
-  const drawer = link ?? row?.querySelector('[data-drawer]')
-  if (!drawer || !room || (!link && String(getSelection()))) return
+  const leads = link ?? /** @type {HTMLAnchorElement | null | undefined} */ (row?.querySelector('[data-drawer]'))
+  if (!leads || !room || (!link && String(getSelection()))) return
   event.preventDefault()
-  open(drawer)
+  open(leads, room)
 })
 
 if (room) {
-  room.querySelector('[data-close]').addEventListener('click', () => room.close())
+  room.querySelector('[data-close]')?.addEventListener('click', () => room.close())
   room.addEventListener('click', (event) => { if (event.target === room) room.close() })
 }
 
 // The log goes on by itself while it is followed: a look every three seconds.
-const follow = document.querySelector('[data-follow]')
+const follow = /** @type {HTMLElement | null} */ (document.querySelector('[data-follow]'))
 if (follow) {
-  let timer = 0
+  /** @type {ReturnType<typeof setInterval> | undefined} */
+  let timer
   follow.hidden = false
   follow.addEventListener('click', () => {
     const on = follow.getAttribute('aria-pressed') !== 'true'

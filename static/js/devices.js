@@ -1,10 +1,10 @@
 // Unlinking asks in a dialog; without script the link leads to a page that asks.
 
-for (const link of document.querySelectorAll('[data-dialog]')) {
-  const dialog = document.getElementById(link.dataset.dialog)
+for (const link of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll('[data-dialog]'))) {
+  const dialog = /** @type {HTMLDialogElement} */ (document.getElementById(link.dataset.dialog ?? ''))
   link.addEventListener('click', (event) => {
     event.preventDefault()
     dialog.showModal()
   })
-  dialog.querySelector('[data-close]').addEventListener('click', () => dialog.close())
+  dialog.querySelector('[data-close]')?.addEventListener('click', () => dialog.close())
 }

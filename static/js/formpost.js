@@ -1,3 +1,3 @@
 // Goes on to the relying party by itself.
 
-document.querySelector('form[data-post-now]')?.requestSubmit()
+/** @type {HTMLFormElement | null} */ (document.querySelector('form[data-post-now]'))?.requestSubmit()

@@ -6,10 +6,11 @@
 import { prepare } from './page.js'
 
 const pollEvery = 3000
-const looks = [] // one for each part that waits
+/** @type {(() => void)[]} one for each part that waits */
+const looks = []
 let sending = false
 
-for (const el of document.querySelectorAll('[data-live]')) follow(el.id, el.dataset.live, el.dataset.step ?? '')
+for (const el of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll('[data-live]'))) follow(el.id, el.dataset.live ?? '', el.dataset.step ?? '')
 
 // What the person sends leads on by itself: the stream must not be quicker.
 addEventListener('submit', (event) => {
@@ -22,10 +23,16 @@ addEventListener('submit', (event) => {
 })
 addEventListener('pageshow', () => { sending = false })
 
+/** @param {string} id @param {string} path @param {string} step */
 function follow(id, path, step) {
-  let stream, poll, busy = false, told = ''
-  const part = () => document.getElementById(id)
+  /** @type {EventSource | undefined} */
+  let stream
+  /** @type {ReturnType<typeof setInterval> | undefined} */
+  let poll
+  let busy = false, told = ''
+  const part = () => /** @type {HTMLElement} */ (document.getElementById(id))
 
+  /** @param {string} state */
   async function changed(state) {
     told = state
     if (busy || sending || state === part().dataset.state) return
@@ -80,7 +87,7 @@ function follow(id, path, step) {
     listen()
   })
   addEventListener('online', () => { look(); listen() })
-  addEventListener('pagehide', () => { stream.close(); clearInterval(poll); poll = undefined })
+  addEventListener('pagehide', () => { stream?.close(); clearInterval(poll); poll = undefined })
   addEventListener('pageshow', (event) => { if (event.persisted) { listen(); look() } })
   // The server's clock may be a moment behind the page's.
   document.addEventListener('over', () => { look(); setTimeout(look, 1500) })
@@ -90,23 +97,29 @@ function follow(id, path, step) {
 // swap puts a fresh part in the place of an old one. Who is in the old one with
 // the keyboard, or reads it with a screen reader, is where they were, if the fresh
 // one has that place; nobody else is moved.
+/** @param {Element} old @param {Element} node */
 function swap(old, node) {
-  const held = document.activeElement
-  const within = old.contains(held)
-  const typing = within && /^(INPUT|TEXTAREA)$/.test(held.tagName) && held.selectionStart !== null
-  const typed = typing && { value: held.value, from: held.selectionStart, to: held.selectionEnd, way: held.selectionDirection }
+  const held = old.contains(document.activeElement) ? document.activeElement : null
+  const typed = types(held) && held.selectionStart !== null && { value: held.value, from: held.selectionStart, to: held.selectionEnd, way: held.selectionDirection }
   old.replaceWith(node)
   prepare(node)
-  const same = within && twin(held, node)
+  const same = held && /** @type {HTMLElement | undefined} */ (twin(held, node))
   if (!same) return
   same.focus({ preventScroll: true })
-  if (!typing || same !== document.activeElement) return
+  if (!typed || !types(same) || same !== document.activeElement) return
   same.value = typed.value
-  same.setSelectionRange(typed.from, typed.to, typed.way)
+  same.setSelectionRange(typed.from, typed.to, typed.way ?? undefined)
+}
+
+// types reports whether an element is typed into.
+/** @param {Element | null} el @returns {el is HTMLInputElement | HTMLTextAreaElement} */
+function types(el) {
+  return el instanceof HTMLInputElement || el instanceof HTMLTextAreaElement
 }
 
 // twin is what stands in a part for an element of the one before: by its id, else
 // by its name or where it leads.
+/** @param {Element} el @param {Element} node */
 function twin(el, node) {
   for (const what of ['id', 'name', 'href']) {
     const value = el.getAttribute(what)
@@ -118,15 +131,17 @@ function twin(el, node) {
 
 // arrive does what a fresh part asks for: move on, or free the password form
 // of the code that is no longer needed.
+/** @param {Element} node @param {Document} page */
 function arrive(node, page) {
-  node.querySelector('form[data-go]')?.requestSubmit()
+  const go = /** @type {HTMLFormElement | null} */ (node.querySelector('form[data-go]'))
+  go?.requestSubmit()
   const linking = document.getElementById('linking')
   if (linking && page !== document) {
     const there = page.getElementById('linking')
     linking.hidden = there?.hidden ?? false
-    const code = linking.querySelector('[data-code]')
+    const code = /** @type {HTMLInputElement | null} */ (linking.querySelector('[data-code]'))
     if (code) {
-      code.disabled = linking.hidden
+      code.disabled = Boolean(linking.hidden)
       code.required = !linking.hidden
     }
     for (const what of ['svg.qr', '#secret', '#short', '#open-here', '#open-app']) {

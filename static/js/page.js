@@ -4,6 +4,7 @@
 
 const root = document.documentElement
 
+/** @param {HTMLFormElement} form */
 function once(form) {
   form.addEventListener('submit', (event) => {
     if (form.getAttribute('aria-busy') === 'true') event.preventDefault()
@@ -17,16 +18,16 @@ addEventListener('pageshow', (event) => {
   if (event.persisted) for (const form of document.querySelectorAll('form[aria-busy]')) form.removeAttribute('aria-busy')
 })
 
-for (const form of document.querySelectorAll('[data-theme-switch]')) {
+for (const form of /** @type {NodeListOf<HTMLFormElement>} */ (document.querySelectorAll('[data-theme-switch]'))) {
   form.addEventListener('submit', async (event) => {
-    const chosen = event.submitter
+    const chosen = /** @type {HTMLButtonElement | null} */ (event.submitter)
     if (!chosen) return
     event.preventDefault()
-    const fields = new URLSearchParams(new FormData(form))
+    const fields = new URLSearchParams(/** @type {[string, string][]} */ ([...new FormData(form)]))
     fields.set('theme', chosen.value)
     const value = chosen.value === 'auto' ? '' : chosen.value
     root.dataset.theme = value
-    document.querySelector('meta[name="color-scheme"]').content = value || 'dark light'
+    document.querySelector('meta[name="color-scheme"]')?.setAttribute('content', value || 'dark light')
     for (const b of form.querySelectorAll('button')) b.setAttribute('aria-pressed', String(b === chosen))
     await fetch(form.action, { method: 'POST', body: fields, redirect: 'manual' }).catch(() => {})
   })
@@ -34,6 +35,7 @@ for (const form of document.querySelectorAll('[data-theme-switch]')) {
 
 const moment = new Intl.DateTimeFormat(root.lang, { dateStyle: 'medium', timeStyle: 'short' })
 const day = new Intl.DateTimeFormat(root.lang, { dateStyle: 'medium' })
+/** @param {HTMLTimeElement} t */
 function when(t) {
   const at = new Date(t.dateTime)
   if (!Number.isNaN(at.getTime())) t.textContent = (t.dataset.when === 'day' ? day : moment).format(at)
@@ -41,6 +43,7 @@ function when(t) {
 
 // every calls tick with the seconds left, by the clock and not by counting: a
 // sleeping tab wakes up with the truth. It ends when the element has left.
+/** @param {HTMLElement} el @param {number} seconds @param {(left: number) => void} tick */
 function every(el, seconds, tick) {
   const end = performance.now() + seconds * 1000
   const step = () => {
@@ -51,34 +54,44 @@ function every(el, seconds, tick) {
   step()
 }
 
+/** @param {HTMLElement} el */
 function countdown(el) {
   el.hidden = false
+  /** @param {number} n */
   const pad = (n) => String(n).padStart(2, '0')
   every(el, Number(el.dataset.countdown), (seconds) => {
     const left = Math.ceil(seconds)
     const hours = Math.floor(left / 3600)
     const clock = `${hours ? hours + ':' + pad(Math.floor(left / 60) % 60) : Math.floor(left / 60)}:${pad(left % 60)}`
-    el.textContent = left > 0 ? clock : el.dataset.done
+    el.textContent = left > 0 ? clock : el.dataset.done ?? ''
     if (left === 0) el.dispatchEvent(new Event('over', { bubbles: true }))
   })
 }
 
+/** @param {HTMLElement} el */
 function ring(el) {
   const left = el.querySelector('.left'), total = Number(el.dataset.total)
-  every(el, Number(el.dataset.ring), (seconds) => { left.setAttribute('stroke-dashoffset', 100 - 100 * seconds / total) })
+  every(el, Number(el.dataset.ring), (seconds) => { left?.setAttribute('stroke-dashoffset', String(100 - 100 * seconds / total)) })
 }
 
 // What may be sent only after a while is not there before.
+/** @param {HTMLFormElement} form */
 function after(form) {
   form.hidden = true
   every(form, Number(form.dataset.after), (seconds) => { if (seconds === 0) form.hidden = false })
 }
 
 // prepare gives a part of the page what it asks for.
+/** @param {Element | Document} part */
 export function prepare(part) {
+  /**
+   * @template {Element} E
+   * @param {string} what
+   * @param {(el: E) => void} fn
+   */
   const each = (what, fn) => {
-    if (part.matches?.(what)) fn(part)
-    for (const el of part.querySelectorAll(what)) fn(el)
+    if (part instanceof Element && part.matches(what)) fn(/** @type {E} */ (part))
+    for (const el of /** @type {NodeListOf<E>} */ (part.querySelectorAll(what))) fn(el)
   }
   each('form[data-once]', once)
   each('time[data-when]', when)

@@ -1,8 +1,9 @@
 // Show-password buttons and the caps-lock hint.
 
-for (const button of document.querySelectorAll('[data-show]')) {
-  const field = document.getElementById(button.dataset.show)
-  const labels = [button.getAttribute('aria-label'), button.dataset.label]
+for (const button of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll('[data-show]'))) {
+  const field = /** @type {HTMLInputElement} */ (document.getElementById(button.dataset.show ?? ''))
+  const labels = [button.getAttribute('aria-label') ?? '', button.dataset.label ?? '']
+  /** @param {boolean} on */
   const show = (on) => {
     field.type = on ? 'text' : 'password'
     button.setAttribute('aria-pressed', String(on))
@@ -13,12 +14,13 @@ for (const button of document.querySelectorAll('[data-show]')) {
     field.focus()
   })
   // Sent as a password, so that the browser does not keep it as text.
-  field.form.addEventListener('submit', () => show(false))
+  field.form?.addEventListener('submit', () => show(false))
   button.hidden = false
 }
 
-for (const hint of document.querySelectorAll('[data-caps]')) {
-  const field = document.getElementById(hint.dataset.caps)
+for (const hint of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll('[data-caps]'))) {
+  const field = /** @type {HTMLInputElement} */ (document.getElementById(hint.dataset.caps ?? ''))
+  /** @param {KeyboardEvent} event */
   const look = (event) => { hint.hidden = !(event.getModifierState && event.getModifierState('CapsLock')) }
   field.addEventListener('keydown', look)
   field.addEventListener('keyup', look)
