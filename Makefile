@@ -17,7 +17,7 @@ NEEDS := \
 	apache2:/usr/sbin/apache2 \
 	libapache2-mod-auth-openidc:/usr/lib/apache2/modules/mod_auth_openidc.so
 
-.PHONY: test build lint lock bench crash races twice screenshots outdated notice worker release axe zxing needs clean
+.PHONY: test build dev lint lock bench crash races twice screenshots outdated notice worker release axe zxing needs clean
 
 test: needs
 	go vet ./...
@@ -25,6 +25,11 @@ test: needs
 
 build:
 	go build -trimpath -o bin/ ./cmd/...
+
+# dev runs the demo with pages, sentences, style and scripts from the folder of the
+# sources: a page that is open loads itself anew when one of them changes.
+dev:
+	go run -tags dev ./cmd/idp demo
 
 # needs installs what the tests need, where it is missing and we may; else it
 # says what to install.

@@ -69,8 +69,14 @@ type demo struct {
 // one given, and stops it when the test ends.
 func startDemo(t testing.TB, args ...string) *demo {
 	t.Helper()
+	return startDemoOf(t, idpBinary, args...)
+}
+
+// startDemoOf is startDemo for another program, with env beside what there is.
+func startDemoOf(t testing.TB, program string, args ...string) *demo {
+	t.Helper()
 	d := &demo{data: t.TempDir(), errs: &tail{}, done: make(chan struct{})}
-	d.cmd = exec.Command(idpBinary, append([]string{"demo", "--json", "--data", d.data}, args...)...)
+	d.cmd = exec.Command(program, append([]string{"demo", "--json", "--data", d.data}, args...)...)
 	d.cmd.Stderr = d.errs
 	out, err := d.cmd.StdoutPipe()
 	if err != nil {

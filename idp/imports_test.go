@@ -86,6 +86,7 @@ var packages = map[string]layer{
 	"idp/web/webtest":      suite,
 	"idp/web/webtest/walk": suite,
 	"static":               shared,
+	"static/source":        ground,
 	"templates":            shared,
 	"templates/words":      shared,
 }
@@ -105,7 +106,7 @@ var knows = map[layer][]layer{
 	client:   {},
 	shared:   {nouns, shared, ground},
 	door:     {nouns, letters, tool, verb, frame, shared},
-	frame:    {nouns, letters, tool, verb, shared},
+	frame:    {ground, nouns, letters, tool, verb, shared},
 	settings: {nouns, tool, ground}, // to ask whether a setting fits
 	party:    {party},
 	builtin:  {nouns},

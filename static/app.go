@@ -5,7 +5,6 @@ import (
 	"path"
 	"regexp"
 	"slices"
-	"sync"
 )
 
 // The service worker: its own part, which is a module, and what is made of it and
@@ -48,7 +47,7 @@ func Worker(look string, paths []string) []byte {
 	return slices.Concat([]byte("'use strict'\nconst look = "+string(digest)+"\nconst extras = "+string(text)+"\n"), usualWorker())
 }
 
-var usualWorker = sync.OnceValue(func() []byte {
+var usualWorker = kept(func() []byte {
 	files, err := json.Marshal(appFiles())
 	if err != nil {
 		panic(err) // strings always encode
@@ -76,7 +75,7 @@ var imported = regexp.MustCompile(`(?m)^import .* from '\./([a-z.]+\.js)'$`)
 
 // AppModules are the paths of what the app's main module imports, directly or
 // not, before it shows anything: named in the page, they come in one round trip.
-var AppModules = sync.OnceValue(func() []string {
+var AppModules = kept(func() []string {
 	var list []string
 	seen := map[string]bool{appMain: true}
 	for next := []string{appMain}; len(next) > 0; next = next[1:] {

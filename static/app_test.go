@@ -136,7 +136,7 @@ type sentence struct {
 // line each.
 func sentences(t *testing.T, name string) []sentence {
 	t.Helper()
-	body, ok := strings.CutSuffix(string(source(name)), "\n}\n")
+	body, ok := strings.CutSuffix(string(served(name)), "\n}\n")
 	body, begins := strings.CutPrefix(body, "\nexport default {\n")
 	if !ok || !begins {
 		t.Fatalf("%s is more than a list of sentences", name)

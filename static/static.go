@@ -16,11 +16,14 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
+
+	"hilum/static/source"
 )
 
 //go:embed css js img app
 var embedded embed.FS
+
+var files = source.Files(embedded, "static")
 
 // layers is the order in which the style is put together: one sheet, so that
 // the first page is painted after one more round trip.
@@ -54,8 +57,8 @@ type bundle struct {
 	files  map[string]file
 }
 
-// all is made at first use, from embedded files only.
-var all = sync.OnceValue(func() *bundle {
+// all is made at first use.
+var all = kept(func() *bundle {
 	b := &bundle{files: map[string]file{}}
 	sheet := make([]string, len(layers))
 	for i, name := range layers {
@@ -65,7 +68,7 @@ var all = sync.OnceValue(func() *bundle {
 	for _, dir := range []string{"js", "img", "app"} {
 		for _, name := range filesIn(dir) {
 			if kindOf(name) != "" && name != worker && name != workerMade && name != AppSheet {
-				b.add(name, source(name))
+				b.add(name, served(name))
 			}
 		}
 	}
@@ -84,18 +87,28 @@ var all = sync.OnceValue(func() *bundle {
 	return b
 })
 
+// kept calls make at first use, and keeps what it makes as long as the files stay as
+// they are.
+func kept[T any](make func() T) func() T {
+	made := source.Kept(func() (T, error) { return make(), nil })
+	return func() T {
+		v, _ := made() // no error, see above
+		return v
+	}
+}
+
 // read returns an embedded file. That it is there is a matter of building the
 // program; a test finds it.
 func read(name string) []byte {
-	raw, err := embedded.ReadFile(name)
+	raw, err := fs.ReadFile(files, name)
 	if err != nil {
 		panic(err)
 	}
 	return raw
 }
 
-// source is what is served of a file.
-func source(name string) []byte {
+// served is what is sent of a file.
+func served(name string) []byte {
 	if dir := path.Dir(name); path.Ext(name) == ".js" && (dir == "app" || dir == "js") {
 		return script(name)
 	}
@@ -126,7 +139,7 @@ func joined(names []string) []byte {
 // filesIn lists a folder and what is below it.
 func filesIn(dir string) []string {
 	var names []string
-	err := fs.WalkDir(embedded, dir, func(name string, d fs.DirEntry, err error) error {
+	err := fs.WalkDir(files, dir, func(name string, d fs.DirEntry, err error) error {
 		if err == nil && !d.IsDir() {
 			names = append(names, name)
 		}

@@ -14,15 +14,17 @@ import (
 	"io"
 	"io/fs"
 	"strings"
-	"sync"
 	"text/template/parse"
 
 	"hilum/static"
+	"hilum/static/source"
 	"hilum/templates/words"
 )
 
 //go:embed *.html
-var files embed.FS
+var embedded embed.FS
+
+var files = source.Files(embedded, "templates")
 
 // Page is something that can be rendered: one of the types in pages.go.
 type Page interface {
@@ -62,13 +64,20 @@ type pages func() (*template.Template, error)
 // New reads the catalogues, as words.New does, and has the pages of each language
 // parsed when they are wanted. An error means that the program was built wrong.
 func New(more ...fs.FS) (*Set, error) {
-	all, err := words.New(more...)
+	catalogues := source.Kept(func() (*words.Set, error) { return words.New(more...) })
+	all, err := catalogues()
 	if err != nil {
 		return nil, err
 	}
 	s := &Set{Set: all, pages: map[string]pages{}}
 	for _, lang := range all.Tags() {
-		s.pages[lang] = sync.OnceValues(func() (*template.Template, error) { return bakePages(all.In(lang)) })
+		s.pages[lang] = source.Kept(func() (*template.Template, error) {
+			now, err := catalogues()
+			if err != nil {
+				return nil, err
+			}
+			return bakePages(now.In(lang))
+		})
 	}
 	return s, nil
 }

@@ -235,7 +235,7 @@ func texts(html string) []string {
 func TestNoWordsOutsideTheCatalogue(t *testing.T) {
 	names, _ := fs.Glob(files, "*.html")
 	for _, name := range names {
-		raw, err := files.ReadFile(name)
+		raw, err := fs.ReadFile(files, name)
 		if err != nil {
 			t.Fatal(err)
 		}

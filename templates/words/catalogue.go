@@ -14,10 +14,14 @@ import (
 	"golang.org/x/text/language"
 	"golang.org/x/text/message"
 	"golang.org/x/text/number"
+
+	"hilum/static/source"
 )
 
 //go:embed active.*.json
-var catalogues embed.FS
+var embedded embed.FS
+
+var catalogues = source.Files(embedded, "templates/words")
 
 // english is the language that has every sentence; what another lacks is said
 // in it.

@@ -154,7 +154,7 @@ func faults(t *testing.T, files fs.FS, lang string) []string {
 
 func keysInOrder(t *testing.T, lang string) {
 	t.Helper()
-	raw, err := catalogues.ReadFile(fileOf(lang))
+	raw, err := fs.ReadFile(catalogues, fileOf(lang))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -387,7 +387,7 @@ func everyRefusalHasWords(t *testing.T) {
 func pushesReadAsInTheApp(t *testing.T) {
 	line := regexp.MustCompile(`(?m)^  '(push\.[a-z.]+)': '(.*)',$`)
 	for _, lang := range Known() {
-		app, err := os.ReadFile("../../static/app/words." + lang + ".js")
+		app, err := os.ReadFile("../../static/app/notes." + lang + ".js")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -2,6 +2,7 @@ package words
 
 import (
 	"encoding/json"
+	"io/fs"
 	"slices"
 	"strings"
 	"testing"
@@ -14,7 +15,7 @@ import (
 // English in brackets.
 func abroad(t *testing.T) fstest.MapFS {
 	t.Helper()
-	raw, err := catalogues.ReadFile(fileOf(english))
+	raw, err := fs.ReadFile(catalogues, fileOf(english))
 	if err != nil {
 		t.Fatal(err)
 	}

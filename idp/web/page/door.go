@@ -85,6 +85,7 @@ func New(c Config) (*Door, error) {
 	}
 	d.origin.SetDenyHandler(http.HandlerFunc(d.foreign))
 	d.Add(d.own()...)
+	d.Add(d.developing()...)
 	return d, nil
 }
 

@@ -47,6 +47,7 @@ func (d *Door) Render(w http.ResponseWriter, status int, p templates.Page) error
 	if err := d.conf.Words.Render(buf, p); err != nil {
 		return err
 	}
+	reloading(buf)
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Length", strconv.Itoa(buf.Len()))
