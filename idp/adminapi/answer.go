@@ -20,20 +20,20 @@ const (
 	typeCSV     = "text/csv; charset=utf-8"
 )
 
-// answer sends v as JSON.
+// answer sends v as JSON, with a status.
 func (s *Server) answer(w http.ResponseWriter, r *http.Request, status int, v any) error {
 	w.Header().Set("Content-Type", typeJSON)
 	s.write(w, r, status, v)
 	return nil
 }
 
-// done answers an act that has nothing to tell.
+// done is the response of an act without a result: 204.
 func done(w http.ResponseWriter) error {
 	w.WriteHeader(http.StatusNoContent)
 	return nil
 }
 
-// write sends v whole or not at all.
+// write sends v as JSON, whole or not at all.
 func (s *Server) write(w http.ResponseWriter, r *http.Request, status int, v any) {
 	var body bytes.Buffer
 	enc := json.NewEncoder(&body)
@@ -58,7 +58,8 @@ type page[T any] struct {
 	Facets map[string]count `json:"facets,omitempty"`
 }
 
-// count is a number that is counted no further than idp.CountUpTo.
+// count is a number of rows; they are counted no further than idp.CountUpTo, and More says
+// that there are others.
 type count struct {
 	Count int  `json:"count"`
 	More  bool `json:"more,omitempty"`
@@ -68,7 +69,7 @@ func pageOf[Row, T any](rows []Row, turns idp.Turns, item func(*Row) T) page[T] 
 	return page[T]{Items: each(rows, item), Next: turns.Next, Short: turns.Short}
 }
 
-// each makes items of rows: none are an empty list, never null.
+// each makes items of rows; of no rows an empty list, never null.
 func each[Row, T any](rows []Row, item func(*Row) T) []T {
 	items := make([]T, len(rows))
 	for i := range rows {
@@ -94,7 +95,7 @@ func facets[F ~string](of map[F]idp.Count) map[string]count {
 	return out
 }
 
-// list is never null in JSON.
+// list is l, or an empty list where l is nil: JSON has no null for lists here.
 func list[T any](l []T) []T {
 	if l == nil {
 		return []T{}
@@ -102,7 +103,7 @@ func list[T any](l []T) []T {
 	return l
 }
 
-// moment is a time as it is told, nil for none.
+// moment is a time as JSON has it, in UTC to the microsecond; nil for the zero time.
 func moment(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil
@@ -111,7 +112,7 @@ func moment(t time.Time) *time.Time {
 	return &t
 }
 
-// stream sends a long answer as it is made, as serve.Download does.
+// stream sends a long response while it is made, as serve.Download does.
 func (s *Server) stream(w http.ResponseWriter, r *http.Request, kind string, write func(io.Writer) error) error {
 	w.Header().Set("Content-Type", kind)
 	return serve.Download(w, r, s.conf.Log, write)

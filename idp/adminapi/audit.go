@@ -50,7 +50,7 @@ func (s *Server) searchEvents(w http.ResponseWriter, r *http.Request, by admin.B
 	return s.answer(w, r, http.StatusOK, pageOf(found.Rows, found.Turns, admin.EventLineOf))
 }
 
-// exportEvents is all that a query finds, as it is read.
+// exportEvents sends every event that a query finds, while it is read.
 func (s *Server) exportEvents(format admin.ExportFormat, kind string) func(http.ResponseWriter, *http.Request, admin.By) error {
 	return func(w http.ResponseWriter, r *http.Request, by admin.By) error {
 		q, err := s.eventQuery(r)
@@ -61,15 +61,15 @@ func (s *Server) exportEvents(format admin.ExportFormat, kind string) func(http.
 	}
 }
 
-// fed is a part of the log for who follows it. Next is the number to ask for
-// next time, also when nothing is new.
+// fed is a part of the log for a program that follows it. Next is the number to ask for
+// next time, also when there is nothing new.
 type fed struct {
 	Items []admin.EventLine `json:"items"`
 	Next  string            `json:"next"`
 	More  bool              `json:"more"` // there may be: ask again at once
 }
 
-// feed is the log as it grows, oldest first, after a number.
+// feed is the log as it grows, oldest first, after the event of a number.
 func (s *Server) feed(w http.ResponseWriter, r *http.Request, by admin.By) error {
 	q, err := readQuery(r, "after", "limit")
 	if err != nil {
@@ -95,7 +95,7 @@ func (s *Server) feed(w http.ResponseWriter, r *http.Request, by admin.By) error
 	return s.answer(w, r, http.StatusOK, fed{each(events, admin.EventLineOf), strconv.FormatInt(after, 10), len(events) == limit})
 }
 
-// chain says whether the log holds together.
+// chain says whether the chain of the log holds.
 type chain struct {
 	Valid  bool   `json:"valid"`
 	Events int64  `json:"events,omitempty"`
@@ -103,7 +103,7 @@ type chain struct {
 	Fault  string `json:"fault,omitempty"`
 }
 
-// verify walks the whole chain.
+// verify walks the whole chain of the log.
 func (s *Server) verify(w http.ResponseWriter, r *http.Request, by admin.By) error {
 	if _, err := readQuery(r); err != nil {
 		return err

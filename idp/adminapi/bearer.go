@@ -14,15 +14,17 @@ import (
 	"hilum/idp/serve"
 )
 
-// Store looks tokens up; it is where the token endpoint has put them.
+// Store looks up access tokens, where the token endpoint has put them, and clients.
 type Store interface {
-	// Access returns an access token with its grant and its user, nil where it
-	// is a client's own. idp.ErrNotFound.
+	// Access returns an access token, its grant and the person of it, nil where it is the
+	// client's own. Errors: idp.ErrNotFound.
 	Access(ctx context.Context, hash idp.TokenHash) (*idp.AccessToken, *idp.Grant, *idp.User, error)
-	Client(ctx context.Context, id idp.ClientID) (*idp.Client, error) // from memory; do not change
+	// Client returns a client's registration, from memory: it must not be changed. Errors:
+	// idp.ErrNotFound.
+	Client(ctx context.Context, id idp.ClientID) (*idp.Client, error)
 }
 
-// Why a token opens nothing (RFC 6750, section 3.1).
+// Why a request has no good access token (RFC 6750, section 3.1).
 var (
 	errNoToken = errors.New("no access token")
 	errHeader  = errors.New("the access token was sent in a wrong way")
@@ -30,18 +32,17 @@ var (
 	errScope   = errors.New("the access token is not for this")
 )
 
-// caller says who asks, if they may do an act. Errors: those above,
-// idp.RetryError, and what goes wrong with the store.
+// caller says on whose behalf a request is made, if they may do the act. Errors: those
+// above, idp.RetryError, and those of the store.
 //
-// Only a token that a client got for itself counts. One that stands for a
-// person is refused as insufficient scope, not as invalid: it is a good token,
-// and what it lacks is a scope that no person's token can have. Behind a page,
-// the person has a second factor asked for every change; behind somebody's
-// token, nobody does.
+// Only an access token that a client got for itself counts (client credentials). One that
+// stands for a person is refused as insufficient_scope, not as invalid_token: it is a good
+// token, and what it lacks is a scope that no person's token can have. Behind a page, the
+// person has a second factor asked for every change; behind somebody's token, nobody does.
 //
-// The role is the strongest that the token has and the client is registered for
-// still: a scope that was taken from the registration a moment ago opens
-// nothing. A disabled client has no live grant.
+// The role is the strongest that the token has and that the client is still registered
+// for: a scope that was taken from the registration a moment ago opens nothing. A disabled
+// client has no live grant.
 func (s *Server) caller(r *http.Request, act admin.Act) (admin.By, error) {
 	token, err := bearer(r)
 	if err != nil {
@@ -93,8 +94,9 @@ func (s *Server) caller(r *http.Request, act admin.Act) (admin.By, error) {
 // half of it.
 const maxToken = 4096
 
-// bearer reads the one access token of a request (RFC 6750, section 2.1). One in
-// the URL is refused even beside another: it stands in somebody's log by now.
+// bearer reads the one access token of a request (RFC 6750, section 2.1). One in the URL
+// is refused even beside another: it stands in somebody's log by now. Errors: errNoToken,
+// errHeader.
 func bearer(r *http.Request) (idp.Secret, error) {
 	if strings.Contains(r.URL.RawQuery, "access_token") && r.URL.Query().Has("access_token") {
 		return "", errHeader
@@ -116,7 +118,7 @@ func bearer(r *http.Request) (idp.Secret, error) {
 	return idp.Secret(value), nil
 }
 
-// leastScope is the least that opens an act: what a program should ask for.
+// leastScope is the least scope that opens an act: what a program should ask for.
 func leastScope(act admin.Act) string {
 	for _, role := range []idp.StaffRole{idp.StaffAuditor, idp.StaffHelpdesk, idp.StaffAdmin} {
 		if admin.May(role, act) {
@@ -126,8 +128,8 @@ func leastScope(act admin.Act) string {
 	return ""
 }
 
-// challenge is the WWW-Authenticate of a refusal (RFC 6750, section 3); empty:
-// none. Who sent nothing at all is told no error.
+// challenge is the WWW-Authenticate header of an error (RFC 6750, section 3); empty: there
+// is none. A request without any token is told no error code.
 func challenge(err error, act admin.Act) string {
 	const realm = `Bearer realm="admin"`
 	switch {
@@ -143,6 +145,5 @@ func challenge(err error, act admin.Act) string {
 	return ""
 }
 
-// longTime is how long a file that is sent to us, or the whole log that is
-// walked, may take.
+// longTime is how long a request may take that sends a file, or walks the whole log.
 const longTime = 10 * time.Minute

@@ -21,11 +21,11 @@ import (
 // that, and their lists again.
 const maxDepth = 8
 
-// members says which members a body may have and where each goes. null, as in a
-// merge patch (RFC 7396), takes the value away.
+// members are the members that the object in a body may have, each with where its value
+// goes. null, as in a merge patch (RFC 7396), takes the value away.
 type members[T any] map[string]member[T]
 
-// member reads one value; what it returns puts it in its place.
+// member reads the value of one member; the function it returns puts that into its place.
 type member[T any] func(json.RawMessage) (put func(*T), err error)
 
 var (
@@ -96,7 +96,7 @@ func seconds[T any](at func(*T) *time.Duration) member[T] {
 	})
 }
 
-// textMap is an object of texts under names that are not known here.
+// textMap is a member that is an object of texts, whatever their names.
 func textMap[T any](at func(*T) *map[string]string) member[T] {
 	return value(at, func(raw json.RawMessage) (map[string]string, error) {
 		object, err := readObject(raw)
@@ -113,7 +113,7 @@ func textMap[T any](at func(*T) *map[string]string) member[T] {
 	})
 }
 
-// objects is a list of objects, each with members of its own.
+// objects is a member that is a list of objects, each with members of its own.
 func objects[T, V any](at func(*T) *[]V, m members[V]) member[T] {
 	return value(at, func(raw json.RawMessage) ([]V, error) {
 		var each []json.RawMessage
@@ -140,7 +140,7 @@ func objects[T, V any](at func(*T) *[]V, m members[V]) member[T] {
 	})
 }
 
-// change is what a body says, to be put where it belongs, as often as need be.
+// change is what a body says, ready to be put into a T, as often as need be.
 type change[T any] struct {
 	puts map[string]func(*T)
 }
@@ -151,10 +151,10 @@ func (c *change[T]) apply(t *T) {
 	}
 }
 
-// says reports whether the body has a member.
+// says reports whether the body has a member of a name.
 func (c *change[T]) says(name string) bool { return c.puts[name] != nil }
 
-// read takes an object's members. Errors: told, over errBody.
+// read takes the members of an object. Errors: told, over errBody.
 func (m members[T]) read(object map[string]json.RawMessage) (*change[T], error) {
 	var strange []string
 	for name := range object {
@@ -177,7 +177,7 @@ func (m members[T]) read(object map[string]json.RawMessage) (*change[T], error) 
 	return c, nil
 }
 
-// bounded is what somebody sent, short enough to be told back to them.
+// bounded is a name that was sent, short enough to be repeated in an error.
 func bounded(s string) string {
 	const most = 200
 	if utf8.RuneCountInString(s) <= most {
@@ -186,8 +186,8 @@ func bounded(s string) string {
 	return string([]rune(s)[:most]) + "…"
 }
 
-// readBody reads the JSON object that a request carries. None at all is an empty
-// one. Errors: errMedia, errTooBig, told over errBody.
+// readBody reads the JSON object of a body. No body at all is an empty object. Errors:
+// errMedia, errTooBig, told over errBody.
 func readBody[T any](r *http.Request, m members[T], kinds ...string) (*change[T], error) {
 	data, err := io.ReadAll(io.LimitReader(r.Body, serve.MaxBody+1))
 	if err != nil {
@@ -209,7 +209,7 @@ func readBody[T any](r *http.Request, m members[T], kinds ...string) (*change[T]
 	return m.read(object)
 }
 
-// unread says why a body was not read to its end.
+// unread is the error for a body that could not be read to its end.
 func unread(err error) error {
 	if tooBig := (*http.MaxBytesError)(nil); errors.As(err, &tooBig) {
 		return errTooBig
@@ -217,7 +217,7 @@ func unread(err error) error {
 	return &told{errBody, "", "The body broke off."}
 }
 
-// ofType checks the type of a body; UTF-8 is the only character set.
+// ofType checks the Content-Type of a body; UTF-8 is the only charset. Errors: errMedia.
 func ofType(r *http.Request, kinds ...string) error {
 	kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if charset, ok := params["charset"]; err != nil || !slices.Contains(kinds, kind) || ok && !strings.EqualFold(charset, "utf-8") {
@@ -285,10 +285,10 @@ func repeated(dec *json.Decoder, depth int) (*string, error) {
 	return nil, err
 }
 
-// nothing is the body of an act that is told nothing but whom it is about.
+// nothing is for the body of an act that needs nothing but its path: no members.
 var nothing = members[struct{}]{}
 
-// readNothing refuses a body that says something.
+// readNothing refuses a body that has members.
 func readNothing(r *http.Request) error {
 	_, err := readBody(r, nothing)
 	return err
@@ -299,7 +299,7 @@ type because struct{ reason string }
 
 var becauseMembers = members[because]{"reason": text(func(b *because) *string { return &b.reason })}
 
-// readReason reads why something is done; the verb says whether it is one.
+// readReason reads the reason of an act; whether one is needed the verb says.
 func readReason(r *http.Request) (string, error) {
 	c, err := readBody(r, becauseMembers)
 	if err != nil {

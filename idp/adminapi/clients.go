@@ -10,8 +10,8 @@ import (
 	"hilum/idp/admin"
 )
 
-// client is an application as programs are told of it. Lives are in seconds; 0
-// is the site's.
+// client is an application (a client of OAuth 2.0) in a response. Lifetimes are in
+// seconds; 0 is the site's.
 type client struct {
 	ID             idp.ClientID     `json:"client_id"`
 	Name           string           `json:"client_name"`
@@ -42,7 +42,8 @@ type client struct {
 	UpdatedAt      *time.Time       `json:"updated_at"`
 }
 
-// clientSecret is when a secret is good and was used, not the secret.
+// clientSecret says of a client secret when it is good and was used; the secret itself is
+// not in it.
 type clientSecret struct {
 	CreatedAt  *time.Time `json:"created_at"`
 	ExpiresAt  *time.Time `json:"expires_at,omitempty"`
@@ -79,7 +80,7 @@ var claimMembers = members[idp.ClaimRule]{
 	"values": objects(func(r *idp.ClaimRule) *[]idp.ClaimValue { return &r.Values }, claimValueMembers),
 }
 
-// clientMembers are what a merge patch of an application may have.
+// clientMembers are the members of a merge patch of an application.
 var clientMembers = members[idp.Client]{
 	"client_name":               text(func(c *idp.Client) *string { return &c.Name }),
 	"kind":                      text(func(c *idp.Client) *idp.ClientKind { return &c.Kind }),
@@ -105,17 +106,18 @@ var clientMembers = members[idp.Client]{
 	"disabled":                  flag(func(c *idp.Client) *bool { return &c.Disabled }),
 }
 
-// newClientMembers are those, and the id, which stays for good.
+// newClientMembers are the members of a new application: clientMembers, and the client id,
+// which stays for good.
 var newClientMembers = with(clientMembers, "client_id", text(func(c *idp.Client) *idp.ClientID { return &c.ID }))
 
-// registered is an application and its secret, told this once.
+// registered is a new application with its client secret, which is told this once.
 type registered struct {
 	Client client    `json:"client"`
 	Secret string    `json:"client_secret,omitempty"`
 	Paste  []snippet `json:"paste,omitempty"`
 }
 
-// snippet is configuration to paste.
+// snippet is a piece of configuration to paste into a file of the application.
 type snippet struct {
 	File string `json:"file"`
 	Text string `json:"text"`
@@ -132,8 +134,8 @@ func (s *Server) clients(w http.ResponseWriter, r *http.Request, by admin.By) er
 	return s.answer(w, r, http.StatusOK, page[client]{Items: each(all, clientOf)})
 }
 
-// addClient registers an application. What a body leaves out is as the command
-// has it, but for scopes: a program that says none gets none.
+// addClient registers an application. What a body leaves out has the defaults of «idp
+// client add», but for scopes: a program that names none gets none.
 func (s *Server) addClient(w http.ResponseWriter, r *http.Request, by admin.By) error {
 	c := idp.Client{Kind: idp.ClientWeb, Auth: idp.AuthBasic, GrantTypes: []string{idp.GrantCode, idp.GrantRefresh}, AccessFormat: idp.AccessOpaque}
 	change, err := readBody(r, newClientMembers)
@@ -212,13 +214,13 @@ type overlapping struct{ overlap time.Duration }
 
 var overlappingMembers = members[overlapping]{"overlap": seconds(func(b *overlapping) *time.Duration { return &b.overlap })}
 
-// Bounds of how long the secret of before stays good beside a new one.
+// How long the client secret of before stays good beside a new one: by default, at most.
 const (
 	usualOverlap = 24 * time.Hour
 	maxOverlap   = 30 * 24 * time.Hour
 )
 
-// newSecret is a secret, told this once.
+// newSecret is a client secret, which is told this once.
 type newSecret struct {
 	Secret string `json:"client_secret"`
 }
@@ -244,7 +246,7 @@ func (s *Server) newSecret(w http.ResponseWriter, r *http.Request, by admin.By) 
 	return s.answer(w, r, http.StatusCreated, newSecret{secret.Reveal()})
 }
 
-// preview is what an application would be told of somebody.
+// preview is what an application would be told of a person.
 type preview struct {
 	Admitted bool            `json:"admitted"`
 	Scopes   []string        `json:"scopes"`
@@ -268,13 +270,14 @@ func (s *Server) preview(w http.ResponseWriter, r *http.Request, by admin.By) er
 	return s.answer(w, r, http.StatusOK, preview{p.Admitted, list(p.Scopes), p.IDToken, p.Userinfo})
 }
 
-// preset is an application that is known, and what is asked for before.
+// preset is a known kind of application, with what has to be given to register one.
 type preset struct {
 	ID    string `json:"id"`
 	Name  string `json:"name"`
 	Needs []need `json:"needs"`
 }
 
+// need is one thing that a preset asks for.
 type need struct {
 	ID      string `json:"id"`
 	Example string `json:"example"`

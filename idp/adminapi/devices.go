@@ -9,7 +9,7 @@ import (
 	"hilum/idp/admin"
 )
 
-// person is whose something is.
+// person is the owner of a device or a session.
 type person struct {
 	ID       idp.UserID    `json:"id"`
 	Username string        `json:"username"`
@@ -20,7 +20,7 @@ type person struct {
 
 func personOf(u *idp.User) *person { return &person{u.ID, u.Name, u.DisplayName, u.Email, u.State} }
 
-// device is a device as programs are told of it.
+// device is a device in a response.
 type device struct {
 	ID           idp.DeviceID   `json:"id"`
 	Name         string         `json:"name"`
@@ -97,8 +97,8 @@ func (s *Server) device(w http.ResponseWriter, r *http.Request, by admin.By) err
 	return s.answer(w, r, http.StatusOK, deviceRowOf(row))
 }
 
-// deviceEvents is the history of a device, of one that was unlinked too. One of
-// which nothing is known is not there.
+// deviceEvents is the history of a device, also of one that was unlinked. Error:
+// idp.ErrNotFound for one of which nothing is known.
 func (s *Server) deviceEvents(w http.ResponseWriter, r *http.Request, by admin.By) error {
 	id, err := pathID[idp.DeviceID](r, "device")
 	if err != nil {
@@ -161,8 +161,8 @@ func (s *Server) unlinkedOf(r *http.Request) func(u *admin.Unlinked) unlinked {
 	}
 }
 
-// problemOfOne is what is told of one thing of several; nil: it went well. Our
-// own faults are logged.
+// problemOfOne is the problem document of one of several; nil: it went well. A fault of
+// ours is logged.
 func (s *Server) problemOfOne(r *http.Request, err error) *problem {
 	if err == nil {
 		return nil
@@ -192,7 +192,7 @@ var severalDevicesMembers = members[severalDevices]{
 	"lost":    flag(func(b *severalDevices) *bool { return &b.Lost }),
 }
 
-// unlinkDevices unlinks each by itself, and tells of each.
+// unlinkDevices unlinks several devices, each by itself, and says what became of each.
 func (s *Server) unlinkDevices(w http.ResponseWriter, r *http.Request, by admin.By) error {
 	c, err := readBody(r, severalDevicesMembers)
 	if err != nil {

@@ -15,8 +15,8 @@ import (
 	"hilum/templates/words"
 )
 
-// problem is a problem document (RFC 9457). What a program acts on is Type and,
-// of a field, Code; Detail is for the person who reads its log.
+// problem is a problem document (RFC 9457). A program acts on Type and, where a field is
+// wrong, on Code; Detail is for the person who reads its log.
 type problem struct {
 	Type    string      `json:"type"`
 	Title   string      `json:"title"`
@@ -29,11 +29,11 @@ type problem struct {
 	Request string      `json:"request,omitempty"` // finds the log line
 }
 
-// urn is what the types of our problems begin with. They are names, not
-// addresses: docs/admin-api.md lists them.
+// urn begins the types of our problem documents. They are names, not addresses:
+// docs/admin-api.md lists them.
 const urn = "urn:hilum:problem:"
 
-// What is wrong with a request, before a verb hears of it.
+// What is wrong with a request, found before a verb is called.
 var (
 	errMethod = errors.New("no such method")
 	errMedia  = errors.New("the body is of another type")
@@ -43,7 +43,8 @@ var (
 	errFaults = errors.New("the file has faults")
 )
 
-// table translates errors, the first that fits. What is not here is our fault.
+// table translates errors, the first that fits. An error that is not in it is a fault of
+// ours: 500.
 var table = []struct {
 	err    error
 	status int
@@ -70,8 +71,8 @@ var table = []struct {
 	{idp.ErrBusy, http.StatusServiceUnavailable, "busy", "Retry-After says when to come back."},
 }
 
-// told is an error that says more than the table does: what of the body or the
-// query it is about. Its detail is written here, never taken from a library.
+// told is an error with more than the table says: the field of the body or the query that
+// it is about, and a detail, which is written here, never taken from a library.
 type told struct {
 	error
 	field, detail string
@@ -79,7 +80,7 @@ type told struct {
 
 func (t *told) Unwrap() error { return t.error }
 
-// faulty carries the faults of a file.
+// faulty is errFaults with the faults of a file.
 type faulty struct {
 	lines []faultLine
 	more  bool
@@ -88,7 +89,7 @@ type faulty struct {
 func (*faulty) Error() string { return errFaults.Error() }
 func (*faulty) Unwrap() error { return errFaults }
 
-// problemOf is what a caller is told of an error.
+// problemOf is the problem document of an error.
 func problemOf(err error) problem {
 	p := problem{Type: urn + "fault", Status: http.StatusInternalServerError, Detail: "Something went wrong on our side."}
 	for _, line := range table {
@@ -124,8 +125,8 @@ func faultOf(err error, name string, field *idp.FieldError) string {
 	return words.English().Fault(name, field.Message, of...)
 }
 
-// fieldName is a field as it stands in a body or a query here, where that
-// differs from the verb's.
+// fieldName is the name of a field in a body or a query, where that differs from the
+// verb's.
 func fieldName(field string) string {
 	switch field {
 	case "page":
@@ -138,7 +139,7 @@ func fieldName(field string) string {
 	return field
 }
 
-// fail answers with a problem document.
+// fail writes the problem document of an error; act is the one that was asked for.
 func (s *Server) fail(w http.ResponseWriter, r *http.Request, act admin.Act, err error) {
 	if errors.Is(err, context.Canceled) && r.Context().Err() != nil {
 		return // nobody is there to read it

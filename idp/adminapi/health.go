@@ -9,7 +9,7 @@ import (
 	"hilum/idp/admin"
 )
 
-// pushFigures says how one push service fares, since the provider was started.
+// pushFigures says how one push service fares since the provider was started.
 type pushFigures struct {
 	Service   string     `json:"service"`
 	Attempts  int        `json:"attempts"`
@@ -25,7 +25,7 @@ type pushFigures struct {
 	Alarm     string     `json:"alarm,omitempty"` // what the operator has to mend
 }
 
-// setting is one value that an operator chooses, as programs see it.
+// setting is one value that an operator chooses, as it is in force.
 type setting struct {
 	Key     string          `json:"key"`
 	Value   string          `json:"value"`
@@ -35,7 +35,7 @@ type setting struct {
 	Env     string          `json:"env"`             // the variable that would set it
 }
 
-// root says what this is, to whom.
+// root says what this is, and as whom the caller is known.
 type root struct {
 	Version string            `json:"version"`
 	Issuer  string            `json:"issuer"`
@@ -61,7 +61,7 @@ func (s *Server) root(w http.ResponseWriter, r *http.Request, by admin.By) error
 	return s.answer(w, r, http.StatusOK, root{s.conf.Version, s.conf.Issuer, by.Client, by.Role, links})
 }
 
-// health is what the database tells of itself, and how push services fare.
+// health is what the database tells of itself, and how mail and push services fare.
 type health struct {
 	DatabaseBytes  int64            `json:"database_bytes"`
 	Rows           map[string]int64 `json:"rows"`
@@ -75,7 +75,7 @@ type health struct {
 	Push           []pushFigures    `json:"push"`
 }
 
-// mail is how sending mail fares.
+// mail says how sending mail fares.
 type mail struct {
 	Waiting  int        `json:"waiting"`
 	OldestAt *time.Time `json:"oldest_at,omitempty"`
@@ -86,6 +86,7 @@ type mail struct {
 	Detail   string     `json:"detail,omitempty"`
 }
 
+// key is a signing key, without its private part.
 type key struct {
 	ID        idp.KeyID  `json:"id"`
 	Alg       string     `json:"alg"`
@@ -128,7 +129,7 @@ type day struct {
 	Factors map[string]int        `json:"factors"`
 }
 
-// usualDays is how far back days looks unless it is told.
+// usualDays is how many days the list of days has by default.
 const usualDays = 30
 
 func (s *Server) days(w http.ResponseWriter, r *http.Request, by admin.By) error {

@@ -10,7 +10,7 @@ import (
 	"hilum/idp/serve"
 )
 
-// imported is what an import did, or would do.
+// imported is what an import has done, or would do.
 type imported struct {
 	DryRun bool         `json:"dry_run"`
 	People int          `json:"people"` // lines that are good
@@ -24,7 +24,7 @@ type imported struct {
 	*invitations
 }
 
-// invitations is what became of those who were to be written to.
+// invitations says what became of the invitations of an import by mail.
 type invitations struct {
 	Invited       int         `json:"invited"` // by mail; in a dry run, would be
 	Uninvited     []faultLine `json:"uninvited"`
@@ -32,7 +32,7 @@ type invitations struct {
 	BrokenOff     bool        `json:"broken_off,omitempty"`
 }
 
-// faultLine is one thing wrong with a file.
+// faultLine is one fault in a line of a file.
 type faultLine struct {
 	Line     int    `json:"line"`
 	Username string `json:"username,omitempty"`
@@ -47,7 +47,7 @@ func faultLineOf(f *admin.ImportFault) faultLine {
 	return faultLine{Line: f.Line, Username: f.Name, Field: field.Field, Code: field.Message, Detail: faultOf(f.Err, field.Field, field)}
 }
 
-// uninvitedOf is somebody who was added and not written to.
+// uninvitedOf is a person who was added and got no invitation, with why.
 func uninvitedOf(u *admin.Unmailed) faultLine {
 	if !errors.Is(u.Err, idp.ErrInvalid) {
 		return faultLine{Line: u.Line, Username: u.Name, Code: "user.changed", Detail: "The account was changed meanwhile."}
@@ -55,9 +55,8 @@ func uninvitedOf(u *admin.Unmailed) faultLine {
 	return faultLineOf(&admin.ImportFault{Line: u.Line, Name: u.Name, Err: u.Err})
 }
 
-// importUsers adds the people of a file, all or none, and writes to them if that
-// is asked. A dry run is asked for the faults, and has them in its answer; else
-// they are what it is refused for.
+// importUsers adds the people of a file, all or none, and sends them invitations if that
+// is asked. A dry run answers with the faults of the file; else faults are the error.
 func (s *Server) importUsers(w http.ResponseWriter, r *http.Request, by admin.By) error {
 	q, err := readQuery(r, "dry_run", "invite")
 	if err != nil {

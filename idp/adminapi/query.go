@@ -19,11 +19,11 @@ const (
 	maxID     = 64
 )
 
-// query is the query of a request, of which every parameter is known.
+// query is the query of a request, every parameter of which is known.
 type query struct{ url.Values }
 
-// readQuery reads a query that may have these parameters; one with a star may
-// be there several times. Errors: told, over errQuery.
+// readQuery reads a query that may have these parameters; one named with a star may be
+// repeated. Errors: told, over errQuery.
 func readQuery(r *http.Request, known ...string) (query, error) {
 	q, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
@@ -51,7 +51,7 @@ func readQuery(r *http.Request, known ...string) (query, error) {
 	return query{q}, nil
 }
 
-// part is which part of a list is asked for. Errors: told, over errQuery.
+// part is which part of a list is asked for (after, limit). Errors: told, over errQuery.
 func (q query) part() (idp.Page, error) {
 	p := idp.Page{After: idp.Key(q.Get("after")), Limit: idp.DefaultListPage}
 	n, err := q.number("limit", idp.DefaultListPage, idp.MaxListPage)
@@ -59,7 +59,8 @@ func (q query) part() (idp.Page, error) {
 	return p, err
 }
 
-// number is a whole number from 1 on. Errors: told, over errQuery.
+// number is a parameter that is a whole number from 1 to most; usual: it is not sent.
+// Errors: told, over errQuery.
 func (q query) number(name string, usual, most int) (int, error) {
 	if !q.Has(name) {
 		return usual, nil
@@ -71,13 +72,14 @@ func (q query) number(name string, usual, most int) (int, error) {
 	return n, nil
 }
 
-// sort is the order that is asked for; with a minus before it, from the end.
+// sort is the order that is asked for; a minus before it turns it around.
 func (q query) sort() (order string, down bool) {
 	order, down = strings.CutPrefix(q.Get("sort"), "-")
 	return order, down
 }
 
-// moment is a time of RFC 3339. Errors: told, over errQuery.
+// moment is a parameter that is a time (RFC 3339); zero: it is not sent. Errors: told,
+// over errQuery.
 func (q query) moment(name string) (time.Time, error) {
 	if !q.Has(name) {
 		return time.Time{}, nil
@@ -89,7 +91,8 @@ func (q query) moment(name string) (time.Time, error) {
 	return t, nil
 }
 
-// yes is a parameter that is true or false. Errors: told, over errQuery.
+// yes is a parameter that is true or false; false: it is not sent. Errors: told, over
+// errQuery.
 func (q query) yes(name string) (bool, error) {
 	switch q.Get(name) {
 	case "true":
@@ -108,8 +111,8 @@ func typed[S ~string](list []string) []S {
 	return out
 }
 
-// pathID is an identifier out of the path. What cannot be one is looked up
-// nowhere. Errors: idp.ErrNotFound.
+// pathID is an identifier from the path. Errors: idp.ErrNotFound for one that cannot be an
+// identifier; nothing is looked up then.
 func pathID[T ~string](r *http.Request, name string) (T, error) {
 	s := r.PathValue(name)
 	if s == "" || len(s) > maxID || strings.ContainsFunc(s, func(c rune) bool {

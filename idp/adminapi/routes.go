@@ -1,12 +1,11 @@
-// Package adminapi is the door of a hospital's own programs: provisioning, the
-// leaver process, the export of the log. It speaks JSON below /admin/api/v1 and
-// does what the pages of the administration do, by the same verbs.
+// Package adminapi is the door of a hospital's own programs: provisioning, the leaver
+// process, the export of the log. It speaks JSON below /admin/api/v1 and does what the
+// pages of the administration do, by the same verbs.
 //
-// Who asks is a client with an access token of client credentials whose scopes
-// stand for a role (bearer.go). No cookie counts here, so no page of another
-// site can make a browser act. What there is, is told to programs by
-// openapi.json, which the tests hold to be true; errors are problem documents
-// (RFC 9457), all out of the one table in errors.go.
+// A caller is a client with an access token of client credentials whose scopes stand for a
+// role (bearer.go). No cookie counts here, so no page of another site can make a browser
+// act. openapi.json describes the operations to programs, and the tests hold it to be
+// true; errors are problem documents (RFC 9457), all from the one table in errors.go.
 package adminapi
 
 import (
@@ -22,7 +21,8 @@ import (
 	"hilum/idp/admin"
 )
 
-// Desk is where the acts are done; *admin.Desk implements it.
+// Desk is the administration; *admin.Desk implements it, and says what each method does
+// and which errors come back.
 type Desk interface {
 	SearchDevices(ctx context.Context, by admin.By, q idp.DeviceQuery) (*idp.DevicePage, error)
 	Device(ctx context.Context, by admin.By, id idp.DeviceID) (*idp.DeviceRow, error)
@@ -67,32 +67,33 @@ type Desk interface {
 	Settings(ctx context.Context, by admin.By) ([]idp.Setting, error) // in force now, wherever they come from
 }
 
-// Config is what the door is built from.
+// Config is what a Server is built from. Issuer, Store and Desk are required.
 type Config struct {
-	Issuer  string // scheme and host; links begin with it
+	Issuer  string // scheme and host, with which one-time links begin
 	Version string // of the provider
 	Store   Store
 	Desk    Desk
 	Push    func() []idp.PushFigures // how push services fare; nil: there is none
-	// Allow limits what one client asks for (600 a minute). nil: no limit.
+	// Allow counts a request of a client, and says whether it is within its limit (600 a
+	// minute) or when to come back. nil: no limit.
 	Allow func(client idp.ClientID) (retry time.Duration, ok bool)
 	Now   func() time.Time
 	Log   *slog.Logger
 }
 
-// Server is the door. Safe for concurrent use.
+// Server serves every operation of the admin API. Safe for concurrent use.
 type Server struct {
 	conf Config
 	mux  *http.ServeMux
 }
 
-// Base is where the door is; all below Prefix is its own.
+// Prefix is the path that everything here is below, Base that of this version of the API.
 const (
 	Prefix = "/admin/api/"
 	Base   = Prefix + "v1"
 )
 
-// ImportPath takes a file of people, admin.MaxImportBytes at most.
+// ImportPath is where a file of people is sent, of admin.MaxImportBytes at most.
 const ImportPath = Base + "/users/import"
 
 // New returns a Server.
@@ -110,7 +111,7 @@ func New(c Config) *Server {
 	return s
 }
 
-// operation is one thing that can be asked for.
+// operation is one operation of the API: method, path, and who may do it.
 type operation struct {
 	method, path string    // the path below Base
 	act          admin.Act // which roles it is there for; empty: everybody, without a token
@@ -119,7 +120,7 @@ type operation struct {
 
 func (o *operation) pattern() string { return o.method + " " + Base + o.path }
 
-// operations is the table of contents.
+// operations lists all operations of the API.
 func (s *Server) operations() []operation {
 	return []operation{
 		{"GET", "", admin.ReadDevices, s.root}, // there for every role
@@ -173,19 +174,20 @@ func (s *Server) operations() []operation {
 	}
 }
 
-// methods are those that can be asked for at all. All below Prefix is taken in
-// each of them: the pages have GET of the rest of /admin, and a pattern for all
-// methods would be at odds with theirs.
+// methods are the HTTP methods that the mux takes below Prefix: all of them, and in each.
+// The pages have GET of the rest of /admin, and a pattern for all methods would be at odds
+// with theirs.
 var methods = []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions}
 
-// Mount adds the door to mux.
+// Mount adds everything below Prefix to mux.
 func (s *Server) Mount(mux *http.ServeMux) {
 	for _, m := range methods {
 		mux.Handle(m+" "+Prefix, s)
 	}
 }
 
-// ServeHTTP answers all below Prefix, and what is none of its operations too.
+// ServeHTTP answers everything below Prefix, also what is no operation: 404, or 405 with
+// Allow.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if _, pattern := s.mux.Handler(r); pattern != "" {
 		s.mux.ServeHTTP(w, r)
@@ -209,8 +211,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.fail(w, r, "", errMethod)
 }
 
-// served is the chain of every operation: who asks, whether their role may,
-// how often they have; then the operation.
+// served is the chain of every operation: the access token, the role, the limit of the
+// client; then the operation.
 func (s *Server) served(o operation) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")

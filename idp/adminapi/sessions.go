@@ -8,7 +8,7 @@ import (
 	"hilum/idp/admin"
 )
 
-// session is a live session as programs are told of it.
+// session is a live session in a response.
 type session struct {
 	ID         idp.SessionID  `json:"id"`
 	User       *person        `json:"user"`
@@ -50,6 +50,7 @@ func (s *Server) searchSessions(w http.ResponseWriter, r *http.Request, by admin
 	return s.answer(w, r, http.StatusOK, pageOf(found.Rows, found.Turns, sessionOf))
 }
 
+// ended is how many sessions were ended.
 type ended struct {
 	Ended int `json:"ended"`
 }

@@ -11,7 +11,7 @@ import (
 	"hilum/idp/admin"
 )
 
-// user is a person with an account as programs are told of them.
+// user is a person with an account in a response.
 type user struct {
 	ID            idp.UserID    `json:"id"`
 	Username      string        `json:"username"`
@@ -46,7 +46,7 @@ func accountOf(a *idp.Account) user {
 	return u
 }
 
-// userMembers are what a merge patch of a person may have.
+// userMembers are the members of a merge patch of a person.
 var userMembers = members[idp.User]{
 	"name":           text(func(u *idp.User) *string { return &u.DisplayName }),
 	"given_name":     text(func(u *idp.User) *string { return &u.GivenName }),
@@ -61,10 +61,10 @@ var userMembers = members[idp.User]{
 	"groups":         texts(func(u *idp.User) *[]string { return &u.Groups }),
 }
 
-// editUserMembers are those, and the devices that are confirmed with a role.
+// editUserMembers are userMembers, and the devices that are confirmed with a role.
 var editUserMembers = with(userMembers, "confirm_devices", texts(func(u *idp.User) *[]idp.DeviceID { return &u.Confirmed }))
 
-// newUserMembers are those, and the sign-in name, which stays for good.
+// newUserMembers are userMembers, and the sign-in name, which stays for good.
 var newUserMembers = with(userMembers, "username", text(func(u *idp.User) *string { return &u.Name }))
 
 func with[T any](m members[T], name string, one member[T]) members[T] {
@@ -75,7 +75,7 @@ func with[T any](m members[T], name string, one member[T]) members[T] {
 	return out
 }
 
-// putUser changes u as a body says. An address that is new is taken as
+// putUser changes a person as a body says. A mail address that is new is taken as
 // verified, as everywhere in the administration, unless the body says otherwise.
 func putUser(c *change[idp.User]) func(*idp.User) {
 	return func(u *idp.User) {
@@ -100,7 +100,7 @@ func (s *Server) userQuery(r *http.Request, known ...string) (idp.UserQuery, que
 	return idp.UserQuery{Words: q.Get("q"), Facets: typed[idp.UserFacet](q.Values["facet"]), Sort: idp.UserSort(order), Down: down, Page: p}, q, err
 }
 
-// searchUsers is the list of people, or with a sign-in name the one who has it.
+// searchUsers lists people, or with a sign-in name the one who has it.
 func (s *Server) searchUsers(w http.ResponseWriter, r *http.Request, by admin.By) error {
 	query, q, err := s.userQuery(r, "after", "limit", "username")
 	if err != nil {
@@ -170,7 +170,7 @@ func (s *Server) tellUser(w http.ResponseWriter, r *http.Request, by admin.By, i
 	return s.answer(w, r, http.StatusOK, userOf(u))
 }
 
-// typePatch is a merge patch (RFC 7396).
+// typePatch is the media type of a merge patch (RFC 7396).
 const typePatch = "application/merge-patch+json"
 
 func (s *Server) editUser(w http.ResponseWriter, r *http.Request, by admin.By) error {
@@ -190,7 +190,7 @@ func (s *Server) editUser(w http.ResponseWriter, r *http.Request, by admin.By) e
 	return s.tellUser(w, r, by, id)
 }
 
-// factors is what a person can prove themselves with, and what holds them back.
+// factors is what a person can prove themselves with, and what keeps them from it for now.
 type factors struct {
 	Password      bool            `json:"password"`
 	Devices       []device        `json:"devices"`
@@ -201,6 +201,7 @@ type factors struct {
 	Invitation    *openInvitation `json:"invitation,omitempty"`
 }
 
+// lock says that tries of one kind are closed for a person, and until when.
 type lock struct {
 	Kind  idp.CounterKind `json:"kind"`
 	Until *time.Time      `json:"until,omitempty"`
@@ -209,13 +210,14 @@ type lock struct {
 	NeedsAdmin  bool `json:"needs_admin"` // no lock does; kept for programs that ask
 }
 
-// asking is how phones of the person are asked.
+// asking says whether phones of the person are asked to approve sign-ins.
 type asking struct {
 	Off      bool       `json:"off"` // until the password changes or somebody unlocks
 	DeniedAt *time.Time `json:"denied_at,omitempty"`
 	NotMeAt  *time.Time `json:"not_me_at,omitempty"`
 }
 
+// openInvitation is a one-time link that the person could use now, without its token.
 type openInvitation struct {
 	Purpose   idp.InvitationPurpose `json:"purpose"`
 	By        string                `json:"by"`
@@ -248,8 +250,8 @@ func (s *Server) factors(w http.ResponseWriter, r *http.Request, by admin.By) er
 	return s.answer(w, r, http.StatusOK, out)
 }
 
-// link is a one-time link, told this once. One that goes by mail is told to
-// nobody: there is the address instead.
+// link is a one-time link, which is told this once. One that goes by mail is told to
+// nobody: the response has the mail address instead.
 type link struct {
 	URL       string     `json:"url,omitempty"`
 	To        string     `json:"to,omitempty"`
@@ -266,7 +268,7 @@ func (s *Server) linkOf(l *admin.Link) *link {
 	return &link{URL: s.conf.Issuer + "/invite/" + l.Token.Reveal(), ExpiresAt: moment(l.ExpiresAt)}
 }
 
-// deliver reads how a link gets to the person.
+// deliver is the member that says how a one-time link gets to the person.
 func deliver[T any](at func(*T) *admin.Via) member[T] {
 	return value(at, func(raw json.RawMessage) (admin.Via, error) {
 		via, err := readText[admin.Via](raw)
@@ -279,7 +281,8 @@ func deliver[T any](at func(*T) *admin.Via) member[T] {
 
 var errDeliver = errors.New("is neither link nor mail")
 
-// handing is the body of an act that makes a link. Without deliver it is told.
+// handing is the body of an act that makes a one-time link. Without deliver the link is in
+// the response.
 type handing struct {
 	users  []idp.UserID
 	reason string
@@ -300,7 +303,7 @@ func readHanding(r *http.Request, m members[handing]) (h handing, err error) {
 	return h, err
 }
 
-// aboutUser reads an act that is told nothing but whom it is about.
+// aboutUser reads a request that has nothing but the person in its path.
 func aboutUser(r *http.Request) (idp.UserID, error) {
 	id, err := pathID[idp.UserID](r, "user")
 	if err != nil {
@@ -325,7 +328,7 @@ func (s *Server) invite(w http.ResponseWriter, r *http.Request, by admin.By) err
 	return s.answer(w, r, http.StatusCreated, s.linkOf(l))
 }
 
-// invited is what became of one person of several.
+// invited is what became of the invitation of one person of several.
 type invited struct {
 	User     idp.UserID `json:"user"`
 	Username string     `json:"username,omitempty"`
@@ -374,7 +377,7 @@ func (s *Server) unlock(w http.ResponseWriter, r *http.Request, by admin.By) err
 	return done(w)
 }
 
-// reopened is what was unlinked, and the link to a first device.
+// reopened is the devices that were unlinked, and the one-time link to a first device.
 type reopened struct {
 	Unlinked []unlinked `json:"unlinked"`
 	Link     *link      `json:"link"`

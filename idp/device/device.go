@@ -1,11 +1,11 @@
 // Package device links devices to accounts and unlinks them, five at most.
 //
-// A device is linked in two steps: an offer (a pairing) is made and shown as a
-// QR code, then the person proves that the device holds it, by a code. The
-// secret in the QR belongs to the offer; once confirmed it is sealed anew
-// under the device's own id. Adding and removing need a second factor not
-// older than idp.StepUpFor, and the last device can only be removed by an
-// administrator: otherwise a stolen session could cut its owner off.
+// A device is linked in two steps: a pairing, the open offer, is made and shown as a QR
+// code; then the person proves that the device holds its secret, by a code or by a tap in
+// our app. The secret in the QR code belongs to the pairing; once confirmed it is sealed
+// anew under the device's own id. Adding and removing need a second factor not older than
+// idp.StepUpFor, and the last device can only be removed by an administrator: otherwise a
+// stolen session could cut its owner off.
 package device
 
 import (
@@ -21,7 +21,8 @@ import (
 	"hilum/idp/totp"
 )
 
-// Store is what linking needs kept. Every method is atomic.
+// Store keeps devices, pairings, challenges and recovery codes. Every method is atomic;
+// one that finds a thing by its id or code returns idp.ErrNotFound where there is none.
 type Store interface {
 	AddPairing(ctx context.Context, p *idp.Pairing) error // replaces the user's open one
 	Pairing(ctx context.Context, id idp.PairingID) (*idp.Pairing, error)
@@ -33,8 +34,9 @@ type Store interface {
 	// UpdateDevice reads, lets fn decide, and writes, with the request that
 	// asks for it: idp.ErrReplayed, and nothing written, when it was seen before.
 	UpdateDevice(ctx context.Context, user idp.UserID, id idp.DeviceID, seen idp.Replay, fn func(*idp.Device) error) error
-	// RemoveDevice deletes it and cuts off what rests on it; idp.ErrDenied when
-	// it is the last active one and how does not let that go; idp.ErrNotFound for another's.
+	// RemoveDevice deletes a device of a person and cuts off what rests on it. Errors:
+	// idp.ErrDenied when it is the last active one and how does not let that go;
+	// idp.ErrNotFound for a device of somebody else.
 	RemoveDevice(ctx context.Context, user idp.UserID, id idp.DeviceID, how idp.Unlinking, e idp.Event) error
 	// Speaker returns who has a device id: a device, the claim of an open
 	// pairing, or one that was unlinked within idp.TombstoneFor.
@@ -50,13 +52,13 @@ type Store interface {
 	RecoveryLeft(ctx context.Context, user idp.UserID) (int, error)
 }
 
-// Sealer seals what rests; idp/keyring implements it.
+// Sealer encrypts secrets that are stored; *keyring.Sealer implements it.
 type Sealer interface {
 	Seal(plain []byte, row string) ([]byte, error)
 	Open(sealed []byte, row string) ([]byte, error)
 }
 
-// Hasher hashes recovery codes; idp/password implements it.
+// Hasher hashes recovery codes; *password.Hasher implements it.
 type Hasher interface {
 	Hash(ctx context.Context, secret idp.Secret) (string, error)
 }
@@ -67,13 +69,13 @@ type Config struct {
 	Store  Store
 	Sealer Sealer
 	Hasher Hasher
-	Site   func() *idp.Site // how it presents itself now
-	Issuer string           // what devices sign for
+	Site   func() *idp.Site // how the site presents itself now
+	Issuer string           // the audience (aud) of what devices sign
 	// Acceptable returns an error for a push address that must not be called;
 	// nil: no push service is set up.
 	Acceptable func(idp.PushAddress) error
-	Push       func(...idp.Push)  // hands over to the push services; does not block
-	Wake       func(...idp.Topic) // tells who waits to look; does not block
+	Push       func(...idp.Push)  // sends messages to phones; does not block
+	Wake       func(...idp.Topic) // wakes whoever waits on a topic; does not block
 	Now        func() time.Time
 	Log        *slog.Logger
 }
@@ -95,7 +97,7 @@ func New(c Config) *Registry {
 	return &Registry{c}
 }
 
-// Offer is what the linking page shows.
+// Offer is a pairing as the linking page shows it.
 type Offer struct {
 	totp.Offer
 	ID         idp.PairingID
@@ -105,14 +107,14 @@ type Offer struct {
 	WrongCodes int
 	ServerTime time.Time
 	Claimed    string // the name of our app that has scanned the code: it is to say Login
-	Linked     bool   // it has
+	Linked     bool   // Login was said on it, and it is linked
 	Rival      bool   // another phone has used the same code
 	SilentPush bool   // the phone's push service did not take the question
 	phase      string
 }
 
-// StartPairing makes an offer. It needs a fresh second factor. Errors:
-// idp.ErrStale, idp.ErrConflict (five devices already).
+// StartPairing makes a pairing for a person to be shown in a session. It needs a fresh
+// second factor. Errors: idp.ErrStale, idp.ErrConflict (five devices are linked).
 func (r *Registry) StartPairing(ctx context.Context, s *idp.Session) (*Offer, error) {
 	now := r.Now()
 	if err := s.Fresh(now); err != nil {
@@ -143,8 +145,8 @@ func (r *Registry) StartPairing(ctx context.Context, s *idp.Session) (*Offer, er
 	return r.offer(p)
 }
 
-// Offer returns an offer again. One that has led to a linked phone comes back
-// as Linked. Errors: idp.ErrNotFound, ErrExpired, ErrSettled.
+// Offer returns a pairing as it stands. One that has led to a linked phone comes back as
+// Linked. Errors: idp.ErrNotFound, ErrExpired, ErrSettled.
 func (r *Registry) Offer(ctx context.Context, s *idp.Session, id idp.PairingID) (*Offer, error) {
 	p, err := r.Store.Pairing(ctx, id)
 	if err != nil {
@@ -178,11 +180,11 @@ func (r *Registry) offer(p *idp.Pairing) (*Offer, error) {
 	return o, nil
 }
 
-// Word is how far linking is, see Pulse.
+// Word says how far the linking is, in the word that Pulse returns.
 func (o *Offer) Word() string { return o.phase }
 
-// Pulse says how an offer stands, in a word that changes when its page does.
-// Errors: idp.ErrNotFound.
+// Pulse says how far a pairing is, in one word (idp.Pairing.Phase) that changes whenever
+// its page has to. Errors: idp.ErrNotFound.
 func (r *Registry) Pulse(ctx context.Context, s *idp.Session, id idp.PairingID) (string, error) {
 	p, err := r.Store.Pairing(ctx, id)
 	if err != nil {
@@ -338,7 +340,7 @@ func (r *Registry) NewRecoveryCodes(ctx context.Context, s *idp.Session) ([]idp.
 	return codes, nil
 }
 
-// RecoveryLeft counts unused recovery codes.
+// RecoveryLeft is how many recovery codes of a person are unused.
 func (r *Registry) RecoveryLeft(ctx context.Context, user idp.UserID) (int, error) {
 	return r.Store.RecoveryLeft(ctx, user)
 }

@@ -32,10 +32,11 @@ const (
 // Ops lists all there are, for the tests.
 var Ops = []Op{OpPair, OpList, OpAnswer, OpPush, OpRename, OpUnpair, OpListen}
 
-// timed says which operations nothing but the clock proves fresh.
+// timed are the operations that have nothing but the time of signing (iat) to prove that
+// they are fresh.
 var timed = map[Op]bool{OpList: true, OpPush: true, OpRename: true, OpUnpair: true, OpListen: true}
 
-// once says which operations change something, and are carried out once.
+// once are the operations that change something: each request (jti) is carried out once.
 var once = map[Op]bool{OpAnswer: true, OpPush: true, OpRename: true, OpUnpair: true}
 
 // Bounds of an envelope.
@@ -46,7 +47,7 @@ const (
 	maxSkew     = 120 * time.Second
 )
 
-// What is wrong with a request, each with one answer in the protocol.
+// What is wrong with a request of a device; each is one error of the protocol.
 var (
 	ErrRequest  = fmt.Errorf("envelope: %w", idp.ErrInvalid) // not a request of this operation
 	ErrStranger = errors.New("unknown device or bad signature")
@@ -56,12 +57,13 @@ var (
 	ErrLast     = errors.New("the last device stays")
 )
 
-// ClockError says that a device's clock and ours are too far apart.
+// ClockError says that a request was signed at a time too far from ours, which is Now.
 type ClockError struct{ Now time.Time }
 
 func (e *ClockError) Error() string { return "the device's clock is wrong" }
 
-// Claims are what a device signs; which of them count depends on the operation.
+// Claims are the claims of a signed request (docs/device-protocol.md); which of them count
+// depends on the operation.
 type Claims struct {
 	Audience string          `json:"aud"`
 	IssuedAt *int64          `json:"iat"` // seconds since 1970
@@ -84,16 +86,16 @@ type Claims struct {
 // Request is a signed request whose signature, audience and time are right.
 type Request struct {
 	Op      Op
-	Speaker *idp.Speaker // nil when pairing: nobody is known yet
-	Key     []byte       // pairing: the new device's public key, x and y
+	Speaker *idp.Speaker // who has signed it; nil when pairing: nobody is known yet
+	Key     []byte       // when pairing: the new device's public key, x and y, 64 bytes
 	Claims  Claims
-	Seen    idp.Replay // to be noted by what carries the request out
+	Seen    idp.Replay // has to be stored in the transaction that carries the request out
 }
 
-// Open checks a signed request (a compact JWS, RFC 7515, by ES256 of RFC 7518,
-// section 3.4) against the operation it came in for. The algorithm and the typ
-// are ours to say, never the sender's. Errors: ErrRequest, ErrStranger,
-// ErrUnlinked, ErrKey, *ClockError.
+// Open checks a signed request (a compact JWS, RFC 7515, by ES256 of RFC 7518, section
+// 3.4) against the operation that it came in for. Which algorithm and which typ are right
+// is ours to say, never the sender's. Errors: ErrRequest, ErrStranger, ErrUnlinked,
+// ErrKey, *ClockError.
 func (r *Registry) Open(ctx context.Context, op Op, body string) (*Request, error) {
 	if len(body) > MaxEnvelope {
 		return nil, fmt.Errorf("%d bytes: %w", len(body), ErrRequest)
@@ -184,8 +186,8 @@ func (r *Registry) fresh(req *Request) error {
 	return nil
 }
 
-// speaker finds who a kid belongs to. Of a device nobody knows the signature
-// is checked too, by a key that is nobody's: the answer takes as long.
+// speaker finds whom a key id (kid) belongs to. The signature of a device that nobody
+// knows is checked too, by a key that is nobody's: the response takes as long.
 func (r *Registry) speaker(ctx context.Context, id idp.DeviceID) (*idp.Speaker, *ecdsa.PublicKey, error) {
 	s, err := r.Store.Speaker(ctx, id)
 	if errors.Is(err, idp.ErrNotFound) {

@@ -18,7 +18,7 @@ import (
 	"hilum/idp/totp"
 )
 
-// Platforms are those a device can be of.
+// Platforms are the platforms that a device can say it is of.
 var Platforms = []string{"ios", "android", "web", "other"}
 
 const (
@@ -26,7 +26,7 @@ const (
 	maxAddress = 4096 // bytes of a push address
 )
 
-// Paired is what a phone learns when it has claimed an offer.
+// Paired is what a phone is told when it has claimed a pairing.
 type Paired struct {
 	Device    idp.Device
 	Account   string
@@ -37,9 +37,9 @@ type Paired struct {
 	Challenge idp.Challenge
 }
 
-// Pair claims an offer for the key that signed the request. The same key may
-// come again within the offer's time, should the answer have been lost. Errors:
-// ErrRequest, ErrPairGone.
+// Pair claims a pairing for the key that has signed the request. The same key may come
+// again while the pairing is open, should the response have been lost. Errors: ErrRequest,
+// ErrPairGone.
 func (r *Registry) Pair(ctx context.Context, req *Request, address string) (*Paired, error) {
 	c := &req.Claims
 	d, err := CheckClaims(c)
@@ -131,8 +131,8 @@ func CheckClaims(c *Claims) (*idp.Device, error) {
 	return d, nil
 }
 
-// offered finds the offer that a phone names, by the code of the QR or by
-// account and typed code. What is wrong, unknown or spent is one answer.
+// offered finds the pairing that a phone names, by the code of the QR code or by account
+// and short code. One that is wrong, unknown or used is one error, ErrPairGone.
 func (r *Registry) offered(ctx context.Context, c *Claims) (idp.PairingID, error) {
 	if c.Pair != "" {
 		code, err := totp.CleanPair(c.Pair)
@@ -183,8 +183,8 @@ func (r *Registry) offered(ctx context.Context, c *Claims) (idp.PairingID, error
 	return p.ID, nil
 }
 
-// pairChallenge is what the phone that scanned the code is asked: one tap
-// proves its key, its person and, when it came by push, its address.
+// pairChallenge is the challenge for the phone that has scanned the QR code: one tap
+// proves its key, its person and, when the challenge came by push, its push address.
 func (r *Registry) pairChallenge(p *idp.Pairing, now time.Time, address string) *idp.Challenge {
 	ch := &idp.Challenge{
 		ID: idp.NewID[idp.ChallengeID](), Purpose: idp.ToPair, User: p.User, Pairing: p.ID, Browser: p.Browser, Address: address,
@@ -200,7 +200,7 @@ func (r *Registry) pairChallenge(p *idp.Pairing, now time.Time, address string) 
 	return ch
 }
 
-// setPush gives a device the push address of a claim; null takes it away.
+// setPush gives a device the push address of a claim, sealed; null takes it away.
 func (r *Registry) setPush(d *idp.Device, raw json.RawMessage) error {
 	d.SealedPush, d.PushType = nil, ""
 	d.PushOKAt, d.PushBadAt, d.PushSaid = time.Time{}, time.Time{}, ""
@@ -229,7 +229,7 @@ func (r *Registry) setPush(d *idp.Device, raw json.RawMessage) error {
 	return err
 }
 
-// change applies a request of a device to itself, linked or not yet.
+// change lets a device change itself, linked or not yet, by a request of its own.
 func (r *Registry) change(ctx context.Context, req *Request, fn func(*idp.Device) error) error {
 	s := req.Speaker
 	if s.Pairing == "" {
@@ -315,8 +315,8 @@ func (r *Registry) UnlinkSelf(ctx context.Context, req *Request, address string)
 // changedFor is how long it is worth telling a phone that another was linked.
 const changedFor = time.Hour
 
-// told wakes all that shows a person's devices: their phones, and the browsers
-// of the sign-ins that ask them. The other phones are told by push, too.
+// told wakes whoever shows a person's devices: their phones, and the browsers of the
+// sign-ins that ask them. The phones but the one that changed are told by push, too.
 func (r *Registry) told(ctx context.Context, user idp.UserID, which idp.DeviceID) {
 	devices, err := r.Store.Devices(ctx, user)
 	if err != nil {
@@ -379,8 +379,8 @@ func (r *Registry) push(kind idp.PushKind, id idp.ChallengeID, until time.Time, 
 // maxSaid bounds what is kept of a push service's words, in bytes.
 const maxSaid = 120
 
-// Delivered keeps what became of a push: when one arrived last, since when they
-// fail and why. A dead address is dropped, the device stays.
+// Delivered notes at the device what became of a push: when one was delivered last, since
+// when they fail and why. An address that is dead is dropped, the device stays.
 func (r *Registry) Delivered(ctx context.Context, p idp.Push, outcome idp.PushOutcome, why string) {
 	now := r.Now()
 	if len(why) > maxSaid {

@@ -13,7 +13,7 @@ import (
 	"hilum/idp/serve"
 )
 
-// problem is a problem document (RFC 9457). What a client acts on is Error.
+// problem is a problem document (RFC 9457). A client acts on Error.
 type problem struct {
 	Type       string             `json:"type"` // about:blank: the title is the status's
 	Title      string             `json:"title"`
@@ -47,7 +47,7 @@ var table = []struct {
 	{idp.ErrUnwritable, http.StatusServiceUnavailable, "server_error"},
 }
 
-// fail answers with a problem document. state is that of the challenge, where
+// fail writes the problem document of an error. state is that of the challenge, where
 // there is one.
 func (s *Server) fail(w http.ResponseWriter, r *http.Request, state idp.ChallengeState, err error) {
 	if errors.Is(err, context.Canceled) && r.Context().Err() != nil {
@@ -93,7 +93,7 @@ func (s *Server) problem(w http.ResponseWriter, r *http.Request, p problem) {
 	}
 }
 
-// unknown answers what is no operation: other versions among them.
+// unknown answers a path that is no operation, those of other versions among them (404).
 func (s *Server) unknown(w http.ResponseWriter, r *http.Request) {
 	s.problem(w, r, problem{Type: "about:blank", Status: http.StatusNotFound, Error: "bad_request"})
 }

@@ -24,7 +24,7 @@ const (
 	maxStreams = 3
 )
 
-// streams counts what is open per device.
+// streams counts the streams and waiting lists that are open, per device.
 type streams struct {
 	mu sync.Mutex
 	n  map[idp.DeviceID]int
@@ -49,9 +49,8 @@ func (s *streams) enter(id idp.DeviceID) (leave func(), ok bool) {
 	}, true
 }
 
-// listen tells a phone of every challenge as it comes and as it goes, until
-// either end leaves or the device is unlinked (an event stream, WHATWG HTML,
-// section 9.2).
+// listen sends a phone every challenge as it opens and as it ends, as an event stream
+// (WHATWG HTML, section 9.2), until either end leaves or the device is unlinked.
 func (s *Server) listen(w http.ResponseWriter, r *http.Request) {
 	if err := allowed(r, s.conf.Allow); err != nil {
 		s.fail(w, r, "", err)
@@ -82,8 +81,8 @@ func (s *Server) listen(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// follow writes what changes until the stream or the link ends. pairing is what
-// a device that is not linked yet belongs to.
+// follow writes to a stream what changes, until the stream or the link ends. pairing is
+// the one that a device which is not linked yet belongs to.
 func (s *Server) follow(ctx context.Context, st *serve.Stream, id idp.DeviceID, pairing idp.PairingID, woken <-chan struct{}) {
 	beat := time.NewTicker(s.conf.Heartbeat)
 	defer beat.Stop()
@@ -153,7 +152,7 @@ func (s *Server) tell(ctx context.Context, st *serve.Stream, id idp.DeviceID, pa
 	return true
 }
 
-// event sends data as JSON; false when the other end is not there.
+// event sends data as JSON, as an event of a name; false when the other end is gone.
 func event(st *serve.Stream, name string, data any) bool {
 	b, err := json.Marshal(data)
 	return err == nil && st.Event(name, string(b))

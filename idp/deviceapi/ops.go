@@ -15,10 +15,11 @@ import (
 	"hilum/idp/serve"
 )
 
-// handler answers an opened request.
+// handler carries out a request whose signature is right.
 type handler func(w http.ResponseWriter, r *http.Request, req *device.Request) error
 
-// op is the chain of every operation: limits, bounds, envelope, error table.
+// op is the chain of every operation: limits, size, signature, the operation, the table of
+// errors.
 func (s *Server) op(op device.Op, h handler) http.Handler {
 	return shared(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := allowed(r, s.conf.Allow); err != nil {
@@ -41,10 +42,10 @@ func (s *Server) op(op device.Op, h handler) http.Handler {
 	}))
 }
 
-// wrong counts a request to pair that came to nothing, and returns what is
-// answered: err, or an idp.RetryError where the address has sent too many. What
-// pairs is never refused: a room full of phones is one address. A code that is
-// scanned cannot be guessed; one that is typed dies with its offer after a few tries.
+// wrong counts a request to pair that failed, and returns what is answered: err, or an
+// idp.RetryError where the address has sent too many. A request that pairs is never
+// refused: a room full of phones is one address. A code that is scanned cannot be guessed;
+// one that is typed ends with its pairing after a few tries.
 func (s *Server) wrong(r *http.Request, err error) error {
 	if s.conf.Wrong == nil || !errors.Is(err, device.ErrPairGone) && !errors.Is(err, device.ErrRequest) && !errors.Is(err, errTooBig) {
 		return err
@@ -87,7 +88,7 @@ func read(w http.ResponseWriter, r *http.Request) (string, error) {
 	return string(body), nil
 }
 
-// answerJSON sends a reply whole.
+// answerJSON sends v as JSON, whole.
 func answerJSON(w http.ResponseWriter, status int, v any) error {
 	b, err := json.Marshal(v)
 	if err != nil {
@@ -139,8 +140,8 @@ func (s *Server) pair(w http.ResponseWriter, r *http.Request, req *device.Reques
 	})
 }
 
-// site answers who this is, before anybody is linked: a phone subscribes by the
-// key that is said here, so that it can be asked by push from the first moment.
+// site says who this is, unsigned, before anybody is linked: a phone subscribes to web
+// push by the VAPID key in it, so that it can be asked by push from the first moment.
 func (s *Server) site(w http.ResponseWriter, r *http.Request) {
 	if err := allowed(r, s.conf.Allow); err != nil {
 		s.fail(w, r, "", err)
@@ -160,8 +161,8 @@ func (s *Server) site(w http.ResponseWriter, r *http.Request) {
 // maxWait is how long a phone may wait for a first challenge.
 const maxWait = 25 * time.Second
 
-// challenges answers what the phone is to show; with wait, when there is
-// something, or at last with nothing.
+// challenges lists the open challenges of a phone; with wait, as soon as there is one, or
+// after that time with none.
 func (s *Server) challenges(w http.ResponseWriter, r *http.Request, req *device.Request) error {
 	wait := min(max(0, time.Duration(req.Claims.Wait)*time.Second), maxWait)
 	var list []idp.Challenge
@@ -187,7 +188,8 @@ func (s *Server) challenges(w http.ResponseWriter, r *http.Request, req *device.
 	return answerJSON(w, http.StatusOK, reply)
 }
 
-// await looks, and looks again when woken, until there is something.
+// await reads the open challenges, and again when woken, until there is one or the time is
+// up.
 func (s *Server) await(w http.ResponseWriter, r *http.Request, by *idp.Speaker, wait time.Duration) ([]idp.Challenge, error) {
 	leave, ok := s.open.enter(by.Device.ID)
 	if !ok {
@@ -226,8 +228,8 @@ func (s *Server) await(w http.ResponseWriter, r *http.Request, by *idp.Speaker, 
 	}
 }
 
-// topics are what wakes a phone: its person's, or while it is not linked yet
-// its offer's too.
+// topics are what wakes a phone: its person's topic and, while it is not linked yet, that
+// of its pairing.
 func topics(by *idp.Speaker) []idp.Topic {
 	var list []idp.Topic
 	if by.Device.User != "" {
@@ -267,7 +269,8 @@ const (
 	maxCID    = 64 // letters
 )
 
-// told is a state as phones know it: what the browser did since is not theirs.
+// told is the state of a challenge as phones know it: what the browser did with an
+// approval is not theirs to know.
 func told(s idp.ChallengeState) idp.ChallengeState {
 	if s == idp.ChallengeTaken {
 		return idp.ChallengeApproved

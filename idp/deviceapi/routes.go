@@ -1,8 +1,9 @@
-// Package deviceapi is the phones' door: JSON, device signatures, the live stream.
+// Package deviceapi is the door of phones, which speaks docs/device-protocol.md: JSON over
+// HTTP and an event stream.
 //
-// It speaks docs/device-protocol.md. Every request is a signed envelope that
-// package device checks; what follows from it is decided by the verbs (device,
-// login). Errors are problem documents (RFC 9457) with a stable member "error".
+// Every request is a signed envelope that package device checks; what follows from it is
+// decided by the verbs (device, login). Errors are problem documents (RFC 9457) with a
+// stable member "error".
 package deviceapi
 
 import (
@@ -17,7 +18,8 @@ import (
 	"hilum/idp/serve"
 )
 
-// Devices checks envelopes and changes devices; *device.Registry implements it.
+// Devices checks signed requests and changes devices; *device.Registry implements it, and
+// says which errors come back.
 type Devices interface {
 	Open(ctx context.Context, op device.Op, body string) (*device.Request, error)
 	Pair(ctx context.Context, req *device.Request, address string) (*device.Paired, error)
@@ -27,29 +29,30 @@ type Devices interface {
 	Speaker(ctx context.Context, id idp.DeviceID) (*idp.Speaker, error)
 }
 
-// Logins asks phones and takes their answers; *login.Flow implements it.
+// Logins asks phones and takes their answers; *login.Flow implements it, and says which
+// errors come back.
 type Logins interface {
 	Asked(ctx context.Context, s *idp.Speaker) ([]idp.Challenge, error)
 	Answer(ctx context.Context, by *idp.Speaker, r login.Reply) (idp.ChallengeState, error)
 	Fate(ctx context.Context, id idp.ChallengeID) string
 }
 
-// Waiter is woken when there is something to look at.
+// Waiter is woken when something has changed on the topics it waits on. Close ends it.
 type Waiter interface {
 	Woken() <-chan struct{}
 	Close()
 }
 
-// Guard bounds what goes wrong by client address; *limit.Addresses implements it.
+// Guard bounds what client addresses do wrong; *limit.Addresses implements it.
 type Guard interface {
-	Open(address string) (retry time.Duration, ok bool) // uses nothing up
-	Count(address string)
+	Open(address string) (retry time.Duration, ok bool) // whether one more would be within bounds; counts nothing
+	Count(address string)                               // counts one
 }
 
-// Config is what the door is built from.
+// Config is what a Server is built from.
 type Config struct {
 	Issuer   string
-	Site     func() *idp.Site // how it presents itself now
+	Site     func() *idp.Site // how the site presents itself now
 	VAPIDKey string           // public, base64url; empty: no web push
 	Devices  Devices
 	Logins   Logins
@@ -65,7 +68,7 @@ type Config struct {
 	Log       *slog.Logger
 }
 
-// Server is the door. Safe for concurrent use.
+// Server serves every operation of the device protocol. Safe for concurrent use.
 type Server struct {
 	conf Config
 	open streams
@@ -102,9 +105,9 @@ func (s *Server) Mount(mux *http.ServeMux) {
 	mux.Handle("/device/", http.HandlerFunc(s.unknown))
 }
 
-// shared lets apps that were installed from another site speak to this one. It
-// gives nothing away: no cookie counts here, every request proves itself by a
-// signature, and credentials are not allowed along.
+// shared lets apps that were installed from another site call an operation (CORS). It
+// gives nothing away: no cookie counts here, every request proves itself by a signature,
+// and credentials are not allowed along.
 func shared(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Access-Control-Allow-Origin", "*")
@@ -113,7 +116,7 @@ func shared(h http.Handler) http.Handler {
 	})
 }
 
-// preflight tells browsers what such an app may send (Fetch, section 3.2.2).
+// preflight answers the CORS preflight request of such an app (the Fetch standard).
 func preflight(w http.ResponseWriter, _ *http.Request) {
 	h := w.Header()
 	h.Set("Access-Control-Allow-Methods", "GET, POST")

@@ -1,14 +1,14 @@
-// Package keyring holds the keys of the provider: those that tokens are signed
-// with, and the one that seals secrets at rest.
+// Package keyring holds the keys of the provider: those that tokens are signed with, and
+// the one that seals secrets at rest.
 //
-// Signing keys live in the database, their private parts sealed, and are
-// turned regularly: a key is published some time before it signs, so that
-// relying parties know it when they meet it, and stays published after it has
-// been replaced until the last token it signed is dead. Private parts never
-// leave this package; a Key signs and does nothing else.
+// Signing keys live in the database, their private parts sealed, and are rotated
+// regularly: a key is published some time before it signs, so that relying parties have it
+// when they meet its first token, and stays published after it has been replaced until the
+// last token it signed has expired. Private parts never leave this package; a Key signs
+// and does nothing else.
 //
-// The sealing key lives in a file outside the database. Neither is ever
-// replaced because it cannot be read: the provider refuses to start instead.
+// The sealing key lives in a file outside the database. No key of either kind is replaced
+// because it cannot be read: the provider refuses to start instead.
 package keyring
 
 import (
@@ -28,7 +28,7 @@ import (
 	"hilum/idp"
 )
 
-// Store keeps signing keys.
+// Store keeps signing keys, private parts sealed.
 type Store interface {
 	SigningKeys(ctx context.Context) ([]idp.SigningKey, error)
 	// UpdateSigningKeys gives fn all keys and replaces them by what it returns, atomically.
@@ -44,10 +44,10 @@ type Config struct {
 		Open(sealed []byte, row string) ([]byte, error)
 	}
 	Algs          []string      // RS256, ES256, PS256, EdDSA; PS256 shares no key with RS256
-	RSABits       int           // 2048 or 3072
-	RotateEvery   time.Duration // 30 days
-	PublishBefore time.Duration // 24 h
-	KeepFor       time.Duration // longest token life after the last signature; 12 h
+	RSABits       int           // of the modulus: 2048 or 3072
+	RotateEvery   time.Duration // how long a key signs; 30 days
+	PublishBefore time.Duration // how long a key is published before it signs; 24 h
+	KeepFor       time.Duration // how long it is published after its last signature, the longest token lifetime; 12 h
 	GoOnly        bool          // sign with Go's own RSA although OpenSSL is there
 	Now           func() time.Time
 	Log           *slog.Logger
@@ -59,14 +59,14 @@ const minRSABits = 2048
 // another instance may sign with it until its own next Turn.
 const handover = 2 * time.Hour
 
-// Ring hands out signing keys and turns them. Safe for concurrent use.
+// Ring has the signing keys and rotates them. Safe for concurrent use.
 type Ring struct {
 	conf  Config
 	turn  sync.Mutex // one Turn at a time
 	state atomic.Pointer[snapshot]
 }
 
-// snapshot is all that is known of the keys at one moment. It never changes.
+// snapshot is what is known of the keys at one moment. It never changes.
 type snapshot struct {
 	version uint64
 	keys    map[idp.KeyID]Key // all, with their signers
@@ -74,8 +74,9 @@ type snapshot struct {
 	public  []Key
 }
 
-// Open reads the keys, makes those that are missing, and proves each. Errors:
-// a key that cannot be unsealed or is not what it says; it is never replaced.
+// Open reads the signing keys, unseals each and compares it with its row, and makes those
+// that are missing. Errors: a setting is out of bounds; a key cannot be unsealed or is not
+// what its row says, and then it is not replaced; those of the Store.
 func Open(ctx context.Context, c Config) (*Ring, error) {
 	if len(c.Algs) == 0 {
 		c.Algs = []string{RS256}
@@ -128,13 +129,14 @@ func (r *Ring) Signer(alg string) (Key, error) {
 // first, then those that will or did. The slice is shared; do not change it.
 func (r *Ring) Public() []Key { return r.state.Load().public }
 
-// Version changes whenever Public does, so that prepared bytes can be remade.
+// Version changes whenever Public does, so that documents made of the keys (the JWK set)
+// can be made anew.
 func (r *Ring) Version() uint64 { return r.state.Load().version }
 
-// Turn makes, retires and drops the keys that are due, and takes up what other
-// instances changed. It is called at start and hourly; calling it more often,
-// or at the same time elsewhere, does no harm. After an error the ring goes on
-// with the keys it had.
+// Turn rotates: it makes the keys that are due, retires those that are replaced, drops
+// those whose last token has expired, and takes up what other instances have changed. It
+// is called at the start and every hour; calling it more often, or at the same time
+// elsewhere, does no harm. After an error the ring goes on with the keys it had.
 func (r *Ring) Turn(ctx context.Context) error {
 	r.turn.Lock()
 	defer r.turn.Unlock()
@@ -165,7 +167,7 @@ func (r *Ring) Turn(ctx context.Context) error {
 	return fmt.Errorf("signing keys do not settle in %d rounds", rounds)
 }
 
-// act is what can be done to a key.
+// act is what can be done to a key: made, retired or dropped.
 type act string
 
 const (
@@ -174,7 +176,7 @@ const (
 	dropKey   act = "dropped"
 )
 
-// change is one thing that is due.
+// change is one act on one key that is due.
 type change struct {
 	act      act
 	alg      string

@@ -24,12 +24,14 @@ const (
 	headerSize  = 2
 )
 
-// errUnseal says the same for every reason: whoever feeds us values learns nothing.
+// errUnseal is the error for every value that cannot be opened, whatever the reason: who
+// feeds us values learns nothing from it.
 var errUnseal = errors.New("damaged, moved from another row, or sealed with another key")
 
-// Sealer seals what rests (AES-256-GCM, bound to the row it belongs to), and
-// keys what must be found again but not read. All of it hangs on one key that
-// lives in a file outside the database. Safe for concurrent use.
+// Sealer encrypts secrets that are stored (AES-256-GCM, with the row they belong to as
+// associated data), and derives keys for values that have to be found again or compared
+// without being readable. All keys come from one sealing key, which lives in a file
+// outside the database. Safe for concurrent use.
 type Sealer struct {
 	id     byte
 	aead   cipher.AEAD
@@ -53,15 +55,15 @@ func newSealer(id byte, master []byte) (*Sealer, error) {
 	return s, nil
 }
 
-// Seal encrypts plain for one row: row is the row's identifier, and only
-// with it can the value be opened again.
+// Seal encrypts plain for one row of the database; row is its identifier, and with no
+// other can the value be opened again.
 func (s *Sealer) Seal(plain []byte, row string) ([]byte, error) {
 	out := make([]byte, 0, headerSize+len(plain)+s.aead.Overhead())
 	out = append(out, sealVersion, s.id)
 	return s.aead.Seal(out, nil, plain, additional(out, row)), nil //nolint:gosec // the AEAD draws a nonce of its own
 }
 
-// Open decrypts what Seal made for the same row. It fails for anything else.
+// Open decrypts what Seal made for the same row. Error: errUnseal for anything else.
 func (s *Sealer) Open(sealed []byte, row string) ([]byte, error) {
 	if len(sealed) < headerSize+s.aead.Overhead() {
 		return nil, fmt.Errorf("sealed value of %d bytes: %w", len(sealed), errUnseal)
@@ -83,8 +85,8 @@ func additional(header []byte, row string) []byte {
 	return append(append(make([]byte, 0, len(header)+len(row)), header...), row...)
 }
 
-// MAC returns HMAC-SHA-256 of a value under a key of our own, so that it can
-// be compared but neither read nor guessed from the database. Equal values of
+// MAC returns HMAC-SHA-256 of a purpose and a value under a key of its own, so that values
+// can be compared but neither read nor guessed from the database. MACs of equal values for
 // different purposes have nothing in common.
 func (s *Sealer) MAC(purpose, value string) [32]byte {
 	h := hmac.New(sha256.New, s.mac)
@@ -98,8 +100,8 @@ func (s *Sealer) MAC(purpose, value string) [32]byte {
 	return sum
 }
 
-// Derive returns n bytes of key for a purpose, the same at every start
-// (HKDF-SHA-256, RFC 5869). n is at most 8160.
+// Derive returns a key of n bytes for a purpose, the same at every start (HKDF-SHA-256,
+// RFC 5869). n is at most 8160.
 func (s *Sealer) Derive(purpose string, n int) []byte { return s.derive("derive "+purpose, n) }
 
 func (s *Sealer) derive(label string, n int) []byte {

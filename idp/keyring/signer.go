@@ -27,7 +27,8 @@ const (
 	EdDSA = "EdDSA"
 )
 
-// Key is a key as handed out: Signer never gives the private part away.
+// Key is a signing key as it is handed out: its Signer signs and never gives the private
+// key away.
 type Key struct {
 	ID     idp.KeyID
 	Alg    string
@@ -95,7 +96,7 @@ func generate(alg string, rsaBits int) (crypto.Signer, error) {
 	return nil, fmt.Errorf("unknown algorithm %q", alg)
 }
 
-// fits reports whether a private key is of the kind its algorithm needs.
+// fits reports whether a private key is of the kind that its algorithm needs.
 func fits(alg string, key crypto.Signer) bool {
 	switch k := key.(type) {
 	case *rsa.PrivateKey:

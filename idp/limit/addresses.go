@@ -30,19 +30,19 @@ const candidates = 8
 // Safe for concurrent use.
 type Addresses struct{ buckets[netip.Addr] }
 
-// Browsers is the same by browser, as its binding cookie tells. Whoever drops the
-// cookie is another one: it keeps a browser that does wrong from using up what its
-// address may do, and bounds nobody by itself.
+// Browsers limits as Addresses does, per browser, by its binding cookie. Who drops the
+// cookie is another browser: this keeps one that does wrong from using up what its address
+// may do, and bounds nobody by itself.
 type Browsers struct{ buckets[idp.TokenHash] }
 
-// Clients is the same by client, for those that have proven who they are:
-// strangers cannot fill its memory.
+// Clients limits as Addresses does, per client that has authenticated: strangers cannot
+// fill its memory.
 type Clients struct{ buckets[idp.ClientID] }
 
-// Sessions is the same by session, for those that live.
+// Sessions limits as Addresses does, per live session.
 type Sessions struct{ buckets[idp.SessionID] }
 
-// buckets counts in memory by something.
+// buckets are token buckets in memory, one for each value of a key.
 type buckets[K comparable] struct {
 	rate  rate.Limit
 	burst int

@@ -16,8 +16,8 @@ import (
 	"hilum/idp"
 )
 
-// Policy is the set of rules for one kind of try. A rule whose number is zero
-// does not apply.
+// Policy is the set of rules for one kind of try. «Close» means that no try of that kind
+// is looked at until a moment. A rule whose number is zero does not apply.
 type Policy struct {
 	// Delays begin at the wrong try number DelayFrom and double from a second
 	// up to DelayMost. Tries are counted within Window of the first of them,
@@ -45,11 +45,11 @@ type Policy struct {
 	FirstFor    time.Duration
 }
 
-// The rules of each kind.
+// The rules for each kind of try.
 var (
 	Passwords = Policy{DelayFrom: 5, DelayMost: 60 * time.Second, Window: 5 * time.Minute, FirstInARow: 100, FirstFor: month}
-	// Apart are passwords in a browser that is known for the account, and whatever
-	// else strangers have no part in, see ApartMost.
+	// Apart are wrong passwords in a browser that the person has signed in with before
+	// (idp.Known), and others that no stranger can have caused; see ApartMost.
 	Apart    = Policy{DelayFrom: 5, DelayMost: 60 * time.Second, Window: 5 * time.Minute}
 	Codes    = Policy{DelayFrom: 3, DelayMost: 30 * time.Second, InARow: 10, InARowFor: 30 * time.Minute, Day: 30, Month: 100}
 	Recovery = Policy{Burst: 5, Window: time.Hour}
@@ -69,8 +69,8 @@ const (
 	month = 30 * day
 )
 
-// Allow returns nil when a try may be made, else an idp.ErrTooMany as
-// RetryError that says when the next may.
+// Allow returns nil when a try may be made, else an idp.RetryError (idp.ErrTooMany) that
+// says when the next may.
 func (p Policy) Allow(c *idp.Counter, now time.Time) error {
 	if now.Before(c.NextAt) {
 		return &idp.RetryError{Err: idp.ErrTooMany, After: c.NextAt.Sub(now)}
@@ -83,7 +83,7 @@ func FactorFirst(c *idp.Counter, now time.Time) bool {
 	return c.FactorFirst && now.Before(c.NextAt)
 }
 
-// Wrong counts a wrong try and says in the counter when the next may be made.
+// Wrong counts a wrong try, and notes in the counter when the next may be made.
 func (p Policy) Wrong(c *idp.Counter, now time.Time) {
 	now = now.UTC()
 	if c.FactorFirst && !now.Before(c.NextAt) {
@@ -127,9 +127,9 @@ func (p Policy) Wrong(c *idp.Counter, now time.Time) {
 	}
 }
 
-// Right forgets the tries in a row and the delay they led to. What was counted
-// by day and month stays: somebody may guess between two right tries of the owner.
-// It does not open what waits for a second factor.
+// Right forgets, after a right try, the wrong ones in a row and the delay they led to.
+// What was counted by day and month stays: somebody may guess between two right tries of
+// the owner. It does not open what waits for a second factor.
 func (p Policy) Right(c *idp.Counter) {
 	if c.FactorFirst {
 		return

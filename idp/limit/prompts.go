@@ -8,9 +8,9 @@ import (
 	"hilum/idp"
 )
 
-// PromptPolicy says how often a person's phones may be asked.
+// PromptPolicy says how often a person's phones may be asked to approve a sign-in.
 type PromptPolicy struct {
-	// So many questions that were not approved, within so long.
+	// Windows bound questions that were not approved.
 	Windows []Window
 	// All bounds questions also where Windows does not: those that the browser which
 	// asked has taken back, because cancelling is no sign of a stranger, and those
@@ -19,21 +19,21 @@ type PromptPolicy struct {
 	// First are questions before any password, which whoever knows a name can have
 	// asked. They are counted for themselves, so that they silence no others.
 	First []Window
-	// QuietFor is how long «it wasn't me» silences what asked.
+	// QuietFor is how long «it wasn't me» silences the browser and the network that asked.
 	QuietFor time.Duration
-	// OffAfter: a second «it wasn't me» within it switches asking off.
+	// OffAfter is within what time a second «it wasn't me» switches asking off.
 	OffAfter time.Duration
-	// WaryFor is how long after a denial a tap alone is not enough.
+	// WaryFor is how long after a denial a tap alone does not approve.
 	WaryFor time.Duration
 }
 
-// Window allows so many within so long.
+// Window allows Most questions within a time.
 type Window struct {
 	Most   int
 	Within time.Duration
 }
 
-// Prompts are the rules of push approval.
+// Prompts is the policy for asking phones.
 var Prompts = PromptPolicy{
 	Windows:  []Window{{3, 10 * time.Minute}, {6, time.Hour}, {10, day}},
 	All:      []Window{{6, 10 * time.Minute}, {12, time.Hour}, {20, day}},
@@ -180,16 +180,17 @@ func (p PromptPolicy) NotMeFirst(g *idp.PushGuard, now time.Time) {
 	g.FirstAt = now.UTC().Add(p.OffAfter)
 }
 
-// Approved forgets what was counted: whoever has a phone has answered.
+// Approved forgets what was counted: whoever has a phone of the person has approved.
 func (p PromptPolicy) Approved(g *idp.PushGuard) {
 	g.Asked, g.Back, g.Known, g.First = nil, nil, nil, nil
 }
 
-// Denied remembers a denial.
+// Denied notes that a question was denied.
 func (p PromptPolicy) Denied(g *idp.PushGuard, now time.Time) { g.DeniedAt = now.UTC() }
 
-// NotMe remembers that a stranger asked: who asked is silenced, and at the
-// second time asking is switched off. It reports whether it was.
+// NotMe notes that a question was denied with «it wasn't me»: the browser and network that
+// asked are silenced, and at the second time asking is switched off. It reports whether it
+// was.
 func (p PromptPolicy) NotMe(g *idp.PushGuard, browser idp.TokenHash, address string, now time.Time) (off bool) {
 	now = now.UTC()
 	p.Denied(g, now)
@@ -210,7 +211,7 @@ func (p PromptPolicy) NotMe(g *idp.PushGuard, browser idp.TokenHash, address str
 	return off
 }
 
-// Wary reports whether a tap alone is too little for now.
+// Wary reports whether for now a tap alone does not approve, and a number is asked for.
 func (p PromptPolicy) Wary(g *idp.PushGuard, now time.Time) bool {
 	return !g.DeniedAt.IsZero() && now.Before(g.DeniedAt.Add(p.WaryFor))
 }

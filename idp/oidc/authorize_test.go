@@ -193,7 +193,7 @@ func TestPublicClientsNeedPKCE(t *testing.T) {
 	r := &idp.AuthRequest{}
 	loose := *c.Client
 	loose.OptionalPKCE = true
-	if why := readChallenge(r, &loose, "", ""); why == nil {
+	if why := readPKCE(r, &loose, "", ""); why == nil {
 		t.Error("a public client without PKCE")
 	}
 }
@@ -605,7 +605,7 @@ func TestWhatSignInsAnswerWith(t *testing.T) {
 		&idp.UnwritableError{Err: errors.New("disk on fire")}: codeUnavailable,
 		errors.New("disk on fire"):                            codeServerError,
 	} {
-		if why := s.server.loginRefusal(r, fmt.Errorf("wrapped: %w", err)); why.code != code || strings.Contains(why.text, "fire") {
+		if why := s.server.loginError(r, fmt.Errorf("wrapped: %w", err)); why.code != code || strings.Contains(why.description, "fire") {
 			t.Errorf("%v: %+v", err, why)
 		}
 	}

@@ -22,9 +22,9 @@ const (
 	scopeOffline = idp.ScopeOffline
 )
 
-// personal reports whether a scope speaks of a person, so that a client of its
-// own account cannot have it.
-func personal(scope string) bool {
+// personalScope reports whether a scope is about a person, so that no client can have it
+// by client credentials.
+func personalScope(scope string) bool {
 	switch scope {
 	case scopeOpenID, scopeProfile, scopeEmail, scopePhone, "address", scopeGroups, scopeRoles, scopeOffline:
 		return true
@@ -34,12 +34,13 @@ func personal(scope string) bool {
 
 // claimsRequest is the claims parameter (OpenID Connect Core 1.0, section 5.5).
 type claimsRequest struct {
-	Userinfo map[string]*claimDemand `json:"userinfo"`
-	IDToken  map[string]*claimDemand `json:"id_token"`
+	Userinfo map[string]*individualClaim `json:"userinfo"`
+	IDToken  map[string]*individualClaim `json:"id_token"`
 }
 
-// claimDemand is what is asked of one claim; nil when it is merely asked for.
-type claimDemand struct {
+// individualClaim is the request for an individual claim (section 5.5.1): the values that it
+// may have, and whether it is essential. nil: the claim is asked for and nothing more.
+type individualClaim struct {
 	Essential bool              `json:"essential"`
 	Value     json.RawMessage   `json:"value"`
 	Values    []json.RawMessage `json:"values"`
@@ -47,7 +48,8 @@ type claimDemand struct {
 
 var errClaims = errors.New("not a claims request")
 
-// parseClaims reads a claims parameter. Members that nobody knows are ignored.
+// parseClaims reads a claims parameter; an empty one asks for nothing. Members that are
+// not known are ignored, as section 5.5 says. Error: errClaims.
 func parseClaims(raw []byte) (claimsRequest, error) {
 	var c claimsRequest
 	if len(raw) == 0 {
@@ -59,8 +61,8 @@ func parseClaims(raw []byte) (claimsRequest, error) {
 	return c, nil
 }
 
-// accepts reports whether a text satisfies what is asked of its claim.
-func (d *claimDemand) accepts(text string) bool {
+// accepts reports whether a text is a value that the claim is asked to have.
+func (d *individualClaim) accepts(text string) bool {
 	if d == nil || len(d.Value) == 0 && len(d.Values) == 0 {
 		return true
 	}
@@ -71,8 +73,8 @@ func (d *claimDemand) accepts(text string) bool {
 	return len(d.Value) > 0 && is(d.Value) || slices.ContainsFunc(d.Values, is)
 }
 
-// text is the one text that a claim is asked to have, or empty.
-func (d *claimDemand) text() string {
+// text is the one value that the claim is asked to have, or empty.
+func (d *individualClaim) text() string {
 	var v string
 	if d == nil || len(d.Value) == 0 || json.Unmarshal(d.Value, &v) != nil {
 		return ""
@@ -90,9 +92,9 @@ func mayAsk(c *idp.Client, granted []string, about *claim.Claim) bool {
 	return slices.Contains(c.Scopes, about.Scope)
 }
 
-// inIDToken says which claims about the person an ID token carries: those that
-// were asked for by name, and for a client so configured those of the scopes.
-// nil: none.
+// inIDToken returns which claims about the person an ID token carries: those that
+// were asked for by name, and for a client that is registered so (Client.ClaimsInID)
+// those of the scopes. nil: none.
 func inIDToken(c *idp.Client, g *idp.Grant, scopes []string) func(*claim.Claim) bool {
 	asked, _ := parseClaims(g.Claims) // was read before it was kept
 	if !c.ClaimsInID && len(asked.IDToken) == 0 {
@@ -107,7 +109,8 @@ func inIDToken(c *idp.Client, g *idp.Grant, scopes []string) func(*claim.Claim) 
 	}
 }
 
-// inUserinfo says which claims about the person userinfo answers with.
+// inUserinfo returns which claims about the person a UserInfo response carries: those of
+// the scopes, and those that were asked for by name.
 func inUserinfo(c *idp.Client, g *idp.Grant, scopes []string) func(*claim.Claim) bool {
 	asked, _ := parseClaims(g.Claims) // was read before it was kept
 	return func(about *claim.Claim) bool {

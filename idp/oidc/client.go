@@ -12,20 +12,21 @@ import (
 	"hilum/idp"
 )
 
-// party is a client that has proven itself, as the library knows one. The
-// library asks it for its grant types and its way to authenticate. Whatever
-// else a later one asked would panic on the nil interface, and be answered 500
-// rather than with something that nobody decided.
-type party struct {
+// authenticatedClient is a client that has authenticated, as the library wants one
+// (op.Client). The library asks it for its grant types and its authentication method.
+// Whatever else a later version of the library asked would panic on the nil interface, and
+// be answered 500 rather than with something that nobody decided.
+type authenticatedClient struct {
 	op.Client
 	client *idp.Client
 }
 
-// AuthMethod is the way the client is registered to authenticate.
-func (p party) AuthMethod() oidc.AuthMethod { return oidc.AuthMethod(p.client.Auth) }
+// AuthMethod is how the client is registered to authenticate (OpenID Connect Core 1.0,
+// section 9).
+func (p authenticatedClient) AuthMethod() oidc.AuthMethod { return oidc.AuthMethod(p.client.Auth) }
 
 // GrantTypes are those the client is registered for.
-func (p party) GrantTypes() []oidc.GrantType {
+func (p authenticatedClient) GrantTypes() []oidc.GrantType {
 	types := make([]oidc.GrantType, len(p.client.GrantTypes))
 	for i, t := range p.client.GrantTypes {
 		types[i] = oidc.GrantType(t)
@@ -33,9 +34,10 @@ func (p party) GrantTypes() []oidc.GrantType {
 	return types
 }
 
-// VerifyClient lets a client in that proves itself in the one way it is
-// registered for, and is registered for the grant type it asks for. An unknown
-// client, a wrong secret, another way and a disabled client look the same.
+// VerifyClient authenticates a client (RFC 6749, section 2.3) by the one method it is
+// registered for, and makes sure that it is registered for the grant type it asks for.
+// An unknown client, a wrong secret, another method and a disabled client are the same
+// error, invalid_client, and take the same time.
 func (s *Server) VerifyClient(ctx context.Context, r *op.Request[op.ClientCredentials]) (op.Client, error) {
 	c, err := s.verify(ctx, r.Data, r.Header.Get("Authorization") != "")
 	if err != nil {
@@ -45,48 +47,50 @@ func (s *Server) VerifyClient(ctx context.Context, r *op.Request[op.ClientCreden
 		s.rejected(ctx, c, idp.RejectedGrantType, grant, c.GrantTypes...)
 		return nil, oidc.ErrUnauthorizedClient().WithDescription("The client is not registered for this grant type.")
 	}
-	return party{client: c}, nil
+	return authenticatedClient{client: c}, nil
 }
 
-// verify checks credentials; basic says that they came in the Authorization header.
+// verify checks client credentials; basic says that they came in the Authorization
+// header. Errors: errInvalidClient, or a fault of ours that is logged.
 func (s *Server) verify(ctx context.Context, cc *op.ClientCredentials, basic bool) (*idp.Client, error) {
 	if cc.ClientAssertion != "" || cc.ClientAssertionType != "" {
-		rejectedClaim(ctx, cc.ClientID, idp.RejectedMethod, "client_assertion")
-		return nil, errClient()
+		rejectedUnauthenticated(ctx, cc.ClientID, idp.RejectedMethod, "client_assertion")
+		return nil, errInvalidClient()
 	}
-	way := idp.AuthNone
+	method := idp.AuthNone
 	switch {
 	case basic:
-		way = idp.AuthBasic
+		method = idp.AuthBasic
 	case cc.ClientSecret != "":
-		way = idp.AuthPost
+		method = idp.AuthPost
 	}
 	c, err := s.conf.Store.Client(ctx, idp.ClientID(cc.ClientID))
 	unknown := errors.Is(err, idp.ErrNotFound)
 	if unknown {
-		c, err = &idp.Client{Auth: way, Secrets: make([]idp.ClientSecret, 1)}, nil
+		c, err = &idp.Client{Auth: method, Secrets: make([]idp.ClientSecret, 1)}, nil
 	}
 	if err != nil {
 		return nil, s.fault(ctx, "client", err)
 	}
 	// The secret is compared whatever else is wrong: how long it takes tells nothing.
 	secret, now := idp.Secret(cc.ClientSecret), s.now()
-	right := holds(c, secret, now)
+	right := hasSecret(c, secret, now)
 	if unknown {
-		return nil, s.badClient(ctx, nil, cc, way)
+		return nil, s.invalidClient(ctx, nil, cc, method)
 	}
-	if c.Disabled || c.Auth != way || !c.Public() && !right {
-		return nil, s.badClient(ctx, c, cc, way)
+	if c.Disabled || c.Auth != method || !c.Public() && !right {
+		return nil, s.invalidClient(ctx, c, cc, method)
 	}
 	if !c.Public() {
 		s.conf.Store.SecretUsed(c.ID, secret.Hash(), now)
 	}
-	known(ctx, c)
+	identified(ctx, c)
 	return c, nil
 }
 
-// held reports whether a secret is one of the client's, valid or not any more.
-func held(c *idp.Client, secret idp.Secret) bool {
+// everHadSecret reports whether a secret is one of the client's, valid or expired. It
+// compares in constant time.
+func everHadSecret(c *idp.Client, secret idp.Secret) bool {
 	hash := secret.Hash()
 	fits := 0
 	for i := range c.Secrets {
@@ -95,9 +99,10 @@ func held(c *idp.Client, secret idp.Secret) bool {
 	return fits == 1
 }
 
-// holds reports whether a secret is one of the client's valid ones. It looks at
-// all of them, whichever fits.
-func holds(c *idp.Client, secret idp.Secret, now time.Time) bool {
+// hasSecret reports whether a secret is one of the client's valid ones. It compares in
+// constant time and looks at all of them, whichever fits: a client has two while one
+// replaces the other.
+func hasSecret(c *idp.Client, secret idp.Secret, now time.Time) bool {
 	hash := secret.Hash()
 	fits := 0
 	for i := range c.Secrets {

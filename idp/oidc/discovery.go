@@ -15,9 +15,9 @@ import (
 	"hilum/idp/keyring"
 )
 
-// metadata is what relying parties configure themselves from (OpenID Connect
-// Discovery 1.0, section 3; RFC 8414; RFC 9207). It says what is true, and
-// nothing for which the reader would have to try.
+// metadata is the provider's metadata, from which clients configure themselves (OpenID
+// Connect Discovery 1.0, section 3; RFC 8414, section 2; RFC 9207, section 3). It lists
+// what is offered and leaves nothing to a default that differs.
 type metadata struct {
 	Issuer                   string   `json:"issuer"`
 	AuthorizationEndpoint    string   `json:"authorization_endpoint"`
@@ -51,6 +51,8 @@ type metadata struct {
 	BackChannelLogoutSession bool     `json:"backchannel_logout_session_supported"`
 }
 
+// metadata is made of the algorithms of the published keys and of the languages that
+// pages are offered in.
 func (s *Server) metadata(algs, languages []string) metadata {
 	secrets := []string{string(idp.AuthBasic), string(idp.AuthPost)}
 	claims := []string{"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid", "at_hash"}
@@ -89,13 +91,13 @@ func (s *Server) metadata(algs, languages []string) metadata {
 	}
 }
 
-// documents that are published, by place in published.
+// Documents that are published, by their index in published.documents.
 const (
 	discovery = iota
 	jwks
 )
 
-// published is what was prepared from one version of the keys, and the
+// published is the documents that were made of one version of the signing keys and the
 // languages of that time.
 type published struct {
 	version   uint64
@@ -103,14 +105,15 @@ type published struct {
 	documents [2]document
 }
 
-// document is a prepared answer. The header values are shared by all answers.
+// document is a prepared response. The header values are shared by all responses.
 type document struct {
 	body    []byte
 	etag    string
 	headers map[string][]string
 }
 
-// publish returns the documents of the keys as they are now.
+// publish returns the documents of the keys and languages as they are now; they are made
+// anew when either has changed.
 func (s *Server) publish() (*published, error) {
 	// Read before the keys: a change in between makes the documents newer
 	// than they say, and they are made once more.
@@ -156,7 +159,7 @@ func newDocument(body []byte) document {
 	}}
 }
 
-// public serves a prepared document to everybody, scripts of any origin included.
+// public serves a published document to everybody, scripts of any origin included (CORS).
 func (s *Server) public(which int) methods {
 	serve := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p, err := s.publish()

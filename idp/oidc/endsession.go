@@ -9,94 +9,94 @@ import (
 	"hilum/idp"
 )
 
-// signOut is a validated end-session request.
-type signOut struct {
-	client  *idp.Client // that asks, or nil
-	session string      // sid of the hint, or empty
-	hinted  bool        // an ID token of ours came along
-	uri     string      // registered for client, or empty
+// logoutRequest is a validated logout request (RP-Initiated Logout 1.0, section 2).
+type logoutRequest struct {
+	client  *idp.Client // that asks; nil: it says nothing of a client
+	session string      // sid of the id_token_hint, or empty
+	hinted  bool        // with an ID token of ours as id_token_hint
+	uri     string      // post_logout_redirect_uri, registered for client; or empty
 	state   string
 }
 
-// endSession signs a person out at a relying party's wish (OpenID Connect
-// RP-Initiated Logout 1.0). Any site can make a browser ask for this, so the
-// person is asked, unless the request brings an ID token of the very session
-// that this browser has. It leads back to a relying party only by an address
-// that is registered; what does not add up is shown here.
+// endSession is the logout endpoint: it signs a person out at a client's wish (OpenID
+// Connect RP-Initiated Logout 1.0, section 2). Any site can make a browser ask for this,
+// so the person is asked, unless the request brings an ID token of the very session
+// that this browser has. The browser is sent back to a client only by a post-logout
+// redirect URI that is registered (section 3); what is wrong is shown to the person.
 func (s *Server) endSession(w http.ResponseWriter, r *http.Request) {
 	if len(r.URL.RawQuery) > maxQuery {
-		s.refusePage(w, r, keySignOut, "query too long")
+		s.requestErrorPage(w, r, keySignOut, "query too long")
 		return
 	}
 	q, err := parseForm(r.URL.RawQuery)
 	if err != nil {
-		s.refusePage(w, r, keySignOut, "query malformed")
+		s.requestErrorPage(w, r, keySignOut, "query malformed")
 		return
 	}
-	req, reason, err := s.readSignOut(r, q)
+	req, reason, err := s.readLogoutRequest(r, q)
 	switch {
 	case err != nil:
-		s.faultPage(w, r, "client", err)
+		s.serverErrorPage(w, r, "client", err)
 		return
 	case reason != "":
-		s.refusePage(w, r, keySignOut, reason)
+		s.requestErrorPage(w, r, keySignOut, reason)
 		return
 	}
 	session, user, err := s.session(w, r)
 	switch {
 	case err != nil:
-		s.faultPage(w, r, "session", err)
+		s.serverErrorPage(w, r, "session", err)
 	case session == nil:
-		// Nobody was asked, so only an ID token of ours leads back.
+		// Nobody was asked, so only a request with an ID token of ours is redirected.
 		if !req.hinted {
 			req.uri = ""
 		}
-		s.signedOut(w, r, req, "")
+		s.loggedOut(w, r, req, "")
 	case req.session != "" && req.session == string(session.ID):
-		s.end(w, r, req, session, user)
+		s.logOut(w, r, req, session, user)
 	default:
 		s.conf.Pages.ConfirmSignOut(w, r, pathConfirm, req.fields(), req.name())
 	}
 }
 
-// endSessionPost takes a request by form; a form of another site brings no
+// endSessionPost takes a logout request by POST; a form of another site brings no
 // cookies, see authorizePost.
 func (s *Server) endSessionPost(w http.ResponseWriter, r *http.Request) {
-	s.again(w, r, pathEndSession, keySignOut)
+	s.redirectToGet(w, r, pathEndSession, keySignOut)
 }
 
-// endSessionConfirm is the person's yes, from our own page. The fields came
-// from there, and are looked at as if they had not.
+// endSessionConfirm takes the person's yes, a form of our own page. Its fields are
+// validated as if they came from anywhere.
 func (s *Server) endSessionConfirm(w http.ResponseWriter, r *http.Request) {
 	form, err := readForm(r)
 	if err != nil || r.URL.RawQuery != "" {
-		s.refusePage(w, r, keySignOut, "form malformed")
+		s.requestErrorPage(w, r, keySignOut, "form malformed")
 		return
 	}
-	req, reason, err := s.readSignOut(r, form)
+	req, reason, err := s.readLogoutRequest(r, form)
 	switch {
 	case err != nil:
-		s.faultPage(w, r, "client", err)
+		s.serverErrorPage(w, r, "client", err)
 		return
 	case reason != "":
-		s.refusePage(w, r, keySignOut, reason)
+		s.requestErrorPage(w, r, keySignOut, reason)
 		return
 	}
 	session, user, err := s.session(w, r)
 	switch {
 	case err != nil:
-		s.faultPage(w, r, "session", err)
+		s.serverErrorPage(w, r, "session", err)
 	case session == nil:
-		s.signedOut(w, r, req, "")
+		s.loggedOut(w, r, req, "")
 	default:
-		s.end(w, r, req, session, user)
+		s.logOut(w, r, req, session, user)
 	}
 }
 
-// readSignOut validates an end-session request. A reason says what is wrong
-// with it; an error is our fault.
-func (s *Server) readSignOut(r *http.Request, q url.Values) (req *signOut, reason string, err error) {
-	req = &signOut{state: q.Get("state")}
+// readLogoutRequest validates a logout request. reason says, for the log, what is wrong
+// with it; an error is a fault of ours.
+func (s *Server) readLogoutRequest(r *http.Request, q url.Values) (req *logoutRequest, reason string, err error) {
+	req = &logoutRequest{state: q.Get("state")}
 	id := idp.ClientID(q.Get("client_id"))
 	if token := q.Get("id_token_hint"); token != "" {
 		h, err := s.readHint(token)
@@ -122,11 +122,11 @@ func (s *Server) readSignOut(r *http.Request, q url.Values) (req *signOut, reaso
 		}
 		req.client = c
 	}
-	// Without a client there is nothing to compare the address with: the person
-	// can sign out, and is led nowhere.
+	// Without a client there is nothing to compare the URI with: the person
+	// can sign out, and is redirected nowhere.
 	if uri := q.Get("post_logout_redirect_uri"); uri != "" && req.client != nil {
 		if !slices.Contains(req.client.PostLogoutURIs, uri) {
-			s.rejected(r.Context(), req.client, idp.RejectedSignOutAddress, address(uri), req.client.PostLogoutURIs...)
+			s.rejected(r.Context(), req.client, idp.RejectedSignOutAddress, redactedURI(uri), req.client.PostLogoutURIs...)
 			return nil, "post_logout_redirect_uri", nil
 		}
 		req.uri = uri
@@ -134,7 +134,8 @@ func (s *Server) readSignOut(r *http.Request, q url.Values) (req *signOut, reaso
 	return req, "", nil
 }
 
-// session returns the live session of the browser and its user, or nil.
+// session returns the live session of the browser and its person; nil where there is
+// none.
 func (s *Server) session(w http.ResponseWriter, r *http.Request) (*idp.Session, *idp.User, error) {
 	b, err := s.conf.Browsers.Browser(w, r)
 	if err != nil || b.Session == "" {
@@ -147,23 +148,23 @@ func (s *Server) session(w http.ResponseWriter, r *http.Request) (*idp.Session, 
 	return session, user, err
 }
 
-// end ends the session with every token it gave, and sends the person on. The
-// party that asks is told by back channel like every other: it may have the
-// session in more than this browser's tab.
-func (s *Server) end(w http.ResponseWriter, r *http.Request, req *signOut, session *idp.Session, user *idp.User) {
+// logOut ends the session with every token of it, and answers. The client that asks gets
+// a logout token by back channel like every other of the session (OpenID Connect
+// Back-Channel Logout 1.0): it may have the session in more than this browser's tab.
+func (s *Server) logOut(w http.ResponseWriter, r *http.Request, req *logoutRequest, session *idp.Session, user *idp.User) {
 	err := s.conf.Logins.SignOut(r.Context(), idp.Actor{User: user.ID, Name: user.Name}, session)
 	if err != nil && !errors.Is(err, idp.ErrNotFound) && !errors.Is(err, idp.ErrSettled) {
-		s.faultPage(w, r, "ending a session", err)
+		s.serverErrorPage(w, r, "ending a session", err)
 		return
 	}
-	s.signedOut(w, r, req, session.ID)
+	s.loggedOut(w, r, req, session.ID)
 }
 
-// signedOut takes the cookie away and answers, at the relying party or here.
-// ended is the session that was, if any.
-func (s *Server) signedOut(w http.ResponseWriter, r *http.Request, req *signOut, ended idp.SessionID) {
+// loggedOut takes the session cookie away and redirects to the client, or shows a page
+// where there is no URI to redirect to. ended is the session that was, if any.
+func (s *Server) loggedOut(w http.ResponseWriter, r *http.Request, req *logoutRequest, ended idp.SessionID) {
 	if err := s.conf.Browsers.ClearSession(w, r); err != nil {
-		s.faultPage(w, r, "session cookie", err)
+		s.serverErrorPage(w, r, "session cookie", err)
 		return
 	}
 	if req.uri == "" {
@@ -177,8 +178,8 @@ func (s *Server) signedOut(w http.ResponseWriter, r *http.Request, req *signOut,
 	redirect(w, withQuery(req.uri, url.Values{"state": {req.state}}))
 }
 
-// fields are what the confirming page posts back.
-func (req *signOut) fields() url.Values {
+// fields are the parameters that the confirming page posts back.
+func (req *logoutRequest) fields() url.Values {
 	f := url.Values{}
 	if req.client != nil {
 		f.Set("client_id", string(req.client.ID))
@@ -192,8 +193,8 @@ func (req *signOut) fields() url.Values {
 	return f
 }
 
-// name is what people call the application that asks, or empty.
-func (req *signOut) name() string {
+// name is the client_name of the client that asks, or empty.
+func (req *logoutRequest) name() string {
 	if req.client == nil {
 		return ""
 	}

@@ -14,7 +14,8 @@ import (
 	"hilum/idp/serve"
 )
 
-// Error codes that we answer with, beside those that the library names.
+// Error codes of our responses, beside those that the library names: RFC 6749, sections
+// 4.1.2.1 and 5.2, where nothing else is said.
 const (
 	codeInvalidRequest       = "invalid_request"
 	codeInvalidClient        = "invalid_client"
@@ -36,7 +37,7 @@ const (
 	codeUnmetAuthRequirement = "unmet_authentication_requirements" // OpenID Connect Core Error Code 1.0
 )
 
-// Message keys of the pages that this door shows.
+// Message keys of the error pages of this package.
 const (
 	keyClient   = "authorize.client"
 	keyRedirect = "authorize.redirect"
@@ -51,18 +52,20 @@ const (
 	keyUnwritable = "unwritable"
 )
 
-// errGrant answers for every code and refresh token that is not good, whatever
-// the reason (RFC 6749, section 5.2).
-func errGrant() error {
+// errInvalidGrant is the error response for every code and refresh token that is not
+// good, whatever the reason (RFC 6749, section 5.2).
+func errInvalidGrant() error {
 	return oidc.ErrInvalidGrant().WithDescription("The grant is unknown, expired, used or revoked.")
 }
 
-// errClient answers for every client that did not prove itself, known or not.
-func errClient() error {
+// errInvalidClient is the error response for every client that did not authenticate,
+// known or not (RFC 6749, section 5.2).
+func errInvalidClient() error {
 	return op.NewStatusError(oidc.ErrInvalidClient().WithDescription("Client authentication failed."), http.StatusUnauthorized)
 }
 
-// fault logs what went wrong on our side and returns what the caller is told.
+// fault logs what went wrong on our side and returns the error response for it: 503 where
+// nothing can be written for now, else 500. what names the part that failed.
 func (s *Server) fault(ctx context.Context, what string, err error) error {
 	status := http.StatusInternalServerError
 	if errors.Is(err, idp.ErrUnwritable) {
@@ -71,7 +74,8 @@ func (s *Server) fault(ctx context.Context, what string, err error) error {
 	return op.NewStatusError(oidc.ErrServerError().WithDescription("%s", s.logFault(ctx, what, err)), status)
 }
 
-// logFault logs a fault of ours and returns the words for the caller.
+// logFault logs a fault of ours and returns the error description for the caller, with
+// the reference that finds the log line.
 func (s *Server) logFault(ctx context.Context, what string, err error) string {
 	id := serve.From(ctx).ID
 	level := slog.LevelError
@@ -82,7 +86,8 @@ func (s *Server) logFault(ctx context.Context, what string, err error) string {
 	return "Something went wrong on our side. Reference " + id
 }
 
-// writeError answers an endpoint that machines call (RFC 6749, section 5.2).
+// writeError writes the error response of an endpoint that clients call (RFC 6749,
+// section 5.2).
 func writeError(w http.ResponseWriter, status int, code, description string) {
 	b := make([]byte, 0, 128)
 	b = append(b, `{"error":`...)

@@ -36,15 +36,15 @@ var (
 	byOrigin  = []string{"Origin"}
 )
 
-// methods are those an endpoint knows, each with its chain.
+// methods are the HTTP methods that an endpoint knows, each with its chain of handlers.
 type methods map[string]http.Handler
 
-// mount adds an endpoint to mux. Every other method is answered 405; HEAD too
-// unless it is named, for what answers GET here begins sign-ins.
+// mount adds an endpoint to mux. The response to every other method is 405; to HEAD too
+// unless it is named, for some endpoints begin sign-ins by GET.
 func (m methods) mount(mux *http.ServeMux, path string) { m.mountFor(noScripts, mux, path) }
 
-// mountFor is mount for an endpoint that scripts may call.
-func (m methods) mountFor(from callers, mux *http.ServeMux, path string) {
+// mountFor is mount for an endpoint that scripts of browsers may call, as the policy says.
+func (m methods) mountFor(from originPolicy, mux *http.ServeMux, path string) {
 	for method, chain := range m {
 		mux.Handle(method+" "+path, chain)
 	}
@@ -52,7 +52,7 @@ func (m methods) mountFor(from callers, mux *http.ServeMux, path string) {
 	refuse := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		setNoStore(w.Header())
 		w.Header().Set("Allow", allow)
-		writeError(from.answer(w, r, nil), http.StatusMethodNotAllowed, codeInvalidRequest, "This endpoint does not know that method.")
+		writeError(from.response(w, r, nil), http.StatusMethodNotAllowed, codeInvalidRequest, "This endpoint does not know that method.")
 	})
 	mux.Handle(path, refuse)
 	if _, ok := m[http.MethodHead]; !ok {
@@ -60,13 +60,13 @@ func (m methods) mountFor(from callers, mux *http.ServeMux, path string) {
 	}
 }
 
-// setNoStore keeps an answer out of every cache (RFC 6749, section 5.1).
+// setNoStore keeps a response out of every cache (RFC 6749, section 5.1).
 func setNoStore(h http.Header) {
 	h["Cache-Control"] = noStore
 	h["Pragma"] = noCache
 }
 
-// page is an endpoint that browsers visit.
+// page is an endpoint that browsers visit. Its responses are not cached.
 type page func(w http.ResponseWriter, r *http.Request)
 
 func (p page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -74,10 +74,9 @@ func (p page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p(w, r)
 }
 
-// preflight answers a browser that asks whether a script may call an endpoint.
-// No client is named yet, so it says yes to all; whether the script may read
-// the answer is decided there, see answer.WriteHeader. Cookies are never part of
-// it.
+// preflight answers a CORS preflight request (the Fetch standard). No client is named yet,
+// so it says yes to all; whether the script may read the response is decided there, see
+// response.WriteHeader. Cookies are never part of it.
 var preflight = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 	h := w.Header()
 	h["Access-Control-Allow-Origin"] = anyOrigin
@@ -87,16 +86,16 @@ var preflight = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 })
 
-// answer is the answer to one request of a machine. It completes the headers
-// when the status is known.
-type answer struct {
+// response is the response of an endpoint that clients call. It completes the headers when
+// the status is known: the challenge, and what a script may read (CORS).
+type response struct {
 	http.ResponseWriter
 	ctx        context.Context
-	origin     string      // that asks, or empty where no script may
-	from       callers     // whose scripts may read the answer while no client is known
-	client     *idp.Client // once known
-	challenges map[int]string
-	body       []byte // prepared, to follow the headers
+	origin     string         // of the script that asks (CORS); empty: no script may read it
+	from       originPolicy   // whose scripts may read it while the client is not known
+	client     *idp.Client    // once known
+	challenges map[int]string // values of WWW-Authenticate, by status
+	body       []byte         // prepared, to follow the headers
 	done       bool
 }
 
@@ -113,7 +112,8 @@ var (
 	}
 )
 
-func (a *answer) WriteHeader(status int) {
+// WriteHeader completes the headers and sends them, once.
+func (a *response) WriteHeader(status int) {
 	if a.done {
 		return
 	}
@@ -132,65 +132,70 @@ func (a *answer) WriteHeader(status int) {
 	a.ResponseWriter.WriteHeader(status)
 }
 
-// readable reports whether a script of the origin that asks may read the
-// answer: once the client is known, if it has registered that origin. Before, it
-// can be an error only, in fixed words; a script of any client's origin may know
-// why it was refused, or it could not tell a dead token from a dead network.
-func (a *answer) readable() bool {
+// readable reports whether a script of the origin that asks may read the response: once
+// the client is known, if it has registered that origin. Before, it can be an error only,
+// in fixed words; a script of any client's origin may know why it was refused, or it could
+// not tell a token that is not good from a network that is down.
+func (a *response) readable() bool {
 	if a.client != nil {
 		return slices.Contains(a.client.Origins, a.origin)
 	}
 	return a.from(a.ctx, a.origin)
 }
 
-func (a *answer) Write(b []byte) (int, error) {
+// Write sends a part of the body, and the headers before the first.
+func (a *response) Write(b []byte) (int, error) {
 	if !a.done {
 		a.WriteHeader(http.StatusOK)
 	}
 	return a.ResponseWriter.Write(b)
 }
 
-type answerKey struct{}
+// responseKey finds the response of a request in its context.
+type responseKey struct{}
 
-// serveAs passes the request on with an answer that knows its client, see
-// known, and its body, see respond.
-func serveAs(a *answer, r *http.Request, next http.Handler) {
-	next.ServeHTTP(a, r.WithContext(context.WithValue(r.Context(), answerKey{}, a)))
+// serveWith passes the request on with its response in the context, which is told of the
+// client (identified) and of a prepared body (respond).
+func serveWith(a *response, r *http.Request, next http.Handler) {
+	next.ServeHTTP(a, r.WithContext(context.WithValue(r.Context(), responseKey{}, a)))
 	if a.body != nil {
 		_, _ = a.Write(a.body) // who does not listen any more is not told
 	}
 }
 
-// known notes whose request this is: for the log, and so that scripts of its
-// origins may read the answer.
-func known(ctx context.Context, c *idp.Client) {
+// identified notes which client a request is of, once that is known: for the log, and so
+// that scripts of its origins may read the response.
+func identified(ctx context.Context, c *idp.Client) {
 	serve.From(ctx).Note(slog.String("client", string(c.ID)))
-	if a, ok := ctx.Value(answerKey{}).(*answer); ok {
+	if a, ok := ctx.Value(responseKey{}).(*response); ok {
 		a.client = c
 	}
 }
 
-// callers says whether an origin is one whose scripts may call an endpoint, of
-// whatever client; nil: no script may.
-type callers func(ctx context.Context, origin string) bool
+// originPolicy reports whether an origin is one that any client has registered, whose
+// scripts may then call an endpoint. nil: no script may.
+type originPolicy func(ctx context.Context, origin string) bool
 
-var noScripts callers
+// noScripts is for endpoints that no script of a browser may call.
+var noScripts originPolicy
 
-// answer begins the answer to a request.
-func (from callers) answer(w http.ResponseWriter, r *http.Request, challenges map[int]string) *answer {
-	a := &answer{ResponseWriter: w, ctx: r.Context(), challenges: challenges}
+// response begins the response to a request. challenges are values of WWW-Authenticate, by
+// status.
+func (from originPolicy) response(w http.ResponseWriter, r *http.Request, challenges map[int]string) *response {
+	a := &response{ResponseWriter: w, ctx: r.Context(), challenges: challenges}
 	if from != nil {
 		a.origin, a.from = r.Header.Get("Origin"), from
 	}
 	return a
 }
 
-// machine admits a form posted by a client, its parameters in the body and
-// each of them once, its credentials in exactly one well-formed way.
-func machine(from callers, next http.Handler) http.Handler {
+// clientForm admits a form posted by a client: its parameters in the body and each of them
+// once, client credentials in exactly one well-formed way (RFC 6749, sections 2.3 and
+// 3.2).
+func clientForm(from originPolicy, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		setNoStore(w.Header())
-		a := from.answer(w, r, clientChallenges)
+		a := from.response(w, r, clientChallenges)
 		// A secret or a code in a URL ends up in the logs of everything it passes.
 		if r.URL.RawQuery != "" {
 			writeError(a, http.StatusBadRequest, codeInvalidRequest, "Parameters belong in the body, not in the URL.")
@@ -198,26 +203,27 @@ func machine(from callers, next http.Handler) http.Handler {
 		}
 		form, err := readForm(r)
 		if err != nil {
-			refuseForm(a, err)
+			writeFormError(a, err)
 			return
 		}
-		if refusal := checkCredentials(r.Header, form); refusal != nil {
+		if refused := checkCredentials(r.Header, form); refused != nil {
 			status := http.StatusBadRequest
-			if refusal.code == codeInvalidClient {
+			if refused.code == codeInvalidClient {
 				status = http.StatusUnauthorized
 			}
 			sent, reason := claimedMethod(r.Header, form)
-			rejectedClaim(r.Context(), claimedID(r.Header, form), reason, sent)
-			writeError(a, status, refusal.code, refusal.text)
+			rejectedUnauthenticated(r.Context(), claimedClientID(r.Header, form), reason, sent)
+			writeError(a, status, refused.code, refused.description)
 			return
 		}
 		r.Form, r.PostForm = form, form
-		serveAs(a, r, next)
+		serveWith(a, r, next)
 	})
 }
 
-// grants admits the grant types that are offered.
-func grants(next http.Handler) http.Handler {
+// offeredGrants admits the grant types that are offered. Errors: invalid_request,
+// unsupported_grant_type (RFC 6749, section 5.2).
+func offeredGrants(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.Form.Get("grant_type") {
 		case idp.GrantCode, idp.GrantRefresh, idp.GrantClientCredentials:
@@ -225,17 +231,18 @@ func grants(next http.Handler) http.Handler {
 		case "":
 			writeError(w, http.StatusBadRequest, codeInvalidRequest, "grant_type is missing.")
 		default:
-			rejectedClaim(r.Context(), claimedID(r.Header, r.Form), idp.RejectedGrantType, r.Form.Get("grant_type"))
+			rejectedUnauthenticated(r.Context(), claimedClientID(r.Header, r.Form), idp.RejectedGrantType, r.Form.Get("grant_type"))
 			writeError(w, http.StatusBadRequest, codeUnsupportedGrant, "This grant type is not offered.")
 		}
 	})
 }
 
-// secrets admits clients that bring a secret.
-func secrets(next http.Handler) http.Handler {
+// confidentialOnly admits requests with a client secret; whether it is right is checked
+// later. Error: invalid_client.
+func confidentialOnly(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Authorization") == "" && r.Form.Get("client_secret") == "" {
-			rejectedClaim(r.Context(), claimedID(r.Header, r.Form), idp.RejectedMethod, string(idp.AuthNone))
+			rejectedUnauthenticated(r.Context(), claimedClientID(r.Header, r.Form), idp.RejectedMethod, string(idp.AuthNone))
 			writeError(w, http.StatusUnauthorized, codeInvalidClient, "Client authentication failed.")
 			return
 		}
@@ -243,14 +250,14 @@ func secrets(next http.Handler) http.Handler {
 	})
 }
 
-// bearer admits one access token, in the Authorization header or in a form
+// bearerToken admits one access token, in the Authorization header or in a form
 // (RFC 6750, sections 2.1 and 2.2), never in the URL. Beside a header, a body that
 // is no form says nothing, and is not looked at: some libraries post an empty
 // JSON object (OpenID Connect Core 1.0, section 5.3.1, asks for no body).
-func bearer(from callers, next http.Handler) http.Handler {
+func bearerToken(from originPolicy, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		setNoStore(w.Header())
-		a := from.answer(w, r, bearerChallenges)
+		a := from.response(w, r, bearerChallenges)
 		query, err := url.ParseQuery(r.URL.RawQuery)
 		if err != nil || query.Has("access_token") {
 			writeError(a, http.StatusBadRequest, codeInvalidRequest, "An access token belongs in the Authorization header.")
@@ -263,7 +270,7 @@ func bearer(from callers, next http.Handler) http.Handler {
 				form, err = url.Values{}, nil
 			}
 			if err != nil {
-				refuseForm(a, err)
+				writeFormError(a, err)
 				return
 			}
 		}
@@ -287,18 +294,20 @@ func bearer(from callers, next http.Handler) http.Handler {
 		}
 		form = url.Values{"access_token": {token}}
 		r.Form, r.PostForm = form, form
-		serveAs(a, r, next)
+		serveWith(a, r, next)
 	})
 }
 
-// challenge asks for a token without an error code: none was given (RFC 6750, section 3.1).
+// challenge asks for an access token without an error code: none was sent (RFC 6750,
+// section 3.1).
 func challenge(w http.ResponseWriter) {
 	w.Header().Set("WWW-Authenticate", `Bearer realm="userinfo"`)
 	w.WriteHeader(http.StatusUnauthorized)
 }
 
-// refusal is an error that a caller is told: a code and fixed words.
-type refusal struct{ code, text string }
+// errorResponse is the error and the error_description of an error response (RFC 6749,
+// sections 4.1.2.1 and 5.2). The description is fixed words.
+type errorResponse struct{ code, description string }
 
 var (
 	errNoForm  = errors.New("not a form")
@@ -308,7 +317,8 @@ var (
 	errForm    = errors.New("malformed")
 )
 
-// readForm reads the body as a form with each parameter once.
+// readForm reads the body as a form with each parameter once. Errors: those of readBody
+// and parseForm.
 func readForm(r *http.Request) (url.Values, error) {
 	body, err := readBody(r)
 	if err != nil {
@@ -333,8 +343,8 @@ func readBody(r *http.Request) (string, error) {
 	return "", errNoForm
 }
 
-// parseForm reads parameters, each of them once. One without a value is as
-// omitted (RFC 6749, section 3.2).
+// parseForm reads parameters in form encoding, each of them once. One without a value is
+// treated as omitted (RFC 6749, section 3.2). Errors: errForm, errTwice.
 func parseForm(raw string) (url.Values, error) {
 	form, err := url.ParseQuery(raw)
 	if err != nil {
@@ -355,7 +365,7 @@ func parseForm(raw string) (url.Values, error) {
 	return form, nil
 }
 
-// limitOf is how long the value of a parameter may be.
+// limitOf is how many bytes the value of a parameter may have.
 func limitOf(name string) int {
 	switch name {
 	case "id_token_hint", "token", "refresh_token", "access_token", "client_assertion", "request":
@@ -364,9 +374,8 @@ func limitOf(name string) int {
 	return maxValue
 }
 
-// goodValue reports whether a value of a parameter can be used. A state is the
-// caller's own: it goes back as it came, and is bounded by its request alone. No
-// page can carry a NUL.
+// goodValue reports whether a value of a parameter can be used. state is the client's own:
+// it goes back as it came, and is bounded by its request alone. No page can carry a NUL.
 func goodValue(name, v string) bool {
 	if name == "state" {
 		return utf8.ValidString(v) && strings.IndexByte(v, 0) < 0
@@ -374,7 +383,7 @@ func goodValue(name, v string) bool {
 	return wellFormed(v, limitOf(name))
 }
 
-// wellFormed reports whether a name or value is valid UTF-8 within its bound,
+// wellFormed reports whether a name or value is valid UTF-8 of at most limit bytes,
 // without control characters.
 func wellFormed(v string, limit int) bool {
 	if len(v) > limit || !utf8.ValidString(v) {
@@ -383,7 +392,8 @@ func wellFormed(v string, limit int) bool {
 	return !strings.ContainsFunc(v, func(r rune) bool { return r < 0x20 || r == 0x7f })
 }
 
-func refuseForm(w http.ResponseWriter, err error) {
+// writeFormError writes the error response for a form that readForm refused (400).
+func writeFormError(w http.ResponseWriter, err error) {
 	text := "The form is malformed, or a value is too long."
 	switch {
 	case errors.Is(err, errNoForm):
@@ -396,11 +406,11 @@ func refuseForm(w http.ResponseWriter, err error) {
 	writeError(w, http.StatusBadRequest, codeInvalidRequest, text)
 }
 
-// checkCredentials makes sure that a client shows who it is in exactly one way
-// and well formed (RFC 6749, section 2.3). Whether that is true, and the way it
-// is registered for, is VerifyClient's to say.
-func checkCredentials(h http.Header, form url.Values) *refusal {
-	failed := &refusal{codeInvalidClient, "Client authentication failed."}
+// checkCredentials makes sure that a request has client credentials, well formed, by
+// exactly one method (RFC 6749, section 2.3). Whether they are right, and the method is
+// the registered one, VerifyClient says. nil: they are.
+func checkCredentials(h http.Header, form url.Values) *errorResponse {
+	failed := &errorResponse{codeInvalidClient, "Client authentication failed."}
 	// Assertions are not offered; ignoring one could let a request pass as that of a public client.
 	if form.Has("client_assertion") || form.Has("client_assertion_type") {
 		return failed
@@ -417,15 +427,16 @@ func checkCredentials(h http.Header, form url.Values) *refusal {
 	case !ok:
 		return failed
 	case form.Has("client_secret"):
-		return &refusal{codeInvalidRequest, "Authenticate in one way, not in two."}
+		return &errorResponse{codeInvalidRequest, "Authenticate in one way, not in two."}
 	case form.Has("client_id") && form.Get("client_id") != id:
-		return &refusal{codeInvalidRequest, "client_id contradicts the Authorization header."}
+		return &errorResponse{codeInvalidRequest, "client_id contradicts the Authorization header."}
 	}
 	return nil
 }
 
-// basicAuth reads client id and secret, percent-encoded within the header
-// (RFC 6749, section 2.3.1).
+// basicAuth reads client id and secret of HTTP Basic authentication, where both are
+// percent-encoded (RFC 6749, section 2.3.1). false: there are none, or more than one, or
+// they are malformed.
 func basicAuth(header []string) (id, secret string, ok bool) {
 	if len(header) != 1 {
 		return "", "", false

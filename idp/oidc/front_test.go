@@ -110,7 +110,7 @@ func TestFormsAreStrict(t *testing.T) {
 // TestBodiesAreBoundedHere, whatever stands in front.
 func TestBodiesAreBoundedHere(t *testing.T) {
 	reached := false
-	h := machine(noScripts, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached = true }))
+	h := clientForm(noScripts, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached = true }))
 	send := func(n int) int {
 		body := "client_id=x"
 		for i := 0; len(body) < n; i++ {

@@ -10,8 +10,9 @@ import (
 	"hilum/idp"
 )
 
-// hint is what an ID token says when it comes back as id_token_hint.
-type hint struct {
+// idTokenHint is the claims of an ID token that comes back as id_token_hint (OpenID
+// Connect Core 1.0, section 3.1.2.1).
+type idTokenHint struct {
 	Issuer          string   `json:"iss"`
 	Subject         string   `json:"sub"`
 	Audience        audience `json:"aud"`
@@ -19,7 +20,7 @@ type hint struct {
 	Session         string   `json:"sid"`
 }
 
-// audience is a string or a list of them.
+// audience is an aud claim: a string or a list of them (RFC 7519, section 4.1.3).
 type audience []string
 
 func (a *audience) UnmarshalJSON(b []byte) error {
@@ -33,10 +34,10 @@ func (a *audience) UnmarshalJSON(b []byte) error {
 
 var errHint = errors.New("not an ID token of ours")
 
-// readHint verifies an ID token that we issued: signature, type, issuer. It may
-// have expired (OpenID Connect Core 1.0, section 3.1.2.1), but a token whose
-// key is no longer published proves nothing.
-func (s *Server) readHint(token string) (*hint, error) {
+// readHint verifies an id_token_hint, an ID token that we issued: signature, type,
+// issuer. It may have expired (OpenID Connect Core 1.0, section 3.1.2.1), but a token
+// whose key is no longer published proves nothing. Error: errHint.
+func (s *Server) readHint(token string) (*idTokenHint, error) {
 	keys := s.conf.Keys.Public()
 	algs := make([]jose.SignatureAlgorithm, len(keys))
 	for i, k := range keys {
@@ -59,7 +60,7 @@ func (s *Server) readHint(token string) (*hint, error) {
 		if err != nil {
 			return nil, errHint
 		}
-		var h hint
+		var h idTokenHint
 		if err := json.Unmarshal(payload, &h); err != nil || h.Issuer != s.conf.Issuer || h.Subject == "" {
 			return nil, errHint
 		}
@@ -69,6 +70,6 @@ func (s *Server) readHint(token string) (*hint, error) {
 }
 
 // isFor reports whether the ID token was issued to a client.
-func (h *hint) isFor(id idp.ClientID) bool {
+func (h *idTokenHint) isFor(id idp.ClientID) bool {
 	return slices.Contains(h.Audience, string(id)) || h.AuthorizedParty == string(id)
 }

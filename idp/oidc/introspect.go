@@ -14,12 +14,12 @@ import (
 
 var inactive = []byte(`{"active":false}`)
 
-// Introspect tells a confidential client about a token (RFC 7662). It learns
-// of tokens that were issued to it and of access tokens whose audience names
+// Introspect is the introspection endpoint (RFC 7662), for confidential clients. A client
+// is told of tokens that were issued to it and of access tokens whose audience names
 // it: an API that introspects is a client of its own, and its id stands in the
-// audience of the clients that call it. Of any other token, dead or foreign,
-// it hears that it is not active. What is told is what client and person may
-// have now, whatever was given once.
+// audience of the clients that call it. Any other token, expired, revoked or another
+// client's, is not active (section 2.2). The response has what client and person may
+// have now, whatever was granted once.
 func (s *Server) Introspect(ctx context.Context, r *op.Request[op.IntrospectionRequest]) (*op.Response, error) {
 	c, err := s.verify(ctx, r.Data.ClientCredentials, r.Header.Get("Authorization") != "")
 	if err != nil {
@@ -27,7 +27,7 @@ func (s *Server) Introspect(ctx context.Context, r *op.Request[op.IntrospectionR
 	}
 	if c.Public() {
 		s.rejected(ctx, c, idp.RejectedPublic, "")
-		return nil, errClient()
+		return nil, errInvalidClient()
 	}
 	now := s.now()
 	hash := idp.Secret(r.Data.IntrospectionRequest.Token).Hash()
@@ -44,6 +44,8 @@ func (s *Server) Introspect(ctx context.Context, r *op.Request[op.IntrospectionR
 	return respond(ctx, body), nil
 }
 
+// introspectAccess is the response about an access token. Error: idp.ErrNotFound where it
+// is none.
 func (s *Server) introspectAccess(ctx context.Context, c *idp.Client, hash idp.TokenHash, now time.Time) ([]byte, error) {
 	t, g, u, err := s.conf.Store.Access(ctx, hash)
 	if err != nil {
@@ -71,7 +73,8 @@ func (s *Server) introspectAccess(ctx context.Context, c *idp.Client, hash idp.T
 	return append(b, '}'), nil
 }
 
-// introspectRefresh tells of refresh tokens, which are good for their own client only.
+// introspectRefresh is the response about a refresh token, which is active for its own
+// client only. Error: idp.ErrNotFound where it is none.
 func (s *Server) introspectRefresh(ctx context.Context, c *idp.Client, hash idp.TokenHash, now time.Time) ([]byte, error) {
 	t, g, u, err := s.conf.Store.RefreshOf(ctx, hash)
 	if err != nil {
@@ -88,8 +91,8 @@ func (s *Server) introspectRefresh(ctx context.Context, c *idp.Client, hash idp.
 	return append(s.appendActive(make([]byte, 0, 512), g, scopes, t.IssuedAt, t.ExpiresAt), '}'), nil
 }
 
-// appendActive writes what is said of every live token (RFC 7662, section 2.2;
-// acr and auth_time after RFC 9470, section 6.2).
+// appendActive writes the members of the response about every active token (RFC 7662,
+// section 2.2; acr and auth_time by RFC 9470, section 6.2).
 func (s *Server) appendActive(b []byte, g *idp.Grant, scopes []string, issued, expires time.Time) []byte {
 	b = append(b, `{"active":true,"iss":`...)
 	b = claim.AppendString(b, s.conf.Issuer)
@@ -98,10 +101,10 @@ func (s *Server) appendActive(b []byte, g *idp.Grant, scopes []string, issued, e
 	b = append(b, `,"client_id":`...)
 	b = claim.AppendString(b, string(g.Client))
 	b = append(b, `,"scope":`...)
-	b = appendWords(b, scopes)
+	b = appendScopes(b, scopes)
 	b = append(b, `,"iat":`...)
 	b = claim.AppendTime(b, issued)
 	b = append(b, `,"exp":`...)
 	b = claim.AppendTime(b, expires)
-	return appendSignIn(b, g)
+	return appendAuthentication(b, g)
 }

@@ -7,15 +7,16 @@ import (
 	"hilum/idp/claim"
 )
 
-// logoutTTL is how long a logout token is good: it is made for one call.
+// logoutTTL is the lifetime of a logout token, which is made for one call.
 const logoutTTL = 2 * time.Minute
 
-// logoutEvent is the one member of events.
+// logoutEvent is the one member of the events claim (section 2.4).
 const logoutEvent = "http://schemas.openid.net/event/backchannel-logout"
 
-// LogoutToken makes the token that tells a client that a session has ended
-// (OpenID Connect Back-Channel Logout 1.0, section 2.4), signed as its ID
-// tokens are. It has no nonce, so that it is never taken for one.
+// LogoutToken makes the logout token that tells a client that a session of a person has
+// ended (OpenID Connect Back-Channel Logout 1.0, section 2.4), signed by the algorithm
+// of the client's ID tokens. It has no nonce, so that it is never taken for an ID
+// token. Errors: those of signing.
 func (s *Server) LogoutToken(c *idp.Client, user idp.UserID, session idp.SessionID) (idp.Secret, error) {
 	key, err := s.signer(c)
 	if err != nil {

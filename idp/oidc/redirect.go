@@ -18,9 +18,9 @@ const (
 	modeFormPost = "form_post"
 )
 
-// registered reports whether a client may be answered at uri: byte for byte one
-// that is registered, or for a native application on loopback one that differs
-// in nothing but the port (RFC 8252, section 7.3).
+// registered reports whether uri is a redirect URI of a client: byte for byte one that is
+// registered, or for a native application on loopback one that differs in nothing but the
+// port (RFC 8252, section 7.3).
 func registered(c *idp.Client, uri string) bool {
 	if slices.Contains(c.RedirectURIs, uri) {
 		return true
@@ -63,17 +63,18 @@ func splitLoopback(uri string) (host, rest string, ok bool) {
 	return host, rest, isLoopback(strings.TrimSuffix(strings.TrimPrefix(host, "["), "]"))
 }
 
-// destination is where the answer to an authorization request goes. It is made
-// only of a registered redirect URI.
-type destination struct {
+// responseTarget is where an authorization response goes, and how. It is made only of a
+// registered redirect URI.
+type responseTarget struct {
 	uri   string
 	mode  string
 	state string
 }
 
-// send answers the relying party. Every answer names us and repeats the state
-// (RFC 9207; RFC 6749, section 4.1.2).
-func (s *Server) send(w http.ResponseWriter, r *http.Request, to destination, params url.Values) {
+// sendAuthResponse sends the browser to the client with an authorization response. Every
+// response has our issuer (RFC 9207, section 2) and repeats the state (RFC 6749, section
+// 4.1.2).
+func (s *Server) sendAuthResponse(w http.ResponseWriter, r *http.Request, to responseTarget, params url.Values) {
 	params.Set("iss", s.conf.Issuer)
 	if to.state != "" {
 		params.Set("state", to.state)
@@ -88,9 +89,9 @@ func (s *Server) send(w http.ResponseWriter, r *http.Request, to destination, pa
 	}
 }
 
-// refuse tells the relying party why it gets no code.
-func (s *Server) refuse(w http.ResponseWriter, r *http.Request, to destination, why *refusal) {
-	s.send(w, r, to, url.Values{"error": {why.code}, "error_description": {why.text}})
+// sendAuthError sends an authorization error response (RFC 6749, section 4.1.2.1).
+func (s *Server) sendAuthError(w http.ResponseWriter, r *http.Request, to responseTarget, e *errorResponse) {
+	s.sendAuthResponse(w, r, to, url.Values{"error": {e.code}, "error_description": {e.description}})
 }
 
 // withQuery adds parameters to a URI and leaves every byte of it as it is.
@@ -102,7 +103,7 @@ func withQuery(uri string, params url.Values) string {
 	return uri + separator + params.Encode()
 }
 
-// redirect sends a browser on with GET. The URL goes out as it is:
+// redirect sends a browser to a URL with GET (303). The URL goes out as it is:
 // http.Redirect would clean it.
 func redirect(w http.ResponseWriter, to string) {
 	w.Header().Set("Location", to)

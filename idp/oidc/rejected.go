@@ -21,23 +21,24 @@ const (
 	maxListed = 20  // registered values
 )
 
-// rejecter is one exchange, as far as why it is refused goes. It is the writer of the
-// answer too, so that both are one piece of memory.
-type rejecter struct {
+// rejectionWriter is one request, as far as it is known why it is refused. It is the
+// writer of the response too, so that both are one piece of memory.
+type rejectionWriter struct {
 	http.ResponseWriter
 	server *Server
 	said   bool
 	status int
 }
 
-type rejecterKey struct{}
+// rejectionKey finds the rejectionWriter of a request in its context.
+type rejectionKey struct{}
 
-// told lets what is beneath say why it refuses a request, and says that it was
-// malformed where nothing more is known.
-func (s *Server) told(next http.Handler) http.Handler {
+// noteRejections lets what is beneath say why it refuses a request (rejected), and logs
+// that the request was malformed where it is refused and nothing more was said.
+func (s *Server) noteRejections(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		t := &rejecter{ResponseWriter: w, server: s}
-		next.ServeHTTP(t, r.WithContext(context.WithValue(r.Context(), rejecterKey{}, t)))
+		t := &rejectionWriter{ResponseWriter: w, server: s}
+		next.ServeHTTP(t, r.WithContext(context.WithValue(r.Context(), rejectionKey{}, t)))
 		if !t.said && (t.status == http.StatusBadRequest || t.status == http.StatusUnauthorized) {
 			serve.From(r.Context()).Note(slog.String("refused", string(idp.RejectedForm)))
 		}
@@ -45,7 +46,7 @@ func (s *Server) told(next http.Handler) http.Handler {
 }
 
 // WriteHeader notes the status.
-func (t *rejecter) WriteHeader(status int) {
+func (t *rejectionWriter) WriteHeader(status int) {
 	if t.status == 0 {
 		t.status = status
 	}
@@ -53,12 +54,12 @@ func (t *rejecter) WriteHeader(status int) {
 }
 
 // Unwrap is for http.ResponseController.
-func (t *rejecter) Unwrap() http.ResponseWriter { return t.ResponseWriter }
+func (t *rejectionWriter) Unwrap() http.ResponseWriter { return t.ResponseWriter }
 
-// rejectedClaim is rejected for a client that has not been looked up; id is what the
-// request claims to be.
-func rejectedClaim(ctx context.Context, id string, reason idp.RejectionReason, sent string) {
-	t, ok := ctx.Value(rejecterKey{}).(*rejecter)
+// rejectedUnauthenticated is rejected for a request whose client has not authenticated; id
+// is the client id that it claims.
+func rejectedUnauthenticated(ctx context.Context, id string, reason idp.RejectionReason, sent string) {
+	t, ok := ctx.Value(rejectionKey{}).(*rejectionWriter)
 	if !ok {
 		return
 	}
@@ -80,11 +81,12 @@ func rejectedClaim(ctx context.Context, id string, reason idp.RejectionReason, s
 	t.server.rejected(ctx, c, reason, sent, registered...)
 }
 
-// rejected says in the request's log line, and on the client's page of the
-// administration (nil: no client of ours), why a request is refused. What was sent
-// has to be none that is a secret; addresses lose what may be one.
+// rejected says in the request's log line, and to Config.Rejected for the client's page in
+// the administration, why a request is refused. c is nil where no client of that id is
+// registered. sent, the value that was refused, must never be a secret; URIs are redacted
+// before. registered are the values that would have been right.
 func (s *Server) rejected(ctx context.Context, c *idp.Client, reason idp.RejectionReason, sent string, registered ...string) {
-	if t, ok := ctx.Value(rejecterKey{}).(*rejecter); ok {
+	if t, ok := ctx.Value(rejectionKey{}).(*rejectionWriter); ok {
 		t.said = true
 	}
 	sent = shown(sent)
@@ -105,29 +107,30 @@ func (s *Server) rejected(ctx context.Context, c *idp.Client, reason idp.Rejecti
 	}
 }
 
-// badClient says why a client is not let in (nil: there is none of that id), and returns
-// what the caller is told, which is the same for all.
-func (s *Server) badClient(ctx context.Context, c *idp.Client, cc *op.ClientCredentials, way idp.AuthMethod) error {
+// invalidClient says why a client is not authenticated, and returns errInvalidClient,
+// which is the same for all. c is nil where there is none of that id; method is the one by
+// which it tried.
+func (s *Server) invalidClient(ctx context.Context, c *idp.Client, cc *op.ClientCredentials, method idp.AuthMethod) error {
 	if c == nil {
-		rejectedClaim(ctx, cc.ClientID, idp.RejectedUnknown, "")
-		return errClient()
+		rejectedUnauthenticated(ctx, cc.ClientID, idp.RejectedUnknown, "")
+		return errInvalidClient()
 	}
 	serve.From(ctx).Note(slog.String("client", string(c.ID)))
 	switch {
 	case c.Disabled:
 		s.rejected(ctx, c, idp.RejectedDisabled, "")
-	case c.Auth != way:
-		s.rejected(ctx, c, idp.RejectedMethod, string(way), string(c.Auth))
-	case held(c, idp.Secret(cc.ClientSecret)):
+	case c.Auth != method:
+		s.rejected(ctx, c, idp.RejectedMethod, string(method), string(c.Auth))
+	case everHadSecret(c, idp.Secret(cc.ClientSecret)):
 		s.rejected(ctx, c, idp.RejectedOldSecret, "")
 	default:
 		s.rejected(ctx, c, idp.RejectedSecret, "")
 	}
-	return errClient()
+	return errInvalidClient()
 }
 
-// shown is a value as people may see it: bounded, one line, and without letters that
-// cannot be seen or turn the line around.
+// shown is a value as people may see it: bounded, one line, and without letters that are
+// invisible or turn the line around.
 func shown(v string) string {
 	v = strings.ToValidUTF8(v, "\ufffd")
 	v = strings.Map(func(r rune) rune {
@@ -146,16 +149,15 @@ func shown(v string) string {
 	return v[:cut] + "…"
 }
 
-// secretParameters are names in a query under which something may stand that opens
-// something.
+// secretParameters are names of query parameters whose value may be a credential.
 var secretParameters = []string{
 	"access_token", "assertion", "auth", "authorization", "client_secret", "code", "credential", "id_token", "jwt", "key", "nonce", "password", "passwd", "pwd", "refresh_token",
 	"secret", "session", "sessionid", "session_id", "sid", "sig", "signature", "state", "ticket", "token",
 }
 
-// address is an address as it was sent, without what may be a secret in it: a
-// password before the host, values in the query by their names, a fragment.
-func address(uri string) string {
+// redactedURI is a URI as it was sent, without what may be a secret in it: a password
+// before the host, the values of secretParameters, a fragment.
+func redactedURI(uri string) string {
 	before, fragment, has := strings.Cut(uri, "#")
 	if has && fragment != "" {
 		fragment = "…"
@@ -189,16 +191,17 @@ func address(uri string) string {
 	return before
 }
 
-// claimedID is whom a request says it comes from.
-func claimedID(h http.Header, form url.Values) string {
+// claimedClientID is the client id that a request sends, in the Authorization header or as
+// a parameter; it is not authenticated.
+func claimedClientID(h http.Header, form url.Values) string {
 	if id, _, ok := basicAuth(h.Values("Authorization")); ok {
 		return id
 	}
 	return form.Get("client_id")
 }
 
-// claimedMethod names the way in which a request authenticates its client, for one
-// that cannot be taken.
+// claimedMethod names the client authentication method of a request that checkCredentials
+// refused, and why it is refused.
 func claimedMethod(h http.Header, form url.Values) (sent string, reason idp.RejectionReason) {
 	if form.Has("client_assertion") || form.Has("client_assertion_type") {
 		return "client_assertion", idp.RejectedMethod

@@ -9,15 +9,15 @@ import (
 	"hilum/idp"
 )
 
-// known parameters of an authorization request. Others are ignored (OpenID
-// Connect Core 1.0, section 3.1.2.1), even when they are repeated.
+// requestParameters are the parameters of an authorization request that are known. Others
+// are ignored (OpenID Connect Core 1.0, section 3.1.2.1), even when they are repeated.
 var requestParameters = []string{
 	"acr_values", "claims", "claims_locales", "client_id", "code_challenge", "code_challenge_method", "display",
 	"id_token_hint", "login_hint", "max_age", "nonce", "prompt", "redirect_uri", "registration", "request",
 	"request_uri", "response_mode", "response_type", "scope", "state", "ui_locales",
 }
 
-// single returns a parameter that is there once, well formed and not empty.
+// single returns a parameter that is sent once, well formed and not empty.
 func single(q url.Values, name string) (string, bool) {
 	v := q[name]
 	if len(v) != 1 || v[0] == "" || !wellFormed(v[0], limitOf(name)) {
@@ -26,10 +26,10 @@ func single(q url.Values, name string) (string, bool) {
 	return v[0], true
 }
 
-// destinationOf is where errors of a request go whose redirect URI is good.
-// What is doubtful of the mode is not used.
-func destinationOf(q url.Values, uri string) destination {
-	to := destination{uri: uri, mode: modeQuery}
+// targetOf is where the authorization response to a request goes whose redirect URI is
+// good. A response mode that is not supported there is not used: errors then go by query.
+func targetOf(q url.Values, uri string) responseTarget {
+	to := responseTarget{uri: uri, mode: modeQuery}
 	to.state = stateOf(q)
 	mode, _ := single(q, "response_mode")
 	switch mode {
@@ -44,9 +44,9 @@ func destinationOf(q url.Values, uri string) destination {
 	return to
 }
 
-// stateOf is the state that every answer repeats, byte for byte, whatever else is
-// wrong with the request (RFC 6749, section 4.1.2.1): how else would the relying
-// party know which of its requests failed. Of two that differ none is repeated.
+// stateOf is the state that every authorization response repeats, byte for byte, whatever
+// else is wrong with the request (RFC 6749, section 4.1.2.1): how else would the client
+// know which of its requests failed. Of two that differ none is repeated.
 func stateOf(q url.Values) string {
 	states := slices.Compact(slices.Clone(q["state"]))
 	if len(states) != 1 {
@@ -55,10 +55,13 @@ func stateOf(q url.Values) string {
 	return states[0]
 }
 
-// readRequest validates an authorization request whose client and redirect URI
-// are good. A parameter without a value is as omitted (RFC 6749, section 3.1).
-func (s *Server) readRequest(q url.Values, c *idp.Client, to destination) (*idp.AuthRequest, *refusal) {
-	invalid := func(text string) (*idp.AuthRequest, *refusal) { return nil, &refusal{codeInvalidRequest, text} }
+// readRequest validates an authorization request whose client and redirect URI are good. A
+// parameter without a value is treated as omitted (RFC 6749, section 3.1). The
+// errorResponse says what is wrong; nil: nothing.
+func (s *Server) readRequest(q url.Values, c *idp.Client, to responseTarget) (*idp.AuthRequest, *errorResponse) {
+	invalid := func(text string) (*idp.AuthRequest, *errorResponse) {
+		return nil, &errorResponse{codeInvalidRequest, text}
+	}
 	get := func(name string) string {
 		v, _ := single(q, name)
 		return v
@@ -75,34 +78,34 @@ func (s *Server) readRequest(q url.Values, c *idp.Client, to destination) (*idp.
 	}
 	switch {
 	case get("request") != "":
-		return nil, &refusal{codeRequestUnsupported, "Request objects are not supported."}
+		return nil, &errorResponse{codeRequestUnsupported, "Request objects are not supported."}
 	case get("request_uri") != "":
-		return nil, &refusal{codeRequestURI, "request_uri is not supported."}
+		return nil, &errorResponse{codeRequestURI, "request_uri is not supported."}
 	case get("registration") != "":
-		return nil, &refusal{codeRegistration, "registration is not supported."}
+		return nil, &errorResponse{codeRegistration, "registration is not supported."}
 	case get("response_type") == "":
 		return invalid("response_type is missing.")
 	case get("response_type") != "code":
-		return nil, &refusal{codeUnsupportedResponse, "The response_type offered is code."}
+		return nil, &errorResponse{codeUnsupportedResponse, "The response_type offered is code."}
 	case !c.Allows(idp.GrantCode):
-		return nil, &refusal{codeUnauthorizedClient, "The client is not registered for this flow."}
+		return nil, &errorResponse{codeUnauthorizedClient, "The client is not registered for this flow."}
 	}
 	req := &idp.AuthRequest{
 		Client:       c.ID,
 		RedirectURI:  to.uri,
 		ResponseMode: to.mode,
-		Scopes:       grantable(c, words(get("scope"))),
+		Scopes:       allowedScopes(c, spaceDelimited(get("scope"))),
 		State:        to.state,
 		Nonce:        get("nonce"),
 		LoginHint:    get("login_hint"),
-		UILocales:    words(get("ui_locales")),
-		ACRValues:    words(get("acr_values")),
+		UILocales:    spaceDelimited(get("ui_locales")),
+		ACRValues:    spaceDelimited(get("acr_values")),
 	}
 	if len(req.Scopes) == 0 {
-		return nil, &refusal{codeInvalidScope, "No scope that this client may ask for."}
+		return nil, &errorResponse{codeInvalidScope, "No scope that this client may ask for."}
 	}
-	if why := readChallenge(req, c, get("code_challenge"), get("code_challenge_method")); why != nil {
-		return nil, why
+	if refused := readPKCE(req, c, get("code_challenge"), get("code_challenge_method")); refused != nil {
+		return nil, refused
 	}
 	if display := get("display"); slices.Contains([]string{"page", "popup", "touch", "wap"}, display) {
 		req.Display = display
@@ -115,12 +118,12 @@ func (s *Server) readRequest(q url.Values, c *idp.Client, to destination) (*idp.
 		req.MaxAge = &n
 	}
 	// Prompts that nobody knows are ignored, so that new ones can be introduced.
-	for _, p := range words(get("prompt")) {
+	for _, p := range spaceDelimited(get("prompt")) {
 		if slices.Contains([]string{"none", "login", "consent", "select_account"}, p) && !slices.Contains(req.Prompt, p) {
 			req.Prompt = append(req.Prompt, p)
 		}
 	}
-	if words := words(get("prompt")); slices.Contains(words, "none") && len(words) > 1 {
+	if words := spaceDelimited(get("prompt")); slices.Contains(words, "none") && len(words) > 1 {
 		return invalid("prompt=none stands alone.")
 	}
 	if token := get("id_token_hint"); token != "" {
@@ -131,60 +134,59 @@ func (s *Server) readRequest(q url.Values, c *idp.Client, to destination) (*idp.
 		req.HintUser = idp.UserID(h.Subject)
 	}
 	if claims := get("claims"); claims != "" {
-		if why := readClaims(req, claims); why != nil {
-			return nil, why
+		if refused := readClaims(req, claims); refused != nil {
+			return nil, refused
 		}
 	}
 	return req, nil
 }
 
-// readChallenge takes the PKCE challenge (RFC 7636). Without a method it would
-// be plain, which is not offered. Public clients cannot go without.
-func readChallenge(req *idp.AuthRequest, c *idp.Client, challenge, method string) *refusal {
+// readPKCE reads the code challenge (RFC 7636, section 4.3). Without a method it would be
+// plain, which is not offered. Public clients cannot go without a challenge.
+func readPKCE(req *idp.AuthRequest, c *idp.Client, challenge, method string) *errorResponse {
 	switch {
 	case challenge == "" && method == "" && c.OptionalPKCE && !c.Public():
 		return nil
 	case challenge == "":
-		return &refusal{codeInvalidRequest, "code_challenge is missing."}
+		return &errorResponse{codeInvalidRequest, "code_challenge is missing."}
 	case method != "S256":
-		return &refusal{codeInvalidRequest, "The code_challenge_method offered is S256."}
+		return &errorResponse{codeInvalidRequest, "The code_challenge_method offered is S256."}
 	case !validPKCE(challenge):
-		return &refusal{codeInvalidRequest, "code_challenge is malformed."}
+		return &errorResponse{codeInvalidRequest, "code_challenge is malformed."}
 	}
 	req.Challenge = challenge
 	return nil
 }
 
-// readClaims takes the claims parameter. A subject that it names is whom the
-// relying party expects, as by a hint; a class of authentication that it
-// insists on and that no sign-in here reaches is refused before anybody is
-// troubled (OpenID Connect Core 1.0, section 5.5.1).
-func readClaims(req *idp.AuthRequest, raw string) *refusal {
+// readClaims reads the claims parameter (OpenID Connect Core 1.0, section 5.5). A sub that
+// it asks for is the person whom the client expects, as by id_token_hint; an essential acr
+// that no sign-in here reaches is refused before anybody is troubled (section 5.5.1.1).
+func readClaims(req *idp.AuthRequest, raw string) *errorResponse {
 	asked, err := parseClaims([]byte(raw))
 	if err != nil {
-		return &refusal{codeInvalidRequest, "claims is not a claims request."}
+		return &errorResponse{codeInvalidRequest, "claims is not a claims request."}
 	}
-	for _, member := range []map[string]*claimDemand{asked.IDToken, asked.Userinfo} {
+	for _, member := range []map[string]*individualClaim{asked.IDToken, asked.Userinfo} {
 		sub := idp.UserID(member["sub"].text())
 		if sub == "" {
 			continue
 		}
 		if req.HintUser != "" && req.HintUser != sub {
-			return &refusal{codeInvalidRequest, "Two different subjects are expected."}
+			return &errorResponse{codeInvalidRequest, "Two different subjects are expected."}
 		}
 		req.HintUser = sub
 	}
 	if acr := asked.IDToken["acr"]; acr != nil && acr.Essential && !slices.ContainsFunc(idp.ACRValues, acr.accepts) {
-		return &refusal{codeUnmetAuthRequirement, "No sign-in here reaches the acr demanded."}
+		return &errorResponse{codeUnmetAuthRequirement, "No sign-in here reaches the acr demanded."}
 	}
 	req.Claims = []byte(raw)
 	return nil
 }
 
-// grantable drops the scopes that a client may not ask for, and repetitions.
-// Without openid what is left is a plain OAuth 2.0 request: it gives an access
-// token, but neither ID token nor userinfo.
-func grantable(c *idp.Client, asked []string) []string {
+// allowedScopes are the scopes of a request that the client may ask for, each once.
+// Without openid what is left is a plain OAuth 2.0 request: it gives an access token, but
+// neither ID token nor userinfo.
+func allowedScopes(c *idp.Client, asked []string) []string {
 	var scopes []string
 	for _, scope := range asked {
 		if c.MayAsk(scope) && !slices.Contains(scopes, scope) {
@@ -194,5 +196,5 @@ func grantable(c *idp.Client, asked []string) []string {
 	return scopes
 }
 
-// words splits a list of values.
-func words(s string) []string { return strings.Fields(s) }
+// spaceDelimited splits a parameter that is a list (RFC 6749, section 3.3).
+func spaceDelimited(s string) []string { return strings.Fields(s) }

@@ -10,9 +10,10 @@ import (
 	"hilum/idp"
 )
 
-// Revocation ends a token that was issued to the client that asks (RFC 7009).
-// A refresh token takes its grant along, and so every token beside it; an
-// access token goes alone. A token that is unknown is as good as revoked.
+// Revocation is the revocation endpoint (RFC 7009): it revokes a token that was issued to
+// the client that asks. With a refresh token its grant is revoked, and so every token
+// of that grant; an access token is revoked alone. For an unknown token the response is
+// the same as for one that was revoked (section 2.2).
 func (s *Server) Revocation(ctx context.Context, r *op.ClientRequest[oidc.RevocationRequest]) (*op.Response, error) {
 	c, err := clientOf(r.Client)
 	if err != nil {

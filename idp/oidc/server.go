@@ -1,17 +1,18 @@
-// Package oidc is the relying parties' door: our nouns spoken as OpenID
-// Connect Core 1.0 and OAuth 2.0, on zitadel/oidc's op.Server.
+// Package oidc is the door of relying parties (clients): our nouns spoken as OpenID
+// Connect Core 1.0 and OAuth 2.0 (RFC 6749), on zitadel/oidc's op.Server.
 //
 // A request passes three layers. The front (front.go) admits what the
 // standards allow and nothing else: methods, media type, sizes, each parameter
-// once, no secret in a URL. The library then reads the request of the
-// endpoints that machines call and asks the methods of Server. Those decide,
-// with one read and one transaction of the Store, and answer with tokens made
-// here (mint.go). Endpoints that browsers visit (authorize, collect,
-// end_session) are our own from end to end, because their answers are pages.
+// once, no secret in a URL. At the endpoints that clients call themselves (token,
+// userinfo, introspection, revocation) the library then reads the request and asks
+// the methods of Server. Those decide, with one read and one transaction of the
+// Store, and answer with tokens made here (issue.go). The endpoints that browsers
+// visit (authorization, its collection, end session) are our own from end to end,
+// because their responses are pages and redirects.
 //
 // What is not implemented here is refused: Server embeds
-// op.UnimplementedServer. Errors that reach a caller are fixed words with a
-// standard code; causes go to the log, found by the reference in the answer.
+// op.UnimplementedServer. An error response has a code of the standards and fixed
+// words; its cause goes to the log, found by the reference in the words.
 package oidc
 
 import (
@@ -33,65 +34,83 @@ import (
 	"hilum/idp/serve"
 )
 
-// Store is what tokens need kept. Every method is atomic.
+// Store keeps clients, people, codes and tokens. Every method is atomic. A method that
+// returns one thing by its id or hash returns idp.ErrNotFound where there is none.
 type Store interface {
-	Client(ctx context.Context, id idp.ClientID) (*idp.Client, error) // from memory; do not change
+	// Client returns a client's registration, from memory: it must not be changed.
+	Client(ctx context.Context, id idp.ClientID) (*idp.Client, error)
 	// Origin reports whether a client that is not disabled has registered an
-	// origin for its scripts, from memory.
+	// origin for its scripts (CORS), from memory.
 	Origin(ctx context.Context, origin string) bool
-	// SecretUsed notes that a secret of a client was right; it costs no trip.
+	// SecretUsed notes when a client authenticated by which secret. It returns before
+	// that is written.
 	SecretUsed(client idp.ClientID, hash idp.TokenHash, at time.Time)
+	// User returns a person as they are now.
 	User(ctx context.Context, id idp.UserID) (*idp.User, error)
 	// Code returns an authorization code and its grant, used or not.
 	Code(ctx context.Context, hash idp.TokenHash) (*idp.Code, *idp.Grant, error)
-	// IssuedCode is Code for who is about to redeem it. It may say of a code that
-	// is not good any more that it is: RedeemCode knows.
+	// IssuedCode is Code for a caller that redeems it next. It may lag: a code that has
+	// just been used or revoked may still look good here. RedeemCode decides.
 	IssuedCode(ctx context.Context, hash idp.TokenHash) (*idp.Code, *idp.Grant, error)
-	// RedeemCode marks the code used and inserts the tokens. idp.ErrSettled when
-	// it was used before: then the grant is revoked, with its own event, in the same transaction.
-	// idp.ErrExpired when the grant or the code is no longer good. What issue.May
-	// refuses revokes the grant too, with its error.
+	// RedeemCode marks the code used and inserts the tokens of issue. Errors:
+	// idp.ErrSettled when the code was used before: then the grant is revoked, with an
+	// event of its own, in the same transaction; idp.ErrExpired when the grant or the
+	// code is no longer good; that of issue.May, which revokes the grant too.
 	RedeemCode(ctx context.Context, hash idp.TokenHash, at time.Time, issue idp.Issue, e idp.Event) error
 	// Refresh returns a refresh token and its grant, used or not.
 	Refresh(ctx context.Context, hash idp.TokenHash) (*idp.RefreshToken, *idp.Grant, error)
-	// RefreshOf is Refresh with the user as Access gives it, in one read.
+	// RefreshOf is Refresh with the person of the grant, in one read.
 	RefreshOf(ctx context.Context, hash idp.TokenHash) (*idp.RefreshToken, *idp.Grant, *idp.User, error)
-	// IssuedRefresh is Refresh for who is about to rotate it, as IssuedCode is.
+	// IssuedRefresh is Refresh for a caller that rotates it next; it may lag as
+	// IssuedCode does.
 	IssuedRefresh(ctx context.Context, hash idp.TokenHash) (*idp.RefreshToken, *idp.Grant, error)
-	// RotateRefresh marks the token used and inserts its successors. idp.ErrSettled
-	// when it was used longer than grace ago: then the grant is revoked in the
-	// same transaction. idp.ErrExpired when grant or token is no longer good;
-	// issue.May as in RedeemCode.
+	// RotateRefresh marks the refresh token used and inserts the tokens of issue.
+	// Errors: idp.ErrSettled when it was used longer than grace ago: then the grant is
+	// revoked in the same transaction; idp.ErrExpired when the grant or the token is
+	// no longer good; that of issue.May, as in RedeemCode.
 	RotateRefresh(ctx context.Context, hash idp.TokenHash, at time.Time, grace time.Duration, issue idp.Issue) error
-	// AddTokens inserts a grant of its own with its token (client credentials).
+	// AddTokens inserts a grant with its access token (client credentials).
 	AddTokens(ctx context.Context, g *idp.Grant, issue idp.Issue) error
-	// Access returns an access token with its grant and, unless it is a client's
-	// own, its user (nil then), in one read.
+	// Access returns an access token, its grant and the person of it, in one read; nil
+	// for a person where the token is the client's own (client credentials).
 	Access(ctx context.Context, hash idp.TokenHash) (*idp.AccessToken, *idp.Grant, *idp.User, error)
+	// RevokeAccess revokes one access token.
 	RevokeAccess(ctx context.Context, hash idp.TokenHash, at time.Time) error
+	// RevokeGrant revokes a grant and all its codes and tokens.
 	RevokeGrant(ctx context.Context, id idp.GrantID, at time.Time, e idp.Event) error
 }
 
-// Logins signs people in; *login.Flow implements it.
+// Logins signs people in; *login.Flow implements it, and says which errors come back.
 type Logins interface {
+	// Authorize begins a sign-in for an authorization request, or finishes it at once.
 	Authorize(ctx context.Context, req idp.AuthRequest, b login.Browser) (*login.Answer, *login.Step, error)
+	// Collect finishes a sign-in in the browser that it is bound to.
 	Collect(ctx context.Context, id idp.LoginID, b login.Browser) (*login.Answer, error)
+	// Session returns the live session of a browser and its person.
 	Session(ctx context.Context, b login.Browser) (*idp.Session, *idp.User, error)
+	// SignOut ends a session with every token of it.
 	SignOut(ctx context.Context, actor idp.Actor, s *idp.Session) error
 }
 
-// Keys signs and publishes; *keyring.Ring implements it.
+// Keys has the signing keys; *keyring.Ring implements it.
 type Keys interface {
+	// Signer returns the key that signs now by an algorithm (RFC 7518, section 3.1).
 	Signer(alg string) (keyring.Key, error)
+	// Public returns the keys that are published.
 	Public() []keyring.Key
+	// Version changes whenever the published keys do.
 	Version() uint64
 }
 
-// Browsers keeps the cookies; *web.Server implements it.
+// Browsers reads and sets the cookies; *web.Server implements it.
 type Browsers interface {
-	// Browser says who asks, and gives a browser that has no binding cookie one.
+	// Browser returns what a request's cookies say, and sets the binding cookie where
+	// there is none.
 	Browser(w http.ResponseWriter, r *http.Request) (login.Browser, error)
+	// SetSession sets the session cookie and, unless known is empty, the one that the
+	// browser is known by.
 	SetSession(w http.ResponseWriter, r *http.Request, token, known idp.Secret) error
+	// ClearSession takes the session cookie away.
 	ClearSession(w http.ResponseWriter, r *http.Request) error
 }
 
@@ -102,8 +121,9 @@ type Pages interface {
 	// ErrorPage says what happened and what to do, by message key; the
 	// reference is taken from the request.
 	ErrorPage(w http.ResponseWriter, r *http.Request, status int, key string)
-	// FormPost answers by a form that posts itself to a relying party
-	// (OAuth 2.0 Form Post Response Mode), with a button where there is no script.
+	// FormPost is an authorization response as a form that posts itself to the
+	// redirect URI (OAuth 2.0 Form Post Response Mode), with a button where there is
+	// no script.
 	FormPost(w http.ResponseWriter, r *http.Request, action string, fields url.Values)
 	// ConfirmSignOut asks whether to sign out, posting fields to action on yes.
 	ConfirmSignOut(w http.ResponseWriter, r *http.Request, action string, fields url.Values, client string)
@@ -112,22 +132,22 @@ type Pages interface {
 	SignedOut(w http.ResponseWriter, r *http.Request, client string, session idp.SessionID)
 }
 
-// Config is what the door is built from. Issuer, Store, Logins, Keys, Browsers
+// Config is what a Server is built from. Issuer, Store, Logins, Keys, Browsers
 // and Pages are required.
 type Config struct {
-	Issuer   string // exact, scheme and host only, no trailing slash
+	Issuer   string // the issuer identifier: scheme and host only, no trailing slash
 	Store    Store
 	Logins   Logins
 	Keys     Keys
 	Browsers Browsers
 	Pages    Pages
-	// Rejected is told of refused requests of clients that there are; nil: nobody is.
+	// Rejected is told why a request of a registered client was refused; nil: nobody is.
 	Rejected    func(idp.ClientID, idp.Rejection)
 	Languages   func() []string // that pages are offered in, sorted; nil: English
-	AccessTTL   time.Duration   // of access and ID tokens; 15 min
-	RefreshIdle time.Duration   // 90 min
-	// AllowPage counts the authorization requests of an address that are shown to be
-	// wrong here, because there is nobody to answer. nil: no bound.
+	AccessTTL   time.Duration   // lifetime of access and ID tokens; 0: 15 minutes
+	RefreshIdle time.Duration   // how long a refresh token may stay unused; 0: 90 minutes
+	// AllowPage counts, per client address, the authorization requests that are answered
+	// by an error page, because there is no redirect URI that can be trusted. nil: no bound.
 	AllowPage func(address string) (retry time.Duration, ok bool)
 	Now       func() time.Time
 	Log       *slog.Logger
@@ -135,8 +155,8 @@ type Config struct {
 
 // Where the endpoints are, beneath the issuer.
 const (
-	pathDiscovery      = "/.well-known/openid-configuration"
-	pathDiscoveryOAuth = "/.well-known/oauth-authorization-server" // RFC 8414
+	pathDiscovery      = "/.well-known/openid-configuration"       // OpenID Connect Discovery 1.0, section 4
+	pathDiscoveryOAuth = "/.well-known/oauth-authorization-server" // RFC 8414, section 3
 	pathKeys           = "/jwks"
 	pathAuthorize      = "/authorize"
 	pathToken          = "/token"
@@ -147,21 +167,22 @@ const (
 	pathConfirm        = "/end_session/confirm"
 )
 
-// CollectPath is where a finished sign-in of a relying party is collected:
-// CollectPath + login id.
+// CollectPath + login id is where the browser collects the authorization response of a
+// finished sign-in.
 const CollectPath = "/authorize/collect/"
 
-// Server is the door. Safe for concurrent use.
+// Server serves every endpoint of OpenID Connect and OAuth 2.0. Safe for concurrent use.
 type Server struct {
 	op.UnimplementedServer // what we do not offer is refused
 	conf                   Config
-	origin                 *http.CrossOriginProtection
+	origin                 *http.CrossOriginProtection // of the form that confirms a sign-out
 	published              atomic.Pointer[published]
 }
 
 var _ op.Server = (*Server)(nil)
 
-// New returns a Server. An error means a configuration that would be unsafe.
+// New returns a Server. Errors: a required part of the configuration is missing, a
+// lifetime is negative, the issuer is neither https nor on loopback.
 func New(c Config) (*Server, error) {
 	if c.AccessTTL == 0 {
 		c.AccessTTL = 15 * time.Minute
@@ -188,7 +209,7 @@ func New(c Config) (*Server, error) {
 	if err := s.origin.AddTrustedOrigin(c.Issuer); err != nil {
 		return nil, fmt.Errorf("oidc: issuer: %w", err)
 	}
-	s.origin.SetDenyHandler(http.HandlerFunc(s.foreign))
+	s.origin.SetDenyHandler(http.HandlerFunc(s.crossOrigin))
 	return s, nil
 }
 
@@ -212,15 +233,15 @@ func isLoopback(host string) bool {
 
 // Mount adds every endpoint to mux. The chains, outermost first:
 //
-//	public   a prepared document, for any origin
-//	page     no-store; our own handler
-//	told     says in the log, and to Config.Rejected, why a request was refused
-//	machine  no-store; strict form; credentials well formed; the library
-//	bearer   no-store; one token, in header or form; the library
+//	public          a prepared document, for any origin
+//	page            no-store; our own handler
+//	noteRejections  says in the log, and to Config.Rejected, why a request was refused
+//	clientForm      no-store; strict form; client credentials well formed; the library
+//	bearerToken     no-store; one access token, in header or form; the library
 //
-// Scripts of a client's registered origins may read what machine (where told
-// so) and bearer answer, never with cookies; errors of before a client is known
-// those of any client's.
+// Scripts of a client's registered origins may read the responses of clientForm
+// (where an originPolicy is given) and bearerToken, never with cookies (CORS). An error
+// from before the client is known may be read by the scripts of any client's origins.
 func (s *Server) Mount(mux *http.ServeMux) {
 	lib := s.library()
 
@@ -231,21 +252,22 @@ func (s *Server) Mount(mux *http.ServeMux) {
 	methods{"GET": page(s.authorize), "POST": page(s.authorizePost)}.mount(mux, pathAuthorize)
 	methods{"GET": page(s.collect)}.mount(mux, CollectPath+"{id}")
 
-	scripts := callers(s.conf.Store.Origin)
-	methods{"POST": s.told(machine(scripts, grants(lib))), "OPTIONS": preflight}.mountFor(scripts, mux, pathToken)
-	methods{"POST": s.told(machine(scripts, lib)), "OPTIONS": preflight}.mountFor(scripts, mux, pathRevoke)
-	methods{"POST": s.told(machine(noScripts, secrets(lib)))}.mount(mux, pathIntrospect)
-	info := bearer(scripts, lib)
+	scripts := originPolicy(s.conf.Store.Origin)
+	methods{"POST": s.noteRejections(clientForm(scripts, offeredGrants(lib))), "OPTIONS": preflight}.mountFor(scripts, mux, pathToken)
+	methods{"POST": s.noteRejections(clientForm(scripts, lib)), "OPTIONS": preflight}.mountFor(scripts, mux, pathRevoke)
+	methods{"POST": s.noteRejections(clientForm(noScripts, confidentialOnly(lib)))}.mount(mux, pathIntrospect)
+	info := bearerToken(scripts, lib)
 	methods{"GET": info, "POST": info, "OPTIONS": preflight}.mountFor(scripts, mux, pathUserinfo)
 
 	methods{"GET": page(s.endSession), "POST": page(s.endSessionPost)}.mount(mux, pathEndSession)
 	methods{"POST": s.origin.Handler(page(s.endSessionConfirm))}.mount(mux, pathConfirm)
 }
 
-// Refusals answers, in the words of the protocol, what is refused before it comes
-// to the endpoints that machines call: a body that is too large, a fault.
+// Refusals are error responses of the protocol (RFC 6749, section 5.2) for what is
+// refused before it comes to an endpoint that clients call: a body that is too large, a
+// panic, too much at once. They are by path; status is the HTTP status.
 func (s *Server) Refusals() map[string]func(w http.ResponseWriter, r *http.Request, status int) {
-	refuse := func(from callers) func(http.ResponseWriter, *http.Request, int) {
+	refuse := func(from originPolicy) func(http.ResponseWriter, *http.Request, int) {
 		return func(w http.ResponseWriter, r *http.Request, status int) {
 			setNoStore(w.Header())
 			code, text := codeInvalidRequest, "The request was refused."
@@ -257,18 +279,18 @@ func (s *Server) Refusals() map[string]func(w http.ResponseWriter, r *http.Reque
 			case status == http.StatusRequestEntityTooLarge:
 				text = "The form is too long."
 			}
-			writeError(from.answer(w, r, nil), status, code, text+" Reference "+serve.From(r.Context()).ID)
+			writeError(from.response(w, r, nil), status, code, text+" Reference "+serve.From(r.Context()).ID)
 		}
 	}
-	scripts := callers(s.conf.Store.Origin)
+	scripts := originPolicy(s.conf.Store.Origin)
 	return map[string]func(http.ResponseWriter, *http.Request, int){
 		pathToken: refuse(scripts), pathRevoke: refuse(scripts), pathUserinfo: refuse(scripts), pathIntrospect: refuse(noScripts),
 	}
 }
 
-// library is zitadel/oidc for the endpoints that machines call: it decodes the
-// request, asks the methods of Server, and encodes the answer. Its own
-// cross-origin policy, which admits everybody, is off.
+// library is zitadel/oidc for the endpoints that clients call: it decodes the
+// request, asks the methods of Server, and encodes the response. Its own CORS policy,
+// which admits every origin, is off.
 func (s *Server) library() http.Handler {
 	return op.RegisterServer(s, op.Endpoints{
 		Token:         op.NewEndpoint(pathToken),

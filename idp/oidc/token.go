@@ -18,24 +18,24 @@ import (
 	"hilum/idp/serve"
 )
 
-// respond answers with prepared JSON. The library would read it through to the
-// end once more; where the answer is at hand it is written as it is, see serveAs.
+// respond answers with prepared JSON. The library would read it through to the end once
+// more; where the response is at hand the body is written as it is, see serveWith.
 func respond(ctx context.Context, body []byte) *op.Response {
-	if a, ok := ctx.Value(answerKey{}).(*answer); ok {
+	if a, ok := ctx.Value(responseKey{}).(*response); ok {
 		a.body = body
 		return &op.Response{}
 	}
 	return &op.Response{Data: json.RawMessage(body)}
 }
 
-// CodeExchange gives tokens for an authorization code, once (RFC 6749, section
-// 4.1.3; RFC 7636, section 4.6).
+// CodeExchange redeems an authorization code, once (RFC 6749, section 4.1.3; RFC 7636,
+// section 4.6).
 //
-// Whoever brings a code as its client but without what belongs to it (the
-// verifier, the redirect URI) may have stolen it, so the code is burnt: its
-// grant is revoked. A code that comes a second time kills what the first gave.
-// Another client's code is refused and left alone; that client could neither
-// use it nor should be able to spoil it.
+// A request with a code of its client but without what belongs to it (the code verifier,
+// the redirect URI) may come from a thief, so the code's grant is revoked. A code that is
+// used a second time revokes its grant, and so what the first use gave (RFC 6749, section
+// 4.1.2). Another client's code is refused and left alone; that client could neither use
+// it nor should be able to spoil it.
 func (s *Server) CodeExchange(ctx context.Context, r *op.ClientRequest[oidc.AccessTokenRequest]) (*op.Response, error) {
 	c, err := clientOf(r.Client)
 	if err != nil {
@@ -46,30 +46,30 @@ func (s *Server) CodeExchange(ctx context.Context, r *op.ClientRequest[oidc.Acce
 	code, g, err := s.conf.Store.IssuedCode(ctx, hash)
 	switch {
 	case errors.Is(err, idp.ErrNotFound):
-		return nil, s.badGrant(ctx, c, idp.RejectedToken)
+		return nil, s.invalidGrant(ctx, c, idp.RejectedToken)
 	case err != nil:
 		return nil, s.fault(ctx, "reading a code", err)
 	case g.Client != c.ID:
-		return nil, s.badGrant(ctx, c, idp.RejectedForeign)
+		return nil, s.invalidGrant(ctx, c, idp.RejectedForeign)
 	case !code.UsedAt.IsZero():
 		s.rejected(ctx, c, idp.RejectedUsed, "")
-		return nil, s.kill(ctx, g, now, idp.EventCodeReplayed, "")
+		return nil, s.revokeAndRefuse(ctx, g, now, idp.EventCodeReplayed, "")
 	case !now.Before(code.ExpiresAt) || g.Live(now) != nil:
-		return nil, s.badGrant(ctx, c, idp.RejectedExpired)
+		return nil, s.invalidGrant(ctx, c, idp.RejectedExpired)
 	}
 	if reason := mismatch(code, r.Data.RedirectURI, r.Data.CodeVerifier); reason != "" {
-		s.mismatched(ctx, c, code, r.Data, reason)
-		return nil, s.kill(ctx, g, now, idp.EventGrantRevoked, reason)
+		s.rejectMismatch(ctx, c, code, r.Data, reason)
+		return nil, s.revokeAndRefuse(ctx, g, now, idp.EventGrantRevoked, reason)
 	}
 	scopes, err := g.Narrow(c, g.Scopes)
 	if err != nil {
-		return nil, s.withdraw(ctx, g, now, err)
+		return nil, s.revokeTaken(ctx, g, now, err)
 	}
-	o := order{client: c, grant: g, scopes: scopes, nonce: true, at: now}
+	o := issuance{client: c, grant: g, scopes: scopes, withNonce: true, at: now}
 	if refreshes(c, scopes) {
-		o.refresh = scopes
+		o.refreshScopes = scopes
 	}
-	m, err := s.mint(ctx, o)
+	m, err := s.issueTokens(ctx, o)
 	if err != nil {
 		return nil, s.fault(ctx, "making tokens", err)
 	}
@@ -77,19 +77,21 @@ func (s *Server) CodeExchange(ctx context.Context, r *op.ClientRequest[oidc.Acce
 	err = s.conf.Store.RedeemCode(ctx, hash, now, m.issue, event(ctx, g, now, idp.EventCodeRedeemed, ""))
 	switch {
 	case errors.Is(err, idp.ErrSettled), errors.Is(err, idp.ErrExpired), errors.Is(err, idp.ErrNotFound), errors.Is(err, idp.ErrDenied):
-		return nil, s.badGrant(ctx, c, spent(err))
+		return nil, s.invalidGrant(ctx, c, rejectionOf(err))
 	case err != nil:
 		return nil, s.fault(ctx, "redeeming a code", err)
 	}
 	return respond(ctx, m.body), nil
 }
 
-// refreshes reports whether a client gets a refresh token with these scopes.
+// refreshes reports whether a client gets a refresh token beside an access token with
+// these scopes.
 func refreshes(c *idp.Client, scopes []string) bool {
 	return c.Allows(idp.GrantRefresh) && (c.RefreshAlways || slices.Contains(scopes, scopeOffline))
 }
 
-// mismatch says what of a token request does not belong to the code, or nothing.
+// mismatch says, for the audit log, what of a token request does not belong to the code;
+// empty: all of it does.
 func mismatch(code *idp.Code, redirectURI, verifier string) string {
 	switch {
 	case redirectURI != code.RedirectURI:
@@ -110,7 +112,8 @@ func mismatch(code *idp.Code, redirectURI, verifier string) string {
 	return ""
 }
 
-// validPKCE is the syntax of verifier and challenge (RFC 7636, sections 4.1 and 4.2).
+// validPKCE reports whether a text has the syntax of a code verifier or code challenge
+// (RFC 7636, sections 4.1 and 4.2).
 func validPKCE(v string) bool {
 	if len(v) < 43 || len(v) > 128 {
 		return false
@@ -125,18 +128,17 @@ func validPKCE(v string) bool {
 	return true
 }
 
-// RefreshToken gives new tokens for a refresh token and rotates it (RFC 6749,
-// section 6; OpenID Connect Core 1.0, section 12). The new ID token says the
-// same of the person and the sign-in as the first; it has no nonce, as section
-// 12.2 advises.
+// RefreshToken issues new tokens for a refresh token and rotates it (RFC 6749, section 6;
+// OpenID Connect Core 1.0, section 12). The new ID token says the same of the person and
+// the sign-in as the first; it has no nonce, as section 12.2 advises.
 //
-// They have the scopes that the client may still have, and no more than it asks
-// for. Where nothing is left, or the person may not sign in to it any more, the
-// grant is revoked.
+// The tokens have the scopes that the client may still have, and no more than it asks for.
+// Where no scope is left, or the person may not sign in to it any more, the grant is
+// revoked.
 //
-// A refresh token that was used before kills its family (RFC 9700, section
-// 4.14.2), unless it comes again within the client's grace. Public clients have
-// none: nothing tells their tabs from a thief.
+// A refresh token that was used before revokes its grant, and so every token of its family
+// (RFC 9700, section 4.14.2), unless it comes again within the client's grace. Public
+// clients have no grace: nothing tells their second tab from a thief.
 func (s *Server) RefreshToken(ctx context.Context, r *op.ClientRequest[oidc.RefreshTokenRequest]) (*op.Response, error) {
 	c, err := clientOf(r.Client)
 	if err != nil {
@@ -146,7 +148,7 @@ func (s *Server) RefreshToken(ctx context.Context, r *op.ClientRequest[oidc.Refr
 	hash := idp.Secret(r.Data.RefreshToken).Hash()
 	token, g, err := s.conf.Store.IssuedRefresh(ctx, hash)
 	if errors.Is(err, idp.ErrNotFound) {
-		return nil, s.badGrant(ctx, c, idp.RejectedToken)
+		return nil, s.invalidGrant(ctx, c, idp.RejectedToken)
 	}
 	if err != nil {
 		return nil, s.fault(ctx, "reading a refresh token", err)
@@ -157,21 +159,21 @@ func (s *Server) RefreshToken(ctx context.Context, r *op.ClientRequest[oidc.Refr
 	}
 	switch {
 	case g.Client != c.ID:
-		return nil, s.badGrant(ctx, c, idp.RejectedForeign)
+		return nil, s.invalidGrant(ctx, c, idp.RejectedForeign)
 	case g.Live(now) != nil:
-		return nil, s.badGrant(ctx, c, idp.RejectedExpired)
+		return nil, s.invalidGrant(ctx, c, idp.RejectedExpired)
 	case !token.UsedAt.IsZero() && (grace == 0 || now.Sub(token.UsedAt) > grace):
 		s.rejected(ctx, c, idp.RejectedUsed, "")
-		return nil, s.kill(ctx, g, now, idp.EventRefreshReplayed, "")
+		return nil, s.revokeAndRefuse(ctx, g, now, idp.EventRefreshReplayed, "")
 	case !now.Before(token.ExpiresAt):
-		return nil, s.badGrant(ctx, c, idp.RejectedExpired)
+		return nil, s.invalidGrant(ctx, c, idp.RejectedExpired)
 	}
 	left, err := g.Narrow(c, token.Scopes)
 	if err != nil {
-		return nil, s.withdraw(ctx, g, now, err)
+		return nil, s.revokeTaken(ctx, g, now, err)
 	}
 	scopes := left
-	if asked := words(r.Form.Get("scope")); len(asked) > 0 {
+	if asked := spaceDelimited(r.Form.Get("scope")); len(asked) > 0 {
 		for _, scope := range asked {
 			if !slices.Contains(left, scope) {
 				s.rejected(ctx, c, idp.RejectedScope, scope, left...)
@@ -180,11 +182,11 @@ func (s *Server) RefreshToken(ctx context.Context, r *op.ClientRequest[oidc.Refr
 		}
 		scopes = asked
 	}
-	o := order{client: c, grant: g, scopes: scopes, at: now}
+	o := issuance{client: c, grant: g, scopes: scopes, at: now}
 	if refreshes(c, left) {
-		o.refresh = left
+		o.refreshScopes = left
 	}
-	m, err := s.mint(ctx, o)
+	m, err := s.issueTokens(ctx, o)
 	if err != nil {
 		return nil, s.fault(ctx, "making tokens", err)
 	}
@@ -192,17 +194,17 @@ func (s *Server) RefreshToken(ctx context.Context, r *op.ClientRequest[oidc.Refr
 	err = s.conf.Store.RotateRefresh(ctx, hash, now, grace, m.issue)
 	switch {
 	case errors.Is(err, idp.ErrSettled), errors.Is(err, idp.ErrExpired), errors.Is(err, idp.ErrNotFound), errors.Is(err, idp.ErrDenied):
-		return nil, s.badGrant(ctx, c, spent(err))
+		return nil, s.invalidGrant(ctx, c, rejectionOf(err))
 	case err != nil:
 		return nil, s.fault(ctx, "rotating a refresh token", err)
 	}
 	return respond(ctx, m.body), nil
 }
 
-// ClientCredentialsExchange gives a confidential client an access token of its
-// own account (RFC 6749, section 4.4). Scopes that speak of a person are not to
-// be had, nor an ID or refresh token. Without a scope parameter it gets all it
-// is registered for.
+// ClientCredentialsExchange issues an access token to a confidential client that acts on
+// its own behalf (RFC 6749, section 4.4). It cannot have scopes that are about a person,
+// nor an ID or refresh token. Without a scope parameter it gets all the scopes it is
+// registered for.
 func (s *Server) ClientCredentialsExchange(ctx context.Context, r *op.ClientRequest[oidc.ClientCredentialsRequest]) (*op.Response, error) {
 	c, err := clientOf(r.Client)
 	if err != nil {
@@ -210,11 +212,11 @@ func (s *Server) ClientCredentialsExchange(ctx context.Context, r *op.ClientRequ
 	}
 	if c.Public() {
 		s.rejected(ctx, c, idp.RejectedPublic, "")
-		return nil, errClient()
+		return nil, errInvalidClient()
 	}
 	now := s.now()
-	own := slices.DeleteFunc(slices.Clone(c.Scopes), personal)
-	scopes := words(r.Form.Get("scope"))
+	own := slices.DeleteFunc(slices.Clone(c.Scopes), personalScope)
+	scopes := spaceDelimited(r.Form.Get("scope"))
 	for _, scope := range scopes {
 		if !slices.Contains(own, scope) {
 			s.rejected(ctx, c, idp.RejectedScope, scope, own...)
@@ -230,7 +232,7 @@ func (s *Server) ClientCredentialsExchange(ctx context.Context, r *op.ClientRequ
 	}
 	g := &idp.Grant{ID: idp.NewID[idp.GrantID](), Client: c.ID, Scopes: scopes, CreatedAt: now, ExpiresAt: now.Add(ttl)}
 	g.Note(event(ctx, g, now, idp.EventCodeIssued, idp.GrantClientCredentials))
-	m, err := s.mint(ctx, order{client: c, grant: g, scopes: scopes, at: now})
+	m, err := s.issueTokens(ctx, issuance{client: c, grant: g, scopes: scopes, at: now})
 	if err != nil {
 		return nil, s.fault(ctx, "making tokens", err)
 	}
@@ -240,15 +242,15 @@ func (s *Server) ClientCredentialsExchange(ctx context.Context, r *op.ClientRequ
 	return respond(ctx, m.body), nil
 }
 
-// badGrant says why a code or refresh token is not good, and returns what the caller
-// is told, which is the same for all.
-func (s *Server) badGrant(ctx context.Context, c *idp.Client, reason idp.RejectionReason) error {
+// invalidGrant says why a code or refresh token is not good, and returns errInvalidGrant,
+// which is the same for all.
+func (s *Server) invalidGrant(ctx context.Context, c *idp.Client, reason idp.RejectionReason) error {
 	s.rejected(ctx, c, reason, "")
-	return errGrant()
+	return errInvalidGrant()
 }
 
-// spent names why the store did not give tokens.
-func spent(err error) idp.RejectionReason {
+// rejectionOf names why the store issued no tokens.
+func rejectionOf(err error) idp.RejectionReason {
 	switch {
 	case errors.Is(err, idp.ErrSettled):
 		return idp.RejectedUsed
@@ -258,12 +260,12 @@ func spent(err error) idp.RejectionReason {
 	return idp.RejectedExpired
 }
 
-// mismatched says what of a token request does not belong to its code. A verifier is
-// a secret and is not shown.
-func (s *Server) mismatched(ctx context.Context, c *idp.Client, code *idp.Code, r *oidc.AccessTokenRequest, reason string) {
+// rejectMismatch says what of a token request does not belong to its code. A code verifier
+// is a secret and is not shown.
+func (s *Server) rejectMismatch(ctx context.Context, c *idp.Client, code *idp.Code, r *oidc.AccessTokenRequest, reason string) {
 	switch {
 	case reason == "redirect_uri":
-		s.rejected(ctx, c, idp.RejectedRedirect, address(r.RedirectURI), address(code.RedirectURI))
+		s.rejected(ctx, c, idp.RejectedRedirect, redactedURI(r.RedirectURI), redactedURI(code.RedirectURI))
 	case code.Challenge == "":
 		s.rejected(ctx, c, idp.RejectedVerifierUnasked, "")
 	case !validPKCE(r.CodeVerifier):
@@ -273,28 +275,28 @@ func (s *Server) mismatched(ctx context.Context, c *idp.Client, code *idp.Code, 
 	}
 }
 
-// kill revokes a grant, unless that has been done, and returns what the caller
-// is told.
-func (s *Server) kill(ctx context.Context, g *idp.Grant, at time.Time, kind idp.EventKind, reason string) error {
+// revokeAndRefuse revokes a grant, unless that has been done, with an event of the kind
+// and reason given. It returns errInvalidGrant, or a fault of ours.
+func (s *Server) revokeAndRefuse(ctx context.Context, g *idp.Grant, at time.Time, kind idp.EventKind, reason string) error {
 	if !g.RevokedAt.IsZero() {
-		return errGrant()
+		return errInvalidGrant()
 	}
 	if err := s.conf.Store.RevokeGrant(ctx, g.ID, at, event(ctx, g, at, kind, reason)); err != nil && !errors.Is(err, idp.ErrNotFound) {
 		return s.fault(ctx, "revoking a grant", err)
 	}
-	return errGrant()
+	return errInvalidGrant()
 }
 
-// withdraw is kill for a grant that gives nothing any more (idp.TakenError).
-func (s *Server) withdraw(ctx context.Context, g *idp.Grant, at time.Time, why error) error {
+// revokeTaken is revokeAndRefuse for a grant of which nothing is left (idp.TakenError).
+func (s *Server) revokeTaken(ctx context.Context, g *idp.Grant, at time.Time, why error) error {
 	reason := ""
 	if gone := (*idp.TakenError)(nil); errors.As(why, &gone) {
 		reason = gone.What
 	}
-	return s.kill(ctx, g, at, idp.EventGrantRevoked, reason)
+	return s.revokeAndRefuse(ctx, g, at, idp.EventGrantRevoked, reason)
 }
 
-// event is what the audit log keeps of an act on a grant.
+// event is the audit event of an act on a grant; reason may be empty.
 func event(ctx context.Context, g *idp.Grant, at time.Time, kind idp.EventKind, reason string) idp.Event {
 	e := idp.Event{
 		At: at, Kind: kind, Actor: idp.Actor{Name: "provider"},
@@ -307,13 +309,14 @@ func event(ctx context.Context, g *idp.Grant, at time.Time, kind idp.EventKind, 
 	return e
 }
 
-var errParty = errors.New("not a client of ours")
+var errNotAuthenticated = errors.New("not a client of ours")
 
-// clientOf returns the client that VerifyClient let in.
+// clientOf returns the client that VerifyClient has authenticated. Error: the library
+// passed another, which is a fault of ours.
 func clientOf(c op.Client) (*idp.Client, error) {
-	p, ok := c.(party)
+	p, ok := c.(authenticatedClient)
 	if !ok {
-		return nil, op.NewStatusError(oidc.ErrServerError().WithParent(errParty), http.StatusInternalServerError)
+		return nil, op.NewStatusError(oidc.ErrServerError().WithParent(errNotAuthenticated), http.StatusInternalServerError)
 	}
 	return p.client, nil
 }

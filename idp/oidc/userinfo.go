@@ -13,42 +13,42 @@ import (
 	"hilum/idp/claim"
 )
 
-// errToken answers for every access token that is not good, whatever the
-// reason (RFC 6750, section 3.1).
-func errToken() error {
+// errInvalidToken is the error response for every access token that is not good, whatever
+// the reason (RFC 6750, section 3.1).
+func errInvalidToken() error {
 	return op.NewStatusError(&oidc.Error{
 		ErrorType:   codeInvalidToken,
 		Description: "The access token is unknown, expired or revoked.",
 	}, http.StatusUnauthorized)
 }
 
-// UserInfo answers with the claims that an access token's scopes, and the
-// claims parameter of its sign-in, give (OpenID Connect Core 1.0, section 5.3),
-// as far as client and person may have them now.
-// Only what we stored as an access token is one: an ID token is not.
+// UserInfo is the UserInfo endpoint (OpenID Connect Core 1.0, section 5.3). The response
+// has the claims that the access token's scopes, and the claims parameter of the
+// authorization request, ask for, as far as client and person may have them now. Only
+// what we stored as an access token is one: an ID token is not.
 func (s *Server) UserInfo(ctx context.Context, r *op.Request[oidc.UserInfoRequest]) (*op.Response, error) {
 	now := s.now()
 	t, g, u, err := s.conf.Store.Access(ctx, idp.Secret(r.Data.AccessToken).Hash())
 	if errors.Is(err, idp.ErrNotFound) {
-		return nil, errToken()
+		return nil, errInvalidToken()
 	}
 	if err != nil {
 		return nil, s.fault(ctx, "reading an access token", err)
 	}
 	c, err := s.conf.Store.Client(ctx, g.Client)
 	if errors.Is(err, idp.ErrNotFound) {
-		return nil, errToken()
+		return nil, errInvalidToken()
 	}
 	if err != nil {
 		return nil, s.fault(ctx, "client", err)
 	}
-	known(ctx, c)
+	identified(ctx, c)
 	if !t.Good(g, now) {
-		return nil, errToken()
+		return nil, errInvalidToken()
 	}
 	scopes, err := g.Allowed(c, u, t.Scopes)
 	if err != nil {
-		return nil, errToken() // what was taken away makes the token as good as revoked
+		return nil, errInvalidToken() // what was taken away makes the token as good as revoked
 	}
 	if u == nil || !slices.Contains(scopes, scopeOpenID) {
 		return nil, op.NewStatusError(&oidc.Error{

@@ -1,12 +1,12 @@
-// Package push is how a question reaches a phone that is asleep.
+// Package push wakes phones: it delivers messages to push services, which bring them to a
+// phone whose app sleeps.
 //
-// The sign-in hands its messages over and goes on; workers deliver them, each
-// attempt within a deadline, again as long as the message is of use. One device
-// never has more than one attempt under way, one host never more than half of
-// a channel's workers, and no channel any of another's: what hangs delays
-// nobody else. What becomes of a message is told to
-// Config.Done and counted in Figures. Nothing here is kept: a phone that hears
-// nothing asks, and the code field is there all the while.
+// A caller hands its messages over and goes on; workers deliver them, each attempt within
+// a deadline, and again as long as the message is of use. One device never has more than
+// one attempt under way, one host never more than half of a channel's workers, and no
+// channel any of another's: a service that hangs delays nobody else. What becomes of a
+// message is told to Config.Done and counted in Figures. No message is stored: a phone
+// that hears nothing asks, and the field for a code is on the sign-in page all the while.
 package push
 
 import (
@@ -23,18 +23,20 @@ import (
 	"hilum/idp"
 )
 
-// Channel is one kind of push service.
+// Channel delivers to one kind of push service.
 type Channel interface {
 	// Send delivers one message. Errors: ErrGone, *RetryError, ErrCredentials;
 	// any other is final for this message.
 	Send(ctx context.Context, p idp.Push) error
 }
 
-// Prober is a Channel that can tell whether it would work, without sending anything.
+// Prober is a Channel that can tell whether its service would take messages, without
+// sending one.
 type Prober interface {
-	// Probe returns what Send would for its credentials.
+	// Probe returns nil when messages would be taken. Errors: ErrCredentials, *RetryError.
 	Probe(ctx context.Context) error
-	// Changed is sent to when it is worth to probe again.
+	// Changed receives when the credentials have changed, so that it is worth to probe
+	// again.
 	Changed() <-chan struct{}
 }
 
@@ -51,14 +53,14 @@ const (
 )
 
 var (
-	// ErrGone says that the address is no more, by the service's word.
+	// ErrGone says that the service no longer knows the address of the device.
 	ErrGone = errors.New("the address is gone")
-	// ErrCredentials says that the service does not take ours. No retry helps, the
-	// operator has to act.
+	// ErrCredentials says that the service does not take our credentials. No retry helps,
+	// the operator has to act.
 	ErrCredentials = errors.New("the service refuses our credentials")
 )
 
-// RetryError is a failure that may pass.
+// RetryError is a failure that may pass: the message is tried again while it is of use.
 type RetryError struct {
 	Err   error
 	After time.Duration // as the service asks; 0: as we see fit
@@ -80,13 +82,14 @@ type Config struct {
 	Log     *slog.Logger
 }
 
-// Sender delivers messages beside whoever sends them. Safe for concurrent use.
+// Sender delivers messages to push services, beside whoever hands them over. Safe for
+// concurrent use.
 type Sender struct {
 	conf  Config
 	lanes map[idp.PushType]*lane
 }
 
-// lane is the queue and the workers of one channel.
+// lane is the queue, the workers and the figures of one channel.
 type lane struct {
 	channel Channel
 	queue   chan *job
@@ -100,13 +103,14 @@ type lane struct {
 	spans   []time.Duration // of the latest deliveries
 }
 
+// job is one message that is to be delivered.
 type job struct {
 	idp.Push
 	tries int
 	since time.Time
 }
 
-// New returns a Sender that delivers as long as Run runs.
+// New returns a Sender that delivers while Run runs.
 func New(c Config) *Sender {
 	if c.Workers == 0 {
 		c.Workers = 16
@@ -153,7 +157,8 @@ func (s *Sender) Send(ps ...idp.Push) {
 	}
 }
 
-// Run delivers until ctx ends; every goroutine it starts has ended then.
+// Run delivers until ctx ends; every goroutine that it has started has ended when it
+// returns.
 func (s *Sender) Run(ctx context.Context) {
 	var wg sync.WaitGroup
 	for _, l := range s.lanes {
@@ -238,8 +243,8 @@ func (s *Sender) Look() {
 	}
 }
 
-// well notes that a probe found nothing. What sending has found is over when the
-// credentials are others now.
+// well notes that a probe found nothing wrong. What sending had found is over when the
+// credentials have changed since.
 func (s *Sender) well(l *lane, changed bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -252,7 +257,7 @@ func (s *Sender) well(l *lane, changed bool) {
 	}
 }
 
-// ill notes what a probe has found; what the operator has to mend is said once.
+// ill notes what a probe has found wrong; what the operator has to mend is logged once.
 func (s *Sender) ill(l *lane, err error, lasting bool) {
 	raised := false
 	l.count(func(f *idp.PushFigures) {
@@ -329,7 +334,7 @@ func pause(tries int) time.Duration {
 	return d + rand.N(d/2) //nolint:gosec // nothing is secret about it
 }
 
-// again queues a job anew after a while; no worker waits for it.
+// again queues a job anew after a pause; no worker waits for it.
 func (s *Sender) again(ctx context.Context, wg *sync.WaitGroup, l *lane, j *job, wait time.Duration) {
 	l.mu.Lock()
 	full := l.later >= s.conf.Queue
@@ -370,7 +375,8 @@ func (s *Sender) end(ctx context.Context, l *lane, j *job, outcome idp.PushOutco
 	s.conf.Done(context.WithoutCancel(ctx), j.Push, outcome, why)
 }
 
-// fault keeps what went wrong; what the operator has to mend is said once.
+// fault notes what went wrong with a message; what the operator has to mend is logged
+// once.
 func (s *Sender) fault(l *lane, err error) {
 	raised := false
 	l.count(func(f *idp.PushFigures) {
@@ -384,7 +390,7 @@ func (s *Sender) fault(l *lane, err error) {
 	}
 }
 
-// hostOf is where an address leads, as far as it says.
+// hostOf is the host of a push address, as far as it has one.
 func hostOf(a idp.PushAddress) string {
 	u, err := url.Parse(a.Endpoint)
 	if err != nil {
@@ -432,7 +438,7 @@ func (l *lane) delivered(took time.Duration) {
 	}
 }
 
-// Figures tells how each channel fares, in order of type.
+// Figures tells how each channel fares since New, in the order of types.
 func (s *Sender) Figures() []idp.PushFigures {
 	var out []idp.PushFigures
 	for _, l := range s.lanes {

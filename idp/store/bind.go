@@ -22,15 +22,15 @@ import (
 // used) loses its MAC with that, and needs none: made to look open again it does
 // not fit. A row of before, put back whole with its MAC, is not told from the newest.
 
-// boundRow is a row that is bound. What is bound begins with the row's key, in the
-// order of its binding. seal is where the MAC is kept.
+// boundRow is a row that is bound, by a MAC. bound are the fields under the MAC, which
+// begin with the row's key, in the order of its binding. seal is where the MAC is stored.
 type boundRow interface {
 	bound() (table string, fields []any)
 	seal() *[]byte
 }
 
-// rowMAC is the MAC of a row: over the table's name and each field, with a letter
-// for what it is and, of what has no fixed length, its length.
+// rowMAC is the MAC of a row: over the table's name and each field, with a letter for its
+// type and, of what has no fixed length, its length.
 func (k *keys) rowMAC(r boundRow) []byte {
 	table, fields := r.bound()
 	b := make([]byte, 0, 512)
@@ -61,7 +61,7 @@ func (k *keys) rowMAC(r boundRow) []byte {
 	return k.row.sum(b)
 }
 
-// bind puts the MAC into rows that are about to be written.
+// bind puts the MACs into rows that are about to be written.
 func (s *session) bind(rows ...boundRow) error {
 	k, err := s.trust.opened()
 	if err != nil {
@@ -73,8 +73,8 @@ func (s *session) bind(rows ...boundRow) error {
 	return nil
 }
 
-// fits returns nil for a row that is as it was written, and else idp.ErrNotFound.
-// That it is not is told.
+// fits returns nil for a row whose MAC is right, else idp.ErrNotFound: it counts for
+// nothing, and an alarm is told.
 func (s *session) fits(r boundRow, of idp.UserID) error {
 	k, err := s.trust.opened()
 	if err != nil {
@@ -93,14 +93,14 @@ func (s *session) fits(r boundRow, of idp.UserID) error {
 	return fmt.Errorf("a row of %s was changed: %w", table, idp.ErrNotFound)
 }
 
-// reader is what rows are read by: statements, and whether a row fits.
+// reader is what rows are read by: statements, and the check of their MACs.
 type reader interface {
 	statements
 	fits(r boundRow, of idp.UserID) error
 }
 
-// binding says how the rows of a table are gone through when they are bound first:
-// by the key, with which bound begins.
+// binding says how all the rows of a table are gone through when they are bound for the
+// first time: by the key, with which bound begins.
 type binding struct {
 	keys []string
 	rows func(t *tx, b binding, after []any, limit int64) ([]boundRow, error)
@@ -124,12 +124,12 @@ var bindings = map[string]binding{
 	"client_secrets": {[]string{"client_id", "hash"}, byGorm[clientSecretRow]},
 }
 
-// past is the condition of the rows behind a key.
+// past is the condition in SQL for the rows behind a key.
 func (b binding) past() string {
 	return "(" + strings.Join(b.keys, ", ") + ") > (?" + strings.Repeat(", ?", len(b.keys)-1) + ")"
 }
 
-// byHand reads some rows of a table that is read by hand.
+// byHand reads some rows of a table by hand-written SQL.
 func byHand[T any, R interface {
 	hotRow[T]
 	boundRow
@@ -145,7 +145,7 @@ func byHand[T any, R interface {
 	}
 }
 
-// byGorm reads some rows of a table that gorm reads.
+// byGorm reads some rows of a table by gorm.
 func byGorm[T any, R interface {
 	*T
 	boundRow
@@ -170,7 +170,7 @@ func boundRows[T any, R interface {
 	return out
 }
 
-// bindAll binds what was there before the key, as it is found.
+// bindAll puts MACs into all rows of before there was a key, as they are found.
 func (t *tx) bindAll() error {
 	const page = 1000
 	total := 0
@@ -202,11 +202,11 @@ func (t *tx) bindAll() error {
 	return nil
 }
 
-// maxAlarms bounds how many rows are told of, so that who changes a million does
-// not fill the log with them.
+// maxAlarms bounds how many rows are told of, so that who changes a million does not fill
+// the log with them.
 const maxAlarms = 1000
 
-// alarms tells of rows that do not fit, of each once.
+// alarms tells of rows whose MAC is wrong, of each once.
 type alarms struct {
 	mu     sync.Mutex
 	told   map[string]bool
@@ -215,7 +215,7 @@ type alarms struct {
 	note   func(idp.Event) // in a transaction of its own
 }
 
-// tampered tells that a row does not fit: a line and an event.
+// tampered tells that a row's MAC is wrong: by a line in the log and an event.
 func (t *trust) tampered(now clock, table, id string, of idp.UserID) {
 	a := &t.alarms
 	a.mu.Lock()
@@ -241,7 +241,7 @@ func (a *alarms) close() {
 	a.under.Wait()
 }
 
-// noteAlarms has events of alarms written.
+// noteAlarms writes the events of alarms.
 func (db *DB) noteAlarms() {
 	db.trust.alarms.note = func(e idp.Event) {
 		if err := db.AddEvent(context.Background(), e); err != nil {
@@ -250,12 +250,13 @@ func (db *DB) noteAlarms() {
 	}
 }
 
-// shut is what is left of a person whose row was changed: nobody who could get in.
+// shut is what counts of a person whose row's MAC is wrong: an account that nobody gets in
+// to.
 func shut(u *idp.User) {
 	u.State, u.Staff, u.Roles, u.Groups, u.EmailVerified, u.PhoneVerified = idp.UserDisabled, idp.StaffNone, nil, nil, false, false
 }
 
-// shutClient is what is left of an application whose row was changed.
+// shutClient is what counts of an application whose row's MAC is wrong.
 func shutClient(c *idp.Client) {
 	c.Disabled, c.Secrets, c.RedirectURIs, c.PostLogoutURIs, c.Origins, c.LogoutURI = true, nil, nil, nil, nil, ""
 }

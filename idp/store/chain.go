@@ -25,7 +25,7 @@ import (
 // Events are always written behind the newest that is known of, also when it is
 // not there any more: the gap then stays for whoever looks later.
 
-// head is the end of the log as a transaction sees it.
+// head is the end of the log as a transaction knows it.
 type head struct {
 	seq   int64
 	hash  []byte
@@ -33,7 +33,7 @@ type head struct {
 	moved bool // has to be written
 }
 
-// headRow is the head as it is kept, and the number of the newest event beside it.
+// headRow is the head as it is stored, and the number of the newest event beside it.
 type headRow struct {
 	seq       int64
 	hash      []byte
@@ -51,14 +51,14 @@ const (
 	selectHash = "SELECT hash FROM events WHERE seq = ?"
 )
 
-// headMAC seals a head.
+// headMAC is the MAC of a head.
 func (k *keys) headMAC(seq int64, hash []byte, keyed int64) []byte {
 	b := binary.BigEndian.AppendUint64(make([]byte, 0, 64), uint64(seq)) //nolint:gosec // the bits, whatever the sign
 	b = binary.BigEndian.AppendUint64(b, uint64(keyed))                  //nolint:gosec // the bits, whatever the sign
 	return k.head.sum(append(b, hash...))
 }
 
-// readHead reads the head, and whether it is one that we wrote.
+// readHead reads the head, and whether its MAC is right.
 func readHead(s statements, k *keys) (headRow, error) {
 	var h headRow
 	err := s.row(selectHead, nil, &h.seq, &h.hash, &h.keyed, &h.mac, &h.newest)
@@ -135,7 +135,7 @@ func were(first, last int64) string {
 	return fmt.Sprintf("events %d to %d were", first, last)
 }
 
-// foundHead makes a head of the newest event that is there, whatever it is worth:
+// foundHead makes a head of the newest event that is there, whether it is genuine or not:
 // who verifies the log finds out.
 func (t *tx) foundHead() (*head, error) {
 	h := &head{hash: make([]byte, sha256.Size), keyed: 1}
@@ -171,7 +171,7 @@ func (t *tx) append(e *idp.Event) error {
 	return nil
 }
 
-// putHead writes the head, if the transaction has events: once for all that are
+// putHead writes the head, if the batch has events: once for all transactions that are
 // committed together.
 func (t *tx) putHead() error {
 	if t.head == nil || !t.head.moved {
@@ -186,8 +186,8 @@ func (t *tx) putHead() error {
 	return err
 }
 
-// content is what the hash of an event is over: the hash before, the two numbers
-// in eight bytes each, and every text with its length before it.
+// content is what the hash of an event is over: the hash before, the two numbers in eight
+// bytes each, and every text after its length.
 func (r *eventRow) content(before []byte) []byte {
 	b := make([]byte, 0, 512)
 	b = append(b, before...)
@@ -201,7 +201,7 @@ func (r *eventRow) content(before []byte) []byte {
 	return b
 }
 
-// link is the hash of the row in the chain.
+// link is the hash of an event in the chain, an HMAC.
 func (r *eventRow) link(k *keys, before []byte) []byte { return k.chain.sum(r.content(before)) }
 
 // plainLink is the hash that events had before there was a key.
@@ -231,7 +231,7 @@ func (db *DB) LogHead(ctx context.Context) (idp.LogHead, error) {
 	return idp.LogHead{Seq: h.seq, Hash: [32]byte(h.hash)}, nil
 }
 
-// whole returns idp.ErrInvalid when the head is not one that we wrote.
+// whole returns nil when the head's MAC is right, else idp.ErrInvalid.
 func (h *headRow) whole() error {
 	switch {
 	case !h.here:
@@ -242,7 +242,8 @@ func (h *headRow) whole() error {
 	return nil
 }
 
-// VerifyEvents is CheckEvents for who wants to know only whether the log is whole.
+// VerifyEvents is CheckEvents for a caller that wants to know only whether the log is
+// whole.
 func (db *DB) VerifyEvents(ctx context.Context) error {
 	_, err := db.CheckEvents(ctx, nil, nil)
 	return err
@@ -282,7 +283,7 @@ func (db *DB) CheckEvents(ctx context.Context, noted []idp.LogHead, progress fun
 	return check, w.answers(noted, kept)
 }
 
-// walk goes through the log, oldest first.
+// walk is one check of the log, which it goes through from the oldest event on.
 type walk struct {
 	db       *DB
 	k        *keys
@@ -299,8 +300,8 @@ func (w *walk) ask(h idp.LogHead) {
 	w.asked[h.Seq] = nil
 }
 
-// page looks at some events, and at the end at the head. more says that there are
-// others; the log grows while it is looked at.
+// page checks some events, and at the end the head. more says that there are others; the
+// log grows while it is checked.
 func (w *walk) page(ctx context.Context) (more bool, err error) {
 	const size = 1000
 	at := &w.check.Head
@@ -398,9 +399,9 @@ func (w *walk) goesThrough(h idp.LogHead, which string) error {
 	}
 }
 
-// keyLog chains with the key what was there before it, and says so with an event.
-// It may take a second for each hundred thousand events, in one transaction: a
-// process that dies leaves the log as it was.
+// keyLog chains with the key the events that were there before it, and leaves an event
+// that says so. It may take a second for each hundred thousand events, in one transaction:
+// a process that dies leaves the log as it was.
 func (t *tx) keyLog(k *keys) error {
 	const page = 1000
 	end := head{hash: make([]byte, sha256.Size), keyed: 1, moved: true}

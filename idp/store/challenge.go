@@ -79,7 +79,7 @@ func (db *DB) Challenge(ctx context.Context, id idp.ChallengeID) (*idp.Challenge
 	return challengeOf(r, id)
 }
 
-// Pending returns what a person's phones are being asked, oldest first.
+// Pending returns the challenges that a person's phones are to show now, oldest first.
 func (db *DB) Pending(ctx context.Context, user idp.UserID, now time.Time) ([]idp.Challenge, error) {
 	r, err := db.read(ctx)
 	if err != nil {
@@ -107,8 +107,9 @@ func pendingOf(s reader, user idp.UserID, now time.Time) ([]idp.Challenge, error
 	return open, nil
 }
 
-// Ask changes a sign-in together with what its person's phones are asked.
-// known is what the browser shows to be known by; fn is told whether it is.
+// Ask changes a sign-in together with what its person's phones are asked (idp.Asking).
+// known is the value of the cookie that the browser is known by; fn is told whether the
+// person knows the browser.
 func (db *DB) Ask(ctx context.Context, id idp.LoginID, known idp.TokenHash, fn func(a *idp.Asking, known bool) error) error {
 	return db.write(ctx, func(t *tx) error {
 		l, err := loginOf(t, id)
@@ -131,9 +132,9 @@ func (db *DB) Ask(ctx context.Context, id idp.LoginID, known idp.TokenHash, fn f
 	})
 }
 
-// Settle changes a challenge together with the sign-in or the pairing that it
-// is for, and notes the request that does it as seen. Errors: idp.ErrNotFound,
-// idp.ErrReplayed, idp.ErrConflict for a sixth device.
+// Settle changes a challenge together with the sign-in or the pairing that it is for, and
+// notes the request (jti) that does it. Errors: idp.ErrNotFound; idp.ErrReplayed;
+// idp.ErrConflict for a sixth device.
 func (db *DB) Settle(ctx context.Context, id idp.ChallengeID, seen idp.Replay, fn func(*idp.Asking) error) error {
 	return db.write(ctx, func(t *tx) error {
 		c, err := challengeOf(t, id)
@@ -159,7 +160,7 @@ func (db *DB) Settle(ctx context.Context, id idp.ChallengeID, seen idp.Replay, f
 	})
 }
 
-// asking fills in what is known of a person, lets fn decide and writes.
+// asking reads what an idp.Asking holds of a person, lets fn decide, and writes.
 func (t *tx) asking(a *idp.Asking, user idp.UserID, now time.Time, fn func() error) error {
 	var guard string
 	var devices []deviceRow
@@ -253,7 +254,7 @@ func (t *tx) putChallenge(c *idp.Challenge) error {
 	return t.note(c.Take()...)
 }
 
-// see notes a device's request. Errors: idp.ErrReplayed.
+// see notes a device's request as seen. Errors: idp.ErrReplayed.
 func (t *tx) see(r idp.Replay) error {
 	if r.Device == "" {
 		return nil
@@ -265,7 +266,7 @@ func (t *tx) see(r idp.Replay) error {
 	return err
 }
 
-// guardOf reads what is remembered of asking a person, and its text.
+// guardOf reads a person's idp.PushGuard, and its text as it is stored.
 func guardOf(s statements, g *idp.PushGuard) (text string, err error) {
 	err = s.row("SELECT guard FROM push_guards WHERE user_id = ?", []any{string(g.User)}, &text)
 	switch {
@@ -286,7 +287,7 @@ func (t *tx) putGuard(before string, g *idp.PushGuard) error {
 	return err
 }
 
-// Guard returns what is remembered of asking a person's phones.
+// Guard returns what is remembered of asking a person's phones (idp.PushGuard).
 func (db *DB) Guard(ctx context.Context, user idp.UserID) (*idp.PushGuard, error) {
 	r, err := db.read(ctx)
 	if err != nil {
@@ -303,8 +304,8 @@ func (t *tx) forgiveGuard(user idp.UserID) error {
 	return err
 }
 
-// KnownBrowser reports whether a person has finished a sign-in in a browser that
-// shows a value to be known by.
+// KnownBrowser reports whether a person has finished a sign-in in the browser whose cookie
+// has this value.
 func (db *DB) KnownBrowser(ctx context.Context, token idp.TokenHash, user idp.UserID) (bool, error) {
 	r, err := db.read(ctx)
 	if err != nil {
@@ -313,7 +314,8 @@ func (db *DB) KnownBrowser(ctx context.Context, token idp.TokenHash, user idp.Us
 	return knownBrowser(r, token, user, db.now())
 }
 
-// KnownToAny reports whether anybody has finished a sign-in in such a browser.
+// KnownToAny reports whether anybody has finished a sign-in in the browser whose cookie
+// has this value.
 func (db *DB) KnownToAny(ctx context.Context, token idp.TokenHash) (bool, error) {
 	r, err := db.read(ctx)
 	if err != nil {

@@ -83,7 +83,7 @@ func clientRowOf(c *idp.Client) (*clientRow, []clientSecretRow) {
 	return row, secrets
 }
 
-// rulesText is how names of claims are kept.
+// rulesText are the claim rules of a client as they are stored: JSON.
 func rulesText(rules []idp.ClaimRule) string {
 	if len(rules) == 0 {
 		return "[]"
@@ -141,7 +141,8 @@ func (r *clientRow) client(secrets []clientSecretRow) (*idp.Client, error) {
 	return c, nil
 }
 
-// fitting is client, without the secrets that do not fit, and shut when itself does not.
+// fitting is client for a row by which it may be let in: without the secrets whose MAC is
+// wrong, and shut where its own is.
 func (r *clientRow) fitting(s reader, secrets []clientSecretRow) (*idp.Client, error) {
 	secrets = slices.DeleteFunc(slices.Clone(secrets), func(secret clientSecretRow) bool { return s.fits(&secret, "") != nil })
 	c, err := r.client(secrets)
@@ -167,7 +168,7 @@ type clientSet struct {
 
 const selectRevision = "SELECT n FROM revisions WHERE name = 'clients'"
 
-// clientSet returns the clients from memory, read anew when they were dropped.
+// clientSet returns the clients from memory; they are read anew after they were dropped.
 func (db *DB) clientSet(ctx context.Context) (*clientSet, error) {
 	if s := db.clients.kept.Load(); s != nil {
 		return s, nil
@@ -215,7 +216,7 @@ func (db *DB) clientSet(ctx context.Context) (*clientSet, error) {
 	return s, nil
 }
 
-// dropClients forgets the copy, if it is of another revision.
+// dropClients forgets the clients in memory, if they are of another revision.
 func (db *DB) dropClients(revision int64) {
 	db.clients.loading.Lock() // a load under way would put back what it read before
 	defer db.clients.loading.Unlock()
@@ -243,9 +244,8 @@ func (db *DB) changeClients(ctx context.Context, fn func(*tx) error) error {
 	return nil
 }
 
-// Client returns an application from memory; it is shared and must not be
-// changed. The double of a test sign-in is found too, and nowhere else. Errors:
-// idp.ErrNotFound.
+// Client returns an application from memory; it must not be changed. The double of a test
+// sign-in is found too, here and nowhere else. Errors: idp.ErrNotFound.
 func (db *DB) Client(ctx context.Context, id idp.ClientID) (*idp.Client, error) {
 	s, err := db.clientSet(ctx)
 	if err != nil {
@@ -258,14 +258,14 @@ func (db *DB) Client(ctx context.Context, id idp.ClientID) (*idp.Client, error) 
 	return c, nil
 }
 
-// Origin reports whether an application that is not disabled has registered an
-// origin for its scripts, from memory; no where that cannot be read.
+// Origin reports whether an application that is not disabled has registered an origin for
+// its scripts, from memory; false where that cannot be read.
 func (db *DB) Origin(ctx context.Context, origin string) bool {
 	s, err := db.clientSet(ctx)
 	return err == nil && s.origins[origin]
 }
 
-// Clients lists applications by name; the caller's own copies.
+// Clients lists applications by name, as copies of the caller's own.
 func (db *DB) Clients(ctx context.Context) ([]idp.Client, error) {
 	s, err := db.clientSet(ctx)
 	if err != nil {
@@ -315,8 +315,8 @@ func (t *tx) putSecrets(client string, secrets []clientSecretRow) error {
 	return t.translate(t.gorm.Create(&secrets).Error)
 }
 
-// UpdateClient changes an application; one that is disabled by it loses its
-// grants. Errors: idp.ErrNotFound.
+// UpdateClient changes an application; the grants of one that is disabled by it are
+// revoked. Errors: idp.ErrNotFound.
 func (db *DB) UpdateClient(ctx context.Context, id idp.ClientID, fn func(*idp.Client) error) error {
 	return db.changeClients(ctx, func(t *tx) error {
 		var row clientRow

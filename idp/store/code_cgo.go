@@ -9,8 +9,8 @@ import (
 	"github.com/mattn/go-sqlite3"
 )
 
-// codes are the primary result code of an error of SQLite and what the system
-// said to it; 0 for another error, and where the system said nothing.
+// codes are the primary result code of an error of SQLite and the error number of the
+// system; 0 for another error, and where the system gave none.
 func codes(err error) (primary int, system syscall.Errno) {
 	var e sqlite3.Error
 	if errors.As(err, &e) {
@@ -19,8 +19,8 @@ func codes(err error) (primary int, system syscall.Errno) {
 	return 0, 0
 }
 
-// SQLiteVersion is that of the SQLite in this program, "3.54.1"; empty where it was
-// built without.
+// SQLiteVersion is the version of the SQLite in this program, such as "3.54.1"; empty
+// where it was built without.
 func SQLiteVersion() string {
 	v, _, _ := sqlite3.Version()
 	return v

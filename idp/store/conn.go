@@ -261,8 +261,8 @@ func (p *pool) close() error {
 	return errors.Join(errs...)
 }
 
-// single is a connector for database/sql, and gorm above it, to a connection
-// that somebody else uses too and closes. They take turns: it is for one goroutine.
+// single is a connector for database/sql, and gorm above it, to one connection that this
+// package uses too, and closes. Both take turns: it is for one goroutine.
 type single struct {
 	driver.Conn
 	of driver.Driver
@@ -272,8 +272,8 @@ func (s single) Connect(context.Context) (driver.Conn, error) { return s, nil }
 func (s single) Driver() driver.Driver                        { return s.of }
 func (s single) Close() error                                 { return nil }
 
-// hotRow is a row that is read by hand: its fields as pointers, in the order of
-// its columns.
+// hotRow is a row that is read by hand-written SQL: pointers to its fields, in the order
+// of its columns.
 type hotRow[T any] interface {
 	*T
 	fields() []any
@@ -302,7 +302,8 @@ func updateRow(table, columns string) string {
 	return "UPDATE " + table + " SET " + strings.ReplaceAll(rest, ",", " = ?,") + " = ? WHERE " + key + " = ?"
 }
 
-// update writes a row by a statement of updateRow. Errors: idp.ErrNotFound.
+// update writes a row by a statement of updateRow. Errors: idp.ErrNotFound, no row has the
+// key.
 func (t *tx) update(query string, fields []any) error {
 	n, err := t.exec(query, append(fields[1:], fields[0])...)
 	if err == nil && n == 0 {

@@ -12,7 +12,7 @@ import (
 	"hilum/idp"
 )
 
-// micros is how a time is kept; 0 is the zero time.
+// micros is a time as it is stored: microseconds since 1970, and 0 for the zero time.
 func micros(t time.Time) int64 {
 	if t.IsZero() {
 		return 0
@@ -27,7 +27,7 @@ func moment(us int64) time.Time {
 	return time.UnixMicro(us).UTC()
 }
 
-// listText is how a list is kept, a JSON array of strings.
+// listText is a list as it is stored: a JSON array of strings.
 func listText(list []string) string {
 	if len(list) == 0 {
 		return "[]"
@@ -53,7 +53,7 @@ func listText(list []string) string {
 	return string(append(b, ']'))
 }
 
-// textList is the other way; an empty list is nil.
+// textList is the list that listText stored; an empty one is nil.
 func textList(text string) ([]string, error) {
 	if text == "[]" {
 		return nil, nil
@@ -79,7 +79,7 @@ func plain(s string) bool {
 	return true
 }
 
-// hash is the other way of h[:].
+// hash is a stored token hash. Error: it is not 32 bytes.
 func hash(b []byte) (h idp.TokenHash, err error) {
 	if copy(h[:], b) != len(h) || len(b) != len(h) {
 		return h, fmt.Errorf("a hash of %d bytes is kept", len(b))
@@ -87,7 +87,8 @@ func hash(b []byte) (h idp.TokenHash, err error) {
 	return h, nil
 }
 
-// translate gives errors of the database their names here.
+// translate gives an error of gorm its name here: idp.ErrNotFound, idp.ErrConflict. Any
+// other stays as it is.
 func translate(dialect gorm.Dialector, err error) error {
 	if t, ok := dialect.(gorm.ErrorTranslator); ok && err != nil {
 		err = t.Translate(err)

@@ -50,7 +50,7 @@ func (r *counterRow) counter() *idp.Counter {
 	}
 }
 
-// counterOf reads a counter, a zero one where there is none.
+// counterOf reads a counter; a zero one where there is none.
 func counterOf(s statements, key idp.CounterKey) (counterRow, error) {
 	row := counterRow{Kind: string(key.Kind), Who: key.Who}
 	err := s.row(selectCounter, []any{row.Who, row.Kind}, row.fields()...)
@@ -77,7 +77,7 @@ func (t *tx) putCounter(before counterRow, c *idp.Counter) error {
 	return t.note(events...)
 }
 
-// Counter returns how often was tried, a zero counter where there is none.
+// Counter returns a counter of wrong tries; a zero one where nothing was counted.
 func (db *DB) Counter(ctx context.Context, key idp.CounterKey) (*idp.Counter, error) {
 	r, err := db.read(ctx)
 	if err != nil {
@@ -90,7 +90,8 @@ func (db *DB) Counter(ctx context.Context, key idp.CounterKey) (*idp.Counter, er
 	return row.counter(), nil
 }
 
-// UpdateCounter changes a counter alone, with an event when e is not nil.
+// UpdateCounter changes a counter without any other change, with an event when e is not
+// nil.
 func (db *DB) UpdateCounter(ctx context.Context, key idp.CounterKey, e *idp.Event, fn func(*idp.Counter) error) error {
 	return db.write(ctx, func(t *tx) error {
 		row, err := counterOf(t, key)
@@ -113,8 +114,8 @@ func (db *DB) UpdateCounter(ctx context.Context, key idp.CounterKey, e *idp.Even
 // ofUser finds what is counted against a user, apart or not; given the id three times.
 const ofUser = "(who = ? OR who >= ? || '@' AND who < ? || 'A')" // 'A' follows '@'
 
-// ClearCounters forgets the wrong tries of a user, and lets their phones be
-// asked again.
+// ClearCounters forgets the wrong tries against a person, and lets their phones be asked
+// again.
 func (db *DB) ClearCounters(ctx context.Context, id idp.UserID, e idp.Event) error {
 	return db.write(ctx, func(t *tx) error {
 		if _, err := t.exec("DELETE FROM counters WHERE "+ofUser, string(id), string(id), string(id)); err != nil {

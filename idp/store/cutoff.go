@@ -9,9 +9,9 @@ import (
 	"hilum/idp"
 )
 
-// CutOff takes away from a person what the cause says and returns which
-// sessions it ended. Where the cause ends one session alone, that has to be an
-// open one of the person. Errors: idp.ErrNotFound.
+// CutOff takes away from a person what a cause takes (idp.CutOff) and returns which
+// sessions it has ended. Where the cause ends one session alone, that has to be an open
+// one of the person. Errors: idp.ErrNotFound.
 func (db *DB) CutOff(ctx context.Context, c idp.CutOff) ([]idp.SessionID, error) {
 	c.Because.At = db.at(c.Because)
 	var ended []idp.SessionID
@@ -25,9 +25,9 @@ func (db *DB) CutOff(ctx context.Context, c idp.CutOff) ([]idp.SessionID, error)
 	return ended, nil
 }
 
-// cutOff is CutOff within a transaction. It is the one place where what a
-// person has is taken away: whatever else that cause changes is written by its
-// caller, before it.
+// cutOff is CutOff within a transaction. It is the one place where what a person could go
+// on with is taken away: whatever else that cause changes is written by its caller, before
+// it.
 func (t *tx) cutOff(c idp.CutOff) ([]idp.SessionID, error) {
 	what, user, at := c.Cause.Cut(), string(c.User), c.Because.At
 	if user == "" || what == 0 {
@@ -83,8 +83,8 @@ func (t *tx) cutOff(c idp.CutOff) ([]idp.SessionID, error) {
 	return ended, nil
 }
 
-// cutSessions ends the sessions meant, each with an event. mine is the one that
-// is ended alone, or that goes on.
+// cutSessions ends the sessions that the cause means, each with an event. mine is the one
+// that is ended alone, or that goes on.
 func (t *tx) cutSessions(c idp.CutOff, alone bool, mine string) ([]idp.SessionID, error) {
 	ended, err := t.endSessions(c.User, c.Because.At, func(s *idp.Session) bool { return (string(s.ID) == mine) == alone })
 	if err != nil {
@@ -150,8 +150,8 @@ func (t *tx) cutLinks(user string, _ idp.CutOff, _ bool, _ *sessionRow) error {
 	return err
 }
 
-// cutBrowsers makes browsers unknown. One of which nobody knows any more which
-// it is, from before that was kept, goes in any case.
+// cutBrowsers makes browsers unknown (idp.Known). One that was kept before it was noted
+// which browser it is goes in any case.
 func (t *tx) cutBrowsers(user string, _ idp.CutOff, alone bool, mine *sessionRow) error {
 	of := blob(mine.Browser)
 	if alone {
@@ -167,8 +167,8 @@ func (t *tx) cutRecovery(user string, _ idp.CutOff, _ bool, _ *sessionRow) error
 	return err
 }
 
-// cutFactor makes sessions stale that go on: whose last second factor came from
-// the device that is gone, else all but the one that the owner acts in.
+// cutFactor makes sessions that go on ask for a second factor again: those whose last one
+// came from the device that is gone, else all but the one that the owner acts in.
 func (t *tx) cutFactor(user string, c idp.CutOff, alone bool, mine *sessionRow) error {
 	const open = "SELECT " + sessionColumns + " FROM sessions WHERE user_id = ? AND ended_at = 0 AND factor_at <> 0 AND "
 	var stale []sessionRow
@@ -194,8 +194,9 @@ func (t *tx) cutFactor(user string, c idp.CutOff, alone bool, mine *sessionRow) 
 	return err
 }
 
-// within asks again, in the transaction of an act, for the session that it is
-// done in. Errors: idp.ErrExpired when it lives no more, idp.ErrStale.
+// within checks, in the transaction of an act, the session that the act is done in.
+// Errors: idp.ErrExpired when it no longer lives, idp.ErrStale when its second factor is
+// too old.
 func within(t reader, in idp.Within, user idp.UserID, now time.Time) error {
 	if in.Session == "" {
 		return nil

@@ -62,7 +62,7 @@ func deviceRowOf(d *idp.Device) deviceRow {
 	}
 }
 
-// same reports whether two rows keep the same.
+// same reports whether two rows store the same.
 func (r deviceRow) same(o deviceRow) bool {
 	return bytes.Equal(r.SealedTOTP, o.SealedTOTP) && r.UserID == o.UserID && r.ID == o.ID && r.Name == o.Name && r.Kind == o.Kind && r.Platform == o.Platform &&
 		r.State == o.State && r.LastStep == o.LastStep && r.Drift == o.Drift && r.LinkedAt == o.LinkedAt && r.LastUsedAt == o.LastUsedAt &&
@@ -79,7 +79,7 @@ func (r *deviceRow) device() idp.Device {
 	}
 }
 
-// blob is b, never NULL.
+// blob is b as it is stored, never NULL.
 func blob(b []byte) []byte {
 	if b == nil {
 		return []byte{}
@@ -87,7 +87,7 @@ func blob(b []byte) []byte {
 	return b
 }
 
-// some is the other way: nil when there is nothing.
+// some is a stored blob; nil when it is empty.
 func some(b []byte) []byte {
 	if len(b) == 0 {
 		return nil
@@ -108,7 +108,7 @@ func devicesOf(rows []deviceRow) []idp.Device {
 	return devices
 }
 
-// addDevice inserts a device unless the account has enough. Errors: idp.ErrConflict.
+// addDevice inserts a device. Errors: idp.ErrConflict when the account has idp.MaxDevices.
 func (t *tx) addDevice(d *idp.Device) error {
 	row := deviceRowOf(d)
 	if err := errors.Join(t.lockUser(row.UserID), t.bind(&row)); err != nil {
@@ -126,8 +126,8 @@ func (t *tx) addDevice(d *idp.Device) error {
 	return t.note(d.Take()...)
 }
 
-// lockUser makes changes to what a person has follow one another, where the
-// engine runs transactions side by side. Errors: idp.ErrNotFound.
+// lockUser makes transactions that change what a person has follow one another, on an
+// engine that runs them side by side. Errors: idp.ErrNotFound.
 func (t *tx) lockUser(id string) error {
 	var row userRow
 	err := t.gorm.Clauses(clause.Locking{Strength: "UPDATE"}).Select("id").Take(&row, "id = ?", id).Error
@@ -137,7 +137,7 @@ func (t *tx) lockUser(id string) error {
 	return nil
 }
 
-// fewDevices returns idp.ErrConflict when the account has more than it may.
+// fewDevices returns nil when the account may have one device more, else idp.ErrConflict.
 func (t *tx) fewDevices(user string) error {
 	var n int64
 	if err := t.row(countDevices, []any{user}, &n); err != nil {
@@ -149,8 +149,8 @@ func (t *tx) fewDevices(user string) error {
 	return nil
 }
 
-// putDevice writes a device back. Errors: idp.ErrCodeUsed when its last step
-// would go back.
+// putDevice writes a device back. Errors: idp.ErrCodeUsed when its last time step would go
+// back.
 func (t *tx) putDevice(before deviceRow, d *idp.Device) error {
 	row := deviceRowOf(d)
 	row.UserID, row.ID = before.UserID, before.ID
@@ -180,7 +180,7 @@ func (t *tx) putDevice(before deviceRow, d *idp.Device) error {
 	return t.note(d.Take()...)
 }
 
-// putDevices writes back what was changed of the devices a caller was given.
+// putDevices writes back those of the devices that were changed.
 func (t *tx) putDevices(before []deviceRow, devices []idp.Device) error {
 	for i := range devices {
 		d := &devices[i]
@@ -205,8 +205,8 @@ func (db *DB) Devices(ctx context.Context, user idp.UserID) ([]idp.Device, error
 	return devicesOf(rows), err
 }
 
-// UpdateDevice changes a device of a user and notes the request that does it as
-// seen. Errors: idp.ErrNotFound, also for another's; idp.ErrReplayed.
+// UpdateDevice changes a device of a person and notes the request (jti) that does it.
+// Errors: idp.ErrNotFound, also for a device of somebody else; idp.ErrReplayed.
 func (db *DB) UpdateDevice(ctx context.Context, user idp.UserID, id idp.DeviceID, seen idp.Replay, fn func(*idp.Device) error) error {
 	return db.write(ctx, func(t *tx) error {
 		var row deviceRow
@@ -224,11 +224,11 @@ func (db *DB) UpdateDevice(ctx context.Context, user idp.UserID, id idp.DeviceID
 	})
 }
 
-// RemoveDevice deletes a device of a user, and cuts off what rests on it or,
-// where it was lost, what whoever has it could go on with. One that can ask is
-// remembered, to be told. Errors: idp.ErrNotFound, also for another's;
-// idp.ErrDenied for the last active one unless how allows it; idp.ErrReplayed;
-// idp.ErrExpired and idp.ErrStale for the session that it is done in.
+// RemoveDevice deletes a device of a person, and cuts off what rests on it or, where it
+// was lost, what whoever has it could go on with. The public key of a phone is kept for
+// idp.TombstoneFor, so that it is told. Errors: idp.ErrNotFound, also for a device of
+// somebody else; idp.ErrDenied for the last active one unless how allows it;
+// idp.ErrReplayed; idp.ErrExpired and idp.ErrStale for the session that it is done in.
 func (db *DB) RemoveDevice(ctx context.Context, user idp.UserID, id idp.DeviceID, how idp.Unlinking, e idp.Event) error {
 	e.At = db.at(e)
 	return db.write(ctx, func(t *tx) error {
@@ -267,7 +267,8 @@ func (db *DB) RemoveDevice(ctx context.Context, user idp.UserID, id idp.DeviceID
 	})
 }
 
-// dropDevice deletes a device, with its event. What goes with it is the caller's to cut.
+// dropDevice deletes a device, with its event. What has to be cut off with it is the
+// caller's to do.
 func (t *tx) dropDevice(row *deviceRow, e idp.Event) error {
 	if err := t.unlistDevice(row.UserID, row.ID); err != nil {
 		return err
@@ -287,8 +288,8 @@ func (t *tx) dropDevice(row *deviceRow, e idp.Event) error {
 	return t.note(e)
 }
 
-// Speaker returns who has a device id: an active device, the claim of a
-// pairing, or one that was unlinked. Errors: idp.ErrNotFound.
+// Speaker returns whose device id it is: of an active device, of the claim of a pairing,
+// or of a device that was unlinked. Errors: idp.ErrNotFound.
 func (db *DB) Speaker(ctx context.Context, id idp.DeviceID) (*idp.Speaker, error) {
 	r, err := db.read(ctx)
 	if err != nil {
@@ -359,7 +360,7 @@ func pairingRowOf(p *idp.Pairing) *pairingRow {
 	return row
 }
 
-// claimText is how a phone that is not linked yet is kept.
+// claimText is a phone that is not linked yet as it is stored: JSON.
 func claimText(d *idp.Device) string {
 	b, err := json.Marshal(deviceRowOf(d))
 	if err != nil {
@@ -425,7 +426,7 @@ func (s *session) pairingOf(g *gorm.DB, id idp.PairingID) (*idp.Pairing, error) 
 	return s.pairingWhere(g, "id = ?", string(id))
 }
 
-// putPairing writes an offer back. Errors: idp.ErrSettled when it was used before.
+// putPairing writes a pairing back. Errors: idp.ErrSettled when it was used before.
 func (t *tx) putPairing(id idp.PairingID, p *idp.Pairing) error {
 	row := pairingRowOf(p)
 	row.ID = string(id)
@@ -442,9 +443,9 @@ func (t *tx) putPairing(id idp.PairingID, p *idp.Pairing) error {
 	return t.note(p.Take()...)
 }
 
-// AddPairing inserts an offer in place of the open one of its user or, while
-// there is no user yet, of its browser. Errors: idp.ErrExpired when the session
-// that is to show it lives no more, idp.ErrStale.
+// AddPairing inserts a pairing in place of the open one of its person or, while there is
+// no account yet, of its browser. Errors: idp.ErrExpired when the session that is to show
+// it no longer lives, idp.ErrStale.
 func (db *DB) AddPairing(ctx context.Context, p *idp.Pairing) error {
 	row, events := pairingRowOf(p), p.Take()
 	return db.write(ctx, func(t *tx) error {
@@ -465,7 +466,7 @@ func (db *DB) AddPairing(ctx context.Context, p *idp.Pairing) error {
 	})
 }
 
-// Pairing returns an offer, open or not. Errors: idp.ErrNotFound.
+// Pairing returns a pairing, open or not. Errors: idp.ErrNotFound.
 func (db *DB) Pairing(ctx context.Context, id idp.PairingID) (*idp.Pairing, error) {
 	r, err := db.read(ctx)
 	if err != nil {
@@ -474,13 +475,13 @@ func (db *DB) Pairing(ctx context.Context, id idp.PairingID) (*idp.Pairing, erro
 	return r.pairingOf(r.gorm, id)
 }
 
-// PairingByCode returns an offer by the code in its QR. Errors: idp.ErrNotFound.
+// PairingByCode returns a pairing by the code in its QR code. Errors: idp.ErrNotFound.
 func (db *DB) PairingByCode(ctx context.Context, code idp.TokenHash) (*idp.Pairing, error) {
 	return db.pairingWhere(ctx, "code = ?", code[:])
 }
 
-// OpenPairing returns the open offer of a person, by sign-in name, or of the
-// account of that name that is being made. Errors: idp.ErrNotFound.
+// OpenPairing returns the open pairing of a person, by sign-in name, or of the account of
+// that name that is being made. Errors: idp.ErrNotFound.
 func (db *DB) OpenPairing(ctx context.Context, account string) (*idp.Pairing, error) {
 	return db.pairingWhere(ctx, "account = ? AND used_at = 0", account)
 }
@@ -493,8 +494,8 @@ func (db *DB) pairingWhere(ctx context.Context, condition string, key any) (*idp
 	return r.pairingWhere(r.gorm, condition, key)
 }
 
-// ClaimPairing changes an offer together with the challenge that fn makes for
-// the phone that claims it. Errors: idp.ErrNotFound, idp.ErrSettled.
+// ClaimPairing changes a pairing together with the challenge that fn makes for the phone
+// that claims it. Errors: idp.ErrNotFound, idp.ErrSettled.
 func (db *DB) ClaimPairing(ctx context.Context, id idp.PairingID, fn func(*idp.Pairing) (*idp.Challenge, error)) error {
 	return db.write(ctx, func(t *tx) error {
 		p, err := t.pairingOf(t.gorm.Clauses(clause.Locking{Strength: "UPDATE"}), id)
@@ -514,8 +515,8 @@ func (db *DB) ClaimPairing(ctx context.Context, id idp.PairingID, fn func(*idp.P
 	})
 }
 
-// UpdatePairing changes an offer and inserts the device that fn returns, if
-// any. Errors: idp.ErrNotFound, idp.ErrSettled, idp.ErrConflict for a sixth device.
+// UpdatePairing changes a pairing and inserts the device that fn returns, if any. Errors:
+// idp.ErrNotFound, idp.ErrSettled, idp.ErrConflict for a sixth device.
 func (db *DB) UpdatePairing(ctx context.Context, id idp.PairingID, fn func(*idp.Pairing) (*idp.Device, error)) error {
 	return db.write(ctx, func(t *tx) error {
 		p, err := t.pairingOf(t.gorm.Clauses(clause.Locking{Strength: "UPDATE"}), id)
@@ -567,8 +568,8 @@ func recoveryCodes(rows []recoveryRow) []idp.RecoveryCode {
 	return codes
 }
 
-// useCodes keeps which of the codes a caller was given have been used. Errors:
-// idp.ErrCodeUsed when one was used before.
+// useCodes notes which recovery codes have been used. Errors: idp.ErrCodeUsed when one was
+// used before.
 func (t *tx) useCodes(before []recoveryRow, codes []idp.RecoveryCode) error {
 	for _, row := range before {
 		for _, c := range codes {

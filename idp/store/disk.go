@@ -12,11 +12,11 @@ import (
 	"hilum/idp"
 )
 
-// disk knows whether what is written gets to the disk: from every transaction,
-// and, where there was none for a moment, from a probe. A write that fails says
-// at once that nothing can be written. That it can again only a probe says, one
-// that needs more room than a sign-in: the last free block, which the next
-// write uses up, is no end of it. Safe for concurrent use.
+// disk knows whether what is written gets to the disk: from every transaction and, where
+// there was none for a moment, from a probe. That nothing can be written is known at once,
+// from a write that fails. That it can again only a probe shows, one that needs more room
+// than a sign-in: the last free block, which the next write uses up, is no end of it. Safe
+// for concurrent use.
 type disk struct {
 	log *slog.Logger
 	// write writes and commits something, much or little.
@@ -38,7 +38,7 @@ const (
 	unwritableRetry = 10 * time.Second
 )
 
-// wrote takes what came of a transaction.
+// wrote notes the outcome of a transaction.
 func (d *disk) wrote(err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -50,7 +50,7 @@ func (d *disk) wrote(err error) {
 	}
 }
 
-// begin is called with mu held.
+// begin starts a probe. The caller holds mu.
 func (d *disk) begin(err error) {
 	if d.fault == nil {
 		d.since = time.Now()
@@ -73,7 +73,7 @@ func (d *disk) look() (probe <-chan struct{}, fault error) {
 	return d.probe, d.fault
 }
 
-// try is a probe.
+// try runs a probe and notes its outcome.
 func (d *disk) try(ended chan struct{}, much bool) {
 	err := d.write(much)
 	d.mu.Lock()
@@ -90,7 +90,7 @@ func (d *disk) try(ended chan struct{}, much bool) {
 	}
 }
 
-// failing reports whether there is a fault.
+// failing reports whether nothing can be written, as far as is known.
 func (d *disk) failing() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -131,7 +131,7 @@ func (db *DB) whyUnwritable(ctx context.Context) (idp.Unwritable, error) {
 	return "", err
 }
 
-// writeProbe is what a probe writes: a number, or sixteen pages, which are
+// writeProbe is what a probe writes: a number, or sixteen pages of the database, which are
 // given back.
 func (db *DB) writeProbe(much bool) error {
 	put := func(name, value string, args ...any) error {

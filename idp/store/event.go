@@ -59,7 +59,7 @@ func (r *eventRow) event() (idp.Event, error) {
 	return e, nil
 }
 
-// note writes events at the end of the chain.
+// note writes events at the end of the log.
 func (t *tx) note(events ...idp.Event) error {
 	if len(events) == 0 {
 		return nil
@@ -87,7 +87,7 @@ func (t *tx) note(events ...idp.Event) error {
 
 const selectEvents = "SELECT " + eventColumns + " FROM events WHERE seq > ? ORDER BY seq LIMIT ?"
 
-// Events returns up to limit events after a sequence number, oldest first.
+// Events returns the events after a number, oldest first, limit at most.
 func (db *DB) Events(ctx context.Context, after int64, limit int) ([]idp.Event, error) {
 	r, err := db.read(ctx)
 	if err != nil {
@@ -106,7 +106,7 @@ func (db *DB) Events(ctx context.Context, after int64, limit int) ([]idp.Event, 
 	return events, nil
 }
 
-// AddEvent writes one event that goes with no other change.
+// AddEvent writes one event without any other change.
 func (db *DB) AddEvent(ctx context.Context, e idp.Event) error {
 	return db.write(ctx, func(t *tx) error { return t.note(e) })
 }

@@ -13,8 +13,8 @@ import (
 // eventOrder is the order of the log.
 var eventOrder = order{column: "seq"}
 
-// eventSource is one way to events: an index and what has to be equal, or none
-// and the log itself.
+// eventSource is one way to find events: an index and what has to be equal in it; without
+// an index the log itself.
 type eventSource struct {
 	index, where string
 	args         []any
@@ -24,8 +24,8 @@ type eventSource struct {
 // may use the index.
 const rareKinds = "kind NOT IN ('login.password', 'login.factor', 'login.done', 'session.started', 'session.ended', 'grant.issued', 'grant.redeemed', 'phone.asked', 'phone.approved')"
 
-// sources are the ways that together find all that a query asks for. Besides,
-// filters are looked at in each event.
+// sources are the indexes that together find all events of a query. What they do not cover
+// is checked in each event.
 func sources(q *idp.EventQuery, kinds []string) []eventSource {
 	switch {
 	case q.Device != "":
@@ -52,7 +52,7 @@ func sources(q *idp.EventQuery, kinds []string) []eventSource {
 	return all
 }
 
-// kindsOf spells out kinds that stand for all below them.
+// kindsOf replaces a kind that stands for all below it («device.») by those.
 func kindsOf(kinds []idp.EventKind) []string {
 	var all []string
 	for _, k := range kinds {
@@ -70,10 +70,10 @@ func kindsOf(kinds []idp.EventKind) []string {
 	return slices.Compact(all)
 }
 
-// eventPortion is how many events, or sessions, are read through for one page.
+// eventPortion is how many events, or sessions, are read at most for one page.
 const eventPortion = 25_000
 
-// clockSlack is by how much events may stand in another order than their times.
+// clockSlack is by how much the order of events may differ from that of their times.
 const clockSlack = time.Minute
 
 // SearchEvents finds a part of the log, newest first. Errors: idp.FieldError.
@@ -159,7 +159,7 @@ func eventFilter(q *idp.EventQuery, kinds []string) (sql string, args []any) {
 	return sql, args
 }
 
-// eventsOf goes one way. end is how far it came when it gave up; 0: it did not.
+// eventsOf finds events by one source. end is the number where it gave up; 0: it did not.
 func (s *searching) eventsOf(from eventSource, low, high int64, filter string, args []any) (rows []eventRow, end int64, err error) {
 	_, direction := s.sides()
 	by := ""
@@ -180,8 +180,8 @@ func (s *searching) eventsOf(from eventSource, low, high int64, filter string, a
 	return rows, end, err
 }
 
-// seqBetween finds, by halving, the numbers between which all events of a time
-// lie; both are outside.
+// seqBetween finds, by bisection, the numbers between which all events of a span of time
+// lie; both are outside it.
 func seqBetween(s statements, from, until time.Time) (low, high int64, err error) {
 	var first, last int64
 	if err := s.row("SELECT coalesce(min(seq), 0) FROM events", nil, &first); err != nil {
@@ -205,7 +205,7 @@ func seqBetween(s statements, from, until time.Time) (low, high int64, err error
 	return low, high, nil
 }
 
-// seqBefore is the last number whose event is before a moment.
+// seqBefore is the number of the last event before a moment.
 func seqBefore(s statements, low, high, at int64) (int64, error) {
 	for low+1 < high {
 		middle := low + (high-low)/2

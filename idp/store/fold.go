@@ -42,10 +42,10 @@ func bareLetters(s string) string {
 
 func wordRune(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
 
-// words cuts a mail address and texts into what can be searched: every run
-// without spaces, and every part of it that begins after a sign; not those of
-// a mail's domain, which most people share. One that is the beginning of another
-// finds nothing that the other does not, and is left out.
+// words cuts a mail address and texts into the words that can be searched: every run
+// without spaces, and every part of it that begins after a sign; not those of a mail's
+// domain, which most people share. A word that is the beginning of another is left out: it
+// finds nothing that the other does not.
 func words(mail string, texts ...string) []string {
 	var all []string
 	for n, text := range append([]string{mail}, texts...) {

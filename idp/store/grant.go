@@ -212,8 +212,7 @@ func (t *tx) addGrant(g *idp.Grant, c *idp.Code) error {
 	return t.note(g.Take()...)
 }
 
-// addTokens inserts the tokens of a grant. An access token without a hash is
-// one that is not kept.
+// addTokens inserts the tokens of a grant. An access token without a hash is not inserted.
 func (t *tx) addTokens(grant string, ends int64, issue *idp.Issue) error {
 	if a := &issue.Access; !a.Hash.IsZero() {
 		if string(a.Grant) != grant {
@@ -242,7 +241,7 @@ func (t *tx) addTokens(grant string, ends int64, issue *idp.Issue) error {
 	return nil
 }
 
-// usable is what decides whether a code or a refresh token is good.
+// usable is what decides whether a code or a refresh token is good now.
 type usable struct {
 	grant               string
 	expiresAt, usedAt   int64
@@ -257,7 +256,7 @@ func (t *tx) usable(query string, hash idp.TokenHash) (u usable, err error) {
 	return u, err
 }
 
-// may asks whether tokens may be given for it to the person as they are now.
+// may asks, by Issue.May, whether tokens may be issued to the person as they are now.
 func (u *usable) may(ask func(*idp.User) error) error {
 	if ask == nil {
 		return nil
@@ -272,7 +271,8 @@ func (u *usable) may(ask func(*idp.User) error) error {
 	return ask(&idp.User{ID: idp.UserID(u.user), State: idp.UserState(u.state), Groups: groups})
 }
 
-// good returns idp.ErrExpired for what was not used and is of no use any more.
+// good returns idp.ErrExpired for a code or refresh token that is unused and no longer
+// good.
 func (u *usable) good(at int64) error {
 	if u.revokedAt != 0 || at >= u.grantEnds || at >= u.expiresAt {
 		return idp.ErrExpired
@@ -302,9 +302,9 @@ func (db *DB) Code(ctx context.Context, hash idp.TokenHash) (*idp.Code, *idp.Gra
 	return c, g, nil
 }
 
-// IssuedCode is Code for who is about to redeem it: what it was given for.
-// Whether it is still good is RedeemCode's to say; that it is not is told here
-// only where that is known. Errors: idp.ErrNotFound.
+// IssuedCode is Code for a caller that redeems it next, perhaps from memory: what was
+// issued. Whether it is still good RedeemCode decides; here it is told only where that is
+// known. Errors: idp.ErrNotFound.
 func (db *DB) IssuedCode(ctx context.Context, hash idp.TokenHash) (*idp.Code, *idp.Grant, error) {
 	if g, ok := db.codes.get(hash); ok {
 		return &g.token, cloneGrant(g.grant), nil
@@ -312,16 +312,16 @@ func (db *DB) IssuedCode(ctx context.Context, hash idp.TokenHash) (*idp.Code, *i
 	return db.Code(ctx, hash)
 }
 
-// rememberCode is called when a grant and its code are on disk.
+// rememberCode keeps a grant and its code in memory, once they are on disk.
 func (db *DB) rememberCode(g *idp.Grant, c *idp.Code) {
 	if g != nil && c != nil {
 		db.codes.put(c.Hash, given[idp.Code]{*c, cloneGrant(g)})
 	}
 }
 
-// RedeemCode marks a code used and inserts its tokens. A second use revokes the
-// grant, with an event like e that says so, and is idp.ErrSettled; so does what
-// issue.May refuses, with its own error.
+// RedeemCode marks a code used and inserts the tokens of issue. Errors: idp.ErrSettled for
+// a second use, which revokes the grant with an event like e; that of issue.May, which
+// revokes the grant too; idp.ErrExpired, idp.ErrNotFound.
 func (db *DB) RedeemCode(ctx context.Context, hash idp.TokenHash, at time.Time, issue idp.Issue, e idp.Event) error {
 	var refused error
 	err := db.write(ctx, func(t *tx) error {
@@ -401,8 +401,8 @@ func (db *DB) RefreshOf(ctx context.Context, hash idp.TokenHash) (*idp.RefreshTo
 	return token, grant, user, nil
 }
 
-// IssuedRefresh is Refresh for who is about to rotate it, as IssuedCode is for
-// codes. Errors: idp.ErrNotFound.
+// IssuedRefresh is Refresh for a caller that rotates it next, perhaps from memory, as
+// IssuedCode is for codes. Errors: idp.ErrNotFound.
 func (db *DB) IssuedRefresh(ctx context.Context, hash idp.TokenHash) (*idp.RefreshToken, *idp.Grant, error) {
 	if g, ok := db.refresh.get(hash); ok {
 		return cloneRefresh(&g.token), cloneGrant(g.grant), nil
@@ -414,21 +414,21 @@ func (db *DB) IssuedRefresh(ctx context.Context, hash idp.TokenHash) (*idp.Refre
 	return t, g, err
 }
 
-// rememberRefresh is called when a refresh token is on disk. Nobody changes
-// the grant any more.
+// rememberRefresh keeps a refresh token in memory, once it is on disk. Nobody changes the
+// grant any more.
 func (db *DB) rememberRefresh(g *idp.Grant, t *idp.RefreshToken) {
 	if t != nil {
 		db.refresh.put(t.Hash, given[idp.RefreshToken]{*cloneRefresh(t), g})
 	}
 }
 
-// lastUsedStep is how exact grants.last_used_at is. Finer would cost a write at
+// lastUsedStep is how exactly grants.last_used_at is kept. Finer would cost a write at
 // every refresh.
 const lastUsedStep = int64(time.Minute / time.Microsecond)
 
-// RotateRefresh marks a refresh token used and inserts its successors. A use
-// later than grace after the first revokes the grant and is idp.ErrSettled; so
-// does what issue.May refuses, with its own error.
+// RotateRefresh marks a refresh token used and inserts the tokens of issue. Errors:
+// idp.ErrSettled for a use later than grace after the first, which revokes the grant; that
+// of issue.May, which revokes the grant too; idp.ErrExpired, idp.ErrNotFound.
 func (db *DB) RotateRefresh(ctx context.Context, hash idp.TokenHash, at time.Time, grace time.Duration, issue idp.Issue) error {
 	var refused error
 	err := db.write(ctx, func(t *tx) error {
@@ -473,7 +473,8 @@ func (db *DB) RotateRefresh(ctx context.Context, hash idp.TokenHash, at time.Tim
 	return err
 }
 
-// taken tells what was taken away, which is kept, from what went wrong.
+// taken tells an idp.ErrDenied, with which the transaction is kept and its caller refused,
+// from an error that undoes the transaction.
 func taken(err error) (refused, failed error) {
 	if errors.Is(err, idp.ErrDenied) {
 		return err, nil
@@ -481,7 +482,8 @@ func taken(err error) (refused, failed error) {
 	return nil, err
 }
 
-// withdraw revokes a grant that gives nothing any more, and says what was taken away.
+// withdraw revokes a grant of which nothing is left, with an event that says what was
+// taken away (idp.TakenError).
 func (t *tx) withdraw(grant string, at time.Time, why error) error {
 	reason := ""
 	if gone := (*idp.TakenError)(nil); errors.As(why, &gone) {
@@ -490,7 +492,8 @@ func (t *tx) withdraw(grant string, at time.Time, why error) error {
 	return t.revokeBecause(grant, at, idp.EventGrantRevoked, reason)
 }
 
-// revokeBecause revokes a grant by the provider's own doing. A reason goes to the log.
+// revokeBecause revokes a grant by the provider itself, with an event. A reason goes into
+// the event.
 func (t *tx) revokeBecause(grant string, at time.Time, kind idp.EventKind, reason string) error {
 	var user, client, session string
 	err := t.row("SELECT user_id, client_id, session_id FROM grants WHERE id = ?", []any{grant}, &user, &client, &session)
@@ -521,7 +524,7 @@ func (t *tx) revokeOfSession(user, session string, at time.Time) error {
 	return err
 }
 
-// AddTokens inserts a grant of its own with its token.
+// AddTokens inserts a grant with its access token (client credentials).
 func (db *DB) AddTokens(ctx context.Context, g *idp.Grant, issue idp.Issue) error {
 	row, events := grantRowOf(g), g.Take()
 	return db.write(ctx, func(t *tx) error {
@@ -538,7 +541,8 @@ func (db *DB) AddTokens(ctx context.Context, g *idp.Grant, issue idp.Issue) erro
 	})
 }
 
-// Access returns an access token, its grant, and its user or nil. Errors: idp.ErrNotFound.
+// Access returns an access token, its grant, and the person of it or nil (client
+// credentials). Errors: idp.ErrNotFound.
 func (db *DB) Access(ctx context.Context, hash idp.TokenHash) (*idp.AccessToken, *idp.Grant, *idp.User, error) {
 	r, err := db.read(ctx)
 	if err != nil {
@@ -569,7 +573,7 @@ func (db *DB) Access(ctx context.Context, hash idp.TokenHash) (*idp.AccessToken,
 	return token, grant, user, nil
 }
 
-// grantAndUser reads what is remembered of a grant.
+// grantAndUser reads a grant and its person, to be kept in memory.
 func grantAndUser(s reader, id string) (*recentGrant, error) {
 	var row grantRow
 	if err := s.row(selectGrant, []any{id}, row.fields()...); err != nil {

@@ -14,7 +14,7 @@ var numbered = map[string]string{
 	"invitations": "invitations", "known_browsers": "known_browsers", "counters": "counters", "logout_notices": "logout_notices", "mails": "mails",
 }
 
-// Health tells what is cheap to tell of the database.
+// Health tells of the database what costs little to find out.
 func (db *DB) Health(ctx context.Context) (*idp.Health, error) {
 	r, err := db.read(ctx)
 	if err != nil {

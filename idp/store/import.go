@@ -9,18 +9,18 @@ import (
 	"hilum/idp"
 )
 
-// importBatch is how many people one transaction of an import adds: others
-// write in between, and none of them waits for long.
+// importBatch is how many people one transaction of an import adds: others write in
+// between, and none of them waits for long.
 const importBatch = 100
 
-// importDead is after how long an import that adds nobody more is taken for
-// dead; a command beside the server may be at it.
+// importDead is after how long without another person an import is taken for dead; it may
+// run in a command beside the server.
 const importDead = 15 * time.Minute
 
-// AddUsers adds n people, all or none, in several transactions. user gives each, the
-// same if it is asked twice: they are not all held at once. Until it is through, each
-// is noted as part of it; should it fail, or die, they are taken back. The last
-// transaction writes e, which says that it came through. Errors:
+// AddUsers adds n people, all or none, in several transactions. user returns one by
+// number, and the same if it is asked again: they are not all held at once. Until the last
+// transaction, each is noted as part of the import; should that fail, or die, they are
+// deleted again. The last transaction writes e, which says that it came through. Errors:
 // idp.ErrConflict, a name is taken.
 func (db *DB) AddUsers(ctx context.Context, n int, user func(i int) idp.User, e idp.Event, progress func(done int)) error {
 	id := string(idp.NewID[idp.InvitationID]())
@@ -53,7 +53,7 @@ func (db *DB) AddUsers(ctx context.Context, n int, user func(i int) idp.User, e 
 	})
 }
 
-// undoImport takes back what an import has added. Who has used an invitation
+// undoImport deletes the people whom an import has added. Who has used an invitation
 // meanwhile stays.
 func (db *DB) undoImport(ctx context.Context, id string) error {
 	for {
@@ -115,7 +115,7 @@ func (t *tx) undoUser(id string, now time.Time) error {
 	})
 }
 
-// undoDead takes back imports that nobody is at any more.
+// undoDead undoes imports that died half-way.
 func (db *DB) undoDead(ctx context.Context, now time.Time) error {
 	r, err := db.read(ctx)
 	if err != nil {
@@ -133,7 +133,7 @@ func (db *DB) undoDead(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-// TakenNames returns which sign-in names somebody has.
+// TakenNames returns which of some sign-in names are taken.
 func (db *DB) TakenNames(ctx context.Context, names []string) ([]string, error) {
 	r, err := db.read(ctx)
 	if err != nil {
@@ -153,7 +153,7 @@ func (db *DB) TakenNames(ctx context.Context, names []string) ([]string, error) 
 	return taken, nil
 }
 
-// Counters returns what is counted against a person.
+// Counters returns the counters of wrong tries against a person.
 func (db *DB) Counters(ctx context.Context, user idp.UserID) ([]idp.Counter, error) {
 	r, err := db.read(ctx)
 	if err != nil {

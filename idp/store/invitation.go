@@ -58,11 +58,11 @@ func invitationOf(s reader, g *gorm.DB, condition string, key any) (*idp.Invitat
 	return row.invitation()
 }
 
-// AddInvitation inserts a one-time link in place of the open ones of its user
-// or, for set-up, of all open set-up links, with the mail that carries it. One
-// that a person asked for takes the place of such only: whoever knows a name can
-// ask, and takes nothing away by it. may decides by the person as they
-// are at that moment. Errors: idp.ErrNotFound, those of may.
+// AddInvitation inserts a one-time link in place of the open ones of its person or, for
+// set-up, of all open set-up links, with the mail that carries it. One that a person has
+// asked for replaces only such ones: whoever knows a name can ask, and takes nothing away
+// by it. may decides by the person as they are at that moment. Errors: idp.ErrNotFound,
+// that of may.
 func (db *DB) AddInvitation(ctx context.Context, i *idp.Invitation, may func(*idp.User) error) error {
 	events := i.Take()
 	return db.write(ctx, func(t *tx) error { return t.addInvitation(i, events, may) })
@@ -139,8 +139,8 @@ func (db *DB) Reopen(ctx context.Context, i *idp.Invitation, because idp.Event, 
 	return gone, nil
 }
 
-// RenewInvitation gives an open one-time link another token; the one before is of
-// no use then. Errors: idp.ErrNotFound, ErrSettled, ErrExpired.
+// RenewInvitation gives an open one-time link another token; the one before stops working.
+// Errors: idp.ErrNotFound, ErrSettled, ErrExpired.
 func (db *DB) RenewInvitation(ctx context.Context, id idp.InvitationID, token idp.TokenHash, now time.Time) (*idp.Invitation, error) {
 	var renewed *idp.Invitation
 	err := db.write(ctx, func(t *tx) error {
@@ -187,11 +187,11 @@ func (t *tx) putInvitation(id idp.InvitationID, i *idp.Invitation) error {
 	return t.note(i.Take()...)
 }
 
-// Enrol stores what comes into being when an invitation is used. A password
-// that replaces one cuts off what was begun with that. Errors: idp.ErrNotFound,
-// idp.ErrConflict for a sixth device or a taken name, idp.ErrSettled for an
-// invitation or an offer that was used, idp.ErrDenied for a set-up link where
-// somebody administers by now.
+// Enrol stores what comes into being when an invitation is used (idp.Enrolment). A
+// password that replaces one cuts off what was begun with that. Errors: idp.ErrNotFound;
+// idp.ErrConflict for a sixth device or a taken name; idp.ErrSettled for an invitation or
+// a pairing that was used; idp.ErrDenied for a set-up link where somebody administers by
+// now.
 func (db *DB) Enrol(ctx context.Context, id idp.LoginID, fn func(*idp.Enrolment) error) error {
 	return db.write(ctx, func(t *tx) error {
 		e, err := t.enrolment(id)
@@ -263,7 +263,7 @@ func (db *DB) Enrol(ctx context.Context, id idp.LoginID, fn func(*idp.Enrolment)
 	})
 }
 
-// enrolment reads what a sign-in by invitation changes.
+// enrolment reads what a sign-in by invitation is about to change.
 func (t *tx) enrolment(id idp.LoginID) (*idp.Enrolment, error) {
 	l, err := loginOf(t, id)
 	if err != nil {

@@ -59,7 +59,7 @@ func (db *DB) SigningKeys(ctx context.Context) ([]idp.SigningKey, error) {
 	return signingKeys(r.gorm)
 }
 
-// UpdateSigningKeys replaces the signing keys by what fn makes of them.
+// UpdateSigningKeys replaces all signing keys by what fn makes of them, with the event e.
 func (db *DB) UpdateSigningKeys(ctx context.Context, fn func([]idp.SigningKey) ([]idp.SigningKey, error), e idp.Event) error {
 	return db.write(ctx, func(t *tx) error {
 		before, err := signingKeys(t.gorm.Clauses(clause.Locking{Strength: "UPDATE"}))
@@ -109,7 +109,7 @@ func (db *DB) SealCheck(ctx context.Context) ([]byte, error) {
 	return row.Sealed, nil
 }
 
-// SetSealCheck keeps that value, once. Errors: idp.ErrConflict.
+// SetSealCheck keeps that value, once. Errors: idp.ErrConflict, there is one.
 func (db *DB) SetSealCheck(ctx context.Context, sealed []byte) error {
 	return db.write(ctx, func(t *tx) error {
 		return t.translate(t.gorm.Create(&sealCheckRow{ID: 1, Sealed: blob(sealed)}).Error)

@@ -54,7 +54,7 @@ type listQuery struct {
 	idp.Page
 }
 
-// found is a part of a list, by number.
+// found is a part of a list: the numbers of its rows, and the parts beside it.
 type found struct {
 	ns     []int64
 	turns  idp.Turns
@@ -62,7 +62,7 @@ type found struct {
 	facets []idp.Count // nil: not counted
 }
 
-// place is where in an order a row stands.
+// place is where a row stands in an order: the value it is sorted by, and its number.
 type place struct {
 	text   string
 	number int64
@@ -89,7 +89,7 @@ func (r *placeRow) fields() []any {
 	return []any{&r.n, &r.number}
 }
 
-// key is how a place leaves: its order with it, so that it fits no other.
+// key is a place as callers are given it, with its order in it, so that it fits no other.
 func (o order) key(p *place) idp.Key {
 	v := p.text
 	if !o.text {
@@ -145,7 +145,7 @@ func signature(words []string) (sig int64) {
 // afterAll sorts behind every text that goes on.
 const afterAll = "\U0010FFFF"
 
-// term is a range of terms.
+// term is a range of terms that rows of a list are looked up by.
 type term struct{ from, to string }
 
 func wordTerm(w string) term {
@@ -158,10 +158,10 @@ func facetTerm(bit int) term {
 	return term{t, t + "\x00"}
 }
 
-// facetName is a term that is no word.
+// facetName is the term of a facet; no word is like it.
 func facetName(bit int) string { return "#" + "abcdefghijklmnopqrstuvwxyz"[bit:bit+1] }
 
-// search runs a query. Errors: idp.FieldError.
+// search runs a query. Errors: idp.FieldError (list.sort.bad, page.bad).
 func (db *DB) search(ctx context.Context, l *listing, q listQuery) (*found, error) {
 	r, err := db.read(ctx)
 	if err != nil {
@@ -183,7 +183,7 @@ func (db *DB) search(ctx context.Context, l *listing, q listQuery) (*found, erro
 	return s.run()
 }
 
-// searching is one search under way.
+// searching is one search while it runs.
 type searching struct {
 	*listing
 	s     statements
@@ -301,7 +301,7 @@ func (s *searching) countTerm(t term, most int64) (n int64, err error) {
 	return n, err
 }
 
-// sides are the comparison and the direction of the order.
+// sides are the comparison and the direction in SQL that go on in the order.
 func (s *searching) sides() (than, direction string) {
 	if s.up {
 		return ">", "ASC"
@@ -309,7 +309,7 @@ func (s *searching) sides() (than, direction string) {
 	return "<", "DESC"
 }
 
-// matches are the conditions on a row of the list, l.
+// matches are the conditions in SQL on a row of the list, which is called l.
 func (s *searching) matches() (sql string, args []any) {
 	sql, args = "l.facets & ? = ?", []any{s.mask, s.mask}
 	for _, w := range s.q.words {
@@ -333,8 +333,8 @@ func (s *searching) lookUp(t *term) ([]place, error) {
 		append(args, int64(s.limit+1)))
 }
 
-// readThrough reads the list in its order until the page is full. short is how
-// far it came when it gave up.
+// readThrough reads the list in its order until the page is full, or it has taken too
+// long: then short is how far it came.
 func (s *searching) readThrough() (out []place, short *place, err error) {
 	than, direction := s.sides()
 	by := " INDEXED BY " + s.list + "_" + s.o.column
@@ -385,8 +385,8 @@ func (s *searching) places(sql string, args []any) ([]place, error) {
 	return out, err
 }
 
-// count counts what is cheap to count: of the whole list, of one facet, and of
-// what was looked up and is little.
+// count counts what can be counted cheaply: the whole list, one facet, and what was looked
+// up where it is little.
 func (s *searching) count(f *found, best *term, rows int64) error {
 	most := int64(idp.CountUpTo)
 	switch {
@@ -433,7 +433,7 @@ func counted(n int64) *idp.Count {
 	return &idp.Count{N: int(min(n, idp.CountUpTo)), More: n > idp.CountUpTo}
 }
 
-// listed is what every row of a list has.
+// listed is what every list has of a row.
 type listed struct {
 	n      int64
 	facets int64
@@ -454,7 +454,7 @@ func (r *listed) termList() []string {
 	return slices.Compact(out)
 }
 
-// putTerms makes the terms of a row what they should be.
+// putTerms makes the terms that a row is found by what they should be.
 func (t *tx) putTerms(l *listing, before, after *listed) error {
 	old, fresh := before.termList(), after.termList()
 	for _, term := range old {
@@ -474,7 +474,7 @@ func (t *tx) putTerms(l *listing, before, after *listed) error {
 	return nil
 }
 
-// nextNumber is a number for a new row of a list.
+// nextNumber is the number for a new row of a list.
 func (t *tx) nextNumber(l *listing) (n int64, err error) {
 	err = t.row("SELECT coalesce(max(n), 0) + 1 FROM "+l.list, nil, &n)
 	return n, err
@@ -488,7 +488,8 @@ func spaced(words []string) string {
 	return " " + strings.Join(words, " ")
 }
 
-// bits finds facets in the list of all. Errors: idp.FieldError.
+// bits are facets as their places in the list of all. Errors: idp.FieldError
+// (list.facet.bad).
 func bits[F ~string](all, wanted []F) ([]int, error) {
 	out := make([]int, len(wanted))
 	for i, f := range wanted {
@@ -499,7 +500,7 @@ func bits[F ~string](all, wanted []F) ([]int, error) {
 	return out, nil
 }
 
-// perFacet names what was counted.
+// perFacet are the counts by the names of the facets.
 func perFacet[F ~string](all []F, counts []idp.Count) map[F]idp.Count {
 	if counts == nil {
 		return nil

@@ -143,7 +143,7 @@ func (db *DB) Login(ctx context.Context, id idp.LoginID) (*idp.Login, error) {
 	return loginOf(r, id)
 }
 
-// UpdateLogin changes a sign-in.
+// UpdateLogin changes a sign-in, by fn. Errors: idp.ErrNotFound, that of fn.
 func (db *DB) UpdateLogin(ctx context.Context, id idp.LoginID, fn func(*idp.Login) error) error {
 	return db.write(ctx, func(t *tx) error {
 		l, err := loginOf(t, id)
@@ -157,8 +157,8 @@ func (db *DB) UpdateLogin(ctx context.Context, id idp.LoginID, fn func(*idp.Logi
 	})
 }
 
-// UpdateProof changes a sign-in together with a counter of wrong tries and, for
-// codes, the person's active devices, for recovery codes the unused ones.
+// UpdateProof changes a sign-in together with the counter of wrong tries and, for codes,
+// the person's active devices, for recovery codes the unused ones.
 func (db *DB) UpdateProof(ctx context.Context, id idp.LoginID, kind idp.CounterKind, who string, fn func(*idp.Proof) error) error {
 	return db.write(ctx, func(t *tx) error {
 		l, err := loginOf(t, id)
@@ -207,7 +207,8 @@ func (db *DB) UpdateProof(ctx context.Context, id idp.LoginID, kind idp.CounterK
 	})
 }
 
-// Collect stores what comes into being when a finished sign-in is collected.
+// Collect stores what comes into being when a browser collects a finished sign-in
+// (idp.Collection).
 func (db *DB) Collect(ctx context.Context, id idp.LoginID, fn func(*idp.Collection) error) error {
 	var collected *idp.Collection
 	err := db.write(ctx, func(t *tx) error {

@@ -83,8 +83,8 @@ func (db *DB) UpdateNotice(ctx context.Context, id idp.NoticeID, fn func(*idp.No
 	})
 }
 
-// ClaimNotice claims the notice to an application that is due longest. Errors:
-// idp.ErrNotFound when none is.
+// ClaimNotice claims, for one sender, the notice to an application that has been due for
+// longest. Errors: idp.ErrNotFound when none is due.
 func (db *DB) ClaimNotice(ctx context.Context, client idp.ClientID, now time.Time) (*idp.Notice, error) {
 	var claimed *idp.Notice
 	err := db.write(ctx, func(t *tx) error {
@@ -205,8 +205,8 @@ type failingRow struct {
 
 func (r *failingRow) fields() []any { return []any{&r.client, &r.lost, &r.at} }
 
-// LogoutFigures says how telling applications fares: those to which notices
-// wait or came to nothing, by id; or one of them.
+// LogoutFigures says how back-channel logout fares: of the applications to which notices
+// wait or have failed, by id; or of one of them.
 func (db *DB) LogoutFigures(ctx context.Context, client idp.ClientID) ([]idp.LogoutFigures, error) {
 	r, err := db.read(ctx)
 	if err != nil {

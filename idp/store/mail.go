@@ -80,7 +80,7 @@ func mailOf(s statements, id idp.MailID) (*idp.Mail, error) {
 	return row.mail()
 }
 
-// addMail inserts a mail; its events are its caller's.
+// addMail inserts a mail. Its events are the caller's to write.
 func (t *tx) addMail(m *idp.Mail) error {
 	row, err := mailRowOf(m)
 	if err != nil {
@@ -103,8 +103,8 @@ func (t *tx) putMail(m *idp.Mail) error {
 	return t.note(m.Take()...)
 }
 
-// tellOwners has the owners of accounts told of what happened to them. The
-// recovery codes that come with a first device are part of its news.
+// tellOwners makes the mails that tell owners of accounts of events. The recovery codes
+// that come with a first device are part of its news.
 func (t *tx) tellOwners(events []idp.Event) error {
 	linked := false
 	for i := range events {
@@ -149,8 +149,8 @@ func (db *DB) Mail(ctx context.Context, id idp.MailID) (*idp.Mail, error) {
 	return mailOf(r, id)
 }
 
-// ClaimMail claims the mail that is due longest. Errors: idp.ErrNotFound when
-// none is.
+// ClaimMail claims, for one sender, the mail that has been due for longest. Errors:
+// idp.ErrNotFound when none is due.
 func (db *DB) ClaimMail(ctx context.Context, now time.Time) (*idp.Mail, error) {
 	// Looked for beside the writer: most of the time there is none.
 	r, err := db.read(ctx)

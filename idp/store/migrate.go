@@ -20,8 +20,8 @@ var migrations embed.FS
 
 const sqliteMigrations = "migrations/sqlite"
 
-// newest is the version that this program brings a database to: the number of
-// the last migration.
+// newest is the schema version that this program brings a database to: the number of the
+// last migration.
 func newest() (int64, error) {
 	files, err := fs.Glob(migrations, sqliteMigrations+"/*.sql")
 	if err != nil || len(files) == 0 {
@@ -31,8 +31,8 @@ func newest() (int64, error) {
 	return strconv.ParseInt(number, 10, 64)
 }
 
-// checkVersion refuses, before anything is written, a database that a newer
-// program made or that is somebody else's. current: nothing is to be done to it.
+// checkVersion refuses, before anything is written, a database that a newer program has
+// made or that is another program's. current: it needs no migration.
 func checkVersion(ctx context.Context, dsn, path string) (current bool, err error) {
 	db, err := sql.Open(sqlite.DriverName, dsn)
 	if err != nil {
@@ -53,8 +53,8 @@ func checkVersion(ctx context.Context, dsn, path string) (current bool, err erro
 	return version == known, nil
 }
 
-// versionOf returns 0 for a database without tables. Errors: it has tables and
-// none of them is ours.
+// versionOf is the schema version of a database, 0 for one without tables. Error: it has
+// tables and none of them is ours.
 func versionOf(ctx context.Context, db *sql.DB) (int64, error) {
 	var tables, ours int64
 	err := db.QueryRowContext(ctx, `SELECT count(*), count(CASE name WHEN 'goose_db_version' THEN 1 END)
@@ -78,8 +78,8 @@ const (
 	migrateFor   = 10 * time.Second
 )
 
-// migrate brings the tables up to date, forward only. Each step is a
-// transaction with its number in it.
+// migrate brings the tables up to date, forward only. Each migration is a transaction with
+// its number in it.
 func migrate(ctx context.Context, db *sql.DB) error {
 	known, err := newest()
 	if err != nil {
@@ -121,8 +121,8 @@ func migrate(ctx context.Context, db *sql.DB) error {
 	}
 }
 
-// contended reports whether another process may be why a step failed: it holds
-// a lock, or has changed what this one had read.
+// contended reports whether another process may be why a migration failed: it holds a
+// lock, or has changed what this one had read.
 func contended(err error) bool {
 	switch code, _ := codes(err); code {
 	case codeBusy, codeLocked, codeSchema, codeProtocol:

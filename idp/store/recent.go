@@ -7,21 +7,20 @@ import (
 	"hilum/idp"
 )
 
-// maxRecent bounds what is remembered, at about 1 KB each.
+// maxRecent bounds how many grants are remembered, at about 1 KB each.
 const maxRecent = 4096
 
-// recentGrants remembers the grants that tokens were shown for lately, with
-// their people: half of what a token check reads, and the half that hardly
-// ever changes. What can change at any moment, revocation and expiry, is read
-// from the database each time, with the revision of the person's row: what is
-// remembered counts only while it is of that revision, so it is never old.
-// Safe for concurrent use.
+// recentGrants remembers the grants of access tokens that were used lately, with their
+// people: half of what a token check reads, and the half that hardly ever changes. What
+// can change at any moment, revocation and expiry, is read from the database each time,
+// with the revision of the person's row: what is remembered counts only while it is of
+// that revision, so it is never old. Safe for concurrent use.
 type recentGrants struct {
 	mu   sync.RWMutex
 	kept map[string]*recentGrant
 }
 
-// recentGrant never changes.
+// recentGrant is a grant and its person; it never changes.
 type recentGrant struct {
 	grant    idp.Grant // RevokedAt aside, a grant stays as it was made
 	user     *idp.User // nil for a client's own
@@ -37,8 +36,7 @@ func (r *recentGrants) get(grant string, revision int64) *recentGrant {
 	return nil
 }
 
-// grant returns what is remembered of a grant, nil if nothing. What it says of
-// the person may be old.
+// grant returns the grant that is remembered, nil if none is. The person in it may be old.
 func (r *recentGrants) grant(grant string) *recentGrant {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
@@ -76,17 +74,16 @@ func (k *recentGrant) copies() (*idp.Grant, *idp.User) {
 // of refresh tokens, at less than 1 KB each.
 const maxIssued = 4096
 
-// issued remembers codes or refresh tokens as they were issued, until they are
-// used: who redeems one needs to know what it was given for before the
-// transaction that decides whether it is still good. What is remembered never
-// changes; that it was used or revoked meanwhile is the transaction's to say.
-// What is old goes first. Safe for concurrent use.
+// issued remembers codes or refresh tokens as they were issued, until they are used: what
+// a code was issued for has to be known before the transaction that decides whether it is
+// still good. What is remembered never changes; whether it was used or revoked meanwhile
+// the transaction decides. The oldest are forgotten first. Safe for concurrent use.
 type issued[T any] struct {
 	mu       sync.Mutex
 	now, old map[idp.TokenHash]given[T]
 }
 
-// given is a code or token, unused, with its grant.
+// given is an unused code or refresh token, with its grant.
 type given[T any] struct {
 	token T
 	grant *idp.Grant // nobody changes it
@@ -124,7 +121,7 @@ func (i *issued[T]) take(hash idp.TokenHash) (given[T], bool) {
 	return g, ok
 }
 
-// cloneGrant returns a grant that shares nothing.
+// cloneGrant returns a copy of a grant that shares nothing with it.
 func cloneGrant(g *idp.Grant) *idp.Grant {
 	c := *g
 	c.Journal = idp.Journal{}

@@ -26,7 +26,7 @@ type secretUse struct {
 	written bool
 }
 
-// SecretUsed notes that a secret of a client was right.
+// SecretUsed notes, in memory, when a client authenticated by which secret.
 func (db *DB) SecretUsed(client idp.ClientID, hash idp.TokenHash, at time.Time) {
 	u := &db.secrets
 	u.mu.Lock()
@@ -40,7 +40,7 @@ func (db *DB) SecretUsed(client idp.ClientID, hash idp.TokenHash, at time.Time) 
 	}
 }
 
-// lay puts what is remembered over what was read.
+// lay puts the uses that are remembered over those that were read.
 func (u *secretUses) lay(c *idp.Client) {
 	u.mu.Lock()
 	defer u.mu.Unlock()

@@ -71,7 +71,7 @@ func (r *sessionRow) session() (*idp.Session, error) {
 	return s, nil
 }
 
-// liveSession reads the session of a browser; nil when there is none that lives.
+// liveSession reads the live session of a browser; nil when there is none.
 func (t *tx) liveSession(id idp.SessionID, browser idp.TokenHash, now time.Time) (*sessionRow, *idp.Session, error) {
 	row := &sessionRow{}
 	err := t.row(selectSession, []any{string(id)}, row.fields()...)
@@ -104,7 +104,7 @@ func (t *tx) addSession(s *idp.Session) error {
 	return t.note(s.Take()...)
 }
 
-// putSession writes a session back; when that ends it, its grants go too.
+// putSession writes a session back; when that ends it, its grants are revoked.
 func (t *tx) putSession(before *sessionRow, s *idp.Session, now time.Time) error {
 	row := sessionRowOf(s)
 	row.ID, row.UserID = before.ID, before.UserID
@@ -122,8 +122,8 @@ func (t *tx) putSession(before *sessionRow, s *idp.Session, now time.Time) error
 	return t.note(s.Take()...)
 }
 
-// ended is what follows from the end of a session, whoever ended it: its grants
-// go, and its applications are told.
+// ended is what follows the end of a session, whoever ended it: its grants are revoked,
+// and notices to its applications are made.
 func (t *tx) ended(user, session string, at time.Time) error {
 	if err := t.revokeOfSession(user, session, at); err != nil {
 		return err
@@ -159,7 +159,8 @@ func (t *tx) endSessions(user idp.UserID, at time.Time, pick func(*idp.Session) 
 	return ended, nil
 }
 
-// SessionByToken returns the session behind a cookie, live or not. Errors: idp.ErrNotFound.
+// SessionByToken returns the session of a session cookie, live or not. Errors:
+// idp.ErrNotFound.
 func (db *DB) SessionByToken(ctx context.Context, token idp.TokenHash) (*idp.Session, error) {
 	r, err := db.read(ctx)
 	if err != nil {
@@ -232,7 +233,7 @@ func (db *DB) SessionClients(ctx context.Context, user idp.UserID) ([]idp.Sessio
 	return clients, nil
 }
 
-// TouchSession notes that a session was seen; time does not run backwards.
+// TouchSession notes when a session was used last; time does not run backwards.
 func (db *DB) TouchSession(ctx context.Context, id idp.SessionID, at time.Time) error {
 	return db.write(ctx, func(t *tx) error {
 		_, err := t.exec("UPDATE sessions SET last_seen_at = ? WHERE id = ? AND last_seen_at < ? AND ended_at = 0",
@@ -241,8 +242,8 @@ func (db *DB) TouchSession(ctx context.Context, id idp.SessionID, at time.Time) 
 	})
 }
 
-// AddGrant stores what a live session answers without a page. Errors:
-// idp.ErrSettled when the session has ended meanwhile.
+// AddGrant stores the grant and the code of an authorization request that a live session
+// answers without a page. Errors: idp.ErrSettled when the session has ended meanwhile.
 func (db *DB) AddGrant(ctx context.Context, s *idp.Session, g *idp.Grant, c *idp.Code) error {
 	events := append(s.Take(), g.Take()...)
 	err := db.write(ctx, func(t *tx) error {

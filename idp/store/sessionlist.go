@@ -68,8 +68,8 @@ func shownSession(s reader, row *sessionRow, to *idp.SessionRow) error {
 	return nil
 }
 
-// sessions goes the cheaper way: from the people that the words find, or from
-// the sessions.
+// sessions goes the cheaper way: from the people whom the words find, or through the
+// sessions.
 func (s *searching) sessions(user idp.UserID, now int64) (rows []numberedSession, short *place, err error) {
 	than, direction := s.sides()
 	where, begin := "1", []any{}

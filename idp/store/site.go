@@ -48,8 +48,8 @@ func (r *siteRow) site() (*idp.Site, error) {
 	}, err
 }
 
-// siteCache serves the site from memory, as clientCache does clients: it is on
-// every page.
+// siteCache serves the site from memory, as clientCache serves clients: every page shows
+// it.
 type siteCache struct {
 	loading sync.Mutex
 	kept    atomic.Pointer[keptSite]
@@ -71,8 +71,8 @@ func siteOf(s statements) (*keptSite, error) {
 	return k, err
 }
 
-// Site returns what the administration has saved of the site, from memory; it
-// is shared and must not be changed.
+// Site returns what the administration has saved of the site, from memory; it must not be
+// changed.
 func (db *DB) Site(ctx context.Context) (*idp.Site, error) {
 	if k := db.site.kept.Load(); k != nil {
 		return k.site, nil
@@ -94,7 +94,7 @@ func (db *DB) Site(ctx context.Context) (*idp.Site, error) {
 	return k.site, nil
 }
 
-// dropSite forgets the copy, if it is of another revision.
+// dropSite forgets the copy in memory, if it is of another revision.
 func (db *DB) dropSite(revision int64) {
 	db.site.loading.Lock() // a load under way would put back what it read before
 	defer db.site.loading.Unlock()
@@ -103,8 +103,8 @@ func (db *DB) dropSite(revision int64) {
 	}
 }
 
-// UpdateSite changes the site, with pictures that it shows from now on; those
-// that nobody shows any more are gone.
+// UpdateSite changes the site, with the pictures that it shows from now on; pictures that
+// nothing shows any more are deleted.
 func (db *DB) UpdateSite(ctx context.Context, fn func(*idp.Site) error, pictures ...*idp.Picture) error {
 	var revision int64
 	err := db.write(ctx, func(t *tx) error {

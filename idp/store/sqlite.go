@@ -19,8 +19,8 @@ import (
 	"gorm.io/gorm/logger"
 )
 
-// sqliteEngine is SQLite in one file: one connection that writes, and several
-// that read beside it.
+// sqliteEngine is a SQLite database in one file: one connection writes, several read
+// beside it.
 type sqliteEngine struct {
 	writer  *writer
 	writing *conn
@@ -37,7 +37,7 @@ const (
 	sqliteReader = sqliteBoth + "&_query_only=on"
 )
 
-// wrote is told what came of every transaction.
+// openSQLite opens the database. wrote is told the outcome of every transaction.
 func openSQLite(ctx context.Context, c Config, wrote func(error)) (*sqliteEngine, error) {
 	path, err := filepath.Abs(c.Path)
 	if err != nil {
@@ -98,7 +98,7 @@ func openSQLite(ctx context.Context, c Config, wrote func(error)) (*sqliteEngine
 	return e, nil
 }
 
-// sqliteSession puts gorm beside the statements by hand.
+// sqliteSession is gorm and hand-written statements on the same connections.
 func sqliteSession(by statements, on gorm.ConnPool, c Config) (*session, error) {
 	g, err := gorm.Open(sqlite.New(sqlite.Config{Conn: on}), &gorm.Config{
 		PrepareStmt:            false, // it starts a goroutine that never ends; what is hot is not gorm's
@@ -156,8 +156,8 @@ func closeAfter(err error, e engine) error { return errors.Join(err, e.close()) 
 
 var sqliteMagic = []byte("SQLite format 3\x00")
 
-// sqliteFile makes the file where there is none, readable to its owner only,
-// and refuses one that is something else or cannot be written.
+// sqliteFile makes the file where there is none, readable to its owner only. Errors: it is
+// something else than a database, or cannot be written.
 func sqliteFile(path string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return fmt.Errorf("the folder of the database cannot be made; choose one that this user may write to: %w", err)

@@ -1,20 +1,19 @@
-// Package store keeps everything in a database and makes each change true
-// once. Its methods are what doors and verbs ask for in their own Store
-// interfaces, whose comments are the contract.
+// Package store keeps everything in a database, and makes each change atomic. Its methods
+// are what doors and verbs ask for in their own Store interfaces, whose comments are the
+// contract.
 //
-// A change is one transaction: it reads, lets the caller's function decide,
-// and writes rows and audit events together. The function runs while others
-// wait to write, so it may compute for microseconds and no longer: nothing in
-// it hashes a password or asks the network. It may run twice and changes only
-// what it is given.
+// A change is one transaction: it reads, lets the caller's function decide, and writes
+// rows and audit events together. The function runs while others wait to write, so it may
+// compute for microseconds and no longer: nothing in it hashes a password or asks the
+// network. It may run twice, and changes only what it is given.
 //
-// Rows never leave the package. Times are kept in microseconds and come back
-// in UTC; idp.ErrNotFound and idp.ErrConflict stand for a row that is not
-// there and one that is there already.
+// Rows never leave the package. Times are stored in microseconds and come back in UTC;
+// idp.ErrNotFound is the error for a row that is not there, idp.ErrConflict for one that
+// is there already.
 //
-// Most statements go through gorm. Those of the hot paths (sign-in, tokens,
-// events) are written by hand and prepared once: gorm, and database/sql beneath it, cost
-// two to three times as much for each, and a refresh has five.
+// Most statements go through gorm. Those of the hot paths (sign-in, tokens, events) are
+// written by hand and prepared once: gorm, and database/sql beneath it, cost two to three
+// times as much for each, and a refresh has five.
 package store
 
 import (
@@ -148,12 +147,12 @@ func (db *DB) Close() error {
 // was opened: only then may a sealing key be made for it.
 func (db *DB) Fresh() bool { return db.fresh }
 
-// Trips counts reads and transactions since the database was opened.
+// Trips counts the reads and transactions since the database was opened.
 func (db *DB) Trips() (reads, transactions uint64) {
 	return db.reads.Load(), db.transactions.Load()
 }
 
-// Ping reports whether the database answers.
+// Ping returns nil when the database answers a query.
 func (db *DB) Ping(ctx context.Context) error {
 	r, err := db.read(ctx)
 	if err != nil {

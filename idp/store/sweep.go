@@ -39,7 +39,7 @@ var sweeps = []struct {
 // sweepBatch is how many rows one transaction deletes; others write in between.
 const sweepBatch = 200
 
-// Sweep deletes what nobody can use any more at a moment. Rows are looked for
+// Sweep deletes the rows that nobody can use any more at a moment. They are looked for
 // beside the writer and deleted in small transactions. It stops when ctx ends.
 func (db *DB) Sweep(ctx context.Context, now time.Time) error {
 	for _, s := range sweeps {

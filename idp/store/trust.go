@@ -29,7 +29,7 @@ func newMACKey(key []byte, purpose string) (*macKey, error) {
 	return &macKey{sync.Pool{New: func() any { return hmac.New(sha256.New, own) }}}, nil
 }
 
-// digest is hash.Hash, whose name is taken here.
+// digest is hash.Hash, whose name is taken in this package.
 type digest interface {
 	Reset()
 	Write(p []byte) (int, error)
@@ -46,11 +46,11 @@ func (k *macKey) sum(b []byte) []byte {
 
 func equalMAC(a, b []byte) bool { return hmac.Equal(a, b) }
 
-// keys are what the log is chained with, and what its head, the file beside the
-// database, and rows are sealed with.
+// keys are the keys of the MACs: of the log's chain, of its head, of the witness file, and
+// of rows.
 type keys struct{ chain, head, witness, row *macKey }
 
-// trust is what this process knows without asking the database.
+// trust is the keys, and what this process knows without asking the database.
 type trust struct {
 	log  *slog.Logger
 	keys atomic.Pointer[keys]
@@ -69,7 +69,7 @@ func newTrust(log *slog.Logger) *trust { return &trust{log: log} }
 
 var errNoKey = errors.New("the database has no key yet")
 
-// opened returns the keys. Without them nothing of the log is written, and nobody
+// opened returns the keys. Error: there are none yet; then no event is written, and nobody
 // is let in.
 func (t *trust) opened() (*keys, error) {
 	if k := t.keys.Load(); k != nil {
@@ -78,10 +78,11 @@ func (t *trust) opened() (*keys, error) {
 	return nil, errNoKey
 }
 
-// Trust gives the database its key, 32 bytes that are not in it and stay the same
-// as long as it lives. The log is chained with it. A database of before there was
-// one is brought up to date first, as it is found; whoever could write to it until
-// then is believed. Nothing that leaves an event works before.
+// Trust gives the database the key that its MACs are derived from: 32 bytes, which are not
+// in the database and stay the same as long as it lives. The log is chained with it, rows
+// are bound by it. A database of before there was a key is brought up to date first, as it
+// is found; whoever could write to it until then is believed. Nothing that leaves an event
+// works before Trust.
 func (db *DB) Trust(ctx context.Context, key []byte) error {
 	if len(key) != keySize {
 		return fmt.Errorf("a key of %d bytes for the log, %d are needed", len(key), keySize)

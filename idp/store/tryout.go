@@ -105,7 +105,8 @@ func (db *DB) Tryout(ctx context.Context, id idp.TryoutID) (*idp.Tryout, error) 
 	return db.tryout(ctx, "id = ?", string(id))
 }
 
-// TryoutByState returns the test sign-in that an answer belongs to. Errors: idp.ErrNotFound.
+// TryoutByState returns the test sign-in that an authorization response belongs to, by its
+// state. Errors: idp.ErrNotFound.
 func (db *DB) TryoutByState(ctx context.Context, state idp.TokenHash) (*idp.Tryout, error) {
 	return db.tryout(ctx, "state = ?", state[:])
 }
@@ -128,9 +129,9 @@ const (
 	dropTryoutUse     = "DELETE FROM session_clients WHERE (session_id, client_id) = (SELECT session_id, client_id || '~' || id FROM tryouts WHERE n = ?)"
 )
 
-// UpdateTryout reads, lets fn decide, and writes. A test that ends takes along
-// all that its double was given: grants and so tokens, what was consented to,
-// and that the session was used for it. Errors: idp.ErrNotFound, those of fn.
+// UpdateTryout reads a test sign-in, lets fn decide, and writes. With a test that ends all
+// that its double was given is deleted: grants and so tokens, consent, and that the
+// session was used for it. Errors: idp.ErrNotFound, that of fn.
 func (db *DB) UpdateTryout(ctx context.Context, id idp.TryoutID, fn func(*idp.Tryout) error) error {
 	return db.write(ctx, func(tx *tx) error {
 		before, err := tryoutOf(tx.gorm.Clauses(clause.Locking{Strength: "UPDATE"}), "id = ?", string(id))
@@ -171,7 +172,7 @@ func (db *DB) UpdateTryout(ctx context.Context, id idp.TryoutID, fn func(*idp.Tr
 	})
 }
 
-// double returns the double that a test sign-in goes to, made of the
+// double returns the double of an application that a test sign-in goes to, made of the
 // application as it is now. Errors: idp.ErrNotFound.
 func (db *DB) double(ctx context.Context, s *clientSet, id idp.ClientID) (*idp.Client, error) {
 	of, test, ok := idp.TryoutOf(id)

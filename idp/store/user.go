@@ -38,7 +38,7 @@ const (
 
 var insertUser = insertInto("users", userColumns)
 
-// userRow is read by hand and written by gorm, which must not set the times.
+// userRow is read by hand-written SQL and written by gorm, which must not set the times.
 type userRow struct {
 	ID            string `gorm:"primaryKey"`
 	Name          string
@@ -95,7 +95,7 @@ func (r *userRow) user() (*idp.User, error) {
 	return u, nil
 }
 
-// fitting is user, of a row whose owner it may let in.
+// fitting is user for a row by which somebody may be let in: shut where the MAC is wrong.
 func (r *userRow) fitting(s reader) (*idp.User, error) {
 	u, err := r.user()
 	if err == nil && s.fits(r, u.ID) != nil {
@@ -150,8 +150,8 @@ func (t *tx) addUser(u *idp.User) error {
 	return t.note(u.Take()...)
 }
 
-// putUser writes a user back. Errors: idp.ErrDenied when nobody would be left
-// who administers; idp.ErrConflict.
+// putUser writes a person back. Errors: idp.ErrDenied when nobody would be left who
+// administers the site; idp.ErrConflict.
 func (t *tx) putUser(before, u *idp.User) error {
 	if administers(before) && !administers(u) {
 		if err := t.anotherAdministers(before.ID); err != nil {
@@ -177,7 +177,8 @@ func (t *tx) putUser(before, u *idp.User) error {
 
 func administers(u *idp.User) bool { return u.Staff == idp.StaffAdmin && u.State == idp.UserActive }
 
-// nobodyAdministers returns idp.ErrDenied when somebody does.
+// nobodyAdministers returns nil when no active account administers the site, else
+// idp.ErrDenied.
 func (t *tx) nobodyAdministers() error {
 	err := t.anotherAdministers("")
 	switch {
@@ -189,7 +190,8 @@ func (t *tx) nobodyAdministers() error {
 	return fmt.Errorf("somebody administers this site: %w", idp.ErrDenied)
 }
 
-// anotherAdministers returns idp.ErrDenied when id is the last who does.
+// anotherAdministers returns nil when somebody else than id administers the site, else
+// idp.ErrDenied.
 func (t *tx) anotherAdministers(id idp.UserID) error {
 	rows, err := list[userRow](t, selectAdministrators, string(idp.StaffAdmin), string(idp.UserActive), string(id))
 	if err != nil {
@@ -203,7 +205,7 @@ func (t *tx) anotherAdministers(id idp.UserID) error {
 	return fmt.Errorf("the last administrator: %w", idp.ErrDenied)
 }
 
-// dropSetupLinks ends the open set-up links: they are for a site without people,
+// dropSetupLinks ends the open set-up links: they are for a site that nobody administers,
 // and one that was printed lies in a terminal or a log.
 func (t *tx) dropSetupLinks() error {
 	_, err := t.exec("DELETE FROM invitations WHERE user_id = '' AND used_at = 0")
@@ -226,7 +228,7 @@ func (db *DB) AddUser(ctx context.Context, u *idp.User) error {
 	})
 }
 
-// Administered reports whether an active account administers this site.
+// Administered reports whether an active account administers the site.
 func (db *DB) Administered(ctx context.Context) (bool, error) {
 	r, err := db.read(ctx)
 	if err != nil {
@@ -268,7 +270,7 @@ func (db *DB) account(ctx context.Context, query, key string) (*idp.Account, err
 	return row.account(r)
 }
 
-// Users lists accounts by name, after a name.
+// Users lists accounts in the order of sign-in names, those after a name.
 func (db *DB) Users(ctx context.Context, after string, limit int) ([]idp.Account, error) {
 	r, err := db.read(ctx)
 	if err != nil {
@@ -299,10 +301,10 @@ func (db *DB) CountUsers(ctx context.Context) (int, error) {
 	return int(n), errors.Join(r.row("SELECT count(*) FROM users", nil, &n))
 }
 
-// UpdateUser changes a person, and cuts off what a change of their state, their
-// role in the administration or their mail address takes away. Errors:
-// idp.ErrNotFound, idp.ErrDenied for the last administrator, FieldError when a
-// role is given and the devices that are linked are not those confirmed.
+// UpdateUser changes a person, and cuts off what a change of their state, their role in
+// the administration or their mail address takes away. Errors: idp.ErrNotFound;
+// idp.ErrDenied for the last administrator; FieldError when a role is given and the linked
+// devices are not those that were confirmed.
 func (db *DB) UpdateUser(ctx context.Context, id idp.UserID, fn func(*idp.User) error) error {
 	return db.write(ctx, func(t *tx) error {
 		u, err := userOf(t, id)
@@ -351,8 +353,8 @@ func (db *DB) UpdateUser(ctx context.Context, id idp.UserID, fn func(*idp.User) 
 	})
 }
 
-// addressChanged notes that a person's mail goes elsewhere from now on. They are
-// told at both addresses: whoever changed it may not be who they say.
+// addressChanged notes that a person's mail address is another. They are told at both
+// addresses: whoever changed it may not be who they say.
 func (t *tx) addressChanged(before *idp.User, because idp.Event) error {
 	e := idp.Event{
 		At: because.At, Kind: idp.EventAddressChanged, Actor: because.Actor, User: before.ID, Address: because.Address,
@@ -389,8 +391,8 @@ func (t *tx) confirmed(u *idp.User) error {
 	return nil
 }
 
-// DisableUser ends everything of an account at once. Errors: idp.ErrNotFound,
-// idp.ErrDenied for the last active administrator.
+// DisableUser disables an account and ends everything of it at once. Errors:
+// idp.ErrNotFound; idp.ErrDenied for the last active administrator.
 func (db *DB) DisableUser(ctx context.Context, id idp.UserID, e idp.Event) error {
 	at := db.at(e)
 	return db.write(ctx, func(t *tx) error {
@@ -453,10 +455,10 @@ func (t *tx) putPassword(user idp.UserID, hash string, at time.Time) error {
 	return t.gorm.Clauses(clause.OnConflict{Columns: []clause.Column{{Name: "user_id"}}, UpdateAll: true}).Create(row).Error
 }
 
-// SetPassword stores a new hash in place of the password that was chosen at was
-// and cuts off what was begun with that, but for the session it is done in.
-// Errors: idp.ErrNotFound; idp.ErrWrongSecret when there is another password by
-// now; idp.ErrExpired and idp.ErrStale for the session.
+// SetPassword stores a new password hash in place of the password that was chosen at was,
+// and cuts off what was begun with that, but for the session it is done in. Errors:
+// idp.ErrNotFound; idp.ErrWrongSecret when there is another password by now;
+// idp.ErrExpired and idp.ErrStale for the session.
 func (db *DB) SetPassword(ctx context.Context, user idp.UserID, hash string, was time.Time, in idp.Within, e idp.Event) error {
 	at := db.at(e)
 	return db.write(ctx, func(t *tx) error {
@@ -497,7 +499,7 @@ func passwordSetAt(s statements, user string) (at int64, err error) {
 	return at, err
 }
 
-// RehashPassword replaces a hash when it still is old.
+// RehashPassword replaces a password hash by one of another cost, if it still is old.
 func (db *DB) RehashPassword(ctx context.Context, user idp.UserID, old, hash string) error {
 	return db.write(ctx, func(t *tx) error {
 		row := &passwordRow{UserID: string(user), Hash: hash}

@@ -137,7 +137,7 @@ func (db *DB) SearchUsers(ctx context.Context, q idp.UserQuery) (*idp.UserPage, 
 	return p, nil
 }
 
-// hidden says that there is a hash, and not which.
+// hidden stands for a password hash: it says whether there is one, and not which.
 func hidden(hash string) string {
 	if hash != "" {
 		return "[secret]"

@@ -8,8 +8,8 @@ import (
 	"hilum/idp"
 )
 
-// VAPIDKey returns the sealed key that push services know us by, and its public
-// half. Errors: idp.ErrNotFound.
+// VAPIDKey returns the private VAPID key, sealed, by which push services know us (RFC
+// 8292), and its public half. Errors: idp.ErrNotFound.
 func (db *DB) VAPIDKey(ctx context.Context) (sealed []byte, public string, err error) {
 	r, err := db.read(ctx)
 	if err != nil {
@@ -22,9 +22,9 @@ func (db *DB) VAPIDKey(ctx context.Context) (sealed []byte, public string, err e
 	return sealed, public, err
 }
 
-// SetVAPIDKey keeps the key, once. Errors: idp.ErrConflict when there is one;
-// idp.ErrDenied when browsers have subscribed by one that is gone: every one of
-// them would be out of reach, so it is never made anew by itself.
+// SetVAPIDKey stores the VAPID key, once. Errors: idp.ErrConflict when there is one;
+// idp.ErrDenied when browsers have subscribed by one that is gone: they would all be out
+// of reach, so it is never made anew.
 func (db *DB) SetVAPIDKey(ctx context.Context, sealed []byte, public string) error {
 	return db.write(ctx, func(t *tx) error {
 		var one int64

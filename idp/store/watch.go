@@ -5,14 +5,14 @@ import (
 	"time"
 )
 
-// watchEvery is how soon a change by another process is seen, at worst.
+// watchEvery is how late, at worst, a change by another process is seen.
 const watchEvery = 500 * time.Millisecond
 
 const selectRevisions = "SELECT max(CASE name WHEN 'clients' THEN n END), max(CASE name WHEN 'site' THEN n END) FROM revisions"
 
-// Watch drops what is served from memory when another process, such as a
-// command beside the server, has changed it, and while nothing can be written
-// looks for the end of it. It returns when ctx ends.
+// Watch drops what is served from memory when another process, such as a command beside
+// the server, has changed it. While nothing can be written it probes whether it can again.
+// It returns when ctx ends.
 func (db *DB) Watch(ctx context.Context) {
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()

@@ -19,13 +19,13 @@ import (
 // last. A copy of the whole database from earlier is whole in itself; that it is
 // old shows only beside what is not in it.
 
-// witness is a head as it was kept.
+// witness is the end of the log as the file outside the database keeps it (idp.LogHead).
 type witness struct {
 	head idp.LogHead
 	at   time.Time
 }
 
-// witnessFile is how it is written, a line of JSON.
+// witnessFile is the file: one line of JSON.
 type witnessFile struct {
 	Head string    `json:"head"`
 	At   time.Time `json:"at"`
@@ -36,8 +36,8 @@ func (k *keys) witnessMAC(w *witness) []byte {
 	return k.witness.sum([]byte(w.head.String() + " " + strconv.FormatInt(micros(w.at), 10)))
 }
 
-// readWitness reads the file. Errors: idp.ErrNotFound, there is none;
-// idp.ErrInvalid, this program has not written it, or with another key.
+// readWitness reads the file. Errors: idp.ErrNotFound, there is none; idp.ErrInvalid,
+// another program has written it, or with another key.
 func (db *DB) readWitness(k *keys) (*witness, error) {
 	if db.conf.Witness == "" {
 		return nil, idp.ErrNotFound
@@ -62,7 +62,7 @@ func (db *DB) readWitness(k *keys) (*witness, error) {
 	return &w, nil
 }
 
-// writeWitness puts the file in place, whole or not at all.
+// writeWitness replaces the file, whole or not at all.
 func (db *DB) writeWitness(k *keys, head idp.LogHead) (err error) {
 	w := &witness{head, moment(micros(db.now()))}
 	b, err := json.Marshal(witnessFile{head.String(), w.at, hex.EncodeToString(k.witnessMAC(w))})
@@ -86,12 +86,11 @@ func (db *DB) writeWitness(k *keys, head idp.LogHead) (err error) {
 	return os.Rename(f.Name(), db.conf.Witness)
 }
 
-// KeepHead keeps the head of the log in the witness file, having compared it with
-// the one that is kept there. When the log does not go through that, an older
-// database was put back, which is nothing wrong in itself, or the newest events
-// were cut off with their head: the provider leaves an event and goes on, and a
-// command (accept is false) leaves that to the provider. Told is what there is to
-// say to the operator, empty for nothing.
+// KeepHead keeps the head of the log in the witness file, after comparing it with the one
+// that is there. When the log does not contain that one, an older database was put back,
+// which is nothing wrong in itself, or the newest events were cut off with their head: the
+// provider leaves an event and goes on, and a command (accept is false) leaves that to the
+// provider. told is what the operator has to be told; empty: nothing.
 func (db *DB) KeepHead(ctx context.Context, accept bool) (head idp.LogHead, told string, err error) {
 	k, err := db.trust.opened()
 	if err != nil {
@@ -164,7 +163,8 @@ func (db *DB) KeepHead(ctx context.Context, accept bool) (head idp.LogHead, told
 	return head, told, nil
 }
 
-// mendHead puts a head in place of one that was removed or changed; an event says so.
+// mendHead writes a head in place of one that was removed or changed, with an event that
+// says so.
 func (db *DB) mendHead(ctx context.Context) error {
 	return db.write(ctx, func(t *tx) error {
 		if t.head != nil {
@@ -174,7 +174,7 @@ func (db *DB) mendHead(ctx context.Context) error {
 	})
 }
 
-// goesThrough reports whether an event is there as it was.
+// goesThrough reports whether the log contains an event, by number and hash.
 func (db *DB) goesThrough(ctx context.Context, h idp.LogHead) (bool, error) {
 	if h.Seq == 0 {
 		return true, nil

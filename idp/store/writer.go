@@ -20,7 +20,7 @@ var errClosed = errors.New("the database is closed")
 // the linker sets it for tests (make twice).
 var runTwice string
 
-// tx is a transaction: statements by hand and by gorm on one connection.
+// tx is a transaction: hand-written statements and gorm on one connection.
 type tx struct {
 	*session
 	// head is the end of the log, nil until the transaction has an event. Another
@@ -42,13 +42,14 @@ type writer struct {
 	ended chan struct{} // closed: the writer has returned
 }
 
+// job is one transaction that waits to be run.
 type job struct {
 	fn   func(*tx) error
 	err  error
 	done chan struct{}
 }
 
-// newWriter starts a writer on a connection that is its alone. It ends at close.
+// newWriter starts a writer on a connection that nothing else uses. It ends with close.
 func newWriter(to *session, c Config, wrote func(error)) *writer {
 	w := &writer{to: to, log: c.Log, twice: c.twice || runTwice != "", wrote: wrote, queue: make(chan *job), quit: make(chan struct{}), ended: make(chan struct{})}
 	go w.run()
@@ -90,7 +91,7 @@ func (w *writer) run() {
 	}
 }
 
-// batch commits first and whoever waits behind it.
+// batch commits first and the transactions that wait behind it.
 func (w *writer) batch(first *job) {
 	var jobs []*job
 	broken := w.command("BEGIN IMMEDIATE")
@@ -127,7 +128,7 @@ func (w *writer) batch(first *job) {
 	}
 }
 
-// tell says what came of a batch. One that holds nothing but refusals wrote
+// tell notes the outcome of a batch for disk. A batch in which every function failed wrote
 // nothing, and says nothing of the disk.
 func (w *writer) tell(jobs []*job, broken error) {
 	wrote := false
@@ -143,7 +144,7 @@ func (w *writer) tell(jobs []*job, broken error) {
 	}
 }
 
-// next returns somebody who waits, if any and there is room.
+// next returns a transaction that waits, if there is one and room in the batch.
 func (w *writer) next(have int) *job {
 	if have >= maxBatch {
 		return nil
@@ -210,8 +211,8 @@ func noted(before, after *head) int64 {
 	return after.seq - before.seq
 }
 
-// guard turns a panic of a function into an error, so that it fails its caller
-// and nobody else.
+// guard turns a panic of a function into an error, so that it fails its own transaction
+// and no other.
 func (w *writer) guard(t *tx, fn func(*tx) error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {

@@ -1,6 +1,6 @@
-// Package fcm speaks to Firebase Cloud Messaging, by which native apps are
-// woken. Nothing else imports Google's libraries: they weigh more than all the
-// rest together.
+// Package fcm delivers to Firebase Cloud Messaging (its HTTP v1 API), by which native apps
+// are woken. Nothing else imports Google's libraries: they weigh more than all the rest
+// together.
 package fcm
 
 import (
@@ -40,17 +40,17 @@ type Config struct {
 	Now   func() time.Time
 }
 
-// Channel delivers to native apps. Safe for concurrent use.
+// Channel delivers to native apps; it is a push.Prober. Safe for concurrent use.
 type Channel struct {
 	conf    Config
 	changed chan struct{}
 
 	mu      sync.Mutex
-	in      *account // nil: nothing usable has been read yet
-	trouble error    // with the file; what was read before is in use
+	in      *account // in use; nil: no credentials that can be used have been read yet
+	trouble error    // with the file now; nil: none
 }
 
-// account is what one reading of the credentials has made.
+// account is a client of FCM, made of one reading of the credentials.
 type account struct {
 	client *fcm.Client
 	key    *jwt.Config  // nil: without credentials
@@ -94,7 +94,7 @@ func New(ctx context.Context, c Config) (*Channel, error) {
 	return ch, nil
 }
 
-// set keeps what was read, or why it cannot be used.
+// set keeps the account that was read, or why the file cannot be used.
 func (c *Channel) set(in *account, trouble error) {
 	c.mu.Lock()
 	if in != nil {
@@ -108,16 +108,17 @@ func (c *Channel) set(in *account, trouble error) {
 	}
 }
 
-// Changed says that the credentials are others, or cannot be read any more.
+// Changed receives when the credentials have changed, or cannot be read any more.
 func (c *Channel) Changed() <-chan struct{} { return c.changed }
 
-// scope is what a token is asked for.
+// scope is the one scope that an access token is asked for: to send messages.
 const scope = "https://www.googleapis.com/auth/firebase.messaging"
 
-// tokenTimeout bounds one request for a token; the library gives it no context.
+// tokenTimeout bounds one request for an access token; the library gives it no context.
 const tokenTimeout = 5 * time.Second
 
-// account makes a client of credentials; nil: one without. Errors name the file.
+// account makes a client of FCM of the credentials; nil: without any. Errors name the
+// file.
 func (c *Channel) account(ctx context.Context, credentials []byte) (*account, error) {
 	var opts []fcm.Option
 	in, project := &account{}, c.conf.ProjectID
@@ -148,12 +149,13 @@ func (c *Channel) account(ctx context.Context, credentials []byte) (*account, er
 	return in, nil
 }
 
-// within gives the requests for tokens their bound.
+// within gives the requests for access tokens their timeout.
 func within(ctx context.Context) context.Context {
 	return context.WithValue(ctx, oauth2.HTTPClient, &http.Client{Timeout: tokenTimeout})
 }
 
-// tokenSource remembers why there is no token: the library above keeps words only.
+// tokenSource remembers why there is no access token: the library above keeps the text of
+// the error only.
 type tokenSource struct {
 	from oauth2.TokenSource
 	mu   sync.Mutex
@@ -168,7 +170,8 @@ func (s *tokenSource) Token() (*oauth2.Token, error) {
 	return token, err
 }
 
-// full makes an error of an answer without a token, which the library takes for one.
+// full makes an error of a token response without an access token, which the library takes
+// for a good one.
 func full(token *oauth2.Token, err error) (*oauth2.Token, error) {
 	if err == nil && token.AccessToken == "" {
 		err = errors.New("the answer has none")
@@ -185,20 +188,20 @@ func (s *tokenSource) last() error {
 	return s.err
 }
 
-// current is what is in use, and what is wrong with the file.
+// current is the account in use, and what is wrong with the file now.
 func (c *Channel) current() (*account, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.in, c.trouble
 }
 
-// nobody is the address that a probe is for. No phone has it, and nothing is sent
-// to it: the service is asked to look at a message only.
+// nobody is the registration token that a probe is addressed to. No phone has it, and
+// nothing is sent to it: the service is asked to validate a message only.
 const nobody = "probe"
 
-// Probe asks whether messages would be taken, without sending one: for a fresh
-// token, by the credentials as they are, and for the service's opinion of a message
-// to nobody. Errors: push.ErrCredentials, *push.RetryError.
+// Probe asks whether messages would be taken, without sending one: for a fresh access
+// token, by the credentials as they are, and for the service's validation of a message to
+// nobody. Errors: push.ErrCredentials, *push.RetryError.
 func (c *Channel) Probe(ctx context.Context) error {
 	in, trouble := c.current()
 	switch {
@@ -223,7 +226,7 @@ func (c *Channel) Probe(ctx context.Context) error {
 	return outcome(err)
 }
 
-// noToken names why Google gave no access token (RFC 6749, section 5.2; RFC 7523).
+// noToken names why Google issued no access token (RFC 6749, section 5.2; RFC 7523).
 func noToken(err error) error {
 	var said *oauth2.RetrieveError
 	if !errors.As(err, &said) || said.Response == nil {
@@ -249,7 +252,7 @@ func noToken(err error) error {
 
 const maxToken = 4096 // bytes
 
-// Acceptable returns nil for a registration token that can be one, else an
+// Acceptable returns nil for a push address whose registration token can be one, else an
 // idp.ErrInvalid.
 func Acceptable(a idp.PushAddress) error {
 	ok := a.Type == idp.PushFCM && a.Token != "" && len(a.Token) <= maxToken && a.Endpoint == "" && a.P256dh == "" && a.Auth == ""
@@ -297,8 +300,9 @@ func (c *Channel) message(ctx context.Context, p *idp.Push) *messaging.Message {
 	return m
 }
 
-// Send delivers one message. The library returns no error although every
-// message failed, so the message's own answer is read.
+// Send delivers one message. Errors: push.ErrGone, push.ErrCredentials, *push.RetryError;
+// any other is final. The library returns no error although every message failed, so the
+// message's own response is read.
 func (c *Channel) Send(ctx context.Context, p idp.Push) error {
 	in, trouble := c.current()
 	if in == nil {
@@ -317,9 +321,9 @@ func (c *Channel) Send(ctx context.Context, p idp.Push) error {
 	return outcome(err)
 }
 
-// outcome names an error. That FCM does not find something is not that the
-// address is gone: it has to say so. An address of another project is of no use
-// here, and says that our key is not the one that the apps were built for.
+// outcome names an error of FCM. A 404 alone does not mean that the address is gone: FCM
+// has to say UNREGISTERED. An address of another project is of no use here, and says that
+// our key is not the one that the apps were built for.
 func outcome(err error) error {
 	switch {
 	case err == nil:

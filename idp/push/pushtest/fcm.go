@@ -8,14 +8,15 @@ import (
 	"testing"
 )
 
-// FCM is Google's service, as far as messages are sent to it (HTTP v1).
+// FCM stands in for Google's service, as far as messages are sent to it (HTTP v1). Got
+// receives them.
 type FCM struct {
 	service
 	srv *httptest.Server
 	Got chan FCMMessage
 }
 
-// FCMMessage is what an app gets.
+// FCMMessage is a message as an app gets it.
 type FCMMessage struct {
 	Token   string            `json:"token"`
 	Data    map[string]string `json:"data"`
@@ -38,10 +39,10 @@ func NewFCM(t testing.TB) *FCM {
 	return f
 }
 
-// URL is where it is.
+// URL is the address of the service.
 func (f *FCM) URL() string { return f.srv.URL }
 
-// statuses are the canonical names of what the service answers.
+// statuses are the canonical names of the HTTP statuses that the service answers with.
 var statuses = map[int]string{
 	400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 404: "NOT_FOUND", 429: "RESOURCE_EXHAUSTED", 500: "INTERNAL", 503: "UNAVAILABLE",
 }

@@ -31,7 +31,7 @@ type Behaviour struct {
 	Hang      bool          // do not answer until the caller leaves
 }
 
-// service is what both have in common.
+// service is what both services have in common.
 type service struct {
 	mu     sync.Mutex
 	behave func(address string, n int) Behaviour // n counts from 0 per address
@@ -55,7 +55,7 @@ func (s *service) Seen() []byte {
 	return bytes.Clone(s.seen.Bytes())
 }
 
-// Faults lists what was wrong with what came in.
+// Faults lists what was wrong with the requests that came in.
 func (s *service) Faults() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -38,7 +38,7 @@ type WebPush struct {
 	Key  string // the VAPID key it has seen first; another is a fault
 }
 
-// Subscription is one browser.
+// Subscription is the push subscription of one browser. Got receives its messages.
 type Subscription struct {
 	Address idp.PushAddress
 	Got     chan Message
@@ -46,7 +46,7 @@ type Subscription struct {
 	auth    []byte
 }
 
-// Message is what a browser gets.
+// Message is a message as a browser gets it, decrypted.
 type Message struct {
 	Header http.Header
 	Text   []byte
@@ -61,22 +61,22 @@ func NewWebPush(t testing.TB) *WebPush {
 	return w
 }
 
-// Host is where it is, with its port.
+// Host is the host and port of the service.
 func (w *WebPush) Host() string { return strings.TrimPrefix(w.srv.URL, "https://") }
 
-// Roots are what its certificate is checked by.
+// Roots are the certificates by which that of the service is checked.
 func (w *WebPush) Roots() *x509.CertPool {
 	p := x509.NewCertPool()
 	p.AddCert(w.srv.Certificate())
 	return p
 }
 
-// PEM is its certificate, for another process.
+// PEM is the certificate of the service, for another process.
 func (w *WebPush) PEM() []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: w.srv.Certificate().Raw})
 }
 
-// Subscribe makes a browser.
+// Subscribe makes a subscription, as a browser does.
 func (w *WebPush) Subscribe() *Subscription {
 	k, err := ecdh.P256().GenerateKey(rand.Reader)
 	if err != nil {
@@ -95,7 +95,7 @@ func (w *WebPush) Subscribe() *Subscription {
 	return s
 }
 
-// ID is the address as Behave is told it.
+// ID is the subscription's address as Behave is told it.
 func (s *Subscription) ID() string { return path.Base(s.Address.Endpoint) }
 
 func (w *WebPush) serve(rw http.ResponseWriter, r *http.Request) {

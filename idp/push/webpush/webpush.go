@@ -1,9 +1,9 @@
-// Package webpush speaks to the push services of browsers (RFC 8030, 8291,
-// 8292), and to UnifiedPush servers, which speak the same.
+// Package webpush delivers to the push services of browsers (RFC 8030, 8291, 8292), and to
+// UnifiedPush servers, which speak the same.
 //
-// An address is a URL that a phone has given, so it is not called unless its
-// host is on the list. What is sent is encrypted for the phone, has always the
-// same length, and says no more than that something waits.
+// An address is a URL that a phone has given, so it is not called unless its host is on
+// the list. A message is encrypted for the phone, has always the same length, and says no
+// more than that something waits.
 package webpush
 
 import (
@@ -27,7 +27,7 @@ import (
 	"hilum/idp/push"
 )
 
-// Hosts are the push services of the common browsers.
+// Hosts are the hosts of the push services of the common browsers.
 var Hosts = []string{
 	"fcm.googleapis.com", "updates.push.services.mozilla.com", "*.push.services.mozilla.com", "*.push.apple.com", "*.notify.windows.com",
 }
@@ -83,7 +83,7 @@ func Public(private []byte) (string, error) {
 const (
 	maxEndpoint = 1024 // bytes
 	authSize    = 16   // bytes
-	// recordSize makes every message equally long.
+	// recordSize is the length of every message, in bytes (RFC 8188, section 2).
 	recordSize = 1024
 )
 
@@ -142,6 +142,7 @@ type message struct {
 	Challenge    idp.ChallengeID `json:"c,omitempty"`
 }
 
+// notification is what a platform shows of a declarative message.
 type notification struct {
 	Title    string `json:"title"`
 	Body     string `json:"body"`
@@ -159,7 +160,8 @@ func (c *Channel) payload(ctx context.Context, p *idp.Push) ([]byte, error) {
 	return json.Marshal(m)
 }
 
-// Send delivers one message.
+// Send delivers one message. Errors: push.ErrGone, push.ErrCredentials, *push.RetryError;
+// any other is final.
 func (c *Channel) Send(ctx context.Context, p idp.Push) error {
 	if err := Acceptable(p.Address, c.conf.Hosts); err != nil {
 		return err // the list was shortened since
@@ -193,7 +195,8 @@ func cause(err error) error {
 	return err
 }
 
-// outcome reads an answer (RFC 8030, sections 5 and 8.4).
+// outcome is the error that a response of a push service means (RFC 8030, sections 5 and
+// 8.4).
 func (c *Channel) outcome(res *http.Response) error {
 	err := fmt.Errorf("push service answers %d", res.StatusCode)
 	switch s := res.StatusCode; {
@@ -209,7 +212,8 @@ func (c *Channel) outcome(res *http.Response) error {
 	return err
 }
 
-// retryAfter reads seconds or a date (RFC 9110, section 10.2.3).
+// retryAfter reads a Retry-After header, seconds or a date (RFC 9110, section 10.2.3); 0:
+// there is none.
 func (c *Channel) retryAfter(v string) time.Duration {
 	if n, err := strconv.Atoi(v); err == nil && n >= 0 {
 		return time.Duration(min(n, 3600)) * time.Second

@@ -23,32 +23,34 @@ const (
 	typeLogout = "logout+jwt"
 )
 
-// mint is a set of tokens: what is stored of it, and the answer that carries it.
-type mint struct {
+// tokenResponse is a set of tokens: what is stored of it, and the body of the response.
+type tokenResponse struct {
 	issue idp.Issue
-	body  []byte // the JSON of RFC 6749, section 5.1, with id_token
+	body  []byte // JSON (RFC 6749, section 5.1; OpenID Connect Core 1.0, section 3.1.3.3)
 }
 
-// order is what a set of tokens is to be.
-type order struct {
-	client  *idp.Client
-	grant   *idp.Grant
-	scopes  []string // of the access token
-	refresh []string // of the refresh token; nil: none
-	nonce   bool     // the ID token repeats the nonce
-	at      time.Time
+// issuance says what tokens are issued, to which client, by which grant.
+type issuance struct {
+	client        *idp.Client
+	grant         *idp.Grant
+	scopes        []string // of the access token
+	refreshScopes []string // of the refresh token; nil: none
+	withNonce     bool     // the ID token repeats the nonce
+	at            time.Time
 }
 
-// mint makes and signs a set of tokens; nothing is stored yet. A client that
-// wants claims about the person in its ID token costs a read of the person.
-func (s *Server) mint(ctx context.Context, o order) (*mint, error) {
+// issueTokens makes and signs the tokens of an issuance; nothing is stored yet. A client
+// that wants claims about the person in its ID token costs a read of the person. Errors:
+// no key signs by the client's algorithm, the person cannot be read, the grant has none
+// and an ID token is wanted.
+func (s *Server) issueTokens(ctx context.Context, o issuance) (*tokenResponse, error) {
 	ttl := s.conf.AccessTTL
 	if o.client.AccessTTL > 0 {
 		ttl = o.client.AccessTTL
 	}
 	// No token outlives the session that it came from.
 	expires := earlier(o.at.Add(ttl), o.grant.ExpiresAt)
-	m := &mint{issue: idp.Issue{Access: idp.AccessToken{
+	m := &tokenResponse{issue: idp.Issue{Access: idp.AccessToken{
 		Grant:     o.grant.ID,
 		Scopes:    o.scopes,
 		Audience:  audienceOf(o.client),
@@ -70,7 +72,7 @@ func (s *Server) mint(ctx context.Context, o order) (*mint, error) {
 	b = claim.AppendString(b, access.Reveal())
 	b = append(b, `,"token_type":"Bearer","expires_in":`...)
 	b = strconv.AppendInt(b, int64(expires.Sub(o.at)/time.Second), 10)
-	if o.refresh != nil {
+	if o.refreshScopes != nil {
 		token := idp.NewToken()
 		idle := s.conf.RefreshIdle
 		if o.client.RefreshIdle > 0 {
@@ -79,7 +81,7 @@ func (s *Server) mint(ctx context.Context, o order) (*mint, error) {
 		m.issue.Refresh = &idp.RefreshToken{
 			Hash:      token.Hash(),
 			Grant:     o.grant.ID,
-			Scopes:    o.refresh,
+			Scopes:    o.refreshScopes,
 			IssuedAt:  o.at,
 			ExpiresAt: earlier(o.at.Add(idle), o.grant.ExpiresAt),
 		}
@@ -96,7 +98,7 @@ func (s *Server) mint(ctx context.Context, o order) (*mint, error) {
 		b = append(b, '"')
 	}
 	b = append(b, `,"scope":`...)
-	b = appendWords(b, o.scopes)
+	b = appendScopes(b, o.scopes)
 	m.body = append(b, '}')
 	return m, nil
 }
@@ -108,8 +110,8 @@ func earlier(a, b time.Time) time.Time {
 	return a
 }
 
-// audienceOf is whom a client's access tokens are for. It is copied, for what is
-// kept in memory must not be shared with what is stored.
+// audienceOf is the audience of a client's access tokens. It is copied, for what is kept
+// in memory must not be shared with what is stored.
 func audienceOf(c *idp.Client) []string {
 	if len(c.Audience) == 0 {
 		return []string{string(c.ID)}
@@ -117,7 +119,8 @@ func audienceOf(c *idp.Client) []string {
 	return slices.Clone(c.Audience)
 }
 
-// signer returns the key that signs for a client.
+// signer returns the key that signs for a client: by the algorithm of its registration,
+// else RS256.
 func (s *Server) signer(c *idp.Client) (keyring.Key, error) {
 	if c.IDTokenAlg == "" {
 		return s.conf.Keys.Signer(keyring.RS256)
@@ -127,8 +130,9 @@ func (s *Server) signer(c *idp.Client) (keyring.Key, error) {
 
 var errNobody = errors.New("an ID token about nobody")
 
-// idToken makes an ID token (OpenID Connect Core 1.0, section 2).
-func (s *Server) idToken(ctx context.Context, o order, access idp.Secret, expires time.Time) ([]byte, error) {
+// idToken makes an ID token (OpenID Connect Core 1.0, section 2) beside the access token
+// that its at_hash is of.
+func (s *Server) idToken(ctx context.Context, o issuance, access idp.Secret, expires time.Time) ([]byte, error) {
 	g := o.grant
 	if g.User == "" {
 		return nil, errNobody
@@ -148,8 +152,8 @@ func (s *Server) idToken(ctx context.Context, o order, access idp.Secret, expire
 	b = claim.AppendTime(b, expires)
 	b = append(b, `,"iat":`...)
 	b = claim.AppendTime(b, o.at)
-	b = appendSignIn(b, g)
-	if o.nonce && g.Nonce != "" {
+	b = appendAuthentication(b, g)
+	if o.withNonce && g.Nonce != "" {
 		b = append(b, `,"nonce":`...)
 		b = claim.AppendString(b, g.Nonce)
 	}
@@ -170,9 +174,9 @@ func (s *Server) idToken(ctx context.Context, o order, access idp.Secret, expire
 	return sign(key, typeID, append(b, '}'))
 }
 
-// accessJWT makes an access token that resource servers can read (RFC 9068,
-// section 2.2).
-func (s *Server) accessJWT(o order, t *idp.AccessToken) (idp.Secret, error) {
+// accessJWT makes an access token that resource servers can validate by themselves, a JWT
+// (RFC 9068, section 2.2).
+func (s *Server) accessJWT(o issuance, t *idp.AccessToken) (idp.Secret, error) {
 	key, err := s.signer(o.client)
 	if err != nil {
 		return "", err
@@ -192,14 +196,15 @@ func (s *Server) accessJWT(o order, t *idp.AccessToken) (idp.Secret, error) {
 	b = claim.AppendString(b, idp.NewID[string]())
 	b = append(b, `,"client_id":`...)
 	b = claim.AppendString(b, string(o.client.ID))
-	b = appendSignIn(b, o.grant)
+	b = appendAuthentication(b, o.grant)
 	b = append(b, `,"scope":`...)
-	b = appendWords(b, t.Scopes)
+	b = appendScopes(b, t.Scopes)
 	signed, err := sign(key, typeAccess, append(b, '}'))
 	return idp.Secret(signed), err
 }
 
-// subject is whom a grant is about: a person, or the client itself.
+// subject is the sub of a grant's tokens: the person, or the client itself where it acts
+// on its own behalf.
 func subject(g *idp.Grant) string {
 	if g.User == "" {
 		return string(g.Client)
@@ -207,8 +212,8 @@ func subject(g *idp.Grant) string {
 	return string(g.User)
 }
 
-// appendSignIn writes how and when the person signed in.
-func appendSignIn(b []byte, g *idp.Grant) []byte {
+// appendAuthentication writes auth_time, acr and amr: when and how the person signed in.
+func appendAuthentication(b []byte, g *idp.Grant) []byte {
 	if !g.AuthTime.IsZero() {
 		b = append(b, `,"auth_time":`...)
 		b = claim.AppendTime(b, g.AuthTime)
@@ -224,9 +229,9 @@ func appendSignIn(b []byte, g *idp.Grant) []byte {
 	return b
 }
 
-// appendTokenHash writes at_hash: the left half of the token's hash, by the
-// hash of the signature (OpenID Connect Core 1.0, section 3.1.3.6); Ed25519 is
-// over SHA-512.
+// appendTokenHash writes at_hash: the left half of the access token's hash, by the hash
+// function of the signature (OpenID Connect Core 1.0, section 3.1.3.6). Ed25519 has
+// SHA-512, all others here have SHA-256.
 func appendTokenHash(b []byte, alg string, token idp.Secret) []byte {
 	if alg == keyring.EdDSA {
 		sum := sha512.Sum512([]byte(token))
@@ -236,7 +241,8 @@ func appendTokenHash(b []byte, alg string, token idp.Secret) []byte {
 	return base64.RawURLEncoding.AppendEncode(b, sum[:len(sum)/2])
 }
 
-// sign makes a JWS of claims in compact form (RFC 7515, section 7.1).
+// sign makes a JWS of claims in compact serialization (RFC 7515, section 7.1), with typ in
+// its header.
 func sign(k keyring.Key, typ string, claims []byte) ([]byte, error) {
 	header := make([]byte, 0, 128)
 	header = append(header, `{"alg":"`...)
@@ -261,8 +267,9 @@ func sign(k keyring.Key, typ string, claims []byte) ([]byte, error) {
 	return enc.AppendEncode(b, sig), nil
 }
 
-// appendWords writes scopes as one JSON string, a space between two.
-func appendWords(b []byte, list []string) []byte {
+// appendScopes writes scopes as one JSON string, delimited by spaces (RFC 6749, section
+// 3.3).
+func appendScopes(b []byte, list []string) []byte {
 	b = append(b, '"')
 	for i, s := range list {
 		if i > 0 {

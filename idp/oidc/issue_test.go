@@ -76,18 +76,18 @@ var (
 	}
 )
 
-func minting(u *idp.User) *Server {
+func issuing(u *idp.User) *Server {
 	return &Server{conf: Config{Issuer: "https://idp.test", Keys: ring(), Store: people{user: u}, AccessTTL: 15 * time.Minute, RefreshIdle: 90 * time.Minute}}
 }
 
 // TestIDTokenClaims holds every byte of what an ID token says.
 func TestIDTokenClaims(t *testing.T) {
-	s := minting(anna)
+	s := issuing(anna)
 	for name, c := range map[string]*idp.Client{
 		"idtoken.json":        {ID: "viewer"},
 		"idtoken_claims.json": {ID: "viewer", ClaimsInID: true},
 	} {
-		o := order{client: c, grant: grant, scopes: grant.Scopes, nonce: true, at: noon}
+		o := issuance{client: c, grant: grant, scopes: grant.Scopes, withNonce: true, at: noon}
 		signed, err := s.idToken(t.Context(), o, "an access token", noon.Add(15*time.Minute))
 		if err != nil {
 			t.Fatal(err)
@@ -100,9 +100,9 @@ func TestIDTokenClaims(t *testing.T) {
 
 // TestAccessJWTClaims holds what an at+jwt access token says (RFC 9068).
 func TestAccessJWTClaims(t *testing.T) {
-	s := minting(anna)
+	s := issuing(anna)
 	c := &idp.Client{ID: "viewer", AccessFormat: idp.AccessJWT, Audience: []string{"https://pacs.test", "viewer"}}
-	m, err := s.mint(t.Context(), order{client: c, grant: grant, scopes: []string{"openid", "pacs"}, at: noon})
+	m, err := s.issueTokens(t.Context(), issuance{client: c, grant: grant, scopes: []string{"openid", "pacs"}, at: noon})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,9 +132,9 @@ func TestAccessJWTClaims(t *testing.T) {
 
 // TestEachAlgorithmVerifies signs with each key and lets go-jose verify.
 func TestEachAlgorithmVerifies(t *testing.T) {
-	s := minting(anna)
+	s := issuing(anna)
 	for _, alg := range []string{keyring.RS256, keyring.ES256, keyring.PS256, keyring.EdDSA} {
-		o := order{client: &idp.Client{ID: "viewer", IDTokenAlg: alg}, grant: grant, scopes: grant.Scopes, at: noon}
+		o := issuance{client: &idp.Client{ID: "viewer", IDTokenAlg: alg}, grant: grant, scopes: grant.Scopes, at: noon}
 		signed, err := s.idToken(t.Context(), o, "an access token", noon.Add(time.Minute))
 		if err != nil {
 			t.Fatal(alg, err)
@@ -150,8 +150,8 @@ func TestEachAlgorithmVerifies(t *testing.T) {
 func TestNoIDTokenWithoutSubject(t *testing.T) {
 	nobody := *grant
 	nobody.User = ""
-	o := order{client: &idp.Client{ID: "viewer"}, grant: &nobody, scopes: nobody.Scopes, at: noon}
-	if m, err := minting(anna).mint(t.Context(), o); err == nil {
+	o := issuance{client: &idp.Client{ID: "viewer"}, grant: &nobody, scopes: nobody.Scopes, at: noon}
+	if m, err := issuing(anna).issueTokens(t.Context(), o); err == nil {
 		t.Errorf("an ID token about nobody: %s", m.body)
 	}
 }
@@ -159,8 +159,8 @@ func TestNoIDTokenWithoutSubject(t *testing.T) {
 func TestTokensEndWithTheSession(t *testing.T) {
 	short := *grant
 	short.ExpiresAt = noon.Add(time.Minute)
-	o := order{client: &idp.Client{ID: "viewer"}, grant: &short, scopes: short.Scopes, refresh: short.Scopes, at: noon}
-	m, err := minting(anna).mint(t.Context(), o)
+	o := issuance{client: &idp.Client{ID: "viewer"}, grant: &short, scopes: short.Scopes, refreshScopes: short.Scopes, at: noon}
+	m, err := issuing(anna).issueTokens(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -210,8 +210,8 @@ func FuzzClaims(f *testing.F) {
 		u.DisplayName, u.Groups = name, []string{group}
 		g := *grant
 		g.Nonce = nonce
-		o := order{client: &idp.Client{ID: "viewer", ClaimsInID: true, IDTokenAlg: keyring.ES256}, grant: &g, scopes: g.Scopes, nonce: true, at: noon}
-		signed, err := minting(&u).idToken(t.Context(), o, "token", noon.Add(time.Minute))
+		o := issuance{client: &idp.Client{ID: "viewer", ClaimsInID: true, IDTokenAlg: keyring.ES256}, grant: &g, scopes: g.Scopes, withNonce: true, at: noon}
+		signed, err := issuing(&u).idToken(t.Context(), o, "token", noon.Add(time.Minute))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -242,12 +242,12 @@ func (noSigner) Sign(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) {
 
 // BenchmarkMint is all of a token answer but the signature.
 func BenchmarkMint(b *testing.B) {
-	s := minting(anna)
+	s := issuing(anna)
 	s.conf.Keys = signless{keyring.Key{ID: idp.NewID[idp.KeyID](), Alg: keyring.RS256, Signer: noSigner{}}}
-	o := order{client: &idp.Client{ID: "viewer"}, grant: grant, scopes: grant.Scopes, refresh: grant.Scopes, at: noon}
+	o := issuance{client: &idp.Client{ID: "viewer"}, grant: grant, scopes: grant.Scopes, refreshScopes: grant.Scopes, at: noon}
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := s.mint(b.Context(), o); err != nil {
+		if _, err := s.issueTokens(b.Context(), o); err != nil {
 			b.Fatal(err)
 		}
 	}
