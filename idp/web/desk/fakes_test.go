@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -107,13 +106,6 @@ func (d *door) signedIn() {
 	d.Get("/test/browser")
 	d.Get("/test/session")
 	d.logins.session = &idp.Session{ID: aSession, User: "U", FactorAt: noon, CreatedAt: noon, LastSeenAt: noon}
-}
-
-func (d *door) asked(want ...string) {
-	d.Helper()
-	if !slices.Equal(d.logins.asked, want) {
-		d.Errorf("asked %q, want %q", d.logins.asked, want)
-	}
 }
 
 // withMail has mail sent.
