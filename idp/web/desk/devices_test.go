@@ -357,22 +357,22 @@ func TestDeskUnlinkFoundAfterStepUp(t *testing.T) {
 	}
 }
 
-// crowd is a site with 2,001 people and a device each, and staff of every role in
+// town is a site with 2,001 people and a device each, and staff of every role in
 // browsers of their own.
-type crowd struct {
+type town struct {
 	*walk.Walk
 	staff   map[idp.StaffRole]*walk.Account
 	browser map[idp.StaffRole]*http.Client
 	devices []idp.Device // by number
 }
 
-// newCrowd numbers everybody. All are of a ward; those below 1,500 are of the east, two
+// newTown numbers everybody. All are of a ward; those below 1,500 are of the east, two
 // are twins. Devices below 1,000 are of iOS, those of the first 134, who are called
 // Bert, cannot be reached; 60 are browsers. One of those 60, and the last ten of iOS, belong
 // to auditors.
-func newCrowd(t testing.TB) *crowd {
+func newTown(t testing.TB) *town {
 	t.Helper()
-	c := &crowd{Walk: walk.New(t), staff: map[idp.StaffRole]*walk.Account{}, browser: map[idp.StaffRole]*http.Client{}, devices: make([]idp.Device, 2001)}
+	c := &town{Walk: walk.New(t), staff: map[idp.StaffRole]*walk.Account{}, browser: map[idp.StaffRole]*http.Client{}, devices: make([]idp.Device, 2001)}
 	users := make([]idp.User, len(c.devices))
 	for i := range users {
 		d := &c.devices[i]
@@ -428,13 +428,13 @@ func newCrowd(t testing.TB) *crowd {
 }
 
 // as goes to the browser of a role.
-func (c *crowd) as(role idp.StaffRole) *scene {
+func (c *town) as(role idp.StaffRole) *scene {
 	c.HTTP = c.browser[role]
 	return &scene{Walk: c.Walk, me: c.staff[role], made: map[string]string{}}
 }
 
 // last is the key of the last page of what a query finds.
-func (c *crowd) last(q idp.DeviceQuery) (key string) {
+func (c *town) last(q idp.DeviceQuery) (key string) {
 	c.Helper()
 	for {
 		p := idptest.Must(c.Desk.SearchDevices(c.Context(), walk.Console, q))(c.TB)
@@ -447,14 +447,14 @@ func (c *crowd) last(q idp.DeviceQuery) (key string) {
 
 func TestDeskManyDevices(t *testing.T) {
 	t.Parallel()
-	c := newCrowd(t)
+	c := newTown(t)
 	t.Run("pages", c.pages)
 	t.Run("select all found", c.selectAll)
 	t.Run("unlink all found", c.unlinkAll)
 }
 
 // Everything that narrows and orders the list is in its address, and goes on with it.
-func (c *crowd) pages(t *testing.T) {
+func (c *town) pages(t *testing.T) {
 	s := c.as(idp.StaffHelpdesk)
 	s.Wants(s.Get("/admin/devices"), 200, "1,000&#43; devices", "phone-000", "phone-049", "not phone-050", `id="next"`, "not id=\"prev\"")
 	q := idp.DeviceQuery{Words: "bert pho", Facets: []idp.DeviceFacet{idp.FacetFailing, idp.FacetIOS}, Sort: idp.DevicesByUsed, Down: true}
@@ -480,7 +480,7 @@ func (c *crowd) pages(t *testing.T) {
 
 // «Select all found» is offered where a search finds more than a page, and not more
 // than is unlinked at once.
-func (c *crowd) selectAll(t *testing.T) {
+func (c *town) selectAll(t *testing.T) {
 	const link, many = `id="all-found"`, `id="too-many"`
 	for what, row := range map[string]struct {
 		role  idp.StaffRole
@@ -504,7 +504,7 @@ func (c *crowd) selectAll(t *testing.T) {
 	}
 }
 
-func (c *crowd) unlinkAll(t *testing.T) {
+func (c *town) unlinkAll(t *testing.T) {
 	const path, ios = "/admin/devices/unlink/found", "?f=ios"
 	digest := func(facet idp.DeviceFacet) string {
 		return idptest.Must(c.Desk.FindDevices(t.Context(), walk.Console, idp.DeviceQuery{Facets: []idp.DeviceFacet{facet}}))(t).Digest
