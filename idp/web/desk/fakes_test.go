@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -107,13 +106,6 @@ func (d *door) signedIn() {
 	d.Get("/test/browser")
 	d.Get("/test/session")
 	d.logins.session = &idp.Session{ID: aSession, User: "U", FactorAt: noon, CreatedAt: noon, LastSeenAt: noon}
-}
-
-func (d *door) asked(want ...string) {
-	d.Helper()
-	if !slices.Equal(d.logins.asked, want) {
-		d.Errorf("asked %q, want %q", d.logins.asked, want)
-	}
 }
 
 // withMail has mail sent.
@@ -555,4 +547,29 @@ func (d *door) staffed(role idp.StaffRole) *fakeDesk {
 	}
 	d.desk.test = idp.Tryout{ID: aTest, Of: "rad.viewer", User: "U", CreatedAt: noon, ExpiresAt: noon.Add(time.Minute)}
 	return d.desk
+}
+
+const boundary = "between-the-parts"
+
+// multipartOf is a form that can carry a file; a name «file» is one.
+func multipartOf(fields ...string) string {
+	var b strings.Builder
+	for i := 0; i < len(fields); i += 2 {
+		more := ""
+		if fields[i] == "file" {
+			more = `; filename="people.csv"`
+		}
+		fmt.Fprintf(&b, "--%s\r\nContent-Disposition: form-data; name=%q%s\r\n\r\n%s\r\n", boundary, fields[i], more, fields[i+1])
+	}
+	return b.String() + "--" + boundary + "--\r\n"
+}
+
+func (d *door) upload(path, body string) webtest.Reply {
+	d.Helper()
+	req, err := http.NewRequest(http.MethodPost, d.URL+path, strings.NewReader(body))
+	if err != nil {
+		d.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "multipart/form-data; boundary="+boundary)
+	return d.Do(req)
 }

@@ -1,46 +1,122 @@
-package desk
+package desk_test
 
 import (
+	"context"
+	"fmt"
+	"sync"
 	"testing"
 	"time"
 
 	"hilum/idp"
+	"hilum/idp/admin"
+	"hilum/idp/idptest"
+	"hilum/idp/keyring"
+	"hilum/idp/login"
+	"hilum/idp/web/desk"
+	"hilum/idp/web/webtest/walk"
 )
 
-func TestDeskHealth(t *testing.T) {
-	d := open(t)
-	desk := d.staffed(idp.StaffAuditor)
-	desk.health = idp.Health{
-		Bytes: 12_345_678, Events: 99, Rows: map[string]int64{"users": 7, "devices": 21}, Waiting: map[string]int{"logins": 1000, "challenges": 3}, Failing: 2,
-		Keys: []idp.SigningKey{{ID: "K1", Alg: "RS256", ActiveAt: noon.AddDate(0, 0, -3)}, {ID: "K2", Alg: "RS256", ActiveAt: noon.AddDate(0, 0, 3)}, {ID: "K3", Alg: "ES256", ActiveAt: noon.AddDate(0, 0, -9), RetiredAt: noon, GoneAt: noon.AddDate(0, 0, 1)}},
-	}
-	desk.days = []idp.Day{
-		{At: noon.AddDate(0, 0, -1), Done: map[idp.EventKind]int{idp.EventLoginDone: 8}, Factors: map[string]int{"push": 5, "code": 3}},
-		{At: noon, Done: map[idp.EventKind]int{idp.EventLoginDone: 2, idp.EventPasswordWrong: 1}},
-	}
-	d.push = []idp.PushFigures{{Type: "fcm", Attempts: 10, Delivered: 3, Failed: 1, P50: 12 * time.Millisecond, P95: 40 * time.Millisecond, LastError: "503 <b>", LastAt: noon, Alarm: "mend me"}, {Type: "webpush"}}
-	d.Wants(d.Get("/admin/health"), 200, "12.3 MB", "1,000&#43;", "for 3 days", "Next", "published until", "75 %", "503 &lt;b&gt;", "mend me", "Web Push", "Firebase Cloud Messaging", "12ms", "not <dd>0s", "8 a day at most", "<rect", "/admin/devices?f=failing", "not No push service")
+// grown is a desk whose database has grown for years.
+type grown struct{ desk.Desk }
 
-	d.push, desk.days = nil, nil
-	d.Wants(d.Get("/admin/health"), 200, "No push service is set up", "not <rect")
+func (d grown) Health(ctx context.Context, by admin.By) (*idp.Health, error) {
+	h, err := d.Desk.Health(ctx, by)
+	if err == nil {
+		h.Bytes = 12_345_678
+	}
+	return h, err
 }
 
-// What is drawn of a day is as high as its count, whole, and within the plot.
-func TestPlots(t *testing.T) {
-	days := []idp.Day{
-		{Done: map[idp.EventKind]int{idp.EventPasswordWrong: 1000, idp.EventCodeWrong: 1, idp.EventPhoneDenied: 1, idp.EventNotMe: 1}},
-		{Done: map[idp.EventKind]int{idp.EventPasswordWrong: 500}}, {},
+// strangers has so many stand before the password of a sign-in.
+func strangers(w *walk.Walk, n int) {
+	w.Helper()
+	var all sync.WaitGroup
+	const hands = 16
+	for hand := range hands {
+		all.Go(func() {
+			for i := hand; i < n; i += hands {
+				if _, err := w.Flow.StartAccount(w.Context(), "account", login.Browser{ID: idp.NewToken().Hash(), Address: "192.0.2.1"}); err != nil {
+					w.Error(err)
+				}
+			}
+		})
 	}
-	p := trends(days)[2]
-	if p.Most != 1003 || len(p.Days) != 3 || p.Series[2].Sum != 2 {
-		t.Errorf("drawn %+v", p)
+	all.Wait()
+}
+
+func TestDeskHealth(t *testing.T) {
+	t.Parallel()
+	figures := []idp.PushFigures{
+		{Type: idp.PushFCM, Attempts: 10, Delivered: 3, Failed: 1, P50: 12 * time.Millisecond, P95: 40 * time.Millisecond, LastError: "503 <b>", LastAt: idptest.Noon, Alarm: "mend me"},
+		{Type: idp.PushWeb},
 	}
-	for _, b := range p.Bars {
-		if b.Y < 0 || b.H < 1 || b.Y+b.H > p.Height || b.X < 0 || b.X+b.W > p.Width {
-			t.Errorf("bar %+v is not within %d × %d", b, p.Width, p.Height)
+	w := walk.New(t, func(p *walk.Parts) {
+		p.Wrap = func(d desk.Desk) desk.Desk { return grown{d} }
+		p.Desk.Push = func() []idp.PushFigures { return figures }
+	})
+
+	// The day before yesterday the keys were made. Yesterday Bert has four sign-ins, three by code.
+	w.Clock.Add(48 * time.Hour)
+	bert := w.Enrol(idp.User{Name: "bert"})
+	pixel := w.Link(bert.ID, idp.Device{Name: "Pixel 8", Kind: idp.DeviceApp, Platform: "android"})
+	for _, name := range []string{"Old", "Older"} {
+		w.Link(bert.ID, idp.Device{Name: name, Kind: idp.DeviceApp, Platform: "android", PushType: idp.PushFCM, PushBadAt: w.Clock.Now()})
+	}
+	for range 3 {
+		w.Fresh()
+		w.SignIn(bert, w.Visit("/account"))
+	}
+	recovery := w.RecoveryCodes(w.Submit(w.Visit("/account/recovery"), "/account/recovery"))[0]
+
+	// Today he has one by his phone and one by recovery code, and three that come to nothing.
+	w.Clock.Add(24 * time.Hour)
+	password := func(password string) string {
+		w.Fresh()
+		return w.Submit(w.Visit("/account"), "/password", "username", "bert", "password", password)
+	}
+	says := func(v idp.Verdict) {
+		t.Helper()
+		phone := &idp.Speaker{Device: pixel}
+		asked := idptest.Must(w.Flow.Asked(t.Context(), phone))(t)
+		if len(asked) != 1 {
+			t.Fatalf("the phone is asked %d times", len(asked))
+		}
+		v.Number = asked[0].Number
+		if _, err := w.Flow.Answer(t.Context(), phone, login.Reply{Challenge: asked[0].ID, DocHash: asked[0].DocHash(), Verdict: v}); err != nil {
+			t.Fatal(err)
 		}
 	}
-	if half := p.Bars[3]; half.H != plotHigh*500/1003 {
-		t.Errorf("half is drawn as %+v", half)
+	password("wrong")
+	password(walk.Password)
+	says(idp.Verdict{Approve: true})
+	w.Sees(w.Submit(w.Visit(w.Path), "/phone"), "/account")
+	page := password(walk.Password)
+	w.Submit(page, "/code", "code", "000000")
+	w.Sees(w.Submit(page, "/recovery", "recovery_code", recovery), "/account")
+	password(walk.Password)
+	says(idp.Verdict{})
+
+	// RSA keys are about to turn, and the others are of no use any more.
+	if _, err := keyring.Open(t.Context(), keyring.Config{Store: w.DB, Sealer: w.Sealer, Algs: []string{"RS256"}, RotateEvery: 96 * time.Hour, Now: w.Clock.Now, Log: idptest.Quiet()}); err != nil {
+		t.Fatal(err)
 	}
+	strangers(w, idp.CountUpTo)
+	w.Fresh()
+	w.Staff(idp.StaffAuditor)
+	events := idptest.Must(w.DB.LogHead(t.Context()))(t).Seq
+	w.Wants(w.Get("/admin/health"), 200, "<b>2</b></li>", "Devices</span><b>5</b>", `<b>2</b> <a href="/admin/devices?f=failing"`, "12.3 MB", fmt.Sprintf("<b>%d</b></li>", events),
+		"<dd>1,000&#43;</dd>", "for 3 days", ">Next<", "published until", "75 %", "503 &lt;b&gt;", "mend me", "Web Push", "Firebase Cloud Messaging", "12ms", "not <dd>0s", "not No push service",
+		"Signed in <b>7</b>", "4 a day at most", "Phone <b>1</b>", "Code <b>3</b>", "Recovery codes <b>1</b>", "Password wrong <b>1</b>", "Code wrong <b>1</b>", "Denied on the phone <b>1</b>", "<rect")
+}
+
+// newborn is a desk that nobody has signed in to yet.
+type newborn struct{ desk.Desk }
+
+func (newborn) Days(context.Context, admin.By, int) ([]idp.Day, error) { return nil, nil }
+
+func TestDeskHealthOfANewSite(t *testing.T) {
+	t.Parallel()
+	w := walk.New(t, func(p *walk.Parts) { p.Wrap = func(d desk.Desk) desk.Desk { return newborn{d} } })
+	w.Staff(idp.StaffAuditor)
+	w.Wants(w.Get("/admin/health"), 200, "No push service is set up", "not <rect", "for 0 days", "not published until", "not mend me")
 }

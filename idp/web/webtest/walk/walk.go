@@ -41,6 +41,7 @@ type Parts struct {
 	Desk  desk.Config
 	Admin admin.Config
 	Login login.Config
+	Wrap  func(desk.Desk) desk.Desk // puts a fault into the desk that pages ask; nil: there is none
 }
 
 // Walk is a browser and the provider that it is before.
@@ -91,6 +92,9 @@ func New(t testing.TB, change ...func(*Parts)) *Walk {
 	w.Door = idptest.Must(page.New(parts.Page))(t)
 	pages := web.New(web.Config{Door: w.Door, Logins: w.Flow, Devices: registry, CollectPath: oidc.CollectPath, SessionAbsolute: parts.Page.SessionAbsolute})
 	parts.Desk.Door, parts.Desk.Desk, parts.Desk.Party = w.Door, w.Desk, party
+	if parts.Wrap != nil {
+		parts.Desk.Desk = parts.Wrap(w.Desk)
+	}
 	desk.Mount(parts.Desk)
 	w.Door.Mount(mux)
 	ring := idptest.Must(keyring.Open(t.Context(), keyring.Config{Store: w.DB, Sealer: w.Sealer, Algs: []string{"RS256", "ES256"}, Now: now, Log: slog.New(slog.DiscardHandler)}))(t)
