@@ -240,7 +240,7 @@ func TestDeskChecksTheLog(t *testing.T) {
 	page := w.Post("/admin/audit/check").Request.URL.Path
 	step := slow.gate.reached()
 	w.Wants(w.Get(page), 200, fmt.Sprintf("1,000 of 1,%03d", step.Of-1000), `http-equiv="refresh"`, `data-live="`+page+`"`)
-	w.Leads(w.Stays().Post("/admin/audit/check"), page) // that one will do
+	w.Leads(w.Held().Post("/admin/audit/check"), page) // that one will do
 	slow.gate.through(w)
 	slow.gate = nil
 	head := idptest.Must(w.DB.LogHead(t.Context()))(t)

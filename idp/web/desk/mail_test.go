@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -11,7 +12,20 @@ import (
 
 	"hilum/idp"
 	"hilum/idp/admin"
+	"hilum/idp/web/webtest"
 )
+
+// led returns where a POST leads, and waits for the job that it began.
+func (d *door) led(r webtest.Reply) string {
+	d.Helper()
+	if r.StatusCode != http.StatusSeeOther {
+		d.Fatalf("%d, want a way on:\n%s", r.StatusCode, r.Body)
+	}
+	d.conf.Jobs.Wait(time.Minute)
+	return r.Header.Get("Location")
+}
+
+const toImport = "/admin/users/import"
 
 // mailing is a door of a site that sends mail.
 func mailing(t *testing.T, role idp.StaffRole) (*door, *fakeDesk) {

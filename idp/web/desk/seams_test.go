@@ -91,6 +91,13 @@ func (g *gate) until(want admin.ImportStep) {
 	}
 }
 
+// next is until from the step at which the job waits.
+func (g *gate) next(want admin.ImportStep) {
+	g.t.Helper()
+	g.on <- struct{}{}
+	g.until(want)
+}
+
 // through lets the job on to its end.
 func (g *gate) through(w *walk.Walk) {
 	done := make(chan struct{})

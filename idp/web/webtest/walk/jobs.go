@@ -1,10 +1,8 @@
 package walk
 
 import (
-	"fmt"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -12,44 +10,6 @@ import (
 	"hilum/idp/web/desk"
 	"hilum/idp/web/webtest"
 )
-
-// Boundary stands between the parts of a form that Multipart writes.
-const Boundary = "between-the-parts"
-
-// files are the fields of a form that a browser sends as files.
-var files = []string{"file", "logo", "logo_dark", "icon"}
-
-// Multipart is the body of a form that can carry a file; fields are names and values by
-// turns.
-func Multipart(fields ...string) string {
-	var b strings.Builder
-	for i := 0; i < len(fields); i += 2 {
-		more := ""
-		if slices.Contains(files, fields[i]) {
-			more = fmt.Sprintf("; filename=%q\r\nContent-Type: application/octet-stream", fields[i])
-		}
-		fmt.Fprintf(&b, "--%s\r\nContent-Disposition: form-data; name=%q%s\r\n\r\n%s\r\n", Boundary, fields[i], more, fields[i+1])
-	}
-	return b.String() + "--" + Boundary + "--\r\n"
-}
-
-// Upload sends a form that can carry a file, as Multipart writes it.
-func (w *Walk) Upload(path string, fields ...string) webtest.Reply {
-	w.Helper()
-	return w.UploadRaw(path, Multipart(fields...))
-}
-
-// UploadRaw is Upload for a form that is written already.
-func (w *Walk) UploadRaw(path, body string) webtest.Reply {
-	w.Helper()
-	req, err := http.NewRequestWithContext(w.Context(), http.MethodPost, w.URL+path, strings.NewReader(body))
-	if err != nil {
-		w.Fatal(err)
-	}
-	req.Header.Set("Content-Type", "multipart/form-data; boundary="+Boundary)
-	req.Header.Set("Sec-Fetch-Site", "same-origin")
-	return w.Do(req)
-}
 
 // Led returns where a post has led, when the job that it began is through.
 func (w *Walk) Led(r webtest.Reply) string {
@@ -76,24 +36,9 @@ func (w *Walk) SignIn(a *Account, page string) string {
 	return w.Submit(page, "/code", "code", w.Code(a))
 }
 
-// App registers an application, changed as said.
-func (w *Walk) App(id idp.ClientID, change func(*idp.Client)) *idp.Client {
-	w.Helper()
-	app := &idp.Client{
-		ID: id, Name: "Radiology Viewer", Kind: idp.ClientWeb, Auth: idp.AuthBasic, GrantTypes: []string{idp.GrantCode, idp.GrantRefresh},
-		RedirectURIs: []string{"https://viewer.hospital.example/cb"}, Scopes: []string{"openid", "profile", "groups", "offline_access"},
-	}
-	if change != nil {
-		change(app)
-	}
-	if _, err := w.Desk.AddClient(w.Context(), Console, app); err != nil {
-		w.Fatal(err)
-	}
-	return app
-}
-
-// Stays is a browser with the cookies of this one, which follows no redirect.
-func (w *Walk) Stays() *webtest.Browser {
+// Held is this browser, held back from every redirect: an answer that sends it on is seen
+// by Leads.
+func (w *Walk) Held() *webtest.Browser {
 	b := &webtest.Browser{TB: w.TB, URL: w.URL, HTTP: &http.Client{Jar: w.HTTP.Jar}}
 	b.HTTP.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return b
@@ -107,7 +52,7 @@ func (w *Walk) Opens(app *idp.Client) {
 		"client_id": {string(app.ID)}, "redirect_uri": {app.RedirectURIs[0]}, "response_type": {"code"}, "scope": {"openid"}, "state": {"a-state-that-nobody-guesses"},
 		"code_challenge": {"E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"}, "code_challenge_method": {"S256"}, // RFC 7636, appendix B
 	}
-	if to := w.Stays().Get("/authorize?" + q.Encode()).Header.Get("Location"); !strings.HasPrefix(to, app.RedirectURIs[0]+"?code=") {
+	if to := w.Held().Get("/authorize?" + q.Encode()).Header.Get("Location"); !strings.HasPrefix(to, app.RedirectURIs[0]+"?code=") {
 		w.Fatalf("the sign-in to %s led to %q", app.ID, to)
 	}
 }

@@ -42,7 +42,7 @@ type Parts struct {
 	Desk  desk.Config
 	Admin admin.Config
 	Login login.Config
-	Wrap  func(desk.Desk) desk.Desk // puts something before the real desk; nil: nothing
+	Wrap  func(desk.Desk) desk.Desk // puts a fault into the desk that pages ask; nil: there is none
 }
 
 // Walk is a browser and the provider that it is before.
