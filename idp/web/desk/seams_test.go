@@ -43,9 +43,10 @@ func (s *stepwise) VerifyEvents(ctx context.Context, by admin.By, progress func(
 
 // gate is where a job waits at each step, until it is let on, stopped, or the test ends.
 type gate struct {
-	at chan admin.ImportStep
-	on chan struct{}
-	t  testing.TB
+	at   chan admin.ImportStep
+	on   chan struct{}
+	deaf bool // it hears that it is stopped when it is let on
+	t    testing.TB
 }
 
 func newGate(t testing.TB) *gate {
@@ -56,6 +57,9 @@ func newGate(t testing.TB) *gate {
 func (g *gate) pass(ctx context.Context, step admin.ImportStep) {
 	if g == nil {
 		return
+	}
+	if g.deaf {
+		ctx = g.t.Context()
 	}
 	select {
 	case g.at <- step:
