@@ -65,3 +65,13 @@ func TestForgottenInTheLog(t *testing.T) {
 		}
 	}
 }
+
+func TestRefusalsHaveWords(t *testing.T) {
+	for _, r := range []idp.Refusal{
+		idp.RefusedUnreachable, idp.RefusedTimeout, idp.RefusedCertificate, idp.RefusedForbidden, idp.RefusedGone, idp.RefusedKey, idp.RefusedWith(400),
+	} {
+		if m := refusalOf(r); !webtest.Words().Has(m.Key) {
+			t.Errorf("%s has no words: %q", r, m.Key)
+		}
+	}
+}
