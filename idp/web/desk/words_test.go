@@ -75,3 +75,18 @@ func TestRefusalsHaveWords(t *testing.T) {
 		}
 	}
 }
+
+// Every reason has words of its own.
+func TestEveryRejectionHasWords(t *testing.T) {
+	seen := map[string]bool{}
+	for _, r := range idp.RejectionReasons {
+		key := rejectedWords[r].Key
+		if key == "" || seen[key] {
+			t.Errorf("%s: %q", r, key)
+		}
+		seen[key] = true
+	}
+	if len(rejectedWords) != len(idp.RejectionReasons) {
+		t.Errorf("%d words for %d reasons", len(rejectedWords), len(idp.RejectionReasons))
+	}
+}
