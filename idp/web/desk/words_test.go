@@ -1,13 +1,19 @@
 package desk
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"hilum/config"
 	"hilum/idp"
+	"hilum/idp/admin"
+	"hilum/idp/idptest"
 	"hilum/idp/web/webtest"
+	"hilum/templates"
 )
 
 // Notes are the names of the sentences that a list may open with.
@@ -88,5 +94,64 @@ func TestEveryRejectionHasWords(t *testing.T) {
 	}
 	if len(rejectedWords) != len(idp.RejectionReasons) {
 		t.Errorf("%d words for %d reasons", len(rejectedWords), len(idp.RejectionReasons))
+	}
+}
+
+// Every setting has words, and is in the list once.
+func TestEverySettingHasItsWords(t *testing.T) {
+	known := map[string]bool{admin.SiteName: true, admin.SiteLabel: true, admin.SiteAccent: true, admin.SiteLanguages: true, admin.SiteLanguage: true}
+	for _, g := range settingTable {
+		for _, row := range g.rows {
+			if known[row.key] {
+				t.Errorf("%s stands there twice", row.key)
+			}
+			known[row.key] = true
+		}
+	}
+	settings := map[string]bool{}
+	for _, key := range config.AllKeys() {
+		settings[key] = true
+	}
+	d := admin.New(admin.Config{Store: idptest.Store(t, time.Now, nil)})
+	for _, s := range idptest.Must(d.Settings(t.Context(), admin.Console("test")))(t) {
+		settings[s.Key] = true
+	}
+	for key := range settings {
+		if !known[key] {
+			t.Errorf("no words for %s", key)
+		}
+	}
+	for key := range known {
+		if !settings[key] {
+			t.Errorf("words for %s, which is no setting", key)
+		}
+	}
+}
+
+func TestValuesInWords(t *testing.T) {
+	for _, c := range []struct {
+		told  telling
+		value string
+		want  templates.Message
+		text  string
+	}{
+		{asSpan, "15m0s", templates.Say("span.minutes", "N", 15), ""},
+		{asSpan, "720h", templates.Say("span.days", "N", 30), ""},
+		{asSpan, "24h0m0s", templates.Say("span.hours", "N", 24), ""},
+		{asSpan, "90m", templates.Say("span.minutes", "N", 90), ""},
+		{asSpan, "1m30s", templates.Say("span.seconds", "N", 90), ""},
+		{asSpan, "", templates.Say("settings.unset"), ""},
+		{asSpan, "soon", templates.Message{}, "soon"},
+		{asCount, "19456", templates.Say("settings.number", "Count", 19456), ""},
+		{asLimit, "0", templates.Say("settings.limitless"), ""},
+		{asName, "", templates.Say("settings.made"), ""},
+		{asCores, "0", templates.Say("settings.cores"), ""},
+		{asMatch, "strict", templates.Say("apps.match.strict"), ""},
+		{asText, "RS256, ES256", templates.Message{}, "RS256, ES256"},
+	} {
+		words, text := c.told.words(c.value)
+		if fmt.Sprint(words) != fmt.Sprint(c.want) || text != c.text {
+			t.Errorf("%q: %v %q, want %v %q", c.value, words, text, c.want, c.text)
+		}
 	}
 }
