@@ -116,9 +116,6 @@ func (d *door) asked(want ...string) {
 	}
 }
 
-// withMail has mail sent.
-func withMail(_ *page.Config, c *Config) { c.Mail = true }
-
 const (
 	aUser = "USERUSERUSERUSERUSERUSERU2"
 	aTest = "TESTTESTTESTTESTTESTTESTT2"
