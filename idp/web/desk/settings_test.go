@@ -87,43 +87,26 @@ func TestEditSettings(t *testing.T) {
 		}
 	}
 	accent := idptest.Must(parsed("#0a7d6c"))(t)
-	t.Run("saved", func(t *testing.T) {
+	t.Run("what is typed", func(t *testing.T) {
 		t.Parallel()
 		w := walk.New(t, presenting(idp.Site{}))
 		w.Staff(idp.StaffAdmin)
-		w.Leads(post(w, "save", " Saint Luke ", "#0a7d6c"), "/admin/settings?did=saved")
-		if s := savedSite(w); s.Name != "Saint Luke" || s.Accent != "#0a7d6c" || s.Language != "" || !slices.Equal(s.Languages, []string{"en"}) {
-			t.Errorf("saved %+v", s)
-		}
-		changes(w, "site.name=Saint Luke", "site.accent=#0a7d6c", "site.languages=en")
-		w.Wants(w.Get("/admin/settings?did=saved"), 200, "Saved. Pages show it from now on.", `<span class="site">Saint Luke</span>`, page.AccentPath(accent))
-	})
-	t.Run("looked at", func(t *testing.T) {
-		t.Parallel()
-		w := walk.New(t, presenting(idp.Site{}))
-		w.Staff(idp.StaffAdmin)
+		// Looked at.
 		w.Wants(post(w, "preview", " Saint Luke ", "#0a7d6c"), 200, "Nothing is saved yet", page.AccentPath(accent), "contrast", `value="Saint Luke"`)
 		if s := savedSite(w); s.Name+s.Accent != "" {
 			t.Errorf("a look was saved: %+v", s)
 		}
 		changes(w)
 		w.Wants(w.Get("/admin/settings"), 200, `<span class="site">Imaging</span>`, "not "+page.AccentPath(accent))
-	})
-	t.Run("refused, with a colour that would do", func(t *testing.T) {
-		t.Parallel()
-		w := walk.New(t, presenting(idp.Site{}))
-		w.Staff(idp.StaffAdmin)
+
+		// Refused, with a colour that would do.
 		near := (*brand.AccentError)(nil)
 		if err := brand.Check(idptest.Must(parsed("#ffee00"))(t)); !errors.As(err, &near) || near.Where != "light" {
 			t.Fatal(err)
 		}
 		w.Wants(post(w, "save", " Saint Luke ", "#ffee00"), 422, "On the light ground", fmt.Sprintf("%.1f to 1", near.Ratio), near.Nearest.String(), `id="nearest"`, `value="Saint Luke"`)
-		changes(w)
-	})
-	t.Run("the nearest is taken", func(t *testing.T) {
-		t.Parallel()
-		w := walk.New(t, presenting(idp.Site{}))
-		w.Staff(idp.StaffAdmin)
+
+		// The nearest is taken, to be looked at.
 		r := post(w, "nearest", "X", "#ffee00")
 		m := regexp.MustCompile(`id="accent" name="accent" type="text" value="(#[0-9a-f]{6})"`).FindStringSubmatch(r.Body)
 		if m == nil || m[1] == "#ffee00" {
@@ -132,7 +115,18 @@ func TestEditSettings(t *testing.T) {
 		if err := brand.Check(idptest.Must(parsed(m[1]))(t)); err != nil {
 			t.Errorf("%s is no good: %v", m[1], err)
 		}
+
+		// Too long a name.
+		w.Wants(post(w, "save", strings.Repeat("ü", idp.MaxSiteName), ""), 422, "Give authenticator apps a shorter one", `aria-invalid="true"`)
 		changes(w)
+
+		// Saved.
+		w.Leads(post(w, "save", " Saint Luke ", "#0a7d6c"), "/admin/settings?did=saved")
+		if s := savedSite(w); s.Name != "Saint Luke" || s.Accent != "#0a7d6c" || s.Language != "" || !slices.Equal(s.Languages, []string{"en"}) {
+			t.Errorf("saved %+v", s)
+		}
+		changes(w, "site.name=Saint Luke", "site.accent=#0a7d6c", "site.languages=en")
+		w.Wants(w.Get("/admin/settings?did=saved"), 200, "Saved. Pages show it from now on.", `<span class="site">Saint Luke</span>`, page.AccentPath(accent))
 	})
 	t.Run("what the configuration sets is left alone", func(t *testing.T) {
 		t.Parallel()
@@ -146,13 +140,6 @@ func TestEditSettings(t *testing.T) {
 		}
 		changes(w)
 		w.Wants(w.Get("/admin/settings/edit"), 200, "changed there: idp.yaml:4", "changed there: IDP_SITE_ACCENT", "disabled", `value="Imaging"`, `value="#0a7d6c"`)
-	})
-	t.Run("too long a name", func(t *testing.T) {
-		t.Parallel()
-		w := walk.New(t, presenting(idp.Site{}))
-		w.Staff(idp.StaffAdmin)
-		w.Wants(post(w, "save", strings.Repeat("ü", idp.MaxSiteName), ""), 422, "Give authenticator apps a shorter one", `aria-invalid="true"`)
-		changes(w)
 	})
 }
 
