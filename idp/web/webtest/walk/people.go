@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"hilum/idp"
+	"hilum/idp/totp"
 	"hilum/idp/web/webtest"
 )
 
@@ -33,7 +34,7 @@ func (w *Walk) Person(u idp.User) (a *Account) {
 }
 
 // Link gives somebody a device as the database has it when its owner has linked it. ID,
-// state and, where it is zero, the time are given here.
+// state, secret and, where it is zero, the time are given here.
 func (w *Walk) Link(user idp.UserID, d idp.Device) idp.Device {
 	w.Helper()
 	now := w.Clock.Now()
@@ -44,6 +45,10 @@ func (w *Walk) Link(user idp.UserID, d idp.Device) idp.Device {
 	d.ID, d.User, d.State = idp.NewID[idp.DeviceID](), user, idp.DeviceActive
 	if d.LinkedAt.IsZero() {
 		d.LinkedAt = now
+	}
+	var err error
+	if d.SealedTOTP, err = w.Sealer.Seal(totp.NewSecret(), string(d.ID)); err != nil {
+		w.Fatal(err)
 	}
 	if err := w.DB.UpdatePairing(w.Context(), p.ID, func(p *idp.Pairing) (*idp.Device, error) {
 		p.UsedAt = now
