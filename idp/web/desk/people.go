@@ -117,7 +117,7 @@ func (s *people) one(w http.ResponseWriter, r *http.Request, p staff) error {
 	view.MayUnlock = len(view.Locked) > 0 && p.mayUpon(admin.Unlock, u)
 	if f.Invitation != nil {
 		view.InvitedUntil = f.Invitation.ExpiresAt
-		if r.URL.Query().Get("did") == "mailed" {
+		if r.URL.Query().Get("did") == "mailed" && f.Invitation.Mailed { // one that was shown since ends it
 			view.MailedTo = u.Email
 		}
 	}

@@ -1,218 +1,255 @@
-package desk
+package desk_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
+	"errors"
 	"fmt"
+	"hash/crc32"
+	"image"
+	"image/color"
+	"image/draw"
+	"image/png"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
-	"hilum/config"
 	"hilum/idp"
-	"hilum/idp/admin"
 	"hilum/idp/brand"
+	"hilum/idp/idptest"
 	"hilum/idp/web/page"
 	"hilum/idp/web/webtest"
-	"hilum/templates"
+	"hilum/idp/web/webtest/walk"
 )
 
-// Every setting has words, and is in the list once.
-func TestEverySettingHasItsWords(t *testing.T) {
-	known := map[string]bool{admin.SiteName: true, admin.SiteLabel: true, admin.SiteAccent: true, admin.SiteLanguages: true, admin.SiteLanguage: true}
-	for _, g := range settingTable {
-		for _, row := range g.rows {
-			if known[row.key] {
-				t.Errorf("%s stands there twice", row.key)
+// presenting has the site look as it was saved, below what the configuration sets: as the
+// provider has it.
+func presenting(fixed idp.Site, settings ...idp.Setting) func(*walk.Parts) {
+	return func(p *walk.Parts) {
+		saved, usual := p.Admin.Store, &idp.Site{Name: "Imaging", Language: "en"}
+		now := func() *idp.Site {
+			s, err := saved.Site(context.Background())
+			if err != nil { // as long as it cannot be read
+				return fixed.Over(usual)
 			}
-			known[row.key] = true
+			return fixed.Over(s).Over(usual)
 		}
-	}
-	settings := map[string]bool{}
-	for _, key := range config.AllKeys() {
-		settings[key] = true
-	}
-	d := &admin.Desk{Config: admin.Config{Store: savedNothing{}}}
-	list, err := d.Settings(t.Context(), admin.Console("test"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, s := range list {
-		settings[s.Key] = true
-	}
-	for key := range settings {
-		if !known[key] {
-			t.Errorf("no words for %s", key)
-		}
-	}
-	for key := range known {
-		if !settings[key] {
-			t.Errorf("words for %s, which is no setting", key)
-		}
+		p.Page.Site, p.Admin.Site, p.Login.Rules.Site = now, now, now
+		p.Admin.Fixed, p.Admin.Settings = fixed, func() []idp.Setting { return settings }
 	}
 }
 
-// savedNothing is a store where nobody has set anything.
-type savedNothing struct{ admin.Store }
-
-func (savedNothing) Site(context.Context) (*idp.Site, error) { return &idp.Site{}, nil }
-
-func TestValuesInWords(t *testing.T) {
-	for _, c := range []struct {
-		told  telling
-		value string
-		want  templates.Message
-		text  string
-	}{
-		{asSpan, "15m0s", templates.Say("span.minutes", "N", 15), ""},
-		{asSpan, "720h", templates.Say("span.days", "N", 30), ""},
-		{asSpan, "24h0m0s", templates.Say("span.hours", "N", 24), ""},
-		{asSpan, "90m", templates.Say("span.minutes", "N", 90), ""},
-		{asSpan, "1m30s", templates.Say("span.seconds", "N", 90), ""},
-		{asSpan, "", templates.Say("settings.unset"), ""},
-		{asSpan, "soon", templates.Message{}, "soon"},
-		{asCount, "19456", templates.Say("settings.number", "Count", 19456), ""},
-		{asLimit, "0", templates.Say("settings.limitless"), ""},
-		{asName, "", templates.Say("settings.made"), ""},
-		{asCores, "0", templates.Say("settings.cores"), ""},
-		{asMatch, "strict", templates.Say("apps.match.strict"), ""},
-		{asText, "RS256, ES256", templates.Message{}, "RS256, ES256"},
-	} {
-		words, text := c.told.words(c.value)
-		if fmt.Sprint(words) != fmt.Sprint(c.want) || text != c.text {
-			t.Errorf("%q: %v %q, want %v %q", c.value, words, text, c.want, c.text)
-		}
-	}
-}
-
-// presents says how the site of a door presents itself.
-func (d *door) presents(s idp.Site) {
-	s.Name = "Imaging"
-	d.site = s
+// savedSite is what the administration has saved of the site.
+func savedSite(w *walk.Walk) *idp.Site {
+	w.Helper()
+	return idptest.Must(w.DB.Site(w.Context()))(w.TB)
 }
 
 func TestSettingsPage(t *testing.T) {
-	d := open(t)
-	desk := d.staffed(idp.StaffAdmin)
-	desk.settings = []idp.Setting{
-		{Key: "site.name", Value: "Saint Luke", From: idp.SettingSaved, Default: "Hilum"},
-		{Key: "site.accent", Value: "#0a7d6c", From: idp.SettingConfigured, Place: "idp.yaml:7"},
-		{Key: "sessions.idle", Value: "30m", Default: "1h", From: idp.SettingConfigured, Place: "IDP_SESSIONS_IDLE", Env: "IDP_SESSIONS_IDLE"},
-		{Key: "push.fcm.credentials_file", Value: "what nobody may see", Secret: true, Env: "X"},
-		{Key: "fixed.devices", Value: "5", Default: "5", From: idp.SettingFixed},
+	t.Parallel()
+	w := walk.New(t, presenting(idp.Site{Accent: "#0a7d6c"},
+		idp.Setting{Key: "site.name", Value: "Hilum", Default: "Hilum"},
+		idp.Setting{Key: "site.accent", Value: "#0a7d6c", From: idp.SettingConfigured, Place: "idp.yaml:7"},
+		idp.Setting{Key: "sessions.idle", Value: "30m", Default: "1h", From: idp.SettingConfigured, Place: "IDP_SESSIONS_IDLE", Env: "IDP_SESSIONS_IDLE"},
+		idp.Setting{Key: "push.fcm.credentials_file", Value: "what nobody may see", Secret: true, Env: "X"},
+	))
+	if err := w.Desk.EditSite(t.Context(), walk.Console, func(s *idp.Site) { s.Name = "Saint Luke" }); err != nil {
+		t.Fatal(err)
 	}
-	desk.fixed = map[string]bool{"site.accent": true}
-	r := d.Get("/admin/settings")
-	d.Wants(r, 200, "30 minutes", "IDP_SESSIONS_IDLE", "1 hour", "idp.yaml:7", "saved here", "built in", `id="edit"`, "not what nobody may see", ">set<")
+	w.Staff(idp.StaffAdmin)
+	w.Wants(w.Get("/admin/settings"), 200, "Saint Luke", "#0a7d6c", "30 minutes", "IDP_SESSIONS_IDLE", "1 hour", "idp.yaml:7", "saved here", "built in", `id="edit"`, "not what nobody may see", ">set<")
 	// Who only reads sees the same without a way to change it.
-	d.logins.staff = idp.StaffAuditor
-	d.Wants(d.Get("/admin/settings"), 200, "30 minutes", `not id="edit"`)
-	d.logins.staff = idp.StaffHelpdesk
-	d.Wants(d.Get("/admin/settings"), 403)
-	d.Wants(d.Get("/admin/devices"), 200, `not href="/admin/settings"`)
+	w.Fresh()
+	w.Staff(idp.StaffAuditor)
+	w.Wants(w.Get("/admin/settings"), 200, "Saint Luke", "30 minutes", "not what nobody may see", `not id="edit"`)
+	w.Fresh()
+	w.Staff(idp.StaffHelpdesk)
+	w.Wants(w.Get("/admin/settings"), 403)
+	w.Wants(w.Get("/admin/devices"), 200, `not href="/admin/settings"`)
 }
 
 func TestEditSettings(t *testing.T) {
-	form := []string{"name", " Saint Luke ", "accent", "#0a7d6c", "language-en", "1", "usual", "en"}
-	post := func(d *door, more ...string) webtest.Reply {
-		return d.Post("/admin/settings/edit", append(form[:len(form):len(form)], more...)...)
+	t.Parallel()
+	post := func(w *walk.Walk, do, name, accent string) webtest.Reply {
+		return w.Held().Post("/admin/settings/edit", "name", name, "accent", accent, "language-en", "1", "usual", "en", "do", do)
 	}
-	t.Run("saved", func(t *testing.T) {
-		d := open(t)
-		desk := d.staffed(idp.StaffAdmin)
-		d.Leads(post(d, "do", "save"), "/admin/settings?did=saved")
-		if desk.site.Name != "Saint Luke" || desk.site.Accent != "#0a7d6c" || desk.site.Language != "" || len(desk.site.Languages) != 1 {
-			t.Errorf("saved %+v", desk.site)
+	// changes checks what the log has of settings: «site.name=Saint Luke».
+	changes := func(w *walk.Walk, want ...string) {
+		w.Helper()
+		var got []string
+		for _, e := range w.Events(idp.EventSettingChanged) {
+			got = append(got, e.Detail["setting"]+"="+e.Detail["to"])
 		}
-		d.Wants(d.Get("/admin/settings?did=saved"), 200, "Saved. Pages show it from now on.")
-	})
-	t.Run("looked at", func(t *testing.T) {
-		d := open(t)
-		desk := d.staffed(idp.StaffAdmin)
-		r := post(d, "do", "preview")
-		c, _ := brand.Parse("#0a7d6c")
-		d.Wants(r, 200, "Nothing is saved yet", page.AccentPath(c), "contrast", `value="Saint Luke"`)
-		if desk.site.Name+desk.site.Accent != "" {
-			t.Errorf("a look was saved: %+v", desk.site)
+		if !slices.Equal(got, want) {
+			w.Errorf("changed %q, want %q", got, want)
 		}
-	})
-	t.Run("refused, with a colour that would do", func(t *testing.T) {
-		d := open(t)
-		desk := d.staffed(idp.StaffAdmin)
-		near := brand.Colour{R: 0x7e, G: 0x76}
-		desk.err = &brand.AccentError{Where: "light", Ratio: 1.1, Need: 3, Nearest: near}
-		d.Wants(post(d, "do", "save"), 422, "On the light ground", "1.1 to 1", near.String(), `id="nearest"`, `value="Saint Luke"`)
-	})
-	t.Run("the nearest is taken", func(t *testing.T) {
-		d := open(t)
-		d.staffed(idp.StaffAdmin)
-		r := d.Post("/admin/settings/edit", "name", "X", "accent", "#ffee00", "do", "nearest")
+	}
+	accent := idptest.Must(parsed("#0a7d6c"))(t)
+	t.Run("what is typed", func(t *testing.T) {
+		t.Parallel()
+		w := walk.New(t, presenting(idp.Site{}))
+		w.Staff(idp.StaffAdmin)
+		// Looked at.
+		w.Wants(post(w, "preview", " Saint Luke ", "#0a7d6c"), 200, "Nothing is saved yet", page.AccentPath(accent), "contrast", `value="Saint Luke"`)
+		if s := savedSite(w); s.Name+s.Accent != "" {
+			t.Errorf("a look was saved: %+v", s)
+		}
+		changes(w)
+		w.Wants(w.Get("/admin/settings"), 200, `<span class="site">Imaging</span>`, "not "+page.AccentPath(accent))
+
+		// Refused, with a colour that would do.
+		near := (*brand.AccentError)(nil)
+		if err := brand.Check(idptest.Must(parsed("#ffee00"))(t)); !errors.As(err, &near) || near.Where != "light" {
+			t.Fatal(err)
+		}
+		w.Wants(post(w, "save", " Saint Luke ", "#ffee00"), 422, "On the light ground", fmt.Sprintf("%.1f to 1", near.Ratio), near.Nearest.String(), `id="nearest"`, `value="Saint Luke"`)
+
+		// The nearest is taken, to be looked at.
+		r := post(w, "nearest", "X", "#ffee00")
 		m := regexp.MustCompile(`id="accent" name="accent" type="text" value="(#[0-9a-f]{6})"`).FindStringSubmatch(r.Body)
 		if m == nil || m[1] == "#ffee00" {
 			t.Fatalf("%d %q", r.StatusCode, m)
 		}
-		if c, ok := brand.Parse(m[1]); !ok || brand.Check(c) != nil {
-			t.Errorf("%s is no good", m[1])
+		if err := brand.Check(idptest.Must(parsed(m[1]))(t)); err != nil {
+			t.Errorf("%s is no good: %v", m[1], err)
 		}
+
+		// Too long a name.
+		w.Wants(post(w, "save", strings.Repeat("ü", idp.MaxSiteName), ""), 422, "Give authenticator apps a shorter one", `aria-invalid="true"`)
+		changes(w)
+
+		// Saved.
+		w.Leads(post(w, "save", " Saint Luke ", "#0a7d6c"), "/admin/settings?did=saved")
+		if s := savedSite(w); s.Name != "Saint Luke" || s.Accent != "#0a7d6c" || s.Language != "" || !slices.Equal(s.Languages, []string{"en"}) {
+			t.Errorf("saved %+v", s)
+		}
+		changes(w, "site.name=Saint Luke", "site.accent=#0a7d6c", "site.languages=en")
+		w.Wants(w.Get("/admin/settings?did=saved"), 200, "Saved. Pages show it from now on.", `<span class="site">Saint Luke</span>`, page.AccentPath(accent))
 	})
 	t.Run("what the configuration sets is left alone", func(t *testing.T) {
-		d := open(t)
-		desk := d.staffed(idp.StaffAdmin)
-		desk.fixed = map[string]bool{"site.name": true, "site.accent": true, "site.languages": true, "site.language": true}
-		desk.settings = []idp.Setting{{Key: "site.name", Value: "Imaging", Place: "idp.yaml:4"}, {Key: "site.accent", Value: "#0a7d6c", Place: "IDP_SITE_ACCENT"}}
-		d.Leads(post(d, "do", "save"), "/admin/settings?did=saved")
-		if desk.site.Name+desk.site.Accent != "" || desk.site.Languages != nil {
-			t.Errorf("saved %+v", desk.site)
+		t.Parallel()
+		w := walk.New(t, presenting(idp.Site{Name: "Imaging", Accent: "#0a7d6c", Languages: []string{"en"}, Language: "en"},
+			idp.Setting{Key: "site.name", Value: "Imaging", Place: "idp.yaml:4"}, idp.Setting{Key: "site.accent", Value: "#0a7d6c", Place: "IDP_SITE_ACCENT"},
+			idp.Setting{Key: "site.languages", Value: "en", Place: "idp.yaml:5"}, idp.Setting{Key: "site.language", Value: "en", Place: "idp.yaml:6"}))
+		w.Staff(idp.StaffAdmin)
+		w.Leads(post(w, "save", " Saint Luke ", "#1f6feb"), "/admin/settings?did=saved")
+		if s := savedSite(w); s.Name+s.Accent+s.Language != "" || s.Languages != nil {
+			t.Errorf("saved %+v", s)
 		}
-		d.Wants(d.Get("/admin/settings/edit"), 200, "changed there: idp.yaml:4", "changed there: IDP_SITE_ACCENT", "disabled")
+		changes(w)
+		w.Wants(w.Get("/admin/settings/edit"), 200, "changed there: idp.yaml:4", "changed there: IDP_SITE_ACCENT", "disabled", `value="Imaging"`, `value="#0a7d6c"`)
 	})
-	t.Run("too long a name", func(t *testing.T) {
-		d := open(t)
-		d.staffed(idp.StaffAdmin).err = &idp.FieldError{Field: "site.name", Message: "site.name.fits"}
-		d.Wants(post(d, "do", "save"), 422, "Give authenticator apps a shorter one", `aria-invalid="true"`)
-	})
+}
+
+func parsed(s string) (brand.Colour, error) {
+	c, ok := brand.Parse(s)
+	if !ok {
+		return c, fmt.Errorf("%s is no colour", s)
+	}
+	return c, nil
+}
+
+// inked is a picture of one colour.
+func inked(t *testing.T, ink color.Color) string {
+	t.Helper()
+	m := image.NewNRGBA(image.Rect(0, 0, 32, 20))
+	draw.Draw(m, m.Bounds(), image.NewUniform(ink), image.Point{}, draw.Src)
+	var b bytes.Buffer
+	if err := png.Encode(&b, m); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+var teal = color.NRGBA{10, 125, 108, 255}
+
+// moving is a picture with the chunk of one that moves, behind its head: 8 bytes of
+// signature and 25 of IHDR.
+func moving(picture string) string {
+	chunk := append(binary.BigEndian.AppendUint32(nil, 8), "acTL\x00\x00\x00\x00\x00\x00\x00\x00"...)
+	chunk = binary.BigEndian.AppendUint32(chunk, crc32.ChecksumIEEE(chunk[4:]))
+	return picture[:33] + string(chunk) + picture[33:]
 }
 
 func TestLogoAndIconForms(t *testing.T) {
-	d := open(t)
-	desk := d.staffed(idp.StaffAdmin)
-	d.Leads(d.upload("/admin/settings/logo", multipartOf("logo", "one", "logo_dark", "two", "named", "1", "do", "save")), "/admin/settings?did=saved")
-	d.Leads(d.upload("/admin/settings/logo", multipartOf("logo", "", "logo_dark", "", "do", "without")), "/admin/settings?did=saved")
-	d.Leads(d.upload("/admin/settings/logo", multipartOf("named", "1", "do", "without-dark")), "/admin/settings?did=saved")
-	d.Leads(d.upload("/admin/applications/icon", multipartOf("client", "rad.viewer", "icon", strings.Repeat("x", 300<<10), "do", "save")), "/admin/applications/rad.viewer?did=edited")
-	d.Leads(d.upload("/admin/applications/icon", multipartOf("client", "rad.viewer", "icon", "", "do", "without")), "/admin/applications/rad.viewer?did=edited")
-	for i, want := range []string{"edit logos one two true false false", "edit logos   false true false", "edit logos   true false true", "icon rad.viewer " + strings.Repeat("x", 300<<10), "icon rad.viewer "} {
-		if i >= len(desk.asked) || desk.asked[i] != want {
-			t.Errorf("asked %.80q, want %.80q", desk.asked, want)
-			break
+	t.Parallel()
+	w := walk.New(t, presenting(idp.Site{}))
+	w.Staff(idp.StaffAdmin)
+	w.Register(idp.Client{
+		ID: "rad.viewer", Name: "Radiology Viewer", Kind: idp.ClientWeb, Auth: idp.AuthBasic, GrantTypes: []string{idp.GrantCode},
+		RedirectURIs: []string{"https://viewer.hospital.example/cb"}, Scopes: []string{"openid"},
+	})
+	const toLogo, toIcon = "/admin/settings/logo", "/admin/applications/icon"
+	leads := func(to, path string, fields ...string) {
+		t.Helper()
+		w.Sees(w.Arrive(w.Upload(path, fields...)), to)
+		if w.Path != to {
+			t.Errorf("led to %s, want %s", w.Path, to)
 		}
 	}
-	d.Wants(d.upload("/admin/applications/icon", multipartOf("client", "rad.viewer", "icon", "", "do", "save")), 422, "Choose a file first")
-	d.Wants(d.upload("/admin/applications/icon", multipartOf("client", "no.such", "icon", "x")), 404)
-	d.Wants(d.upload("/admin/applications/icon", multipartOf("icon", "x")), 400)
-	d.Wants(d.upload("/admin/applications/icon", multipartOf("client", "rad.viewer", "icon", strings.Repeat("x", 1<<20+1))), 413)
-	desk.err = &idp.FieldError{Field: "site.logo", Message: "picture.moves"}
-	d.Wants(d.upload("/admin/settings/logo", multipartOf("logo", "one")), 422, "The picture moves")
-	d.Wants(d.upload("/admin/applications/icon", multipartOf("client", "rad.viewer", "icon", "x")), 422, "The picture moves")
+	const saved, edited = "/admin/settings?did=saved", "/admin/applications/rad.viewer?did=edited"
+	leads(saved, toLogo, "logo", inked(t, teal), "logo_dark", inked(t, color.White), "named", "1", "do", "save")
+	s := savedSite(w)
+	if s.Logo == "" || s.LogoDark == "" || s.Logo == s.LogoDark || !s.LogoNamed {
+		t.Errorf("saved %+v", s)
+	}
+	for _, id := range []idp.PictureID{s.Logo, s.LogoDark} {
+		w.Wants(w.Get("/admin/settings"), 200, page.PicturePath(id))
+		if r := w.Get(page.PicturePath(id)); r.StatusCode != 200 || r.Header.Get("Content-Type") != "image/png" {
+			t.Errorf("%s: %d %v", id, r.StatusCode, r.Header)
+		}
+	}
+	w.Wants(w.Upload(toLogo, "logo", moving(inked(t, teal))), 422, "The picture moves")
+	leads(saved, toLogo, "named", "1", "do", "without-dark")
+	if now := savedSite(w); now.Logo != s.Logo || now.LogoDark != "" || !now.LogoNamed {
+		t.Errorf("without the dark one: %+v", now)
+	}
+	leads(saved, toLogo, "logo", "", "logo_dark", "", "do", "without")
+	if now := savedSite(w); now.Logo+now.LogoDark != "" || now.LogoNamed {
+		t.Errorf("without: %+v", now)
+	}
+
+	icon := func() idp.PictureID { return idptest.Must(w.DB.Client(t.Context(), "rad.viewer"))(t).Icon }
+	leads(edited, toIcon, "client", "rad.viewer", "icon", inked(t, teal), "do", "save")
+	was := icon()
+	if was == "" {
+		t.Error("there is no icon")
+	}
+	w.Wants(w.Upload(toIcon, "client", "rad.viewer", "icon", strings.Repeat("x", 300<<10), "do", "save"), 422, "256 KB") // is read, and looked at
+	w.Wants(w.Upload(toIcon, "client", "rad.viewer", "icon", "", "do", "save"), 422, "Choose a file first")
+	w.Wants(w.Upload(toIcon, "client", "rad.viewer", "icon", moving(inked(t, teal))), 422, "The picture moves")
+	w.Wants(w.Upload(toIcon, "client", "no.such", "icon", inked(t, teal)), 404)
+	w.Wants(w.Upload(toIcon, "icon", inked(t, teal)), 400)
+	w.Wants(w.Upload(toIcon, "client", "rad.viewer", "icon", strings.Repeat("x", 1<<20+1)), 413)
+	if icon() != was {
+		t.Error("what was refused is the icon")
+	}
+	leads(edited, toIcon, "client", "rad.viewer", "icon", "", "do", "without")
+	if icon() != "" {
+		t.Error("the icon is still there")
+	}
 }
 
 func TestFaintLogosAreTold(t *testing.T) {
-	const dark, light = `id="faint-dark"`, `id="faint-light"`
+	t.Parallel()
+	w := walk.New(t, presenting(idp.Site{}))
+	w.Staff(idp.StaffAdmin)
+	const dark, light, help = `id="faint-dark"`, `id="faint-light"`, "One of its own for the dark theme helps"
 	for _, c := range []struct {
-		faint brand.Faint
-		says  []string
+		ink  color.Color
+		says []string
 	}{
-		{brand.Faint{}, []string{"not " + dark, "not " + light}},
-		{brand.Faint{Dark: true}, []string{dark, "On the dark ground this logo can hardly be seen. One of its own for the dark theme helps.", "not " + light}},
-		{brand.Faint{Light: true}, []string{light, "On the light ground this logo can hardly be seen.", "not " + dark}},
+		{teal, []string{"not " + dark, "not " + light}},
+		{color.Black, []string{dark, "On the dark ground this logo can hardly be seen. One of its own for the dark theme helps.", "not " + light}},
+		{color.White, []string{light, "On the light ground this logo can hardly be seen.", "not " + dark}},
 	} {
-		d := open(t)
-		desk := d.staffed(idp.StaffAdmin)
-		desk.faint = c.faint
-		d.presents(idp.Site{Logo: "aa"})
-		d.Leads(d.upload("/admin/settings/logo", multipartOf("logo", "one", "do", "save")), "/admin/settings?did=saved") // is taken all the same
-		d.Wants(d.Get("/admin/settings?did=saved"), 200, c.says...)
-		d.Wants(d.Get("/admin/settings/logo"), 200, c.says...)
-		d.presents(idp.Site{Logo: "aa", LogoDark: "bb"})
-		d.Wants(d.Get("/admin/settings"), 200, "not One of its own for the dark theme helps")
+		w.Wants(w.Upload("/admin/settings/logo", "logo", inked(t, c.ink), "do", "save"), 200, append(c.says, "Saved.")...) // is taken all the same
+		w.Wants(w.Get("/admin/settings/logo"), 200, c.says...)
+		// With one of its own for the dark theme nothing is said of one, whether it is seen or not.
+		w.Wants(w.Upload("/admin/settings/logo", "logo_dark", inked(t, color.White), "do", "save"), 200, "Saved.", "not "+dark, "not "+help)
+		w.Wants(w.Upload("/admin/settings/logo", "logo_dark", inked(t, color.Gray{Y: 1}), "do", "save"), 200, "Saved.", dark, "not "+help)
+		w.Wants(w.Upload("/admin/settings/logo", "do", "without"), 200)
 	}
 }

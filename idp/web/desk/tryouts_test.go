@@ -2,7 +2,6 @@ package desk_test
 
 import (
 	"context"
-	"net/http"
 	"net/url"
 	"regexp"
 	"strings"
@@ -10,8 +9,6 @@ import (
 	"time"
 
 	"hilum/idp"
-	"hilum/idp/admin"
-	"hilum/idp/totp"
 	"hilum/idp/web/desk"
 	"hilum/idp/web/webtest"
 	"hilum/idp/web/webtest/walk"
@@ -20,28 +17,26 @@ import (
 // chief is an administrator who has just set the site up, on the real parts.
 type chief struct {
 	*walk.Walk
-	phone []byte
-	pass  string
-	id    idp.UserID
+	who *walk.Account
 }
 
-func newChief(t *testing.T) *chief {
+func newChief(t *testing.T, change ...func(*walk.Parts)) *chief {
 	t.Helper()
-	c := &chief{Walk: walk.New(t), pass: "quiet lamps hum at dawn"}
+	c := &chief{walk.New(t, change...), &walk.Account{}}
 	link, err := c.Desk.SetupLink(t.Context(), walk.Console)
 	if err != nil {
 		t.Fatal(err)
 	}
 	page := c.Submit(c.Visit("/setup/"+link.Token.Reveal()), link.Token.Reveal())
 	page = c.Submit(page, "/name", "username", "chief", "name", "Chief of All")
-	c.phone = c.Secret(page)
-	page = c.Submit(page, "/enrol", "password", c.pass, "code", totp.Code(c.phone, c.Clock.Now()), "device_name", "Chief's phone")
+	c.who.Phone = c.Secret(page)
+	page = c.Submit(page, "/enrol", "password", walk.Password, "code", c.Code(c.who), "device_name", "Chief's phone")
 	c.Sees(c.Submit(page, "/collect"), "/admin/start")
 	a, err := c.DB.AccountByName(t.Context(), "chief")
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.id = a.User.ID
+	c.who.User = a.User
 	return c
 }
 
@@ -67,7 +62,7 @@ func (c *chief) begins(app idp.ClientID, how string) string {
 	page := c.Visit("/admin/applications/" + string(app) + "/try")
 	if strings.HasPrefix(c.Path, "/login/") {
 		c.Later()
-		page = c.Submit(page, "/code", "code", totp.Code(c.phone, c.Clock.Now()))
+		page = c.Submit(page, "/code", "code", c.Code(c.who))
 	}
 	c.Sees(page, "/admin/applications/"+string(app)+"/try", "As somebody new", "With your session")
 	return c.Arrive(c.Post("/admin/applications/"+string(app)+"/try", "how", how))
@@ -76,22 +71,7 @@ func (c *chief) begins(app idp.ClientID, how string) string {
 // signsIn gives password and code on the pages of a sign-in.
 func (c *chief) signsIn(page string) string {
 	c.Helper()
-	page = c.Submit(page, "/password", "username", "chief", "password", c.pass)
-	c.Later()
-	return c.Submit(page, "/code", "code", totp.Code(c.phone, c.Clock.Now()))
-}
-
-// leads is where a request is sent, without going there.
-func (c *chief) sent(path string) string {
-	c.Helper()
-	stays := *c.HTTP
-	stays.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	res, err := stays.Get(strings.TrimPrefix(c.URL+path, c.URL+c.URL))
-	if err != nil {
-		c.Fatal(err)
-	}
-	defer res.Body.Close()
-	return res.Header.Get("Location")
+	return c.SignIn(c.who, page)
 }
 
 // answerOf goes as far as the address that the browser would bring the answer
@@ -99,7 +79,7 @@ func (c *chief) sent(path string) string {
 func (c *chief) answerOf(app idp.ClientID) *url.URL {
 	c.Helper()
 	to := c.authorizeOf(app)
-	u, err := url.Parse(c.sent(strings.TrimPrefix(to, c.URL)))
+	u, err := url.Parse(c.Held().Get(strings.TrimPrefix(to, c.URL)).Header.Get("Location"))
 	if err != nil || u.Path != desk.TryCallback || u.Query().Get("code") == "" {
 		c.Fatalf("no answer at %v (%v)", u, err)
 	}
@@ -109,16 +89,10 @@ func (c *chief) answerOf(app idp.ClientID) *url.URL {
 // authorizeOf begins a test with the session and stays before the provider.
 func (c *chief) authorizeOf(app idp.ClientID) string {
 	c.Helper()
-	stays := *c.HTTP
-	stays.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	res, err := stays.PostForm(c.URL+"/admin/applications/"+string(app)+"/try", url.Values{"how": {"session"}})
-	if err != nil {
-		c.Fatal(err)
-	}
-	defer res.Body.Close()
-	to := res.Header.Get("Location")
+	r := c.Held().Post("/admin/applications/"+string(app)+"/try", "how", "session")
+	to := r.Header.Get("Location")
 	if !strings.HasPrefix(to, c.URL+"/authorize?") {
-		c.Fatalf("the test led to %q (%d)", to, res.StatusCode)
+		c.Fatalf("the test led to %q (%d)", to, r.StatusCode)
 	}
 	return to
 }
@@ -131,7 +105,7 @@ func (c *chief) outcomes() (list []string) {
 		c.Fatal(err)
 	}
 	for _, e := range found.Rows {
-		if e.Client != "viewer" || e.User != c.id || e.Actor.Name != "chief" || e.Detail["test"] == "" {
+		if e.Client != "viewer" || e.User != c.who.ID || e.Actor.Name != "chief" || e.Detail["test"] == "" {
 			c.Errorf("the log says %+v", e)
 		}
 		list = append(list, e.Detail["outcome"])
@@ -142,6 +116,7 @@ func (c *chief) outcomes() (list []string) {
 // The whole of it, without script: the first steps, an application, both ways
 // to test it, and the finished page.
 func TestWalkTestSignIn(t *testing.T) {
+	t.Parallel()
 	c := newChief(t)
 	page := c.Visit("/admin/start")
 	c.Sees(page, "/admin/start", `aria-current="step"`, "not Test Radiology")
@@ -192,6 +167,7 @@ func TestWalkTestSignIn(t *testing.T) {
 
 // A test that nobody finishes says in words what it was, and leaves nothing.
 func TestTestSignInAbandoned(t *testing.T) {
+	t.Parallel()
 	c := newChief(t)
 	c.app("viewer", nil)
 	c.answerOf("viewer")
@@ -203,7 +179,7 @@ func TestTestSignInAbandoned(t *testing.T) {
 	if err := c.DB.Sweep(t.Context(), c.Clock.Now()); err != nil {
 		t.Fatal(err)
 	}
-	if list, err := c.DB.SessionClients(t.Context(), c.id); err != nil || len(list) != 0 {
+	if list, err := c.DB.SessionClients(t.Context(), c.who.ID); err != nil || len(list) != 0 {
 		t.Errorf("%d marks are left (%v)", len(list), err)
 	}
 	if got := c.outcomes(); len(got) != 0 {
@@ -213,6 +189,7 @@ func TestTestSignInAbandoned(t *testing.T) {
 
 // Every way in which a test stops says which, in words that can be acted on.
 func TestTestSignInStops(t *testing.T) {
+	t.Parallel()
 	for _, row := range []struct {
 		name    string
 		change  func(*idp.Client)
@@ -241,6 +218,7 @@ func TestTestSignInStops(t *testing.T) {
 		}, (*chief).signsIn, []string{"It works."}, "good"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
 			c := newChief(t)
 			c.app("viewer", row.change)
 			page := row.goes(c, c.begins("viewer", "again"))
@@ -253,6 +231,7 @@ func TestTestSignInStops(t *testing.T) {
 }
 
 func TestTestSignInIsRefused(t *testing.T) {
+	t.Parallel()
 	c := newChief(t)
 	c.app("viewer", func(a *idp.Client) { a.Disabled = true })
 	c.app("sync", func(a *idp.Client) { a.GrantTypes, a.RedirectURIs = []string{idp.GrantClientCredentials}, nil })
@@ -269,6 +248,7 @@ func TestTestSignInIsRefused(t *testing.T) {
 // Answers that are not to be taken: whoever brings them, the test is not
 // finished by them, and nothing is handed out.
 func TestTestSignInCallback(t *testing.T) {
+	t.Parallel()
 	const none, used, late = "no answer to a test of yours", "was answered before", "took too long"
 	for _, row := range []struct {
 		name string
@@ -302,10 +282,12 @@ func TestTestSignInCallback(t *testing.T) {
 		}, "could not be exchanged", []string{"try.why.exchange"}},
 		// Somebody makes an administrator's browser finish their test.
 		{"in another administrator's browser", func(c *chief, a *url.URL) string {
-			mine := c.HTTP
-			c.secondChief()
-			page := c.Visit(a.RequestURI())
-			c.HTTP = mine
+			var page string
+			c.Elsewhere(func() {
+				c.Enrol(idp.User{Name: "other", Staff: idp.StaffAdmin})
+				c.Sees(c.Visit("/admin/users"), "/admin/users")
+				page = c.Visit(a.RequestURI())
+			})
 			return page
 		}, none, nil},
 		{"in another session of the same administrator", func(c *chief, a *url.URL) string {
@@ -325,23 +307,29 @@ func TestTestSignInCallback(t *testing.T) {
 			return c.Visit(a.RequestURI())
 		}, none, nil},
 		{"after the role is gone", func(c *chief, a *url.URL) string {
-			c.staff(c.id, idp.StaffHelpdesk) // which signs them out
+			c.Person(idp.User{Name: "deputy", Staff: idp.StaffAdmin}) // the last one stays
+			phone := c.Device(c.who.ID).ID
+			// A change of role signs them out.
+			if err := c.Desk.EditUser(c.Context(), walk.Console, c.who.ID, func(u *idp.User) { u.Staff, u.Confirmed = idp.StaffHelpdesk, []idp.DeviceID{phone} }); err != nil {
+				c.Fatal(err)
+			}
 			return c.Visit(a.RequestURI())
 		}, `id="password-form"`, nil},
 		{"when the application is gone", func(c *chief, a *url.URL) string {
-			if err := c.Desk.RemoveClient(c.Context(), admin.Console("x"), "viewer"); err != nil {
+			if err := c.Desk.RemoveClient(c.Context(), walk.Console, "viewer"); err != nil {
 				c.Fatal(err)
 			}
 			return c.Visit(a.RequestURI())
 		}, none, nil},
 		{"when the application is switched off", func(c *chief, a *url.URL) string {
-			if err := c.Desk.EditClient(c.Context(), admin.Console("x"), "viewer", func(a *idp.Client) { a.Disabled = true }); err != nil {
+			if err := c.Desk.EditClient(c.Context(), walk.Console, "viewer", func(a *idp.Client) { a.Disabled = true }); err != nil {
 				c.Fatal(err)
 			}
 			return c.Visit(a.RequestURI())
 		}, "could not be exchanged", []string{"try.why.exchange"}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
 			c := newChief(t)
 			c.app("viewer", nil)
 			page := row.do(c, c.answerOf("viewer"))
@@ -353,53 +341,10 @@ func TestTestSignInCallback(t *testing.T) {
 	}
 }
 
-func (c *chief) staff(id idp.UserID, role idp.StaffRole) {
-	c.Helper()
-	by := admin.Console("x")
-	if u := (&idp.User{Name: "deputy", Staff: idp.StaffAdmin}); role != idp.StaffAdmin { // the last one stays
-		if err := c.Desk.AddUser(c.Context(), by, u); err != nil {
-			c.Fatal(err)
-		}
-		if err := c.DB.UpdateUser(c.Context(), u.ID, func(u *idp.User) error { u.State = idp.UserActive; return nil }); err != nil {
-			c.Fatal(err)
-		}
-	}
-	devices, err := c.DB.Devices(c.Context(), id)
-	if err != nil {
-		c.Fatal(err)
-	}
-	if err := c.Desk.EditUser(c.Context(), by, id, func(u *idp.User) {
-		u.Staff = role
-		for i := range devices {
-			u.Confirmed = append(u.Confirmed, devices[i].ID)
-		}
-	}); err != nil {
-		c.Fatal(err)
-	}
-}
-
-// secondChief signs another administrator in, in a browser of their own.
-func (c *chief) secondChief() {
-	c.Helper()
-	u := &idp.User{Name: "other", Staff: idp.StaffAdmin}
-	if err := c.Desk.AddUser(c.Context(), admin.Console("x"), u); err != nil {
-		c.Fatal(err)
-	}
-	link, err := c.Desk.Invite(c.Context(), admin.Console("x"), u.ID, admin.ViaLink)
-	if err != nil {
-		c.Fatal(err)
-	}
-	c.Fresh()
-	page := c.Submit(c.Visit("/invite/"+link.Token.Reveal()), link.Token.Reveal())
-	phone := c.Secret(page)
-	page = c.Submit(page, "/enrol", "password", "slow rivers carry stones", "code", totp.Code(phone, c.Clock.Now()), "device_name", "x")
-	c.Submit(page, "/collect")
-	c.Sees(c.Visit("/admin/users"), "/admin/users")
-}
-
 // The double is good for its test alone: not for another redirect address, not
 // with the application's id, not when the test is over.
 func TestDoubleIsGoodForNothingElse(t *testing.T) {
+	t.Parallel()
 	c := newChief(t)
 	c.app("viewer", nil)
 	to, err := url.Parse(c.authorizeOf("viewer"))
@@ -440,6 +385,7 @@ func TestDoubleIsGoodForNothingElse(t *testing.T) {
 }
 
 func TestSetupLinkThatIsOver(t *testing.T) {
+	t.Parallel()
 	w := walk.New(t)
 	link, err := w.Desk.SetupLink(t.Context(), walk.Console)
 	if err != nil {
@@ -454,14 +400,11 @@ func TestSetupLinkThatIsOver(t *testing.T) {
 // Claims in the browser: rows come and go without script, each fault stands at
 // its row, a preview saves nothing, and what is saved is what tokens hold.
 func TestWalkClaims(t *testing.T) {
+	t.Parallel()
 	c := newChief(t)
 	c.app("viewer", nil)
-	by := admin.Console("x")
-	for _, u := range []*idp.User{{Name: "bert", DisplayName: "Bert Klein", Groups: []string{"rad-admins", "rad"}}, {Name: "berta", DisplayName: "Berta Groß"}} {
-		if err := c.Desk.AddUser(t.Context(), by, u); err != nil {
-			t.Fatal(err)
-		}
-	}
+	c.Add(idp.User{Name: "bert", DisplayName: "Bert Klein", Groups: []string{"rad-admins", "rad"}})
+	c.Add(idp.User{Name: "berta", DisplayName: "Berta Groß"})
 	const path = "/admin/applications/viewer/told/edit"
 	tell := func(fields ...string) string { return c.Arrive(c.Post(path, fields...)) }
 	page := c.Visit(path)
@@ -506,6 +449,7 @@ func TestWalkClaims(t *testing.T) {
 }
 
 func TestWalkAdvanced(t *testing.T) {
+	t.Parallel()
 	c := newChief(t)
 	c.app("viewer", nil)
 	const path = "/admin/applications/viewer/edit"

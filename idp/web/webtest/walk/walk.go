@@ -20,6 +20,7 @@ import (
 	"hilum/idp/keyring"
 	"hilum/idp/login"
 	"hilum/idp/oidc"
+	"hilum/idp/recent"
 	"hilum/idp/serve"
 	"hilum/idp/store"
 	"hilum/idp/totp"
@@ -56,12 +57,14 @@ type Walk struct {
 	Door   *page.Door
 	Jobs   *desk.Jobs
 	Path   string // where the browser is
+
+	Address string // from which it asks
 }
 
 // New starts a provider at idptest.Noon.
 func New(t testing.TB, change ...func(*Parts)) *Walk {
 	t.Helper()
-	w := &Walk{Clock: idptest.At(idptest.Noon), Log: &idptest.Log{}, Jobs: &desk.Jobs{}}
+	w := &Walk{Clock: idptest.At(idptest.Noon), Log: &idptest.Log{}, Jobs: &desk.Jobs{}, Address: "192.0.2.1"}
 	log, now := w.Log.Logger(), w.Clock.Now
 	w.DB, w.Sealer = idptest.Store(t, now, idptest.Quiet()), idptest.Sealer(t)
 	mux := http.NewServeMux()
@@ -69,11 +72,12 @@ func New(t testing.TB, change ...func(*Parts)) *Walk {
 	issuer := "http://" + srv.Listener.Addr().String()
 	hasher := idptest.Hasher()
 	site := idp.Named("Imaging")
+	var rejected recent.Rejections
 	parts := Parts{
 		Page: page.Config{
 			Words: webtest.Words(), Site: site, Pictures: w.DB, Origin: issuer, CookieKey: w.Sealer.Derive("cookies", 32), SessionAbsolute: 12 * time.Hour, Now: now, Log: log,
 		},
-		Desk:  desk.Config{JobKey: w.Sealer.Derive("jobs", 32), Jobs: w.Jobs},
+		Desk:  desk.Config{JobKey: w.Sealer.Derive("jobs", 32), Jobs: w.Jobs, Rejected: rejected.Of},
 		Admin: admin.Config{Store: w.DB, Sealer: w.Sealer, Site: site, Issuer: issuer, Languages: words.Known(), Now: now, Log: log},
 		Login: login.Config{
 			Store: w.DB, Passwords: hasher, Sealer: w.Sealer, Now: now, Log: log,
@@ -98,10 +102,10 @@ func New(t testing.TB, change ...func(*Parts)) *Walk {
 	desk.Mount(parts.Desk)
 	w.Door.Mount(mux)
 	ring := idptest.Must(keyring.Open(t.Context(), keyring.Config{Store: w.DB, Sealer: w.Sealer, Algs: []string{"RS256", "ES256"}, Now: now, Log: slog.New(slog.DiscardHandler)}))(t)
-	protocol := idptest.Must(oidc.New(oidc.Config{Issuer: issuer, Store: w.DB, Logins: w.Flow, Keys: ring, Browsers: w.Door, Pages: pages, Now: now, Log: log}))(t)
+	protocol := idptest.Must(oidc.New(oidc.Config{Issuer: issuer, Store: w.DB, Logins: w.Flow, Keys: ring, Browsers: w.Door, Pages: pages, Rejected: rejected.Add, Now: now, Log: log}))(t)
 	protocol.Mount(mux)
 	srv.Config.Handler = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		mux.ServeHTTP(rw, r.WithContext(serve.With(r.Context(), &serve.Info{ID: webtest.Reference, Address: "192.0.2.1"})))
+		mux.ServeHTTP(rw, r.WithContext(serve.With(r.Context(), &serve.Info{ID: webtest.Reference, Address: w.Address})))
 	})
 	srv.Start()
 	t.Cleanup(func() {
