@@ -26,6 +26,7 @@
 //   - rejection: a request of a client that was refused, as who runs the client may see it.
 //   - mail: a letter that waits to be sent: a one-time link, or news of what happened to the account.
 //   - notice: what tells one application that a session has ended (back-channel logout).
+//   - delivery: how a mail or a notice stands that waits: its tries, its lease, when the next one is.
 //   - outbox: the rows that wait to be delivered, mails and notices; a lane delivers those to one receiver.
 //   - invitation: a one-time link from an administrator, the only way to a first device;
 //     also one that somebody asked for who forgot their password.
