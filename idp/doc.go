@@ -73,6 +73,7 @@
 //   - test sign-in (in code tryout): a sign-in by an administrator to see what an application would receive;
 //     it goes to a double, a client made for it with the same rules.
 //   - notice: what tells one application that a session has ended (back-channel logout).
+//   - delivery: how a mail or a notice stands that waits: its tries, its lease, when the next one is.
 //   - outbox: the rows that wait to be delivered, mails and notices; a lane delivers those to one receiver.
 //   - refusal: why a notice was not taken; unsent is the same of a mail.
 //

@@ -14,19 +14,15 @@ type NoticeID int64
 // the session, and waits until the application has taken it or nobody tries
 // any more.
 type Notice struct {
-	ID        NoticeID
-	Session   SessionID
-	User      UserID
-	Client    ClientID
-	EndedAt   time.Time // of the session
-	NextAt    time.Time // of the next try; while somebody is at it, when another may
-	Until     time.Time // then nobody tries any more
-	Tries     int
-	TriedAt   time.Time // zero: not yet
-	Said      Refusal   // why the last try came to nothing
-	SettledAt time.Time // zero while it waits
-	Told      bool      // how it was settled
+	ID      NoticeID
+	Session SessionID
+	User    UserID
+	Client  ClientID
+	EndedAt time.Time // of the session
+	Said    Refusal   // why the last try came to nothing
+	Told    bool      // how it was settled
 
+	Delivery
 	Journal `json:"-"`
 }
 
@@ -61,14 +57,7 @@ func RefusedWith(status int) Refusal { return Refusal("status " + strconv.Itoa(s
 
 // Claim takes a notice for one try. Errors: ErrSettled when it does not wait,
 // is not due, or another has it.
-func (n *Notice) Claim(now time.Time) error {
-	if !n.SettledAt.IsZero() || now.Before(n.NextAt) {
-		return ErrSettled
-	}
-	n.Tries++
-	n.TriedAt, n.NextAt = now, now.Add(NoticeLease)
-	return nil
-}
+func (n *Notice) Claim(now time.Time) error { return n.claim(NoticeLease, now) }
 
 // Attempt is what became of a try.
 type Attempt struct {
@@ -80,35 +69,23 @@ type Attempt struct {
 // Attempted settles a notice, or has it wait for another try. try is the number
 // of the one that is told of. Errors: ErrSettled when another has begun since.
 func (n *Notice) Attempted(try int, a Attempt, now time.Time) error {
-	if !n.SettledAt.IsZero() || n.Tries != try {
-		return ErrSettled
+	if err := n.under(try); err != nil {
+		return err
 	}
-	wait := noticeWaits[min(max(try, 1), len(noticeWaits))-1]
-	next := now.Add(max(wait, min(a.After, noticeWaits[len(noticeWaits)-1])))
 	n.Said = a.Said
 	switch {
 	case a.Said == "":
-		n.settle(EventLogoutTold, now, true)
-	case a.Final || next.After(n.Until):
-		n.settle(EventLogoutFailed, now, false)
-	default:
-		n.NextAt = next
+		n.end(EventLogoutTold, now)
+		n.Told = true
+	case a.Final || !n.putOff(noticeWaits, a.After, now):
+		n.end(EventLogoutFailed, now)
 	}
 	return nil
 }
 
-// BrokenOff gives a claimed notice back, as if it had not been tried. Errors: ErrSettled.
-func (n *Notice) BrokenOff(try int, now time.Time) error {
-	if !n.SettledAt.IsZero() || n.Tries != try {
-		return ErrSettled
-	}
-	n.Tries--
-	n.NextAt = now
-	return nil
-}
-
-func (n *Notice) settle(kind EventKind, now time.Time, told bool) {
-	n.SettledAt, n.Told, n.NextAt = now, told, time.Time{}
+// end settles it, with an event.
+func (n *Notice) end(kind EventKind, now time.Time) {
+	n.settle(now)
 	e := Event{
 		At: now, Kind: kind, Actor: Actor{Name: "provider"}, User: n.User, Client: n.Client, Session: n.Session,
 		Detail: map[string]string{"count": strconv.Itoa(n.Tries)},
@@ -118,9 +95,6 @@ func (n *Notice) settle(kind EventKind, now time.Time, told bool) {
 	}
 	n.Note(e)
 }
-
-// Waits reports whether a notice is still to be told.
-func (n *Notice) Waits() bool { return n.SettledAt.IsZero() }
 
 // LogoutFigures says how telling one application fares.
 type LogoutFigures struct {

@@ -12,7 +12,7 @@ import (
 func TestNoticeIsTriedForHours(t *testing.T) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	begun := now
-	n := &idp.Notice{User: "u", Client: "c", Session: "s", EndedAt: now, NextAt: now, Until: now.Add(idp.NoticeFor)}
+	n := &idp.Notice{User: "u", Client: "c", Session: "s", EndedAt: now, Delivery: idp.Delivery{NextAt: now, Until: now.Add(idp.NoticeFor)}}
 	tries := 0
 	for n.Waits() {
 		if err := n.Claim(n.NextAt.Add(-time.Microsecond)); !errors.Is(err, idp.ErrSettled) {
@@ -59,7 +59,7 @@ func TestNoticeAttempts(t *testing.T) {
 		"asked to wait less than we do": {idp.Attempt{Said: idp.RefusedWith(429), After: time.Second}, 5 * time.Second, false},
 		"asked to wait for a year":      {idp.Attempt{Said: idp.RefusedWith(503), After: 8760 * time.Hour}, 30 * time.Minute, false},
 	} {
-		n := &idp.Notice{NextAt: now, Until: now.Add(idp.NoticeFor)}
+		n := &idp.Notice{Delivery: idp.Delivery{NextAt: now, Until: now.Add(idp.NoticeFor)}}
 		if err := errors.Join(n.Claim(now), n.Attempted(1, c.a, now)); err != nil {
 			t.Fatal(err)
 		}
@@ -67,7 +67,7 @@ func TestNoticeAttempts(t *testing.T) {
 			t.Errorf("%s: %+v", what, n)
 		}
 	}
-	n := &idp.Notice{NextAt: now, Until: now.Add(idp.NoticeFor)}
+	n := &idp.Notice{Delivery: idp.Delivery{NextAt: now, Until: now.Add(idp.NoticeFor)}}
 	if err := errors.Join(n.Claim(now), n.BrokenOff(1, now), n.Claim(now)); err != nil || n.Tries != 1 {
 		t.Errorf("broken off: %v %+v", err, n)
 	}

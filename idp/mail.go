@@ -32,15 +32,11 @@ type Mail struct {
 	Address    string            // from where it was asked for, or done
 	Lang       string            // of the page it was asked on, for who has chosen none
 	CreatedAt  time.Time
-	NextAt     time.Time // of the next try; while somebody is at it, when another may
-	Until      time.Time // then nobody tries any more
-	Tries      int
-	TriedAt    time.Time // zero: not yet
-	Said       Unsent    // why the last try came to nothing
-	Detailed   string    // what the mail server said then, for the administrator
-	SettledAt  time.Time // zero while it waits
-	Sent       bool      // how it was settled
+	Said       Unsent // why the last try came to nothing
+	Detailed   string // what the mail server said then, for the administrator
+	Sent       bool   // how it was settled
 
+	Delivery
 	Journal `json:"-"`
 }
 
@@ -80,7 +76,7 @@ const (
 func NewForgotten(id MailID, sealed []byte, address, lang string, now time.Time) *Mail {
 	return &Mail{
 		ID: id, Kind: MailForgotten, Typed: sealed, Address: address, Lang: lang,
-		CreatedAt: now, NextAt: now, Until: now.Add(ForgottenFor),
+		CreatedAt: now, Delivery: Delivery{NextAt: now, Until: now.Add(ForgottenFor)},
 	}
 }
 
@@ -88,7 +84,7 @@ func NewForgotten(id MailID, sealed []byte, address, lang string, now time.Time)
 func NewLinkMail(i *Invitation) *Mail {
 	return &Mail{
 		ID: NewID[MailID](), Kind: MailLink, User: i.User, Invitation: i.ID,
-		CreatedAt: i.CreatedAt, NextAt: i.CreatedAt, Until: i.ExpiresAt,
+		CreatedAt: i.CreatedAt, Delivery: Delivery{NextAt: i.CreatedAt, Until: i.ExpiresAt},
 	}
 }
 
@@ -118,7 +114,7 @@ func NewsOf(e *Event) *Mail {
 	}
 	m := &Mail{
 		ID: NewID[MailID](), Kind: MailNews, User: e.User, About: e.Kind, Address: e.Address,
-		CreatedAt: e.At, NextAt: e.At, Until: e.At.Add(NewsFor),
+		CreatedAt: e.At, Delivery: Delivery{NextAt: e.At, Until: e.At.Add(NewsFor)},
 	}
 	for _, key := range []string{"name", "kind", "reason", "until"} {
 		if v := e.Detail[key]; v != "" {
@@ -139,14 +135,7 @@ func NewsOf(e *Event) *Mail {
 
 // Claim takes a mail for one try. Errors: ErrSettled when it does not wait, is
 // not due, or another has it.
-func (m *Mail) Claim(now time.Time) error {
-	if !m.SettledAt.IsZero() || now.Before(m.NextAt) {
-		return ErrSettled
-	}
-	m.Tries++
-	m.TriedAt, m.NextAt = now, now.Add(MailLease)
-	return nil
-}
+func (m *Mail) Claim(now time.Time) error { return m.claim(MailLease, now) }
 
 // Belongs says whose the typed name was, with the link they get.
 func (m *Mail) Belongs(user UserID, link InvitationID) {
@@ -166,21 +155,18 @@ const maxSaid = 200
 // Attempted settles a mail, or has it wait for another try. try is the number
 // of the one that is told of. Errors: ErrSettled when another has begun since.
 func (m *Mail) Attempted(try int, f Failure, now time.Time) error {
-	if !m.SettledAt.IsZero() || m.Tries != try {
-		return ErrSettled
+	if err := m.under(try); err != nil {
+		return err
 	}
 	m.Said, m.Detailed = f.Said, plain(f.Detail, maxSaid)
-	next := now.Add(mailWaits[min(max(try, 1), len(mailWaits))-1])
 	switch {
 	case f.Said == "":
-		m.settle(EventMailSent, now)
+		m.end(EventMailSent, now)
 		m.Sent = true
 	case f.Said == UnsentNobody || f.Said == UnsentWithdrawn:
-		m.settle("", now)
-	case f.Final || next.After(m.Until):
-		m.settle(EventMailFailed, now)
-	default:
-		m.NextAt = next
+		m.end("", now)
+	case f.Final || !m.putOff(mailWaits, 0, now):
+		m.end(EventMailFailed, now)
 	}
 	return nil
 }
@@ -196,20 +182,11 @@ func plain(s string, most int) string {
 	return s[:min(len(s), most)]
 }
 
-// BrokenOff gives a claimed mail back, as if it had not been tried. Errors: ErrSettled.
-func (m *Mail) BrokenOff(try int, now time.Time) error {
-	if !m.SettledAt.IsZero() || m.Tries != try {
-		return ErrSettled
-	}
-	m.Tries--
-	m.NextAt = now
-	return nil
-}
-
-// settle ends it. A link that was withdrawn and a name that is nobody's leave no
-// event: nothing happened to anybody.
-func (m *Mail) settle(kind EventKind, now time.Time) {
-	m.SettledAt, m.NextAt, m.Typed = now, time.Time{}, nil
+// end settles it, with an event. A link that was withdrawn and a name that is
+// nobody's leave none: nothing happened to anybody.
+func (m *Mail) end(kind EventKind, now time.Time) {
+	m.settle(now)
+	m.Typed = nil
 	if kind == "" {
 		return
 	}

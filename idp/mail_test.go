@@ -13,7 +13,7 @@ import (
 )
 
 func waiting(kind idp.MailKind, until time.Duration) *idp.Mail {
-	return &idp.Mail{ID: "m", Kind: kind, User: "u", CreatedAt: noon, NextAt: noon, Until: noon.Add(until)}
+	return &idp.Mail{ID: "m", Kind: kind, User: "u", CreatedAt: noon, Delivery: idp.Delivery{NextAt: noon, Until: noon.Add(until)}}
 }
 
 // claim takes the mail for its next try, and says when that is.
@@ -202,7 +202,7 @@ func TestMailKeepsLittleOfWhatAServerSays(t *testing.T) {
 
 func TestMailBelongs(t *testing.T) {
 	m := idp.NewForgotten("m", []byte("sealed"), "192.0.2.7", "nl", noon)
-	want := &idp.Mail{ID: "m", Kind: idp.MailForgotten, Typed: []byte("sealed"), Address: "192.0.2.7", Lang: "nl", CreatedAt: noon, NextAt: noon, Until: noon.Add(15 * time.Minute)}
+	want := &idp.Mail{ID: "m", Kind: idp.MailForgotten, Typed: []byte("sealed"), Address: "192.0.2.7", Lang: "nl", CreatedAt: noon, Delivery: idp.Delivery{NextAt: noon, Until: noon.Add(15 * time.Minute)}}
 	if !reflect.DeepEqual(m, want) {
 		t.Errorf("%+v", m)
 	}

@@ -53,8 +53,8 @@ func (r *noticeRow) fields() []any {
 func (r *noticeRow) notice() *idp.Notice {
 	return &idp.Notice{
 		ID: idp.NoticeID(r.N), Session: idp.SessionID(r.SessionID), User: idp.UserID(r.UserID), Client: idp.ClientID(r.ClientID),
-		EndedAt: moment(r.EndedAt), NextAt: moment(r.NextAt), Until: moment(r.Until), Tries: int(r.Tries), TriedAt: moment(r.TriedAt),
-		Said: idp.Refusal(r.Said), SettledAt: moment(r.SettledAt), Told: r.Told,
+		EndedAt: moment(r.EndedAt), Said: idp.Refusal(r.Said), Told: r.Told,
+		Delivery: idp.Delivery{NextAt: moment(r.NextAt), Until: moment(r.Until), Tries: int(r.Tries), TriedAt: moment(r.TriedAt), SettledAt: moment(r.SettledAt)},
 	}
 }
 

@@ -61,8 +61,8 @@ func (r *mailRow) mail() (*idp.Mail, error) {
 	m := &idp.Mail{
 		ID: idp.MailID(r.ID), Kind: idp.MailKind(r.Kind), User: idp.UserID(r.UserID), Invitation: idp.InvitationID(r.InvitationID), Typed: some(r.Typed),
 		About: idp.EventKind(r.About), Address: r.Address, Lang: r.Lang,
-		CreatedAt: moment(r.CreatedAt), NextAt: moment(r.NextAt), Until: moment(r.Until), Tries: int(r.Tries), TriedAt: moment(r.TriedAt),
-		Said: idp.Unsent(r.Said), Detailed: r.Detailed, SettledAt: moment(r.SettledAt), Sent: r.Sent,
+		CreatedAt: moment(r.CreatedAt), Said: idp.Unsent(r.Said), Detailed: r.Detailed, Sent: r.Sent,
+		Delivery: idp.Delivery{NextAt: moment(r.NextAt), Until: moment(r.Until), Tries: int(r.Tries), TriedAt: moment(r.TriedAt), SettledAt: moment(r.SettledAt)},
 	}
 	if r.Detail != "{}" {
 		if err := json.Unmarshal([]byte(r.Detail), &m.Detail); err != nil {
