@@ -10,14 +10,15 @@ SCRIPTS := $(FRONT)/node_modules/.package-lock.json
 SBOM := v1.10.0
 BOM := $(CACHE)/cyclonedx-gomod-$(SBOM)
 
-# What the tests of e2e/ use, as Debian package:file. A browser, and relying
-# parties that others wrote.
+# What tests use, as Debian package:file. A browser, and relying parties that
+# others wrote; Node.js for the tests of scripts (18 or newer).
 NEEDS := \
+	nodejs:/usr/bin/node \
 	chromium:/usr/bin/chromium \
 	apache2:/usr/sbin/apache2 \
 	libapache2-mod-auth-openidc:/usr/lib/apache2/modules/mod_auth_openidc.so
 
-.PHONY: test build dev lint lock bench crash races twice screenshots outdated notice worker release axe zxing needs clean
+.PHONY: test build dev lint lock bench crash races twice screenshots outdated notice worker release axe zxing fakeidb needs clean
 
 test: needs
 	go vet ./...
@@ -36,7 +37,7 @@ dev:
 needs:
 	@command -v cc >/dev/null || { echo "A C compiler is missing (SQLite is C): apt-get install gcc libc6-dev"; exit 1; }
 	@missing=""; \
-	for n in $(NEEDS); do test -e "$${n#*:}" || missing="$$missing $${n%%:*}"; done; \
+	for n in $(NEEDS); do test -e "$${n#*:}" || command -v "$${n##*/}" >/dev/null || missing="$$missing $${n%%:*}"; done; \
 	if [ -n "$$missing" ]; then \
 		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 			echo "installing$$missing"; \
@@ -168,6 +169,15 @@ zxing:
 	cp $(CACHE)/zxing/package/LICENSE $(CACHE)/zxing/package/dist/es/share.js $(ZXING_DIR)/
 	cp $(CACHE)/zxing/package/dist/es/reader/index.js $(CACHE)/zxing/package/dist/reader/zxing_reader.wasm $(ZXING_DIR)/reader/
 	cd $(ZXING_DIR) && sha256sum -c SHA256SUMS
+
+# fakeidb fetches the IndexedDB of the tests of scripts again from npm.
+FAKEIDB := 6.2.8
+FAKEIDB_DIR := static/test/fake-indexeddb
+fakeidb:
+	mkdir -p $(CACHE)/fakeidb $(FAKEIDB_DIR)
+	cd $(CACHE)/fakeidb && npm pack fake-indexeddb@$(FAKEIDB) && tar xzf fake-indexeddb-$(FAKEIDB).tgz
+	cp -r $(CACHE)/fakeidb/package/LICENSE $(CACHE)/fakeidb/package/build/esm/. $(FAKEIDB_DIR)/
+	cd $(FAKEIDB_DIR) && sha256sum -c --quiet SHA256SUMS
 
 clean:
 	rm -rf bin dist $(CACHE)

@@ -4,7 +4,7 @@ import js from '@eslint/js'
 import globals from 'globals'
 
 export default [
-  { ignores: ['app/zxing/', 'app/sw.js'] }, // of others; made
+  { ignores: ['app/zxing/', 'test/fake-indexeddb/', 'app/sw.js'] }, // of others; made
   js.configs.recommended,
   {
     linterOptions: { reportUnusedDisableDirectives: 'error' },
@@ -45,4 +45,5 @@ export default [
     languageOptions: { globals: { ...globals.serviceworker, look: 'readonly', extras: 'readonly', version: 'readonly', files: 'readonly' } },
   },
   { files: ['app/decode-worker.js'], languageOptions: { globals: globals.worker } },
+  { files: ['test/*.js'], languageOptions: { globals: { ...globals.node, ...globals.browser } } },
 ]

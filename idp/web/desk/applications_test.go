@@ -148,7 +148,7 @@ func TestDeskEditApplication(t *testing.T) {
 		{"A scope is", "scopes", `nons"ense`},
 		{"A group has", "groups", strings.Repeat("nonsense", 9)},
 		{`value="&lt;x&gt;`, "client_name", strings.Repeat("<x>", 30)},
-		{"Look at what", "match", "nonsense"},
+		{"This is none of auto", "match", "nonsense"},
 	} {
 		fields := map[string]string{"client_name": "<x>", "redirect_uris": "https://a.example/cb", "scopes": "openid"}
 		fields[row.field] = row.value
