@@ -108,12 +108,12 @@ func (d *demo) administrator(t testing.TB) *person {
 // tourTests is what an application is told, its test, and the first steps.
 func tourTests(d *demo, w *window, chief *person, visit func(name string)) {
 	app := d.Issuer + "/admin/applications/demo-viewer"
-	w.open(app + "/told")
+	w.open(app + "/claims")
 	w.see("#empty")
 	visit("admin-told-none")
-	w.open(app + "/told/edit")
+	w.open(app + "/claims/edit")
 	w.again(chief)
-	w.see("#tell")
+	w.see("#rules")
 	w.fill("#name-0", "viewer_role")
 	w.fill("#map-0", "radiology > Reader\ntumour-board > Board member")
 	w.do(chromedp.Click(chromedp.CSS("#one-0")))
@@ -134,7 +134,7 @@ func tourTests(d *demo, w *window, chief *person, visit func(name string)) {
 	visit("admin-tell-preview")
 	w.click("#save")
 	w.see("#note")
-	w.open(app + "/told?who=anna")
+	w.open(app + "/claims?who=anna")
 	w.see("#previewed")
 	visit("admin-told")
 	w.open(app + "/edit")

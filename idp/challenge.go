@@ -21,27 +21,27 @@ const (
 	ChallengeTaken     ChallengeState = "taken"     // the browser has moved on by it; final
 )
 
-// ChallengeEvent is what can happen to it.
-type ChallengeEvent string
+// ChallengeInput is what can happen to it.
+type ChallengeInput string
 
 const (
-	OnApproved  ChallengeEvent = "approved"
-	OnDenied    ChallengeEvent = "denied"
-	OnNotMe     ChallengeEvent = "not me"
-	OnWrong     ChallengeEvent = "wrong number"
-	OnWithdrawn ChallengeEvent = "withdrawn"
-	OnTaken     ChallengeEvent = "taken"
+	OnApproved  ChallengeInput = "approved"
+	OnDenied    ChallengeInput = "denied"
+	OnNotMe     ChallengeInput = "not me"
+	OnWrong     ChallengeInput = "wrong number"
+	OnWithdrawn ChallengeInput = "withdrawn"
+	OnTaken     ChallengeInput = "taken"
 )
 
 // ChallengeStates and ChallengeEvents list all there are, for the tables of tests.
 var (
 	ChallengeStates = []ChallengeState{ChallengePending, ChallengeApproved, ChallengeDenied, ChallengeWrong, ChallengeWithdrawn, ChallengeTaken}
-	ChallengeEvents = []ChallengeEvent{OnApproved, OnDenied, OnNotMe, OnWrong, OnWithdrawn, OnTaken}
+	ChallengeEvents = []ChallengeInput{OnApproved, OnDenied, OnNotMe, OnWrong, OnWithdrawn, OnTaken}
 )
 
 // answered is the whole state machine of a challenge. The first answer wins,
 // but for one: «it wasn't me» beats an approval that was not collected yet.
-var answered = map[ChallengeState]map[ChallengeEvent]ChallengeState{
+var answered = map[ChallengeState]map[ChallengeInput]ChallengeState{
 	ChallengePending: {
 		OnApproved: ChallengeApproved, OnDenied: ChallengeDenied, OnNotMe: ChallengeDenied, OnWrong: ChallengeWrong, OnWithdrawn: ChallengeWithdrawn,
 	},
@@ -158,7 +158,7 @@ type Verdict struct {
 }
 
 // Apply moves the challenge by one event. Errors: ErrSettled.
-func (c *Challenge) Apply(on ChallengeEvent) error {
+func (c *Challenge) Apply(on ChallengeInput) error {
 	to, ok := answered[c.State][on]
 	if !ok {
 		return fmt.Errorf("challenge %s: %s in state %s: %w", c.ID, on, c.State, ErrSettled)

@@ -11,7 +11,7 @@ import (
 // The whole state machine of a challenge: every state and every event.
 var challengeTable = []struct {
 	from idp.ChallengeState
-	on   idp.ChallengeEvent
+	on   idp.ChallengeInput
 	to   idp.ChallengeState // empty: refused
 	why  string
 }{
@@ -59,10 +59,10 @@ var challengeTable = []struct {
 }
 
 func TestChallengeTable(t *testing.T) {
-	seen := map[idp.ChallengeState]map[idp.ChallengeEvent]bool{}
+	seen := map[idp.ChallengeState]map[idp.ChallengeInput]bool{}
 	for _, row := range challengeTable {
 		if seen[row.from] == nil {
-			seen[row.from] = map[idp.ChallengeEvent]bool{}
+			seen[row.from] = map[idp.ChallengeInput]bool{}
 		}
 		if seen[row.from][row.on] {
 			t.Errorf("%s/%s twice", row.from, row.on)

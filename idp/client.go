@@ -68,8 +68,8 @@ type Client struct {
 	RefreshIdle    time.Duration // zero: the site's
 	RefreshGrace   time.Duration // how long a rotated refresh token may be repeated by racing tabs
 	RefreshAlways  bool          // a refresh token without asking for offline_access
-	OptionalPKCE   bool          // a departure: PKCE not demanded
-	ClaimsInID     bool          // a departure: scope claims in the ID token as well
+	OptionalPKCE   bool          // a deviation: PKCE not demanded
+	ClaimsInID     bool          // a deviation: scope claims in the ID token as well
 	Consent        bool          // ask the person what may be told
 	Groups         []string      // only people in one of them may sign in; empty: everybody
 	Claims         []ClaimRule   // names of its own for what it is told

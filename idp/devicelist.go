@@ -67,7 +67,7 @@ type DeviceRow struct {
 // DevicePage is a part of the list.
 type DevicePage struct {
 	Rows []DeviceRow
-	Turns
+	Cursors
 	// Total counts what the query finds; nil when that would cost too much.
 	Total *Count
 	// Facets counts what each facet would find of it; nil as Total.

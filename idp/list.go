@@ -19,13 +19,13 @@ const (
 	MaxListPage     = 200
 )
 
-// Turns are the keys of the pages beside one; empty: there is none.
-type Turns struct {
+// Cursors are the keys of the pages beside one; empty: there is none.
+type Cursors struct {
 	Next Key
 	Prev Key
-	// Short: the list was searched as far as one request may, and what was asked
+	// Partial: the list was searched as far as one request may, and what was asked
 	// for is so rare that the page is not full. Next (Prev, for Before) goes on.
-	Short bool
+	Partial bool
 }
 
 // Count is a number that is counted no further than CountUpTo.

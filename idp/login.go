@@ -23,29 +23,29 @@ const (
 	LoginExpired   LoginState = "expired"   // final
 )
 
-// LoginEvent is what can happen to a sign-in.
-type LoginEvent string
+// LoginInput is what can happen to a sign-in.
+type LoginInput string
 
 const (
-	OnPassword  LoginEvent = "password right"
-	OnInvited   LoginEvent = "password right, by invitation" // nothing linked yet
-	OnClosed    LoginEvent = "passwords closed"              // too many wrong ones by strangers: none is looked at
-	OnFactor    LoginEvent = "factor right"
-	OnSpent     LoginEvent = "tries spent"
-	OnLinked    LoginEvent = "first device linked"
-	OnReset     LoginEvent = "password chosen anew" // the second factor is still asked for
-	OnAllow     LoginEvent = "consent given"
-	OnRefuse    LoginEvent = "consent refused"
-	OnDeny      LoginEvent = "denied" // on a phone, or by the person in the browser
-	OnStartOver LoginEvent = "start over"
-	OnCollect   LoginEvent = "collected"
-	OnExpire    LoginEvent = "time is up"
+	OnPassword  LoginInput = "password right"
+	OnInvited   LoginInput = "password right, by invitation" // nothing linked yet
+	OnClosed    LoginInput = "passwords closed"              // too many wrong ones by strangers: none is looked at
+	OnFactor    LoginInput = "factor right"
+	OnSpent     LoginInput = "tries spent"
+	OnLinked    LoginInput = "first device linked"
+	OnReset     LoginInput = "password chosen anew" // the second factor is still asked for
+	OnAllow     LoginInput = "consent given"
+	OnRefuse    LoginInput = "consent refused"
+	OnDeny      LoginInput = "denied" // on a phone, or by the person in the browser
+	OnStartOver LoginInput = "start over"
+	OnCollect   LoginInput = "collected"
+	OnExpire    LoginInput = "time is up"
 )
 
 // LoginStates and LoginEvents list all there are, for the tables of tests.
 var (
 	LoginStates = []LoginState{LoginPassword, LoginFactor, LoginFirst, LoginLast, LoginEnrol, LoginConsent, LoginDone, LoginCollected, LoginDenied, LoginExpired}
-	LoginEvents = []LoginEvent{OnPassword, OnInvited, OnClosed, OnFactor, OnSpent, OnLinked, OnReset, OnAllow, OnRefuse, OnDeny, OnStartOver, OnCollect, OnExpire}
+	LoginEvents = []LoginInput{OnPassword, OnInvited, OnClosed, OnFactor, OnSpent, OnLinked, OnReset, OnAllow, OnRefuse, OnDeny, OnStartOver, OnCollect, OnExpire}
 )
 
 // after is the whole state machine: from a state, by an event, to a state.
@@ -53,7 +53,7 @@ var (
 // a step into done leads to consent first, and a step-up never goes back to the
 // password, because there it could become somebody else's; nor does a sign-in that
 // has a new password in hand.
-var after = map[LoginState]map[LoginEvent]LoginState{
+var after = map[LoginState]map[LoginInput]LoginState{
 	LoginPassword: {OnPassword: LoginFactor, OnInvited: LoginEnrol, OnClosed: LoginFirst, OnDeny: LoginDenied, OnExpire: LoginExpired, OnStartOver: LoginPassword},
 	LoginFactor:   {OnFactor: LoginDone, OnSpent: LoginPassword, OnDeny: LoginDenied, OnExpire: LoginExpired, OnStartOver: LoginPassword},
 	LoginFirst:    {OnFactor: LoginLast, OnSpent: LoginPassword, OnDeny: LoginDenied, OnExpire: LoginExpired, OnStartOver: LoginPassword},
@@ -147,7 +147,7 @@ type Login struct {
 
 // Apply moves the sign-in by one event. Errors: ErrExpired when its time is
 // up, ErrSettled when the state does not know the event.
-func (l *Login) Apply(on LoginEvent, now time.Time) error {
+func (l *Login) Apply(on LoginInput, now time.Time) error {
 	if on != OnExpire && !now.Before(l.ExpiresAt) {
 		return fmt.Errorf("sign-in %s: %w", l.ID, ErrExpired)
 	}

@@ -22,7 +22,7 @@ const refused idp.LoginState = ""
 // transition is one cell of the state machine.
 type transition struct {
 	from idp.LoginState
-	on   idp.LoginEvent
+	on   idp.LoginInput
 	to   idp.LoginState // refused: ErrSettled, and nothing changes
 	why  string
 }
@@ -182,7 +182,7 @@ func proven(state idp.LoginState) *idp.Login {
 func TestLoginTable(t *testing.T) {
 	type cell struct {
 		from idp.LoginState
-		on   idp.LoginEvent
+		on   idp.LoginInput
 	}
 	rows := map[cell]bool{}
 	for _, row := range transitions {
@@ -261,8 +261,8 @@ func TestLoginListsAreComplete(t *testing.T) {
 	if !slices.Equal(declared["LoginState"], states) {
 		t.Errorf("declared states %q, listed %q", declared["LoginState"], states)
 	}
-	if !slices.Equal(declared["LoginEvent"], events) {
-		t.Errorf("declared events %q, listed %q", declared["LoginEvent"], events)
+	if !slices.Equal(declared["LoginInput"], events) {
+		t.Errorf("declared events %q, listed %q", declared["LoginInput"], events)
 	}
 }
 
@@ -373,7 +373,7 @@ func TestLoginWithANewPassword(t *testing.T) {
 func TestLoginForgets(t *testing.T) {
 	for _, c := range []struct {
 		from idp.LoginState
-		on   idp.LoginEvent
+		on   idp.LoginInput
 	}{
 		{idp.LoginFactor, idp.OnSpent}, {idp.LoginFactor, idp.OnStartOver}, {idp.LoginConsent, idp.OnStartOver},
 	} {

@@ -40,7 +40,7 @@ type UserQuery struct {
 // UserPage is a part of the list.
 type UserPage struct {
 	Rows []Account
-	Turns
+	Cursors
 	Total  *Count              // as DevicePage.Total
 	Facets map[UserFacet]Count // as DevicePage.Facets
 }
@@ -73,7 +73,7 @@ type SessionRow struct {
 // SessionPage is a part of the list.
 type SessionPage struct {
 	Rows []SessionRow
-	Turns
+	Cursors
 }
 
 // EventQuery picks events, newest first.
@@ -92,5 +92,5 @@ type EventQuery struct {
 // EventPage is a part of the log.
 type EventPage struct {
 	Rows []Event
-	Turns
+	Cursors
 }

@@ -65,7 +65,7 @@ func deskExamples(at time.Time) []example {
 	narrowed.Kind, narrowed.Who, narrowed.ByActor, narrowed.Address, narrowed.From, narrowed.Until, narrowed.Filtered, narrowed.First, narrowed.Events = "device.", `"><b>`, true, "192.0.2.1", "2026-03-14", "2026-03-15", true, false, nil
 	wrong := narrowed
 	wrong.Problem, wrong.Wrong, wrong.JSON = Say("audit.who.none"), "who", ""
-	app := DeskApp{ID: "viewer", Name: `Radiology <b>Viewer`, Departures: []Message{Say("client.departure.pkce"), Say("client.departure.tap")}, Groups: []string{"radiology", long}, Disabled: true, AddedAt: at}
+	app := DeskApp{ID: "viewer", Name: `Radiology <b>Viewer`, Deviations: []Message{Say("client.deviation.pkce"), Say("client.deviation.tap")}, Groups: []string{"radiology", long}, Disabled: true, AddedAt: at}
 	needs := []Need{{Name: "base", Label: Say("preset.base"), Example: "https://viewer.your-hospital.org", Value: `"><b>`}}
 	form := AdminAppForm{Frame: frame("applications"), App: app, Redirects: "https://a.example/cb\n</textarea>", Logouts: "x", Origins: "y", Told: `"><b>`, ToldSession: true, Scopes: "a b", Groups: "g", Match: "tap", Matches: []Choice{{Label: Say("apps.match.site")}, {"tap", Say("apps.match.tap")}}, Consent: true, OptionalPKCE: true}
 	form.Code, form.Refresh, form.AccessTTL, form.Alg, form.Advanced, form.Algs = true, true, "15m", "ES256", true, []string{"RS256", "ES256"}
@@ -84,12 +84,12 @@ func deskExamples(at time.Time) []example {
 	jwt := tried
 	jwt.JWT, jwt.Userinfo, jwt.Start, jwt.Method = true, nil, false, Say("try.method.session")
 	return []example{
-		{"admin-told", AdminTold{Frame: frame("applications"), Note: Say("admin.edited.done"), App: tried.App, MayEdit: true, Rows: []TellRow{{Name: "grafana_role", From: "groups", Map: "grafana-admins > Admin\ngrafana-viewers > Viewer", One: true}, {Name: "tenant", Map: "<b>saint-luke"}}, Preview: Preview{Who: "anna", Person: &anna, IDToken: told[:1], Userinfo: told}}},
-		{"admin-told-none", AdminTold{Frame: frame("applications"), App: tried.App, Preview: Preview{Who: `"><b>`, Nobody: true}}},
-		{"admin-told-found", AdminTold{Frame: frame("applications"), App: tried.App, Preview: Preview{Who: "an", Found: []DeskPerson{anna, hostile}}}},
-		{"admin-tell", AdminTell{Frame: frame("applications"), App: tried.App, Rows: []TellRow{{Name: "role", From: "groups", Map: "a > b", One: true}, {From: "groups", Fresh: true}}, Known: []string{"groups", "roles"}, Preview: Preview{Who: "an", Found: []DeskPerson{anna, hostile}}}},
-		{"admin-tell-wrong", AdminTell{Frame: frame("applications"), App: tried.App, Rows: []TellRow{{Name: "sub", From: "groups", Map: `</textarea><b>`, Problem: Say("told.wrong.name")}}, Known: []string{"groups"}, Wrong: true, Full: true}},
-		{"admin-tell-preview", AdminTell{Frame: frame("applications"), App: tried.App, Preview: Preview{Who: "anna", Person: &anna, Admitted: true, IDToken: told, Userinfo: told}}},
+		{"admin-told", AdminClaims{Frame: frame("applications"), Note: Say("admin.edited.done"), App: tried.App, MayEdit: true, Rows: []RuleRow{{Name: "grafana_role", From: "groups", Map: "grafana-admins > Admin\ngrafana-viewers > Viewer", One: true}, {Name: "tenant", Map: "<b>saint-luke"}}, Preview: Preview{Who: "anna", Person: &anna, IDToken: told[:1], Userinfo: told}}},
+		{"admin-told-none", AdminClaims{Frame: frame("applications"), App: tried.App, Preview: Preview{Who: `"><b>`, Nobody: true}}},
+		{"admin-told-found", AdminClaims{Frame: frame("applications"), App: tried.App, Preview: Preview{Who: "an", Found: []DeskPerson{anna, hostile}}}},
+		{"admin-tell", AdminRules{Frame: frame("applications"), App: tried.App, Rows: []RuleRow{{Name: "role", From: "groups", Map: "a > b", One: true}, {From: "groups", Fresh: true}}, Known: []string{"groups", "roles"}, Preview: Preview{Who: "an", Found: []DeskPerson{anna, hostile}}}},
+		{"admin-tell-wrong", AdminRules{Frame: frame("applications"), App: tried.App, Rows: []RuleRow{{Name: "sub", From: "groups", Map: `</textarea><b>`, Problem: Say("claims.wrong.name")}}, Known: []string{"groups"}, Wrong: true, Full: true}},
+		{"admin-tell-preview", AdminRules{Frame: frame("applications"), App: tried.App, Preview: Preview{Who: "anna", Person: &anna, Admitted: true, IDToken: told, Userinfo: told}}},
 		{"admin-try", AdminTry{Frame: frame("applications"), App: tried.App, Consent: true}},
 		{"admin-try-off", AdminTry{Frame: frame("applications"), App: tried.App, Problem: Say("try.off")}},
 		{"admin-tried", tried},

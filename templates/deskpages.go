@@ -382,7 +382,7 @@ type DeskApp struct {
 	Native     bool // a program on people's own machines
 	Program    bool // signs nobody in
 	Disabled   bool
-	Departures []Message // what is less safe than proposed
+	Deviations []Message // what is less safe than proposed
 	Groups     []string  // who may sign in; none: everybody
 	AddedAt    time.Time
 }
@@ -540,8 +540,8 @@ type AdminStart struct {
 	Issuer            string
 }
 
-// TellRow is a claim that an application has a name of its own for, as typed.
-type TellRow struct {
+// RuleRow is a claim that an application has a name of its own for, as typed.
+type RuleRow struct {
 	Name, From, Map string
 	One             bool
 	Problem         Message
@@ -558,31 +558,31 @@ type Preview struct {
 	IDToken, Userinfo []ClaimLine
 }
 
-// AdminTold is what an application is told of people.
-type AdminTold struct {
+// AdminClaims is what an application is told of people.
+type AdminClaims struct {
 	Frame
 	Note    Message
 	App     DeskApp
 	Scopes  []string
-	Rows    []TellRow
+	Rows    []RuleRow
 	Preview Preview
 	MayEdit bool
 }
 
-// AdminTell is the form of it.
-type AdminTell struct {
+// AdminRules is the form of it.
+type AdminRules struct {
 	Frame
 	App     DeskApp
 	Scopes  []string
-	Rows    []TellRow
+	Rows    []RuleRow
 	Known   []string // claims that one can be made of
 	Full    bool     // no row more
 	Wrong   bool
 	Preview Preview
 }
 
-func (AdminTold) file() string { return "admintold" }
-func (AdminTell) file() string { return "admintell" }
+func (AdminClaims) file() string { return "adminclaims" }
+func (AdminRules) file() string  { return "adminrules" }
 
 func (AdminTry) file() string   { return "admintry" }
 func (AdminTried) file() string { return "admintried" }
@@ -672,5 +672,5 @@ func deskPages() []Page {
 		AdminUsers{}, AdminUser{}, AdminPerson{}, AdminImport{}, AdminImporting{}, AdminSessions{},
 		AdminAudit{}, AdminChain{},
 		AdminApps{}, AdminApp{}, AdminNewApp{}, AdminSecret{}, AdminAppForm{}, AdminHealth{},
-		AdminTry{}, AdminTried{}, AdminStart{}, AdminTold{}, AdminTell{}}
+		AdminTry{}, AdminTried{}, AdminStart{}, AdminClaims{}, AdminRules{}}
 }

@@ -50,8 +50,8 @@ func (f *clientFlags) register(flags *pflag.FlagSet) {
 	flags.StringSliceVar(&f.c.Groups, "admit", nil, "only people in one of these `groups` may sign in (none: everybody)")
 	flags.StringArrayVar(&f.rules, "claim", nil, "a claim under a name of its own: `name=claim`, name=claim:from>to:from>to, or name='text'; several by repetition")
 	flags.BoolVar(&f.c.Consent, "consent", false, "ask people what the application may be told")
-	flags.BoolVar(&f.c.OptionalPKCE, "optional-pkce", false, "a departure: do not demand PKCE")
-	flags.BoolVar(&f.c.ClaimsInID, "claims-in-id-token", false, "a departure: claims of scopes in the ID token as well")
+	flags.BoolVar(&f.c.OptionalPKCE, "optional-pkce", false, "a deviation: do not demand PKCE")
+	flags.BoolVar(&f.c.ClaimsInID, "claims-in-id-token", false, "a deviation: claims of scopes in the ID token as well")
 }
 
 // apply puts what was said on the command line, and only that, into c; all
@@ -213,7 +213,7 @@ type clientLine struct {
 	Admits         []string         `json:"admits,omitempty"`
 	Claims         []idp.ClaimRule  `json:"claims,omitempty"`
 	SecretUsedAt   *time.Time       `json:"secret_used_at,omitempty"`
-	Departures     []string         `json:"departures,omitempty"`
+	Deviations     []string         `json:"deviations,omitempty"`
 	Consent        bool             `json:"consent"`
 	Disabled       bool             `json:"disabled"`
 	CreatedAt      time.Time        `json:"created_at"`
@@ -232,12 +232,12 @@ func clientLineOf(c *idp.Client) clientLine {
 			l.SecretUsedAt = &s.LastUsedAt
 		}
 	}
-	for _, key := range admin.Departures(c) {
+	for _, key := range admin.Deviations(c) {
 		said, err := words.English().Text(key)
 		if err != nil {
 			said = key
 		}
-		l.Departures = append(l.Departures, said)
+		l.Deviations = append(l.Deviations, said)
 	}
 	return l
 }
@@ -307,7 +307,7 @@ func (c *cli) clientShow() *cobra.Command {
 					[]string{"scopes", strings.Join(l.Scopes, " ")},
 					[]string{"match", orNone(string(l.Match))},
 					[]string{"admits", orNone(strings.Join(l.Admits, ", "))},
-					[]string{"departures", orNone(strings.Join(l.Departures, ", "))},
+					[]string{"deviations", orNone(strings.Join(l.Deviations, ", "))},
 					[]string{"disabled", fmt.Sprint(l.Disabled)},
 					[]string{"added", clock(l.CreatedAt)},
 				)

@@ -100,13 +100,13 @@ func (c *cli) deviceList() *cobra.Command {
 		}
 		rows := [][]string{{"USER", "DEVICE", "KIND", "PLATFORM", "LINKED", "LAST USED", "ID"}}
 		printed := 0
-		for row, err := range found(f.limit, func(page idp.Page) ([]idp.DeviceRow, idp.Turns, error) {
+		for row, err := range found(f.limit, func(page idp.Page) ([]idp.DeviceRow, idp.Cursors, error) {
 			q.Page = page
 			part, err := p.desk.SearchDevices(ctx, console(), q)
 			if err != nil {
-				return nil, idp.Turns{}, err
+				return nil, idp.Cursors{}, err
 			}
-			return part.Rows, part.Turns, nil
+			return part.Rows, part.Cursors, nil
 		}) {
 			if err != nil {
 				return fieldError(err)
@@ -172,12 +172,12 @@ func (c *cli) deviceHistory() *cobra.Command {
 		Args:  cobra.ExactArgs(1),
 		RunE: c.withArgs(func(ctx context.Context, p *provider, args []string) error {
 			printed := 0
-			for e, err := range found(most, func(page idp.Page) ([]idp.Event, idp.Turns, error) {
+			for e, err := range found(most, func(page idp.Page) ([]idp.Event, idp.Cursors, error) {
 				part, err := p.desk.DeviceHistory(ctx, console(), idp.DeviceID(args[0]), page)
 				if err != nil {
-					return nil, idp.Turns{}, err
+					return nil, idp.Cursors{}, err
 				}
-				return part.Rows, part.Turns, nil
+				return part.Rows, part.Cursors, nil
 			}) {
 				if err != nil {
 					return fieldError(err)

@@ -36,7 +36,7 @@ func (f *listFlags) check() error {
 
 // found yields the rows of a list that is searched, in its order, at most so many
 // (0: all). search returns one page of it. After an error nothing comes any more.
-func found[T any](most int, search func(idp.Page) ([]T, idp.Turns, error)) iter.Seq2[*T, error] {
+func found[T any](most int, search func(idp.Page) ([]T, idp.Cursors, error)) iter.Seq2[*T, error] {
 	return func(yield func(*T, error) bool) {
 		left := most
 		paged("", func(after idp.Key) ([]T, idp.Key, bool, error) {
@@ -44,9 +44,9 @@ func found[T any](most int, search func(idp.Page) ([]T, idp.Turns, error)) iter.
 			if most > 0 {
 				p.Limit = min(p.Limit, left)
 			}
-			rows, turns, err := search(p)
+			rows, cursors, err := search(p)
 			left -= len(rows)
-			return rows, turns.Next, turns.Next != "" && (most <= 0 || left > 0), err
+			return rows, cursors.Next, cursors.Next != "" && (most <= 0 || left > 0), err
 		})(yield)
 	}
 }

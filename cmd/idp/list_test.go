@@ -29,22 +29,22 @@ func TestListsAreReadPageByPage(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var asked []string
-			list := found(c.most, func(p idp.Page) ([]int, idp.Turns, error) {
+			list := found(c.most, func(p idp.Page) ([]int, idp.Cursors, error) {
 				from := 0
 				_, _ = fmt.Sscan(string(p.After), &from)
 				asked = append(asked, fmt.Sprintf("%d+%d", from, p.Limit))
 				if len(asked) == c.breaks {
-					return nil, idp.Turns{}, broken
+					return nil, idp.Cursors{}, broken
 				}
 				var rows []int
 				for n := from; n < min(from+p.Limit, c.have); n++ {
 					rows = append(rows, n)
 				}
-				var turns idp.Turns
+				var cursors idp.Cursors
 				if len(rows) == p.Limit {
-					turns.Next = idp.Key(fmt.Sprint(from + p.Limit))
+					cursors.Next = idp.Key(fmt.Sprint(from + p.Limit))
 				}
-				return rows, turns, nil
+				return rows, cursors, nil
 			})
 			for range 2 { // it can be gone through again
 				asked = nil
@@ -72,12 +72,12 @@ func TestListsAreReadPageByPage(t *testing.T) {
 func TestListsGoOnBehindShortPages(t *testing.T) {
 	pages := [][]int{{0}, {}, {1, 2}, {3}}
 	asked := 0
-	list := found(0, func(idp.Page) ([]int, idp.Turns, error) {
-		rows, turns := pages[asked], idp.Turns{Short: true}
+	list := found(0, func(idp.Page) ([]int, idp.Cursors, error) {
+		rows, cursors := pages[asked], idp.Cursors{Partial: true}
 		if asked++; asked < len(pages) {
-			turns.Next = "on"
+			cursors.Next = "on"
 		}
-		return rows, turns, nil
+		return rows, cursors, nil
 	})
 	var got []int
 	for row := range list {

@@ -39,13 +39,13 @@ func (c *cli) sessionList() *cobra.Command {
 		RunE: c.withArgs(func(ctx context.Context, p *provider, args []string) error {
 			q := idp.SessionQuery{Words: strings.Join(args, " ")}
 			rows := [][]string{{"USER", "SIGNED IN", "LAST SEEN", "FROM", "APPLICATIONS", "ID"}}
-			for row, err := range found(most, func(page idp.Page) ([]idp.SessionRow, idp.Turns, error) {
+			for row, err := range found(most, func(page idp.Page) ([]idp.SessionRow, idp.Cursors, error) {
 				q.Page = page
 				part, err := p.desk.SearchSessions(ctx, console(), q)
 				if err != nil {
-					return nil, idp.Turns{}, err
+					return nil, idp.Cursors{}, err
 				}
-				return part.Rows, part.Turns, nil
+				return part.Rows, part.Cursors, nil
 			}) {
 				if err != nil {
 					return fieldError(err)

@@ -366,13 +366,13 @@ func (c *cli) userList() *cobra.Command {
 		}
 		rows := [][]string{{"NAME", "STATE", "STAFF", "DEVICES", "DISPLAY NAME"}}
 		printed := 0
-		for row, err := range found(f.limit, func(page idp.Page) ([]idp.Account, idp.Turns, error) {
+		for row, err := range found(f.limit, func(page idp.Page) ([]idp.Account, idp.Cursors, error) {
 			q.Page = page
 			part, err := p.desk.SearchUsers(ctx, console(), q)
 			if err != nil {
-				return nil, idp.Turns{}, err
+				return nil, idp.Cursors{}, err
 			}
-			return part.Rows, part.Turns, nil
+			return part.Rows, part.Cursors, nil
 		}) {
 			if err != nil {
 				return fieldError(err)

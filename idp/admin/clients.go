@@ -331,23 +331,23 @@ func validRules(rules []idp.ClaimRule) error {
 	return nil
 }
 
-// Departures names what of a registration is less safe than what is proposed,
+// Deviations names what of a registration is less safe than what is proposed,
 // as message keys.
-func Departures(c *idp.Client) []string {
+func Deviations(c *idp.Client) []string {
 	var out []string
 	for _, d := range []struct {
 		is  bool
 		key string
 	}{
-		{idp.StaffOf(c.Scopes...) != idp.StaffNone, "client.departure.admin"},
-		{c.OptionalPKCE, "client.departure.pkce"},
-		{c.ClaimsInID, "client.departure.claims"},
-		{c.RefreshAlways, "client.departure.refresh"},
-		{c.RefreshGrace > 0, "client.departure.grace"},
-		{c.Auth == idp.AuthPost, "client.departure.post"},
-		{c.AccessTTL > safeAccessTTL, "client.departure.access"},
-		{slices.ContainsFunc(c.RedirectURIs, func(u string) bool { return c.Kind == idp.ClientWeb && strings.HasPrefix(u, "http://") }), "client.departure.http"},
-		{c.Match == idp.MatchTap, "client.departure.tap"},
+		{idp.StaffOf(c.Scopes...) != idp.StaffNone, "client.deviation.admin"},
+		{c.OptionalPKCE, "client.deviation.pkce"},
+		{c.ClaimsInID, "client.deviation.claims"},
+		{c.RefreshAlways, "client.deviation.refresh"},
+		{c.RefreshGrace > 0, "client.deviation.grace"},
+		{c.Auth == idp.AuthPost, "client.deviation.post"},
+		{c.AccessTTL > safeAccessTTL, "client.deviation.access"},
+		{slices.ContainsFunc(c.RedirectURIs, func(u string) bool { return c.Kind == idp.ClientWeb && strings.HasPrefix(u, "http://") }), "client.deviation.http"},
+		{c.Match == idp.MatchTap, "client.deviation.tap"},
 	} {
 		if d.is {
 			out = append(out, d.key)

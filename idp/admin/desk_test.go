@@ -126,7 +126,7 @@ type tooMany struct {
 }
 
 func (s tooMany) SearchDevices(context.Context, idp.DeviceQuery) (*idp.DevicePage, error) {
-	return &idp.DevicePage{Total: s.total, Turns: idp.Turns{Next: "on"}}, nil
+	return &idp.DevicePage{Total: s.total, Cursors: idp.Cursors{Next: "on"}}, nil
 }
 
 func TestTooManyAreFound(t *testing.T) {
@@ -353,7 +353,7 @@ func TestPresets(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", p.ID, err)
 		}
-		if d := admin.Departures(c); len(d) > 0 {
+		if d := admin.Deviations(c); len(d) > 0 {
 			t.Errorf("%s departs: %q", p.ID, d)
 		}
 		secret, err := w.AddClient(t.Context(), console, c)

@@ -65,8 +65,8 @@ type count struct {
 	More  bool `json:"more,omitempty"`
 }
 
-func pageOf[Row, T any](rows []Row, turns idp.Turns, item func(*Row) T) page[T] {
-	return page[T]{Items: each(rows, item), Next: turns.Next, Short: turns.Short}
+func pageOf[Row, T any](rows []Row, cursors idp.Cursors, item func(*Row) T) page[T] {
+	return page[T]{Items: each(rows, item), Next: cursors.Next, Short: cursors.Partial}
 }
 
 // each makes items of rows; of no rows an empty list, never null.

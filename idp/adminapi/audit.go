@@ -47,7 +47,7 @@ func (s *Server) searchEvents(w http.ResponseWriter, r *http.Request, by admin.B
 	if err != nil {
 		return err
 	}
-	return s.answer(w, r, http.StatusOK, pageOf(found.Rows, found.Turns, admin.EventLineOf))
+	return s.answer(w, r, http.StatusOK, pageOf(found.Rows, found.Cursors, admin.EventLineOf))
 }
 
 // exportEvents sends every event that a query finds, while it is read.

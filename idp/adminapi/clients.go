@@ -36,7 +36,7 @@ type client struct {
 	Consent        bool             `json:"consent"`
 	Match          idp.MatchMode    `json:"match"`
 	Disabled       bool             `json:"disabled"`
-	Departures     []string         `json:"departures"`
+	Deviations     []string         `json:"deviations"`
 	Secrets        []clientSecret   `json:"secrets"`
 	CreatedAt      *time.Time       `json:"created_at"`
 	UpdatedAt      *time.Time       `json:"updated_at"`
@@ -51,16 +51,16 @@ type clientSecret struct {
 }
 
 func clientOf(c *idp.Client) client {
-	departures := []string{}
-	for _, key := range admin.Departures(c) {
-		departures = append(departures, strings.TrimPrefix(key, "client.departure."))
+	deviations := []string{}
+	for _, key := range admin.Deviations(c) {
+		deviations = append(deviations, strings.TrimPrefix(key, "client.deviation."))
 	}
 	return client{
 		ID: c.ID, Name: c.Name, Kind: c.Kind, Auth: c.Auth, GrantTypes: list(c.GrantTypes), RedirectURIs: list(c.RedirectURIs), PostLogoutURIs: list(c.PostLogoutURIs),
 		Origins: list(c.Origins), Scopes: list(c.Scopes), Audience: list(c.Audience), Groups: list(c.Groups), Claims: list(c.Claims), IDTokenAlg: c.IDTokenAlg,
 		AccessFormat: c.AccessFormat, AccessTTL: int64(c.AccessTTL / time.Second), RefreshIdle: int64(c.RefreshIdle / time.Second),
 		RefreshGrace: int64(c.RefreshGrace / time.Second), RefreshAlways: c.RefreshAlways, OptionalPKCE: c.OptionalPKCE, ClaimsInID: c.ClaimsInID, Consent: c.Consent,
-		Match: c.Match, Disabled: c.Disabled, Departures: departures, CreatedAt: moment(c.CreatedAt), UpdatedAt: moment(c.UpdatedAt),
+		Match: c.Match, Disabled: c.Disabled, Deviations: deviations, CreatedAt: moment(c.CreatedAt), UpdatedAt: moment(c.UpdatedAt),
 		Secrets: each(c.Secrets, func(s *idp.ClientSecret) clientSecret {
 			return clientSecret{moment(s.CreatedAt), moment(s.ExpiresAt), moment(s.LastUsedAt)}
 		}),

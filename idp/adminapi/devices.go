@@ -68,7 +68,7 @@ func (s *Server) searchDevices(w http.ResponseWriter, r *http.Request, by admin.
 	if err != nil {
 		return err
 	}
-	p := pageOf(found.Rows, found.Turns, deviceRowOf)
+	p := pageOf(found.Rows, found.Cursors, deviceRowOf)
 	p.counted(found.Total)
 	p.Facets = facets(found.Facets)
 	return s.answer(w, r, http.StatusOK, p)
@@ -121,7 +121,7 @@ func (s *Server) deviceEvents(w http.ResponseWriter, r *http.Request, by admin.B
 			return err
 		}
 	}
-	return s.answer(w, r, http.StatusOK, pageOf(found.Rows, found.Turns, admin.EventLineOf))
+	return s.answer(w, r, http.StatusOK, pageOf(found.Rows, found.Cursors, admin.EventLineOf))
 }
 
 func (s *Server) unlinkDevice(w http.ResponseWriter, r *http.Request, by admin.By) error {

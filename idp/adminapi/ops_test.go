@@ -344,7 +344,7 @@ func TestApplications(t *testing.T) {
 		Paste  []struct{ Text string }
 	}
 	r := w.as(adm, "POST", "/clients", `{"client_name":"SIEM","grant_types":["client_credentials"],"scopes":["hilum.auditor"],"access_ttl":300}`)
-	if r.into(t, &made); r.StatusCode != 201 || made.Secret == "" || fmt.Sprint(made.Client["departures"]) != "[admin]" || made.Client["access_ttl"] != 300.0 {
+	if r.into(t, &made); r.StatusCode != 201 || made.Secret == "" || fmt.Sprint(made.Client["deviations"]) != "[admin]" || made.Client["access_ttl"] != 300.0 {
 		t.Fatalf("%d %s", r.StatusCode, r.body)
 	}
 	p := &program{id: idp.ClientID(made.Client["client_id"].(string)), secret: idp.Secret(made.Secret)}
@@ -544,7 +544,7 @@ func (b *broken) VerifyEvents(context.Context, admin.By, func(done, of int64)) (
 }
 
 func (b *broken) SearchDevices(context.Context, admin.By, idp.DeviceQuery) (*idp.DevicePage, error) {
-	return &idp.DevicePage{Turns: idp.Turns{Next: "on", Short: true}}, nil
+	return &idp.DevicePage{Cursors: idp.Cursors{Next: "on", Partial: true}}, nil
 }
 
 func TestWhatGoesWrong(t *testing.T) {

@@ -47,7 +47,7 @@ func (s *Server) searchSessions(w http.ResponseWriter, r *http.Request, by admin
 	if err != nil {
 		return err
 	}
-	return s.answer(w, r, http.StatusOK, pageOf(found.Rows, found.Turns, sessionOf))
+	return s.answer(w, r, http.StatusOK, pageOf(found.Rows, found.Cursors, sessionOf))
 }
 
 // ended is how many sessions were ended.

@@ -123,7 +123,7 @@ func (s *Server) searchUsers(w http.ResponseWriter, r *http.Request, by admin.By
 	if err != nil {
 		return err
 	}
-	p := pageOf(found.Rows, found.Turns, accountOf)
+	p := pageOf(found.Rows, found.Cursors, accountOf)
 	p.counted(found.Total)
 	p.Facets = facets(found.Facets)
 	return s.answer(w, r, http.StatusOK, p)

@@ -17,7 +17,7 @@ type plan struct {
 	makesUser     bool           // the link makes the account; the person gives its names first
 	keepsPassword bool           // a password is chosen only where the account has none; false: always
 	linksDevice   bool           // the person links their first device, and gets recovery codes
-	on            idp.LoginEvent // what moves the sign-in
+	on            idp.LoginInput // what moves the sign-in
 	acts          []act          // what is done, in this order
 	mailed        []act          // instead of acts where the link went by mail (idp.Invitation.Waits); nil: acts
 }

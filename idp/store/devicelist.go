@@ -218,7 +218,7 @@ func (db *DB) SearchDevices(ctx context.Context, q idp.DeviceQuery) (*idp.Device
 	if err != nil {
 		return nil, err
 	}
-	p := &idp.DevicePage{Turns: f.turns, Total: f.total, Facets: perFacet(idp.DeviceFacets, f.facets), Rows: make([]idp.DeviceRow, 0, len(f.ns))}
+	p := &idp.DevicePage{Cursors: f.cursors, Total: f.total, Facets: perFacet(idp.DeviceFacets, f.facets), Rows: make([]idp.DeviceRow, 0, len(f.ns))}
 	r, err := db.read(ctx)
 	if err != nil {
 		return nil, err

@@ -88,7 +88,7 @@ func (b *deviceBench) line(name string, query func(round int) idp.DeviceQuery) {
 		}
 		took[i] = time.Since(began)
 		rows += len(p.Rows)
-		if p.Short {
+		if p.Partial {
 			short++
 		}
 	}

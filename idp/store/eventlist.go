@@ -119,8 +119,8 @@ func (db *DB) SearchEvents(ctx context.Context, q idp.EventQuery) (*idp.EventPag
 	if short != nil { // beyond it, one of the ways has not been gone
 		rows = slices.DeleteFunc(rows, func(e eventRow) bool { return s.up && e.Seq > short.n || !s.up && e.Seq < short.n })
 	}
-	rows, turns := cut(s, rows, func(row *eventRow) place { return place{number: row.Seq, n: row.Seq} }, short)
-	p := &idp.EventPage{Turns: turns, Rows: make([]idp.Event, len(rows))}
+	rows, cursors := cut(s, rows, func(row *eventRow) place { return place{number: row.Seq, n: row.Seq} }, short)
+	p := &idp.EventPage{Cursors: cursors, Rows: make([]idp.Event, len(rows))}
 	for i := range rows {
 		if p.Rows[i], err = rows[i].event(); err != nil {
 			return nil, err

@@ -56,10 +56,10 @@ type listQuery struct {
 
 // found is a part of a list: the numbers of its rows, and the parts beside it.
 type found struct {
-	ns     []int64
-	turns  idp.Turns
-	total  *idp.Count
-	facets []idp.Count // nil: not counted
+	ns      []int64
+	cursors idp.Cursors
+	total   *idp.Count
+	facets  []idp.Count // nil: not counted
 }
 
 // place is where a row stands in an order: the value it is sorted by, and its number.
@@ -222,7 +222,7 @@ func turnTo(page idp.Page, r statements, o order, down bool) (*searching, error)
 // cut makes a page of what was read, which may be a row more than one has: its rows in
 // the order of the list, and the keys of the pages beside it. at is where a row stands;
 // short is how far the search came when it gave up, nil when it did not.
-func cut[R any](s *searching, rows []R, at func(*R) place, short *place) ([]R, idp.Turns) {
+func cut[R any](s *searching, rows []R, at func(*R) place, short *place) ([]R, idp.Cursors) {
 	more := len(rows) > s.limit
 	if more {
 		short = nil // there is more than enough before it
@@ -243,12 +243,12 @@ func cut[R any](s *searching, rows []R, at func(*R) place, short *place) ([]R, i
 	if s.from != nil && first != nil {
 		backward = s.o.key(first)
 	}
-	turns := idp.Turns{Next: onward, Prev: backward, Short: short != nil}
+	cursors := idp.Cursors{Next: onward, Prev: backward, Partial: short != nil}
 	if s.back {
 		slices.Reverse(rows)
-		turns.Next, turns.Prev = backward, onward
+		cursors.Next, cursors.Prev = backward, onward
 	}
-	return rows, turns
+	return rows, cursors
 }
 
 func (s *searching) run() (*found, error) {
@@ -267,7 +267,7 @@ func (s *searching) run() (*found, error) {
 		return nil, err
 	}
 	f := &found{}
-	places, f.turns = cut(s, places, func(p *place) place { return *p }, short)
+	places, f.cursors = cut(s, places, func(p *place) place { return *p }, short)
 	for _, p := range places {
 		f.ns = append(f.ns, p.n)
 	}

@@ -93,14 +93,14 @@ func TestReadingThroughInPortions(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		places, turns := cut(s, places, func(p *place) place { return *p }, short)
+		places, cursors := cut(s, places, func(p *place) place { return *p }, short)
 		for _, p := range places {
 			got = append(got, p.n)
 		}
-		if turns.Next == "" {
+		if cursors.Next == "" {
 			break
 		}
-		if s.from, err = s.o.place(turns.Next); err != nil {
+		if s.from, err = s.o.place(cursors.Next); err != nil {
 			t.Fatal(err)
 		}
 	}

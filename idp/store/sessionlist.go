@@ -37,8 +37,8 @@ func (db *DB) SearchSessions(ctx context.Context, q idp.SessionQuery, now time.T
 	if err != nil {
 		return nil, err
 	}
-	rows, turns := cut(s, rows, func(row *numberedSession) place { return place{number: row.n, n: row.n} }, short)
-	p := &idp.SessionPage{Turns: turns, Rows: make([]idp.SessionRow, len(rows))}
+	rows, cursors := cut(s, rows, func(row *numberedSession) place { return place{number: row.n, n: row.n} }, short)
+	p := &idp.SessionPage{Cursors: cursors, Rows: make([]idp.SessionRow, len(rows))}
 	for i := range rows {
 		if err := shownSession(r, &rows[i].sessionRow, &p.Rows[i]); err != nil {
 			return nil, err

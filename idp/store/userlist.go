@@ -117,7 +117,7 @@ func (db *DB) SearchUsers(ctx context.Context, q idp.UserQuery) (*idp.UserPage, 
 	if err != nil {
 		return nil, err
 	}
-	p := &idp.UserPage{Turns: f.turns, Total: f.total, Facets: perFacet(idp.UserFacets, f.facets), Rows: make([]idp.Account, 0, len(f.ns))}
+	p := &idp.UserPage{Cursors: f.cursors, Total: f.total, Facets: perFacet(idp.UserFacets, f.facets), Rows: make([]idp.Account, 0, len(f.ns))}
 	for _, n := range f.ns {
 		var row accountRow
 		err := r.row(selectListedAccount, []any{n}, row.fields()...)

@@ -39,27 +39,27 @@ func application(r *http.Request, p staff, desk Clients) (*idp.Client, error) {
 func deskAppOf(c *idp.Client) templates.DeskApp {
 	return templates.DeskApp{
 		ID: string(c.ID), Name: c.Name, Tile: page.TileOf(c), Public: c.Public(), Native: c.Kind == idp.ClientNative, Program: !c.Allows(idp.GrantCode), Disabled: c.Disabled,
-		Departures: departures(c), AddedAt: c.CreatedAt, Groups: c.Groups,
+		Deviations: deviations(c), AddedAt: c.CreatedAt, Groups: c.Groups,
 	}
 }
 
-// departureWords say what of a registration is less safe than what is proposed.
-var departureWords = map[string]templates.Message{
-	"client.departure.admin":   templates.Say("client.departure.admin"),
-	"client.departure.pkce":    templates.Say("client.departure.pkce"),
-	"client.departure.claims":  templates.Say("client.departure.claims"),
-	"client.departure.refresh": templates.Say("client.departure.refresh"),
-	"client.departure.grace":   templates.Say("client.departure.grace"),
-	"client.departure.post":    templates.Say("client.departure.post"),
-	"client.departure.access":  templates.Say("client.departure.access"),
-	"client.departure.http":    templates.Say("client.departure.http"),
-	"client.departure.tap":     templates.Say("client.departure.tap"),
+// deviationWords say what of a registration is less safe than what is proposed.
+var deviationWords = map[string]templates.Message{
+	"client.deviation.admin":   templates.Say("client.deviation.admin"),
+	"client.deviation.pkce":    templates.Say("client.deviation.pkce"),
+	"client.deviation.claims":  templates.Say("client.deviation.claims"),
+	"client.deviation.refresh": templates.Say("client.deviation.refresh"),
+	"client.deviation.grace":   templates.Say("client.deviation.grace"),
+	"client.deviation.post":    templates.Say("client.deviation.post"),
+	"client.deviation.access":  templates.Say("client.deviation.access"),
+	"client.deviation.http":    templates.Say("client.deviation.http"),
+	"client.deviation.tap":     templates.Say("client.deviation.tap"),
 }
 
-func departures(c *idp.Client) []templates.Message {
+func deviations(c *idp.Client) []templates.Message {
 	var out []templates.Message
-	for _, key := range admin.Departures(c) {
-		out = append(out, departureWords[key])
+	for _, key := range admin.Deviations(c) {
+		out = append(out, deviationWords[key])
 	}
 	return out
 }

@@ -129,7 +129,7 @@ func TestDeskEditApplication(t *testing.T) {
 	t.Parallel()
 	s := newReadingRoom(t, idp.StaffAdmin)
 	const at = viewerPath + "/edit"
-	s.Wants(s.Get(at), 200, ">https://viewer.hospital.example/cb</textarea>", "Departure")
+	s.Wants(s.Get(at), 200, ">https://viewer.hospital.example/cb</textarea>", "Deviation")
 	before := s.head()
 	s.Leads(s.Post(at, "client_name", " Viewer 2 ", "redirect_uris", "https://a.example/cb\r\n\r\n https://b.example/cb \r\n", "scopes", "openid profile", "groups", "tumour board\nradiology", "match", "strict", "consent", "1", "optional_pkce", "1"), viewerPath+"?did=edited")
 	c := s.client("rad.viewer")

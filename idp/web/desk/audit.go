@@ -142,7 +142,7 @@ func (s *audits) list(w http.ResponseWriter, r *http.Request, p staff) error {
 			if err := s.nameEvents(r, p, view.Events); err != nil {
 				return err
 			}
-			view.Next, view.Prev, view.Short = a.turned(found.Next, ""), a.turned("", found.Prev), found.Short
+			view.Next, view.Prev, view.Short = a.turned(found.Next, ""), a.turned("", found.Prev), found.Partial
 			a.after, a.before = "", ""
 			view.JSON, view.CSV = a.link("/admin/audit.json"), a.link("/admin/audit.csv")
 			return s.door.Render(w, http.StatusOK, view)

@@ -17,9 +17,9 @@ import (
 // maxTold is how many claims of its own the form of an application has.
 const maxTold = 20
 
-// tellRow is one claim as it was typed.
-func tellRow(r idp.ClaimRule) templates.TellRow {
-	row := templates.TellRow{Name: r.Name, From: r.From, One: r.One, Map: r.Text}
+// ruleRow is one claim as it was typed.
+func ruleRow(r idp.ClaimRule) templates.RuleRow {
+	row := templates.RuleRow{Name: r.Name, From: r.From, One: r.One, Map: r.Text}
 	if r.From == "" {
 		return row
 	}
@@ -31,9 +31,9 @@ func tellRow(r idp.ClaimRule) templates.TellRow {
 	return row
 }
 
-// readTold reads the rows of the form. Rows that are empty are none. problems
+// readRules reads the rows of the form. Rows that are empty are none. problems
 // are of rows that cannot be read, by their number among those returned.
-func readTold(r *http.Request) (rows []templates.TellRow, rules []idp.ClaimRule, problems map[int]string) {
+func readRules(r *http.Request) (rows []templates.RuleRow, rules []idp.ClaimRule, problems map[int]string) {
 	problems = map[int]string{}
 	for i := range maxTold {
 		n := strconv.Itoa(i)
@@ -42,7 +42,7 @@ func readTold(r *http.Request) (rows []templates.TellRow, rules []idp.ClaimRule,
 		if name == "" && text == "" || r.PostFormValue("do") == "remove-"+n {
 			continue
 		}
-		row := templates.TellRow{Name: name, From: from, Map: text, One: r.PostFormValue("one-"+n) == "1"}
+		row := templates.RuleRow{Name: name, From: from, Map: text, One: r.PostFormValue("one-"+n) == "1"}
 		rule := idp.ClaimRule{Name: name, From: from, One: row.One}
 		if from == "" {
 			rule.Text = text
@@ -53,7 +53,7 @@ func readTold(r *http.Request) (rows []templates.TellRow, rules []idp.ClaimRule,
 				}
 				what, to, ok := strings.Cut(line, ">")
 				if !ok {
-					problems[len(rows)] = "told.wrong.map"
+					problems[len(rows)] = "claims.wrong.map"
 				}
 				rule.Values = append(rule.Values, idp.ClaimValue{From: strings.TrimSpace(what), To: strings.TrimSpace(to)})
 			}
@@ -65,12 +65,12 @@ func readTold(r *http.Request) (rows []templates.TellRow, rules []idp.ClaimRule,
 
 // toldWords are what can be wrong with a claim.
 var toldWords = map[string]templates.Message{
-	"told.wrong.map":      templates.Say("told.wrong.map"),
-	"client.claims.name":  templates.Say("told.wrong.name"),
-	"client.claims.from":  templates.Say("told.wrong.from"),
-	"client.claims.text":  templates.Say("told.wrong.text"),
-	"client.claims.value": templates.Say("told.wrong.value"),
-	"client.claims.many":  templates.Say("told.wrong.many"),
+	"claims.wrong.map":    templates.Say("claims.wrong.map"),
+	"client.claims.name":  templates.Say("claims.wrong.name"),
+	"client.claims.from":  templates.Say("claims.wrong.from"),
+	"client.claims.text":  templates.Say("claims.wrong.text"),
+	"client.claims.value": templates.Say("claims.wrong.value"),
+	"client.claims.many":  templates.Say("claims.wrong.many"),
 }
 
 // claims is what an application is told of people, for those who may read
@@ -80,9 +80,9 @@ func (s *applications) claims(w http.ResponseWriter, r *http.Request, p staff) e
 	if err != nil {
 		return err
 	}
-	view := templates.AdminTold{Frame: s.frame(r, p, "applications"), App: deskAppOf(c), Scopes: c.Scopes, MayEdit: p.may(admin.EditClients)}
+	view := templates.AdminClaims{Frame: s.frame(r, p, "applications"), App: deskAppOf(c), Scopes: c.Scopes, MayEdit: p.may(admin.EditClients)}
 	for _, rule := range c.Claims {
-		view.Rows = append(view.Rows, tellRow(rule))
+		view.Rows = append(view.Rows, ruleRow(rule))
 	}
 	if r.URL.Query().Get("did") == "edited" {
 		view.Note = templates.Say("admin.edited.done")
@@ -131,8 +131,8 @@ func (s *applications) previewOf(r *http.Request, p staff, c *idp.Client, typed 
 	return view, err
 }
 
-func (s *applications) tellPage(r *http.Request, p staff, c *idp.Client, rows []templates.TellRow) templates.AdminTell {
-	view := templates.AdminTell{Frame: s.frame(r, p, "applications"), App: deskAppOf(c), Scopes: c.Scopes, Rows: rows, Known: claim.Names()}
+func (s *applications) rulesView(r *http.Request, p staff, c *idp.Client, rows []templates.RuleRow) templates.AdminRules {
+	view := templates.AdminRules{Frame: s.frame(r, p, "applications"), App: deskAppOf(c), Scopes: c.Scopes, Rows: rows, Known: claim.Names()}
 	view.Full = len(rows) == maxTold
 	return view
 }
@@ -142,17 +142,17 @@ func (s *applications) rulesPage(w http.ResponseWriter, r *http.Request, p staff
 	if err != nil {
 		return err
 	}
-	var rows []templates.TellRow
+	var rows []templates.RuleRow
 	for _, rule := range c.Claims {
-		rows = append(rows, tellRow(rule))
+		rows = append(rows, ruleRow(rule))
 	}
 	if len(rows) > maxTold {
 		return &idp.FieldError{Field: "claims", Message: "client.claims.many"} // made by command, and changed by it
 	}
 	if len(rows) == 0 {
-		rows = []templates.TellRow{{From: claim.Groups}}
+		rows = []templates.RuleRow{{From: claim.Groups}}
 	}
-	return s.door.Render(w, http.StatusOK, s.tellPage(r, p, c, rows))
+	return s.door.Render(w, http.StatusOK, s.rulesView(r, p, c, rows))
 }
 
 // rules adds a row, takes one away, shows what would be told, or
@@ -162,7 +162,7 @@ func (s *applications) rules(w http.ResponseWriter, r *http.Request, p staff) er
 	if err != nil {
 		return err
 	}
-	rows, rules, problems := readTold(r)
+	rows, rules, problems := readRules(r)
 	do := r.PostFormValue("do")
 	shown := *c
 	shown.Claims = rules
@@ -173,7 +173,7 @@ func (s *applications) rules(w http.ResponseWriter, r *http.Request, p staff) er
 		}
 		if err == nil && len(problems) == 0 && do == "save" {
 			if err = s.desk.EditClient(r.Context(), p.by, c.ID, func(c *idp.Client) { c.Claims = rules }); err == nil {
-				return page.SeeOther(w, r, appPath(c.ID)+"/told?did=edited")
+				return page.SeeOther(w, r, appPath(c.ID)+"/claims?did=edited")
 			}
 		}
 		var fe *idp.FieldError
@@ -198,9 +198,9 @@ func (s *applications) rules(w http.ResponseWriter, r *http.Request, p staff) er
 		}
 	}
 	if do == "add" && len(rows) < maxTold {
-		rows = append(rows, templates.TellRow{From: claim.Groups, Fresh: true})
+		rows = append(rows, templates.RuleRow{From: claim.Groups, Fresh: true})
 	}
-	view := s.tellPage(r, p, c, rows)
+	view := s.rulesView(r, p, c, rows)
 	view.Wrong = wrong
 	view.Preview.Who = r.PostFormValue("who")
 	if do == "preview" || strings.HasPrefix(do, "who-") {

@@ -57,7 +57,7 @@ func (s *devices) list(w http.ResponseWriter, r *http.Request, p staff) error {
 		return err
 	}
 	view := templates.AdminDevices{
-		Frame: s.frame(r, p, "devices"), Note: deskNote(r), List: l.list(found.Turns), MayUnlink: p.may(admin.UnlinkDevice), Max: idp.MaxDevices,
+		Frame: s.frame(r, p, "devices"), Note: deskNote(r), List: l.list(found.Cursors), MayUnlink: p.may(admin.UnlinkDevice), Max: idp.MaxDevices,
 		Kind: l.column("kind", true), Push: l.column("push", true), Linked: l.column("linked", true), Used: l.column("used", true),
 		Email: l.column("email", false), App: l.column("app", false),
 		ByPerson: l.head(string(idp.DevicesByPerson), true, false), ByName: l.head(string(idp.DevicesByName), false, false),

@@ -118,7 +118,7 @@ type weary struct{ desk.Desk }
 func (d weary) SearchDevices(ctx context.Context, by admin.By, q idp.DeviceQuery) (*idp.DevicePage, error) {
 	p, err := d.Desk.SearchDevices(ctx, by, q)
 	if err == nil {
-		p.Short = true
+		p.Partial = true
 	}
 	return p, err
 }

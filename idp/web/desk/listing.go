@@ -122,16 +122,16 @@ func (l listing) column(name string, usual bool) bool {
 }
 
 // list is what every list has around it.
-func (l listing) list(turns idp.Turns) templates.List {
-	out := templates.List{Path: l.path, Words: l.words, Hidden: l.fields(), Short: turns.Short, Filtered: l.words != "" || len(l.facets) > 0}
+func (l listing) list(cursors idp.Cursors) templates.List {
+	out := templates.List{Path: l.path, Words: l.words, Hidden: l.fields(), Short: cursors.Partial, Filtered: l.words != "" || len(l.facets) > 0}
 	at := l.begin()
 	out.CSV = at.csv()
-	if turns.Next != "" {
-		at.after, at.before = turns.Next, ""
+	if cursors.Next != "" {
+		at.after, at.before = cursors.Next, ""
 		out.Next = at.address()
 	}
-	if turns.Prev != "" {
-		at.after, at.before = "", turns.Prev
+	if cursors.Prev != "" {
+		at.after, at.before = "", cursors.Prev
 		out.Prev = at.address()
 	}
 	clear := listing{path: l.path, sort: l.sort, down: l.down, cols: l.cols}

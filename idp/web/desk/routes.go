@@ -98,9 +98,9 @@ func (s *applications) routes() []page.Route {
 		{Pattern: "POST " + one + "/disable", Who: s.staff(admin.EditClients, s.switchApp(true, "disabled")), Back: "app"},
 		{Pattern: "POST " + one + "/enable", Who: s.staff(admin.EditClients, s.switchApp(false, "enabled")), Back: "app"},
 		{Pattern: "POST " + one + "/remove", Who: s.staff(admin.EditClients, s.remove), Back: "app"},
-		{Pattern: "GET " + one + "/told", Who: s.staff(admin.ReadClients, s.claims), Name: "told"},
-		{Pattern: "GET " + one + "/told/edit", Who: s.staff(admin.EditClients, s.rulesPage), Name: "tell"},
-		{Pattern: "POST " + one + "/told/edit", Who: s.staff(admin.EditClients, s.rules), Back: "tell"},
+		{Pattern: "GET " + one + "/claims", Who: s.staff(admin.ReadClients, s.claims), Name: "claims"},
+		{Pattern: "GET " + one + "/claims/edit", Who: s.staff(admin.EditClients, s.rulesPage), Name: "rules"},
+		{Pattern: "POST " + one + "/claims/edit", Who: s.staff(admin.EditClients, s.rules), Back: "rules"},
 	}
 	for name, act := range map[string]appAct{"secret": secretAct, "disable": disableAct, "enable": enableAct, "remove": removeAct} {
 		routes = append(routes, page.Route{Pattern: "GET " + one + "/" + name, Who: s.staff(admin.EditClients, s.askApp(act)), Back: "app"})

@@ -405,7 +405,7 @@ func TestWalkClaims(t *testing.T) {
 	c.app("viewer", nil)
 	c.Add(idp.User{Name: "bert", DisplayName: "Bert Klein", Groups: []string{"rad-admins", "rad"}})
 	c.Add(idp.User{Name: "berta", DisplayName: "Berta Groß"})
-	const path = "/admin/applications/viewer/told/edit"
+	const path = "/admin/applications/viewer/claims/edit"
 	tell := func(fields ...string) string { return c.Arrive(c.Post(path, fields...)) }
 	page := c.Visit(path)
 	c.Sees(page, path, `id="rule-0"`, "not id=\"rule-1\"")
@@ -442,8 +442,8 @@ func TestWalkClaims(t *testing.T) {
 		}
 	}
 	page = tell(append(two, "do", "save")...)
-	c.Sees(page, "/admin/applications/viewer/told?did=edited", "tenant", "rad-admins &gt; Admin")
-	c.Sees(c.Visit("/admin/applications/viewer/told?who=bert"), "/admin/applications/viewer/told", `data-claim="role">Admin<`)
+	c.Sees(page, "/admin/applications/viewer/claims?did=edited", "tenant", "rad-admins &gt; Admin")
+	c.Sees(c.Visit("/admin/applications/viewer/claims?who=bert"), "/admin/applications/viewer/claims", `data-claim="role">Admin<`)
 	page = c.begins("viewer", "session")
 	c.Sees(page, "/admin/try/", "It works.", `data-claim="tenant">saint-luke<`)
 }
