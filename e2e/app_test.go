@@ -689,7 +689,7 @@ func TestAppKeepsSecrets(t *testing.T) {
 			t.Errorf("%s is kept on the phone", what)
 		}
 	}
-	for _, line := range strings.Split(kept, "\n") {
+	for line := range strings.SplitSeq(kept, "\n") {
 		if path, ok := strings.CutPrefix(line, "cached "); ok && path != "/app/" && path != "/app/scan" && !strings.Contains(path, "/app/") {
 			t.Errorf("%s is cached", path)
 		}

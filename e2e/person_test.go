@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
@@ -170,9 +171,7 @@ func (p *person) fill(from *page, id string, values url.Values) (string, url.Val
 			all.Set(attr(n, "name"), attr(n, "value"))
 		}
 	})
-	for k, v := range values {
-		all[k] = v
-	}
+	maps.Copy(all, values)
 	to, err := from.url.Parse(attr(form, "action"))
 	if err != nil {
 		p.t.Fatal(err)
@@ -250,9 +249,7 @@ func (p *party) authorize() string {
 		"state": {p.state}, "nonce": {p.nonce},
 		"code_challenge": {base64.RawURLEncoding.EncodeToString(sum[:])}, "code_challenge_method": {"S256"},
 	}
-	for k, v := range p.extra {
-		q[k] = v
-	}
+	maps.Copy(q, p.extra)
 	return p.issuer + "/authorize?" + q.Encode()
 }
 

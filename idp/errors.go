@@ -66,6 +66,7 @@ func (u Unwritable) String() string {
 		return "the disk is read-only"
 	case DiskStuck:
 		return "the disk does not answer, or another process holds the database"
+	case DiskFailing:
 	}
 	return "the disk reports a fault"
 }

@@ -166,6 +166,7 @@ func (l *Login) Apply(on LoginInput, now time.Time) error {
 		l.Consented = true
 	case OnSpent, OnStartOver, OnClosed:
 		l.forget()
+	default: // the rest changes the state alone
 	}
 	if to == LoginDenied || to == LoginExpired {
 		l.NewHash = "" // nothing can come of it any more

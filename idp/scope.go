@@ -26,10 +26,8 @@ var staffScopes = []struct {
 // StaffOf is the strongest role that scopes stand for; StaffNone for all others.
 func StaffOf(scopes ...string) StaffRole {
 	for _, s := range staffScopes {
-		for _, has := range scopes {
-			if has == s.scope {
-				return s.role
-			}
+		if slices.Contains(scopes, s.scope) {
+			return s.role
 		}
 	}
 	return StaffNone

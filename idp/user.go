@@ -87,8 +87,7 @@ func (u *User) Faults() (faults []*FieldError) {
 	}):
 		faults = append(faults, &FieldError{"username", "user.name.letters"})
 	}
-	var bad *FieldError
-	if errors.As(ValidText("name", u.DisplayName, 1, MaxDisplayName), &bad) {
+	if bad, ok := errors.AsType[*FieldError](ValidText("name", u.DisplayName, 1, MaxDisplayName)); ok {
 		faults = append(faults, bad)
 	}
 	if u.Email != "" && !ValidMail(u.Email) {

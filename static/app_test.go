@@ -145,7 +145,7 @@ func sentences(t *testing.T, name string) []sentence {
 	plain := regexp.MustCompile(`^'([a-z0-9_.]+)': '([^'\\]*)',$`)
 	form := regexp.MustCompile(`^(one|other): '([^'\\]*)',$`)
 	open := false
-	for _, line := range strings.Split(body, "\n") {
+	for line := range strings.SplitSeq(body, "\n") {
 		if m := plain.FindStringSubmatch(line); m != nil && !open {
 			list = append(list, sentence{m[1], map[string]string{"other": m[2]}})
 		} else if m := regexp.MustCompile(`^'([a-z0-9_.]+)': {$`).FindStringSubmatch(line); m != nil && !open {

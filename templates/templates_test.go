@@ -158,7 +158,7 @@ func TestPagesAreWhole(t *testing.T) {
 				seen[m[1]] = true
 			}
 			for _, m := range refs.FindAllStringSubmatch(html, -1) {
-				for _, id := range strings.Fields(m[1]) {
+				for id := range strings.FieldsSeq(m[1]) {
 					if !seen[id] {
 						t.Errorf("speaks of id %q, which is not there", id)
 					}

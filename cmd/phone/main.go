@@ -226,13 +226,14 @@ func describe(d *phone.Doc) string {
 		what = "Request"
 	}
 	fmt.Fprintf(&b, "%s\n  application  %s\n  account      %s\n", what, d.App, d.Account)
-	from := d.IP
+	var from strings.Builder
+	from.WriteString(d.IP)
 	for _, more := range []string{d.Net, d.Place} {
 		if more != "" {
-			from += ", " + more
+			from.WriteString(", " + more)
 		}
 	}
-	fmt.Fprintf(&b, "  from         %s\n", from)
+	fmt.Fprintf(&b, "  from         %s\n", from.String())
 	if d.Browser != "" || d.OS != "" {
 		fmt.Fprintf(&b, "  browser      %s %s\n", d.Browser, d.OS)
 	}

@@ -51,8 +51,8 @@ func texts(v reflect.Value) (found []string) {
 			found = texts(v.Elem())
 		}
 	case reflect.Struct:
-		for i := range v.NumField() {
-			found = append(found, texts(v.Field(i))...)
+		for _, field := range v.Fields() {
+			found = append(found, texts(field)...)
 		}
 	case reflect.Slice, reflect.Array:
 		for i := range v.Len() {

@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"encoding/json"
+	"slices"
 
 	"hilum/idp"
 	"hilum/idp/claim"
@@ -59,8 +60,8 @@ func (d *Desk) CheckRules(rules []idp.ClaimRule) error { return validRules(rules
 func preview(c *idp.Client, u *idp.User) *Preview {
 	p := &Preview{Admitted: c.Admits(u), Scopes: c.Scopes}
 	about := claim.AppendString([]byte(`{"sub":`), string(u.ID))
-	p.Userinfo = append(claim.Append(about[:len(about):len(about)], u, c.Claims, claim.ByScope(c.Scopes)), '}')
-	id := append(about[:len(about):len(about)], `,"aud":`...)
+	p.Userinfo = append(claim.Append(slices.Clip(about), u, c.Claims, claim.ByScope(c.Scopes)), '}')
+	id := append(slices.Clip(about), `,"aud":`...)
 	id = claim.AppendString(id, string(c.ID))
 	if c.ClaimsInID {
 		id = claim.Append(id, u, c.Claims, claim.ByScope(c.Scopes))

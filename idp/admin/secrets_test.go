@@ -151,7 +151,7 @@ func TestNothingReadCarriesASecret(t *testing.T) {
 			in = append(in, reflect.ValueOf(a))
 		}
 		out := reflect.ValueOf(w.Desk).MethodByName(name).Call(in)
-		if err, _ := out[len(out)-1].Interface().(error); err != nil {
+		if err, _ := reflect.TypeAssert[error](out[len(out)-1]); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 		for _, value := range out[:len(out)-1] {

@@ -128,8 +128,7 @@ func objects[T, V any](at func(*T) *[]V, m members[V]) member[T] {
 			}
 			change, err := m.read(object)
 			if err != nil {
-				var t *told
-				if errors.As(err, &t) {
+				if t, ok := errors.AsType[*told](err); ok {
 					return nil, fmt.Errorf("has something wrong at %d: %s", i, t.detail)
 				}
 				return nil, err

@@ -63,7 +63,7 @@ func TestProblemsAreDescribed(t *testing.T) {
 	for _, tag := range doc.Tags {
 		if tag.Name == "Problems" {
 			_, names, _ := strings.Cut(strings.TrimSuffix(tag.Description, "."), " — ")
-			for _, name := range strings.Split(names, ", ") {
+			for name := range strings.SplitSeq(names, ", ") {
 				named[name] = true
 			}
 		}

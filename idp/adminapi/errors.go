@@ -98,17 +98,14 @@ func problemOf(err error) problem {
 			break
 		}
 	}
-	var t *told
-	if errors.As(err, &t) {
+	if t, ok := errors.AsType[*told](err); ok {
 		p.Field, p.Detail = t.field, t.detail
 	}
-	var field *idp.FieldError
-	if errors.As(err, &field) {
+	if field, ok := errors.AsType[*idp.FieldError](err); ok {
 		p.Field, p.Code = fieldName(field.Field), field.Message
 		p.Detail = faultOf(err, p.Field, field)
 	}
-	var file *faulty
-	if errors.As(err, &file) {
+	if file, ok := errors.AsType[*faulty](err); ok {
 		p.Faults, p.More = file.lines, file.more
 	}
 	p.Title = http.StatusText(p.Status)
@@ -153,8 +150,7 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, act admin.Act, err
 	if c := challenge(err, act); c != "" {
 		w.Header().Set("WWW-Authenticate", c)
 	}
-	var retry *idp.RetryError
-	if errors.As(err, &retry) {
+	if retry, ok := errors.AsType[*idp.RetryError](err); ok {
 		w.Header().Set("Retry-After", strconv.FormatInt(max(1, int64((retry.After+time.Second-1)/time.Second)), 10))
 	}
 	if p.Status == http.StatusInternalServerError {

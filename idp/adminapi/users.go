@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"time"
 
@@ -69,9 +70,7 @@ var newUserMembers = with(userMembers, "username", text(func(u *idp.User) *strin
 
 func with[T any](m members[T], name string, one member[T]) members[T] {
 	out := members[T]{name: one}
-	for name, m := range m {
-		out[name] = m
-	}
+	maps.Copy(out, m)
 	return out
 }
 

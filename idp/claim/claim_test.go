@@ -3,6 +3,7 @@ package claim
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -51,9 +52,7 @@ func TestClaimsOfScopes(t *testing.T) {
 		if got := told(t, anna, nil, scope); !reflect.DeepEqual(got, want) {
 			t.Errorf("%q tells %v, want %v", scope, got, want)
 		}
-		for name, v := range want {
-			all[name] = v
-		}
+		maps.Copy(all, want)
 		listed += len(want)
 	}
 	if listed != len(Person) {

@@ -73,8 +73,7 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, state idp.Challeng
 			}
 		}
 	}
-	var retry *idp.RetryError
-	if errors.As(err, &retry) {
+	if retry, ok := errors.AsType[*idp.RetryError](err); ok {
 		p.RetryAfter = max(1, int((retry.After+time.Second-1)/time.Second))
 		w.Header().Set("Retry-After", strconv.Itoa(p.RetryAfter))
 	}

@@ -78,8 +78,7 @@ func read(w http.ResponseWriter, r *http.Request) (string, error) {
 		return "", fmt.Errorf("Content-Type is not application/jose: %w", device.ErrRequest)
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, device.MaxEnvelope))
-	var big *http.MaxBytesError
-	if errors.As(err, &big) {
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return "", errTooBig
 	}
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -81,9 +82,7 @@ func TestReplay(t *testing.T) {
 		sign := func(header, c claims) string { return ph.envelope(header, c, ph.raw) }
 		head := func(more claims) claims {
 			h := ph.header(typ)
-			for k, v := range more {
-				h[k] = v
-			}
+			maps.Copy(h, more)
 			return h
 		}
 		// At every other endpoint.
@@ -263,12 +262,8 @@ func TestKeysThatAreNone(t *testing.T) {
 	good := jwk(&ph.key.PublicKey)
 	with := func(more claims) claims {
 		c := claims{}
-		for k, v := range good {
-			c[k] = v
-		}
-		for k, v := range more {
-			c[k] = v
-		}
+		maps.Copy(c, good)
+		maps.Copy(c, more)
 		return c
 	}
 	big, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
@@ -303,9 +298,7 @@ func TestKeysThatAreNone(t *testing.T) {
 		"a push to nowhere": {"push": claims{"type": "webpush", "endpoint": "https://127.0.0.1/"}}, "two of each": {"pair": []string{"a", "b"}},
 	} {
 		c := ph.with(body)
-		for k, v := range more {
-			c[k] = v
-		}
+		maps.Copy(c, more)
 		if r := w.post("pair", ph.envelope(ph.header("pair"), c, ph.raw)); r.Status != 400 || r.Error != "bad_request" {
 			t.Errorf("%s: %d %q", what, r.Status, r.Error)
 		}

@@ -5,7 +5,6 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"errors"
-	"io"
 	"log/slog"
 	"slices"
 	"strings"
@@ -75,7 +74,7 @@ type world struct {
 
 func newWorld(t *testing.T, algs ...string) *world {
 	w := &world{T: t, store: &memStore{}, clock: &clock{t: time.Date(2026, 3, 1, 8, 0, 0, 123456789, time.UTC)}}
-	w.conf = Config{Store: w.store, Sealer: testSealer(t), Algs: algs, Now: w.clock.now, Log: slog.New(slog.NewTextHandler(io.Discard, nil))}
+	w.conf = Config{Store: w.store, Sealer: testSealer(t), Algs: algs, Now: w.clock.now, Log: slog.New(slog.DiscardHandler)}
 	return w
 }
 

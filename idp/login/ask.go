@@ -252,6 +252,7 @@ func matching(mode idp.MatchMode) (number string, m idp.ChallengeMatch) {
 		number = three[draw(3)]
 		slices.Sort(three) // the order tells nothing
 		return number, idp.ChallengeMatch{Mode: idp.MatchPick, Choices: three}
+	case idp.MatchTap, idp.MatchAuto: // what auto comes to was decided before
 	}
 	return "", idp.ChallengeMatch{Mode: idp.MatchTap}
 }

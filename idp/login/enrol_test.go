@@ -405,8 +405,7 @@ func TestReset(t *testing.T) {
 		t.Errorf("asked for %+v", e)
 	}
 	_, _, err = w.Enrol(t.Context(), step.ID, b, login.EnrolForm{Password: "short"})
-	var field *idp.FieldError
-	if !errors.As(err, &field) {
+	if _, ok := errors.AsType[*idp.FieldError](err); !ok {
 		t.Errorf("a short password: %v", err)
 	}
 	w.session(there) // nothing has happened yet

@@ -214,8 +214,7 @@ func TestSecondFactorFirstIsOfOnePerson(t *testing.T) {
 // seen is everything that somebody outside sees of a try.
 func seen(s *login.Step, err error) string {
 	if err != nil {
-		var retry *idp.RetryError
-		if errors.As(err, &retry) {
+		if retry, ok := errors.AsType[*idp.RetryError](err); ok {
 			return fmt.Sprintf("%v after %s", retry.Err, retry.After)
 		}
 		for _, known := range []error{idp.ErrWrongSecret, idp.ErrSettled, idp.ErrExpired, idp.ErrNotFound} {

@@ -35,6 +35,7 @@ func planned(purpose idp.InvitationPurpose) *idp.Enrolment {
 		e.Login.User, e.Login.NewName, e.Login.NewDisplay, e.Invitation.User, e.User = "", "anna", "Anna", "", nil
 	case idp.InviteEnrol:
 		e.User.State = idp.UserInvited
+	case idp.InviteReset, idp.InviteForgotten: // of an account in use
 	}
 	if plans[purpose].linksDevice {
 		e.Login.Pairing = "offer"

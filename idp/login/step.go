@@ -129,6 +129,7 @@ func (f *Flow) stepFor(ctx context.Context, l *idp.Login, a *idp.Account) (*Step
 		if err := f.enrolStep(ctx, l, s); err != nil {
 			return nil, err
 		}
+	case idp.LoginPassword, idp.LoginDone, idp.LoginCollected, idp.LoginExpired: // say nothing of anybody
 	}
 	return s, nil
 }

@@ -251,10 +251,9 @@ func notTaken(err error) *Refused {
 	var verification *tls.CertificateVerificationError
 	var authority x509.UnknownAuthorityError
 	var timeout net.Error
-	var protocol *textproto.Error
 	var sent *gomail.SendError
 	code := 0
-	if errors.As(err, &protocol) {
+	if protocol, ok := errors.AsType[*textproto.Error](err); ok {
 		code, r.Detail = protocol.Code, strconv.Itoa(protocol.Code)+" "+protocol.Msg
 	}
 	if errors.As(err, &sent) {

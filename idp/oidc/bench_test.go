@@ -2,7 +2,6 @@ package oidc
 
 import (
 	"encoding/json"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -45,7 +44,7 @@ func newBench(b *testing.B, alg string) *bench {
 	r.SetBasicAuth(string(c.ID), c.secret.Reveal())
 	return &bench{
 		site: s, client: c, session: session, auth: r.Header.Get("Authorization"),
-		handler: serve.Handler(mux, serve.Config{Log: slog.New(slog.NewTextHandler(io.Discard, nil))}),
+		handler: serve.Handler(mux, serve.Config{Log: slog.New(slog.DiscardHandler)}),
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -169,9 +170,7 @@ func (s *Server) public(which int) methods {
 		}
 		d := &p.documents[which]
 		h := w.Header()
-		for name, value := range d.headers {
-			h[name] = value
-		}
+		maps.Copy(h, d.headers)
 		if match := r.Header.Get("If-None-Match"); match != "" && (match == "*" || strings.Contains(match, d.etag)) {
 			w.WriteHeader(http.StatusNotModified)
 			return

@@ -76,6 +76,7 @@ func rejectedUnauthenticated(ctx context.Context, id string, reason idp.Rejectio
 			registered = []string{string(c.Auth)}
 		case idp.RejectedGrantType:
 			registered = c.GrantTypes
+		default: // nothing registered would have been right, or the caller says it
 		}
 	}
 	t.server.rejected(ctx, c, reason, sent, registered...)

@@ -31,8 +31,7 @@ func TestEveryServerMethodIsDecided(t *testing.T) {
 		return ok && !promoted(m)
 	}
 	server := reflect.TypeFor[op.Server]()
-	for i := range server.NumMethod() {
-		m := server.Method(i)
+	for m := range server.Methods() {
 		if m.PkgPath != "" {
 			continue // mustImpl
 		}
@@ -61,7 +60,7 @@ func promoted(m reflect.Method) bool {
 	func() {
 		defer func() { _ = recover() }() // ours miss their parts here
 		out := m.Func.Call(append(args, request))
-		err, _ = out[1].Interface().(error)
+		err, _ = reflect.TypeAssert[error](out[1])
 	}()
 	return err != nil && (strings.Contains(err.Error(), "not implemented") || strings.Contains(err.Error(), "not supported"))
 }

@@ -2,6 +2,7 @@ package oidc
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -79,9 +80,7 @@ func TestStateComesBack(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				for name, v := range extra {
-					q[name] = v
-				}
+				maps.Copy(q, extra)
 				if len(q.Encode()) > maxQuery {
 					continue // beyond the bound of any request
 				}

@@ -370,6 +370,7 @@ func (s *Sender) end(ctx context.Context, l *lane, j *job, outcome idp.PushOutco
 			f.Dead++
 		case idp.PushFailed:
 			f.Failed++
+		case idp.PushDelivered: // counted with its time
 		}
 	})
 	s.conf.Done(context.WithoutCancel(ctx), j.Push, outcome, why)

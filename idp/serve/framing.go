@@ -183,6 +183,7 @@ func (f *framing) lineEnds() bool {
 		if len(line) == 0 {
 			f.begin()
 		}
+	case inBody, inChunk: // are counted, and have no lines
 	}
 	return true
 }

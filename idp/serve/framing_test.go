@@ -120,7 +120,7 @@ func answers(t *testing.T, c net.Conn, raw string, piece int) (lines []string, c
 	}
 	all, err := io.ReadAll(c)
 	closed = err == nil || !isTimeout(err)
-	for _, line := range strings.Split(string(all), "\r\n") {
+	for line := range strings.SplitSeq(string(all), "\r\n") {
 		if i := strings.LastIndex(line, "HTTP/1."); i >= 0 {
 			lines = append(lines, line[i:])
 		}

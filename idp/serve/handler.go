@@ -105,7 +105,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	most := max(MaxBody, h.conf.Bodies[r.URL.Path])
 	if r.ContentLength > most {
 		head.Set("Connection", "close")
-		h.refuse(x, r, http.StatusRequestEntityTooLarge, KeyTooBig)
+		h.refuse(x, r, http.StatusRequestEntityTooLarge, KeyTooBig) //nolint:contextcheck // the request carries it
 		return
 	}
 	if r.Body != nil && r.Body != http.NoBody {
@@ -118,7 +118,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if retry, ok := l.Allow(x.info.Address); !ok {
 			x.info.Note(slog.String("limit", l.Name))
 			head.Set("Retry-After", RetryAfter(retry))
-			h.refuse(x, r, http.StatusTooManyRequests, KeyTooMany)
+			h.refuse(x, r, http.StatusTooManyRequests, KeyTooMany) //nolint:contextcheck // the request carries it
 			return
 		}
 	}
@@ -145,7 +145,7 @@ func (h *handler) finish(x *exchange, r *http.Request, start time.Time) {
 			h.line(x, r, start)
 			panic(http.ErrAbortHandler)
 		}
-		h.refuse(x, r, http.StatusInternalServerError, KeyFault)
+		h.refuse(x, r, http.StatusInternalServerError, KeyFault) //nolint:contextcheck // the request carries it
 	}
 	h.line(x, r, start)
 }

@@ -46,7 +46,7 @@ func Run(ctx context.Context, c Config, h http.Handler, l net.Listener) error {
 	serve := func() error { return srv.Serve(plain{l, c.Log}) }
 	if c.TLS != nil {
 		srv.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: c.TLS.get, NextProtos: []string{"h2", "http/1.1"}}
-		over := overTLS(l, srv.TLSConfig.Clone(), c.Log)
+		over := overTLS(l, srv.TLSConfig.Clone(), c.Log) //nolint:contextcheck // a listener lives as long as the server
 		serve = func() error { return srv.Serve(over) }
 	}
 	failed := make(chan error, 1)
@@ -115,7 +115,7 @@ func (c *Certificate) take(certFile string, cert, key []byte) error {
 		return errors.New("the certificate has expired, and the one in use has not")
 	}
 	for _, w := range warnings {
-		c.log.Warn("certificate", "tls.cert_file", certFile, "warning", w)
+		c.log.Warn("certificate", "file", certFile, "warning", w)
 	}
 	c.now.Store(pair)
 	return nil

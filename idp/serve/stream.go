@@ -90,7 +90,7 @@ func (ss *Streams) Follow(w http.ResponseWriter, r *http.Request, follow func(ct
 	h.Set("Date", time.Now().UTC().Format(http.TimeFormat))
 	_ = h.Write(&head) // a buffer takes everything
 	head.WriteString("\r\n")
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(context.Background()) //nolint:contextcheck // outlives the request, see above
 	ss.wg.Go(func() { // ends with the connection
 		// Nothing more is to come: whatever does, the end above all, ends it.
 		var b [1]byte
@@ -100,7 +100,7 @@ func (ss *Streams) Follow(w http.ResponseWriter, r *http.Request, follow func(ct
 	ss.wg.Go(func() { // ends with follow
 		defer conn.Close()
 		defer cancel()
-		defer ss.caught(id)
+		defer ss.caught(id) //nolint:contextcheck // the request is over
 		s := &Stream{deadline: conn.SetWriteDeadline, write: conn.Write, flush: func() error { return nil }}
 		if s.send(head.String()) {
 			head = bytes.Buffer{}

@@ -6,7 +6,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -37,7 +36,7 @@ func (s *logSite) witness() string { return filepath.Join(s.dir, "audit.head") }
 
 func (s *logSite) open() *DB {
 	s.Helper()
-	db, err := Open(context.Background(), Config{Driver: "sqlite", Path: s.path(), Key: s.key, Witness: s.witness(), Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	db, err := Open(context.Background(), Config{Driver: "sqlite", Path: s.path(), Key: s.key, Witness: s.witness(), Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		s.Fatal(err)
 	}

@@ -12,8 +12,7 @@ import (
 // codes are the primary result code of an error of SQLite and the error number of the
 // system; 0 for another error, and where the system gave none.
 func codes(err error) (primary int, system syscall.Errno) {
-	var e sqlite3.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[sqlite3.Error](err); ok {
 		return int(e.Code), e.SystemErrno
 	}
 	return 0, 0

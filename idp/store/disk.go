@@ -124,8 +124,7 @@ func (db *DB) whyUnwritable(ctx context.Context) (idp.Unwritable, error) {
 	ctx, cancel := context.WithTimeout(ctx, pageWaits)
 	defer cancel()
 	err := db.Writable(ctx)
-	var why *idp.UnwritableError
-	if errors.As(err, &why) {
+	if why, ok := errors.AsType[*idp.UnwritableError](err); ok {
 		return why.Why, nil
 	}
 	return "", err

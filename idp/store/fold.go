@@ -49,7 +49,7 @@ func wordRune(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
 func words(mail string, texts ...string) []string {
 	var all []string
 	for n, text := range append([]string{mail}, texts...) {
-		for _, run := range strings.Fields(fold(text)) {
+		for run := range strings.FieldsSeq(fold(text)) {
 			inside := false
 			for i, r := range run {
 				if n == 0 && r == '@' {
@@ -78,7 +78,7 @@ func words(mail string, texts ...string) []string {
 // typed are the words of a search, the longest first.
 func typed(s string) []string {
 	var out []string
-	for _, w := range strings.Fields(fold(s)) {
+	for w := range strings.FieldsSeq(fold(s)) {
 		w = bounded(strings.TrimLeftFunc(w, func(r rune) bool { return !wordRune(r) }), idp.MaxWord)
 		if w != "" && !slices.Contains(out, w) {
 			out = append(out, w)

@@ -405,16 +405,17 @@ func (s *searching) count(f *found, best *term, rows int64) error {
 		}
 	case rows <= countAll:
 		conditions, args := s.matches()
-		sums := "count(*)"
+		var sums strings.Builder
+		sums.WriteString("count(*)")
 		for bit := range s.facets {
-			sums += ", count(CASE WHEN l.facets & " + strconv.Itoa(1<<bit) + " THEN 1 END)"
+			sums.WriteString(", count(CASE WHEN l.facets & " + strconv.Itoa(1<<bit) + " THEN 1 END)")
 		}
 		got := make([]int64, 1+s.facets)
 		dest := make([]any, len(got))
 		for i := range got {
 			dest[i] = &got[i]
 		}
-		err := s.s.row("SELECT "+sums+" FROM (SELECT DISTINCT n FROM "+s.terms+" WHERE term >= ? AND term < ?) t CROSS JOIN "+s.list+
+		err := s.s.row("SELECT "+sums.String()+" FROM (SELECT DISTINCT n FROM "+s.terms+" WHERE term >= ? AND term < ?) t CROSS JOIN "+s.list+
 			" l ON l.n = t.n WHERE "+conditions, append([]any{best.from, best.to}, args...), dest...)
 		if err != nil {
 			return err
@@ -442,7 +443,7 @@ type listed struct {
 
 func (r *listed) termList() []string {
 	var out []string
-	for _, w := range strings.Fields(r.words) {
+	for w := range strings.FieldsSeq(r.words) {
 		out = append(out, bounded(w, termSize))
 	}
 	for bit := range 26 {

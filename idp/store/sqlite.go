@@ -85,7 +85,7 @@ func openSQLite(ctx context.Context, c Config, wrote func(error)) (*sqliteEngine
 	}
 	// A page that changes often is then copied from the WAL to the file once
 	// for many changes: a fifth less work for 16 MB of WAL.
-	if err := e.writing.each("PRAGMA wal_autocheckpoint = 4000", nil, func() []any { return []any{new(int64)} }); err != nil {
+	if err := e.writing.each("PRAGMA wal_autocheckpoint = 4000", nil, func() []any { return []any{new(int64)} }); err != nil { //nolint:contextcheck // on the open connection, which knows no other
 		return nil, closeAfter(err, e)
 	}
 	e.shared = sql.OpenDB(single{e.writing.driver, d})

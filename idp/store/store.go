@@ -114,7 +114,7 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 		return nil, err
 	}
 	db.engine = e
-	db.noteAlarms()
+	db.noteAlarms() //nolint:contextcheck // alarms come after the start
 	if err := db.lookIfFresh(ctx); err != nil {
 		return nil, closeAfter(err, e)
 	}

@@ -90,7 +90,7 @@ func TestURIsScanFromAScreen(t *testing.T) {
 				// The rules of the device protocol, by a reader of its own.
 				_, query, _ := strings.Cut(uri, "?")
 				var names []string
-				for _, pair := range strings.Split(query, "&") {
+				for pair := range strings.SplitSeq(query, "&") {
 					name, value, _ := strings.Cut(pair, "=")
 					names = append(names, name)
 					if (name == "idp" || name == "pair") && strings.Trim(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~:/") != "" {

@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"maps"
 	"math/big"
 	"net/http"
 	"net/url"
@@ -101,9 +102,7 @@ func (p *provider) idToken() string {
 	sum := sha256.Sum256([]byte(access))
 	claims := map[string]any{"iss": issuer, "sub": "U", "aud": "viewer~T", "exp": now.Add(time.Minute).Unix(), "iat": now.Unix(), "nonce": p.nonce.Reveal(),
 		"at_hash": base64.RawURLEncoding.EncodeToString(sum[:16])}
-	for k, v := range p.claims {
-		claims[k] = v
-	}
+	maps.Copy(claims, p.claims)
 	body, _ := json.Marshal(claims)
 	input := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"ES256","kid":"k"}`)) + "." + base64.RawURLEncoding.EncodeToString(body)
 	key := p.key

@@ -14,7 +14,7 @@ import (
 // policyOf takes a content policy apart.
 func policyOf(h http.Header) map[string][]string {
 	p := map[string][]string{}
-	for _, d := range strings.Split(h.Get("Content-Security-Policy"), ";") {
+	for d := range strings.SplitSeq(h.Get("Content-Security-Policy"), ";") {
 		if f := strings.Fields(d); len(f) > 0 {
 			p[f[0]] = f[1:]
 		}

@@ -79,6 +79,7 @@ func (s *signIns) inviteFault(w http.ResponseWriter, r *http.Request, err error)
 			s.logStaleSetup(r)
 		case idp.InviteForgotten: // the person makes it themselves
 			n.Link, n.LinkText = "/account", templates.Say("startagain.link")
+		case idp.InviteEnrol, idp.InviteReset: // an administrator makes another
 		}
 	case errors.Is(err, idp.ErrNotFound):
 		if over := s.door.Wrong(r); over != nil {

@@ -197,7 +197,7 @@ func TestQR(t *testing.T) {
 		t.Fatalf("size %d for %d modules", got.Size, size)
 	}
 	drawn := map[[2]int]bool{}
-	for _, part := range strings.Split(strings.TrimSuffix(got.Path, "z"), "z") {
+	for part := range strings.SplitSeq(strings.TrimSuffix(got.Path, "z"), "z") {
 		var x, y, n int
 		if _, err := fmt.Sscanf(part, "M%d %dh%dv1h-", &x, &y, &n); err != nil {
 			t.Fatalf("%q: %v", part, err)

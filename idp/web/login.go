@@ -105,6 +105,7 @@ func (s *signIns) show(w http.ResponseWriter, r *http.Request, status int, step 
 		page.SetFormAction(w.Header(), partySources(step)...)
 	case idp.LoginFactor, idp.LoginFirst:
 		page.SetFraming(w.Header(), partySources(step))
+	default: // the forms of the others end here
 	}
 	switch step.State {
 	case idp.LoginLast:
@@ -148,6 +149,7 @@ func (s *signIns) show(w http.ResponseWriter, r *http.Request, status int, step 
 		})
 	case idp.LoginEnrol:
 		return s.showEnrol(w, status, frame, step, enrolFault{})
+	case idp.LoginDone, idp.LoginCollected, idp.LoginDenied, idp.LoginExpired:
 	}
 	return s.showEnd(w, r, frame, step, app)
 }
@@ -270,6 +272,7 @@ func (s *signIns) collectOwn(w http.ResponseWriter, r *http.Request, id idp.Logi
 			path, ok = s.door.Place("admin-start")
 		case idp.InviteForgotten:
 			path, ok = securityPath+"?did=password", true
+		case idp.InviteEnrol, idp.InviteReset: // lead to the account's first page
 		}
 	}
 	if !ok || a.Denied {

@@ -237,17 +237,18 @@ func noToken(err error) error {
 		Description string `json:"error_description"`
 	}
 	_ = json.Unmarshal(said.Body, &body) // without words, the status says it
-	words := strconv.Itoa(said.Response.StatusCode)
+	var words strings.Builder
+	words.WriteString(strconv.Itoa(said.Response.StatusCode))
 	for _, w := range []string{body.Code, body.Description} {
 		if w = strings.ToValidUTF8(w, ""); w != "" {
-			words += " " + w[:min(len(w), 200)]
+			words.WriteString(" " + w[:min(len(w), 200)])
 		}
 	}
 	switch said.Response.StatusCode {
 	case http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound:
-		return fmt.Errorf("FCM: %w: no access token for the key in push.fcm.credentials_file, it may have been revoked (%s)", push.ErrCredentials, words)
+		return fmt.Errorf("FCM: %w: no access token for the key in push.fcm.credentials_file, it may have been revoked (%s)", push.ErrCredentials, words.String())
 	}
-	return &push.RetryError{Err: fmt.Errorf("FCM: no access token (%s)", words)}
+	return &push.RetryError{Err: fmt.Errorf("FCM: no access token (%s)", words.String())}
 }
 
 const maxToken = 4096 // bytes

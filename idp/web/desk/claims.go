@@ -176,8 +176,7 @@ func (s *applications) rules(w http.ResponseWriter, r *http.Request, p staff) er
 				return page.SeeOther(w, r, appPath(c.ID)+"/claims?did=edited")
 			}
 		}
-		var fe *idp.FieldError
-		if errors.As(err, &fe) {
+		if fe, ok := errors.AsType[*idp.FieldError](err); ok {
 			n, bad := strings.CutPrefix(fe.Field, "claims.")
 			at, numErr := strconv.Atoi(n)
 			if !bad || numErr != nil || at >= len(rows) {

@@ -206,12 +206,10 @@ func (s *workbench) beginJob(p staff, j *job, do func(ctx context.Context, j *jo
 	ctx, cancel := context.WithCancel(context.Background())
 	j.cancel = cancel
 	js.all[j.id] = j
-	js.running.Add(1)
-	go func() { // ends with the job, which is stopped when the process is to end
-		defer js.running.Done()
+	js.running.Go(func() { // ends with the job, which is stopped when the process is to end
 		defer cancel()
 		s.runJob(ctx, j, do)
-	}()
+	})
 	if s.ending != nil {
 		go func() { // ends with the job, or before it
 			select {

@@ -138,6 +138,7 @@ func lockWords(c *idp.Counter) templates.Message {
 		return templates.Say("admin.locked.recovery")
 	case idp.CountForgotten:
 		return templates.Say("admin.locked.forgotten")
+	case idp.CountCodes:
 	}
 	return templates.Say("admin.locked.code")
 }

@@ -187,6 +187,7 @@ func (t telling) words(value string) (words templates.Message, text string) {
 		if m, ok := matchWords[idp.MatchMode(value)]; ok {
 			return m, ""
 		}
+	case asText, asName: // as they are
 	}
 	return templates.Message{}, value
 }
