@@ -194,7 +194,7 @@ func TestDeskUser(t *testing.T) {
 	w.Stay()
 	r := w.Post(path + "/reset")
 	w.Wants(r, 200, "One-time link")
-	w.Wants(w.Get(path), 200, "Pixel 8", "10 left", "too many wrong passwords", "too many wrong codes", "Recovery codes wait", "Not me", "What happened", path+"/unlock", path+"/reopen", path+"/reset", path+"/block", "not /invite\"", "Good until")
+	w.Wants(w.Get(path), 200, "Pixel 8", "10 left", "too many wrong passwords", "too many wrong codes", "Recovery codes wait", "Phones are not asked any more, after «Not me»", "What happened", path+"/unlock", path+"/reopen", path+"/reset", path+"/block", "not /invite\"", "Good until")
 
 	// Unlocked, nothing waits, and Bert gets in: the sign-in and the application are shown.
 	w.Leads(w.Post(path+"/unlock"), path+"?did=unlocked")
