@@ -101,6 +101,7 @@ func New(t testing.TB, change ...func(*Parts)) *Walk {
 	}
 	desk.Mount(parts.Desk)
 	w.Door.Mount(mux)
+	w.sign(t)
 	ring := idptest.Must(keyring.Open(t.Context(), keyring.Config{Store: w.DB, Sealer: w.Sealer, Algs: []string{"RS256", "ES256"}, Now: now, Log: slog.New(slog.DiscardHandler)}))(t)
 	protocol := idptest.Must(oidc.New(oidc.Config{Issuer: issuer, Store: w.DB, Logins: w.Flow, Keys: ring, Browsers: w.Door, Pages: pages, Rejected: rejected.Add, Now: now, Log: log}))(t)
 	protocol.Mount(mux)
