@@ -61,6 +61,8 @@ func (s *Stream) send(text string) bool {
 // used in follow: over HTTP/1 the connection is taken out of the server and
 // Follow returns at once, because what the server keeps for a request is
 // several times what waiting needs. HTTP/2 streams are kept by the server.
+//
+//nolint:contextcheck // a stream outlives its request
 func (ss *Streams) Follow(w http.ResponseWriter, r *http.Request, follow func(ctx context.Context, s *Stream)) {
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
@@ -90,7 +92,7 @@ func (ss *Streams) Follow(w http.ResponseWriter, r *http.Request, follow func(ct
 	h.Set("Date", time.Now().UTC().Format(http.TimeFormat))
 	_ = h.Write(&head) // a buffer takes everything
 	head.WriteString("\r\n")
-	ctx, cancel := context.WithCancel(context.Background()) //nolint:contextcheck // outlives the request, see above
+	ctx, cancel := context.WithCancel(context.Background())
 	ss.wg.Go(func() { // ends with the connection
 		// Nothing more is to come: whatever does, the end above all, ends it.
 		var b [1]byte
