@@ -260,3 +260,24 @@ func TestDecoder(t *testing.T) {
 		t.Error("the decoder does not say where its WebAssembly lies")
 	}
 }
+
+// A component is told from another by layer and selector. What overrides all of them is
+// rare, and says above it why.
+func TestImportantHasAReason(t *testing.T) {
+	count := 0
+	for _, name := range append(filesIn("css"), AppSheet) {
+		before := ""
+		for line := range strings.Lines(string(read(name))) {
+			if line = strings.TrimSpace(line); strings.Contains(line, "!important") {
+				count++
+				if !strings.HasSuffix(before, "*/") {
+					t.Errorf("%s: no reason above %s", name, line)
+				}
+			}
+			before = line
+		}
+	}
+	if count != 2 {
+		t.Errorf("%d rules override all others; 2 do: hidden things stay hidden, and nothing moves for who does not want it", count)
+	}
+}
