@@ -64,8 +64,8 @@ func (w *ward) names(user idp.UserID) (names []string) {
 // since are the events of a kind after a number.
 func (s *scene) since(seq int64, kind idp.EventKind) (list []idp.Event) {
 	s.Helper()
-	for _, e := range s.Events(kind) {
-		if e.Seq > seq {
+	for _, e := range idptest.Must(s.DB.Events(s.Context(), seq, 10_000))(s.TB) {
+		if e.Kind == kind {
 			list = append(list, e)
 		}
 	}
