@@ -4,12 +4,15 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"io"
 	"log"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -22,7 +25,26 @@ var idpBinary, phoneBinary string
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
+// sideBySide is how many tests run at once on each core: they wait for browsers, codes
+// and timeouts far more than they compute.
+const sideBySide = 2
+
+// spread has more tests run side by side, unless the command says how many.
+func spread() error {
+	flag.Parse()
+	said := false
+	flag.Visit(func(f *flag.Flag) { said = said || f.Name == "test.parallel" })
+	if said {
+		return nil
+	}
+	return flag.Set("test.parallel", strconv.Itoa(sideBySide*runtime.GOMAXPROCS(0)))
+}
+
 func run(m *testing.M) int {
+	if err := spread(); err != nil {
+		log.Print(err)
+		return 1
+	}
 	dir, err := os.MkdirTemp("", "hilum-e2e-")
 	if err != nil {
 		log.Print(err)
