@@ -1,4 +1,4 @@
-# make test is all that a change has to pass; make lint beside it.
+# make test and make lint are what a change has to pass; .ci/run runs both.
 
 export GOFLAGS ?= -buildvcs=false
 
@@ -7,6 +7,7 @@ CACHE := $(CURDIR)/.cache
 LINTER := $(CACHE)/golangci-lint-$(LINT)
 FRONT := $(CACHE)/front
 SCRIPTS := $(FRONT)/node_modules/.package-lock.json
+VULN := v1.9.0
 SBOM := v1.10.0
 BOM := $(CACHE)/cyclonedx-gomod-$(SBOM)
 
@@ -18,7 +19,7 @@ NEEDS := \
 	apache2:/usr/sbin/apache2 \
 	libapache2-mod-auth-openidc:/usr/lib/apache2/modules/mod_auth_openidc.so
 
-.PHONY: test build dev lint lock bench crash races twice screenshots outdated notice worker release axe zxing fakeidb needs clean
+.PHONY: test build dev lint vuln lock bench crash races twice screenshots outdated notice worker release axe zxing fakeidb needs clean
 
 test: needs
 	go vet ./...
@@ -70,6 +71,15 @@ $(SCRIPTS): static/lint/package.json static/lint/package-lock.json
 # lock writes static/lint/package-lock.json after a change of package.json.
 lock:
 	cd static/lint && npm install --package-lock-only --ignore-scripts --omit-lockfile-registry-resolved --no-audit --no-fund
+
+# vuln looks for known vulnerabilities in what is linked, and says so where their
+# database cannot be reached: then nothing was looked for.
+vuln:
+	@out=$$(go run golang.org/x/vuln/cmd/govulncheck@$(VULN) ./... 2>&1); code=$$?; \
+	case "$$out" in \
+	*"fetching vulnerabilities"*) echo "govulncheck: the database of vulnerabilities cannot be reached from here, and nothing was looked for";; \
+	*) echo "$$out"; exit $$code;; \
+	esac
 
 $(LINTER):
 	GOBIN=$(CACHE)/build go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT)
