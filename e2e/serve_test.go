@@ -11,19 +11,18 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"math/big"
-	mathrand "math/rand/v2"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"hilum/idp/idptest"
 )
 
 // served is an idp serve over TLS, as an operator would run it.
@@ -40,29 +39,14 @@ type served struct {
 	done      chan error // what it ended with
 }
 
+// ports are those of the tests here.
+var ports = idptest.Ports{From: 12000, To: 19999}
+
 // freePort returns a loopback port that was free a moment ago.
 func freePort(t testing.TB) string {
 	t.Helper()
-	for range 100 {
-		// Below those that the kernel gives to whoever asks for any port
-		// (ip_local_port_range, from 32768 on): nobody takes it before it is used.
-		port := strconv.Itoa(12000 + mathrand.IntN(8000))
-		if _, taken := handedOut.LoadOrStore(port, true); taken {
-			continue
-		}
-		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", port))
-		if err != nil {
-			continue
-		}
-		l.Close()
-		return port
-	}
-	t.Fatal("no free port")
-	return ""
+	return must[string](t)(ports.Free())
 }
-
-// handedOut are the ports that freePort has given to a test of this process.
-var handedOut sync.Map
 
 // newServe makes ready for idp serve on a folder of its own, with more of the
 // environment if need be; launch starts it.

@@ -10,7 +10,7 @@ import (
 
 // Profiles are for this machine alone, also when a name of another site leads here.
 func TestDebugListener(t *testing.T) {
-	port, release, err := freePair()
+	port, release, err := ports.Hold(2)
 	if err != nil {
 		t.Fatal(err)
 	}

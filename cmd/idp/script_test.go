@@ -17,7 +17,6 @@ import (
 	"image/png"
 	"io"
 	"math/big"
-	mathrand "math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -31,6 +30,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"hilum/idp/idptest"
 	"hilum/idp/mail/mailtest"
 )
 
@@ -91,7 +91,7 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		Setup: func(e *testscript.Env) error {
 			for _, name := range []string{"PORT", "PORT2"} {
-				port, release, err := freePair()
+				port, release, err := ports.Hold(2)
 				if err != nil {
 					return err
 				}
@@ -118,31 +118,8 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// handedOut are the ports that freePair has given to a script of this process.
-var handedOut sync.Map
-
-// freePair finds a free port with a free one after it, and holds both until
-// release. They are below those that the kernel gives to whoever asks for any port
-// (ip_local_port_range, from 32768 on): between release and use nobody takes them.
-func freePair() (port int, release func(), err error) {
-	for range 100 {
-		port := 20000 + 2*mathrand.IntN(6000)
-		if _, taken := handedOut.LoadOrStore(port, true); taken {
-			continue
-		}
-		first, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
-		if err != nil {
-			continue
-		}
-		second, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port+1)))
-		if err != nil {
-			first.Close()
-			continue
-		}
-		return port, func() { first.Close(); second.Close() }, nil
-	}
-	return 0, nil, errors.New("no two free ports beside one another")
-}
+// ports are those of the tests here; a script has two beside one another.
+var ports = idptest.Ports{From: 20000, To: 31999}
 
 // exits CODE PROGRAM ARG… runs a program that has to end with the code.
 func exits(ts *testscript.TestScript, neg bool, args []string) {
