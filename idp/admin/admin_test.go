@@ -2,7 +2,6 @@ package admin_test
 
 import (
 	"errors"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -11,6 +10,7 @@ import (
 
 	"hilum/idp"
 	"hilum/idp/admin"
+	"hilum/idp/idptest"
 	"hilum/idp/store"
 )
 
@@ -30,18 +30,7 @@ var console = admin.Console("console:root")
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{T: t, now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
-	var err error
-	w.db, err = store.Open(t.Context(), store.Config{
-		Key: make([]byte, 32), Driver: "sqlite", Path: filepath.Join(t.TempDir(), "idp.db"), Now: func() time.Time { return w.now },
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := w.db.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	w.db = idptest.Store(t, func() time.Time { return w.now }, nil)
 	w.Desk = admin.New(admin.Config{Store: w.db, Now: func() time.Time { return w.now }})
 	return w
 }

@@ -20,6 +20,7 @@ import (
 	"hilum/idp"
 	"hilum/idp/admin"
 	"hilum/idp/adminapi"
+	"hilum/idp/idptest"
 )
 
 // described is the document, read by a library that is not ours.
@@ -78,7 +79,7 @@ func (w *world) isAsWritten(r *http.Request, got *reply) {
 		}
 	}
 	if r.GetBody != nil {
-		r.Body = must(r.GetBody())(w)
+		r.Body = idptest.Must(r.GetBody())(w)
 	}
 	in := &openapi3filter.RequestValidationInput{
 		Request: r, PathParams: params, QueryParams: r.URL.Query(), Route: route,
@@ -191,7 +192,7 @@ func (w *world) example(o adminapi.Operation) (path, body, kind string) {
 		if text, ok := ex.(string); ok {
 			body = text
 		} else {
-			body = string(must(json.Marshal(ex))(w))
+			body = string(idptest.Must(json.Marshal(ex))(w))
 		}
 	}
 	real := strings.NewReplacer("0CR2MG4F3G9J6T8V1B5N7K2D4H", string(w.anna.ID), "0CR2MH0K5S1P8R3T6W9Y2B4D7F", string(w.device), "0CR2MHQ4N7S2V5X8B1D3F6H9KM", string(w.live))
@@ -211,7 +212,7 @@ func (w *world) prepare(o adminapi.Operation) {
 	ctx := w.Context()
 	switch o.Path {
 	case "/users/invite", "/users/{user}/invite":
-		must(w.desk.UnlinkDevices(ctx, console, []idp.DeviceID{w.device}, admin.Why{Reason: "before"}))(w)
+		idptest.Must(w.desk.UnlinkDevices(ctx, console, []idp.DeviceID{w.device}, admin.Why{Reason: "before"}))(w)
 	case "/users/{user}/enable":
 		if err := w.desk.Disable(ctx, console, w.anna.ID, "before"); err != nil {
 			w.Fatal(err)

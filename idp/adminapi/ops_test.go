@@ -21,6 +21,7 @@ import (
 	"hilum/idp"
 	"hilum/idp/admin"
 	"hilum/idp/adminapi"
+	"hilum/idp/idptest"
 	"hilum/idp/serve"
 )
 
@@ -70,7 +71,7 @@ func TestBodiesAreStrict(t *testing.T) {
 			t.Errorf("%s: code %q", c.why, p.Code)
 		}
 	}
-	if u := must(w.desk.User(t.Context(), console, w.anna.ID))(t); u.DisplayName != w.anna.DisplayName || !slices.Equal(u.Groups, w.anna.Groups) {
+	if u := idptest.Must(w.desk.User(t.Context(), console, w.anna.ID))(t); u.DisplayName != w.anna.DisplayName || !slices.Equal(u.Groups, w.anna.Groups) {
 		t.Errorf("something was changed: %+v", u)
 	}
 	for _, kind := range []string{"", "text/plain", "application/x-www-form-urlencoded", "application/json; charset=latin1", "text/csv"} {
@@ -92,12 +93,12 @@ func TestBodiesAreBounded(t *testing.T) {
 		t.Errorf("by its length: %+v", p)
 	}
 	// One that does not say its length is stopped where it gets too long.
-	req := must(http.NewRequestWithContext(t.Context(), "PATCH", w.srv.URL+adminapi.Base+"/users/"+string(w.anna.ID), io.MultiReader(strings.NewReader(large))))(t)
+	req := idptest.Must(http.NewRequestWithContext(t.Context(), "PATCH", w.srv.URL+adminapi.Base+"/users/"+string(w.anna.ID), io.MultiReader(strings.NewReader(large))))(t)
 	req.Header.Set("Authorization", "Bearer "+w.programs[adm].token)
 	req.Header.Set("Content-Type", "application/json")
-	res := must(http.DefaultClient.Do(req))(t)
+	res := idptest.Must(http.DefaultClient.Do(req))(t)
 	defer res.Body.Close()
-	(&reply{res, string(must(io.ReadAll(res.Body))(t))}).want(t, 413, "too-large")
+	(&reply{res, string(idptest.Must(io.ReadAll(res.Body))(t))}).want(t, 413, "too-large")
 }
 
 func TestQueriesAreStrict(t *testing.T) {
@@ -250,7 +251,7 @@ func TestUnlinking(t *testing.T) {
 	w := newWorld(t)
 	w.as(adm, "POST", "/devices/"+string(w.device)+"/unlink", `{}`).want(t, 422, "invalid-field")
 	w.as(adm, "POST", "/devices/NONE/unlink", `{"reason":"lost"}`).want(t, 404, "not-found")
-	own := must(w.desk.Devices(t.Context(), console, w.boss.ID))(t)[0].ID
+	own := idptest.Must(w.desk.Devices(t.Context(), console, w.boss.ID))(t)[0].ID
 	var several struct {
 		Items []struct {
 			Device, Username string
@@ -301,7 +302,7 @@ func TestImports(t *testing.T) {
 	if p := w.as(adm, "POST", "/users/import", "username,emial\nx,\n", "Content-Type", "text/csv").want(t, 422, "invalid-field"); p.Field != "heading" || p.Code != "import.column" || !strings.HasSuffix(p.Detail, ": emial (email?)") {
 		t.Errorf("%+v", p)
 	}
-	if n := len(must(w.desk.Users(t.Context(), console, "", 100))(t)); n != 2 {
+	if n := len(idptest.Must(w.desk.Users(t.Context(), console, "", 100))(t)); n != 2 {
 		t.Errorf("%d people", n)
 	}
 	var done struct {
@@ -312,7 +313,7 @@ func TestImports(t *testing.T) {
 	if done.Added != 2 || len(done.Users) != 2 {
 		t.Fatalf("%+v", done)
 	}
-	body := must(json.Marshal(map[string]any{"users": append(done.Users, "NOBODY")}))(t)
+	body := idptest.Must(json.Marshal(map[string]any{"users": append(done.Users, "NOBODY")}))(t)
 	var invited struct {
 		Items []struct {
 			Username string
@@ -406,7 +407,7 @@ func TestApplications(t *testing.T) {
 func TestTheLog(t *testing.T) {
 	w := newWorld(t)
 	w.as(adm, "POST", "/users/"+string(w.anna.ID)+"/disable", `{"reason":"left, today"}`)
-	if s := must(w.desk.SearchSessions(t.Context(), console, idp.SessionQuery{User: w.anna.ID}))(t); len(s.Rows) != 0 {
+	if s := idptest.Must(w.desk.SearchSessions(t.Context(), console, idp.SessionQuery{User: w.anna.ID}))(t); len(s.Rows) != 0 {
 		t.Error("a session of somebody who is blocked")
 	}
 	var p struct{ Items []admin.EventLine }
@@ -454,7 +455,7 @@ func TestTheLog(t *testing.T) {
 	if len(lines) != len(seqs)+1 || !strings.Contains(lines[len(seqs)], fmt.Sprintf(`"seq":%d,`, len(seqs))) || !strings.Contains(lines[len(seqs)], `"kind":"audit.head"`) {
 		t.Errorf("%d lines, %d events, the last %s", len(lines), len(seqs), lines[len(lines)-1])
 	}
-	sheet := must(csv.NewReader(strings.NewReader(w.as(idp.StaffAuditor, "GET", "/audit/events.csv?kind=user.disabled", "").body)).ReadAll())(t)
+	sheet := idptest.Must(csv.NewReader(strings.NewReader(w.as(idp.StaffAuditor, "GET", "/audit/events.csv?kind=user.disabled", "").body)).ReadAll())(t)
 	if len(sheet) != 3 || sheet[1][2] != "user.disabled" || sheet[2][2] != "audit.head" {
 		t.Errorf("%v", sheet)
 	}
@@ -565,7 +566,7 @@ func TestWhatGoesWrong(t *testing.T) {
 		t.Error("the log does not say what")
 	}
 	// What broke off in the middle does not look whole.
-	req := must(http.NewRequestWithContext(t.Context(), "GET", w.srv.URL+adminapi.Base+"/users.csv", nil))(t)
+	req := idptest.Must(http.NewRequestWithContext(t.Context(), "GET", w.srv.URL+adminapi.Base+"/users.csv", nil))(t)
 	req.Header.Set("Authorization", "Bearer "+w.programs[adm].token)
 	res, err := http.DefaultClient.Do(req)
 	if err == nil {

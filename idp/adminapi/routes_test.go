@@ -10,6 +10,7 @@ import (
 	"hilum/idp"
 	"hilum/idp/admin"
 	"hilum/idp/adminapi"
+	"hilum/idp/idptest"
 	"hilum/idp/keyring"
 )
 
@@ -74,7 +75,7 @@ func TestWhoMay(t *testing.T) {
 		t.Fatal(err)
 	}
 	brief := w.program("brief", func(c *idp.Client) { c.AccessTTL = time.Second }, idp.ScopeAdmin)
-	w.clock.pass(2 * time.Second)
+	w.clock.Add(2 * time.Second)
 	strangers := []struct {
 		why, token string
 		status     int
@@ -103,7 +104,7 @@ func TestWhoMay(t *testing.T) {
 		if changes := o.Method != http.MethodGet; changes == o.Act.Reads() {
 			t.Errorf("%s by an act to %s", name, o.Act)
 		}
-		before := must(w.desk.EventsAfter(t.Context(), console, 0, 1000))(t)
+		before := idptest.Must(w.desk.EventsAfter(t.Context(), console, 0, 1000))(t)
 		for _, s := range strangers {
 			got := w.send(s.token, o)
 			if challenge := got.Header.Get("WWW-Authenticate"); got.StatusCode != s.status || !strings.HasPrefix(challenge, s.challenge) {
@@ -120,7 +121,7 @@ func TestWhoMay(t *testing.T) {
 			}
 			got.want(t, 403, "insufficient-scope")
 		}
-		if after := must(w.desk.EventsAfter(t.Context(), console, 0, 1000))(t); len(after) != len(before) {
+		if after := idptest.Must(w.desk.EventsAfter(t.Context(), console, 0, 1000))(t); len(after) != len(before) {
 			t.Errorf("%s: who may not left %d events", name, len(after)-len(before))
 		}
 		for _, role := range roles {

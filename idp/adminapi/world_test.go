@@ -1,7 +1,6 @@
 package adminapi_test
 
 import (
-	"bytes"
 	"encoding/base32"
 	"encoding/json"
 	"io"
@@ -9,15 +8,14 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"hilum/idp"
 	"hilum/idp/admin"
 	"hilum/idp/adminapi"
+	"hilum/idp/idptest"
 	"hilum/idp/keyring"
 	"hilum/idp/login"
 	"hilum/idp/oidc"
@@ -31,13 +29,13 @@ import (
 // verbs and this door.
 type world struct {
 	testing.TB
-	clock  *clock
+	clock  *idptest.Clock
 	db     *store.DB
 	desk   *admin.Desk
 	flow   *login.Flow
 	door   *adminapi.Server
 	srv    *httptest.Server
-	log    *locked
+	log    *idptest.Log
 	anna   *idp.User // with a device and a session
 	boss   *idp.User // an administrator
 	device idp.DeviceID
@@ -53,73 +51,23 @@ type program struct {
 	token  string
 }
 
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) pass(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-}
-
-// locked takes what is logged.
-type locked struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *locked) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *locked) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
 // What the token endpoint asks of pages is nothing.
 type (
 	noBrowsers struct{ oidc.Browsers }
 	noPages    struct{ oidc.Pages }
 )
 
-func must[T any](v T, err error) func(testing.TB) T {
-	return func(t testing.TB) T {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return v
-	}
-}
-
 var console = admin.Console("console:test")
 
 // newWorld starts a provider. change, where there is one, changes how the door is built.
 func newWorld(t testing.TB, change ...func(*adminapi.Config)) *world {
 	t.Helper()
-	w := &world{TB: t, clock: &clock{now: time.Now().UTC().Truncate(time.Second)}, log: &locked{}, programs: map[idp.StaffRole]*program{}}
-	dir, ctx := t.TempDir(), t.Context()
+	w := &world{TB: t, clock: idptest.At(time.Now().UTC().Truncate(time.Second)), log: &idptest.Log{}, programs: map[idp.StaffRole]*program{}}
+	ctx := t.Context()
 	log := slog.New(slog.NewTextHandler(w.log, nil))
-	w.db = must(store.Open(ctx, store.Config{Key: make([]byte, 32), Driver: "sqlite", Path: filepath.Join(dir, "idp.db"), Log: log, Now: w.clock.Now}))(t)
-	t.Cleanup(func() {
-		if err := w.db.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	sealer := must(keyring.OpenSealer(filepath.Join(dir, "seal.key"), true))(t)
-	keys := must(keyring.Open(ctx, keyring.Config{Store: w.db, Sealer: sealer, Algs: []string{keyring.ES256}, Now: w.clock.Now, Log: log}))(t)
+	w.db = idptest.Store(t, w.clock.Now, log)
+	sealer := idptest.Sealer(t)
+	keys := idptest.Must(keyring.Open(ctx, keyring.Config{Store: w.db, Sealer: sealer, Algs: []string{keyring.ES256}, Now: w.clock.Now, Log: log}))(t)
 	w.flow = login.New(login.Config{
 		Store: w.db, Passwords: password.New(password.Config{MemoryKiB: 64, Time: 1, Parallelism: 1}), Sealer: sealer,
 		Rules: login.Rules{SessionIdle: time.Hour, SessionAbsolute: 12 * time.Hour, Site: idp.Named("Test")}, Now: w.clock.Now, Log: log,
@@ -136,7 +84,7 @@ func newWorld(t testing.TB, change ...func(*adminapi.Config)) *world {
 
 	w.srv = httptest.NewUnstartedServer(nil)
 	issuer := "http://" + w.srv.Listener.Addr().String()
-	tokens := must(oidc.New(oidc.Config{
+	tokens := idptest.Must(oidc.New(oidc.Config{
 		Issuer: issuer, Store: w.db, Logins: w.flow, Keys: keys, Browsers: noBrowsers{}, Pages: noPages{}, Now: w.clock.Now, Log: log,
 	}))(t)
 	conf := adminapi.Config{
@@ -161,14 +109,14 @@ func newWorld(t testing.TB, change ...func(*adminapi.Config)) *world {
 
 	w.boss = w.enrolled("boss", idp.StaffAdmin)
 	w.anna = w.enrolled("anna", idp.StaffNone)
-	w.device = must(w.desk.Devices(ctx, console, w.anna.ID))(t)[0].ID
-	sessions := must(w.desk.SearchSessions(ctx, console, idp.SessionQuery{User: w.anna.ID}))(t)
+	w.device = idptest.Must(w.desk.Devices(ctx, console, w.anna.ID))(t)[0].ID
+	sessions := idptest.Must(w.desk.SearchSessions(ctx, console, idp.SessionQuery{User: w.anna.ID}))(t)
 	w.live = sessions.Rows[0].Session.ID
 	w.viewer = &idp.Client{
 		ID: "pacs-viewer", Name: "PACS viewer", Kind: idp.ClientWeb, Auth: idp.AuthBasic, GrantTypes: []string{idp.GrantCode}, Scopes: []string{"openid", "profile"},
 		RedirectURIs: []string{"https://viewer.test/cb"}, AccessFormat: idp.AccessOpaque,
 	}
-	must(w.desk.AddClient(ctx, console, w.viewer))(t)
+	idptest.Must(w.desk.AddClient(ctx, console, w.viewer))(t)
 	for _, role := range roles {
 		w.programs[role] = w.program(string(role), nil, idp.ScopeOf(role))
 	}
@@ -185,15 +133,15 @@ func (w *world) enrolled(name string, staff idp.StaffRole) *idp.User {
 	if err := w.desk.AddUser(ctx, console, u); err != nil {
 		w.Fatal(err)
 	}
-	link := must(w.desk.Invite(ctx, console, u.ID, admin.ViaLink))(w)
+	link := idptest.Must(w.desk.Invite(ctx, console, u.ID, admin.ViaLink))(w)
 	b := login.Browser{ID: idp.NewToken().Hash(), Address: "192.0.2.7", Agent: "test"}
-	step := must(w.flow.StartInvitation(ctx, link.Token, b))(w)
-	secret := must(base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(strings.ReplaceAll(step.Enrol.Offer.Secret, " ", "")))(w)
+	step := idptest.Must(w.flow.StartInvitation(ctx, link.Token, b))(w)
+	secret := idptest.Must(base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(strings.ReplaceAll(step.Enrol.Offer.Secret, " ", "")))(w)
 	if _, _, err := w.flow.Enrol(ctx, step.ID, b, login.EnrolForm{Password: "correct horse battery staple 42", Code: totp.Code(secret, w.clock.Now()), DeviceName: "=phone"}); err != nil {
 		w.Fatal(err)
 	}
-	must(w.flow.Collect(ctx, step.ID, b))(w)
-	return must(w.desk.User(ctx, console, u.ID))(w)
+	idptest.Must(w.flow.Collect(ctx, step.ID, b))(w)
+	return idptest.Must(w.desk.User(ctx, console, u.ID))(w)
 }
 
 // program registers a client and gets it a token of the token endpoint.
@@ -206,7 +154,7 @@ func (w *world) program(id string, change func(*idp.Client), scopes ...string) *
 	if change != nil {
 		change(c)
 	}
-	p := &program{id: c.ID, secret: must(w.desk.AddClient(w.Context(), console, c))(w)}
+	p := &program{id: c.ID, secret: idptest.Must(w.desk.AddClient(w.Context(), console, c))(w)}
 	p.token = w.token(p, "")
 	return p
 }
@@ -218,10 +166,10 @@ func (w *world) token(p *program, scope string) string {
 	if scope != "" {
 		form.Set("scope", scope)
 	}
-	r := must(http.NewRequestWithContext(w.Context(), "POST", w.srv.URL+"/token", strings.NewReader(form.Encode())))(w)
+	r := idptest.Must(http.NewRequestWithContext(w.Context(), "POST", w.srv.URL+"/token", strings.NewReader(form.Encode())))(w)
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.SetBasicAuth(string(p.id), p.secret.Reveal())
-	res := must(http.DefaultClient.Do(r))(w)
+	res := idptest.Must(http.DefaultClient.Do(r))(w)
 	defer res.Body.Close()
 	var got struct {
 		Access string `json:"access_token"`
@@ -298,7 +246,7 @@ func (w *world) ask(token, method, path, body string, headers ...string) *reply 
 	if body != "" {
 		in = strings.NewReader(body)
 	}
-	r := must(http.NewRequestWithContext(w.Context(), method, w.srv.URL+path, in))(w)
+	r := idptest.Must(http.NewRequestWithContext(w.Context(), method, w.srv.URL+path, in))(w)
 	if body != "" {
 		r.Header.Set("Content-Type", "application/json")
 	}
@@ -309,9 +257,9 @@ func (w *world) ask(token, method, path, body string, headers ...string) *reply 
 		r.Header.Set(headers[i], headers[i+1])
 	}
 	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	res := must(client.Do(r))(w)
+	res := idptest.Must(client.Do(r))(w)
 	defer res.Body.Close()
-	out := &reply{res, string(must(io.ReadAll(res.Body))(w))}
+	out := &reply{res, string(idptest.Must(io.ReadAll(res.Body))(w))}
 	if out.Header.Get("Cache-Control") != "no-store" {
 		w.Errorf("%s %s may be stored: %q", method, path, out.Header.Get("Cache-Control"))
 	}
@@ -328,5 +276,5 @@ func (w *world) as(role idp.StaffRole, method, path, body string, headers ...str
 // events are those of a kind, the newest first.
 func (w *world) events(kind idp.EventKind) []idp.Event {
 	w.Helper()
-	return must(w.desk.SearchEvents(w.Context(), console, idp.EventQuery{Kinds: []idp.EventKind{kind}}))(w).Rows
+	return idptest.Must(w.desk.SearchEvents(w.Context(), console, idp.EventQuery{Kinds: []idp.EventKind{kind}}))(w).Rows
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -13,6 +12,7 @@ import (
 
 	"hilum/idp"
 	"hilum/idp/device"
+	"hilum/idp/idptest"
 	"hilum/idp/keyring"
 	"hilum/idp/password"
 	"hilum/idp/store"
@@ -33,20 +33,8 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	dir := t.TempDir()
 	w := &world{T: t, now: time.Date(2026, 3, 1, 12, 0, 10, 0, time.UTC)}
-	var err error
-	if w.db, err = store.Open(t.Context(), store.Config{Key: make([]byte, 32), Driver: "sqlite", Path: filepath.Join(dir, "idp.db"), Now: func() time.Time { return w.now }}); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := w.db.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	if w.sealer, err = keyring.OpenSealer(filepath.Join(dir, "seal.key"), true); err != nil {
-		t.Fatal(err)
-	}
+	w.db, w.sealer = idptest.Store(t, func() time.Time { return w.now }, nil), idptest.Sealer(t)
 	w.hasher = password.New(password.Config{MemoryKiB: 8, Time: 1})
 	w.Registry = device.New(device.Config{
 		Store: w.db, Sealer: w.sealer, Hasher: w.hasher, Site: idp.Named("Klinikum Nord"), Issuer: testIssuer,

@@ -10,18 +10,15 @@ import (
 	"crypto/sha512"
 	"encoding/json"
 	"io"
-	"log/slog"
 	"maps"
 	"net/http"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"hilum/idp"
 	"hilum/idp/device"
-	"hilum/idp/keyring"
-	"hilum/idp/store"
+	"hilum/idp/idptest"
 )
 
 // ops are the endpoints and the typ each wants.
@@ -345,16 +342,7 @@ func FuzzEnvelope(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	dir := f.TempDir()
-	db, err := store.Open(f.Context(), store.Config{Key: make([]byte, 32), Driver: "sqlite", Path: filepath.Join(dir, "idp.db"), Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Cleanup(func() { _ = db.Close() })
-	sealer, err := keyring.OpenSealer(filepath.Join(dir, "seal.key"), true)
-	if err != nil {
-		f.Fatal(err)
-	}
+	db, sealer := idptest.Store(f, time.Now, nil), idptest.Sealer(f)
 	user := &idp.User{ID: idp.NewID[idp.UserID](), Name: "anna", State: idp.UserActive}
 	if err := db.AddUser(f.Context(), user); err != nil {
 		f.Fatal(err)

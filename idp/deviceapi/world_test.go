@@ -15,7 +15,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -25,7 +24,7 @@ import (
 	"hilum/idp/admin"
 	"hilum/idp/device"
 	"hilum/idp/deviceapi"
-	"hilum/idp/keyring"
+	"hilum/idp/idptest"
 	"hilum/idp/limit"
 	"hilum/idp/live"
 	"hilum/idp/login"
@@ -59,19 +58,14 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{T: t, hub: &live.Hub{}, pushed: make(chan idp.Push, 1000)}
 	w.clock.Store(noon.UnixMicro())
-	dir, log := t.TempDir(), slog.New(slog.NewTextHandler(t.Output(), nil))
-	db, err := store.Open(t.Context(), store.Config{Key: make([]byte, 32), Driver: "sqlite", Path: filepath.Join(dir, "idp.db"), Now: w.now, Log: log})
-	w.must(err)
-	t.Cleanup(func() {
+	log := slog.New(slog.NewTextHandler(t.Output(), nil))
+	db := idptest.Store(t, w.now, log)
+	t.Cleanup(func() { // before it is closed
 		if err := db.VerifyEvents(context.WithoutCancel(t.Context())); err != nil {
 			t.Error(err)
 		}
-		if err := db.Close(); err != nil {
-			t.Error(err)
-		}
 	})
-	sealer, err := keyring.OpenSealer(filepath.Join(dir, "seal.key"), true)
-	w.must(err)
+	sealer := idptest.Sealer(t)
 	push := func(ps ...idp.Push) {
 		for _, p := range ps {
 			w.pushed <- p

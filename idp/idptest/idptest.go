@@ -70,13 +70,18 @@ func (l *Log) Logger() *slog.Logger {
 // Quiet drops what is logged.
 func Quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
-// Store opens a new database, which is closed with the test; nil for the log: dropped.
-func Store(t testing.TB, now func() time.Time, log *slog.Logger) *store.DB {
+// Store opens a new database, which is closed with the test. nil for the log: it is
+// dropped. change makes its configuration another.
+func Store(t testing.TB, now func() time.Time, log *slog.Logger, change ...func(*store.Config)) *store.DB {
 	t.Helper()
 	if log == nil {
 		log = Quiet()
 	}
-	db, err := store.Open(t.Context(), store.Config{Key: make([]byte, 32), Driver: "sqlite", Path: filepath.Join(t.TempDir(), "idp.db"), Now: now, Log: log})
+	c := store.Config{Key: make([]byte, 32), Driver: "sqlite", Path: filepath.Join(t.TempDir(), "idp.db"), Now: now, Log: log}
+	for _, f := range change {
+		f(&c)
+	}
+	db, err := store.Open(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
 	}

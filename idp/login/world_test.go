@@ -8,7 +8,6 @@ import (
 	"encoding/base32"
 	"errors"
 	"log/slog"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -18,6 +17,7 @@ import (
 	"hilum/idp"
 	"hilum/idp/admin"
 	"hilum/idp/device"
+	"hilum/idp/idptest"
 	"hilum/idp/keyring"
 	"hilum/idp/login"
 	"hilum/idp/password"
@@ -105,9 +105,8 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{T: t}
 	w.clock.Store(noon.UnixMicro())
-	dir, log := t.TempDir(), slog.New(slog.NewTextHandler(t.Output(), nil))
-	db, err := store.Open(t.Context(), store.Config{Key: make([]byte, 32), Driver: "sqlite", Path: filepath.Join(dir, "idp.db"), Now: w.now, Log: log})
-	w.must(err)
+	log := slog.New(slog.NewTextHandler(t.Output(), nil))
+	db := idptest.Store(t, w.now, log, func(c *store.Config) { w.path = c.Path })
 	t.Cleanup(func() {
 		// Whatever a test did, the log it leaves is whole.
 		db := w.db
@@ -118,9 +117,8 @@ func newWorld(t *testing.T) *world {
 			t.Error(err)
 		}
 	})
-	w.sealer, err = keyring.OpenSealer(filepath.Join(dir, "seal.key"), true)
-	w.must(err)
-	w.db, w.kept, w.path = db, &countedStore{DB: db}, filepath.Join(dir, "idp.db")
+	w.sealer = idptest.Sealer(t)
+	w.db, w.kept = db, &countedStore{DB: db}
 	w.hasher = &countedHasher{Hasher: password.New(password.Config{MemoryKiB: 8, Time: 1, QueueFor: time.Minute})}
 	w.conf = login.Config{Store: w.kept, Passwords: w.hasher, Sealer: w.sealer, Now: w.now, Log: log,
 		Rules: login.Rules{SessionIdle: time.Hour, SessionAbsolute: 12 * time.Hour, Site: func() *idp.Site { return &idp.Site{Name: "Imaging, Saint Luke", Label: "Imaging"} }, Issuer: testIssuer}}

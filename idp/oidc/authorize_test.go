@@ -435,7 +435,7 @@ func TestCollectAfterItsTime(t *testing.T) {
 	b := s.browser()
 	id := b.get(pathAuthorize + "?" + request(c).Encode()).loginOf(t)
 	b.prove(id, anna)
-	s.clock.pass(idp.LoginTTL)
+	s.clock.Add(idp.LoginTTL)
 	if r := b.get(CollectPath + string(id)); r.StatusCode != http.StatusGone || r.body != "error page "+keyExpired {
 		t.Errorf("%d %s", r.StatusCode, r.body)
 	}
@@ -476,7 +476,7 @@ func TestPromptNoneAfterASignIn(t *testing.T) {
 	c, anna := s.addClient(nil), s.addPerson("anna")
 	b := s.browser()
 	first := claimsOf(t, s.mustExchange(c, b.signIn(anna, request(c))).ID)
-	s.clock.pass(5 * time.Minute)
+	s.clock.Add(5 * time.Minute)
 	got := b.get(pathAuthorize + "?" + request(c, "prompt", "none", "nonce", "another").Encode()).answered(t)
 	second := claimsOf(t, s.mustExchange(c, idp.Secret(got.Get("code"))).ID)
 	for _, name := range []string{"sub", "auth_time", "sid", "acr"} {
@@ -494,14 +494,14 @@ func TestPromptLoginAndMaxAgeAskAgain(t *testing.T) {
 	c, anna := s.addClient(nil), s.addPerson("anna")
 	b := s.browser()
 	first := claimsOf(t, s.mustExchange(c, b.signIn(anna, request(c))).ID)
-	s.clock.pass(time.Minute)
+	s.clock.Add(time.Minute)
 	for _, change := range [][]string{{"prompt", "login"}, {"max_age", "10"}} {
 		again := claimsOf(t, s.mustExchange(c, b.signIn(anna, request(c, change...))).ID)
 		if again["sub"] != first["sub"] || again["auth_time"].(float64) <= first["auth_time"].(float64) {
 			t.Errorf("%v: auth_time %v, then %v", change, first["auth_time"], again["auth_time"])
 		}
 		first = again
-		s.clock.pass(time.Minute)
+		s.clock.Add(time.Minute)
 	}
 	if r := b.get(pathAuthorize + "?" + request(c, "max_age", "3600").Encode()); r.answered(t).Get("code") == "" {
 		t.Error("asked again within max_age")
@@ -527,7 +527,7 @@ func TestIDTokenHint(t *testing.T) {
 	if got := ask(other, ofAnna); got.Get("error") != codeInvalidRequest {
 		t.Errorf("another client's token: %v", got)
 	}
-	s.clock.pass(30 * time.Minute)
+	s.clock.Add(30 * time.Minute)
 	if got := ask(c, ofAnna); got.Get("code") == "" {
 		t.Errorf("an expired token: %v", got)
 	}

@@ -38,7 +38,7 @@ func TestSignOutWithAnIDToken(t *testing.T) {
 	s := newSite(t)
 	c, anna := s.addClient(nil), s.addPerson("anna")
 	b, tok := s.signedIn(c, anna)
-	s.clock.pass(30 * time.Minute) // the ID token has expired
+	s.clock.Add(30 * time.Minute) // the ID token has expired
 	r := b.get(signOutQuery("id_token_hint", tok.ID, "post_logout_redirect_uri", bye, "state", "s&t"))
 	if r.StatusCode != http.StatusSeeOther || r.Header.Get("Location") != bye+"?state=s%26t" {
 		t.Fatalf("%d %s %s", r.StatusCode, r.Header.Get("Location"), r.body)

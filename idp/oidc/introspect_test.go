@@ -57,7 +57,7 @@ func TestIntrospectionIsForThoseATokenIsMeantFor(t *testing.T) {
 		if got := s.introspect(c, tok.Refresh); got["active"] != false {
 			t.Errorf("a used refresh token: %v", got)
 		}
-		s.clock.pass(15 * time.Minute)
+		s.clock.Add(15 * time.Minute)
 		if got := s.introspect(c, tok.Access); !reflect.DeepEqual(got, map[string]any{"active": false}) {
 			t.Errorf("an expired token: %v", got)
 		}

@@ -112,15 +112,15 @@ func TestWhoeverEndsASessionApplicationsAreTold(t *testing.T) {
 		}, true, false},
 		"the person signs in here once more": {func(g *stage) { g.here.signIn(g.anna, request(g.c, "prompt", "login")) }, false, false},
 		"the person is idle": {func(g *stage) {
-			g.clock.pass(3 * time.Hour)
+			g.clock.Add(3 * time.Hour)
 			must(g.db.Sweep(t.Context(), g.clock.Now()))
 		}, false, false},
 		"the time is up": {func(g *stage) {
-			g.clock.pass(12*time.Hour + time.Minute)
+			g.clock.Add(12*time.Hour + time.Minute)
 			must(g.db.Sweep(t.Context(), g.clock.Now()))
 		}, true, true},
 		"idle, and ended then": {func(g *stage) {
-			g.clock.pass(3 * time.Hour)
+			g.clock.Add(3 * time.Hour)
 			_, err := g.desk.EndSessions(t.Context(), g.admin, g.anna.ID, "")
 			must(err)
 		}, true, true},

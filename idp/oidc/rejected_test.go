@@ -103,11 +103,11 @@ func TestRefusedTokenRequestsAreTold(t *testing.T) {
 		{"a used refresh token", basic, func() *reply {
 			old := s.mustExchange(basic, code(basic)).Refresh
 			s.mustRefresh(basic, old)
-			s.clock.pass(time.Minute)
+			s.clock.Add(time.Minute)
 			return only(s.refresh(basic, old))
 		}, 400, idp.RejectedUsed, ""},
 		{"a scope beyond", program, func() *reply { return only(s.token(program, "grant_type", "client_credentials", "scope", "email")) }, 400, idp.RejectedScope, `sent=email registered=\[pacs\]`},
-		{"a late code", basic, func() *reply { s.clock.pass(2 * time.Minute); return only(s.exchange(basic, late)) }, 400, idp.RejectedExpired, ""},
+		{"a late code", basic, func() *reply { s.clock.Add(2 * time.Minute); return only(s.exchange(basic, late)) }, 400, idp.RejectedExpired, ""},
 		{"nothing but a client", nil, func() *reply { return only(s.token(basic)) }, 400, idp.RejectedForm, ""},
 		{"a disabled client", other, func() *reply {
 			s.editClient(other, func(c *idp.Client) { c.Disabled = true })
@@ -158,7 +158,7 @@ func TestExpiredSecretIsTold(t *testing.T) {
 	if _, err := s.desk.NewClientSecret(t.Context(), s.admin, c.ID, time.Hour); err != nil {
 		t.Fatal(err)
 	}
-	s.clock.pass(2 * time.Hour)
+	s.clock.Add(2 * time.Hour)
 	_, r := s.token(c, "grant_type", "client_credentials")
 	refused(t, r, 401, "invalid_client")
 	if last := list.Of(c.ID); len(last) != 1 || last[0].Reason != idp.RejectedOldSecret {

@@ -14,7 +14,6 @@ import (
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -24,6 +23,7 @@ import (
 
 	"hilum/idp"
 	"hilum/idp/admin"
+	"hilum/idp/idptest"
 	"hilum/idp/keyring"
 	"hilum/idp/login"
 	"hilum/idp/password"
@@ -41,8 +41,8 @@ type site struct {
 	flow   *login.Flow
 	desk   *admin.Desk
 	server *Server
-	clock  *clock
-	log    *lockedBuilder
+	clock  *idptest.Clock
+	log    *idptest.Log
 	admin  admin.By
 
 	mu        sync.Mutex
@@ -63,24 +63,6 @@ func (s *site) perSession(id idp.SessionID) (time.Duration, bool) {
 	defer s.mu.Unlock()
 	s.requested[id]++
 	return time.Second, s.requested[id] <= 10_000
-}
-
-// clock is the time everywhere in a site.
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) pass(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
 }
 
 // watched is the store, with a way to make it fail.
@@ -126,22 +108,9 @@ func (w *watched) Client(ctx context.Context, id idp.ClientID) (*idp.Client, err
 // newSite starts a provider on loopback.
 func newSite(t testing.TB) *site {
 	t.Helper()
-	dir := t.TempDir()
-	s := &site{t: t, clock: &clock{now: time.Now().UTC().Truncate(time.Second)}, log: &lockedBuilder{}, admin: admin.Console("console:test"), begun: 1 << 30, requested: map[idp.SessionID]int{}}
+	s := &site{t: t, clock: idptest.At(time.Now().UTC().Truncate(time.Second)), log: &idptest.Log{}, admin: admin.Console("console:test"), begun: 1 << 30, requested: map[idp.SessionID]int{}}
 	log := slog.New(slog.NewTextHandler(s.log, nil))
-	db, err := store.Open(t.Context(), store.Config{Key: make([]byte, 32), Driver: "sqlite", Path: filepath.Join(dir, "idp.db"), Log: log, Now: s.clock.Now})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := db.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	sealer, err := keyring.OpenSealer(filepath.Join(dir, "seal.key"), true)
-	if err != nil {
-		t.Fatal(err)
-	}
+	db, sealer := idptest.Store(t, s.clock.Now, log), idptest.Sealer(t)
 	s.db, s.store = db, &watched{DB: db}
 	s.flow = login.New(login.Config{
 		Store: db, Passwords: password.New(password.Config{MemoryKiB: 64, Time: 1, Parallelism: 1}), Sealer: sealer,
@@ -153,6 +122,7 @@ func newSite(t testing.TB) *site {
 
 	ts := httptest.NewUnstartedServer(nil)
 	s.issuer = "http://" + ts.Listener.Addr().String()
+	var err error
 	s.server, err = New(Config{
 		Issuer: s.issuer, Store: s.store, Logins: s.flow, Keys: ring(), Browsers: testBrowsers{}, Pages: testPages{},
 		Now: s.clock.Now, Log: log,
@@ -166,24 +136,6 @@ func newSite(t testing.TB) *site {
 	ts.Start()
 	t.Cleanup(ts.Close)
 	return s
-}
-
-// lockedBuilder takes what is logged.
-type lockedBuilder struct {
-	mu sync.Mutex
-	b  strings.Builder
-}
-
-func (l *lockedBuilder) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuilder) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }
 
 // testBrowsers keeps cookies as they are.
@@ -425,7 +377,7 @@ func (b *browser) asLogin() login.Browser {
 // passes, so that its code is a new one.
 func (b *browser) prove(id idp.LoginID, p *person) {
 	b.s.t.Helper()
-	b.s.clock.pass(totp.Period * time.Second)
+	b.s.clock.Add(totp.Period * time.Second)
 	if _, err := b.s.flow.Password(b.s.t.Context(), id, b.asLogin(), p.Name, rightPassword); err != nil {
 		b.s.t.Fatal(err)
 	}

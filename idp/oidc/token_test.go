@@ -70,7 +70,7 @@ func TestReplayedCodeKillsItsTokens(t *testing.T) {
 	c, anna := s.addClient(nil), s.addPerson("anna")
 	code := s.browser().signIn(anna, request(c))
 	first := s.mustExchange(c, code)
-	s.clock.pass(5 * time.Minute) // long after the code's time
+	s.clock.Add(5 * time.Minute) // long after the code's time
 	_, r := s.exchange(c, code)
 	refused(t, r, http.StatusBadRequest, "invalid_grant")
 	if s.alive(first.Access) {
@@ -164,10 +164,10 @@ func TestCodeLastsAMinute(t *testing.T) {
 	s := newSite(t)
 	c, anna := s.addClient(nil), s.addPerson("anna")
 	code := s.browser().signIn(anna, request(c))
-	s.clock.pass(idp.CodeTTL - time.Second)
+	s.clock.Add(idp.CodeTTL - time.Second)
 	s.mustExchange(c, code)
 	code = s.browser().signIn(anna, request(c))
-	s.clock.pass(idp.CodeTTL)
+	s.clock.Add(idp.CodeTTL)
 	_, r := s.exchange(c, code)
 	refused(t, r, http.StatusBadRequest, "invalid_grant")
 }
@@ -218,7 +218,7 @@ func TestRefreshKeepsTheSignIn(t *testing.T) {
 	tok := s.mustExchange(c, s.browser().signIn(anna, request(c)))
 	first := claimsOf(t, tok.ID)
 	for range 3 {
-		s.clock.pass(10 * time.Minute)
+		s.clock.Add(10 * time.Minute)
 		tok = s.mustRefresh(c, tok.Refresh)
 		next := claimsOf(t, tok.ID)
 		for _, name := range []string{"iss", "sub", "aud", "auth_time", "acr", "amr", "sid"} {
@@ -278,12 +278,12 @@ func TestGraceForRacingTabs(t *testing.T) {
 	c, anna := s.addClient(func(c *idp.Client) { c.RefreshGrace = 10 * time.Second }), s.addPerson("anna")
 	first := s.mustExchange(c, s.browser().signIn(anna, request(c)))
 	a := s.mustRefresh(c, first.Refresh)
-	s.clock.pass(5 * time.Second)
+	s.clock.Add(5 * time.Second)
 	b := s.mustRefresh(c, first.Refresh)
 	if !s.alive(a.Access) || !s.alive(b.Access) {
 		t.Error("a tab lost its token")
 	}
-	s.clock.pass(6 * time.Second)
+	s.clock.Add(6 * time.Second)
 	_, r := s.refresh(c, first.Refresh)
 	refused(t, r, http.StatusBadRequest, "invalid_grant")
 	if s.alive(a.Access) || s.alive(b.Access) {
@@ -346,20 +346,20 @@ func TestRefreshEnds(t *testing.T) {
 	s := newSite(t)
 	c, anna := s.addClient(func(c *idp.Client) { c.RefreshIdle = 2 * time.Hour }), s.addPerson("anna")
 	tok := s.mustExchange(c, s.browser().signIn(anna, request(c)))
-	s.clock.pass(2 * time.Hour)
+	s.clock.Add(2 * time.Hour)
 	_, r := s.refresh(c, tok.Refresh)
 	refused(t, r, http.StatusBadRequest, "invalid_grant")
 
 	// Used all day, it ends with the session's twelve hours.
 	tok = s.mustExchange(c, s.browser().signIn(anna, request(c)))
 	for range 11 {
-		s.clock.pass(65 * time.Minute)
+		s.clock.Add(65 * time.Minute)
 		tok = s.mustRefresh(c, tok.Refresh)
 	}
 	if tok.ExpiresIn > 5*60 {
 		t.Errorf("a token of %d s, five minutes before the end", tok.ExpiresIn)
 	}
-	s.clock.pass(6 * time.Minute)
+	s.clock.Add(6 * time.Minute)
 	_, r = s.refresh(c, tok.Refresh)
 	refused(t, r, http.StatusBadRequest, "invalid_grant")
 }
@@ -567,7 +567,7 @@ func TestTwoSecretsAreValidAtOnce(t *testing.T) {
 	if !works(old) || !works(fresh) {
 		t.Error("both secrets are to be good during the overlap")
 	}
-	s.clock.pass(time.Hour)
+	s.clock.Add(time.Hour)
 	if works(old) || !works(fresh) {
 		t.Error("the old secret outlived its time, or the new one died")
 	}

@@ -228,7 +228,7 @@ func TestUserinfoIsFresh(t *testing.T) {
 	if err := json.Unmarshal([]byte(s.userinfo(access).body), &got); err != nil || got["name"] != `O"Hara \ </script>` {
 		t.Errorf("%v, %v", got, err)
 	}
-	s.clock.pass(15 * time.Minute)
+	s.clock.Add(15 * time.Minute)
 	refused(t, s.userinfo(access), http.StatusUnauthorized, codeInvalidToken)
 }
 

@@ -1,7 +1,6 @@
 package fcm_test
 
 import (
-	"bytes"
 	"context"
 	"crypto"
 	"crypto/rand"
@@ -25,6 +24,7 @@ import (
 
 	"hilum/idp"
 	"hilum/idp/file"
+	"hilum/idp/idptest"
 	"hilum/idp/push"
 	"hilum/idp/push/fcm"
 	"hilum/idp/push/pushtest"
@@ -229,7 +229,7 @@ func TestSendByAccount(t *testing.T) {
 func TestAlarmBeforeAnythingIsSent(t *testing.T) {
 	g := newGoogle(t)
 	path := filepath.Join(t.TempDir(), "fcm.json")
-	var log logged
+	var log idptest.Log
 	logger := slog.New(slog.NewTextHandler(&log, nil))
 	files := &file.Watcher{Log: logger}
 	ch, err := fcm.New(t.Context(), fcm.Config{Words: pushtest.Words, CredentialsFile: path, Endpoint: g.URL, Files: files})
@@ -284,24 +284,6 @@ func TestAlarmBeforeAnythingIsSent(t *testing.T) {
 	if !strings.Contains(text, "the operator has to act") || !strings.Contains(text, "takes our credentials again") || strings.Contains(text, "PRIVATE") {
 		t.Error(text)
 	}
-}
-
-// logged collects what several goroutines log.
-type logged struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *logged) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(b)
-}
-
-func (l *logged) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
 }
 
 // A trial without credentials is never asked for any.
