@@ -1,0 +1,67 @@
+package templates
+
+// What a page shows under more than one condition is said here, by name: a template asks
+// for one thing at a time.
+
+// Shown reports whether there is a tile to show.
+func (t Tile) Shown() bool { return t.Icon != "" || t.Letter != "" }
+
+// Beside reports whether there are pages beside this one of a list.
+func (l List) Beside() bool { return l.Prev != "" || l.Next != "" }
+
+// Beside reports whether there are pages beside this one of the log.
+func (p AdminAudit) Beside() bool { return p.Prev != "" || p.Next != "" }
+
+// Resendable reports whether the phones may be asked once more.
+func (p Phones) Resendable() bool { return p.Resend && p.State != "approved" }
+
+// Quiet reports whether a scan needs the hint that its phone shows no notifications.
+func (s Scan) Quiet() bool { return s.Silent && !s.Tapped }
+
+// Confirms reports whether the second factor is what makes a new password count.
+func (p Factor) Confirms() bool { return p.NewPassword && p.Linked }
+
+// Types reports whether the field of the code is where the page begins.
+func (p Factor) Types() bool {
+	return (p.Phones == nil || p.OpenCode || p.Problem.Key != "") && !p.OpenRecovery
+}
+
+// Resets reports whether the link leads to a new password only.
+func (p Invite) Resets() bool { return p.Purpose == "reset" || p.Purpose == "forgotten" }
+
+// Typed reports whether the name of the device is what somebody typed; else the page
+// proposes one.
+func (p Enrol) Typed() bool { return p.DeviceName != "" || p.Problem.Key != "" }
+
+// Typed reports whether the name of the device is what somebody typed; else the page
+// proposes one.
+func (p Link) Typed() bool { return p.DeviceName != "" || p.Problem.Key != "" }
+
+// Choice reports whether the page can be had in another language.
+func (f Frame) Choice() bool { return f.Here != "" && len(f.Langs) > 1 }
+
+// Tries reports whether a sign-in to the application can be tried.
+func (p AdminApp) Tries() bool { return !p.App.Program && !p.App.Disabled }
+
+// Acts reports whether anything can be done here.
+func (p AdminDevice) Acts() bool { return p.MayUnlink || p.MayReopen || p.MayBlock }
+
+// Acts reports whether anything can be done here.
+func (p AdminUser) Acts() bool {
+	return p.MayEdit || p.MayInvite || p.MayReopen || p.MayReset || p.MayUnlock || p.MayBlock || p.MayEnd
+}
+
+// Stops reports whether the import can be stopped.
+func (p AdminImporting) Stops() bool { return p.MayAdd && p.State != "stopping" }
+
+// Adds reports whether the first application is what comes now.
+func (p AdminStart) Adds() bool { return p.MayEdit && p.Now == 3 }
+
+// Tries reports whether the first test sign-in is what comes now.
+func (p AdminStart) Tries() bool { return p.MayEdit && p.Now == 4 }
+
+// GoesOn reports whether the first steps go on from here.
+func (p AdminTried) GoesOn() bool { return p.Start && p.OK }
+
+// Faulty reports whether the reason is what is wrong.
+func (a Ask) Faulty() bool { return a.Problem.Key != "" && a.Wrong != "via" }
