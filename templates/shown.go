@@ -52,7 +52,7 @@ func (p AdminUser) Acts() bool {
 }
 
 // Stops reports whether the import can be stopped.
-func (p AdminImporting) Stops() bool { return p.MayAdd && p.State != "stopping" }
+func (a AdminImporting) Stops() bool { return a.MayAdd && a.State != "stopping" }
 
 // Adds reports whether the first application is what comes now.
 func (p AdminStart) Adds() bool { return p.MayEdit && p.Now == 3 }

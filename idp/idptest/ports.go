@@ -1,6 +1,7 @@
 package idptest
 
 import (
+	"context"
 	"errors"
 	"math/rand/v2"
 	"net"
@@ -24,7 +25,7 @@ var errNoPort = errors.New("idptest: no free port")
 // returned. A port is handed out once in the life of a process.
 func (p *Ports) Hold(n int) (first int, release func(), err error) {
 	for range 200 {
-		first := p.From + n*rand.IntN((p.To-p.From+1)/n)
+		first := p.From + n*rand.IntN((p.To-p.From+1)/n) //nolint:gosec // which port is no secret
 		if _, taken := p.given.LoadOrStore(first, true); taken {
 			continue
 		}
@@ -43,7 +44,7 @@ func hold(first, n int) (release func(), ok bool) {
 		}
 	}
 	for i := range n {
-		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(first+i)))
+		l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(first+i)))
 		if err != nil {
 			release()
 			return nil, false
