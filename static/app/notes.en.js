@@ -1,5 +1,5 @@
-// The app's notifications in English: the sentences of the service worker, of which pages
-// say some too.
+// The app's notifications in English, made of the catalogue: the sentences of the
+// service worker, of which pages say some too.
 
 export default {
   'ask.deny': 'Deny',

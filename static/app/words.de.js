@@ -1,5 +1,5 @@
-// The app in German. {Name} stands for what a sentence speaks of; one and many
-// are told apart by N.
+// The app in German, made of the catalogue. {Name} stands for what a sentence speaks of;
+// one and many are told apart by N.
 
 export default {
   'account.code': 'Code von {Name} kopieren:',

@@ -1,5 +1,5 @@
-// The app in English. {Name} stands for what a sentence speaks of; one and many
-// are told apart by N.
+// The app in English, made of the catalogue. {Name} stands for what a sentence speaks of;
+// one and many are told apart by N.
 
 export default {
   'account.code': 'Copy the code of {Name}:',

@@ -1,5 +1,5 @@
-// The app in French. {Name} stands for what a sentence speaks of; one and many
-// are told apart by N.
+// The app in French, made of the catalogue. {Name} stands for what a sentence speaks of;
+// one and many are told apart by N.
 
 export default {
   'account.code': 'Copier le code, compte {Name} :',
@@ -83,6 +83,7 @@ export default {
   'fault.stale': 'Il était trop tard pour répondre. Aucune connexion n’a eu lieu.',
   'fault.too_many': {
     one: 'Trop d’essais. Réessayez dans {N} seconde.',
+    many: 'Trop d’essais. Réessayez dans {N} secondes.',
     other: 'Trop d’essais. Réessayez dans {N} secondes.',
   },
   'fault.withdrawn': 'Plus personne n’attend de réponse.',

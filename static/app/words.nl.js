@@ -1,5 +1,5 @@
-// The app in Dutch. {Name} stands for what a sentence speaks of; one and many
-// are told apart by N.
+// The app in Dutch, made of the catalogue. {Name} stands for what a sentence speaks of;
+// one and many are told apart by N.
 
 export default {
   'account.code': 'Code van {Name} kopiëren:',
