@@ -108,7 +108,7 @@ type Config struct {
 }
 
 // Desk is where administrators act. Safe for concurrent use.
-type Desk struct{ Config }
+type Desk struct{ conf Config }
 
 // New returns a Desk.
 func New(c Config) *Desk {
@@ -125,5 +125,5 @@ func New(c Config) *Desk {
 }
 
 func (d *Desk) event(kind idp.EventKind, by By, detail map[string]string) idp.Event {
-	return idp.Event{At: d.Now(), Kind: kind, Actor: by.Actor, Address: by.Address, Detail: detail}
+	return idp.Event{At: d.conf.Now(), Kind: kind, Actor: by.Actor, Address: by.Address, Detail: detail}
 }

@@ -20,8 +20,9 @@ var _ admin.Store = (*store.DB)(nil)
 type world struct {
 	*testing.T
 	*admin.Desk
-	db  *store.DB
-	now time.Time
+	conf admin.Config
+	db   *store.DB
+	now  time.Time
 }
 
 // console is who acts in these tests.
@@ -31,8 +32,15 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{T: t, now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
 	w.db = idptest.Store(t, func() time.Time { return w.now }, nil)
-	w.Desk = admin.New(admin.Config{Store: w.db, Now: func() time.Time { return w.now }})
+	w.conf = admin.Config{Store: w.db, Now: func() time.Time { return w.now }}
+	w.Desk = admin.New(w.conf)
 	return w
+}
+
+// set builds the desk anew from another configuration, on what is stored.
+func (w *world) set(change func(*admin.Config)) {
+	change(&w.conf)
+	w.Desk = admin.New(w.conf)
 }
 
 func (w *world) fails(what string, err, want error) {

@@ -19,7 +19,7 @@ func (d *Desk) SearchEvents(ctx context.Context, by By, q idp.EventQuery) (*idp.
 	if err := d.allow(ctx, by, ReadAudit); err != nil {
 		return nil, err
 	}
-	return d.Store.SearchEvents(ctx, q)
+	return d.conf.Store.SearchEvents(ctx, q)
 }
 
 // EventsAfter returns events after a number, oldest first, at most MaxPage: for
@@ -28,7 +28,7 @@ func (d *Desk) EventsAfter(ctx context.Context, by By, after int64, limit int) (
 	if err := d.allow(ctx, by, ReadAudit); err != nil {
 		return nil, err
 	}
-	return d.Store.Events(ctx, after, min(max(limit, 1), MaxPage))
+	return d.conf.Store.Events(ctx, after, min(max(limit, 1), MaxPage))
 }
 
 // ExportFormat is how events leave.
@@ -111,14 +111,14 @@ func (d *Desk) ExportEvents(ctx context.Context, by By, q idp.EventQuery, format
 		return &idp.FieldError{Field: "format", Message: "export.format"}
 	}
 	// Before the first event is read: all that the head stands for are there then.
-	head, unknown := d.Store.LogHead(ctx)
+	head, unknown := d.conf.Store.LogHead(ctx)
 	if unknown != nil && !errors.Is(unknown, idp.ErrInvalid) {
 		return unknown
 	}
-	last := &idp.Event{Seq: head.Seq, At: d.Now().UTC().Truncate(time.Microsecond), Kind: EventLogHead, Actor: idp.Actor{Name: "provider"}, Hash: head.Hash}
+	last := &idp.Event{Seq: head.Seq, At: d.conf.Now().UTC().Truncate(time.Microsecond), Kind: EventLogHead, Actor: idp.Actor{Name: "provider"}, Hash: head.Hash}
 	q.Page = idp.Page{Limit: idp.MaxListPage}
 	for {
-		p, err := d.Store.SearchEvents(ctx, q)
+		p, err := d.conf.Store.SearchEvents(ctx, q)
 		if err != nil {
 			return err
 		}
@@ -161,7 +161,7 @@ func (d *Desk) VerifyAgainst(ctx context.Context, by By, noted []idp.LogHead, pr
 	if err := d.allow(ctx, by, ReadAudit); err != nil {
 		return nil, err
 	}
-	check, err := d.Store.CheckEvents(ctx, noted, progress)
+	check, err := d.conf.Store.CheckEvents(ctx, noted, progress)
 	if err != nil && !errors.Is(err, idp.ErrInvalid) {
 		return nil, err
 	}
@@ -170,7 +170,7 @@ func (d *Desk) VerifyAgainst(ctx context.Context, by By, noted []idp.LogHead, pr
 	if err != nil {
 		e.Detail["fault"] = strings.TrimSuffix(err.Error(), ": "+idp.ErrInvalid.Error())
 	}
-	if err := errors.Join(err, d.Store.AddEvent(ctx, e)); err != nil {
+	if err := errors.Join(err, d.conf.Store.AddEvent(ctx, e)); err != nil {
 		return nil, err
 	}
 	return &Chain{n, head, *check}, nil
@@ -181,7 +181,7 @@ func (d *Desk) Health(ctx context.Context, by By) (*idp.Health, error) {
 	if err := d.allow(ctx, by, ReadHealth); err != nil {
 		return nil, err
 	}
-	return d.Store.Health(ctx)
+	return d.conf.Store.Health(ctx)
 }
 
 // MaxDays is how far back Days looks.
@@ -193,6 +193,6 @@ func (d *Desk) Days(ctx context.Context, by By, days int) ([]idp.Day, error) {
 	if err := d.allow(ctx, by, ReadHealth); err != nil {
 		return nil, err
 	}
-	now := d.Now().UTC()
-	return d.Store.Days(ctx, now.AddDate(0, 0, 1-min(max(days, 1), MaxDays)), now)
+	now := d.conf.Now().UTC()
+	return d.conf.Store.Days(ctx, now.AddDate(0, 0, 1-min(max(days, 1), MaxDays)), now)
 }

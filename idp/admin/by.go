@@ -113,7 +113,7 @@ func (d *Desk) allow(ctx context.Context, by By, act Act) error {
 	case by.Actor.User == "":
 		return denied()
 	}
-	u, err := d.Store.User(ctx, by.Actor.User)
+	u, err := d.conf.Store.User(ctx, by.Actor.User)
 	if err != nil {
 		return fmt.Errorf("%w: %w", idp.ErrDenied, err)
 	}
@@ -121,7 +121,7 @@ func (d *Desk) allow(ctx context.Context, by By, act Act) error {
 		return denied()
 	}
 	if !act.Reads() {
-		if err := (&idp.Session{FactorAt: by.FactorAt}).Fresh(d.Now()); err != nil {
+		if err := (&idp.Session{FactorAt: by.FactorAt}).Fresh(d.conf.Now()); err != nil {
 			return fmt.Errorf("%s: %w", act, err)
 		}
 	}

@@ -43,7 +43,7 @@ func (d *Desk) AddClient(ctx context.Context, by By, c *idp.Client) (idp.Secret,
 	if err := ValidateClient(c); err != nil {
 		return "", err
 	}
-	now := d.Now()
+	now := d.conf.Now()
 	c.CreatedAt, c.UpdatedAt = now, now
 	var secret idp.Secret
 	c.Secrets = nil
@@ -52,7 +52,7 @@ func (d *Desk) AddClient(ctx context.Context, by By, c *idp.Client) (idp.Secret,
 		c.Secrets = []idp.ClientSecret{{Hash: secret.Hash(), CreatedAt: now}}
 	}
 	c.Note(d.clientEvent(by, c, "added"))
-	if err := d.Store.AddClient(ctx, c); err != nil {
+	if err := d.conf.Store.AddClient(ctx, c); err != nil {
 		return "", err
 	}
 	return secret, nil
@@ -70,7 +70,7 @@ func (d *Desk) Clients(ctx context.Context, by By) ([]idp.Client, error) {
 	if err := d.allow(ctx, by, ReadClients); err != nil {
 		return nil, err
 	}
-	all, err := d.Store.Clients(ctx)
+	all, err := d.conf.Store.Clients(ctx)
 	for i := range all {
 		bareClient(&all[i])
 	}
@@ -100,7 +100,7 @@ func (d *Desk) Client(ctx context.Context, by By, id idp.ClientID) (*idp.Client,
 }
 
 func (d *Desk) client(ctx context.Context, id idp.ClientID) (*idp.Client, error) {
-	all, err := d.Store.Clients(ctx)
+	all, err := d.conf.Store.Clients(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -118,10 +118,10 @@ func (d *Desk) EditClient(ctx context.Context, by By, id idp.ClientID, fn func(*
 	if err := d.allow(ctx, by, EditClients); err != nil {
 		return err
 	}
-	return d.Store.UpdateClient(ctx, id, func(c *idp.Client) error {
+	return d.conf.Store.UpdateClient(ctx, id, func(c *idp.Client) error {
 		secrets, auth, created := c.Secrets, c.Auth, c.CreatedAt
 		fn(c)
-		c.ID, c.Secrets, c.CreatedAt, c.UpdatedAt = id, secrets, created, d.Now()
+		c.ID, c.Secrets, c.CreatedAt, c.UpdatedAt = id, secrets, created, d.conf.Now()
 		if (auth == idp.AuthNone) != (c.Auth == idp.AuthNone) {
 			return &idp.FieldError{Field: "auth", Message: "client.auth.fixed"}
 		}
@@ -142,11 +142,11 @@ func (d *Desk) NewClientSecret(ctx context.Context, by By, id idp.ClientID, over
 		return "", err
 	}
 	secret := idp.NewToken()
-	err := d.Store.UpdateClient(ctx, id, func(c *idp.Client) error {
+	err := d.conf.Store.UpdateClient(ctx, id, func(c *idp.Client) error {
 		if c.Public() {
 			return &idp.FieldError{Field: "auth", Message: "client.public"}
 		}
-		now := d.Now()
+		now := d.conf.Now()
 		fresh := []idp.ClientSecret{{Hash: secret.Hash(), CreatedAt: now}}
 		if len(c.Secrets) > 0 && overlap > 0 {
 			old := slices.MaxFunc(c.Secrets, func(a, b idp.ClientSecret) int { return a.CreatedAt.Compare(b.CreatedAt) })
@@ -172,7 +172,7 @@ func (d *Desk) RemoveClient(ctx context.Context, by By, id idp.ClientID) error {
 	if err != nil {
 		return err
 	}
-	return d.Store.RemoveClient(ctx, id, d.clientEvent(by, c, "removed"))
+	return d.conf.Store.RemoveClient(ctx, id, d.clientEvent(by, c, "removed"))
 }
 
 func (d *Desk) clientEvent(by By, c *idp.Client, what string) idp.Event {

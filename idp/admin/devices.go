@@ -19,7 +19,7 @@ func (d *Desk) SearchDevices(ctx context.Context, by By, q idp.DeviceQuery) (*id
 	if err := d.allow(ctx, by, ReadDevices); err != nil {
 		return nil, err
 	}
-	return d.Store.SearchDevices(ctx, q)
+	return d.conf.Store.SearchDevices(ctx, q)
 }
 
 // Device returns one device and whose it is. Errors: idp.ErrDenied, idp.ErrNotFound.
@@ -27,7 +27,7 @@ func (d *Desk) Device(ctx context.Context, by By, id idp.DeviceID) (*idp.DeviceR
 	if err := d.allow(ctx, by, ReadDevices); err != nil {
 		return nil, err
 	}
-	return d.Store.Device(ctx, id)
+	return d.conf.Store.Device(ctx, id)
 }
 
 // DeviceHistory is what happened with a device, newest first, also of one that
@@ -39,7 +39,7 @@ func (d *Desk) DeviceHistory(ctx context.Context, by By, id idp.DeviceID, p idp.
 	if id == "" {
 		return nil, fmt.Errorf("device: %w", idp.ErrNotFound)
 	}
-	return d.Store.SearchEvents(ctx, idp.EventQuery{Device: id, Page: p})
+	return d.conf.Store.SearchEvents(ctx, idp.EventQuery{Device: id, Page: p})
 }
 
 // Unlinked says what became of one device of several.
@@ -101,7 +101,7 @@ func (d *Desk) findDevices(ctx context.Context, q idp.DeviceQuery) (*FoundDevice
 	found, people := &FoundDevices{}, map[idp.UserID]bool{}
 	seen := map[idp.DeviceID]bool{} // one that moves in the order meanwhile is met twice
 	for {
-		p, err := d.Store.SearchDevices(ctx, q)
+		p, err := d.conf.Store.SearchDevices(ctx, q)
 		if err != nil {
 			return nil, err
 		}
@@ -159,7 +159,7 @@ func (d *Desk) UnlinkFound(ctx context.Context, by By, q idp.DeviceQuery, digest
 // unlink removes one device; the caller has asked whether by may.
 func (d *Desk) unlink(ctx context.Context, by By, id idp.DeviceID, why Why) Unlinked {
 	u := Unlinked{Device: id}
-	row, err := d.Store.Device(ctx, id)
+	row, err := d.conf.Store.Device(ctx, id)
 	if err != nil {
 		u.Err = err
 		return u
@@ -169,7 +169,7 @@ func (d *Desk) unlink(ctx context.Context, by By, id idp.DeviceID, why Why) Unli
 		return u
 	}
 	e := d.unlinkedEvent(by, &row.User, &row.Device, why.Reason)
-	if u.Err = d.Store.RemoveDevice(ctx, u.User, id, why.how(), e); u.Err == nil {
+	if u.Err = d.conf.Store.RemoveDevice(ctx, u.User, id, why.how(), e); u.Err == nil {
 		d.look(u.User)
 	}
 	return u
@@ -186,8 +186,8 @@ func (d *Desk) unlinkedEvent(by By, u *idp.User, dev *idp.Device, reason string)
 
 // look tells whoever waits for something of the person to look again.
 func (d *Desk) look(user idp.UserID) {
-	if d.Wake != nil {
-		d.Wake(idp.TopicUser(user))
+	if d.conf.Wake != nil {
+		d.conf.Wake(idp.TopicUser(user))
 	}
 }
 
@@ -208,7 +208,7 @@ func (d *Desk) Reopen(ctx context.Context, by By, user idp.UserID, reason string
 		return nil, nil, err
 	}
 	i, link, may := d.newLink(by, u, idp.InviteEnrol, idp.InvitationTTL, via)
-	devices, err := d.Store.Devices(ctx, user)
+	devices, err := d.conf.Store.Devices(ctx, user)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -220,7 +220,7 @@ func (d *Desk) Reopen(ctx context.Context, by By, user idp.UserID, reason string
 	if reason != "" {
 		because.Detail["reason"] = reason
 	}
-	gone, err := d.Store.Reopen(ctx, i, because, func(dev *idp.Device) idp.Event { return d.unlinkedEvent(by, u, dev, reason) }, may)
+	gone, err := d.conf.Store.Reopen(ctx, i, because, func(dev *idp.Device) idp.Event { return d.unlinkedEvent(by, u, dev, reason) }, may)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -244,7 +244,7 @@ func (d *Desk) DevicesCSV(ctx context.Context, by By, q idp.DeviceQuery, format 
 	q.Page = idp.Page{Limit: idp.MaxListPage}
 	rows := 0
 	for first := true; ; first = false {
-		p, err := d.Store.SearchDevices(ctx, q)
+		p, err := d.conf.Store.SearchDevices(ctx, q)
 		if first {
 			if err != nil {
 				return err // nothing has left

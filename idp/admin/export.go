@@ -46,7 +46,7 @@ func (d *Desk) Exported(ctx context.Context, by By, list, filter string, rows in
 	if err != nil {
 		detail["outcome"] = "broken off"
 	}
-	return errors.Join(err, d.Store.AddEvent(context.WithoutCancel(ctx), d.event(idp.EventExported, by, detail)))
+	return errors.Join(err, d.conf.Store.AddEvent(context.WithoutCancel(ctx), d.event(idp.EventExported, by, detail)))
 }
 
 // FilterOfUsers is the filter of a query as the log keeps it.

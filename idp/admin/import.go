@@ -133,13 +133,13 @@ func (d *Desk) ImportUsers(ctx context.Context, by By, r io.Reader, how ImportHo
 	_, _ = io.WriteString(digest, file.String()) // never fails, by its contract
 	e := d.event(idp.EventUsersImported, by, map[string]string{"count": strconv.Itoa(len(users)), "sha256": hex.EncodeToString(digest.Sum(nil))})
 	progress(ImportStep{Adding: true, Of: len(users)})
-	at := d.Now()
+	at := d.conf.Now()
 	user := func(i int) idp.User {
 		u := p.whole(i)
 		d.fresh(by, &u, u.ID, at)
 		return u
 	}
-	err = d.Store.AddUsers(ctx, len(users), user, e, func(done int) { progress(ImportStep{Adding: true, Done: done, Of: len(users)}) })
+	err = d.conf.Store.AddUsers(ctx, len(users), user, e, func(done int) { progress(ImportStep{Adding: true, Done: done, Of: len(users)}) })
 	if err != nil {
 		return nil, err
 	}
@@ -308,11 +308,11 @@ func (d *Desk) whoIsThere(ctx context.Context, p *people, progress func(ImportSt
 				emails = append(emails, batch[i].email)
 			}
 		}
-		taken, err := d.Store.TakenNames(ctx, names)
+		taken, err := d.conf.Store.TakenNames(ctx, names)
 		if err != nil {
 			return err
 		}
-		had, err := d.Store.TakenEmails(ctx, emails)
+		had, err := d.conf.Store.TakenEmails(ctx, emails)
 		if err != nil {
 			return err
 		}

@@ -18,7 +18,7 @@ import (
 func mailing(t *testing.T) (*world, *idp.User) {
 	t.Helper()
 	w := newWorld(t)
-	w.Mail = true
+	w.set(func(c *admin.Config) { c.Mail = true })
 	u := &idp.User{Name: "anna", Email: "anna@klinik.test"}
 	if err := w.AddUser(t.Context(), console, u); err != nil {
 		t.Fatal(err)
@@ -182,7 +182,7 @@ func TestWhatCannotBeMailed(t *testing.T) {
 	if len(gone) != 0 {
 		t.Errorf("unlinked %+v", gone)
 	}
-	w.Mail = false
+	w.set(func(c *admin.Config) { c.Mail = false })
 	_, err = w.Invite(t.Context(), console, anna.ID, admin.ViaMail)
 	is("an invitation without mail", err, "mail", "mail.off")
 	_, err = w.ResetPassword(t.Context(), console, anna.ID, admin.ViaMail)

@@ -17,7 +17,7 @@ func (d *Desk) SearchUsers(ctx context.Context, by By, q idp.UserQuery) (*idp.Us
 	if err := d.allow(ctx, by, ReadUsers); err != nil {
 		return nil, err
 	}
-	return d.Store.SearchUsers(ctx, q)
+	return d.conf.Store.SearchUsers(ctx, q)
 }
 
 // User returns one account. Errors: idp.ErrDenied, idp.ErrNotFound.
@@ -25,7 +25,7 @@ func (d *Desk) User(ctx context.Context, by By, id idp.UserID) (*idp.User, error
 	if err := d.allow(ctx, by, ReadUsers); err != nil {
 		return nil, err
 	}
-	return d.Store.User(ctx, id)
+	return d.conf.Store.User(ctx, id)
 }
 
 // ShownHistory is how many events a person's page shows.
@@ -40,7 +40,7 @@ func (d *Desk) UserHistory(ctx context.Context, by By, id idp.UserID) ([]idp.Eve
 	if id == "" {
 		return nil, fmt.Errorf("user: %w", idp.ErrNotFound)
 	}
-	found, err := d.Store.SearchEvents(ctx, idp.EventQuery{User: id, Page: idp.Page{Limit: ShownHistory}})
+	found, err := d.conf.Store.SearchEvents(ctx, idp.EventQuery{User: id, Page: idp.Page{Limit: ShownHistory}})
 	if err != nil {
 		return nil, err
 	}
@@ -53,16 +53,16 @@ func (d *Desk) Factors(ctx context.Context, by By, id idp.UserID) (*idp.Factors,
 	if err := d.allow(ctx, by, ReadUsers); err != nil {
 		return nil, err
 	}
-	a, err := d.Store.Account(ctx, id)
+	a, err := d.conf.Store.Account(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	now := d.Now()
+	now := d.conf.Now()
 	f := &idp.Factors{Password: a.PasswordHash != "", RecoveryLeft: a.RecoveryLeft}
 	if f.Devices, err = d.bareDevices(ctx, id); err != nil {
 		return nil, err
 	}
-	counters, err := d.Store.Counters(ctx, id)
+	counters, err := d.conf.Store.Counters(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -71,15 +71,15 @@ func (d *Desk) Factors(ctx context.Context, by By, id idp.UserID) (*idp.Factors,
 			f.Locked = append(f.Locked, c)
 		}
 	}
-	if f.Guard, err = d.Store.Guard(ctx, id); err != nil {
+	if f.Guard, err = d.conf.Store.Guard(ctx, id); err != nil {
 		return nil, err
 	}
-	sessions, err := d.Store.Sessions(ctx, id, now)
+	sessions, err := d.conf.Store.Sessions(ctx, id, now)
 	if err != nil {
 		return nil, err
 	}
 	f.Sessions = len(sessions)
-	f.Invitation, err = d.Store.OpenInvitation(ctx, id, now)
+	f.Invitation, err = d.conf.Store.OpenInvitation(ctx, id, now)
 	if errors.Is(err, idp.ErrNotFound) {
 		return f, nil
 	}
@@ -118,7 +118,7 @@ func (d *Desk) InviteMany(ctx context.Context, by By, users []idp.UserID, via Vi
 			return out, err
 		}
 		one := Invited{User: id}
-		if u, err := d.Store.User(ctx, id); err == nil {
+		if u, err := d.conf.Store.User(ctx, id); err == nil {
 			one.Name = u.Name
 		}
 		one.Link, one.Err = d.inviteFirst(ctx, by, id, via)
@@ -140,7 +140,7 @@ func (d *Desk) UsersCSV(ctx context.Context, by By, q idp.UserQuery, format Expo
 	q.Page = idp.Page{Limit: idp.MaxListPage}
 	rows := 0
 	for first := true; ; first = false {
-		p, err := d.Store.SearchUsers(ctx, q)
+		p, err := d.conf.Store.SearchUsers(ctx, q)
 		if first {
 			if err != nil {
 				return err // nothing has left

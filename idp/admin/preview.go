@@ -28,7 +28,7 @@ func (d *Desk) PreviewClaims(ctx context.Context, by By, user idp.UserID, client
 	if err != nil {
 		return nil, err
 	}
-	u, err := d.Store.User(ctx, user)
+	u, err := d.conf.Store.User(ctx, user)
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +46,7 @@ func (d *Desk) PreviewDraft(ctx context.Context, by By, user idp.UserID, c *idp.
 	if err := validRules(c.Claims); err != nil {
 		return nil, err
 	}
-	u, err := d.Store.User(ctx, user)
+	u, err := d.conf.Store.User(ctx, user)
 	if err != nil {
 		return nil, err
 	}

@@ -13,7 +13,7 @@ func (d *Desk) SearchSessions(ctx context.Context, by By, q idp.SessionQuery) (*
 	if err := d.allow(ctx, by, ReadSessions); err != nil {
 		return nil, err
 	}
-	return d.Store.SearchSessions(ctx, q, d.Now())
+	return d.conf.Store.SearchSessions(ctx, q, d.conf.Now())
 }
 
 // EndSession ends a session of a person and every token it gave. The reason may
@@ -39,7 +39,7 @@ func (d *Desk) endSessions(ctx context.Context, by By, user idp.UserID, reason s
 		return 0, err
 	}
 	c.User, c.Because = user, e
-	ended, err := d.Store.CutOff(ctx, c)
+	ended, err := d.conf.Store.CutOff(ctx, c)
 	d.look(user)
 	return len(ended), err
 }
@@ -54,7 +54,7 @@ func (d *Desk) EndedSessions(ctx context.Context, by By, user idp.UserID) ([]idp
 	if err := d.allow(ctx, by, ReadSessions); err != nil {
 		return nil, err
 	}
-	ended, err := d.Store.EndedSessions(ctx, user, ShownEnded)
+	ended, err := d.conf.Store.EndedSessions(ctx, user, ShownEnded)
 	if err != nil || len(ended) == 0 {
 		return nil, err
 	}
@@ -70,7 +70,7 @@ func (d *Desk) EndedSession(ctx context.Context, by By, id idp.SessionID) (*idp.
 	if err := d.allow(ctx, by, ReadSessions); err != nil {
 		return nil, err
 	}
-	ended, err := d.Store.EndedSession(ctx, id)
+	ended, err := d.conf.Store.EndedSession(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +79,7 @@ func (d *Desk) EndedSession(ctx context.Context, by By, id idp.SessionID) (*idp.
 }
 
 func (d *Desk) clientNames(ctx context.Context) (map[idp.ClientID]string, error) {
-	clients, err := d.Store.Clients(ctx)
+	clients, err := d.conf.Store.Clients(ctx)
 	names := make(map[idp.ClientID]string, len(clients))
 	for i := range clients {
 		names[clients[i].ID] = clients[i].Name
@@ -92,7 +92,7 @@ func (d *Desk) Logouts(ctx context.Context, by By, client idp.ClientID) (*idp.Lo
 	if err := d.allow(ctx, by, ReadClients); err != nil {
 		return nil, err
 	}
-	all, err := d.Store.LogoutFigures(ctx, client)
+	all, err := d.conf.Store.LogoutFigures(ctx, client)
 	if err != nil {
 		return nil, err
 	}

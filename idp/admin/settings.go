@@ -35,7 +35,7 @@ func (d *Desk) SavedSite(ctx context.Context, by By) (*idp.Site, error) {
 	if err := d.allow(ctx, by, ReadSettings); err != nil {
 		return nil, err
 	}
-	s, err := d.Store.Site(ctx)
+	s, err := d.conf.Store.Site(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -45,7 +45,7 @@ func (d *Desk) SavedSite(ctx context.Context, by By) (*idp.Site, error) {
 // FixedSite reports what of the site the configuration sets.
 func (d *Desk) FixedSite() map[string]bool {
 	return map[string]bool{
-		SiteName: d.Fixed.Name != "", SiteLabel: d.Fixed.Label != "", SiteAccent: d.Fixed.Accent != "", SiteLanguages: len(d.Fixed.Languages) > 0, SiteLanguage: d.Fixed.Language != "",
+		SiteName: d.conf.Fixed.Name != "", SiteLabel: d.conf.Fixed.Label != "", SiteAccent: d.conf.Fixed.Accent != "", SiteLanguages: len(d.conf.Fixed.Languages) > 0, SiteLanguage: d.conf.Fixed.Language != "",
 	}
 }
 
@@ -55,7 +55,7 @@ func (d *Desk) EditSite(ctx context.Context, by By, fn func(*idp.Site)) error {
 	if err := d.allow(ctx, by, EditSettings); err != nil {
 		return err
 	}
-	return d.Store.UpdateSite(ctx, func(s *idp.Site) error {
+	return d.conf.Store.UpdateSite(ctx, func(s *idp.Site) error {
 		was := s.Over(&idp.Site{})
 		fn(s)
 		s.Logo, s.LogoDark, s.LogoNamed = was.Logo, was.LogoDark, was.LogoNamed
@@ -104,7 +104,7 @@ func (d *Desk) EditLogos(ctx context.Context, by By, c Logos) error {
 		}
 		*p.to, pictures = drawn, append(pictures, drawn)
 	}
-	return d.Store.UpdateSite(ctx, func(s *idp.Site) error {
+	return d.conf.Store.UpdateSite(ctx, func(s *idp.Site) error {
 		was := s.Over(&idp.Site{})
 		switch {
 		case c.Without:
@@ -133,13 +133,13 @@ func (d *Desk) FaintLogos(ctx context.Context, by By) (brand.Faint, error) {
 	if err != nil || s.Logo == "" {
 		return brand.Faint{}, err
 	}
-	logo, err := d.Store.Picture(ctx, s.Logo)
+	logo, err := d.conf.Store.Picture(ctx, s.Logo)
 	if err != nil {
 		return brand.Faint{}, err
 	}
 	faint := brand.FaintOn(logo)
 	if s.LogoDark != "" {
-		dark, err := d.Store.Picture(ctx, s.LogoDark)
+		dark, err := d.conf.Store.Picture(ctx, s.LogoDark)
 		if err != nil {
 			return brand.Faint{}, err
 		}
@@ -159,13 +159,13 @@ func (d *Desk) SetIcon(ctx context.Context, by By, id idp.ClientID, raw []byte) 
 		return err
 	}
 	if len(raw) == 0 {
-		return d.Store.SetIcon(ctx, id, nil, d.clientEvent(by, c, "icon removed"))
+		return d.conf.Store.SetIcon(ctx, id, nil, d.clientEvent(by, c, "icon removed"))
 	}
 	icon, err := brand.Icon("icon", raw)
 	if err != nil {
 		return err
 	}
-	return d.Store.SetIcon(ctx, id, icon, d.clientEvent(by, c, "icon"))
+	return d.conf.Store.SetIcon(ctx, id, icon, d.clientEvent(by, c, "icon"))
 }
 
 // noteSite writes an event for each setting that is another now.
@@ -222,16 +222,16 @@ func (d *Desk) validateSite(s *idp.Site) error {
 		}
 	}
 	for _, l := range append(slices.Clone(s.Languages), cmp.Or(s.Language, "en")) {
-		if !slices.Contains(d.Languages, l) && l != "en" {
+		if !slices.Contains(d.conf.Languages, l) && l != "en" {
 			return bad(SiteLanguages, "site.languages.unknown")
 		}
 	}
 	slices.Sort(s.Languages)
 	s.Languages = slices.Compact(s.Languages)
-	if len(s.Languages) == len(d.Languages) {
+	if len(s.Languages) == len(d.conf.Languages) {
 		s.Languages = nil // also those that come with a later version
 	}
-	both := d.Fixed.Over(s)
+	both := d.conf.Fixed.Over(s)
 	if len(both.Languages) > 0 && !slices.Contains(both.Languages, cmp.Or(both.Language, "en")) {
 		return bad(SiteLanguage, "site.language.offered")
 	}
@@ -241,8 +241,8 @@ func (d *Desk) validateSite(s *idp.Site) error {
 // validateLabel checks what authenticator apps will show.
 func (d *Desk) validateLabel(s *idp.Site) error {
 	field := SiteName
-	switch label := d.Fixed.Over(s).InApps(); {
-	case d.Fixed.Label != "" || label == "": // checked at the start, or the default
+	switch label := d.conf.Fixed.Over(s).InApps(); {
+	case d.conf.Fixed.Label != "" || label == "": // checked at the start, or the default
 		return nil
 	case s.Label != "":
 		field = SiteLabel
@@ -251,7 +251,7 @@ func (d *Desk) validateLabel(s *idp.Site) error {
 		if strings.Contains(label, ":") {
 			return &idp.FieldError{Field: field, Message: "site.name.colon"}
 		}
-		if err := totp.Fits(totp.Site{Label: label, Issuer: d.Issuer}); err != nil {
+		if err := totp.Fits(totp.Site{Label: label, Issuer: d.conf.Issuer}); err != nil {
 			return &unfit{FieldError: &idp.FieldError{Field: field, Message: "site.name.fits"}, why: err}
 		}
 	}
@@ -284,8 +284,8 @@ func (d *Desk) Settings(ctx context.Context, by By) ([]idp.Setting, error) {
 		return nil, err
 	}
 	var list []idp.Setting
-	if d.Config.Settings != nil {
-		list = slices.Clone(d.Config.Settings())
+	if d.conf.Settings != nil {
+		list = slices.Clone(d.conf.Settings())
 	}
 	here := map[string]string{SiteName: saved.Name, SiteLabel: saved.Label, SiteAccent: saved.Accent, SiteLanguages: strings.Join(saved.Languages, ", "), SiteLanguage: saved.Language}
 	fixed := d.FixedSite()

@@ -73,7 +73,9 @@ func TestEditSite(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t)
-			w.Fixed, w.Languages, w.Issuer = c.fixed, []string{"en", "fr", "nl"}, "https://login.klinik.test"
+			w.set(func(conf *admin.Config) {
+				conf.Fixed, conf.Languages, conf.Issuer = c.fixed, []string{"en", "fr", "nl"}, "https://login.klinik.test"
+			})
 			events := w.countEvents()
 			err := w.edits(c.edit)
 			if c.field == "" {
@@ -114,7 +116,7 @@ func TestAnAccentThatIsNotSeenIsNotSaved(t *testing.T) {
 // Each setting that is another leaves an event with what it was and what it is.
 func TestSettingEvents(t *testing.T) {
 	w := newWorld(t)
-	w.Languages = []string{"en"}
+	w.set(func(c *admin.Config) { c.Languages = []string{"en"} })
 	change := func(fn func(*idp.Site)) {
 		t.Helper()
 		if err := w.edits(fn); err != nil {
@@ -213,8 +215,7 @@ func TestFaintLogos(t *testing.T) {
 // What comes first: the configuration, then what was saved, then the default.
 func TestSettingsSayWhereTheyComeFrom(t *testing.T) {
 	w := newWorld(t)
-	w.Languages = []string{"en", "nl"}
-	w.Config.Settings = func() []idp.Setting {
+	configured := func() []idp.Setting {
 		return []idp.Setting{
 			{Key: "site.name", Value: "Hilum", Default: "Hilum", From: idp.SettingDefault},
 			{Key: "site.accent", Value: "#1f6feb", From: idp.SettingConfigured, Place: "idp.yaml:3"},
@@ -223,11 +224,12 @@ func TestSettingsSayWhereTheyComeFrom(t *testing.T) {
 			{Key: "sessions.idle", Value: "30m", Default: "1h", From: idp.SettingConfigured, Place: "IDP_SESSIONS_IDLE"},
 		}
 	}
+	w.set(func(c *admin.Config) { c.Languages, c.Settings = []string{"en", "nl"}, configured })
 	// What was saved before the configuration set it is no longer in force.
 	if err := w.edits(func(s *idp.Site) { s.Name, s.Label, s.Accent = "Saint Luke", "Luke", "#0a7d6c" }); err != nil {
 		t.Fatal(err)
 	}
-	w.Fixed = idp.Site{Label: "Hilum", Accent: "#1f6feb"}
+	w.set(func(c *admin.Config) { c.Fixed = idp.Site{Label: "Hilum", Accent: "#1f6feb"} })
 	list, err := w.Settings(t.Context(), console)
 	if err != nil {
 		t.Fatal(err)

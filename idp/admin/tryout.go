@@ -42,7 +42,7 @@ func (d *Desk) StartTryout(ctx context.Context, by By, at Where, client idp.Clie
 	if err != nil {
 		return nil, err
 	}
-	if d.Sealer == nil || by.Actor.User == "" || at.Session == "" || at.Browser.IsZero() {
+	if d.conf.Sealer == nil || by.Actor.User == "" || at.Session == "" || at.Browser.IsZero() {
 		return nil, fmt.Errorf("a test sign-in needs somebody in a browser: %w", idp.ErrInvalid)
 	}
 	switch {
@@ -51,7 +51,7 @@ func (d *Desk) StartTryout(ctx context.Context, by By, at Where, client idp.Clie
 	case c.Disabled:
 		return nil, &idp.FieldError{Field: "application", Message: "try.off"}
 	}
-	now := d.Now()
+	now := d.conf.Now()
 	state, nonce, verifier := idp.NewToken(), idp.NewToken(), idp.NewToken()
 	t := &idp.Tryout{
 		ID: idp.NewID[idp.TryoutID](), Of: c.ID, User: by.Actor.User, Session: at.Session, Browser: at.Browser, State: state.Hash(), Nonce: nonce.Hash(),
@@ -66,11 +66,11 @@ func (d *Desk) StartTryout(ctx context.Context, by By, at Where, client idp.Clie
 	if err != nil {
 		return nil, err
 	}
-	if t.Sealed, err = d.Sealer.Seal(plain, sealedFor(t)); err != nil {
+	if t.Sealed, err = d.conf.Sealer.Seal(plain, sealedFor(t)); err != nil {
 		return nil, err
 	}
 	t.Note(d.tryoutEvent(idp.EventTryoutStarted, by, t, map[string]string{"name": c.Name}))
-	if err := d.Store.AddTryout(ctx, t); err != nil {
+	if err := d.conf.Store.AddTryout(ctx, t); err != nil {
 		return nil, err
 	}
 	ask, err := d.tryoutAsk(ctx, t, c)
@@ -85,11 +85,11 @@ func (d *Desk) StartTryout(ctx context.Context, by By, at Where, client idp.Clie
 func sealedFor(t *idp.Tryout) string { return "test " + string(t.ID) }
 
 func (d *Desk) tryoutAsk(ctx context.Context, t *idp.Tryout, c *idp.Client) (*idp.TryoutAsk, error) {
-	u, err := d.Store.User(ctx, t.User)
+	u, err := d.conf.Store.User(ctx, t.User)
 	if err != nil {
 		return nil, err
 	}
-	plain, err := d.Sealer.Open(t.Sealed, sealedFor(t))
+	plain, err := d.conf.Sealer.Open(t.Sealed, sealedFor(t))
 	if err != nil {
 		return nil, fmt.Errorf("test %s: %w", t.ID, err)
 	}
@@ -120,13 +120,13 @@ func (d *Desk) AnswerTryout(ctx context.Context, by By, at Where, state idp.Secr
 	if !May(by.Role, EditClients) {
 		return nil, nil, fmt.Errorf("%s may not %s: %w", by.Actor.Name, EditClients, idp.ErrDenied)
 	}
-	found, err := d.Store.TryoutByState(ctx, state.Hash())
+	found, err := d.conf.Store.TryoutByState(ctx, state.Hash())
 	if err != nil {
 		return nil, nil, err
 	}
 	var t idp.Tryout
-	if err := d.Store.UpdateTryout(ctx, found.ID, func(x *idp.Tryout) error {
-		if err := x.Answer(by.Actor.User, at.Session, at.Browser, d.Now()); err != nil {
+	if err := d.conf.Store.UpdateTryout(ctx, found.ID, func(x *idp.Tryout) error {
+		if err := x.Answer(by.Actor.User, at.Session, at.Browser, d.conf.Now()); err != nil {
 			return err
 		}
 		t = *x
@@ -149,7 +149,7 @@ func (d *Desk) EndTryout(ctx context.Context, by By, id idp.TryoutID, result *id
 	if err := d.allow(ctx, by, ReadClients); err != nil {
 		return err
 	}
-	t, err := d.Store.Tryout(ctx, id)
+	t, err := d.conf.Store.Tryout(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -163,11 +163,11 @@ func (d *Desk) EndTryout(ctx context.Context, by By, id idp.TryoutID, result *id
 	if c, err := d.client(ctx, t.Of); err == nil { // else it was removed meanwhile
 		name = c.Name
 	}
-	return d.Store.UpdateTryout(ctx, id, func(t *idp.Tryout) error {
+	return d.conf.Store.UpdateTryout(ctx, id, func(t *idp.Tryout) error {
 		if !t.EndedAt.IsZero() {
 			return fmt.Errorf("test %s: %w", id, idp.ErrSettled)
 		}
-		t.EndedAt, t.Result, t.Sealed = d.Now(), result, []byte{}
+		t.EndedAt, t.Result, t.Sealed = d.conf.Now(), result, []byte{}
 		t.Note(d.tryoutEvent(idp.EventTryoutEnded, by, t, map[string]string{"name": name, "outcome": result.Outcome()}))
 		return nil
 	})
@@ -178,7 +178,7 @@ var whyDenied = map[string]string{"groups": "try.why.groups", "phone": "try.why.
 
 // addSignIn says in the result what the log knows of the sign-in.
 func (d *Desk) addSignIn(ctx context.Context, t *idp.Tryout, result *idp.TryoutResult) error {
-	events, err := d.Store.SearchEvents(ctx, idp.EventQuery{Client: t.Client(), From: t.CreatedAt, Page: idp.Page{Limit: 50}})
+	events, err := d.conf.Store.SearchEvents(ctx, idp.EventQuery{Client: t.Client(), From: t.CreatedAt, Page: idp.Page{Limit: 50}})
 	if err != nil {
 		return err
 	}
@@ -224,7 +224,7 @@ func (d *Desk) addSignIn(ctx context.Context, t *idp.Tryout, result *idp.TryoutR
 }
 
 func (d *Desk) deviceName(ctx context.Context, user idp.UserID, id idp.DeviceID) (string, error) {
-	devices, err := d.Store.Devices(ctx, user)
+	devices, err := d.conf.Store.Devices(ctx, user)
 	if err != nil {
 		return "", err
 	}
@@ -241,11 +241,11 @@ func (d *Desk) Tryout(ctx context.Context, by By, id idp.TryoutID) (*idp.Tryout,
 	if err := d.allow(ctx, by, ReadClients); err != nil {
 		return nil, err
 	}
-	t, err := d.Store.Tryout(ctx, id)
+	t, err := d.conf.Store.Tryout(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	if t.User != by.Actor.User || !d.Now().Before(t.ExpiresAt.Add(idp.TryoutKept)) {
+	if t.User != by.Actor.User || !d.conf.Now().Before(t.ExpiresAt.Add(idp.TryoutKept)) {
 		return nil, fmt.Errorf("test %s: %w", id, idp.ErrNotFound)
 	}
 	bare := *t
@@ -280,17 +280,17 @@ func (d *Desk) Start(ctx context.Context, by By) (*Start, error) {
 	if err := d.allow(ctx, by, ReadClients); err != nil {
 		return nil, err
 	}
-	aside, err := d.Store.StartAside(ctx)
+	aside, err := d.conf.Store.StartAside(ctx)
 	if err != nil {
 		return nil, err
 	}
 	s := &Start{Aside: !aside.IsZero()}
-	a, err := d.Store.Account(ctx, by.Actor.User)
+	a, err := d.conf.Store.Account(ctx, by.Actor.User)
 	if err != nil {
 		return nil, err
 	}
 	s.Devices, s.Recovery = a.Devices, a.RecoveryLeft
-	clients, err := d.Store.Clients(ctx)
+	clients, err := d.conf.Store.Clients(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -309,7 +309,7 @@ func (d *Desk) Start(ctx context.Context, by By) (*Start, error) {
 func (d *Desk) tested(ctx context.Context) (idp.ClientID, error) {
 	q := idp.EventQuery{Kinds: []idp.EventKind{idp.EventTryoutEnded}, Page: idp.Page{Limit: 50}}
 	for range 20 { // a site with so many that went wrong is past its first steps
-		found, err := d.Store.SearchEvents(ctx, q)
+		found, err := d.conf.Store.SearchEvents(ctx, q)
 		if err != nil {
 			return "", err
 		}
@@ -333,7 +333,7 @@ func (d *Desk) PutStartAside(ctx context.Context, by By, aside bool) error {
 	}
 	now, kind := time.Time{}, idp.EventStartAgain
 	if aside {
-		now, kind = d.Now(), idp.EventStartAside
+		now, kind = d.conf.Now(), idp.EventStartAside
 	}
-	return d.Store.PutStartAside(ctx, now, d.event(kind, by, nil))
+	return d.conf.Store.PutStartAside(ctx, now, d.event(kind, by, nil))
 }

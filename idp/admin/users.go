@@ -41,7 +41,7 @@ func (d *Desk) Reachable(u *idp.User, via Via) error {
 
 // sends returns nil when this site hands out links that way.
 func (d *Desk) sends(via Via) error {
-	if via == ViaMail && !d.Mail {
+	if via == ViaMail && !d.conf.Mail {
 		return &idp.FieldError{Field: "mail", Message: "mail.off"}
 	}
 	return nil
@@ -60,7 +60,7 @@ func (d *Desk) SetupLink(ctx context.Context, by By) (*Link, error) {
 
 // Administered reports whether an active account administers the site: until
 // then a set-up link can be made.
-func (d *Desk) Administered(ctx context.Context) (bool, error) { return d.Store.Administered(ctx) }
+func (d *Desk) Administered(ctx context.Context) (bool, error) { return d.conf.Store.Administered(ctx) }
 
 // AddUser makes an account that waits for its invitation. ID, state and times
 // are given here. Errors: FieldError, idp.ErrConflict (the name is taken).
@@ -73,11 +73,11 @@ func (d *Desk) AddUser(ctx context.Context, by By, u *idp.User) error {
 			return err
 		}
 	}
-	d.fresh(by, u, idp.NewID[idp.UserID](), d.Now())
+	d.fresh(by, u, idp.NewID[idp.UserID](), d.conf.Now())
 	if err := ValidatePerson(u); err != nil {
 		return err
 	}
-	return d.Store.AddUser(ctx, u)
+	return d.conf.Store.AddUser(ctx, u)
 }
 
 // fresh makes of what was typed an account that waits for its invitation.
@@ -109,7 +109,7 @@ func (d *Desk) inviteFirst(ctx context.Context, by By, user idp.UserID, via Via)
 	if err != nil {
 		return nil, err
 	}
-	devices, err := d.Store.Devices(ctx, user)
+	devices, err := d.conf.Store.Devices(ctx, user)
 	if err != nil {
 		return nil, err
 	}
@@ -133,7 +133,7 @@ func (d *Desk) ResetPassword(ctx context.Context, by By, user idp.UserID, via Vi
 }
 
 func (d *Desk) invitable(ctx context.Context, by By, user idp.UserID, via Via) (*idp.User, error) {
-	u, err := d.Store.User(ctx, user)
+	u, err := d.conf.Store.User(ctx, user)
 	if err != nil {
 		return nil, err
 	}
@@ -157,7 +157,7 @@ func mayInvite(by By, u *idp.User) error {
 // invite makes the link for u, which is empty for set-up.
 func (d *Desk) invite(ctx context.Context, by By, u *idp.User, purpose idp.InvitationPurpose, ttl time.Duration, via Via) (*Link, error) {
 	i, link, may := d.newLink(by, u, purpose, ttl, via)
-	if err := d.Store.AddInvitation(ctx, i, may); err != nil {
+	if err := d.conf.Store.AddInvitation(ctx, i, may); err != nil {
 		return nil, err
 	}
 	return link, nil
@@ -166,7 +166,7 @@ func (d *Desk) invite(ctx context.Context, by By, u *idp.User, purpose idp.Invit
 // newLink is the link for u, with what has to be asked again when it is
 // inserted: a role may have been given since, an address taken.
 func (d *Desk) newLink(by By, u *idp.User, purpose idp.InvitationPurpose, ttl time.Duration, via Via) (*idp.Invitation, *Link, func(*idp.User) error) {
-	now := d.Now()
+	now := d.conf.Now()
 	token := idp.NewToken()
 	i := &idp.Invitation{
 		ID: idp.NewID[idp.InvitationID](), Token: token.Hash(), Purpose: purpose, User: u.ID, By: by.Actor,
@@ -208,7 +208,7 @@ func (d *Desk) FindUser(ctx context.Context, by By, name string) (*idp.Account, 
 	if err := d.allow(ctx, by, ReadUsers); err != nil {
 		return nil, err
 	}
-	a, err := d.Store.AccountByName(ctx, idp.FoldName(name))
+	a, err := d.conf.Store.AccountByName(ctx, idp.FoldName(name))
 	if err != nil {
 		return nil, err
 	}
@@ -225,7 +225,7 @@ func (d *Desk) Users(ctx context.Context, by By, after string, limit int) ([]idp
 	if err := d.allow(ctx, by, ReadUsers); err != nil {
 		return nil, err
 	}
-	accounts, err := d.Store.Users(ctx, after, min(max(limit, 1), MaxPage))
+	accounts, err := d.conf.Store.Users(ctx, after, min(max(limit, 1), MaxPage))
 	for i := range accounts {
 		hidden(&accounts[i])
 	}
@@ -241,16 +241,16 @@ func (d *Desk) EditUser(ctx context.Context, by By, user idp.UserID, fn func(*id
 	if err := d.allow(ctx, by, EditUsers); err != nil {
 		return err
 	}
-	linked, err := d.Store.Devices(ctx, user)
+	linked, err := d.conf.Store.Devices(ctx, user)
 	if err != nil {
 		return err
 	}
-	return d.Store.UpdateUser(ctx, user, func(u *idp.User) error {
+	return d.conf.Store.UpdateUser(ctx, user, func(u *idp.User) error {
 		id, name, state, created, staff := u.ID, u.Name, u.State, u.CreatedAt, u.Staff
 		before := *u
 		fn(u)
 		tidy(u)
-		u.ID, u.Name, u.State, u.CreatedAt, u.UpdatedAt = id, name, state, created, d.Now()
+		u.ID, u.Name, u.State, u.CreatedAt, u.UpdatedAt = id, name, state, created, d.conf.Now()
 		if u.Staff != staff && !by.Console && !May(by.Role, EditRoles) {
 			return fmt.Errorf("%s may not %s: %w", by.Actor.Name, EditRoles, idp.ErrDenied)
 		}
@@ -279,7 +279,7 @@ func (d *Desk) Disable(ctx context.Context, by By, user idp.UserID, reason strin
 	if err != nil {
 		return err
 	}
-	return d.Store.DisableUser(ctx, user, e)
+	return d.conf.Store.DisableUser(ctx, user, e)
 }
 
 // Enable takes a disabled account back. Errors: idp.ErrNotFound.
@@ -288,7 +288,7 @@ func (d *Desk) Enable(ctx context.Context, by By, user idp.UserID) error {
 	if err != nil {
 		return err
 	}
-	return d.Store.EnableUser(ctx, user, e)
+	return d.conf.Store.EnableUser(ctx, user, e)
 }
 
 // Unlock clears the counters of wrong tries. Errors: idp.ErrNotFound.
@@ -297,7 +297,7 @@ func (d *Desk) Unlock(ctx context.Context, by By, user idp.UserID) error {
 	if err != nil {
 		return err
 	}
-	return d.Store.ClearCounters(ctx, user, e)
+	return d.conf.Store.ClearCounters(ctx, user, e)
 }
 
 // Devices lists a person's devices, oldest first, without what is sealed.
@@ -309,7 +309,7 @@ func (d *Desk) Devices(ctx context.Context, by By, user idp.UserID) ([]idp.Devic
 }
 
 func (d *Desk) bareDevices(ctx context.Context, user idp.UserID) ([]idp.Device, error) {
-	devices, err := d.Store.Devices(ctx, user)
+	devices, err := d.conf.Store.Devices(ctx, user)
 	for i := range devices {
 		devices[i].SealedTOTP, devices[i].PublicKey, devices[i].SealedPush = nil, nil, nil
 	}
@@ -338,14 +338,14 @@ func (d *Desk) Unlink(ctx context.Context, by By, user idp.UserID, id idp.Device
 	if err != nil {
 		return err
 	}
-	devices, err := d.Store.Devices(ctx, user)
+	devices, err := d.conf.Store.Devices(ctx, user)
 	if err != nil {
 		return err
 	}
 	for _, dev := range devices {
 		if dev.ID == id {
 			e.Device, e.Detail["name"], e.Detail["kind"] = id, dev.Name, string(dev.Kind)
-			err := d.Store.RemoveDevice(ctx, user, id, why.how(), e)
+			err := d.conf.Store.RemoveDevice(ctx, user, id, why.how(), e)
 			d.look(user)
 			return err
 		}
@@ -373,7 +373,7 @@ func (d *Desk) about(ctx context.Context, act Act, kind idp.EventKind, by By, us
 	if err := d.allow(ctx, by, act); err != nil {
 		return idp.Event{}, err
 	}
-	u, err := d.Store.User(ctx, user)
+	u, err := d.conf.Store.User(ctx, user)
 	if err != nil {
 		return idp.Event{}, err
 	}

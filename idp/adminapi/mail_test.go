@@ -24,7 +24,7 @@ type link struct {
 // A link that goes by mail is told to no program: there is the address in its place.
 func TestLinksGoByMail(t *testing.T) {
 	w := newWorld(t)
-	w.desk.Mail = true
+	w.mails(true)
 	anna := "/users/" + string(w.anna.ID)
 	mailed := func(what string, r *reply, l *link) {
 		t.Helper()
@@ -86,7 +86,7 @@ func TestLinksGoByMail(t *testing.T) {
 	if p := w.as(adm, "POST", "/users/"+string(carl.ID)+"/invite", `{"deliver":"mail"}`).want(t, 422, "invalid-field"); p.Field != "email" || p.Code != "mail.address" {
 		t.Errorf("%+v", p)
 	}
-	w.desk.Mail = false
+	w.mails(false)
 	for _, path := range []string{anna + "/invite", anna + "/reset-password", anna + "/reopen", "/users/invite"} {
 		body := `{"deliver":"mail"}`
 		switch {
@@ -133,7 +133,7 @@ func TestImportingWithInvitations(t *testing.T) {
 	if p := imp("?invite=mail", file).want(t, 422, "invalid-field"); p.Field != "invite" || p.Code != "mail.off" || p.Detail != "invite: No mail is sent from here. Have the link shown instead." {
 		t.Errorf("%+v", p)
 	}
-	w.desk.Mail = true
+	w.mails(true)
 	imp("?invite=post", file).want(t, 400, "bad-request")
 	imp("?invite=", file).want(t, 400, "bad-request")
 	type answer struct {

@@ -29,18 +29,19 @@ import (
 // verbs and this door.
 type world struct {
 	testing.TB
-	clock  *idptest.Clock
-	db     *store.DB
-	desk   *admin.Desk
-	flow   *login.Flow
-	door   *adminapi.Server
-	srv    *httptest.Server
-	log    *idptest.Log
-	anna   *idp.User // with a device and a session
-	boss   *idp.User // an administrator
-	device idp.DeviceID
-	live   idp.SessionID
-	viewer *idp.Client // anna's session knows it
+	clock    *idptest.Clock
+	db       *store.DB
+	desk     *admin.Desk
+	deskConf admin.Config
+	flow     *login.Flow
+	door     *adminapi.Server
+	srv      *httptest.Server
+	log      *idptest.Log
+	anna     *idp.User // with a device and a session
+	boss     *idp.User // an administrator
+	device   idp.DeviceID
+	live     idp.SessionID
+	viewer   *idp.Client // anna's session knows it
 	// programs are clients with a token each, by role.
 	programs map[idp.StaffRole]*program
 }
@@ -59,6 +60,12 @@ type (
 
 var console = admin.Console("console:test")
 
+// mails has the desk send mail, or not: the same desk, which the door has too.
+func (w *world) mails(on bool) {
+	w.deskConf.Mail = on
+	*w.desk = *admin.New(w.deskConf)
+}
+
 // newWorld starts a provider. change, where there is one, changes how the door is built.
 func newWorld(t testing.TB, change ...func(*adminapi.Config)) *world {
 	t.Helper()
@@ -72,7 +79,7 @@ func newWorld(t testing.TB, change ...func(*adminapi.Config)) *world {
 		Store: w.db, Passwords: password.New(password.Config{MemoryKiB: 64, Time: 1, Parallelism: 1}), Sealer: sealer,
 		Rules: login.Rules{SessionIdle: time.Hour, SessionAbsolute: 12 * time.Hour, Site: idp.Named("Test")}, Now: w.clock.Now, Log: log,
 	})
-	w.desk = admin.New(admin.Config{
+	w.deskConf = admin.Config{
 		Store: w.db, Now: w.clock.Now, Log: log, Languages: []string{"en", "nl"}, Site: idp.Named("Test"),
 		Settings: func() []idp.Setting {
 			return []idp.Setting{
@@ -80,7 +87,8 @@ func newWorld(t testing.TB, change ...func(*adminapi.Config)) *world {
 				{Key: admin.SiteAccent, Value: "#0a7d6c", Default: "", From: idp.SettingConfigured, Place: "idp.yaml:3", Env: "IDP_SITE_ACCENT"},
 			}
 		},
-	})
+	}
+	w.desk = admin.New(w.deskConf)
 
 	w.srv = httptest.NewUnstartedServer(nil)
 	issuer := "http://" + w.srv.Listener.Addr().String()

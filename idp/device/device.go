@@ -81,7 +81,7 @@ type Config struct {
 }
 
 // Registry links, lists and unlinks devices. Safe for concurrent use.
-type Registry struct{ Config }
+type Registry struct{ conf Config }
 
 // New returns a Registry.
 func New(c Config) *Registry {
@@ -116,11 +116,11 @@ type Offer struct {
 // StartPairing makes a pairing for a person to be shown in a session. It needs a fresh
 // second factor. Errors: idp.ErrStale, idp.ErrConflict (five devices are linked).
 func (r *Registry) StartPairing(ctx context.Context, s *idp.Session) (*Offer, error) {
-	now := r.Now()
+	now := r.conf.Now()
 	if err := s.Fresh(now); err != nil {
 		return nil, err
 	}
-	devices, err := r.Store.Devices(ctx, s.User)
+	devices, err := r.conf.Store.Devices(ctx, s.User)
 	if err != nil {
 		return nil, err
 	}
@@ -129,17 +129,17 @@ func (r *Registry) StartPairing(ctx context.Context, s *idp.Session) (*Offer, er
 	if len(devices) >= idp.MaxDevices {
 		return nil, fmt.Errorf("%d devices are linked: %w", len(devices), idp.ErrConflict)
 	}
-	u, err := r.Store.User(ctx, s.User)
+	u, err := r.conf.Store.User(ctx, s.User)
 	if err != nil {
 		return nil, err
 	}
-	p, err := totp.NewPairing(r.Sealer, now)
+	p, err := totp.NewPairing(r.conf.Sealer, now)
 	if err != nil {
 		return nil, err
 	}
 	p.User, p.Account, p.Browser, p.Session = u.ID, u.Name, s.Browser, s.ID
 	p.Note(r.event(idp.EventPairingStarted, s, u, nil))
-	if err := r.Store.AddPairing(ctx, p); err != nil {
+	if err := r.conf.Store.AddPairing(ctx, p); err != nil {
 		return nil, err
 	}
 	return r.offer(p)
@@ -148,7 +148,7 @@ func (r *Registry) StartPairing(ctx context.Context, s *idp.Session) (*Offer, er
 // Offer returns a pairing as it stands. One that has led to a linked phone comes back as
 // Linked. Errors: idp.ErrNotFound, ErrExpired, ErrSettled.
 func (r *Registry) Offer(ctx context.Context, s *idp.Session, id idp.PairingID) (*Offer, error) {
-	p, err := r.Store.Pairing(ctx, id)
+	p, err := r.conf.Store.Pairing(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -158,20 +158,20 @@ func (r *Registry) Offer(ctx context.Context, s *idp.Session, id idp.PairingID) 
 	if !p.UsedAt.IsZero() && !p.TappedAt.IsZero() {
 		return &Offer{ID: p.ID, Linked: true}, nil
 	}
-	if err := p.Open(r.Now()); err != nil {
+	if err := p.Open(r.conf.Now()); err != nil {
 		return nil, err
 	}
 	return r.offer(p)
 }
 
 func (r *Registry) offer(p *idp.Pairing) (*Offer, error) {
-	shown, err := totp.Show(r.Sealer, p, totp.Site{Label: r.Site().InApps(), Issuer: r.Issuer})
+	shown, err := totp.Show(r.conf.Sealer, p, totp.Site{Label: r.conf.Site().InApps(), Issuer: r.conf.Issuer})
 	if err != nil {
 		return nil, err
 	}
 	o := &Offer{
-		Offer: *shown, ID: p.ID, Account: p.Account, Label: r.Site().InApps(),
-		ExpiresAt: p.ExpiresAt, WrongCodes: p.WrongCodes, ServerTime: r.Now(), Rival: p.Rival, phase: p.Phase(r.Now()),
+		Offer: *shown, ID: p.ID, Account: p.Account, Label: r.conf.Site().InApps(),
+		ExpiresAt: p.ExpiresAt, WrongCodes: p.WrongCodes, ServerTime: r.conf.Now(), Rival: p.Rival, phase: p.Phase(r.conf.Now()),
 	}
 	if p.Claim != nil {
 		o.Claimed = p.Claim.Name
@@ -186,14 +186,14 @@ func (o *Offer) Word() string { return o.phase }
 // Pulse says how far a pairing is, in one word (idp.Pairing.Phase) that changes whenever
 // its page has to. Errors: idp.ErrNotFound.
 func (r *Registry) Pulse(ctx context.Context, s *idp.Session, id idp.PairingID) (string, error) {
-	p, err := r.Store.Pairing(ctx, id)
+	p, err := r.conf.Store.Pairing(ctx, id)
 	if err != nil {
 		return "", err
 	}
 	if p.User != s.User {
 		return "", idp.ErrNotFound
 	}
-	return p.Phase(r.Now()), nil
+	return p.Phase(r.conf.Now()), nil
 }
 
 // DefaultName is what an authenticator app is called when its owner gives no name.
@@ -204,7 +204,7 @@ const DefaultName = "Authenticator app"
 // or FieldError for the name; not counted), ErrExpired, ErrSettled,
 // ErrConflict (a sixth), ErrStale, ErrNotFound.
 func (r *Registry) Confirm(ctx context.Context, s *idp.Session, id idp.PairingID, code, name string) (*idp.Device, error) {
-	now := r.Now()
+	now := r.conf.Now()
 	if err := s.Fresh(now); err != nil {
 		return nil, err
 	}
@@ -214,13 +214,13 @@ func (r *Registry) Confirm(ctx context.Context, s *idp.Session, id idp.PairingID
 	if err := idp.ValidText("name", name, 1, idp.MaxDeviceName); err != nil {
 		return nil, err
 	}
-	u, err := r.Store.User(ctx, s.User)
+	u, err := r.conf.Store.User(ctx, s.User)
 	if err != nil {
 		return nil, err
 	}
 	var linked *idp.Device
 	var wrong error
-	err = r.Store.UpdatePairing(ctx, id, func(p *idp.Pairing) (*idp.Device, error) {
+	err = r.conf.Store.UpdatePairing(ctx, id, func(p *idp.Pairing) (*idp.Device, error) {
 		linked, wrong = nil, nil
 		if p.User != s.User {
 			return nil, idp.ErrNotFound
@@ -228,7 +228,7 @@ func (r *Registry) Confirm(ctx context.Context, s *idp.Session, id idp.PairingID
 		if err := p.Open(now); err != nil {
 			return nil, err
 		}
-		d, err := totp.Confirm(r.Sealer, p, code, now)
+		d, err := totp.Confirm(r.conf.Sealer, p, code, now)
 		if errors.Is(err, idp.ErrWrongSecret) {
 			// The wrong try is counted, so the transaction has to stand.
 			p.WrongCodes++
@@ -260,7 +260,7 @@ func (r *Registry) Confirm(ctx context.Context, s *idp.Session, id idp.PairingID
 
 // List returns a person's active devices, oldest first.
 func (r *Registry) List(ctx context.Context, user idp.UserID) ([]idp.Device, error) {
-	return r.Store.Devices(ctx, user)
+	return r.conf.Store.Devices(ctx, user)
 }
 
 // Rename gives a device another name. Errors: FieldError, idp.ErrNotFound.
@@ -269,11 +269,11 @@ func (r *Registry) Rename(ctx context.Context, s *idp.Session, id idp.DeviceID, 
 	if err := idp.ValidText("name", name, 1, idp.MaxDeviceName); err != nil {
 		return err
 	}
-	u, err := r.Store.User(ctx, s.User)
+	u, err := r.conf.Store.User(ctx, s.User)
 	if err != nil {
 		return err
 	}
-	return r.Store.UpdateDevice(ctx, s.User, id, idp.Replay{}, func(d *idp.Device) error {
+	return r.conf.Store.UpdateDevice(ctx, s.User, id, idp.Replay{}, func(d *idp.Device) error {
 		if d.Name == name {
 			return nil
 		}
@@ -292,14 +292,14 @@ func (r *Registry) Rename(ctx context.Context, s *idp.Session, id idp.DeviceID, 
 // session. It needs a fresh second factor. Errors: idp.ErrStale, idp.ErrExpired,
 // idp.ErrNotFound, idp.ErrDenied (it is the last one).
 func (r *Registry) Unlink(ctx context.Context, s *idp.Session, id idp.DeviceID, stolen bool) error {
-	if err := s.Fresh(r.Now()); err != nil {
+	if err := s.Fresh(r.conf.Now()); err != nil {
 		return err
 	}
-	u, err := r.Store.User(ctx, s.User)
+	u, err := r.conf.Store.User(ctx, s.User)
 	if err != nil {
 		return err
 	}
-	devices, err := r.Store.Devices(ctx, s.User)
+	devices, err := r.conf.Store.Devices(ctx, s.User)
 	if err != nil {
 		return err
 	}
@@ -309,7 +309,7 @@ func (r *Registry) Unlink(ctx context.Context, s *idp.Session, id idp.DeviceID, 
 			if stolen {
 				how.Cause, e.Detail["reason"] = idp.CutStolen, "stolen"
 			}
-			if err := r.Store.RemoveDevice(ctx, s.User, id, how, e); err != nil {
+			if err := r.conf.Store.RemoveDevice(ctx, s.User, id, how, e); err != nil {
 				return err
 			}
 			r.told(ctx, s.User, id)
@@ -322,19 +322,19 @@ func (r *Registry) Unlink(ctx context.Context, s *idp.Session, id idp.DeviceID, 
 // NewRecoveryCodes replaces the ten codes and returns the new ones, to be shown
 // this once. It needs a fresh second factor. Errors: idp.ErrStale, ErrBusy.
 func (r *Registry) NewRecoveryCodes(ctx context.Context, s *idp.Session) ([]idp.Secret, error) {
-	now := r.Now()
+	now := r.conf.Now()
 	if err := s.Fresh(now); err != nil {
 		return nil, err
 	}
-	u, err := r.Store.User(ctx, s.User)
+	u, err := r.conf.Store.User(ctx, s.User)
 	if err != nil {
 		return nil, err
 	}
-	codes, rows, err := password.NewRecoverySet(ctx, r.Hasher, u.ID, now)
+	codes, rows, err := password.NewRecoverySet(ctx, r.conf.Hasher, u.ID, now)
 	if err != nil {
 		return nil, err
 	}
-	if err := r.Store.SetRecoveryCodes(ctx, u.ID, rows, idp.Within{Session: s.ID, Fresh: true}, r.event(idp.EventRecoveryMade, s, u, nil)); err != nil {
+	if err := r.conf.Store.SetRecoveryCodes(ctx, u.ID, rows, idp.Within{Session: s.ID, Fresh: true}, r.event(idp.EventRecoveryMade, s, u, nil)); err != nil {
 		return nil, err
 	}
 	return codes, nil
@@ -342,12 +342,12 @@ func (r *Registry) NewRecoveryCodes(ctx context.Context, s *idp.Session) ([]idp.
 
 // RecoveryLeft is how many recovery codes of a person are unused.
 func (r *Registry) RecoveryLeft(ctx context.Context, user idp.UserID) (int, error) {
-	return r.Store.RecoveryLeft(ctx, user)
+	return r.conf.Store.RecoveryLeft(ctx, user)
 }
 
 func (r *Registry) event(kind idp.EventKind, s *idp.Session, u *idp.User, d *idp.Device) idp.Event {
 	e := idp.Event{
-		At: r.Now(), Kind: kind, Actor: idp.Actor{User: u.ID, Name: u.Name},
+		At: r.conf.Now(), Kind: kind, Actor: idp.Actor{User: u.ID, Name: u.Name},
 		User: u.ID, Session: s.ID, Detail: map[string]string{},
 	}
 	if d != nil {

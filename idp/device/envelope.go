@@ -167,14 +167,14 @@ func brokenKey(body string) bool {
 func (r *Registry) fresh(req *Request) error {
 	c := &req.Claims
 	switch {
-	case c.Audience != r.Issuer:
+	case c.Audience != r.conf.Issuer:
 		return fmt.Errorf("meant for %q: %w", c.Audience, ErrRequest)
 	case c.IssuedAt == nil:
 		return fmt.Errorf("no iat: %w", ErrRequest)
 	case len(c.JTI) < minJTI || len(c.JTI) > maxJTI:
 		return fmt.Errorf("jti of %d letters: %w", len(c.JTI), ErrRequest)
 	}
-	now := r.Now()
+	now := r.conf.Now()
 	if timed[req.Op] {
 		if skew := *c.IssuedAt - now.Unix(); skew > int64(maxSkew/time.Second) || -skew > int64(maxSkew/time.Second) {
 			return &ClockError{now}
@@ -189,7 +189,7 @@ func (r *Registry) fresh(req *Request) error {
 // speaker finds whom a key id (kid) belongs to. The signature of a device that nobody
 // knows is checked too, by a key that is nobody's: the response takes as long.
 func (r *Registry) speaker(ctx context.Context, id idp.DeviceID) (*idp.Speaker, *ecdsa.PublicKey, error) {
-	s, err := r.Store.Speaker(ctx, id)
+	s, err := r.conf.Store.Speaker(ctx, id)
 	if errors.Is(err, idp.ErrNotFound) {
 		return nil, nobodysKey, nil
 	}

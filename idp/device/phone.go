@@ -55,15 +55,15 @@ func (r *Registry) Pair(ctx context.Context, req *Request, address string) (*Pai
 		return nil, err
 	}
 	secret := totp.NewSecret()
-	if d.SealedTOTP, err = r.Sealer.Seal(secret, string(d.ID)); err != nil {
+	if d.SealedTOTP, err = r.conf.Sealer.Seal(secret, string(d.ID)); err != nil {
 		return nil, err
 	}
 	var paired *Paired
 	var kept idp.ChallengeID
 	rival := false
-	err = r.Store.ClaimPairing(ctx, id, func(p *idp.Pairing) (*idp.Challenge, error) {
+	err = r.conf.Store.ClaimPairing(ctx, id, func(p *idp.Pairing) (*idp.Challenge, error) {
 		paired, kept, rival = nil, "", false
-		now := r.Now()
+		now := r.conf.Now()
 		if err := p.Open(now); err != nil {
 			return nil, fmt.Errorf("%w: %v", ErrPairGone, err) //nolint:errorlint // to the phone it is gone, whatever the reason
 		}
@@ -97,18 +97,18 @@ func (r *Registry) Pair(ctx context.Context, req *Request, address string) (*Pai
 		return nil, fmt.Errorf("claimed by another phone: %w", ErrPairGone)
 	}
 	if kept != "" {
-		old, err := r.Store.Challenge(ctx, kept)
+		old, err := r.conf.Store.Challenge(ctx, kept)
 		if err != nil {
 			return nil, err
 		}
 		paired.Challenge = *old
-		if secret, err = r.Sealer.Open(paired.Device.SealedTOTP, string(paired.Device.ID)); err != nil {
+		if secret, err = r.conf.Sealer.Open(paired.Device.SealedTOTP, string(paired.Device.ID)); err != nil {
 			return nil, err
 		}
 	} else {
 		r.push(idp.PushLogin, paired.Challenge.ID, paired.Challenge.ExpiresAt, paired.Device)
 	}
-	paired.Secret, paired.Digits, paired.Period, paired.Site = totp.Base32(secret), totp.Digits, totp.Period, r.Site().Name
+	paired.Secret, paired.Digits, paired.Period, paired.Site = totp.Base32(secret), totp.Digits, totp.Period, r.conf.Site().Name
 	return paired, nil
 }
 
@@ -139,7 +139,7 @@ func (r *Registry) offered(ctx context.Context, c *Claims) (idp.PairingID, error
 		if err != nil {
 			return "", fmt.Errorf("%w: %w", ErrRequest, err)
 		}
-		p, err := r.Store.PairingByCode(ctx, code.Hash())
+		p, err := r.conf.Store.PairingByCode(ctx, code.Hash())
 		if errors.Is(err, idp.ErrNotFound) {
 			err = ErrPairGone
 		}
@@ -152,7 +152,7 @@ func (r *Registry) offered(ctx context.Context, c *Claims) (idp.PairingID, error
 	if err != nil || c.Account == "" || len(c.Account) > idp.MaxName {
 		return "", fmt.Errorf("neither a pair code nor account and short code: %w", ErrRequest)
 	}
-	p, err := r.Store.OpenPairing(ctx, idp.FoldName(c.Account))
+	p, err := r.conf.Store.OpenPairing(ctx, idp.FoldName(c.Account))
 	if errors.Is(err, idp.ErrNotFound) {
 		return "", ErrPairGone
 	}
@@ -160,12 +160,12 @@ func (r *Registry) offered(ctx context.Context, c *Claims) (idp.PairingID, error
 		return "", err
 	}
 	right := false
-	err = r.Store.UpdatePairing(ctx, p.ID, func(p *idp.Pairing) (*idp.Device, error) {
+	err = r.conf.Store.UpdatePairing(ctx, p.ID, func(p *idp.Pairing) (*idp.Device, error) {
 		right = false
-		if p.Open(r.Now()) != nil || p.ShortTries >= idp.MaxShortTries {
+		if p.Open(r.conf.Now()) != nil || p.ShortTries >= idp.MaxShortTries {
 			return nil, ErrPairGone
 		}
-		kept, err := totp.ShortCode(r.Sealer, p)
+		kept, err := totp.ShortCode(r.conf.Sealer, p)
 		if err != nil {
 			return nil, err
 		}
@@ -193,8 +193,8 @@ func (r *Registry) pairChallenge(p *idp.Pairing, now time.Time, address string) 
 	var nonce [16]byte
 	rand.Read(nonce[:]) // never fails, by its contract
 	doc := idp.ChallengeDoc{
-		V: 1, CID: ch.ID, Nonce: base64.RawURLEncoding.EncodeToString(nonce[:]), Purpose: idp.ToPair, Issuer: r.Issuer,
-		Account: p.Account, App: r.Site().Name, IP: address, At: now.Unix(), Exp: ch.ExpiresAt.Unix(), Match: idp.ChallengeMatch{Mode: idp.MatchTap},
+		V: 1, CID: ch.ID, Nonce: base64.RawURLEncoding.EncodeToString(nonce[:]), Purpose: idp.ToPair, Issuer: r.conf.Issuer,
+		Account: p.Account, App: r.conf.Site().Name, IP: address, At: now.Unix(), Exp: ch.ExpiresAt.Unix(), Match: idp.ChallengeMatch{Mode: idp.MatchTap},
 	}
 	ch.Doc = doc.Text()
 	return ch
@@ -214,17 +214,17 @@ func (r *Registry) setPush(d *idp.Device, raw json.RawMessage) error {
 	if err := json.Unmarshal(raw, &a); err != nil {
 		return fmt.Errorf("%w: push: %w", ErrRequest, err)
 	}
-	if r.Acceptable == nil {
+	if r.conf.Acceptable == nil {
 		return fmt.Errorf("push %q: none is set up: %w", a.Type, ErrRequest)
 	}
-	if err := r.Acceptable(a); err != nil {
+	if err := r.conf.Acceptable(a); err != nil {
 		return fmt.Errorf("%w: push: %w", ErrRequest, err)
 	}
 	plain, err := json.Marshal(a)
 	if err != nil {
 		return err
 	}
-	d.SealedPush, err = r.Sealer.Seal(plain, idp.PushRow(d.ID))
+	d.SealedPush, err = r.conf.Sealer.Seal(plain, idp.PushRow(d.ID))
 	d.PushType = a.Type
 	return err
 }
@@ -233,9 +233,9 @@ func (r *Registry) setPush(d *idp.Device, raw json.RawMessage) error {
 func (r *Registry) change(ctx context.Context, req *Request, fn func(*idp.Device) error) error {
 	s := req.Speaker
 	if s.Pairing == "" {
-		return r.Store.UpdateDevice(ctx, s.Device.User, s.Device.ID, req.Seen, fn)
+		return r.conf.Store.UpdateDevice(ctx, s.Device.User, s.Device.ID, req.Seen, fn)
 	}
-	err := r.Store.UpdatePairing(ctx, s.Pairing, func(p *idp.Pairing) (*idp.Device, error) {
+	err := r.conf.Store.UpdatePairing(ctx, s.Pairing, func(p *idp.Pairing) (*idp.Device, error) {
 		if p.Claim == nil || p.Claim.ID != s.Device.ID {
 			return nil, idp.ErrNotFound
 		}
@@ -268,7 +268,7 @@ func (r *Registry) RenameSelf(ctx context.Context, req *Request) error {
 		}
 		if d.State == idp.DeviceActive {
 			d.Note(idp.Event{
-				At: r.Now(), Kind: idp.EventDeviceRenamed, Actor: idp.Actor{User: d.User}, User: d.User, Device: d.ID,
+				At: r.conf.Now(), Kind: idp.EventDeviceRenamed, Actor: idp.Actor{User: d.User}, User: d.User, Device: d.ID,
 				Detail: map[string]string{"by": "device", "was": d.Name, "name": name},
 			})
 		}
@@ -286,8 +286,8 @@ func (r *Registry) RenameSelf(ctx context.Context, req *Request) error {
 func (r *Registry) UnlinkSelf(ctx context.Context, req *Request, address string) error {
 	s := req.Speaker
 	if s.Pairing != "" {
-		err := r.Store.UpdatePairing(ctx, s.Pairing, func(p *idp.Pairing) (*idp.Device, error) {
-			p.UsedAt, p.Claim = r.Now(), nil
+		err := r.conf.Store.UpdatePairing(ctx, s.Pairing, func(p *idp.Pairing) (*idp.Device, error) {
+			p.UsedAt, p.Claim = r.conf.Now(), nil
 			return nil, nil
 		})
 		r.wake(idp.TopicPairing(s.Pairing))
@@ -296,8 +296,8 @@ func (r *Registry) UnlinkSelf(ctx context.Context, req *Request, address string)
 		}
 		return err
 	}
-	err := r.Store.RemoveDevice(ctx, s.Device.User, s.Device.ID, idp.Unlinking{Seen: req.Seen}, idp.Event{
-		At: r.Now(), Kind: idp.EventDeviceUnlinked, Actor: idp.Actor{User: s.Device.User}, User: s.Device.User, Device: s.Device.ID,
+	err := r.conf.Store.RemoveDevice(ctx, s.Device.User, s.Device.ID, idp.Unlinking{Seen: req.Seen}, idp.Event{
+		At: r.conf.Now(), Kind: idp.EventDeviceUnlinked, Actor: idp.Actor{User: s.Device.User}, User: s.Device.User, Device: s.Device.ID,
 		Address: address, Detail: map[string]string{"by": "device", "name": s.Device.Name, "kind": string(s.Device.Kind)},
 	})
 	switch {
@@ -318,19 +318,19 @@ const changedFor = time.Hour
 // told wakes whoever shows a person's devices: their phones, and the browsers of the
 // sign-ins that ask them. The phones but the one that changed are told by push, too.
 func (r *Registry) told(ctx context.Context, user idp.UserID, which idp.DeviceID) {
-	devices, err := r.Store.Devices(ctx, user)
+	devices, err := r.conf.Store.Devices(ctx, user)
 	if err != nil {
-		r.Log.Error("devices were not told", "error", err)
+		r.conf.Log.Error("devices were not told", "error", err)
 	}
 	for _, d := range devices {
 		if d.ID != which {
-			r.push(idp.PushChanged, "", r.Now().Add(changedFor), d)
+			r.push(idp.PushChanged, "", r.conf.Now().Add(changedFor), d)
 		}
 	}
 	topics := []idp.Topic{idp.TopicUser(user)}
-	open, err := r.Store.Pending(ctx, user, r.Now())
+	open, err := r.conf.Store.Pending(ctx, user, r.conf.Now())
 	if err != nil {
-		r.Log.Error("browsers were not woken", "error", err)
+		r.conf.Log.Error("browsers were not woken", "error", err)
 	}
 	for _, c := range open {
 		topics = append(topics, idp.TopicLogin(c.Login))
@@ -341,16 +341,16 @@ func (r *Registry) told(ctx context.Context, user idp.UserID, which idp.DeviceID
 // Test sends a push to a device, for its owner to see one arrive. Errors:
 // idp.ErrNotFound, idp.ErrSettled when it has no address.
 func (r *Registry) Test(ctx context.Context, s *idp.Session, id idp.DeviceID) error {
-	devices, err := r.Store.Devices(ctx, s.User)
+	devices, err := r.conf.Store.Devices(ctx, s.User)
 	if err != nil {
 		return err
 	}
 	for _, d := range devices {
 		if d.ID == id {
-			if len(d.SealedPush) == 0 || r.Push == nil {
+			if len(d.SealedPush) == 0 || r.conf.Push == nil {
 				return fmt.Errorf("device %s has no push address: %w", id, idp.ErrSettled)
 			}
-			r.push(idp.PushTest, "", r.Now().Add(testFor), d)
+			r.push(idp.PushTest, "", r.conf.Now().Add(testFor), d)
 			return nil
 		}
 	}
@@ -361,19 +361,19 @@ func (r *Registry) Test(ctx context.Context, s *idp.Session, id idp.DeviceID) er
 const testFor = time.Minute
 
 func (r *Registry) push(kind idp.PushKind, id idp.ChallengeID, until time.Time, d idp.Device) {
-	if r.Push == nil || len(d.SealedPush) == 0 {
+	if r.conf.Push == nil || len(d.SealedPush) == 0 {
 		return
 	}
 	p := idp.Push{User: d.User, Device: d.ID, Platform: d.Platform, Kind: kind, Challenge: id, ExpiresAt: until}
-	plain, err := r.Sealer.Open(d.SealedPush, idp.PushRow(d.ID))
+	plain, err := r.conf.Sealer.Open(d.SealedPush, idp.PushRow(d.ID))
 	if err == nil {
 		err = json.Unmarshal(plain, &p.Address)
 	}
 	if err != nil {
-		r.Log.Error("a push address cannot be read", "device", d.ID, "error", err)
+		r.conf.Log.Error("a push address cannot be read", "device", d.ID, "error", err)
 		return
 	}
-	r.Push(p)
+	r.conf.Push(p)
 }
 
 // maxSaid bounds what is kept of a push service's words, in bytes.
@@ -382,12 +382,12 @@ const maxSaid = 120
 // Delivered notes at the device what became of a push: when one was delivered last, since
 // when they fail and why. An address that is dead is dropped, the device stays.
 func (r *Registry) Delivered(ctx context.Context, p idp.Push, outcome idp.PushOutcome, why string) {
-	now := r.Now()
+	now := r.conf.Now()
 	if len(why) > maxSaid {
 		why = strings.ToValidUTF8(why[:maxSaid], "")
 	}
 	set := func(d *idp.Device) error {
-		plain, err := r.Sealer.Open(d.SealedPush, idp.PushRow(d.ID))
+		plain, err := r.conf.Sealer.Open(d.SealedPush, idp.PushRow(d.ID))
 		var a idp.PushAddress
 		if err != nil || json.Unmarshal(plain, &a) != nil || a != p.Address {
 			return errOther // it has another address by now
@@ -408,13 +408,13 @@ func (r *Registry) Delivered(ctx context.Context, p idp.Push, outcome idp.PushOu
 		}
 		return nil
 	}
-	err := r.Store.UpdateDevice(ctx, p.User, p.Device, idp.Replay{}, set)
+	err := r.conf.Store.UpdateDevice(ctx, p.User, p.Device, idp.Replay{}, set)
 	if errors.Is(err, idp.ErrNotFound) {
-		s, lookErr := r.Store.Speaker(ctx, p.Device)
+		s, lookErr := r.conf.Store.Speaker(ctx, p.Device)
 		if lookErr != nil || s.Pairing == "" {
 			return // unlinked meanwhile
 		}
-		err = r.Store.UpdatePairing(ctx, s.Pairing, func(q *idp.Pairing) (*idp.Device, error) {
+		err = r.conf.Store.UpdatePairing(ctx, s.Pairing, func(q *idp.Pairing) (*idp.Device, error) {
 			if q.Claim == nil || q.Claim.ID != p.Device {
 				return nil, errOther
 			}
@@ -422,7 +422,7 @@ func (r *Registry) Delivered(ctx context.Context, p idp.Push, outcome idp.PushOu
 		})
 	}
 	if err != nil && !errors.Is(err, errOther) && !errors.Is(err, idp.ErrSettled) && !errors.Is(err, idp.ErrNotFound) {
-		r.Log.Error("what became of a push was not kept", "device", p.Device, "error", err)
+		r.conf.Log.Error("what became of a push was not kept", "device", p.Device, "error", err)
 	}
 }
 
@@ -433,11 +433,11 @@ const keepEvery = time.Minute
 
 // Speaker returns who has a device id now. Errors: idp.ErrNotFound.
 func (r *Registry) Speaker(ctx context.Context, id idp.DeviceID) (*idp.Speaker, error) {
-	return r.Store.Speaker(ctx, id)
+	return r.conf.Store.Speaker(ctx, id)
 }
 
 func (r *Registry) wake(topics ...idp.Topic) {
-	if r.Wake != nil {
-		r.Wake(topics...)
+	if r.conf.Wake != nil {
+		r.conf.Wake(topics...)
 	}
 }
