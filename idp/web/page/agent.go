@@ -9,8 +9,9 @@ import (
 	"hilum/templates"
 )
 
-// Describe names the browser and the system that a User-Agent header claims,
-// "" where it does not say. It is shown to people, bounded and printable.
+// Describe names the browser and the operating system that a User-Agent header
+// claims, "" where it does not say. The header is chosen by whoever sends it and the
+// names are shown to people, so they are printable and of maxDescribed bytes at most.
 func Describe(agent string) (browser, os string) {
 	ua := useragent.Parse(agent)
 	short := func(s string) string {
@@ -22,7 +23,7 @@ func Describe(agent string) (browser, os string) {
 	return short(ua.Name), short(ua.OS)
 }
 
-// maxDescribed is in bytes.
+// maxDescribed bounds a name of Describe, in bytes.
 const maxDescribed = 32
 
 // BrowserWords says which browser a User-Agent header names, in as few words
@@ -38,7 +39,8 @@ func BrowserWords(agent string) templates.Message {
 	return templates.Say("sessions.browser", "Browser", ua.Name, "System", ua.OS)
 }
 
-// printable drops what must not stand in a text that is shown.
+// printable drops what must not stand in a text that is shown: bytes that are no UTF-8,
+// control characters, and those that change the direction of writing.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r == unicode.ReplacementChar || !unicode.IsPrint(r) || unicode.Is(unicode.Bidi_Control, r) {

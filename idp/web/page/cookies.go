@@ -19,14 +19,16 @@ import (
 const browserAge = 365 * 24 * time.Hour
 
 // cookies keeps three random values in a browser: one that binds sign-ins to
-// it, one that is its session, one that people know it by who have finished a
-// sign-in in it. All are authenticated, so that a made-up value
+// it, one that is its session, and one by which it is known to somebody who has
+// finished a sign-in in it. All are authenticated with a MAC, so that a made-up value
 // never reaches the database; what they stand for is kept there.
 type cookies struct {
 	browser, session, known *sessions.CookieStore
 	prefix                  string
 }
 
+// newCookies returns the cookies under a key of 32 bytes. absolute is how long the
+// session cookie is kept.
 func newCookies(key []byte, secure bool, absolute time.Duration) (*cookies, error) {
 	if len(key) != 32 {
 		return nil, fmt.Errorf("web: cookie key has %d bytes, 32 are needed", len(key))
@@ -63,7 +65,8 @@ func newStore(key []byte, secure bool, age time.Duration) *sessions.CookieStore 
 // valueKey is the only value a cookie holds.
 const valueKey = "v"
 
-// plain writes that value as it is, so that reading a cookie is no parsing.
+// plain writes that value as it is. The library's own serializer is encoding/gob; here
+// there is nothing to decode, and what has not the form of a token is refused.
 type plain struct{}
 
 var errCookie = errors.New("web: not a cookie of ours")
@@ -121,7 +124,8 @@ func (c *cookies) write(w http.ResponseWriter, r *http.Request, st *sessions.Coo
 	return nil
 }
 
-// Browser says who asks, and gives a browser that has no binding cookie one.
+// Browser returns the browser that asks, and gives one without a binding cookie a new
+// one.
 func (d *Door) Browser(w http.ResponseWriter, r *http.Request) (login.Browser, error) {
 	if b, ok := d.BrowserOf(r); ok {
 		return b, nil
@@ -133,7 +137,7 @@ func (d *Door) Browser(w http.ResponseWriter, r *http.Request) (login.Browser, e
 	return d.seen(r, v), nil
 }
 
-// BrowserOf says who asks; false when the browser has no binding cookie.
+// BrowserOf returns the browser that asks; false when it has no binding cookie.
 func (d *Door) BrowserOf(r *http.Request) (login.Browser, bool) {
 	v := d.cookies.read(r, d.cookies.browser, "browser")
 	if v == "" {
@@ -142,7 +146,7 @@ func (d *Door) BrowserOf(r *http.Request) (login.Browser, bool) {
 	return d.seen(r, v), true
 }
 
-// maxAgent bounds what is kept of a User-Agent header.
+// maxAgent bounds what is kept of a User-Agent header, in bytes.
 const maxAgent = 256
 
 func (d *Door) seen(r *http.Request, v idp.Secret) login.Browser {

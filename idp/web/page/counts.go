@@ -16,19 +16,23 @@ import (
 // the address with them: first the browser, and one that somebody is known in last.
 // Accounts are guarded by their own counters, whatever the address (package limit).
 
-// AddressGuard bounds what goes wrong by client address; *limit.Addresses implements it.
+// AddressGuard counts what goes wrong by client address: Open reports whether an
+// address may go on, else after how long it may, and Count notes one wrong try.
+// *limit.Addresses implements it.
 type AddressGuard interface {
 	Open(address string) (retry time.Duration, ok bool) // uses nothing up
 	Count(address string)
 }
 
-// BrowserGuard is the same by browser; *limit.Browsers implements it.
+// BrowserGuard is the same by browser, which is named by the hash of its binding
+// cookie; *limit.Browsers implements it.
 type BrowserGuard interface {
 	Open(id idp.TokenHash) (retry time.Duration, ok bool)
 	Count(id idp.TokenHash)
 }
 
-// Limits bound what one address, and one browser, may do. What is nil is no bound.
+// Limits bound what one address, and one browser, may do. A field that is nil bounds
+// nothing. The numbers are those of the default configuration.
 type Limits struct {
 	// Begin is how many sign-ins an address begins (600 a minute). One browser
 	// that somebody is known in begins one all the same.
@@ -38,14 +42,16 @@ type Limits struct {
 	// is known in (3 in 10 minutes), KnownFails of the others (20).
 	Failed            AddressGuard
 	Fails, KnownFails BrowserGuard
-	// Wrong are wrong one-time links, and wrong codes of forms that link a device, of
+	// Wrong are wrong one-time links, and wrong codes in the form of an invitation, of
 	// an address (100 in 10 minutes), WrongBrowser those of one browser (10), which
 	// is refused before it uses up what its address may do.
 	Wrong        AddressGuard
 	WrongBrowser BrowserGuard
 }
 
-// signing is h for a step of a sign-in that is under way.
+// signing is h for a step of a sign-in that is under way. A step of none that this
+// browser has, or with a form that says nothing, counts as a sign-in that begins:
+// whoever makes up such requests is bounded by address.
 func (d *Door) signing(h Handler) Handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		err := h(w, r)
@@ -58,7 +64,8 @@ func (d *Door) signing(h Handler) Handler {
 	}
 }
 
-// beginning is h for what begins something that nobody has proven anything for.
+// beginning is h for what begins something that nobody has proven anything for: each
+// time counts as a sign-in that begins.
 func (d *Door) beginning(h Handler) Handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		if err := d.begins(r); err != nil {
@@ -68,7 +75,7 @@ func (d *Door) beginning(h Handler) Handler {
 	}
 }
 
-// begins counts a sign-in that begins. Errors: idp.ErrTooMany as RetryError.
+// begins counts a sign-in that begins. Errors: idp.ErrTooMany as *idp.RetryError.
 func (d *Door) begins(r *http.Request) error {
 	if d.conf.Limits.Begin == nil {
 		return nil
@@ -101,8 +108,8 @@ func (d *Door) fails(b login.Browser, known bool) bool {
 	return ok
 }
 
-// Slowed refuses a try of a browser that has failed itself, where its address has
-// failed too often. Errors: idp.ErrTooMany as RetryError.
+// Slowed refuses a password or a code of a browser that has failed too often itself,
+// where its address has too. Errors: idp.ErrTooMany as *idp.RetryError.
 func (d *Door) Slowed(r *http.Request, b login.Browser) error {
 	if d.conf.Limits.Failed == nil {
 		return nil
@@ -118,7 +125,7 @@ func (d *Door) Slowed(r *http.Request, b login.Browser) error {
 	return &idp.RetryError{Err: idp.ErrTooMany, After: retry}
 }
 
-// Failed counts a wrong password or code.
+// Failed counts a wrong password, code or recovery code.
 func (d *Door) Failed(r *http.Request, b login.Browser) {
 	if d.conf.Limits.Failed != nil {
 		d.conf.Limits.Failed.Count(serve.From(r.Context()).Address)
@@ -130,7 +137,8 @@ func (d *Door) Failed(r *http.Request, b login.Browser) {
 	}
 }
 
-// inviting is h for a step of a one-time link.
+// inviting is h for a step of a one-time link: one that is not there counts as wrong,
+// so that links cannot be guessed.
 func (d *Door) inviting(h Handler) Handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		err := h(w, r)
@@ -143,9 +151,10 @@ func (d *Door) inviting(h Handler) Handler {
 	}
 }
 
-// Wrong counts a link that is none, or a wrong code. Errors: idp.ErrTooMany as
-// RetryError, where there were too many: that is what is answered then. Nothing
-// that is right is refused by it.
+// Wrong counts a one-time link that is none, or a wrong code of an invitation, after it
+// was found wrong. Errors: idp.ErrTooMany as *idp.RetryError, where there were too many;
+// it is answered in place of what was wrong. A right one never comes by here, so none
+// is refused.
 func (d *Door) Wrong(r *http.Request) error {
 	if b, ok := d.BrowserOf(r); ok && d.conf.Limits.WrongBrowser != nil {
 		if retry, ok := d.conf.Limits.WrongBrowser.Open(b.ID); !ok {

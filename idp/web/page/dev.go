@@ -28,7 +28,7 @@ setInterval(async () => {
 }, 300)
 `
 
-// developing are the pages that a program has which was built with the tag dev.
+// developing are the pages of a program that was built with the tag dev; else none.
 func (d *Door) developing() []Route {
 	if !source.Live {
 		return nil

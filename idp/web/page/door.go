@@ -20,8 +20,10 @@ import (
 	"hilum/templates"
 )
 
-// Sessions says who is signed in, and begins a sign-in where nobody is or where a
-// fresh second factor is needed; *login.Flow implements it.
+// Sessions says who is signed in (Session) and whether somebody has finished a sign-in
+// in a browser (Knows). It begins a sign-in where nobody is signed in (StartAccount) or
+// where a fresh second factor is needed (StartStepUp); target is the name of the page
+// that it leads back to. *login.Flow implements it.
 type Sessions interface {
 	Session(ctx context.Context, b login.Browser) (*idp.Session, *idp.User, error) // idp.ErrNotFound: nobody
 	Knows(ctx context.Context, b login.Browser) (bool, error)
@@ -29,7 +31,7 @@ type Sessions interface {
 	StartStepUp(ctx context.Context, s *idp.Session, target string, b login.Browser) (*login.Step, error)
 }
 
-// Pictures has those that the site and applications show; *store.DB implements it.
+// Pictures has the logos of the site and the icons of applications; *store.DB implements it.
 type Pictures interface {
 	Picture(ctx context.Context, id idp.PictureID) (*idp.Picture, error) // idp.ErrNotFound
 }
@@ -37,17 +39,17 @@ type Pictures interface {
 // Config is what a Door is built from.
 type Config struct {
 	Words           *templates.Set   // the pages, in every language
-	Site            func() *idp.Site // how it presents itself now
+	Site            func() *idp.Site // how the site presents itself now
 	Pictures        Pictures
-	Origin          string // scheme and host of the issuer
-	Secure          bool   // cookies are Secure and __Host-; false on plain-http loopback only
-	CookieKey       []byte // 32 bytes, authenticates the cookies
-	SessionAbsolute time.Duration
+	Origin          string        // scheme and host of the issuer
+	Secure          bool          // cookies are Secure and __Host-; false on plain-http loopback only
+	CookieKey       []byte        // 32 bytes, authenticates the cookies
+	SessionAbsolute time.Duration // how long the session cookie is kept
 	Sessions        Sessions
 	Limits          Limits
-	Wait            func(topics ...idp.Topic) Waiter
-	Ending          <-chan struct{} // closed when the server is to end: streams end too
-	Streams         *serve.Streams  // nil: its own
+	Wait            func(topics ...idp.Topic) Waiter // begins to wait for a wake on any of the topics
+	Ending          <-chan struct{}                  // closed when the server is to end: streams end too
+	Streams         *serve.Streams                   // nil: New makes one
 	Now             func() time.Time
 	Log             *slog.Logger
 }
@@ -59,12 +61,13 @@ type Door struct {
 	origin  *http.CrossOriginProtection
 	waiting waiting
 	routes  []Route
-	byName  map[string]*Route // by the part of the name that is the same for all of a kind
-	pattern map[string]*Route
+	byName  map[string]*Route // by Route.kind: the name, with a colon where an id or a query follows
+	pattern map[string]*Route // by Route.Pattern
 }
 
 // New returns a Door without pages but its own: the start, the theme, the language,
-// pictures and files. An error means a configuration that would be unsafe.
+// pictures and files. An error means a configuration that would be unsafe: a cookie key
+// of another length than 32 bytes, sessions without an end, an origin that is none.
 func New(c Config) (*Door, error) {
 	if c.Now == nil {
 		c.Now = time.Now

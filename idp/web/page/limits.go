@@ -11,10 +11,11 @@ import (
 	"unicode/utf8"
 )
 
-// Bounds of what a browser may send. What is longer is a 400 with a sentence.
+// Bounds of what a browser may send. A form that is larger is a 400 with a sentence; an
+// identifier that is longer is nobody's, and a 404.
 const (
 	MaxForm   = 32 << 10 // bytes of a form
-	MaxParam  = 2 << 10  // bytes of one value
+	MaxParam  = 2 << 10  // bytes of the name or the value of a field
 	maxParams = 32       // fields of a form
 	maxID     = 64       // bytes of an identifier or one-time link in a path
 )
@@ -59,10 +60,12 @@ const (
 	uploadTime  = 5 * time.Minute
 )
 
-// files are the fields that may be longer than others.
+// files are the fields that may be longer than MaxParam.
 var files = []string{"file", "text", "logo", "logo_dark", "icon"}
 
-// slow reads a body that takes longer than others may.
+// slow reads a body that may take longer than the server gives others, a large file over
+// a poor line. Nobody holds a connection by it: every read has its own deadline, and all
+// of them one (until).
 type slow struct {
 	r       io.Reader
 	control *http.ResponseController
@@ -80,12 +83,13 @@ func (s *slow) Read(b []byte) (int, error) {
 	return s.r.Read(b)
 }
 
-// errUpload says that a file is too large for a form.
+// errUpload says that a file, a text or a picture is too large for a form: a 413.
 var errUpload = errors.New("upload too large")
 
-// ReadUpload reads the form of an Upload, which may carry a file of maxFile bytes, into
-// r.PostForm: as any form is read, with the bound of its Route. The file takes the place
-// of the field «text», where one was chosen. Errors: ErrForm, errUpload.
+// ReadUpload reads the form of an Upload (multipart/form-data, RFC 7578), which may carry
+// a file of maxFile bytes, into r.PostForm. Every field stands there once, and all
+// together have no more bytes than the Body of its Route. The file takes the place of the
+// field «text», where one was chosen. Errors: ErrForm, errUpload.
 func (d *Door) ReadUpload(w http.ResponseWriter, r *http.Request, maxFile int) error {
 	route := d.pattern[r.Pattern]
 	if route == nil {

@@ -15,24 +15,25 @@ import (
 // streams do not get through, and by reloading where there is no script. All
 // three tell the same word: when it changes, the page is another.
 
-// Waiter is woken when there is something to look at.
+// Waiter is woken when there may be something new to look at; *live.Waiter implements it.
 type Waiter interface {
 	Woken() <-chan struct{}
 	Close()
 }
 
 const (
-	// heartbeat keeps a stream alive through proxies, and is when it looks
-	// without being woken.
+	// heartbeat is how often a stream says something that means nothing, so that
+	// proxies keep it open, and how often it looks without being woken.
 	heartbeat = 15 * time.Second
-	// maxStreams is how many streams wait for one thing: a page in a few tabs.
+	// maxStreams is how many streams of one path may be open: a page in a few tabs.
 	maxStreams = 4
 )
 
-// Pulse says in a word how a page stands, and what wakes it.
+// Pulse looks how what a page shows stands: the word, and the topics on which a wake
+// says that it may have changed.
 type Pulse func(ctx context.Context) (word string, topics []idp.Topic, err error)
 
-// State answers a poll.
+// State answers a poll with the word, as JSON: {"state": word}.
 func (d *Door) State(w http.ResponseWriter, r *http.Request, look Pulse) error {
 	word, _, err := look(r.Context())
 	if err != nil {
@@ -49,8 +50,9 @@ func (d *Door) State(w http.ResponseWriter, r *http.Request, look Pulse) error {
 	return nil
 }
 
-// Events is an event stream (WHATWG HTML, section 9.2) of the word as it
-// changes. It ends with the browser, or with us: the browser comes again.
+// Events answers with an event stream (WHATWG HTML, section 9.2) of the word as it
+// changes. It ends with the browser, or with us: the browser comes again. Errors: those
+// of look and of Follow.
 func (d *Door) Events(w http.ResponseWriter, r *http.Request, look Pulse) error {
 	_, topics, err := look(r.Context())
 	if err != nil {
@@ -62,9 +64,9 @@ func (d *Door) Events(w http.ResponseWriter, r *http.Request, look Pulse) error 
 	})
 }
 
-// Follow is Events woken by a channel; wait is called once the stream has begun, and
-// leave when it ends. Errors: idp.ErrTooMany as RetryError, where as many streams of
-// this page as may are open.
+// Follow is Events woken by a channel, which wait returns together with what is called
+// when the stream ends. Errors: idp.ErrTooMany as *idp.RetryError, where maxStreams of
+// this path are open.
 func (d *Door) Follow(w http.ResponseWriter, r *http.Request, look Pulse, wait func() (woken <-chan struct{}, leave func())) error {
 	leave, ok := d.waiting.enter(r.URL.Path)
 	if !ok {
@@ -110,7 +112,7 @@ func (d *Door) follow(ctx context.Context, st *serve.Stream, look Pulse, woken <
 	}
 }
 
-// waiting counts the streams that wait, by path.
+// waiting counts the open streams by path.
 type waiting struct {
 	mu sync.Mutex
 	n  map[string]int

@@ -20,7 +20,7 @@ import (
 // languageAge is how long a browser keeps the chosen language.
 const languageAge = 365 * 24 * time.Hour
 
-// LanguageTags are the languages that are offered now.
+// LanguageTags are the tags of the languages that are offered now, sorted (BCP 47).
 func (d *Door) LanguageTags() []string {
 	site := d.conf.Site()
 	var tags []string
@@ -31,7 +31,8 @@ func (d *Door) LanguageTags() []string {
 	return tags
 }
 
-// chosenLanguage is what was chosen in this browser; empty: nothing.
+// chosenLanguage is the tag that the cookie of this browser says; empty: nothing was
+// chosen. Anybody can write there what they like: Words.Choose looks it up.
 func (d *Door) chosenLanguage(r *http.Request) string {
 	c, err := r.Cookie(d.cookies.prefix + "language")
 	if err != nil {
@@ -40,7 +41,8 @@ func (d *Door) chosenLanguage(r *http.Request) string {
 	return c.Value
 }
 
-// chooseLanguage keeps the chosen language and comes back to where it was.
+// chooseLanguage keeps the chosen language in a cookie and leads back to the page that
+// it was chosen on.
 func (d *Door) chooseLanguage(w http.ResponseWriter, r *http.Request) error {
 	path, ok := d.Place(r.PostFormValue("here"))
 	if !ok {
@@ -61,7 +63,7 @@ func (d *Door) chooseLanguage(w http.ResponseWriter, r *http.Request) error {
 	return SeeOther(w, r, path)
 }
 
-// Look is what a site has made of itself.
+// Look is the logos and the accent of a site, as the paths that they are served at.
 func (d *Door) Look(site *idp.Site) templates.Look {
 	l := templates.Look{Logo: PicturePath(site.Logo), LogoDark: PicturePath(site.LogoDark), LogoNamed: site.LogoNamed}
 	if c, ok := brand.Parse(site.Accent); ok {
@@ -73,8 +75,8 @@ func (d *Door) Look(site *idp.Site) templates.Look {
 // forever is for what never changes under its path.
 const forever = "public, max-age=31536000, immutable"
 
-// picture serves a picture of the site or of an application. The path is its
-// digest. Whoever opens it alone gets an image and nothing that could run.
+// picture serves a picture of the site or of an application. Its id, a digest, is its
+// name in the path. Whoever opens it alone gets an image and nothing that could run.
 func (d *Door) picture(w http.ResponseWriter, r *http.Request) error {
 	id, ok := strings.CutSuffix(r.PathValue("name"), ".png")
 	if !ok || len(id) != 32 || strings.Trim(id, "0123456789abcdef") != "" {
@@ -87,6 +89,8 @@ func (d *Door) picture(w http.ResponseWriter, r *http.Request) error {
 	return sendForever(w, "image/png", p.PNG)
 }
 
+// sendForever answers with a body that browsers may keep for a year, and that runs
+// nothing when it is opened as a page.
 func sendForever(w http.ResponseWriter, kind string, body []byte) error {
 	h := w.Header()
 	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
@@ -105,14 +109,15 @@ func accentStyle(c brand.Colour) []byte {
 	return b.Bytes()
 }
 
-// AccentPath has the colour and a digest of the style that is made of it.
+// AccentPath is where the style of an accent is served. It has the colour and a digest of
+// the style, so that what is kept for a year changes its path when the style does.
 func AccentPath(c brand.Colour) string {
 	sum := sha256.Sum256(accentStyle(c))
 	return "/look/" + c.String()[1:] + "-" + hex.EncodeToString(sum[:8]) + ".css"
 }
 
-// accentSheet serves the style of a colour, any that may be an accent: a look
-// before it is saved needs it too.
+// accentSheet serves the style of any colour that may be an accent, not only of the one
+// in force: the preview of a colour needs it before it is saved.
 func (d *Door) accentSheet(w http.ResponseWriter, r *http.Request) error {
 	hex, _, _ := strings.Cut(r.PathValue("name"), "-")
 	c, ok := brand.Parse("#" + hex)

@@ -15,7 +15,7 @@ import (
 	"hilum/templates"
 )
 
-// Handler reads, calls one verb, answers; an error it returns becomes a page.
+// Handler reads, calls one verb, answers; an error that it returns becomes a page (Fail).
 type Handler func(w http.ResponseWriter, r *http.Request) error
 
 // served is the chain that a page is served by; read reads the body of a POST.
@@ -39,7 +39,8 @@ func (d *Door) served(read func(http.ResponseWriter, *http.Request) error, h Han
 
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
-// Render sends a page whole, or not at all.
+// Render sends a page whole, or not at all: it is made in a buffer first. An error means
+// that the page cannot be made; nothing was sent then.
 func (d *Door) Render(w http.ResponseWriter, status int, p templates.Page) error {
 	buf := buffers.Get().(*bytes.Buffer)
 	defer buffers.Put(buf)
@@ -62,14 +63,15 @@ func SeeOther(w http.ResponseWriter, r *http.Request, path string) error {
 	return nil
 }
 
-// Frame is what stands around a page; here is where the theme switch leads back to, a
-// name that Place knows, or empty.
+// Frame is what stands around a page; here is where the switches of theme and language
+// lead back to: a name that Place knows, or empty for a page without them.
 func (d *Door) Frame(r *http.Request, here string) templates.Frame {
 	return d.FrameFor(r, here)
 }
 
-// FrameFor is frame for somebody of whom languages are known that they read,
-// each a list as in Accept-Language. What the browser was told comes first.
+// FrameFor is Frame for somebody of whom it is known what languages they read, each of
+// reads a list as in Accept-Language. The choice in this browser comes first, then reads,
+// then the Accept-Language of the request (RFC 9110, section 12.5.4).
 func (d *Door) FrameFor(r *http.Request, here string, reads ...string) templates.Frame {
 	site := d.conf.Site()
 	if _, ok := d.Place(here); !ok && here != "" {
@@ -82,14 +84,14 @@ func (d *Door) FrameFor(r *http.Request, here string, reads ...string) templates
 	return f
 }
 
-// said is one line of the error table: what a person is told.
+// said is what a person is told of an error: the status and two message keys.
 type said struct {
 	status int
 	title  string
 	text   string
 }
 
-// table translates the errors of the verbs. What is not here is our fault.
+// table translates the errors of the verbs. What is not here is our fault: a 500.
 var table = []struct {
 	err error
 	said
@@ -109,7 +111,8 @@ var table = []struct {
 
 var trouble = said{http.StatusInternalServerError, "trouble", "trouble.text"}
 
-// Fail answers with the page of an error.
+// Fail answers with the page of an error, as the table has it, and logs what is our
+// fault with the reference that the page shows.
 func (d *Door) Fail(w http.ResponseWriter, r *http.Request, err error) {
 	if errors.Is(err, context.Canceled) && r.Context().Err() != nil {
 		return // nobody is there to read it
@@ -148,7 +151,8 @@ func (d *Door) Notice(w http.ResponseWriter, r *http.Request, status int, n temp
 	}
 }
 
-// foreign answers a POST that another site made.
+// foreign answers a POST that another site made in the browser of somebody who may be
+// signed in here (cross-site request forgery): a 403.
 func (d *Door) foreign(w http.ResponseWriter, r *http.Request) {
 	info := serve.From(r.Context())
 	info.Note(slog.String("refused", "error.foreign"))
@@ -157,9 +161,10 @@ func (d *Door) foreign(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// RetryAfter returns how long a caller has to wait and sets Retry-After; false
-// for an err that is no such matter. Zero means that waiting does not help,
-// see limit.Policy.Allow.
+// RetryAfter returns how long a caller has to wait, and sets the header Retry-After
+// (RFC 9110, section 10.2.3) in seconds; false for an err that waiting does not mend.
+// Zero means that only an administrator can help, see limit.Policy.Allow; the header is
+// not set then.
 func RetryAfter(w http.ResponseWriter, err error) (time.Duration, bool) {
 	after := 2 * time.Second
 	var retry *idp.RetryError
@@ -178,7 +183,8 @@ func RetryAfter(w http.ResponseWriter, err error) (time.Duration, bool) {
 	return after, true
 }
 
-// Seconds rounds up: who comes back then is not too early.
+// Seconds is a duration in whole seconds, rounded up: who comes back then is not too
+// early.
 func Seconds(d time.Duration) int { return int((d + time.Second - 1) / time.Second) }
 
 // TooMany says when to come back, in words.
@@ -201,8 +207,8 @@ func TooMany(after time.Duration) templates.Message {
 // lister is an error about several things, which its sentence names.
 type lister interface{ List() string }
 
-// FieldProblem returns the sentence and the form field of a FieldError. A key
-// that the catalogue lacks is replaced, never shown.
+// FieldProblem returns the form field and the sentence of an *idp.FieldError; false for
+// any other err. A key that the catalogue lacks is replaced, never shown.
 func (d *Door) FieldProblem(err error) (field string, problem templates.Message, ok bool) {
 	var fe *idp.FieldError
 	if !errors.As(err, &fe) {

@@ -9,14 +9,15 @@ import (
 	"hilum/templates"
 )
 
-// Person is who is signed in, before a page that is for them.
+// Person is somebody who is signed in: their session, their account, and the browser that
+// the session lives in.
 type Person struct {
 	Session *idp.Session
 	User    *idp.User
 	Browser login.Browser
 }
 
-// Actor is the person as the log names who did something.
+// Actor is the person as the audit log names who did something.
 func (p Person) Actor() idp.Actor { return idp.Actor{User: p.User.ID, Name: p.User.Name} }
 
 // PersonHandler is a Handler for somebody who is signed in.
@@ -37,7 +38,7 @@ func (d *Door) signedIn(h PersonHandler) Handler {
 	}
 }
 
-// Person returns who is signed in. Errors: idp.ErrNotFound.
+// Person returns who is signed in. Errors: idp.ErrNotFound, where nobody is.
 func (d *Door) Person(r *http.Request) (Person, error) {
 	b, ok := d.BrowserOf(r)
 	if !ok || b.Session == "" {
@@ -50,7 +51,8 @@ func (d *Door) Person(r *http.Request) (Person, error) {
 	return Person{session, user, b}, nil
 }
 
-// begin starts a sign-in that leads back to the page asked for.
+// begin starts a sign-in that leads back to the page asked for. Errors: idp.ErrTooMany as
+// *idp.RetryError, where the address has begun too many.
 func (d *Door) begin(w http.ResponseWriter, r *http.Request) error {
 	if r.Method == http.MethodHead { // looks, and begins nothing
 		w.WriteHeader(http.StatusNoContent)
@@ -70,8 +72,8 @@ func (d *Door) begin(w http.ResponseWriter, r *http.Request) error {
 	return SeeOther(w, r, LoginPath(step.ID))
 }
 
-// StepUp asks for a fresh second factor and comes back to the page named. Every
-// page that needs one comes by here. A link or a picture on another site leads to
+// StepUp asks for a fresh second factor and leads back to the page with the name to, as
+// Here gives it. Every page that needs one comes by here. A link or a picture on another site leads to
 // our pages with the person's cookies: it must not have their phone ring, so that a
 // page with a button comes first.
 func (d *Door) StepUp(w http.ResponseWriter, r *http.Request, p Person, to string) error {

@@ -2,7 +2,8 @@ package page
 
 import "strings"
 
-// IsClientID reports whether s has the form of a client's id.
+// IsClientID reports whether s has the form of a client's id: at most maxID letters,
+// digits, dots, hyphens and underscores. «new» is none, the path of a form.
 func IsClientID(s string) bool {
 	return s != "" && len(s) <= maxID && s != "new" && !strings.ContainsFunc(s, func(r rune) bool {
 		ok := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._-", r)
@@ -10,7 +11,7 @@ func IsClientID(s string) bool {
 	})
 }
 
-// IsID reports whether s has the form of idp.NewID.
+// IsID reports whether s has the form of idp.NewID: 26 digits of base32hex.
 func IsID(s string) bool {
 	if len(s) != 26 {
 		return false

@@ -7,20 +7,22 @@ import (
 	"strings"
 )
 
+// policyBase is what the Content-Security-Policy (CSP Level 3) of every page begins with:
+// nothing but our own files, and no script or style in the page itself.
 const policyBase = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; manifest-src 'self'; base-uri 'none'; "
 
-// policy is the content policy of a page: who may have it in a frame, where
-// its forms may end, and what more it may do.
+// policy is the Content-Security-Policy of a page: who may have it in a frame
+// (frame-ancestors), where its forms may end (form-action), and more directives.
 func policy(ancestors string, forms []string, more ...string) string {
 	parts := append(slices.Clone(more), "frame-ancestors "+ancestors, "form-action "+strings.Join(forms, " "))
 	return policyBase + strings.Join(parts, "; ")
 }
 
-// OwnForms is where the forms of a page end that leave this site nowhere.
+// OwnForms are the sources of form-action of a page whose forms never leave this site.
 var OwnForms = []string{"'self'"}
 
-// SetHeaders sets what every page carries. No form of a page leaves this site
-// unless setFormAction says so.
+// SetHeaders sets the headers that every page carries: no other site frames it, no cache
+// keeps it, and no form of it leaves this site unless SetFormAction says so.
 func (d *Door) SetHeaders(h http.Header) {
 	h.Set("Content-Security-Policy", policy("'none'", OwnForms))
 	h.Set("Cache-Control", "no-store")
@@ -41,7 +43,7 @@ func SetFormAction(h http.Header, sources ...string) {
 	h.Set("Content-Security-Policy", policy("'none'", sources))
 }
 
-// SetFraming is setFormAction for a page that has one of ours in a frame.
+// SetFraming is SetFormAction for a page that has one of ours in a frame.
 func SetFraming(h http.Header, sources []string) {
 	h.Set("Content-Security-Policy", policy("'none'", sources, "frame-src 'self'"))
 }
@@ -56,7 +58,7 @@ func SetFramed(h http.Header, sources []string) {
 // FormSource returns the CSP source that lets a form end at a redirect URI: its
 // origin, or its scheme alone where an origin cannot be written (a native
 // application's own scheme, RFC 8252 section 7.1; an IPv6 loopback address,
-// which CSP's grammar lacks). Empty when there is none.
+// which CSP's grammar lacks). Empty when the URI has none.
 func FormSource(redirectURI string) string {
 	u, err := url.Parse(redirectURI)
 	if err != nil || u.Scheme == "" {

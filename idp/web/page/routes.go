@@ -11,15 +11,16 @@ import (
 	"hilum/static"
 )
 
-// Route is a page: all that is to be known of it before it is asked for.
+// Route is the record of a page: all that is to be known of it before it is asked for.
 type Route struct {
 	Pattern string // method and path, as http.ServeMux has them
 	Who     Access // who may, and what answers
 	Quiet   bool   // asked for all day and tells nothing: logged at debug level only
-	Body    int64  // bytes of an Upload; 0: a form, of MaxForm at most
+	Body    int64  // bytes of an Upload at most; 0: a form, of MaxForm at most
 	// Name is what the page is come back to by, after a sign-in, a change of the theme
-	// or of the language: a path is never taken from a request. A page about one thing
-	// has the name of its kind; its whole name is that, a colon and the thing's id.
+	// or of the language: a path is never taken from a request, so that no link leads
+	// people to another site by ours (open redirect). A page about one thing has the
+	// name of its kind; its whole name is that, a colon and the thing's id.
 	Name  string
 	Query *Query // where the name says more than which thing it is about
 	// Back is the Name of the page that a request leads back to which was not answered
@@ -31,8 +32,8 @@ type Route struct {
 // Query is how a page's name and address say what it is about, where that is more than
 // an id in the path.
 type Query struct {
-	Of      func(*http.Request) (string, bool) // of a request; false: it says nothing
-	Address func(string) (string, bool)        // the path and query; false: nothing of ours
+	Of      func(*http.Request) (string, bool) // what follows the colon of the name; false: the request says nothing
+	Address func(string) (string, bool)        // the path and query for that; false: it is not of our making
 }
 
 // Access is who may have a page, and what answers them.
@@ -40,25 +41,26 @@ type Access struct {
 	Who    string // in words, for a table of routes
 	Person bool   // somebody who is signed in: a sign-in may come first
 	answer Handler
-	upload bool
-	files  http.Handler
+	upload bool         // answer reads the form itself, by ReadUpload
+	files  http.Handler // answers alone, in place of answer and the chain
 }
 
-// Anyone may have the page: headers, cross-origin protection, the form and its
-// bounds, the error table.
+// Anyone may have the page. It goes through the chain, as all do but Files: headers,
+// cross-origin protection, the form and its bounds, the error table.
 func (d *Door) Anyone(h Handler) Access { return Access{Who: "anyone", answer: h} }
 
-// Files are for anyone too, and have headers of their own.
+// Files are for anyone too, without the chain: h sets its own headers.
 func Files(h http.Handler) Access { return Access{Who: "anyone", files: h} }
 
-// Signing is Anyone for a step of a sign-in that is under way: what is refused is
-// counted by address as one that begins, what succeeds and looking never.
+// Signing is Anyone for a step of a sign-in that is under way. A step of a sign-in that
+// this browser does not have, or with a form that says nothing, is counted by address as
+// a sign-in that begins; one that succeeds is not counted.
 func (d *Door) Signing(h Handler) Access {
 	return Access{Who: "browser of the sign-in", answer: d.signing(h)}
 }
 
 // Beginning is Anyone for what begins something that nobody has proven anything for:
-// an address may do so often.
+// one address may do it as often as Limits.Begin allows.
 func (d *Door) Beginning(h Handler) Access {
 	return Access{Who: "anyone, so often", answer: d.beginning(h)}
 }
@@ -69,19 +71,20 @@ func (d *Door) Inviting(h Handler) Access {
 	return Access{Who: "holder of a one-time link", answer: d.inviting(h)}
 }
 
-// Account is for a live session. Without one a sign-in begins, which leads back to the
-// page.
+// Account is for whoever has a live session. Without one a sign-in begins, which leads
+// back to the page.
 func (d *Door) Account(h PersonHandler) Access {
 	return Access{Who: "session", Person: true, answer: d.signedIn(h)}
 }
 
-// Staff is Account for people of whom more is asked, in words; h asks it.
+// Staff is Account for people of whom more is asked: who says in words what, for a table
+// of routes, and h checks it.
 func (d *Door) Staff(who string, h PersonHandler) Access {
 	return Access{Who: who, Person: true, answer: d.signedIn(h)}
 }
 
-// Upload is Staff for a form that carries a file, which is not read before h calls
-// ReadUpload: it is known by then who sends it.
+// Upload is Staff for a form that carries a file. It is not read before h calls
+// ReadUpload, so that nobody makes us read a large body who may not send one.
 func (d *Door) Upload(who string, h PersonHandler) Access {
 	return Access{Who: who, Person: true, answer: d.signedIn(h), upload: true}
 }
@@ -102,7 +105,8 @@ func (d *Door) own() []Route {
 func (d *Door) home(w http.ResponseWriter, r *http.Request) error { return SeeOther(w, r, "/account") }
 
 // Add adds pages. It panics over a record that cannot be: one without an answer, a
-// pattern or a name that is there already, a body bound of what is no upload.
+// pattern or a name that is there already, a body bound of what is no upload or an upload
+// without one, a page of somebody who is signed in that no sign-in could lead back to.
 func (d *Door) Add(routes ...Route) {
 	for _, r := range routes {
 		switch {
@@ -128,7 +132,7 @@ func (d *Door) Add(routes ...Route) {
 	}
 }
 
-// Mount adds every page to mux. It panics where a page leads back to none.
+// Mount adds every page to mux. It panics where Back is the name of no page.
 func (d *Door) Mount(mux *http.ServeMux) {
 	for i := range d.routes {
 		r := &d.routes[i]
@@ -166,7 +170,8 @@ func (d *Door) Quiet() []string {
 	return list
 }
 
-// Bodies are the paths to which more may be posted than a form has, with how many bytes.
+// Bodies are the paths to which more may be posted than a form has, with how many bytes
+// at most.
 func (d *Door) Bodies() map[string]int64 {
 	all := map[string]int64{}
 	for _, r := range d.routes {
@@ -193,7 +198,8 @@ func (r *Route) thing() string {
 	return name
 }
 
-// kind is what all names of the page begin with, with the colon where more follows.
+// kind is what every whole name of the page begins with: Name, with the colon where an id
+// or what a Query says follows.
 func (r *Route) kind() string {
 	if r.Query != nil || r.thing() != "" {
 		return r.Name + ":"
@@ -201,7 +207,8 @@ func (r *Route) kind() string {
 	return r.Name
 }
 
-// Place returns the path of the page of a name, as Here gives it.
+// Place returns the path of the page that has a name, as Here gives it; false where there
+// is none. The name may come from a request: whatever it says, the path is one of ours.
 func (d *Door) Place(name string) (path string, ok bool) {
 	kind, id, about := strings.Cut(name, ":")
 	if !about {
@@ -222,7 +229,8 @@ func (d *Door) Place(name string) (path string, ok bool) {
 	return strings.Replace(r.path(), "{"+r.thing()+"}", id, 1), true
 }
 
-// Here returns the name of the page that a request leads back to.
+// Here returns the whole name of the page that a request leads back to; empty where there
+// is none.
 func (d *Door) Here(req *http.Request) string {
 	r := d.pattern[req.Pattern]
 	if r == nil {
@@ -255,7 +263,8 @@ func (d *Door) Here(req *http.Request) string {
 	return ""
 }
 
-// named is the whole name of a page about one thing, which a request is about too.
+// named is the whole name of a page about one thing, where a request is about that thing;
+// false where it is about none.
 func (r *Route) named(req *http.Request) (string, bool) {
 	if r.Query != nil {
 		about, ok := r.Query.Of(req)
@@ -265,7 +274,8 @@ func (r *Route) named(req *http.Request) (string, bool) {
 	return r.Name + ":" + id, valid(r.thing(), id)
 }
 
-// valid reports whether an id has the form of those that a wildcard stands for.
+// valid reports whether an id has the form that a wildcard of a pattern stands for: a
+// client's, or any other of ours.
 func valid(wildcard, id string) bool {
 	if wildcard == "client" {
 		return IsClientID(id)
@@ -273,7 +283,7 @@ func valid(wildcard, id string) bool {
 	return IsID(id)
 }
 
-// LoginPath is where a sign-in goes on.
+// LoginPath is the path of the page at which a sign-in goes on.
 func LoginPath(id idp.LoginID) string { return "/login/" + string(id) }
 
 var _ Sessions = (*login.Flow)(nil)

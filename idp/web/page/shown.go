@@ -35,7 +35,8 @@ func PicturePath(id idp.PictureID) string {
 	return "/pictures/" + string(id) + ".png"
 }
 
-// TileOf stands for an application.
+// TileOf is what stands for an application: its icon, and the first letter or digit of
+// its name.
 func TileOf(c *idp.Client) templates.Tile {
 	t := templates.Tile{Icon: PicturePath(c.Icon)}
 	for _, r := range c.Name {

@@ -8,6 +8,7 @@ import (
 // themeAge is how long a browser keeps the chosen colours.
 const themeAge = 365 * 24 * time.Hour
 
+// themeOf is the theme that was chosen in this browser, "dark" or "light"; empty: none.
 func (d *Door) themeOf(r *http.Request) string {
 	c, err := r.Cookie(d.cookies.prefix + "theme")
 	if err != nil {
@@ -20,8 +21,8 @@ func (d *Door) themeOf(r *http.Request) string {
 	return ""
 }
 
-// theme keeps the chosen colours. The script asks for it in the background; the
-// plain form comes back to where it was.
+// theme keeps the chosen colours in a cookie. A script posts it in the background; the
+// plain form is led back to the page that it stands on.
 func (d *Door) theme(w http.ResponseWriter, r *http.Request) error {
 	path, ok := d.Place(r.PostFormValue("here"))
 	if !ok {
