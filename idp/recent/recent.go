@@ -31,9 +31,9 @@ type rejected struct {
 	last   []idp.Rejection // latest first
 }
 
-// Add keeps a rejection of a client. One that is Like another of this client takes
-// the other's place and adds the other's Times: an application that tries again and
-// again does not push out what else there was.
+// Add keeps a rejection of a client, as its latest. It replaces one that it is Like,
+// and adds up their Times: an application that tries again and again does not push
+// out what else there was.
 func (r *Rejections) Add(client idp.ClientID, one idp.Rejection) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -68,7 +68,7 @@ type Offer struct {
 	URI    string // otpauth link, with what our own apps read
 	Plain  string // the same without, for an app that stumbles over it
 	Secret string // base32, for typing
-	Short  string // for typing into an app of ours: two groups of four; empty where URI has nothing for it
+	Short  string // for typing into an app of ours: two groups of four; empty where URI has no pair parameter
 }
 
 // Show returns what the page of an open offer shows. Errors: those of the Sealer.
