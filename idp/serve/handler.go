@@ -244,7 +244,7 @@ func (x *exchange) Write(b []byte) (int, error) {
 func (x *exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
 
 // clientAddress is the address of who asks: the peer, or, while that is a trusted
-// proxy, the one before it in X-Forwarded-For; "unknown" where there is none. The
+// proxy, the one before it in X-Forwarded-For; "unknown" for a peer without one. The
 // header is read from its end, which the nearest proxy has written, so entries that
 // a client wrote itself count only behind an address that is trusted. An entry that
 // is no address ends the walk at the last one that was: whoever forges one is
