@@ -14,8 +14,7 @@ import (
 	"hilum/idp"
 )
 
-// Store is what administration needs kept. Every method is atomic, AddUsers apart.
-// Methods that look up one thing return idp.ErrNotFound when it is not there.
+// Store is what administration needs kept. Every method but AddUsers is atomic.
 type Store interface {
 	AddUser(ctx context.Context, u *idp.User) error // idp.ErrConflict: the name is taken
 	User(ctx context.Context, id idp.UserID) (*idp.User, error)
@@ -45,9 +44,9 @@ type Store interface {
 	SearchUsers(ctx context.Context, q idp.UserQuery) (*idp.UserPage, error) // FieldError
 	Account(ctx context.Context, id idp.UserID) (*idp.Account, error)
 	// AddUsers adds n people, all or none, in several transactions: when one fails,
-	// those added before are removed. user gives each person, the same if it is asked
-	// twice. progress is told how many are added, and e is written with the last.
-	// idp.ErrConflict: a name is taken.
+	// those added before are removed, but for who has used an invitation meanwhile.
+	// user gives each person, the same if it is asked twice. progress is told how many
+	// are added, and e is written with the last. idp.ErrConflict: a name is taken.
 	AddUsers(ctx context.Context, n int, user func(i int) idp.User, e idp.Event, progress func(done int)) error
 	// TakenNames returns which of the names somebody has.
 	TakenNames(ctx context.Context, names []string) ([]string, error)

@@ -131,9 +131,9 @@ func (d *Desk) allow(ctx context.Context, by By, act Act) error {
 	return nil
 }
 
-// mayUpon returns nil when by may act upon an account. Only administrators and
-// commands may act upon one that has a role in the administration: a link to a new
-// password or a new phone is all that one needs to become its owner. Errors:
+// mayUpon returns nil when by may act upon an account. Upon one that has a role in
+// the administration only the role of administrator and commands may act: a link to
+// a new password or a new phone is all that one needs to become its owner. Errors:
 // idp.ErrDenied.
 func mayUpon(by By, u *idp.User) error {
 	if !by.Console && by.Role != idp.StaffAdmin && u.Staff != idp.StaffNone {

@@ -19,7 +19,7 @@ const (
 	maxValues     = 50   // entries of each list
 	maxURI        = 2048 // bytes
 	maxScope      = 64   // bytes
-	maxAudience   = 255  // bytes; also of claim names, in runes of their texts
+	maxAudience   = 255  // bytes of an audience or of a rule's name; runes of a rule's texts
 	maxClientID   = 64   // bytes
 	maxAccessTTL  = time.Hour
 	safeAccessTTL = 15 * time.Minute // more is a deviation

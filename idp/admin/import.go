@@ -417,7 +417,7 @@ func (h *heading) cell(r *row, column string) string {
 }
 
 // take sets what a cell says of a person. Mail address and telephone number count as
-// verified: the hospital that imports them knows them.
+// verified.
 func (h *heading) take(u *idp.User, column, cell string) {
 	switch column {
 	case "username":
