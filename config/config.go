@@ -63,8 +63,8 @@ type Database struct {
 	Path   string `yaml:"path"`   // empty: idp.db in the data folder
 }
 
-// Site is what people see of us.
-// What it leaves empty is for the administration to set.
+// Site is how the provider presents itself to people. An administrator can set what
+// is left empty here.
 type Site struct {
 	Name      string   `yaml:"name"`      // empty, and none was saved: DefaultName
 	Accent    string   `yaml:"accent"`    // #rrggbb; empty: ours
@@ -77,28 +77,28 @@ const DefaultName = "Hilum"
 
 // Device is about authenticator apps.
 type Device struct {
-	Label string `yaml:"label"` // what they show above the code; empty: the site's name
+	Label string `yaml:"label"` // the name that apps show above the code; empty: the site's name
 }
 
 // Sessions bounds how long a browser stays signed in.
 type Sessions struct {
-	Idle     time.Duration `yaml:"idle"`
-	Absolute time.Duration `yaml:"absolute"`
+	Idle     time.Duration `yaml:"idle"`     // since the last request
+	Absolute time.Duration `yaml:"absolute"` // since the sign-in
 }
 
-// Tokens bounds what relying parties hold.
+// Tokens bounds the tokens that relying parties hold.
 type Tokens struct {
-	Access      time.Duration `yaml:"access"`
-	RefreshIdle time.Duration `yaml:"refresh_idle"`
+	Access      time.Duration `yaml:"access"`       // lifetime of an access token
+	RefreshIdle time.Duration `yaml:"refresh_idle"` // how long a refresh token that is not used is good
 }
 
 // Keys is about the keys that tokens are signed with and secrets sealed with.
 type Keys struct {
-	Algs          []string      `yaml:"algs"`
+	Algs          []string      `yaml:"algs"` // JOSE names, RS256 among them
 	RSABits       int           `yaml:"rsa_bits"`
 	RotateEvery   time.Duration `yaml:"rotate_every"`
-	PublishBefore time.Duration `yaml:"publish_before"`
-	SealFile      string        `yaml:"seal_file"` // empty: seal.key in the data folder
+	PublishBefore time.Duration `yaml:"publish_before"` // how long a new key is published before it signs
+	SealFile      string        `yaml:"seal_file"`      // empty: seal.key in the data folder
 }
 
 // Password is the cost of argon2id, and how many hashes are computed at once.
@@ -157,13 +157,14 @@ type Place struct {
 	Range Network `yaml:"range"`
 }
 
-// Limits bounds what one client address may do; 0 is no bound. A hospital is one
-// address: what is counted begins or goes wrong, what succeeds is not.
+// Limits bounds how often one client address may ask, and of the admin API one
+// client; 0 is no bound, and taken only while the issuer is on loopback. The numbers
+// are large because all people of a hospital may share one address.
 type Limits struct {
-	SignInPerMinute int `yaml:"sign_in_per_minute"` // sign-ins that begin; a tenth of it may go wrong
-	SignInBurst     int `yaml:"sign_in_burst"`
+	SignInPerMinute int `yaml:"sign_in_per_minute"`   // sign-ins that begin; a tenth of it may go wrong
+	SignInBurst     int `yaml:"sign_in_burst"`        // sign-ins at once, when none began for a while
 	EnrolPer10Min   int `yaml:"enrol_per_10_minutes"` // wrong links and codes while enrolling
-	DevicePerMinute int `yaml:"device_per_minute"`    // requests of phones; a hospital is one address
+	DevicePerMinute int `yaml:"device_per_minute"`    // requests of phones
 	AdminPerMinute  int `yaml:"admin_per_minute"`     // requests of one client to the admin API
 }
 
@@ -173,7 +174,7 @@ type Log struct {
 	Format string `yaml:"format"` // text, json
 }
 
-// Debug is for who looks why the program is slow or large.
+// Debug is about profiles, for whoever looks why the program is slow or large.
 type Debug struct {
 	Listen string `yaml:"listen"` // loopback, host:port; empty: off
 }
@@ -248,7 +249,8 @@ func (c *Config) SealFile() string {
 	return filepath.Join(c.DataDir, "seal.key")
 }
 
-// Label is the site's name in authenticator apps, as far as it is known here.
+// Label is the site's name in authenticator apps by the configuration alone; one
+// that an administrator has saved is not known here.
 func (c *Config) Label() string {
 	if c.Device.Label != "" {
 		return c.Device.Label
@@ -256,7 +258,7 @@ func (c *Config) Label() string {
 	return cmp.Or(c.Site.Name, DefaultName)
 }
 
-// Proxies lists the address ranges whose word about a client's address counts.
+// Proxies lists the address ranges of trusted proxies, whose X-Forwarded-For counts.
 func (c *Config) Proxies() []netip.Prefix {
 	ps := make([]netip.Prefix, len(c.TrustedProxies))
 	for i, n := range c.TrustedProxies {

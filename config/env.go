@@ -13,13 +13,14 @@ import (
 // ConfigVariable is the one variable that sets no setting: it names the file.
 const ConfigVariable = Prefix + "CONFIG"
 
-// testPrefix begins what the module's own tests are told by.
+// testPrefix begins the variables that the tests of this module read.
 const testPrefix = Prefix + "TEST_"
 
 // Stray returns a fault for every variable of an environment ("NAME=value" each, as
 // os.Environ has it) that looks like a setting and is none, with the nearest one. A
 // value is never shown: it may be a secret that was put in the wrong place. What
-// Kubernetes sets for services and Docker for links is no fault.
+// Kubernetes sets for services and Docker for links is no fault. environ is sorted
+// in place.
 func Stray(environ []string) error {
 	settings := settingsOf(reflect.ValueOf(Default()).Elem(), "")
 	known := make([]string, 0, len(settings)+1)
@@ -60,7 +61,7 @@ func Stray(environ []string) error {
 	return join(faults)
 }
 
-// serviceVariable is the form of what Kubernetes sets in every container for each
+// The forms of the variables that Kubernetes sets in every container for each
 // service (Kubernetes documentation, «Environment variables»), and Docker for links:
 // IDP_SERVICE_HOST, IDP_PORT, IDP_PORT_8080_TCP_ADDR; for a service idp-db IDP_DB_PORT.
 var (
@@ -72,7 +73,7 @@ var (
 	digits      = regexp.MustCompile(`^[0-9]+$`)
 )
 
-// fromOrchestrator reports whether a variable is one of those, by its name and by
+// fromOrchestrator reports whether a variable has one of these forms, by its name and by
 // its value: IDP_MAIL_PORT is ours with a number, and Kubernetes's for a service
 // idp-mail with a URL.
 func fromOrchestrator(name, value string) bool {
@@ -90,9 +91,9 @@ func fromOrchestrator(name, value string) bool {
 	return false
 }
 
-// nearest returns the name that is most like a word; near says whether it can be
-// what was meant. One that ends in the same parts comes before one that differs in
-// few letters. Parts are what separator stands between.
+// nearest returns the name that is most like a word; near says whether it is like
+// enough to be what was meant. A name that ends in the same parts, which separator
+// divides, counts as one letter away.
 func nearest(word string, names []string, separator string) (best string, near bool) {
 	last := word[strings.LastIndex(word, separator)+1:]
 	away := func(name string) int {

@@ -11,7 +11,8 @@ import (
 	"hilum/idp/file"
 )
 
-// Warnings are what can be, and is not what most mean; each with what to write.
+// Warnings are settings that are possible and mostly a mistake; each says what to
+// write.
 func (c *Config) Warnings() []*Fault {
 	v := &validation{c: c}
 	if strings.HasPrefix(c.Issuer, "https:") && !c.TLS.On() && len(c.TrustedProxies) == 0 {
@@ -70,7 +71,8 @@ func (c *Config) Files() (warnings []*Fault, err error) {
 	return warned.faults, join(v.faults)
 }
 
-// file reads a file and looks at what it holds. Both errors name the path.
+// file reads the file of a setting and looks at what it holds; what is wrong is a
+// fault of that setting. The errors of read and look have to name the path.
 func (v *validation) file(key, path string, read func(string) (file.Content, error), look func(file.Content) error) {
 	f, err := read(path)
 	if err == nil {
@@ -118,7 +120,8 @@ func (v *validation) pair(warned *validation) {
 	}
 }
 
-// MailPassword is the password in the file at path.
+// MailPassword is the password in the file at path: its first line, blanks
+// included. Errors: that line is empty.
 func MailPassword(path string, f file.Content) (string, error) {
 	line := file.Line(f.Bytes)
 	if strings.TrimSpace(line) == "" {
@@ -127,7 +130,9 @@ func MailPassword(path string, f file.Content) (string, error) {
 	return line, nil
 }
 
-// MailAuthorities are the authorities in the file at path.
+// MailAuthorities are the authorities, PEM, in the file at path, by which the mail
+// server's certificate is verified. Errors: it holds no certificate, or a damaged
+// one.
 func MailAuthorities(path string, f file.Content) (*x509.CertPool, error) {
 	pool, err := file.Authorities(f.Bytes)
 	if err != nil {

@@ -71,7 +71,7 @@ func Load(path string, getenv func(string) string) (*Config, error) {
 	return c, nil
 }
 
-// setting is one leaf of Config.
+// setting is one field of Config that a key sets.
 type setting struct {
 	key   string
 	value reflect.Value
@@ -79,7 +79,8 @@ type setting struct {
 
 func (s setting) env() string { return Prefix + strings.ToUpper(strings.ReplaceAll(s.key, ".", "_")) }
 
-// settingsOf lists the leaves of a struct by the keys they have in the file.
+// settingsOf lists the settings of a struct, with those of the structs in it, by
+// their keys in the file; prefix begins each key.
 func settingsOf(v reflect.Value, prefix string) []setting {
 	var out []setting
 	for i := range v.NumField() {
@@ -105,6 +106,7 @@ func AllKeys() []string {
 	return keys
 }
 
+// readFile reads one YAML document; path is for the places of faults.
 func (c *Config) readFile(path string, data []byte, settings []setting) []*Fault {
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	var doc yaml.Node
@@ -119,6 +121,7 @@ func (c *Config) readFile(path string, data []byte, settings []setting) []*Fault
 	return c.readNode(path, doc.Content[0], "", settings)
 }
 
+// readNode reads a mapping whose keys begin with prefix.
 func (c *Config) readNode(path string, n *yaml.Node, prefix string, settings []setting) []*Fault {
 	place := func(n *yaml.Node) string { return fmt.Sprintf("%s:%d", path, n.Line) }
 	if n.Kind == yaml.ScalarNode && n.Tag == "!!null" {
@@ -180,7 +183,7 @@ func (c *Config) readEnv(getenv func(string) string, settings []setting) []*Faul
 	return faults
 }
 
-// set stores a value, or says why it cannot.
+// set stores the value of a YAML node, or returns the problem with it.
 func (s setting) set(n *yaml.Node) string {
 	if problem := s.mistakenIn(n); problem != "" {
 		return problem
@@ -196,6 +199,7 @@ func (s setting) set(n *yaml.Node) string {
 	return ""
 }
 
+// want is the problem with a value of another type than the setting's.
 func (s setting) want(n *yaml.Node, err error) string {
 	switch s.value.Interface().(type) {
 	case time.Duration:
@@ -223,7 +227,7 @@ func suggest(key string, settings []setting) string {
 	return "; `idp config example` prints all of them"
 }
 
-// join makes one error of faults; nil of none.
+// join makes one error of faults; of none it is nil.
 func join(faults []*Fault) error {
 	errs := make([]error, len(faults))
 	for i, f := range faults {

@@ -11,13 +11,16 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// What a person writes for a shell, and a machine takes as it stands. Each is
-// refused with what to write, in the file as in the environment.
+// Here stand the mistakes of values that were written for a shell, which would have
+// replaced something in them. Each is refused with what to write, in the file as in
+// the environment.
 
-// prose are the settings that people read, where a dollar may be one.
+// prose are the settings whose text people read: a dollar sign in it may be meant as
+// one.
 var prose = map[string]bool{"site.name": true, "device.label": true}
 
-// unexpanded is what a shell, a composition or Windows would have replaced.
+// unexpanded finds what a shell, a compose file, a template or Windows would have
+// replaced; unexpandedProse is for texts of prose, and finds less.
 var (
 	unexpanded      = regexp.MustCompile(`\$\{|\$\(|\$[A-Za-z_]|%[A-Za-z_][A-Za-z0-9_]*%|\{\{`)
 	unexpandedProse = regexp.MustCompile(`\$\{[A-Za-z_]|\$\([A-Za-z_]|\{\{`)
@@ -28,7 +31,7 @@ func (s setting) path() bool {
 	return s.key == "data_dir" || s.key == "database.path" || strings.HasSuffix(s.key, "_file")
 }
 
-// mistakenIn is mistaken for a value of the file or one item of a list.
+// mistakenIn is mistaken for a YAML node: a value, or each item of a list.
 func (s setting) mistakenIn(n *yaml.Node) string {
 	switch n.Kind {
 	case yaml.ScalarNode:
@@ -90,7 +93,8 @@ func (s setting) mistaken(text string) string {
 	return ""
 }
 
-// durationHint says what was probably meant by a duration that is none.
+// durationHint says which duration was probably meant by a text that is none; empty:
+// nobody can tell.
 func durationHint(text string) string {
 	text = strings.TrimSpace(text)
 	unit := strings.TrimLeft(text, "0123456789")

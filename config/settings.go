@@ -11,7 +11,7 @@ import (
 type Setting struct {
 	Key     string // as in the file
 	Value   string // as one would write it; empty for nothing
-	Default string
+	Default string // likewise
 	Place   string // "idp.yaml:12", "IDP_SESSIONS_IDLE"; empty: the default
 	Env     string // the variable that would set it
 }

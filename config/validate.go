@@ -25,8 +25,8 @@ const (
 	MinTime      = 2
 )
 
-// exampleHosts end the names that documentation uses (RFC 2606, section 3,
-// RFC 6761): somebody who kept them has not configured anything yet.
+// exampleHosts end the names that documentation uses (RFC 2606, sections 2 and 3):
+// somebody who kept them has not configured anything yet.
 var exampleHosts = []string{"example", "example.com", "example.net", "example.org", "invalid"}
 
 func isExample(host string) bool {
@@ -51,6 +51,7 @@ func (c *Config) faults() []*Fault {
 	return v.faults
 }
 
+// validation collects the faults of a configuration.
 type validation struct {
 	c      *Config
 	faults []*Fault
@@ -172,7 +173,8 @@ func (v *validation) issuer() {
 	}
 }
 
-// debug lets profiles be had from this machine alone: they show what is in memory.
+// debug checks that profiles can be had from this machine alone: they show what is
+// in memory.
 func (v *validation) debug() {
 	at := v.c.Debug.Listen
 	if at == "" {
@@ -184,12 +186,12 @@ func (v *validation) debug() {
 	}
 }
 
-// The widest range that can be somebody's own network: 10.0.0.0/8 and fc00::/7 are
-// (RFC 1918, RFC 4193).
+// The prefix lengths, in bits, of the widest ranges that can be somebody's own
+// network: 10.0.0.0/8 (RFC 1918) and fc00::/7 (RFC 4193).
 const widest4, widest6 = 8, 7
 
-// networks refuses ranges that are everybody: a list of whom to believe, or whom to
-// call inside, would be none.
+// networks refuses ranges that are as good as everybody: whoever writes
+// X-Forwarded-For would be believed, and any address inside be called.
 func (v *validation) networks() {
 	for _, of := range []struct {
 		key  string
@@ -285,7 +287,7 @@ func (v *validation) texts() {
 	}
 }
 
-// subject is whom a push service may write to: an https address, or one of mail
+// subject checks whom a push service may write to: an https URL, or a mail address
 // with or without mailto: (RFC 8292, section 2.1).
 func (v *validation) subject(s string) {
 	if strings.HasPrefix(s, "https://") {
@@ -307,7 +309,7 @@ func (v *validation) subject(s string) {
 	}
 }
 
-// loopbackURL reports whether a URL is of this machine.
+// loopbackURL reports whether the host of a URL is loopback.
 func loopbackURL(s string) bool {
 	u, err := url.Parse(s)
 	return err == nil && isLoopback(u.Hostname())
@@ -482,8 +484,8 @@ func (v *validation) loopbackIssuer() bool {
 	return err == nil && isLoopback(u.Hostname())
 }
 
-// isLoopback reports whether a host is this machine by its own word; no name
-// is looked up.
+// isLoopback reports whether a host is "localhost" or a loopback address; no name is
+// looked up.
 func isLoopback(host string) bool {
 	if host == "localhost" {
 		return true

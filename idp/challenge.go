@@ -21,16 +21,16 @@ const (
 	ChallengeTaken     ChallengeState = "taken"     // the browser has moved on by it; final
 )
 
-// ChallengeInput is what can happen to it.
+// ChallengeInput is what can happen to a challenge.
 type ChallengeInput string
 
 const (
-	OnApproved  ChallengeInput = "approved"
-	OnDenied    ChallengeInput = "denied"
-	OnNotMe     ChallengeInput = "not me"
-	OnWrong     ChallengeInput = "wrong number"
-	OnWithdrawn ChallengeInput = "withdrawn"
-	OnTaken     ChallengeInput = "taken"
+	OnApproved  ChallengeInput = "approved"     // by a phone
+	OnDenied    ChallengeInput = "denied"       // by a phone
+	OnNotMe     ChallengeInput = "not me"       // denied by a phone, with «it wasn't me»
+	OnWrong     ChallengeInput = "wrong number" // approved by a phone, with a number that does not match
+	OnWithdrawn ChallengeInput = "withdrawn"    // nobody waits for the answer any more
+	OnTaken     ChallengeInput = "taken"        // the browser has moved on by the approval
 )
 
 // ChallengeStates and ChallengeEvents list all there are, for the tables of tests.
@@ -49,13 +49,13 @@ var answered = map[ChallengeState]map[ChallengeInput]ChallengeState{
 	ChallengeTaken:    {OnNotMe: ChallengeDenied}, // as long as its sign-in was not collected
 }
 
-// How long a challenge can be answered, and the answer be taken.
+// Times and bounds of challenges.
 const (
-	ChallengeTTL = 120 * time.Second
-	CollectTTL   = 60 * time.Second
-	ResendAfter  = 20 * time.Second
-	MaxSends     = 3 // per sign-in
-	MaxPending   = 2 // per person
+	ChallengeTTL = 120 * time.Second // from the question to the answer
+	CollectTTL   = 60 * time.Second  // from the approval until the browser has taken it
+	ResendAfter  = 20 * time.Second  // from one send to the next that the person wishes for
+	MaxSends     = 3                 // per sign-in
+	MaxPending   = 2                 // per person
 )
 
 // ChallengePurpose says what is asked for.
@@ -90,10 +90,10 @@ type Challenge struct {
 	Login      LoginID   // ToLogin, ToStepUp
 	Pairing    PairingID // ToPair
 	Browser    TokenHash // that asked
-	Address    string    // that asked
+	Address    string    // client address that asked
 	Mode       MatchMode
-	Number     string // shown in the browser; never leaves it but over the person's eyes
-	Doc        string // what phones are shown, byte for byte
+	Number     string // shown in the browser. Phones are not told: only the person knows it, by MatchPick which of three it is
+	Doc        string // the ChallengeDoc that phones are shown, byte for byte
 	State      ChallengeState
 	Device     DeviceID // that answered
 	Reason     string   // of a denial: "not_me", "mistake" or none
@@ -153,11 +153,12 @@ func (c *Challenge) DocHash() string {
 type Verdict struct {
 	Approve bool
 	NotMe   bool   // with a denial
-	Reason  string // "not_me", "mistake" or none
-	Number  string // where one is asked for
+	Reason  string // of a denial: "not_me", "mistake" or none
+	Number  string // that was typed or picked; empty for a tap
 }
 
-// Apply moves the challenge by one event. Errors: ErrSettled.
+// Apply moves the challenge by one input. Errors: ErrSettled when its state does not
+// know the input.
 func (c *Challenge) Apply(on ChallengeInput) error {
 	to, ok := answered[c.State][on]
 	if !ok {
@@ -222,17 +223,21 @@ func (c *Challenge) Spend(now time.Time) error {
 // PushGuard is what is remembered of a person's phones being asked. package
 // limit holds the rules.
 type PushGuard struct {
-	User  UserID      `json:"-"`
-	Asked []time.Time `json:"asked,omitempty"` // not approved, oldest first
-	Back  []TakenBack `json:"back,omitempty"`  // those of Asked that are
-	Known []time.Time `json:"known,omitempty"` // from browsers that the person knows, not approved, oldest first
-	// First came before any password, oldest first; none comes before FirstAt.
-	First    []time.Time `json:"first,omitempty"`
-	FirstAt  time.Time   `json:"first_at,omitzero"`
-	DeniedAt time.Time   `json:"denied_at,omitzero"`
-	NotMeAt  time.Time   `json:"not_me_at,omitzero"`
-	Off      bool        `json:"off,omitempty"` // until the password changes or an administrator acts
-	Quiet    []Quiet     `json:"quiet,omitempty"`
+	User UserID `json:"-"`
+	// Asked, Known and First are when phones were asked since the last approval,
+	// oldest first, as far as the rules look back: by strange browsers, by browsers
+	// that the person knows, and before any password. Back are those of Asked that
+	// were taken back.
+	Asked []time.Time `json:"asked,omitempty"`
+	Back  []TakenBack `json:"back,omitempty"`
+	Known []time.Time `json:"known,omitempty"`
+	First []time.Time `json:"first,omitempty"`
+	// FirstAt is until when nothing is asked before a password.
+	FirstAt  time.Time `json:"first_at,omitzero"`
+	DeniedAt time.Time `json:"denied_at,omitzero"`
+	NotMeAt  time.Time `json:"not_me_at,omitzero"`
+	Off      bool      `json:"off,omitempty"` // no phone is asked, until the password changes or an administrator acts
+	Quiet    []Quiet   `json:"quiet,omitempty"`
 }
 
 // TakenBack is a question whose answer the browser that asked does not wait for
@@ -253,12 +258,12 @@ type Quiet struct {
 // Asking is what changes together when phones are asked, when one answers, and
 // when the browser takes the answer.
 type Asking struct {
-	Challenge *Challenge // the one in question; nil: none was asked
-	Login     *Login     // nil while pairing
-	Pairing   *Pairing   // nil while signing in
-	Guard     *PushGuard // of the person; empty while there is none
-	Others    []Challenge
-	Devices   []Device // active ones of the person
+	Challenge *Challenge  // the one in question; nil: none was asked
+	Login     *Login      // nil while pairing
+	Pairing   *Pairing    // nil while signing in
+	Guard     *PushGuard  // of the person; empty while there is none
+	Others    []Challenge // the person's other challenges that are pending; those that get another state are written
+	Devices   []Device    // active ones of the person
 
 	New  *Challenge // to be inserted
 	Link *Device    // to be inserted: pairing was approved; ErrConflict for a sixth

@@ -22,7 +22,8 @@ const (
 	GrantClientCredentials = "client_credentials"
 )
 
-// ClientKind is the application type of OpenID Connect Registration, section 2.
+// ClientKind is the application_type of a client (OpenID Connect Dynamic Client
+// Registration 1.0, section 2).
 type ClientKind string
 
 const (
@@ -56,9 +57,9 @@ type Client struct {
 	Secrets        []ClientSecret
 	RedirectURIs   []string // compared byte by byte
 	PostLogoutURIs []string
-	LogoutURI      string   // is told when a session ends; empty: nobody is (OpenID Connect Back-Channel Logout 1.0)
-	LogoutSession  bool     // it needs to be told which session; it is always
-	Origins        []string // may call token, userinfo, revoke from a browser
+	LogoutURI      string   // backchannel_logout_uri, called when a session ends; empty: it is not told (OpenID Connect Back-Channel Logout 1.0)
+	LogoutSession  bool     // backchannel_logout_session_required, as registered; logout tokens have a sid in any case
+	Origins        []string // whose pages may call token, userinfo, revoke from a browser (CORS)
 	GrantTypes     []string
 	Scopes         []string // may be asked for; openid always may, for GrantCode
 	Audience       []string // what its own access tokens are for; its id when empty
@@ -72,7 +73,7 @@ type Client struct {
 	ClaimsInID     bool          // a deviation: scope claims in the ID token as well
 	Consent        bool          // ask the person what may be told
 	Groups         []string      // only people in one of them may sign in; empty: everybody
-	Claims         []ClaimRule   // names of its own for what it is told
+	Claims         []ClaimRule   // claims under names of its own
 	Icon           PictureID     // shown beside the name; empty: a letter
 	Match          MatchMode     // how push approval is matched to the person; empty: the site's
 	Disabled       bool

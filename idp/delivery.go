@@ -2,15 +2,14 @@ package idp
 
 import "time"
 
-// Delivery is how something stands that waits to be delivered: what a mail and a
-// notice have in common. It is claimed for one try by a lease, and then settled,
-// put off, or given back. What each says of a try, and for how long it is tried,
-// is its own.
+// Delivery is the part that Mail and Notice have in common: how far delivering has
+// come. It is claimed for one try by a lease, and then settled, put off, or given
+// back. Why a try failed, and for how long it is tried, each says for itself.
 type Delivery struct {
-	NextAt    time.Time // of the next try; while somebody is at it, when another may
-	Until     time.Time // then nobody tries any more
+	NextAt    time.Time // of the next try; during a try the end of its lease, when another may begin
+	Until     time.Time // no try is put off beyond it
 	Tries     int
-	TriedAt   time.Time // zero: not yet
+	TriedAt   time.Time // when the last try began; zero: none did
 	SettledAt time.Time // zero while it waits
 }
 
@@ -37,8 +36,8 @@ func (d *Delivery) under(try int) error {
 	return nil
 }
 
-// BrokenOff gives it back, as if it had not been tried. Errors: ErrSettled when
-// another try has begun since.
+// BrokenOff gives a delivery back, as if it had not been tried. Errors: ErrSettled
+// when it does not wait, or another try has begun since.
 func (d *Delivery) BrokenOff(try int, now time.Time) error {
 	if err := d.under(try); err != nil {
 		return err
@@ -48,9 +47,10 @@ func (d *Delivery) BrokenOff(try int, now time.Time) error {
 	return nil
 }
 
-// putOff has it wait for another try: as long as waits say, of which the last
-// repeats, or longer where the receiver asks for it, but never longer than the
-// last. It reports false, and changes nothing, when that would be after Until.
+// putOff has the delivery wait for another try: as long as waits say, of which the
+// last repeats, or for the time asked, where the receiver asks for longer, but never
+// longer than the last. It reports false, and changes nothing, when that would be
+// after Until.
 func (d *Delivery) putOff(waits []time.Duration, asked time.Duration, now time.Time) bool {
 	wait := waits[min(max(d.Tries, 1), len(waits))-1]
 	next := now.Add(max(wait, min(asked, waits[len(waits)-1])))

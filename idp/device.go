@@ -5,7 +5,7 @@ import "time"
 // MaxDevices is how many devices one account may have linked.
 const MaxDevices = 5
 
-// MaxDeviceName is in runes.
+// MaxDeviceName bounds the name of a device, in runes.
 const MaxDeviceName = 40
 
 // DeviceKind says what a device can do.
@@ -37,11 +37,11 @@ type Device struct {
 	SealedTOTP []byte // the TOTP secret, sealed with the device id as associated data
 	PublicKey  []byte // DeviceApp: P-256, x and y, 64 bytes
 	App        string // "name/version", as the app calls itself
-	SealedPush []byte // PushAddress, sealed with the device id as associated data; empty: none
+	SealedPush []byte // PushAddress, sealed with PushRow as associated data; empty: none
 	PushType   PushType
-	PushOKAt   time.Time // the push service took one, last
-	PushBadAt  time.Time // failing since; zero: not failing
-	PushSaid   string    // why, in short
+	PushOKAt   time.Time // when the push service last took a message
+	PushBadAt  time.Time // since when messages fail; zero: they do not
+	PushSaid   string    // why they fail, in short
 	LastStep   int64     // newest TOTP time step that was used; codes of it and before are spent
 	Drift      int64     // of its clock in steps, as its last code showed: -1, 0 or 1
 	LinkedAt   time.Time
@@ -69,15 +69,15 @@ type Pairing struct {
 	User        UserID // empty while the person is being made by a set-up link
 	Account     string // what the QR shows as account
 	Browser     TokenHash
-	Session     SessionID // that shows it; empty while the first device is linked
-	Ended       bool      // that session lives no more, and the offer with it
+	Session     SessionID // that shows the QR code; empty while the first device is linked
+	Ended       bool      // that session has ended, and the offer with it
 	SealedTOTP  []byte    // sealed with the pairing id as associated data
 	Enrol       bool      // the first device, by invitation: linked when the invitation is used
 	Code        TokenHash // of the pair parameter in the QR
 	SealedCode  []byte    // the parameter itself, to draw the QR again; sealed as SealedTOTP
 	SealedShort []byte    // the short code for typing; sealed as SealedTOTP
 	ShortTries  int       // wrong short codes
-	WrongCodes  int
+	WrongCodes  int       // wrong codes of the device to be linked
 	CreatedAt   time.Time
 	ExpiresAt   time.Time
 	Claim       *Device     // the phone that scanned it, until it is linked
@@ -101,15 +101,15 @@ const MaxShortTries = 5
 // TombstoneFor is how long an unlinked device is still told that it is.
 const TombstoneFor = 30 * 24 * time.Hour
 
-// ReplayFor is how long a device's request identifier is remembered.
+// ReplayFor is how long the jti of a device's request is remembered.
 const ReplayFor = 300 * time.Second
 
 // Replay is a device's request, to be noted as seen in the transaction that
 // carries it out. The zero Replay notes nothing.
 type Replay struct {
 	Device DeviceID
-	JTI    TokenHash
-	Until  time.Time
+	JTI    TokenHash // of the request's identifier
+	Until  time.Time // when it may be forgotten
 }
 
 // Speaker is whoever sent a signed request: an active device, the claim of an

@@ -4,8 +4,8 @@ import "time"
 
 // Health is what the database tells of itself. Every figure is cheap.
 type Health struct {
-	Bytes     int64            // of the database file, the log beside it included
-	Rows      map[string]int64 // per table; at most so many, since numbers of deleted rows are counted
+	Bytes     int64            // of the database file, its write-ahead log included
+	Rows      map[string]int64 // per table, as an upper bound: of large tables the range of row numbers, in which deleted rows count too
 	Events    int64
 	Waiting   map[string]int // "logins", "challenges", "invitations", "pairings": open now, counted to CountUpTo
 	Keys      []SigningKey   // without Sealed

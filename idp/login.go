@@ -86,7 +86,7 @@ type AuthRequest struct {
 	Challenge    string          `json:"challenge,omitempty"` // PKCE S256
 	Prompt       []string        `json:"prompt,omitempty"`
 	MaxAge       *int64          `json:"max_age,omitempty"`   // seconds
-	HintUser     UserID          `json:"hint_user,omitempty"` // the only one who may sign in: subject of the id_token_hint, or invited
+	HintUser     UserID          `json:"hint_user,omitempty"` // the only one who may sign in: sub of the id_token_hint or of the claims request, or who was invited
 	LoginHint    string          `json:"login_hint,omitempty"`
 	UILocales    []string        `json:"ui_locales,omitempty"`
 	ACRValues    []string        `json:"acr_values,omitempty"`
@@ -121,7 +121,7 @@ type Login struct {
 	Request    AuthRequest // ForClient only
 	Target     string      // ForAccount, ForStepUp: which of our own pages comes after; ForInvitation: its purpose
 	User       UserID      // who, once known; LoginFirst: whose name was typed, if there is somebody
-	Who        string      // LoginFirst: under which key tries for the name that was typed are counted
+	Who        string      // LoginFirst: CounterKey.Who of the tries for the name that was typed
 	Session    SessionID   // the session of this browser when it began, if any
 	Invitation InvitationID
 	NewName    string // set-up only: the account to be made
@@ -145,8 +145,8 @@ type Login struct {
 	Journal `json:"-"`
 }
 
-// Apply moves the sign-in by one event. Errors: ErrExpired when its time is
-// up, ErrSettled when the state does not know the event.
+// Apply moves the sign-in by one input. Errors: ErrExpired when its time is
+// up, ErrSettled when its state does not know the input.
 func (l *Login) Apply(on LoginInput, now time.Time) error {
 	if on != OnExpire && !now.Before(l.ExpiresAt) {
 		return fmt.Errorf("sign-in %s: %w", l.ID, ErrExpired)

@@ -19,8 +19,8 @@ type Notice struct {
 	User    UserID
 	Client  ClientID
 	EndedAt time.Time // of the session
-	Said    Refusal   // why the last try came to nothing
-	Told    bool      // how it was settled
+	Said    Refusal   // why the last try failed; empty: none did, or the application was told
+	Told    bool      // how it was settled: the application was told, or nobody tries any more
 
 	Delivery
 	Journal `json:"-"`
@@ -52,7 +52,8 @@ const (
 	RefusedKey         Refusal = "key"         // there is no key to sign with for it
 )
 
-// RefusedWith is an answer that is no yes.
+// RefusedWith is the refusal of an application that answered with an HTTP status
+// which is no success.
 func RefusedWith(status int) Refusal { return Refusal("status " + strconv.Itoa(status)) }
 
 // Claim takes a notice for one try. Errors: ErrSettled when it does not wait,
@@ -61,9 +62,9 @@ func (n *Notice) Claim(now time.Time) error { return n.claim(NoticeLease, now) }
 
 // Attempt is what became of a try.
 type Attempt struct {
-	Said  Refusal       // empty: the application has taken it
+	Said  Refusal       // empty: the application has taken the notice
 	Final bool          // another try would come to the same
-	After time.Duration // the application asks not to be asked before
+	After time.Duration // how long the application asks to wait before the next try (Retry-After)
 }
 
 // Attempted settles a notice, or has it wait for another try. try is the number
@@ -96,14 +97,15 @@ func (n *Notice) end(kind EventKind, now time.Time) {
 	n.Note(e)
 }
 
-// LogoutFigures says how telling one application fares.
+// LogoutFigures says how it goes with telling one application that sessions have
+// ended.
 type LogoutFigures struct {
 	Client   ClientID
 	Waiting  int       // counted to CountUpTo
 	OldestAt time.Time // when the first session ended that it was not told of yet
 	FailedAt time.Time // the last try that came to nothing and was not made good; zero: none
-	Said     Refusal
-	Lost     int // notices that were given up, within NoticeKept; counted to CountUpTo
+	Said     Refusal   // why that try failed
+	Lost     int       // notices that were given up, within NoticeKept; counted to CountUpTo
 }
 
 // EndedSession is a session that was ended, and whom that was told.

@@ -32,9 +32,9 @@ type Mail struct {
 	Address    string            // from where it was asked for, or done
 	Lang       string            // of the page it was asked on, for who has chosen none
 	CreatedAt  time.Time
-	Said       Unsent // why the last try came to nothing
+	Said       Unsent // why the last try failed; empty: none did, or it was sent
 	Detailed   string // what the mail server said then, for the administrator
-	Sent       bool   // how it was settled
+	Sent       bool   // how it was settled: it was sent, or nobody tries any more
 
 	Delivery
 	Journal `json:"-"`
@@ -71,8 +71,9 @@ const (
 	UnsentNobody      Unsent = "nobody"      // what was typed is nobody's who may be written to
 )
 
-// NewForgotten is a mail to whoever what was typed belongs to. sealed is that,
-// for id.
+// NewForgotten is the mail with a link to a new password for the person whose name
+// or address somebody typed. sealed is what was typed, sealed for id: whose it is
+// shows when the mail is sent, so that the page answers alike for everybody.
 func NewForgotten(id MailID, sealed []byte, address, lang string, now time.Time) *Mail {
 	return &Mail{
 		ID: id, Kind: MailForgotten, Typed: sealed, Address: address, Lang: lang,
@@ -152,8 +153,9 @@ type Failure struct {
 // maxSaid bounds what is kept of a mail server's words, in bytes.
 const maxSaid = 200
 
-// Attempted settles a mail, or has it wait for another try. try is the number
-// of the one that is told of. Errors: ErrSettled when another has begun since.
+// Attempted settles a mail, or has it wait for another try. try is the number of the
+// try that f is about. Errors: ErrSettled when the mail does not wait, or another try
+// has begun since.
 func (m *Mail) Attempted(try int, f Failure, now time.Time) error {
 	if err := m.under(try); err != nil {
 		return err
@@ -182,7 +184,7 @@ func plain(s string, most int) string {
 	return s[:min(len(s), most)]
 }
 
-// end settles it, with an event. A link that was withdrawn and a name that is
+// end settles a mail, with an event of kind. A link that was withdrawn and a name that is
 // nobody's leave none: nothing happened to anybody.
 func (m *Mail) end(kind EventKind, now time.Time) {
 	m.settle(now)
@@ -203,7 +205,7 @@ func (m *Mail) end(kind EventKind, now time.Time) {
 	m.Note(e)
 }
 
-// MailFigures says how sending mail fares.
+// MailFigures says how it goes with sending mail.
 type MailFigures struct {
 	Waiting  int       // counted to CountUpTo
 	OldestAt time.Time // when the one that waits longest came into being

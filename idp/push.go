@@ -25,9 +25,9 @@ type PushAddress struct {
 type PushKind string
 
 const (
-	PushLogin PushKind = "login" // something waits for an answer
-	PushGone  PushKind = "gone"  // it does not any more
-	PushTest  PushKind = "test"  // its owner wants to see one arrive
+	PushLogin PushKind = "login" // a challenge waits for an answer
+	PushGone  PushKind = "gone"  // it does not wait any more
+	PushTest  PushKind = "test"  // the phone's owner wants to see a notification arrive
 	// PushChanged: a device was linked to the account, or unlinked from it.
 	PushChanged PushKind = "changed"
 )
@@ -40,8 +40,8 @@ type Push struct {
 	Platform  string // "ios", "android", "web", "other"
 	Address   PushAddress
 	Kind      PushKind
-	Challenge ChallengeID // empty for a test
-	ExpiresAt time.Time   // of no use afterwards
+	Challenge ChallengeID // of PushLogin and PushGone
+	ExpiresAt time.Time   // the message is of no use afterwards
 }
 
 // PushOutcome says what became of a Push.
@@ -56,7 +56,7 @@ const (
 // PushRow is the associated data that a device's push address is sealed with.
 func PushRow(id DeviceID) string { return string(id) + "/push" }
 
-// PushFigures says how one push service fares, since the provider was started.
+// PushFigures says how it goes with one push service, since the provider was started.
 type PushFigures struct {
 	Type      PushType
 	Waiting   int

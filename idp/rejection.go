@@ -10,23 +10,23 @@ const (
 	RejectedAddress         RejectionReason = "address"          // redirect_uri of an authorization request
 	RejectedSignOutAddress  RejectionReason = "logout"           // post_logout_redirect_uri
 	RejectedMethod          RejectionReason = "method"           // it authenticated in another way than the registered one
-	RejectedSecret          RejectionReason = "secret"           // wrong
-	RejectedOldSecret       RejectionReason = "secret_expired"   // right once
-	RejectedDisabled        RejectionReason = "disabled"         // the client is
+	RejectedSecret          RejectionReason = "secret"           // the client secret is wrong
+	RejectedOldSecret       RejectionReason = "secret_expired"   // the client secret has expired
+	RejectedDisabled        RejectionReason = "disabled"         // the client is disabled
 	RejectedUnknown         RejectionReason = "client"           // no client has that id
-	RejectedCredentials     RejectionReason = "credentials"      // malformed, or in two ways
-	RejectedPublic          RejectionReason = "public"           // only clients with a secret may
+	RejectedCredentials     RejectionReason = "credentials"      // the client's credentials are malformed, or sent in two ways
+	RejectedPublic          RejectionReason = "public"           // only clients with a secret may ask this
 	RejectedGrantType       RejectionReason = "grant_type"       // not offered, or not to this client
 	RejectedToken           RejectionReason = "token"            // a code or refresh token that nobody has issued
-	RejectedForeign         RejectionReason = "token_foreign"    // issued to another client
-	RejectedUsed            RejectionReason = "token_used"       // used before
-	RejectedExpired         RejectionReason = "token_expired"    // or its grant has ended
+	RejectedForeign         RejectionReason = "token_foreign"    // a code or refresh token that was issued to another client
+	RejectedUsed            RejectionReason = "token_used"       // a code or refresh token that was used before
+	RejectedExpired         RejectionReason = "token_expired"    // a code or refresh token that has expired, or whose grant has ended
 	RejectedRedirect        RejectionReason = "redirect_uri"     // of a token request: another than the code's
-	RejectedVerifier        RejectionReason = "verifier"         // it does not fit the challenge
-	RejectedNoVerifier      RejectionReason = "verifier_missing" // or it has no form of one
-	RejectedVerifierUnasked RejectionReason = "verifier_unasked" // without a challenge
-	RejectedScope           RejectionReason = "scope"            // not to be had
-	RejectedForm            RejectionReason = "form"             // something of it is missing or malformed
+	RejectedVerifier        RejectionReason = "verifier"         // code_verifier does not fit the code_challenge (RFC 7636, section 4.6)
+	RejectedNoVerifier      RejectionReason = "verifier_missing" // code_verifier is missing, or has no form of one
+	RejectedVerifierUnasked RejectionReason = "verifier_unasked" // code_verifier for a code without a code_challenge
+	RejectedScope           RejectionReason = "scope"            // a scope that the client may not have
+	RejectedForm            RejectionReason = "form"             // a parameter is missing or malformed
 )
 
 // RejectionReasons are all of them.
@@ -45,10 +45,10 @@ type Rejection struct {
 	Reason     RejectionReason
 	Sent       string   // what was sent, bounded; empty where that would be a secret
 	Registered []string // what would have been right, bounded
-	Times      int      // how often, one like the other
+	Times      int      // how often it came, one Like the other
 }
 
-// Like reports whether two say the same but for when.
+// Like reports whether two rejections have the same reason and what was sent.
 func (r *Rejection) Like(o *Rejection) bool {
 	return r.Reason == o.Reason && r.Sent == o.Sent
 }

@@ -19,8 +19,8 @@ type Session struct {
 	Address    string
 	CreatedAt  time.Time
 	LastSeenAt time.Time
-	IdleAfter  time.Duration // of no use
-	ExpiresAt  time.Time     // absolute
+	IdleAfter  time.Duration // without a request the session has expired
+	ExpiresAt  time.Time     // whatever the use
 	EndedAt    time.Time     // zero while it lives
 
 	Journal `json:"-"`

@@ -2,14 +2,16 @@ package idp
 
 import "slices"
 
-// PictureID is a digest of a picture's bytes.
+// PictureID names a picture by its content: the first 16 bytes of the SHA-256 of the
+// PNG, in hexadecimal.
 type PictureID string
 
-// Picture is a PNG that was drawn by us, of what an operator handed in.
+// Picture is a PNG that package brand has drawn anew from what an administrator handed
+// in.
 type Picture struct {
 	ID            PictureID
 	PNG           []byte
-	Width, Height int
+	Width, Height int // pixels
 }
 
 // Site is how the provider presents itself. An empty field says nothing: what
@@ -39,8 +41,9 @@ func (s *Site) InApps() string {
 	return s.Name
 }
 
-// Over returns s, and where it says nothing what is below. The logo of one and
-// the dark one of the other do not go together.
+// Over returns a site with the fields of s, and those of below where s has none. The
+// logos of one count together: the logo of s and the dark one of below do not go
+// together.
 func (s *Site) Over(below *Site) *Site {
 	out := &Site{
 		Name: s.Name, Label: s.Label, Accent: s.Accent, Languages: slices.Clone(s.Languages), Language: s.Language,
@@ -63,7 +66,8 @@ func (s *Site) Over(below *Site) *Site {
 	return out
 }
 
-// Named is a site of which nothing but its name is known.
+// Named returns a function that gives a site with this name, in English, and nothing
+// else.
 func Named(name string) func() *Site {
 	s := &Site{Name: name, Language: "en"}
 	return func() *Site { return s }

@@ -33,14 +33,14 @@ type Tryout struct {
 	ID          TryoutID
 	Of          ClientID
 	User        UserID    // who began it, and the only one who may sign in
-	Session     SessionID // it began in
-	Browser     TokenHash // it began in
+	Session     SessionID // that it began in
+	Browser     TokenHash // that it began in
 	State       TokenHash // of the state parameter
-	Nonce       TokenHash
+	Nonce       TokenHash // of the nonce parameter
 	Secret      TokenHash // of the double; zero for a public application
-	Sealed      []byte    // what has to be said again: the double's secret, the PKCE verifier
+	Sealed      []byte    // what the token request needs: the double's secret, the PKCE verifier
 	RedirectURI string
-	Again       bool // the person proves themselves anew
+	Again       bool // the person proves themselves anew (prompt=login)
 	CreatedAt   time.Time
 	ExpiresAt   time.Time
 	AnsweredAt  time.Time // the browser came back
@@ -119,10 +119,10 @@ func (t *Tryout) Answer(user UserID, session SessionID, browser TokenHash, now t
 
 // TryoutStep is one step of the flow, and how it went.
 type TryoutStep struct {
-	Name string        `json:"name"` // "begin", "signin", "answer", "exchange", "id_token", "userinfo"
+	Name string        `json:"name"` // "discovery", "signin", "answer", "exchange", "id_token", "userinfo"
 	OK   bool          `json:"ok"`
-	Why  string        `json:"why,omitempty"` // message key of what went wrong
-	Said string        `json:"said,omitempty"`
+	Why  string        `json:"why,omitempty"`  // message key of what went wrong
+	Said string        `json:"said,omitempty"` // what was said of it: an error's text, a device's name, groups
 	Took time.Duration `json:"took"`
 }
 
@@ -135,9 +135,9 @@ type TryoutResult struct {
 	Access   string          `json:"access,omitempty"`   // kind of the access token: "opaque" or "jwt"
 	Expires  time.Duration   `json:"expires,omitempty"`  // of the access token
 	Refresh  bool            `json:"refresh,omitempty"`  // there was a refresh token
-	Asked    []string        `json:"asked,omitempty"`
-	Scopes   []string        `json:"scopes,omitempty"` // given
-	Method   string          `json:"method,omitempty"` // second factor: "push", "code", "recovery", or "session"
+	Asked    []string        `json:"asked,omitempty"`    // scopes that were asked for
+	Scopes   []string        `json:"scopes,omitempty"`   // scopes that were given
+	Method   string          `json:"method,omitempty"`   // second factor: "push", "code", "recovery", or "session"
 }
 
 // OK reports whether every step went well.
@@ -168,12 +168,12 @@ type TryoutAsk struct {
 	Secret      Secret
 	RedirectURI string
 	Scopes      []string
-	State       Secret // to be sent
-	Nonce       Secret // to be sent
-	NonceHash   TokenHash
-	Verifier    Secret
-	Subject     UserID // who may sign in
-	Hint        string // their name
-	Again       bool
-	Refresh     bool // registered for refreshing
+	State       Secret    // to be sent
+	Nonce       Secret    // to be sent
+	NonceHash   TokenHash // of the nonce, to compare the ID token's with
+	Verifier    Secret    // of PKCE (RFC 7636)
+	Subject     UserID    // the only one who may sign in
+	Hint        string    // their sign-in name, for login_hint
+	Again       bool      // as Tryout.Again
+	Refresh     bool      // registered for refreshing
 }

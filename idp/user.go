@@ -61,9 +61,9 @@ type User struct {
 
 // Bounds of what is typed about a person.
 const (
-	MaxName        = 64
-	MaxDisplayName = 80
-	MaxEmail       = 254
+	MaxName        = 64  // bytes
+	MaxDisplayName = 80  // runes
+	MaxEmail       = 254 // bytes
 )
 
 // FoldName gives a typed sign-in name the form it is stored and compared in.
@@ -127,7 +127,7 @@ func ValidText(field, s string, minRunes, maxRunes int) error {
 	return nil
 }
 
-// empty are letters and signs whose picture is empty, beside those that Unicode
+// empty are letters and signs that are drawn as nothing, beside those that Unicode
 // calls ignorable.
 var empty = &unicode.RangeTable{
 	R16: []unicode.Range16{{Lo: 0x2800, Hi: 0x2800, Stride: 1}}, // BRAILLE PATTERN BLANK

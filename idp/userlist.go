@@ -50,10 +50,10 @@ type Factors struct {
 	Password     bool
 	Devices      []Device // without SealedTOTP, PublicKey and SealedPush
 	RecoveryLeft int
-	Locked       []Counter  // counters that hold the person back now
-	Guard        *PushGuard // of asking phones
-	Sessions     int        // live ones
-	Invitation   *Invitation
+	Locked       []Counter   // counters that hold the person back now
+	Guard        *PushGuard  // of asking phones
+	Sessions     int         // live ones
+	Invitation   *Invitation // the open one-time link; nil: there is none
 }
 
 // SessionQuery picks the live sessions of everybody, newest first.

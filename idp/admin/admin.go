@@ -14,17 +14,19 @@ import (
 	"hilum/idp"
 )
 
-// Store is what administration needs kept. Every method is atomic.
+// Store is what administration needs kept. Every method but AddUsers is atomic.
 type Store interface {
 	AddUser(ctx context.Context, u *idp.User) error // idp.ErrConflict: the name is taken
 	User(ctx context.Context, id idp.UserID) (*idp.User, error)
 	AccountByName(ctx context.Context, name string) (*idp.Account, error)
 	Users(ctx context.Context, after string, limit int) ([]idp.Account, error) // by name
-	// UpdateUser: idp.ErrDenied when fn takes its role from the last active
-	// administrator. What a role, an address or a state takes away is cut off.
+	// UpdateUser changes a person, and cuts off what a change of their role, mail
+	// address or state takes away (idp.CutOff). idp.ErrDenied when fn takes its role
+	// from the last active administrator; FieldError when it gives a role and the
+	// linked devices are not those of User.Confirmed.
 	UpdateUser(ctx context.Context, id idp.UserID, fn func(*idp.User) error) error
-	// DisableUser sets the state, ends sessions, revokes grants, kills sign-ins
-	// under way and open invitations. idp.ErrDenied for the last active administrator.
+	// DisableUser sets the state and cuts off what idp.CutDisabled takes away.
+	// idp.ErrDenied for the last active administrator.
 	DisableUser(ctx context.Context, id idp.UserID, e idp.Event) error
 	EnableUser(ctx context.Context, id idp.UserID, e idp.Event) error
 	ClearCounters(ctx context.Context, id idp.UserID, e idp.Event) error
@@ -41,9 +43,10 @@ type Store interface {
 	Device(ctx context.Context, id idp.DeviceID) (*idp.DeviceRow, error)
 	SearchUsers(ctx context.Context, q idp.UserQuery) (*idp.UserPage, error) // FieldError
 	Account(ctx context.Context, id idp.UserID) (*idp.Account, error)
-	// AddUsers adds n people, all or none, in several transactions; user gives each, the
-	// same if it is asked twice. progress is told how many, and e is written with
-	// the last. idp.ErrConflict: a name is taken.
+	// AddUsers adds n people, all or none, in several transactions: when one fails,
+	// those added before are removed, but for who has used an invitation meanwhile.
+	// user gives each person, the same if it is asked twice. progress is told how many
+	// are added, and e is written with the last. idp.ErrConflict: a name is taken.
 	AddUsers(ctx context.Context, n int, user func(i int) idp.User, e idp.Event, progress func(done int)) error
 	// TakenNames returns which of the names somebody has.
 	TakenNames(ctx context.Context, names []string) ([]string, error)
@@ -58,7 +61,8 @@ type Store interface {
 	// CutOff takes away what its cause says; ErrNotFound where one session alone is meant that is not open.
 	CutOff(ctx context.Context, c idp.CutOff) ([]idp.SessionID, error)
 
-	// EndedSessions: those of one person, or of everybody, the latest first.
+	// EndedSessions returns the ended sessions of one person, or of everybody where
+	// user is empty, the latest first.
 	EndedSessions(ctx context.Context, user idp.UserID, limit int) ([]idp.EndedSession, error)
 	EndedSession(ctx context.Context, id idp.SessionID) (*idp.EndedSession, error)
 	LogoutFigures(ctx context.Context, client idp.ClientID) ([]idp.LogoutFigures, error)
@@ -84,8 +88,8 @@ type Store interface {
 	AddTryout(ctx context.Context, t *idp.Tryout) error
 	Tryout(ctx context.Context, id idp.TryoutID) (*idp.Tryout, error)
 	TryoutByState(ctx context.Context, state idp.TokenHash) (*idp.Tryout, error)
-	UpdateTryout(ctx context.Context, id idp.TryoutID, fn func(*idp.Tryout) error) error // ends all that it gave, when it ends
-	StartAside(ctx context.Context) (time.Time, error)
+	UpdateTryout(ctx context.Context, id idp.TryoutID, fn func(*idp.Tryout) error) error // deletes what the double was given, when fn ends the test
+	StartAside(ctx context.Context) (time.Time, error)                                   // when the first steps were put aside; zero: they were not
 	PutStartAside(ctx context.Context, at time.Time, e idp.Event) error
 }
 
@@ -102,7 +106,7 @@ type Config struct {
 	Issuer    string
 	Mail      bool                      // a sender hands out mail; false: links are shown
 	Settings  func() []idp.Setting      // of the configuration, in its order; nil: none
-	Wake      func(topics ...idp.Topic) // whoever waits there; nil: nobody
+	Wake      func(topics ...idp.Topic) // wakes whoever waits for a topic; nil: nobody
 	Now       func() time.Time
 	Log       *slog.Logger
 }

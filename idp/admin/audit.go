@@ -14,7 +14,7 @@ import (
 )
 
 // SearchEvents reads the audit log, newest first. Errors: idp.ErrDenied,
-// FieldError (the key).
+// FieldError (the key of the page).
 func (d *Desk) SearchEvents(ctx context.Context, by By, q idp.EventQuery) (*idp.EventPage, error) {
 	if err := d.allow(ctx, by, ReadAudit); err != nil {
 		return nil, err
@@ -22,8 +22,9 @@ func (d *Desk) SearchEvents(ctx context.Context, by By, q idp.EventQuery) (*idp.
 	return d.conf.Store.SearchEvents(ctx, q)
 }
 
-// EventsAfter returns events after a number, oldest first, at most MaxPage: for
-// who follows the log as it grows. Errors: idp.ErrDenied.
+// EventsAfter returns the events whose number (Event.Seq) is greater than after,
+// oldest first, limit of them and MaxPage at most: for programs that follow the log
+// as it grows. Errors: idp.ErrDenied.
 func (d *Desk) EventsAfter(ctx context.Context, by By, after int64, limit int) ([]idp.Event, error) {
 	if err := d.allow(ctx, by, ReadAudit); err != nil {
 		return nil, err
@@ -31,11 +32,11 @@ func (d *Desk) EventsAfter(ctx context.Context, by By, after int64, limit int) (
 	return d.conf.Store.Events(ctx, after, min(max(limit, 1), MaxPage))
 }
 
-// ExportFormat is how events leave.
+// ExportFormat is the format of a file of events, people or devices.
 type ExportFormat string
 
 const (
-	ExportJSON ExportFormat = "json" // one object a line
+	ExportJSON ExportFormat = "json" // one object a line; of events only
 	ExportCSV  ExportFormat = "csv"  // RFC 4180, with commas, for programs; harmless to spreadsheets as DevicesCSV
 
 	// For spreadsheets, which open a file by a double click and ask nothing: with a
@@ -80,11 +81,13 @@ func EventLineOf(e *idp.Event) EventLine {
 
 // EventLogHead is the kind of the last line of an export, which is no event: its
 // seq and hash are those of the newest event when the export began, whatever the
-// query. A file without that line was cut off, or the head of the log was not ours.
+// query. A file without that line was cut off, or the head of the log had been
+// removed or changed.
 const EventLogHead idp.EventKind = "audit.head"
 
 // ExportEvents writes all that a query finds, whatever its page, newest first,
-// as it is read, and then where the log ended. Errors: as SearchEvents, FieldError (the format), and those of w.
+// as it is read, and then the head of the log (EventLogHead). Errors: as
+// SearchEvents, FieldError (the format), and those of w.
 func (d *Desk) ExportEvents(ctx context.Context, by By, q idp.EventQuery, format ExportFormat, w io.Writer) error {
 	if err := d.allow(ctx, by, ReadAudit); err != nil {
 		return err
@@ -144,8 +147,8 @@ func (d *Desk) ExportEvents(ctx context.Context, by By, q idp.EventQuery, format
 
 // Chain is the audit log, checked.
 type Chain struct {
-	Events int64
-	Head   [32]byte // hash of the last
+	Events int64    // how many there are
+	Head   [32]byte // hash of the last event
 	Check  idp.LogCheck
 }
 
@@ -184,10 +187,10 @@ func (d *Desk) Health(ctx context.Context, by By) (*idp.Health, error) {
 	return d.conf.Store.Health(ctx)
 }
 
-// MaxDays is how far back Days looks.
+// MaxDays is how many days Days counts at most.
 const MaxDays = 366
 
-// Days counts what happened on each of the last days, today the last. Days at
+// Days counts what happened on each of the last days (UTC), today the last. Days on
 // which nothing happened are there too. Errors: idp.ErrDenied.
 func (d *Desk) Days(ctx context.Context, by By, days int) ([]idp.Day, error) {
 	if err := d.allow(ctx, by, ReadHealth); err != nil {

@@ -14,24 +14,27 @@ import (
 // (Console), or a program with a token of client credentials (Client, Role).
 type By struct {
 	Actor idp.Actor
-	// Role is what the door saw. Of a person it is looked up again at every
-	// act: a role that was taken a moment ago opens nothing.
+	// Role is the role that the door saw. A person's is looked up again at every
+	// act, and has to be the same still: a role that was taken a moment ago opens
+	// nothing.
 	Role idp.StaffRole
 	// FactorAt is when a person last gave a second factor, of their session.
 	FactorAt time.Time
 	// Console: whoever can run a command on the machine has the database in hand
 	// already; asking them for a phone would guard nothing.
 	Console bool
-	// Client acts for no person and has no phone. What it may is in the scopes
-	// of its token, which the door turns into Role; its secret is what was fresh.
+	// Client is a program, which acts for no person. What it may is in the scopes of
+	// its token, which the door turns into Role. It has no phone, so it is never asked
+	// for a fresh second factor: it has given its client secret for the token.
 	Client  idp.ClientID
 	Address string // where the act came from, for the log
 }
 
-// Console is a command at the console, or the provider itself.
+// Console is the By of a command at the console, or of the provider itself; name is
+// for the log, "console:root" or "provider".
 func Console(name string) By { return By{Actor: idp.Actor{Name: name}, Console: true} }
 
-// Act names what somebody may do, for the table.
+// Act is a kind of act, by which the table says who may do it.
 type Act string
 
 const (
@@ -128,9 +131,10 @@ func (d *Desk) allow(ctx context.Context, by By, act Act) error {
 	return nil
 }
 
-// mayUpon returns nil when by may act upon an account. The helpdesk may not
-// where the account has a role itself: a link to a new password or a new phone
-// is all that one needs to become its owner.
+// mayUpon returns nil when by may act upon an account. Upon one that has a role in
+// the administration only the role of administrator and commands may act: a link to
+// a new password or a new phone is all that one needs to become its owner. Errors:
+// idp.ErrDenied.
 func mayUpon(by By, u *idp.User) error {
 	if !by.Console && by.Role != idp.StaffAdmin && u.Staff != idp.StaffNone {
 		return fmt.Errorf("%s is %s, upon whom only an administrator may act: %w", u.Name, u.Staff, idp.ErrDenied)

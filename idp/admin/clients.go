@@ -16,15 +16,15 @@ import (
 
 // Bounds of a client's registration.
 const (
-	maxValues     = 50 // of each list
-	maxURI        = 2048
-	maxScope      = 64
-	maxAudience   = 255
-	maxClientID   = 64
+	maxValues     = 50   // entries of each list
+	maxURI        = 2048 // bytes
+	maxScope      = 64   // bytes
+	maxAudience   = 255  // bytes of an audience or of a rule's name; runes of a rule's texts
+	maxClientID   = 64   // bytes
 	maxAccessTTL  = time.Hour
-	safeAccessTTL = 15 * time.Minute
-	maxRefresh    = 12 * time.Hour
-	maxGrace      = time.Minute
+	safeAccessTTL = 15 * time.Minute // more is a deviation
+	maxRefresh    = 12 * time.Hour   // of RefreshIdle
+	maxGrace      = time.Minute      // of RefreshGrace
 )
 
 // AddClient registers an application and returns its secret, to be shown this
@@ -112,8 +112,8 @@ func (d *Desk) client(ctx context.Context, id idp.ClientID) (*idp.Client, error)
 	return nil, fmt.Errorf("client %s: %w", id, idp.ErrNotFound)
 }
 
-// EditClient changes what fn changes; id and secrets stay as they are. Errors:
-// FieldError, idp.ErrNotFound.
+// EditClient changes what fn changes; id and secrets stay as they are, and a public
+// application stays public. Errors: FieldError, idp.ErrNotFound.
 func (d *Desk) EditClient(ctx context.Context, by By, id idp.ClientID, fn func(*idp.Client)) error {
 	if err := d.allow(ctx, by, EditClients); err != nil {
 		return err
@@ -163,7 +163,8 @@ func (d *Desk) NewClientSecret(ctx context.Context, by By, id idp.ClientID, over
 	return secret, nil
 }
 
-// RemoveClient forgets an application and kills its tokens. Errors: idp.ErrNotFound.
+// RemoveClient deletes an application and revokes its grants, and so its tokens.
+// Errors: idp.ErrNotFound.
 func (d *Desk) RemoveClient(ctx context.Context, by By, id idp.ClientID) error {
 	if err := d.allow(ctx, by, EditClients); err != nil {
 		return err
@@ -295,13 +296,13 @@ func ValidateClient(c *idp.Client) error {
 }
 
 // forPrograms reports whether a client proves itself by a secret and signs
-// nobody in: only such a one may administer.
+// nobody in: only such a one may have a scope of the administration.
 func forPrograms(c *idp.Client) bool {
 	return !c.Public() && !slices.ContainsFunc(c.GrantTypes, func(g string) bool { return g != idp.GrantClientCredentials })
 }
 
-// validRules checks the names that an application has for what it is told.
-// Errors: FieldError, whose field is «claims.» and the number of the rule.
+// validRules checks an application's claim rules. Errors: FieldError, whose field is
+// «claims.» and the index of the rule, the first is 0, or «claims» for too many.
 func validRules(rules []idp.ClaimRule) error {
 	if len(rules) > maxValues {
 		return &idp.FieldError{Field: "claims", Message: "client.claims.many"}
@@ -331,8 +332,8 @@ func validRules(rules []idp.ClaimRule) error {
 	return nil
 }
 
-// Deviations names what of a registration is less safe than what is proposed,
-// as message keys.
+// Deviations names the settings of a registration that are less safe than those that
+// are proposed, as message keys.
 func Deviations(c *idp.Client) []string {
 	var out []string
 	for _, d := range []struct {
@@ -369,7 +370,8 @@ func validClientID(id string) bool {
 	return true
 }
 
-// validToken is scope-token of RFC 6749, section 3.3, bounded.
+// validToken reports whether s is a scope-token of RFC 6749, section 3.3, of most
+// bytes at most.
 func validToken(s string, most int) bool {
 	if s == "" || len(s) > most {
 		return false
@@ -388,7 +390,8 @@ func all(values []string, valid func(string) bool) bool {
 
 // validRedirect accepts https anywhere, http on this machine, and for native
 // applications a scheme of their own in reverse-domain form (RFC 8252,
-// section 7.1). Nothing that a browser and a server could read differently.
+// section 7.1). It refuses letters that a browser and a server may read in different
+// ways: a code could go where nobody registered an address.
 func validRedirect(s string, kind idp.ClientKind) bool {
 	if s == "" || len(s) > maxURI {
 		return false

@@ -12,7 +12,7 @@ import (
 type sheet struct {
 	w     *bufio.Writer
 	comma string
-	signs string // what a cell with is put between quotation marks for
+	signs string // a cell with one of these is put between quotation marks
 }
 
 // newSheet begins a file with its heading. For spreadsheets it has a byte order
@@ -46,8 +46,9 @@ func (s *sheet) row(cells ...string) {
 
 func (s *sheet) flush() error { return s.w.Flush() }
 
-// formula are the signs with which a formula begins, in spreadsheets here and
-// in East Asia, and those that some take away before they look.
+// formula are the signs with which a formula begins, their full-width forms, which
+// spreadsheets in East Asia take for the same, and blanks that some spreadsheets take
+// away before they look.
 const formula = "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20"
 
 // harmless keeps a text from being a formula where a spreadsheet opens the
@@ -75,7 +76,7 @@ func startsFormula(s string) bool {
 	return r != utf8.RuneError && strings.ContainsRune(formula, r)
 }
 
-// stamp is a moment in a cell; empty for none.
+// stamp is a moment in a cell (RFC 3339, UTC, whole seconds); empty for the zero one.
 func stamp(t time.Time) string {
 	if t.IsZero() {
 		return ""

@@ -31,7 +31,8 @@ func (d *Desk) Device(ctx context.Context, by By, id idp.DeviceID) (*idp.DeviceR
 }
 
 // DeviceHistory is what happened with a device, newest first, also of one that
-// is unlinked. Errors: idp.ErrDenied, FieldError (the key).
+// is unlinked. Errors: idp.ErrDenied, FieldError (the key of the page),
+// idp.ErrNotFound for an empty id.
 func (d *Desk) DeviceHistory(ctx context.Context, by By, id idp.DeviceID, p idp.Page) (*idp.EventPage, error) {
 	if err := d.allow(ctx, by, ReadDevices); err != nil {
 		return nil, err
@@ -79,7 +80,7 @@ func (d *Desk) UnlinkDevices(ctx context.Context, by By, ids []idp.DeviceID, why
 type FoundDevices struct {
 	Rows   []idp.DeviceRow // in the order of the query
 	People int             // whose they are
-	Digest string          // of which devices they are, in whatever order: base64url, SHA-256
+	Digest string          // SHA-256 over the sorted ids of the devices, in base64url
 }
 
 // FindDevices returns all that a query finds, whatever its page. Errors:
@@ -233,9 +234,9 @@ func (d *Desk) Reopen(ctx context.Context, by By, user idp.UserID, reason string
 }
 
 // DevicesCSV writes all that a query finds, whatever its page, as CSV with a
-// heading (RFC 4180), row by row as it is read; format is any but ExportJSON. Texts that a spreadsheet would
-// take for a formula have an apostrophe before them. It leaves an event. Errors as
-// SearchDevices, and those of w.
+// heading (RFC 4180), row by row as it is read; format is any but ExportJSON. Texts
+// that a spreadsheet would take for a formula have an apostrophe before them. It
+// leaves an event (Exported). Errors: as SearchDevices, those of w and of the event.
 func (d *Desk) DevicesCSV(ctx context.Context, by By, q idp.DeviceQuery, format ExportFormat, w io.Writer) (result error) {
 	if err := d.allow(ctx, by, ReadDevices); err != nil {
 		return err

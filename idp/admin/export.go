@@ -9,16 +9,17 @@ import (
 	"hilum/idp"
 )
 
-// Lists that can be taken away whole.
+// Lists that can be exported whole, as events name them.
 const (
 	ListUsers   = "users"
 	ListDevices = "devices"
 )
 
-// maxFilter is how much of what was searched for the log keeps, in bytes.
+// maxFilter is how much of a query the event of an export keeps, in bytes.
 const maxFilter = 200
 
-// filter is what a query asked for, in the words of the lists' addresses.
+// filter is what a query asked for, written like the parameters of a list's URL:
+// "q=words f=facet".
 func filter[T ~string](words string, facets []T) string {
 	parts := make([]string, 0, len(facets)+1)
 	if words != "" {
@@ -37,7 +38,7 @@ func filter[T ~string](words string, facets []T) string {
 // Exported notes that a list of people or devices has left, as a file or as lines for
 // a program: who took it, by which filter, how many rows, and what stopped it, if
 // something did. Also a part that has left is noted, whoever hangs up meanwhile.
-// Errors: those of the store; err, when it is not nil, comes along.
+// err is what stopped it. Errors: err, and those of the store.
 func (d *Desk) Exported(ctx context.Context, by By, list, filter string, rows int, err error) error {
 	detail := map[string]string{"list": list, "count": strconv.Itoa(rows)}
 	if filter != "" {

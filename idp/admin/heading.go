@@ -15,9 +15,9 @@ import (
 // bars; columns by commas, semicolons or tabs, as the first line has it.
 var ImportHeading = []string{"username", "name", "given_name", "family_name", "email", "phone", "locale", "roles", "groups"}
 
-// exportOnly are columns of a file that was exported which an import leaves out:
-// what they tell comes about otherwise, and a role in the administration is given
-// to one person at a time.
+// exportOnly are columns of an exported file which an import leaves out: state,
+// devices and time are not anybody's to set, and a role in the administration is
+// given to one person at a time.
 var exportOnly = []string{"state", "staff", "devices", "added_at"}
 
 // ColumnsError is a FieldError of the heading that says which columns.
@@ -119,11 +119,12 @@ func distance(a, b string) int {
 	return row[len(to)]
 }
 
-// badFile is what is wrong with all of a file.
+// badFile is the FieldError for what is wrong with a file as a whole.
 func badFile(message string) error { return &idp.FieldError{Field: "file", Message: message} }
 
-// openTable finds out what a file is and where its heading is. Errors:
-// FieldError.
+// openTable finds the heading of a file and its separator, and leaves the table
+// there. Errors: FieldError (a workbook, UTF-16, nothing in it, a first line that is
+// too long or names no separator).
 func openTable(file string) (*table, error) {
 	for _, kind := range []struct{ begin, message string }{
 		{"\xff\xfe", "import.utf16"}, {"\xfe\xff", "import.utf16"},

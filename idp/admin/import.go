@@ -35,7 +35,7 @@ type Import struct {
 	// With ImportHow.Mail:
 	Mailed       int        // invitations that are on their way, or would be
 	Unmailed     []Unmailed // by line; at most MaxImportFaults
-	MoreUnmailed int        // there are so many more
+	MoreUnmailed int        // how many Unmailed leaves out
 }
 
 // ImportHow says what an import is to do.
@@ -77,13 +77,15 @@ const (
 // single faulty line nobody is added, and every fault is named, with its line and
 // column. What spreadsheets leave behind is passed over: rows and columns without
 // anything in them, and a first line that names the separator. No two people of
-// an import have one mail address, and nobody has one of theirs already. dry
-// checks only. progress is told how far it is, now and then; nil: nobody.
-// Errors: idp.ErrDenied, idp.ErrStale, FieldError (the heading, also as
-// ColumnsError; the size, what is no such file, this site sends no mail), idp.ErrConflict when a name was taken meanwhile,
-// and that of ctx when it ends before all are added; nobody is added then. Faults
-// are no error. Invitations are sent when all are added, each in a transaction of
-// its own; where that breaks off, the error comes with what was done.
+// an import have one mail address, and nobody has one of theirs already. progress is
+// told how far it is, now and then; nil: nobody. Invitations are sent when all are
+// added, each in a transaction of its own; where that breaks off, the error comes
+// with what was done.
+//
+// Errors, with nobody added: idp.ErrDenied, idp.ErrStale; FieldError (the heading,
+// also as ColumnsError; the size; a file of another kind; this site sends no mail);
+// idp.ErrConflict when a name was taken meanwhile; those of r, and that of ctx when it
+// ends before all are added. Faults are no error.
 func (d *Desk) ImportUsers(ctx context.Context, by By, r io.Reader, how ImportHow, progress func(ImportStep)) (*Import, error) {
 	if progress == nil {
 		progress = func(ImportStep) {}
@@ -181,7 +183,7 @@ func (i *Import) mailed(err error, line int, u *idp.User) {
 	}
 }
 
-// people are those of a file, as it is read.
+// people are the people of a file, with what is wrong with it, while it is read.
 type people struct {
 	users  []idp.User // of lines that are good, without roles and groups
 	lists  []lists    // of those
@@ -193,11 +195,11 @@ type people struct {
 	out    Import
 }
 
-// lists are roles and groups of a person as they stand in the file: taken apart,
-// all of a large file would be ten times as large.
+// lists are roles and groups of a person as they stand in the file: taken apart, they
+// would need ten times the memory for a large file.
 type lists struct{ roles, groups string }
 
-// whole is a person with all that their line says.
+// whole is the i-th person, with the roles and groups of their line.
 func (p *people) whole(i int) idp.User {
 	u := p.users[i]
 	u.Roles, u.Groups = listed(p.lists[i].roles), listed(p.lists[i].groups)
@@ -205,14 +207,15 @@ func (p *people) whole(i int) idp.User {
 	return u
 }
 
-// typedPerson is what may be somebody else's already.
+// typedPerson is the name and the mail address of a line, which somebody may have
+// already.
 type typedPerson struct {
 	line        int
 	name, email string
 	good        bool // in users
 }
 
-// bound cuts what is named in a fault.
+// bound cuts a sign-in name for a fault, after 80 bytes.
 func bound(name string) string {
 	const most = 80
 	if len(name) > most {
@@ -221,6 +224,7 @@ func bound(name string) string {
 	return strings.ToValidUTF8(name, "")
 }
 
+// fault adds a fault to a list, MaxImportFaults at most.
 func (p *people) fault(to *[]ImportFault, line int, name string, err error) {
 	if len(*to) == MaxImportFaults {
 		p.many = true
@@ -229,7 +233,7 @@ func (p *people) fault(to *[]ImportFault, line int, name string, err error) {
 	*to = append(*to, ImportFault{line, strings.Clone(bound(name)), err})
 }
 
-// result is what has come of reading.
+// result is the Import that comes of reading and of looking who is there.
 func (p *people) result() *Import {
 	out := &p.out
 	out.Faults = append(p.faults, p.late...)
@@ -239,8 +243,8 @@ func (p *people) result() *Import {
 	return out
 }
 
-// readPeople reads a file. What is wrong with a line is a fault; what is wrong
-// with all of it an error.
+// readPeople reads a file. What is wrong with a line is a fault; what is wrong with
+// the file as a whole is an error. Errors: FieldError.
 func readPeople(file string) (*people, error) {
 	if len(file) > MaxImportBytes {
 		return nil, badFile("import.large")
@@ -339,8 +343,8 @@ func (d *Desk) whoIsThere(ctx context.Context, p *people, progress func(ImportSt
 	return nil
 }
 
-// person reads one row, with all that is wrong with it; nil: there is nothing in it.
-// The person is there also with faults, as far as it got.
+// person reads one row, with all that is wrong with it; nil: the row is empty. With
+// faults the person is returned too, with what could be read.
 func (h *heading) person(r *row) (*idp.User, []*idp.FieldError) {
 	u := &idp.User{}
 	if r.fault != "" {
@@ -412,7 +416,8 @@ func (h *heading) cell(r *row, column string) string {
 	return bare(r.cells[i])
 }
 
-// take gives a person what stands in a column.
+// take sets what a cell says of a person. Mail address and telephone number count as
+// verified.
 func (h *heading) take(u *idp.User, column, cell string) {
 	switch column {
 	case "username":
@@ -436,7 +441,8 @@ func (h *heading) take(u *idp.User, column, cell string) {
 	}
 }
 
-// listed is ReadList, and not much longer than a list may be.
+// listed is ReadList, cut after one entry more than a person may have: that one is
+// refused, and a file cannot fill the memory with the rest.
 func listed(cell string) []string {
 	list := ReadList(cell)
 	return list[:min(len(list), maxListed+1)]

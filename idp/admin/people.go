@@ -32,7 +32,7 @@ func (d *Desk) User(ctx context.Context, by By, id idp.UserID) (*idp.User, error
 const ShownHistory = 20
 
 // UserHistory is what happened to a person, newest first, ShownHistory at most:
-// for whoever helps them. Errors: idp.ErrDenied.
+// for whoever helps them. Errors: idp.ErrDenied, idp.ErrNotFound for an empty id.
 func (d *Desk) UserHistory(ctx context.Context, by By, id idp.UserID) ([]idp.Event, error) {
 	if err := d.allow(ctx, by, ReadUsers); err != nil {
 		return nil, err
@@ -131,7 +131,7 @@ func (d *Desk) InviteMany(ctx context.Context, by By, users []idp.UserID, via Vi
 }
 
 // UsersCSV writes all that a query finds, whatever its page, as DevicesCSV does,
-// and leaves an event.
+// and leaves an event. Errors: as DevicesCSV.
 func (d *Desk) UsersCSV(ctx context.Context, by By, q idp.UserQuery, format ExportFormat, w io.Writer) (result error) {
 	if err := d.allow(ctx, by, ReadUsers); err != nil {
 		return err

@@ -88,6 +88,7 @@ func newFaults(before, u *idp.User) error {
 	return nil
 }
 
+// validListed checks the roles or groups of one person. Errors: FieldError of field.
 func validListed(field string, list []string) error {
 	if len(list) > maxListed {
 		return &idp.FieldError{Field: field, Message: "text.long"}
@@ -100,8 +101,8 @@ func validListed(field string, list []string) error {
 	return nil
 }
 
-// maxDigits of a telephone number: 15 (E.164), an exit code before it, and an
-// extension behind.
+// maxDigits is how many digits a telephone number has at most: 15 (E.164), and room
+// for an exit code before them and an extension behind.
 const maxDigits = 25
 
 // validPhone reports whether a text can be a telephone number: digits as people

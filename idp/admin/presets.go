@@ -9,8 +9,8 @@ import (
 )
 
 // Preset is an application that is known: what to fill its registration with,
-// and what to paste into its configuration. Addresses in both are made of what
-// is asked for.
+// and what to paste into its configuration. Addresses in both are made of the values
+// of Needs.
 type Preset struct {
 	ID    string // in URLs and commands
 	Name  string
@@ -53,7 +53,7 @@ func pageClient(redirects, logouts []string, scopes ...string) idp.Client {
 	return c
 }
 
-// words are separated by one space.
+// words cuts a text at its blanks.
 func words(s string) []string { return strings.Fields(s) }
 
 // presets are all there are. What is pasted follows the manuals of the
@@ -245,7 +245,8 @@ func (p *Preset) Fill(values map[string]string) (*idp.Client, error) {
 	return &c, nil
 }
 
-// validBase accepts what a redirect address may begin with.
+// validBase accepts an address that a redirect address may begin with, without a
+// slash at its end. Errors: FieldError of field.
 func validBase(field, s string) error {
 	if s == "" {
 		return &idp.FieldError{Field: field, Message: "text.missing"}
@@ -271,6 +272,7 @@ func (p *Preset) Paste(issuer string, c *idp.Client, secret idp.Secret, values m
 	return out
 }
 
+// replacer puts values in place of «{key}»; more are keys and values by turns.
 func replacer(values map[string]string, more ...string) *strings.Replacer {
 	var pairs []string
 	for id, v := range values {

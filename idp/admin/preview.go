@@ -53,8 +53,8 @@ func (d *Desk) PreviewDraft(ctx context.Context, by By, user idp.UserID, c *idp.
 	return preview(c, u), nil
 }
 
-// CheckRules says what is wrong with names of claims; the field of a fault is
-// «claims.» and the number of the rule. Errors: FieldError.
+// CheckRules checks an application's claim rules. Errors: FieldError, whose field is
+// «claims.» and the index of the rule, the first is 0, or «claims» for too many.
 func (d *Desk) CheckRules(rules []idp.ClaimRule) error { return validRules(rules) }
 
 func preview(c *idp.Client, u *idp.User) *Preview {

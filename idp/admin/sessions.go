@@ -65,7 +65,8 @@ func (d *Desk) EndedSessions(ctx context.Context, by By, user idp.UserID) ([]idp
 	return ended, err
 }
 
-// EndedSession is one of those. Errors: idp.ErrDenied, idp.ErrNotFound.
+// EndedSession returns one session that was ended, as EndedSessions lists them.
+// Errors: idp.ErrDenied, idp.ErrNotFound.
 func (d *Desk) EndedSession(ctx context.Context, by By, id idp.SessionID) (*idp.EndedSession, error) {
 	if err := d.allow(ctx, by, ReadSessions); err != nil {
 		return nil, err
@@ -87,7 +88,8 @@ func (d *Desk) clientNames(ctx context.Context) (map[idp.ClientID]string, error)
 	return names, err
 }
 
-// Logouts says how telling an application fares. Errors: idp.ErrDenied.
+// Logouts says how it goes with telling an application that sessions have ended
+// (back-channel logout). Errors: idp.ErrDenied.
 func (d *Desk) Logouts(ctx context.Context, by By, client idp.ClientID) (*idp.LogoutFigures, error) {
 	if err := d.allow(ctx, by, ReadClients); err != nil {
 		return nil, err

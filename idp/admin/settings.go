@@ -49,8 +49,9 @@ func (d *Desk) FixedSite() map[string]bool {
 	}
 }
 
-// EditSite changes what fn changes of names, accent and languages; an empty field goes back to the default. Errors:
-// FieldError with the key of the setting, *brand.AccentError.
+// EditSite changes what fn changes of names, accent and languages; an empty field
+// goes back to the default. Errors: idp.ErrDenied, idp.ErrStale, FieldError with the
+// key of the setting, *brand.AccentError.
 func (d *Desk) EditSite(ctx context.Context, by By, fn func(*idp.Site)) error {
 	if err := d.allow(ctx, by, EditSettings); err != nil {
 		return err
@@ -66,7 +67,8 @@ func (d *Desk) EditSite(ctx context.Context, by By, fn func(*idp.Site)) error {
 	})
 }
 
-// CheckSite is EditSite without saving: for a look before.
+// CheckSite is the checks of EditSite without saving, for a preview. Who may read
+// settings may ask it.
 func (d *Desk) CheckSite(ctx context.Context, by By, fn func(*idp.Site)) error {
 	s, err := d.SavedSite(ctx, by)
 	if err != nil {
@@ -258,7 +260,7 @@ func (d *Desk) validateLabel(s *idp.Site) error {
 	return nil
 }
 
-// unfit is a FieldError that knows the numbers.
+// unfit is a FieldError with the error of totp.Fits, which has the numbers.
 type unfit struct {
 	*idp.FieldError
 	why error
@@ -266,8 +268,8 @@ type unfit struct {
 
 func (e *unfit) Unwrap() error { return e.FieldError }
 
-// WhyNot returns what is behind a FieldError, with its numbers; nil: no more
-// than that says.
+// WhyNot returns the error behind a FieldError of a label that does not fit, which
+// has the numbers; nil: there is none.
 func WhyNot(err error) error {
 	if e := (*unfit)(nil); errors.As(err, &e) {
 		return e.why
@@ -298,7 +300,7 @@ func (d *Desk) Settings(ctx context.Context, by By) ([]idp.Setting, error) {
 	return append(list, numbers()...), nil
 }
 
-// numbers are the rules that no setting changes.
+// numbers are the bounds and times that no setting changes.
 func numbers() []idp.Setting {
 	var list []idp.Setting
 	add := func(key string, value any) {

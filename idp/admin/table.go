@@ -5,9 +5,9 @@ import (
 	"unicode"
 )
 
-// Bounds of one row of a file, in which it is cut: a file of nothing but commas
-// would else become a hundred times as large in memory. Who has all that a person
-// may have needs a fifth of it.
+// Bounds of one row of a file: a file of nothing but commas would else need a hundred
+// times its size in memory. A person with the longest of everything needs a fifth of
+// that.
 const (
 	maxRow   = 64 << 10 // bytes
 	maxCells = 256
@@ -25,7 +25,7 @@ type table struct {
 	rest string
 	sep  byte
 	line int // of what is in rest; the first is 1
-	torn int
+	torn int // rows so far whose quotation mark is not closed, see maxTorn
 }
 
 // row is one row; its cells are good until the next.

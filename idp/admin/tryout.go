@@ -11,19 +11,22 @@ import (
 	"hilum/idp"
 )
 
-// Sealer seals what has to be read back; idp/keyring implements it.
+// Sealer encrypts what has to be read back. row names the row that a value belongs
+// to: it opens with no other. idp/keyring implements it.
 type Sealer interface {
 	Seal(plain []byte, row string) ([]byte, error)
 	Open(sealed []byte, row string) ([]byte, error)
 }
 
-// Where is where an administrator sits: a test sign-in goes on nowhere else.
+// Where is the session and the browser that an administrator acts in: a test sign-in
+// goes on in no other.
 type Where struct {
 	Session idp.SessionID
 	Browser idp.TokenHash
 }
 
-// sealedTryout is what is sealed with a test sign-in.
+// sealedTryout is what Tryout.Sealed holds: the double's secret, empty for a public
+// application, and the PKCE verifier (RFC 7636).
 type sealedTryout struct {
 	Secret   string `json:"secret,omitempty"`
 	Verifier string `json:"verifier"`
@@ -81,7 +84,7 @@ func (d *Desk) StartTryout(ctx context.Context, by By, at Where, client idp.Clie
 	return ask, nil
 }
 
-// sealedFor is what the sealed part of a test is bound to.
+// sealedFor is the row that Tryout.Sealed is sealed for.
 func sealedFor(t *idp.Tryout) string { return "test " + string(t.ID) }
 
 func (d *Desk) tryoutAsk(ctx context.Context, t *idp.Tryout, c *idp.Client) (*idp.TryoutAsk, error) {
@@ -173,7 +176,7 @@ func (d *Desk) EndTryout(ctx context.Context, by By, id idp.TryoutID, result *id
 	})
 }
 
-// Why a sign-in came to nothing, as message keys.
+// whyDenied are message keys for why a sign-in was denied, by the event's detail "by".
 var whyDenied = map[string]string{"groups": "try.why.groups", "phone": "try.why.phone", "browser": "try.why.cancelled"}
 
 // addSignIn says in the result what the log knows of the sign-in.
@@ -263,7 +266,7 @@ func (d *Desk) tryoutEvent(kind idp.EventKind, by By, t *idp.Tryout, detail map[
 // Start says how far the first steps of a new site have come, from what is
 // stored of them.
 type Start struct {
-	Devices, Recovery int          // of who asks
+	Devices, Recovery int          // linked devices and unused recovery codes of who asks
 	Clients           []idp.Client // that sign people in, oldest first
 	Tested            idp.ClientID // an application whose test went well; empty: none
 	Aside             bool         // put aside

@@ -21,7 +21,7 @@ type Link struct {
 // Via is how a one-time link gets to the person.
 type Via string
 
-// What there is; anything else is ViaLink.
+// The ways there are; any other value counts as ViaLink.
 const (
 	ViaLink Via = "link" // it is shown to the administrator, once
 	ViaMail Via = "mail" // it is written to the person, who alone sees it
@@ -39,7 +39,7 @@ func (d *Desk) Reachable(u *idp.User, via Via) error {
 	return nil
 }
 
-// sends returns nil when this site hands out links that way.
+// sends returns nil when this site hands out links that way. Errors: FieldError.
 func (d *Desk) sends(via Via) error {
 	if via == ViaMail && !d.conf.Mail {
 		return &idp.FieldError{Field: "mail", Message: "mail.off"}
@@ -154,7 +154,8 @@ func mayInvite(by By, u *idp.User) error {
 	return nil
 }
 
-// invite makes the link for u, which is empty for set-up.
+// invite makes and stores the link for u, which is empty for set-up. Errors: as
+// AddInvitation of the Store.
 func (d *Desk) invite(ctx context.Context, by By, u *idp.User, purpose idp.InvitationPurpose, ttl time.Duration, via Via) (*Link, error) {
 	i, link, may := d.newLink(by, u, purpose, ttl, via)
 	if err := d.conf.Store.AddInvitation(ctx, i, may); err != nil {
@@ -163,8 +164,9 @@ func (d *Desk) invite(ctx context.Context, by By, u *idp.User, purpose idp.Invit
 	return link, nil
 }
 
-// newLink is the link for u, with what has to be asked again when it is
-// inserted: a role may have been given since, an address taken.
+// newLink makes the link for u, with the check that the store makes again in the
+// transaction that inserts it: a role may have been given since, an address taken
+// away.
 func (d *Desk) newLink(by By, u *idp.User, purpose idp.InvitationPurpose, ttl time.Duration, via Via) (*idp.Invitation, *Link, func(*idp.User) error) {
 	now := d.conf.Now()
 	token := idp.NewToken()
@@ -194,8 +196,8 @@ func (d *Desk) newLink(by By, u *idp.User, purpose idp.InvitationPurpose, ttl ti
 	}
 }
 
-// hidden is an account whose PasswordHash says only whether there is one: what
-// leaves the desk carries none.
+// hidden puts a word in place of an account's PasswordHash, where there is one: no
+// hash leaves the desk.
 func hidden(a *idp.Account) {
 	if a.PasswordHash != "" {
 		a.PasswordHash = "[secret]"
@@ -219,8 +221,9 @@ func (d *Desk) FindUser(ctx context.Context, by By, name string) (*idp.Account, 
 // MaxPage is how many rows a list returns at most.
 const MaxPage = 1000
 
-// Users lists accounts by name, after a name, limit at most MaxPage.
-// PasswordHash is as FindUser has it.
+// Users lists the accounts whose sign-in name comes after a name, by name, limit of
+// them and MaxPage at most. PasswordHash is as FindUser has it. Errors:
+// idp.ErrDenied.
 func (d *Desk) Users(ctx context.Context, by By, after string, limit int) ([]idp.Account, error) {
 	if err := d.allow(ctx, by, ReadUsers); err != nil {
 		return nil, err
@@ -235,8 +238,9 @@ func (d *Desk) Users(ctx context.Context, by By, after string, limit int) ([]idp
 // EditUser changes what fn changes; id, name and state stay as they are.
 // A role in the administration that is given is in the event with the devices
 // that are linked then: they answer for it from now on, and fn has to confirm
-// them (User.Confirmed). Errors: FieldError, idp.ErrNotFound, idp.ErrDenied when it would leave the site without an
-// administrator.
+// them (User.Confirmed). Errors: FieldError, also when other devices are linked than
+// were confirmed; idp.ErrNotFound; idp.ErrStale; idp.ErrDenied, also when it would
+// leave the site without an administrator.
 func (d *Desk) EditUser(ctx context.Context, by By, user idp.UserID, fn func(*idp.User)) error {
 	if err := d.allow(ctx, by, EditUsers); err != nil {
 		return err
@@ -271,9 +275,10 @@ func (d *Desk) EditUser(ctx context.Context, by By, user idp.UserID, fn func(*id
 	})
 }
 
-// Disable ends everything of an account at once: sessions, tokens, sign-ins
-// under way, open invitations. Errors: idp.ErrNotFound, idp.ErrDenied for the
-// last administrator.
+// Disable disables an account and ends everything of it at once (idp.CutDisabled):
+// sessions, tokens, sign-ins under way, offers of devices, one-time links, known
+// browsers. Errors: FieldError (the reason), idp.ErrNotFound, idp.ErrStale,
+// idp.ErrDenied, also for the last administrator.
 func (d *Desk) Disable(ctx context.Context, by By, user idp.UserID, reason string) error {
 	e, err := d.about(ctx, BlockUsers, idp.EventUserDisabled, by, user, reason)
 	if err != nil {
@@ -282,7 +287,8 @@ func (d *Desk) Disable(ctx context.Context, by By, user idp.UserID, reason strin
 	return d.conf.Store.DisableUser(ctx, user, e)
 }
 
-// Enable takes a disabled account back. Errors: idp.ErrNotFound.
+// Enable takes a disabled account back: it is active when it has a password and a
+// device, else invited. Errors: idp.ErrNotFound.
 func (d *Desk) Enable(ctx context.Context, by By, user idp.UserID) error {
 	e, err := d.about(ctx, BlockUsers, idp.EventUserEnabled, by, user, "")
 	if err != nil {
@@ -291,7 +297,8 @@ func (d *Desk) Enable(ctx context.Context, by By, user idp.UserID) error {
 	return d.conf.Store.EnableUser(ctx, user, e)
 }
 
-// Unlock clears the counters of wrong tries. Errors: idp.ErrNotFound.
+// Unlock clears the counters of wrong tries against a person, and lets their phones
+// be asked again. Errors: idp.ErrNotFound.
 func (d *Desk) Unlock(ctx context.Context, by By, user idp.UserID) error {
 	e, err := d.about(ctx, Unlock, idp.EventUserUnlocked, by, user, "")
 	if err != nil {
@@ -324,7 +331,7 @@ type Why struct {
 	Lost bool
 }
 
-// how is the unlinking of a device by the administration, the last one too.
+// how is how the administration unlinks a device: the last one may go, too.
 func (w Why) how() idp.Unlinking {
 	if w.Lost {
 		return idp.Unlinking{Last: true, Cause: idp.CutLost}
@@ -353,7 +360,7 @@ func (d *Desk) Unlink(ctx context.Context, by By, user idp.UserID, id idp.Device
 	return fmt.Errorf("device %s: %w", id, idp.ErrNotFound)
 }
 
-// MaxReason is in runes.
+// MaxReason bounds the reason that is given for an act, in runes.
 const MaxReason = 200
 
 // validReason checks why something was done. At the console it may be left out.
@@ -365,6 +372,8 @@ func validReason(reason string, asked bool) error {
 	return idp.ValidText("reason", reason, least, MaxReason)
 }
 
+// about asks whether by may do an act to a person, and returns the event of it.
+// Errors: FieldError (the reason), idp.ErrDenied, idp.ErrStale, idp.ErrNotFound.
 func (d *Desk) about(ctx context.Context, act Act, kind idp.EventKind, by By, user idp.UserID, reason string) (idp.Event, error) {
 	asked := act == BlockUsers && kind == idp.EventUserDisabled || act == UnlinkDevice
 	if err := validReason(reason, asked && !by.Console); err != nil {

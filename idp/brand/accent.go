@@ -12,19 +12,20 @@ import (
 // Colour is red, green and blue.
 type Colour struct{ R, G, B uint8 }
 
-// Default is safelight amber. It stands on the light ground by a focus ring of
-// its own that is darker; a test holds it to the style.
+// Default is the accent where nobody has set one, safelight amber. On the ground of
+// the light theme it has less contrast than ForShapes: there the style gives the
+// focus ring a darker colour of its own. A test compares it with the style.
 var Default = Colour{0xf2, 0xa3, 0x3c}
 
 // What an accent stands on, by theme, as the style has it: the ground of a page,
-// of a panel, of a field. A test holds them to the style.
+// of a panel, of a field. A test compares them with the style.
 var (
 	DarkGrounds  = []Colour{{0x0e, 0x11, 0x15}, {0x15, 0x19, 0x1f}, {0x0b, 0x0e, 0x12}}
 	LightGrounds = []Colour{{0xee, 0xf1, 0xf5}, {0xff, 0xff, 0xff}}
 )
 
-// Least contrast of what is read and of what has to be seen (WCAG 2.2, success
-// criteria 1.4.3 and 1.4.11).
+// Least contrast, as a ratio to 1, of text that is read and of shapes that have to
+// be seen (WCAG 2.2, success criteria 1.4.3 and 1.4.11).
 const (
 	ForText   = 4.5
 	ForShapes = 3.0
@@ -47,7 +48,7 @@ func Parse(s string) (c Colour, ok bool) {
 
 func (c Colour) String() string { return fmt.Sprintf("#%02x%02x%02x", c.R, c.G, c.B) }
 
-// Luminance is the relative luminance of WCAG 2.2.
+// Luminance is the relative luminance of WCAG 2.2: 0 for black, 1 for white.
 func (c Colour) Luminance() float64 {
 	lin := func(b uint8) float64 {
 		s := float64(b) / 255
@@ -59,7 +60,7 @@ func (c Colour) Luminance() float64 {
 	return 0.2126*lin(c.R) + 0.7152*lin(c.G) + 0.0722*lin(c.B)
 }
 
-// Contrast is between 1 and 21.
+// Contrast is the contrast ratio of WCAG 2.2, between 1 and 21.
 func (c Colour) Contrast(with Colour) float64 {
 	a, b := c.Luminance(), with.Luminance()
 	return (max(a, b) + .05) / (min(a, b) + .05)
@@ -73,7 +74,9 @@ func (c Colour) Text() Colour {
 	return white
 }
 
-// Lit is c under the pointer: a step away from its text, which stays as readable.
+// Lit is the colour of what has colour c while the pointer is over it: lighter
+// where the text on it is black, darker where that is white, so that the text stays
+// readable.
 func (c Colour) Lit() Colour {
 	h, s, l := c.hsl()
 	if c.Text() == black {
@@ -84,10 +87,10 @@ func (c Colour) Lit() Colour {
 
 // AccentError says where an accent cannot be seen, and what could.
 type AccentError struct {
-	Where   string // "dark", "light": on the ground of that theme; "text": its own text
-	Ratio   float64
-	Need    float64
-	Nearest Colour
+	Where   string  // "dark", "light": on the ground of that theme; "text": its own text
+	Ratio   float64 // the contrast it has there, rounded down to one digit
+	Need    float64 // the least that is taken there
+	Nearest Colour  // one of the same hue and saturation that is taken
 }
 
 func (e *AccentError) Error() string {
@@ -100,10 +103,11 @@ func (e *AccentError) Unwrap() error { return idp.ErrInvalid }
 // floor keeps one digit and never rounds up to what is needed.
 func floor(ratio float64) float64 { return math.Floor(ratio*10) / 10 }
 
-// Ratios are the contrasts of an accent that matter.
+// Ratios are the contrasts of an accent: with the text on it, and with the grounds
+// of each theme.
 type Ratios struct{ Text, Dark, Light float64 }
 
-// RatiosOf measures an accent, each where it is hardest.
+// RatiosOf measures an accent; for a theme, on the ground with the least contrast.
 func RatiosOf(c Colour) Ratios {
 	r := Ratios{Text: c.Contrast(c.Text()), Dark: math.Inf(1), Light: math.Inf(1)}
 	for _, g := range DarkGrounds {
@@ -118,7 +122,7 @@ func RatiosOf(c Colour) Ratios {
 func (r Ratios) good() bool { return r.Text >= ForText && r.Dark >= ForShapes && r.Light >= ForShapes }
 
 // Check returns nil for an accent that is seen in both themes and carries text.
-// Ours is taken as it is. Errors: *AccentError.
+// Default is taken as it is. Errors: *AccentError.
 func Check(c Colour) error {
 	r := RatiosOf(c)
 	if c == Default || r.good() {
@@ -154,6 +158,8 @@ func nearest(c Colour) Colour {
 	return Default
 }
 
+// hsl returns hue in sixths of the circle (0 up to 6), saturation and lightness (0
+// to 1).
 func (c Colour) hsl() (h, s, l float64) {
 	r, g, b := float64(c.R)/255, float64(c.G)/255, float64(c.B)/255
 	hi, lo := max(r, g, b), min(r, g, b)
@@ -174,6 +180,7 @@ func (c Colour) hsl() (h, s, l float64) {
 	return h, s, l
 }
 
+// fromHSL is the way back from hsl.
 func fromHSL(h, s, l float64) Colour {
 	chroma := (1 - math.Abs(2*l-1)) * s
 	x := chroma * (1 - math.Abs(math.Mod(h, 2)-1))

@@ -19,14 +19,14 @@ import (
 const (
 	MaxFile   = 256 << 10 // bytes
 	MaxSide   = 2048      // pixels
-	MinSide   = 16
-	LogoSide  = 512
-	IconSide  = 256
-	maxChunks = 4096
+	MinSide   = 16        // pixels
+	LogoSide  = 512       // pixels
+	IconSide  = 256       // pixels
+	maxChunks = 4096      // of one PNG
 )
 
-// Logo returns a picture as it is kept: at most LogoSide a side, in the shape
-// it came in. Errors: FieldError of the field named.
+// Logo makes a logo of a PNG: at most LogoSide a side, with the proportions it came
+// in. Errors: FieldError of the field named.
 func Logo(field string, raw []byte) (*idp.Picture, error) {
 	m, err := decode(field, raw)
 	if err != nil {
@@ -36,8 +36,8 @@ func Logo(field string, raw []byte) (*idp.Picture, error) {
 	return drawn(field, m, image.Rect(0, 0, w, h), image.Rect(0, 0, w, h))
 }
 
-// Icon returns a picture as a square of IconSide at most; what was no square
-// stands in the middle. Errors: FieldError of the field named.
+// Icon makes an icon of a PNG: a square of IconSide at most. A picture that is no
+// square stands in its middle. Errors: FieldError of the field named.
 func Icon(field string, raw []byte) (*idp.Picture, error) {
 	m, err := decode(field, raw)
 	if err != nil {
@@ -49,8 +49,9 @@ func Icon(field string, raw []byte) (*idp.Picture, error) {
 	return drawn(field, m, image.Rect(0, 0, side, side), image.Rect(at.X, at.Y, at.X+w, at.Y+h))
 }
 
-// decode reads a PNG. Its size is looked at before a pixel is unpacked; a file
-// that moves, or goes on behind its end, is none.
+// decode reads a PNG. Its width and height are looked at before a pixel is unpacked:
+// a small file may unpack to gigabytes. An animated PNG is refused, and a file that
+// goes on behind its end. Errors: FieldError.
 func decode(field string, raw []byte) (image.Image, error) {
 	bad := func(key string) error { return &idp.FieldError{Field: field, Message: key} }
 	switch {
@@ -79,8 +80,8 @@ func decode(field string, raw []byte) (image.Image, error) {
 	return m, nil
 }
 
-// chunks walks through the file and returns what is wrong with it, as a message
-// key; empty: nothing.
+// chunks walks through the chunks of a PNG and returns what is wrong with the file,
+// as a message key; empty: nothing.
 func chunks(raw []byte) string {
 	const signature, frame = 8, 12 // bytes of a chunk besides its data
 	rest := raw[signature:]
@@ -106,7 +107,8 @@ func chunks(raw []byte) string {
 	return "picture.broken"
 }
 
-// fit returns the size of a picture within a square.
+// fit returns the size of a picture scaled down to fit into a square of most pixels
+// a side.
 func fit(w, h, most int) (width, height int) {
 	if w <= most && h <= most {
 		return w, h
@@ -136,7 +138,8 @@ func drawn(field string, m image.Image, whole, at image.Rectangle) (*idp.Picture
 	return &idp.Picture{ID: idp.PictureID(hex.EncodeToString(sum[:16])), PNG: buf.Bytes(), Width: whole.Dx(), Height: whole.Dy()}, nil
 }
 
-// blank reports whether nothing is to be seen.
+// blank reports whether every pixel is as good as transparent: an alpha of at most
+// 16 of 255.
 func blank(m *image.NRGBA) bool {
 	for i := 3; i < len(m.Pix); i += 4 {
 		if m.Pix[i] > 16 {
@@ -146,9 +149,10 @@ func blank(m *image.NRGBA) bool {
 	return true
 }
 
-// What counts as seen: pixels that together are this much of all that is drawn
-// have this contrast with the ground. It is far less than is needed to be read:
-// this finds the black logo of a letterhead, and nothing that somebody chose.
+// A picture is faint on a ground where at least faintShare of all that is drawn,
+// pixels weighed by their alpha, has less contrast with the ground than
+// faintContrast. That is far less than is needed to be read: it finds the black
+// logo of a letterhead on the dark ground, and nothing that somebody chose.
 const (
 	faintContrast = 1.5
 	faintShare    = .95
@@ -158,8 +162,9 @@ const (
 // page in the dark theme, and in the light one.
 type Faint struct{ Dark, Light bool }
 
-// FaintOn measures a picture as it is drawn on the ground: each pixel over it, by
-// its alpha, which is also its weight. A picture that is none is faint nowhere.
+// FaintOn measures a picture on the grounds of pages: each pixel is laid over the
+// ground by its alpha, which is also its weight. A picture that cannot be decoded is
+// faint nowhere.
 func FaintOn(p *idp.Picture) Faint {
 	m, err := png.Decode(bytes.NewReader(p.PNG))
 	if err != nil {

@@ -1,6 +1,7 @@
 // Package claim says what applications are told of people: one table of
 // claims, the names that an application may give them, and their JSON. It is
-// pure, so that what an administrator is shown before is what is told.
+// pure, so that the preview that an administrator sees is made by the very code
+// that makes tokens and userinfo answers.
 package claim
 
 import (
@@ -26,11 +27,11 @@ const (
 type Claim struct {
 	Name, Scope string
 	write       func(b []byte, u *idp.User) []byte
-	values      func(u *idp.User) []string // of texts and lists
+	values      func(u *idp.User) []string // the value as texts, for rules; nil: no text and no list, so no rule is made of it
 }
 
-// Person are all there are, in the order they are written. None has the name of
-// a claim that a token carries for its own sake.
+// Person are all claims about a person, in the order they are written. None has
+// the name of a claim that a token carries for its own sake.
 var Person = []Claim{
 	{"name", Profile, func(b []byte, u *idp.User) []byte { return text(b, u.DisplayName) }, func(u *idp.User) []string { return one(u.DisplayName) }},
 	{"given_name", Profile, func(b []byte, u *idp.User) []byte { return text(b, u.GivenName) }, func(u *idp.User) []string { return one(u.GivenName) }},
@@ -61,7 +62,9 @@ var Person = []Claim{
 	{"roles", Roles, func(b []byte, u *idp.User) []byte { return texts(b, u.Roles) }, func(u *idp.User) []string { return u.Roles }},
 }
 
-// own are the names that tokens carry for their own sake; no rule may give one.
+// own are the names of claims and of introspection members (RFC 7662, section 2.2)
+// that say something of the token, not of the person. No rule may give one: an
+// application would take a made-up audience or time for ours.
 var own = []string{
 	"iss", "sub", "aud", "exp", "iat", "nbf", "jti", "nonce", "auth_time", "acr", "amr", "azp", "sid", "at_hash", "c_hash", "s_hash",
 	"client_id", "scope", "cnf", "act", "events", "active", "token_type",
@@ -92,17 +95,18 @@ func Names() []string {
 	return names
 }
 
-// constant is what a rule without a claim to be made of counts as.
+// constant stands for the claim that a rule with a fixed text is made of: it is
+// told where the scope profile is.
 var constant = Claim{Scope: Profile}
 
-// ByScope wants the claims that scopes cover.
+// ByScope returns the filter that Append asks, for the claims that scopes cover.
 func ByScope(scopes []string) func(*Claim) bool {
 	return func(c *Claim) bool { return slices.Contains(scopes, c.Scope) }
 }
 
 // Append writes `,"name":value` for each claim that is wanted and has a value,
-// and then what the rules of the application make of them. A rule takes the
-// place of the claim that has its name.
+// and then for each rule of the application whose claim (From) is wanted. A rule
+// takes the place of the claim that has its name, also where it writes nothing.
 func Append(b []byte, u *idp.User, rules []idp.ClaimRule, want func(*Claim) bool) []byte {
 	for i := range Person {
 		c := &Person[i]
@@ -137,7 +141,8 @@ func member(b []byte, name string, value func([]byte) []byte) []byte {
 	return b
 }
 
-// ruled writes what a rule makes of a claim.
+// ruled writes the value that a rule makes of a claim; nothing where the person
+// has none that the rule tells.
 func ruled(b []byte, r *idp.ClaimRule, from *Claim, u *idp.User) []byte {
 	if r.From == "" {
 		return text(b, r.Text)
@@ -161,6 +166,7 @@ func ruled(b []byte, r *idp.ClaimRule, from *Claim, u *idp.User) []byte {
 	return AppendStrings(b, values)
 }
 
+// list reports whether the value is a JSON array, not a text.
 func (c *Claim) list() bool { return c.Scope == Groups || c.Scope == Roles }
 
 func text(b []byte, s string) []byte {

@@ -6,10 +6,11 @@ import (
 	"unicode/utf8"
 )
 
-// AppendTime writes a moment as seconds since 1970.
+// AppendTime writes a moment as a JSON number, whole seconds since 1970
+// (NumericDate, RFC 7519, section 2).
 func AppendTime(b []byte, t time.Time) []byte { return strconv.AppendInt(b, t.Unix(), 10) }
 
-// AppendStrings writes a JSON array.
+// AppendStrings writes a JSON array of strings.
 func AppendStrings(b []byte, list []string) []byte {
 	b = append(b, '[')
 	for i, s := range list {

@@ -21,7 +21,7 @@ import (
 // that browsers trust is a quarter of it.
 const MaxSize = 1 << 20
 
-// Process is who reads: its effective user and all its groups.
+// Process is who reads a file: the effective user of a process and all its groups.
 type Process struct {
 	UID    int
 	Groups []int
@@ -36,7 +36,8 @@ func Self() Process {
 	return p
 }
 
-// Standing is what a file system says of a file.
+// Standing is what the file system says of a file: owner, group, type and
+// permissions.
 type Standing struct {
 	UID, GID int
 	Mode     fs.FileMode
@@ -50,8 +51,9 @@ type Standing struct {
 // root. Group bits are taken where the process is in the group: that is how
 // containers and Kubernetes (fsGroup) hand secrets to a process that is not root.
 // The same for root's own group: systemd hands credentials to a service by an access
-// control list, whose mask looks like that. What everybody on the machine may read,
-// or a stranger may change, is none.
+// control list, whose mask looks like that. A file that everybody on the machine may
+// use, or that belongs to another user, is refused: what it holds is no secret, or
+// not the operator's.
 // Root reads a file that is its owner's alone, whoever that is: it works beside a
 // provider that has a user of its own, and in containers it reads what is mounted
 // from the host.
@@ -92,7 +94,8 @@ func Secret(path string) (Content, error) { return read(path, true) }
 // Public reads a file that anybody may read.
 func Public(path string) (Content, error) { return read(path, false) }
 
-// read returns errors that name the path.
+// read opens a file, checks it where it is to hold a secret, and reads it whole.
+// Errors name the path.
 func read(path string, secret bool) (c Content, err error) {
 	// Not to wait for a writer, should it be a pipe.
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) //nolint:gosec // the operator names it
@@ -134,7 +137,9 @@ func read(path string, secret bool) (c Content, err error) {
 }
 
 // Text takes byte order marks of UTF-8 off; editors leave them, and nobody sees
-// them. Text in UTF-16 or UTF-32 is refused: every second byte of it is no letter.
+// them. Refused are text in UTF-16 or UTF-32, whose every second byte is no letter,
+// DER or PKCS #12 in place of PEM, and whatever else has zero bytes. The error says
+// what to do, behind the name of the file, which the caller puts before it.
 func Text(b []byte) ([]byte, error) {
 	for bytes.HasPrefix(b, []byte("\xef\xbb\xbf")) {
 		b = b[3:]

@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// Pair is a certificate with its chain, and its key, both PEM. What is wrong is
+// Pair reads a certificate with its chain, and its key, both PEM. What is wrong is
 // said in words that name neither file; what serves all the same, and would better
 // be mended, is in warnings: certificates out of order, expired, or not yet good at
 // the instant now.
@@ -59,11 +59,14 @@ func Pair(cert, key []byte, now time.Time) (pair *tls.Certificate, warnings []st
 	return &made, warnings, nil
 }
 
-// Expired reports whether a pair is past its end.
+// Expired reports whether the certificate of a pair is past its notAfter (RFC 5280,
+// section 4.1.2.5).
 func Expired(pair *tls.Certificate, now time.Time) bool {
 	return pair.Leaf != nil && now.After(pair.Leaf.NotAfter)
 }
 
+// subject names a certificate in messages: by its first DNS name, else by its
+// subject.
 func subject(c *x509.Certificate) string {
 	if len(c.DNSNames) > 0 {
 		return name(c.DNSNames[0])
@@ -71,7 +74,7 @@ func subject(c *x509.Certificate) string {
 	return name(c.Subject.String())
 }
 
-// name bounds what a certificate says of itself.
+// name quotes what a certificate says of itself, and cuts it after 100 bytes.
 func name(s string) string {
 	if len(s) > 100 {
 		s = s[:100] + "…"
@@ -79,7 +82,8 @@ func name(s string) string {
 	return fmt.Sprintf("%q", s)
 }
 
-// Authorities are certificates, PEM, by which others are believed.
+// Authorities reads certificates, PEM, as the authorities that other certificates
+// are verified by. Errors: there is none, or one that is damaged.
 func Authorities(text []byte) (*x509.CertPool, error) {
 	all, err := certificates(text)
 	if err != nil {
@@ -92,7 +96,8 @@ func Authorities(text []byte) (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// certificates reads every certificate of a PEM text; there has to be one.
+// certificates reads every certificate of a PEM text. Errors: there is none, or one
+// that is damaged.
 func certificates(text []byte) ([]*x509.Certificate, error) {
 	var all []*x509.Certificate
 	others := map[string]bool{}
@@ -129,7 +134,8 @@ func hasKey(types map[string]bool) bool {
 	return false
 }
 
-// privateKey reads the one key of a PEM text. Errors never show what they are about.
+// privateKey reads the first private key of a PEM text. Errors show nothing of the
+// text.
 func privateKey(text []byte) (crypto.Signer, error) {
 	types := map[string]bool{}
 	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
@@ -170,7 +176,7 @@ func privateKey(text []byte) (crypto.Signer, error) {
 	return nil, errors.New("the file holds no private key in PEM, which begins with -----BEGIN PRIVATE KEY-----")
 }
 
-// Account is a service account, as Google hands out keys of it.
+// Account is a service account of Google, as a file with its key tells of it.
 type Account struct {
 	ProjectID string
 	Email     string
@@ -179,8 +185,8 @@ type Account struct {
 // wherefrom says where the right file is to be had.
 const wherefrom = "what is wanted is the key of a service account: Firebase console, Project settings, Service accounts, Generate new private key"
 
-// ServiceAccount looks at a service account's key in JSON. What is wrong is said
-// with the kind of file it seems to be; nothing of what the file holds is shown.
+// ServiceAccount checks the file with a service account's key, JSON. The error says
+// which kind of file it seems to be; of what the file holds it shows the type alone.
 func ServiceAccount(text []byte) (*Account, error) {
 	trimmed := bytes.TrimSpace(text)
 	switch {

@@ -41,11 +41,12 @@ type Watcher struct {
 	sources []*watched
 }
 
+// watched is a source with what its last reading came to.
 type watched struct {
 	Source
 	taken [sha256.Size]byte // digest of what was taken last
 	fault string            // of the last reading, empty: it was taken
-	notes map[string]string
+	notes map[string]string // the Note of each path that was logged last
 }
 
 // Open reads a source for the first time, and keeps it to be watched. The error is
@@ -110,6 +111,8 @@ func (w *Watcher) Look() {
 	}
 }
 
+// look reads one source again, and has it taken where it is another than the one
+// taken last, or the last reading failed.
 func (w *Watcher) look(s *watched) {
 	all, err := s.read()
 	if err == nil {
@@ -143,7 +146,7 @@ func (w *Watcher) look(s *watched) {
 	}
 }
 
-// tell logs what is to be known of a secret's owner and mode, once.
+// tell logs the Note of a secret's owner and mode, once, and again when it changes.
 func (w *Watcher) tell(s *watched, all []Content) {
 	for i, f := range s.Files {
 		if all[i].Note != s.notes[f.Path] {

@@ -1,7 +1,7 @@
 // Package live wakes who is waiting: the browser of a sign-in, an open phone.
 //
-// A wake-up is a hint to look, never the answer: whoever is woken reads what
-// became of the thing from the store, and looks from time to time anyway. A
+// A wake-up is a hint to look, never the answer: whoever is woken reads the
+// sign-in or the question from the store, and looks from time to time anyway. A
 // lost wake-up costs a moment and never a sign-in, so nothing here is kept and
 // nobody waits for anybody.
 //
@@ -22,19 +22,20 @@ type Hub struct {
 
 	mu      sync.Mutex
 	waiting map[idp.Topic]map[*Waiter]struct{}
-	n       int
+	n       int // waiters that are not closed
 }
 
-// Waiter is one who waits. Woken receives when there is something to look at;
-// wake-ups that come before the last was received are one.
+// Waiter is one who waits for topics, from Wait to Close. It holds one wake-up:
+// those that come before that one was received add nothing.
 type Waiter struct {
 	c      chan struct{}
 	hub    *Hub
 	topics []idp.Topic
 }
 
-// Wait begins to wait for topics. Who looks at the state after Wait returned,
-// and then at Woken, misses nothing. The caller ends it by Close.
+// Wait begins to wait for topics. Whoever reads the state from the store after
+// Wait has returned, and then receives from Woken, misses no change. The caller
+// has to Close the waiter.
 func (h *Hub) Wait(topics ...idp.Topic) *Waiter {
 	c := make(chan struct{}, 1)
 	w := &Waiter{c: c, hub: h, topics: topics}
@@ -53,7 +54,8 @@ func (h *Hub) Wait(topics ...idp.Topic) *Waiter {
 	return w
 }
 
-// Woken receives when there is something to look at.
+// Woken is the channel that receives when there is something to look at. It is
+// never closed.
 func (w *Waiter) Woken() <-chan struct{} { return w.c }
 
 // Close ends waiting. It may be called twice.
@@ -81,7 +83,8 @@ func (h *Hub) Wake(topics ...idp.Topic) {
 	}
 }
 
-// Here wakes whoever waits in this process: for what other instances relay.
+// Here wakes whoever waits in this process, and relays nothing: it is for topics
+// that another instance has relayed.
 func (h *Hub) Here(topics ...idp.Topic) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -95,7 +98,7 @@ func (h *Hub) Here(topics ...idp.Topic) {
 	}
 }
 
-// Len counts who waits.
+// Len returns how many waiters are not closed.
 func (h *Hub) Len() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()

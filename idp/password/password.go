@@ -24,16 +24,17 @@ import (
 	"hilum/idp/text"
 )
 
-// Config is the cost of a hash and how many are computed at once. Zero values
-// take the defaults given.
+// Config is the cost of a hash and how many are computed at once. A field that is
+// zero takes the default that stands beside it.
 type Config struct {
 	MemoryKiB   uint32        // 19 MiB
 	Time        uint32        // passes: 2
 	Parallelism uint8         // lanes: 1
-	AtOnce      int           // as many as cores
-	QueueFor    time.Duration // 2 s
+	AtOnce      int           // hashes: as many as cores
+	QueueFor    time.Duration // how long a hash waits for its turn, before idp.ErrBusy: 2 s
 }
 
+// Sizes of new hashes, in bytes (RFC 9106, section 4).
 const (
 	saltSize = 16
 	keySize  = 32
@@ -42,14 +43,14 @@ const (
 // Hasher hashes and checks. Safe for concurrent use.
 type Hasher struct {
 	conf  Config
-	slots chan struct{}
-	dummy string
-	rest  *time.Timer
+	slots chan struct{} // one element for each hash that is being computed
+	dummy string        // the hash that is checked where somebody has none
+	rest  *time.Timer   // gives memory back, see restAfter
 }
 
-// A hash leaves its 19 MiB to the garbage collector, which sees no hurry while
-// nothing else is made. So when nobody has signed in for a moment the memory
-// is given back.
+// restAfter is how long after the last hash memory is given back to the system. A
+// hash leaves its 19 MiB to the garbage collector, which sees no hurry while nothing
+// else is made.
 const restAfter = 2 * time.Second
 
 // New returns a Hasher.
@@ -92,10 +93,11 @@ func (h *Hasher) Hash(ctx context.Context, secret idp.Secret) (string, error) {
 }
 
 // Check returns nil when the secret is the one hashed in stored, else
-// idp.ErrWrongSecret; rehash says that the hash is cheaper than new ones are, or
-// of the secret as it was typed. What was typed in another form than NFC is tried
-// in NFC first, and then as it is, for hashes of before; whether that takes a
-// second hash depends on what was typed alone.
+// idp.ErrWrongSecret. rehash says that the caller should store a new hash: this one
+// is cheaper than new ones are, or of a secret that is not in NFC. A secret that is
+// not in NFC is tried in NFC first, and then as it was typed, since hashes may be
+// older than this rule; whether that takes a second hash depends on what was typed
+// alone.
 // An empty stored costs as much as any other and is wrong, so that unknown
 // people take as long as known ones. Errors: idp.ErrBusy as RetryError, the
 // context's, a stored hash that cannot be read.
@@ -135,7 +137,8 @@ func (h *Hasher) Check(ctx context.Context, stored string, secret idp.Secret) (r
 	return rehash || p.memory < h.conf.MemoryKiB || p.time < h.conf.Time || len(p.salt) < saltSize || len(p.key) < keySize, nil
 }
 
-// compute waits for its turn and hashes.
+// compute waits for its turn and hashes; size is that of the key, in bytes. Errors:
+// as acquire.
 func (h *Hasher) compute(ctx context.Context, p phc, secret idp.Secret, size uint32) ([]byte, error) {
 	if err := h.acquire(ctx); err != nil {
 		return nil, err
@@ -147,6 +150,8 @@ func (h *Hasher) compute(ctx context.Context, p phc, secret idp.Secret, size uin
 	return argon2.IDKey([]byte(secret.Reveal()), p.salt, p.time, p.memory, p.lanes, size), nil
 }
 
+// acquire waits for a slot, QueueFor at most. Errors: idp.ErrBusy as RetryError,
+// the context's.
 func (h *Hasher) acquire(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("hashing: %w", err)
@@ -169,7 +174,7 @@ func (h *Hasher) acquire(ctx context.Context) error {
 }
 
 // normal is a secret in the form that is hashed, NFC: how an accent is typed depends
-// on the keyboard (NIST SP 800-63B, section 3.1.1.2; RFC 8265, section 4.2.2).
+// on the keyboard (NIST SP 800-63B-4, section 3.1.1.2; RFC 8265, section 4.2.2).
 // What is longer than anything that could be a password stays as it is.
 func normal(secret idp.Secret) idp.Secret {
 	if len(secret) > MaxRunes*utf8.UTFMax*4 {
@@ -178,5 +183,5 @@ func normal(secret idp.Secret) idp.Secret {
 	return idp.Secret(text.NFC(secret.Reveal()))
 }
 
-// tooLong bounds what is hashed, whatever the door let through.
+// tooLong bounds what is hashed, in bytes, whatever the door let through.
 func tooLong(secret idp.Secret) bool { return len(secret) > MaxRunes*utf8.UTFMax }

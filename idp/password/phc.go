@@ -39,9 +39,11 @@ func (p phc) String() string {
 		phcBase64.EncodeToString(p.salt), phcBase64.EncodeToString(p.key))
 }
 
+// errPHC is the error for a row that holds something else. It never shows the hash.
 var errPHC = errors.New("stored hash is not argon2id in PHC form")
 
 // parsePHC reads a stored hash. What parses is written back to the same bytes.
+// Errors: errPHC.
 func parsePHC(s string) (phc, error) {
 	var p phc
 	parts := strings.Split(s, "$")

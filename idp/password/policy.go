@@ -20,8 +20,9 @@ const (
 
 const field = "password"
 
-// enough guesses to withstand guessing that is counted and slowed down, which
-// is all that is left to an attacker without the database.
+// enough is how many guesses a password has to take, by the estimate of zxcvbn. It
+// withstands guessing at the sign-in page, which is counted and slowed down; an
+// attacker without the database can do no other.
 const enough = 1e6
 
 // judged is how many runes from either end are looked at: finding patterns in
@@ -32,7 +33,7 @@ const judged = 32
 const minWord = 3
 
 // Acceptable returns a FieldError when the password must not be chosen. There
-// are no rules of composition (NIST SP 800-63B, section 3.1.1.2): it has 8 to
+// are no rules of composition (NIST SP 800-63B-4, section 3.1.1.2): it has 8 to
 // 128 characters, is not among what is guessed first, and is not built from
 // the context words (the person's names, the site's), which means that it has
 // to be good enough without them. Message keys: text.invalid, password.short,
@@ -108,10 +109,10 @@ func period(runes []rune) int {
 	return len(runes)
 }
 
-// guesses is how many it takes at most to come to a text. The library takes bytes
-// for letters here and there, and comes to less than one of its own parts takes,
-// to none at all even, for some texts with a doubled letter outside ASCII. Nobody
-// is refused for that: what cannot be is estimated anew, by a text of the same
+// guesses is how many tries it takes to come to a text, by estimate. zxcvbn takes
+// bytes for letters in some places: for some texts with a doubled letter outside
+// ASCII its total is less than one of the parts takes, even zero. Nobody is refused
+// for that: an estimate that cannot be right is made anew, of a text of the same
 // shape in ASCII.
 func guesses(runes []rune) float64 {
 	if n, ok := estimate(string(runes)); ok {
@@ -121,8 +122,8 @@ func guesses(runes []rune) float64 {
 	return n
 }
 
-// estimate asks the library, and says whether what it answers can be: its parts
-// make up the text, and the whole takes no fewer guesses than each of them.
+// estimate asks zxcvbn; ok says whether its answer can be right: the parts make up
+// the text, and the whole takes no fewer guesses than each of them.
 func estimate(text string) (n float64, ok bool) {
 	r := zxcvbn.PasswordStrength(text, nil)
 	var parts strings.Builder

@@ -13,11 +13,12 @@ import (
 // RecoveryCodes is how many are made at a time.
 const RecoveryCodes = 10
 
-// recoveryLen is in base32 letters: 80 bits.
+// recoveryLen is the length of a code in base32 letters of 5 bits: 80 random bits.
 const recoveryLen = 16
 
 // NewRecoverySet makes a person's ten recovery codes: as shown, in groups of
-// four letters, and as stored. Errors: those of the hasher, idp.ErrBusy.
+// four letters, and as stored, hashed. Errors: those of the hasher, idp.ErrBusy
+// among them.
 func NewRecoverySet(ctx context.Context, h interface {
 	Hash(ctx context.Context, secret idp.Secret) (string, error)
 }, user idp.UserID, now time.Time) (codes []idp.Secret, rows []idp.RecoveryCode, err error) {
@@ -34,8 +35,9 @@ func NewRecoverySet(ctx context.Context, h interface {
 }
 
 // CleanRecovery gives a typed recovery code the form it was hashed in: capital
-// letters, without spaces and dashes; digits that were misread are the letters
-// they look like. Errors: idp.ErrInvalid when it cannot be one.
+// letters, without spaces and dashes; the digits 0, 1 and 8, which base32 (RFC 4648,
+// section 6) does not have, are O, I and B, which they look like. Errors:
+// idp.ErrInvalid when it cannot be one.
 func CleanRecovery(typed string) (idp.Secret, error) {
 	if len(typed) > 4*recoveryLen {
 		return "", idp.ErrInvalid

@@ -1,5 +1,6 @@
-// Package recent keeps what happened lately, in memory and within bounds: nothing
-// of it is needed for anything but to be looked at.
+// Package recent keeps the latest requests of each client that were refused, for
+// administrators to look at. They lie in memory, within bounds, and are gone after a
+// restart: nothing else depends on them.
 package recent
 
 import (
@@ -10,10 +11,10 @@ import (
 	"hilum/idp"
 )
 
-// Bounds. What is kept is made by whoever knows a client's id.
+// Bounds of the memory: whoever knows a client's id can have requests of it refused.
 const (
-	PerClient = 10
-	Clients   = 1000
+	PerClient = 10   // rejections of one client; the oldest goes first
+	Clients   = 1000 // clients; the one that was last refused longest ago goes first
 )
 
 // Rejections are the last refused requests of each client. The zero value is ready.
@@ -24,13 +25,15 @@ type Rejections struct {
 	order list.List                      // of *rejected, latest first
 }
 
+// rejected are the rejections that are kept of one client.
 type rejected struct {
 	client idp.ClientID
 	last   []idp.Rejection // latest first
 }
 
-// Add keeps one. One like another of the same client takes its place and counts on:
-// an application that tries again and again does not push out what else there was.
+// Add keeps a rejection of a client, as its latest. It replaces one that it is Like,
+// and adds up their Times: an application that tries again and again does not push
+// out what else there was.
 func (r *Rejections) Add(client idp.ClientID, one idp.Rejection) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -58,7 +61,7 @@ func (r *Rejections) Add(client idp.ClientID, one idp.Rejection) {
 	all.last = all.last[:min(len(all.last), PerClient)]
 }
 
-// Of returns those of a client, latest first.
+// Of returns the rejections that are kept of a client, latest first; nil: none are.
 func (r *Rejections) Of(client idp.ClientID) []idp.Rejection {
 	r.mu.Lock()
 	defer r.mu.Unlock()

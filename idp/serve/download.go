@@ -31,7 +31,8 @@ func Download(w http.ResponseWriter, r *http.Request, log *slog.Logger, write fu
 	panic(http.ErrAbortHandler)
 }
 
-// patient gives each piece time of its own.
+// patient is a writer that gives each piece of an answer a write deadline of its own,
+// in place of the server's for the whole answer.
 type patient struct {
 	w       io.Writer
 	control *http.ResponseController

@@ -32,7 +32,7 @@ type framed struct {
 	net.Conn
 	read framing
 	log  *slog.Logger
-	dead atomic.Bool
+	dead atomic.Bool // a request was refused: nothing more is read
 }
 
 func (c *framed) Read(p []byte) (int, error) {
@@ -53,8 +53,9 @@ func (c *framed) Read(p []byte) (int, error) {
 	return good, nil
 }
 
-// How much is read, and for how long, of somebody whose request was refused, so
-// that the answer is not lost with what they still send.
+// How much is read, and for how long, after a request was refused. A connection that
+// is closed with bytes unread is reset, and the answer may be lost with it (RFC 9112,
+// section 9.6).
 const (
 	lingerBytes = 64 << 10
 	lingerFor   = 250 * time.Millisecond
@@ -97,6 +98,7 @@ type framing struct {
 	trailing bool  // the line break after a chunk is to come
 }
 
+// part is the part of a request that is read next.
 type part int
 
 const (
@@ -167,7 +169,8 @@ func (f *framing) bodyEnds() {
 // begin expects a new request.
 func (f *framing) begin() { *f = framing{} }
 
-// lineEnds looks at a whole line, its line feed aside; false: it is refused.
+// lineEnds looks at a line that has come to its line feed; false: the request is
+// refused.
 func (f *framing) lineEnds() bool {
 	if f.n == 0 || f.tail[len(f.tail)-1] != '\r' {
 		return f.refuse("a line without a carriage return")
@@ -188,6 +191,7 @@ func (f *framing) lineEnds() bool {
 	return true
 }
 
+// refuse notes why the request is refused, and returns false.
 func (f *framing) refuse(why string) bool {
 	f.why = why
 	return false
@@ -272,7 +276,8 @@ func (f *framing) chunkLine(line []byte, whole bool) bool {
 	return true
 }
 
-// decimal is a length, 0 for what is none: net/http refuses that.
+// decimal is the length that a Content-Length says, in bytes; 0 for what is no
+// number: net/http refuses that.
 func decimal(s string) (n int64) {
 	if len(s) == 0 || len(s) > 18 {
 		return 0
@@ -286,6 +291,7 @@ func decimal(s string) (n int64) {
 	return n
 }
 
+// hexadecimal is the size of a chunk, in bytes.
 func hexadecimal(s string) (n int64, ok bool) {
 	if len(s) == 0 || len(s) > 15 {
 		return 0, false
@@ -303,7 +309,7 @@ func hexadecimal(s string) (n int64, ok bool) {
 	return n, true
 }
 
-// plain reads along what comes over a listener in the clear.
+// plain is a listener without TLS, whose connections are framed.
 type plain struct {
 	net.Listener
 	log *slog.Logger
@@ -317,8 +323,9 @@ func (l plain) Accept() (net.Conn, error) {
 	return &framed{Conn: c, log: l.log}, nil
 }
 
-// secure does the same beneath TLS. net/http recognizes HTTP/2 by the type of the
-// connection, so the handshake comes first here, and HTTP/2 goes on as it is.
+// secure is a listener with TLS, whose connections are framed where they carry
+// HTTP/1. net/http recognizes HTTP/2 by the type of the connection, so the handshake
+// comes first here, and an HTTP/2 connection is handed on as it is.
 type secure struct {
 	net.Listener
 	conf   *tls.Config
@@ -337,6 +344,7 @@ func overTLS(l net.Listener, conf *tls.Config, log *slog.Logger) *secure {
 	return s
 }
 
+// run accepts connections until the listener is closed or fails for good.
 func (s *secure) run() {
 	for {
 		c, err := s.Listener.Accept()
@@ -355,6 +363,8 @@ func (s *secure) run() {
 	}
 }
 
+// shake makes the TLS handshake of one connection, and hands it to Accept. Whoever
+// speaks HTTP without TLS is told so.
 func (s *secure) shake(c net.Conn) {
 	ctx, cancel := context.WithTimeout(context.Background(), readHeaderTimeout)
 	defer cancel()

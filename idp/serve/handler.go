@@ -23,7 +23,7 @@ type Config struct {
 	TrustedProxies []netip.Prefix // whose X-Forwarded-For counts; nobody's by default
 	HTTPS          bool           // people reach us by https: send HSTS
 	Limits         []Limit
-	Bodies         map[string]int64 // paths to which more than MaxBody may be sent, and how much
+	Bodies         map[string]int64 // paths to which more than MaxBody may be sent, and how many bytes
 	Quiet          []string         // route patterns whose line is logged at debug level: cheap and asked often
 	// Problems are paths, each with all below it, whose callers are programs:
 	// what is refused before their door is a problem document (RFC 9457).
@@ -55,7 +55,7 @@ var (
 	oneYear    = []string{"max-age=31536000"}
 )
 
-// Message keys of the pages that are shown from here.
+// Message keys that ErrorPage is called with.
 const (
 	KeyFault   = "server"
 	KeyTooMany = "busy"
@@ -65,7 +65,7 @@ const (
 // Handler wraps all doors: it gives each request its id and client address,
 // bounds its body, answers panics, sets the headers that fit every answer and
 // writes one line when the request is done. The line names the route, never
-// the path or the query, which may hold what is nobody's business.
+// the path or the query, which may hold codes and names.
 func Handler(next http.Handler, c Config) http.Handler {
 	if c.Log == nil {
 		c.Log = slog.Default()
@@ -150,7 +150,8 @@ func (h *handler) finish(x *exchange, r *http.Request, start time.Time) {
 	h.line(x, r, start)
 }
 
-// refuse answers from here: with a page where the caller asks for one.
+// refuse answers a request that no door has answered: in the words of Refusals, as a
+// problem document, as a page where the caller asks for HTML, else as a line of text.
 func (h *handler) refuse(x *exchange, r *http.Request, status int, key string) {
 	x.Header().Set("Cache-Control", "no-store")
 	if answer := h.conf.Refusals[r.URL.Path]; answer != nil {
@@ -183,6 +184,7 @@ func (h *handler) page(x *exchange, r *http.Request, status int, key string) (ok
 	return true
 }
 
+// line writes the request's line to the access log.
 func (h *handler) line(x *exchange, r *http.Request, start time.Time) {
 	level := slog.LevelInfo
 	if slices.Contains(h.conf.Quiet, r.Pattern) {
@@ -241,11 +243,12 @@ func (x *exchange) Write(b []byte) (int, error) {
 // Unwrap lets http.ResponseController reach the connection.
 func (x *exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
 
-// clientAddress is who asks: the peer, or, while that is a trusted proxy, the
-// one it says it speaks for. The chain is walked from our end, so what a
-// client writes into the header itself is reached only by an address that is
-// trusted. What is no address ends the walk at the last one that was: a
-// forged entry makes somebody answer for the proxy, never for nobody.
+// clientAddress is the address of who asks: the peer, or, while that is a trusted
+// proxy, the one before it in X-Forwarded-For; "unknown" for a peer without one. The
+// header is read from its end, which the nearest proxy has written, so entries that
+// a client wrote itself count only behind an address that is trusted. An entry that
+// is no address ends the walk at the last one that was: whoever forges one is
+// counted as the proxy, never as nobody.
 func clientAddress(r *http.Request, trusted []netip.Prefix) string {
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {

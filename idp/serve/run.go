@@ -103,8 +103,9 @@ func LoadCertificate(certFile, keyFile string, w *file.Watcher, log *slog.Logger
 	return c, nil
 }
 
-// take puts a pair to use. The first is taken though it has expired: with nothing to
-// serve, nobody could say so.
+// take puts a pair to use. The first one is taken also when it has expired: with no
+// certificate nothing could be served. Errors: those of file.Pair; it has expired,
+// and the one in use has not.
 func (c *Certificate) take(certFile string, cert, key []byte) error {
 	now := time.Now()
 	pair, warnings, err := file.Pair(cert, key, now)
@@ -121,5 +122,5 @@ func (c *Certificate) take(certFile string, cert, key []byte) error {
 	return nil
 }
 
-// get is called for every handshake.
+// get returns the pair in use; crypto/tls calls it for every handshake.
 func (c *Certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) { return c.now.Load(), nil }

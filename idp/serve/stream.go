@@ -24,20 +24,22 @@ type Streams struct {
 // Wait returns when every stream has ended.
 func (ss *Streams) Wait() { ss.wg.Wait() }
 
-// Stream is an event stream (WHATWG HTML, section 9.2) to one who waits. Its
-// methods report whether the other end is there. Not for concurrent use.
+// Stream is an event stream (WHATWG HTML, section 9.2) to one browser or phone that
+// waits. Its methods report whether the bytes could be sent; false: the other end
+// has left. Not for concurrent use.
 type Stream struct {
 	deadline func(time.Time) error
 	write    func([]byte) (int, error)
 	flush    func() error
 }
 
-// Event sends an event with data of one line.
+// Event sends an event; name and data are one line each.
 func (s *Stream) Event(name, data string) bool {
 	return s.send("event: " + name + "\ndata: " + data + "\n\n")
 }
 
-// Comment sends a sign of life.
+// Comment sends a comment, which browsers pass over: it keeps the connection open and
+// shows whether the other end is there.
 func (s *Stream) Comment() bool { return s.send(":\n\n") }
 
 // Retry tells a browser how soon to come again when the stream has ended.
@@ -46,7 +48,7 @@ func (s *Stream) Retry(after time.Duration) bool {
 }
 
 func (s *Stream) send(text string) bool {
-	// Streams outlive the server's write deadline; each piece has its own.
+	// A stream goes on beyond the server's write deadline; each piece has its own.
 	if s.deadline(time.Now().Add(pieceTime)) != nil {
 		return false
 	}
@@ -114,7 +116,7 @@ func (ss *Streams) Follow(w http.ResponseWriter, r *http.Request, follow func(ct
 	})
 }
 
-// caught logs a panic in a stream; the program goes on.
+// caught logs a panic in the stream of a request with this id; the program goes on.
 func (ss *Streams) caught(id string) {
 	p := recover()
 	if p == nil {

@@ -10,7 +10,8 @@ import (
 	"hilum/idp"
 )
 
-// Sealer seals what rests; idp/keyring implements it.
+// Sealer encrypts what is stored. row names the row that a value belongs to: it
+// opens with no other. idp/keyring implements it.
 type Sealer interface {
 	Seal(plain []byte, row string) ([]byte, error)
 	Open(sealed []byte, row string) ([]byte, error)
@@ -27,14 +28,14 @@ type Site struct {
 const MinAccount = 24
 
 const (
-	pairBytes    = 16
-	pairLetters  = 22
-	shortLetters = 8
+	pairBytes    = 16 // random bytes of the pair parameter
+	pairLetters  = 22 // the same in base64url
+	shortLetters = 8  // of a short code, 5 bits each
 )
 
 // NewPairing makes an offer to link a device: a secret for any authenticator
 // app, a code that an app of ours claims it by, and a short one for typing. The
-// caller fills in whose it is.
+// caller fills in whose it is. Errors: those of the Sealer.
 func NewPairing(s Sealer, now time.Time) (*idp.Pairing, error) {
 	p := &idp.Pairing{ID: idp.NewID[idp.PairingID](), CreatedAt: now, ExpiresAt: now.Add(idp.PairingTTL)}
 	var raw [pairBytes]byte
@@ -67,10 +68,10 @@ type Offer struct {
 	URI    string // otpauth link, with what our own apps read
 	Plain  string // the same without, for an app that stumbles over it
 	Secret string // base32, for typing
-	Short  string // for typing into an app of ours: two groups of four
+	Short  string // for typing into an app of ours: two groups of four; empty where URI has no pair parameter
 }
 
-// Show returns what the page of an open offer shows.
+// Show returns what the page of an open offer shows. Errors: those of the Sealer.
 func Show(s Sealer, p *idp.Pairing, site Site) (*Offer, error) {
 	secret, err := s.Open(p.SealedTOTP, string(p.ID))
 	if err != nil {
@@ -118,8 +119,8 @@ func CleanShort(typed string) (string, error) {
 	return s, nil
 }
 
-// CleanPair returns the pair parameter of a link, when it can be one. Errors:
-// idp.ErrInvalid.
+// CleanPair returns the pair parameter of a link as it is. Errors: idp.ErrInvalid
+// when it is not 16 bytes in base64url.
 func CleanPair(code string) (idp.Secret, error) {
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(code)
 	if err != nil || len(code) != pairLetters || len(raw) != pairBytes {
@@ -140,8 +141,8 @@ func Host(issuer string) string {
 	return strings.TrimSuffix(rest, "/")
 }
 
-// Fits reports whether a site's links leave room for an account's name. Errors
-// say what does not fit.
+// Fits returns nil when a site's links leave MinAccount bytes for an account's name.
+// The error says, to operators, what does not fit.
 func Fits(site Site) error {
 	host := Host(site.Issuer)
 	const fixed = len("otpauth://totp/" + ":" + "?secret=" + "&issuer=" + "&idp=" + "&pair=")
@@ -156,7 +157,7 @@ func Fits(site Site) error {
 
 // Confirm checks the code that proves that a device holds an offer, and
 // returns that device, active and of nobody yet: the app of ours that has
-// claimed the offer, or any other. Errors as for Check.
+// claimed the offer, or any other. Errors: as Check, and those of the Sealer.
 func Confirm(s Sealer, p *idp.Pairing, code string, now time.Time) (*idp.Device, error) {
 	d := &idp.Device{
 		ID: idp.NewID[idp.DeviceID](), Kind: idp.DeviceCode, Platform: "other", State: idp.DeviceActive, LinkedAt: now,

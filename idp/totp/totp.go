@@ -28,7 +28,7 @@ const (
 	Period = 30
 
 	minSecret = 16 // bytes, RFC 4226, section 4, R6
-	maxTyped  = 64 // bytes, of a code as typed
+	maxTyped  = 64 // bytes, of a code or a short code as typed
 )
 
 // NewSecret returns the secret of a new device.
@@ -61,6 +61,7 @@ func Code(secret []byte, t time.Time) string {
 	return code
 }
 
+// at returns the code of a time step. Errors: the step is before 1970.
 func at(secret []byte, step int64) (string, error) {
 	if step < 0 {
 		return "", errors.New("no codes before 1970")
@@ -88,10 +89,10 @@ func Drift(step int64, now time.Time) int64 {
 // the new last before it says yes to anybody.
 //
 // Errors: idp.ErrInvalid (not six digits), idp.ErrWrongSecret, idp.ErrCodeUsed
-// (right, and spent).
+// (right, and spent); another one for a secret of less than 16 bytes.
 func Check(secret []byte, code string, now time.Time, last, drift int64) (step int64, err error) {
 	if len(secret) < minSecret {
-		return 0, fmt.Errorf("totp secret of %d bytes", len(secret)) // never compare with what anybody can compute
+		return 0, fmt.Errorf("totp secret of %d bytes", len(secret)) // anybody can compute the codes of an empty one
 	}
 	code, err = Clean(code)
 	if err != nil {

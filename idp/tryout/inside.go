@@ -10,14 +10,14 @@ import (
 	"strings"
 )
 
-// inside carries requests to a handler in this process.
+// inside is a http.RoundTripper that carries requests to a handler in this process.
 type inside struct{ handler http.Handler }
 
-// maxAnswer bounds what is read of one answer; nothing here comes near it.
+// maxAnswer bounds what is read of one answer, in bytes; nothing here comes near it.
 const maxAnswer = 1 << 20
 
 // RoundTrip lets the handler answer as if the request had come in from this
-// machine.
+// machine. Errors: errBroken when the handler aborts its answer.
 func (t inside) RoundTrip(r *http.Request) (*http.Response, error) {
 	in := r.Clone(r.Context())
 	in.RequestURI, in.Host, in.RemoteAddr = r.URL.RequestURI(), r.URL.Host, "127.0.0.1:0"
@@ -36,7 +36,7 @@ func (t inside) RoundTrip(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// kept is an answer in memory.
+// kept is a http.ResponseWriter that keeps the answer in memory.
 type kept struct {
 	head   http.Header
 	status int
@@ -77,7 +77,8 @@ func (w *kept) Write(b []byte) (int, error) {
 	return w.body.Write(b)
 }
 
-// algorithm is what a JWT says that it is signed with; it was verified before.
+// algorithm is the alg header of a JWT whose signature was verified before; empty
+// where there is none.
 func algorithm(jwt string) string {
 	head, _, _ := strings.Cut(jwt, ".")
 	var h struct {

@@ -26,12 +26,12 @@ import (
 	"hilum/idp"
 )
 
-// callTimeout bounds each test's calls together.
+// callTimeout bounds the calls of Begin together, and those of Finish.
 const callTimeout = 10 * time.Second
 
 // Party is the relying party. Safe for concurrent use.
 type Party struct {
-	Now func() time.Time // nil: time.Now
+	Now func() time.Time // for the times of ID tokens; nil: time.Now
 
 	issuer string
 	client *http.Client
@@ -45,11 +45,12 @@ func New(issuer string, handler http.Handler) *Party {
 	}}
 }
 
-// context is for the calls of one test.
+// context is for the calls of one Begin or Finish.
 func (p *Party) context(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(oidc.ClientContext(ctx, p.client), callTimeout)
 }
 
+// conf is the relying party as the double is registered.
 func conf(ask *idp.TryoutAsk, provider *oidc.Provider) *oauth2.Config {
 	e := provider.Endpoint()
 	e.AuthStyle = oauth2.AuthStyleInParams
@@ -59,7 +60,8 @@ func conf(ask *idp.TryoutAsk, provider *oidc.Provider) *oauth2.Config {
 	return &oauth2.Config{ClientID: string(ask.Client), ClientSecret: ask.Secret.Reveal(), Endpoint: e, RedirectURL: ask.RedirectURI, Scopes: ask.Scopes}
 }
 
-// Begin returns where the browser is sent to begin.
+// Begin returns the authorization request, as the URL that the browser is sent to.
+// Errors: discovery failed.
 func (p *Party) Begin(ctx context.Context, ask *idp.TryoutAsk) (string, error) {
 	ctx, cancel := p.context(ctx)
 	defer cancel()
@@ -67,8 +69,9 @@ func (p *Party) Begin(ctx context.Context, ask *idp.TryoutAsk) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("discovery: %w", err)
 	}
-	// Whoever else proves themselves would end the administrator's session in
-	// this browser, and with it the test.
+	// Only the administrator may sign in (OpenID Connect Core 1.0, section 5.5.1):
+	// whoever else proves themselves would end the administrator's session in this
+	// browser, and with it the test.
 	claims, err := json.Marshal(map[string]any{"id_token": map[string]any{"sub": map[string]any{"value": string(ask.Subject)}}})
 	if err != nil {
 		return "", err
@@ -82,9 +85,10 @@ func (p *Party) Begin(ctx context.Context, ask *idp.TryoutAsk) (string, error) {
 	return conf(ask, provider).AuthCodeURL(ask.State.Reveal(), options...), nil
 }
 
-// Finish does what an application does with the answer that the browser
-// brings: it is compared, the code exchanged, and what comes checked. What goes
-// wrong is in the result.
+// Finish does what an application does with the authorization response that the
+// browser brings: the response is checked, the code exchanged, the ID token
+// verified, userinfo asked. It ends with the first step that fails; what went wrong
+// is in the result.
 func (p *Party) Finish(ctx context.Context, ask *idp.TryoutAsk, answer url.Values) *idp.TryoutResult {
 	ctx, cancel := p.context(ctx)
 	defer cancel()
@@ -109,7 +113,8 @@ func (p *Party) Finish(ctx context.Context, ask *idp.TryoutAsk, answer url.Value
 	return t.result
 }
 
-// fault is what went wrong: a message key, and what was said of it.
+// fault is what went wrong in a step: a message key, and the words of the provider
+// or of the library, which may be empty.
 type fault struct{ why, said string }
 
 // test is one test under way.
@@ -130,7 +135,7 @@ func (t *test) discover(ctx context.Context, _ url.Values) *fault {
 	return nil
 }
 
-// signIn looks whether the person came through.
+// signIn checks that the response brings no error: that the person has signed in.
 func (t *test) signIn(_ context.Context, answer url.Values) *fault {
 	switch code := answer.Get("error"); code {
 	case "":
@@ -142,8 +147,9 @@ func (t *test) signIn(_ context.Context, answer url.Values) *fault {
 	}
 }
 
-// compare checks that the answer is one, and from this provider (RFC 9207).
-// That its state is the test's own is how it was found.
+// compare checks that the response has one code, one state and one iss, and that iss
+// is this provider (RFC 9207). That state is the test's own needs no check: the test
+// was found by it.
 func (t *test) compare(_ context.Context, answer url.Values) *fault {
 	for _, name := range []string{"code", "state", "iss"} {
 		if len(answer[name]) != 1 {
@@ -180,7 +186,7 @@ func (t *test) exchange(ctx context.Context, answer url.Values) *fault {
 }
 
 // verify checks the ID token: signature by a published key, issuer, audience,
-// times, nonce, the access token beside it, and that it speaks of who was to
+// times, nonce, the hash of the access token (at_hash), and that sub is who was to
 // sign in.
 func (t *test) verify(ctx context.Context, _ url.Values) *fault {
 	raw, ok := t.token.Extra("id_token").(string)
@@ -220,10 +226,11 @@ func (t *test) userinfo(ctx context.Context, _ url.Values) *fault {
 	return nil
 }
 
-// maxSaid is how much is told of what went wrong.
+// maxSaid is how much is told of what went wrong, in runes.
 const maxSaid = 200
 
-// short is what the other side said, or the error itself; never the request.
+// short is the error of the token endpoint (RFC 6749, section 5.2), else the error
+// itself, cut after maxSaid runes.
 func short(err error) string {
 	said := err.Error()
 	var answered *oauth2.RetrieveError
