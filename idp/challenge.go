@@ -33,10 +33,10 @@ const (
 	OnTaken     ChallengeInput = "taken"        // the browser has moved on by the approval
 )
 
-// ChallengeStates and ChallengeEvents list all there are, for the tables of tests.
+// ChallengeStates and ChallengeInputs list all there are, for the tables of tests.
 var (
 	ChallengeStates = []ChallengeState{ChallengePending, ChallengeApproved, ChallengeDenied, ChallengeWrong, ChallengeWithdrawn, ChallengeTaken}
-	ChallengeEvents = []ChallengeInput{OnApproved, OnDenied, OnNotMe, OnWrong, OnWithdrawn, OnTaken}
+	ChallengeInputs = []ChallengeInput{OnApproved, OnDenied, OnNotMe, OnWrong, OnWithdrawn, OnTaken}
 )
 
 // answered is the whole state machine of a challenge. The first answer wins,

@@ -78,7 +78,7 @@ func TestChallengeTable(t *testing.T) {
 		}
 	}
 	for _, s := range idp.ChallengeStates {
-		for _, e := range idp.ChallengeEvents {
+		for _, e := range idp.ChallengeInputs {
 			if !seen[s][e] {
 				t.Errorf("no row for %s/%s", s, e)
 			}

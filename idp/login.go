@@ -42,10 +42,10 @@ const (
 	OnExpire    LoginInput = "time is up"
 )
 
-// LoginStates and LoginEvents list all there are, for the tables of tests.
+// LoginStates and LoginInputs list all there are, for the tables of tests.
 var (
 	LoginStates = []LoginState{LoginPassword, LoginFactor, LoginFirst, LoginLast, LoginEnrol, LoginConsent, LoginDone, LoginCollected, LoginDenied, LoginExpired}
-	LoginEvents = []LoginInput{OnPassword, OnInvited, OnClosed, OnFactor, OnSpent, OnLinked, OnReset, OnAllow, OnRefuse, OnDeny, OnStartOver, OnCollect, OnExpire}
+	LoginInputs = []LoginInput{OnPassword, OnInvited, OnClosed, OnFactor, OnSpent, OnLinked, OnReset, OnAllow, OnRefuse, OnDeny, OnStartOver, OnCollect, OnExpire}
 )
 
 // after is the whole state machine: from a state, by an event, to a state.

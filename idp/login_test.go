@@ -213,7 +213,7 @@ func TestLoginTable(t *testing.T) {
 		})
 	}
 	for _, from := range idp.LoginStates {
-		for _, on := range idp.LoginEvents {
+		for _, on := range idp.LoginInputs {
 			if !rows[cell{from, on}] {
 				t.Errorf("no row for %q in state %q", on, from)
 			}
@@ -221,7 +221,7 @@ func TestLoginTable(t *testing.T) {
 		}
 	}
 	for at := range rows {
-		t.Errorf("a row for %q in %q, which LoginStates or LoginEvents do not list", at.on, at.from)
+		t.Errorf("a row for %q in %q, which LoginStates or LoginInputs do not list", at.on, at.from)
 	}
 }
 
@@ -255,7 +255,7 @@ func TestLoginListsAreComplete(t *testing.T) {
 	for _, s := range idp.LoginStates {
 		states = append(states, string(s))
 	}
-	for _, e := range idp.LoginEvents {
+	for _, e := range idp.LoginInputs {
 		events = append(events, string(e))
 	}
 	if !slices.Equal(declared["LoginState"], states) {
