@@ -70,7 +70,8 @@ func drawIcon(c icon) []byte {
 	return buf.Bytes()
 }
 
-// ringAt is the distance of a point from the ring's stroke, negative inside.
+// ringAt is the distance of a point from the edge of the ring's stroke, in the mark's
+// units, negative inside the stroke.
 func ringAt(x, y float64) float64 {
 	open := math.Atan2(middle-endY, endX-ringX)
 	if math.Abs(math.Atan2(y-middle, x-ringX)) >= open {
@@ -80,7 +81,8 @@ func ringAt(x, y float64) float64 {
 	return math.Hypot(x-endX, math.Abs(y-middle)-(middle-endY)) - ringWidth/2
 }
 
-// cover is how much of a pixel a shape covers whose edge is at a distance.
+// cover is which share of a pixel, 0 to 1, a shape covers whose edge is at a distance
+// from its centre; unit is the size of a pixel.
 func cover(distance, unit float64) float64 { return min(1, max(0, .5-distance/unit)) }
 
 // over lays a colour over another; on nothing at all it fades in.

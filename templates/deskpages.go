@@ -32,7 +32,7 @@ type List struct {
 	CSV      string
 }
 
-// DeskPerson is whose something is.
+// DeskPerson is the person that a line of the administration is about.
 type DeskPerson struct {
 	ID    string
 	Name  string // to sign in with
@@ -70,7 +70,7 @@ type DeskEvent struct {
 	Test    bool // of the client
 }
 
-// Choice is one of several values.
+// Choice is one option of a select.
 type Choice struct {
 	Value string
 	Label Message
@@ -106,7 +106,7 @@ type AdminDevice struct {
 	GoneBy, Why string
 }
 
-// AskLine is one thing of several.
+// AskLine is one device of several that an act is asked about.
 type AskLine struct {
 	Name    string
 	Of      string // whose
@@ -569,7 +569,7 @@ type AdminClaims struct {
 	MayEdit bool
 }
 
-// AdminRules is the form of it.
+// AdminRules is the form of what an application is told of people.
 type AdminRules struct {
 	Frame
 	App     DeskApp
@@ -607,7 +607,7 @@ type PlotDay struct {
 	Counts []int
 }
 
-// Plot is what happened over days.
+// Plot is a bar chart of what happened over days.
 type Plot struct {
 	Title         Message
 	Width, Height int // of the view box

@@ -253,7 +253,7 @@ type Codes struct {
 	Post     bool   // going on changes something
 }
 
-// Security is the account's first tab.
+// Security is the first tab of the account: how the person proves who they are.
 type Security struct {
 	Frame
 	Devices  int
@@ -262,7 +262,7 @@ type Security struct {
 	Note     Message
 }
 
-// Device is one of the person's devices.
+// Device is one line of the tab «My devices».
 type Device struct {
 	ID       string
 	Name     string
@@ -329,7 +329,7 @@ type RecoveryIntro struct {
 	Left int
 }
 
-// Session is one of the person's sessions.
+// Session is one line of the tab «Sessions».
 type Session struct {
 	ID      string
 	This    bool

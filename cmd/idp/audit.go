@@ -108,7 +108,7 @@ func (f *eventFlags) query(ctx context.Context, p *provider) (q idp.EventQuery, 
 	return q, nil
 }
 
-// fits reports whether a query finds an event: for those that come while the log
+// fits reports whether a query finds an event: for the events that come while the log
 // is followed, which are read in the order they came.
 func fits(q *idp.EventQuery, e *idp.Event) bool {
 	of := func(k idp.EventKind) bool {

@@ -149,7 +149,8 @@ func (c *cli) clientAdd() *cobra.Command {
 	return cmd
 }
 
-// printCredentials prints what an application has to be told.
+// printCredentials prints what an application is configured with: issuer, client_id and,
+// where it has one, client_secret.
 func (c *cli) printCredentials(p *provider, id idp.ClientID, secret idp.Secret, asJSON bool) error {
 	if asJSON {
 		return json.NewEncoder(c.stdout).Encode(struct {

@@ -18,7 +18,7 @@ func (c *cli) deviceCommand() *cobra.Command {
 	return group("device", "Find devices of all people, and unlink them", c.deviceList(), c.deviceShow(), c.deviceHistory(), c.deviceUnlink())
 }
 
-// texts are the values of a named type.
+// texts are the values of a named type as strings.
 func texts[T ~string](list []T) []string {
 	out := make([]string, len(list))
 	for i, v := range list {

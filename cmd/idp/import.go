@@ -156,7 +156,8 @@ func terminal(w io.Writer) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// showStep keeps one line of a terminal at how far an import is.
+// showStep returns a function that writes how far an import is over one line of a
+// terminal.
 func showStep(w io.Writer) func(admin.ImportStep) {
 	return func(s admin.ImportStep) {
 		what := "lines checked"

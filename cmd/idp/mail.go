@@ -154,7 +154,7 @@ func (c *cli) mailCommand() *cobra.Command {
 	return group("mail", "See whether mail can be sent", c.mailTest(), c.mailStatus())
 }
 
-// mailTestLine is a trial as scripts see it.
+// mailTestLine is what became of a test letter, as scripts see it.
 type mailTestLine struct {
 	Sent   bool       `json:"sent"`
 	Server string     `json:"server"`
@@ -243,7 +243,7 @@ func (p *provider) mailLine(f *idp.MailFigures) mailLine {
 	return mailLine{p.post != nil, f.Waiting, orNever(f.OldestAt), orNever(f.SentAt), f.Lost, orNever(f.FailedAt), f.Said, f.Detailed}
 }
 
-// words are the same for people.
+// words say how sending mail fares, in one line for people.
 func (l *mailLine) words() string {
 	if !l.On {
 		return "off: no mail server is set up"

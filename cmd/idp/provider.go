@@ -399,7 +399,7 @@ func perAddress(perMinute, burst int) func(string) (time.Duration, bool) {
 // minute. No viewer comes near it, and no loop harms others by it.
 const perSession = 600
 
-// ofSession is that bound, nil where there is none: who sets no bound to sign-ins that
+// ofSession is the bound of perSession, nil where there is none: who sets no bound to sign-ins that
 // begin sets none to those that a session begins.
 func ofSession(c config.Limits) func(idp.SessionID) (time.Duration, bool) {
 	if c.SignInPerMinute == 0 {

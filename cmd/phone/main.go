@@ -247,7 +247,7 @@ func describe(d *phone.Doc) string {
 	return b.String()
 }
 
-// number says what is asked of the person beside Login.
+// number says which number is asked of the person beside Login; empty: none.
 func number(d *phone.Doc) string {
 	switch d.Match.Mode {
 	case "type":
@@ -323,7 +323,7 @@ func (c *cli) watch() *cobra.Command {
 	}
 }
 
-// tell prints what was heard.
+// tell prints an event that the phone has heard of.
 func (c *cli) tell(p *phone.Client, e phone.Event) {
 	switch e.Name {
 	case "challenge":

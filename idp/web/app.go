@@ -55,7 +55,8 @@ func (a *app) appHere(w http.ResponseWriter, r *http.Request) error {
 	return page.SeeOther(w, r, "/app/")
 }
 
-// appWorker is asked for anew at each start, so that a new version is found.
+// appWorker is the service worker of the phone app. Browsers ask for it anew at each
+// start of the app, and find a new version by that.
 func (a *app) appWorker(w http.ResponseWriter, _ *http.Request) error {
 	w.Header().Set("Content-Security-Policy", a.appPolicy())
 	site := a.door.Site()
@@ -82,7 +83,8 @@ type appIcon struct {
 	Purpose string `json:"purpose,omitempty"`
 }
 
-// appManifest says how the app is installed: under the site's name.
+// appManifest is the web app manifest (W3C), by which a browser installs the app under
+// the site's name.
 func (a *app) appManifest(w http.ResponseWriter, _ *http.Request) error {
 	name := a.door.Site().Name
 	b, err := json.Marshal(struct {

@@ -94,7 +94,7 @@ func (a *account) showLink(w http.ResponseWriter, r *http.Request, p page.Person
 	return a.door.Render(w, status, view)
 }
 
-// linkFault says that an offer is spent, whatever the reason.
+// linkFault says that an offer to link a device is spent, whatever the reason.
 func (a *account) linkFault(w http.ResponseWriter, r *http.Request, err error) error {
 	if !errors.Is(err, idp.ErrNotFound) && !errors.Is(err, idp.ErrExpired) && !errors.Is(err, idp.ErrSettled) {
 		return err

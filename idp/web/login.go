@@ -183,7 +183,8 @@ func partySources(step *login.Step) []string {
 	return sources
 }
 
-// showEnd renders the states in which nothing is waited for any more.
+// showEnd renders the page of a sign-in that waits for nothing any more: done,
+// collected, denied or expired.
 func (s *signIns) showEnd(w http.ResponseWriter, r *http.Request, frame templates.Frame, step *login.Step, app string) error {
 	client := step.Purpose == idp.ForClient
 	frame.Here = ""
@@ -281,7 +282,7 @@ func (s *signIns) collectOwn(w http.ResponseWriter, r *http.Request, id idp.Logi
 	return page.SeeOther(w, r, path)
 }
 
-// phones is what a page shows of asking them.
+// phones is what the page of a second factor shows of asking the person's phones.
 func (s *signIns) phones(step *login.Step) *templates.Phones {
 	p := step.Phones
 	if p == nil {
@@ -499,7 +500,7 @@ func (s *signIns) cancel(w http.ResponseWriter, r *http.Request) error {
 	})
 }
 
-// step takes a step for which nothing is typed.
+// step moves a sign-in on by a button, where nothing is typed.
 func (s *signIns) step(w http.ResponseWriter, r *http.Request, take func(idp.LoginID, login.Browser) (*login.Step, error)) error {
 	id, b, err := s.bound(r)
 	if err != nil {

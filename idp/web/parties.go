@@ -13,7 +13,7 @@ import (
 	"hilum/templates"
 )
 
-// LoginPath is where a sign-in goes on.
+// LoginPath is the path at which a sign-in goes on: "/login/{id}".
 func (s *Server) LoginPath(id idp.LoginID) string { return page.LoginPath(id) }
 
 // partyErrors are the errors of the relying parties' door, by message key.

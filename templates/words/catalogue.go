@@ -30,7 +30,7 @@ const english = "en"
 // Catalogue is the sentences in one language. Safe for concurrent use.
 type Catalogue struct {
 	lang, dir string
-	fixed     map[string]string // sentences that speak of nothing: the most, and the fastest
+	fixed     map[string]string // sentences without arguments, the most, as they are
 	keys      map[string]struct{}
 	forms     map[string]bool // sentences that tell one from many
 	localizer *i18n.Localizer

@@ -98,7 +98,7 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("the provider answers %d %s (reference %s)", e.Status, e.Code, e.Reference)
 }
 
-// words are what a person is told.
+// words say, by the code of an error, what a person is told.
 var words = map[string]string{
 	"invalid_device":   "this site does not know this phone; forget the account by unpair --forget, or ask the site's administrator",
 	"unlinked":         "this phone was unlinked; the account was removed from it",

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// Event is something a phone hears of.
+// Event is an event of the stream, or what a poll has found.
 type Event struct {
 	Name      string     // challenge, gone, unlinked
 	Challenge *Challenge // challenge
@@ -196,7 +196,8 @@ func tellOpen(open []Challenge, known map[string]bool, tell func(Event)) {
 	}
 }
 
-// ended reports whether there is no use in trying again.
+// ended reports whether there is no use in trying again after an error of the stream or
+// of a poll, and what Watch returns then.
 func ended(ctx context.Context, unlinked bool, err error, hear func(Event)) (bool, error) {
 	var e *Error
 	switch {

@@ -342,7 +342,8 @@ func (v *viewer) logout(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, meta.EndSession+"?"+q.Encode(), http.StatusSeeOther)
 }
 
-// told ends the sessions of which the provider says that they have ended; no
+// told is the back-channel logout endpoint: it ends the sessions of which the provider
+// says that they have ended; no
 // browser takes part. The logout token is verified like an ID token, and must
 // be none: it has the logout event and no nonce.
 func (v *viewer) told(w http.ResponseWriter, r *http.Request) {

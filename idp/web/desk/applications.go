@@ -455,7 +455,7 @@ func (s *applications) iconPage(w http.ResponseWriter, r *http.Request, p staff)
 	return s.door.Render(w, http.StatusOK, templates.AdminIcon{Frame: s.frame(r, p, "applications"), App: deskAppOf(c)})
 }
 
-// icon takes the application from the form: what may be sent to a
+// icon saves or removes an application's icon. It takes the application from the form: what may be sent to a
 // path is decided before it is known what the path names.
 func (s *applications) icon(w http.ResponseWriter, r *http.Request, p staff) error {
 	id := r.PostForm.Get("client")

@@ -87,7 +87,8 @@ func (a audit) turned(after, before idp.Key) string {
 	return a.link(auditPath)
 }
 
-// auditQuery makes of it what the log is asked. Errors: FieldError.
+// auditQuery makes the query of the log out of what the page is narrowed to. Errors:
+// FieldError.
 func (s *audits) auditQuery(r *http.Request, p staff, a audit) (idp.EventQuery, error) {
 	q := idp.EventQuery{Address: a.address, Page: idp.Page{After: a.after, Before: a.before}}
 	if a.kind != "" {

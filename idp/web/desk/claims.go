@@ -63,7 +63,7 @@ func readRules(r *http.Request) (rows []templates.RuleRow, rules []idp.ClaimRule
 	return rows, rules, problems
 }
 
-// toldWords are what can be wrong with a claim.
+// toldWords say what can be wrong with the rule of a claim.
 var toldWords = map[string]templates.Message{
 	"claims.wrong.map":    templates.Say("claims.wrong.map"),
 	"client.claims.name":  templates.Say("claims.wrong.name"),

@@ -277,7 +277,7 @@ func (s *room) frame(r *http.Request, p staff, tab string) templates.Frame {
 	return f
 }
 
-// sheet is the format of a file that whoever asks will open in a spreadsheet: by the
+// sheet is the format of a CSV file that whoever asks will open in a spreadsheet: by the
 // language that they read our pages in.
 func (s *room) sheet(r *http.Request, p staff) admin.ExportFormat {
 	return admin.SheetFor(s.frame(r, p, "").Lang)

@@ -109,7 +109,7 @@ func (s *devices) csv(w http.ResponseWriter, r *http.Request, p staff) error {
 	})
 }
 
-// one is one device and what happened with it. The list shows the same
+// one is the page of one device and what happened with it. The list shows the same
 // in a drawer.
 func (s *devices) one(w http.ResponseWriter, r *http.Request, p staff) error {
 	id := page.PathID[idp.DeviceID](r, "id")

@@ -25,7 +25,7 @@ import (
 // that began it, is kept in memory only, and ends with the process: what counts
 // is in the database and the log.
 
-// jobKind is what a job does.
+// jobKind is what a job does; it is a part of the mark in its id.
 type jobKind string
 
 const (
@@ -33,7 +33,7 @@ const (
 	jobCheck  jobKind = "check"
 )
 
-// Bounds of jobs, of each kind.
+// How many jobs of each kind there may be in this process, and for how long.
 const (
 	maxRunning = 2                // at once
 	maxJobs    = 8                // with those that are finished, which may hold a file each
@@ -44,7 +44,8 @@ const (
 // longer known here from one that was made up.
 type jobID string
 
-// job is one of them. What stands above the lock does not change.
+// job is work of an administrator that takes longer than a request. What stands above
+// the lock does not change.
 type job struct {
 	id      jobID
 	kind    jobKind
@@ -73,7 +74,7 @@ type workbench struct {
 	ending <-chan struct{} // closed when the server is to end; nil: never
 }
 
-// Jobs are those of this process. The zero value is ready.
+// Jobs are the jobs of this process. The zero value is ready.
 type Jobs struct {
 	mu      sync.Mutex
 	all     map[jobID]*job
@@ -236,7 +237,7 @@ func (s *workbench) runJob(ctx context.Context, j *job, do func(ctx context.Cont
 	err = do(ctx, j)
 }
 
-// stop lets a job end before it is through.
+// stop asks a job to end before it is through.
 func (j *job) stop() {
 	j.mu.Lock()
 	j.stopping = j.stopping || j.ended.IsZero()
@@ -245,7 +246,7 @@ func (j *job) stop() {
 	j.wake()
 }
 
-// tell notes how far a job is.
+// tell notes the step that a job has reached, and wakes its page where that is shown.
 func (j *job) tell(step admin.ImportStep) {
 	j.mu.Lock()
 	before := j.wordNow()

@@ -70,7 +70,7 @@ func (s *people) csv(w http.ResponseWriter, r *http.Request, p staff) error {
 	})
 }
 
-// one is one person: who they are, what they can prove themselves with,
+// one is the page of one person: who they are, what they can prove themselves with,
 // and where they are signed in.
 func (s *people) one(w http.ResponseWriter, r *http.Request, p staff) error {
 	u, err := s.subject(r, p, admin.ReadUsers)
@@ -127,7 +127,7 @@ func (s *people) one(w http.ResponseWriter, r *http.Request, p staff) error {
 	return s.door.Render(w, http.StatusOK, view)
 }
 
-// lockWords say what holds a person back.
+// lockWords say which lock of a person a counter of wrong tries is.
 func lockWords(c *idp.Counter) templates.Message {
 	switch c.Key.Kind {
 	case idp.CountPasswords:

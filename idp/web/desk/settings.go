@@ -159,7 +159,8 @@ func spanWords(d time.Duration) templates.Message {
 	return templates.Say("span.seconds", "N", int(d/time.Second))
 }
 
-// told puts a value into words; text is it as it is, where there are none.
+// words puts the value of a setting into words; where there are none, text is the value
+// as it is.
 func (t telling) words(value string) (words templates.Message, text string) {
 	if value == "" && t == asName {
 		return templates.Say("settings.made"), ""
@@ -271,7 +272,7 @@ func (s *settings) logos(r *http.Request, p staff) (templates.Logos, error) {
 	}, err
 }
 
-// themes are what an accent is looked at on, as the style has them.
+// themes are the two themes that an accent is shown in, with the colours of the style.
 var themes = []templates.Sample{
 	{Label: templates.Say("settings.on.dark"), Ground: "#0e1115", Panel: "#15191f", Edge: "#2a323c", Ink: "#e9edf2"},
 	{Label: templates.Say("settings.on.light"), Ground: "#eef1f5", Panel: "#ffffff", Edge: "#d3dae2", Ink: "#12171d"},

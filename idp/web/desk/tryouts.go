@@ -45,7 +45,7 @@ func (p staff) where() admin.Where {
 	return admin.Where{Session: p.Session.ID, Browser: p.Browser.ID}
 }
 
-// page says what a test does, and asks how to begin.
+// page says what a test sign-in does, and asks how to begin it.
 func (s *tryouts) page(w http.ResponseWriter, r *http.Request, p staff) error {
 	c, err := application(r, p, s.desk)
 	if err != nil {
