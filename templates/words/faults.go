@@ -2,24 +2,17 @@ package words
 
 import "fmt"
 
-// reasons are those that a sentence under another key says: one that a page has for
-// the field of its form, or one for several reasons.
+// reasons are those that one sentence says for several. Every other reason is the key
+// of its own sentence.
 var reasons = map[string]string{
 	"client.audience.many": "claims.wrong.many",
 	"client.claims.many":   "claims.wrong.many",
-	"client.claims.name":   "claims.wrong.name",
-	"client.grace.bad":     "apps.wrong.grace",
-	"client.groups.bad":    "apps.wrong.groups",
 	"client.groups.many":   "claims.wrong.many",
-	"client.origin.bad":    "apps.wrong.origin",
 	"client.origin.many":   "claims.wrong.many",
-	"client.pkce.public":   "apps.wrong.pkce",
 	"client.redirect.many": "claims.wrong.many",
-	"client.scopes.bad":    "apps.wrong.scope",
 	"client.scopes.many":   "claims.wrong.many",
 	"list.facet.bad":       "list.unknown",
 	"list.sort.bad":        "list.unknown",
-	"username.taken":       "admin.person.taken",
 }
 
 // Reason is the key of the sentence that says why a field cannot be as it is.

@@ -237,22 +237,22 @@ func (s *applications) appProblem(err error) (field string, problem templates.Me
 	case "redirect_uris", "post_logout_redirect_uris", "redirect", "base":
 		problem = templates.Say("apps.wrong.address")
 	case "origins":
-		problem = templates.Say("apps.wrong.origin")
+		problem = templates.Say("client.origin.bad")
 	case "scopes":
-		problem = templates.Say("apps.wrong.scope")
+		problem = templates.Say("client.scopes.bad")
 	case "access_ttl", "refresh_idle":
 		problem = templates.Say("apps.wrong.ttl")
 	case "refresh_grace":
-		problem = templates.Say("apps.wrong.grace")
+		problem = templates.Say("client.grace.bad")
 	case "grant_types":
 		problem = templates.Say("apps.wrong.grants")
 	case "audience":
-		problem = templates.Say("apps.wrong.scope")
+		problem = templates.Say("client.scopes.bad")
 	case "pkce":
-		problem = templates.Say("apps.wrong.pkce")
+		problem = templates.Say("client.pkce.public")
 	case "client_name":
 	case "groups":
-		problem = templates.Say("apps.wrong.groups")
+		problem = templates.Say("client.groups.bad")
 	}
 	return field, problem, true
 }

@@ -66,7 +66,7 @@ func readRules(r *http.Request) (rows []templates.RuleRow, rules []idp.ClaimRule
 // toldWords say what can be wrong with the rule of a claim.
 var toldWords = map[string]templates.Message{
 	"claims.wrong.map":    templates.Say("claims.wrong.map"),
-	"client.claims.name":  templates.Say("claims.wrong.name"),
+	"client.claims.name":  templates.Say("client.claims.name"),
 	"client.claims.from":  templates.Say("claims.wrong.from"),
 	"client.claims.text":  templates.Say("claims.wrong.text"),
 	"client.claims.value": templates.Say("claims.wrong.value"),

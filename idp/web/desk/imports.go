@@ -144,7 +144,7 @@ func (s *importer) importState(j *job, view *templates.AdminImporting) {
 				line.Column = column
 			}
 		} else {
-			line.Column, line.Problem = "username", templates.Say("admin.person.taken")
+			line.Column, line.Problem = "username", templates.Say("username.taken")
 		}
 		view.Faults = append(view.Faults, line)
 	}

@@ -171,7 +171,7 @@ func (s *people) wrongPerson(w http.ResponseWriter, view templates.AdminPerson, 
 	if view.Wrong, view.Problem, ok = s.door.FieldProblem(err); !ok {
 		switch {
 		case errors.Is(err, idp.ErrConflict):
-			view.Wrong, view.Problem = "username", templates.Say("admin.person.taken")
+			view.Wrong, view.Problem = "username", templates.Say("username.taken")
 		case errors.Is(err, idp.ErrDenied):
 			status = http.StatusForbidden
 			view.Wrong, view.Problem = "staff", templates.Say("admin.person.last")
