@@ -257,9 +257,8 @@ func known(b Browser) idp.TokenHash {
 // The error codes that an authorization request with prompt=none is answered with
 // when a page would be needed (OpenID Connect Core 1.0, section 3.1.2.6).
 var (
-	ErrLoginRequired       = errors.New("login_required")
-	ErrConsentRequired     = errors.New("consent_required")
-	ErrInteractionRequired = errors.New("interaction_required")
+	ErrLoginRequired   = errors.New("login_required")
+	ErrConsentRequired = errors.New("consent_required")
 	// ErrNotAdmitted: the person is signed in, but in none of the groups that the
 	// client admits (access_denied of RFC 6749, section 4.1.2.1).
 	ErrNotAdmitted = errors.New("access_denied")

@@ -184,8 +184,6 @@ func (s *Server) loginError(r *http.Request, err error) *errorResponse {
 		return &errorResponse{codeLoginRequired, "The person has to sign in."}
 	case errors.Is(err, login.ErrConsentRequired):
 		return &errorResponse{codeConsentRequired, "The person has to consent."}
-	case errors.Is(err, login.ErrInteractionRequired):
-		return &errorResponse{codeInteractionRequired, "The person has to be asked."}
 	case errors.Is(err, login.ErrNotAdmitted):
 		return &errorResponse{codeAccessDenied, "The person may not sign in to this application."}
 	case errors.Is(err, idp.ErrBusy), errors.Is(err, idp.ErrTooMany):

@@ -600,7 +600,6 @@ func TestWhatSignInsAnswerWith(t *testing.T) {
 	for err, code := range map[error]string{
 		login.ErrLoginRequired:                                codeLoginRequired,
 		login.ErrConsentRequired:                              codeConsentRequired,
-		login.ErrInteractionRequired:                          codeInteractionRequired,
 		&idp.RetryError{Err: idp.ErrBusy}:                     codeUnavailable,
 		&idp.UnwritableError{Err: errors.New("disk on fire")}: codeUnavailable,
 		errors.New("disk on fire"):                            codeServerError,

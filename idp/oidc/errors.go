@@ -33,7 +33,6 @@ const (
 	codeRegistration         = "registration_not_supported"
 	codeLoginRequired        = "login_required"
 	codeConsentRequired      = "consent_required"
-	codeInteractionRequired  = "interaction_required"
 	codeUnmetAuthRequirement = "unmet_authentication_requirements" // OpenID Connect Core Error Code 1.0
 )
 

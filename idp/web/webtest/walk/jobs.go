@@ -40,7 +40,7 @@ func (w *Walk) SignIn(a *Account, page string) string {
 // by Leads.
 func (w *Walk) Held() *webtest.Browser {
 	b := &webtest.Browser{TB: w.TB, URL: w.URL, HTTP: &http.Client{Jar: w.HTTP.Jar}}
-	b.HTTP.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	b.HTTP.CheckRedirect = stay
 	return b
 }
 

@@ -13,9 +13,10 @@ import (
 
 // Stay has the browser follow no redirect from here on: an answer that sends it on is
 // seen by Leads.
-func (w *Walk) Stay() {
-	w.HTTP.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-}
+func (w *Walk) Stay() { w.HTTP.CheckRedirect = stay }
+
+// stay is the http.Client.CheckRedirect of a browser that follows no redirect.
+func stay(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 // Elsewhere does something in a browser of its own, and comes back to this one.
 func (w *Walk) Elsewhere(do func()) {
