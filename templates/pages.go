@@ -156,6 +156,7 @@ type Notice struct {
 	Kind       string // "bad", "good" or "plain"
 	Title      Message
 	Text       Message
+	More       Message  // a second sentence; no key: none
 	Reference  string   // to be quoted; empty: none
 	Told, Left []string // applications that are signed out of, and that may still be open
 	Link       string   // path of our own to go on to; empty: none

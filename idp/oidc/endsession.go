@@ -2,44 +2,43 @@ package oidc
 
 import (
 	"errors"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"slices"
 
 	"hilum/idp"
+	"hilum/idp/serve"
 )
 
-// logoutRequest is a validated logout request (RP-Initiated Logout 1.0, section 2).
+// logoutRequest is what a logout request says, as far as it can be trusted (RP-Initiated
+// Logout 1.0, section 2). What was wrong with the rest stands in the request's log line.
 type logoutRequest struct {
 	client  *idp.Client // that asks; nil: it says nothing of a client
 	session string      // sid of the id_token_hint, or empty
 	hinted  bool        // with an ID token of ours as id_token_hint
 	uri     string      // post_logout_redirect_uri, registered for client; or empty
+	noWay   bool        // a post_logout_redirect_uri came that is not registered
 	state   string
 }
+
+// fieldNoWay of the confirming page's form is logoutRequest.noWay. Whoever makes it up
+// gets a sentence.
+const fieldNoWay = "no_way_back"
 
 // endSession is the logout endpoint: it signs a person out at a client's wish (OpenID
 // Connect RP-Initiated Logout 1.0, section 2). Any site can make a browser ask for this,
 // so the person is asked, unless the request brings an ID token of the very session
 // that this browser has. The browser is sent back to a client only by a post-logout
-// redirect URI that is registered (section 3); what is wrong is shown to the person.
+// redirect URI that is registered (section 3).
+//
+// What is wrong with a request never keeps the person from signing out: somebody who
+// pressed Logout goes away, and the next person at the workstation must not be them. A
+// parameter that is not valid is not used (section 4), and the rest of the request counts.
 func (s *Server) endSession(w http.ResponseWriter, r *http.Request) {
-	if len(r.URL.RawQuery) > maxQuery {
-		s.requestErrorPage(w, r, keySignOut, "query too long")
-		return
-	}
-	q, err := parseForm(r.URL.RawQuery)
+	req, err := s.readLogoutRequest(r, s.logoutQuery(r))
 	if err != nil {
-		s.requestErrorPage(w, r, keySignOut, "query malformed")
-		return
-	}
-	req, reason, err := s.readLogoutRequest(r, q)
-	switch {
-	case err != nil:
 		s.serverErrorPage(w, r, "client", err)
-		return
-	case reason != "":
-		s.requestErrorPage(w, r, keySignOut, reason)
 		return
 	}
 	session, user, err := s.session(w, r)
@@ -59,10 +58,49 @@ func (s *Server) endSession(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// logoutQuery returns the parameters of a logout request; none of one that cannot be read.
+func (s *Server) logoutQuery(r *http.Request) url.Values {
+	if len(r.URL.RawQuery) > maxQuery {
+		dropped(r, "query too long")
+		return nil
+	}
+	q, err := parseForm(r.URL.RawQuery)
+	if err != nil {
+		dropped(r, "query malformed")
+		return nil
+	}
+	return q
+}
+
+// dropped notes, for the log, what of a request was not used.
+func dropped(r *http.Request, what string) {
+	serve.From(r.Context()).Note(slog.String("dropped", what))
+}
+
 // endSessionPost takes a logout request by POST; a form of another site brings no
-// cookies, see authorizePost.
+// cookies, see authorizePost. One that cannot be read goes on as one without parameters.
 func (s *Server) endSessionPost(w http.ResponseWriter, r *http.Request) {
-	s.redirectToGet(w, r, pathEndSession, keySignOut)
+	form, err := url.Values(nil), errForm
+	if r.URL.RawQuery == "" {
+		var body string
+		if body, err = readBody(r); err == nil {
+			form, err = url.ParseQuery(body)
+		}
+	}
+	query := form.Encode()
+	switch {
+	case err != nil:
+		dropped(r, "form malformed")
+		query = ""
+	case len(query) > maxQuery:
+		dropped(r, "form too long")
+		query = ""
+	}
+	to := pathEndSession
+	if query != "" {
+		to += "?" + query
+	}
+	redirect(w, to)
 }
 
 // endSessionConfirm takes the person's yes, a form of our own page. Its fields are
@@ -73,13 +111,9 @@ func (s *Server) endSessionConfirm(w http.ResponseWriter, r *http.Request) {
 		s.requestErrorPage(w, r, keySignOut, "form malformed")
 		return
 	}
-	req, reason, err := s.readLogoutRequest(r, form)
-	switch {
-	case err != nil:
+	req, err := s.readLogoutRequest(r, form)
+	if err != nil {
 		s.serverErrorPage(w, r, "client", err)
-		return
-	case reason != "":
-		s.requestErrorPage(w, r, keySignOut, reason)
 		return
 	}
 	session, user, err := s.session(w, r)
@@ -93,45 +127,53 @@ func (s *Server) endSessionConfirm(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// readLogoutRequest validates a logout request. reason says, for the log, what is wrong
-// with it; an error is a fault of ours.
-func (s *Server) readLogoutRequest(r *http.Request, q url.Values) (req *logoutRequest, reason string, err error) {
-	req = &logoutRequest{state: q.Get("state")}
+// readLogoutRequest returns what of a logout request is valid. An error is a fault of
+// ours.
+func (s *Server) readLogoutRequest(r *http.Request, q url.Values) (*logoutRequest, error) {
+	req := &logoutRequest{noWay: q.Has(fieldNoWay)}
 	id := idp.ClientID(q.Get("client_id"))
 	if token := q.Get("id_token_hint"); token != "" {
 		h, err := s.readHint(token)
 		switch {
 		case err != nil:
-			return nil, "id_token_hint", nil //nolint:nilerr // the caller's fault
+			dropped(r, "id_token_hint")
 		case id != "" && !h.isFor(id):
-			return nil, "id_token_hint of another client", nil
-		case id == "" && len(h.Audience) > 0:
-			id = idp.ClientID(h.Audience[0])
+			// One of the two is wrong, and nobody knows which.
+			dropped(r, "id_token_hint of another client")
+			return req, nil
+		default:
+			req.hinted, req.session = true, h.Session
+			if id == "" && len(h.Audience) > 0 {
+				id = idp.ClientID(h.Audience[0])
+			}
 		}
-		req.hinted, req.session = true, h.Session
 	}
-	if id != "" {
-		c, err := s.conf.Store.Client(r.Context(), id)
-		switch {
-		case errors.Is(err, idp.ErrNotFound):
-			return nil, "client unknown", nil
-		case err != nil:
-			return nil, "", err
-		case c.Disabled:
-			return nil, "client disabled", nil
+	if id == "" {
+		// Without a client there is nothing to compare the URI with: the person
+		// can sign out, and is redirected nowhere.
+		return req, nil
+	}
+	c, err := s.conf.Store.Client(r.Context(), id)
+	switch {
+	case errors.Is(err, idp.ErrNotFound):
+		dropped(r, "client unknown")
+		return req, nil
+	case err != nil:
+		return nil, err
+	case c.Disabled:
+		dropped(r, "client disabled")
+		return req, nil
+	}
+	req.client = c
+	if uri := q.Get("post_logout_redirect_uri"); uri != "" {
+		if !slices.Contains(c.PostLogoutURIs, uri) {
+			s.rejected(r.Context(), c, idp.RejectedSignOutAddress, redactedURI(uri), c.PostLogoutURIs...)
+			req.noWay = true
+			return req, nil
 		}
-		req.client = c
+		req.uri, req.state = uri, q.Get("state")
 	}
-	// Without a client there is nothing to compare the URI with: the person
-	// can sign out, and is redirected nowhere.
-	if uri := q.Get("post_logout_redirect_uri"); uri != "" && req.client != nil {
-		if !slices.Contains(req.client.PostLogoutURIs, uri) {
-			s.rejected(r.Context(), req.client, idp.RejectedSignOutAddress, redactedURI(uri), req.client.PostLogoutURIs...)
-			return nil, "post_logout_redirect_uri", nil
-		}
-		req.uri = uri
-	}
-	return req, "", nil
+	return req, nil
 }
 
 // session returns the live session of the browser and its person; nil where there is
@@ -168,7 +210,7 @@ func (s *Server) loggedOut(w http.ResponseWriter, r *http.Request, req *logoutRe
 		return
 	}
 	if req.uri == "" {
-		s.conf.Pages.SignedOut(w, r, req.name(), ended)
+		s.conf.Pages.SignedOut(w, r, req.name(), ended, req.noWay && req.client != nil)
 		return
 	}
 	if req.state == "" {
@@ -189,6 +231,9 @@ func (req *logoutRequest) fields() url.Values {
 	}
 	if req.state != "" {
 		f.Set("state", req.state)
+	}
+	if req.noWay {
+		f.Set(fieldNoWay, "1")
 	}
 	return f
 }

@@ -122,47 +122,101 @@ func TestConfirmIsNotForOtherSites(t *testing.T) {
 	if r := b.get(pathConfirm); r.StatusCode != http.StatusMethodNotAllowed || !b.inSession(c) {
 		t.Errorf("GET: %d", r.StatusCode)
 	}
-	// The fields are looked at as if they had not come from our page.
+	// The fields are looked at as if they had not come from our page: the person's
+	// yes counts, and nobody is led anywhere.
 	for why, form := range map[string]url.Values{
-		"unregistered": {"client_id": {string(c.ID)}, "post_logout_redirect_uri": {"https://evil.test/"}},
-		"no client":    {"client_id": {"nobody"}},
-		"twice":        {"state": {"a", "b"}},
+		"unregistered":     {"client_id": {string(c.ID)}, "post_logout_redirect_uri": {"https://evil.test/"}},
+		"no client":        {"client_id": {"nobody"}, "post_logout_redirect_uri": {bye}},
+		"no client at all": {"post_logout_redirect_uri": {bye}},
 	} {
-		if r := b.post(pathConfirm, form, "Sec-Fetch-Site", "same-origin"); r.StatusCode != http.StatusBadRequest || r.body != "error page "+keySignOut || !b.inSession(c) {
+		b, _ := s.signedIn(c, anna)
+		if r := b.post(pathConfirm, form, "Sec-Fetch-Site", "same-origin"); r.StatusCode != http.StatusOK || r.Header.Get("Location") != "" || b.inSession(c) {
 			t.Errorf("%s: %d %s", why, r.StatusCode, r.body)
 		}
 	}
+	if r := b.post(pathConfirm, url.Values{"state": {"a", "b"}}, "Sec-Fetch-Site", "same-origin"); r.StatusCode != http.StatusBadRequest || r.body != "error page "+keySignOut || !b.inSession(c) {
+		t.Errorf("malformed: %d %s", r.StatusCode, r.body)
+	}
 }
 
-// TestUntrustedSignOutsLeadNowhere: a page, no redirect, and nothing is ended.
-func TestUntrustedSignOutsLeadNowhere(t *testing.T) {
+// TestSignOutMeansOut: what is wrong with a request leads nobody anywhere, and keeps
+// nobody from signing out. Where the ID token is of this very session they are out;
+// else they are asked, and are out after their yes.
+func TestSignOutMeansOut(t *testing.T) {
 	s := newSite(t)
 	c, other, anna := s.addClient(nil), s.addClient(nil), s.addPerson("anna")
-	b, tok := s.signedIn(c, anna)
-	for why, path := range map[string]string{
-		"made-up hint":             signOutQuery("id_token_hint", "x.y.z", "post_logout_redirect_uri", bye),
-		"changed hint":             signOutQuery("id_token_hint", tok.ID[:len(tok.ID)-4]+"AAAA", "post_logout_redirect_uri", bye),
-		"access token as hint":     signOutQuery("id_token_hint", tok.Access, "post_logout_redirect_uri", bye),
-		"unregistered address":     signOutQuery("id_token_hint", tok.ID, "post_logout_redirect_uri", "https://evil.test/"),
-		"altered address":          signOutQuery("id_token_hint", tok.ID, "post_logout_redirect_uri", bye+"?x=1"),
-		"callback as address":      signOutQuery("id_token_hint", tok.ID, "post_logout_redirect_uri", callback),
-		"hint of another client":   signOutQuery("id_token_hint", tok.ID, "client_id", string(other.ID)),
-		"unknown client":           signOutQuery("client_id", "nobody"),
-		"address, another client":  signOutQuery("client_id", string(c.ID), "post_logout_redirect_uri", "https://other.test/bye"),
-		"hint twice":               pathEndSession + "?id_token_hint=" + tok.ID + "&id_token_hint=" + tok.ID,
-		"address twice":            signOutQuery("id_token_hint", tok.ID, "post_logout_redirect_uri", bye) + "&post_logout_redirect_uri=x",
-		"huge state":               signOutQuery("id_token_hint", tok.ID, "state", strings.Repeat("s", maxQuery)),
-		"huge query":               signOutQuery("x", strings.Repeat("s", maxQuery)),
-		"malformed":                pathEndSession + "?%zz",
-		"line feed in the address": signOutQuery("id_token_hint", tok.ID, "post_logout_redirect_uri", bye+"\n"),
+	off := s.addClient(nil)
+	s.editClient(off, func(c *idp.Client) { c.Disabled = true })
+	for why, row := range map[string]struct {
+		query func(tok *tokens) string
+		asked bool
+		noWay bool // the page says that there is no way back
+	}{
+		"made-up hint": {func(*tokens) string { return signOutQuery("id_token_hint", "x.y.z", "post_logout_redirect_uri", bye) }, true, false},
+		"changed hint": {func(tok *tokens) string {
+			return signOutQuery("id_token_hint", tok.ID[:len(tok.ID)-4]+"AAAA", "post_logout_redirect_uri", bye)
+		}, true, false},
+		"access token as hint": {func(tok *tokens) string {
+			return signOutQuery("id_token_hint", tok.Access, "post_logout_redirect_uri", bye)
+		}, true, false},
+		"unregistered address": {func(tok *tokens) string {
+			return signOutQuery("id_token_hint", tok.ID, "post_logout_redirect_uri", "https://evil.test/")
+		}, false, true},
+		"altered address": {func(tok *tokens) string {
+			return signOutQuery("id_token_hint", tok.ID, "post_logout_redirect_uri", bye+"?x=1")
+		}, false, true},
+		"a page of the application": {func(tok *tokens) string {
+			return signOutQuery("id_token_hint", tok.ID, "post_logout_redirect_uri", "https://viewer.test/viewer?StudyInstanceUIDs=1.2.3", "state", "x")
+		}, false, true},
+		"callback as address": {func(tok *tokens) string {
+			return signOutQuery("id_token_hint", tok.ID, "post_logout_redirect_uri", callback)
+		}, false, true},
+		"address without a hint": {func(*tokens) string {
+			return signOutQuery("client_id", string(c.ID), "post_logout_redirect_uri", "https://other.test/bye")
+		}, true, true},
+		"hint of another client": {func(tok *tokens) string {
+			return signOutQuery("id_token_hint", tok.ID, "client_id", string(other.ID), "post_logout_redirect_uri", bye)
+		}, true, false},
+		"unknown client": {func(*tokens) string {
+			return signOutQuery("client_id", "nobody", "post_logout_redirect_uri", bye)
+		}, true, false},
+		"disabled client": {func(*tokens) string {
+			return signOutQuery("client_id", string(off.ID), "post_logout_redirect_uri", bye)
+		}, true, false},
+		"hint twice": {func(tok *tokens) string {
+			return pathEndSession + "?id_token_hint=" + tok.ID + "&id_token_hint=" + tok.ID
+		}, true, false},
+		"address twice": {func(tok *tokens) string {
+			return signOutQuery("id_token_hint", tok.ID, "post_logout_redirect_uri", bye) + "&post_logout_redirect_uri=x"
+		}, true, false},
+		"huge state": {func(tok *tokens) string {
+			return signOutQuery("id_token_hint", tok.ID, "state", strings.Repeat("s", maxQuery))
+		}, true, false},
+		"huge query": {func(*tokens) string { return signOutQuery("x", strings.Repeat("s", maxQuery)) }, true, false},
+		"malformed":  {func(*tokens) string { return pathEndSession + "?%zz" }, true, false},
+		"line feed in the address": {func(tok *tokens) string {
+			return signOutQuery("id_token_hint", tok.ID, "post_logout_redirect_uri", bye+"\n")
+		}, true, false},
 	} {
-		r := b.get(path)
-		if r.StatusCode != http.StatusBadRequest || r.body != "error page "+keySignOut || r.Header.Get("Location") != "" {
+		b, tok := s.signedIn(c, anna)
+		r := b.get(row.query(tok))
+		if row.asked {
+			if !strings.Contains(r.body, "<title>confirm sign-out") || !b.inSession(c) {
+				t.Errorf("%s: not asked: %d %s %s", why, r.StatusCode, r.body, r.Header.Get("Location"))
+				continue
+			}
+			action, fields := formOf(r.body)
+			if fields.Has("post_logout_redirect_uri") {
+				t.Errorf("%s: the page's form has %v", why, fields)
+			}
+			r = b.post(action, fields, "Sec-Fetch-Site", "same-origin")
+		}
+		if r.StatusCode != http.StatusOK || !strings.Contains(r.body, "<title>signed out") || r.Header.Get("Location") != "" || strings.Contains(r.body, "no way back") != row.noWay {
 			t.Errorf("%s: %d %s %s", why, r.StatusCode, r.body, r.Header.Get("Location"))
 		}
-	}
-	if !b.inSession(c) {
-		t.Error("a session was ended")
+		if b.inSession(c) || s.alive(tok.Access) {
+			t.Errorf("%s: the session lives", why)
+		}
 	}
 }
 
@@ -187,7 +241,7 @@ func TestLogoutTokenIsNoHint(t *testing.T) {
 		hints[typ] = string(signed)
 	}
 	for typ, hint := range hints {
-		if r := b.get(signOutQuery("id_token_hint", hint, "post_logout_redirect_uri", bye)); r.body != "error page "+keySignOut || !b.inSession(c) {
+		if r := b.get(signOutQuery("id_token_hint", hint, "post_logout_redirect_uri", bye)); !strings.Contains(r.body, "<title>confirm sign-out") || !b.inSession(c) {
 			t.Errorf("typ %q at end_session: %d %s", typ, r.StatusCode, r.Header.Get("Location"))
 		}
 		if got := b.get(pathAuthorize + "?" + request(c, "id_token_hint", hint).Encode()).answered(t); got.Get("error") != codeInvalidRequest {
@@ -252,7 +306,12 @@ func TestSignOutByPost(t *testing.T) {
 	if r := b.get(r.Header.Get("Location")); r.Header.Get("Location") != bye+"?state=x" || b.inSession(c) {
 		t.Errorf("%d %s", r.StatusCode, r.Header.Get("Location"))
 	}
-	if r := b.post(pathEndSession+"?state=x", nil); r.body != "error page "+keySignOut {
-		t.Errorf("query and form: %d %s", r.StatusCode, r.body)
+	for why, r := range map[string]*reply{
+		"query and form": b.post(pathEndSession+"?state=x", nil),
+		"too long":       b.post(pathEndSession, url.Values{"x": {strings.Repeat("s", maxQuery)}}),
+	} {
+		if r.StatusCode != http.StatusSeeOther || r.Header.Get("Location") != pathEndSession {
+			t.Errorf("%s: %d %s", why, r.StatusCode, r.body)
+		}
 	}
 }

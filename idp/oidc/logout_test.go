@@ -217,10 +217,11 @@ func TestLogoutToken(t *testing.T) {
 			t.Errorf("%s:\n%s\nwant\n%s", alg, a, b)
 		}
 		// It is neither a hint nor an access token.
-		for _, r := range []*reply{s.browser().get(signOutQuery("id_token_hint", signed.Reveal())), s.userinfo(signed.Reveal())} {
-			if r.StatusCode == http.StatusOK || r.Header.Get("Location") != "" {
-				t.Errorf("%s: taken for another: %d %s", alg, r.StatusCode, r.body)
-			}
+		if r := s.userinfo(signed.Reveal()); r.StatusCode != http.StatusUnauthorized {
+			t.Errorf("%s: taken for an access token: %d %s", alg, r.StatusCode, r.body)
+		}
+		if r := s.browser().get(signOutQuery("id_token_hint", signed.Reveal(), "post_logout_redirect_uri", bye)); r.Header.Get("Location") != "" {
+			t.Errorf("%s: taken for a hint: %d %s", alg, r.StatusCode, r.Header.Get("Location"))
 		}
 	}
 	c := s.addClient(listening)

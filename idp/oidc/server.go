@@ -128,8 +128,10 @@ type Pages interface {
 	// ConfirmSignOut asks whether to sign out, posting fields to action on yes.
 	ConfirmSignOut(w http.ResponseWriter, r *http.Request, action string, fields url.Values, client string)
 	// SignedOut says that this browser is signed out, and which applications
-	// with it: those of the session that was ended, if any was.
-	SignedOut(w http.ResponseWriter, r *http.Request, client string, session idp.SessionID)
+	// with it: those of the session that was ended, if any was. client is the name of
+	// the one that asked, or empty; noWayBack says that it asked for a redirect to an
+	// address that is not registered for it.
+	SignedOut(w http.ResponseWriter, r *http.Request, client string, session idp.SessionID, noWayBack bool)
 }
 
 // Config is what a Server is built from. Issuer, Store, Logins, Keys, Browsers

@@ -193,8 +193,11 @@ func (testPages) ConfirmSignOut(w http.ResponseWriter, _ *http.Request, action s
 	writeForm(w, "confirm sign-out "+client, action, fields)
 }
 
-func (testPages) SignedOut(w http.ResponseWriter, _ *http.Request, client string, _ idp.SessionID) {
+func (testPages) SignedOut(w http.ResponseWriter, _ *http.Request, client string, _ idp.SessionID, noWayBack bool) {
 	fmt.Fprintf(w, "<title>signed out %s</title>", client)
+	if noWayBack {
+		fmt.Fprint(w, "no way back")
+	}
 }
 
 var inputs = regexp.MustCompile(`<input name="([^"]*)" value="([^"]*)">`)

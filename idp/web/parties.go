@@ -80,10 +80,14 @@ func (s *Server) ConfirmSignOut(w http.ResponseWriter, r *http.Request, action s
 }
 
 // SignedOut says that this browser is signed out; client is the application
-// that asked, if any, session the one that was ended.
-func (s *Server) SignedOut(w http.ResponseWriter, r *http.Request, client string, session idp.SessionID) {
+// that asked, if any, session the one that was ended. noWayBack says that the
+// application asked for a redirect to an address that is not registered for it.
+func (s *Server) SignedOut(w http.ResponseWriter, r *http.Request, client string, session idp.SessionID, noWayBack bool) {
 	s.door.SetHeaders(w.Header())
 	view, err := s.account.signedOutPage(r, client, session)
+	if noWayBack {
+		view.More = templates.Say("signedout.noway", "App", client)
+	}
 	if err == nil {
 		err = s.door.Render(w, http.StatusOK, view)
 	}

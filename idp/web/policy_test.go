@@ -123,8 +123,13 @@ func TestConfirmSignOut(t *testing.T) {
 func TestSignedOut(t *testing.T) {
 	d := open(t)
 	w := httptest.NewRecorder()
-	d.server.SignedOut(w, httptest.NewRequest("GET", "/", nil), "Viewer", "")
-	if w.Code != 200 || !strings.Contains(w.Body.String(), "also signed out of Viewer") {
+	d.server.SignedOut(w, httptest.NewRequest("GET", "/", nil), "Viewer", "", false)
+	if w.Code != 200 || !strings.Contains(w.Body.String(), "also signed out of Viewer") || strings.Contains(w.Body.String(), "no way back") {
+		t.Error(w.Body.String())
+	}
+	w = httptest.NewRecorder()
+	d.server.SignedOut(w, httptest.NewRequest("GET", "/", nil), "Viewer", "", true)
+	if w.Code != 200 || !strings.Contains(w.Body.String(), "no way back to Viewer") {
 		t.Error(w.Body.String())
 	}
 	d.Wants(d.Get("/signed-out"), 200, "You are signed out", "not also signed out")
