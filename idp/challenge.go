@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -181,8 +182,13 @@ func (c *Challenge) Open(now time.Time) error {
 
 // Answer takes what a device says. changed is false when it said the same
 // before. A wrong number closes the challenge: the state is then ChallengeWrong
-// and err is nil. Errors: ErrSettled, ErrExpired.
+// and err is nil. What cannot be a number of it closes nothing: a slip of an app, not
+// of the person. Errors: ErrInvalid (no number as the challenge asks for, or one where
+// it asks for none), ErrSettled, ErrExpired.
 func (c *Challenge) Answer(v Verdict, by DeviceID, now time.Time) (changed bool, err error) {
+	if v.Approve && !c.canBe(v.Number) {
+		return false, fmt.Errorf("challenge %s: a number of %d digits is asked for: %w", c.ID, len(c.Number), ErrInvalid)
+	}
 	on := OnDenied
 	switch {
 	case v.NotMe && !v.Approve:
@@ -205,6 +211,12 @@ func (c *Challenge) Answer(v Verdict, by DeviceID, now time.Time) (changed bool,
 	}
 	c.Device, c.Reason, c.AnsweredAt = by, v.Reason, now
 	return true, nil
+}
+
+// canBe reports whether a text has the form of the number that is asked for: as many
+// ASCII digits, none for a tap.
+func (c *Challenge) canBe(number string) bool {
+	return len(number) == len(c.Number) && strings.Trim(number, "0123456789") == ""
 }
 
 func (c *Challenge) matches(number string) bool {

@@ -5,13 +5,13 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/json"
 
 	"hilum/idp"
 )
@@ -63,10 +63,11 @@ type ClockError struct{ Now time.Time }
 func (e *ClockError) Error() string { return "the device's clock is wrong" }
 
 // Claims are the claims of a signed request (docs/device-protocol.md); which of them count
-// depends on the operation.
+// depends on the operation. They are read by the decoder of the JOSE library, which
+// compares names letter for letter and refuses a name that stands twice.
 type Claims struct {
 	Audience string          `json:"aud"`
-	IssuedAt *int64          `json:"iat"` // seconds since 1970
+	IssuedAt *float64        `json:"iat"` // seconds since 1970, with a fraction or without (RFC 7519, section 2)
 	JTI      string          `json:"jti"`
 	Pair     string          `json:"pair"`
 	Account  string          `json:"account"`
@@ -106,6 +107,11 @@ func (r *Registry) Open(ctx context.Context, op Op, body string) (*Request, erro
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrRequest, err)
+	}
+	// What a sender calls critical is something that we do not know (RFC 7515, section
+	// 4.1.11), also where the library would.
+	if _, ok := headerOf(body)["crit"]; ok {
+		return nil, fmt.Errorf("crit: %w", ErrRequest)
 	}
 	head := jws.Signatures[0].Protected
 	if typ, _ := head.ExtraHeaders[jose.HeaderType].(string); typ != string(op)+"+jwt" {
@@ -147,20 +153,26 @@ func (r *Registry) Open(ctx context.Context, op Op, body string) (*Request, erro
 	return req, r.fresh(req)
 }
 
-// brokenKey reports whether an envelope that cannot be read is one for pairing
-// but for its key.
-func brokenKey(body string) bool {
+// headerOf returns the members of an envelope's header; nil where it cannot be read.
+func headerOf(body string) map[string]any {
 	head, _, _ := strings.Cut(body, ".")
 	text, err := base64.RawURLEncoding.DecodeString(head)
 	if err != nil {
-		return false
+		return nil
 	}
-	var h struct {
-		Alg string         `json:"alg"`
-		Typ string         `json:"typ"`
-		JWK map[string]any `json:"jwk"`
+	var h map[string]any
+	if json.Unmarshal(text, &h) != nil {
+		return nil
 	}
-	return json.Unmarshal(text, &h) == nil && h.Alg == string(jose.ES256) && h.Typ == string(OpPair)+"+jwt" && h.JWK != nil
+	return h
+}
+
+// brokenKey reports whether an envelope that cannot be read is one for pairing
+// but for its key.
+func brokenKey(body string) bool {
+	h := headerOf(body)
+	_, ok := h["jwk"].(map[string]any)
+	return ok && h["alg"] == string(jose.ES256) && h["typ"] == string(OpPair)+"+jwt"
 }
 
 // fresh checks the claims that every request has.
@@ -176,7 +188,7 @@ func (r *Registry) fresh(req *Request) error {
 	}
 	now := r.conf.Now()
 	if timed[req.Op] {
-		if skew := *c.IssuedAt - now.Unix(); skew > int64(maxSkew/time.Second) || -skew > int64(maxSkew/time.Second) {
+		if skew := *c.IssuedAt - float64(now.Unix()); skew > maxSkew.Seconds() || -skew > maxSkew.Seconds() {
 			return &ClockError{now}
 		}
 	}

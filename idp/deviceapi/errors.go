@@ -3,9 +3,11 @@ package deviceapi
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"hilum/idp"
@@ -19,6 +21,7 @@ type problem struct {
 	Title      string             `json:"title"`
 	Status     int                `json:"status"`
 	Error      string             `json:"error"`
+	Detail     string             `json:"detail"`                // what is wrong, to who writes the client
 	State      idp.ChallengeState `json:"state,omitempty"`       // already_answered
 	RetryAfter int                `json:"retry_after,omitempty"` // seconds
 	ServerTime int64              `json:"server_time,omitempty"` // seconds since 1970; clock_skew
@@ -31,21 +34,25 @@ var table = []struct {
 	err    error
 	status int
 	code   string
+	detail string // empty: the words of the error, which are about the request alone
 }{
-	{errTooBig, http.StatusRequestEntityTooLarge, "too_big"},
-	{device.ErrStranger, http.StatusUnauthorized, "invalid_device"},
-	{device.ErrUnlinked, http.StatusGone, "unlinked"},
-	{device.ErrPairGone, http.StatusGone, "pair_gone"},
-	{device.ErrKey, http.StatusUnprocessableEntity, "bad_key"},
-	{device.ErrLast, http.StatusConflict, "last_device"},
-	{idp.ErrReplayed, http.StatusBadRequest, "bad_request"},
-	{idp.ErrWrongSecret, http.StatusForbidden, "wrong_number"},
-	{idp.ErrConflict, http.StatusConflict, "device_limit"},
-	{idp.ErrInvalid, http.StatusBadRequest, "bad_request"},
-	{idp.ErrNotFound, http.StatusNotFound, "no_challenge"},
-	{idp.ErrTooMany, http.StatusTooManyRequests, "too_many"},
-	{idp.ErrUnwritable, http.StatusServiceUnavailable, "server_error"},
+	{errTooBig, http.StatusRequestEntityTooLarge, "too_big", fmt.Sprintf("an envelope has %d bytes at most", device.MaxEnvelope)},
+	{device.ErrStranger, http.StatusUnauthorized, "invalid_device", "the device is not known here, or its signature does not verify"},
+	{device.ErrUnlinked, http.StatusGone, "unlinked", "the device was unlinked"},
+	{device.ErrPairGone, http.StatusGone, "pair_gone", "the code to pair with is wrong, used, too old or unknown"},
+	{device.ErrKey, http.StatusUnprocessableEntity, "bad_key", "jwk is not a public key of P-256"},
+	{device.ErrLast, http.StatusConflict, "last_device", "it is its owner's only device"},
+	{idp.ErrReplayed, http.StatusBadRequest, "bad_request", "the jti was used before: sign anew, with a new one"},
+	{idp.ErrWrongSecret, http.StatusForbidden, "wrong_number", "the number is not the one that the browser shows; the challenge is closed"},
+	{idp.ErrConflict, http.StatusConflict, "device_limit", fmt.Sprintf("%d devices are linked, and no more can be", idp.MaxDevices)},
+	{idp.ErrInvalid, http.StatusBadRequest, "bad_request", ""},
+	{idp.ErrNotFound, http.StatusNotFound, "no_challenge", "this device has no such challenge, or ch is not of its text"},
+	{idp.ErrTooMany, http.StatusTooManyRequests, "too_many", "too many requests: come again after retry_after seconds"},
+	{idp.ErrUnwritable, http.StatusServiceUnavailable, "server_error", "nothing can be kept for now"},
 }
+
+// maxDetail bounds the detail of a problem, which may quote the request, in bytes.
+const maxDetail = 300
 
 // fail writes the problem document of an error. state is that of the challenge, where
 // there is one.
@@ -54,21 +61,29 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, state idp.Challeng
 		return // nobody is there to read it
 	}
 	info := serve.From(r.Context())
-	p := problem{Type: "about:blank", Status: http.StatusInternalServerError, Error: "server_error", Reference: info.ID}
+	p := problem{
+		Type: "about:blank", Status: http.StatusInternalServerError, Error: "server_error", Reference: info.ID,
+		Detail: "a fault of the provider: its log has it by the reference",
+	}
 	var clock *device.ClockError
 	switch {
 	case errors.As(err, &clock):
 		p.Status, p.Error, p.ServerTime = http.StatusUnauthorized, "clock_skew", clock.Now.Unix()
+		p.Detail = "iat is more than two minutes from server_time: sign again by that time"
 	case errors.Is(err, idp.ErrExpired):
-		p.Status, p.Error = http.StatusGone, "expired"
+		p.Status, p.Error, p.Detail = http.StatusGone, "expired", "the answer came too late"
 	case errors.Is(err, idp.ErrSettled) && state == idp.ChallengeWithdrawn:
-		p.Status, p.Error = http.StatusGone, "withdrawn"
+		p.Status, p.Error, p.Detail = http.StatusGone, "withdrawn", "nobody waits for the answer any more"
 	case errors.Is(err, idp.ErrSettled):
 		p.Status, p.Error, p.State = http.StatusConflict, "already_answered", told(state)
+		p.Detail = "the challenge was answered before, by this device in another way or by another one"
 	default:
 		for _, line := range table {
 			if errors.Is(err, line.err) {
-				p.Status, p.Error = line.status, line.code
+				p.Status, p.Error, p.Detail = line.status, line.code, line.detail
+				if p.Detail == "" {
+					p.Detail = bounded(err.Error())
+				}
 				break
 			}
 		}
@@ -80,8 +95,16 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, state idp.Challeng
 	if p.Status == http.StatusInternalServerError {
 		s.conf.Log.LogAttrs(r.Context(), slog.LevelError, "device request failed", slog.String("request", info.ID), slog.Any("error", err))
 	}
-	info.Note(slog.String("refused", p.Error))
+	info.Note(slog.String("refused", p.Error), slog.String("reason", bounded(err.Error())))
 	s.problem(w, r, p)
+}
+
+// bounded cuts a text to maxDetail bytes.
+func bounded(text string) string {
+	if len(text) > maxDetail {
+		text = text[:maxDetail]
+	}
+	return strings.ToValidUTF8(text, "")
 }
 
 func (s *Server) problem(w http.ResponseWriter, r *http.Request, p problem) {
@@ -92,7 +115,16 @@ func (s *Server) problem(w http.ResponseWriter, r *http.Request, p problem) {
 	}
 }
 
-// unknown answers a path that is no operation, those of other versions among them (404).
+// unknown answers a path that is no operation, those of other versions among them (404),
+// and an operation by another method than its own (405).
 func (s *Server) unknown(w http.ResponseWriter, r *http.Request) {
-	s.problem(w, r, problem{Type: "about:blank", Status: http.StatusNotFound, Error: "bad_request"})
+	p := problem{
+		Type: "about:blank", Status: http.StatusNotFound, Error: "unknown_operation", Reference: serve.From(r.Context()).ID,
+		Detail: "no operation of the device protocol stands at this path",
+	}
+	if method, ok := methods[r.URL.Path]; ok {
+		p.Status, p.Detail = http.StatusMethodNotAllowed, "the operation is asked by "+method
+		w.Header().Set("Allow", method+", OPTIONS")
+	}
+	s.problem(w, r, p)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -20,33 +21,41 @@ const (
 	// writeTime is how long one piece of a stream may take to leave.
 	writeTime = 10 * time.Second
 	// maxStreams is how many streams and waiting lists a device may hold: one,
-	// and the one it has lost without our knowing.
+	// and those it has lost without our knowing.
 	maxStreams = 3
 )
 
-// streams counts the streams and waiting lists that are open, per device.
+// streams has the streams and waiting lists that are open, per device, oldest first.
 type streams struct {
-	mu sync.Mutex
-	n  map[idp.DeviceID]int
+	mu   sync.Mutex
+	open map[idp.DeviceID][]chan struct{}
 }
 
-func (s *streams) enter(id idp.DeviceID) (leave func(), ok bool) {
+// enter takes a place for a stream or waiting list of a device. Where the device has
+// none left, the oldest gives its own up: a phone that changes networks leaves
+// connections behind that look alive for a quarter of an hour, and it is the new one
+// that somebody listens to. displaced is closed when that happens to this place; leave
+// gives the place back, and may be called once.
+func (s *streams) enter(id idp.DeviceID) (displaced <-chan struct{}, leave func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.n[id] >= maxStreams {
-		return nil, false
+	if s.open == nil {
+		s.open = map[idp.DeviceID][]chan struct{}{}
 	}
-	if s.n == nil {
-		s.n = map[idp.DeviceID]int{}
+	if list := s.open[id]; len(list) >= maxStreams {
+		close(list[0])
+		s.open[id] = list[1:]
 	}
-	s.n[id]++
-	return func() {
+	place := make(chan struct{})
+	s.open[id] = append(s.open[id], place)
+	return place, func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		if s.n[id]--; s.n[id] == 0 {
-			delete(s.n, id)
+		s.open[id] = slices.DeleteFunc(s.open[id], func(c chan struct{}) bool { return c == place })
+		if len(s.open[id]) == 0 {
+			delete(s.open, id)
 		}
-	}, true
+	}
 }
 
 // listen sends a phone every challenge as it opens and as it ends, as an event stream
@@ -68,22 +77,18 @@ func (s *Server) listen(w http.ResponseWriter, r *http.Request) {
 	}
 	by := req.Speaker
 	id, pairing := by.Device.ID, by.Pairing
-	leave, ok := s.open.enter(id)
-	if !ok {
-		s.fail(w, r, "", &idp.RetryError{Err: idp.ErrTooMany, After: heartbeat})
-		return
-	}
+	displaced, leave := s.open.enter(id)
 	woken := s.conf.Wait(topics(by)...)
 	s.conf.Streams.Follow(w, r, func(ctx context.Context, st *serve.Stream) {
 		defer leave()
 		defer woken.Close()
-		s.follow(ctx, st, id, pairing, woken.Woken())
+		s.follow(ctx, st, id, pairing, woken.Woken(), displaced)
 	})
 }
 
-// follow writes to a stream what changes, until the stream or the link ends. pairing is
-// the one that a device which is not linked yet belongs to.
-func (s *Server) follow(ctx context.Context, st *serve.Stream, id idp.DeviceID, pairing idp.PairingID, woken <-chan struct{}) {
+// follow writes to a stream what changes, until the stream or the link ends or a newer
+// stream displaces it. pairing is the one that a device which is not linked yet belongs to.
+func (s *Server) follow(ctx context.Context, st *serve.Stream, id idp.DeviceID, pairing idp.PairingID, woken, displaced <-chan struct{}) {
 	beat := time.NewTicker(s.conf.Heartbeat)
 	defer beat.Stop()
 	if !st.Comment() {
@@ -100,6 +105,8 @@ func (s *Server) follow(ctx context.Context, st *serve.Stream, id idp.DeviceID, 
 			if !st.Comment() {
 				return
 			}
+		case <-displaced:
+			return
 		case <-s.conf.Ending:
 			return
 		case <-ctx.Done():

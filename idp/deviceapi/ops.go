@@ -190,10 +190,7 @@ func (s *Server) challenges(w http.ResponseWriter, r *http.Request, req *device.
 // await reads the open challenges, and again when woken, until there is one or the time is
 // up.
 func (s *Server) await(w http.ResponseWriter, r *http.Request, by *idp.Speaker, wait time.Duration) ([]idp.Challenge, error) {
-	leave, ok := s.open.enter(by.Device.ID)
-	if !ok {
-		return nil, &idp.RetryError{Err: idp.ErrTooMany, After: time.Second}
-	}
+	displaced, leave := s.open.enter(by.Device.ID)
 	defer leave()
 	// The server's own write deadline is shorter than this wait.
 	if err := http.NewResponseController(w).SetWriteDeadline(time.Now().Add(wait + writeTime)); err != nil {
@@ -219,6 +216,8 @@ func (s *Server) await(w http.ResponseWriter, r *http.Request, by *idp.Speaker, 
 		case <-woken.Woken():
 		case <-end.C:
 			return nil, nil
+		case <-displaced:
+			return nil, nil // a newer one waits
 		case <-s.conf.Ending:
 			return nil, nil
 		case <-r.Context().Done():

@@ -150,7 +150,19 @@ func TestReplay(t *testing.T) {
 		w.must(err)
 		refused("edited claims", endpoint, parts[0]+"."+b64.EncodeToString(text)+"."+parts[2], 401, "invalid_device")
 		// Headers that say more than they may.
-		refused("crit", endpoint, sign(head(claims{"crit": []string{"exp"}, "exp": 1}), ph.with(body)), 401, "invalid_device")
+		for _, crit := range []claims{{"crit": []string{"exp"}, "exp": 1}, {"crit": []string{"b64"}, "b64": true}, {"crit": []string{}}, {"crit": nil}, {"crit": "b64"}} {
+			refused("crit", endpoint, sign(head(crit), ph.with(body)), 400, "bad_request")
+		}
+		// Names are compared letter for letter, and stand once.
+		for was, other := range map[string]string{"aud": "AUD", "iat": "Iat", "jti": "JTI"} {
+			c := ph.with(body)
+			c[other] = c[was]
+			delete(c, was)
+			refused(other+" for "+was, endpoint, sign(head(nil), c), 400, "bad_request")
+		}
+		twice, err := json.Marshal(ph.with(body))
+		w.must(err)
+		refused("aud twice", endpoint, ph.envelopeOf(head(nil), append([]byte(`{"aud":"https://login.example.com",`), twice[1:]...), ph.raw), 400, "bad_request")
 		if typ == "pair" {
 			refused("kid at pair", endpoint, sign(head(claims{"kid": ph.id}), ph.with(body)), 400, "bad_request")
 			continue

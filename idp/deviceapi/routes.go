@@ -93,16 +93,29 @@ func New(c Config) *Server {
 
 // Mount adds every operation to mux.
 func (s *Server) Mount(mux *http.ServeMux) {
-	mux.Handle("POST /device/v1/pair", s.op(device.OpPair, s.pair))
-	mux.Handle("POST /device/v1/challenges", s.op(device.OpList, s.challenges))
-	mux.Handle("POST /device/v1/answer", s.op(device.OpAnswer, s.answer))
-	mux.Handle("POST /device/v1/push", s.op(device.OpPush, s.push))
-	mux.Handle("POST /device/v1/rename", s.op(device.OpRename, s.rename))
-	mux.Handle("POST /device/v1/unpair", s.op(device.OpUnpair, s.unpair))
-	mux.Handle("GET /device/v1/listen", shared(http.HandlerFunc(s.listen)))
-	mux.Handle("GET /device/v1/site", shared(http.HandlerFunc(s.site)))
-	mux.Handle("OPTIONS /device/v1/", shared(http.HandlerFunc(preflight)))
-	mux.Handle("/device/", http.HandlerFunc(s.unknown))
+	for path, h := range map[string]http.Handler{
+		"pair":       s.op(device.OpPair, s.pair),
+		"challenges": s.op(device.OpList, s.challenges),
+		"answer":     s.op(device.OpAnswer, s.answer),
+		"push":       s.op(device.OpPush, s.push),
+		"rename":     s.op(device.OpRename, s.rename),
+		"unpair":     s.op(device.OpUnpair, s.unpair),
+		"listen":     shared(http.HandlerFunc(s.listen)),
+		"site":       shared(http.HandlerFunc(s.site)),
+	} {
+		mux.Handle(methods[prefix+path]+" "+prefix+path, h)
+	}
+	mux.Handle("OPTIONS "+prefix, shared(http.HandlerFunc(preflight)))
+	mux.Handle("/device/", shared(http.HandlerFunc(s.unknown)))
+}
+
+// prefix is that of every operation's path.
+const prefix = "/device/v1/"
+
+// methods has the method of every operation, by its path.
+var methods = map[string]string{
+	prefix + "pair": http.MethodPost, prefix + "challenges": http.MethodPost, prefix + "answer": http.MethodPost, prefix + "push": http.MethodPost,
+	prefix + "rename": http.MethodPost, prefix + "unpair": http.MethodPost, prefix + "listen": http.MethodGet, prefix + "site": http.MethodGet,
 }
 
 // shared lets apps that were installed from another site call an operation (CORS). It

@@ -49,6 +49,22 @@ func TestOtherSitesApps(t *testing.T) {
 	}
 	from(http.MethodGet, "/device/v1/listen")
 	from(http.MethodGet, "/device/v1/site")
+	// So is what is no operation, those of other versions among it, and another method.
+	for _, c := range []struct {
+		method, path string
+		status       int
+		allow        string
+	}{
+		{http.MethodPost, "/device/v2/pair", http.StatusNotFound, ""}, {http.MethodGet, "/device/v1/", http.StatusNotFound, ""},
+		{http.MethodPost, "/device/v1/nothing", http.StatusNotFound, ""}, {http.MethodGet, "/device/", http.StatusNotFound, ""},
+		{http.MethodGet, "/device/v1/pair", http.StatusMethodNotAllowed, "POST, OPTIONS"}, {http.MethodPut, "/device/v1/answer", http.StatusMethodNotAllowed, "POST, OPTIONS"},
+		{http.MethodPost, "/device/v1/listen", http.StatusMethodNotAllowed, "GET, OPTIONS"}, {http.MethodDelete, "/device/v1/site", http.StatusMethodNotAllowed, "GET, OPTIONS"},
+	} {
+		res := from(c.method, c.path)
+		if res.StatusCode != c.status || res.Header.Get("Content-Type") != "application/problem+json" || res.Header.Get("Allow") != c.allow {
+			t.Errorf("%s %s: %d %v", c.method, c.path, res.StatusCode, res.Header)
+		}
+	}
 }
 
 // The key that browsers subscribe by is said before linking, and again each

@@ -223,9 +223,14 @@ func (p *phone) with(c claims) claims {
 }
 
 func (p *phone) envelope(header, body claims, sign func([]byte) []byte) string {
-	h, err := json.Marshal(header)
-	p.must(err)
 	c, err := json.Marshal(body)
+	p.must(err)
+	return p.envelopeOf(header, c, sign)
+}
+
+// envelopeOf is an envelope of claims as they are.
+func (p *phone) envelopeOf(header claims, c []byte, sign func([]byte) []byte) string {
+	h, err := json.Marshal(header)
 	p.must(err)
 	signed := b64.EncodeToString(h) + "." + b64.EncodeToString(c)
 	return signed + "." + b64.EncodeToString(sign([]byte(signed)))
@@ -250,6 +255,7 @@ func (p *phone) sign(op string, c claims) string {
 type reply struct {
 	Status     int
 	Error      string
+	Detail     string
 	State      string
 	RetryAfter int    `json:"retry_after"`
 	ServerTime int64  `json:"server_time"`
@@ -294,6 +300,9 @@ func (w *world) postAs(op, body, kind string) reply {
 	r.Status = res.StatusCode
 	if r.Status >= 400 && res.Header.Get("Content-Type") != "application/problem+json" {
 		w.Errorf("%s: %s", op, res.Header.Get("Content-Type"))
+	}
+	if (r.Status >= 400) != (r.Detail != "") {
+		w.Errorf("%s: %d with the detail %q", op, r.Status, r.Detail)
 	}
 	if res.Header.Get("Cache-Control") != "no-store" {
 		w.Errorf("%s may be stored", op)

@@ -87,7 +87,8 @@ type outcome struct {
 // asked does, by Continue. Errors: idp.ErrNotFound (another person's challenge, one
 // that does not exist, or a phone that has shown another text), ErrSettled,
 // ErrExpired, ErrWrongSecret (another number than the browser shows; the challenge is
-// closed), ErrConflict (a sixth device), ErrReplayed.
+// closed), ErrInvalid (not a number as asked for), ErrConflict (a sixth device),
+// ErrReplayed.
 func (f *Flow) Answer(ctx context.Context, by *idp.Speaker, r Reply) (idp.ChallengeState, error) {
 	var o outcome
 	err := f.store.Settle(ctx, r.Challenge, r.Seen, func(a *idp.Asking) error {

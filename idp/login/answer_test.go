@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -24,8 +25,17 @@ func TestNumberGuesses(t *testing.T) {
 		b := w.browser()
 		anna.atFactor(b)
 		for _, c := range w.pending(ph) {
+			// What is no number of it closes nothing, and tells nothing.
+			for _, number := range []string{"", "1", "100", " 1", "1 ", "+1", "٣٤", "१२", "xx", strings.Repeat("1", 60)} {
+				_, err := w.Answer(t.Context(), ph, reply(c, idp.Verdict{Approve: true, Number: number}))
+				w.refuses(number, err, idp.ErrInvalid)
+			}
 			for i := range 100 {
-				_, err := w.Answer(t.Context(), ph, reply(c, idp.Verdict{Approve: true, Number: strconv.Itoa(100 + i)}))
+				number := fmt.Sprintf("%02d", i)
+				if number == c.Number {
+					continue
+				}
+				_, err := w.Answer(t.Context(), ph, reply(c, idp.Verdict{Approve: true, Number: number}))
 				if errors.Is(err, idp.ErrWrongSecret) {
 					guesses++
 				}

@@ -298,7 +298,7 @@ func TestForgottenPasswordNeedsANumber(t *testing.T) {
 		}
 		c := w.asked(ph)
 		_, err := w.Answer(t.Context(), ph, reply(c, yes))
-		w.refuses("a tap", err, idp.ErrWrongSecret)
+		w.refuses("a tap", err, idp.ErrInvalid)
 	}
 }
 

@@ -171,7 +171,9 @@ func (c *Channel) Send(ctx context.Context, p idp.Push) error {
 		return err
 	}
 	// A withdrawal replaces the question where that has not arrived yet.
-	topic := sha256.Sum256([]byte(p.Challenge))
+	// Of this device and this challenge: the withdrawal replaces the question at the push
+	// service, which does not see that phones at other services are asked the same.
+	topic := sha256.Sum256([]byte(string(p.Device) + " " + string(p.Challenge)))
 	res, err := webpush.SendNotificationWithContext(ctx, body, &webpush.Subscription{
 		Endpoint: p.Address.Endpoint, Keys: webpush.Keys{Auth: p.Address.Auth, P256dh: p.Address.P256dh},
 	}, &webpush.Options{
