@@ -41,19 +41,22 @@ var (
 )
 
 // answered is the whole state machine of a challenge. The first answer wins,
-// but for one: «it wasn't me» beats an approval that was not collected yet.
+// but for one: «it wasn't me» beats an approval, also one that somebody has signed in
+// by, and says more than a plain denial.
 var answered = map[ChallengeState]map[ChallengeInput]ChallengeState{
 	ChallengePending: {
 		OnApproved: ChallengeApproved, OnDenied: ChallengeDenied, OnNotMe: ChallengeDenied, OnWrong: ChallengeWrong, OnWithdrawn: ChallengeWithdrawn,
 	},
 	ChallengeApproved: {OnTaken: ChallengeTaken, OnNotMe: ChallengeDenied, OnWithdrawn: ChallengeWithdrawn},
-	ChallengeTaken:    {OnNotMe: ChallengeDenied}, // as long as its sign-in was not collected
+	ChallengeTaken:    {OnNotMe: ChallengeDenied},
+	ChallengeDenied:   {OnNotMe: ChallengeDenied},
 }
 
 // Times and bounds of challenges.
 const (
 	ChallengeTTL = 120 * time.Second // from the question to the answer
 	CollectTTL   = 60 * time.Second  // from the approval until the browser has taken it
+	NotMeFor     = 15 * time.Minute  // from an answer until «it wasn't me» is not taken any more
 	ResendAfter  = 20 * time.Second  // from one send to the next that the person wishes for
 	MaxSends     = 3                 // per sign-in
 	MaxPending   = 2                 // per person
@@ -150,6 +153,12 @@ func (c *Challenge) DocHash() string {
 	return base64.RawURLEncoding.EncodeToString(h[:])
 }
 
+// Reasons of a denial.
+const (
+	ReasonNotMe   = "not_me"  // somebody else is at the browser
+	ReasonMistake = "mistake" // the person is, and did not mean to
+)
+
 // Verdict is what a phone answers.
 type Verdict struct {
 	Approve bool
@@ -199,11 +208,16 @@ func (c *Challenge) Answer(v Verdict, by DeviceID, now time.Time) (changed bool,
 		on = OnWrong
 	}
 	// A number is looked at once: what is said later tells nothing about it.
-	if c.Device == by && (c.State == ChallengeApproved || c.State == ChallengeDenied) && v.Reason == c.Reason && answered[ChallengePending][on] == c.State {
-		return false, nil
+	said := c.State
+	if said == ChallengeTaken {
+		said = ChallengeApproved
 	}
-	// A denial too late changes nothing, but for an approval that still can be taken.
-	if c.State == ChallengePending && !now.Before(c.ExpiresAt) || c.State == ChallengeApproved && on == OnNotMe && !now.Before(c.AnsweredAt.Add(CollectTTL)) {
+	switch {
+	case c.Device == by && (said == ChallengeApproved || said == ChallengeDenied) && v.Reason == c.Reason && answered[ChallengePending][on] == said:
+		return false, nil
+	case on == OnNotMe && c.State == ChallengeDenied && c.Reason == ReasonNotMe:
+		return false, nil // by another phone of theirs: an alarm counts once
+	case c.State == ChallengePending && !now.Before(c.ExpiresAt), c.State != ChallengePending && on == OnNotMe && !now.Before(c.AnsweredAt.Add(NotMeFor)):
 		return false, fmt.Errorf("challenge %s: %w", c.ID, ErrExpired)
 	}
 	if err := c.Apply(on); err != nil {
@@ -279,6 +293,7 @@ type Asking struct {
 
 	New  *Challenge // to be inserted
 	Link *Device    // to be inserted: pairing was approved; ErrConflict for a sixth
+	Cut  *CutOff    // what the answer takes away; a session that has ended already is as good
 }
 
 // Topic is what somebody can wait for; a wake-up is a hint to look.

@@ -31,7 +31,7 @@ var challengeTable = []struct {
 
 	{idp.ChallengeDenied, idp.OnApproved, "", "a denial is final"},
 	{idp.ChallengeDenied, idp.OnDenied, "", "a denial is final"},
-	{idp.ChallengeDenied, idp.OnNotMe, "", "a denial is final"},
+	{idp.ChallengeDenied, idp.OnNotMe, idp.ChallengeDenied, "it says more than a plain denial"},
 	{idp.ChallengeDenied, idp.OnWrong, "", "a denial is final"},
 	{idp.ChallengeDenied, idp.OnWithdrawn, "", "a denial is final"},
 	{idp.ChallengeDenied, idp.OnTaken, "", "a denial is final"},
@@ -52,7 +52,7 @@ var challengeTable = []struct {
 
 	{idp.ChallengeTaken, idp.OnApproved, "", "used up"},
 	{idp.ChallengeTaken, idp.OnDenied, "", "used up"},
-	{idp.ChallengeTaken, idp.OnNotMe, idp.ChallengeDenied, "as long as the sign-in was not collected, which the flow checks"},
+	{idp.ChallengeTaken, idp.OnNotMe, idp.ChallengeDenied, "the session that was signed in to by it ends, see the flow"},
 	{idp.ChallengeTaken, idp.OnWrong, "", "used up"},
 	{idp.ChallengeTaken, idp.OnWithdrawn, "", "used up"},
 	{idp.ChallengeTaken, idp.OnTaken, "", "an approval is good once"},
@@ -111,6 +111,33 @@ func TestChallengeTimes(t *testing.T) {
 	}
 	if err := c.Spend(last.Add(idp.CollectTTL - 1)); err != nil || c.State != idp.ChallengeTaken {
 		t.Errorf("collected in time: %v, %s", err, c.State)
+	}
+	// Somebody has signed in by it: the same again is the same still, and «it wasn't me»
+	// is taken for a while.
+	if changed, err := c.Answer(idp.Verdict{Approve: true, Number: "42"}, "D", last.Add(time.Hour)); err != nil || changed || c.State != idp.ChallengeTaken {
+		t.Errorf("the same again, collected: %t, %v, %s", changed, err, c.State)
+	}
+	notMe := idp.Verdict{NotMe: true, Reason: idp.ReasonNotMe}
+	if _, err := c.Answer(notMe, "E", last.Add(idp.NotMeFor)); !errors.Is(err, idp.ErrExpired) || c.State != idp.ChallengeTaken {
+		t.Errorf("it wasn't me, a quarter of an hour later: %v, %s", err, c.State)
+	}
+	if changed, err := c.Answer(notMe, "E", last.Add(idp.NotMeFor-1)); err != nil || !changed || c.State != idp.ChallengeDenied {
+		t.Errorf("it wasn't me, before that: %t, %v, %s", changed, err, c.State)
+	}
+	for _, by := range []idp.DeviceID{"D", "E"} {
+		if changed, err := c.Answer(notMe, by, last.Add(time.Hour)); err != nil || changed {
+			t.Errorf("the same by %s: %t, %v", by, changed, err)
+		}
+	}
+	c = fresh()
+	if changed, err := c.Answer(idp.Verdict{}, "D", at); err != nil || !changed || c.State != idp.ChallengeDenied {
+		t.Errorf("denied: %t, %v, %s", changed, err, c.State)
+	}
+	if changed, err := c.Answer(notMe, "D", at.Add(time.Minute)); err != nil || !changed || c.State != idp.ChallengeDenied || c.Reason != idp.ReasonNotMe {
+		t.Errorf("it wasn't me, after a plain denial: %t, %v, %s %s", changed, err, c.State, c.Reason)
+	}
+	if _, err := c.Answer(idp.Verdict{}, "D", at.Add(time.Minute)); !errors.Is(err, idp.ErrSettled) || c.Reason != idp.ReasonNotMe {
+		t.Errorf("taken back: %v, %s", err, c.Reason)
 	}
 	c = fresh()
 	if changed, err := c.Answer(idp.Verdict{Approve: true, Number: "24"}, "D", at); err != nil || !changed || c.State != idp.ChallengeWrong {

@@ -126,7 +126,9 @@ func (s *Server) tell(ctx context.Context, st *serve.Stream, id idp.DeviceID, pa
 		return false
 	}
 	if pairing != now.Pairing {
-		return false // linked: what wakes the phone is another thing now, and it comes again
+		// What wakes the phone is another thing now: it comes again.
+		event(st, "linked", struct{}{})
+		return false
 	}
 	list, err := s.conf.Logins.Asked(ctx, now)
 	if err != nil {

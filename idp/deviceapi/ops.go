@@ -164,12 +164,13 @@ const maxWait = 25 * time.Second
 // after that time with none.
 func (s *Server) challenges(w http.ResponseWriter, r *http.Request, req *device.Request) error {
 	wait := min(max(0, time.Duration(req.Claims.Wait)*time.Second), maxWait)
+	by := req.Speaker
 	var list []idp.Challenge
 	var err error
 	if wait == 0 {
-		list, err = s.conf.Logins.Asked(r.Context(), req.Speaker)
+		list, err = s.conf.Logins.Asked(r.Context(), by)
 	} else {
-		list, err = s.await(w, r, req.Speaker, wait)
+		by, list, err = s.await(w, r, by, wait)
 	}
 	if err != nil {
 		return err
@@ -177,24 +178,25 @@ func (s *Server) challenges(w http.ResponseWriter, r *http.Request, req *device.
 	// The key comes along so that a phone which was subscribed by another one
 	// notices, and subscribes anew.
 	reply := struct {
-		Challenges []asked `json:"challenges"`
-		VAPIDKey   string  `json:"vapid_key,omitempty"`
-		ServerTime int64   `json:"server_time"`
-	}{Challenges: make([]asked, len(list)), VAPIDKey: s.conf.VAPIDKey, ServerTime: s.conf.Now().Unix()}
+		State      idp.DeviceState `json:"state"`
+		Challenges []asked         `json:"challenges"`
+		VAPIDKey   string          `json:"vapid_key,omitempty"`
+		ServerTime int64           `json:"server_time"`
+	}{State: by.Device.State, Challenges: make([]asked, len(list)), VAPIDKey: s.conf.VAPIDKey, ServerTime: s.conf.Now().Unix()}
 	for i := range list {
 		reply.Challenges[i] = asked{list[i].ID, list[i].Doc}
 	}
 	return answerJSON(w, http.StatusOK, reply)
 }
 
-// await reads the open challenges, and again when woken, until there is one or the time is
-// up.
-func (s *Server) await(w http.ResponseWriter, r *http.Request, by *idp.Speaker, wait time.Duration) ([]idp.Challenge, error) {
+// await reads the open challenges, and again when woken, until there is one, the device
+// is linked that was not, or the time is up. It returns the device as it is then.
+func (s *Server) await(w http.ResponseWriter, r *http.Request, by *idp.Speaker, wait time.Duration) (*idp.Speaker, []idp.Challenge, error) {
 	displaced, leave := s.open.enter(by.Device.ID)
 	defer leave()
 	// The server's own write deadline is shorter than this wait.
 	if err := http.NewResponseController(w).SetWriteDeadline(time.Now().Add(wait + writeTime)); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	woken := s.conf.Wait(topics(by)...)
 	defer woken.Close()
@@ -203,25 +205,25 @@ func (s *Server) await(w http.ResponseWriter, r *http.Request, by *idp.Speaker, 
 	for {
 		now, err := s.conf.Devices.Speaker(r.Context(), by.Device.ID)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if now.Unlinked {
-			return nil, device.ErrUnlinked
+			return nil, nil, device.ErrUnlinked
 		}
 		list, err := s.conf.Logins.Asked(r.Context(), now)
-		if err != nil || len(list) > 0 {
-			return list, err
+		if err != nil || len(list) > 0 || now.Pairing != by.Pairing {
+			return now, list, err
 		}
 		select {
 		case <-woken.Woken():
 		case <-end.C:
-			return nil, nil
+			return now, nil, nil
 		case <-displaced:
-			return nil, nil // a newer one waits
+			return now, nil, nil // a newer one waits
 		case <-s.conf.Ending:
-			return nil, nil
+			return now, nil, nil
 		case <-r.Context().Done():
-			return nil, r.Context().Err()
+			return nil, nil, r.Context().Err()
 		}
 	}
 }
@@ -241,10 +243,10 @@ func topics(by *idp.Speaker) []idp.Topic {
 
 func (s *Server) answer(w http.ResponseWriter, r *http.Request, req *device.Request) error {
 	c := &req.Claims
-	v := idp.Verdict{Approve: c.Decision == "approve", NotMe: c.Reason == "not_me", Reason: c.Reason, Number: c.Number}
+	v := idp.Verdict{Approve: c.Decision == "approve", NotMe: c.Reason == idp.ReasonNotMe, Reason: c.Reason, Number: c.Number}
 	switch {
 	case c.Decision != "approve" && c.Decision != "deny",
-		c.Reason != "" && c.Reason != "not_me" && c.Reason != "mistake",
+		c.Reason != "" && c.Reason != idp.ReasonNotMe && c.Reason != idp.ReasonMistake,
 		v.Approve && c.Reason != "",
 		len(c.Number) > maxNumber || !v.Approve && c.Number != "",
 		c.CID == "" || len(c.CID) > maxCID || c.DocHash == "":

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"hilum/idp"
+	"hilum/idp/device"
 	"hilum/idp/totp"
 )
 
@@ -160,8 +161,14 @@ func TestPairingOnce(t *testing.T) {
 	if d.Kind != idp.DeviceApp || d.Name != "Pixel 8" || string(d.ID) != ph.id {
 		t.Errorf("linked %+v", d)
 	}
-	if r := ph.answers(first.Challenge, "approve", nil); r.Status != 410 || r.Error != "withdrawn" {
+	if r := ph.answers(first.Challenge, "approve", nil); r.Status != 200 || r.State != "approved" {
 		t.Errorf("a tap after the code: %+v", r)
+	}
+	if r := ph.answers(first.Challenge, "deny", nil); r.Status != 409 || r.State != "approved" {
+		t.Errorf("Deny after the code: %+v", r)
+	}
+	if list, err := w.devices.List(t.Context(), anna.id); err != nil || len(list) != 2 {
+		t.Errorf("%d devices, %v", len(list), err)
 	}
 
 	// Too late, denied, replaced.
@@ -186,11 +193,86 @@ func TestPairingOnce(t *testing.T) {
 	if _, err := w.devices.Offer(t.Context(), anna.session, id); err == nil {
 		t.Error("a denied offer is open")
 	}
-	no.wants("challenges", no.sign("list", nil), 401, "invalid_device")
+	no.wants("challenges", no.sign("list", nil), 410, "unlinked")
 	_, code = offer()
 	_, _ = offer()
 	if r := w.phone().pairs(code, "Replaced", nil); r.Status != 410 || r.Error != "pair_gone" {
 		t.Errorf("replaced: %+v", r)
+	}
+}
+
+// A linking ends audibly: a phone that waits is told by stream and list when it is
+// linked, and hears that it is not however that comes.
+func TestLinkingEndsAudibly(t *testing.T) {
+	for how, end := range map[string]struct {
+		do     func(p *person, ph *phone, o *device.Offer, c challenge)
+		linked bool
+	}{
+		"a tap": {func(_ *person, ph *phone, _ *device.Offer, c challenge) { ph.answers(c, "approve", nil) }, true},
+		"its code": {func(p *person, ph *phone, o *device.Offer, _ challenge) {
+			raw, err := decode32(ph.secret)
+			p.must(err)
+			_, err = p.devices.Confirm(p.Context(), p.session, o.ID, totp.Code(raw, p.now()), "")
+			p.must(err)
+		}, true},
+		"Deny": {func(_ *person, ph *phone, _ *device.Offer, c challenge) { ph.answers(c, "deny", nil) }, false},
+		"unpair": {func(p *person, ph *phone, _ *device.Offer, _ challenge) {
+			ph.wants("unpair", ph.sign("unpair", nil), 204, "")
+		}, false},
+		"another offer": {func(p *person, _ *phone, _ *device.Offer, _ challenge) {
+			_, err := p.devices.StartPairing(p.Context(), p.session)
+			p.must(err)
+		}, false},
+		"time": {func(p *person, _ *phone, _ *device.Offer, _ challenge) { p.later(idp.PairingTTL) }, false},
+		"the end of the session": {func(p *person, _ *phone, _ *device.Offer, _ challenge) {
+			p.must(p.flow.SignOut(p.Context(), idp.Actor{User: p.id}, p.session))
+		}, false},
+		"time, and the offer is forgotten": {func(p *person, _ *phone, _ *device.Offer, _ challenge) {
+			p.later(3 * time.Hour)
+			p.must(p.db.Sweep(p.Context(), p.now()))
+		}, false},
+	} {
+		t.Run(how, func(t *testing.T) {
+			w := newWorld(t)
+			anna := w.person("anna")
+			o, err := w.devices.StartPairing(t.Context(), anna.session)
+			w.must(err)
+			ph := w.phone()
+			r := ph.pairs(w.pairCode(o.URI), "Pixel 8", nil)
+			if r.State != "pending" {
+				t.Fatalf("paired: %+v", r)
+			}
+			if r := ph.wants("challenges", ph.sign("list", nil), 200, ""); r.State != "pending" {
+				t.Errorf("before: %+v", r)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			defer cancel()
+			stream := ph.listens(ctx)
+			if e := <-stream; e[0] != "challenge" {
+				t.Errorf("asked by %v", e)
+			}
+			end.do(anna, ph, o, r.Challenge)
+			last := ""
+			for e := range stream {
+				if e[0] != "gone" {
+					last = e[0]
+				}
+			}
+			want := "unlinked"
+			if end.linked {
+				want = "linked"
+			}
+			if last != want {
+				t.Errorf("the stream ends with %q, want %q", last, want)
+			}
+			if !end.linked {
+				ph.wants("challenges", ph.sign("list", nil), 410, "unlinked")
+				return
+			}
+			if r := ph.wants("challenges", ph.sign("list", nil), 200, ""); r.State != "active" {
+				t.Errorf("after: %+v", r)
+			}
+		})
 	}
 }
 

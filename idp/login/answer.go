@@ -115,12 +115,21 @@ func (f *Flow) settle(a *idp.Asking, by *idp.Speaker, r Reply, o *outcome) error
 	if !mayAnswer(a, by) || c.DocHash() != r.DocHash {
 		return fmt.Errorf("challenge %s for device %s: %w", c.ID, by.Device.ID, idp.ErrNotFound)
 	}
+	if c.Purpose == idp.ToPair && c.State == idp.ChallengePending && by.Pairing == "" {
+		// Its code was typed in the browser: it is linked, as it wishes to be.
+		o.state, a.Pairing = idp.ChallengeApproved, nil
+		if !r.Verdict.Approve {
+			return fmt.Errorf("challenge %s: the device is linked: %w", c.ID, idp.ErrSettled)
+		}
+		return nil
+	}
 	if c.State == idp.ChallengePending && !stillAsked(a, now) {
 		o.state = idp.ChallengeWithdrawn
 		return fmt.Errorf("challenge %s: %w", c.ID, idp.ErrSettled)
 	}
-	if c.State == idp.ChallengeTaken && (a.Login == nil || a.Login.Final()) {
-		return fmt.Errorf("challenge %s: its sign-in has ended: %w", c.ID, idp.ErrSettled)
+	cut := f.notMe(a, by, r, now)
+	if c.State == idp.ChallengeTaken && r.Verdict.NotMe && cut == nil && (a.Login == nil || a.Login.Final()) {
+		return fmt.Errorf("challenge %s: nobody has signed in by it: %w", c.ID, idp.ErrSettled)
 	}
 	changed, err := c.Answer(r.Verdict, by.Device.ID, now)
 	if err != nil {
@@ -138,8 +147,25 @@ func (f *Flow) settle(a *idp.Asking, by *idp.Speaker, r Reply, o *outcome) error
 		guardAnswered(a, r.Verdict, said, now)
 		f.denySignIn(a, by, r, now)
 	}
+	a.Cut = cut
 	o.changed, o.challenge, o.devices = true, *c, a.Devices
 	return nil
+}
+
+// notMe returns what «it wasn't me» takes away: the session that somebody has by the
+// approval of a phone, or acts in, once they have moved on by it; nil where there is none.
+func (f *Flow) notMe(a *idp.Asking, by *idp.Speaker, r Reply, now time.Time) *idp.CutOff {
+	l := a.Login
+	if a.Challenge.State != idp.ChallengeTaken || !r.Verdict.NotMe || l == nil || l.Session == "" || l.State != idp.LoginCollected {
+		return nil
+	}
+	return &idp.CutOff{
+		User: a.Challenge.User, Cause: idp.CutEndedOne, Session: l.Session,
+		Because: idp.Event{
+			At: now, Kind: idp.EventSessionEnded, Actor: idp.Actor{User: a.Challenge.User}, User: a.Challenge.User, Login: l.ID,
+			Device: by.Device.ID, Address: r.Address, Detail: map[string]string{"reason": idp.ReasonNotMe},
+		},
+	}
 }
 
 // mayAnswer reports whether a challenge is one that a phone is asked: of a sign-in

@@ -126,15 +126,35 @@ func TestNotMe(t *testing.T) {
 	if err != nil || !answer.Denied || answer.Session != "" {
 		t.Errorf("collected %+v, %v", answer, err)
 	}
-	// Collected is collected.
-	third := w.browser()
-	third.Address = "198.51.100.77"
-	id, c = approved(third)
-	step, err = w.Continue(t.Context(), id, third)
-	w.at(step, err, idp.LoginDone)
-	w.collect(id, third)
-	_, err = w.Answer(t.Context(), other, reply(c, notMe))
-	w.refuses("after it was collected", err, idp.ErrSettled)
+	// Somebody has signed in by it: they are cut off, with the browser, for a quarter of
+	// an hour. Once.
+	for _, after := range []time.Duration{idp.NotMeFor, idp.NotMeFor - time.Second, 0} {
+		w.later(25 * time.Hour)
+		elsewhere := w.browser()
+		anna.signIn(&elsewhere)
+		third := w.browser()
+		third.Address = "198.51.100.77"
+		id, c = approved(third)
+		step, err = w.Continue(t.Context(), id, third)
+		w.at(step, err, idp.LoginDone)
+		third.Session = w.collect(id, third).Session
+		w.later(after)
+		_, err = w.Answer(t.Context(), other, reply(c, notMe))
+		if after == idp.NotMeFor {
+			w.refuses("too late", err, idp.ErrExpired)
+		} else if err != nil {
+			t.Errorf("%s after it was collected: %v", after, err)
+		}
+		if _, _, err := w.Session(t.Context(), third); (err == nil) != (after == idp.NotMeFor) {
+			t.Errorf("%s after it was collected the session says %v", after, err)
+		}
+		if _, _, err := w.Session(t.Context(), elsewhere); err != nil {
+			t.Errorf("the session in another browser: %v", err)
+		}
+		if state, err := w.Answer(t.Context(), one, reply(c, notMe)); after < idp.NotMeFor && (err != nil || state != idp.ChallengeDenied) {
+			t.Errorf("by another phone: %s, %v", state, err)
+		}
+	}
 
 	// A second one within a day.
 	fourth := w.browser()

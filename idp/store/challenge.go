@@ -229,7 +229,14 @@ func (t *tx) asking(a *idp.Asking, user idp.UserID, now time.Time, fn func() err
 		}
 	}
 	if a.Login != nil {
-		return t.putLogin(a.Login)
+		if err := t.putLogin(a.Login); err != nil {
+			return err
+		}
+	}
+	if a.Cut != nil {
+		if _, err := t.cutOff(*a.Cut); err != nil && !errors.Is(err, idp.ErrNotFound) {
+			return err
+		}
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
@@ -267,6 +268,15 @@ func (db *DB) RemoveDevice(ctx context.Context, user idp.UserID, id idp.DeviceID
 	})
 }
 
+// bury keeps the public key of a phone for idp.TombstoneFor, so that it is told that it is
+// not linked.
+func (t *tx) bury(id, user string, key []byte, at time.Time) error {
+	_, err := t.exec(`INSERT INTO tombstones (id, user_id, public_key, unlinked_at) VALUES (?, ?, ?, ?)
+		ON CONFLICT (id) DO UPDATE SET user_id = excluded.user_id, public_key = excluded.public_key, unlinked_at = excluded.unlinked_at`,
+		id, user, key, micros(at))
+	return err
+}
+
 // dropDevice deletes a device, with its event. What has to be cut off with it is the
 // caller's to do.
 func (t *tx) dropDevice(row *deviceRow, e idp.Event) error {
@@ -280,8 +290,7 @@ func (t *tx) dropDevice(row *deviceRow, e idp.Event) error {
 		return err
 	}
 	if len(row.PublicKey) > 0 {
-		if _, err := t.exec("INSERT INTO tombstones (id, user_id, public_key, unlinked_at) VALUES (?, ?, ?, ?)",
-			row.ID, row.UserID, row.PublicKey, micros(e.At)); err != nil {
+		if err := t.bury(row.ID, row.UserID, row.PublicKey, e.At); err != nil {
 			return err
 		}
 	}
@@ -306,7 +315,7 @@ func (db *DB) Speaker(ctx context.Context, id idp.DeviceID) (*idp.Speaker, error
 	// A claim whose offer was used is a device by now; a reader may have come in between.
 	p, err := r.pairingWhere(r.gorm, "claim_id = ? AND claim_id <> ''", string(id))
 	if err == nil {
-		return &idp.Speaker{Device: *p.Claim, Pairing: p.ID}, nil
+		return &idp.Speaker{Device: *p.Claim, Pairing: p.ID, Unlinked: p.Open(r.now()) != nil}, nil
 	}
 	if !errors.Is(err, idp.ErrNotFound) {
 		return nil, err
@@ -508,6 +517,13 @@ func (db *DB) ClaimPairing(ctx context.Context, id idp.PairingID, fn func(*idp.P
 		}
 		if c != nil {
 			if err := t.addChallenge(c); err != nil {
+				return err
+			}
+		}
+		if c != nil && p.Claim != nil {
+			// However the offer ends, the phone that has claimed it is told so, unless it is
+			// linked: a device goes before what is buried of it.
+			if err := t.bury(string(p.Claim.ID), string(p.User), p.Claim.PublicKey, t.now()); err != nil {
 				return err
 			}
 		}
