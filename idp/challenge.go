@@ -302,6 +302,16 @@ type Topic string
 // TopicLogin wakes the browser of a sign-in.
 func TopicLogin(id LoginID) Topic { return Topic("l" + id) }
 
+// TopicChanged is for whoever can tell phones that a person's devices have changed; see
+// ChangedOf.
+func TopicChanged(id UserID) Topic { return Topic("c" + id) }
+
+// ChangedOf returns whose devices have changed, of a TopicChanged.
+func ChangedOf(t Topic) (UserID, bool) {
+	user, ok := strings.CutPrefix(string(t), "c")
+	return UserID(user), ok
+}
+
 // TopicUser wakes every phone of a person.
 func TopicUser(id UserID) Topic { return Topic("u" + id) }
 

@@ -62,6 +62,7 @@ type provider struct {
 	devices *device.Registry
 	desk    *admin.Desk
 	hub     *live.Hub
+	wake    func(context.Context, ...idp.Topic) // after a change by the administration: heard, or relay
 	push    *pushServices
 	sender  *push.Sender
 	post    *post         // nil: mail is off
@@ -145,7 +146,7 @@ func open(ctx context.Context, conf *config.Config, issuer string, log *slog.Log
 	if err != nil {
 		return nil, err
 	}
-	return &provider{
+	p = &provider{
 		files:   files,
 		post:    post,
 		letters: letters,
@@ -182,9 +183,13 @@ func open(ctx context.Context, conf *config.Config, issuer string, log *slog.Log
 		devices: devices,
 		site:    site,
 		desk: admin.New(admin.Config{
-			Store: db, Sealer: sealer, Site: site.now, Fixed: site.fixed, Languages: words.Known(), Issuer: issuer, Mail: conf.Mail.On(), Settings: settingsOf(conf), Wake: hub.Wake, Log: log,
+			Store: db, Sealer: sealer, Site: site.now, Fixed: site.fixed, Languages: words.Known(), Issuer: issuer, Mail: conf.Mail.On(), Settings: settingsOf(conf), Log: log,
+			// Phones are told whatever becomes of the request that has unlinked one.
+			Wake: func(topics ...idp.Topic) { p.wake(context.WithoutCancel(ctx), topics...) },
 		}),
-	}, nil
+	}
+	p.wake = p.heard
+	return p, nil
 }
 
 // openSealer opens the sealing key. While it is in use its file is only looked at:
@@ -472,13 +477,13 @@ func (p *provider) run(ctx context.Context, h http.Handler, shared serve.Config,
 	defer p.streams.Wait()
 	defer wg.Wait()
 	defer cancel()
-	wg.Go(func() { p.db.Watch(ctx) })    // ends with ctx
-	wg.Go(func() { p.files.Run(ctx) })   // ends with ctx
-	wg.Go(func() { p.sender.Run(ctx) })  // ends with ctx
-	wg.Go(func() { p.notices.Run(ctx) }) // ends with ctx
-	wg.Go(func() { p.runMail(ctx) })     // ends with ctx
-	wg.Go(func() { p.tellFigures(ctx) }) // ends with ctx
-	wg.Go(func() {                       // ends with ctx
+	wg.Go(func() { p.db.Watch(ctx, func(topics ...idp.Topic) { p.heard(ctx, topics...) }) }) // ends with ctx
+	wg.Go(func() { p.files.Run(ctx) })                                                       // ends with ctx
+	wg.Go(func() { p.sender.Run(ctx) })                                                      // ends with ctx
+	wg.Go(func() { p.notices.Run(ctx) })                                                     // ends with ctx
+	wg.Go(func() { p.runMail(ctx) })                                                         // ends with ctx
+	wg.Go(func() { p.tellFigures(ctx) })                                                     // ends with ctx
+	wg.Go(func() {                                                                           // ends with ctx
 		<-ctx.Done()
 		close(p.ending)
 	})
@@ -498,6 +503,24 @@ func (p *provider) run(ctx context.Context, h http.Handler, shared serve.Config,
 		debug.FreeOSMemory() // a quarter of it was needed for the start alone
 	})
 	return serve.Run(ctx, shared, h, l)
+}
+
+// heard wakes whoever waits for topics, which this process or a command beside it has
+// changed something of, and tells phones of devices that were unlinked.
+func (p *provider) heard(ctx context.Context, topics ...idp.Topic) {
+	p.hub.Wake(topics...)
+	for _, t := range topics {
+		if user, ok := idp.ChangedOf(t); ok {
+			p.devices.Told(ctx, user)
+		}
+	}
+}
+
+// relay is heard for a command: the provider beside it is told, if there is one.
+func (p *provider) relay(ctx context.Context, topics ...idp.Topic) {
+	if err := p.db.Relay(ctx, topics...); err != nil {
+		p.log.Warn("the provider was not told at once, and sees it by itself within half a minute", "error", err)
+	}
 }
 
 func (p *provider) complain(what string) func(error) {
@@ -535,5 +558,9 @@ func (c *cli) beside(ctx context.Context) (*provider, error) {
 		}
 		return nil, fmt.Errorf("there is no database at %s; \"idp serve\" makes it, --config or data_dir say where it is", path)
 	}
-	return open(ctx, conf, issuerOf(conf, conf.Listen), newLog(config.Log{Level: "warn", Format: conf.Log.Format}, c.stderr))
+	p, err := open(ctx, conf, issuerOf(conf, conf.Listen), newLog(config.Log{Level: "warn", Format: conf.Log.Format}, c.stderr))
+	if err == nil {
+		p.wake = p.relay
+	}
+	return p, err
 }

@@ -104,11 +104,13 @@ type Config struct {
 	Fixed     idp.Site
 	Languages []string
 	Issuer    string
-	Mail      bool                      // a sender hands out mail; false: links are shown
-	Settings  func() []idp.Setting      // of the configuration, in its order; nil: none
-	Wake      func(topics ...idp.Topic) // wakes whoever waits for a topic; nil: nobody
-	Now       func() time.Time
-	Log       *slog.Logger
+	Mail      bool                 // a sender hands out mail; false: links are shown
+	Settings  func() []idp.Setting // of the configuration, in its order; nil: none
+	// Wake wakes whoever waits for a topic, and has phones told of an idp.TopicChanged;
+	// nil: nobody.
+	Wake func(topics ...idp.Topic)
+	Now  func() time.Time
+	Log  *slog.Logger
 }
 
 // Desk is where administrators act. Safe for concurrent use.

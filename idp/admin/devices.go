@@ -171,7 +171,7 @@ func (d *Desk) unlink(ctx context.Context, by By, id idp.DeviceID, why Why) Unli
 	}
 	e := d.unlinkedEvent(by, &row.User, &row.Device, why.Reason)
 	if u.Err = d.conf.Store.RemoveDevice(ctx, u.User, id, why.how(), e); u.Err == nil {
-		d.look(u.User)
+		d.changed(u.User)
 	}
 	return u
 }
@@ -189,6 +189,14 @@ func (d *Desk) unlinkedEvent(by By, u *idp.User, dev *idp.Device, reason string)
 func (d *Desk) look(user idp.UserID) {
 	if d.conf.Wake != nil {
 		d.conf.Wake(idp.TopicUser(user))
+	}
+}
+
+// changed tells whoever it concerns that devices of the person were unlinked: their
+// phones, those that are not linked any more among them.
+func (d *Desk) changed(user idp.UserID) {
+	if d.conf.Wake != nil {
+		d.conf.Wake(idp.TopicUser(user), idp.TopicChanged(user))
 	}
 }
 
@@ -225,7 +233,7 @@ func (d *Desk) Reopen(ctx context.Context, by By, user idp.UserID, reason string
 	if err != nil {
 		return nil, nil, err
 	}
-	d.look(user)
+	d.changed(user)
 	out := make([]Unlinked, len(gone))
 	for n := range gone {
 		out[n] = Unlinked{Device: gone[n].ID, Name: gone[n].Name, User: user, Person: u.Name}

@@ -41,6 +41,9 @@ type Store interface {
 	// Speaker returns who has a device id: a device, the claim of an open
 	// pairing, or one that was unlinked within idp.TombstoneFor.
 	Speaker(ctx context.Context, id idp.DeviceID) (*idp.Speaker, error)
+	// Unheard returns the unlinked devices of a person that no push has told of it
+	// yet, and forgets their push addresses.
+	Unheard(ctx context.Context, user idp.UserID) ([]idp.Device, error)
 	PairingByCode(ctx context.Context, code idp.TokenHash) (*idp.Pairing, error)
 	OpenPairing(ctx context.Context, account string) (*idp.Pairing, error) // of a person, by sign-in name
 	// ClaimPairing reads, lets fn decide, and writes, with the challenge that fn returns, if any.
@@ -312,7 +315,7 @@ func (r *Registry) Unlink(ctx context.Context, s *idp.Session, id idp.DeviceID, 
 			if err := r.conf.Store.RemoveDevice(ctx, s.User, id, how, e); err != nil {
 				return err
 			}
-			r.told(ctx, s.User, id)
+			r.Told(ctx, s.User)
 			return nil
 		}
 	}

@@ -313,18 +313,24 @@ func (r *Registry) UnlinkSelf(ctx context.Context, req *Request, address string)
 	return nil
 }
 
+// Told tells whoever it concerns that devices of a person were unlinked: see told.
+func (r *Registry) Told(ctx context.Context, user idp.UserID) { r.told(ctx, user, "") }
+
 // changedFor is how long it is worth telling a phone that another was linked.
 const changedFor = time.Hour
 
 // told wakes whoever shows a person's devices: their phones, and the browsers of the
-// sign-ins that ask them. The phones but the one that changed are told by push, too.
-func (r *Registry) told(ctx context.Context, user idp.UserID, which idp.DeviceID) {
+// sign-ins that ask them. The phones are told by push, too, those that were unlinked
+// among them, once: their codes vanish when they hear it. by is the phone that has made
+// the change, and knows; empty: none has.
+func (r *Registry) told(ctx context.Context, user idp.UserID, by idp.DeviceID) {
 	devices, err := r.conf.Store.Devices(ctx, user)
-	if err != nil {
+	unheard, also := r.conf.Store.Unheard(ctx, user)
+	if err = errors.Join(err, also); err != nil {
 		r.conf.Log.Error("devices were not told", "error", err)
 	}
-	for _, d := range devices {
-		if d.ID != which {
+	for _, d := range append(devices, unheard...) {
+		if d.ID != by {
 			r.push(idp.PushChanged, "", r.conf.Now().Add(changedFor), d)
 		}
 	}

@@ -269,11 +269,12 @@ func (db *DB) RemoveDevice(ctx context.Context, user idp.UserID, id idp.DeviceID
 }
 
 // bury keeps the public key of a phone for idp.TombstoneFor, so that it is told that it is
-// not linked.
-func (t *tx) bury(id, user string, key []byte, at time.Time) error {
-	_, err := t.exec(`INSERT INTO tombstones (id, user_id, public_key, unlinked_at) VALUES (?, ?, ?, ?)
-		ON CONFLICT (id) DO UPDATE SET user_id = excluded.user_id, public_key = excluded.public_key, unlinked_at = excluded.unlinked_at`,
-		id, user, key, micros(at))
+// not linked, and where it has a push address, that it can be woken to hear it (Unheard).
+func (t *tx) bury(d *idp.Device, at time.Time) error {
+	_, err := t.exec(`INSERT INTO tombstones (id, user_id, public_key, unlinked_at, platform, sealed_push) VALUES (?, ?, ?, ?, ?, ?)
+		ON CONFLICT (id) DO UPDATE SET user_id = excluded.user_id, public_key = excluded.public_key, unlinked_at = excluded.unlinked_at,
+			platform = excluded.platform, sealed_push = excluded.sealed_push`,
+		string(d.ID), string(d.User), d.PublicKey, micros(at), d.Platform, blob(d.SealedPush))
 	return err
 }
 
@@ -290,7 +291,7 @@ func (t *tx) dropDevice(row *deviceRow, e idp.Event) error {
 		return err
 	}
 	if len(row.PublicKey) > 0 {
-		if err := t.bury(row.ID, row.UserID, row.PublicKey, e.At); err != nil {
+		if err := t.bury(&idp.Device{ID: idp.DeviceID(row.ID), User: idp.UserID(row.UserID), PublicKey: row.PublicKey, Platform: row.Platform, SealedPush: row.SealedPush}, e.At); err != nil {
 			return err
 		}
 	}
@@ -523,7 +524,8 @@ func (db *DB) ClaimPairing(ctx context.Context, id idp.PairingID, fn func(*idp.P
 		if c != nil && p.Claim != nil {
 			// However the offer ends, the phone that has claimed it is told so, unless it is
 			// linked: a device goes before what is buried of it.
-			if err := t.bury(string(p.Claim.ID), string(p.User), p.Claim.PublicKey, t.now()); err != nil {
+			claim := idp.Device{ID: p.Claim.ID, User: p.User, PublicKey: p.Claim.PublicKey}
+			if err := t.bury(&claim, t.now()); err != nil {
 				return err
 			}
 		}

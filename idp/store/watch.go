@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"time"
+
+	"hilum/idp"
 )
 
 // watchEvery is how late, at worst, a change by another process is seen.
@@ -11,12 +13,15 @@ const watchEvery = 500 * time.Millisecond
 const selectRevisions = "SELECT max(CASE name WHEN 'clients' THEN n END), max(CASE name WHEN 'site' THEN n END) FROM revisions"
 
 // Watch drops what is served from memory when another process, such as a command beside
-// the server, has changed it. While nothing can be written it probes whether it can again.
-// It returns when ctx ends.
-func (db *DB) Watch(ctx context.Context) {
+// the server, has changed it, and hands the topics that it has relayed (Relay) to heard.
+// While nothing can be written it probes whether it can again. It returns when ctx ends.
+func (db *DB) Watch(ctx context.Context, heard func(...idp.Topic)) {
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
 	failing := false
+	// What was relayed before is heard too: it may be of the moment in which the
+	// provider started, and a wake-up too many costs a look.
+	relayed := int64(0)
 	for {
 		select {
 		case <-ctx.Done():
@@ -24,6 +29,12 @@ func (db *DB) Watch(ctx context.Context) {
 		case <-tick.C:
 		}
 		err := db.look(ctx)
+		if err == nil {
+			var topics []idp.Topic
+			if topics, relayed, err = db.relayed(relayed); len(topics) > 0 {
+				heard(topics...)
+			}
+		}
 		if err != nil && !failing && ctx.Err() == nil {
 			db.conf.Log.Error("changes by other processes cannot be seen", "error", err)
 		}

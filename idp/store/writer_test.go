@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -256,7 +257,14 @@ func TestWatchSeesAnotherProcess(t *testing.T) {
 		defer command.Close()
 		ctx, cancel := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
-		wg.Go(func() { server.Watch(ctx) })
+		heard := make(chan idp.Topic, 10)
+		wg.Go(func() {
+			server.Watch(ctx, func(topics ...idp.Topic) {
+				for _, topic := range topics {
+					heard <- topic
+				}
+			})
+		})
 		defer wg.Wait()
 		defer cancel()
 
@@ -285,6 +293,21 @@ func TestWatchSeesAnotherProcess(t *testing.T) {
 		synctest.Wait()
 		if seen() {
 			t.Error("a client that another process removed is still served")
+		}
+
+		// What another process relays is heard, once, in its order.
+		want := []idp.Topic{idp.TopicUser("u"), idp.TopicChanged("u"), idp.TopicLogin("l")}
+		if err := errors.Join(command.Relay(ctx, want[:2]...), command.Relay(ctx, want[2])); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(3 * watchEvery) // of the bubble's time
+		synctest.Wait()
+		var got []idp.Topic
+		for len(heard) > 0 {
+			got = append(got, <-heard)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("heard %q, want %q", got, want)
 		}
 	})
 }

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"reflect"
@@ -194,6 +195,50 @@ func devices(t *testing.T, s *site) {
 	s.is(s.RemoveDevice(s.ctx(), u.ID, list[0].ID, idp.Unlinking{Last: true}, s.event(idp.EventDeviceUnlinked)), idp.ErrNotFound)
 	s.happened(idp.EventDeviceUnlinked, idp.MaxDevices)
 	s.happened(idp.EventDeviceRenamed, 1)
+}
+
+// unheardDevices: a phone that was unlinked is handed out once, with where it is woken.
+func unheardDevices(t *testing.T, s *site) {
+	u, other := s.user("u"), s.user("other")
+	var gone []idp.DeviceID
+	for range 3 {
+		d, err := s.device(u.ID)
+		s.ok(err)
+		gone = append(gone, d.ID)
+		s.ok(s.UpdateDevice(s.ctx(), u.ID, d.ID, idp.Replay{}, func(d *idp.Device) error {
+			d.PublicKey, d.Platform, d.SealedPush = bytes.Repeat([]byte{7}, 64), "web", []byte("sealed "+string(d.ID))
+			if d.ID == gone[0] {
+				d.SealedPush = nil // nowhere to wake it
+			}
+			return nil
+		}))
+	}
+	none := func(of idp.UserID) {
+		t.Helper()
+		if list, err := s.Unheard(s.ctx(), of); err != nil || len(list) != 0 {
+			t.Fatalf("%d unheard, %v", len(list), err)
+		}
+	}
+	none(u.ID)
+	for _, id := range gone {
+		s.ok(s.RemoveDevice(s.ctx(), u.ID, id, idp.Unlinking{Last: true}, s.event(idp.EventDeviceUnlinked)))
+	}
+	none(other.ID)
+	list, err := s.Unheard(s.ctx(), u.ID)
+	s.ok(err)
+	if len(list) != 2 {
+		t.Fatalf("%d unheard, want 2", len(list))
+	}
+	for i, d := range list {
+		if d.ID != gone[i+1] || d.User != u.ID || d.Platform != "web" || string(d.SealedPush) != "sealed "+string(d.ID) {
+			t.Errorf("unheard %+v", d)
+		}
+	}
+	none(u.ID)
+	// It is told for as long as before.
+	if sp, err := s.Speaker(s.ctx(), gone[1]); err != nil || !sp.Unlinked {
+		t.Errorf("%+v, %v", sp, err)
+	}
 }
 
 func strangersDevice(t *testing.T, s *site) {

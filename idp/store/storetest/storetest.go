@@ -57,6 +57,7 @@ func Run(t *testing.T, open Open) {
 	t.Run("the last administrator stays", one(lastAdministrator))
 	t.Run("devices", one(devices))
 	t.Run("a device of another person is not found", one(strangersDevice))
+	t.Run("an unlinked phone is handed out once", one(unheardDevices))
 	t.Run("pairings", one(pairings))
 	t.Run("recovery codes", one(recovery))
 	t.Run("invitations", one(invitations))

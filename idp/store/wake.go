@@ -1,0 +1,76 @@
+package store
+
+import (
+	"context"
+
+	"hilum/idp"
+)
+
+// Relay tells the provider beside this process of topics, so that whoever waits there is
+// woken within watchEvery (Watch).
+func (db *DB) Relay(ctx context.Context, topics ...idp.Topic) error {
+	return db.write(ctx, func(t *tx) error {
+		for _, topic := range topics {
+			if _, err := t.exec("INSERT INTO wakes (topic, at) VALUES (?, ?)", string(topic), micros(t.now())); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// wakeRow is a topic that another process has relayed.
+type wakeRow struct {
+	n     int64
+	topic string
+}
+
+func (r *wakeRow) fields() []any { return []any{&r.n, &r.topic} }
+
+// relayed returns the topics that were relayed after the row n, and the newest row.
+func (db *DB) relayed(n int64) (topics []idp.Topic, newest int64, err error) {
+	rows, err := list[wakeRow](db.engine.read(), "SELECT n, topic FROM wakes WHERE n > ? ORDER BY n", n)
+	if err != nil {
+		return nil, n, err
+	}
+	for _, r := range rows {
+		topics, n = append(topics, idp.Topic(r.topic)), r.n
+	}
+	return topics, n, nil
+}
+
+// Unheard returns the unlinked devices of a person that no push has told of it yet, and
+// forgets where they would be told. Of such a device id, person, platform and push
+// address are known.
+func (db *DB) Unheard(ctx context.Context, user idp.UserID) ([]idp.Device, error) {
+	r, err := db.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	const unheard = "SELECT id, user_id, platform, sealed_push FROM tombstones WHERE user_id = ? AND sealed_push <> x''"
+	rows, err := list[unheardRow](r, unheard, string(user))
+	if err != nil || len(rows) == 0 {
+		return nil, err
+	}
+	var out []idp.Device
+	err = db.write(ctx, func(t *tx) error {
+		out = nil
+		rows, err := list[unheardRow](t, unheard, string(user))
+		if err != nil {
+			return err
+		}
+		for _, r := range rows {
+			out = append(out, idp.Device{ID: idp.DeviceID(r.id), User: idp.UserID(r.user), Platform: r.platform, SealedPush: r.push})
+		}
+		_, err = t.exec("UPDATE tombstones SET sealed_push = x'' WHERE user_id = ? AND sealed_push <> x''", string(user))
+		return err
+	})
+	return out, err
+}
+
+type unheardRow struct {
+	id, user, platform string
+	push               []byte
+}
+
+func (r *unheardRow) fields() []any { return []any{&r.id, &r.user, &r.platform, &r.push} }
