@@ -202,16 +202,16 @@ func unheardDevices(t *testing.T, s *site) {
 	u, other := s.user("u"), s.user("other")
 	var gone []idp.DeviceID
 	for range 3 {
-		d, err := s.device(u.ID)
-		s.ok(err)
-		gone = append(gone, d.ID)
-		s.ok(s.UpdateDevice(s.ctx(), u.ID, d.ID, idp.Replay{}, func(d *idp.Device) error {
-			d.PublicKey, d.Platform, d.SealedPush = bytes.Repeat([]byte{7}, 64), "web", []byte("sealed "+string(d.ID))
-			if d.ID == gone[0] {
-				d.SealedPush = nil // nowhere to wake it
-			}
-			return nil
+		d := s.newDevice(u.ID)
+		d.Kind, d.PublicKey, d.Platform = idp.DeviceApp, bytes.Repeat([]byte{7}, 64), "web"
+		if len(gone) > 0 { // the first cannot be woken
+			d.SealedPush = []byte("sealed " + string(d.ID))
+		}
+		s.ok(s.UpdatePairing(s.ctx(), s.pairing(u.ID).ID, func(p *idp.Pairing) (*idp.Device, error) {
+			p.UsedAt = s.now
+			return d, nil
 		}))
+		gone = append(gone, d.ID)
 	}
 	none := func(of idp.UserID) {
 		t.Helper()
