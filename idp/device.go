@@ -89,8 +89,9 @@ type Pairing struct {
 	Journal `json:"-"`
 }
 
-// PairingTTL is how long a QR can be scanned.
-const PairingTTL = 10 * time.Minute
+// PairingTTL is how long an offer to link is open: long enough to put our app on the
+// phone meanwhile, from the page that shows the offer.
+const PairingTTL = 30 * time.Minute
 
 // MaxPairingCodes is how many wrong codes a pairing bears before it is dead.
 const MaxPairingCodes = 5

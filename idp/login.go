@@ -108,6 +108,7 @@ var ACRValues = []string{ACRMultiFactor}
 // Lifetimes and bounds of a sign-in.
 const (
 	LoginTTL      = 15 * time.Minute
+	EnrolTTL      = 45 * time.Minute // of one that links a first device: longer than an offer to link is open
 	MaxWrongCodes = 5 // then back to the password
 )
 

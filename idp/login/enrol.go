@@ -64,10 +64,13 @@ func (f *Flow) StartInvitation(ctx context.Context, token idp.Secret, b Browser)
 	if err != nil {
 		return nil, err
 	}
-	now := f.now()
+	now, lasts := f.now(), idp.LoginTTL
+	if p := plans[i.Purpose]; p != nil && p.linksDevice {
+		lasts = idp.EnrolTTL
+	}
 	l := &idp.Login{
 		ID: idp.NewID[idp.LoginID](), Purpose: idp.ForInvitation, State: idp.LoginEnrol, Browser: b.ID,
-		Target: string(i.Purpose), Invitation: i.ID, CreatedAt: now, ExpiresAt: now.Add(idp.LoginTTL),
+		Target: string(i.Purpose), Invitation: i.ID, CreatedAt: now, ExpiresAt: now.Add(lasts),
 	}
 	if a != nil {
 		l.User = a.User.ID
@@ -104,6 +107,42 @@ func (f *Flow) NameAccount(ctx context.Context, id idp.LoginID, b Browser, name,
 			return fmt.Errorf("sign-in %s makes no account: %w", l.ID, idp.ErrSettled)
 		}
 		l.NewName, l.NewDisplay, l.Pairing = u.Name, u.DisplayName, ""
+		return nil
+	})
+}
+
+// ChoosePassword takes the password that a person chooses who links their first device
+// next: it waits in the sign-in's row, hashed, until Enrol gives the account both.
+// Choosing anew replaces it. Errors: idp.FieldError, ErrBusy as RetryError,
+// ErrNotFound, ErrSettled (this sign-in chooses no password before a device),
+// ErrExpired.
+func (f *Flow) ChoosePassword(ctx context.Context, id idp.LoginID, b Browser, chosen idp.Secret) (*Step, error) {
+	l, err := f.own(ctx, id, b)
+	if err != nil {
+		return nil, err
+	}
+	if err := waits(l, idp.LoginEnrol, f.now()); err != nil {
+		return nil, err
+	}
+	_, ask, err := f.enrolment(ctx, l)
+	if err != nil {
+		return nil, err
+	}
+	if ask.NeedName || !ask.NeedLink || !ask.NeedPass && !ask.Chosen {
+		return nil, fmt.Errorf("sign-in %s chooses no password before a device: %w", id, idp.ErrSettled)
+	}
+	if err := f.acceptable(chosen, ask.UserName, ask.DisplayName); err != nil {
+		return nil, err
+	}
+	hash, err := f.passwords.Hash(ctx, chosen)
+	if err != nil {
+		return nil, err
+	}
+	return f.move(ctx, id, b, func(l *idp.Login) error {
+		if err := waits(l, idp.LoginEnrol, f.now()); err != nil {
+			return err
+		}
+		l.NewHash = hash
 		return nil
 	})
 }
@@ -187,7 +226,7 @@ func (f *Flow) offer(ctx context.Context, l *idp.Login, account string) (*idp.Pa
 // EnrolForm is what the invitation page posts. What the purpose of the link does not
 // ask for is ignored.
 type EnrolForm struct {
-	Password   idp.Secret // that the person chose
+	Password   idp.Secret // that the person chose, where it was not chosen before (ChoosePassword)
 	Code       string     // six digits from the device to be linked; empty when «Login» was said on our app
 	DeviceName string     // for a device that gives no name itself; empty: defaultDeviceName
 }

@@ -172,7 +172,7 @@ func TestEnrolTooLate(t *testing.T) {
 
 	_, token = w.invited("bert")
 	b, step = w.opened(token)
-	w.later(idp.LoginTTL)
+	w.later(idp.EnrolTTL)
 	_, _, err = w.Enrol(t.Context(), step.ID, b, w.form(step))
 	w.refuses("the sign-in ended", err, idp.ErrExpired)
 	if errors.As(err, new(*login.LinkError)) {
@@ -566,4 +566,65 @@ func TestSetupOnceSomebodyAdministers(t *testing.T) {
 		t.Errorf("a second administrator: %v", err)
 	}
 	w.tells()
+}
+
+// The password has a page before the device: it waits in the sign-in's row, whatever
+// happens to the offer, and nothing of the account has changed before a device is linked.
+func TestPasswordBeforeTheDevice(t *testing.T) {
+	w := newWorld(t)
+	user, token := w.invited("anna")
+	b := w.browser()
+	step, err := w.StartInvitation(t.Context(), token, b)
+	w.at(step, err, idp.LoginEnrol)
+	if !step.Enrol.NeedPass || step.Enrol.Chosen {
+		t.Fatalf("asked %+v", step.Enrol)
+	}
+	for _, bad := range []idp.Secret{"", "short", "password1", idp.Secret("anna anna")} {
+		if _, err := w.ChoosePassword(t.Context(), step.ID, b, bad); !errors.As(err, new(*idp.FieldError)) {
+			t.Errorf("%q: %v", bad, err)
+		}
+	}
+	_, err = w.ChoosePassword(t.Context(), step.ID, w.browser(), goodPassword)
+	w.refuses("another browser", err, idp.ErrNotFound)
+	for _, chosen := range []idp.Secret{goodPassword, otherPassword} { // the last counts
+		step, err = w.ChoosePassword(t.Context(), step.ID, b, chosen)
+		w.at(step, err, idp.LoginEnrol)
+		if step.Enrol.NeedPass || !step.Enrol.Chosen || step.Enrol.Offer.Secret == "" {
+			t.Fatalf("asked %+v", step.Enrol)
+		}
+	}
+	if a, err := w.db.Account(t.Context(), user); err != nil || a.PasswordHash != "" || a.User.State != idp.UserInvited {
+		t.Errorf("before a device: %+v, %v", a, err)
+	}
+	_, _, err = w.Enrol(t.Context(), step.ID, b, login.EnrolForm{Code: "12"})
+	w.refuses("no code", err, idp.ErrInvalid)
+	// The offer ends, and the phone was being set up meanwhile.
+	w.later(idp.PairingTTL)
+	step, err = w.Step(t.Context(), step.ID, b)
+	w.at(step, err, idp.LoginEnrol)
+	if step.Enrol.NeedPass || !step.Enrol.Chosen {
+		t.Errorf("after a new offer: asked %+v", step.Enrol)
+	}
+	secret := w.secretOf(step)
+	step, codes, err := w.Enrol(t.Context(), step.ID, b, login.EnrolForm{Code: totp.Code(secret, w.now())})
+	w.at(step, err, idp.LoginDone)
+	if len(codes) == 0 {
+		t.Error("no recovery codes")
+	}
+	_, err = w.ChoosePassword(t.Context(), step.ID, b, goodPassword)
+	w.refuses("once it is linked", err, idp.ErrSettled)
+	if l, err := w.db.Login(t.Context(), step.ID); err != nil || l.NewHash != "" {
+		t.Errorf("the row keeps the hash: %v", err)
+	}
+	b.Session = w.collect(step.ID, b).Session
+	w.session(b)
+	// Of what was chosen the last signs in.
+	for chosen, right := range map[idp.Secret]bool{goodPassword: false, otherPassword: true} {
+		c := w.browser()
+		step, err := w.StartAccount(t.Context(), "security", c)
+		w.at(step, err, idp.LoginPassword)
+		if _, err = w.Password(t.Context(), step.ID, c, "anna", chosen); (err == nil) != right {
+			t.Errorf("%q: %v", chosen, err)
+		}
+	}
 }

@@ -1,6 +1,7 @@
 package login
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -58,7 +59,7 @@ type given struct {
 	noted    time.Time          // when the transaction runs: events say it
 	address  string             // client address of the browser
 	user     idp.UserID         // whose account it is; a new identifier where the plan makes the account
-	hash     string             // PHC string of the password that was chosen; empty: none was asked for
+	hash     string             // PHC string of the password that was chosen with this form; empty: none was
 	device   *idp.Device        // that the person has proven to hold; nil: none was asked for
 	tapped   bool               // the proof was «Login» on the device, else its code
 	recovery []idp.RecoveryCode // new recovery codes, hashed; empty: none are made
@@ -80,10 +81,13 @@ func (p *plan) asks(l *idp.Login, a *idp.Account) *EnrolStep {
 	e := &EnrolStep{Purpose: idp.InvitationPurpose(l.Target), NeedPass: true, NeedLink: p.linksDevice}
 	if p.makesUser {
 		e.UserName, e.DisplayName, e.NeedName = l.NewName, l.NewDisplay, l.NewName == ""
-		return e
+	} else {
+		e.UserName, e.DisplayName = a.User.Name, a.User.DisplayName
+		e.NeedPass = !p.keepsPassword || a.PasswordHash == ""
 	}
-	e.UserName, e.DisplayName = a.User.Name, a.User.DisplayName
-	e.NeedPass = !p.keepsPassword || a.PasswordHash == ""
+	if e.NeedPass && p.linksDevice && l.NewHash != "" {
+		e.NeedPass, e.Chosen = false, true
+	}
 	return e
 }
 
@@ -164,10 +168,12 @@ func noteCreated(e *idp.Enrolment, g *given) error {
 	return nil
 }
 
-// setPassword gives the account the password that was chosen. Where none was asked
-// for the hash is empty and the account keeps its own, which the person gave first.
+// setPassword gives the account the password that was chosen: with this form, or before
+// it (ChoosePassword). Where none was asked for there is none, and the account keeps its
+// own, which the person gave first.
 func setPassword(e *idp.Enrolment, g *given) error {
-	e.PasswordHash, e.Login.PasswordAt = g.hash, g.now
+	e.PasswordHash, e.Login.PasswordAt = cmp.Or(g.hash, e.Login.NewHash), g.now
+	e.Login.NewHash = ""
 	return nil
 }
 

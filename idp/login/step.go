@@ -41,6 +41,7 @@ type EnrolStep struct {
 	NeedName    bool // set-up: the account's names are to be given first (NameAccount); nothing else is asked for yet
 	NeedLink    bool // a device is to be linked, by the offer below
 	NeedPass    bool // a password is to be chosen
+	Chosen      bool // it was chosen, and the account gets it with the device
 	UserName    string
 	DisplayName string
 
