@@ -53,6 +53,15 @@ func toldTo(t testing.TB, post *mailtest.Server, to string, n int) mailtest.Lett
 
 var invitation = regexp.MustCompile(`http://\S+/invite/[A-Za-z0-9_-]{43}`)
 
+// chooses gives the password on the page that comes before the device.
+func (w *window) chooses(password string) {
+	w.t.Helper()
+	w.see("#enrol-form #password")
+	w.fill("#password", password)
+	w.click("#enrol-form #continue")
+	w.see("#enrol-form #code")
+}
+
 // linksByLetter follows the link of a letter in a browser and links a phone.
 func (w *window) linksByLetter(l mailtest.Letter, password string) {
 	w.t.Helper()
@@ -62,13 +71,10 @@ func (w *window) linksByLetter(l mailtest.Letter, password string) {
 	}
 	w.open(link)
 	w.click("#continue")
-	w.see("#enrol-form")
+	w.chooses(password)
 	ph := scan(w.t, ask(w, chromedp.Evaluate[string](`document.querySelector("#open-app").href`)), "Pixel 8", false, nil)
 	w.see("#scanned")
 	ph.taps()
-	w.do(chromedp.WaitNotVisible(chromedp.CSS("#linking")))
-	w.fill("#password", password)
-	w.click("#enrol-form #continue")
 	w.see("#recovery-codes")
 	w.do(chromedp.Click(chromedp.CSS("#saved")))
 	w.click("#codes-form #continue")

@@ -371,7 +371,7 @@ func (p *person) enrol(link string) []string {
 	if form == nil {
 		p.t.Fatalf("no invitation at %s (status %d):\n%s", at.url, at.status, at.body)
 	}
-	at = p.read(p.web.PostForm(link, nil))
+	at = p.submit(p.read(p.web.PostForm(link, nil)), "enrol-form", url.Values{"password": {p.password}})
 	secret := find(at.doc, func(n *html.Node) bool { return attr(n, "id") == "secret" })
 	if secret == nil {
 		p.t.Fatalf("no secret on %s (status %d):\n%s", at.url, at.status, at.body)
@@ -382,7 +382,7 @@ func (p *person) enrol(link string) []string {
 		p.t.Fatalf("secret %q: %v", seed, err)
 	}
 	p.spent = 0
-	at = p.submit(at, "enrol-form", url.Values{"password": {p.password}, "code": {p.code()}, "device_name": {"Test phone"}})
+	at = p.submit(at, "enrol-form", url.Values{"code": {p.code()}, "device_name": {"Test phone"}})
 	list := find(at.doc, func(n *html.Node) bool { return attr(n, "id") == "recovery-codes" })
 	if list == nil {
 		p.t.Fatalf("no recovery codes on %s (status %d):\n%s", at.url, at.status, at.body)

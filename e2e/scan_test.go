@@ -504,7 +504,8 @@ func TestScanPage(t *testing.T) {
 	s := openScanner(t)
 	page.open(link)
 	page.click("#continue")
-	page.see("#enrol-form svg.qr")
+	page.chooses("slow-amber-river-42")
+	page.see("#offer svg.qr")
 	uri := ask(page, chromedp.Evaluate[string](`document.querySelector('#open-app').getAttribute('href')`))
 	for _, theme := range []string{"light", "dark"} {
 		if _, err := chromedp.Call(page.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{

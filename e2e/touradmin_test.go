@@ -173,9 +173,8 @@ func tourSetup(t *testing.T, _ *demo, w *window, visit func(name string)) {
 	w.fill("#username", anna.name)
 	w.fill("#name", "Dr. Anna Maes")
 	w.click("#continue")
-	w.see("#enrol-form")
+	w.chooses(anna.password)
 	anna.seed = newPerson(t, anna.name, anna.password, w.seed()).seed
-	w.fill("#password", anna.password)
 	w.typeCode(anna.code())
 	w.see("#recovery-codes")
 	w.do(chromedp.Click(chromedp.CSS("#saved")))

@@ -109,7 +109,7 @@ var ACRValues = []string{ACRMultiFactor}
 const (
 	LoginTTL      = 15 * time.Minute
 	EnrolTTL      = 45 * time.Minute // of one that links a first device: longer than an offer to link is open
-	MaxWrongCodes = 5 // then back to the password
+	MaxWrongCodes = 5                // then back to the password
 )
 
 // Login is one sign-in: one row, one state machine. The step shown is derived

@@ -194,6 +194,7 @@ type Invite struct {
 	Path      string // where the link leads, posted to
 	Purpose   string // "setup", "enrol", "reset" or "forgotten"
 	UserName  string
+	App       GetApp // where a device is to be linked
 	ExpiresAt time.Time
 }
 
@@ -220,20 +221,38 @@ type Offer struct {
 	Here      template.URL // the same, for our app on the device that shows the page
 	Secret    string       // in groups of four
 	Plain     QR           // for other apps that stumble over the first
-	Short     string       // for typing into our app
+	Account   string       // user name, for typing into our app
+	Short     string       // beside it; empty: our app is not offered
+	IPhone    bool         // the page is open on an iPhone or iPad, where an installed app cannot be opened by a link
 	ExpiresAt time.Time
 	Seconds   int // until then
 }
 
-// Enrol is the invitation's one page: password and first device.
+// GetApp says where our app is had from. The zero GetApp says nothing.
+type GetApp struct {
+	Address string // of the app's page
+	QR      QR     // of that address
+}
+
+// Choose asks for a new password, by a one-time link.
+type Choose struct {
+	Frame
+	ID        string
+	UserName  string
+	Linking   bool // a first device is linked next; else it is a new password for an account that has one
+	Forgotten bool // the phone is asked before the password counts
+	Problem   Message
+	Wrong     bool // the password is what the problem is about
+}
+
+// Enrol links the first device, by a one-time link.
 type Enrol struct {
 	Frame
 	ID         string
 	UserName   string
-	NeedPass   bool
-	NeedLink   bool
-	Forgotten  bool // the phone is asked before the password counts
+	Chosen     bool // a password was chosen just before, and counts with the device
 	Offer      Offer
+	App        GetApp
 	Live       string // path that tells when the phone has moved
 	Word       string
 	Scan       Scan
@@ -241,7 +260,7 @@ type Enrol struct {
 	Code       string
 	DeviceName string
 	Problem    Message
-	Wrong      string // which field: "password", "code", "device_name"
+	Wrong      string // which field: "code", "device_name"
 }
 
 // Codes shows recovery codes, this once.
@@ -290,13 +309,13 @@ type Devices struct {
 type LinkIntro struct {
 	Frame
 	Count, Max int
-	App        string // address of the phone app
-	AppQR      QR
+	App        GetApp
 }
 
 // Link shows the QR code and takes the code from the app.
 type Link struct {
 	Frame
+	App        GetApp
 	ID         string
 	Offer      Offer
 	Live       string // path that tells when the phone has moved
@@ -362,6 +381,7 @@ func (SignOut) file() string        { return "signout" }
 func (Done) file() string           { return "done" }
 func (Invite) file() string         { return "invite" }
 func (Name) file() string           { return "name" }
+func (Choose) file() string         { return "choose" }
 func (Enrol) file() string          { return "enrol" }
 func (Codes) file() string          { return "codes" }
 func (Security) file() string       { return "security" }
@@ -397,6 +417,6 @@ func (AppScan) file() string { return "appscan" }
 
 // Pages lists an empty page of every kind, for the tests.
 func Pages() []Page {
-	return append(append(deskPages(), settingsPages()...), Password{}, First{}, Confirm{}, Forgot{}, ForgotSent{}, Factor{}, Waiting{}, Consent{}, Notice{}, FormPost{}, SignOut{}, Done{}, Invite{}, Name{}, Enrol{}, Codes{},
+	return append(append(deskPages(), settingsPages()...), Password{}, First{}, Confirm{}, Forgot{}, ForgotSent{}, Factor{}, Waiting{}, Consent{}, Notice{}, FormPost{}, SignOut{}, Done{}, Invite{}, Name{}, Choose{}, Enrol{}, Codes{},
 		Security{}, Devices{}, LinkIntro{}, Link{}, Unlink{}, ChangePassword{}, RecoveryIntro{}, Sessions{}, App{}, AppScan{})
 }

@@ -29,6 +29,10 @@ func (p Factor) Types() bool {
 // Resets reports whether the link leads to a new password only.
 func (p Invite) Resets() bool { return p.Purpose == "reset" || p.Purpose == "forgotten" }
 
+// TypesShort reports whether the short code stands beside the secret: where it is not
+// shown above it.
+func (o Offer) TypesShort() bool { return o.Short != "" && !o.IPhone }
+
 // Typed reports whether the name of the device is what somebody typed; else the page
 // proposes one.
 func (p Enrol) Typed() bool { return p.DeviceName != "" || p.Problem.Key != "" }

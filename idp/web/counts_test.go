@@ -73,7 +73,7 @@ func TestLinksAreCountedWhenWrong(t *testing.T) {
 		for range n {
 			d.Wants(d.Get("/invite/right"), 200)
 			d.Leads(d.Post("/invite/right"), "/login/"+aLogin)
-			d.Wants(d.Post("/login/"+aLogin+"/enrol", "password", "x", "code", "123456"), 200, "AAAA-BBBB")
+			d.Wants(d.Post("/login/"+aLogin+"/enrol", "code", "123456"), 200, "AAAA-BBBB")
 		}
 	}
 	right(300)
@@ -106,7 +106,7 @@ func TestLinksAreCountedWhenWrong(t *testing.T) {
 	d.HTTP.Jar = jar
 	right(10)
 	d.logins.err = idp.ErrWrongSecret
-	d.Wants(d.Post("/login/"+aLogin+"/enrol", "password", "x", "code", "000000"), 429, "Try again in")
+	d.Wants(d.Post("/login/"+aLogin+"/enrol", "code", "000000"), 429, "Try again in")
 	right(1)
 }
 

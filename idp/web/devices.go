@@ -49,8 +49,8 @@ func (a *account) linkIntro(w http.ResponseWriter, r *http.Request, p page.Perso
 	if err != nil {
 		return err
 	}
-	view := templates.LinkIntro{Frame: a.door.PersonFrame(r, p, "link", "devices"), Count: len(list), Max: idp.MaxDevices, App: a.door.Origin() + "/app"}
-	if view.AppQR, err = drawQR(view.App); err != nil {
+	view := templates.LinkIntro{Frame: a.door.PersonFrame(r, p, "link", "devices"), Count: len(list), Max: idp.MaxDevices}
+	if view.App, err = getApp(a.door); err != nil {
 		return err
 	}
 	return a.door.Render(w, http.StatusOK, view)
@@ -81,11 +81,14 @@ func (a *account) showLink(w http.ResponseWriter, r *http.Request, p page.Person
 	if o.Linked {
 		return page.SeeOther(w, r, devicesPath+"?did=linked")
 	}
-	offer, err := shownOffer(a.door, o.Offer, o.ExpiresAt)
+	view.Live = linkingPath(o.ID)
+	offer, err := shownOffer(a.door, r, view.Live, o.Account, o.Offer, o.ExpiresAt)
 	if err != nil {
 		return err
 	}
-	view.Live = linkingPath(o.ID)
+	if view.App, err = getApp(a.door); err != nil {
+		return err
+	}
 	view.Word, view.Scan = o.Word(), templates.Scan{Name: o.Claimed, Rival: o.Rival, Silent: o.SilentPush}
 	if o.WrongCodes >= 2 {
 		view.ServerTime = o.ServerTime

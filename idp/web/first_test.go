@@ -21,8 +21,9 @@ func TestWalkSecondFactorFirst(t *testing.T) {
 	}
 	page := w.Submit(w.Visit("/setup/"+link.Token.Reveal()), link.Token.Reveal())
 	page = w.Submit(page, "/name", "username", "anna", "name", "Anna")
+	page = w.Submit(page, "/enrol", "password", pass)
 	phone := w.Secret(page)
-	page = w.Submit(page, "/enrol", "password", pass, "code", totp.Code(phone, w.Clock.Now()), "device_name", "Pixel")
+	page = w.Submit(page, "/enrol", "code", totp.Code(phone, w.Clock.Now()), "device_name", "Pixel")
 	w.Submit(page, "/collect")
 	known := w.HTTP
 

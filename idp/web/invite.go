@@ -20,6 +20,9 @@ func (s *signIns) invitePage(w http.ResponseWriter, r *http.Request) error {
 		return s.inviteFault(w, r, err)
 	}
 	p := templates.Invite{Frame: s.door.Frame(r, ""), Path: r.URL.Path, Purpose: string(inv.Purpose), ExpiresAt: inv.ExpiresAt}
+	if p.App, err = getApp(s.door); err != nil {
+		return err
+	}
 	if user != nil {
 		p.UserName = user.Name
 	}
@@ -138,9 +141,15 @@ func (s *signIns) enrolSubmit(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	step, codes, err := s.invitations.Enrol(r.Context(), id, b, login.EnrolForm{
-		Password: idp.Secret(r.PostFormValue("password")), Code: f.code, DeviceName: f.device,
-	})
+	chosen := idp.Secret(r.PostFormValue("password"))
+	var step *login.Step
+	var codes []idp.Secret
+	if e := before.Enrol; e != nil && e.NeedLink && (e.NeedPass || e.Chosen && chosen != "") {
+		// Also from the page of before, which «Back» has shown again.
+		step, err = s.invitations.ChoosePassword(r.Context(), id, b, chosen)
+	} else {
+		step, codes, err = s.invitations.Enrol(r.Context(), id, b, login.EnrolForm{Password: chosen, Code: f.code, DeviceName: f.device})
+	}
 	status := http.StatusUnprocessableEntity
 	switch {
 	case err == nil && len(codes) > 0:
@@ -231,10 +240,12 @@ func (s *signIns) enrolAgain(w http.ResponseWriter, r *http.Request, id idp.Logi
 	if step.State != idp.LoginEnrol {
 		return page.SeeOther(w, r, page.LoginPath(id))
 	}
-	return s.showEnrol(w, status, s.door.Frame(r, "login:"+string(id)), step, f)
+	return s.showEnrol(w, r, status, s.door.Frame(r, "login:"+string(id)), step, f)
 }
 
-func (s *signIns) showEnrol(w http.ResponseWriter, status int, frame templates.Frame, step *login.Step, f enrolFault) error {
+// showEnrol renders what a one-time link asks next, one thing a page: the names of the
+// account, a password, the first device.
+func (s *signIns) showEnrol(w http.ResponseWriter, r *http.Request, status int, frame templates.Frame, step *login.Step, f enrolFault) error {
 	e := step.Enrol
 	if e == nil {
 		return errors.New("web: step enrol without its particulars")
@@ -247,20 +258,26 @@ func (s *signIns) showEnrol(w http.ResponseWriter, status int, frame templates.F
 		return s.door.Render(w, status, p)
 	}
 	frame.Dot = 1
+	if e.NeedPass {
+		return s.door.Render(w, status, templates.Choose{
+			Frame: frame, ID: string(step.ID), UserName: e.UserName, Linking: e.NeedLink, Forgotten: resets(step),
+			Problem: f.problem, Wrong: f.wrong == "password",
+		})
+	}
 	p := templates.Enrol{
-		Frame: frame, ID: string(step.ID), UserName: e.UserName, NeedPass: e.NeedPass, NeedLink: e.NeedLink, Forgotten: resets(step),
+		Frame: frame, ID: string(step.ID), UserName: e.UserName, Chosen: e.Chosen, Live: page.LoginPath(step.ID), Word: step.Word(),
+		Scan: templates.Scan{Name: e.Claimed, Tapped: e.Tapped, Rival: e.Rival},
 		Code: f.code, DeviceName: f.device, Problem: f.problem, Wrong: f.wrong,
 	}
-	if e.NeedLink {
-		offer, err := shownOffer(s.door, e.Offer, e.ExpiresAt)
-		if err != nil {
-			return err
-		}
-		p.Offer, p.Live, p.Word = offer, page.LoginPath(step.ID), step.Word()
-		p.Scan = templates.Scan{Name: e.Claimed, Tapped: e.Tapped, Rival: e.Rival}
-		if e.WrongCodes >= 2 {
-			p.ServerTime = e.ServerTime
-		}
+	if e.WrongCodes >= 2 {
+		p.ServerTime = e.ServerTime
+	}
+	var err error
+	if p.Offer, err = shownOffer(s.door, r, p.Live, e.UserName, e.Offer, e.ExpiresAt); err != nil {
+		return err
+	}
+	if p.App, err = getApp(s.door); err != nil {
+		return err
 	}
 	return s.door.Render(w, status, p)
 }

@@ -148,7 +148,7 @@ func (s *signIns) show(w http.ResponseWriter, r *http.Request, status int, step 
 			Scopes: scopeWords(step.Scopes), Hours: max(1, int(s.sessionAbsolute/time.Hour)),
 		})
 	case idp.LoginEnrol:
-		return s.showEnrol(w, status, frame, step, enrolFault{})
+		return s.showEnrol(w, r, status, frame, step, enrolFault{})
 	case idp.LoginDone, idp.LoginCollected, idp.LoginDenied, idp.LoginExpired:
 	}
 	return s.showEnd(w, r, frame, step, app)

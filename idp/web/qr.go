@@ -3,6 +3,7 @@ package web
 import (
 	"fmt"
 	"html/template"
+	"net/http"
 	"net/url"
 	"strconv"
 	"time"
@@ -58,9 +59,17 @@ func drawQR(text string) (templates.QR, error) {
 	return templates.QR{Size: size + 2*quiet, Path: string(path)}, nil
 }
 
-// shownOffer makes what a page shows of a device waiting to be linked. uri is made
-// by the verbs, never taken from a request.
-func shownOffer(door *page.Door, o totp.Offer, expiresAt time.Time) (templates.Offer, error) {
+// getApp says where our app is had from.
+func getApp(door *page.Door) (templates.GetApp, error) {
+	a := templates.GetApp{Address: door.Origin() + "/app"}
+	var err error
+	a.QR, err = drawQR(a.Address)
+	return a, err
+}
+
+// shownOffer makes what the page at a path shows of a device of an account that waits to
+// be linked. The offer is made by the verbs, never taken from a request.
+func shownOffer(door *page.Door, r *http.Request, path, account string, o totp.Offer, expiresAt time.Time) (templates.Offer, error) {
 	code, err := drawQR(o.URI)
 	if err != nil {
 		return templates.Offer{}, err
@@ -70,8 +79,8 @@ func shownOffer(door *page.Door, o totp.Offer, expiresAt time.Time) (templates.O
 		return templates.Offer{}, err
 	}
 	return templates.Offer{
-		QR: code, Plain: plain, Secret: fours(o.Secret, " "), Short: o.Short, ExpiresAt: expiresAt, Seconds: door.Left(expiresAt),
-		URI:  template.URL(o.URI),                                  //nolint:gosec // made and escaped by totp.URI
-		Here: template.URL("/app/#link=" + url.QueryEscape(o.URI)), //nolint:gosec // escaped here; what follows the # is not sent
+		QR: code, Plain: plain, Secret: fours(o.Secret, " "), Account: account, Short: o.Short, IPhone: page.IsIPhone(r.UserAgent()), ExpiresAt: expiresAt, Seconds: door.Left(expiresAt),
+		URI:  template.URL(o.URI),                                                                     //nolint:gosec // made and escaped by totp.URI
+		Here: template.URL("/app/#link=" + url.QueryEscape(o.URI) + "&back=" + url.QueryEscape(path)), //nolint:gosec // escaped here; what follows the # is not sent
 	}, nil
 }

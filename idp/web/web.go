@@ -47,6 +47,7 @@ type Invitations interface {
 	Invitation(ctx context.Context, token idp.Secret) (*idp.Invitation, *idp.User, error)
 	StartInvitation(ctx context.Context, token idp.Secret, b login.Browser) (*login.Step, error)
 	NameAccount(ctx context.Context, id idp.LoginID, b login.Browser, name, display string) (*login.Step, error)
+	ChoosePassword(ctx context.Context, id idp.LoginID, b login.Browser, chosen idp.Secret) (*login.Step, error)
 	Enrol(ctx context.Context, id idp.LoginID, b login.Browser, form login.EnrolForm) (*login.Step, []idp.Secret, error)
 }
 

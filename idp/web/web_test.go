@@ -122,6 +122,9 @@ func (f *logins) Cancel(context.Context, idp.LoginID, login.Browser) (*login.Ste
 func (f *logins) NameAccount(_ context.Context, _ idp.LoginID, _ login.Browser, name, display string) (*login.Step, error) {
 	return f.verb("name", name, display)
 }
+func (f *logins) ChoosePassword(_ context.Context, _ idp.LoginID, _ login.Browser, chosen idp.Secret) (*login.Step, error) {
+	return f.verb("choose", chosen.Reveal())
+}
 func (f *logins) Enrol(_ context.Context, _ idp.LoginID, _ login.Browser, form login.EnrolForm) (*login.Step, []idp.Secret, error) {
 	step, err := f.verb("enrol", form.Password.Reveal(), form.Code, form.DeviceName)
 	return step, f.codes, err
@@ -282,7 +285,7 @@ func step(state idp.LoginState, purpose idp.LoginPurpose) *login.Step {
 		s.Scopes = []string{"openid", "profile", "offline_access", "dicom:read"}
 	}
 	if state == idp.LoginEnrol {
-		s.Enrol = &login.EnrolStep{Purpose: idp.InviteEnrol, NeedLink: true, NeedPass: true, UserName: "anna",
+		s.Enrol = &login.EnrolStep{Purpose: idp.InviteEnrol, NeedLink: true, Chosen: true, UserName: "anna",
 			Offer: totp.Offer{URI: "otpauth://totp/Imaging:anna?secret=JBSWY3DPEHPK3PXP&issuer=Imaging", Secret: "JBSWY3DPEHPK3PXP"}, ExpiresAt: noon.Add(10 * time.Minute)}
 	}
 	return s

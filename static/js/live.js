@@ -129,24 +129,18 @@ function twin(el, node) {
   }
 }
 
-// arrive does what a fresh part asks for: move on, or free the password form
-// of the code that is no longer needed.
+// arrive does what a fresh part asks for: move on, or put the code that is shown, and
+// what is asked beside it, as the page has it now.
 /** @param {Element} node @param {Document} page */
 function arrive(node, page) {
   const go = /** @type {HTMLFormElement | null} */ (node.querySelector('form[data-go]'))
   go?.requestSubmit()
   const linking = document.getElementById('linking')
-  if (linking && page !== document) {
-    const there = page.getElementById('linking')
-    linking.hidden = there?.hidden ?? false
-    const code = /** @type {HTMLInputElement | null} */ (linking.querySelector('[data-code]'))
-    if (code) {
-      code.disabled = Boolean(linking.hidden)
-      code.required = !linking.hidden
-    }
-    for (const what of ['svg.qr', '#secret', '#short', '#open-here', '#open-app']) {
-      const from = there?.querySelector(what), to = linking.querySelector(what)
-      if (from && to) swap(to, document.importNode(from, true))
-    }
-  }
+  if (!linking || page === document) return
+  const there = page.getElementById('linking')
+  linking.hidden = there?.hidden ?? false
+  // A code that somebody has scanned is dead: it is not shown any more. Where there is a
+  // new one it stands in its place; what is being typed beside it stays.
+  const offer = document.getElementById('offer'), fresh = page.getElementById('offer')
+  if (offer && fresh) swap(offer, document.importNode(fresh, true))
 }

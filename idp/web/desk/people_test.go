@@ -306,7 +306,7 @@ func TestDeskActs(t *testing.T) {
 	before = w.head()
 	r = w.Post(userPath(carl.ID) + "/invite")
 	w.Wants(r, 200, w.URL+"/invite/")
-	w.takes(r.Body, `id="secret"`)
+	w.takes(r.Body, "You link your phone after that")
 	w.did(before, idp.EventInvited)
 	before = w.head()
 	w.Leads(w.Post(path+"/unlock"), path+"?did=unlocked")

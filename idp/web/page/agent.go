@@ -23,6 +23,10 @@ func Describe(agent string) (browser, os string) {
 	return short(ua.Name), short(ua.OS)
 }
 
+// IsIPhone reports whether a User-Agent header names an iPhone or iPad. An iPad may name
+// itself a Mac, and then it is taken for one.
+func IsIPhone(agent string) bool { return useragent.Parse(agent).OS == useragent.IOS }
+
 // maxDescribed bounds a name of Describe, in bytes.
 const maxDescribed = 32
 

@@ -233,8 +233,9 @@ func (w *Walk) Enrol(u idp.User) *Account {
 		w.Fatal(err)
 	}
 	page := w.Submit(w.Visit("/invite/"+link.Token.Reveal()), link.Token.Reveal())
+	page = w.Submit(page, "/enrol", "password", Password)
 	a := &Account{User: u, Phone: w.Secret(page)}
-	page = w.Submit(page, "/enrol", "password", Password, "code", w.Code(a), "device_name", "Phone of "+u.Name)
+	page = w.Submit(page, "/enrol", "code", w.Code(a), "device_name", "Phone of "+u.Name)
 	w.RecoveryCodes(page)
 	w.Submit(page, "/collect")
 	return a
