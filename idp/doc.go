@@ -92,7 +92,9 @@
 //   - facet: a property by which a list is narrowed.
 //   - key: where a page of a list begins; anywhere else a cryptographic key.
 //   - site: how the provider presents itself: name, accent, logos, languages.
-//   - setting: one value that an operator chooses, or a limit; saved: in the administration; fixed: by the configuration, over what is saved. SettingFixed is something else: a limit of the program, which nobody can set.
+//   - setting: one value that an operator chooses, or a number that is built in; saved: in the administration; fixed: by the
+//     configuration, so that the administration cannot save another.
+//   - built in: of a number, that nobody can set it. Its key begins with «fixed.», and commands write «fixed» for where it is from.
 //   - fault: what is wrong with a setting, a file or a field, with words for whoever can mend it; a fault of ours is a 500.
 //   - catalogue: the sentences that people read, in one language (package words).
 //

@@ -91,5 +91,5 @@ const (
 	SettingDefault    SettingFrom = "default"
 	SettingConfigured SettingFrom = "configuration" // file or environment
 	SettingSaved      SettingFrom = "administration"
-	SettingFixed      SettingFrom = "fixed" // it cannot be set
+	SettingBuiltIn    SettingFrom = "fixed" // a number of the program, which nobody can set; not what is fixed by the configuration
 )

@@ -7,16 +7,16 @@ import (
 	"slices"
 )
 
-// The service worker: its own part, which is a module, and what is made of it and
-// of what it imports, which is one script, since workers that are modules are not
-// known to every browser. Both are served as Worker only. "make worker" makes the
-// one of the other.
+// The service worker of the phone app: worker is its source, a module; workerMade is the
+// one script that "make worker" makes of that and of what it imports, since not every
+// browser knows workers that are modules. Neither is served under /static/: browsers get
+// what Worker returns.
 const (
 	worker     = "app/worker.js"
 	workerMade = "app/sw.js"
 )
 
-// types is a remark that tells the types of a program, on lines of its own or in one.
+// types matches a remark that tells types to the checker of scripts (JSDoc).
 const types = `/\*\*(?:[^*]|\*[^/])*\*/`
 
 var (
@@ -24,7 +24,7 @@ var (
 	indents = regexp.MustCompile(`(?m)^ +`)
 )
 
-// script is a module as it is sent: remarks and indents are for those who read
+// script is a script as it is sent, without remarks and indents: those are for who reads
 // the sources, and phones pay for each byte. A test finds out that it is the same
 // program.
 func script(name string) []byte {
@@ -34,7 +34,7 @@ func script(name string) []byte {
 // Worker returns the service worker of the phone app. It names the version,
 // every file of it and what the site looks like, so it differs whenever one of
 // them does: that is how browsers find out that there is a new one. look is a
-// digest, and paths are what belongs to the look.
+// digest of what the site looks like, and paths are the files that belong to that.
 func Worker(look string, paths []string) []byte {
 	text, err := json.Marshal(append([]string{}, paths...))
 	if err != nil {
@@ -47,6 +47,7 @@ func Worker(look string, paths []string) []byte {
 	return slices.Concat([]byte("'use strict'\nconst look = "+string(digest)+"\nconst extras = "+string(text)+"\n"), usualWorker())
 }
 
+// usualWorker is the part of Worker that is the same for every look.
 var usualWorker = kept(func() []byte {
 	files, err := json.Marshal(appFiles())
 	if err != nil {
@@ -59,8 +60,8 @@ var usualWorker = kept(func() []byte {
 // Version is the digest of all files.
 func Version() string { return all().digest }
 
-// appFiles are the paths that the app needs to open: all of its own, without
-// the decoder in its folder below, which is fetched when a code is to be read.
+// appFiles are the paths of what the app needs to open: all files of the folder app, but
+// none of app/zxing, which reads QR codes and is fetched when one is to be read.
 func appFiles() []string {
 	var list []string
 	for _, name := range Names() {
@@ -71,6 +72,7 @@ func appFiles() []string {
 	return list
 }
 
+// imported matches an import of a module in the same folder.
 var imported = regexp.MustCompile(`(?m)^import .* from '\./([a-z.]+\.js)'$`)
 
 // AppModules are the paths of what the app's main module imports, directly or
@@ -90,4 +92,5 @@ var AppModules = kept(func() []string {
 	return list
 })
 
+// appMain is the app's main module.
 const appMain = "app/main.js"

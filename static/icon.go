@@ -10,12 +10,12 @@ import (
 
 // icon says how the mark is drawn for the phones' launchers, which take no SVG.
 type icon struct {
-	pixels int
-	scale  float64 // of the mark in the picture: a launcher may cut off what is outside four fifths
+	pixels int     // width and height of the picture
+	scale  float64 // size of the mark, as a share of the picture's: a launcher may cut off what is outside four fifths
 	mono   bool    // white on nothing, for status bars
 }
 
-// icons are drawn when they are first needed.
+// icons are all of them, by name. They are drawn with the bundle.
 var icons = map[string]icon{
 	"app/icon-180.png":      {180, .68, false}, // iOS rounds the corners itself
 	"app/icon-192.png":      {192, .72, false},
@@ -70,8 +70,8 @@ func drawIcon(c icon) []byte {
 	return buf.Bytes()
 }
 
-// ringAt is the distance of a point from the edge of the ring's stroke, in the mark's
-// units, negative inside the stroke.
+// ringAt is the distance of a point from the ring's stroke, negative inside, in units of
+// the mark.
 func ringAt(x, y float64) float64 {
 	open := math.Atan2(middle-endY, endX-ringX)
 	if math.Abs(math.Atan2(y-middle, x-ringX)) >= open {
@@ -81,11 +81,12 @@ func ringAt(x, y float64) float64 {
 	return math.Hypot(x-endX, math.Abs(y-middle)-(middle-endY)) - ringWidth/2
 }
 
-// cover is which share of a pixel, 0 to 1, a shape covers whose edge is at a distance
-// from its centre; unit is the size of a pixel.
+// cover is how much of a pixel, 0 to 1, a shape covers whose edge is at a distance from
+// its middle. unit is the size of a pixel; both are in units of the mark.
 func cover(distance, unit float64) float64 { return min(1, max(0, .5-distance/unit)) }
 
-// over lays a colour over another; on nothing at all it fades in.
+// over lays a colour over another where it covers a share of the pixel; with mono, on
+// nothing at all, it fades in.
 func over(below, above color.NRGBA, share float64, mono bool) color.NRGBA {
 	if mono {
 		above.A = max(below.A, uint8(share*255))

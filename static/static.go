@@ -36,7 +36,8 @@ const (
 	AppSheet = "app/app.css"
 )
 
-// appLayers are the pages' own that the app's style begins with.
+// appLayers are the parts of the phone app's style, in their order. It begins with parts
+// of the style of the pages.
 var appLayers = []string{"css/tokens.css", "css/base.css", "app/app.css"}
 
 // decoder is the worker that reads QR codes. A worker has the content policy
@@ -46,18 +47,20 @@ const (
 	decoderPolicy = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'"
 )
 
+// file is one file as it is served.
 type file struct {
 	kind   string // Content-Type
 	plain  []byte
-	packed []byte // gzip, nil where it does not pay
+	packed []byte // gzip; nil where that saves less than a tenth
 }
 
+// bundle is all files as they are served, by name as Path takes it.
 type bundle struct {
-	digest string
+	digest string // of the names and contents of all, 16 hexadecimal digits
 	files  map[string]file
 }
 
-// all is made at first use.
+// all is the bundle, made at first use.
 var all = kept(func() *bundle {
 	b := &bundle{files: map[string]file{}}
 	sheet := make([]string, len(layers))
@@ -97,8 +100,8 @@ func kept[T any](make func() T) func() T {
 	}
 }
 
-// read returns an embedded file. That it is there is a matter of building the
-// program; a test finds it.
+// read returns a file of the folder static. It panics on one that is not there: that is
+// a matter of building the program, and a test finds it.
 func read(name string) []byte {
 	raw, err := fs.ReadFile(files, name)
 	if err != nil {
@@ -107,7 +110,8 @@ func read(name string) []byte {
 	return raw
 }
 
-// served is what is sent of a file.
+// served is a file as it is sent: scripts of the folders app and js without remarks and
+// indents, any other as it is.
 func served(name string) []byte {
 	if dir := path.Dir(name); path.Ext(name) == ".js" && (dir == "app" || dir == "js") {
 		return script(name)
@@ -128,6 +132,7 @@ func style(name string) []byte {
 	return []byte(spaces.Replace(string(plain)))
 }
 
+// joined is a sheet, made of parts.
 func joined(names []string) []byte {
 	var buf bytes.Buffer
 	for _, name := range names {
@@ -136,7 +141,7 @@ func joined(names []string) []byte {
 	return buf.Bytes()
 }
 
-// filesIn lists a folder and what is below it.
+// filesIn lists the files of a folder and of those below it.
 func filesIn(dir string) []string {
 	var names []string
 	err := fs.WalkDir(files, dir, func(name string, d fs.DirEntry, err error) error {
@@ -151,6 +156,7 @@ func filesIn(dir string) []string {
 	return names
 }
 
+// names lists the names of all files, in order.
 func (b *bundle) names() []string {
 	var names []string
 	for name := range b.files {
@@ -178,6 +184,7 @@ func kindOf(name string) string {
 	return kinds[path.Ext(name)]
 }
 
+// add puts a file into the bundle, and packs it where that pays.
 func (b *bundle) add(name string, raw []byte) {
 	f := file{kind: kindOf(name), plain: raw}
 	var buf bytes.Buffer

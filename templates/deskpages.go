@@ -5,51 +5,51 @@ import "time"
 // Head is the heading of a column that a list can be ordered by.
 type Head struct {
 	Path   string // the list in that order, or from its other end
-	Sorted string // "ascending", "descending"; empty: by another
+	Sorted string // "ascending", "descending"; empty: the list is ordered by another
 }
 
 // Chip is a property by which a list is narrowed.
 type Chip struct {
-	Path  string // the list with it, or without
+	Path  string // the list with the property, or without it
 	Label Message
-	On    bool
-	Count *Count // how many it would leave; nil: not counted
-	None  bool   // none
+	On    bool   // the list is narrowed by it
+	Count *Count // how many rows it would leave; nil: not counted
+	None  bool   // it would leave no row
 }
 
 // List is what every list of the administration has around it.
 type List struct {
 	Path     string
-	Words    string  // searched for
-	Hidden   []Field // what a search keeps
+	Words    string  // that are searched for
+	Hidden   []Field // what a search keeps: facets and order
 	Chips    []Chip
-	Total    Message
-	Filtered bool
-	Clear    string // the list without words and facets
-	Next     string // empty: there is no more
-	Prev     string
-	Short    bool // searched as far as one request may
-	CSV      string
+	Total    Message // how many there are
+	Filtered bool    // by words or facets
+	Clear    string  // path of the list without words and facets
+	Next     string  // path of the next page; empty: there is none
+	Prev     string  // path of the page before; empty: there is none
+	Short    bool    // not the whole list was searched: one request may read so far and no further
+	CSV      string  // path of the list as a file
 }
 
 // DeskPerson is the person that a line of the administration is about.
 type DeskPerson struct {
 	ID    string
 	Name  string // to sign in with
-	Shown string
+	Shown string // as shown to people
 	Email string
 	State string // "active", "invited", "disabled"
-	Staff string
+	Staff string // role in the administration: "admin", "helpdesk", "auditor"; empty: none
 }
 
 // DeskDevice is one device of anybody.
 type DeskDevice struct {
 	Device
-	App      string // as it calls itself
-	PushOK   time.Time
-	PushSaid string // why none arrives
+	App      string    // name and version, as our app calls itself
+	PushOK   time.Time // while notifications are working: when the push service last took a message
+	PushSaid string    // why notifications do not arrive
 	Person   DeskPerson
-	Of       int  // how many the person has
+	Of       int  // how many devices the person has
 	Unused   bool // for 90 days
 }
 
@@ -58,16 +58,16 @@ type DeskEvent struct {
 	Seq     int64
 	At      time.Time
 	Kind    string
-	What    Message
-	Good    bool
+	What    Message // the kind in words; no key: there are none
+	Good    bool    // a device was linked
 	Actor   string
 	Address string
 	Reason  string
-	Of      string // sign-in name of whom it concerns, where the event has it
+	Of      string // sign-in name of whom it concerns; empty: not known
 	Person  string // their id
-	About   string // name of the device or the application
-	Client  string
-	Test    bool // of the client
+	About   string // name of the device or the application, or a setting and how it changed
+	Client  string // id of the application; its name, where Test is true and the application is there
+	Test    bool   // it is of a test sign-in to Client
 }
 
 // Choice is one option of a select.
@@ -82,14 +82,14 @@ type AdminDevices struct {
 	List
 	Note                                 Message
 	MayUnlink                            bool
-	Max                                  int
+	Max                                  int  // devices that a person may have
 	Kind, Push, Linked, Used, Email, App bool // columns that are shown
 	ByPerson, ByName, ByLinked, ByUsed   Head
 	Rows                                 []DeskDevice
 
-	AllFound string // where unlinking all that was found is asked about; empty: it is not offered
-	Found    int    // how many
-	TooMany  int    // not offered, for more was found than this; zero: that is not why
+	AllFound string // path of the question whether to unlink all that was found; empty: it is not offered
+	Found    int    // how many would be unlinked by it
+	TooMany  int    // it is not offered, for more was found than this; zero: that is not why
 }
 
 // AdminDevice is one device and what happened with it.
@@ -101,19 +101,19 @@ type AdminDevice struct {
 	Older                          string // path of the history before; empty: that is all
 	MayUnlink, MayReopen, MayBlock bool
 
-	Gone        bool // unlinked: of the device there is its name, if the log has it
+	Gone        bool // the device is unlinked: there is its name, if the log has it
 	GoneAt      time.Time
-	GoneBy, Why string
+	GoneBy, Why string // who unlinked it, and the reason that was given
 }
 
-// AskLine is one device of several that an act is asked about.
+// AskLine is one thing of several that something is done to, or was.
 type AskLine struct {
 	Name    string
-	Of      string // whose
-	Last    bool   // the only one of its owner
-	Refused bool   // this role may not
-	Gone    bool
-	Done    bool
+	Of      string // whose it is
+	Last    bool   // it is the only one of its owner
+	Refused bool   // this role may not do it
+	Gone    bool   // it is not there any more
+	Done    bool   // it was done
 }
 
 // Ask asks before something is done that somebody else will notice.
@@ -121,38 +121,38 @@ type Ask struct {
 	Frame
 	Title   Message
 	Text    Message
-	Whose   Message   // says more about them; no key: nothing
+	Whose   Message   // whose Lines are; no key: nothing
 	Lines   []AskLine // what it is done to
-	More    Message   // besides
-	Refused Message   // of them
-	Changed Message   // since it was asked before
-	Action  string    // posted to
-	Field   Field     // besides; no name: nothing
-	Yes     Message
-	Back    string
-	Danger  bool
-	Reason  bool   // is asked for
-	Typed   string // as reason
-	MayLost bool   // whether it was lost or stolen is asked, too
-	Lost    bool   // was said
-	Way     Way    // of the link that comes of it
+	More    Message   // how many more there are than Lines; no key: none
+	Refused Message   // how many this role may not do it to; no key: none
+	Changed Message   // what has changed since it was asked before; no key: nothing
+	Action  string    // path that the answer is posted to
+	Field   Field     // posted with the answer; no name: nothing
+	Yes     Message   // on the button
+	Back    string    // path of the page before
+	Danger  bool      // the button warns by its colour
+	Reason  bool      // a reason is asked for
+	Typed   string    // the reason, as typed
+	MayLost bool      // whether it was lost or stolen is asked, too
+	Lost    bool      // that was said
+	Way     Way       // of the one-time link that comes of it
 	Problem Message
 	Wrong   string // "via": the problem is the way; else it is the reason
 }
 
-// Way asks how a one-time link gets to the person. The zero value asks nothing:
-// it is shown.
+// Way asks how a one-time link gets to the person. The zero value asks nothing: the
+// link is shown to the administrator.
 type Way struct {
 	Mail bool   // this site sends mail
 	To   string // mail address of the person; empty: none is known
-	Link bool   // to be shown was chosen
+	Link bool   // that the link is shown was chosen
 }
 
 // AdminUnlinked says what became of several devices when not all were unlinked.
 type AdminUnlinked struct {
 	Frame
-	Done, Left int
-	Lines      []AskLine
+	Done, Left int       // how many were, and were not
+	Lines      []AskLine // of many only those that were not
 }
 
 // AdminLink shows a one-time link, this once.
@@ -162,8 +162,8 @@ type AdminLink struct {
 	Text      Message
 	Link      string
 	ExpiresAt time.Time
-	Unlinked  []string
-	Next      string
+	Unlinked  []string // names of devices that were unlinked with it
+	Next      string   // path to go on to
 }
 
 // DeskAccount is one line of the list of people.
@@ -198,13 +198,14 @@ type DeskEnded struct {
 	Left    []string // applications that cannot be told
 }
 
-// LogoutLine is how telling one application fares.
+// LogoutLine is how it goes with telling one application that sessions have ended
+// (back-channel logout).
 type LogoutLine struct {
-	ID, App       string
-	Waiting, Lost Count
-	OldestAt      time.Time
-	FailedAt      time.Time
-	Said          Message
+	ID, App       string    // id and name of the application
+	Waiting, Lost Count     // notices that wait, and that were given up
+	OldestAt      time.Time // when the first session ended that it was not told of yet
+	FailedAt      time.Time // the last try that came to nothing; zero: none, or it was made good
+	Said          Message   // why that try failed
 }
 
 // AdminUsers is all people.
@@ -213,7 +214,7 @@ type AdminUsers struct {
 	List
 	Note                      Message
 	MayAdd                    bool
-	Max                       int
+	Max                       int // devices that a person may have
 	ByPerson, ByName, ByAdded Head
 	Rows                      []DeskAccount
 }
@@ -229,13 +230,13 @@ type AdminUser struct {
 	AddedAt       time.Time
 	Password      bool
 	Devices       []Device
-	Max           int
-	Recovery      int
-	Locked        []Message
-	InvitedUntil  time.Time // zero: no link is open
+	Max           int       // devices that a person may have
+	Recovery      int       // unused recovery codes
+	Locked        []Message // what holds the person back now
+	InvitedUntil  time.Time // when the open one-time link expires; zero: there is none
 	Sessions      []DeskSession
 	Ended         []DeskEnded
-	MailedTo      string // a link that is open went there just now
+	MailedTo      string // mail address that the open link was sent to just now
 
 	MayEdit, MayUnlink, MayEnd, MayInvite, MayReopen, MayReset, MayUnlock, MayBlock bool
 }
@@ -246,17 +247,17 @@ type AdminPerson struct {
 	Person                                              DeskPerson
 	GivenName, FamilyName, Phone, Locale, Roles, Groups string
 	MayStaff                                            bool
-	Devices                                             []Device // to be confirmed before a role is given
-	Linked                                              string   // the same, as the form gives them back
+	Devices                                             []Device // to be confirmed before a role in the administration is given
+	Linked                                              string   // ids of Devices, as the form posts them back
 	Way                                                 Way      // of the link to somebody new
 	Problem                                             Message
-	Wrong                                               string
+	Wrong                                               string // which field
 }
 
 // FaultLine is one faulty line of a file.
 type FaultLine struct {
-	Line    int
-	Name    string
+	Line    int    // the first is 1
+	Name    string // sign-in name
 	Column  string // of the file; empty: the whole line
 	Problem Message
 }
@@ -279,40 +280,40 @@ type UnmailedLine struct {
 // AdminImport takes a file of people.
 type AdminImport struct {
 	Frame
-	Columns   []string
-	People    int // at most
-	Megabytes int // at most
+	Columns   []string // names of the columns that a file may have
+	People    int      // how many a file may have
+	Megabytes int      // how large a file may be
 	Problem   Message
-	Other     string // path of an import that is under way
+	Other     string // path of an import that is under way; empty: none is
 }
 
 // AdminImporting is an import under way, and what came of it.
 type AdminImporting struct {
 	Frame
 	ID       string
-	State    string // "checking", "adding", "mailing", "stopping"; "faults", "wrong", "nobody", "good", "done", "stopped", "failed", "lost"
-	Word     string // changes when the page does
-	Done, Of int
-	Far      Message // the same in words
+	State    string  // while it runs "checking", "adding", "mailing", "stopping"; then "faults", "wrong", "nobody", "good", "done", "stopped", "failed", "lost"
+	Word     string  // the state as the event stream tells it: the page changes with it
+	Done, Of int     // lines or people, by the state
+	Far      Message // Done and Of in words
 	MayAdd   bool
-	Columns  []string
-	Text     string // of the file, when it is short enough to be mended here
-	People   int    // good lines
-	Added    int
-	Faulty   int // lines; 0: as many as Faults
+	Columns  []string // names of the columns that a file may have
+	Text     string   // of the file, when it is short enough to be mended here
+	People   int      // good lines
+	Added    int      // people
+	Faulty   int      // faulty lines; 0: as many as Faults
 	Faults   []FaultLine
-	More     bool     // there are more
-	Ignored  []string // columns that are left out
-	Problem  Message
+	More     bool     // there are more faults than Faults
+	Ignored  []string // columns of the file that are left out
+	Problem  Message  // "wrong": what is wrong with the file as a whole
 
 	Mail         bool // this site sends mail
 	Mailed       int  // invitations that went by mail, or would
 	Unmailed     []UnmailedLine
-	MoreUnmailed int     // there are so many more
-	Rest         Message // why some were not written to
-	Waits        bool    // some were not
-	Hours        int     // an invitation is good for
-	Late         bool    // stopping: all are added, and some were written to
+	MoreUnmailed int     // how many Unmailed leaves out
+	Rest         Message // that mailing broke off, or that nothing is known of it any more; no key: neither
+	Waits        bool    // some who were added are not invited
+	Hours        int     // how long an invitation is good
+	Late         bool    // "stopping": all are added, and mailing is what stops
 }
 
 // UnmailedCount is how many get no invitation by mail.
@@ -340,35 +341,35 @@ func (AdminImporting) file() string { return "adminimporting" }
 type AdminAudit struct {
 	Frame
 	Kinds       []Choice
-	Kind, Who   string
-	ByActor     bool // Who did it; else whom it concerns
+	Kind, Who   string // kind of event, and sign-in name, by which the log is narrowed
+	ByActor     bool   // Who is who did it; else whom it concerns
 	Address     string
-	From, Until string
+	From, Until string // days, 2006-01-02
 	Filtered    bool
-	First       bool // the newest part
+	First       bool // it is the newest part of the log
 	Events      []DeskEvent
-	Next, Prev  string
-	Short       bool
-	JSON, CSV   string
+	Next, Prev  string // paths of the parts after and before; empty: there is none
+	Short       bool   // not the whole log was searched: one request may read so far and no further
+	JSON, CSV   string // paths of the log as a file
 	Problem     Message
-	Wrong       string
+	Wrong       string // which field
 }
 
-// AdminChain says whether the log holds together. Without State it says when it
-// was checked last.
+// AdminChain says whether the audit log is whole. Without State it says when it was
+// checked last.
 type AdminChain struct {
 	Frame
 	ID       string
-	State    string // "checking", "whole", "broken", "failed"
-	Word     string // changes when the page does
-	Done, Of int
-	Far      Message // the same in words
+	State    string  // "checking", "whole", "broken", "failed"
+	Word     string  // the state as the event stream tells it: the page changes with it
+	Done, Of int     // events
+	Far      Message // Done and Of in words
 	Said     string  // where it is broken
 	Events   int
-	Digest   string // of the last event
+	Digest   string // hash of the last event, hexadecimal
 
-	LastAt                        time.Time
-	LastBy, LastFault, LastDigest string
+	LastAt                        time.Time // of the last check; zero: there was none
+	LastBy, LastFault, LastDigest string    // LastFault: what was wrong; empty: nothing
 }
 
 func (AdminAudit) file() string { return "adminaudit" }
@@ -378,18 +379,18 @@ func (AdminChain) file() string { return "adminchain" }
 type DeskApp struct {
 	ID, Name   string
 	Tile       Tile
-	Public     bool // has no secret
-	Native     bool // a program on people's own machines
-	Program    bool // signs nobody in
+	Public     bool // it has no secret
+	Native     bool // it is a program on people's own machines
+	Program    bool // it signs nobody in
 	Disabled   bool
-	Deviations []Message // what is less safe than proposed
-	Groups     []string  // who may sign in; none: everybody
+	Deviations []Message // what of its registration is less safe than what is proposed
+	Groups     []string  // whose people may sign in; none: everybody
 	AddedAt    time.Time
 }
 
-// DeskSecret is one secret of an application, without itself.
+// DeskSecret is what is known of one secret of an application; the secret is not.
 type DeskSecret struct {
-	MadeAt, UsedAt, EndsAt time.Time
+	MadeAt, UsedAt, EndsAt time.Time // UsedAt, EndsAt zero: never
 	Ended                  bool
 }
 
@@ -407,10 +408,10 @@ type AdminApp struct {
 	Note                                Message
 	App                                 DeskApp
 	Issuer                              string
-	Redirects, Logouts, Origins, Scopes []string
+	Redirects, Logouts, Origins, Scopes []string // Logouts: post_logout_redirect_uris
 	Match                               Message
-	Told                                string // address
-	Logout                              LogoutLine
+	Told                                string     // backchannel_logout_uri; empty: none
+	Logout                              LogoutLine // how it goes with telling it there
 	Consent                             bool
 	Secrets                             []DeskSecret
 	Rejected                            []RejectedLine // latest first
@@ -422,39 +423,40 @@ type AdminApp struct {
 type RejectedLine struct {
 	At         time.Time
 	Why        Message
-	Sent       string
-	Registered []string
-	Reference  string
-	Times      int
+	Sent       string   // what was sent; empty where that would be a secret
+	Registered []string // what would have been right
+	Reference  string   // finds the line in our log
+	Times      int      // how often it came
 }
 
-// Need is one thing that a preset asks for.
+// Need is one value that a preset asks for.
 type Need struct {
-	Name    string
+	Name    string // of the field
 	Label   Message
 	Example string
-	Value   string
+	Value   string // as typed
 }
 
 // AdminNewApp lets choose a preset, and asks for what it needs.
 type AdminNewApp struct {
 	Frame
-	Presets []Field // id and name
-	Chosen  Field
-	Name    string
+	Presets []Field // ids and names
+	Chosen  Field   // id and name of the preset that was chosen
+	Name    string  // of the application, as typed
 	Needs   []Need
 	Problem Message
-	Wrong   string
+	Wrong   string // which field
 }
 
-// AdminSecret shows a secret, this once, and what to paste.
+// AdminSecret shows an application's secret, this once, and what to paste into its
+// configuration.
 type AdminSecret struct {
 	Frame
 	App    DeskApp
-	New    bool // the application, too
+	New    bool // the application is new, too
 	Secret string
-	Paste  []Field // file and text
-	Next   string
+	Paste  []Field // names and texts of files
+	Next   string  // path to go on to
 }
 
 // AdminAppForm is the form of an application.
@@ -463,16 +465,16 @@ type AdminAppForm struct {
 	App                                                DeskApp
 	Redirects, Logouts, Origins, Scopes, Groups, Match string
 	Matches                                            []Choice
-	Told                                               string
-	ToldSession                                        bool
+	Told                                               string // backchannel_logout_uri
+	ToldSession                                        bool   // backchannel_logout_session_required
 	Consent, OptionalPKCE, ClaimsInID, RefreshAlways   bool
-	Advanced                                           bool // open
-	Code, Refresh, Credentials, JWT, Post              bool
-	Alg, AccessTTL, RefreshIdle, RefreshGrace          string
+	Advanced                                           bool   // the advanced part of the form is open
+	Code, Refresh, Credentials, JWT, Post              bool   // grant types; JWT access tokens; client_secret_post
+	Alg, AccessTTL, RefreshIdle, RefreshGrace          string // durations as typed, such as 15m
 	Audience                                           string
-	Algs                                               []string
+	Algs                                               []string // JOSE names to choose from
 	Problem                                            Message
-	Wrong                                              string
+	Wrong                                              string // which field
 }
 
 func (AdminApps) file() string    { return "adminapps" }
@@ -485,7 +487,7 @@ func (AdminAppForm) file() string { return "adminappform" }
 type AdminTry struct {
 	Frame
 	App     DeskApp
-	Consent bool // people are asked what is shared
+	Consent bool // people are asked what the application may be told
 	Problem Message
 }
 
@@ -493,16 +495,16 @@ type AdminTry struct {
 type TryStep struct {
 	Label   Message
 	OK      bool
-	Skipped bool // it did not come so far
-	Why     Message
-	Said    string
-	Took    string
+	Skipped bool    // the sign-in did not come so far
+	Why     Message // what went wrong; no key: nothing
+	Said    string  // what was said of it: an error's text, a device's name, groups
+	Took    string  // with its unit
 }
 
-// ClaimLine is one claim; At is set where it is a moment.
+// ClaimLine is one claim.
 type ClaimLine struct {
 	Name, Value string
-	At          time.Time
+	At          time.Time // the value, where it is a moment; else zero
 }
 
 // AdminTried is the result of a test sign-in.
@@ -511,17 +513,17 @@ type AdminTried struct {
 	App                       DeskApp
 	MayEdit                   bool
 	Start                     bool // the first steps are open
-	Waiting, Over             bool // no answer yet; and none can come
+	Waiting, Over             bool // there is no result yet; and none can come
 	OK                        bool
-	Failed                    Message
+	Failed                    Message // why the step failed that did
 	At                        time.Time
 	By                        string
 	Steps                     []TryStep
-	Asked, Scopes             []string
-	Alg                       string
-	JWT, Refresh              bool
-	Minutes                   int
-	Method                    Message
+	Asked, Scopes             []string // scopes that were asked for, and given
+	Alg                       string   // that the ID token is signed with
+	JWT, Refresh              bool     // the access token is a JWT; there was a refresh token
+	Minutes                   int      // lifetime of the access token
+	Method                    Message  // the second factor
 	IDToken, Userinfo         []ClaimLine
 	IDTokenJSON, UserinfoJSON string
 }
@@ -529,32 +531,32 @@ type AdminTried struct {
 // AdminStart leads through the first steps.
 type AdminStart struct {
 	Frame
-	Name              string
-	Devices, Recovery int
+	Name              string    // sign-in name of who reads it
+	Devices, Recovery int       // their devices and unused recovery codes
 	Apps              []DeskApp // to test
-	Tested            string    // the application
-	Now               int       // the step one is at; 0: all are done
-	Aside, Done       bool
-	MayEdit, Secure   bool
-	Mail              bool // is set up
+	Tested            string    // name of the application whose test went well; empty: none
+	Now               int       // the step one is at, 2 to 4; 0: all are done
+	Aside, Done       bool      // put aside; all steps are done
+	MayEdit, Secure   bool      // Secure: the issuer is https
+	Mail              bool      // a mail server is configured
 	Issuer            string
 }
 
 // RuleRow is a claim that an application has a name of its own for, as typed.
 type RuleRow struct {
-	Name, From, Map string
-	One             bool
+	Name, From, Map string // From: the claim it is made of, empty for a text; Map: that text, or which values become which
+	One             bool   // it has one value, the first that fits
 	Problem         Message
-	Fresh           bool // added just now
+	Fresh           bool // the row was added just now
 }
 
 // Preview is what an application would be told of somebody.
 type Preview struct {
 	Who               string       // as typed
 	Found             []DeskPerson // who could be meant
-	Nobody            bool
-	Person            *DeskPerson
-	Admitted          bool
+	Nobody            bool         // nobody could be meant
+	Person            *DeskPerson  // who is meant; nil: not known
+	Admitted          bool         // they may sign in to the application
 	IDToken, Userinfo []ClaimLine
 }
 
@@ -569,15 +571,15 @@ type AdminClaims struct {
 	MayEdit bool
 }
 
-// AdminRules is the form of what an application is told of people.
+// AdminRules is the form of the claims that an application has names of its own for.
 type AdminRules struct {
 	Frame
 	App     DeskApp
 	Scopes  []string
 	Rows    []RuleRow
 	Known   []string // claims that one can be made of
-	Full    bool     // no row more
-	Wrong   bool
+	Full    bool     // no row can be added
+	Wrong   bool     // a row has a problem
 	Preview Preview
 }
 
@@ -588,7 +590,7 @@ func (AdminTry) file() string   { return "admintry" }
 func (AdminTried) file() string { return "admintried" }
 func (AdminStart) file() string { return "adminstart" }
 
-// PlotBar is one bar of a plot, in its units.
+// PlotBar is one bar of a plot, in units of its view box.
 type PlotBar struct {
 	Class      string
 	X, Y, W, H int
@@ -598,53 +600,54 @@ type PlotBar struct {
 type PlotSeries struct {
 	Class string
 	Label Message
-	Sum   int
+	Sum   int // over all days
 }
 
-// PlotDay is the numbers of one day, as the series are.
+// PlotDay is the numbers of one day.
 type PlotDay struct {
-	At     time.Time
-	Counts []int
+	At     time.Time // when the day begins, in UTC
+	Counts []int     // one for each series
 }
 
-// Plot is a bar chart of what happened over days.
+// Plot is a picture of what happened over days.
 type Plot struct {
 	Title         Message
 	Width, Height int // of the view box
-	Most          int // on one day
+	Most          int // sum of all series on the day with the most
 	Series        []PlotSeries
 	Bars          []PlotBar
 	Days          []PlotDay
 	From, Until   time.Time
 }
 
-// PushLine is how one push service fares.
+// PushLine is how it goes with one push service, since the provider was started:
+// idp.PushFigures.
 type PushLine struct {
 	Service                                             string
 	Attempts, Delivered, Dead, Failed, Retried, Waiting int
-	Rate, P50, P95                                      string
+	Rate, P50, P95                                      string // Rate: delivered of those that are through, in percent; the others with their unit
 	LastError                                           string
-	LastAt                                              time.Time
-	Alarm                                               string
+	LastAt                                              time.Time // of LastError
+	Alarm                                               string    // what the operator has to mend; empty: nothing
 }
 
 // KeyLine is one signing key.
 type KeyLine struct {
 	ID, Alg  string
-	State    string // "next", "signs", "retired"
-	Days     int    // since it signs
-	ActiveAt time.Time
-	GoneAt   time.Time
+	State    string    // "next", "signs", "retired"
+	Days     int       // "signs": since when
+	ActiveAt time.Time // when it begins to sign
+	GoneAt   time.Time // when it is published no more
 }
 
 // AdminHealth is how the provider fares.
 type AdminHealth struct {
 	Frame
-	Size                                               Message
+	Size                                               Message // of the database
 	Events, People, Devices                            int
-	Failing, Logins, Challenges, Invitations, Pairings Count
-	Unwritable                                         Message // why nothing can be written; without a key: it can
-	SweptAt                                            time.Time
+	Failing, Logins, Challenges, Invitations, Pairings Count     // Failing: devices whose notifications do not arrive; the others: open now
+	Unwritable                                         Message   // why nothing can be written; without a key: it can
+	SweptAt                                            time.Time // when old rows were deleted last; zero: never
 	Keys                                               []KeyLine
 	Push                                               []PushLine
 	Logouts                                            []LogoutLine
@@ -652,12 +655,12 @@ type AdminHealth struct {
 	Plots                                              []Plot
 }
 
-// MailLine says how sending mail fares.
+// MailLine says how it goes with sending mail: idp.MailFigures.
 type MailLine struct {
-	Waiting, Lost              Count
+	Waiting, Lost              Count // mails that wait, and that were given up
 	OldestAt, SentAt, FailedAt time.Time
-	Said                       Message
-	Detailed                   string // what the mail server said
+	Said                       Message // why the last try came to nothing
+	Detailed                   string  // what the mail server said then
 }
 
 func (AdminHealth) file() string   { return "adminhealth" }

@@ -11,25 +11,26 @@ import (
 // Letter is a mail to a person, in plain text: it reads the same everywhere, and
 // a link in it shows where it leads.
 type Letter struct {
-	// Kind is what it is for: one of "invitation", "phone", "reset", "forgotten", each
+	// Kind is what the letter is for: one of "invitation", "phone", "reset", "forgotten", each
 	// with a link; "device.linked", "device.unlinked", "password", "recovery.made",
 	// "recovery.used", "notme", "address", "locked", which tell what happened; "test".
 	Kind      string
 	Site      string
 	Name      string // of the person
 	UserName  string
-	Home      string // address of the site
-	URL       string // of the link
-	ExpiresAt time.Time
+	Home      string    // address of the site
+	URL       string    // of the one-time link
+	ExpiresAt time.Time // of the one-time link
 	At        time.Time // when it happened
-	Address   string    // from where; empty: not known
+	Address   string    // network address it was done from; empty: not known
 	By        bool      // the administration did it
-	Device    string
-	Locked    string    // "locked": what is, "code" or "password"
-	Until     time.Time // "locked": zero: until the helpdesk unlocks it
+	Device    string    // name of the device; empty: not known
+	Locked    string    // of "locked": what is locked, "code" or "password"
+	Until     time.Time // of "locked"; zero: until the helpdesk unlocks it
 }
 
-// Letter returns a letter's words in a language: subject, and lines of any length.
+// Letter returns a letter's words in a language, English where there are none in it: a
+// subject, and a text of lines of any length. Errors: there is no such kind of letter.
 func (s *Set) Letter(lang string, l *Letter) (subject, text string, err error) {
 	c := s.In(lang)
 	say := func(key string, args ...any) string {
@@ -40,7 +41,7 @@ func (s *Set) Letter(lang string, l *Letter) (subject, text string, err error) {
 		said, err = c.Text(key, args...)
 		return said
 	}
-	subjectOf, _, _ := l.words(c) // never made a link
+	subjectOf, _, _ := l.words(c) // names as they are: nothing in a subject is made a link
 	l = l.unlinked()
 	_, body, link := l.words(c)
 	subject = say(subjectOf.Key, subjectOf.Args...)
@@ -58,8 +59,8 @@ func (s *Set) Letter(lang string, l *Letter) (subject, text string, err error) {
 	return subject, strings.Join(parts, "\n\n") + "\n", err
 }
 
-// unlinked is the letter with the names in it broken, invisibly, where mail programs would
-// make links of them: a name is chosen by whoever may link a device or write a
+// unlinked returns the letter with a zero-width space in its names where mail programs
+// would make links of them: a name is chosen by whoever may link a device or write a
 // list of people, and a link in a letter of ours is believed. User names stay as
 // they are; people copy them.
 func (l *Letter) unlinked() *Letter {
@@ -81,7 +82,7 @@ func (l *Letter) unlinked() *Letter {
 // news reports whether a letter tells what happened.
 func (l *Letter) news() bool { return l.URL == "" && l.Kind != "test" }
 
-// facts are when something happened, from where and by whom.
+// facts are lines that say when something happened, from where and by whom.
 func (l *Letter) facts(c *words.Catalogue, say func(string, ...any) string) string {
 	lines := []string{say("letter.when", "When", c.Clock(l.At))}
 	if l.Address != "" {
@@ -93,7 +94,8 @@ func (l *Letter) facts(c *words.Catalogue, say func(string, ...any) string) stri
 	return strings.Join(lines, "\n")
 }
 
-// words are the sentences of a letter, and after which of them its link stands.
+// words are the sentences of a letter, and the key of the one that its link comes after;
+// empty: it has none.
 func (l *Letter) words(c *words.Catalogue) (subject Message, body []Message, link string) {
 	once, other := Say("letter.link.once", "When", c.Clock(l.ExpiresAt)), Say("letter.link.other")
 	linked := func(subject, text Message, other Message) (Message, []Message, string) {

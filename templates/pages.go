@@ -8,16 +8,16 @@ import (
 // Frame is what every page has around it.
 type Frame struct {
 	Site  string     // the site's name
-	Lang  string     // the page's language
+	Lang  string     // tag of the page's language (BCP 47)
 	Langs []Language // to choose from; fewer than two: no choice
 	Look  Look       // what an operator has made of it
 	Theme string     // "dark", "light" or, for the reader's own, empty
-	Here  string     // where the theme switch leads back to; empty: no switch
+	Here  string     // the page to come back to from the switches of theme and language, by name; empty: no switches
 	Dot   int        // where the mark's dot stands: 0 in the opening, 1 inside, 2 at home with the ring closed
 	Tab   string     // account pages: which tab is open
 	User  string     // account pages: who is signed in
 	Staff bool       // account pages: they have a role in the administration
-	Desk  []string   // pages of the administration: the tabs that the role opens
+	Desk  []string   // pages of the administration: the tabs that the role may open
 }
 
 // Look is how a site differs from ours.
@@ -25,13 +25,13 @@ type Look struct {
 	Sheet     string // path of the style that has its accent; empty: ours
 	Logo      string // path; empty: our mark
 	LogoDark  string // path of the one for the dark theme; empty: Logo
-	LogoNamed bool   // it shows the name
+	LogoNamed bool   // the logos show the name of the site
 }
 
 // Tile stands for an application: its icon, or a letter. The zero Tile is none.
 type Tile struct {
-	Icon   string // path
-	Letter string
+	Icon   string // path; empty: Letter is shown
+	Letter string // the first of the application's name
 }
 
 func (f Frame) lang() string { return f.Lang }
@@ -44,7 +44,7 @@ type Retry struct {
 // Password asks for user name and password.
 type Password struct {
 	Frame
-	ID       string
+	ID       string // of the sign-in, as on all its pages
 	App      string // the application, or the site for its own pages
 	Tile     Tile
 	UserName string
@@ -53,7 +53,7 @@ type Password struct {
 	Retry    Retry
 	Cancel   bool // there is an application to go back to
 	Mail     bool // a link to a new password can be asked for
-	Fixed    bool // the second factor was given first: it is this person's password
+	Fixed    bool // the second factor was given first: the user name stays, and its password is asked for
 }
 
 // Confirm stands before a question to phones that a link of another site would ask.
@@ -62,8 +62,8 @@ type Confirm struct {
 	To string // the page to come back to, by name
 }
 
-// First asks for the second factor before the password, whoever's name was typed:
-// what stands here is the same for a name that nobody has.
+// First asks for the second factor before the password. The page is the same for a name
+// that nobody has.
 type First struct {
 	Frame
 	ID      string
@@ -79,11 +79,12 @@ type Forgot struct {
 	Frame
 	ID       string
 	App      string
-	UserName string // name or mail address
+	UserName string // sign-in name or mail address, as typed
 	Problem  Message
 }
 
-// ForgotSent says what comes now, whoever's name was typed.
+// ForgotSent says that a mail is on its way. The page is the same for a name that nobody
+// has.
 type ForgotSent struct {
 	Frame
 	ID  string
@@ -96,15 +97,15 @@ type Factor struct {
 	ID           string
 	App          string
 	UserName     string
-	StepUp       bool    // within a session
-	NewPassword  bool    // one was chosen, and waits for this
+	StepUp       bool    // within a session: it leads back to the page that needs it
+	NewPassword  bool    // a new password was chosen, and counts when the second factor is given
 	Linked       bool    // there is a device that shows codes
 	Phones       *Phones // nil: there is none to ask
-	OpenCode     bool    // the code field is where to go
+	OpenCode     bool    // the code field has the focus: no phone is being asked
 	Recovery     bool    // there are unused recovery codes
 	OpenRecovery bool    // the recovery field is in use
 	Problem      Message
-	Aside        Message // what else works
+	Aside        Message // besides Problem: which other way still works
 	Retry        Retry
 	Cancel       bool
 }
@@ -119,15 +120,15 @@ type Waiting struct {
 // Phones is how asking a person's phones stands.
 type Phones struct {
 	State    string   // "asked", "approved", "expired", "wrong", "paused", "off"; before the password also "ready"
-	Word     string   // the state as the stream tells it
-	Names    []string // that were asked
-	Mode     string   // "tap", "type", "pick", "strict"
+	Word     string   // the state as the event stream tells it: the page changes with it
+	Names    []string // of the phones that were asked
+	Mode     string   // how a phone is matched to the browser: "tap", "type", "pick", "strict"
 	Number   string   // to be typed or picked on the phone
-	Seconds  int      // left to answer
-	Total    int      // of them
-	Resend   bool     // it can be sent again
+	Seconds  int      // that are left to answer
+	Total    int      // seconds that there were to answer
+	Resend   bool     // phones can be asked again
 	ResendIn int      // seconds until then
-	Wait     Message  // paused: for how long
+	Wait     Message  // "paused": for how long
 }
 
 // Scan is how far our app has come with an offer.
@@ -144,10 +145,10 @@ type Consent struct {
 	ID       string
 	App      string
 	Tile     Tile
-	Host     string // where the browser goes back to
+	Host     string // host of the redirect URI, where the browser goes back to
 	UserName string
-	Scopes   []Message
-	Hours    int // how long it holds at most
+	Scopes   []Message // what the scopes let it be told, in words
+	Hours    int       // how long the answer holds at most
 }
 
 // Notice says one thing: what happened, and what to do.
@@ -157,19 +158,19 @@ type Notice struct {
 	Title      Message
 	Text       Message
 	More       Message  // a second sentence; no key: none
-	Reference  string   // to be quoted; empty: none
+	Reference  string   // finds the line in our log; empty: none
 	Told, Left []string // applications that are signed out of, and that may still be open
 	Link       string   // path of our own to go on to; empty: none
 	LinkText   Message
 }
 
-// Field is a name and value to be posted.
+// Field is a name and value to be posted with a form.
 type Field struct{ Name, Value string }
 
-// FormPost posts itself to a relying party.
+// FormPost posts itself to a relying party (OAuth 2.0 Form Post Response Mode).
 type FormPost struct {
 	Frame
-	Action string
+	Action string // the redirect URI
 	Fields []Field
 }
 
@@ -178,14 +179,14 @@ type SignOut struct {
 	Frame
 	Action string
 	Fields []Field
-	App    string // who asks; empty: nobody known
+	App    string // the application that asks for it; empty: none that is known
 }
 
 // Done continues a finished sign-in that was not collected yet.
 type Done struct {
 	Frame
 	ID          string
-	NewPassword bool // it counts then
+	NewPassword bool // going on makes a new password count
 }
 
 // Invite says what a one-time link is for.
@@ -210,8 +211,8 @@ type Name struct {
 
 // QR is a code drawn as one SVG path.
 type QR struct {
-	Size int    // of the view box, quiet zone included
-	Path string // one unit a module
+	Size int    // side of the view box in modules, quiet zone included
+	Path string // one unit is one module
 }
 
 // Offer is a device waiting to be linked.
@@ -220,12 +221,12 @@ type Offer struct {
 	URI       template.URL // otpauth link, made by us
 	Here      template.URL // the same, for our app on the device that shows the page
 	Secret    string       // in groups of four
-	Plain     QR           // for other apps that stumble over the first
+	Plain     QR           // the same without what our app reads, for other apps that stumble over it
 	Account   string       // user name, for typing into our app
-	Short     string       // beside it; empty: our app is not offered
+	Short     string       // code for typing into our app, beside it; empty: none
 	IPhone    bool         // the page is open on an iPhone or iPad, where an installed app cannot be opened by a link
 	ExpiresAt time.Time
-	Seconds   int // until then
+	Seconds   int // until ExpiresAt
 }
 
 // GetApp says where our app is had from. The zero GetApp says nothing.
@@ -253,10 +254,10 @@ type Enrol struct {
 	Chosen     bool // a password was chosen just before, and counts with the device
 	Offer      Offer
 	App        GetApp
-	Live       string // path that tells when the phone has moved
-	Word       string
+	Live       string // path of the event stream that tells when the phone has moved
+	Word       string // the state as that stream tells it
 	Scan       Scan
-	ServerTime time.Time // zero: not said
+	ServerTime time.Time // shown after wrong codes, to compare the phone's clock with; zero: it is not shown
 	Code       string
 	DeviceName string
 	Problem    Message
@@ -268,17 +269,17 @@ type Codes struct {
 	Frame
 	UserName string
 	Codes    []string
-	Text     string // all codes, for copying
+	Text     string // all codes, one a line, for copying
 	Next     string // path to go on to
-	Post     bool   // going on changes something
+	Post     bool   // going on is a POST, because it changes something
 }
 
 // Security is the first tab of the account: how the person proves who they are.
 type Security struct {
 	Frame
-	Devices  int
-	Max      int
-	Recovery int
+	Devices  int // how many are linked
+	Max      int // how many may be
+	Recovery int // unused recovery codes
 	Note     Message
 }
 
@@ -286,15 +287,15 @@ type Security struct {
 type Device struct {
 	ID       string
 	Name     string
-	Kind     string // "app" or "code"
-	Platform string
-	Push     string    // "working", "failing", "off", "untried"; empty: it cannot be asked
-	PushBad  time.Time // failing since
+	Kind     string    // "app" or "code"
+	Platform string    // "ios", "android", "web", "other"
+	Push     string    // notifications: "working", "failing", "off", "untried"; empty: it is no phone with our app
+	PushBad  time.Time // notifications are failing since then
 	Test     bool      // a test can be sent
 	LinkedAt time.Time
 	UsedAt   time.Time // zero: never
 	Problem  Message   // about its new name
-	Typed    string    // that new name
+	Typed    string    // the new name, as typed
 }
 
 // Devices is the tab «My devices».
@@ -305,10 +306,10 @@ type Devices struct {
 	Note    Message
 }
 
-// LinkIntro says how a device is linked, before a code is drawn.
+// LinkIntro says how a device is linked, before a QR code is drawn.
 type LinkIntro struct {
 	Frame
-	Count, Max int
+	Count, Max int // devices that are linked, and that may be
 	App        GetApp
 }
 
@@ -318,14 +319,14 @@ type Link struct {
 	App        GetApp
 	ID         string
 	Offer      Offer
-	Live       string // path that tells when the phone has moved
-	Word       string
+	Live       string // path of the event stream that tells when the phone has moved
+	Word       string // the state as that stream tells it
 	Scan       Scan
-	ServerTime time.Time // zero: not said
+	ServerTime time.Time // as Enrol has it
 	DeviceName string
 	Code       string
 	Problem    Message
-	Wrong      string
+	Wrong      string // which field: "code", "device_name"
 }
 
 // Unlink asks whether to unlink a device, or says why the last one stays.
@@ -346,13 +347,13 @@ type ChangePassword struct {
 // RecoveryIntro says what recovery codes are, before new ones are made.
 type RecoveryIntro struct {
 	Frame
-	Left int
+	Left int // codes that are unused
 }
 
 // Session is one line of the tab «Sessions».
 type Session struct {
 	ID      string
-	This    bool
+	This    bool // it is the one that the page is shown in
 	Browser Message
 	Address string
 	Apps    []string
@@ -398,7 +399,7 @@ func (Sessions) file() string       { return "sessions" }
 type App struct {
 	Site    string
 	Look    Look
-	Modules []string // that it needs to open, beside its own
+	Modules []string // paths of the scripts that its main script imports
 }
 
 // AppScan is the page of the phone app that reads QR codes.

@@ -3,17 +3,17 @@ package templates
 // SettingLine is one setting, and where its value comes from.
 type SettingLine struct {
 	Key         string // as in the configuration
-	Env         string // empty: it cannot be set
+	Env         string // the variable that would set it; empty: it cannot be set
 	Label       Message
 	Value       Message
-	Name        string // in place of Value: as it is
+	Name        string // the value as it is, in place of Value
 	Default     Message
-	DefaultText string
-	Colour      string // #rrggbb, where it is one
-	Place       string // in the configuration
+	DefaultText string // the default as it is, in place of Default
+	Colour      string // #rrggbb, where the value is one
+	Place       string // file and line, or variable, that sets it; empty: the configuration does not
 	Saved       bool   // in the administration
-	Fixed       bool   // it cannot be set
-	Changed     bool   // it is not the default
+	Fixed       bool   // built in: nobody can set it (idp.SettingBuiltIn)
+	Changed     bool   // the value is not the default
 }
 
 // SettingGroup is settings that belong together.
@@ -23,12 +23,12 @@ type SettingGroup struct {
 	Rows  []SettingLine
 }
 
-// Logos are the site's as they are: paths, empty for our mark.
+// Logos are the site's logos: paths, empty for our mark.
 type Logos struct {
-	Logo, Dark string // Dark: what the dark theme shows
-	Named      bool
+	Logo, Dark string // Dark: what the dark theme shows, Logo where it has none of its own
+	Named      bool   // they show the name of the site
 
-	FaintDark, FaintLight bool // can hardly be seen on that ground
+	FaintDark, FaintLight bool // the logo can hardly be seen on that ground
 }
 
 // AdminSettings is everything that is set.
@@ -48,31 +48,32 @@ type Tick struct {
 	Usual bool // the default
 }
 
-// Sample is a theme with an accent, to be drawn.
+// Sample is a theme with an accent, to be drawn. Colours are #rrggbb.
 type Sample struct {
 	Label                                  Message
-	Ground, Panel, Edge, Ink, Accent, Text string
-	Ratio                                  float64
+	Ground, Panel, Edge, Ink, Accent, Text string  // Text: on a button in the accent
+	Ratio                                  float64 // contrast of the accent, such as 4.5 for 4.5:1
 }
 
-// AdminSite is the form of how the site presents itself. The fields that end in
-// Fixed name where the configuration sets it; empty: it does not.
+// AdminSite is the form of how the site presents itself. Fields that end in Fixed say
+// where the configuration fixes a setting, file and line, or variable; empty: it does
+// not. Those that end in Usual are what stands for an empty field.
 type AdminSite struct {
 	Frame
 	Name, NameUsual, NameFixed       string
 	Label, LabelUsual, LabelFixed    string // in authenticator apps
 	Accent, AccentUsual, AccentFixed string
 	Shown                            string // the accent in force, or looked at
-	Nearest                          string // that would do
-	Preview                          bool
+	Nearest                          string // the accent nearest to the one typed that would do; empty: none is offered
+	Preview                          bool   // nothing was saved: the page shows how it would look
 	Samples                          []Sample
-	Ratio                            bool // they are measured
-	TextRatio                        float64
+	Ratio                            bool    // contrasts of samples are told
+	TextRatio                        float64 // contrast of the text on a button in the accent
 	Known                            []Tick
-	Typed                            []Field // what the form has, for the button beside it
+	Typed                            []Field // what was typed, for the form of the button that takes Nearest
 	LanguagesFixed, LanguageFixed    string
 	Problem                          Message
-	Wrong                            string
+	Wrong                            string // which setting, by its key
 }
 
 // AdminLogo is the form of the site's logos.
@@ -81,7 +82,7 @@ type AdminLogo struct {
 	Logos
 	OwnDark bool // the dark theme has one of its own
 	Problem Message
-	Wrong   string
+	Wrong   string // which setting, by its key
 }
 
 // AdminIcon is the form of an application's icon.

@@ -21,7 +21,7 @@ func (s Scan) Quiet() bool { return s.Silent && !s.Tapped }
 // Confirms reports whether the second factor is what makes a new password count.
 func (p Factor) Confirms() bool { return p.NewPassword && p.Linked }
 
-// Types reports whether the field of the code is where the page begins.
+// Types reports whether the field of the code has the focus.
 func (p Factor) Types() bool {
 	return (p.Phones == nil || p.OpenCode || p.Problem.Key != "") && !p.OpenRecovery
 }
@@ -41,7 +41,7 @@ func (p Enrol) Typed() bool { return p.DeviceName != "" || p.Problem.Key != "" }
 // proposes one.
 func (p Link) Typed() bool { return p.DeviceName != "" || p.Problem.Key != "" }
 
-// Choice reports whether the page can be had in another language.
+// Choice reports whether the page offers other languages.
 func (f Frame) Choice() bool { return f.Here != "" && len(f.Langs) > 1 }
 
 // Tries reports whether a sign-in to the application can be tried.
@@ -67,5 +67,5 @@ func (p AdminStart) Tries() bool { return p.MayEdit && p.Now == 4 }
 // GoesOn reports whether the first steps go on from here.
 func (p AdminTried) GoesOn() bool { return p.Start && p.OK }
 
-// Faulty reports whether the reason is what is wrong.
+// Faulty reports whether the problem is the reason that was typed.
 func (a Ask) Faulty() bool { return a.Problem.Key != "" && a.Wrong != "via" }

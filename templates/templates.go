@@ -1,7 +1,8 @@
 // Package templates holds the pages people see: one *.html per page, the Go
 // type each is filled from, and the letters that people are sent.
 //
-// A page is a value of one of the types in pages.go. Its words are not in the
+// A page is a value of one of the types in pages.go, deskpages.go (the administration)
+// and settingspages.go. Its words are not in the
 // HTML: {{t "key"}} takes them from the catalogue of package words, so that a page
 // reads the same in every language and a test can find a sentence that was written
 // past the catalogue.
@@ -26,11 +27,11 @@ var embedded embed.FS
 
 var files = source.Files(embedded, "templates")
 
-// Page is something that can be rendered: one of the types in pages.go.
+// Page is something that can be rendered: one of the types that Pages lists.
 type Page interface {
 	// file is the page's HTML file without its ending.
 	file() string
-	// lang is the language it is to be shown in.
+	// lang is the tag of the language that it is to be shown in (BCP 47).
 	lang() string
 }
 
@@ -38,7 +39,7 @@ type Page interface {
 type (
 	// Message is a sentence with what it speaks of.
 	Message = words.Message
-	// Part is a stretch of a sentence.
+	// Part is a stretch of a sentence, strong or not.
 	Part = words.Part
 	// Count is a number of things.
 	Count = words.Count
@@ -53,7 +54,7 @@ func Say(key string, args ...any) Message { return words.Say(key, args...) }
 // Safe for concurrent use.
 type Set struct {
 	*words.Set
-	pages map[string]pages // by language
+	pages map[string]pages // by language tag
 }
 
 // pages are all pages in one language. They are parsed when the first is wanted:
@@ -62,7 +63,8 @@ type Set struct {
 type pages func() (*template.Template, error)
 
 // New reads the catalogues, as words.New does, and has the pages of each language
-// parsed when they are wanted. An error means that the program was built wrong.
+// parsed when they are wanted. more are folders with further catalogues. An error means
+// that the program was built wrong.
 func New(more ...fs.FS) (*Set, error) {
 	catalogues := source.Kept(func() (*words.Set, error) { return words.New(more...) })
 	all, err := catalogues()
@@ -89,9 +91,12 @@ func (s *Set) Prepare(lang string) error {
 	return err
 }
 
-// html is the pages of a language, the English ones where there are no words in it.
+// html returns the pages of a language, the English ones where there are no words in it.
+// Errors: a page does not parse, which a test finds for those that are embedded.
 func (s *Set) html(lang string) (*template.Template, error) { return s.pages[s.In(lang).Lang()]() }
 
+// bakePages parses all pages in the language of a catalogue, with what never changes put
+// in (bake).
 func bakePages(c *words.Catalogue) (*template.Template, error) {
 	html, err := parsePages(c)
 	if err != nil {
@@ -105,6 +110,7 @@ func bakePages(c *words.Catalogue) (*template.Template, error) {
 	return html, nil
 }
 
+// parsePages parses all pages with the functions that they call.
 func parsePages(c *words.Catalogue) (*template.Template, error) {
 	html, err := template.New("pages").Funcs(template.FuncMap{
 		"t":      c.Text,
@@ -184,7 +190,7 @@ func constant(p *parse.PipeNode, c *words.Catalogue) (string, bool) {
 	return "", false
 }
 
-// Render writes a page. It may fail halfway: give it a buffer.
+// Render writes a page in its language. It may fail halfway: give it a buffer.
 func (s *Set) Render(w io.Writer, p Page) error {
 	html, err := s.html(p.lang())
 	if err != nil {

@@ -27,10 +27,10 @@ type eventLine struct{ admin.EventLine }
 
 func eventLineOf(e *idp.Event) eventLine { return eventLine{admin.EventLineOf(e)} }
 
-// pageSize is how many events are read at once.
+// pageSize is how many events are read from the database at once.
 const pageSize = 1000
 
-// printEvent prints an event as a line.
+// printEvent prints an event as a line, of text or of JSON.
 func (c *cli) printEvent(e *idp.Event, asJSON bool) error {
 	l := eventLineOf(e)
 	if asJSON {
@@ -75,7 +75,8 @@ func (f *eventFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.until, "until", "", "before this `day` or instant")
 }
 
-// query looks the people up who are named.
+// query is the query that the flags describe; people are looked up by sign-in name.
+// Errors: usageError, those of person.
 func (f *eventFlags) query(ctx context.Context, p *provider) (q idp.EventQuery, err error) {
 	q = idp.EventQuery{Kinds: named[idp.EventKind](f.kinds), Device: idp.DeviceID(f.device), Client: idp.ClientID(f.client), Address: f.address}
 	for _, kind := range f.kinds {
@@ -108,8 +109,8 @@ func (f *eventFlags) query(ctx context.Context, p *provider) (q idp.EventQuery, 
 	return q, nil
 }
 
-// fits reports whether a query finds an event: for the events that come while the log
-// is followed, which are read in the order they came.
+// fits reports whether a query would find an event. "audit list" reads the log in the
+// order it was written, which the search of the administration does not do.
 func fits(q *idp.EventQuery, e *idp.Event) bool {
 	of := func(k idp.EventKind) bool {
 		return e.Kind == k || strings.HasSuffix(string(k), ".") && strings.HasPrefix(string(e.Kind), string(k))
@@ -222,11 +223,11 @@ export. The check leaves an event.`,
 // chainLine is a log that is whole as scripts see it.
 type chainLine struct {
 	Events int64       `json:"events"`
-	Head   string      `json:"head"` // hash of the last event
-	Keyed  int64       `json:"keyed_from"`
+	Head   string      `json:"head"`           // hash of the last event
+	Keyed  int64       `json:"keyed_from"`     // number of the first event that was chained with the key
 	Kept   string      `json:"kept,omitempty"` // number:hash in audit.head
 	KeptAt *time.Time  `json:"kept_at,omitempty"`
-	Told   []eventLine `json:"told,omitempty"`
+	Told   []eventLine `json:"told,omitempty"` // events by which the log says what was wrong with it once
 }
 
 func (c *cli) printChain(chain *admin.Chain, asJSON bool) error {
@@ -259,7 +260,9 @@ func (c *cli) printChain(chain *admin.Chain, asJSON bool) error {
 	return nil
 }
 
-// moment is a point in time on the command line: a day, or an instant.
+// moment reads a point in time on the command line: a day, which is its first moment in
+// local time, or an instant (RFC 3339); zero for nothing. Errors: usageError with the
+// flag.
 func moment(flag, s string) (time.Time, error) {
 	if s == "" {
 		return time.Time{}, nil

@@ -94,6 +94,7 @@ func (f *clientFlags) apply(flags *pflag.FlagSet, c *idp.Client, all bool) {
 	}
 }
 
+// readRules reads the flags --claim into the rules of the client. Errors: usageError.
 func (f *clientFlags) readRules() error {
 	for _, s := range f.rules {
 		if s == "" {
@@ -149,8 +150,8 @@ func (c *cli) clientAdd() *cobra.Command {
 	return cmd
 }
 
-// printCredentials prints what an application is configured with: issuer, client_id and,
-// where it has one, client_secret.
+// printCredentials prints what an application is configured with: issuer, client id and,
+// unless it is public, the secret.
 func (c *cli) printCredentials(p *provider, id idp.ClientID, secret idp.Secret, asJSON bool) error {
 	if asJSON {
 		return json.NewEncoder(c.stdout).Encode(struct {
@@ -199,7 +200,7 @@ type clientLine struct {
 	Name           string           `json:"name"`
 	Kind           idp.ClientKind   `json:"kind"`
 	Auth           idp.AuthMethod   `json:"auth"`
-	Secrets        int              `json:"secrets"`
+	Secrets        int              `json:"secrets"` // how many there are
 	RedirectURIs   []string         `json:"redirect_uris"`
 	PostLogoutURIs []string         `json:"post_logout_uris,omitempty"`
 	LogoutURI      string           `json:"backchannel_logout_uri,omitempty"`
@@ -211,10 +212,10 @@ type clientLine struct {
 	IDTokenAlg     string           `json:"alg"`
 	AccessFormat   idp.AccessFormat `json:"access_format"`
 	Match          idp.MatchMode    `json:"match,omitempty"`
-	Admits         []string         `json:"admits,omitempty"`
+	Admits         []string         `json:"admits,omitempty"` // groups; none: everybody
 	Claims         []idp.ClaimRule  `json:"claims,omitempty"`
-	SecretUsedAt   *time.Time       `json:"secret_used_at,omitempty"`
-	Deviations     []string         `json:"deviations,omitempty"`
+	SecretUsedAt   *time.Time       `json:"secret_used_at,omitempty"` // the last time, of any
+	Deviations     []string         `json:"deviations,omitempty"`     // in English
 	Consent        bool             `json:"consent"`
 	Disabled       bool             `json:"disabled"`
 	CreatedAt      time.Time        `json:"created_at"`
@@ -356,6 +357,7 @@ func (c *cli) clientRemove() *cobra.Command {
 	}
 }
 
+// clientError puts an error about the application with an id into words.
 func clientError(err error, id string) error {
 	if errors.Is(err, idp.ErrNotFound) {
 		return fmt.Errorf("no application has the id %q; \"idp client list\" lists all", id)

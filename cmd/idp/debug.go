@@ -11,8 +11,9 @@ import (
 	"time"
 )
 
-// startDebug serves profiles of the running program at a loopback address; empty:
-// nowhere. stop ends it. Errors: the port is taken.
+// startDebug serves profiles of the running program (net/http/pprof) at a loopback
+// address; empty: nowhere. stop ends it and waits until it has ended. Errors: the port is
+// taken.
 func startDebug(ctx context.Context, address string, log *slog.Logger) (stop func(), err error) {
 	if address == "" {
 		return func() {}, nil

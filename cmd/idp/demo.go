@@ -70,6 +70,8 @@ end, unless --data keeps it.`,
 	return cmd
 }
 
+// demo runs provider, viewer and phone until ctx ends or one of them fails. data is the
+// folder to keep them in; empty: one that is removed at the end.
 func (c *cli) demo(ctx context.Context, port uint16, data string, asJSON bool) (err error) {
 	l, err := listen(ctx, loopback(port))
 	if err != nil {
@@ -145,9 +147,10 @@ func (c *cli) demo(ctx context.Context, port uint16, data string, asJSON bool) (
 	return nil
 }
 
+// loopback is the address of a port on this machine; 0: one that is free.
 func loopback(port uint16) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(int(port))) }
 
-// answers returns when every URL has answered 200, once.
+// answers asks every URL once. Errors: one does not answer, or not with 200.
 func answers(ctx context.Context, urls ...string) error {
 	for _, url := range urls {
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
@@ -294,7 +297,7 @@ func newPassword() string {
 	return strings.Join([]string{s[:5], s[5:10], s[10:15], s[15:]}, "-")
 }
 
-// codeStep is how long a code is shown.
+// codeStep is how long a code is shown (the time step of RFC 6238).
 const codeStep = 30 * time.Second
 
 // currentCode is what an authenticator with a base32 secret shows at t.

@@ -195,7 +195,7 @@ func (c *cli) tell(ctx context.Context, f *demoFacts, label string, client *phon
 	}
 }
 
-// request prints what a sign-in asks.
+// request prints what a challenge asks of the person.
 func (c *cli) request(client *phone.Client, ch *phone.Challenge) {
 	d, err := client.Check(ch)
 	if err != nil {
@@ -212,8 +212,9 @@ func (c *cli) request(client *phone.Client, ch *phone.Challenge) {
 	c.printf("  phone     %s signs in to %s from %s, %s %s\r\n            %s ", d.Account, d.App, d.IP, d.Browser, d.OS, ask)
 }
 
-// keys reads single keys from a terminal, or what a script writes. The
-// goroutine ends with the input, or with the program.
+// keys reads single keys from a terminal, or what a script writes; the function puts
+// the terminal back as it was. The goroutine ends with the input, with the first key
+// after ctx, or with the program.
 func (c *cli) keys(ctx context.Context) (<-chan rune, func()) {
 	restore := func() {}
 	if f, ok := c.stdin.(*os.File); ok && term.IsTerminal(int(f.Fd())) {

@@ -18,7 +18,7 @@ func (c *cli) deviceCommand() *cobra.Command {
 	return group("device", "Find devices of all people, and unlink them", c.deviceList(), c.deviceShow(), c.deviceHistory(), c.deviceUnlink())
 }
 
-// texts are the values of a named type as strings.
+// texts turns values of a named type of string into strings.
 func texts[T ~string](list []T) []string {
 	out := make([]string, len(list))
 	for i, v := range list {
@@ -27,6 +27,7 @@ func texts[T ~string](list []T) []string {
 	return out
 }
 
+// named turns strings into values of a named type.
 func named[T ~string](list []string) []T {
 	out := make([]T, len(list))
 	for i, v := range list {
@@ -47,9 +48,9 @@ type ownedLine struct {
 	Person        string         `json:"person"`
 	LinkedAt      time.Time      `json:"linked_at"`
 	LastUsedAt    *time.Time     `json:"last_used_at,omitempty"`
-	Notifications string         `json:"notifications"`
-	Unused        bool           `json:"unused,omitempty"`
-	Devices       int            `json:"devices"`
+	Notifications string         `json:"notifications"`    // on, off, "failing: " and why; none: it shows codes only
+	Unused        bool           `json:"unused,omitempty"` // for 90 days
+	Devices       int            `json:"devices"`          // how many its owner has
 }
 
 func ownedLineOf(r *idp.DeviceRow) ownedLine {
@@ -73,6 +74,7 @@ func ownedLineOf(r *idp.DeviceRow) ownedLine {
 	return l
 }
 
+// used is when the device was used last, for people.
 func (l *ownedLine) used() string {
 	if l.LastUsedAt == nil {
 		return "never"
@@ -246,6 +248,7 @@ func (c *cli) deviceUnlink() *cobra.Command {
 	return cmd
 }
 
+// deviceError puts an error about the device with an id into words.
 func deviceError(err error, id string) error {
 	if errors.Is(err, idp.ErrNotFound) {
 		return fmt.Errorf("no device has the id %q; \"idp device list\" lists them", id)

@@ -20,7 +20,7 @@ import (
 	"hilum/idp"
 )
 
-// checkFor bounds how long readiness may be looked into.
+// checkFor bounds how long looking whether the provider is ready may take.
 const checkFor = 2 * time.Second
 
 // mountHealth answers whether the process lives (/healthz) and whether it can
@@ -46,6 +46,7 @@ func (p *provider) mountHealth(mux *http.ServeMux) {
 	})
 }
 
+// health answers with a line of text that nobody keeps.
 func health(w http.ResponseWriter, status int, text string) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
@@ -54,7 +55,8 @@ func health(w http.ResponseWriter, status int, text string) {
 }
 
 // ready returns nil when the database answers, what is written to it gets to the
-// disk, and there is a key for every algorithm.
+// disk, and there is a signing key for every algorithm. Errors: idp.UnwritableError, or
+// the part that is not ready.
 func (p *provider) ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, checkFor)
 	defer cancel()
@@ -72,21 +74,24 @@ func (p *provider) ready(ctx context.Context) error {
 	return nil
 }
 
-// healthLine is how the provider fares as scripts see it.
+// healthLine is how the provider fares as scripts see it: idp.Health has what is not
+// explained here.
 type healthLine struct {
 	Bytes   int64            `json:"database_bytes"`
 	Rows    map[string]int64 `json:"rows"`
 	Waiting map[string]int   `json:"waiting"`
 	Failing int              `json:"devices_failing"`
 	SweptAt *time.Time       `json:"swept_at,omitempty"`
-	Head    string           `json:"log_head"`
-	// Unwritable is left out when it can be written.
+	Head    string           `json:"log_head"` // number:hash of the last event, or why it cannot be told
+	// Unwritable is why nothing can be written; left out: it can.
 	Unwritable idp.Unwritable `json:"unwritable,omitempty"`
 	Mail       mailLine       `json:"mail"`
 	Push       []pushLine     `json:"push,omitempty"`
 	Notices    []logoutLine   `json:"logout,omitempty"`
 }
 
+// logoutLine is how it goes with telling one application that sessions have ended, as
+// scripts see it: idp.LogoutFigures.
 type logoutLine struct {
 	Client   idp.ClientID `json:"client"`
 	Waiting  int          `json:"waiting"`
@@ -166,6 +171,8 @@ func (c *cli) healthcheckCommand() *cobra.Command {
 	}
 }
 
+// healthcheck asks /readyz of the provider on this machine. Errors: it does not answer,
+// or not with 200.
 func healthcheck(ctx context.Context, conf *config.Config) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*checkFor)
 	defer cancel()

@@ -16,7 +16,7 @@ import (
 	"hilum/idp/admin"
 )
 
-// importLine is what an import did, as scripts see it.
+// importLine is what an import did, as scripts see it: admin.Import.
 type importLine struct {
 	People int         `json:"people"`
 	Added  int         `json:"added"`
@@ -32,6 +32,7 @@ type importLine struct {
 	MoreUninvited int         `json:"more_not_invited,omitempty"`
 }
 
+// faultLine is one line of the file and what is wrong with it, as scripts see it.
 type faultLine struct {
 	Line    int    `json:"line"`
 	Name    string `json:"username,omitempty"`
@@ -150,14 +151,14 @@ func counted(n int, one, more string) string {
 	return fmt.Sprintf("%d %s", n, more)
 }
 
-// terminal reports whether somebody sees what is written there as it is.
+// terminal reports whether w is a terminal.
 func terminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// showStep returns a function that writes how far an import is over one line of a
-// terminal.
+// showStep returns a function that shows in one line of a terminal how far an import
+// is.
 func showStep(w io.Writer) func(admin.ImportStep) {
 	return func(s admin.ImportStep) {
 		what := "lines checked"

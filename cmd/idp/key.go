@@ -17,13 +17,14 @@ func (c *cli) keyCommand() *cobra.Command {
 type keyLine struct {
 	ID        idp.KeyID  `json:"id"`
 	Alg       string     `json:"alg"`
-	State     string     `json:"state"` // pending, active, retiring
+	State     string     `json:"state"` // pending: it does not sign yet; active: it signs; retiring: it signs no more
 	CreatedAt time.Time  `json:"created_at"`
 	ActiveAt  time.Time  `json:"active_at"`
 	RetiredAt *time.Time `json:"retired_at,omitempty"`
-	GoneAt    *time.Time `json:"gone_at,omitempty"`
+	GoneAt    *time.Time `json:"gone_at,omitempty"` // until then a retiring key is published
 }
 
+// keys lists the signing keys that are published, and what each is doing now.
 func (p *provider) keys(ctx context.Context) ([]keyLine, error) {
 	keys, err := p.db.SigningKeys(ctx)
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"hilum/idp"
 )
 
-// listFlags are what all lists that are searched have.
+// listFlags are the flags that all lists have which are searched.
 type listFlags struct {
 	facets        []string
 	sort          string
@@ -18,6 +18,8 @@ type listFlags struct {
 	asJSON, asCSV bool
 }
 
+// register adds the flags. facets and sorts are those of the list; the first sort is
+// the default.
 func (f *listFlags) register(flags *pflag.FlagSet, facets, sorts []string) {
 	flags.StringSliceVar(&f.facets, "facet", nil, "only those that are all of these: `"+strings.Join(facets, ", ")+"`")
 	flags.StringVar(&f.sort, "sort", sorts[0], "`order`: "+strings.Join(sorts, ", "))
@@ -27,6 +29,7 @@ func (f *listFlags) register(flags *pflag.FlagSet, facets, sorts []string) {
 	flags.BoolVar(&f.asCSV, "csv", false, "comma-separated values, for spreadsheets")
 }
 
+// check returns a usageError for flags that exclude one another.
 func (f *listFlags) check() error {
 	if f.asJSON && f.asCSV {
 		return usagef("--json and --csv exclude one another")

@@ -7,6 +7,7 @@ import (
 	"hilum/config"
 )
 
+// levels are the values of log.level but "off".
 var levels = map[string]slog.Level{
 	"debug": slog.LevelDebug,
 	"info":  slog.LevelInfo,
@@ -14,8 +15,9 @@ var levels = map[string]slog.Level{
 	"error": slog.LevelError,
 }
 
-// newLog is the provider's log as configured; any level that is not known is
-// off. Libraries that log by themselves get to say warnings and errors in it.
+// newLog returns the provider's log as configured; any level that is not known is off.
+// It also sets the default of slog, by which libraries log by themselves: of theirs it
+// has warnings and errors only.
 func newLog(c config.Log, w io.Writer) *slog.Logger {
 	libraries := c
 	if level, on := levels[c.Level]; on && level < slog.LevelWarn {
@@ -25,6 +27,7 @@ func newLog(c config.Log, w io.Writer) *slog.Logger {
 	return logAt(c, w)
 }
 
+// logAt returns a log that writes to w, as text unless c says json.
 func logAt(c config.Log, w io.Writer) *slog.Logger {
 	level, on := levels[c.Level]
 	options := &slog.HandlerOptions{Level: level}

@@ -9,9 +9,10 @@ import (
 	"hilum/idp/outbound"
 )
 
-// openLogout makes what tells applications that a session has ended. They are
-// called where the public can be, and where the operator says; a provider that
-// is tried out on this machine calls this machine.
+// openLogout makes what tells applications that a session has ended (OpenID Connect
+// Back-Channel Logout 1.0), with logout tokens by minter. Applications are called at
+// public addresses and in the ranges of logout.networks; a provider that is tried out on
+// this machine also calls this machine.
 func (p *provider) openLogout(minter logout.Minter) *logout.Sender {
 	var networks []netip.Prefix
 	for _, n := range p.conf.Logout.Networks {

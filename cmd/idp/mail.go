@@ -19,15 +19,16 @@ import (
 	"hilum/templates"
 )
 
-// post is the way to the mail server as its files say it at present.
+// post is the way to the mail server. It is exchanged when one of the files changes that
+// the configuration names for it.
 type post struct{ atomic.Pointer[mail.Server] }
 
-// Open connects by what is in the files now; connections that are open stay.
+// Open opens a connection by what is in the files now; those that are open stay.
 func (p *post) Open(ctx context.Context) (mail.Line, error) { return p.Load().Open(ctx) }
 
-// openMail makes the way to the mail server; nil when there is none. What its
-// files lack is told now, and not when somebody waits for a letter; when they change
-// the next letter goes by what they hold then.
+// openMail makes the way to the mail server; nil when none is configured. What its
+// files lack is an error now, and not when somebody waits for a letter; when they
+// change the next letter goes by what they hold then.
 func openMail(conf *config.Config, issuer string, site *siteSource, files *file.Watcher) (*post, error) {
 	m := conf.Mail
 	if !m.On() {
@@ -77,7 +78,7 @@ func openMail(conf *config.Config, issuer string, site *siteSource, files *file.
 	return p, nil
 }
 
-// runMail sends what is to be sent until ctx ends.
+// runMail sends the mails that wait, and those that come, until ctx ends.
 func (p *provider) runMail(ctx context.Context) {
 	if p.post == nil {
 		return
@@ -101,7 +102,8 @@ func (l *letters) lang(site *idp.Site, account, page string) string {
 	return l.words.Choose(l.words.Offered(site.Languages, site.Language), site.Language, account, page)
 }
 
-// write writes the letter of an occasion, in the language of the person.
+// write writes the letter of an occasion, in the language of the person. Errors: there
+// are no words for it.
 func (l *letters) write(o *mail.Occasion) (*idp.Letter, error) {
 	out := &templates.Letter{Kind: kindOf(o), At: o.Mail.CreatedAt, Address: o.Mail.Address, Device: o.Mail.Detail["name"], By: o.Mail.Detail["by"] != ""}
 	if o.Link != nil {
@@ -114,6 +116,8 @@ func (l *letters) write(o *mail.Occasion) (*idp.Letter, error) {
 	return l.letter(o.User, o.Mail.Lang, out)
 }
 
+// letter fills in what every letter has, and writes it to u. lang is the language of the
+// page that they were at; empty: not known.
 func (l *letters) letter(u *idp.User, lang string, out *templates.Letter) (*idp.Letter, error) {
 	site := l.site.now()
 	out.Site, out.Home, out.Name, out.UserName = site.Name, l.issuer, u.DisplayName, u.Name
@@ -125,7 +129,7 @@ func (l *letters) letter(u *idp.User, lang string, out *templates.Letter) (*idp.
 	return &idp.Letter{To: u.Email, Name: u.DisplayName, Lang: lang, Subject: subject, Text: text}, nil
 }
 
-// kindOf is what a letter is called where its words are.
+// kindOf is the templates.Letter.Kind of an occasion; empty: there is no letter for it.
 func kindOf(o *mail.Occasion) string {
 	switch {
 	case o.Mail.Kind == idp.MailNews:
@@ -142,7 +146,7 @@ func kindOf(o *mail.Occasion) string {
 	return "invitation"
 }
 
-// newsNames are the letters that tell of an event.
+// newsNames are the kinds of letters that tell of an event.
 var newsNames = map[idp.EventKind]string{
 	idp.EventDeviceLinked: "device.linked", idp.EventDeviceUnlinked: "device.unlinked",
 	idp.EventPasswordChanged: "password", idp.EventPasswordReset: "password",
@@ -154,7 +158,7 @@ func (c *cli) mailCommand() *cobra.Command {
 	return group("mail", "See whether mail can be sent", c.mailTest(), c.mailStatus())
 }
 
-// mailTestLine is what became of a test letter, as scripts see it.
+// mailTestLine is what became of a letter to try the mail server, as scripts see it.
 type mailTestLine struct {
 	Sent   bool       `json:"sent"`
 	Server string     `json:"server"`
@@ -206,7 +210,8 @@ func (c *cli) mailTest() *cobra.Command {
 	return cmd
 }
 
-// sendNow hands one letter over, with nothing kept.
+// sendNow hands one letter to the mail server, without a row for it: it is not tried
+// again. Errors: *mail.Refused.
 func sendNow(ctx context.Context, post mail.Post, l *idp.Letter) error {
 	line, err := post.Open(ctx)
 	if err != nil {
@@ -227,9 +232,9 @@ var mailSaid = map[idp.Unsent]string{
 	idp.UnsentAddress:     "it cannot write to that address",
 }
 
-// mailLine is how sending mail fares as scripts see it.
+// mailLine is how it goes with sending mail, as scripts see it: idp.MailFigures.
 type mailLine struct {
-	On       bool       `json:"on"`
+	On       bool       `json:"on"` // a mail server is configured
 	Waiting  int        `json:"waiting"`
 	OldestAt *time.Time `json:"oldest_at,omitempty"`
 	SentAt   *time.Time `json:"sent_at,omitempty"`

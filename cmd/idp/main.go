@@ -3,7 +3,8 @@
 // applications that rely on it.
 //
 // This file is its command line; provider.go joins the parts, in the order they
-// need one another; every other file is one command.
+// need one another. Of the others most are a command or a group of them (user.go), some
+// a part that only this program needs (site.go, push.go, log.go).
 package main
 
 import (
@@ -31,8 +32,8 @@ func main() {
 	if runtime.GOMAXPROCS(0) < 2 {
 		runtime.GOMAXPROCS(2)
 	}
-	// Little lives long here and much is made: 19 MiB for each password. With
-	// Go's default every hash would have the whole heap looked through.
+	// Little lives long here and much is allocated: 19 MiB to hash a password. With
+	// Go's default every hash would start a collection of the whole heap.
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(300)
 	}
@@ -76,7 +77,7 @@ func usagef(format string, args ...any) error { return usageError{fmt.Errorf(for
 // cli is what all commands share.
 type cli struct {
 	getenv         func(string) string
-	stdin          io.Reader // keys, for the demo
+	stdin          io.Reader // keys, for the demo; a file, for "user import -"
 	stdout, stderr io.Writer
 	configFile     string // --config
 	started        bool   // the command line was understood
@@ -119,7 +120,8 @@ func group(use, short string, commands ...*cobra.Command) *cobra.Command {
 
 func help(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 
-// load reads file and environment; the error is every fault of both.
+// load reads the configuration from its file and the environment. Errors: what is wrong
+// with either, and variables that look like a setting and are none.
 func (c *cli) load() (*config.Config, error) {
 	conf, err := config.Load(c.configFile, c.getenv)
 	if err == nil {
@@ -133,7 +135,8 @@ func (c *cli) load() (*config.Config, error) {
 
 func (c *cli) printf(format string, args ...any) { fmt.Fprintf(c.stdout, format, args...) }
 
-// console is who a command acts as.
+// console is who a command acts as: by name the account of the operating system that
+// runs it, with everything allowed.
 func console() admin.By {
 	name := "unknown"
 	if u, err := user.Current(); err == nil {

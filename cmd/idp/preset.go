@@ -17,7 +17,7 @@ import (
 type presetLine struct {
 	ID    string            `json:"id"`
 	Name  string            `json:"name"`
-	Needs map[string]string `json:"needs,omitempty"` // with an example each
+	Needs map[string]string `json:"needs,omitempty"` // names of the values for --set, with an example each
 }
 
 func (c *cli) clientPresets() *cobra.Command {
@@ -122,7 +122,7 @@ func (c *cli) clientPreview() *cobra.Command {
 
 // readRule reads a claim that has a name of its own: "role=groups",
 // "role=groups:admins>Admin:readers>Viewer" (one of them, the first that fits),
-// or "tenant='hospital'" for the same text always.
+// or "tenant='hospital'" for the same text always. Errors: usageError.
 func readRule(s string) (r idp.ClaimRule, err error) {
 	name, what, ok := strings.Cut(s, "=")
 	if !ok || name == "" || what == "" {

@@ -68,12 +68,12 @@ type provider struct {
 	post    *post         // nil: mail is off
 	files   *file.Watcher // what the configuration names
 	letters *letters
-	notices *logout.Sender // made with the handler: its tokens are signed there
+	notices *logout.Sender // made with the handler: package oidc makes its tokens
 	ending  chan struct{}  // closed when the provider is to end, so that streams do
 	streams *serve.Streams
-	jobs    *desk.Jobs
+	jobs    *desk.Jobs // what administrators began: imports, checks of the log
 
-	rejected recent.Rejections // of applications
+	rejected recent.Rejections // refused requests of applications
 }
 
 // open builds the parts that need no network, each from the ones before it. A
@@ -192,9 +192,11 @@ func open(ctx context.Context, conf *config.Config, issuer string, log *slog.Log
 	return p, nil
 }
 
-// openSealer opens the sealing key. While it is in use its file is only looked at:
+// openSealer opens the sealing key; with fresh, for a database that was just made, it
+// makes one where there is none. While the key is in use its file is only looked at:
 // the database is sealed with this key and no other, and that the next start would
-// find another, or none, is said as long as there is time.
+// find another, or none, is logged as long as there is time. Errors: as
+// keyring.OpenSealer.
 func openSealer(path string, fresh bool, files *file.Watcher) (*keyring.Sealer, error) {
 	sealer, err := keyring.OpenSealer(path, fresh)
 	if err != nil {
@@ -217,7 +219,7 @@ func openSealer(path string, fresh bool, files *file.Watcher) (*keyring.Sealer, 
 }
 
 // proveSeal makes sure that the sealing key is this database's, by a known value
-// that was sealed when the two met.
+// that was sealed when the two met. Errors: it is another database's.
 func proveSeal(ctx context.Context, db *store.DB, sealer *keyring.Sealer) error {
 	const row, known = "seal check", "this key belongs to this database"
 	sealed, err := db.SealCheck(ctx)
@@ -240,13 +242,16 @@ func proveSeal(ctx context.Context, db *store.DB, sealer *keyring.Sealer) error 
 	return nil
 }
 
-// Close keeps where the log ends and closes the database; nothing else holds anything.
+// Close keeps where the audit log ends and closes the database; nothing else holds
+// anything.
 func (p *provider) Close() error {
 	p.keepHead(context.Background(), false)
 	return p.db.Close()
 }
 
-// handler mounts all doors on one mux, behind what they share.
+// handler mounts all doors on one mux, behind what they share, and returns that as
+// well. cert is the certificate to serve with; nil: without TLS. Errors: those of
+// templates.New, page.New and oidc.New.
 func (p *provider) handler(cert *serve.Certificate) (http.Handler, serve.Config, error) {
 	secure := strings.HasPrefix(p.issuer, "https://")
 	// The built-in relying party asks the whole of what is served, which is whole
@@ -355,7 +360,7 @@ func (p *provider) handler(cert *serve.Certificate) (http.Handler, serve.Config,
 	return whole, shared, nil
 }
 
-// bodies are the paths that take more than others, with how much.
+// bodies are the paths that take a larger body than others, with how many bytes.
 func bodies(people *page.Door) map[string]int64 {
 	all := people.Bodies()
 	all[adminapi.ImportPath] = admin.MaxImportBytes
@@ -374,8 +379,8 @@ var quietRoutes = []string{
 	"POST /device/v1/challenges",
 }
 
-// networkNames says what the operator calls where an address is: the
-// narrowest range wins.
+// networkNames returns a function that says what the operator calls where a client
+// address is, by the setting networks: the narrowest range wins. Empty: it has no name.
 func networkNames(places []config.Place) func(string) string {
 	return func(address string) string {
 		a, err := netip.ParseAddr(address)
@@ -392,7 +397,8 @@ func networkNames(places []config.Place) func(string) string {
 	}
 }
 
-// perAddress is a limit per client address, nil where there is none.
+// perAddress is a limit per client address, of perMinute in the long run and burst at
+// once; nil where there is none. It says how long to wait, and whether one may go on.
 func perAddress(perMinute, burst int) func(string) (time.Duration, bool) {
 	if perMinute == 0 || burst == 0 {
 		return nil
@@ -404,8 +410,8 @@ func perAddress(perMinute, burst int) func(string) (time.Duration, bool) {
 // minute. No viewer comes near it, and no loop harms others by it.
 const perSession = 600
 
-// ofSession is the bound of perSession, nil where there is none: who sets no bound to sign-ins that
-// begin sets none to those that a session begins.
+// ofSession is the limit of perSession, nil where there is none: who sets no bound to
+// sign-ins that begin sets none to those that a session begins.
 func ofSession(c config.Limits) func(idp.SessionID) (time.Duration, bool) {
 	if c.SignInPerMinute == 0 {
 		return nil
@@ -415,9 +421,9 @@ func ofSession(c config.Limits) func(idp.SessionID) (time.Duration, bool) {
 
 // Wrong tries of one browser, in 10 minutes: see page.Limits.
 const (
-	failsOfBrowser = 3
-	failsOfKnown   = 20
-	wrongOfBrowser = 10
+	failsOfBrowser = 3  // wrong passwords and codes, where nobody is known
+	failsOfKnown   = 20 // the same, where somebody is known
+	wrongOfBrowser = 10 // wrong one-time links, and codes in the form of an invitation
 )
 
 // pageLimits are the bounds of pages. Of what an address may begin, a tenth may
@@ -443,7 +449,7 @@ func wrongPerAddress(c config.Limits) deviceapi.Guard {
 	return limit.NewAddresses(c.EnrolPer10Min/10, c.EnrolPer10Min)
 }
 
-// perClient is a limit per client, nil where there is none.
+// perClient is perAddress for clients, with as many at once as in a minute.
 func perClient(perMinute int) func(idp.ClientID) (time.Duration, bool) {
 	if perMinute == 0 {
 		return nil
@@ -451,8 +457,8 @@ func perClient(perMinute int) func(idp.ClientID) (time.Duration, bool) {
 	return limit.NewClients(perMinute, perMinute).Allow
 }
 
-// listen takes the port first: a port that is taken stops the start before
-// anything is made.
+// listen takes the port of an address, host:port. It comes first: a port that is taken
+// stops the start before anything is made.
 func listen(ctx context.Context, address string) (net.Listener, error) {
 	l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if err != nil {
@@ -464,8 +470,8 @@ func listen(ctx context.Context, address string) (net.Listener, error) {
 	return l, nil
 }
 
-// jobsEnd is how long what administrators began may take to take itself back
-// when the provider ends. The rest is taken back after the next start.
+// jobsEnd is how long the jobs that administrators began may take to undo what they did
+// when the provider ends. What is left then is undone after the next start.
 const jobsEnd = 10 * time.Second
 
 // run serves until ctx ends and looks after keys, old rows and what other
@@ -523,11 +529,13 @@ func (p *provider) relay(ctx context.Context, topics ...idp.Topic) {
 	}
 }
 
+// complain returns a function that logs an error, with what did not happen.
 func (p *provider) complain(what string) func(error) {
 	return func(err error) { p.log.Error(what, "error", err) }
 }
 
-// every calls do at each tick until ctx ends.
+// every calls do at intervals of d until ctx ends, first after d, and failed with an
+// error of it.
 func every(ctx context.Context, d time.Duration, do func(time.Time) error, failed func(error)) {
 	t := time.NewTicker(d)
 	defer t.Stop()
@@ -545,7 +553,7 @@ func every(ctx context.Context, d time.Duration, do func(time.Time) error, faile
 
 // beside opens the parts for a command that works on a database which a
 // provider has made; unlike a start it makes none, so that a mistyped folder
-// is told instead of filled.
+// is an error instead of filled.
 func (c *cli) beside(ctx context.Context) (*provider, error) {
 	conf, err := c.load()
 	if err != nil {

@@ -25,8 +25,8 @@ import (
 // noFCM is what a program that was built with the tag nofcm says to who sets push.fcm.
 const noFCM = "this program was built without Firebase Cloud Messaging (\"idp version\" says so); leave push.fcm out, or take the build that has it"
 
-// checkFCM returns a fault where phones are to be reached in a way that this program
-// was built without.
+// checkFCM returns a config.Fault when push.fcm is set and this program was built
+// without Firebase Cloud Messaging.
 func checkFCM(conf *config.Config) error {
 	switch f := conf.Push.FCM; {
 	case hasFCM:
@@ -41,10 +41,12 @@ func checkFCM(conf *config.Config) error {
 // pushServices are the ways to wake a phone, as far as they are set up.
 type pushServices struct {
 	channels map[idp.PushType]push.Channel
-	hosts    []string // of web push
-	vapid    string   // public key of web push
+	hosts    []string // hosts of push services that web push may call
+	vapid    string   // public VAPID key, base64url (RFC 8292, section 3.2)
 }
 
+// openPush makes the ways to wake a phone; web push is always one. words gives what a
+// phone shows by itself. Errors: the VAPID key, the settings of push.
 func openPush(ctx context.Context, conf *config.Config, issuer string, db *store.DB, sealer *keyring.Sealer, files *file.Watcher, words push.Words) (*pushServices, error) {
 	p := &pushServices{channels: map[idp.PushType]push.Channel{}, hosts: append(append([]string(nil), webpush.Hosts...), conf.Push.WebPush.Hosts...)}
 	private, err := vapidKey(ctx, db, sealer)
@@ -100,12 +102,13 @@ func (l *letters) pushed(ctx context.Context, p *idp.Push) (title, text string) 
 
 // pushLine is whether a push service would take our messages, as scripts see it.
 type pushLine struct {
-	Service string `json:"service"`
-	Good    bool   `json:"good"`
-	Act     bool   `json:"operator_has_to_act,omitempty"`
-	Said    string `json:"said,omitempty"`
+	Service string `json:"service"`                       // an idp.PushType
+	Good    bool   `json:"good"`                          // it would
+	Act     bool   `json:"operator_has_to_act,omitempty"` // our credentials are what is wrong
+	Said    string `json:"said,omitempty"`                // why not
 }
 
+// words are the same for people.
 func (l *pushLine) words() string {
 	switch {
 	case l.Good:
@@ -140,7 +143,8 @@ func (p *pushServices) probe(ctx context.Context) []pushLine {
 	return out
 }
 
-// acceptable returns an error for a push address that must not be called.
+// acceptable returns nil for a push address that may be called, else an idp.ErrInvalid
+// that says why not.
 func (p *pushServices) acceptable(a idp.PushAddress) error {
 	switch {
 	case p.channels[a.Type] == nil:
@@ -151,12 +155,12 @@ func (p *pushServices) acceptable(a idp.PushAddress) error {
 	return webpush.Acceptable(a, p.hosts)
 }
 
-// vapidRow is what the VAPID key is sealed for.
+// vapidRow is the row that the VAPID key is sealed for.
 const vapidRow = "vapid"
 
-// vapidKey returns the key that browsers have subscribed by. It is made once;
-// one that cannot be read is refused and never replaced, because no phone
-// could be reached any more.
+// vapidKey returns the private key that browsers have subscribed by, the P-256 scalar
+// (RFC 8292). It is made once; one that cannot be read is refused and never replaced,
+// because no phone could be reached any more.
 func vapidKey(ctx context.Context, db *store.DB, sealer *keyring.Sealer) ([]byte, error) {
 	for range 2 {
 		sealed, public, err := db.VAPIDKey(ctx)
@@ -197,13 +201,15 @@ func vapidKey(ctx context.Context, db *store.DB, sealer *keyring.Sealer) ([]byte
 // figuresEvery is how often the delivery figures are logged, when they have changed.
 const figuresEvery = 10 * time.Minute
 
-// pushFigures is how the push services fare, for the administration and its API.
+// pushFigures says how it goes with the push services, for the administration and its
+// API. Who looks at them also has the services probed.
 func (p *provider) pushFigures() []idp.PushFigures {
 	p.sender.Look()
 	return p.sender.Figures()
 }
 
-// tellFigures logs how the push services fare.
+// tellFigures logs how it goes with each push service, when messages were tried since
+// the last time, until ctx ends.
 func (p *provider) tellFigures(ctx context.Context) {
 	said := map[idp.PushType]int{}
 	every(ctx, figuresEvery, func(time.Time) error {

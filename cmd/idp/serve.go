@@ -26,6 +26,8 @@ up the first administrator.`,
 	}
 }
 
+// serve runs the provider until ctx ends. What the configuration gets wrong, a port that
+// is taken and files that cannot be used stop it before anything is made.
 func (c *cli) serve(ctx context.Context) (err error) {
 	conf, err := c.load()
 	if err != nil {
@@ -97,6 +99,8 @@ func (c *cli) setupLinkCommand() *cobra.Command {
 	}
 }
 
+// setupURL is the address of the link to the first administrator, inviteURL that of any
+// other one-time link.
 func setupURL(issuer string, l *admin.Link) string  { return issuer + "/setup/" + l.Token.Reveal() }
 func inviteURL(issuer string, l *admin.Link) string { return issuer + "/invite/" + l.Token.Reveal() }
 

@@ -144,9 +144,10 @@ type endedLine struct {
 	UserID  idp.UserID    `json:"user_id"`
 	EndedAt time.Time     `json:"ended_at"`
 	Notices []noticeLine  `json:"notices,omitempty"`
-	NotTold []string      `json:"not_told,omitempty"`
+	NotTold []string      `json:"not_told,omitempty"` // applications that have no address for it
 }
 
+// noticeLine is how it stands with telling one application, as scripts see it.
 type noticeLine struct {
 	Client idp.ClientID `json:"client"`
 	State  string       `json:"state"` // told, waiting, failed
@@ -154,6 +155,8 @@ type noticeLine struct {
 	Said   idp.Refusal  `json:"said,omitempty"`
 }
 
+// endedLineOf returns a session that has ended for scripts, and of each application that
+// is told what became of it, for people.
 func endedLineOf(e *idp.EndedSession) (l endedLine, words []string) {
 	l = endedLine{ID: e.Session.ID, User: e.User.Name, UserID: e.User.ID, EndedAt: e.Session.EndedAt}
 	for i := range e.Notices {

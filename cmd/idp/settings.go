@@ -106,8 +106,9 @@ A running provider shows it within a second. What the configuration sets is chan
 	return cmd
 }
 
-// siteError puts an error about the site into words; those that other parts have
-// words for are theirs.
+// siteError puts an error about how the site presents itself into words: where a
+// setting is fixed by the configuration, by how much a name is too long, which accent
+// would do.
 func (p *provider) siteError(err error) error {
 	field := (*idp.FieldError)(nil)
 	if near := (*brand.AccentError)(nil); errors.As(err, &near) {
@@ -129,7 +130,8 @@ func (p *provider) siteError(err error) error {
 	return fieldError(err)
 }
 
-// readPicture reads at most one byte more than a picture may have.
+// readPicture reads the file of a picture. Errors: FieldError with the path for one of
+// more than brand.MaxFile bytes, those of reading it.
 func readPicture(path string) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err != nil {

@@ -2,4 +2,5 @@
 
 package main
 
+// ignoreSignals has nothing to ignore: only Unix has the signal (signals_unix.go).
 func ignoreSignals() {}

@@ -25,6 +25,7 @@ type siteSource struct {
 	last atomic.Pointer[shownSite]
 }
 
+// shownSite is what was saved, and what is shown of it.
 type shownSite struct{ saved, shown *idp.Site }
 
 func newSiteSource(conf *config.Config, saved interface {
@@ -33,7 +34,8 @@ func newSiteSource(conf *config.Config, saved interface {
 	return &siteSource{fixed: fixedSite(conf), saved: saved, log: log}
 }
 
-// fixedSite is what the configuration sets.
+// fixedSite is what the configuration sets of the site, in the form that saved values
+// have.
 func fixedSite(conf *config.Config) idp.Site {
 	return idp.Site{
 		Name: text.Form(conf.Site.Name), Label: text.Form(conf.Device.Label), Accent: strings.ToLower(conf.Site.Accent),
@@ -41,10 +43,11 @@ func fixedSite(conf *config.Config) idp.Site {
 	}
 }
 
+// usualSite is the defaults.
 var usualSite = idp.Site{Name: config.DefaultName, Language: "en"}
 
-// now returns the site; it is shared and must not be changed. While the database
-// does not answer it is as it was.
+// now returns the site; it is shared and must not be changed. While the database does
+// not answer it is as it was, or, when it never answered, without what was saved.
 func (s *siteSource) now() *idp.Site {
 	last := s.last.Load()
 	saved, err := s.saved.Site(context.Background())
@@ -63,7 +66,8 @@ func (s *siteSource) now() *idp.Site {
 	return shown
 }
 
-// settingsOf lists the settings of the configuration for the administration.
+// settingsOf returns a function that lists the settings of the configuration for the
+// administration, as they were at the start. The list is shared.
 func settingsOf(conf *config.Config) func() []idp.Setting {
 	var list []idp.Setting
 	for _, s := range conf.Settings() {
@@ -82,7 +86,8 @@ func settingsOf(conf *config.Config) func() []idp.Setting {
 	return func() []idp.Setting { return list }
 }
 
-// checkLanguages refuses languages that there are no words in.
+// checkLanguages refuses languages that there are no words in. Errors: a config.Fault
+// for one of them.
 func checkLanguages(conf *config.Config) error {
 	known := words.Known()
 	for key, list := range map[string][]string{"site.languages": conf.Site.Languages, "site.language": {conf.Site.Language}} {

@@ -17,11 +17,13 @@ import (
 	"hilum/idp/admin"
 )
 
-// with runs fn on the parts beside a running provider.
+// with makes the function of a command without arguments: it opens the parts beside a
+// running provider, runs fn on them and closes them. Errors: those of beside and of fn.
 func (c *cli) with(fn func(ctx context.Context, p *provider) error) func(*cobra.Command, []string) error {
 	return c.withArgs(func(ctx context.Context, p *provider, _ []string) error { return fn(ctx, p) })
 }
 
+// withArgs is with for a command that has arguments.
 func (c *cli) withArgs(fn func(ctx context.Context, p *provider, args []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) (err error) {
 		p, err := c.beside(cmd.Context())
@@ -33,7 +35,7 @@ func (c *cli) withArgs(fn func(ctx context.Context, p *provider, args []string) 
 	}
 }
 
-// table writes rows in columns; the first row is the heading.
+// table writes rows in columns. A heading is a row like the others.
 func table(w io.Writer, rows ...[]string) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, r := range rows {
@@ -97,7 +99,7 @@ func (f *personFlags) newUser(flags *pflag.FlagSet, name string) *idp.User {
 	return u
 }
 
-// printInvitation hands out a one-time link, or says where it goes.
+// printInvitation prints a one-time link, or the mail address that it is sent to.
 func (c *cli) printInvitation(p *provider, what string, l *admin.Link) {
 	if l.To != "" {
 		c.printf("%s goes to %s by mail, good once, until %s\n", what, l.To, clock(l.ExpiresAt))
@@ -106,7 +108,7 @@ func (c *cli) printInvitation(p *provider, what string, l *admin.Link) {
 	c.printf("%s, good once, until %s:\n%s\n", what, clock(l.ExpiresAt), inviteURL(p.issuer, l))
 }
 
-// byMail is the flag of what makes a one-time link.
+// byMail is the flag --mail of commands that make a one-time link.
 type byMail bool
 
 func (m *byMail) register(flags *pflag.FlagSet) {
@@ -169,8 +171,9 @@ the flags say. Several who have one are invited by mail only.`,
 	return cmd
 }
 
-// inviteMany sends invitations to people who have an account, and says of each
-// what became of it.
+// inviteMany sends invitations to people who have an account, and prints of each
+// what became of it. Errors: nobody has one of the names, and nobody is invited; or some
+// were not invited.
 func (c *cli) inviteMany(ctx context.Context, p *provider, names []string) error {
 	users := make([]idp.UserID, len(names))
 	for i, name := range names { // a slip of the pen invites nobody
@@ -338,9 +341,9 @@ type userLine struct {
 	Staff     idp.StaffRole `json:"staff,omitempty"`
 	Roles     []string      `json:"roles,omitempty"`
 	Groups    []string      `json:"groups,omitempty"`
-	Devices   int           `json:"devices"`
-	Recovery  int           `json:"recovery_codes"`
-	Password  bool          `json:"password"`
+	Devices   int           `json:"devices"`        // how many are linked
+	Recovery  int           `json:"recovery_codes"` // how many are unused
+	Password  bool          `json:"password"`       // there is one
 	CreatedAt time.Time     `json:"created_at"`
 }
 
@@ -395,6 +398,7 @@ func (c *cli) userList() *cobra.Command {
 	return cmd
 }
 
+// jsonFlag adds the flag --json.
 func jsonFlag(cmd *cobra.Command, v *bool) {
 	cmd.Flags().BoolVar(v, "json", false, "one JSON object a line, for scripts")
 }
@@ -467,6 +471,7 @@ func (c *cli) userShow() *cobra.Command {
 	return cmd
 }
 
+// orNone is s, or "none" where that is empty.
 func orNone(s string) string {
 	if s == "" {
 		return "none"
@@ -474,7 +479,7 @@ func orNone(s string) string {
 	return s
 }
 
-// userAct is a command that does one thing to one account.
+// userAct is a command that does one thing to one account and prints that it is done.
 func (c *cli) userAct(use, short, done string, act func(*admin.Desk, context.Context, admin.By, idp.UserID) error) *cobra.Command {
 	return &cobra.Command{
 		Use:   use,
@@ -546,7 +551,7 @@ func (c *cli) userUnlink() *cobra.Command {
 	return cmd
 }
 
-// whyFlags say why devices are unlinked.
+// whyFlags adds the flags that say why devices are unlinked.
 func whyFlags(cmd *cobra.Command, why *admin.Why) {
 	cmd.Flags().StringVar(&why.Reason, "reason", "", "`why`, for the audit log")
 	cmd.Flags().BoolVar(&why.Lost, "lost", false, "somebody else may have it: end sessions, tokens, sign-ins, offers, links, known browsers and recovery codes as well")
@@ -575,7 +580,8 @@ func (c *cli) userReset() *cobra.Command {
 	return cmd
 }
 
-// account finds a person by sign-in name.
+// account finds a person by sign-in name. Errors: in words, that there is nobody of that
+// name.
 func (p *provider) account(ctx context.Context, name string) (*idp.Account, error) {
 	acc, err := p.desk.FindUser(ctx, console(), name)
 	if errors.Is(err, idp.ErrNotFound) {
@@ -584,6 +590,7 @@ func (p *provider) account(ctx context.Context, name string) (*idp.Account, erro
 	return acc, err
 }
 
+// person is account for who needs the person only.
 func (p *provider) person(ctx context.Context, name string) (*idp.User, error) {
 	acc, err := p.account(ctx, name)
 	if err != nil {
@@ -592,7 +599,7 @@ func (p *provider) person(ctx context.Context, name string) (*idp.User, error) {
 	return &acc.User, nil
 }
 
-// personError says in words what the verbs say by key.
+// personError puts an error about a person into words.
 func personError(err error) error {
 	if errors.Is(err, idp.ErrConflict) {
 		return errors.New("that sign-in name is taken")

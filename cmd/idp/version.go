@@ -30,7 +30,8 @@ func (c *cli) versionCommand() *cobra.Command {
 	}
 }
 
-// about is what a report of a fault begins with.
+// about is what a report of a fault should begin with: version, commit, Go, SQLite, and
+// what is built in.
 func about() string {
 	commit, date := commit, date
 	if info, ok := debug.ReadBuildInfo(); ok {

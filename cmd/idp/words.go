@@ -9,7 +9,8 @@ import (
 	"hilum/templates/words"
 )
 
-// helps are what a command says behind a reason: how whoever typed it gets on.
+// helps are sentences that a command adds to a fault, by the fault's message key: how
+// whoever typed it gets on.
 var helps = map[string]words.Message{
 	"client.logout.missing":   words.Say("command.flag", "Flag", "--backchannel-logout-uri"),
 	"client.redirect.missing": words.Say("command.flag", "Flag", "--redirect-uri"),
@@ -26,7 +27,7 @@ func fieldError(err error) error {
 	if !errors.As(err, &field) {
 		return err
 	}
-	var of []any // that the sentence speaks of
+	var of []any // arguments of the sentence
 	if columns := (*admin.ColumnsError)(nil); errors.As(err, &columns) {
 		of = []any{"Names", columns.List()}
 	}

@@ -25,6 +25,8 @@ import (
 
 func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
 
+// run is the whole program but for the process around it. It returns the exit code: 1
+// for any error, 0 also when an interrupt ended it.
 func run(args []string, in io.Reader, out, errs io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -41,15 +43,16 @@ func run(args []string, in io.Reader, out, errs io.Writer) int {
 	return 1
 }
 
+// cli is what all commands share.
 type cli struct {
 	in      *bufio.Reader
 	out     io.Writer
-	file    string
-	account string
-	json    bool
+	file    string // --file
+	account string // --account
+	json    bool   // --json
 }
 
-// app is what this client calls itself.
+// app is what this client calls itself when it pairs.
 const app = "hilum-phone/1"
 
 func (c *cli) command() *cobra.Command {
@@ -63,6 +66,8 @@ func (c *cli) command() *cobra.Command {
 	return root
 }
 
+// defaultFile is the file of keys in the folder where this user's programs keep their
+// settings, or in the current folder where there is none.
 func defaultFile() string {
 	dir, err := os.UserConfigDir()
 	if err != nil {
@@ -73,7 +78,8 @@ func defaultFile() string {
 
 func (c *cli) open() (*phone.File, error) { return phone.OpenFile(c.file) }
 
-// with opens the chosen account; one that was unlinked elsewhere is wiped.
+// with runs do on the account that --account names. One of which the provider says that
+// it was unlinked (error unlinked) is forgotten, with its keys.
 func (c *cli) with(do func(ctx context.Context, f *phone.File, p *phone.Client, args []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		f, err := c.open()
@@ -148,6 +154,8 @@ func (c *cli) pair() *cobra.Command {
 	return cmd
 }
 
+// hostName is the name that this phone proposes for itself: the machine's, of at most
+// 40 runes.
 func hostName() string {
 	name, err := os.Hostname()
 	if err != nil || name == "" {
@@ -159,7 +167,8 @@ func hostName() string {
 	return name
 }
 
-// readLink reads a link as typed, or from a picture.
+// readLink reads an otpauth link as it is typed, or else from the picture that arg is
+// the path of.
 func readLink(arg string) (*phone.Link, error) {
 	if !strings.HasPrefix(arg, "otpauth:") {
 		f, err := os.Open(arg)
@@ -174,7 +183,7 @@ func readLink(arg string) (*phone.Link, error) {
 	return phone.ParseLink(arg)
 }
 
-// say prints for a person, or for a script.
+// say prints a sentence, or with --json the facts as one line of JSON.
 func (c *cli) say(facts map[string]any, format string, args ...any) {
 	if c.json {
 		_ = json.NewEncoder(c.out).Encode(facts) // a reader that left wants nothing
@@ -183,7 +192,8 @@ func (c *cli) say(facts map[string]any, format string, args ...any) {
 	fmt.Fprintf(c.out, format+"\n", args...)
 }
 
-// line reads what is typed.
+// line prints a question and reads the line that is typed, without spaces around it.
+// Errors: io.EOF, that of ctx.
 func (c *cli) line(ctx context.Context, question string) (string, error) {
 	fmt.Fprint(c.out, question)
 	type typed struct {
@@ -203,6 +213,7 @@ func (c *cli) line(ctx context.Context, question string) (string, error) {
 	}
 }
 
+// ask asks until Login (true) or Deny is typed. Errors: those of line.
 func (c *cli) ask(ctx context.Context, question string) (bool, error) {
 	for {
 		text, err := c.line(ctx, question)
@@ -247,7 +258,7 @@ func describe(d *phone.Doc) string {
 	return b.String()
 }
 
-// number says which number is asked of the person beside Login; empty: none.
+// number says which number is asked of the person in place of a tap; empty: none is.
 func number(d *phone.Doc) string {
 	switch d.Match.Mode {
 	case "type":
@@ -344,7 +355,7 @@ func (c *cli) tell(p *phone.Client, e phone.Event) {
 	}
 }
 
-// decisionOf reads what is typed at a request.
+// decisionOf reads what is typed at a request; false: it is no decision.
 func decisionOf(text string) (phone.Decision, bool) {
 	switch strings.ToLower(text) {
 	case "l", "login":
@@ -360,7 +371,8 @@ func decisionOf(text string) (phone.Decision, bool) {
 	return phone.Decision{}, false
 }
 
-// latest is the newest request that waits, those that wait longer listed.
+// latest returns the newest request that waits, or the one with an id. Errors: none
+// waits, those of Challenges.
 func (c *cli) latest(ctx context.Context, p *phone.Client, cid string) (*phone.Challenge, error) {
 	list, err := p.Challenges(ctx, 0)
 	if err != nil {

@@ -25,6 +25,8 @@ func main() {
 	}
 }
 
+// run serves the viewer until an interrupt or a request to terminate. Errors: the
+// command line, the file of the secret, the port.
 func run(args []string) error {
 	flags := flag.NewFlagSet("viewer", flag.ContinueOnError)
 	issuer := flags.String("issuer", "http://127.0.0.1:8080", "the provider, exactly as it names itself")

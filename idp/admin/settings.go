@@ -42,7 +42,7 @@ func (d *Desk) SavedSite(ctx context.Context, by By) (*idp.Site, error) {
 	return s.Over(&idp.Site{}), nil
 }
 
-// FixedSite reports what of the site the configuration sets.
+// FixedSite reports which settings of the site the configuration fixes, by their key.
 func (d *Desk) FixedSite() map[string]bool {
 	return map[string]bool{
 		SiteName: d.conf.Fixed.Name != "", SiteLabel: d.conf.Fixed.Label != "", SiteAccent: d.conf.Fixed.Accent != "", SiteLanguages: len(d.conf.Fixed.Languages) > 0, SiteLanguage: d.conf.Fixed.Language != "",
@@ -309,7 +309,7 @@ func numbers() []idp.Setting {
 			text = strings.NewReplacer("m0s", "m").Replace(text)
 			text = strings.NewReplacer("h0m", "h").Replace(text)
 		}
-		list = append(list, idp.Setting{Key: key, Value: text, Default: text, From: idp.SettingFixed})
+		list = append(list, idp.Setting{Key: key, Value: text, Default: text, From: idp.SettingBuiltIn})
 	}
 	add("fixed.devices", idp.MaxDevices)
 	add("fixed.login", idp.LoginTTL)

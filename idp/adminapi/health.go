@@ -166,7 +166,7 @@ func (s *Server) settings(w http.ResponseWriter, r *http.Request, by admin.By) e
 		return err
 	}
 	// Numbers that nobody chooses are in the documentation.
-	all = slices.DeleteFunc(all, func(one idp.Setting) bool { return one.From == idp.SettingFixed })
+	all = slices.DeleteFunc(all, func(one idp.Setting) bool { return one.From == idp.SettingBuiltIn })
 	return s.answer(w, r, http.StatusOK, page[setting]{Items: each(all, func(one *idp.Setting) setting {
 		return setting{one.Key, one.Value, one.Default, one.From, one.Place, one.Env}
 	})})

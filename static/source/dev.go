@@ -18,8 +18,8 @@ import (
 // Live reports whether files may change while the program runs.
 const Live = true
 
-// root is the module's: that of the sources that this was built from, or what
-// HILUM_SOURCES says.
+// root is the folder of the module: that of the sources that this was built from, or the
+// one that the variable HILUM_SOURCES names.
 var root = sync.OnceValue(func() string {
 	if dir := os.Getenv("HILUM_SOURCES"); dir != "" {
 		return dir
@@ -28,10 +28,11 @@ var root = sync.OnceValue(func() string {
 	return filepath.Dir(filepath.Dir(filepath.Dir(file)))
 })
 
-// Files are those of a folder of the module, as they are now.
+// Files are those of the folder dir of the module, as they are now.
 func Files(_ embed.FS, dir string) fs.FS { return os.DirFS(filepath.Join(root(), dir)) }
 
-// Kept calls make when what it makes is wanted, and anew when a file has changed since.
+// Kept returns a function that calls make when what it makes is wanted, and anew when a
+// file has changed since. Safe for concurrent use.
 func Kept[T any](make func() (T, error)) func() (T, error) {
 	var mu sync.Mutex
 	var made T
@@ -57,7 +58,8 @@ var (
 	stamp   string
 )
 
-// Stamp changes when a file does: it is a digest of their names, times and sizes.
+// Stamp changes when a file of templates or static does: it is a digest of their names,
+// times and sizes.
 func Stamp() string {
 	looking.Lock()
 	defer looking.Unlock()

@@ -17,21 +17,21 @@ import (
 
 // Account is one linked account: at one provider, of one person.
 type Account struct {
-	Device  string          `json:"device"` // its id at the provider
-	Issuer  string          `json:"issuer"` // the provider's URL
-	Name    string          `json:"account"`
-	Site    string          `json:"site"`
-	Key     jose.JSONWebKey `json:"key"` // P-256, private
-	Secret  string          `json:"secret"`
-	Digits  int             `json:"digits"`
-	Period  int             `json:"period"` // seconds
-	Offset  int64           `json:"offset"` // seconds that the provider's clock is ahead of ours
-	VAPID   string          `json:"vapid_key,omitempty"`
-	Pending bool            `json:"pending,omitempty"` // scanned, Login not tapped yet
-	Waiting *Challenge      `json:"waiting,omitempty"` // what is to be tapped for it
+	Device  string          `json:"device"`              // its id at the provider
+	Issuer  string          `json:"issuer"`              // the provider's URL
+	Name    string          `json:"account"`             // sign-in name of the person
+	Site    string          `json:"site"`                // name of the provider, as people know it
+	Key     jose.JSONWebKey `json:"key"`                 // P-256, private
+	Secret  string          `json:"secret"`              // of the codes, base32
+	Digits  int             `json:"digits"`              // of a code, 6 to 8
+	Period  int             `json:"period"`              // seconds
+	Offset  int64           `json:"offset"`              // seconds that the provider's clock is ahead of ours
+	VAPID   string          `json:"vapid_key,omitempty"` // the provider's public key for web push (RFC 8292)
+	Pending bool            `json:"pending,omitempty"`   // scanned, Login not tapped yet
+	Waiting *Challenge      `json:"waiting,omitempty"`   // the challenge by which it is linked
 }
 
-// newKey makes a key and tries it before anything is built on it.
+// newKey makes a private P-256 key and tries it before anything is built on it.
 func newKey() (jose.JSONWebKey, error) {
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -45,12 +45,13 @@ func newKey() (jose.JSONWebKey, error) {
 	return jose.JSONWebKey{Key: private}, nil
 }
 
-// Now is the provider's time, as far as it is known.
+// Now is the provider's time at a moment of our clock, as far as it is known.
 func (a *Account) Now(ours time.Time) time.Time {
 	return ours.Add(time.Duration(a.Offset) * time.Second)
 }
 
-// Code is the code of a moment by our clock (RFC 6238).
+// Code is the code of a moment of our clock (RFC 6238). Errors: the account has no
+// usable secret, digits or period.
 func (a *Account) Code(ours time.Time) (string, error) {
 	secret, err := secretBytes(a.Secret)
 	if err != nil {

@@ -19,17 +19,19 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// Client speaks for one account. Safe for concurrent use once it is linked.
+// Client speaks for one account. Once that is linked several goroutines may use it,
+// but not while the provider finds our clock wrong: Account.Offset is then set without
+// a lock.
 type Client struct {
 	Account *Account
-	HTTP    *http.Client         // nil: one with a deadline
+	HTTP    *http.Client         // nil: one that gives up after 40 s
 	Clock   func() time.Time     // nil: the machine's
 	Save    func(*Account) error // keeps what has changed of the account; nil: nothing is kept
 }
 
 // Doc is what the phone shows of a challenge.
 type Doc struct {
-	V          int    `json:"v"`
+	V          int    `json:"v"` // version of the protocol: 1
 	CID        string `json:"cid"`
 	Nonce      string `json:"nonce"`
 	Purpose    string `json:"purpose"` // login, pair, stepup
@@ -37,23 +39,24 @@ type Doc struct {
 	Account    string `json:"account"`
 	App        string `json:"app"`
 	IP         string `json:"ip"`
-	Net        string `json:"net"`
-	Place      string `json:"place"`
+	Net        string `json:"net"`   // what the operator calls that address; empty: nothing
+	Place      string `json:"place"` // empty: not known
 	Browser    string `json:"browser"`
 	OS         string `json:"os"`
 	NewBrowser bool   `json:"new_browser"`
-	// NewPassword: a yes gives the account a new password.
+	// NewPassword: approving gives the account a new password.
 	NewPassword bool  `json:"new_password"`
-	At          int64 `json:"at"`
-	Exp         int64 `json:"exp"`
+	At          int64 `json:"at"`  // seconds since 1970
+	Exp         int64 `json:"exp"` // seconds since 1970
 	Match       struct {
-		Mode    string   `json:"mode"` // tap, pick, type
-		Choices []string `json:"choices"`
-		Len     int      `json:"len"`
+		Mode    string   `json:"mode"`    // tap, pick, type
+		Choices []string `json:"choices"` // pick: numbers, one of which the browser shows
+		Len     int      `json:"len"`     // type: digits of the number
 	} `json:"match"`
 }
 
-// Challenge is a question, with the text it came in: that is what is signed.
+// Challenge is a question, with the text it came in: an answer signs the digest of that
+// text.
 type Challenge struct {
 	CID  string `json:"cid"`
 	Text string `json:"doc"`
@@ -77,18 +80,18 @@ func (c *Challenge) Doc() (*Doc, error) {
 // Decision is the person's answer.
 type Decision struct {
 	Approve bool
-	Reason  string // of a denial: not_me, mistake or none
-	Number  string // where one is asked for
+	Reason  string // of a denial: not_me, mistake or empty
+	Number  string // of an approval: the one in the browser, where one is asked for
 }
 
-// Error is a problem document of the provider.
+// Error is a problem document of the provider (RFC 9457).
 type Error struct {
-	Status     int    `json:"status"`
-	Code       string `json:"error"`
-	State      string `json:"state"`
-	RetryAfter int    `json:"retry_after"`
-	ServerTime int64  `json:"server_time"`
-	Reference  string `json:"reference"`
+	Status     int    `json:"status"`      // of HTTP
+	Code       string `json:"error"`       // docs/device-protocol.md lists them
+	State      string `json:"state"`       // already_answered: of the challenge
+	RetryAfter int    `json:"retry_after"` // seconds; 0: not said
+	ServerTime int64  `json:"server_time"` // clock_skew: seconds since 1970
+	Reference  string `json:"reference"`   // finds the line in the provider's log
 }
 
 func (e *Error) Error() string {
@@ -98,7 +101,7 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("the provider answers %d %s (reference %s)", e.Status, e.Code, e.Reference)
 }
 
-// words say, by the code of an error, what a person is told.
+// words are what a person is told, by Error.Code.
 var words = map[string]string{
 	"invalid_device":   "this site does not know this phone; forget the account by unpair --forget, or ask the site's administrator",
 	"unlinked":         "this phone was unlinked; the account was removed from it",
@@ -134,8 +137,8 @@ func (c *Client) save() error {
 	return c.Save(c.Account)
 }
 
-// Sign makes the envelope of an operation: typ without "+jwt", and its claims
-// beside those that every request has.
+// Sign makes the envelope of an operation, a JWS signed with ES256 (RFC 7515, compact):
+// typ is its type without "+jwt", claims are those beside aud, iat and jti.
 func (c *Client) Sign(typ string, claims map[string]any) (string, error) {
 	var id [16]byte
 	if _, err := rand.Read(id[:]); err != nil {
@@ -169,7 +172,8 @@ func (c *Client) Sign(typ string, claims map[string]any) (string, error) {
 	return jws.CompactSerialize()
 }
 
-// Post sends an envelope as it is.
+// Post sends an envelope as it is to an operation, which op names as in its path. The
+// caller closes the response.
 func (c *Client) Post(ctx context.Context, op, envelope string) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.Account.Issuer+"/device/v1/"+op, strings.NewReader(envelope))
 	if err != nil {
@@ -179,7 +183,9 @@ func (c *Client) Post(ctx context.Context, op, envelope string) (*http.Response,
 	return c.http().Do(req)
 }
 
-// do signs and sends, once more when only the clock was wrong.
+// do signs a request, sends it and reads the answer into reply; nil: there is none to
+// read. When the provider says that our clock is wrong, it does so once more by the
+// provider's time. Errors: *Error, or those of the network.
 func (c *Client) do(ctx context.Context, op, typ string, claims map[string]any, reply any) error {
 	for again := false; ; again = true {
 		envelope, err := c.Sign(typ, claims)
@@ -198,7 +204,7 @@ func (c *Client) do(ctx context.Context, op, typ string, claims map[string]any, 
 	}
 }
 
-// skewed keeps how far our clock is off, when that is what was wrong.
+// skewed reports whether err says that our clock is wrong, and keeps how far it is.
 func (c *Client) skewed(err error) bool {
 	var e *Error
 	if !errors.As(err, &e) || e.Code != "clock_skew" || e.ServerTime == 0 {
@@ -208,8 +214,10 @@ func (c *Client) skewed(err error) bool {
 	return c.save() == nil
 }
 
-const maxReply = 64 << 10 // bytes
+const maxReply = 64 << 10 // bytes of an answer, or of a line of a stream
 
+// read reads an answer into reply, unless that is nil, and closes it. Errors: *Error
+// for a problem document.
 func read(res *http.Response, reply any) error {
 	defer res.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(res.Body, maxReply))
@@ -234,18 +242,20 @@ func read(res *http.Response, reply any) error {
 // account and a short code.
 type Pairing struct {
 	Link     *Link
-	Site     string // host, or URL, of the provider
-	User     string
-	Short    string
+	Site     string // without Link: host, or URL, of the provider
+	User     string // without Link: sign-in name
+	Short    string // without Link: the code to be typed
 	Name     string // of the phone
 	Platform string // ios, android, web, other
-	App      string
-	Push     any // its push address; nil: none
+	App      string // name and version of this client
+	Push     any    // the phone's push address; nil: none
 }
 
-// Pair links a phone as far as the tap: it returns the account, whose
-// challenge waits. keep is called before the provider hears anything, so that a
-// key which was promised is never lost.
+// Pair links a phone as far as the tap: it returns a client, in whose account the
+// challenge waits that links it (Account.Waiting). keep is called before the provider
+// hears anything, so that a key which was promised is never lost. An error comes with
+// the client when the account was kept already; the caller has to forget it. Errors:
+// *Error, or in words.
 func Pair(ctx context.Context, p Pairing, hc *http.Client, keep func(*Account) error) (*Client, error) {
 	a := &Account{Pending: true}
 	claims := map[string]any{"name": p.Name, "platform": p.Platform, "app": p.App, "push": p.Push}
@@ -278,6 +288,8 @@ func Pair(ctx context.Context, p Pairing, hc *http.Client, keep func(*Account) e
 	return c, c.pair(ctx, claims)
 }
 
+// pair asks to be linked, and keeps what the provider gives the account. Errors: as do,
+// and an answer in another issuer's name.
 func (c *Client) pair(ctx context.Context, claims map[string]any) error {
 	var reply struct {
 		Device  string `json:"device_id"`
@@ -312,8 +324,9 @@ func (c *Client) pair(ctx context.Context, claims map[string]any) error {
 	return c.save()
 }
 
-// Challenges lists what waits for an answer; it waits for a first one up to
-// wait, 25 s at most.
+// Challenges lists what waits for an answer, oldest first; it waits for a first one up
+// to wait, of which the provider takes whole seconds and 25 at most. Errors: *Error,
+// those of the network.
 func (c *Client) Challenges(ctx context.Context, wait time.Duration) ([]Challenge, error) {
 	var reply struct {
 		Challenges []Challenge `json:"challenges"`
@@ -342,8 +355,10 @@ func (c *Client) Check(ch *Challenge) (*Doc, error) {
 	return d, nil
 }
 
-// Answer tells the provider what the person has decided, and returns what
-// has become of the challenge.
+// Answer tells the provider what the person has decided, and returns what has become of
+// the challenge, "approved" or "denied". An approval is not sent when Check refuses the
+// challenge. Errors: those of Check, and *Error, such as wrong_number or
+// already_answered.
 func (c *Client) Answer(ctx context.Context, ch *Challenge, d Decision) (state string, err error) {
 	decision := "deny"
 	if d.Approve {
@@ -375,20 +390,25 @@ func (c *Client) Answer(ctx context.Context, ch *Challenge, d Decision) (state s
 	return reply.State, nil
 }
 
-// SetPush tells the provider where pushes reach this phone; nil: nowhere.
+// SetPush tells the provider where pushes reach this phone; nil: nowhere. Errors:
+// *Error, those of the network.
 func (c *Client) SetPush(ctx context.Context, push any) error {
 	return c.do(ctx, "push", "push", map[string]any{"push": push}, nil)
 }
 
-// Rename gives the phone another name.
+// Rename gives the phone another name, of 1 to 40 characters. Errors: *Error, those of
+// the network.
 func (c *Client) Rename(ctx context.Context, name string) error {
 	return c.do(ctx, "rename", "rename", map[string]any{"name": name}, nil)
 }
 
-// Unpair unlinks the phone.
+// Unpair unlinks the phone. Errors: *Error, last_device for the person's only device;
+// those of the network.
 func (c *Client) Unpair(ctx context.Context) error { return c.do(ctx, "unpair", "unpair", nil, nil) }
 
-// Thumbprint tells keys apart (RFC 7638).
+// Thumbprint tells the keys of accounts apart: the first 8 bytes of the SHA-256 of the
+// public point's coordinates, base64url; empty without a key. It is not that of RFC
+// 7638.
 func (a *Account) Thumbprint() string {
 	k, ok := a.Key.Key.(*ecdsa.PrivateKey)
 	if !ok {

@@ -20,7 +20,8 @@ type File struct {
 	accounts []*Account
 }
 
-// OpenFile reads the accounts kept at path; none, when there is no file yet.
+// OpenFile reads the accounts kept at path; none, when there is no file yet. Errors:
+// others than its owner may read or write the file, or it is damaged.
 func OpenFile(path string) (*File, error) {
 	f := &File{path: path}
 	info, err := os.Stat(path)
@@ -43,15 +44,17 @@ func OpenFile(path string) (*File, error) {
 	return f, nil
 }
 
-// Accounts lists what is linked.
+// Accounts lists the accounts that are kept, also those that are not linked yet
+// (Account.Pending).
 func (f *File) Accounts() []*Account {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return slices.Clone(f.accounts)
 }
 
-// Find returns the account that which names: "" when there is one only, else
-// the beginning of the device's id, or account@host.
+// Find returns the account that which names: the beginning of the device's id, the
+// sign-in name, or that and the host as name@host; empty: the only one there is.
+// Errors: there is none, or more than one.
 func (f *File) Find(which string) (*Account, error) {
 	var found []*Account
 	for _, a := range f.Accounts() {
@@ -71,7 +74,8 @@ func (f *File) Find(which string) (*Account, error) {
 	return nil, errors.New("no account is linked here: phone pair")
 }
 
-// Put keeps an account, new or changed.
+// Put keeps an account, new or changed. Accounts are told apart by their pointer: the
+// one that Accounts and Find return is the one that is kept.
 func (f *File) Put(a *Account) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -89,7 +93,8 @@ func (f *File) Forget(a *Account) error {
 	return f.write()
 }
 
-// write puts the whole file in the place of the old one, or leaves that.
+// write puts a whole new file in the place of the old one; after an error that is
+// still there.
 func (f *File) write() (err error) {
 	text, err := json.MarshalIndent(f.accounts, "", "  ")
 	if err != nil {

@@ -13,8 +13,8 @@ import (
 // Link is what the QR code of a provider says.
 type Link struct {
 	Issuer  string // the provider's URL; empty in a plain code
-	Label   string // its name
-	Account string
+	Label   string // the provider's name
+	Account string // sign-in name
 	Secret  string // base32; dead as soon as the link is used to pair
 	Pair    string // the code to pair by; empty in a plain code
 }
@@ -87,6 +87,7 @@ func issuerOf(host string) (string, error) {
 	return u.String(), nil
 }
 
+// secretBytes decodes base32 without padding (RFC 4648, section 6).
 func secretBytes(s string) ([]byte, error) {
 	return base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(s)
 }

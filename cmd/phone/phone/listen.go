@@ -14,20 +14,22 @@ import (
 
 // Event is an event of the stream, or what a poll has found.
 type Event struct {
-	Name      string     // challenge, gone, unlinked
-	Challenge *Challenge // challenge
-	CID, Why  string     // gone
+	Name      string     // "challenge", "gone", "unlinked"
+	Challenge *Challenge // of "challenge"
+	CID, Why  string     // of "gone": the challenge, and why it waits no more; CID also of "challenge"
 }
 
 const (
-	// silence is how long a stream may say nothing: its heartbeat is 15 s.
+	// silence is how long a stream may say nothing before it counts as dead: the
+	// provider says something every 15 s.
 	silence = 40 * time.Second
-	// pollWait is how long a poll waits for a first challenge.
+	// pollWait is how long a poll waits for a first challenge, the most there is.
 	pollWait = 25 * time.Second
 )
 
-// Listen hears of challenges as they come, until the stream ends or ctx does.
-// The error says why it ended; nil: the provider has closed it.
+// Listen opens an event stream and hears of challenges as they come, until the stream
+// ends or ctx does. The error says why it ended, *Error when it was refused; nil: the
+// provider has closed it.
 func (c *Client) Listen(ctx context.Context, hear func(Event)) error {
 	for again := false; ; again = true {
 		err := c.listen(ctx, hear)
@@ -38,6 +40,7 @@ func (c *Client) Listen(ctx context.Context, hear func(Event)) error {
 	}
 }
 
+// listen is one try of Listen.
 func (c *Client) listen(ctx context.Context, hear func(Event)) error {
 	envelope, err := c.Sign("listen", nil)
 	if err != nil {
@@ -65,7 +68,7 @@ func (c *Client) listen(ctx context.Context, hear func(Event)) error {
 	return readEvents(&alive{res.Body, dead}, hear)
 }
 
-// alive puts off the end with every sign of life.
+// alive reads a stream, and puts off its end by silence with every byte that comes.
 type alive struct {
 	io.Reader
 	dead *time.Timer
@@ -79,7 +82,8 @@ func (a *alive) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// readEvents reads an event stream (WHATWG HTML, section 9.2).
+// readEvents reads an event stream (WHATWG HTML, section 9.2.6) until it ends. Errors:
+// those of r, and bufio.ErrTooLong for a line of more than maxReply bytes.
 func readEvents(r io.Reader, hear func(Event)) error {
 	lines := bufio.NewScanner(r)
 	lines.Buffer(make([]byte, 0, 4096), maxReply)
@@ -110,6 +114,7 @@ func readEvents(r io.Reader, hear func(Event)) error {
 	return lines.Err()
 }
 
+// eventOf reads one event; false: it is of a kind that is not known, or damaged.
 func eventOf(name, data string) (Event, bool) {
 	e := Event{Name: name}
 	switch name {
@@ -134,6 +139,7 @@ func eventOf(name, data string) (Event, bool) {
 
 // Watch hears of challenges until ctx ends or the phone is unlinked: by the
 // stream, by polling while the stream does not get through. Each is told once.
+// Errors: that of ctx, or *Error with unlinked or invalid_device.
 func (c *Client) Watch(ctx context.Context, hear func(Event)) error {
 	known := map[string]bool{}
 	once := func(e Event) {
@@ -196,8 +202,7 @@ func tellOpen(open []Challenge, known map[string]bool, tell func(Event)) {
 	}
 }
 
-// ended reports whether there is no use in trying again after an error of the stream or
-// of a poll, and what Watch returns then.
+// ended reports whether there is no use in trying again, and why.
 func ended(ctx context.Context, unlinked bool, err error, hear func(Event)) (bool, error) {
 	var e *Error
 	switch {

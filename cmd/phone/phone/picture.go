@@ -11,7 +11,8 @@ import (
 	"github.com/makiuchi-d/gozxing/qrcode"
 )
 
-// ReadPicture returns the text of the QR code in a PNG or JPEG picture.
+// ReadPicture returns the text of the QR code in a PNG or JPEG picture. Errors: it is
+// neither, or has no code that can be read.
 func ReadPicture(r io.Reader) (string, error) {
 	img, _, err := image.Decode(r)
 	if err != nil {

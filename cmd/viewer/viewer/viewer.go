@@ -28,10 +28,10 @@ import (
 
 // Config is what a viewer needs to know.
 type Config struct {
-	Issuer       string // of the provider, exactly
+	Issuer       string // the provider's URL, exactly as it names itself
 	ClientID     string
 	ClientSecret string       // empty: a public client
-	BaseURL      string       // of the viewer; its redirect URI is BaseURL + "/callback"
+	BaseURL      string       // how browsers reach the viewer; its redirect URI is BaseURL + "/callback"
 	HTTPClient   *http.Client // nil: http.DefaultClient
 	Log          *slog.Logger // nil: slog.Default
 }
@@ -39,21 +39,22 @@ type Config struct {
 //go:embed viewer.html viewer.css
 var files embed.FS
 
-// BackchannelPath is where the provider tells that a session has ended
-// (OpenID Connect Back-Channel Logout 1.0): Config.BaseURL + BackchannelPath is
-// what is registered.
+// BackchannelPath is where the provider tells that a session has ended: Config.BaseURL
+// + BackchannelPath is registered as backchannel_logout_uri (OpenID Connect
+// Back-Channel Logout 1.0, section 2.2).
 const BackchannelPath = "/backchannel-logout"
 
-// Bounds of what is kept in memory.
+// Bounds of what is kept in memory, waited for and read.
 const (
 	pendingFor  = 10 * time.Minute // between leaving for the provider and coming back
-	maxSessions = 10_000
-	callTimeout = 10 * time.Second
-	maxToken    = 64 << 10 // of a logout token, in bytes
+	maxSessions = 10_000           // sessions that are kept; also sign-ins that are under way
+	callTimeout = 10 * time.Second // of all calls to the provider within one request
+	maxToken    = 64 << 10         // bytes of a request with a logout token
 )
 
 // New returns the viewer. It speaks to the provider first when somebody signs
-// in, so both can be started in any order. Errors: a URL that is none.
+// in, so both can be started in any order. Errors: Issuer or BaseURL is no URL, or has
+// a slash at its end.
 func New(c Config) (http.Handler, error) {
 	for _, s := range []string{c.Issuer, c.BaseURL} {
 		if u, err := url.Parse(s); err != nil || u.Host == "" || strings.HasSuffix(s, "/") {
@@ -89,29 +90,33 @@ func New(c Config) (http.Handler, error) {
 type viewer struct {
 	conf   Config
 	page   *template.Template
-	secure bool
+	secure bool // cookies are sent over TLS only
 
 	mu       sync.Mutex
-	provider *oidc.Provider
-	pending  map[string]pending
-	sessions map[string]*session
+	provider *oidc.Provider      // nil: its metadata was not read yet
+	pending  map[string]pending  // by the value of the cookie viewer-pending
+	sessions map[string]*session // by the value of the cookie viewer-session
 }
 
-// pending is a browser on its way to the provider and back.
+// pending is a browser on its way to the provider and back, with the parameters state
+// and nonce and the PKCE verifier (RFC 7636) that were made for it.
 type pending struct {
 	state, nonce, verifier string
 	until                  time.Time
 }
 
+// session is a browser that is signed in.
 type session struct {
 	token    *oauth2.Token
-	rawID    string
-	claims   map[string]any
-	userinfo map[string]any
-	note     string
+	rawID    string         // the ID token as it came, for id_token_hint
+	claims   map[string]any // of the ID token
+	userinfo map[string]any // claims of the userinfo response
+	note     string         // a sentence for the page: when it was refreshed
 }
 
-// discover reads the provider's metadata, once.
+// discover reads the provider's metadata, once (OpenID Connect Discovery 1.0, section
+// 4). Errors: the provider cannot be reached, or its metadata names another issuer;
+// then the next call tries again.
 func (v *viewer) discover(ctx context.Context) (*oidc.Provider, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -127,6 +132,8 @@ func (v *viewer) discover(ctx context.Context) (*oidc.Provider, error) {
 	return p, nil
 }
 
+// oauth returns the viewer's registration as package oauth2 takes it, with the scopes
+// that the viewer asks for.
 func (v *viewer) oauth(p *oidc.Provider) *oauth2.Config {
 	return &oauth2.Config{
 		ClientID: v.conf.ClientID, ClientSecret: v.conf.ClientSecret, Endpoint: p.Endpoint(), RedirectURL: v.conf.BaseURL + "/callback",
@@ -134,6 +141,8 @@ func (v *viewer) oauth(p *oidc.Provider) *oauth2.Config {
 	}
 }
 
+// context returns the context of calls to the provider on behalf of a request: with
+// the HTTP client of Config, and over after callTimeout.
 func (v *viewer) context(r *http.Request) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(oidc.ClientContext(r.Context(), v.conf.HTTPClient), callTimeout)
 }
@@ -142,7 +151,8 @@ func (v *viewer) context(r *http.Request) (context.Context, context.CancelFunc) 
 var passed = []string{"prompt", "max_age", "login_hint", "acr_values", "ui_locales"}
 
 // login sends the browser to the provider with a state, a nonce and a PKCE
-// challenge of its own, all bound to a cookie.
+// challenge of its own, all bound to a cookie (OpenID Connect Core 1.0, section
+// 3.1.2.1).
 func (v *viewer) login(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := v.context(r)
 	defer cancel()
@@ -172,8 +182,8 @@ func (v *viewer) login(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, v.oauth(p).AuthCodeURL(leaving.state, options...), http.StatusSeeOther) //nolint:gosec // to the configured provider
 }
 
-// callback takes the answer of the provider (OpenID Connect Core 1.0, section
-// 3.1.2.5), from the browser that asked, once.
+// callback takes the authorization response (OpenID Connect Core 1.0, sections 3.1.2.5
+// and 3.1.2.6), from the browser that asked, once.
 func (v *viewer) callback(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := v.context(r)
 	defer cancel()
@@ -227,7 +237,9 @@ func (v *viewer) callback(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 }
 
-// open verifies the ID token and asks who it is. nonce is empty after a refresh.
+// open verifies the ID token (OpenID Connect Core 1.0, section 3.1.3.7), asks for
+// userinfo (section 5.3) and returns both as a session. nonce is empty after a
+// refresh, and is not compared then. Errors: what does not hold, in words.
 func (v *viewer) open(ctx context.Context, p *oidc.Provider, token *oauth2.Token, nonce string) (*session, error) {
 	raw, ok := token.Extra("id_token").(string)
 	if !ok {
@@ -259,6 +271,8 @@ func (v *viewer) open(ctx context.Context, p *oidc.Provider, token *oauth2.Token
 	return s, info.Claims(&s.userinfo)
 }
 
+// session returns the session of the browser, nil where it has none, and the value of
+// its cookie.
 func (v *viewer) session(r *http.Request) (string, *session) {
 	cookie, err := r.Cookie("viewer-session")
 	if err != nil {
@@ -269,6 +283,7 @@ func (v *viewer) session(r *http.Request) (string, *session) {
 	return cookie.Value, v.sessions[cookie.Value]
 }
 
+// put keeps a session, or with nil ends it.
 func (v *viewer) put(id string, s *session) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -279,8 +294,9 @@ func (v *viewer) put(id string, s *session) {
 	}
 }
 
-// refresh trades the refresh token for new tokens, which name the same person
-// and the same sign-in.
+// refresh trades the refresh token for new tokens. Their sub must be the one from
+// before (OpenID Connect Core 1.0, section 12.2). A session that cannot be refreshed is
+// ended.
 func (v *viewer) refresh(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := v.context(r)
 	defer cancel()
@@ -314,8 +330,8 @@ func (v *viewer) refresh(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 }
 
-// logout ends the viewer's session and asks the provider to end its own
-// (OpenID Connect RP-Initiated Logout 1.0).
+// logout ends the viewer's session and sends the browser to the provider, which ends
+// its own (OpenID Connect RP-Initiated Logout 1.0, section 2).
 func (v *viewer) logout(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := v.context(r)
 	defer cancel()
@@ -342,10 +358,10 @@ func (v *viewer) logout(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, meta.EndSession+"?"+q.Encode(), http.StatusSeeOther)
 }
 
-// told is the back-channel logout endpoint: it ends the sessions of which the provider
-// says that they have ended; no
-// browser takes part. The logout token is verified like an ID token, and must
-// be none: it has the logout event and no nonce.
+// told ends the sessions of which the provider says that they have ended (OpenID
+// Connect Back-Channel Logout 1.0, section 2.5); no browser takes part. The logout
+// token is verified like an ID token, and must be none: it has the logout event and no
+// nonce (section 2.6).
 func (v *viewer) told(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := v.context(r)
 	defer cancel()
@@ -377,8 +393,8 @@ func (v *viewer) told(w http.ResponseWriter, r *http.Request) {
 // Study is a line of the study list.
 type Study struct {
 	Patient  string `json:"patient"`
-	Date     string `json:"date"`
-	Modality string `json:"modality"`
+	Date     string `json:"date"`     // 2006-01-02
+	Modality string `json:"modality"` // as DICOM has it: CT, MR, DX
 	What     string `json:"description"`
 }
 
@@ -389,7 +405,8 @@ var list = []Study{
 }
 
 // studies is the protected API: it asks the provider whether the access token
-// is good, at each call, by userinfo.
+// is good, at each call, by userinfo. The token is that of the Authorization header
+// (RFC 6750, section 2.1), else that of the browser's session.
 func (v *viewer) studies(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := v.context(r)
 	defer cancel()
@@ -424,13 +441,13 @@ func (v *viewer) studies(w http.ResponseWriter, r *http.Request) {
 // view is what the page is filled from.
 type view struct {
 	SignedIn         bool
-	Name, User       string
-	How, Class, When string
-	Claims, Info     []claim
-	Expires, Note    string
+	Name, User       string  // shown, and to sign in with
+	How, Class, When string  // amr, acr and auth_time of the ID token
+	Claims, Info     []claim // of the ID token, and of userinfo
+	Expires, Note    string  // Expires: of the access token, time of day
 	Refreshable      bool
 	Studies          []Study
-	Problem, Detail  string
+	Problem, Detail  string // Detail: the error behind the problem
 }
 
 type claim struct{ Name, Value string }
@@ -461,7 +478,8 @@ func (v *viewer) home(w http.ResponseWriter, r *http.Request) {
 	v.render(w, http.StatusOK, p)
 }
 
-// claims sorts by name and prints values as JSON has them.
+// claims returns claims by name, in order. A text is as it is, a number without what is
+// behind its point, anything else is JSON.
 func claims(m map[string]any) []claim {
 	list := make([]claim, 0, len(m))
 	for name, value := range m {
@@ -482,6 +500,7 @@ func claims(m map[string]any) []claim {
 	return list
 }
 
+// fail shows a problem with the error behind it, which is logged, too.
 func (v *viewer) fail(w http.ResponseWriter, status int, what string, err error) {
 	p := view{Problem: what}
 	if err != nil {
@@ -491,6 +510,7 @@ func (v *viewer) fail(w http.ResponseWriter, status int, what string, err error)
 	v.render(w, status, p)
 }
 
+// render writes the page whole, with the headers that every page has.
 func (v *viewer) render(w http.ResponseWriter, status int, p view) {
 	var b bytes.Buffer
 	if err := v.page.Execute(&b, p); err != nil {
@@ -509,6 +529,7 @@ func (v *viewer) render(w http.ResponseWriter, status int, p view) {
 	_, _ = w.Write(b.Bytes()) // the browser has gone; nobody is left to be told
 }
 
+// origin is the provider's origin (RFC 6454, section 6.2), for the content policy.
 func (v *viewer) origin() string {
 	u, err := url.Parse(v.conf.Issuer)
 	if err != nil {
@@ -522,6 +543,8 @@ func (v *viewer) css(w http.ResponseWriter, r *http.Request) {
 	http.ServeFileFS(w, r, files, "viewer.css")
 }
 
+// setCookie sets a cookie for life; 0: until the browser is closed; less: it is taken
+// away.
 func (v *viewer) setCookie(w http.ResponseWriter, name, value string, life time.Duration) {
 	//nolint:gosec // Secure everywhere but on plain-http loopback
 	c := &http.Cookie{Name: name, Value: value, Path: "/", HttpOnly: true, Secure: v.secure, SameSite: http.SameSiteLaxMode}
