@@ -141,6 +141,10 @@ func (c *cli) pair() *cobra.Command {
 			if !yes {
 				return f.Forget(a)
 			}
+			if a.Pending {
+				c.say(map[string]any{"linked": false}, "Almost done: go back to the browser and finish there.")
+				return nil
+			}
 			c.say(map[string]any{"linked": true}, "Linked. \"phone watch\" hears of sign-ins.")
 			return nil
 		},
@@ -350,6 +354,8 @@ func (c *cli) tell(p *phone.Client, e phone.Event) {
 		c.say(map[string]any{"event": "challenge", "cid": e.CID, "doc": d}, "\n%s", text)
 	case "gone":
 		c.say(map[string]any{"event": "gone", "cid": e.CID, "why": e.Why}, "  (%s)", e.Why)
+	case "linked":
+		c.say(map[string]any{"event": "linked"}, "This phone is linked.")
 	case "unlinked":
 		c.say(map[string]any{"event": "unlinked"}, "This phone was unlinked.")
 	}

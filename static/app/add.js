@@ -49,8 +49,8 @@ async function fresh(offer) {
 }
 
 // link links this phone as far as the tap.
-/** @param {Offer} offer @param {string} name */
-async function link(offer, name) {
+/** @param {Offer} offer @param {string} name @param {string} [from] */
+async function link(offer, name, from) {
   const a = await fresh(offer)
   let vapid
   try { vapid = (await about(offer.issuer)).vapid_key } catch (fault) { if (fault.code === 'offline') throw fault }
@@ -66,7 +66,7 @@ async function link(offer, name) {
     claims.push = null // this site does not take this browser's push service
     got = await pair(a, claims)
   }
-  await change(a, { ...got.fields, phone: name, push: JSON.stringify(claims.push), silent: !claims.push })
+  await change(a, { ...got.fields, phone: name, push: JSON.stringify(claims.push), silent: !claims.push, back: from })
   begun = undefined
   const linked = /** @type {Account} */ (a)
   if (!accounts.some((b) => b.id === a.id)) accounts.push(linked)
@@ -87,8 +87,8 @@ function refusal() {
 export const iosSteps = () => h('ol', { class: 'steps' }, h('li', {}, t('install.ios.share')), h('li', {}, t('install.ios.add')), h('li', {}, t('install.ios.open')))
 
 // form is the end of both ways: the phone's name, and what is asked next.
-/** @param {string} id @param {Child[]} fields @param {(valueOf: (name: string) => HTMLInputElement) => Offer} offerOf */
-function form(id, fields, offerOf) {
+/** @param {string} id @param {Child[]} fields @param {(valueOf: (name: string) => HTMLInputElement) => Offer} offerOf @param {string} [from] */
+function form(id, fields, offerOf, from) {
   /** @param {string} name */
   const input = (name) => /** @type {HTMLInputElement} */ (el.elements.namedItem(name))
   const el = h('form', {
@@ -102,7 +102,7 @@ function form(id, fields, offerOf) {
         const name = input('phone').value.trim() || t('add.phone')
         busy(el, true)
         await allow() // asks, where it may; it has to follow the tap
-        await link(offer, name)
+        await link(offer, name, offer.issuer === location.origin ? from : undefined)
         location.replace('#')
       } catch (fault) {
         busy(el, false)
@@ -118,9 +118,10 @@ function form(id, fields, offerOf) {
   return el
 }
 
-// linkView is what a scanned code, or a link on this phone, leads to.
-/** @param {string} text */
-export function linkView(text) {
+// linkView is what a scanned code, or a link on this phone, leads to; from is the page
+// that the link stood on.
+/** @param {string} text @param {string} [from] */
+export function linkView(text, from) {
   if (refused()) return refusal()
   let offer
   try { offer = readLink(text) } catch (fault) {
@@ -129,7 +130,7 @@ export function linkView(text) {
   }
   return h('div', { class: 'view' }, back(t('add.back')), h('h1', { tabindex: -1 }, t('add.title')),
     h('p', { class: 'lead', id: 'offer' }, t('add.lead', { Name: offer.name, Site: offer.site || hostOf(offer.issuer) })), h('p', { class: 'hint' }, hostOf(offer.issuer)),
-    form('link-form', [], () => offer))
+    form('link-form', [], () => offer, from && /^\/(login|account)\/[\w/-]+$/.test(from) ? from : undefined))
 }
 
 // typedView is for phones without a camera.

@@ -2,7 +2,7 @@
 
 import { busy, h, icon, problem, ring, setRing } from './dom.js'
 import { add, changed, gone, over, remember, wipe } from './live.js'
-import { answer } from './protocol.js'
+import { answer, questions } from './protocol.js'
 import { change } from './store.js'
 import { t } from './words.js'
 import { locale } from './language.js'
@@ -21,6 +21,21 @@ import { seconds } from './sign.js'
  * A question that can be approved.
  * @typedef {Ask & { doc: Doc }} Whole
  */
+
+// linked asks, after Login, whether this phone is linked by that: within an invitation it
+// is when the browser has finished.
+/** @param {Account} a */
+async function linked(a) {
+  await change(a, { tapped: true })
+  try {
+    if ((await questions(a)).state === 'pending') return false
+  } catch (fault) {
+    if (fault.code === 'offline') return false // heard of by the stream, or the next look
+    throw fault
+  }
+  await change(a, { state: 'active', tapped: false })
+  return true
+}
 
 // settle is how long a request is only looked at: what was meant for the page
 // before must not answer it.
@@ -46,8 +61,8 @@ async function send(ask, view, decision, said, done) {
   try {
     await answer(a, ask, decision)
     if (ask.doc?.purpose === 'pair') {
-      if (decision.decision === 'approve') await change(a, { state: 'active' })
-      else await wipe(a)
+      if (decision.decision !== 'approve') await wipe(a)
+      else if (!await linked(a)) done = { text: t('account.almost') }
       remember()
     }
     gone(ask.cid)

@@ -8,6 +8,7 @@ import { installable, installed, ios } from './platform.js'
 import { t } from './words.js'
 
 /** @import { Account } from './store.js' */
+/** @import { Child } from './dom.js' */
 /** @import { Note } from './live.js' */
 
 /** @param {string} code */
@@ -45,6 +46,12 @@ function codeButton(a) {
   return h('div', { class: 'code-row' }, b, copied)
 }
 
+// pending says what is left to do before this phone counts. There is no code before.
+/** @param {Account} a @returns {Child | Child[]} */
+const pending = (a) => a.tapped
+  ? [h('p', { class: 'note good', id: 'almost-' + a.id }, t('account.almost')), a.back ? h('p', {}, h('a', { class: 'button main', id: 'way-back', href: a.back }, t('account.back'))) : false]
+  : h('p', { class: 'hint' }, t('account.pending'))
+
 /** @param {Account} a */
 function card(a) {
   const trouble = a.state === 'unknown' ? t('account.unknown', { Site: a.site })
@@ -55,7 +62,7 @@ function card(a) {
     h('div', { class: 'card-head' },
       h('div', { class: 'names' }, h('h2', {}, a.site || a.issuer), h('p', { class: 'who' }, a.name)),
       h('a', { class: 'icon-button', id: 'menu-' + a.id, href: '#menu=' + a.id, 'aria-label': t('account.menu', { Name: a.name, Site: a.site }) }, icon('menu'))),
-    a.state === 'pending' ? h('p', { class: 'hint' }, t('account.pending')) : codeButton(a),
+    a.state === 'pending' ? pending(a) : codeButton(a),
     trouble && h('p', { class: a.state === 'unknown' ? 'note bad' : 'hint', id: 'trouble-' + a.id }, trouble),
     a.state === 'unknown' && h('p', {}, h('a', { class: 'button plain', href: '/app/scan' }, t('add.again'))),
     quiet && h('p', { class: 'hint' }, t('account.silent') + ' ', h('a', { href: '#push=' + a.id }, t('account.silent.fix'))))
@@ -73,7 +80,7 @@ function lostCard(n, redraw) {
 
 // looks is all that this view depends on: as long as it is the same, nothing is
 // drawn anew under the person's fingers.
-export const looks = () => JSON.stringify([accounts.map((a) => [a.id, a.site, a.name, a.state, a.trouble, a.silent]), lost(), able(), installable(), installed()])
+export const looks = () => JSON.stringify([accounts.map((a) => [a.id, a.site, a.name, a.state, a.tapped, a.trouble, a.silent]), lost(), able(), installable(), installed()])
 
 /** @param {() => void} redraw */
 export function homeView(redraw) {

@@ -7,7 +7,7 @@ import { clearNotes, leave, refresh } from './push.js'
 import { signs } from './sign.js'
 
 /** @import { Account } from './store.js' */
-/** @import { Doc, Hear } from './protocol.js' */
+/** @import { Doc, Hear, Questions } from './protocol.js' */
 /** @import { Args } from './language.js' */
 /** @import { Key } from './words.js' */
 
@@ -141,11 +141,11 @@ async function unlinked(a) {
 // over acts on a fault that trying again does not help; true when it was one.
 /** @param {Account} a @param {Fault} fault */
 export async function over(a, fault) {
-  if (fault.code === 'unlinked') await unlinked(a)
-  else if (fault.code === 'invalid_device' && a.state === 'pending') {
+  if (a.state === 'pending' && ['unlinked', 'invalid_device'].includes(fault.code)) {
     tell('told.unfinished', { Name: a.name, Site: a.site })
     await wipe(a)
-  } else if (fault.code === 'invalid_device') {
+  } else if (fault.code === 'unlinked') await unlinked(a)
+  else if (fault.code === 'invalid_device') {
     await change(a, { state: 'unknown' })
     changed()
   } else return false
@@ -162,9 +162,25 @@ async function look(a, wait, signal) {
     gone(ask.cid)
     tell('gone.withdrawn')
   }
-  if (a.state === 'pending' && reply.challenges.length === 0) await change(a, { state: 'active' }) // linked; the reply was lost
+  if (a.state === 'pending') await progress(a, reply)
   state(a, '')
   refresh(a, reply.vapid_key ?? '').then(changed, () => {})
+}
+
+// progress follows a linking: it may have ended elsewhere, or an answer was lost.
+/** @param {Account} a @param {Questions} reply */
+async function progress(a, reply) {
+  if (reply.state === 'pending') {
+    if (reply.challenges.length === 0 && !a.tapped) await change(a, { tapped: true })
+  } else if (reply.state === 'active' || reply.challenges.length === 0) await nowLinked(a)
+}
+
+/** @param {Account} a */
+async function nowLinked(a) {
+  await change(a, { state: 'active', tapped: false })
+  for (const ask of asks.filter((q) => q.a.id === a.id && q.doc?.purpose === 'pair')) gone(ask.cid) // its code was typed
+  tell('done.paired', {}, false)
+  changed()
 }
 
 /** @param {Account} a @param {'' | 'offline' | 'server'} trouble */
@@ -186,7 +202,8 @@ function hear(a, name, data) {
   else if (name === 'gone') {
     const ask = asks.find((q) => q.cid === data.cid)
     if (ask && !ask.busy && gone(data.cid)) tell(whys[data.why] ?? 'gone.withdrawn', {}, data.why !== 'approved')
-  } else if (name === 'unlinked') throw new Fault('unlinked')
+  } else if (name === 'linked') nowLinked(a).catch(() => {}) // else the next look finds it
+  else if (name === 'unlinked') throw new Fault('unlinked')
 }
 
 /** @param {Account} a @param {boolean} streams @param {AbortSignal} signal */

@@ -36,9 +36,9 @@ more.then((views) => {
   draw()
 }, async () => { await words; said({ text: t('update.missing'), bad: true }) })
 
-/** @type {Record<string, (value: string) => HTMLElement | null>} */
+/** @type {Record<string, (value: string, back?: string) => HTMLElement | null>} */
 const routes = {
-  link: (text) => adding.linkView(text),
+  link: (text, back) => adding.linkView(text, back),
   typed: () => adding.typedView(),
   install: () => menus.installView(redraw),
   menu: (id) => one(id, menus.menuView),
@@ -53,9 +53,15 @@ function one(id, view) {
   return a ? view(a) : null
 }
 
+// place is what the address asks for: a name and its value, and where a page of the site
+// wants to be come back to.
+/** @returns {{ name: string, value: string, back?: string }} */
 function place() {
-  const [name, ...value] = location.hash.slice(1).split('=')
-  try { return { name, value: decodeURIComponent(value.join('=')) } } catch { return { name: '', value: '' } }
+  const [what, further] = location.hash.slice(1).split('&')
+  const [name, ...value] = what.split('=')
+  try {
+    return { name, value: decodeURIComponent(value.join('=')), back: further?.startsWith('back=') ? decodeURIComponent(further.slice(5)) : undefined }
+  } catch { return { name: '', value: '' } }
 }
 
 // key tells one view from another: the same one is not drawn anew under the
@@ -72,7 +78,7 @@ function draw(force = false) {
   /** @type {HTMLElement | null | undefined} */
   let view
   if (ask) view = asking.askView(ask, { said, redraw, update })
-  else if (key !== 'home') view = routes[at.name](at.value)
+  else if (key !== 'home') view = routes[at.name](at.value, at.back)
   const home = !view // also when the account is not there any more
   if (!view) {
     key = 'home' + looks()

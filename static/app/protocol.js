@@ -33,7 +33,8 @@ import { change } from './store.js'
  * @typedef {{ cid: string, doc: string }} Challenge
  *
  * @typedef {{ issuer: string, site: string, vapid_key?: string, server_time: number }} Site
- * @typedef {{ challenges: Challenge[], vapid_key?: string, server_time: number }} Questions
+ * What waits; state is of this phone, and sites of before do not say.
+ * @typedef {{ challenges: Challenge[], state?: 'pending' | 'active', vapid_key?: string, server_time: number }} Questions
  * @typedef {object} Paired
  * @property {string} device_id
  * @property {string} issuer
@@ -46,7 +47,7 @@ import { change } from './store.js'
  *
  * @typedef {{ decision: 'approve', number?: string } | { decision: 'deny', reason?: 'not_me' | 'mistake' }} Decision
  *
- * What hears the events of a stream: challenge, gone or unlinked.
+ * What hears the events of a stream: challenge, gone, linked or unlinked.
  * @callback Hear
  * @param {string} name
  * @param {{ cid: string, doc: string, why: string }} data  of which an event has what it needs

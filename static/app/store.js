@@ -35,6 +35,8 @@
  * @property {string} [push]   the address that the site has, as JSON
  * @property {boolean} [silent]
  * @property {'' | 'offline' | 'server'} [trouble]
+ * @property {boolean} [tapped]  pending, and Login was said: the rest is done in the browser
+ * @property {string} [back]     path of the page in this browser that it was begun from
  *
  * An account that is linked, or waits for the tap that links it.
  * @typedef {Begun & Linked & Further} Account

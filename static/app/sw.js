@@ -330,7 +330,11 @@
     });
     if (message.t === "gone") return note(t("push.generic"), t("push.gone"), { silent: true });
     if (message.t === "test") return note(t("push.test"), t("push.test.text"));
-    if (message.t === "changed") return note(t("push.changed"), t("push.changed.text"));
+    if (message.t === "changed") {
+      const gone = (await Promise.all((await ours()).map((one) => find(one)))).find((x) => x.unlinked);
+      if (gone) return note(t("push.generic"), t("push.unlinked", { Name: gone.a.name, Site: gone.a.site }));
+      return note(t("push.changed"), t("push.changed.text"));
+    }
     if (message.t !== "login") return note(said.title ?? t("push.generic"), said.body ?? t("push.generic.text"));
     const seen = (await clients.matchAll({ type: "window" })).some((c) => c.visibilityState === "visible" && new URL(c.url).pathname.startsWith("/app/"));
     const answers = await Promise.all((await ours()).map((one) => find(one, message.c)));

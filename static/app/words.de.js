@@ -2,6 +2,8 @@
 // one and many are told apart by N.
 
 export default {
+  'account.almost': 'Fast fertig: Gehen Sie zurück in den Browser und schließen Sie dort ab.',
+  'account.back': 'Zurück zur Seite',
   'account.code': 'Code von {Name} kopieren:',
   'account.copied': 'Kopiert',
   'account.menu': 'Menü von {Name} bei {Site}',

@@ -2,6 +2,8 @@
 // one and many are told apart by N.
 
 export default {
+  'account.almost': 'Almost done: go back to the browser and finish there.',
+  'account.back': 'Back to the page',
   'account.code': 'Copy the code of {Name}:',
   'account.copied': 'Copied',
   'account.menu': 'Menu of {Name} at {Site}',

@@ -2,6 +2,8 @@
 // one and many are told apart by N.
 
 export default {
+  'account.almost': 'Bijna klaar: ga terug naar de browser en rond daar af.',
+  'account.back': 'Terug naar de pagina',
   'account.code': 'Code van {Name} kopiëren:',
   'account.copied': 'Gekopieerd',
   'account.menu': 'Menu van {Name} bij {Site}',

@@ -127,7 +127,12 @@ async function pushed(message) {
   })
   if (message.t === 'gone') return note(t('push.generic'), t('push.gone'), { silent: true })
   if (message.t === 'test') return note(t('push.test'), t('push.test.text'))
-  if (message.t === 'changed') return note(t('push.changed'), t('push.changed.text'))
+  if (message.t === 'changed') {
+    // It may be this phone that is linked no more: then its keys go, and its codes.
+    const gone = (await Promise.all((await ours()).map((one) => find(one)))).find((x) => x.unlinked)
+    if (gone) return note(t('push.generic'), t('push.unlinked', { Name: gone.a.name, Site: gone.a.site }))
+    return note(t('push.changed'), t('push.changed.text'))
+  }
   if (message.t !== 'login') return note(said.title ?? t('push.generic'), said.body ?? t('push.generic.text'))
   // Who has the app before their eyes sees the request there.
   const seen = (await clients.matchAll({ type: 'window' })).some((c) => c.visibilityState === 'visible' && new URL(c.url).pathname.startsWith('/app/'))

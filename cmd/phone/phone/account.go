@@ -27,7 +27,7 @@ type Account struct {
 	Period  int             `json:"period"`              // seconds
 	Offset  int64           `json:"offset"`              // seconds that the provider's clock is ahead of ours
 	VAPID   string          `json:"vapid_key,omitempty"` // the provider's public key for web push (RFC 8292)
-	Pending bool            `json:"pending,omitempty"`   // scanned, Login not tapped yet
+	Pending bool            `json:"pending,omitempty"`   // scanned, and not linked yet: Login is to be tapped, or the browser has to finish
 	Waiting *Challenge      `json:"waiting,omitempty"`   // the challenge by which it is linked
 }
 

@@ -329,14 +329,30 @@ func (c *Client) pair(ctx context.Context, claims map[string]any) error {
 // those of the network.
 func (c *Client) Challenges(ctx context.Context, wait time.Duration) ([]Challenge, error) {
 	var reply struct {
+		State      string      `json:"state"`
 		Challenges []Challenge `json:"challenges"`
 	}
 	claims := map[string]any{}
 	if wait > 0 {
 		claims["wait"] = int(wait / time.Second)
 	}
-	err := c.do(ctx, "challenges", "list", claims, &reply)
-	return reply.Challenges, err
+	if err := c.do(ctx, "challenges", "list", claims, &reply); err != nil {
+		return nil, err
+	}
+	// Providers of before do not say the state: what was said Login to was linked.
+	if reply.State == "active" || reply.State == "" && c.Account.Waiting == nil {
+		return reply.Challenges, c.linked()
+	}
+	return reply.Challenges, nil
+}
+
+// linked notes that the phone is linked, where it was not.
+func (c *Client) linked() error {
+	if !c.Account.Pending {
+		return nil
+	}
+	c.Account.Waiting, c.Account.Pending = nil, false
+	return c.save()
 }
 
 // Check reads a challenge as one for this account, still open. An error means
@@ -382,12 +398,16 @@ func (c *Client) Answer(ctx context.Context, ch *Challenge, d Decision) (state s
 		return "", err
 	}
 	if w := c.Account.Waiting; w != nil && w.CID == ch.CID {
-		c.Account.Waiting, c.Account.Pending = nil, false
+		c.Account.Waiting = nil
 		if err := c.save(); err != nil {
 			return "", err
 		}
+		if d.Approve {
+			// Whether it is linked by that, or the browser has to finish first.
+			_, err = c.Challenges(ctx, 0)
+		}
 	}
-	return reply.State, nil
+	return reply.State, err
 }
 
 // SetPush tells the provider where pushes reach this phone; nil: nowhere. Errors:

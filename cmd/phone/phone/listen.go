@@ -14,7 +14,7 @@ import (
 
 // Event is an event of the stream, or what a poll has found.
 type Event struct {
-	Name      string     // "challenge", "gone", "unlinked"
+	Name      string     // "challenge", "gone", "linked", "unlinked"
 	Challenge *Challenge // of "challenge"
 	CID, Why  string     // of "gone": the challenge, and why it waits no more; CID also of "challenge"
 }
@@ -130,7 +130,7 @@ func eventOf(name, data string) (Event, bool) {
 			return e, false
 		}
 		e.CID, e.Why = gone.CID, gone.Why
-	case "unlinked":
+	case "linked", "unlinked":
 	default:
 		return e, false // of a newer kind
 	}
@@ -161,6 +161,9 @@ func (c *Client) Watch(ctx context.Context, hear func(Event)) error {
 		began := time.Now()
 		err := c.Listen(ctx, func(e Event) {
 			unlinked = unlinked || e.Name == "unlinked"
+			if e.Name == "linked" {
+				_ = c.linked() // kept by the next list, where it cannot be now
+			}
 			once(e)
 		})
 		if over, reason := ended(ctx, unlinked, err, hear); over {
