@@ -145,6 +145,7 @@ func (r *Registry) StartPairing(ctx context.Context, s *idp.Session) (*Offer, er
 	if err := r.conf.Store.AddPairing(ctx, p); err != nil {
 		return nil, err
 	}
+	r.wake(idp.TopicUser(s.User)) // a phone that had scanned the offer of before is told
 	return r.offer(p)
 }
 

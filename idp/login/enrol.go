@@ -214,6 +214,7 @@ func (f *Flow) offer(ctx context.Context, l *idp.Login, account string) (*idp.Pa
 	if err := f.store.AddPairing(ctx, p); err != nil {
 		return nil, err
 	}
+	f.wake(idp.TopicUser(l.User)) // a phone that had scanned the offer of before is told
 	return p, f.store.UpdateLogin(ctx, l.ID, func(l *idp.Login) error {
 		if err := waits(l, idp.LoginEnrol, now); err != nil {
 			return err
