@@ -46,8 +46,9 @@ type Store interface {
 	Unheard(ctx context.Context, user idp.UserID) ([]idp.Device, error)
 	PairingByCode(ctx context.Context, code idp.TokenHash) (*idp.Pairing, error)
 	OpenPairing(ctx context.Context, account string) (*idp.Pairing, error) // of a person, by sign-in name
-	// ClaimPairing reads, lets fn decide, and writes, with the challenge that fn returns, if any.
-	ClaimPairing(ctx context.Context, id idp.PairingID, fn func(*idp.Pairing) (*idp.Challenge, error)) error
+	// ClaimPairing reads, lets fn decide, and writes, with the challenge that fn returns, if
+	// any: idp.ErrReplayed, and nothing written, when the request was seen before.
+	ClaimPairing(ctx context.Context, id idp.PairingID, seen idp.Replay, fn func(*idp.Pairing) (*idp.Challenge, error)) error
 	Challenge(ctx context.Context, id idp.ChallengeID) (*idp.Challenge, error)
 	Pending(ctx context.Context, user idp.UserID, now time.Time) ([]idp.Challenge, error)
 	User(ctx context.Context, id idp.UserID) (*idp.User, error)

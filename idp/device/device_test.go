@@ -174,7 +174,7 @@ func TestLinkingAnApp(t *testing.T) {
 	o := w.start(anna)
 	secret := w.secretOf(o)
 	if o.Plain != totp.URI("Klinikum Nord", "anna", secret) || !strings.HasPrefix(o.URI, o.Plain+"&idp=login.example.net&pair=") || o.Account != "anna" || o.Label != "Klinikum Nord" ||
-		!o.ExpiresAt.Equal(w.now.Add(10*time.Minute)) || o.WrongCodes != 0 || !o.ServerTime.Equal(w.now) {
+		!o.ExpiresAt.Equal(w.now.Add(idp.PairingTTL)) || o.WrongCodes != 0 || !o.ServerTime.Equal(w.now) {
 		t.Errorf("offer %+v", o)
 	}
 	again, err := w.Offer(t.Context(), anna, o.ID)

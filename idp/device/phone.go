@@ -36,11 +36,14 @@ type Paired struct {
 	Digits    int
 	Period    int // seconds
 	Challenge idp.Challenge
+	// PushRefused says why the push address that came along is not taken; nil: it is, or
+	// none came. The device is linked all the same: it hears by stream and list.
+	PushRefused error
 }
 
 // Pair claims a pairing for the key that has signed the request. The same key may come
-// again while the pairing is open, should the response have been lost. Errors: ErrRequest,
-// ErrPairGone.
+// again while the pairing is open, should the response have been lost, by a request that
+// is signed anew. Errors: ErrRequest, ErrPairGone, idp.ErrReplayed.
 func (r *Registry) Pair(ctx context.Context, req *Request, address string) (*Paired, error) {
 	c := &req.Claims
 	d, err := CheckClaims(c)
@@ -48,8 +51,9 @@ func (r *Registry) Pair(ctx context.Context, req *Request, address string) (*Pai
 		return nil, err
 	}
 	d.PublicKey = req.Key
-	if err := r.setPush(d, c.Push); err != nil {
-		return nil, err
+	refused := r.setPush(d, c.Push)
+	if refused != nil && !errors.Is(refused, ErrRequest) {
+		return nil, refused
 	}
 	id, err := r.offered(ctx, c)
 	if err != nil {
@@ -62,7 +66,10 @@ func (r *Registry) Pair(ctx context.Context, req *Request, address string) (*Pai
 	var paired *Paired
 	var kept idp.ChallengeID
 	rival := false
-	err = r.conf.Store.ClaimPairing(ctx, id, func(p *idp.Pairing) (*idp.Challenge, error) {
+	// A body that is sent a second time may come from whoever has recorded the first: it is
+	// not answered with the secret again. The phone, which has the key, signs anew.
+	seen := idp.Replay{Device: idp.DeviceID(id), JTI: idp.Secret(c.JTI).Hash(), Until: r.conf.Now().Add(idp.PairingTTL)}
+	err = r.conf.Store.ClaimPairing(ctx, id, seen, func(p *idp.Pairing) (*idp.Challenge, error) {
 		paired, kept, rival = nil, "", false
 		now := r.conf.Now()
 		if err := p.Open(now); err != nil {
@@ -109,6 +116,7 @@ func (r *Registry) Pair(ctx context.Context, req *Request, address string) (*Pai
 	} else {
 		r.push(idp.PushLogin, paired.Challenge.ID, paired.Challenge.ExpiresAt, paired.Device)
 	}
+	paired.PushRefused = refused
 	paired.Secret, paired.Digits, paired.Period, paired.Site = totp.Base32(secret), totp.Digits, totp.Period, r.conf.Site().Name
 	return paired, nil
 }

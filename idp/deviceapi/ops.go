@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"mime"
 	"net/http"
 	"time"
@@ -115,6 +116,13 @@ type otpReply struct {
 	Period int    `json:"period"` // seconds
 }
 
+// What became of the push address that a phone paired with.
+const (
+	pushNone    = "none"    // none came
+	pushTaken   = "taken"   // the phone is reached by it
+	pushRefused = "refused" // it is of no service that is called from here, or damaged
+)
+
 type pairReply struct {
 	DeviceID   idp.DeviceID    `json:"device_id"`
 	State      idp.DeviceState `json:"state"`
@@ -123,6 +131,8 @@ type pairReply struct {
 	Site       string          `json:"site"`
 	OTP        otpReply        `json:"otp"`
 	Challenge  asked           `json:"challenge"`
+	Push       string          `json:"push"`                  // what became of the push address: pushTaken and the like
+	PushDetail string          `json:"push_detail,omitempty"` // why it was refused
 	VAPIDKey   string          `json:"vapid_key,omitempty"`
 	ServerTime int64           `json:"server_time"` // seconds since 1970
 }
@@ -132,10 +142,18 @@ func (s *Server) pair(w http.ResponseWriter, r *http.Request, req *device.Reques
 	if err != nil {
 		return err
 	}
+	push, detail := pushNone, ""
+	switch {
+	case p.PushRefused != nil:
+		push, detail = pushRefused, bounded(p.PushRefused.Error())
+		serve.From(r.Context()).Note(slog.String("push", pushRefused), slog.String("reason", detail))
+	case p.Device.PushType != "":
+		push = pushTaken
+	}
 	return answerJSON(w, http.StatusOK, pairReply{
 		DeviceID: p.Device.ID, State: p.Device.State, Account: p.Account, Issuer: s.conf.Issuer, Site: p.Site,
 		OTP:       otpReply{Secret: p.Secret, Digits: p.Digits, Period: p.Period},
-		Challenge: asked{p.Challenge.ID, p.Challenge.Doc}, VAPIDKey: s.conf.VAPIDKey, ServerTime: s.conf.Now().Unix(),
+		Challenge: asked{p.Challenge.ID, p.Challenge.Doc}, Push: push, PushDetail: detail, VAPIDKey: s.conf.VAPIDKey, ServerTime: s.conf.Now().Unix(),
 	})
 }
 

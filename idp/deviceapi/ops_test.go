@@ -143,6 +143,15 @@ func TestPairingOnce(t *testing.T) {
 	id, code := offer()
 	ph, thief := w.phone(), w.phone()
 	first := ph.pairs(code, "Pixel 8", nil)
+	// The answer was lost: signed anew it comes again. A body that was recorded does not
+	// bring the secret, to whoever sends it.
+	recorded := ph.sign("pair", claims{"pair": code, "name": "Pixel 8", "platform": "android"})
+	if r := ph.wants("pair", recorded, 200, ""); r.OTP != first.OTP {
+		t.Errorf("signed anew: %+v", r)
+	}
+	if r := ph.wants("pair", recorded, 400, "bad_request"); r.OTP.Secret != "" || r.DeviceID != "" {
+		t.Errorf("a recorded body: %+v", r)
+	}
 	second := ph.pairs(code, "Pixel 8", nil)
 	if second.Status != 200 || first.DeviceID != second.DeviceID || first.OTP != second.OTP || first.Challenge != second.Challenge {
 		t.Errorf("the answer was lost: %+v, then %+v", first, second)
@@ -173,7 +182,7 @@ func TestPairingOnce(t *testing.T) {
 
 	// Too late, denied, replaced.
 	_, code = offer()
-	w.later(10 * time.Minute)
+	w.later(idp.PairingTTL)
 	if r := w.phone().pairs(code, "Late", nil); r.Status != 410 || r.Error != "pair_gone" {
 		t.Errorf("too late: %+v", r)
 	}
@@ -198,6 +207,39 @@ func TestPairingOnce(t *testing.T) {
 	_, _ = offer()
 	if r := w.phone().pairs(code, "Replaced", nil); r.Status != 410 || r.Error != "pair_gone" {
 		t.Errorf("replaced: %+v", r)
+	}
+}
+
+// An address that no push service of ours has does not hinder linking; the answer says so.
+func TestPushAddressWhilePairing(t *testing.T) {
+	for name, c := range map[string]struct {
+		push any
+		want string
+	}{
+		"none":    {nil, "none"},
+		"good":    {claims{"type": "fcm", "token": "abc"}, "taken"},
+		"foreign": {claims{"type": "carrier pigeon"}, "refused"},
+		"nothing": {claims{}, "refused"},
+		"nowhere": {claims{"type": "webpush", "endpoint": "https://127.0.0.1/"}, "refused"},
+		"damaged": {"x", "refused"},
+		"huge":    {claims{"type": "fcm", "token": strings.Repeat("x", 4096)}, "refused"},
+	} {
+		w := newWorld(t)
+		anna := w.person("anna")
+		o, err := w.devices.StartPairing(t.Context(), anna.session)
+		w.must(err)
+		ph := w.phone()
+		r := ph.pairs(w.pairCode(o.URI), "Pixel 8", claims{"push": c.push})
+		if r.Status != 200 || r.Push != c.want || (r.PushDetail != "") != (c.want == "refused") {
+			t.Errorf("%s: %+v", name, r)
+			continue
+		}
+		ph.answers(r.Challenge, "approve", nil)
+		list, err := w.devices.List(t.Context(), anna.id)
+		w.must(err)
+		if d := list[len(list)-1]; len(list) != 2 || (d.PushType != "") != (c.want == "taken") {
+			t.Errorf("%s: linked %+v", name, list)
+		}
 	}
 }
 

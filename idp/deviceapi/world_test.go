@@ -260,6 +260,8 @@ type reply struct {
 	RetryAfter int    `json:"retry_after"`
 	ServerTime int64  `json:"server_time"`
 	VAPIDKey   string `json:"vapid_key"`
+	Push       string
+	PushDetail string `json:"push_detail"`
 
 	DeviceID   string `json:"device_id"`
 	Account    string

@@ -505,11 +505,14 @@ func (db *DB) pairingWhere(ctx context.Context, condition string, key any) (*idp
 }
 
 // ClaimPairing changes a pairing together with the challenge that fn makes for the phone
-// that claims it. Errors: idp.ErrNotFound, idp.ErrSettled.
-func (db *DB) ClaimPairing(ctx context.Context, id idp.PairingID, fn func(*idp.Pairing) (*idp.Challenge, error)) error {
+// that claims it. Errors: idp.ErrNotFound, idp.ErrSettled, idp.ErrReplayed.
+func (db *DB) ClaimPairing(ctx context.Context, id idp.PairingID, seen idp.Replay, fn func(*idp.Pairing) (*idp.Challenge, error)) error {
 	return db.write(ctx, func(t *tx) error {
 		p, err := t.pairingOf(t.gorm.Clauses(clause.Locking{Strength: "UPDATE"}), id)
 		if err != nil {
+			return err
+		}
+		if err := t.see(seen); err != nil {
 			return err
 		}
 		c, err := fn(p)
