@@ -15,7 +15,9 @@ type account struct {
 	phones Devices
 }
 
-// confirm goes on from the page with the button.
+// confirm takes the button of the page that page.Door.StepUp shows to whom another site
+// may have sent here, and goes on to the page that is named by the field «to», by the
+// second factor where none is fresh.
 func (a *account) confirm(w http.ResponseWriter, r *http.Request, p page.Person) error {
 	to := r.PostFormValue("to")
 	path, ok := a.door.Place(to)
@@ -28,7 +30,8 @@ func (a *account) confirm(w http.ResponseWriter, r *http.Request, p page.Person)
 	return a.door.StepUp(w, r, p, to)
 }
 
-// did are sentences that an account page may open with, by the name in its query.
+// did are the message keys of sentences that an account page may open with, by the
+// parameter «did» of its query.
 var did = map[string]string{
 	"linked":   "devices.linked.done",
 	"unlinked": "devices.unlinked.done",
@@ -41,6 +44,7 @@ var did = map[string]string{
 	"others":   "sessions.others.done",
 }
 
+// noteOf returns the sentence that a page opens with; no key: none.
 func noteOf(r *http.Request) templates.Message {
 	if key, ok := did[r.URL.Query().Get("did")]; ok {
 		return templates.Say(key)

@@ -15,19 +15,19 @@ import (
 
 // The phone app is pages and files like any other; to the rest of the provider
 // it is a phone, and speaks to the phones' door only. Its pages say nothing of
-// anybody, so phones may keep them. Everything of it lies below /app/, which is
-// all that its service worker sees: a sign-in or an account never passes it.
+// anybody, so its service worker may keep them. They lie below /app/, which is the
+// scope of that worker: no page of a sign-in or of an account passes through it.
 
 // app is the pages of the phone app.
 type app struct{ door *page.Door }
 
-// appPolicy is the content policy of the app. It speaks to any site that it is
-// linked to, so any https address may be connected to; what it says there is
-// signed for that site alone, and no cookie goes along.
+// appPolicy is the Content-Security-Policy of the app. The app speaks to every site
+// that it is linked to, so any https address may be connected to; what it says there
+// is signed for that site alone, and no cookie goes along.
 func (a *app) appPolicy() string {
 	connect := "'self' https:"
 	if !a.door.Secure() {
-		connect += " http://127.0.0.1:* http://localhost:*" // other sites that are tried out
+		connect += " http://127.0.0.1:* http://localhost:*" // other providers on the same machine, to try
 	}
 	return "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src " + connect +
 		"; worker-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -39,9 +39,9 @@ func (a *app) app(w http.ResponseWriter, _ *http.Request) error {
 	return a.door.Render(w, http.StatusOK, templates.App{Site: site.Name, Look: a.door.Look(site), Modules: static.AppModules()})
 }
 
-// appScan is a page of its own because it needs the camera, which where keys are
-// used is not allowed. The reader of QR codes is WebAssembly, which runs in a
-// worker with a content policy of its own.
+// appScan answers with the page that reads QR codes. It is a page of its own because it
+// needs the camera, which is not allowed on the page where the phone's key is used. The
+// reader is WebAssembly, which runs in a worker with a content policy of its own.
 func (a *app) appScan(w http.ResponseWriter, _ *http.Request) error {
 	h := w.Header()
 	h.Set("Content-Security-Policy", a.appPolicy())
@@ -50,13 +50,13 @@ func (a *app) appScan(w http.ResponseWriter, _ *http.Request) error {
 	return a.door.Render(w, http.StatusOK, templates.AppScan{Site: site.Name, Look: a.door.Look(site)})
 }
 
-// appHere leads to the app: the scope of its service worker ends with a slash.
+// appHere leads from /app to /app/: the scope of the service worker ends with a slash.
 func (a *app) appHere(w http.ResponseWriter, r *http.Request) error {
 	return page.SeeOther(w, r, "/app/")
 }
 
-// appWorker is the service worker of the phone app. Browsers ask for it anew at each
-// start of the app, and find a new version by that.
+// appWorker sends the service worker. It differs whenever the app or the site's look
+// does, which is how browsers find a new version, so no cache answers in its place.
 func (a *app) appWorker(w http.ResponseWriter, _ *http.Request) error {
 	w.Header().Set("Content-Security-Policy", a.appPolicy())
 	site := a.door.Site()
@@ -64,8 +64,8 @@ func (a *app) appWorker(w http.ResponseWriter, _ *http.Request) error {
 	return sendApp(w, "text/javascript; charset=utf-8", static.Worker(look, paths))
 }
 
-// appLook is a digest of what of the site the app's pages show, and the files
-// that belong to it.
+// appLook returns what the app's pages show of the site: a digest of it, in 12
+// hexadecimal digits, and the paths of its style sheet and logos, as far as it has any.
 func appLook(name string, l templates.Look) (digest string, paths []string) {
 	for _, p := range []string{l.Sheet, l.Logo, l.LogoDark} {
 		if p != "" {
@@ -76,6 +76,7 @@ func appLook(name string, l templates.Look) (digest string, paths []string) {
 	return hex.EncodeToString(sum[:6]), paths
 }
 
+// appIcon is an icon of the manifest.
 type appIcon struct {
 	Source  string `json:"src"`
 	Sizes   string `json:"sizes"`
@@ -83,8 +84,8 @@ type appIcon struct {
 	Purpose string `json:"purpose,omitempty"`
 }
 
-// appManifest is the web app manifest (W3C), by which a browser installs the app under
-// the site's name.
+// appManifest says how the app is installed (W3C Web Application Manifest): under the
+// site's name.
 func (a *app) appManifest(w http.ResponseWriter, _ *http.Request) error {
 	name := a.door.Site().Name
 	b, err := json.Marshal(struct {
@@ -111,6 +112,8 @@ func (a *app) appManifest(w http.ResponseWriter, _ *http.Request) error {
 	return sendApp(w, "application/manifest+json", b)
 }
 
+// sendApp sends a file of the app that caches have to ask for anew each time (RFC 9111,
+// section 5.2.2.4); kind is its Content-Type.
 func sendApp(w http.ResponseWriter, kind string, body []byte) error {
 	h := w.Header()
 	h.Set("Content-Type", kind)

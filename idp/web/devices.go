@@ -15,7 +15,8 @@ func (a *account) devices(w http.ResponseWriter, r *http.Request, p page.Person)
 	return a.devicesPage(w, r, p, http.StatusOK, "", templates.Message{}, "")
 }
 
-// devicesPage lists the devices, with what is wrong with the new name of one.
+// devicesPage lists the devices. Where one could not be renamed, id is that device,
+// problem says why, and typed is the name that was typed.
 func (a *account) devicesPage(w http.ResponseWriter, r *http.Request, p page.Person, status int, id idp.DeviceID, problem templates.Message, typed string) error {
 	list, err := a.phones.List(r.Context(), p.User.ID)
 	if err != nil {
@@ -77,6 +78,8 @@ func (a *account) linkPage(w http.ResponseWriter, r *http.Request, p page.Person
 	return a.showLink(w, r, p, http.StatusOK, offer, templates.Link{})
 }
 
+// showLink shows an offer, with what view says of the last try; once its device is
+// linked the browser is sent on.
 func (a *account) showLink(w http.ResponseWriter, r *http.Request, p page.Person, status int, o *device.Offer, view templates.Link) error {
 	if o.Linked {
 		return page.SeeOther(w, r, devicesPath+"?did=linked")
@@ -97,7 +100,8 @@ func (a *account) showLink(w http.ResponseWriter, r *http.Request, p page.Person
 	return a.door.Render(w, status, view)
 }
 
-// linkFault says that an offer to link a device is spent, whatever the reason.
+// linkFault says that an offer is good no more, whatever the reason. An err with another
+// meaning is returned.
 func (a *account) linkFault(w http.ResponseWriter, r *http.Request, err error) error {
 	if !errors.Is(err, idp.ErrNotFound) && !errors.Is(err, idp.ErrExpired) && !errors.Is(err, idp.ErrSettled) {
 		return err
@@ -135,7 +139,7 @@ func (a *account) linkSubmit(w http.ResponseWriter, r *http.Request, p page.Pers
 	return a.showLink(w, r, p, http.StatusUnprocessableEntity, offer, view)
 }
 
-// deviceTest sends a push for its owner to see one arrive.
+// deviceTest sends a push to a device, for its owner to see one arrive.
 func (a *account) deviceTest(w http.ResponseWriter, r *http.Request, p page.Person) error {
 	switch err := a.phones.Test(r.Context(), p.Session, page.PathID[idp.DeviceID](r, "id")); {
 	case errors.Is(err, idp.ErrSettled):

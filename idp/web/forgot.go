@@ -10,8 +10,9 @@ import (
 	"hilum/templates"
 )
 
-// asking returns a sign-in in which a link to a new password can be asked for;
-// nil: it is elsewhere, and the browser was sent there.
+// asking returns a sign-in in which a link to a new password can be asked for now.
+// Where it cannot, the step is nil, and the browser was sent to the sign-in. Errors:
+// idp.ErrNotFound.
 func (s *signIns) asking(w http.ResponseWriter, r *http.Request) (*login.Step, error) {
 	id, b, err := s.bound(r)
 	if err != nil {
@@ -42,8 +43,8 @@ func (s *signIns) showForgot(w http.ResponseWriter, r *http.Request, status int,
 	})
 }
 
-// forgotSubmit answers the same whatever was typed: whose name it is shows only
-// when the mail is sent.
+// forgotSubmit takes the name or mail address that was typed. It answers the same
+// whoever has it, if anybody: that is looked up only when the mail is sent.
 func (s *signIns) forgotSubmit(w http.ResponseWriter, r *http.Request) error {
 	step, err := s.asking(w, r)
 	if err != nil || step == nil {
@@ -71,8 +72,8 @@ func (s *signIns) forgotSubmit(w http.ResponseWriter, r *http.Request) error {
 	return s.showForgot(w, r, http.StatusUnprocessableEntity, step, fault{typed: typed, problem: problem})
 }
 
-// forgottenPage says what comes now. It does not know whether anything does, nor
-// for whom.
+// forgottenPage says that a mail comes, if somebody has what was typed. It does not know
+// whether anybody does.
 func (s *signIns) forgottenPage(w http.ResponseWriter, r *http.Request) error {
 	step, err := s.asking(w, r)
 	if err != nil || step == nil {
@@ -83,7 +84,8 @@ func (s *signIns) forgottenPage(w http.ResponseWriter, r *http.Request) error {
 	})
 }
 
-// appOf is what a sign-in is to: an application, or the site for its own pages.
+// appOf is the name of what a sign-in is to: an application, or the site for its own
+// pages.
 func (s *signIns) appOf(step *login.Step) string {
 	if step.Client != nil {
 		return step.Client.Name
@@ -91,13 +93,14 @@ func (s *signIns) appOf(step *login.Step) string {
 	return s.door.Site().Name
 }
 
-// resets reports whether a sign-in began from a link that the person asked for.
+// resets reports whether a sign-in began from a link to a new password that the person
+// asked for.
 func resets(step *login.Step) bool {
 	return step.Purpose == idp.ForInvitation && step.Target == string(idp.InviteForgotten)
 }
 
-// linkGone says that the link a new password was to be set by is not there, or
-// not good, any more.
+// linkGone says that the link by which a new password was to be set is not there any
+// more, or is not good any more: 410.
 func (s *signIns) linkGone(w http.ResponseWriter, r *http.Request) error {
 	s.door.Notice(w, r, http.StatusGone, templates.Notice{
 		Kind: "plain", Title: templates.Say("forgot.denied.title"), Text: templates.Say("forgot.link.text"),
@@ -106,7 +109,8 @@ func (s *signIns) linkGone(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// showResetEnd is showEnd for a new password: what matters is which one counts.
+// showResetEnd is showEnd for a sign-in by such a link (resets): what matters is which
+// password counts now.
 func (s *signIns) showResetEnd(w http.ResponseWriter, frame templates.Frame, step *login.Step) error {
 	n := templates.Notice{Frame: frame, Kind: "plain", Link: "/account", LinkText: templates.Say("startagain.link")}
 	n.Title, n.Text = templates.Say("forgot.denied.title"), templates.Say("forgot.denied.text")

@@ -12,8 +12,8 @@ import (
 	"hilum/templates"
 )
 
-// invitePage says what a one-time link is for. It changes nothing: mail
-// scanners open links too.
+// invitePage says what a one-time link is for. It changes nothing: mail scanners open
+// links too. Its button posts, and begins the sign-in.
 func (s *signIns) invitePage(w http.ResponseWriter, r *http.Request) error {
 	inv, user, err := s.invitations.Invitation(r.Context(), page.PathID[idp.Secret](r, "token"))
 	if err != nil {
@@ -41,8 +41,10 @@ func (s *signIns) inviteBegin(w http.ResponseWriter, r *http.Request) error {
 	return s.next(w, r, step, b)
 }
 
-// staleLinks are what is said of a one-time link that is good no more: each says
-// where a new one comes from.
+// staleLinks are what is said of a one-time link that is good no more, by what it was
+// for. expired and again are title and text where it has expired: again says where a new
+// one comes from. used and who are those where it was used: who says what to do if it was
+// somebody else.
 var staleLinks = map[idp.InvitationPurpose]struct{ expired, again, used, who templates.Message }{
 	idp.InviteSetup: {
 		templates.Say("invite.setup.expired.title"), templates.Say("setup.again"),
@@ -62,8 +64,9 @@ var staleLinks = map[idp.InvitationPurpose]struct{ expired, again, used, who tem
 	},
 }
 
-// inviteFault answers where a one-time link is good no more, or is none: of
-// that one nobody knows what it was for.
+// inviteFault answers where a one-time link is good no more (410), or is none (404): of
+// that one nobody knows what it was for, and it counts as wrong. Errors: idp.ErrTooMany,
+// where too many were wrong; an err about something else is returned.
 func (s *signIns) inviteFault(w http.ResponseWriter, r *http.Request, err error) error {
 	n := templates.Notice{Kind: "bad"}
 	status := http.StatusGone
@@ -101,8 +104,8 @@ func (s *signIns) inviteFault(w http.ResponseWriter, r *http.Request, err error)
 	return nil
 }
 
-// logStaleSetup says beside the page how a new set-up link is made: nobody but
-// who runs the provider can.
+// logStaleSetup says in the log how a new set-up link is made: nobody but who runs the
+// provider can make one.
 func (s *signIns) logStaleSetup(r *http.Request) {
 	s.door.Log().InfoContext(r.Context(), "a set-up link that is not good any more was opened; \"idp setup-link\" prints a new one", "request", serve.From(r.Context()).ID)
 }
@@ -175,7 +178,7 @@ func (s *signIns) enrolSubmit(w http.ResponseWriter, r *http.Request) error {
 		}
 		return page.SeeOther(w, r, page.LoginPath(id))
 	case errors.Is(err, idp.ErrNotFound) && resets(before):
-		return s.linkGone(w, r) // a newer one has replaced it
+		return s.linkGone(w, r) // a newer link has replaced it
 	case errors.Is(err, idp.ErrBusy):
 		status = http.StatusServiceUnavailable
 		page.RetryAfter(w, err)
@@ -201,7 +204,8 @@ func (s *signIns) enrolSubmit(w http.ResponseWriter, r *http.Request) error {
 	return s.enrolAgain(w, r, id, b, status, f)
 }
 
-// formField returns the field of our forms that a FieldError's field is typed in.
+// formField returns the field of a form of ours in which the field of an
+// idp.FieldError is typed.
 func formField(field string) string {
 	switch field {
 	case "name", "device":
@@ -210,7 +214,8 @@ func formField(field string) string {
 	return field
 }
 
-// codeProblem says what is wrong with a six-digit code.
+// codeProblem says what is wrong with a six-digit code; false for an err about something
+// else.
 func codeProblem(err error) (templates.Message, bool) {
 	switch {
 	case errors.Is(err, idp.ErrCodeUsed):
@@ -226,11 +231,14 @@ func codeProblem(err error) (templates.Message, bool) {
 // enrolFault is what the pages of an invitation say about the last try, and
 // keep of it: everything but the password.
 type enrolFault struct {
-	problem        templates.Message
-	wrong          string
-	userName, name string
-	code, device   string
+	problem        templates.Message // no key: there was no try
+	wrong          string            // field that the problem is about; empty: none of them
+	userName, name string            // sign-in name and display name, as typed
+	code, device   string            // six digits and the name of the device, as typed
 }
+
+// enrolAgain shows the page of an invitation again, with what was wrong; where the
+// sign-in has gone on meanwhile, the browser is sent on.
 
 func (s *signIns) enrolAgain(w http.ResponseWriter, r *http.Request, id idp.LoginID, b login.Browser, status int, f enrolFault) error {
 	step, err := s.logins.Step(r.Context(), id, b)
@@ -282,7 +290,8 @@ func (s *signIns) showEnrol(w http.ResponseWriter, r *http.Request, status int, 
 	return s.door.Render(w, status, p)
 }
 
-// codesPage shows recovery codes in groups of four.
+// codesPage shows recovery codes, in groups of four letters. next is the path that the
+// button leads to, with post by a form.
 func codesPage(frame templates.Frame, user string, codes []idp.Secret, next string, post bool) templates.Codes {
 	p := templates.Codes{Frame: frame, UserName: user, Next: next, Post: post}
 	for _, c := range codes {
@@ -292,7 +301,8 @@ func codesPage(frame templates.Frame, user string, codes []idp.Secret, next stri
 	return p
 }
 
-// fours sets a secret that is typed in groups of four letters.
+// fours sets a secret that people type in groups of four letters, parted by between. One
+// that has spaces or dashes already is left as it is.
 func fours(s, between string) string {
 	if strings.ContainsAny(s, " -") {
 		return s

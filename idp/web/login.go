@@ -44,12 +44,13 @@ type signIns struct {
 	door            *page.Door
 	logins          SignIns
 	invitations     Invitations
-	collectPath     string // where a relying party's finished sign-in is collected, + login id
-	sessionAbsolute time.Duration
+	collectPath     string        // as Config.CollectPath
+	sessionAbsolute time.Duration // as Config.SessionAbsolute
 }
 
-// bound returns the sign-in a path names and the browser that asks for it. A
-// browser without a binding cookie has none: idp.ErrNotFound.
+// bound returns the id of the sign-in that a path names, and the browser that asks for
+// it. Errors: idp.ErrNotFound, for what cannot be an id, and for a browser without a
+// binding cookie, which has no sign-in.
 func (s *signIns) bound(r *http.Request) (idp.LoginID, login.Browser, error) {
 	id := page.PathID[idp.LoginID](r, "id")
 	b, ok := s.door.BrowserOf(r)
@@ -59,7 +60,8 @@ func (s *signIns) bound(r *http.Request) (idp.LoginID, login.Browser, error) {
 	return id, b, nil
 }
 
-// notes are sentences that a page may open with, by the name in its query.
+// notes are the message keys of sentences that the page of a password may open with, by
+// the parameter «note» of its query.
 var notes = map[string]string{"spent": "password.spent"}
 
 func (s *signIns) loginPage(w http.ResponseWriter, r *http.Request) error {
@@ -86,13 +88,13 @@ func (s *signIns) loginAgain(w http.ResponseWriter, r *http.Request) error {
 type fault struct {
 	problem  templates.Message
 	retry    templates.Retry
-	typed    string // user name
-	note     string
-	recovery bool // it was a recovery code
+	typed    string // sign-in name or mail address
+	note     string // message key of the sentence that the page opens with
+	recovery bool   // it was a recovery code
 }
 
-// show renders the step a sign-in is at. Where that is not for us to render,
-// the browser is sent on.
+// show renders the step that a sign-in is at, with what f says of the last try. One that
+// the relying parties' door collects is not for us to render: the browser is sent on.
 func (s *signIns) show(w http.ResponseWriter, r *http.Request, status int, step *login.Step, f fault) error {
 	frame := s.door.FrameFor(r, "login:"+string(step.ID), s.readsOf(r, step)...)
 	app, back, tile := frame.Site, step.Purpose == idp.ForClient, templates.Tile{}
@@ -154,8 +156,9 @@ func (s *signIns) show(w http.ResponseWriter, r *http.Request, status int, step 
 	return s.showEnd(w, r, frame, step, app)
 }
 
-// readsOf are the languages that somebody before a sign-in is known to read:
-// within a session theirs, else what the application asks for.
+// readsOf are the languages that somebody before a sign-in is known to read, as
+// page.Door.FrameFor takes them: in a step-up those of their account, else the
+// application's ui_locales (OpenID Connect Core 1.0, section 3.1.2.1).
 func (s *signIns) readsOf(r *http.Request, step *login.Step) []string {
 	if step.Purpose == idp.ForStepUp {
 		if p, err := s.door.Person(r); err == nil {
@@ -165,10 +168,10 @@ func (s *signIns) readsOf(r *http.Request, step *login.Step) []string {
 	return []string{strings.Join(step.Request.UILocales, ",")}
 }
 
-// partySources is where the forms of a sign-in may end: here, at the redirect
-// URI, and at the client's registered origins, because browsers check every
-// redirect that follows a post, also those of the relying party itself (a
-// proxy with one callback for many sites sends people on).
+// partySources is where the forms of a sign-in may end (form-action of CSP Level 3): here,
+// at the redirect URI, and at the client's registered origins, because browsers check
+// every redirect that follows a post, also those of the relying party itself (a proxy
+// with one callback for many sites sends people on).
 func partySources(step *login.Step) []string {
 	sources := slices.Clone(page.OwnForms)
 	if step.Client == nil {
@@ -183,8 +186,8 @@ func partySources(step *login.Step) []string {
 	return sources
 }
 
-// showEnd renders the page of a sign-in that waits for nothing any more: done,
-// collected, denied or expired.
+// showEnd renders a sign-in that asks for no proof any more: it is done, collected, denied
+// or expired. app is the name of what it is to.
 func (s *signIns) showEnd(w http.ResponseWriter, r *http.Request, frame templates.Frame, step *login.Step, app string) error {
 	client := step.Purpose == idp.ForClient
 	frame.Here = ""
@@ -226,7 +229,8 @@ func (s *signIns) showEnd(w http.ResponseWriter, r *http.Request, frame template
 	return s.door.Render(w, status, n)
 }
 
-// next sends the browser on after a step that was taken.
+// next sends the browser on after a step that was taken: to the page of the next one, or,
+// at the end of the sign-in, to what comes after it.
 func (s *signIns) next(w http.ResponseWriter, r *http.Request, step *login.Step, b login.Browser) error {
 	switch {
 	case step.State != idp.LoginDone && step.State != idp.LoginDenied:
@@ -282,7 +286,7 @@ func (s *signIns) collectOwn(w http.ResponseWriter, r *http.Request, id idp.Logi
 	return page.SeeOther(w, r, path)
 }
 
-// phones is what the page of a second factor shows of asking the person's phones.
+// phones is what a page shows of asking the person's phones; nil: nothing.
 func (s *signIns) phones(step *login.Step) *templates.Phones {
 	p := step.Phones
 	if p == nil {
@@ -301,7 +305,7 @@ func (s *signIns) phones(step *login.Step) *templates.Phones {
 	return t
 }
 
-// loginWaiting stands in the page of the second factor where there is no
+// loginWaiting stands in a frame of the page of the second factor where there is no
 // script, and tells how the question to the phones stands. It reloads itself, so
 // that the page need not: a code that is being typed there is left alone.
 func (s *signIns) loginWaiting(w http.ResponseWriter, r *http.Request) error {
@@ -321,7 +325,7 @@ func (s *signIns) loginWaiting(w http.ResponseWriter, r *http.Request) error {
 	return s.door.Render(w, http.StatusOK, view)
 }
 
-// askedAgain says when phones may be asked again, in words.
+// askedAgain says when phones may be asked again, in minutes or hours, rounded up.
 func askedAgain(after time.Duration) templates.Message {
 	if after <= 90*time.Minute {
 		return templates.Say("phone.paused.minutes", "N", int((after+time.Minute-1)/time.Minute))
@@ -345,7 +349,7 @@ func (s *signIns) phoneSubmit(w http.ResponseWriter, r *http.Request) error {
 	return s.next(w, r, step, b)
 }
 
-// resendSubmit asks the phones once more.
+// resendSubmit asks the phones once more, or, before the password, for the first time.
 func (s *signIns) resendSubmit(w http.ResponseWriter, r *http.Request) error {
 	id, b, err := s.bound(r)
 	if err != nil {
@@ -358,6 +362,8 @@ func (s *signIns) resendSubmit(w http.ResponseWriter, r *http.Request) error {
 	return s.next(w, r, step, b)
 }
 
+// collect takes the button that ends a sign-in, on the page that says so and on that of
+// the recovery codes.
 func (s *signIns) collect(w http.ResponseWriter, r *http.Request) error {
 	id, b, err := s.bound(r)
 	if err != nil {
@@ -371,8 +377,10 @@ func (s *signIns) collect(w http.ResponseWriter, r *http.Request) error {
 }
 
 // again answers a try that failed: the same page with what is wrong, or, when
-// the sign-in is elsewhere by now, that page. An err that the person cannot
-// put right by typing again is returned.
+// the sign-in is elsewhere by now, that page. state is what the try was for: the
+// password or the second factor, whichever of them comes first. wrong and invalid are the
+// message keys for idp.ErrWrongSecret, which is counted by address and browser, and for
+// idp.ErrInvalid. An err that the person cannot put right by trying again is returned.
 func (s *signIns) again(w http.ResponseWriter, r *http.Request, id idp.LoginID, b login.Browser, state idp.LoginState, err error, f fault, wrong, invalid string) error {
 	status := http.StatusUnprocessableEntity
 	if errors.Is(err, idp.ErrWrongSecret) {
@@ -408,7 +416,7 @@ func (s *signIns) again(w http.ResponseWriter, r *http.Request, id idp.LoginID, 
 	return s.show(w, r, status, step, f)
 }
 
-// moved sends the browser to where its sign-in is now.
+// moved sends the browser to where its sign-in is now; from is the state that it was in.
 func (s *signIns) moved(w http.ResponseWriter, r *http.Request, step *login.Step, from idp.LoginState) error {
 	path := page.LoginPath(step.ID)
 	if from == idp.LoginFactor && step.State == idp.LoginPassword {
@@ -516,7 +524,8 @@ func (s *signIns) step(w http.ResponseWriter, r *http.Request, take func(idp.Log
 	return s.next(w, r, step, b)
 }
 
-// hostOf returns what a person recognizes of a redirect URI.
+// hostOf returns what a person recognizes of a redirect URI: host and port, or the scheme
+// alone of a native application (RFC 8252, section 7.1); empty for what is no URI.
 func hostOf(uri string) string {
 	u, err := url.Parse(uri)
 	if err != nil {
@@ -528,7 +537,7 @@ func hostOf(uri string) string {
 	return u.Host
 }
 
-// scopeWords says what each scope tells an application.
+// scopeWords says what an application gets by each scope.
 func scopeWords(scopes []string) []templates.Message {
 	known := map[string]string{
 		"openid": "scope.openid", "profile": "scope.profile", "email": "scope.email", "phone": "scope.phone", "address": "scope.address",

@@ -13,10 +13,11 @@ import (
 	"hilum/templates"
 )
 
-// LoginPath is the path at which a sign-in goes on: "/login/{id}".
+// LoginPath is the path of the page at which a sign-in goes on.
 func (s *Server) LoginPath(id idp.LoginID) string { return page.LoginPath(id) }
 
-// partyErrors are the errors of the relying parties' door, by message key.
+// partyErrors are the message keys of the errors that the relying parties' door and package
+// serve show, by the key that those have for them.
 var partyErrors = map[string]struct{ title, text string }{
 	"authorize.client":   {"party.client", "party.client.text"},
 	"authorize.redirect": {"party.redirect", "party.redirect.text"},
@@ -32,8 +33,8 @@ var partyErrors = map[string]struct{ title, text string }{
 	"unwritable":         {"error.unwritable", "error.unwritable.text"},
 }
 
-// ErrorPage says what happened and what to do. An unknown key gets a general
-// sentence.
+// ErrorPage answers with a page that says what happened and what to do. key is one of
+// partyErrors; any other gets a general sentence.
 func (s *Server) ErrorPage(w http.ResponseWriter, r *http.Request, status int, key string) {
 	s.door.SetHeaders(w.Header())
 	say, ok := partyErrors[key]
@@ -49,8 +50,9 @@ func (s *Server) ErrorPage(w http.ResponseWriter, r *http.Request, status int, k
 	s.door.Notice(w, r, status, n)
 }
 
-// FormPost answers by a form that posts itself to a relying party. action has
-// been compared with the registered ones.
+// FormPost answers with a form that posts fields to a relying party by itself (OAuth 2.0
+// Form Post Response Mode). action is the redirect URI; the caller has compared it with
+// the registered ones.
 func (s *Server) FormPost(w http.ResponseWriter, r *http.Request, action string, fields url.Values) {
 	s.door.SetHeaders(w.Header())
 	src := page.FormSource(action)
@@ -66,8 +68,9 @@ func (s *Server) FormPost(w http.ResponseWriter, r *http.Request, action string,
 	}
 }
 
-// ConfirmSignOut asks whether to sign out, posting fields to action on yes. A
-// post_logout_redirect_uri among them is where that post may end.
+// ConfirmSignOut asks whether to sign out (OpenID Connect RP-Initiated Logout 1.0, section
+// 2), posting fields to action on yes. A post_logout_redirect_uri among them is where that
+// post may end. client is the name of the application that asks; empty: none does.
 func (s *Server) ConfirmSignOut(w http.ResponseWriter, r *http.Request, action string, fields url.Values, client string) {
 	s.door.SetHeaders(w.Header())
 	if src := page.FormSource(fields.Get("post_logout_redirect_uri")); src != "" {

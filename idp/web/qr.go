@@ -18,8 +18,9 @@ import (
 // quiet is the light margin a scanner needs, in modules (ISO/IEC 18004, 6.3.8).
 const quiet = 4
 
-// drawQR returns text as the path of one SVG element, one unit a module, dark
-// modules drawn. Level L: a screen has no dirt, and fewer modules scan faster.
+// drawQR returns a QR code of a text as the path of one SVG element, whose unit is a
+// module: the dark ones are drawn. Error correction is the lowest, level L: a screen has
+// no dirt, and fewer modules scan faster. An error means a text that is too long.
 func drawQR(text string) (templates.QR, error) {
 	code, err := qr.Encode(text, qr.L, qr.Unicode)
 	if err != nil {

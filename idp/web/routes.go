@@ -51,8 +51,9 @@ func (s *signIns) routes() []page.Route {
 	}
 }
 
-// An offer to link belongs to the session that made it, so that what was asked of one
-// leads back to the devices.
+// An offer to link a device belongs to the session that made it. Who has to sign in before
+// a request about one is answered has another session then, and is led back to the list
+// of devices.
 func (a *account) routes() []page.Route {
 	d := a.door
 	return []page.Route{

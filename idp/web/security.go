@@ -70,8 +70,8 @@ func (a *account) recovery(w http.ResponseWriter, r *http.Request, p page.Person
 	return a.door.Render(w, http.StatusOK, templates.RecoveryIntro{Frame: a.door.PersonFrame(r, p, "recovery", "security"), Left: left})
 }
 
-// recoveryMake answers a POST with a page: the codes are shown this once and
-// kept nowhere, so there is nothing a later GET could show.
+// recoveryMake makes new recovery codes and answers the POST with a page: the codes are
+// shown this once and kept as hashes only, so there is nothing a later GET could show.
 func (a *account) recoveryMake(w http.ResponseWriter, r *http.Request, p page.Person) error {
 	codes, err := a.phones.NewRecoveryCodes(r.Context(), p.Session)
 	if errors.Is(err, idp.ErrStale) {

@@ -10,7 +10,8 @@ import (
 	"hilum/templates"
 )
 
-// signOut ends this browser's session; without one it still takes the cookie.
+// signOut ends this browser's session and takes its cookie away, also where it has no
+// session any more.
 func (a *account) signOut(w http.ResponseWriter, r *http.Request) error {
 	p, err := a.door.Person(r)
 	to := signedOutPath
@@ -30,8 +31,8 @@ func (a *account) signOut(w http.ResponseWriter, r *http.Request) error {
 	return page.SeeOther(w, r, to)
 }
 
-// afterSession is the page that says that a session has ended. It names the session,
-// of which only the browser that it lived in is told something.
+// afterSession is the path of the page that says that a session has ended. It names the
+// session, of which only the browser that it lived in is told something.
 func afterSession(id idp.SessionID) string { return signedOutPath + "?session=" + string(id) }
 
 func (a *account) signedOut(w http.ResponseWriter, r *http.Request) error {
@@ -42,7 +43,9 @@ func (a *account) signedOut(w http.ResponseWriter, r *http.Request) error {
 	return a.door.Render(w, http.StatusOK, view)
 }
 
-// signedOutPage lists the applications of the session, if it was this browser's.
+// signedOutPage says that this browser is signed out, and lists the applications of the
+// session, if it was this browser's. app is the name of the application that asked for it;
+// empty: none did.
 func (a *account) signedOutPage(r *http.Request, app string, session idp.SessionID) (templates.Notice, error) {
 	n := templates.Notice{
 		Frame: a.door.Frame(r, "signed-out"), Kind: "good", Title: templates.Say("signedout.title"), Text: templates.Say("signedout.text"),

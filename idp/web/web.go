@@ -4,8 +4,8 @@
 //
 // Every page is rendered from package templates; what happens next is decided by the
 // verbs (login, device). A sign-in that is for a relying party is handed on to
-// Config.CollectPath when it is finished; one for our own pages is collected here. The
-// session cookie changes at that moment only.
+// Config.CollectPath when it is finished; one for our own pages is collected here. A
+// session cookie is set at that moment only.
 package web
 
 import (
@@ -18,7 +18,7 @@ import (
 	"hilum/idp/web/page"
 )
 
-// Logins signs people in; *login.Flow implements it.
+// Logins signs people in; *login.Flow implements it, and says which errors come back.
 type Logins interface {
 	SignIns
 	Invitations
@@ -61,7 +61,8 @@ type OwnSessions interface {
 	ChangePassword(ctx context.Context, s *idp.Session, old, new idp.Secret) error
 }
 
-// Devices are people's own; *device.Registry implements it.
+// Devices are what people do with their own devices; *device.Registry implements it, and
+// says which errors come back.
 type Devices interface {
 	Pairings
 	List(ctx context.Context, user idp.UserID) ([]idp.Device, error)
@@ -85,11 +86,12 @@ type Config struct {
 	Door            *page.Door
 	Logins          Logins
 	Devices         Devices
-	CollectPath     string // where a relying party's finished sign-in is collected, + login id
-	SessionAbsolute time.Duration
+	CollectPath     string        // of a relying party's finished sign-in; the login's id is appended
+	SessionAbsolute time.Duration // how long a session lasts at most, told where consent is asked for
 }
 
-// Server is the pages of people. Safe for concurrent use.
+// Server has what other packages need of the pages: those that the relying parties' door
+// and package serve show. Safe for concurrent use.
 type Server struct {
 	door    *page.Door
 	account *account

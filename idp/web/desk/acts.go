@@ -15,14 +15,16 @@ import (
 type personAct struct {
 	name             string // of its page, and the end of its path
 	act              admin.Act
-	title, text, yes string // message keys; the title names the person
-	danger           bool
-	reason           bool   // is asked for
-	link             string // message key of what a link is for; empty: there is none
-	did              string // else the name of the sentence that the person's page opens with
-	do               func(ctx context.Context, d Acts, by admin.By, user idp.UserID, reason string, via admin.Via) ([]admin.Unlinked, *admin.Link, error)
+	title, text, yes string // message keys; the title names the person, yes is on the button
+	danger           bool   // the button warns
+	reason           bool   // a reason is asked for
+	link             string // message key of what its one-time link is for; empty: it makes none
+	did              string // where it makes none, the key in deskDid of what the person's page opens with
+	// do does it, and returns the devices that it was to unlink and the one-time link.
+	do func(ctx context.Context, d Acts, by admin.By, user idp.UserID, reason string, via admin.Via) ([]admin.Unlinked, *admin.Link, error)
 }
 
+// personActs are all of them. Each is a page that asks, and a form that does it.
 var personActs = []personAct{
 	{
 		name: "reopen", act: admin.Reopen, title: "admin.reopen.title", text: "admin.reopen.lead", yes: "admin.reopen.yes", danger: true, reason: true, link: "admin.link.enrol",
@@ -90,7 +92,7 @@ func (s *people) subject(r *http.Request, p staff, act admin.Act) (*idp.User, er
 	return u, nil
 }
 
-// askFor asks before an act.
+// askFor answers with the page that asks before an act.
 func (s *people) askFor(a personAct) handler {
 	return func(w http.ResponseWriter, r *http.Request, p staff) error {
 		u, err := s.subject(r, p, a.act)
@@ -101,6 +103,7 @@ func (s *people) askFor(a personAct) handler {
 	}
 }
 
+// ask shows the page that asks before an act; ask holds what was typed and is wrong.
 func (s *people) ask(w http.ResponseWriter, r *http.Request, p staff, status int, u *idp.User, a personAct, ask templates.Ask) error {
 	ask.Frame = s.frame(r, p, "users")
 	ask.Title, ask.Text, ask.Yes = templates.Say(a.title, "Name", deskPersonOf(u).Shown), templates.Say(a.text), templates.Say(a.yes)
@@ -112,8 +115,8 @@ func (s *people) ask(w http.ResponseWriter, r *http.Request, p staff, status int
 	return s.door.Render(w, status, ask)
 }
 
-// viaOf is how somebody wants a link to get to the person; as it was before
-// there was mail, where they do not say.
+// viaOf is how a form wants a one-time link to get to the person: it is shown, unless the
+// form says that it is mailed.
 func viaOf(r *http.Request) admin.Via {
 	if r.PostFormValue("via") == string(admin.ViaMail) {
 		return admin.ViaMail
@@ -122,7 +125,7 @@ func viaOf(r *http.Request) admin.Via {
 }
 
 // doFor does an act. Where it makes a link that is not mailed it answers the POST
-// with a page: the link is shown this once, and its token kept nowhere.
+// with a page: the link is shown this once, and of its token only a hash is kept.
 func (s *people) doFor(a personAct) handler {
 	return func(w http.ResponseWriter, r *http.Request, p staff) error {
 		u, err := s.subject(r, p, a.act)
@@ -157,7 +160,8 @@ func (s *people) doFor(a personAct) handler {
 	}
 }
 
-// wayProblem returns why a link cannot go the way that was chosen.
+// wayProblem returns why a link cannot go the way that was chosen, and the name of the
+// field with the choice; false for an err about something else.
 func (s *people) wayProblem(err error) (wrong string, problem templates.Message, ok bool) {
 	field, problem, ok := s.door.FieldProblem(err)
 	if !ok || field != "mail" && field != "email" {
@@ -166,6 +170,7 @@ func (s *people) wayProblem(err error) (wrong string, problem templates.Message,
 	return "via", problem, true
 }
 
+// showOneTimeLink shows a link that the administrator gives to the person themselves.
 func (s *people) showOneTimeLink(w http.ResponseWriter, r *http.Request, p staff, u *idp.User, link *admin.Link, view templates.AdminLink) error {
 	view.Frame = s.frame(r, p, "users")
 	view.Here = "" // coming back does not show it again

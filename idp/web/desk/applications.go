@@ -27,7 +27,7 @@ type applications struct {
 
 func appPath(id idp.ClientID) string { return appsPath + "/" + string(id) }
 
-// application returns the one that a path names. Errors: idp.ErrNotFound.
+// application returns the client that a path names. Errors: idp.ErrNotFound.
 func application(r *http.Request, p staff, desk Clients) (*idp.Client, error) {
 	id := r.PathValue("client")
 	if !page.IsClientID(id) {
@@ -43,7 +43,8 @@ func deskAppOf(c *idp.Client) templates.DeskApp {
 	}
 }
 
-// deviationWords say what of a registration is less safe than what is proposed.
+// deviationWords say what of a registration is less safe than what is proposed, by the
+// keys of admin.Deviations.
 var deviationWords = map[string]templates.Message{
 	"client.deviation.admin":   templates.Say("client.deviation.admin"),
 	"client.deviation.pkce":    templates.Say("client.deviation.pkce"),
@@ -79,6 +80,8 @@ func (s *applications) list(w http.ResponseWriter, r *http.Request, p staff) err
 	return s.door.Render(w, http.StatusOK, view)
 }
 
+// one shows one application: its registration, its secrets, and which of its requests were
+// refused lately.
 func (s *applications) one(w http.ResponseWriter, r *http.Request, p staff) error {
 	c, err := application(r, p, s.desk)
 	if err != nil {
@@ -143,7 +146,7 @@ var rejectedWords = map[idp.RejectionReason]templates.Message{
 	idp.RejectedForm:            templates.Say("apps.refused.form"),
 }
 
-// matchWords say how a tap is matched to the browser.
+// matchWords say how an approval on a phone is matched to the browser that asks.
 var matchWords = map[idp.MatchMode]templates.Message{
 	"":              templates.Say("apps.match.site"),
 	idp.MatchAuto:   templates.Say("apps.match.auto"),
@@ -169,9 +172,11 @@ func (s *applications) newPage(w http.ResponseWriter, r *http.Request, p staff) 
 	return s.presetForm(w, http.StatusOK, view, preset, nil)
 }
 
-// presetWords are the labels of what presets ask for.
+// presetWords are the labels of what presets ask for, by admin.PresetField.Label.
 var presetWords = map[string]templates.Message{"preset.base": templates.Say("preset.base"), "preset.redirect": templates.Say("preset.redirect")}
 
+// presetForm shows what a preset asks for before it registers an application, with what was
+// typed so far, by the id of the field.
 func (s *applications) presetForm(w http.ResponseWriter, status int, view templates.AdminNewApp, preset *admin.Preset, typed map[string]string) error {
 	view.Chosen = templates.Field{Name: preset.ID, Value: preset.Name}
 	for _, f := range preset.Needs {
@@ -225,7 +230,7 @@ func (s *applications) add(w http.ResponseWriter, r *http.Request, p staff) erro
 	return s.door.Render(w, http.StatusOK, view)
 }
 
-// appProblem is fieldProblem for what is typed about an application.
+// appProblem is page.Door.FieldProblem for what is typed about an application.
 func (s *applications) appProblem(err error) (field string, problem templates.Message, ok bool) {
 	field, problem, ok = s.door.FieldProblem(err)
 	if !ok {
@@ -257,6 +262,7 @@ func (s *applications) appProblem(err error) (field string, problem templates.Me
 	return field, problem, true
 }
 
+// appForm is the form of a registration as it is in c.
 func (s *applications) appForm(r *http.Request, p staff, c *idp.Client) templates.AdminAppForm {
 	view := templates.AdminAppForm{
 		Frame: s.frame(r, p, "applications"), App: deskAppOf(c), Redirects: strings.Join(c.RedirectURIs, "\n"), Logouts: strings.Join(c.PostLogoutURIs, "\n"),
@@ -275,7 +281,7 @@ func (s *applications) appForm(r *http.Request, p staff, c *idp.Client) template
 	return view
 }
 
-// span is a length of time as it is typed: 15m, 1h30m; nothing for none.
+// span is a length of time as it is typed: 15m, 1h30m; empty for zero.
 func span(d time.Duration) string {
 	if d == 0 {
 		return ""
@@ -290,8 +296,8 @@ func span(d time.Duration) string {
 	return s
 }
 
-// readSpan reads one; what is none is out of all bounds, so that it is refused
-// where the others are.
+// readSpan reads a length of time, zero where the field is empty. What cannot be read is
+// negative, out of all bounds, so that the verb refuses it like any other.
 func readSpan(r *http.Request, name string) time.Duration {
 	typed := strings.ReplaceAll(r.PostFormValue(name), " ", "")
 	if typed == "" {
@@ -304,7 +310,7 @@ func readSpan(r *http.Request, name string) time.Duration {
 	return d
 }
 
-// readAdvanced reads what of the form stands under Advanced, if it was sent.
+// readAdvanced reads into c what of the form stands under Advanced, if that was sent.
 func readAdvanced(r *http.Request, c *idp.Client) {
 	if _, sent := r.PostForm["access_format"]; !sent {
 		return
@@ -328,6 +334,7 @@ func readAdvanced(r *http.Request, c *idp.Client) {
 	c.Audience = strings.Fields(r.PostFormValue("audience"))
 }
 
+// readApp reads the form of a registration into c.
 func readApp(r *http.Request, c *idp.Client) {
 	readAdvanced(r, c)
 	lines := func(name string) []string {
@@ -376,13 +383,13 @@ func (s *applications) edit(w http.ResponseWriter, r *http.Request, p staff) err
 	return s.door.Render(w, http.StatusUnprocessableEntity, view)
 }
 
-// overlap is how long the secret of before stays good beside a new one.
+// overlap is how long the client secret of before stays good beside a new one.
 const overlap = 24 * time.Hour
 
-// appAct is something that is done to one application: what is asked before.
+// appAct is what is asked before something is done to one application.
 type appAct struct {
-	title, text, yes string // message keys; the title names the application
-	danger           bool
+	title, text, yes string // message keys; the title names the application, yes is on the button
+	danger           bool   // the button warns
 }
 
 var (
@@ -412,7 +419,7 @@ func (s *applications) newSecret(w http.ResponseWriter, r *http.Request, p staff
 	}
 	secret, err := s.desk.NewClientSecret(r.Context(), p.by, c.ID, overlap)
 	if errors.Is(err, idp.ErrInvalid) {
-		return idp.ErrNotFound // it has none, and no page offers one
+		return idp.ErrNotFound // a public client has no secret, and no page offers it one
 	}
 	if err != nil {
 		return err
@@ -422,7 +429,8 @@ func (s *applications) newSecret(w http.ResponseWriter, r *http.Request, p staff
 	return s.door.Render(w, http.StatusOK, view)
 }
 
-// switchApp lets an application in, or no longer.
+// switchApp disables an application, or enables it again; did is the value of the parameter
+// by which its page (one) says so.
 func (s *applications) switchApp(off bool, did string) handler {
 	return func(w http.ResponseWriter, r *http.Request, p staff) error {
 		c, err := application(r, p, s.desk)
@@ -455,8 +463,9 @@ func (s *applications) iconPage(w http.ResponseWriter, r *http.Request, p staff)
 	return s.door.Render(w, http.StatusOK, templates.AdminIcon{Frame: s.frame(r, p, "applications"), App: deskAppOf(c)})
 }
 
-// icon saves or removes an application's icon. It takes the application from the form: what may be sent to a
-// path is decided before it is known what the path names.
+// icon gives an application its icon, or takes it away. The form names the application: how
+// many bytes may be sent is decided by the whole path (page.Door.Bodies), before it is
+// known what a part of it names.
 func (s *applications) icon(w http.ResponseWriter, r *http.Request, p staff) error {
 	id := r.PostForm.Get("client")
 	if !page.IsClientID(id) {

@@ -18,7 +18,7 @@ import (
 	"hilum/templates"
 )
 
-// audits is the log: a list, files, and its check, which is a job.
+// audits is the audit log: a list, files, and its check, which is a job.
 type audits struct {
 	workbench
 	desk interface {
@@ -29,7 +29,7 @@ type audits struct {
 	}
 }
 
-// eventGroups are what the log can be narrowed to, by the beginning of a kind.
+// eventGroups are what the log can be narrowed to, by the beginning of an idp.EventKind.
 var eventGroups = []templates.Choice{
 	{Value: "login.", Label: templates.Say("audit.login")},
 	{Value: "phone.", Label: templates.Say("audit.phone")},
@@ -53,8 +53,12 @@ var eventGroups = []templates.Choice{
 
 // audit is what the log is narrowed to, all of which is in its address.
 type audit struct {
-	kind, who, as, address, from, until string
-	after, before                       idp.Key
+	kind          string // an idp.EventKind, or a group of them
+	who           string // sign-in name
+	as            string // "actor": who is the one who acted; else the one whom the event concerns
+	address       string // client address
+	from, until   string // first and last day, YYYY-MM-DD in UTC
+	after, before idp.Key
 }
 
 func readAudit(r *http.Request) audit {
@@ -63,6 +67,7 @@ func readAudit(r *http.Request) audit {
 	return audit{text("kind"), text("who"), text("as"), text("address"), text("from"), text("until"), idp.Key(q.Get("after")), idp.Key(q.Get("before"))}
 }
 
+// link is the address of the log, or of a file of it, at a path.
 func (a audit) link(path string) string {
 	q := url.Values{}
 	for _, f := range []templates.Field{
@@ -79,6 +84,7 @@ func (a audit) link(path string) string {
 	return path + "?" + q.Encode()
 }
 
+// turned is the address of another page of the list; empty where there is none.
 func (a audit) turned(after, before idp.Key) string {
 	if after == "" && before == "" {
 		return ""
@@ -87,8 +93,7 @@ func (a audit) turned(after, before idp.Key) string {
 	return a.link(auditPath)
 }
 
-// auditQuery makes the query of the log out of what the page is narrowed to. Errors:
-// FieldError.
+// auditQuery makes of a what the log is asked. Errors: idp.FieldError.
 func (s *audits) auditQuery(r *http.Request, p staff, a audit) (idp.EventQuery, error) {
 	q := idp.EventQuery{Address: a.address, Page: idp.Page{After: a.after, Before: a.before}}
 	if a.kind != "" {
@@ -157,8 +162,8 @@ func (s *audits) list(w http.ResponseWriter, r *http.Request, p staff) error {
 	return s.door.Render(w, http.StatusUnprocessableEntity, view)
 }
 
-// nameEvents finds the names of whom events concern, where the log has the
-// account only. An account may be gone.
+// nameEvents finds the sign-in names of whom events concern, where the log has the id
+// of the account only. An account that is gone stays without a name.
 func (s *audits) nameEvents(r *http.Request, p staff, events []templates.DeskEvent) error {
 	names := map[string]string{}
 	for i := range events {
@@ -180,8 +185,8 @@ func (s *audits) nameEvents(r *http.Request, p staff, events []templates.DeskEve
 	return s.nameTests(r, p, events)
 }
 
-// nameTests says of which application a sign-in was a test, by its name as long
-// as it is there.
+// nameTests says of which application a sign-in was a test: by its name as long as it is
+// registered, else by its id.
 func (s *audits) nameTests(r *http.Request, p staff, events []templates.DeskEvent) error {
 	if !p.may(admin.ReadClients) || !slices.ContainsFunc(events, func(e templates.DeskEvent) bool { return e.Test }) {
 		return nil
@@ -200,7 +205,8 @@ func (s *audits) nameTests(r *http.Request, p staff, events []templates.DeskEven
 	return nil
 }
 
-// file is the log as a file, in one of two formats.
+// file sends the log as a file, in one of two formats: an event a line in JSON, or CSV for
+// the spreadsheet of whoever asks (sheet). kind is the Content-Type.
 func (s *audits) file(format admin.ExportFormat, kind, name string) handler {
 	return func(w http.ResponseWriter, r *http.Request, p staff) error {
 		q, err := s.auditQuery(r, p, readAudit(r))
@@ -219,7 +225,7 @@ func (s *audits) file(format admin.ExportFormat, kind, name string) handler {
 
 func checkPath(id jobID) string { return "/admin/checks/" + string(id) }
 
-// checkPage says when the log was checked last, and lets check it again.
+// checkPage says when the log was checked last, and has the button to check it again.
 func (s *audits) checkPage(w http.ResponseWriter, r *http.Request, p staff) error {
 	view := templates.AdminChain{Frame: s.frame(r, p, "audit")}
 	view.Here = "admin-check"
@@ -235,7 +241,7 @@ func (s *audits) checkPage(w http.ResponseWriter, r *http.Request, p staff) erro
 	return s.door.Render(w, http.StatusOK, view)
 }
 
-// check begins to walk the whole chain.
+// check begins a job that walks the whole log, unless one of this session does already.
 func (s *audits) check(w http.ResponseWriter, r *http.Request, p staff) error {
 	j, err := s.beginJob(p, &job{kind: jobCheck}, s.run)
 	if errors.Is(err, idp.ErrConflict) && j.session == p.Session.ID { // that one will do
@@ -247,6 +253,7 @@ func (s *audits) check(w http.ResponseWriter, r *http.Request, p staff) error {
 	return page.SeeOther(w, r, checkPath(j.id))
 }
 
+// run is the job. Errors: those of admin.Desk.VerifyEvents.
 func (s *audits) run(ctx context.Context, j *job) error {
 	chain, err := s.desk.VerifyEvents(ctx, j.by, func(done, of int64) { j.tell(admin.ImportStep{Done: int(done), Of: int(of)}) })
 	switch {
@@ -261,8 +268,8 @@ func (s *audits) run(ctx context.Context, j *job) error {
 	return err
 }
 
-// checking shows how far a check is, and what came of it. One that is not
-// known here any more is in the log, if it came through.
+// checking shows how far a check is, and what came of it. A check that is not known here
+// any more is in the log, if it came through.
 func (s *audits) checking(w http.ResponseWriter, r *http.Request, p staff) error {
 	id, j, err := s.ownJob(r, p, jobCheck)
 	if err != nil {

@@ -14,10 +14,10 @@ import (
 	"hilum/templates"
 )
 
-// maxTold is how many claims of its own the form of an application has.
+// maxTold is how many rows the form for claims under names of an application's own has.
 const maxTold = 20
 
-// ruleRow is one claim as it was typed.
+// ruleRow is a rule as a row of the form: values are lines of «from > to».
 func ruleRow(r idp.ClaimRule) templates.RuleRow {
 	row := templates.RuleRow{Name: r.Name, From: r.From, One: r.One, Map: r.Text}
 	if r.From == "" {
@@ -31,8 +31,9 @@ func ruleRow(r idp.ClaimRule) templates.RuleRow {
 	return row
 }
 
-// readRules reads the rows of the form. Rows that are empty are none. problems
-// are of rows that cannot be read, by their number among those returned.
+// readRules reads the rows of the form, without those that are empty or are to be removed.
+// problems are the message keys for rows that cannot be read, by their index in rows and
+// rules.
 func readRules(r *http.Request) (rows []templates.RuleRow, rules []idp.ClaimRule, problems map[int]string) {
 	problems = map[int]string{}
 	for i := range maxTold {
@@ -63,7 +64,8 @@ func readRules(r *http.Request) (rows []templates.RuleRow, rules []idp.ClaimRule
 	return rows, rules, problems
 }
 
-// toldWords say what can be wrong with the rule of a claim.
+// toldWords say what is wrong with a rule, by message keys of readRules and of package
+// admin.
 var toldWords = map[string]templates.Message{
 	"claims.wrong.map":    templates.Say("claims.wrong.map"),
 	"client.claims.name":  templates.Say("client.claims.name"),
@@ -73,8 +75,8 @@ var toldWords = map[string]templates.Message{
 	"client.claims.many":  templates.Say("claims.wrong.many"),
 }
 
-// claims is what an application is told of people, for those who may read
-// applications and people.
+// claims shows what an application is told of people, and of one person whose name was
+// typed.
 func (s *applications) claims(w http.ResponseWriter, r *http.Request, p staff) error {
 	c, err := application(r, p, s.desk)
 	if err != nil {
@@ -93,8 +95,8 @@ func (s *applications) claims(w http.ResponseWriter, r *http.Request, p staff) e
 	return s.door.Render(w, http.StatusOK, view)
 }
 
-// previewOf is what an application would be told of the person with a name, or
-// who could be meant.
+// previewOf is what an application would be told of the person whose sign-in name was
+// typed, or, where nobody has it, up to ten people who could be meant.
 func (s *applications) previewOf(r *http.Request, p staff, c *idp.Client, typed string) (templates.Preview, error) {
 	typed = strings.TrimSpace(typed)
 	view := templates.Preview{Who: typed}
@@ -155,8 +157,8 @@ func (s *applications) rulesPage(w http.ResponseWriter, r *http.Request, p staff
 	return s.door.Render(w, http.StatusOK, s.rulesView(r, p, c, rows))
 }
 
-// rules adds a row, takes one away, shows what would be told, or
-// saves. Only the last changes anything, and nothing that was typed is lost.
+// rules adds a row to the form, takes one away, shows what would be told, or saves, as its
+// field «do» says. Only saving changes anything, and nothing that was typed is lost.
 func (s *applications) rules(w http.ResponseWriter, r *http.Request, p staff) error {
 	c, err := application(r, p, s.desk)
 	if err != nil {

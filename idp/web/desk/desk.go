@@ -1,5 +1,9 @@
-// Package desk is the administration: its pages, at the people's door. What they show
-// and do is decided by the verb admin; who may do what is asked there again.
+// Package desk is the pages of the administration, at the people's door: devices, people,
+// applications, sessions, the audit log, how the provider fares, and settings. What they
+// show and do is decided by the verb admin, which also asks again who may do what.
+//
+// Mount adds them to a page.Door. What takes longer than a request, the import of a file
+// of people and the check of the log, is a job of this process (Jobs).
 package desk
 
 import (
@@ -19,7 +23,8 @@ import (
 	"hilum/templates"
 )
 
-// Desk is where administrators act; *admin.Desk implements it.
+// Desk is where administrators act; *admin.Desk implements it, and says which errors come
+// back.
 type Desk interface {
 	Devices
 	People
@@ -35,7 +40,7 @@ type Desk interface {
 	Settings
 }
 
-// Devices are those of all people.
+// Devices are the devices of all people.
 type Devices interface {
 	SearchDevices(ctx context.Context, by admin.By, q idp.DeviceQuery) (*idp.DevicePage, error)
 	Device(ctx context.Context, by admin.By, id idp.DeviceID) (*idp.DeviceRow, error)
@@ -46,7 +51,7 @@ type Devices interface {
 	DevicesCSV(ctx context.Context, by admin.By, q idp.DeviceQuery, format admin.ExportFormat, w io.Writer) error
 }
 
-// People are the accounts.
+// People are the accounts of all people.
 type People interface {
 	SearchUsers(ctx context.Context, by admin.By, q idp.UserQuery) (*idp.UserPage, error)
 	UsersCSV(ctx context.Context, by admin.By, q idp.UserQuery, format admin.ExportFormat, w io.Writer) error
@@ -114,7 +119,7 @@ type Starts interface {
 	PutStartAside(ctx context.Context, by admin.By, aside bool) error
 }
 
-// Journal is the log of what happened.
+// Journal is the audit log.
 type Journal interface {
 	SearchEvents(ctx context.Context, by admin.By, q idp.EventQuery) (*idp.EventPage, error)
 	ExportEvents(ctx context.Context, by admin.By, q idp.EventQuery, format admin.ExportFormat, w io.Writer) error
@@ -127,7 +132,7 @@ type Figures interface {
 	Days(ctx context.Context, by admin.By, days int) ([]idp.Day, error)
 }
 
-// Settings are the site's look and words, and what the configuration says.
+// Settings are how the site presents itself, and the settings that are in force.
 type Settings interface {
 	SavedSite(ctx context.Context, by admin.By) (*idp.Site, error)
 	FixedSite() map[string]bool
@@ -142,13 +147,13 @@ type Settings interface {
 type Config struct {
 	Door  *page.Door
 	Desk  Desk
-	Party Party                    // that test sign-ins are for
+	Party Party                    // the relying party of test sign-ins
 	Mail  bool                     // mail can be sent
-	Push  func() []idp.PushFigures // how push services fare; nil: there is none
+	Push  func() []idp.PushFigures // how push services fare; nil: the page of health does not say
 	// Rejected are the last refused requests of a client, latest first; nil: nothing is kept.
 	Rejected func(idp.ClientID) []idp.Rejection
-	JobKey   []byte          // 32 bytes, authenticates the ids of jobs
-	Jobs     *Jobs           // what administrators began that takes long; nil: its own
+	JobKey   []byte          // 32 bytes, authenticates the ids of jobs (HMAC-SHA-256)
+	Jobs     *Jobs           // what administrators began that takes long; nil: Mount makes them
 	Ending   <-chan struct{} // closed when the server is to end: jobs end too
 }
 
@@ -180,37 +185,38 @@ type room struct {
 	mail bool // mail can be sent
 }
 
-// staff is somebody with a role in the administration, before one of its pages.
+// staff is somebody with a role in the administration who asks for one of its pages.
 type staff struct {
 	page.Person
-	by admin.By
+	by admin.By // the same, as the verb admin is told who asks
 }
 
 func (p staff) may(act admin.Act) bool { return admin.May(p.by.Role, act) }
 
-// mayUpon reports whether this role may act upon an account: the helpdesk may
-// not where the account has a role itself. The verb decides; this is for a page
-// that shows no button which would be refused.
+// mayUpon reports whether this role may do an act to an account: where the account has
+// a role in the administration itself, only an administrator may. The verb decides; this
+// is for a page that shows no button, and asks no question, which would be refused.
 func (p staff) mayUpon(act admin.Act, u *idp.User) bool {
 	return p.may(act) && (p.by.Role == idp.StaffAdmin || u.Staff == idp.StaffNone)
 }
 
-// handler answers somebody of the staff.
+// handler is a page.PersonHandler for somebody of the staff.
 type handler func(w http.ResponseWriter, r *http.Request, p staff) error
 
 // staff is for people whose role may do an act. To people without any role there is
-// nothing here. Without a second factor, or without a fresh one where the act changes
-// something, the step-up comes first and leads back to the page; what was posted is not
-// kept.
+// nothing here (idp.ErrNotFound); those of another role are refused (idp.ErrDenied).
+// Without a second factor, or without a fresh one where the act changes something, the
+// step-up comes first and leads back to the page; what was posted is not kept.
 func (s *room) staff(act admin.Act, h handler) page.Access {
 	return s.door.Staff("staff: "+string(act), s.allowed(act, h))
 }
 
-// maxUploads is how many forms that carry a file are read at once.
+// maxUploads is how many forms that carry a file are read and answered at once, of each
+// page that has one: they are held in memory.
 const maxUploads = 2
 
 // upload is staff for a form that carries a file, which is not read before it is known
-// who sends it.
+// who sends it. Beyond maxUploads it is refused (idp.ErrBusy).
 func (s *room) upload(act admin.Act, h handler) page.Access {
 	slots := make(chan struct{}, maxUploads)
 	return s.door.Upload("staff: "+string(act), s.allowed(act, func(w http.ResponseWriter, r *http.Request, p staff) error {
@@ -227,6 +233,7 @@ func (s *room) upload(act admin.Act, h handler) page.Access {
 	}))
 }
 
+// allowed is h for somebody who may do an act, as staff has it.
 func (s *room) allowed(act admin.Act, h handler) page.PersonHandler {
 	return func(w http.ResponseWriter, r *http.Request, p page.Person) error {
 		if !p.User.MayAdminister(idp.StaffRoles...) {
@@ -247,12 +254,12 @@ func (s *room) allowed(act admin.Act, h handler) page.PersonHandler {
 	}
 }
 
-// nothing is every path below /admin that is none: the page that people without
-// a role get for all of them.
+// nothing answers every path below /admin at which there is no page: 404, as people
+// without a role get for all of them.
 func (s *start) nothing(http.ResponseWriter, *http.Request) error { return idp.ErrNotFound }
 
-// tabs are the pages of the administration that stand above the others, by what
-// reads them.
+// tabs are the entries of the administration's menu, each with the act that a role has to
+// be allowed for it.
 var tabs = []struct {
 	name string
 	act  admin.Act
@@ -266,7 +273,8 @@ var tabs = []struct {
 	{"settings", admin.ReadSettings},
 }
 
-// frame is what stands around a page of the administration.
+// frame is what stands around a page of the administration; tab is the entry of the menu
+// that it belongs to.
 func (s *room) frame(r *http.Request, p staff, tab string) templates.Frame {
 	f := s.door.PersonFrame(r, p.Person, s.door.Here(r), tab)
 	for _, t := range tabs {
@@ -277,18 +285,19 @@ func (s *room) frame(r *http.Request, p staff, tab string) templates.Frame {
 	return f
 }
 
-// sheet is the format of a CSV file that whoever asks will open in a spreadsheet: by the
-// language that they read our pages in.
+// sheet is the format of a CSV file that whoever asks will open in a spreadsheet, by the
+// language that they read our pages in (admin.SheetFor).
 func (s *room) sheet(r *http.Request, p staff) admin.ExportFormat {
 	return admin.SheetFor(s.frame(r, p, "").Lang)
 }
 
-// download sends a file as it is made, as serve.Download does.
+// download sends a file as it is made, as serve.Download does; kind is its Content-Type.
+// Errors: those of write before anything was sent.
 func (s *room) download(w http.ResponseWriter, r *http.Request, kind, name string, write func(io.Writer) error) error {
 	h := w.Header()
 	h.Set("Content-Type", kind)
 	h.Set("Content-Disposition", `attachment; filename="`+name+`"`)
-	if r.Method == http.MethodHead { // nothing leaves, and nothing is noted
+	if r.Method == http.MethodHead { // no data leaves, and no export is noted in the log
 		return nil
 	}
 	err := serve.Download(w, r, s.door.Log(), write)
@@ -300,7 +309,8 @@ func (s *room) download(w http.ResponseWriter, r *http.Request, kind, name strin
 }
 
 // ids reads identifiers that are separated by spaces or dots. ok is false when
-// there is none, one is none, or there are more than a page of a list has.
+// there is none, one has not the form of an identifier, or there are more than
+// idp.DefaultListPage.
 func ids[T ~string](s string) (list []T, ok bool) {
 	for id := range strings.FieldsFuncSeq(s, func(r rune) bool { return r == ' ' || r == '.' }) {
 		if !page.IsID(id) || len(list) == idp.DefaultListPage {
@@ -311,7 +321,7 @@ func ids[T ~string](s string) (list []T, ok bool) {
 	return list, len(list) > 0
 }
 
-// joined is a list of identifiers as ids reads it.
+// joined is a list of identifiers with sep between them: a space or a dot for ids.
 func joined[T ~string](list []T, sep string) string {
 	var b strings.Builder
 	for i, id := range list {
@@ -323,7 +333,8 @@ func joined[T ~string](list []T, sep string) string {
 	return b.String()
 }
 
-// reasonProblem returns what is wrong with the reason that was typed.
+// reasonProblem returns what is wrong with the reason that was typed; false for an err
+// about something else.
 func (s *room) reasonProblem(err error) (templates.Message, bool) {
 	field, problem, ok := s.door.FieldProblem(err)
 	if !ok || field != "reason" {

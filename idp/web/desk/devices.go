@@ -42,6 +42,7 @@ var deviceFacets = map[idp.DeviceFacet]templates.Message{
 	idp.FacetBlocked: templates.Say("admin.facet.blocked"),
 }
 
+// devices is the list as a query for devices.
 func (l listing) devices() idp.DeviceQuery {
 	q := idp.DeviceQuery{Words: l.words, Sort: idp.DeviceSort(l.sort), Down: l.down, Page: l.page()}
 	for _, f := range l.facets {
@@ -109,7 +110,7 @@ func (s *devices) csv(w http.ResponseWriter, r *http.Request, p staff) error {
 	})
 }
 
-// one is the page of one device and what happened with it. The list shows the same
+// one shows one device and what happened with it. The list shows the same
 // in a drawer.
 func (s *devices) one(w http.ResponseWriter, r *http.Request, p staff) error {
 	id := page.PathID[idp.DeviceID](r, "id")
@@ -140,7 +141,7 @@ func (s *devices) one(w http.ResponseWriter, r *http.Request, p staff) error {
 	return s.door.Render(w, http.StatusOK, view)
 }
 
-// historyOf is what happened with one device, whose name stands above it.
+// historyOf is what happened with one device, without its name, which stands above.
 func historyOf(rows []idp.Event) []templates.DeskEvent {
 	events := deskEvents(rows)
 	for i := range events {
@@ -149,8 +150,9 @@ func historyOf(rows []idp.Event) []templates.DeskEvent {
 	return events
 }
 
-// gone is a device that is linked no more: what the log has of it. none is
-// the error when it has nothing.
+// gone shows a device that is not linked any more, by what the log has of it; after is
+// where the page of its history begins. none is the error that is returned where the log
+// has nothing.
 func (s *devices) gone(w http.ResponseWriter, r *http.Request, p staff, id idp.DeviceID, after idp.Key, none error) error {
 	history, err := s.desk.DeviceHistory(r.Context(), p.by, id, idp.Page{Limit: 20})
 	if err != nil {
@@ -194,12 +196,13 @@ func (s *devices) gone(w http.ResponseWriter, r *http.Request, p staff, id idp.D
 	return s.door.Render(w, http.StatusOK, view)
 }
 
+// unlinkPath is the address of the page that asks whether to unlink devices.
 func unlinkPath(list []idp.DeviceID) string {
 	return pickedPath + "?id=" + joined(list, "&id=")
 }
 
 // picked returns the devices that a request to unlink several names: by ticks in
-// the list, or by the one field of the form that asked.
+// the list, or by the one field of the form that asked. It is false as ids is.
 func picked(r *http.Request) ([]idp.DeviceID, bool) {
 	if r.Method == http.MethodPost {
 		return ids[idp.DeviceID](r.PostFormValue("devices"))
@@ -219,7 +222,7 @@ var pickedOnes = page.Query{
 	},
 }
 
-// unlinkPage names the devices before they are unlinked. What is gone
+// unlinkPage names the devices before they are unlinked. One that is gone
 // meanwhile is left out.
 func (s *devices) unlinkPage(w http.ResponseWriter, r *http.Request, p staff) error {
 	list, ok := picked(r)
@@ -229,6 +232,8 @@ func (s *devices) unlinkPage(w http.ResponseWriter, r *http.Request, p staff) er
 	return s.askUnlink(w, r, p, http.StatusOK, list, templates.Ask{})
 }
 
+// askUnlink shows the page that names devices before they are unlinked; ask holds what was
+// typed and is wrong. Errors: idp.ErrNotFound, where none of them is there.
 func (s *devices) askUnlink(w http.ResponseWriter, r *http.Request, p staff, status int, list []idp.DeviceID, ask templates.Ask) error {
 	var there []idp.DeviceID
 	for _, id := range list {
@@ -260,7 +265,7 @@ func (s *devices) askUnlink(w http.ResponseWriter, r *http.Request, p staff, sta
 	return s.door.Render(w, status, ask)
 }
 
-// whyOf is what was said of why devices are unlinked.
+// whyOf reads why devices are unlinked, as the form says.
 func whyOf(r *http.Request) admin.Why {
 	return admin.Why{Reason: r.PostFormValue("reason"), Lost: r.PostFormValue("lost") != ""}
 }
@@ -284,7 +289,8 @@ func (s *devices) unlink(w http.ResponseWriter, r *http.Request, p staff) error 
 // namedLines is how many devices are named one by one where many were found.
 const namedLines = 20
 
-// showUnlinked says what became of each; of many only what was not unlinked.
+// showUnlinked says what became of each device; of more than idp.DefaultListPage it names
+// only those that were not unlinked.
 func (s *devices) showUnlinked(w http.ResponseWriter, r *http.Request, p staff, done []admin.Unlinked) error {
 	view := templates.AdminUnlinked{Frame: s.frame(r, p, "devices")}
 	unlinked := 0
@@ -315,7 +321,7 @@ func (s *devices) showUnlinked(w http.ResponseWriter, r *http.Request, p staff, 
 	return s.door.Render(w, http.StatusConflict, view)
 }
 
-// filterOf reads what finds the devices that are to be unlinked at once. ok is
+// filterOf reads the filter that finds the devices which are to be unlinked at once. ok is
 // false for a filter that narrows nothing, or that no page of ours makes.
 func filterOf(q url.Values) (l listing, ok bool) {
 	l = listing{path: foundPath, words: strings.TrimSpace(q.Get("q")), facets: q["f"]}
@@ -346,7 +352,7 @@ var foundOnes = page.Query{
 	},
 }
 
-// filter is what the list's address says of its filter.
+// filter is the query of the list's address.
 func (l listing) filter() string {
 	_, query, _ := strings.Cut(l.address(), "?")
 	return query
@@ -358,6 +364,9 @@ func (s *devices) unlinkFoundPage(w http.ResponseWriter, r *http.Request, p staf
 	return s.askUnlinkFound(w, r, p, http.StatusOK, templates.Ask{})
 }
 
+// askUnlinkFound shows the page of unlinkFoundPage; ask holds what was typed and is wrong.
+// Where the filter finds nothing, or more than admin.MaxUnlink, the browser is sent to the
+// list.
 func (s *devices) askUnlinkFound(w http.ResponseWriter, r *http.Request, p staff, status int, ask templates.Ask) error {
 	l, ok := filterOf(r.URL.Query())
 	if !ok {
@@ -403,11 +412,11 @@ func (s *devices) askUnlinkFound(w http.ResponseWriter, r *http.Request, p staff
 	return s.door.Render(w, status, ask)
 }
 
-// foundTime is how long unlinking all that was found may take: each device is a
-// transaction of its own.
+// foundTime is how long the browser may wait until all that was found is unlinked: each
+// device is a transaction of its own.
 const foundTime = 2 * time.Minute
 
-// unlinkFound unlinks what was asked about: when the filter finds other
+// unlinkFound unlinks the devices that were asked about: when the filter finds other
 // devices by now, it asks again. Once begun it goes on to the end, also when the
 // browser does not wait.
 func (s *devices) unlinkFound(w http.ResponseWriter, r *http.Request, p staff) error {
@@ -433,7 +442,8 @@ func (s *devices) unlinkFound(w http.ResponseWriter, r *http.Request, p staff) e
 	return s.showUnlinked(w, r, p, done)
 }
 
-// deskDid are the sentences that a list of the administration may open with.
+// deskDid are the message keys of sentences that a page of the administration may open
+// with, by the parameter «did» of its query.
 var deskDid = map[string]string{
 	"unlinked":  "admin.unlinked.done",
 	"none":      "admin.picked.none",
@@ -444,6 +454,8 @@ var deskDid = map[string]string{
 	"edited":    "admin.edited.done",
 }
 
+// deskNote returns the sentence that a page opens with; no key: none. That of devices which
+// were unlinked has their number, by the parameter «n».
 func deskNote(r *http.Request) templates.Message {
 	q := r.URL.Query()
 	key, ok := deskDid[q.Get("did")]

@@ -74,6 +74,8 @@ var eventWords = map[idp.EventKind]string{
 	idp.EventExported:        "event.list.exported",
 }
 
+// deskEvents are events of the audit log as pages show them. A test sign-in is shown as one
+// of the application that was tested.
 func deskEvents(rows []idp.Event) []templates.DeskEvent {
 	out := make([]templates.DeskEvent, 0, len(rows))
 	for i := range rows {
@@ -93,8 +95,8 @@ func deskEvents(rows []idp.Event) []templates.DeskEvent {
 	return out
 }
 
-// eventSaid is what happened, in words. What a person asked for by mail is not
-// to be taken for what an administrator did.
+// eventSaid is what happened, in words. A link that a person has asked for, or got by mail,
+// and a password that was set by one, is not to be taken for what an administrator did.
 func eventSaid(e *idp.Event) templates.Message {
 	switch {
 	case e.Kind == idp.EventInvited && e.Detail["purpose"] == string(idp.InviteForgotten):
@@ -107,7 +109,8 @@ func eventSaid(e *idp.Event) templates.Message {
 	return templates.Say(eventWords[e.Kind])
 }
 
-// changeOf is a changed setting in one line.
+// changeOf is a changed setting in one line: its key, and its values before and after. Of
+// a logo's digest it has the first eight digits.
 func changeOf(e *idp.Event) string {
 	picture := strings.HasPrefix(e.Detail["setting"], admin.SiteLogo)
 	value := func(s string) string {

@@ -17,7 +17,7 @@ type health struct {
 		Figures
 		Clients
 	}
-	push func() []idp.PushFigures // nil: there is none
+	push func() []idp.PushFigures // as Config.Push
 }
 
 // unwritableWords say why nothing can be written.
@@ -26,7 +26,7 @@ var unwritableWords = map[idp.Unwritable]string{
 	idp.DiskFailing: "health.unwritable.failing", idp.DiskStuck: "health.unwritable.stuck",
 }
 
-// trendDays is how far back the plots look.
+// trendDays is how many days back the plots look.
 const trendDays = 30
 
 func (s *health) page(w http.ResponseWriter, r *http.Request, p staff) error {
@@ -113,9 +113,10 @@ func serviceName(kind idp.PushType) string {
 	return string(kind)
 }
 
-// upTo is a count that ends at idp.CountUpTo.
+// upTo is a number that was counted to idp.CountUpTo: there, it may be more.
 func upTo(n int) templates.Count { return templates.Count{N: n, More: n >= idp.CountUpTo} }
 
+// sizeWords tells a number of bytes in kB, MB or GB, of 1000 each.
 func sizeWords(bytes int64) templates.Message {
 	switch {
 	case bytes >= 1e9:
@@ -143,11 +144,12 @@ func keyOf(k *idp.SigningKey, now time.Time) templates.KeyLine {
 
 // series is one of several figures that are drawn on top of one another.
 type series struct {
-	class string // of the bars
+	class string // CSS class of its bars
 	label templates.Message
-	of    func(*idp.Day) int
+	of    func(*idp.Day) int // the figure on a day
 }
 
+// kinds counts the events of these kinds on a day.
 func kinds(list ...idp.EventKind) func(*idp.Day) int {
 	return func(d *idp.Day) int {
 		n := 0
@@ -158,9 +160,11 @@ func kinds(list ...idp.EventKind) func(*idp.Day) int {
 	}
 }
 
+// factor counts the second factors of one kind on a day: "push", "code", "recovery".
 func factor(name string) func(*idp.Day) int { return func(d *idp.Day) int { return d.Factors[name] } }
 
-// trends draws what happened on the days.
+// trends draws how many sign-ins there were on each day, by which second factors, and what
+// failed.
 func trends(days []idp.Day) []templates.Plot {
 	return []templates.Plot{
 		plot(days, templates.Say("health.signins"), series{"a", templates.Say("event.login.done"), kinds(idp.EventLoginDone)}),
@@ -171,14 +175,16 @@ func trends(days []idp.Day) []templates.Plot {
 	}
 }
 
-// A plot is so large, in units of its own, with a bar as wide for each day.
+// Sizes of a plot, in units of its view box.
 const (
-	plotHigh  = 120
-	plotStep  = 20
-	plotBar   = 12
-	plotFloor = 1 // what happened at all is seen
+	plotHigh  = 120 // height of the plot
+	plotStep  = 20  // width of a day
+	plotBar   = 12  // width of the bar of a day
+	plotFloor = 1   // least height of a part of it: what happened at all is seen
 )
 
+// plot draws a bar for each day, with the parts of all series on top of one another. The
+// day on which most happened is as high as the plot.
 func plot(days []idp.Day, title templates.Message, all ...series) templates.Plot {
 	p := templates.Plot{Title: title, Width: max(1, len(days)) * plotStep, Height: plotHigh}
 	sums := make([]int, len(all))

@@ -31,12 +31,12 @@ func (s *importer) importForm(r *http.Request, p staff) templates.AdminImport {
 	return templates.AdminImport{Frame: s.frame(r, p, "users"), Columns: admin.ImportHeading, People: admin.MaxImport, Megabytes: admin.MaxImportBytes >> 20}
 }
 
-// shownFaults is how many faulty lines one page names.
+// shownFaults is how many faults, and how many people who got no mail, one page names.
 const shownFaults = 100
 
 func importJobPath(id jobID) string { return "/admin/imports/" + string(id) }
 
-// check begins to check a file of people, and with «do» to add them.
+// check begins to check a file of people, and where the form says so («do») to add them.
 func (s *importer) check(w http.ResponseWriter, r *http.Request, p staff) error {
 	text := r.PostForm.Get("text")
 	if text == "" {
@@ -47,6 +47,7 @@ func (s *importer) check(w http.ResponseWriter, r *http.Request, p staff) error 
 	return s.beginImport(w, r, p, &job{text: text, dry: r.PostForm.Get("do") != "import"})
 }
 
+// beginImport begins a job, and sends the browser to its page.
 func (s *importer) beginImport(w http.ResponseWriter, r *http.Request, p staff, j *job) error {
 	j.kind = jobImport
 	if j.dry { // a try says who would be written to
@@ -67,8 +68,9 @@ func (s *importer) beginImport(w http.ResponseWriter, r *http.Request, p staff, 
 	return page.SeeOther(w, r, importJobPath(j.id))
 }
 
-// run is the job. A name that was taken since it was tried is found by
-// another try.
+// run is the job. Where somebody has taken a name since the file was checked, nobody is
+// added, and it is checked again, to say which line it is. Errors: those of
+// admin.Desk.ImportUsers.
 func (s *importer) run(ctx context.Context, j *job) error {
 	result, err := s.desk.ImportUsers(ctx, j.by, strings.NewReader(j.text), admin.ImportHow{Dry: j.dry, Mail: j.mail}, j.tell)
 	if errors.Is(err, idp.ErrConflict) {
@@ -83,7 +85,8 @@ func (s *importer) run(ctx context.Context, j *job) error {
 	return err
 }
 
-// importing shows how far an import is, and what came of it.
+// importing shows how far an import is, and what came of it. Of one that is not known here
+// any more it tells what the log has.
 func (s *importer) importing(w http.ResponseWriter, r *http.Request, p staff) error {
 	id, j, err := s.ownJob(r, p, jobImport)
 	if err != nil {
@@ -170,15 +173,17 @@ func (s *importer) importState(j *job, view *templates.AdminImporting) {
 	}
 }
 
-// mend gives the text of a short file into the page, to be mended there.
+// mend gives the text of a short file, of page.MaxText bytes at most, into the page, to be
+// mended there.
 func (s *importer) mend(j *job, view *templates.AdminImporting) {
 	if len(j.text) <= page.MaxText {
 		view.Text = strings.ToValidUTF8(j.text, "\uFFFD")
 	}
 }
 
-// cameThrough looks in the log for the file of a job that is not known here any
-// more, and returns how many people it added: 0 when it did not come through.
+// cameThrough looks for the file of a job that is not known here any more among the latest
+// imports of this person in the log, and returns how many people it added: 0 when it did
+// not come through, or whoever asks may not read the log.
 func (s *importer) cameThrough(r *http.Request, p staff, id jobID) (int, error) {
 	if !p.may(admin.ReadAudit) {
 		return 0, nil
@@ -196,7 +201,7 @@ func (s *importer) cameThrough(r *http.Request, p staff, id jobID) (int, error) 
 	return 0, nil
 }
 
-// add adds the people of a file that was tried.
+// add begins to add the people of a file that was checked and found good.
 func (s *importer) add(w http.ResponseWriter, r *http.Request, p staff) error {
 	id, j, err := s.ownJob(r, p, jobImport)
 	if err != nil {
@@ -212,8 +217,8 @@ func (s *importer) add(w http.ResponseWriter, r *http.Request, p staff) error {
 	return s.beginImport(w, r, p, &job{text: j.text, mail: view.Mailed > 0 && r.PostForm.Get("mail") != ""})
 }
 
-// stop ends an import before it is through, and takes back all; once
-// all are added, nobody else is written to.
+// stop ends an import before it is through, and takes back those that were added; once
+// all are added, they stay, and nobody else is written to.
 func (s *importer) stop(w http.ResponseWriter, r *http.Request, p staff) error {
 	id, j, err := s.ownJob(r, p, jobImport)
 	if err != nil {

@@ -21,9 +21,9 @@ import (
 )
 
 // What takes longer than a request may, a file of people or the check of the
-// log, is done beside as a job of this process. Its state belongs to the session
-// that began it, is kept in memory only, and ends with the process: what counts
-// is in the database and the log.
+// log, is done apart from requests, as a job of this process. Its state belongs to the
+// session that began it, is kept in memory only, and ends with the process: what
+// counts is in the database and the log.
 
 // jobKind is what a job does; it is a part of the mark in its id.
 type jobKind string
@@ -35,13 +35,13 @@ const (
 
 // How many jobs of each kind there may be in this process, and for how long.
 const (
-	maxRunning = 2                // at once
-	maxJobs    = 8                // with those that are finished, which may hold a file each
-	keepJob    = 30 * time.Minute // when it is finished
+	maxRunning = 2                // that run at once
+	maxJobs    = 8                // that are kept, finished ones included: each may hold a file
+	keepJob    = 30 * time.Minute // that a finished job is kept
 )
 
-// jobID names a job. It carries who began it: a page can tell one that is no
-// longer known here from one that was made up.
+// jobID names a job. It has a mark of the session that began it, by which a page can tell
+// a job that is not known here any more from one that was made up.
 type jobID string
 
 // job is work of an administrator that takes longer than a request. What stands above
@@ -51,27 +51,27 @@ type job struct {
 	kind    jobKind
 	by      admin.By
 	session idp.SessionID
-	dry     bool
-	mail    bool   // invitations by mail
-	text    string // of the file
+	dry     bool   // jobImport: admin.ImportHow.Dry
+	mail    bool   // jobImport: admin.ImportHow.Mail
+	text    string // of the file; empty for jobCheck
 	cancel  context.CancelFunc
 
 	mu       sync.Mutex
-	step     admin.ImportStep
-	stopping bool
-	ended    time.Time // zero while it runs
-	result   *admin.Import
-	chain    *admin.Chain
-	err      error
-	woken    []chan struct{}
+	step     admin.ImportStep // how far it is; of jobCheck the numbers only
+	stopping bool             // stop was called while it ran
+	ended    time.Time        // zero while it runs
+	result   *admin.Import    // jobImport; nil while it runs
+	chain    *admin.Chain     // jobCheck; nil while it runs
+	err      error            // why it did not come through
+	woken    []chan struct{}  // of those who wait for another word
 }
 
 // workbench is what a part of the administration has whose work takes long.
 type workbench struct {
 	room
 	jobs   *Jobs
-	key    []byte          // authenticates the ids of jobs
-	ending <-chan struct{} // closed when the server is to end; nil: never
+	key    []byte          // as Config.JobKey
+	ending <-chan struct{} // as Config.Ending; nil: never
 }
 
 // Jobs are the jobs of this process. The zero value is ready.
@@ -81,8 +81,8 @@ type Jobs struct {
 	running sync.WaitGroup
 }
 
-// Wait returns when no job runs any more, or after at most so long. What is not
-// through by then is taken back as after a crash.
+// Wait returns when no job runs any more, or after most. An import that is not through by
+// then is taken back as after a crash.
 func (js *Jobs) Wait(most time.Duration) {
 	done := make(chan struct{})
 	go func() { // ends with the last job
@@ -95,9 +95,11 @@ func (js *Jobs) Wait(most time.Duration) {
 	}
 }
 
+// jobLetters write the bytes of a jobID (RFC 4648, section 7, without padding).
 var jobLetters = base32.HexEncoding.WithPadding(base32.NoPadding)
 
-// markOf is the part of a job's id that only we can make.
+// markOf is the part of a job's id that only we can make: 8 bytes of an HMAC-SHA-256 over
+// the kind of the job, the session that began it, and the other part, head.
 func (s *workbench) markOf(kind jobKind, session idp.SessionID, head []byte) []byte {
 	mac := hmac.New(sha256.New, s.key)
 	fmt.Fprintf(mac, "job\x00%s\x00%s\x00", kind, session)
@@ -105,8 +107,8 @@ func (s *workbench) markOf(kind jobKind, session idp.SessionID, head []byte) []b
 	return mac.Sum(nil)[:8]
 }
 
-// newJobID makes an id of three random bytes, the beginning of the digest of
-// what the job works on, and our mark.
+// newJobID makes an id of the first digestPart bytes of the SHA-256 of the file, three
+// random bytes, and our mark of 8. Without a file the first 8 are all random.
 func (s *workbench) newJobID(kind jobKind, session idp.SessionID, text string) jobID {
 	b := make([]byte, 8, 16)
 	sum := sha256.Sum256([]byte(text))
@@ -121,7 +123,8 @@ func (s *workbench) newJobID(kind jobKind, session idp.SessionID, text string) j
 // digestPart is how many bytes of a file's digest are in the id of its job.
 const digestPart = 5
 
-// digestOf returns the beginning of the digest, as the log writes it.
+// digestOf returns the beginning of the digest of a job's file, in hexadecimal, as the log
+// has it; empty for what is no id.
 func digestOf(id jobID) string {
 	b, err := jobLetters.DecodeString(string(id))
 	if err != nil || len(b) < digestPart {
@@ -130,8 +133,8 @@ func digestOf(id jobID) string {
 	return fmt.Sprintf("%x", b[:digestPart])
 }
 
-// ownJob returns the job of a path. It is nil when it was one of this session,
-// and is not known here any more. Errors: idp.ErrNotFound.
+// ownJob returns the job of a path. The job is nil when it was one of this session and is
+// not known here any more. Errors: idp.ErrNotFound, also for another session's job.
 func (s *workbench) ownJob(r *http.Request, p staff, kind jobKind) (jobID, *job, error) {
 	id := page.PathID[jobID](r, "id")
 	s.jobs.mu.Lock()
@@ -148,7 +151,8 @@ func (s *workbench) ownJob(r *http.Request, p staff, kind jobKind) (jobID, *job,
 	return id, nil, nil
 }
 
-// forget drops jobs that were finished long ago. The caller holds the lock.
+// forget drops jobs that have been finished for longer than keepJob. The caller holds the
+// lock.
 func (js *Jobs) forget(now time.Time) {
 	for id, j := range js.all {
 		if at, over := j.endedAt(); over && now.Sub(at) > keepJob {
@@ -157,15 +161,16 @@ func (js *Jobs) forget(now time.Time) {
 	}
 }
 
+// endedAt returns when a job has ended; false while it runs.
 func (j *job) endedAt() (time.Time, bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.ended, !j.ended.IsZero()
 }
 
-// beginJob starts a job, in the place of an older one of the same person. Errors:
-// idp.ErrConflict, with the job, when theirs still runs; idp.ErrBusy when as
-// many run as may.
+// beginJob starts a job that does do, in the place of a finished one of the same kind and
+// person. Errors: idp.ErrConflict, with the other job, when theirs still runs; idp.ErrBusy
+// when maxRunning run.
 func (s *workbench) beginJob(p staff, j *job, do func(ctx context.Context, j *job) error) (*job, error) {
 	js := s.jobs
 	js.mu.Lock()
@@ -223,6 +228,7 @@ func (s *workbench) beginJob(p staff, j *job, do func(ctx context.Context, j *jo
 	return j, nil
 }
 
+// runJob does a job and notes how it ended. A panic is logged, and the job has broken off.
 func (s *workbench) runJob(ctx context.Context, j *job, do func(ctx context.Context, j *job) error) {
 	err := fmt.Errorf("%s broke off", j.kind)
 	defer func() {
@@ -237,7 +243,7 @@ func (s *workbench) runJob(ctx context.Context, j *job, do func(ctx context.Cont
 	err = do(ctx, j)
 }
 
-// stop asks a job to end before it is through.
+// stop has a job end before it is through; it does not wait for that.
 func (j *job) stop() {
 	j.mu.Lock()
 	j.stopping = j.stopping || j.ended.IsZero()
@@ -265,6 +271,8 @@ func (j *job) word() string {
 	return j.wordNow()
 }
 
+// wordNow is word where the caller holds the lock: "over", "stopping", or what is being
+// done and its share in per cent, as in "adding-40".
 func (j *job) wordNow() string {
 	switch {
 	case !j.ended.IsZero():
@@ -288,6 +296,7 @@ func (j *job) far() templates.Message {
 	return templates.Say("admin.job.far", "Done", j.step.Done, "Of", j.step.Of)
 }
 
+// wake tells those who wait that the word may be another.
 func (j *job) wake() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -299,7 +308,8 @@ func (j *job) wake() {
 	}
 }
 
-// wait is woken when the job's word changes.
+// wait returns a channel that is woken when the job's word may have changed, and what is
+// called when nobody waits on it any more, as page.Door.Follow takes them.
 func (j *job) wait() (woken <-chan struct{}, leave func()) {
 	c := make(chan struct{}, 1)
 	j.mu.Lock()
@@ -317,7 +327,7 @@ func (j *job) wait() (woken <-chan struct{}, leave func()) {
 	}
 }
 
-// jobState answers a poll of a job's page.
+// jobState answers a poll of a job's page with the job's word.
 func (s *workbench) jobState(kind jobKind) handler {
 	return func(w http.ResponseWriter, r *http.Request, p staff) error {
 		look, _, err := s.jobPulse(r, p, kind)
@@ -328,7 +338,7 @@ func (s *workbench) jobState(kind jobKind) handler {
 	}
 }
 
-// jobEvents is the event stream of a job's page.
+// jobEvents answers with an event stream of the job's word.
 func (s *workbench) jobEvents(kind jobKind) handler {
 	return func(w http.ResponseWriter, r *http.Request, p staff) error {
 		look, j, err := s.jobPulse(r, p, kind)
@@ -339,6 +349,8 @@ func (s *workbench) jobEvents(kind jobKind) handler {
 	}
 }
 
+// jobPulse returns how a job's word is looked at, and the job. Errors: idp.ErrNotFound, and
+// idp.ErrExpired where the job is not known here any more.
 func (s *workbench) jobPulse(r *http.Request, p staff, kind jobKind) (page.Pulse, *job, error) {
 	_, j, err := s.ownJob(r, p, kind)
 	if err != nil {

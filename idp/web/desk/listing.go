@@ -12,13 +12,13 @@ import (
 // listing is the state of a list, all of which is in its address.
 type listing struct {
 	path   string
-	words  string
-	facets []string
-	sort   string
-	down   bool
-	cols   []string // empty: the usual ones
-	after  idp.Key
-	before idp.Key
+	words  string   // searched for
+	facets []string // that narrow the list
+	sort   string   // what it is ordered by; empty: as usual
+	down   bool     // from the end
+	cols   []string // optional columns that are shown; empty: the usual ones
+	after  idp.Key  // where the page begins
+	before idp.Key  // where it ends; both empty: the first page
 }
 
 func readListing(r *http.Request, path string) listing {
@@ -29,7 +29,8 @@ func readListing(r *http.Request, path string) listing {
 	}
 }
 
-// fields are what the address says, without the words and the page.
+// fields are the facets and the order, as the address says them: what a new search keeps.
+// The columns are fields of the search form itself.
 func (l listing) fields() []templates.Field {
 	var out []templates.Field
 	for _, f := range l.facets {
@@ -44,7 +45,7 @@ func (l listing) fields() []templates.Field {
 	return out
 }
 
-// address is where the list stands as it is.
+// address is the path and query at which the list is as it is.
 func (l listing) address() string {
 	q := url.Values{}
 	for _, f := range l.fields() {
@@ -72,7 +73,7 @@ func (l listing) begin() listing {
 
 func (l listing) page() idp.Page { return idp.Page{After: l.after, Before: l.before} }
 
-// toggled is the list with a facet more, or less.
+// toggled is the address of the list with this facet, or without it where it has it.
 func (l listing) toggled(facet string) string {
 	l = l.begin()
 	if slices.Contains(l.facets, facet) {
@@ -83,8 +84,9 @@ func (l listing) toggled(facet string) string {
 	return l.address()
 }
 
-// head is the heading of a column that the list can be ordered by. usual: the
-// list is so when nothing is said; newest: from the end at first, as times are.
+// head is the heading of a column by which the list can be ordered. usual: the list is
+// ordered so where the address does not say; newest: the first click orders from the end,
+// the latest time first.
 func (l listing) head(sort string, usual, newest bool) templates.Head {
 	h := templates.Head{}
 	on := l.sort == sort || l.sort == "" && usual
@@ -104,7 +106,8 @@ func (l listing) head(sort string, usual, newest bool) templates.Head {
 	return h
 }
 
-// chip is a facet as it is shown. of is nil when counting would cost too much.
+// chip is a facet as it is shown, with how many the list would have by it. counted is
+// false where counting would cost too much: then n is not shown.
 func (l listing) chip(facet string, label templates.Message, n idp.Count, counted bool) templates.Chip {
 	c := templates.Chip{Path: l.toggled(facet), Label: label, On: slices.Contains(l.facets, facet)}
 	if counted {
@@ -113,7 +116,7 @@ func (l listing) chip(facet string, label templates.Message, n idp.Count, counte
 	return c
 }
 
-// column reports whether an optional column is shown.
+// column reports whether an optional column is shown; usual: it is where none is chosen.
 func (l listing) column(name string, usual bool) bool {
 	if len(l.cols) == 0 {
 		return usual
@@ -121,7 +124,7 @@ func (l listing) column(name string, usual bool) bool {
 	return slices.Contains(l.cols, name)
 }
 
-// list is what every list has around it.
+// list is what every list has around it; cursors are those of the page that is shown.
 func (l listing) list(cursors idp.Cursors) templates.List {
 	out := templates.List{Path: l.path, Words: l.words, Hidden: l.fields(), Short: cursors.Partial, Filtered: l.words != "" || len(l.facets) > 0}
 	at := l.begin()
@@ -139,6 +142,7 @@ func (l listing) list(cursors idp.Cursors) templates.List {
 	return out
 }
 
+// csv is the address of the list as a file.
 func (l listing) csv() string {
 	l.path += ".csv"
 	l.cols = nil

@@ -22,6 +22,8 @@ var refusalWords = map[idp.Refusal]templates.Message{
 	idp.RefusedKey:         templates.Say("logout.said.key"),
 }
 
+// refusalOf says why an application could not be told, by the status that it answered with
+// where there is no other word.
 func refusalOf(said idp.Refusal) templates.Message {
 	if words, ok := refusalWords[said]; ok {
 		return words
@@ -30,7 +32,7 @@ func refusalOf(said idp.Refusal) templates.Message {
 	return templates.Say("logout.said.status", "Status", status)
 }
 
-// endedOf is a session that has ended and whom that was told.
+// endedOf is a session that has ended, and which applications were told of it.
 func endedOf(e *idp.EndedSession) templates.DeskEnded {
 	t := templates.DeskEnded{
 		Person: deskPersonOf(&e.User), Browser: page.BrowserWords(e.Session.Agent), Address: e.Session.Address, At: e.Session.EndedAt,
@@ -62,8 +64,9 @@ func endedList(ended []idp.EndedSession) []templates.DeskEnded {
 	return out
 }
 
-// endedNote says which applications are told of what was just ended: one
-// session that the path names, else all that ended at the latest moment.
+// endedNote says which applications are told of what was just ended: one session that the
+// query names, else all of ended that ended at the latest moment. Where none is told, or
+// nothing was just ended, it is deskNote.
 func (s *people) endedNote(r *http.Request, p staff, ended []idp.EndedSession) (templates.Message, error) {
 	note := deskNote(r)
 	if r.URL.Query().Get("did") != "ended" {
@@ -96,7 +99,8 @@ func (s *people) endedNote(r *http.Request, p staff, ended []idp.EndedSession) (
 	return templates.Say("admin.ended.told", "Apps", strings.Join(slices.Compact(names), ", ")), nil
 }
 
-// logoutLine is how telling an application fares.
+// logoutLine is how telling an application that sessions have ended fares; name is the
+// application's.
 func logoutLine(name string, f *idp.LogoutFigures) templates.LogoutLine {
 	return templates.LogoutLine{ID: string(f.Client), App: name, OldestAt: f.OldestAt, FailedAt: f.FailedAt, Said: refusalOf(f.Said), Waiting: upTo(f.Waiting), Lost: upTo(f.Lost)}
 }

@@ -23,6 +23,7 @@ type people struct {
 	}
 }
 
+// userFacets are the words of the facets.
 var userFacets = map[idp.UserFacet]templates.Message{
 	idp.UsersActive:   templates.Say("admin.state.active"),
 	idp.UsersInvited:  templates.Say("admin.state.invited"),
@@ -31,6 +32,7 @@ var userFacets = map[idp.UserFacet]templates.Message{
 	idp.UsersNoDevice: templates.Say("admin.facet.nodevice"),
 }
 
+// users is the list as a query for people.
 func (l listing) users() idp.UserQuery {
 	q := idp.UserQuery{Words: l.words, Sort: idp.UserSort(l.sort), Down: l.down, Page: l.page()}
 	for _, f := range l.facets {
@@ -70,8 +72,8 @@ func (s *people) csv(w http.ResponseWriter, r *http.Request, p staff) error {
 	})
 }
 
-// one is the page of one person: who they are, what they can prove themselves with,
-// and where they are signed in.
+// one shows one person: who they are, what they can prove themselves with, where they
+// are signed in, and what happened.
 func (s *people) one(w http.ResponseWriter, r *http.Request, p staff) error {
 	u, err := s.subject(r, p, admin.ReadUsers)
 	if err != nil {
@@ -127,7 +129,7 @@ func (s *people) one(w http.ResponseWriter, r *http.Request, p staff) error {
 	return s.door.Render(w, http.StatusOK, view)
 }
 
-// lockWords say which lock of a person a counter of wrong tries is.
+// lockWords say what a counter that holds a person back keeps them from.
 func lockWords(c *idp.Counter) templates.Message {
 	switch c.Key.Kind {
 	case idp.CountPasswords:
@@ -143,7 +145,8 @@ func lockWords(c *idp.Counter) templates.Message {
 	return templates.Say("admin.locked.code")
 }
 
-// readPerson reads what a form says about a person into an account.
+// readPerson reads what a form says about a person into an account. A mail address or
+// telephone number that an administrator has changed counts as verified.
 func readPerson(r *http.Request, u *idp.User) {
 	text := func(name string) string { return strings.TrimSpace(r.PostFormValue(name)) }
 	u.DisplayName, u.GivenName, u.FamilyName, u.Locale = text("name"), text("given_name"), text("family_name"), text("locale")
@@ -164,7 +167,8 @@ func (s *people) personForm(r *http.Request, p staff, u *idp.User) templates.Adm
 	}
 }
 
-// wrongPerson shows the form again with what is wrong in it.
+// wrongPerson shows the form again with what is wrong in it. An err that is about none of
+// its fields is returned.
 func (s *people) wrongPerson(w http.ResponseWriter, view templates.AdminPerson, err error) error {
 	var ok bool
 	status := http.StatusUnprocessableEntity
@@ -186,7 +190,7 @@ func (s *people) newPage(w http.ResponseWriter, r *http.Request, p staff) error 
 	return s.door.Render(w, http.StatusOK, s.personForm(r, p, &idp.User{}))
 }
 
-// add makes the account, and sends the link to it or shows it, this once.
+// add makes the account, and mails the invitation or shows its link, this once.
 func (s *people) add(w http.ResponseWriter, r *http.Request, p staff) error {
 	u := &idp.User{Name: r.PostFormValue("username"), Staff: idp.StaffRole(r.PostFormValue("staff"))}
 	readPerson(r, u)
@@ -220,7 +224,7 @@ func (s *people) editPage(w http.ResponseWriter, r *http.Request, p staff) error
 	return s.door.Render(w, http.StatusOK, s.personForm(r, p, u))
 }
 
-// linked are a person's devices, as pages show them.
+// linked are the devices of a person, as pages show them.
 func (s *people) linked(r *http.Request, p staff, id idp.UserID) ([]templates.Device, error) {
 	f, err := s.desk.Factors(r.Context(), p.by, id)
 	if err != nil {
@@ -233,8 +237,8 @@ func (s *people) linked(r *http.Request, p staff, id idp.UserID) ([]templates.De
 	return out, nil
 }
 
-// devicesNow names devices in a form: one that was linked since it was shown is
-// not confirmed by it.
+// devicesNow names devices in a form: a device that was linked since the form was shown
+// is not confirmed by it.
 func devicesNow(devices []templates.Device) string {
 	var list []string
 	for i := range devices {
@@ -243,6 +247,8 @@ func devicesNow(devices []templates.Device) string {
 	return strings.Join(list, ".")
 }
 
+// edit changes an account. To somebody with devices it gives a role in the administration
+// only where the form confirms that the devices are theirs.
 func (s *people) edit(w http.ResponseWriter, r *http.Request, p staff) error {
 	u, err := s.subject(r, p, admin.EditUsers)
 	if err != nil {

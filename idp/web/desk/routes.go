@@ -21,8 +21,8 @@ const (
 	settingsPath = "/admin/settings"
 )
 
-// A change has the act that it is on both its pages: the question is not asked of
-// somebody who may not answer it.
+// The page that asks before a change has the same act as the form that makes it: nobody is
+// asked who may not answer.
 
 func (s *start) routes() []page.Route {
 	return []page.Route{
@@ -80,7 +80,7 @@ func (s *importer) routes() []page.Route {
 	}
 }
 
-// pictures are the bytes of a form with two pictures.
+// pictures bounds a form with up to two pictures, in bytes.
 const pictures = 2*page.MaxText + page.MaxForm
 
 func (s *applications) routes() []page.Route {
@@ -108,8 +108,8 @@ func (s *applications) routes() []page.Route {
 	return routes
 }
 
-// The callback of test sign-ins is answered like any relying party's: by GET, with a
-// state that is good once, in the session that made it.
+// The callback of test sign-ins is like that of any relying party: the browser comes to it
+// by GET, with a state that is good once, in the session that began the test.
 func (s *tryouts) routes() []page.Route {
 	return []page.Route{
 		{Pattern: "GET " + appsPath + "/{client}/try", Who: s.staff(admin.EditClients, s.page), Name: "try"},

@@ -17,7 +17,7 @@ import (
 	"hilum/templates"
 )
 
-// settings is the configuration, and the site's look and words.
+// settings is the settings that are in force, and how the site presents itself.
 type settings struct {
 	room
 	desk Settings
@@ -25,7 +25,7 @@ type settings struct {
 
 // settingRow says what a setting is, and how its value is told.
 type settingRow struct {
-	key   string
+	key   string // idp.Setting.Key
 	label templates.Message
 	told  telling
 }
@@ -37,14 +37,14 @@ const (
 	asText  telling = iota
 	asSpan          // a duration
 	asCount         // a number
-	asMatch         // how a tap is matched
+	asMatch         // an idp.MatchMode
 	asCores         // a number; 0: as many as the machine has cores
 	asLimit         // a number; 0: no limit
 	asName          // a text; empty: made of others
 )
 
 // settingTable is every setting but those of the site, by what it is about. A
-// test finds one of the configuration that is missing.
+// test finds a setting of the configuration that is missing.
 var settingTable = []struct {
 	id    string
 	title templates.Message
@@ -145,7 +145,7 @@ var settingTable = []struct {
 	}},
 }
 
-// spanWords tell a duration in the largest unit that it is whole in.
+// spanWords tell a duration in the largest unit in which it is whole; in days from two on.
 func spanWords(d time.Duration) templates.Message {
 	in := func(unit time.Duration) int { return int(d / unit) }
 	switch {
@@ -159,8 +159,7 @@ func spanWords(d time.Duration) templates.Message {
 	return templates.Say("span.seconds", "N", int(d/time.Second))
 }
 
-// words puts the value of a setting into words; where there are none, text is the value
-// as it is.
+// words puts a value into words; where there are none for it, text is the value as it is.
 func (t telling) words(value string) (words templates.Message, text string) {
 	if value == "" && t == asName {
 		return templates.Say("settings.made"), ""
@@ -193,6 +192,7 @@ func (t telling) words(value string) (words templates.Message, text string) {
 	return templates.Message{}, value
 }
 
+// lineOf is a setting as a line of the page. Of a secret it says only that there is one.
 func lineOf(s idp.Setting, row settingRow) templates.SettingLine {
 	l := templates.SettingLine{Key: s.Key, Env: s.Env, Label: row.label, Place: s.Place, Saved: s.From == idp.SettingSaved, Fixed: s.From == idp.SettingBuiltIn, Changed: s.Value != s.Default}
 	if s.Secret && s.Value != "" {
@@ -230,7 +230,8 @@ func (s *settings) list(w http.ResponseWriter, r *http.Request, p staff) error {
 	return s.door.Render(w, http.StatusOK, view)
 }
 
-// siteLines say how the site presents itself, and why.
+// siteLines say how the site presents itself, and for each line whether it was saved here
+// or the configuration sets it, and where.
 func (s *settings) siteLines(list []idp.Setting) []templates.SettingLine {
 	site := s.door.Site()
 	offered := s.door.Words().Offered(site.Languages, site.Language)
@@ -262,7 +263,7 @@ func (s *settings) siteLines(list []idp.Setting) []templates.SettingLine {
 	return lines
 }
 
-// logos are the site's as they are, with a word where one can hardly be seen.
+// logos are the site's logos as they are, and in which theme one can hardly be seen.
 func (s *settings) logos(r *http.Request, p staff) (templates.Logos, error) {
 	site := s.door.Site()
 	faint, err := s.desk.FaintLogos(r.Context(), p.by)
@@ -272,13 +273,14 @@ func (s *settings) logos(r *http.Request, p staff) (templates.Logos, error) {
 	}, err
 }
 
-// themes are the two themes that an accent is shown in, with the colours of the style.
+// themes are the colours on which an accent is shown, as static/css/tokens.css has them.
 var themes = []templates.Sample{
 	{Label: templates.Say("settings.on.dark"), Ground: "#0e1115", Panel: "#15191f", Edge: "#2a323c", Ink: "#e9edf2"},
 	{Label: templates.Say("settings.on.light"), Ground: "#eef1f5", Panel: "#ffffff", Edge: "#d3dae2", Ink: "#12171d"},
 }
 
-// siteForm is the form with what is saved, or what was typed in place of it.
+// siteForm is the form with what is saved, or what was typed in place of it. What the
+// configuration sets is put into typed.
 func (s *settings) siteForm(r *http.Request, p staff, typed *idp.Site) (templates.AdminSite, error) {
 	view := templates.AdminSite{Frame: s.frame(r, p, "settings")}
 	list, err := s.desk.Settings(r.Context(), p.by)
@@ -320,8 +322,8 @@ func (s *settings) siteForm(r *http.Request, p staff, typed *idp.Site) (template
 	return view, nil
 }
 
-// samplesOf draws an accent in both themes. Ours is not measured: it has a focus
-// ring of its own where it is pale.
+// samplesOf draws an accent in both themes. text is its contrast with the text on it (WCAG
+// 2.2). Our own accent is not measured: it has a focus ring of its own where it is pale.
 func samplesOf(c brand.Colour) (samples []templates.Sample, measured bool, text float64) {
 	ratios := brand.RatiosOf(c)
 	for i, t := range themes {
@@ -370,8 +372,9 @@ func (s *settings) readSite(r *http.Request, to *idp.Site) {
 	}
 }
 
-// edit saves, or with «preview» shows the page in the colour
-// that was typed and keeps nothing.
+// edit saves what was typed. With «preview» in the field «do» it shows the page in the
+// colour that was typed, and keeps nothing; with «nearest» the same in the colour nearest
+// to it that can be seen.
 func (s *settings) edit(w http.ResponseWriter, r *http.Request, p staff) error {
 	saved, err := s.desk.SavedSite(r.Context(), p.by)
 	if err != nil {
@@ -419,6 +422,8 @@ func (s *settings) edit(w http.ResponseWriter, r *http.Request, p staff) error {
 	return s.door.Render(w, http.StatusUnprocessableEntity, view)
 }
 
+// accentFault returns why a colour cannot be an accent. Errors: *brand.AccentError; what is
+// no colour is not looked at here.
 func accentFault(accent string) error {
 	if c, ok := brand.Parse(accent); ok {
 		return brand.Check(c)
@@ -426,7 +431,8 @@ func accentFault(accent string) error {
 	return nil
 }
 
-// siteProblem is fieldProblem for what is typed about the site.
+// siteProblem is page.Door.FieldProblem for what is typed about the site. It knows
+// *brand.AccentError too.
 func (s *settings) siteProblem(err error) (field string, problem templates.Message, ok bool) {
 	near := (*brand.AccentError)(nil)
 	if !errors.As(err, &near) {
@@ -453,6 +459,7 @@ func (s *settings) logoPage(w http.ResponseWriter, r *http.Request, p staff) err
 	return s.door.Render(w, http.StatusOK, view)
 }
 
+// logo gives the site its logos, or takes them away, as the field «do» says.
 func (s *settings) logo(w http.ResponseWriter, r *http.Request, p staff) error {
 	file := func(name string) []byte { return []byte(r.PostForm.Get(name)) }
 	change := admin.Logos{Logo: file("logo"), Dark: file("logo_dark"), Named: r.PostForm.Get("named") == "1"}

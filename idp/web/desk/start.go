@@ -14,8 +14,8 @@ type start struct {
 	desk Starts
 }
 
-// home is the page that the product is known by; on a new site the first
-// steps come before it.
+// home leads to the list of devices, or, on a new site, to its first steps, where the
+// role may take them.
 func (s *start) home(w http.ResponseWriter, r *http.Request, p staff) error {
 	if p.may(admin.EditClients) {
 		start, err := s.desk.Start(r.Context(), p.by)
@@ -29,7 +29,7 @@ func (s *start) home(w http.ResponseWriter, r *http.Request, p staff) error {
 	return page.SeeOther(w, r, devicesPath)
 }
 
-// page leads through the first steps of a new site. Where one is follows
+// page leads through the first steps of a new site. How far they have come follows
 // from what is stored.
 func (s *start) page(w http.ResponseWriter, r *http.Request, p staff) error {
 	start, err := s.desk.Start(r.Context(), p.by)
@@ -62,6 +62,7 @@ func (s *start) page(w http.ResponseWriter, r *http.Request, p staff) error {
 	return s.door.Render(w, http.StatusOK, view)
 }
 
+// aside puts the first steps aside, or brings them back.
 func (s *start) aside(w http.ResponseWriter, r *http.Request, p staff) error {
 	aside := r.PostFormValue("aside")
 	if aside != "1" && aside != "0" {

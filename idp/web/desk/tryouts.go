@@ -30,22 +30,25 @@ type tryouts struct {
 	party Party
 }
 
-// Party is the relying party that is built in; *tryout.Party implements it.
+// Party is the relying party that is built in; *tryout.Party implements it, and says what
+// each method does.
 type Party interface {
 	Begin(ctx context.Context, ask *idp.TryoutAsk) (string, error)
 	Finish(ctx context.Context, ask *idp.TryoutAsk, answer url.Values) *idp.TryoutResult
 }
 
-// TryCallback is the only address that a test sign-in is answered at.
+// TryCallback is the path of the only redirect URI of test sign-ins.
 const TryCallback = "/admin/try/callback"
 
 func tryPath(id idp.TryoutID) string { return "/admin/try/" + string(id) }
 
+// where is the session and the browser that a test sign-in belongs to.
 func (p staff) where() admin.Where {
 	return admin.Where{Session: p.Session.ID, Browser: p.Browser.ID}
 }
 
-// page says what a test sign-in does, and asks how to begin it.
+// page says what a test sign-in does, and asks how to begin: within this session, or with
+// a sign-in anew.
 func (s *tryouts) page(w http.ResponseWriter, r *http.Request, p staff) error {
 	c, err := application(r, p, s.desk)
 	if err != nil {
@@ -85,11 +88,11 @@ func (s *tryouts) begin(w http.ResponseWriter, r *http.Request, p staff) error {
 	return page.SeeOther(w, r, to)
 }
 
-// callback is where the browser comes back to, as it would to the
-// application. Whatever is not the answer to a test that was begun in this very
-// session and browser, and not answered yet, is refused: nobody can have their
-// own answer finished in an administrator's browser, nor take one out of it.
-// The answer is used up before anything is done with it, and the page that
+// callback is where the browser comes back to with an authorization response (RFC 6749,
+// section 4.1.2), as it would to the application. Whatever is not the response to a test
+// that was begun in this very session and browser, and not answered yet, is refused:
+// nobody can have their own response finished in an administrator's browser, nor take one
+// out of it. The response is used up before anything is done with it, and the page that
 // shows the result has neither code nor state in its address.
 func (s *tryouts) callback(w http.ResponseWriter, r *http.Request, p staff) error {
 	answer := r.URL.Query()
@@ -109,9 +112,11 @@ func (s *tryouts) callback(w http.ResponseWriter, r *http.Request, p staff) erro
 	return page.SeeOther(w, r, tryPath(t.ID))
 }
 
-// maxAnswer bounds the query of an answer, in bytes.
+// maxAnswer bounds the query of an authorization response, in bytes.
 const maxAnswer = 4 << 10
 
+// tryFault answers where a test sign-in is not there, has expired, or was answered before.
+// An err with another meaning is returned.
 func (s *tryouts) tryFault(w http.ResponseWriter, r *http.Request, err error) error {
 	n := templates.Notice{Kind: "bad", Link: appsPath, LinkText: templates.Say("apps.back"), Reference: serve.From(r.Context()).ID}
 	status := http.StatusGone
@@ -132,7 +137,7 @@ func (s *tryouts) tryFault(w http.ResponseWriter, r *http.Request, err error) er
 	return nil
 }
 
-// tryWhy says what went wrong, in words that can be acted on.
+// tryWhy says what went wrong, in words that can be acted on, by idp.TryoutStep.Why.
 var tryWhy = map[string]templates.Message{
 	"try.why.discovery": templates.Say("try.why.discovery"),
 	"try.why.denied":    templates.Say("try.why.denied"),
@@ -152,7 +157,8 @@ var tryWhy = map[string]templates.Message{
 	"try.why.userinfo":  templates.Say("try.why.userinfo"),
 }
 
-// trySteps are all there are, in their order, with what they are called.
+// trySteps are the steps of a test sign-in in their order, by idp.TryoutStep.Name, with
+// what they are called on screen.
 var trySteps = []struct {
 	name  string
 	label templates.Message
@@ -165,6 +171,8 @@ var trySteps = []struct {
 	{"userinfo", templates.Say("try.step.userinfo")},
 }
 
+// tryMethods say which second factor was given, or that the session answered, by
+// idp.TryoutResult.Method.
 var tryMethods = map[string]templates.Message{
 	"push": templates.Say("try.method.push"), "code": templates.Say("try.method.code"), "recovery": templates.Say("try.method.recovery"), "session": templates.Say("try.method.session"),
 }
@@ -220,8 +228,8 @@ func tookWords(d time.Duration) string {
 	return fmt.Sprintf("%d s", int(d.Round(time.Second).Seconds()))
 }
 
-// claimTable makes a table of claims, in the order they were told, and their
-// JSON as people read it.
+// claimTable makes a table of the claims of a JSON object, in its order, and the JSON with
+// indents, as people read it.
 func claimTable(raw json.RawMessage) (rows []templates.ClaimLine, text string, err error) {
 	if len(raw) == 0 {
 		return nil, "", nil
@@ -262,7 +270,8 @@ func claimTable(raw json.RawMessage) (rows []templates.ClaimLine, text string, e
 	return rows, pretty.String(), nil
 }
 
-// isMoment has the claims that are seconds since 1970.
+// isMoment has the claims that are a NumericDate, in seconds since 1970 (RFC 7519, section
+// 2; updated_at of OpenID Connect Core 1.0, section 5.1).
 var isMoment = map[string]bool{"exp": true, "iat": true, "nbf": true, "auth_time": true, "updated_at": true}
 
 // maxStartApps is how many applications the first steps offer to test.
