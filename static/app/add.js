@@ -63,10 +63,10 @@ async function link(offer, name, from) {
     got = await pair(a, claims)
   } catch (fault) {
     if (fault.code !== 'bad_request' || !claims.push) throw fault
-    claims.push = null // this site does not take this browser's push service
+    claims.push = null // a site of before, which does not take this browser's push service
     got = await pair(a, claims)
   }
-  await change(a, { ...got.fields, phone: name, push: JSON.stringify(claims.push), silent: !claims.push, back: from })
+  await change(a, { ...got.fields, phone: name, push: JSON.stringify(claims.push), silent: !claims.push || got.refused, back: from })
   begun = undefined
   const linked = /** @type {Account} */ (a)
   if (!accounts.some((b) => b.id === a.id)) accounts.push(linked)

@@ -42,6 +42,7 @@ import { change } from './store.js'
  * @property {string} site
  * @property {{ secret: string, digits: number, period: number }} otp
  * @property {Challenge} challenge
+ * @property {'taken' | 'refused' | 'none'} [push]  what became of the address; sites of before do not say
  * @property {string} [vapid_key]
  * @property {number} server_time  seconds since 1970
  *
@@ -179,7 +180,8 @@ export async function about(issuer) {
 
 const steady = 5 // seconds of difference that are the network's
 
-// pair links as far as the tap: it returns the account's fields and the question.
+// pair links as far as the tap: it returns the account's fields, the question, and
+// whether the site does not take this browser's push service.
 /** @param {Speaker & { site: string }} a @param {Claims} claims */
 export async function pair(a, claims) {
   /** @type {Paired} */
@@ -191,7 +193,7 @@ export async function pair(a, claims) {
     device: reply.device_id, name: reply.account, site: reply.site || a.site, vapid: reply.vapid_key ?? '', state: 'pending',
     codes: await codeKey(reply.otp.secret), digits: reply.otp.digits, period: reply.otp.period, offset: Math.abs(off) > steady ? off : 0,
   }
-  return { fields, challenge: reply.challenge }
+  return { fields, challenge: reply.challenge, refused: reply.push === 'refused' }
 }
 
 // questions lists what waits for an answer; with wait it waits for a first one.
