@@ -90,28 +90,29 @@ func redactedURIs(all []string) string {
 // section 3.1.2.1). A form of another site brings no cookies (SameSite), so the browser
 // is redirected to the same request by GET, with cookies, where it is looked at.
 func (s *Server) authorizePost(w http.ResponseWriter, r *http.Request) {
-	s.redirectToGet(w, r, pathAuthorize, keyRequest)
+	query, wrong := formAsQuery(r)
+	if wrong != "" {
+		s.requestErrorPage(w, r, keyRequest, wrong)
+		return
+	}
+	redirect(w, pathAuthorize+"?"+query)
 }
 
-// redirectToGet answers a form by a redirect to path with the form's parameters in the
-// query, or by an error page with the message key given.
-func (s *Server) redirectToGet(w http.ResponseWriter, r *http.Request, path, key string) {
+// formAsQuery returns the parameters of a form as the query of the same request by GET;
+// wrong says, for the log, why there is none.
+func formAsQuery(r *http.Request) (query, wrong string) {
 	body, err := readBody(r)
 	if err != nil || r.URL.RawQuery != "" {
-		s.requestErrorPage(w, r, key, "form malformed")
-		return
+		return "", "form malformed"
 	}
 	form, err := url.ParseQuery(body)
 	if err != nil {
-		s.requestErrorPage(w, r, key, "form malformed")
-		return
+		return "", "form malformed"
 	}
-	query := form.Encode()
-	if len(query) > maxQuery {
-		s.requestErrorPage(w, r, key, "form too long")
-		return
+	if query = form.Encode(); len(query) > maxQuery {
+		return "", "form too long"
 	}
-	redirect(w, path+"?"+query)
+	return query, ""
 }
 
 // collect sends the authorization response of a finished sign-in to the relying party,

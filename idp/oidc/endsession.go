@@ -80,21 +80,9 @@ func dropped(r *http.Request, what string) {
 // endSessionPost takes a logout request by POST; a form of another site brings no
 // cookies, see authorizePost. One that cannot be read goes on as one without parameters.
 func (s *Server) endSessionPost(w http.ResponseWriter, r *http.Request) {
-	form, err := url.Values(nil), errForm
-	if r.URL.RawQuery == "" {
-		var body string
-		if body, err = readBody(r); err == nil {
-			form, err = url.ParseQuery(body)
-		}
-	}
-	query := form.Encode()
-	switch {
-	case err != nil:
-		dropped(r, "form malformed")
-		query = ""
-	case len(query) > maxQuery:
-		dropped(r, "form too long")
-		query = ""
+	query, wrong := formAsQuery(r)
+	if wrong != "" {
+		dropped(r, wrong)
 	}
 	to := pathEndSession
 	if query != "" {

@@ -403,11 +403,12 @@ func (c *Client) Answer(ctx context.Context, ch *Challenge, d Decision) (state s
 			return "", err
 		}
 		if d.Approve {
-			// Whether it is linked by that, or the browser has to finish first.
-			_, err = c.Challenges(ctx, 0)
+			// Whether it is linked by that, or the browser has to finish first. The answer
+			// has come through all the same; where this does not, a later list says it.
+			_, _ = c.Challenges(ctx, 0)
 		}
 	}
-	return reply.State, err
+	return reply.State, nil
 }
 
 // SetPush tells the provider where pushes reach this phone; nil: nowhere. Errors:
