@@ -39,25 +39,27 @@ const (
 	OnDeny      LoginInput = "denied" // on a phone, or by the person in the browser
 	OnStartOver LoginInput = "start over"
 	OnCollect   LoginInput = "collected"
+	OnSession   LoginInput = "signed in meanwhile" // in another tab of the browser
 	OnExpire    LoginInput = "time is up"
 )
 
 // LoginStates and LoginInputs list all there are, for the tables of tests.
 var (
 	LoginStates = []LoginState{LoginPassword, LoginFactor, LoginFirst, LoginLast, LoginEnrol, LoginConsent, LoginDone, LoginCollected, LoginDenied, LoginExpired}
-	LoginInputs = []LoginInput{OnPassword, OnInvited, OnClosed, OnFactor, OnSpent, OnLinked, OnReset, OnAllow, OnRefuse, OnDeny, OnStartOver, OnCollect, OnExpire}
+	LoginInputs = []LoginInput{OnPassword, OnInvited, OnClosed, OnFactor, OnSpent, OnLinked, OnReset, OnAllow, OnRefuse, OnDeny, OnStartOver, OnCollect, OnSession, OnExpire}
 )
 
 // after is the whole state machine: from a state, by an event, to a state.
-// What is not here is refused. Two rules stand in Apply: where consent is wanted
-// a step into done leads to consent first, and a step-up never goes back to the
-// password, because there it could become somebody else's; nor does a sign-in that
-// has a new password in hand.
+// What is not here is refused. Three rules stand in Apply: where consent is wanted
+// a step into done leads to consent first; a step-up never goes back to the password,
+// because there it could become somebody else's, nor does a sign-in that has a new
+// password in hand; and a session answers only what asks for no more than somebody who is
+// signed in: no step-up, no one-time link.
 var after = map[LoginState]map[LoginInput]LoginState{
-	LoginPassword: {OnPassword: LoginFactor, OnInvited: LoginEnrol, OnClosed: LoginFirst, OnDeny: LoginDenied, OnExpire: LoginExpired, OnStartOver: LoginPassword},
-	LoginFactor:   {OnFactor: LoginDone, OnSpent: LoginPassword, OnDeny: LoginDenied, OnExpire: LoginExpired, OnStartOver: LoginPassword},
-	LoginFirst:    {OnFactor: LoginLast, OnSpent: LoginPassword, OnDeny: LoginDenied, OnExpire: LoginExpired, OnStartOver: LoginPassword},
-	LoginLast:     {OnPassword: LoginDone, OnClosed: LoginFirst, OnDeny: LoginDenied, OnExpire: LoginExpired, OnStartOver: LoginPassword},
+	LoginPassword: {OnPassword: LoginFactor, OnSession: LoginDone, OnInvited: LoginEnrol, OnClosed: LoginFirst, OnDeny: LoginDenied, OnExpire: LoginExpired, OnStartOver: LoginPassword},
+	LoginFactor:   {OnFactor: LoginDone, OnSession: LoginDone, OnSpent: LoginPassword, OnDeny: LoginDenied, OnExpire: LoginExpired, OnStartOver: LoginPassword},
+	LoginFirst:    {OnFactor: LoginLast, OnSession: LoginDone, OnSpent: LoginPassword, OnDeny: LoginDenied, OnExpire: LoginExpired, OnStartOver: LoginPassword},
+	LoginLast:     {OnPassword: LoginDone, OnSession: LoginDone, OnClosed: LoginFirst, OnDeny: LoginDenied, OnExpire: LoginExpired, OnStartOver: LoginPassword},
 	LoginEnrol:    {OnLinked: LoginDone, OnReset: LoginFactor, OnDeny: LoginDenied, OnExpire: LoginExpired},
 	LoginConsent:  {OnAllow: LoginDone, OnRefuse: LoginDenied, OnDeny: LoginDenied, OnExpire: LoginExpired, OnStartOver: LoginPassword},
 	LoginDone:     {OnCollect: LoginCollected, OnExpire: LoginExpired, OnDeny: LoginDenied}, // «it wasn't me», before the browser has it
@@ -153,7 +155,7 @@ func (l *Login) Apply(on LoginInput, now time.Time) error {
 		return fmt.Errorf("sign-in %s: %w", l.ID, ErrExpired)
 	}
 	to, ok := after[l.State][on]
-	if !ok {
+	if !ok || on == OnSession && l.Purpose != ForClient && l.Purpose != ForAccount {
 		return fmt.Errorf("sign-in %s: %s in state %s: %w", l.ID, on, l.State, ErrSettled)
 	}
 	if to == LoginDone && l.AskConsent && !l.Consented && on != OnAllow {
@@ -165,7 +167,7 @@ func (l *Login) Apply(on LoginInput, now time.Time) error {
 	switch on {
 	case OnAllow:
 		l.Consented = true
-	case OnSpent, OnStartOver, OnClosed:
+	case OnSpent, OnStartOver, OnClosed, OnSession:
 		l.forget()
 	default: // the rest changes the state alone
 	}
@@ -186,6 +188,17 @@ func (l *Login) forget() {
 
 // Final reports whether nothing can happen any more.
 func (l *Login) Final() bool { return len(after[l.State]) == 0 }
+
+// Asks reports whether the sign-in waits for a proof of who it is: a password, a second
+// factor.
+func (l *Login) Asks() bool {
+	switch l.State {
+	case LoginPassword, LoginFactor, LoginFirst, LoginLast:
+		return true
+	case LoginEnrol, LoginConsent, LoginDone, LoginCollected, LoginDenied, LoginExpired:
+	}
+	return false
+}
 
 // Proof is what changes together while a person proves who they are: the
 // sign-in, the counter of wrong tries, and what the proof is checked against.

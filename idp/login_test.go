@@ -41,6 +41,7 @@ var transitions = []transition{
 	{idp.LoginPassword, idp.OnDeny, idp.LoginDenied, "the person may turn back at once"},
 	{idp.LoginPassword, idp.OnStartOver, idp.LoginPassword, "starting over at the start changes nothing"},
 	{idp.LoginPassword, idp.OnCollect, refused, "nothing was proven"},
+	{idp.LoginPassword, idp.OnSession, idp.LoginDone, "another tab has signed in"},
 	{idp.LoginPassword, idp.OnExpire, idp.LoginExpired, "an open sign-in runs out"},
 
 	{idp.LoginFactor, idp.OnPassword, refused, "a password was given; another could be another person's"},
@@ -55,6 +56,7 @@ var transitions = []transition{
 	{idp.LoginFactor, idp.OnDeny, idp.LoginDenied, "the person, or a phone, says no"},
 	{idp.LoginFactor, idp.OnStartOver, idp.LoginPassword, "not me: another name can be typed"},
 	{idp.LoginFactor, idp.OnCollect, refused, "the second factor is missing"},
+	{idp.LoginFactor, idp.OnSession, idp.LoginDone, "another tab has signed in"},
 	{idp.LoginFactor, idp.OnExpire, idp.LoginExpired, "an open sign-in runs out"},
 
 	{idp.LoginFirst, idp.OnPassword, refused, "no password is looked at before the second factor"},
@@ -69,6 +71,7 @@ var transitions = []transition{
 	{idp.LoginFirst, idp.OnDeny, idp.LoginDenied, "the person, or a phone, says no"},
 	{idp.LoginFirst, idp.OnStartOver, idp.LoginPassword, "not me: another name can be typed"},
 	{idp.LoginFirst, idp.OnCollect, refused, "nothing was proven"},
+	{idp.LoginFirst, idp.OnSession, idp.LoginDone, "another tab has signed in"},
 	{idp.LoginFirst, idp.OnExpire, idp.LoginExpired, "an open sign-in runs out"},
 
 	{idp.LoginLast, idp.OnPassword, idp.LoginDone, "both proofs are given"},
@@ -83,6 +86,7 @@ var transitions = []transition{
 	{idp.LoginLast, idp.OnDeny, idp.LoginDenied, "the person turns back"},
 	{idp.LoginLast, idp.OnStartOver, idp.LoginPassword, "not me: another name can be typed"},
 	{idp.LoginLast, idp.OnCollect, refused, "the password is missing"},
+	{idp.LoginLast, idp.OnSession, idp.LoginDone, "another tab has signed in"},
 	{idp.LoginLast, idp.OnExpire, idp.LoginExpired, "an open sign-in runs out"},
 
 	{idp.LoginEnrol, idp.OnPassword, refused, "the password is chosen or was given"},
@@ -97,6 +101,7 @@ var transitions = []transition{
 	{idp.LoginEnrol, idp.OnDeny, idp.LoginDenied, "the person may turn back; the link stays good"},
 	{idp.LoginEnrol, idp.OnStartOver, refused, "an invitation is started over from its link"},
 	{idp.LoginEnrol, idp.OnCollect, refused, "nothing is linked yet"},
+	{idp.LoginEnrol, idp.OnSession, refused, "an invitation is for whoever it names"},
 	{idp.LoginEnrol, idp.OnExpire, idp.LoginExpired, "an open sign-in runs out"},
 
 	{idp.LoginConsent, idp.OnPassword, refused, "the proofs are given"},
@@ -111,6 +116,7 @@ var transitions = []transition{
 	{idp.LoginConsent, idp.OnDeny, idp.LoginDenied, "turning back is a no"},
 	{idp.LoginConsent, idp.OnStartOver, idp.LoginPassword, "not me: another name can be typed"},
 	{idp.LoginConsent, idp.OnCollect, refused, "nothing is told before a yes"},
+	{idp.LoginConsent, idp.OnSession, refused, "it goes on by a session already"},
 	{idp.LoginConsent, idp.OnExpire, idp.LoginExpired, "an open sign-in runs out"},
 
 	{idp.LoginDone, idp.OnPassword, refused, "a finished sign-in takes nothing more"},
@@ -125,6 +131,7 @@ var transitions = []transition{
 	{idp.LoginDone, idp.OnDeny, idp.LoginDenied, "«it wasn't me» comes before the browser has collected"},
 	{idp.LoginDone, idp.OnStartOver, refused, "what is finished is collected, not taken back"},
 	{idp.LoginDone, idp.OnCollect, idp.LoginCollected, "the browser comes for its answer"},
+	{idp.LoginDone, idp.OnSession, refused, "nothing is asked any more"},
 	{idp.LoginDone, idp.OnExpire, idp.LoginExpired, "an answer is not kept for ever"},
 
 	{idp.LoginCollected, idp.OnPassword, refused, "collected is the end"},
@@ -139,6 +146,7 @@ var transitions = []transition{
 	{idp.LoginCollected, idp.OnDeny, refused, "collected is the end"},
 	{idp.LoginCollected, idp.OnStartOver, refused, "collected is the end"},
 	{idp.LoginCollected, idp.OnCollect, refused, "one sign-in, one answer"},
+	{idp.LoginCollected, idp.OnSession, refused, "collected is the end"},
 	{idp.LoginCollected, idp.OnExpire, refused, "what is over does not run out"},
 
 	{idp.LoginDenied, idp.OnPassword, refused, "no is no"},
@@ -153,6 +161,7 @@ var transitions = []transition{
 	{idp.LoginDenied, idp.OnDeny, refused, "said already"},
 	{idp.LoginDenied, idp.OnStartOver, refused, "the application is told; it may begin anew"},
 	{idp.LoginDenied, idp.OnCollect, idp.LoginCollected, "the application is told of the refusal, once"},
+	{idp.LoginDenied, idp.OnSession, refused, "a no stays a no"},
 	{idp.LoginDenied, idp.OnExpire, refused, "a refusal has nothing that could run out"},
 
 	{idp.LoginExpired, idp.OnPassword, refused, "expired is the end"},
@@ -167,6 +176,7 @@ var transitions = []transition{
 	{idp.LoginExpired, idp.OnDeny, refused, "expired is the end"},
 	{idp.LoginExpired, idp.OnStartOver, refused, "expired is the end"},
 	{idp.LoginExpired, idp.OnCollect, refused, "expired is the end"},
+	{idp.LoginExpired, idp.OnSession, refused, "expired is the end"},
 	{idp.LoginExpired, idp.OnExpire, refused, "expired once is expired"},
 }
 
@@ -206,7 +216,7 @@ func TestLoginTable(t *testing.T) {
 			if err != nil || l.State != row.to {
 				t.Errorf("to %q (%v), want %q", l.State, err, row.to)
 			}
-			forgets := row.on == idp.OnSpent || row.on == idp.OnStartOver || row.on == idp.OnClosed
+			forgets := row.on == idp.OnSpent || row.on == idp.OnStartOver || row.on == idp.OnClosed || row.on == idp.OnSession
 			if got := l.User == ""; got != forgets {
 				t.Errorf("forgotten: %v, want %v", got, forgets)
 			}
@@ -350,6 +360,9 @@ func TestLoginWithANewPassword(t *testing.T) {
 		l, before := proven(row.from), proven(row.from)
 		l.Purpose, l.NewHash, before.Purpose, before.NewHash = idp.ForInvitation, "phc", idp.ForInvitation, "phc"
 		err := l.Apply(row.on, noon)
+		if row.on == idp.OnSession { // a session is no answer to a link
+			row.to = refused
+		}
 		to, kept := row.to, ""
 		switch row.to {
 		case refused:

@@ -325,5 +325,5 @@ func (f *Flow) Continue(ctx context.Context, id idp.LoginID, b Browser) (*Step, 
 	if err != nil {
 		return nil, err
 	}
-	return f.step(ctx, &moved)
+	return f.step(ctx, &moved, b)
 }

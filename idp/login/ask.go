@@ -113,6 +113,9 @@ func mayAsk(a *idp.Asking, again bool, now time.Time) error {
 	case isOpen(c, now) && !again, isApproved(c, now):
 		return errAsked
 	}
+	if !isOpen(c, now) {
+		return nil // nothing waits for an answer that a new question could cross
+	}
 	if wait := c.SentAt.Add(idp.ResendAfter).Sub(now); again && wait > 0 {
 		return &idp.RetryError{Err: idp.ErrTooMany, After: wait}
 	}

@@ -83,7 +83,7 @@ func (f *Flow) Authorize(ctx context.Context, req idp.AuthRequest, b Browser) (*
 	if err := f.store.AddLogin(ctx, l); err != nil {
 		return nil, nil, err
 	}
-	step, err := f.step(ctx, l)
+	step, err := f.step(ctx, l, b)
 	return nil, step, err
 }
 
@@ -234,5 +234,5 @@ func (f *Flow) begin(ctx context.Context, b Browser, l *idp.Login) (*Step, error
 	if err := f.store.AddLogin(ctx, l); err != nil {
 		return nil, err
 	}
-	return f.step(ctx, l)
+	return f.step(ctx, l, b)
 }

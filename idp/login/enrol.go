@@ -285,7 +285,7 @@ func (f *Flow) Enrol(ctx context.Context, id idp.LoginID, b Browser, form EnrolF
 	if err != nil {
 		return nil, nil, refusal(ask.Purpose, err)
 	}
-	step, err := f.step(ctx, moved)
+	step, err := f.step(ctx, moved, b)
 	if err == nil {
 		step, err = f.asked(ctx, step, b)
 	}

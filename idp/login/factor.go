@@ -92,7 +92,7 @@ func (f *Flow) Code(ctx context.Context, id idp.LoginID, b Browser, code string)
 	if wrong != nil {
 		return nil, wrong
 	}
-	return f.step(ctx, &moved)
+	return f.step(ctx, &moved, b)
 }
 
 // match finds the device whose code was typed, and the time step of the code.
@@ -258,7 +258,7 @@ func (f *Flow) Recovery(ctx context.Context, id idp.LoginID, b Browser, code str
 	if spent {
 		return nil, fmt.Errorf("recovery code: %w", idp.ErrWrongSecret)
 	}
-	return f.step(ctx, &moved)
+	return f.step(ctx, &moved, b)
 }
 
 // findRecovery returns which of the codes was typed. It compares all of them,

@@ -147,6 +147,9 @@ func (f *Flow) firstPhones(ctx context.Context, l *idp.Login) (*PhoneStep, error
 		return nil, err
 	}
 	p.show(c, f.now())
+	if p.State == PhoneMoved && f.now().Before(c.ExpiresAt) {
+		p.State = PhoneAsked // a question that nobody was asked is never withdrawn for another tab's, and looks the same
+	}
 	return p, nil
 }
 

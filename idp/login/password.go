@@ -130,12 +130,20 @@ func (f *Flow) Password(ctx context.Context, id idp.LoginID, b Browser, name str
 		f.rehash(context.WithoutCancel(ctx), a, password)
 	}
 	if moved.State == idp.LoginFactor && a.Apps > 0 {
+		// No phone is asked where the person has signed in in another tab meanwhile.
+		after, err := f.joined(ctx, &moved, b)
+		if err != nil {
+			return nil, err
+		}
+		if after.State != idp.LoginFactor {
+			return f.stepFor(ctx, after, b, a)
+		}
 		if err := f.askFor(ctx, id, b, a, false); err != nil {
 			return nil, err
 		}
 		return f.Step(ctx, id, b)
 	}
-	return f.stepFor(ctx, &moved, a)
+	return f.stepFor(ctx, &moved, b, a)
 }
 
 // tooLate answers a right password whose sign-in was moved by another request while

@@ -16,7 +16,9 @@ const (
 	PhoneReady    = "ready"    // nothing was asked yet, and the person can have it asked; before the password only
 	PhoneAsked    = "asked"    // waiting for an answer
 	PhoneApproved = "approved" // the browser may go on
-	PhoneExpired  = "expired"  // nobody answered in time, or the browser came too late
+	PhoneExpired  = "expired"  // nobody answered in time
+	PhoneLapsed   = "lapsed"   // approved, and the browser came too late; or the phone was unlinked since
+	PhoneMoved    = "moved"    // withdrawn, because another tab of this browser has asked since
 	PhoneWrong    = "wrong"    // the number did not match
 	PhonePaused   = "paused"   // not asked, because the limits do not allow it; Retry says when they do
 	PhoneOff      = "off"      // not asked any more after «it wasn't me», until an administrator or a new password allows it
@@ -30,13 +32,13 @@ type PhoneStep struct {
 	Number    string        // to be typed or picked on the phone; empty for a tap
 	ExpiresAt time.Time     // until when phones can answer
 	ResendAt  time.Time     // from when the person can have it sent again; zero: not in this sign-in
-	Retry     time.Duration // PhonePaused: how long until phones may be asked; zero: not known
+	Retry     time.Duration // how long until the limits allow that phones are asked; zero: they do, or not by waiting
 	sends     int           // how often phones were asked in this sign-in
 }
 
 // phones returns what the page of the second factor shows of the person's phones, nil
 // where they have none that can be asked.
-func (f *Flow) phones(ctx context.Context, l *idp.Login) (*PhoneStep, error) {
+func (f *Flow) phones(ctx context.Context, l *idp.Login, b Browser) (*PhoneStep, error) {
 	devices, err := f.store.Devices(ctx, l.User)
 	if err != nil {
 		return nil, err
@@ -56,35 +58,65 @@ func (f *Flow) phones(ctx context.Context, l *idp.Login) (*PhoneStep, error) {
 			return nil, err
 		}
 	}
-	if c == nil {
-		g, err := f.store.Guard(ctx, l.User)
-		if err != nil {
-			return nil, err
+	now := f.now()
+	if c != nil {
+		p.show(c, now)
+		if p.State == PhoneApproved && !slices.ContainsFunc(devices, func(d idp.Device) bool { return d.ID == c.Device }) {
+			p.State = PhoneLapsed
 		}
-		p.unasked(l, g, f.now())
-		return p, nil
+		if p.State == PhoneWrong || p.State == PhoneMoved {
+			p.ResendAt = now // that it was sent a moment ago is no matter: nothing waits for an answer
+		}
+		if p.State == PhoneAsked || p.State == PhoneApproved {
+			return p, nil
+		}
 	}
-	p.show(c, f.now())
-	if p.State == PhoneApproved && !slices.ContainsFunc(devices, func(d idp.Device) bool { return d.ID == c.Device }) {
-		p.State = PhoneExpired // by a phone that was unlinked since
+	err = f.mayAskNow(ctx, l, b, now)
+	switch {
+	case err == nil && c == nil:
+		p.State, p.ResendAt = PhonePaused, now
+	case err == nil:
+	case errors.As(err, new(*idp.RetryError)):
+		p.refused(err, c == nil)
+	default:
+		return nil, err
+	}
+	if l.Sends >= idp.MaxSends {
+		p.ResendAt = time.Time{}
 	}
 	return p, nil
 }
 
-// unasked fills in the step where the sign-in has no challenge: why no phone was
-// asked, by what guard g says, and whether the person can have it done now.
-func (p *PhoneStep) unasked(l *idp.Login, g *idp.PushGuard, now time.Time) {
-	p.State = PhonePaused
-	err := limit.Prompts.Allow(g, l.Browser, "", now)
-	var retry *idp.RetryError
-	switch {
-	case g.Off:
-		p.State = PhoneOff
-	case errors.As(err, &retry):
-		p.Retry = retry.After
+// mayAskNow returns nil where the limits allow this browser to have the person's phones
+// asked, as ask has them. Errors: idp.ErrTooMany as RetryError.
+func (f *Flow) mayAskNow(ctx context.Context, l *idp.Login, b Browser, now time.Time) error {
+	g, err := f.store.Guard(ctx, l.User)
+	if err != nil {
+		return err
 	}
-	if p.State != PhoneOff && err == nil {
-		p.ResendAt = now
+	ok, err := f.store.KnownBrowser(ctx, known(b), l.User)
+	if err != nil {
+		return err
+	}
+	if ok {
+		return limit.Prompts.AllowKnown(g, l.Browser, b.Address, now)
+	}
+	return limit.Prompts.Allow(g, l.Browser, b.Address, now)
+}
+
+// refused fills in the step where the limits do not allow to ask: there is no button that
+// could only fail. unasked says that nothing was asked in this sign-in, so that there is
+// nothing else to be told.
+func (p *PhoneStep) refused(err error, unasked bool) {
+	p.ResendAt = time.Time{}
+	retry := (*idp.RetryError)(nil)
+	errors.As(err, &retry)
+	p.Retry = retry.After
+	switch {
+	case retry.After == 0:
+		p.State = PhoneOff
+	case unasked:
+		p.State = PhonePaused
 	}
 }
 
@@ -101,6 +133,10 @@ func (p *PhoneStep) show(c *idp.Challenge, now time.Time) {
 		p.State = PhoneApproved
 	case c.State == idp.ChallengeWrong:
 		p.State = PhoneWrong
+	case c.State == idp.ChallengeWithdrawn:
+		p.State = PhoneMoved
+	case c.State == idp.ChallengeApproved:
+		p.State = PhoneLapsed
 	default:
 		p.State = PhoneExpired
 	}
@@ -108,5 +144,9 @@ func (p *PhoneStep) show(c *idp.Challenge, now time.Time) {
 
 // Word is a word that changes when what the page shows of phones does.
 func (p *PhoneStep) Word() string {
-	return fmt.Sprintf("%s-%d-%d", p.State, len(p.Devices), p.sends)
+	word := fmt.Sprintf("%s-%d-%d", p.State, len(p.Devices), p.sends)
+	if p.Retry > 0 {
+		word += "-later" // until the limits allow it
+	}
+	return word
 }

@@ -23,10 +23,10 @@ func TestPhonesShown(t *testing.T) {
 		{idp.ChallengePending, asked.Add(idp.ChallengeTTL), 1, PhoneExpired, true},
 		{idp.ChallengePending, asked, idp.MaxSends, PhoneAsked, false},
 		{idp.ChallengeApproved, answered.Add(idp.CollectTTL - 1), 2, PhoneApproved, true},
-		{idp.ChallengeApproved, answered.Add(idp.CollectTTL), 2, PhoneExpired, true},
+		{idp.ChallengeApproved, answered.Add(idp.CollectTTL), 2, PhoneLapsed, true},
 		{idp.ChallengeWrong, answered, 1, PhoneWrong, true},
 		{idp.ChallengeDenied, answered, 1, PhoneExpired, true},
-		{idp.ChallengeWithdrawn, answered, 1, PhoneExpired, true},
+		{idp.ChallengeWithdrawn, answered, 1, PhoneMoved, true},
 		{idp.ChallengeTaken, answered, idp.MaxSends, PhoneExpired, false},
 	} {
 		p := PhoneStep{sends: c.sends}

@@ -32,6 +32,9 @@ type Step struct {
 	// NewPassword says that a new password waits in the row for the second factor.
 	NewPassword bool
 	Scopes      []string // at state consent: the scopes that the person is asked to allow
+	// BySession says that nothing was proven in this sign-in: it goes on by the session
+	// that the browser has.
+	BySession bool
 }
 
 // EnrolStep is what the invitation page asks of the person, and the offer to link a
@@ -56,25 +59,32 @@ type EnrolStep struct {
 	ServerTime time.Time // now, for a person whose phone's clock is wrong
 }
 
-// Step returns the step of a sign-in that is to be shown. Errors: idp.ErrNotFound,
-// also for another browser than the one that began it.
+// Step returns the step of a sign-in that is to be shown. One that the browser's session
+// answers by now goes on by it. Errors: idp.ErrNotFound, also for another browser than the
+// one that began it.
 func (f *Flow) Step(ctx context.Context, id idp.LoginID, b Browser) (*Step, error) {
 	l, err := f.own(ctx, id, b)
 	if err != nil {
 		return nil, err
 	}
-	return f.step(ctx, l)
+	if l, err = f.joined(ctx, l, b); err != nil {
+		return nil, err
+	}
+	return f.step(ctx, l, b)
 }
 
 // step is Step where the row is at hand.
-func (f *Flow) step(ctx context.Context, l *idp.Login) (*Step, error) { return f.stepFor(ctx, l, nil) }
+func (f *Flow) step(ctx context.Context, l *idp.Login, b Browser) (*Step, error) {
+	return f.stepFor(ctx, l, b, nil)
+}
 
 // stepFor is step where the account of the person is at hand too; a is nil where it
 // is not, and is read where the step shows something of it.
-func (f *Flow) stepFor(ctx context.Context, l *idp.Login, a *idp.Account) (*Step, error) {
+func (f *Flow) stepFor(ctx context.Context, l *idp.Login, b Browser, a *idp.Account) (*Step, error) {
 	s := &Step{
 		ID: l.ID, Purpose: l.Purpose, State: l.State, Request: l.Request, Target: l.Target,
 		LoginHint: l.Request.LoginHint, WrongCodes: l.WrongCodes, ExpiresAt: l.ExpiresAt, NewPassword: l.NewHash != "",
+		BySession: l.FactorAt.IsZero() && !l.Asks(),
 	}
 	if !l.Final() && !f.now().Before(l.ExpiresAt) {
 		s.State = idp.LoginExpired
@@ -109,7 +119,7 @@ func (f *Flow) stepFor(ctx context.Context, l *idp.Login, a *idp.Account) (*Step
 		s.UserName, s.Devices, s.Recovery = a.User.Name, a.Devices, a.RecoveryLeft > 0
 		if s.State == idp.LoginFactor && a.Apps > 0 {
 			var err error
-			if s.Phones, err = f.phones(ctx, l); err != nil {
+			if s.Phones, err = f.phones(ctx, l, b); err != nil {
 				return nil, err
 			}
 		}
@@ -229,5 +239,5 @@ func (f *Flow) move(ctx context.Context, id idp.LoginID, b Browser, fn func(*idp
 	if err != nil {
 		return nil, fmt.Errorf("sign-in %s: %w", id, err)
 	}
-	return f.step(ctx, &moved)
+	return f.step(ctx, &moved, b)
 }
