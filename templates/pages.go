@@ -51,9 +51,10 @@ type Password struct {
 	Problem  Message
 	Note     Message
 	Retry    Retry
-	Cancel   bool // there is an application to go back to
-	Mail     bool // a link to a new password can be asked for
-	Fixed    bool // the second factor was given first: the user name stays, and its password is asked for
+	Cancel   bool   // there is an application to go back to
+	Mail     bool   // a link to a new password can be asked for
+	Fixed    bool   // the second factor was given first: the user name stays, and its password is asked for
+	Word     string // the state that the page shows (login.Step.Word): when it is another, so is the page
 }
 
 // Confirm stands before a question to phones that a link of another site would ask.
@@ -119,7 +120,7 @@ type Waiting struct {
 
 // Phones is how asking a person's phones stands.
 type Phones struct {
-	State    string   // "asked", "approved", "expired", "wrong", "paused", "off"; before the password also "ready"
+	State    string   // "asked", "approved", "expired", "lapsed", "moved", "wrong", "paused", "off"; before the password also "ready"
 	Word     string   // the state as the event stream tells it: the page changes with it
 	Names    []string // of the phones that were asked
 	Mode     string   // how a phone is matched to the browser: "tap", "type", "pick", "strict"
@@ -128,7 +129,9 @@ type Phones struct {
 	Total    int      // seconds that there were to answer
 	Resend   bool     // phones can be asked again
 	ResendIn int      // seconds until then
-	Wait     Message  // "paused": for how long
+	Wait     Message  // for how long phones cannot be asked; no key: they can
+	// WaitSeconds is the same in seconds.
+	WaitSeconds int
 }
 
 // Scan is how far our app has come with an offer.
@@ -160,7 +163,9 @@ type Notice struct {
 	More       Message  // a second sentence; no key: none
 	Reference  string   // finds the line in our log; empty: none
 	Told, Left []string // applications that are signed out of, and that may still be open
-	Link       string   // path of our own to go on to; empty: none
+	Form       string   // path of our own that a button posts to; empty: no button
+	FormText   Message  // of that button
+	Link       string   // path of our own, or address of an application, to go on to; empty: none
 	LinkText   Message
 }
 

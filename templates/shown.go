@@ -21,6 +21,11 @@ func (s Scan) Quiet() bool { return s.Silent && !s.Tapped }
 // Confirms reports whether the second factor is what makes a new password count.
 func (p Factor) Confirms() bool { return p.NewPassword && p.Linked }
 
+// Asks reports whether phones wait for an answer, or have approved.
+func (p Factor) Asks() bool {
+	return p.Phones != nil && (p.Phones.State == "asked" || p.Phones.State == "approved")
+}
+
 // Types reports whether the field of the code has the focus.
 func (p Factor) Types() bool {
 	return (p.Phones == nil || p.OpenCode || p.Problem.Key != "") && !p.OpenRecovery

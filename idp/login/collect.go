@@ -23,13 +23,15 @@ type Answer struct {
 // bound to it, once. The session, the grant and its authorization code come into
 // being in the same transaction; so does the account's new password, where one was
 // chosen by a link from a mailbox. Errors: idp.ErrNotFound, ErrSettled (collected
-// before, or not finished), ErrExpired, as a LinkError where the link is why.
+// before, or not finished), ErrExpired, as a LinkError where the link is why. A relying
+// party is told of everything but that the sign-in's own time is up: that the account was
+// disabled, or the session that the sign-in went on by was ended, is access_denied to it.
 func (f *Flow) Collect(ctx context.Context, id idp.LoginID, b Browser) (*Answer, error) {
 	l, err := f.own(ctx, id, b)
 	if err != nil {
 		return nil, err
 	}
-	refused := false
+	why := ""
 	if l.State == idp.LoginDone {
 		// Disabling ends sign-ins under way; this one may have learned whose it
 		// is only after that.
@@ -37,10 +39,15 @@ func (f *Flow) Collect(ctx context.Context, id idp.LoginID, b Browser) (*Answer,
 		if err != nil {
 			return nil, err
 		}
-		if a.User.State == idp.UserDisabled {
-			return nil, fmt.Errorf("sign-in %s: %w", id, idp.ErrExpired)
+		switch {
+		case a.User.State != idp.UserDisabled:
+			why, err = f.refused(ctx, l, &a.User)
+		case l.Purpose == idp.ForClient:
+			why = "disabled" // the application is told, rather than left waiting
+		default:
+			err = fmt.Errorf("sign-in %s: %w", id, idp.ErrExpired)
 		}
-		if refused, err = f.refused(ctx, l, &a.User); err != nil {
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -63,12 +70,19 @@ func (f *Flow) Collect(ctx context.Context, id idp.LoginID, b Browser) (*Answer,
 		if denied {
 			return nil
 		}
-		if refused {
+		refuse := func(why string) {
 			answer.Denied = true
-			l.Note(f.event(idp.EventLoginDenied, l, "", b, "by", "groups"))
+			l.Note(f.event(idp.EventLoginDenied, l, "", b, "by", why))
+		}
+		if why != "" {
+			refuse(why)
 			return nil
 		}
 		s, err := f.sessionOf(c, b, answer)
+		if errors.Is(err, idp.ErrExpired) && l.Purpose == idp.ForClient {
+			refuse("signed out")
+			return nil
+		}
 		if err != nil {
 			return err
 		}
@@ -116,19 +130,19 @@ func (f *Flow) Collect(ctx context.Context, id idp.LoginID, b Browser) (*Answer,
 	return answer, nil
 }
 
-// refused reports whether a person who has proven themselves may not sign in
-// to the client: it names groups, and they are in none. It is told only now,
-// so that nobody learns it who has not proven to be that person; and they get
+// refused returns, for the log, why a person who has proven themselves may not sign in
+// to the client: it names groups, and they are in none; empty where they may. It is told
+// only now, so that nobody learns it who has not proven to be that person; and they get
 // no session by it.
-func (f *Flow) refused(ctx context.Context, l *idp.Login, u *idp.User) (bool, error) {
+func (f *Flow) refused(ctx context.Context, l *idp.Login, u *idp.User) (string, error) {
 	if l.Purpose != idp.ForClient {
-		return false, nil
+		return "", nil
 	}
 	c, err := f.store.Client(ctx, l.Request.Client)
-	if err != nil {
-		return false, err
+	if err != nil || c.Admits(u) {
+		return "", err
 	}
-	return !c.Admits(u), nil
+	return "groups", nil
 }
 
 // sessionOf decides which session a finished sign-in leaves: for the same person

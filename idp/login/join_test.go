@@ -259,4 +259,3 @@ func TestSendAtOnceAfterAWrongNumber(t *testing.T) {
 		t.Errorf("sent again: %+v", p)
 	}
 }
-

@@ -26,8 +26,9 @@ const (
 
 // PhoneStep is what the page of the second factor shows of the person's phones.
 type PhoneStep struct {
-	State     string   // one of the constants above
-	Devices   []string // names of the phones that can be asked; none are named before the password
+	State     string          // one of the constants above
+	Devices   []string        // names of the phones that can be asked; none are named before the password
+	Challenge idp.ChallengeID // the latest; empty: none
 	Mode      idp.MatchMode
 	Number    string        // to be typed or picked on the phone; empty for a tap
 	ExpiresAt time.Time     // until when phones can answer
@@ -122,7 +123,7 @@ func (p *PhoneStep) refused(err error, unasked bool) {
 
 // show fills in the step from the latest challenge of a sign-in.
 func (p *PhoneStep) show(c *idp.Challenge, now time.Time) {
-	p.Mode, p.Number, p.ExpiresAt, p.ResendAt = c.Mode, c.Number, c.ExpiresAt, time.Time{}
+	p.Challenge, p.Mode, p.Number, p.ExpiresAt, p.ResendAt = c.ID, c.Mode, c.Number, c.ExpiresAt, time.Time{}
 	if p.sends < idp.MaxSends {
 		p.ResendAt = c.SentAt.Add(idp.ResendAfter)
 	}

@@ -128,10 +128,10 @@ func (s *Server) collect(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case errors.Is(err, idp.ErrNotFound):
 		s.conf.Pages.ErrorPage(w, r, http.StatusNotFound, keyGone)
-	case errors.Is(err, idp.ErrSettled):
-		s.conf.Pages.ErrorPage(w, r, http.StatusConflict, keySettled)
-	case errors.Is(err, idp.ErrExpired):
-		s.conf.Pages.ErrorPage(w, r, http.StatusGone, keyExpired)
+	case errors.Is(err, idp.ErrSettled), errors.Is(err, idp.ErrExpired):
+		// Its page says how it stands, and leads on: Back after a sign-in, a step done
+		// twice, one whose time is up.
+		redirect(w, s.conf.Pages.LoginPath(idp.LoginID(r.PathValue("id"))))
 	case err != nil:
 		s.serverErrorPage(w, r, "collecting", err)
 	default:

@@ -42,8 +42,6 @@ const (
 	keyRedirect = "authorize.redirect"
 	keyRequest  = "authorize.request"
 	keyGone     = "collect.gone"
-	keySettled  = "collect.settled"
-	keyExpired  = "collect.expired"
 	keySignOut  = "signout.bad"
 	keyForeign  = "foreign"
 	keyServer   = "server"

@@ -63,7 +63,7 @@ func TestWalkSecondFactorFirst(t *testing.T) {
 
 	w.HTTP = known
 	page = w.Submit(w.Visit("/account"), "/password", "username", "anna", "password", pass)
-	w.Sees(page, "/login/", "Check your phone")
+	w.Sees(page, "/login/", "Type the code from the app")
 }
 
 // words is a page without what differs from sign-in to sign-in by chance.

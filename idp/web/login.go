@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
@@ -73,6 +74,9 @@ func (s *signIns) loginPage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if step.State == idp.LoginDone && step.BySession && step.Purpose == idp.ForAccount {
+		return s.collectOwn(w, r, id, b) // signed in in another tab: nothing is left to be asked
+	}
 	return s.show(w, r, http.StatusOK, step, fault{note: notes[r.URL.Query().Get("note")]})
 }
 
@@ -113,7 +117,7 @@ func (s *signIns) show(w http.ResponseWriter, r *http.Request, status int, step 
 	case idp.LoginLast:
 		frame.Dot = 1
 		p := templates.Password{
-			Frame: frame, ID: string(step.ID), App: app, Tile: tile, UserName: step.UserName, Fixed: true, Problem: f.problem, Retry: f.retry, Cancel: back,
+			Frame: frame, ID: string(step.ID), App: app, Tile: tile, UserName: step.UserName, Fixed: true, Word: step.Word(), Problem: f.problem, Retry: f.retry, Cancel: back,
 			Note: templates.Say("first.done"),
 		}
 		return s.door.Render(w, status, p)
@@ -126,7 +130,7 @@ func (s *signIns) show(w http.ResponseWriter, r *http.Request, status int, step 
 		if name == "" {
 			name = step.LoginHint
 		}
-		p := templates.Password{Frame: frame, ID: string(step.ID), App: app, Tile: tile, UserName: name, Problem: f.problem, Retry: f.retry, Cancel: back, Mail: step.Mail}
+		p := templates.Password{Frame: frame, ID: string(step.ID), App: app, Tile: tile, UserName: name, Word: step.Word(), Problem: f.problem, Retry: f.retry, Cancel: back, Mail: step.Mail}
 		if f.note != "" {
 			p.Note = templates.Say(f.note)
 		}
@@ -211,7 +215,8 @@ func (s *signIns) showEnd(w http.ResponseWriter, r *http.Request, frame template
 		return s.door.Render(w, status, templates.Done{Frame: frame, ID: string(step.ID)})
 	case step.State == idp.LoginCollected && client:
 		n.Dot, n.Kind = 2, "good"
-		n.Title, n.Text = templates.Say("finished.title"), templates.Say("finished.client", "App", app)
+		n.Title, n.Text = templates.Say("finished.title"), templates.Say("finished.client")
+		n.Link, n.LinkText = homeOf(step), templates.Say("denied.back", "App", app)
 	case step.State == idp.LoginCollected:
 		n.Dot, n.Kind = 2, "good"
 		n.Title, n.Text = templates.Say("finished.title"), templates.Say("finished.account")
@@ -221,9 +226,16 @@ func (s *signIns) showEnd(w http.ResponseWriter, r *http.Request, frame template
 		n.Link, n.LinkText = "/account", templates.Say("error.back")
 	default:
 		status = http.StatusGone
-		n.Title, n.Text = templates.Say("expired.title"), templates.Say("expired.text", "App", app)
-		if !client {
+		n.Title, n.Text = templates.Say("expired.title"), templates.Say("expired.text")
+		switch {
+		case !client:
 			n.Link, n.LinkText = "/account", templates.Say("startagain.link")
+		case step.Client == nil: // removed meanwhile
+			n.Text = templates.Say("expired.gone")
+			n.Link, n.LinkText = "/account", templates.Say("error.back")
+		default:
+			n.Form, n.FormText = page.LoginPath(step.ID)+"/anew", templates.Say("expired.again")
+			n.Link, n.LinkText = homeOf(step), templates.Say("denied.back", "App", app)
 		}
 	}
 	return s.door.Render(w, status, n)
@@ -300,7 +312,7 @@ func (s *signIns) phones(step *login.Step) *templates.Phones {
 		t.ResendIn = s.door.Left(p.ResendAt.Add(time.Second - 1)) // rounded up: not too early
 	}
 	if p.Retry > 0 {
-		t.Wait = askedAgain(p.Retry)
+		t.Wait, t.WaitSeconds = askedAgain(p.Retry), page.Seconds(p.Retry)
 	}
 	return t
 }
@@ -319,10 +331,41 @@ func (s *signIns) loginWaiting(w http.ResponseWriter, r *http.Request) error {
 	}
 	page.SetFramed(w.Header(), partySources(step))
 	view := templates.Waiting{Frame: s.door.FrameFor(r, "", s.readsOf(r, step)...), ID: string(id)}
-	if step.Phones != nil {
+	switch {
+	case step.Phones != nil:
 		view.State = step.Phones.State
+	case step.BySession:
+		view.State = "joined"
 	}
 	return s.door.Render(w, http.StatusOK, view)
+}
+
+// loginHere tells our app, in the same browser as the sign-in, what the page shows to be
+// typed there: {"cid": the challenge, "number": the number, empty for a tap}. The number
+// stands for being at the browser that asks, and whoever has its binding cookie is; a link
+// that a stranger has sent leads to a sign-in of the stranger's browser, which is not found.
+func (s *signIns) loginHere(w http.ResponseWriter, r *http.Request) error {
+	id, b, err := s.bound(r)
+	if err != nil {
+		return err
+	}
+	step, err := s.logins.Step(r.Context(), id, b)
+	if err != nil {
+		return err
+	}
+	if step.Phones == nil || step.Phones.State != login.PhoneAsked {
+		return idp.ErrSettled
+	}
+	body, err := json.Marshal(struct {
+		CID    idp.ChallengeID `json:"cid"`
+		Number string          `json:"number"`
+	}{step.Phones.Challenge, step.Phones.Number})
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Write(body) // an error means that the browser has left
+	return nil
 }
 
 // askedAgain says when phones may be asked again, in minutes or hours, rounded up.
@@ -356,6 +399,12 @@ func (s *signIns) resendSubmit(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	step, err := s.logins.Resend(r.Context(), id, b)
+	if errors.Is(err, idp.ErrTooMany) {
+		// The page says why, and from when it can be done.
+		if now, err := s.logins.Step(r.Context(), id, b); err == nil && now.State == idp.LoginFactor {
+			return s.show(w, r, http.StatusOK, now, fault{})
+		}
+	}
 	if err != nil {
 		return s.again(w, r, id, b, idp.LoginFactor, err, fault{}, "problem.code.wrong", "problem.code.invalid")
 	}
@@ -522,6 +571,31 @@ func (s *signIns) step(w http.ResponseWriter, r *http.Request, take func(idp.Log
 		return err
 	}
 	return s.next(w, r, step, b)
+}
+
+// anew begins a sign-in that nobody has finished in time once more, with the same request.
+func (s *signIns) anew(w http.ResponseWriter, r *http.Request) error {
+	return s.step(w, r, func(id idp.LoginID, b login.Browser) (*login.Step, error) {
+		return s.logins.Anew(r.Context(), id, b)
+	})
+}
+
+// homeOf returns an address at which the application of a sign-in begins, as far as we
+// know: where it wants people to land after signing out, on the site that it is answered
+// at, else that site. Empty for a native application.
+func homeOf(step *login.Step) string {
+	site := page.FormSource(step.Request.RedirectURI)
+	if !strings.HasPrefix(site, "https://") && !strings.HasPrefix(site, "http://") {
+		return ""
+	}
+	if step.Client != nil {
+		for _, uri := range step.Client.PostLogoutURIs {
+			if page.FormSource(uri) == site {
+				return uri
+			}
+		}
+	}
+	return site + "/"
 }
 
 // hostOf returns what a person recognizes of a redirect URI: host and port, or the scheme

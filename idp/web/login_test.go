@@ -28,10 +28,10 @@ func TestPageFollowsTheState(t *testing.T) {
 		{idp.LoginDenied, idp.ForClient, 303, "/authorize/collect/" + aLogin, nil},
 		{idp.LoginDone, idp.ForAccount, 200, "", []string{"One step is left", "/collect"}},
 		{idp.LoginDone, idp.ForInvitation, 200, "", []string{"/collect"}},
-		{idp.LoginCollected, idp.ForClient, 200, "", []string{"This sign-in is finished", "go back to Radiology Viewer"}},
+		{idp.LoginCollected, idp.ForClient, 200, "", []string{"This sign-in is finished", "Go back to Radiology Viewer", `href="https://viewer.example:8443/"`}},
 		{idp.LoginCollected, idp.ForAccount, 200, "", []string{"This sign-in is finished", `href="/account"`}},
 		{idp.LoginDenied, idp.ForStepUp, 200, "", []string{"The sign-in was cancelled"}},
-		{idp.LoginExpired, idp.ForClient, 410, "", []string{"This sign-in has expired", "Go back to Radiology Viewer", "not href=\"/account\""}},
+		{idp.LoginExpired, idp.ForClient, 410, "", []string{"This sign-in has expired", "Go back to Radiology Viewer", `href="https://viewer.example:8443/"`, "/anew", "not href=\"/account\""}},
 		{idp.LoginExpired, idp.ForAccount, 410, "", []string{"This sign-in has expired", `href="/account"`}},
 	} {
 		t.Run(fmt.Sprintf("%s for %s", c.state, c.purpose), func(t *testing.T) {

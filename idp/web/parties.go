@@ -23,8 +23,6 @@ var partyErrors = map[string]struct{ title, text string }{
 	"authorize.redirect": {"party.redirect", "party.redirect.text"},
 	"authorize.request":  {"party.request", "party.request.text"},
 	"collect.gone":       {"error.gone", "error.gone.text"},
-	"collect.settled":    {"error.settled", "error.settled.text"},
-	"collect.expired":    {"error.expired", "error.expired.text"},
 	"signout.bad":        {"party.signout", "party.signout.text"},
 	"foreign":            {"error.foreign", "error.foreign.text"},
 	"busy":               {"error.busy", "error.busy.text"},
@@ -44,7 +42,7 @@ func (s *Server) ErrorPage(w http.ResponseWriter, r *http.Request, status int, k
 	info := serve.From(r.Context())
 	info.Note(slog.String("refused", say.title))
 	n := templates.Notice{Kind: "bad", Title: templates.Say(say.title), Text: templates.Say(say.text), Reference: info.ID}
-	if key == "signout.bad" {
+	if key != "foreign" {
 		n.Link, n.LinkText = "/account", templates.Say("error.back")
 	}
 	s.door.Notice(w, r, status, n)

@@ -142,8 +142,6 @@ func TestErrorPage(t *testing.T) {
 		"authorize.redirect": "you were not sent there",
 		"authorize.request":  "The application asked for something impossible",
 		"collect.gone":       "There is nothing here",
-		"collect.expired":    "The time is up",
-		"collect.settled":    "That is done already",
 		"signout.bad":        "You were not signed out",
 		"foreign":            "That came from another site",
 		"busy":               "Very busy right now",

@@ -71,7 +71,7 @@ func TestARecordThatCannotBe(t *testing.T) {
 // What a page does in the background is quiet: what it asks all day, by its path.
 func TestPagesThatWaitAreQuiet(t *testing.T) {
 	quiet := openAll(t).page.Quiet()
-	waits := regexp.MustCompile(`/(state|events|waiting|sw\.js)$|^GET /static/`)
+	waits := regexp.MustCompile(`/(state|events|waiting|here|sw\.js)$|^GET /static/`)
 	for _, r := range openAll(t).page.Routes() {
 		if waits.MatchString(r.Pattern) != slices.Contains(quiet, r.Pattern) {
 			t.Errorf("%s: quiet %v", r.Pattern, r.Quiet)

@@ -138,7 +138,7 @@ func TestWalk(t *testing.T) {
 	page = w.Submit(page, "/password", "username", "anna", "password", "not the password")
 	w.Sees(page, "/login/", "do not match")
 	page = w.Submit(page, "/password", "username", "ANNA ", "password", pass)
-	w.Sees(page, "/login/", "Check your phone", "<b>anna</b>")
+	w.Sees(page, "/login/", "Type the code from the app", "<b>anna</b>")
 	page = w.Submit(page, "/code", "code", totp.Code(tablet, w.Clock.Now()))
 	w.Sees(page, "/login/", "Wait for the next one.")
 	w.Later()
@@ -189,7 +189,7 @@ func TestWalk(t *testing.T) {
 	w.Fresh()
 	page = w.Submit(w.Visit("/account"), "/password", "username", "anna", "password", newPass)
 	for range idp.MaxWrongCodes {
-		w.Sees(page, "/login/", "Check your phone")
+		w.Sees(page, "/login/", "Type the code from the app")
 		page = w.Submit(page, "/code", "code", "000000")
 		w.Clock.Add(40 * time.Second) // past the delay between tries
 	}

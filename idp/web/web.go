@@ -37,6 +37,7 @@ type SignIns interface {
 	Recovery(ctx context.Context, id idp.LoginID, b login.Browser, code string) (*login.Step, error)
 	Consent(ctx context.Context, id idp.LoginID, b login.Browser, allow bool) (*login.Step, error)
 	StartOver(ctx context.Context, id idp.LoginID, b login.Browser) (*login.Step, error)
+	Anew(ctx context.Context, id idp.LoginID, b login.Browser) (*login.Step, error)
 	Cancel(ctx context.Context, id idp.LoginID, b login.Browser) (*login.Step, error)
 	Collect(ctx context.Context, id idp.LoginID, b login.Browser) (*login.Answer, error)
 	Forgotten(ctx context.Context, id idp.LoginID, b login.Browser, typed, lang string) error

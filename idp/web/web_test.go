@@ -116,6 +116,9 @@ func (f *logins) Consent(_ context.Context, _ idp.LoginID, _ login.Browser, allo
 func (f *logins) StartOver(context.Context, idp.LoginID, login.Browser) (*login.Step, error) {
 	return f.verb("startover")
 }
+func (f *logins) Anew(context.Context, idp.LoginID, login.Browser) (*login.Step, error) {
+	return f.verb("anew")
+}
 func (f *logins) Cancel(context.Context, idp.LoginID, login.Browser) (*login.Step, error) {
 	return f.verb("cancel")
 }

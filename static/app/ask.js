@@ -7,6 +7,8 @@ import { change } from './store.js'
 import { t } from './words.js'
 import { locale } from './language.js'
 import { seconds } from './sign.js'
+import { carry, here, leave } from './here.js'
+import { update } from './update.js'
 
 /** @import { Account } from './store.js' */
 /** @import { Ask } from './live.js' */
@@ -67,6 +69,7 @@ async function send(ask, view, decision, said, done) {
     }
     gone(ask.cid)
     said(done)
+    if (decision.reason !== 'not_me') leave(ask.cid) // who was not it reads what to do now
   } catch (fault) {
     ask.busy = false
     if (await over(a, fault)) return
@@ -183,12 +186,11 @@ function why(ask, said, redraw) {
   return view
 }
 
-// askView draws a request. redraw is called when it looks different; update when
-// the app itself has to be a newer one.
-/** @param {Ask} ask @param {{ said: Said, redraw: () => void, update: (event: Event) => void }} acts */
-export function askView(ask, { said, redraw, update }) {
+// askView draws a request. redraw is called when it looks different.
+/** @param {Ask} ask @param {{ said: Said, redraw: () => void }} acts */
+export function askView(ask, { said, redraw }) {
   if (ask.denying) return why(ask, said, redraw)
-  if (!whole(ask)) return oddView(ask, said, update)
+  if (!whole(ask)) return oddView(ask, said)
   const d = ask.doc
   const pairing = d.purpose === 'pair'
   const deny = () => {
@@ -206,7 +208,12 @@ export function askView(ask, { said, redraw, update }) {
   let middle
   /** @type {Child[]} */
   let buttons
-  if (d.match.mode === 'tap') buttons = [denyButton(deny), loginButton(() => approve())]
+  if (here?.cid === ask.cid && here.number) { // typed already, on the page
+    const { number } = here
+    middle = [h('output', { class: 'typed', id: 'carried' }, [...number].map((n) => h('span', { class: 'digit' }, n))), h('p', { class: 'task' }, t('ask.here'))]
+    buttons = [denyButton(deny), loginButton(() => approve(number))]
+    ask.press = undefined
+  } else if (d.match.mode === 'tap') buttons = [denyButton(deny), loginButton(() => approve())]
   else if (d.match.mode === 'type') {
     const p = pad(d.match.len, approve)
     middle = [h('p', { class: 'task' }, t('ask.type')), p.shown, p.keys]
@@ -230,6 +237,12 @@ export function askView(ask, { said, redraw, update }) {
   return view
 }
 
+export { carry }
+
+// carried reports whether a question is that of the page which the person comes from.
+/** @param {Ask} ask */
+export const carried = (ask) => here?.cid === ask.cid
+
 /** @param {Ask} ask @returns {ask is Whole} */
 const whole = (ask) => ask.doc !== undefined
 
@@ -250,8 +263,8 @@ function settleDown(ask, view) {
 }
 
 // A request that cannot be approved here: of a newer kind, or not what it says.
-/** @param {Ask} ask @param {Said} said @param {(event: Event) => void} update */
-function oddView(ask, said, update) {
+/** @param {Ask} ask @param {Said} said */
+function oddView(ask, said) {
   const newer = ask.fault === 'newer'
   /** @type {HTMLElement} */
   const view = h('div', { class: 'view ask' },

@@ -1,12 +1,12 @@
 // The app: what is shown when. A request that waits comes before everything else.
 
 import { accounts, again, asks, changed, load, onChange, onTold, rest, watch } from './live.js'
-import { clearNotes, home as base } from './push.js'
+import { clearNotes } from './push.js'
 import { h } from './dom.js'
 import { homeView, looks } from './home.js'
 import { t, words } from './words.js'
 
-/** @import { Account, ToPage, ToWorker } from './store.js' */
+/** @import { Account } from './store.js' */
 /** @import { Said } from './ask.js' */
 
 const main = /** @type {HTMLElement} */ (document.getElementById('main'))
@@ -64,6 +64,10 @@ function place() {
   } catch { return { name: '', value: '' } }
 }
 
+// first is the question that is shown: that of the page which the person comes from, else
+// the oldest.
+const first = () => asks.find((q) => asking.carried(q)) ?? asks[0]
+
 // key tells one view from another: the same one is not drawn anew under the
 // person's fingers, but for the accounts, which change by themselves.
 let shown = ''
@@ -71,13 +75,14 @@ let ready = false // the accounts are known, and the words
 
 function draw(force = false) {
   if (!ready) return
-  const ask = asking && asks[0]
   const at = place()
+  if (at.name === 'here') asking?.carry(at.value).then((got) => { if (got) draw(true) }, () => {})
+  const ask = asking && first()
   let key = ask ? 'ask ' + ask.cid + (ask.denying ? ' why' : '') : adding && at.name in routes ? at.name + ' ' + at.value : 'home'
   if (key === shown && !force) return
   /** @type {HTMLElement | null | undefined} */
   let view
-  if (ask) view = asking.askView(ask, { said, redraw, update })
+  if (ask) view = asking.askView(ask, { said, redraw })
   else if (key !== 'home') view = routes[at.name](at.value, at.back)
   const home = !view // also when the account is not there any more
   if (!view) {
@@ -108,51 +113,13 @@ addEventListener('hashchange', () => draw())
 onChange(() => draw())
 onTold(async ({ key, args, bad }) => { await words; said({ text: t(key, args), bad }) })
 addEventListener('installable', () => { if (/^(home|install)/.test(shown)) redraw() })
-addEventListener('keydown', (event) => { if (asking && asks[0] && !event.ctrlKey && !event.metaKey && !event.altKey) asking.pressed(asks[0], event.key) })
+addEventListener('keydown', (event) => {
+  const ask = asking && first()
+  if (ask && !event.ctrlKey && !event.metaKey && !event.altKey) asking.pressed(ask, event.key)
+})
 
-// The service worker keeps the app for when there is no network, and brings the
-// next version: that one takes over when the app is opened the next time.
-/** @type {ServiceWorkerRegistration | undefined} */
-let registration
-// Also when that happens by itself, while this page was being opened.
+// The next version of the app took over by itself, while this page was being opened.
 if (navigator.serviceWorker?.controller) navigator.serviceWorker.addEventListener('controllerchange', () => location.reload(), { once: true })
-async function install() {
-  if (!('serviceWorker' in navigator)) return
-  navigator.serviceWorker.addEventListener('message', (/** @type {MessageEvent<ToPage>} */ event) => { if (event.data === 'look') again() })
-  registration = await navigator.serviceWorker.register(base + 'sw.js', { scope: base, updateViaCache: 'none' })
-  // Nobody has it in hand while one version follows the other; at the first visit there is none at all.
-  if (!navigator.serviceWorker.controller && !registration.active) return
-  if (registration.waiting) takeOver()
-  else if (await outlived(registration.active)) location.reload()
-}
-
-// outlived reports whether the next version took over before this script could
-// hear of it: then what was kept of this one is gone. A reload that came to the same
-// is not done again.
-/** @param {ServiceWorker | null} next */
-async function outlived(next) {
-  if (next?.state === 'activating') await new Promise((done) => next.addEventListener('statechange', done, { once: true }))
-  const kept = (await caches.keys()).some((name) => name.startsWith('hilum-app-'))
-  const [opened] = /** @type {PerformanceNavigationTiming[]} */ (performance.getEntriesByType('navigation'))
-  return kept && !await caches.match(import.meta.url) && opened.type !== 'reload'
-}
-
-function takeOver() {
-  navigator.serviceWorker.addEventListener('controllerchange', () => location.reload(), { once: true })
-  registration?.waiting?.postMessage(/** @satisfies {ToWorker} */ ('take over'))
-}
-
-// update fetches a newer app and starts it; event is of the button.
-/** @param {Event} event */
-async function update(event) {
-  const button = /** @type {HTMLButtonElement} */ (event.currentTarget)
-  button.disabled = true
-  try { await registration?.update() } catch { /* offline: what is here goes on */ }
-  const next = registration?.installing
-  if (next) await /** @type {Promise<void>} */ (new Promise((done) => next.addEventListener('statechange', () => { if (next.state !== 'installing') done() })))
-  if (registration?.waiting) takeOver()
-  else location.reload()
-}
 
 document.addEventListener('visibilitychange', () => {
   if (document.visibilityState === 'visible') { again(); clearNotes().catch(() => {}) } else rest()
@@ -166,5 +133,9 @@ ready = true
 changed()
 draw()
 watch()
-install().catch(() => {})
+import('./update.js').then(({ install }) => install().catch(() => {}), () => {
+  // What was kept of this version is gone: the next one is a reload away.
+  const [opened] = /** @type {PerformanceNavigationTiming[]} */ (performance.getEntriesByType('navigation'))
+  if (navigator.onLine && opened.type !== 'reload') location.reload()
+})
 if (document.visibilityState === 'visible') clearNotes().catch(() => {})

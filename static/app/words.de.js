@@ -38,6 +38,7 @@ export default {
   'ask.digits': 'Zahl aus dem Browser',
   'ask.erase': 'Löschen',
   'ask.from': 'Von',
+  'ask.here': 'Diese Zahl wurde von der Seite auf diesem Smartphone übernommen.',
   'ask.left': 'Verbleibende Zeit',
   'ask.login': 'Anmelden',
   'ask.new': 'Ein Browser, den Sie noch nicht benutzt haben.',

@@ -38,6 +38,7 @@ export default {
   'ask.digits': 'Number from the browser',
   'ask.erase': 'Erase',
   'ask.from': 'From',
+  'ask.here': 'This number was taken over from the page on this phone.',
   'ask.left': 'Time left to answer',
   'ask.login': 'Login',
   'ask.new': 'A browser you have not used before.',

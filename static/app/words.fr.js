@@ -38,6 +38,7 @@ export default {
   'ask.digits': 'Nombre du navigateur',
   'ask.erase': 'Effacer',
   'ask.from': 'Depuis',
+  'ask.here': 'Ce nombre a été repris de la page sur ce téléphone.',
   'ask.left': 'Temps restant pour répondre',
   'ask.login': 'Se connecter',
   'ask.new': 'Un navigateur que vous n’avez pas encore utilisé.',

@@ -38,6 +38,7 @@ export default {
   'ask.digits': 'Getal uit de browser',
   'ask.erase': 'Wissen',
   'ask.from': 'Vanaf',
+  'ask.here': 'Dit getal is overgenomen van de pagina op deze telefoon.',
   'ask.left': 'Resterende tijd',
   'ask.login': 'Aanmelden',
   'ask.new': 'Een browser die u nog niet gebruikt hebt.',

@@ -2,12 +2,16 @@
 // where it does not get through, a poll does. The part of the page that waits is
 // replaced by what the server shows now; when the sign-in is elsewhere, so is the
 // browser. Without script the page reloads by itself.
+//
+// Over HTTP/1.1 a browser opens six connections to a site, and streams would use them
+// up: a page that nobody sees has none, and of those that are seen one has. The others
+// poll.
 
-import { prepare } from './page.js'
+import { prepare, reached } from './page.js'
 
 const pollEvery = 3000
-/** @type {(() => void)[]} one for each part that waits */
-const looks = []
+/** @type {{ look: () => void, listen: () => void, ask: () => void, rest: () => void }[]} one for each part that waits */
+const parts = []
 let sending = false
 
 for (const el of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll('[data-live]'))) follow(el.id, el.dataset.live ?? '', el.dataset.step ?? '')
@@ -18,7 +22,7 @@ addEventListener('submit', (event) => {
   sending = true
   setTimeout(() => {
     sending = false
-    for (const look of looks) look() // what was told meanwhile
+    for (const part of parts) part.look() // what was told meanwhile
   }, 10000)
 })
 addEventListener('pageshow', () => { sending = false })
@@ -49,6 +53,7 @@ function follow(id, path, step) {
       const node = document.importNode(fresh, true)
       swap(part(), node)
       arrive(node, page)
+      if (watches()) ask()
     } catch {
       // Offline for a moment: the stream or the poll comes back to it.
     } finally {
@@ -61,38 +66,83 @@ function follow(id, path, step) {
   async function look() {
     try {
       const answer = await fetch(path + '/state', { headers: { Accept: 'application/json' } })
+      reached(true)
       if (answer.ok) await changed((await answer.json()).state)
       else if (answer.status === 404 || answer.status === 410) location.replace(path)
-    } catch { /* next time */ }
+    } catch { reached(false) } // and again next time
+  }
+
+  // Some news come by no stream: that this browser has signed in in another tab.
+  const watches = () => part().dataset.looks !== undefined
+  function ask() { poll ??= setInterval(look, pollEvery) }
+  function rest() {
+    stream?.close()
+    clearInterval(poll)
+    poll = undefined
   }
 
   function listen() {
     if (stream && stream.readyState !== EventSource.CLOSED) return
     stream = new EventSource(path + '/events')
     stream.addEventListener('state', (event) => {
-      clearInterval(poll)
-      poll = undefined
+      if (!watches()) {
+        clearInterval(poll)
+        poll = undefined
+      }
+      reached(true)
       changed(event.data)
     })
-    stream.addEventListener('error', () => { poll ??= setInterval(look, pollEvery) })
+    stream.addEventListener('error', () => { look(); ask() })
+    if (watches()) ask()
   }
 
-  looks.push(look)
-  listen()
-  // A phone that was locked, a lid that was closed: the stream is dead without
-  // knowing, so look at once and listen anew.
-  document.addEventListener('visibilitychange', () => {
-    if (document.visibilityState !== 'visible') return
-    look()
-    listen()
-  })
-  addEventListener('online', () => { look(); listen() })
-  addEventListener('pagehide', () => { stream?.close(); clearInterval(poll); poll = undefined })
-  addEventListener('pageshow', (event) => { if (event.persisted) { listen(); look() } })
+  parts.push({ look, listen, ask, rest })
   // The server's clock may be a moment behind the page's.
   document.addEventListener('over', () => { look(); setTimeout(look, 1500) })
   arrive(part(), document)
 }
+
+// begin has the parts told of news: by a stream, where no other page of this browser that
+// is seen has one, else by a poll until its turn comes.
+/** @type {AbortController | undefined} */
+let turn
+/** @type {(() => void) | undefined} */
+let leave
+function begin() {
+  if (turn || document.visibilityState === 'hidden' || parts.length === 0) return
+  const mine = turn = new AbortController()
+  const listen = () => { for (const part of parts) part.listen() }
+  if (!navigator.locks) return listen() // not by https
+  let waits = true
+  setTimeout(() => { if (waits && !mine.signal.aborted) for (const part of parts) { part.look(); part.ask() } }, 500)
+  navigator.locks.request('hilum-stream', { signal: mine.signal }, () => new Promise((done) => {
+    waits = false
+    if (mine.signal.aborted) return done(undefined)
+    leave = () => done(undefined)
+    listen()
+  })).catch(() => {}) // it was given up before its turn came
+}
+
+function end() {
+  turn?.abort()
+  leave?.()
+  turn = leave = undefined
+  for (const part of parts) part.rest()
+}
+
+// A phone that was locked, a lid that was closed: the stream is dead without
+// knowing, so look at once and listen anew.
+function anew() {
+  end()
+  for (const part of parts) part.look()
+  begin()
+}
+
+begin()
+document.addEventListener('visibilitychange', () => { if (document.visibilityState === 'visible') anew(); else end() })
+addEventListener('online', anew)
+addEventListener('pagehide', end)
+addEventListener('pageshow', (event) => { if (event.persisted) anew() })
 
 // swap puts a fresh part in the place of an old one. Who is in the old one with
 // the keyboard, or reads it with a screen reader, is where they were, if the fresh
@@ -135,6 +185,12 @@ function twin(el, node) {
 function arrive(node, page) {
   const go = /** @type {HTMLFormElement | null} */ (node.querySelector('form[data-go]'))
   go?.requestSubmit()
+  // What stands above the part speaks of it.
+  const heading = document.getElementById('heading'), said = page.getElementById('heading')
+  if (heading && said && heading.textContent !== said.textContent) {
+    heading.replaceChildren(...document.importNode(said, true).childNodes)
+    document.title = page.title
+  }
   const linking = document.getElementById('linking')
   if (!linking || page === document) return
   const there = page.getElementById('linking')

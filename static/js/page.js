@@ -56,13 +56,15 @@ function every(el, seconds, tick) {
 
 /** @param {HTMLElement} el */
 function countdown(el) {
-  el.hidden = false
   /** @param {number} n */
   const pad = (n) => String(n).padStart(2, '0')
+  // A sentence beside it says how long: what counts silently shows its end alone.
+  const silent = el.dataset.silent !== undefined
   every(el, Number(el.dataset.countdown), (seconds) => {
     const left = Math.ceil(seconds)
     const hours = Math.floor(left / 3600)
     const clock = `${hours ? hours + ':' + pad(Math.floor(left / 60) % 60) : Math.floor(left / 60)}:${pad(left % 60)}`
+    el.hidden = silent && left > 0
     el.textContent = left > 0 ? clock : el.dataset.done ?? ''
     if (left === 0) el.dispatchEvent(new Event('over', { bubbles: true }))
   })
@@ -81,6 +83,34 @@ function after(form) {
   every(form, Number(form.dataset.after), (seconds) => { if (seconds === 0) form.hidden = false })
 }
 
+// A sign-in may go on in another tab: who comes back to this one is led to where it is by
+// now, and types nothing for nothing.
+/** @param {HTMLFormElement} form */
+function look(form) {
+  const path = form.dataset.look ?? ''
+  const now = async () => {
+    if (document.visibilityState !== 'visible' || form.getAttribute('aria-busy') === 'true') return
+    try {
+      const answer = await fetch(path + '/state', { headers: { Accept: 'application/json' } })
+      reached(true)
+      if (answer.ok ? (await answer.json()).state !== form.dataset.state : [404, 410].includes(answer.status)) location.replace(path)
+    } catch { reached(false) }
+  }
+  document.addEventListener('visibilitychange', now)
+  addEventListener('focus', now)
+  addEventListener('pageshow', (event) => { if (event.persisted) now() })
+}
+
+// reached says whether the site was, so that who waits knows what for.
+/** @param {boolean} yes */
+export function reached(yes) {
+  const line = document.getElementById('offline')
+  if (line) line.hidden = yes && navigator.onLine
+}
+addEventListener('offline', () => reached(false))
+addEventListener('online', () => reached(true))
+reached(true)
+
 // prepare gives a part of the page what it asks for.
 /** @param {Element | Document} part */
 export function prepare(part) {
@@ -98,6 +128,7 @@ export function prepare(part) {
   each('[data-countdown]', countdown)
   each('[data-ring]', ring)
   each('form[data-after]', after)
+  each('form[data-look]', look)
 }
 
 prepare(document)
