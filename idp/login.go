@@ -131,6 +131,9 @@ type Login struct {
 	NewDisplay string
 	Pairing    PairingID // enrol: the open offer
 	NewHash    string    // PHC string of a password that was chosen, until a second factor lets the account have it
+	// Held is what was posted when the second factor was asked for first, sealed under
+	// HeldRow: a form that is sent on when the factor was given (ForStepUp).
+	Held       []byte
 	WrongCodes int
 	AskConsent bool // the client wants the person to be asked
 	Consented  bool
@@ -147,6 +150,9 @@ type Login struct {
 
 	Journal `json:"-"`
 }
+
+// HeldRow names what a sign-in holds as the sealed value of a row.
+func HeldRow(id LoginID) string { return string(id) + "/held" }
 
 // Apply moves the sign-in by one input. Errors: ErrExpired when its time is
 // up, ErrSettled when its state does not know the input.
@@ -172,7 +178,7 @@ func (l *Login) Apply(on LoginInput, now time.Time) error {
 	default: // the rest changes the state alone
 	}
 	if to == LoginDenied || to == LoginExpired {
-		l.NewHash = "" // nothing can come of it any more
+		l.NewHash, l.Held = "", nil // nothing can come of it any more
 	}
 	l.State = to
 	return nil

@@ -107,6 +107,7 @@ type Factor struct {
 	OpenRecovery bool    // the recovery field is in use
 	Problem      Message
 	Aside        Message // besides Problem: which other way still works
+	Note         Message // what became of a form that was posted before; no key: nothing was
 	Retry        Retry
 	Cancel       bool
 }
@@ -171,6 +172,13 @@ type Notice struct {
 
 // Field is a name and value to be posted with a form.
 type Field struct{ Name, Value string }
+
+// Held sends a form on that waited for a second factor.
+type Held struct {
+	Frame
+	Action string // path
+	Fields []Field
+}
 
 // FormPost posts itself to a relying party (OAuth 2.0 Form Post Response Mode).
 type FormPost struct {
@@ -383,6 +391,7 @@ func (Waiting) file() string        { return "waiting" }
 func (Consent) file() string        { return "consent" }
 func (Notice) file() string         { return "notice" }
 func (FormPost) file() string       { return "formpost" }
+func (Held) file() string           { return "held" }
 func (SignOut) file() string        { return "signout" }
 func (Done) file() string           { return "done" }
 func (Invite) file() string         { return "invite" }
@@ -423,6 +432,6 @@ func (AppScan) file() string { return "appscan" }
 
 // Pages lists an empty page of every kind, for the tests.
 func Pages() []Page {
-	return append(append(deskPages(), settingsPages()...), Password{}, First{}, Confirm{}, Forgot{}, ForgotSent{}, Factor{}, Waiting{}, Consent{}, Notice{}, FormPost{}, SignOut{}, Done{}, Invite{}, Name{}, Choose{}, Enrol{}, Codes{},
+	return append(append(deskPages(), settingsPages()...), Password{}, First{}, Confirm{}, Forgot{}, ForgotSent{}, Factor{}, Waiting{}, Consent{}, Notice{}, Held{}, FormPost{}, SignOut{}, Done{}, Invite{}, Name{}, Choose{}, Enrol{}, Codes{},
 		Security{}, Devices{}, LinkIntro{}, Link{}, Unlink{}, ChangePassword{}, RecoveryIntro{}, Sessions{}, App{}, AppScan{})
 }

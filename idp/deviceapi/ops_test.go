@@ -186,7 +186,7 @@ func TestPairingOnce(t *testing.T) {
 	if r := w.phone().pairs(code, "Late", nil); r.Status != 410 || r.Error != "pair_gone" {
 		t.Errorf("too late: %+v", r)
 	}
-	step, err := w.flow.StartStepUp(t.Context(), anna.session, "link", anna.browser)
+	step, err := w.flow.StartStepUp(t.Context(), anna.session, "link", nil, anna.browser)
 	w.must(err)
 	w.later(time.Minute)
 	if _, err = w.flow.Code(t.Context(), step.ID, anna.browser, anna.code()); err != nil {

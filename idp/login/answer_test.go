@@ -297,7 +297,7 @@ func TestStepUpByPhone(t *testing.T) {
 	w.refuses("ten minutes later", s.Fresh(w.now()), idp.ErrStale)
 	begin := func() (idp.LoginID, idp.Challenge) {
 		t.Helper()
-		step, err := w.StartStepUp(t.Context(), s, "/account/devices", b)
+		step, err := w.StartStepUp(t.Context(), s, "/account/devices", nil, b)
 		id := w.at(step, err, idp.LoginFactor).ID
 		if step.Phones == nil || step.Phones.State != login.PhoneAsked || step.Phones.Mode != idp.MatchTap {
 			t.Fatalf("phones %+v", step.Phones)

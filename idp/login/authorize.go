@@ -202,17 +202,25 @@ func (f *Flow) StartAccount(ctx context.Context, target string, b Browser) (*Ste
 }
 
 // StartStepUp begins a sign-in at the second factor, within a live session whose
-// factor is not fresh enough for the page at target, and asks the person's phones.
-// Errors: idp.ErrExpired or ErrSettled when the session does not live.
-func (f *Flow) StartStepUp(ctx context.Context, s *idp.Session, target string, b Browser) (*Step, error) {
+// factor is not fresh enough for the page at target, and asks the person's phones. held is
+// what the door wants back when the factor was given (Answer.Held), kept sealed; nil:
+// nothing. Errors: idp.ErrExpired or ErrSettled when the session does not live.
+func (f *Flow) StartStepUp(ctx context.Context, s *idp.Session, target string, held []byte, b Browser) (*Step, error) {
 	now := f.now()
 	if err := s.Live(now); err != nil {
 		return nil, err
 	}
-	step, err := f.begin(ctx, b, &idp.Login{
+	l := &idp.Login{
 		ID: idp.NewID[idp.LoginID](), Purpose: idp.ForStepUp, State: idp.LoginFactor, Browser: b.ID, Target: target,
 		User: s.User, Session: s.ID, CreatedAt: now, ExpiresAt: now.Add(idp.LoginTTL),
-	})
+	}
+	if len(held) > 0 {
+		var err error
+		if l.Held, err = f.sealer.Seal(held, idp.HeldRow(l.ID)); err != nil {
+			return nil, err
+		}
+	}
+	step, err := f.begin(ctx, b, l)
 	if err != nil {
 		return nil, err
 	}

@@ -14,6 +14,7 @@ type Answer struct {
 	Request idp.AuthRequest // ForClient: the authorization request that is answered
 	Target  string          // ForAccount, ForStepUp: path of the page that comes after; ForInvitation: its purpose
 	Code    idp.Secret      // ForClient: the authorization code; empty when denied
+	Held    []byte          // ForStepUp: as StartStepUp was given it; nil: nothing, or denied
 	Denied  bool            // the person or a phone said no, or the client does not admit the person
 	Session idp.Secret      // new value of the session cookie; empty: the cookie stays as it is
 	Known   idp.Secret      // new value of the Known cookie (Browser.Known); empty: the cookie stays as it is
@@ -77,6 +78,13 @@ func (f *Flow) Collect(ctx context.Context, id idp.LoginID, b Browser) (*Answer,
 		if why != "" {
 			refuse(why)
 			return nil
+		}
+		if len(l.Held) > 0 {
+			var err error
+			if answer.Held, err = f.sealer.Open(l.Held, idp.HeldRow(l.ID)); err != nil {
+				return err
+			}
+			l.Held = nil
 		}
 		s, err := f.sessionOf(c, b, answer)
 		if errors.Is(err, idp.ErrExpired) && l.Purpose == idp.ForClient {

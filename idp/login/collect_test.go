@@ -186,7 +186,7 @@ func TestStepUp(t *testing.T) {
 	w.refuses("ten minutes later", w.session(b).Fresh(w.now()), idp.ErrStale)
 	s := w.session(b)
 	w.kinds()
-	step, err := w.StartStepUp(t.Context(), s, "/account/devices", b)
+	step, err := w.StartStepUp(t.Context(), s, "/account/devices", nil, b)
 	w.at(step, err, idp.LoginFactor)
 	if step.UserName != "anna" {
 		t.Errorf("%+v", step)
@@ -220,7 +220,7 @@ func TestStepUpDenied(t *testing.T) {
 	b := w.browser()
 	s := anna.signIn(&b)
 	begin := func() idp.LoginID {
-		step, err := w.StartStepUp(t.Context(), s, "/account", b)
+		step, err := w.StartStepUp(t.Context(), s, "/account", nil, b)
 		return w.at(step, err, idp.LoginFactor).ID
 	}
 	id := begin()
@@ -259,7 +259,7 @@ func TestStepUpDenied(t *testing.T) {
 	w.refuses("collecting", err, idp.ErrSettled)
 	ended := *s
 	ended.EndedAt = w.now()
-	_, err = w.StartStepUp(t.Context(), &ended, "/account", b)
+	_, err = w.StartStepUp(t.Context(), &ended, "/account", nil, b)
 	w.refuses("beginning", err, idp.ErrSettled)
 }
 

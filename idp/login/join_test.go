@@ -3,6 +3,7 @@ package login_test
 import (
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -184,6 +185,7 @@ func TestBegunAnew(t *testing.T) {
 	_, err := w.Anew(t.Context(), step.ID, b)
 	w.refuses("under way", err, idp.ErrSettled)
 	w.later(16 * time.Hour)
+	w.must(w.db.Sweep(t.Context(), w.now())) // overnight
 	_, err = w.Anew(t.Context(), step.ID, w.browser())
 	w.refuses("another browser", err, idp.ErrNotFound)
 	again, err := w.Anew(t.Context(), step.ID, b)
@@ -257,5 +259,54 @@ func TestSendAtOnceAfterAWrongNumber(t *testing.T) {
 	w.at(step, err, idp.LoginFactor)
 	if p := step.Phones; p.State != login.PhoneAsked || p.Number == c.Number && w.asked(ph).ID == c.ID {
 		t.Errorf("sent again: %+v", p)
+	}
+}
+
+// What was posted waits for the second factor sealed, comes back once, and is gone where
+// the factor was not given.
+func TestHeldForm(t *testing.T) {
+	w := newWorld(t)
+	anna := w.person("anna")
+	b := w.browser()
+	s := anna.signIn(&b)
+	begin := func() *login.Step {
+		step, err := w.StartStepUp(t.Context(), s, "devices", []byte("what was typed"), b)
+		return w.at(step, err, idp.LoginFactor)
+	}
+	step := begin()
+	row, err := w.db.Login(t.Context(), step.ID)
+	w.must(err)
+	if len(row.Held) == 0 || strings.Contains(string(row.Held), "typed") {
+		t.Errorf("held as %q", row.Held)
+	}
+	step, err = w.Code(t.Context(), step.ID, b, anna.code())
+	w.at(step, err, idp.LoginDone)
+	answer := w.collect(step.ID, b)
+	if string(answer.Held) != "what was typed" {
+		t.Errorf("given back %q", answer.Held)
+	}
+	b.Session = answer.Session
+	row, err = w.db.Login(t.Context(), step.ID)
+	w.must(err)
+	if len(row.Held) != 0 {
+		t.Error("it stays in the row")
+	}
+	for what, end := range map[string]func(id idp.LoginID){
+		"cancelled": func(id idp.LoginID) {
+			_, err := w.Cancel(t.Context(), id, b)
+			w.must(err)
+			if a := w.collect(id, b); a.Held != nil {
+				t.Error("given back though cancelled")
+			}
+		},
+		"signed out": func(idp.LoginID) { w.must(w.SignOut(t.Context(), idp.Actor{User: anna.id}, s)) },
+	} {
+		step := begin()
+		end(step.ID)
+		row, err := w.db.Login(t.Context(), step.ID)
+		w.must(err)
+		if len(row.Held) != 0 {
+			t.Errorf("%s: it stays in the row", what)
+		}
 	}
 }

@@ -25,7 +25,7 @@ var unbound = map[string][]string{
 	"invitations":    {"n"},
 	"pairings":       {"n"},
 	"challenges":     {"n"},
-	"logins":         {"n"},
+	"logins":         {"n", "held"},
 	"sessions":       {"n", "agent", "address", "last_seen_at", "ended_at"},
 	"grants":         {"n", "revoked_at", "last_used_at"},
 	"codes":          {"n", "used_at", "keep_until"},

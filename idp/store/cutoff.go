@@ -112,7 +112,7 @@ func (t *tx) cutSessions(c idp.CutOff, alone bool, mine string) ([]idp.SessionID
 // underWay are the sign-ins that something can still come of. What they asked
 // phones is asked no more: selectPending looks at the sign-in. Without its MAC a
 // row that is set back is of no use.
-const underWay = "UPDATE logins SET state = 'expired', new_hash = '', mac = x'' WHERE state NOT IN ('collected', 'denied', 'expired') AND "
+const underWay = "UPDATE logins SET state = 'expired', new_hash = '', held = x'', mac = x'' WHERE state NOT IN ('collected', 'denied', 'expired') AND "
 
 func (t *tx) cutLogins(user string, c idp.CutOff, alone bool, mine *sessionRow) error {
 	var err error

@@ -13,7 +13,7 @@ import (
 
 const loginColumns = "id, purpose, state, browser, request, target, user_id, session_id, invitation_id, new_name, new_display, " +
 	"pairing_id, new_hash, wrong_codes, ask_consent, consented, password_at, factor_at, auth_time, acr, amr, device_id, created_at, expires_at, " +
-	"challenge_id, sends, who, mac"
+	"challenge_id, sends, who, held, mac"
 
 const selectLogin = "SELECT " + loginColumns + " FROM logins WHERE id = ?"
 
@@ -41,12 +41,13 @@ type loginRow struct {
 	Sends                           int64
 	MAC                             []byte
 	Who                             string
+	Held                            []byte
 }
 
 func (r *loginRow) fields() []any {
 	return []any{&r.ID, &r.Purpose, &r.State, &r.Browser, &r.Request, &r.Target, &r.UserID, &r.SessionID, &r.InvitationID,
 		&r.NewName, &r.NewDisplay, &r.PairingID, &r.NewHash, &r.WrongCodes, &r.AskConsent, &r.Consented, &r.PasswordAt,
-		&r.FactorAt, &r.AuthTime, &r.ACR, &r.AMR, &r.DeviceID, &r.CreatedAt, &r.ExpiresAt, &r.ChallengeID, &r.Sends, &r.Who, &r.MAC}
+		&r.FactorAt, &r.AuthTime, &r.ACR, &r.AMR, &r.DeviceID, &r.CreatedAt, &r.ExpiresAt, &r.ChallengeID, &r.Sends, &r.Who, &r.Held, &r.MAC}
 }
 
 func loginRowOf(l *idp.Login) (*loginRow, error) {
@@ -61,7 +62,7 @@ func loginRowOf(l *idp.Login) (*loginRow, error) {
 		NewHash: l.NewHash, WrongCodes: int64(l.WrongCodes), AskConsent: l.AskConsent, Consented: l.Consented,
 		PasswordAt: micros(l.PasswordAt), FactorAt: micros(l.FactorAt), AuthTime: micros(l.AuthTime),
 		ACR: l.ACR, AMR: listText(l.AMR), DeviceID: string(l.Device),
-		CreatedAt: micros(l.CreatedAt), ExpiresAt: micros(l.ExpiresAt), ChallengeID: string(l.Challenge), Sends: int64(l.Sends), Who: l.Who,
+		CreatedAt: micros(l.CreatedAt), ExpiresAt: micros(l.ExpiresAt), ChallengeID: string(l.Challenge), Sends: int64(l.Sends), Who: l.Who, Held: blob(l.Held),
 	}, nil
 }
 
@@ -74,6 +75,9 @@ func (r *loginRow) login() (*idp.Login, error) {
 		PasswordAt: moment(r.PasswordAt), FactorAt: moment(r.FactorAt), AuthTime: moment(r.AuthTime),
 		ACR: r.ACR, Device: idp.DeviceID(r.DeviceID), CreatedAt: moment(r.CreatedAt), ExpiresAt: moment(r.ExpiresAt),
 		Challenge: idp.ChallengeID(r.ChallengeID), Sends: int(r.Sends), Who: r.Who,
+	}
+	if len(r.Held) > 0 {
+		l.Held = r.Held
 	}
 	var err, errs error
 	l.Browser, err = hash(r.Browser)

@@ -22,7 +22,8 @@ var sweeps = []struct {
 	{table: "codes", gone: "keep_until <= ?"},
 	{table: "grants", gone: "expires_at <= ?"},
 	{table: "sessions", gone: "expires_at <= ?", also: []string{insertExpiryNotices, "DELETE FROM session_clients WHERE session_id = (SELECT id FROM sessions WHERE n = ?)"}},
-	{table: "logins", gone: "expires_at <= ?", keep: 15 * time.Minute},
+	// One of a relying party can be begun anew from its page for a day (login.Flow.Anew).
+	{table: "logins", gone: "CASE WHEN purpose = 'client' AND state NOT IN ('collected', 'denied') THEN expires_at ELSE expires_at - 85500000000 END <= ?", keep: 24 * time.Hour},
 	{table: "challenges", gone: "expires_at <= ?", keep: 15 * time.Minute},
 	{table: "logout_notices", gone: "settled_at <> 0 AND settled_at <= ?", keep: idp.NoticeKept},
 	{table: "mails", gone: "settled_at <> 0 AND settled_at <= ?", keep: idp.MailKept},

@@ -27,7 +27,7 @@ func (a *account) confirm(w http.ResponseWriter, r *http.Request, p page.Person)
 	if p.Session.Fresh(a.door.Now()) == nil { // confirmed elsewhere meanwhile
 		return page.SeeOther(w, r, path)
 	}
-	return a.door.StepUp(w, r, p, to)
+	return a.door.StepUpTo(w, r, p, to)
 }
 
 // did are the message keys of sentences that an account page may open with, by the
@@ -39,6 +39,7 @@ var did = map[string]string{
 	"renamed":  "devices.renamed.done",
 	"tested":   "devices.tested.done",
 	"nopush":   "devices.nopush.done",
+	"nothing":  "did.nothing",
 	"password": "change.done",
 	"ended":    "sessions.ended.done",
 	"others":   "sessions.others.done",

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"encoding/json"
 	"net/http"
 	"strings"
 	"testing"
@@ -28,7 +29,7 @@ func TestAccountNeedsASession(t *testing.T) {
 		"/account/devices/" + aDevice + "/name", "/account/sessions/others", "/account/sessions/" + aSession + "/end"} {
 		d := open(t)
 		d.logins.step = step(idp.LoginPassword, idp.ForAccount)
-		d.Leads(d.Post(path, "name", "x"), "/login/"+aLogin)
+		d.Leads(d.Post(path, "name", "x"), "/login/"+aLogin+"?note=ended")
 		if len(d.devices.asked) != 0 {
 			t.Errorf("%s: %q", path, d.devices.asked)
 		}
@@ -86,7 +87,7 @@ func TestStaleSecondFactor(t *testing.T) {
 		d := open(t)
 		d.signedIn()
 		d.devices.err = idp.ErrStale
-		d.Leads(d.Post(c.path, "code", "123456", "device_name", "x"), "/login/"+aLogin)
+		d.Leads(d.Post(c.path, "code", "123456", "device_name", "x"), "/login/"+aLogin+"?note=held")
 		if len(d.logins.asked) != 1 || d.logins.asked[0] != "stepup "+c.target {
 			t.Errorf("%s: %q", c.path, d.logins.asked)
 		}
@@ -97,7 +98,45 @@ func TestStaleSecondFactor(t *testing.T) {
 	d = open(t)
 	d.signedIn()
 	d.logins.err = idp.ErrStale
-	d.Leads(d.Post("/account/password", "old_password", "a", "new_password", "b"), "/login/"+aLogin)
+	d.Leads(d.Post("/account/password", "old_password", "a", "new_password", "b"), "/login/"+aLogin+"?note=again")
+}
+
+// A form waits for the second factor and is sent on as it was typed, to where it was
+// posted; a password waits nowhere. What became of it is said on the page that comes first.
+func TestFormsWaitForTheSecondFactor(t *testing.T) {
+	d := open(t)
+	d.signedIn()
+	d.devices.err = idp.ErrStale
+	d.Leads(d.Post("/account/link/"+aPairing, "device_name", `Anna's "phone" <b>`, "code", "123456"), "/login/"+aLogin+"?note=held")
+	d.Wants(d.Get("/login/"+aLogin+"?note=held"), 200, "What you typed is kept")
+	d.logins.after = step(idp.LoginDone, idp.ForStepUp)
+	d.logins.answer = &login.Answer{Purpose: idp.ForStepUp, Target: "devices", Held: d.logins.held}
+	r := d.Post("/login/"+aLogin+"/code", "code", "123456")
+	d.Wants(r, 200, `action="/account/link/`+aPairing+`"`, `name="device_name" value="Anna&#39;s &#34;phone&#34; &lt;b&gt;"`, `name="code" value="123456"`, "data-post-now", `id="continue"`)
+
+	d = open(t)
+	d.signedIn()
+	d.logins.err = idp.ErrStale
+	d.Post("/account/password", "old_password", "a", "new_password", "b")
+	if d.logins.held != nil {
+		t.Errorf("a password is kept: %s", d.logins.held)
+	}
+	d.Wants(d.Get("/login/"+aLogin+"?note=again"), 200, "Nothing was changed. Confirm first")
+	d.logins.err, d.logins.after = nil, step(idp.LoginDenied, idp.ForStepUp)
+	d.Leads(d.Post("/login/"+aLogin+"/cancel"), "/account/security?did=nothing")
+	d.Wants(d.Get("/account/security?did=nothing"), 200, "Nothing was changed.")
+	d.logins.step = step(idp.LoginDenied, idp.ForStepUp)
+	d.Wants(d.Get("/login/"+aLogin), 200, "Nothing was changed.")
+
+	for _, path := range []string{"//elsewhere.example/account", "https://elsewhere.example/", "account", ""} {
+		held, _ := json.Marshal(map[string]any{"path": path, "form": map[string][]string{"a": {"b"}}})
+		d := open(t)
+		d.bound(idp.LoginFactor, idp.ForStepUp)
+		d.logins.after, d.logins.answer = step(idp.LoginDone, idp.ForStepUp), &login.Answer{Purpose: idp.ForStepUp, Held: held}
+		if r := d.Post("/login/"+aLogin+"/code", "code", "123456"); r.StatusCode != 500 || strings.Contains(r.Body, "elsewhere") {
+			t.Errorf("a form for %q was sent on: %d", path, r.StatusCode)
+		}
+	}
 }
 
 func phones(n int) []idp.Device {

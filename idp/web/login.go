@@ -61,9 +61,11 @@ func (s *signIns) bound(r *http.Request) (idp.LoginID, login.Browser, error) {
 	return id, b, nil
 }
 
-// notes are the message keys of sentences that the page of a password may open with, by
-// the parameter «note» of its query.
-var notes = map[string]string{"spent": "password.spent"}
+// notes are the message keys of sentences that the pages of a password and of a second
+// factor may open with, by the parameter «note» of their query.
+var notes = map[string]string{
+	"spent": "password.spent", page.NoteEnded: "note.ended", page.NoteHeld: "note.held", page.NoteAgain: "note.again",
+}
 
 func (s *signIns) loginPage(w http.ResponseWriter, r *http.Request) error {
 	id, b, err := s.bound(r)
@@ -142,6 +144,9 @@ func (s *signIns) show(w http.ResponseWriter, r *http.Request, status int, step 
 			Linked: step.Devices > 0, Recovery: step.Recovery, OpenRecovery: step.Recovery && (f.recovery || step.Devices == 0),
 			Problem: f.problem, Retry: f.retry, Cancel: back, NewPassword: step.NewPassword,
 		}
+		if f.note != "" && p.StepUp {
+			p.Note = templates.Say(f.note)
+		}
 		p.Phones, p.OpenCode = s.phones(step), step.Phones == nil || step.Phones.State != login.PhoneAsked
 		if status == http.StatusTooManyRequests && step.Recovery && !f.recovery {
 			p.Aside = templates.Say("toomany.aside")
@@ -199,6 +204,9 @@ func (s *signIns) showEnd(w http.ResponseWriter, r *http.Request, frame template
 		return s.showResetEnd(w, frame, step)
 	}
 	n := templates.Notice{Frame: frame, Kind: "plain"}
+	if step.Purpose == idp.ForStepUp && (step.State == idp.LoginDenied || step.State == idp.LoginExpired) {
+		n.More = templates.Say("did.nothing")
+	}
 	status := http.StatusOK
 	switch {
 	case step.State == idp.LoginDenied && step.DeniedBy != "":
@@ -251,6 +259,8 @@ func (s *signIns) next(w http.ResponseWriter, r *http.Request, step *login.Step,
 		return page.SeeOther(w, r, s.collectPath+string(step.ID))
 	case step.State == idp.LoginDenied && resets(step):
 		return page.SeeOther(w, r, page.LoginPath(step.ID)) // which password counts is said there
+	case step.State == idp.LoginDenied && step.Purpose == idp.ForStepUp:
+		return page.SeeOther(w, r, securityPath+"?did=nothing")
 	case step.State == idp.LoginDenied:
 		return page.SeeOther(w, r, securityPath)
 	}
@@ -281,6 +291,9 @@ func (s *signIns) collectOwn(w http.ResponseWriter, r *http.Request, id idp.Logi
 		if err := s.door.SetSession(w, r, a.Session, a.Known); err != nil {
 			return err
 		}
+	}
+	if a.Held != nil {
+		return s.door.Held(w, r, a.Held)
 	}
 	path, ok := s.door.Place(a.Target)
 	if a.Purpose == idp.ForInvitation {

@@ -205,7 +205,7 @@ func TestStepsLeadOn(t *testing.T) {
 		{"consent is next", idp.ForClient, idp.LoginConsent, "/login/" + aLogin},
 		{"done for a client is collected there", idp.ForClient, idp.LoginDone, "/authorize/collect/" + aLogin},
 		{"denied for a client is told there", idp.ForClient, idp.LoginDenied, "/authorize/collect/" + aLogin},
-		{"a step-up given up leads to the account", idp.ForStepUp, idp.LoginDenied, "/account/security"},
+		{"a step-up given up leads to the account", idp.ForStepUp, idp.LoginDenied, "/account/security?did=nothing"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			d := open(t)

@@ -2,10 +2,8 @@ package web
 
 import (
 	"log/slog"
-	"maps"
 	"net/http"
 	"net/url"
-	"slices"
 
 	"hilum/idp"
 	"hilum/idp/serve"
@@ -61,7 +59,7 @@ func (s *Server) FormPost(w http.ResponseWriter, r *http.Request, action string,
 	page.SetFormAction(w.Header(), src)
 	frame := s.door.Frame(r, "")
 	frame.Dot = 2
-	if err := s.door.Render(w, http.StatusOK, templates.FormPost{Frame: frame, Action: action, Fields: fieldsOf(fields)}); err != nil {
+	if err := s.door.Render(w, http.StatusOK, templates.FormPost{Frame: frame, Action: action, Fields: page.Fields(fields)}); err != nil {
 		s.door.Fail(w, r, err)
 	}
 }
@@ -74,7 +72,7 @@ func (s *Server) ConfirmSignOut(w http.ResponseWriter, r *http.Request, action s
 	if src := page.FormSource(fields.Get("post_logout_redirect_uri")); src != "" {
 		page.SetFormAction(w.Header(), "'self'", src)
 	}
-	view := templates.SignOut{Frame: s.door.Frame(r, ""), Action: action, Fields: fieldsOf(fields), App: client}
+	view := templates.SignOut{Frame: s.door.Frame(r, ""), Action: action, Fields: page.Fields(fields), App: client}
 	if err := s.door.Render(w, http.StatusOK, view); err != nil {
 		s.door.Fail(w, r, err)
 	}
@@ -95,15 +93,4 @@ func (s *Server) SignedOut(w http.ResponseWriter, r *http.Request, client string
 	if err != nil {
 		s.door.Fail(w, r, err)
 	}
-}
-
-// fieldsOf lists fields in the order of their names.
-func fieldsOf(values url.Values) []templates.Field {
-	var fields []templates.Field
-	for _, name := range slices.Sorted(maps.Keys(values)) {
-		for _, v := range values[name] {
-			fields = append(fields, templates.Field{Name: name, Value: v})
-		}
-	}
-	return fields
 }

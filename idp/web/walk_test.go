@@ -46,10 +46,20 @@ func TestWalkAdministration(t *testing.T) {
 	page = w.Submit(page, "/code", "code", totp.Code(phone, w.Clock.Now()))
 	w.Sees(page, "/admin/devices/unlink?id="+device, "Chief&#39;s phone", "Only one")
 
-	// A form that was open too long does nothing, and leads back the same way.
+	// A form that was open too long waits for the code, and is looked at as it was typed.
 	w.Clock.Add(600 * time.Second)
-	stale := w.Submit(page, "/admin/devices/unlink", "devices", device, "reason", "too late")
-	w.Sees(w.Submit(stale, "/code", "code", totp.Code(phone, w.Clock.Now())), "/admin/devices/unlink?id="+device, "not too late")
+	stale := w.Submit(page, "/admin/devices/unlink", "devices", device, "reason", "", "note", "kept")
+	w.Sees(stale, "/login/", "What you typed is kept")
+	page = w.Submit(stale, "/code", "code", totp.Code(phone, w.Clock.Now()))
+	w.Sees(page, "/login/", "What you typed is sent now")
+	w.Sees(w.SendHeld(page), "/admin/devices/unlink", "Chief&#39;s phone", "Say why.")
+
+	// Where it is not confirmed nothing is done.
+	w.Clock.Add(600 * time.Second)
+	stale = w.Submit(page, "/admin/devices/unlink", "devices", device, "reason", "too late")
+	w.Sees(w.Submit(stale, "/cancel"), "/account/security", "Nothing was changed.", "1 device linked")
+	w.Visit("/admin/devices/unlink?id=" + device)
+	w.Submit(w.Visit(w.Path), "/code", "code", totp.Code(phone, w.Clock.Now()))
 
 	// One invited, found, unlinked, and named in the log with the reason.
 	w.Later()
@@ -61,7 +71,7 @@ func TestWalkAdministration(t *testing.T) {
 	w.Jobs.Wait(time.Minute)
 	w.Sees(w.Visit(w.Path), "/admin/checks/", "The log is whole")
 	w.Sees(w.Visit("/admin/audit/check"), "/admin/audit/check", "by chief")
-	w.Sees(w.Visit("/admin/health"), "/admin/health", "The last 30 days", "Code <b>2</b>")
+	w.Sees(w.Visit("/admin/health"), "/admin/health", "The last 30 days", "Code <b>3</b>")
 	w.Sees(w.Visit("/admin/sessions"), "/admin/sessions", "This one", "Chief")
 	w.Sees(w.Visit("/admin/applications"), "/admin/applications", "No application is registered yet.")
 	page = w.Visit("/admin/devices/unlink?id=" + device)

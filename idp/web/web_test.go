@@ -41,6 +41,7 @@ type logins struct {
 	err     error       // what a verb returns instead
 	answer  *login.Answer
 	collect error
+	held    []byte // as StartStepUp was given it last
 	codes   []idp.Secret
 	session *idp.Session // nil: nobody is signed in
 	views   []login.SessionView
@@ -65,7 +66,8 @@ func (f *logins) verb(words ...string) (*login.Step, error) {
 func (f *logins) StartAccount(_ context.Context, target string, _ login.Browser) (*login.Step, error) {
 	return f.verb("account", target)
 }
-func (f *logins) StartStepUp(_ context.Context, _ *idp.Session, target string, _ login.Browser) (*login.Step, error) {
+func (f *logins) StartStepUp(_ context.Context, _ *idp.Session, target string, held []byte, _ login.Browser) (*login.Step, error) {
+	f.held = held
 	f.asked = append(f.asked, "stepup "+target)
 	return f.step, nil
 }

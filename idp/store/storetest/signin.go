@@ -23,6 +23,7 @@ func logins(t *testing.T, s *site) {
 	l.Pairing, l.NewHash, l.WrongCodes, l.AskConsent, l.Consented = "pair", "phc", 3, true, true
 	l.PasswordAt, l.FactorAt, l.AuthTime = s.now.Add(time.Second), s.now.Add(time.Minute), s.now.Add(time.Hour)
 	l.ACR, l.AMR, l.Device, l.Target = idp.ACRMultiFactor, []string{"pwd", "otp"}, "dev", "/account"
+	l.Held = []byte("sealed")
 	s.ok(s.UpdateLogin(s.ctx(), l.ID, func(into *idp.Login) error {
 		*into = *l
 		into.Note(s.event(idp.EventPasswordRight))

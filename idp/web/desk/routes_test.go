@@ -269,6 +269,7 @@ func (s *scene) begun(r webtest.Reply) *idp.Login {
 	if r.StatusCode != 303 || !ok {
 		return nil
 	}
+	id, _, _ = strings.Cut(id, "?")
 	return idptest.Must(s.DB.Login(s.Context(), idp.LoginID(id)))(s.TB)
 }
 

@@ -23,12 +23,12 @@ import (
 // Sessions says who is signed in (Session) and whether somebody has finished a sign-in
 // in a browser (Knows). It begins a sign-in where nobody is signed in (StartAccount) or
 // where a fresh second factor is needed (StartStepUp); target is the name of the page
-// that it leads back to. *login.Flow implements it.
+// that it leads back to, held what was posted (Door.Held). *login.Flow implements it.
 type Sessions interface {
 	Session(ctx context.Context, b login.Browser) (*idp.Session, *idp.User, error) // idp.ErrNotFound: nobody
 	Knows(ctx context.Context, b login.Browser) (bool, error)
 	StartAccount(ctx context.Context, target string, b login.Browser) (*login.Step, error)
-	StartStepUp(ctx context.Context, s *idp.Session, target string, b login.Browser) (*login.Step, error)
+	StartStepUp(ctx context.Context, s *idp.Session, target string, held []byte, b login.Browser) (*login.Step, error)
 }
 
 // Pictures has the logos of the site and the icons of applications; *store.DB implements it.

@@ -22,7 +22,7 @@ func (nobody) Knows(context.Context, login.Browser) (bool, error) { return false
 func (nobody) StartAccount(context.Context, string, login.Browser) (*login.Step, error) {
 	return nil, idp.ErrNotFound
 }
-func (nobody) StartStepUp(context.Context, *idp.Session, string, login.Browser) (*login.Step, error) {
+func (nobody) StartStepUp(context.Context, *idp.Session, string, []byte, login.Browser) (*login.Step, error) {
 	return nil, idp.ErrNotFound
 }
 

@@ -24,7 +24,8 @@ func (p Person) Actor() idp.Actor { return idp.Actor{User: p.User.ID, Name: p.Us
 type PersonHandler func(w http.ResponseWriter, r *http.Request, p Person) error
 
 // signedIn is h for a live session. Without one a sign-in begins that leads back to
-// the page; what was posted is not kept.
+// the page; what was posted is not kept, for somebody else may sign in, and the sign-in
+// says that nothing was changed.
 func (d *Door) signedIn(h PersonHandler) Handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		p, err := d.Person(r)
@@ -69,22 +70,59 @@ func (d *Door) begin(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return SeeOther(w, r, LoginPath(step.ID))
+	path := LoginPath(step.ID)
+	if r.Method == http.MethodPost {
+		path += "?note=" + NoteEnded
+	}
+	return SeeOther(w, r, path)
 }
 
+// What the page of a sign-in opens with, by the parameter «note» of its query: what became
+// of a form that was posted before.
+const (
+	NoteEnded = "ended" // the session was over, and nothing was changed
+	NoteHeld  = "held"  // it is sent when the second factor was given
+	NoteAgain = "again" // nothing was changed, and it is to be sent again after the second factor
+)
+
 // StepUp asks for a fresh second factor and leads back to the page with the name to, as
-// Here gives it. Every page that needs one comes by here. A link or a picture on another site leads to
-// our pages with the person's cookies: it must not have their phone ring, so that a
-// page with a button comes first.
+// Here gives it; a form that was posted is held meanwhile, and sent when the factor was
+// given (Held). Every page that needs one comes by here, or by StepUpTo. A link or a
+// picture on another site leads to our pages with the person's cookies: it must not have
+// their phone ring, so that a page with a button comes first.
 func (d *Door) StepUp(w http.ResponseWriter, r *http.Request, p Person, to string) error {
-	if !ownDoing(r) {
-		return d.Render(w, http.StatusOK, templates.Confirm{Frame: d.PersonFrame(r, p, "", ""), To: to})
+	if r.Method != http.MethodPost {
+		return d.stepUp(w, r, p, to, nil, "")
 	}
-	step, err := d.conf.Sessions.StartStepUp(r.Context(), p.Session, to, p.Browser)
+	held, err := hold(r)
 	if err != nil {
 		return err
 	}
-	return SeeOther(w, r, LoginPath(step.ID))
+	note := NoteHeld
+	if held == nil {
+		note = NoteAgain
+	}
+	return d.stepUp(w, r, p, to, held, note)
+}
+
+// StepUpTo is StepUp for a form that asks for nothing but to get to the page.
+func (d *Door) StepUpTo(w http.ResponseWriter, r *http.Request, p Person, to string) error {
+	return d.stepUp(w, r, p, to, nil, "")
+}
+
+func (d *Door) stepUp(w http.ResponseWriter, r *http.Request, p Person, to string, held []byte, note string) error {
+	if !ownDoing(r) {
+		return d.Render(w, http.StatusOK, templates.Confirm{Frame: d.PersonFrame(r, p, "", ""), To: to})
+	}
+	step, err := d.conf.Sessions.StartStepUp(r.Context(), p.Session, to, held, p.Browser)
+	if err != nil {
+		return err
+	}
+	path := LoginPath(step.ID)
+	if note != "" {
+		path += "?note=" + note
+	}
+	return SeeOther(w, r, path)
 }
 
 // ownDoing reports whether a request is the person's own doing: a form of ours,

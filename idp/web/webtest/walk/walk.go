@@ -153,6 +153,22 @@ func (w *Walk) Submit(page, ending string, fields ...string) string {
 	return ""
 }
 
+var heldFields = regexp.MustCompile(`<input type="hidden" name="([^"]*)" value="([^"]*)">`)
+
+// SendHeld posts the form that has waited for a second factor, as its page does by itself.
+func (w *Walk) SendHeld(page string) string {
+	w.Helper()
+	_, form, ok := strings.Cut(page, `data-post-now`)
+	if !ok {
+		w.Fatalf("%s sends nothing on:\n%s", w.Path, page)
+	}
+	var fields []string
+	for _, m := range heldFields.FindAllStringSubmatch(form, -1) {
+		fields = append(fields, html.UnescapeString(m[1]), html.UnescapeString(m[2]))
+	}
+	return w.Submit(page, "", fields...)
+}
+
 // Arrive takes a reply as where the browser is now.
 func (w *Walk) Arrive(r webtest.Reply) string {
 	w.Helper()
