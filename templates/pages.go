@@ -18,6 +18,8 @@ type Frame struct {
 	User  string     // account pages: who is signed in
 	Staff bool       // account pages: they have a role in the administration
 	Desk  []string   // pages of the administration: the tabs that the role may open
+	Ends  int        // account pages: seconds until the session ends, where nothing is done
+	Lasts bool       // account pages: it ends then whatever is done
 }
 
 // Look is how a site differs from ours.

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"encoding/json"
 	"net/http"
 
 	"hilum/idp/web/page"
@@ -55,4 +56,25 @@ func noteOf(r *http.Request) templates.Message {
 
 func (a *account) accountHome(w http.ResponseWriter, r *http.Request, _ page.Person) error {
 	return page.SeeOther(w, r, securityPath)
+}
+
+// stay takes the button of somebody who wants to stay signed in: that they were seen is
+// noted with every request of theirs, so nothing else is to be done. A script is told until
+// when, in seconds, and whether that is the end whatever is done; the plain form leads to
+// the account.
+func (a *account) stay(w http.ResponseWriter, r *http.Request, p page.Person) error {
+	if r.Header.Get("Accept") != "application/json" {
+		return page.SeeOther(w, r, securityPath)
+	}
+	ends, last := a.door.Ends(p.Session)
+	body, err := json.Marshal(struct {
+		Ends int  `json:"ends"`
+		Last bool `json:"last"`
+	}{ends, last})
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Write(body) // an error means that the browser has left
+	return nil
 }

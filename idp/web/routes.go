@@ -64,6 +64,7 @@ func (a *account) routes() []page.Route {
 		{Pattern: "GET " + securityPath, Who: d.Account(a.security), Name: "security"},
 		{Pattern: "GET " + passwordPath, Who: d.Account(a.passwordChange), Name: "password"},
 		{Pattern: "POST " + passwordPath, Who: d.Account(a.passwordChangeSubmit), Back: "password"},
+		{Pattern: "POST /account/stay", Who: d.Account(a.stay), Back: "security"},
 		{Pattern: "POST /account/confirm", Who: d.Account(a.confirm), Back: "security"},
 		{Pattern: "GET " + recoveryPath, Who: d.Account(a.recovery), Name: "recovery"},
 		{Pattern: "POST " + recoveryPath, Who: d.Account(a.recoveryMake), Back: "recovery"},

@@ -148,5 +148,16 @@ func (d *Door) PersonFrame(r *http.Request, p Person, here, tab string) template
 	if f.User == "" {
 		f.User = p.User.Name
 	}
+	f.Ends, f.Lasts = d.Ends(p.Session)
 	return f
+}
+
+// Ends returns in how many seconds a session ends where nothing is done in it, and whether
+// it lasts no longer whatever is done.
+func (d *Door) Ends(s *idp.Session) (seconds int, last bool) {
+	idle := s.LastSeenAt.Add(s.IdleAfter)
+	if !idle.Before(s.ExpiresAt) {
+		return d.Left(s.ExpiresAt), true
+	}
+	return d.Left(idle), false
 }
