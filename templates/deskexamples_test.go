@@ -98,7 +98,7 @@ func deskExamples(at time.Time) []example {
 		{"admin-tried-bad", AdminTried{Frame: frame("applications"), App: tried.App, At: at, By: "anna"}},
 		{"admin-tried-waiting", AdminTried{Frame: frame("applications"), App: tried.App, Waiting: true, MayEdit: true}},
 		{"admin-tried-over", AdminTried{Frame: frame("applications"), App: tried.App, Waiting: true, Over: true}},
-		{"admin-start", AdminStart{Frame: frame("start"), Name: "anna", Devices: 1, Recovery: 10, Now: 3, MayEdit: true}},
+		{"admin-start", AdminStart{Frame: frame("start"), Name: "anna", Devices: 1, CodeOnly: true, Recovery: 10, Now: 3, MayEdit: true}},
 		{"admin-start-phone", AdminStart{Frame: frame("start"), Name: "anna", Now: 2, MayEdit: true}},
 		{"admin-start-test", AdminStart{Frame: frame("start"), Name: "anna", Devices: 2, Recovery: 1, Now: 4, MayEdit: true, Apps: []DeskApp{tried.App, {ID: "b", Name: long}}}},
 		{"admin-start-aside", AdminStart{Frame: frame("start"), Name: "anna", Devices: 2, Recovery: 1, Now: 3, MayEdit: true, Aside: true}},

@@ -533,6 +533,7 @@ type AdminStart struct {
 	Frame
 	Name              string    // sign-in name of who reads it
 	Devices, Recovery int       // their devices and unused recovery codes
+	CodeOnly          bool      // none of their devices has our app
 	Apps              []DeskApp // to test
 	Tested            string    // name of the application whose test went well; empty: none
 	Now               int       // the step one is at, 2 to 4; 0: all are done

@@ -267,6 +267,7 @@ func (d *Desk) tryoutEvent(kind idp.EventKind, by By, t *idp.Tryout, detail map[
 // stored of them.
 type Start struct {
 	Devices, Recovery int          // linked devices and unused recovery codes of who asks
+	Apps              int          // of the devices, phones with our app
 	Clients           []idp.Client // that sign people in, oldest first
 	Tested            idp.ClientID // an application whose test went well; empty: none
 	Aside             bool         // put aside
@@ -292,7 +293,7 @@ func (d *Desk) Start(ctx context.Context, by By) (*Start, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.Devices, s.Recovery = a.Devices, a.RecoveryLeft
+	s.Devices, s.Apps, s.Recovery = a.Devices, a.Apps, a.RecoveryLeft
 	clients, err := d.conf.Store.Clients(ctx)
 	if err != nil {
 		return nil, err

@@ -194,7 +194,7 @@ func TestLinking(t *testing.T) {
 	}
 	for _, err := range []error{idp.ErrExpired, idp.ErrSettled, idp.ErrNotFound} {
 		d.devices.err = err
-		d.Wants(d.Post(path, "code", "123456", "device_name", "Pixel 8"), 410, "Start again with a new one.", `href="/account/link"`)
+		d.Wants(d.Post(path, "code", "123456", "device_name", "Pixel 8"), 410, "Start again with a new one.", `action="/account/link"`)
 	}
 	d.devices.err = idp.ErrConflict
 	d.Leads(d.Post(path, "code", "123456", "device_name", "Pixel 8"), "/account/link")

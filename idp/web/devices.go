@@ -107,7 +107,8 @@ func (a *account) linkFault(w http.ResponseWriter, r *http.Request, err error) e
 		return err
 	}
 	a.door.Notice(w, r, http.StatusGone, templates.Notice{
-		Kind: "bad", Title: templates.Say("error.expired"), Text: templates.Say("link.gone"), Link: linkPath, LinkText: templates.Say("link.title"),
+		Kind: "bad", Title: templates.Say("error.expired"), Text: templates.Say("link.gone"),
+		Form: linkPath, FormText: templates.Say("link.show"), Link: devicesPath, LinkText: templates.Say("link.back"),
 	})
 	return nil
 }

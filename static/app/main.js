@@ -125,6 +125,7 @@ document.addEventListener('visibilitychange', () => {
   if (document.visibilityState === 'visible') { again(); clearNotes().catch(() => {}) } else rest()
 })
 addEventListener('online', again)
+addEventListener('offline', again) // which finds that it is so at once, and says it
 
 const loading = load().then(() => true, () => false)
 await words

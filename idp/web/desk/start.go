@@ -37,7 +37,7 @@ func (s *start) page(w http.ResponseWriter, r *http.Request, p staff) error {
 		return err
 	}
 	view := templates.AdminStart{
-		Frame: s.frame(r, p, ""), Name: p.User.Name, Devices: start.Devices, Recovery: start.Recovery, MayEdit: p.may(admin.EditClients),
+		Frame: s.frame(r, p, ""), Name: p.User.Name, Devices: start.Devices, CodeOnly: start.Devices > 0 && start.Apps == 0, Recovery: start.Recovery, MayEdit: p.may(admin.EditClients),
 		Aside: start.Aside, Done: start.Done(), Issuer: s.door.Origin(), Secure: s.door.Secure(), Mail: s.mail,
 	}
 	for i := range start.Clients {
