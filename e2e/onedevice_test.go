@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/chromedp/cdproto/target"
 	"github.com/chromedp/chromedp"
 )
 
@@ -106,5 +107,60 @@ func TestLinkingThatIsNotFinished(t *testing.T) {
 	third.see("#enrol-form")
 	p.says("#said", "was not finished in time")
 	p.holds(`document.querySelectorAll("#accounts .card").length === 1`)
+	p.quiet()
+}
+
+// A sign-in on the phone that is asked: the page's button opens the app beside, which has
+// the number from the page and closes after Login; the page goes on. Another browser's
+// sign-in hands its number to nobody.
+func TestSignInOnThePhoneItself(t *testing.T) {
+	t.Parallel()
+	d := startDemo(t)
+	rp := d.public(t)
+	bert := d.invite(t, "bert")
+	p := newHandset(t, d.Issuer)
+	p.fingers()
+	p.scans(bert.offers(d.Issuer), "Pixel 8")
+	p.taps("#login")
+	p.see(".code-text")
+
+	for _, answer := range []string{"#login", "#deny"} {
+		rp.extra = url.Values{"prompt": {"login"}}
+		p.enters(rp, bert.name, bert.password)
+		p.see("#open-here")
+		opened := chromedp.WaitNewTarget(p.ctx, func(i *target.Info) bool { return strings.Contains(i.URL, "/app/") })
+		p.do(chromedp.Click(chromedp.CSS("#open-here")))
+		ctx, stop := chromedp.NewContext(p.ctx, chromedp.WithTargetID(<-opened))
+		app := &handset{window: &window{t: t, ctx: ctx, scripts: true}, home: d.Issuer}
+		if tap := p.count("#number") == 0; !tap {
+			app.see("#carried")
+			if got, want := strings.Join(strings.Fields(app.text("#carried")), ""), p.text("#number"); got != want {
+				t.Errorf("the app has taken over %s, the page shows %s", got, want)
+			}
+		}
+		app.taps(answer)
+		if answer == "#deny" {
+			app.taps("#mistake")
+		}
+		if answer == "#login" {
+			p.arrives(rp)
+		} else {
+			p.says("main", "Denied on Pixel 8")
+		}
+		stop()
+	}
+
+	// A link of a stranger, whose sign-in asks this phone from another browser.
+	stranger := openWindow(t, true)
+	rp.extra = url.Values{"prompt": {"login"}}
+	stranger.enters(rp, bert.name, bert.password)
+	stranger.see("#number")
+	id := strings.Split(strings.TrimPrefix(stranger.at(), d.Issuer+"/login/"), "/")[0]
+	p.open("about:blank")
+	p.open(d.Issuer + "/app/#here=" + id)
+	p.see("#typed")
+	if n := p.count("#carried"); n != 0 {
+		t.Error("the number of another browser's sign-in was handed over")
+	}
 	p.quiet()
 }
