@@ -23,7 +23,7 @@ func settingsExamples() []example {
 	}
 	rows := []SettingLine{
 		{Key: "sessions.idle", Env: "IDP_SESSIONS_IDLE", Label: Say("setting.sessions.idle"), Value: Say("span.minutes", "N", 30), Default: Say("span.hours", "N", 1), Place: "IDP_SESSIONS_IDLE"},
-		{Key: "fixed.devices", Label: Say("setting.fixed.devices"), Value: Say("settings.number", "Count", 5), Fixed: true},
+		{Key: "fixed.devices", Label: Say("setting.fixed.devices"), Value: Say("settings.number", "Count", 5), BuiltIn: true},
 		{Key: "issuer", Env: "IDP_ISSUER", Label: Say("setting.issuer"), Name: `https://login.klinik.test/"><b>`, Default: Say("settings.unset")},
 		{Key: "x.secret", Env: "IDP_X", Label: Say("setting.issuer"), Value: Say("settings.secret"), DefaultText: "x"},
 	}

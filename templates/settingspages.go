@@ -12,7 +12,7 @@ type SettingLine struct {
 	Colour      string // #rrggbb, where the value is one
 	Place       string // file and line, or variable, that sets it; empty: the configuration does not
 	Saved       bool   // in the administration
-	Fixed       bool   // built in: nobody can set it (idp.SettingBuiltIn)
+	BuiltIn     bool   // nobody can set it (idp.SettingBuiltIn)
 	Changed     bool   // the value is not the default
 }
 

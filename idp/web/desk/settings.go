@@ -194,7 +194,7 @@ func (t telling) words(value string) (words templates.Message, text string) {
 
 // lineOf is a setting as a line of the page. Of a secret it says only that there is one.
 func lineOf(s idp.Setting, row settingRow) templates.SettingLine {
-	l := templates.SettingLine{Key: s.Key, Env: s.Env, Label: row.label, Place: s.Place, Saved: s.From == idp.SettingSaved, Fixed: s.From == idp.SettingBuiltIn, Changed: s.Value != s.Default}
+	l := templates.SettingLine{Key: s.Key, Env: s.Env, Label: row.label, Place: s.Place, Saved: s.From == idp.SettingSaved, BuiltIn: s.From == idp.SettingBuiltIn, Changed: s.Value != s.Default}
 	if s.Secret && s.Value != "" {
 		l.Value = templates.Say("settings.secret")
 	} else {
