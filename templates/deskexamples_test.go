@@ -30,7 +30,7 @@ func deskExamples(at time.Time) []example {
 		Chips: []Chip{{Path: "/admin/devices?f=ios", Label: Say("devices.ios"), Count: &Count{N: 12}}, {Path: "/admin/devices", Label: Say("admin.facet.failing"), On: true, Count: &Count{N: 1}}, {Path: "/admin/devices?f=full", Label: Say("admin.facet.full"), Count: &Count{N: 0}, None: true}},
 	}
 	full := list
-	full.Words, full.Hidden, full.Filtered, full.Next, full.Prev, full.Short = `"><script>`, []Field{{"f", "failing"}, {"sort", "used"}}, true, "/admin/devices?after=x", "/admin/devices?before=x", true
+	full.Words, full.Hidden, full.Filtered, full.Next, full.Prev, full.Short, full.Range = `"><script>`, []Field{{"f", "failing"}, {"sort", "used"}}, true, "/admin/devices?after=x", "/admin/devices?before=x", true, Say("admin.range.of", "From", 51, "To", 61, "Count", Count{N: 61})
 	head := Head{Path: "/admin/devices?sort=x"}
 	sorted := Head{Path: "/admin/devices", Sorted: "ascending"}
 	lines := []AskLine{{Name: "Pixel 8", Of: "Dr. Anna Maes", Last: true}, {Name: "iPad <b>", Of: long, Refused: true}}
@@ -59,7 +59,9 @@ func deskExamples(at time.Time) []example {
 	mailless := []UnmailedLine{{Line: 3, Name: "frida", ID: exampleID, Why: Say("admin.import.unmailed.address")}}
 	log := AdminAudit{Frame: frame("audit"), Kinds: []Choice{{"login.", Say("audit.login")}, {"device.", Say("admin.tab.devices")}}, First: true, Events: events, JSON: "/admin/audit.json", CSV: "/admin/audit.csv", Next: "/admin/audit?after=x"}
 	log.Events[0].Of, log.Events[0].Person, log.Events[0].About, log.Events[0].Client = "anna", exampleID, "Pixel <8>", "viewer"
+	log.Events[0].Device, log.Events[0].DeviceName = "DEVICEDEVICEDEVICEDEVICE01", `<i>Pixel`
 	log.Events[1].Of = long
+	log.Events[1].Device = "DEVICEDEVICEDEVICEDEVICE02"
 	log.Events[2].Person, log.Events[2].Client, log.Events[2].Test = exampleID, "Radiology <b>", true
 	narrowed := log
 	narrowed.Kind, narrowed.Who, narrowed.ByActor, narrowed.Address, narrowed.From, narrowed.Until, narrowed.Filtered, narrowed.First, narrowed.Events = "device.", `"><b>`, true, "192.0.2.1", "2026-03-14", "2026-03-15", true, false, nil

@@ -48,7 +48,7 @@ func (s *people) list(w http.ResponseWriter, r *http.Request, p staff) error {
 		return err
 	}
 	view := templates.AdminUsers{
-		Frame: s.frame(r, p, "users"), Note: deskNote(r), List: l.list(found.Cursors), MayAdd: p.may(admin.AddUsers), Max: idp.MaxDevices,
+		Frame: s.frame(r, p, "users"), Note: deskNote(r), List: l.list(found.Cursors, len(found.Rows), found.Total), MayAdd: p.may(admin.AddUsers), Max: idp.MaxDevices,
 		ByPerson: l.head(string(idp.UsersByPerson), true, false), ByName: l.head(string(idp.UsersByName), false, false), ByAdded: l.head(string(idp.UsersByAdded), false, true),
 	}
 	if t := found.Total; t != nil {
@@ -327,7 +327,7 @@ func (s *people) sessions(w http.ResponseWriter, r *http.Request, p staff) error
 	if err != nil {
 		return err
 	}
-	view := templates.AdminSessions{Frame: s.frame(r, p, "sessions"), Note: note, Ended: endedList(ended), List: l.list(found.Cursors), MayEnd: p.may(admin.EndSessions)}
+	view := templates.AdminSessions{Frame: s.frame(r, p, "sessions"), Note: note, Ended: endedList(ended), List: l.list(found.Cursors, len(found.Rows), nil), MayEnd: p.may(admin.EndSessions)}
 	for i := range found.Rows {
 		view.Rows = append(view.Rows, deskSessionOf(&found.Rows[i], p.Session.ID))
 	}

@@ -133,6 +133,9 @@ func TestDeskUsers(t *testing.T) {
 	if strings.Index(page.Body, "Bertram") > strings.Index(page.Body, "Bert &lt;i&gt;") {
 		t.Error("the latest is not the first")
 	}
+	// Name over user name in one cell, by either of which the list can be ordered.
+	w.Wants(page, 200, `<span class="second clip" dir="auto" title="bertram">bertram</span>`, `title="Bert &lt;i&gt;Klein&lt;/i&gt;"`, `title="bert@hospital.example"`)
+	w.Wants(w.Get("/admin/users?sort=name&down=1"), 200, `aria-sort="descending"><span class="orders"><a href="/admin/users" data-turn id="by-person">`, `id="by-name" aria-current="true"`)
 	w.Wants(w.Get("/admin/users?q=bert@hosp"), 200, "1 person", "not Bertram")
 	r := w.Get("/admin/users.csv?q=bert@hosp&f=active")
 	w.Wants(r, 200, "username,", "bert,Bert <i>Klein</i>,", "bert@hospital.example", "not bertram")
