@@ -119,7 +119,7 @@ func TestDeskAudit(t *testing.T) {
 			t.Errorf("%s lists %v, want %v", query, got, want)
 		}
 	}
-	w.Wants(w.Get("/admin/audit"), 200, "Account blocked", "helga", "<q>left &lt;b&gt;</q>", "some.new", "192.0.2.5", `href="/admin/users/`+string(bert.ID)+`">bert</a>`)
+	w.Wants(w.Get("/admin/audit"), 200, "Account blocked", "helga", ">left &lt;b&gt;</q>", "some.new", "192.0.2.5", `href="/admin/users/`+string(bert.ID)+`">bert</a>`)
 	w.Wants(w.Get("/admin/audit?kind=device.&who=bert"), 200, `href="/admin/users/`+string(bert.ID)+`">bert</a>`)
 	w.Wants(w.Get("/admin/audit?kind=user.&who=bert"), 200, `<option value="user." selected>`, `value="bert"`, "/admin/audit.json?kind=user.&amp;who=bert", "/admin/audit.csv?kind=user.&amp;who=bert")
 
