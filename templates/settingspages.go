@@ -34,11 +34,13 @@ type Logos struct {
 // AdminSettings is everything that is set.
 type AdminSettings struct {
 	Frame
+	List
 	Logos
 	Note      Message
 	MayEdit   bool
-	SiteLines []SettingLine // how the site presents itself
-	Groups    []SettingGroup
+	SiteLines []SettingLine  // how the site presents itself
+	Logoed    bool           // the logos are among what is shown
+	Groups    []SettingGroup // those with rows
 }
 
 // Tick is a language that can be offered.

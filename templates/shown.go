@@ -41,6 +41,11 @@ func (p Enrol) Typed() bool { return p.DeviceName != "" || p.Problem.Key != "" }
 // proposes one.
 func (p Link) Typed() bool { return p.DeviceName != "" || p.Problem.Key != "" }
 
+// Nothing reports whether nothing is shown.
+func (p AdminSettings) Nothing() bool {
+	return len(p.SiteLines) == 0 && len(p.Groups) == 0 && !p.Logoed
+}
+
 // Choice reports whether the page offers other languages.
 func (f Frame) Choice() bool { return f.Here != "" && len(f.Langs) > 1 }
 
