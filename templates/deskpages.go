@@ -253,7 +253,8 @@ type AdminPerson struct {
 	MayStaff                                            bool
 	Devices                                             []Device // to be confirmed before a role in the administration is given
 	Linked                                              string   // ids of Devices, as the form posts them back
-	Way                                                 Way      // of the link to somebody new
+	Locales                                             []Language
+	Mail                                                bool // this site sends mail: an invitation can go by it
 	Problem                                             Message
 	Wrong                                               string // which field
 }

@@ -55,6 +55,17 @@ func (p AdminApp) Tries() bool { return !p.App.Program && !p.App.Disabled }
 // Acts reports whether anything can be done here.
 func (p AdminDevice) Acts() bool { return p.MayUnlink || p.MayReopen || p.MayBlock }
 
+// More reports whether what need not be told of somebody new is unfolded: some of it was,
+// or is wrong.
+func (p AdminPerson) More() bool {
+	switch p.Wrong {
+	case "", "username", "name", "email":
+	default:
+		return true
+	}
+	return p.GivenName+p.FamilyName+p.Phone+p.Locale+p.Roles+p.Groups+p.Person.Staff != ""
+}
+
 // Acts reports whether anything can be done here.
 func (p AdminUser) Acts() bool {
 	return p.MayEdit || p.MayInvite || p.MayReopen || p.MayReset || p.MayUnlock || p.MayBlock || p.MayEnd
