@@ -648,6 +648,7 @@ type KeyLine struct {
 // AdminHealth is how the provider fares.
 type AdminHealth struct {
 	Frame
+	Version                                            string  // of the running program
 	Size                                               Message // of the database
 	Events, People, Devices                            int
 	Failing, Logins, Challenges, Invitations, Pairings Count     // Failing: devices whose notifications do not arrive; the others: open now
