@@ -41,10 +41,11 @@ func (p Enrol) Typed() bool { return p.DeviceName != "" || p.Problem.Key != "" }
 // proposes one.
 func (p Link) Typed() bool { return p.DeviceName != "" || p.Problem.Key != "" }
 
+// Presents reports whether something of how the site presents itself is shown.
+func (p AdminSettings) Presents() bool { return len(p.SiteLines) > 0 || p.Logoed }
+
 // Nothing reports whether nothing is shown.
-func (p AdminSettings) Nothing() bool {
-	return len(p.SiteLines) == 0 && len(p.Groups) == 0 && !p.Logoed
-}
+func (p AdminSettings) Nothing() bool { return len(p.Groups) == 0 && !p.Presents() }
 
 // Choice reports whether the page offers other languages.
 func (f Frame) Choice() bool { return f.Here != "" && len(f.Langs) > 1 }
