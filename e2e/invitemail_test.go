@@ -218,7 +218,7 @@ func tourMail(t *testing.T, _ *demo, w *window, visit func(name string)) {
 	visit("mail-invite-noaddress")
 	w.open(s.issuer + "/admin/users/new")
 	w.again(chief)
-	w.see("#way")
+	w.see("#by-link")
 	visit("mail-user-new")
 	w.open(s.issuer + "/admin/users/import")
 	w.again(chief)

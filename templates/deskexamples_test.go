@@ -30,7 +30,7 @@ func deskExamples(at time.Time) []example {
 		Chips: []Chip{{Path: "/admin/devices?f=ios", Label: Say("devices.ios"), Count: &Count{N: 12}}, {Path: "/admin/devices", Label: Say("admin.facet.failing"), On: true, Count: &Count{N: 1}}, {Path: "/admin/devices?f=full", Label: Say("admin.facet.full"), Count: &Count{N: 0}, None: true}},
 	}
 	full := list
-	full.Words, full.Hidden, full.Filtered, full.Next, full.Prev, full.Short = `"><script>`, []Field{{"f", "failing"}, {"sort", "used"}}, true, "/admin/devices?after=x", "/admin/devices?before=x", true
+	full.Words, full.Hidden, full.Filtered, full.Next, full.Prev, full.Short, full.Range = `"><script>`, []Field{{"f", "failing"}, {"sort", "used"}}, true, "/admin/devices?after=x", "/admin/devices?before=x", true, Say("admin.range.of", "From", 51, "To", 61, "Count", Count{N: 61})
 	head := Head{Path: "/admin/devices?sort=x"}
 	sorted := Head{Path: "/admin/devices", Sorted: "ascending"}
 	lines := []AskLine{{Name: "Pixel 8", Of: "Dr. Anna Maes", Last: true}, {Name: "iPad <b>", Of: long, Refused: true}}
@@ -59,7 +59,9 @@ func deskExamples(at time.Time) []example {
 	mailless := []UnmailedLine{{Line: 3, Name: "frida", ID: exampleID, Why: Say("admin.import.unmailed.address")}}
 	log := AdminAudit{Frame: frame("audit"), Kinds: []Choice{{"login.", Say("audit.login")}, {"device.", Say("admin.tab.devices")}}, First: true, Events: events, JSON: "/admin/audit.json", CSV: "/admin/audit.csv", Next: "/admin/audit?after=x"}
 	log.Events[0].Of, log.Events[0].Person, log.Events[0].About, log.Events[0].Client = "anna", exampleID, "Pixel <8>", "viewer"
+	log.Events[0].Device, log.Events[0].DeviceName = "DEVICEDEVICEDEVICEDEVICE01", `<i>Pixel`
 	log.Events[1].Of = long
+	log.Events[1].Device = "DEVICEDEVICEDEVICEDEVICE02"
 	log.Events[2].Person, log.Events[2].Client, log.Events[2].Test = exampleID, "Radiology <b>", true
 	narrowed := log
 	narrowed.Kind, narrowed.Who, narrowed.ByActor, narrowed.Address, narrowed.From, narrowed.Until, narrowed.Filtered, narrowed.First, narrowed.Events = "device.", `"><b>`, true, "192.0.2.1", "2026-03-14", "2026-03-15", true, false, nil
@@ -104,7 +106,7 @@ func deskExamples(at time.Time) []example {
 		{"admin-start-aside", AdminStart{Frame: frame("start"), Name: "anna", Devices: 2, Recovery: 1, Now: 3, MayEdit: true, Aside: true}},
 		{"admin-start-read", AdminStart{Frame: frame("start"), Name: "anna", Devices: 2, Now: 3}},
 		{"admin-start-done", AdminStart{Frame: frame("start"), Name: "anna", Devices: 1, Recovery: 10, Done: true, Tested: "Radiology <b>Viewer", Apps: []DeskApp{tried.App}, MayEdit: true, Issuer: "http://127.0.0.1:8080"}},
-		{"admin-health", AdminHealth{Frame: frame("health"), Size: Say("size.mb", "Size", 12.3), Events: 1200, People: 70, Devices: 158, Failing: Count{N: 21}, Logins: Count{N: 0}, Challenges: Count{N: 1}, Invitations: Count{N: 3}, Pairings: Count{N: 0}, SweptAt: at, Mail: &MailLine{Waiting: Count{N: 3}, Lost: Count{N: 1}, OldestAt: at, SentAt: at, FailedAt: at, Said: Say("unsent.login"), Detailed: "535 5.7.8 <b>no"},
+		{"admin-health", AdminHealth{Frame: frame("health"), Version: "1.4.0-rc.1 <b>", Size: Say("size.mb", "Size", 12.3), Events: 1200, People: 70, Devices: 158, Failing: Count{N: 21}, Logins: Count{N: 0}, Challenges: Count{N: 1}, Invitations: Count{N: 3}, Pairings: Count{N: 0}, SweptAt: at, Mail: &MailLine{Waiting: Count{N: 3}, Lost: Count{N: 1}, OldestAt: at, SentAt: at, FailedAt: at, Said: Say("unsent.login"), Detailed: "535 5.7.8 <b>no"},
 			Keys: []KeyLine{{"KEY1", "RS256", "signs", 12, at, at}, {"KEY2", "RS256", "next", 0, at, at}, {"KEY3", "ES256", "retired", 0, at, at}},
 			Push: []PushLine{{Service: "Firebase Cloud Messaging", Attempts: 10, Delivered: 9, Failed: 1, Rate: "90 %", P50: "12ms", P95: "40ms", LastError: "503 <b>", LastAt: at, Alarm: "The service account is refused."}, {Service: "Web Push", P50: "0s", P95: "0s"}}, Plots: []Plot{drawn, drawn, drawn}, Logouts: untold}},
 		{"admin-health-bare", AdminHealth{Frame: frame("health"), Unwritable: Say("health.unwritable.full")}},
@@ -142,10 +144,11 @@ func deskExamples(at time.Time) []example {
 		{"admin-user-mailed", AdminUser{Frame: frame("users"), Person: anna, AddedAt: at, Max: 5, InvitedUntil: at, MailedTo: `<i>"` + long + "@hospital.example"}},
 		{"admin-user-read", AdminUser{Frame: frame("users"), Person: hostile, AddedAt: at, Max: 5}},
 		{"admin-person-new", AdminPerson{Frame: frame("users"), MayStaff: true}},
-		{"admin-person-mail", AdminPerson{Frame: frame("users"), Way: Way{Mail: true}}},
-		{"admin-person-link", AdminPerson{Frame: frame("users"), Way: Way{Mail: true, Link: true}, Problem: Say("user.email.bad"), Wrong: "email"}},
+		{"admin-person-mail", AdminPerson{Frame: frame("users"), Mail: true, Locales: []Language{{Tag: "de", Name: "Deutsch"}, {Tag: "nl", Name: "Nederlands"}}}},
+		{"admin-person-link", AdminPerson{Frame: frame("users"), Mail: true, Problem: Say("mail.address"), Wrong: "email"}},
+		{"admin-person-more", AdminPerson{Frame: frame("users"), Phone: "+32 x", Problem: Say("user.email.bad"), Wrong: "phone"}},
 		{"admin-person-taken", AdminPerson{Frame: frame("users"), Person: DeskPerson{Name: "anna"}, MayStaff: true, Problem: Say("username.taken"), Wrong: "username"}},
-		{"admin-person-edit", AdminPerson{Frame: frame("users"), Person: hostile, GivenName: `"><b>`, FamilyName: "Maes", Phone: "1", Locale: "nl", Roles: "a b", Groups: long, MayStaff: true}},
+		{"admin-person-edit", AdminPerson{Frame: frame("users"), Person: hostile, GivenName: `"><b>`, FamilyName: "Maes", Phone: "1", Locale: "nl-BE", Locales: []Language{{Tag: "nl", Name: "Nederlands"}, {Tag: "nl-BE", Name: "nl-BE"}}, Roles: "a b", Groups: long, MayStaff: true}},
 		{"admin-person-wrong", AdminPerson{Frame: frame("users"), Person: anna, Problem: Say("user.email.bad"), Wrong: "email"}},
 		{"admin-person-devices", AdminPerson{Frame: frame("users"), Person: hostile, MayStaff: true, Devices: []Device{rows[0].Device, rows[1].Device, rows[2].Device}, Linked: exampleID, Problem: Say("admin.person.devices"), Wrong: "theirs"}},
 		{"admin-person-last", AdminPerson{Frame: frame("users"), Person: anna, MayStaff: true, Problem: Say("admin.person.last"), Wrong: "staff"}},

@@ -28,6 +28,7 @@ type List struct {
 	Clear    string  // path of the list without words and facets
 	Next     string  // path of the next page; empty: there is none
 	Prev     string  // path of the page before; empty: there is none
+	Range    Message // which of how many are shown; no key: all, or it is not known
 	Short    bool    // not the whole list was searched: one request may read so far and no further
 	CSV      string  // path of the list as a file
 }
@@ -68,6 +69,9 @@ type DeskEvent struct {
 	About   string // name of the device or the application, or a setting and how it changed
 	Client  string // id of the application; its name, where Test is true and the application is there
 	Test    bool   // it is of a test sign-in to Client
+
+	Device     string // id of the device that it is about; empty: of none
+	DeviceName string // its name then, or else now; empty: not known
 }
 
 // Choice is one option of a select.
@@ -249,7 +253,8 @@ type AdminPerson struct {
 	MayStaff                                            bool
 	Devices                                             []Device // to be confirmed before a role in the administration is given
 	Linked                                              string   // ids of Devices, as the form posts them back
-	Way                                                 Way      // of the link to somebody new
+	Locales                                             []Language
+	Mail                                                bool // this site sends mail: an invitation can go by it
 	Problem                                             Message
 	Wrong                                               string // which field
 }
@@ -644,6 +649,7 @@ type KeyLine struct {
 // AdminHealth is how the provider fares.
 type AdminHealth struct {
 	Frame
+	Version                                            string  // of the running program
 	Size                                               Message // of the database
 	Events, People, Devices                            int
 	Failing, Logins, Challenges, Invitations, Pairings Count     // Failing: devices whose notifications do not arrive; the others: open now

@@ -23,7 +23,7 @@ func settingsExamples() []example {
 	}
 	rows := []SettingLine{
 		{Key: "sessions.idle", Env: "IDP_SESSIONS_IDLE", Label: Say("setting.sessions.idle"), Value: Say("span.minutes", "N", 30), Default: Say("span.hours", "N", 1), Place: "IDP_SESSIONS_IDLE"},
-		{Key: "fixed.devices", Label: Say("setting.fixed.devices"), Value: Say("settings.number", "Count", 5), Fixed: true},
+		{Key: "fixed.devices", Label: Say("setting.fixed.devices"), Value: Say("settings.number", "Count", 5), BuiltIn: true},
 		{Key: "issuer", Env: "IDP_ISSUER", Label: Say("setting.issuer"), Name: `https://login.klinik.test/"><b>`, Default: Say("settings.unset")},
 		{Key: "x.secret", Env: "IDP_X", Label: Say("setting.issuer"), Value: Say("settings.secret"), DefaultText: "x"},
 	}
@@ -42,9 +42,11 @@ func settingsExamples() []example {
 	with := app
 	with.Tile.Icon = "/pictures/0123456789abcdef0123456789abcdef.png"
 	return []example{
-		{"admin-settings", AdminSettings{Frame: frame, Logos: logos, Note: Say("settings.saved.done"), MayEdit: true, SiteLines: site, Groups: []SettingGroup{{"sessions", Say("settings.group.sessions"), rows}}}},
-		{"admin-settings-faint", AdminSettings{Frame: frame, Logos: Logos{Logo: logos.Logo, Dark: logos.Logo, FaintDark: true, FaintLight: true}, MayEdit: true, SiteLines: site}},
+		{"admin-settings", AdminSettings{Frame: frame, Logos: logos, Note: Say("settings.saved.done"), MayEdit: true, List: List{Path: "/admin/settings", Chips: []Chip{{Path: "/admin/settings?f=differs", Label: Say("settings.differs"), Count: &Count{N: 3}}}}, SiteLines: site, Logoed: true, Groups: []SettingGroup{{"sessions", Say("settings.group.sessions"), rows}}}},
+		{"admin-settings-faint", AdminSettings{Frame: frame, Logos: Logos{Logo: logos.Logo, Dark: logos.Logo, FaintDark: true, FaintLight: true}, MayEdit: true, SiteLines: site, Logoed: true}},
 		{"admin-settings-read", AdminSettings{Frame: looks(frame), SiteLines: site, Groups: []SettingGroup{{"sessions", Say("settings.group.sessions"), rows}}}},
+		{"admin-settings-found", AdminSettings{Frame: frame, List: List{Path: "/admin/settings", Words: `"><b>`, Hidden: []Field{{"f", "differs"}}, Chips: []Chip{{Path: "/admin/settings", Label: Say("settings.differs"), On: true, Count: &Count{N: 1}}}, Filtered: true, Clear: "/admin/settings", Total: Say("settings.count", "N", 1)}, Groups: []SettingGroup{{"sessions", Say("settings.group.sessions"), rows[:1]}}}},
+		{"admin-settings-nothing", AdminSettings{Frame: frame, List: List{Filtered: true, Total: Say("settings.count", "N", 0)}}},
 		{"admin-site", form},
 		{"admin-site-preview", preview},
 		{"admin-site-fixed", fixed},

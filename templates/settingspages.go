@@ -12,7 +12,7 @@ type SettingLine struct {
 	Colour      string // #rrggbb, where the value is one
 	Place       string // file and line, or variable, that sets it; empty: the configuration does not
 	Saved       bool   // in the administration
-	Fixed       bool   // built in: nobody can set it (idp.SettingBuiltIn)
+	BuiltIn     bool   // nobody can set it (idp.SettingBuiltIn)
 	Changed     bool   // the value is not the default
 }
 
@@ -34,11 +34,13 @@ type Logos struct {
 // AdminSettings is everything that is set.
 type AdminSettings struct {
 	Frame
+	List
 	Logos
 	Note      Message
 	MayEdit   bool
-	SiteLines []SettingLine // how the site presents itself
-	Groups    []SettingGroup
+	SiteLines []SettingLine  // how the site presents itself
+	Logoed    bool           // the logos are among what is shown
+	Groups    []SettingGroup // those with rows
 }
 
 // Tick is a language that can be offered.

@@ -46,6 +46,12 @@ func (p Enrol) Typed() bool { return p.DeviceName != "" || p.Problem.Key != "" }
 // proposes one.
 func (p Link) Typed() bool { return p.DeviceName != "" || p.Problem.Key != "" }
 
+// Presents reports whether something of how the site presents itself is shown.
+func (p AdminSettings) Presents() bool { return len(p.SiteLines) > 0 || p.Logoed }
+
+// Nothing reports whether nothing is shown.
+func (p AdminSettings) Nothing() bool { return len(p.Groups) == 0 && !p.Presents() }
+
 // Choice reports whether the page offers other languages.
 func (f Frame) Choice() bool { return f.Here != "" && len(f.Langs) > 1 }
 
@@ -54,6 +60,17 @@ func (p AdminApp) Tries() bool { return !p.App.Program && !p.App.Disabled }
 
 // Acts reports whether anything can be done here.
 func (p AdminDevice) Acts() bool { return p.MayUnlink || p.MayReopen || p.MayBlock }
+
+// More reports whether what need not be told of somebody new is unfolded: some of it was,
+// or is wrong.
+func (p AdminPerson) More() bool {
+	switch p.Wrong {
+	case "", "username", "name", "email":
+	default:
+		return true
+	}
+	return p.GivenName+p.FamilyName+p.Phone+p.Locale+p.Roles+p.Groups+p.Person.Staff != ""
+}
 
 // Acts reports whether anything can be done here.
 func (p AdminUser) Acts() bool {

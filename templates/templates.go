@@ -118,6 +118,7 @@ func parsePages(c *words.Catalogue) (*template.Template, error) {
 		"say":    c.Say,
 		"names":  func(list []string) string { return strings.Join(list, ", ") },
 		"clock":  c.Clock,
+		"exact":  c.Exact,
 		"date":   c.Date,
 		"n":      c.Number,
 		"lang":   c.Lang,

@@ -297,6 +297,7 @@ func (p *provider) handler(cert *serve.Certificate) (http.Handler, serve.Config,
 		Mail:     p.post != nil,
 		JobKey:   p.sealer.Derive("jobs", 32),
 		Jobs:     p.jobs,
+		Version:  version,
 		Ending:   p.ending,
 	})
 	phones := deviceapi.New(deviceapi.Config{

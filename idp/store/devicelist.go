@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"hilum/idp"
+	"hilum/idp/text"
 )
 
 var deviceListing = &listing{
@@ -64,7 +65,7 @@ func unused(linked, used, now int64) bool {
 
 func deviceListRowOf(u *userRow, d *deviceRow, devices int, now int64) *deviceListRow {
 	r := &deviceListRow{
-		deviceID: d.ID, person: fold(u.DisplayName), device: fold(d.Name), linked: d.LinkedAt, used: dayOf(d.LastUsedAt),
+		deviceID: d.ID, person: text.Bare(u.DisplayName), device: text.Bare(d.Name), linked: d.LinkedAt, used: dayOf(d.LastUsedAt),
 	}
 	has := func(f idp.DeviceFacet, is bool) {
 		if is {

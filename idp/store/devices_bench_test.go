@@ -19,6 +19,7 @@ import (
 	"hilum/idp"
 	"hilum/idp/admin"
 	"hilum/idp/keyring"
+	"hilum/idp/text"
 )
 
 // TestBenchDevices measures the device page and the import over as many people
@@ -285,7 +286,7 @@ func common(i, n int) int {
 func (n *names) given(i int) string  { return n.givens[common(i, len(n.givens))] }
 func (n *names) family(i int) string { return n.families[common(i*7+1, len(n.families))] }
 func (n *names) login(i int) string {
-	return strings.ReplaceAll(fold(n.given(i)+"."+n.family(i)), "ü", "u") + strconv.Itoa(i)
+	return strings.ReplaceAll(text.Bare(n.given(i)+"."+n.family(i)), "ü", "u") + strconv.Itoa(i)
 }
 
 // seed makes the database past the writer: one connection, no log, indexes last.

@@ -6,39 +6,9 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"golang.org/x/text/unicode/norm"
-
 	"hilum/idp"
+	"hilum/idp/text"
 )
-
-// apart are letters that do not come apart into a letter and an accent.
-var apart = strings.NewReplacer("ß", "ss", "æ", "ae", "œ", "oe", "ø", "o", "ł", "l", "đ", "d", "ð", "d", "þ", "th", "ı", "i")
-
-// fold takes case and accents from a text.
-func fold(s string) string {
-	ascii := true
-	for i := range len(s) {
-		if s[i] >= utf8.RuneSelf {
-			ascii = false
-			break
-		}
-	}
-	if ascii {
-		return strings.TrimSpace(strings.ToLower(s))
-	}
-	// Taking a letter apart can leave a capital, and a small letter an accent.
-	return strings.TrimSpace(apart.Replace(bareLetters(strings.ToLower(bareLetters(s)))))
-}
-
-func bareLetters(s string) string {
-	var b strings.Builder
-	for _, r := range norm.NFKD.String(s) {
-		if !unicode.Is(unicode.Mn, r) {
-			b.WriteRune(r)
-		}
-	}
-	return b.String()
-}
 
 func wordRune(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
 
@@ -48,8 +18,8 @@ func wordRune(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
 // finds nothing that the other does not.
 func words(mail string, texts ...string) []string {
 	var all []string
-	for n, text := range append([]string{mail}, texts...) {
-		for run := range strings.FieldsSeq(fold(text)) {
+	for n, s := range append([]string{mail}, texts...) {
+		for run := range strings.FieldsSeq(text.Bare(s)) {
 			inside := false
 			for i, r := range run {
 				if n == 0 && r == '@' {
@@ -78,7 +48,7 @@ func words(mail string, texts ...string) []string {
 // typed are the words of a search, the longest first.
 func typed(s string) []string {
 	var out []string
-	for w := range strings.FieldsSeq(fold(s)) {
+	for w := range strings.FieldsSeq(text.Bare(s)) {
 		w = bounded(strings.TrimLeftFunc(w, func(r rune) bool { return !wordRune(r) }), idp.MaxWord)
 		if w != "" && !slices.Contains(out, w) {
 			out = append(out, w)

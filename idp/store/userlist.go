@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"hilum/idp"
+	"hilum/idp/text"
 )
 
 var userListing = &listing{
@@ -41,7 +42,7 @@ func userListRowOf(u *userRow, devices int) (*userListRow, error) {
 	if err != nil {
 		return nil, fmt.Errorf("user %s: %w", u.ID, err)
 	}
-	r := &userListRow{userID: u.ID, person: fold(u.DisplayName), name: u.Name, added: u.CreatedAt}
+	r := &userListRow{userID: u.ID, person: text.Bare(u.DisplayName), name: u.Name, added: u.CreatedAt}
 	is := map[idp.UserFacet]bool{
 		idp.UsersActive:   u.State == string(idp.UserActive),
 		idp.UsersInvited:  u.State == string(idp.UserInvited),

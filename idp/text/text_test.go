@@ -94,3 +94,14 @@ func FuzzMailKey(f *testing.F) {
 		}
 	})
 }
+
+// Who searches types neither capitals nor accents.
+func TestBare(t *testing.T) {
+	for typed, want := range map[string]string{
+		"Änna MÜLLER-Strauß": "anna muller-strauss", " Ørsted ": "orsted", "Łódź": "lodz", "ﬁne": "fine", "Ａ": "a", "İ": "i", "日本": "日本", "": "",
+	} {
+		if got := text.Bare(typed); got != want {
+			t.Errorf("%q: %q, want %q", typed, got, want)
+		}
+	}
+}

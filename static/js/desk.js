@@ -9,6 +9,11 @@ const field = /** @type {HTMLInputElement | null | undefined} */ (search?.queryS
 const room = /** @type {HTMLDialogElement | null} */ (document.querySelector('[data-drawer-room]'))
 /** @type {AbortController | undefined} */
 let asked
+// here is the address of what is shown, whatever part of it was jumped to.
+function here() { return location.href.split('#')[0] }
+// The address of the list that is shown, and its title: the drawer has those of its device.
+let shown = here()
+const title = document.title
 
 /** @param {string} url */
 async function read(url) {
@@ -33,13 +38,14 @@ async function turn(url, remember) {
       location.assign(url)
       return
     }
-    const here = document.activeElement?.closest('[data-list]') && document.activeElement.id
+    const at = document.activeElement?.closest('[data-list]') && document.activeElement.id
     const now = document.importNode(fresh, true)
     list.replaceWith(now)
     remember?.call(history, null, '', url)
+    shown = here()
     prepare(now)
     ticks()
-    if (here) document.getElementById(here)?.focus()
+    if (at) document.getElementById(at)?.focus()
   } catch (err) {
     if (err.name === 'AbortError') return
     location.assign(url)
@@ -72,10 +78,6 @@ if (search && field) {
     search.querySelector('details[open]')?.removeAttribute('open')
     turn(address(search), history.pushState)
   })
-  addEventListener('popstate', () => {
-    field.value = wanted().get('q') ?? ''
-    turn(location.href)
-  })
 }
 
 // ticks says how many are selected, and selects all at once.
@@ -102,24 +104,50 @@ function ticks() {
 ticks()
 addEventListener('pageshow', ticks)
 
-// open shows what a link leads to in the drawer.
-/** @param {HTMLAnchorElement} link @param {HTMLDialogElement} drawer */
-async function open(link, drawer) {
+// open shows the page of an address in the drawer. remember: the address is that of this
+// page from now on, so that it can be kept and loaded, and Back closes the drawer.
+/** @param {string} url @param {HTMLDialogElement} drawer @param {boolean} [remember] */
+async function open(url, drawer, remember) {
   try {
-    const { answer, page } = await read(link.href)
+    const { answer, page } = await read(url)
     const detail = page.querySelector('#detail'), body = drawer.querySelector('[data-drawer-body]')
     if (!answer.ok || !detail || !body) {
-      location.assign(link.href)
+      location.assign(url)
       return
     }
     body.replaceChildren(document.importNode(detail, true))
     prepare(body)
-    drawer.showModal()
+    if (remember) history.pushState({ drawer: true }, '', url)
+    document.title = page.title
+    if (!drawer.open) drawer.showModal()
     drawer.scrollTop = 0
   } catch (err) {
-    if (err.name !== 'AbortError') location.assign(link.href)
+    if (err.name !== 'AbortError') location.assign(url)
   }
 }
+
+// Back and forward: the drawer closes or opens, the list turns where it is another, and a
+// page that was loaded at the address of a drawer gives way to the list.
+addEventListener('popstate', (event) => {
+  if (event.state?.drawer && room) {
+    open(location.href, room)
+    return
+  }
+  const list = document.querySelector('[data-list]')
+  if (here() === shown) {
+    asked?.abort()
+    list?.removeAttribute('aria-busy')
+    room?.close()
+    return
+  }
+  if (!list) {
+    location.reload()
+    return
+  }
+  room?.close()
+  if (field) field.value = wanted().get('q') ?? ''
+  turn(location.href)
+})
 
 /** @param {MouseEvent} event */
 const plain = (event) => event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey
@@ -144,12 +172,16 @@ document.addEventListener('click', (event) => {
   const leads = link ?? /** @type {HTMLAnchorElement | null | undefined} */ (row?.querySelector('[data-drawer]'))
   if (!leads || !room || (!link && String(getSelection()))) return
   event.preventDefault()
-  open(leads, room)
+  open(leads.href, room, true)
 })
 
 if (room) {
   room.querySelector('[data-close]')?.addEventListener('click', () => room.close())
   room.addEventListener('click', (event) => { if (event.target === room) room.close() })
+  room.addEventListener('close', () => {
+    document.title = title
+    if (history.state?.drawer) history.back()
+  })
 }
 
 // The log goes on by itself while it is followed: a look every three seconds.

@@ -2,6 +2,8 @@
 // is where the page wants it after coming back, times as the reader writes them,
 // seconds that count down.
 
+import { formOf, writer } from './when.js'
+
 const root = document.documentElement
 
 /** @param {HTMLFormElement} form */
@@ -33,13 +35,19 @@ for (const form of /** @type {NodeListOf<HTMLFormElement>} */ (document.querySel
   })
 }
 
-const moment = new Intl.DateTimeFormat(root.lang, { dateStyle: 'medium', timeStyle: 'short' })
-const day = new Intl.DateTimeFormat(root.lang, { dateStyle: 'medium' })
+const write = writer(formOf(root.lang, navigator.languages))
 /** @param {HTMLTimeElement} t */
 function when(t) {
-  const at = new Date(t.dateTime)
-  if (!Number.isNaN(at.getTime())) t.textContent = (t.dataset.when === 'day' ? day : moment).format(at)
+  const at = new Date(t.dateTime), how = t.dataset.when ?? ''
+  if (Number.isNaN(at.getTime())) return
+  t.textContent = write.text(at, how, new Date())
+  if (how.includes('ago')) t.title = write.exact(at)
 }
+// What is said to be a minute ago is not, a minute later; as long as the page is there.
+setInterval(() => {
+  if (document.hidden) return
+  for (const t of /** @type {NodeListOf<HTMLTimeElement>} */ (document.querySelectorAll('time[data-when~="ago"]'))) when(t)
+}, 20000)
 
 // every calls tick with the seconds left, by the clock and not by counting: a
 // sleeping tab wakes up with the truth. It ends when the element has left.
@@ -111,6 +119,16 @@ addEventListener('offline', () => reached(false))
 addEventListener('online', () => reached(true))
 reached(true)
 
+// bringIn scrolls sideways to what is chosen of a row that is wider than the screen; a
+// browser that knows scroll-initial-target is there already.
+/** @param {Element} chosen */
+function bringIn(chosen) {
+  const row = chosen.parentElement
+  if (!row) return
+  const of = chosen.getBoundingClientRect(), within = row.getBoundingClientRect()
+  if (of.left < within.left || of.right > within.right) row.scrollLeft += of.left - within.left - (within.width - of.width) / 2
+}
+
 // prepare gives a part of the page what it asks for.
 /** @param {Element | Document} part */
 export function prepare(part) {
@@ -129,6 +147,7 @@ export function prepare(part) {
   each('[data-ring]', ring)
   each('form[data-after]', after)
   each('form[data-look]', look)
+  each(':is(.tabs, .chips) > [aria-current]', bringIn)
 }
 
 prepare(document)

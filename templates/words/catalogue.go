@@ -40,16 +40,16 @@ type Catalogue struct {
 }
 
 // form is how times are written where no script writes them as the reader does.
-type form struct{ date, clock string }
+type form struct{ date, clock, exact string }
 
 // forms are by language; the rest have the international one.
 var forms = map[string]form{
-	"de": {"02.01.2006", "02.01.2006 15:04"},
-	"fr": {"02/01/2006", "02/01/2006 15:04"},
-	"nl": {"02-01-2006", "02-01-2006 15:04"},
+	"de": {"02.01.2006", "02.01.2006 15:04", "02.01.2006 15:04:05"},
+	"fr": {"02/01/2006", "02/01/2006 15:04", "02/01/2006 15:04:05"},
+	"nl": {"02-01-2006", "02-01-2006 15:04", "02-01-2006 15:04:05"},
 }
 
-var usualForm = form{"2006-01-02", "2006-01-02 15:04"}
+var usualForm = form{"2006-01-02", "2006-01-02 15:04", "2006-01-02 15:04:05"}
 
 // fromRight are the languages that are written from right to left.
 var fromRight = []string{"ar", "fa", "he", "ur"}
@@ -143,8 +143,11 @@ func (c *Catalogue) Number(v any) any {
 // Date writes a day, in UTC.
 func (c *Catalogue) Date(t time.Time) string { return t.UTC().Format(c.form.date) }
 
-// Clock writes a moment, in UTC.
+// Clock writes a moment to the minute, in UTC.
 func (c *Catalogue) Clock(t time.Time) string { return t.UTC().Format(c.form.clock) }
+
+// Exact writes a moment to the second, in UTC.
+func (c *Catalogue) Exact(t time.Time) string { return t.UTC().Format(c.form.exact) }
 
 // Lang is the language (BCP 47), Dir whether it is written from the left ("ltr")
 // or from the right ("rtl").

@@ -23,6 +23,7 @@ type audits struct {
 	workbench
 	desk interface {
 		Journal
+		Devices
 		People
 		Clients
 		Tryouts
@@ -182,7 +183,54 @@ func (s *audits) nameEvents(r *http.Request, p staff, events []templates.DeskEve
 		}
 		e.Of = names[e.Person]
 	}
+	if err := s.nameDevices(r, p, events); err != nil {
+		return err
+	}
 	return s.nameTests(r, p, events)
+}
+
+// nameDevices finds the names of the devices that events are about: the one that an event
+// has itself, which the device had then, or else the one that the device has now, or had
+// at last.
+func (s *audits) nameDevices(r *http.Request, p staff, events []templates.DeskEvent) error {
+	names := map[string]string{}
+	for i := range events {
+		e := &events[i]
+		if e.Device == "" {
+			continue
+		}
+		if e.About != "" {
+			e.DeviceName, e.About = e.About, ""
+			continue
+		}
+		name, known := names[e.Device]
+		if !known {
+			var err error
+			if name, err = s.nameOf(r, p, idp.DeviceID(e.Device)); err != nil {
+				return err
+			}
+			names[e.Device] = name
+		}
+		e.DeviceName = name
+	}
+	return nil
+}
+
+// nameOf is the name of a device; of one that is not linked any more, the last that the log
+// has of it, empty where it has none.
+func (s *audits) nameOf(r *http.Request, p staff, id idp.DeviceID) (string, error) {
+	row, err := s.desk.Device(r.Context(), p.by, id)
+	if err == nil {
+		return row.Device.Name, nil
+	}
+	if !errors.Is(err, idp.ErrNotFound) {
+		return "", err
+	}
+	history, err := s.desk.DeviceHistory(r.Context(), p.by, id, idp.Page{Limit: 20})
+	if err != nil {
+		return "", err
+	}
+	return lastName(history.Rows), nil
 }
 
 // nameTests says of which application a sign-in was a test: by its name as long as it is

@@ -119,8 +119,8 @@ func TestDeskAudit(t *testing.T) {
 			t.Errorf("%s lists %v, want %v", query, got, want)
 		}
 	}
-	w.Wants(w.Get("/admin/audit"), 200, "Account blocked", "helga", "<q>left &lt;b&gt;</q>", "some.new", "192.0.2.5", `<a href="/admin/users/`+string(bert.ID)+`">bert</a>`)
-	w.Wants(w.Get("/admin/audit?kind=device.&who=bert"), 200, `<a href="/admin/users/`+string(bert.ID)+`">bert</a>`)
+	w.Wants(w.Get("/admin/audit"), 200, "Account blocked", "helga", ">left &lt;b&gt;</q>", "some.new", "192.0.2.5", `href="/admin/users/`+string(bert.ID)+`">bert</a>`)
+	w.Wants(w.Get("/admin/audit?kind=device.&who=bert"), 200, `href="/admin/users/`+string(bert.ID)+`">bert</a>`)
 	w.Wants(w.Get("/admin/audit?kind=user.&who=bert"), 200, `<option value="user." selected>`, `value="bert"`, "/admin/audit.json?kind=user.&amp;who=bert", "/admin/audit.csv?kind=user.&amp;who=bert")
 
 	w.Wants(w.Get("/admin/audit?who=nobody"), 422, "Nobody has this user name.", `value="nobody"`)
@@ -268,4 +268,24 @@ func TestDeskChecksTheLog(t *testing.T) {
 	if !strings.Contains(w.Log.String(), "no database") {
 		t.Error("a check that broke off is not logged")
 	}
+}
+
+// The log names devices, also those that are not linked any more, and tells the second.
+func TestDeskAuditNamesDevices(t *testing.T) {
+	t.Parallel()
+	w := newWard(t, idp.StaffAdmin)
+	never := idp.NewID[idp.DeviceID]()
+	for _, id := range []idp.DeviceID{w.pixel.ID, w.old.ID, never} {
+		note(w.Walk, idp.Event{At: idptest.Noon.Add(7 * time.Second), Kind: idp.EventPhoneDenied, User: w.bert.ID, Device: id})
+	}
+	link := func(id idp.DeviceID, name string) string {
+		return `href="/admin/devices/` + string(id) + `">` + name + "</a>"
+	}
+	shown := []string{link(w.pixel.ID, "Pixel 8"), link(w.old.ID, html.EscapeString(oldPhone)), link(never, "Device"), `data-when="exact">2026-`, ":07 UTC</time>", "not " + string(w.pixel.ID) + "<"}
+	w.Wants(w.Get("/admin/audit?kind=phone."), 200, shown...)
+	w.Leads(w.Post("/admin/devices/unlink", "devices", string(w.pixel.ID), "reason", "lost"), "/admin/devices?did=unlinked&n=1")
+	w.Wants(w.Get("/admin/audit?kind=phone."), 200, shown...)
+	// What an event has itself is how the device was called then.
+	note(w.Walk, idp.Event{At: idptest.Noon, Kind: idp.EventDeviceRenamed, User: w.bert.ID, Device: w.old.ID, Detail: map[string]string{"was": oldPhone, "name": "Ward phone"}})
+	w.Wants(w.Get("/admin/audit?kind=device.renamed"), 200, link(w.old.ID, "Ward phone"))
 }

@@ -154,6 +154,7 @@ type Config struct {
 	Rejected func(idp.ClientID) []idp.Rejection
 	JobKey   []byte          // 32 bytes, authenticates the ids of jobs (HMAC-SHA-256)
 	Jobs     *Jobs           // what administrators began that takes long; nil: Mount makes them
+	Version  string          // of the running program, as «idp version» says it
 	Ending   <-chan struct{} // closed when the server is to end: jobs end too
 }
 
@@ -172,7 +173,7 @@ func Mount(c Config) {
 		(&applications{r, c.Desk, c.Rejected}).routes(),
 		(&tryouts{r, c.Desk, c.Party}).routes(),
 		(&audits{bench, c.Desk}).routes(),
-		(&health{r, c.Desk, c.Push}).routes(),
+		(&health{r, c.Desk, c.Push, c.Version}).routes(),
 		(&settings{r, c.Desk}).routes(),
 	} {
 		c.Door.Add(routes...)

@@ -58,7 +58,7 @@ func (s *devices) list(w http.ResponseWriter, r *http.Request, p staff) error {
 		return err
 	}
 	view := templates.AdminDevices{
-		Frame: s.frame(r, p, "devices"), Note: deskNote(r), List: l.list(found.Cursors), MayUnlink: p.may(admin.UnlinkDevice), Max: idp.MaxDevices,
+		Frame: s.frame(r, p, "devices"), Note: deskNote(r), List: l.list(found.Cursors, len(found.Rows), found.Total), MayUnlink: p.may(admin.UnlinkDevice), Max: idp.MaxDevices,
 		Kind: l.column("kind", true), Push: l.column("push", true), Linked: l.column("linked", true), Used: l.column("used", true),
 		Email: l.column("email", false), App: l.column("app", false),
 		ByPerson: l.head(string(idp.DevicesByPerson), true, false), ByName: l.head(string(idp.DevicesByName), false, false),
@@ -150,6 +150,16 @@ func historyOf(rows []idp.Event) []templates.DeskEvent {
 	return events
 }
 
+// lastName is the name that the newest event has of a device; empty: none has one.
+func lastName(newestFirst []idp.Event) string {
+	for i := range newestFirst {
+		if name := newestFirst[i].Detail["name"]; name != "" {
+			return name
+		}
+	}
+	return ""
+}
+
 // gone shows a device that is not linked any more, by what the log has of it; after is
 // where the page of its history begins. none is the error that is returned where the log
 // has nothing.
@@ -161,14 +171,11 @@ func (s *devices) gone(w http.ResponseWriter, r *http.Request, p staff, id idp.D
 	if len(history.Rows) == 0 {
 		return none
 	}
-	view := templates.AdminDevice{Frame: s.frame(r, p, "devices"), Gone: true, Device: templates.DeskDevice{Device: templates.Device{ID: string(id)}}}
+	view := templates.AdminDevice{Frame: s.frame(r, p, "devices"), Gone: true, Device: templates.DeskDevice{Device: templates.Device{ID: string(id), Name: lastName(history.Rows)}}}
 	for i := range history.Rows { // the newest that says it
 		e := &history.Rows[i]
 		if e.Kind == idp.EventDeviceUnlinked && view.GoneAt.IsZero() {
 			view.GoneAt, view.GoneBy, view.Why = e.At, e.Actor.Name, e.Detail["reason"]
-		}
-		if view.Device.Name == "" {
-			view.Device.Name = e.Detail["name"]
 		}
 		if view.Device.Person.ID == "" && e.User != "" {
 			view.Device.Person = templates.DeskPerson{ID: string(e.User), Name: e.Detail["user"], Shown: e.Detail["user"]}

@@ -1,6 +1,7 @@
 package desk_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -476,6 +477,16 @@ func (c *town) pages(t *testing.T) {
 	if !slices.Equal(shown, found) || len(shown) != idp.DefaultListPage {
 		t.Errorf("%d rows are shown, and not those %d that were asked for", len(shown), len(found))
 	}
+	// Which rows are shown is said on every page, forth and back.
+	beside := map[string]*regexp.Regexp{"next": regexp.MustCompile(`id="next" rel="next" href="([^"]*)"`), "prev": regexp.MustCompile(`id="prev" rel="prev" href="([^"]*)"`)}
+	r = s.Get("/admin/devices?q=bert+pho&f=failing&f=ios")
+	for _, turn := range []struct{ says, then string }{{"1–50 of 134", "next"}, {"51–100 of 134", "next"}, {"101–134 of 134", "prev"}, {"51–100 of 134", "prev"}, {"1–50 of 134", ""}} {
+		s.Wants(r, 200, `id="range">`+turn.says+"<")
+		if m := beside[cmp.Or(turn.then, "next")].FindStringSubmatch(r.Body); turn.then != "" && m != nil {
+			r = s.Get(html.UnescapeString(m[1]))
+		}
+	}
+	s.Wants(s.Get("/admin/devices?q=bert+pho&row=-1"), 200, "1–50 of")
 }
 
 // «Select all found» is offered where a search finds more than a page, and not more

@@ -86,7 +86,7 @@ func deskEvents(rows []idp.Event) []templates.DeskEvent {
 		}
 		out = append(out, templates.DeskEvent{
 			Seq: e.Seq, At: e.At, Kind: string(e.Kind), What: eventSaid(e), Good: e.Kind == idp.EventDeviceLinked, Actor: e.Actor.Name,
-			Address: e.Address, Reason: e.Detail["reason"], Of: e.Detail["user"], Person: string(e.User), About: about, Client: string(e.Client),
+			Address: e.Address, Reason: e.Detail["reason"], Of: e.Detail["user"], Person: string(e.User), About: about, Client: string(e.Client), Device: string(e.Device),
 		})
 		if of, _, ok := idp.TryoutOf(e.Client); ok {
 			out[i].Client, out[i].Test = string(of), true

@@ -17,7 +17,8 @@ type health struct {
 		Figures
 		Clients
 	}
-	push func() []idp.PushFigures // as Config.Push
+	push    func() []idp.PushFigures // as Config.Push
+	version string                   // as Config.Version
 }
 
 // unwritableWords say why nothing can be written.
@@ -40,7 +41,7 @@ func (s *health) page(w http.ResponseWriter, r *http.Request, p staff) error {
 	}
 	now := s.door.Now()
 	view := templates.AdminHealth{
-		Frame: s.frame(r, p, "health"), Size: sizeWords(h.Bytes), Events: int(h.Events), People: int(h.Rows["users"]), Devices: int(h.Rows["devices"]), SweptAt: h.LastSweep,
+		Frame: s.frame(r, p, "health"), Version: s.version, Size: sizeWords(h.Bytes), Events: int(h.Events), People: int(h.Rows["users"]), Devices: int(h.Rows["devices"]), SweptAt: h.LastSweep,
 		Logins: upTo(h.Waiting["logins"]), Challenges: upTo(h.Waiting["challenges"]), Invitations: upTo(h.Waiting["invitations"]), Pairings: upTo(h.Waiting["pairings"]), Failing: upTo(h.Failing),
 	}
 	if h.Unwritable != "" {

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 
 	"hilum/idp"
 	"hilum/templates"
@@ -19,14 +20,22 @@ type listing struct {
 	cols   []string // optional columns that are shown; empty: the usual ones
 	after  idp.Key  // where the page begins
 	before idp.Key  // where it ends; both empty: the first page
+	row    int      // number of the first row from after on, or of the first behind before; 0: not known
 }
+
+// maxRow is the highest number of a row that is believed of an address.
+const maxRow = 1_000_000_000
 
 func readListing(r *http.Request, path string) listing {
 	q := r.URL.Query()
-	return listing{
+	l := listing{
 		path: path, words: q.Get("q"), facets: q["f"], sort: q.Get("sort"), down: q.Get("down") == "1", cols: q["col"],
 		after: idp.Key(q.Get("after")), before: idp.Key(q.Get("before")),
 	}
+	if n, err := strconv.Atoi(q.Get("row")); err == nil && n > 0 && n <= maxRow {
+		l.row = n
+	}
+	return l
 }
 
 // fields are the facets and the order, as the address says them: what a new search keeps.
@@ -54,7 +63,11 @@ func (l listing) address() string {
 	for _, c := range l.cols {
 		q.Add("col", c)
 	}
-	for name, value := range map[string]string{"q": l.words, "after": string(l.after), "before": string(l.before)} {
+	row := ""
+	if l.row > 0 {
+		row = strconv.Itoa(l.row)
+	}
+	for name, value := range map[string]string{"q": l.words, "after": string(l.after), "before": string(l.before), "row": row} {
 		if value != "" {
 			q.Set(name, value)
 		}
@@ -67,7 +80,7 @@ func (l listing) address() string {
 
 // begin is the list from its first page on.
 func (l listing) begin() listing {
-	l.after, l.before = "", ""
+	l.after, l.before, l.row = "", "", 0
 	return l
 }
 
@@ -124,17 +137,53 @@ func (l listing) column(name string, usual bool) bool {
 	return slices.Contains(l.cols, name)
 }
 
-// list is what every list has around it; cursors are those of the page that is shown.
-func (l listing) list(cursors idp.Cursors) templates.List {
+// first is the number of the first of the rows that are shown, from 1 on; 0: not known. A
+// list that changes between two pages moves the numbers of an address; at both ends of the
+// list they are right again. total nil: the list was not counted.
+func (l listing) first(cursors idp.Cursors, shown int, total *idp.Count) int {
+	switch {
+	case shown == 0 || cursors.Partial:
+		return 0
+	case cursors.Prev == "":
+		return 1
+	case cursors.Next == "" && total != nil && !total.More && total.N > shown:
+		return total.N - shown + 1
+	case l.row == 0:
+		return 0
+	case l.before != "" && l.after == "":
+		return max(1, l.row-shown)
+	}
+	return l.row
+}
+
+// rangeOf says which rows of how many are shown; no key where all are, or it is not known.
+func rangeOf(first, shown int, cursors idp.Cursors, total *idp.Count) templates.Message {
+	last := first + shown - 1
+	switch {
+	case first == 0 || cursors.Next == "" && cursors.Prev == "":
+		return templates.Message{}
+	case total == nil, !total.More && total.N < last: // it has changed while it was read
+		return templates.Say("admin.range", "From", first, "To", last)
+	}
+	return templates.Say("admin.range.of", "From", first, "To", last, "Count", templates.Count{N: total.N, More: total.More})
+}
+
+// list is what every list has around it: cursors are those of the page that is shown, shown
+// is how many rows it has, and total how many the list has; nil: that was not counted.
+func (l listing) list(cursors idp.Cursors, shown int, total *idp.Count) templates.List {
 	out := templates.List{Path: l.path, Words: l.words, Hidden: l.fields(), Short: cursors.Partial, Filtered: l.words != "" || len(l.facets) > 0}
 	at := l.begin()
 	out.CSV = at.csv()
+	first := l.first(cursors, shown, total)
+	out.Range = rangeOf(first, shown, cursors, total)
 	if cursors.Next != "" {
-		at.after, at.before = cursors.Next, ""
+		if at.after, at.before = cursors.Next, ""; first > 0 {
+			at.row = first + shown
+		}
 		out.Next = at.address()
 	}
 	if cursors.Prev != "" {
-		at.after, at.before = "", cursors.Prev
+		at.after, at.before, at.row = "", cursors.Prev, first
 		out.Prev = at.address()
 	}
 	clear := listing{path: l.path, sort: l.sort, down: l.down, cols: l.cols}

@@ -161,18 +161,18 @@ func TestDeskInvitesByMail(t *testing.T) {
 	w := walk.New(t, mailing)
 	bert := w.Add(idp.User{Name: "bert"})
 	w.Staff(idp.StaffAdmin)
-	w.Wants(w.Get("/admin/users/new"), 200, `value="mail" checked`, "if there is one")
+	w.Wants(w.Get("/admin/users/new"), 200, `name="via" value="mail">Invite and send by mail<`, `name="via" value="link">Invite and show the link<`)
 	w.Wants(w.Get("/admin/users/"+string(bert.ID)+"/edit"), 200, `not name="via"`)
 	w.Sees(w.Arrive(w.Post("/admin/users/new", "username", "carl", "email", "carl@hospital.example", "via", "mail")), "/admin/users/", "on its way to carl@hospital.example", "not /invite/")
 	if !strings.HasSuffix(w.Path, "?did=mailed") {
 		t.Errorf("led to %s", w.Path)
 	}
-	// Without an address there is a link, and who wants one has it.
-	w.Wants(w.Post("/admin/users/new", "username", "carla", "via", "mail"), 200, w.URL+"/invite/")
+	// Without an address nothing is made, and it is said what is missing; who wants a link has it.
+	w.Wants(w.Post("/admin/users/new", "username", "carla", "via", "mail"), 422, "There is no mail address", `value="carla"`, `maxlength="254" aria-invalid="true"`)
+	w.Wants(w.Post("/admin/users/new", "username", "carla", "via", "link"), 200, w.URL+"/invite/")
 	w.Wants(w.Post("/admin/users/new", "username", "carlo", "email", "carlo@hospital.example", "via", "link"), 200, w.URL+"/invite/")
-	// What was chosen is kept when something else is wrong.
-	w.Wants(w.Post("/admin/users/new", "username", "carl", "via", "link"), 422, `value="link" checked`, `not value="mail" checked`)
-	w.Wants(w.Post("/admin/users/new", "username", "carl", "via", "mail"), 422, `value="mail" checked`)
+	// Both ways are there again when something else is wrong.
+	w.Wants(w.Post("/admin/users/new", "username", "carl", "via", "link"), 422, `id="by-link"`, "Somebody has this user name already")
 	if got, want := invited(w), []string{"enrol carl by mail", "enrol carla", "enrol carlo"}; !slices.Equal(got, want) {
 		t.Errorf("made %q, want %q", got, want)
 	}

@@ -48,7 +48,7 @@ func (s *people) list(w http.ResponseWriter, r *http.Request, p staff) error {
 		return err
 	}
 	view := templates.AdminUsers{
-		Frame: s.frame(r, p, "users"), Note: deskNote(r), List: l.list(found.Cursors), MayAdd: p.may(admin.AddUsers), Max: idp.MaxDevices,
+		Frame: s.frame(r, p, "users"), Note: deskNote(r), List: l.list(found.Cursors, len(found.Rows), found.Total), MayAdd: p.may(admin.AddUsers), Max: idp.MaxDevices,
 		ByPerson: l.head(string(idp.UsersByPerson), true, false), ByName: l.head(string(idp.UsersByName), false, false), ByAdded: l.head(string(idp.UsersByAdded), false, true),
 	}
 	if t := found.Total; t != nil {
@@ -163,8 +163,18 @@ func (s *people) personForm(r *http.Request, p staff, u *idp.User) templates.Adm
 	return templates.AdminPerson{
 		Frame: s.frame(r, p, "users"), Person: templates.DeskPerson{ID: string(u.ID), Name: u.Name, Shown: u.DisplayName, Email: u.Email, State: string(u.State), Staff: string(u.Staff)},
 		GivenName: u.GivenName, FamilyName: u.FamilyName, Phone: u.Phone, Locale: u.Locale, Roles: admin.WriteList(u.Roles), Groups: admin.WriteList(u.Groups),
-		MayStaff: p.may(admin.EditRoles), Way: templates.Way{Mail: s.mail && u.ID == "", Link: r.PostFormValue("via") == string(admin.ViaLink)},
+		MayStaff: p.may(admin.EditRoles), Locales: s.locales(u.Locale), Mail: s.mail,
 	}
+}
+
+// locales are the languages that a person can be said to read: those that there are words
+// in, and the one that is known already, such as "nl-BE".
+func (s *people) locales(known string) []templates.Language {
+	list := s.door.Words().Languages()
+	if known != "" && !slices.ContainsFunc(list, func(l templates.Language) bool { return l.Tag == known }) {
+		list = append(list, templates.Language{Tag: known, Name: known})
+	}
+	return list
 }
 
 // wrongPerson shows the form again with what is wrong in it. An err that is about none of
@@ -190,21 +200,27 @@ func (s *people) newPage(w http.ResponseWriter, r *http.Request, p staff) error 
 	return s.door.Render(w, http.StatusOK, s.personForm(r, p, &idp.User{}))
 }
 
-// add makes the account, and mails the invitation or shows its link, this once.
+// add makes the account, and mails the invitation or shows its link, this once, as the
+// button says. Where it is to be mailed and there is no address, nothing is made.
 func (s *people) add(w http.ResponseWriter, r *http.Request, p staff) error {
 	u := &idp.User{Name: r.PostFormValue("username"), Staff: idp.StaffRole(r.PostFormValue("staff"))}
 	readPerson(r, u)
 	typed := *u
+	via := viaOf(r)
+	if !s.mail {
+		via = admin.ViaLink
+	}
+	if via == admin.ViaMail && u.Email == "" {
+		view := s.personForm(r, p, &typed)
+		view.Wrong, view.Problem = "email", templates.Say("mail.address")
+		return s.door.Render(w, http.StatusUnprocessableEntity, view)
+	}
 	err := s.desk.AddUser(r.Context(), p.by, u)
 	if errors.Is(err, idp.ErrStale) {
 		return err
 	}
 	if err != nil {
 		return s.wrongPerson(w, s.personForm(r, p, &typed), err)
-	}
-	via := viaOf(r)
-	if !s.mail || u.Email == "" {
-		via = admin.ViaLink
 	}
 	link, err := s.desk.Invite(r.Context(), p.by, u.ID, via)
 	if err != nil {
@@ -327,7 +343,7 @@ func (s *people) sessions(w http.ResponseWriter, r *http.Request, p staff) error
 	if err != nil {
 		return err
 	}
-	view := templates.AdminSessions{Frame: s.frame(r, p, "sessions"), Note: note, Ended: endedList(ended), List: l.list(found.Cursors), MayEnd: p.may(admin.EndSessions)}
+	view := templates.AdminSessions{Frame: s.frame(r, p, "sessions"), Note: note, Ended: endedList(ended), List: l.list(found.Cursors, len(found.Rows), nil), MayEnd: p.may(admin.EndSessions)}
 	for i := range found.Rows {
 		view.Rows = append(view.Rows, deskSessionOf(&found.Rows[i], p.Session.ID))
 	}

@@ -133,6 +133,9 @@ func TestDeskUsers(t *testing.T) {
 	if strings.Index(page.Body, "Bertram") > strings.Index(page.Body, "Bert &lt;i&gt;") {
 		t.Error("the latest is not the first")
 	}
+	// Name over user name in one cell, by either of which the list can be ordered.
+	w.Wants(page, 200, `<span class="second clip" dir="auto" title="bertram">bertram</span>`, `title="Bert &lt;i&gt;Klein&lt;/i&gt;"`, `title="bert@hospital.example"`)
+	w.Wants(w.Get("/admin/users?sort=name&down=1"), 200, `aria-sort="descending"><span class="orders"><a href="/admin/users" data-turn id="by-person">`, `id="by-name" aria-current="true"`)
 	w.Wants(w.Get("/admin/users?q=bert@hosp"), 200, "1 person", "not Bertram")
 	r := w.Get("/admin/users.csv?q=bert@hosp&f=active")
 	w.Wants(r, 200, "username,", "bert,Bert <i>Klein</i>,", "bert@hospital.example", "not bertram")
@@ -361,4 +364,24 @@ func TestDeskSessions(t *testing.T) {
 	w.Wants(w.Get("/admin/sessions?q=x"), 200, "not Bert &lt;i&gt;Klein", "not "+end)
 	w = newWard(t, idp.StaffAuditor)
 	w.Wants(w.Get("/admin/sessions?q=bert"), 200, "Bert &lt;i&gt;Klein", "not /end\"")
+}
+
+// Somebody new needs a user name; the rest is folded, unless it was filled in. A language is
+// one that there are words in, or the one that is known.
+func TestDeskInviteForm(t *testing.T) {
+	t.Parallel()
+	w := newWard(t, idp.StaffAdmin)
+	const path, folded, unfolded = "/admin/users/new", `<details class="more">`, `<details class="more" open>`
+	w.Wants(w.Get(path), 200, folded, ">Invite and show the link<", `not id="by-link"`, `<option value="nl">Nederlands</option>`, `<option value="">Not set</option>`)
+	w.Wants(w.Post(path, "username", "bert", "email", "b@b.example"), 422, folded, `value="b@b.example"`)
+	w.Wants(w.Post(path, "username", "bert", "locale", "fr"), 422, unfolded, `<option value="fr" selected>`)
+	w.Wants(w.Post(path, "username", "carl", "phone", strings.Repeat("1", 300)), 422, unfolded)
+	w.Wants(w.Post(path, "username", "carl", "locale", "no language"), 422, unfolded, `<option value="no language" selected>`, `id="locale" name="locale" aria-invalid="true"`)
+	w.Wants(w.Post(path, "username", "carl", "locale", "nl"), 200, w.URL+"/invite/")
+	flemish := w.Add(idp.User{Name: "fleur", Locale: "nl-BE"})
+	w.Wants(w.Get(userPath(flemish.ID)+"/edit"), 200, "not "+folded, `<option value="nl-BE" selected>nl-BE</option>`, `<option value="nl">`)
+	w.Leads(w.Post(userPath(flemish.ID)+"/edit", "name", "Fleur", "locale", "nl-BE"), userPath(flemish.ID)+"?did=edited")
+	if u := w.user(flemish.ID); u.Locale != "nl-BE" {
+		t.Errorf("the language became %q", u.Locale)
+	}
 }

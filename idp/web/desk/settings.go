@@ -13,6 +13,7 @@ import (
 	"hilum/idp"
 	"hilum/idp/admin"
 	"hilum/idp/brand"
+	"hilum/idp/text"
 	"hilum/idp/web/page"
 	"hilum/templates"
 )
@@ -194,7 +195,7 @@ func (t telling) words(value string) (words templates.Message, text string) {
 
 // lineOf is a setting as a line of the page. Of a secret it says only that there is one.
 func lineOf(s idp.Setting, row settingRow) templates.SettingLine {
-	l := templates.SettingLine{Key: s.Key, Env: s.Env, Label: row.label, Place: s.Place, Saved: s.From == idp.SettingSaved, Fixed: s.From == idp.SettingBuiltIn, Changed: s.Value != s.Default}
+	l := templates.SettingLine{Key: s.Key, Env: s.Env, Label: row.label, Place: s.Place, Saved: s.From == idp.SettingSaved, BuiltIn: s.From == idp.SettingBuiltIn, Changed: s.Value != s.Default}
 	if s.Secret && s.Value != "" {
 		l.Value = templates.Say("settings.secret")
 	} else {
@@ -204,6 +205,66 @@ func lineOf(s idp.Setting, row settingRow) templates.SettingLine {
 	return l
 }
 
+// settingDiffers is the facet of settings whose value is not the default.
+const settingDiffers = "differs"
+
+// narrowing is what the page of settings is narrowed to.
+type narrowing struct {
+	words   []string // bare (text.Bare); a setting has all of them
+	differs bool     // its value is not the default
+	say     func(templates.Message) (string, error)
+	differ  int // how many of those that have the words differ
+	shown   int
+}
+
+func narrowingOf(l listing, say func(templates.Message) (string, error)) *narrowing {
+	return &narrowing{words: strings.Fields(text.Bare(l.words)), differs: slices.Contains(l.facets, settingDiffers), say: say}
+}
+
+// keeps reports whether a setting is shown, and counts it. What is searched is what the page
+// says of it: its words, its key and variable, its value and default, and its group.
+func (n *narrowing) keeps(group templates.Message, l *templates.SettingLine) (bool, error) {
+	said := []string{l.Key, l.Env, l.Name, l.DefaultText, l.Place}
+	for _, m := range []templates.Message{group, l.Label, l.Value, l.Default} {
+		s, err := n.say(m)
+		if err != nil {
+			return false, err
+		}
+		said = append(said, s)
+	}
+	all := text.Bare(strings.ReplaceAll(strings.Join(said, "\n"), softHyphen, ""))
+	for _, w := range n.words {
+		if !strings.Contains(all, w) {
+			return false, nil
+		}
+	}
+	if l.Changed {
+		n.differ++
+	}
+	if n.differs && !l.Changed {
+		return false, nil
+	}
+	n.shown++
+	return true, nil
+}
+
+// softHyphen is where a long word may be broken; nobody types it.
+const softHyphen = "\u00ad"
+
+func (n *narrowing) keep(group templates.Message, lines []templates.SettingLine) (kept []templates.SettingLine, err error) {
+	for i := range lines {
+		ok, err := n.keeps(group, &lines[i])
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			kept = append(kept, lines[i])
+		}
+	}
+	return kept, nil
+}
+
+// list shows the settings that are in force, all or those that are searched for.
 func (s *settings) list(w http.ResponseWriter, r *http.Request, p staff) error {
 	list, err := s.desk.Settings(r.Context(), p.by)
 	if err != nil {
@@ -213,20 +274,34 @@ func (s *settings) list(w http.ResponseWriter, r *http.Request, p staff) error {
 	if err != nil {
 		return err
 	}
-	view := templates.AdminSettings{Frame: s.frame(r, p, "settings"), Logos: logos, MayEdit: p.may(admin.EditSettings)}
+	l := readListing(r, settingsPath)
+	view := templates.AdminSettings{Frame: s.frame(r, p, "settings"), List: l.list(idp.Cursors{}, 0, nil), Logos: logos, MayEdit: p.may(admin.EditSettings)}
 	if r.URL.Query().Get("did") == "saved" {
 		view.Note = templates.Say("settings.saved.done")
 	}
-	view.SiteLines = s.siteLines(list)
+	n := narrowingOf(l, s.door.Words().In(view.Lang).Say)
+	if view.SiteLines, err = n.keep(templates.Say("settings.site"), s.siteLines(list)); err != nil {
+		return err
+	}
+	if view.Logoed, err = n.keeps(templates.Say("settings.site"), &templates.SettingLine{Label: templates.Say("settings.logo"), Changed: logos.Logo != ""}); err != nil {
+		return err
+	}
 	for _, g := range settingTable {
-		group := templates.SettingGroup{ID: g.id, Title: g.title}
+		var rows []templates.SettingLine
 		for _, row := range g.rows {
 			if i := slices.IndexFunc(list, func(s idp.Setting) bool { return s.Key == row.key }); i >= 0 {
-				group.Rows = append(group.Rows, lineOf(list[i], row))
+				rows = append(rows, lineOf(list[i], row))
 			}
 		}
-		view.Groups = append(view.Groups, group)
+		if rows, err = n.keep(g.title, rows); err != nil {
+			return err
+		}
+		if len(rows) > 0 {
+			view.Groups = append(view.Groups, templates.SettingGroup{ID: g.id, Title: g.title, Rows: rows})
+		}
 	}
+	view.Chips = []templates.Chip{l.chip(settingDiffers, templates.Say("settings.differs"), idp.Count{N: n.differ}, true)}
+	view.Total = templates.Say("settings.count", "N", n.shown)
 	return s.door.Render(w, http.StatusOK, view)
 }
 
@@ -254,6 +329,7 @@ func (s *settings) siteLines(list []idp.Setting) []templates.SettingLine {
 		for _, setting := range list {
 			if setting.Key == lines[i].Key {
 				lines[i].Env, lines[i].Saved, lines[i].Place = setting.Env, setting.From == idp.SettingSaved, ""
+				lines[i].Changed = setting.Value != setting.Default
 				if s.desk.FixedSite()[setting.Key] {
 					lines[i].Place = setting.Place
 				}

@@ -70,6 +70,52 @@ func TestSettingsPage(t *testing.T) {
 	w.Wants(w.Get("/admin/devices"), 200, `not href="/admin/settings"`)
 }
 
+// Settings are found by all that the page says of them, and by nothing that it does not say.
+func TestSettingsSearched(t *testing.T) {
+	t.Parallel()
+	w := walk.New(t, presenting(idp.Site{Accent: "#0a7d6c"},
+		idp.Setting{Key: "site.name", Value: "Hilum", Default: "Hilum"},
+		idp.Setting{Key: "site.accent", Value: "#0a7d6c", From: idp.SettingConfigured, Place: "idp.yaml:7"},
+		idp.Setting{Key: "sessions.idle", Value: "30m", Default: "1h", From: idp.SettingConfigured, Place: "idp.yaml:3", Env: "IDP_SESSIONS_IDLE"},
+		idp.Setting{Key: "sessions.absolute", Value: "12h", Default: "12h", Env: "IDP_SESSIONS_ABSOLUTE"},
+		idp.Setting{Key: "mail.host", Value: "mail.klinik.example", Default: "mail.klinik.example", Env: "IDP_MAIL_HOST"},
+		idp.Setting{Key: "push.fcm.credentials_file", Value: "what nobody may see", Secret: true, Env: "X"},
+	))
+	w.Staff(idp.StaffAuditor)
+	const idle, absolute, mail, fcm, site, logo, builtIn = `id="sessions.idle"`, `id="sessions.absolute"`, `id="mail.host"`, `id="push.fcm.credentials_file"`, `id="site"`, `id="logo-head"`, `id="fixed.devices"`
+	all := []string{idle, absolute, mail, fcm, site, logo, builtIn}
+	for query, want := range map[string][]string{
+		"":                          all,
+		"?q=+":                      all,
+		"?q=sessions.idle":          {idle},
+		"?q=30+MINÚTES":             {idle},
+		"?q=idp_sessions":           {idle, absolute},
+		"?q=yaml":                   {idle, site},
+		"?q=klinik+host":            {mail},
+		"?q=logo":                   {logo},
+		"?q=0a7d6c":                 {site},
+		"?f=differs":                {idle, fcm, site},
+		"?f=differs&q=sessions":     {idle},
+		"?q=nobody+may+see":         nil,
+		"?f=differs&q=klinik":       nil,
+		"?q=devices+built-in-words": nil,
+	} {
+		r := w.Get("/admin/settings" + query)
+		w.Wants(r, 200)
+		for _, id := range all {
+			if got, want := strings.Contains(r.Body, id), slices.Contains(want, id); got != want {
+				t.Errorf("%s shows %s: %v, want %v", query, id, got, want)
+			}
+		}
+		if strings.Contains(r.Body, `id="empty"`) != (want == nil) {
+			t.Errorf("%s: nothing was found: %v", query, want != nil)
+		}
+	}
+	// What is typed stays, and the facet with it; both are taken off by one link.
+	w.Wants(w.Get("/admin/settings?f=differs&q=sess%22"), 200, `value="sess&#34;"`, `<input type="hidden" form="search" name="f" value="differs">`, `href="/admin/settings"`, "0 settings")
+	w.Wants(w.Get("/admin/settings?q=sessions.idle"), 200, "1 setting<", `href="/admin/settings?f=differs&amp;q=sessions.idle"`)
+}
+
 func TestEditSettings(t *testing.T) {
 	t.Parallel()
 	post := func(w *walk.Walk, do, name, accent string) webtest.Reply {
