@@ -25,9 +25,9 @@ import (
 // proxyKind is a proxy of docs/proxy.md: a program that others wrote.
 type proxyKind struct {
 	program string
-	lang    string // of its configuration, in the page
-	replace func(s *served, dir, cert, key, httpPort string) []string
-	whole   string // the file around the configuration; its %s is that
+	lang    string                                         // of its configuration, in the page
+	replace func(s *served, dir, httpPort string) []string // pairs: what the page has, and what this machine has
+	whole   string                                         // the file around the configuration: %[1]s is a folder for what is kept, %[2]s the configuration
 	args    func(file string) []string
 }
 
@@ -38,7 +38,7 @@ const ownAddress = "127.0.0.77"
 var proxies = map[string]proxyKind{
 	"nginx": {
 		program: "/usr/sbin/nginx", lang: "nginx",
-		replace: func(s *served, dir, cert, key, httpPort string) []string {
+		replace: func(s *served, dir, httpPort string) []string {
 			return []string{
 				"listen 80;", "listen 127.0.0.1:" + httpPort + ";",
 				"listen 443 ssl http2;", "listen 127.0.0.1:" + s.port() + " ssl http2;",
@@ -57,7 +57,7 @@ client_body_temp_path %[1]s/body; proxy_temp_path %[1]s/proxy; fastcgi_temp_path
 	},
 	"caddy": {
 		program: "/usr/bin/caddy", lang: "caddy",
-		replace: func(s *served, dir, cert, key, httpPort string) []string {
+		replace: func(s *served, dir, httpPort string) []string {
 			// Only names and ports: everything else it does by itself.
 			return []string{"login.your-hospital.org {", "{\n\tadmin off\n\thttp_port " + httpPort + "\n\thttps_port " + s.port() + "\n\tstorage file_system " + dir + "\n}\n\nlocalhost {\n\tbind 127.0.0.1"}
 		},
@@ -116,7 +116,7 @@ func startBehind(t *testing.T, kind proxyKind) *served {
 		},
 	}}
 
-	replace := append(kind.replace(s, dir, cert, key, freePort(t)),
+	replace := append(kind.replace(s, dir, freePort(t)),
 		"127.0.0.1:8080", listen, "/etc/ssl/hilum/chain.pem", cert, "/etc/ssl/hilum/key.pem", key, "login.your-hospital.org", "localhost")
 	text := configurationOf(t, kind.lang)
 	for i := 0; i < len(replace)-2; i += 2 {
@@ -206,7 +206,6 @@ func (s *served) signsIn(t *testing.T, rp *party, bert *person) {
 	}()
 	time.Sleep(300 * time.Millisecond) // so that it listens
 	at = bert.submit(bert.get(rp.authorize()), "password-form", url.Values{"username": {bert.name}, "password": {bert.password}})
-	shown := time.Now()
 	var ch *phone.Challenge
 	select {
 	case ch = <-asked:
@@ -215,7 +214,6 @@ func (s *served) signsIn(t *testing.T, rp *party, bert *person) {
 	case <-time.After(10 * time.Second):
 		t.Fatal("the phone heard nothing for 10 s: its stream is held back")
 	}
-	t.Logf("the phone heard within %s of the page", time.Since(shown).Round(time.Millisecond))
 
 	// The page's stream is open before the phone answers.
 	req := must[*http.Request](t)(http.NewRequestWithContext(ctx, http.MethodGet, at.url.Scheme+"://"+at.url.Host+eventsOf(at.url.Path), nil))
@@ -332,7 +330,7 @@ func (s *served) addresses(t *testing.T, rp *party) {
 	if direct.body != discovery.body || strings.Contains(discovery.body, "evil.example") || !strings.Contains(discovery.body, `"issuer":"`+s.issuer+`"`) {
 		t.Errorf("headers change what is told:\n%s\n%s", direct.body, discovery.body)
 	}
-	for _, line := range strings.Split(s.errs.String(), "\n") {
+	for line := range strings.Lines(s.errs.String()) {
 		if strings.Contains(line, forged) {
 			t.Errorf("the provider believes it: %s", line)
 		}
