@@ -12,11 +12,13 @@ SBOM := v1.10.0
 BOM := $(CACHE)/cyclonedx-gomod-$(SBOM)
 
 # What tests use, as Debian package:file. A browser, and relying parties that
-# others wrote; Node.js for the tests of scripts (18 or newer).
+# others wrote, proxies; Node.js for the tests of scripts (18 or newer).
 NEEDS := \
 	nodejs:/usr/bin/node \
 	chromium:/usr/bin/chromium \
 	apache2:/usr/sbin/apache2 \
+	nginx:/usr/sbin/nginx \
+	caddy:/usr/bin/caddy \
 	libapache2-mod-auth-openidc:/usr/lib/apache2/modules/mod_auth_openidc.so
 
 .PHONY: test build dev lint vuln lock bench crash races twice screenshots outdated notice worker release axe zxing fakeidb needs clean

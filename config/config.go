@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+	_ "time/tzdata" // the zones, where the machine has none
 )
 
 // Example is a complete configuration with every key, its default and a
@@ -32,6 +33,7 @@ type Config struct {
 	DataDir        string    `yaml:"data_dir"`
 	Database       Database  `yaml:"database"`
 	Site           Site      `yaml:"site"`
+	TimeZone       string    `yaml:"time_zone"` // of letters: an IANA name, such as Europe/Brussels
 	Device         Device    `yaml:"device"`
 	Sessions       Sessions  `yaml:"sessions"`
 	Tokens         Tokens    `yaml:"tokens"`
@@ -216,6 +218,7 @@ func Default() *Config {
 	return &Config{
 		Listen:   "127.0.0.1:8080",
 		DataDir:  "data",
+		TimeZone: "UTC",
 		Database: Database{Driver: "sqlite"},
 		Sessions: Sessions{Idle: time.Hour, Absolute: 12 * time.Hour},
 		Tokens:   Tokens{Access: 15 * time.Minute, RefreshIdle: 90 * time.Minute},
@@ -247,6 +250,23 @@ func (c *Config) SealFile() string {
 		return c.Keys.SealFile
 	}
 	return filepath.Join(c.DataDir, "seal.key")
+}
+
+// Zone is the time zone of letters, UTC where the setting is none.
+func (c *Config) Zone() *time.Location {
+	if zone, err := zoneOf(c.TimeZone); err == nil {
+		return zone
+	}
+	return time.UTC
+}
+
+// zoneOf finds a time zone by its IANA name; empty: UTC. What the machine calls its own
+// («Local») is refused: a container has none. Errors: there is no such zone.
+func zoneOf(name string) (*time.Location, error) {
+	if name == "Local" {
+		return nil, fmt.Errorf("%q is no name of a zone", name)
+	}
+	return time.LoadLocation(name)
 }
 
 // Label is the site's name in authenticator apps by the configuration alone; one

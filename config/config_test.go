@@ -161,6 +161,7 @@ sessions:
 tokens:
   access: 2h
   access: 15m
+time_zone: europe/brussels
 keys:
   algs: [ES256, HS256]
   rsa_bits: many
@@ -177,19 +178,39 @@ password: fast
 		`idp.yaml:7: sessions.absolute: 300h0m0s is out of bounds; 5m to 168h is possible`,
 		`idp.yaml:8: sessions.idel: is no setting; perhaps sessions.idle is meant`,
 		`idp.yaml:11: tokens.access: stands here a second time`,
-		`idp.yaml:13: keys.algs: "HS256" is none of`,
-		`idp.yaml:13: keys.algs: RS256 is missing`,
-		`idp.yaml:14: keys.rsa_bits: "many" is no number`,
-		`idp.yaml:15: trusted_proxies: is no list of addresses`,
-		`idp.yaml:16: password: keys with values are wanted here`,
+		`idp.yaml:12: time_zone: "europe/brussels" is no time zone, such as Europe/Brussels`,
+		`idp.yaml:14: keys.algs: "HS256" is none of`,
+		`idp.yaml:14: keys.algs: RS256 is missing`,
+		`idp.yaml:15: keys.rsa_bits: "many" is no number`,
+		`idp.yaml:16: trusted_proxies: is no list of addresses`,
+		`idp.yaml:17: password: keys with values are wanted here`,
 		`IDP_LOG_LEVEL: log.level: "loud" is none of`,
 	} {
 		if !slices.ContainsFunc(got, func(g string) bool { return strings.HasPrefix(g, want) }) {
 			t.Errorf("no fault begins with %q", want)
 		}
 	}
-	if len(got) != 13 {
-		t.Errorf("%d faults, want 13:\n%s", len(got), strings.Join(got, "\n"))
+	if len(got) != 14 {
+		t.Errorf("%d faults, want 14:\n%s", len(got), strings.Join(got, "\n"))
+	}
+}
+
+// The zones that a configuration may name are those of the program, and not whatever the
+// machine calls its own.
+func TestTimeZones(t *testing.T) {
+	for name, want := range map[string]string{"": "UTC", "UTC": "UTC", "Europe/Brussels": "Europe/Brussels", "America/Argentina/Ushuaia": "America/Argentina/Ushuaia"} {
+		c := config.Default()
+		c.TimeZone = name
+		if err := c.Validate(); err != nil || c.Zone().String() != want {
+			t.Errorf("%q is %v, %v", name, c.Zone(), err)
+		}
+	}
+	for _, name := range []string{"Local", "Brussels", "europe/brussels", "CEST+2", "../etc/passwd", "Europe", " Europe/Brussels"} {
+		c := config.Default()
+		c.TimeZone = name
+		if err := c.Validate(); err == nil || !strings.Contains(err.Error(), "time_zone") || c.Zone() != time.UTC {
+			t.Errorf("%q is taken, as %v: %v", name, c.Zone(), err)
+		}
 	}
 }
 

@@ -248,6 +248,9 @@ func (v *validation) texts() {
 		name("site.name", c.Site.Name, 40)
 	}
 	v.site()
+	if _, err := zoneOf(c.TimeZone); err != nil {
+		v.fault("time_zone", "%q is no time zone, such as Europe/Brussels or UTC (a name of the IANA database, in its capitals; a region and not an offset, because of summer time)", c.TimeZone)
+	}
 	name("device.label", c.Label(), 40)
 	for i, p := range c.Networks {
 		name(fmt.Sprintf("networks[%d].name", i), p.Name, 40)

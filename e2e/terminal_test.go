@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"image/png"
 	"io"
+	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
@@ -266,6 +267,9 @@ func TestDemoTerminal(t *testing.T) {
 	number := textOf(find(at.doc, byID("number")))
 	appears("anna signs in to Hilum from 127.0.0.1")
 	appears("type the 2 digits of the browser and Enter")
+	// Login is no number: it is not sent as one, and the right one still counts.
+	presses("l\r")
+	appears(`(?s)(type the 2 digits of the browser and Enter.*){2}`)
 	presses(number + "\r")
 	appears(`phone     approved`)
 	at = anna.submit(anna.get(at.url.String()), "phone-form", nil)
@@ -283,7 +287,18 @@ func TestDemoTerminal(t *testing.T) {
 		t.Errorf("the page says %s", at.body)
 	}
 	presses("c")
-	appears(`(?s)phone     denied.*code      \d{3} \d{3}`)
+	appears(`(?s)phone     denied.*code      \d{3} \d{3}, for \d+ s more, of anna`)
+
+	// The administration: all that the terminal says about it opens it.
+	facts := appears(`admin     (\S+)\s+user name (\S+)\s+password  (\S+)`)
+	presses("a")
+	code := appears(`code      (\d{3}) (\d{3}), for \d+ s more, of admin`)
+	head := newPerson(t, facts[2], facts[3], "")
+	at = head.submit(head.get(facts[1]), "password-form", url.Values{"username": {head.name}, "password": {head.password}})
+	at = head.submit(at, "code-form", url.Values{"code": {code[1] + code[2]}})
+	if at.status != http.StatusOK || at.url.Path != "/admin" && !strings.HasPrefix(at.url.Path, "/admin/") {
+		t.Errorf("the administrator comes to %s with %d: %s", at.url, at.status, at.body)
+	}
 	cancel()
 	if err := cmd.Wait(); err != nil && cmd.ProcessState.ExitCode() != 0 {
 		t.Errorf("the demo ended with %v:\n%s", err, seen)

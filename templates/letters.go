@@ -18,15 +18,17 @@ type Letter struct {
 	Site      string
 	Name      string // of the person
 	UserName  string
-	Home      string    // address of the site
-	URL       string    // of the one-time link
-	ExpiresAt time.Time // of the one-time link
-	At        time.Time // when it happened
-	Address   string    // network address it was done from; empty: not known
-	By        bool      // the administration did it
-	Device    string    // name of the device; empty: not known
-	Locked    string    // of "locked": what is locked, "code" or "password"
-	Until     time.Time // of "locked"; zero: until the helpdesk unlocks it
+	Home      string         // address of the site
+	URL       string         // of the one-time link
+	Lasts     time.Duration  // how long the one-time link is good, from when it was made
+	ExpiresAt time.Time      // of the one-time link
+	At        time.Time      // when it happened
+	Zone      *time.Location // in which times are said; nil: UTC
+	Address   string         // network address it was done from; empty: not known
+	By        bool           // the administration did it
+	Device    string         // name of the device; empty: not known
+	Locked    string         // of "locked": what is locked, "code" or "password"
+	Until     time.Time      // of "locked"; zero: until the helpdesk unlocks it
 }
 
 // Letter returns a letter's words in a language, English where there are none in it: a
@@ -84,7 +86,7 @@ func (l *Letter) news() bool { return l.URL == "" && l.Kind != "test" }
 
 // facts are lines that say when something happened, from where and by whom.
 func (l *Letter) facts(c *words.Catalogue, say func(string, ...any) string) string {
-	lines := []string{say("letter.when", "When", c.Clock(l.At))}
+	lines := []string{say("letter.when", l.clock(c, l.At)...)}
 	if l.Address != "" {
 		lines = append(lines, say("letter.from", "Address", l.Address))
 	}
@@ -94,13 +96,33 @@ func (l *Letter) facts(c *words.Catalogue, say func(string, ...any) string) stri
 	return strings.Join(lines, "\n")
 }
 
+// clock is a moment, and the zone in which it is said.
+func (l *Letter) clock(c *words.Catalogue, t time.Time) (args []any) {
+	zone := l.Zone
+	if zone == nil {
+		zone = time.UTC
+	}
+	name, _ := t.In(zone).Zone()
+	if strings.HasPrefix(name, "-") || strings.HasPrefix(name, "+") { // has no name of its own
+		name = "UTC" + name
+	}
+	return []any{"When", c.ClockIn(t, zone), "Zone", name}
+}
+
+// until says how long something lasts, in whole minutes, and when it ends.
+func (l *Letter) until(c *words.Catalogue, d time.Duration, end time.Time) (args []any) {
+	span, _ := c.Say(Span(d.Round(time.Minute))) // has words in every language
+	return append(l.clock(c, end), "For", span)
+}
+
 // words are the sentences of a letter, and the key of the one that its link comes after;
 // empty: it has none.
 func (l *Letter) words(c *words.Catalogue) (subject Message, body []Message, link string) {
-	once, other := Say("letter.link.once", "When", c.Clock(l.ExpiresAt)), Say("letter.link.other")
-	linked := func(subject, text Message, other Message) (Message, []Message, string) {
-		return subject, []Message{text, once, other}, text.Key
+	once, other := Say("letter.link.once", l.until(c, l.Lasts, l.ExpiresAt)...), Say("letter.link.other")
+	linked := func(subject, text Message, more ...Message) (Message, []Message, string) {
+		return subject, append([]Message{text}, more...), text.Key
 	}
+	app := Say("letter.app", "App", l.Home+"/app") // before any other, where a phone is to be linked
 	tells := func(subject string, text Message) (Message, []Message, string) {
 		return Say(subject), []Message{text}, ""
 	}
@@ -111,13 +133,13 @@ func (l *Letter) words(c *words.Catalogue) (subject Message, body []Message, lin
 	reset := Say("letter.reset.subject", "Site", l.Site)
 	switch l.Kind {
 	case "invitation":
-		return linked(Say("letter.invitation.subject", "Site", l.Site), Say("letter.invitation.text", "Site", l.Site, "UserName", l.UserName), other)
+		return linked(Say("letter.invitation.subject", "Site", l.Site), Say("letter.invitation.text", "Site", l.Site, "UserName", l.UserName), app, once, other)
 	case "phone":
-		return linked(Say("letter.phone.subject"), Say("letter.phone.text", "UserName", l.UserName), other)
+		return linked(Say("letter.phone.subject"), Say("letter.phone.text", "UserName", l.UserName), app, once, other)
 	case "reset":
-		return linked(reset, Say("letter.reset.text", "UserName", l.UserName), other)
+		return linked(reset, Say("letter.reset.text", "UserName", l.UserName), once, other)
 	case "forgotten":
-		return linked(reset, Say("letter.forgotten.text", "UserName", l.UserName), Say("letter.forgotten.other"))
+		return linked(reset, Say("letter.forgotten.text", "UserName", l.UserName), once, Say("letter.forgotten.other"))
 	case "test":
 		return Say("letter.test.subject", "Site", l.Site), []Message{Say("letter.test.text", "Site", l.Site)}, ""
 	case "device.linked":
@@ -141,7 +163,7 @@ func (l *Letter) words(c *words.Catalogue) (subject Message, body []Message, lin
 		case l.Until.IsZero():
 			return tells("letter.locked.subject", Say("letter.locked.codes", "UserName", l.UserName))
 		}
-		return tells("letter.locked.subject", Say("letter.locked.until", "UserName", l.UserName, "When", c.Clock(l.Until)))
+		return tells("letter.locked.subject", Say("letter.locked.until", append(l.until(c, l.Until.Sub(l.At), l.Until), "UserName", l.UserName)...))
 	}
 	return Say("letter." + l.Kind), nil, "" // an error says that there is none
 }

@@ -1,5 +1,7 @@
 package templates
 
+import "time"
+
 // What a page shows under more than one condition is said here, by name: a template asks
 // for one thing at a time.
 
@@ -91,3 +93,17 @@ func (p AdminTried) GoesOn() bool { return p.Start && p.OK }
 
 // Faulty reports whether the problem is the reason that was typed.
 func (a Ask) Faulty() bool { return a.Problem.Key != "" && a.Wrong != "via" }
+
+// Span tells a duration in the largest unit in which it is whole; in days from two on.
+func Span(d time.Duration) Message {
+	in := func(unit time.Duration) int { return int(d / unit) }
+	switch {
+	case d >= 48*time.Hour && d%(24*time.Hour) == 0:
+		return Say("span.days", "N", in(24*time.Hour))
+	case d >= time.Hour && d%time.Hour == 0:
+		return Say("span.hours", "N", in(time.Hour))
+	case d >= time.Minute && d%time.Minute == 0:
+		return Say("span.minutes", "N", in(time.Minute))
+	}
+	return Say("span.seconds", "N", int(d/time.Second))
+}

@@ -15,7 +15,7 @@ import (
 var sayNothing = []string{
 	"serve", "setup-link", "invite", "healthcheck", "version", "config check", "config example", "client edit", "client remove", "client icon", "settings set", "settings logo",
 	"user add", "user edit", "user enable", "user disable", "user unlock", "user unlink", "user reopen", "user reset", "session end",
-	"audit export", "client preview", // JSON by themselves
+	"backup", "audit export", "client preview", // JSON by themselves
 }
 
 // Every command has its help, a success, a fault with its exit code and, where

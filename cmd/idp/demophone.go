@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -88,7 +89,7 @@ func (c *cli) tell(ctx context.Context, f *demoFacts, label string, client *phon
 	if err != nil {
 		return err
 	}
-	code, err := currentCode(f.TOTPSecret, time.Now())
+	code, err := codeNow(f.TOTPSecret, time.Now())
 	if err != nil {
 		return err
 	}
@@ -108,12 +109,21 @@ func (c *cli) tell(ctx context.Context, f *demoFacts, label string, client *phon
      authenticator app that has scanned the picture. Link a phone of your own
      under Security.
 
-  code      %s %s
+  code      %s
   phone     its keys are in %s, for go run ./cmd/phone --file
-  The administrator is %q, password %s, authenticator secret %s.
+
+  The administration, best in a private window:
+
+  admin     %s/admin
+  user name %s
+  password  %s
+  code      press a (authenticator secret %s)
+
+  Keys: l Login, d Deny, n not me; c code of %s, a code of %s.
   Ctrl-C ends everything.
 
-`, picture, f.Issuer, f.Viewer, f.Username, f.Password, code[:3], code[3:], f.PhoneFile, f.AdminUsername, f.AdminPassword, f.AdminTOTPSecret)
+`, picture, f.Issuer, f.Viewer, f.Username, f.Password, code, f.PhoneFile,
+		f.Issuer, f.AdminUsername, f.AdminPassword, f.AdminTOTPSecret, f.Username, f.AdminUsername)
 
 	keys, restore := c.keys(ctx)
 	defer restore()
@@ -127,8 +137,7 @@ func (c *cli) tell(ctx context.Context, f *demoFacts, label string, client *phon
 			}
 		})
 	}()
-	var now *phone.Challenge
-	typed := ""
+	var now *question
 	for {
 		select {
 		case <-ctx.Done():
@@ -142,8 +151,7 @@ func (c *cli) tell(ctx context.Context, f *demoFacts, label string, client *phon
 		case e := <-heard:
 			switch e.Name {
 			case "challenge":
-				now, typed = e.Challenge, ""
-				c.request(client, now)
+				now = c.request(client, e.Challenge)
 			case "gone":
 				c.printf("  phone     %s\r\n", e.Why)
 				if now != nil && now.CID == e.CID {
@@ -151,66 +159,132 @@ func (c *cli) tell(ctx context.Context, f *demoFacts, label string, client *phon
 				}
 			}
 		case k, ok := <-keys:
-			if !ok {
-				keys = nil // no terminal: the requests are still shown
-				continue
-			}
-			if k == 3 { // Ctrl-C, which a raw terminal hands on
-				return context.Canceled
-			}
-			if k == 'c' {
-				if code, err := currentCode(f.TOTPSecret, time.Now()); err == nil {
-					c.printf("\r\n  code      %s %s\r\n", code[:3], code[3:])
-				}
-				continue
-			}
-			if now == nil {
-				continue
-			}
-			d := phone.Decision{}
 			switch {
-			case k >= '0' && k <= '9' && len(typed) < 6:
-				typed += string(k)
-				c.printf("%c", k)
-				continue
-			case k == '\r' || k == '\n':
-				if typed == "" {
+			case !ok:
+				keys = nil // no terminal: the requests are still shown
+			case k == 3: // Ctrl-C, which a raw terminal hands on
+				return context.Canceled
+			case k == 'c':
+				c.code(f.Username, f.TOTPSecret)
+			case k == 'a':
+				c.code(f.AdminUsername, f.AdminTOTPSecret)
+			case now != nil:
+				d, echo := now.key(k)
+				c.printf("%s", echo)
+				if d == nil {
 					continue
 				}
-				d = phone.Decision{Approve: true, Number: typed}
-			case k == 'l':
-				d.Approve = true
-			case k == 'n':
-				d.Reason = "not_me"
-			case k != 'd':
-				continue
+				state, err := client.Answer(ctx, now.Challenge, *d)
+				if err != nil {
+					state = err.Error()
+				}
+				c.printf("\r\n  phone     %s\r\n", state)
 			}
-			typed = ""
-			state, err := client.Answer(ctx, now, d)
-			if err != nil {
-				state = err.Error()
-			}
-			c.printf("\r\n  phone     %s\r\n", state)
 		}
 	}
 }
 
-// request prints what a challenge asks of the person.
-func (c *cli) request(client *phone.Client, ch *phone.Challenge) {
+// code prints the code that a person's authenticator shows now.
+func (c *cli) code(name, secret string) {
+	code, err := codeNow(secret, time.Now())
+	if err != nil {
+		code = err.Error()
+	}
+	c.printf("\r\n  code      %s, of %s\r\n", code, name)
+}
+
+// codeNow says what an authenticator with a base32 secret shows at t, and how long it
+// goes on showing that, in whole seconds.
+func codeNow(secret string, t time.Time) (string, error) {
+	code, err := currentCode(secret, t)
+	if err != nil {
+		return "", err
+	}
+	left := codeStep - time.Duration(t.Unix()%int64(codeStep/time.Second))*time.Second
+	return fmt.Sprintf("%s %s, for %d s more", code[:3], code[3:], int(left/time.Second)), nil
+}
+
+// question is a challenge that the terminal shows, and how far its answer is typed.
+type question struct {
+	*phone.Challenge
+
+	mode    string   // how it is answered: tap, type, pick
+	length  int      // type: digits of the number
+	choices []string // pick
+	typed   string
+}
+
+// request prints what a challenge asks of the person; nil: it must not be answered here.
+func (c *cli) request(client *phone.Client, ch *phone.Challenge) *question {
 	d, err := client.Check(ch)
 	if err != nil {
 		c.printf("  phone     %v\r\n", err)
-		return
+		return nil
 	}
-	ask := "Login (l), Deny (d), not me (n)?"
-	switch d.Match.Mode {
-	case "type":
-		ask = fmt.Sprintf("type the %d digits of the browser and Enter; Deny (d), not me (n)", d.Match.Len)
-	case "pick":
-		ask = "type the number of the browser and Enter (" + strings.Join(d.Match.Choices, ", ") + "); Deny (d), not me (n)"
-	}
-	c.printf("  phone     %s signs in to %s from %s, %s %s\r\n            %s ", d.Account, d.App, d.IP, d.Browser, d.OS, ask)
+	q := &question{Challenge: ch, mode: d.Match.Mode, length: d.Match.Len, choices: d.Match.Choices}
+	c.printf("  phone     %s signs in to %s from %s, %s %s\r\n            %s ", d.Account, d.App, d.IP, d.Browser, d.OS, q.ask())
+	return q
 }
+
+// ask says which keys answer.
+func (q *question) ask() string {
+	if number := q.number(); number != "" {
+		return "type " + number + " and Enter; Deny (d), not me (n)"
+	}
+	return "Login (l), Deny (d), not me (n)?"
+}
+
+// number says which number is asked for; empty: none is.
+func (q *question) number() string {
+	switch q.mode {
+	case "type":
+		return fmt.Sprintf("the %d digits of the browser", q.length)
+	case "pick":
+		return "the number of the browser (" + strings.Join(q.choices, ", ") + ")"
+	}
+	return ""
+}
+
+// key takes a key, and returns the decision that is complete with it, nil for none yet,
+// and what to print. A number that cannot be the right one is never a decision: it
+// would end the sign-in.
+func (q *question) key(k rune) (d *phone.Decision, echo string) {
+	number := q.number()
+	again := func() (*phone.Decision, string) {
+		q.typed = ""
+		return nil, "\r\n            " + q.ask() + " "
+	}
+	switch {
+	case k == 'd':
+		return &phone.Decision{}, ""
+	case k == 'n':
+		return &phone.Decision{Reason: "not_me"}, ""
+	case k == 'l' && number == "":
+		return &phone.Decision{Approve: true}, ""
+	case k == 'l':
+		return again()
+	case k >= '0' && k <= '9' && number == "":
+		return again()
+	case k >= '0' && k <= '9' && len(q.typed) < 6:
+		q.typed += string(k)
+		return nil, string(k)
+	case (k == '\b' || k == 0x7f) && q.typed != "":
+		q.typed = q.typed[:len(q.typed)-1]
+		return nil, "\b \b"
+	case (k == '\r' || k == '\n') && q.typed != "":
+		if q.mode == "type" && len(q.typed) != q.length || q.mode == "pick" && !slices.Contains(q.choices, q.typed) {
+			return again()
+		}
+		d = &phone.Decision{Approve: true, Number: q.typed}
+		q.typed = ""
+		return d, ""
+	}
+	return nil, ""
+}
+
+// keyPace is the time between two keys that are taken: far below what hands and pasting
+// need, and nothing to a machine where the input never ends ("yes | idp demo").
+const keyPace = 5 * time.Millisecond
 
 // keys reads single keys from a terminal, or what a script writes; the function puts
 // the terminal back as it was. The goroutine ends with the input, with the first key
@@ -236,6 +310,11 @@ func (c *cli) keys(ctx context.Context) (<-chan rune, func()) {
 			}
 			select {
 			case out <- k:
+			case <-ctx.Done():
+				return
+			}
+			select {
+			case <-time.After(keyPace):
 			case <-ctx.Done():
 				return
 			}

@@ -89,6 +89,7 @@ func (p *provider) runMail(ctx context.Context) {
 // letters writes what people are sent: letters, and what a phone shows of a push.
 type letters struct {
 	issuer string
+	zone   *time.Location // in which letters say times
 	site   *siteSource
 	people interface {
 		User(ctx context.Context, id idp.UserID) (*idp.User, error)
@@ -108,6 +109,7 @@ func (l *letters) write(o *mail.Occasion) (*idp.Letter, error) {
 	out := &templates.Letter{Kind: kindOf(o), At: o.Mail.CreatedAt, Address: o.Mail.Address, Device: o.Mail.Detail["name"], By: o.Mail.Detail["by"] != ""}
 	if o.Link != nil {
 		out.URL, out.ExpiresAt = l.issuer+"/invite/"+o.Token.Reveal(), o.Link.ExpiresAt
+		out.Lasts = o.Link.ExpiresAt.Sub(o.Link.CreatedAt)
 	}
 	if o.Mail.About == idp.EventLocked {
 		out.Locked = o.Mail.Detail["kind"]
@@ -120,7 +122,7 @@ func (l *letters) write(o *mail.Occasion) (*idp.Letter, error) {
 // page that they were at; empty: not known.
 func (l *letters) letter(u *idp.User, lang string, out *templates.Letter) (*idp.Letter, error) {
 	site := l.site.now()
-	out.Site, out.Home, out.Name, out.UserName = site.Name, l.issuer, u.DisplayName, u.Name
+	out.Site, out.Home, out.Name, out.UserName, out.Zone = site.Name, l.issuer, u.DisplayName, u.Name, l.zone
 	lang = l.lang(site, u.Locale, lang)
 	subject, text, err := l.words.Letter(lang, out)
 	if err != nil {

@@ -20,7 +20,11 @@ func testLetters(t *testing.T) *letters {
 		t.Fatal(err)
 	}
 	site := newSiteSource(config.Default(), &savedSite{site: &idp.Site{Name: "Saint Luke"}}, slog.New(slog.DiscardHandler))
-	return &letters{issuer: "https://idp.test", site: site, people: nobodyHere{}, words: words}
+	brussels, err := time.LoadLocation("Europe/Brussels")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &letters{issuer: "https://idp.test", zone: brussels, site: site, people: nobodyHere{}, words: words}
 }
 
 // Whatever owners are told of has a letter of its own words, and those say what
@@ -43,12 +47,12 @@ func TestEveryNewsHasALetter(t *testing.T) {
 			t.Errorf("%s and %s read the same", kind, before)
 		}
 		said[letter.Text] = kind
-		wants := []string{"Hello Anna Maes,", "192.0.2.7", "2026-03-04 05:06", "By: the administration", "https://idp.test/account", "Saint Luke"}
+		wants := []string{"Hello Anna Maes,", "192.0.2.7", "2026-03-04 06:06 (CET)", "By: the administration", "https://idp.test/account", "Saint Luke"}
 		if strings.HasPrefix(string(kind), "device.") {
 			wants = append(wants, "Pixel 8")
 		}
 		if kind == idp.EventLocked {
-			wants = append(wants, "2026-03-04 06:06")
+			wants = append(wants, "for 1 hour, until 2026-03-04 07:06 (CET)")
 		}
 		for _, want := range wants {
 			if !strings.Contains(letter.Text, want) {
@@ -83,7 +87,7 @@ func TestLinksHaveTheirLetter(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			letter, err := l.write(&mail.Occasion{
 				Mail: &idp.Mail{Kind: idp.MailLink, Lang: row.lang}, User: &idp.User{Name: "anna", DisplayName: "Anna Maes", Email: "anna@hospital.test", State: row.state, Locale: row.locale},
-				Link: &idp.Invitation{Purpose: row.purpose, ExpiresAt: until}, Token: "TOKEN",
+				Link: &idp.Invitation{Purpose: row.purpose, CreatedAt: until.Add(-24 * time.Hour), ExpiresAt: until}, Token: "TOKEN",
 			})
 			if err != nil {
 				t.Fatal(err)
@@ -93,6 +97,9 @@ func TestLinksHaveTheirLetter(t *testing.T) {
 			}
 			if strings.Count(letter.Text, "https://idp.test/invite/TOKEN\n") != 1 {
 				t.Errorf("the link is not there once:\n%s", letter.Text)
+			}
+			if name == "new" && !strings.Contains(letter.Text, "for 24 hours, until 2026-03-04 06:06 (CET)") {
+				t.Errorf("it does not say how long the link is good:\n%s", letter.Text)
 			}
 		})
 	}

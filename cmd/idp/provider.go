@@ -125,7 +125,7 @@ func open(ctx context.Context, conf *config.Config, issuer string, log *slog.Log
 	})
 	hub := &live.Hub{}
 	site := newSiteSource(conf, db, log)
-	letters := &letters{issuer: issuer, site: site, people: db}
+	letters := &letters{issuer: issuer, zone: conf.Zone(), site: site, people: db}
 	services, err := openPush(ctx, conf, issuer, db, sealer, files, letters.pushed)
 	if err != nil {
 		return nil, err

@@ -144,7 +144,12 @@ func (c *Catalogue) Number(v any) any {
 func (c *Catalogue) Date(t time.Time) string { return t.UTC().Format(c.form.date) }
 
 // Clock writes a moment to the minute, in UTC.
-func (c *Catalogue) Clock(t time.Time) string { return t.UTC().Format(c.form.clock) }
+func (c *Catalogue) Clock(t time.Time) string { return c.ClockIn(t, time.UTC) }
+
+// ClockIn writes a moment to the minute as clocks in a zone show it.
+func (c *Catalogue) ClockIn(t time.Time, zone *time.Location) string {
+	return t.In(zone).Format(c.form.clock)
+}
 
 // Exact writes a moment to the second, in UTC.
 func (c *Catalogue) Exact(t time.Time) string { return t.UTC().Format(c.form.exact) }

@@ -128,6 +128,7 @@ var settingTable = []struct {
 		{"mail.password_file", templates.Say("setting.mail.password_file"), asText},
 		{"mail.from", templates.Say("setting.mail.from"), asText},
 		{"mail.reply_to", templates.Say("setting.mail.reply_to"), asText},
+		{"time_zone", templates.Say("setting.time_zone"), asText},
 	}},
 	{"server", templates.Say("settings.group.server"), []settingRow{
 		{"issuer", templates.Say("setting.issuer"), asName},
@@ -146,20 +147,6 @@ var settingTable = []struct {
 	}},
 }
 
-// spanWords tell a duration in the largest unit in which it is whole; in days from two on.
-func spanWords(d time.Duration) templates.Message {
-	in := func(unit time.Duration) int { return int(d / unit) }
-	switch {
-	case d >= 48*time.Hour && d%(24*time.Hour) == 0:
-		return templates.Say("span.days", "N", in(24*time.Hour))
-	case d >= time.Hour && d%time.Hour == 0:
-		return templates.Say("span.hours", "N", in(time.Hour))
-	case d >= time.Minute && d%time.Minute == 0:
-		return templates.Say("span.minutes", "N", in(time.Minute))
-	}
-	return templates.Say("span.seconds", "N", int(d/time.Second))
-}
-
 // words puts a value into words; where there are none for it, text is the value as it is.
 func (t telling) words(value string) (words templates.Message, text string) {
 	if value == "" && t == asName {
@@ -171,7 +158,7 @@ func (t telling) words(value string) (words templates.Message, text string) {
 	switch t {
 	case asSpan:
 		if d, err := time.ParseDuration(value); err == nil {
-			return spanWords(d), ""
+			return templates.Span(d), ""
 		}
 	case asCores, asCount, asLimit:
 		n, err := strconv.Atoi(value)
