@@ -169,6 +169,14 @@ func examples() []example {
 		{"recoveryintro", RecoveryIntro{Frame: account("security"), Left: 3}},
 		{"recoveryintro-none", RecoveryIntro{Frame: account("security")}},
 		{"sessions", Sessions{Frame: account("sessions"), Sessions: []Session{here, there, unknown}}},
+		{"activity", Activity{Frame: account("activity"), Next: "/account/activity?after=x", Events: []Occurrence{
+			{Seq: 812, At: at, What: Say("activity.login.app", "App", viewer), Browser: here.Browser, Device: "Pixel 8", Address: "10.20.30.40", Network: "Radiology, reading room east", This: true, Doubt: true},
+			{Seq: 790, At: at, What: Say("activity.login.app", "App", long), Browser: there.Browser, Device: long[:40], Address: "2001:db8::17", Doubt: true},
+			{Seq: 788, At: at, What: Say("activity.password.wrong"), Address: "2001:db8::17", Bad: true}, {Seq: 3, At: at, What: Say("activity.changed"), Foreign: true}}}},
+		{"activity-none", Activity{Frame: account("activity")}},
+		{"notme", Doubt{Frame: account("activity"), Path: "/account/activity/790/notme", One: true, Event: Occurrence{Seq: 790, At: at, What: Say("activity.login"), Browser: there.Browser, Address: "2001:db8::17"}}},
+		{"notme-all", Doubt{Frame: account("activity"), Path: "/account/activity/790/notme", Event: Occurrence{Seq: 790, At: at, What: Say("activity.device.linked"), Device: "Pixel 8"}}},
+		{"notme-done", Doubt{Frame: account("activity"), Done: true, One: true, Unlink: "/account/devices/" + exampleID + "/unlink", Recovery: true, Event: Occurrence{Seq: 790, At: at, What: Say("activity.login"), Device: "Pixel 8"}}},
 		{"sessions-one", Sessions{Frame: account("sessions"), Sessions: []Session{here}, Note: Say("sessions.others.done")}},
 	}...)
 }

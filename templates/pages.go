@@ -368,6 +368,41 @@ type Sessions struct {
 	Note     Message
 }
 
+// Occurrence is an event of the account, as its owner is shown it.
+type Occurrence struct {
+	Seq     int64 // its number in the log
+	At      time.Time
+	What    Message
+	Browser Message // no key: it is not known
+	Device  string  // name of the device concerned; empty: none that is linked
+	Address string  // client address; empty: none
+	Network string  // the operator's name for the network of the address; empty: none
+	This    bool    // it is about the session that the page is shown in
+	Bad     bool    // somebody else may be behind it
+	Foreign bool    // the administration has done it
+	Doubt   bool    // the person may say that it was not them
+}
+
+// Activity is the tab of that name: what has happened to the account, newest first.
+type Activity struct {
+	Frame
+	Events     []Occurrence
+	Next, Prev string // paths of the pages beside this one; empty: none
+	Short      bool   // the search was broken off: there may be more
+	Note       Message
+}
+
+// Doubt asks whether somebody else is to be cut off, or says what is left to do.
+type Doubt struct {
+	Frame
+	Event    Occurrence
+	Path     string // posted to
+	One      bool   // one session ends; else all others
+	Done     bool
+	Unlink   string // path of the page that unlinks the device concerned; empty: it is not linked
+	Recovery bool   // a recovery code was used: new ones are due
+}
+
 func (Password) file() string       { return "password" }
 func (Confirm) file() string        { return "confirm" }
 func (First) file() string          { return "first" }
@@ -393,6 +428,8 @@ func (Unlink) file() string         { return "unlink" }
 func (ChangePassword) file() string { return "changepassword" }
 func (RecoveryIntro) file() string  { return "recoveryintro" }
 func (Sessions) file() string       { return "sessions" }
+func (Activity) file() string       { return "activity" }
+func (Doubt) file() string          { return "notme" }
 
 // App is the phone app's one page. It says nothing of anybody: every phone gets
 // the same, and keeps it.
@@ -419,5 +456,5 @@ func (AppScan) file() string { return "appscan" }
 // Pages lists an empty page of every kind, for the tests.
 func Pages() []Page {
 	return append(append(deskPages(), settingsPages()...), Password{}, First{}, Confirm{}, Forgot{}, ForgotSent{}, Factor{}, Waiting{}, Consent{}, Notice{}, FormPost{}, SignOut{}, Done{}, Invite{}, Name{}, Choose{}, Enrol{}, Codes{},
-		Security{}, Devices{}, LinkIntro{}, Link{}, Unlink{}, ChangePassword{}, RecoveryIntro{}, Sessions{}, App{}, AppScan{})
+		Security{}, Devices{}, LinkIntro{}, Link{}, Unlink{}, ChangePassword{}, RecoveryIntro{}, Sessions{}, Activity{}, Doubt{}, App{}, AppScan{})
 }

@@ -12,6 +12,9 @@ func (l List) Beside() bool { return l.Prev != "" || l.Next != "" }
 // Beside reports whether there are pages beside this one of the log.
 func (p AdminAudit) Beside() bool { return p.Prev != "" || p.Next != "" }
 
+// Beside reports whether there are pages beside this one of the person's own events.
+func (p Activity) Beside() bool { return p.Prev != "" || p.Next != "" }
+
 // Resendable reports whether the phones may be asked once more.
 func (p Phones) Resendable() bool { return p.Resend && p.State != "approved" }
 

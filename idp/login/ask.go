@@ -159,9 +159,7 @@ func (f *Flow) compose(ctx context.Context, a *idp.Asking, b Browser, name strin
 	if f.describe != nil {
 		doc.Browser, doc.OS = f.describe(b.Agent)
 	}
-	if f.network != nil {
-		doc.Net = f.network(b.Address)
-	}
+	doc.Net = f.networkOf(b.Address)
 	c.Number, doc.Match = matching(c.Mode)
 	c.Doc = doc.Text()
 	a.New = c

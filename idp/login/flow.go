@@ -25,6 +25,7 @@
 //	plan.go       what a one-time link of each purpose asks for and changes
 //	collect.go    the end of a sign-in: session, grant, authorization code
 //	session.go    the sessions of a person: finding, listing, ending
+//	activity.go   what has happened to an account, and «it was not me»
 package login
 
 import (
@@ -90,6 +91,10 @@ type Store interface {
 	// OwnEndedSession returns a session that was ended, to the browser it was in;
 	// browser is the hash of that one's binding cookie, see Browser.ID.
 	OwnEndedSession(ctx context.Context, id idp.SessionID, browser idp.TokenHash) (*idp.EndedSession, error)
+	// SearchEvents finds a part of the audit log, newest first; Events returns those after
+	// a number, oldest first. Errors: idp.FieldError.
+	SearchEvents(ctx context.Context, q idp.EventQuery) (*idp.EventPage, error)
+	Events(ctx context.Context, after int64, limit int) ([]idp.Event, error)
 	// TouchSession notes when a session was last seen.
 	TouchSession(ctx context.Context, id idp.SessionID, at time.Time) error
 

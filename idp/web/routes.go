@@ -13,6 +13,7 @@ const (
 	devicesPath   = "/account/devices"
 	linkPath      = "/account/link"
 	sessionsPath  = "/account/sessions"
+	activityPath  = "/account/activity"
 	signedOutPath = "/signed-out"
 )
 
@@ -79,6 +80,9 @@ func (a *account) routes() []page.Route {
 		{Pattern: "GET " + sessionsPath, Who: d.Account(a.sessions), Name: "sessions"},
 		{Pattern: "POST " + sessionsPath + "/others", Who: d.Account(a.endOthers), Back: "sessions"},
 		{Pattern: "POST " + sessionsPath + "/{id}/end", Who: d.Account(a.endSession), Back: "sessions"},
+		{Pattern: "GET " + activityPath, Who: d.Account(a.activity), Name: "activity"},
+		{Pattern: "GET " + activityPath + "/{event}/notme", Who: d.Account(a.doubtPage), Name: "notme", Back: "activity"},
+		{Pattern: "POST " + activityPath + "/{event}/notme", Who: d.Account(a.doubtSubmit), Back: "activity"},
 		{Pattern: "POST /account/signout", Who: d.Anyone(a.signOut)},
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -49,6 +50,8 @@ type logins struct {
 	known   bool          // somebody, in this browser
 	locale  string        // of who is signed in
 	asked   []string
+	events  []login.ActivityEvent
+	doubt   *login.Doubt
 }
 
 func (f *logins) verb(words ...string) (*login.Step, error) {
@@ -157,6 +160,20 @@ func (f *logins) SignedOut(context.Context, idp.SessionID, login.Browser) (*logi
 func (f *logins) EndOthers(_ context.Context, actor idp.Actor, user idp.UserID, keep idp.SessionID) error {
 	_, err := f.verb("others", actor.Name, string(user), string(keep))
 	return err
+}
+func (f *logins) Activity(_ context.Context, user idp.UserID, p idp.Page) (*login.Activity, error) {
+	f.asked = append(f.asked, strings.TrimSpace("activity "+string(user)+" "+string(p.After)+string(p.Before)))
+	return &login.Activity{Events: f.events, Cursors: idp.Cursors{Next: "older/1"}}, f.err
+}
+func (f *logins) Doubt(_ context.Context, _ *idp.Session, seq int64) (*login.Doubt, error) {
+	if f.doubt == nil || f.doubt.Seq != seq {
+		return nil, idp.ErrNotFound
+	}
+	return f.doubt, nil
+}
+func (f *logins) Disown(_ context.Context, actor idp.Actor, s *idp.Session, seq int64) (bool, error) {
+	_, err := f.verb("disown", actor.Name, string(s.ID), strconv.FormatInt(seq, 10))
+	return f.doubt != nil && f.doubt.Session != nil, err
 }
 func (f *logins) ChangePassword(_ context.Context, _ *idp.Session, old, new idp.Secret) error {
 	_, err := f.verb("change", old.Reveal(), new.Reveal())

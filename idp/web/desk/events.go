@@ -63,6 +63,7 @@ var eventWords = map[idp.EventKind]string{
 	idp.EventLogoutFailed:    "event.logout.failed",
 	idp.EventLocked:          "event.login.locked",
 	idp.EventForgotten:       "event.login.forgotten",
+	idp.EventDisowned:        "event.user.notme",
 	idp.EventMailSent:        "event.mail.sent",
 	idp.EventMailFailed:      "event.mail.failed",
 	idp.EventUsersImported:   "event.user.imported",

@@ -1,0 +1,86 @@
+package web
+
+import (
+	"testing"
+
+	"hilum/idp"
+	"hilum/idp/login"
+)
+
+func happening(seq int64, kind idp.EventKind, detail ...string) login.ActivityEvent {
+	e := login.ActivityEvent{Event: idp.Event{Seq: seq, At: noon, Kind: kind, User: "U", Address: "10.20.30.40", Detail: map[string]string{}}}
+	for i := 0; i+1 < len(detail); i += 2 {
+		e.Detail[detail[i]] = detail[i+1]
+	}
+	return e
+}
+
+func TestActivityTab(t *testing.T) {
+	d := open(t)
+	d.signedIn()
+	d.Wants(d.Get("/account/activity"), 200, "Nothing has happened yet.", `aria-current="page"`)
+	signIn := happening(12, idp.EventLoginDone, "purpose", "client", "browser", "Firefox", "system", "Linux")
+	signIn.App, signIn.Device, signIn.Network, signIn.Session = "Viewer <b>", "Pixel 8", "Ward 3", "elsewhere"
+	own := happening(11, idp.EventLoginDone, "purpose", "account")
+	own.Session = aSession
+	changed := happening(10, idp.EventUserChanged)
+	changed.Foreign = true
+	d.logins.events = []login.ActivityEvent{
+		signIn, own, changed, happening(9, idp.EventLoginDone, "purpose", "stepup"), happening(8, idp.EventPasswordWrong), happening(7, idp.EventDeviceLinked, "name", "Phone"),
+	}
+	r := d.Get("/account/activity")
+	d.Wants(r, 200, "Signed in to Viewer &lt;b&gt;", "Firefox on Linux", "Device: Pixel 8", "Ward 3", "10.20.30.40", "Signed in to your account", "This browser",
+		"Your account was changed", "By the administration", "Confirmed that it is you", "Wrong password", "A device was linked",
+		`href="/account/activity/12/notme"`, `href="/account/activity/7/notme"`, `not href="/account/activity/8/notme"`, `not href="/account/activity/10/notme"`,
+		`href="/account/activity?after=older%2F1"`)
+	d.logins.asked = nil
+	d.Get("/account/activity?after=older%2F1")
+	d.Get("/account/activity?before=newer")
+	d.asked("activity U older/1", "activity U newer")
+	d.logins.err = &idp.FieldError{Field: "page", Message: "page.bad"}
+	d.Wants(d.Get("/account/activity?after=nonsense"), 400)
+}
+
+// Every kind of event that the flow shows has a sentence.
+func TestEveryHappeningIsSaid(t *testing.T) {
+	for _, kind := range login.OwnKinds() {
+		e := happening(1, kind)
+		m := happened(&e)
+		if m.Key == "" {
+			t.Errorf("%s is shown without a sentence", kind)
+		}
+	}
+}
+
+func TestThisWasNotMe(t *testing.T) {
+	d := open(t)
+	d.signedIn()
+	doubt := &login.Doubt{ActivityEvent: happening(12, idp.EventLoginDone, "purpose", "account"), Session: &idp.Session{Agent: "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"}, Linked: true}
+	doubt.ActivityEvent.Device, doubt.Event.Device = "Pixel 8", aDevice
+	d.logins.doubt = doubt
+	path := "/account/activity/12/notme"
+	d.Wants(d.Get(path), 200, "This was not me", "The browser of that sign-in is signed out", "Firefox on Linux", `action="`+path+`"`, "not You are signed out everywhere but here")
+	d.asked()
+	d.Leads(d.Post(path), path+"?did=one")
+	d.asked("disown anna " + aSession + " 12")
+	d.Wants(d.Get(path+"?did=one"), 200, "That browser is signed out", `href="/account/password"`, `href="/account/devices/`+aDevice+`/unlink"`, `not id="cut"`, `not id="new-recovery"`)
+
+	// Which browser it was is not known any more, nor is its phone linked; it was by a recovery code.
+	doubt.Session, doubt.Linked, doubt.Detail["method"] = nil, false, "recovery"
+	d.Wants(d.Get(path), 200, "You are signed out everywhere but here", "not The browser of that sign-in")
+	d.Leads(d.Post(path), path+"?did=all")
+	d.Wants(d.Get(path+"?did=all"), 200, "Nobody is signed in to your account but you", `not id="unlink"`, `id="new-recovery"`)
+
+	// What is nobody's, or no number.
+	for _, of := range []string{"13", "0", "012", "x", "-1", "9999999999999999999", aDevice} {
+		d.Wants(d.Get("/account/activity/"+of+"/notme"), 404)
+	}
+	d.logins.err = idp.ErrNotFound
+	d.Wants(d.Post("/account/activity/13/notme"), 404)
+	if got, ok := d.page.Place("notme:12"); !ok || got != path {
+		t.Errorf("leads back to %q", got)
+	}
+	if got, ok := d.page.Place("notme:" + aDevice); ok {
+		t.Errorf("a device's id leads to %q", got)
+	}
+}
