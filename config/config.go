@@ -70,6 +70,8 @@ type Site struct {
 	Accent    string   `yaml:"accent"`    // #rrggbb; empty: ours
 	Languages []string `yaml:"languages"` // offered; empty: all there are
 	Language  string   `yaml:"language"`  // where nobody names one; empty: English
+	Help      string   `yaml:"help"`      // whom to ask who cannot sign in
+	HelpLink  string   `yaml:"help_link"` // where Help leads: https, tel or mailto
 }
 
 // DefaultName is the site's name where nobody has given it one.

@@ -1,6 +1,7 @@
 package templates
 
 import (
+	"html/template"
 	"strings"
 	"time"
 )
@@ -15,6 +16,12 @@ const (
 	exampleID    = "EXAMPLEEXAMPLEEXAMPLEEXAM2"
 	exampleAgent = "Firefox"
 )
+
+// helped gives a frame a long help line.
+func helped(f Frame, link template.URL) Frame {
+	f.Help = Help{Text: "Helpdesk of the Department of Interventional Radiology <b>, extension 4711, day and night", Link: link}
+	return f
+}
 
 // examples lists every page in every state. Names are long, foreign or hostile
 // where a page has to bear it.
@@ -97,6 +104,9 @@ func examples() []example {
 		{"security-looks", Security{Frame: looks(account("security")), Devices: 2, Max: 5, Recovery: 9}},
 		{"consent-letter", Consent{Frame: door(1), ID: exampleID, App: viewer, Tile: Tile{Letter: "R"}, Host: "viewer.example.org", UserName: "anna", Hours: 12, Scopes: []Message{Say("scope.openid")}}},
 		{"app-looks", App{Site: "Imaging", Look: looks(door(0)).Look}},
+		{"password-help", Password{Frame: helped(door(0), "tel:+3293324711"), ID: exampleID, App: viewer, Cancel: true, Mail: true}},
+		{"factor-none-help", Factor{Frame: helped(door(1), ""), ID: exampleID, App: viewer, UserName: "anna", Cancel: true}},
+		{"notice-help", Notice{Frame: helped(door(0), "https://intranet.example.org/help"), Kind: "bad", Title: Say("error.gone"), Text: Say("error.gone.text"), Reference: "K3D7TQ2Z"}},
 		{"password-own", Password{Frame: door(0), ID: exampleID, App: "Imaging, Saint Luke Hospital", UserName: "anna"}},
 		{"password-wrong", Password{Frame: door(0), ID: exampleID, App: viewer, UserName: "anna", Problem: Say("password.wrong"), Cancel: true}},
 		{"password-toomany", Password{Frame: door(0), ID: exampleID, App: viewer, UserName: "anna", Problem: Say("toomany.seconds", "N", 8), Retry: Retry{Seconds: 8}, Cancel: true}},

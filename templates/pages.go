@@ -18,6 +18,13 @@ type Frame struct {
 	User  string     // account pages: who is signed in
 	Staff bool       // account pages: they have a role in the administration
 	Desk  []string   // pages of the administration: the tabs that the role may open
+	Help  Help       // whom to ask who cannot sign in
+}
+
+// Help is the help line of the site. The zero Help says nothing.
+type Help struct {
+	Text string
+	Link template.URL // https, tel or mailto, checked; empty: none
 }
 
 // Look is how a site differs from ours.

@@ -47,6 +47,9 @@ func (p Link) Typed() bool { return p.DeviceName != "" || p.Problem.Key != "" }
 // Choice reports whether the page offers other languages.
 func (f Frame) Choice() bool { return f.Here != "" && len(f.Langs) > 1 }
 
+// Helps reports whether the help line is shown: to who is not signed in.
+func (f Frame) Helps() bool { return f.Help.Text != "" && f.User == "" }
+
 // Tries reports whether a sign-in to the application can be tried.
 func (p AdminApp) Tries() bool { return !p.App.Program && !p.App.Disabled }
 
