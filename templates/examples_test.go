@@ -64,9 +64,9 @@ func examples() []example {
 		d.ID, d.Platform, d.Push, d.PushBad, d.Test = exampleID[:25]+state[:1], "android", state, at, state != "off"
 		return d
 	}
-	here := Session{ID: exampleID, This: true, Browser: Say("sessions.browser", "Browser", exampleAgent, "System", "Windows"), Address: "10.20.30.40",
+	here := Session{ID: exampleID, This: true, Browser: Say("sessions.browser", "Browser", exampleAgent, "System", "Windows"), Where: Where{"10.20.30.40", "Ward 3", ""},
 		Apps: []string{viewer, "Report Archive"}, Since: at, LastAt: at}
-	there := Session{ID: exampleID, Browser: Say("sessions.browser.only", "Browser", "Weasis"), Address: "2001:db8::17", Since: at, LastAt: at}
+	there := Session{ID: exampleID, Browser: Say("sessions.browser.only", "Browser", "Weasis"), Where: Where{"2001:db8::17", "", "Ghent, Belgium"}, Since: at, LastAt: at}
 	unknown := there
 	unknown.Browser = Say("sessions.browser.unknown")
 
@@ -178,13 +178,14 @@ func examples() []example {
 		{"changepassword-short", ChangePassword{Frame: account("security"), Problem: Say("password.short"), Wrong: "new_password"}},
 		{"recoveryintro", RecoveryIntro{Frame: account("security"), Left: 3}},
 		{"recoveryintro-none", RecoveryIntro{Frame: account("security")}},
-		{"sessions", Sessions{Frame: account("sessions"), Sessions: []Session{here, there, unknown}}},
+		{"sessions", Sessions{Frame: account("sessions"), Sessions: []Session{here, there, unknown}, Remembered: []Remembered{
+			{N: 7, This: true, Browser: here.Browser, Where: here.Where, LastAt: at, Until: at}, {N: 5, Browser: unknown.Browser, LastAt: at, Until: at}}}},
 		{"activity", Activity{Frame: account("activity"), Next: "/account/activity?after=x", Events: []Occurrence{
-			{Seq: 812, At: at, What: Say("activity.login.app", "App", viewer), Browser: here.Browser, Device: "Pixel 8", Address: "10.20.30.40", Network: "Radiology, reading room east", This: true, Doubt: true},
-			{Seq: 790, At: at, What: Say("activity.login.app", "App", long), Browser: there.Browser, Device: long[:40], Address: "2001:db8::17", Doubt: true},
-			{Seq: 788, At: at, What: Say("activity.password.wrong"), Address: "2001:db8::17", Bad: true}, {Seq: 3, At: at, What: Say("activity.changed"), Foreign: true}}}},
+			{Seq: 812, At: at, What: Say("activity.login.app", "App", viewer), Browser: here.Browser, Device: "Pixel 8", Where: Where{"10.20.30.40", "Radiology, reading room east", ""}, This: true, Doubt: true},
+			{Seq: 790, At: at, What: Say("activity.login.app", "App", long), Browser: there.Browser, Device: long[:40], Where: Where{"2001:db8::17", "", "Llanfairpwllgwyngyll, United Kingdom"}, Doubt: true},
+			{Seq: 788, At: at, What: Say("activity.password.wrong"), Where: Where{Address: "2001:db8::17"}, Bad: true}, {Seq: 3, At: at, What: Say("activity.changed"), Foreign: true}}}},
 		{"activity-none", Activity{Frame: account("activity")}},
-		{"notme", Doubt{Frame: account("activity"), Path: "/account/activity/790/notme", One: true, Event: Occurrence{Seq: 790, At: at, What: Say("activity.login"), Browser: there.Browser, Address: "2001:db8::17"}}},
+		{"notme", Doubt{Frame: account("activity"), Path: "/account/activity/790/notme", One: true, Event: Occurrence{Seq: 790, At: at, What: Say("activity.login"), Browser: there.Browser, Where: there.Where}}},
 		{"notme-all", Doubt{Frame: account("activity"), Path: "/account/activity/790/notme", Event: Occurrence{Seq: 790, At: at, What: Say("activity.device.linked"), Device: "Pixel 8"}}},
 		{"notme-done", Doubt{Frame: account("activity"), Done: true, One: true, Unlink: "/account/devices/" + exampleID + "/unlink", Recovery: true, Event: Occurrence{Seq: 790, At: at, What: Say("activity.login"), Device: "Pixel 8"}}},
 		{"sessions-one", Sessions{Frame: account("sessions"), Sessions: []Session{here}, Note: Say("sessions.others.done")}},

@@ -362,17 +362,35 @@ type Session struct {
 	ID      string
 	This    bool // it is the one that the page is shown in
 	Browser Message
+	Where
+	Apps   []string
+	Since  time.Time
+	LastAt time.Time
+}
+
+// Where is a client address, and what is known of it.
+type Where struct {
 	Address string
-	Apps    []string
-	Since   time.Time
+	Network string // the operator's name for its network; empty: none
+	Place   string // city and country, in the language of the page; empty: not known
+}
+
+// Remembered is a browser that the person has signed in in.
+type Remembered struct {
+	N       int64 // its number
+	This    bool  // it is the one that shows the page
+	Browser Message
+	Where   // of the latest sign-in; no address: it was not kept
 	LastAt  time.Time
+	Until   time.Time // it is remembered
 }
 
 // Sessions is the tab of that name.
 type Sessions struct {
 	Frame
-	Sessions []Session
-	Note     Message
+	Sessions   []Session
+	Remembered []Remembered
+	Note       Message
 }
 
 // Occurrence is an event of the account, as its owner is shown it.
@@ -382,8 +400,7 @@ type Occurrence struct {
 	What    Message
 	Browser Message // no key: it is not known
 	Device  string  // name of the device concerned; empty: none that is linked
-	Address string  // client address; empty: none
-	Network string  // the operator's name for the network of the address; empty: none
+	Where           // from where; no address: it was done nowhere
 	This    bool    // it is about the session that the page is shown in
 	Bad     bool    // somebody else may be behind it
 	Foreign bool    // the administration has done it

@@ -13,7 +13,7 @@ import (
 // in, what was tried in vain, and what changes how the account is signed in to.
 var ownKinds = []idp.EventKind{
 	idp.EventLoginDone, idp.EventLoginDenied, idp.EventPasswordWrong, idp.EventCodeWrong, idp.EventLocked, idp.EventForgotten,
-	idp.EventPhoneDenied, idp.EventPhoneWrong, idp.EventNotMe, idp.EventDisowned, idp.EventSessionEnded,
+	idp.EventPhoneDenied, idp.EventPhoneWrong, idp.EventNotMe, idp.EventDisowned, idp.EventSessionEnded, idp.EventForgot,
 	idp.EventDeviceLinked, idp.EventDeviceRenamed, idp.EventDeviceUnlinked, idp.EventRecoveryMade, idp.EventRecoveryUsed,
 	idp.EventPasswordChanged, idp.EventPasswordReset, idp.EventInvited, idp.EventInvitationUsed,
 	idp.EventUserCreated, idp.EventUserChanged, idp.EventAddressChanged, idp.EventUserDisabled, idp.EventUserEnabled, idp.EventUserUnlocked, idp.EventReopened,
@@ -34,7 +34,6 @@ type ActivityEvent struct {
 	idp.Event
 	App     string // name of the application; empty: it is about none
 	Device  string // name of the device; empty: none, or it is not linked any more
-	Network string // the operator's name for the network that the address is in; empty: it has none
 	Foreign bool   // it was done by the administration, a command or a program
 }
 
@@ -66,7 +65,7 @@ func (f *Flow) Activity(ctx context.Context, user idp.UserID, p idp.Page) (*Acti
 }
 
 func (f *Flow) activityEvent(ctx context.Context, e idp.Event, devices []idp.Device) (ActivityEvent, error) {
-	v := ActivityEvent{Event: e, Network: f.networkOf(e.Address), Foreign: e.Actor.User != "" && e.Actor.User != e.User || e.Actor.User == "" && e.Actor.Name != ""}
+	v := ActivityEvent{Event: e, Foreign: e.Actor.User != "" && e.Actor.User != e.User || e.Actor.User == "" && e.Actor.Name != ""}
 	if e.Device != "" {
 		v.Device = e.Detail["name"]
 		for i := range devices {
@@ -81,14 +80,6 @@ func (f *Flow) activityEvent(ctx context.Context, e idp.Event, devices []idp.Dev
 	var err error
 	v.App, err = f.clientName(ctx, e.Client)
 	return v, err
-}
-
-// networkOf is the operator's name for the network of an address; empty: it has none.
-func (f *Flow) networkOf(address string) string {
-	if f.network == nil || address == "" {
-		return ""
-	}
-	return f.network(address)
 }
 
 // Doubt is an event that a person may say of that it was not them, and what that would

@@ -28,13 +28,10 @@ func (w *world) signIn(user idp.UserID, session idp.SessionID) (*login.ActivityE
 func described(string) (browser, system string) { return "Firefox", "Linux" }
 
 // What happened to an account is told to its owner: their sign-ins, with browser, device
-// and network, and what others did to it, but nothing of anybody else.
+// and address, and what others did to it, but nothing of anybody else.
 func TestActivity(t *testing.T) {
 	w := newWorld(t)
-	w.set(func(c *login.Config) {
-		c.Describe = described
-		c.Network = func(address string) string { return map[string]string{"192.0.2.7": "Ward 3"}[address] }
-	})
+	w.set(func(c *login.Config) { c.Describe = described })
 	anna, bert := w.person("anna"), w.person("bert")
 	here := w.browser()
 	anna.signIn(&here)
@@ -44,7 +41,7 @@ func TestActivity(t *testing.T) {
 
 	e, err := w.signIn(anna.id, w.session(here).ID)
 	w.must(err)
-	if e.Detail["browser"] != "Firefox" || e.Detail["system"] != "Linux" || e.Network != "Ward 3" || e.Device == "" || e.Foreign || !e.Disownable() {
+	if e.Detail["browser"] != "Firefox" || e.Detail["system"] != "Linux" || e.Address != "192.0.2.7" || e.Device == "" || e.Foreign || !e.Disownable() {
 		t.Errorf("%+v", e)
 	}
 	a, err := w.Activity(t.Context(), anna.id, idp.Page{})
@@ -140,4 +137,51 @@ func TestDisown(t *testing.T) {
 		w.refuses("disown", err, idp.ErrNotFound)
 	}
 	w.session(strange)
+}
+
+// A browser is remembered after a sign-in, known again by what its owner saw of it, and
+// forgotten when they say so; the sessions in it go on.
+func TestForgetBrowsers(t *testing.T) {
+	w := newWorld(t)
+	anna, bert := w.person("anna"), w.person("bert")
+	one, two, strange := w.browser(), w.browser(), w.browser()
+	two.Address, two.Agent = "198.51.100.9", "Other/2"
+	anna.known(&one)
+	w.later(time.Minute)
+	anna.known(&two)
+	bert.known(&strange)
+	list, err := w.Remembered(t.Context(), anna.id)
+	w.must(err)
+	at := func(b login.Browser) int {
+		return slices.IndexFunc(list, func(k idp.Known) bool { return k.Browser == b.ID })
+	}
+	if at(two) != 0 || at(one) <= 0 || at(strange) >= 0 || list[0].Address != "198.51.100.9" || list[0].Agent != "Other/2" || !list[0].Token.IsZero() {
+		t.Fatalf("%+v", list)
+	}
+	actor, mine := idp.Actor{User: anna.id, Name: anna.name}, w.session(two)
+	known := func(b login.Browser, p *person, want bool) {
+		t.Helper()
+		if got, err := w.db.KnownBrowser(t.Context(), b.Known.Hash(), p.id); err != nil || got != want {
+			t.Errorf("remembered: %v, %v, want %v", got, err, want)
+		}
+	}
+	others, err := w.Remembered(t.Context(), bert.id)
+	w.must(err)
+	w.refuses("another's browser", w.Forget(t.Context(), actor, mine, others[0].N), idp.ErrNotFound)
+	w.must(w.Forget(t.Context(), actor, mine, list[at(one)].N))
+	known(one, anna, false)
+	known(two, anna, true)
+	w.session(one)
+	w.refuses("the same twice", w.Forget(t.Context(), actor, mine, list[at(one)].N), idp.ErrNotFound)
+	w.must(w.Forget(t.Context(), actor, mine, 0))
+	known(two, anna, false)
+	known(strange, bert, true)
+	w.refuses("all of none", w.Forget(t.Context(), actor, mine, 0), idp.ErrNotFound)
+	a, err := w.Activity(t.Context(), anna.id, idp.Page{Limit: 2})
+	w.must(err)
+	for i, want := range []string{"all", ""} {
+		if e := a.Events[i]; e.Kind != idp.EventForgot || e.Detail["reason"] != want || e.Actor != actor {
+			t.Errorf("%+v", e)
+		}
+	}
 }

@@ -159,7 +159,9 @@ func (f *Flow) compose(ctx context.Context, a *idp.Asking, b Browser, name strin
 	if f.describe != nil {
 		doc.Browser, doc.OS = f.describe(b.Agent)
 	}
-	doc.Net = f.networkOf(b.Address)
+	if f.network != nil {
+		doc.Net = f.network(b.Address)
+	}
 	c.Number, doc.Match = matching(c.Mode)
 	c.Doc = doc.Text()
 	a.New = c

@@ -83,7 +83,7 @@ func (f *Flow) Collect(ctx context.Context, id idp.LoginID, b Browser) (*Answer,
 		l.Session = s.ID
 		if !l.FactorAt.IsZero() {
 			answer.Known = idp.NewToken()
-			c.Known = &idp.Known{Old: known(b), Token: answer.Known.Hash(), Browser: b.ID, User: l.User, At: now, ExpiresAt: now.Add(idp.KnownFor)}
+			c.Known = &idp.Known{Old: known(b), Token: answer.Known.Hash(), Browser: b.ID, User: l.User, Agent: agent(b.Agent), Address: b.Address, At: now, ExpiresAt: now.Add(idp.KnownFor)}
 		}
 		l.Note(f.loginDone(l, b))
 		if l.Purpose != idp.ForClient {

@@ -66,6 +66,12 @@ type Store interface {
 	KnownBrowser(ctx context.Context, token idp.TokenHash, user idp.UserID) (bool, error)
 	KnownToAny(ctx context.Context, token idp.TokenHash) (bool, error)
 
+	// KnownBrowsers returns the browsers that are remembered for a person, the latest
+	// first; ForgetBrowsers forgets one of them by its number, or all for 0. Errors:
+	// idp.ErrNotFound where there is none.
+	KnownBrowsers(ctx context.Context, user idp.UserID, now time.Time) ([]idp.Known, error)
+	ForgetBrowsers(ctx context.Context, user idp.UserID, n int64, events ...idp.Event) error
+
 	// AccountByEmail finds a person by mail address, in small letters. ErrNotFound
 	// also where several people have the address.
 	AccountByEmail(ctx context.Context, email string) (*idp.Account, error)

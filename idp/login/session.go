@@ -128,6 +128,22 @@ func (f *Flow) EndOthers(ctx context.Context, actor idp.Actor, user idp.UserID, 
 	return err
 }
 
+// Remembered lists the browsers that are remembered for a person, where one tap is enough
+// (idp.Known), the latest first.
+func (f *Flow) Remembered(ctx context.Context, user idp.UserID) ([]idp.Known, error) {
+	return f.store.KnownBrowsers(ctx, user, f.now())
+}
+
+// Forget has one of the browsers that are remembered for the person forgotten, by its
+// number; 0: all of them. Sessions there go on. Errors: idp.ErrNotFound where there is none.
+func (f *Flow) Forget(ctx context.Context, actor idp.Actor, s *idp.Session, n int64) error {
+	e := idp.Event{At: f.now(), Kind: idp.EventForgot, Actor: actor, User: s.User, Session: s.ID}
+	if n == 0 {
+		e.Detail = map[string]string{"reason": "all"}
+	}
+	return f.store.ForgetBrowsers(ctx, s.User, n, e)
+}
+
 // SignedOut has the names of the applications that were signed in to from a session
 // that has ended.
 type SignedOut struct {

@@ -42,6 +42,8 @@ var did = map[string]string{
 	"password": "change.done",
 	"ended":    "sessions.ended.done",
 	"others":   "sessions.others.done",
+	"forgot":   "sessions.forgot.done",
+	"all":      "sessions.forgot.all.done",
 }
 
 // noteOf returns the sentence that a page opens with; no key: none.

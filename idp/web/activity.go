@@ -23,7 +23,7 @@ func (a *account) activity(w http.ResponseWriter, r *http.Request, p page.Person
 		Frame: a.door.PersonFrame(r, p, "activity", "activity"), Note: noteOf(r), Next: turned("after", found.Next), Prev: turned("before", found.Prev), Short: found.Partial,
 	}
 	for i := range found.Events {
-		view.Events = append(view.Events, occurrence(&found.Events[i], p))
+		view.Events = append(view.Events, a.occurrence(&found.Events[i], p, view.Lang))
 	}
 	return a.door.Render(w, http.StatusOK, view)
 }
@@ -39,10 +39,10 @@ func turned(way string, key idp.Key) string {
 	return activityPath + "?" + way + "=" + url.QueryEscape(string(key))
 }
 
-// occurrence is an event as its owner is shown it.
-func occurrence(e *login.ActivityEvent, p page.Person) templates.Occurrence {
+// occurrence is an event as its owner is shown it, in a language (BCP 47).
+func (a *account) occurrence(e *login.ActivityEvent, p page.Person, lang string) templates.Occurrence {
 	o := templates.Occurrence{
-		Seq: e.Seq, At: e.At, What: happened(e), Address: e.Address, Network: e.Network, Device: e.Device, This: e.Session == p.Session.ID,
+		Seq: e.Seq, At: e.At, What: happened(e), Where: a.door.Where(e.Address, lang), Device: e.Device, This: e.Session == p.Session.ID,
 		Bad: alarming[e.Kind], Foreign: e.Foreign, Doubt: e.Disownable(),
 	}
 	switch browser, system := e.Detail["browser"], e.Detail["system"]; {
@@ -71,6 +71,7 @@ var happenings = map[idp.EventKind]string{
 	idp.EventNotMe:           "activity.phone.notme",
 	idp.EventDisowned:        "activity.disowned",
 	idp.EventSessionEnded:    "activity.session.ended",
+	idp.EventForgot:          "activity.forgot",
 	idp.EventDeviceLinked:    "activity.device.linked",
 	idp.EventDeviceRenamed:   "activity.device.renamed",
 	idp.EventDeviceUnlinked:  "activity.device.unlinked",
@@ -134,8 +135,9 @@ func (a *account) doubtPage(w http.ResponseWriter, r *http.Request, p page.Perso
 	if err != nil {
 		return err
 	}
+	frame := a.door.PersonFrame(r, p, "notme:"+r.PathValue("event"), "activity")
 	view := templates.Doubt{
-		Frame: a.door.PersonFrame(r, p, "notme:"+r.PathValue("event"), "activity"), Event: occurrence(&d.ActivityEvent, p),
+		Frame: frame, Event: a.occurrence(&d.ActivityEvent, p, frame.Lang),
 		Path: doubtPath(seq), One: d.Session != nil, Recovery: d.Detail["method"] == "recovery",
 	}
 	if did := r.URL.Query().Get("did"); did == "one" || did == "all" {

@@ -1,10 +1,12 @@
 package web
 
 import (
+	"strings"
 	"testing"
 
 	"hilum/idp"
 	"hilum/idp/login"
+	"hilum/idp/web/page"
 )
 
 func happening(seq int64, kind idp.EventKind, detail ...string) login.ActivityEvent {
@@ -15,12 +17,15 @@ func happening(seq int64, kind idp.EventKind, detail ...string) login.ActivityEv
 	return e
 }
 
+// ward names one network.
+func ward(address string) string { return map[string]string{"10.20.30.40": "Ward 3"}[address] }
+
 func TestActivityTab(t *testing.T) {
-	d := open(t)
+	d := openWith(t, func(c *page.Config) { c.Network = ward })
 	d.signedIn()
 	d.Wants(d.Get("/account/activity"), 200, "Nothing has happened yet.", `aria-current="page"`)
 	signIn := happening(12, idp.EventLoginDone, "purpose", "client", "browser", "Firefox", "system", "Linux")
-	signIn.App, signIn.Device, signIn.Network, signIn.Session = "Viewer <b>", "Pixel 8", "Ward 3", "elsewhere"
+	signIn.App, signIn.Device, signIn.Session = "Viewer <b>", "Pixel 8", "elsewhere"
 	own := happening(11, idp.EventLoginDone, "purpose", "account")
 	own.Session = aSession
 	changed := happening(10, idp.EventUserChanged)
@@ -29,7 +34,7 @@ func TestActivityTab(t *testing.T) {
 		signIn, own, changed, happening(9, idp.EventLoginDone, "purpose", "stepup"), happening(8, idp.EventPasswordWrong), happening(7, idp.EventDeviceLinked, "name", "Phone"),
 	}
 	r := d.Get("/account/activity")
-	d.Wants(r, 200, "Signed in to Viewer &lt;b&gt;", "Firefox on Linux", "Device: Pixel 8", "Ward 3", "10.20.30.40", "Signed in to your account", "This browser",
+	d.Wants(r, 200, "Signed in to Viewer &lt;b&gt;", "Firefox on Linux", "Device: Pixel 8", "Ward 3", "(10.20.30.40)", "Signed in to your account", "This browser",
 		"Your account was changed", "By the administration", "Confirmed that it is you", "Wrong password", "A device was linked",
 		`href="/account/activity/12/notme"`, `href="/account/activity/7/notme"`, `not href="/account/activity/8/notme"`, `not href="/account/activity/10/notme"`,
 		`href="/account/activity?after=older%2F1"`)
@@ -83,4 +88,29 @@ func TestThisWasNotMe(t *testing.T) {
 	if got, ok := d.page.Place("notme:" + aDevice); ok {
 		t.Errorf("a device's id leads to %q", got)
 	}
+}
+
+// Browsers where one tap is enough are listed, and forgotten one by one or all at once.
+func TestRememberedBrowsers(t *testing.T) {
+	d := openWith(t, func(c *page.Config) { c.Network = ward })
+	d.signedIn()
+	d.Wants(d.Get("/account/sessions"), 200, "No browser is remembered", `not id="forget-all"`)
+	d.logins.session.Browser = idp.NewToken().Hash()
+	d.logins.remembered = []idp.Known{
+		{N: 7, Browser: d.logins.session.Browser, Agent: "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0", Address: "10.20.30.40", At: noon, ExpiresAt: noon},
+		{N: 5, At: noon, ExpiresAt: noon},
+	}
+	r := d.Get("/account/sessions")
+	d.Wants(r, 200, "Firefox on Linux", "Ward 3", "Unknown browser", `action="/account/sessions/browsers/5/forget"`, `id="forget-all"`)
+	if n := strings.Count(r.Body, "This one"); n != 1 {
+		t.Errorf("%d browsers are this one", n)
+	}
+	d.Leads(d.Post("/account/sessions/browsers/5/forget"), "/account/sessions?did=forgot")
+	d.Leads(d.Post("/account/sessions/browsers/all/forget"), "/account/sessions?did=all")
+	d.asked("forget anna "+aSession+" 5", "forget anna "+aSession+" 0")
+	d.Wants(d.Post("/account/sessions/browsers/0/forget"), 404)
+	d.Wants(d.Post("/account/sessions/browsers/"+aDevice+"/forget"), 404)
+	d.logins.err = idp.ErrNotFound
+	d.Wants(d.Post("/account/sessions/browsers/6/forget"), 404)
+	d.Leads(d.Post("/account/sessions/browsers/all/forget"), "/account/sessions?did=all") // there was none left
 }

@@ -80,6 +80,7 @@ func (a *account) routes() []page.Route {
 		{Pattern: "GET " + sessionsPath, Who: d.Account(a.sessions), Name: "sessions"},
 		{Pattern: "POST " + sessionsPath + "/others", Who: d.Account(a.endOthers), Back: "sessions"},
 		{Pattern: "POST " + sessionsPath + "/{id}/end", Who: d.Account(a.endSession), Back: "sessions"},
+		{Pattern: "POST " + sessionsPath + "/browsers/{browser}/forget", Who: d.Account(a.forget), Back: "sessions"},
 		{Pattern: "GET " + activityPath, Who: d.Account(a.activity), Name: "activity"},
 		{Pattern: "GET " + activityPath + "/{event}/notme", Who: d.Account(a.doubtPage), Name: "notme", Back: "activity"},
 		{Pattern: "POST " + activityPath + "/{event}/notme", Who: d.Account(a.doubtSubmit), Back: "activity"},

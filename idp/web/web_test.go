@@ -52,6 +52,8 @@ type logins struct {
 	asked   []string
 	events  []login.ActivityEvent
 	doubt   *login.Doubt
+
+	remembered []idp.Known
 }
 
 func (f *logins) verb(words ...string) (*login.Step, error) {
@@ -159,6 +161,13 @@ func (f *logins) SignedOut(context.Context, idp.SessionID, login.Browser) (*logi
 
 func (f *logins) EndOthers(_ context.Context, actor idp.Actor, user idp.UserID, keep idp.SessionID) error {
 	_, err := f.verb("others", actor.Name, string(user), string(keep))
+	return err
+}
+func (f *logins) Remembered(context.Context, idp.UserID) ([]idp.Known, error) {
+	return f.remembered, nil
+}
+func (f *logins) Forget(_ context.Context, actor idp.Actor, s *idp.Session, n int64) error {
+	_, err := f.verb("forget", actor.Name, string(s.ID), strconv.FormatInt(n, 10))
 	return err
 }
 func (f *logins) Activity(_ context.Context, user idp.UserID, p idp.Page) (*login.Activity, error) {
