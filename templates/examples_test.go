@@ -180,6 +180,10 @@ func examples() []example {
 		{"recoveryintro-none", RecoveryIntro{Frame: account("security")}},
 		{"sessions", Sessions{Frame: account("sessions"), Sessions: []Session{here, there, unknown}, Remembered: []Remembered{
 			{N: 7, This: true, Browser: here.Browser, Where: here.Where, LastAt: at, Until: at}, {N: 5, Browser: unknown.Browser, LastAt: at, Until: at}}}},
+		{"profile", Profile{Frame: account("profile"), UserName: "maximiliane.von-und-zu-hohenfels@klinik.example", Name: "Univ.-Prof. Dr. <b>Maximiliane", GivenName: "Maximiliane", FamilyName: long,
+			Email: "maximiliane@klinik.example", Phone: "+32 9 332 47 11", Staff: Say("admin.staff.helpdesk"), Roles: []string{"reader", long}, Groups: []string{"radiology", "ct"}, AddedAt: at, Note: Say("profile.language.done"),
+			Languages: []LanguageChoice{{Language{Tag: "en", Name: "English"}, "en-GB", true}, {Language{Tag: "nl", Name: "Nederlands"}, "nl", false}}}},
+		{"profile-bare", Profile{Frame: account("profile"), UserName: "anna", Name: "Anna", AddedAt: at}},
 		{"activity", Activity{Frame: account("activity"), Next: "/account/activity?after=x", Events: []Occurrence{
 			{Seq: 812, At: at, What: Say("activity.login.app", "App", viewer), Browser: here.Browser, Device: "Pixel 8", Where: Where{"10.20.30.40", "Radiology, reading room east", ""}, This: true, Doubt: true},
 			{Seq: 790, At: at, What: Say("activity.login.app", "App", long), Browser: there.Browser, Device: long[:40], Where: Where{"2001:db8::17", "", "Llanfairpwllgwyngyll, United Kingdom"}, Doubt: true},

@@ -393,6 +393,26 @@ type Sessions struct {
 	Note       Message
 }
 
+// LanguageChoice is a language that a person can choose for their account.
+type LanguageChoice struct {
+	Language
+	Value string // of the form: the tag, or what the account has of this language
+	On    bool
+}
+
+// Profile is the tab of that name: what the site knows of the person.
+type Profile struct {
+	Frame
+	UserName, Name        string
+	GivenName, FamilyName string
+	Email, Phone          string
+	Staff                 Message // their role in the administration; no key: none
+	Roles, Groups         []string
+	AddedAt               time.Time
+	Languages             []LanguageChoice // fewer than two: there is no choice
+	Note                  Message
+}
+
 // Occurrence is an event of the account, as its owner is shown it.
 type Occurrence struct {
 	Seq     int64 // its number in the log
@@ -452,6 +472,7 @@ func (Unlink) file() string         { return "unlink" }
 func (ChangePassword) file() string { return "changepassword" }
 func (RecoveryIntro) file() string  { return "recoveryintro" }
 func (Sessions) file() string       { return "sessions" }
+func (Profile) file() string        { return "profile" }
 func (Activity) file() string       { return "activity" }
 func (Doubt) file() string          { return "notme" }
 
@@ -480,5 +501,5 @@ func (AppScan) file() string { return "appscan" }
 // Pages lists an empty page of every kind, for the tests.
 func Pages() []Page {
 	return append(append(deskPages(), settingsPages()...), Password{}, First{}, Confirm{}, Forgot{}, ForgotSent{}, Factor{}, Waiting{}, Consent{}, Notice{}, FormPost{}, SignOut{}, Done{}, Invite{}, Name{}, Choose{}, Enrol{}, Codes{},
-		Security{}, Devices{}, LinkIntro{}, Link{}, Unlink{}, ChangePassword{}, RecoveryIntro{}, Sessions{}, Activity{}, Doubt{}, App{}, AppScan{})
+		Security{}, Devices{}, LinkIntro{}, Link{}, Unlink{}, ChangePassword{}, RecoveryIntro{}, Sessions{}, Profile{}, Activity{}, Doubt{}, App{}, AppScan{})
 }

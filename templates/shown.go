@@ -12,6 +12,9 @@ func (l List) Beside() bool { return l.Prev != "" || l.Next != "" }
 // Beside reports whether there are pages beside this one of the log.
 func (p AdminAudit) Beside() bool { return p.Prev != "" || p.Next != "" }
 
+// Chooses reports whether there are languages to choose from.
+func (p Profile) Chooses() bool { return len(p.Languages) > 1 }
+
 // Beside reports whether there are pages beside this one of the person's own events.
 func (p Activity) Beside() bool { return p.Prev != "" || p.Next != "" }
 

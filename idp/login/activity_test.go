@@ -185,3 +185,30 @@ func TestForgetBrowsers(t *testing.T) {
 		}
 	}
 }
+
+func TestChooseLanguage(t *testing.T) {
+	w := newWorld(t)
+	anna := w.person("anna")
+	b := w.browser()
+	anna.signIn(&b)
+	actor, mine := idp.Actor{User: anna.id, Name: anna.name}, w.session(b)
+	w.must(w.ChooseLanguage(t.Context(), actor, mine, "nl-BE"))
+	w.must(w.ChooseLanguage(t.Context(), actor, mine, "nl-BE")) // changes nothing
+	if err := w.ChooseLanguage(t.Context(), actor, mine, "not a tag"); err == nil {
+		t.Error("taken: what is no tag")
+	}
+	a, err := w.db.Account(t.Context(), anna.id)
+	w.must(err)
+	if a.User.Locale != "nl-BE" || a.User.DisplayName == "" {
+		t.Errorf("%+v", a.User)
+	}
+	w.session(b) // nothing ends by it
+	happened, err := w.Activity(t.Context(), anna.id, idp.Page{Limit: 2})
+	w.must(err)
+	if e := happened.Events[0]; e.Kind != idp.EventUserChanged || e.Foreign || e.Detail["reason"] != "language" {
+		t.Errorf("%+v", e)
+	}
+	if e := happened.Events[1]; e.Kind == idp.EventUserChanged {
+		t.Errorf("changed twice: %+v", e)
+	}
+}

@@ -72,6 +72,9 @@ type Store interface {
 	KnownBrowsers(ctx context.Context, user idp.UserID, now time.Time) ([]idp.Known, error)
 	ForgetBrowsers(ctx context.Context, user idp.UserID, n int64, events ...idp.Event) error
 
+	// UpdateUser changes a person, with the events noted on them.
+	UpdateUser(ctx context.Context, id idp.UserID, fn func(*idp.User) error) error
+
 	// AccountByEmail finds a person by mail address, in small letters. ErrNotFound
 	// also where several people have the address.
 	AccountByEmail(ctx context.Context, email string) (*idp.Account, error)

@@ -42,6 +42,7 @@ var did = map[string]string{
 	"password": "change.done",
 	"ended":    "sessions.ended.done",
 	"others":   "sessions.others.done",
+	"language": "profile.language.done",
 	"forgot":   "sessions.forgot.done",
 	"all":      "sessions.forgot.all.done",
 }

@@ -99,6 +99,8 @@ func happened(e *login.ActivityEvent) templates.Message {
 		return templates.Say("activity.login.app", "App", e.App)
 	case e.Kind == idp.EventLoginDone:
 		return templates.Say("activity.login")
+	case e.Kind == idp.EventUserChanged && !e.Foreign && e.Detail["reason"] == "language":
+		return templates.Say("activity.language")
 	case e.Kind == idp.EventConsentGiven:
 		return templates.Say("activity.consent", "App", e.App)
 	case e.Kind == idp.EventConsentRefused:

@@ -14,6 +14,7 @@ const (
 	linkPath      = "/account/link"
 	sessionsPath  = "/account/sessions"
 	activityPath  = "/account/activity"
+	profilePath   = "/account/profile"
 	signedOutPath = "/signed-out"
 )
 
@@ -84,6 +85,8 @@ func (a *account) routes() []page.Route {
 		{Pattern: "GET " + activityPath, Who: d.Account(a.activity), Name: "activity"},
 		{Pattern: "GET " + activityPath + "/{event}/notme", Who: d.Account(a.doubtPage), Name: "notme", Back: "activity"},
 		{Pattern: "POST " + activityPath + "/{event}/notme", Who: d.Account(a.doubtSubmit), Back: "activity"},
+		{Pattern: "GET " + profilePath, Who: d.Account(a.profile), Name: "profile"},
+		{Pattern: "POST " + profilePath, Who: d.Account(a.profileSubmit), Back: "profile"},
 		{Pattern: "POST /account/signout", Who: d.Anyone(a.signOut)},
 	}
 }

@@ -163,6 +163,10 @@ func (f *logins) EndOthers(_ context.Context, actor idp.Actor, user idp.UserID, 
 	_, err := f.verb("others", actor.Name, string(user), string(keep))
 	return err
 }
+func (f *logins) ChooseLanguage(_ context.Context, actor idp.Actor, s *idp.Session, locale string) error {
+	_, err := f.verb("language", actor.Name, string(s.ID), locale)
+	return err
+}
 func (f *logins) Remembered(context.Context, idp.UserID) ([]idp.Known, error) {
 	return f.remembered, nil
 }
