@@ -16,6 +16,7 @@ const (
 	activityPath  = "/account/activity"
 	profilePath   = "/account/profile"
 	signedOutPath = "/signed-out"
+	codesFilePath = "/recovery-codes.txt"
 )
 
 // linkingPath is where a device is linked by an offer.
@@ -67,6 +68,7 @@ func (a *account) routes() []page.Route {
 		{Pattern: "POST /account/confirm", Who: d.Account(a.confirm), Back: "security"},
 		{Pattern: "GET " + recoveryPath, Who: d.Account(a.recovery), Name: "recovery"},
 		{Pattern: "POST " + recoveryPath, Who: d.Account(a.recoveryMake), Back: "recovery"},
+		{Pattern: "POST " + codesFilePath, Who: d.Anyone(a.codesFile)},
 		{Pattern: "GET " + devicesPath, Who: d.Account(a.devices), Name: "devices"},
 		{Pattern: "GET " + linkPath, Who: d.Account(a.linkIntro), Name: "link"},
 		{Pattern: "POST " + linkPath, Who: d.Account(a.linkBegin), Back: "link"},

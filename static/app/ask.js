@@ -16,7 +16,7 @@ import { seconds } from './sign.js'
 
 /**
  * What tells the person what came of something.
- * @typedef {(came: { text: string, bad?: boolean }) => void} Said
+ * @typedef {(came: { text: string, bad?: boolean, link?: { href: string, text: string } }) => void} Said
  *
  * A question that can be approved.
  * @typedef {Ask & { doc: Doc }} Whole
@@ -161,7 +161,10 @@ function why(ask, said, redraw) {
   /** @param {'not_me' | 'mistake'} [reason] */
   const deny = (reason) => {
     const notMe = reason === 'not_me'
-    return send(ask, view, { decision: 'deny', ...(reason ? { reason } : {}) }, said, { text: t(notMe ? 'done.notme' : 'done.denied'), bad: notMe })
+    return send(ask, view, { decision: 'deny', ...(reason ? { reason } : {}) }, said, {
+      text: t(notMe ? 'done.notme' : 'done.denied'), bad: notMe,
+      ...(notMe ? { link: { href: ask.a.issuer + '/account/password', text: t('done.notme.change') } } : {}),
+    })
   }
   const leaving = () => { if (document.visibilityState === 'hidden' && view.isConnected) deny() }
   document.addEventListener('visibilitychange', leaving)

@@ -62,6 +62,7 @@ export default {
   'done.approved': 'Erledigt. Gehen Sie zurück zum Browser.',
   'done.denied': 'Abgelehnt. Niemand wurde angemeldet.',
   'done.notme': 'Abgelehnt, und die Website ist gewarnt. Jemand kennt Ihr Passwort: Ändern Sie es jetzt.',
+  'done.notme.change': 'Passwort ändern',
   'done.paired': 'Dieses Smartphone ist verknüpft.',
   'done.renamed': 'Der neue Name ist gespeichert.',
   'done.unpaired': '{Name} bei {Site} ist entkoppelt.',

@@ -62,6 +62,7 @@ export default {
   'done.approved': 'Done. Go back to your browser.',
   'done.denied': 'Denied. Nothing was signed in.',
   'done.notme': 'Denied, and the site is warned. Somebody knows your password: change it now.',
+  'done.notme.change': 'Change your password',
   'done.paired': 'This phone is linked.',
   'done.renamed': 'The new name is saved.',
   'done.unpaired': '{Name} at {Site} is unpaired.',

@@ -62,6 +62,7 @@ export default {
   'done.approved': 'C’est fait. Retournez au navigateur.',
   'done.denied': 'Refusé. Aucune connexion n’a eu lieu.',
   'done.notme': 'Refusé, et le site est averti. Quelqu’un connaît votre mot de passe : changez-le maintenant.',
+  'done.notme.change': 'Changer de mot de passe',
   'done.paired': 'Ce téléphone est associé.',
   'done.renamed': 'Le nouveau nom est enregistré.',
   'done.unpaired': '{Name} chez {Site} est dissocié.',

@@ -62,6 +62,7 @@ export default {
   'done.approved': 'Klaar. Ga terug naar uw browser.',
   'done.denied': 'Geweigerd. Er is niemand aangemeld.',
   'done.notme': 'Geweigerd, en de site is gewaarschuwd. Iemand kent uw wachtwoord: wijzig het nu.',
+  'done.notme.change': 'Wachtwoord wijzigen',
   'done.paired': 'Deze telefoon is gekoppeld.',
   'done.renamed': 'De nieuwe naam is opgeslagen.',
   'done.unpaired': '{Name} bij {Site} is ontkoppeld.',
