@@ -41,6 +41,7 @@ type Config struct {
 	Logout         Logout    `yaml:"logout"`
 	Mail           Mail      `yaml:"mail"`
 	Networks       []Place   `yaml:"networks"`
+	GeoFile        string    `yaml:"geo_file"` // MaxMind DB of cities or countries; empty: addresses have no place
 	Limits         Limits    `yaml:"limits"`
 	Log            Log       `yaml:"log"`
 	Debug          Debug     `yaml:"debug"`

@@ -202,6 +202,9 @@ type Config struct {
 	// Network returns the operator's name for the network that a client address is
 	// in, or empty; nil: networks have no names.
 	Network func(address string) string
+	// Place returns the place of a client address in a language (BCP 47), or empty; nil:
+	// addresses have no place.
+	Place func(address, lang string) string
 	// PerAddress counts an authorization request that begins a sign-in in a browser
 	// without a session, PerSession one that comes with a live session. Where there
 	// were too many ok is false, and retry is how long to wait. nil: no bound.
@@ -223,6 +226,7 @@ type Flow struct {
 	push       func(...idp.Push) // nil: no push services
 	describe   func(agent string) (browser, os string)
 	network    func(address string) string
+	place      func(address, lang string) string
 	perAddress func(address string) (retry time.Duration, ok bool)
 	perSession func(idp.SessionID) (retry time.Duration, ok bool)
 	now        func() time.Time
@@ -247,7 +251,7 @@ func New(c Config) *Flow {
 	}
 	return &Flow{
 		store: c.Store, passwords: c.Passwords, sealer: c.Sealer, rules: c.Rules, wake: c.Wake, mail: c.Mail, push: c.Push,
-		describe: c.Describe, network: c.Network, perAddress: c.PerAddress, perSession: c.PerSession, now: c.Now, log: c.Log,
+		describe: c.Describe, network: c.Network, place: c.Place, perAddress: c.PerAddress, perSession: c.PerSession, now: c.Now, log: c.Log,
 	}
 }
 
