@@ -181,7 +181,7 @@ func examples() []example {
 		{"sessions", Sessions{Frame: account("sessions"), Sessions: []Session{here, there, unknown}, Remembered: []Remembered{
 			{N: 7, This: true, Browser: here.Browser, Where: here.Where, LastAt: at, Until: at}, {N: 5, Browser: unknown.Browser, LastAt: at, Until: at}}}},
 		{"profile", Profile{Frame: account("profile"), UserName: "maximiliane.von-und-zu-hohenfels@klinik.example", Name: "Univ.-Prof. Dr. <b>Maximiliane", GivenName: "Maximiliane", FamilyName: long,
-			Email: "maximiliane@klinik.example", Phone: "+32 9 332 47 11", Staff: Say("admin.staff.helpdesk"), Roles: []string{"reader", long}, Groups: []string{"radiology", "ct"}, AddedAt: at, Note: Say("profile.language.done"),
+			Email: "maximiliane@klinik.example", Phone: "+32 9 332 47 11", Office: Say("admin.staff.helpdesk"), Roles: []string{"reader", long}, Groups: []string{"radiology", "ct"}, AddedAt: at, Note: Say("profile.language.done"),
 			Languages: []LanguageChoice{{Language{Tag: "en", Name: "English"}, "en-GB", true}, {Language{Tag: "nl", Name: "Nederlands"}, "nl", false}}}},
 		{"profile-bare", Profile{Frame: account("profile"), UserName: "anna", Name: "Anna", AddedAt: at}},
 		{"activity", Activity{Frame: account("activity"), Next: "/account/activity?after=x", Events: []Occurrence{
@@ -191,6 +191,7 @@ func examples() []example {
 		{"activity-none", Activity{Frame: account("activity")}},
 		{"notme", Doubt{Frame: account("activity"), Path: "/account/activity/790/notme", One: true, Event: Occurrence{Seq: 790, At: at, What: Say("activity.login"), Browser: there.Browser, Where: there.Where}}},
 		{"notme-all", Doubt{Frame: account("activity"), Path: "/account/activity/790/notme", Event: Occurrence{Seq: 790, At: at, What: Say("activity.device.linked"), Device: "Pixel 8"}}},
+		{"notme-here", Doubt{Frame: account("activity"), Path: "/account/activity/790/notme", Here: true, Event: Occurrence{Seq: 790, At: at, What: Say("activity.login"), This: true}}},
 		{"notme-done", Doubt{Frame: account("activity"), Done: true, One: true, Unlink: "/account/devices/" + exampleID + "/unlink", Recovery: true, Event: Occurrence{Seq: 790, At: at, What: Say("activity.login"), Device: "Pixel 8"}}},
 		{"sessions-one", Sessions{Frame: account("sessions"), Sessions: []Session{here}, Note: Say("sessions.others.done")}},
 	}...)

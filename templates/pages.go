@@ -406,7 +406,7 @@ type Profile struct {
 	UserName, Name        string
 	GivenName, FamilyName string
 	Email, Phone          string
-	Staff                 Message // their role in the administration; no key: none
+	Office                Message // their role in the administration; no key: none
 	Roles, Groups         []string
 	AddedAt               time.Time
 	Languages             []LanguageChoice // fewer than two: there is no choice
@@ -442,6 +442,7 @@ type Doubt struct {
 	Event    Occurrence
 	Path     string // posted to
 	One      bool   // one session ends; else all others
+	Here     bool   // it was in the browser that the page is shown in
 	Done     bool
 	Unlink   string // path of the page that unlinks the device concerned; empty: it is not linked
 	Recovery bool   // a recovery code was used: new ones are due

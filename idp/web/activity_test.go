@@ -72,6 +72,9 @@ func TestThisWasNotMe(t *testing.T) {
 
 	// Which browser it was is not known any more, nor is its phone linked; it was by a recovery code.
 	doubt.Session, doubt.Linked, doubt.Detail["method"] = nil, false, "recovery"
+	doubt.Here = true
+	d.Wants(d.Get(path), 200, "It was in this browser", "not You are signed out everywhere but here")
+	doubt.Here = false
 	d.Wants(d.Get(path), 200, "You are signed out everywhere but here", "not The browser of that sign-in")
 	d.Leads(d.Post(path), path+"?did=all")
 	d.Wants(d.Get(path+"?did=all"), 200, "Nobody is signed in to your account but you", `not id="unlink"`, `id="new-recovery"`)

@@ -18,7 +18,7 @@ func (a *account) profile(w http.ResponseWriter, r *http.Request, p page.Person)
 	u := p.User
 	return a.door.Render(w, http.StatusOK, templates.Profile{
 		Frame: a.door.PersonFrame(r, p, "profile", "profile"), Note: noteOf(r), UserName: u.Name, Name: u.DisplayName, GivenName: u.GivenName, FamilyName: u.FamilyName,
-		Email: u.Email, Phone: u.Phone, Staff: staffWords[u.Staff], Roles: u.Roles, Groups: u.Groups, AddedAt: u.CreatedAt, Languages: a.languages(u.Locale),
+		Email: u.Email, Phone: u.Phone, Office: staffWords[u.Staff], Roles: u.Roles, Groups: u.Groups, AddedAt: u.CreatedAt, Languages: a.languages(u.Locale),
 	})
 }
 

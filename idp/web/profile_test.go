@@ -11,9 +11,11 @@ func TestProfileTab(t *testing.T) {
 	d := open(t)
 	d.signedIn()
 	d.logins.staff, d.logins.locale = idp.StaffHelpdesk, "nl-BE"
-	d.Wants(d.Get("/account/profile"), 200, `lang="nl"`, `aria-current="page"`, "Anna Maes", "anna", "Helpdesk", `<option value="nl-BE" lang="nl" selected>`, `<option value="fr" lang="fr">`)
+	d.Wants(d.Get("/account/profile"), 200, `lang="nl"`, `aria-current="page"`, "Anna Maes", "anna", "Helpdesk", `id="to-admin"`, `<option value="nl-BE" lang="nl" selected>`, `<option value="fr" lang="fr">`)
 	d.logins.locale = ""
 	d.Wants(d.Get("/account/profile"), 200, "Only an administrator can change it", "As my browser asks", "not selected")
+	d.logins.staff = idp.StaffNone
+	d.Wants(d.Get("/account/profile"), 200, "not Role in the administration", `not id="to-admin"`)
 	d.logins.locale = "sv" // which there are no words in
 	d.Wants(d.Get("/account/profile"), 200, "not selected")
 }

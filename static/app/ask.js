@@ -16,7 +16,7 @@ import { seconds } from './sign.js'
 
 /**
  * What tells the person what came of something.
- * @typedef {(came: { text: string, bad?: boolean, link?: { href: string, text: string } }) => void} Said
+ * @typedef {(came: { text: Child | Child[], bad?: boolean }) => void} Said
  *
  * A question that can be approved.
  * @typedef {Ask & { doc: Doc }} Whole
@@ -162,8 +162,8 @@ function why(ask, said, redraw) {
   const deny = (reason) => {
     const notMe = reason === 'not_me'
     return send(ask, view, { decision: 'deny', ...(reason ? { reason } : {}) }, said, {
-      text: t(notMe ? 'done.notme' : 'done.denied'), bad: notMe,
-      ...(notMe ? { link: { href: ask.a.issuer + '/account/password', text: t('done.notme.change') } } : {}),
+      text: notMe ? [t('done.notme'), ' ', h('a', { id: 'said-link', href: ask.a.issuer + '/account/password', target: '_blank', rel: 'noopener' }, t('done.change'))] : t('done.denied'),
+      bad: notMe,
     })
   }
   const leaving = () => { if (document.visibilityState === 'hidden' && view.isConnected) deny() }

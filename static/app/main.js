@@ -17,10 +17,9 @@ const site = document.title
 /** @type {ReturnType<typeof setTimeout>} */
 let quiet
 /** @type {Said} */
-function said({ text, bad, link }) {
+function said({ text, bad }) {
   clearTimeout(quiet)
-  banner.replaceChildren(h('p', { class: bad ? 'note bad' : 'note good', id: 'said' }, text,
-    link && ' ', link && h('a', { id: 'said-link', href: link.href, target: '_blank', rel: 'noopener' }, link.text)))
+  banner.replaceChildren(h('p', { class: bad ? 'note bad' : 'note good', id: 'said' }, text))
   if (!bad) quiet = setTimeout(() => banner.replaceChildren(), 8000)
 }
 

@@ -135,6 +135,7 @@ var settingTable = []struct {
 		{"tls.key_file", templates.Say("setting.tls.key_file"), asText},
 		{"trusted_proxies", templates.Say("setting.trusted_proxies"), asText},
 		{"networks", templates.Say("setting.networks"), asText},
+		{"geo_file", templates.Say("setting.geo_file"), asText},
 		{"logout.networks", templates.Say("setting.logout.networks"), asText},
 		{"data_dir", templates.Say("setting.data_dir"), asText},
 		{"database.driver", templates.Say("setting.database.driver"), asText},
