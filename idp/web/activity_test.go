@@ -21,7 +21,10 @@ func happening(seq int64, kind idp.EventKind, detail ...string) login.ActivityEv
 func ward(address string) string { return map[string]string{"10.20.30.40": "Ward 3"}[address] }
 
 func TestActivityTab(t *testing.T) {
-	d := openWith(t, func(c *page.Config) { c.Network = ward })
+	d := openWith(t, func(c *page.Config) {
+		c.Network = ward
+		c.Place = func(_, lang string) string { return "Ghent in " + lang }
+	})
 	d.signedIn()
 	d.Wants(d.Get("/account/activity"), 200, "Nothing has happened yet.", `aria-current="page"`)
 	signIn := happening(12, idp.EventLoginDone, "purpose", "client", "browser", "Firefox", "system", "Linux")
@@ -34,7 +37,7 @@ func TestActivityTab(t *testing.T) {
 		signIn, own, changed, happening(9, idp.EventLoginDone, "purpose", "stepup"), happening(8, idp.EventPasswordWrong), happening(7, idp.EventDeviceLinked, "name", "Phone"),
 	}
 	r := d.Get("/account/activity")
-	d.Wants(r, 200, "Signed in to Viewer &lt;b&gt;", "Firefox on Linux", "Device: Pixel 8", "Ward 3", "(10.20.30.40)", "Signed in to your account", "This browser",
+	d.Wants(r, 200, "Signed in to Viewer &lt;b&gt;", "Firefox on Linux", "Device: Pixel 8", "Ghent in en", "Ward 3", "(10.20.30.40)", "Signed in to your account", "This browser",
 		"Your account was changed", "By the administration", "Confirmed that it is you", "Wrong password", "A device was linked",
 		`href="/account/activity/12/notme"`, `href="/account/activity/7/notme"`, `not href="/account/activity/8/notme"`, `not href="/account/activity/10/notme"`,
 		`href="/account/activity?after=older%2F1"`)
