@@ -62,7 +62,7 @@ export default {
   'done.approved': 'C’est fait. Retournez au navigateur.',
   'done.change': 'Changer de mot de passe',
   'done.denied': 'Refusé. Aucune connexion n’a eu lieu.',
-  'done.notme': 'Refusé et signalé au site. Quelqu’un connaît votre mot de passe : changez-le.',
+  'done.notme': 'Refusé et signalé au site. Quelqu’un connaît votre mot de passe : changez-le.',
   'done.paired': 'Ce téléphone est associé.',
   'done.renamed': 'Le nouveau nom est enregistré.',
   'done.unpaired': '{Name} chez {Site} est dissocié.',
