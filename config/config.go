@@ -43,6 +43,7 @@ type Config struct {
 	Logout         Logout    `yaml:"logout"`
 	Mail           Mail      `yaml:"mail"`
 	Networks       []Place   `yaml:"networks"`
+	GeoFile        string    `yaml:"geo_file"` // MaxMind DB of cities or countries; empty: addresses have no place
 	Limits         Limits    `yaml:"limits"`
 	Log            Log       `yaml:"log"`
 	Debug          Debug     `yaml:"debug"`
@@ -72,6 +73,8 @@ type Site struct {
 	Accent    string   `yaml:"accent"`    // #rrggbb; empty: ours
 	Languages []string `yaml:"languages"` // offered; empty: all there are
 	Language  string   `yaml:"language"`  // where nobody names one; empty: English
+	Help      string   `yaml:"help"`      // whom to ask who cannot sign in
+	HelpLink  string   `yaml:"help_link"` // where Help leads: https, tel or mailto
 }
 
 // DefaultName is the site's name where nobody has given it one.

@@ -3,12 +3,14 @@ package config
 import (
 	"crypto/x509"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"os"
 	"strings"
 	"time"
 
 	"hilum/idp/file"
+	"hilum/idp/geo"
 )
 
 // Warnings are settings that are possible and mostly a mistake; each says what to
@@ -64,6 +66,11 @@ func (c *Config) Files() (warnings []*Fault, err error) {
 			}
 			return nil
 		})
+	}
+	if c.GeoFile != "" {
+		if _, err := geo.Open(c.GeoFile, slog.New(slog.DiscardHandler)); err != nil {
+			v.fault("geo_file", "%v", err)
+		}
 	}
 	if _, err := os.Stat(c.SealFile()); err == nil { // the rest is told by who makes it
 		v.file("keys.seal_file", c.SealFile(), file.Secret, func(file.Content) error { return nil })

@@ -17,7 +17,7 @@ import (
 
 // prose are the settings whose text people read: a dollar sign in it may be meant as
 // one.
-var prose = map[string]bool{"site.name": true, "device.label": true}
+var prose = map[string]bool{"site.name": true, "site.help": true, "device.label": true}
 
 // unexpanded finds what a shell, a compose file, a template or Windows would have
 // replaced; unexpandedProse is for texts of prose, and finds less.

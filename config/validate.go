@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"net"
 	"net/mail"
@@ -378,6 +379,13 @@ func (v *validation) site() {
 		} else if err := brand.Check(accent); err != nil {
 			v.fault("site.accent", "%v", err)
 		}
+	}
+	if err, ok := errors.AsType[*idp.FieldError](idp.ValidHelp("site.help", s.Help, "site.help_link", s.HelpLink)); ok {
+		v.fault(err.Field, "%s", map[string]string{
+			"text.long": "is too long", "text.missing": "has nothing to see", "text.invalid": "has signs that cannot be used", "text.invisible": "has nothing to see",
+			"site.help.text": "is needed where site.help_link is set", "site.help.tel": "is no telephone number; write it like tel:+3291234567",
+			"site.help.mail": "is no mail address; write it like mailto:helpdesk@your-hospital.org", "site.help.link": "has to begin with https://, tel: or mailto:",
+		}[err.Message])
 	}
 	tag := func(key, l string) {
 		if l == "" || len(l) > 35 || strings.Trim(l, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-") != "" {

@@ -407,6 +407,9 @@ func TestAppSignIn(t *testing.T) {
 	p.taps("#deny")
 	p.taps("#notme")
 	p.says("#said", "change it now")
+	if href := p.js(`document.querySelector("#said-link").href`); href != d.Issuer+"/account/password" {
+		t.Errorf("to change the password it leads to %v", href)
+	}
 	other.see("#notice")
 	other.enters(rp, bert.name, bert.password)
 	other.see("#paused")

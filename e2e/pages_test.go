@@ -28,6 +28,8 @@ func tour(t *testing.T, d *demo, w *window, visit func(name string)) {
 	d.idp(t, "client", "add", "Quarterly Dose Reports of the Department of Interventional Radiology", "--id", strict.id,
 		"--redirect-uri", d.RedirectURI, "--consent", "--scope", "openid,profile,email,groups,roles")
 
+	d.idp(t, "settings", "set", "--help-line", "Helpdesk of the Department of Interventional Radiology, extension 4711, day and night", "--help-link", "tel:+3293324711")
+
 	// Before anybody is known.
 	bad := *rp
 	bad.redirect = "https://elsewhere.klinik.test/"
@@ -71,6 +73,16 @@ func tour(t *testing.T, d *demo, w *window, visit func(name string)) {
 	visit("account-devices-one")
 	w.open(d.Issuer + "/account/sessions")
 	visit("account-sessions")
+	w.open(d.Issuer + "/account/profile")
+	visit("account-profile")
+	w.open(d.Issuer + "/account/activity")
+	visit("account-activity")
+	w.click("#activity a.button")
+	w.see("#notme-form")
+	visit("account-notme")
+	w.click("#cut")
+	w.see("#next")
+	visit("account-notme-done")
 	w.open(d.Issuer + "/account/password")
 	visit("account-password")
 	w.fill("#old_password", "not the old one")

@@ -69,6 +69,7 @@ const (
 	CutReset       CutCause = "reset the password"      // by a one-time link
 	CutEndedAll    CutCause = "end all sessions"        // by the administration
 	CutEndedOthers CutCause = "end all others"          // by the owner, who goes on in this browser
+	CutDisowned    CutCause = "it was not me"           // by the owner, who goes on in this browser; ends one session where it is known which
 	CutEndedOne    CutCause = "end one session"         // another browser's: what rests on it alone
 	CutSignedOut   CutCause = "sign out"                // this browser's: it stays known
 	CutDisabled    CutCause = "disable"                 // the account
@@ -96,6 +97,7 @@ var cuts = map[CutCause]Cut{
 	CutReset:       cutAll | CutFactor,
 	CutEndedAll:    CutSessions | CutGrants | CutLogins | CutOffers | CutBrowsers | CutFactor,
 	CutEndedOthers: CutSessions | CutGrants | CutLogins | CutOffers | CutBrowsers | CutFactor,
+	CutDisowned:    CutSessions | CutGrants | CutLogins | CutOffers | CutBrowsers | CutFactor,
 	CutEndedOne:    CutSessions | CutGrants | CutLogins | CutOffers | CutBrowsers | CutFactor,
 	CutSignedOut:   CutSessions | CutGrants | CutLogins | CutOffers | CutFactor,
 	CutDisabled:    cutAll | CutFactor,
@@ -107,7 +109,7 @@ var cuts = map[CutCause]Cut{
 // CutCauses lists all there are, in the order of docs/security.md.
 var CutCauses = []CutCause{
 	CutReopened, CutLost, CutStolen, CutUnlinked, CutChanged, CutReset, CutEndedAll, CutEndedOthers,
-	CutEndedOne, CutSignedOut, CutReplaced, CutDisabled, CutRole, CutAddress,
+	CutDisowned, CutEndedOne, CutSignedOut, CutReplaced, CutDisabled, CutRole, CutAddress,
 }
 
 // Cut is what the cause takes away.
@@ -120,7 +122,9 @@ func (c CutCause) Alone() bool {
 }
 
 // Keeps reports whether the session that the owner acts in goes on.
-func (c CutCause) Keeps() bool { return c == CutStolen || c == CutChanged || c == CutEndedOthers }
+func (c CutCause) Keeps() bool {
+	return c == CutStolen || c == CutChanged || c == CutEndedOthers || c == CutDisowned
+}
 
 // CutOff takes away from a person what its cause says, all in one transaction.
 // Whoever comes after it, with what they had before it, is refused.
@@ -131,6 +135,10 @@ type CutOff struct {
 	// or the one that goes on, with its tokens, its offers and its browser, where
 	// the cause keeps one.
 	Session SessionID
+	// Only is the session that CutDisowned is about: it alone ends, with its tokens,
+	// and everything else goes as with all others. Empty, or a session that is not
+	// open any more: all others end.
+	Only    SessionID
 	Device  DeviceID // CutUnlinked: the device
 	Login   LoginID  // a sign-in that goes on: the one that is the cause
 	Because Event    // of whoever does it; sessions that end have an event of their own like it

@@ -54,10 +54,12 @@ const (
 	EventStartAgain      EventKind = "start.again"
 	EventKeyRotated      EventKind = "key.rotated"
 	EventSettingChanged  EventKind = "setting.changed"
-	EventLogoutTold      EventKind = "logout.told"     // an application, that a session has ended
-	EventLogoutFailed    EventKind = "logout.failed"   // it could not be told
-	EventLocked          EventKind = "login.locked"    // after too many wrong tries
-	EventForgotten       EventKind = "login.forgotten" // somebody asks for a link to a new password
+	EventLogoutTold      EventKind = "logout.told"       // an application, that a session has ended
+	EventLogoutFailed    EventKind = "logout.failed"     // it could not be told
+	EventLocked          EventKind = "login.locked"      // after too many wrong tries
+	EventForgotten       EventKind = "login.forgotten"   // somebody asks for a link to a new password
+	EventDisowned        EventKind = "user.not_me"       // the owner says that a sign-in or a linking was not theirs
+	EventForgot          EventKind = "browser.forgotten" // the owner has a browser, or all, not remembered any more
 	EventMailSent        EventKind = "mail.sent"
 	EventMailFailed      EventKind = "mail.failed"   // given up
 	EventUsersImported   EventKind = "user.imported" // a file of people, all of it
@@ -79,7 +81,7 @@ var EventKinds = []EventKind{
 	EventPairingStarted, EventDeviceLinked, EventDeviceRenamed, EventDeviceUnlinked, EventPhoneAsked,
 	EventPhoneApproved, EventPhoneDenied, EventPhoneWrong, EventNotMe, EventPairingClaimed,
 	EventPushAddress, EventRecoveryMade, EventRecoveryUsed, EventClientChanged, EventTryoutStarted, EventTryoutEnded, EventStartAside, EventStartAgain, EventKeyRotated, EventSettingChanged,
-	EventLogoutTold, EventLogoutFailed, EventUsersImported, EventAuditChecked, EventAuditKeyed, EventAuditBroken, EventAuditRolledBack, EventTampered, EventExported, EventLocked, EventForgotten, EventMailSent, EventMailFailed,
+	EventLogoutTold, EventLogoutFailed, EventUsersImported, EventAuditChecked, EventAuditKeyed, EventAuditBroken, EventAuditRolledBack, EventTampered, EventExported, EventLocked, EventForgotten, EventDisowned, EventForgot, EventMailSent, EventMailFailed,
 }
 
 // Actor is who did it: a person, a command at the console, or the provider itself.

@@ -250,11 +250,14 @@ type Enrolment struct {
 
 // Known is a browser that a person has finished a sign-in in.
 type Known struct {
+	N         int64     // its number, given by the store
 	Old       TokenHash // what the browser had; zero: nothing
 	Token     TokenHash // what it gets, for everybody it is known to
 	Browser   TokenHash // its binding cookie, see Login.Browser: whoever ends its session makes it unknown
 	User      UserID
-	At        time.Time
+	Agent     string    // User-Agent at the latest sign-in, bounded; empty: it was not kept yet
+	Address   string    // client address at the latest sign-in; empty: likewise
+	At        time.Time // of the latest sign-in
 	ExpiresAt time.Time
 }
 

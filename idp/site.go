@@ -26,6 +26,8 @@ type Site struct {
 	Logo      PictureID
 	LogoDark  PictureID // in the dark theme; empty: Logo
 	LogoNamed bool      // the logo shows the name, which is not repeated beside it
+	Help      string    // whom to ask who cannot sign in, on the pages of a sign-in and in letters; see ValidHelp
+	HelpLink  string    // where Help leads; empty: nowhere
 
 	Journal
 }
@@ -42,12 +44,12 @@ func (s *Site) InApps() string {
 }
 
 // Over returns a site with the fields of s, and those of below where s has none. The
-// logos of one count together: the logo of s and the dark one of below do not go
-// together.
+// logos of one count together, and so do a help line and its link: the logo of s and the
+// dark one of below do not go together.
 func (s *Site) Over(below *Site) *Site {
 	out := &Site{
 		Name: s.Name, Label: s.Label, Accent: s.Accent, Languages: slices.Clone(s.Languages), Language: s.Language,
-		Logo: s.Logo, LogoDark: s.LogoDark, LogoNamed: s.LogoNamed,
+		Logo: s.Logo, LogoDark: s.LogoDark, LogoNamed: s.LogoNamed, Help: s.Help, HelpLink: s.HelpLink,
 	}
 	for _, f := range []struct {
 		to    *string
@@ -62,6 +64,9 @@ func (s *Site) Over(below *Site) *Site {
 	}
 	if out.Logo == "" && out.LogoDark == "" {
 		out.Logo, out.LogoDark, out.LogoNamed = below.Logo, below.LogoDark, below.LogoNamed
+	}
+	if out.Help == "" {
+		out.Help, out.HelpLink = below.Help, below.HelpLink
 	}
 	return out
 }

@@ -18,6 +18,8 @@ func TestSiteOver(t *testing.T) {
 		{"fixed", Site{Name: "Mark", Accent: "#1f6feb"}, Site{Name: "Luke", Accent: "#0a7d6c", Language: "nl"}, Site{Name: "Mark", Accent: "#1f6feb", Language: "nl"}},
 		{"languages of the configuration", Site{Languages: []string{"en", "fr"}}, Site{Languages: []string{"nl"}}, Site{Name: "Hilum", Languages: []string{"en", "fr"}, Language: "en"}},
 		{"logos", Site{}, Site{Logo: "a", LogoDark: "b", LogoNamed: true}, Site{Name: "Hilum", Language: "en", Logo: "a", LogoDark: "b", LogoNamed: true}},
+		{"help", Site{}, Site{Help: "Call 4711", HelpLink: "tel:4711"}, Site{Name: "Hilum", Language: "en", Help: "Call 4711", HelpLink: "tel:4711"}},
+		{"help does not mix", Site{Help: "Ask Bert"}, Site{Help: "Call 4711", HelpLink: "tel:4711"}, Site{Name: "Hilum", Language: "en", Help: "Ask Bert"}},
 		{"logos do not mix", Site{Logo: "x"}, Site{Logo: "a", LogoDark: "b", LogoNamed: true}, Site{Name: "Hilum", Language: "en", Logo: "x"}},
 	} {
 		if got := c.fixed.Over(&c.saved).Over(usual); !reflect.DeepEqual(*got, c.want) {

@@ -36,7 +36,7 @@ func deskExamples(at time.Time) []example {
 	lines := []AskLine{{Name: "Pixel 8", Of: "Dr. Anna Maes", Last: true}, {Name: "iPad <b>", Of: long, Refused: true}}
 	shown := DeskDevice{Device: Device{ID: exampleID, Name: "Pixel 8", Kind: "app", Platform: "android", Push: "working", LinkedAt: at, UsedAt: at}, App: "hilum/1.4", PushOK: at, Person: anna, Of: 1}
 	events := []DeskEvent{
-		{Seq: 3, At: at, Kind: "device.unlinked", What: Say("event.device.unlinked"), Actor: "admin", Address: "192.0.2.7", Reason: `lost <b>on</b> the "ward"`},
+		{Seq: 3, At: at, Kind: "device.unlinked", What: Say("event.device.unlinked"), Actor: "admin", Where: Where{Address: "192.0.2.7"}, Reason: `lost <b>on</b> the "ward"`},
 		{Seq: 2, At: at, Kind: "something.new", Actor: "provider"},
 		{Seq: 1, At: at, Kind: "device.linked", What: Say("event.device.linked"), Good: true, Actor: "anna"},
 	}
@@ -44,8 +44,8 @@ func deskExamples(at time.Time) []example {
 	people.Path, people.Total = "/admin/users", Say("admin.users.count", "N", 1, "Count", Count{N: 1})
 	accounts := []DeskAccount{{anna, []string{"radiology", "tumour-board"}, 2, at}, {hostile, []string{long}, 0, at}, {DeskPerson{ID: "USERUSERUSERUSERUSERUSER22", Name: "new", Shown: "New", State: "invited", Staff: "auditor"}, nil, 5, at}}
 	accounts[1].ID = "USERUSERUSERUSERUSERUSER23"
-	live := []DeskSession{{Session{ID: exampleID, This: true, Browser: Say("sessions.browser", "Browser", exampleAgent, "System", "Linux"), Address: "192.0.2.7", Apps: []string{"viewer"}, Since: at, LastAt: at}, anna},
-		{Session{ID: "SESSIONSESSIONSESSIONSES22", Browser: Say("sessions.browser.unknown"), Address: "2001:db8::1", Since: at, LastAt: at}, hostile}}
+	live := []DeskSession{{Session{ID: exampleID, This: true, Browser: Say("sessions.browser", "Browser", exampleAgent, "System", "Linux"), Where: Where{"192.0.2.7", "Ward 3", "Ghent, Belgium"}, Apps: []string{"viewer"}, Since: at, LastAt: at}, anna},
+		{Session{ID: "SESSIONSESSIONSESSIONSES22", Browser: Say("sessions.browser.unknown"), Where: Where{Address: "2001:db8::1"}, Since: at, LastAt: at}, hostile}}
 	ended := []DeskEnded{
 		{Person: anna, Browser: Say("sessions.browser.unknown"), Address: "192.0.2.7", At: at, Told: []ToldLine{{App: "Radiology <b>Viewer", State: "told", At: at}, {App: "Archive", State: "waiting"}, {App: long, State: "waiting", Said: Say("logout.said.status", "Status", "503"), At: at}, {App: "Reports", State: "failed", Said: Say("logout.said.forbidden"), At: at}}, Left: []string{"Weasis"}},
 		{Person: hostile, Browser: Say("sessions.browser.unknown"), At: at},

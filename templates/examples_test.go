@@ -1,6 +1,7 @@
 package templates
 
 import (
+	"html/template"
 	"strings"
 	"time"
 )
@@ -15,6 +16,12 @@ const (
 	exampleID    = "EXAMPLEEXAMPLEEXAMPLEEXAM2"
 	exampleAgent = "Firefox"
 )
+
+// helped gives a frame a long help line.
+func helped(f Frame, link template.URL) Frame {
+	f.Help = Help{Text: "Helpdesk of the Department of Interventional Radiology <b>, extension 4711, day and night", Link: link}
+	return f
+}
 
 // examples lists every page in every state. Names are long, foreign or hostile
 // where a page has to bear it.
@@ -57,9 +64,9 @@ func examples() []example {
 		d.ID, d.Platform, d.Push, d.PushBad, d.Test = exampleID[:25]+state[:1], "android", state, at, state != "off"
 		return d
 	}
-	here := Session{ID: exampleID, This: true, Browser: Say("sessions.browser", "Browser", exampleAgent, "System", "Windows"), Address: "10.20.30.40",
+	here := Session{ID: exampleID, This: true, Browser: Say("sessions.browser", "Browser", exampleAgent, "System", "Windows"), Where: Where{"10.20.30.40", "Ward 3", ""},
 		Apps: []string{viewer, "Report Archive"}, Since: at, LastAt: at}
-	there := Session{ID: exampleID, Browser: Say("sessions.browser.only", "Browser", "Weasis"), Address: "2001:db8::17", Since: at, LastAt: at}
+	there := Session{ID: exampleID, Browser: Say("sessions.browser.only", "Browser", "Weasis"), Where: Where{"2001:db8::17", "", "Ghent, Belgium"}, Since: at, LastAt: at}
 	unknown := there
 	unknown.Browser = Say("sessions.browser.unknown")
 
@@ -100,6 +107,9 @@ func examples() []example {
 		{"security-looks", Security{Frame: looks(account("security")), Devices: 2, Max: 5, Recovery: 9}},
 		{"consent-letter", Consent{Frame: door(1), ID: exampleID, App: viewer, Tile: Tile{Letter: "R"}, Host: "viewer.example.org", UserName: "anna", Hours: 12, Scopes: []Message{Say("scope.openid")}}},
 		{"app-looks", App{Site: "Imaging", Look: looks(door(0)).Look}},
+		{"password-help", Password{Frame: helped(door(0), "tel:+3293324711"), ID: exampleID, App: viewer, Cancel: true, Mail: true}},
+		{"factor-none-help", Factor{Frame: helped(door(1), ""), ID: exampleID, App: viewer, UserName: "anna", Cancel: true}},
+		{"notice-help", Notice{Frame: helped(door(0), "https://intranet.example.org/help"), Kind: "bad", Title: Say("error.gone"), Text: Say("error.gone.text"), Reference: "K3D7TQ2Z"}},
 		{"password-own", Password{Frame: door(0), ID: exampleID, App: "Imaging, Saint Luke Hospital", UserName: "anna"}},
 		{"password-wrong", Password{Frame: door(0), ID: exampleID, App: viewer, UserName: "anna", Problem: Say("password.wrong"), Cancel: true}},
 		{"password-toomany", Password{Frame: door(0), ID: exampleID, App: viewer, UserName: "anna", Problem: Say("toomany.seconds", "N", 8), Retry: Retry{Seconds: 8}, Cancel: true}},
@@ -172,7 +182,21 @@ func examples() []example {
 		{"changepassword-short", ChangePassword{Frame: account("security"), Problem: Say("password.short"), Wrong: "new_password"}},
 		{"recoveryintro", RecoveryIntro{Frame: account("security"), Left: 3}},
 		{"recoveryintro-none", RecoveryIntro{Frame: account("security")}},
-		{"sessions", Sessions{Frame: account("sessions"), Sessions: []Session{here, there, unknown}}},
+		{"sessions", Sessions{Frame: account("sessions"), Sessions: []Session{here, there, unknown}, Remembered: []Remembered{
+			{N: 7, This: true, Browser: here.Browser, Where: here.Where, LastAt: at, Until: at}, {N: 5, Browser: unknown.Browser, LastAt: at, Until: at}}}},
+		{"profile", Profile{Frame: account("profile"), UserName: "maximiliane.von-und-zu-hohenfels@klinik.example", Name: "Univ.-Prof. Dr. <b>Maximiliane", GivenName: "Maximiliane", FamilyName: long,
+			Email: "maximiliane@klinik.example", Phone: "+32 9 332 47 11", Office: Say("admin.staff.helpdesk"), Roles: []string{"reader", long}, Groups: []string{"radiology", "ct"}, AddedAt: at, Note: Say("profile.language.done"),
+			Languages: []LanguageChoice{{Language{Tag: "en", Name: "English"}, "en-GB", true}, {Language{Tag: "nl", Name: "Nederlands"}, "nl", false}}}},
+		{"profile-bare", Profile{Frame: account("profile"), UserName: "anna", Name: "Anna", AddedAt: at}},
+		{"activity", Activity{Frame: account("activity"), Next: "/account/activity?after=x", Events: []Occurrence{
+			{Seq: 812, At: at, What: Say("activity.login.app", "App", viewer), Browser: here.Browser, Device: "Pixel 8", Where: Where{"10.20.30.40", "Radiology, reading room east", ""}, This: true, Doubt: true},
+			{Seq: 790, At: at, What: Say("activity.login.app", "App", long), Browser: there.Browser, Device: long[:40], Where: Where{"2001:db8::17", "", "Llanfairpwllgwyngyll, United Kingdom"}, Doubt: true},
+			{Seq: 788, At: at, What: Say("activity.password.wrong"), Where: Where{Address: "2001:db8::17"}, Bad: true}, {Seq: 3, At: at, What: Say("activity.changed"), Foreign: true}}}},
+		{"activity-none", Activity{Frame: account("activity")}},
+		{"notme", Doubt{Frame: account("activity"), Path: "/account/activity/790/notme", One: true, Event: Occurrence{Seq: 790, At: at, What: Say("activity.login"), Browser: there.Browser, Where: there.Where}}},
+		{"notme-all", Doubt{Frame: account("activity"), Path: "/account/activity/790/notme", Event: Occurrence{Seq: 790, At: at, What: Say("activity.device.linked"), Device: "Pixel 8"}}},
+		{"notme-here", Doubt{Frame: account("activity"), Path: "/account/activity/790/notme", Here: true, Event: Occurrence{Seq: 790, At: at, What: Say("activity.login"), This: true}}},
+		{"notme-done", Doubt{Frame: account("activity"), Done: true, One: true, Unlink: "/account/devices/" + exampleID + "/unlink", Recovery: true, Event: Occurrence{Seq: 790, At: at, What: Say("activity.login"), Device: "Pixel 8"}}},
 		{"sessions-one", Sessions{Frame: account("sessions"), Sessions: []Session{here}, Note: Say("sessions.others.done")}},
 	}...)
 }

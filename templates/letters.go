@@ -19,6 +19,8 @@ type Letter struct {
 	Name      string // of the person
 	UserName  string
 	Home      string         // address of the site
+	Help      string         // whom to ask; empty: nothing is said of it
+	HelpLink  string         // where Help leads: https, tel or mailto; empty: nowhere
 	URL       string         // of the one-time link
 	Lasts     time.Duration  // how long the one-time link is good, from when it was made
 	ExpiresAt time.Time      // of the one-time link
@@ -57,6 +59,9 @@ func (s *Set) Letter(lang string, l *Letter) (subject, text string, err error) {
 	if l.news() {
 		parts = append(parts, l.facts(c, say), say("letter.news.other"), l.Home+"/account")
 	}
+	if l.Help != "" {
+		parts = append(parts, strings.TrimSuffix(say("letter.help", "Help", l.Help)+"\n"+l.reach(), "\n"))
+	}
 	parts = append(parts, l.Site+"\n"+l.Home)
 	return subject, strings.Join(parts, "\n\n") + "\n", err
 }
@@ -67,7 +72,7 @@ func (s *Set) Letter(lang string, l *Letter) (subject, text string, err error) {
 // they are; people copy them.
 func (l *Letter) unlinked() *Letter {
 	out := *l
-	for _, s := range []*string{&out.Site, &out.Name, &out.Device} {
+	for _, s := range []*string{&out.Site, &out.Name, &out.Device, &out.Help} {
 		var b strings.Builder
 		runes := []rune(*s)
 		for i, r := range runes {
@@ -79,6 +84,12 @@ func (l *Letter) unlinked() *Letter {
 		*s = b.String()
 	}
 	return &out
+}
+
+// reach is the link of the help line as people read it: a number or a mail address without
+// its scheme.
+func (l *Letter) reach() string {
+	return strings.TrimPrefix(strings.TrimPrefix(l.HelpLink, "tel:"), "mailto:")
 }
 
 // news reports whether a letter tells what happened.

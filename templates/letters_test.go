@@ -183,6 +183,20 @@ func TestLettersHaveOneLink(t *testing.T) {
 			t.Errorf("%s: subject %q", name, subject)
 		}
 	}
+	// A help line has its own, without a scheme that nobody reads.
+	for link, want := range map[string]string{"tel:+3293324711": "+3293324711", "mailto:help@idp.test": "help@idp.test", "https://intranet.test/help": "https://intranet.test/help", "": ""} {
+		_, text, err := s.Letter("en", &Letter{Kind: "test", Site: "Luke", Home: "https://idp.test", Name: "Anna", Help: "Helpdesk", HelpLink: link})
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines := "\n\nQuestions: Helpdesk\n" + want
+		if want != "" {
+			lines += "\n"
+		}
+		if !strings.HasSuffix(text, lines+"\nLuke\nhttps://idp.test\n") {
+			t.Errorf("with %q it says %q", link, text)
+		}
+	}
 	// Nor does a name become one, whoever chose it: of the person, the device, the site.
 	for name, l := range letterKinds() {
 		with := *l

@@ -20,6 +20,13 @@ type Frame struct {
 	Desk  []string   // pages of the administration: the tabs that the role may open
 	Ends  int        // account pages: seconds until the session ends, where nothing is done
 	Lasts bool       // account pages: it ends then whatever is done
+	Help  Help       // whom to ask who cannot sign in
+}
+
+// Help is the help line of the site. The zero Help says nothing.
+type Help struct {
+	Text string
+	Link template.URL // https, tel or mailto, checked; empty: none
 }
 
 // Look is how a site differs from ours.
@@ -370,17 +377,90 @@ type Session struct {
 	ID      string
 	This    bool // it is the one that the page is shown in
 	Browser Message
+	Where
+	Apps   []string
+	Since  time.Time
+	LastAt time.Time
+}
+
+// Where is a client address, and what is known of it.
+type Where struct {
 	Address string
-	Apps    []string
-	Since   time.Time
+	Network string // the operator's name for its network; empty: none
+	Place   string // city and country, in the language of the page; empty: not known
+}
+
+// Remembered is a browser that the person has signed in in.
+type Remembered struct {
+	N       int64 // its number
+	This    bool  // it is the one that shows the page
+	Browser Message
+	Where   // of the latest sign-in; no address: it was not kept
 	LastAt  time.Time
+	Until   time.Time // it is remembered
 }
 
 // Sessions is the tab of that name.
 type Sessions struct {
 	Frame
-	Sessions []Session
-	Note     Message
+	Sessions   []Session
+	Remembered []Remembered
+	Note       Message
+}
+
+// LanguageChoice is a language that a person can choose for their account.
+type LanguageChoice struct {
+	Language
+	Value string // of the form: the tag, or what the account has of this language
+	On    bool
+}
+
+// Profile is the tab of that name: what the site knows of the person.
+type Profile struct {
+	Frame
+	UserName, Name        string
+	GivenName, FamilyName string
+	Email, Phone          string
+	Office                Message // their role in the administration; no key: none
+	Roles, Groups         []string
+	AddedAt               time.Time
+	Languages             []LanguageChoice // fewer than two: there is no choice
+	Note                  Message
+}
+
+// Occurrence is an event of the account, as its owner is shown it.
+type Occurrence struct {
+	Seq     int64 // its number in the log
+	At      time.Time
+	What    Message
+	Browser Message // no key: it is not known
+	Device  string  // name of the device concerned; empty: none that is linked
+	Where           // from where; no address: it was done nowhere
+	This    bool    // it is about the session that the page is shown in
+	Bad     bool    // somebody else may be behind it
+	Foreign bool    // the administration has done it
+	Doubt   bool    // the person may say that it was not them
+}
+
+// Activity is the tab of that name: what has happened to the account, newest first.
+type Activity struct {
+	Frame
+	Events     []Occurrence
+	Next, Prev string // paths of the pages beside this one; empty: none
+	Short      bool   // the search was broken off: there may be more
+	Note       Message
+}
+
+// Doubt asks whether somebody else is to be cut off, or says what is left to do.
+type Doubt struct {
+	Frame
+	Event    Occurrence
+	Path     string // posted to
+	One      bool   // one session ends; else all others
+	Here     bool   // it was in the browser that the page is shown in
+	Done     bool
+	Unlink   string // path of the page that unlinks the device concerned; empty: it is not linked
+	Recovery bool   // a recovery code was used: new ones are due
 }
 
 func (Password) file() string       { return "password" }
@@ -409,6 +489,9 @@ func (Unlink) file() string         { return "unlink" }
 func (ChangePassword) file() string { return "changepassword" }
 func (RecoveryIntro) file() string  { return "recoveryintro" }
 func (Sessions) file() string       { return "sessions" }
+func (Profile) file() string        { return "profile" }
+func (Activity) file() string       { return "activity" }
+func (Doubt) file() string          { return "notme" }
 
 // App is the phone app's one page. It says nothing of anybody: every phone gets
 // the same, and keeps it.
@@ -435,5 +518,5 @@ func (AppScan) file() string { return "appscan" }
 // Pages lists an empty page of every kind, for the tests.
 func Pages() []Page {
 	return append(append(deskPages(), settingsPages()...), Password{}, First{}, Confirm{}, Forgot{}, ForgotSent{}, Factor{}, Waiting{}, Consent{}, Notice{}, Held{}, FormPost{}, SignOut{}, Done{}, Invite{}, Name{}, Choose{}, Enrol{}, Codes{},
-		Security{}, Devices{}, LinkIntro{}, Link{}, Unlink{}, ChangePassword{}, RecoveryIntro{}, Sessions{}, App{}, AppScan{})
+		Security{}, Devices{}, LinkIntro{}, Link{}, Unlink{}, ChangePassword{}, RecoveryIntro{}, Sessions{}, Profile{}, Activity{}, Doubt{}, App{}, AppScan{})
 }

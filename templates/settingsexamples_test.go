@@ -37,6 +37,9 @@ func settingsExamples() []example {
 	fixed.NameFixed, fixed.AccentFixed, fixed.LanguagesFixed, fixed.LanguageFixed = "idp.yaml:4", "IDP_SITE_ACCENT", "idp.yaml:6", "idp.yaml:7"
 	pale.Accent, pale.Nearest, pale.Wrong, pale.Problem = "#ffee00", "#7e7600", "site.accent", Say("site.accent.light", "Ratio", 1.1, "Colour", "#7e7600")
 	pale.Typed = []Field{{"accent", "#ffee00"}, {"name", `"><b>`}}
+	help := form
+	help.HelpLine, help.HelpLink, help.Wrong, help.Problem = "Helpdesk", "http://intranet", "site.help_link", Say("site.help.link")
+	fixed.HelpFixed = "idp.yaml:8"
 	long.Wrong, long.Problem = "site.name", Say("site.name.fits")
 	app := DeskApp{ID: "viewer", Name: "Radiology Viewer", Tile: Tile{Letter: "R"}}
 	with := app
@@ -52,6 +55,7 @@ func settingsExamples() []example {
 		{"admin-site-fixed", fixed},
 		{"admin-site-pale", pale},
 		{"admin-site-long", long},
+		{"admin-site-help", help},
 		{"admin-logo", AdminLogo{Frame: frame}},
 		{"admin-logo-both", AdminLogo{Frame: frame, Logos: logos, OwnDark: true}},
 		{"admin-logo-wrong", AdminLogo{Frame: frame, Logos: logos, Problem: Say("picture.png"), Wrong: "site.logo"}},

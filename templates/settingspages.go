@@ -74,6 +74,7 @@ type AdminSite struct {
 	Known                            []Tick
 	Typed                            []Field // what was typed, for the form of the button that takes Nearest
 	LanguagesFixed, LanguageFixed    string
+	HelpLine, HelpLink, HelpFixed    string
 	Problem                          Message
 	Wrong                            string // which setting, by its key
 }

@@ -14,6 +14,12 @@ func (l List) Beside() bool { return l.Prev != "" || l.Next != "" }
 // Beside reports whether there are pages beside this one of the log.
 func (p AdminAudit) Beside() bool { return p.Prev != "" || p.Next != "" }
 
+// Chooses reports whether there are languages to choose from.
+func (p Profile) Chooses() bool { return len(p.Languages) > 1 }
+
+// Beside reports whether there are pages beside this one of the person's own events.
+func (p Activity) Beside() bool { return p.Prev != "" || p.Next != "" }
+
 // Resendable reports whether the phones may be asked once more.
 func (p Phones) Resendable() bool { return p.Resend && p.State != "approved" }
 
@@ -56,6 +62,9 @@ func (p AdminSettings) Nothing() bool { return len(p.Groups) == 0 && !p.Presents
 
 // Choice reports whether the page offers other languages.
 func (f Frame) Choice() bool { return f.Here != "" && len(f.Langs) > 1 }
+
+// Helps reports whether the help line is shown: to who is not signed in.
+func (f Frame) Helps() bool { return f.Help.Text != "" && f.User == "" }
 
 // Tries reports whether a sign-in to the application can be tried.
 func (p AdminApp) Tries() bool { return !p.App.Program && !p.App.Disabled }

@@ -123,6 +123,7 @@ func (l *letters) write(o *mail.Occasion) (*idp.Letter, error) {
 func (l *letters) letter(u *idp.User, lang string, out *templates.Letter) (*idp.Letter, error) {
 	site := l.site.now()
 	out.Site, out.Home, out.Name, out.UserName, out.Zone = site.Name, l.issuer, u.DisplayName, u.Name, l.zone
+	out.Help, out.HelpLink = site.Help, site.HelpLink
 	lang = l.lang(site, u.Locale, lang)
 	subject, text, err := l.words.Letter(lang, out)
 	if err != nil {

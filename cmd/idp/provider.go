@@ -23,6 +23,7 @@ import (
 	"hilum/idp/device"
 	"hilum/idp/deviceapi"
 	"hilum/idp/file"
+	"hilum/idp/geo"
 	"hilum/idp/keyring"
 	"hilum/idp/limit"
 	"hilum/idp/live"
@@ -68,6 +69,7 @@ type provider struct {
 	post    *post         // nil: mail is off
 	files   *file.Watcher // what the configuration names
 	letters *letters
+	places  *geo.Places    // nil: addresses have no place; opened by who serves, it may be large
 	notices *logout.Sender // made with the handler: package oidc makes its tokens
 	ending  chan struct{}  // closed when the provider is to end, so that streams do
 	streams *serve.Streams
@@ -175,6 +177,7 @@ func open(ctx context.Context, conf *config.Config, issuer string, log *slog.Log
 			Mail:     conf.Mail.On(),
 			Describe: page.Describe,
 			Network:  networkNames(conf.Networks),
+			Place:    func(address, lang string) string { return p.place(address, lang) },
 			// Each is a row that nobody has proven anything for yet.
 			PerAddress: perAddress(conf.Limits.SignInPerMinute, conf.Limits.SignInBurst),
 			PerSession: ofSession(conf.Limits),
@@ -263,6 +266,13 @@ func (p *provider) handler(cert *serve.Certificate) (http.Handler, serve.Config,
 		return nil, serve.Config{}, err
 	}
 	p.letters.words = words
+	if p.conf.GeoFile != "" {
+		places, err := geo.Open(p.conf.GeoFile, p.log)
+		if err != nil {
+			return nil, serve.Config{}, p.conf.Fault("geo_file", err.Error())
+		}
+		p.places = places
+	}
 	people, err := page.New(page.Config{
 		Words:           words,
 		Site:            p.site.now,
@@ -272,6 +282,8 @@ func (p *provider) handler(cert *serve.Certificate) (http.Handler, serve.Config,
 		CookieKey:       p.sealer.Derive("cookies", 32),
 		SessionAbsolute: p.conf.Sessions.Absolute,
 		Sessions:        p.logins,
+		Network:         networkNames(p.conf.Networks),
+		Place:           p.place,
 		Limits:          pageLimits(p.conf.Limits),
 		Wait:            func(topics ...idp.Topic) page.Waiter { return p.hub.Wait(topics...) },
 		Ending:          p.ending,
@@ -380,6 +392,15 @@ var quietRoutes = []string{
 	"POST /device/v1/challenges",
 }
 
+// place is where a client address is, in a language (BCP 47), by the setting geo_file;
+// empty: it is not known.
+func (p *provider) place(address, lang string) string {
+	if p.places == nil {
+		return ""
+	}
+	return p.places.Place(address, lang)
+}
+
 // networkNames returns a function that says what the operator calls where a client
 // address is, by the setting networks: the narrowest range wins. Empty: it has no name.
 func networkNames(places []config.Place) func(string) string {
@@ -486,11 +507,14 @@ func (p *provider) run(ctx context.Context, h http.Handler, shared serve.Config,
 	defer cancel()
 	wg.Go(func() { p.db.Watch(ctx, func(topics ...idp.Topic) { p.heard(ctx, topics...) }) }) // ends with ctx
 	wg.Go(func() { p.files.Run(ctx) })                                                       // ends with ctx
-	wg.Go(func() { p.sender.Run(ctx) })                                                      // ends with ctx
-	wg.Go(func() { p.notices.Run(ctx) })                                                     // ends with ctx
-	wg.Go(func() { p.runMail(ctx) })                                                         // ends with ctx
-	wg.Go(func() { p.tellFigures(ctx) })                                                     // ends with ctx
-	wg.Go(func() {                                                                           // ends with ctx
+	if p.places != nil {
+		wg.Go(func() { p.places.Run(ctx) }) // ends with ctx
+	}
+	wg.Go(func() { p.sender.Run(ctx) })  // ends with ctx
+	wg.Go(func() { p.notices.Run(ctx) }) // ends with ctx
+	wg.Go(func() { p.runMail(ctx) })     // ends with ctx
+	wg.Go(func() { p.tellFigures(ctx) }) // ends with ctx
+	wg.Go(func() {                       // ends with ctx
 		<-ctx.Done()
 		close(p.ending)
 	})

@@ -71,6 +71,7 @@ func (c *cli) settingsSet() *cobra.Command {
 A running provider shows it within a second. What the configuration sets is changed there.`,
 		Example: `  idp settings set --name "Imaging, Saint Luke Hospital" --accent "#0a7d6c"
   idp settings set --languages en,nl --language nl
+  idp settings set --help-line "Helpdesk, extension 4711" --help-link tel:+3293324711
   idp settings set --accent ""`,
 		Args: cobra.NoArgs,
 	}
@@ -80,6 +81,8 @@ A running provider shows it within a second. What the configuration sets is chan
 	f.StringVar(&s.Accent, "accent", "", "accent, a `colour` as #rrggbb that is seen in both themes")
 	f.StringSliceVar(&s.Languages, "languages", nil, "`languages` offered, such as en,nl (empty: all there are)")
 	f.StringVar(&s.Language, "language", "", "default `language`")
+	f.StringVar(&s.Help, "help-line", "", "`text` for who cannot sign in, such as \"Helpdesk, extension 4711\"")
+	f.StringVar(&s.HelpLink, "help-link", "", "`link` of it: https, tel or mailto")
 	cmd.RunE = c.with(func(ctx context.Context, p *provider) error {
 		if !said(cmd) {
 			return usagef("nothing to change was named")
@@ -91,6 +94,8 @@ A running provider shows it within a second. What the configuration sets is chan
 				"accent":    func() { to.Accent = s.Accent },
 				"languages": func() { to.Languages = s.Languages },
 				"language":  func() { to.Language = s.Language },
+				"help-line": func() { to.Help = s.Help },
+				"help-link": func() { to.HelpLink = s.HelpLink },
 			} {
 				if f.Changed(name) {
 					set()

@@ -39,7 +39,7 @@ func newSiteSource(conf *config.Config, saved interface {
 func fixedSite(conf *config.Config) idp.Site {
 	return idp.Site{
 		Name: text.Form(conf.Site.Name), Label: text.Form(conf.Device.Label), Accent: strings.ToLower(conf.Site.Accent),
-		Languages: slices.Clone(conf.Site.Languages), Language: conf.Site.Language,
+		Languages: slices.Clone(conf.Site.Languages), Language: conf.Site.Language, Help: text.Form(conf.Site.Help), HelpLink: conf.Site.HelpLink,
 	}
 }
 

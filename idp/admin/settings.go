@@ -25,6 +25,8 @@ const (
 	SiteAccent    = "site.accent"
 	SiteLanguages = "site.languages"
 	SiteLanguage  = "site.language"
+	SiteHelp      = "site.help"
+	SiteHelpLink  = "site.help_link"
 	SiteLogo      = "site.logo"
 	SiteLogoDark  = "site.logo_dark"
 )
@@ -46,10 +48,11 @@ func (d *Desk) SavedSite(ctx context.Context, by By) (*idp.Site, error) {
 func (d *Desk) FixedSite() map[string]bool {
 	return map[string]bool{
 		SiteName: d.conf.Fixed.Name != "", SiteLabel: d.conf.Fixed.Label != "", SiteAccent: d.conf.Fixed.Accent != "", SiteLanguages: len(d.conf.Fixed.Languages) > 0, SiteLanguage: d.conf.Fixed.Language != "",
+		SiteHelp: d.conf.Fixed.Help != "", SiteHelpLink: d.conf.Fixed.Help != "",
 	}
 }
 
-// EditSite changes what fn changes of names, accent and languages; an empty field
+// EditSite changes what fn changes of names, accent, languages and help line; an empty field
 // goes back to the default. Errors: idp.ErrDenied, idp.ErrStale, FieldError with the
 // key of the setting, *brand.AccentError.
 func (d *Desk) EditSite(ctx context.Context, by By, fn func(*idp.Site)) error {
@@ -179,6 +182,8 @@ func (d *Desk) noteSite(s, was *idp.Site, by By) error {
 		{SiteAccent, was.Accent, s.Accent},
 		{SiteLanguages, strings.Join(was.Languages, ", "), strings.Join(s.Languages, ", ")},
 		{SiteLanguage, was.Language, s.Language},
+		{SiteHelp, was.Help, s.Help},
+		{SiteHelpLink, was.HelpLink, s.HelpLink},
 		{SiteLogo, string(was.Logo), string(s.Logo)},
 		{SiteLogoDark, string(was.LogoDark), string(s.LogoDark)},
 		{"site.logo_named", strconv.FormatBool(was.LogoNamed), strconv.FormatBool(s.LogoNamed)},
@@ -209,6 +214,10 @@ func (d *Desk) validateSite(s *idp.Site) error {
 		}
 	}
 	if err := d.validateLabel(s); err != nil {
+		return err
+	}
+	s.Help, s.HelpLink = text.Form(s.Help), strings.TrimSpace(s.HelpLink)
+	if err := idp.ValidHelp(SiteHelp, s.Help, SiteHelpLink, s.HelpLink); err != nil {
 		return err
 	}
 	if s.Accent = strings.TrimSpace(s.Accent); s.Accent != "" {
@@ -289,7 +298,7 @@ func (d *Desk) Settings(ctx context.Context, by By) ([]idp.Setting, error) {
 	if d.conf.Settings != nil {
 		list = slices.Clone(d.conf.Settings())
 	}
-	here := map[string]string{SiteName: saved.Name, SiteLabel: saved.Label, SiteAccent: saved.Accent, SiteLanguages: strings.Join(saved.Languages, ", "), SiteLanguage: saved.Language}
+	here := map[string]string{SiteName: saved.Name, SiteLabel: saved.Label, SiteAccent: saved.Accent, SiteLanguages: strings.Join(saved.Languages, ", "), SiteLanguage: saved.Language, SiteHelp: saved.Help, SiteHelpLink: saved.HelpLink}
 	fixed := d.FixedSite()
 	for i := range list {
 		s := &list[i]

@@ -69,6 +69,12 @@ func TestEditSite(t *testing.T) {
 		{"a label with nothing to see", idp.Site{}, func(s *idp.Site) { s.Label = "\u2800" }, "device.label", "text.invisible", idp.Site{}},
 		{"a label with a line break", idp.Site{}, func(s *idp.Site) { s.Label = "a\nb" }, "device.label", "text.invalid", idp.Site{}},
 		{"a label that the configuration sets", idp.Site{Label: "Luke"}, func(s *idp.Site) { s.Label = "Mark" }, "device.label", "site.fixed", idp.Site{}},
+		{"a help line", idp.Site{}, func(s *idp.Site) { s.Help, s.HelpLink = " Helpdesk, 4711 ", " tel:4711 " }, "", "", idp.Site{Help: "Helpdesk, 4711", HelpLink: "tel:4711"}},
+		{"a help line without a link", idp.Site{}, func(s *idp.Site) { s.Help = "Helpdesk" }, "", "", idp.Site{Help: "Helpdesk"}},
+		{"a link without a help line", idp.Site{}, func(s *idp.Site) { s.HelpLink = "tel:4711" }, "site.help", "site.help.text", idp.Site{}},
+		{"a link of another kind", idp.Site{}, func(s *idp.Site) { s.Help, s.HelpLink = "Helpdesk", "javascript:alert(1)" }, "site.help_link", "site.help.link", idp.Site{}},
+		{"a help line that the configuration sets", idp.Site{Help: "Bert"}, func(s *idp.Site) { s.Help = "Helpdesk" }, "site.help", "site.fixed", idp.Site{}},
+		{"its link", idp.Site{Help: "Bert"}, func(s *idp.Site) { s.Help, s.HelpLink = "x", "tel:4711" }, "site.help", "site.fixed", idp.Site{}},
 		{"pictures are not set by hand", idp.Site{}, func(s *idp.Site) { s.Logo, s.LogoDark = "x", "y" }, "", "", idp.Site{}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

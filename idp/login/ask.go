@@ -1,6 +1,7 @@
 package login
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/base64"
@@ -75,7 +76,7 @@ func (f *Flow) askFor(ctx context.Context, id idp.LoginID, b Browser, account *i
 			a.Challenge.SentAt = now
 			sent.challenge = *a.Challenge
 		} else {
-			if err := f.compose(ctx, a, b, account.User.Name, known); err != nil {
+			if err := f.compose(ctx, a, b, askedOf{account.User.Name, account.User.Locale}, known); err != nil {
 				return err
 			}
 			sent.challenge = *a.New
@@ -134,10 +135,13 @@ func isApproved(c *idp.Challenge, now time.Time) bool {
 	return c.State == idp.ChallengeApproved && now.Before(c.AnsweredAt.Add(idp.CollectTTL))
 }
 
-// compose makes a new challenge of a sign-in. name is the sign-in name that phones
-// show, known says that the person has finished a sign-in in the browser before.
+// askedOf is whose phones are asked: the sign-in name that they show, and the language that
+// the person reads (BCP 47); empty: it is not known, or must not show.
+type askedOf struct{ name, reads string }
+
+// compose makes a new challenge of a sign-in. known says that the person has finished a sign-in in the browser before.
 // Errors: idp.ErrTooMany as RetryError; idp.ErrNotFound for the client.
-func (f *Flow) compose(ctx context.Context, a *idp.Asking, b Browser, name string, known bool) error {
+func (f *Flow) compose(ctx context.Context, a *idp.Asking, b Browser, who askedOf, known bool) error {
 	l, now := a.Login, f.now()
 	pending, err := makeWay(a, now)
 	if err != nil {
@@ -156,7 +160,7 @@ func (f *Flow) compose(ctx context.Context, a *idp.Asking, b Browser, name strin
 	}
 	c.Mode = modeFor(l, setting, known && pending == 0 && !limit.Prompts.Wary(a.Guard, now))
 	doc := idp.ChallengeDoc{
-		V: 1, CID: c.ID, Nonce: nonce(), Purpose: c.Purpose, Issuer: f.rules.Issuer, Account: name, App: app, IP: b.Address,
+		V: 1, CID: c.ID, Nonce: nonce(), Purpose: c.Purpose, Issuer: f.rules.Issuer, Account: who.name, App: app, IP: b.Address,
 		NewBrowser: !known, NewPassword: l.NewHash != "", At: now.Unix(), Exp: c.ExpiresAt.Unix(),
 	}
 	if f.describe != nil {
@@ -164,6 +168,9 @@ func (f *Flow) compose(ctx context.Context, a *idp.Asking, b Browser, name strin
 	}
 	if f.network != nil {
 		doc.Net = f.network(b.Address)
+	}
+	if f.place != nil {
+		doc.Place = f.place(b.Address, cmp.Or(who.reads, f.rules.Site().Language))
 	}
 	c.Number, doc.Match = matching(c.Mode)
 	c.Doc = doc.Text()

@@ -105,9 +105,9 @@ func (f *Flow) Collect(ctx context.Context, id idp.LoginID, b Browser) (*Answer,
 		l.Session = s.ID
 		if !l.FactorAt.IsZero() {
 			answer.Known = idp.NewToken()
-			c.Known = &idp.Known{Old: known(b), Token: answer.Known.Hash(), Browser: b.ID, User: l.User, At: now, ExpiresAt: now.Add(idp.KnownFor)}
+			c.Known = &idp.Known{Old: known(b), Token: answer.Known.Hash(), Browser: b.ID, User: l.User, Agent: agent(b.Agent), Address: b.Address, At: now, ExpiresAt: now.Add(idp.KnownFor)}
 		}
-		l.Note(f.event(idp.EventLoginDone, l, "", b, "purpose", string(l.Purpose)))
+		l.Note(f.loginDone(l, b))
 		if l.Purpose != idp.ForClient {
 			return nil
 		}
@@ -136,6 +136,25 @@ func (f *Flow) Collect(ctx context.Context, id idp.LoginID, b Browser) (*Answer,
 		}
 	}
 	return answer, nil
+}
+
+// loginDone is the event of a sign-in that is finished. It names the browser, so that its
+// owner knows it again when the session is long gone.
+func (f *Flow) loginDone(l *idp.Login, b Browser) idp.Event {
+	e := f.event(idp.EventLoginDone, l, "", b, "purpose", string(l.Purpose))
+	if !l.FactorAt.IsZero() && l.Device == "" && l.Purpose != idp.ForInvitation {
+		e.Detail["method"] = "recovery"
+	}
+	if f.describe == nil {
+		return e
+	}
+	browser, system := f.describe(b.Agent)
+	for key, value := range map[string]string{"browser": browser, "system": system} {
+		if value != "" {
+			e.Detail[key] = value
+		}
+	}
+	return e
 }
 
 // refused returns, for the log, why a person who has proven themselves may not sign in

@@ -207,6 +207,15 @@ var callers = map[idp.CutCause]func(h *held) error{
 	idp.CutEndedOthers: func(h *held) error {
 		return h.w.EndOthers(h.w.Context(), idp.Actor{User: h.p.id}, h.p.id, h.mine.ID)
 	},
+	idp.CutDisowned: func(h *held) error {
+		// A sign-in that nobody knows the session of any more.
+		e, err := h.w.signIn(h.p.id, h.theirs.ID)
+		if err != nil {
+			return err
+		}
+		_, err = h.w.Disown(h.w.Context(), idp.Actor{User: h.p.id, Name: h.p.name}, h.mine, e.Seq)
+		return err
+	},
 	idp.CutEndedOne: func(h *held) error {
 		return h.w.EndSession(h.w.Context(), idp.Actor{User: h.p.id}, h.p.id, h.theirs.ID)
 	},

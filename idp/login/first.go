@@ -74,7 +74,7 @@ func (f *Flow) askFirst(ctx context.Context, l *idp.Login, b Browser) error {
 		}
 		l.Sends++
 		may := slices.ContainsFunc(a.Devices, asks) && limit.Prompts.AllowFirst(a.Guard, l.Browser, b.Address, now) == nil
-		err := f.compose(ctx, a, b, name, false)
+		err := f.compose(ctx, a, b, askedOf{name: name}, false)
 		if err != nil && !errors.Is(err, idp.ErrTooMany) {
 			return err
 		}
@@ -123,7 +123,7 @@ func mayAskFirst(l *idp.Login, old *idp.Challenge, now time.Time) error {
 func (f *Flow) decoy(ctx context.Context, a *idp.Asking, b Browser) error {
 	others, guard := a.Others, a.Guard
 	a.Others, a.Guard = nil, &idp.PushGuard{}
-	err := f.compose(ctx, a, b, "", false)
+	err := f.compose(ctx, a, b, askedOf{}, false)
 	a.Others, a.Guard = others, guard
 	if err != nil {
 		return err

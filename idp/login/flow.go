@@ -25,6 +25,7 @@
 //	plan.go       what a one-time link of each purpose asks for and changes
 //	collect.go    the end of a sign-in: session, grant, authorization code
 //	session.go    the sessions of a person: finding, listing, ending
+//	activity.go   what has happened to an account, and «it was not me»
 package login
 
 import (
@@ -65,6 +66,15 @@ type Store interface {
 	KnownBrowser(ctx context.Context, token idp.TokenHash, user idp.UserID) (bool, error)
 	KnownToAny(ctx context.Context, token idp.TokenHash) (bool, error)
 
+	// KnownBrowsers returns the browsers that are remembered for a person, the latest
+	// first; ForgetBrowsers forgets one of them by its number, or all for 0. Errors:
+	// idp.ErrNotFound where there is none.
+	KnownBrowsers(ctx context.Context, user idp.UserID, now time.Time) ([]idp.Known, error)
+	ForgetBrowsers(ctx context.Context, user idp.UserID, n int64, events ...idp.Event) error
+
+	// UpdateUser changes a person, with the events noted on them.
+	UpdateUser(ctx context.Context, id idp.UserID, fn func(*idp.User) error) error
+
 	// AccountByEmail finds a person by mail address, in small letters. ErrNotFound
 	// also where several people have the address.
 	AccountByEmail(ctx context.Context, email string) (*idp.Account, error)
@@ -90,6 +100,10 @@ type Store interface {
 	// OwnEndedSession returns a session that was ended, to the browser it was in;
 	// browser is the hash of that one's binding cookie, see Browser.ID.
 	OwnEndedSession(ctx context.Context, id idp.SessionID, browser idp.TokenHash) (*idp.EndedSession, error)
+	// SearchEvents finds a part of the audit log, newest first; Events returns those after
+	// a number, oldest first. Errors: idp.FieldError.
+	SearchEvents(ctx context.Context, q idp.EventQuery) (*idp.EventPage, error)
+	Events(ctx context.Context, after int64, limit int) ([]idp.Event, error)
 	// TouchSession notes when a session was last seen.
 	TouchSession(ctx context.Context, id idp.SessionID, at time.Time) error
 
@@ -188,6 +202,9 @@ type Config struct {
 	// Network returns the operator's name for the network that a client address is
 	// in, or empty; nil: networks have no names.
 	Network func(address string) string
+	// Place returns the place of a client address in a language (BCP 47), or empty; nil:
+	// addresses have no place.
+	Place func(address, lang string) string
 	// PerAddress counts an authorization request that begins a sign-in in a browser
 	// without a session, PerSession one that comes with a live session. Where there
 	// were too many ok is false, and retry is how long to wait. nil: no bound.
@@ -209,6 +226,7 @@ type Flow struct {
 	push       func(...idp.Push) // nil: no push services
 	describe   func(agent string) (browser, os string)
 	network    func(address string) string
+	place      func(address, lang string) string
 	perAddress func(address string) (retry time.Duration, ok bool)
 	perSession func(idp.SessionID) (retry time.Duration, ok bool)
 	now        func() time.Time
@@ -233,7 +251,7 @@ func New(c Config) *Flow {
 	}
 	return &Flow{
 		store: c.Store, passwords: c.Passwords, sealer: c.Sealer, rules: c.Rules, wake: c.Wake, mail: c.Mail, push: c.Push,
-		describe: c.Describe, network: c.Network, perAddress: c.PerAddress, perSession: c.PerSession, now: c.Now, log: c.Log,
+		describe: c.Describe, network: c.Network, place: c.Place, perAddress: c.PerAddress, perSession: c.PerSession, now: c.Now, log: c.Log,
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"hilum/idp"
+	"hilum/idp/text"
 )
 
 // touchEvery is how exactly idp.Session.LastSeenAt is kept: a write for each page
@@ -126,6 +127,41 @@ func (f *Flow) EndOthers(ctx context.Context, actor idp.Actor, user idp.UserID, 
 	})
 	f.wake(idp.TopicUser(user))
 	return err
+}
+
+// ChooseLanguage changes the language that the person reads, a tag (BCP 47); empty: the one
+// of the browser. Errors: FieldError for what is no tag.
+func (f *Flow) ChooseLanguage(ctx context.Context, actor idp.Actor, s *idp.Session, locale string) error {
+	if locale != "" && !text.Locale(locale) {
+		return &idp.FieldError{Field: "locale", Message: "user.locale.bad"}
+	}
+	return f.store.UpdateUser(ctx, s.User, func(u *idp.User) error {
+		if u.Locale == locale {
+			return nil
+		}
+		u.Locale, u.UpdatedAt = locale, f.now()
+		u.Note(idp.Event{
+			At: f.now(), Kind: idp.EventUserChanged, Actor: actor, User: u.ID, Session: s.ID,
+			Detail: map[string]string{"user": u.Name, "reason": "language"},
+		})
+		return nil
+	})
+}
+
+// Remembered lists the browsers that are remembered for a person, where one tap is enough
+// (idp.Known), the latest first.
+func (f *Flow) Remembered(ctx context.Context, user idp.UserID) ([]idp.Known, error) {
+	return f.store.KnownBrowsers(ctx, user, f.now())
+}
+
+// Forget has one of the browsers that are remembered for the person forgotten, by its
+// number; 0: all of them. Sessions there go on. Errors: idp.ErrNotFound where there is none.
+func (f *Flow) Forget(ctx context.Context, actor idp.Actor, s *idp.Session, n int64) error {
+	e := idp.Event{At: f.now(), Kind: idp.EventForgot, Actor: actor, User: s.User, Session: s.ID}
+	if n == 0 {
+		e.Detail = map[string]string{"reason": "all"}
+	}
+	return f.store.ForgetBrowsers(ctx, s.User, n, e)
 }
 
 // SignedOut has the names of the applications that were signed in to from a session

@@ -353,8 +353,9 @@ func (t *tx) putKnown(k *idp.Known) error {
 			return err
 		}
 	}
-	_, err := t.exec(`INSERT INTO known_browsers (token, user_id, at, expires_at, browser) VALUES (?, ?, ?, ?, ?)
-		ON CONFLICT (token, user_id) DO UPDATE SET at = excluded.at, expires_at = excluded.expires_at, browser = excluded.browser`,
-		k.Token[:], string(k.User), micros(k.At), micros(k.ExpiresAt), k.Browser[:])
+	_, err := t.exec(`INSERT INTO known_browsers (token, user_id, at, expires_at, browser, agent, address) VALUES (?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (token, user_id) DO UPDATE SET at = excluded.at, expires_at = excluded.expires_at, browser = excluded.browser,
+			agent = excluded.agent, address = excluded.address`,
+		k.Token[:], string(k.User), micros(k.At), micros(k.ExpiresAt), k.Browser[:], k.Agent, k.Address)
 	return err
 }

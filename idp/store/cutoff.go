@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"hilum/idp"
@@ -16,6 +17,11 @@ func (db *DB) CutOff(ctx context.Context, c idp.CutOff) ([]idp.SessionID, error)
 	c.Because.At = db.at(c.Because)
 	var ended []idp.SessionID
 	err := db.write(ctx, func(t *tx) (err error) {
+		if c.Because.Kind != idp.EventSessionEnded { // of such there is one for each session
+			if err := t.note(c.Because); err != nil {
+				return err
+			}
+		}
 		ended, err = t.cutOff(c)
 		return err
 	})
@@ -58,7 +64,8 @@ func (t *tx) cutOff(c idp.CutOff) ([]idp.SessionID, error) {
 			return nil, err
 		}
 	}
-	if what.Has(idp.CutGrants) && !alone { // those of one session have gone with it
+	one := alone || c.Only != "" && slices.Equal(ended, []idp.SessionID{c.Only})
+	if what.Has(idp.CutGrants) && !one { // those of one session have gone with it
 		if _, err := t.exec(revokeGrantsOfUser, micros(at), user, mine.ID); err != nil {
 			return nil, err
 		}
@@ -86,9 +93,17 @@ func (t *tx) cutOff(c idp.CutOff) ([]idp.SessionID, error) {
 // cutSessions ends the sessions that the cause means, each with an event. mine is the one
 // that is ended alone, or that goes on.
 func (t *tx) cutSessions(c idp.CutOff, alone bool, mine string) ([]idp.SessionID, error) {
-	ended, err := t.endSessions(c.User, c.Because.At, func(s *idp.Session) bool { return (string(s.ID) == mine) == alone })
-	if err != nil {
-		return nil, err
+	var ended []idp.SessionID
+	var err error
+	if c.Only != "" && string(c.Only) != mine {
+		if ended, err = t.endSessions(c.User, c.Because.At, func(s *idp.Session) bool { return s.ID == c.Only }); err != nil {
+			return nil, err
+		}
+	}
+	if len(ended) == 0 {
+		if ended, err = t.endSessions(c.User, c.Because.At, func(s *idp.Session) bool { return (string(s.ID) == mine) == alone }); err != nil {
+			return nil, err
+		}
 	}
 	if alone && len(ended) == 0 {
 		return nil, fmt.Errorf("session %s: %w", mine, idp.ErrNotFound)
@@ -122,7 +137,7 @@ func (t *tx) cutLogins(user string, c idp.CutOff, alone bool, mine *sessionRow) 
 		_, err = t.exec(underWay+"user_id = ? AND user_id <> '' AND device_id = ?", user, string(c.Device))
 	case alone:
 		_, err = t.exec(underWay+"user_id = ? AND user_id <> '' AND (session_id = ? OR browser = ?)", user, mine.ID, mine.Browser)
-	case c.Cause == idp.CutEndedOthers:
+	case c.Cause == idp.CutEndedOthers, c.Cause == idp.CutDisowned:
 		// What the owner is about to sign in to in this browser goes on.
 		_, err = t.exec(underWay+"user_id = ? AND user_id <> '' AND id <> ? AND browser <> ?", user, string(c.Login), mine.Browser)
 	default:

@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	siteColumns = "id, name, label, accent, languages, language, logo, logo_dark, logo_named"
+	siteColumns = "id, name, label, accent, languages, language, logo, logo_dark, logo_named, help, help_link"
 	selectSite  = "SELECT " + siteColumns + ", (SELECT n FROM revisions WHERE name = 'site') FROM site WHERE id = 1"
 
 	selectPicture = "SELECT png, width, height FROM pictures WHERE id = ?"
@@ -27,16 +27,17 @@ type siteRow struct {
 	Name, Label, Accent, Languages, Language string
 	Logo, LogoDark                           string
 	LogoNamed                                bool
+	Help, HelpLink                           string
 }
 
 func (r *siteRow) fields() []any {
-	return []any{&r.ID, &r.Name, &r.Label, &r.Accent, &r.Languages, &r.Language, &r.Logo, &r.LogoDark, &r.LogoNamed}
+	return []any{&r.ID, &r.Name, &r.Label, &r.Accent, &r.Languages, &r.Language, &r.Logo, &r.LogoDark, &r.LogoNamed, &r.Help, &r.HelpLink}
 }
 
 func siteRowOf(s *idp.Site) *siteRow {
 	return &siteRow{
 		ID: 1, Name: text.NFC(s.Name), Label: text.NFC(s.Label), Accent: s.Accent, Languages: listText(s.Languages), Language: s.Language,
-		Logo: string(s.Logo), LogoDark: string(s.LogoDark), LogoNamed: s.LogoNamed,
+		Logo: string(s.Logo), LogoDark: string(s.LogoDark), LogoNamed: s.LogoNamed, Help: text.NFC(s.Help), HelpLink: s.HelpLink,
 	}
 }
 
@@ -44,7 +45,7 @@ func (r *siteRow) site() (*idp.Site, error) {
 	languages, err := textList(r.Languages)
 	return &idp.Site{
 		Name: text.NFC(r.Name), Label: text.NFC(r.Label), Accent: r.Accent, Languages: languages, Language: r.Language,
-		Logo: idp.PictureID(r.Logo), LogoDark: idp.PictureID(r.LogoDark), LogoNamed: r.LogoNamed,
+		Logo: idp.PictureID(r.Logo), LogoDark: idp.PictureID(r.LogoDark), LogoNamed: r.LogoNamed, Help: text.NFC(r.Help), HelpLink: r.HelpLink,
 	}, err
 }
 

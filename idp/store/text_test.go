@@ -41,7 +41,8 @@ func TestRowsOfBeforeAreReadInNFC(t *testing.T) {
 		// As it was before there were keys.
 		"DROP INDEX users_email_key", "DROP INDEX users_email_unkeyed", "ALTER TABLE users DROP COLUMN email_key", "DELETE FROM goose_db_version WHERE version_id >= 9",
 		"ALTER TABLE logins DROP COLUMN who", "ALTER TABLE logins DROP COLUMN held", "ALTER TABLE sessions DROP COLUMN device_id", "ALTER TABLE pairings DROP COLUMN session_id",
-		"ALTER TABLE known_browsers DROP COLUMN browser", "ALTER TABLE invitations DROP COLUMN mailed",
+		"ALTER TABLE known_browsers DROP COLUMN browser", "ALTER TABLE known_browsers DROP COLUMN agent", "ALTER TABLE known_browsers DROP COLUMN address", "ALTER TABLE invitations DROP COLUMN mailed",
+		"ALTER TABLE site DROP COLUMN help", "ALTER TABLE site DROP COLUMN help_link",
 		"DROP TABLE wakes", "DROP INDEX tombstones_push", "ALTER TABLE tombstones DROP COLUMN platform", "ALTER TABLE tombstones DROP COLUMN sealed_push",
 		// Nor was anything bound.
 		"DELETE FROM log_head", "DELETE FROM events", "UPDATE users SET mac = x''", "UPDATE clients SET mac = x''",

@@ -44,6 +44,9 @@ var did = map[string]string{
 	"password": "change.done",
 	"ended":    "sessions.ended.done",
 	"others":   "sessions.others.done",
+	"language": "profile.language.done",
+	"forgot":   "sessions.forgot.done",
+	"all":      "sessions.forgot.all.done",
 }
 
 // noteOf returns the sentence that a page opens with; no key: none.

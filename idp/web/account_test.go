@@ -19,6 +19,7 @@ func TestAccountNeedsASession(t *testing.T) {
 		"/account": "security", "/account/security": "security", "/account/password": "password", "/account/recovery": "recovery",
 		"/account/devices": "devices", "/account/link": "link", "/account/link/" + aPairing: "devices",
 		"/account/devices/" + aDevice + "/unlink": "devices", "/account/sessions": "sessions",
+		"/account/activity": "activity", "/account/activity/12/notme": "activity", "/account/profile": "profile",
 	} {
 		d := open(t)
 		d.logins.step = step(idp.LoginPassword, idp.ForAccount)
@@ -26,7 +27,8 @@ func TestAccountNeedsASession(t *testing.T) {
 		d.asked("account " + target)
 	}
 	for _, path := range []string{"/account/password", "/account/recovery", "/account/link", "/account/devices/" + aDevice + "/unlink",
-		"/account/devices/" + aDevice + "/name", "/account/sessions/others", "/account/sessions/" + aSession + "/end"} {
+		"/account/devices/" + aDevice + "/name", "/account/sessions/others", "/account/sessions/" + aSession + "/end", "/account/activity/12/notme",
+		"/account/sessions/browsers/7/forget", "/account/profile"} {
 		d := open(t)
 		d.logins.step = step(idp.LoginPassword, idp.ForAccount)
 		d.Leads(d.Post(path, "name", "x"), "/login/"+aLogin+"?note=ended")

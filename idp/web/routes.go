@@ -13,7 +13,10 @@ const (
 	devicesPath   = "/account/devices"
 	linkPath      = "/account/link"
 	sessionsPath  = "/account/sessions"
+	activityPath  = "/account/activity"
+	profilePath   = "/account/profile"
 	signedOutPath = "/signed-out"
+	codesFilePath = "/recovery-codes.txt"
 )
 
 // linkingPath is where a device is linked by an offer.
@@ -68,6 +71,7 @@ func (a *account) routes() []page.Route {
 		{Pattern: "POST /account/confirm", Who: d.Account(a.confirm), Back: "security"},
 		{Pattern: "GET " + recoveryPath, Who: d.Account(a.recovery), Name: "recovery"},
 		{Pattern: "POST " + recoveryPath, Who: d.Account(a.recoveryMake), Back: "recovery"},
+		{Pattern: "POST " + codesFilePath, Who: d.Anyone(a.codesFile)},
 		{Pattern: "GET " + devicesPath, Who: d.Account(a.devices), Name: "devices"},
 		{Pattern: "GET " + linkPath, Who: d.Account(a.linkIntro), Name: "link"},
 		{Pattern: "POST " + linkPath, Who: d.Account(a.linkBegin), Back: "link"},
@@ -82,6 +86,12 @@ func (a *account) routes() []page.Route {
 		{Pattern: "GET " + sessionsPath, Who: d.Account(a.sessions), Name: "sessions"},
 		{Pattern: "POST " + sessionsPath + "/others", Who: d.Account(a.endOthers), Back: "sessions"},
 		{Pattern: "POST " + sessionsPath + "/{id}/end", Who: d.Account(a.endSession), Back: "sessions"},
+		{Pattern: "POST " + sessionsPath + "/browsers/{browser}/forget", Who: d.Account(a.forget), Back: "sessions"},
+		{Pattern: "GET " + activityPath, Who: d.Account(a.activity), Name: "activity"},
+		{Pattern: "GET " + activityPath + "/{event}/notme", Who: d.Account(a.doubtPage), Name: "notme", Back: "activity"},
+		{Pattern: "POST " + activityPath + "/{event}/notme", Who: d.Account(a.doubtSubmit), Back: "activity"},
+		{Pattern: "GET " + profilePath, Who: d.Account(a.profile), Name: "profile"},
+		{Pattern: "POST " + profilePath, Who: d.Account(a.profileSubmit), Back: "profile"},
 		{Pattern: "POST /account/signout", Who: d.Anyone(a.signOut)},
 	}
 }

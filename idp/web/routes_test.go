@@ -108,7 +108,8 @@ func TestEveryPageLeadsBack(t *testing.T) {
 		_, plain := p.Place(name)
 		_, about := p.Place(name + ":" + aDevice)
 		_, query := p.Place(name + ":f=ios")
-		if !plain && !about && !query {
+		_, event := p.Place(name + ":12")
+		if !plain && !about && !query && !event {
 			t.Errorf("%s leads nowhere", name)
 		}
 		if path, ok := p.Place(name + ":../x"); ok {

@@ -1,7 +1,9 @@
 package web
 
 import (
+	"errors"
 	"net/http"
+	"strconv"
 
 	"hilum/idp"
 	"hilum/idp/web/page"
@@ -16,7 +18,7 @@ func (a *account) sessions(w http.ResponseWriter, r *http.Request, p page.Person
 	view := templates.Sessions{Frame: a.door.PersonFrame(r, p, "sessions", "sessions"), Note: noteOf(r)}
 	for _, v := range list {
 		line := templates.Session{
-			ID: string(v.ID), This: v.ID == p.Session.ID, Browser: page.BrowserWords(v.Agent), Address: v.Address, Since: v.CreatedAt, LastAt: v.LastSeenAt,
+			ID: string(v.ID), This: v.ID == p.Session.ID, Browser: page.BrowserWords(v.Agent), Where: a.door.Where(v.Address, view.Lang), Since: v.CreatedAt, LastAt: v.LastSeenAt,
 		}
 		for _, c := range v.Clients {
 			line.Apps = append(line.Apps, c.Name)
@@ -27,7 +29,33 @@ func (a *account) sessions(w http.ResponseWriter, r *http.Request, p page.Person
 		}
 		view.Sessions = append(view.Sessions, line)
 	}
+	known, err := a.logins.Remembered(r.Context(), p.User.ID)
+	if err != nil {
+		return err
+	}
+	for _, k := range known {
+		line := templates.Remembered{N: k.N, This: k.Browser == p.Session.Browser && !k.Browser.IsZero(), Where: a.door.Where(k.Address, view.Lang), LastAt: k.At, Until: k.ExpiresAt}
+		line.Browser = page.BrowserWords(k.Agent)
+		view.Remembered = append(view.Remembered, line)
+	}
 	return a.door.Render(w, http.StatusOK, view)
+}
+
+// forget has a browser forgotten that was remembered, or all of them.
+func (a *account) forget(w http.ResponseWriter, r *http.Request, p page.Person) error {
+	n, done := int64(0), "all"
+	if text := r.PathValue("browser"); text != "all" {
+		if !page.IsNumber(text) {
+			return idp.ErrNotFound
+		}
+		n, _ = strconv.ParseInt(text, 10, 64) // it has 18 digits at most
+		done = "forgot"
+	}
+	err := a.logins.Forget(r.Context(), p.Actor(), p.Session, n)
+	if err != nil && !(n == 0 && errors.Is(err, idp.ErrNotFound)) { // none is left, as was wished
+		return err
+	}
+	return page.SeeOther(w, r, sessionsPath+"?did="+done)
 }
 
 func (a *account) endSession(w http.ResponseWriter, r *http.Request, p page.Person) error {

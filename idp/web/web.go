@@ -59,6 +59,12 @@ type OwnSessions interface {
 	SignedOut(ctx context.Context, id idp.SessionID, b login.Browser) (*login.SignedOut, error)
 	EndSession(ctx context.Context, actor idp.Actor, user idp.UserID, id idp.SessionID) error
 	EndOthers(ctx context.Context, actor idp.Actor, user idp.UserID, keep idp.SessionID) error
+	ChooseLanguage(ctx context.Context, actor idp.Actor, s *idp.Session, locale string) error
+	Remembered(ctx context.Context, user idp.UserID) ([]idp.Known, error)
+	Forget(ctx context.Context, actor idp.Actor, s *idp.Session, n int64) error
+	Activity(ctx context.Context, user idp.UserID, p idp.Page) (*login.Activity, error)
+	Doubt(ctx context.Context, s *idp.Session, seq int64) (*login.Doubt, error)
+	Disown(ctx context.Context, actor idp.Actor, s *idp.Session, seq int64) (one bool, err error)
 	ChangePassword(ctx context.Context, s *idp.Session, old, new idp.Secret) error
 }
 

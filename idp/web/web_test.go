@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -50,6 +51,10 @@ type logins struct {
 	known   bool          // somebody, in this browser
 	locale  string        // of who is signed in
 	asked   []string
+	events  []login.ActivityEvent
+	doubt   *login.Doubt
+
+	remembered []idp.Known
 }
 
 func (f *logins) verb(words ...string) (*login.Step, error) {
@@ -162,6 +167,31 @@ func (f *logins) SignedOut(context.Context, idp.SessionID, login.Browser) (*logi
 func (f *logins) EndOthers(_ context.Context, actor idp.Actor, user idp.UserID, keep idp.SessionID) error {
 	_, err := f.verb("others", actor.Name, string(user), string(keep))
 	return err
+}
+func (f *logins) ChooseLanguage(_ context.Context, actor idp.Actor, s *idp.Session, locale string) error {
+	_, err := f.verb("language", actor.Name, string(s.ID), locale)
+	return err
+}
+func (f *logins) Remembered(context.Context, idp.UserID) ([]idp.Known, error) {
+	return f.remembered, nil
+}
+func (f *logins) Forget(_ context.Context, actor idp.Actor, s *idp.Session, n int64) error {
+	_, err := f.verb("forget", actor.Name, string(s.ID), strconv.FormatInt(n, 10))
+	return err
+}
+func (f *logins) Activity(_ context.Context, user idp.UserID, p idp.Page) (*login.Activity, error) {
+	f.asked = append(f.asked, strings.TrimSpace("activity "+string(user)+" "+string(p.After)+string(p.Before)))
+	return &login.Activity{Events: f.events, Cursors: idp.Cursors{Next: "older/1"}}, f.err
+}
+func (f *logins) Doubt(_ context.Context, _ *idp.Session, seq int64) (*login.Doubt, error) {
+	if f.doubt == nil || f.doubt.Seq != seq {
+		return nil, idp.ErrNotFound
+	}
+	return f.doubt, nil
+}
+func (f *logins) Disown(_ context.Context, actor idp.Actor, s *idp.Session, seq int64) (bool, error) {
+	_, err := f.verb("disown", actor.Name, string(s.ID), strconv.FormatInt(seq, 10))
+	return f.doubt != nil && f.doubt.Session != nil, err
 }
 func (f *logins) ChangePassword(_ context.Context, _ *idp.Session, old, new idp.Secret) error {
 	_, err := f.verb("change", old.Reveal(), new.Reveal())

@@ -18,7 +18,7 @@ import { update } from './update.js'
 
 /**
  * What tells the person what came of something.
- * @typedef {(came: { text: string, bad?: boolean }) => void} Said
+ * @typedef {(came: { text: Child | Child[], bad?: boolean }) => void} Said
  *
  * A question that can be approved.
  * @typedef {Ask & { doc: Doc }} Whole
@@ -164,7 +164,10 @@ function why(ask, said, redraw) {
   /** @param {'not_me' | 'mistake'} [reason] */
   const deny = (reason) => {
     const notMe = reason === 'not_me'
-    return send(ask, view, { decision: 'deny', ...(reason ? { reason } : {}) }, said, { text: t(notMe ? 'done.notme' : 'done.denied'), bad: notMe })
+    return send(ask, view, { decision: 'deny', ...(reason ? { reason } : {}) }, said, {
+      text: notMe ? [t('done.notme'), ' ', h('a', { id: 'said-link', href: ask.a.issuer + '/account/password', target: '_blank', rel: 'noopener' }, t('done.change'))] : t('done.denied'),
+      bad: notMe,
+    })
   }
   const leaving = () => { if (document.visibilityState === 'hidden' && view.isConnected) deny() }
   document.addEventListener('visibilitychange', leaving)

@@ -61,6 +61,7 @@ export default {
   'ask.why.notme': 'Das war ich nicht',
   'ask.why.notme.hint': 'Jemand anderes versucht, sich als ich anzumelden.',
   'done.approved': 'Erledigt. Gehen Sie zurück zum Browser.',
+  'done.change': 'Passwort ändern',
   'done.denied': 'Abgelehnt. Niemand wurde angemeldet.',
   'done.notme': 'Abgelehnt, und die Website ist gewarnt. Jemand kennt Ihr Passwort: Ändern Sie es jetzt.',
   'done.paired': 'Dieses Smartphone ist verknüpft.',

@@ -61,6 +61,7 @@ export default {
   'ask.why.notme': 'It wasn’t me',
   'ask.why.notme.hint': 'Somebody else is trying to sign in as me.',
   'done.approved': 'Done. Go back to your browser.',
+  'done.change': 'Change your password',
   'done.denied': 'Denied. Nothing was signed in.',
   'done.notme': 'Denied, and the site is warned. Somebody knows your password: change it now.',
   'done.paired': 'This phone is linked.',

@@ -61,6 +61,7 @@ export default {
   'ask.why.notme': 'Ik was het niet',
   'ask.why.notme.hint': 'Iemand anders probeert zich als mij aan te melden.',
   'done.approved': 'Klaar. Ga terug naar uw browser.',
+  'done.change': 'Wachtwoord wijzigen',
   'done.denied': 'Geweigerd. Er is niemand aangemeld.',
   'done.notme': 'Geweigerd, en de site is gewaarschuwd. Iemand kent uw wachtwoord: wijzig het nu.',
   'done.paired': 'Deze telefoon is gekoppeld.',

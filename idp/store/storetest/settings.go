@@ -13,9 +13,10 @@ func siteSaved(t *testing.T, s *site) {
 	if got, err := s.Site(s.ctx()); err != nil || !reflect.DeepEqual(got, &idp.Site{}) {
 		t.Fatalf("at first: %+v, %v", got, err)
 	}
-	want := &idp.Site{Name: "Saint Luke", Label: "Luke", Accent: "#0a7d6c", Languages: []string{"en", "nl"}, Language: "nl", LogoNamed: true}
+	want := &idp.Site{Name: "Saint Luke", Label: "Luke", Accent: "#0a7d6c", Languages: []string{"en", "nl"}, Language: "nl", LogoNamed: true, Help: "Call 4711", HelpLink: "tel:4711"}
 	s.ok(s.UpdateSite(s.ctx(), func(to *idp.Site) error {
 		to.Name, to.Label, to.Accent, to.Languages, to.Language, to.LogoNamed = want.Name, want.Label, want.Accent, want.Languages, want.Language, want.LogoNamed
+		to.Help, to.HelpLink = want.Help, want.HelpLink
 		to.Note(idp.Event{At: s.now, Kind: idp.EventSettingChanged, Actor: idp.Actor{Name: "admin"}, Detail: map[string]string{"setting": "site.name", "from": "", "to": "Saint Luke"}})
 		return nil
 	}))

@@ -341,6 +341,21 @@ func sessions(t *testing.T, s *site) {
 	_, err = s.CutOff(s.ctx(), idp.CutOff{User: u.ID, Cause: idp.CutEndedOne, Session: other.session.ID, Because: s.event(idp.EventSessionEnded)})
 	s.is(err, idp.ErrNotFound) // another's
 	s.happened(idp.EventSessionEnded, 1)
+
+	// It was not the owner: one session while it is open, all others then.
+	s.now = s.now.Add(time.Second)
+	c, _ := s.redeemed(u)
+	d, _ := s.redeemed(u)
+	disowned := idp.CutOff{User: u.ID, Cause: idp.CutDisowned, Session: a.session.ID, Only: c.session.ID, Because: s.event(idp.EventDisowned)}
+	for _, want := range []idp.SessionID{c.session.ID, d.session.ID} {
+		ended, err := s.CutOff(s.ctx(), disowned)
+		s.ok(err)
+		if len(ended) != 1 || ended[0] != want {
+			t.Fatalf("ended %v, want %s", ended, want)
+		}
+	}
+	s.happened(idp.EventDisowned, 2)
+	s.happened(idp.EventSessionEnded, 3)
 }
 
 func consents(t *testing.T, s *site) {

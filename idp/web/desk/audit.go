@@ -40,6 +40,7 @@ var eventGroups = []templates.Choice{
 	{Value: "invitation.", Label: templates.Say("audit.invitation")},
 	{Value: "user.", Label: templates.Say("audit.user")},
 	{Value: "session.", Label: templates.Say("tab.sessions")},
+	{Value: "browser.", Label: templates.Say("sessions.remembered")},
 	{Value: "logout.", Label: templates.Say("logout.title")},
 	{Value: "mail.", Label: templates.Say("health.mail")},
 	{Value: "consent.", Label: templates.Say("audit.consent")},
@@ -146,6 +147,7 @@ func (s *audits) list(w http.ResponseWriter, r *http.Request, p staff) error {
 		var found *idp.EventPage
 		if found, err = s.desk.SearchEvents(r.Context(), p.by, q); err == nil {
 			view.Events = deskEvents(found.Rows)
+			locate(s.door, view.Events, view.Lang)
 			if err := s.nameEvents(r, p, view.Events); err != nil {
 				return err
 			}

@@ -6,6 +6,7 @@ import (
 
 	"hilum/idp"
 	"hilum/idp/admin"
+	"hilum/idp/web/page"
 	"hilum/templates"
 )
 
@@ -63,6 +64,8 @@ var eventWords = map[idp.EventKind]string{
 	idp.EventLogoutFailed:    "event.logout.failed",
 	idp.EventLocked:          "event.login.locked",
 	idp.EventForgotten:       "event.login.forgotten",
+	idp.EventDisowned:        "event.user.notme",
+	idp.EventForgot:          "event.browser.forgotten",
 	idp.EventMailSent:        "event.mail.sent",
 	idp.EventMailFailed:      "event.mail.failed",
 	idp.EventUsersImported:   "event.user.imported",
@@ -86,13 +89,20 @@ func deskEvents(rows []idp.Event) []templates.DeskEvent {
 		}
 		out = append(out, templates.DeskEvent{
 			Seq: e.Seq, At: e.At, Kind: string(e.Kind), What: eventSaid(e), Good: e.Kind == idp.EventDeviceLinked, Actor: e.Actor.Name,
-			Address: e.Address, Reason: e.Detail["reason"], Of: e.Detail["user"], Person: string(e.User), About: about, Client: string(e.Client), Device: string(e.Device),
+			Where: templates.Where{Address: e.Address}, Reason: e.Detail["reason"], Of: e.Detail["user"], Person: string(e.User), About: about, Client: string(e.Client), Device: string(e.Device),
 		})
 		if of, _, ok := idp.TryoutOf(e.Client); ok {
 			out[i].Client, out[i].Test = string(of), true
 		}
 	}
 	return out
+}
+
+// locate says of events from where they were done, in a language (BCP 47).
+func locate(d *page.Door, events []templates.DeskEvent, lang string) {
+	for i := range events {
+		events[i].Where = d.Where(events[i].Address, lang)
+	}
 }
 
 // eventSaid is what happened, in words. A link that a person has asked for, or got by mail,

@@ -124,7 +124,7 @@ func (s *people) one(w http.ResponseWriter, r *http.Request, p staff) error {
 		}
 	}
 	for i := range sessions.Rows {
-		view.Sessions = append(view.Sessions, deskSessionOf(&sessions.Rows[i], p.Session.ID))
+		view.Sessions = append(view.Sessions, s.deskSessionOf(&sessions.Rows[i], p.Session.ID, view.Lang))
 	}
 	return s.door.Render(w, http.StatusOK, view)
 }
@@ -309,10 +309,12 @@ func (s *people) edit(w http.ResponseWriter, r *http.Request, p staff) error {
 	return page.SeeOther(w, r, userPath(u.ID)+"?did=edited")
 }
 
-func deskSessionOf(row *idp.SessionRow, own idp.SessionID) templates.DeskSession {
+// deskSessionOf is a session as pages in a language (BCP 47) show it; own is the one that
+// the page is shown in.
+func (s *people) deskSessionOf(row *idp.SessionRow, own idp.SessionID, lang string) templates.DeskSession {
 	t := templates.DeskSession{
 		Session: templates.Session{
-			ID: string(row.Session.ID), This: row.Session.ID == own, Browser: page.BrowserWords(row.Session.Agent), Address: row.Session.Address,
+			ID: string(row.Session.ID), This: row.Session.ID == own, Browser: page.BrowserWords(row.Session.Agent), Where: s.door.Where(row.Session.Address, lang),
 			Since: row.Session.CreatedAt, LastAt: row.Session.LastSeenAt,
 		},
 		Person: deskPersonOf(&row.User),
@@ -345,7 +347,7 @@ func (s *people) sessions(w http.ResponseWriter, r *http.Request, p staff) error
 	}
 	view := templates.AdminSessions{Frame: s.frame(r, p, "sessions"), Note: note, Ended: endedList(ended), List: l.list(found.Cursors, len(found.Rows), nil), MayEnd: p.may(admin.EndSessions)}
 	for i := range found.Rows {
-		view.Rows = append(view.Rows, deskSessionOf(&found.Rows[i], p.Session.ID))
+		view.Rows = append(view.Rows, s.deskSessionOf(&found.Rows[i], p.Session.ID, view.Lang))
 	}
 	return s.door.Render(w, http.StatusOK, view)
 }

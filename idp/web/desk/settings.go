@@ -137,6 +137,7 @@ var settingTable = []struct {
 		{"tls.key_file", templates.Say("setting.tls.key_file"), asText},
 		{"trusted_proxies", templates.Say("setting.trusted_proxies"), asText},
 		{"networks", templates.Say("setting.networks"), asText},
+		{"geo_file", templates.Say("setting.geo_file"), asText},
 		{"logout.networks", templates.Say("setting.logout.networks"), asText},
 		{"data_dir", templates.Say("setting.data_dir"), asText},
 		{"database.driver", templates.Say("setting.database.driver"), asText},
@@ -311,6 +312,8 @@ func (s *settings) siteLines(list []idp.Setting) []templates.SettingLine {
 		{Key: admin.SiteAccent, Label: templates.Say("settings.accent"), Name: accent, Colour: accent},
 		{Key: admin.SiteLanguages, Label: templates.Say("settings.languages"), Name: strings.Join(names, ", ")},
 		{Key: admin.SiteLanguage, Label: templates.Say("settings.language"), Name: usual},
+		{Key: admin.SiteHelp, Label: templates.Say("settings.help"), Name: cmp.Or(site.Help, "–")},
+		{Key: admin.SiteHelpLink, Label: templates.Say("settings.help.link"), Name: cmp.Or(site.HelpLink, "–")},
 	}
 	for i := range lines {
 		for _, setting := range list {
@@ -369,9 +372,12 @@ func (s *settings) siteForm(r *http.Request, p staff, typed *idp.Site) (template
 			view.LanguagesFixed, typed.Languages = place, site.Languages
 		case admin.SiteLanguage:
 			view.LanguageFixed, typed.Language = place, site.Language
+		case admin.SiteHelp:
+			view.HelpFixed, typed.Help, typed.HelpLink = place, site.Help, site.HelpLink
 		}
 	}
 	view.Name, view.Label, view.LabelUsual = typed.Name, typed.Label, cmp.Or(typed.Name, site.Name)
+	view.HelpLine, view.HelpLink = typed.Help, typed.HelpLink
 	view.Accent, view.AccentUsual = typed.Accent, brand.Default.String()
 	view.Shown = cmp.Or(site.Accent, view.AccentUsual)
 	if c, ok := brand.Parse(cmp.Or(typed.Accent, view.AccentUsual)); ok {
@@ -427,6 +433,9 @@ func (s *settings) readSite(r *http.Request, to *idp.Site) {
 				to.Languages = append(to.Languages, l.Tag)
 			}
 		}
+	}
+	if !fixed[admin.SiteHelp] {
+		to.Help, to.HelpLink = strings.TrimSpace(r.PostFormValue("help")), strings.TrimSpace(r.PostFormValue("help_link"))
 	}
 	if usual := r.PostFormValue("usual"); !fixed[admin.SiteLanguage] && usual != "" {
 		if to.Language = usual; usual == s.door.Words().Usual("") {

@@ -174,6 +174,22 @@ func TestEditSettings(t *testing.T) {
 		changes(w, "site.name=Saint Luke", "site.accent=#0a7d6c", "site.languages=en")
 		w.Wants(w.Get("/admin/settings?did=saved"), 200, "Saved. Pages show it from now on.", `<span class="site">Saint Luke</span>`, page.AccentPath(accent))
 	})
+	t.Run("help", func(t *testing.T) {
+		t.Parallel()
+		w := walk.New(t, presenting(idp.Site{}))
+		w.Staff(idp.StaffAdmin)
+		typed := func(help, link string) webtest.Reply {
+			return w.Held().Post("/admin/settings/edit", "name", "", "accent", "", "language-en", "1", "usual", "en", "do", "save", "help", help, "help_link", link)
+		}
+		w.Wants(typed("Helpdesk", "http://intranet"), 422, "begins with https://, tel: or mailto:", `value="http://intranet"`, `aria-describedby="help-link-hint problem"`)
+		w.Wants(typed("", "tel:4711"), 422, "has a link and no text", `aria-describedby="help-hint problem"`)
+		changes(w)
+		w.Leads(typed("Helpdesk <b>, 4711", "tel:4711"), "/admin/settings?did=saved")
+		changes(w, "site.languages=en", "site.help=Helpdesk <b>, 4711", "site.help_link=tel:4711")
+		w.Wants(w.Get("/admin/settings"), 200, "Helpdesk &lt;b&gt;, 4711", "tel:4711", `not id="help"`)
+		w.Fresh()
+		w.Wants(w.Get("/invite/nothing"), 404, `<p class="hint" id="help"><a href="tel:4711">Helpdesk &lt;b&gt;, 4711</a></p>`)
+	})
 	t.Run("what the configuration sets is left alone", func(t *testing.T) {
 		t.Parallel()
 		w := walk.New(t, presenting(idp.Site{Name: "Imaging", Accent: "#0a7d6c", Languages: []string{"en"}, Language: "en"},

@@ -46,6 +46,8 @@ type Config struct {
 	CookieKey       []byte        // 32 bytes, authenticates the cookies
 	SessionAbsolute time.Duration // how long the session cookie is kept
 	Sessions        Sessions
+	Network         func(address string) string       // the operator's name for the network of a client address; nil: networks have none
+	Place           func(address, lang string) string // the place of a client address, in a language (BCP 47); nil: it is not known
 	Limits          Limits
 	Wait            func(topics ...idp.Topic) Waiter // begins to wait for a wake on any of the topics
 	Ending          <-chan struct{}                  // closed when the server is to end: streams end too

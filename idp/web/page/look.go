@@ -63,6 +63,14 @@ func (d *Door) chooseLanguage(w http.ResponseWriter, r *http.Request) error {
 	return SeeOther(w, r, path)
 }
 
+// ForgetLanguage has this browser forget the language that was chosen at the foot of a page:
+// the one of the account counts again.
+func (d *Door) ForgetLanguage(w http.ResponseWriter) {
+	http.SetCookie(w, &http.Cookie{ //nolint:gosec // Secure everywhere but on plain-http loopback
+		Name: d.cookies.prefix + "language", Path: "/", MaxAge: -1, Secure: d.conf.Secure, HttpOnly: true, SameSite: http.SameSiteLaxMode,
+	})
+}
+
 // Look is the logos and the accent of a site, as the paths that they are served at.
 func (d *Door) Look(site *idp.Site) templates.Look {
 	l := templates.Look{Logo: PicturePath(site.Logo), LogoDark: PicturePath(site.LogoDark), LogoNamed: site.LogoNamed}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"html/template"
 	"log/slog"
 	"net/http"
 	"strconv"
@@ -79,6 +80,9 @@ func (d *Door) FrameFor(r *http.Request, here string, reads ...string) templates
 		here = ""
 	}
 	f := templates.Frame{Site: site.Name, Look: d.Look(site), Theme: d.themeOf(r), Here: here, Langs: d.conf.Words.Offered(site.Languages, site.Language)}
+	if idp.ValidHelp("", site.Help, "", site.HelpLink) == nil { // asked again: a page must not lead where it may not, whoever has written it
+		f.Help = templates.Help{Text: site.Help, Link: template.URL(site.HelpLink)} //nolint:gosec // checked
+	}
 	wanted := append(append([]string{d.chosenLanguage(r)}, reads...), r.Header.Get("Accept-Language"))
 	f.Lang = d.conf.Words.Choose(f.Langs, site.Language, wanted...)
 	return f

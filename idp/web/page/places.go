@@ -11,6 +11,12 @@ func IsClientID(s string) bool {
 	})
 }
 
+// IsNumber reports whether s has the form of the number of an event: at most 18 digits, the
+// first of them not 0.
+func IsNumber(s string) bool {
+	return s != "" && len(s) <= 18 && s[0] != '0' && strings.Trim(s, "0123456789") == ""
+}
+
 // IsID reports whether s has the form of idp.NewID: 26 digits of base32hex.
 func IsID(s string) bool {
 	if len(s) != 26 {

@@ -275,10 +275,13 @@ func (r *Route) named(req *http.Request) (string, bool) {
 }
 
 // valid reports whether an id has the form that a wildcard of a pattern stands for: a
-// client's, or any other of ours.
+// client's, the number of an event, or any other of ours.
 func valid(wildcard, id string) bool {
-	if wildcard == "client" {
+	switch wildcard {
+	case "client":
 		return IsClientID(id)
+	case "event":
+		return IsNumber(id)
 	}
 	return IsID(id)
 }

@@ -27,6 +27,21 @@ func DeviceOf(d idp.Device) templates.Device {
 	return t
 }
 
+// Where is a client address as pages in a language (BCP 47) show it.
+func (d *Door) Where(address, lang string) templates.Where {
+	w := templates.Where{Address: address}
+	if address == "" {
+		return w
+	}
+	if d.conf.Network != nil {
+		w.Network = d.conf.Network(address)
+	}
+	if d.conf.Place != nil {
+		w.Place = d.conf.Place(address, lang)
+	}
+	return w
+}
+
 // PicturePath is where a picture is served; empty for none.
 func PicturePath(id idp.PictureID) string {
 	if id == "" {

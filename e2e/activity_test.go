@@ -1,0 +1,74 @@
+package e2e
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+)
+
+// Somebody signs in in two browsers. In the first they say of the second's sign-in that it
+// was not them: the second is signed out, and the first is led to what is left to do. With
+// script and without.
+func TestThisWasNotMe(t *testing.T) {
+	t.Parallel()
+	d := startDemo(t)
+	for name, scripts := range map[string]bool{"script": true, "plain": false} {
+		t.Run(name, func(t *testing.T) {
+			bert := d.invite(t, name)
+			enter := func(w *window) {
+				w.open(d.Issuer + "/account/activity")
+				w.fill("#username", bert.name)
+				w.fill("#password", bert.password)
+				w.click("#continue")
+				w.see("#code")
+				if code := bert.code(); scripts {
+					w.typeCode(code)
+				} else {
+					w.fill("#code", code)
+					w.click("#continue")
+				}
+				w.see("#activity")
+			}
+			here, there := openWindow(t, scripts), openWindow(t, scripts)
+			enter(here)
+			enter(there)
+			there.open(d.Issuer + "/account/sessions")
+			there.see("#remembered")
+
+			here.open(d.Issuer + "/account/activity")
+			first := "#activity li:first-child"
+			if text := here.text(first); !strings.Contains(text, "Signed in to your account") || strings.Contains(text, "This browser") {
+				t.Errorf("the newest is %q", text)
+			}
+			here.click(first + " a.button")
+			here.see("#notme-form")
+			if text := here.text("#facts"); !strings.Contains(text, "The browser of that sign-in is signed out") {
+				t.Errorf("it would do this: %q", text)
+			}
+			here.click("#cut")
+			here.see("#next")
+			if text := here.text("#note"); !strings.Contains(text, "That browser is signed out") {
+				t.Errorf("it did this: %q", text)
+			}
+
+			there.open(d.Issuer + "/account/sessions") // asks who it is
+			there.see("#password-form")
+			here.open(d.Issuer + "/account/sessions")
+			here.see("#this-session")
+			// And the one that the account was enrolled in: it alone has ended.
+			if n := ask(here, chromedp.Evaluate[int](`document.querySelectorAll("#sessions > li").length`)); n != 2 {
+				t.Errorf("%d sessions are open, want 2", n)
+			}
+			if n := ask(here, chromedp.Evaluate[int](`document.querySelectorAll("#remembered > li").length`)); n != 1 {
+				t.Errorf("%d browsers are remembered", n)
+			}
+			here.open(d.Issuer + "/account/activity")
+			if text := here.text("#activity"); !strings.Contains(text, "You said that it was not you") {
+				t.Errorf("activity: %q", text)
+			}
+			here.quiet()
+			there.quiet()
+		})
+	}
+}
