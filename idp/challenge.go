@@ -129,6 +129,16 @@ type ChallengeDoc struct {
 	At          int64          `json:"at"`  // seconds since 1970
 	Exp         int64          `json:"exp"` // seconds since 1970
 	Match       ChallengeMatch `json:"match"`
+	// Must names what a phone has to understand to approve. Left out when empty.
+	Must []string      `json:"must,omitempty"`
+	Act  *ChallengeAct `json:"act,omitempty"` // ToStepUp: what is confirmed; nil: nothing is said of it
+}
+
+// ChallengeAct is what a person is about to do who confirms that it is them.
+type ChallengeAct struct {
+	Key  string `json:"key"`            // for apps that have words of their own: "password", "recovery", "link", "unlink", "administration"
+	Name string `json:"name,omitempty"` // "unlink": the name of the device
+	Text string `json:"text"`           // for all others, in the language of the account
 }
 
 // ChallengeMatch tells a phone how it is answered.

@@ -1,6 +1,10 @@
 package idp
 
-import "time"
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"time"
+)
 
 // MaxDevices is how many devices one account may have linked.
 const MaxDevices = 5
@@ -48,6 +52,31 @@ type Device struct {
 	LastUsedAt time.Time // zero: never
 
 	Journal `json:"-"`
+}
+
+// tagLength is how many letters of base64url a tag has: 96 bits.
+const tagLength = 16
+
+// Tag is a name of the device that tells nothing to whoever does not know it: the
+// beginning of the thumbprint of its public key (RFC 7638), which is random and nowhere
+// published. Empty for a device without a key.
+func (d *Device) Tag() string {
+	if t := Thumbprint(d.PublicKey); t != "" {
+		return t[:tagLength]
+	}
+	return ""
+}
+
+// Thumbprint is the SHA-256 thumbprint of a P-256 key, x and y (RFC 7638), base64url;
+// empty for what cannot be one.
+func Thumbprint(key []byte) string {
+	const coordinate = 32 // bytes
+	if len(key) != 2*coordinate {
+		return ""
+	}
+	b64 := base64.RawURLEncoding.EncodeToString
+	sum := sha256.Sum256([]byte(`{"crv":"P-256","kty":"EC","x":"` + b64(key[:coordinate]) + `","y":"` + b64(key[coordinate:]) + `"}`))
+	return b64(sum[:])
 }
 
 // PushWait is how long a push service has while a phone is being linked.

@@ -240,6 +240,9 @@ func describe(d *phone.Doc) string {
 	if what == "" {
 		what = "Request"
 	}
+	if d.Act.Text != "" {
+		what += ": " + d.Act.Text
+	}
 	fmt.Fprintf(&b, "%s\n  application  %s\n  account      %s\n", what, d.App, d.Account)
 	var from strings.Builder
 	from.WriteString(d.IP)

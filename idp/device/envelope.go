@@ -42,9 +42,9 @@ var once = map[Op]bool{OpAnswer: true, OpPush: true, OpRename: true, OpUnpair: t
 // Bounds of an envelope.
 const (
 	MaxEnvelope = 8 << 10 // bytes
-	minJTI      = 16      // base64url letters: 96 random bits
-	maxJTI      = 64
-	maxSkew     = 120 * time.Second
+	MinJTI      = 16      // base64url letters: 96 random bits
+	MaxJTI      = 64
+	MaxSkew     = 120 * time.Second
 )
 
 // What is wrong with a request of a device; each is one error of the protocol.
@@ -183,12 +183,12 @@ func (r *Registry) fresh(req *Request) error {
 		return fmt.Errorf("meant for %q: %w", c.Audience, ErrRequest)
 	case c.IssuedAt == nil:
 		return fmt.Errorf("no iat: %w", ErrRequest)
-	case len(c.JTI) < minJTI || len(c.JTI) > maxJTI:
+	case len(c.JTI) < MinJTI || len(c.JTI) > MaxJTI:
 		return fmt.Errorf("jti of %d letters: %w", len(c.JTI), ErrRequest)
 	}
 	now := r.conf.Now()
 	if timed[req.Op] {
-		if skew := *c.IssuedAt - float64(now.Unix()); skew > maxSkew.Seconds() || -skew > maxSkew.Seconds() {
+		if skew := *c.IssuedAt - float64(now.Unix()); skew > MaxSkew.Seconds() || -skew > MaxSkew.Seconds() {
 			return &ClockError{now}
 		}
 	}

@@ -22,9 +22,10 @@ import (
 // Platforms are the platforms that a device can say it is of.
 var Platforms = []string{"ios", "android", "web", "other"}
 
+// Bounds of what a device says of itself.
 const (
-	maxApp     = 64   // runes
-	maxAddress = 4096 // bytes of a push address
+	MaxApp     = 64   // runes
+	MaxAddress = 4096 // bytes of a push address
 )
 
 // Paired is what a phone is told when it has claimed a pairing.
@@ -131,7 +132,7 @@ func CheckClaims(c *Claims) (*idp.Device, error) {
 	if err := idp.ValidText("name", d.Name, 1, idp.MaxDeviceName); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrRequest, err)
 	}
-	if err := idp.ValidText("app", d.App, 0, maxApp); err != nil {
+	if err := idp.ValidText("app", d.App, 0, MaxApp); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrRequest, err)
 	}
 	if !slices.Contains(Platforms, d.Platform) {
@@ -217,7 +218,7 @@ func (r *Registry) setPush(d *idp.Device, raw json.RawMessage) error {
 		return nil
 	}
 	var a idp.PushAddress
-	if len(raw) > maxAddress {
+	if len(raw) > MaxAddress {
 		return fmt.Errorf("push address of %d bytes: %w", len(raw), ErrRequest)
 	}
 	if err := json.Unmarshal(raw, &a); err != nil {
@@ -379,7 +380,7 @@ func (r *Registry) push(kind idp.PushKind, id idp.ChallengeID, until time.Time, 
 	if r.conf.Push == nil || len(d.SealedPush) == 0 {
 		return
 	}
-	p := idp.Push{User: d.User, Device: d.ID, Platform: d.Platform, Kind: kind, Challenge: id, ExpiresAt: until}
+	p := idp.Push{User: d.User, Device: d.ID, Tag: d.Tag(), Platform: d.Platform, Kind: kind, Challenge: id, ExpiresAt: until}
 	plain, err := r.conf.Sealer.Open(d.SealedPush, idp.PushRow(d.ID))
 	if err == nil {
 		err = json.Unmarshal(plain, &p.Address)

@@ -1,12 +1,14 @@
 package deviceapi
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"net/http"
 	"os"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -35,6 +37,39 @@ func TestErrorsArePublished(t *testing.T) {
 	}
 	if !maps.Equal(published, answered) {
 		t.Errorf("published %v,\nanswered %v", slices.Sorted(maps.Keys(published)), slices.Sorted(maps.Keys(answered)))
+	}
+}
+
+// Every number that a site tells stands in the published protocol.
+func TestLimitsArePublished(t *testing.T) {
+	text, err := os.ReadFile(protocol)
+	if err != nil {
+		t.Fatal(err)
+	}
+	published := map[string]int{}
+	for _, m := range regexp.MustCompile("(?m)^\\| ((?:`[a-z_]+`(?:, )?)+) \\| ([\\d, ]+) \\|").FindAllStringSubmatch(string(text), -1) {
+		names, numbers := strings.Split(m[1], ", "), strings.Split(m[2], ", ")
+		for i, name := range names {
+			if len(numbers) != len(names) {
+				t.Fatalf("%s", m[0])
+			}
+			n, err := strconv.Atoi(numbers[i])
+			if err != nil {
+				t.Fatal(err)
+			}
+			published[strings.Trim(name, "`")] = n
+		}
+	}
+	raw, err := json.Marshal((&Server{}).limits())
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := map[string]int{}
+	if err := json.Unmarshal(raw, &told); err != nil {
+		t.Fatal(err)
+	}
+	if !maps.Equal(published, told) {
+		t.Errorf("published %v,\ntold %v", published, told)
 	}
 }
 

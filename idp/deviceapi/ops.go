@@ -133,6 +133,7 @@ type pairReply struct {
 	Challenge  asked           `json:"challenge"`
 	Push       string          `json:"push"`                  // what became of the push address: pushTaken and the like
 	PushDetail string          `json:"push_detail,omitempty"` // why it was refused
+	Tag        string          `json:"tag"`                   // idp.Device.Tag: names the account in pushes
 	VAPIDKey   string          `json:"vapid_key,omitempty"`
 	ServerTime int64           `json:"server_time"` // seconds since 1970
 }
@@ -153,26 +154,8 @@ func (s *Server) pair(w http.ResponseWriter, r *http.Request, req *device.Reques
 	return answerJSON(w, http.StatusOK, pairReply{
 		DeviceID: p.Device.ID, State: p.Device.State, Account: p.Account, Issuer: s.conf.Issuer, Site: p.Site,
 		OTP:       otpReply{Secret: p.Secret, Digits: p.Digits, Period: p.Period},
-		Challenge: asked{p.Challenge.ID, p.Challenge.Doc}, Push: push, PushDetail: detail, VAPIDKey: s.conf.VAPIDKey, ServerTime: s.conf.Now().Unix(),
+		Challenge: asked{p.Challenge.ID, p.Challenge.Doc}, Push: push, PushDetail: detail, Tag: p.Device.Tag(), VAPIDKey: s.conf.VAPIDKey, ServerTime: s.conf.Now().Unix(),
 	})
-}
-
-// site says who this is, unsigned, before anybody is linked: a phone subscribes to web
-// push by the VAPID key in it, so that it can be asked by push from the first moment.
-func (s *Server) site(w http.ResponseWriter, r *http.Request) {
-	if err := allowed(r, s.conf.Allow); err != nil {
-		s.fail(w, r, "", err)
-		return
-	}
-	err := answerJSON(w, http.StatusOK, struct {
-		Issuer     string `json:"issuer"`
-		Site       string `json:"site"`
-		VAPIDKey   string `json:"vapid_key,omitempty"`
-		ServerTime int64  `json:"server_time"`
-	}{s.conf.Issuer, s.conf.Site().Name, s.conf.VAPIDKey, s.conf.Now().Unix()})
-	if err != nil {
-		s.fail(w, r, "", err)
-	}
 }
 
 // maxWait is how long a phone may wait for a first challenge.
@@ -198,9 +181,10 @@ func (s *Server) challenges(w http.ResponseWriter, r *http.Request, req *device.
 	reply := struct {
 		State      idp.DeviceState `json:"state"`
 		Challenges []asked         `json:"challenges"`
+		Tag        string          `json:"tag"`
 		VAPIDKey   string          `json:"vapid_key,omitempty"`
 		ServerTime int64           `json:"server_time"`
-	}{State: by.Device.State, Challenges: make([]asked, len(list)), VAPIDKey: s.conf.VAPIDKey, ServerTime: s.conf.Now().Unix()}
+	}{State: by.Device.State, Challenges: make([]asked, len(list)), Tag: by.Device.Tag(), VAPIDKey: s.conf.VAPIDKey, ServerTime: s.conf.Now().Unix()}
 	for i := range list {
 		reply.Challenges[i] = asked{list[i].ID, list[i].Doc}
 	}

@@ -90,7 +90,11 @@ func newWorld(t *testing.T) *world {
 	w.desk = admin.New(admin.Config{Store: db, Now: w.now, Log: log})
 	ending := make(chan struct{})
 	api := deviceapi.New(deviceapi.Config{
-		Issuer: issuer, Site: idp.Named("Imaging"), VAPIDKey: vapid, Devices: w.devices, Logins: w.flow, Heartbeat: 50 * time.Millisecond, Ending: ending, Now: w.now, Log: log,
+		Issuer: issuer, Site: idp.Named("Imaging"), VAPIDKey: vapid, Devices: w.devices,
+		Push: func() []deviceapi.Channel {
+			return []deviceapi.Channel{{Type: idp.PushWeb, VAPIDKey: vapid, Hosts: []string{"*.push.example"}}, {Type: idp.PushFCM, ProjectID: "klinik"}}
+		},
+		Logins: w.flow, Heartbeat: 50 * time.Millisecond, Ending: ending, Now: w.now, Log: log,
 		Wait:  func(topics ...idp.Topic) deviceapi.Waiter { return w.hub.Wait(topics...) },
 		Wrong: limit.NewAddresses(10, 100),
 	})
@@ -262,6 +266,7 @@ type reply struct {
 	VAPIDKey   string `json:"vapid_key"`
 	Push       string
 	PushDetail string `json:"push_detail"`
+	Tag        string
 
 	DeviceID   string `json:"device_id"`
 	Account    string

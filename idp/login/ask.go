@@ -75,7 +75,7 @@ func (f *Flow) askFor(ctx context.Context, id idp.LoginID, b Browser, account *i
 			a.Challenge.SentAt = now
 			sent.challenge = *a.Challenge
 		} else {
-			if err := f.compose(ctx, a, b, account.User.Name, known); err != nil {
+			if err := f.compose(ctx, a, b, &account.User, known); err != nil {
 				return err
 			}
 			sent.challenge = *a.New
@@ -131,10 +131,10 @@ func isApproved(c *idp.Challenge, now time.Time) bool {
 	return c.State == idp.ChallengeApproved && now.Before(c.AnsweredAt.Add(idp.CollectTTL))
 }
 
-// compose makes a new challenge of a sign-in. name is the sign-in name that phones
-// show, known says that the person has finished a sign-in in the browser before.
+// compose makes a new challenge of a sign-in of a person. known says that they have
+// finished a sign-in in the browser before.
 // Errors: idp.ErrTooMany as RetryError; idp.ErrNotFound for the client.
-func (f *Flow) compose(ctx context.Context, a *idp.Asking, b Browser, name string, known bool) error {
+func (f *Flow) compose(ctx context.Context, a *idp.Asking, b Browser, u *idp.User, known bool) error {
 	l, now := a.Login, f.now()
 	pending, err := makeWay(a, now)
 	if err != nil {
@@ -153,7 +153,7 @@ func (f *Flow) compose(ctx context.Context, a *idp.Asking, b Browser, name strin
 	}
 	c.Mode = modeFor(l, setting, known && pending == 0 && !limit.Prompts.Wary(a.Guard, now))
 	doc := idp.ChallengeDoc{
-		V: 1, CID: c.ID, Nonce: nonce(), Purpose: c.Purpose, Issuer: f.rules.Issuer, Account: name, App: app, IP: b.Address,
+		V: 1, CID: c.ID, Nonce: nonce(), Purpose: c.Purpose, Issuer: f.rules.Issuer, Account: u.Name, App: app, IP: b.Address,
 		NewBrowser: !known, NewPassword: l.NewHash != "", At: now.Unix(), Exp: c.ExpiresAt.Unix(),
 	}
 	if f.describe != nil {
@@ -161,6 +161,9 @@ func (f *Flow) compose(ctx context.Context, a *idp.Asking, b Browser, name strin
 	}
 	if f.network != nil {
 		doc.Net = f.network(b.Address)
+	}
+	if f.act != nil && c.Purpose == idp.ToStepUp {
+		doc.Act = f.act(l.Target, a.Devices, u.Locale)
 	}
 	c.Number, doc.Match = matching(c.Mode)
 	c.Doc = doc.Text()
@@ -325,7 +328,7 @@ func (f *Flow) pushTo(kind idp.PushKind, c *idp.Challenge, devices []idp.Device,
 			continue
 		}
 		plain, err := f.sealer.Open(d.SealedPush, idp.PushRow(d.ID))
-		p := idp.Push{User: d.User, Device: d.ID, Platform: d.Platform, Kind: kind, Challenge: c.ID, ExpiresAt: c.ExpiresAt}
+		p := idp.Push{User: d.User, Device: d.ID, Tag: d.Tag(), Platform: d.Platform, Kind: kind, Challenge: c.ID, ExpiresAt: c.ExpiresAt}
 		if err == nil {
 			err = json.Unmarshal(plain, &p.Address)
 		}

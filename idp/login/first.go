@@ -47,13 +47,13 @@ func (f *Flow) factorFirst(ctx context.Context, id idp.LoginID, b Browser, a *id
 // is shown (decoy). Errors: idp.ErrTooMany as RetryError, the same for every name;
 // ErrNotFound, ErrSettled, ErrExpired.
 func (f *Flow) askFirst(ctx context.Context, l *idp.Login, b Browser) error {
-	name := ""
+	u := idp.User{}
 	if l.User != "" {
 		a, err := f.store.Account(ctx, l.User)
 		if err != nil {
 			return err
 		}
-		name = a.User.Name
+		u = a.User
 	}
 	who := l.Who
 	var sent sending
@@ -74,7 +74,7 @@ func (f *Flow) askFirst(ctx context.Context, l *idp.Login, b Browser) error {
 		}
 		l.Sends++
 		may := slices.ContainsFunc(a.Devices, asks) && limit.Prompts.AllowFirst(a.Guard, l.Browser, b.Address, now) == nil
-		err := f.compose(ctx, a, b, name, false)
+		err := f.compose(ctx, a, b, &u, false)
 		if err != nil && !errors.Is(err, idp.ErrTooMany) {
 			return err
 		}
@@ -123,7 +123,7 @@ func mayAskFirst(l *idp.Login, old *idp.Challenge, now time.Time) error {
 func (f *Flow) decoy(ctx context.Context, a *idp.Asking, b Browser) error {
 	others, guard := a.Others, a.Guard
 	a.Others, a.Guard = nil, &idp.PushGuard{}
-	err := f.compose(ctx, a, b, "", false)
+	err := f.compose(ctx, a, b, &idp.User{}, false)
 	a.Others, a.Guard = others, guard
 	if err != nil {
 		return err

@@ -13,6 +13,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -53,7 +54,22 @@ type Doc struct {
 		Choices []string `json:"choices"` // pick: numbers, one of which the browser shows
 		Len     int      `json:"len"`     // type: digits of the number
 	} `json:"match"`
+	Must []string `json:"must"` // names of what has to be understood to approve
+	Act  struct {
+		Key  string `json:"key"`  // what a step-up confirms: password, recovery, link, unlink, administration; empty: not said
+		Name string `json:"name"` // unlink: of the device
+		Text string `json:"text"` // the same in the language of the account
+	} `json:"act"`
 }
+
+// What this client knows of questions; one that needs more is not approved.
+var (
+	purposes   = []string{"login", "pair", "stepup"}
+	modes      = []string{"tap", "pick", "type"}
+	understood = []string{} // entries of Doc.Must
+
+	errNewer = errors.New("the request is of a newer kind: update this app")
+)
 
 // Challenge is a question, with the text it came in: an answer signs the digest of that
 // text.
@@ -68,8 +84,9 @@ func (c *Challenge) Doc() (*Doc, error) {
 	if err := json.Unmarshal([]byte(c.Text), &d); err != nil {
 		return nil, fmt.Errorf("the request cannot be read: %w", err)
 	}
-	if d.V != 1 || d.Match.Mode != "tap" && d.Match.Mode != "type" && d.Match.Mode != "pick" {
-		return nil, errors.New("the request is of a newer kind: update this app")
+	if d.V != 1 || !slices.Contains(purposes, d.Purpose) || !slices.Contains(modes, d.Match.Mode) ||
+		slices.ContainsFunc(d.Must, func(name string) bool { return !slices.Contains(understood, name) }) {
+		return nil, errNewer
 	}
 	if d.CID != c.CID {
 		return nil, errors.New("the request is not what it says")
