@@ -38,10 +38,12 @@ type Device struct {
 	Kind       DeviceKind
 	Platform   string // "ios", "android", "web", "other"
 	State      DeviceState
-	SealedTOTP []byte // the TOTP secret, sealed with the device id as associated data
-	PublicKey  []byte // DeviceApp: P-256, x and y, 64 bytes
-	App        string // "name/version", as the app calls itself
-	SealedPush []byte // PushAddress, sealed with PushRow as associated data; empty: none
+	SealedTOTP []byte   // the TOTP secret, sealed with the device id as associated data
+	PublicKey  []byte   // DeviceApp: P-256, x and y, 64 bytes
+	UVKey      []byte   // the same of a second key, which signs only after a fingerprint or PIN; empty: none
+	App        string   // "name/version", as the app calls itself
+	Replaces   DeviceID // of one that is not linked yet: the device of the same person whose place it takes; empty: none's
+	SealedPush []byte   // PushAddress, sealed with PushRow as associated data; empty: none
 	PushType   PushType
 	PushOKAt   time.Time // when the push service last took a message
 	PushBadAt  time.Time // since when messages fail; zero: they do not

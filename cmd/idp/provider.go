@@ -168,7 +168,7 @@ func open(ctx context.Context, conf *config.Config, issuer string, log *slog.Log
 			Sealer:    sealer,
 			Rules: login.Rules{
 				SessionIdle: conf.Sessions.Idle, SessionAbsolute: conf.Sessions.Absolute,
-				Site: site.now, Issuer: issuer, Match: idp.MatchMode(conf.Push.Match),
+				Site: site.now, Issuer: issuer, Match: idp.MatchMode(conf.Push.Match), Verify: conf.Push.Verify == "required",
 			},
 			Wake:     hub.Wake,
 			Push:     sender.Send,

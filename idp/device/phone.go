@@ -26,6 +26,8 @@ var Platforms = []string{"ios", "android", "web", "other"}
 const (
 	MaxApp     = 64   // runes
 	MaxAddress = 4096 // bytes of a push address
+	// MaxAttestation bounds an attestation, in bytes.
+	MaxAttestation = 16 << 10
 )
 
 // Paired is what a phone is told when it has claimed a pairing.
@@ -44,7 +46,7 @@ type Paired struct {
 
 // Pair claims a pairing for the key that has signed the request. The same key may come
 // again while the pairing is open, should the response have been lost, by a request that
-// is signed anew. Errors: ErrRequest, ErrPairGone, idp.ErrReplayed.
+// is signed anew. Errors: ErrRequest, ErrKey, ErrReplaces, ErrPairGone, idp.ErrReplayed.
 func (r *Registry) Pair(ctx context.Context, req *Request, address string) (*Paired, error) {
 	c := &req.Claims
 	d, err := CheckClaims(c)
@@ -52,6 +54,12 @@ func (r *Registry) Pair(ctx context.Context, req *Request, address string) (*Pai
 		return nil, err
 	}
 	d.PublicKey = req.Key
+	if d.UVKey, err = verifying(c.UVKey, req.Key); err != nil {
+		return nil, err
+	}
+	if d.Replaces, err = r.replaced(ctx, c.Replaces, req.Key); err != nil {
+		return nil, err
+	}
 	refused := r.setPush(d, c.Push)
 	if refused != nil && !errors.Is(refused, ErrRequest) {
 		return nil, refused
@@ -85,7 +93,14 @@ func (r *Registry) Pair(ctx context.Context, req *Request, address string) (*Pai
 			paired, kept = &Paired{Device: *p.Claim, Account: p.Account}, p.Challenge
 			return nil, nil
 		}
-		d.User = p.User
+		if d.User = p.User; d.Replaces != "" {
+			switch old, err := r.conf.Store.Speaker(ctx, d.Replaces); {
+			case err != nil && !errors.Is(err, idp.ErrNotFound):
+				return nil, err
+			case err != nil, old.Unlinked, old.Pairing != "", p.User == "", old.Device.User != p.User:
+				return nil, ErrReplaces
+			}
+		}
 		ch := r.pairChallenge(p, now, address)
 		p.Claim, p.Challenge = d, ch.ID
 		p.Note(idp.Event{
@@ -137,6 +152,9 @@ func CheckClaims(c *Claims) (*idp.Device, error) {
 	}
 	if !slices.Contains(Platforms, d.Platform) {
 		return nil, fmt.Errorf("platform: %w", ErrRequest)
+	}
+	if n := len(c.Attestation); n > MaxAttestation || n > 0 && c.Attestation[0] != '{' && string(c.Attestation) != "null" {
+		return nil, fmt.Errorf("attestation is no object of at most %d bytes: %w", MaxAttestation, ErrRequest)
 	}
 	return d, nil
 }

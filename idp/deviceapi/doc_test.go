@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"hilum/idp"
 	"hilum/idp/device"
 )
 
@@ -37,6 +38,41 @@ func TestErrorsArePublished(t *testing.T) {
 	}
 	if !maps.Equal(published, answered) {
 		t.Errorf("published %v,\nanswered %v", slices.Sorted(maps.Keys(published)), slices.Sorted(maps.Keys(answered)))
+	}
+}
+
+// The answers that the page shows are as they are made here, member for member and byte
+// for byte, and so are the texts of its questions.
+func TestExchangeHasOurAnswers(t *testing.T) {
+	raw, err := os.ReadFile(protocol)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, page, _ := strings.Cut(string(raw), "## An exchange, byte by byte\n")
+	parts := map[string]string{}
+	for _, m := range regexp.MustCompile(`(?m)^([a-z -]+):\n\n    (.+)$`).FindAllStringSubmatch(page, -1) {
+		parts[m[1]] = m[2]
+	}
+	var pair pairReply
+	var list listReply
+	var linking, signIn answerReply
+	var linkingDoc, signInDoc idp.ChallengeDoc
+	for name, v := range map[string]any{
+		"pair answer": &pair, "list answer": &list, "linking answer": &linking, "sign-in answer": &signIn, "linking doc": &linkingDoc, "sign-in doc": &signInDoc,
+	} {
+		d := json.NewDecoder(strings.NewReader(parts[name]))
+		d.DisallowUnknownFields()
+		if err := d.Decode(v); err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if made, err := json.Marshal(v); err != nil || string(made) != parts[name] {
+			t.Errorf("%s is made as\n%s\nthe page has\n%s", name, made, parts[name])
+		}
+	}
+	if pair.Challenge.Doc != parts["linking doc"] || len(list.Challenges) != 1 || list.Challenges[0].Doc != parts["sign-in doc"] ||
+		pair.Challenge.CID != linkingDoc.CID || list.Challenges[0].CID != signInDoc.CID {
+		t.Error("the answers have other questions than the page shows")
 	}
 }
 

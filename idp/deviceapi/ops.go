@@ -27,7 +27,7 @@ func (s *Server) op(op device.Op, h handler) http.Handler {
 			s.fail(w, r, "", err)
 			return
 		}
-		body, err := read(w, r)
+		body, err := read(w, r, op.Most())
 		if err == nil {
 			var req *device.Request
 			if req, err = s.conf.Devices.Open(r.Context(), op, body); err == nil {
@@ -74,11 +74,12 @@ func allowed(r *http.Request, allow func(string) (time.Duration, bool)) error {
 // errTooBig says that a body is longer than any envelope.
 var errTooBig = errors.New("body too big")
 
-func read(w http.ResponseWriter, r *http.Request) (string, error) {
+// read returns the envelope in the body of a request, of at most so many bytes.
+func read(w http.ResponseWriter, r *http.Request, most int) (string, error) {
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/jose" {
 		return "", fmt.Errorf("Content-Type is not application/jose: %w", device.ErrRequest)
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, device.MaxEnvelope))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(most)))
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return "", errTooBig
 	}
@@ -161,6 +162,20 @@ func (s *Server) pair(w http.ResponseWriter, r *http.Request, req *device.Reques
 // maxWait is how long a phone may wait for a first challenge.
 const maxWait = 25 * time.Second
 
+// listReply is what a phone hears of what waits for it.
+type listReply struct {
+	State      idp.DeviceState `json:"state"`
+	Challenges []asked         `json:"challenges"`
+	Tag        string          `json:"tag"` // idp.Device.Tag
+	VAPIDKey   string          `json:"vapid_key,omitempty"`
+	ServerTime int64           `json:"server_time"` // seconds since 1970
+}
+
+// answerReply is what became of a challenge by an answer.
+type answerReply struct {
+	State idp.ChallengeState `json:"state"`
+}
+
 // challenges lists the open challenges of a phone; with wait, as soon as there is one, or
 // after that time with none.
 func (s *Server) challenges(w http.ResponseWriter, r *http.Request, req *device.Request) error {
@@ -178,13 +193,7 @@ func (s *Server) challenges(w http.ResponseWriter, r *http.Request, req *device.
 	}
 	// The key comes along so that a phone which was subscribed by another one
 	// notices, and subscribes anew.
-	reply := struct {
-		State      idp.DeviceState `json:"state"`
-		Challenges []asked         `json:"challenges"`
-		Tag        string          `json:"tag"`
-		VAPIDKey   string          `json:"vapid_key,omitempty"`
-		ServerTime int64           `json:"server_time"`
-	}{State: by.Device.State, Challenges: make([]asked, len(list)), Tag: by.Device.Tag(), VAPIDKey: s.conf.VAPIDKey, ServerTime: s.conf.Now().Unix()}
+	reply := listReply{State: by.Device.State, Challenges: make([]asked, len(list)), Tag: by.Device.Tag(), VAPIDKey: s.conf.VAPIDKey, ServerTime: s.conf.Now().Unix()}
 	for i := range list {
 		reply.Challenges[i] = asked{list[i].ID, list[i].Doc}
 	}
@@ -245,7 +254,7 @@ func topics(by *idp.Speaker) []idp.Topic {
 
 func (s *Server) answer(w http.ResponseWriter, r *http.Request, req *device.Request) error {
 	c := &req.Claims
-	v := idp.Verdict{Approve: c.Decision == "approve", NotMe: c.Reason == idp.ReasonNotMe, Reason: c.Reason, Number: c.Number}
+	v := idp.Verdict{Approve: c.Decision == "approve", NotMe: c.Reason == idp.ReasonNotMe, Reason: c.Reason, Number: c.Number, Verified: req.Verified}
 	switch {
 	case c.Decision != "approve" && c.Decision != "deny",
 		c.Reason != "" && c.Reason != idp.ReasonNotMe && c.Reason != idp.ReasonMistake,
@@ -261,9 +270,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, req *device.Requ
 		s.fail(w, r, state, err)
 		return nil
 	}
-	return answerJSON(w, http.StatusOK, struct {
-		State idp.ChallengeState `json:"state"`
-	}{told(state)})
+	return answerJSON(w, http.StatusOK, answerReply{told(state)})
 }
 
 const (

@@ -38,33 +38,35 @@ type siteReply struct {
 // limits are the numbers of docs/device-protocol.md that a client has to keep to. Times are
 // in seconds.
 type limits struct {
-	Envelope  int `json:"envelope"`   // bytes
-	Name      int `json:"name"`       // characters
-	App       int `json:"app"`        // characters
-	Address   int `json:"address"`    // bytes of push
-	JTIMin    int `json:"jti_min"`    // letters
-	JTIMax    int `json:"jti_max"`    // letters
-	Skew      int `json:"skew"`       // between iat and our clock
-	Replay    int `json:"replay"`     // for which a jti is remembered
-	Wait      int `json:"wait"`       // of a list, at most
-	Heartbeat int `json:"heartbeat"`  // between comments of a stream
-	Streams   int `json:"streams"`    // and waiting lists of a device, at a time
-	Devices   int `json:"devices"`    // of an account
-	Pairing   int `json:"pairing"`    // that a pair code is good
-	Challenge int `json:"challenge"`  // that a sign-in waits for an answer
-	Collect   int `json:"collect"`    // that an approval is good
-	NotMe     int `json:"not_me"`     // after an answer that «it wasn't me» is taken
-	Resend    int `json:"resend"`     // between two sends for one sign-in
-	Sends     int `json:"sends"`      // for one sign-in
-	Unlinked  int `json:"unlinked"`   // that an unlinked device hears so
-	Number    int `json:"number_max"` // digits of a number, at most
+	Envelope  int `json:"envelope"`    // bytes
+	Pair      int `json:"pair"`        // bytes of an envelope to pair
+	Attest    int `json:"attestation"` // bytes
+	Name      int `json:"name"`        // characters
+	App       int `json:"app"`         // characters
+	Address   int `json:"address"`     // bytes of push
+	JTIMin    int `json:"jti_min"`     // letters
+	JTIMax    int `json:"jti_max"`     // letters
+	Skew      int `json:"skew"`        // between iat and our clock
+	Replay    int `json:"replay"`      // for which a jti is remembered
+	Wait      int `json:"wait"`        // of a list, at most
+	Heartbeat int `json:"heartbeat"`   // between comments of a stream
+	Streams   int `json:"streams"`     // and waiting lists of a device, at a time
+	Devices   int `json:"devices"`     // of an account
+	Pairing   int `json:"pairing"`     // that a pair code is good
+	Challenge int `json:"challenge"`   // that a sign-in waits for an answer
+	Collect   int `json:"collect"`     // that an approval is good
+	NotMe     int `json:"not_me"`      // after an answer that «it wasn't me» is taken
+	Resend    int `json:"resend"`      // between two sends for one sign-in
+	Sends     int `json:"sends"`       // for one sign-in
+	Unlinked  int `json:"unlinked"`    // that an unlinked device hears so
+	Number    int `json:"number_max"`  // digits of a number, at most
 }
 
 // limits are the numbers as they are here.
 func (s *Server) limits() limits {
 	in := func(d time.Duration) int { return int(d / time.Second) }
 	return limits{
-		Envelope: device.MaxEnvelope, Name: idp.MaxDeviceName, App: device.MaxApp, Address: device.MaxAddress, JTIMin: device.MinJTI, JTIMax: device.MaxJTI,
+		Envelope: device.MaxEnvelope, Pair: device.MaxPair, Attest: device.MaxAttestation, Name: idp.MaxDeviceName, App: device.MaxApp, Address: device.MaxAddress, JTIMin: device.MinJTI, JTIMax: device.MaxJTI,
 		Skew: in(device.MaxSkew), Replay: in(idp.ReplayFor), Wait: in(maxWait), Heartbeat: in(heartbeat), Streams: maxStreams, Devices: idp.MaxDevices,
 		Pairing: in(idp.PairingTTL), Challenge: in(idp.ChallengeTTL), Collect: in(idp.CollectTTL), NotMe: in(idp.NotMeFor), Resend: in(idp.ResendAfter),
 		Sends: idp.MaxSends, Unlinked: in(idp.TombstoneFor), Number: maxNumber,

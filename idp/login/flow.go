@@ -171,6 +171,7 @@ type Rules struct {
 	Site            func() *idp.Site // name and looks of the provider, as they are now
 	Issuer          string           // issuer URL, shown on phones and in QR codes
 	Match           idp.MatchMode    // how a phone's approval is matched to the browser that asks; empty: idp.MatchAuto
+	Verify          bool             // a phone's approval wants a fingerprint or PIN
 }
 
 // Config is what a Flow is built from. Store, Passwords, Sealer and Rules are required.

@@ -41,9 +41,13 @@ func (f *Flow) phones(ctx context.Context, l *idp.Login) (*PhoneStep, error) {
 	if err != nil {
 		return nil, err
 	}
+	app, err := f.asker(ctx, l)
+	if err != nil {
+		return nil, err
+	}
 	p := &PhoneStep{sends: l.Sends}
 	for _, d := range devices {
-		if asks(d) {
+		if asks(d, app.verify) {
 			p.Devices = append(p.Devices, d.Name)
 		}
 	}
