@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"hilum/cmd/phone/phone"
 	"hilum/idp/push/pushtest"
 )
 
@@ -355,4 +356,81 @@ func TestStrangersPhone(t *testing.T) {
 	other.hears(1, "unlinked")
 	other.hears(1, "end")
 	other.wants(410, "unlinked", "list", nil)
+}
+
+// Where a fingerprint or PIN is wanted, the stranger's phone proves it by a second key, and
+// a new phone takes the old one's place by its word; a step-up says what it confirms. The
+// reference client does the same.
+func TestPhonesVerifyAndMove(t *testing.T) {
+	t.Parallel()
+	s := newServe(t, "IDP_LIMITS_SIGN_IN_PER_MINUTE=0", "IDP_LIMITS_SIGN_IN_BURST=0", "IDP_PUSH_MATCH=strict", "IDP_PUSH_VERIFY=required")
+	s.launch(t)
+	bert := s.invite(t, "bert")
+	at := bert.get(s.issuer + "/account/link")
+	at = bert.submit(at, "password-form", url.Values{"username": {bert.name}, "password": {bert.password}})
+	bert.submit(at, "code-form", url.Values{"code": {bert.code()}})
+	offer := func() string {
+		t.Helper()
+		return offerOn(t, bert.read(bert.web.PostForm(s.issuer+"/account/link", nil)))
+	}
+	old := newStranger(t, s.ca)
+	paired := old.wants(200, "", "pair", args{"link": offer(), "issuer": s.issuer, "uv": true})
+	linking, _ := paired.Body["challenge"].(map[string]any)
+	old.wants(200, "", "answer", args{"challenge": linking, "decision": "approve"})
+
+	// It can, and the page of devices says so.
+	if at = bert.get(s.issuer + "/account/devices"); !strings.Contains(at.body, "Can ask for it") {
+		t.Errorf("My devices:\n%s", at.body)
+	}
+	fresh := *bert
+	fresh.web = newBrowser(t)
+	fresh.web.Transport = s.client.Transport
+	at = fresh.get(s.issuer + "/account/security")
+	at = fresh.submit(at, "password-form", url.Values{"username": {bert.name}, "password": {bert.password}})
+	number := textOf(find(at.doc, byID("number")))
+	challenge, doc := old.asked()
+	if must, _ := doc["must"].([]any); len(must) != 1 || must[0] != "uv" {
+		t.Errorf("asked %v", doc)
+	}
+	old.wants(403, "uv_required", "answer", args{"challenge": challenge, "decision": "approve", "number": number})
+	old.wants(200, "", "answer", args{"challenge": challenge, "decision": "approve", "number": number, "uv": true})
+	if at = fresh.submit(fresh.get(at.url.String()), "phone-form", nil); at.url.Path != "/account/security" {
+		t.Errorf("signed in at %s", at.url)
+	}
+
+	// The reference client takes its place.
+	link := must[*phone.Link](t)(phone.ParseLink(offer()))
+	link.Issuer = s.issuer // over TLS, although on loopback
+	file := must[*phone.File](t)(phone.OpenFile(filepath.Join(t.TempDir(), "keys.json")))
+	next := must[*phone.Client](t)(phone.Pair(t.Context(), phone.Pairing{Link: link, Name: "Terminal", Platform: "other", App: "e2e/1", PIN: "2580"}, s.client, file.Put))
+	if _, err := next.Answer(t.Context(), next.Account.Waiting, phone.Decision{Approve: true}); err != nil {
+		t.Fatal(err)
+	}
+	link = must[*phone.Link](t)(phone.ParseLink(offer()))
+	link.Issuer = s.issuer
+	newest := must[*phone.Client](t)(phone.Pair(t.Context(), phone.Pairing{Link: link, Name: "Newest", Platform: "other", App: "e2e/1", PIN: "1379", Replaces: next.Account}, s.client, file.Put))
+	if _, err := newest.Answer(t.Context(), newest.Account.Waiting, phone.Decision{Approve: true}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := next.Challenges(t.Context(), 0); err == nil || !strings.Contains(err.Error(), "unlinked") {
+		t.Errorf("the old phone hears %v", err)
+	}
+	old.wants(204, "", "unpair", nil)
+	at = fresh.read(fresh.web.PostForm(s.issuer+"/account/devices/"+newest.Account.Device+"/unlink", nil))
+	number = textOf(find(at.doc, byID("number")))
+	list := must[[]phone.Challenge](t)(newest.Challenges(t.Context(), 20*time.Second))
+	if len(list) != 1 {
+		t.Fatalf("asked %v", list)
+	}
+	if d, err := newest.Check(&list[0]); err != nil || d.Purpose != "stepup" || d.Act.Key != "unlink" || d.Act.Name != "Newest" || d.Act.Text != "Unlink Newest" {
+		t.Errorf("asked %s, %v", list[0].Text, err)
+	}
+	for pin, want := range map[string]string{"": "approved with the PIN", "2580": "not the PIN"} {
+		if _, err := newest.Answer(t.Context(), &list[0], phone.Decision{Approve: true, Number: number, PIN: pin}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("PIN %q: %v", pin, err)
+		}
+	}
+	if state, err := newest.Answer(t.Context(), &list[0], phone.Decision{Approve: true, Number: number, PIN: "1379"}); err != nil || state != "approved" {
+		t.Errorf("with the PIN: %s, %v", state, err)
+	}
 }

@@ -8,12 +8,12 @@ import { createInterface } from 'node:readline'
 const b64 = (x) => Buffer.from(x).toString('base64url')
 const print = (o) => process.stdout.write(JSON.stringify(o) + '\n')
 
-let issuer, device, skew = 0, keys = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+let issuer, device, second, skew = 0, keys = generateKeyPairSync('ec', { namedCurve: 'P-256' })
 const streams = {}
 
 // jwk is the public half as a header has it: nothing but what P-256 needs.
-function jwk() {
-  const { kty, crv, x, y } = keys.publicKey.export({ format: 'jwk' })
+function jwk(of = keys) {
+  const { kty, crv, x, y } = of.publicKey.export({ format: 'jwk' })
   return { kty, crv, x, y }
 }
 
@@ -24,13 +24,13 @@ function issuerOf(idp) {
 }
 
 // envelope signs a request. header and claims replace what would stand there; null takes it away.
-function envelope(typ, claims, { header = {}, der = false } = {}) {
-  const who = typ === 'pair' ? { jwk: jwk() } : { kid: device }
+function envelope(typ, claims, { header = {}, der = false, uv = false } = {}) {
+  const who = typ === 'pair' ? { jwk: jwk() } : { kid: device + (uv ? '#uv' : '') }
   const bare = (o) => Object.fromEntries(Object.entries(o).filter(([, v]) => v !== undefined))
   const head = bare({ alg: 'ES256', typ: typ + '+jwt', ...who, ...header })
   const body = bare({ aud: issuer, iat: Math.floor(Date.now() / 1000) + skew, jti: b64(randomBytes(16)), ...claims })
   const text = b64(JSON.stringify(head)) + '.' + b64(JSON.stringify(body))
-  return text + '.' + b64(sign('sha256', Buffer.from(text), { key: keys.privateKey, dsaEncoding: der ? 'der' : 'ieee-p1363' }))
+  return text + '.' + b64(sign('sha256', Buffer.from(text), { key: (uv ? second : keys).privateKey, dsaEncoding: der ? 'der' : 'ieee-p1363' }))
 }
 
 async function read(res) {
@@ -81,17 +81,18 @@ const acts = {
     return read(await fetch(issuer + '/device/v1/site'))
   },
   // pair links by what the QR code says, as far as the question.
-  pair: async ({ link, issuer: at, as = {}, claims = {} }) => {
+  pair: async ({ link, issuer: at, as = {}, claims = {}, uv }) => {
     const u = new URL(link)
     if (u.protocol !== 'otpauth:') throw new Error('not such a link')
     issuer = at ?? issuerOf(u.searchParams.get('idp'))
-    const got = await post('pair', envelope('pair', { pair: u.searchParams.get('pair'), name: 'Fairphone', platform: 'android', app: 'stranger/1', push: null, ...claims }, as))
+    if (uv) second = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+    const got = await post('pair', envelope('pair', { pair: u.searchParams.get('pair'), name: 'Fairphone', platform: 'android', app: 'stranger/1', push: null, uv_jwk: second && jwk(second), ...claims }, as))
     if (got.status === 200) device = got.body.device_id
     return got
   },
   list: ({ wait, as, claims }) => post('challenges', envelope('list', { wait, ...claims }, as)),
-  answer: ({ challenge, decision, reason, number, claims }) =>
-    post('answer', envelope('answer', { cid: challenge.cid, ch: b64(createHash('sha256').update(challenge.doc, 'utf8').digest()), decision, reason, number, ...claims })),
+  answer: ({ challenge, decision, reason, number, claims, uv }) =>
+    post('answer', envelope('answer', { cid: challenge.cid, ch: b64(createHash('sha256').update(challenge.doc, 'utf8').digest()), decision, reason, number, ...claims }, { uv })),
   push: ({ push }) => post('push', envelope('push', { push })),
   rename: ({ name }) => post('rename', envelope('rename', { name })),
   unpair: () => post('unpair', envelope('unpair', {})),
