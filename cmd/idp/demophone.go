@@ -209,7 +209,11 @@ func (c *cli) request(client *phone.Client, ch *phone.Challenge) {
 	case "pick":
 		ask = "type the number of the browser and Enter (" + strings.Join(d.Match.Choices, ", ") + "); Deny (d), not me (n)"
 	}
-	c.printf("  phone     %s signs in to %s from %s, %s %s\r\n            %s ", d.Account, d.App, d.IP, d.Browser, d.OS, ask)
+	what := "signs in to " + d.App
+	if d.Act.Text != "" {
+		what = "confirms: " + d.Act.Text + ","
+	}
+	c.printf("  phone     %s %s from %s, %s %s\r\n            %s ", d.Account, what, d.IP, d.Browser, d.OS, ask)
 }
 
 // keys reads single keys from a terminal, or what a script writes; the function puts

@@ -177,26 +177,26 @@ func (r *Registry) Open(ctx context.Context, op Op, body string) (*Request, erro
 // replacement is the typ of the word of a device that another takes its place.
 const replacement = "replace+jwt"
 
-// replaced returns the device whose place the holder of a new key takes, by that device's
-// own word: an envelope with the thumbprint of the new key (jkt, RFC 7638), so that it is
-// worth nothing to anybody else. Empty where there is no word. Whose device it is the
-// caller has to look at. Errors: ErrReplaces.
-func (r *Registry) replaced(ctx context.Context, word string, key []byte) (idp.DeviceID, error) {
+// replaced returns the linked device whose place the holder of a new key takes, by that
+// device's own word: an envelope with the thumbprint of the new key (jkt, RFC 7638), so
+// that it is worth nothing to anybody else. nil where there is no word. Whose device it is
+// the caller has to look at. Errors: ErrReplaces.
+func (r *Registry) replaced(ctx context.Context, word string, key []byte) (*idp.Device, error) {
 	if word == "" {
-		return "", nil
+		return nil, nil
 	}
 	jws, err := jose.ParseSignedCompact(word, []jose.SignatureAlgorithm{jose.ES256})
 	if err != nil {
-		return "", fmt.Errorf("%w: %v", ErrReplaces, err) //nolint:errorlint // what it is to us, not to the parser
+		return nil, fmt.Errorf("%w: %v", ErrReplaces, err) //nolint:errorlint // what it is to us, not to the parser
 	}
 	head := jws.Signatures[0].Protected
 	_, crit := headerOf(word)["crit"]
 	if typ, _ := head.ExtraHeaders[jose.HeaderType].(string); typ != replacement || head.KeyID == "" || head.JSONWebKey != nil || crit {
-		return "", fmt.Errorf("%w: header", ErrReplaces)
+		return nil, fmt.Errorf("%w: header", ErrReplaces)
 	}
 	old, public, err := r.speaker(ctx, idp.DeviceID(head.KeyID), false)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	var c struct {
 		Audience   string   `json:"aud"`
@@ -204,13 +204,13 @@ func (r *Registry) replaced(ctx context.Context, word string, key []byte) (idp.D
 		Thumbprint string   `json:"jkt"`
 	}
 	payload, err := jws.Verify(public)
-	if err != nil || old == nil || json.Unmarshal(payload, &c) != nil {
-		return "", fmt.Errorf("%w: signature", ErrReplaces)
+	if err != nil || old == nil || old.Unlinked || old.Pairing != "" || json.Unmarshal(payload, &c) != nil {
+		return nil, fmt.Errorf("%w: signature", ErrReplaces)
 	}
 	if c.Audience != r.conf.Issuer || c.IssuedAt == nil || c.Thumbprint != idp.Thumbprint(key) {
-		return "", fmt.Errorf("%w: claims", ErrReplaces)
+		return nil, fmt.Errorf("%w: claims", ErrReplaces)
 	}
-	return old.Device.ID, nil
+	return &old.Device, nil
 }
 
 // verifying reads the second key of a pairing, a JWK (RFC 7517), as it is kept; nil where

@@ -57,7 +57,8 @@ func (r *Registry) Pair(ctx context.Context, req *Request, address string) (*Pai
 	if d.UVKey, err = verifying(c.UVKey, req.Key); err != nil {
 		return nil, err
 	}
-	if d.Replaces, err = r.replaced(ctx, c.Replaces, req.Key); err != nil {
+	old, err := r.replaced(ctx, c.Replaces, req.Key)
+	if err != nil {
 		return nil, err
 	}
 	refused := r.setPush(d, c.Push)
@@ -93,13 +94,11 @@ func (r *Registry) Pair(ctx context.Context, req *Request, address string) (*Pai
 			paired, kept = &Paired{Device: *p.Claim, Account: p.Account}, p.Challenge
 			return nil, nil
 		}
-		if d.User = p.User; d.Replaces != "" {
-			switch old, err := r.conf.Store.Speaker(ctx, d.Replaces); {
-			case err != nil && !errors.Is(err, idp.ErrNotFound):
-				return nil, err
-			case err != nil, old.Unlinked, old.Pairing != "", p.User == "", old.Device.User != p.User:
-				return nil, ErrReplaces
+		if d.User = p.User; old != nil {
+			if old.User == "" || old.User != p.User {
+				return nil, fmt.Errorf("%w: of another account", ErrReplaces)
 			}
+			d.Replaces = old.ID
 		}
 		ch := r.pairChallenge(p, now, address)
 		p.Claim, p.Challenge = d, ch.ID
