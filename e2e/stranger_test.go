@@ -213,6 +213,14 @@ func TestStrangersPhone(t *testing.T) {
 	if site.Body["issuer"] != s.issuer || site.Body["vapid_key"] == "" || site.Body["server_time"] == nil {
 		t.Errorf("site: %v", site.Body)
 	}
+	limits, _ := site.Body["limits"].(map[string]any)
+	services, _ := site.Body["push"].([]any)
+	if limits["envelope"] != 8192.0 || limits["challenge"] != 120.0 || len(services) != 2 {
+		t.Errorf("site: %v", site.Body)
+	}
+	if google, _ := services[1].(map[string]any); google["type"] != "fcm" || google["project_id"] != "test" {
+		t.Errorf("push services: %v", services)
+	}
 
 	// Linking: the question comes with the answer, by list and by stream.
 	link := offer()

@@ -32,6 +32,7 @@ type siteReply struct {
 	Versions   []string        `json:"versions"`
 	Push       []Channel       `json:"push"` // none: phones hear by stream and list
 	Match      []idp.MatchMode `json:"match"`
+	Must       []string        `json:"must"` // what a question may ask to be understood
 	Limits     limits          `json:"limits"`
 }
 
@@ -83,7 +84,7 @@ func (s *Server) site(w http.ResponseWriter, r *http.Request) {
 	}
 	reply := siteReply{
 		Issuer: s.conf.Issuer, Site: s.conf.Site().Name, VAPIDKey: s.conf.VAPIDKey, ServerTime: s.conf.Now().Unix(),
-		Versions: versions, Push: []Channel{}, Match: matchModes, Limits: s.limits(),
+		Versions: versions, Push: []Channel{}, Match: matchModes, Must: []string{idp.MustVerify}, Limits: s.limits(),
 	}
 	if s.conf.Push != nil {
 		reply.Push = append(reply.Push, s.conf.Push()...)

@@ -79,15 +79,15 @@ func TestSiteTellsWhatIsSpoken(t *testing.T) {
 	w.must(err)
 	defer res.Body.Close()
 	var site struct {
-		Versions, Match []string
-		Push            []map[string]any
-		Limits          map[string]int
+		Versions, Match, Must []string
+		Push                  []map[string]any
+		Limits                map[string]int
 	}
 	w.must(json.NewDecoder(res.Body).Decode(&site))
 	want := []map[string]any{
 		{"type": "webpush", "vapid_key": vapid, "hosts": []any{"*.push.example"}}, {"type": "fcm", "project_id": "klinik"},
 	}
-	if !slices.Equal(site.Versions, []string{"1.0", "1.1"}) || !slices.Equal(site.Match, []string{"tap", "pick", "type"}) || !reflect.DeepEqual(site.Push, want) {
+	if !slices.Equal(site.Versions, []string{"1.0", "1.1"}) || !slices.Equal(site.Match, []string{"tap", "pick", "type"}) || !slices.Equal(site.Must, []string{"uv"}) || !reflect.DeepEqual(site.Push, want) {
 		t.Errorf("%+v", site)
 	}
 	for name, n := range map[string]int{"envelope": 8192, "name": 40, "wait": 25, "heartbeat": 15, "challenge": 120, "pairing": 1800, "devices": 5, "unlinked": 30 * 24 * 3600} {
