@@ -116,7 +116,8 @@ type Password struct {
 
 // Push is about asking linked phones.
 type Push struct {
-	Match   string  `yaml:"match"` // auto, tap, type, pick, strict
+	Match   string  `yaml:"match"`  // auto, tap, type, pick, strict
+	Verify  string  `yaml:"verify"` // optional, required: a fingerprint or PIN at approvals
 	WebPush WebPush `yaml:"webpush"`
 	FCM     FCM     `yaml:"fcm"`
 }
@@ -232,7 +233,7 @@ func Default() *Config {
 			PublishBefore: 24 * time.Hour,
 		},
 		Password: Password{MemoryKiB: MinMemoryKiB, Time: MinTime, Parallelism: 1},
-		Push:     Push{Match: "auto"},
+		Push:     Push{Match: "auto", Verify: "optional"},
 		Mail:     Mail{Port: 587, TLS: "starttls"},
 		Limits:   Limits{SignInPerMinute: 600, SignInBurst: 1200, EnrolPer10Min: 100, DevicePerMinute: 6000, AdminPerMinute: 600},
 		Log:      Log{Level: "info", Format: "text"},

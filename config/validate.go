@@ -262,6 +262,9 @@ func (v *validation) texts() {
 	if !slices.Contains([]string{"auto", "tap", "type", "pick", "strict"}, c.Push.Match) {
 		v.fault("push.match", "%q is none of auto, tap, type, pick, strict", c.Push.Match)
 	}
+	if !slices.Contains([]string{"optional", "required"}, c.Push.Verify) {
+		v.fault("push.verify", "%q is neither optional nor required", c.Push.Verify)
+	}
 	if s := c.Push.WebPush.Subject; s != "" {
 		v.subject(s)
 	}

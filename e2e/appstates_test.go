@@ -145,7 +145,7 @@ func appTour(t *testing.T, d *demo, p *handset, visit func(name string)) {
 	p.see("[data-ready]")
 	p.see("#new-password")
 	visit("app-ask-password")
-	p.stage(with(map[string]any{"purpose": "stepup", "match": map[string]any{"mode": "tap"}}))
+	p.stage(with(map[string]any{"purpose": "stepup", "match": map[string]any{"mode": "tap"}, "act": map[string]any{"key": "unlink", "name": "Pixel 8", "text": "Unlink Pixel 8"}}))
 	at("")
 	p.see("[data-ready]")
 	p.stage(map[string]any{"away": true})

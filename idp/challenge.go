@@ -96,6 +96,8 @@ type Challenge struct {
 	Browser    TokenHash // that asked
 	Address    string    // client address that asked
 	Mode       MatchMode
+	Verify     bool   // an approval has to be given with a fingerprint or PIN
+	Verified   bool   // it was
 	Number     string // shown in the browser. Phones are not told: only the person knows it, by MatchPick which of three it is
 	Doc        string // the ChallengeDoc that phones are shown, byte for byte
 	State      ChallengeState
@@ -129,6 +131,20 @@ type ChallengeDoc struct {
 	At          int64          `json:"at"`  // seconds since 1970
 	Exp         int64          `json:"exp"` // seconds since 1970
 	Match       ChallengeMatch `json:"match"`
+	// Must names what a phone has to understand to approve. Left out when empty.
+	Must []string      `json:"must,omitempty"`
+	Act  *ChallengeAct `json:"act,omitempty"` // ToStepUp: what is confirmed; nil: nothing is said of it
+}
+
+// MustVerify is the entry of ChallengeDoc.Must by which an approval has to be signed by
+// the key that asks for a fingerprint or PIN.
+const MustVerify = "uv"
+
+// ChallengeAct is what a person is about to do who confirms that it is them.
+type ChallengeAct struct {
+	Key  string `json:"key"`            // for apps that have words of their own: "password", "recovery", "link", "unlink", "administration"
+	Name string `json:"name,omitempty"` // "unlink": the name of the device
+	Text string `json:"text"`           // for all others, in the language of the account
 }
 
 // ChallengeMatch tells a phone how it is answered.
@@ -165,6 +181,8 @@ type Verdict struct {
 	NotMe   bool   // with a denial
 	Reason  string // of a denial: "not_me", "mistake" or none
 	Number  string // that was typed or picked; empty for a tap
+	// Verified: it was signed by the key that asks for a fingerprint or PIN.
+	Verified bool
 }
 
 // Apply moves the challenge by one input. Errors: ErrSettled when its state does not
@@ -193,10 +211,13 @@ func (c *Challenge) Open(now time.Time) error {
 // before. A wrong number closes the challenge: the state is then ChallengeWrong
 // and err is nil. What cannot be a number of it closes nothing: a slip of an app, not
 // of the person. Errors: ErrInvalid (no number as the challenge asks for, or one where
-// it asks for none), ErrSettled, ErrExpired.
+// it asks for none), ErrUnverified, ErrSettled, ErrExpired.
 func (c *Challenge) Answer(v Verdict, by DeviceID, now time.Time) (changed bool, err error) {
 	if v.Approve && !c.canBe(v.Number) {
 		return false, fmt.Errorf("challenge %s: a number of %d digits is asked for: %w", c.ID, len(c.Number), ErrInvalid)
+	}
+	if v.Approve && c.Verify && !v.Verified {
+		return false, fmt.Errorf("challenge %s: %w", c.ID, ErrUnverified)
 	}
 	on := OnDenied
 	switch {
@@ -223,7 +244,7 @@ func (c *Challenge) Answer(v Verdict, by DeviceID, now time.Time) (changed bool,
 	if err := c.Apply(on); err != nil {
 		return false, err
 	}
-	c.Device, c.Reason, c.AnsweredAt = by, v.Reason, now
+	c.Device, c.Reason, c.AnsweredAt, c.Verified = by, v.Reason, now, v.Approve && v.Verified
 	return true, nil
 }
 

@@ -76,6 +76,7 @@ type Client struct {
 	Claims         []ClaimRule   // claims under names of its own
 	Icon           PictureID     // shown beside the name; empty: a letter
 	Match          MatchMode     // how push approval is matched to the person; empty: the site's
+	Verify         bool          // push approval wants a fingerprint or PIN, also where the site does not
 	Disabled       bool
 	CreatedAt      time.Time
 	UpdatedAt      time.Time

@@ -1,6 +1,10 @@
 package idp
 
-import "time"
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"time"
+)
 
 // MaxDevices is how many devices one account may have linked.
 const MaxDevices = 5
@@ -34,10 +38,12 @@ type Device struct {
 	Kind       DeviceKind
 	Platform   string // "ios", "android", "web", "other"
 	State      DeviceState
-	SealedTOTP []byte // the TOTP secret, sealed with the device id as associated data
-	PublicKey  []byte // DeviceApp: P-256, x and y, 64 bytes
-	App        string // "name/version", as the app calls itself
-	SealedPush []byte // PushAddress, sealed with PushRow as associated data; empty: none
+	SealedTOTP []byte   // the TOTP secret, sealed with the device id as associated data
+	PublicKey  []byte   // DeviceApp: P-256, x and y, 64 bytes
+	UVKey      []byte   // the same of a second key, which signs only after a fingerprint or PIN; empty: none
+	App        string   // "name/version", as the app calls itself
+	Replaces   DeviceID // of one that is not linked yet: the device of the same person whose place it takes; empty: none's
+	SealedPush []byte   // PushAddress, sealed with PushRow as associated data; empty: none
 	PushType   PushType
 	PushOKAt   time.Time // when the push service last took a message
 	PushBadAt  time.Time // since when messages fail; zero: they do not
@@ -48,6 +54,31 @@ type Device struct {
 	LastUsedAt time.Time // zero: never
 
 	Journal `json:"-"`
+}
+
+// tagLength is how many letters of base64url a tag has: 96 bits.
+const tagLength = 16
+
+// Tag is a name of the device that tells nothing to whoever does not know it: the
+// beginning of the thumbprint of its public key (RFC 7638), which is random and nowhere
+// published. Empty for a device without a key.
+func (d *Device) Tag() string {
+	if t := Thumbprint(d.PublicKey); t != "" {
+		return t[:tagLength]
+	}
+	return ""
+}
+
+// Thumbprint is the SHA-256 thumbprint of a P-256 key, x and y (RFC 7638), base64url;
+// empty for what cannot be one.
+func Thumbprint(key []byte) string {
+	const coordinate = 32 // bytes
+	if len(key) != 2*coordinate {
+		return ""
+	}
+	b64 := base64.RawURLEncoding.EncodeToString
+	sum := sha256.Sum256([]byte(`{"crv":"P-256","kty":"EC","x":"` + b64(key[:coordinate]) + `","y":"` + b64(key[coordinate:]) + `"}`))
+	return b64(sum[:])
 }
 
 // PushWait is how long a push service has while a phone is being linked.

@@ -33,6 +33,8 @@ var (
 	ErrUnwritable = errors.New("nothing can be written")
 	// ErrInvalid: the input is malformed; see FieldError for what and why.
 	ErrInvalid = errors.New("invalid")
+	// ErrUnverified: the phone's answer has to be given with a fingerprint or PIN.
+	ErrUnverified = errors.New("the person was not verified by the phone")
 	// ErrStale: the act needs a second factor newer than the one of this session.
 	ErrStale = errors.New("second factor not fresh")
 )

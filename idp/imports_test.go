@@ -142,8 +142,6 @@ var outside = map[string]home{
 	"github.com/jba/templatecheck":            {tests: []string{"templates"}},
 	"github.com/makiuchi-d/gozxing":           {code: []string{"cmd/phone/phone"}},
 	"github.com/mileusna/useragent":           {code: []string{"idp/web/page"}},
-	"github.com/maxmind/mmdbwriter":           {tests: []string{"idp/geo"}},
-	"github.com/oschwald/maxminddb-golang/v2": {code: []string{"idp/geo"}},
 	"github.com/nicksnyder/go-i18n/v2":        {code: []string{"templates/words"}},
 	"github.com/pquerna/otp":                  {code: []string{"idp/totp"}},
 	"github.com/pressly/goose/v3":             {code: []string{"idp/store"}},
@@ -173,6 +171,8 @@ var outside = map[string]home{
 	"github.com/mattn/go-sqlite3":             {code: []string{"idp/store"}},
 	"gorm.io/driver/sqlite":                   {code: []string{"idp/store"}},
 	"gorm.io/gorm":                            {code: []string{"idp/store"}},
+	"github.com/maxmind/mmdbwriter":           {tests: []string{"idp/geo"}},
+	"github.com/oschwald/maxminddb-golang/v2": {code: []string{"idp/geo"}},
 }
 
 // inside bounds what of the standard library only some may know; tests may.

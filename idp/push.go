@@ -37,6 +37,7 @@ const (
 type Push struct {
 	User      UserID
 	Device    DeviceID
+	Tag       string // Device.Tag: by which an app with several accounts knows which is meant
 	Platform  string // "ios", "android", "web", "other"
 	Address   PushAddress
 	Kind      PushKind

@@ -417,7 +417,7 @@ type AdminApp struct {
 	Match                               Message
 	Told                                string     // backchannel_logout_uri; empty: none
 	Logout                              LogoutLine // how it goes with telling it there
-	Consent                             bool
+	Consent, Verify                     bool
 	Secrets                             []DeskSecret
 	Rejected                            []RejectedLine // latest first
 	MayEdit                             bool
@@ -472,6 +472,7 @@ type AdminAppForm struct {
 	Matches                                            []Choice
 	Told                                               string // backchannel_logout_uri
 	ToldSession                                        bool   // backchannel_logout_session_required
+	Verify                                             bool   // approvals want a fingerprint or PIN
 	Consent, OptionalPKCE, ClaimsInID, RefreshAlways   bool
 	Advanced                                           bool   // the advanced part of the form is open
 	Code, Refresh, Credentials, JWT, Post              bool   // grant types; JWT access tokens; client_secret_post

@@ -314,6 +314,7 @@ type Device struct {
 	Push     string    // notifications: "working", "failing", "off", "untried"; empty: it is no phone with our app
 	PushBad  time.Time // notifications are failing since then
 	Test     bool      // a test can be sent
+	Verifies bool      // it can ask for a fingerprint or PIN
 	LinkedAt time.Time
 	UsedAt   time.Time // zero: never
 	Problem  Message   // about its new name

@@ -47,6 +47,7 @@ func (f *clientFlags) register(flags *pflag.FlagSet) {
 	flags.DurationVar(&f.c.RefreshGrace, "refresh-grace", 0, "how long a used refresh token may be repeated by racing tabs")
 	flags.BoolVar(&f.c.RefreshAlways, "refresh-always", false, "refresh tokens without asking for offline_access")
 	flags.StringVar(&f.match, "match", string(idp.MatchAuto), "how a tap on the phone is matched to the browser: auto (the site's setting), tap, type, pick or strict")
+	flags.BoolVar(&f.c.Verify, "verify", false, "approval on the phone wants a fingerprint or PIN; who has no phone that can types a code")
 	flags.StringSliceVar(&f.c.Groups, "admit", nil, "only people in one of these `groups` may sign in (none: everybody)")
 	flags.StringArrayVar(&f.rules, "claim", nil, "a claim under a name of its own: `name=claim`, name=claim:from>to:from>to, or name='text'; several by repetition")
 	flags.BoolVar(&f.c.Consent, "consent", false, "ask people what the application may be told")
@@ -83,6 +84,7 @@ func (f *clientFlags) apply(flags *pflag.FlagSet, c *idp.Client, all bool) {
 		"admit":                               func() { c.Groups = f.c.Groups },
 		"claim":                               func() { c.Claims = f.c.Claims },
 		"match":                               func() { c.Match = idp.MatchMode(f.match) },
+		"verify":                              func() { c.Verify = f.c.Verify },
 		"consent":                             func() { c.Consent = f.c.Consent },
 		"optional-pkce":                       func() { c.OptionalPKCE = f.c.OptionalPKCE },
 		"claims-in-id-token":                  func() { c.ClaimsInID = f.c.ClaimsInID },
@@ -212,6 +214,7 @@ type clientLine struct {
 	IDTokenAlg     string           `json:"alg"`
 	AccessFormat   idp.AccessFormat `json:"access_format"`
 	Match          idp.MatchMode    `json:"match,omitempty"`
+	Verify         bool             `json:"verify,omitempty"`
 	Admits         []string         `json:"admits,omitempty"` // groups; none: everybody
 	Claims         []idp.ClaimRule  `json:"claims,omitempty"`
 	SecretUsedAt   *time.Time       `json:"secret_used_at,omitempty"` // the last time, of any
@@ -227,7 +230,7 @@ func clientLineOf(c *idp.Client) clientLine {
 		RedirectURIs: c.RedirectURIs, PostLogoutURIs: c.PostLogoutURIs, LogoutURI: c.LogoutURI, LogoutSession: c.LogoutSession, Origins: c.Origins,
 		GrantTypes: c.GrantTypes, Scopes: c.Scopes, Audience: c.Audience,
 		IDTokenAlg: c.IDTokenAlg, AccessFormat: c.AccessFormat,
-		Match: c.Match, Admits: c.Groups, Claims: c.Claims, Consent: c.Consent, Disabled: c.Disabled, CreatedAt: c.CreatedAt,
+		Match: c.Match, Verify: c.Verify, Admits: c.Groups, Claims: c.Claims, Consent: c.Consent, Disabled: c.Disabled, CreatedAt: c.CreatedAt,
 	}
 	for _, s := range c.Secrets {
 		if !s.LastUsedAt.IsZero() && (l.SecretUsedAt == nil || s.LastUsedAt.After(*l.SecretUsedAt)) {
@@ -308,6 +311,7 @@ func (c *cli) clientShow() *cobra.Command {
 					[]string{"grants", strings.Join(l.GrantTypes, " ")},
 					[]string{"scopes", strings.Join(l.Scopes, " ")},
 					[]string{"match", orNone(string(l.Match))},
+					[]string{"verify", fmt.Sprint(l.Verify)},
 					[]string{"admits", orNone(strings.Join(l.Admits, ", "))},
 					[]string{"deviations", orNone(strings.Join(l.Deviations, ", "))},
 					[]string{"disabled", fmt.Sprint(l.Disabled)},

@@ -222,7 +222,11 @@ func (c *cli) request(client *phone.Client, ch *phone.Challenge) *question {
 		return nil
 	}
 	q := &question{Challenge: ch, mode: d.Match.Mode, length: d.Match.Len, choices: d.Match.Choices}
-	c.printf("  phone     %s signs in to %s from %s, %s %s\r\n            %s ", d.Account, d.App, d.IP, d.Browser, d.OS, q.ask())
+	what := "signs in to " + d.App
+	if d.Act.Text != "" {
+		what = "confirms: " + d.Act.Text + ","
+	}
+	c.printf("  phone     %s %s from %s, %s %s\r\n            %s ", d.Account, what, d.IP, d.Browser, d.OS, q.ask())
 	return q
 }
 

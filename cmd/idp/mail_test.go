@@ -109,3 +109,30 @@ func TestLinksHaveTheirLetter(t *testing.T) {
 type nobodyHere struct{}
 
 func (nobodyHere) User(context.Context, idp.UserID) (*idp.User, error) { return nil, idp.ErrNotFound }
+
+// A step-up says what it is for, in the language of the account: which device is
+// unlinked, too. Pages that want no step-up say nothing.
+func TestStepUpsSayWhatTheyAreFor(t *testing.T) {
+	l := testLetters(t)
+	devices := []idp.Device{{ID: "D1", Name: "iPad"}, {ID: "D2", Name: "Pixel 8"}}
+	for _, c := range []struct{ target, locale, key, name, text string }{
+		{"password", "", "password", "", "Change your password"},
+		{"password", "de", "password", "", "Passwort ändern"},
+		{"recovery", "nl", "recovery", "", "Nieuwe herstelcodes maken"},
+		{"link", "fr", "link", "", "Associer un appareil"},
+		{"link:P", "", "link", "", "Link a device"},
+		{"unlink:D2", "", "unlink", "Pixel 8", "Unlink Pixel 8"},
+		{"unlink:D1", "de", "unlink", "iPad", "iPad trennen"},
+		{"admin-users", "", "administration", "", "Work in the administration"},
+		{"user:U", "de", "administration", "", "In der Verwaltung arbeiten"},
+	} {
+		if a := l.act(c.target, devices, c.locale); a == nil || *a != (idp.ChallengeAct{Key: c.key, Name: c.name, Text: c.text}) {
+			t.Errorf("%s in %q: %+v", c.target, c.locale, a)
+		}
+	}
+	for _, target := range []string{"", "security", "devices", "unlink:D3", "unlink"} {
+		if a := l.act(target, devices, ""); a != nil {
+			t.Errorf("%q: %+v", target, a)
+		}
+	}
+}

@@ -10,10 +10,12 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"hilum/config"
 	"hilum/idp"
+	"hilum/idp/deviceapi"
 	"hilum/idp/file"
 	"hilum/idp/keyring"
 	"hilum/idp/outbound"
@@ -100,6 +102,41 @@ func (l *letters) pushed(ctx context.Context, p *idp.Push) (title, text string) 
 	return title, text
 }
 
+// actKeys are the sentences that say what a step-up is for, by the name of the page that
+// comes after it.
+var actKeys = map[string]string{"password": "act.password", "recovery": "act.recovery", "link": "act.link", "unlink": "act.unlink"}
+
+// ownPages are the pages of the account that want no step-up of their own.
+var ownPages = []string{"security", "devices", "sessions", "signed-out", ""}
+
+// act says what a step-up is for whose target is the name of a page, in the language of
+// the account: what stands on no page of the account is of the administration.
+func (l *letters) act(target string, devices []idp.Device, locale string) *idp.ChallengeAct {
+	page, of, _ := strings.Cut(target, ":")
+	key, ok := actKeys[page]
+	switch {
+	case l.words == nil, slices.Contains(ownPages, page):
+		return nil
+	case !ok:
+		key = "act.administration"
+	}
+	a := &idp.ChallengeAct{Key: strings.TrimPrefix(key, "act.")}
+	var args []any
+	if a.Key == "unlink" {
+		i := slices.IndexFunc(devices, func(d idp.Device) bool { return string(d.ID) == of })
+		if i < 0 {
+			return nil // unlinked meanwhile
+		}
+		a.Name, args = devices[i].Name, []any{"Name", devices[i].Name}
+	}
+	text, err := l.words.In(l.lang(l.site.now(), locale, "")).Text(key, args...)
+	if err != nil {
+		return nil // the catalogue lacks it, which its tests find
+	}
+	a.Text = text
+	return a
+}
+
 // pushLine is whether a push service would take our messages, as scripts see it.
 type pushLine struct {
 	Service string `json:"service"`                       // an idp.PushType
@@ -153,6 +190,19 @@ func (p *pushServices) acceptable(a idp.PushAddress) error {
 		return acceptableFCM(a)
 	}
 	return webpush.Acceptable(a, p.hosts)
+}
+
+// offered says by which push services phones are reached, and what a phone needs for each.
+func (p *pushServices) offered() []deviceapi.Channel {
+	out := []deviceapi.Channel{{Type: idp.PushWeb, VAPIDKey: p.vapid, Hosts: p.hosts}}
+	if c := p.channels[idp.PushFCM]; c != nil {
+		google := deviceapi.Channel{Type: idp.PushFCM}
+		if of, ok := c.(interface{ Project() string }); ok {
+			google.ProjectID = of.Project()
+		}
+		out = append(out, google)
+	}
+	return out
 }
 
 // vapidRow is the row that the VAPID key is sealed for.

@@ -101,7 +101,7 @@ func (c *cli) with(do func(ctx context.Context, f *phone.File, p *phone.Client, 
 
 func (c *cli) pair() *cobra.Command {
 	var p phone.Pairing
-	var yes bool
+	var yes, replace bool
 	cmd := &cobra.Command{
 		Use:   "pair URI|PICTURE",
 		Short: "Link this phone by an otpauth link, by a picture of its QR code, or by --site, --user and --code",
@@ -119,6 +119,11 @@ func (c *cli) pair() *cobra.Command {
 			f, err := c.open()
 			if err != nil {
 				return err
+			}
+			if replace {
+				if p.Replaces, err = f.Find(c.account); err != nil {
+					return err
+				}
 			}
 			p.App = app
 			client, err := phone.Pair(cmd.Context(), p, nil, f.Put)
@@ -145,6 +150,11 @@ func (c *cli) pair() *cobra.Command {
 				c.say(map[string]any{"linked": false}, "Almost done: go back to the browser and finish there.")
 				return nil
 			}
+			if replace { // the provider has unlinked it
+				if err := f.Forget(p.Replaces); err != nil {
+					return err
+				}
+			}
 			c.say(map[string]any{"linked": true}, "Linked. \"phone watch\" hears of sign-ins.")
 			return nil
 		},
@@ -154,6 +164,8 @@ func (c *cli) pair() *cobra.Command {
 	cmd.Flags().StringVar(&p.Site, "site", "", "host of the provider")
 	cmd.Flags().StringVar(&p.User, "user", "", "user name at the provider")
 	cmd.Flags().StringVar(&p.Short, "code", "", "short code that the provider shows")
+	cmd.Flags().StringVar(&p.PIN, "pin", "", "make a second key, which this PIN unlocks, for approvals that want one")
+	cmd.Flags().BoolVar(&replace, "replace", false, "take the place of the phone that is linked here (see --account)")
 	cmd.Flags().BoolVar(&yes, "approve", false, "tap Login without asking")
 	return cmd
 }
@@ -240,6 +252,9 @@ func describe(d *phone.Doc) string {
 	if what == "" {
 		what = "Request"
 	}
+	if d.Act.Text != "" {
+		what += ": " + d.Act.Text
+	}
 	fmt.Fprintf(&b, "%s\n  application  %s\n  account      %s\n", what, d.App, d.Account)
 	var from strings.Builder
 	from.WriteString(d.IP)
@@ -271,6 +286,20 @@ func number(d *phone.Doc) string {
 		return "the number in the browser, one of " + strings.Join(d.Match.Choices, ", ")
 	}
 	return ""
+}
+
+// wanted says what is to be typed to approve.
+func wanted(d *phone.Doc) string {
+	n := number(d)
+	switch {
+	case d.Verifies() && n != "":
+		return "\n  type " + n + ", and the PIN after a space; Deny (d), not me (n)"
+	case d.Verifies():
+		return "\n  Login with the PIN after a space (l PIN), Deny (d), not me (n)"
+	case n != "":
+		return "\n  type " + n + "; Deny (d), not me (n)"
+	}
+	return "\n  Login (l), Deny (d), not me (n)"
 }
 
 func (c *cli) watch() *cobra.Command {
@@ -347,11 +376,7 @@ func (c *cli) tell(p *phone.Client, e phone.Event) {
 			c.say(map[string]any{"event": "challenge", "cid": e.CID, "fault": err.Error()}, "%v", err)
 			return
 		}
-		text := describe(d) + "\n  Login (l), Deny (d), not me (n)"
-		if n := number(d); n != "" {
-			text = describe(d) + "\n  type " + n + "; Deny (d), not me (n)"
-		}
-		c.say(map[string]any{"event": "challenge", "cid": e.CID, "doc": d}, "\n%s", text)
+		c.say(map[string]any{"event": "challenge", "cid": e.CID, "doc": d}, "\n%s", describe(d)+wanted(d))
 	case "gone":
 		c.say(map[string]any{"event": "gone", "cid": e.CID, "why": e.Why}, "  (%s)", e.Why)
 	case "linked":
@@ -361,18 +386,21 @@ func (c *cli) tell(p *phone.Client, e phone.Event) {
 	}
 }
 
-// decisionOf reads what is typed at a request; false: it is no decision.
+// decisionOf reads what is typed at a request, an approval with a PIN after it or without;
+// false: it is no decision.
 func decisionOf(text string) (phone.Decision, bool) {
 	switch strings.ToLower(text) {
-	case "l", "login":
-		return phone.Decision{Approve: true}, true
 	case "d", "deny":
 		return phone.Decision{}, true
 	case "n", "not me":
 		return phone.Decision{Reason: "not_me"}, true
 	}
-	if text != "" && strings.Trim(text, "0123456789") == "" {
-		return phone.Decision{Approve: true, Number: text}, true
+	what, pin, _ := strings.Cut(text, " ")
+	if what = strings.ToLower(what); what == "l" || what == "login" {
+		return phone.Decision{Approve: true, PIN: pin}, true
+	}
+	if what != "" && strings.Trim(what, "0123456789") == "" {
+		return phone.Decision{Approve: true, Number: what, PIN: pin}, true
 	}
 	return phone.Decision{}, false
 }
@@ -394,7 +422,7 @@ func (c *cli) latest(ctx context.Context, p *phone.Client, cid string) (*phone.C
 }
 
 func (c *cli) approve() *cobra.Command {
-	var typed, cid string
+	var typed, cid, pin string
 	cmd := &cobra.Command{
 		Use: "approve", Short: "Say Login to the request that waits", Args: cobra.NoArgs,
 		RunE: c.with(func(ctx context.Context, _ *phone.File, p *phone.Client, _ []string) error {
@@ -412,7 +440,12 @@ func (c *cli) approve() *cobra.Command {
 					return err
 				}
 			}
-			state, err := p.Answer(ctx, ch, phone.Decision{Approve: true, Number: typed})
+			if d.Verifies() && pin == "" {
+				if pin, err = c.line(ctx, "  PIN: "); err != nil {
+					return err
+				}
+			}
+			state, err := p.Answer(ctx, ch, phone.Decision{Approve: true, Number: typed, PIN: pin})
 			if err == nil {
 				c.say(map[string]any{"state": state}, "%s", state)
 			}
@@ -420,6 +453,7 @@ func (c *cli) approve() *cobra.Command {
 		}),
 	}
 	cmd.Flags().StringVar(&typed, "number", "", "the number that the browser shows")
+	cmd.Flags().StringVar(&pin, "pin", "", "the PIN, where the request wants it or to prove that it is you")
 	cmd.Flags().StringVar(&cid, "cid", "", "which request, when several wait")
 	return cmd
 }

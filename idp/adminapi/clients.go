@@ -35,6 +35,7 @@ type client struct {
 	ClaimsInID     bool             `json:"claims_in_id_token"`
 	Consent        bool             `json:"consent"`
 	Match          idp.MatchMode    `json:"match"`
+	Verify         bool             `json:"verify"`
 	Disabled       bool             `json:"disabled"`
 	Deviations     []string         `json:"deviations"`
 	Secrets        []clientSecret   `json:"secrets"`
@@ -60,7 +61,7 @@ func clientOf(c *idp.Client) client {
 		Origins: list(c.Origins), Scopes: list(c.Scopes), Audience: list(c.Audience), Groups: list(c.Groups), Claims: list(c.Claims), IDTokenAlg: c.IDTokenAlg,
 		AccessFormat: c.AccessFormat, AccessTTL: int64(c.AccessTTL / time.Second), RefreshIdle: int64(c.RefreshIdle / time.Second),
 		RefreshGrace: int64(c.RefreshGrace / time.Second), RefreshAlways: c.RefreshAlways, OptionalPKCE: c.OptionalPKCE, ClaimsInID: c.ClaimsInID, Consent: c.Consent,
-		Match: c.Match, Disabled: c.Disabled, Deviations: deviations, CreatedAt: moment(c.CreatedAt), UpdatedAt: moment(c.UpdatedAt),
+		Match: c.Match, Verify: c.Verify, Disabled: c.Disabled, Deviations: deviations, CreatedAt: moment(c.CreatedAt), UpdatedAt: moment(c.UpdatedAt),
 		Secrets: each(c.Secrets, func(s *idp.ClientSecret) clientSecret {
 			return clientSecret{moment(s.CreatedAt), moment(s.ExpiresAt), moment(s.LastUsedAt)}
 		}),
@@ -103,6 +104,7 @@ var clientMembers = members[idp.Client]{
 	"claims_in_id_token":        flag(func(c *idp.Client) *bool { return &c.ClaimsInID }),
 	"consent":                   flag(func(c *idp.Client) *bool { return &c.Consent }),
 	"match":                     text(func(c *idp.Client) *idp.MatchMode { return &c.Match }),
+	"verify":                    flag(func(c *idp.Client) *bool { return &c.Verify }),
 	"disabled":                  flag(func(c *idp.Client) *bool { return &c.Disabled }),
 }
 

@@ -386,8 +386,8 @@ func TestApplications(t *testing.T) {
 	w.as(adm, "PATCH", one, `{"access_ttl":1.5}`).want(t, 400, "bad-request")
 	w.as(adm, "POST", "/clients", `{"client_id":"pacs-viewer","client_name":"X","redirect_uris":["https://x.test/cb"]}`).want(t, 409, "conflict")
 	var changed map[string]any
-	w.as(adm, "PATCH", "/clients/pacs-viewer", `{"scopes":null,"match":"strict"}`).into(t, &changed)
-	if fmt.Sprintf("%v %v %v", changed["scopes"], changed["match"], changed["redirect_uris"]) != "[] strict [https://viewer.test/cb]" {
+	w.as(adm, "PATCH", "/clients/pacs-viewer", `{"scopes":null,"match":"strict","verify":true}`).into(t, &changed)
+	if fmt.Sprintf("%v %v %v %v", changed["scopes"], changed["match"], changed["verify"], changed["redirect_uris"]) != "[] strict true [https://viewer.test/cb]" {
 		t.Errorf("%v", changed)
 	}
 	w.as(adm, "POST", "/presets/ohif", `{"values":{"base":"https://ohif.test"}}`).into(t, &made)

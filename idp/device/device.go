@@ -248,7 +248,11 @@ func (r *Registry) Confirm(ctx context.Context, s *idp.Session, id idp.PairingID
 		}
 		p.Claim = nil
 		p.TappedAt, p.UsedAt = now, now
-		p.Note(r.event(idp.EventDeviceLinked, s, u, d))
+		e := r.event(idp.EventDeviceLinked, s, u, d)
+		if d.Replaces != "" {
+			e.Detail["replaces"] = string(d.Replaces)
+		}
+		p.Note(e)
 		linked = d
 		return d, nil
 	})

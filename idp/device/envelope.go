@@ -1,6 +1,7 @@
 package device
 
 import (
+	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -39,12 +40,21 @@ var timed = map[Op]bool{OpList: true, OpPush: true, OpRename: true, OpUnpair: tr
 // once are the operations that change something: each request (jti) is carried out once.
 var once = map[Op]bool{OpAnswer: true, OpPush: true, OpRename: true, OpUnpair: true}
 
+// Most is how many bytes an envelope of the operation has at most.
+func (op Op) Most() int {
+	if op == OpPair {
+		return MaxPair
+	}
+	return MaxEnvelope
+}
+
 // Bounds of an envelope.
 const (
-	MaxEnvelope = 8 << 10 // bytes
-	minJTI      = 16      // base64url letters: 96 random bits
-	maxJTI      = 64
-	maxSkew     = 120 * time.Second
+	MaxEnvelope = 8 << 10  // bytes
+	MaxPair     = 32 << 10 // bytes of one to pair, which may hold an attestation
+	MinJTI      = 16       // base64url letters: 96 random bits
+	MaxJTI      = 64
+	MaxSkew     = 120 * time.Second
 )
 
 // What is wrong with a request of a device; each is one error of the protocol.
@@ -53,6 +63,7 @@ var (
 	ErrStranger = errors.New("unknown device or bad signature")
 	ErrUnlinked = errors.New("the device was unlinked")
 	ErrKey      = errors.New("not a P-256 public key")
+	ErrReplaces = errors.New("not the word of a linked device of this account, for this key")
 	ErrPairGone = errors.New("the pair code is used or too old")
 	ErrLast     = errors.New("the last device stays")
 )
@@ -76,21 +87,27 @@ type Claims struct {
 	Platform string          `json:"platform"`
 	App      string          `json:"app"`
 	Push     json.RawMessage `json:"push"`
-	Wait     int             `json:"wait"` // seconds
-	CID      idp.ChallengeID `json:"cid"`
-	DocHash  string          `json:"ch"`
-	Decision string          `json:"decision"`
-	Reason   string          `json:"reason"`
-	Number   string          `json:"number"`
+	UVKey    json.RawMessage `json:"uv_jwk"`
+	Replaces string          `json:"replaces"` // an envelope of its own, see Registry.replaced
+	// Attestation is kept room for: what an app can prove of its keys. It is not looked at.
+	Attestation json.RawMessage `json:"attestation"`
+	Wait        int             `json:"wait"` // seconds
+	CID         idp.ChallengeID `json:"cid"`
+	DocHash     string          `json:"ch"`
+	Decision    string          `json:"decision"`
+	Reason      string          `json:"reason"`
+	Number      string          `json:"number"`
 }
 
 // Request is a signed request whose signature, audience and time are right.
 type Request struct {
 	Op      Op
 	Speaker *idp.Speaker // who has signed it; nil when pairing: nobody is known yet
-	Key     []byte       // when pairing: the new device's public key, x and y, 64 bytes
-	Claims  Claims
-	Seen    idp.Replay // has to be stored in the transaction that carries the request out
+	// Verified: it is signed by the device's second key, which asks for a fingerprint or PIN.
+	Verified bool
+	Key      []byte // when pairing: the new device's public key, x and y, 64 bytes
+	Claims   Claims
+	Seen     idp.Replay // has to be stored in the transaction that carries the request out
 }
 
 // Open checks a signed request (a compact JWS, RFC 7515, by ES256 of RFC 7518, section
@@ -98,7 +115,7 @@ type Request struct {
 // is ours to say, never the sender's. Errors: ErrRequest, ErrStranger, ErrUnlinked,
 // ErrKey, *ClockError.
 func (r *Registry) Open(ctx context.Context, op Op, body string) (*Request, error) {
-	if len(body) > MaxEnvelope {
+	if len(body) > op.Most() {
 		return nil, fmt.Errorf("%d bytes: %w", len(body), ErrRequest)
 	}
 	jws, err := jose.ParseSignedCompact(body, []jose.SignatureAlgorithm{jose.ES256})
@@ -136,7 +153,11 @@ func (r *Registry) Open(ctx context.Context, op Op, body string) (*Request, erro
 		if head.KeyID == "" || head.JSONWebKey != nil {
 			return nil, fmt.Errorf("%s needs kid and no jwk: %w", op, ErrRequest)
 		}
-		if req.Speaker, key, err = r.speaker(ctx, idp.DeviceID(head.KeyID)); err != nil {
+		var id string
+		if id, req.Verified = strings.CutSuffix(head.KeyID, uvKey); req.Verified && op != OpAnswer {
+			return nil, fmt.Errorf("the second key signs answers only: %w", ErrRequest)
+		}
+		if req.Speaker, key, err = r.speaker(ctx, idp.DeviceID(id), req.Verified); err != nil {
 			return nil, err
 		}
 	}
@@ -151,6 +172,67 @@ func (r *Registry) Open(ctx context.Context, op Op, body string) (*Request, erro
 		return nil, fmt.Errorf("%w: %w", ErrRequest, err)
 	}
 	return req, r.fresh(req)
+}
+
+// replacement is the typ of the word of a device that another takes its place.
+const replacement = "replace+jwt"
+
+// replaced returns the linked device whose place the holder of a new key takes, by that
+// device's own word: an envelope with the thumbprint of the new key (jkt, RFC 7638), so
+// that it is worth nothing to anybody else. nil where there is no word. Whose device it is
+// the caller has to look at. Errors: ErrReplaces.
+func (r *Registry) replaced(ctx context.Context, word string, key []byte) (*idp.Device, error) {
+	if word == "" {
+		return nil, nil
+	}
+	jws, err := jose.ParseSignedCompact(word, []jose.SignatureAlgorithm{jose.ES256})
+	if err != nil {
+		return nil, fmt.Errorf("%w: %v", ErrReplaces, err) //nolint:errorlint // what it is to us, not to the parser
+	}
+	head := jws.Signatures[0].Protected
+	_, crit := headerOf(word)["crit"]
+	if typ, _ := head.ExtraHeaders[jose.HeaderType].(string); typ != replacement || head.KeyID == "" || head.JSONWebKey != nil || crit {
+		return nil, fmt.Errorf("%w: header", ErrReplaces)
+	}
+	old, public, err := r.speaker(ctx, idp.DeviceID(head.KeyID), false)
+	if err != nil {
+		return nil, err
+	}
+	var c struct {
+		Audience   string   `json:"aud"`
+		IssuedAt   *float64 `json:"iat"`
+		Thumbprint string   `json:"jkt"`
+	}
+	payload, err := jws.Verify(public)
+	if err != nil || old == nil || old.Unlinked || old.Pairing != "" || json.Unmarshal(payload, &c) != nil {
+		return nil, fmt.Errorf("%w: signature", ErrReplaces)
+	}
+	if c.Audience != r.conf.Issuer || c.IssuedAt == nil || c.Thumbprint != idp.Thumbprint(key) {
+		return nil, fmt.Errorf("%w: claims", ErrReplaces)
+	}
+	return &old.Device, nil
+}
+
+// verifying reads the second key of a pairing, a JWK (RFC 7517), as it is kept; nil where
+// there is none. Errors: ErrKey, also for the first key once more: what signs without a
+// fingerprint or PIN proves none.
+func verifying(raw json.RawMessage, first []byte) ([]byte, error) {
+	if len(raw) == 0 || string(raw) == "null" {
+		return nil, nil
+	}
+	var jwk jose.JSONWebKey
+	if err := json.Unmarshal(raw, &jwk); err != nil {
+		return nil, fmt.Errorf("%w: uv_jwk: %v", ErrKey, err) //nolint:errorlint // what it is to us, not to the parser
+	}
+	key, ok := jwk.Key.(*ecdsa.PublicKey)
+	if !ok || key.Curve != elliptic.P256() {
+		return nil, fmt.Errorf("uv_jwk: %w", ErrKey)
+	}
+	point, err := key.Bytes() // an error when it is not on the curve
+	if err != nil || bytes.Equal(point[1:], first) {
+		return nil, fmt.Errorf("uv_jwk: %w", ErrKey)
+	}
+	return point[1:], nil
 }
 
 // headerOf returns the members of an envelope's header; nil where it cannot be read.
@@ -183,12 +265,12 @@ func (r *Registry) fresh(req *Request) error {
 		return fmt.Errorf("meant for %q: %w", c.Audience, ErrRequest)
 	case c.IssuedAt == nil:
 		return fmt.Errorf("no iat: %w", ErrRequest)
-	case len(c.JTI) < minJTI || len(c.JTI) > maxJTI:
+	case len(c.JTI) < MinJTI || len(c.JTI) > MaxJTI:
 		return fmt.Errorf("jti of %d letters: %w", len(c.JTI), ErrRequest)
 	}
 	now := r.conf.Now()
 	if timed[req.Op] {
-		if skew := *c.IssuedAt - float64(now.Unix()); skew > maxSkew.Seconds() || -skew > maxSkew.Seconds() {
+		if skew := *c.IssuedAt - float64(now.Unix()); skew > MaxSkew.Seconds() || -skew > MaxSkew.Seconds() {
 			return &ClockError{now}
 		}
 	}
@@ -198,9 +280,13 @@ func (r *Registry) fresh(req *Request) error {
 	return nil
 }
 
-// speaker finds whom a key id (kid) belongs to. The signature of a device that nobody
-// knows is checked too, by a key that is nobody's: the response takes as long.
-func (r *Registry) speaker(ctx context.Context, id idp.DeviceID) (*idp.Speaker, *ecdsa.PublicKey, error) {
+// uvKey follows the device's id in the kid of an answer that is signed by its second key.
+const uvKey = "#uv"
+
+// speaker finds whom a key id (kid) belongs to, and the key: the second one where verified
+// says so. The signature of a device that nobody knows, or that has no such key, is
+// checked too, by a key that is nobody's: the response takes as long.
+func (r *Registry) speaker(ctx context.Context, id idp.DeviceID, verified bool) (*idp.Speaker, *ecdsa.PublicKey, error) {
 	s, err := r.conf.Store.Speaker(ctx, id)
 	if errors.Is(err, idp.ErrNotFound) {
 		return nil, nobodysKey, nil
@@ -208,7 +294,11 @@ func (r *Registry) speaker(ctx context.Context, id idp.DeviceID) (*idp.Speaker, 
 	if err != nil {
 		return nil, nil, err
 	}
-	key, err := keyOf(s.Device.PublicKey)
+	raw := s.Device.PublicKey
+	if verified {
+		raw = s.Device.UVKey
+	}
+	key, err := keyOf(raw)
 	if err != nil { // a device that only shows codes
 		return nil, nobodysKey, nil //nolint:nilerr // it cannot sign, so it is as unknown
 	}

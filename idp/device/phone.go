@@ -22,9 +22,12 @@ import (
 // Platforms are the platforms that a device can say it is of.
 var Platforms = []string{"ios", "android", "web", "other"}
 
+// Bounds of what a device says of itself.
 const (
-	maxApp     = 64   // runes
-	maxAddress = 4096 // bytes of a push address
+	MaxApp     = 64   // runes
+	MaxAddress = 4096 // bytes of a push address
+	// MaxAttestation bounds an attestation, in bytes.
+	MaxAttestation = 16 << 10
 )
 
 // Paired is what a phone is told when it has claimed a pairing.
@@ -43,7 +46,7 @@ type Paired struct {
 
 // Pair claims a pairing for the key that has signed the request. The same key may come
 // again while the pairing is open, should the response have been lost, by a request that
-// is signed anew. Errors: ErrRequest, ErrPairGone, idp.ErrReplayed.
+// is signed anew. Errors: ErrRequest, ErrKey, ErrReplaces, ErrPairGone, idp.ErrReplayed.
 func (r *Registry) Pair(ctx context.Context, req *Request, address string) (*Paired, error) {
 	c := &req.Claims
 	d, err := CheckClaims(c)
@@ -51,6 +54,13 @@ func (r *Registry) Pair(ctx context.Context, req *Request, address string) (*Pai
 		return nil, err
 	}
 	d.PublicKey = req.Key
+	if d.UVKey, err = verifying(c.UVKey, req.Key); err != nil {
+		return nil, err
+	}
+	old, err := r.replaced(ctx, c.Replaces, req.Key)
+	if err != nil {
+		return nil, err
+	}
 	refused := r.setPush(d, c.Push)
 	if refused != nil && !errors.Is(refused, ErrRequest) {
 		return nil, refused
@@ -84,7 +94,12 @@ func (r *Registry) Pair(ctx context.Context, req *Request, address string) (*Pai
 			paired, kept = &Paired{Device: *p.Claim, Account: p.Account}, p.Challenge
 			return nil, nil
 		}
-		d.User = p.User
+		if d.User = p.User; old != nil {
+			if old.User == "" || old.User != p.User {
+				return nil, fmt.Errorf("%w: of another account", ErrReplaces)
+			}
+			d.Replaces = old.ID
+		}
 		ch := r.pairChallenge(p, now, address)
 		p.Claim, p.Challenge = d, ch.ID
 		p.Note(idp.Event{
@@ -131,11 +146,14 @@ func CheckClaims(c *Claims) (*idp.Device, error) {
 	if err := idp.ValidText("name", d.Name, 1, idp.MaxDeviceName); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrRequest, err)
 	}
-	if err := idp.ValidText("app", d.App, 0, maxApp); err != nil {
+	if err := idp.ValidText("app", d.App, 0, MaxApp); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrRequest, err)
 	}
 	if !slices.Contains(Platforms, d.Platform) {
 		return nil, fmt.Errorf("platform: %w", ErrRequest)
+	}
+	if n := len(c.Attestation); n > MaxAttestation || n > 0 && c.Attestation[0] != '{' && string(c.Attestation) != "null" {
+		return nil, fmt.Errorf("attestation is no object of at most %d bytes: %w", MaxAttestation, ErrRequest)
 	}
 	return d, nil
 }
@@ -217,7 +235,7 @@ func (r *Registry) setPush(d *idp.Device, raw json.RawMessage) error {
 		return nil
 	}
 	var a idp.PushAddress
-	if len(raw) > maxAddress {
+	if len(raw) > MaxAddress {
 		return fmt.Errorf("push address of %d bytes: %w", len(raw), ErrRequest)
 	}
 	if err := json.Unmarshal(raw, &a); err != nil {
@@ -379,7 +397,7 @@ func (r *Registry) push(kind idp.PushKind, id idp.ChallengeID, until time.Time, 
 	if r.conf.Push == nil || len(d.SealedPush) == 0 {
 		return
 	}
-	p := idp.Push{User: d.User, Device: d.ID, Platform: d.Platform, Kind: kind, Challenge: id, ExpiresAt: until}
+	p := idp.Push{User: d.User, Device: d.ID, Tag: d.Tag(), Platform: d.Platform, Kind: kind, Challenge: id, ExpiresAt: until}
 	plain, err := r.conf.Sealer.Open(d.SealedPush, idp.PushRow(d.ID))
 	if err == nil {
 		err = json.Unmarshal(plain, &p.Address)

@@ -36,13 +36,15 @@ var table = []struct {
 	code   string
 	detail string // empty: the words of the error, which are about the request alone
 }{
-	{errTooBig, http.StatusRequestEntityTooLarge, "too_big", fmt.Sprintf("an envelope has %d bytes at most", device.MaxEnvelope)},
+	{errTooBig, http.StatusRequestEntityTooLarge, "too_big", fmt.Sprintf("an envelope has %d bytes at most, one to pair %d", device.MaxEnvelope, device.MaxPair)},
 	{device.ErrStranger, http.StatusUnauthorized, "invalid_device", "the device is not known here, or its signature does not verify"},
 	{device.ErrUnlinked, http.StatusGone, "unlinked", "the device was unlinked"},
 	{device.ErrPairGone, http.StatusGone, "pair_gone", "the code to pair with is wrong, used, too old or unknown"},
-	{device.ErrKey, http.StatusUnprocessableEntity, "bad_key", "jwk is not a public key of P-256"},
+	{device.ErrKey, http.StatusUnprocessableEntity, "bad_key", "jwk or uv_jwk is not a public key of P-256, or they are the same"},
+	{device.ErrReplaces, http.StatusUnprocessableEntity, "bad_replaces", "replaces is not the word of a device that is linked to this account, for this key"},
 	{device.ErrLast, http.StatusConflict, "last_device", "it is its owner's only device"},
 	{idp.ErrReplayed, http.StatusBadRequest, "bad_request", "the jti was used before: sign anew, with a new one"},
+	{idp.ErrUnverified, http.StatusForbidden, "uv_required", "the approval has to be signed by the key that asks for a fingerprint or PIN (kid with #uv)"},
 	{idp.ErrWrongSecret, http.StatusForbidden, "wrong_number", "the number is not the one that the browser shows; the challenge is closed"},
 	{idp.ErrConflict, http.StatusConflict, "device_limit", fmt.Sprintf("%d devices are linked, and no more can be", idp.MaxDevices)},
 	{idp.ErrInvalid, http.StatusBadRequest, "bad_request", ""},

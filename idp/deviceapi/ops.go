@@ -27,7 +27,7 @@ func (s *Server) op(op device.Op, h handler) http.Handler {
 			s.fail(w, r, "", err)
 			return
 		}
-		body, err := read(w, r)
+		body, err := read(w, r, op.Most())
 		if err == nil {
 			var req *device.Request
 			if req, err = s.conf.Devices.Open(r.Context(), op, body); err == nil {
@@ -74,11 +74,12 @@ func allowed(r *http.Request, allow func(string) (time.Duration, bool)) error {
 // errTooBig says that a body is longer than any envelope.
 var errTooBig = errors.New("body too big")
 
-func read(w http.ResponseWriter, r *http.Request) (string, error) {
+// read returns the envelope in the body of a request, of at most so many bytes.
+func read(w http.ResponseWriter, r *http.Request, most int) (string, error) {
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/jose" {
 		return "", fmt.Errorf("Content-Type is not application/jose: %w", device.ErrRequest)
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, device.MaxEnvelope))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(most)))
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return "", errTooBig
 	}
@@ -133,6 +134,7 @@ type pairReply struct {
 	Challenge  asked           `json:"challenge"`
 	Push       string          `json:"push"`                  // what became of the push address: pushTaken and the like
 	PushDetail string          `json:"push_detail,omitempty"` // why it was refused
+	Tag        string          `json:"tag"`                   // idp.Device.Tag: names the account in pushes
 	VAPIDKey   string          `json:"vapid_key,omitempty"`
 	ServerTime int64           `json:"server_time"` // seconds since 1970
 }
@@ -153,30 +155,26 @@ func (s *Server) pair(w http.ResponseWriter, r *http.Request, req *device.Reques
 	return answerJSON(w, http.StatusOK, pairReply{
 		DeviceID: p.Device.ID, State: p.Device.State, Account: p.Account, Issuer: s.conf.Issuer, Site: p.Site,
 		OTP:       otpReply{Secret: p.Secret, Digits: p.Digits, Period: p.Period},
-		Challenge: asked{p.Challenge.ID, p.Challenge.Doc}, Push: push, PushDetail: detail, VAPIDKey: s.conf.VAPIDKey, ServerTime: s.conf.Now().Unix(),
+		Challenge: asked{p.Challenge.ID, p.Challenge.Doc}, Push: push, PushDetail: detail, Tag: p.Device.Tag(), VAPIDKey: s.conf.VAPIDKey, ServerTime: s.conf.Now().Unix(),
 	})
-}
-
-// site says who this is, unsigned, before anybody is linked: a phone subscribes to web
-// push by the VAPID key in it, so that it can be asked by push from the first moment.
-func (s *Server) site(w http.ResponseWriter, r *http.Request) {
-	if err := allowed(r, s.conf.Allow); err != nil {
-		s.fail(w, r, "", err)
-		return
-	}
-	err := answerJSON(w, http.StatusOK, struct {
-		Issuer     string `json:"issuer"`
-		Site       string `json:"site"`
-		VAPIDKey   string `json:"vapid_key,omitempty"`
-		ServerTime int64  `json:"server_time"`
-	}{s.conf.Issuer, s.conf.Site().Name, s.conf.VAPIDKey, s.conf.Now().Unix()})
-	if err != nil {
-		s.fail(w, r, "", err)
-	}
 }
 
 // maxWait is how long a phone may wait for a first challenge.
 const maxWait = 25 * time.Second
+
+// listReply is what a phone hears of what waits for it.
+type listReply struct {
+	State      idp.DeviceState `json:"state"`
+	Challenges []asked         `json:"challenges"`
+	Tag        string          `json:"tag"` // idp.Device.Tag
+	VAPIDKey   string          `json:"vapid_key,omitempty"`
+	ServerTime int64           `json:"server_time"` // seconds since 1970
+}
+
+// answerReply is what became of a challenge by an answer.
+type answerReply struct {
+	State idp.ChallengeState `json:"state"`
+}
 
 // challenges lists the open challenges of a phone; with wait, as soon as there is one, or
 // after that time with none.
@@ -195,12 +193,7 @@ func (s *Server) challenges(w http.ResponseWriter, r *http.Request, req *device.
 	}
 	// The key comes along so that a phone which was subscribed by another one
 	// notices, and subscribes anew.
-	reply := struct {
-		State      idp.DeviceState `json:"state"`
-		Challenges []asked         `json:"challenges"`
-		VAPIDKey   string          `json:"vapid_key,omitempty"`
-		ServerTime int64           `json:"server_time"`
-	}{State: by.Device.State, Challenges: make([]asked, len(list)), VAPIDKey: s.conf.VAPIDKey, ServerTime: s.conf.Now().Unix()}
+	reply := listReply{State: by.Device.State, Challenges: make([]asked, len(list)), Tag: by.Device.Tag(), VAPIDKey: s.conf.VAPIDKey, ServerTime: s.conf.Now().Unix()}
 	for i := range list {
 		reply.Challenges[i] = asked{list[i].ID, list[i].Doc}
 	}
@@ -261,7 +254,7 @@ func topics(by *idp.Speaker) []idp.Topic {
 
 func (s *Server) answer(w http.ResponseWriter, r *http.Request, req *device.Request) error {
 	c := &req.Claims
-	v := idp.Verdict{Approve: c.Decision == "approve", NotMe: c.Reason == idp.ReasonNotMe, Reason: c.Reason, Number: c.Number}
+	v := idp.Verdict{Approve: c.Decision == "approve", NotMe: c.Reason == idp.ReasonNotMe, Reason: c.Reason, Number: c.Number, Verified: req.Verified}
 	switch {
 	case c.Decision != "approve" && c.Decision != "deny",
 		c.Reason != "" && c.Reason != idp.ReasonNotMe && c.Reason != idp.ReasonMistake,
@@ -277,9 +270,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, req *device.Requ
 		s.fail(w, r, state, err)
 		return nil
 	}
-	return answerJSON(w, http.StatusOK, struct {
-		State idp.ChallengeState `json:"state"`
-	}{told(state)})
+	return answerJSON(w, http.StatusOK, answerReply{told(state)})
 }
 
 const (

@@ -54,6 +54,7 @@ type Config struct {
 	Issuer   string
 	Site     func() *idp.Site // how the site presents itself now
 	VAPIDKey string           // public, base64url; empty: no web push
+	Push     func() []Channel // by which phones are reached now; nil: none
 	Devices  Devices
 	Logins   Logins
 	Wait     func(topics ...idp.Topic) Waiter

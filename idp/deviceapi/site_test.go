@@ -3,8 +3,12 @@ package deviceapi_test
 import (
 	"encoding/json"
 	"net/http"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
+
+	"hilum/idp"
 )
 
 // Apps that were installed from another site may speak to this one, and bring
@@ -64,6 +68,72 @@ func TestOtherSitesApps(t *testing.T) {
 		if res.StatusCode != c.status || res.Header.Get("Content-Type") != "application/problem+json" || res.Header.Get("Allow") != c.allow {
 			t.Errorf("%s %s: %d %v", c.method, c.path, res.StatusCode, res.Header)
 		}
+	}
+}
+
+// Whoever writes a phone learns what is spoken here before anybody is linked: versions,
+// push services with what each needs, the ways to match, and the numbers to keep to.
+func TestSiteTellsWhatIsSpoken(t *testing.T) {
+	w := newWorld(t)
+	res, err := http.Get(w.url + "/device/v1/site")
+	w.must(err)
+	defer res.Body.Close()
+	var site struct {
+		Versions, Match, Must []string
+		Push                  []map[string]any
+		Limits                map[string]int
+	}
+	w.must(json.NewDecoder(res.Body).Decode(&site))
+	want := []map[string]any{
+		{"type": "webpush", "vapid_key": vapid, "hosts": []any{"*.push.example"}}, {"type": "fcm", "project_id": "klinik"},
+	}
+	if !slices.Equal(site.Versions, []string{"1.0", "1.1"}) || !slices.Equal(site.Match, []string{"tap", "pick", "type"}) || !slices.Equal(site.Must, []string{"uv"}) || !reflect.DeepEqual(site.Push, want) {
+		t.Errorf("%+v", site)
+	}
+	for name, n := range map[string]int{"envelope": 8192, "name": 40, "wait": 25, "heartbeat": 15, "challenge": 120, "pairing": 1800, "devices": 5, "unlinked": 30 * 24 * 3600} {
+		if site.Limits[name] != n {
+			t.Errorf("%s is %d, want %d", name, site.Limits[name], n)
+		}
+	}
+}
+
+// A push says which account it is for by a name that says nothing to anybody else, and
+// that the phone was told.
+func TestPushesNameTheAccount(t *testing.T) {
+	w := newWorld(t)
+	anna := w.person("anna")
+	address := claims{"push": claims{"type": "fcm", "token": "abc"}}
+	one, two := anna.linked("Pixel 8", address), anna.linked("Tablet", address)
+	for len(w.pushed) > 0 {
+		<-w.pushed
+	}
+	tags := map[string]string{}
+	for _, ph := range []*phone{one, two} {
+		r := ph.wants("challenges", ph.sign("list", nil), http.StatusOK, "")
+		if len(r.Tag) != 16 || strings.Contains(r.Tag, ph.id) {
+			t.Errorf("the tag is %q", r.Tag)
+		}
+		tags[ph.id] = r.Tag
+	}
+	if tags[one.id] == tags[two.id] {
+		t.Error("one tag for two phones")
+	}
+	anna.asks(anna.browser)
+	for range 2 {
+		if p := <-w.pushed; p.Tag != tags[string(p.Device)] {
+			t.Errorf("%s is woken for %q, its tag is %q", p.Device, p.Tag, tags[string(p.Device)])
+		}
+	}
+	// One that was unlinked is woken once more, by the same name.
+	w.must(w.devices.Unlink(t.Context(), anna.session, idp.DeviceID(two.id), false))
+	told := false
+	for len(w.pushed) > 0 {
+		if p := <-w.pushed; string(p.Device) == two.id {
+			told = p.Tag == tags[two.id]
+		}
+	}
+	if !told {
+		t.Error("the phone that was unlinked is not told by its tag")
 	}
 }
 

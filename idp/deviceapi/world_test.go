@@ -54,7 +54,7 @@ type world struct {
 	clock   atomic.Int64 // microseconds
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t *testing.T, change ...func(*login.Rules)) *world {
 	t.Helper()
 	w := &world{T: t, hub: &live.Hub{}, pushed: make(chan idp.Push, 1000)}
 	w.clock.Store(noon.UnixMicro())
@@ -73,10 +73,11 @@ func newWorld(t *testing.T) *world {
 	}
 	hasher := password.New(password.Config{MemoryKiB: 8, Time: 1, QueueFor: time.Minute})
 	w.db = db
-	w.flow = login.New(login.Config{
-		Store: db, Passwords: hasher, Sealer: sealer, Wake: w.hub.Wake, Push: push, Now: w.now, Log: log,
-		Rules: login.Rules{SessionIdle: time.Hour, SessionAbsolute: 12 * time.Hour, Site: func() *idp.Site { return &idp.Site{Name: "Imaging", Label: "Imaging"} }, Issuer: issuer},
-	})
+	rules := login.Rules{SessionIdle: time.Hour, SessionAbsolute: 12 * time.Hour, Site: func() *idp.Site { return &idp.Site{Name: "Imaging", Label: "Imaging"} }, Issuer: issuer}
+	for _, c := range change {
+		c(&rules)
+	}
+	w.flow = login.New(login.Config{Store: db, Passwords: hasher, Sealer: sealer, Wake: w.hub.Wake, Push: push, Now: w.now, Log: log, Rules: rules})
 	w.devices = device.New(device.Config{
 		Store: db, Sealer: sealer, Hasher: hasher, Site: func() *idp.Site { return &idp.Site{Name: "Imaging", Label: "Imaging"} }, Issuer: issuer, Wake: w.hub.Wake, Push: push,
 		Acceptable: func(a idp.PushAddress) error {
@@ -90,7 +91,11 @@ func newWorld(t *testing.T) *world {
 	w.desk = admin.New(admin.Config{Store: db, Now: w.now, Log: log})
 	ending := make(chan struct{})
 	api := deviceapi.New(deviceapi.Config{
-		Issuer: issuer, Site: idp.Named("Imaging"), VAPIDKey: vapid, Devices: w.devices, Logins: w.flow, Heartbeat: 50 * time.Millisecond, Ending: ending, Now: w.now, Log: log,
+		Issuer: issuer, Site: idp.Named("Imaging"), VAPIDKey: vapid, Devices: w.devices,
+		Push: func() []deviceapi.Channel {
+			return []deviceapi.Channel{{Type: idp.PushWeb, VAPIDKey: vapid, Hosts: []string{"*.push.example"}}, {Type: idp.PushFCM, ProjectID: "klinik"}}
+		},
+		Logins: w.flow, Heartbeat: 50 * time.Millisecond, Ending: ending, Now: w.now, Log: log,
 		Wait:  func(topics ...idp.Topic) deviceapi.Waiter { return w.hub.Wait(topics...) },
 		Wrong: limit.NewAddresses(10, 100),
 	})
@@ -180,6 +185,7 @@ func (p *person) asks(b login.Browser) *login.Step {
 type phone struct {
 	*world
 	key    *ecdsa.PrivateKey
+	uv     *ecdsa.PrivateKey // its second key, where it has one
 	id     string
 	secret string
 	n      int
@@ -262,6 +268,7 @@ type reply struct {
 	VAPIDKey   string `json:"vapid_key"`
 	Push       string
 	PushDetail string `json:"push_detail"`
+	Tag        string
 
 	DeviceID   string `json:"device_id"`
 	Account    string

@@ -15,6 +15,11 @@ import (
 // that the phone's software keeps, more than one factor.
 var amrPush = []string{"pwd", "swk", "mfa"}
 
+// amrVerified is the amr where the phone has verified its person besides (user). Whether
+// by PIN or fingerprint is not known, nor that the key is in hardware (hwk): nothing
+// attests it.
+var amrVerified = []string{"pwd", "swk", "user", "mfa"}
+
 // changedFor is how long push services try to tell a phone that another was linked.
 const changedFor = time.Hour
 
@@ -23,8 +28,11 @@ const changedFor = time.Hour
 func (f *Flow) Asked(ctx context.Context, s *idp.Speaker) ([]idp.Challenge, error) {
 	if s.Pairing == "" {
 		list, err := f.store.Pending(ctx, s.Device.User, f.now())
-		// Whether a phone is to be linked is asked of that phone alone.
-		return slices.DeleteFunc(list, func(c idp.Challenge) bool { return c.Purpose == idp.ToPair }), err
+		// Whether a phone is to be linked is asked of that phone alone, and nobody is asked
+		// what they cannot approve.
+		return slices.DeleteFunc(list, func(c idp.Challenge) bool {
+			return c.Purpose == idp.ToPair || c.Verify && len(s.Device.UVKey) == 0
+		}), err
 	}
 	p, err := f.store.Pairing(ctx, s.Pairing)
 	if err != nil {
@@ -87,8 +95,8 @@ type outcome struct {
 // asked does, by Continue. Errors: idp.ErrNotFound (another person's challenge, one
 // that does not exist, or a phone that has shown another text), ErrSettled,
 // ErrExpired, ErrWrongSecret (another number than the browser shows; the challenge is
-// closed), ErrInvalid (not a number as asked for), ErrConflict (a sixth device),
-// ErrReplayed.
+// closed), ErrInvalid (not a number as asked for), ErrUnverified (a fingerprint or PIN
+// is asked for), ErrConflict (a sixth device), ErrReplayed.
 func (f *Flow) Answer(ctx context.Context, by *idp.Speaker, r Reply) (idp.ChallengeState, error) {
 	var o outcome
 	err := f.store.Settle(ctx, r.Challenge, r.Seen, func(a *idp.Asking) error {
@@ -179,7 +187,7 @@ func mayAnswer(a *idp.Asking, by *idp.Speaker) bool {
 		return c.Pairing != "" && by.Pairing == c.Pairing
 	}
 	return by.Pairing == "" && !by.Unlinked && c.User != "" && c.User == by.Device.User &&
-		slices.ContainsFunc(a.Devices, func(d idp.Device) bool { return d.ID == by.Device.ID && asks(d) })
+		slices.ContainsFunc(a.Devices, func(d idp.Device) bool { return d.ID == by.Device.ID && asks(d, false) })
 }
 
 // stillAsked reports whether the sign-in or the pairing of a challenge still waits
@@ -204,6 +212,9 @@ func noteAnswer(c *idp.Challenge, by *idp.Speaker, r Reply, now time.Time) idp.E
 	}
 	if c.Reason != "" {
 		e.Detail["reason"] = c.Reason
+	}
+	if c.Verified {
+		e.Detail["verified"] = "by the phone"
 	}
 	c.Note(e)
 	return e
@@ -268,10 +279,14 @@ func pairAnswered(a *idp.Asking, now time.Time) {
 	d.User, d.State, d.LinkedAt, d.LastUsedAt = p.User, idp.DeviceActive, now, now
 	p.UsedAt, p.Claim = now, nil
 	a.Link = &d
-	d.Note(idp.Event{
+	e := idp.Event{
 		At: now, Kind: idp.EventDeviceLinked, Actor: idp.Actor{User: d.User, Name: p.Account}, User: d.User, Device: d.ID,
 		Detail: map[string]string{"name": d.Name, "kind": string(d.Kind), "platform": d.Platform},
-	})
+	}
+	if d.Replaces != "" {
+		e.Detail["replaces"] = string(d.Replaces)
+	}
+	d.Note(e)
 }
 
 // tell wakes the browser that waits for the answer, and tells the person's other
@@ -316,7 +331,11 @@ func (f *Flow) Continue(ctx context.Context, id idp.LoginID, b Browser) (*Step, 
 		}
 		l.Device = a.Challenge.Device
 		a.Devices[i].LastUsedAt = now
-		if err := f.prove(l, b, "push", amrPush); err != nil {
+		amr := amrPush
+		if a.Challenge.Verified {
+			amr = amrVerified
+		}
+		if err := f.prove(l, b, "push", amr); err != nil {
 			return err
 		}
 		moved = *l

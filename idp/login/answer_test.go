@@ -288,6 +288,11 @@ func TestRivalPhones(t *testing.T) {
 // the browser that asked, a denial ends the step-up and leaves the session.
 func TestStepUpByPhone(t *testing.T) {
 	w := newWorld(t)
+	w.set(func(c *login.Config) {
+		c.Act = func(target string, devices []idp.Device, _ string) *idp.ChallengeAct {
+			return &idp.ChallengeAct{Key: "unlink", Name: devices[len(devices)-1].Name, Text: "at " + target}
+		}
+	})
 	anna := w.person("anna")
 	ph := anna.phone("Pixel")
 	b := w.browser()
@@ -305,7 +310,7 @@ func TestStepUpByPhone(t *testing.T) {
 		c := w.asked(ph)
 		var doc idp.ChallengeDoc
 		w.must(json.Unmarshal([]byte(c.Doc), &doc))
-		if c.Purpose != idp.ToStepUp || doc.Purpose != idp.ToStepUp || doc.NewBrowser {
+		if c.Purpose != idp.ToStepUp || doc.Purpose != idp.ToStepUp || doc.NewBrowser || doc.Act == nil || *doc.Act != (idp.ChallengeAct{Key: "unlink", Name: "Pixel", Text: "at /account/devices"}) {
 			t.Errorf("asked %s", c.Doc)
 		}
 		return id, c

@@ -62,7 +62,11 @@ func (f *Flow) askFor(ctx context.Context, id idp.LoginID, b Browser, account *i
 		if l.User != account.User.ID {
 			return errNoPhone
 		}
-		if err := mayAsk(a, again, now); err != nil {
+		app, err := f.asker(ctx, l)
+		if err != nil {
+			return err
+		}
+		if err := mayAsk(a, app.verify, again, now); err != nil {
 			return err
 		}
 		allow, asked := limit.Prompts.Allow, limit.Prompts.Asked
@@ -76,7 +80,7 @@ func (f *Flow) askFor(ctx context.Context, id idp.LoginID, b Browser, account *i
 			a.Challenge.SentAt = now
 			sent.challenge = *a.Challenge
 		} else {
-			if err := f.compose(ctx, a, b, askedOf{account.User.Name, account.User.Locale}, known); err != nil {
+			if err := f.compose(a, b, app, &account.User, known); err != nil {
 				return err
 			}
 			sent.challenge = *a.New
@@ -99,13 +103,13 @@ func (f *Flow) askFor(ctx context.Context, id idp.LoginID, b Browser, account *i
 }
 
 // mayAsk returns nil where the sign-in may ask now, by its person's devices and by
-// what it has asked before; again says that the person wished for another send.
+// what it has asked before; verify says that a fingerprint or PIN is wanted, again says that the person wished for another send.
 // Errors: errNoPhone; errAsked (an answer is waited for, or is there); idp.ErrTooMany
 // as RetryError.
-func mayAsk(a *idp.Asking, again bool, now time.Time) error {
+func mayAsk(a *idp.Asking, verify, again bool, now time.Time) error {
 	l, c := a.Login, a.Challenge
 	switch {
-	case !slices.ContainsFunc(a.Devices, asks):
+	case !slices.ContainsFunc(a.Devices, func(d idp.Device) bool { return asks(d, verify) }):
 		return errNoPhone
 	case l.Sends >= idp.MaxSends:
 		return &idp.RetryError{Err: idp.ErrTooMany, After: l.ExpiresAt.Sub(now)}
@@ -123,8 +127,11 @@ func mayAsk(a *idp.Asking, again bool, now time.Time) error {
 	return nil
 }
 
-// asks reports whether a device is a phone that can be asked.
-func asks(d idp.Device) bool { return d.Kind == idp.DeviceApp && d.State == idp.DeviceActive }
+// asks reports whether a device is a phone that can be asked; verify: for an approval with
+// a fingerprint or PIN.
+func asks(d idp.Device, verify bool) bool {
+	return d.Kind == idp.DeviceApp && d.State == idp.DeviceActive && (!verify || len(d.UVKey) > 0)
+}
 
 // isOpen reports whether a challenge, if there is one, can still be answered.
 func isOpen(c *idp.Challenge, now time.Time) bool { return c != nil && c.Open(now) == nil }
@@ -135,32 +142,25 @@ func isApproved(c *idp.Challenge, now time.Time) bool {
 	return c.State == idp.ChallengeApproved && now.Before(c.AnsweredAt.Add(idp.CollectTTL))
 }
 
-// askedOf is whose phones are asked: the sign-in name that they show, and the language that
-// the person reads (BCP 47); empty: it is not known, or must not show.
-type askedOf struct{ name, reads string }
-
-// compose makes a new challenge of a sign-in. known says that the person has finished a sign-in in the browser before.
-// Errors: idp.ErrTooMany as RetryError; idp.ErrNotFound for the client.
-func (f *Flow) compose(ctx context.Context, a *idp.Asking, b Browser, who askedOf, known bool) error {
+// compose makes a new challenge of a sign-in to app of a person. known says that they have
+// finished a sign-in in the browser before. Errors: idp.ErrTooMany as RetryError.
+func (f *Flow) compose(a *idp.Asking, b Browser, app *asker, u *idp.User, known bool) error {
 	l, now := a.Login, f.now()
 	pending, err := makeWay(a, now)
-	if err != nil {
-		return err
-	}
-	app, setting, err := f.asker(ctx, l)
 	if err != nil {
 		return err
 	}
 	c := &idp.Challenge{
 		ID: idp.NewID[idp.ChallengeID](), Purpose: idp.ToLogin, User: l.User, Login: l.ID, Browser: l.Browser, Address: b.Address,
 		State: idp.ChallengePending, CreatedAt: now, SentAt: now, ExpiresAt: now.Add(idp.ChallengeTTL),
+		Verify: app.verify,
 	}
 	if l.Purpose == idp.ForStepUp {
 		c.Purpose = idp.ToStepUp
 	}
-	c.Mode = modeFor(l, setting, known && pending == 0 && !limit.Prompts.Wary(a.Guard, now))
+	c.Mode = modeFor(l, app.match, known && pending == 0 && !limit.Prompts.Wary(a.Guard, now))
 	doc := idp.ChallengeDoc{
-		V: 1, CID: c.ID, Nonce: nonce(), Purpose: c.Purpose, Issuer: f.rules.Issuer, Account: who.name, App: app, IP: b.Address,
+		V: 1, CID: c.ID, Nonce: nonce(), Purpose: c.Purpose, Issuer: f.rules.Issuer, Account: u.Name, App: app.name, IP: b.Address,
 		NewBrowser: !known, NewPassword: l.NewHash != "", At: now.Unix(), Exp: c.ExpiresAt.Unix(),
 	}
 	if f.describe != nil {
@@ -170,7 +170,13 @@ func (f *Flow) compose(ctx context.Context, a *idp.Asking, b Browser, who askedO
 		doc.Net = f.network(b.Address)
 	}
 	if f.place != nil {
-		doc.Place = f.place(b.Address, cmp.Or(who.reads, f.rules.Site().Language))
+		doc.Place = f.place(b.Address, cmp.Or(u.Locale, f.rules.Site().Language))
+	}
+	if f.act != nil && c.Purpose == idp.ToStepUp {
+		doc.Act = f.act(l.Target, a.Devices, u.Locale)
+	}
+	if c.Verify {
+		doc.Must = []string{idp.MustVerify}
 	}
 	c.Number, doc.Match = matching(c.Mode)
 	c.Doc = doc.Text()
@@ -206,22 +212,30 @@ func makeWay(a *idp.Asking, now time.Time) (pending int, err error) {
 	return pending, nil
 }
 
-// asker returns what the person signs in to, by the name that phones show, and
-// how the operator wants its sign-ins matched: the application's own setting
-// goes before the site's.
-func (f *Flow) asker(ctx context.Context, l *idp.Login) (app string, setting idp.MatchMode, err error) {
-	app, setting = f.rules.Site().Name, f.rules.Match
+// asker is what a person signs in to, and how its sign-ins are approved on phones.
+type asker struct {
+	name   string        // that phones show
+	match  idp.MatchMode // how an approval is matched to the browser
+	verify bool          // it wants a fingerprint or PIN
+}
+
+// asker returns what the person signs in to. How its sign-ins are matched the application
+// may set in place of the site; a fingerprint or PIN is wanted where either wants it.
+// Errors: idp.ErrNotFound for the application.
+func (f *Flow) asker(ctx context.Context, l *idp.Login) (*asker, error) {
+	app := &asker{f.rules.Site().Name, f.rules.Match, f.rules.Verify}
 	if l.Purpose != idp.ForClient {
-		return app, setting, nil
+		return app, nil
 	}
 	client, err := f.store.Client(ctx, l.Request.Client)
 	if err != nil {
-		return "", "", err
+		return nil, err
 	}
 	if client.Match != "" && client.Match != idp.MatchAuto {
-		setting = client.Match
+		app.match = client.Match
 	}
-	return client.Name, setting, nil
+	app.name, app.verify = client.Name, app.verify || client.Verify
+	return app, nil
 }
 
 // modeFor decides how the approval on a phone is matched to the browser, by what the
@@ -331,11 +345,11 @@ func (f *Flow) pushTo(kind idp.PushKind, c *idp.Challenge, devices []idp.Device,
 	var out []idp.Push
 	for i := range devices {
 		d := &devices[i]
-		if !asks(*d) || len(d.SealedPush) == 0 || d.ID == but {
+		if !asks(*d, c.Verify) || len(d.SealedPush) == 0 || d.ID == but {
 			continue
 		}
 		plain, err := f.sealer.Open(d.SealedPush, idp.PushRow(d.ID))
-		p := idp.Push{User: d.User, Device: d.ID, Platform: d.Platform, Kind: kind, Challenge: c.ID, ExpiresAt: c.ExpiresAt}
+		p := idp.Push{User: d.User, Device: d.ID, Tag: d.Tag(), Platform: d.Platform, Kind: kind, Challenge: c.ID, ExpiresAt: c.ExpiresAt}
 		if err == nil {
 			err = json.Unmarshal(plain, &p.Address)
 		}

@@ -47,13 +47,13 @@ func (f *Flow) factorFirst(ctx context.Context, id idp.LoginID, b Browser, a *id
 // is shown (decoy). Errors: idp.ErrTooMany as RetryError, the same for every name;
 // ErrNotFound, ErrSettled, ErrExpired.
 func (f *Flow) askFirst(ctx context.Context, l *idp.Login, b Browser) error {
-	name := ""
+	u := idp.User{}
 	if l.User != "" {
 		a, err := f.store.Account(ctx, l.User)
 		if err != nil {
 			return err
 		}
-		name = a.User.Name
+		u = a.User
 	}
 	who := l.Who
 	var sent sending
@@ -72,9 +72,13 @@ func (f *Flow) askFirst(ctx context.Context, l *idp.Login, b Browser) error {
 		if err := mayAskFirst(l, a.Challenge, now); err != nil {
 			return err
 		}
+		app, err := f.asker(ctx, l)
+		if err != nil {
+			return err
+		}
 		l.Sends++
-		may := slices.ContainsFunc(a.Devices, asks) && limit.Prompts.AllowFirst(a.Guard, l.Browser, b.Address, now) == nil
-		err := f.compose(ctx, a, b, askedOf{name: name}, false)
+		may := slices.ContainsFunc(a.Devices, func(d idp.Device) bool { return asks(d, app.verify) }) && limit.Prompts.AllowFirst(a.Guard, l.Browser, b.Address, now) == nil
+		err = f.compose(a, b, app, &u, false)
 		if err != nil && !errors.Is(err, idp.ErrTooMany) {
 			return err
 		}
@@ -84,7 +88,7 @@ func (f *Flow) askFirst(ctx context.Context, l *idp.Login, b Browser) error {
 			sent.challenge, sent.withdrawn, sent.devices = *a.New, withdrawn(a.Others), a.Devices
 			return nil
 		}
-		return f.decoy(ctx, a, b)
+		return f.decoy(a, b, app)
 	})
 	switch {
 	case errors.Is(err, errAsked):
@@ -120,10 +124,10 @@ func mayAskFirst(l *idp.Login, old *idp.Challenge, now time.Time) error {
 
 // decoy makes a challenge that belongs to nobody, so that no phone is shown it: the
 // page with it looks as it does for a person whose phones are asked.
-func (f *Flow) decoy(ctx context.Context, a *idp.Asking, b Browser) error {
+func (f *Flow) decoy(a *idp.Asking, b Browser, app *asker) error {
 	others, guard := a.Others, a.Guard
 	a.Others, a.Guard = nil, &idp.PushGuard{}
-	err := f.compose(ctx, a, b, askedOf{}, false)
+	err := f.compose(a, b, app, &idp.User{}, false)
 	a.Others, a.Guard = others, guard
 	if err != nil {
 		return err

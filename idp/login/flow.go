@@ -185,6 +185,7 @@ type Rules struct {
 	Site            func() *idp.Site // name and looks of the provider, as they are now
 	Issuer          string           // issuer URL, shown on phones and in QR codes
 	Match           idp.MatchMode    // how a phone's approval is matched to the browser that asks; empty: idp.MatchAuto
+	Verify          bool             // a phone's approval wants a fingerprint or PIN
 }
 
 // Config is what a Flow is built from. Store, Passwords, Sealer and Rules are required.
@@ -199,6 +200,9 @@ type Config struct {
 	// Describe returns browser and operating system, as phones show them, of a
 	// User-Agent header; nil: phones show neither.
 	Describe func(agent string) (browser, os string)
+	// Act says what a step-up is for, by its target (idp.Login.Target), the person's
+	// devices and the language of their account; nil, or returning nil: nothing is said.
+	Act func(target string, devices []idp.Device, locale string) *idp.ChallengeAct
 	// Network returns the operator's name for the network that a client address is
 	// in, or empty; nil: networks have no names.
 	Network func(address string) string
@@ -225,6 +229,7 @@ type Flow struct {
 	mail       bool
 	push       func(...idp.Push) // nil: no push services
 	describe   func(agent string) (browser, os string)
+	act        func(target string, devices []idp.Device, locale string) *idp.ChallengeAct
 	network    func(address string) string
 	place      func(address, lang string) string
 	perAddress func(address string) (retry time.Duration, ok bool)
@@ -251,7 +256,7 @@ func New(c Config) *Flow {
 	}
 	return &Flow{
 		store: c.Store, passwords: c.Passwords, sealer: c.Sealer, rules: c.Rules, wake: c.Wake, mail: c.Mail, push: c.Push,
-		describe: c.Describe, network: c.Network, place: c.Place, perAddress: c.PerAddress, perSession: c.PerSession, now: c.Now, log: c.Log,
+		describe: c.Describe, act: c.Act, network: c.Network, place: c.Place, perAddress: c.PerAddress, perSession: c.PerSession, now: c.Now, log: c.Log,
 	}
 }
 

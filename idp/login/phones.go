@@ -44,9 +44,13 @@ func (f *Flow) phones(ctx context.Context, l *idp.Login, b Browser) (*PhoneStep,
 	if err != nil {
 		return nil, err
 	}
+	app, err := f.asker(ctx, l)
+	if err != nil {
+		return nil, err
+	}
 	p := &PhoneStep{sends: l.Sends}
 	for _, d := range devices {
-		if asks(d) {
+		if asks(d, app.verify) {
 			p.Devices = append(p.Devices, d.Name)
 		}
 	}

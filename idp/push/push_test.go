@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -107,7 +108,7 @@ func webTo(t *testing.T, timeout time.Duration, fakes ...*pushtest.WebPush) *web
 
 func message(a idp.PushAddress, kind idp.PushKind, ttl time.Duration) idp.Push {
 	return idp.Push{
-		User: "U", Device: idp.NewID[idp.DeviceID](), Platform: "android", Address: a, Kind: kind,
+		User: "U", Device: idp.NewID[idp.DeviceID](), Tag: "tag-of-a-device", Platform: "android", Address: a, Kind: kind,
 		Challenge: idp.NewID[idp.ChallengeID](), ExpiresAt: time.Now().Add(ttl),
 	}
 }
@@ -132,9 +133,9 @@ func TestWebPush(t *testing.T) {
 		var got struct {
 			WebPush      int `json:"web_push"`
 			Notification struct{ Title, Body, Navigate, Tag string }
-			T, C         string
+			T, C, A      string
 		}
-		if err := json.Unmarshal(m.Text, &got); err != nil || got.WebPush != 8030 || got.T != string(kind) || got.C != string(p.Challenge) ||
+		if err := json.Unmarshal(m.Text, &got); err != nil || got.WebPush != 8030 || got.T != string(kind) || got.C != string(p.Challenge) || got.A != p.Tag ||
 			got.Notification.Title != "title of "+string(kind) || got.Notification.Body != "text of "+string(kind) || !strings.HasPrefix(got.Notification.Navigate, "https://login.example.net/app") || got.Notification.Tag == "" {
 			t.Errorf("%s: %s, %v", kind, m.Text, err)
 		}
@@ -201,13 +202,16 @@ func TestFCM(t *testing.T) {
 		t.Fatal(err)
 	}
 	s, out := running(t, push.Config{Channels: map[idp.PushType]push.Channel{idp.PushFCM: ch}, Timeout: time.Second})
+	if ch.Project() != "test" {
+		t.Errorf("of the project %q", ch.Project())
+	}
 	token := func(n string) idp.PushAddress { return idp.PushAddress{Type: idp.PushFCM, Token: "token:" + n} }
 
 	p := message(token("a"), idp.PushLogin, time.Minute)
 	s.Send(p)
 	out.wait(t, 1)
 	m := <-fake.Got
-	if m.Token != "token:a" || m.Data["t"] != "login" || m.Data["c"] != string(p.Challenge) || len(m.Data) != 2 || m.Android == nil || m.Android.Priority != "high" ||
+	if m.Token != "token:a" || m.Data["t"] != "login" || m.Data["c"] != string(p.Challenge) || m.Data["a"] != p.Tag || len(m.Data) != 3 || m.Android == nil || m.Android.Priority != "high" ||
 		(m.Android.TTL != "59s" && m.Android.TTL != "60s") || m.APNS != nil {
 		t.Errorf("Android: %+v", m)
 	}
@@ -232,14 +236,15 @@ func TestFCM(t *testing.T) {
 			out.wait(t, 1)
 			m := <-fake.Got
 			if platform != "ios" {
-				if m.APNS != nil || m.Notification != nil || len(m.Data) != 2 || m.Data["t"] != string(kind) || m.Data["c"] != string(p.Challenge) {
+				if m.APNS != nil || m.Notification != nil || len(m.Data) != 3 || m.Data["t"] != string(kind) || m.Data["c"] != string(p.Challenge) {
 					t.Errorf("%s for %s: %+v", kind, platform, m)
 				}
 				continue
 			}
 			aps, _ := m.APNS.Payload["aps"].(map[string]any)
 			want := map[string]any{"title": "title of " + string(kind), "body": "text of " + string(kind)}
-			if shown && !reflect.DeepEqual(aps["alert"], want) || !shown && (aps["alert"] != nil || aps["content-available"] != 1.0) {
+			if shown && (!reflect.DeepEqual(aps["alert"], want) || aps["mutable-content"] != 1.0 || aps["category"] != string(kind)) ||
+				!shown && (aps["alert"] != nil || aps["content-available"] != 1.0 || aps["mutable-content"] != nil) {
 				t.Errorf("%s for iOS shows %v", kind, aps)
 			}
 		}
@@ -449,6 +454,72 @@ func TestVAPIDSubject(t *testing.T) {
 		if err != nil || !strings.Contains(string(claims), `"sub":"`+want+`"`) {
 			t.Errorf("%s: %s, %v", subject, claims, err)
 		}
+	}
+}
+
+// A token says who sends for half a day at most, at one origin, and is used again while it
+// is young; one that is old, or was made by a clock that was set back, is made anew (RFC
+// 8292, sections 2 and 5).
+func TestVAPIDTokensAreUsedAgain(t *testing.T) {
+	sent := make(chan string, 1)
+	private := make([]byte, 32)
+	rand.Read(private)
+	one, two := pushtest.NewWebPush(t), pushtest.NewWebPush(t)
+	var clock atomic.Int64
+	begin := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	ch, err := webpush.New(webpush.Config{
+		Client: &http.Client{Transport: transport(func(r *http.Request) { sent <- r.Header.Get("Authorization") })}, Private: private, Subject: "https://klinik.test",
+		App: "https://login.example.net/app", Hosts: []string{one.Host(), two.Host()}, Words: pushtest.Words,
+		Now: func() time.Time { return begin.Add(time.Duration(clock.Load())) },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, err := webpush.Public(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// token sends a message at a time after begin and returns what says who sends it.
+	token := func(after time.Duration, to *pushtest.WebPush) string {
+		t.Helper()
+		clock.Store(int64(after))
+		p := message(to.Subscribe().Address, idp.PushTest, time.Minute)
+		if err := ch.Send(t.Context(), p); err != nil {
+			t.Fatal(err)
+		}
+		header := <-sent
+		text, key, _ := strings.Cut(strings.TrimPrefix(header, "vapid t="), ", k=")
+		parts := strings.Split(text, ".")
+		if key != public || len(parts) != 3 {
+			t.Fatalf("Authorization %q", header)
+		}
+		raw, err := base64.RawURLEncoding.DecodeString(parts[1])
+		var c struct {
+			Aud string
+			Exp int64
+		}
+		if err != nil || json.Unmarshal(raw, &c) != nil {
+			t.Fatalf("claims %q", raw)
+		}
+		left := time.Unix(c.Exp, 0).Sub(begin.Add(after))
+		if c.Aud != "https://"+to.Host() || left < 6*time.Hour || left > 12*time.Hour {
+			t.Errorf("after %s: for %q, good for %s", after, c.Aud, left)
+		}
+		return text
+	}
+	first := token(0, one)
+	if token(time.Hour, one) != first || token(6*time.Hour-time.Second, one) != first {
+		t.Error("made anew while it is young")
+	}
+	if other := token(time.Hour, two); other == first {
+		t.Error("one token at two services")
+	}
+	second := token(6*time.Hour, one)
+	if second == first {
+		t.Error("used again when it is old")
+	}
+	if token(-time.Hour, one) == second {
+		t.Error("used again by a clock that was set back")
 	}
 }
 

@@ -286,7 +286,11 @@ func (r *passwordRow) bound() (string, []any) { return "passwords", []any{r.User
 
 // A step that was used, and where the phone is reached, are not bound.
 func (r *deviceRow) bound() (string, []any) {
-	return "devices", []any{r.UserID, r.ID, r.Kind, r.State, r.SealedTOTP, r.PublicKey, r.LinkedAt}
+	fields := []any{r.UserID, r.ID, r.Kind, r.State, r.SealedTOTP, r.PublicKey, r.LinkedAt}
+	if len(r.UVKey) > 0 { // there was none when the first rows were bound
+		fields = append(fields, r.UVKey)
+	}
+	return "devices", fields
 }
 
 func (r *recoveryRow) bound() (string, []any) {
@@ -303,8 +307,12 @@ func (r *pairingRow) bound() (string, []any) {
 }
 
 func (r *challengeRow) bound() (string, []any) {
-	return "challenges", []any{r.ID, r.Purpose, r.UserID, r.LoginID, r.PairingID, r.Browser, r.Address, r.Mode, r.Number, r.Doc, r.State,
+	fields := []any{r.ID, r.Purpose, r.UserID, r.LoginID, r.PairingID, r.Browser, r.Address, r.Mode, r.Number, r.Doc, r.State,
 		r.DeviceID, r.Reason, r.CreatedAt, r.SentAt, r.ExpiresAt, r.AnsweredAt}
+	if r.Verify || r.Verified { // nothing was when the first rows were bound
+		fields = append(fields, r.Verify, r.Verified)
+	}
+	return "challenges", fields
 }
 
 func (r *loginRow) bound() (string, []any) {
@@ -335,9 +343,13 @@ func (r *accessRow) bound() (string, []any) {
 
 // Its picture lets nobody in.
 func (r *clientRow) bound() (string, []any) {
-	return "clients", []any{r.ID, r.Name, r.Kind, r.Auth, r.RedirectURIs, r.PostLogoutURIs, r.LogoutURI, r.LogoutSession, r.Origins,
+	fields := []any{r.ID, r.Name, r.Kind, r.Auth, r.RedirectURIs, r.PostLogoutURIs, r.LogoutURI, r.LogoutSession, r.Origins,
 		r.GrantTypes, r.Scopes, r.Audience, r.IDTokenAlg, r.AccessFormat, r.AccessTTL, r.RefreshIdle, r.RefreshGrace, r.RefreshAlways,
 		r.OptionalPKCE, r.ClaimsInID, r.Consent, r.Match, r.Groups, r.Claims, r.Disabled, r.CreatedAt}
+	if r.Verify { // none did when the first rows were bound
+		fields = append(fields, r.Verify)
+	}
+	return "clients", fields
 }
 
 func (r *clientSecretRow) bound() (string, []any) {

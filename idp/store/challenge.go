@@ -11,7 +11,7 @@ import (
 )
 
 const challengeColumns = "id, purpose, user_id, login_id, pairing_id, browser, address, mode, number, doc, state, device_id, reason, " +
-	"created_at, sent_at, expires_at, answered_at, mac"
+	"created_at, sent_at, expires_at, answered_at, verify, verified, mac"
 
 const (
 	selectChallenge = "SELECT " + challengeColumns + " FROM challenges WHERE id = ?"
@@ -32,19 +32,20 @@ type challengeRow struct {
 	Address, Mode, Number, Doc, State        string
 	DeviceID, Reason                         string
 	CreatedAt, SentAt, ExpiresAt, AnsweredAt int64
+	Verify, Verified                         bool
 	MAC                                      []byte
 }
 
 func (r *challengeRow) fields() []any {
 	return []any{&r.ID, &r.Purpose, &r.UserID, &r.LoginID, &r.PairingID, &r.Browser, &r.Address, &r.Mode, &r.Number, &r.Doc, &r.State,
-		&r.DeviceID, &r.Reason, &r.CreatedAt, &r.SentAt, &r.ExpiresAt, &r.AnsweredAt, &r.MAC}
+		&r.DeviceID, &r.Reason, &r.CreatedAt, &r.SentAt, &r.ExpiresAt, &r.AnsweredAt, &r.Verify, &r.Verified, &r.MAC}
 }
 
 func challengeRowOf(c *idp.Challenge) *challengeRow {
 	return &challengeRow{
 		ID: string(c.ID), Purpose: string(c.Purpose), UserID: string(c.User), LoginID: string(c.Login), PairingID: string(c.Pairing),
 		Browser: c.Browser[:], Address: c.Address, Mode: string(c.Mode), Number: c.Number, Doc: c.Doc, State: string(c.State),
-		DeviceID: string(c.Device), Reason: c.Reason,
+		DeviceID: string(c.Device), Reason: c.Reason, Verify: c.Verify, Verified: c.Verified,
 		CreatedAt: micros(c.CreatedAt), SentAt: micros(c.SentAt), ExpiresAt: micros(c.ExpiresAt), AnsweredAt: micros(c.AnsweredAt),
 	}
 }
@@ -54,7 +55,7 @@ func (r *challengeRow) challenge() (*idp.Challenge, error) {
 	return &idp.Challenge{
 		ID: idp.ChallengeID(r.ID), Purpose: idp.ChallengePurpose(r.Purpose), User: idp.UserID(r.UserID), Login: idp.LoginID(r.LoginID),
 		Pairing: idp.PairingID(r.PairingID), Browser: browser, Address: r.Address, Mode: idp.MatchMode(r.Mode), Number: r.Number,
-		Doc: r.Doc, State: idp.ChallengeState(r.State), Device: idp.DeviceID(r.DeviceID), Reason: r.Reason,
+		Doc: r.Doc, State: idp.ChallengeState(r.State), Device: idp.DeviceID(r.DeviceID), Reason: r.Reason, Verify: r.Verify, Verified: r.Verified,
 		CreatedAt: moment(r.CreatedAt), SentAt: moment(r.SentAt), ExpiresAt: moment(r.ExpiresAt), AnsweredAt: moment(r.AnsweredAt),
 	}, err
 }

@@ -40,6 +40,7 @@ type clientRow struct {
 	ClaimsInID     bool `gorm:"column:claims_in_id"`
 	Consent        bool
 	Match          string
+	Verify         bool
 	Groups         string
 	Claims         string // JSON
 	Icon           string // of pictures
@@ -71,7 +72,7 @@ func clientRowOf(c *idp.Client) (*clientRow, []clientSecretRow) {
 		IDTokenAlg: c.IDTokenAlg, AccessFormat: string(c.AccessFormat), AccessTTL: c.AccessTTL.Microseconds(),
 		RefreshIdle: c.RefreshIdle.Microseconds(), RefreshGrace: c.RefreshGrace.Microseconds(),
 		RefreshAlways: c.RefreshAlways, OptionalPKCE: c.OptionalPKCE, ClaimsInID: c.ClaimsInID,
-		Consent: c.Consent, Match: string(c.Match), Groups: listText(nfcList(c.Groups)), Claims: rulesText(c.Claims), Icon: string(c.Icon), Disabled: c.Disabled, CreatedAt: micros(c.CreatedAt), UpdatedAt: micros(c.UpdatedAt),
+		Consent: c.Consent, Match: string(c.Match), Verify: c.Verify, Groups: listText(nfcList(c.Groups)), Claims: rulesText(c.Claims), Icon: string(c.Icon), Disabled: c.Disabled, CreatedAt: micros(c.CreatedAt), UpdatedAt: micros(c.UpdatedAt),
 	}
 	secrets := make([]clientSecretRow, len(c.Secrets))
 	for i, s := range c.Secrets {
@@ -102,7 +103,7 @@ func (r *clientRow) client(secrets []clientSecretRow) (*idp.Client, error) {
 		IDTokenAlg: r.IDTokenAlg, AccessFormat: idp.AccessFormat(r.AccessFormat), AccessTTL: time.Duration(r.AccessTTL) * time.Microsecond,
 		RefreshIdle: time.Duration(r.RefreshIdle) * time.Microsecond, RefreshGrace: time.Duration(r.RefreshGrace) * time.Microsecond,
 		RefreshAlways: r.RefreshAlways, OptionalPKCE: r.OptionalPKCE, ClaimsInID: r.ClaimsInID,
-		Consent: r.Consent, Match: idp.MatchMode(r.Match), Icon: idp.PictureID(r.Icon), Disabled: r.Disabled, CreatedAt: moment(r.CreatedAt), UpdatedAt: moment(r.UpdatedAt),
+		Consent: r.Consent, Match: idp.MatchMode(r.Match), Verify: r.Verify, Icon: idp.PictureID(r.Icon), Disabled: r.Disabled, CreatedAt: moment(r.CreatedAt), UpdatedAt: moment(r.UpdatedAt),
 	}
 	var errs error
 	for _, l := range []struct {

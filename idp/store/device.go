@@ -17,7 +17,7 @@ import (
 )
 
 const deviceColumns = "user_id, id, name, kind, platform, state, sealed_totp, last_step, drift, linked_at, last_used_at, " +
-	"public_key, app, sealed_push, push_type, push_ok_at, push_bad_at, push_said, mac"
+	"public_key, uv_key, app, sealed_push, push_type, push_ok_at, push_bad_at, push_said, mac"
 
 const (
 	selectDevices    = "SELECT " + deviceColumns + " FROM devices WHERE user_id = ? AND state = 'active' ORDER BY linked_at, id"
@@ -40,26 +40,27 @@ type deviceRow struct {
 	SealedTOTP           []byte
 	LastStep, Drift      int64
 	LinkedAt, LastUsedAt int64
-	PublicKey            []byte
+	PublicKey, UVKey     []byte
 	App                  string
 	SealedPush           []byte
 	PushType             string
 	PushOKAt, PushBadAt  int64
 	PushSaid             string
-	MAC                  []byte `json:"-"` // of what is not a device yet there is none
+	Replaces             string `json:",omitempty"` // of what is not a device yet: it has no column
+	MAC                  []byte `json:"-"`          // of what is not a device yet there is none
 }
 
 func (r *deviceRow) fields() []any {
 	return []any{&r.UserID, &r.ID, &r.Name, &r.Kind, &r.Platform, &r.State, &r.SealedTOTP, &r.LastStep, &r.Drift, &r.LinkedAt, &r.LastUsedAt,
-		&r.PublicKey, &r.App, &r.SealedPush, &r.PushType, &r.PushOKAt, &r.PushBadAt, &r.PushSaid, &r.MAC}
+		&r.PublicKey, &r.UVKey, &r.App, &r.SealedPush, &r.PushType, &r.PushOKAt, &r.PushBadAt, &r.PushSaid, &r.MAC}
 }
 
 func deviceRowOf(d *idp.Device) deviceRow {
 	return deviceRow{
 		UserID: string(d.User), ID: string(d.ID), Name: text.NFC(d.Name), Kind: string(d.Kind), Platform: d.Platform, State: string(d.State),
 		SealedTOTP: blob(d.SealedTOTP), LastStep: d.LastStep, Drift: d.Drift, LinkedAt: micros(d.LinkedAt), LastUsedAt: micros(d.LastUsedAt),
-		PublicKey: blob(d.PublicKey), App: d.App, SealedPush: blob(d.SealedPush), PushType: string(d.PushType),
-		PushOKAt: micros(d.PushOKAt), PushBadAt: micros(d.PushBadAt), PushSaid: d.PushSaid,
+		PublicKey: blob(d.PublicKey), UVKey: blob(d.UVKey), App: d.App, SealedPush: blob(d.SealedPush), PushType: string(d.PushType),
+		PushOKAt: micros(d.PushOKAt), PushBadAt: micros(d.PushBadAt), PushSaid: d.PushSaid, Replaces: string(d.Replaces),
 	}
 }
 
@@ -75,8 +76,8 @@ func (r *deviceRow) device() idp.Device {
 		ID: idp.DeviceID(r.ID), User: idp.UserID(r.UserID), Name: text.NFC(r.Name), Kind: idp.DeviceKind(r.Kind), Platform: r.Platform,
 		State: idp.DeviceState(r.State), SealedTOTP: r.SealedTOTP, LastStep: r.LastStep, Drift: r.Drift,
 		LinkedAt: moment(r.LinkedAt), LastUsedAt: moment(r.LastUsedAt),
-		PublicKey: some(r.PublicKey), App: r.App, SealedPush: some(r.SealedPush), PushType: idp.PushType(r.PushType),
-		PushOKAt: moment(r.PushOKAt), PushBadAt: moment(r.PushBadAt), PushSaid: r.PushSaid,
+		PublicKey: some(r.PublicKey), UVKey: some(r.UVKey), App: r.App, SealedPush: some(r.SealedPush), PushType: idp.PushType(r.PushType),
+		PushOKAt: moment(r.PushOKAt), PushBadAt: moment(r.PushBadAt), PushSaid: r.PushSaid, Replaces: idp.DeviceID(r.Replaces),
 	}
 }
 
@@ -109,11 +110,17 @@ func devicesOf(rows []deviceRow) []idp.Device {
 	return devices
 }
 
-// addDevice inserts a device. Errors: idp.ErrConflict when the account has idp.MaxDevices.
+// addDevice inserts a device, in the place of another where it replaces one. Errors:
+// idp.ErrConflict when the account has idp.MaxDevices.
 func (t *tx) addDevice(d *idp.Device) error {
 	row := deviceRowOf(d)
 	if err := errors.Join(t.lockUser(row.UserID), t.bind(&row)); err != nil {
 		return err
+	}
+	if d.Replaces != "" {
+		if err := t.replaced(d); err != nil {
+			return err
+		}
 	}
 	if _, err := t.exec(insertDevice, row.fields()...); err != nil {
 		return fmt.Errorf("device %s: %w", d.ID, err)
@@ -125,6 +132,28 @@ func (t *tx) addDevice(d *idp.Device) error {
 		return err
 	}
 	return t.note(d.Take()...)
+}
+
+// replaced unlinks the device whose place another takes, and cuts off what rests on it, as
+// where its owner unlinks it. One that was unlinked meanwhile is left as it is.
+func (t *tx) replaced(by *idp.Device) error {
+	var old deviceRow
+	err := t.row(selectDevice, []any{string(by.User), string(by.Replaces)}, old.fields()...)
+	if errors.Is(err, idp.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	e := idp.Event{
+		At: t.now(), Kind: idp.EventDeviceUnlinked, Actor: idp.Actor{User: by.User}, User: by.User, Device: by.Replaces,
+		Detail: map[string]string{"by": "device", "name": old.Name, "kind": old.Kind, "replaced_by": string(by.ID)},
+	}
+	if err := t.dropDevice(&old, e); err != nil {
+		return err
+	}
+	_, err = t.cutOff(idp.CutOff{User: by.User, Cause: idp.CutUnlinked, Device: by.Replaces, Because: e})
+	return err
 }
 
 // lockUser makes transactions that change what a person has follow one another, on an
@@ -271,10 +300,10 @@ func (db *DB) RemoveDevice(ctx context.Context, user idp.UserID, id idp.DeviceID
 // bury keeps the public key of a phone for idp.TombstoneFor, so that it is told that it is
 // not linked, and where it has a push address, that it can be woken to hear it (Unheard).
 func (t *tx) bury(d *idp.Device, at time.Time) error {
-	_, err := t.exec(`INSERT INTO tombstones (id, user_id, public_key, unlinked_at, platform, sealed_push) VALUES (?, ?, ?, ?, ?, ?)
+	_, err := t.exec(`INSERT INTO tombstones (id, user_id, public_key, unlinked_at, platform, sealed_push, uv_key) VALUES (?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (id) DO UPDATE SET user_id = excluded.user_id, public_key = excluded.public_key, unlinked_at = excluded.unlinked_at,
-			platform = excluded.platform, sealed_push = excluded.sealed_push`,
-		string(d.ID), string(d.User), d.PublicKey, micros(at), d.Platform, blob(d.SealedPush))
+			platform = excluded.platform, sealed_push = excluded.sealed_push, uv_key = excluded.uv_key`,
+		string(d.ID), string(d.User), d.PublicKey, micros(at), d.Platform, blob(d.SealedPush), blob(d.UVKey))
 	return err
 }
 
@@ -291,7 +320,7 @@ func (t *tx) dropDevice(row *deviceRow, e idp.Event) error {
 		return err
 	}
 	if len(row.PublicKey) > 0 {
-		if err := t.bury(&idp.Device{ID: idp.DeviceID(row.ID), User: idp.UserID(row.UserID), PublicKey: row.PublicKey, Platform: row.Platform, SealedPush: row.SealedPush}, e.At); err != nil {
+		if err := t.bury(&idp.Device{ID: idp.DeviceID(row.ID), User: idp.UserID(row.UserID), PublicKey: row.PublicKey, UVKey: row.UVKey, Platform: row.Platform, SealedPush: row.SealedPush}, e.At); err != nil {
 			return err
 		}
 	}
@@ -323,7 +352,7 @@ func (db *DB) Speaker(ctx context.Context, id idp.DeviceID) (*idp.Speaker, error
 	}
 	var gone idp.Device
 	var user string
-	if err := r.row("SELECT user_id, public_key FROM tombstones WHERE id = ?", []any{string(id)}, &user, &gone.PublicKey); err != nil {
+	if err := r.row("SELECT user_id, public_key, uv_key FROM tombstones WHERE id = ?", []any{string(id)}, &user, &gone.PublicKey, &gone.UVKey); err != nil {
 		return nil, fmt.Errorf("device %s: %w", id, err)
 	}
 	gone.ID, gone.User = id, idp.UserID(user)
@@ -527,7 +556,7 @@ func (db *DB) ClaimPairing(ctx context.Context, id idp.PairingID, seen idp.Repla
 		if c != nil && p.Claim != nil {
 			// However the offer ends, the phone that has claimed it is told so, unless it is
 			// linked: a device goes before what is buried of it.
-			claim := idp.Device{ID: p.Claim.ID, User: p.User, PublicKey: p.Claim.PublicKey}
+			claim := idp.Device{ID: p.Claim.ID, User: p.User, PublicKey: p.Claim.PublicKey, UVKey: p.Claim.UVKey}
 			if err := t.bury(&claim, t.now()); err != nil {
 				return err
 			}

@@ -459,7 +459,7 @@ func (s *seeding) device(u *userRow, rnd *mrand.Rand, devices, k int) {
 	}
 	d := &deviceRow{
 		UserID: u.ID, ID: fmt.Sprintf("D%025X", s.devices), Name: p.name, Kind: string(idp.DeviceApp), Platform: p.platform, State: string(idp.DeviceActive),
-		SealedTOTP: sealed[:48], LinkedAt: linked, LastUsedAt: max(used, linked), PublicKey: sealed[:64], App: "Hilum/1.0", SealedPush: sealed[:280], PushType: "webpush",
+		SealedTOTP: sealed[:48], LinkedAt: linked, LastUsedAt: max(used, linked), PublicKey: sealed[:64], UVKey: []byte{}, App: "Hilum/1.0", SealedPush: sealed[:280], PushType: "webpush",
 	}
 	switch {
 	case p.platform == "other":

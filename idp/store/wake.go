@@ -47,7 +47,7 @@ func (db *DB) Unheard(ctx context.Context, user idp.UserID) ([]idp.Device, error
 	if err != nil {
 		return nil, err
 	}
-	const unheard = "SELECT id, user_id, platform, sealed_push FROM tombstones WHERE user_id = ? AND sealed_push <> x''"
+	const unheard = "SELECT id, user_id, platform, sealed_push, public_key FROM tombstones WHERE user_id = ? AND sealed_push <> x''"
 	rows, err := list[unheardRow](r, unheard, string(user))
 	if err != nil || len(rows) == 0 {
 		return nil, err
@@ -60,7 +60,7 @@ func (db *DB) Unheard(ctx context.Context, user idp.UserID) ([]idp.Device, error
 			return err
 		}
 		for _, r := range rows {
-			out = append(out, idp.Device{ID: idp.DeviceID(r.id), User: idp.UserID(r.user), Platform: r.platform, SealedPush: r.push})
+			out = append(out, idp.Device{ID: idp.DeviceID(r.id), User: idp.UserID(r.user), Platform: r.platform, SealedPush: r.push, PublicKey: r.key})
 		}
 		_, err = t.exec("UPDATE tombstones SET sealed_push = x'' WHERE user_id = ? AND sealed_push <> x''", string(user))
 		return err
@@ -70,7 +70,7 @@ func (db *DB) Unheard(ctx context.Context, user idp.UserID) ([]idp.Device, error
 
 type unheardRow struct {
 	id, user, platform string
-	push               []byte
+	push, key          []byte
 }
 
-func (r *unheardRow) fields() []any { return []any{&r.id, &r.user, &r.platform, &r.push} }
+func (r *unheardRow) fields() []any { return []any{&r.id, &r.user, &r.platform, &r.push, &r.key} }

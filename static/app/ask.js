@@ -231,6 +231,7 @@ export function askView(ask, { said, redraw }) {
     h('div', { class: 'ask-top' }, h('span', { class: 'site' }, ask.a.site), clock(ask, said)),
     h('h1', { tabindex: -1 }, title),
     pairing && h('p', { class: 'lead' }, t('ask.pair.lead')),
+    d.act && h('p', { class: 'lead', id: 'act' }, d.act.text),
     !pairing && d.new_password && h('p', { class: 'lead', id: 'new-password' }, t('ask.password.lead')),
     facts(ask),
     !pairing && d.new_browser && h('p', { class: 'hint new', id: 'new-browser' }, t('ask.new')),

@@ -26,6 +26,8 @@ import { change } from './store.js'
  * @property {number} at       seconds since 1970
  * @property {number} exp      the same
  * @property {Match} match     what an approval needs
+ * @property {string[]} [must] names of what has to be understood to approve, of which this app knows none
+ * @property {{ text: string }} [act]  what a step-up confirms, in the language of the account
  *
  * @typedef {{ mode: 'tap' } | { mode: 'type', len: number } | { mode: 'pick', choices: string[] }} Match
  *
@@ -225,10 +227,10 @@ export function readDoc(a, cid, text) {
   let doc
   try { doc = JSON.parse(text) } catch { throw new Fault('newer') }
   const m = doc.match ?? {}
-  const known = doc.v === 1 && ['login', 'pair', 'stepup'].includes(doc.purpose) && (m.mode === 'tap' ||
+  const ok = doc.v === 1 && (doc.must ?? []).length === 0 && ['login', 'pair', 'stepup'].includes(doc.purpose) && (m.mode === 'tap' ||
     m.mode === 'type' && m.len >= 1 && m.len <= 8 ||
     m.mode === 'pick' && Array.isArray(m.choices) && m.choices.length > 1 && m.choices.every((/** @type {string} */ n) => /^\d{1,8}$/.test(n)))
-  if (!known) throw new Fault('newer')
+  if (!ok) throw new Fault('newer')
   if (doc.cid !== cid || doc.iss !== a.issuer) throw new Fault('damaged')
   if (seconds(a) >= doc.exp) throw new Fault('stale')
   return doc

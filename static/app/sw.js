@@ -140,8 +140,8 @@
       throw new Fault("newer");
     }
     const m = doc.match ?? {};
-    const known = doc.v === 1 && ["login", "pair", "stepup"].includes(doc.purpose) && (m.mode === "tap" || m.mode === "type" && m.len >= 1 && m.len <= 8 || m.mode === "pick" && Array.isArray(m.choices) && m.choices.length > 1 && m.choices.every((n) => /^\d{1,8}$/.test(n)));
-    if (!known) throw new Fault("newer");
+    const ok = doc.v === 1 && (doc.must ?? []).length === 0 && ["login", "pair", "stepup"].includes(doc.purpose) && (m.mode === "tap" || m.mode === "type" && m.len >= 1 && m.len <= 8 || m.mode === "pick" && Array.isArray(m.choices) && m.choices.length > 1 && m.choices.every((n) => /^\d{1,8}$/.test(n)));
+    if (!ok) throw new Fault("newer");
     if (doc.cid !== cid || doc.iss !== a.issuer) throw new Fault("damaged");
     if (seconds(a) >= doc.exp) throw new Fault("stale");
     return doc;

@@ -77,6 +77,8 @@ test('what cannot be shown is not approved', (t) => {
     { mode: 'pick', choices: ['14', '5x'] }, { mode: 'pick', choices: ['14', '123456789'] },
   ]) assert.throws(but({ match }), fails('newer'), JSON.stringify(match))
   assert.throws(but({ purpose: 'transfer' }), fails('newer'))
+  for (const must of [['hologram'], ['uv'], 'uv', {}, 7]) assert.throws(but({ must }), fails('newer'), JSON.stringify(must))
+  assert.ok(but({ must: [] })())
 })
 
 test('requests are signed, without cookies, and not kept', async (t) => {

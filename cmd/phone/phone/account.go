@@ -22,6 +22,7 @@ type Account struct {
 	Name    string          `json:"account"`             // sign-in name of the person
 	Site    string          `json:"site"`                // name of the provider, as people know it
 	Key     jose.JSONWebKey `json:"key"`                 // P-256, private
+	UVKey   string          `json:"uv_key,omitempty"`    // the second key, P-256, private, encrypted by the PIN (JWE, compact); empty: none
 	Secret  string          `json:"secret"`              // of the codes, base32
 	Digits  int             `json:"digits"`              // of a code, 6 to 8
 	Period  int             `json:"period"`              // seconds
@@ -43,6 +44,46 @@ func newKey() (jose.JSONWebKey, error) {
 		return jose.JSONWebKey{}, errors.Join(errors.New("the new key does not sign"), err)
 	}
 	return jose.JSONWebKey{Key: private}, nil
+}
+
+// pinRounds is the count of PBKDF2 for a PIN (RFC 7518, section 4.8.1.2). A PIN of few
+// digits is found all the same by whoever has the file: a phone's key store would count
+// the tries, and a file cannot.
+const pinRounds = 600_000
+
+// lock encrypts a key by a PIN (RFC 7518, section 4.8).
+func lock(key jose.JSONWebKey, pin string) (string, error) {
+	text, err := key.MarshalJSON()
+	if err != nil {
+		return "", err
+	}
+	e, err := jose.NewEncrypter(jose.A256GCM, jose.Recipient{Algorithm: jose.PBES2_HS256_A128KW, Key: []byte(pin), PBES2Count: pinRounds}, nil)
+	if err != nil {
+		return "", err
+	}
+	sealed, err := e.Encrypt(text)
+	if err != nil {
+		return "", err
+	}
+	return sealed.CompactSerialize()
+}
+
+// unlock is the second key, by the PIN. Errors say in words that there is none, or that it
+// is not the PIN.
+func (a *Account) unlock(pin string) (jose.JSONWebKey, error) {
+	var key jose.JSONWebKey
+	if a.UVKey == "" {
+		return key, errors.New("this phone was linked without a PIN")
+	}
+	sealed, err := jose.ParseEncryptedCompact(a.UVKey, []jose.KeyAlgorithm{jose.PBES2_HS256_A128KW}, []jose.ContentEncryption{jose.A256GCM})
+	if err != nil {
+		return key, fmt.Errorf("the second key of %s is damaged: %w", a.Name, err)
+	}
+	text, err := sealed.Decrypt([]byte(pin))
+	if err != nil {
+		return key, errors.New("that is not the PIN")
+	}
+	return key, key.UnmarshalJSON(text)
 }
 
 // Now is the provider's time at a moment of our clock, as far as it is known.

@@ -3,6 +3,7 @@ package phone
 import (
 	"bytes"
 	"context"
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/rand"
 	"crypto/sha256"
@@ -13,6 +14,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -53,7 +55,27 @@ type Doc struct {
 		Choices []string `json:"choices"` // pick: numbers, one of which the browser shows
 		Len     int      `json:"len"`     // type: digits of the number
 	} `json:"match"`
+	Must []string `json:"must"` // names of what has to be understood to approve
+	Act  struct {
+		Key  string `json:"key"`  // what a step-up confirms: password, recovery, link, unlink, administration; empty: not said
+		Name string `json:"name"` // unlink: of the device
+		Text string `json:"text"` // the same in the language of the account
+	} `json:"act"`
 }
+
+// What this client knows of questions; one that needs more is not approved.
+var (
+	purposes = []string{"login", "pair", "stepup"}
+	modes    = []string{"tap", "pick", "type"}
+
+	errNewer = errors.New("the request is of a newer kind: update this app")
+)
+
+// mustVerify is the entry of Doc.Must by which an approval is signed by the second key.
+const mustVerify = "uv"
+
+// Verifies reports whether an approval needs the PIN.
+func (d *Doc) Verifies() bool { return slices.Contains(d.Must, mustVerify) }
 
 // Challenge is a question, with the text it came in: an answer signs the digest of that
 // text.
@@ -68,8 +90,9 @@ func (c *Challenge) Doc() (*Doc, error) {
 	if err := json.Unmarshal([]byte(c.Text), &d); err != nil {
 		return nil, fmt.Errorf("the request cannot be read: %w", err)
 	}
-	if d.V != 1 || d.Match.Mode != "tap" && d.Match.Mode != "type" && d.Match.Mode != "pick" {
-		return nil, errors.New("the request is of a newer kind: update this app")
+	if d.V != 1 || !slices.Contains(purposes, d.Purpose) || !slices.Contains(modes, d.Match.Mode) ||
+		slices.ContainsFunc(d.Must, func(name string) bool { return name != mustVerify }) {
+		return nil, errNewer
 	}
 	if d.CID != c.CID {
 		return nil, errors.New("the request is not what it says")
@@ -82,6 +105,7 @@ type Decision struct {
 	Approve bool
 	Reason  string // of a denial: not_me, mistake or empty
 	Number  string // of an approval: the one in the browser, where one is asked for
+	PIN     string // of an approval: signs by the second key; empty: by the first
 }
 
 // Error is a problem document of the provider (RFC 9457).
@@ -106,6 +130,8 @@ var words = map[string]string{
 	"invalid_device":   "this site does not know this phone; forget the account by unpair --forget, or ask the site's administrator",
 	"unlinked":         "this phone was unlinked; the account was removed from it",
 	"pair_gone":        "this QR code was used, or is too old: get a new one",
+	"uv_required":      "this has to be approved with the PIN",
+	"bad_replaces":     "the site does not take that phone for one that this can replace",
 	"wrong_number":     "that was not the number; the sign-in has to begin anew",
 	"no_challenge":     "there is no such request",
 	"already_answered": "it was answered already",
@@ -140,6 +166,11 @@ func (c *Client) save() error {
 // Sign makes the envelope of an operation, a JWS signed with ES256 (RFC 7515, compact):
 // typ is its type without "+jwt", claims are those beside aud, iat and jti.
 func (c *Client) Sign(typ string, claims map[string]any) (string, error) {
+	return c.sign(typ, claims, c.Account.Key, c.Account.Device)
+}
+
+// sign is Sign by a key under the id kid.
+func (c *Client) sign(typ string, claims map[string]any, by jose.JSONWebKey, kid string) (string, error) {
 	var id [16]byte
 	if _, err := rand.Read(id[:]); err != nil {
 		return "", err
@@ -155,11 +186,11 @@ func (c *Client) Sign(typ string, claims map[string]any) (string, error) {
 		return "", err
 	}
 	opts := (&jose.SignerOptions{}).WithType(jose.ContentType(typ + "+jwt"))
-	key := c.Account.Key.Key
+	key := by.Key
 	if typ == "pair" {
 		opts.EmbedJWK = true
 	} else {
-		key = jose.JSONWebKey{Key: key, KeyID: c.Account.Device}
+		key = jose.JSONWebKey{Key: key, KeyID: kid}
 	}
 	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: key}, opts)
 	if err != nil {
@@ -187,8 +218,13 @@ func (c *Client) Post(ctx context.Context, op, envelope string) (*http.Response,
 // read. When the provider says that our clock is wrong, it does so once more by the
 // provider's time. Errors: *Error, or those of the network.
 func (c *Client) do(ctx context.Context, op, typ string, claims map[string]any, reply any) error {
+	return c.doBy(ctx, op, reply, func() (string, error) { return c.Sign(typ, claims) })
+}
+
+// doBy is do for a request that sign signs.
+func (c *Client) doBy(ctx context.Context, op string, reply any, sign func() (string, error)) error {
 	for again := false; ; again = true {
-		envelope, err := c.Sign(typ, claims)
+		envelope, err := sign()
 		if err != nil {
 			return err
 		}
@@ -249,6 +285,10 @@ type Pairing struct {
 	Platform string // ios, android, web, other
 	App      string // name and version of this client
 	Push     any    // the phone's push address; nil: none
+	// PIN protects a second key, for approvals that want one; empty: the phone has none.
+	PIN string
+	// Replaces is the account whose place this phone takes, at the same provider; nil: none.
+	Replaces *Account
 }
 
 // Pair links a phone as far as the tap: it returns a client, in whose account the
@@ -280,6 +320,28 @@ func Pair(ctx context.Context, p Pairing, hc *http.Client, keep func(*Account) e
 	var err error
 	if a.Key, err = newKey(); err != nil {
 		return nil, err
+	}
+	if p.PIN != "" {
+		second, err := newKey()
+		if err != nil {
+			return nil, err
+		}
+		claims["uv_jwk"] = second.Public()
+		if a.UVKey, err = lock(second, p.PIN); err != nil {
+			return nil, err
+		}
+	}
+	if old := p.Replaces; old != nil {
+		if old.Issuer != a.Issuer {
+			return nil, fmt.Errorf("this is a code of %s, and the phone that is to be replaced is linked at %s", a.Issuer, old.Issuer)
+		}
+		thumbprint, err := a.Key.Thumbprint(crypto.SHA256)
+		if err != nil {
+			return nil, err
+		}
+		if claims["replaces"], err = (&Client{Account: old}).Sign("replace", map[string]any{"jkt": base64.RawURLEncoding.EncodeToString(thumbprint)}); err != nil {
+			return nil, err
+		}
 	}
 	c := &Client{Account: a, HTTP: hc, Save: keep}
 	if err := c.save(); err != nil {
@@ -363,6 +425,8 @@ func (c *Client) Check(ch *Challenge) (*Doc, error) {
 		return nil, err
 	}
 	switch {
+	case d.Verifies() && c.Account.UVKey == "":
+		return nil, errors.New("the request wants a PIN, and this phone was linked without one: type a code in the browser")
 	case d.Issuer != c.Account.Issuer:
 		return nil, fmt.Errorf("the request is of %s", d.Issuer)
 	case c.Account.Now(c.now()).Unix() >= d.Exp:
@@ -379,8 +443,12 @@ func (c *Client) Answer(ctx context.Context, ch *Challenge, d Decision) (state s
 	decision := "deny"
 	if d.Approve {
 		decision = "approve"
-		if _, err := c.Check(ch); err != nil {
+		doc, err := c.Check(ch)
+		if err != nil {
 			return "", err
+		}
+		if doc.Verifies() && d.PIN == "" {
+			return "", errors.New(words["uv_required"])
 		}
 	}
 	shown := sha256.Sum256([]byte(ch.Text))
@@ -394,7 +462,15 @@ func (c *Client) Answer(ctx context.Context, ch *Challenge, d Decision) (state s
 	var reply struct {
 		State string `json:"state"`
 	}
-	if err := c.do(ctx, "answer", "answer", claims, &reply); err != nil {
+	sign := func() (string, error) { return c.Sign("answer", claims) }
+	if d.Approve && d.PIN != "" {
+		second, err := c.Account.unlock(d.PIN)
+		if err != nil {
+			return "", err
+		}
+		sign = func() (string, error) { return c.sign("answer", claims, second, c.Account.Device+"#uv") }
+	}
+	if err := c.doBy(ctx, "answer", &reply, sign); err != nil {
 		return "", err
 	}
 	if w := c.Account.Waiting; w != nil && w.CID == ch.CID {

@@ -52,9 +52,10 @@ type Channel struct {
 
 // account is a client of FCM, made of one reading of the credentials.
 type account struct {
-	client *fcm.Client
-	key    *jwt.Config  // nil: without credentials
-	tokens *tokenSource // nil: without credentials
+	client  *fcm.Client
+	project string       // empty: not known
+	key     *jwt.Config  // nil: without credentials
+	tokens  *tokenSource // nil: without credentials
 }
 
 // New returns a Channel. Errors: there are no Words; the credentials cannot be used,
@@ -136,7 +137,7 @@ func (c *Channel) account(ctx context.Context, credentials []byte) (*account, er
 	} else {
 		opts = append(opts, fcm.WithCustomClientOption(option.WithoutAuthentication()))
 	}
-	if project != "" {
+	if in.project = project; project != "" {
 		opts = append(opts, fcm.WithProjectID(project))
 	}
 	if c.conf.Endpoint != "" {
@@ -193,6 +194,15 @@ func (c *Channel) current() (*account, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.in, c.trouble
+}
+
+// Project is the Firebase project that phones are reached by, which their app has to be of;
+// empty while no credentials that can be used have been read.
+func (c *Channel) Project() string {
+	if in, _ := c.current(); in != nil {
+		return in.project
+	}
+	return ""
 }
 
 // nobody is the registration token that a probe is addressed to. No phone has it, and
@@ -275,6 +285,9 @@ func (c *Channel) message(ctx context.Context, p *idp.Push) *messaging.Message {
 	if p.Challenge != "" {
 		m.Data["c"] = string(p.Challenge)
 	}
+	if p.Tag != "" {
+		m.Data["a"] = p.Tag
+	}
 	if p.Platform != "ios" {
 		ttl := max(0, p.ExpiresAt.Sub(c.conf.Now())).Truncate(time.Second)
 		m.Android = &messaging.AndroidConfig{Priority: "high", TTL: &ttl}
@@ -295,6 +308,9 @@ func (c *Channel) message(ctx context.Context, p *idp.Push) *messaging.Message {
 		m.APNS.Headers["apns-priority"] = "10"
 		m.APNS.Payload.Aps.Alert = &messaging.ApsAlert{Title: title, Body: text}
 		m.APNS.Payload.Aps.Sound = "default"
+		// An extension of the app may fetch the question and show it in place of these words
+		// (mutable-content); the category says which answers it offers.
+		m.APNS.Payload.Aps.MutableContent, m.APNS.Payload.Aps.Category = true, string(p.Kind)
 	} else {
 		m.APNS.Headers["apns-priority"] = "5"
 	}

@@ -9,6 +9,8 @@ package webpush
 import (
 	"context"
 	"crypto/ecdh"
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
@@ -47,7 +49,8 @@ type Config struct {
 // Channel delivers to browsers. Safe for concurrent use.
 type Channel struct {
 	conf            Config
-	private, public string
+	private, public string // the VAPID key, base64url
+	tokens          *tokens
 }
 
 // New returns a Channel. Errors: the key is none, there are no Words.
@@ -62,12 +65,28 @@ func New(c Config) (*Channel, error) {
 	if c.Words == nil {
 		return nil, errors.New("web push: nothing says what a phone shows")
 	}
-	// The library adds a scheme to all that does not begin with https: (RFC 8292, section 2.1).
-	const scheme = "mailto:"
-	for len(c.Subject) >= len(scheme) && strings.EqualFold(c.Subject[:len(scheme)], scheme) {
-		c.Subject = c.Subject[len(scheme):]
+	key, err := ecdsa.ParseRawPrivateKey(elliptic.P256(), c.Private)
+	if err != nil {
+		return nil, fmt.Errorf("VAPID key: %w", err)
 	}
-	return &Channel{conf: c, private: base64.RawURLEncoding.EncodeToString(c.Private), public: public}, nil
+	tokens, err := newTokens(key, public, subjectOf(c.Subject), c.Now)
+	if err != nil {
+		return nil, err
+	}
+	return &Channel{conf: c, private: base64.RawURLEncoding.EncodeToString(c.Private), public: public, tokens: tokens}, nil
+}
+
+// subjectOf is whom a push service may write to, as a URI: https: as it is, all else is a
+// mail address, with the scheme or without (RFC 8292, section 2.1).
+func subjectOf(s string) string {
+	const scheme = "mailto:"
+	if strings.HasPrefix(s, "https:") {
+		return s
+	}
+	for len(s) >= len(scheme) && strings.EqualFold(s[:len(scheme)], scheme) {
+		s = s[len(scheme):]
+	}
+	return scheme + s
 }
 
 // Public is the public half of a VAPID key, as browsers take it: base64url of
@@ -140,6 +159,7 @@ type message struct {
 	Notification notification    `json:"notification"`
 	Kind         idp.PushKind    `json:"t"`
 	Challenge    idp.ChallengeID `json:"c,omitempty"`
+	Account      string          `json:"a,omitempty"` // idp.Push.Tag
 }
 
 // notification is what a platform shows of a declarative message.
@@ -151,7 +171,7 @@ type notification struct {
 }
 
 func (c *Channel) payload(ctx context.Context, p *idp.Push) ([]byte, error) {
-	m := message{WebPush: 8030, Kind: p.Kind, Challenge: p.Challenge}
+	m := message{WebPush: 8030, Kind: p.Kind, Challenge: p.Challenge, Account: p.Tag}
 	title, text := c.conf.Words(ctx, p)
 	m.Notification = notification{title, text, c.conf.App, string(p.Kind)}
 	if p.Challenge != "" {
@@ -177,9 +197,9 @@ func (c *Channel) Send(ctx context.Context, p idp.Push) error {
 	res, err := webpush.SendNotificationWithContext(ctx, body, &webpush.Subscription{
 		Endpoint: p.Address.Endpoint, Keys: webpush.Keys{Auth: p.Address.Auth, P256dh: p.Address.P256dh},
 	}, &webpush.Options{
-		HTTPClient: c.conf.Client, RecordSize: recordSize, Subscriber: c.conf.Subject, Topic: base64.RawURLEncoding.EncodeToString(topic[:24]),
+		HTTPClient: bearer{c.conf.Client, c.tokens}, RecordSize: recordSize, Topic: base64.RawURLEncoding.EncodeToString(topic[:24]),
 		TTL: max(1, int(p.ExpiresAt.Sub(c.conf.Now())/time.Second)), Urgency: webpush.UrgencyHigh,
-		VAPIDPublicKey: c.public, VAPIDPrivateKey: c.private, VapidExpiration: c.conf.Now().Add(time.Hour),
+		VAPIDPublicKey: c.public, VAPIDPrivateKey: c.private,
 	})
 	if err != nil {
 		return &push.RetryError{Err: cause(err)}

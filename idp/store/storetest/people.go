@@ -197,6 +197,52 @@ func devices(t *testing.T, s *site) {
 	s.happened(idp.EventDeviceRenamed, 1)
 }
 
+// replacedDevices: a phone takes the place of another in the transaction that links it, so
+// that five stay five; of the old one both keys are kept, to be told. One that has gone
+// meanwhile hinders nothing, and nobody's phone takes the place of somebody else's.
+func replacedDevices(t *testing.T, s *site) {
+	u, other := s.user("u"), s.user("other")
+	link := func(of idp.UserID, change func(*idp.Device)) *idp.Device {
+		t.Helper()
+		d := s.newDevice(of)
+		d.Kind, d.PublicKey, d.UVKey = idp.DeviceApp, bytes.Repeat([]byte{7}, 64), bytes.Repeat([]byte{8}, 64)
+		change(d)
+		s.ok(s.UpdatePairing(s.ctx(), s.pairing(of).ID, func(p *idp.Pairing) (*idp.Device, error) {
+			p.UsedAt = s.now
+			return d, nil
+		}))
+		return d
+	}
+	nothing := func(*idp.Device) {}
+	theirs := link(other.ID, nothing)
+	var old *idp.Device
+	for range idp.MaxDevices {
+		old = link(u.ID, nothing)
+	}
+	next := link(u.ID, func(d *idp.Device) { d.Replaces = old.ID })
+	list, err := s.Devices(s.ctx(), u.ID)
+	s.ok(err)
+	if len(list) != idp.MaxDevices || list[len(list)-1].ID != next.ID || list[len(list)-1].Replaces != "" || !bytes.Equal(list[len(list)-1].UVKey, next.UVKey) {
+		t.Errorf("linked %+v", list)
+	}
+	gone, err := s.Speaker(s.ctx(), old.ID)
+	s.ok(err)
+	if !gone.Unlinked || !bytes.Equal(gone.Device.PublicKey, old.PublicKey) || !bytes.Equal(gone.Device.UVKey, old.UVKey) {
+		t.Errorf("of the old one is kept %+v", gone)
+	}
+	s.happened(idp.EventDeviceUnlinked, 1)
+	// Without a place to take there is none.
+	d := s.newDevice(u.ID)
+	d.Replaces = old.ID
+	s.is(s.UpdatePairing(s.ctx(), s.pairing(u.ID).ID, func(*idp.Pairing) (*idp.Device, error) { return d, nil }), idp.ErrConflict)
+	d = s.newDevice(u.ID)
+	d.Replaces = theirs.ID
+	s.is(s.UpdatePairing(s.ctx(), s.pairing(u.ID).ID, func(*idp.Pairing) (*idp.Device, error) { return d, nil }), idp.ErrConflict)
+	if list, err := s.Devices(s.ctx(), other.ID); err != nil || len(list) != 1 {
+		t.Errorf("somebody else has %d devices, %v", len(list), err)
+	}
+}
+
 // unheardDevices: a phone that was unlinked is handed out once, with where it is woken.
 func unheardDevices(t *testing.T, s *site) {
 	u, other := s.user("u"), s.user("other")

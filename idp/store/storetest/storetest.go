@@ -58,6 +58,7 @@ func Run(t *testing.T, open Open) {
 	t.Run("devices", one(devices))
 	t.Run("a device of another person is not found", one(strangersDevice))
 	t.Run("an unlinked phone is handed out once", one(unheardDevices))
+	t.Run("a phone takes the place of another", one(replacedDevices))
 	t.Run("pairings", one(pairings))
 	t.Run("recovery codes", one(recovery))
 	t.Run("invitations", one(invitations))

@@ -89,7 +89,7 @@ func (s *applications) one(w http.ResponseWriter, r *http.Request, p staff) erro
 	}
 	view := templates.AdminApp{
 		Frame: s.frame(r, p, "applications"), App: deskAppOf(c), Redirects: c.RedirectURIs, Logouts: c.PostLogoutURIs, Origins: c.Origins, Scopes: c.Scopes,
-		Match: matchWords[c.Match], Consent: c.Consent, MayEdit: p.may(admin.EditClients), Issuer: s.door.Origin(),
+		Match: matchWords[c.Match], Verify: c.Verify, Consent: c.Consent, MayEdit: p.may(admin.EditClients), Issuer: s.door.Origin(),
 	}
 	if view.Told = c.LogoutURI; view.Told != "" {
 		f, err := s.desk.Logouts(r.Context(), p.by, c.ID)
@@ -268,7 +268,7 @@ func (s *applications) appForm(r *http.Request, p staff, c *idp.Client) template
 		Frame: s.frame(r, p, "applications"), App: deskAppOf(c), Redirects: strings.Join(c.RedirectURIs, "\n"), Logouts: strings.Join(c.PostLogoutURIs, "\n"),
 		Told: c.LogoutURI, ToldSession: c.LogoutSession,
 		Origins: strings.Join(c.Origins, "\n"), Scopes: strings.Join(c.Scopes, " "), Groups: strings.Join(c.Groups, "\n"), Match: string(c.Match),
-		Consent: c.Consent, OptionalPKCE: c.OptionalPKCE, ClaimsInID: c.ClaimsInID, RefreshAlways: c.RefreshAlways,
+		Verify: c.Verify, Consent: c.Consent, OptionalPKCE: c.OptionalPKCE, ClaimsInID: c.ClaimsInID, RefreshAlways: c.RefreshAlways,
 	}
 	view.Code, view.Refresh, view.Credentials = c.Allows(idp.GrantCode), c.Allows(idp.GrantRefresh), c.Allows(idp.GrantClientCredentials)
 	view.JWT, view.Post, view.Alg, view.Audience = c.AccessFormat == idp.AccessJWT, c.Auth == idp.AuthPost, c.IDTokenAlg, strings.Join(c.Audience, "\n")
@@ -349,6 +349,7 @@ func readApp(r *http.Request, c *idp.Client) {
 	c.RedirectURIs, c.PostLogoutURIs, c.Origins, c.Groups = lines("redirect_uris"), lines("post_logout_redirect_uris"), lines("origins"), lines("groups")
 	c.LogoutURI, c.LogoutSession = strings.TrimSpace(r.PostFormValue("backchannel_logout_uri")), ticked("backchannel_logout_session_required")
 	c.Scopes, c.Match = strings.Fields(r.PostFormValue("scopes")), idp.MatchMode(r.PostFormValue("match"))
+	c.Verify = ticked("verify")
 	c.Consent, c.OptionalPKCE, c.ClaimsInID, c.RefreshAlways = ticked("consent"), ticked("optional_pkce"), ticked("claims_in_id"), ticked("refresh_always")
 }
 

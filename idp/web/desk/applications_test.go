@@ -131,13 +131,13 @@ func TestDeskEditApplication(t *testing.T) {
 	const at = viewerPath + "/edit"
 	s.Wants(s.Get(at), 200, ">https://viewer.hospital.example/cb</textarea>", "Deviation")
 	before := s.head()
-	s.Leads(s.Post(at, "client_name", " Viewer 2 ", "redirect_uris", "https://a.example/cb\r\n\r\n https://b.example/cb \r\n", "scopes", "openid profile", "groups", "tumour board\nradiology", "match", "strict", "consent", "1", "optional_pkce", "1"), viewerPath+"?did=edited")
+	s.Leads(s.Post(at, "client_name", " Viewer 2 ", "redirect_uris", "https://a.example/cb\r\n\r\n https://b.example/cb \r\n", "scopes", "openid profile", "groups", "tumour board\nradiology", "match", "strict", "verify", "1", "consent", "1", "optional_pkce", "1"), viewerPath+"?did=edited")
 	c := s.client("rad.viewer")
 	if c.Name != "Viewer 2" || !slices.Equal(c.RedirectURIs, []string{"https://a.example/cb", "https://b.example/cb"}) || len(c.Scopes) != 2 || !slices.Equal(c.Groups, []string{"tumour board", "radiology"}) ||
-		c.Match != idp.MatchStrict || !c.Consent || !c.OptionalPKCE || c.ClaimsInID || c.RefreshAlways || c.Auth != idp.AuthPost {
+		c.Match != idp.MatchStrict || !c.Verify || !c.Consent || !c.OptionalPKCE || c.ClaimsInID || c.RefreshAlways || c.Auth != idp.AuthPost {
 		t.Errorf("edited to %+v", c)
 	}
-	s.Wants(s.Get(viewerPath+"?did=edited"), 200, "Viewer 2", "https://b.example/cb", "tumour board", "PKCE is not demanded")
+	s.Wants(s.Get(viewerPath+"?did=edited"), 200, "Viewer 2", "https://b.example/cb", "tumour board", "PKCE is not demanded", `id="verify"`)
 	if got := s.changes(before); !slices.Equal(got, []string{"rad.viewer edited"}) {
 		t.Errorf("did %q", got)
 	}

@@ -35,13 +35,14 @@ type settingRow struct {
 type telling int
 
 const (
-	asText  telling = iota
-	asSpan          // a duration
-	asCount         // a number
-	asMatch         // an idp.MatchMode
-	asCores         // a number; 0: as many as the machine has cores
-	asLimit         // a number; 0: no limit
-	asName          // a text; empty: made of others
+	asText   telling = iota
+	asSpan           // a duration
+	asCount          // a number
+	asMatch          // an idp.MatchMode
+	asVerify         // optional or required
+	asCores          // a number; 0: as many as the machine has cores
+	asLimit          // a number; 0: no limit
+	asName           // a text; empty: made of others
 )
 
 // settingTable is every setting but those of the site, by what it is about. A
@@ -64,6 +65,7 @@ var settingTable = []struct {
 	{"phones", templates.Say("settings.group.phones"), []settingRow{
 		{"fixed.devices", templates.Say("setting.fixed.devices"), asCount},
 		{"push.match", templates.Say("setting.push.match"), asMatch},
+		{"push.verify", templates.Say("setting.push.verify"), asVerify},
 		{"fixed.challenge", templates.Say("setting.fixed.challenge"), asSpan},
 		{"fixed.collect", templates.Say("setting.fixed.collect"), asSpan},
 		{"fixed.sends", templates.Say("setting.fixed.sends"), asCount},
@@ -148,6 +150,9 @@ var settingTable = []struct {
 	}},
 }
 
+// verifyWords are the values of push.verify.
+var verifyWords = map[string]templates.Message{"optional": templates.Say("settings.verify.optional"), "required": templates.Say("settings.verify.required")}
+
 // words puts a value into words; where there are none for it, text is the value as it is.
 func (t telling) words(value string) (words templates.Message, text string) {
 	if value == "" && t == asName {
@@ -174,6 +179,10 @@ func (t telling) words(value string) (words templates.Message, text string) {
 		}
 	case asMatch:
 		if m, ok := matchWords[idp.MatchMode(value)]; ok {
+			return m, ""
+		}
+	case asVerify:
+		if m, ok := verifyWords[value]; ok {
 			return m, ""
 		}
 	case asText, asName: // as they are
