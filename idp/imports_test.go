@@ -131,7 +131,7 @@ var outside = map[string]home{
 	"github.com/chromedp/cdproto":             {tests: []string{"e2e"}},
 	"github.com/chromedp/chromedp":            {tests: []string{"e2e"}},
 	"github.com/coreos/go-oidc/v3":            {code: []string{"cmd/viewer/viewer", "idp/tryout"}, tests: []string{"cmd/idp", "e2e", "idp/oidc"}},
-	"github.com/go-jose/go-jose/v4":           {code: []string{"cmd/phone/phone", "idp/device", "idp/oidc", "idp/push/pushtest"}, tests: []string{"e2e", "e2e/bench", "idp/keyring"}},
+	"github.com/go-jose/go-jose/v4":           {code: []string{"cmd/phone/phone", "idp/device", "idp/oidc", "idp/push/pushtest", "idp/push/webpush"}, tests: []string{"e2e", "e2e/bench", "idp/keyring"}},
 	"github.com/emersion/go-sasl":             {code: []string{"idp/mail/mailtest"}},
 	"github.com/emersion/go-smtp":             {code: []string{"idp/mail/mailtest"}},
 	"github.com/evanw/esbuild":                {tests: []string{"static"}},
