@@ -315,3 +315,39 @@ func TestTimesAsTheReaderSaysThem(t *testing.T) {
 	}
 	w.quiet()
 }
+
+// Settings are searched as one types, and without script by a button; what differs from the
+// default is one click away, and stays in the address.
+func TestSettingsAreSearched(t *testing.T) {
+	t.Parallel()
+	d := startDemo(t)
+	chief := d.administrator(t)
+	w := openWindow(t, true)
+	w.administrates(d, chief)
+	w.open(d.Issuer + "/admin/settings")
+	all := w.count(".settings tbody tr")
+	w.do(chromedp.SendKeys(chromedp.CSS("#q"), "sessions.idle"))
+	w.until("one setting", `document.querySelectorAll(".settings tbody tr").length === 1 && document.querySelector("#site") === null`)
+	if at := w.at(); !strings.HasSuffix(at, "?q=sessions.idle") || all < 50 {
+		t.Errorf("of %d settings, one is found at %s", all, at)
+	}
+	w.do(chromedp.Click(chromedp.CSS(".chip.clear")))
+	w.until("all again", fmt.Sprintf(`document.querySelectorAll(".settings tbody tr").length === %d`, all))
+	w.do(chromedp.Click(chromedp.CSS(`a.chip[href*="f=differs"]`)))
+	w.until("what differs", `document.querySelector(".chip[aria-current]") !== null`)
+	// The demo has a folder, a port and no limits of its own.
+	if n, same := w.count(".settings tbody tr"), w.count(".settings td.same"); n == 0 || n >= all || same != 0 || w.count(`[id="data_dir"]`) != 1 {
+		t.Errorf("%d of %d settings are said to differ, %d of them wrongly", n, all, same)
+	}
+	w.quiet()
+	chief.elsewhere()
+	plain := openWindow(t, false)
+	plain.administrates(d, chief)
+	plain.open(w.at())
+	plain.fill("#q", "data")
+	plain.click("#find")
+	if at := plain.at(); !strings.Contains(at, "q=data") || !strings.Contains(at, "f=differs") || plain.count(`[id="data_dir"]`) != 1 {
+		t.Errorf("without script, searched at %s", at)
+	}
+	plain.quiet()
+}
