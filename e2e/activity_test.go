@@ -1,9 +1,14 @@
 package e2e
 
 import (
+	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/chromedp"
 )
 
@@ -69,6 +74,50 @@ func TestThisWasNotMe(t *testing.T) {
 			}
 			here.quiet()
 			there.quiet()
+		})
+	}
+}
+
+// The file of recovery codes is made in both kinds of browser, has what the page shows, and
+// leaves the page as it is.
+func TestRecoveryCodesAreDownloaded(t *testing.T) {
+	t.Parallel()
+	d := startDemo(t)
+	for name, scripts := range map[string]bool{"script": true, "plain": false} {
+		t.Run(name, func(t *testing.T) {
+			bert := d.invite(t, name)
+			w := openWindow(t, scripts)
+			folder := t.TempDir()
+			_, err := chromedp.Call(w.ctx, browser.SetDownloadBehavior, browser.SetDownloadBehaviorParams{Behavior: browser.SetDownloadBehaviorBehaviorAllow, DownloadPath: folder})
+			w.check(err)
+			w.open(d.Issuer + "/account/recovery")
+			w.fill("#username", bert.name)
+			w.fill("#password", bert.password)
+			w.click("#continue")
+			w.see("#code")
+			if code := bert.code(); scripts {
+				w.typeCode(code)
+			} else {
+				w.fill("#code", code)
+				w.click("#continue")
+			}
+			w.see("#sign-out")
+			w.click("main form button.main")
+			w.see("#recovery-codes")
+			shown := ask(w, chromedp.Evaluate[string](`[...document.querySelectorAll("#recovery-codes code")].map(c => c.textContent).join(" ")`))
+			w.do(chromedp.Click(chromedp.CSS("#download")))
+			var text string
+			for end := time.Now().Add(patience); text == "" && time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+				b, err := os.ReadFile(filepath.Join(folder, "recovery-codes.txt"))
+				if err == nil {
+					text = string(b)
+				}
+			}
+			if got := strings.Join(regexp.MustCompile(`[A-Z2-7]{4}(-[A-Z2-7]{4}){3}`).FindAllString(text, -1), " "); got != shown || shown == "" {
+				t.Errorf("the file has %q, the page %q", got, shown)
+			}
+			w.see("#recovery-codes")
+			w.quiet()
 		})
 	}
 }

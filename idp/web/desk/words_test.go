@@ -99,7 +99,7 @@ func TestEveryRejectionHasWords(t *testing.T) {
 
 // Every setting has words, and is in the list once.
 func TestEverySettingHasItsWords(t *testing.T) {
-	known := map[string]bool{admin.SiteName: true, admin.SiteLabel: true, admin.SiteAccent: true, admin.SiteLanguages: true, admin.SiteLanguage: true}
+	known := map[string]bool{admin.SiteName: true, admin.SiteLabel: true, admin.SiteAccent: true, admin.SiteLanguages: true, admin.SiteLanguage: true, admin.SiteHelp: true, admin.SiteHelpLink: true}
 	for _, g := range settingTable {
 		for _, row := range g.rows {
 			if known[row.key] {
