@@ -205,7 +205,7 @@ export function askView(ask, { said, redraw }) {
   const approve = (number) => send(ask, view, { decision: 'approve', ...(typeof number === 'string' ? { number } : {}) }, said,
     { text: t(pairing ? 'done.paired' : 'done.approved'), bad: false })
 
-  const title = pairing ? t('ask.pair') : d.purpose === 'stepup' ? t('ask.stepup')
+  const title = pairing ? t('ask.pair') : d.purpose === 'stepup' ? d.act?.text ?? t('ask.stepup')
     : d.new_password ? t('ask.password') : t('ask.title', { App: d.app })
   /** @type {Child[] | undefined} */
   let middle
@@ -231,7 +231,7 @@ export function askView(ask, { said, redraw }) {
     h('div', { class: 'ask-top' }, h('span', { class: 'site' }, ask.a.site), clock(ask, said)),
     h('h1', { tabindex: -1 }, title),
     pairing && h('p', { class: 'lead' }, t('ask.pair.lead')),
-    d.act && h('p', { class: 'lead', id: 'act' }, d.act.text),
+    d.act && h('p', { class: 'lead', id: 'act' }, t('ask.stepup')),
     !pairing && d.new_password && h('p', { class: 'lead', id: 'new-password' }, t('ask.password.lead')),
     facts(ask),
     !pairing && d.new_browser && h('p', { class: 'hint new', id: 'new-browser' }, t('ask.new')),
