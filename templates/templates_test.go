@@ -2,15 +2,20 @@ package templates
 
 import (
 	"bytes"
+	"compress/gzip"
 	"html"
 	"html/template"
 	"io/fs"
+	"net/http"
+	"net/http/httptest"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/jba/templatecheck"
+
+	"hilum/static"
 )
 
 func set(t *testing.T) *Set {
@@ -206,6 +211,91 @@ func TestPagesAreSmall(t *testing.T) {
 			t.Errorf("%s has %d bytes", e.name, n)
 		}
 	}
+}
+
+var (
+	assets  = regexp.MustCompile(`(?:src|href)="(/static/[^"]+\.(?:js|css))"`)
+	imports = regexp.MustCompile(`(?:from|import)\s*"\./([\w.-]+\.js)"|(?:from|import)\s*'\./([\w.-]+\.js)'`)
+)
+
+// sent returns what a file of ours weighs as it is written and as it is sent.
+func sent(t *testing.T, path string) (plain string, packed int) {
+	t.Helper()
+	r := httptest.NewRequest(http.MethodGet, path, nil)
+	whole := httptest.NewRecorder()
+	static.Handler().ServeHTTP(whole, r)
+	r.Header.Set("Accept-Encoding", "gzip")
+	small := httptest.NewRecorder()
+	static.Handler().ServeHTTP(small, r)
+	if whole.Code != http.StatusOK || small.Code != http.StatusOK {
+		t.Fatalf("%s: %d", path, whole.Code)
+	}
+	return whole.Body.String(), small.Body.Len()
+}
+
+// No page has more than 60 KB of script and style of its own, with all that its scripts
+// import; a page of a sign-in is sent with all that belongs to it in 20 KB, its HTML packed
+// as a proxy does.
+func TestPagesWeighLittle(t *testing.T) {
+	s := set(t)
+	heaviest := map[bool]int{}
+	for _, e := range examples() {
+		if strings.HasPrefix(e.name, "app") {
+			continue // looked at in package static
+		}
+		html := render(t, s, e.page)
+		sum, packed, seen := 0, zipped(t, html), map[string]bool{}
+		var add func(path string)
+		add = func(path string) {
+			if seen[path] {
+				return
+			}
+			seen[path] = true
+			plain, small := sent(t, path)
+			sum, packed = sum+len(plain), packed+small
+			if strings.HasSuffix(path, ".js") {
+				for _, m := range imports.FindAllStringSubmatch(plain, -1) {
+					add(path[:strings.LastIndex(path, "/")+1] + m[1] + m[2])
+				}
+			}
+		}
+		for _, m := range assets.FindAllStringSubmatch(html, -1) {
+			add(m[1])
+		}
+		if len(seen) < 2 {
+			t.Errorf("%s: script and style were not found: %v", e.name, seen)
+		}
+		if sum > 60<<10 {
+			t.Errorf("%s has %d bytes of script and style", e.name, sum)
+		}
+		signIn := false
+		switch e.page.(type) {
+		case Password, Factor, First, Consent:
+			signIn = true
+		}
+		if signIn && packed > 20<<10 {
+			t.Errorf("%s is sent in %d bytes", e.name, packed)
+		}
+		if signIn {
+			heaviest[true] = max(heaviest[true], packed)
+		}
+		heaviest[false] = max(heaviest[false], sum)
+	}
+	t.Logf("a page has %d bytes of script and style at most, one of a sign-in is sent in %d", heaviest[false], heaviest[true])
+}
+
+// zipped is how many bytes a text has in gzip.
+func zipped(t *testing.T, text string) int {
+	t.Helper()
+	var buf bytes.Buffer
+	w := gzip.NewWriter(&buf)
+	if _, err := w.Write([]byte(text)); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return buf.Len()
 }
 
 // texts returns what a person reads or hears of a page: text, and the
