@@ -155,7 +155,7 @@ func TestSignInOnThePhoneItself(t *testing.T) {
 	rp.extra = url.Values{"prompt": {"login"}}
 	stranger.enters(rp, bert.name, bert.password)
 	stranger.see("#number")
-	id := strings.Split(strings.TrimPrefix(stranger.at(), d.Issuer+"/login/"), "/")[0]
+	id, _, _ := strings.Cut(strings.TrimPrefix(stranger.at(), d.Issuer+"/login/"), "/")
 	p.open("about:blank")
 	p.open(d.Issuer + "/app/#here=" + id)
 	p.see("#typed")

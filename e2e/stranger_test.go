@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
@@ -98,9 +99,7 @@ type args = map[string]any
 func (s *stranger) does(what string, with args) heardLine {
 	s.t.Helper()
 	c := args{"do": what}
-	for k, v := range with {
-		c[k] = v
-	}
+	maps.Copy(c, with)
 	b := must[[]byte](s.t)(json.Marshal(c))
 	if _, err := s.in.Write(append(b, '\n')); err != nil {
 		s.t.Fatal(err)

@@ -119,7 +119,7 @@ func TestStepUpsSayWhatTheyAreFor(t *testing.T) {
 		{"password", "", "password", "", "Change your password"},
 		{"password", "de", "password", "", "Passwort ändern"},
 		{"recovery", "nl", "recovery", "", "Nieuwe herstelcodes maken"},
-		{"link", "fr", "link", "", "Associer un appareil"},
+		{"link", "fr", "link", "", "Associer un appareil"}, //nolint:misspell // French
 		{"link:P", "", "link", "", "Link a device"},
 		{"unlink:D2", "", "unlink", "Pixel 8", "Unlink Pixel 8"},
 		{"unlink:D1", "de", "unlink", "iPad", "iPad trennen"},

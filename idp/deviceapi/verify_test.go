@@ -99,7 +99,7 @@ func TestApprovalWithFingerprint(t *testing.T) {
 	}
 
 	// Deny needs no fingerprint, from whichever phone.
-	step = anna.asks(anna.browser)
+	anna.asks(anna.browser)
 	list = able.asked()
 	if r := able.answers(list[0], "deny", claims{"reason": "mistake"}); r.Status != 200 || r.State != "denied" {
 		t.Errorf("denied: %+v", r)

@@ -146,7 +146,7 @@ func (a *account) doubtPage(w http.ResponseWriter, r *http.Request, p page.Perso
 		view.Done, view.One = true, did == "one"
 	}
 	if d.Linked {
-		view.Unlink = devicesPath + "/" + string(d.ActivityEvent.Event.Device) + "/unlink"
+		view.Unlink = devicesPath + "/" + string(d.Event.Device) + "/unlink"
 	}
 	if d.Session != nil && view.Event.Browser.Key == "" {
 		view.Event.Browser = page.BrowserWords(d.Session.Agent)

@@ -64,7 +64,7 @@ func TestThisWasNotMe(t *testing.T) {
 	d := open(t)
 	d.signedIn()
 	doubt := &login.Doubt{ActivityEvent: happening(12, idp.EventLoginDone, "purpose", "account"), Session: &idp.Session{Agent: "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"}, Linked: true}
-	doubt.ActivityEvent.Device, doubt.Event.Device = "Pixel 8", aDevice
+	doubt.Device, doubt.Event.Device = "Pixel 8", aDevice
 	d.logins.doubt = doubt
 	path := "/account/activity/12/notme"
 	d.Wants(d.Get(path), 200, "This was not me", "The browser of that sign-in is signed out", "Firefox on Linux", `action="`+path+`"`, "not You are signed out everywhere but here")

@@ -69,7 +69,7 @@ async function send(ask, view, decision, said, done) {
     }
     gone(ask.cid)
     said(done)
-    if (decision.reason !== 'not_me') leave(ask.cid) // who was not it reads what to do now
+    if (!('reason' in decision) || decision.reason !== 'not_me') leave(ask.cid) // who was not it reads what to do now
   } catch (fault) {
     ask.busy = false
     if (await over(a, fault)) return
