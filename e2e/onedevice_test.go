@@ -131,6 +131,7 @@ func TestSignInOnThePhoneItself(t *testing.T) {
 		opened := chromedp.WaitNewTarget(p.ctx, func(i *target.Info) bool { return strings.Contains(i.URL, "/app/") })
 		p.do(chromedp.Click(chromedp.CSS("#open-here")))
 		ctx, stop := chromedp.NewContext(p.ctx, chromedp.WithTargetID(<-opened))
+		p.check(chromedp.Do(ctx)) // attaches
 		app := &handset{window: &window{t: t, ctx: ctx, scripts: true}, home: d.Issuer}
 		if tap := p.count("#number") == 0; !tap {
 			app.see("#carried")
