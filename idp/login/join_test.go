@@ -66,11 +66,11 @@ func TestSignedInInAnotherTab(t *testing.T) {
 			s := anna.signIn(&b)
 			after, err := w.Step(t.Context(), step.ID, b)
 			w.at(after, err, c.want)
+			if after.BySession != (c.want == idp.LoginDone || c.want == idp.LoginConsent) {
+				t.Errorf("by the session: %v", after.BySession)
+			}
 			if c.want != idp.LoginDone {
 				return
-			}
-			if !after.BySession {
-				t.Error("it does not say that the session answers it")
 			}
 			answer := w.collect(step.ID, b)
 			if answer.Session != "" || answer.Known != "" {
@@ -121,6 +121,18 @@ func TestSessionsThatJoinNothing(t *testing.T) {
 			after, err := w.Step(t.Context(), step.ID, b)
 			w.at(after, err, idp.LoginPassword)
 		})
+	}
+}
+
+// A sign-in that was given up goes on by no session.
+func TestGivenUpIsNotBySession(t *testing.T) {
+	w := newWorld(t)
+	anna := w.person("anna")
+	b := w.browser()
+	id := anna.atFactor(b)
+	step, err := w.Cancel(t.Context(), id, b)
+	if w.at(step, err, idp.LoginDenied).BySession {
+		t.Error("a no goes on by a session")
 	}
 }
 

@@ -84,7 +84,7 @@ func (f *Flow) stepFor(ctx context.Context, l *idp.Login, b Browser, a *idp.Acco
 	s := &Step{
 		ID: l.ID, Purpose: l.Purpose, State: l.State, Request: l.Request, Target: l.Target,
 		LoginHint: l.Request.LoginHint, WrongCodes: l.WrongCodes, ExpiresAt: l.ExpiresAt, NewPassword: l.NewHash != "",
-		BySession: l.FactorAt.IsZero() && !l.Asks(),
+		BySession: l.FactorAt.IsZero() && (l.State == idp.LoginConsent || l.State == idp.LoginDone || l.State == idp.LoginCollected),
 	}
 	if !l.Final() && !f.now().Before(l.ExpiresAt) {
 		s.State = idp.LoginExpired
