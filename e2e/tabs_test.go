@@ -216,6 +216,12 @@ func (w *window) online(yes bool) {
 	}
 }
 
+// later has so many minutes go by on the clock of the page.
+func (w *window) later(minutes int) {
+	w.t.Helper()
+	ask(w, chromedp.Evaluate[int](fmt.Sprintf(`{ const now = Date.now.bind(Date); Date.now = () => now() + %d * 60000; document.dispatchEvent(new Event("visibilitychange")); 1 }`, minutes)))
+}
+
 // Two minutes before the session ends a line says so, in every tab, and its button has the
 // session go on. What was typed meanwhile stays.
 func TestStaySignedIn(t *testing.T) {
@@ -233,21 +239,18 @@ func TestStaySignedIn(t *testing.T) {
 	two := one.beside()
 	two.open(d.Issuer + "/account/devices")
 	two.see("#sign-out")
-	later := func(w *window, minutes int) {
-		ask(w, chromedp.Evaluate[int](fmt.Sprintf(`{ const now = Date.now.bind(Date); Date.now = () => now() + %d * 60000; document.dispatchEvent(new Event("visibilitychange")); 1 }`, minutes)))
-	}
 	for _, w := range []*window{one, two} {
 		if shown := ask(w, chromedp.Evaluate[bool](`!document.querySelector("#ending").hidden`)); shown {
 			t.Error("the end of a session is announced an hour before it")
 		}
-		later(w, 59)
+		w.later(59)
 		w.see("#ending")
 	}
 	one.do(chromedp.Click(chromedp.CSS("#stay")))
 	for _, w := range []*window{one, two} {
 		w.do(chromedp.WaitNotVisible(chromedp.CSS("#ending")))
 	}
-	later(two, 61)
+	two.later(61)
 	two.see("#ending")
 	if text := two.text("#ending"); !strings.Contains(text, "You are signed out") {
 		t.Errorf("at the end: %q", text)

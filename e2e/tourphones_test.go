@@ -94,6 +94,28 @@ func tourPhones(t *testing.T, d *demo, w *window, visit func(name string)) {
 		answer(phone.Decision{Approve: true, Number: w.text("#number")})
 		w.arrives(as)
 	}
+	// Another tab asks instead; back at the first, and after the end of the second.
+	w.enters(rp, bert.name, bert.password)
+	w.see("#asked")
+	tab := w.beside()
+	tab.enters(rp, bert.name, bert.password)
+	tab.see("#asked")
+	w.see("#moved")
+	visit("phone-moved")
+	answer(phone.Decision{Approve: true})
+	tab.arrives(rp)
+	w.enters(rp, bert.name, bert.password)
+	w.see("#asked")
+	w.online(false)
+	w.see("#offline")
+	visit("phone-offline")
+	w.online(true)
+	answer(phone.Decision{Approve: true})
+	w.arrives(rp)
+	w.do(chromedp.NavigateBack())
+	w.see("#go-on")
+	visit("finished")
+
 	w.enters(rp, bert.name, bert.password)
 	w.see("#asked")
 	visit("phone-tap")
@@ -167,13 +189,29 @@ func tourPhones(t *testing.T, d *demo, w *window, visit func(name string)) {
 	w.open(d.Issuer + "/account/link")
 	w.click("#continue")
 	w.see("svg.qr")
-	scan(t, link(), "Fairphone 5", true, nil)
+	last := scan(t, link(), "Fairphone 5", true, nil)
 	w.see("#devices")
+	w.later(59)
+	w.see("#ending")
+	visit("account-ending")
 	d.idp(t, "user", "unlink", bert.name, authenticator, "--reason", "given back")
 	w.open(d.Viewer + "/")
 	w.turn(chromedp.Evaluate[chromedp.Void](fmt.Sprintf("location.href = %q", d.Issuer+"/account/password")))
 	w.see("#confirm-form")
 	visit("account-confirm")
+
+	// What is sent then waits for another proof, and is done once that is given.
+	w.open(d.Issuer + "/account/recovery")
+	w.click("#continue")
+	w.see("#note")
+	visit("stepup-held")
+	ch, _ = last.asked()
+	number := ""
+	if w.count("#number") > 0 {
+		number = w.text("#number")
+	}
+	last.answers(ch, phone.Decision{Approve: true, Number: number})
+	w.see("#recovery-codes")
 }
 
 // closePasswords has the password of a person wait for their second factor, as a
