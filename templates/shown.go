@@ -34,6 +34,9 @@ func (p Factor) Asks() bool {
 	return p.Phones != nil && (p.Phones.State == "asked" || p.Phones.State == "approved")
 }
 
+// Beside reports whether the code is one way of two: phones are asked, or can be.
+func (p Factor) Beside() bool { return p.Asks() || p.Phones != nil && p.Phones.Resendable() }
+
 // Types reports whether the field of the code has the focus.
 func (p Factor) Types() bool {
 	return (p.Phones == nil || p.OpenCode || p.Problem.Key != "") && !p.OpenRecovery
