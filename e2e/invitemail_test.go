@@ -240,6 +240,9 @@ func tourMail(t *testing.T, _ *demo, w *window, visit func(name string)) {
 	visit("mail-import-good")
 	w.click("#import-now")
 	w.again(chief)
+	for _, n := range []int{10_000, 20_000} { // on a machine that does much else this takes more than one wait
+		w.until("people are added", fmt.Sprintf(`(document.querySelector("#job")?.dataset.state ?? "").startsWith("mailing") || (document.querySelector("#far")?.value ?? 0) > %d`, n))
+	}
 	w.until("people are written to", `(document.querySelector("#job")?.dataset.state ?? "").startsWith("mailing") && (document.querySelector("#far")?.value ?? 0) > 0`)
 	visit("mail-importing")
 	w.click("#stop")
