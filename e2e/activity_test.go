@@ -22,17 +22,7 @@ func TestThisWasNotMe(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bert := d.invite(t, name)
 			enter := func(w *window) {
-				w.open(d.Issuer + "/account/activity")
-				w.fill("#username", bert.name)
-				w.fill("#password", bert.password)
-				w.click("#continue")
-				w.see("#code")
-				if code := bert.code(); scripts {
-					w.typeCode(code)
-				} else {
-					w.fill("#code", code)
-					w.click("#continue")
-				}
+				w.signsIn(bert, d.Issuer+"/account/activity")
 				w.see("#activity")
 			}
 			here, there := openWindow(t, scripts), openWindow(t, scripts)
@@ -90,17 +80,7 @@ func TestRecoveryCodesAreDownloaded(t *testing.T) {
 			folder := t.TempDir()
 			_, err := chromedp.Call(w.ctx, browser.SetDownloadBehavior, browser.SetDownloadBehaviorParams{Behavior: browser.SetDownloadBehaviorBehaviorAllow, DownloadPath: folder})
 			w.check(err)
-			w.open(d.Issuer + "/account/recovery")
-			w.fill("#username", bert.name)
-			w.fill("#password", bert.password)
-			w.click("#continue")
-			w.see("#code")
-			if code := bert.code(); scripts {
-				w.typeCode(code)
-			} else {
-				w.fill("#code", code)
-				w.click("#continue")
-			}
+			w.signsIn(bert, d.Issuer+"/account/recovery")
 			w.see("#sign-out")
 			w.click("main form button.main")
 			w.see("#recovery-codes")

@@ -14,6 +14,7 @@
 //
 //	authorize.go  an authorization request: answered from a live session, or a sign-in begins
 //	step.go       the step to show, derived from the row
+//	join.go       a sign-in that goes on by the session its browser got in another tab; begun anew
 //	password.go   user name and password; changing a password
 //	forgotten.go  a forgotten password: asking for a link by mail
 //	factor.go     the six-digit code (TOTP, RFC 6238) and the recovery code

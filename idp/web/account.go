@@ -1,7 +1,6 @@
 package web
 
 import (
-	"encoding/json"
 	"net/http"
 
 	"hilum/idp/web/page"
@@ -70,14 +69,8 @@ func (a *account) stay(w http.ResponseWriter, r *http.Request, p page.Person) er
 		return page.SeeOther(w, r, securityPath)
 	}
 	ends, last := a.door.Ends(p.Session)
-	body, err := json.Marshal(struct {
+	return page.JSON(w, struct {
 		Ends int  `json:"ends"`
 		Last bool `json:"last"`
 	}{ends, last})
-	if err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.Write(body) // an error means that the browser has left
-	return nil
 }

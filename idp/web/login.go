@@ -2,7 +2,6 @@ package web
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
@@ -61,6 +60,17 @@ func (s *signIns) bound(r *http.Request) (idp.LoginID, login.Browser, error) {
 	return id, b, nil
 }
 
+// stepOf returns the step of the sign-in that a path names, and the browser that asks for
+// it. Errors: those of bound and of SignIns.Step.
+func (s *signIns) stepOf(r *http.Request) (*login.Step, login.Browser, error) {
+	id, b, err := s.bound(r)
+	if err != nil {
+		return nil, b, err
+	}
+	step, err := s.logins.Step(r.Context(), id, b)
+	return step, b, err
+}
+
 // notes are the message keys of sentences that the pages of a password and of a second
 // factor may open with, by the parameter «note» of their query.
 var notes = map[string]string{
@@ -68,16 +78,12 @@ var notes = map[string]string{
 }
 
 func (s *signIns) loginPage(w http.ResponseWriter, r *http.Request) error {
-	id, b, err := s.bound(r)
-	if err != nil {
-		return err
-	}
-	step, err := s.logins.Step(r.Context(), id, b)
+	step, b, err := s.stepOf(r)
 	if err != nil {
 		return err
 	}
 	if step.State == idp.LoginDone && step.BySession && step.Purpose == idp.ForAccount {
-		return s.collectOwn(w, r, id, b) // signed in in another tab: nothing is left to be asked
+		return s.collectOwn(w, r, step.ID, b) // signed in in another tab: nothing is left to be asked
 	}
 	return s.show(w, r, http.StatusOK, step, fault{note: notes[r.URL.Query().Get("note")]})
 }
@@ -334,16 +340,12 @@ func (s *signIns) phones(step *login.Step) *templates.Phones {
 // script, and tells how the question to the phones stands. It reloads itself, so
 // that the page need not: a code that is being typed there is left alone.
 func (s *signIns) loginWaiting(w http.ResponseWriter, r *http.Request) error {
-	id, b, err := s.bound(r)
-	if err != nil {
-		return err
-	}
-	step, err := s.logins.Step(r.Context(), id, b)
+	step, _, err := s.stepOf(r)
 	if err != nil {
 		return err
 	}
 	page.SetFramed(w.Header(), partySources(step))
-	view := templates.Waiting{Frame: s.door.FrameFor(r, "", s.readsOf(r, step)...), ID: string(id)}
+	view := templates.Waiting{Frame: s.door.FrameFor(r, "", s.readsOf(r, step)...), ID: string(step.ID)}
 	switch {
 	case step.Phones != nil:
 		view.State = step.Phones.State
@@ -358,27 +360,17 @@ func (s *signIns) loginWaiting(w http.ResponseWriter, r *http.Request) error {
 // stands for being at the browser that asks, and whoever has its binding cookie is; a link
 // that a stranger has sent leads to a sign-in of the stranger's browser, which is not found.
 func (s *signIns) loginHere(w http.ResponseWriter, r *http.Request) error {
-	id, b, err := s.bound(r)
-	if err != nil {
-		return err
-	}
-	step, err := s.logins.Step(r.Context(), id, b)
+	step, _, err := s.stepOf(r)
 	if err != nil {
 		return err
 	}
 	if step.Phones == nil || step.Phones.State != login.PhoneAsked {
 		return idp.ErrSettled
 	}
-	body, err := json.Marshal(struct {
+	return page.JSON(w, struct {
 		CID    idp.ChallengeID `json:"cid"`
 		Number string          `json:"number"`
 	}{step.Phones.Challenge, step.Phones.Number})
-	if err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.Write(body) // an error means that the browser has left
-	return nil
 }
 
 // askedAgain says when phones may be asked again, in minutes or hours, rounded up.
@@ -427,11 +419,7 @@ func (s *signIns) resendSubmit(w http.ResponseWriter, r *http.Request) error {
 // collect takes the button that ends a sign-in, on the page that says so and on that of
 // the recovery codes.
 func (s *signIns) collect(w http.ResponseWriter, r *http.Request) error {
-	id, b, err := s.bound(r)
-	if err != nil {
-		return err
-	}
-	step, err := s.logins.Step(r.Context(), id, b)
+	step, b, err := s.stepOf(r)
 	if err != nil {
 		return err
 	}

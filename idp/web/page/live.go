@@ -39,9 +39,14 @@ func (d *Door) State(w http.ResponseWriter, r *http.Request, look Pulse) error {
 	if err != nil {
 		return err
 	}
-	b, err := json.Marshal(struct {
+	return JSON(w, struct {
 		State string `json:"state"`
 	}{word})
+}
+
+// JSON answers a script with a value. Errors: those of json.Marshal; nothing was sent then.
+func JSON(w http.ResponseWriter, v any) error {
+	b, err := json.Marshal(v)
 	if err != nil {
 		return err
 	}
