@@ -270,11 +270,17 @@ func (s *chair) reads() string {
 // service workers, and returns it with an application.
 func startPlain(t testing.TB, env ...string) (*served, *party) {
 	t.Helper()
+	return startPlainAt(t, "127.0.0.1", env...)
+}
+
+// startPlainAt is startPlain at another name of this machine.
+func startPlainAt(t testing.TB, host string, env ...string) (*served, *party) {
+	t.Helper()
 	s := newServe(t, append([]string{
 		"IDP_LIMITS_SIGN_IN_PER_MINUTE=0", "IDP_LIMITS_SIGN_IN_BURST=0", "IDP_LIMITS_ENROL_PER_10_MINUTES=0", "IDP_TLS_CERT_FILE=", "IDP_TLS_KEY_FILE=",
 	}, env...)...)
 	port := freePort(t)
-	s.issuer = "http://127.0.0.1:" + port
+	s.issuer = "http://" + host + ":" + port
 	s.env = append(s.env, "IDP_ISSUER="+s.issuer, "IDP_LISTEN=127.0.0.1:"+port, "IDP_TLS_CERT_FILE=", "IDP_TLS_KEY_FILE=")
 	s.launch(t)
 	const redirect = "https://viewer.example/callback"

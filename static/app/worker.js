@@ -67,7 +67,7 @@ async function fill() {
 // one that is asked for later, without a network.
 /** @param {string} path */
 function needed(path) {
-  const words = /\/(?:notes|words)\.(\w+)\.js$/.exec(path)
+  const words = /\/(?:lock|notes|words)\.(\w+)\.js$/.exec(path)
   return !words || words[1] === language || words[1] === 'en'
 }
 
