@@ -50,6 +50,7 @@ func (p *handset) locks() {
 	p.taps("#lock-start")
 	p.says("#lock-state", "The app is locked")
 	p.taps("#back")
+	p.see("#to-lock")
 	p.taps("#back")
 	p.see("#accounts")
 }
@@ -108,7 +109,7 @@ func TestAppLock(t *testing.T) {
 	p.says("#problem", "has not confirmed that it is you")
 	f.fits(true)
 	p.taps("#login")
-	p.says("#said", "Approved")
+	p.says("#said", "Done.")
 	if amr := s.amr(); slices.Contains(amr, "user") {
 		t.Errorf("amr is %q for a phone without a second key", amr)
 	}
@@ -123,7 +124,7 @@ func TestAppLock(t *testing.T) {
 	s, number = carla.sits(rp)
 	p.see("#login")
 	p.answersBy(number)
-	p.says("#said", "Approved")
+	p.says("#said", "Done.")
 	if amr := s.amr(); !slices.Contains(amr, "user") {
 		t.Errorf("amr is %q after a fingerprint", amr)
 	}
@@ -142,7 +143,7 @@ func TestAppLock(t *testing.T) {
 	p.says("#problem", "has not confirmed that it is you")
 	f.fits(true)
 	p.taps("#login")
-	p.says("#said", "Approved")
+	p.says("#said", "Done.")
 	if amr := s.amr(); !slices.Contains(amr, "user") {
 		t.Errorf("amr is %q after a fingerprint", amr)
 	}

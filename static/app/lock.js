@@ -178,7 +178,8 @@ export function shutView(redraw) {
     lock = null
     redraw()
   }
-  const anew = h('details', { id: 'begin-anew' }, h('summary', {}, t('lock.lost')), h('p', { class: 'hint' }, t('lock.lost.lead')), h('button', { class: 'danger', type: 'button', id: 'forget-all', click: end }, t('lock.lost.go')))
+  const anew = h('details', { id: 'begin-anew' }, h('summary', {}, t('lock.lost')),
+    h('div', { class: 'only' }, h('p', { class: 'hint' }, t('lock.lost.lead')), h('button', { class: 'danger', type: 'button', id: 'forget-all', click: end }, t('lock.lost.go'))))
   foot.append(h('button', { class: 'main', type: 'button', id: 'unlock', click: unlock }, t('lock.open')))
   const view = h('div', { class: 'view first' }, h('div', { class: 'hero' }, mark()), h('h1', { tabindex: -1 }, t('lock.shut')), h('p', { class: 'lead' }, t('lock.shut.lead')), h('div', { class: 'grow' }), foot)
   return view
