@@ -92,7 +92,7 @@ func TestAppLock(t *testing.T) {
 	// Asked while it is locked: denied without a finger, approved with one.
 	p.launch()
 	p.says("h1", "Locked")
-	s, number := bert.sits(rp)
+	s, _ := bert.sits(rp)
 	p.says("h1", "Thorax")
 	f.fits(false)
 	p.taps("#deny")
@@ -103,7 +103,7 @@ func TestAppLock(t *testing.T) {
 	}
 	s.leaves()
 	p.says("h1", "Locked")
-	s, number = bert.sits(rp)
+	s, number := bert.sits(rp)
 	p.see("#login")
 	p.answersBy(number)
 	p.says("#problem", "has not confirmed that it is you")

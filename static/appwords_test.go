@@ -104,7 +104,7 @@ func TestWordsOfTheAppAreMade(t *testing.T) {
 		for file, text := range map[string]string{
 			"app/words." + lang + ".js": scriptOf("// The app in "+name+", made of the catalogue. {Name} stands for what a sentence speaks of;\n// one and many are told apart by N.", words),
 			"app/notes." + lang + ".js": scriptOf("// The app's notifications in "+name+", made of the catalogue: the sentences of the\n// service worker, of which pages say some too.", notes),
-			"app/lock." + lang + ".js": scriptOf("// The lock of the app in "+name+", made of the catalogue: fetched with it.", lock),
+			"app/lock." + lang + ".js":  scriptOf("// The lock of the app in "+name+", made of the catalogue: fetched with it.", lock),
 		} {
 			if os.Getenv("UPDATE") != "" {
 				if err := os.WriteFile(file, []byte(text), 0o600); err != nil {

@@ -92,7 +92,7 @@ const secretOf = (of) => /** @type {ArrayBuffer | undefined} */ (of.getClientExt
 /** @param {ArrayBuffer} secret @param {KeyUsage} use */
 async function cipher(secret, use) {
   const from = await crypto.subtle.importKey('raw', secret, 'HKDF', false, ['deriveKey'])
-  return crypto.subtle.deriveKey({ name: 'HKDF', hash: 'SHA-256', salt: new Uint8Array(), info: new TextEncoder().encode('hilum lock') }, from, { name: 'AES-GCM', length: 256 }, false, [use])
+  return crypto.subtle.deriveKey({ name: 'HKDF', hash: 'SHA-256', salt: new Uint8Array(), info: new TextEncoder().encode(kept) }, from, { name: 'AES-GCM', length: 256 }, false, [use])
 }
 
 // Each of these keys encrypts one thing, so that the nonce need not differ.
