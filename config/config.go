@@ -133,6 +133,7 @@ type WebPush struct {
 type FCM struct {
 	CredentialsFile string `yaml:"credentials_file"`
 	ProjectID       string `yaml:"project_id"` // empty: the one of the credentials
+	SenderID        string `yaml:"sender_id"`  // the number of the project, told to apps; empty: not told
 	Endpoint        string `yaml:"endpoint"`   // for trials only: a service in place of Google's, without credentials
 }
 

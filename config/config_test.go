@@ -214,6 +214,32 @@ func TestTimeZones(t *testing.T) {
 	}
 }
 
+// The sender id of Firebase is a number that is written as it is, also one that YAML would
+// read as another; what people take for it is refused with what to write.
+func TestSenderID(t *testing.T) {
+	for text, want := range map[string]string{
+		"123456789012": "", "'123456789012'": "", "0123": "", "''": "",
+		"1:123456789012:android:0a1b2c": "write 123456789012",
+		"klinik-4711":                   "digits alone",
+		"1.2e11":                        "digits alone",
+		"-5":                            "digits alone",
+		"123456789012345678901":         "digits alone",
+		"[1]":                           "is no text",
+	} {
+		path := write(t, "push:\n  fcm:\n    sender_id: "+text+"\n")
+		c, err := config.Load(path, none)
+		if want == "" {
+			if err != nil || c.Push.FCM.SenderID != strings.Trim(text, "'") {
+				t.Errorf("%s: %v %+v", text, err, c)
+			}
+			continue
+		}
+		if got := faults(t, path, err); len(got) != 1 || !strings.HasPrefix(got[0], "idp.yaml:3: push.fcm.sender_id: ") || !strings.Contains(got[0], want) {
+			t.Errorf("%s: %q, want %s", text, got, want)
+		}
+	}
+}
+
 func TestEnvironmentWinsOverFile(t *testing.T) {
 	path := write(t, "sessions:\n  idle: 20m\nlog:\n  level: warn\n")
 	c, err := config.Load(path, env(map[string]string{

@@ -273,6 +273,9 @@ func (v *validation) texts() {
 	} else if f.Endpoint != "" && f.ProjectID == "" {
 		v.fault("push.fcm.project_id", "is needed beside push.fcm.endpoint")
 	}
+	if s := c.Push.FCM.SenderID; s != "" && (len(s) > 20 || strings.Trim(s, "0123456789") != "") {
+		v.fault("push.fcm.sender_id", "%q is no sender id: the number of the Firebase project, digits alone, such as 123456789012%s", s, senderHint(s))
+	}
 	for _, h := range c.Push.WebPush.Hosts {
 		if h == "" || strings.ContainsAny(strings.TrimPrefix(h, "*."), "*/@ ") {
 			v.fault("push.webpush.hosts", "%q is no host, such as push.example.org, *.example.org or push.example.org:8443", h)
@@ -292,6 +295,14 @@ func (v *validation) texts() {
 	if c.Log.Format != "text" && c.Log.Format != "json" {
 		v.fault("log.format", "%q is none of text, json", c.Log.Format)
 	}
+}
+
+// senderHint finds the sender id in the id of an app, such as 1:123456789012:android:0a1b.
+func senderHint(s string) string {
+	if parts := strings.Split(s, ":"); len(parts) == 4 && parts[1] != "" && strings.Trim(parts[1], "0123456789") == "" {
+		return "; this is the id of an app, write " + parts[1]
+	}
+	return ""
 }
 
 // subject checks whom a push service may write to: an https URL, or a mail address

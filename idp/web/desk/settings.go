@@ -119,6 +119,7 @@ var settingTable = []struct {
 		{"push.webpush.networks", templates.Say("setting.push.webpush.networks"), asText},
 		{"push.fcm.credentials_file", templates.Say("setting.push.fcm.credentials_file"), asText},
 		{"push.fcm.project_id", templates.Say("setting.push.fcm.project_id"), asText},
+		{"push.fcm.sender_id", templates.Say("setting.push.fcm.sender_id"), asText},
 		{"push.fcm.endpoint", templates.Say("setting.push.fcm.endpoint"), asText},
 	}},
 	{"mail", templates.Say("settings.group.mail"), []settingRow{
