@@ -19,7 +19,7 @@ func deskExamples(at time.Time) []example {
 		return DeskDevice{Device: d, App: "hilum/1.4", PushSaid: "410 gone", Person: p, Of: n, Unused: n == 1}
 	}
 	rows := []DeskDevice{
-		device(1, Device{Name: "Pixel 8", Kind: "app", Platform: "android", Push: "working", LinkedAt: at, UsedAt: at}, anna),
+		device(1, Device{Name: "Pixel 8", Kind: "app", Platform: "android", Push: "working", LinkedAt: at, UsedAt: at, Verifies: true}, anna),
 		device(2, Device{Name: `iPad "of" <i>`, Kind: "app", Platform: "ios", Push: "failing", PushBad: at, LinkedAt: at}, hostile),
 		device(3, Device{Name: "Authenticator", Kind: "code", LinkedAt: at}, anna),
 		device(4, Device{Name: "Firefox", Kind: "app", Platform: "web", Push: "off", LinkedAt: at}, anna),
@@ -34,7 +34,7 @@ func deskExamples(at time.Time) []example {
 	head := Head{Path: "/admin/devices?sort=x"}
 	sorted := Head{Path: "/admin/devices", Sorted: "ascending"}
 	lines := []AskLine{{Name: "Pixel 8", Of: "Dr. Anna Maes", Last: true}, {Name: "iPad <b>", Of: long, Refused: true}}
-	shown := DeskDevice{Device: Device{ID: exampleID, Name: "Pixel 8", Kind: "app", Platform: "android", Push: "working", LinkedAt: at, UsedAt: at}, App: "hilum/1.4", PushOK: at, Person: anna, Of: 1}
+	shown := DeskDevice{Device: Device{ID: exampleID, Name: "Pixel 8", Kind: "app", Platform: "android", Push: "working", LinkedAt: at, UsedAt: at, Verifies: true}, App: "hilum/1.4", PushOK: at, Person: anna, Of: 1}
 	events := []DeskEvent{
 		{Seq: 3, At: at, Kind: "device.unlinked", What: Say("event.device.unlinked"), Actor: "admin", Where: Where{Address: "192.0.2.7"}, Reason: `lost <b>on</b> the "ward"`},
 		{Seq: 2, At: at, Kind: "something.new", Actor: "provider"},

@@ -31,7 +31,7 @@ func (f *Flow) Asked(ctx context.Context, s *idp.Speaker) ([]idp.Challenge, erro
 		// Whether a phone is to be linked is asked of that phone alone, and nobody is asked
 		// what they cannot approve.
 		return slices.DeleteFunc(list, func(c idp.Challenge) bool {
-			return c.Purpose == idp.ToPair || c.Verify && len(s.Device.UVKey) == 0
+			return c.Purpose == idp.ToPair || c.Verify && !s.Device.Verifies()
 		}), err
 	}
 	p, err := f.store.Pairing(ctx, s.Pairing)

@@ -40,6 +40,8 @@ var deviceFacets = map[idp.DeviceFacet]templates.Message{
 	idp.FacetOnly:    templates.Say("admin.facet.only"),
 	idp.FacetFull:    templates.Say("admin.facet.full"),
 	idp.FacetBlocked: templates.Say("admin.facet.blocked"),
+
+	idp.FacetVerifies: templates.Say("devices.verifies"),
 }
 
 // devices is the list as a query for devices.
