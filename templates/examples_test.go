@@ -174,6 +174,8 @@ func examples() []example {
 		{"appscan", AppScan{Site: "Imaging"}},
 		{"linkintro-full", LinkIntro{Frame: account("devices"), Count: 5, Max: 5}},
 		{"link", Link{Frame: account("devices"), ID: exampleID, Offer: offer, App: app}},
+		{"link-move", Link{Frame: account("devices"), ID: exampleID, Offer: offer, App: app, Move: true}},
+		{"link-move-scanned", Link{Frame: account("devices"), ID: exampleID, Offer: offer, Move: true, Live: "/account/link/" + exampleID, Word: "claimed", Scan: Scan{Name: "Pixel 9"}}},
 		{"link-wrong", Link{Frame: account("devices"), ID: exampleID, Offer: offer, DeviceName: "Pixel 8", Problem: Say("problem.code.wrong"), Wrong: "code"}},
 		{"unlink", Unlink{Frame: account("devices"), Device: phone}},
 		{"unlink-last", Unlink{Frame: account("devices"), Device: phone, Last: true}},

@@ -342,6 +342,7 @@ type Link struct {
 	App        GetApp
 	ID         string
 	Offer      Offer
+	Move       bool   // all places are taken: only a phone that takes the place of another is linked
 	Live       string // path of the event stream that tells when the phone has moved
 	Word       string // the state as that stream tells it
 	Scan       Scan

@@ -83,6 +83,7 @@ type Devices interface {
 // Pairings link a device by an offer, in the session that it was made in.
 type Pairings interface {
 	StartPairing(ctx context.Context, s *idp.Session) (*device.Offer, error)
+	StartMoving(ctx context.Context, s *idp.Session) (*device.Offer, error)
 	Offer(ctx context.Context, s *idp.Session, id idp.PairingID) (*device.Offer, error)
 	Confirm(ctx context.Context, s *idp.Session, id idp.PairingID, code, name string) (*idp.Device, error)
 	Pulse(ctx context.Context, s *idp.Session, id idp.PairingID) (string, error)

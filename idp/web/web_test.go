@@ -217,6 +217,12 @@ func (f *devices) StartPairing(context.Context, *idp.Session) (*device.Offer, er
 	}
 	return f.offer, nil
 }
+func (f *devices) StartMoving(context.Context, *idp.Session) (*device.Offer, error) {
+	if err := f.verb("move"); err != nil {
+		return nil, err
+	}
+	return f.offer, nil
+}
 func (f *devices) Offer(_ context.Context, _ *idp.Session, id idp.PairingID) (*device.Offer, error) {
 	if f.offer == nil || f.offer.ID != id {
 		return nil, idp.ErrNotFound

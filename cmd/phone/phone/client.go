@@ -137,7 +137,7 @@ var words = map[string]string{
 	"already_answered": "it was answered already",
 	"expired":          "it was answered too late",
 	"withdrawn":        "nobody waits for the answer any more",
-	"device_limit":     "five devices are linked already: unlink one first",
+	"device_limit":     "five devices are linked already: unlink one first, or take the place of one",
 	"last_device":      "this is the only linked device: link another one first, or ask the administrator",
 	"clock_skew":       "this machine's clock is wrong",
 }
