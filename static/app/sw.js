@@ -331,13 +331,13 @@
     if (message.t === "gone") return note(t("push.generic"), t("push.gone"), { silent: true });
     if (message.t === "test") return note(t("push.test"), t("push.test.text"));
     if (message.t === "changed") {
-      const gone = (await Promise.all((await ours()).map((one) => find(one)))).find((x) => x.unlinked);
+      const gone = (await Promise.all((await meant(message)).map((one) => find(one)))).find((x) => x.unlinked);
       if (gone) return note(t("push.generic"), t("push.unlinked", { Name: gone.a.name, Site: gone.a.site }));
       return note(t("push.changed"), t("push.changed.text"));
     }
     if (message.t !== "login") return note(said.title ?? t("push.generic"), said.body ?? t("push.generic.text"));
     const seen = (await clients.matchAll({ type: "window" })).some((c) => c.visibilityState === "visible" && new URL(c.url).pathname.startsWith("/app/"));
-    const answers = await Promise.all((await ours()).map((one) => find(one, message.c)));
+    const answers = await Promise.all((await meant(message)).map((one) => find(one, message.c)));
     const got = answers.find((x) => x.ask);
     if (!got?.ask) {
       const gone = answers.find((x) => x.unlinked);
@@ -366,6 +366,13 @@
     for (const a of await kept().catch(() => [])) {
       const at = a.issuer === location.origin ? "/app/" : "/app/at/" + (await digest(a.issuer)).slice(0, 16) + "/";
       if (at === scope && a.device && a.state !== "unknown" && a.state !== "unlinked") list.push(a);
+    }
+    return list;
+  }
+  async function meant(message) {
+    const list = await ours();
+    for (const a of message.a ? list : []) {
+      if ((await digest(`{"crv":"P-256","kty":"EC","x":"${a.x}","y":"${a.y}"}`)).slice(0, 16) === message.a) return [a];
     }
     return list;
   }
