@@ -57,6 +57,7 @@ func examples() []example {
 		codes = append(codes, "K7QW-2M4N-XR5T-9BCD")
 	}
 	factor := func(p Phones) Factor {
+		p.App = "/app/#here=" + exampleID
 		return Factor{Frame: door(1), ID: exampleID, App: viewer, UserName: "anna", Linked: true, Recovery: true, Cancel: true, Phones: &p, OpenCode: p.State != "asked"}
 	}
 	pushes := func(state string) Device {

@@ -135,6 +135,7 @@ type Phones struct {
 	Names    []string // of the phones that were asked
 	Mode     string   // how a phone is matched to the browser: "tap", "type", "pick", "strict"
 	Number   string   // to be typed or picked on the phone
+	App      string   // path of ours that opens an app on the phone that shows the page
 	Seconds  int      // that are left to answer
 	Total    int      // seconds that there were to answer
 	Resend   bool     // phones can be asked again

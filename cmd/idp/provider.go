@@ -300,6 +300,7 @@ func (p *provider) handler(cert *serve.Certificate) (http.Handler, serve.Config,
 		Devices:         p.devices,
 		CollectPath:     oidc.CollectPath,
 		SessionAbsolute: p.conf.Sessions.Absolute,
+		Native:          nativeApps(p.conf.Apps),
 	})
 	desk.Mount(desk.Config{
 		Door:     people,
@@ -401,6 +402,15 @@ func (p *provider) place(address, lang string) string {
 		return ""
 	}
 	return p.places.Place(address, lang)
+}
+
+// nativeApps are the native apps of a configuration, as the pages have them.
+func nativeApps(c config.Apps) web.NativeApps {
+	n := web.NativeApps{Apple: c.Apple}
+	for _, a := range c.Android {
+		n.Android = append(n.Android, web.AndroidApp{Package: a.Package, Fingerprints: a.Fingerprints})
+	}
+	return n
 }
 
 // networkNames returns a function that says what the operator calls where a client

@@ -104,5 +104,8 @@ func (a *app) routes() []page.Route {
 		{Pattern: "GET /app/scan", Who: d.Anyone(a.appScan)},
 		{Pattern: "GET /app/sw.js", Who: d.Anyone(a.appWorker), Quiet: true},
 		{Pattern: "GET /app/manifest.webmanifest", Who: d.Anyone(a.appManifest)},
+		{Pattern: "GET " + openPath + "{id}", Who: d.Anyone(a.appOpen)},
+		{Pattern: "GET /.well-known/assetlinks.json", Who: d.Anyone(a.assetLinks)},
+		{Pattern: "GET /.well-known/apple-app-site-association", Who: d.Anyone(a.siteAssociation)},
 	}
 }

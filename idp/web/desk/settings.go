@@ -66,6 +66,8 @@ var settingTable = []struct {
 		{"fixed.devices", templates.Say("setting.fixed.devices"), asCount},
 		{"push.match", templates.Say("setting.push.match"), asMatch},
 		{"push.verify", templates.Say("setting.push.verify"), asVerify},
+		{"apps.android", templates.Say("setting.apps.android"), asText},
+		{"apps.apple", templates.Say("setting.apps.apple"), asText},
 		{"fixed.challenge", templates.Say("setting.fixed.challenge"), asSpan},
 		{"fixed.collect", templates.Say("setting.fixed.collect"), asSpan},
 		{"fixed.sends", templates.Say("setting.fixed.sends"), asCount},
