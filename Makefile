@@ -21,7 +21,12 @@ NEEDS := \
 	caddy:/usr/bin/caddy \
 	libapache2-mod-auth-openidc:/usr/lib/apache2/modules/mod_auth_openidc.so
 
-.PHONY: test build dev lint vuln lock bench crash races twice screenshots outdated notice worker release axe zxing fakeidb needs clean
+# What make parties uses besides.
+PARTIES := \
+	orthanc:/usr/sbin/Orthanc \
+	orthanc-dicomweb:/usr/share/orthanc/plugins/libOrthancDicomWeb.so
+
+.PHONY: test build dev lint vuln lock bench crash races twice parties screenshots outdated notice worker release axe zxing fakeidb needs clean
 
 test: needs
 	go vet ./...
@@ -116,6 +121,18 @@ races:
 # it did first is undone, under all tests but those that start the program.
 twice:
 	go test -count 1 -ldflags "-X hilum/idp/store.runTwice=on" ./idp/...
+
+# parties walks relying parties that are too large for make test: OHIF, 50 MB from npm,
+# before Debian's Orthanc (docs/recipes).
+OHIF := 3.13.2
+OHIF_DIR := $(CACHE)/ohif-$(OHIF)
+parties: NEEDS += $(PARTIES)
+parties: needs $(OHIF_DIR)/package/dist/index.html
+	OHIF_DIST=$(OHIF_DIR)/package/dist go test -race -count 1 -v -run TestOHIF -timeout 30m ./e2e
+
+$(OHIF_DIR)/package/dist/index.html:
+	mkdir -p $(OHIF_DIR)
+	cd $(OHIF_DIR) && npm pack @ohif/app@$(OHIF) && sha256sum -c $(CURDIR)/e2e/testdata/ohif/SHA256SUMS && tar xzf ohif-app-$(OHIF).tgz
 
 # screenshots takes every page in both themes, narrow and wide.
 SCREENSHOTS_DIR ?= $(CURDIR)/.cache/screenshots

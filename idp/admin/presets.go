@@ -62,18 +62,18 @@ var presets = []Preset{
 	{
 		ID: "ohif", Name: "OHIF Viewer", Needs: []PresetField{baseField},
 		client: pageClient(words("{base}/callback"), words("{base}/"), "offline_access"),
-		paste: []Snippet{{"app-config.js", `oidc: [
-  {
-    authority: '{issuer}',
-    client_id: '{id}',
-    redirect_uri: '/callback',
-    post_logout_redirect_uri: '/',
-    response_type: 'code',
-    scope: 'openid profile email offline_access',
-    automaticSilentRenew: true,
-    revokeAccessTokenOnSignout: true,
-  },
-],
+		paste: []Snippet{{"app-config.js", `  oidc: [
+    {
+      authority: '{issuer}',
+      client_id: '{id}',
+      redirect_uri: '/callback',
+      post_logout_redirect_uri: '/',
+      response_type: 'code',
+      scope: 'openid profile email offline_access',
+      automaticSilentRenew: true,
+      revokeAccessTokenOnSignout: true,
+    },
+  ],
 `}},
 	},
 	{
