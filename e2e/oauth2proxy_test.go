@@ -71,6 +71,18 @@ func TestOAuth2Proxy(t *testing.T) {
 		}
 	}
 	signsIn()
+	if pages := r.of("/app/explorer.html"); len(pages) != 1 || pages[0].user != "anna" {
+		t.Errorf("Orthanc was asked for its page %+v", pages)
+	}
+
+	// Without a mail address nobody is let in.
+	ben := r.invite(t, "ben")
+	ben.web.CheckRedirect = nil
+	at := ben.submit(ben.get(r.base+"/system"), "password-form", url.Values{"username": {ben.name}, "password": {ben.password}})
+	at = ben.submit(at, "code-form", url.Values{"code": {ben.code()}})
+	if !strings.HasPrefix(at.url.String(), r.base+"/oauth2/callback?") || at.status/100 == 2 || len(r.of("/system")) != 0 {
+		t.Errorf("without a mail address: %d at %s: %s", at.status, at.url, at.body)
+	}
 
 	// All requests of a page come at once, also when the time to refresh has come.
 	for range 3 {
@@ -99,7 +111,7 @@ func TestOAuth2Proxy(t *testing.T) {
 
 	// The link ends both.
 	signsIn()
-	at := anna.get(strings.TrimSpace(signOut))
+	at = anna.get(strings.TrimSpace(signOut))
 	if at.url.Path != "/end_session" {
 		t.Fatalf("%s led to %s: %d %s", signOut, at.url, at.status, at.body)
 	}

@@ -108,9 +108,10 @@ func ctSlice(n int) []byte {
 	return b.Bytes()
 }
 
-// asked is a request that has reached the archive.
+// asked is a request that has reached the archive: by whose token, or by the name of the
+// person in a header of oauth2-proxy.
 type asked struct {
-	path, bearer string
+	path, bearer, user string
 }
 
 // reading is a hospital's viewer: OHIF and the archive behind Apache, and our provider.
@@ -257,7 +258,7 @@ func (r *reading) archive(t *testing.T, dir string) string {
 	to := httputil.NewSingleHostReverseProxy(must[*url.URL](t)(url.Parse("http://127.0.0.1:" + port)))
 	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		r.mu.Lock()
-		r.all = append(r.all, asked{req.URL.RequestURI(), strings.TrimPrefix(req.Header.Get("Authorization"), "Bearer ")})
+		r.all = append(r.all, asked{req.URL.RequestURI(), strings.TrimPrefix(req.Header.Get("Authorization"), "Bearer "), req.Header.Get("X-Forwarded-Preferred-Username")})
 		r.mu.Unlock()
 		to.ServeHTTP(w, req)
 	}))
