@@ -148,18 +148,6 @@ func (r *reading) reads(t *testing.T, authorization string) int {
 	return must[*page](t)(readPage(r.client.Do(req))).status
 }
 
-// blockOf is the one block of a language in a page of docs.
-func blockOf(t testing.TB, page, lang string) string {
-	t.Helper()
-	text := string(must[[]byte](t)(os.ReadFile("../docs/" + page)))
-	_, rest, ok := strings.Cut(text, "```"+lang+"\n")
-	block, _, ended := strings.Cut(rest, "```")
-	if !ok || !ended || strings.Contains(rest, "```"+lang+"\n") {
-		t.Fatalf("docs/%s has no one block of %s", page, lang)
-	}
-	return block
-}
-
 // well fails the test on an error.
 func well(t testing.TB, err error) {
 	t.Helper()
@@ -192,7 +180,7 @@ func startReading(t *testing.T, env ...string) *reading {
 	port := freePort(t)
 	r.base = "https://localhost:" + port
 	printed := r.idp(t, "client", "preset", "ohif", "--set", "base="+r.base, "--id", "ohif")
-	_, oidc, _ := strings.Cut(printed, "# app-config.js\n")
+	_, oidc, ok := strings.Cut(printed, "# app-config.js\n")
 	_, secret := r.addClient(t, "Archive", "--id", "archive", "--grant", "client_credentials")
 	r.idp(t, "client", "edit", "ohif", "--audience", "archive")
 
@@ -206,7 +194,7 @@ func startReading(t *testing.T, env ...string) *reading {
 	r.htdocs = htdocs
 	well(t, os.CopyFS(htdocs, os.DirFS(dist)))
 	config := exchanged(t, blockOf(t, "recipes/ohif.md", "js"), "https://login.your-hospital.org", r.issuer)
-	if !strings.Contains(config, oidc) {
+	if !ok || !strings.Contains(config, oidc) {
 		t.Errorf("the page has not what the preset prints:\n%s\nbut:\n%s", oidc, config)
 	}
 	well(t, os.WriteFile(filepath.Join(htdocs, "app-config.js"), []byte(config), 0o644))
@@ -436,7 +424,8 @@ func (w *window) signedOut(r *reading) {
 func TestOHIF(t *testing.T) {
 	t.Parallel()
 	r := startReading(t)
-	refreshes := func(token string) *tokens {
+	refreshes := func(t *testing.T, token string) *tokens {
+		t.Helper()
 		rp := &party{t: t, issuer: r.issuer, id: "ohif", web: r.client}
 		return must[*tokens](t)(rp.refresh(token))
 	}
@@ -525,7 +514,7 @@ func TestOHIF(t *testing.T) {
 			t.Error("the duplicate goes on with the tokens of the first")
 		}
 		for _, w := range []*window{one, two} {
-			if tk := refreshes(w.tokens().Refresh); tk.Status != http.StatusOK {
+			if tk := refreshes(t, w.tokens().Refresh); tk.Status != http.StatusOK {
 				t.Errorf("the refresh token of a tab: %+v", tk)
 			}
 		}
@@ -540,7 +529,7 @@ func TestOHIF(t *testing.T) {
 		had := w.tokens()
 		w.logsOut()
 		w.signedOut(r)
-		if tk := refreshes(had.Refresh); tk.Error != "invalid_grant" {
+		if tk := refreshes(t, had.Refresh); tk.Error != "invalid_grant" {
 			t.Errorf("a refresh after it: %+v", tk)
 		}
 		for end := time.Now().Add(patience); r.reads(t, "Bearer "+had.Access) != http.StatusUnauthorized; time.Sleep(time.Second) {
@@ -569,7 +558,7 @@ func TestOHIF(t *testing.T) {
 		}
 		one.logsOut()
 		one.signedOut(r)
-		if tk := refreshes(had.Refresh); tk.Error != "invalid_grant" {
+		if tk := refreshes(t, had.Refresh); tk.Error != "invalid_grant" {
 			t.Errorf("the other window can renew: %+v", tk)
 		}
 		// OHIF tells its windows. This one names the list, which is registered, as the way back,

@@ -72,14 +72,14 @@ func (s *served) port() string {
 	return port
 }
 
-// configurationOf is the one block of a language in docs/proxy.md.
-func configurationOf(t testing.TB, lang string) string {
+// blockOf is the one block of a language in a page of docs.
+func blockOf(t testing.TB, page, lang string) string {
 	t.Helper()
-	text := string(must[[]byte](t)(os.ReadFile("../docs/proxy.md")))
+	text := string(must[[]byte](t)(os.ReadFile("../docs/" + page)))
 	_, rest, ok := strings.Cut(text, "```"+lang+"\n")
 	block, _, ended := strings.Cut(rest, "```")
-	if !ok || !ended || strings.Contains(rest, "```"+lang) {
-		t.Fatalf("docs/proxy.md has no one block of %s", lang)
+	if !ok || !ended || strings.Contains(rest, "```"+lang+"\n") {
+		t.Fatalf("docs/%s has no one block of %s", page, lang)
 	}
 	return block
 }
@@ -118,7 +118,7 @@ func startBehind(t *testing.T, kind proxyKind) *served {
 
 	replace := append(kind.replace(s, dir, freePort(t)),
 		"127.0.0.1:8080", listen, "/etc/ssl/hilum/chain.pem", cert, "/etc/ssl/hilum/key.pem", key, "login.your-hospital.org", "localhost")
-	text := configurationOf(t, kind.lang)
+	text := blockOf(t, "proxy.md", kind.lang)
 	for i := 0; i < len(replace)-2; i += 2 {
 		if !strings.Contains(text, replace[i]) {
 			t.Fatalf("the configuration of the page has no %q", replace[i])

@@ -8,6 +8,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -395,6 +397,31 @@ func TestPresets(t *testing.T) {
 	}
 	_, err = p.Fill(map[string]string{"base": "https://viewer.example", "more": "x"})
 	w.fails("a field that is not asked for", err, idp.ErrInvalid)
+}
+
+// The recipes have what the presets print. make parties runs them.
+func TestRecipesHaveWhatPresetsPrint(t *testing.T) {
+	for page, id := range map[string]string{"ohif.md": "ohif", "oauth2-proxy.md": "orthanc"} {
+		text, err := os.ReadFile("../../docs/recipes/" + page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := admin.FindPreset(id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		values := map[string]string{"base": map[string]string{"ohif": "https://viewer.your-hospital.org", "orthanc": "https://archive.your-hospital.org"}[id]}
+		c, err := p.Fill(values)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.ID = idp.ClientID(id)
+		printed := p.Paste("https://login.your-hospital.org", c, "", values)[0].Text
+		printed = regexp.MustCompile(`cookie_secret = "[\w-]{43}"`).ReplaceAllString(printed, `cookie_secret = "……"`)
+		if !strings.Contains(string(text), printed) {
+			t.Errorf("%s has not:\n%s", page, printed)
+		}
+	}
 }
 
 func TestPreviewingClaims(t *testing.T) {
