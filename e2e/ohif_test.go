@@ -345,12 +345,17 @@ func (w *window) reads(first bool) {
 	}
 }
 
-// presses clicks what an expression of JavaScript finds.
+// presses clicks what an expression of JavaScript finds, once nothing lies over it. It may
+// be gone before the button of the mouse is up again.
 func (w *window) presses(js string) {
 	w.t.Helper()
-	w.holds(js)
-	ask(w, chromedp.Evaluate[bool](`document.querySelectorAll("[data-pressed]").forEach(e => delete e.dataset.pressed), `+js+`.dataset.pressed = "", true`))
-	w.do(chromedp.Click(chromedp.CSS("[data-pressed]")))
+	middle := `((e) => {
+		const b = e?.getBoundingClientRect(), x = b?.x + b?.width / 2, y = b?.y + b?.height / 2
+		return e && e.contains(document.elementFromPoint(x, y)) && [x, y]
+	})(` + js + `)`
+	w.holds(middle)
+	at := ask(w, chromedp.Evaluate[[2]float64](middle))
+	w.do(chromedp.MouseClickXY(at[0], at[1]))
 }
 
 // logsOut chooses Logout in the menu of OHIF.
