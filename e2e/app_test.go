@@ -21,7 +21,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/chromedp/cdproto"
 	"github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
@@ -110,32 +109,6 @@ func (p *handset) js(what string) string {
 func (p *handset) taps(sel string) {
 	p.t.Helper()
 	p.do(chromedp.WaitVisible(chromedp.CSS(sel)), chromedp.WaitEnabled(chromedp.CSS(sel)), chromedp.Click(chromedp.CSS(sel)))
-}
-
-// holds waits for a condition of the page, in JavaScript.
-func (p *handset) holds(what string) {
-	p.t.Helper()
-	p.holdsMeanwhile(what, func() {})
-}
-
-func (p *handset) holdsMeanwhile(what string, meanwhile func()) {
-	p.t.Helper()
-	for end := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
-		ctx, stop := context.WithTimeout(p.ctx, patience)
-		held, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("(async () => Boolean("+what+"))()", chromedp.EvalAwaitPromise))
-		stop()
-		if held {
-			return
-		}
-		// A page that opens itself anew while it is asked is asked again.
-		if gone := new(cdproto.Error); !errors.As(err, &gone) || gone.Code != -32000 || time.Now().After(end) {
-			p.check(err)
-		}
-		if time.Now().After(end) {
-			p.check(fmt.Errorf("it does not hold that %s", what))
-		}
-		meanwhile()
-	}
 }
 
 // overtaken waits for a condition that holds when the next version of the app has
