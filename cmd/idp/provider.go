@@ -268,7 +268,7 @@ func (p *provider) handler(cert *serve.Certificate) (http.Handler, serve.Config,
 	}
 	p.letters.words = words
 	if p.conf.GeoFile != "" {
-		places, err := geo.Open(p.conf.GeoFile, p.log)
+		places, err := geo.Open(p.conf.GeoFile, p.files)
 		if err != nil {
 			return nil, serve.Config{}, p.conf.Fault("geo_file", err.Error())
 		}
@@ -509,14 +509,11 @@ func (p *provider) run(ctx context.Context, h http.Handler, shared serve.Config,
 	defer cancel()
 	wg.Go(func() { p.db.Watch(ctx, func(topics ...idp.Topic) { p.heard(ctx, topics...) }) }) // ends with ctx
 	wg.Go(func() { p.files.Run(ctx) })                                                       // ends with ctx
-	if p.places != nil {
-		wg.Go(func() { p.places.Run(ctx) }) // ends with ctx
-	}
-	wg.Go(func() { p.sender.Run(ctx) })  // ends with ctx
-	wg.Go(func() { p.notices.Run(ctx) }) // ends with ctx
-	wg.Go(func() { p.runMail(ctx) })     // ends with ctx
-	wg.Go(func() { p.tellFigures(ctx) }) // ends with ctx
-	wg.Go(func() {                       // ends with ctx
+	wg.Go(func() { p.sender.Run(ctx) })                                                      // ends with ctx
+	wg.Go(func() { p.notices.Run(ctx) })                                                     // ends with ctx
+	wg.Go(func() { p.runMail(ctx) })                                                         // ends with ctx
+	wg.Go(func() { p.tellFigures(ctx) })                                                     // ends with ctx
+	wg.Go(func() {                                                                           // ends with ctx
 		<-ctx.Done()
 		close(p.ending)
 	})
