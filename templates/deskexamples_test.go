@@ -37,8 +37,8 @@ func deskExamples(at time.Time) []example {
 	shown := DeskDevice{Device: Device{ID: exampleID, Name: "Pixel 8", Kind: "app", Platform: "android", Push: "working", LinkedAt: at, UsedAt: at}, App: "hilum/1.4", PushOK: at, Person: anna, Of: 1}
 	events := []DeskEvent{
 		{Seq: 3, At: at, Kind: "device.unlinked", What: Say("event.device.unlinked"), Actor: "admin", Where: Where{Address: "192.0.2.7"}, Reason: `lost <b>on</b> the "ward"`},
-		{Seq: 2, At: at, Kind: "something.new", Actor: "provider"},
-		{Seq: 1, At: at, Kind: "device.linked", What: Say("event.device.linked"), Good: true, Actor: "anna"},
+		{Seq: 2, At: at, Kind: "something.new", Actor: "provider", ActorIs: "provider"},
+		{Seq: 1, At: at, Kind: "device.linked", What: Say("event.device.linked"), Good: true, Actor: "anna", ActorIs: "phone"},
 	}
 	people := list
 	people.Path, people.Total = "/admin/users", Say("admin.users.count", "N", 1, "Count", Count{N: 1})

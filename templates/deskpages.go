@@ -56,19 +56,21 @@ type DeskDevice struct {
 
 // DeskEvent is one line of a history.
 type DeskEvent struct {
-	Seq    int64
-	At     time.Time
-	Kind   string
-	What   Message // the kind in words; no key: there are none
-	Good   bool    // a device was linked
-	Actor  string
-	Where  // from where; no address: not known
-	Reason string
-	Of     string // sign-in name of whom it concerns; empty: not known
-	Person string // their id
-	About  string // name of the device or the application, or a setting and how it changed
-	Client string // id of the application; its name, where Test is true and the application is there
-	Test   bool   // it is of a test sign-in to Client
+	Seq   int64
+	At    time.Time
+	Kind  string
+	What  Message // the kind in words; no key: there are none
+	Good  bool    // a device was linked
+	Actor string
+	// ActorIs is what kind of actor that is, an idp.ActorKind; empty: not known.
+	ActorIs string
+	Where   // from where; no address: not known
+	Reason  string
+	Of      string // sign-in name of whom it concerns; empty: not known
+	Person  string // their id
+	About   string // name of the device or the application, or a setting and how it changed
+	Client  string // id of the application; its name, where Test is true and the application is there
+	Test    bool   // it is of a test sign-in to Client
 
 	Device     string // id of the device that it is about; empty: of none
 	DeviceName string // its name then, or else now; empty: not known
