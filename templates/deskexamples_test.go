@@ -47,7 +47,7 @@ func deskExamples(at time.Time) []example {
 	live := []DeskSession{{Session{ID: exampleID, This: true, Browser: Say("sessions.browser", "Browser", exampleAgent, "System", "Linux"), Where: Where{"192.0.2.7", "Ward 3", "Ghent, Belgium"}, Apps: []string{"viewer"}, Since: at, LastAt: at}, anna},
 		{Session{ID: "SESSIONSESSIONSESSIONSES22", Browser: Say("sessions.browser.unknown"), Where: Where{Address: "2001:db8::1"}, Since: at, LastAt: at}, hostile}}
 	ended := []DeskEnded{
-		{Person: anna, Browser: Say("sessions.browser.unknown"), Address: "192.0.2.7", At: at, Told: []ToldLine{{App: "Radiology <b>Viewer", State: "told", At: at}, {App: "Archive", State: "waiting"}, {App: long, State: "waiting", Said: Say("logout.said.status", "Status", "503"), At: at}, {App: "Reports", State: "failed", Said: Say("logout.said.forbidden"), At: at}}, Left: []string{"Weasis"}},
+		{Person: anna, Browser: Say("sessions.browser.unknown"), Where: Where{"192.0.2.7", "Ward 3", "Ghent, Belgium"}, At: at, Told: []ToldLine{{App: "Radiology <b>Viewer", State: "told", At: at}, {App: "Archive", State: "waiting"}, {App: long, State: "waiting", Said: Say("logout.said.status", "Status", "503"), At: at}, {App: "Reports", State: "failed", Said: Say("logout.said.forbidden"), At: at}}, Left: []string{"Weasis"}},
 		{Person: hostile, Browser: Say("sessions.browser.unknown"), At: at},
 	}
 	untold := []LogoutLine{{ID: "viewer", App: "Radiology <b>Viewer", Waiting: Count{N: 3}, OldestAt: at, FailedAt: at, Said: Say("logout.said.unreachable"), Lost: Count{N: 1000, More: true}}, {ID: "reports", App: "Reports", Waiting: Count{N: 1}, OldestAt: at}, {ID: "x", App: "X", Lost: Count{N: 1}, FailedAt: at, Said: Say("logout.said.certificate")}}

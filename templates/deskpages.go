@@ -198,10 +198,10 @@ type ToldLine struct {
 type DeskEnded struct {
 	Person  DeskPerson
 	Browser Message
-	Address string
-	At      time.Time
-	Told    []ToldLine
-	Left    []string // applications that cannot be told
+	Where
+	At   time.Time
+	Told []ToldLine
+	Left []string // applications that cannot be told
 }
 
 // LogoutLine is how it goes with telling one application that sessions have ended

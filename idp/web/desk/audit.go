@@ -146,8 +146,7 @@ func (s *audits) list(w http.ResponseWriter, r *http.Request, p staff) error {
 	if err == nil {
 		var found *idp.EventPage
 		if found, err = s.desk.SearchEvents(r.Context(), p.by, q); err == nil {
-			view.Events = deskEvents(found.Rows)
-			locate(s.door, view.Events, view.Lang)
+			view.Events = s.events(found.Rows, view.Lang)
 			if err := s.nameEvents(r, p, view.Events, found.Names); err != nil {
 				return err
 			}

@@ -6,7 +6,6 @@ import (
 
 	"hilum/idp"
 	"hilum/idp/admin"
-	"hilum/idp/web/page"
 	"hilum/templates"
 )
 
@@ -98,11 +97,13 @@ func deskEvents(rows []idp.Event) []templates.DeskEvent {
 	return out
 }
 
-// locate says of events from where they were done, in a language (BCP 47).
-func locate(d *page.Door, events []templates.DeskEvent, lang string) {
+// events is deskEvents, with the places of addresses in a language (BCP 47).
+func (s *room) events(rows []idp.Event, lang string) []templates.DeskEvent {
+	events := deskEvents(rows)
 	for i := range events {
-		events[i].Where = d.Where(events[i].Address, lang)
+		events[i].Where = s.door.Where(events[i].Address, lang)
 	}
+	return events
 }
 
 // eventSaid is what happened, in words. A link that a person has asked for, or got by mail,
