@@ -38,7 +38,7 @@ func deskExamples(at time.Time) []example {
 	events := []DeskEvent{
 		{Seq: 3, At: at, Kind: "device.unlinked", What: Say("event.device.unlinked"), Actor: "admin", Where: Where{Address: "192.0.2.7"}, Reason: `lost <b>on</b> the "ward"`},
 		{Seq: 2, At: at, Kind: "something.new", Actor: "provider", ActorIs: "provider"},
-		{Seq: 1, At: at, Kind: "device.linked", What: Say("event.device.linked"), Good: true, Actor: "anna", ActorIs: "phone"},
+		{Seq: 1, At: at, Kind: "device.linked", What: Say("event.device.linked"), Actor: "anna", ActorIs: "phone"},
 	}
 	people := list
 	people.Path, people.Total = "/admin/users", Say("admin.users.count", "N", 1, "Count", Count{N: 1})
@@ -155,7 +155,7 @@ func deskExamples(at time.Time) []example {
 		{"admin-import", AdminImport{Frame: frame("users"), Columns: columns, People: 50_000, Megabytes: 20}},
 		{"admin-import-empty", AdminImport{Frame: frame("users"), Columns: columns, People: 50_000, Megabytes: 20, Problem: Say("import.empty")}},
 		{"admin-import-other", AdminImport{Frame: frame("users"), Columns: columns, People: 50_000, Megabytes: 20, Problem: Say("admin.import.other"), Other: "/admin/imports/" + exampleID}},
-		{"admin-importing", AdminImporting{Frame: frame("users"), ID: exampleID, State: "checking", Word: "checking-0", Far: Say("admin.job.far", "Done", "0", "Of", "0"), MayAdd: true, Columns: columns}},
+		{"admin-importing", AdminImporting{Frame: frame("users"), ID: exampleID, State: "checking", Word: "checking-0", Far: Say("admin.job.far", "Done", "0", "Of", "0"), MayAdd: true}},
 		{"admin-importing-adding", AdminImporting{Frame: frame("users"), ID: exampleID, State: "adding", Word: "adding-30", Done: 3000, Of: 10000, Far: Say("admin.job.far", "Done", "3,000", "Of", "10,000"), MayAdd: true}},
 		{"admin-importing-mailing", AdminImporting{Frame: frame("users"), ID: exampleID, State: "mailing", Word: "mailing-30", Done: 3000, Of: 10000, Far: Say("admin.job.far", "Done", "3,000", "Of", "10,000"), MayAdd: true, Mail: true}},
 		{"admin-importing-late", AdminImporting{Frame: frame("users"), ID: exampleID, State: "stopping", Word: "stopping", Done: 3000, Of: 10000, Far: Say("admin.job.far", "Done", "3,000", "Of", "10,000"), MayAdd: true, Mail: true, Late: true}},
@@ -171,10 +171,10 @@ func deskExamples(at time.Time) []example {
 		{"admin-importing-failed", AdminImporting{Frame: frame("users"), ID: exampleID, State: "failed", Word: "over", MayAdd: true}},
 		{"admin-importing-lost", AdminImporting{Frame: frame("users"), ID: exampleID, State: "lost", MayAdd: true}},
 		{"admin-importing-long", AdminImporting{Frame: frame("users"), ID: exampleID, State: "wrong", Word: "over", Problem: Say("import.many")}},
-		{"admin-import-faults", AdminImporting{Frame: frame("users"), ID: exampleID, State: "faults", Word: "over", Columns: columns, Text: "username\n</textarea><b>", People: 1, More: true,
+		{"admin-import-faults", AdminImporting{Frame: frame("users"), ID: exampleID, State: "faults", Word: "over", Text: "username\n</textarea><b>", People: 1, More: true,
 			Faults: []FaultLine{{Line: 2, Name: "<b>", Problem: Say("user.name.letters")}, {Line: 9, Problem: Say("import.cells")}}}},
-		{"admin-import-file", AdminImporting{Frame: frame("users"), ID: exampleID, State: "wrong", Word: "over", Columns: columns, Text: "x", Problem: Say("import.username")}},
-		{"admin-import-nobody", AdminImporting{Frame: frame("users"), ID: exampleID, State: "nobody", Word: "over", Columns: columns, Text: "username"}},
+		{"admin-import-file", AdminImporting{Frame: frame("users"), ID: exampleID, State: "wrong", Word: "over", Text: "x", Problem: Say("import.username")}},
+		{"admin-import-nobody", AdminImporting{Frame: frame("users"), ID: exampleID, State: "nobody", Word: "over", Text: "username"}},
 		{"admin-sessions", AdminSessions{Frame: frame("sessions"), List: List{Path: "/admin/sessions", Next: "/admin/sessions?after=x"}, Note: Say("admin.ended.told", "Apps", "Archive, <b>Viewer"), MayEnd: true, Rows: live, Ended: ended}},
 		{"admin-sessions-nothing", AdminSessions{Frame: frame("sessions"), List: List{Path: "/admin/sessions", Words: "x"}}},
 		{"admin-devices", AdminDevices{Frame: frame("devices"), List: list, MayUnlink: true, Max: 5, Kind: true, Push: true, Linked: true, Used: true, ByPerson: sorted, ByName: head, ByLinked: head, ByUsed: head, Rows: rows}},

@@ -303,11 +303,10 @@ type AdminImporting struct {
 	Done, Of int     // lines or people, by the state
 	Far      Message // Done and Of in words
 	MayAdd   bool
-	Columns  []string // names of the columns that a file may have
-	Text     string   // of the file, when it is short enough to be mended here
-	People   int      // good lines
-	Added    int      // people
-	Faulty   int      // faulty lines; 0: as many as Faults
+	Text     string // of the file, when it is short enough to be mended here
+	People   int    // good lines
+	Added    int    // people
+	Faulty   int    // faulty lines; 0: as many as Faults
 	Faults   []FaultLine
 	More     bool     // there are more faults than Faults
 	Ignored  []string // columns of the file that are left out

@@ -87,7 +87,7 @@ func deskEvents(rows []idp.Event) []templates.DeskEvent {
 			about = changeOf(e)
 		}
 		out = append(out, templates.DeskEvent{
-			Seq: e.Seq, At: e.At, Kind: string(e.Kind), What: eventSaid(e), Good: e.Kind == idp.EventDeviceLinked, Actor: e.Actor.Name, ActorIs: string(e.ActorKind()),
+			Seq: e.Seq, At: e.At, Kind: string(e.Kind), What: eventSaid(e), Actor: e.Actor.Name, ActorIs: string(e.ActorKind()),
 			Where: templates.Where{Address: e.Address}, Reason: e.Detail["reason"], Of: e.Detail["user"], Person: string(e.User), About: about, Client: string(e.Client), Device: string(e.Device),
 		})
 		if of, _, ok := idp.TryoutOf(e.Client); ok {

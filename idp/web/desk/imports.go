@@ -92,7 +92,7 @@ func (s *importer) importing(w http.ResponseWriter, r *http.Request, p staff) er
 	if err != nil {
 		return err
 	}
-	view := templates.AdminImporting{Frame: s.frame(r, p, "users"), ID: string(id), Columns: admin.ImportHeading, MayAdd: p.may(admin.AddUsers), Mail: s.mail, Hours: int(idp.InvitationTTL.Hours())}
+	view := templates.AdminImporting{Frame: s.frame(r, p, "users"), ID: string(id), MayAdd: p.may(admin.AddUsers), Mail: s.mail, Hours: int(idp.InvitationTTL.Hours())}
 	view.Here = "import:" + string(id)
 	if j == nil {
 		view.State = "lost"
