@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
@@ -365,7 +366,7 @@ func (p *provider) handler(cert *serve.Certificate) (http.Handler, serve.Config,
 		HTTPS:          secure,
 		Bodies:         bodies(people),
 		Problems:       []string{adminapi.Prefix},
-		Refusals:       protocol.Refusals(),
+		Refusals:       refusals(protocol, phones),
 		Quiet:          append(people.Quiet(), quietRoutes...),
 		ErrorPage:      pages.ErrorPage,
 		TLS:            cert,
@@ -373,6 +374,13 @@ func (p *provider) handler(cert *serve.Certificate) (http.Handler, serve.Config,
 	}
 	whole = serve.Handler(mux, shared)
 	return whole, shared, nil
+}
+
+// refusals are the answers of the doors that programs and phones ask, by path.
+func refusals(protocol *oidc.Server, phones *deviceapi.Server) map[string]func(http.ResponseWriter, *http.Request, int) {
+	all := protocol.Refusals()
+	maps.Copy(all, phones.Refusals())
+	return all
 }
 
 // bodies are the paths that take a larger body than others, with how many bytes.
