@@ -198,7 +198,7 @@ func examples() []example {
 		{"activity-none", Activity{Frame: account("activity")}},
 		{"notme", Doubt{Frame: account("activity"), Path: "/account/activity/790/notme", One: true, Event: Occurrence{Seq: 790, At: at, What: Say("activity.login"), Browser: there.Browser, Where: there.Where}}},
 		{"notme-all", Doubt{Frame: account("activity"), Path: "/account/activity/790/notme", Event: Occurrence{Seq: 790, At: at, What: Say("activity.device.linked"), Device: "Pixel 8"}}},
-		{"notme-here", Doubt{Frame: account("activity"), Path: "/account/activity/790/notme", Here: true, Event: Occurrence{Seq: 790, At: at, What: Say("activity.login"), This: true}}},
+		{"notme-here", Doubt{Frame: account("activity"), Path: "/account/activity/790/notme", Own: true, Event: Occurrence{Seq: 790, At: at, What: Say("activity.login"), This: true}}},
 		{"notme-done", Doubt{Frame: account("activity"), Done: true, One: true, Unlink: "/account/devices/" + exampleID + "/unlink", Recovery: true, Event: Occurrence{Seq: 790, At: at, What: Say("activity.login"), Device: "Pixel 8"}}},
 		{"sessions-one", Sessions{Frame: account("sessions"), Sessions: []Session{here}, Note: Say("sessions.others.done")}},
 	}...)

@@ -460,7 +460,7 @@ type Doubt struct {
 	Event    Occurrence
 	Path     string // posted to
 	One      bool   // one session ends; else all others
-	Here     bool   // it was in the browser that the page is shown in
+	Own      bool   // it was in the browser that the page is shown in
 	Done     bool
 	Unlink   string // path of the page that unlinks the device concerned; empty: it is not linked
 	Recovery bool   // a recovery code was used: new ones are due

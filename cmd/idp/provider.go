@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
@@ -268,7 +269,7 @@ func (p *provider) handler(cert *serve.Certificate) (http.Handler, serve.Config,
 	}
 	p.letters.words = words
 	if p.conf.GeoFile != "" {
-		places, err := geo.Open(p.conf.GeoFile, p.log)
+		places, err := geo.Open(p.conf.GeoFile, p.files)
 		if err != nil {
 			return nil, serve.Config{}, p.conf.Fault("geo_file", err.Error())
 		}
@@ -366,7 +367,7 @@ func (p *provider) handler(cert *serve.Certificate) (http.Handler, serve.Config,
 		HTTPS:          secure,
 		Bodies:         bodies(people),
 		Problems:       []string{adminapi.Prefix},
-		Refusals:       protocol.Refusals(),
+		Refusals:       refusals(protocol, phones),
 		Quiet:          append(people.Quiet(), quietRoutes...),
 		ErrorPage:      pages.ErrorPage,
 		TLS:            cert,
@@ -374,6 +375,13 @@ func (p *provider) handler(cert *serve.Certificate) (http.Handler, serve.Config,
 	}
 	whole = serve.Handler(mux, shared)
 	return whole, shared, nil
+}
+
+// refusals are the answers of the doors that programs and phones ask, by path.
+func refusals(protocol *oidc.Server, phones *deviceapi.Server) map[string]func(http.ResponseWriter, *http.Request, int) {
+	all := protocol.Refusals()
+	maps.Copy(all, phones.Refusals())
+	return all
 }
 
 // bodies are the paths that take a larger body than others, with how many bytes.
@@ -519,14 +527,11 @@ func (p *provider) run(ctx context.Context, h http.Handler, shared serve.Config,
 	defer cancel()
 	wg.Go(func() { p.db.Watch(ctx, func(topics ...idp.Topic) { p.heard(ctx, topics...) }) }) // ends with ctx
 	wg.Go(func() { p.files.Run(ctx) })                                                       // ends with ctx
-	if p.places != nil {
-		wg.Go(func() { p.places.Run(ctx) }) // ends with ctx
-	}
-	wg.Go(func() { p.sender.Run(ctx) })  // ends with ctx
-	wg.Go(func() { p.notices.Run(ctx) }) // ends with ctx
-	wg.Go(func() { p.runMail(ctx) })     // ends with ctx
-	wg.Go(func() { p.tellFigures(ctx) }) // ends with ctx
-	wg.Go(func() {                       // ends with ctx
+	wg.Go(func() { p.sender.Run(ctx) })                                                      // ends with ctx
+	wg.Go(func() { p.notices.Run(ctx) })                                                     // ends with ctx
+	wg.Go(func() { p.runMail(ctx) })                                                         // ends with ctx
+	wg.Go(func() { p.tellFigures(ctx) })                                                     // ends with ctx
+	wg.Go(func() {                                                                           // ends with ctx
 		<-ctx.Done()
 		close(p.ending)
 	})

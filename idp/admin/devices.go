@@ -41,7 +41,7 @@ func (d *Desk) DeviceHistory(ctx context.Context, by By, id idp.DeviceID, p idp.
 	if id == "" {
 		return nil, fmt.Errorf("device: %w", idp.ErrNotFound)
 	}
-	return d.conf.Store.SearchEvents(ctx, idp.EventQuery{Device: id, Page: p})
+	return d.searchEvents(ctx, idp.EventQuery{Device: id, Page: p})
 }
 
 // Unlinked says what became of one device of several.
