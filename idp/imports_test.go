@@ -145,6 +145,7 @@ var outside = map[string]home{
 	"github.com/nicksnyder/go-i18n/v2":        {code: []string{"templates/words"}},
 	"github.com/pquerna/otp":                  {code: []string{"idp/totp"}},
 	"github.com/pressly/goose/v3":             {code: []string{"idp/store"}},
+	"github.com/rivo/uniseg":                  {code: []string{"idp/text"}},
 	"github.com/rogpeppe/go-internal":         {tests: []string{"cmd/idp"}},
 	"github.com/spf13/cobra":                  {code: []string{"cmd/idp", "cmd/phone"}},
 	"github.com/spf13/pflag":                  {code: []string{"cmd/idp"}},
