@@ -117,10 +117,11 @@ races:
 twice:
 	go test -count 1 -ldflags "-X hilum/idp/store.runTwice=on" ./idp/...
 
-# screenshots takes every page in both themes, narrow and wide.
+# screenshots takes every page in both themes, narrow and wide, in SCREENSHOTS_LANGS (en,de,fr,nl).
 SCREENSHOTS_DIR ?= $(CURDIR)/.cache/screenshots
+SCREENSHOTS_LANGS ?= en
 screenshots: needs
-	SCREENSHOTS_DIR=$(SCREENSHOTS_DIR) go test -count 1 -run TestScreenshots -timeout 20m ./e2e/...
+	SCREENSHOTS_DIR=$(SCREENSHOTS_DIR) SCREENSHOTS_LANGS=$(SCREENSHOTS_LANGS) go test -count 1 -run TestScreenshots -timeout 20m ./e2e/...
 	@echo $(SCREENSHOTS_DIR)
 
 # outdated lists the modules that go.mod names of which the registry has newer ones,
