@@ -167,6 +167,7 @@ var outside = map[string]home{
 	"golang.org/x/text/message":               {code: []string{"templates/words"}},
 	"golang.org/x/text/number":                {code: []string{"templates/words"}},
 	"golang.org/x/text/feature/plural":        {tests: []string{"templates/words"}},
+	"golang.org/x/text/unicode/bidi":          {code: []string{"templates/words"}},
 	"golang.org/x/text/unicode/norm":          {code: []string{"idp/text"}, tests: []string{"idp/password"}},
 	"golang.org/x/time/rate":                  {code: []string{"idp/limit"}},
 	"github.com/mattn/go-sqlite3":             {code: []string{"idp/store"}},
