@@ -121,7 +121,7 @@ twice:
 SCREENSHOTS_DIR ?= $(CURDIR)/.cache/screenshots
 SCREENSHOTS_LANGS ?= en
 screenshots: needs
-	SCREENSHOTS_DIR=$(SCREENSHOTS_DIR) SCREENSHOTS_LANGS=$(SCREENSHOTS_LANGS) go test -count 1 -run TestScreenshots -timeout 20m ./e2e/...
+	SCREENSHOTS_DIR=$(SCREENSHOTS_DIR) SCREENSHOTS_LANGS=$(SCREENSHOTS_LANGS) go test -count 1 -run TestScreenshots -timeout 90m ./e2e/...
 	@echo $(SCREENSHOTS_DIR)
 
 # outdated lists the modules that go.mod names of which the registry has newer ones,
