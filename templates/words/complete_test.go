@@ -399,3 +399,19 @@ func keysOfTheApp(t *testing.T) map[string]string {
 	}
 	return used
 }
+
+// French has a narrow no-break space before what ends or opens a part of a sentence, so
+// that no line begins with it.
+func TestFrenchSpaces(t *testing.T) {
+	broken := regexp.MustCompile(`[ \x{A0}][:;!?»](\s|$)|\pL[;!?»](\s|$)|«[^\x{202F}]`)
+	raw, err := fs.ReadFile(catalogues, fileOf("fr"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(raw)) {
+		_, said, ok := strings.Cut(strings.TrimRight(line, ",\n"), `": "`)
+		if ok && broken.MatchString(strings.TrimSuffix(said, `"`)) {
+			t.Error(strings.TrimSpace(line))
+		}
+	}
+}
