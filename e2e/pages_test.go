@@ -268,6 +268,7 @@ func everyPageIsAccessible(t *testing.T, axe string, tour func(*testing.T, *demo
 				t.Errorf("%s (%s):\n%s", name, theme, found)
 			}
 		}
+		w.access(t, name)
 	})
 	w.quiet()
 }
