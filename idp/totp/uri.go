@@ -1,6 +1,7 @@
 package totp
 
 import (
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -133,8 +134,8 @@ func first(parts []string, most int) string {
 // last is first from the other end.
 func last(parts []string, most int) string {
 	n := 0
-	for i := len(parts) - 1; i >= 0; i-- {
-		if n += len(parts[i]); n > most {
+	for i, p := range slices.Backward(parts) {
+		if n += len(p); n > most {
 			return strings.Join(parts[i+1:], "")
 		}
 	}

@@ -180,18 +180,11 @@ func (c *Catalogue) Text(key string, args ...any) (string, error) {
 // English sentence, from turning what stands beside it: it is a whole of its own, from
 // FIRST STRONG ISOLATE to POP DIRECTIONAL ISOLATE (UAX #9, section 2.4).
 func (c *Catalogue) isolated(s string) string {
-	fromRight := c.dir == "rtl"
 	for _, r := range s {
 		p, _ := bidi.LookupRune(r)
-		switch p.Class() {
-		case bidi.R, bidi.AL:
-			if !fromRight {
-				return "\u2068" + s + "\u2069"
-			}
-		case bidi.L:
-			if fromRight {
-				return "\u2068" + s + "\u2069"
-			}
+		right := p.Class() == bidi.R || p.Class() == bidi.AL
+		if c.dir == "ltr" && right || c.dir == "rtl" && p.Class() == bidi.L {
+			return "\u2068" + s + "\u2069"
 		}
 	}
 	return s
