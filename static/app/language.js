@@ -35,7 +35,7 @@ export function speaker(list) {
     return text.replace(/\{(\w+)\}/g, (whole, of) => {
       const arg = args[of]
       // A name that is written from the right is a whole of its own in the sentence (UAX #9, section 2.4).
-      return typeof arg === 'number' ? number.format(arg) : arg?.replace(/.*[\u0590-\u08ff\ufb1d-\ufefc].*/s, '\u2068$&\u2069') ?? whole
+      return typeof arg === 'number' ? number.format(arg) : arg?.replace(/.*[\p{sc=Arab}\p{sc=Hebr}].*/su, '\u2068$&\u2069') ?? whole
     })
   }
 }
