@@ -141,10 +141,11 @@ $(OAUTH2_PROXY):
 	GOBIN=$(CACHE)/build go install github.com/oauth2-proxy/oauth2-proxy/v7@$(OAUTH2_PROXY_VERSION)
 	mv $(CACHE)/build/oauth2-proxy $@
 
-# screenshots takes every page in both themes, narrow and wide.
+# screenshots takes every page in both themes, narrow and wide, in SCREENSHOTS_LANGS (en,de,fr,nl).
 SCREENSHOTS_DIR ?= $(CURDIR)/.cache/screenshots
+SCREENSHOTS_LANGS ?= en
 screenshots: needs
-	SCREENSHOTS_DIR=$(SCREENSHOTS_DIR) go test -count 1 -run TestScreenshots -timeout 20m ./e2e/...
+	SCREENSHOTS_DIR=$(SCREENSHOTS_DIR) SCREENSHOTS_LANGS=$(SCREENSHOTS_LANGS) go test -count 1 -run TestScreenshots -timeout 90m ./e2e/...
 	@echo $(SCREENSHOTS_DIR)
 
 # outdated lists the modules that go.mod names of which the registry has newer ones,

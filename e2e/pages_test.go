@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/url"
@@ -275,31 +276,43 @@ func everyPageIsAccessible(t *testing.T, axe string, tour func(*testing.T, *demo
 				t.Errorf("%s (%s):\n%s", name, theme, found)
 			}
 		}
+		w.access(t, name)
 	})
 	w.quiet()
 }
 
-// TestScreenshots takes every page and state in both themes, narrow and wide.
+// TestScreenshots takes every page and state in both themes, narrow and wide, in each of
+// SCREENSHOTS_LANGS, which are English if it is not set; other languages get folders of
+// their own.
 func TestScreenshots(t *testing.T) {
 	dir := os.Getenv("SCREENSHOTS_DIR")
 	if dir == "" {
 		t.Skip("make screenshots sets SCREENSHOTS_DIR; TestEveryPageIsAccessible walks the same pages")
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	for name, tour := range tours {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			screenshots(t, dir, tour)
-		})
+	for lang := range strings.SplitSeq(cmp.Or(os.Getenv("SCREENSHOTS_LANGS"), "en"), ",") {
+		dir := dir
+		if lang != "en" {
+			dir = filepath.Join(dir, lang)
+		}
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		for name, tour := range tours {
+			t.Run(name+"/"+lang, func(t *testing.T) {
+				t.Parallel()
+				screenshots(t, dir, lang, tour)
+			})
+		}
 	}
 }
 
-func screenshots(t *testing.T, dir string, tour func(*testing.T, *demo, *window, func(string))) {
+func screenshots(t *testing.T, dir, lang string, tour func(*testing.T, *demo, *window, func(string))) {
 	d := startDemo(t)
-	w := openWindow(t, true)
+	w := openWindow(t, true, chromedp.Flag("accept-lang", lang))
 	shoot := func(name string) {
+		if got := ask(w, chromedp.Evaluate[string](`document.documentElement.lang`)); got != lang && !strings.HasPrefix(w.at(), d.Viewer) {
+			t.Errorf("%s is in %q, not in %q", name, got, lang)
+		}
 		for _, theme := range []string{"dark", "light"} {
 			for _, width := range []int64{360, 1280} {
 				w.look(theme, width, 740)

@@ -238,6 +238,14 @@ type QR struct {
 	Path string // one unit is one module
 }
 
+// qrSide is what a drawn code may measure at most, in CSS pixels, unless its modules would
+// have less than four.
+const qrSide = 240
+
+// Side is how large a page shows the code, in CSS pixels: a whole number of them a module.
+// Modules that differ by a pixel are read worse, one code in a hundred not at all.
+func (q QR) Side() int { return q.Size * max(4, qrSide/max(1, q.Size)) }
+
 // Offer is a device waiting to be linked.
 type Offer struct {
 	QR        QR

@@ -146,7 +146,7 @@ func Host(issuer string) string {
 func Fits(site Site) error {
 	host := Host(site.Issuer)
 	const fixed = len("otpauth://totp/" + ":" + "?secret=" + "&issuer=" + "&idp=" + "&pair=")
-	label := escape(site.Label, MaxURI)
+	label := escape(site.Label)
 	room := MaxURI - fixed - SecretSize*8/5 - pairLetters - len(host) - 2*len(label)
 	if room < MinAccount {
 		return fmt.Errorf("the label %q (%d bytes as a link has it) and the address %q (%d) leave %d bytes of the QR code for an account's name, "+

@@ -107,7 +107,8 @@ func TestURIsScanFromAScreen(t *testing.T) {
 				if !strings.HasPrefix(label, key.Issuer()) && name != "nothing but separators" {
 					t.Errorf("%s: a letter was cut in two: %q", name, key.Issuer())
 				}
-				if key.AccountName() == "" || !strings.HasPrefix(account, key.AccountName()) {
+				head, tail, _ := strings.Cut(key.AccountName(), cut)
+				if head == "" || !strings.HasPrefix(account, head) || !strings.HasSuffix(account, tail) {
 					t.Errorf("%s: account %q", uri, key.AccountName())
 				}
 			}
@@ -116,5 +117,38 @@ func TestURIsScanFromAScreen(t *testing.T) {
 	// A plain account is never cut, however long the label.
 	if uri := URI(strings.Repeat("L", 40), strings.Repeat("a", idp.MaxName), rfcSecret); !strings.Contains(uri, strings.Repeat("a", idp.MaxName)) {
 		t.Errorf("the account was cut: %s", uri)
+	}
+}
+
+// What is too long is shortened so that people still tell two accounts apart.
+func TestLongNamesAreShortened(t *testing.T) {
+	here := []Extra{{"idp", "sso.klinik.example"}, {"pair", strings.Repeat("A", pairLetters)}}
+	for _, c := range []struct {
+		why, label, account string
+		wantLabel, wantName string
+	}{
+		{"what fits stays", "Klinikum Nord", "anna.meier@klinik.example", "Klinikum Nord", "anna.meier@klinik.example"},
+		{"the host loses its end", "Klinikum Nord", "maximiliane.von.hohenfels1@radiologie.klinik.example", "Klinikum Nord", "maximiliane.von.hohenfels1@radiologie.kli.."},
+		{"and nothing before the @", "Klinikum Nord", "maximiliane.von.hohenfels2@radiologie.klinik.example", "Klinikum Nord", "maximiliane.von.hohenfels2@radiologie.kli.."},
+		{"no host is left", "Klinikum Nord", "maximiliane.von-und-zu-hohenfels-lichtenstein1@klinik.example", "Klinikum Nord", "maximiliane.von-und-z..ohenfels-lichtenstein1"},
+		{"a name of 60 letters loses its middle", "Klinikum Nord", strings.Repeat("lang", 14) + "-und", "Klinikum Nord", "langlanglanglanglangl..nglanglanglanglang-und"},
+		{"a label has its quarter of the room", "Universitätsklinikum am Nordring", strings.Repeat("lang", 16), "Universitätsk", "langlanglanglangla..anglanglanglanglang"},
+		{"two @, the last is before the host", "Klinikum Nord", "anna@radiologie@sehr-langer-name-eines-krankenhauses.example", "Klinikum Nord", "anna@radiologie@sehr-langer-name-eines-.."},
+		{"an @ at the beginning is no host", "Klinikum Nord", "@" + strings.Repeat("lang", 15), "Klinikum Nord", "@langlanglanglangla..nglanglanglanglanglang"},
+		{"Arabic", "مستشفى الملك فيصل", "محمد.عبدالرحمن.الحسيني1@klinik.example", "مست", "محم..يني1"},
+		{"Japanese", "東京大学医学部附属病院", "山田太郎一号@放射線科.病院.example", "東京", "山田..一号"},
+		{"a letter and its accent", "Spital Z" + strings.Repeat("u\u0308", 12), "anna", "Spital Zu\u0308u\u0308", "anna"},
+		{"a family is one character", "Klinik", strings.Repeat("👨‍👩‍👧", 3), "Klinik", "..👨‍👩‍👧"},
+		{"a flag", strings.Repeat("🇧🇪", 10), "anna", "🇧🇪", "anna"},
+		{"a character longer than the room", "Klinik", "a" + strings.Repeat("\u0323", 31), "Klinik", "a" + strings.Repeat("\u0323", 10)},
+	} {
+		key, err := otp.NewKeyFromURL(URI(c.label, c.account, rfcSecret, here...))
+		if err != nil {
+			t.Errorf("%s: %v", c.why, err)
+			continue
+		}
+		if key.Issuer() != c.wantLabel || key.AccountName() != c.wantName {
+			t.Errorf("%s: %q, %q; want %q, %q", c.why, key.Issuer(), key.AccountName(), c.wantLabel, c.wantName)
+		}
 	}
 }

@@ -7,8 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/boombuler/barcode/qr"
-
 	"hilum/idp"
 	"hilum/idp/login"
 	"hilum/idp/web/webtest"
@@ -250,46 +248,4 @@ func TestResetHasNoDevicePart(t *testing.T) {
 	d.Wants(d.Get("/login/"+aLogin), 200, "Choose a new password", "not device_name", "not otpauth")
 	d.logins.after = step(idp.LoginFactor, idp.ForInvitation)
 	d.Leads(d.Post("/login/"+aLogin+"/enrol", "password", "x"), "/login/"+aLogin)
-}
-
-// The path is the code, module for module, with its quiet zone.
-func TestQR(t *testing.T) {
-	const text = "otpauth://totp/Imaging:anna?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=Imaging"
-	got, err := drawQR(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	code, err := qr.Encode(text, qr.L, qr.Unicode)
-	if err != nil {
-		t.Fatal(err)
-	}
-	size := code.Bounds().Dx()
-	if got.Size != size+2*quiet {
-		t.Fatalf("size %d for %d modules", got.Size, size)
-	}
-	drawn := map[[2]int]bool{}
-	for part := range strings.SplitSeq(strings.TrimSuffix(got.Path, "z"), "z") {
-		var x, y, n int
-		if _, err := fmt.Sscanf(part, "M%d %dh%dv1h-", &x, &y, &n); err != nil {
-			t.Fatalf("%q: %v", part, err)
-		}
-		for i := range n {
-			drawn[[2]int{x + i, y}] = true
-		}
-	}
-	for y := range got.Size {
-		for x := range got.Size {
-			dark := false
-			if cx, cy := x-quiet, y-quiet; cx >= 0 && cy >= 0 && cx < size && cy < size {
-				r, _, _, _ := code.At(cx, cy).RGBA()
-				dark = r == 0
-			}
-			if drawn[[2]int{x, y}] != dark {
-				t.Fatalf("module %d,%d is wrong", x, y)
-			}
-		}
-	}
-	if _, err := drawQR(strings.Repeat("x", 5000)); err == nil {
-		t.Error("too long a text was drawn")
-	}
 }

@@ -156,7 +156,7 @@ func TestLogoOnPages(t *testing.T) {
 	d, site := abroad(t)
 	d.Wants(d.Get("/signed-out"), 200, `class="mark"`, "not /pictures/")
 	*site = idp.Site{Name: "Imaging", Logo: "aa", LogoDark: "bb", LogoNamed: true}
-	d.Wants(d.Get("/signed-out"), 200, `src="/pictures/aa.png"`, `src="/pictures/bb.png"`, `alt="Imaging"`, `not <span class="site">`, `not class="mark"`)
+	d.Wants(d.Get("/signed-out"), 200, `src="/pictures/aa.png"`, `src="/pictures/bb.png"`, `alt="Imaging"`, `not <bdi class="site">`, `not class="mark"`)
 	d.Wants(d.Get("/app/"), 200, `data-logo="/pictures/aa.png" data-logo-dark="/pictures/bb.png"`)
 	d.Wants(d.Get("/app/sw.js"), 200, `const extras = ["/pictures/aa.png","/pictures/bb.png"]`)
 }

@@ -34,7 +34,8 @@ export function speaker(list) {
     if (typeof text !== 'string') text = text[plural.select(Number(args.N))] ?? text.other
     return text.replace(/\{(\w+)\}/g, (whole, of) => {
       const arg = args[of]
-      return typeof arg === 'number' ? number.format(arg) : arg ?? whole
+      // A name that is written from the right is a whole of its own in the sentence (UAX #9, section 2.4).
+      return typeof arg === 'number' ? number.format(arg) : arg?.replace(/.*[\p{sc=Arab}\p{sc=Hebr}].*/su, '\u2068$&\u2069') ?? whole
     })
   }
 }

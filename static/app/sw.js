@@ -172,7 +172,7 @@
       if (typeof text !== "string") text = text[plural.select(Number(args.N))] ?? text.other;
       return text.replace(/\{(\w+)\}/g, (whole, of) => {
         const arg = args[of];
-        return typeof arg === "number" ? number.format(arg) : arg ?? whole;
+        return typeof arg === "number" ? number.format(arg) : arg?.replace(/.*[\p{sc=Arab}\p{sc=Hebr}].*/su, "⁨$&⁩") ?? whole;
       });
     };
   }

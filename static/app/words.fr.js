@@ -2,7 +2,7 @@
 // one and many are told apart by N.
 
 export default {
-  'account.almost': 'Presque terminé : retournez dans le navigateur et finissez-y.',
+  'account.almost': 'Presque terminé : retournez dans le navigateur et finissez-y.',
   'account.back': 'Retour à la page',
   'account.code': 'Copier le code, compte {Name} :',
   'account.copied': 'Copié',

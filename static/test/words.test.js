@@ -34,6 +34,7 @@ test('sentences name, count and keep what they do not know', async () => {
   assert.equal(t('plain'), 'Ja')
   assert.equal(t('of', { Name: 'anna', Site: '{Name}' }), 'anna bei {Name}')
   assert.equal(t('of', { Name: '' }), ' bei {Site}')
+  assert.equal(t('of', { Name: 'مستشفى (A)', Site: '東京' }), '\u2068مستشفى (A)\u2069 bei 東京')
   assert.equal(t('in', { N: 1 }), 'In 1 Sekunde')
   assert.equal(t('in', { N: 0 }), 'In 0 Sekunden')
   assert.equal(t('in', { N: 1234.5 }), 'In 1.234,5 Sekunden')

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/text/language"
 	"golang.org/x/text/message"
 	"golang.org/x/text/number"
+	"golang.org/x/text/unicode/bidi"
 
 	"hilum/static/source"
 )
@@ -172,8 +173,27 @@ func (c *Catalogue) Fixed(key string) (string, bool) { s, ok := c.fixed[key]; re
 // that chooses between the plural forms. Errors: there is no such key in English
 // either, or args are not in pairs.
 func (c *Catalogue) Text(key string, args ...any) (string, error) {
+	return c.text(key, c.isolated, args...)
+}
+
+// isolated keeps a name that is written in the other direction, as an Arabic one in an
+// English sentence, from turning what stands beside it: it is a whole of its own, from
+// FIRST STRONG ISOLATE to POP DIRECTIONAL ISOLATE (UAX #9, section 2.4).
+func (c *Catalogue) isolated(s string) string {
+	for _, r := range s {
+		p, _ := bidi.LookupRune(r)
+		right := p.Class() == bidi.R || p.Class() == bidi.AL
+		if c.dir == "ltr" && right || c.dir == "rtl" && p.Class() == bidi.L {
+			return "\u2068" + s + "\u2069"
+		}
+	}
+	return s
+}
+
+// text is Text with what is made of each argument that is a string.
+func (c *Catalogue) text(key string, made func(string) string, args ...any) (string, error) {
 	if _, ok := c.keys[key]; !ok && c.english != nil {
-		return c.english.Text(key, args...)
+		return c.english.text(key, made, args...)
 	}
 	if s, ok := c.fixed[key]; ok && len(args) == 0 {
 		return s, nil
@@ -189,6 +209,9 @@ func (c *Catalogue) Text(key string, args ...any) (string, error) {
 			return "", fmt.Errorf("message %s: argument %d is not a name", key, i)
 		}
 		data[name] = c.Number(args[i+1])
+		if s, ok := args[i+1].(string); ok {
+			data[name] = made(s)
+		}
 		if name == "N" && c.forms[key] { // «Line 1» has one form only
 			conf.PluralCount = args[i+1]
 		}
@@ -219,14 +242,7 @@ func (c *Catalogue) Rich(key string, args ...any) ([]Part, error) {
 	// Private-use characters: ValidText lets them pass, so a name that holds
 	// one is only shown in other pieces, never as markup.
 	const begin, end = "\uE000", "\uE001"
-	marked := make([]any, len(args))
-	for i, a := range args {
-		if s, ok := a.(string); ok && i%2 == 1 {
-			a = begin + s + end
-		}
-		marked[i] = a
-	}
-	s, err := c.Text(key, marked...)
+	s, err := c.text(key, func(s string) string { return begin + s + end }, args...)
 	if err != nil {
 		return nil, err
 	}

@@ -388,7 +388,7 @@ func keysOfTheApp(t *testing.T) map[string]string {
 	t.Helper()
 	used := map[string]string{}
 	key := regexp.MustCompile(`(?m)^  '([a-z0-9_.]+)': `)
-	for _, file := range []string{"../../static/app/words.en.js", "../../static/app/notes.en.js"} {
+	for _, file := range []string{"../../static/app/words.en.js", "../../static/app/notes.en.js", "../../static/app/lock.en.js"} {
 		raw, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
@@ -398,4 +398,20 @@ func keysOfTheApp(t *testing.T) map[string]string {
 		}
 	}
 	return used
+}
+
+// French has a narrow no-break space before what ends or opens a part of a sentence, so
+// that no line begins with it.
+func TestFrenchSpaces(t *testing.T) {
+	broken := regexp.MustCompile(`[ \x{A0}][:;!?»](\s|$)|\pL[;!?»](\s|$)|«[^\x{202F}]`)
+	raw, err := fs.ReadFile(catalogues, fileOf("fr"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(raw)) {
+		_, said, ok := strings.Cut(strings.TrimRight(line, ",\n"), `": "`)
+		if ok && broken.MatchString(strings.TrimSuffix(said, `"`)) {
+			t.Error(strings.TrimSpace(line))
+		}
+	}
 }

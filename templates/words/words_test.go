@@ -27,6 +27,8 @@ func TestWords(t *testing.T) {
 		{"toomany.seconds", []any{"N", 8}, "This was tried too often. Try again in 8 seconds."},
 		{"admin.import.line", []any{"N", 1}, "Line 1"},
 		{"password.title", []any{"App", "{{.Site}}"}, "Sign in to {{.Site}}"},
+		{"password.title", []any{"App", "مستشفى (KFSH)"}, "Sign in to \u2068مستشفى (KFSH)\u2069"},
+		{"password.title", []any{"App", "東京大学"}, "Sign in to 東京大学"},
 	} {
 		got, err := c.Text(is.key, is.args...)
 		if err != nil || got != is.want {

@@ -182,7 +182,7 @@ func (s *applications) presetForm(w http.ResponseWriter, status int, view templa
 	for _, f := range preset.Needs {
 		view.Needs = append(view.Needs, templates.Need{Name: f.ID, Label: presetWords[f.Label], Example: f.Example, Value: typed[f.ID]})
 	}
-	if view.Name == "" {
+	if view.Name == "" && preset.ID != "own" { // the name of a product, in every language
 		view.Name = preset.Name
 	}
 	return s.door.Render(w, status, view)

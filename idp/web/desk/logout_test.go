@@ -76,9 +76,9 @@ func TestEndedSessionsSayWhoWasTold(t *testing.T) {
 
 	for _, path := range []string{"/admin/users/" + string(bert.ID), "/admin/sessions"} {
 		w.Wants(w.Get(path), 200, "192.0.2.44",
-			`<span class="lamp good"></span>Viewer &lt;b&gt; <span class="hint">told</span>`, `The archive <span class="hint">being told: <span class="why">It answers 503</span>`,
-			`<span class="lamp bad"></span>Reports <span class="hint">could not be told: <span class="why">Its address may not be called; the setting logout.networks`,
-			`weasis <span class="hint">cannot be told`, `older <span class="hint">being told</span>`)
+			`<span class="lamp good"></span><bdi>Viewer &lt;b&gt;</bdi> <span class="hint">told</span>`, `<bdi>The archive</bdi> <span class="hint">being told · <span class="why">It answers 503</span>`,
+			`<span class="lamp bad"></span><bdi>Reports</bdi> <span class="hint">could not be told · <span class="why">Its address may not be called; the setting logout.networks`,
+			`weasis <span class="hint">cannot be told`, `<bdi>older</bdi> <span class="hint">being told</span>`)
 		// One that was named: its applications. All: those of the latest moment.
 		told := "These applications are told: Reports, The archive, Viewer &lt;b&gt;."
 		w.Wants(w.Get(path+"?did=ended&session="+string(second)), 200, told)

@@ -143,7 +143,7 @@ func TestEditSettings(t *testing.T) {
 			t.Errorf("a look was saved: %+v", s)
 		}
 		changes(w)
-		w.Wants(w.Get("/admin/settings"), 200, `<span class="site">Imaging</span>`, "not "+page.AccentPath(accent))
+		w.Wants(w.Get("/admin/settings"), 200, `<bdi class="site">Imaging</bdi>`, "not "+page.AccentPath(accent))
 
 		// Refused, with a colour that would do.
 		near := (*brand.AccentError)(nil)
@@ -172,7 +172,7 @@ func TestEditSettings(t *testing.T) {
 			t.Errorf("saved %+v", s)
 		}
 		changes(w, "site.name=Saint Luke", "site.accent=#0a7d6c", "site.languages=en")
-		w.Wants(w.Get("/admin/settings?did=saved"), 200, "Saved. Pages show it from now on.", `<span class="site">Saint Luke</span>`, page.AccentPath(accent))
+		w.Wants(w.Get("/admin/settings?did=saved"), 200, "Saved. Pages show it from now on.", `<bdi class="site">Saint Luke</bdi>`, page.AccentPath(accent))
 	})
 	t.Run("help", func(t *testing.T) {
 		t.Parallel()
