@@ -11,6 +11,7 @@ import (
 
 	"github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 	"golang.org/x/net/html"
 
 	"hilum/cmd/phone/phone"
@@ -55,6 +56,26 @@ func TestThisWasNotMe(t *testing.T) {
 			there.see("#password-form")
 			here.open(d.Issuer + "/account/sessions")
 			here.see("#this-session")
+			// Times are relative; without a pointer their moments are read by one switch, which is
+			// reached by the keyboard, too.
+			if scripts {
+				times := func() (shown, exact string) {
+					const all = `[...document.querySelectorAll('time[data-when~="ago"]')]`
+					return ask(here, chromedp.Evaluate[string](all+`.map(t => t.textContent).join("|")`)), ask(here, chromedp.Evaluate[string](all+`.map(t => t.title).join("|")`))
+				}
+				shown, exact := times()
+				if shown == exact || !strings.Contains(exact, ":") {
+					t.Errorf("times are %q, exactly %q", shown, exact)
+				}
+				here.do(chromedp.Focus(chromedp.CSS("#exactly")), chromedp.KeyEvent(kb.Enter))
+				if now, exact := times(); now != exact {
+					t.Errorf("exactly they are %q, and shown is %q", exact, now)
+				}
+				here.do(chromedp.Click(chromedp.CSS("#exactly")))
+				if now, _ := times(); now != shown && !strings.Contains(now, "ago") {
+					t.Errorf("times are %q again, were %q", now, shown)
+				}
+			}
 			// And the one that the account was enrolled in: it alone has ended.
 			if n := ask(here, chromedp.Evaluate[int](`document.querySelectorAll("#sessions > li").length`)); n != 2 {
 				t.Errorf("%d sessions are open, want 2", n)

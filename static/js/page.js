@@ -36,17 +36,27 @@ for (const form of /** @type {NodeListOf<HTMLFormElement>} */ (document.querySel
 }
 
 const write = writer(formOf(root.lang, navigator.languages))
+// The moment of «3 minutes ago» is under the pointer. Who has none, by touch or by keyboard,
+// has one switch for all of the page, which is there where such times are.
+const exactly = document.getElementById('exactly')
 /** @param {HTMLTimeElement} t */
 function when(t) {
   const at = new Date(t.dateTime), how = t.dataset.when ?? ''
   if (Number.isNaN(at.getTime())) return
-  t.textContent = write.text(at, how, new Date())
-  if (how.includes('ago')) t.title = write.exact(at)
+  const ago = how.includes('ago')
+  t.textContent = write.text(at, ago && exactly?.getAttribute('aria-pressed') === 'true' ? 'exact' : how, new Date())
+  if (!ago) return
+  t.title = write.exact(at)
+  if (exactly) exactly.hidden = false
 }
+const agos = () => { for (const t of /** @type {NodeListOf<HTMLTimeElement>} */ (document.querySelectorAll('time[data-when~="ago"]'))) when(t) }
+exactly?.addEventListener('click', () => {
+  exactly.setAttribute('aria-pressed', String(exactly.getAttribute('aria-pressed') !== 'true'))
+  agos()
+})
 // What is said to be a minute ago is not, a minute later; as long as the page is there.
 setInterval(() => {
-  if (document.hidden) return
-  for (const t of /** @type {NodeListOf<HTMLTimeElement>} */ (document.querySelectorAll('time[data-when~="ago"]'))) when(t)
+  if (!document.hidden) agos()
 }, 20000)
 
 // every calls tick with the seconds left, by the clock and not by counting: a
