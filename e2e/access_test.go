@@ -12,7 +12,7 @@ import (
 
 // controls is script that the checks share. What is behind an open dialog is none of a
 // page's controls: shown lists those that can be seen and used, fits what is wrong with where
-// they are, marks what of their state is to be seen, ring whether a control shows its focus.
+// they are, ring whether a control shows its focus.
 const controls = `
 	const root = document.querySelector("dialog:modal") ?? document.body
 	const shown = () => [...root.querySelectorAll("a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex]")].filter(e =>
