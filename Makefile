@@ -21,7 +21,12 @@ NEEDS := \
 	caddy:/usr/bin/caddy \
 	libapache2-mod-auth-openidc:/usr/lib/apache2/modules/mod_auth_openidc.so
 
-.PHONY: test build dev lint vuln lock bench crash races twice screenshots outdated notice worker release axe zxing fakeidb needs clean
+# What make parties uses besides.
+PARTIES := \
+	orthanc:/usr/sbin/Orthanc \
+	orthanc-dicomweb:/usr/share/orthanc/plugins/libOrthancDicomWeb.so
+
+.PHONY: test build dev lint vuln lock bench crash races twice parties screenshots outdated notice worker release axe zxing fakeidb needs clean
 
 test: needs
 	go vet ./...
@@ -116,6 +121,25 @@ races:
 # it did first is undone, under all tests but those that start the program.
 twice:
 	go test -count 1 -ldflags "-X hilum/idp/store.runTwice=on" ./idp/...
+
+# parties walks relying parties that are too large for make test, by docs/recipes: OHIF,
+# 50 MB from npm, and oauth2-proxy, both before Debian's Orthanc.
+OHIF := 3.13.2
+OHIF_DIR := $(CACHE)/ohif-$(OHIF)
+OHIF_DIST := $(OHIF_DIR)/package/dist
+OAUTH2_PROXY_VERSION := v7.15.6
+OAUTH2_PROXY := $(CACHE)/oauth2-proxy-$(OAUTH2_PROXY_VERSION)
+parties: NEEDS += $(PARTIES)
+parties: needs $(OHIF_DIST)/index.html $(OAUTH2_PROXY)
+	OHIF_DIST=$(OHIF_DIST) OAUTH2_PROXY=$(OAUTH2_PROXY) go test -race -count 1 -v -run 'TestOHIF|TestOAuth2Proxy' -timeout 30m ./e2e
+
+$(OHIF_DIST)/index.html:
+	mkdir -p $(OHIF_DIR)
+	cd $(OHIF_DIR) && npm pack @ohif/app@$(OHIF) && sha256sum -c $(CURDIR)/e2e/testdata/ohif/SHA256SUMS && tar xzf ohif-app-$(OHIF).tgz
+
+$(OAUTH2_PROXY):
+	GOBIN=$(CACHE)/build go install github.com/oauth2-proxy/oauth2-proxy/v7@$(OAUTH2_PROXY_VERSION)
+	mv $(CACHE)/build/oauth2-proxy $@
 
 # screenshots takes every page in both themes, narrow and wide, in SCREENSHOTS_LANGS (en,de,fr,nl).
 SCREENSHOTS_DIR ?= $(CURDIR)/.cache/screenshots

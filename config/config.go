@@ -40,6 +40,7 @@ type Config struct {
 	Keys           Keys      `yaml:"keys"`
 	Password       Password  `yaml:"password"`
 	Push           Push      `yaml:"push"`
+	Apps           Apps      `yaml:"apps"`
 	Logout         Logout    `yaml:"logout"`
 	Mail           Mail      `yaml:"mail"`
 	Networks       []Place   `yaml:"networks"`
@@ -133,7 +134,21 @@ type WebPush struct {
 type FCM struct {
 	CredentialsFile string `yaml:"credentials_file"`
 	ProjectID       string `yaml:"project_id"` // empty: the one of the credentials
+	SenderID        string `yaml:"sender_id"`  // the number of the project, told to apps; empty: not told
 	Endpoint        string `yaml:"endpoint"`   // for trials only: a service in place of Google's, without credentials
+}
+
+// Apps are native phone apps beside the one that is served at /app: the sign-in page
+// opens one of them where it is installed.
+type Apps struct {
+	Android []AndroidApp `yaml:"android"`
+	Apple   []string     `yaml:"apple"` // app ids: team, dot, bundle id
+}
+
+// AndroidApp is an app of Android, and who has signed it.
+type AndroidApp struct {
+	Package      string   `yaml:"package"`
+	Fingerprints []string `yaml:"fingerprints"` // SHA-256 of its signing certificates, as keytool prints them
 }
 
 // Logout is about telling applications that a session has ended.

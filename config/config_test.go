@@ -214,6 +214,88 @@ func TestTimeZones(t *testing.T) {
 	}
 }
 
+// The sender id of Firebase is a number that is written as it is, also one that YAML would
+// read as another; what people take for it is refused with what to write.
+func TestSenderID(t *testing.T) {
+	for text, want := range map[string]string{
+		"123456789012": "", "'123456789012'": "", "0123": "", "''": "",
+		"1:123456789012:android:0a1b2c": "write 123456789012",
+		"klinik-4711":                   "digits alone",
+		"1.2e11":                        "digits alone",
+		"-5":                            "digits alone",
+		"123456789012345678901":         "digits alone",
+		"[1]":                           "is no text",
+	} {
+		path := write(t, "push:\n  fcm:\n    sender_id: "+text+"\n")
+		c, err := config.Load(path, none)
+		if want == "" {
+			if err != nil || c.Push.FCM.SenderID != strings.Trim(text, "'") {
+				t.Errorf("%s: %v %+v", text, err, c)
+			}
+			continue
+		}
+		if got := faults(t, path, err); len(got) != 1 || !strings.HasPrefix(got[0], "idp.yaml:3: push.fcm.sender_id: ") || !strings.Contains(got[0], want) {
+			t.Errorf("%s: %q, want %s", text, got, want)
+		}
+	}
+}
+
+// Native apps are named so that the phones' systems take it: what they would not is told
+// with what to write.
+func TestApps(t *testing.T) {
+	const cert = "14:6D:E9:83:C5:73:06:50:D8:EE:B9:95:2F:34:FC:64:16:A0:83:42:E6:1D:BE:A8:8A:04:96:B2:3F:CF:44:E5"
+	android := func(name, print string) string {
+		return "apps:\n  android:\n    - package: " + name + "\n      fingerprints: [\"" + print + "\"]\n"
+	}
+	for name, row := range map[string]struct {
+		text string
+		want []string
+	}{
+		"none":                    {"apps:\n  android: []\n  apple: []\n", nil},
+		"both":                    {android("org.your_hospital.login", cert) + "  apple: [A1B2C3D4E5.org.your-hospital.login]\n", nil},
+		"no package":              {"apps: {android: [{fingerprints: [\"" + cert + "\"]}]}\n", []string{"apps.android[0].package: is missing"}},
+		"no fingerprint":          {"apps: {android: [{package: org.hospital}]}\n", []string{"apps.android[0].fingerprints: is missing"}},
+		"a name with a dash":      {android("org.your-hospital.login", cert), []string{"apps.android[0].package: \"org.your-hospital.login\" is no name of a package"}},
+		"a name of one part":      {android("login", cert), []string{"is no name of a package"}},
+		"twice":                   {android("org.hospital", cert) + "    - {package: org.hospital, fingerprints: [\"" + cert + "\"]}\n", []string{"apps.android[1].package: org.hospital stands here twice"}},
+		"small letters":           {android("org.hospital", strings.ToLower(cert)), []string{"write " + cert}},
+		"without colons":          {android("org.hospital", strings.ReplaceAll(cert, ":", "")), []string{"write " + cert}},
+		"of SHA-1":                {android("org.hospital", cert[:59]), []string{"this is of SHA-1"}},
+		"too short":               {android("org.hospital", cert[:92]), []string{"is no SHA-256"}},
+		"other letters":           {android("org.hospital", "G"+cert[1:]), []string{"is no SHA-256"}},
+		"a bundle id alone":       {"apps: {apple: [org.your-hospital.login]}\n", []string{"apps.apple: \"org.your-hospital.login\" is no app id"}},
+		"a team alone":            {"apps: {apple: [A1B2C3D4E5]}\n", []string{"is no app id"}},
+		"a team in small letters": {"apps: {apple: [a1b2c3d4e5.org.hospital]}\n", []string{"is no app id"}},
+		"an app of Apple twice":   {"apps: {apple: [A1B2C3D4E5.org.hospital, A1B2C3D4E5.org.hospital]}\n", []string{"A1B2C3D4E5.org.hospital stands here twice"}},
+		"no list":                 {"apps: {android: org.hospital}\n", []string{"apps.android: is no list of apps"}},
+		"what is none":            {"apps: {windows: [x]}\n", []string{"apps.windows: is no setting"}},
+	} {
+		path := write(t, row.text)
+		_, err := config.Load(path, none)
+		var got []string
+		if err != nil {
+			got = faults(t, path, err)
+		}
+		if len(got) != len(row.want) {
+			t.Errorf("%s: %q, want %q", name, got, row.want)
+			continue
+		}
+		for i, want := range row.want {
+			if !strings.Contains(got[i], want) {
+				t.Errorf("%s: %q, want %q", name, got[i], want)
+			}
+		}
+	}
+	path := write(t, android("org.hospital", cert))
+	c, err := config.Load(path, env(map[string]string{"IDP_APPS_APPLE": "A1B2C3D4E5.org.hospital,A1B2C3D4E5.org.beta"}))
+	if err != nil || len(c.Apps.Apple) != 2 || c.Apps.Android[0].Fingerprints[0] != cert {
+		t.Errorf("%+v, %v", c, err)
+	}
+	if _, err := config.Load("", env(map[string]string{"IDP_APPS_ANDROID": "org.hospital"})); err == nil || !strings.Contains(err.Error(), "it stands in a file") {
+		t.Errorf("in a variable: %v", err)
+	}
+}
+
 func TestEnvironmentWinsOverFile(t *testing.T) {
 	path := write(t, "sessions:\n  idle: 20m\nlog:\n  level: warn\n")
 	c, err := config.Load(path, env(map[string]string{

@@ -3,7 +3,6 @@ package config
 import (
 	"crypto/x509"
 	"fmt"
-	"log/slog"
 	"net/url"
 	"os"
 	"strings"
@@ -68,7 +67,7 @@ func (c *Config) Files() (warnings []*Fault, err error) {
 		})
 	}
 	if c.GeoFile != "" {
-		if _, err := geo.Open(c.GeoFile, slog.New(slog.DiscardHandler)); err != nil {
+		if _, err := geo.Open(c.GeoFile, &file.Watcher{}); err != nil {
 			v.fault("geo_file", "%v", err)
 		}
 	}

@@ -206,6 +206,8 @@ func (s setting) want(n *yaml.Node, err error) string {
 		return fmt.Sprintf("%q is no duration; write a number with its unit, such as 90s, 15m or 12h%s", n.Value, durationHint(n.Value))
 	case []Network:
 		return fmt.Sprintf("is no list of addresses, such as [10.0.0.0/8, 192.0.2.7]: %v", err)
+	case []AndroidApp:
+		return "is no list of apps, each with its package and fingerprints; it stands in a file, and not in a variable"
 	case []string:
 		return "is no list of words, such as [RS256, ES256]"
 	case string:

@@ -42,6 +42,8 @@ func shown(v reflect.Value) string {
 		return s
 	case Place:
 		return x.Name + " " + x.Range.String()
+	case AndroidApp:
+		return x.Package
 	}
 	if v.Kind() == reflect.Slice {
 		list := make([]string, v.Len())

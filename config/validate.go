@@ -8,6 +8,7 @@ import (
 	"net/mail"
 	"net/netip"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -45,6 +46,7 @@ func (c *Config) faults() []*Fault {
 	v.debug()
 	v.files()
 	v.texts()
+	v.apps()
 	v.mail()
 	v.times()
 	v.keys()
@@ -273,6 +275,9 @@ func (v *validation) texts() {
 	} else if f.Endpoint != "" && f.ProjectID == "" {
 		v.fault("push.fcm.project_id", "is needed beside push.fcm.endpoint")
 	}
+	if s := c.Push.FCM.SenderID; s != "" && (len(s) > 20 || strings.Trim(s, "0123456789") != "") {
+		v.fault("push.fcm.sender_id", "%q is no sender id: the number of the Firebase project, digits alone, such as 123456789012%s", s, senderHint(s))
+	}
 	for _, h := range c.Push.WebPush.Hosts {
 		if h == "" || strings.ContainsAny(strings.TrimPrefix(h, "*."), "*/@ ") {
 			v.fault("push.webpush.hosts", "%q is no host, such as push.example.org, *.example.org or push.example.org:8443", h)
@@ -292,6 +297,71 @@ func (v *validation) texts() {
 	if c.Log.Format != "text" && c.Log.Format != "json" {
 		v.fault("log.format", "%q is none of text, json", c.Log.Format)
 	}
+}
+
+// senderHint finds the sender id in the id of an app, such as 1:123456789012:android:0a1b.
+func senderHint(s string) string {
+	if parts := strings.Split(s, ":"); len(parts) == 4 && parts[1] != "" && strings.Trim(parts[1], "0123456789") == "" {
+		return "; this is the id of an app, write " + parts[1]
+	}
+	return ""
+}
+
+// What the names of native apps look like: a package of Android, and an app id of Apple.
+var (
+	packageName = regexp.MustCompile(`^[A-Za-z]\w*(\.[A-Za-z]\w*)+$`)
+	fingerprint = regexp.MustCompile(`^[0-9A-F]{2}(:[0-9A-F]{2}){31}$`)
+	hexadecimal = regexp.MustCompile(`^[0-9A-Fa-f]{64}$`)
+	appleID     = regexp.MustCompile(`^[A-Z0-9]{10}(\.[A-Za-z0-9-]+)+$`)
+)
+
+const maxAppName = 255 // letters of a package or an app id
+
+func (v *validation) apps() {
+	seen := map[string]bool{}
+	for i, a := range v.c.Apps.Android {
+		key := fmt.Sprintf("apps.android[%d].", i)
+		switch {
+		case a.Package == "":
+			v.fault(key+"package", "is missing: the name of the app's package, such as org.your_hospital.login")
+		case len(a.Package) > maxAppName || !packageName.MatchString(a.Package):
+			v.fault(key+"package", "%q is no name of a package, such as org.your_hospital.login", a.Package)
+		case seen[a.Package]:
+			v.fault(key+"package", "%s stands here twice; one app may have several fingerprints", a.Package)
+		}
+		seen[a.Package] = true
+		if len(a.Fingerprints) == 0 {
+			v.fault(key+"fingerprints", "is missing: the SHA-256 of the certificate that the app is signed with, as keytool -list -v prints it")
+		}
+		for _, f := range a.Fingerprints {
+			if !fingerprint.MatchString(f) {
+				v.fault(key+"fingerprints", "%q is no SHA-256 of a certificate: 32 pairs of 0-9 and A-F with colons between%s", f, fingerprintHint(f))
+			}
+		}
+	}
+	for i, id := range v.c.Apps.Apple {
+		if len(id) > maxAppName || !appleID.MatchString(id) {
+			v.fault("apps.apple", "%q is no app id: the ten letters and digits of the team, a dot and the bundle id, such as A1B2C3D4E5.org.your-hospital.login", id)
+		} else if slices.Index(v.c.Apps.Apple, id) < i {
+			v.fault("apps.apple", "%s stands here twice", id)
+		}
+	}
+}
+
+// fingerprintHint says which fingerprint was probably meant by a text that is none.
+func fingerprintHint(s string) string {
+	bare := strings.NewReplacer(":", "", " ", "", "-", "").Replace(s)
+	if strings.Count(s, ":") == 19 && len(bare) == 40 {
+		return "; this is of SHA-1"
+	}
+	if !hexadecimal.MatchString(bare) {
+		return ""
+	}
+	var pairs []string
+	for pair := range slices.Chunk([]byte(strings.ToUpper(bare)), 2) {
+		pairs = append(pairs, string(pair))
+	}
+	return "; write " + strings.Join(pairs, ":")
 }
 
 // subject checks whom a push service may write to: an https URL, or a mail address

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -10,6 +11,9 @@ import (
 
 	"github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/chromedp"
+	"golang.org/x/net/html"
+
+	"hilum/cmd/phone/phone"
 )
 
 // Somebody signs in in two browsers. In the first they say of the second's sign-in that it
@@ -65,6 +69,63 @@ func TestThisWasNotMe(t *testing.T) {
 			here.quiet()
 			there.quiet()
 		})
+	}
+}
+
+// Whoever says that it was not them, on a page or on a phone, gets a letter that says what was
+// ended and leads to a new password; who has no address gets none.
+func TestWhatWasEndedIsToldByMail(t *testing.T) {
+	t.Parallel()
+	s := withMail(t)
+	bert, carl := s.invite(t, "bert", "--email", "bert@klinik.test", "--display", "Bert Maes"), s.invite(t, "carl", "--display", "Carl")
+	disown := func(p *person) {
+		t.Helper()
+		p.signIn(s.issuer + "/account")
+		here := p.web
+		p.elsewhere()
+		p.signIn(s.issuer + "/account")
+		p.web = here
+		at := p.get(s.issuer + "/account/activity")
+		path := regexp.MustCompile(`/account/activity/\d+/notme`).FindString(at.body) // of the newest
+		at = p.submit(p.get(s.issuer+path), "notme-form", nil)
+		if !strings.Contains(at.body, "That browser is signed out") {
+			t.Fatalf("it was not cut off: %s", at.body)
+		}
+	}
+	told := func(subject string, wants ...string) {
+		t.Helper()
+		l := s.letter(t, subject)
+		if l.To != "bert@klinik.test" {
+			t.Errorf("a letter to %s", l.To)
+		}
+		for _, want := range append(wants, s.issuer+"/account/password\n", "Bert Maes", "tell the helpdesk") {
+			if !strings.Contains(strings.ReplaceAll(l.Text, "\r\n", "\n"), want) {
+				t.Errorf("%s does not say %q:\n%s", subject, want, l.Text)
+			}
+		}
+	}
+	disown(carl)
+	disown(bert)
+	told("This was not you", "a sign-in was not yours", "the session of that sign-in")
+
+	ph := bert.links(s.issuer, "Pixel 8", nil)
+	bert.elsewhere()
+	at := bert.submit(bert.get(s.issuer+"/account"), "password-form", url.Values{"username": {bert.name}, "password": {bert.password}})
+	ch, doc := ph.asked()
+	number := ""
+	if doc.Match.Mode != "tap" {
+		number = textOf(find(at.doc, func(n *html.Node) bool { return attr(n, "id") == "number" }))
+	}
+	ph.answers(ch, phone.Decision{Approve: true, Number: number})
+	if at = bert.submit(bert.get(at.url.String()), "phone-form", nil); at.url.Path != "/account" && !strings.HasPrefix(at.url.Path, "/account/") {
+		t.Fatalf("the approval leads to %s", at.url)
+	}
+	ph.answers(ch, phone.Decision{Reason: "not_me"})
+	told("Somebody seems to know your password", "Its session was ended")
+	for _, l := range s.Wait(t, s.read) {
+		if l.To != "bert@klinik.test" {
+			t.Errorf("a letter to %s: %s", l.To, l.Subject)
+		}
 	}
 }
 

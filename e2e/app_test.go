@@ -21,7 +21,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/chromedp/cdproto"
 	"github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
@@ -110,32 +109,6 @@ func (p *handset) js(what string) string {
 func (p *handset) taps(sel string) {
 	p.t.Helper()
 	p.do(chromedp.WaitVisible(chromedp.CSS(sel)), chromedp.WaitEnabled(chromedp.CSS(sel)), chromedp.Click(chromedp.CSS(sel)))
-}
-
-// holds waits for a condition of the page, in JavaScript.
-func (p *handset) holds(what string) {
-	p.t.Helper()
-	p.holdsMeanwhile(what, func() {})
-}
-
-func (p *handset) holdsMeanwhile(what string, meanwhile func()) {
-	p.t.Helper()
-	for end := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
-		ctx, stop := context.WithTimeout(p.ctx, patience)
-		held, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("(async () => Boolean("+what+"))()", chromedp.EvalAwaitPromise))
-		stop()
-		if held {
-			return
-		}
-		// A page that opens itself anew while it is asked is asked again.
-		if gone := new(cdproto.Error); !errors.As(err, &gone) || gone.Code != -32000 || time.Now().After(end) {
-			p.check(err)
-		}
-		if time.Now().After(end) {
-			p.check(fmt.Errorf("it does not hold that %s", what))
-		}
-		meanwhile()
-	}
 }
 
 // overtaken waits for a condition that holds when the next version of the app has
@@ -270,11 +243,17 @@ func (s *chair) reads() string {
 // service workers, and returns it with an application.
 func startPlain(t testing.TB, env ...string) (*served, *party) {
 	t.Helper()
+	return startPlainAt(t, "127.0.0.1", env...)
+}
+
+// startPlainAt is startPlain at another name of this machine.
+func startPlainAt(t testing.TB, host string, env ...string) (*served, *party) {
+	t.Helper()
 	s := newServe(t, append([]string{
 		"IDP_LIMITS_SIGN_IN_PER_MINUTE=0", "IDP_LIMITS_SIGN_IN_BURST=0", "IDP_LIMITS_ENROL_PER_10_MINUTES=0", "IDP_TLS_CERT_FILE=", "IDP_TLS_KEY_FILE=",
 	}, env...)...)
 	port := freePort(t)
-	s.issuer = "http://127.0.0.1:" + port
+	s.issuer = "http://" + host + ":" + port
 	s.env = append(s.env, "IDP_ISSUER="+s.issuer, "IDP_LISTEN=127.0.0.1:"+port, "IDP_TLS_CERT_FILE=", "IDP_TLS_KEY_FILE=")
 	s.launch(t)
 	const redirect = "https://viewer.example/callback"

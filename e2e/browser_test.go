@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto"
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/log"
@@ -164,11 +165,43 @@ func (w *window) typeCode(code string) {
 	w.click("#continue")
 }
 
+// holds waits for a condition of the page, in JavaScript.
+func (w *window) holds(what string) {
+	w.t.Helper()
+	w.holdsMeanwhile(what, func() {})
+}
+
+func (w *window) holdsMeanwhile(what string, meanwhile func()) {
+	w.t.Helper()
+	for end := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+		ctx, stop := context.WithTimeout(w.ctx, patience)
+		held, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("(async () => Boolean("+what+"))()", chromedp.EvalAwaitPromise))
+		stop()
+		if held {
+			return
+		}
+		// A page that opens itself anew while it is asked is asked again.
+		if gone := new(cdproto.Error); !errors.As(err, &gone) || gone.Code != -32000 || time.Now().After(end) {
+			w.check(err)
+		}
+		if time.Now().After(end) {
+			w.check(fmt.Errorf("it does not hold that %s", what))
+		}
+		meanwhile()
+	}
+}
+
 // signsIn opens a page of the account and gives what it asks for: password and code.
 func (w *window) signsIn(who *person, page string) {
 	w.t.Helper()
 	w.open(page)
 	w.see("#password-form")
+	w.gives(who)
+}
+
+// gives fills in what a sign-in asks for.
+func (w *window) gives(who *person) {
+	w.t.Helper()
 	w.fill("#username", who.name)
 	w.fill("#password", who.password)
 	w.click("#continue")

@@ -119,6 +119,14 @@ func tour(t *testing.T, d *demo, w *window, visit func(name string)) {
 		}
 	}
 	visit("account-devices-full")
+	w.click("#move")
+	w.see("#full")
+	visit("account-link-full")
+	w.click("#move")
+	w.see("svg.qr")
+	visit("account-link-move")
+	w.open(d.Issuer + "/account/devices")
+	w.see("#devices")
 	unlink := ask(w, chromedp.Evaluate[string](`document.querySelectorAll("a.x")[1].href`))
 	w.do(chromedp.Click(chromedp.CSS("#devices li:nth-child(2) a.x")), chromedp.WaitVisible(chromedp.CSS("dialog[open]")))
 	visit("account-unlink-dialog")

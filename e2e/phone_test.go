@@ -279,7 +279,7 @@ func TestPhoneSignInWithoutTheStream(t *testing.T) {
 }
 
 // Two sign-ins wait at once; unlinking ends what is pending, from both ends;
-// a sixth device is refused.
+// a sixth device is refused, but a new phone takes the place of an old one.
 func TestPhonesAndPages(t *testing.T) {
 	t.Parallel()
 	d := startDemo(t)
@@ -345,8 +345,9 @@ func TestPhonesAndPages(t *testing.T) {
 	}
 
 	// Five, and no more.
-	for n := 2; n <= 5; n++ {
-		bert.links(d.Issuer, fmt.Sprint("Phone ", n), nil)
+	var old *pocket
+	for n := 5; n >= 2; n-- {
+		old = bert.links(d.Issuer, fmt.Sprint("Phone ", n), nil)
 	}
 	at = bert.read(bert.web.PostForm(d.Issuer+"/account/link", nil))
 	if !strings.Contains(at.body, `id="full"`) {
@@ -354,6 +355,27 @@ func TestPhonesAndPages(t *testing.T) {
 	}
 	one.quiet()
 	two.quiet()
+
+	// With five a new phone takes the place of an old one, by its word.
+	at = bert.read(bert.web.PostForm(d.Issuer+"/account/link", url.Values{"move": {"on"}}))
+	link := must[*phone.Link](t)(phone.ParseLink(offerOn(t, at)))
+	pairing := phone.Pairing{Link: link, Name: "Pixel 9", Platform: "android", App: "e2e/1"}
+	if _, err := phone.Pair(t.Context(), pairing, nil, nil); err == nil || !strings.Contains(err.Error(), "five devices") {
+		t.Errorf("a sixth phone: %v", err)
+	}
+	pairing.Replaces = old.Account
+	moved := &pocket{t: t, Client: must[*phone.Client](t)(phone.Pair(t.Context(), pairing, nil, nil))}
+	moved.taps()
+	if _, err := old.Challenges(t.Context(), 0); err == nil || !strings.Contains(err.Error(), "unlinked") {
+		t.Errorf("the old phone hears %v", err)
+	}
+	at = bert.get(at.url.String())
+	if at.url.Path != "/account/devices" || !strings.Contains(at.body, "Pixel 9") || !strings.Contains(at.body, `id="full"`) || strings.Contains(at.body, "Phone 2") {
+		t.Errorf("afterwards, at %s:\n%s", at.url, at.body)
+	}
+	if _, err := moved.Challenges(t.Context(), 0); err != nil || moved.Account.Pending {
+		t.Errorf("the new phone is not linked: %v", err)
+	}
 }
 
 // keepsTheFocus links and unpairs a second phone while a page waits: each time the

@@ -72,14 +72,14 @@ func (s *served) port() string {
 	return port
 }
 
-// configurationOf is the one block of a language in docs/proxy.md.
-func configurationOf(t testing.TB, lang string) string {
+// blockOf is the one block of a language in a page of docs.
+func blockOf(t testing.TB, page, lang string) string {
 	t.Helper()
-	text := string(must[[]byte](t)(os.ReadFile("../docs/proxy.md")))
+	text := string(must[[]byte](t)(os.ReadFile("../docs/" + page)))
 	_, rest, ok := strings.Cut(text, "```"+lang+"\n")
 	block, _, ended := strings.Cut(rest, "```")
-	if !ok || !ended || strings.Contains(rest, "```"+lang) {
-		t.Fatalf("docs/proxy.md has no one block of %s", lang)
+	if !ok || !ended || strings.Contains(rest, "```"+lang+"\n") {
+		t.Fatalf("docs/%s has no one block of %s", page, lang)
 	}
 	return block
 }
@@ -118,7 +118,7 @@ func startBehind(t *testing.T, kind proxyKind) *served {
 
 	replace := append(kind.replace(s, dir, freePort(t)),
 		"127.0.0.1:8080", listen, "/etc/ssl/hilum/chain.pem", cert, "/etc/ssl/hilum/key.pem", key, "login.your-hospital.org", "localhost")
-	text := configurationOf(t, kind.lang)
+	text := blockOf(t, "proxy.md", kind.lang)
 	for i := 0; i < len(replace)-2; i += 2 {
 		if !strings.Contains(text, replace[i]) {
 			t.Fatalf("the configuration of the page has no %q", replace[i])
@@ -182,15 +182,7 @@ func TestBehindAProxy(t *testing.T) {
 // (15 s).
 func (s *served) signsIn(t *testing.T, rp *party, bert *person) {
 	t.Helper()
-	at := bert.read(bert.send(http.MethodPost, s.issuer+"/account/link", nil))
-	link := must[*phone.Link](t)(phone.ParseLink(offerOn(t, at)))
-	link.Issuer = s.issuer // our phone takes http for this machine's own names
-	file := must[*phone.File](t)(phone.OpenFile(filepath.Join(t.TempDir(), "keys.json")))
-	ph := must[*phone.Client](t)(phone.Pair(t.Context(), phone.Pairing{Link: link, Name: "Pixel", Platform: "android", App: "e2e/1"}, s.client, file.Put))
-	if _, err := ph.Answer(t.Context(), ph.Account.Waiting, phone.Decision{Approve: true}); err != nil {
-		t.Fatal(err)
-	}
-
+	ph := bert.pairs(s)
 	bert.elsewhere()
 
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -205,7 +197,7 @@ func (s *served) signsIn(t *testing.T, rp *party, bert *person) {
 		})
 	}()
 	time.Sleep(300 * time.Millisecond) // so that it listens
-	at = bert.submit(bert.get(rp.authorize()), "password-form", url.Values{"username": {bert.name}, "password": {bert.password}})
+	at := bert.submit(bert.get(rp.authorize()), "password-form", url.Values{"username": {bert.name}, "password": {bert.password}})
 	var ch *phone.Challenge
 	select {
 	case ch = <-asked:
@@ -268,6 +260,18 @@ func (s *served) signsIn(t *testing.T, rp *party, bert *person) {
 	if tk := must[*tokens](t)(rp.exchange(rp.answer(bert.submit(bert.get(at.url.String()), "phone-form", nil)))); tk.Status != http.StatusOK {
 		t.Fatalf("after the tap: %+v", tk)
 	}
+}
+
+// pairs links a phone of a person who is signed in, over the TLS of the test.
+func (p *person) pairs(s *served) *pocket {
+	p.t.Helper()
+	at := p.read(p.send(http.MethodPost, s.issuer+"/account/link", nil))
+	link := must[*phone.Link](p.t)(phone.ParseLink(offerOn(p.t, at)))
+	link.Issuer = s.issuer // our phone takes http for this machine's own names
+	ph := &pocket{t: p.t, file: must[*phone.File](p.t)(phone.OpenFile(filepath.Join(p.t.TempDir(), "keys.json")))}
+	ph.Client = must[*phone.Client](p.t)(phone.Pair(p.t.Context(), phone.Pairing{Link: link, Name: "Pixel", Platform: "android", App: "e2e/1"}, s.client, ph.file.Put))
+	ph.taps()
+	return ph
 }
 
 // eventsOf is the path of the stream of the sign-in that a page is of.

@@ -172,6 +172,10 @@ func TestTerminal(t *testing.T) {
 		t.Fatalf("the number is %q", number)
 	}
 	appears("type the 2 digits in the browser")
+	if _, err := keys.Write([]byte("l\n")); err != nil { // without the number it is asked for, and nothing is sent
+		t.Fatal(err)
+	}
+	appears("\n  type the 2 digits in the browser\n")
 	wrong := "10"
 	if number == wrong {
 		wrong = "11"

@@ -62,6 +62,9 @@ func (d *demo) crowdOf(t testing.TB, n int) {
 			}
 			if len(dev.PublicKey) > 0 {
 				dev.PublicKey[0], dev.PublicKey[1], dev.PublicKey[2] = byte(i), byte(i>>8), byte(k)
+				if m.app == "hilum/1.4" { // asks for a fingerprint
+					dev.UVKey = []byte{1}
+				}
 			}
 			p := &idp.Pairing{ID: idp.NewID[idp.PairingID](), User: u.ID, Account: u.Name, SealedTOTP: []byte{1}, CreatedAt: now, ExpiresAt: now.Add(time.Minute)}
 			if err := db.AddPairing(ctx, p); err != nil {

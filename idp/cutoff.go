@@ -1,6 +1,9 @@
 package idp
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Cut is a set of things that an account's owner, or whoever poses as them,
 // can go on with.
@@ -142,6 +145,12 @@ type CutOff struct {
 	Device  DeviceID // CutUnlinked: the device
 	Login   LoginID  // a sign-in that goes on: the one that is the cause
 	Because Event    // of whoever does it; sessions that end have an event of their own like it
+}
+
+// EndedOne reports whether CutDisowned has ended the session that it is about, and no
+// other; ended are those that were.
+func (c *CutOff) EndedOne(ended []SessionID) bool {
+	return c.Only != "" && slices.Equal(ended, []SessionID{c.Only})
 }
 
 // Within is the session that somebody acts in. What was true of it when the

@@ -56,6 +56,9 @@ type Device struct {
 	Journal `json:"-"`
 }
 
+// Verifies reports whether the device can ask its person for a fingerprint or PIN.
+func (d *Device) Verifies() bool { return len(d.UVKey) > 0 }
+
 // tagLength is how many letters of base64url a tag has: 96 bits.
 const tagLength = 16
 

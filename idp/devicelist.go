@@ -22,12 +22,15 @@ const (
 	FacetOnly    DeviceFacet = "only"    // the only factor of its owner
 	FacetFull    DeviceFacet = "full"    // its owner has MaxDevices
 	FacetBlocked DeviceFacet = "blocked" // its owner is disabled
+
+	FacetVerifies DeviceFacet = "verifies" // can ask for a fingerprint or PIN
 )
 
-// DeviceFacets lists all there are, in the order they are shown.
+// DeviceFacets lists all there are, in the order they are shown, which is also that of
+// the bits that lists keep: another one stands at the end.
 var DeviceFacets = []DeviceFacet{
 	FacetIOS, FacetAndroid, FacetWeb, FacetOther, FacetApp, FacetCode,
-	FacetFailing, FacetSilent, FacetUnused, FacetOnly, FacetFull, FacetBlocked,
+	FacetFailing, FacetSilent, FacetUnused, FacetOnly, FacetFull, FacetBlocked, FacetVerifies,
 }
 
 // DeviceSort is what a list of devices is ordered by.

@@ -1,6 +1,9 @@
 package idp
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // EventKind names what happened, noun first: "login.done".
 type EventKind string
@@ -88,6 +91,54 @@ var EventKinds = []EventKind{
 type Actor struct {
 	User UserID // empty for a command or the provider
 	Name string // sign-in name, "console:root" or "provider"
+}
+
+// ActorKind is what kind of actor did what an event tells.
+type ActorKind string
+
+const (
+	ActorPerson   ActorKind = "person"        // at their own account
+	ActorAdmin    ActorKind = "administrator" // a person, with the site or with another's account
+	ActorPhone    ActorKind = "phone"         // of a person, by a signed request
+	ActorProgram  ActorKind = "program"       // by the admin API
+	ActorCommand  ActorKind = "command"       // at the console
+	ActorProvider ActorKind = "provider"      // by itself
+)
+
+// ActorKind is what kind of actor did it; empty: somebody of whom nothing is known yet, such
+// as at a sign-in before the password is right.
+func (e *Event) ActorKind() ActorKind {
+	a := e.Actor
+	switch {
+	case a.User == "" && a.Name == "provider":
+		return ActorProvider
+	case a.User == "" && strings.HasPrefix(a.Name, "console:"):
+		return ActorCommand
+	case a.User == "" && strings.HasPrefix(a.Name, "client:"):
+		return ActorProgram
+	case a.User == "":
+		return ""
+	case e.byPhone():
+		return ActorPhone
+	case a.User != e.User:
+		return ActorAdmin
+	}
+	return ActorPerson
+}
+
+// byPhone reports whether a linked phone, or one that is being linked, did it.
+func (e *Event) byPhone() bool {
+	switch e.Kind {
+	case EventPhoneApproved, EventPhoneDenied, EventPhoneWrong, EventNotMe, EventPairingClaimed, EventPushAddress:
+		return true
+	case EventLoginDenied:
+		return e.Detail["by"] == "phone"
+	case EventDeviceRenamed, EventDeviceUnlinked:
+		return e.Detail["by"] == "device"
+	case EventSessionEnded:
+		return e.Device != "" && e.Detail["reason"] == ReasonNotMe
+	}
+	return false
 }
 
 // Event is one line of the audit log. Fields are allow-listed by being here:

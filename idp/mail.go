@@ -28,7 +28,7 @@ type Mail struct {
 	Invitation InvitationID      // of a link
 	Typed      []byte            // MailForgotten: what was typed, sealed for ID, until it is known whose it is
 	About      EventKind         // MailNews: what happened
-	Detail     map[string]string // MailNews: of that event, "name", "kind", "reason" and "until"; "by": somebody else did it; "to": an address that was the account's until then
+	Detail     map[string]string // MailNews: of that event, newsDetails; "by": somebody else did it; "to": an address that was the account's until then
 	Address    string            // from where it was asked for, or done
 	Lang       string            // of the page it was asked on, for who has chosen none
 	CreatedAt  time.Time
@@ -93,8 +93,11 @@ func NewLinkMail(i *Invitation) *Mail {
 // intruder would do next, and what keeps the owner out.
 var newsworthy = map[EventKind]bool{
 	EventDeviceLinked: true, EventDeviceUnlinked: true, EventPasswordChanged: true, EventPasswordReset: true,
-	EventRecoveryMade: true, EventRecoveryUsed: true, EventNotMe: true, EventLocked: true, EventAddressChanged: true,
+	EventRecoveryMade: true, EventRecoveryUsed: true, EventNotMe: true, EventDisowned: true, EventLocked: true, EventAddressChanged: true,
 }
+
+// newsDetails are the keys of an event's detail that its letter may need.
+var newsDetails = []string{"name", "kind", "reason", "until", "ended", "before"}
 
 // NewsKinds lists what owners are told of, in the order of EventKinds.
 func NewsKinds() []EventKind {
@@ -117,7 +120,7 @@ func NewsOf(e *Event) *Mail {
 		ID: NewID[MailID](), Kind: MailNews, User: e.User, About: e.Kind, Address: e.Address,
 		CreatedAt: e.At, Delivery: Delivery{NextAt: e.At, Until: e.At.Add(NewsFor)},
 	}
-	for _, key := range []string{"name", "kind", "reason", "until"} {
+	for _, key := range newsDetails {
 		if v := e.Detail[key]; v != "" {
 			if m.Detail == nil {
 				m.Detail = map[string]string{}

@@ -224,7 +224,7 @@ func TestMailOfALink(t *testing.T) {
 func TestNews(t *testing.T) {
 	told := map[idp.EventKind]bool{
 		idp.EventDeviceLinked: true, idp.EventDeviceUnlinked: true, idp.EventPasswordChanged: true, idp.EventPasswordReset: true,
-		idp.EventRecoveryMade: true, idp.EventRecoveryUsed: true, idp.EventNotMe: true, idp.EventLocked: true, idp.EventAddressChanged: true,
+		idp.EventRecoveryMade: true, idp.EventRecoveryUsed: true, idp.EventNotMe: true, idp.EventDisowned: true, idp.EventLocked: true, idp.EventAddressChanged: true,
 	}
 	var kinds []idp.EventKind
 	for _, kind := range idp.EventKinds {

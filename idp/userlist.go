@@ -92,5 +92,8 @@ type EventQuery struct {
 // EventPage is a part of the log.
 type EventPage struct {
 	Rows []Event
+	// Names are the sign-in names that accounts have now, where a row has an id only. Who is
+	// gone is not among them. The administration fills them in; the store does not.
+	Names map[UserID]string
 	Cursors
 }

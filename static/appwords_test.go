@@ -14,9 +14,9 @@ import (
 
 // What the app says stands in the catalogue of its language with everything else that
 // people read (templates/words): the keys that begin with «app.», and «push.», which
-// letters and phones share. The app fetches one language, and its service worker has all
-// of the few sentences that it says, so that each language is two files here. They are
-// made of the catalogue: UPDATE=1 go test -run TestWordsOfTheAppAreMade ./static
+// letters and phones share. The app fetches one language, its lock only where it is used,
+// and its service worker has all of the few sentences that it says, so that each language
+// is three files here. They are made of the catalogue: UPDATE=1 go test -run TestWordsOfTheAppAreMade ./static
 
 // notifications are the keys of the sentences that the service worker says.
 var notifications = []string{
@@ -81,9 +81,13 @@ func TestWordsOfTheAppAreMade(t *testing.T) {
 		if err := json.Unmarshal(raw, &all); err != nil {
 			t.Fatal(err)
 		}
-		words, notes := map[string]saying{}, map[string]saying{}
+		words, notes, lock := map[string]saying{}, map[string]saying{}, map[string]saying{}
 		for key, s := range all {
-			if own, ok := strings.CutPrefix(key, "app."); ok {
+			if own, ok := strings.CutPrefix(key, "app."); !ok {
+				continue
+			} else if strings.HasPrefix(own, "lock.") {
+				lock[own] = s
+			} else {
 				words[own] = s
 			}
 		}
@@ -100,6 +104,7 @@ func TestWordsOfTheAppAreMade(t *testing.T) {
 		for file, text := range map[string]string{
 			"app/words." + lang + ".js": scriptOf("// The app in "+name+", made of the catalogue. {Name} stands for what a sentence speaks of;\n// one and many are told apart by N.", words),
 			"app/notes." + lang + ".js": scriptOf("// The app's notifications in "+name+", made of the catalogue: the sentences of the\n// service worker, of which pages say some too.", notes),
+			"app/lock." + lang + ".js":  scriptOf("// The lock of the app in "+name+", made of the catalogue: fetched with it.", lock),
 		} {
 			if os.Getenv("UPDATE") != "" {
 				if err := os.WriteFile(file, []byte(text), 0o600); err != nil {

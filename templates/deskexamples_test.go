@@ -19,7 +19,7 @@ func deskExamples(at time.Time) []example {
 		return DeskDevice{Device: d, App: "hilum/1.4", PushSaid: "410 gone", Person: p, Of: n, Unused: n == 1}
 	}
 	rows := []DeskDevice{
-		device(1, Device{Name: "Pixel 8", Kind: "app", Platform: "android", Push: "working", LinkedAt: at, UsedAt: at}, anna),
+		device(1, Device{Name: "Pixel 8", Kind: "app", Platform: "android", Push: "working", LinkedAt: at, UsedAt: at, Verifies: true}, anna),
 		device(2, Device{Name: `iPad "of" <i>`, Kind: "app", Platform: "ios", Push: "failing", PushBad: at, LinkedAt: at}, hostile),
 		device(3, Device{Name: "Authenticator", Kind: "code", LinkedAt: at}, anna),
 		device(4, Device{Name: "Firefox", Kind: "app", Platform: "web", Push: "off", LinkedAt: at}, anna),
@@ -34,11 +34,11 @@ func deskExamples(at time.Time) []example {
 	head := Head{Path: "/admin/devices?sort=x"}
 	sorted := Head{Path: "/admin/devices", Sorted: "ascending"}
 	lines := []AskLine{{Name: "Pixel 8", Of: "Dr. Anna Maes", Last: true}, {Name: "iPad <b>", Of: long, Refused: true}}
-	shown := DeskDevice{Device: Device{ID: exampleID, Name: "Pixel 8", Kind: "app", Platform: "android", Push: "working", LinkedAt: at, UsedAt: at}, App: "hilum/1.4", PushOK: at, Person: anna, Of: 1}
+	shown := DeskDevice{Device: Device{ID: exampleID, Name: "Pixel 8", Kind: "app", Platform: "android", Push: "working", LinkedAt: at, UsedAt: at, Verifies: true}, App: "hilum/1.4", PushOK: at, Person: anna, Of: 1}
 	events := []DeskEvent{
 		{Seq: 3, At: at, Kind: "device.unlinked", What: Say("event.device.unlinked"), Actor: "admin", Where: Where{Address: "192.0.2.7"}, Reason: `lost <b>on</b> the "ward"`},
-		{Seq: 2, At: at, Kind: "something.new", Actor: "provider"},
-		{Seq: 1, At: at, Kind: "device.linked", What: Say("event.device.linked"), Good: true, Actor: "anna"},
+		{Seq: 2, At: at, Kind: "something.new", Actor: "provider", ActorIs: "provider"},
+		{Seq: 1, At: at, Kind: "device.linked", What: Say("event.device.linked"), Actor: "anna", ActorIs: "phone"},
 	}
 	people := list
 	people.Path, people.Total = "/admin/users", Say("admin.users.count", "N", 1, "Count", Count{N: 1})
@@ -47,7 +47,7 @@ func deskExamples(at time.Time) []example {
 	live := []DeskSession{{Session{ID: exampleID, This: true, Browser: Say("sessions.browser", "Browser", exampleAgent, "System", "Linux"), Where: Where{"192.0.2.7", "Ward 3", "Ghent, Belgium"}, Apps: []string{"viewer"}, Since: at, LastAt: at}, anna},
 		{Session{ID: "SESSIONSESSIONSESSIONSES22", Browser: Say("sessions.browser.unknown"), Where: Where{Address: "2001:db8::1"}, Since: at, LastAt: at}, hostile}}
 	ended := []DeskEnded{
-		{Person: anna, Browser: Say("sessions.browser.unknown"), Address: "192.0.2.7", At: at, Told: []ToldLine{{App: "Radiology <b>Viewer", State: "told", At: at}, {App: "Archive", State: "waiting"}, {App: long, State: "waiting", Said: Say("logout.said.status", "Status", "503"), At: at}, {App: "Reports", State: "failed", Said: Say("logout.said.forbidden"), At: at}}, Left: []string{"Weasis"}},
+		{Person: anna, Browser: Say("sessions.browser.unknown"), Where: Where{"192.0.2.7", "Ward 3", "Ghent, Belgium"}, At: at, Told: []ToldLine{{App: "Radiology <b>Viewer", State: "told", At: at}, {App: "Archive", State: "waiting"}, {App: long, State: "waiting", Said: Say("logout.said.status", "Status", "503"), At: at}, {App: "Reports", State: "failed", Said: Say("logout.said.forbidden"), At: at}}, Left: []string{"Weasis"}},
 		{Person: hostile, Browser: Say("sessions.browser.unknown"), At: at},
 	}
 	untold := []LogoutLine{{ID: "viewer", App: "Radiology <b>Viewer", Waiting: Count{N: 3}, OldestAt: at, FailedAt: at, Said: Say("logout.said.unreachable"), Lost: Count{N: 1000, More: true}}, {ID: "reports", App: "Reports", Waiting: Count{N: 1}, OldestAt: at}, {ID: "x", App: "X", Lost: Count{N: 1}, FailedAt: at, Said: Say("logout.said.certificate")}}
@@ -155,7 +155,7 @@ func deskExamples(at time.Time) []example {
 		{"admin-import", AdminImport{Frame: frame("users"), Columns: columns, People: 50_000, Megabytes: 20}},
 		{"admin-import-empty", AdminImport{Frame: frame("users"), Columns: columns, People: 50_000, Megabytes: 20, Problem: Say("import.empty")}},
 		{"admin-import-other", AdminImport{Frame: frame("users"), Columns: columns, People: 50_000, Megabytes: 20, Problem: Say("admin.import.other"), Other: "/admin/imports/" + exampleID}},
-		{"admin-importing", AdminImporting{Frame: frame("users"), ID: exampleID, State: "checking", Word: "checking-0", Far: Say("admin.job.far", "Done", "0", "Of", "0"), MayAdd: true, Columns: columns}},
+		{"admin-importing", AdminImporting{Frame: frame("users"), ID: exampleID, State: "checking", Word: "checking-0", Far: Say("admin.job.far", "Done", "0", "Of", "0"), MayAdd: true}},
 		{"admin-importing-adding", AdminImporting{Frame: frame("users"), ID: exampleID, State: "adding", Word: "adding-30", Done: 3000, Of: 10000, Far: Say("admin.job.far", "Done", "3,000", "Of", "10,000"), MayAdd: true}},
 		{"admin-importing-mailing", AdminImporting{Frame: frame("users"), ID: exampleID, State: "mailing", Word: "mailing-30", Done: 3000, Of: 10000, Far: Say("admin.job.far", "Done", "3,000", "Of", "10,000"), MayAdd: true, Mail: true}},
 		{"admin-importing-late", AdminImporting{Frame: frame("users"), ID: exampleID, State: "stopping", Word: "stopping", Done: 3000, Of: 10000, Far: Say("admin.job.far", "Done", "3,000", "Of", "10,000"), MayAdd: true, Mail: true, Late: true}},
@@ -171,10 +171,10 @@ func deskExamples(at time.Time) []example {
 		{"admin-importing-failed", AdminImporting{Frame: frame("users"), ID: exampleID, State: "failed", Word: "over", MayAdd: true}},
 		{"admin-importing-lost", AdminImporting{Frame: frame("users"), ID: exampleID, State: "lost", MayAdd: true}},
 		{"admin-importing-long", AdminImporting{Frame: frame("users"), ID: exampleID, State: "wrong", Word: "over", Problem: Say("import.many")}},
-		{"admin-import-faults", AdminImporting{Frame: frame("users"), ID: exampleID, State: "faults", Word: "over", Columns: columns, Text: "username\n</textarea><b>", People: 1, More: true,
+		{"admin-import-faults", AdminImporting{Frame: frame("users"), ID: exampleID, State: "faults", Word: "over", Text: "username\n</textarea><b>", People: 1, More: true,
 			Faults: []FaultLine{{Line: 2, Name: "<b>", Problem: Say("user.name.letters")}, {Line: 9, Problem: Say("import.cells")}}}},
-		{"admin-import-file", AdminImporting{Frame: frame("users"), ID: exampleID, State: "wrong", Word: "over", Columns: columns, Text: "x", Problem: Say("import.username")}},
-		{"admin-import-nobody", AdminImporting{Frame: frame("users"), ID: exampleID, State: "nobody", Word: "over", Columns: columns, Text: "username"}},
+		{"admin-import-file", AdminImporting{Frame: frame("users"), ID: exampleID, State: "wrong", Word: "over", Text: "x", Problem: Say("import.username")}},
+		{"admin-import-nobody", AdminImporting{Frame: frame("users"), ID: exampleID, State: "nobody", Word: "over", Text: "username"}},
 		{"admin-sessions", AdminSessions{Frame: frame("sessions"), List: List{Path: "/admin/sessions", Next: "/admin/sessions?after=x"}, Note: Say("admin.ended.told", "Apps", "Archive, <b>Viewer"), MayEnd: true, Rows: live, Ended: ended}},
 		{"admin-sessions-nothing", AdminSessions{Frame: frame("sessions"), List: List{Path: "/admin/sessions", Words: "x"}}},
 		{"admin-devices", AdminDevices{Frame: frame("devices"), List: list, MayUnlink: true, Max: 5, Kind: true, Push: true, Linked: true, Used: true, ByPerson: sorted, ByName: head, ByLinked: head, ByUsed: head, Rows: rows}},

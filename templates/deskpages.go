@@ -56,19 +56,21 @@ type DeskDevice struct {
 
 // DeskEvent is one line of a history.
 type DeskEvent struct {
-	Seq    int64
-	At     time.Time
-	Kind   string
-	What   Message // the kind in words; no key: there are none
-	Good   bool    // a device was linked
-	Actor  string
-	Where  // from where; no address: not known
-	Reason string
-	Of     string // sign-in name of whom it concerns; empty: not known
-	Person string // their id
-	About  string // name of the device or the application, or a setting and how it changed
-	Client string // id of the application; its name, where Test is true and the application is there
-	Test   bool   // it is of a test sign-in to Client
+	Seq   int64
+	At    time.Time
+	Kind  string
+	What  Message // the kind in words; no key: there are none
+	Good  bool    // a device was linked
+	Actor string
+	// ActorIs is what kind of actor that is, an idp.ActorKind; empty: not known.
+	ActorIs string
+	Where   // from where; no address: not known
+	Reason  string
+	Of      string // sign-in name of whom it concerns; empty: not known
+	Person  string // their id
+	About   string // name of the device or the application, or a setting and how it changed
+	Client  string // id of the application; its name, where Test is true and the application is there
+	Test    bool   // it is of a test sign-in to Client
 
 	Device     string // id of the device that it is about; empty: of none
 	DeviceName string // its name then, or else now; empty: not known
@@ -196,10 +198,10 @@ type ToldLine struct {
 type DeskEnded struct {
 	Person  DeskPerson
 	Browser Message
-	Address string
-	At      time.Time
-	Told    []ToldLine
-	Left    []string // applications that cannot be told
+	Where
+	At   time.Time
+	Told []ToldLine
+	Left []string // applications that cannot be told
 }
 
 // LogoutLine is how it goes with telling one application that sessions have ended
@@ -301,11 +303,10 @@ type AdminImporting struct {
 	Done, Of int     // lines or people, by the state
 	Far      Message // Done and Of in words
 	MayAdd   bool
-	Columns  []string // names of the columns that a file may have
-	Text     string   // of the file, when it is short enough to be mended here
-	People   int      // good lines
-	Added    int      // people
-	Faulty   int      // faulty lines; 0: as many as Faults
+	Text     string // of the file, when it is short enough to be mended here
+	People   int    // good lines
+	Added    int    // people
+	Faulty   int    // faulty lines; 0: as many as Faults
 	Faults   []FaultLine
 	More     bool     // there are more faults than Faults
 	Ignored  []string // columns of the file that are left out

@@ -57,6 +57,7 @@ func examples() []example {
 		codes = append(codes, "K7QW-2M4N-XR5T-9BCD")
 	}
 	factor := func(p Phones) Factor {
+		p.App = "/app/#here=" + exampleID
 		return Factor{Frame: door(1), ID: exampleID, App: viewer, UserName: "anna", Linked: true, Recovery: true, Cancel: true, Phones: &p, OpenCode: p.State != "asked"}
 	}
 	pushes := func(state string) Device {
@@ -174,6 +175,8 @@ func examples() []example {
 		{"appscan", AppScan{Site: "Imaging"}},
 		{"linkintro-full", LinkIntro{Frame: account("devices"), Count: 5, Max: 5}},
 		{"link", Link{Frame: account("devices"), ID: exampleID, Offer: offer, App: app}},
+		{"link-move", Link{Frame: account("devices"), ID: exampleID, Offer: offer, App: app, Move: true}},
+		{"link-move-scanned", Link{Frame: account("devices"), ID: exampleID, Offer: offer, Move: true, Live: "/account/link/" + exampleID, Word: "claimed", Scan: Scan{Name: "Pixel 9"}}},
 		{"link-wrong", Link{Frame: account("devices"), ID: exampleID, Offer: offer, DeviceName: "Pixel 8", Problem: Say("problem.code.wrong"), Wrong: "code"}},
 		{"unlink", Unlink{Frame: account("devices"), Device: phone}},
 		{"unlink-last", Unlink{Frame: account("devices"), Device: phone, Last: true}},
@@ -195,7 +198,7 @@ func examples() []example {
 		{"activity-none", Activity{Frame: account("activity")}},
 		{"notme", Doubt{Frame: account("activity"), Path: "/account/activity/790/notme", One: true, Event: Occurrence{Seq: 790, At: at, What: Say("activity.login"), Browser: there.Browser, Where: there.Where}}},
 		{"notme-all", Doubt{Frame: account("activity"), Path: "/account/activity/790/notme", Event: Occurrence{Seq: 790, At: at, What: Say("activity.device.linked"), Device: "Pixel 8"}}},
-		{"notme-here", Doubt{Frame: account("activity"), Path: "/account/activity/790/notme", Here: true, Event: Occurrence{Seq: 790, At: at, What: Say("activity.login"), This: true}}},
+		{"notme-here", Doubt{Frame: account("activity"), Path: "/account/activity/790/notme", Own: true, Event: Occurrence{Seq: 790, At: at, What: Say("activity.login"), This: true}}},
 		{"notme-done", Doubt{Frame: account("activity"), Done: true, One: true, Unlink: "/account/devices/" + exampleID + "/unlink", Recovery: true, Event: Occurrence{Seq: 790, At: at, What: Say("activity.login"), Device: "Pixel 8"}}},
 		{"sessions-one", Sessions{Frame: account("sessions"), Sessions: []Session{here}, Note: Say("sessions.others.done")}},
 	}...)

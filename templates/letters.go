@@ -13,7 +13,7 @@ import (
 type Letter struct {
 	// Kind is what the letter is for: one of "invitation", "phone", "reset", "forgotten", each
 	// with a link; "device.linked", "device.unlinked", "password", "recovery.made",
-	// "recovery.used", "notme", "address", "locked", which tell what happened; "test".
+	// "recovery.used", "notme", "disowned", "address", "locked", which tell what happened; "test".
 	Kind      string
 	Site      string
 	Name      string // of the person
@@ -29,6 +29,9 @@ type Letter struct {
 	Address   string         // network address it was done from; empty: not known
 	By        bool           // the administration did it
 	Device    string         // name of the device; empty: not known
+	Ended     string         // of "notme" and "disowned": what was ended, "one" session or all "others"; empty: nothing was signed in to
+	First     bool           // of "notme": the phone was asked before the password was
+	Linked    bool           // of "disowned": it was said of a device, not of a sign-in
 	Locked    string         // of "locked": what is locked, "code" or "password"
 	Until     time.Time      // of "locked"; zero: until the helpdesk unlocks it
 }
@@ -55,6 +58,9 @@ func (s *Set) Letter(lang string, l *Letter) (subject, text string, err error) {
 		if m.Key == link {
 			parts = append(parts, l.URL)
 		}
+	}
+	if l.exposed() {
+		parts = append(parts, say("letter.change"), l.Home+"/account/password")
 	}
 	if l.news() {
 		parts = append(parts, l.facts(c, say), say("letter.news.other"), l.Home+"/account")
@@ -94,6 +100,9 @@ func (l *Letter) reach() string {
 
 // news reports whether a letter tells what happened.
 func (l *Letter) news() bool { return l.URL == "" && l.Kind != "test" }
+
+// exposed reports whether a letter asks for a new password: somebody may know it.
+func (l *Letter) exposed() bool { return l.Kind == "notme" && !l.First || l.Kind == "disowned" }
 
 // facts are lines that say when something happened, from where and by whom.
 func (l *Letter) facts(c *words.Catalogue, say func(string, ...any) string) string {
@@ -164,7 +173,22 @@ func (l *Letter) words(c *words.Catalogue) (subject Message, body []Message, lin
 	case "recovery.used":
 		return tells("letter.recovery.used.subject", Say("letter.recovery.used.text", "UserName", l.UserName))
 	case "notme":
+		switch {
+		case l.First:
+			return tells("letter.notme.first.subject", Say("letter.notme.first", "UserName", l.UserName))
+		case l.Ended != "":
+			return tells("letter.notme.subject", Say("letter.notme.ended", "UserName", l.UserName))
+		}
 		return tells("letter.notme.subject", Say("letter.notme.text", "UserName", l.UserName))
+	case "disowned":
+		what, did := "letter.disowned.login", "letter.disowned.others"
+		if l.Linked {
+			what = "letter.disowned.linked"
+		}
+		if l.Ended == "one" {
+			did = "letter.disowned.one"
+		}
+		return Say("letter.disowned.subject"), []Message{Say(what, "UserName", l.UserName), Say(did), Say("letter.disowned.next")}, ""
 	case "address":
 		return tells("letter.address.subject", Say("letter.address.text", "UserName", l.UserName))
 	case "locked":

@@ -25,6 +25,9 @@ func letterKinds() map[string]*Letter {
 		"invitation": link("invitation"), "phone": link("phone"), "reset": link("reset"), "forgotten": link("forgotten"), "test": {Kind: "test"},
 		"device.linked": {Kind: "device.linked", Device: "Pixel 8"}, "device.unlinked": {Kind: "device.unlinked", By: true},
 		"password": {Kind: "password"}, "recovery.made": {Kind: "recovery.made"}, "recovery.used": {Kind: "recovery.used"}, "notme": {Kind: "notme"},
+		"notme.ended": {Kind: "notme", Ended: "one"}, "notme.first": {Kind: "notme", First: true},
+		"disowned.one": {Kind: "disowned", Ended: "one"}, "disowned.others": {Kind: "disowned", Ended: "others"},
+		"disowned.linked":  {Kind: "disowned", Ended: "others", Linked: true},
 		"locked.until":     {Kind: "locked", Locked: "code", Until: at.Add(30 * time.Minute)},
 		"locked.codes":     {Kind: "locked", Locked: "code"},
 		"locked.passwords": {Kind: "locked", Locked: "password"},
@@ -154,7 +157,10 @@ func TestLettersHaveOneLink(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := map[string]int{"/invite/TOKEN\n": 0, "/account\n": 0, "/app ": 0}
+		want := map[string]int{"/invite/TOKEN\n": 0, "/account\n": 0, "/account/password\n": 0, "/app ": 0}
+		if l.Kind == "disowned" || name == "notme" || name == "notme.ended" { // somebody may know the password
+			want["/account/password\n"] = 1
+		}
 		if name == "invitation" || name == "phone" {
 			want["/app "] = 1 // a device is linked: our own app comes first
 			if app, other := strings.Index(text, "/app "), strings.Index(text, "ny authenticator app"); app > other {

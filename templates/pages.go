@@ -135,6 +135,7 @@ type Phones struct {
 	Names    []string // of the phones that were asked
 	Mode     string   // how a phone is matched to the browser: "tap", "type", "pick", "strict"
 	Number   string   // to be typed or picked on the phone
+	App      string   // path of ours that opens an app on the phone that shows the page
 	Seconds  int      // that are left to answer
 	Total    int      // seconds that there were to answer
 	Resend   bool     // phones can be asked again
@@ -350,6 +351,7 @@ type Link struct {
 	App        GetApp
 	ID         string
 	Offer      Offer
+	Move       bool   // all places are taken: only a phone that takes the place of another is linked
 	Live       string // path of the event stream that tells when the phone has moved
 	Word       string // the state as that stream tells it
 	Scan       Scan
@@ -466,7 +468,7 @@ type Doubt struct {
 	Event    Occurrence
 	Path     string // posted to
 	One      bool   // one session ends; else all others
-	Here     bool   // it was in the browser that the page is shown in
+	Own      bool   // it was in the browser that the page is shown in
 	Done     bool
 	Unlink   string // path of the page that unlinks the device concerned; empty: it is not linked
 	Recovery bool   // a recovery code was used: new ones are due

@@ -43,6 +43,7 @@ type ownedLine struct {
 	Kind          idp.DeviceKind `json:"kind"`
 	Platform      string         `json:"platform"`
 	App           string         `json:"app,omitempty"`
+	Verifies      bool           `json:"verifies"` // it can ask for a fingerprint or PIN
 	User          string         `json:"user"`
 	UserID        idp.UserID     `json:"user_id"`
 	Person        string         `json:"person"`
@@ -56,7 +57,7 @@ type ownedLine struct {
 func ownedLineOf(r *idp.DeviceRow) ownedLine {
 	d := &r.Device
 	l := ownedLine{
-		ID: d.ID, Name: d.Name, Kind: d.Kind, Platform: d.Platform, App: d.App, User: r.User.Name, UserID: r.User.ID, Person: r.User.DisplayName,
+		ID: d.ID, Name: d.Name, Kind: d.Kind, Platform: d.Platform, App: d.App, Verifies: d.Verifies(), User: r.User.Name, UserID: r.User.ID, Person: r.User.DisplayName,
 		LinkedAt: d.LinkedAt, Notifications: "none", Unused: r.Unused, Devices: r.Devices,
 	}
 	if !d.LastUsedAt.IsZero() {
@@ -82,6 +83,14 @@ func (l *ownedLine) used() string {
 	return clock(*l.LastUsedAt)
 }
 
+// verifies says whether the device can ask for a fingerprint or PIN, for people.
+func (l *ownedLine) verifies() string {
+	if l.Verifies {
+		return "yes"
+	}
+	return "no"
+}
+
 func (c *cli) deviceList() *cobra.Command {
 	var f listFlags
 	cmd := &cobra.Command{
@@ -100,7 +109,7 @@ func (c *cli) deviceList() *cobra.Command {
 		if f.asCSV {
 			return fieldError(p.desk.DevicesCSV(ctx, console(), q, admin.ExportCSV, c.stdout))
 		}
-		rows := [][]string{{"USER", "DEVICE", "KIND", "PLATFORM", "LINKED", "LAST USED", "ID"}}
+		rows := [][]string{{"USER", "DEVICE", "KIND", "PLATFORM", "VERIFIES", "LINKED", "LAST USED", "ID"}}
 		printed := 0
 		for row, err := range found(f.limit, func(page idp.Page) ([]idp.DeviceRow, idp.Cursors, error) {
 			q.Page = page
@@ -120,7 +129,7 @@ func (c *cli) deviceList() *cobra.Command {
 					return err
 				}
 			} else {
-				rows = append(rows, []string{l.User, l.Name, string(l.Kind), l.Platform, clock(l.LinkedAt), l.used(), string(l.ID)})
+				rows = append(rows, []string{l.User, l.Name, string(l.Kind), l.Platform, l.verifies(), clock(l.LinkedAt), l.used(), string(l.ID)})
 			}
 		}
 		if f.asJSON {
@@ -154,6 +163,7 @@ func (c *cli) deviceShow() *cobra.Command {
 				[]string{"kind", string(l.Kind)},
 				[]string{"platform", l.Platform},
 				[]string{"app", orNone(l.App)},
+				[]string{"fingerprint or PIN", l.verifies()},
 				[]string{"linked", clock(l.LinkedAt)},
 				[]string{"last used", l.used()},
 				[]string{"notifications", l.Notifications},

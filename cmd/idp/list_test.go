@@ -89,3 +89,13 @@ func TestListsGoOnBehindShortPages(t *testing.T) {
 		t.Errorf("%v after %d pages", got, asked)
 	}
 }
+
+// A phone that can ask for a fingerprint or PIN is told from others, to people and scripts.
+func TestDeviceLinesSayWhoseFingerprintIsAsked(t *testing.T) {
+	for want, key := range map[string][]byte{"yes": make([]byte, 64), "no": nil} {
+		l := ownedLineOf(&idp.DeviceRow{Device: idp.Device{Kind: idp.DeviceApp, UVKey: key}})
+		if l.verifies() != want || l.Verifies != (want == "yes") {
+			t.Errorf("%v, %q, want %s", l.Verifies, l.verifies(), want)
+		}
+	}
+}

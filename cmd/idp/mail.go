@@ -111,6 +111,7 @@ func (l *letters) write(o *mail.Occasion) (*idp.Letter, error) {
 		out.URL, out.ExpiresAt = l.issuer+"/invite/"+o.Token.Reveal(), o.Link.ExpiresAt
 		out.Lasts = o.Link.ExpiresAt.Sub(o.Link.CreatedAt)
 	}
+	out.Ended, out.First, out.Linked = o.Mail.Detail["ended"], o.Mail.Detail["before"] != "", o.Mail.Detail["kind"] == string(idp.EventDeviceLinked)
 	if o.Mail.About == idp.EventLocked {
 		out.Locked = o.Mail.Detail["kind"]
 		out.Until, _ = time.Parse(time.RFC3339, o.Mail.Detail["until"]) // else an administrator has to
@@ -154,7 +155,7 @@ var newsNames = map[idp.EventKind]string{
 	idp.EventDeviceLinked: "device.linked", idp.EventDeviceUnlinked: "device.unlinked",
 	idp.EventPasswordChanged: "password", idp.EventPasswordReset: "password",
 	idp.EventRecoveryMade: "recovery.made", idp.EventRecoveryUsed: "recovery.used",
-	idp.EventNotMe: "notme", idp.EventLocked: "locked", idp.EventAddressChanged: "address",
+	idp.EventNotMe: "notme", idp.EventDisowned: "disowned", idp.EventLocked: "locked", idp.EventAddressChanged: "address",
 }
 
 func (c *cli) mailCommand() *cobra.Command {

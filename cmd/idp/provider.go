@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
@@ -268,7 +269,7 @@ func (p *provider) handler(cert *serve.Certificate) (http.Handler, serve.Config,
 	}
 	p.letters.words = words
 	if p.conf.GeoFile != "" {
-		places, err := geo.Open(p.conf.GeoFile, p.log)
+		places, err := geo.Open(p.conf.GeoFile, p.files)
 		if err != nil {
 			return nil, serve.Config{}, p.conf.Fault("geo_file", err.Error())
 		}
@@ -300,6 +301,7 @@ func (p *provider) handler(cert *serve.Certificate) (http.Handler, serve.Config,
 		Devices:         p.devices,
 		CollectPath:     oidc.CollectPath,
 		SessionAbsolute: p.conf.Sessions.Absolute,
+		Native:          nativeApps(p.conf.Apps),
 	})
 	desk.Mount(desk.Config{
 		Door:     people,
@@ -365,7 +367,7 @@ func (p *provider) handler(cert *serve.Certificate) (http.Handler, serve.Config,
 		HTTPS:          secure,
 		Bodies:         bodies(people),
 		Problems:       []string{adminapi.Prefix},
-		Refusals:       protocol.Refusals(),
+		Refusals:       refusals(protocol, phones),
 		Quiet:          append(people.Quiet(), quietRoutes...),
 		ErrorPage:      pages.ErrorPage,
 		TLS:            cert,
@@ -373,6 +375,13 @@ func (p *provider) handler(cert *serve.Certificate) (http.Handler, serve.Config,
 	}
 	whole = serve.Handler(mux, shared)
 	return whole, shared, nil
+}
+
+// refusals are the answers of the doors that programs and phones ask, by path.
+func refusals(protocol *oidc.Server, phones *deviceapi.Server) map[string]func(http.ResponseWriter, *http.Request, int) {
+	all := protocol.Refusals()
+	maps.Copy(all, phones.Refusals())
+	return all
 }
 
 // bodies are the paths that take a larger body than others, with how many bytes.
@@ -401,6 +410,15 @@ func (p *provider) place(address, lang string) string {
 		return ""
 	}
 	return p.places.Place(address, lang)
+}
+
+// nativeApps are the native apps of a configuration, as the pages have them.
+func nativeApps(c config.Apps) web.NativeApps {
+	n := web.NativeApps{Apple: c.Apple}
+	for _, a := range c.Android {
+		n.Android = append(n.Android, web.AndroidApp{Package: a.Package, Fingerprints: a.Fingerprints})
+	}
+	return n
 }
 
 // networkNames returns a function that says what the operator calls where a client
@@ -509,14 +527,11 @@ func (p *provider) run(ctx context.Context, h http.Handler, shared serve.Config,
 	defer cancel()
 	wg.Go(func() { p.db.Watch(ctx, func(topics ...idp.Topic) { p.heard(ctx, topics...) }) }) // ends with ctx
 	wg.Go(func() { p.files.Run(ctx) })                                                       // ends with ctx
-	if p.places != nil {
-		wg.Go(func() { p.places.Run(ctx) }) // ends with ctx
-	}
-	wg.Go(func() { p.sender.Run(ctx) })  // ends with ctx
-	wg.Go(func() { p.notices.Run(ctx) }) // ends with ctx
-	wg.Go(func() { p.runMail(ctx) })     // ends with ctx
-	wg.Go(func() { p.tellFigures(ctx) }) // ends with ctx
-	wg.Go(func() {                       // ends with ctx
+	wg.Go(func() { p.sender.Run(ctx) })                                                      // ends with ctx
+	wg.Go(func() { p.notices.Run(ctx) })                                                     // ends with ctx
+	wg.Go(func() { p.runMail(ctx) })                                                         // ends with ctx
+	wg.Go(func() { p.tellFigures(ctx) })                                                     // ends with ctx
+	wg.Go(func() {                                                                           // ends with ctx
 		<-ctx.Done()
 		close(p.ending)
 	})

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"hilum/config"
+	"hilum/idp/serve"
 )
 
 // site is a provider on a server of the test, and what it logs. shut closes its
@@ -221,6 +222,46 @@ func TestAddressLimits(t *testing.T) {
 	for range 5 {
 		if code, _ := fetch(t, http.MethodGet, srv.URL+"/readyz"); code != http.StatusOK {
 			t.Errorf("readyz is limited: %d", code)
+		}
+	}
+}
+
+// What is too large for any door is refused in the language of who asks: phones and programs
+// read a document, people a page.
+func TestTooLargeIsSaidInEveryLanguage(t *testing.T) {
+	srv, _, _ := site(t, nil)
+	for path, want := range map[string]string{
+		"/device/v1/challenges":   "application/problem+json",
+		"/device/v1/pair":         "application/problem+json",
+		"/admin/api/v1/users":     "application/problem+json",
+		"/token":                  "application/json",
+		"/login/x/password":       "text/html; charset=utf-8",
+		"/account/profile":        "text/html; charset=utf-8",
+		"/admin/settings/edit":    "text/html; charset=utf-8",
+		"/account/nothing/at/all": "text/html; charset=utf-8",
+	} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, srv.URL+path, strings.NewReader(strings.Repeat("x", serve.MaxBody+1)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Accept", "text/html,application/json,*/*;q=0.8")
+		res, err := srv.Client().Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(res.Body)
+		res.Body.Close()
+		if err != nil || res.StatusCode != http.StatusRequestEntityTooLarge || res.Header.Get("Content-Type") != want {
+			t.Errorf("%s answers %d %q: %.200s", path, res.StatusCode, res.Header.Get("Content-Type"), body)
+		}
+		if strings.HasPrefix(path, "/device/") {
+			var p struct {
+				Error, Reference string
+				Status           int
+			}
+			if err := json.Unmarshal(body, &p); err != nil || p.Error != "too_big" || p.Status != res.StatusCode || p.Reference != res.Header.Get("X-Request-Id") || res.Header.Get("Access-Control-Allow-Origin") != "*" {
+				t.Errorf("%s answers %s (%v)", path, body, err)
+			}
 		}
 	}
 }

@@ -45,12 +45,15 @@ type pushServices struct {
 	channels map[idp.PushType]push.Channel
 	hosts    []string // hosts of push services that web push may call
 	vapid    string   // public VAPID key, base64url (RFC 8292, section 3.2)
+	sender   string   // FCM's number of our project; empty: nobody has said it
 }
 
 // openPush makes the ways to wake a phone; web push is always one. words gives what a
 // phone shows by itself. Errors: the VAPID key, the settings of push.
 func openPush(ctx context.Context, conf *config.Config, issuer string, db *store.DB, sealer *keyring.Sealer, files *file.Watcher, words push.Words) (*pushServices, error) {
-	p := &pushServices{channels: map[idp.PushType]push.Channel{}, hosts: append(append([]string(nil), webpush.Hosts...), conf.Push.WebPush.Hosts...)}
+	p := &pushServices{
+		channels: map[idp.PushType]push.Channel{}, hosts: append(append([]string(nil), webpush.Hosts...), conf.Push.WebPush.Hosts...), sender: conf.Push.FCM.SenderID,
+	}
 	private, err := vapidKey(ctx, db, sealer)
 	if err != nil {
 		return nil, fmt.Errorf("VAPID key: %w", err)
@@ -196,7 +199,7 @@ func (p *pushServices) acceptable(a idp.PushAddress) error {
 func (p *pushServices) offered() []deviceapi.Channel {
 	out := []deviceapi.Channel{{Type: idp.PushWeb, VAPIDKey: p.vapid, Hosts: p.hosts}}
 	if c := p.channels[idp.PushFCM]; c != nil {
-		google := deviceapi.Channel{Type: idp.PushFCM}
+		google := deviceapi.Channel{Type: idp.PushFCM, SenderID: p.sender}
 		if of, ok := c.(interface{ Project() string }); ok {
 			google.ProjectID = of.Project()
 		}

@@ -85,3 +85,20 @@ func TestEveryPushHasWords(t *testing.T) {
 		}
 	}
 }
+
+// Phones are told the project that their tokens have to be of, and its number, which the
+// key of a service account does not have.
+func TestPhonesAreToldTheProject(t *testing.T) {
+	conf := config.Default()
+	conf.DataDir = t.TempDir()
+	conf.Push.FCM = config.FCM{Endpoint: pushtest.NewFCM(t).URL(), ProjectID: "klinik", SenderID: "123456789012"}
+	p, err := open(t.Context(), conf, "http://127.0.0.1:8080", slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	list := p.push.offered()
+	if len(list) != 2 || list[1].Type != idp.PushFCM || list[1].ProjectID != "klinik" || list[1].SenderID != "123456789012" || list[0].SenderID != "" {
+		t.Errorf("%+v", list)
+	}
+}

@@ -67,6 +67,15 @@ func (c *cli) serve(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	was, err := p.db.NoteIssuer(ctx, p.issuer)
+	if err != nil {
+		return err
+	}
+	if was != "" {
+		log.Warn("this database was served under another issuer until now. What names that one works no more: linked phones are not asked and have to be linked anew, "+
+			"applications refuse tokens and have to be set to the new one, and QR codes, one-time links and sessions in browsers lead to the old address. "+
+			"If the issuer was changed by mistake, set it back and start again", "setting", "issuer", "was", was, "is", p.issuer)
+	}
 	c.printf("idp is ready at %s\n", p.issuer)
 	c.beginLog(ctx, p)
 	link, err := p.desk.SetupLink(ctx, admin.Console("provider"))

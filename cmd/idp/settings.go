@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -138,14 +139,16 @@ func (p *provider) siteError(err error) error {
 // readPicture reads the file of a picture. Errors: FieldError with the path for one of
 // more than brand.MaxFile bytes, those of reading it.
 func readPicture(path string) ([]byte, error) {
-	info, err := os.Stat(path)
+	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	if info.Size() > brand.MaxFile {
-		return nil, &idp.FieldError{Field: path, Message: "picture.large"}
+	defer f.Close()
+	raw, err := io.ReadAll(io.LimitReader(f, brand.MaxFile+1)) // what has no size may have no end
+	if err == nil && len(raw) > brand.MaxFile {
+		err = &idp.FieldError{Field: path, Message: "picture.large"}
 	}
-	return os.ReadFile(path)
+	return raw, err
 }
 
 func (c *cli) settingsLogo() *cobra.Command {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
 	"strings"
@@ -86,17 +87,19 @@ func settingsOf(conf *config.Config) func() []idp.Setting {
 	return func() []idp.Setting { return list }
 }
 
-// checkLanguages refuses languages that there are no words in. Errors: a config.Fault
-// for one of them.
+// checkLanguages refuses languages that there are no words in. Errors: a config.Fault for
+// each of them, those of site.language first.
 func checkLanguages(conf *config.Config) error {
 	known := words.Known()
-	for key, list := range map[string][]string{"site.languages": conf.Site.Languages, "site.language": {conf.Site.Language}} {
+	var faults []error
+	check := func(key string, list ...string) {
 		for _, l := range list {
-			if l == "" || slices.Contains(known, l) {
-				continue
+			if l != "" && !slices.Contains(known, l) {
+				faults = append(faults, conf.Fault(key, "there are no words in "+l+"; there are in "+strings.Join(known, ", ")))
 			}
-			return conf.Fault(key, "there are no words in "+l+"; there are in "+strings.Join(known, ", "))
 		}
 	}
-	return nil
+	check("site.language", conf.Site.Language)
+	check("site.languages", conf.Site.Languages...)
+	return errors.Join(faults...)
 }

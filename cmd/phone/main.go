@@ -353,6 +353,10 @@ func (c *cli) watch() *cobra.Command {
 						c.say(nil, "l is Login, d is Deny, n is «it wasn't me»; a number approves with it.")
 						continue
 					}
+					if ask := lacks(d, now); ask != "" {
+						c.say(nil, "%s", ask)
+						continue
+					}
 					state, err := p.Answer(ctx, now, d)
 					if err != nil {
 						c.say(nil, "%v", err)
@@ -403,6 +407,19 @@ func decisionOf(text string) (phone.Decision, bool) {
 		return phone.Decision{Approve: true, Number: what, PIN: pin}, true
 	}
 	return phone.Decision{}, false
+}
+
+// lacks asks for the number that an approval of a challenge needs and does not have: without
+// it the answer would be refused, and a wrong one ends the sign-in. Empty: nothing lacks.
+func lacks(d phone.Decision, ch *phone.Challenge) string {
+	doc, err := ch.Doc()
+	if err != nil || !d.Approve || d.Number != "" || number(doc) == "" {
+		return ""
+	}
+	if doc.Verifies() {
+		return "  type " + number(doc) + ", and the PIN after a space"
+	}
+	return "  type " + number(doc)
 }
 
 // latest returns the newest request that waits, or the one with an id. Errors: none

@@ -20,6 +20,8 @@ type Store interface {
 	User(ctx context.Context, id idp.UserID) (*idp.User, error)
 	AccountByName(ctx context.Context, name string) (*idp.Account, error)
 	Users(ctx context.Context, after string, limit int) ([]idp.Account, error) // by name
+	// UserNames returns the sign-in names of accounts; who is gone is not among them.
+	UserNames(ctx context.Context, ids []idp.UserID) (map[idp.UserID]string, error)
 	// UpdateUser changes a person, and cuts off what a change of their role, mail
 	// address or state takes away (idp.CutOff). idp.ErrDenied when fn takes its role
 	// from the last active administrator; FieldError when it gives a role and the

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,7 +20,40 @@ func (d *Desk) SearchEvents(ctx context.Context, by By, q idp.EventQuery) (*idp.
 	if err := d.allow(ctx, by, ReadAudit); err != nil {
 		return nil, err
 	}
-	return d.conf.Store.SearchEvents(ctx, q)
+	return d.searchEvents(ctx, q)
+}
+
+// searchEvents is SearchEvents for whoever may read the part of the log that q finds.
+func (d *Desk) searchEvents(ctx context.Context, q idp.EventQuery) (*idp.EventPage, error) {
+	p, err := d.conf.Store.SearchEvents(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	p.Names, err = d.nameActors(ctx, p.Rows)
+	return p, err
+}
+
+// nameActors gives actors whose id alone the log has the sign-in names of today, and
+// returns those of everybody whom the events have by id only. The log itself stays as it
+// was written, and its chain is checked without them.
+func (d *Desk) nameActors(ctx context.Context, events []idp.Event) (map[idp.UserID]string, error) {
+	var ids []idp.UserID
+	for i := range events {
+		if a := events[i].Actor; a.Name == "" && a.User != "" {
+			ids = append(ids, a.User)
+		}
+		if events[i].User != "" {
+			ids = append(ids, events[i].User)
+		}
+	}
+	slices.Sort(ids)
+	names, err := d.conf.Store.UserNames(ctx, slices.Compact(ids))
+	for i := range events {
+		if a := &events[i].Actor; a.Name == "" {
+			a.Name = names[a.User]
+		}
+	}
+	return names, err
 }
 
 // EventsAfter returns the events whose number (Event.Seq) is greater than after,
@@ -29,7 +63,12 @@ func (d *Desk) EventsAfter(ctx context.Context, by By, after int64, limit int) (
 	if err := d.allow(ctx, by, ReadAudit); err != nil {
 		return nil, err
 	}
-	return d.conf.Store.Events(ctx, after, min(max(limit, 1), MaxPage))
+	events, err := d.conf.Store.Events(ctx, after, min(max(limit, 1), MaxPage))
+	if err != nil {
+		return nil, err
+	}
+	_, err = d.nameActors(ctx, events)
+	return events, err
 }
 
 // ExportFormat is the format of a file of events, people or devices.
@@ -61,6 +100,7 @@ type EventLine struct {
 	Kind    idp.EventKind     `json:"kind"`
 	Actor   string            `json:"actor"`
 	ActorID idp.UserID        `json:"actor_id,omitempty"`
+	ActorIs idp.ActorKind     `json:"actor_kind,omitempty"`
 	User    idp.UserID        `json:"user,omitempty"`
 	Client  idp.ClientID      `json:"client,omitempty"`
 	Login   idp.LoginID       `json:"login,omitempty"`
@@ -74,7 +114,7 @@ type EventLine struct {
 // EventLineOf is e as programs are given it.
 func EventLineOf(e *idp.Event) EventLine {
 	return EventLine{
-		e.Seq, e.At, e.Kind, e.Actor.Name, e.Actor.User, e.User, e.Client, e.Login, e.Session, e.Device, e.Address, e.Detail,
+		e.Seq, e.At, e.Kind, e.Actor.Name, e.Actor.User, e.ActorKind(), e.User, e.Client, e.Login, e.Session, e.Device, e.Address, e.Detail,
 		hex.EncodeToString(e.Hash[:]),
 	}
 }
@@ -99,13 +139,13 @@ func (d *Desk) ExportEvents(ctx context.Context, by By, q idp.EventQuery, format
 		enc := json.NewEncoder(w)
 		write = func(e *idp.Event) error { return enc.Encode(EventLineOf(e)) }
 	case ExportCSV, ExportSheet, ExportSheetSemicolon:
-		out := newSheet(w, format, "seq", "at", "kind", "actor", "actor_id", "user", "client", "login", "session", "device", "address", "detail", "hash")
+		out := newSheet(w, format, "seq", "at", "kind", "actor", "actor_id", "actor_kind", "user", "client", "login", "session", "device", "address", "detail", "hash")
 		write = func(e *idp.Event) error {
 			detail, err := json.Marshal(e.Detail)
 			if err != nil {
 				return err
 			}
-			out.row(strconv.FormatInt(e.Seq, 10), stamp(e.At), string(e.Kind), e.Actor.Name, string(e.Actor.User), string(e.User), string(e.Client),
+			out.row(strconv.FormatInt(e.Seq, 10), stamp(e.At), string(e.Kind), e.Actor.Name, string(e.Actor.User), string(e.ActorKind()), string(e.User), string(e.Client),
 				string(e.Login), string(e.Session), string(e.Device), e.Address, string(detail), hex.EncodeToString(e.Hash[:]))
 			return nil
 		}
@@ -121,7 +161,7 @@ func (d *Desk) ExportEvents(ctx context.Context, by By, q idp.EventQuery, format
 	last := &idp.Event{Seq: head.Seq, At: d.conf.Now().UTC().Truncate(time.Microsecond), Kind: EventLogHead, Actor: idp.Actor{Name: "provider"}, Hash: head.Hash}
 	q.Page = idp.Page{Limit: idp.MaxListPage}
 	for {
-		p, err := d.conf.Store.SearchEvents(ctx, q)
+		p, err := d.searchEvents(ctx, q)
 		if err != nil {
 			return err
 		}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"hilum/idp"
@@ -40,7 +41,7 @@ func (d *Desk) DeviceHistory(ctx context.Context, by By, id idp.DeviceID, p idp.
 	if id == "" {
 		return nil, fmt.Errorf("device: %w", idp.ErrNotFound)
 	}
-	return d.conf.Store.SearchEvents(ctx, idp.EventQuery{Device: id, Page: p})
+	return d.searchEvents(ctx, idp.EventQuery{Device: id, Page: p})
 }
 
 // Unlinked says what became of one device of several.
@@ -249,7 +250,7 @@ func (d *Desk) DevicesCSV(ctx context.Context, by By, q idp.DeviceQuery, format 
 	if err := d.allow(ctx, by, ReadDevices); err != nil {
 		return err
 	}
-	out := newSheet(w, format, "username", "person", "email", "device", "id", "kind", "platform", "app", "linked_at", "last_used_at", "notifications", "state")
+	out := newSheet(w, format, "username", "person", "email", "device", "id", "kind", "platform", "app", "linked_at", "last_used_at", "notifications", "state", "verifies")
 	q.Page = idp.Page{Limit: idp.MaxListPage}
 	rows := 0
 	for first := true; ; first = false {
@@ -267,7 +268,8 @@ func (d *Desk) DevicesCSV(ctx context.Context, by By, q idp.DeviceQuery, format 
 		for i := range p.Rows {
 			r := &p.Rows[i]
 			out.row(r.User.Name, r.User.DisplayName, r.User.Email, r.Device.Name, string(r.Device.ID), string(r.Device.Kind), r.Device.Platform,
-				r.Device.App, stamp(r.Device.LinkedAt), stamp(r.Device.LastUsedAt), notifications(&r.Device), string(r.User.State))
+				r.Device.App, stamp(r.Device.LinkedAt), stamp(r.Device.LastUsedAt), notifications(&r.Device), string(r.User.State),
+				strconv.FormatBool(r.Device.Verifies()))
 		}
 		if err := out.flush(); err != nil || p.Next == "" {
 			return err

@@ -40,7 +40,7 @@ func (d *Desk) UserHistory(ctx context.Context, by By, id idp.UserID) ([]idp.Eve
 	if id == "" {
 		return nil, fmt.Errorf("user: %w", idp.ErrNotFound)
 	}
-	found, err := d.conf.Store.SearchEvents(ctx, idp.EventQuery{User: id, Page: idp.Page{Limit: ShownHistory}})
+	found, err := d.searchEvents(ctx, idp.EventQuery{User: id, Page: idp.Page{Limit: ShownHistory}})
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+	"time"
 
 	"hilum/idp"
 )
@@ -17,7 +18,7 @@ type Preset struct {
 	Needs []PresetField // what is asked for before
 
 	client idp.Client // «{…}» stands for what was asked for
-	paste  []Snippet  // besides, «{issuer}», «{id}», «{secret}»
+	paste  []Snippet  // besides, «{issuer}» and its «{host}», «{id}», «{secret}», and «{random}», a secret of 32 bytes of its own
 }
 
 // PresetField is one thing that is asked for: an https address without a slash
@@ -53,6 +54,35 @@ func pageClient(redirects, logouts []string, scopes ...string) idp.Client {
 	return c
 }
 
+// proxyClient is oauth2-proxy. It keeps its session in the cookie of the browser, so that
+// the requests of one page refresh side by side with the same token: the grace has all of
+// them answered.
+func proxyClient() idp.Client {
+	c := webClient(words("{base}/oauth2/callback"), words("{base}/"), "groups", "offline_access")
+	c.RefreshGrace = 10 * time.Second
+	return c
+}
+
+// oauth2Proxy is the configuration of oauth2-proxy. Without cookie_refresh somebody whose
+// session has ended here would stay signed in there until cookie_expire, a week if left out.
+const oauth2Proxy = `provider = "oidc"
+oidc_issuer_url = "{issuer}"
+client_id = "{id}"
+client_secret = "{secret}"
+redirect_url = "{base}/oauth2/callback"
+code_challenge_method = "S256"
+scope = "openid profile email groups offline_access"
+email_domains = ["*"]
+skip_provider_button = true
+cookie_secret = "{random}"
+cookie_refresh = "1m"
+cookie_expire = "12h"
+whitelist_domains = ["{host}"]
+`
+
+// signOutOfBoth ends the session at oauth2-proxy, then leads to the end of the one here.
+var signOutOfBoth = Snippet{"Link to sign out", "{base}/oauth2/sign_out?rd={issuer}/end_session%3Fclient_id={id}%26post_logout_redirect_uri={base}/\n"}
+
 // words cuts a text at its blanks.
 func words(s string) []string { return strings.Fields(s) }
 
@@ -62,37 +92,29 @@ var presets = []Preset{
 	{
 		ID: "ohif", Name: "OHIF Viewer", Needs: []PresetField{baseField},
 		client: pageClient(words("{base}/callback"), words("{base}/"), "offline_access"),
-		paste: []Snippet{{"app-config.js", `oidc: [
-  {
-    authority: '{issuer}',
-    client_id: '{id}',
-    redirect_uri: '/callback',
-    post_logout_redirect_uri: '/',
-    response_type: 'code',
-    scope: 'openid profile email offline_access',
-    automaticSilentRenew: true,
-    revokeAccessTokenOnSignout: true,
-  },
-],
+		paste: []Snippet{{"app-config.js", `  oidc: [
+    {
+      authority: '{issuer}',
+      client_id: '{id}',
+      redirect_uri: '/callback',
+      post_logout_redirect_uri: '/',
+      response_type: 'code',
+      scope: 'openid profile email offline_access',
+      automaticSilentRenew: true,
+      revokeAccessTokenOnSignout: true,
+    },
+  ],
 `}},
 	},
 	{
 		ID: "orthanc", Name: "Orthanc", Needs: []PresetField{baseField},
-		client: webClient(words("{base}/oauth2/callback"), words("{base}/"), "groups"),
-		paste: []Snippet{{"oauth2-proxy.cfg in front of Orthanc", `provider = "oidc"
-oidc_issuer_url = "{issuer}"
-client_id = "{id}"
-client_secret = "{secret}"
-redirect_url = "{base}/oauth2/callback"
-code_challenge_method = "S256"
-scope = "openid profile email groups"
-email_domains = ["*"]
-upstreams = ["http://127.0.0.1:8042/"]
+		client: proxyClient(),
+		paste: []Snippet{{"oauth2-proxy.cfg in front of Orthanc", oauth2Proxy + `upstreams = ["http://127.0.0.1:8042/"]
 `}, {"orthanc.json", `{
   "RemoteAccessAllowed": false,
   "AuthenticationEnabled": false
 }
-`}},
+`}, signOutOfBoth},
 	},
 	{
 		ID: "dcm4chee", Name: "dcm4chee-arc", Needs: []PresetField{baseField},
@@ -123,17 +145,8 @@ PKCE:              S256
 	},
 	{
 		ID: "oauth2-proxy", Name: "oauth2-proxy", Needs: []PresetField{baseField},
-		client: webClient(words("{base}/oauth2/callback"), words("{base}/"), "groups", "offline_access"),
-		paste: []Snippet{{"oauth2-proxy.cfg", `provider = "oidc"
-oidc_issuer_url = "{issuer}"
-client_id = "{id}"
-client_secret = "{secret}"
-redirect_url = "{base}/oauth2/callback"
-code_challenge_method = "S256"
-scope = "openid profile email groups offline_access"
-email_domains = ["*"]
-cookie_secret = "…"   # openssl rand -base64 32
-`}},
+		client: proxyClient(),
+		paste:  []Snippet{{"oauth2-proxy.cfg", oauth2Proxy}, signOutOfBoth},
 	},
 	{
 		ID: "mod_auth_openidc", Name: "Apache with mod_auth_openidc", Needs: []PresetField{baseField},
@@ -264,7 +277,8 @@ func (p *Preset) Paste(issuer string, c *idp.Client, secret idp.Secret, values m
 	if secret == "" {
 		shown = "…"
 	}
-	in := replacer(values, "issuer", issuer, "id", string(c.ID), "secret", shown)
+	_, host, _ := strings.Cut(issuer, "://")
+	in := replacer(values, "issuer", issuer, "host", host, "id", string(c.ID), "secret", shown, "random", idp.NewToken().Reveal())
 	out := make([]Snippet, len(p.paste))
 	for i, s := range p.paste {
 		out[i] = Snippet{s.File, in.Replace(s.Text)}

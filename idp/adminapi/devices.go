@@ -27,7 +27,8 @@ type device struct {
 	Kind         idp.DeviceKind `json:"kind"`
 	Platform     string         `json:"platform"`
 	App          string         `json:"app"`
-	Push         idp.PushType   `json:"push"` // empty: it gave no address
+	Verifies     bool           `json:"verifies"` // it can ask for a fingerprint or PIN
+	Push         idp.PushType   `json:"push"`     // empty: it gave no address
 	FailingSince *time.Time     `json:"push_failing_since,omitempty"`
 	FailingWhy   string         `json:"push_failing_reason,omitempty"`
 	LinkedAt     *time.Time     `json:"linked_at"`
@@ -38,8 +39,8 @@ type device struct {
 
 func deviceOf(d *idp.Device) device {
 	return device{
-		ID: d.ID, Name: d.Name, Kind: d.Kind, Platform: d.Platform, App: d.App, Push: d.PushType, FailingSince: moment(d.PushBadAt), FailingWhy: d.PushSaid,
-		LinkedAt: moment(d.LinkedAt), LastUsedAt: moment(d.LastUsedAt),
+		ID: d.ID, Name: d.Name, Kind: d.Kind, Platform: d.Platform, App: d.App, Verifies: d.Verifies(), Push: d.PushType,
+		FailingSince: moment(d.PushBadAt), FailingWhy: d.PushSaid, LinkedAt: moment(d.LinkedAt), LastUsedAt: moment(d.LastUsedAt),
 	}
 }
 

@@ -247,6 +247,48 @@ func TestListsGoOn(t *testing.T) {
 	}
 }
 
+// Which phones can ask for a fingerprint or PIN stands with each, and finds them.
+func TestDevicesThatVerify(t *testing.T) {
+	w := newWorld(t)
+	now := w.clock.Now()
+	p := &idp.Pairing{ID: idp.NewID[idp.PairingID](), User: w.anna.ID, CreatedAt: now, ExpiresAt: now.Add(idp.PairingTTL)}
+	native := idp.Device{
+		ID: idp.NewID[idp.DeviceID](), User: w.anna.ID, Name: "Native", Kind: idp.DeviceApp, Platform: "ios", State: idp.DeviceActive, LinkedAt: now,
+		SealedTOTP: []byte("x"), PublicKey: bytes.Repeat([]byte{1}, 64), UVKey: bytes.Repeat([]byte{2}, 64),
+	}
+	if err := errors.Join(w.db.AddPairing(t.Context(), p), w.db.UpdatePairing(t.Context(), p.ID, func(p *idp.Pairing) (*idp.Device, error) {
+		p.UsedAt = now
+		d := native
+		return &d, nil
+	})); err != nil {
+		t.Fatal(err)
+	}
+	type shown struct {
+		ID       string
+		Verifies *bool
+	}
+	verifies := func(path string) map[string]bool {
+		var list struct{ Items, Devices []shown }
+		w.as(idp.StaffAuditor, "GET", path, "").into(t, &list)
+		out := map[string]bool{}
+		for _, d := range append(list.Items, list.Devices...) {
+			if d.Verifies == nil {
+				t.Fatalf("%s: %s does not say", path, d.ID)
+			}
+			out[d.ID] = *d.Verifies
+		}
+		return out
+	}
+	both := map[string]bool{string(native.ID): true, string(w.device): false}
+	for path, want := range map[string]map[string]bool{
+		"/devices?q=anna@klinik.test": both, "/users/" + string(w.anna.ID) + "/factors": both, "/devices?facet=verifies": {string(native.ID): true},
+	} {
+		if got := verifies(path); !maps.Equal(got, want) {
+			t.Errorf("%s: %v, want %v", path, got, want)
+		}
+	}
+}
+
 func TestUnlinking(t *testing.T) {
 	w := newWorld(t)
 	w.as(adm, "POST", "/devices/"+string(w.device)+"/unlink", `{}`).want(t, 422, "invalid-field")

@@ -120,6 +120,16 @@ type Offer struct {
 // StartPairing makes a pairing for a person to be shown in a session. It needs a fresh
 // second factor. Errors: idp.ErrStale, idp.ErrConflict (five devices are linked).
 func (r *Registry) StartPairing(ctx context.Context, s *idp.Session) (*Offer, error) {
+	return r.start(ctx, s, false)
+}
+
+// StartMoving is StartPairing for a phone that takes the place of another one: five
+// devices may be linked. With five, no phone is linked by it that takes nobody's place.
+func (r *Registry) StartMoving(ctx context.Context, s *idp.Session) (*Offer, error) {
+	return r.start(ctx, s, true)
+}
+
+func (r *Registry) start(ctx context.Context, s *idp.Session, moving bool) (*Offer, error) {
 	now := r.conf.Now()
 	if err := s.Fresh(now); err != nil {
 		return nil, err
@@ -130,7 +140,7 @@ func (r *Registry) StartPairing(ctx context.Context, s *idp.Session) (*Offer, er
 	}
 	// Said here so that nobody scans for nothing; what holds is the count in
 	// the insert itself.
-	if len(devices) >= idp.MaxDevices {
+	if !moving && len(devices) >= idp.MaxDevices {
 		return nil, fmt.Errorf("%d devices are linked: %w", len(devices), idp.ErrConflict)
 	}
 	u, err := r.conf.Store.User(ctx, s.User)

@@ -46,7 +46,8 @@ type Paired struct {
 
 // Pair claims a pairing for the key that has signed the request. The same key may come
 // again while the pairing is open, should the response have been lost, by a request that
-// is signed anew. Errors: ErrRequest, ErrKey, ErrReplaces, ErrPairGone, idp.ErrReplayed.
+// is signed anew. Errors: ErrRequest, ErrKey, ErrReplaces, ErrPairGone, idp.ErrReplayed,
+// idp.ErrConflict (five devices are linked, and it takes the place of none).
 func (r *Registry) Pair(ctx context.Context, req *Request, address string) (*Paired, error) {
 	c := &req.Claims
 	d, err := CheckClaims(c)
@@ -65,10 +66,17 @@ func (r *Registry) Pair(ctx context.Context, req *Request, address string) (*Pai
 	if refused != nil && !errors.Is(refused, ErrRequest) {
 		return nil, refused
 	}
-	id, err := r.offered(ctx, c)
+	id, owner, err := r.offered(ctx, c)
 	if err != nil {
 		return nil, err
 	}
+	// Said here so that the code is good for another phone still; what holds is the count
+	// in the insert itself.
+	linked, err := r.conf.Store.Devices(ctx, owner)
+	if err != nil {
+		return nil, err
+	}
+	full := old == nil && len(linked) >= idp.MaxDevices
 	secret := totp.NewSecret()
 	if d.SealedTOTP, err = r.conf.Sealer.Seal(secret, string(d.ID)); err != nil {
 		return nil, err
@@ -93,6 +101,9 @@ func (r *Registry) Pair(ctx context.Context, req *Request, address string) (*Pai
 			}
 			paired, kept = &Paired{Device: *p.Claim, Account: p.Account}, p.Challenge
 			return nil, nil
+		}
+		if full {
+			return nil, fmt.Errorf("%d devices are linked: %w", len(linked), idp.ErrConflict)
 		}
 		if d.User = p.User; old != nil {
 			if old.User == "" || old.User != p.User {
@@ -159,32 +170,33 @@ func CheckClaims(c *Claims) (*idp.Device, error) {
 }
 
 // offered finds the pairing that a phone names, by the code of the QR code or by account
-// and short code. One that is wrong, unknown or used is one error, ErrPairGone.
-func (r *Registry) offered(ctx context.Context, c *Claims) (idp.PairingID, error) {
+// and short code, and whose it is: empty for an account that is not there yet. One that is
+// wrong, unknown or used is one error, ErrPairGone.
+func (r *Registry) offered(ctx context.Context, c *Claims) (idp.PairingID, idp.UserID, error) {
 	if c.Pair != "" {
 		code, err := totp.CleanPair(c.Pair)
 		if err != nil {
-			return "", fmt.Errorf("%w: %w", ErrRequest, err)
+			return "", "", fmt.Errorf("%w: %w", ErrRequest, err)
 		}
 		p, err := r.conf.Store.PairingByCode(ctx, code.Hash())
 		if errors.Is(err, idp.ErrNotFound) {
 			err = ErrPairGone
 		}
 		if err != nil {
-			return "", err
+			return "", "", err
 		}
-		return p.ID, nil
+		return p.ID, p.User, nil
 	}
 	short, err := totp.CleanShort(c.Short)
 	if err != nil || c.Account == "" || len(c.Account) > idp.MaxName {
-		return "", fmt.Errorf("neither a pair code nor account and short code: %w", ErrRequest)
+		return "", "", fmt.Errorf("neither a pair code nor account and short code: %w", ErrRequest)
 	}
 	p, err := r.conf.Store.OpenPairing(ctx, idp.FoldName(c.Account))
 	if errors.Is(err, idp.ErrNotFound) {
-		return "", ErrPairGone
+		return "", "", ErrPairGone
 	}
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	right := false
 	err = r.conf.Store.UpdatePairing(ctx, p.ID, func(p *idp.Pairing) (*idp.Device, error) {
@@ -203,11 +215,11 @@ func (r *Registry) offered(ctx context.Context, c *Claims) (idp.PairingID, error
 	})
 	switch {
 	case errors.Is(err, idp.ErrNotFound), errors.Is(err, idp.ErrSettled), err == nil && !right:
-		return "", ErrPairGone
+		return "", "", ErrPairGone
 	case err != nil:
-		return "", err
+		return "", "", err
 	}
-	return p.ID, nil
+	return p.ID, p.User, nil
 }
 
 // pairChallenge is the challenge for the phone that has scanned the QR code: one tap

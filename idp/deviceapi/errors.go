@@ -130,3 +130,28 @@ func (s *Server) unknown(w http.ResponseWriter, r *http.Request) {
 	}
 	s.problem(w, r, p)
 }
+
+// Refusals are problem documents for what is refused before it comes to an operation: a
+// body that is too large, a panic, too much at once. They are by path; status is the HTTP
+// status, and Retry-After is set already where there is one.
+func (s *Server) Refusals() map[string]func(w http.ResponseWriter, r *http.Request, status int) {
+	refuse := func(w http.ResponseWriter, r *http.Request, status int) {
+		err := map[int]error{http.StatusRequestEntityTooLarge: errTooBig, http.StatusTooManyRequests: idp.ErrTooMany, http.StatusServiceUnavailable: idp.ErrUnwritable}[status]
+		p := problem{
+			Type: "about:blank", Status: status, Error: "server_error", Reference: serve.From(r.Context()).ID,
+			Detail: "a fault of the provider: its log has it by the reference",
+		}
+		for _, line := range table {
+			if err != nil && errors.Is(err, line.err) {
+				p.Error, p.Detail = line.code, line.detail
+			}
+		}
+		p.RetryAfter, _ = strconv.Atoi(w.Header().Get("Retry-After"))
+		shared(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.problem(w, r, p) })).ServeHTTP(w, r)
+	}
+	all := map[string]func(http.ResponseWriter, *http.Request, int){}
+	for path := range methods {
+		all[path] = refuse
+	}
+	return all
+}

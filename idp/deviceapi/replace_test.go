@@ -1,6 +1,7 @@
 package deviceapi_test
 
 import (
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -74,6 +75,62 @@ func TestMoveToANewPhone(t *testing.T) {
 				t.Errorf("the log: linked %v, unlinked %v", linked, unlinked)
 			}
 		})
+	}
+}
+
+// With five devices an offer to move links nothing but a phone that takes the place of
+// another; what it refuses leaves it good.
+func TestMoveWithFiveDevices(t *testing.T) {
+	w := newWorld(t)
+	anna := w.person("anna")
+	old := anna.linked("Pixel 8", nil)
+	for range idp.MaxDevices - 2 {
+		anna.linked("phone", nil)
+	}
+	if _, err := w.devices.StartPairing(t.Context(), anna.session); !errors.Is(err, idp.ErrConflict) {
+		t.Errorf("an offer for a sixth: %v", err)
+	}
+	o, err := w.devices.StartMoving(t.Context(), anna.session)
+	w.must(err)
+	next := w.phone()
+	if r := w.phone().pairs(w.pairCode(o.URI), "A sixth", nil); r.Status != 409 || r.Error != "device_limit" {
+		t.Errorf("without a word: %+v", r)
+	}
+	if r := w.phone().pairs(w.pairCode(o.URI), "Another", claims{"replaces": old.word(next, nil)}); r.Status != 422 || r.Error != "bad_replaces" {
+		t.Errorf("by the word for another: %+v", r)
+	}
+	raw, err := decode32(strings.ReplaceAll(o.Secret, " ", ""))
+	w.must(err)
+	if _, err := w.devices.Confirm(t.Context(), anna.session, o.ID, totp.Code(raw, w.now()), "Authenticator"); !errors.Is(err, idp.ErrConflict) {
+		t.Errorf("another authenticator app: %v", err)
+	}
+	r := next.pairs(w.pairCode(o.URI), "Pixel 9", claims{"replaces": old.word(next, nil)})
+	if r.Status != 200 {
+		t.Fatalf("by its word: %+v", r)
+	}
+	if a := next.answers(r.Challenge, "approve", nil); a.State != "approved" {
+		t.Errorf("linked: %+v", a)
+	}
+	old.wants("challenges", old.sign("list", nil), 410, "unlinked")
+	list, err := w.devices.List(t.Context(), anna.id)
+	w.must(err)
+	if len(list) != idp.MaxDevices || !slices.ContainsFunc(list, func(d idp.Device) bool { return string(d.ID) == next.id }) {
+		t.Errorf("linked %+v", list)
+	}
+
+	// The one whose place is to be taken is unlinked, and its place taken by another.
+	o, err = w.devices.StartMoving(t.Context(), anna.session)
+	w.must(err)
+	last := w.phone()
+	if r = last.pairs(w.pairCode(o.URI), "Pixel 10", claims{"replaces": next.word(last, nil)}); r.Status != 200 {
+		t.Fatalf("again: %+v", r)
+	}
+	w.must(w.devices.Unlink(t.Context(), anna.session, idp.DeviceID(next.id), false))
+	w.must(w.db.UpdatePairing(t.Context(), o.ID, func(*idp.Pairing) (*idp.Device, error) {
+		return &idp.Device{ID: "fifth", User: anna.id, Name: "Fifth", Kind: idp.DeviceCode, State: idp.DeviceActive, SealedTOTP: []byte("x"), LinkedAt: w.now()}, nil
+	}))
+	if a := last.answers(r.Challenge, "approve", nil); a.Status != 409 || a.Error != "device_limit" {
+		t.Errorf("a sixth, in nobody's place any more: %+v", a)
 	}
 }
 

@@ -110,13 +110,16 @@ func (s *Server) Mount(mux *http.ServeMux) {
 	mux.Handle("/device/", shared(http.HandlerFunc(s.unknown)))
 }
 
+// StreamPath is the path of the one operation that is answered by an event stream.
+const StreamPath = prefix + "listen"
+
 // prefix is that of every operation's path.
 const prefix = "/device/v1/"
 
 // methods has the method of every operation, by its path.
 var methods = map[string]string{
 	prefix + "pair": http.MethodPost, prefix + "challenges": http.MethodPost, prefix + "answer": http.MethodPost, prefix + "push": http.MethodPost,
-	prefix + "rename": http.MethodPost, prefix + "unpair": http.MethodPost, prefix + "listen": http.MethodGet, prefix + "site": http.MethodGet,
+	prefix + "rename": http.MethodPost, prefix + "unpair": http.MethodPost, StreamPath: http.MethodGet, prefix + "site": http.MethodGet,
 }
 
 // shared lets apps that were installed from another site call an operation (CORS). It

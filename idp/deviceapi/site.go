@@ -21,6 +21,7 @@ type Channel struct {
 	VAPIDKey  string       `json:"vapid_key,omitempty"`  // of web push: public, base64url (RFC 8292, section 3.2)
 	Hosts     []string     `json:"hosts,omitempty"`      // of web push: where an endpoint may be; "*.example.org" is all below example.org
 	ProjectID string       `json:"project_id,omitempty"` // of Firebase Cloud Messaging: the project that the app has to be of
+	SenderID  string       `json:"sender_id,omitempty"`  // of Firebase Cloud Messaging: the number of that project
 }
 
 // siteReply is what a site says of itself to whoever asks.

@@ -85,7 +85,7 @@ func TestSiteTellsWhatIsSpoken(t *testing.T) {
 	}
 	w.must(json.NewDecoder(res.Body).Decode(&site))
 	want := []map[string]any{
-		{"type": "webpush", "vapid_key": vapid, "hosts": []any{"*.push.example"}}, {"type": "fcm", "project_id": "klinik"},
+		{"type": "webpush", "vapid_key": vapid, "hosts": []any{"*.push.example"}}, {"type": "fcm", "project_id": "klinik", "sender_id": "123456789012"},
 	}
 	if !slices.Equal(site.Versions, []string{"1.0", "1.1"}) || !slices.Equal(site.Match, []string{"tap", "pick", "type"}) || !slices.Equal(site.Must, []string{"uv"}) || !reflect.DeepEqual(site.Push, want) {
 		t.Errorf("%+v", site)

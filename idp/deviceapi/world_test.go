@@ -93,7 +93,7 @@ func newWorld(t *testing.T, change ...func(*login.Rules)) *world {
 	api := deviceapi.New(deviceapi.Config{
 		Issuer: issuer, Site: idp.Named("Imaging"), VAPIDKey: vapid, Devices: w.devices,
 		Push: func() []deviceapi.Channel {
-			return []deviceapi.Channel{{Type: idp.PushWeb, VAPIDKey: vapid, Hosts: []string{"*.push.example"}}, {Type: idp.PushFCM, ProjectID: "klinik"}}
+			return []deviceapi.Channel{{Type: idp.PushWeb, VAPIDKey: vapid, Hosts: []string{"*.push.example"}}, {Type: idp.PushFCM, ProjectID: "klinik", SenderID: "123456789012"}}
 		},
 		Logins: w.flow, Heartbeat: 50 * time.Millisecond, Ending: ending, Now: w.now, Log: log,
 		Wait:  func(topics ...idp.Topic) deviceapi.Waiter { return w.hub.Wait(topics...) },

@@ -84,19 +84,20 @@ func Check(s Standing, p Process) (note string, err error) {
 
 // Content is a file as it was read.
 type Content struct {
-	Bytes []byte // whole, but for a byte order mark
+	Bytes []byte // whole; of text, without a byte order mark
 	Note  string // what the operator should know of its owner and mode; mostly empty
 }
 
 // Secret reads a file that holds a secret; its owner and mode have to pass Check.
-func Secret(path string) (Content, error) { return read(path, true) }
+func Secret(path string) (Content, error) { return read(Named{Path: path, Secret: true}) }
 
 // Public reads a file that anybody may read.
-func Public(path string) (Content, error) { return read(path, false) }
+func Public(path string) (Content, error) { return read(Named{Path: path}) }
 
 // read opens a file, checks it where it is to hold a secret, and reads it whole.
 // Errors name the path.
-func read(path string, secret bool) (c Content, err error) {
+func read(n Named) (c Content, err error) {
+	path, most := n.Path, max(n.Large, MaxSize)
 	// Not to wait for a writer, should it be a pipe.
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) //nolint:gosec // the operator names it
 	if err != nil {
@@ -115,7 +116,7 @@ func read(path string, secret bool) (c Content, err error) {
 	if !info.Mode().IsRegular() {
 		return c, fmt.Errorf("%s is not a file", path)
 	}
-	if secret {
+	if n.Secret {
 		s := Standing{UID: -1, GID: -1, Mode: info.Mode()}
 		if sys, ok := info.Sys().(*syscall.Stat_t); ok {
 			s.UID, s.GID = int(sys.Uid), int(sys.Gid)
@@ -124,11 +125,19 @@ func read(path string, secret bool) (c Content, err error) {
 			return c, fmt.Errorf("%s: %w", path, err)
 		}
 	}
-	if c.Bytes, err = io.ReadAll(io.LimitReader(f, MaxSize+1)); err != nil {
+	if info.Size() > most {
+		return c, fmt.Errorf("%s has more than %d bytes", path, most)
+	}
+	into := bytes.NewBuffer(make([]byte, 0, info.Size()+bytes.MinRead)) // at once, a large file would be copied as it grows
+	if _, err = into.ReadFrom(io.LimitReader(f, most+1)); err != nil {
 		return c, err
 	}
-	if len(c.Bytes) > MaxSize {
-		return c, fmt.Errorf("%s has more than %d bytes", path, MaxSize)
+	c.Bytes = into.Bytes()
+	if int64(len(c.Bytes)) > most {
+		return c, fmt.Errorf("%s has more than %d bytes", path, most)
+	}
+	if n.Large > 0 {
+		return c, nil
 	}
 	if c.Bytes, err = Text(c.Bytes); err != nil {
 		return c, fmt.Errorf("%s %w", path, err)

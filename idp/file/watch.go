@@ -4,13 +4,16 @@ import (
 	"context"
 	"crypto/sha256"
 	"log/slog"
+	"os"
+	"slices"
 	"sync"
 	"time"
 )
 
 // Every is how often watched files are looked at. They are few and small, so their
 // contents are compared: no time stamp or size that stayed the same hides a change,
-// and whatever a path leads through may be swapped.
+// and whatever a path leads through may be swapped. Large ones are read only when
+// time stamp or size are others.
 const Every = 2 * time.Second
 
 // Named is a file with the setting that names it.
@@ -18,6 +21,10 @@ type Named struct {
 	Setting string // "mail.password_file"
 	Path    string
 	Secret  bool // owner and mode have to pass Check
+	// Large bounds the file in bytes where it is no text, such as a database, and may be
+	// large: it is read as it is, and again only when its time stamp or size are others.
+	// 0: it is text of up to MaxSize.
+	Large int64
 }
 
 // Source is what is made of one file, or of several that belong together.
@@ -45,6 +52,7 @@ type Watcher struct {
 type watched struct {
 	Source
 	taken [sha256.Size]byte // digest of what was taken last
+	seen  []stamp           // of Files, where all are large and could be read last time
 	fault string            // of the last reading, empty: it was taken
 	notes map[string]string // the Note of each path that was logged last
 }
@@ -53,6 +61,7 @@ type watched struct {
 // that of the file or of Take; the source is not watched then.
 func (w *Watcher) Open(s Source) error {
 	one := &watched{Source: s, notes: map[string]string{}}
+	one.seen = one.stamps() // before the reading: what is written meanwhile is read again
 	all, err := one.read()
 	if err == nil {
 		err = s.Take(all)
@@ -114,8 +123,14 @@ func (w *Watcher) Look() {
 // look reads one source again, and has it taken where it is another than the one
 // taken last, or the last reading failed.
 func (w *Watcher) look(s *watched) {
+	seen := s.stamps()
+	if seen != nil && slices.Equal(seen, s.seen) {
+		return
+	}
 	all, err := s.read()
+	s.seen = nil
 	if err == nil {
+		s.seen = seen
 		now := digest(all)
 		if s.fault == "" && now == s.taken {
 			w.tell(s, all)
@@ -169,11 +184,33 @@ func (s *watched) read() ([]Content, error) {
 	all := make([]Content, len(s.Files))
 	for i, f := range s.Files {
 		var err error
-		if all[i], err = read(f.Path, f.Secret); err != nil {
+		if all[i], err = read(f); err != nil {
 			return nil, err
 		}
 	}
 	return all, nil
+}
+
+// stamp is by what a change of a large file is noticed.
+type stamp struct {
+	at   int64 // of its last change, in nanoseconds since 1970
+	size int64 // in bytes
+}
+
+// stamps are those of the files; nil where one of them is small, or cannot be looked at.
+func (s *watched) stamps() []stamp {
+	var all []stamp
+	for _, f := range s.Files {
+		if f.Large == 0 {
+			return nil
+		}
+		info, err := os.Stat(f.Path)
+		if err != nil {
+			return nil
+		}
+		all = append(all, stamp{info.ModTime().UnixNano(), info.Size()})
+	}
+	return all
 }
 
 // names are the log attributes that say which files are meant.

@@ -38,7 +38,7 @@ func TestFilesAreReadAgain(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "secret")
 	var taken string
 	var told []error
-	source := Source{Files: []Named{{"mail.password_file", path, true}}, Take: func(all []Content) error {
+	source := Source{Files: []Named{{Setting: "mail.password_file", Path: path, Secret: true}}, Take: func(all []Content) error {
 		line := Line(all[0].Bytes)
 		if line == "" || strings.HasPrefix(line, "half") {
 			return errors.New("is no whole secret: " + line)
@@ -114,6 +114,63 @@ func TestFilesAreReadAgain(t *testing.T) {
 	}
 }
 
+// A large file is taken as it is, and read again when its time stamp or size has changed,
+// never for having been looked at; one that is too large is not taken.
+func TestLargeFilesAreReadWhenTheyChange(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "places.mmdb")
+	var log bytes.Buffer
+	w := &Watcher{Log: slog.New(slog.NewTextHandler(&log, nil))}
+	var taken string
+	var offered int
+	put(t, path, "\xef\xbb\xbfone\x00")
+	err := w.Open(Source{Files: []Named{{Setting: "geo_file", Path: path, Large: 2 * MaxSize}}, Take: func(all []Content) error {
+		offered++
+		if strings.HasPrefix(string(all[0].Bytes), "half") {
+			return errors.New("is no database")
+		}
+		taken = string(all[0].Bytes)
+		return nil
+	}})
+	if err != nil || taken != "\xef\xbb\xbfone\x00" {
+		t.Fatalf("%q %v", taken, err)
+	}
+	hour := 0
+	step := func(why, want string, times int) {
+		t.Helper()
+		hour++
+		at := time.Date(2026, 1, 1, hour, 0, 0, 0, time.UTC)
+		if _, err := os.Stat(path); err == nil {
+			if err := os.Chtimes(path, at, at); err != nil {
+				t.Fatal(err)
+			}
+		}
+		offered = 0
+		for range 5 {
+			w.Look()
+		}
+		if taken != want || offered != times {
+			t.Errorf("%s: %.20q is in use, want %.20q; offered %d times, want %d", why, taken, want, offered, times)
+		}
+	}
+	put(t, path, "two")
+	step("changed", "two", 1)
+	put(t, path, "half")
+	step("broken", "two", 1)
+	if n := strings.Count(log.String(), "is no database"); n != 1 {
+		t.Errorf("a broken file is told %d times", n)
+	}
+	put(t, path, strings.Repeat("3", 2*MaxSize))
+	step("as large as may be", strings.Repeat("3", 2*MaxSize), 1)
+	put(t, path, strings.Repeat("4", 2*MaxSize+1))
+	step("too large", strings.Repeat("3", 2*MaxSize), 0)
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	step("gone", strings.Repeat("3", 2*MaxSize), 0)
+	put(t, path, "five")
+	step("there again", "five", 1)
+}
+
 // Kubernetes keeps files behind two links and swaps the inner one; a wrong swap
 // leaves nothing behind it for a moment.
 func TestFilesBehindSwappedLinks(t *testing.T) {
@@ -137,7 +194,7 @@ func TestFilesBehindSwappedLinks(t *testing.T) {
 	var log bytes.Buffer
 	w := &Watcher{Log: slog.New(slog.NewTextHandler(&log, nil))}
 	var taken string
-	if err := w.Open(Source{Files: []Named{{"tls.key_file", path, true}}, Take: func(all []Content) error { taken = string(all[0].Bytes); return nil }}); err != nil {
+	if err := w.Open(Source{Files: []Named{{Setting: "tls.key_file", Path: path, Secret: true}}, Take: func(all []Content) error { taken = string(all[0].Bytes); return nil }}); err != nil {
 		t.Fatal(err)
 	}
 	version(2, "two")
@@ -165,7 +222,7 @@ func TestWatcherRuns(t *testing.T) {
 	put(t, path, "a")
 	taken := make(chan string, 10)
 	w := &Watcher{Every: time.Millisecond, Log: slog.New(slog.DiscardHandler)}
-	if err := w.Open(Source{Files: []Named{{"mail.ca_file", path, false}}, Take: func(all []Content) error { taken <- string(all[0].Bytes); return nil }}); err != nil {
+	if err := w.Open(Source{Files: []Named{{Setting: "mail.ca_file", Path: path}}, Take: func(all []Content) error { taken <- string(all[0].Bytes); return nil }}); err != nil {
 		t.Fatal(err)
 	}
 	<-taken

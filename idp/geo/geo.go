@@ -4,22 +4,16 @@
 package geo
 
 import (
-	"context"
 	"fmt"
-	"log/slog"
 	"net/netip"
-	"os"
 	"strings"
 	"sync/atomic"
-	"time"
 
 	"github.com/oschwald/maxminddb-golang/v2"
 
 	"hilum/idp"
+	"hilum/idp/file"
 )
-
-// Every is how often the file is looked at.
-const Every = time.Minute
 
 // MaxFile bounds the file, in bytes: it is kept in memory, since a file that is written
 // over while it is mapped would end the process.
@@ -30,45 +24,31 @@ const maxPlace = 80
 
 // Places knows the places of addresses. Safe for concurrent use.
 type Places struct {
-	path string
-	log  *slog.Logger
-	now  atomic.Pointer[reading]
-	told string // of the last reading: why it failed; empty: it was taken
+	now atomic.Pointer[maxminddb.Reader]
 }
 
-// reading is what was read of the file, and when it was changed then.
-type reading struct {
-	db   *maxminddb.Reader
-	at   time.Time
-	size int64
-}
-
-// Open reads the database at a path. The error says in a sentence what is wrong with the
-// file.
-func Open(path string, log *slog.Logger) (*Places, error) {
-	p := &Places{path: path, log: log}
-	r, err := read(path)
+// Open reads the database at a path, which files reads again when it changes. The error
+// says in a sentence what is wrong with the file.
+func Open(path string, files *file.Watcher) (*Places, error) {
+	p := &Places{}
+	err := files.Open(file.Source{
+		Files: []file.Named{{Setting: "geo_file", Path: path, Large: MaxFile}},
+		Take: func(all []file.Content) error {
+			db, err := database(path, all[0].Bytes)
+			if err == nil {
+				p.now.Store(db)
+			}
+			return err
+		},
+	})
 	if err != nil {
 		return nil, err
 	}
-	p.now.Store(r)
 	return p, nil
 }
 
-func read(path string) (*reading, error) {
-	info, err := os.Stat(path)
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("%s cannot be read: %w", path, err)
-	case !info.Mode().IsRegular():
-		return nil, fmt.Errorf("%s is no file", path)
-	case info.Size() > MaxFile:
-		return nil, fmt.Errorf("%s has %d bytes, more than the %d that are taken", path, info.Size(), int64(MaxFile))
-	}
-	raw, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("%s cannot be read: %w", path, err)
-	}
+// database is what a file holds, if it has places. Errors name the path.
+func database(path string, raw []byte) (*maxminddb.Reader, error) {
 	db, err := maxminddb.OpenBytes(raw)
 	if err != nil {
 		return nil, fmt.Errorf("%s is no database in the MaxMind DB format (.mmdb): %w", path, err)
@@ -76,43 +56,7 @@ func read(path string) (*reading, error) {
 	if kind := db.Metadata.DatabaseType; !strings.Contains(kind, "City") && !strings.Contains(kind, "Country") && !strings.Contains(kind, "Enterprise") {
 		return nil, fmt.Errorf("%s is a database of another kind, %q; one of cities or countries is needed, such as GeoLite2-City", path, kind)
 	}
-	return &reading{db, info.ModTime(), info.Size()}, nil
-}
-
-// Run reads the file again when it has changed, until ctx ends. What was read last stays in
-// use while the file is not there or broken; that is logged once.
-func (p *Places) Run(ctx context.Context) {
-	t := time.NewTicker(Every)
-	defer t.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-t.C:
-			p.Look()
-		}
-	}
-}
-
-// Look reads the file again if it has changed. It is called by one goroutine at a time.
-func (p *Places) Look() {
-	was := p.now.Load()
-	info, err := os.Stat(p.path)
-	if err == nil && info.ModTime().Equal(was.at) && info.Size() == was.size {
-		p.told = ""
-		return
-	}
-	r, err := read(p.path)
-	if err != nil {
-		if p.told != err.Error() {
-			p.told = err.Error()
-			p.log.Error("the file of places is not taken; the one of before stays in use", "setting", "geo_file", "error", err)
-		}
-		return
-	}
-	p.told = ""
-	p.now.Store(r)
-	p.log.Info("a changed file of places is in use", "path", p.path)
+	return db, nil
 }
 
 // record is what is read of an entry.
@@ -134,7 +78,7 @@ func (p *Places) Place(address, lang string) string {
 		return ""
 	}
 	var r record
-	if err := p.now.Load().db.Lookup(a.Unmap()).Decode(&r); err != nil {
+	if err := p.now.Load().Lookup(a.Unmap()).Decode(&r); err != nil {
 		return "" // of a database that is damaged there
 	}
 	var parts []string

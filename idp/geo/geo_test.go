@@ -13,6 +13,7 @@ import (
 	"github.com/maxmind/mmdbwriter"
 	"github.com/maxmind/mmdbwriter/mmdbtype"
 
+	"hilum/idp/file"
 	"hilum/idp/geo"
 )
 
@@ -61,7 +62,7 @@ func write(t *testing.T, path, kind, city string) {
 func TestPlaces(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "places.mmdb")
 	write(t, path, "Test-City", "Ghent")
-	p, err := geo.Open(path, slog.New(slog.DiscardHandler))
+	p, err := geo.Open(path, &file.Watcher{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,9 +97,9 @@ func TestFilesThatHaveNoPlaces(t *testing.T) {
 	}
 	write(t, other, "Test-ASN", "Ghent")
 	for path, want := range map[string]string{
-		filepath.Join(dir, "none"): "cannot be read", broken: "no database in the MaxMind DB format", other: "of another kind", dir: "is no file",
+		filepath.Join(dir, "none"): "no such file", broken: "no database in the MaxMind DB format", other: "of another kind", dir: "is not a file",
 	} {
-		_, err := geo.Open(path, slog.New(slog.DiscardHandler))
+		_, err := geo.Open(path, &file.Watcher{})
 		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), path) {
 			t.Errorf("%s: %v, want %q", path, err, want)
 		}
@@ -110,13 +111,14 @@ func TestAChangedFileIsTakenUp(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "places.mmdb")
 	write(t, path, "Test-City", "Ghent")
 	var log bytes.Buffer
-	p, err := geo.Open(path, slog.New(slog.NewTextHandler(&log, nil)))
+	files := &file.Watcher{Log: slog.New(slog.NewTextHandler(&log, nil))}
+	p, err := geo.Open(path, files)
 	if err != nil {
 		t.Fatal(err)
 	}
 	is := func(want string) {
 		t.Helper()
-		p.Look()
+		files.Look()
 		if got := p.Place("81.82.1.2", "en"); got != want {
 			t.Errorf("%q, want %q", got, want)
 		}

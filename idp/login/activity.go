@@ -145,7 +145,7 @@ func (f *Flow) Disown(ctx context.Context, actor idp.Actor, s *idp.Session, seq 
 	}
 	ended, err := f.store.CutOff(ctx, c)
 	f.wake(idp.TopicUser(s.User))
-	return c.Only != "" && slices.Equal(ended, []idp.SessionID{c.Only}), err
+	return c.EndedOne(ended), err
 }
 
 // disowned reads an event that the person of a session may disown.

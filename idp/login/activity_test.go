@@ -104,7 +104,7 @@ func TestDisown(t *testing.T) {
 	a, err := w.Activity(t.Context(), anna.id, idp.Page{Limit: 3})
 	w.must(err)
 	said := slices.IndexFunc(a.Events, func(of login.ActivityEvent) bool { return of.Kind == idp.EventDisowned })
-	if said < 0 || a.Events[said].Session != e.Session || a.Events[said].Detail["kind"] != string(idp.EventLoginDone) || a.Events[said].Actor != actor {
+	if said < 0 || a.Events[said].Session != e.Session || a.Events[said].Detail["kind"] != string(idp.EventLoginDone) || a.Events[said].Actor != actor || a.Events[said].Detail["ended"] != "one" {
 		t.Errorf("the log says %+v", a.Events)
 	}
 
@@ -118,6 +118,11 @@ func TestDisown(t *testing.T) {
 	w.must(err)
 	if one {
 		t.Error("one session was ended, want all others")
+	}
+	a, err = w.Activity(t.Context(), anna.id, idp.Page{Limit: 1})
+	w.must(err)
+	if e := a.Events[0]; e.Kind != idp.EventDisowned || e.Detail["ended"] != "others" {
+		t.Errorf("the log says %+v", e)
 	}
 	_, _, err = w.Session(t.Context(), third)
 	w.refuses("the third session", err, idp.ErrNotFound)

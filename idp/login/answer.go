@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -31,7 +32,7 @@ func (f *Flow) Asked(ctx context.Context, s *idp.Speaker) ([]idp.Challenge, erro
 		// Whether a phone is to be linked is asked of that phone alone, and nobody is asked
 		// what they cannot approve.
 		return slices.DeleteFunc(list, func(c idp.Challenge) bool {
-			return c.Purpose == idp.ToPair || c.Verify && len(s.Device.UVKey) == 0
+			return c.Purpose == idp.ToPair || c.Verify && !s.Device.Verifies()
 		}), err
 	}
 	p, err := f.store.Pairing(ctx, s.Pairing)
@@ -152,7 +153,7 @@ func (f *Flow) settle(a *idp.Asking, by *idp.Speaker, r Reply, o *outcome) error
 	if c.Purpose == idp.ToPair {
 		pairAnswered(a, now)
 	} else {
-		guardAnswered(a, r.Verdict, said, now)
+		guardAnswered(a, r.Verdict, said, cut != nil, now)
 		f.denySignIn(a, by, r, now)
 	}
 	a.Cut = cut
@@ -223,8 +224,8 @@ func noteAnswer(c *idp.Challenge, by *idp.Speaker, r Reply, now time.Time) idp.E
 // guardAnswered counts an answer to a sign-in's challenge towards how often the
 // person's phones may be asked from now on (limit.Prompts); said is the event of the
 // answer. «It wasn't me» is noted as an alarm besides, with the address of the browser
-// that asked.
-func guardAnswered(a *idp.Asking, v idp.Verdict, said idp.Event, now time.Time) {
+// that asked; ended says that what was signed in to by the approval before ends with it.
+func guardAnswered(a *idp.Asking, v idp.Verdict, said idp.Event, ended bool, now time.Time) {
 	c := a.Challenge
 	alarm := said
 	alarm.Kind, alarm.Address, alarm.Detail = idp.EventNotMe, c.Address, nil
@@ -239,9 +240,12 @@ func guardAnswered(a *idp.Asking, v idp.Verdict, said idp.Event, now time.Time) 
 		alarm.Detail = map[string]string{"before": "password"}
 		c.Note(alarm)
 	default:
-		alarm.Detail = said.Detail
+		alarm.Detail = maps.Clone(said.Detail)
 		if limit.Prompts.NotMe(a.Guard, c.Browser, c.Address, now) {
 			alarm.Detail = map[string]string{"push": "off"}
+		}
+		if ended {
+			alarm.Detail["ended"] = "one"
 		}
 		c.Note(alarm)
 	}

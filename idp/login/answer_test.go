@@ -151,6 +151,13 @@ func TestNotMe(t *testing.T) {
 		if _, _, err := w.Session(t.Context(), elsewhere); err != nil {
 			t.Errorf("the session in another browser: %v", err)
 		}
+		if after < idp.NotMeFor { // its owner is told that it has ended
+			found, err := w.db.SearchEvents(t.Context(), idp.EventQuery{Kinds: []idp.EventKind{idp.EventNotMe}, Page: idp.Page{Limit: 1}})
+			w.must(err)
+			if e := found.Rows[0]; e.Address != third.Address || e.Detail["ended"] != "one" {
+				t.Errorf("the alarm is %+v", e)
+			}
+		}
 		if state, err := w.Answer(t.Context(), one, reply(c, notMe)); after < idp.NotMeFor && (err != nil || state != idp.ChallengeDenied) {
 			t.Errorf("by another phone: %s, %v", state, err)
 		}

@@ -130,7 +130,7 @@ func mayAsk(a *idp.Asking, verify, again bool, now time.Time) error {
 // asks reports whether a device is a phone that can be asked; verify: for an approval with
 // a fingerprint or PIN.
 func asks(d idp.Device, verify bool) bool {
-	return d.Kind == idp.DeviceApp && d.State == idp.DeviceActive && (!verify || len(d.UVKey) > 0)
+	return d.Kind == idp.DeviceApp && d.State == idp.DeviceActive && (!verify || d.Verifies())
 }
 
 // isOpen reports whether a challenge, if there is one, can still be answered.

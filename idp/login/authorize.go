@@ -191,8 +191,8 @@ func newGrant(req *idp.AuthRequest, s *idp.Session, now time.Time) (*idp.Grant, 
 	}, code
 }
 
-// StartAccount begins a sign-in for the provider's own pages; target is the path
-// of the page that comes after.
+// StartAccount begins a sign-in for the provider's own pages; target is the name
+// of the page that comes after, which its door gives and reads (page.Route.Name).
 func (f *Flow) StartAccount(ctx context.Context, target string, b Browser) (*Step, error) {
 	now := f.now()
 	return f.begin(ctx, b, &idp.Login{

@@ -12,7 +12,7 @@ import (
 type Answer struct {
 	Purpose idp.LoginPurpose
 	Request idp.AuthRequest // ForClient: the authorization request that is answered
-	Target  string          // ForAccount, ForStepUp: path of the page that comes after; ForInvitation: its purpose
+	Target  string          // ForAccount, ForStepUp: name of the page that comes after, as StartAccount and StartStepUp were given it; ForInvitation: its purpose
 	Code    idp.Secret      // ForClient: the authorization code; empty when denied
 	Held    []byte          // ForStepUp: as StartStepUp was given it; nil: nothing, or denied
 	Denied  bool            // the person or a phone said no, or the client does not admit the person

@@ -203,8 +203,9 @@ func (s *Server) serverError(r *http.Request, what string, err error) *errorResp
 	return &errorResponse{codeServerError, s.logFault(r.Context(), what, err)}
 }
 
-// requestErrorPage shows the person, by message key, why they are not redirected to the
-// relying party (400); reason goes to the request's log line.
+// requestErrorPage shows the person what is wrong with their request, which is not carried
+// out, nor answered to a relying party (400). key as of Pages.ErrorPage; reason goes to the
+// request's log line.
 func (s *Server) requestErrorPage(w http.ResponseWriter, r *http.Request, key, reason string) {
 	serve.From(r.Context()).Note(slog.String("reason", reason))
 	s.conf.Pages.ErrorPage(w, r, http.StatusBadRequest, key)

@@ -118,8 +118,9 @@ type Browsers interface {
 type Pages interface {
 	// LoginPath is where a sign-in goes on: "/login/{id}".
 	LoginPath(id idp.LoginID) string
-	// ErrorPage says what happened and what to do, by message key; the
-	// reference is taken from the request.
+	// ErrorPage says what happened and what to do. key is one of this package's own
+	// (keyRequest and the like) or of serve's, for each of which the page has its sentences;
+	// the reference is taken from the request.
 	ErrorPage(w http.ResponseWriter, r *http.Request, status int, key string)
 	// FormPost is an authorization response as a form that posts itself to the
 	// redirect URI (OAuth 2.0 Form Post Response Mode), with a button where there is

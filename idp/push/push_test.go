@@ -260,7 +260,7 @@ func TestFCM(t *testing.T) {
 		"delayed":            {always(pushtest.Behaviour{Delay: 300 * time.Millisecond}), "delivered", 1},
 		"twice":              {always(pushtest.Behaviour{Duplicate: true}), "delivered", 2},
 		"UNREGISTERED":       {always(pushtest.Behaviour{Status: 404, Code: "UNREGISTERED"}), "dead", 0},
-		"SENDER_ID_MISMATCH": {always(pushtest.Behaviour{Status: 403, Code: "SENDER_ID_MISMATCH"}), "dead", 0},
+		"SENDER_ID_MISMATCH": {always(pushtest.Behaviour{Status: 403, Code: "SENDER_ID_MISMATCH"}), "failed", 0},
 		"a bare 404":         {always(pushtest.Behaviour{Status: 404}), "failed", 0},
 		"400":                {always(pushtest.Behaviour{Status: 400, Code: "INVALID_ARGUMENT"}), "failed", 0},
 		"401":                {always(pushtest.Behaviour{Status: 401}), "failed", 0},

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
+	"maps"
 	"time"
 
 	"hilum/idp"
@@ -17,13 +17,25 @@ func (db *DB) CutOff(ctx context.Context, c idp.CutOff) ([]idp.SessionID, error)
 	c.Because.At = db.at(c.Because)
 	var ended []idp.SessionID
 	err := db.write(ctx, func(t *tx) (err error) {
-		if c.Because.Kind != idp.EventSessionEnded { // of such there is one for each session
+		disowned := c.Cause == idp.CutDisowned
+		if c.Because.Kind != idp.EventSessionEnded && !disowned { // of such there is one for each session
 			if err := t.note(c.Because); err != nil {
 				return err
 			}
 		}
-		ended, err = t.cutOff(c)
-		return err
+		if ended, err = t.cutOff(c); err != nil || !disowned {
+			return err
+		}
+		e := c.Because // says what has ended, of which its owner is told
+		e.Detail = maps.Clone(e.Detail)
+		if e.Detail == nil {
+			e.Detail = map[string]string{}
+		}
+		e.Detail["ended"] = "others"
+		if c.EndedOne(ended) {
+			e.Detail["ended"] = "one"
+		}
+		return t.note(e)
 	})
 	if err != nil {
 		return nil, err
@@ -64,7 +76,7 @@ func (t *tx) cutOff(c idp.CutOff) ([]idp.SessionID, error) {
 			return nil, err
 		}
 	}
-	one := alone || c.Only != "" && slices.Equal(ended, []idp.SessionID{c.Only})
+	one := alone || c.EndedOne(ended)
 	if what.Has(idp.CutGrants) && !one { // those of one session have gone with it
 		if _, err := t.exec(revokeGrantsOfUser, micros(at), user, mine.ID); err != nil {
 			return nil, err

@@ -85,6 +85,7 @@ func deviceListRowOf(u *userRow, d *deviceRow, devices int, now int64) *deviceLi
 	has(idp.FacetUnused, unused(d.LinkedAt, r.used, now))
 	has(idp.FacetOnly, devices == 1)
 	has(idp.FacetFull, devices >= idp.MaxDevices)
+	has(idp.FacetVerifies, len(d.UVKey) > 0)
 	has(idp.FacetBlocked, u.State == string(idp.UserDisabled))
 	w := words(u.Email, u.Name, u.DisplayName, d.Name)
 	r.words, r.sig = spaced(w), signature(w)

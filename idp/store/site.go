@@ -186,3 +186,35 @@ func (db *DB) SetIcon(ctx context.Context, id idp.ClientID, icon *idp.Picture, e
 		return t.note(e)
 	})
 }
+
+const selectIssuer = "SELECT issuer FROM site WHERE id = 1"
+
+// NoteIssuer keeps the issuer that the provider is started with, and returns the one of
+// before where that was another, with an event that says so; empty: it is the same, or the
+// first.
+func (db *DB) NoteIssuer(ctx context.Context, issuer string) (was string, err error) {
+	r, err := db.read(ctx)
+	if err != nil {
+		return "", err
+	}
+	if err := r.row(selectIssuer, nil, &was); err != nil || was == issuer {
+		return "", err
+	}
+	err = db.write(ctx, func(t *tx) error {
+		if err := t.row(selectIssuer, nil, &was); err != nil {
+			return err
+		}
+		if was == issuer { // another start was quicker
+			was = ""
+			return nil
+		}
+		if _, err := t.exec("UPDATE site SET issuer = ? WHERE id = 1", issuer); err != nil || was == "" {
+			return err
+		}
+		return t.note(idp.Event{
+			At: t.now(), Kind: idp.EventSettingChanged, Actor: idp.Actor{Name: "provider"},
+			Detail: map[string]string{"setting": "issuer", "from": was, "to": issuer},
+		})
+	})
+	return was, err
+}

@@ -1,13 +1,57 @@
 package store_test
 
 import (
+	"errors"
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 
 	"hilum/idp"
 	"hilum/idp/store"
 )
+
+// Phones that can ask for a fingerprint or PIN, and were listed by a release that had no
+// facet for that, are found by it.
+func TestListedPhonesOfBeforeAreFoundByFingerprint(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "idp.db")
+	open := func() *store.DB {
+		t.Helper()
+		db, err := store.Open(t.Context(), store.Config{Key: make([]byte, 32), Driver: "sqlite", Path: path})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return db
+	}
+	db, now := open(), time.Now()
+	if err := db.AddUser(t.Context(), &idp.User{ID: "anna", Name: "anna", State: idp.UserActive}); err != nil {
+		t.Fatal(err)
+	}
+	for name, second := range map[string][]byte{"native": make([]byte, 64), "web": nil} {
+		p := &idp.Pairing{ID: idp.PairingID(name), User: "anna", CreatedAt: now, ExpiresAt: now.Add(time.Hour)}
+		if err := errors.Join(db.AddPairing(t.Context(), p), db.UpdatePairing(t.Context(), p.ID, func(*idp.Pairing) (*idp.Device, error) {
+			return &idp.Device{ID: idp.DeviceID(name), User: "anna", Name: name, Kind: idp.DeviceApp, State: idp.DeviceActive, SealedTOTP: []byte("x"), PublicKey: []byte("k"), UVKey: second, LinkedAt: now}, nil
+		})); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, statement := range []string{
+		"UPDATE device_list SET facets = facets & ~4096", "DELETE FROM device_terms WHERE term = '#m'", "DELETE FROM goose_db_version WHERE version_id >= 20",
+	} {
+		tamper(t, path, statement)
+	}
+	db = open()
+	p, err := db.SearchDevices(t.Context(), idp.DeviceQuery{Facets: []idp.DeviceFacet{idp.FacetVerifies}})
+	if err != nil || len(p.Rows) != 1 || p.Rows[0].Device.Name != "native" || p.Total.N != 1 || p.Facets[idp.FacetVerifies].N != 1 {
+		t.Errorf("%+v, %v", p, err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
 
 // Rows that were kept as they were typed, by a release before this one, are read
 // in NFC, admit whom they mean, and are found by their mail address; none is merged

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -290,6 +291,32 @@ func (db *DB) Users(ctx context.Context, after string, limit int) ([]idp.Account
 	}
 	return accounts, nil
 }
+
+// UserNames returns the sign-in names of accounts, in one query; who is not there is not
+// among them.
+func (db *DB) UserNames(ctx context.Context, ids []idp.UserID) (map[idp.UserID]string, error) {
+	names := make(map[idp.UserID]string, len(ids))
+	if len(ids) == 0 {
+		return names, nil
+	}
+	r, err := db.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	asked, err := json.Marshal(ids)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := list[userNameRow](r, "SELECT id, name FROM users WHERE id IN (SELECT value FROM json_each(?))", string(asked))
+	for i := range rows {
+		names[idp.UserID(rows[i].id)] = rows[i].name
+	}
+	return names, err
+}
+
+type userNameRow struct{ id, name string }
+
+func (r *userNameRow) fields() []any { return []any{&r.id, &r.name} }
 
 // CountUsers counts accounts of every state.
 func (db *DB) CountUsers(ctx context.Context) (int, error) {

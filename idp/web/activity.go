@@ -140,7 +140,7 @@ func (a *account) doubtPage(w http.ResponseWriter, r *http.Request, p page.Perso
 	frame := a.door.PersonFrame(r, p, "notme:"+r.PathValue("event"), "activity")
 	view := templates.Doubt{
 		Frame: frame, Event: a.occurrence(&d.ActivityEvent, p, frame.Lang),
-		Path: doubtPath(seq), One: d.Session != nil, Here: d.Here, Recovery: d.Detail["method"] == "recovery",
+		Path: doubtPath(seq), One: d.Session != nil, Own: d.Here, Recovery: d.Detail["method"] == "recovery",
 	}
 	if did := r.URL.Query().Get("did"); did == "one" || did == "all" {
 		view.Done, view.One = true, did == "one"

@@ -67,7 +67,7 @@ func TestThisWasNotMe(t *testing.T) {
 	doubt.Device, doubt.Event.Device = "Pixel 8", aDevice
 	d.logins.doubt = doubt
 	path := "/account/activity/12/notme"
-	d.Wants(d.Get(path), 200, "This was not me", "The browser of that sign-in is signed out", "Firefox on Linux", `action="`+path+`"`, "not You are signed out everywhere but here")
+	d.Wants(d.Get(path), 200, "This was not me", `name="here" value="notme:12"`, "The browser of that sign-in is signed out", "Firefox on Linux", `action="`+path+`"`, "not You are signed out everywhere but here")
 	d.asked()
 	d.Leads(d.Post(path), path+"?did=one")
 	d.asked("disown anna " + aSession + " 12")

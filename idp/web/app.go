@@ -19,7 +19,10 @@ import (
 // scope of that worker: no page of a sign-in or of an account passes through it.
 
 // app is the pages of the phone app.
-type app struct{ door *page.Door }
+type app struct {
+	door   *page.Door
+	native NativeApps
+}
 
 // appPolicy is the Content-Security-Policy of the app. The app speaks to every site
 // that it is linked to, so any https address may be connected to; what it says there

@@ -56,7 +56,7 @@ func TestAppConnects(t *testing.T) {
 		want   string
 	}{{true, "'self' https:"}, {false, "'self' https: http://127.0.0.1:* http://localhost:*"}} {
 		d := openWith(t, func(conf *page.Config) { conf.Secure = c.secure })
-		if p := (&app{d.page}).appPolicy(); !strings.Contains(p, "connect-src "+c.want+";") {
+		if p := (&app{door: d.page}).appPolicy(); !strings.Contains(p, "connect-src "+c.want+";") {
 			t.Errorf("secure %v: %s", c.secure, p)
 		}
 	}

@@ -58,7 +58,11 @@ func (a *account) linkIntro(w http.ResponseWriter, r *http.Request, p page.Perso
 }
 
 func (a *account) linkBegin(w http.ResponseWriter, r *http.Request, p page.Person) error {
-	offer, err := a.phones.StartPairing(r.Context(), p.Session)
+	start := a.phones.StartPairing
+	if r.PostFormValue("move") != "" {
+		start = a.phones.StartMoving
+	}
+	offer, err := start(r.Context(), p.Session)
 	switch {
 	case errors.Is(err, idp.ErrStale):
 		return a.door.StepUp(w, r, p, "link")
@@ -84,6 +88,11 @@ func (a *account) showLink(w http.ResponseWriter, r *http.Request, p page.Person
 	if o.Linked {
 		return page.SeeOther(w, r, devicesPath+"?did=linked")
 	}
+	list, err := a.phones.List(r.Context(), p.User.ID)
+	if err != nil {
+		return err
+	}
+	view.Move = len(list) >= idp.MaxDevices
 	view.Live = linkingPath(o.ID)
 	offer, err := shownOffer(a.door, r, view.Live, o.Account, o.Offer, o.ExpiresAt)
 	if err != nil {

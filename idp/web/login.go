@@ -46,6 +46,7 @@ type signIns struct {
 	invitations     Invitations
 	collectPath     string        // as Config.CollectPath
 	sessionAbsolute time.Duration // as Config.SessionAbsolute
+	native          NativeApps
 }
 
 // bound returns the id of the sign-in that a path names, and the browser that asks for
@@ -325,7 +326,7 @@ func (s *signIns) phones(step *login.Step) *templates.Phones {
 	}
 	t := &templates.Phones{
 		State: p.State, Word: p.Word(), Names: p.Devices, Mode: string(p.Mode), Number: p.Number, Seconds: s.door.Left(p.ExpiresAt),
-		Total: int(idp.ChallengeTTL / time.Second), Resend: !p.ResendAt.IsZero(),
+		Total: int(idp.ChallengeTTL / time.Second), Resend: !p.ResendAt.IsZero(), App: s.native.link(step.ID),
 	}
 	if t.Resend {
 		t.ResendIn = s.door.Left(p.ResendAt.Add(time.Second - 1)) // rounded up: not too early
@@ -360,6 +361,9 @@ func (s *signIns) loginWaiting(w http.ResponseWriter, r *http.Request) error {
 // stands for being at the browser that asks, and whoever has its binding cookie is; a link
 // that a stranger has sent leads to a sign-in of the stranger's browser, which is not found.
 func (s *signIns) loginHere(w http.ResponseWriter, r *http.Request) error {
+	if r.URL.Query().Has("state") {
+		return s.toNative(w, r) // a native app, which has no cookie, asks by way of the browser
+	}
 	step, _, err := s.stepOf(r)
 	if err != nil {
 		return err

@@ -28,7 +28,7 @@ func (s *signIns) routes() []page.Route {
 		{Pattern: "GET /login/{id}", Who: d.Anyone(s.loginPage), Name: "login"},
 		{Pattern: "POST /login/{id}/password", Who: d.Signing(s.passwordSubmit)},
 		{Pattern: "POST /login/{id}/code", Who: d.Signing(s.codeSubmit)},
-		{Pattern: "GET /login/{id}/events", Who: d.Anyone(s.loginEvents), Quiet: true},
+		{Pattern: "GET /login/{id}/events", Who: d.Anyone(s.loginEvents), Quiet: true, Stream: true},
 		{Pattern: "GET /login/{id}/state", Who: d.Anyone(s.loginState), Quiet: true},
 		{Pattern: "GET /login/{id}/waiting", Who: d.Anyone(s.loginWaiting), Quiet: true},
 		{Pattern: "GET /login/{id}/here", Who: d.Anyone(s.loginHere), Quiet: true},
@@ -77,7 +77,7 @@ func (a *account) routes() []page.Route {
 		{Pattern: "POST " + linkPath, Who: d.Account(a.linkBegin), Back: "link"},
 		{Pattern: "GET " + linkPath + "/{pairing}", Who: d.Account(a.linkPage), Name: "link", Back: "devices"},
 		{Pattern: "POST " + linkPath + "/{pairing}", Who: d.Account(a.linkSubmit), Back: "devices"},
-		{Pattern: "GET " + linkPath + "/{pairing}/events", Who: d.Account(a.linkEvents), Back: "devices", Quiet: true},
+		{Pattern: "GET " + linkPath + "/{pairing}/events", Who: d.Account(a.linkEvents), Back: "devices", Quiet: true, Stream: true},
 		{Pattern: "GET " + linkPath + "/{pairing}/state", Who: d.Account(a.linkState), Back: "devices", Quiet: true},
 		{Pattern: "POST " + devicesPath + "/{id}/test", Who: d.Account(a.deviceTest), Back: "devices"},
 		{Pattern: "POST " + devicesPath + "/{id}/name", Who: d.Account(a.deviceName), Back: "devices"},
@@ -104,5 +104,8 @@ func (a *app) routes() []page.Route {
 		{Pattern: "GET /app/scan", Who: d.Anyone(a.appScan)},
 		{Pattern: "GET /app/sw.js", Who: d.Anyone(a.appWorker), Quiet: true},
 		{Pattern: "GET /app/manifest.webmanifest", Who: d.Anyone(a.appManifest)},
+		{Pattern: "GET " + openPath + "{id}", Who: d.Anyone(a.appOpen)},
+		{Pattern: "GET /.well-known/assetlinks.json", Who: d.Anyone(a.assetLinks)},
+		{Pattern: "GET /.well-known/apple-app-site-association", Who: d.Anyone(a.siteAssociation)},
 	}
 }

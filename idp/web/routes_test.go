@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"io/fs"
 	"net/http"
 	"os"
@@ -10,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"hilum/idp"
+	"hilum/idp/deviceapi"
 	"hilum/idp/web/page"
 )
 
@@ -79,6 +82,70 @@ func TestPagesThatWaitAreQuiet(t *testing.T) {
 	}
 	if len(quiet) < 11 {
 		t.Errorf("%d pages wait", len(quiet))
+	}
+}
+
+// Whoever sets up a proxy reads in docs/proxy.md which paths must not be held back: those of
+// all event streams, and no others. Only pages that say so can open one.
+func TestProxiesAreToldOfStreams(t *testing.T) {
+	streams := []string{deviceapi.StreamPath}
+	wildcard := regexp.MustCompile(`\{[^}]*\}`)
+	for _, r := range openAll(t).page.Routes() {
+		if _, path, _ := strings.Cut(r.Pattern, " "); r.Stream {
+			streams = append(streams, wildcard.ReplaceAllString(path, "*"))
+		}
+	}
+	text, err := os.ReadFile("../../docs/proxy.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	row := regexp.MustCompile(`(?m)^\| event streams not held back: ([^|]*) \|`).FindSubmatch(text)
+	if row == nil {
+		t.Fatal("docs/proxy.md has no row about event streams")
+	}
+	var told []string
+	for _, path := range regexp.MustCompile("`([^`]*)`").FindAllSubmatch(row[1], -1) {
+		told = append(told, string(path[1]))
+	}
+	slices.Sort(streams)
+	slices.Sort(told)
+	if !slices.Equal(streams, told) {
+		t.Errorf("docs/proxy.md names %q, and streams are %q", told, streams)
+	}
+
+	// Streams are opened here, where the records are asked, and at the phones' door, by its
+	// one operation.
+	var found []string
+	err = filepath.WalkDir("..", func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		if n := strings.Count(string(b), "Streams.Follow(") + strings.Count(string(b), `"text/event-stream"`); n > 0 {
+			found = append(found, path)
+		}
+		return err
+	})
+	if want := []string{"../deviceapi/listen.go", "../serve/stream.go", "../web/page/live.go"}; err != nil || !slices.Equal(found, want) {
+		t.Errorf("streams are opened in %q, want %q; %v", found, want, err)
+	}
+}
+
+// A page opens no stream unless its record says so.
+func TestOnlyMarkedPagesStream(t *testing.T) {
+	pulse := func(context.Context) (string, []idp.Topic, error) { return "here", nil, nil }
+	d := openWith(t, nil, func(p *page.Door) {
+		for path, stream := range map[string]bool{"/marked": true, "/unmarked": false} {
+			p.Add(page.Route{Pattern: "GET " + path, Stream: stream, Who: p.Anyone(func(w http.ResponseWriter, r *http.Request) error {
+				return p.Follow(w, r, pulse, func() (<-chan struct{}, func()) { return nil, func() {} })
+			})})
+		}
+	})
+	if r := d.From("same-origin", http.MethodHead, "/marked"); r.StatusCode != http.StatusOK || r.Header.Get("Content-Type") != "text/event-stream" {
+		t.Errorf("a stream answers %d %v", r.StatusCode, r.Header)
+	}
+	if r := d.From("same-origin", http.MethodHead, "/unmarked"); r.StatusCode != http.StatusInternalServerError {
+		t.Errorf("what is no stream answers %d %v", r.StatusCode, r.Header)
 	}
 }
 

@@ -27,7 +27,7 @@ func FuzzPlace(f *testing.F) {
 	for _, s := range []string{"devices", "login:" + aLogin, "unlink:" + aDevice, "link:x", "//evil", "unlink:../x"} {
 		f.Add(s)
 	}
-	p, _ := newDoor(f, &logins{}, &devices{}, io.Discard, nil)
+	p, _ := newDoor(f, &logins{}, &devices{}, io.Discard, NativeApps{}, nil)
 	f.Fuzz(func(t *testing.T, name string) {
 		path, ok := p.Place(name)
 		if ok && (!strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") || strings.ContainsAny(path, "\\?#%") || strings.Contains(path, "..")) {

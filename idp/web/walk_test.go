@@ -210,3 +210,28 @@ func TestWalk(t *testing.T) {
 	page = w.Submit(page, "/password", "username", "anna", "password", newPass)
 	w.Sees(page, "/login/", "This sign-in has expired")
 }
+
+// With five devices the page of linking offers to move to a new phone, and its QR code is
+// for that alone, also where the fifth was linked while the page was open.
+func TestWalkMoveToANewPhone(t *testing.T) {
+	w := walk.New(t)
+	anna := w.Enrol(idp.User{Name: "anna"})
+	for _, name := range []string{"Two", "Three", "Four"} {
+		w.Link(anna.ID, idp.Device{Name: name, Kind: idp.DeviceCode})
+	}
+	page := w.Submit(w.Visit("/account/link"), "/account/link")
+	w.Sees(page, "/account/link/", "<h1>Link a device", `id="link-form"`, `id="open-here"`)
+	open := w.Path
+	only := []string{"<h1>Move to a new phone", `class="qr"`, `id="open-app"`, "unlink a device first", "not id=\"link-form\"", "not id=\"open-here\"", "not id=\"secret\""}
+	if err := w.DB.UpdatePairing(t.Context(), idp.PairingID(strings.TrimPrefix(open, "/account/link/")), func(*idp.Pairing) (*idp.Device, error) {
+		return &idp.Device{ID: "fifth", User: anna.ID, Name: "Five", Kind: idp.DeviceCode, State: idp.DeviceActive, SealedTOTP: []byte("x"), LinkedAt: w.Clock.Now()}, nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	w.Sees(w.Visit(open), open, only...)
+	w.Sees(w.Visit("/account/devices"), "/account/devices", "All 5 places are taken", `id="move" href="/account/link"`, "not id=\"link-device\"")
+	intro := w.Visit("/account/link")
+	w.Sees(intro, "/account/link", "All 5 places are taken", "Move to a new phone", "not id=\"continue\"")
+	w.Sees(w.Arrive(w.Post("/account/link")), "/account/link", `id="full"`)
+	w.Sees(w.Submit(intro, "/account/link", "move", "on"), "/account/link/", only...)
+}

@@ -83,6 +83,7 @@ type Devices interface {
 // Pairings link a device by an offer, in the session that it was made in.
 type Pairings interface {
 	StartPairing(ctx context.Context, s *idp.Session) (*device.Offer, error)
+	StartMoving(ctx context.Context, s *idp.Session) (*device.Offer, error)
 	Offer(ctx context.Context, s *idp.Session, id idp.PairingID) (*device.Offer, error)
 	Confirm(ctx context.Context, s *idp.Session, id idp.PairingID, code, name string) (*idp.Device, error)
 	Pulse(ctx context.Context, s *idp.Session, id idp.PairingID) (string, error)
@@ -95,6 +96,7 @@ type Config struct {
 	Devices         Devices
 	CollectPath     string        // of a relying party's finished sign-in; the login's id is appended
 	SessionAbsolute time.Duration // how long a session lasts at most, told where consent is asked for
+	Native          NativeApps
 }
 
 // Server has what other packages need of the pages: those that the relying parties' door
@@ -107,8 +109,8 @@ type Server struct {
 // New adds the pages to the door.
 func New(c Config) *Server {
 	own := &account{door: c.Door, logins: c.Logins, phones: c.Devices}
-	steps := &signIns{door: c.Door, logins: c.Logins, invitations: c.Logins, collectPath: c.CollectPath, sessionAbsolute: c.SessionAbsolute}
-	phone := &app{door: c.Door}
+	steps := &signIns{door: c.Door, logins: c.Logins, invitations: c.Logins, collectPath: c.CollectPath, sessionAbsolute: c.SessionAbsolute, native: c.Native}
+	phone := &app{door: c.Door, native: c.Native}
 	c.Door.Add(steps.routes()...)
 	c.Door.Add(own.routes()...)
 	c.Door.Add(phone.routes()...)

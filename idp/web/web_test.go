@@ -217,6 +217,12 @@ func (f *devices) StartPairing(context.Context, *idp.Session) (*device.Offer, er
 	}
 	return f.offer, nil
 }
+func (f *devices) StartMoving(context.Context, *idp.Session) (*device.Offer, error) {
+	if err := f.verb("move"); err != nil {
+		return nil, err
+	}
+	return f.offer, nil
+}
 func (f *devices) Offer(_ context.Context, _ *idp.Session, id idp.PairingID) (*device.Offer, error) {
 	if f.offer == nil || f.offer.ID != id {
 		return nil, idp.ErrNotFound
@@ -259,7 +265,7 @@ type door struct {
 }
 
 // newDoor is a door with the pages of this package, for what c says differently.
-func newDoor(t testing.TB, l *logins, d Devices, log io.Writer, change func(*page.Config)) (*page.Door, *Server) {
+func newDoor(t testing.TB, l *logins, d Devices, log io.Writer, native NativeApps, change func(*page.Config)) (*page.Door, *Server) {
 	t.Helper()
 	c := page.Config{
 		Words: webtest.Words(), Site: idp.Named("Imaging"), Origin: "https://idp.example", CookieKey: bytes.Repeat([]byte{7}, 32), Sessions: l,
@@ -272,7 +278,7 @@ func newDoor(t testing.TB, l *logins, d Devices, log io.Writer, change func(*pag
 	if err != nil {
 		t.Fatal(err)
 	}
-	return p, New(Config{Door: p, Logins: l, Devices: d, CollectPath: "/authorize/collect/", SessionAbsolute: c.SessionAbsolute})
+	return p, New(Config{Door: p, Logins: l, Devices: d, CollectPath: "/authorize/collect/", SessionAbsolute: c.SessionAbsolute, Native: native})
 }
 
 func open(t *testing.T) *door {
@@ -283,8 +289,14 @@ func open(t *testing.T) *door {
 // openWith is open for a door that is configured otherwise, and has more pages.
 func openWith(t *testing.T, change func(*page.Config), more ...func(*page.Door)) *door {
 	t.Helper()
+	return openNative(t, NativeApps{}, change, more...)
+}
+
+// openNative is openWith for a site that has native apps.
+func openNative(t *testing.T, native NativeApps, change func(*page.Config), more ...func(*page.Door)) *door {
+	t.Helper()
 	d := &door{logins: &logins{}, devices: &devices{}, log: &idptest.Log{}}
-	d.page, d.server = newDoor(t, d.logins, d.devices, d.log, change)
+	d.page, d.server = newDoor(t, d.logins, d.devices, d.log, native, change)
 	for _, add := range more {
 		add(d.page)
 	}

@@ -7,7 +7,8 @@ import { back, busy, field, h, problem } from './dom.js'
 import { began, faultWords } from './ask.js'
 import { change, drop, keep, keptOne } from './store.js'
 import { installed, ios, model, platform } from './platform.js'
-import { makeKey, randomId, signs } from './sign.js'
+import { second } from './lock.js'
+import { makeKey, publicKey, randomId, signs } from './sign.js'
 import { t } from './words.js'
 
 /** @import { Account, Begun } from './store.js' */
@@ -54,9 +55,10 @@ async function link(offer, name, from) {
   const a = await fresh(offer)
   let vapid
   try { vapid = (await about(offer.issuer)).vapid_key } catch (fault) { if (fault.code === 'offline') throw fault }
+  a.uv ??= await second()
   /** @type {Claims & { push: Address | null }} */
   const claims = {
-    ...(offer.pair ? { pair: offer.pair } : { account: offer.name, short: offer.short }), name, platform, app: 'web/1', push: await addressFor(offer.issuer, vapid),
+    ...(a.uv && { uv_jwk: publicKey(a.uv) }), ...(offer.pair ? { pair: offer.pair } : { account: offer.name, short: offer.short }), name, platform, app: 'web/1', push: await addressFor(offer.issuer, vapid),
   }
   let got
   try {
@@ -66,7 +68,7 @@ async function link(offer, name, from) {
     claims.push = null // a site of before, which does not take this browser's push service
     got = await pair(a, claims)
   }
-  await change(a, { ...got.fields, phone: name, push: JSON.stringify(claims.push), silent: !claims.push || got.refused, back: from })
+  await change(a, { ...got.fields, uv: a.uv, phone: name, push: JSON.stringify(claims.push), silent: !claims.push || got.refused, back: from })
   begun = undefined
   const linked = /** @type {Account} */ (a)
   if (!accounts.some((b) => b.id === a.id)) accounts.push(linked)

@@ -2,6 +2,7 @@
 
 import { busy, h, icon, problem, ring, setRing } from './dom.js'
 import { add, changed, gone, over, remember, wipe } from './live.js'
+import { confirm, on, t as ofLock } from './lock.js'
 import { answer, questions } from './protocol.js'
 import { change } from './store.js'
 import { t } from './words.js'
@@ -61,7 +62,8 @@ async function send(ask, view, decision, said, done) {
   view.querySelector('#problem')?.remove()
   const { a } = ask
   try {
-    await answer(a, ask, decision)
+    const sure = decision.decision === 'approve' && (on() || ask.doc?.must?.length)
+    await answer(a, ask, decision, sure ? await confirm(a) : undefined)
     if (ask.doc?.purpose === 'pair') {
       if (decision.decision !== 'approve') await wipe(a)
       else if (!await linked(a)) done = { text: t('account.almost') }
@@ -80,7 +82,7 @@ async function send(ask, view, decision, said, done) {
     }
     busy(view, false)
     arm(view)
-    view.querySelector('.answers')?.before(problem(faultWords(fault, a)))
+    view.querySelector('.answers')?.before(problem(fault.code === 'unverified' ? ofLock('lock.refused') : faultWords(fault, a)))
   }
 }
 

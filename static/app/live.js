@@ -64,6 +64,9 @@ export function forget(id) {
   try { localStorage.setItem(note, JSON.stringify(noted().filter((n) => n.id !== id))) } catch { /* a hint only */ }
 }
 
+// hasLock reports whether something opens the app first (lock.js).
+export const hasLock = () => { try { return localStorage.getItem('hilum.lock') !== null } catch { return false } }
+
 // load reads the accounts and tries their keys.
 export async function load() {
   const list = await kept()

@@ -1,6 +1,6 @@
 // The app: what is shown when. A request that waits comes before everything else.
 
-import { accounts, again, asks, changed, load, onChange, onTold, rest, watch } from './live.js'
+import { accounts, again, asks, changed, hasLock, load, onChange, onTold, rest, watch } from './live.js'
 import { clearNotes } from './push.js'
 import { h } from './dom.js'
 import { homeView, looks } from './home.js'
@@ -24,15 +24,17 @@ function said({ text, bad }) {
 }
 
 // The codes are there at once; what else there is to see comes a moment later.
-const more = Promise.all([import('./ask.js'), import('./add.js'), import('./menu.js')])
+const more = Promise.all([import('./ask.js'), import('./add.js'), import('./menu.js'), import('./lock.js')])
 /** @type {typeof import('./ask.js')} */
 let asking
 /** @type {typeof import('./add.js')} */
 let adding
 /** @type {typeof import('./menu.js')} */
 let menus
+/** @type {typeof import('./lock.js') | undefined} */
+let lock
 more.then((views) => {
-  [asking, adding, menus] = views
+  [asking, adding, menus, lock] = views
   draw()
 }, async () => { await words; said({ text: t('update.missing'), bad: true }) })
 
@@ -44,13 +46,14 @@ const routes = {
   menu: (id) => one(id, menus.menuView),
   rename: (id) => one(id, (a) => menus.renameView(a, said)),
   push: (id) => one(id, (a) => menus.pushView(a, redraw)),
+  lock: (id) => one(id, () => lock?.lockView('#menu=' + id, redraw)),
   unpair: (id) => one(id, (a) => menus.unpairView(a, said)),
 }
 
-/** @param {string} id @param {(a: Account) => HTMLElement} view */
+/** @param {string} id @param {(a: Account) => HTMLElement | undefined} view */
 function one(id, view) {
   const a = accounts.find((b) => b.id === id)
-  return a ? view(a) : null
+  return a && view(a) || null
 }
 
 // place is what the address asks for: a name and its value, and where a page of the site
@@ -74,15 +77,17 @@ let shown = ''
 let ready = false // the accounts are known, and the words
 
 function draw(force = false) {
-  if (!ready) return
+  if (!ready || hasLock() && !lock) return // what a lock hides is not shown before it is there
   const at = place()
   if (at.name === 'here') asking?.carry(at.value).then((got) => { if (got) draw(true) }, () => {})
   const ask = asking && first()
-  let key = ask ? 'ask ' + ask.cid + (ask.denying ? ' why' : '') : adding && at.name in routes ? at.name + ' ' + at.value : 'home'
+  const shut = !['link', 'typed', 'install'].includes(at.name) && lock?.shut()
+  let key = ask ? 'ask ' + ask.cid + (ask.denying ? ' why' : '') : shut ? 'shut' : adding && at.name in routes ? at.name + ' ' + at.value : 'home'
   if (key === shown && !force) return
   /** @type {HTMLElement | null | undefined} */
   let view
   if (ask) view = asking.askView(ask, { said, redraw })
+  else if (shut) view = lock?.shutView(redraw)
   else if (key !== 'home') view = routes[at.name](at.value, at.back)
   const home = !view // also when the account is not there any more
   if (!view) {
@@ -122,7 +127,7 @@ addEventListener('keydown', (event) => {
 if (navigator.serviceWorker?.controller) navigator.serviceWorker.addEventListener('controllerchange', () => location.reload(), { once: true })
 
 document.addEventListener('visibilitychange', () => {
-  if (document.visibilityState === 'visible') { again(); clearNotes().catch(() => {}) } else rest()
+  if (document.visibilityState === 'visible') { draw(); again(); clearNotes().catch(() => {}) } else rest()
 })
 addEventListener('online', again)
 addEventListener('offline', again) // which finds that it is so at once, and says it

@@ -5,6 +5,7 @@ import { able, allow, refresh } from './push.js'
 import { accounts, over, wipe } from './live.js'
 import { back, busy, field, h, icon, problem } from './dom.js'
 import { faultWords } from './ask.js'
+import { t as ofLock } from './lock.js'
 import { change } from './store.js'
 import { install, installable, ios, installed } from './platform.js'
 import { iosSteps } from './add.js'
@@ -22,7 +23,7 @@ const row = (id, to, shape, words, more = '') => h('li', {}, h('a', { class: 'ro
 export function menuView(a) {
   return h('div', { class: 'view' }, head(a, t('menu.title'), '#'),
     h('ul', { class: 'rows' }, a.state === 'active' && row('to-rename', '#rename=' + a.id, 'pen', t('menu.name')),
-      a.state === 'active' && row('to-push', '#push=' + a.id, 'bell', t('menu.push')), row('to-unpair', '#unpair=' + a.id, 'cut', t('menu.unpair'), ' bad')))
+      a.state === 'active' && row('to-push', '#push=' + a.id, 'bell', t('menu.push')), a.state === 'active' && row('to-lock', '#lock=' + a.id, 'lock', ofLock('lock.title')), row('to-unpair', '#unpair=' + a.id, 'cut', t('menu.unpair'), ' bad')))
 }
 
 /** @param {Account} a @param {Said} said */

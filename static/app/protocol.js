@@ -5,7 +5,7 @@ import { b64url, codeKey, digest, envelope, seconds } from './sign.js'
 import { change } from './store.js'
 
 /** @import { Address, Claims, Operation, Signer } from './sign.js' */
-/** @import { Linked } from './store.js' */
+/** @import { Linked, Second } from './store.js' */
 
 /**
  * A question, as its site wrote it (docs/device-protocol.md, «Challenges»).
@@ -26,7 +26,7 @@ import { change } from './store.js'
  * @property {number} at       seconds since 1970
  * @property {number} exp      the same
  * @property {Match} match     what an approval needs
- * @property {string[]} [must] names of what has to be understood to approve, of which this app knows none
+ * @property {string[]} [must] names of what has to be understood to approve, of which this app knows uv
  * @property {{ text: string }} [act]  what a step-up confirms, in the language of the account
  *
  * @typedef {{ mode: 'tap' } | { mode: 'type', len: number } | { mode: 'pick', choices: string[] }} Match
@@ -157,12 +157,13 @@ async function twice(a, fn) {
  * @param {Claims} claims
  * @param {number} wait  seconds that the site may take
  * @param {AbortSignal} [signal]
+ * @param {CryptoKey} [second]  signs in the place of the first key
  * @returns {Promise<T>}  null where nothing is answered
  */
-function post(a, path, typ, claims, wait = 0, signal = undefined) {
+function post(a, path, typ, claims, wait = 0, signal = undefined, second = undefined) {
   return twice(a, async () => {
     /** @type {RequestInit} */
-    const init = { method: 'POST', headers: { 'Content-Type': 'application/jose' }, body: await envelope(a, typ, claims), keepalive: path === 'answer' }
+    const init = { method: 'POST', headers: { 'Content-Type': 'application/jose' }, body: await envelope(a, typ, claims, second), keepalive: path === 'answer' }
     if (signal && AbortSignal.any) init.signal = AbortSignal.any([signal, AbortSignal.timeout(patience + wait * 1000)])
     const reply = await call(a, path, init, wait)
     if (reply.status === 204) return null
@@ -218,7 +219,7 @@ export const unpair = (a) => post(a, 'unpair', 'unpair', {})
 // readDoc reads a question. A fault means that it must not be approved: of a
 // newer kind, of another site, or too old.
 /**
- * @param {{ issuer: string, offset?: number }} a
+ * @param {{ issuer: string, offset?: number, uv?: Second }} a
  * @param {string} cid
  * @param {string} text
  * @returns {Doc}
@@ -227,7 +228,7 @@ export function readDoc(a, cid, text) {
   let doc
   try { doc = JSON.parse(text) } catch { throw new Fault('newer') }
   const m = doc.match ?? {}
-  const ok = doc.v === 1 && (doc.must ?? []).length === 0 && ['login', 'pair', 'stepup'].includes(doc.purpose) && (m.mode === 'tap' ||
+  const ok = doc.v === 1 && (doc.must ?? []).every?.((/** @type {string} */ name) => name === 'uv' && a.uv) && ['login', 'pair', 'stepup'].includes(doc.purpose) && (m.mode === 'tap' ||
     m.mode === 'type' && m.len >= 1 && m.len <= 8 ||
     m.mode === 'pick' && Array.isArray(m.choices) && m.choices.length > 1 && m.choices.every((/** @type {string} */ n) => /^\d{1,8}$/.test(n)))
   if (!ok) throw new Fault('newer')
@@ -242,11 +243,12 @@ export function readDoc(a, cid, text) {
  * @param {Speaker} a
  * @param {{ cid: string, text: string }} ask
  * @param {Decision} decision
+ * @param {CryptoKey} [second]  signs in the place of the first key
  * @returns {Promise<{ state: string }>}
  */
-export async function answer(a, ask, decision) {
+export async function answer(a, ask, decision, second) {
   if (decision.decision === 'approve') readDoc(a, ask.cid, ask.text)
-  return post(a, 'answer', 'answer', { cid: ask.cid, ch: await digest(ask.text), ...decision })
+  return post(a, 'answer', 'answer', { cid: ask.cid, ch: await digest(ask.text), ...decision }, 0, undefined, second)
 }
 
 const silence = 40_000

@@ -11,7 +11,7 @@
  *
  * What is signed beside the claims that every envelope has (docs/device-protocol.md).
  * @typedef {{ pair?: string, account?: string, short?: string, name?: string, platform?: string, app?: string, push?: Address | null,
- *   wait?: number, cid?: string, ch?: string, decision?: 'approve' | 'deny', reason?: 'not_me' | 'mistake', number?: string }} Claims
+ *   wait?: number, cid?: string, ch?: string, decision?: 'approve' | 'deny', uv_jwk?: ReturnType<typeof publicKey>, reason?: 'not_me' | 'mistake', number?: string }} Claims
  *
  * Where a push service reaches a phone (RFC 8030, keys of RFC 8291 in base64url).
  * @typedef {{ type: 'webpush', endpoint: string, p256dh: string, auth: string }} Address
@@ -29,15 +29,15 @@ const curve = { name: 'ECDSA', namedCurve: 'P-256' }
 const ecdsa = { name: 'ECDSA', hash: 'SHA-256' }
 
 // makeKey makes the key of a device. The private half never leaves the browser's
-// own store; of the public one the coordinates are enough.
-export async function makeKey() {
-  const pair = await crypto.subtle.generateKey(curve, false, ['sign', 'verify'])
+// own store, unless it is to be sealed; of the public one the coordinates are enough.
+export async function makeKey(sealed = false) {
+  const pair = await crypto.subtle.generateKey(curve, sealed, ['sign', 'verify'])
   const { x = '', y = '' } = await crypto.subtle.exportKey('jwk', pair.publicKey)
   return { key: pair.privateKey, x, y }
 }
 
 /** @param {Pick<Key, 'x' | 'y'>} a */
-const publicKey = (a) => ({ kty: 'EC', crv: 'P-256', x: a.x, y: a.y })
+export const publicKey = (a) => ({ kty: 'EC', crv: 'P-256', x: a.x, y: a.y })
 
 // signs reports whether an account's key is there and does its work. Browsers
 // lose keys: that is found out before something is built on one.
@@ -56,13 +56,14 @@ export async function signs(a) {
 /** @param {{ offset?: number }} a */
 export const seconds = (a) => Math.floor(Date.now() / 1000) + (a.offset ?? 0)
 
-// envelope signs a request: a compact JWS.
-/** @param {Signer} a @param {Operation} typ @param {Claims} claims */
-export async function envelope(a, typ, claims) {
-  const head = { alg: 'ES256', typ: typ + '+jwt', ...(typ === 'pair' ? { jwk: publicKey(a) } : { kid: a.device }) }
+// envelope signs a request: a compact JWS. second is the second key of the device, which
+// signs in the place of the first.
+/** @param {Signer} a @param {Operation} typ @param {Claims} claims @param {CryptoKey} [second] */
+export async function envelope(a, typ, claims, second) {
+  const head = { alg: 'ES256', typ: typ + '+jwt', ...(typ === 'pair' ? { jwk: publicKey(a) } : { kid: a.device + (second ? '#uv' : '') }) }
   const body = { aud: a.issuer, iat: seconds(a), jti: randomId(), ...claims }
   const text = b64url(utf8.encode(JSON.stringify(head))) + '.' + b64url(utf8.encode(JSON.stringify(body)))
-  return text + '.' + b64url(await crypto.subtle.sign(ecdsa, a.key, utf8.encode(text)))
+  return text + '.' + b64url(await crypto.subtle.sign(ecdsa, second ?? a.key, utf8.encode(text)))
 }
 
 /** @param {string} text */

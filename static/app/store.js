@@ -15,6 +15,7 @@
  * @property {CryptoKey} key  signs, and cannot be exported
  * @property {string} x       of the public key, in base64url
  * @property {string} y
+ * @property {Second} [uv]    the second key, which signs after the phone has verified its person
  *
  * pairing: the site has not heard of it, as far as we know. pending: it waits for the
  * person's Login. unknown: the site does not know the device. unlinked: it has said so.
@@ -37,6 +38,10 @@
  * @property {'' | 'offline' | 'server'} [trouble]
  * @property {boolean} [tapped]  pending, and Login was said: the rest is done in the browser
  * @property {string} [back]     path of the page in this browser that it was begun from
+ *
+ * The public coordinates of a second key, and its private half, encrypted (lock.js).
+ * @typedef {{ x: string, y: string, sealed: Sealed }} Second
+ * @typedef {{ by: JsonWebKey, key: ArrayBuffer }} Sealed
  *
  * An account that is linked, or waits for the tap that links it.
  * @typedef {Begun & Linked & Further} Account

@@ -8,11 +8,11 @@
   var ecdsa = { name: "ECDSA", hash: "SHA-256" };
   var publicKey = (a) => ({ kty: "EC", crv: "P-256", x: a.x, y: a.y });
   var seconds = (a) => Math.floor(Date.now() / 1e3) + (a.offset ?? 0);
-  async function envelope(a, typ, claims) {
-    const head = { alg: "ES256", typ: typ + "+jwt", ...typ === "pair" ? { jwk: publicKey(a) } : { kid: a.device } };
+  async function envelope(a, typ, claims, second) {
+    const head = { alg: "ES256", typ: typ + "+jwt", ...typ === "pair" ? { jwk: publicKey(a) } : { kid: a.device + (second ? "#uv" : "") } };
     const body = { aud: a.issuer, iat: seconds(a), jti: randomId(), ...claims };
     const text = b64url(utf8.encode(JSON.stringify(head))) + "." + b64url(utf8.encode(JSON.stringify(body)));
-    return text + "." + b64url(await crypto.subtle.sign(ecdsa, a.key, utf8.encode(text)));
+    return text + "." + b64url(await crypto.subtle.sign(ecdsa, second ?? a.key, utf8.encode(text)));
   }
   var digest = async (text) => b64url(await crypto.subtle.digest("SHA-256", utf8.encode(text)));
 
@@ -111,9 +111,9 @@
       return fn();
     }
   }
-  function post(a, path, typ, claims, wait = 0, signal = void 0) {
+  function post(a, path, typ, claims, wait = 0, signal = void 0, second = void 0) {
     return twice(a, async () => {
-      const init = { method: "POST", headers: { "Content-Type": "application/jose" }, body: await envelope(a, typ, claims), keepalive: path === "answer" };
+      const init = { method: "POST", headers: { "Content-Type": "application/jose" }, body: await envelope(a, typ, claims, second), keepalive: path === "answer" };
       if (signal && AbortSignal.any) init.signal = AbortSignal.any([signal, AbortSignal.timeout(patience + wait * 1e3)]);
       const reply = await call(a, path, init, wait);
       if (reply.status === 204) return null;
@@ -140,15 +140,15 @@
       throw new Fault("newer");
     }
     const m = doc.match ?? {};
-    const ok = doc.v === 1 && (doc.must ?? []).length === 0 && ["login", "pair", "stepup"].includes(doc.purpose) && (m.mode === "tap" || m.mode === "type" && m.len >= 1 && m.len <= 8 || m.mode === "pick" && Array.isArray(m.choices) && m.choices.length > 1 && m.choices.every((n) => /^\d{1,8}$/.test(n)));
+    const ok = doc.v === 1 && (doc.must ?? []).every?.((name) => name === "uv" && a.uv) && ["login", "pair", "stepup"].includes(doc.purpose) && (m.mode === "tap" || m.mode === "type" && m.len >= 1 && m.len <= 8 || m.mode === "pick" && Array.isArray(m.choices) && m.choices.length > 1 && m.choices.every((n) => /^\d{1,8}$/.test(n)));
     if (!ok) throw new Fault("newer");
     if (doc.cid !== cid || doc.iss !== a.issuer) throw new Fault("damaged");
     if (seconds(a) >= doc.exp) throw new Fault("stale");
     return doc;
   }
-  async function answer(a, ask, decision) {
+  async function answer(a, ask, decision, second) {
     if (decision.decision === "approve") readDoc(a, ask.cid, ask.text);
-    return post(a, "answer", "answer", { cid: ask.cid, ch: await digest(ask.text), ...decision });
+    return post(a, "answer", "answer", { cid: ask.cid, ch: await digest(ask.text), ...decision }, 0, void 0, second);
   }
   function addressOf(sub) {
     const { endpoint = "", keys = {} } = sub.toJSON();
@@ -277,7 +277,7 @@
     }
   }
   function needed(path) {
-    const words = /\/(?:notes|words)\.(\w+)\.js$/.exec(path);
+    const words = /\/(?:lock|notes|words)\.(\w+)\.js$/.exec(path);
     return !words || words[1] === language || words[1] === "en";
   }
   worker.addEventListener("activate", (event) => {
@@ -331,13 +331,13 @@
     if (message.t === "gone") return note(t("push.generic"), t("push.gone"), { silent: true });
     if (message.t === "test") return note(t("push.test"), t("push.test.text"));
     if (message.t === "changed") {
-      const gone = (await Promise.all((await ours()).map((one) => find(one)))).find((x) => x.unlinked);
+      const gone = (await Promise.all((await meant(message)).map((one) => find(one)))).find((x) => x.unlinked);
       if (gone) return note(t("push.generic"), t("push.unlinked", { Name: gone.a.name, Site: gone.a.site }));
       return note(t("push.changed"), t("push.changed.text"));
     }
     if (message.t !== "login") return note(said.title ?? t("push.generic"), said.body ?? t("push.generic.text"));
     const seen = (await clients.matchAll({ type: "window" })).some((c) => c.visibilityState === "visible" && new URL(c.url).pathname.startsWith("/app/"));
-    const answers = await Promise.all((await ours()).map((one) => find(one, message.c)));
+    const answers = await Promise.all((await meant(message)).map((one) => find(one, message.c)));
     const got = answers.find((x) => x.ask);
     if (!got?.ask) {
       const gone = answers.find((x) => x.unlinked);
@@ -366,6 +366,13 @@
     for (const a of await kept().catch(() => [])) {
       const at = a.issuer === location.origin ? "/app/" : "/app/at/" + (await digest(a.issuer)).slice(0, 16) + "/";
       if (at === scope && a.device && a.state !== "unknown" && a.state !== "unlinked") list.push(a);
+    }
+    return list;
+  }
+  async function meant(message) {
+    const list = await ours();
+    for (const a of message.a ? list : []) {
+      if ((await digest(`{"crv":"P-256","kty":"EC","x":"${a.x}","y":"${a.y}"}`)).slice(0, 16) === message.a) return [a];
     }
     return list;
   }

@@ -20,6 +20,7 @@ import nl from './notes.nl.js'
  * What a push holds (docs/device-protocol.md, «Pushes»).
  * @typedef {object} Push
  * @property {'login' | 'gone' | 'test' | 'changed'} [t]
+ * @property {string} [a]  the tag of the account; sites of before do not say
  * @property {string} [c]  the challenge's id
  * @property {{ title?: string, body?: string }} [notification]
  *
@@ -67,7 +68,7 @@ async function fill() {
 // one that is asked for later, without a network.
 /** @param {string} path */
 function needed(path) {
-  const words = /\/(?:notes|words)\.(\w+)\.js$/.exec(path)
+  const words = /\/(?:lock|notes|words)\.(\w+)\.js$/.exec(path)
   return !words || words[1] === language || words[1] === 'en'
 }
 
@@ -129,14 +130,14 @@ async function pushed(message) {
   if (message.t === 'test') return note(t('push.test'), t('push.test.text'))
   if (message.t === 'changed') {
     // It may be this phone that is linked no more: then its keys go, and its codes.
-    const gone = (await Promise.all((await ours()).map((one) => find(one)))).find((x) => x.unlinked)
+    const gone = (await Promise.all((await meant(message)).map((one) => find(one)))).find((x) => x.unlinked)
     if (gone) return note(t('push.generic'), t('push.unlinked', { Name: gone.a.name, Site: gone.a.site }))
     return note(t('push.changed'), t('push.changed.text'))
   }
   if (message.t !== 'login') return note(said.title ?? t('push.generic'), said.body ?? t('push.generic.text'))
   // Who has the app before their eyes sees the request there.
   const seen = (await clients.matchAll({ type: 'window' })).some((c) => c.visibilityState === 'visible' && new URL(c.url).pathname.startsWith('/app/'))
-  const answers = await Promise.all((await ours()).map((one) => find(one, message.c)))
+  const answers = await Promise.all((await meant(message)).map((one) => find(one, message.c)))
   const got = answers.find((x) => x.ask)
   if (!got?.ask) {
     const gone = answers.find((x) => x.unlinked)
@@ -166,6 +167,17 @@ async function ours() {
   for (const a of await kept().catch(() => [])) {
     const at = a.issuer === location.origin ? '/app/' : '/app/at/' + (await digest(a.issuer)).slice(0, 16) + '/'
     if (at === scope && a.device && a.state !== 'unknown' && a.state !== 'unlinked') list.push(a)
+  }
+  return list
+}
+
+// meant are the accounts that a push may be about: the one of its tag, the beginning of
+// the thumbprint of its key (RFC 7638), else all of this registration.
+/** @param {Push} message */
+async function meant(message) {
+  const list = await ours()
+  for (const a of message.a ? list : []) {
+    if ((await digest(`{"crv":"P-256","kty":"EC","x":"${a.x}","y":"${a.y}"}`)).slice(0, 16) === message.a) return [a]
   }
   return list
 }

@@ -81,6 +81,25 @@ test('what cannot be shown is not approved', (t) => {
   assert.ok(but({ must: [] })())
 })
 
+test('a fingerprint is understood by an account that has a second key, and nothing beside it', (t) => {
+  clock(t, now)
+  const { cid, doc } = vectors.challenges[0]
+  const of = (must) => () => readDoc({ issuer, uv: { x: 'x', y: 'y', sealed: {} } }, cid, JSON.stringify({ ...JSON.parse(doc), must }))
+  assert.ok(of(['uv'])())
+  for (const must of [['uv', 'hologram'], 'uv', {}, [['uv']]]) assert.throws(of(must), fails('newer'), JSON.stringify(must))
+})
+
+test('an answer by the second key names it, and is signed by it alone', async (t) => {
+  clock(t, now)
+  const { cid, doc } = vectors.challenges[0]
+  const pair = await crypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-256' }, true, ['sign', 'verify'])
+  const { x, y } = await crypto.subtle.exportKey('jwk', pair.publicKey)
+  const asked = site([json({ state: 'approved' })])
+  await protocol.answer(a, { cid, text: doc }, { decision: 'approve' }, pair.privateKey)
+  const { head, claims } = await opened(asked[0].body, { x, y })
+  assert.deepEqual([head.typ, head.kid, claims.decision], ['answer+jwt', device + '#uv', 'approve'])
+})
+
 test('requests are signed, without cookies, and not kept', async (t) => {
   clock(t, now)
   const asked = site([json({ challenges: [], server_time: now })])

@@ -153,6 +153,35 @@ test('a request is asked for at the site, and shown with what the site says', as
   assert.deepEqual([head.typ, head.kid, claims.iat], ['list+jwt', device, now])
 })
 
+test('a push that names an account asks for that one alone', async () => {
+  // The tag of the examples' key, as the provider tells it in the exchange that is written down.
+  const [, tag] = /"tag":"([\w-]{16})"/.exec(readFileSync(new URL('../../docs/device-protocol.md', import.meta.url), 'utf8'))
+  const named = { id: 'named', device: 'of the tag', name: 'bert' }
+  const other = await webcrypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-256' }, true, ['sign'])
+  const { x, y } = await webcrypto.subtle.exportKey('jwk', other.publicKey)
+  const unnamed = { key: other.privateKey, x, y }
+  const gone = { [home + '/device/v1/challenges']: () => json({ error: 'unlinked' }, 410) }
+  for (const [a, answers, body, devices] of [
+    [tag, asks, 'bert bij Klinikum Nord', ['of the tag']],
+    ['another-tag-0000', asks, 'anna bij Klinikum Nord', [device, 'of the tag']],
+    [tag.slice(1), asks, 'anna bij Klinikum Nord', [device, 'of the tag']],
+    [undefined, asks, 'anna bij Klinikum Nord', [device, 'of the tag']],
+    [tag, gone, 'bert bij Klinikum Nord is ontkoppeld.', ['of the tag']],
+  ]) {
+    const p = phone({ answers })
+    await holds(p, unnamed)
+    await holds(p, named)
+    await p.push(JSON.stringify({ t: 'login', a, c: cid }))
+    const asked = p.asked.map((r) => JSON.parse(Buffer.from(r.body.split('.')[0], 'base64url')).kid)
+    assert.deepEqual([p.shown[0].body, asked.sort()], [body, devices.sort()], String(a))
+  }
+  const last = phone({ answers: gone })
+  await holds(last, unnamed)
+  await holds(last, named)
+  await last.push(JSON.stringify({ t: 'changed', a: tag }))
+  assert.deepEqual([last.shown[0].body, last.asked.length], ['bert bij Klinikum Nord is ontkoppeld.', 1])
+})
+
 test('a request that is not there any more, or of a newer kind, cannot be denied from here', async () => {
   const gone = phone({ answers: { [home + '/device/v1/challenges']: () => json({ challenges: [], server_time: now }) } })
   await holds(gone)

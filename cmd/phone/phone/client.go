@@ -16,6 +16,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -25,10 +26,13 @@ import (
 // but not while the provider finds our clock wrong: Account.Offset is then set without
 // a lock.
 type Client struct {
+	// Account changes while requests are made: Offset, Waiting and Pending. Who reads these
+	// beside a Watch asks Now and Check.
 	Account *Account
 	HTTP    *http.Client         // nil: one that gives up after 40 s
 	Clock   func() time.Time     // nil: the machine's
 	Save    func(*Account) error // keeps what has changed of the account; nil: nothing is kept
+	mu      sync.Mutex           // of what changes in Account; it is held while Save is called
 }
 
 // Doc is what the phone shows of a challenge.
@@ -137,7 +141,7 @@ var words = map[string]string{
 	"already_answered": "it was answered already",
 	"expired":          "it was answered too late",
 	"withdrawn":        "nobody waits for the answer any more",
-	"device_limit":     "five devices are linked already: unlink one first",
+	"device_limit":     "five devices are linked already: unlink one first, or take the place of one",
 	"last_device":      "this is the only linked device: link another one first, or ask the administrator",
 	"clock_skew":       "this machine's clock is wrong",
 }
@@ -156,11 +160,22 @@ func (c *Client) http() *http.Client {
 	return &http.Client{Timeout: 40 * time.Second}
 }
 
-func (c *Client) save() error {
-	if c.Save == nil {
+// change has fn change the account and, where it reports that it has, keeps it. Errors:
+// those of Save.
+func (c *Client) change(fn func(*Account) bool) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !fn(c.Account) || c.Save == nil {
 		return nil
 	}
 	return c.Save(c.Account)
+}
+
+// Now is the provider's time, as far as it is known.
+func (c *Client) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.Account.Now(c.now())
 }
 
 // Sign makes the envelope of an operation, a JWS signed with ES256 (RFC 7515, compact):
@@ -177,7 +192,7 @@ func (c *Client) sign(typ string, claims map[string]any, by jose.JSONWebKey, kid
 	}
 	all := map[string]any{
 		"aud": c.Account.Issuer,
-		"iat": c.Account.Now(c.now()).Unix(),
+		"iat": c.Now().Unix(),
 		"jti": base64.RawURLEncoding.EncodeToString(id[:]),
 	}
 	maps.Copy(all, claims)
@@ -246,8 +261,10 @@ func (c *Client) skewed(err error) bool {
 	if !errors.As(err, &e) || e.Code != "clock_skew" || e.ServerTime == 0 {
 		return false
 	}
-	c.Account.Offset = e.ServerTime - c.now().Unix()
-	return c.save() == nil
+	return c.change(func(a *Account) bool {
+		a.Offset = e.ServerTime - c.now().Unix()
+		return true
+	}) == nil
 }
 
 const maxReply = 64 << 10 // bytes of an answer, or of a line of a stream
@@ -344,7 +361,7 @@ func Pair(ctx context.Context, p Pairing, hc *http.Client, keep func(*Account) e
 		}
 	}
 	c := &Client{Account: a, HTTP: hc, Save: keep}
-	if err := c.save(); err != nil {
+	if err := c.change(func(*Account) bool { return true }); err != nil {
 		return nil, err
 	}
 	return c, c.pair(ctx, claims)
@@ -370,20 +387,21 @@ func (c *Client) pair(ctx context.Context, claims map[string]any) error {
 	if err := c.do(ctx, "pair", "pair", claims, &reply); err != nil {
 		return err
 	}
-	a := c.Account
-	if reply.Issuer != a.Issuer || reply.Device == "" {
-		return fmt.Errorf("%s answers for %q", a.Issuer, reply.Issuer)
+	if issuer := c.Account.Issuer; reply.Issuer != issuer || reply.Device == "" {
+		return fmt.Errorf("%s answers for %q", issuer, reply.Issuer)
 	}
-	a.Device, a.Name, a.VAPID = reply.Device, reply.Account, reply.VAPID
-	a.Secret, a.Digits, a.Period = reply.OTP.Secret, reply.OTP.Digits, reply.OTP.Period
-	if reply.Site != "" {
-		a.Site = reply.Site
-	}
-	if off := reply.ServerTime - c.now().Unix(); off > 5 || off < -5 {
-		a.Offset = off
-	}
-	a.Waiting = &reply.Challenge
-	return c.save()
+	return c.change(func(a *Account) bool {
+		a.Device, a.Name, a.VAPID = reply.Device, reply.Account, reply.VAPID
+		a.Secret, a.Digits, a.Period = reply.OTP.Secret, reply.OTP.Digits, reply.OTP.Period
+		if reply.Site != "" {
+			a.Site = reply.Site
+		}
+		if off := reply.ServerTime - c.now().Unix(); off > 5 || off < -5 {
+			a.Offset = off
+		}
+		a.Waiting = &reply.Challenge
+		return true
+	})
 }
 
 // Challenges lists what waits for an answer, oldest first; it waits for a first one up
@@ -402,19 +420,18 @@ func (c *Client) Challenges(ctx context.Context, wait time.Duration) ([]Challeng
 		return nil, err
 	}
 	// Providers of before do not say the state: what was said Login to was linked.
-	if reply.State == "active" || reply.State == "" && c.Account.Waiting == nil {
-		return reply.Challenges, c.linked()
-	}
-	return reply.Challenges, nil
+	return reply.Challenges, c.linked(func(a *Account) bool { return reply.State == "active" || reply.State == "" && a.Waiting == nil })
 }
 
-// linked notes that the phone is linked, where it was not.
-func (c *Client) linked() error {
-	if !c.Account.Pending {
-		return nil
-	}
-	c.Account.Waiting, c.Account.Pending = nil, false
-	return c.save()
+// linked notes that the phone is linked, where it was not and is now.
+func (c *Client) linked(is func(*Account) bool) error {
+	return c.change(func(a *Account) bool {
+		if !a.Pending || !is(a) {
+			return false
+		}
+		a.Waiting, a.Pending = nil, false
+		return true
+	})
 }
 
 // Check reads a challenge as one for this account, still open. An error means
@@ -429,7 +446,7 @@ func (c *Client) Check(ch *Challenge) (*Doc, error) {
 		return nil, errors.New("the request wants a PIN, and this phone was linked without one: type a code in the browser")
 	case d.Issuer != c.Account.Issuer:
 		return nil, fmt.Errorf("the request is of %s", d.Issuer)
-	case c.Account.Now(c.now()).Unix() >= d.Exp:
+	case c.Now().Unix() >= d.Exp:
 		return nil, errors.New("the request is too old")
 	}
 	return d, nil
@@ -473,18 +490,19 @@ func (c *Client) Answer(ctx context.Context, ch *Challenge, d Decision) (state s
 	if err := c.doBy(ctx, "answer", &reply, sign); err != nil {
 		return "", err
 	}
-	if w := c.Account.Waiting; w != nil && w.CID == ch.CID {
-		c.Account.Waiting = nil
-		if err := c.save(); err != nil {
-			return "", err
+	linking := false
+	err = c.change(func(a *Account) bool {
+		if linking = a.Waiting != nil && a.Waiting.CID == ch.CID; linking {
+			a.Waiting = nil
 		}
-		if d.Approve {
-			// Whether it is linked by that, or the browser has to finish first. The answer
-			// has come through all the same; where this does not, a later list says it.
-			_, _ = c.Challenges(ctx, 0)
-		}
+		return linking
+	})
+	if err == nil && linking && d.Approve {
+		// Whether it is linked by that, or the browser has to finish first. The answer
+		// has come through all the same; where this does not, a later list says it.
+		_, _ = c.Challenges(ctx, 0)
 	}
-	return reply.State, nil
+	return reply.State, err
 }
 
 // SetPush tells the provider where pushes reach this phone; nil: nowhere. Errors:

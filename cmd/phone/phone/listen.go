@@ -162,7 +162,7 @@ func (c *Client) Watch(ctx context.Context, hear func(Event)) error {
 		err := c.Listen(ctx, func(e Event) {
 			unlinked = unlinked || e.Name == "unlinked"
 			if e.Name == "linked" {
-				_ = c.linked() // kept by the next list, where it cannot be now
+				_ = c.linked(func(*Account) bool { return true }) // kept by the next list, where it cannot be now
 			}
 			once(e)
 		})

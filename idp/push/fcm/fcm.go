@@ -339,8 +339,9 @@ func (c *Channel) Send(ctx context.Context, p idp.Push) error {
 }
 
 // outcome names an error of FCM. A 404 alone does not mean that the address is gone: FCM
-// has to say UNREGISTERED. An address of another project is of no use here, and says that
-// our key is not the one that the apps were built for.
+// has to say UNREGISTERED. An address of another project is as good as before for that
+// project: it says that our key is not the one that the apps were built for, or is not any
+// more, which the operator mends, and then it is of use again. So it is kept.
 func outcome(err error) error {
 	switch {
 	case err == nil:
@@ -348,7 +349,7 @@ func outcome(err error) error {
 	case messaging.IsUnregistered(err):
 		return fmt.Errorf("FCM: %w: %w", push.ErrGone, errors.New("unregistered"))
 	case messaging.IsSenderIDMismatch(err):
-		return fmt.Errorf("FCM: %w: %w: SENDER_ID_MISMATCH, the app on the phone belongs to another Firebase project than push.fcm.credentials_file", push.ErrGone, push.ErrCredentials)
+		return fmt.Errorf("FCM: %w: SENDER_ID_MISMATCH, the app on the phone belongs to another Firebase project than push.fcm.credentials_file", push.ErrCredentials)
 	case messaging.IsThirdPartyAuthError(err), errorutils.IsUnauthenticated(err), errorutils.IsPermissionDenied(err):
 		return fmt.Errorf("FCM: %w; is push.fcm.credentials_file of this project, and its Cloud Messaging API on? %w", push.ErrCredentials, err)
 	case errorutils.IsNotFound(err):

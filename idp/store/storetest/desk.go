@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -60,7 +61,7 @@ func (s *site) named(name, display, mail string) *idp.User {
 
 func searchDevices(t *testing.T, s *site) {
 	anna, bert := s.named("anna.mueller", "Änna Müller-Strauß", "a.mueller@klinik.example"), s.named("bert", "Bert Ørsted", "")
-	pixel := s.phone(anna.ID, func(d *idp.Device) { d.Name, d.Platform = "Pixel 8", "android" })
+	pixel := s.phone(anna.ID, func(d *idp.Device) { d.Name, d.Platform, d.UVKey = "Pixel 8", "android", bytes.Repeat([]byte{8}, 64) })
 	iphone := s.phone(anna.ID, func(d *idp.Device) { d.Name, d.PushBadAt, d.PushSaid = "iPhone (privé)", s.now, "gone" })
 	app := s.phone(bert.ID, func(d *idp.Device) {
 		d.Name, d.Kind, d.Platform, d.PublicKey, d.PushType = "Authenticator", idp.DeviceCode, "windows", nil, ""
@@ -84,7 +85,7 @@ func searchDevices(t *testing.T, s *site) {
 	}{
 		{idp.FacetIOS, []*idp.Device{iphone}}, {idp.FacetAndroid, []*idp.Device{pixel}}, {idp.FacetWeb, nil}, {idp.FacetOther, []*idp.Device{app}},
 		{idp.FacetApp, []*idp.Device{iphone, pixel}}, {idp.FacetCode, []*idp.Device{app}}, {idp.FacetFailing, []*idp.Device{iphone}}, {idp.FacetSilent, nil},
-		{idp.FacetUnused, []*idp.Device{app}}, {idp.FacetOnly, []*idp.Device{app}}, {idp.FacetFull, nil}, {idp.FacetBlocked, nil},
+		{idp.FacetUnused, []*idp.Device{app}}, {idp.FacetOnly, []*idp.Device{app}}, {idp.FacetFull, nil}, {idp.FacetBlocked, nil}, {idp.FacetVerifies, []*idp.Device{pixel}},
 	} {
 		p := s.finds(byName("", c.facet), c.want...)
 		if p.Total == nil || p.Total.N != len(c.want) || p.Facets[c.facet].N != len(c.want) {

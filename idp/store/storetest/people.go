@@ -20,6 +20,19 @@ func same(t *testing.T, got, want any) {
 }
 
 func users(t *testing.T, s *site) {
+	defer func() {
+		one, other := s.user("named"), s.user("other")
+		names, err := s.UserNames(s.ctx(), []idp.UserID{one.ID, other.ID, "GONE", one.ID})
+		s.ok(err)
+		if len(names) != 2 || names[one.ID] != "named" || names[other.ID] != "other" {
+			t.Errorf("names %v", names)
+		}
+		names, err = s.UserNames(s.ctx(), nil)
+		s.ok(err)
+		if len(names) != 0 {
+			t.Errorf("names of nobody: %v", names)
+		}
+	}()
 	u := s.user("anna")
 	got, err := s.User(s.ctx(), u.ID)
 	s.ok(err)

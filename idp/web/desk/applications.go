@@ -230,34 +230,31 @@ func (s *applications) add(w http.ResponseWriter, r *http.Request, p staff) erro
 	return s.door.Render(w, http.StatusOK, view)
 }
 
+// appSentences are what the forms of an application say in place of sentences that speak of
+// settings by the names which a command or a program gives them, by message key.
+var appSentences = map[string]string{
+	"client.redirect.bad":     "apps.wrong.address",
+	"client.redirect.missing": "apps.wrong.address",
+	"preset.address":          "apps.wrong.address",
+	"client.ttl.bad":          "apps.wrong.ttl",
+	"client.grants.missing":   "apps.wrong.grants",
+	"client.grants.unknown":   "apps.wrong.grants",
+	"client.grants.refresh":   "apps.wrong.grants",
+	"client.grants.public":    "apps.wrong.grants",
+}
+
 // appProblem is page.Door.FieldProblem for what is typed about an application.
 func (s *applications) appProblem(err error) (field string, problem templates.Message, ok bool) {
 	field, problem, ok = s.door.FieldProblem(err)
 	if !ok {
 		return "", problem, false
 	}
-	switch field {
-	case "backchannel_logout_uri":
+	key, other := appSentences[problem.Key]
+	switch {
+	case field == "backchannel_logout_uri" && problem.Key == "client.redirect.bad":
 		problem = templates.Say("apps.wrong.told")
-	case "redirect_uris", "post_logout_redirect_uris", "redirect", "base":
-		problem = templates.Say("apps.wrong.address")
-	case "origins":
-		problem = templates.Say("client.origin.bad")
-	case "scopes":
-		problem = templates.Say("client.scopes.bad")
-	case "access_ttl", "refresh_idle":
-		problem = templates.Say("apps.wrong.ttl")
-	case "refresh_grace":
-		problem = templates.Say("client.grace.bad")
-	case "grant_types":
-		problem = templates.Say("apps.wrong.grants")
-	case "audience":
-		problem = templates.Say("client.scopes.bad")
-	case "pkce":
-		problem = templates.Say("client.pkce.public")
-	case "client_name":
-	case "groups":
-		problem = templates.Say("client.groups.bad")
+	case other:
+		problem = templates.Say(key)
 	}
 	return field, problem, true
 }

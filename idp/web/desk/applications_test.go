@@ -149,6 +149,10 @@ func TestDeskEditApplication(t *testing.T) {
 		{"A group has", "groups", strings.Repeat("nonsense", 9)},
 		{`value="&lt;x&gt;`, "client_name", strings.Repeat("<x>", 30)},
 		{"This is none of auto", "match", "nonsense"},
+		{"are for applications with a secret", "scopes", "openid " + idp.ScopeHelpdesk}, // one word each, and refused
+		{"There are at most 50.", "scopes", strings.Repeat("word ", 51)},
+		{"Without an address nobody can be told", "backchannel_logout_session_required", "1"},
+		{"The address for the end of sessions begins with https", "backchannel_logout_uri", "nonsense"},
 	} {
 		fields := map[string]string{"client_name": "<x>", "redirect_uris": "https://a.example/cb", "scopes": "openid"}
 		fields[row.field] = row.value

@@ -146,9 +146,8 @@ func (s *audits) list(w http.ResponseWriter, r *http.Request, p staff) error {
 	if err == nil {
 		var found *idp.EventPage
 		if found, err = s.desk.SearchEvents(r.Context(), p.by, q); err == nil {
-			view.Events = deskEvents(found.Rows)
-			locate(s.door, view.Events, view.Lang)
-			if err := s.nameEvents(r, p, view.Events); err != nil {
+			view.Events = s.events(found.Rows, view.Lang)
+			if err := s.nameEvents(r, p, view.Events, found.Names); err != nil {
 				return err
 			}
 			view.Next, view.Prev, view.Short = a.turned(found.Next, ""), a.turned("", found.Prev), found.Partial
@@ -165,25 +164,13 @@ func (s *audits) list(w http.ResponseWriter, r *http.Request, p staff) error {
 	return s.door.Render(w, http.StatusUnprocessableEntity, view)
 }
 
-// nameEvents finds the sign-in names of whom events concern, where the log has the id
-// of the account only. An account that is gone stays without a name.
-func (s *audits) nameEvents(r *http.Request, p staff, events []templates.DeskEvent) error {
-	names := map[string]string{}
+// nameEvents says by name whom events concern and what they are about, where the log has
+// ids only; names are those of accounts. What is gone stays without a name.
+func (s *audits) nameEvents(r *http.Request, p staff, events []templates.DeskEvent, names map[idp.UserID]string) error {
 	for i := range events {
-		e := &events[i]
-		if e.Person == "" || e.Of != "" {
-			continue
+		if e := &events[i]; e.Of == "" {
+			e.Of = names[idp.UserID(e.Person)]
 		}
-		if _, known := names[e.Person]; !known {
-			u, err := s.desk.User(r.Context(), p.by, idp.UserID(e.Person))
-			if err != nil && !errors.Is(err, idp.ErrNotFound) {
-				return err
-			}
-			if err == nil {
-				names[e.Person] = u.Name
-			}
-		}
-		e.Of = names[e.Person]
 	}
 	if err := s.nameDevices(r, p, events); err != nil {
 		return err

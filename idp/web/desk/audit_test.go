@@ -120,6 +120,13 @@ func TestDeskAudit(t *testing.T) {
 		}
 	}
 	w.Wants(w.Get("/admin/audit"), 200, "Account blocked", "helga", ">left &lt;b&gt;</q>", "some.new", "192.0.2.5", `href="/admin/users/`+string(bert.ID)+`">bert</a>`)
+	note(w, idp.Event{At: w.Clock.Now(), Kind: idp.EventPhoneDenied, User: bert.ID, Actor: idp.Actor{User: bert.ID}, Device: "D1"}) // who did it is looked up
+	for query, by := range map[string]string{"kind=phone.denied": "bert phone", "kind=user.disabled": "helga administrator"} {
+		if got := strings.Join(strings.Fields(actorCell(w.Get("/admin/audit?"+query).Body)), " "); got != by {
+			t.Errorf("%s was done by %q, want %q", query, got, by)
+		}
+	}
+	w.Wants(w.Get("/admin/users/"+string(bert.ID)), 200, "by bert (phone)", "by helga (administrator)")
 	w.Wants(w.Get("/admin/audit?kind=device.&who=bert"), 200, `href="/admin/users/`+string(bert.ID)+`">bert</a>`)
 	w.Wants(w.Get("/admin/audit?kind=user.&who=bert"), 200, `<option value="user." selected>`, `value="bert"`, "/admin/audit.json?kind=user.&amp;who=bert", "/admin/audit.csv?kind=user.&amp;who=bert")
 
@@ -288,4 +295,11 @@ func TestDeskAuditNamesDevices(t *testing.T) {
 	// What an event has itself is how the device was called then.
 	note(w.Walk, idp.Event{At: idptest.Noon, Kind: idp.EventDeviceRenamed, User: w.bert.ID, Device: w.old.ID, Detail: map[string]string{"was": oldPhone, "name": "Ward phone"}})
 	w.Wants(w.Get("/admin/audit?kind=device.renamed"), 200, link(w.old.ID, "Ward phone"))
+}
+
+// actorCell is the text of the first cell that says who did it.
+func actorCell(body string) string {
+	_, cell, _ := strings.Cut(body, `data-label="Who did it">`)
+	cell, _, _ = strings.Cut(cell, "</td>")
+	return regexp.MustCompile(`<[^>]*>`).ReplaceAllString(cell, " ")
 }

@@ -40,6 +40,8 @@ var deviceFacets = map[idp.DeviceFacet]templates.Message{
 	idp.FacetOnly:    templates.Say("admin.facet.only"),
 	idp.FacetFull:    templates.Say("admin.facet.full"),
 	idp.FacetBlocked: templates.Say("admin.facet.blocked"),
+
+	idp.FacetVerifies: templates.Say("devices.verifies"),
 }
 
 // devices is the list as a query for devices.
@@ -130,10 +132,11 @@ func (s *devices) one(w http.ResponseWriter, r *http.Request, p staff) error {
 		return err
 	}
 	view := templates.AdminDevice{
-		Frame: s.frame(r, p, "devices"), Device: deskDeviceOf(row), Max: idp.MaxDevices, Events: historyOf(history.Rows),
+		Frame: s.frame(r, p, "devices"), Device: deskDeviceOf(row), Max: idp.MaxDevices,
 		MayUnlink: p.mayUpon(admin.UnlinkDevice, &row.User), MayReopen: p.mayUpon(admin.Reopen, &row.User) && row.User.State != idp.UserDisabled,
 		MayBlock: p.mayUpon(admin.BlockUsers, &row.User) && row.User.ID != p.User.ID,
 	}
+	view.Events = s.historyOf(history.Rows, view.Lang)
 	if history.Next != "" {
 		older := listing{path: "/admin/devices/" + string(id), after: history.Next}
 		view.Older = older.address()
@@ -142,8 +145,8 @@ func (s *devices) one(w http.ResponseWriter, r *http.Request, p staff) error {
 }
 
 // historyOf is what happened with one device, without its name, which stands above.
-func historyOf(rows []idp.Event) []templates.DeskEvent {
-	events := deskEvents(rows)
+func (s *devices) historyOf(rows []idp.Event, lang string) []templates.DeskEvent {
+	events := s.events(rows, lang)
 	for i := range events {
 		events[i].About = ""
 	}
@@ -195,7 +198,7 @@ func (s *devices) gone(w http.ResponseWriter, r *http.Request, p staff, id idp.D
 			return err
 		}
 	}
-	view.Events = historyOf(history.Rows)
+	view.Events = s.historyOf(history.Rows, view.Lang)
 	if history.Next != "" {
 		older := listing{path: "/admin/devices/" + string(id), after: history.Next}
 		view.Older = older.address()

@@ -102,6 +102,28 @@ func TestDeskDevices(t *testing.T) {
 	w.Wants(w.Get("/admin/devices?q=x"), 200, "No device fits", `href="/admin/devices"`)
 }
 
+// A phone that can ask for a fingerprint or PIN is told from others, and found by that.
+func TestDeskShowsWhoseFingerprintIsAsked(t *testing.T) {
+	t.Parallel()
+	w := newWard(t, idp.StaffAuditor)
+	native := w.Link(w.bert.ID, idp.Device{Name: "Native", Kind: idp.DeviceApp, Platform: "android", UVKey: make([]byte, 64)})
+	const mark = `<span class="tag">Fingerprint or PIN</span>`
+	for _, path := range []string{"/admin/devices", "/admin/users/" + string(w.bert.ID)} {
+		r := w.Get(path)
+		w.Wants(r, 200, "Native", "Pixel 8", mark)
+		if n := strings.Count(r.Body, mark); n != 1 {
+			t.Errorf("%s marks %d devices", path, n)
+		}
+	}
+	w.Wants(w.Get("/admin/devices?f=verifies"), 200, "1 device<", "Native", "not Pixel 8")
+	w.Wants(w.Get(devicePath(native)), 200, `id="verifies"`)
+	w.Wants(w.Get(devicePath(w.pixel)), 200, `not id="verifies"`)
+	r := w.Get("/admin/devices.csv?q=bert&sort=device")
+	if lines := strings.Split(r.Body, "\r\n"); len(lines) != 5 || !strings.HasSuffix(lines[0], ",verifies") || !strings.HasSuffix(lines[1], ",false") || !strings.HasSuffix(lines[2], ",true") {
+		t.Errorf("the file is %q", r.Body)
+	}
+}
+
 func TestDeskDevicesOfNobody(t *testing.T) {
 	t.Parallel()
 	w := walk.New(t)

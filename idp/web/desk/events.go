@@ -6,7 +6,6 @@ import (
 
 	"hilum/idp"
 	"hilum/idp/admin"
-	"hilum/idp/web/page"
 	"hilum/templates"
 )
 
@@ -88,7 +87,7 @@ func deskEvents(rows []idp.Event) []templates.DeskEvent {
 			about = changeOf(e)
 		}
 		out = append(out, templates.DeskEvent{
-			Seq: e.Seq, At: e.At, Kind: string(e.Kind), What: eventSaid(e), Good: e.Kind == idp.EventDeviceLinked, Actor: e.Actor.Name,
+			Seq: e.Seq, At: e.At, Kind: string(e.Kind), What: eventSaid(e), Actor: e.Actor.Name, ActorIs: string(e.ActorKind()),
 			Where: templates.Where{Address: e.Address}, Reason: e.Detail["reason"], Of: e.Detail["user"], Person: string(e.User), About: about, Client: string(e.Client), Device: string(e.Device),
 		})
 		if of, _, ok := idp.TryoutOf(e.Client); ok {
@@ -98,11 +97,13 @@ func deskEvents(rows []idp.Event) []templates.DeskEvent {
 	return out
 }
 
-// locate says of events from where they were done, in a language (BCP 47).
-func locate(d *page.Door, events []templates.DeskEvent, lang string) {
+// events is deskEvents, with the places of addresses in a language (BCP 47).
+func (s *room) events(rows []idp.Event, lang string) []templates.DeskEvent {
+	events := deskEvents(rows)
 	for i := range events {
-		events[i].Where = d.Where(events[i].Address, lang)
+		events[i].Where = s.door.Where(events[i].Address, lang)
 	}
+	return events
 }
 
 // eventSaid is what happened, in words. A link that a person has asked for, or got by mail,

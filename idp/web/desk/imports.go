@@ -92,7 +92,7 @@ func (s *importer) importing(w http.ResponseWriter, r *http.Request, p staff) er
 	if err != nil {
 		return err
 	}
-	view := templates.AdminImporting{Frame: s.frame(r, p, "users"), ID: string(id), Columns: admin.ImportHeading, MayAdd: p.may(admin.AddUsers), Mail: s.mail, Hours: int(idp.InvitationTTL.Hours())}
+	view := templates.AdminImporting{Frame: s.frame(r, p, "users"), ID: string(id), MayAdd: p.may(admin.AddUsers), Mail: s.mail, Hours: int(idp.InvitationTTL.Hours())}
 	view.Here = "import:" + string(id)
 	if j == nil {
 		view.State = "lost"
@@ -181,24 +181,29 @@ func (s *importer) mend(j *job, view *templates.AdminImporting) {
 	}
 }
 
-// cameThrough looks for the file of a job that is not known here any more among the latest
-// imports of this person in the log, and returns how many people it added: 0 when it did
+// cameThrough looks for the file of a job that is not known here any more among the imports
+// of this person in the log, the latest first, and returns how many people it added: 0 when it did
 // not come through, or whoever asks may not read the log.
 func (s *importer) cameThrough(r *http.Request, p staff, id jobID) (int, error) {
 	if !p.may(admin.ReadAudit) {
 		return 0, nil
 	}
 	q := idp.EventQuery{Kinds: []idp.EventKind{idp.EventUsersImported}, Actor: p.User.ID}
-	found, err := s.desk.SearchEvents(r.Context(), p.by, q)
-	if err != nil {
-		return 0, err
-	}
-	for i := range found.Rows {
-		if d := found.Rows[i].Detail; strings.HasPrefix(d["sha256"], digestOf(id)) {
-			return strconv.Atoi(d["count"])
+	for {
+		found, err := s.desk.SearchEvents(r.Context(), p.by, q)
+		if err != nil {
+			return 0, err
 		}
+		for i := range found.Rows {
+			if d := found.Rows[i].Detail; strings.HasPrefix(d["sha256"], digestOf(id)) {
+				return strconv.Atoi(d["count"])
+			}
+		}
+		if found.Next == "" {
+			return 0, nil
+		}
+		q.After = found.Next
 	}
-	return 0, nil
 }
 
 // add begins to add the people of a file that was checked and found good.

@@ -32,10 +32,11 @@ func refusalOf(said idp.Refusal) templates.Message {
 	return templates.Say("logout.said.status", "Status", status)
 }
 
-// endedOf is a session that has ended, and which applications were told of it.
-func endedOf(e *idp.EndedSession) templates.DeskEnded {
+// endedOf is a session that has ended, with its place in a language (BCP 47), and which
+// applications were told of it.
+func (s *room) endedOf(e *idp.EndedSession, lang string) templates.DeskEnded {
 	t := templates.DeskEnded{
-		Person: deskPersonOf(&e.User), Browser: page.BrowserWords(e.Session.Agent), Address: e.Session.Address, At: e.Session.EndedAt,
+		Person: deskPersonOf(&e.User), Browser: page.BrowserWords(e.Session.Agent), Where: s.door.Where(e.Session.Address, lang), At: e.Session.EndedAt,
 	}
 	for i := range e.Notices {
 		n := &e.Notices[i]
@@ -56,10 +57,10 @@ func endedOf(e *idp.EndedSession) templates.DeskEnded {
 	return t
 }
 
-func endedList(ended []idp.EndedSession) []templates.DeskEnded {
+func (s *room) endedList(ended []idp.EndedSession, lang string) []templates.DeskEnded {
 	var out []templates.DeskEnded
 	for i := range ended {
-		out = append(out, endedOf(&ended[i]))
+		out = append(out, s.endedOf(&ended[i], lang))
 	}
 	return out
 }

@@ -90,6 +90,36 @@ func TestEndedSessionsSayWhoWasTold(t *testing.T) {
 	w.Wants(w.Get("/admin/users/"+string(chief.ID)+"?did=ended"), 200, "Ended. What applications", "not Ended lately", "not are told")
 }
 
+// Wherever the administration shows an address it shows its place: of sessions, open and ended,
+// and of what happened to people and devices.
+func TestAddressesHavePlaces(t *testing.T) {
+	t.Parallel()
+	w := walk.New(t, func(p *walk.Parts) {
+		p.Page.Place = func(address, lang string) string {
+			return map[string]string{"192.0.2.44": "Ghent in " + lang, "192.0.2.45": "Bruges in " + lang}[address]
+		}
+	})
+	w.Staff(idp.StaffAdmin)
+	var bert *walk.Account
+	w.Elsewhere(func() {
+		w.Address = "192.0.2.44"
+		bert = w.Enrol(idp.User{Name: "bert"})
+		w.Address = "192.0.2.1"
+	})
+	path := "/admin/users/" + string(bert.ID)
+	w.Wants(w.Get(path), 200, `Ghent in en · <span dir="ltr">192.0.2.44</span>`)
+	w.Wants(w.Get("/admin/sessions"), 200, "Ghent in en<br>")
+	if err := w.Desk.EndSession(t.Context(), walk.Console, bert.ID, w.Session(bert.ID).ID, ""); err != nil {
+		t.Fatal(err)
+	}
+	device := w.Device(bert.ID).ID
+	note(w, idp.Event{At: w.Clock.Now(), Kind: idp.EventDeviceRenamed, User: bert.ID, Actor: idp.Actor{User: bert.ID}, Device: device, Address: "192.0.2.45"})
+	w.Wants(w.Get(path), 200, `Ghent in en · <span dir="ltr">192.0.2.44</span>`, `Bruges in en · <span dir="ltr">192.0.2.45</span>`)
+	w.Wants(w.Get("/admin/sessions"), 200, `Ghent in en · <span dir="ltr">192.0.2.44</span>`)
+	w.Wants(w.Get("/admin/devices/"+string(device)), 200, `Bruges in en · <span dir="ltr">192.0.2.45</span>`)
+	w.Wants(w.Get("/admin/audit"), 200, "Bruges in en<br>")
+}
+
 // lagging is the real desk, of which one application was told of no session for long.
 type lagging struct {
 	desk.Desk

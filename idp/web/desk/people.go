@@ -101,12 +101,13 @@ func (s *people) one(w http.ResponseWriter, r *http.Request, p staff) error {
 	}
 	open := u.State != idp.UserDisabled
 	view := templates.AdminUser{
-		Frame: s.frame(r, p, "users"), Note: note, Ended: endedList(ended), Person: deskPersonOf(u), Roles: u.Roles, Groups: u.Groups, Phone: u.Phone, Locale: u.Locale,
-		Events: deskEvents(happened), AddedAt: u.CreatedAt, Password: f.Password, Recovery: f.RecoveryLeft, Max: idp.MaxDevices,
+		Frame: s.frame(r, p, "users"), Note: note, Person: deskPersonOf(u), Roles: u.Roles, Groups: u.Groups, Phone: u.Phone, Locale: u.Locale,
+		AddedAt: u.CreatedAt, Password: f.Password, Recovery: f.RecoveryLeft, Max: idp.MaxDevices,
 		MayEdit: p.mayUpon(admin.EditUsers, u), MayUnlink: p.mayUpon(admin.UnlinkDevice, u), MayEnd: p.mayUpon(admin.EndSessions, u),
 		MayInvite: open && len(f.Devices) == 0 && p.mayUpon(admin.Invite, u), MayReopen: open && len(f.Devices) > 0 && p.mayUpon(admin.Reopen, u),
 		MayReset: open && f.Password && p.mayUpon(admin.ResetPassword, u), MayBlock: p.mayUpon(admin.BlockUsers, u) && u.ID != p.User.ID,
 	}
+	view.Ended, view.Events = s.endedList(ended, view.Lang), s.events(happened, view.Lang)
 	for i := range f.Devices {
 		view.Devices = append(view.Devices, page.DeviceOf(f.Devices[i]))
 	}
@@ -345,7 +346,8 @@ func (s *people) sessions(w http.ResponseWriter, r *http.Request, p staff) error
 	if err != nil {
 		return err
 	}
-	view := templates.AdminSessions{Frame: s.frame(r, p, "sessions"), Note: note, Ended: endedList(ended), List: l.list(found.Cursors, len(found.Rows), nil), MayEnd: p.may(admin.EndSessions)}
+	view := templates.AdminSessions{Frame: s.frame(r, p, "sessions"), Note: note, List: l.list(found.Cursors, len(found.Rows), nil), MayEnd: p.may(admin.EndSessions)}
+	view.Ended = s.endedList(ended, view.Lang)
 	for i := range found.Rows {
 		view.Rows = append(view.Rows, s.deskSessionOf(&found.Rows[i], p.Session.ID, view.Lang))
 	}

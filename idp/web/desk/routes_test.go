@@ -1,14 +1,10 @@
 package desk_test
 
 import (
-	"bytes"
 	"context"
-	"image"
-	"image/png"
 	"net/url"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -206,7 +202,7 @@ func (s *scene) make(name string) {
 	case "{none}":
 		s.made[name] = idp.NewID[string]()
 	case "{picture}":
-		s.made[name] = url.QueryEscape(smallPNG())
+		s.made[name] = url.QueryEscape(inked(s.TB, teal))
 	default:
 		s.Fatalf("nothing is called %s", name)
 	}
@@ -229,15 +225,6 @@ func (s *scene) answer() string {
 	}
 	return u.RawQuery
 }
-
-// smallPNG is a picture that may be a logo.
-var smallPNG = sync.OnceValue(func() string {
-	var b bytes.Buffer
-	if err := png.Encode(&b, image.NewGray(image.Rect(0, 0, 64, 64))); err != nil {
-		panic(err)
-	}
-	return b.String()
-})
 
 // ask sends a request of the table.
 func (s *scene) ask(route, path, form string) webtest.Reply {

@@ -66,6 +66,8 @@ var settingTable = []struct {
 		{"fixed.devices", templates.Say("setting.fixed.devices"), asCount},
 		{"push.match", templates.Say("setting.push.match"), asMatch},
 		{"push.verify", templates.Say("setting.push.verify"), asVerify},
+		{"apps.android", templates.Say("setting.apps.android"), asText},
+		{"apps.apple", templates.Say("setting.apps.apple"), asText},
 		{"fixed.challenge", templates.Say("setting.fixed.challenge"), asSpan},
 		{"fixed.collect", templates.Say("setting.fixed.collect"), asSpan},
 		{"fixed.sends", templates.Say("setting.fixed.sends"), asCount},
@@ -119,6 +121,7 @@ var settingTable = []struct {
 		{"push.webpush.networks", templates.Say("setting.push.webpush.networks"), asText},
 		{"push.fcm.credentials_file", templates.Say("setting.push.fcm.credentials_file"), asText},
 		{"push.fcm.project_id", templates.Say("setting.push.fcm.project_id"), asText},
+		{"push.fcm.sender_id", templates.Say("setting.push.fcm.sender_id"), asText},
 		{"push.fcm.endpoint", templates.Say("setting.push.fcm.endpoint"), asText},
 	}},
 	{"mail", templates.Say("settings.group.mail"), []settingRow{

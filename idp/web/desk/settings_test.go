@@ -213,8 +213,8 @@ func parsed(s string) (brand.Colour, error) {
 	return c, nil
 }
 
-// inked is a picture of one colour.
-func inked(t *testing.T, ink color.Color) string {
+// inked is a picture of one colour, which may be a logo.
+func inked(t testing.TB, ink color.Color) string {
 	t.Helper()
 	m := image.NewNRGBA(image.Rect(0, 0, 32, 20))
 	draw.Draw(m, m.Bounds(), image.NewUniform(ink), image.Point{}, draw.Src)

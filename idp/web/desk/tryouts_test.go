@@ -459,7 +459,7 @@ func TestWalkAdvanced(t *testing.T) {
 	}
 	for _, row := range []struct{ field, value, says string }{
 		{"access_ttl", "soon", "A length of time such as 15m"}, {"access_ttl", "2h", "an hour at most"}, {"refresh_idle", "-5m", "12 hours"}, {"refresh_grace", "2m", "one minute at most"},
-		{"grant_code", "", "Choose one at least"}, {"audience", `a"b`, "without quotation marks"},
+		{"grant_code", "", "Choose one at least"}, {"audience", `a"b`, "An audience is one word without quotation marks"},
 	} {
 		r := edit(row.field, row.value)
 		if row.value == "" {

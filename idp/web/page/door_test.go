@@ -3,6 +3,7 @@ package page
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"log/slog"
 	"testing"
 	"time"
@@ -46,5 +47,24 @@ func TestUnsafeConfigurationIsRefused(t *testing.T) {
 		if _, err := New(c); err == nil {
 			t.Errorf("%s: taken", name)
 		}
+	}
+}
+
+// A fault has its sentence: its own, that of several, or where there is none a general one.
+func TestFaultsHaveSentences(t *testing.T) {
+	d, err := New(testConfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for message, want := range map[string]string{
+		"client.scopes.bad": "client.scopes.bad", "client.scopes.many": "claims.wrong.many", "list.sort.bad": "list.unknown", "no.such.key": "problem.text",
+	} {
+		field, said, ok := d.FieldProblem(fmt.Errorf("saving: %w", &idp.FieldError{Field: "x", Message: message}))
+		if !ok || field != "x" || said.Key != want {
+			t.Errorf("%s of %q, %v; want %s", said.Key, field, ok, want)
+		}
+	}
+	if _, _, ok := d.FieldProblem(idp.ErrNotFound); ok {
+		t.Error("what is about no field has one")
 	}
 }

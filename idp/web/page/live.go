@@ -3,6 +3,7 @@ package page
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"sync"
 	"time"
@@ -71,8 +72,11 @@ func (d *Door) Events(w http.ResponseWriter, r *http.Request, look Pulse) error 
 
 // Follow is Events woken by a channel, which wait returns together with what is called
 // when the stream ends. Errors: idp.ErrTooMany as *idp.RetryError, where maxStreams of
-// this path are open.
+// this path are open; the record of the page does not say that it is a stream.
 func (d *Door) Follow(w http.ResponseWriter, r *http.Request, look Pulse, wait func() (woken <-chan struct{}, leave func())) error {
+	if at := d.pattern[r.Pattern]; at == nil || !at.Stream {
+		return fmt.Errorf("page: %q is no stream by its record", r.Pattern)
+	}
 	leave, ok := d.waiting.enter(r.URL.Path)
 	if !ok {
 		return &idp.RetryError{Err: idp.ErrTooMany, After: heartbeat}

@@ -14,6 +14,7 @@ import (
 	"hilum/idp"
 	"hilum/idp/serve"
 	"hilum/templates"
+	"hilum/templates/words"
 )
 
 // Handler reads, calls one verb, answers; an error that it returns becomes a page (Fail).
@@ -218,7 +219,7 @@ func (d *Door) FieldProblem(err error) (field string, problem templates.Message,
 	if !errors.As(err, &fe) {
 		return "", templates.Message{}, false
 	}
-	key := fe.Message
+	key := words.Reason(fe.Message)
 	if names := (lister)(nil); errors.As(err, &names) {
 		return fe.Field, templates.Say(key, "Names", names.List()), true
 	}

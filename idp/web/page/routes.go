@@ -16,6 +16,7 @@ type Route struct {
 	Pattern string // method and path, as http.ServeMux has them
 	Who     Access // who may, and what answers
 	Quiet   bool   // asked for all day and tells nothing: logged at debug level only
+	Stream  bool   // answered by an event stream, which docs/proxy.md has to name; others cannot open one
 	Body    int64  // bytes of an Upload at most; 0: a form, of MaxForm at most
 	// Name is what the page is come back to by, after a sign-in, a change of the theme
 	// or of the language: a path is never taken from a request, so that no link leads

@@ -11,7 +11,7 @@ import (
 func DeviceOf(d idp.Device) templates.Device {
 	t := templates.Device{
 		ID: string(d.ID), Name: d.Name, Kind: string(d.Kind), Platform: d.Platform, LinkedAt: d.LinkedAt, UsedAt: d.LastUsedAt,
-		PushBad: d.PushBadAt, Test: d.PushType != "", Verifies: len(d.UVKey) > 0,
+		PushBad: d.PushBadAt, Test: d.PushType != "", Verifies: d.Verifies(),
 	}
 	switch {
 	case d.Kind != idp.DeviceApp:
