@@ -388,7 +388,7 @@ func keysOfTheApp(t *testing.T) map[string]string {
 	t.Helper()
 	used := map[string]string{}
 	key := regexp.MustCompile(`(?m)^  '([a-z0-9_.]+)': `)
-	for _, file := range []string{"../../static/app/words.en.js", "../../static/app/notes.en.js"} {
+	for _, file := range []string{"../../static/app/words.en.js", "../../static/app/notes.en.js", "../../static/app/lock.en.js"} {
 		raw, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
