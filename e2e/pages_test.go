@@ -130,6 +130,7 @@ func tour(t *testing.T, d *demo, w *window, visit func(name string)) {
 	unlink := ask(w, chromedp.Evaluate[string](`document.querySelectorAll("a.x")[1].href`))
 	w.do(chromedp.Click(chromedp.CSS("#devices li:nth-child(2) a.x")), chromedp.WaitVisible(chromedp.CSS("dialog[open]")))
 	visit("account-unlink-dialog")
+	w.escapes("#devices li:nth-child(2) a.x")
 	w.open(unlink)
 	visit("account-unlink")
 	w.click("#unlink")

@@ -224,6 +224,7 @@ func tourAdmin(t *testing.T, d *demo, w *window, visit func(name string)) {
 	w.open(d.Issuer + "/admin/devices?q=muller")
 	w.do(chromedp.Click(chromedp.CSS("tbody tr:nth-child(2) a")), chromedp.WaitVisible(chromedp.CSS("dialog[open] #history")))
 	visit("admin-device-drawer")
+	w.escapes("tbody tr:nth-child(2) a")
 	w.open(ask(w, chromedp.Evaluate[string](`document.querySelector("tbody tr:nth-child(1) a").href`)))
 	w.see("#history")
 	visit("admin-device")
