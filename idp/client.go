@@ -13,6 +13,8 @@ const (
 	AuthBasic AuthMethod = "client_secret_basic"
 	AuthPost  AuthMethod = "client_secret_post"
 	AuthNone  AuthMethod = "none"
+	// AuthPrivateKey: an assertion that the client signs by a key of its own (RFC 7523).
+	AuthPrivateKey AuthMethod = "private_key_jwt"
 )
 
 // Grant types by their registered names (RFC 7591, section 2).
@@ -55,6 +57,8 @@ type Client struct {
 	Kind           ClientKind
 	Auth           AuthMethod
 	Secrets        []ClientSecret
+	JWKS           string   // its public keys, a JWK Set (RFC 7517, section 5); empty: none, or at JWKSURI
+	JWKSURI        string   // jwks_uri, where it publishes them; empty: nowhere
 	RedirectURIs   []string // compared byte by byte
 	PostLogoutURIs []string
 	LogoutURI      string   // backchannel_logout_uri, called when a session ends; empty: it is not told (OpenID Connect Back-Channel Logout 1.0)
@@ -87,8 +91,11 @@ type Client struct {
 // Allows reports whether the client is registered for a grant type.
 func (c *Client) Allows(grantType string) bool { return slices.Contains(c.GrantTypes, grantType) }
 
-// Public reports whether the client has no secret.
+// Public reports whether the client cannot prove itself.
 func (c *Client) Public() bool { return c.Auth == AuthNone }
+
+// HasSecret reports whether the client proves itself by a client secret.
+func (c *Client) HasSecret() bool { return c.Auth == AuthBasic || c.Auth == AuthPost }
 
 // Consent remembers what a person allowed an application.
 type Consent struct {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
@@ -24,6 +25,7 @@ type clientFlags struct {
 	format   string
 	match    string
 	rules    []string
+	keys     string // name of a file
 	public   bool
 	disabled bool
 }
@@ -35,7 +37,9 @@ func (f *clientFlags) register(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.c.LogoutSession, "backchannel-logout-session-required", false, "it needs to be told which session; it always is")
 	flags.StringSliceVar(&f.c.Origins, "origin", nil, "`origin` of the application besides its redirects: its scripts may call the token endpoint, and people may be sent on there")
 	flags.StringVar(&f.kind, "kind", string(idp.ClientWeb), "`kind`: web, or native for a program with a loopback redirect on any port")
-	flags.StringVar(&f.auth, "auth", string(idp.AuthBasic), "how it proves itself: client_secret_basic, client_secret_post or none")
+	flags.StringVar(&f.auth, "auth", string(idp.AuthBasic), "how it proves itself: client_secret_basic, client_secret_post, private_key_jwt or none")
+	flags.StringVar(&f.keys, "jwks", "", "`file` with its public keys, a JWK Set, by which it proves itself (private_key_jwt)")
+	flags.StringVar(&f.c.JWKSURI, "jwks-uri", "", "`address` where it publishes its public keys (private_key_jwt)")
 	flags.BoolVar(&f.public, "public", false, "it can keep no secret; the same as --auth none")
 	flags.StringSliceVar(&f.c.GrantTypes, "grant", []string{idp.GrantCode, idp.GrantRefresh}, "grant `types`: authorization_code, refresh_token, client_credentials")
 	flags.StringSliceVar(&f.c.Scopes, "scope", []string{"openid", "profile", "email", "offline_access"}, "`scopes` it may ask for")
@@ -62,6 +66,15 @@ func (f *clientFlags) apply(flags *pflag.FlagSet, c *idp.Client, all bool) {
 	if f.public {
 		auth = idp.AuthNone
 	}
+	keyed := f.c.JWKS != "" || f.c.JWKSURI != ""
+	if keyed && !flags.Changed("auth") && !f.public {
+		auth = idp.AuthPrivateKey
+	}
+	keys := func() {
+		if c.JWKS, c.JWKSURI = f.c.JWKS, f.c.JWKSURI; keyed {
+			c.Auth = auth
+		}
+	}
 	for name, set := range map[string]func(){
 		"name":                                func() { c.Name = f.c.Name },
 		"redirect-uri":                        func() { c.RedirectURIs = f.c.RedirectURIs },
@@ -71,6 +84,8 @@ func (f *clientFlags) apply(flags *pflag.FlagSet, c *idp.Client, all bool) {
 		"origin":                              func() { c.Origins = f.c.Origins },
 		"kind":                                func() { c.Kind = idp.ClientKind(f.kind) },
 		"auth":                                func() { c.Auth = auth },
+		"jwks":                                keys,
+		"jwks-uri":                            keys,
 		"public":                              func() { c.Auth = auth },
 		"grant":                               func() { c.GrantTypes = f.c.GrantTypes },
 		"scope":                               func() { c.Scopes = f.c.Scopes },
@@ -96,8 +111,16 @@ func (f *clientFlags) apply(flags *pflag.FlagSet, c *idp.Client, all bool) {
 	}
 }
 
-// readRules reads the flags --claim into the rules of the client. Errors: usageError.
-func (f *clientFlags) readRules() error {
+// read reads the file of --jwks, and the flags --claim into the rules of the client.
+// Errors: usageError, the file cannot be read.
+func (f *clientFlags) read() error {
+	if f.keys != "" {
+		text, err := os.ReadFile(f.keys)
+		if err != nil {
+			return err
+		}
+		f.c.JWKS = string(text)
+	}
 	for _, s := range f.rules {
 		if s == "" {
 			continue // --claim= takes all away
@@ -127,6 +150,7 @@ func (c *cli) clientAdd() *cobra.Command {
 		Example: `  idp client add "PACS viewer" --redirect-uri https://viewer.your-hospital.org/callback
   idp client add "Desktop viewer" --kind native --public --redirect-uri http://127.0.0.1/callback
   idp client add "Archive sync" --grant client_credentials --scope archive
+  idp client add "Records" --jwks keys.json --redirect-uri https://records.your-hospital.org/callback
   idp client add "SIEM" --grant client_credentials --scope hilum.auditor`,
 		Args: cobra.ExactArgs(1),
 	}
@@ -135,7 +159,7 @@ func (c *cli) clientAdd() *cobra.Command {
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object, for scripts")
 	cmd.RunE = c.withArgs(func(ctx context.Context, p *provider, args []string) error {
 		f.c.Name = args[0]
-		if err := f.readRules(); err != nil {
+		if err := f.read(); err != nil {
 			return err
 		}
 		client := &idp.Client{ID: idp.ClientID(id)}
@@ -183,7 +207,7 @@ func (c *cli) clientEdit() *cobra.Command {
 		if !said(cmd) {
 			return usagef("nothing to change was named")
 		}
-		if err := f.readRules(); err != nil {
+		if err := f.read(); err != nil {
 			return err
 		}
 		err := p.desk.EditClient(ctx, console(), idp.ClientID(args[0]), func(client *idp.Client) { f.apply(cmd.Flags(), client, false) })
@@ -203,6 +227,8 @@ type clientLine struct {
 	Kind           idp.ClientKind   `json:"kind"`
 	Auth           idp.AuthMethod   `json:"auth"`
 	Secrets        int              `json:"secrets"` // how many there are
+	JWKS           json.RawMessage  `json:"jwks,omitempty"`
+	JWKSURI        string           `json:"jwks_uri,omitempty"`
 	RedirectURIs   []string         `json:"redirect_uris"`
 	PostLogoutURIs []string         `json:"post_logout_uris,omitempty"`
 	LogoutURI      string           `json:"backchannel_logout_uri,omitempty"`
@@ -226,7 +252,7 @@ type clientLine struct {
 
 func clientLineOf(c *idp.Client) clientLine {
 	l := clientLine{
-		ID: c.ID, Name: c.Name, Kind: c.Kind, Auth: c.Auth, Secrets: len(c.Secrets),
+		ID: c.ID, Name: c.Name, Kind: c.Kind, Auth: c.Auth, Secrets: len(c.Secrets), JWKS: json.RawMessage(c.JWKS), JWKSURI: c.JWKSURI,
 		RedirectURIs: c.RedirectURIs, PostLogoutURIs: c.PostLogoutURIs, LogoutURI: c.LogoutURI, LogoutSession: c.LogoutSession, Origins: c.Origins,
 		GrantTypes: c.GrantTypes, Scopes: c.Scopes, Audience: c.Audience,
 		IDTokenAlg: c.IDTokenAlg, AccessFormat: c.AccessFormat,
@@ -304,6 +330,7 @@ func (c *cli) clientShow() *cobra.Command {
 					[]string{"kind", string(l.Kind)},
 					[]string{"auth", string(l.Auth)},
 					[]string{"secrets", fmt.Sprint(l.Secrets)},
+					[]string{"keys", orNone(l.JWKSURI + string(l.JWKS))},
 					[]string{"redirect", orNone(strings.Join(l.RedirectURIs, " "))},
 					[]string{"post logout", orNone(strings.Join(l.PostLogoutURIs, " "))},
 					[]string{"told at", orNone(l.LogoutURI)},

@@ -17,6 +17,8 @@ type client struct {
 	Name           string           `json:"client_name"`
 	Kind           idp.ClientKind   `json:"kind"`
 	Auth           idp.AuthMethod   `json:"auth"`
+	JWKS           json.RawMessage  `json:"jwks,omitempty"`
+	JWKSURI        string           `json:"jwks_uri,omitempty"`
 	GrantTypes     []string         `json:"grant_types"`
 	RedirectURIs   []string         `json:"redirect_uris"`
 	PostLogoutURIs []string         `json:"post_logout_redirect_uris"`
@@ -57,7 +59,7 @@ func clientOf(c *idp.Client) client {
 		deviations = append(deviations, strings.TrimPrefix(key, "client.deviation."))
 	}
 	return client{
-		ID: c.ID, Name: c.Name, Kind: c.Kind, Auth: c.Auth, GrantTypes: list(c.GrantTypes), RedirectURIs: list(c.RedirectURIs), PostLogoutURIs: list(c.PostLogoutURIs),
+		ID: c.ID, Name: c.Name, Kind: c.Kind, Auth: c.Auth, JWKS: json.RawMessage(c.JWKS), JWKSURI: c.JWKSURI, GrantTypes: list(c.GrantTypes), RedirectURIs: list(c.RedirectURIs), PostLogoutURIs: list(c.PostLogoutURIs),
 		Origins: list(c.Origins), Scopes: list(c.Scopes), Audience: list(c.Audience), Groups: list(c.Groups), Claims: list(c.Claims), IDTokenAlg: c.IDTokenAlg,
 		AccessFormat: c.AccessFormat, AccessTTL: int64(c.AccessTTL / time.Second), RefreshIdle: int64(c.RefreshIdle / time.Second),
 		RefreshGrace: int64(c.RefreshGrace / time.Second), RefreshAlways: c.RefreshAlways, OptionalPKCE: c.OptionalPKCE, ClaimsInID: c.ClaimsInID, Consent: c.Consent,
@@ -86,6 +88,8 @@ var clientMembers = members[idp.Client]{
 	"client_name":               text(func(c *idp.Client) *string { return &c.Name }),
 	"kind":                      text(func(c *idp.Client) *idp.ClientKind { return &c.Kind }),
 	"auth":                      text(func(c *idp.Client) *idp.AuthMethod { return &c.Auth }),
+	"jwks":                      object(func(c *idp.Client) *string { return &c.JWKS }),
+	"jwks_uri":                  text(func(c *idp.Client) *string { return &c.JWKSURI }),
 	"grant_types":               texts(func(c *idp.Client) *[]string { return &c.GrantTypes }),
 	"redirect_uris":             texts(func(c *idp.Client) *[]string { return &c.RedirectURIs }),
 	"post_logout_redirect_uris": texts(func(c *idp.Client) *[]string { return &c.PostLogoutURIs }),

@@ -27,7 +27,7 @@ func publishing(keys Keys) http.Handler {
 	mux := http.NewServeMux()
 	s.public(discovery).mount(mux, pathDiscovery)
 	s.public(discovery).mount(mux, pathDiscoveryOAuth)
-	s.public(jwks).mount(mux, pathKeys)
+	s.public(signingKeys).mount(mux, pathKeys)
 	return mux
 }
 

@@ -237,11 +237,11 @@ func offeredGrants(next http.Handler) http.Handler {
 	})
 }
 
-// confidentialOnly admits requests with a client secret; whether it is right is checked
-// later. Error: invalid_client.
+// confidentialOnly admits requests with a client secret or a client assertion; whether it
+// is right is checked later. Error: invalid_client.
 func confidentialOnly(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get("Authorization") == "" && r.Form.Get("client_secret") == "" {
+		if r.Header.Get("Authorization") == "" && r.Form.Get("client_secret") == "" && r.Form.Get("client_assertion") == "" {
 			rejectedUnauthenticated(r.Context(), claimedClientID(r.Header, r.Form), idp.RejectedMethod, string(idp.AuthNone))
 			writeError(w, http.StatusUnauthorized, codeInvalidClient, "Client authentication failed.")
 			return
@@ -411,11 +411,19 @@ func writeFormError(w http.ResponseWriter, err error) {
 // the registered one, VerifyClient says. nil: they are.
 func checkCredentials(h http.Header, form url.Values) *errorResponse {
 	failed := &errorResponse{codeInvalidClient, "Client authentication failed."}
-	// Assertions are not offered; ignoring one could let a request pass as that of a public client.
-	if form.Has("client_assertion") || form.Has("client_assertion_type") {
-		return failed
-	}
 	header := h.Values("Authorization")
+	if form.Has("client_assertion") || form.Has("client_assertion_type") {
+		// A part of one must not let a request pass as that of a public client.
+		switch subject := assertionSubject(form.Get("client_assertion")); {
+		case len(header) > 0 || form.Has("client_secret"):
+			return &errorResponse{codeInvalidRequest, "Authenticate in one way, not in two."}
+		case form.Get("client_assertion_type") != assertionType || subject == "":
+			return failed
+		case form.Has("client_id") && form.Get("client_id") != subject:
+			return &errorResponse{codeInvalidRequest, "client_id contradicts the client_assertion."}
+		}
+		return nil
+	}
 	if len(header) == 0 {
 		if form.Get("client_id") == "" {
 			return failed

@@ -42,6 +42,9 @@ type Store interface {
 	// Origin reports whether a client that is not disabled has registered an
 	// origin for its scripts (CORS), from memory.
 	Origin(ctx context.Context, origin string) bool
+	// UseJWT notes that a JWT which is good once was used; hash is of whose it is and of
+	// its jti, until is when it is no longer good by itself. Errors: idp.ErrReplayed.
+	UseJWT(ctx context.Context, hash idp.TokenHash, until time.Time) error
 	// SecretUsed notes when a client authenticated by which secret. It returns before
 	// that is written.
 	SecretUsed(client idp.ClientID, hash idp.TokenHash, at time.Time)
@@ -144,7 +147,10 @@ type Config struct {
 	Browsers Browsers
 	Pages    Pages
 	// Rejected is told why a request of a registered client was refused; nil: nobody is.
-	Rejected    func(idp.ClientID, idp.Rejection)
+	Rejected func(idp.ClientID, idp.Rejection)
+	// Fetch reads the keys of clients that publish them (jwks_uri); it has to guard whom it
+	// calls, and how long and how large an answer may be. nil: such clients are refused.
+	Fetch       *http.Client
 	Languages   func() []string // that pages are offered in, sorted; nil: English
 	AccessTTL   time.Duration   // lifetime of access and ID tokens; 0: 15 minutes
 	RefreshIdle time.Duration   // how long a refresh token may stay unused; 0: 90 minutes
@@ -179,6 +185,7 @@ type Server struct {
 	conf                   Config
 	origin                 *http.CrossOriginProtection // of the form that confirms a sign-out
 	published              atomic.Pointer[published]
+	keys                   clientKeys
 }
 
 var _ op.Server = (*Server)(nil)
@@ -208,6 +215,7 @@ func New(c Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{conf: c, origin: http.NewCrossOriginProtection()}
+	s.keys.fetch, s.keys.now = c.Fetch, s.now
 	if err := s.origin.AddTrustedOrigin(c.Issuer); err != nil {
 		return nil, fmt.Errorf("oidc: issuer: %w", err)
 	}
@@ -249,7 +257,7 @@ func (s *Server) Mount(mux *http.ServeMux) {
 
 	s.public(discovery).mount(mux, pathDiscovery)
 	s.public(discovery).mount(mux, pathDiscoveryOAuth)
-	s.public(jwks).mount(mux, pathKeys)
+	s.public(signingKeys).mount(mux, pathKeys)
 
 	methods{"GET": page(s.authorize), "POST": page(s.authorizePost)}.mount(mux, pathAuthorize)
 	methods{"GET": page(s.collect)}.mount(mux, CollectPath+"{id}")

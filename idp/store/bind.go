@@ -258,7 +258,7 @@ func shut(u *idp.User) {
 
 // shutClient is what counts of an application whose row's MAC is wrong.
 func shutClient(c *idp.Client) {
-	c.Disabled, c.Secrets, c.RedirectURIs, c.PostLogoutURIs, c.Origins, c.LogoutURI = true, nil, nil, nil, nil, ""
+	c.Disabled, c.Secrets, c.RedirectURIs, c.PostLogoutURIs, c.Origins, c.LogoutURI, c.JWKS, c.JWKSURI = true, nil, nil, nil, nil, "", "", ""
 }
 
 func (r *userRow) seal() *[]byte         { return &r.MAC }
@@ -348,6 +348,9 @@ func (r *clientRow) bound() (string, []any) {
 		r.OptionalPKCE, r.ClaimsInID, r.Consent, r.Match, r.Groups, r.Claims, r.Disabled, r.CreatedAt}
 	if r.Verify { // none did when the first rows were bound
 		fields = append(fields, r.Verify)
+	}
+	if r.JWKS != "" || r.JWKSURI != "" { // as above
+		fields = append(fields, r.JWKS, r.JWKSURI)
 	}
 	return "clients", fields
 }

@@ -22,6 +22,8 @@ type clientRow struct {
 	Name           string
 	Kind           string
 	Auth           string
+	JWKS           string `gorm:"column:jwks"`
+	JWKSURI        string `gorm:"column:jwks_uri"`
 	RedirectURIs   string `gorm:"column:redirect_uris"`
 	PostLogoutURIs string `gorm:"column:post_logout_uris"`
 	LogoutURI      string `gorm:"column:backchannel_logout_uri"`
@@ -65,7 +67,7 @@ func (clientSecretRow) TableName() string { return "client_secrets" }
 
 func clientRowOf(c *idp.Client) (*clientRow, []clientSecretRow) {
 	row := &clientRow{
-		ID: string(c.ID), Name: text.NFC(c.Name), Kind: string(c.Kind), Auth: string(c.Auth),
+		ID: string(c.ID), Name: text.NFC(c.Name), Kind: string(c.Kind), Auth: string(c.Auth), JWKS: c.JWKS, JWKSURI: c.JWKSURI,
 		RedirectURIs: listText(c.RedirectURIs), PostLogoutURIs: listText(c.PostLogoutURIs), Origins: listText(c.Origins),
 		LogoutURI: c.LogoutURI, LogoutSession: c.LogoutSession,
 		GrantTypes: listText(c.GrantTypes), Scopes: listText(c.Scopes), Audience: listText(c.Audience),
@@ -98,7 +100,7 @@ func rulesText(rules []idp.ClaimRule) string {
 
 func (r *clientRow) client(secrets []clientSecretRow) (*idp.Client, error) {
 	c := &idp.Client{
-		ID: idp.ClientID(r.ID), Name: text.NFC(r.Name), Kind: idp.ClientKind(r.Kind), Auth: idp.AuthMethod(r.Auth),
+		ID: idp.ClientID(r.ID), Name: text.NFC(r.Name), Kind: idp.ClientKind(r.Kind), Auth: idp.AuthMethod(r.Auth), JWKS: r.JWKS, JWKSURI: r.JWKSURI,
 		LogoutURI: r.LogoutURI, LogoutSession: r.LogoutSession,
 		IDTokenAlg: r.IDTokenAlg, AccessFormat: idp.AccessFormat(r.AccessFormat), AccessTTL: time.Duration(r.AccessTTL) * time.Microsecond,
 		RefreshIdle: time.Duration(r.RefreshIdle) * time.Microsecond, RefreshGrace: time.Duration(r.RefreshGrace) * time.Microsecond,

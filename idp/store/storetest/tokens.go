@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -539,4 +540,40 @@ func events(t *testing.T, s *site) {
 		t.Fatalf("after 7: %+v", page)
 	}
 	s.ok(s.VerifyEvents(s.ctx()))
+}
+
+// usedOnce: a JWT that was used is refused in every instance until it is no longer good by
+// itself; of many at once one is used.
+func usedOnce(t *testing.T, s *site, other Store) {
+	one, two := idp.NewToken().Hash(), idp.NewToken().Hash()
+	until := s.now.Add(time.Minute)
+	s.ok(s.UseJWT(s.ctx(), one, until))
+	s.is(s.UseJWT(s.ctx(), one, until), idp.ErrReplayed)
+	s.is(other.UseJWT(s.ctx(), one, until.Add(time.Hour)), idp.ErrReplayed)
+	s.ok(other.UseJWT(s.ctx(), two, until.Add(time.Minute)))
+	s.is(s.UseJWT(s.ctx(), two, until), idp.ErrReplayed)
+
+	var all sync.WaitGroup
+	rivals, errs := idp.NewToken().Hash(), make([]error, 8)
+	for i, at := range []Store{s.Store, other, s.Store, other, s.Store, other, s.Store, other} {
+		all.Go(func() { errs[i] = at.UseJWT(s.ctx(), rivals, until) })
+	}
+	all.Wait()
+	used := 0
+	for _, err := range errs {
+		if err == nil {
+			used++
+		} else {
+			s.is(err, idp.ErrReplayed)
+		}
+	}
+	if used != 1 {
+		t.Errorf("used %d times", used)
+	}
+
+	s.ok(s.Sweep(s.ctx(), until.Add(-time.Microsecond)))
+	s.is(s.UseJWT(s.ctx(), one, until), idp.ErrReplayed)
+	s.ok(s.Sweep(s.ctx(), until))
+	s.ok(s.UseJWT(s.ctx(), one, until)) // nothing is kept of it: who asks has to see that it is dead
+	s.is(s.UseJWT(s.ctx(), two, until), idp.ErrReplayed)
 }

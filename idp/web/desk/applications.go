@@ -9,6 +9,7 @@ import (
 
 	"hilum/idp"
 	"hilum/idp/admin"
+	"hilum/idp/jwks"
 	"hilum/idp/web/page"
 	"hilum/templates"
 )
@@ -38,7 +39,7 @@ func application(r *http.Request, p staff, desk Clients) (*idp.Client, error) {
 
 func deskAppOf(c *idp.Client) templates.DeskApp {
 	return templates.DeskApp{
-		ID: string(c.ID), Name: c.Name, Tile: page.TileOf(c), Public: c.Public(), Native: c.Kind == idp.ClientNative, Program: !c.Allows(idp.GrantCode), Disabled: c.Disabled,
+		ID: string(c.ID), Name: c.Name, Tile: page.TileOf(c), Public: c.Public(), Secret: c.HasSecret(), Native: c.Kind == idp.ClientNative, Program: !c.Allows(idp.GrantCode), Disabled: c.Disabled,
 		Deviations: deviations(c), AddedAt: c.CreatedAt, Groups: c.Groups,
 	}
 }
@@ -105,6 +106,7 @@ func (s *applications) one(w http.ResponseWriter, r *http.Request, p staff) erro
 			})
 		}
 	}
+	view.Keys = keyNames(c)
 	now := s.door.Now()
 	for _, secret := range c.Secrets {
 		view.Secrets = append(view.Secrets, templates.DeskSecret{
@@ -120,6 +122,35 @@ func (s *applications) one(w http.ResponseWriter, r *http.Request, p staff) erro
 		view.Note = templates.Say("apps.enabled.done")
 	}
 	return s.door.Render(w, http.StatusOK, view)
+}
+
+// keyNames are the ids of an application's public keys, each with its kind, or the address
+// where it publishes them.
+func keyNames(c *idp.Client) []string {
+	if c.JWKSURI != "" {
+		return []string{c.JWKSURI}
+	}
+	set, err := jwks.Parse([]byte(c.JWKS))
+	if err != nil {
+		return nil // it has none
+	}
+	names := make([]string, len(set))
+	for i := range set {
+		for _, alg := range jwks.Algs {
+			if jwks.Fits(&set[i], alg) {
+				names[i] = strings.TrimSpace(alg + " " + set[i].KeyID)
+				break
+			}
+		}
+	}
+	return names
+}
+
+// authWords say how an application proves itself, one that can.
+var authWords = []templates.Choice{
+	{Value: string(idp.AuthBasic), Label: templates.Say("apps.auth.basic")},
+	{Value: string(idp.AuthPost), Label: templates.Say("client.deviation.post")},
+	{Value: string(idp.AuthPrivateKey), Label: templates.Say("apps.auth.key")},
 }
 
 // rejectedWords say why a request of an application was refused.
@@ -144,6 +175,9 @@ var rejectedWords = map[idp.RejectionReason]templates.Message{
 	idp.RejectedVerifierUnasked: templates.Say("apps.refused.verifier_unasked"),
 	idp.RejectedScope:           templates.Say("apps.refused.scope"),
 	idp.RejectedForm:            templates.Say("apps.refused.form"),
+	idp.RejectedAssertion:       templates.Say("apps.refused.assertion"),
+	idp.RejectedAssertionUsed:   templates.Say("apps.refused.assertion_used"),
+	idp.RejectedKeys:            templates.Say("apps.refused.jwks"),
 }
 
 // matchWords say how an approval on a phone is matched to the browser that asks.
@@ -271,7 +305,8 @@ func (s *applications) appForm(r *http.Request, p staff, c *idp.Client) template
 		Verify: c.Verify, Consent: c.Consent, OptionalPKCE: c.OptionalPKCE, ClaimsInID: c.ClaimsInID, RefreshAlways: c.RefreshAlways,
 	}
 	view.Code, view.Refresh, view.Credentials = c.Allows(idp.GrantCode), c.Allows(idp.GrantRefresh), c.Allows(idp.GrantClientCredentials)
-	view.JWT, view.Post, view.Alg, view.Audience = c.AccessFormat == idp.AccessJWT, c.Auth == idp.AuthPost, c.IDTokenAlg, strings.Join(c.Audience, "\n")
+	view.JWT, view.Alg, view.Audience = c.AccessFormat == idp.AccessJWT, c.IDTokenAlg, strings.Join(c.Audience, "\n")
+	view.Auth, view.Auths, view.JWKS, view.JWKSURI = string(c.Auth), authWords, c.JWKS, c.JWKSURI
 	view.Algs = admin.IDTokenAlgs
 	view.AccessTTL, view.RefreshIdle, view.RefreshGrace = span(c.AccessTTL), span(c.RefreshIdle), span(c.RefreshGrace)
 	view.Matches = append(view.Matches, templates.Choice{Label: matchWords[""]})
@@ -323,11 +358,9 @@ func readAdvanced(r *http.Request, c *idp.Client) {
 			c.GrantTypes = append(c.GrantTypes, g.grant)
 		}
 	}
-	if c.Auth == idp.AuthBasic || c.Auth == idp.AuthPost {
-		c.Auth = idp.AuthBasic
-		if r.PostFormValue("post") == "1" {
-			c.Auth = idp.AuthPost
-		}
+	if auth := r.PostFormValue("auth"); auth != "" && !c.Public() {
+		c.Auth = idp.AuthMethod(auth)
+		c.JWKS, c.JWKSURI = strings.TrimSpace(r.PostFormValue("jwks")), strings.TrimSpace(r.PostFormValue("jwks_uri"))
 	}
 	c.AccessFormat, c.IDTokenAlg = idp.AccessFormat(r.PostFormValue("access_format")), r.PostFormValue("id_token_alg")
 	c.AccessTTL, c.RefreshIdle, c.RefreshGrace = readSpan(r, "access_ttl"), readSpan(r, "refresh_idle"), readSpan(r, "refresh_grace")
@@ -380,7 +413,7 @@ func (s *applications) edit(w http.ResponseWriter, r *http.Request, p staff) err
 	if _, sent := r.PostForm["access_format"]; sent {
 		view.AccessTTL, view.RefreshIdle, view.RefreshGrace = r.PostFormValue("access_ttl"), r.PostFormValue("refresh_idle"), r.PostFormValue("refresh_grace")
 	}
-	view.Advanced = slices.Contains([]string{"grant_types", "access_ttl", "refresh_idle", "refresh_grace", "audience", "access_format", "id_token_alg"}, field)
+	view.Advanced = slices.Contains([]string{"grant_types", "access_ttl", "refresh_idle", "refresh_grace", "audience", "access_format", "id_token_alg", "auth", "jwks", "jwks_uri"}, field)
 	return s.door.Render(w, http.StatusUnprocessableEntity, view)
 }
 
