@@ -115,6 +115,9 @@ type Code struct {
 	Challenge   string // PKCE S256 (RFC 7636), or empty
 	ExpiresAt   time.Time
 	UsedAt      time.Time // zero while unused
+	// Pushed is the pushed authorization request that the code answers, which is used with
+	// it; empty: none, or the code was read from the store.
+	Pushed PushedID
 }
 
 // AccessToken is a bearer token for userinfo and other resources.

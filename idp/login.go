@@ -94,6 +94,7 @@ type AuthRequest struct {
 	ACRValues    []string        `json:"acr_values,omitempty"`
 	Claims       json.RawMessage `json:"claims,omitempty"`
 	Display      string          `json:"display,omitempty"`
+	Pushed       PushedID        `json:"pushed,omitempty"` // where it was pushed: it gives a code once; empty: it was not
 }
 
 // Prompts reports whether the request asks for a prompt value.

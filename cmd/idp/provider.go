@@ -339,6 +339,7 @@ func (p *provider) handler(cert *serve.Certificate) (http.Handler, serve.Config,
 		AccessTTL:   p.conf.Tokens.Access,
 		RefreshIdle: p.conf.Tokens.RefreshIdle,
 		AllowPage:   perAddress(p.conf.Limits.SignInPerMinute, p.conf.Limits.SignInBurst),
+		AllowPush:   perAddress(p.conf.Limits.SignInPerMinute, p.conf.Limits.SignInBurst),
 		Rejected:    p.rejected.Add,
 		Log:         p.log,
 	})

@@ -194,7 +194,7 @@ func (s *Server) assertionIsForUs(_ *idp.Client, raw json.RawMessage) bool {
 	if len(raw) == 0 || json.Unmarshal(raw, &aud) != nil || len(aud) == 0 {
 		return false
 	}
-	ours := []string{s.conf.Issuer, s.conf.Issuer + pathToken}
+	ours := []string{s.conf.Issuer, s.conf.Issuer + pathToken, s.conf.Issuer + pathPushed}
 	return !slices.ContainsFunc(aud, func(a string) bool { return !slices.Contains(ours, a) })
 }
 

@@ -23,6 +23,7 @@ import (
 type metadata struct {
 	Issuer                   string   `json:"issuer"`
 	AuthorizationEndpoint    string   `json:"authorization_endpoint"`
+	PushedEndpoint           string   `json:"pushed_authorization_request_endpoint"`
 	TokenEndpoint            string   `json:"token_endpoint"`
 	UserinfoEndpoint         string   `json:"userinfo_endpoint"`
 	JWKSURI                  string   `json:"jwks_uri"`
@@ -51,6 +52,7 @@ type metadata struct {
 	ClaimsParameter          bool     `json:"claims_parameter_supported"`
 	RequestParameter         bool     `json:"request_parameter_supported"`
 	RequestURIParameter      bool     `json:"request_uri_parameter_supported"`
+	RequirePushed            bool     `json:"require_pushed_authorization_requests"`
 	IssParameter             bool     `json:"authorization_response_iss_parameter_supported"`
 	BackChannelLogout        bool     `json:"backchannel_logout_supported"`
 	BackChannelLogoutSession bool     `json:"backchannel_logout_session_supported"`
@@ -67,6 +69,7 @@ func (s *Server) metadata(algs, languages []string) metadata {
 	return metadata{
 		Issuer:                   s.conf.Issuer,
 		AuthorizationEndpoint:    s.conf.Issuer + pathAuthorize,
+		PushedEndpoint:           s.conf.Issuer + pathPushed,
 		TokenEndpoint:            s.conf.Issuer + pathToken,
 		UserinfoEndpoint:         s.conf.Issuer + pathUserinfo,
 		JWKSURI:                  s.conf.Issuer + pathKeys,

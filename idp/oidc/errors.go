@@ -30,6 +30,7 @@ const (
 	codeUnavailable          = "temporarily_unavailable"
 	codeRequestUnsupported   = "request_not_supported" // OpenID Connect Core 1.0, section 3.1.2.6
 	codeRequestURI           = "request_uri_not_supported"
+	codeInvalidRequestURI    = "invalid_request_uri"
 	codeRegistration         = "registration_not_supported"
 	codeLoginRequired        = "login_required"
 	codeConsentRequired      = "consent_required"
@@ -41,6 +42,7 @@ const (
 	keyClient   = "authorize.client"
 	keyRedirect = "authorize.redirect"
 	keyRequest  = "authorize.request"
+	keyPushed   = "authorize.pushed"
 	keyGone     = "collect.gone"
 	keySignOut  = "signout.bad"
 	keyForeign  = "foreign"

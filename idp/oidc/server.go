@@ -42,6 +42,10 @@ type Store interface {
 	// Origin reports whether a client that is not disabled has registered an
 	// origin for its scripts (CORS), from memory.
 	Origin(ctx context.Context, origin string) bool
+	// AddPushed inserts a pushed authorization request. Errors: idp.ErrTooMany.
+	AddPushed(ctx context.Context, p *idp.Pushed) error
+	// Pushed returns a pushed authorization request, used or not.
+	Pushed(ctx context.Context, id idp.PushedID) (*idp.Pushed, error)
 	// UseJWT notes that a JWT which is good once was used; hash is of whose it is and of
 	// its jti, until is when it is no longer good by itself. Errors: idp.ErrReplayed.
 	UseJWT(ctx context.Context, hash idp.TokenHash, until time.Time) error
@@ -157,6 +161,9 @@ type Config struct {
 	// AllowPage counts, per client address, the authorization requests that are answered
 	// by an error page, because there is no redirect URI that can be trusted. nil: no bound.
 	AllowPage func(address string) (retry time.Duration, ok bool)
+	// AllowPush counts, per client address, the requests that clients push which cannot
+	// prove who they are; others are bounded by client. nil: no bound.
+	AllowPush func(address string) (retry time.Duration, ok bool)
 	Now       func() time.Time
 	Log       *slog.Logger
 }
@@ -167,6 +174,7 @@ const (
 	pathDiscoveryOAuth = "/.well-known/oauth-authorization-server" // RFC 8414, section 3
 	pathKeys           = "/jwks"
 	pathAuthorize      = "/authorize"
+	pathPushed         = "/par"
 	pathToken          = "/token"
 	pathUserinfo       = "/userinfo"
 	pathIntrospect     = "/introspect"
@@ -266,6 +274,7 @@ func (s *Server) Mount(mux *http.ServeMux) {
 	methods{"POST": s.noteRejections(clientForm(scripts, offeredGrants(lib))), "OPTIONS": preflight}.mountFor(scripts, mux, pathToken)
 	methods{"POST": s.noteRejections(clientForm(scripts, lib)), "OPTIONS": preflight}.mountFor(scripts, mux, pathRevoke)
 	methods{"POST": s.noteRejections(clientForm(noScripts, confidentialOnly(lib)))}.mount(mux, pathIntrospect)
+	methods{"POST": s.noteRejections(clientForm(scripts, http.HandlerFunc(s.push))), "OPTIONS": preflight}.mountFor(scripts, mux, pathPushed)
 	info := bearerToken(scripts, lib)
 	methods{"GET": info, "POST": info, "OPTIONS": preflight}.mountFor(scripts, mux, pathUserinfo)
 
@@ -294,7 +303,7 @@ func (s *Server) Refusals() map[string]func(w http.ResponseWriter, r *http.Reque
 	}
 	scripts := originPolicy(s.conf.Store.Origin)
 	return map[string]func(http.ResponseWriter, *http.Request, int){
-		pathToken: refuse(scripts), pathRevoke: refuse(scripts), pathUserinfo: refuse(scripts), pathIntrospect: refuse(noScripts),
+		pathPushed: refuse(scripts), pathToken: refuse(scripts), pathRevoke: refuse(scripts), pathUserinfo: refuse(scripts), pathIntrospect: refuse(noScripts),
 	}
 }
 

@@ -107,21 +107,22 @@ type binding struct {
 }
 
 var bindings = map[string]binding{
-	"users":          {[]string{"id"}, byHand[userRow](userColumns)},
-	"passwords":      {[]string{"user_id"}, byGorm[passwordRow]},
-	"devices":        {[]string{"user_id", "id"}, byHand[deviceRow](deviceColumns)},
-	"recovery_codes": {[]string{"user_id", "n"}, byHand[recoveryRow](recoveryColumns)},
-	"invitations":    {[]string{"id"}, byGorm[invitationRow]},
-	"pairings":       {[]string{"id"}, byGorm[pairingRow]},
-	"challenges":     {[]string{"id"}, byHand[challengeRow](challengeColumns)},
-	"logins":         {[]string{"id"}, byHand[loginRow](loginColumns)},
-	"sessions":       {[]string{"id"}, byHand[sessionRow](sessionColumns)},
-	"grants":         {[]string{"id"}, byHand[grantRow](grantColumns)},
-	"codes":          {[]string{"hash"}, byHand[codeRow](codeColumns)},
-	"refresh_tokens": {[]string{"hash"}, byHand[refreshRow](refreshColumns)},
-	"access_tokens":  {[]string{"hash"}, byHand[accessRow](accessColumns)},
-	"clients":        {[]string{"id"}, byGorm[clientRow]},
-	"client_secrets": {[]string{"client_id", "hash"}, byGorm[clientSecretRow]},
+	"users":           {[]string{"id"}, byHand[userRow](userColumns)},
+	"passwords":       {[]string{"user_id"}, byGorm[passwordRow]},
+	"devices":         {[]string{"user_id", "id"}, byHand[deviceRow](deviceColumns)},
+	"recovery_codes":  {[]string{"user_id", "n"}, byHand[recoveryRow](recoveryColumns)},
+	"invitations":     {[]string{"id"}, byGorm[invitationRow]},
+	"pairings":        {[]string{"id"}, byGorm[pairingRow]},
+	"challenges":      {[]string{"id"}, byHand[challengeRow](challengeColumns)},
+	"logins":          {[]string{"id"}, byHand[loginRow](loginColumns)},
+	"sessions":        {[]string{"id"}, byHand[sessionRow](sessionColumns)},
+	"grants":          {[]string{"id"}, byHand[grantRow](grantColumns)},
+	"codes":           {[]string{"hash"}, byHand[codeRow](codeColumns)},
+	"refresh_tokens":  {[]string{"hash"}, byHand[refreshRow](refreshColumns)},
+	"access_tokens":   {[]string{"hash"}, byHand[accessRow](accessColumns)},
+	"clients":         {[]string{"id"}, byGorm[clientRow]},
+	"pushed_requests": {[]string{"id"}, byHand[pushedRow](pushedColumns)},
+	"client_secrets":  {[]string{"client_id", "hash"}, byGorm[clientSecretRow]},
 }
 
 // past is the condition in SQL for the rows behind a key.
@@ -349,8 +350,8 @@ func (r *clientRow) bound() (string, []any) {
 	if r.Verify { // none did when the first rows were bound
 		fields = append(fields, r.Verify)
 	}
-	if r.JWKS != "" || r.JWKSURI != "" { // as above
-		fields = append(fields, r.JWKS, r.JWKSURI)
+	if r.JWKS != "" || r.JWKSURI != "" || r.RequirePushed { // as above
+		fields = append(fields, r.JWKS, r.JWKSURI, r.RequirePushed)
 	}
 	return "clients", fields
 }

@@ -183,7 +183,8 @@ func (r *accessRow) token() (*idp.AccessToken, error) {
 	}, errors.Join(err1, err2, err3)
 }
 
-// addGrant inserts a grant, its code and that the session knows the client now.
+// addGrant inserts a grant, its code and that the session knows the client now. Errors:
+// idp.ErrReplayed where the code answers a pushed request that has given one before.
 func (t *tx) addGrant(g *idp.Grant, c *idp.Code) error {
 	row := grantRowOf(g)
 	if err := t.bind(row); err != nil {
@@ -202,6 +203,11 @@ func (t *tx) addGrant(g *idp.Grant, c *idp.Code) error {
 		}
 		if _, err := t.exec(insertCode, code.fields()...); err != nil {
 			return fmt.Errorf("code of grant %s: %w", g.ID, err)
+		}
+		if c.Pushed != "" {
+			if err := t.usePushed(c.Pushed, row.CreatedAt); err != nil {
+				return err
+			}
 		}
 	}
 	if g.Session != "" {

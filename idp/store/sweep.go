@@ -29,6 +29,7 @@ var sweeps = []struct {
 	{table: "mails", gone: "settled_at <> 0 AND settled_at <= ?", keep: idp.MailKept},
 	{table: "known_browsers", gone: "expires_at <= ?"},
 	{table: "replay", gone: "until <= ?"},
+	{table: "pushed_requests", gone: "expires_at <= ?", keep: idp.PushedKept},
 	{table: "used_jwts", gone: "until <= ?"},
 	{table: "wakes", gone: "at <= ?", keep: time.Minute},
 	{table: "tombstones", gone: "unlinked_at <= ?", keep: idp.TombstoneFor},

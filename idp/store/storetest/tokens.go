@@ -577,3 +577,52 @@ func usedOnce(t *testing.T, s *site, other Store) {
 	s.ok(s.UseJWT(s.ctx(), one, until)) // nothing is kept of it: who asks has to see that it is dead
 	s.is(s.UseJWT(s.ctx(), two, until), idp.ErrReplayed)
 }
+
+// pushedRequests: one gives a code once, in the transaction that makes the code; so many
+// may be pending of one client.
+func pushedRequests(t *testing.T, s *site) {
+	u := s.user("anna")
+	push := func(client idp.ClientID) *idp.Pushed {
+		p := &idp.Pushed{ID: idp.PushedIDOf(idp.NewToken()), Client: client, Request: idp.AuthRequest{Client: client, State: "s"}, ExpiresAt: s.now.Add(idp.PushedTTL)}
+		p.Request.Pushed = p.ID
+		s.ok(s.AddPushed(s.ctx(), p))
+		return p
+	}
+	p := push("viewer")
+	got, err := s.Pushed(s.ctx(), p.ID)
+	s.ok(err)
+	if got.Client != "viewer" || got.Request.State != "s" || got.Request.Pushed != p.ID || !got.ExpiresAt.Equal(p.ExpiresAt) || !got.UsedAt.IsZero() {
+		t.Errorf("%+v", got)
+	}
+	_, err = s.Pushed(s.ctx(), "nobody")
+	s.is(err, idp.ErrNotFound)
+
+	c := s.signIn(u)
+	code := func() (*idp.Grant, *idp.Code) {
+		g := *c.grant
+		g.ID = idp.NewID[idp.GrantID]()
+		return &g, &idp.Code{Hash: idp.NewToken().Hash(), Grant: g.ID, Pushed: p.ID, ExpiresAt: s.now.Add(idp.CodeTTL)}
+	}
+	g, first := code()
+	s.ok(s.AddGrant(s.ctx(), c.session, g, first))
+	got, err = s.Pushed(s.ctx(), p.ID)
+	s.ok(err)
+	s.is(got.Live(s.now), idp.ErrSettled)
+	g, second := code()
+	s.is(s.AddGrant(s.ctx(), c.session, g, second), idp.ErrReplayed)
+	_, _, err = s.Code(s.ctx(), second.Hash)
+	s.is(err, idp.ErrNotFound)
+
+	for range idp.MaxPushed {
+		push("busy")
+	}
+	one := &idp.Pushed{ID: "more", Client: "busy", ExpiresAt: s.now.Add(idp.PushedTTL)}
+	s.is(s.AddPushed(s.ctx(), one), idp.ErrTooMany)
+	push("viewer")
+	s.ok(s.Sweep(s.ctx(), p.ExpiresAt.Add(idp.PushedKept-time.Second)))
+	_, err = s.Pushed(s.ctx(), p.ID)
+	s.ok(err)
+	s.ok(s.Sweep(s.ctx(), p.ExpiresAt.Add(idp.PushedKept)))
+	_, err = s.Pushed(s.ctx(), p.ID)
+	s.is(err, idp.ErrNotFound)
+}

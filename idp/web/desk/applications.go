@@ -90,7 +90,7 @@ func (s *applications) one(w http.ResponseWriter, r *http.Request, p staff) erro
 	}
 	view := templates.AdminApp{
 		Frame: s.frame(r, p, "applications"), App: deskAppOf(c), Redirects: c.RedirectURIs, Logouts: c.PostLogoutURIs, Origins: c.Origins, Scopes: c.Scopes,
-		Match: matchWords[c.Match], Verify: c.Verify, Consent: c.Consent, MayEdit: p.may(admin.EditClients), Issuer: s.door.Origin(),
+		Match: matchWords[c.Match], Verify: c.Verify, Consent: c.Consent, Pushed: c.RequirePushed, MayEdit: p.may(admin.EditClients), Issuer: s.door.Origin(),
 	}
 	if view.Told = c.LogoutURI; view.Told != "" {
 		f, err := s.desk.Logouts(r.Context(), p.by, c.ID)
@@ -175,6 +175,9 @@ var rejectedWords = map[idp.RejectionReason]templates.Message{
 	idp.RejectedVerifierUnasked: templates.Say("apps.refused.verifier_unasked"),
 	idp.RejectedScope:           templates.Say("apps.refused.scope"),
 	idp.RejectedForm:            templates.Say("apps.refused.form"),
+	idp.RejectedPushed:          templates.Say("apps.refused.par"),
+	idp.RejectedNotPushed:       templates.Say("apps.refused.par_missing"),
+	idp.RejectedRequestURI:      templates.Say("apps.refused.request_uri"),
 	idp.RejectedAssertion:       templates.Say("apps.refused.assertion"),
 	idp.RejectedAssertionUsed:   templates.Say("apps.refused.assertion_used"),
 	idp.RejectedKeys:            templates.Say("apps.refused.jwks"),
@@ -306,6 +309,7 @@ func (s *applications) appForm(r *http.Request, p staff, c *idp.Client) template
 	}
 	view.Code, view.Refresh, view.Credentials = c.Allows(idp.GrantCode), c.Allows(idp.GrantRefresh), c.Allows(idp.GrantClientCredentials)
 	view.JWT, view.Alg, view.Audience = c.AccessFormat == idp.AccessJWT, c.IDTokenAlg, strings.Join(c.Audience, "\n")
+	view.RequirePushed = c.RequirePushed
 	view.Auth, view.Auths, view.JWKS, view.JWKSURI = string(c.Auth), authWords, c.JWKS, c.JWKSURI
 	view.Algs = admin.IDTokenAlgs
 	view.AccessTTL, view.RefreshIdle, view.RefreshGrace = span(c.AccessTTL), span(c.RefreshIdle), span(c.RefreshGrace)
@@ -358,6 +362,7 @@ func readAdvanced(r *http.Request, c *idp.Client) {
 			c.GrantTypes = append(c.GrantTypes, g.grant)
 		}
 	}
+	c.RequirePushed = r.PostFormValue("require_pushed") == "1"
 	if auth := r.PostFormValue("auth"); auth != "" && !c.Public() {
 		c.Auth = idp.AuthMethod(auth)
 		c.JWKS, c.JWKSURI = strings.TrimSpace(r.PostFormValue("jwks")), strings.TrimSpace(r.PostFormValue("jwks_uri"))
