@@ -74,6 +74,7 @@ type Client struct {
 	RefreshGrace   time.Duration // how long a rotated refresh token may be repeated by racing tabs
 	RefreshAlways  bool          // a refresh token without asking for offline_access
 	OptionalPKCE   bool          // a deviation: PKCE not demanded
+	DPoP           bool          // dpop_bound_access_tokens: its access tokens are bound to a key (RFC 9449, section 5.2)
 	RequirePushed  bool          // require_pushed_authorization_requests (RFC 9126, section 6)
 	ClaimsInID     bool          // a deviation: scope claims in the ID token as well
 	Consent        bool          // ask the person what may be told

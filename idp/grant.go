@@ -113,6 +113,7 @@ type Code struct {
 	Grant       GrantID
 	RedirectURI string
 	Challenge   string // PKCE S256 (RFC 7636), or empty
+	JKT         string // SHA-256 thumbprint (RFC 7638) of the key that it is bound to; empty: to none (RFC 9449, section 10)
 	ExpiresAt   time.Time
 	UsedAt      time.Time // zero while unused
 	// Pushed is the pushed authorization request that the code answers, which is used with
@@ -120,12 +121,13 @@ type Code struct {
 	Pushed PushedID
 }
 
-// AccessToken is a bearer token for userinfo and other resources.
+// AccessToken is a token for userinfo and other resources.
 type AccessToken struct {
 	Hash      TokenHash
 	Grant     GrantID
 	Scopes    []string
 	Audience  []string
+	JKT       string // thumbprint of the key that it is bound to; empty: a bearer token
 	IssuedAt  time.Time
 	ExpiresAt time.Time
 	RevokedAt time.Time
@@ -154,6 +156,7 @@ type RefreshToken struct {
 	Hash      TokenHash
 	Grant     GrantID
 	Scopes    []string
+	JKT       string // thumbprint of the key that it is bound to; empty: to none
 	IssuedAt  time.Time
 	ExpiresAt time.Time // idle end
 	UsedAt    time.Time // zero while it is the newest

@@ -418,7 +418,7 @@ type AdminApp struct {
 	Match                               Message
 	Told                                string     // backchannel_logout_uri; empty: none
 	Logout                              LogoutLine // how it goes with telling it there
-	Consent, Verify, Pushed             bool       // Pushed: it pushes its authorization requests
+	Consent, Verify, Pushed, DPoP       bool       // Pushed: it pushes its authorization requests; DPoP: its tokens are bound to a key
 	Secrets                             []DeskSecret
 	Keys                                []string       // ids of its public keys, or their address
 	Rejected                            []RejectedLine // latest first
@@ -480,7 +480,7 @@ type AdminAppForm struct {
 	Code, Refresh, Credentials, JWT                    bool   // grant types; JWT access tokens
 	Auth, JWKS, JWKSURI                                string // how it proves itself, and by which keys
 	Auths                                              []Choice
-	RequirePushed                                      bool
+	RequirePushed, DPoP                                bool
 	Alg, AccessTTL, RefreshIdle, RefreshGrace          string // durations as typed, such as 15m
 	Audience                                           string
 	Algs                                               []string // JOSE names to choose from

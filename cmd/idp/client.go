@@ -57,6 +57,7 @@ func (f *clientFlags) register(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.c.Consent, "consent", false, "ask people what the application may be told")
 	flags.BoolVar(&f.c.OptionalPKCE, "optional-pkce", false, "a deviation: do not demand PKCE")
 	flags.BoolVar(&f.c.RequirePushed, "require-par", false, "it has to push its authorization requests (PAR, RFC 9126)")
+	flags.BoolVar(&f.c.DPoP, "dpop", false, "its access tokens have to be bound to a key (DPoP, RFC 9449)")
 	flags.BoolVar(&f.c.ClaimsInID, "claims-in-id-token", false, "a deviation: claims of scopes in the ID token as well")
 }
 
@@ -104,6 +105,7 @@ func (f *clientFlags) apply(flags *pflag.FlagSet, c *idp.Client, all bool) {
 		"consent":                             func() { c.Consent = f.c.Consent },
 		"optional-pkce":                       func() { c.OptionalPKCE = f.c.OptionalPKCE },
 		"require-par":                         func() { c.RequirePushed = f.c.RequirePushed },
+		"dpop":                                func() { c.DPoP = f.c.DPoP },
 		"claims-in-id-token":                  func() { c.ClaimsInID = f.c.ClaimsInID },
 		"disabled":                            func() { c.Disabled = f.disabled },
 	} {
@@ -248,6 +250,7 @@ type clientLine struct {
 	SecretUsedAt   *time.Time       `json:"secret_used_at,omitempty"` // the last time, of any
 	Deviations     []string         `json:"deviations,omitempty"`     // in English
 	RequirePushed  bool             `json:"require_pushed_authorization_requests,omitempty"`
+	DPoP           bool             `json:"dpop_bound_access_tokens,omitempty"`
 	Consent        bool             `json:"consent"`
 	Disabled       bool             `json:"disabled"`
 	CreatedAt      time.Time        `json:"created_at"`
@@ -259,7 +262,7 @@ func clientLineOf(c *idp.Client) clientLine {
 		RedirectURIs: c.RedirectURIs, PostLogoutURIs: c.PostLogoutURIs, LogoutURI: c.LogoutURI, LogoutSession: c.LogoutSession, Origins: c.Origins,
 		GrantTypes: c.GrantTypes, Scopes: c.Scopes, Audience: c.Audience,
 		IDTokenAlg: c.IDTokenAlg, AccessFormat: c.AccessFormat,
-		Match: c.Match, Verify: c.Verify, Admits: c.Groups, Claims: c.Claims, RequirePushed: c.RequirePushed, Consent: c.Consent, Disabled: c.Disabled, CreatedAt: c.CreatedAt,
+		Match: c.Match, Verify: c.Verify, Admits: c.Groups, Claims: c.Claims, RequirePushed: c.RequirePushed, DPoP: c.DPoP, Consent: c.Consent, Disabled: c.Disabled, CreatedAt: c.CreatedAt,
 	}
 	for _, s := range c.Secrets {
 		if !s.LastUsedAt.IsZero() && (l.SecretUsedAt == nil || s.LastUsedAt.After(*l.SecretUsedAt)) {

@@ -299,7 +299,7 @@ func ValidateClient(c *idp.Client) error {
 	if c.RefreshIdle < 0 || c.RefreshIdle > maxRefresh {
 		return bad("refresh_idle", "client.ttl.bad")
 	}
-	if c.RefreshGrace < 0 || c.RefreshGrace > maxGrace || c.Public() && c.RefreshGrace > 0 {
+	if c.RefreshGrace < 0 || c.RefreshGrace > maxGrace || c.Public() && !c.DPoP && c.RefreshGrace > 0 {
 		return bad("refresh_grace", "client.grace.bad")
 	}
 	return nil

@@ -60,6 +60,8 @@ func TestWhatClientsMayBe(t *testing.T) {
 		"published keys of a public one": {func(c *idp.Client) {
 			c.Auth, c.RefreshGrace, c.JWKSURI = idp.AuthNone, 0, "https://viewer.example/jwks"
 		}, "jwks_uri"},
+		"a grace without a secret": {func(c *idp.Client) { c.Auth = idp.AuthNone }, "refresh_grace"},
+		"a grace for bound tokens": {func(c *idp.Client) { c.Auth, c.DPoP = idp.AuthNone, true }, ""},
 		"a private key": {func(c *idp.Client) {
 			c.Auth, c.JWKS = idp.AuthPrivateKey, strings.Replace(keySet, `"kty"`, `"d":"AA","kty"`, 1)
 		}, "jwks"},

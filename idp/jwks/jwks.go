@@ -20,8 +20,11 @@ const (
 	MaxKeys  = 20
 )
 
-// minRSA is the least size of an RSA key, in bits (RFC 7518, section 3.3).
-const minRSA = 2048
+// Sizes of an RSA key, in bits: RFC 7518, section 3.3, and what nobody needs.
+const (
+	minRSA = 2048
+	maxRSA = 8192
+)
 
 // Algs are the algorithms that a key of a set can sign by (RFC 7518, section 3.1; RFC
 // 8037, section 3.1).
@@ -92,7 +95,7 @@ func Fits(k *jose.JSONWebKey, alg string) bool {
 	}
 	switch public := k.Key.(type) {
 	case *rsa.PublicKey:
-		return (alg == "RS256" || alg == "PS256") && public.N.BitLen() >= minRSA
+		return (alg == "RS256" || alg == "PS256") && public.N.BitLen() >= minRSA && public.N.BitLen() <= maxRSA
 	case *ecdsa.PublicKey:
 		return alg == "ES256" && public.Curve == elliptic.P256()
 	case ed25519.PublicKey:

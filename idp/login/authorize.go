@@ -188,7 +188,7 @@ func newGrant(req *idp.AuthRequest, s *idp.Session, now time.Time) (*idp.Grant, 
 	}
 	code := idp.NewToken()
 	return g, &idp.Code{
-		Hash: code.Hash(), Grant: g.ID, RedirectURI: req.RedirectURI, Challenge: req.Challenge, ExpiresAt: now.Add(idp.CodeTTL), Pushed: req.Pushed,
+		Hash: code.Hash(), Grant: g.ID, RedirectURI: req.RedirectURI, Challenge: req.Challenge, ExpiresAt: now.Add(idp.CodeTTL), Pushed: req.Pushed, JKT: req.JKT,
 	}, code
 }
 

@@ -43,6 +43,7 @@ type metadata struct {
 	TokenAuthAlgs            []string `json:"token_endpoint_auth_signing_alg_values_supported"`
 	IntrospectionAuthAlgs    []string `json:"introspection_endpoint_auth_signing_alg_values_supported"`
 	RevocationAuthAlgs       []string `json:"revocation_endpoint_auth_signing_alg_values_supported"`
+	ProofAlgs                []string `json:"dpop_signing_alg_values_supported"`
 	ChallengeMethods         []string `json:"code_challenge_methods_supported"`
 	Displays                 []string `json:"display_values_supported"`
 	Prompts                  []string `json:"prompt_values_supported"`
@@ -89,6 +90,7 @@ func (s *Server) metadata(algs, languages []string) metadata {
 		TokenAuthAlgs:            jwks.Algs,
 		IntrospectionAuthAlgs:    jwks.Algs,
 		RevocationAuthAlgs:       jwks.Algs,
+		ProofAlgs:                proofAlgs,
 		ChallengeMethods:         []string{"S256"},
 		Displays:                 []string{"page"},
 		Prompts:                  []string{"none", "login", "consent", "select_account"},

@@ -30,6 +30,8 @@ const (
 	codeUnavailable          = "temporarily_unavailable"
 	codeRequestUnsupported   = "request_not_supported" // OpenID Connect Core 1.0, section 3.1.2.6
 	codeRequestURI           = "request_uri_not_supported"
+	codeUseNonce             = "use_dpop_nonce" // RFC 9449
+	codeInvalidProof         = "invalid_dpop_proof"
 	codeInvalidRequestURI    = "invalid_request_uri"
 	codeRegistration         = "registration_not_supported"
 	codeLoginRequired        = "login_required"

@@ -56,6 +56,21 @@ func (s *Server) push(w http.ResponseWriter, r *http.Request) {
 		refuse(refused)
 		return
 	}
+	bound, err := s.tokenProof(ctx, r.Header, pathPushed, c, false)
+	if err == nil && bound != nil && req.JKT != "" && req.JKT != bound.jkt {
+		s.rejected(ctx, c, idp.RejectedKey, req.JKT)
+		err = errProof("dpop_jkt is of another key")
+	}
+	if err == nil {
+		err = s.useProof(ctx, c, bound)
+	}
+	if err != nil {
+		op.WriteError(w, r, err, nil)
+		return
+	}
+	if bound != nil {
+		req.JKT = bound.jkt // the code is bound to it as by dpop_jkt (RFC 9449, section 10.1)
+	}
 	handle := idp.NewToken()
 	req.Pushed = idp.PushedIDOf(handle)
 	err = s.conf.Store.AddPushed(ctx, &idp.Pushed{ID: req.Pushed, Client: c.ID, Request: *req, ExpiresAt: s.now().Add(idp.PushedTTL)})

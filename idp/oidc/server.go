@@ -17,6 +17,8 @@ package oidc
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -161,6 +163,9 @@ type Config struct {
 	// AllowPage counts, per client address, the authorization requests that are answered
 	// by an error page, because there is no redirect URI that can be trusted. nil: no bound.
 	AllowPage func(address string) (retry time.Duration, ok bool)
+	// NonceKey makes the nonces of DPoP proofs: the same for all processes of a provider.
+	// Empty: a random one.
+	NonceKey []byte
 	// AllowPush counts, per client address, the requests that clients push which cannot
 	// prove who they are; others are bounded by client. nil: no bound.
 	AllowPush func(address string) (retry time.Duration, ok bool)
@@ -221,6 +226,10 @@ func New(c Config) (*Server, error) {
 	}
 	if err := checkIssuer(c.Issuer); err != nil {
 		return nil, err
+	}
+	if len(c.NonceKey) == 0 {
+		c.NonceKey = make([]byte, sha256.Size)
+		_, _ = rand.Read(c.NonceKey) // never fails
 	}
 	s := &Server{conf: c, origin: http.NewCrossOriginProtection()}
 	s.keys.fetch, s.keys.now = c.Fetch, s.now

@@ -46,6 +46,9 @@ func (s *Server) UserInfo(ctx context.Context, r *op.Request[oidc.UserInfoReques
 	if !t.Good(g, now) {
 		return nil, errInvalidToken()
 	}
+	if err := s.checkBound(ctx, r, c, t); err != nil {
+		return nil, err
+	}
 	scopes, err := g.Allowed(c, u, t.Scopes)
 	if err != nil {
 		return nil, errInvalidToken() // what was taken away makes the token as good as revoked

@@ -331,15 +331,24 @@ func (r *grantRow) bound() (string, []any) {
 }
 
 func (r *codeRow) bound() (string, []any) {
-	return "codes", []any{r.Hash, r.GrantID, r.RedirectURI, r.Challenge, r.ExpiresAt}
+	return "codes", boundTo(r.JKT, r.Hash, r.GrantID, r.RedirectURI, r.Challenge, r.ExpiresAt)
 }
 
 func (r *refreshRow) bound() (string, []any) {
-	return "refresh_tokens", []any{r.Hash, r.GrantID, r.Scopes, r.IssuedAt, r.ExpiresAt}
+	return "refresh_tokens", boundTo(r.JKT, r.Hash, r.GrantID, r.Scopes, r.IssuedAt, r.ExpiresAt)
 }
 
 func (r *accessRow) bound() (string, []any) {
-	return "access_tokens", []any{r.Hash, r.GrantID, r.Scopes, r.Audience, r.IssuedAt, r.ExpiresAt}
+	return "access_tokens", boundTo(r.JKT, r.Hash, r.GrantID, r.Scopes, r.Audience, r.IssuedAt, r.ExpiresAt)
+}
+
+// boundTo adds the key that a code or token is bound to; none was when the first rows were
+// bound.
+func boundTo(jkt string, fields ...any) []any {
+	if jkt != "" {
+		return append(fields, jkt)
+	}
+	return fields
 }
 
 // Its picture lets nobody in.
@@ -350,8 +359,8 @@ func (r *clientRow) bound() (string, []any) {
 	if r.Verify { // none did when the first rows were bound
 		fields = append(fields, r.Verify)
 	}
-	if r.JWKS != "" || r.JWKSURI != "" || r.RequirePushed { // as above
-		fields = append(fields, r.JWKS, r.JWKSURI, r.RequirePushed)
+	if r.JWKS != "" || r.JWKSURI != "" || r.RequirePushed || r.DPoP { // as above
+		fields = append(fields, r.JWKS, r.JWKSURI, r.RequirePushed, r.DPoP)
 	}
 	return "clients", fields
 }

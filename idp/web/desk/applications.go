@@ -90,7 +90,7 @@ func (s *applications) one(w http.ResponseWriter, r *http.Request, p staff) erro
 	}
 	view := templates.AdminApp{
 		Frame: s.frame(r, p, "applications"), App: deskAppOf(c), Redirects: c.RedirectURIs, Logouts: c.PostLogoutURIs, Origins: c.Origins, Scopes: c.Scopes,
-		Match: matchWords[c.Match], Verify: c.Verify, Consent: c.Consent, Pushed: c.RequirePushed, MayEdit: p.may(admin.EditClients), Issuer: s.door.Origin(),
+		Match: matchWords[c.Match], Verify: c.Verify, Consent: c.Consent, Pushed: c.RequirePushed, DPoP: c.DPoP, MayEdit: p.may(admin.EditClients), Issuer: s.door.Origin(),
 	}
 	if view.Told = c.LogoutURI; view.Told != "" {
 		f, err := s.desk.Logouts(r.Context(), p.by, c.ID)
@@ -178,6 +178,10 @@ var rejectedWords = map[idp.RejectionReason]templates.Message{
 	idp.RejectedPushed:          templates.Say("apps.refused.par"),
 	idp.RejectedNotPushed:       templates.Say("apps.refused.par_missing"),
 	idp.RejectedRequestURI:      templates.Say("apps.refused.request_uri"),
+	idp.RejectedProof:           templates.Say("apps.refused.dpop"),
+	idp.RejectedNoProof:         templates.Say("apps.refused.dpop_missing"),
+	idp.RejectedKey:             templates.Say("apps.refused.dpop_key"),
+	idp.RejectedNonce:           templates.Say("apps.refused.dpop_nonce"),
 	idp.RejectedAssertion:       templates.Say("apps.refused.assertion"),
 	idp.RejectedAssertionUsed:   templates.Say("apps.refused.assertion_used"),
 	idp.RejectedKeys:            templates.Say("apps.refused.jwks"),
@@ -309,7 +313,7 @@ func (s *applications) appForm(r *http.Request, p staff, c *idp.Client) template
 	}
 	view.Code, view.Refresh, view.Credentials = c.Allows(idp.GrantCode), c.Allows(idp.GrantRefresh), c.Allows(idp.GrantClientCredentials)
 	view.JWT, view.Alg, view.Audience = c.AccessFormat == idp.AccessJWT, c.IDTokenAlg, strings.Join(c.Audience, "\n")
-	view.RequirePushed = c.RequirePushed
+	view.RequirePushed, view.DPoP = c.RequirePushed, c.DPoP
 	view.Auth, view.Auths, view.JWKS, view.JWKSURI = string(c.Auth), authWords, c.JWKS, c.JWKSURI
 	view.Algs = admin.IDTokenAlgs
 	view.AccessTTL, view.RefreshIdle, view.RefreshGrace = span(c.AccessTTL), span(c.RefreshIdle), span(c.RefreshGrace)
@@ -362,7 +366,7 @@ func readAdvanced(r *http.Request, c *idp.Client) {
 			c.GrantTypes = append(c.GrantTypes, g.grant)
 		}
 	}
-	c.RequirePushed = r.PostFormValue("require_pushed") == "1"
+	c.RequirePushed, c.DPoP = r.PostFormValue("require_pushed") == "1", r.PostFormValue("dpop") == "1"
 	if auth := r.PostFormValue("auth"); auth != "" && !c.Public() {
 		c.Auth = idp.AuthMethod(auth)
 		c.JWKS, c.JWKSURI = strings.TrimSpace(r.PostFormValue("jwks")), strings.TrimSpace(r.PostFormValue("jwks_uri"))
