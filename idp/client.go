@@ -33,6 +33,13 @@ const (
 	ClientNative ClientKind = "native" // loopback redirects on any port (RFC 8252, section 7.3)
 )
 
+// ClientProfile is a set of rules that a client is held to, beyond its other settings.
+type ClientProfile string
+
+// ProfileFAPI2 is the FAPI 2.0 Security Profile: the client proves itself by a key, pushes
+// its requests with PKCE, has its tokens bound to a key, and keeps its refresh token.
+const ProfileFAPI2 ClientProfile = "fapi2"
+
 // AccessFormat is what an access token looks like.
 type AccessFormat string
 
@@ -55,6 +62,7 @@ type Client struct {
 	ID             ClientID
 	Name           string // shown to people
 	Kind           ClientKind
+	Profile        ClientProfile // empty: none
 	Auth           AuthMethod
 	Secrets        []ClientSecret
 	JWKS           string   // its public keys, a JWK Set (RFC 7517, section 5); empty: none, or at JWKSURI
@@ -95,6 +103,11 @@ func (c *Client) Allows(grantType string) bool { return slices.Contains(c.GrantT
 
 // Public reports whether the client cannot prove itself.
 func (c *Client) Public() bool { return c.Auth == AuthNone }
+
+// RotatesRefresh reports whether a refresh token is good once. FAPI 2.0 has them stay
+// (section 5.3.2.1): they are of use to nobody but their client, and one whose answer is lost
+// on the way does not lose its access.
+func (c *Client) RotatesRefresh() bool { return c.Profile != ProfileFAPI2 }
 
 // HasSecret reports whether the client proves itself by a client secret.
 func (c *Client) HasSecret() bool { return c.Auth == AuthBasic || c.Auth == AuthPost }

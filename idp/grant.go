@@ -150,8 +150,8 @@ func (t *AccessToken) Good(g *Grant, now time.Time) bool {
 	return t.Live(now) == nil && g.Live(now) == nil
 }
 
-// RefreshToken is rotated at every use; the used one points to its successor
-// by time only. Reuse outside the client's grace kills the grant.
+// RefreshToken is rotated at every use, unless Client.RotatesRefresh says otherwise; the used
+// one points to its successor by time only. Reuse outside the client's grace kills the grant.
 type RefreshToken struct {
 	Hash      TokenHash
 	Grant     GrantID
@@ -166,6 +166,8 @@ type RefreshToken struct {
 type Issue struct {
 	Access  AccessToken
 	Refresh *RefreshToken // nil: none
+	// Keep leaves the refresh token that is used as good as it was (RotateRefresh).
+	Keep bool
 	// May is asked in the transaction, before anything is stored, with ID, State
 	// and Groups of the person as they are then (nil: a client's own). What it
 	// refuses revokes the grant; the caller gets its error. nil: all may.

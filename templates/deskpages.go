@@ -420,6 +420,7 @@ type AdminApp struct {
 	Logout                              LogoutLine // how it goes with telling it there
 	Consent, Verify, Pushed, DPoP       bool       // Pushed: it pushes its authorization requests; DPoP: its tokens are bound to a key
 	Secrets                             []DeskSecret
+	FAPI2                               bool           // it is held to FAPI 2.0
 	Keys                                []string       // ids of its public keys, or their address
 	Rejected                            []RejectedLine // latest first
 	MayEdit                             bool
@@ -478,8 +479,8 @@ type AdminAppForm struct {
 	Consent, OptionalPKCE, ClaimsInID, RefreshAlways   bool
 	Advanced                                           bool   // the advanced part of the form is open
 	Code, Refresh, Credentials, JWT                    bool   // grant types; JWT access tokens
-	Auth, JWKS, JWKSURI                                string // how it proves itself, and by which keys
-	Auths                                              []Choice
+	Profile, Auth, JWKS, JWKSURI                       string // how it proves itself, and by which keys
+	Auths, Profiles                                    []Choice
 	RequirePushed, DPoP                                bool
 	Alg, AccessTTL, RefreshIdle, RefreshGrace          string // durations as typed, such as 15m
 	Audience                                           string

@@ -26,6 +26,7 @@ type clientFlags struct {
 	match    string
 	rules    []string
 	keys     string // name of a file
+	profile  string
 	public   bool
 	disabled bool
 }
@@ -38,6 +39,7 @@ func (f *clientFlags) register(flags *pflag.FlagSet) {
 	flags.StringSliceVar(&f.c.Origins, "origin", nil, "`origin` of the application besides its redirects: its scripts may call the token endpoint, and people may be sent on there")
 	flags.StringVar(&f.kind, "kind", string(idp.ClientWeb), "`kind`: web, or native for a program with a loopback redirect on any port")
 	flags.StringVar(&f.auth, "auth", string(idp.AuthBasic), "how it proves itself: client_secret_basic, client_secret_post, private_key_jwt or none")
+	flags.StringVar(&f.profile, "profile", "", "`profile` that it is held to: fapi2 (FAPI 2.0: by key, pushed requests, bound tokens)")
 	flags.StringVar(&f.keys, "jwks", "", "`file` with its public keys, a JWK Set, by which it proves itself (private_key_jwt)")
 	flags.StringVar(&f.c.JWKSURI, "jwks-uri", "", "`address` where it publishes its public keys (private_key_jwt)")
 	flags.BoolVar(&f.public, "public", false, "it can keep no secret; the same as --auth none")
@@ -105,6 +107,7 @@ func (f *clientFlags) apply(flags *pflag.FlagSet, c *idp.Client, all bool) {
 		"consent":                             func() { c.Consent = f.c.Consent },
 		"optional-pkce":                       func() { c.OptionalPKCE = f.c.OptionalPKCE },
 		"require-par":                         func() { c.RequirePushed = f.c.RequirePushed },
+		"profile":                             func() { c.Profile = idp.ClientProfile(f.profile) },
 		"dpop":                                func() { c.DPoP = f.c.DPoP },
 		"claims-in-id-token":                  func() { c.ClaimsInID = f.c.ClaimsInID },
 		"disabled":                            func() { c.Disabled = f.disabled },
@@ -154,7 +157,7 @@ func (c *cli) clientAdd() *cobra.Command {
 		Example: `  idp client add "PACS viewer" --redirect-uri https://viewer.your-hospital.org/callback
   idp client add "Desktop viewer" --kind native --public --redirect-uri http://127.0.0.1/callback
   idp client add "Archive sync" --grant client_credentials --scope archive
-  idp client add "Records" --jwks keys.json --redirect-uri https://records.your-hospital.org/callback
+  idp client add "Records" --profile fapi2 --jwks keys.json --redirect-uri https://records.your-hospital.org/callback
   idp client add "SIEM" --grant client_credentials --scope hilum.auditor`,
 		Args: cobra.ExactArgs(1),
 	}
@@ -226,34 +229,35 @@ func (c *cli) clientEdit() *cobra.Command {
 
 // clientLine is an application as scripts see it.
 type clientLine struct {
-	ID             idp.ClientID     `json:"id"`
-	Name           string           `json:"name"`
-	Kind           idp.ClientKind   `json:"kind"`
-	Auth           idp.AuthMethod   `json:"auth"`
-	Secrets        int              `json:"secrets"` // how many there are
-	JWKS           json.RawMessage  `json:"jwks,omitempty"`
-	JWKSURI        string           `json:"jwks_uri,omitempty"`
-	RedirectURIs   []string         `json:"redirect_uris"`
-	PostLogoutURIs []string         `json:"post_logout_uris,omitempty"`
-	LogoutURI      string           `json:"backchannel_logout_uri,omitempty"`
-	LogoutSession  bool             `json:"backchannel_logout_session_required,omitempty"`
-	Origins        []string         `json:"origins,omitempty"`
-	GrantTypes     []string         `json:"grants"`
-	Scopes         []string         `json:"scopes"`
-	Audience       []string         `json:"audience,omitempty"`
-	IDTokenAlg     string           `json:"alg"`
-	AccessFormat   idp.AccessFormat `json:"access_format"`
-	Match          idp.MatchMode    `json:"match,omitempty"`
-	Verify         bool             `json:"verify,omitempty"`
-	Admits         []string         `json:"admits,omitempty"` // groups; none: everybody
-	Claims         []idp.ClaimRule  `json:"claims,omitempty"`
-	SecretUsedAt   *time.Time       `json:"secret_used_at,omitempty"` // the last time, of any
-	Deviations     []string         `json:"deviations,omitempty"`     // in English
-	RequirePushed  bool             `json:"require_pushed_authorization_requests,omitempty"`
-	DPoP           bool             `json:"dpop_bound_access_tokens,omitempty"`
-	Consent        bool             `json:"consent"`
-	Disabled       bool             `json:"disabled"`
-	CreatedAt      time.Time        `json:"created_at"`
+	ID             idp.ClientID      `json:"id"`
+	Name           string            `json:"name"`
+	Kind           idp.ClientKind    `json:"kind"`
+	Auth           idp.AuthMethod    `json:"auth"`
+	Secrets        int               `json:"secrets"` // how many there are
+	JWKS           json.RawMessage   `json:"jwks,omitempty"`
+	JWKSURI        string            `json:"jwks_uri,omitempty"`
+	RedirectURIs   []string          `json:"redirect_uris"`
+	PostLogoutURIs []string          `json:"post_logout_uris,omitempty"`
+	LogoutURI      string            `json:"backchannel_logout_uri,omitempty"`
+	LogoutSession  bool              `json:"backchannel_logout_session_required,omitempty"`
+	Origins        []string          `json:"origins,omitempty"`
+	GrantTypes     []string          `json:"grants"`
+	Scopes         []string          `json:"scopes"`
+	Audience       []string          `json:"audience,omitempty"`
+	IDTokenAlg     string            `json:"alg"`
+	AccessFormat   idp.AccessFormat  `json:"access_format"`
+	Match          idp.MatchMode     `json:"match,omitempty"`
+	Verify         bool              `json:"verify,omitempty"`
+	Admits         []string          `json:"admits,omitempty"` // groups; none: everybody
+	Claims         []idp.ClaimRule   `json:"claims,omitempty"`
+	SecretUsedAt   *time.Time        `json:"secret_used_at,omitempty"` // the last time, of any
+	Deviations     []string          `json:"deviations,omitempty"`     // in English
+	RequirePushed  bool              `json:"require_pushed_authorization_requests,omitempty"`
+	DPoP           bool              `json:"dpop_bound_access_tokens,omitempty"`
+	Profile        idp.ClientProfile `json:"profile,omitempty"`
+	Consent        bool              `json:"consent"`
+	Disabled       bool              `json:"disabled"`
+	CreatedAt      time.Time         `json:"created_at"`
 }
 
 func clientLineOf(c *idp.Client) clientLine {
@@ -262,7 +266,7 @@ func clientLineOf(c *idp.Client) clientLine {
 		RedirectURIs: c.RedirectURIs, PostLogoutURIs: c.PostLogoutURIs, LogoutURI: c.LogoutURI, LogoutSession: c.LogoutSession, Origins: c.Origins,
 		GrantTypes: c.GrantTypes, Scopes: c.Scopes, Audience: c.Audience,
 		IDTokenAlg: c.IDTokenAlg, AccessFormat: c.AccessFormat,
-		Match: c.Match, Verify: c.Verify, Admits: c.Groups, Claims: c.Claims, RequirePushed: c.RequirePushed, DPoP: c.DPoP, Consent: c.Consent, Disabled: c.Disabled, CreatedAt: c.CreatedAt,
+		Match: c.Match, Verify: c.Verify, Admits: c.Groups, Claims: c.Claims, RequirePushed: c.RequirePushed, DPoP: c.DPoP, Profile: c.Profile, Consent: c.Consent, Disabled: c.Disabled, CreatedAt: c.CreatedAt,
 	}
 	for _, s := range c.Secrets {
 		if !s.LastUsedAt.IsZero() && (l.SecretUsedAt == nil || s.LastUsedAt.After(*l.SecretUsedAt)) {
@@ -335,6 +339,7 @@ func (c *cli) clientShow() *cobra.Command {
 					[]string{"name", l.Name},
 					[]string{"kind", string(l.Kind)},
 					[]string{"auth", string(l.Auth)},
+					[]string{"profile", orNone(string(l.Profile))},
 					[]string{"secrets", fmt.Sprint(l.Secrets)},
 					[]string{"keys", orNone(l.JWKSURI + string(l.JWKS))},
 					[]string{"redirect", orNone(strings.Join(l.RedirectURIs, " "))},

@@ -195,6 +195,12 @@ func (d *Desk) clientEvent(by By, c *idp.Client, what string) idp.Event {
 func tidyClient(c *idp.Client) {
 	c.Name = text.Form(c.Name)
 	c.JWKS = jwks.Compact(c.JWKS)
+	if c.Profile == idp.ProfileFAPI2 { // what it means besides is not left to be ticked
+		c.RequirePushed, c.DPoP = true, true
+		if c.IDTokenAlg == "" {
+			c.IDTokenAlg = "ES256"
+		}
+	}
 	if len(c.Groups) <= maxValues { // else refused as it is
 		c.Groups = text.Forms(c.Groups)
 	}
@@ -229,6 +235,9 @@ func ValidateClient(c *idp.Client) error {
 		return bad("auth", "client.auth.bad")
 	}
 	if err := validKeys(c); err != nil {
+		return err
+	}
+	if err := validProfile(c); err != nil {
 		return err
 	}
 	if len(c.GrantTypes) == 0 {
@@ -333,6 +342,28 @@ func validKeys(c *idp.Client) error {
 		return bad("jwks", "client.jwks.none")
 	case err != nil:
 		return bad("jwks", "client.jwks.bad")
+	}
+	return nil
+}
+
+// validProfile checks that nothing else of a registration contradicts its profile. Errors:
+// FieldError.
+func validProfile(c *idp.Client) error {
+	bad := func(field, message string) error { return &idp.FieldError{Field: field, Message: message} }
+	plain := func(uri string) bool { return c.Kind == idp.ClientWeb && !strings.HasPrefix(uri, "https://") }
+	switch {
+	case c.Profile == "":
+		return nil
+	case c.Profile != idp.ProfileFAPI2:
+		return bad("profile", "client.profile.bad")
+	case c.Auth != idp.AuthPrivateKey: // FAPI 2.0 Security Profile, section 5.3.2.1
+		return bad("profile", "client.fapi.auth")
+	case c.OptionalPKCE:
+		return bad("profile", "client.fapi.pkce")
+	case c.IDTokenAlg == "RS256": // section 5.4.1
+		return bad("profile", "client.fapi.alg")
+	case slices.ContainsFunc(c.RedirectURIs, plain):
+		return bad("profile", "client.fapi.http")
 	}
 	return nil
 }

@@ -29,6 +29,14 @@ func viewer() *idp.Client {
 // keySet is a JWK Set with the key of RFC 7517, appendix A.1.
 const keySet = `{"keys":[{"kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM","use":"sig","kid":"1"}]}`
 
+// fapi is a client under FAPI 2.0, to be spoiled.
+func fapi(spoil func(*idp.Client)) func(*idp.Client) {
+	return func(c *idp.Client) {
+		c.Profile, c.Auth, c.JWKS, c.IDTokenAlg = idp.ProfileFAPI2, idp.AuthPrivateKey, keySet, "PS256"
+		spoil(c)
+	}
+}
+
 func TestWhatClientsMayBe(t *testing.T) {
 	for name, c := range map[string]struct {
 		spoil func(*idp.Client)
@@ -62,6 +70,12 @@ func TestWhatClientsMayBe(t *testing.T) {
 		}, "jwks_uri"},
 		"a grace without a secret": {func(c *idp.Client) { c.Auth = idp.AuthNone }, "refresh_grace"},
 		"a grace for bound tokens": {func(c *idp.Client) { c.Auth, c.DPoP = idp.AuthNone, true }, ""},
+		"FAPI 2.0":                 {fapi(func(*idp.Client) {}), ""},
+		"FAPI 2.0 by a secret":     {fapi(func(c *idp.Client) { c.Auth, c.JWKS = idp.AuthBasic, "" }), "profile"},
+		"FAPI 2.0 and RS256":       {fapi(func(c *idp.Client) { c.IDTokenAlg = "RS256" }), "profile"},
+		"FAPI 2.0 without PKCE":    {fapi(func(c *idp.Client) { c.OptionalPKCE = true }), "profile"},
+		"FAPI 2.0 without TLS":     {fapi(func(c *idp.Client) { c.RedirectURIs = []string{"http://127.0.0.1/cb"} }), "profile"},
+		"FAPI 3.0":                 {fapi(func(c *idp.Client) { c.Profile = "fapi3" }), "profile"},
 		"a private key": {func(c *idp.Client) {
 			c.Auth, c.JWKS = idp.AuthPrivateKey, strings.Replace(keySet, `"kty"`, `"d":"AA","kty"`, 1)
 		}, "jwks"},

@@ -13,38 +13,39 @@ import (
 // client is an application (a client of OAuth 2.0) in a response. Lifetimes are in
 // seconds; 0 is the site's.
 type client struct {
-	ID             idp.ClientID     `json:"client_id"`
-	Name           string           `json:"client_name"`
-	Kind           idp.ClientKind   `json:"kind"`
-	Auth           idp.AuthMethod   `json:"auth"`
-	JWKS           json.RawMessage  `json:"jwks,omitempty"`
-	JWKSURI        string           `json:"jwks_uri,omitempty"`
-	GrantTypes     []string         `json:"grant_types"`
-	RedirectURIs   []string         `json:"redirect_uris"`
-	PostLogoutURIs []string         `json:"post_logout_redirect_uris"`
-	Origins        []string         `json:"origins"`
-	Scopes         []string         `json:"scopes"`
-	Audience       []string         `json:"audience"`
-	Groups         []string         `json:"groups"`
-	Claims         []idp.ClaimRule  `json:"claims"`
-	IDTokenAlg     string           `json:"id_token_alg"`
-	AccessFormat   idp.AccessFormat `json:"access_format"`
-	AccessTTL      int64            `json:"access_ttl"`
-	RefreshIdle    int64            `json:"refresh_idle"`
-	RefreshGrace   int64            `json:"refresh_grace"`
-	RefreshAlways  bool             `json:"refresh_always"`
-	OptionalPKCE   bool             `json:"optional_pkce"`
-	RequirePushed  bool             `json:"require_pushed_authorization_requests"`
-	DPoP           bool             `json:"dpop_bound_access_tokens"`
-	ClaimsInID     bool             `json:"claims_in_id_token"`
-	Consent        bool             `json:"consent"`
-	Match          idp.MatchMode    `json:"match"`
-	Verify         bool             `json:"verify"`
-	Disabled       bool             `json:"disabled"`
-	Deviations     []string         `json:"deviations"`
-	Secrets        []clientSecret   `json:"secrets"`
-	CreatedAt      *time.Time       `json:"created_at"`
-	UpdatedAt      *time.Time       `json:"updated_at"`
+	ID             idp.ClientID      `json:"client_id"`
+	Name           string            `json:"client_name"`
+	Kind           idp.ClientKind    `json:"kind"`
+	Profile        idp.ClientProfile `json:"profile"`
+	Auth           idp.AuthMethod    `json:"auth"`
+	JWKS           json.RawMessage   `json:"jwks,omitempty"`
+	JWKSURI        string            `json:"jwks_uri,omitempty"`
+	GrantTypes     []string          `json:"grant_types"`
+	RedirectURIs   []string          `json:"redirect_uris"`
+	PostLogoutURIs []string          `json:"post_logout_redirect_uris"`
+	Origins        []string          `json:"origins"`
+	Scopes         []string          `json:"scopes"`
+	Audience       []string          `json:"audience"`
+	Groups         []string          `json:"groups"`
+	Claims         []idp.ClaimRule   `json:"claims"`
+	IDTokenAlg     string            `json:"id_token_alg"`
+	AccessFormat   idp.AccessFormat  `json:"access_format"`
+	AccessTTL      int64             `json:"access_ttl"`
+	RefreshIdle    int64             `json:"refresh_idle"`
+	RefreshGrace   int64             `json:"refresh_grace"`
+	RefreshAlways  bool              `json:"refresh_always"`
+	OptionalPKCE   bool              `json:"optional_pkce"`
+	RequirePushed  bool              `json:"require_pushed_authorization_requests"`
+	DPoP           bool              `json:"dpop_bound_access_tokens"`
+	ClaimsInID     bool              `json:"claims_in_id_token"`
+	Consent        bool              `json:"consent"`
+	Match          idp.MatchMode     `json:"match"`
+	Verify         bool              `json:"verify"`
+	Disabled       bool              `json:"disabled"`
+	Deviations     []string          `json:"deviations"`
+	Secrets        []clientSecret    `json:"secrets"`
+	CreatedAt      *time.Time        `json:"created_at"`
+	UpdatedAt      *time.Time        `json:"updated_at"`
 }
 
 // clientSecret says of a client secret when it is good and was used; the secret itself is
@@ -61,7 +62,7 @@ func clientOf(c *idp.Client) client {
 		deviations = append(deviations, strings.TrimPrefix(key, "client.deviation."))
 	}
 	return client{
-		ID: c.ID, Name: c.Name, Kind: c.Kind, Auth: c.Auth, JWKS: json.RawMessage(c.JWKS), JWKSURI: c.JWKSURI, GrantTypes: list(c.GrantTypes), RedirectURIs: list(c.RedirectURIs), PostLogoutURIs: list(c.PostLogoutURIs),
+		ID: c.ID, Name: c.Name, Kind: c.Kind, Profile: c.Profile, Auth: c.Auth, JWKS: json.RawMessage(c.JWKS), JWKSURI: c.JWKSURI, GrantTypes: list(c.GrantTypes), RedirectURIs: list(c.RedirectURIs), PostLogoutURIs: list(c.PostLogoutURIs),
 		Origins: list(c.Origins), Scopes: list(c.Scopes), Audience: list(c.Audience), Groups: list(c.Groups), Claims: list(c.Claims), IDTokenAlg: c.IDTokenAlg,
 		AccessFormat: c.AccessFormat, AccessTTL: int64(c.AccessTTL / time.Second), RefreshIdle: int64(c.RefreshIdle / time.Second),
 		RefreshGrace: int64(c.RefreshGrace / time.Second), RefreshAlways: c.RefreshAlways, OptionalPKCE: c.OptionalPKCE, RequirePushed: c.RequirePushed, DPoP: c.DPoP, ClaimsInID: c.ClaimsInID, Consent: c.Consent,
@@ -90,6 +91,7 @@ var clientMembers = members[idp.Client]{
 	"client_name":                           text(func(c *idp.Client) *string { return &c.Name }),
 	"kind":                                  text(func(c *idp.Client) *idp.ClientKind { return &c.Kind }),
 	"auth":                                  text(func(c *idp.Client) *idp.AuthMethod { return &c.Auth }),
+	"profile":                               text(func(c *idp.Client) *idp.ClientProfile { return &c.Profile }),
 	"jwks":                                  object(func(c *idp.Client) *string { return &c.JWKS }),
 	"jwks_uri":                              text(func(c *idp.Client) *string { return &c.JWKSURI }),
 	"grant_types":                           texts(func(c *idp.Client) *[]string { return &c.GrantTypes }),

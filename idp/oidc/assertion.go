@@ -138,8 +138,14 @@ func (s *Server) readAssertion(ctx context.Context, c *idp.Client, token string)
 	return claims, "", ""
 }
 
-// assertionAlgs are the algorithms by which a client may sign its assertions.
-func assertionAlgs(*idp.Client) []string { return jwks.Algs }
+// assertionAlgs are the algorithms by which a client may sign its assertions (FAPI 2.0
+// Security Profile, section 5.4.1: not RS256).
+func assertionAlgs(c *idp.Client) []string {
+	if c.Profile == idp.ProfileFAPI2 {
+		return proofAlgs
+	}
+	return jwks.Algs
+}
 
 func joseAlgs(algs []string) []jose.SignatureAlgorithm {
 	out := make([]jose.SignatureAlgorithm, len(algs))
@@ -188,8 +194,13 @@ func (s *Server) assertionFault(c *idp.Client, a *clientAssertion) string {
 
 // assertionIsForUs reports whether the aud of a client assertion is this provider: the
 // issuer, or as RFC 7523, section 3, and RFC 9126, section 2, allow, the URL of an endpoint.
-// Whatever else is in a list could be a provider that sends on to us what it was sent.
-func (s *Server) assertionIsForUs(_ *idp.Client, raw json.RawMessage) bool {
+// Whatever else is in a list could be a provider that sends on to us what it was sent. FAPI
+// 2.0 has the issuer alone, as one text (section 5.3.2.1).
+func (s *Server) assertionIsForUs(c *idp.Client, raw json.RawMessage) bool {
+	if c.Profile == idp.ProfileFAPI2 {
+		var one string
+		return json.Unmarshal(raw, &one) == nil && one == s.conf.Issuer
+	}
 	var aud audience
 	if len(raw) == 0 || json.Unmarshal(raw, &aud) != nil || len(aud) == 0 {
 		return false

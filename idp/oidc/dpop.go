@@ -271,7 +271,7 @@ func (s *Server) checkBound(ctx context.Context, r *op.Request[oidc.UserInfoRequ
 	case fault == faultNonce:
 		return s.refuseBound(ctx, &oidc.Error{ErrorType: codeUseNonce, Description: "Use the nonce in DPoP-Nonce."})
 	case fault != "":
-		return s.refuseBound(ctx, &oidc.Error{ErrorType: codeInvalidProof, Description: "The DPoP proof is not good: "+string(fault)+"."})
+		return s.refuseBound(ctx, &oidc.Error{ErrorType: codeInvalidProof, Description: "The DPoP proof is not good: " + string(fault) + "."})
 	case p == nil:
 		return s.refuseBound(ctx, &oidc.Error{ErrorType: codeInvalidProof, Description: "The DPoP proof is not good: missing."})
 	case p.jkt != t.JKT:

@@ -234,7 +234,9 @@ func TestProofs(t *testing.T) {
 	}
 	plain := s.addClient(nil)
 	bearer := s.mustExchange(plain, s.browser().signIn(anna, request(plain)))
-	info := func(pairs ...any) string { return ec.prove(t, spoilt(s.proofOf("GET", pathUserinfo, tok.Access), pairs...)) }
+	info := func(pairs ...any) string {
+		return ec.prove(t, spoilt(s.proofOf("GET", pathUserinfo, tok.Access), pairs...))
+	}
 	spent := info()
 	for _, row := range []struct {
 		why, scheme, access, proof string

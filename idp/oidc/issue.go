@@ -88,6 +88,9 @@ func (s *Server) issueTokens(ctx context.Context, o issuance) (*tokenResponse, e
 			IssuedAt:  o.at,
 			ExpiresAt: earlier(o.at.Add(idle), o.grant.ExpiresAt),
 		}
+		if !o.client.RotatesRefresh() && o.client.RefreshIdle == 0 {
+			m.issue.Refresh.ExpiresAt = o.grant.ExpiresAt // no use makes it last longer
+		}
 		if o.client.Public() {
 			m.issue.Refresh.JKT = o.jkt // others prove who they are (RFC 9449, section 5)
 		}

@@ -73,7 +73,7 @@ type Store interface {
 	// IssuedRefresh is Refresh for a caller that rotates it next; it may lag as
 	// IssuedCode does.
 	IssuedRefresh(ctx context.Context, hash idp.TokenHash) (*idp.RefreshToken, *idp.Grant, error)
-	// RotateRefresh marks the refresh token used and inserts the tokens of issue.
+	// RotateRefresh marks the refresh token used, unless issue.Keep, and inserts the tokens of issue.
 	// Errors: idp.ErrSettled when it was used longer than grace ago: then the grant is
 	// revoked in the same transaction; idp.ErrExpired when the grant or the token is
 	// no longer good; that of issue.May, as in RedeemCode.

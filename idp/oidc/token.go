@@ -141,7 +141,8 @@ func validPKCE(v string) bool {
 	return true
 }
 
-// RefreshToken issues new tokens for a refresh token and rotates it (RFC 6749, section 6;
+// RefreshToken issues new tokens for a refresh token and, unless the client keeps it
+// (idp.Client.RotatesRefresh), rotates it (RFC 6749, section 6;
 // OpenID Connect Core 1.0, section 12). The new ID token says the same of the person and
 // the sign-in as the first; it has no nonce, as section 12.2 advises.
 //
@@ -209,13 +210,14 @@ func (s *Server) RefreshToken(ctx context.Context, r *op.ClientRequest[oidc.Refr
 		return nil, err
 	}
 	o := issuance{client: c, grant: g, scopes: scopes, jkt: bound.thumbprint(), at: now}
-	if refreshes(c, left) {
+	if c.RotatesRefresh() && refreshes(c, left) {
 		o.refreshScopes = left
 	}
 	m, err := s.issueTokens(ctx, o)
 	if err != nil {
 		return nil, s.fault(ctx, "making tokens", err)
 	}
+	m.issue.Keep = !c.RotatesRefresh()
 	m.issue.May = func(u *idp.User) error { return g.Admits(c, u) }
 	err = s.conf.Store.RotateRefresh(ctx, hash, now, grace, m.issue)
 	switch {

@@ -359,8 +359,8 @@ func (r *clientRow) bound() (string, []any) {
 	if r.Verify { // none did when the first rows were bound
 		fields = append(fields, r.Verify)
 	}
-	if r.JWKS != "" || r.JWKSURI != "" || r.RequirePushed || r.DPoP { // as above
-		fields = append(fields, r.JWKS, r.JWKSURI, r.RequirePushed, r.DPoP)
+	if r.JWKS != "" || r.JWKSURI != "" || r.RequirePushed || r.DPoP || r.Profile != "" { // as above
+		fields = append(fields, r.JWKS, r.JWKSURI, r.RequirePushed, r.DPoP, r.Profile)
 	}
 	return "clients", fields
 }

@@ -40,6 +40,7 @@ type clientRow struct {
 	RefreshAlways  bool
 	OptionalPKCE   bool `gorm:"column:optional_pkce"`
 	RequirePushed  bool
+	Profile        string
 	DPoP           bool `gorm:"column:dpop"`
 	ClaimsInID     bool `gorm:"column:claims_in_id"`
 	Consent        bool
@@ -75,7 +76,7 @@ func clientRowOf(c *idp.Client) (*clientRow, []clientSecretRow) {
 		GrantTypes: listText(c.GrantTypes), Scopes: listText(c.Scopes), Audience: listText(c.Audience),
 		IDTokenAlg: c.IDTokenAlg, AccessFormat: string(c.AccessFormat), AccessTTL: c.AccessTTL.Microseconds(),
 		RefreshIdle: c.RefreshIdle.Microseconds(), RefreshGrace: c.RefreshGrace.Microseconds(),
-		RefreshAlways: c.RefreshAlways, OptionalPKCE: c.OptionalPKCE, RequirePushed: c.RequirePushed, DPoP: c.DPoP, ClaimsInID: c.ClaimsInID,
+		RefreshAlways: c.RefreshAlways, OptionalPKCE: c.OptionalPKCE, RequirePushed: c.RequirePushed, Profile: string(c.Profile), DPoP: c.DPoP, ClaimsInID: c.ClaimsInID,
 		Consent: c.Consent, Match: string(c.Match), Verify: c.Verify, Groups: listText(nfcList(c.Groups)), Claims: rulesText(c.Claims), Icon: string(c.Icon), Disabled: c.Disabled, CreatedAt: micros(c.CreatedAt), UpdatedAt: micros(c.UpdatedAt),
 	}
 	secrets := make([]clientSecretRow, len(c.Secrets))
@@ -106,7 +107,7 @@ func (r *clientRow) client(secrets []clientSecretRow) (*idp.Client, error) {
 		LogoutURI: r.LogoutURI, LogoutSession: r.LogoutSession,
 		IDTokenAlg: r.IDTokenAlg, AccessFormat: idp.AccessFormat(r.AccessFormat), AccessTTL: time.Duration(r.AccessTTL) * time.Microsecond,
 		RefreshIdle: time.Duration(r.RefreshIdle) * time.Microsecond, RefreshGrace: time.Duration(r.RefreshGrace) * time.Microsecond,
-		RefreshAlways: r.RefreshAlways, OptionalPKCE: r.OptionalPKCE, RequirePushed: r.RequirePushed, DPoP: r.DPoP, ClaimsInID: r.ClaimsInID,
+		RefreshAlways: r.RefreshAlways, OptionalPKCE: r.OptionalPKCE, RequirePushed: r.RequirePushed, Profile: idp.ClientProfile(r.Profile), DPoP: r.DPoP, ClaimsInID: r.ClaimsInID,
 		Consent: r.Consent, Match: idp.MatchMode(r.Match), Verify: r.Verify, Icon: idp.PictureID(r.Icon), Disabled: r.Disabled, CreatedAt: moment(r.CreatedAt), UpdatedAt: moment(r.UpdatedAt),
 	}
 	var errs error

@@ -433,7 +433,8 @@ func (db *DB) rememberRefresh(g *idp.Grant, t *idp.RefreshToken) {
 // every refresh.
 const lastUsedStep = int64(time.Minute / time.Microsecond)
 
-// RotateRefresh marks a refresh token used and inserts the tokens of issue. Errors:
+// RotateRefresh marks a refresh token used, unless issue.Keep, and inserts the tokens of
+// issue. Errors:
 // idp.ErrSettled for a use later than grace after the first, which revokes the grant; that
 // of issue.May, which revokes the grant too; idp.ErrExpired, idp.ErrNotFound.
 func (db *DB) RotateRefresh(ctx context.Context, hash idp.TokenHash, at time.Time, grace time.Duration, issue idp.Issue) error {
@@ -457,7 +458,7 @@ func (db *DB) RotateRefresh(ctx context.Context, hash idp.TokenHash, at time.Tim
 		} else if refused != nil {
 			return t.withdraw(u.grant, at, refused)
 		}
-		if u.usedAt == 0 {
+		if u.usedAt == 0 && !issue.Keep {
 			n, err := t.exec(useRefresh, now, hash[:])
 			if err != nil {
 				return err
@@ -475,6 +476,9 @@ func (db *DB) RotateRefresh(ctx context.Context, hash idp.TokenHash, at time.Tim
 	})
 	was, known := db.refresh.take(hash)
 	if err = errors.Join(err, refused); err == nil && known {
+		if issue.Keep {
+			issue.Refresh = &was.token
+		}
 		db.rememberRefresh(was.grant, issue.Refresh)
 	}
 	return err

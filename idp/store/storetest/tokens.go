@@ -542,6 +542,31 @@ func events(t *testing.T, s *site) {
 	s.ok(s.VerifyEvents(s.ctx()))
 }
 
+// keptRefresh: a refresh token that is kept is good again and again, until its grant is
+// revoked or it expires; so it is in another instance.
+func keptRefresh(t *testing.T, s *site, other Store) {
+	u := s.user("anna")
+	c, issue := s.redeemed(u)
+	for _, at := range []Store{s.Store, s.Store, other, s.Store} {
+		_, _, err := at.IssuedRefresh(s.ctx(), issue.Refresh.Hash)
+		s.ok(err)
+		next := s.issue(c.grant.ID)
+		next.Refresh, next.Keep = nil, true
+		s.ok(at.RotateRefresh(s.ctx(), issue.Refresh.Hash, s.now, 0, next))
+		token, _, _, err := s.Access(s.ctx(), next.Access.Hash)
+		s.ok(err)
+		if token.JKT != "" {
+			t.Errorf("bound to %q", token.JKT)
+		}
+	}
+	last := s.issue(c.grant.ID)
+	s.ok(s.RotateRefresh(s.ctx(), issue.Refresh.Hash, s.now, 0, last)) // its client does not keep it any more
+	kept := s.issue(c.grant.ID)
+	kept.Refresh, kept.Keep = nil, true
+	s.is(s.RotateRefresh(s.ctx(), issue.Refresh.Hash, s.now, 0, kept), idp.ErrSettled)
+	s.is(s.RotateRefresh(s.ctx(), last.Refresh.Hash, s.now, 0, kept), idp.ErrExpired) // the family is dead
+}
+
 // usedOnce: a JWT that was used is refused in every instance until it is no longer good by
 // itself; of many at once one is used.
 func usedOnce(t *testing.T, s *site, other Store) {

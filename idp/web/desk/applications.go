@@ -90,7 +90,7 @@ func (s *applications) one(w http.ResponseWriter, r *http.Request, p staff) erro
 	}
 	view := templates.AdminApp{
 		Frame: s.frame(r, p, "applications"), App: deskAppOf(c), Redirects: c.RedirectURIs, Logouts: c.PostLogoutURIs, Origins: c.Origins, Scopes: c.Scopes,
-		Match: matchWords[c.Match], Verify: c.Verify, Consent: c.Consent, Pushed: c.RequirePushed, DPoP: c.DPoP, MayEdit: p.may(admin.EditClients), Issuer: s.door.Origin(),
+		Match: matchWords[c.Match], Verify: c.Verify, Consent: c.Consent, FAPI2: c.Profile == idp.ProfileFAPI2, Pushed: c.RequirePushed, DPoP: c.DPoP, MayEdit: p.may(admin.EditClients), Issuer: s.door.Origin(),
 	}
 	if view.Told = c.LogoutURI; view.Told != "" {
 		f, err := s.desk.Logouts(r.Context(), p.by, c.ID)
@@ -151,6 +151,12 @@ var authWords = []templates.Choice{
 	{Value: string(idp.AuthBasic), Label: templates.Say("apps.auth.basic")},
 	{Value: string(idp.AuthPost), Label: templates.Say("client.deviation.post")},
 	{Value: string(idp.AuthPrivateKey), Label: templates.Say("apps.auth.key")},
+}
+
+// profileWords are the profiles that an application can be held to.
+var profileWords = []templates.Choice{
+	{Label: templates.Say("apps.profile.none")},
+	{Value: string(idp.ProfileFAPI2), Label: templates.Say("apps.profile.fapi2")},
 }
 
 // rejectedWords say why a request of an application was refused.
@@ -314,6 +320,7 @@ func (s *applications) appForm(r *http.Request, p staff, c *idp.Client) template
 	view.Code, view.Refresh, view.Credentials = c.Allows(idp.GrantCode), c.Allows(idp.GrantRefresh), c.Allows(idp.GrantClientCredentials)
 	view.JWT, view.Alg, view.Audience = c.AccessFormat == idp.AccessJWT, c.IDTokenAlg, strings.Join(c.Audience, "\n")
 	view.RequirePushed, view.DPoP = c.RequirePushed, c.DPoP
+	view.Profile, view.Profiles = string(c.Profile), profileWords
 	view.Auth, view.Auths, view.JWKS, view.JWKSURI = string(c.Auth), authWords, c.JWKS, c.JWKSURI
 	view.Algs = admin.IDTokenAlgs
 	view.AccessTTL, view.RefreshIdle, view.RefreshGrace = span(c.AccessTTL), span(c.RefreshIdle), span(c.RefreshGrace)
@@ -367,6 +374,7 @@ func readAdvanced(r *http.Request, c *idp.Client) {
 		}
 	}
 	c.RequirePushed, c.DPoP = r.PostFormValue("require_pushed") == "1", r.PostFormValue("dpop") == "1"
+	c.Profile = idp.ClientProfile(r.PostFormValue("profile"))
 	if auth := r.PostFormValue("auth"); auth != "" && !c.Public() {
 		c.Auth = idp.AuthMethod(auth)
 		c.JWKS, c.JWKSURI = strings.TrimSpace(r.PostFormValue("jwks")), strings.TrimSpace(r.PostFormValue("jwks_uri"))
@@ -422,7 +430,7 @@ func (s *applications) edit(w http.ResponseWriter, r *http.Request, p staff) err
 	if _, sent := r.PostForm["access_format"]; sent {
 		view.AccessTTL, view.RefreshIdle, view.RefreshGrace = r.PostFormValue("access_ttl"), r.PostFormValue("refresh_idle"), r.PostFormValue("refresh_grace")
 	}
-	view.Advanced = slices.Contains([]string{"grant_types", "access_ttl", "refresh_idle", "refresh_grace", "audience", "access_format", "id_token_alg", "auth", "jwks", "jwks_uri"}, field)
+	view.Advanced = slices.Contains([]string{"grant_types", "access_ttl", "refresh_idle", "refresh_grace", "audience", "access_format", "id_token_alg", "auth", "jwks", "jwks_uri", "profile"}, field)
 	return s.door.Render(w, http.StatusUnprocessableEntity, view)
 }
 

@@ -8,3 +8,6 @@ ALTER TABLE clients ADD COLUMN dpop INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE codes          ADD COLUMN jkt TEXT NOT NULL DEFAULT '';
 ALTER TABLE refresh_tokens ADD COLUMN jkt TEXT NOT NULL DEFAULT '';
 ALTER TABLE access_tokens  ADD COLUMN jkt TEXT NOT NULL DEFAULT '';
+
+-- The security profile that a client is held to: fapi2 (FAPI 2.0 Security Profile); empty: none.
+ALTER TABLE clients ADD COLUMN profile TEXT NOT NULL DEFAULT '';
