@@ -31,11 +31,11 @@ const (
 var Algs = []string{"PS256", "ES256", "EdDSA", "RS256"}
 
 var (
-	// ErrMalformed: the text is no JWK Set, too long, or has too many keys.
+	// ErrMalformed says that the text is no JWK Set, too long, or has too many keys.
 	ErrMalformed = errors.New("not a JWK Set")
-	// ErrPrivate: the set holds a private or a symmetric key, which is nobody else's to know.
+	// ErrPrivate says that the set holds a private or a symmetric key, which is nobody else's to know.
 	ErrPrivate = errors.New("a private key in a JWK Set")
-	// ErrNone: no key of the set can be used.
+	// ErrNone says that no key of the set can be used.
 	ErrNone = errors.New("no usable key in a JWK Set")
 )
 

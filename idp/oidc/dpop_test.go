@@ -270,7 +270,7 @@ func TestProofs(t *testing.T) {
 		if err := json.Unmarshal([]byte(r.body), &got); err != nil || r.StatusCode != row.status || got.Error != row.code || got.Description != row.description {
 			t.Errorf("%s: %d %s", row.why, r.StatusCode, r.body)
 		}
-		if challenge := r.Header.Get("WWW-Authenticate"); row.status == 401 && row.access != "x" && challenge != `DPoP error="`+row.code+`", algs="PS256 ES256 EdDSA"` {
+		if challenge := r.Header.Get("WWW-Authenticate"); row.status == 401 && challenge != `DPoP error="`+row.code+`", algs="PS256 ES256 EdDSA"` {
 			t.Errorf("%s: challenge %s", row.why, challenge)
 		}
 	}

@@ -171,11 +171,11 @@ func (s *Server) pushedRequest(ctx context.Context, c *idp.Client, handle idp.Se
 	case p.Client != c.ID:
 		return nil, "of another application", nil
 	}
-	switch err = p.Live(s.now()); {
-	case errors.Is(err, idp.ErrSettled):
+	switch live := p.Live(s.now()); {
+	case errors.Is(live, idp.ErrSettled):
 		return nil, "used", nil
-	case err != nil:
-		return nil, "expired", nil
+	case live != nil:
+		return nil, "expired", nil //nolint:nilerr // said in a word
 	}
 	return p, "", nil
 }
