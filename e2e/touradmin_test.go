@@ -3,6 +3,8 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -106,6 +108,29 @@ func (d *demo) administrator(t testing.TB) *person {
 	p := newPerson(t, d.AdminUsername, d.AdminPassword, d.AdminTOTPSecret)
 	p.spent = totp.Step(time.Now()) - 1
 	return p
+}
+
+// tourProfile is an application under FAPI 2.0, and the advanced part of its form.
+func tourProfile(t *testing.T, d *demo, w *window, chief *person, visit func(name string)) {
+	keys := filepath.Join(t.TempDir(), "keys.json")
+	// The key of RFC 7517, appendix A.1.
+	set := `{"keys":[{"kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM","use":"sig","kid":"records-2026"}]}`
+	if err := os.WriteFile(keys, []byte(set), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d.idp(t, "client", "add", "Patient records", "--id", "records", "--profile", "fapi2", "--jwks", keys, "--redirect-uri", "https://records.klinik.example/callback")
+	w.open(d.Issuer + "/admin/applications/records")
+	w.see("#profile")
+	visit("admin-application-fapi")
+	w.click("#edit")
+	w.again(chief)
+	w.see("#application")
+	w.do(chromedp.Click(chromedp.CSS("#advanced summary")), chromedp.WaitVisible(chromedp.CSS("#jwks")))
+	visit("admin-application-advanced")
+	w.fill("#jwks", "-----BEGIN PUBLIC KEY-----")
+	w.click("#save")
+	w.see("#problem")
+	visit("admin-application-keys-wrong")
 }
 
 // tourTests is what an application is told, its test, and the first steps.
@@ -386,6 +411,7 @@ func tourAdmin(t *testing.T, d *demo, w *window, visit func(name string)) {
 	w.click("#save")
 	w.see("#problem")
 	visit("admin-application-wrong")
+	tourProfile(t, d, w, chief, visit)
 	w.open(d.Issuer + "/admin/applications/new")
 	w.see("#presets")
 	visit("admin-application-presets")

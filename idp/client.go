@@ -13,6 +13,8 @@ const (
 	AuthBasic AuthMethod = "client_secret_basic"
 	AuthPost  AuthMethod = "client_secret_post"
 	AuthNone  AuthMethod = "none"
+	// AuthPrivateKey: an assertion that the client signs by a key of its own (RFC 7523).
+	AuthPrivateKey AuthMethod = "private_key_jwt"
 )
 
 // Grant types by their registered names (RFC 7591, section 2).
@@ -30,6 +32,13 @@ const (
 	ClientWeb    ClientKind = "web"
 	ClientNative ClientKind = "native" // loopback redirects on any port (RFC 8252, section 7.3)
 )
+
+// ClientProfile is a set of rules that a client is held to, beyond its other settings.
+type ClientProfile string
+
+// ProfileFAPI2 is the FAPI 2.0 Security Profile: the client proves itself by a key, pushes
+// its requests with PKCE, has its tokens bound to a key, and keeps its refresh token.
+const ProfileFAPI2 ClientProfile = "fapi2"
 
 // AccessFormat is what an access token looks like.
 type AccessFormat string
@@ -53,8 +62,11 @@ type Client struct {
 	ID             ClientID
 	Name           string // shown to people
 	Kind           ClientKind
+	Profile        ClientProfile // empty: none
 	Auth           AuthMethod
 	Secrets        []ClientSecret
+	JWKS           string   // its public keys, a JWK Set (RFC 7517, section 5); empty: none, or at JWKSURI
+	JWKSURI        string   // jwks_uri, where it publishes them; empty: nowhere
 	RedirectURIs   []string // compared byte by byte
 	PostLogoutURIs []string
 	LogoutURI      string   // backchannel_logout_uri, called when a session ends; empty: it is not told (OpenID Connect Back-Channel Logout 1.0)
@@ -70,6 +82,8 @@ type Client struct {
 	RefreshGrace   time.Duration // how long a rotated refresh token may be repeated by racing tabs
 	RefreshAlways  bool          // a refresh token without asking for offline_access
 	OptionalPKCE   bool          // a deviation: PKCE not demanded
+	DPoP           bool          // dpop_bound_access_tokens: its access tokens are bound to a key (RFC 9449, section 5.2)
+	RequirePushed  bool          // require_pushed_authorization_requests (RFC 9126, section 6)
 	ClaimsInID     bool          // a deviation: scope claims in the ID token as well
 	Consent        bool          // ask the person what may be told
 	Groups         []string      // only people in one of them may sign in; empty: everybody
@@ -87,8 +101,16 @@ type Client struct {
 // Allows reports whether the client is registered for a grant type.
 func (c *Client) Allows(grantType string) bool { return slices.Contains(c.GrantTypes, grantType) }
 
-// Public reports whether the client has no secret.
+// Public reports whether the client cannot prove itself.
 func (c *Client) Public() bool { return c.Auth == AuthNone }
+
+// RotatesRefresh reports whether a refresh token is good once. FAPI 2.0 has them stay
+// (section 5.3.2.1): they are of use to nobody but their client, and one whose answer is lost
+// on the way does not lose its access.
+func (c *Client) RotatesRefresh() bool { return c.Profile != ProfileFAPI2 }
+
+// HasSecret reports whether the client proves itself by a client secret.
+func (c *Client) HasSecret() bool { return c.Auth == AuthBasic || c.Auth == AuthPost }
 
 // Consent remembers what a person allowed an application.
 type Consent struct {

@@ -29,6 +29,7 @@
 //
 //   - login: one sign-in, from the first page to the response that its browser collects.
 //   - proof: what a person gives during a login and is checked against a counter: password, code, recovery code.
+//     In package oidc, what a client signs to show that it has a key (DPoP).
 //   - code: six digits from a device (TOTP, RFC 6238); where a relying party is meant, authorization code.
 //   - second factor: a code, a recovery code, or an approval on a phone.
 //   - browser: the random value in a cookie that binds a login to where it began.
@@ -69,6 +70,10 @@
 //   - consent: what a person allowed an application to be told of them.
 //   - grant: what one login gave one client, or a client got for itself; codes and tokens belong to it and die with it.
 //   - narrow: to leave, of the scopes that a grant gave once, those that its client may have now.
+//   - assertion: what a client signs to prove itself (private_key_jwt), good once.
+//   - pushed: of an authorization request, handed in by its client beforehand, and known by a handle (PAR).
+//   - bound: of a code or token, of use with one key only (DPoP); of a row, that it has a MAC.
+//   - profile: a set of rules that an application is held to by one switch: FAPI 2.0.
 //   - rejection: a request of a client that was refused, as who runs the client may see it.
 //   - test sign-in (in code tryout): a sign-in by an administrator to see what an application would receive;
 //     it goes to a double, a client made for it with the same rules.

@@ -113,16 +113,21 @@ type Code struct {
 	Grant       GrantID
 	RedirectURI string
 	Challenge   string // PKCE S256 (RFC 7636), or empty
+	JKT         string // SHA-256 thumbprint (RFC 7638) of the key that it is bound to; empty: to none (RFC 9449, section 10)
 	ExpiresAt   time.Time
 	UsedAt      time.Time // zero while unused
+	// Pushed is the pushed authorization request that the code answers, which is used with
+	// it; empty: none, or the code was read from the store.
+	Pushed PushedID
 }
 
-// AccessToken is a bearer token for userinfo and other resources.
+// AccessToken is a token for userinfo and other resources.
 type AccessToken struct {
 	Hash      TokenHash
 	Grant     GrantID
 	Scopes    []string
 	Audience  []string
+	JKT       string // thumbprint of the key that it is bound to; empty: a bearer token
 	IssuedAt  time.Time
 	ExpiresAt time.Time
 	RevokedAt time.Time
@@ -145,12 +150,13 @@ func (t *AccessToken) Good(g *Grant, now time.Time) bool {
 	return t.Live(now) == nil && g.Live(now) == nil
 }
 
-// RefreshToken is rotated at every use; the used one points to its successor
-// by time only. Reuse outside the client's grace kills the grant.
+// RefreshToken is rotated at every use, unless Client.RotatesRefresh says otherwise; the used
+// one points to its successor by time only. Reuse outside the client's grace kills the grant.
 type RefreshToken struct {
 	Hash      TokenHash
 	Grant     GrantID
 	Scopes    []string
+	JKT       string // thumbprint of the key that it is bound to; empty: to none
 	IssuedAt  time.Time
 	ExpiresAt time.Time // idle end
 	UsedAt    time.Time // zero while it is the newest
@@ -160,6 +166,8 @@ type RefreshToken struct {
 type Issue struct {
 	Access  AccessToken
 	Refresh *RefreshToken // nil: none
+	// Keep leaves the refresh token that is used as good as it was (RotateRefresh).
+	Keep bool
 	// May is asked in the transaction, before anything is stored, with ID, State
 	// and Groups of the person as they are then (nil: a client's own). What it
 	// refuses revokes the grant; the caller gets its error. nil: all may.

@@ -94,6 +94,8 @@ type AuthRequest struct {
 	ACRValues    []string        `json:"acr_values,omitempty"`
 	Claims       json.RawMessage `json:"claims,omitempty"`
 	Display      string          `json:"display,omitempty"`
+	JKT          string          `json:"dpop_jkt,omitempty"` // thumbprint of the key that the code is bound to (RFC 9449, section 10)
+	Pushed       PushedID        `json:"pushed,omitempty"`   // where it was pushed: it gives a code once; empty: it was not
 }
 
 // Prompts reports whether the request asks for a prompt value.

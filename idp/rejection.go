@@ -27,13 +27,23 @@ const (
 	RejectedVerifierUnasked RejectionReason = "verifier_unasked" // code_verifier for a code without a code_challenge
 	RejectedScope           RejectionReason = "scope"            // a scope that the client may not have
 	RejectedForm            RejectionReason = "form"             // a parameter is missing or malformed
+	RejectedPushed          RejectionReason = "par"              // a pushed authorization request is not good; sent says what of it
+	RejectedNotPushed       RejectionReason = "par_missing"      // an authorization request that had to be pushed
+	RejectedRequestURI      RejectionReason = "request_uri"      // no pushed authorization request of the client that can be used; sent says why
+	RejectedProof           RejectionReason = "dpop"             // its DPoP proof is not good (RFC 9449, section 4.3); sent says what of it
+	RejectedNoProof         RejectionReason = "dpop_missing"     // a DPoP proof is needed
+	RejectedKey             RejectionReason = "dpop_key"         // its DPoP proof is by another key than a code or refresh token is bound to
+	RejectedNonce           RejectionReason = "dpop_nonce"       // its DPoP proof has no good nonce; in the log only, for it is how a client comes by one
+	RejectedAssertion       RejectionReason = "assertion"        // client_assertion is not good (RFC 7523, section 3); sent says what of it
+	RejectedAssertionUsed   RejectionReason = "assertion_used"   // client_assertion came before
+	RejectedKeys            RejectionReason = "jwks"             // the client's keys cannot be had from its jwks_uri
 )
 
 // RejectionReasons are all of them.
 var RejectionReasons = []RejectionReason{
 	RejectedAddress, RejectedSignOutAddress, RejectedMethod, RejectedSecret, RejectedOldSecret, RejectedDisabled, RejectedUnknown, RejectedCredentials, RejectedPublic,
 	RejectedGrantType, RejectedToken, RejectedForeign, RejectedUsed, RejectedExpired, RejectedRedirect, RejectedVerifier, RejectedNoVerifier, RejectedVerifierUnasked,
-	RejectedScope, RejectedForm,
+	RejectedScope, RejectedForm, RejectedProof, RejectedNoProof, RejectedKey, RejectedNonce, RejectedPushed, RejectedNotPushed, RejectedRequestURI, RejectedAssertion, RejectedAssertionUsed, RejectedKeys,
 }
 
 // Rejection is one request of a client that was refused: what whoever set it up

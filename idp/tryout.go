@@ -83,6 +83,8 @@ func (t *Tryout) Double(of *Client) *Client {
 		}
 		c.Secrets = []ClientSecret{{Hash: t.Secret, CreatedAt: t.CreatedAt, ExpiresAt: t.ExpiresAt}}
 	}
+	c.JWKS, c.JWKSURI = "", ""                            // nobody but the application has the private keys
+	c.Profile, c.RequirePushed, c.DPoP = "", false, false // ours pushes nothing and has no key
 	c.RedirectURIs, c.PostLogoutURIs, c.Origins = []string{t.RedirectURI}, nil, nil
 	c.LogoutURI, c.LogoutSession = "", false // the application is not told of the end of a test
 	c.Audience = nil                         // its own: what a test is given is good nowhere else

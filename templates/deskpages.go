@@ -385,7 +385,8 @@ func (AdminChain) file() string { return "adminchain" }
 type DeskApp struct {
 	ID, Name   string
 	Tile       Tile
-	Public     bool // it has no secret
+	Public     bool // it cannot prove itself
+	Secret     bool // it proves itself by a secret
 	Native     bool // it is a program on people's own machines
 	Program    bool // it signs nobody in
 	Disabled   bool
@@ -418,8 +419,10 @@ type AdminApp struct {
 	Match                               Message
 	Told                                string     // backchannel_logout_uri; empty: none
 	Logout                              LogoutLine // how it goes with telling it there
-	Consent, Verify                     bool
+	Consent, Verify, Pushed, DPoP       bool       // Pushed: it pushes its authorization requests; DPoP: its tokens are bound to a key
 	Secrets                             []DeskSecret
+	FAPI2                               bool           // it is held to FAPI 2.0
+	Keys                                []string       // ids of its public keys, or their address
 	Rejected                            []RejectedLine // latest first
 	MayEdit                             bool
 }
@@ -476,7 +479,10 @@ type AdminAppForm struct {
 	Verify                                             bool   // approvals want a fingerprint or PIN
 	Consent, OptionalPKCE, ClaimsInID, RefreshAlways   bool
 	Advanced                                           bool   // the advanced part of the form is open
-	Code, Refresh, Credentials, JWT, Post              bool   // grant types; JWT access tokens; client_secret_post
+	Code, Refresh, Credentials, JWT                    bool   // grant types; JWT access tokens
+	Profile, Auth, JWKS, JWKSURI                       string // how it proves itself, and by which keys
+	Auths, Profiles                                    []Choice
+	RequirePushed, DPoP                                bool
 	Alg, AccessTTL, RefreshIdle, RefreshGrace          string // durations as typed, such as 15m
 	Audience                                           string
 	Algs                                               []string // JOSE names to choose from

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
@@ -24,6 +25,8 @@ type clientFlags struct {
 	format   string
 	match    string
 	rules    []string
+	keys     string // name of a file
+	profile  string
 	public   bool
 	disabled bool
 }
@@ -35,7 +38,10 @@ func (f *clientFlags) register(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.c.LogoutSession, "backchannel-logout-session-required", false, "it needs to be told which session; it always is")
 	flags.StringSliceVar(&f.c.Origins, "origin", nil, "`origin` of the application besides its redirects: its scripts may call the token endpoint, and people may be sent on there")
 	flags.StringVar(&f.kind, "kind", string(idp.ClientWeb), "`kind`: web, or native for a program with a loopback redirect on any port")
-	flags.StringVar(&f.auth, "auth", string(idp.AuthBasic), "how it proves itself: client_secret_basic, client_secret_post or none")
+	flags.StringVar(&f.auth, "auth", string(idp.AuthBasic), "how it proves itself: client_secret_basic, client_secret_post, private_key_jwt or none")
+	flags.StringVar(&f.profile, "profile", "", "`profile` that it is held to: fapi2 (FAPI 2.0: by key, pushed requests, bound tokens)")
+	flags.StringVar(&f.keys, "jwks", "", "`file` with its public keys, a JWK Set, by which it proves itself (private_key_jwt)")
+	flags.StringVar(&f.c.JWKSURI, "jwks-uri", "", "`address` where it publishes its public keys (private_key_jwt)")
 	flags.BoolVar(&f.public, "public", false, "it can keep no secret; the same as --auth none")
 	flags.StringSliceVar(&f.c.GrantTypes, "grant", []string{idp.GrantCode, idp.GrantRefresh}, "grant `types`: authorization_code, refresh_token, client_credentials")
 	flags.StringSliceVar(&f.c.Scopes, "scope", []string{"openid", "profile", "email", "offline_access"}, "`scopes` it may ask for")
@@ -52,6 +58,8 @@ func (f *clientFlags) register(flags *pflag.FlagSet) {
 	flags.StringArrayVar(&f.rules, "claim", nil, "a claim under a name of its own: `name=claim`, name=claim:from>to:from>to, or name='text'; several by repetition")
 	flags.BoolVar(&f.c.Consent, "consent", false, "ask people what the application may be told")
 	flags.BoolVar(&f.c.OptionalPKCE, "optional-pkce", false, "a deviation: do not demand PKCE")
+	flags.BoolVar(&f.c.RequirePushed, "require-par", false, "it has to push its authorization requests (PAR, RFC 9126)")
+	flags.BoolVar(&f.c.DPoP, "dpop", false, "its access tokens have to be bound to a key (DPoP, RFC 9449)")
 	flags.BoolVar(&f.c.ClaimsInID, "claims-in-id-token", false, "a deviation: claims of scopes in the ID token as well")
 }
 
@@ -62,6 +70,15 @@ func (f *clientFlags) apply(flags *pflag.FlagSet, c *idp.Client, all bool) {
 	if f.public {
 		auth = idp.AuthNone
 	}
+	keyed := f.c.JWKS != "" || f.c.JWKSURI != ""
+	if keyed && !flags.Changed("auth") && !f.public {
+		auth = idp.AuthPrivateKey
+	}
+	keys := func() {
+		if c.JWKS, c.JWKSURI = f.c.JWKS, f.c.JWKSURI; keyed {
+			c.Auth = auth
+		}
+	}
 	for name, set := range map[string]func(){
 		"name":                                func() { c.Name = f.c.Name },
 		"redirect-uri":                        func() { c.RedirectURIs = f.c.RedirectURIs },
@@ -71,6 +88,8 @@ func (f *clientFlags) apply(flags *pflag.FlagSet, c *idp.Client, all bool) {
 		"origin":                              func() { c.Origins = f.c.Origins },
 		"kind":                                func() { c.Kind = idp.ClientKind(f.kind) },
 		"auth":                                func() { c.Auth = auth },
+		"jwks":                                keys,
+		"jwks-uri":                            keys,
 		"public":                              func() { c.Auth = auth },
 		"grant":                               func() { c.GrantTypes = f.c.GrantTypes },
 		"scope":                               func() { c.Scopes = f.c.Scopes },
@@ -87,6 +106,9 @@ func (f *clientFlags) apply(flags *pflag.FlagSet, c *idp.Client, all bool) {
 		"verify":                              func() { c.Verify = f.c.Verify },
 		"consent":                             func() { c.Consent = f.c.Consent },
 		"optional-pkce":                       func() { c.OptionalPKCE = f.c.OptionalPKCE },
+		"require-par":                         func() { c.RequirePushed = f.c.RequirePushed },
+		"profile":                             func() { c.Profile = idp.ClientProfile(f.profile) },
+		"dpop":                                func() { c.DPoP = f.c.DPoP },
 		"claims-in-id-token":                  func() { c.ClaimsInID = f.c.ClaimsInID },
 		"disabled":                            func() { c.Disabled = f.disabled },
 	} {
@@ -96,8 +118,16 @@ func (f *clientFlags) apply(flags *pflag.FlagSet, c *idp.Client, all bool) {
 	}
 }
 
-// readRules reads the flags --claim into the rules of the client. Errors: usageError.
-func (f *clientFlags) readRules() error {
+// read reads the file of --jwks, and the flags --claim into the rules of the client.
+// Errors: usageError, the file cannot be read.
+func (f *clientFlags) read() error {
+	if f.keys != "" {
+		text, err := os.ReadFile(f.keys)
+		if err != nil {
+			return err
+		}
+		f.c.JWKS = string(text)
+	}
 	for _, s := range f.rules {
 		if s == "" {
 			continue // --claim= takes all away
@@ -127,6 +157,7 @@ func (c *cli) clientAdd() *cobra.Command {
 		Example: `  idp client add "PACS viewer" --redirect-uri https://viewer.your-hospital.org/callback
   idp client add "Desktop viewer" --kind native --public --redirect-uri http://127.0.0.1/callback
   idp client add "Archive sync" --grant client_credentials --scope archive
+  idp client add "Records" --profile fapi2 --jwks keys.json --redirect-uri https://records.your-hospital.org/callback
   idp client add "SIEM" --grant client_credentials --scope hilum.auditor`,
 		Args: cobra.ExactArgs(1),
 	}
@@ -135,7 +166,7 @@ func (c *cli) clientAdd() *cobra.Command {
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object, for scripts")
 	cmd.RunE = c.withArgs(func(ctx context.Context, p *provider, args []string) error {
 		f.c.Name = args[0]
-		if err := f.readRules(); err != nil {
+		if err := f.read(); err != nil {
 			return err
 		}
 		client := &idp.Client{ID: idp.ClientID(id)}
@@ -183,7 +214,7 @@ func (c *cli) clientEdit() *cobra.Command {
 		if !said(cmd) {
 			return usagef("nothing to change was named")
 		}
-		if err := f.readRules(); err != nil {
+		if err := f.read(); err != nil {
 			return err
 		}
 		err := p.desk.EditClient(ctx, console(), idp.ClientID(args[0]), func(client *idp.Client) { f.apply(cmd.Flags(), client, false) })
@@ -198,39 +229,44 @@ func (c *cli) clientEdit() *cobra.Command {
 
 // clientLine is an application as scripts see it.
 type clientLine struct {
-	ID             idp.ClientID     `json:"id"`
-	Name           string           `json:"name"`
-	Kind           idp.ClientKind   `json:"kind"`
-	Auth           idp.AuthMethod   `json:"auth"`
-	Secrets        int              `json:"secrets"` // how many there are
-	RedirectURIs   []string         `json:"redirect_uris"`
-	PostLogoutURIs []string         `json:"post_logout_uris,omitempty"`
-	LogoutURI      string           `json:"backchannel_logout_uri,omitempty"`
-	LogoutSession  bool             `json:"backchannel_logout_session_required,omitempty"`
-	Origins        []string         `json:"origins,omitempty"`
-	GrantTypes     []string         `json:"grants"`
-	Scopes         []string         `json:"scopes"`
-	Audience       []string         `json:"audience,omitempty"`
-	IDTokenAlg     string           `json:"alg"`
-	AccessFormat   idp.AccessFormat `json:"access_format"`
-	Match          idp.MatchMode    `json:"match,omitempty"`
-	Verify         bool             `json:"verify,omitempty"`
-	Admits         []string         `json:"admits,omitempty"` // groups; none: everybody
-	Claims         []idp.ClaimRule  `json:"claims,omitempty"`
-	SecretUsedAt   *time.Time       `json:"secret_used_at,omitempty"` // the last time, of any
-	Deviations     []string         `json:"deviations,omitempty"`     // in English
-	Consent        bool             `json:"consent"`
-	Disabled       bool             `json:"disabled"`
-	CreatedAt      time.Time        `json:"created_at"`
+	ID             idp.ClientID      `json:"id"`
+	Name           string            `json:"name"`
+	Kind           idp.ClientKind    `json:"kind"`
+	Auth           idp.AuthMethod    `json:"auth"`
+	Secrets        int               `json:"secrets"` // how many there are
+	JWKS           json.RawMessage   `json:"jwks,omitempty"`
+	JWKSURI        string            `json:"jwks_uri,omitempty"`
+	RedirectURIs   []string          `json:"redirect_uris"`
+	PostLogoutURIs []string          `json:"post_logout_uris,omitempty"`
+	LogoutURI      string            `json:"backchannel_logout_uri,omitempty"`
+	LogoutSession  bool              `json:"backchannel_logout_session_required,omitempty"`
+	Origins        []string          `json:"origins,omitempty"`
+	GrantTypes     []string          `json:"grants"`
+	Scopes         []string          `json:"scopes"`
+	Audience       []string          `json:"audience,omitempty"`
+	IDTokenAlg     string            `json:"alg"`
+	AccessFormat   idp.AccessFormat  `json:"access_format"`
+	Match          idp.MatchMode     `json:"match,omitempty"`
+	Verify         bool              `json:"verify,omitempty"`
+	Admits         []string          `json:"admits,omitempty"` // groups; none: everybody
+	Claims         []idp.ClaimRule   `json:"claims,omitempty"`
+	SecretUsedAt   *time.Time        `json:"secret_used_at,omitempty"` // the last time, of any
+	Deviations     []string          `json:"deviations,omitempty"`     // in English
+	RequirePushed  bool              `json:"require_pushed_authorization_requests,omitempty"`
+	DPoP           bool              `json:"dpop_bound_access_tokens,omitempty"`
+	Profile        idp.ClientProfile `json:"profile,omitempty"`
+	Consent        bool              `json:"consent"`
+	Disabled       bool              `json:"disabled"`
+	CreatedAt      time.Time         `json:"created_at"`
 }
 
 func clientLineOf(c *idp.Client) clientLine {
 	l := clientLine{
-		ID: c.ID, Name: c.Name, Kind: c.Kind, Auth: c.Auth, Secrets: len(c.Secrets),
+		ID: c.ID, Name: c.Name, Kind: c.Kind, Auth: c.Auth, Secrets: len(c.Secrets), JWKS: json.RawMessage(c.JWKS), JWKSURI: c.JWKSURI,
 		RedirectURIs: c.RedirectURIs, PostLogoutURIs: c.PostLogoutURIs, LogoutURI: c.LogoutURI, LogoutSession: c.LogoutSession, Origins: c.Origins,
 		GrantTypes: c.GrantTypes, Scopes: c.Scopes, Audience: c.Audience,
 		IDTokenAlg: c.IDTokenAlg, AccessFormat: c.AccessFormat,
-		Match: c.Match, Verify: c.Verify, Admits: c.Groups, Claims: c.Claims, Consent: c.Consent, Disabled: c.Disabled, CreatedAt: c.CreatedAt,
+		Match: c.Match, Verify: c.Verify, Admits: c.Groups, Claims: c.Claims, RequirePushed: c.RequirePushed, DPoP: c.DPoP, Profile: c.Profile, Consent: c.Consent, Disabled: c.Disabled, CreatedAt: c.CreatedAt,
 	}
 	for _, s := range c.Secrets {
 		if !s.LastUsedAt.IsZero() && (l.SecretUsedAt == nil || s.LastUsedAt.After(*l.SecretUsedAt)) {
@@ -303,7 +339,9 @@ func (c *cli) clientShow() *cobra.Command {
 					[]string{"name", l.Name},
 					[]string{"kind", string(l.Kind)},
 					[]string{"auth", string(l.Auth)},
+					[]string{"profile", orNone(string(l.Profile))},
 					[]string{"secrets", fmt.Sprint(l.Secrets)},
+					[]string{"keys", orNone(l.JWKSURI + string(l.JWKS))},
 					[]string{"redirect", orNone(strings.Join(l.RedirectURIs, " "))},
 					[]string{"post logout", orNone(strings.Join(l.PostLogoutURIs, " "))},
 					[]string{"told at", orNone(l.LogoutURI)},

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"net/http"
 	"net/netip"
 	"net/url"
 
@@ -14,6 +15,18 @@ import (
 // public addresses and in the ranges of logout.networks; a provider that is tried out on
 // this machine also calls this machine.
 func (p *provider) openLogout(minter logout.Minter) *logout.Sender {
+	return logout.New(logout.Config{
+		Store:     p.db,
+		Minter:    minter,
+		Client:    p.toApplications(),
+		Forbidden: func(err error) bool { return errors.Is(err, outbound.ErrForbidden) },
+		Log:       p.log,
+	})
+}
+
+// toApplications is the HTTP client by which applications are called: told that a session
+// has ended, asked for their keys (jwks_uri).
+func (p *provider) toApplications() *http.Client {
 	var networks []netip.Prefix
 	for _, n := range p.conf.Logout.Networks {
 		networks = append(networks, n.Prefix)
@@ -21,11 +34,5 @@ func (p *provider) openLogout(minter logout.Minter) *logout.Sender {
 	if u, err := url.Parse(p.issuer); err == nil && u.Scheme == "http" { // loopback only, config.Validate has seen it
 		networks = append(networks, netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128"))
 	}
-	return logout.New(logout.Config{
-		Store:     p.db,
-		Minter:    minter,
-		Client:    outbound.New(outbound.Config{Private: networks, Plain: true}),
-		Forbidden: func(err error) bool { return errors.Is(err, outbound.ErrForbidden) },
-		Log:       p.log,
-	})
+	return outbound.New(outbound.Config{Private: networks, Plain: true})
 }

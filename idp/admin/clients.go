@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"slices"
@@ -11,6 +12,7 @@ import (
 
 	"hilum/idp"
 	"hilum/idp/claim"
+	"hilum/idp/jwks"
 	"hilum/idp/text"
 )
 
@@ -28,7 +30,7 @@ const (
 )
 
 // AddClient registers an application and returns its secret, to be shown this
-// once (empty for a public one). ID is made when empty. Errors: FieldError, idp.ErrConflict.
+// once (empty where it has none). ID is made when empty. Errors: FieldError, idp.ErrConflict.
 func (d *Desk) AddClient(ctx context.Context, by By, c *idp.Client) (idp.Secret, error) {
 	if err := d.allow(ctx, by, EditClients); err != nil {
 		return "", err
@@ -47,7 +49,7 @@ func (d *Desk) AddClient(ctx context.Context, by By, c *idp.Client) (idp.Secret,
 	c.CreatedAt, c.UpdatedAt = now, now
 	var secret idp.Secret
 	c.Secrets = nil
-	if !c.Public() {
+	if c.HasSecret() {
 		secret = idp.NewToken()
 		c.Secrets = []idp.ClientSecret{{Hash: secret.Hash(), CreatedAt: now}}
 	}
@@ -113,7 +115,8 @@ func (d *Desk) client(ctx context.Context, id idp.ClientID) (*idp.Client, error)
 }
 
 // EditClient changes what fn changes; id and secrets stay as they are, and a public
-// application stays public. Errors: FieldError, idp.ErrNotFound.
+// application stays public. One that proves itself by a key from now on loses its secrets;
+// the other way it has none until NewClientSecret. Errors: FieldError, idp.ErrNotFound.
 func (d *Desk) EditClient(ctx context.Context, by By, id idp.ClientID, fn func(*idp.Client)) error {
 	if err := d.allow(ctx, by, EditClients); err != nil {
 		return err
@@ -124,6 +127,9 @@ func (d *Desk) EditClient(ctx context.Context, by By, id idp.ClientID, fn func(*
 		c.ID, c.Secrets, c.CreatedAt, c.UpdatedAt = id, secrets, created, d.conf.Now()
 		if (auth == idp.AuthNone) != (c.Auth == idp.AuthNone) {
 			return &idp.FieldError{Field: "auth", Message: "client.auth.fixed"}
+		}
+		if !c.HasSecret() {
+			c.Secrets = nil
 		}
 		tidyClient(c)
 		if err := ValidateClient(c); err != nil {
@@ -136,14 +142,14 @@ func (d *Desk) EditClient(ctx context.Context, by By, id idp.ClientID, fn func(*
 
 // NewClientSecret adds a secret beside the newest one, which ends after
 // overlap; any older one ends at once. The new one is shown this once. Errors:
-// idp.ErrNotFound, FieldError (a public client has none).
+// idp.ErrNotFound, FieldError (a client that is public, or signs by a key, has none).
 func (d *Desk) NewClientSecret(ctx context.Context, by By, id idp.ClientID, overlap time.Duration) (idp.Secret, error) {
 	if err := d.allow(ctx, by, EditClients); err != nil {
 		return "", err
 	}
 	secret := idp.NewToken()
 	err := d.conf.Store.UpdateClient(ctx, id, func(c *idp.Client) error {
-		if c.Public() {
+		if !c.HasSecret() {
 			return &idp.FieldError{Field: "auth", Message: "client.public"}
 		}
 		now := d.conf.Now()
@@ -188,6 +194,13 @@ func (d *Desk) clientEvent(by By, c *idp.Client, what string) idp.Event {
 // tidyClient gives what was typed about a client the form it is kept in.
 func tidyClient(c *idp.Client) {
 	c.Name = text.Form(c.Name)
+	c.JWKS = jwks.Compact(c.JWKS)
+	if c.Profile == idp.ProfileFAPI2 { // what it means besides is not left to be ticked
+		c.RequirePushed, c.DPoP = true, true
+		if c.IDTokenAlg == "" {
+			c.IDTokenAlg = "ES256"
+		}
+	}
 	if len(c.Groups) <= maxValues { // else refused as it is
 		c.Groups = text.Forms(c.Groups)
 	}
@@ -217,9 +230,15 @@ func ValidateClient(c *idp.Client) error {
 		return bad("kind", "client.kind.bad")
 	}
 	switch c.Auth {
-	case idp.AuthBasic, idp.AuthPost, idp.AuthNone:
+	case idp.AuthBasic, idp.AuthPost, idp.AuthNone, idp.AuthPrivateKey:
 	default:
 		return bad("auth", "client.auth.bad")
+	}
+	if err := validKeys(c); err != nil {
+		return err
+	}
+	if err := validProfile(c); err != nil {
+		return err
 	}
 	if len(c.GrantTypes) == 0 {
 		return bad("grant_types", "client.grants.missing")
@@ -289,13 +308,67 @@ func ValidateClient(c *idp.Client) error {
 	if c.RefreshIdle < 0 || c.RefreshIdle > maxRefresh {
 		return bad("refresh_idle", "client.ttl.bad")
 	}
-	if c.RefreshGrace < 0 || c.RefreshGrace > maxGrace || c.Public() && c.RefreshGrace > 0 {
+	if c.RefreshGrace < 0 || c.RefreshGrace > maxGrace || c.Public() && !c.DPoP && c.RefreshGrace > 0 {
 		return bad("refresh_grace", "client.grace.bad")
 	}
 	return nil
 }
 
-// forPrograms reports whether a client proves itself by a secret and signs
+// validKeys checks where the keys of a client are that proves itself by one; others have
+// none. Errors: FieldError.
+func validKeys(c *idp.Client) error {
+	bad := func(field, message string) error { return &idp.FieldError{Field: field, Message: message} }
+	switch {
+	case c.Auth != idp.AuthPrivateKey && c.JWKS != "":
+		return bad("jwks", "client.jwks.unused")
+	case c.Auth != idp.AuthPrivateKey && c.JWKSURI != "":
+		return bad("jwks_uri", "client.jwks.unused")
+	case c.Auth != idp.AuthPrivateKey:
+		return nil
+	case c.JWKS == "" && c.JWKSURI == "":
+		return bad("jwks", "client.jwks.missing")
+	case c.JWKS != "" && c.JWKSURI != "":
+		return bad("jwks_uri", "client.jwks.both")
+	case c.JWKSURI != "":
+		if !validRedirect(c.JWKSURI, idp.ClientWeb) {
+			return bad("jwks_uri", "client.redirect.bad")
+		}
+		return nil
+	}
+	switch _, err := jwks.Parse([]byte(c.JWKS)); {
+	case errors.Is(err, jwks.ErrPrivate):
+		return bad("jwks", "client.jwks.private")
+	case errors.Is(err, jwks.ErrNone):
+		return bad("jwks", "client.jwks.none")
+	case err != nil:
+		return bad("jwks", "client.jwks.bad")
+	}
+	return nil
+}
+
+// validProfile checks that nothing else of a registration contradicts its profile. Errors:
+// FieldError.
+func validProfile(c *idp.Client) error {
+	bad := func(field, message string) error { return &idp.FieldError{Field: field, Message: message} }
+	plain := func(uri string) bool { return c.Kind == idp.ClientWeb && !strings.HasPrefix(uri, "https://") }
+	switch {
+	case c.Profile == "":
+		return nil
+	case c.Profile != idp.ProfileFAPI2:
+		return bad("profile", "client.profile.bad")
+	case c.Auth != idp.AuthPrivateKey: // FAPI 2.0 Security Profile, section 5.3.2.1
+		return bad("profile", "client.fapi.auth")
+	case c.OptionalPKCE:
+		return bad("profile", "client.fapi.pkce")
+	case c.IDTokenAlg == "RS256": // section 5.4.1
+		return bad("profile", "client.fapi.alg")
+	case slices.ContainsFunc(c.RedirectURIs, plain):
+		return bad("profile", "client.fapi.http")
+	}
+	return nil
+}
+
+// forPrograms reports whether a client proves itself and signs
 // nobody in: only such a one may have a scope of the administration.
 func forPrograms(c *idp.Client) bool {
 	return !c.Public() && !slices.ContainsFunc(c.GrantTypes, func(g string) bool { return g != idp.GrantClientCredentials })

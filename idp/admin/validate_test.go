@@ -26,6 +26,17 @@ func viewer() *idp.Client {
 	}
 }
 
+// keySet is a JWK Set with the key of RFC 7517, appendix A.1.
+const keySet = `{"keys":[{"kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM","use":"sig","kid":"1"}]}`
+
+// fapi is a client under FAPI 2.0, to be spoiled.
+func fapi(spoil func(*idp.Client)) func(*idp.Client) {
+	return func(c *idp.Client) {
+		c.Profile, c.Auth, c.JWKS, c.IDTokenAlg = idp.ProfileFAPI2, idp.AuthPrivateKey, keySet, "PS256"
+		spoil(c)
+	}
+}
+
 func TestWhatClientsMayBe(t *testing.T) {
 	for name, c := range map[string]struct {
 		spoil func(*idp.Client)
@@ -46,6 +57,30 @@ func TestWhatClientsMayBe(t *testing.T) {
 		"a public application that administers": {func(c *idp.Client) {
 			c.Auth, c.RefreshGrace, c.Scopes = idp.AuthNone, 0, []string{idp.ScopeAdmin}
 		}, "scopes"},
+		"keys of its own":                {func(c *idp.Client) { c.Auth, c.JWKS = idp.AuthPrivateKey, keySet }, ""},
+		"published keys":                 {func(c *idp.Client) { c.Auth, c.JWKSURI = idp.AuthPrivateKey, "https://viewer.example/jwks" }, ""},
+		"keys that are read without TLS": {func(c *idp.Client) { c.Auth, c.JWKSURI = idp.AuthPrivateKey, "http://viewer.example/jwks" }, "jwks_uri"},
+		"no keys":                        {func(c *idp.Client) { c.Auth = idp.AuthPrivateKey }, "jwks"},
+		"keys in two places": {func(c *idp.Client) {
+			c.Auth, c.JWKS, c.JWKSURI = idp.AuthPrivateKey, keySet, "https://viewer.example/jwks"
+		}, "jwks_uri"},
+		"keys beside a secret": {func(c *idp.Client) { c.JWKS = keySet }, "jwks"},
+		"published keys of a public one": {func(c *idp.Client) {
+			c.Auth, c.RefreshGrace, c.JWKSURI = idp.AuthNone, 0, "https://viewer.example/jwks"
+		}, "jwks_uri"},
+		"a grace without a secret": {func(c *idp.Client) { c.Auth = idp.AuthNone }, "refresh_grace"},
+		"a grace for bound tokens": {func(c *idp.Client) { c.Auth, c.DPoP = idp.AuthNone, true }, ""},
+		"FAPI 2.0":                 {fapi(func(*idp.Client) {}), ""},
+		"FAPI 2.0 by a secret":     {fapi(func(c *idp.Client) { c.Auth, c.JWKS = idp.AuthBasic, "" }), "profile"},
+		"FAPI 2.0 and RS256":       {fapi(func(c *idp.Client) { c.IDTokenAlg = "RS256" }), "profile"},
+		"FAPI 2.0 without PKCE":    {fapi(func(c *idp.Client) { c.OptionalPKCE = true }), "profile"},
+		"FAPI 2.0 without TLS":     {fapi(func(c *idp.Client) { c.RedirectURIs = []string{"http://127.0.0.1/cb"} }), "profile"},
+		"FAPI 3.0":                 {fapi(func(c *idp.Client) { c.Profile = "fapi3" }), "profile"},
+		"a private key": {func(c *idp.Client) {
+			c.Auth, c.JWKS = idp.AuthPrivateKey, strings.Replace(keySet, `"kty"`, `"d":"AA","kty"`, 1)
+		}, "jwks"},
+		"keys that nobody can use":              {func(c *idp.Client) { c.Auth, c.JWKS = idp.AuthPrivateKey, `{"keys":[]}` }, "jwks"},
+		"keys that are no JSON":                 {func(c *idp.Client) { c.Auth, c.JWKS = idp.AuthPrivateKey, "-----BEGIN PUBLIC KEY-----" }, "jwks"},
 		"six digits from screen to phone":       {func(c *idp.Client) { c.Match = idp.MatchStrict }, ""},
 		"an unknown way to match":               {func(c *idp.Client) { c.Match = "never" }, "match"},
 		"no id":                                 {func(c *idp.Client) { c.ID = "" }, "client_id"},
@@ -62,7 +97,7 @@ func TestWhatClientsMayBe(t *testing.T) {
 		"no kind":                               {func(c *idp.Client) { c.Kind = "" }, "kind"},
 		"an unknown kind":                       {func(c *idp.Client) { c.Kind = "spa" }, "kind"},
 		"no way to prove itself":                {func(c *idp.Client) { c.Auth = "" }, "auth"},
-		"private_key_jwt":                       {func(c *idp.Client) { c.Auth = "private_key_jwt" }, "auth"},
+		"a certificate":                         {func(c *idp.Client) { c.Auth = "tls_client_auth" }, "auth"},
 		"no grant types":                        {func(c *idp.Client) { c.GrantTypes = nil }, "grant_types"},
 		"the implicit grant":                    {func(c *idp.Client) { c.GrantTypes = []string{"implicit"} }, "grant_types"},
 		"the password grant beside the code":    {func(c *idp.Client) { c.GrantTypes = []string{idp.GrantCode, "password"} }, "grant_types"},

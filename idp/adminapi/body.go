@@ -113,6 +113,16 @@ func textMap[T any](at func(*T) *map[string]string) member[T] {
 	})
 }
 
+// object is a member that is kept as the JSON text that it is.
+func object[T any](at func(*T) *string) member[T] {
+	return value(at, func(raw json.RawMessage) (string, error) {
+		if raw[0] != '{' {
+			return "", errors.New("is no object")
+		}
+		return string(raw), nil
+	})
+}
+
 // objects is a member that is a list of objects, each with members of its own.
 func objects[T, V any](at func(*T) *[]V, m members[V]) member[T] {
 	return value(at, func(raw json.RawMessage) ([]V, error) {

@@ -13,34 +13,39 @@ import (
 // client is an application (a client of OAuth 2.0) in a response. Lifetimes are in
 // seconds; 0 is the site's.
 type client struct {
-	ID             idp.ClientID     `json:"client_id"`
-	Name           string           `json:"client_name"`
-	Kind           idp.ClientKind   `json:"kind"`
-	Auth           idp.AuthMethod   `json:"auth"`
-	GrantTypes     []string         `json:"grant_types"`
-	RedirectURIs   []string         `json:"redirect_uris"`
-	PostLogoutURIs []string         `json:"post_logout_redirect_uris"`
-	Origins        []string         `json:"origins"`
-	Scopes         []string         `json:"scopes"`
-	Audience       []string         `json:"audience"`
-	Groups         []string         `json:"groups"`
-	Claims         []idp.ClaimRule  `json:"claims"`
-	IDTokenAlg     string           `json:"id_token_alg"`
-	AccessFormat   idp.AccessFormat `json:"access_format"`
-	AccessTTL      int64            `json:"access_ttl"`
-	RefreshIdle    int64            `json:"refresh_idle"`
-	RefreshGrace   int64            `json:"refresh_grace"`
-	RefreshAlways  bool             `json:"refresh_always"`
-	OptionalPKCE   bool             `json:"optional_pkce"`
-	ClaimsInID     bool             `json:"claims_in_id_token"`
-	Consent        bool             `json:"consent"`
-	Match          idp.MatchMode    `json:"match"`
-	Verify         bool             `json:"verify"`
-	Disabled       bool             `json:"disabled"`
-	Deviations     []string         `json:"deviations"`
-	Secrets        []clientSecret   `json:"secrets"`
-	CreatedAt      *time.Time       `json:"created_at"`
-	UpdatedAt      *time.Time       `json:"updated_at"`
+	ID             idp.ClientID      `json:"client_id"`
+	Name           string            `json:"client_name"`
+	Kind           idp.ClientKind    `json:"kind"`
+	Profile        idp.ClientProfile `json:"profile"`
+	Auth           idp.AuthMethod    `json:"auth"`
+	JWKS           json.RawMessage   `json:"jwks,omitempty"`
+	JWKSURI        string            `json:"jwks_uri,omitempty"`
+	GrantTypes     []string          `json:"grant_types"`
+	RedirectURIs   []string          `json:"redirect_uris"`
+	PostLogoutURIs []string          `json:"post_logout_redirect_uris"`
+	Origins        []string          `json:"origins"`
+	Scopes         []string          `json:"scopes"`
+	Audience       []string          `json:"audience"`
+	Groups         []string          `json:"groups"`
+	Claims         []idp.ClaimRule   `json:"claims"`
+	IDTokenAlg     string            `json:"id_token_alg"`
+	AccessFormat   idp.AccessFormat  `json:"access_format"`
+	AccessTTL      int64             `json:"access_ttl"`
+	RefreshIdle    int64             `json:"refresh_idle"`
+	RefreshGrace   int64             `json:"refresh_grace"`
+	RefreshAlways  bool              `json:"refresh_always"`
+	OptionalPKCE   bool              `json:"optional_pkce"`
+	RequirePushed  bool              `json:"require_pushed_authorization_requests"`
+	DPoP           bool              `json:"dpop_bound_access_tokens"`
+	ClaimsInID     bool              `json:"claims_in_id_token"`
+	Consent        bool              `json:"consent"`
+	Match          idp.MatchMode     `json:"match"`
+	Verify         bool              `json:"verify"`
+	Disabled       bool              `json:"disabled"`
+	Deviations     []string          `json:"deviations"`
+	Secrets        []clientSecret    `json:"secrets"`
+	CreatedAt      *time.Time        `json:"created_at"`
+	UpdatedAt      *time.Time        `json:"updated_at"`
 }
 
 // clientSecret says of a client secret when it is good and was used; the secret itself is
@@ -57,10 +62,10 @@ func clientOf(c *idp.Client) client {
 		deviations = append(deviations, strings.TrimPrefix(key, "client.deviation."))
 	}
 	return client{
-		ID: c.ID, Name: c.Name, Kind: c.Kind, Auth: c.Auth, GrantTypes: list(c.GrantTypes), RedirectURIs: list(c.RedirectURIs), PostLogoutURIs: list(c.PostLogoutURIs),
+		ID: c.ID, Name: c.Name, Kind: c.Kind, Profile: c.Profile, Auth: c.Auth, JWKS: json.RawMessage(c.JWKS), JWKSURI: c.JWKSURI, GrantTypes: list(c.GrantTypes), RedirectURIs: list(c.RedirectURIs), PostLogoutURIs: list(c.PostLogoutURIs),
 		Origins: list(c.Origins), Scopes: list(c.Scopes), Audience: list(c.Audience), Groups: list(c.Groups), Claims: list(c.Claims), IDTokenAlg: c.IDTokenAlg,
 		AccessFormat: c.AccessFormat, AccessTTL: int64(c.AccessTTL / time.Second), RefreshIdle: int64(c.RefreshIdle / time.Second),
-		RefreshGrace: int64(c.RefreshGrace / time.Second), RefreshAlways: c.RefreshAlways, OptionalPKCE: c.OptionalPKCE, ClaimsInID: c.ClaimsInID, Consent: c.Consent,
+		RefreshGrace: int64(c.RefreshGrace / time.Second), RefreshAlways: c.RefreshAlways, OptionalPKCE: c.OptionalPKCE, RequirePushed: c.RequirePushed, DPoP: c.DPoP, ClaimsInID: c.ClaimsInID, Consent: c.Consent,
 		Match: c.Match, Verify: c.Verify, Disabled: c.Disabled, Deviations: deviations, CreatedAt: moment(c.CreatedAt), UpdatedAt: moment(c.UpdatedAt),
 		Secrets: each(c.Secrets, func(s *idp.ClientSecret) clientSecret {
 			return clientSecret{moment(s.CreatedAt), moment(s.ExpiresAt), moment(s.LastUsedAt)}
@@ -83,29 +88,34 @@ var claimMembers = members[idp.ClaimRule]{
 
 // clientMembers are the members of a merge patch of an application.
 var clientMembers = members[idp.Client]{
-	"client_name":               text(func(c *idp.Client) *string { return &c.Name }),
-	"kind":                      text(func(c *idp.Client) *idp.ClientKind { return &c.Kind }),
-	"auth":                      text(func(c *idp.Client) *idp.AuthMethod { return &c.Auth }),
-	"grant_types":               texts(func(c *idp.Client) *[]string { return &c.GrantTypes }),
-	"redirect_uris":             texts(func(c *idp.Client) *[]string { return &c.RedirectURIs }),
-	"post_logout_redirect_uris": texts(func(c *idp.Client) *[]string { return &c.PostLogoutURIs }),
-	"origins":                   texts(func(c *idp.Client) *[]string { return &c.Origins }),
-	"scopes":                    texts(func(c *idp.Client) *[]string { return &c.Scopes }),
-	"audience":                  texts(func(c *idp.Client) *[]string { return &c.Audience }),
-	"groups":                    texts(func(c *idp.Client) *[]string { return &c.Groups }),
-	"claims":                    objects(func(c *idp.Client) *[]idp.ClaimRule { return &c.Claims }, claimMembers),
-	"id_token_alg":              text(func(c *idp.Client) *string { return &c.IDTokenAlg }),
-	"access_format":             text(func(c *idp.Client) *idp.AccessFormat { return &c.AccessFormat }),
-	"access_ttl":                seconds(func(c *idp.Client) *time.Duration { return &c.AccessTTL }),
-	"refresh_idle":              seconds(func(c *idp.Client) *time.Duration { return &c.RefreshIdle }),
-	"refresh_grace":             seconds(func(c *idp.Client) *time.Duration { return &c.RefreshGrace }),
-	"refresh_always":            flag(func(c *idp.Client) *bool { return &c.RefreshAlways }),
-	"optional_pkce":             flag(func(c *idp.Client) *bool { return &c.OptionalPKCE }),
-	"claims_in_id_token":        flag(func(c *idp.Client) *bool { return &c.ClaimsInID }),
-	"consent":                   flag(func(c *idp.Client) *bool { return &c.Consent }),
-	"match":                     text(func(c *idp.Client) *idp.MatchMode { return &c.Match }),
-	"verify":                    flag(func(c *idp.Client) *bool { return &c.Verify }),
-	"disabled":                  flag(func(c *idp.Client) *bool { return &c.Disabled }),
+	"client_name":                           text(func(c *idp.Client) *string { return &c.Name }),
+	"kind":                                  text(func(c *idp.Client) *idp.ClientKind { return &c.Kind }),
+	"auth":                                  text(func(c *idp.Client) *idp.AuthMethod { return &c.Auth }),
+	"profile":                               text(func(c *idp.Client) *idp.ClientProfile { return &c.Profile }),
+	"jwks":                                  object(func(c *idp.Client) *string { return &c.JWKS }),
+	"jwks_uri":                              text(func(c *idp.Client) *string { return &c.JWKSURI }),
+	"grant_types":                           texts(func(c *idp.Client) *[]string { return &c.GrantTypes }),
+	"redirect_uris":                         texts(func(c *idp.Client) *[]string { return &c.RedirectURIs }),
+	"post_logout_redirect_uris":             texts(func(c *idp.Client) *[]string { return &c.PostLogoutURIs }),
+	"origins":                               texts(func(c *idp.Client) *[]string { return &c.Origins }),
+	"scopes":                                texts(func(c *idp.Client) *[]string { return &c.Scopes }),
+	"audience":                              texts(func(c *idp.Client) *[]string { return &c.Audience }),
+	"groups":                                texts(func(c *idp.Client) *[]string { return &c.Groups }),
+	"claims":                                objects(func(c *idp.Client) *[]idp.ClaimRule { return &c.Claims }, claimMembers),
+	"id_token_alg":                          text(func(c *idp.Client) *string { return &c.IDTokenAlg }),
+	"access_format":                         text(func(c *idp.Client) *idp.AccessFormat { return &c.AccessFormat }),
+	"access_ttl":                            seconds(func(c *idp.Client) *time.Duration { return &c.AccessTTL }),
+	"refresh_idle":                          seconds(func(c *idp.Client) *time.Duration { return &c.RefreshIdle }),
+	"refresh_grace":                         seconds(func(c *idp.Client) *time.Duration { return &c.RefreshGrace }),
+	"refresh_always":                        flag(func(c *idp.Client) *bool { return &c.RefreshAlways }),
+	"optional_pkce":                         flag(func(c *idp.Client) *bool { return &c.OptionalPKCE }),
+	"require_pushed_authorization_requests": flag(func(c *idp.Client) *bool { return &c.RequirePushed }),
+	"dpop_bound_access_tokens":              flag(func(c *idp.Client) *bool { return &c.DPoP }),
+	"claims_in_id_token":                    flag(func(c *idp.Client) *bool { return &c.ClaimsInID }),
+	"consent":                               flag(func(c *idp.Client) *bool { return &c.Consent }),
+	"match":                                 text(func(c *idp.Client) *idp.MatchMode { return &c.Match }),
+	"verify":                                flag(func(c *idp.Client) *bool { return &c.Verify }),
+	"disabled":                              flag(func(c *idp.Client) *bool { return &c.Disabled }),
 }
 
 // newClientMembers are the members of a new application: clientMembers, and the client id,

@@ -20,7 +20,8 @@ import (
 // address it shares with a whole hospital.
 //
 // Errors: with prompt=none ErrLoginRequired, ErrConsentRequired or ErrNotAdmitted;
-// idp.ErrTooMany as RetryError; idp.ErrNotFound for the client.
+// idp.ErrTooMany as RetryError; idp.ErrNotFound for the client; idp.ErrReplayed where the
+// request was pushed and has given a code before.
 func (f *Flow) Authorize(ctx context.Context, req idp.AuthRequest, b Browser) (*Answer, *Step, error) {
 	now := f.now()
 	client, err := f.store.Client(ctx, req.Client)
@@ -187,7 +188,7 @@ func newGrant(req *idp.AuthRequest, s *idp.Session, now time.Time) (*idp.Grant, 
 	}
 	code := idp.NewToken()
 	return g, &idp.Code{
-		Hash: code.Hash(), Grant: g.ID, RedirectURI: req.RedirectURI, Challenge: req.Challenge, ExpiresAt: now.Add(idp.CodeTTL),
+		Hash: code.Hash(), Grant: g.ID, RedirectURI: req.RedirectURI, Challenge: req.Challenge, ExpiresAt: now.Add(idp.CodeTTL), Pushed: req.Pushed, JKT: req.JKT,
 	}, code
 }
 

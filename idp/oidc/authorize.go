@@ -48,6 +48,10 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	identified(r.Context(), c)
+	if handle, ok := pushedHandle(q); ok {
+		s.authorizePushed(w, r, c, handle)
+		return
+	}
 	uri, ok := single(q, "redirect_uri")
 	if !ok || !registered(c, uri) {
 		s.rejected(r.Context(), c, idp.RejectedAddress, redactedURIs(q["redirect_uri"]), c.RedirectURIs...)
@@ -55,11 +59,21 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	to := targetOf(q, uri)
+	if c.RequirePushed {
+		s.rejected(r.Context(), c, idp.RejectedNotPushed, "")
+		s.sendAuthError(w, r, to, &errorResponse{codeInvalidRequest, "The client has to push its authorization requests."})
+		return
+	}
 	req, refused := s.readRequest(q, c, to)
 	if refused != nil {
 		s.sendAuthError(w, r, to, refused)
 		return
 	}
+	s.begin(w, r, to, req)
+}
+
+// begin begins a sign-in for a validated request, or answers it at once.
+func (s *Server) begin(w http.ResponseWriter, r *http.Request, to responseTarget, req *idp.AuthRequest) {
 	b, err := s.conf.Browsers.Browser(w, r)
 	if err != nil {
 		s.sendAuthError(w, r, to, s.serverError(r, "browser", err))
@@ -128,6 +142,8 @@ func (s *Server) collect(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case errors.Is(err, idp.ErrNotFound):
 		s.conf.Pages.ErrorPage(w, r, http.StatusNotFound, keyGone)
+	case errors.Is(err, idp.ErrReplayed):
+		s.requestErrorPage(w, r, keyPushed, "request_uri used")
 	case errors.Is(err, idp.ErrSettled), errors.Is(err, idp.ErrExpired):
 		// Its page says how it stands, and leads on: Back after a sign-in, a step done
 		// twice, one whose time is up.
@@ -187,6 +203,8 @@ func (s *Server) loginError(r *http.Request, err error) *errorResponse {
 		return &errorResponse{codeConsentRequired, "The person has to consent."}
 	case errors.Is(err, login.ErrNotAdmitted):
 		return &errorResponse{codeAccessDenied, "The person may not sign in to this application."}
+	case errors.Is(err, idp.ErrReplayed):
+		return &errorResponse{codeInvalidRequestURI, "The request_uri was used before."}
 	case errors.Is(err, idp.ErrBusy), errors.Is(err, idp.ErrTooMany):
 		return &errorResponse{codeUnavailable, "Too many sign-ins at once; try again soon."}
 	}

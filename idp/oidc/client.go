@@ -54,8 +54,7 @@ func (s *Server) VerifyClient(ctx context.Context, r *op.Request[op.ClientCreden
 // header. Errors: errInvalidClient, or a fault of ours that is logged.
 func (s *Server) verify(ctx context.Context, cc *op.ClientCredentials, basic bool) (*idp.Client, error) {
 	if cc.ClientAssertion != "" || cc.ClientAssertionType != "" {
-		rejectedUnauthenticated(ctx, cc.ClientID, idp.RejectedMethod, "client_assertion")
-		return nil, errInvalidClient()
+		return s.verifyAssertion(ctx, cc)
 	}
 	method := idp.AuthNone
 	switch {
@@ -78,10 +77,10 @@ func (s *Server) verify(ctx context.Context, cc *op.ClientCredentials, basic boo
 	if unknown {
 		return nil, s.invalidClient(ctx, nil, cc, method)
 	}
-	if c.Disabled || c.Auth != method || !c.Public() && !right {
+	if c.Disabled || c.Auth != method || c.HasSecret() && !right {
 		return nil, s.invalidClient(ctx, c, cc, method)
 	}
-	if !c.Public() {
+	if c.HasSecret() {
 		s.conf.Store.SecretUsed(c.ID, secret.Hash(), now)
 	}
 	identified(ctx, c)

@@ -13,6 +13,7 @@ import (
 
 	"hilum/idp"
 	"hilum/idp/claim"
+	"hilum/idp/jwks"
 	"hilum/idp/keyring"
 )
 
@@ -22,6 +23,7 @@ import (
 type metadata struct {
 	Issuer                   string   `json:"issuer"`
 	AuthorizationEndpoint    string   `json:"authorization_endpoint"`
+	PushedEndpoint           string   `json:"pushed_authorization_request_endpoint"`
 	TokenEndpoint            string   `json:"token_endpoint"`
 	UserinfoEndpoint         string   `json:"userinfo_endpoint"`
 	JWKSURI                  string   `json:"jwks_uri"`
@@ -38,6 +40,10 @@ type metadata struct {
 	TokenAuthMethods         []string `json:"token_endpoint_auth_methods_supported"`
 	IntrospectionAuthMethods []string `json:"introspection_endpoint_auth_methods_supported"`
 	RevocationAuthMethods    []string `json:"revocation_endpoint_auth_methods_supported"`
+	TokenAuthAlgs            []string `json:"token_endpoint_auth_signing_alg_values_supported"`
+	IntrospectionAuthAlgs    []string `json:"introspection_endpoint_auth_signing_alg_values_supported"`
+	RevocationAuthAlgs       []string `json:"revocation_endpoint_auth_signing_alg_values_supported"`
+	ProofAlgs                []string `json:"dpop_signing_alg_values_supported"`
 	ChallengeMethods         []string `json:"code_challenge_methods_supported"`
 	Displays                 []string `json:"display_values_supported"`
 	Prompts                  []string `json:"prompt_values_supported"`
@@ -47,6 +53,7 @@ type metadata struct {
 	ClaimsParameter          bool     `json:"claims_parameter_supported"`
 	RequestParameter         bool     `json:"request_parameter_supported"`
 	RequestURIParameter      bool     `json:"request_uri_parameter_supported"`
+	RequirePushed            bool     `json:"require_pushed_authorization_requests"`
 	IssParameter             bool     `json:"authorization_response_iss_parameter_supported"`
 	BackChannelLogout        bool     `json:"backchannel_logout_supported"`
 	BackChannelLogoutSession bool     `json:"backchannel_logout_session_supported"`
@@ -55,7 +62,7 @@ type metadata struct {
 // metadata is made of the algorithms of the published keys and of the languages that
 // pages are offered in.
 func (s *Server) metadata(algs, languages []string) metadata {
-	secrets := []string{string(idp.AuthBasic), string(idp.AuthPost)}
+	proven := []string{string(idp.AuthBasic), string(idp.AuthPost), string(idp.AuthPrivateKey)}
 	claims := []string{"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid", "at_hash"}
 	for _, c := range claim.Person {
 		claims = append(claims, c.Name)
@@ -63,6 +70,7 @@ func (s *Server) metadata(algs, languages []string) metadata {
 	return metadata{
 		Issuer:                   s.conf.Issuer,
 		AuthorizationEndpoint:    s.conf.Issuer + pathAuthorize,
+		PushedEndpoint:           s.conf.Issuer + pathPushed,
 		TokenEndpoint:            s.conf.Issuer + pathToken,
 		UserinfoEndpoint:         s.conf.Issuer + pathUserinfo,
 		JWKSURI:                  s.conf.Issuer + pathKeys,
@@ -76,9 +84,13 @@ func (s *Server) metadata(algs, languages []string) metadata {
 		ACRValues:                idp.ACRValues,
 		SubjectTypes:             []string{"public"},
 		IDTokenAlgs:              algs,
-		TokenAuthMethods:         append(slices.Clone(secrets), string(idp.AuthNone)),
-		IntrospectionAuthMethods: secrets,
-		RevocationAuthMethods:    append(slices.Clone(secrets), string(idp.AuthNone)),
+		TokenAuthMethods:         append(slices.Clone(proven), string(idp.AuthNone)),
+		IntrospectionAuthMethods: proven,
+		RevocationAuthMethods:    append(slices.Clone(proven), string(idp.AuthNone)),
+		TokenAuthAlgs:            jwks.Algs,
+		IntrospectionAuthAlgs:    jwks.Algs,
+		RevocationAuthAlgs:       jwks.Algs,
+		ProofAlgs:                proofAlgs,
 		ChallengeMethods:         []string{"S256"},
 		Displays:                 []string{"page"},
 		Prompts:                  []string{"none", "login", "consent", "select_account"},
@@ -95,7 +107,7 @@ func (s *Server) metadata(algs, languages []string) metadata {
 // Documents that are published, by their index in published.documents.
 const (
 	discovery = iota
-	jwks
+	signingKeys
 )
 
 // published is the documents that were made of one version of the signing keys and the
@@ -138,7 +150,7 @@ func (s *Server) publish() (*published, error) {
 		}
 	}
 	p := &published{version: version, languages: languages}
-	for i, v := range []any{discovery: s.metadata(algs, languages), jwks: set} {
+	for i, v := range []any{discovery: s.metadata(algs, languages), signingKeys: set} {
 		body, err := json.Marshal(v)
 		if err != nil {
 			return nil, err

@@ -27,7 +27,7 @@ func publishing(keys Keys) http.Handler {
 	mux := http.NewServeMux()
 	s.public(discovery).mount(mux, pathDiscovery)
 	s.public(discovery).mount(mux, pathDiscoveryOAuth)
-	s.public(jwks).mount(mux, pathKeys)
+	s.public(signingKeys).mount(mux, pathKeys)
 	return mux
 }
 
@@ -63,7 +63,7 @@ func TestDiscovery(t *testing.T) {
 		}
 	}
 	// Said by others, and not true here.
-	for _, name := range []string{"check_session_iframe", "registration_endpoint", "device_authorization_endpoint", "pushed_authorization_request_endpoint"} {
+	for _, name := range []string{"check_session_iframe", "registration_endpoint", "device_authorization_endpoint"} {
 		if doc[name] != nil {
 			t.Errorf("%s: %v", name, doc[name])
 		}

@@ -30,6 +30,9 @@ const (
 	codeUnavailable          = "temporarily_unavailable"
 	codeRequestUnsupported   = "request_not_supported" // OpenID Connect Core 1.0, section 3.1.2.6
 	codeRequestURI           = "request_uri_not_supported"
+	codeUseNonce             = "use_dpop_nonce" // RFC 9449
+	codeInvalidProof         = "invalid_dpop_proof"
+	codeInvalidRequestURI    = "invalid_request_uri"
 	codeRegistration         = "registration_not_supported"
 	codeLoginRequired        = "login_required"
 	codeConsentRequired      = "consent_required"
@@ -41,6 +44,7 @@ const (
 	keyClient   = "authorize.client"
 	keyRedirect = "authorize.redirect"
 	keyRequest  = "authorize.request"
+	keyPushed   = "authorize.pushed"
 	keyGone     = "collect.gone"
 	keySignOut  = "signout.bad"
 	keyForeign  = "foreign"
@@ -94,5 +98,5 @@ func writeError(w http.ResponseWriter, status int, code, description string) {
 	b = append(b, '}', '\n')
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_, _ = w.Write(b) // the caller went away
+	_, _ = w.Write(b) //nolint:gosec // JSON, and said to be; an error: the caller went away
 }

@@ -81,7 +81,7 @@ var preflight = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 	h := w.Header()
 	h["Access-Control-Allow-Origin"] = anyOrigin
 	h.Set("Access-Control-Allow-Methods", "GET, POST")
-	h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type")
+	h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, DPoP")
 	h.Set("Access-Control-Max-Age", "600")
 	w.WriteHeader(http.StatusNoContent)
 })
@@ -126,7 +126,7 @@ func (a *response) WriteHeader(status int) {
 		h["Vary"] = byOrigin
 		if a.readable() {
 			h.Set("Access-Control-Allow-Origin", a.origin)
-			h.Set("Access-Control-Expose-Headers", "WWW-Authenticate, Retry-After")
+			h.Set("Access-Control-Expose-Headers", "WWW-Authenticate, Retry-After, DPoP-Nonce")
 		}
 	}
 	a.ResponseWriter.WriteHeader(status)
@@ -237,11 +237,11 @@ func offeredGrants(next http.Handler) http.Handler {
 	})
 }
 
-// confidentialOnly admits requests with a client secret; whether it is right is checked
-// later. Error: invalid_client.
+// confidentialOnly admits requests with a client secret or a client assertion; whether it
+// is right is checked later. Error: invalid_client.
 func confidentialOnly(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get("Authorization") == "" && r.Form.Get("client_secret") == "" {
+		if r.Header.Get("Authorization") == "" && r.Form.Get("client_secret") == "" && r.Form.Get("client_assertion") == "" {
 			rejectedUnauthenticated(r.Context(), claimedClientID(r.Header, r.Form), idp.RejectedMethod, string(idp.AuthNone))
 			writeError(w, http.StatusUnauthorized, codeInvalidClient, "Client authentication failed.")
 			return
@@ -250,8 +250,8 @@ func confidentialOnly(next http.Handler) http.Handler {
 	})
 }
 
-// bearerToken admits one access token, in the Authorization header or in a form
-// (RFC 6750, sections 2.1 and 2.2), never in the URL. Beside a header, a body that
+// bearerToken admits one access token, in the Authorization header (RFC 6750, section 2.1;
+// RFC 9449, section 7.1) or in a form (RFC 6750, section 2.2), never in the URL. Beside a header, a body that
 // is no form says nothing, and is not looked at: some libraries post an empty
 // JSON object (OpenID Connect Core 1.0, section 5.3.1, asks for no body).
 func bearerToken(from originPolicy, next http.Handler) http.Handler {
@@ -279,7 +279,7 @@ func bearerToken(from originPolicy, next http.Handler) http.Handler {
 			scheme, value, _ := strings.Cut(header[0], " ")
 			value = strings.TrimLeft(value, " ")
 			switch {
-			case !strings.EqualFold(scheme, "Bearer"):
+			case !strings.EqualFold(scheme, "Bearer") && !strings.EqualFold(scheme, "DPoP"):
 				challenge(a)
 				return
 			case token != "" || len(header) > 1 || value == "" || strings.ContainsAny(value, " ,"):
@@ -411,11 +411,19 @@ func writeFormError(w http.ResponseWriter, err error) {
 // the registered one, VerifyClient says. nil: they are.
 func checkCredentials(h http.Header, form url.Values) *errorResponse {
 	failed := &errorResponse{codeInvalidClient, "Client authentication failed."}
-	// Assertions are not offered; ignoring one could let a request pass as that of a public client.
-	if form.Has("client_assertion") || form.Has("client_assertion_type") {
-		return failed
-	}
 	header := h.Values("Authorization")
+	if form.Has("client_assertion") || form.Has("client_assertion_type") {
+		// A part of one must not let a request pass as that of a public client.
+		switch subject := assertionSubject(form.Get("client_assertion")); {
+		case len(header) > 0 || form.Has("client_secret"):
+			return &errorResponse{codeInvalidRequest, "Authenticate in one way, not in two."}
+		case form.Get("client_assertion_type") != assertionType || subject == "":
+			return failed
+		case form.Has("client_id") && form.Get("client_id") != subject:
+			return &errorResponse{codeInvalidRequest, "client_id contradicts the client_assertion."}
+		}
+		return nil
+	}
 	if len(header) == 0 {
 		if form.Get("client_id") == "" {
 			return failed

@@ -68,7 +68,9 @@ func (s *Server) introspectAccess(ctx context.Context, c *idp.Client, hash idp.T
 		return inactive, nil //nolint:nilerr // what was taken away makes the token as good as revoked
 	}
 	b := s.appendActive(make([]byte, 0, 512), g, scopes, t.IssuedAt, t.ExpiresAt)
-	b = append(b, `,"token_type":"Bearer","aud":`...)
+	b = append(b, tokenType(t.JKT)...)
+	b = appendConfirmation(b, t.JKT)
+	b = append(b, `,"aud":`...)
 	b = claim.AppendStrings(b, t.Audience)
 	return append(b, '}'), nil
 }

@@ -36,6 +36,7 @@ type issuance struct {
 	scopes        []string // of the access token
 	refreshScopes []string // of the refresh token; nil: none
 	withNonce     bool     // the ID token repeats the nonce
+	jkt           string   // thumbprint of the key that the access token, and a public client's refresh token, is bound to
 	at            time.Time
 }
 
@@ -54,6 +55,7 @@ func (s *Server) issueTokens(ctx context.Context, o issuance) (*tokenResponse, e
 		Grant:     o.grant.ID,
 		Scopes:    o.scopes,
 		Audience:  audienceOf(o.client),
+		JKT:       o.jkt,
 		IssuedAt:  o.at,
 		ExpiresAt: expires,
 	}}}
@@ -70,7 +72,8 @@ func (s *Server) issueTokens(ctx context.Context, o issuance) (*tokenResponse, e
 	b := make([]byte, 0, 2048)
 	b = append(b, `{"access_token":`...)
 	b = claim.AppendString(b, access.Reveal())
-	b = append(b, `,"token_type":"Bearer","expires_in":`...)
+	b = append(b, tokenType(o.jkt)...)
+	b = append(b, `,"expires_in":`...)
 	b = strconv.AppendInt(b, int64(expires.Sub(o.at)/time.Second), 10)
 	if o.refreshScopes != nil {
 		token := idp.NewToken()
@@ -84,6 +87,12 @@ func (s *Server) issueTokens(ctx context.Context, o issuance) (*tokenResponse, e
 			Scopes:    o.refreshScopes,
 			IssuedAt:  o.at,
 			ExpiresAt: earlier(o.at.Add(idle), o.grant.ExpiresAt),
+		}
+		if !o.client.RotatesRefresh() && o.client.RefreshIdle == 0 {
+			m.issue.Refresh.ExpiresAt = o.grant.ExpiresAt // no use makes it last longer
+		}
+		if o.client.Public() {
+			m.issue.Refresh.JKT = o.jkt // others prove who they are (RFC 9449, section 5)
 		}
 		b = append(b, `,"refresh_token":`...)
 		b = claim.AppendString(b, token.Reveal())
@@ -101,6 +110,25 @@ func (s *Server) issueTokens(ctx context.Context, o issuance) (*tokenResponse, e
 	b = appendScopes(b, o.scopes)
 	m.body = append(b, '}')
 	return m, nil
+}
+
+// tokenType is the member token_type of a response about an access token.
+func tokenType(jkt string) string {
+	if jkt != "" {
+		return `,"token_type":"DPoP"`
+	}
+	return `,"token_type":"Bearer"`
+}
+
+// appendConfirmation writes cnf, by which a resource knows the key that a token is bound to
+// (RFC 9449, section 6); nothing where it is bound to none.
+func appendConfirmation(b []byte, jkt string) []byte {
+	if jkt == "" {
+		return b
+	}
+	b = append(b, `,"cnf":{"jkt":`...)
+	b = claim.AppendString(b, jkt)
+	return append(b, '}')
 }
 
 func earlier(a, b time.Time) time.Time {
@@ -199,6 +227,7 @@ func (s *Server) accessJWT(o issuance, t *idp.AccessToken) (idp.Secret, error) {
 	b = appendAuthentication(b, o.grant)
 	b = append(b, `,"scope":`...)
 	b = appendScopes(b, t.Scopes)
+	b = appendConfirmation(b, t.JKT)
 	signed, err := sign(key, typeAccess, append(b, '}'))
 	return idp.Secret(signed), err
 }

@@ -73,6 +73,9 @@ func rejectedUnauthenticated(ctx context.Context, id string, reason idp.Rejectio
 		serve.From(ctx).Note(slog.String("client", string(c.ID)))
 		switch reason {
 		case idp.RejectedMethod, idp.RejectedCredentials:
+			if c.Auth == idp.AuthPrivateKey && sent == assertionSent {
+				reason = idp.RejectedCredentials // the right method, malformed
+			}
 			registered = []string{string(c.Auth)}
 		case idp.RejectedGrantType:
 			registered = c.GrantTypes
@@ -198,14 +201,20 @@ func claimedClientID(h http.Header, form url.Values) string {
 	if id, _, ok := basicAuth(h.Values("Authorization")); ok {
 		return id
 	}
-	return form.Get("client_id")
+	if id := form.Get("client_id"); id != "" {
+		return id
+	}
+	return assertionSubject(form.Get("client_assertion"))
 }
+
+// assertionSent is what is said to have been sent of a client assertion.
+const assertionSent = "client_assertion"
 
 // claimedMethod names the client authentication method of a request that checkCredentials
 // refused, and why it is refused.
 func claimedMethod(h http.Header, form url.Values) (sent string, reason idp.RejectionReason) {
 	if form.Has("client_assertion") || form.Has("client_assertion_type") {
-		return "client_assertion", idp.RejectedMethod
+		return assertionSent, idp.RejectedMethod
 	}
 	header := h.Values("Authorization")
 	if len(header) == 0 {

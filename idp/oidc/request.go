@@ -12,7 +12,7 @@ import (
 // requestParameters are the parameters of an authorization request that are known. Others
 // are ignored (OpenID Connect Core 1.0, section 3.1.2.1), even when they are repeated.
 var requestParameters = []string{
-	"acr_values", "claims", "claims_locales", "client_id", "code_challenge", "code_challenge_method", "display",
+	"acr_values", "claims", "claims_locales", "client_id", "code_challenge", "code_challenge_method", "display", "dpop_jkt",
 	"id_token_hint", "login_hint", "max_age", "nonce", "prompt", "redirect_uri", "registration", "request",
 	"request_uri", "response_mode", "response_type", "scope", "state", "ui_locales",
 }
@@ -106,6 +106,9 @@ func (s *Server) readRequest(q url.Values, c *idp.Client, to responseTarget) (*i
 	}
 	if refused := readPKCE(req, c, get("code_challenge"), get("code_challenge_method")); refused != nil {
 		return nil, refused
+	}
+	if req.JKT = get("dpop_jkt"); req.JKT != "" && !validThumbprint(req.JKT) {
+		return invalid("dpop_jkt is no SHA-256 thumbprint.")
 	}
 	if display := get("display"); slices.Contains([]string{"page", "popup", "touch", "wap"}, display) {
 		req.Display = display

@@ -17,6 +17,8 @@ package oidc
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -42,6 +44,13 @@ type Store interface {
 	// Origin reports whether a client that is not disabled has registered an
 	// origin for its scripts (CORS), from memory.
 	Origin(ctx context.Context, origin string) bool
+	// AddPushed inserts a pushed authorization request. Errors: idp.ErrTooMany.
+	AddPushed(ctx context.Context, p *idp.Pushed) error
+	// Pushed returns a pushed authorization request, used or not.
+	Pushed(ctx context.Context, id idp.PushedID) (*idp.Pushed, error)
+	// UseJWT notes that a JWT which is good once was used; hash is of whose it is and of
+	// its jti, until is when it is no longer good by itself. Errors: idp.ErrReplayed.
+	UseJWT(ctx context.Context, hash idp.TokenHash, until time.Time) error
 	// SecretUsed notes when a client authenticated by which secret. It returns before
 	// that is written.
 	SecretUsed(client idp.ClientID, hash idp.TokenHash, at time.Time)
@@ -64,7 +73,7 @@ type Store interface {
 	// IssuedRefresh is Refresh for a caller that rotates it next; it may lag as
 	// IssuedCode does.
 	IssuedRefresh(ctx context.Context, hash idp.TokenHash) (*idp.RefreshToken, *idp.Grant, error)
-	// RotateRefresh marks the refresh token used and inserts the tokens of issue.
+	// RotateRefresh marks the refresh token used, unless issue.Keep, and inserts the tokens of issue.
 	// Errors: idp.ErrSettled when it was used longer than grace ago: then the grant is
 	// revoked in the same transaction; idp.ErrExpired when the grant or the token is
 	// no longer good; that of issue.May, as in RedeemCode.
@@ -145,13 +154,22 @@ type Config struct {
 	Browsers Browsers
 	Pages    Pages
 	// Rejected is told why a request of a registered client was refused; nil: nobody is.
-	Rejected    func(idp.ClientID, idp.Rejection)
+	Rejected func(idp.ClientID, idp.Rejection)
+	// Fetch reads the keys of clients that publish them (jwks_uri); it has to guard whom it
+	// calls, and how long and how large an answer may be. nil: such clients are refused.
+	Fetch       *http.Client
 	Languages   func() []string // that pages are offered in, sorted; nil: English
 	AccessTTL   time.Duration   // lifetime of access and ID tokens; 0: 15 minutes
 	RefreshIdle time.Duration   // how long a refresh token may stay unused; 0: 90 minutes
 	// AllowPage counts, per client address, the authorization requests that are answered
 	// by an error page, because there is no redirect URI that can be trusted. nil: no bound.
 	AllowPage func(address string) (retry time.Duration, ok bool)
+	// NonceKey makes the nonces of DPoP proofs: the same for all processes of a provider.
+	// Empty: a random one.
+	NonceKey []byte
+	// AllowPush counts, per client address, the requests that clients push which cannot
+	// prove who they are; others are bounded by client. nil: no bound.
+	AllowPush func(address string) (retry time.Duration, ok bool)
 	Now       func() time.Time
 	Log       *slog.Logger
 }
@@ -162,6 +180,7 @@ const (
 	pathDiscoveryOAuth = "/.well-known/oauth-authorization-server" // RFC 8414, section 3
 	pathKeys           = "/jwks"
 	pathAuthorize      = "/authorize"
+	pathPushed         = "/par"
 	pathToken          = "/token"
 	pathUserinfo       = "/userinfo"
 	pathIntrospect     = "/introspect"
@@ -180,6 +199,7 @@ type Server struct {
 	conf                   Config
 	origin                 *http.CrossOriginProtection // of the form that confirms a sign-out
 	published              atomic.Pointer[published]
+	keys                   clientKeys
 }
 
 var _ op.Server = (*Server)(nil)
@@ -208,7 +228,12 @@ func New(c Config) (*Server, error) {
 	if err := checkIssuer(c.Issuer); err != nil {
 		return nil, err
 	}
+	if len(c.NonceKey) == 0 {
+		c.NonceKey = make([]byte, sha256.Size)
+		_, _ = rand.Read(c.NonceKey) // never fails
+	}
 	s := &Server{conf: c, origin: http.NewCrossOriginProtection()}
+	s.keys.fetch, s.keys.now = c.Fetch, s.now
 	if err := s.origin.AddTrustedOrigin(c.Issuer); err != nil {
 		return nil, fmt.Errorf("oidc: issuer: %w", err)
 	}
@@ -250,7 +275,7 @@ func (s *Server) Mount(mux *http.ServeMux) {
 
 	s.public(discovery).mount(mux, pathDiscovery)
 	s.public(discovery).mount(mux, pathDiscoveryOAuth)
-	s.public(jwks).mount(mux, pathKeys)
+	s.public(signingKeys).mount(mux, pathKeys)
 
 	methods{"GET": page(s.authorize), "POST": page(s.authorizePost)}.mount(mux, pathAuthorize)
 	methods{"GET": page(s.collect)}.mount(mux, CollectPath+"{id}")
@@ -259,6 +284,7 @@ func (s *Server) Mount(mux *http.ServeMux) {
 	methods{"POST": s.noteRejections(clientForm(scripts, offeredGrants(lib))), "OPTIONS": preflight}.mountFor(scripts, mux, pathToken)
 	methods{"POST": s.noteRejections(clientForm(scripts, lib)), "OPTIONS": preflight}.mountFor(scripts, mux, pathRevoke)
 	methods{"POST": s.noteRejections(clientForm(noScripts, confidentialOnly(lib)))}.mount(mux, pathIntrospect)
+	methods{"POST": s.noteRejections(clientForm(scripts, http.HandlerFunc(s.push))), "OPTIONS": preflight}.mountFor(scripts, mux, pathPushed)
 	info := bearerToken(scripts, lib)
 	methods{"GET": info, "POST": info, "OPTIONS": preflight}.mountFor(scripts, mux, pathUserinfo)
 
@@ -287,7 +313,7 @@ func (s *Server) Refusals() map[string]func(w http.ResponseWriter, r *http.Reque
 	}
 	scripts := originPolicy(s.conf.Store.Origin)
 	return map[string]func(http.ResponseWriter, *http.Request, int){
-		pathToken: refuse(scripts), pathRevoke: refuse(scripts), pathUserinfo: refuse(scripts), pathIntrospect: refuse(noScripts),
+		pathPushed: refuse(scripts), pathToken: refuse(scripts), pathRevoke: refuse(scripts), pathUserinfo: refuse(scripts), pathIntrospect: refuse(noScripts),
 	}
 }
 

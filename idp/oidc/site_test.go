@@ -217,6 +217,7 @@ func formOf(page string) (action string, fields url.Values) {
 type client struct {
 	*idp.Client
 	secret idp.Secret
+	key    *ownKey // of one that signs assertions
 }
 
 const callback = "https://viewer.test/callback"
@@ -240,7 +241,7 @@ func (s *site) addClient(change func(*idp.Client)) *client {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return &client{c, secret}
+	return &client{Client: c, secret: secret}
 }
 
 // editClient changes a registered client.
@@ -467,6 +468,9 @@ func (s *site) call(path string, c *client, form url.Values, headers ...string) 
 		form.Set("client_secret", c.secret.Reveal())
 	case idp.AuthNone:
 		form.Set("client_id", string(c.ID))
+	case idp.AuthPrivateKey:
+		form.Set("client_assertion_type", assertionType)
+		form.Set("client_assertion", c.key.sign(s.t, s.assertion(c), nil))
 	}
 	return s.browser().post(path, form, headers...)
 }

@@ -32,12 +32,16 @@ func respond(ctx context.Context, body []byte) *op.Response {
 // section 4.6).
 //
 // A request with a code of its client but without what belongs to it (the code verifier,
-// the redirect URI) may come from a thief, so the code's grant is revoked. A code that is
+// the redirect URI, a proof by the key that it is bound to) may come from a thief, so the code's grant is revoked. A code that is
 // used a second time revokes its grant, and so what the first use gave (RFC 6749, section
 // 4.1.2). Another client's code is refused and left alone; that client could neither use
 // it nor should be able to spoil it.
 func (s *Server) CodeExchange(ctx context.Context, r *op.ClientRequest[oidc.AccessTokenRequest]) (*op.Response, error) {
 	c, err := clientOf(r.Client)
+	if err != nil {
+		return nil, err
+	}
+	bound, err := s.tokenProof(ctx, r.Header, pathToken, c, c.DPoP)
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +61,11 @@ func (s *Server) CodeExchange(ctx context.Context, r *op.ClientRequest[oidc.Acce
 	case !now.Before(code.ExpiresAt) || g.Live(now) != nil:
 		return nil, s.invalidGrant(ctx, c, idp.RejectedExpired)
 	}
-	if reason := mismatch(code, r.Data.RedirectURI, r.Data.CodeVerifier); reason != "" {
+	if bound == nil && code.JKT != "" {
+		_, err := s.tokenProof(ctx, r.Header, pathToken, c, true)
+		return nil, err
+	}
+	if reason := mismatch(code, r.Data.RedirectURI, r.Data.CodeVerifier, bound.thumbprint()); reason != "" {
 		s.rejectMismatch(ctx, c, code, r.Data, reason)
 		return nil, s.revokeAndRefuse(ctx, g, now, idp.EventGrantRevoked, reason)
 	}
@@ -65,7 +73,10 @@ func (s *Server) CodeExchange(ctx context.Context, r *op.ClientRequest[oidc.Acce
 	if err != nil {
 		return nil, s.revokeTaken(ctx, g, now, err)
 	}
-	o := issuance{client: c, grant: g, scopes: scopes, withNonce: true, at: now}
+	if err := s.useProof(ctx, c, bound); err != nil {
+		return nil, err
+	}
+	o := issuance{client: c, grant: g, scopes: scopes, withNonce: true, jkt: bound.thumbprint(), at: now}
 	if refreshes(c, scopes) {
 		o.refreshScopes = scopes
 	}
@@ -91,9 +102,11 @@ func refreshes(c *idp.Client, scopes []string) bool {
 }
 
 // mismatch says, for the audit log, what of a token request does not belong to the code;
-// empty: all of it does.
-func mismatch(code *idp.Code, redirectURI, verifier string) string {
+// empty: all of it does. jkt is the thumbprint of the key of its proof.
+func mismatch(code *idp.Code, redirectURI, verifier, jkt string) string {
 	switch {
+	case code.JKT != "" && jkt != code.JKT:
+		return "dpop_jkt"
 	case redirectURI != code.RedirectURI:
 		return "redirect_uri"
 	case code.Challenge == "" && verifier == "":
@@ -128,7 +141,8 @@ func validPKCE(v string) bool {
 	return true
 }
 
-// RefreshToken issues new tokens for a refresh token and rotates it (RFC 6749, section 6;
+// RefreshToken issues new tokens for a refresh token and, unless the client keeps it
+// (idp.Client.RotatesRefresh), rotates it (RFC 6749, section 6;
 // OpenID Connect Core 1.0, section 12). The new ID token says the same of the person and
 // the sign-in as the first; it has no nonce, as section 12.2 advises.
 //
@@ -138,9 +152,14 @@ func validPKCE(v string) bool {
 //
 // A refresh token that was used before revokes its grant, and so every token of its family
 // (RFC 9700, section 4.14.2), unless it comes again within the client's grace. Public
-// clients have no grace: nothing tells their second tab from a thief.
+// clients have a grace only for tokens that are bound to a key: nothing else tells their
+// second tab from a thief. A proof by another key is refused, and the token is left alone.
 func (s *Server) RefreshToken(ctx context.Context, r *op.ClientRequest[oidc.RefreshTokenRequest]) (*op.Response, error) {
 	c, err := clientOf(r.Client)
+	if err != nil {
+		return nil, err
+	}
+	bound, err := s.tokenProof(ctx, r.Header, pathToken, c, c.DPoP)
 	if err != nil {
 		return nil, err
 	}
@@ -154,12 +173,17 @@ func (s *Server) RefreshToken(ctx context.Context, r *op.ClientRequest[oidc.Refr
 		return nil, s.fault(ctx, "reading a refresh token", err)
 	}
 	grace := c.RefreshGrace
-	if c.Public() {
+	if c.Public() && token.JKT == "" {
 		grace = 0
 	}
 	switch {
 	case g.Client != c.ID:
 		return nil, s.invalidGrant(ctx, c, idp.RejectedForeign)
+	case token.JKT != "" && bound == nil:
+		_, err := s.tokenProof(ctx, r.Header, pathToken, c, true)
+		return nil, err
+	case token.JKT != "" && token.JKT != bound.jkt:
+		return nil, s.invalidGrant(ctx, c, idp.RejectedKey)
 	case g.Live(now) != nil:
 		return nil, s.invalidGrant(ctx, c, idp.RejectedExpired)
 	case !token.UsedAt.IsZero() && (grace == 0 || now.Sub(token.UsedAt) > grace):
@@ -182,14 +206,18 @@ func (s *Server) RefreshToken(ctx context.Context, r *op.ClientRequest[oidc.Refr
 		}
 		scopes = asked
 	}
-	o := issuance{client: c, grant: g, scopes: scopes, at: now}
-	if refreshes(c, left) {
+	if err := s.useProof(ctx, c, bound); err != nil {
+		return nil, err
+	}
+	o := issuance{client: c, grant: g, scopes: scopes, jkt: bound.thumbprint(), at: now}
+	if c.RotatesRefresh() && refreshes(c, left) {
 		o.refreshScopes = left
 	}
 	m, err := s.issueTokens(ctx, o)
 	if err != nil {
 		return nil, s.fault(ctx, "making tokens", err)
 	}
+	m.issue.Keep = !c.RotatesRefresh()
 	m.issue.May = func(u *idp.User) error { return g.Admits(c, u) }
 	err = s.conf.Store.RotateRefresh(ctx, hash, now, grace, m.issue)
 	switch {
@@ -214,6 +242,10 @@ func (s *Server) ClientCredentialsExchange(ctx context.Context, r *op.ClientRequ
 		s.rejected(ctx, c, idp.RejectedPublic, "")
 		return nil, errInvalidClient()
 	}
+	bound, err := s.tokenProof(ctx, r.Header, pathToken, c, c.DPoP)
+	if err != nil {
+		return nil, err
+	}
 	now := s.now()
 	own := slices.DeleteFunc(slices.Clone(c.Scopes), personalScope)
 	scopes := spaceDelimited(r.Form.Get("scope"))
@@ -232,7 +264,10 @@ func (s *Server) ClientCredentialsExchange(ctx context.Context, r *op.ClientRequ
 	}
 	g := &idp.Grant{ID: idp.NewID[idp.GrantID](), Client: c.ID, Scopes: scopes, CreatedAt: now, ExpiresAt: now.Add(ttl)}
 	g.Note(event(ctx, g, now, idp.EventCodeIssued, idp.GrantClientCredentials))
-	m, err := s.issueTokens(ctx, issuance{client: c, grant: g, scopes: scopes, at: now})
+	if err := s.useProof(ctx, c, bound); err != nil {
+		return nil, err
+	}
+	m, err := s.issueTokens(ctx, issuance{client: c, grant: g, scopes: scopes, jkt: bound.thumbprint(), at: now})
 	if err != nil {
 		return nil, s.fault(ctx, "making tokens", err)
 	}
@@ -264,6 +299,8 @@ func rejectionOf(err error) idp.RejectionReason {
 // is a secret and is not shown.
 func (s *Server) rejectMismatch(ctx context.Context, c *idp.Client, code *idp.Code, r *oidc.AccessTokenRequest, reason string) {
 	switch {
+	case reason == "dpop_jkt":
+		s.rejected(ctx, c, idp.RejectedKey, "")
 	case reason == "redirect_uri":
 		s.rejected(ctx, c, idp.RejectedRedirect, redactedURI(r.RedirectURI), redactedURI(code.RedirectURI))
 	case code.Challenge == "":

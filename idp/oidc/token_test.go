@@ -200,7 +200,7 @@ func TestColonsInNamesBreakNothing(t *testing.T) {
 	if err := s.db.AddClient(t.Context(), &odd); err != nil {
 		t.Fatal(err)
 	}
-	colons := &client{&odd, c.secret}
+	colons := &client{Client: &odd, secret: c.secret}
 	tok := s.mustExchange(colons, s.browser().signIn(s.addPerson("anna"), request(colons)))
 	if claims := claimsOf(t, tok.ID); claims["aud"] != "urn:a:b%20c" {
 		t.Errorf("aud %v", claims["aud"])
@@ -561,7 +561,7 @@ func TestTwoSecretsAreValidAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	works := func(secret idp.Secret) bool {
-		got, _ := s.token(&client{c.Client, secret}, "grant_type", idp.GrantClientCredentials)
+		got, _ := s.token(&client{Client: c.Client, secret: secret}, "grant_type", idp.GrantClientCredentials)
 		return got.Access != ""
 	}
 	if !works(old) || !works(fresh) {
@@ -689,17 +689,23 @@ func notOffered(t *testing.T, grantType string, pairs ...string) {
 	refused(t, r, http.StatusBadRequest, "unsupported_grant_type")
 }
 
+// TestClientAssertionsAreRefused: of clients that are not registered for them, alone (401)
+// and beside another method (400).
 func TestClientAssertionsAreRefused(t *testing.T) {
 	s := newSite(t)
 	basic, open := s.addClient(nil), s.addClient(public)
 	for _, c := range []*client{basic, open} {
+		status, code := http.StatusUnauthorized, "invalid_client"
+		if c == basic {
+			status, code = http.StatusBadRequest, "invalid_request"
+		}
 		for _, pairs := range [][]string{
 			{"client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer", "client_assertion", "x.y.z"},
 			{"client_assertion", "x.y.z"},
 			{"client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"},
 		} {
 			_, r := s.token(c, append(pairs, "grant_type", idp.GrantRefresh, "refresh_token", "x")...)
-			refused(t, r, http.StatusUnauthorized, "invalid_client")
+			refused(t, r, status, code)
 		}
 	}
 }

@@ -22,6 +22,15 @@ func errInvalidToken() error {
 	}, http.StatusUnauthorized)
 }
 
+// invalidToken is errInvalidToken with the challenge of the scheme that the token was sent
+// by.
+func (s *Server) invalidToken(ctx context.Context, h http.Header) error {
+	if !byProof(h) {
+		return errInvalidToken()
+	}
+	return s.refuseBound(ctx, &oidc.Error{ErrorType: codeInvalidToken, Description: "The access token is unknown, expired or revoked."})
+}
+
 // UserInfo is the UserInfo endpoint (OpenID Connect Core 1.0, section 5.3). The response
 // has the claims that the access token's scopes, and the claims parameter of the
 // authorization request, ask for, as far as client and person may have them now. Only
@@ -30,25 +39,28 @@ func (s *Server) UserInfo(ctx context.Context, r *op.Request[oidc.UserInfoReques
 	now := s.now()
 	t, g, u, err := s.conf.Store.Access(ctx, idp.Secret(r.Data.AccessToken).Hash())
 	if errors.Is(err, idp.ErrNotFound) {
-		return nil, errInvalidToken()
+		return nil, s.invalidToken(ctx, r.Header)
 	}
 	if err != nil {
 		return nil, s.fault(ctx, "reading an access token", err)
 	}
 	c, err := s.conf.Store.Client(ctx, g.Client)
 	if errors.Is(err, idp.ErrNotFound) {
-		return nil, errInvalidToken()
+		return nil, s.invalidToken(ctx, r.Header)
 	}
 	if err != nil {
 		return nil, s.fault(ctx, "client", err)
 	}
 	identified(ctx, c)
 	if !t.Good(g, now) {
-		return nil, errInvalidToken()
+		return nil, s.invalidToken(ctx, r.Header)
+	}
+	if err := s.checkBound(ctx, r, c, t); err != nil {
+		return nil, err
 	}
 	scopes, err := g.Allowed(c, u, t.Scopes)
 	if err != nil {
-		return nil, errInvalidToken() // what was taken away makes the token as good as revoked
+		return nil, s.invalidToken(ctx, r.Header) // what was taken away makes the token as good as revoked
 	}
 	if u == nil || !slices.Contains(scopes, scopeOpenID) {
 		return nil, op.NewStatusError(&oidc.Error{

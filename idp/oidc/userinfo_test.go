@@ -157,7 +157,8 @@ func TestUserinfoRefusesTokenInQuery(t *testing.T) {
 	}
 }
 
-// TestBearerChallenges are those of RFC 6750, section 3: no error code where no
+// TestBearerChallenges are those of RFC 6750, section 3, and for a token that is sent with a
+// proof of RFC 9449, section 7.1: no error code where no
 // token was given.
 func TestBearerChallenges(t *testing.T) {
 	s := newSite(t)
@@ -170,7 +171,7 @@ func TestBearerChallenges(t *testing.T) {
 	}{
 		"none":          {s.userinfo(""), 401, `Bearer realm="userinfo"`},
 		"another way":   {s.userinfo("", "Authorization", "Basic eDp5"), 401, `Bearer realm="userinfo"`},
-		"DPoP":          {s.userinfo("", "Authorization", "DPoP x"), 401, `Bearer realm="userinfo"`},
+		"DPoP":          {s.userinfo("", "Authorization", "DPoP x"), 401, `DPoP error="invalid_token", algs="PS256 ES256 EdDSA"`},
 		"unknown":       {s.userinfo("x"), 401, `Bearer realm="userinfo", error="invalid_token"`},
 		"not a person":  {s.userinfo(machine.Access), 403, `Bearer realm="userinfo", error="insufficient_scope", scope="openid"`},
 		"empty posting": {s.browser().post(pathUserinfo, nil), 401, `Bearer realm="userinfo"`},

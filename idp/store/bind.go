@@ -107,21 +107,22 @@ type binding struct {
 }
 
 var bindings = map[string]binding{
-	"users":          {[]string{"id"}, byHand[userRow](userColumns)},
-	"passwords":      {[]string{"user_id"}, byGorm[passwordRow]},
-	"devices":        {[]string{"user_id", "id"}, byHand[deviceRow](deviceColumns)},
-	"recovery_codes": {[]string{"user_id", "n"}, byHand[recoveryRow](recoveryColumns)},
-	"invitations":    {[]string{"id"}, byGorm[invitationRow]},
-	"pairings":       {[]string{"id"}, byGorm[pairingRow]},
-	"challenges":     {[]string{"id"}, byHand[challengeRow](challengeColumns)},
-	"logins":         {[]string{"id"}, byHand[loginRow](loginColumns)},
-	"sessions":       {[]string{"id"}, byHand[sessionRow](sessionColumns)},
-	"grants":         {[]string{"id"}, byHand[grantRow](grantColumns)},
-	"codes":          {[]string{"hash"}, byHand[codeRow](codeColumns)},
-	"refresh_tokens": {[]string{"hash"}, byHand[refreshRow](refreshColumns)},
-	"access_tokens":  {[]string{"hash"}, byHand[accessRow](accessColumns)},
-	"clients":        {[]string{"id"}, byGorm[clientRow]},
-	"client_secrets": {[]string{"client_id", "hash"}, byGorm[clientSecretRow]},
+	"users":           {[]string{"id"}, byHand[userRow](userColumns)},
+	"passwords":       {[]string{"user_id"}, byGorm[passwordRow]},
+	"devices":         {[]string{"user_id", "id"}, byHand[deviceRow](deviceColumns)},
+	"recovery_codes":  {[]string{"user_id", "n"}, byHand[recoveryRow](recoveryColumns)},
+	"invitations":     {[]string{"id"}, byGorm[invitationRow]},
+	"pairings":        {[]string{"id"}, byGorm[pairingRow]},
+	"challenges":      {[]string{"id"}, byHand[challengeRow](challengeColumns)},
+	"logins":          {[]string{"id"}, byHand[loginRow](loginColumns)},
+	"sessions":        {[]string{"id"}, byHand[sessionRow](sessionColumns)},
+	"grants":          {[]string{"id"}, byHand[grantRow](grantColumns)},
+	"codes":           {[]string{"hash"}, byHand[codeRow](codeColumns)},
+	"refresh_tokens":  {[]string{"hash"}, byHand[refreshRow](refreshColumns)},
+	"access_tokens":   {[]string{"hash"}, byHand[accessRow](accessColumns)},
+	"clients":         {[]string{"id"}, byGorm[clientRow]},
+	"pushed_requests": {[]string{"id"}, byHand[pushedRow](pushedColumns)},
+	"client_secrets":  {[]string{"client_id", "hash"}, byGorm[clientSecretRow]},
 }
 
 // past is the condition in SQL for the rows behind a key.
@@ -258,7 +259,7 @@ func shut(u *idp.User) {
 
 // shutClient is what counts of an application whose row's MAC is wrong.
 func shutClient(c *idp.Client) {
-	c.Disabled, c.Secrets, c.RedirectURIs, c.PostLogoutURIs, c.Origins, c.LogoutURI = true, nil, nil, nil, nil, ""
+	c.Disabled, c.Secrets, c.RedirectURIs, c.PostLogoutURIs, c.Origins, c.LogoutURI, c.JWKS, c.JWKSURI = true, nil, nil, nil, nil, "", "", ""
 }
 
 func (r *userRow) seal() *[]byte         { return &r.MAC }
@@ -330,15 +331,24 @@ func (r *grantRow) bound() (string, []any) {
 }
 
 func (r *codeRow) bound() (string, []any) {
-	return "codes", []any{r.Hash, r.GrantID, r.RedirectURI, r.Challenge, r.ExpiresAt}
+	return "codes", boundTo(r.JKT, r.Hash, r.GrantID, r.RedirectURI, r.Challenge, r.ExpiresAt)
 }
 
 func (r *refreshRow) bound() (string, []any) {
-	return "refresh_tokens", []any{r.Hash, r.GrantID, r.Scopes, r.IssuedAt, r.ExpiresAt}
+	return "refresh_tokens", boundTo(r.JKT, r.Hash, r.GrantID, r.Scopes, r.IssuedAt, r.ExpiresAt)
 }
 
 func (r *accessRow) bound() (string, []any) {
-	return "access_tokens", []any{r.Hash, r.GrantID, r.Scopes, r.Audience, r.IssuedAt, r.ExpiresAt}
+	return "access_tokens", boundTo(r.JKT, r.Hash, r.GrantID, r.Scopes, r.Audience, r.IssuedAt, r.ExpiresAt)
+}
+
+// boundTo adds the key that a code or token is bound to; none was when the first rows were
+// bound.
+func boundTo(jkt string, fields ...any) []any {
+	if jkt != "" {
+		return append(fields, jkt)
+	}
+	return fields
 }
 
 // Its picture lets nobody in.
@@ -348,6 +358,9 @@ func (r *clientRow) bound() (string, []any) {
 		r.OptionalPKCE, r.ClaimsInID, r.Consent, r.Match, r.Groups, r.Claims, r.Disabled, r.CreatedAt}
 	if r.Verify { // none did when the first rows were bound
 		fields = append(fields, r.Verify)
+	}
+	if r.JWKS != "" || r.JWKSURI != "" || r.RequirePushed || r.DPoP || r.Profile != "" { // as above
+		fields = append(fields, r.JWKS, r.JWKSURI, r.RequirePushed, r.DPoP, r.Profile)
 	}
 	return "clients", fields
 }

@@ -18,21 +18,22 @@ import (
 // unbound are the columns of bound tables that somebody who writes to the database
 // can change without its being seen: docs/security.md says what that is worth.
 var unbound = map[string][]string{
-	"users":          {"updated_at", "revision", "n", "email_key"},
-	"passwords":      {"set_at"},
-	"devices":        {"name", "platform", "last_step", "drift", "last_used_at", "app", "sealed_push", "push_type", "push_ok_at", "push_bad_at", "push_said", "n"},
-	"recovery_codes": {"used_at"},
-	"invitations":    {"n"},
-	"pairings":       {"n"},
-	"challenges":     {"n"},
-	"logins":         {"n", "held"},
-	"sessions":       {"n", "agent", "address", "last_seen_at", "ended_at"},
-	"grants":         {"n", "revoked_at", "last_used_at"},
-	"codes":          {"n", "used_at", "keep_until"},
-	"refresh_tokens": {"n", "used_at", "keep_until"},
-	"access_tokens":  {"n", "revoked_at"},
-	"clients":        {"icon", "updated_at"},
-	"client_secrets": {"last_used_at"},
+	"users":           {"updated_at", "revision", "n", "email_key"},
+	"passwords":       {"set_at"},
+	"devices":         {"name", "platform", "last_step", "drift", "last_used_at", "app", "sealed_push", "push_type", "push_ok_at", "push_bad_at", "push_said", "n"},
+	"recovery_codes":  {"used_at"},
+	"invitations":     {"n"},
+	"pairings":        {"n"},
+	"challenges":      {"n"},
+	"logins":          {"n", "held"},
+	"sessions":        {"n", "agent", "address", "last_seen_at", "ended_at"},
+	"grants":          {"n", "revoked_at", "last_used_at"},
+	"codes":           {"n", "used_at", "keep_until"},
+	"refresh_tokens":  {"n", "used_at", "keep_until"},
+	"access_tokens":   {"n", "revoked_at"},
+	"clients":         {"icon", "updated_at"},
+	"pushed_requests": {"n", "used_at"},
+	"client_secrets":  {"last_used_at"},
 }
 
 // filled is a site with a row in every bound table, as the methods of the store
@@ -69,6 +70,7 @@ func filled(t *testing.T) *logSite {
 	}))
 	s.ok(db.AddClient(ctx, &idp.Client{ID: "c", Name: "Viewer", RedirectURIs: []string{"https://rp.example/cb"}, Secrets: []idp.ClientSecret{{Hash: hash(6), CreatedAt: now}}, CreatedAt: now}))
 	s.ok(db.UpdateClient(ctx, "c", func(c *idp.Client) error { c.Scopes = []string{"openid"}; return nil }))
+	s.ok(db.AddPushed(ctx, &idp.Pushed{ID: "handle", Client: "c", Request: idp.AuthRequest{Client: "c"}, ExpiresAt: now.Add(time.Minute)}))
 	s.ok(db.AddGrant(ctx, session, grant, &idp.Code{Hash: hash(7), Grant: "g", RedirectURI: "https://rp.example/cb", ExpiresAt: now.Add(time.Minute)}))
 	s.ok(db.AddTokens(ctx, &idp.Grant{ID: "g2", Client: "c", User: "u", CreatedAt: now, ExpiresAt: now.Add(time.Hour)}, idp.Issue{
 		Access:  idp.AccessToken{Hash: hash(8), Grant: "g2", ExpiresAt: now.Add(time.Hour)},

@@ -22,6 +22,8 @@ type clientRow struct {
 	Name           string
 	Kind           string
 	Auth           string
+	JWKS           string `gorm:"column:jwks"`
+	JWKSURI        string `gorm:"column:jwks_uri"`
 	RedirectURIs   string `gorm:"column:redirect_uris"`
 	PostLogoutURIs string `gorm:"column:post_logout_uris"`
 	LogoutURI      string `gorm:"column:backchannel_logout_uri"`
@@ -37,6 +39,9 @@ type clientRow struct {
 	RefreshGrace   int64
 	RefreshAlways  bool
 	OptionalPKCE   bool `gorm:"column:optional_pkce"`
+	RequirePushed  bool
+	Profile        string
+	DPoP           bool `gorm:"column:dpop"`
 	ClaimsInID     bool `gorm:"column:claims_in_id"`
 	Consent        bool
 	Match          string
@@ -65,13 +70,13 @@ func (clientSecretRow) TableName() string { return "client_secrets" }
 
 func clientRowOf(c *idp.Client) (*clientRow, []clientSecretRow) {
 	row := &clientRow{
-		ID: string(c.ID), Name: text.NFC(c.Name), Kind: string(c.Kind), Auth: string(c.Auth),
+		ID: string(c.ID), Name: text.NFC(c.Name), Kind: string(c.Kind), Auth: string(c.Auth), JWKS: c.JWKS, JWKSURI: c.JWKSURI,
 		RedirectURIs: listText(c.RedirectURIs), PostLogoutURIs: listText(c.PostLogoutURIs), Origins: listText(c.Origins),
 		LogoutURI: c.LogoutURI, LogoutSession: c.LogoutSession,
 		GrantTypes: listText(c.GrantTypes), Scopes: listText(c.Scopes), Audience: listText(c.Audience),
 		IDTokenAlg: c.IDTokenAlg, AccessFormat: string(c.AccessFormat), AccessTTL: c.AccessTTL.Microseconds(),
 		RefreshIdle: c.RefreshIdle.Microseconds(), RefreshGrace: c.RefreshGrace.Microseconds(),
-		RefreshAlways: c.RefreshAlways, OptionalPKCE: c.OptionalPKCE, ClaimsInID: c.ClaimsInID,
+		RefreshAlways: c.RefreshAlways, OptionalPKCE: c.OptionalPKCE, RequirePushed: c.RequirePushed, Profile: string(c.Profile), DPoP: c.DPoP, ClaimsInID: c.ClaimsInID,
 		Consent: c.Consent, Match: string(c.Match), Verify: c.Verify, Groups: listText(nfcList(c.Groups)), Claims: rulesText(c.Claims), Icon: string(c.Icon), Disabled: c.Disabled, CreatedAt: micros(c.CreatedAt), UpdatedAt: micros(c.UpdatedAt),
 	}
 	secrets := make([]clientSecretRow, len(c.Secrets))
@@ -98,11 +103,11 @@ func rulesText(rules []idp.ClaimRule) string {
 
 func (r *clientRow) client(secrets []clientSecretRow) (*idp.Client, error) {
 	c := &idp.Client{
-		ID: idp.ClientID(r.ID), Name: text.NFC(r.Name), Kind: idp.ClientKind(r.Kind), Auth: idp.AuthMethod(r.Auth),
+		ID: idp.ClientID(r.ID), Name: text.NFC(r.Name), Kind: idp.ClientKind(r.Kind), Auth: idp.AuthMethod(r.Auth), JWKS: r.JWKS, JWKSURI: r.JWKSURI,
 		LogoutURI: r.LogoutURI, LogoutSession: r.LogoutSession,
 		IDTokenAlg: r.IDTokenAlg, AccessFormat: idp.AccessFormat(r.AccessFormat), AccessTTL: time.Duration(r.AccessTTL) * time.Microsecond,
 		RefreshIdle: time.Duration(r.RefreshIdle) * time.Microsecond, RefreshGrace: time.Duration(r.RefreshGrace) * time.Microsecond,
-		RefreshAlways: r.RefreshAlways, OptionalPKCE: r.OptionalPKCE, ClaimsInID: r.ClaimsInID,
+		RefreshAlways: r.RefreshAlways, OptionalPKCE: r.OptionalPKCE, RequirePushed: r.RequirePushed, Profile: idp.ClientProfile(r.Profile), DPoP: r.DPoP, ClaimsInID: r.ClaimsInID,
 		Consent: r.Consent, Match: idp.MatchMode(r.Match), Verify: r.Verify, Icon: idp.PictureID(r.Icon), Disabled: r.Disabled, CreatedAt: moment(r.CreatedAt), UpdatedAt: moment(r.UpdatedAt),
 	}
 	var errs error

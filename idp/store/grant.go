@@ -12,9 +12,9 @@ import (
 
 const (
 	grantColumns   = "id, client_id, user_id, session_id, scopes, nonce, acr, amr, auth_time, claims, created_at, expires_at, revoked_at, last_used_at, mac"
-	codeColumns    = "hash, grant_id, redirect_uri, challenge, expires_at, used_at, keep_until, mac"
-	refreshColumns = "hash, grant_id, scopes, issued_at, expires_at, used_at, keep_until, mac"
-	accessColumns  = "hash, grant_id, scopes, audience, issued_at, expires_at, revoked_at, mac"
+	codeColumns    = "hash, grant_id, redirect_uri, challenge, jkt, expires_at, used_at, keep_until, mac"
+	refreshColumns = "hash, grant_id, scopes, jkt, issued_at, expires_at, used_at, keep_until, mac"
+	accessColumns  = "hash, grant_id, scopes, audience, jkt, issued_at, expires_at, revoked_at, mac"
 )
 
 const (
@@ -23,12 +23,12 @@ const (
 	useGrant   = "UPDATE grants SET last_used_at = ? WHERE id = ?"
 
 	// The token, and of its grant and person what can change at any moment.
-	selectAccess = `SELECT t.grant_id, t.scopes, t.audience, t.issued_at, t.expires_at, t.revoked_at, t.mac, g.revoked_at, coalesce(u.revision, 0)
+	selectAccess = `SELECT t.grant_id, t.scopes, t.audience, t.jkt, t.issued_at, t.expires_at, t.revoked_at, t.mac, g.revoked_at, coalesce(u.revision, 0)
 		FROM access_tokens t JOIN grants g ON g.id = t.grant_id LEFT JOIN users u ON u.id = g.user_id WHERE t.hash = ?`
 	selectGrant = "SELECT " + grantColumns + " FROM grants WHERE id = ?"
 
 	// The same of a refresh token.
-	selectRefresh = `SELECT t.grant_id, t.scopes, t.issued_at, t.expires_at, t.used_at, t.mac, g.revoked_at, coalesce(u.revision, 0)
+	selectRefresh = `SELECT t.grant_id, t.scopes, t.jkt, t.issued_at, t.expires_at, t.used_at, t.mac, g.revoked_at, coalesce(u.revision, 0)
 		FROM refresh_tokens t JOIN grants g ON g.id = t.grant_id LEFT JOIN users u ON u.id = g.user_id WHERE t.hash = ?`
 
 	// What decides whether a code or refresh token is good, in the transaction that
@@ -101,18 +101,19 @@ type codeRow struct {
 	Hash                   []byte
 	GrantID                string
 	RedirectURI, Challenge string
+	JKT                    string
 	ExpiresAt, UsedAt      int64
 	KeepUntil              int64
 	MAC                    []byte
 }
 
 func (r *codeRow) fields() []any {
-	return []any{&r.Hash, &r.GrantID, &r.RedirectURI, &r.Challenge, &r.ExpiresAt, &r.UsedAt, &r.KeepUntil, &r.MAC}
+	return []any{&r.Hash, &r.GrantID, &r.RedirectURI, &r.Challenge, &r.JKT, &r.ExpiresAt, &r.UsedAt, &r.KeepUntil, &r.MAC}
 }
 
 func codeRowOf(c *idp.Code, keepUntil int64) *codeRow {
 	return &codeRow{
-		Hash: c.Hash[:], GrantID: string(c.Grant), RedirectURI: c.RedirectURI, Challenge: c.Challenge,
+		Hash: c.Hash[:], GrantID: string(c.Grant), RedirectURI: c.RedirectURI, Challenge: c.Challenge, JKT: c.JKT,
 		ExpiresAt: micros(c.ExpiresAt), UsedAt: micros(c.UsedAt), KeepUntil: keepUntil,
 	}
 }
@@ -120,7 +121,7 @@ func codeRowOf(c *idp.Code, keepUntil int64) *codeRow {
 func (r *codeRow) code() (*idp.Code, error) {
 	h, err := hash(r.Hash)
 	return &idp.Code{
-		Hash: h, Grant: idp.GrantID(r.GrantID), RedirectURI: r.RedirectURI, Challenge: r.Challenge,
+		Hash: h, Grant: idp.GrantID(r.GrantID), RedirectURI: r.RedirectURI, Challenge: r.Challenge, JKT: r.JKT,
 		ExpiresAt: moment(r.ExpiresAt), UsedAt: moment(r.UsedAt),
 	}, err
 }
@@ -128,19 +129,19 @@ func (r *codeRow) code() (*idp.Code, error) {
 type refreshRow struct {
 	Hash                        []byte
 	GrantID                     string
-	Scopes                      string
+	Scopes, JKT                 string
 	IssuedAt, ExpiresAt, UsedAt int64
 	KeepUntil                   int64
 	MAC                         []byte
 }
 
 func (r *refreshRow) fields() []any {
-	return []any{&r.Hash, &r.GrantID, &r.Scopes, &r.IssuedAt, &r.ExpiresAt, &r.UsedAt, &r.KeepUntil, &r.MAC}
+	return []any{&r.Hash, &r.GrantID, &r.Scopes, &r.JKT, &r.IssuedAt, &r.ExpiresAt, &r.UsedAt, &r.KeepUntil, &r.MAC}
 }
 
 func refreshRowOf(t *idp.RefreshToken, keepUntil int64) *refreshRow {
 	return &refreshRow{
-		Hash: t.Hash[:], GrantID: string(t.Grant), Scopes: listText(t.Scopes), IssuedAt: micros(t.IssuedAt),
+		Hash: t.Hash[:], GrantID: string(t.Grant), Scopes: listText(t.Scopes), JKT: t.JKT, IssuedAt: micros(t.IssuedAt),
 		ExpiresAt: micros(t.ExpiresAt), UsedAt: micros(t.UsedAt), KeepUntil: keepUntil,
 	}
 }
@@ -149,7 +150,7 @@ func (r *refreshRow) token() (*idp.RefreshToken, error) {
 	h, err1 := hash(r.Hash)
 	scopes, err2 := textList(r.Scopes)
 	return &idp.RefreshToken{
-		Hash: h, Grant: idp.GrantID(r.GrantID), Scopes: scopes, IssuedAt: moment(r.IssuedAt),
+		Hash: h, Grant: idp.GrantID(r.GrantID), Scopes: scopes, JKT: r.JKT, IssuedAt: moment(r.IssuedAt),
 		ExpiresAt: moment(r.ExpiresAt), UsedAt: moment(r.UsedAt),
 	}, errors.Join(err1, err2)
 }
@@ -157,18 +158,18 @@ func (r *refreshRow) token() (*idp.RefreshToken, error) {
 type accessRow struct {
 	Hash                           []byte
 	GrantID                        string
-	Scopes, Audience               string
+	Scopes, Audience, JKT          string
 	IssuedAt, ExpiresAt, RevokedAt int64
 	MAC                            []byte
 }
 
 func (r *accessRow) fields() []any {
-	return []any{&r.Hash, &r.GrantID, &r.Scopes, &r.Audience, &r.IssuedAt, &r.ExpiresAt, &r.RevokedAt, &r.MAC}
+	return []any{&r.Hash, &r.GrantID, &r.Scopes, &r.Audience, &r.JKT, &r.IssuedAt, &r.ExpiresAt, &r.RevokedAt, &r.MAC}
 }
 
 func accessRowOf(t *idp.AccessToken) *accessRow {
 	return &accessRow{
-		Hash: t.Hash[:], GrantID: string(t.Grant), Scopes: listText(t.Scopes), Audience: listText(t.Audience),
+		Hash: t.Hash[:], GrantID: string(t.Grant), Scopes: listText(t.Scopes), Audience: listText(t.Audience), JKT: t.JKT,
 		IssuedAt: micros(t.IssuedAt), ExpiresAt: micros(t.ExpiresAt), RevokedAt: micros(t.RevokedAt),
 	}
 }
@@ -178,12 +179,13 @@ func (r *accessRow) token() (*idp.AccessToken, error) {
 	scopes, err2 := textList(r.Scopes)
 	audience, err3 := textList(r.Audience)
 	return &idp.AccessToken{
-		Hash: h, Grant: idp.GrantID(r.GrantID), Scopes: scopes, Audience: audience,
+		Hash: h, Grant: idp.GrantID(r.GrantID), Scopes: scopes, Audience: audience, JKT: r.JKT,
 		IssuedAt: moment(r.IssuedAt), ExpiresAt: moment(r.ExpiresAt), RevokedAt: moment(r.RevokedAt),
 	}, errors.Join(err1, err2, err3)
 }
 
-// addGrant inserts a grant, its code and that the session knows the client now.
+// addGrant inserts a grant, its code and that the session knows the client now. Errors:
+// idp.ErrReplayed where the code answers a pushed request that has given one before.
 func (t *tx) addGrant(g *idp.Grant, c *idp.Code) error {
 	row := grantRowOf(g)
 	if err := t.bind(row); err != nil {
@@ -202,6 +204,11 @@ func (t *tx) addGrant(g *idp.Grant, c *idp.Code) error {
 		}
 		if _, err := t.exec(insertCode, code.fields()...); err != nil {
 			return fmt.Errorf("code of grant %s: %w", g.ID, err)
+		}
+		if c.Pushed != "" {
+			if err := t.usePushed(c.Pushed, row.CreatedAt); err != nil {
+				return err
+			}
 		}
 	}
 	if g.Session != "" {
@@ -378,7 +385,7 @@ func (db *DB) RefreshOf(ctx context.Context, hash idp.TokenHash) (*idp.RefreshTo
 	}
 	row := refreshRow{Hash: hash[:]}
 	var revokedAt, revision int64
-	err = r.row(selectRefresh, []any{row.Hash}, &row.GrantID, &row.Scopes, &row.IssuedAt, &row.ExpiresAt, &row.UsedAt, &row.MAC, &revokedAt, &revision)
+	err = r.row(selectRefresh, []any{row.Hash}, &row.GrantID, &row.Scopes, &row.JKT, &row.IssuedAt, &row.ExpiresAt, &row.UsedAt, &row.MAC, &revokedAt, &revision)
 	if err != nil {
 		return nil, nil, nil, fmt.Errorf("refresh token: %w", err)
 	}
@@ -426,7 +433,8 @@ func (db *DB) rememberRefresh(g *idp.Grant, t *idp.RefreshToken) {
 // every refresh.
 const lastUsedStep = int64(time.Minute / time.Microsecond)
 
-// RotateRefresh marks a refresh token used and inserts the tokens of issue. Errors:
+// RotateRefresh marks a refresh token used, unless issue.Keep, and inserts the tokens of
+// issue. Errors:
 // idp.ErrSettled for a use later than grace after the first, which revokes the grant; that
 // of issue.May, which revokes the grant too; idp.ErrExpired, idp.ErrNotFound.
 func (db *DB) RotateRefresh(ctx context.Context, hash idp.TokenHash, at time.Time, grace time.Duration, issue idp.Issue) error {
@@ -450,7 +458,7 @@ func (db *DB) RotateRefresh(ctx context.Context, hash idp.TokenHash, at time.Tim
 		} else if refused != nil {
 			return t.withdraw(u.grant, at, refused)
 		}
-		if u.usedAt == 0 {
+		if u.usedAt == 0 && !issue.Keep {
 			n, err := t.exec(useRefresh, now, hash[:])
 			if err != nil {
 				return err
@@ -468,6 +476,9 @@ func (db *DB) RotateRefresh(ctx context.Context, hash idp.TokenHash, at time.Tim
 	})
 	was, known := db.refresh.take(hash)
 	if err = errors.Join(err, refused); err == nil && known {
+		if issue.Keep {
+			issue.Refresh = &was.token
+		}
 		db.rememberRefresh(was.grant, issue.Refresh)
 	}
 	return err
@@ -550,7 +561,7 @@ func (db *DB) Access(ctx context.Context, hash idp.TokenHash) (*idp.AccessToken,
 	}
 	row := accessRow{Hash: hash[:]}
 	var revokedAt, revision int64
-	err = r.row(selectAccess, []any{row.Hash}, &row.GrantID, &row.Scopes, &row.Audience, &row.IssuedAt, &row.ExpiresAt, &row.RevokedAt, &row.MAC, &revokedAt, &revision)
+	err = r.row(selectAccess, []any{row.Hash}, &row.GrantID, &row.Scopes, &row.Audience, &row.JKT, &row.IssuedAt, &row.ExpiresAt, &row.RevokedAt, &row.MAC, &revokedAt, &revision)
 	if err != nil {
 		return nil, nil, nil, fmt.Errorf("access token: %w", err)
 	}

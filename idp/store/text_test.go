@@ -90,6 +90,9 @@ func TestRowsOfBeforeAreReadInNFC(t *testing.T) {
 		"DROP TABLE wakes", "DROP INDEX tombstones_push", "ALTER TABLE tombstones DROP COLUMN platform", "ALTER TABLE tombstones DROP COLUMN sealed_push",
 		"ALTER TABLE devices DROP COLUMN uv_key", "ALTER TABLE tombstones DROP COLUMN uv_key", "ALTER TABLE challenges DROP COLUMN verify",
 		"ALTER TABLE challenges DROP COLUMN verified", "ALTER TABLE clients DROP COLUMN verify",
+		"ALTER TABLE clients DROP COLUMN dpop", "ALTER TABLE clients DROP COLUMN profile", "ALTER TABLE codes DROP COLUMN jkt", "ALTER TABLE refresh_tokens DROP COLUMN jkt", "ALTER TABLE access_tokens DROP COLUMN jkt",
+		"DROP TABLE pushed_requests", "ALTER TABLE clients DROP COLUMN require_pushed",
+		"DROP TABLE used_jwts", "ALTER TABLE clients DROP COLUMN jwks", "ALTER TABLE clients DROP COLUMN jwks_uri",
 		// Nor was anything bound.
 		"DELETE FROM log_head", "DELETE FROM events", "UPDATE users SET mac = x''", "UPDATE clients SET mac = x''",
 		`UPDATE users SET display_name = '` + apart + `', groups = '["ct","` + apart + `","` + whole + `"]', email = 'Mu` + "\u0308" + `ller@Krankenhaus-Köln.de' WHERE id = 'anna'`,

@@ -20,6 +20,7 @@ var partyErrors = map[string]struct{ title, text string }{
 	"authorize.client":   {"party.client", "party.client.text"},
 	"authorize.redirect": {"party.redirect", "party.redirect.text"},
 	"authorize.request":  {"party.request", "party.request.text"},
+	"authorize.pushed":   {"party.pushed", "party.pushed.text"},
 	"collect.gone":       {"error.gone", "error.gone.text"},
 	"signout.bad":        {"party.signout", "party.signout.text"},
 	"foreign":            {"error.foreign", "error.foreign.text"},

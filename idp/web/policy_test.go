@@ -141,6 +141,7 @@ func TestErrorPage(t *testing.T) {
 		"authorize.client":   "The application is not known here",
 		"authorize.redirect": "you were not sent there",
 		"authorize.request":  "The application asked for something impossible",
+		"authorize.pushed":   "This request is no longer good",
 		"collect.gone":       "There is nothing here",
 		"signout.bad":        "You were not signed out",
 		"foreign":            "That came from another site",

@@ -88,6 +88,15 @@ func Run(t *testing.T, open Open) {
 		issuedAnywhere(t, &site{Store: both[0], t: t, now: time.Now().UTC().Truncate(time.Microsecond)}, both[1])
 	})
 	t.Run("client credentials", one(clientCredentials))
+	t.Run("pushed requests", one(pushedRequests))
+	t.Run("refresh tokens that are kept", func(t *testing.T) {
+		both := open(t, 2)
+		keptRefresh(t, &site{Store: both[0], t: t, now: time.Now().UTC().Truncate(time.Microsecond)}, both[1])
+	})
+	t.Run("a JWT that is good once", func(t *testing.T) {
+		both := open(t, 2)
+		usedOnce(t, &site{Store: both[0], t: t, now: time.Now().UTC().Truncate(time.Microsecond)}, both[1])
+	})
 	t.Run("what ends a grant", one(endsOfGrants))
 	t.Run("clients", one(clients))
 	t.Run("clients are not shared for change", one(clientCopies))

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -539,4 +540,114 @@ func events(t *testing.T, s *site) {
 		t.Fatalf("after 7: %+v", page)
 	}
 	s.ok(s.VerifyEvents(s.ctx()))
+}
+
+// keptRefresh: a refresh token that is kept is good again and again, until its grant is
+// revoked or it expires; so it is in another instance.
+func keptRefresh(t *testing.T, s *site, other Store) {
+	u := s.user("anna")
+	c, issue := s.redeemed(u)
+	for _, at := range []Store{s.Store, s.Store, other, s.Store} {
+		_, _, err := at.IssuedRefresh(s.ctx(), issue.Refresh.Hash)
+		s.ok(err)
+		next := s.issue(c.grant.ID)
+		next.Refresh, next.Keep = nil, true
+		s.ok(at.RotateRefresh(s.ctx(), issue.Refresh.Hash, s.now, 0, next))
+		token, _, _, err := s.Access(s.ctx(), next.Access.Hash)
+		s.ok(err)
+		if token.JKT != "" {
+			t.Errorf("bound to %q", token.JKT)
+		}
+	}
+	last := s.issue(c.grant.ID)
+	s.ok(s.RotateRefresh(s.ctx(), issue.Refresh.Hash, s.now, 0, last)) // its client does not keep it any more
+	kept := s.issue(c.grant.ID)
+	kept.Refresh, kept.Keep = nil, true
+	s.is(s.RotateRefresh(s.ctx(), issue.Refresh.Hash, s.now, 0, kept), idp.ErrSettled)
+	s.is(s.RotateRefresh(s.ctx(), last.Refresh.Hash, s.now, 0, kept), idp.ErrExpired) // the family is dead
+}
+
+// usedOnce: a JWT that was used is refused in every instance until it is no longer good by
+// itself; of many at once one is used.
+func usedOnce(t *testing.T, s *site, other Store) {
+	one, two := idp.NewToken().Hash(), idp.NewToken().Hash()
+	until := s.now.Add(time.Minute)
+	s.ok(s.UseJWT(s.ctx(), one, until))
+	s.is(s.UseJWT(s.ctx(), one, until), idp.ErrReplayed)
+	s.is(other.UseJWT(s.ctx(), one, until.Add(time.Hour)), idp.ErrReplayed)
+	s.ok(other.UseJWT(s.ctx(), two, until.Add(time.Minute)))
+	s.is(s.UseJWT(s.ctx(), two, until), idp.ErrReplayed)
+
+	var all sync.WaitGroup
+	rivals, errs := idp.NewToken().Hash(), make([]error, 8)
+	for i, at := range []Store{s.Store, other, s.Store, other, s.Store, other, s.Store, other} {
+		all.Go(func() { errs[i] = at.UseJWT(s.ctx(), rivals, until) })
+	}
+	all.Wait()
+	used := 0
+	for _, err := range errs {
+		if err == nil {
+			used++
+		} else {
+			s.is(err, idp.ErrReplayed)
+		}
+	}
+	if used != 1 {
+		t.Errorf("used %d times", used)
+	}
+
+	s.ok(s.Sweep(s.ctx(), until.Add(-time.Microsecond)))
+	s.is(s.UseJWT(s.ctx(), one, until), idp.ErrReplayed)
+	s.ok(s.Sweep(s.ctx(), until))
+	s.ok(s.UseJWT(s.ctx(), one, until)) // nothing is kept of it: who asks has to see that it is dead
+	s.is(s.UseJWT(s.ctx(), two, until), idp.ErrReplayed)
+}
+
+// pushedRequests: one gives a code once, in the transaction that makes the code; so many
+// may be pending of one client.
+func pushedRequests(t *testing.T, s *site) {
+	u := s.user("anna")
+	push := func(client idp.ClientID) *idp.Pushed {
+		p := &idp.Pushed{ID: idp.PushedIDOf(idp.NewToken()), Client: client, Request: idp.AuthRequest{Client: client, State: "s"}, ExpiresAt: s.now.Add(idp.PushedTTL)}
+		p.Request.Pushed = p.ID
+		s.ok(s.AddPushed(s.ctx(), p))
+		return p
+	}
+	p := push("viewer")
+	got, err := s.Pushed(s.ctx(), p.ID)
+	s.ok(err)
+	if got.Client != "viewer" || got.Request.State != "s" || got.Request.Pushed != p.ID || !got.ExpiresAt.Equal(p.ExpiresAt) || !got.UsedAt.IsZero() {
+		t.Errorf("%+v", got)
+	}
+	_, err = s.Pushed(s.ctx(), "nobody")
+	s.is(err, idp.ErrNotFound)
+
+	c := s.signIn(u)
+	code := func() (*idp.Grant, *idp.Code) {
+		g := *c.grant
+		g.ID = idp.NewID[idp.GrantID]()
+		return &g, &idp.Code{Hash: idp.NewToken().Hash(), Grant: g.ID, Pushed: p.ID, ExpiresAt: s.now.Add(idp.CodeTTL)}
+	}
+	g, first := code()
+	s.ok(s.AddGrant(s.ctx(), c.session, g, first))
+	got, err = s.Pushed(s.ctx(), p.ID)
+	s.ok(err)
+	s.is(got.Live(s.now), idp.ErrSettled)
+	g, second := code()
+	s.is(s.AddGrant(s.ctx(), c.session, g, second), idp.ErrReplayed)
+	_, _, err = s.Code(s.ctx(), second.Hash)
+	s.is(err, idp.ErrNotFound)
+
+	for range idp.MaxPushed {
+		push("busy")
+	}
+	one := &idp.Pushed{ID: "more", Client: "busy", ExpiresAt: s.now.Add(idp.PushedTTL)}
+	s.is(s.AddPushed(s.ctx(), one), idp.ErrTooMany)
+	push("viewer")
+	s.ok(s.Sweep(s.ctx(), p.ExpiresAt.Add(idp.PushedKept-time.Second)))
+	_, err = s.Pushed(s.ctx(), p.ID)
+	s.ok(err)
+	s.ok(s.Sweep(s.ctx(), p.ExpiresAt.Add(idp.PushedKept)))
+	_, err = s.Pushed(s.ctx(), p.ID)
+	s.is(err, idp.ErrNotFound)
 }

@@ -9,6 +9,7 @@ import (
 
 	"hilum/idp"
 	"hilum/idp/admin"
+	"hilum/idp/jwks"
 	"hilum/idp/web/page"
 	"hilum/templates"
 )
@@ -38,7 +39,7 @@ func application(r *http.Request, p staff, desk Clients) (*idp.Client, error) {
 
 func deskAppOf(c *idp.Client) templates.DeskApp {
 	return templates.DeskApp{
-		ID: string(c.ID), Name: c.Name, Tile: page.TileOf(c), Public: c.Public(), Native: c.Kind == idp.ClientNative, Program: !c.Allows(idp.GrantCode), Disabled: c.Disabled,
+		ID: string(c.ID), Name: c.Name, Tile: page.TileOf(c), Public: c.Public(), Secret: c.HasSecret(), Native: c.Kind == idp.ClientNative, Program: !c.Allows(idp.GrantCode), Disabled: c.Disabled,
 		Deviations: deviations(c), AddedAt: c.CreatedAt, Groups: c.Groups,
 	}
 }
@@ -89,7 +90,7 @@ func (s *applications) one(w http.ResponseWriter, r *http.Request, p staff) erro
 	}
 	view := templates.AdminApp{
 		Frame: s.frame(r, p, "applications"), App: deskAppOf(c), Redirects: c.RedirectURIs, Logouts: c.PostLogoutURIs, Origins: c.Origins, Scopes: c.Scopes,
-		Match: matchWords[c.Match], Verify: c.Verify, Consent: c.Consent, MayEdit: p.may(admin.EditClients), Issuer: s.door.Origin(),
+		Match: matchWords[c.Match], Verify: c.Verify, Consent: c.Consent, FAPI2: c.Profile == idp.ProfileFAPI2, Pushed: c.RequirePushed, DPoP: c.DPoP, MayEdit: p.may(admin.EditClients), Issuer: s.door.Origin(),
 	}
 	if view.Told = c.LogoutURI; view.Told != "" {
 		f, err := s.desk.Logouts(r.Context(), p.by, c.ID)
@@ -105,6 +106,7 @@ func (s *applications) one(w http.ResponseWriter, r *http.Request, p staff) erro
 			})
 		}
 	}
+	view.Keys = keyNames(c)
 	now := s.door.Now()
 	for _, secret := range c.Secrets {
 		view.Secrets = append(view.Secrets, templates.DeskSecret{
@@ -120,6 +122,41 @@ func (s *applications) one(w http.ResponseWriter, r *http.Request, p staff) erro
 		view.Note = templates.Say("apps.enabled.done")
 	}
 	return s.door.Render(w, http.StatusOK, view)
+}
+
+// keyNames are the ids of an application's public keys, each with its kind, or the address
+// where it publishes them.
+func keyNames(c *idp.Client) []string {
+	if c.JWKSURI != "" {
+		return []string{c.JWKSURI}
+	}
+	set, err := jwks.Parse([]byte(c.JWKS))
+	if err != nil {
+		return nil // it has none
+	}
+	names := make([]string, len(set))
+	for i := range set {
+		for _, alg := range jwks.Algs {
+			if jwks.Fits(&set[i], alg) {
+				names[i] = strings.TrimSpace(alg + " " + set[i].KeyID)
+				break
+			}
+		}
+	}
+	return names
+}
+
+// authWords say how an application proves itself, one that can.
+var authWords = []templates.Choice{
+	{Value: string(idp.AuthBasic), Label: templates.Say("apps.auth.basic")},
+	{Value: string(idp.AuthPost), Label: templates.Say("client.deviation.post")},
+	{Value: string(idp.AuthPrivateKey), Label: templates.Say("apps.auth.key")},
+}
+
+// profileWords are the profiles that an application can be held to.
+var profileWords = []templates.Choice{
+	{Label: templates.Say("apps.profile.none")},
+	{Value: string(idp.ProfileFAPI2), Label: templates.Say("apps.profile.fapi2")},
 }
 
 // rejectedWords say why a request of an application was refused.
@@ -144,6 +181,16 @@ var rejectedWords = map[idp.RejectionReason]templates.Message{
 	idp.RejectedVerifierUnasked: templates.Say("apps.refused.verifier_unasked"),
 	idp.RejectedScope:           templates.Say("apps.refused.scope"),
 	idp.RejectedForm:            templates.Say("apps.refused.form"),
+	idp.RejectedPushed:          templates.Say("apps.refused.par"),
+	idp.RejectedNotPushed:       templates.Say("apps.refused.par_missing"),
+	idp.RejectedRequestURI:      templates.Say("apps.refused.request_uri"),
+	idp.RejectedProof:           templates.Say("apps.refused.dpop"),
+	idp.RejectedNoProof:         templates.Say("apps.refused.dpop_missing"),
+	idp.RejectedKey:             templates.Say("apps.refused.dpop_key"),
+	idp.RejectedNonce:           templates.Say("apps.refused.dpop_nonce"),
+	idp.RejectedAssertion:       templates.Say("apps.refused.assertion"),
+	idp.RejectedAssertionUsed:   templates.Say("apps.refused.assertion_used"),
+	idp.RejectedKeys:            templates.Say("apps.refused.jwks"),
 }
 
 // matchWords say how an approval on a phone is matched to the browser that asks.
@@ -268,7 +315,10 @@ func (s *applications) appForm(r *http.Request, p staff, c *idp.Client) template
 		Verify: c.Verify, Consent: c.Consent, OptionalPKCE: c.OptionalPKCE, ClaimsInID: c.ClaimsInID, RefreshAlways: c.RefreshAlways,
 	}
 	view.Code, view.Refresh, view.Credentials = c.Allows(idp.GrantCode), c.Allows(idp.GrantRefresh), c.Allows(idp.GrantClientCredentials)
-	view.JWT, view.Post, view.Alg, view.Audience = c.AccessFormat == idp.AccessJWT, c.Auth == idp.AuthPost, c.IDTokenAlg, strings.Join(c.Audience, "\n")
+	view.JWT, view.Alg, view.Audience = c.AccessFormat == idp.AccessJWT, c.IDTokenAlg, strings.Join(c.Audience, "\n")
+	view.RequirePushed, view.DPoP = c.RequirePushed, c.DPoP
+	view.Profile, view.Profiles = string(c.Profile), profileWords
+	view.Auth, view.Auths, view.JWKS, view.JWKSURI = string(c.Auth), authWords, c.JWKS, c.JWKSURI
 	view.Algs = admin.IDTokenAlgs
 	view.AccessTTL, view.RefreshIdle, view.RefreshGrace = span(c.AccessTTL), span(c.RefreshIdle), span(c.RefreshGrace)
 	view.Matches = append(view.Matches, templates.Choice{Label: matchWords[""]})
@@ -320,11 +370,11 @@ func readAdvanced(r *http.Request, c *idp.Client) {
 			c.GrantTypes = append(c.GrantTypes, g.grant)
 		}
 	}
-	if c.Auth == idp.AuthBasic || c.Auth == idp.AuthPost {
-		c.Auth = idp.AuthBasic
-		if r.PostFormValue("post") == "1" {
-			c.Auth = idp.AuthPost
-		}
+	c.RequirePushed, c.DPoP = r.PostFormValue("require_pushed") == "1", r.PostFormValue("dpop") == "1"
+	c.Profile = idp.ClientProfile(r.PostFormValue("profile"))
+	if auth := r.PostFormValue("auth"); auth != "" && !c.Public() {
+		c.Auth = idp.AuthMethod(auth)
+		c.JWKS, c.JWKSURI = strings.TrimSpace(r.PostFormValue("jwks")), strings.TrimSpace(r.PostFormValue("jwks_uri"))
 	}
 	c.AccessFormat, c.IDTokenAlg = idp.AccessFormat(r.PostFormValue("access_format")), r.PostFormValue("id_token_alg")
 	c.AccessTTL, c.RefreshIdle, c.RefreshGrace = readSpan(r, "access_ttl"), readSpan(r, "refresh_idle"), readSpan(r, "refresh_grace")
@@ -377,7 +427,7 @@ func (s *applications) edit(w http.ResponseWriter, r *http.Request, p staff) err
 	if _, sent := r.PostForm["access_format"]; sent {
 		view.AccessTTL, view.RefreshIdle, view.RefreshGrace = r.PostFormValue("access_ttl"), r.PostFormValue("refresh_idle"), r.PostFormValue("refresh_grace")
 	}
-	view.Advanced = slices.Contains([]string{"grant_types", "access_ttl", "refresh_idle", "refresh_grace", "audience", "access_format", "id_token_alg"}, field)
+	view.Advanced = slices.Contains([]string{"grant_types", "access_ttl", "refresh_idle", "refresh_grace", "audience", "access_format", "id_token_alg", "auth", "jwks", "jwks_uri", "profile"}, field)
 	return s.door.Render(w, http.StatusUnprocessableEntity, view)
 }
 

@@ -470,7 +470,7 @@ func TestWalkAdvanced(t *testing.T) {
 			c.Wants(r, 422, `value="`+row.value+`"`)
 		}
 	}
-	c.Sees(c.Arrive(edit("access_ttl", "45m", "refresh_idle", "1h 30m", "refresh_grace", "10s", "grant_refresh", "1", "post", "1", "audience", "archive\nreports")), "/admin/applications/viewer?did=edited", "Access longer than 15 minutes", "A used refresh may be repeated", "The secret in the body")
+	c.Sees(c.Arrive(edit("access_ttl", "45m", "refresh_idle", "1h 30m", "refresh_grace", "10s", "grant_refresh", "1", "auth", "client_secret_post", "audience", "archive\nreports")), "/admin/applications/viewer?did=edited", "Access longer than 15 minutes", "A used refresh may be repeated", "The secret in the body")
 	a, err := c.DB.Client(t.Context(), "viewer")
 	if err != nil || a.AccessTTL != 45*time.Minute || a.RefreshIdle != 90*time.Minute || a.RefreshGrace != 10*time.Second || a.AccessFormat != idp.AccessJWT || a.IDTokenAlg != "ES256" ||
 		a.Auth != idp.AuthPost || len(a.Audience) != 2 || len(a.GrantTypes) != 2 || len(a.Secrets) != 1 {
