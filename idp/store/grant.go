@@ -476,10 +476,12 @@ func (db *DB) RotateRefresh(ctx context.Context, hash idp.TokenHash, at time.Tim
 	})
 	was, known := db.refresh.take(hash)
 	if err = errors.Join(err, refused); err == nil && known {
+		next := issue.Refresh
 		if issue.Keep {
-			issue.Refresh = &was.token
+			kept := was.token
+			next = &kept
 		}
-		db.rememberRefresh(was.grant, issue.Refresh)
+		db.rememberRefresh(was.grant, next)
 	}
 	return err
 }
