@@ -99,7 +99,7 @@ func Public(path string) (Content, error) { return read(Named{Path: path}) }
 func read(n Named) (c Content, err error) {
 	path, most := n.Path, max(n.Large, MaxSize)
 	// Not to wait for a writer, should it be a pipe.
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) //nolint:gosec // the operator names it
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		if errors.Is(err, fs.ErrPermission) {
 			p := Self()

@@ -86,7 +86,7 @@ func TestRowsOfBeforeAreReadInNFC(t *testing.T) {
 		"DROP INDEX users_email_key", "DROP INDEX users_email_unkeyed", "ALTER TABLE users DROP COLUMN email_key", "DELETE FROM goose_db_version WHERE version_id >= 9",
 		"ALTER TABLE logins DROP COLUMN who", "ALTER TABLE logins DROP COLUMN held", "ALTER TABLE sessions DROP COLUMN device_id", "ALTER TABLE pairings DROP COLUMN session_id",
 		"ALTER TABLE known_browsers DROP COLUMN browser", "ALTER TABLE known_browsers DROP COLUMN agent", "ALTER TABLE known_browsers DROP COLUMN address", "ALTER TABLE invitations DROP COLUMN mailed",
-		"ALTER TABLE site DROP COLUMN help", "ALTER TABLE site DROP COLUMN help_link",
+		"ALTER TABLE site DROP COLUMN help", "ALTER TABLE site DROP COLUMN help_link", "ALTER TABLE site DROP COLUMN issuer",
 		"DROP TABLE wakes", "DROP INDEX tombstones_push", "ALTER TABLE tombstones DROP COLUMN platform", "ALTER TABLE tombstones DROP COLUMN sealed_push",
 		"ALTER TABLE devices DROP COLUMN uv_key", "ALTER TABLE tombstones DROP COLUMN uv_key", "ALTER TABLE challenges DROP COLUMN verify",
 		"ALTER TABLE challenges DROP COLUMN verified", "ALTER TABLE clients DROP COLUMN verify",

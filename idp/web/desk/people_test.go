@@ -207,7 +207,7 @@ func TestDeskUser(t *testing.T) {
 		w.Opens(&app)
 	})
 	session := w.Session(w.bert.ID)
-	w.Wants(w.Get(path), 200, "not id=\"locked\"", "not "+path+"/unlock", "192.0.2.1 · viewer", path+"/end", path+"/sessions/"+string(session.ID)+"/end")
+	w.Wants(w.Get(path), 200, "not id=\"locked\"", "not "+path+"/unlock", "192.0.2.1</span> · viewer", path+"/end", path+"/sessions/"+string(session.ID)+"/end")
 
 	carl := w.Add(idp.User{Name: "carl"})
 	path = userPath(carl.ID)
