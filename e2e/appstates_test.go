@@ -220,12 +220,15 @@ func TestAppIsAccessible(t *testing.T) {
 	t.Parallel()
 	axe := must[[]byte](t)(os.ReadFile("testdata/axe/axe.min.js"))
 	for _, language := range tourLanguages {
-		t.Run(language, func(t *testing.T) { appIsAccessible(t, language, string(axe)) })
+		t.Run(language, func(t *testing.T) {
+			t.Parallel()
+			appIsAccessible(t, language, string(axe))
+		})
 	}
 }
 
 func appIsAccessible(t *testing.T, language, axe string) {
-	d := startDemo(t)
+	d := startPlainDemo(t)
 	p := speaks(t, d.Issuer, language, staged)
 	appTour(t, d, p, func(name string) {
 		for _, theme := range []string{"dark", "light"} {
@@ -240,13 +243,12 @@ func appIsAccessible(t *testing.T, language, axe string) {
 				}
 			}
 			p.js(`document.documentElement.style.fontSize = ""`)
-			found := ask(p.window, chromedp.Evaluate[string](axe+`;
-				axe.run(document, {resultTypes: ["violations"]}).then(r => r.violations.map(v =>
-					v.id + ": " + v.help + " " + v.nodes.map(n => n.target.join(" ")).join(", ")).join("\n"))`, chromedp.EvalAwaitPromise))
+			found := p.violations(axe, theme == "light")
 			if found != "" {
 				t.Errorf("%s (%s):\n%s", name, theme, found)
 			}
 		}
+		p.access(t, name)
 	})
 }
 
@@ -265,7 +267,7 @@ func TestScreenshotsApp(t *testing.T) {
 }
 
 func appScreenshots(t *testing.T, language, dir string) {
-	d := startDemo(t)
+	d := startPlainDemo(t)
 	p := speaks(t, d.Issuer, language, staged)
 	appTour(t, d, p, func(name string) {
 		for _, theme := range []string{"dark", "light"} {

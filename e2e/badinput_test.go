@@ -481,7 +481,7 @@ func atToken(rp *party, tk *tokens) (all []attempt) {
 	exact("an access token to refresh", "json 400 invalid_grant", "grant_type", "refresh_token", "refresh_token", tk.Access)
 	exact("a scope that no machine has", "json 400 invalid_scope", "grant_type", "client_credentials", "scope", "openid")
 	exact("in two ways", "json 400 invalid_request", append(slices.Clone(good), "client_secret", rp.secret)...)
-	exact("an assertion", "json 401 invalid_client", append(slices.Clone(good), "client_assertion", "a.b.c", "client_assertion_type", "x")...)
+	exact("an assertion beside a secret", "json 400 invalid_request", append(slices.Clone(good), "client_assertion", "a.b.c", "client_assertion_type", "x")...)
 	for _, size := range []int{33 << 10, 1 << 20, 4 << 20} {
 		all = append(all, attempt{name: fmt.Sprintf("token, %d bytes", size), method: "POST", path: "/token",
 			form: pairs(good) + "&x=" + strings.Repeat("a", size), headers: []string{basic}, want: "json 413 invalid_request"})

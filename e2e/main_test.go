@@ -20,8 +20,28 @@ import (
 	"time"
 )
 
-// The programs under test, built once with the race detector.
-var idpBinary, phoneBinary string
+// The programs under test, built once with the race detector, and where.
+var idpBinary, phoneBinary, binaries string
+
+// plainIDP is the program without the race detector: for tests that look at pages, one
+// after the other, on a provider that nobody else asks. The race detector would cost them more than the rest of the program.
+var plainIDP = sync.OnceValues(func() (string, error) {
+	program := filepath.Join(binaries, "plain")
+	if out, err := exec.Command("go", "build", "-o", program, "hilum/cmd/idp").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build: %w\n%s", err, out)
+	}
+	return program, nil
+})
+
+// startPlainDemo is startDemo of plainIDP.
+func startPlainDemo(t testing.TB) *demo {
+	t.Helper()
+	program, err := plainIDP()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return startDemoOf(t, program)
+}
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
@@ -51,7 +71,7 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
-	idpBinary, phoneBinary = filepath.Join(dir, "idp"), filepath.Join(dir, "phone")
+	binaries, idpBinary, phoneBinary = dir, filepath.Join(dir, "idp"), filepath.Join(dir, "phone")
 	build := exec.Command("go", "build", "-race", "-o", dir, "hilum/cmd/idp", "hilum/cmd/phone")
 	if out, err := build.CombinedOutput(); err != nil {
 		log.Printf("build: %v\n%s", err, out)

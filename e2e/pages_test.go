@@ -247,6 +247,22 @@ func (w *window) look(theme string, width, height int64) {
 	w.do(chromedp.EmulateViewport(width, height))
 }
 
+// violations is what axe-core says of the page that the window shows, empty for nothing.
+// again: the same page was looked at in the other theme, from which it differs in its
+// colours alone.
+func (w *window) violations(axe string, again bool) string {
+	w.t.Helper()
+	if !ask(w, chromedp.Evaluate[bool](`"axe" in self`)) {
+		ask(w, chromedp.Evaluate[bool](axe+`; true`))
+	}
+	rules := ""
+	if again {
+		rules = `, runOnly: ["color-contrast", "link-in-text-block"]`
+	}
+	return ask(w, chromedp.Evaluate[string](`axe.run(document, {resultTypes: ["violations"]`+rules+`}).then(r => r.violations.map(v =>
+		v.id + ": " + v.help + " " + v.nodes.map(n => n.target.join(" ")).join(", ")).join("\n"))`, chromedp.EvalAwaitPromise))
+}
+
 // TestEveryPageIsAccessible asks axe-core on every page and state, in both
 // themes, and looks for anything that needs scrolling sideways on a phone.
 func TestEveryPageIsAccessible(t *testing.T) {
@@ -261,7 +277,7 @@ func TestEveryPageIsAccessible(t *testing.T) {
 }
 
 func everyPageIsAccessible(t *testing.T, axe string, tour func(*testing.T, *demo, *window, func(string))) {
-	d := startDemo(t)
+	d := startPlainDemo(t)
 	w := openWindow(t, true)
 	tour(t, d, w, func(name string) {
 		for _, theme := range []string{"dark", "light"} {
@@ -270,9 +286,7 @@ func everyPageIsAccessible(t *testing.T, axe string, tour func(*testing.T, *demo
 			if wide > 360 {
 				t.Errorf("%s (%s) is %d px wide on a phone of 360", name, theme, wide)
 			}
-			found := ask(w, chromedp.Evaluate[string](axe+`;
-				axe.run(document, {resultTypes: ["violations"]}).then(r => r.violations.map(v =>
-					v.id + ": " + v.help + " " + v.nodes.map(n => n.target.join(" ")).join(", ")).join("\n"))`, chromedp.EvalAwaitPromise))
+			found := w.violations(axe, theme == "light")
 			if found != "" {
 				t.Errorf("%s (%s):\n%s", name, theme, found)
 			}
@@ -308,7 +322,7 @@ func TestScreenshots(t *testing.T) {
 }
 
 func screenshots(t *testing.T, dir, lang string, tour func(*testing.T, *demo, *window, func(string))) {
-	d := startDemo(t)
+	d := startPlainDemo(t)
 	w := openWindow(t, true, chromedp.Flag("accept-lang", lang))
 	shoot := func(name string) {
 		if got := ask(w, chromedp.Evaluate[string](`document.documentElement.lang`)); got != lang && !strings.HasPrefix(w.at(), d.Viewer) {
