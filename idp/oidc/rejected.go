@@ -159,8 +159,15 @@ var secretParameters = []string{
 	"secret", "session", "sessionid", "session_id", "sid", "sig", "signature", "state", "ticket", "token",
 }
 
+// patientParameters are names of query parameters by which viewers say whose pictures are
+// shown. Some send the address of that page as the way back of a sign-out.
+var patientParameters = []string{
+	"accession", "accessionnumber", "initialsopinstanceuid", "initialseriesinstanceuid", "mrn", "objectuid", "patient", "patientid", "patientname", "seriesinstanceuid", "seriesinstanceuids",
+	"seriesuid", "sopinstanceuid", "studyinstanceuid", "studyinstanceuids", "studyuid",
+}
+
 // redactedURI is a URI as it was sent, without what may be a secret in it: a password
-// before the host, the values of secretParameters, a fragment.
+// before the host, the values of secretParameters and patientParameters, a fragment.
 func redactedURI(uri string) string {
 	before, fragment, has := strings.Cut(uri, "#")
 	if has && fragment != "" {
@@ -183,7 +190,9 @@ func redactedURI(uri string) string {
 		parts := strings.FieldsFunc(query, func(r rune) bool { return r == '&' || r == ';' })
 		for i, p := range parts {
 			name, _, has := strings.Cut(p, "=")
-			if plain, err := url.QueryUnescape(name); has && (err != nil || slices.Contains(secretParameters, strings.ToLower(plain))) {
+			plain, err := url.QueryUnescape(name)
+			plain = strings.ToLower(plain)
+			if has && (err != nil || slices.Contains(secretParameters, plain) || slices.Contains(patientParameters, plain)) {
 				parts[i] = name + "=…"
 			}
 		}

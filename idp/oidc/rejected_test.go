@@ -180,6 +180,8 @@ func TestRefusedAddressesAreTold(t *testing.T) {
 		"https://viewer.test/callback?code=geheim&a=1&Token=geheim": "https://viewer.test/callback?code=…&a=1&Token=…",
 		"https://viewer.test/callback?c%6fde=geheim":                "https://viewer.test/callback?c%6fde=…",
 		"https://viewer.test/callback#access_token=geheim":          "https://viewer.test/callback#…",
+		"https://viewer.test/viewer?StudyInstanceUIDs=1.2.3&a=1":    "https://viewer.test/viewer?StudyInstanceUIDs=…&a=1",
+		"https://viewer.test/viewer?a=1;patientID=4711":             "https://viewer.test/viewer?a=1&patientID=…",
 		"https://viewer.test/\u202ekcabllac":                        "https://viewer.test/\ufffdkcabllac",
 		"https://viewer.test/a\r\nlevel=ERROR":                      "https://viewer.test/a\ufffd\ufffdlevel=ERROR",
 		"javascript:alert(1)":                                       "javascript:alert(1)",
