@@ -19,16 +19,16 @@ NEEDS := \
 	apache2:/usr/sbin/apache2 \
 	nginx:/usr/sbin/nginx \
 	caddy:/usr/bin/caddy \
-	libapache2-mod-auth-openidc:/usr/lib/apache2/modules/mod_auth_openidc.so
-
-# What make parties uses besides.
-PARTIES := \
+	libapache2-mod-auth-openidc:/usr/lib/apache2/modules/mod_auth_openidc.so \
 	orthanc:/usr/sbin/Orthanc \
 	orthanc-dicomweb:/usr/share/orthanc/plugins/libOrthancDicomWeb.so
 
+OAUTH2_PROXY_VERSION := v7.15.6
+export OAUTH2_PROXY := $(CACHE)/oauth2-proxy-$(OAUTH2_PROXY_VERSION)
+
 .PHONY: test build dev lint vuln lock bench crash races twice parties screenshots outdated notice worker release axe zxing fakeidb needs clean
 
-test: needs
+test: needs $(OAUTH2_PROXY)
 	go vet ./...
 	go test -race -timeout 60m ./...
 
@@ -122,16 +122,13 @@ races:
 twice:
 	go test -count 1 -ldflags "-X hilum/idp/store.runTwice=on" ./idp/...
 
-# parties walks relying parties that are too large for make test, by docs/recipes: OHIF,
-# 50 MB from npm, and oauth2-proxy, both before Debian's Orthanc.
+# parties walks relying parties by docs/recipes: oauth2-proxy, as make test does, and OHIF,
+# which is too large for that: 50 MB by npm, 200 MB unpacked. Both are before Orthanc.
 OHIF := 3.13.2
 OHIF_DIR := $(CACHE)/ohif-$(OHIF)
 OHIF_DIST := $(OHIF_DIR)/package/dist
-OAUTH2_PROXY_VERSION := v7.15.6
-OAUTH2_PROXY := $(CACHE)/oauth2-proxy-$(OAUTH2_PROXY_VERSION)
-parties: NEEDS += $(PARTIES)
 parties: needs $(OHIF_DIST)/index.html $(OAUTH2_PROXY)
-	OHIF_DIST=$(OHIF_DIST) OAUTH2_PROXY=$(OAUTH2_PROXY) go test -race -count 1 -v -run 'TestOHIF|TestOAuth2Proxy' -timeout 30m ./e2e
+	OHIF_DIST=$(OHIF_DIST) go test -race -count 1 -v -run 'TestOHIF|TestOAuth2Proxy' -timeout 30m ./e2e
 
 $(OHIF_DIST)/index.html:
 	mkdir -p $(OHIF_DIR)

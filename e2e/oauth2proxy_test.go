@@ -19,7 +19,7 @@ func TestOAuth2Proxy(t *testing.T) {
 	t.Parallel()
 	program := os.Getenv("OAUTH2_PROXY")
 	if program == "" {
-		t.Skip("make parties builds oauth2-proxy and sets OAUTH2_PROXY")
+		t.Fatal("this test needs oauth2-proxy: make test builds it and sets OAUTH2_PROXY")
 	}
 	const refresh = 3 * time.Second
 	r := &reading{served: newServe(t)}

@@ -14,7 +14,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -156,18 +155,6 @@ func well(t testing.TB, err error) {
 	}
 }
 
-// exchanged is a text with the second of each pair in place of the first, which has to
-// be in it.
-func exchanged(t testing.TB, text string, pairs ...string) string {
-	t.Helper()
-	for i := 0; i < len(pairs); i += 2 {
-		if !strings.Contains(text, pairs[i]) {
-			t.Fatalf("the page has no %q", pairs[i])
-		}
-	}
-	return strings.NewReplacer(pairs...).Replace(text)
-}
-
 // startReading runs all of docs/recipes/ohif.md, by the blocks of that page.
 func startReading(t *testing.T, env ...string) *reading {
 	t.Helper()
@@ -285,40 +272,6 @@ OIDCCABundlePath %[1]s/ca.pem
 		}
 		return res.Body.Close()
 	})
-}
-
-// runs starts a program until the test ends, and returns when it is ready.
-func runs(t *testing.T, cmd *exec.Cmd, ready func() error) {
-	t.Helper()
-	if _, err := os.Stat(cmd.Path); err != nil {
-		t.Fatalf("this test needs %s; make needs installs it", cmd.Path)
-	}
-	said := &tail{}
-	cmd.Stdout, cmd.Stderr = said, said
-	well(t, cmd.Start())
-	done := make(chan error, 1)
-	go func() { done <- cmd.Wait() }() // ends with the process
-	t.Cleanup(func() {
-		_ = cmd.Process.Signal(syscall.SIGTERM) // it may have ended already
-		select {
-		case <-done:
-		case <-time.After(20 * time.Second):
-			_ = cmd.Process.Kill()
-			t.Errorf("%s did not end", cmd.Path)
-		}
-		if t.Failed() {
-			t.Logf("%s said:\n%s", cmd.Path, said)
-		}
-	})
-	for end := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
-		err := ready()
-		if err == nil {
-			return
-		}
-		if time.Now().After(end) {
-			t.Fatalf("%s is not ready: %v\n%s", cmd.Path, err, said)
-		}
-	}
 }
 
 // viewer opens a browser that trusts the certificates of the test.

@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -128,35 +127,16 @@ Require valid-user
 `, dir, port, user, modules, s.issuer, id, secret, site)), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	out := &tail{}
-	cmd := exec.Command(apache, "-f", conf, "-DFOREGROUND")
-	cmd.Stdout, cmd.Stderr = out, out
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	done := make(chan error, 1)
-	go func() { done <- cmd.Wait() }() // ends with the process
+	out := runs(t, exec.Command(apache, "-f", conf, "-DFOREGROUND"), func() error {
+		res, err := http.Get(site + "/")
+		if err != nil {
+			return err
+		}
+		return res.Body.Close()
+	})
 	said := func() string {
 		b, _ := os.ReadFile(filepath.Join(dir, "error.log")) // for messages only
 		return out.String() + string(b)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Signal(syscall.SIGTERM) // it may have ended already
-		select {
-		case <-done:
-		case <-time.After(20 * time.Second):
-			_ = cmd.Process.Kill()
-			t.Errorf("apache did not end\n%s", said())
-		}
-	})
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
-		if res, err := http.Get(site + "/"); err == nil {
-			res.Body.Close()
-			break
-		}
-		if time.Now().After(end) {
-			t.Fatalf("apache is not ready\n%s", said())
-		}
 	}
 
 	anna.web.CheckRedirect = nil // all the way

@@ -15,7 +15,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -72,25 +71,10 @@ func (s *served) port() string {
 	return port
 }
 
-// blockOf is the one block of a language in a page of docs.
-func blockOf(t testing.TB, page, lang string) string {
-	t.Helper()
-	text := string(must[[]byte](t)(os.ReadFile("../docs/" + page)))
-	_, rest, ok := strings.Cut(text, "```"+lang+"\n")
-	block, _, ended := strings.Cut(rest, "```")
-	if !ok || !ended || strings.Contains(rest, "```"+lang+"\n") {
-		t.Fatalf("docs/%s has no one block of %s", page, lang)
-	}
-	return block
-}
-
 // startBehind starts a provider that speaks plain HTTP on loopback, and the proxy of a
 // kind before it, by the configuration of the page.
 func startBehind(t *testing.T, kind proxyKind) *served {
 	t.Helper()
-	if _, err := os.Stat(kind.program); err != nil {
-		t.Fatalf("this test needs apt-get install %s", filepath.Base(kind.program))
-	}
 	dir := t.TempDir()
 	// nginx, started as root, serves as nobody, who has to reach its files.
 	for d := dir; d != "/" && d != os.TempDir(); d = filepath.Dir(d) {
@@ -116,39 +100,16 @@ func startBehind(t *testing.T, kind proxyKind) *served {
 		},
 	}}
 
-	replace := append(kind.replace(s, dir, freePort(t)),
-		"127.0.0.1:8080", listen, "/etc/ssl/hilum/chain.pem", cert, "/etc/ssl/hilum/key.pem", key, "login.your-hospital.org", "localhost")
-	text := blockOf(t, "proxy.md", kind.lang)
-	for i := 0; i < len(replace)-2; i += 2 {
-		if !strings.Contains(text, replace[i]) {
-			t.Fatalf("the configuration of the page has no %q", replace[i])
-		}
-	}
+	text := exchanged(t, blockOf(t, "proxy.md", kind.lang), append(kind.replace(s, dir, freePort(t)),
+		"127.0.0.1:8080", listen, "/etc/ssl/hilum/chain.pem", cert, "/etc/ssl/hilum/key.pem", key)...)
+	text = strings.ReplaceAll(text, "login.your-hospital.org", "localhost")
 	file := filepath.Join(dir, "proxy.conf")
-	if err := os.WriteFile(file, []byte(fmt.Sprintf(kind.whole, dir, strings.NewReplacer(replace...).Replace(text))), 0o644); err != nil {
+	if err := os.WriteFile(file, []byte(fmt.Sprintf(kind.whole, dir, text)), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	said := &tail{}
 	cmd := exec.Command(kind.program, kind.args(file)...)
 	cmd.Env = append(os.Environ(), "HOME="+dir, "XDG_DATA_HOME="+dir, "XDG_CONFIG_HOME="+dir)
-	cmd.Stdout, cmd.Stderr = said, said
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	done := make(chan error, 1)
-	go func() { done <- cmd.Wait() }() // ends with the process
-	t.Cleanup(func() {
-		_ = cmd.Process.Signal(syscall.SIGTERM) // it may have ended already
-		select {
-		case <-done:
-		case <-time.After(20 * time.Second):
-			_ = cmd.Process.Kill()
-			t.Errorf("%s did not end", kind.program)
-		}
-		if t.Failed() {
-			t.Logf("%s said:\n%s", kind.program, said)
-		}
-	})
+	runs(t, cmd, func() error { return nil }) // launch waits for both
 	s.launch(t)
 	return s
 }
