@@ -62,6 +62,19 @@ func (w *window) chooses(password string) {
 	w.see("#enrol-form #code")
 }
 
+// enrols chooses the password of a person, links an authenticator app by its code, and puts
+// the recovery codes away.
+func (w *window) enrols(who *person) {
+	w.t.Helper()
+	w.chooses(who.password)
+	who.seed = newPerson(w.t, who.name, who.password, w.seed()).seed
+	w.fill("#code", who.code())
+	w.click("#enrol-form #continue")
+	w.see("#recovery-codes")
+	w.do(chromedp.Click(chromedp.CSS("#saved")))
+	w.click("#codes-form #continue")
+}
+
 // linksByLetter follows the link of a letter in a browser and links a phone.
 func (w *window) linksByLetter(l mailtest.Letter, password string) {
 	w.t.Helper()

@@ -143,13 +143,7 @@ func TestSetupToTestSignInWithoutScript(t *testing.T) {
 	w.fill("#username", anna.name)
 	w.fill("#name", "Anna")
 	w.click("#continue")
-	w.chooses(anna.password)
-	anna.seed = newPerson(t, anna.name, anna.password, w.seed()).seed
-	w.fill("#code", anna.code())
-	w.click("#enrol-form #continue")
-	w.see("#recovery-codes")
-	w.do(chromedp.Click(chromedp.CSS("#saved")))
-	w.click("#codes-form #continue")
+	w.enrols(anna)
 	w.see("#trail")
 
 	// Left, and back in at the same step.

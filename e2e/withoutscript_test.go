@@ -22,13 +22,7 @@ func TestJourneysWithoutScript(t *testing.T) {
 
 	w.open(regexp.MustCompile(`http://\S+/invite/\S+`).FindString(d.idp(t, "invite", bert.name)))
 	w.click("#continue")
-	w.chooses(bert.password)
-	bert.seed = newPerson(t, bert.name, bert.password, w.seed()).seed
-	w.fill("#code", bert.code())
-	w.click("#enrol-form #continue")
-	w.see("#recovery-codes")
-	w.do(chromedp.Click(chromedp.CSS("#saved")))
-	w.click("#codes-form #continue")
+	w.enrols(bert)
 	w.see("#sign-out")
 
 	// A second device; and when the first is gone, a form that is sent is kept until the

@@ -11,18 +11,21 @@ import (
 	"hilum/idp/store"
 )
 
+// openAt opens the database of a file, which is made where there is none.
+func openAt(t *testing.T, path string) *store.DB {
+	t.Helper()
+	db, err := store.Open(t.Context(), store.Config{Key: make([]byte, 32), Driver: "sqlite", Path: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return db
+}
+
 // Phones that can ask for a fingerprint or PIN, and were listed by a release that had no
 // facet for that, are found by it.
 func TestListedPhonesOfBeforeAreFoundByFingerprint(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "idp.db")
-	open := func() *store.DB {
-		t.Helper()
-		db, err := store.Open(t.Context(), store.Config{Key: make([]byte, 32), Driver: "sqlite", Path: path})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return db
-	}
+	open := func() *store.DB { return openAt(t, path) }
 	db, now := open(), time.Now()
 	if err := db.AddUser(t.Context(), &idp.User{ID: "anna", Name: "anna", State: idp.UserActive}); err != nil {
 		t.Fatal(err)
@@ -59,14 +62,7 @@ func TestListedPhonesOfBeforeAreFoundByFingerprint(t *testing.T) {
 func TestRowsOfBeforeAreReadInNFC(t *testing.T) {
 	const apart, whole = "Ro\u0308ntgen", "Röntgen"
 	path := filepath.Join(t.TempDir(), "idp.db")
-	open := func() *store.DB {
-		t.Helper()
-		db, err := store.Open(t.Context(), store.Config{Key: make([]byte, 32), Driver: "sqlite", Path: path})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return db
-	}
+	open := func() *store.DB { return openAt(t, path) }
 	db := open()
 	for _, name := range []string{"anna", "bert", "carl"} {
 		u := &idp.User{ID: idp.UserID(name), Name: name, DisplayName: name, State: idp.UserActive}
