@@ -704,6 +704,68 @@ func TestAppLosesItsKeys(t *testing.T) {
 	p.quiet()
 }
 
+// A phone that is linked again to the account that it has takes its own place, and says
+// nothing of being unlinked; where the second linking comes to nothing it stays as it was.
+func TestAppLinkedAgain(t *testing.T) {
+	t.Parallel()
+	d := startDemo(t)
+	bert := d.invite(t, "bert")
+	linked := func() map[string]string { // the ids by the names
+		t.Helper()
+		ids := map[string]string{}
+		for line := range strings.Lines(d.idp(t, "device", "list", "bert", "--json")) {
+			var one struct{ ID, Name string }
+			if err := json.Unmarshal([]byte(line), &one); err != nil {
+				t.Fatalf("%v in %s", err, line)
+			}
+			if one.Name != "Test phone" { // by which bert has his first
+				ids[one.Name] = one.ID
+			}
+		}
+		return ids
+	}
+	alone := func(when string) {
+		t.Helper()
+		if got := linked(); len(got) != 1 || got["Pixel 8 again"] == "" {
+			t.Errorf("%s: %q", when, got)
+		}
+	}
+	one := `document.querySelectorAll("#accounts .card").length === 1`
+	p := newHandset(t, d.Issuer)
+	p.scans(bert.offers(d.Issuer), "Pixel 8")
+	p.taps("#login")
+	p.see(".code-text")
+
+	p.scans(bert.offers(d.Issuer), "Pixel 8 again")
+	p.taps("#login")
+	p.says("#said", "linked")
+	p.holds(one)
+	p.says("#said", "linked") // and not that it is unlinked
+	alone("linked again")
+	p.launch()
+	p.see(".code-text")
+	p.holds(one)
+	if got := p.js(`document.querySelector("#said")?.textContent ?? ""`); got != "" {
+		t.Errorf("opened again it says %s", got)
+	}
+
+	p.scans(bert.offers(d.Issuer), "Pixel 8 a third time")
+	p.taps("#deny")
+	p.holds(one)
+	alone("after Deny")
+	rp := d.confidential(t)
+	rp.extra = url.Values{"prompt": {"login"}}
+	_, number := bert.sits(rp)
+	p.see("#login")
+	p.answersBy(number)
+	p.says("#said", "Done.")
+
+	// Unlinked after that, it says so: nothing has taken its place.
+	d.idp(t, "device", "unlink", linked()["Pixel 8 again"], "--reason", "lost")
+	p.says("#said", "unlinked")
+	p.quiet()
+}
+
 // What is shown to the app and is not for it, or too new for it.
 func TestAppRefuses(t *testing.T) {
 	t.Parallel()

@@ -6,9 +6,9 @@ import { able, addressFor, allow } from './push.js'
 import { back, busy, field, h, problem } from './dom.js'
 import { began, faultWords } from './ask.js'
 import { change, drop, keep, keptOne } from './store.js'
-import { installed, ios, model, platform } from './platform.js'
+import { installed, ios, platform } from './platform.js'
 import { second } from './lock.js'
-import { makeKey, publicKey, randomId, signs } from './sign.js'
+import { envelope, makeKey, publicKey, randomId, signs, thumbprint } from './sign.js'
 import { t } from './words.js'
 
 /** @import { Account, Begun } from './store.js' */
@@ -60,14 +60,18 @@ async function link(offer, name, from) {
   const claims = {
     ...(a.uv && { uv_jwk: publicKey(a.uv) }), ...(offer.pair ? { pair: offer.pair } : { account: offer.name, short: offer.short }), name, platform, app: 'web/1', push: await addressFor(offer.issuer, vapid),
   }
+  // Linked again, it takes its own place; the site may know better, by then.
+  const old = accounts.find((b) => b.issuer === a.issuer && b.name === offer.name && b.state === 'active')
+  if (old) claims.replaces = await envelope(old, 'replace', { jkt: await thumbprint(a) })
   let got
-  try {
-    got = await pair(a, claims)
-  } catch (fault) {
-    if (fault.code !== 'bad_request' || !claims.push) throw fault
-    claims.push = null // a site of before, which does not take this browser's push service
-    got = await pair(a, claims)
+  while (!got) {
+    try { got = await pair(a, claims) } catch (fault) {
+      if (fault.code === 'bad_replaces' && claims.replaces) delete claims.replaces
+      else if (fault.code === 'bad_request' && claims.push) claims.push = null // a site of before, which does not take this browser's push service
+      else throw fault
+    }
   }
+  if (old && claims.replaces) await change(old, { moved: a.id })
   await change(a, { ...got.fields, uv: a.uv, phone: name, push: JSON.stringify(claims.push), silent: !claims.push || got.refused, back: from })
   begun = undefined
   const linked = /** @type {Account} */ (a)
@@ -87,6 +91,13 @@ function refusal() {
 }
 
 export const iosSteps = () => h('ol', { class: 'steps' }, h('li', {}, t('install.ios.share')), h('li', {}, t('install.ios.add')), h('li', {}, t('install.ios.open')))
+
+// model is what the phone calls itself; empty when it does not say.
+async function model() {
+  if (/iPad/.test(navigator.userAgent) || ios && /Macintosh/.test(navigator.userAgent)) return 'iPad'
+  if (ios) return 'iPhone'
+  try { return (await navigator.userAgentData.getHighEntropyValues(['model'])).model.slice(0, 40) } catch { return '' }
+}
 
 // form is the end of both ways: the phone's name, and what is asked next.
 /** @param {string} id @param {Child[]} fields @param {(valueOf: (name: string) => HTMLInputElement) => Offer} offerOf @param {string} [from] */

@@ -2,7 +2,7 @@
 // app is seen, by asking where streams do not get through.
 
 import { Fault, listen, questions, readDoc } from './protocol.js'
-import { change, drop, kept } from './store.js'
+import { change, drop, kept, moved } from './store.js'
 import { clearNotes, leave, refresh } from './push.js'
 import { signs } from './sign.js'
 
@@ -72,15 +72,12 @@ export async function load() {
   const list = await kept()
   accounts.length = 0
   for (const a of list.sort((x, y) => x.at - y.at)) {
-    if (a.state === 'pairing') await drop(a.id) // never heard of by its site, as far as we know
-    else if (a.state === 'unlinked') { // the service worker has heard of it
-      await drop(a.id)
-      forget(a.id)
-      tell('told.unlinked', { Name: a.name, Site: a.site })
-    } else if (await signs(a)) accounts.push(a)
+    // pairing: never heard of by its site, as far as we know.
+    if (a.state === 'unlinked' || a.state !== 'pairing' && await signs(a)) accounts.push(a)
     else await drop(a.id)
   }
   remember()
+  for (const a of accounts.filter((b) => b.state === 'unlinked')) await unlinked(a) // the service worker has heard of it
 }
 
 export const lost = () => noted().filter((n) => accounts.every((a) => a.id !== n.id))
@@ -135,19 +132,17 @@ function badge() {
 const whys = { approved: 'gone.approved', denied: 'gone.denied', wrong: 'gone.wrong', expired: 'gone.expired', withdrawn: 'gone.withdrawn' }
 
 // unlinked: the site has said that this phone is not linked any more.
-/** @param {Account} a */
-async function unlinked(a) {
-  tell('told.unlinked', { Name: a.name, Site: a.site })
+/** @param {Account} a @param {Key} words */
+async function unlinked(a, words = 'told.unlinked') {
+  if (!moved(a, accounts)) tell(words, { Name: a.name, Site: a.site })
   await wipe(a)
 }
 
 // over acts on a fault that trying again does not help; true when it was one.
 /** @param {Account} a @param {Fault} fault */
 export async function over(a, fault) {
-  if (a.state === 'pending' && ['unlinked', 'invalid_device'].includes(fault.code)) {
-    tell('told.unfinished', { Name: a.name, Site: a.site })
-    await wipe(a)
-  } else if (fault.code === 'unlinked') await unlinked(a)
+  if (a.state === 'pending' && ['unlinked', 'invalid_device'].includes(fault.code)) await unlinked(a, 'told.unfinished')
+  else if (fault.code === 'unlinked') await unlinked(a)
   else if (fault.code === 'invalid_device') {
     await change(a, { state: 'unknown' })
     changed()

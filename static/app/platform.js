@@ -5,13 +5,6 @@ export const ios = /iPhone|iPad|iPod/.test(agent) || /Macintosh/.test(agent) && 
 export const installed = () => matchMedia('(display-mode: standalone), (display-mode: fullscreen)').matches || navigator.standalone === true
 export const platform = ios ? 'ios' : /Android/.test(agent) ? 'android' : 'web'
 
-// model is what the phone calls itself; empty when it does not say.
-export async function model() {
-  if (/iPad/.test(agent) || ios && /Macintosh/.test(agent)) return 'iPad'
-  if (ios) return 'iPhone'
-  try { return (await navigator.userAgentData.getHighEntropyValues(['model'])).model.slice(0, 40) } catch { return '' }
-}
-
 // The browser offers to install once; the offer is kept for the button.
 /** @type {BeforeInstallPromptEvent | undefined} */
 let offer

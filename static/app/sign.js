@@ -11,12 +11,12 @@
  *
  * What is signed beside the claims that every envelope has (docs/device-protocol.md).
  * @typedef {{ pair?: string, account?: string, short?: string, name?: string, platform?: string, app?: string, push?: Address | null,
- *   wait?: number, cid?: string, ch?: string, decision?: 'approve' | 'deny', uv_jwk?: ReturnType<typeof publicKey>, reason?: 'not_me' | 'mistake', number?: string }} Claims
+ *   wait?: number, jkt?: string, replaces?: string, cid?: string, ch?: string, decision?: 'approve' | 'deny', uv_jwk?: ReturnType<typeof publicKey>, reason?: 'not_me' | 'mistake', number?: string }} Claims
  *
  * Where a push service reaches a phone (RFC 8030, keys of RFC 8291 in base64url).
  * @typedef {{ type: 'webpush', endpoint: string, p256dh: string, auth: string }} Address
  *
- * @typedef {'pair' | 'list' | 'listen' | 'answer' | 'push' | 'rename' | 'unpair'} Operation
+ * @typedef {'pair' | 'replace' | 'list' | 'listen' | 'answer' | 'push' | 'rename' | 'unpair'} Operation
  */
 
 const utf8 = new TextEncoder()
@@ -68,6 +68,10 @@ export async function envelope(a, typ, claims, second) {
 
 /** @param {string} text */
 export const digest = async (text) => b64url(await crypto.subtle.digest('SHA-256', utf8.encode(text)))
+
+// thumbprint is a public key's name (RFC 7638).
+/** @param {Pick<Key, 'x' | 'y'>} a */
+export const thumbprint = (a) => digest(`{"crv":"P-256","kty":"EC","x":"${a.x}","y":"${a.y}"}`)
 
 const base32 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'
 

@@ -37,6 +37,7 @@
  * @property {boolean} [silent]
  * @property {'' | 'offline' | 'server'} [trouble]
  * @property {boolean} [tapped]  pending, and Login was said: the rest is done in the browser
+ * @property {string} [moved]    the account, linked on this phone, that takes the place of this one
  * @property {string} [back]     path of the page in this browser that it was begun from
  *
  * The public coordinates of a second key, and its private half, encrypted (lock.js).
@@ -99,6 +100,10 @@ export const keptOne = (id) => run('readonly', (s) => s.get(id))
 export const keep = (a) => run('readwrite', (s) => s.put(a))
 /** @param {string} id */
 export const drop = (id) => run('readwrite', (s) => s.delete(id))
+
+// moved reports whether another account of the list has taken the place of a.
+/** @param {Account} a @param {Account[]} list */
+export const moved = (a, list) => list.some((b) => b.id === a.moved)
 
 // change sets some of an account, in one transaction: page and worker both do.
 /** @param {{ id: string }} a @param {Changes} fields */

@@ -15,6 +15,7 @@
     return text + "." + b64url(await crypto.subtle.sign(ecdsa, second ?? a.key, utf8.encode(text)));
   }
   var digest = async (text) => b64url(await crypto.subtle.digest("SHA-256", utf8.encode(text)));
+  var thumbprint = (a) => digest(`{"crv":"P-256","kty":"EC","x":"${a.x}","y":"${a.y}"}`);
 
   // app/store.js
   var base = "hilum";
@@ -54,6 +55,7 @@
   }
   var kept = () => run("readonly", (s) => s.getAll());
   var keptOne = (id) => run("readonly", (s) => s.get(id));
+  var moved = (a, list) => list.some((b) => b.id === a.moved);
   async function change(a, fields) {
     Object.assign(a, fields);
     await run("readwrite", (s) => {
@@ -372,7 +374,7 @@
   async function meant(message) {
     const list = await ours();
     for (const a of message.a ? list : []) {
-      if ((await digest(`{"crv":"P-256","kty":"EC","x":"${a.x}","y":"${a.y}"}`)).slice(0, 16) === message.a) return [a];
+      if ((await thumbprint(a)).slice(0, 16) === message.a) return [a];
     }
     return list;
   }
@@ -388,8 +390,9 @@
         return { a, ask, n: challenges.length };
       }
     } catch (fault) {
-      if (fault.code === "unlinked") await change(a, { state: "unlinked", key: null, codes: null });
-      return { a, unlinked: fault.code === "unlinked" };
+      if (fault.code !== "unlinked") return { a };
+      await change(a, { state: "unlinked", key: null, codes: null });
+      return { a, heard: true, unlinked: !moved(a, await kept()) };
     }
   }
   worker.addEventListener("notificationclick", (event) => {

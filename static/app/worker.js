@@ -5,9 +5,9 @@
 // nothing but the app's own files and the look of the site is ever kept.
 
 import { Fault, addressOf, answer, questions, readDoc, setPush, vapidBytes } from './protocol.js'
-import { change, kept, keptOne } from './store.js'
+import { change, kept, keptOne, moved } from './store.js'
 import { language, speaker } from './language.js'
-import { digest } from './sign.js'
+import { digest, thumbprint } from './sign.js'
 import de from './notes.de.js'
 import en from './notes.en.js'
 import fr from './notes.fr.js'
@@ -177,7 +177,7 @@ async function ours() {
 async function meant(message) {
   const list = await ours()
   for (const a of message.a ? list : []) {
-    if ((await digest(`{"crv":"P-256","kty":"EC","x":"${a.x}","y":"${a.y}"}`)).slice(0, 16) === message.a) return [a]
+    if ((await thumbprint(a)).slice(0, 16) === message.a) return [a]
   }
   return list
 }
@@ -192,9 +192,10 @@ async function find(a, cid) {
     const ask = { cid: c.cid, text: c.doc }
     try { return { a, heard: true, n: challenges.length, ask, doc: readDoc(a, c.cid, c.doc) } } catch { return { a, ask, n: challenges.length } }
   } catch (fault) {
+    if (fault.code !== 'unlinked') return { a }
     // The page tells the person; the keys go now.
-    if (fault.code === 'unlinked') await change(a, { state: 'unlinked', key: null, codes: null })
-    return { a, unlinked: fault.code === 'unlinked' }
+    await change(a, { state: 'unlinked', key: null, codes: null })
+    return { a, heard: true, unlinked: !moved(a, await kept()) }
   }
 }
 

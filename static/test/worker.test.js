@@ -49,7 +49,7 @@ function phone({ language = 'nl-BE', scope = '/app/', answers = {}, windows = []
       asked.push({ url: url.href, ...init })
       const answer = answers[url.href] ?? answers[url.pathname]
       if (!answer) throw new TypeError('nobody answers ' + url)
-      return answer()
+      return answer(init)
     },
   }
   world.self = world
@@ -201,6 +201,18 @@ test('a phone that was unlinked forgets its keys', async () => {
   assert.equal(p.shown[0].body, 'anna bij Klinikum Nord is ontkoppeld.')
   const { state, key, codes } = await there()
   assert.deepEqual([state, key, codes], ['unlinked', null, null])
+})
+
+test('a phone that took its own place forgets the keys of before, and says nothing of it', async () => {
+  for (const [moved, said] of [['next', 'Niets te doen: het is al beantwoord.'], ['lost again', 'anna bij Klinikum Nord is ontkoppeld.']]) {
+    const p = phone({ answers: { [home + '/device/v1/challenges']: (r) => JSON.parse(Buffer.from(r.body.split('.')[0], 'base64url')).kid === 'the next' ? json({ challenges: [], server_time: now }) : json({ error: 'unlinked' }, 410) } })
+    const there = await holds(p, { moved })
+    await holds(p, { id: 'next', device: 'the next' })
+    await p.push(JSON.stringify({ t: 'login', c: cid }))
+    assert.equal(p.shown[0].body, said)
+    const { state, key, codes } = await there()
+    assert.deepEqual([state, key, codes], ['unlinked', null, null])
+  }
 })
 
 test('each site has a registration of its own, which asks nobody else', async () => {
