@@ -97,3 +97,51 @@ func TestAnswersLeaveTheRegisteredQueryAlone(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// TestRedirectURIsAreRefused: an address that is not registered is refused on a page of ours,
+// and where a request is pushed by invalid_request; nobody is sent there.
+func TestRedirectURIsAreRefused(t *testing.T) {
+	s := newSite(t)
+	web := s.addClient(func(c *idp.Client) {
+		c.RedirectURIs = []string{"https://viewer.test/cb?a=%2F", "https://other.test:8443/cb/", "http://127.0.0.1:8000/cb"}
+	})
+	native := s.addClient(func(c *idp.Client) {
+		public(c)
+		c.Kind, c.RedirectURIs = idp.ClientNative, []string{"http://127.0.0.1/cb", "http://[::1]:9000/cb?x=1", "org.weasis:/cb", "https://viewer.test/app"}
+	})
+	rows := map[*client][]string{
+		web: {
+			"https://viewer.test/cb", "https://viewer.test/cb?", "https://viewer.test/cb?a=/", "https://viewer.test/cb?a=%2f", "https://viewer.test/cb?a=%252F", "https://viewer.test/cb?a=%2F&", "https://viewer.test/cb?a=%2F&b=1",
+			"https://viewer.test/cb?b=1&a=%2F", "https://viewer.test/cb?a=%2F;b=1", "https://viewer.test/cb?A=%2F", "https://viewer.test/cb?a=%2F#", "https://viewer.test/cb?a=%2F#x", "https://viewer.test/cb?a=%2F%00",
+			"https://viewer.test/cb?a=%2F ", " https://viewer.test/cb?a=%2F", "https://viewer.test/cb?a=%2F\n", "https://viewer.test/cb?a=%2F\t", "https://viewer.test/CB?a=%2F", "https://viewer.test//cb?a=%2F", "https://viewer.test/./cb?a=%2F",
+			"https://viewer.test/x/../cb?a=%2F", "https://viewer.test/cb/?a=%2F", "https://viewer.test/cb/..?a=%2F", "https://viewer.test/cb;x?a=%2F", "https://viewer.test/%63b?a=%2F", "https://VIEWER.test/cb?a=%2F", "HTTPS://viewer.test/cb?a=%2F",
+			"https://viewer.test:443/cb?a=%2F", "https://viewer.test:/cb?a=%2F", "https://viewer.test./cb?a=%2F", "https://viewer.test:80/cb?a=%2F", "http://viewer.test/cb?a=%2F", "http://viewer.test:443/cb?a=%2F", "//viewer.test/cb?a=%2F", "/cb?a=%2F", "cb?a=%2F",
+			"https://a@viewer.test/cb?a=%2F", "https://a:b@viewer.test/cb?a=%2F", "https://viewer.test@evil.test/cb?a=%2F", "https://viewer.test%40evil.test/cb?a=%2F", "https://viewer.test\\@evil.test/cb?a=%2F", "https://viewer.test%2f.evil.test/cb?a=%2F",
+			"https://viewer.test.evil.test/cb?a=%2F", "https://evil.test/viewer.test/cb?a=%2F", "https://evil.test/?https://viewer.test/cb?a=%2F", "https://evilviewer.test/cb?a=%2F", "https://x.viewer.test/cb?a=%2F", "https://viewer.te\u017ft/cb?a=%2F",
+			"https://v\u0456ewer.test/cb?a=%2F", "https://viewer\u3002test/cb?a=%2F", "https://xn--viewer-.test/cb?a=%2F", "https:viewer.test/cb?a=%2F", "https:/viewer.test/cb?a=%2F", "https:///viewer.test/cb?a=%2F", "https:\\\\viewer.test\\cb?a=%2F",
+			"https://other.test/cb/", "https://other.test:8443/cb", "https://other.test:8443/cb/x", "https://other.test:08443/cb/", "https://other.test:8443/cb//", "http://127.0.0.1:8001/cb", "http://127.0.0.1/cb", "http://localhost:8000/cb",
+			"javascript:alert(1)", "data:text/html,x", "urn:ietf:wg:oauth:2.0:oob", "file:///etc/passwd", "blob:https://viewer.test/1", "about:blank", "null", "*", "https://*", "https://viewer.test/cb?a=%2F,https://other.test:8443/cb/",
+		},
+		native: {
+			"http://localhost/cb", "http://localhost:51234/cb", "http://127.0.0.2:51234/cb", "http://127.1:51234/cb", "http://2130706433:51234/cb", "http://0x7f000001:51234/cb", "http://0177.0.0.1:51234/cb", "http://127.0.0.01:51234/cb",
+			"http://0.0.0.0:51234/cb", "http://[::1]:51234/cb", "http://[::1]:51234/cb?x=2", "http://[0:0:0:0:0:0:0:1]:1/cb?x=1", "http://[::ffff:127.0.0.1]:1/cb", "http://[::1%25lo]:1/cb?x=1", "http://x@127.0.0.1:80/cb", "http://127.0.0.1:80@evil.test/cb",
+			"http://127.0.0.1@evil.test:80/cb", "http://127.0.0.1.evil.test:80/cb", "http://127.0.0.1:80/cb#", "http://127.0.0.1:80/cb?x", "http://127.0.0.1:80/cb/", "http://127.0.0.1:80/%63b", "https://127.0.0.1:80/cb", "HTTP://127.0.0.1:80/cb",
+			"http://127.0.0.1:/cb", "http://127.0.0.1:0/cb", "http://127.0.0.1:65536/cb", "http://127.0.0.1:+80/cb", "http://127.0.0.1: 80/cb", "http://127.0.0.1:80evil.test/cb", "http://127.0.0.1:80\\@evil.test/cb", "http://127.0.0.1:80:80/cb",
+			"org.weasis:/other", "org.weasis:cb", "org.weasis://cb", "org.weasis:/cb?x", "ORG.WEASIS:/cb", "org.weasis.evil:/cb", "https://viewer.test:444/app", "https://viewer.test/app/",
+		},
+	}
+	n := 0
+	for c, uris := range rows {
+		for _, uri := range uris {
+			n++
+			r := s.browser().get(pathAuthorize + "?" + request(c, "redirect_uri", uri).Encode())
+			if r.StatusCode != 400 || r.body != "error page "+keyRedirect || r.Header.Get("Location") != "" {
+				t.Errorf("%q: %d %s %s", uri, r.StatusCode, r.body, r.Header.Get("Location"))
+			}
+			refused(t, s.call(pathPushed, c, request(c, "redirect_uri", uri)), 400, "invalid_request")
+		}
+	}
+	if n < 80 {
+		t.Errorf("%d addresses", n)
+	}
+}
