@@ -26,7 +26,7 @@ NEEDS := \
 OAUTH2_PROXY_VERSION := v7.15.6
 export OAUTH2_PROXY := $(CACHE)/oauth2-proxy-$(OAUTH2_PROXY_VERSION)
 
-.PHONY: test build dev lint vuln lock bench crash races twice parties screenshots outdated notice worker release axe zxing fakeidb needs clean
+.PHONY: test build dev lint vuln lock bench crash races twice parties conformance screenshots outdated notice worker release axe zxing fakeidb needs clean
 
 test: needs $(OAUTH2_PROXY)
 	go vet ./...
@@ -129,6 +129,12 @@ OHIF_DIR := $(CACHE)/ohif-$(OHIF)
 OHIF_DIST := $(OHIF_DIR)/package/dist
 parties: needs $(OHIF_DIST)/index.html $(OAUTH2_PROXY)
 	OHIF_DIST=$(OHIF_DIST) go test -race -count 1 -v -run 'TestOHIF|TestOAuth2Proxy' -timeout 30m ./e2e
+
+# conformance runs the plans of the OpenID Foundation's suite (docs/conformance.md); SUITE is the
+# address of one that runs, or a program that starts one.
+conformance: needs
+	@test -n "$(SUITE)" || { echo "SUITE=https://suite.test:8443, or a program that starts a suite: docs/conformance.md"; exit 1; }
+	CONFORMANCE_SUITE=$(SUITE) CONFORMANCE_PICTURES=$(CACHE)/conformance go test -count 1 -v -run 'Test(Viewer)?Conformance$$' -timeout 150m ./e2e
 
 $(OHIF_DIST)/index.html:
 	mkdir -p $(OHIF_DIR)
