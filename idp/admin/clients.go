@@ -195,8 +195,9 @@ func (d *Desk) clientEvent(by By, c *idp.Client, what string) idp.Event {
 func tidyClient(c *idp.Client) {
 	c.Name = text.Form(c.Name)
 	c.JWKS = jwks.Compact(c.JWKS)
-	if c.Profile == idp.ProfileFAPI2 { // what it means besides is not left to be ticked
+	if c.FAPI2() { // what it means besides is not left to be ticked
 		c.RequirePushed, c.DPoP = true, true
+		c.Signing.RequireRequest = c.Signing.RequireRequest || c.SignsMessages()
 		if c.IDTokenAlg == "" {
 			c.IDTokenAlg = "ES256"
 		}
@@ -235,6 +236,9 @@ func ValidateClient(c *idp.Client) error {
 		return bad("auth", "client.auth.bad")
 	}
 	if err := validKeys(c); err != nil {
+		return err
+	}
+	if err := validSigning(c); err != nil {
 		return err
 	}
 	if err := validProfile(c); err != nil {
@@ -314,17 +318,20 @@ func ValidateClient(c *idp.Client) error {
 	return nil
 }
 
-// validKeys checks where the keys of a client are that proves itself by one; others have
-// none. Errors: FieldError.
+// validKeys checks where the keys of a client are that proves itself by one, or signs its
+// authorization requests; others have none. Errors: FieldError.
 func validKeys(c *idp.Client) error {
 	bad := func(field, message string) error { return &idp.FieldError{Field: field, Message: message} }
+	proves, signs := c.Auth == idp.AuthPrivateKey, c.Signing.RequireRequest || c.Signing.RequestAlg != ""
 	switch {
-	case c.Auth != idp.AuthPrivateKey && c.JWKS != "":
+	case !proves && !signs && c.JWKS != "":
 		return bad("jwks", "client.jwks.unused")
-	case c.Auth != idp.AuthPrivateKey && c.JWKSURI != "":
+	case !proves && !signs && c.JWKSURI != "":
 		return bad("jwks_uri", "client.jwks.unused")
-	case c.Auth != idp.AuthPrivateKey:
+	case !proves && !signs:
 		return nil
+	case !proves && !c.HasKeys():
+		return bad("jwks", "client.request.keys")
 	case c.JWKS == "" && c.JWKSURI == "":
 		return bad("jwks", "client.jwks.missing")
 	case c.JWKS != "" && c.JWKSURI != "":
@@ -346,6 +353,26 @@ func validKeys(c *idp.Client) error {
 	return nil
 }
 
+// validSigning checks the algorithms by which a client signs and has signed. Errors:
+// FieldError.
+func validSigning(c *idp.Client) error {
+	for _, a := range []struct{ field, alg string }{
+		{"request_object_signing_alg", c.Signing.RequestAlg},
+		{"authorization_signed_response_alg", c.Signing.ResponseAlg},
+		{"userinfo_signed_response_alg", c.Signing.UserinfoAlg},
+		{"introspection_signed_response_alg", c.Signing.IntrospectionAlg},
+	} {
+		switch {
+		case a.alg == "":
+		case !slices.Contains(IDTokenAlgs, a.alg):
+			return &idp.FieldError{Field: a.field, Message: "client.alg.bad"}
+		case a.alg == "RS256" && c.FAPI2(): // FAPI 2.0 Security Profile, section 5.4.1
+			return &idp.FieldError{Field: a.field, Message: "client.fapi.signing"}
+		}
+	}
+	return nil
+}
+
 // validProfile checks that nothing else of a registration contradicts its profile. Errors:
 // FieldError.
 func validProfile(c *idp.Client) error {
@@ -354,7 +381,7 @@ func validProfile(c *idp.Client) error {
 	switch {
 	case c.Profile == "":
 		return nil
-	case c.Profile != idp.ProfileFAPI2:
+	case !c.FAPI2():
 		return bad("profile", "client.profile.bad")
 	case c.Auth != idp.AuthPrivateKey: // FAPI 2.0 Security Profile, section 5.3.2.1
 		return bad("profile", "client.fapi.auth")
