@@ -100,8 +100,12 @@ func (s *Server) introspection(ctx context.Context, h http.Header, c *idp.Client
 // section 4): it names the media type, and prefers none of JSON to it. Wildcards name JSON,
 // as they have since before there was another.
 func acceptsSigned(h http.Header) bool {
+	lists := h.Values("Accept")
+	if !slices.ContainsFunc(lists, func(l string) bool { return strings.Contains(strings.ToLower(l), kindIntrospection) }) {
+		return false // as most callers ask: nothing more is read
+	}
 	signed, plain := 0.0, 0.0
-	for _, list := range h.Values("Accept") {
+	for _, list := range lists {
 		for item := range strings.SplitSeq(list, ",") {
 			kind, params, err := mime.ParseMediaType(item)
 			if err != nil {
