@@ -235,10 +235,10 @@ func ValidateClient(c *idp.Client) error {
 	default:
 		return bad("auth", "client.auth.bad")
 	}
-	if err := validKeys(c); err != nil {
+	if err := validSigning(c); err != nil {
 		return err
 	}
-	if err := validSigning(c); err != nil {
+	if err := validKeys(c); err != nil {
 		return err
 	}
 	if err := validProfile(c); err != nil {
@@ -342,13 +342,15 @@ func validKeys(c *idp.Client) error {
 		}
 		return nil
 	}
-	switch _, err := jwks.Parse([]byte(c.JWKS)); {
+	switch set, err := jwks.Parse([]byte(c.JWKS)); {
 	case errors.Is(err, jwks.ErrPrivate):
 		return bad("jwks", "client.jwks.private")
 	case errors.Is(err, jwks.ErrNone):
 		return bad("jwks", "client.jwks.none")
 	case err != nil:
 		return bad("jwks", "client.jwks.bad")
+	case c.Signing.RequestAlg != "" && len(set.For("", c.Signing.RequestAlg)) == 0:
+		return bad("request_object_signing_alg", "client.request.alg")
 	}
 	return nil
 }

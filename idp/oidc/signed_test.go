@@ -233,7 +233,7 @@ func TestKeysTakenAway(t *testing.T) {
 	anna := s.addPerson("anna")
 	var list recent.Rejections
 	s.server.conf.Rejected = list.Add
-	first, second := newKey(t, keyring.ES256, "first"), newKey(t, keyring.PS256, "second")
+	first, second, third := newKey(t, keyring.ES256, "first"), newKey(t, keyring.ES256, "second"), newKey(t, keyring.PS256, "third")
 	for why, row := range map[string]struct {
 		sign   bool
 		change func(*idp.Client)
@@ -253,7 +253,7 @@ func TestKeysTakenAway(t *testing.T) {
 		"what it has signed for it is another": {true, func(c *idp.Client) { c.Signing.ResponseAlg = keyring.EdDSA }, true},
 	} {
 		c := s.addClient(func(c *idp.Client) {
-			c.JWKS, c.Signing.RequestAlg = setOf(t, first, second), keyring.ES256
+			c.JWKS, c.Signing.RequestAlg = setOf(t, first, second, third), keyring.ES256
 		})
 		c.key = first
 		q := request(c)
