@@ -9,6 +9,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -110,9 +111,7 @@ func (s *signer) call(method, path string, form url.Values, access string, heade
 			signed := url.Values{"client_assertion_type": {"urn:ietf:params:oauth:client-assertion-type:jwt-bearer"}, "client_assertion": {s.sign("client-authentication+jwt", false, map[string]any{
 				"iss": s.id, "sub": s.id, "aud": s.d.Issuer, "jti": rand.Text(), "iat": now, "exp": now + 60,
 			})}}
-			for name, v := range form {
-				signed[name] = v
-			}
+			maps.Copy(signed, form)
 			req = must[*http.Request](s.t)(http.NewRequest(method, s.d.Issuer+path, strings.NewReader(signed.Encode())))
 			req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		}
