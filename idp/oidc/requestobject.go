@@ -287,12 +287,15 @@ func requestAlgs(c *idp.Client) []string {
 }
 
 // signedStill says what of a request that was good when it was sent is not good any more, for
-// its client may not sign so now: the key was taken away, or has to sign what was not signed.
-// Empty: it is good. Keys that a client publishes are those that were read last.
+// its client may not sign so now, or have its response so: the key was taken away, or
+// something has to be signed that was not. Empty: it is good. Keys that a client publishes
+// are those that were read last.
 func (s *Server) signedStill(ctx context.Context, c *idp.Client, req *idp.AuthRequest) string {
 	switch {
 	case req.Signed == nil && c.Signing.RequireRequest:
 		return "not signed"
+	case c.SignsMessages() && !strings.HasSuffix(req.ResponseMode, modeSigned):
+		return "response_mode: " + req.ResponseMode
 	case req.Signed == nil:
 		return ""
 	case !c.HasKeys() || !slices.Contains(requestAlgs(c), req.Signed.Alg):

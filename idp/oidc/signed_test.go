@@ -239,17 +239,23 @@ func TestKeysTakenAway(t *testing.T) {
 		change func(*idp.Client)
 		good   bool
 	}{
-		"nothing changes":                      {true, func(*idp.Client) {}, true},
-		"another key is there, too":            {true, func(c *idp.Client) { c.JWKS = setOf(t, second, first) }, true},
-		"the same key by another name":         {true, func(c *idp.Client) { c.JWKS = setOf(t, second, first.with("renamed")) }, true},
-		"the key is gone":                      {true, func(c *idp.Client) { c.JWKS = setOf(t, second) }, false},
-		"another key has its name":             {true, func(c *idp.Client) { c.JWKS = setOf(t, newKey(t, keyring.ES256, "first"), second) }, false},
-		"another algorithm":                    {true, func(c *idp.Client) { c.Signing.RequestAlg = keyring.PS256 }, false},
-		"all keys are gone":                    {true, func(c *idp.Client) { c.JWKS, c.Signing.RequestAlg = "", "" }, false},
-		"it has to sign, and has":              {true, func(c *idp.Client) { c.Signing.RequireRequest = true }, true},
-		"it has to sign, and has not":          {false, func(c *idp.Client) { c.Signing.RequireRequest = true }, false},
-		"the key of others, who sign nothing":  {false, func(c *idp.Client) { c.JWKS = setOf(t, second) }, true},
-		"it is disabled":                       {true, func(c *idp.Client) { c.Disabled = true }, false},
+		"nothing changes":                     {true, func(*idp.Client) {}, true},
+		"another key is there, too":           {true, func(c *idp.Client) { c.JWKS = setOf(t, second, first) }, true},
+		"the same key by another name":        {true, func(c *idp.Client) { c.JWKS = setOf(t, second, first.with("renamed")) }, true},
+		"the key is gone":                     {true, func(c *idp.Client) { c.JWKS = setOf(t, second) }, false},
+		"another key has its name":            {true, func(c *idp.Client) { c.JWKS = setOf(t, newKey(t, keyring.ES256, "first"), second) }, false},
+		"another algorithm":                   {true, func(c *idp.Client) { c.Signing.RequestAlg = keyring.PS256 }, false},
+		"all keys are gone":                   {true, func(c *idp.Client) { c.JWKS, c.Signing.RequestAlg = "", "" }, false},
+		"it has to sign, and has":             {true, func(c *idp.Client) { c.Signing.RequireRequest = true }, true},
+		"it has to sign, and has not":         {false, func(c *idp.Client) { c.Signing.RequireRequest = true }, false},
+		"the key of others, who sign nothing": {false, func(c *idp.Client) { c.JWKS = setOf(t, second) }, true},
+		"it is disabled":                      {true, func(c *idp.Client) { c.Disabled = true }, false},
+		"it is held to Message Signing": {true, func(c *idp.Client) {
+			c.Auth, c.IDTokenAlg, c.Profile = idp.AuthPrivateKey, keyring.ES256, idp.ProfileFAPI2Signing
+		}, false},
+		"it is held to FAPI 2.0": {true, func(c *idp.Client) {
+			c.Auth, c.IDTokenAlg, c.Profile = idp.AuthPrivateKey, keyring.ES256, idp.ProfileFAPI2
+		}, true},
 		"what it has signed for it is another": {true, func(c *idp.Client) { c.Signing.ResponseAlg = keyring.EdDSA }, true},
 	} {
 		c := s.addClient(func(c *idp.Client) {

@@ -293,3 +293,42 @@ func TestRequestObjects(t *testing.T) {
 		}
 	}
 }
+
+// FuzzRequestObject: whatever a payload is, reading it ends; what is taken for a parameter is
+// its text, a number or an object; and an object that nobody has signed names no address.
+func FuzzRequestObject(f *testing.F) {
+	for _, seed := range []string{
+		`{"iss":"c","aud":["a"],"exp":1e300,"max_age": 300 , "claims" : { "userinfo" : {} },"state":"s"}`, `{"max_age":-1,"claims":[],"scope":null}`,
+		`{"redirect_uri":"https://evil.test/","response_mode":"form_post"}`, `null`, `[]`, `{"exp":"1","aud":{}}`, `{"state":"\u0000"}`, "",
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, payload []byte) {
+		target := errorTarget(url.Values{"client_id": {"c"}}, "x."+base64.RawURLEncoding.EncodeToString(payload)+".")
+		if target.Get("redirect_uri") != "" || target.Get("client_id") != "" {
+			t.Errorf("it names an address: %v", target)
+		}
+		for _, name := range []string{"response_mode", "response_type", "state"} {
+			if v := target.Get(name); !goodValue(name, v) {
+				t.Errorf("%s: %q", name, v)
+			}
+		}
+		var members map[string]json.RawMessage
+		if json.Unmarshal(payload, &members) != nil {
+			return
+		}
+		var claims objectClaims
+		_ = claims.read(members) // it ends
+		for name, raw := range members {
+			v, ok := parameterOf(name, raw)
+			if !ok {
+				continue
+			}
+			var text string
+			isText := json.Unmarshal(raw, &text) == nil && raw[0] == '"' && text == v
+			if !isText && (name != "max_age" && name != "claims" || !json.Valid([]byte(v))) {
+				t.Errorf("%s: %s became %q", name, raw, v)
+			}
+		}
+	})
+}
