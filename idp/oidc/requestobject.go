@@ -68,11 +68,11 @@ func (s *Server) parametersOf(ctx context.Context, c *idp.Client, sent url.Value
 	case fault != nil:
 		return refuse(parameters{Values: errorTarget(sent, objects[0])}, fault)
 	case sent.Get("request_uri") != "":
-		p.refused = &errorResponse{codeInvalidRequest, "A request has request or request_uri, not both."}
+		return refuse(p, &objectFault{errorResponse{codeInvalidRequest, "A request has request or request_uri, not both."}, idp.RejectedRequestObject, "request_uri"})
 	case !agrees(sent["response_type"], p.Get("response_type")) && slices.Contains(spaceDelimited(p.Get("scope")), scopeOpenID):
 		// It stands outside for OAuth 2.0 software in between, which must not be told otherwise
 		// (OpenID Connect Core 1.0, section 6.1).
-		p.refused = &errorResponse{codeInvalidRequest, "response_type contradicts the request object."}
+		return refuse(p, &objectFault{errorResponse{codeInvalidRequest, "response_type contradicts the request object."}, idp.RejectedRequestObject, "response_type: " + sent.Get("response_type")})
 	}
 	return p
 }

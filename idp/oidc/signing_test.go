@@ -248,7 +248,7 @@ func TestRequestObjects(t *testing.T) {
 		{"claims a list", plain, made(plain, es, typ, "claims", []string{"email"}), object, "claims", "claims"},
 		{"unknown members", plain, made(plain, es, typ, "foo", []int{1}, "resource", "https://a.test"), "", "", ""},
 		{"no response_type in it", plain, made(plain, es, typ, "response_type", nil), params, "response_type is missing", ""},
-		{"another response_type outside", plain, with(made(plain, es, typ), "response_type", "token"), params, "contradicts", ""},
+		{"another response_type outside", plain, with(made(plain, es, typ), "response_type", "token"), params, "contradicts", "response_type: token"},
 		{"the same response_type and scope outside", plain, with(made(plain, es, typ), "response_type", "code", "scope", "openid"), "", "", ""},
 		{"another response_type outside, without openid", plain, with(made(plain, es, typ, "scope", "pacs"), "response_type", "token"), "", "", ""},
 		{"no challenge in it", plain, with(made(plain, es, typ, "code_challenge", nil), "code_challenge", challengeOf(verifier)), params, "code_challenge is missing", ""},
