@@ -110,7 +110,7 @@ func (d *demo) administrator(t testing.TB) *person {
 	return p
 }
 
-// tourProfile is an application under FAPI 2.0, and the advanced part of its form.
+// tourProfile is an application under FAPI 2.0 Message Signing, and the advanced part of its form.
 func tourProfile(t *testing.T, d *demo, w *window, chief *person, visit func(name string)) {
 	keys := filepath.Join(t.TempDir(), "keys.json")
 	// The key of RFC 7517, appendix A.1.
@@ -118,7 +118,7 @@ func tourProfile(t *testing.T, d *demo, w *window, chief *person, visit func(nam
 	if err := os.WriteFile(keys, []byte(set), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	d.idp(t, "client", "add", "Patient records", "--id", "records", "--profile", "fapi2", "--jwks", keys, "--redirect-uri", "https://records.klinik.example/callback")
+	d.idp(t, "client", "add", "Patient records", "--id", "records", "--profile", "fapi2-message-signing", "--jwks", keys, "--redirect-uri", "https://records.klinik.example/callback")
 	w.open(d.Issuer + "/admin/applications/records")
 	w.see("#profile")
 	visit("admin-application-fapi")

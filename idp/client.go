@@ -40,6 +40,10 @@ type ClientProfile string
 // its requests with PKCE, has its tokens bound to a key, and keeps its refresh token.
 const ProfileFAPI2 ClientProfile = "fapi2"
 
+// ProfileFAPI2Signing is ProfileFAPI2 with FAPI 2.0 Message Signing: the client signs its
+// authorization requests, and has the responses signed.
+const ProfileFAPI2Signing ClientProfile = "fapi2-message-signing"
+
 // AccessFormat is what an access token looks like.
 type AccessFormat string
 
@@ -76,6 +80,7 @@ type Client struct {
 	Scopes         []string // may be asked for; openid always may, for GrantCode
 	Audience       []string // what its own access tokens are for; its id when empty
 	IDTokenAlg     string   // RS256, ES256, PS256 or EdDSA; RS256 when empty
+	Signing        ClientSigning
 	AccessFormat   AccessFormat
 	AccessTTL      time.Duration // zero: the site's
 	RefreshIdle    time.Duration // zero: the site's
@@ -98,16 +103,49 @@ type Client struct {
 	Journal `json:"-"`
 }
 
+// ClientSigning is which messages besides its ID tokens a client signs, or has signed for it,
+// and by which algorithm (RFC 7518, section 3.1), by the names of its registration.
+type ClientSigning struct {
+	RequestAlg       string `json:"request_alg,omitempty"`       // request_object_signing_alg, its own; empty: any that its keys can (RFC 9101)
+	RequireRequest   bool   `json:"require_request,omitempty"`   // require_signed_request_object (RFC 9101, section 10.5)
+	ResponseAlg      string `json:"response_alg,omitempty"`      // authorization_signed_response_alg; empty: SignedBy (JARM, section 3)
+	UserinfoAlg      string `json:"userinfo_alg,omitempty"`      // userinfo_signed_response_alg; empty: userinfo is JSON (OpenID Connect Core 1.0, section 5.3.2)
+	IntrospectionAlg string `json:"introspection_alg,omitempty"` // introspection_signed_response_alg; empty: SignedBy (RFC 9701, section 6)
+}
+
+// SignedBy is the algorithm by which a message for the client is signed where alg, that of
+// its registration, is empty: RS256, which FAPI 2.0 does not allow and has that of ID tokens.
+func (c *Client) SignedBy(alg string) string {
+	switch {
+	case alg != "":
+		return alg
+	case c.FAPI2():
+		return c.IDTokenAlg
+	}
+	return "RS256"
+}
+
 // Allows reports whether the client is registered for a grant type.
 func (c *Client) Allows(grantType string) bool { return slices.Contains(c.GrantTypes, grantType) }
 
 // Public reports whether the client cannot prove itself.
 func (c *Client) Public() bool { return c.Auth == AuthNone }
 
+// FAPI2 reports whether the client is held to the FAPI 2.0 Security Profile, with Message
+// Signing or without.
+func (c *Client) FAPI2() bool { return c.Profile == ProfileFAPI2 || c.Profile == ProfileFAPI2Signing }
+
+// SignsMessages reports whether the client is held to FAPI 2.0 Message Signing.
+func (c *Client) SignsMessages() bool { return c.Profile == ProfileFAPI2Signing }
+
+// HasKeys reports whether public keys of the client are registered, by which what it signs
+// can be verified.
+func (c *Client) HasKeys() bool { return c.JWKS != "" || c.JWKSURI != "" }
+
 // RotatesRefresh reports whether a refresh token is good once. FAPI 2.0 has them stay
 // (section 5.3.2.1): they are of use to nobody but their client, and one whose answer is lost
 // on the way does not lose its access.
-func (c *Client) RotatesRefresh() bool { return c.Profile != ProfileFAPI2 }
+func (c *Client) RotatesRefresh() bool { return !c.FAPI2() }
 
 // HasSecret reports whether the client proves itself by a client secret.
 func (c *Client) HasSecret() bool { return c.Auth == AuthBasic || c.Auth == AuthPost }

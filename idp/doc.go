@@ -72,6 +72,9 @@
 //   - narrow: to leave, of the scopes that a grant gave once, those that its client may have now.
 //   - assertion: what a client signs to prove itself (private_key_jwt), good once.
 //   - pushed: of an authorization request, handed in by its client beforehand, and known by a handle (PAR).
+//   - request object: an authorization request as its client has signed it (JAR).
+//   - signed: of a message between a client and us, besides its ID tokens and assertions: a request object, an authorization
+//     response (JARM), userinfo, introspection.
 //   - bound: of a code or token, of use with one key only (DPoP); of a row, that it has a MAC.
 //   - profile: a set of rules that an application is held to by one switch: FAPI 2.0.
 //   - rejection: a request of a client that was refused, as who runs the client may see it.

@@ -81,7 +81,7 @@ const (
 type AuthRequest struct {
 	Client       ClientID        `json:"client"`
 	RedirectURI  string          `json:"redirect_uri"`
-	ResponseMode string          `json:"response_mode"` // "query", "fragment" or "form_post"
+	ResponseMode string          `json:"response_mode"` // "query", "fragment" or "form_post", or one of these and ".jwt"
 	Scopes       []string        `json:"scopes"`
 	State        string          `json:"state,omitempty"`
 	Nonce        string          `json:"nonce,omitempty"`
@@ -95,7 +95,14 @@ type AuthRequest struct {
 	Claims       json.RawMessage `json:"claims,omitempty"`
 	Display      string          `json:"display,omitempty"`
 	JKT          string          `json:"dpop_jkt,omitempty"` // thumbprint of the key that the code is bound to (RFC 9449, section 10)
+	Signed       *RequestKey     `json:"signed,omitempty"`   // by which key of the client the request was; nil: it was not (RFC 9101)
 	Pushed       PushedID        `json:"pushed,omitempty"`   // where it was pushed: it gives a code once; empty: it was not
+}
+
+// RequestKey is the key of a client that has signed an authorization request.
+type RequestKey struct {
+	Thumbprint string `json:"jkt"` // RFC 7638, SHA-256
+	Alg        string `json:"alg"` // RFC 7518, section 3.1
 }
 
 // Prompts reports whether the request asks for a prompt value.

@@ -29,6 +29,8 @@ const (
 	RejectedForm            RejectionReason = "form"             // a parameter is missing or malformed
 	RejectedPushed          RejectionReason = "par"              // a pushed authorization request is not good; sent says what of it
 	RejectedNotPushed       RejectionReason = "par_missing"      // an authorization request that had to be pushed
+	RejectedRequestObject   RejectionReason = "request_object"   // its request object is not good (RFC 9101, section 6); sent says what of it
+	RejectedNotSigned       RejectionReason = "request_unsigned" // an authorization request that had to be signed
 	RejectedRequestURI      RejectionReason = "request_uri"      // no pushed authorization request of the client that can be used; sent says why
 	RejectedProof           RejectionReason = "dpop"             // its DPoP proof is not good (RFC 9449, section 4.3); sent says what of it
 	RejectedNoProof         RejectionReason = "dpop_missing"     // a DPoP proof is needed
@@ -43,7 +45,7 @@ const (
 var RejectionReasons = []RejectionReason{
 	RejectedAddress, RejectedSignOutAddress, RejectedMethod, RejectedSecret, RejectedOldSecret, RejectedDisabled, RejectedUnknown, RejectedCredentials, RejectedPublic,
 	RejectedGrantType, RejectedToken, RejectedForeign, RejectedUsed, RejectedExpired, RejectedRedirect, RejectedVerifier, RejectedNoVerifier, RejectedVerifierUnasked,
-	RejectedScope, RejectedForm, RejectedProof, RejectedNoProof, RejectedKey, RejectedNonce, RejectedPushed, RejectedNotPushed, RejectedRequestURI, RejectedAssertion, RejectedAssertionUsed, RejectedKeys,
+	RejectedScope, RejectedForm, RejectedProof, RejectedNoProof, RejectedKey, RejectedNonce, RejectedPushed, RejectedNotPushed, RejectedRequestObject, RejectedNotSigned, RejectedRequestURI, RejectedAssertion, RejectedAssertionUsed, RejectedKeys,
 }
 
 // Rejection is one request of a client that was refused: what whoever set it up

@@ -421,7 +421,7 @@ type AdminApp struct {
 	Logout                              LogoutLine // how it goes with telling it there
 	Consent, Verify, Pushed, DPoP       bool       // Pushed: it pushes its authorization requests; DPoP: its tokens are bound to a key
 	Secrets                             []DeskSecret
-	FAPI2                               bool           // it is held to FAPI 2.0
+	FAPI2, SignsMessages, Signed        bool           // it is held to FAPI 2.0, to its Message Signing; it has to sign its requests
 	Keys                                []string       // ids of its public keys, or their address
 	Rejected                            []RejectedLine // latest first
 	MayEdit                             bool
@@ -468,6 +468,13 @@ type AdminSecret struct {
 	Next   string  // path to go on to
 }
 
+// AlgChoice is a field that chooses the algorithm by which one kind of message is signed.
+type AlgChoice struct {
+	Name        string // of the field
+	Label, None Message
+	Alg         string // the chosen one; empty: what None says
+}
+
 // AdminAppForm is the form of an application.
 type AdminAppForm struct {
 	Frame
@@ -482,7 +489,8 @@ type AdminAppForm struct {
 	Code, Refresh, Credentials, JWT                    bool   // grant types; JWT access tokens
 	Profile, Auth, JWKS, JWKSURI                       string // how it proves itself, and by which keys
 	Auths, Profiles                                    []Choice
-	RequirePushed, DPoP                                bool
+	RequirePushed, DPoP, RequireSigned                 bool
+	Signing                                            []AlgChoice
 	Alg, AccessTTL, RefreshIdle, RefreshGrace          string // durations as typed, such as 15m
 	Audience                                           string
 	Algs                                               []string // JOSE names to choose from

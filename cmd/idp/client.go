@@ -39,9 +39,9 @@ func (f *clientFlags) register(flags *pflag.FlagSet) {
 	flags.StringSliceVar(&f.c.Origins, "origin", nil, "`origin` of the application besides its redirects: its scripts may call the token endpoint, and people may be sent on there")
 	flags.StringVar(&f.kind, "kind", string(idp.ClientWeb), "`kind`: web, or native for a program with a loopback redirect on any port")
 	flags.StringVar(&f.auth, "auth", string(idp.AuthBasic), "how it proves itself: client_secret_basic, client_secret_post, private_key_jwt or none")
-	flags.StringVar(&f.profile, "profile", "", "`profile` that it is held to: fapi2 (FAPI 2.0: by key, pushed requests, bound tokens)")
-	flags.StringVar(&f.keys, "jwks", "", "`file` with its public keys, a JWK Set, by which it proves itself (private_key_jwt)")
-	flags.StringVar(&f.c.JWKSURI, "jwks-uri", "", "`address` where it publishes its public keys (private_key_jwt)")
+	flags.StringVar(&f.profile, "profile", "", "`profile` that it is held to: fapi2 (FAPI 2.0: by key, pushed requests, bound tokens), or fapi2-message-signing (and signs its requests, has responses signed)")
+	flags.StringVar(&f.keys, "jwks", "", "`file` with its public keys, a JWK Set, by which it proves itself (private_key_jwt) or signs its requests")
+	flags.StringVar(&f.c.JWKSURI, "jwks-uri", "", "`address` where it publishes its public keys")
 	flags.BoolVar(&f.public, "public", false, "it can keep no secret; the same as --auth none")
 	flags.StringSliceVar(&f.c.GrantTypes, "grant", []string{idp.GrantCode, idp.GrantRefresh}, "grant `types`: authorization_code, refresh_token, client_credentials")
 	flags.StringSliceVar(&f.c.Scopes, "scope", []string{"openid", "profile", "email", "offline_access"}, "`scopes` it may ask for")
@@ -59,6 +59,11 @@ func (f *clientFlags) register(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.c.Consent, "consent", false, "ask people what the application may be told")
 	flags.BoolVar(&f.c.OptionalPKCE, "optional-pkce", false, "a deviation: do not demand PKCE")
 	flags.BoolVar(&f.c.RequirePushed, "require-par", false, "it has to push its authorization requests (PAR, RFC 9126)")
+	flags.BoolVar(&f.c.Signing.RequireRequest, "require-signed-request", false, "it has to sign its authorization requests (JAR, RFC 9101)")
+	flags.StringVar(&f.c.Signing.RequestAlg, "request-alg", "", "`algorithm` by which it signs its authorization requests; any that its keys can if empty")
+	flags.StringVar(&f.c.Signing.ResponseAlg, "response-alg", "", "`algorithm` of authorization responses that it wants signed (JARM, response_mode=jwt); RS256 if empty")
+	flags.StringVar(&f.c.Signing.UserinfoAlg, "userinfo-alg", "", "`algorithm` by which userinfo is signed; not signed if empty")
+	flags.StringVar(&f.c.Signing.IntrospectionAlg, "introspection-alg", "", "`algorithm` of introspection responses that it wants signed (RFC 9701); RS256 if empty")
 	flags.BoolVar(&f.c.DPoP, "dpop", false, "its access tokens have to be bound to a key (DPoP, RFC 9449)")
 	flags.BoolVar(&f.c.ClaimsInID, "claims-in-id-token", false, "a deviation: claims of scopes in the ID token as well")
 }
@@ -108,6 +113,11 @@ func (f *clientFlags) apply(flags *pflag.FlagSet, c *idp.Client, all bool) {
 		"optional-pkce":                       func() { c.OptionalPKCE = f.c.OptionalPKCE },
 		"require-par":                         func() { c.RequirePushed = f.c.RequirePushed },
 		"profile":                             func() { c.Profile = idp.ClientProfile(f.profile) },
+		"require-signed-request":              func() { c.Signing.RequireRequest = f.c.Signing.RequireRequest },
+		"request-alg":                         func() { c.Signing.RequestAlg = f.c.Signing.RequestAlg },
+		"response-alg":                        func() { c.Signing.ResponseAlg = f.c.Signing.ResponseAlg },
+		"userinfo-alg":                        func() { c.Signing.UserinfoAlg = f.c.Signing.UserinfoAlg },
+		"introspection-alg":                   func() { c.Signing.IntrospectionAlg = f.c.Signing.IntrospectionAlg },
 		"dpop":                                func() { c.DPoP = f.c.DPoP },
 		"claims-in-id-token":                  func() { c.ClaimsInID = f.c.ClaimsInID },
 		"disabled":                            func() { c.Disabled = f.disabled },
@@ -255,6 +265,11 @@ type clientLine struct {
 	RequirePushed  bool              `json:"require_pushed_authorization_requests,omitempty"`
 	DPoP           bool              `json:"dpop_bound_access_tokens,omitempty"`
 	Profile        idp.ClientProfile `json:"profile,omitempty"`
+	RequireSigned  bool              `json:"require_signed_request_object,omitempty"`
+	RequestAlg     string            `json:"request_object_signing_alg,omitempty"`
+	ResponseAlg    string            `json:"authorization_signed_response_alg,omitempty"`
+	UserinfoAlg    string            `json:"userinfo_signed_response_alg,omitempty"`
+	IntrospectAlg  string            `json:"introspection_signed_response_alg,omitempty"`
 	Consent        bool              `json:"consent"`
 	Disabled       bool              `json:"disabled"`
 	CreatedAt      time.Time         `json:"created_at"`
@@ -266,7 +281,8 @@ func clientLineOf(c *idp.Client) clientLine {
 		RedirectURIs: c.RedirectURIs, PostLogoutURIs: c.PostLogoutURIs, LogoutURI: c.LogoutURI, LogoutSession: c.LogoutSession, Origins: c.Origins,
 		GrantTypes: c.GrantTypes, Scopes: c.Scopes, Audience: c.Audience,
 		IDTokenAlg: c.IDTokenAlg, AccessFormat: c.AccessFormat,
-		Match: c.Match, Verify: c.Verify, Admits: c.Groups, Claims: c.Claims, RequirePushed: c.RequirePushed, DPoP: c.DPoP, Profile: c.Profile, Consent: c.Consent, Disabled: c.Disabled, CreatedAt: c.CreatedAt,
+		Match: c.Match, Verify: c.Verify, Admits: c.Groups, Claims: c.Claims, RequirePushed: c.RequirePushed, DPoP: c.DPoP, Profile: c.Profile,
+		RequireSigned: c.Signing.RequireRequest, RequestAlg: c.Signing.RequestAlg, ResponseAlg: c.Signing.ResponseAlg, UserinfoAlg: c.Signing.UserinfoAlg, IntrospectAlg: c.Signing.IntrospectionAlg, Consent: c.Consent, Disabled: c.Disabled, CreatedAt: c.CreatedAt,
 	}
 	for _, s := range c.Secrets {
 		if !s.LastUsedAt.IsZero() && (l.SecretUsedAt == nil || s.LastUsedAt.After(*l.SecretUsedAt)) {
@@ -281,6 +297,22 @@ func clientLineOf(c *idp.Client) clientLine {
 		l.Deviations = append(l.Deviations, said)
 	}
 	return l
+}
+
+// signing says in a line what the application signs, and has signed.
+func (l *clientLine) signing() string {
+	var all []string
+	if l.RequireSigned {
+		all = append(all, "requests demanded")
+	}
+	for _, of := range []struct{ what, alg string }{
+		{"requests", l.RequestAlg}, {"responses", l.ResponseAlg}, {"userinfo", l.UserinfoAlg}, {"introspection", l.IntrospectAlg},
+	} {
+		if of.alg != "" {
+			all = append(all, of.what+" "+of.alg)
+		}
+	}
+	return strings.Join(all, ", ")
 }
 
 func (c *cli) clientList() *cobra.Command {
@@ -340,6 +372,7 @@ func (c *cli) clientShow() *cobra.Command {
 					[]string{"kind", string(l.Kind)},
 					[]string{"auth", string(l.Auth)},
 					[]string{"profile", orNone(string(l.Profile))},
+					[]string{"signing", orNone(l.signing())},
 					[]string{"secrets", fmt.Sprint(l.Secrets)},
 					[]string{"keys", orNone(l.JWKSURI + string(l.JWKS))},
 					[]string{"redirect", orNone(strings.Join(l.RedirectURIs, " "))},

@@ -195,8 +195,9 @@ func (d *Desk) clientEvent(by By, c *idp.Client, what string) idp.Event {
 func tidyClient(c *idp.Client) {
 	c.Name = text.Form(c.Name)
 	c.JWKS = jwks.Compact(c.JWKS)
-	if c.Profile == idp.ProfileFAPI2 { // what it means besides is not left to be ticked
+	if c.FAPI2() { // what it means besides is not left to be ticked
 		c.RequirePushed, c.DPoP = true, true
+		c.Signing.RequireRequest = c.Signing.RequireRequest || c.SignsMessages()
 		if c.IDTokenAlg == "" {
 			c.IDTokenAlg = "ES256"
 		}
@@ -233,6 +234,9 @@ func ValidateClient(c *idp.Client) error {
 	case idp.AuthBasic, idp.AuthPost, idp.AuthNone, idp.AuthPrivateKey:
 	default:
 		return bad("auth", "client.auth.bad")
+	}
+	if err := validSigning(c); err != nil {
+		return err
 	}
 	if err := validKeys(c); err != nil {
 		return err
@@ -314,17 +318,20 @@ func ValidateClient(c *idp.Client) error {
 	return nil
 }
 
-// validKeys checks where the keys of a client are that proves itself by one; others have
-// none. Errors: FieldError.
+// validKeys checks where the keys of a client are that proves itself by one, or signs its
+// authorization requests; others have none. Errors: FieldError.
 func validKeys(c *idp.Client) error {
 	bad := func(field, message string) error { return &idp.FieldError{Field: field, Message: message} }
+	proves, signs := c.Auth == idp.AuthPrivateKey, c.Signing.RequireRequest || c.Signing.RequestAlg != ""
 	switch {
-	case c.Auth != idp.AuthPrivateKey && c.JWKS != "":
+	case !proves && !signs && c.JWKS != "":
 		return bad("jwks", "client.jwks.unused")
-	case c.Auth != idp.AuthPrivateKey && c.JWKSURI != "":
+	case !proves && !signs && c.JWKSURI != "":
 		return bad("jwks_uri", "client.jwks.unused")
-	case c.Auth != idp.AuthPrivateKey:
+	case !proves && !signs:
 		return nil
+	case !proves && !c.HasKeys():
+		return bad("jwks", "client.request.keys")
 	case c.JWKS == "" && c.JWKSURI == "":
 		return bad("jwks", "client.jwks.missing")
 	case c.JWKS != "" && c.JWKSURI != "":
@@ -335,13 +342,35 @@ func validKeys(c *idp.Client) error {
 		}
 		return nil
 	}
-	switch _, err := jwks.Parse([]byte(c.JWKS)); {
+	switch set, err := jwks.Parse([]byte(c.JWKS)); {
 	case errors.Is(err, jwks.ErrPrivate):
 		return bad("jwks", "client.jwks.private")
 	case errors.Is(err, jwks.ErrNone):
 		return bad("jwks", "client.jwks.none")
 	case err != nil:
 		return bad("jwks", "client.jwks.bad")
+	case c.Signing.RequestAlg != "" && len(set.For("", c.Signing.RequestAlg)) == 0:
+		return bad("request_object_signing_alg", "client.request.alg")
+	}
+	return nil
+}
+
+// validSigning checks the algorithms by which a client signs and has signed. Errors:
+// FieldError.
+func validSigning(c *idp.Client) error {
+	for _, a := range []struct{ field, alg string }{
+		{"request_object_signing_alg", c.Signing.RequestAlg},
+		{"authorization_signed_response_alg", c.Signing.ResponseAlg},
+		{"userinfo_signed_response_alg", c.Signing.UserinfoAlg},
+		{"introspection_signed_response_alg", c.Signing.IntrospectionAlg},
+	} {
+		switch {
+		case a.alg == "":
+		case !slices.Contains(IDTokenAlgs, a.alg):
+			return &idp.FieldError{Field: a.field, Message: "client.alg.bad"}
+		case a.alg == "RS256" && c.FAPI2(): // FAPI 2.0 Security Profile, section 5.4.1
+			return &idp.FieldError{Field: a.field, Message: "client.fapi.signing"}
+		}
 	}
 	return nil
 }
@@ -354,7 +383,7 @@ func validProfile(c *idp.Client) error {
 	switch {
 	case c.Profile == "":
 		return nil
-	case c.Profile != idp.ProfileFAPI2:
+	case !c.FAPI2():
 		return bad("profile", "client.profile.bad")
 	case c.Auth != idp.AuthPrivateKey: // FAPI 2.0 Security Profile, section 5.3.2.1
 		return bad("profile", "client.fapi.auth")

@@ -76,6 +76,27 @@ func TestWhatClientsMayBe(t *testing.T) {
 		"FAPI 2.0 without PKCE":    {fapi(func(c *idp.Client) { c.OptionalPKCE = true }), "profile"},
 		"FAPI 2.0 without TLS":     {fapi(func(c *idp.Client) { c.RedirectURIs = []string{"http://127.0.0.1/cb"} }), "profile"},
 		"FAPI 3.0":                 {fapi(func(c *idp.Client) { c.Profile = "fapi3" }), "profile"},
+		"FAPI 2.0 Message Signing": {fapi(func(c *idp.Client) { c.Profile, c.Signing.ResponseAlg = idp.ProfileFAPI2Signing, "EdDSA" }), ""},
+		"Message Signing by a secret": {fapi(func(c *idp.Client) {
+			c.Profile, c.Auth, c.Signing.RequestAlg = idp.ProfileFAPI2Signing, idp.AuthBasic, "ES256"
+		}), "profile"},
+		"Message Signing and RS256 responses": {fapi(func(c *idp.Client) { c.Profile, c.Signing.ResponseAlg = idp.ProfileFAPI2Signing, "RS256" }), "authorization_signed_response_alg"},
+		"FAPI 2.0 and RS256 userinfo":         {fapi(func(c *idp.Client) { c.Signing.UserinfoAlg = "RS256" }), "userinfo_signed_response_alg"},
+		"FAPI 2.0 and RS256 introspection":    {fapi(func(c *idp.Client) { c.Signing.IntrospectionAlg = "RS256" }), "introspection_signed_response_alg"},
+		"FAPI 2.0 and RS256 requests":         {fapi(func(c *idp.Client) { c.Signing.RequestAlg = "RS256" }), "request_object_signing_alg"},
+		"all signed": {func(c *idp.Client) {
+			c.Signing = idp.ClientSigning{ResponseAlg: "RS256", UserinfoAlg: "PS256", IntrospectionAlg: "EdDSA"}
+		}, ""},
+		"keys to sign requests, beside a secret": {func(c *idp.Client) { c.JWKS, c.Signing.RequestAlg = keySet, "ES256" }, ""},
+		"keys to sign requests, of a public one": {func(c *idp.Client) {
+			c.Auth, c.RefreshGrace, c.JWKS, c.Signing.RequireRequest = idp.AuthNone, 0, keySet, true
+		}, ""},
+		"published keys to sign requests": {func(c *idp.Client) { c.JWKSURI, c.Signing.RequestAlg = "https://viewer.example/jwks", "PS256" }, ""},
+		"requests to be signed by no key": {func(c *idp.Client) { c.Signing.RequireRequest = true }, "jwks"},
+		"an algorithm of no key":          {func(c *idp.Client) { c.JWKS, c.Signing.RequestAlg = keySet, "EdDSA" }, "request_object_signing_alg"},
+		"requests by none":                {func(c *idp.Client) { c.JWKS, c.Signing.RequestAlg = keySet, "none" }, "request_object_signing_alg"},
+		"responses by a secret":           {func(c *idp.Client) { c.Signing.ResponseAlg = "HS256" }, "authorization_signed_response_alg"},
+		"userinfo by none":                {func(c *idp.Client) { c.Signing.UserinfoAlg = "none" }, "userinfo_signed_response_alg"},
 		"a private key": {func(c *idp.Client) {
 			c.Auth, c.JWKS = idp.AuthPrivateKey, strings.Replace(keySet, `"kty"`, `"d":"AA","kty"`, 1)
 		}, "jwks"},

@@ -37,6 +37,11 @@ type client struct {
 	OptionalPKCE   bool              `json:"optional_pkce"`
 	RequirePushed  bool              `json:"require_pushed_authorization_requests"`
 	DPoP           bool              `json:"dpop_bound_access_tokens"`
+	RequireSigned  bool              `json:"require_signed_request_object"`
+	RequestAlg     string            `json:"request_object_signing_alg"`
+	ResponseAlg    string            `json:"authorization_signed_response_alg"`
+	UserinfoAlg    string            `json:"userinfo_signed_response_alg"`
+	IntrospectAlg  string            `json:"introspection_signed_response_alg"`
 	ClaimsInID     bool              `json:"claims_in_id_token"`
 	Consent        bool              `json:"consent"`
 	Match          idp.MatchMode     `json:"match"`
@@ -65,7 +70,8 @@ func clientOf(c *idp.Client) client {
 		ID: c.ID, Name: c.Name, Kind: c.Kind, Profile: c.Profile, Auth: c.Auth, JWKS: json.RawMessage(c.JWKS), JWKSURI: c.JWKSURI, GrantTypes: list(c.GrantTypes), RedirectURIs: list(c.RedirectURIs), PostLogoutURIs: list(c.PostLogoutURIs),
 		Origins: list(c.Origins), Scopes: list(c.Scopes), Audience: list(c.Audience), Groups: list(c.Groups), Claims: list(c.Claims), IDTokenAlg: c.IDTokenAlg,
 		AccessFormat: c.AccessFormat, AccessTTL: int64(c.AccessTTL / time.Second), RefreshIdle: int64(c.RefreshIdle / time.Second),
-		RefreshGrace: int64(c.RefreshGrace / time.Second), RefreshAlways: c.RefreshAlways, OptionalPKCE: c.OptionalPKCE, RequirePushed: c.RequirePushed, DPoP: c.DPoP, ClaimsInID: c.ClaimsInID, Consent: c.Consent,
+		RefreshGrace: int64(c.RefreshGrace / time.Second), RefreshAlways: c.RefreshAlways, OptionalPKCE: c.OptionalPKCE, RequirePushed: c.RequirePushed, DPoP: c.DPoP,
+		RequireSigned: c.Signing.RequireRequest, RequestAlg: c.Signing.RequestAlg, ResponseAlg: c.Signing.ResponseAlg, UserinfoAlg: c.Signing.UserinfoAlg, IntrospectAlg: c.Signing.IntrospectionAlg, ClaimsInID: c.ClaimsInID, Consent: c.Consent,
 		Match: c.Match, Verify: c.Verify, Disabled: c.Disabled, Deviations: deviations, CreatedAt: moment(c.CreatedAt), UpdatedAt: moment(c.UpdatedAt),
 		Secrets: each(c.Secrets, func(s *idp.ClientSecret) clientSecret {
 			return clientSecret{moment(s.CreatedAt), moment(s.ExpiresAt), moment(s.LastUsedAt)}
@@ -111,6 +117,11 @@ var clientMembers = members[idp.Client]{
 	"optional_pkce":                         flag(func(c *idp.Client) *bool { return &c.OptionalPKCE }),
 	"require_pushed_authorization_requests": flag(func(c *idp.Client) *bool { return &c.RequirePushed }),
 	"dpop_bound_access_tokens":              flag(func(c *idp.Client) *bool { return &c.DPoP }),
+	"require_signed_request_object":         flag(func(c *idp.Client) *bool { return &c.Signing.RequireRequest }),
+	"request_object_signing_alg":            text(func(c *idp.Client) *string { return &c.Signing.RequestAlg }),
+	"authorization_signed_response_alg":     text(func(c *idp.Client) *string { return &c.Signing.ResponseAlg }),
+	"userinfo_signed_response_alg":          text(func(c *idp.Client) *string { return &c.Signing.UserinfoAlg }),
+	"introspection_signed_response_alg":     text(func(c *idp.Client) *string { return &c.Signing.IntrospectionAlg }),
 	"claims_in_id_token":                    flag(func(c *idp.Client) *bool { return &c.ClaimsInID }),
 	"consent":                               flag(func(c *idp.Client) *bool { return &c.Consent }),
 	"match":                                 text(func(c *idp.Client) *idp.MatchMode { return &c.Match }),

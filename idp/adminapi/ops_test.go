@@ -432,6 +432,25 @@ func TestApplications(t *testing.T) {
 	if fmt.Sprintf("%v %v %v %v", changed["scopes"], changed["match"], changed["verify"], changed["redirect_uris"]) != "[] strict true [https://viewer.test/cb]" {
 		t.Errorf("%v", changed)
 	}
+	// What it signs and has signed.
+	if p := w.as(adm, "PATCH", "/clients/pacs-viewer", `{"require_signed_request_object":true}`).want(t, 422, "invalid-field"); p.Code != "client.request.keys" {
+		t.Errorf("%+v", p)
+	}
+	keys := `{"keys":[{"kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"}]}`
+	if p := w.as(adm, "PATCH", "/clients/pacs-viewer", `{"request_object_signing_alg":"PS256","jwks":`+keys+`}`).want(t, 422, "invalid-field"); p.Field != "request_object_signing_alg" {
+		t.Errorf("%+v", p)
+	}
+	w.as(adm, "PATCH", "/clients/pacs-viewer", `{"require_signed_request_object":true,"jwks":`+keys+`,"request_object_signing_alg":"ES256","authorization_signed_response_alg":"PS256",
+		"userinfo_signed_response_alg":"EdDSA","introspection_signed_response_alg":"RS256"}`).into(t, &changed)
+	stored := idptest.Must(w.desk.Client(t.Context(), console, "pacs-viewer"))(t)
+	want := idp.ClientSigning{RequestAlg: "ES256", RequireRequest: true, ResponseAlg: "PS256", UserinfoAlg: "EdDSA", IntrospectionAlg: "RS256"}
+	if got := fmt.Sprintln(changed["require_signed_request_object"], changed["request_object_signing_alg"], changed["authorization_signed_response_alg"], changed["userinfo_signed_response_alg"], changed["introspection_signed_response_alg"]); got != "true ES256 PS256 EdDSA RS256\n" || stored.Signing != want {
+		t.Errorf("%s %+v", got, stored.Signing)
+	}
+	w.as(adm, "PATCH", "/clients/pacs-viewer", `{"require_signed_request_object":null,"jwks":null,"request_object_signing_alg":null,"userinfo_signed_response_alg":null}`).into(t, &changed)
+	if changed["require_signed_request_object"] != false || changed["userinfo_signed_response_alg"] != "" || changed["authorization_signed_response_alg"] != "PS256" {
+		t.Errorf("%v", changed)
+	}
 	w.as(adm, "POST", "/presets/ohif", `{"values":{"base":"https://ohif.test"}}`).into(t, &made)
 	if len(made.Paste) != 1 || !strings.Contains(made.Paste[0].Text, "authority: '"+w.srv.URL) {
 		t.Errorf("%+v", made.Paste)

@@ -141,7 +141,7 @@ func (s *Server) readAssertion(ctx context.Context, c *idp.Client, token string)
 // assertionAlgs are the algorithms by which a client may sign its assertions (FAPI 2.0
 // Security Profile, section 5.4.1: not RS256).
 func assertionAlgs(c *idp.Client) []string {
-	if c.Profile == idp.ProfileFAPI2 {
+	if c.FAPI2() {
 		return proofAlgs
 	}
 	return jwks.Algs
@@ -197,7 +197,7 @@ func (s *Server) assertionFault(c *idp.Client, a *clientAssertion) string {
 // Whatever else is in a list could be a provider that sends on to us what it was sent. FAPI
 // 2.0 has the issuer alone, as one text (section 5.3.2.1).
 func (s *Server) assertionIsForUs(c *idp.Client, raw json.RawMessage) bool {
-	if c.Profile == idp.ProfileFAPI2 {
+	if c.FAPI2() {
 		var one string
 		return json.Unmarshal(raw, &one) == nil && one == s.conf.Issuer
 	}

@@ -52,19 +52,24 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 		s.authorizePushed(w, r, c, handle)
 		return
 	}
-	uri, ok := single(q, "redirect_uri")
+	p := s.parametersOf(r.Context(), c, q)
+	uri, ok := single(p.Values, "redirect_uri")
+	if !ok && p.refused != nil {
+		s.unverifiedErrorPage(w, r, keyRequest, p.refused.code)
+		return
+	}
 	if !ok || !registered(c, uri) {
-		s.rejected(r.Context(), c, idp.RejectedAddress, redactedURIs(q["redirect_uri"]), c.RedirectURIs...)
+		s.rejected(r.Context(), c, idp.RejectedAddress, redactedURIs(p.Values["redirect_uri"]), c.RedirectURIs...)
 		s.unverifiedErrorPage(w, r, keyRedirect, "redirect_uri")
 		return
 	}
-	to := targetOf(q, uri)
+	to := targetOf(p.Values, c, uri)
 	if c.RequirePushed {
 		s.rejected(r.Context(), c, idp.RejectedNotPushed, "")
 		s.sendAuthError(w, r, to, &errorResponse{codeInvalidRequest, "The client has to push its authorization requests."})
 		return
 	}
-	req, refused := s.readRequest(q, c, to)
+	req, refused := s.readRequest(p, c, to)
 	if refused != nil {
 		s.sendAuthError(w, r, to, refused)
 		return
@@ -157,7 +162,7 @@ func (s *Server) collect(w http.ResponseWriter, r *http.Request) {
 
 // completeSignIn sets the session cookie, if there is a new one, and sends the
 // authorization response. The client is looked at once more: it may have been disabled,
-// or have lost the redirect URI, while the person signed in.
+// or have lost the redirect URI or the key of the request, while the person signed in.
 func (s *Server) completeSignIn(w http.ResponseWriter, r *http.Request, a *login.Answer) {
 	if a.Purpose != idp.ForClient {
 		s.requestErrorPage(w, r, keyGone, "not for a relying party")
@@ -168,8 +173,12 @@ func (s *Server) completeSignIn(w http.ResponseWriter, r *http.Request, a *login
 		s.serverErrorPage(w, r, "client", err)
 		return
 	}
-	trusted := err == nil && !c.Disabled && registered(c, a.Request.RedirectURI)
-	to := responseTarget{uri: a.Request.RedirectURI, mode: a.Request.ResponseMode, state: a.Request.State}
+	unsigned := ""
+	if err == nil {
+		unsigned = s.signedStill(r.Context(), c, &a.Request)
+	}
+	trusted := err == nil && !c.Disabled && registered(c, a.Request.RedirectURI) && unsigned == ""
+	to := responseTarget{client: c, uri: a.Request.RedirectURI, mode: a.Request.ResponseMode, state: a.Request.State}
 	if a.Session != "" {
 		if err := s.conf.Browsers.SetSession(w, r, a.Session, a.Known); err != nil && trusted {
 			s.sendAuthError(w, r, to, s.serverError(r, "session cookie", err))
@@ -180,7 +189,11 @@ func (s *Server) completeSignIn(w http.ResponseWriter, r *http.Request, a *login
 		}
 	}
 	if !trusted {
-		if err == nil && !c.Disabled {
+		switch {
+		case err != nil || c.Disabled:
+		case unsigned != "":
+			s.rejected(r.Context(), c, idp.RejectedRequestObject, unsigned)
+		default:
 			s.rejected(r.Context(), c, idp.RejectedAddress, redactedURI(a.Request.RedirectURI), c.RedirectURIs...)
 		}
 		s.requestErrorPage(w, r, keyClient, "client changed meanwhile")

@@ -6,11 +6,13 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"hilum/idp"
+	"hilum/idp/keyring"
 	"hilum/idp/login"
 )
 
@@ -91,11 +93,8 @@ func TestErrorsGoToTheRelyingParty(t *testing.T) {
 	long := strings.Repeat("a", maxValue+1)
 	for why, row := range map[string]struct{ query, code string }{
 		"no response_type":       {request(c, "response_type", "").Encode(), codeInvalidRequest},
-		"implicit":               {request(c, "response_type", "id_token").Encode(), codeUnsupportedResponse},
-		"hybrid":                 {request(c, "response_type", "code id_token").Encode(), codeUnsupportedResponse},
-		"token":                  {request(c, "response_type", "token").Encode(), codeUnsupportedResponse},
 		"none":                   {request(c, "response_type", "none").Encode(), codeUnsupportedResponse},
-		"unknown response_mode":  {request(c, "response_mode", "jwt").Encode(), codeInvalidRequest},
+		"unknown response_mode":  {request(c, "response_mode", "web_message").Encode(), codeInvalidRequest},
 		"request object":         {request(c, "request", "eyJhbGciOiJub25lIn0.e30.").Encode(), codeRequestUnsupported},
 		"request_uri":            {request(c, "request_uri", "https://viewer.test/r").Encode(), codeRequestURI},
 		"registration":           {request(c, "registration", "{}").Encode(), codeRegistration},
@@ -198,13 +197,27 @@ func TestPublicClientsNeedPKCE(t *testing.T) {
 	}
 }
 
+// TestOnlyCodeIsAResponseType: who asks for tokens in the browser is told that there are none
+// where it looks for them, in the fragment, or as it has asked for (OAuth 2.0 Multiple
+// Response Type Encoding Practices, section 5).
 func TestOnlyCodeIsAResponseType(t *testing.T) {
 	s := newSite(t)
 	c := s.addClient(nil)
-	for _, kind := range []string{"id_token", "token", "code id_token", "code token", "id_token token", "code code", "CODE"} {
-		r := s.browser().get(pathAuthorize + "?" + request(c, "response_type", kind).Encode())
-		if got := r.answered(t); got.Get("error") != codeUnsupportedResponse || got.Has("id_token") || got.Has("access_token") {
-			t.Errorf("%s: %v", kind, got)
+	fragment := []string{"id_token", "token", "code id_token", "code token", "id_token token", "code id_token token"}
+	for _, kind := range append(fragment, "code code", "CODE", "none", "tokens") {
+		for mode, usual := range map[string]string{"": modeQuery, "jwt": modeQuery + modeSigned, modeQuery: modeQuery, modeFragment: modeFragment, modeFormPost: modeFormPost} {
+			if slices.Contains(fragment, kind) && (mode == "" || mode == modeJWT) {
+				usual = strings.Replace(usual, modeQuery, modeFragment, 1)
+			}
+			r := s.browser().get(pathAuthorize + "?" + request(c, "response_type", kind, "response_mode", mode).Encode())
+			got := stateIn(t, r, strings.TrimSuffix(usual, modeSigned))
+			if strings.HasSuffix(usual, modeSigned) {
+				claims := s.response(c, keyring.RS256, got.Get("response"))
+				got = url.Values{"error": {claims["error"].(string)}, "state": {claims["state"].(string)}}
+			}
+			if got.Get("error") != codeUnsupportedResponse || got.Has("id_token") || got.Has("access_token") || got.Get("state") != "the state" {
+				t.Errorf("%s %s: %v", kind, mode, got)
+			}
 		}
 	}
 }
@@ -212,7 +225,7 @@ func TestOnlyCodeIsAResponseType(t *testing.T) {
 func TestUnknownResponseModeIsRefused(t *testing.T) {
 	s := newSite(t)
 	c := s.addClient(nil)
-	for _, mode := range []string{"jwt", "query.jwt", "web_message", "QUERY"} {
+	for _, mode := range []string{"JWT", ".jwt", "web_message", "web_message.jwt", "jwt.jwt", "QUERY"} {
 		if got := s.browser().get(pathAuthorize + "?" + request(c, "response_mode", mode).Encode()).answered(t); got.Get("error") != codeInvalidRequest {
 			t.Errorf("%s: %v", mode, got)
 		}

@@ -91,12 +91,12 @@ func (k *clientKeys) read(ctx context.Context, uri string) (jwks.Set, error) {
 	if k.fetch == nil {
 		return nil, errKeysUnread
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, uri, nil)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, uri, nil) //nolint:gosec // of the registration, and fetch guards whom it calls
 	if err != nil {
 		return nil, errKeysUnread
 	}
 	r.Header.Set("Accept", "application/jwk-set+json, application/json")
-	res, err := k.fetch.Do(r)
+	res, err := k.fetch.Do(r) //nolint:gosec // as above
 	if err != nil {
 		return nil, fmt.Errorf("%w: it cannot be called", errKeysUnread)
 	}

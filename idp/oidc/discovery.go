@@ -18,7 +18,8 @@ import (
 )
 
 // metadata is the provider's metadata, from which clients configure themselves (OpenID
-// Connect Discovery 1.0, section 3; RFC 8414, section 2; RFC 9207, section 3). It lists
+// Connect Discovery 1.0, section 3; RFC 8414, section 2; RFC 9207, section 3; RFC 9101,
+// section 10.5; JARM, section 4; RFC 9701, section 7). It lists
 // what is offered and leaves nothing to a default that differs.
 type metadata struct {
 	Issuer                   string   `json:"issuer"`
@@ -53,6 +54,11 @@ type metadata struct {
 	ClaimsParameter          bool     `json:"claims_parameter_supported"`
 	RequestParameter         bool     `json:"request_parameter_supported"`
 	RequestURIParameter      bool     `json:"request_uri_parameter_supported"`
+	RequestAlgs              []string `json:"request_object_signing_alg_values_supported"`
+	RequireSignedRequest     bool     `json:"require_signed_request_object"`
+	ResponseAlgs             []string `json:"authorization_signing_alg_values_supported"`
+	UserinfoAlgs             []string `json:"userinfo_signing_alg_values_supported"`
+	IntrospectionAlgs        []string `json:"introspection_signing_alg_values_supported"`
 	RequirePushed            bool     `json:"require_pushed_authorization_requests"`
 	IssParameter             bool     `json:"authorization_response_iss_parameter_supported"`
 	BackChannelLogout        bool     `json:"backchannel_logout_supported"`
@@ -79,7 +85,7 @@ func (s *Server) metadata(algs, languages []string) metadata {
 		RevocationEndpoint:       s.conf.Issuer + pathRevoke,
 		Scopes:                   []string{scopeOpenID, scopeProfile, scopeEmail, scopePhone, scopeGroups, scopeRoles, scopeOffline},
 		ResponseTypes:            []string{"code"},
-		ResponseModes:            []string{modeQuery, modeFragment, modeFormPost},
+		ResponseModes:            []string{modeQuery, modeFragment, modeFormPost, modeJWT, modeQuery + modeSigned, modeFragment + modeSigned, modeFormPost + modeSigned},
 		GrantTypes:               []string{idp.GrantCode, idp.GrantRefresh, idp.GrantClientCredentials},
 		ACRValues:                idp.ACRValues,
 		SubjectTypes:             []string{"public"},
@@ -98,6 +104,11 @@ func (s *Server) metadata(algs, languages []string) metadata {
 		Claims:                   claims,
 		UILocales:                languages,
 		ClaimsParameter:          true,
+		RequestParameter:         true,
+		RequestAlgs:              jwks.Algs,
+		ResponseAlgs:             algs,
+		UserinfoAlgs:             algs,
+		IntrospectionAlgs:        algs,
 		IssParameter:             true,
 		BackChannelLogout:        true,
 		BackChannelLogoutSession: true,

@@ -29,6 +29,7 @@ const (
 	codeServerError          = "server_error"
 	codeUnavailable          = "temporarily_unavailable"
 	codeRequestUnsupported   = "request_not_supported" // OpenID Connect Core 1.0, section 3.1.2.6
+	codeInvalidRequestObject = "invalid_request_object"
 	codeRequestURI           = "request_uri_not_supported"
 	codeUseNonce             = "use_dpop_nonce" // RFC 9449
 	codeInvalidProof         = "invalid_dpop_proof"

@@ -96,6 +96,7 @@ type response struct {
 	client     *idp.Client    // once known
 	challenges map[int]string // values of WWW-Authenticate, by status
 	body       []byte         // prepared, to follow the headers
+	kind       string         // its media type; empty: JSON
 	done       bool
 }
 
@@ -119,6 +120,9 @@ func (a *response) WriteHeader(status int) {
 	}
 	a.done = true
 	h := a.Header()
+	if a.kind != "" {
+		h.Set("Content-Type", a.kind)
+	}
 	if c := a.challenges[status]; c != "" && h.Get("WWW-Authenticate") == "" {
 		h.Set("WWW-Authenticate", c)
 	}

@@ -19,7 +19,7 @@ var inactive = []byte(`{"active":false}`)
 // it: an API that introspects is a client of its own, and its id stands in the
 // audience of the clients that call it. Any other token, expired, revoked or another
 // client's, is not active (section 2.2). The response has what client and person may
-// have now, whatever was granted once.
+// have now, whatever was granted once. It is signed where the client asks for that (RFC 9701).
 func (s *Server) Introspect(ctx context.Context, r *op.Request[op.IntrospectionRequest]) (*op.Response, error) {
 	c, err := s.verify(ctx, r.Data.ClientCredentials, r.Header.Get("Authorization") != "")
 	if err != nil {
@@ -37,11 +37,11 @@ func (s *Server) Introspect(ctx context.Context, r *op.Request[op.IntrospectionR
 	}
 	switch {
 	case errors.Is(err, idp.ErrNotFound):
-		return respond(ctx, inactive), nil
+		body = inactive
 	case err != nil:
 		return nil, s.fault(ctx, "introspecting", err)
 	}
-	return respond(ctx, body), nil
+	return s.introspection(ctx, r.Header, c, body)
 }
 
 // introspectAccess is the response about an access token. Error: idp.ErrNotFound where it

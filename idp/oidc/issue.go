@@ -271,16 +271,19 @@ func appendTokenHash(b []byte, alg string, token idp.Secret) []byte {
 }
 
 // sign makes a JWS of claims in compact serialization (RFC 7515, section 7.1), with typ in
-// its header.
+// its header unless it is typeNone.
 func sign(k keyring.Key, typ string, claims []byte) ([]byte, error) {
 	header := make([]byte, 0, 128)
 	header = append(header, `{"alg":"`...)
 	header = append(header, k.Alg...)
 	header = append(header, `","kid":`...)
 	header = claim.AppendString(header, string(k.ID))
-	header = append(header, `,"typ":"`...)
-	header = append(header, typ...)
-	header = append(header, '"', '}')
+	if typ != typeNone {
+		header = append(header, `,"typ":"`...)
+		header = append(header, typ...)
+		header = append(header, '"')
+	}
+	header = append(header, '}')
 
 	const signature = 512 // the longest, in base64url: RSA of 3072 bits
 	enc := base64.RawURLEncoding

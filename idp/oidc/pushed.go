@@ -45,13 +45,18 @@ func (s *Server) push(w http.ResponseWriter, r *http.Request) {
 		refuse(&errorResponse{codeInvalidRequest, "A pushed request has no request_uri."})
 		return
 	}
-	uri, ok := single(r.Form, "redirect_uri")
+	p := s.parametersOf(ctx, c, r.Form)
+	if p.refused != nil {
+		writeError(w, http.StatusBadRequest, p.refused.code, p.refused.description)
+		return
+	}
+	uri, ok := single(p.Values, "redirect_uri")
 	if !ok || !registered(c, uri) {
-		s.rejected(ctx, c, idp.RejectedAddress, redactedURI(r.Form.Get("redirect_uri")), c.RedirectURIs...)
+		s.rejected(ctx, c, idp.RejectedAddress, redactedURI(p.Get("redirect_uri")), c.RedirectURIs...)
 		writeError(w, http.StatusBadRequest, codeInvalidRequest, "The redirect_uri is not registered.")
 		return
 	}
-	req, refused := s.readRequest(r.Form, c, targetOf(r.Form, uri))
+	req, refused := s.readRequest(p, c, targetOf(p.Values, c, uri))
 	if refused != nil {
 		refuse(refused)
 		return
@@ -156,7 +161,12 @@ func (s *Server) authorizePushed(w http.ResponseWriter, r *http.Request, c *idp.
 		s.unverifiedErrorPage(w, r, keyRedirect, "redirect_uri")
 		return
 	}
-	s.begin(w, r, responseTarget{uri: p.Request.RedirectURI, mode: p.Request.ResponseMode, state: p.Request.State}, &p.Request)
+	if unsigned := s.signedStill(r.Context(), c, &p.Request); unsigned != "" {
+		s.rejected(r.Context(), c, idp.RejectedRequestObject, unsigned)
+		s.unverifiedErrorPage(w, r, keyPushed, "request object: "+unsigned)
+		return
+	}
+	s.begin(w, r, responseTarget{client: c, uri: p.Request.RedirectURI, mode: p.Request.ResponseMode, state: p.Request.State}, &p.Request)
 }
 
 // pushedRequest returns the request of a handle. why says, for who runs the client, why it

@@ -110,7 +110,7 @@ func TestPushedRequestsAreRefused(t *testing.T) {
 		{"no redirect_uri", request(c, "redirect_uri", ""), "invalid_request", idp.RejectedAddress, ""},
 		{"another redirect_uri", request(c, "redirect_uri", "https://evil.test/cb"), "invalid_request", idp.RejectedAddress, "https://evil.test/cb"},
 		{"a request_uri", request(c, "request_uri", pushedPrefix+"x"), "invalid_request", idp.RejectedPushed, "invalid_request: A pushed request has no request_uri."},
-		{"a request object", request(c, "request", "x.y.z"), "request_not_supported", idp.RejectedPushed, "request_not_supported: Request objects are not supported."},
+		{"a request object", request(c, "request", "x.y.z"), "request_not_supported", idp.RejectedRequestObject, "no keys"},
 		{"no challenge", request(c, "code_challenge", ""), "invalid_request", idp.RejectedPushed, "invalid_request: code_challenge is missing."},
 		{"plain", request(c, "code_challenge_method", "plain"), "invalid_request", idp.RejectedPushed, "invalid_request: The code_challenge_method offered is S256."},
 		{"a token in the browser", request(c, "response_type", "token"), "unsupported_response_type", idp.RejectedPushed, "unsupported_response_type: The response_type offered is code."},

@@ -16,6 +16,11 @@ const (
 	modeQuery    = "query"
 	modeFragment = "fragment"
 	modeFormPost = "form_post"
+
+	// modeJWT is the default of the response type, signed; each of the above is signed with
+	// modeSigned behind it (JWT Secured Authorization Response Mode for OAuth 2.0, section 2.3).
+	modeJWT    = "jwt"
+	modeSigned = ".jwt"
 )
 
 // registered reports whether uri is a redirect URI of a client: byte for byte one that is
@@ -66,20 +71,34 @@ func splitLoopback(uri string) (host, rest string, ok bool) {
 // responseTarget is where an authorization response goes, and how. It is made only of a
 // registered redirect URI.
 type responseTarget struct {
-	uri   string
-	mode  string
-	state string
+	client *idp.Client
+	uri    string
+	mode   string // never modeJWT
+	state  string
 }
 
+// signed reports whether responses to the target are signed.
+func (t *responseTarget) signed() bool { return strings.HasSuffix(t.mode, modeSigned) }
+
 // sendAuthResponse sends the browser to the client with an authorization response. Every
-// response has our issuer (RFC 9207, section 2) and repeats the state (RFC 6749, section
-// 4.1.2).
+// response has our issuer (RFC 9207, section 2; a signed one as its iss) and repeats the
+// state (RFC 6749, section 4.1.2). One that cannot be signed is not sent: the person is
+// shown that there was a fault.
 func (s *Server) sendAuthResponse(w http.ResponseWriter, r *http.Request, to responseTarget, params url.Values) {
-	params.Set("iss", s.conf.Issuer)
 	if to.state != "" {
 		params.Set("state", to.state)
 	}
-	switch to.mode {
+	mode, signed := strings.CutSuffix(to.mode, modeSigned)
+	if signed {
+		var err error
+		if params, err = s.signedResponse(to.client, params); err != nil {
+			s.serverErrorPage(w, r, "signing an authorization response", err)
+			return
+		}
+	} else {
+		params.Set("iss", s.conf.Issuer)
+	}
+	switch mode {
 	case modeFormPost:
 		s.conf.Pages.FormPost(w, r, to.uri, params)
 	case modeFragment:

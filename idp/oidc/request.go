@@ -26,20 +26,36 @@ func single(q url.Values, name string) (string, bool) {
 	return v[0], true
 }
 
-// targetOf is where the authorization response to a request goes whose redirect URI is
-// good. A response mode that is not supported there is not used: errors then go by query.
-func targetOf(q url.Values, uri string) responseTarget {
-	to := responseTarget{uri: uri, mode: modeQuery}
-	to.state = stateOf(q)
+// targetOf is where the authorization response to a request of a client goes whose redirect
+// URI is good. A response mode that is not supported there is not used: errors then go by
+// the default of the response type.
+//
+// That is the query for code, and for what is no response type. Who asks for one that gives
+// tokens to the browser listens to the fragment, and is told there that it is not offered
+// (OAuth 2.0 Multiple Response Type Encoding Practices, section 5), unless by a response mode
+// of its own choice.
+func targetOf(q url.Values, c *idp.Client, uri string) responseTarget {
+	to := responseTarget{client: c, uri: uri, mode: modeQuery, state: stateOf(q)}
+	if kind, _ := single(q, "response_type"); slices.ContainsFunc(spaceDelimited(kind), func(word string) bool { return word == "token" || word == "id_token" }) {
+		to.mode = modeFragment
+	}
 	mode, _ := single(q, "response_mode")
-	switch mode {
-	case modeFragment:
-		to.mode = mode
-	case modeFormPost:
+	plain, signed := strings.CutSuffix(mode, modeSigned)
+	switch {
+	case mode == modeJWT:
+		signed = true
+	case plain == modeQuery, plain == modeFragment:
+		to.mode = plain
+	case plain == modeFormPost:
 		// A form can be posted to a web address only, not to an application's own scheme.
 		if strings.HasPrefix(uri, "https://") || strings.HasPrefix(uri, "http://") {
-			to.mode = mode
+			to.mode = plain
 		}
+	default:
+		signed = false
+	}
+	if signed {
+		to.mode += modeSigned
 	}
 	return to
 }
@@ -58,27 +74,25 @@ func stateOf(q url.Values) string {
 // readRequest validates an authorization request whose client and redirect URI are good. A
 // parameter without a value is treated as omitted (RFC 6749, section 3.1). The
 // errorResponse says what is wrong; nil: nothing.
-func (s *Server) readRequest(q url.Values, c *idp.Client, to responseTarget) (*idp.AuthRequest, *errorResponse) {
+func (s *Server) readRequest(q parameters, c *idp.Client, to responseTarget) (*idp.AuthRequest, *errorResponse) {
 	invalid := func(text string) (*idp.AuthRequest, *errorResponse) {
 		return nil, &errorResponse{codeInvalidRequest, text}
 	}
 	get := func(name string) string {
-		v, _ := single(q, name)
+		v, _ := single(q.Values, name)
 		return v
 	}
+	if q.refused != nil {
+		return nil, q.refused
+	}
 	for _, name := range requestParameters {
-		if v := q[name]; len(v) > 1 {
+		if v := q.Values[name]; len(v) > 1 {
 			return invalid("A parameter was sent twice: " + name)
 		} else if len(v) == 1 && !goodValue(name, v[0]) {
 			return invalid("A parameter is malformed or too long: " + name)
 		}
 	}
-	if mode := get("response_mode"); mode != "" && mode != to.mode {
-		return invalid("This response_mode is not supported.")
-	}
 	switch {
-	case get("request") != "":
-		return nil, &errorResponse{codeRequestUnsupported, "Request objects are not supported."}
 	case get("request_uri") != "":
 		return nil, &errorResponse{codeRequestURI, "request_uri is not supported."}
 	case get("registration") != "":
@@ -90,6 +104,9 @@ func (s *Server) readRequest(q url.Values, c *idp.Client, to responseTarget) (*i
 	case !c.Allows(idp.GrantCode):
 		return nil, &errorResponse{codeUnauthorizedClient, "The client is not registered for this flow."}
 	}
+	if refused := s.readMode(get("response_mode"), c, to); refused != nil {
+		return nil, refused
+	}
 	req := &idp.AuthRequest{
 		Client:       c.ID,
 		RedirectURI:  to.uri,
@@ -100,6 +117,7 @@ func (s *Server) readRequest(q url.Values, c *idp.Client, to responseTarget) (*i
 		LoginHint:    get("login_hint"),
 		UILocales:    spaceDelimited(get("ui_locales")),
 		ACRValues:    spaceDelimited(get("acr_values")),
+		Signed:       q.signed,
 	}
 	if len(req.Scopes) == 0 {
 		return nil, &errorResponse{codeInvalidScope, "No scope that this client may ask for."}
@@ -142,6 +160,23 @@ func (s *Server) readRequest(q url.Values, c *idp.Client, to responseTarget) (*i
 		}
 	}
 	return req, nil
+}
+
+// readMode makes sure that the response mode that is asked for, or its default, is one that
+// the client may have at the target.
+func (s *Server) readMode(mode string, c *idp.Client, to responseTarget) *errorResponse {
+	switch {
+	case mode != "" && mode != modeJWT && mode != to.mode:
+		return &errorResponse{codeInvalidRequest, "This response_mode is not supported."}
+	case !to.signed() && c.SignsMessages():
+		return &errorResponse{codeInvalidRequest, "The response_mode of this client is jwt."}
+	case !to.signed():
+		return nil
+	}
+	if _, err := s.conf.Keys.Signer(c.SignedBy(c.Signing.ResponseAlg)); err != nil {
+		return &errorResponse{codeInvalidRequest, "No key here signs by the authorization_signed_response_alg of the client."}
+	}
+	return nil
 }
 
 // readPKCE reads the code challenge (RFC 7636, section 4.3). Without a method it would be

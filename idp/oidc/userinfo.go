@@ -33,8 +33,9 @@ func (s *Server) invalidToken(ctx context.Context, h http.Header) error {
 
 // UserInfo is the UserInfo endpoint (OpenID Connect Core 1.0, section 5.3). The response
 // has the claims that the access token's scopes, and the claims parameter of the
-// authorization request, ask for, as far as client and person may have them now. Only
-// what we stored as an access token is one: an ID token is not.
+// authorization request, ask for, as far as client and person may have them now. It is
+// signed for a client that is registered so (section 5.3.2). Only what we stored as an access
+// token is one: an ID token is not.
 func (s *Server) UserInfo(ctx context.Context, r *op.Request[oidc.UserInfoRequest]) (*op.Response, error) {
 	now := s.now()
 	t, g, u, err := s.conf.Store.Access(ctx, idp.Secret(r.Data.AccessToken).Hash())
@@ -69,8 +70,20 @@ func (s *Server) UserInfo(ctx context.Context, r *op.Request[oidc.UserInfoReques
 		}, http.StatusForbidden)
 	}
 	b := make([]byte, 0, 512)
-	b = append(b, `{"sub":`...)
+	if c.Signing.UserinfoAlg != "" {
+		b = append(s.appendParties(b, c), `,"sub":`...)
+	} else {
+		b = append(b, `{"sub":`...)
+	}
 	b = claim.AppendString(b, string(u.ID))
-	b = claim.Append(b, u, c.Claims, inUserinfo(c, g, scopes))
-	return respond(ctx, append(b, '}')), nil
+	b = append(claim.Append(b, u, c.Claims, inUserinfo(c, g, scopes)), '}')
+	if c.Signing.UserinfoAlg == "" {
+		return respond(ctx, b), nil
+	}
+	// Without exp and iat it passes for no ID token.
+	signed, err := s.signFor(c, c.Signing.UserinfoAlg, typeNone, b)
+	if err != nil {
+		return nil, s.fault(ctx, "signing userinfo", err)
+	}
+	return respondSigned(ctx, kindJWT, signed), nil
 }

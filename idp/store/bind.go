@@ -362,6 +362,9 @@ func (r *clientRow) bound() (string, []any) {
 	if r.JWKS != "" || r.JWKSURI != "" || r.RequirePushed || r.DPoP || r.Profile != "" { // as above
 		fields = append(fields, r.JWKS, r.JWKSURI, r.RequirePushed, r.DPoP, r.Profile)
 	}
+	if r.Signing != "" { // as above; named, so that it stands for no other column
+		fields = append(fields, "signing", r.Signing)
+	}
 	return "clients", fields
 }
 

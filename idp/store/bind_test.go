@@ -255,6 +255,7 @@ func TestTokensThatWereChanged(t *testing.T) {
 		{"a code without its challenge", "UPDATE codes SET challenge = 'mine'", code},
 		{"a grant for another application", "UPDATE grants SET client_id = 'mine' WHERE id = 'g'", code},
 		{"another redirect address", `UPDATE clients SET redirect_uris = '["https://evil.example/cb"]'`, client},
+		{"an application that need not sign", `UPDATE clients SET signing = '{"userinfo_alg":"RS256"}'`, client},
 		{"an application enabled", "UPDATE clients SET groups = '[]', disabled = 1 - disabled", client},
 		{"another secret", "UPDATE client_secrets SET hash = x'" + fmt.Sprintf("%064x", 1) + "'", client},
 		{"a secret without a MAC", "UPDATE client_secrets SET mac = x''", client},

@@ -33,6 +33,7 @@ type clientRow struct {
 	Scopes         string
 	Audience       string
 	IDTokenAlg     string `gorm:"column:id_token_alg"`
+	Signing        string // JSON; empty: nothing
 	AccessFormat   string
 	AccessTTL      int64 `gorm:"column:access_ttl"`
 	RefreshIdle    int64
@@ -74,7 +75,7 @@ func clientRowOf(c *idp.Client) (*clientRow, []clientSecretRow) {
 		RedirectURIs: listText(c.RedirectURIs), PostLogoutURIs: listText(c.PostLogoutURIs), Origins: listText(c.Origins),
 		LogoutURI: c.LogoutURI, LogoutSession: c.LogoutSession,
 		GrantTypes: listText(c.GrantTypes), Scopes: listText(c.Scopes), Audience: listText(c.Audience),
-		IDTokenAlg: c.IDTokenAlg, AccessFormat: string(c.AccessFormat), AccessTTL: c.AccessTTL.Microseconds(),
+		IDTokenAlg: c.IDTokenAlg, Signing: signingText(c.Signing), AccessFormat: string(c.AccessFormat), AccessTTL: c.AccessTTL.Microseconds(),
 		RefreshIdle: c.RefreshIdle.Microseconds(), RefreshGrace: c.RefreshGrace.Microseconds(),
 		RefreshAlways: c.RefreshAlways, OptionalPKCE: c.OptionalPKCE, RequirePushed: c.RequirePushed, Profile: string(c.Profile), DPoP: c.DPoP, ClaimsInID: c.ClaimsInID,
 		Consent: c.Consent, Match: string(c.Match), Verify: c.Verify, Groups: listText(nfcList(c.Groups)), Claims: rulesText(c.Claims), Icon: string(c.Icon), Disabled: c.Disabled, CreatedAt: micros(c.CreatedAt), UpdatedAt: micros(c.UpdatedAt),
@@ -95,6 +96,19 @@ func rulesText(rules []idp.ClaimRule) string {
 		return "[]"
 	}
 	b, err := json.Marshal(rules)
+	if err != nil {
+		panic(err) // texts always encode
+	}
+	return string(b)
+}
+
+// signingText is what a client signs and has signed, as it is stored: JSON, empty for
+// nothing.
+func signingText(s idp.ClientSigning) string {
+	if s == (idp.ClientSigning{}) {
+		return ""
+	}
+	b, err := json.Marshal(s)
 	if err != nil {
 		panic(err) // texts always encode
 	}
@@ -122,6 +136,9 @@ func (r *clientRow) client(secrets []clientSecretRow) (*idp.Client, error) {
 		*l.to, err = textList(l.of)
 		*l.to = slices.Clip(*l.to) // whoever appends gets a copy
 		errs = errors.Join(errs, err)
+	}
+	if r.Signing != "" {
+		errs = errors.Join(errs, json.Unmarshal([]byte(r.Signing), &c.Signing))
 	}
 	if r.Claims != "[]" {
 		errs = errors.Join(errs, json.Unmarshal([]byte(r.Claims), &c.Claims))

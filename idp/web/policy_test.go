@@ -96,6 +96,11 @@ func TestFormPost(t *testing.T) {
 	if got := formAction(w.Header()); got != "https://viewer.example" {
 		t.Errorf("form-action %s", got)
 	}
+	w = httptest.NewRecorder() // a signed response (form_post.jwt) is one field
+	d.server.FormPost(w, httptest.NewRequest("GET", "/", nil), "https://viewer.example/cb", url.Values{"response": {"eyJhbGciOiJFUzI1NiJ9.e30.c2ln"}})
+	if body := w.Body.String(); strings.Count(body, "<input") != 1 || !strings.Contains(body, `name="response" value="eyJhbGciOiJFUzI1NiJ9.e30.c2ln"`) || !strings.Contains(body, `<button`) {
+		t.Errorf("a signed response: %s", body)
+	}
 	w = httptest.NewRecorder()
 	d.server.FormPost(w, httptest.NewRequest("GET", "/", nil), "javascript:alert(1)", url.Values{})
 	if strings.Contains(w.Body.String(), "javascript:") {

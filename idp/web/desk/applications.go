@@ -90,7 +90,7 @@ func (s *applications) one(w http.ResponseWriter, r *http.Request, p staff) erro
 	}
 	view := templates.AdminApp{
 		Frame: s.frame(r, p, "applications"), App: deskAppOf(c), Redirects: c.RedirectURIs, Logouts: c.PostLogoutURIs, Origins: c.Origins, Scopes: c.Scopes,
-		Match: matchWords[c.Match], Verify: c.Verify, Consent: c.Consent, FAPI2: c.Profile == idp.ProfileFAPI2, Pushed: c.RequirePushed, DPoP: c.DPoP, MayEdit: p.may(admin.EditClients), Issuer: s.door.Origin(),
+		Match: matchWords[c.Match], Verify: c.Verify, Consent: c.Consent, FAPI2: c.FAPI2(), SignsMessages: c.SignsMessages(), Signed: c.Signing.RequireRequest, Pushed: c.RequirePushed, DPoP: c.DPoP, MayEdit: p.may(admin.EditClients), Issuer: s.door.Origin(),
 	}
 	if view.Told = c.LogoutURI; view.Told != "" {
 		f, err := s.desk.Logouts(r.Context(), p.by, c.ID)
@@ -157,6 +157,21 @@ var authWords = []templates.Choice{
 var profileWords = []templates.Choice{
 	{Label: templates.Say("apps.profile.none")},
 	{Value: string(idp.ProfileFAPI2), Label: templates.Say("apps.profile.fapi2")},
+	{Value: string(idp.ProfileFAPI2Signing), Label: templates.Say("apps.profile.fapi2signing")},
+}
+
+// signingFields are the fields of a registration that choose an algorithm, under the
+// registered name of each, with what none chosen means.
+var signingFields = []struct {
+	name        string
+	label, none templates.Message
+	own         bool // it is signed by the application
+	alg         func(*idp.Client) *string
+}{
+	{"request_object_signing_alg", templates.Say("apps.signing.request"), templates.Say("apps.signing.any"), true, func(c *idp.Client) *string { return &c.Signing.RequestAlg }},
+	{"authorization_signed_response_alg", templates.Say("apps.signing.response"), templates.Say("apps.signing.usual"), false, func(c *idp.Client) *string { return &c.Signing.ResponseAlg }},
+	{"introspection_signed_response_alg", templates.Say("apps.signing.introspection"), templates.Say("apps.signing.usual"), false, func(c *idp.Client) *string { return &c.Signing.IntrospectionAlg }},
+	{"userinfo_signed_response_alg", templates.Say("apps.signing.userinfo"), templates.Say("apps.signing.never"), false, func(c *idp.Client) *string { return &c.Signing.UserinfoAlg }},
 }
 
 // rejectedWords say why a request of an application was refused.
@@ -183,6 +198,8 @@ var rejectedWords = map[idp.RejectionReason]templates.Message{
 	idp.RejectedForm:            templates.Say("apps.refused.form"),
 	idp.RejectedPushed:          templates.Say("apps.refused.par"),
 	idp.RejectedNotPushed:       templates.Say("apps.refused.par_missing"),
+	idp.RejectedRequestObject:   templates.Say("apps.refused.request_object"),
+	idp.RejectedNotSigned:       templates.Say("apps.refused.request_unsigned"),
 	idp.RejectedRequestURI:      templates.Say("apps.refused.request_uri"),
 	idp.RejectedProof:           templates.Say("apps.refused.dpop"),
 	idp.RejectedNoProof:         templates.Say("apps.refused.dpop_missing"),
@@ -317,6 +334,14 @@ func (s *applications) appForm(r *http.Request, p staff, c *idp.Client) template
 	view.Code, view.Refresh, view.Credentials = c.Allows(idp.GrantCode), c.Allows(idp.GrantRefresh), c.Allows(idp.GrantClientCredentials)
 	view.JWT, view.Alg, view.Audience = c.AccessFormat == idp.AccessJWT, c.IDTokenAlg, strings.Join(c.Audience, "\n")
 	view.RequirePushed, view.DPoP = c.RequirePushed, c.DPoP
+	view.RequireSigned = c.Signing.RequireRequest
+	for _, f := range signingFields {
+		if f.own && c.Public() { // the form has no keys of one
+			continue
+		}
+		choice := templates.AlgChoice{Name: f.name, Label: f.label, None: f.none, Alg: *f.alg(c)}
+		view.Signing = append(view.Signing, choice)
+	}
 	view.Profile, view.Profiles = string(c.Profile), profileWords
 	view.Auth, view.Auths, view.JWKS, view.JWKSURI = string(c.Auth), authWords, c.JWKS, c.JWKSURI
 	view.Algs = admin.IDTokenAlgs
@@ -375,6 +400,12 @@ func readAdvanced(r *http.Request, c *idp.Client) {
 	if auth := r.PostFormValue("auth"); auth != "" && !c.Public() {
 		c.Auth = idp.AuthMethod(auth)
 		c.JWKS, c.JWKSURI = strings.TrimSpace(r.PostFormValue("jwks")), strings.TrimSpace(r.PostFormValue("jwks_uri"))
+		c.Signing.RequireRequest = r.PostFormValue("require_signed_request_object") == "1"
+	}
+	for _, f := range signingFields {
+		if !f.own || !c.Public() {
+			*f.alg(c) = r.PostFormValue(f.name)
+		}
 	}
 	c.AccessFormat, c.IDTokenAlg = idp.AccessFormat(r.PostFormValue("access_format")), r.PostFormValue("id_token_alg")
 	c.AccessTTL, c.RefreshIdle, c.RefreshGrace = readSpan(r, "access_ttl"), readSpan(r, "refresh_idle"), readSpan(r, "refresh_grace")
@@ -427,7 +458,8 @@ func (s *applications) edit(w http.ResponseWriter, r *http.Request, p staff) err
 	if _, sent := r.PostForm["access_format"]; sent {
 		view.AccessTTL, view.RefreshIdle, view.RefreshGrace = r.PostFormValue("access_ttl"), r.PostFormValue("refresh_idle"), r.PostFormValue("refresh_grace")
 	}
-	view.Advanced = slices.Contains([]string{"grant_types", "access_ttl", "refresh_idle", "refresh_grace", "audience", "access_format", "id_token_alg", "auth", "jwks", "jwks_uri", "profile"}, field)
+	signing := slices.ContainsFunc(view.Signing, func(c templates.AlgChoice) bool { return c.Name == field })
+	view.Advanced = signing || slices.Contains([]string{"grant_types", "access_ttl", "refresh_idle", "refresh_grace", "audience", "access_format", "id_token_alg", "auth", "jwks", "jwks_uri", "profile"}, field)
 	return s.door.Render(w, http.StatusUnprocessableEntity, view)
 }
 

@@ -477,4 +477,25 @@ func TestWalkAdvanced(t *testing.T) {
 		t.Errorf("saved %+v (%v)", a, err)
 	}
 	c.Sees(c.Visit(path), path, `value="45m"`, `value="1h30m"`, `value="10s"`)
+
+	// What is signed, and by whose keys.
+	const keys = `{"keys":[{"kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM","use":"sig","kid":"1"}]}`
+	for _, row := range [][]string{
+		{"userinfo_signed_response_alg", "none", "This is none of RS256"}, {"require_signed_request_object", "1", "An application that signs its requests needs its public keys"},
+	} {
+		c.Wants(edit(row[0], row[1], "auth", "client_secret_post"), 422, row[2], `<details class="advanced" id="advanced" open>`)
+	}
+	c.Wants(edit("request_object_signing_alg", "EdDSA", "auth", "client_secret_post", "jwks", keys), 422, "None of its keys here can sign by that algorithm", `name="request_object_signing_alg" aria-invalid="true"`)
+	c.Sees(c.Arrive(edit("auth", "client_secret_post", "jwks", keys, "require_signed_request_object", "1", "request_object_signing_alg", "ES256",
+		"authorization_signed_response_alg", "PS256", "introspection_signed_response_alg", "EdDSA", "userinfo_signed_response_alg", "RS256")), "/admin/applications/viewer?did=edited", `id="signed"`, "ES256 1")
+	a, err = c.DB.Client(t.Context(), "viewer")
+	if want := (idp.ClientSigning{RequestAlg: "ES256", RequireRequest: true, ResponseAlg: "PS256", UserinfoAlg: "RS256", IntrospectionAlg: "EdDSA"}); err != nil || a.Signing != want || a.JWKS == "" {
+		t.Errorf("saved %+v (%v)", a, err)
+	}
+	c.Sees(c.Visit(path), path, `name="require_signed_request_object" value="1" checked`, "<option selected>EdDSA</option>")
+	c.Sees(c.Arrive(edit("auth", "private_key_jwt", "jwks", keys, "profile", "fapi2-message-signing")), "/admin/applications/viewer?did=edited", "FAPI 2.0 with Message Signing")
+	a, err = c.DB.Client(t.Context(), "viewer")
+	if want := (idp.ClientSigning{RequireRequest: true}); err != nil || a.Signing != want || a.Profile != idp.ProfileFAPI2Signing {
+		t.Errorf("saved %+v (%v)", a, err)
+	}
 }
