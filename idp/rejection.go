@@ -36,6 +36,7 @@ const (
 	RejectedNonce           RejectionReason = "dpop_nonce"       // its DPoP proof has no good nonce; in the log only, for it is how a client comes by one
 	RejectedAssertion       RejectionReason = "assertion"        // client_assertion is not good (RFC 7523, section 3); sent says what of it
 	RejectedAssertionUsed   RejectionReason = "assertion_used"   // client_assertion came before
+	RejectedAlg             RejectionReason = "alg"              // no key signs by the algorithm that the client is registered for
 	RejectedKeys            RejectionReason = "jwks"             // the client's keys cannot be had from its jwks_uri
 )
 
@@ -43,7 +44,7 @@ const (
 var RejectionReasons = []RejectionReason{
 	RejectedAddress, RejectedSignOutAddress, RejectedMethod, RejectedSecret, RejectedOldSecret, RejectedDisabled, RejectedUnknown, RejectedCredentials, RejectedPublic,
 	RejectedGrantType, RejectedToken, RejectedForeign, RejectedUsed, RejectedExpired, RejectedRedirect, RejectedVerifier, RejectedNoVerifier, RejectedVerifierUnasked,
-	RejectedScope, RejectedForm, RejectedProof, RejectedNoProof, RejectedKey, RejectedNonce, RejectedPushed, RejectedNotPushed, RejectedRequestURI, RejectedAssertion, RejectedAssertionUsed, RejectedKeys,
+	RejectedScope, RejectedForm, RejectedProof, RejectedNoProof, RejectedKey, RejectedNonce, RejectedPushed, RejectedNotPushed, RejectedRequestURI, RejectedAssertion, RejectedAssertionUsed, RejectedKeys, RejectedAlg,
 }
 
 // Rejection is one request of a client that was refused: what whoever set it up

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -188,7 +189,7 @@ func open(ctx context.Context, conf *config.Config, issuer string, log *slog.Log
 		devices: devices,
 		site:    site,
 		desk: admin.New(admin.Config{
-			Store: db, Sealer: sealer, Site: site.now, Fixed: site.fixed, Languages: words.Known(), Issuer: issuer, Mail: conf.Mail.On(), Settings: settingsOf(conf), Log: log,
+			Store: db, Sealer: sealer, Site: site.now, Fixed: site.fixed, Languages: words.Known(), Issuer: issuer, Mail: conf.Mail.On(), Settings: settingsOf(conf), Algs: conf.Keys.Algs, Log: log,
 			// Phones are told whatever becomes of the request that has unlinked one.
 			Wake: func(topics ...idp.Topic) { p.wake(context.WithoutCancel(ctx), topics...) },
 		}),
@@ -356,7 +357,9 @@ func (p *provider) handler(cert *serve.Certificate) (http.Handler, serve.Config,
 		Desk:    p.desk,
 		Push:    p.pushFigures,
 		Allow:   perClient(p.conf.Limits.AdminPerMinute),
-		Log:     p.log,
+		// A token by a key that has leaked is one nowhere.
+		KeyLives: protocol.KeyLives,
+		Log:      p.log,
 	})
 	p.notices = p.openLogout(protocol)
 	mux := http.NewServeMux()
@@ -539,7 +542,7 @@ func (p *provider) run(ctx context.Context, h http.Handler, shared serve.Config,
 		close(p.ending)
 	})
 	wg.Go(func() { // ends with ctx
-		every(ctx, turnEvery, func(time.Time) error { return p.ring.Turn(ctx) }, p.complain("signing keys were not turned"))
+		every(ctx, turnEvery, func(time.Time) error { return p.turnKeys(ctx) }, p.complain("signing keys were not turned"))
 	})
 	wg.Go(func() { // ends with ctx
 		every(ctx, sweepEvery, func(now time.Time) error { return p.db.Sweep(ctx, now) }, p.complain("old rows were not swept"))
@@ -560,11 +563,30 @@ func (p *provider) run(ctx context.Context, h http.Handler, shared serve.Config,
 // changed something of, and tells phones of devices that were unlinked.
 func (p *provider) heard(ctx context.Context, topics ...idp.Topic) {
 	p.hub.Wake(topics...)
+	if slices.Contains(topics, idp.TopicKeys) {
+		if err := p.ring.Turn(ctx); err != nil {
+			p.complain("signing keys were not turned")(err)
+		}
+	}
 	for _, t := range topics {
 		if user, ok := idp.ChangedOf(t); ok {
 			p.devices.Told(ctx, user)
 		}
 	}
+}
+
+// turnKeys turns the signing keys, and tells other processes on this database if that has
+// changed what is published: relying parties may read the keys from any of them, and have to
+// find the next one there before it signs.
+func (p *provider) turnKeys(ctx context.Context) error {
+	before := p.ring.Version()
+	if err := p.ring.Turn(ctx); err != nil {
+		return err
+	}
+	if p.ring.Version() == before {
+		return nil
+	}
+	return p.db.Relay(ctx, idp.TopicKeys)
 }
 
 // relay is heard for a command: the provider beside it is told, if there is one.

@@ -112,6 +112,7 @@ func TestScripts(t *testing.T) {
 			"certify": certify,
 			"picture": picture,
 			"says":    says,
+			"leads":   leads,
 			"posts":   posts,
 			"letter":  letter,
 		},
@@ -233,8 +234,20 @@ func picture(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(errors.Join(png.Encode(f, m), f.Close()))
 }
 
-// says PATTERN URL asks until the answer has it.
-func says(ts *testscript.TestScript, _ bool, args []string) {
+// leads PATTERN URL asks once, and wants to be sent to an address that matches.
+func leads(ts *testscript.TestScript, neg bool, args []string) {
+	req, err := http.NewRequestWithContext(context.Background(), http.MethodGet, args[1], nil)
+	ts.Check(err)
+	res, err := http.DefaultTransport.RoundTrip(req)
+	ts.Check(err)
+	ts.Check(res.Body.Close())
+	if to := res.Header.Get("Location"); regexp.MustCompile(args[0]).MatchString(to) == neg {
+		ts.Fatalf("%s: %s leads to %q", args[1], res.Status, to)
+	}
+}
+
+// says PATTERN URL asks until the answer has it; ! says that it does not, at once.
+func says(ts *testscript.TestScript, neg bool, args []string) {
 	pattern := regexp.MustCompile("(?m)" + args[0])
 	var got []byte
 	for range patience {
@@ -242,8 +255,11 @@ func says(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Check(err)
 		got, err = io.ReadAll(res.Body)
 		ts.Check(errors.Join(err, res.Body.Close()))
-		if pattern.Match(got) {
+		if pattern.Match(got) != neg {
 			return
+		}
+		if neg {
+			ts.Fatalf("%s says %s", args[1], got)
 		}
 		time.Sleep(20 * time.Millisecond)
 	}

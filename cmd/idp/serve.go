@@ -67,6 +67,14 @@ func (c *cli) serve(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	unsigned, err := p.desk.Unsigned(ctx)
+	if err != nil {
+		return err
+	}
+	for i := range unsigned {
+		log.Error("nobody can sign in to an application: no key signs by its algorithm. Add it to keys.algs, or: idp client edit "+string(unsigned[i].ID)+" --alg RS256",
+			"setting", "keys.algs", "client", unsigned[i].ID, "name", unsigned[i].Name, "alg", unsigned[i].IDTokenAlg)
+	}
 	was, err := p.db.NoteIssuer(ctx, p.issuer)
 	if err != nil {
 		return err

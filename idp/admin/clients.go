@@ -41,9 +41,12 @@ func (d *Desk) AddClient(ctx context.Context, by By, c *idp.Client) (idp.Secret,
 	if slices.Contains(pathWords, c.ID) {
 		return "", &idp.FieldError{Field: "client_id", Message: "client.id.taken"}
 	}
-	tidyClient(c)
+	d.tidyClient(c)
 	if err := ValidateClient(c); err != nil {
 		return "", err
+	}
+	if !d.signs(c.IDTokenAlg) {
+		return "", errNoKey()
 	}
 	now := d.conf.Now()
 	c.CreatedAt, c.UpdatedAt = now, now
@@ -62,6 +65,28 @@ func (d *Desk) AddClient(ctx context.Context, by By, c *idp.Client) (idp.Secret,
 
 // IDTokenAlgs are what ID tokens can be signed with, the usual one first.
 var IDTokenAlgs = []string{"RS256", "PS256", "ES256", "EdDSA"}
+
+// Algs are those of IDTokenAlgs that there are signing keys for here.
+func (d *Desk) Algs() []string {
+	return slices.DeleteFunc(slices.Clone(IDTokenAlgs), func(alg string) bool { return !d.signs(alg) })
+}
+
+// signs reports whether there is a signing key for the algorithm of a registration; empty is
+// RS256, which there always is.
+func (d *Desk) signs(alg string) bool {
+	return alg == "" || d.conf.Algs == nil || slices.Contains(d.conf.Algs, alg)
+}
+
+// errNoKey says that no key signs by the algorithm of a registration: the application could
+// sign nobody in.
+func errNoKey() error { return &idp.FieldError{Field: "id_token_alg", Message: "client.alg.off"} }
+
+// Unsigned returns the applications, by name, that nobody can sign in to because no key signs
+// by their algorithm: it was taken out of keys.algs since. Errors: those of the store.
+func (d *Desk) Unsigned(ctx context.Context) ([]idp.Client, error) {
+	all, err := d.conf.Store.Clients(ctx)
+	return slices.DeleteFunc(slices.Clone(all), func(c idp.Client) bool { return c.Disabled || d.signs(c.IDTokenAlg) }), err
+}
 
 // pathWords are ids that would stand for another page of the administration.
 var pathWords = []idp.ClientID{"new"}
@@ -122,7 +147,7 @@ func (d *Desk) EditClient(ctx context.Context, by By, id idp.ClientID, fn func(*
 		return err
 	}
 	return d.conf.Store.UpdateClient(ctx, id, func(c *idp.Client) error {
-		secrets, auth, created := c.Secrets, c.Auth, c.CreatedAt
+		secrets, auth, created, alg := c.Secrets, c.Auth, c.CreatedAt, c.IDTokenAlg
 		fn(c)
 		c.ID, c.Secrets, c.CreatedAt, c.UpdatedAt = id, secrets, created, d.conf.Now()
 		if (auth == idp.AuthNone) != (c.Auth == idp.AuthNone) {
@@ -131,9 +156,13 @@ func (d *Desk) EditClient(ctx context.Context, by By, id idp.ClientID, fn func(*
 		if !c.HasSecret() {
 			c.Secrets = nil
 		}
-		tidyClient(c)
+		d.tidyClient(c)
 		if err := ValidateClient(c); err != nil {
 			return err
+		}
+		// One that has lost its key can be edited, to be disabled for one.
+		if c.IDTokenAlg != alg && !d.signs(c.IDTokenAlg) {
+			return errNoKey()
 		}
 		c.Note(d.clientEvent(by, c, "edited"))
 		return nil
@@ -192,13 +221,13 @@ func (d *Desk) clientEvent(by By, c *idp.Client, what string) idp.Event {
 }
 
 // tidyClient gives what was typed about a client the form it is kept in.
-func tidyClient(c *idp.Client) {
+func (d *Desk) tidyClient(c *idp.Client) {
 	c.Name = text.Form(c.Name)
 	c.JWKS = jwks.Compact(c.JWKS)
 	if c.Profile == idp.ProfileFAPI2 { // what it means besides is not left to be ticked
 		c.RequirePushed, c.DPoP = true, true
 		if c.IDTokenAlg == "" {
-			c.IDTokenAlg = "ES256"
+			c.IDTokenAlg = d.algOfFAPI()
 		}
 	}
 	if len(c.Groups) <= maxValues { // else refused as it is
@@ -211,6 +240,17 @@ func tidyClient(c *idp.Client) {
 			c.Claims[i].Values[j].From = text.NFC(c.Claims[i].Values[j].From)
 		}
 	}
+}
+
+// algOfFAPI is the algorithm of a client of FAPI 2.0 that names none: ES256, or what there is
+// a key for of those that it allows (FAPI 2.0 Security Profile, section 5.4.1).
+func (d *Desk) algOfFAPI() string {
+	for _, alg := range []string{"ES256", "PS256", "EdDSA"} {
+		if d.signs(alg) {
+			return alg
+		}
+	}
+	return "ES256" // refused, with the reason
 }
 
 // ValidateClient checks a client's settings against what the provider allows:

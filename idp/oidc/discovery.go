@@ -145,7 +145,7 @@ func (s *Server) publish() (*published, error) {
 	}
 	var algs []string
 	for _, alg := range []string{keyring.RS256, keyring.PS256, keyring.ES256, keyring.EdDSA} {
-		if slices.ContainsFunc(keys, func(k keyring.Key) bool { return k.Alg == alg }) {
+		if _, err := s.conf.Keys.Signer(alg); err == nil { // not one whose last key is only published still
 			algs = append(algs, alg)
 		}
 	}

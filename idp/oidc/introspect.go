@@ -30,6 +30,9 @@ func (s *Server) Introspect(ctx context.Context, r *op.Request[op.IntrospectionR
 		return nil, errInvalidClient()
 	}
 	now := s.now()
+	if !s.KeyLives(r.Data.Token) {
+		return respond(ctx, inactive), nil
+	}
 	hash := idp.Secret(r.Data.IntrospectionRequest.Token).Hash()
 	body, err := s.introspectAccess(ctx, c, hash, now)
 	if errors.Is(err, idp.ErrNotFound) {

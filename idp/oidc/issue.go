@@ -6,9 +6,12 @@ import (
 	"crypto/sha512"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"slices"
 	"strconv"
 	"time"
+
+	"github.com/zitadel/oidc/v3/pkg/oidc"
 
 	"hilum/idp"
 	"hilum/idp/claim"
@@ -147,13 +150,44 @@ func audienceOf(c *idp.Client) []string {
 	return slices.Clone(c.Audience)
 }
 
+// errNoSigner says that no key signs by the algorithm that a client is registered for.
+var errNoSigner = errors.New("no key signs for the client")
+
 // signer returns the key that signs for a client: by the algorithm of its registration,
-// else RS256.
+// else RS256. Error: errNoSigner.
 func (s *Server) signer(c *idp.Client) (keyring.Key, error) {
-	if c.IDTokenAlg == "" {
-		return s.conf.Keys.Signer(keyring.RS256)
+	key, err := s.conf.Keys.Signer(algOf(c))
+	if err != nil {
+		return keyring.Key{}, fmt.Errorf("%w: %w", errNoSigner, err)
 	}
-	return s.conf.Keys.Signer(c.IDTokenAlg)
+	return key, nil
+}
+
+// algOf is the algorithm that tokens of a client are signed by.
+func algOf(c *idp.Client) string {
+	if c.IDTokenAlg == "" {
+		return keyring.RS256
+	}
+	return c.IDTokenAlg
+}
+
+// unsigned refuses a client that no key signs for, because its algorithm was taken out of
+// the configuration: its people are told before they type a password. nil: there is a key.
+func (s *Server) unsigned(ctx context.Context, c *idp.Client) *errorResponse {
+	if _, err := s.conf.Keys.Signer(algOf(c)); err == nil {
+		return nil
+	}
+	s.rejected(ctx, c, idp.RejectedAlg, algOf(c))
+	return &errorResponse{codeUnauthorizedClient, "No key signs by " + algOf(c) + ", which the client is registered for."}
+}
+
+// tokensFault is the error response where tokens could not be made for a client.
+func (s *Server) tokensFault(ctx context.Context, c *idp.Client, err error) error {
+	if errors.Is(err, errNoSigner) {
+		s.rejected(ctx, c, idp.RejectedAlg, algOf(c))
+		return oidc.ErrUnauthorizedClient().WithDescription("No key signs by %s, which the client is registered for.", algOf(c))
+	}
+	return s.fault(ctx, "making tokens", err)
 }
 
 var errNobody = errors.New("an ID token about nobody")
@@ -273,14 +307,7 @@ func appendTokenHash(b []byte, alg string, token idp.Secret) []byte {
 // sign makes a JWS of claims in compact serialization (RFC 7515, section 7.1), with typ in
 // its header.
 func sign(k keyring.Key, typ string, claims []byte) ([]byte, error) {
-	header := make([]byte, 0, 128)
-	header = append(header, `{"alg":"`...)
-	header = append(header, k.Alg...)
-	header = append(header, `","kid":`...)
-	header = claim.AppendString(header, string(k.ID))
-	header = append(header, `,"typ":"`...)
-	header = append(header, typ...)
-	header = append(header, '"', '}')
+	header := appendHeader(make([]byte, 0, 128), &k, typ)
 
 	const signature = 512 // the longest, in base64url: RSA of 3072 bits
 	enc := base64.RawURLEncoding

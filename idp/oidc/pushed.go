@@ -51,6 +51,10 @@ func (s *Server) push(w http.ResponseWriter, r *http.Request) {
 		writeError(w, http.StatusBadRequest, codeInvalidRequest, "The redirect_uri is not registered.")
 		return
 	}
+	if refused := s.unsigned(ctx, c); refused != nil {
+		writeError(w, http.StatusBadRequest, refused.code, refused.description)
+		return
+	}
 	req, refused := s.readRequest(r.Form, c, targetOf(r.Form, uri))
 	if refused != nil {
 		refuse(refused)
@@ -156,7 +160,12 @@ func (s *Server) authorizePushed(w http.ResponseWriter, r *http.Request, c *idp.
 		s.unverifiedErrorPage(w, r, keyRedirect, "redirect_uri")
 		return
 	}
-	s.begin(w, r, responseTarget{uri: p.Request.RedirectURI, mode: p.Request.ResponseMode, state: p.Request.State}, &p.Request)
+	to := responseTarget{uri: p.Request.RedirectURI, mode: p.Request.ResponseMode, state: p.Request.State}
+	if refused := s.unsigned(r.Context(), c); refused != nil {
+		s.sendAuthError(w, r, to, refused)
+		return
+	}
+	s.begin(w, r, to, &p.Request)
 }
 
 // pushedRequest returns the request of a handle. why says, for who runs the client, why it

@@ -199,6 +199,7 @@ type Server struct {
 	conf                   Config
 	origin                 *http.CrossOriginProtection // of the form that confirms a sign-out
 	published              atomic.Pointer[published]
+	accessHeaders          atomic.Pointer[jwsHeaders]
 	keys                   clientKeys
 }
 

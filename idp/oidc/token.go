@@ -82,7 +82,7 @@ func (s *Server) CodeExchange(ctx context.Context, r *op.ClientRequest[oidc.Acce
 	}
 	m, err := s.issueTokens(ctx, o)
 	if err != nil {
-		return nil, s.fault(ctx, "making tokens", err)
+		return nil, s.tokensFault(ctx, c, err)
 	}
 	m.issue.May = func(u *idp.User) error { return g.Admits(c, u) }
 	err = s.conf.Store.RedeemCode(ctx, hash, now, m.issue, event(ctx, g, now, idp.EventCodeRedeemed, ""))
@@ -215,7 +215,7 @@ func (s *Server) RefreshToken(ctx context.Context, r *op.ClientRequest[oidc.Refr
 	}
 	m, err := s.issueTokens(ctx, o)
 	if err != nil {
-		return nil, s.fault(ctx, "making tokens", err)
+		return nil, s.tokensFault(ctx, c, err)
 	}
 	m.issue.Keep = !c.RotatesRefresh()
 	m.issue.May = func(u *idp.User) error { return g.Admits(c, u) }
@@ -269,7 +269,7 @@ func (s *Server) ClientCredentialsExchange(ctx context.Context, r *op.ClientRequ
 	}
 	m, err := s.issueTokens(ctx, issuance{client: c, grant: g, scopes: scopes, jkt: bound.thumbprint(), at: now})
 	if err != nil {
-		return nil, s.fault(ctx, "making tokens", err)
+		return nil, s.tokensFault(ctx, c, err)
 	}
 	if err := s.conf.Store.AddTokens(ctx, g, m.issue); err != nil {
 		return nil, s.fault(ctx, "storing tokens", err)

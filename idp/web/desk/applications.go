@@ -182,6 +182,7 @@ var rejectedWords = map[idp.RejectionReason]templates.Message{
 	idp.RejectedScope:           templates.Say("apps.refused.scope"),
 	idp.RejectedForm:            templates.Say("apps.refused.form"),
 	idp.RejectedPushed:          templates.Say("apps.refused.par"),
+	idp.RejectedAlg:             templates.Say("apps.refused.alg"),
 	idp.RejectedNotPushed:       templates.Say("apps.refused.par_missing"),
 	idp.RejectedRequestURI:      templates.Say("apps.refused.request_uri"),
 	idp.RejectedProof:           templates.Say("apps.refused.dpop"),
@@ -319,7 +320,9 @@ func (s *applications) appForm(r *http.Request, p staff, c *idp.Client) template
 	view.RequirePushed, view.DPoP = c.RequirePushed, c.DPoP
 	view.Profile, view.Profiles = string(c.Profile), profileWords
 	view.Auth, view.Auths, view.JWKS, view.JWKSURI = string(c.Auth), authWords, c.JWKS, c.JWKSURI
-	view.Algs = admin.IDTokenAlgs
+	if view.Algs = s.desk.Algs(); view.Alg != "" && !slices.Contains(view.Algs, view.Alg) {
+		view.Algs = append(view.Algs, view.Alg) // its key was taken away; the form does not change that unasked
+	}
 	view.AccessTTL, view.RefreshIdle, view.RefreshGrace = span(c.AccessTTL), span(c.RefreshIdle), span(c.RefreshGrace)
 	view.Matches = append(view.Matches, templates.Choice{Label: matchWords[""]})
 	for _, m := range idp.MatchModes {
