@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"database/sql"
 	"encoding/hex"
@@ -19,6 +20,7 @@ import (
 	"math/big"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"regexp"
@@ -113,6 +115,7 @@ func TestScripts(t *testing.T) {
 			"picture": picture,
 			"says":    says,
 			"leads":   leads,
+			"mutual":  mutualCall,
 			"posts":   posts,
 			"letter":  letter,
 		},
@@ -264,6 +267,35 @@ func says(ts *testscript.TestScript, neg bool, args []string) {
 		time.Sleep(20 * time.Millisecond)
 	}
 	ts.Fatalf("%s does not say %s:\n%s", args[1], args[0], got)
+}
+
+// mutualCall ADDRESS CLIENT CERTIFICATE KEY CODE [within] asks for a token of client
+// credentials there, by TLS with a certificate, empty for none, and wants to be answered so:
+// at once, or within a while.
+func mutualCall(ts *testscript.TestScript, _ bool, args []string) {
+	conf := &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12} //nolint:gosec // nobody trusts the certificates of scripts
+	if args[2] != "" {
+		pair, err := tls.LoadX509KeyPair(ts.MkAbs(args[2]), ts.MkAbs(args[3]))
+		ts.Check(err)
+		conf.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &pair, nil }
+	}
+	want, err := strconv.Atoi(args[4])
+	ts.Check(err)
+	got := ""
+	for tries := 0; tries == 0 || len(args) > 5 && tries < patience; tries++ {
+		transport := &http.Transport{TLSClientConfig: conf}
+		res, err := (&http.Client{Transport: transport}).PostForm("https://"+args[0]+"/token", url.Values{"grant_type": {"client_credentials"}, "client_id": {args[1]}})
+		ts.Check(err)
+		body, err := io.ReadAll(res.Body)
+		ts.Check(errors.Join(err, res.Body.Close()))
+		transport.CloseIdleConnections()
+		if res.StatusCode == want {
+			return
+		}
+		got = res.Status + " " + string(body)
+		time.Sleep(20 * time.Millisecond)
+	}
+	ts.Fatalf("%v is answered %s", args, got)
 }
 
 // certify CERTIFICATE KEY writes a certificate that nobody trusts.

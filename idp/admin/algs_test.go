@@ -88,3 +88,60 @@ func TestAlgorithmsThatSign(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestCertificatesWhereNobodyAsks: what wants a certificate can be registered only where a
+// listener asks for one, and one of an authority only where some are trusted. What was
+// registered before can be edited, to be disabled for one.
+func TestCertificatesWhereNobodyAsks(t *testing.T) {
+	keys := `{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}`
+	self := func(c *idp.Client) { c.Auth, c.JWKS = idp.AuthSelfSigned, keys }
+	issued := func(c *idp.Client) { c.Auth, c.TLSSubject = idp.AuthTLS, "san_dns=viewer.example" }
+	bound := func(c *idp.Client) { c.CertBound = true }
+	for name, c := range map[string]struct {
+		listener, ca   bool
+		change         func(*idp.Client)
+		field, message string
+	}{
+		"by its key, nobody asks":             {false, false, self, "auth", "client.mtls.off"},
+		"by its key":                          {true, false, self, "", ""},
+		"by an authority, nobody asks":        {false, false, issued, "auth", "client.mtls.off"},
+		"by an authority, none is trusted":    {true, false, issued, "auth", "client.mtls.ca"},
+		"by an authority":                     {true, true, issued, "", ""},
+		"bound tokens, nobody asks":           {false, false, bound, "tls_client_certificate_bound_access_tokens", "client.mtls.off"},
+		"bound tokens":                        {true, false, bound, "", ""},
+		"nothing of it, where nobody asks":    {false, false, func(*idp.Client) {}, "", ""},
+		"FAPI with proofs, where nobody asks": {false, false, func(c *idp.Client) { c.Auth, c.JWKS, c.Profile = idp.AuthPrivateKey, keys, idp.ProfileFAPI2 }, "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.set(func(conf *admin.Config) { conf.Mutual, conf.MutualCA = c.listener, c.ca })
+			app := func() *idp.Client {
+				return &idp.Client{
+					ID: "viewer", Name: "Viewer", Kind: idp.ClientWeb, Auth: idp.AuthBasic, GrantTypes: []string{idp.GrantCode}, RedirectURIs: []string{"https://viewer.example/cb"},
+				}
+			}
+			check := func(what string, err error) {
+				t.Helper()
+				fault := (*idp.FieldError)(nil)
+				if c.field == "" && err != nil || c.field != "" && (!errors.As(err, &fault) || fault.Field != c.field || fault.Message != c.message) {
+					t.Errorf("%s: %v", what, err)
+				}
+			}
+			one := app()
+			c.change(one)
+			_, err := w.AddClient(t.Context(), console, one)
+			check("added", err)
+			if err == nil {
+				w.set(func(conf *admin.Config) { conf.Mutual, conf.MutualCA = false, false })
+				if err := w.EditClient(t.Context(), console, "viewer", func(c *idp.Client) { c.Disabled = true }); err != nil {
+					t.Error("it cannot be switched off:", err)
+				}
+				return
+			}
+			if _, err := w.AddClient(t.Context(), console, app()); err != nil {
+				t.Fatal(err)
+			}
+			check("edited", w.EditClient(t.Context(), console, "viewer", c.change))
+		})
+	}
+}

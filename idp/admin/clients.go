@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"slices"
 	"strconv"
@@ -47,6 +48,9 @@ func (d *Desk) AddClient(ctx context.Context, by By, c *idp.Client) (idp.Secret,
 	}
 	if !d.signs(c.IDTokenAlg) {
 		return "", errNoKey()
+	}
+	if err := d.validMutual(c); err != nil {
+		return "", err
 	}
 	now := d.conf.Now()
 	c.CreatedAt, c.UpdatedAt = now, now
@@ -147,7 +151,7 @@ func (d *Desk) EditClient(ctx context.Context, by By, id idp.ClientID, fn func(*
 		return err
 	}
 	return d.conf.Store.UpdateClient(ctx, id, func(c *idp.Client) error {
-		secrets, auth, created, alg := c.Secrets, c.Auth, c.CreatedAt, c.IDTokenAlg
+		secrets, auth, created, alg, certBound := c.Secrets, c.Auth, c.CreatedAt, c.IDTokenAlg, c.CertBound
 		fn(c)
 		c.ID, c.Secrets, c.CreatedAt, c.UpdatedAt = id, secrets, created, d.conf.Now()
 		if (auth == idp.AuthNone) != (c.Auth == idp.AuthNone) {
@@ -163,6 +167,11 @@ func (d *Desk) EditClient(ctx context.Context, by By, id idp.ClientID, fn func(*
 		// One that has lost its key can be edited, to be disabled for one.
 		if c.IDTokenAlg != alg && !d.signs(c.IDTokenAlg) {
 			return errNoKey()
+		}
+		if c.Auth != auth || c.CertBound != certBound { // as above
+			if err := d.validMutual(c); err != nil {
+				return err
+			}
 		}
 		c.Note(d.clientEvent(by, c, "edited"))
 		return nil
@@ -225,7 +234,10 @@ func (d *Desk) tidyClient(c *idp.Client) {
 	c.Name = text.Form(c.Name)
 	c.JWKS = jwks.Compact(c.JWKS)
 	if c.Profile == idp.ProfileFAPI2 { // what it means besides is not left to be ticked
-		c.RequirePushed, c.DPoP = true, true
+		c.RequirePushed = true
+		if !c.CertBound { // its tokens are bound to one of the two
+			c.DPoP = true
+		}
 		if c.IDTokenAlg == "" {
 			c.IDTokenAlg = d.algOfFAPI()
 		}
@@ -270,7 +282,7 @@ func ValidateClient(c *idp.Client) error {
 		return bad("kind", "client.kind.bad")
 	}
 	switch c.Auth {
-	case idp.AuthBasic, idp.AuthPost, idp.AuthNone, idp.AuthPrivateKey:
+	case idp.AuthBasic, idp.AuthPost, idp.AuthNone, idp.AuthPrivateKey, idp.AuthTLS, idp.AuthSelfSigned:
 	default:
 		return bad("auth", "client.auth.bad")
 	}
@@ -348,10 +360,38 @@ func ValidateClient(c *idp.Client) error {
 	if c.RefreshIdle < 0 || c.RefreshIdle > maxRefresh {
 		return bad("refresh_idle", "client.ttl.bad")
 	}
-	if c.RefreshGrace < 0 || c.RefreshGrace > maxGrace || c.Public() && !c.DPoP && c.RefreshGrace > 0 {
+	if c.RefreshGrace < 0 || c.RefreshGrace > maxGrace || c.Public() && !c.DPoP && !c.CertBound && c.RefreshGrace > 0 {
 		return bad("refresh_grace", "client.grace.bad")
 	}
 	return nil
+}
+
+// validMutual checks that what a registration says of certificates can work here. Errors:
+// FieldError.
+func (d *Desk) validMutual(c *idp.Client) error {
+	switch {
+	case c.ByCertificate() && !d.conf.Mutual:
+		return &idp.FieldError{Field: "auth", Message: "client.mtls.off"}
+	case c.CertBound && !d.conf.Mutual:
+		return &idp.FieldError{Field: "tls_client_certificate_bound_access_tokens", Message: "client.mtls.off"}
+	case c.Auth == idp.AuthTLS && !d.conf.MutualCA:
+		return &idp.FieldError{Field: "auth", Message: "client.mtls.ca"}
+	}
+	return nil
+}
+
+// validSubject reports whether what is registered of a client's certificate can be compared.
+func validSubject(s idp.CertSubject) bool {
+	kind, value, ok := s.Split()
+	switch {
+	case !ok || len(value) > maxURI || idp.ValidText("", value, 1, maxURI) != nil:
+		return false
+	case kind == idp.CertIP:
+		return net.ParseIP(value) != nil
+	case kind == idp.CertDN:
+		return strings.Contains(value, "=")
+	}
+	return !strings.ContainsAny(value, " ,;")
 }
 
 // validKeys checks where the keys of a client are that proves itself by one; others have
@@ -359,11 +399,15 @@ func ValidateClient(c *idp.Client) error {
 func validKeys(c *idp.Client) error {
 	bad := func(field, message string) error { return &idp.FieldError{Field: field, Message: message} }
 	switch {
-	case c.Auth != idp.AuthPrivateKey && c.JWKS != "":
+	case c.Auth == idp.AuthTLS && !validSubject(c.TLSSubject):
+		return bad("tls_client_auth", "client.mtls.subject")
+	case c.Auth != idp.AuthTLS && c.TLSSubject != "":
+		return bad("tls_client_auth", "client.mtls.unused")
+	case !c.HasKeys() && c.JWKS != "":
 		return bad("jwks", "client.jwks.unused")
-	case c.Auth != idp.AuthPrivateKey && c.JWKSURI != "":
+	case !c.HasKeys() && c.JWKSURI != "":
 		return bad("jwks_uri", "client.jwks.unused")
-	case c.Auth != idp.AuthPrivateKey:
+	case !c.HasKeys():
 		return nil
 	case c.JWKS == "" && c.JWKSURI == "":
 		return bad("jwks", "client.jwks.missing")
@@ -396,7 +440,7 @@ func validProfile(c *idp.Client) error {
 		return nil
 	case c.Profile != idp.ProfileFAPI2:
 		return bad("profile", "client.profile.bad")
-	case c.Auth != idp.AuthPrivateKey: // FAPI 2.0 Security Profile, section 5.3.2.1
+	case c.Auth != idp.AuthPrivateKey && !c.ByCertificate(): // FAPI 2.0 Security Profile, section 5.3.2.1
 		return bad("profile", "client.fapi.auth")
 	case c.OptionalPKCE:
 		return bad("profile", "client.fapi.pkce")

@@ -37,6 +37,8 @@ type client struct {
 	OptionalPKCE   bool              `json:"optional_pkce"`
 	RequirePushed  bool              `json:"require_pushed_authorization_requests"`
 	DPoP           bool              `json:"dpop_bound_access_tokens"`
+	TLSSubject     idp.CertSubject   `json:"tls_client_auth,omitempty"`
+	CertBound      bool              `json:"tls_client_certificate_bound_access_tokens"`
 	ClaimsInID     bool              `json:"claims_in_id_token"`
 	Consent        bool              `json:"consent"`
 	Match          idp.MatchMode     `json:"match"`
@@ -65,7 +67,7 @@ func clientOf(c *idp.Client) client {
 		ID: c.ID, Name: c.Name, Kind: c.Kind, Profile: c.Profile, Auth: c.Auth, JWKS: json.RawMessage(c.JWKS), JWKSURI: c.JWKSURI, GrantTypes: list(c.GrantTypes), RedirectURIs: list(c.RedirectURIs), PostLogoutURIs: list(c.PostLogoutURIs),
 		Origins: list(c.Origins), Scopes: list(c.Scopes), Audience: list(c.Audience), Groups: list(c.Groups), Claims: list(c.Claims), IDTokenAlg: c.IDTokenAlg,
 		AccessFormat: c.AccessFormat, AccessTTL: int64(c.AccessTTL / time.Second), RefreshIdle: int64(c.RefreshIdle / time.Second),
-		RefreshGrace: int64(c.RefreshGrace / time.Second), RefreshAlways: c.RefreshAlways, OptionalPKCE: c.OptionalPKCE, RequirePushed: c.RequirePushed, DPoP: c.DPoP, ClaimsInID: c.ClaimsInID, Consent: c.Consent,
+		RefreshGrace: int64(c.RefreshGrace / time.Second), RefreshAlways: c.RefreshAlways, OptionalPKCE: c.OptionalPKCE, RequirePushed: c.RequirePushed, DPoP: c.DPoP, TLSSubject: c.TLSSubject, CertBound: c.CertBound, ClaimsInID: c.ClaimsInID, Consent: c.Consent,
 		Match: c.Match, Verify: c.Verify, Disabled: c.Disabled, Deviations: deviations, CreatedAt: moment(c.CreatedAt), UpdatedAt: moment(c.UpdatedAt),
 		Secrets: each(c.Secrets, func(s *idp.ClientSecret) clientSecret {
 			return clientSecret{moment(s.CreatedAt), moment(s.ExpiresAt), moment(s.LastUsedAt)}
@@ -111,11 +113,13 @@ var clientMembers = members[idp.Client]{
 	"optional_pkce":                         flag(func(c *idp.Client) *bool { return &c.OptionalPKCE }),
 	"require_pushed_authorization_requests": flag(func(c *idp.Client) *bool { return &c.RequirePushed }),
 	"dpop_bound_access_tokens":              flag(func(c *idp.Client) *bool { return &c.DPoP }),
-	"claims_in_id_token":                    flag(func(c *idp.Client) *bool { return &c.ClaimsInID }),
-	"consent":                               flag(func(c *idp.Client) *bool { return &c.Consent }),
-	"match":                                 text(func(c *idp.Client) *idp.MatchMode { return &c.Match }),
-	"verify":                                flag(func(c *idp.Client) *bool { return &c.Verify }),
-	"disabled":                              flag(func(c *idp.Client) *bool { return &c.Disabled }),
+	"tls_client_auth":                       text(func(c *idp.Client) *idp.CertSubject { return &c.TLSSubject }),
+	"tls_client_certificate_bound_access_tokens": flag(func(c *idp.Client) *bool { return &c.CertBound }),
+	"claims_in_id_token":                         flag(func(c *idp.Client) *bool { return &c.ClaimsInID }),
+	"consent":                                    flag(func(c *idp.Client) *bool { return &c.Consent }),
+	"match":                                      text(func(c *idp.Client) *idp.MatchMode { return &c.Match }),
+	"verify":                                     flag(func(c *idp.Client) *bool { return &c.Verify }),
+	"disabled":                                   flag(func(c *idp.Client) *bool { return &c.Disabled }),
 }
 
 // newClientMembers are the members of a new application: clientMembers, and the client id,

@@ -72,7 +72,7 @@ func (s *Server) introspectAccess(ctx context.Context, c *idp.Client, hash idp.T
 	}
 	b := s.appendActive(make([]byte, 0, 512), g, scopes, t.IssuedAt, t.ExpiresAt)
 	b = append(b, tokenType(t.JKT)...)
-	b = appendConfirmation(b, t.JKT)
+	b = appendConfirmation(b, t)
 	b = append(b, `,"aud":`...)
 	b = claim.AppendStrings(b, t.Audience)
 	return append(b, '}'), nil

@@ -40,6 +40,7 @@ type issuance struct {
 	refreshScopes []string // of the refresh token; nil: none
 	withNonce     bool     // the ID token repeats the nonce
 	jkt           string   // thumbprint of the key that the access token, and a public client's refresh token, is bound to
+	x5t           string   // thumbprint of the certificate that they are bound to, likewise
 	at            time.Time
 }
 
@@ -59,6 +60,7 @@ func (s *Server) issueTokens(ctx context.Context, o issuance) (*tokenResponse, e
 		Scopes:    o.scopes,
 		Audience:  audienceOf(o.client),
 		JKT:       o.jkt,
+		X5T:       o.x5t,
 		IssuedAt:  o.at,
 		ExpiresAt: expires,
 	}}}
@@ -95,7 +97,7 @@ func (s *Server) issueTokens(ctx context.Context, o issuance) (*tokenResponse, e
 			m.issue.Refresh.ExpiresAt = o.grant.ExpiresAt // no use makes it last longer
 		}
 		if o.client.Public() {
-			m.issue.Refresh.JKT = o.jkt // others prove who they are (RFC 9449, section 5)
+			m.issue.Refresh.JKT, m.issue.Refresh.X5T = o.jkt, o.x5t // others prove who they are (RFC 9449, section 5; RFC 8705, section 4)
 		}
 		b = append(b, `,"refresh_token":`...)
 		b = claim.AppendString(b, token.Reveal())
@@ -123,14 +125,25 @@ func tokenType(jkt string) string {
 	return `,"token_type":"Bearer"`
 }
 
-// appendConfirmation writes cnf, by which a resource knows the key that a token is bound to
-// (RFC 9449, section 6); nothing where it is bound to none.
-func appendConfirmation(b []byte, jkt string) []byte {
-	if jkt == "" {
+// appendConfirmation writes cnf, by which a resource knows the key and the certificate that a
+// token is bound to (RFC 9449, section 6; RFC 8705, section 3.1); nothing where it is bound to
+// none.
+func appendConfirmation(b []byte, t *idp.AccessToken) []byte {
+	if !t.Bound() {
 		return b
 	}
-	b = append(b, `,"cnf":{"jkt":`...)
-	b = claim.AppendString(b, jkt)
+	b = append(b, `,"cnf":{`...)
+	if t.JKT != "" {
+		b = append(b, `"jkt":`...)
+		b = claim.AppendString(b, t.JKT)
+	}
+	if t.X5T != "" {
+		if t.JKT != "" {
+			b = append(b, ',')
+		}
+		b = append(b, `"x5t#S256":`...)
+		b = claim.AppendString(b, t.X5T)
+	}
 	return append(b, '}')
 }
 
@@ -261,7 +274,7 @@ func (s *Server) accessJWT(o issuance, t *idp.AccessToken) (idp.Secret, error) {
 	b = appendAuthentication(b, o.grant)
 	b = append(b, `,"scope":`...)
 	b = appendScopes(b, t.Scopes)
-	b = appendConfirmation(b, t.JKT)
+	b = appendConfirmation(b, t)
 	signed, err := sign(key, typeAccess, append(b, '}'))
 	return idp.Secret(signed), err
 }

@@ -157,7 +157,9 @@ type Config struct {
 	Rejected func(idp.ClientID, idp.Rejection)
 	// Fetch reads the keys of clients that publish them (jwks_uri); it has to guard whom it
 	// calls, and how long and how large an answer may be. nil: such clients are refused.
-	Fetch       *http.Client
+	Fetch *http.Client
+	// Mutual is for clients with a TLS certificate; nil: there is no listener that asks for one.
+	Mutual      *Mutual
 	Languages   func() []string // that pages are offered in, sorted; nil: English
 	AccessTTL   time.Duration   // lifetime of access and ID tokens; 0: 15 minutes
 	RefreshIdle time.Duration   // how long a refresh token may stay unused; 0: 90 minutes

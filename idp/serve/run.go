@@ -46,6 +46,9 @@ func Run(ctx context.Context, c Config, h http.Handler, l net.Listener) error {
 	serve := func() error { return srv.Serve(plain{l, c.Log}) }
 	if c.TLS != nil {
 		srv.TLSConfig = tlsConfig(c.TLS)
+		if c.Mutual {
+			mutual(srv)
+		}
 		over := overTLS(l, srv.TLSConfig.Clone(), c.Log) //nolint:contextcheck // a listener lives as long as the server
 		serve = func() error { return srv.Serve(over) }
 	}
