@@ -154,6 +154,7 @@ type Consent struct {
 	User   UserID
 	Client ClientID
 	Scopes []string
+	Claims []string // asked by name, besides those that the scopes cover; of this and of earlier answers
 	At     time.Time
 }
 

@@ -239,7 +239,11 @@ func (s *Server) idToken(ctx context.Context, o issuance, access idp.Secret, exp
 	b = append(b, `,"at_hash":"`...)
 	b = appendTokenHash(b, key.Alg, access)
 	b = append(b, '"')
-	if want := inIDToken(o.client, g, o.scopes); want != nil {
+	consented, err := s.consentedClaims(ctx, o.client, g)
+	if err != nil {
+		return nil, err
+	}
+	if want := inIDToken(o.client, g, o.scopes, consented); want != nil {
 		u, err := s.conf.Store.User(ctx, g.User)
 		if err != nil {
 			return nil, err

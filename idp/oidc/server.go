@@ -54,6 +54,8 @@ type Store interface {
 	// SecretUsed notes when a client authenticated by which secret. It returns before
 	// that is written.
 	SecretUsed(client idp.ClientID, hash idp.TokenHash, at time.Time)
+	// Consent returns what a person allowed an application.
+	Consent(ctx context.Context, user idp.UserID, client idp.ClientID) (*idp.Consent, error)
 	// User returns a person as they are now.
 	User(ctx context.Context, id idp.UserID) (*idp.User, error)
 	// Code returns an authorization code and its grant, used or not.

@@ -68,9 +68,13 @@ func (s *Server) UserInfo(ctx context.Context, r *op.Request[oidc.UserInfoReques
 			Description: "The access token was not given for openid.",
 		}, http.StatusForbidden)
 	}
+	consented, err := s.consentedClaims(ctx, c, g)
+	if err != nil {
+		return nil, s.fault(ctx, "consent", err)
+	}
 	b := make([]byte, 0, 512)
 	b = append(b, `{"sub":`...)
 	b = claim.AppendString(b, string(u.ID))
-	b = claim.Append(b, u, c.Claims, inUserinfo(c, g, scopes))
+	b = claim.Append(b, u, c.Claims, inUserinfo(c, g, scopes, consented))
 	return respond(ctx, append(b, '}')), nil
 }

@@ -386,14 +386,42 @@ func (db *DB) RemoveClient(ctx context.Context, id idp.ClientID, e idp.Event) er
 }
 
 const (
-	selectConsent = "SELECT scopes, at FROM consents WHERE user_id = ? AND client_id = ?"
-	upsertConsent = `INSERT INTO consents (user_id, client_id, scopes, at) VALUES (?, ?, ?, ?)
-		ON CONFLICT (user_id, client_id) DO UPDATE SET scopes = excluded.scopes, at = excluded.at`
+	selectConsent = "SELECT scopes, claims, at FROM consents WHERE user_id = ? AND client_id = ?"
+	upsertConsent = `INSERT INTO consents (user_id, client_id, scopes, claims, at) VALUES (?, ?, ?, ?, ?)
+		ON CONFLICT (user_id, client_id) DO UPDATE SET scopes = excluded.scopes, claims = excluded.claims, at = excluded.at`
 )
 
+// putConsent keeps what a person allowed. Claims that they have allowed before stay allowed:
+// an application asks for one here and for another there.
 func (t *tx) putConsent(c *idp.Consent) error {
-	_, err := t.exec(upsertConsent, string(c.User), string(c.Client), listText(c.Scopes), micros(c.At))
+	claims := slices.Clone(c.Claims)
+	before, err := consent(t, c.User, c.Client)
+	if err != nil && !errors.Is(err, idp.ErrNotFound) {
+		return err
+	}
+	if err == nil {
+		for _, name := range before.Claims {
+			if !slices.Contains(claims, name) {
+				claims = append(claims, name)
+			}
+		}
+	}
+	_, err = t.exec(upsertConsent, string(c.User), string(c.Client), listText(c.Scopes), listText(claims), micros(c.At))
 	return err
+}
+
+// consent returns what a person allowed an application. Errors: idp.ErrNotFound.
+func consent(r reader, user idp.UserID, client idp.ClientID) (*idp.Consent, error) {
+	var scopes, claims string
+	var at int64
+	if err := r.row(selectConsent, []any{string(user), string(client)}, &scopes, &claims, &at); err != nil {
+		return nil, fmt.Errorf("consent: %w", err)
+	}
+	c := &idp.Consent{User: user, Client: client, At: moment(at)}
+	var err1, err2 error
+	c.Scopes, err1 = textList(scopes)
+	c.Claims, err2 = textList(claims)
+	return c, errors.Join(err1, err2)
 }
 
 // Consent returns what a person allowed an application. Errors: idp.ErrNotFound.
@@ -402,11 +430,5 @@ func (db *DB) Consent(ctx context.Context, user idp.UserID, client idp.ClientID)
 	if err != nil {
 		return nil, err
 	}
-	var text string
-	var at int64
-	if err := r.row(selectConsent, []any{string(user), string(client)}, &text, &at); err != nil {
-		return nil, fmt.Errorf("consent: %w", err)
-	}
-	scopes, err := textList(text)
-	return &idp.Consent{User: user, Client: client, Scopes: scopes, At: moment(at)}, err
+	return consent(r, user, client)
 }
