@@ -11,6 +11,7 @@ import (
 	"encoding/base64"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/go-jose/go-jose/v4"
@@ -183,11 +184,7 @@ func isFor(cert *x509.Certificate, want idp.CertSubject) bool {
 			}
 		}
 	case idp.CertEmail:
-		for _, address := range cert.EmailAddresses {
-			if address == value {
-				return true
-			}
-		}
+		return slices.Contains(cert.EmailAddresses, value)
 	}
 	return false
 }

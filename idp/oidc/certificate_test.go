@@ -88,6 +88,11 @@ func named(name string) func(*x509.Certificate) {
 	return func(c *x509.Certificate) { c.DNSNames, c.Subject = []string{name}, pkix.Name{CommonName: name} }
 }
 
+// past makes a certificate one that expired yesterday, by any clock of a test.
+func past(c *x509.Certificate) {
+	c.NotBefore, c.NotAfter = time.Now().Add(-48*time.Hour), time.Now().Add(-24*time.Hour)
+}
+
 // x5t is the thumbprint of a certificate, as RFC 8705, section 3.1, has it.
 func x5t(c *tls.Certificate) string {
 	sum := sha256.Sum256(c.Certificate[0])
@@ -159,7 +164,7 @@ func (m *mutualSite) serveMutual() {
 // with sends a request by a connection of its own with a certificate; nil: without.
 func (m *mutualSite) with(cert *tls.Certificate, method, path string, form url.Values, headers ...string) *reply {
 	m.t.Helper()
-	conf := &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12} //nolint:gosec // of this test
+	conf := &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12}
 	if cert != nil {
 		conf.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return cert, nil }
 	}
@@ -275,7 +280,7 @@ func TestCertificateOfAnAuthority(t *testing.T) {
 		"a name in the subject":     {m.ca.issue(func(c *x509.Certificate) { c.Subject.CommonName = "viewer.test" }), idp.RejectedCertificate},
 		"of another authority":      {foreign.issue(named("viewer.test")), idp.RejectedCertificate},
 		"signed by itself":          {(&authority{t: t}).issue(named("viewer.test")), idp.RejectedCertificate},
-		"expired":                   {m.ca.issue(func(c *x509.Certificate) { named("viewer.test")(c); c.NotAfter = now.Add(-time.Minute) }), idp.RejectedCertificate},
+		"expired":                   {m.ca.issue(func(c *x509.Certificate) { named("viewer.test")(c); past(c) }), idp.RejectedCertificate},
 		"not valid yet":             {m.ca.issue(func(c *x509.Certificate) { named("viewer.test")(c); c.NotBefore = now.Add(time.Hour) }), idp.RejectedCertificate},
 		"for servers": {m.ca.issue(func(c *x509.Certificate) {
 			named("viewer.test")(c)
@@ -337,7 +342,7 @@ func TestSelfSignedCertificate(t *testing.T) {
 		}
 		return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: own.PrivateKey}
 	}()
-	expired := (&authority{t: t}).issue(func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Second) })
+	expired := (&authority{t: t}).issue(past)
 	for name, x := range map[string]struct {
 		c    *client
 		cert *tls.Certificate
