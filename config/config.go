@@ -11,7 +11,9 @@ import (
 	"cmp"
 	_ "embed"
 	"fmt"
+	"net"
 	"net/netip"
+	"net/url"
 	"path/filepath"
 	"strings"
 	"time"
@@ -56,6 +58,24 @@ type Config struct {
 type TLS struct {
 	CertFile string `yaml:"cert_file"`
 	KeyFile  string `yaml:"key_file"`
+	// MTLSListen is one more address, which asks applications for a certificate (RFC 8705);
+	// empty: nobody is asked.
+	MTLSListen string `yaml:"mtls_listen"`
+	MTLSURL    string `yaml:"mtls_url"`     // scheme and host of it as applications reach it; empty: the issuer's host with its port
+	MTLSCAFile string `yaml:"mtls_ca_file"` // PEM, who issues certificates of tls_client_auth; empty: only registered keys count
+}
+
+// MTLS is where applications come with a certificate, scheme and host; empty: nowhere.
+func (c *Config) MTLS() string {
+	if c.TLS.MTLSListen == "" || c.TLS.MTLSURL != "" {
+		return c.TLS.MTLSURL
+	}
+	u, err := url.Parse(c.Issuer)
+	_, port, bad := net.SplitHostPort(c.TLS.MTLSListen)
+	if err != nil || bad != nil {
+		return ""
+	}
+	return "https://" + net.JoinHostPort(u.Hostname(), port)
 }
 
 // On reports whether the provider itself speaks TLS.

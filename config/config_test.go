@@ -380,13 +380,27 @@ func TestBounds(t *testing.T) {
 		"issuer of another scheme":              {func(c *config.Config) { c.Issuer = "ftp://login.klinik.test" }, "issuer"},
 		"issuer of the documentation":           {func(c *config.Config) { c.Issuer = "https://idp.example.com" }, "issuer"},
 		"certificate without key":               {func(c *config.Config) { c.TLS.CertFile = "c.pem"; c.Issuer = public }, "tls.key_file"},
-		"key without certificate":               {func(c *config.Config) { c.TLS.KeyFile = "k.pem" }, "tls.cert_file"},
-		"no data folder":                        {func(c *config.Config) { c.DataDir = "" }, "data_dir"},
-		"unknown driver":                        {func(c *config.Config) { c.Database.Driver = "mysql" }, "database.driver"},
-		"sealing key in the database":           {func(c *config.Config) { c.Keys.SealFile = c.DatabasePath() }, "keys.seal_file"},
-		"no site name":                          {func(c *config.Config) { c.Site.Name = " "; c.Device.Label = "X" }, "site.name"},
-		"a site name with nothing to see":       {func(c *config.Config) { c.Site.Name = "\u200b\u3164"; c.Device.Label = "X" }, "site.name"},
-		"a site name with a line break":         {func(c *config.Config) { c.Site.Name = "a\nb"; c.Device.Label = "X" }, "site.name"},
+		"certificates asked for without TLS":    {func(c *config.Config) { c.TLS.MTLSListen = "0.0.0.0:8443" }, "tls.mtls_listen"},
+		"certificates asked for where people come": {func(c *config.Config) {
+			c.Issuer, c.Listen, c.TLS = public, "0.0.0.0:443", config.TLS{CertFile: "c.pem", KeyFile: "k.pem", MTLSListen: "0.0.0.0:443"}
+		}, "tls.mtls_listen"},
+		"certificates asked for without a port": {func(c *config.Config) {
+			c.Issuer, c.TLS = public, config.TLS{CertFile: "c.pem", KeyFile: "k.pem", MTLSListen: "0.0.0.0:0"}
+		}, "tls.mtls_listen"},
+		"certificates asked for at the issuer": {func(c *config.Config) {
+			c.Issuer, c.TLS = public, config.TLS{CertFile: "c.pem", KeyFile: "k.pem", MTLSListen: "0.0.0.0:8443", MTLSURL: public}
+		}, "tls.mtls_url"},
+		"certificates asked for in the clear": {func(c *config.Config) {
+			c.Issuer, c.TLS = public, config.TLS{CertFile: "c.pem", KeyFile: "k.pem", MTLSListen: "0.0.0.0:8443", MTLSURL: "http://login.klinik.test:8443"}
+		}, "tls.mtls_url"},
+		"authorities for nobody":          {func(c *config.Config) { c.TLS.MTLSCAFile = "ca.pem" }, "tls.mtls_ca_file"},
+		"key without certificate":         {func(c *config.Config) { c.TLS.KeyFile = "k.pem" }, "tls.cert_file"},
+		"no data folder":                  {func(c *config.Config) { c.DataDir = "" }, "data_dir"},
+		"unknown driver":                  {func(c *config.Config) { c.Database.Driver = "mysql" }, "database.driver"},
+		"sealing key in the database":     {func(c *config.Config) { c.Keys.SealFile = c.DatabasePath() }, "keys.seal_file"},
+		"no site name":                    {func(c *config.Config) { c.Site.Name = " "; c.Device.Label = "X" }, "site.name"},
+		"a site name with nothing to see": {func(c *config.Config) { c.Site.Name = "\u200b\u3164"; c.Device.Label = "X" }, "site.name"},
+		"a site name with a line break":   {func(c *config.Config) { c.Site.Name = "a\nb"; c.Device.Label = "X" }, "site.name"},
 		"a label that leaves no room for a name": {func(c *config.Config) {
 			c.Issuer, c.TLS.CertFile, c.TLS.KeyFile, c.Device.Label = "https://anmeldung.universitaetsklinikum-nord.test", "cert", "key", strings.Repeat("L", 40)
 		}, "device.label"},

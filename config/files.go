@@ -39,10 +39,16 @@ func (c *Config) Files() (warnings []*Fault, err error) {
 	if c.TLS.On() {
 		v.pair(warned)
 	}
+	if path := c.TLS.MTLSCAFile; path != "" {
+		v.file("tls.mtls_ca_file", path, file.Public, func(f file.Content) error {
+			_, err := Authorities(path, f)
+			return err
+		})
+	}
 	if m := c.Mail; m.On() {
 		if m.CAFile != "" {
 			v.file("mail.ca_file", m.CAFile, file.Public, func(f file.Content) error {
-				_, err := MailAuthorities(m.CAFile, f)
+				_, err := Authorities(m.CAFile, f)
 				return err
 			})
 		}
@@ -136,10 +142,9 @@ func MailPassword(path string, f file.Content) (string, error) {
 	return line, nil
 }
 
-// MailAuthorities are the authorities, PEM, in the file at path, by which the mail
-// server's certificate is verified. Errors: it holds no certificate, or a damaged
-// one.
-func MailAuthorities(path string, f file.Content) (*x509.CertPool, error) {
+// Authorities are the authorities, PEM, in the file at path, by which certificates of a mail
+// server or of applications are verified. Errors: it holds no certificate, or a damaged one.
+func Authorities(path string, f file.Content) (*x509.CertPool, error) {
 	pool, err := file.Authorities(f.Bytes)
 	if err != nil {
 		return nil, fmt.Errorf("%s holds no certificate that can be used: %w", path, err)

@@ -224,6 +224,7 @@ func (v *validation) files() {
 		}
 		v.fault(key, "is missing; certificate and key come together")
 	}
+	v.mutual()
 	if c.DataDir == "" {
 		v.fault("data_dir", "is empty; name a folder that only the provider can read")
 	}
@@ -232,6 +233,41 @@ func (v *validation) files() {
 	}
 	if c.SealFile() == c.DatabasePath() {
 		v.fault("keys.seal_file", "is the database; the key has to lie outside of it")
+	}
+}
+
+// mutual checks the address that asks applications for a certificate.
+func (v *validation) mutual() {
+	c := v.c
+	t := c.TLS
+	if t.MTLSListen == "" {
+		for key, value := range map[string]string{"tls.mtls_url": t.MTLSURL, "tls.mtls_ca_file": t.MTLSCAFile} {
+			if value != "" {
+				v.fault(key, "is of no use without tls.mtls_listen")
+			}
+		}
+		return
+	}
+	_, port, err := net.SplitHostPort(t.MTLSListen)
+	n, bad := strconv.ParseUint(port, 10, 16)
+	switch {
+	case err != nil || bad != nil || n == 0:
+		v.fault("tls.mtls_listen", "%q is no address with a port, such as 0.0.0.0:8443", t.MTLSListen)
+	case t.MTLSListen == c.Listen:
+		v.fault("tls.mtls_listen", "%s is where people come (listen), whom nobody asks for a certificate; it has to be another port", t.MTLSListen)
+	case !t.On():
+		v.fault("tls.mtls_listen", "wants tls.cert_file and tls.key_file: only who ends TLS sees the certificate of an application")
+	case !strings.HasPrefix(c.Issuer, "https://"):
+		v.fault("tls.mtls_listen", "wants an issuer with https")
+	}
+	if u := t.MTLSURL; u != "" {
+		parsed, err := url.Parse(u)
+		switch {
+		case err != nil || parsed.Host == "" || u != "https://"+parsed.Host:
+			v.fault("tls.mtls_url", "%q is not https:// and a host, such as https://login.your-hospital.org:8443", u)
+		case u == c.Issuer:
+			v.fault("tls.mtls_url", "%s is the issuer, where nobody is asked for a certificate", u)
+		}
 	}
 }
 

@@ -320,6 +320,9 @@ type Asking struct {
 // Topic is what somebody can wait for; a wake-up is a hint to look.
 type Topic string
 
+// TopicKeys tells a provider that the signing keys have changed.
+const TopicKeys Topic = "k"
+
 // TopicLogin wakes the browser of a sign-in.
 func TopicLogin(id LoginID) Topic { return Topic("l" + id) }
 

@@ -2,6 +2,7 @@ package idp
 
 import (
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -15,6 +16,10 @@ const (
 	AuthNone  AuthMethod = "none"
 	// AuthPrivateKey: an assertion that the client signs by a key of its own (RFC 7523).
 	AuthPrivateKey AuthMethod = "private_key_jwt"
+	// AuthTLS: a certificate of an authority that the operator trusts (RFC 8705, section 2.1).
+	AuthTLS AuthMethod = "tls_client_auth"
+	// AuthSelfSigned: a certificate whose key is registered (RFC 8705, section 2.2).
+	AuthSelfSigned AuthMethod = "self_signed_tls_client_auth"
 )
 
 // Grant types by their registered names (RFC 7591, section 2).
@@ -36,8 +41,9 @@ const (
 // ClientProfile is a set of rules that a client is held to, beyond its other settings.
 type ClientProfile string
 
-// ProfileFAPI2 is the FAPI 2.0 Security Profile: the client proves itself by a key, pushes
-// its requests with PKCE, has its tokens bound to a key, and keeps its refresh token.
+// ProfileFAPI2 is the FAPI 2.0 Security Profile: the client proves itself by a key or a
+// certificate, pushes its requests with PKCE, has its tokens bound to either, and keeps its
+// refresh token.
 const ProfileFAPI2 ClientProfile = "fapi2"
 
 // ProfileFAPI2Signing is ProfileFAPI2 with FAPI 2.0 Message Signing: the client signs its
@@ -69,9 +75,10 @@ type Client struct {
 	Profile        ClientProfile // empty: none
 	Auth           AuthMethod
 	Secrets        []ClientSecret
-	JWKS           string   // its public keys, a JWK Set (RFC 7517, section 5); empty: none, or at JWKSURI
-	JWKSURI        string   // jwks_uri, where it publishes them; empty: nowhere
-	RedirectURIs   []string // compared byte by byte
+	JWKS           string      // its public keys, a JWK Set (RFC 7517, section 5); empty: none, or at JWKSURI
+	JWKSURI        string      // jwks_uri, where it publishes them; empty: nowhere
+	TLSSubject     CertSubject // of AuthTLS: whom its certificate is for
+	RedirectURIs   []string    // compared byte by byte
 	PostLogoutURIs []string
 	LogoutURI      string   // backchannel_logout_uri, called when a session ends; empty: it is not told (OpenID Connect Back-Channel Logout 1.0)
 	LogoutSession  bool     // backchannel_logout_session_required, as registered; logout tokens have a sid in any case
@@ -88,6 +95,7 @@ type Client struct {
 	RefreshAlways  bool          // a refresh token without asking for offline_access
 	OptionalPKCE   bool          // a deviation: PKCE not demanded
 	DPoP           bool          // dpop_bound_access_tokens: its access tokens are bound to a key (RFC 9449, section 5.2)
+	CertBound      bool          // tls_client_certificate_bound_access_tokens (RFC 8705, section 3.4)
 	RequirePushed  bool          // require_pushed_authorization_requests (RFC 9126, section 6)
 	ClaimsInID     bool          // a deviation: scope claims in the ID token as well
 	Consent        bool          // ask the person what may be told
@@ -147,6 +155,36 @@ func (c *Client) HasKeys() bool { return c.JWKS != "" || c.JWKSURI != "" }
 // on the way does not lose its access.
 func (c *Client) RotatesRefresh() bool { return !c.FAPI2() }
 
+// ByCertificate reports whether the client proves itself by a TLS certificate.
+func (c *Client) ByCertificate() bool { return c.Auth == AuthTLS || c.Auth == AuthSelfSigned }
+
+// ByKeys reports whether the client proves itself by keys that are registered, or that it
+// publishes.
+func (c *Client) ByKeys() bool { return c.Auth == AuthPrivateKey || c.Auth == AuthSelfSigned }
+
+// CertSubject says whom a certificate is for, by one of the names of RFC 8705, section 2.1.2,
+// without tls_client_auth_: san_dns=viewer.example, san_uri=…, san_ip=…, san_email=…, or
+// subject_dn=CN=viewer,O=Hospital,C=DE as RFC 4514 writes it.
+type CertSubject string
+
+// The kinds of CertSubject.
+const (
+	CertDN    = "subject_dn"
+	CertDNS   = "san_dns"
+	CertURI   = "san_uri"
+	CertIP    = "san_ip"
+	CertEmail = "san_email"
+)
+
+// CertKinds are all of them.
+var CertKinds = []string{CertDN, CertDNS, CertURI, CertIP, CertEmail}
+
+// Split returns kind and value; false: it has no known kind, or no value.
+func (s CertSubject) Split() (kind, value string, ok bool) {
+	kind, value, ok = strings.Cut(string(s), "=")
+	return kind, value, ok && value != "" && slices.Contains(CertKinds, kind)
+}
+
 // HasSecret reports whether the client proves itself by a client secret.
 func (c *Client) HasSecret() bool { return c.Auth == AuthBasic || c.Auth == AuthPost }
 
@@ -155,6 +193,7 @@ type Consent struct {
 	User   UserID
 	Client ClientID
 	Scopes []string
+	Claims []string // asked by name, besides those that the scopes cover; of this and of earlier answers
 	At     time.Time
 }
 

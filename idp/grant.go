@@ -127,7 +127,8 @@ type AccessToken struct {
 	Grant     GrantID
 	Scopes    []string
 	Audience  []string
-	JKT       string // thumbprint of the key that it is bound to; empty: a bearer token
+	JKT       string // thumbprint of the key that it is bound to; empty: to none
+	X5T       string // SHA-256 thumbprint of the certificate that it is bound to; empty: to none (RFC 8705, section 3.1)
 	IssuedAt  time.Time
 	ExpiresAt time.Time
 	RevokedAt time.Time
@@ -144,6 +145,9 @@ func (t *AccessToken) Live(now time.Time) error {
 	return nil
 }
 
+// Bound reports whether a token is of use only together with a key: it is no bearer token.
+func (t *AccessToken) Bound() bool { return t.JKT != "" || t.X5T != "" }
+
 // Good reports whether a token and the grant it belongs to are live. Every door
 // that takes tokens asks this, and Grant.Allowed.
 func (t *AccessToken) Good(g *Grant, now time.Time) bool {
@@ -157,6 +161,7 @@ type RefreshToken struct {
 	Grant     GrantID
 	Scopes    []string
 	JKT       string // thumbprint of the key that it is bound to; empty: to none
+	X5T       string // SHA-256 thumbprint of the certificate that it is bound to; empty: to none
 	IssuedAt  time.Time
 	ExpiresAt time.Time // idle end
 	UsedAt    time.Time // zero while it is the newest

@@ -93,6 +93,7 @@ type AuthRequest struct {
 	UILocales    []string        `json:"ui_locales,omitempty"`
 	ACRValues    []string        `json:"acr_values,omitempty"`
 	Claims       json.RawMessage `json:"claims,omitempty"`
+	Named        []string        `json:"named_claims,omitempty"` // of Claims those about the person that the client may have and Scopes do not cover
 	Display      string          `json:"display,omitempty"`
 	JKT          string          `json:"dpop_jkt,omitempty"` // thumbprint of the key that the code is bound to (RFC 9449, section 10)
 	Signed       *RequestKey     `json:"signed,omitempty"`   // by which key of the client the request was; nil: it was not (RFC 9101)

@@ -83,6 +83,7 @@ func (t *Tryout) Double(of *Client) *Client {
 		}
 		c.Secrets = []ClientSecret{{Hash: t.Secret, CreatedAt: t.CreatedAt, ExpiresAt: t.ExpiresAt}}
 	}
+	c.TLSSubject, c.CertBound = "", false                 // as with keys
 	c.JWKS, c.JWKSURI = "", ""                            // nobody but the application has the private keys
 	c.Profile, c.RequirePushed, c.DPoP = "", false, false // ours pushes nothing and has no key
 	c.Signing = ClientSigning{}                           // nor does it sign; what it is told is the same, signed or not

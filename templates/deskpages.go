@@ -420,6 +420,8 @@ type AdminApp struct {
 	Told                                string     // backchannel_logout_uri; empty: none
 	Logout                              LogoutLine // how it goes with telling it there
 	Consent, Verify, Pushed, DPoP       bool       // Pushed: it pushes its authorization requests; DPoP: its tokens are bound to a key
+	CertBound                           bool       // its tokens are bound to its certificate
+	TLSSubject                          string     // whom its certificate is for; empty: it proves itself in another way
 	Secrets                             []DeskSecret
 	FAPI2, SignsMessages, Signed        bool           // it is held to FAPI 2.0, to its Message Signing; it has to sign its requests
 	Keys                                []string       // ids of its public keys, or their address
@@ -489,8 +491,9 @@ type AdminAppForm struct {
 	Code, Refresh, Credentials, JWT                    bool   // grant types; JWT access tokens
 	Profile, Auth, JWKS, JWKSURI                       string // how it proves itself, and by which keys
 	Auths, Profiles                                    []Choice
-	RequirePushed, DPoP, RequireSigned                 bool
+	RequirePushed, DPoP, RequireSigned, CertBound      bool
 	Signing                                            []AlgChoice
+	TLSSubject                                         string
 	Alg, AccessTTL, RefreshIdle, RefreshGrace          string // durations as typed, such as 15m
 	Audience                                           string
 	Algs                                               []string // JOSE names to choose from

@@ -161,7 +161,7 @@ type Consent struct {
 	Tile     Tile
 	Host     string // host of the redirect URI, where the browser goes back to
 	UserName string
-	Scopes   []Message // what the scopes let it be told, in words
+	Scopes   []Message // what the scopes, and the claims asked by name, let it be told, in words
 	Hours    int       // how long the answer holds at most
 }
 

@@ -19,16 +19,17 @@ import (
 
 // clientFlags are what can be said of an application on the command line.
 type clientFlags struct {
-	c        idp.Client
-	kind     string
-	auth     string
-	format   string
-	match    string
-	rules    []string
-	keys     string // name of a file
-	profile  string
-	public   bool
-	disabled bool
+	c          idp.Client
+	kind       string
+	auth       string
+	format     string
+	match      string
+	rules      []string
+	keys       string // name of a file
+	tlsSubject string
+	profile    string
+	public     bool
+	disabled   bool
 }
 
 func (f *clientFlags) register(flags *pflag.FlagSet) {
@@ -38,9 +39,9 @@ func (f *clientFlags) register(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.c.LogoutSession, "backchannel-logout-session-required", false, "it needs to be told which session; it always is")
 	flags.StringSliceVar(&f.c.Origins, "origin", nil, "`origin` of the application besides its redirects: its scripts may call the token endpoint, and people may be sent on there")
 	flags.StringVar(&f.kind, "kind", string(idp.ClientWeb), "`kind`: web, or native for a program with a loopback redirect on any port")
-	flags.StringVar(&f.auth, "auth", string(idp.AuthBasic), "how it proves itself: client_secret_basic, client_secret_post, private_key_jwt or none")
+	flags.StringVar(&f.auth, "auth", string(idp.AuthBasic), "how it proves itself: client_secret_basic, client_secret_post, private_key_jwt, tls_client_auth, self_signed_tls_client_auth or none")
 	flags.StringVar(&f.profile, "profile", "", "`profile` that it is held to: fapi2 (FAPI 2.0: by key, pushed requests, bound tokens), or fapi2-message-signing (and signs its requests, has responses signed)")
-	flags.StringVar(&f.keys, "jwks", "", "`file` with its public keys, a JWK Set, by which it proves itself (private_key_jwt) or signs its requests")
+	flags.StringVar(&f.keys, "jwks", "", "`file` with its public keys, a JWK Set, by which it proves itself (private_key_jwt, self_signed_tls_client_auth) or signs its requests")
 	flags.StringVar(&f.c.JWKSURI, "jwks-uri", "", "`address` where it publishes its public keys")
 	flags.BoolVar(&f.public, "public", false, "it can keep no secret; the same as --auth none")
 	flags.StringSliceVar(&f.c.GrantTypes, "grant", []string{idp.GrantCode, idp.GrantRefresh}, "grant `types`: authorization_code, refresh_token, client_credentials")
@@ -65,6 +66,8 @@ func (f *clientFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.c.Signing.UserinfoAlg, "userinfo-alg", "", "`algorithm` by which userinfo is signed; not signed if empty")
 	flags.StringVar(&f.c.Signing.IntrospectionAlg, "introspection-alg", "", "`algorithm` of introspection responses that it wants signed (RFC 9701); RS256 if empty")
 	flags.BoolVar(&f.c.DPoP, "dpop", false, "its access tokens have to be bound to a key (DPoP, RFC 9449)")
+	flags.StringVar(&f.tlsSubject, "tls-subject", "", "it proves itself by a certificate (tls_client_auth) for this `subject`: san_dns=…, san_uri=…, san_ip=…, san_email=… or subject_dn=… (RFC 8705)")
+	flags.BoolVar(&f.c.CertBound, "certificate-bound", false, "its access tokens are bound to its TLS certificate (RFC 8705)")
 	flags.BoolVar(&f.c.ClaimsInID, "claims-in-id-token", false, "a deviation: claims of scopes in the ID token as well")
 }
 
@@ -79,8 +82,16 @@ func (f *clientFlags) apply(flags *pflag.FlagSet, c *idp.Client, all bool) {
 	if keyed && !flags.Changed("auth") && !f.public {
 		auth = idp.AuthPrivateKey
 	}
+	if f.tlsSubject != "" && !flags.Changed("auth") && !f.public {
+		auth = idp.AuthTLS
+	}
 	keys := func() {
-		if c.JWKS, c.JWKSURI = f.c.JWKS, f.c.JWKSURI; keyed {
+		if c.JWKS, c.JWKSURI = f.c.JWKS, f.c.JWKSURI; keyed && (c.Auth != idp.AuthSelfSigned || flags.Changed("auth")) {
+			c.Auth = auth
+		}
+	}
+	subject := func() {
+		if c.TLSSubject = idp.CertSubject(f.tlsSubject); c.TLSSubject != "" {
 			c.Auth = auth
 		}
 	}
@@ -119,6 +130,8 @@ func (f *clientFlags) apply(flags *pflag.FlagSet, c *idp.Client, all bool) {
 		"userinfo-alg":                        func() { c.Signing.UserinfoAlg = f.c.Signing.UserinfoAlg },
 		"introspection-alg":                   func() { c.Signing.IntrospectionAlg = f.c.Signing.IntrospectionAlg },
 		"dpop":                                func() { c.DPoP = f.c.DPoP },
+		"tls-subject":                         subject,
+		"certificate-bound":                   func() { c.CertBound = f.c.CertBound },
 		"claims-in-id-token":                  func() { c.ClaimsInID = f.c.ClaimsInID },
 		"disabled":                            func() { c.Disabled = f.disabled },
 	} {
@@ -264,6 +277,8 @@ type clientLine struct {
 	Deviations     []string          `json:"deviations,omitempty"`     // in English
 	RequirePushed  bool              `json:"require_pushed_authorization_requests,omitempty"`
 	DPoP           bool              `json:"dpop_bound_access_tokens,omitempty"`
+	TLSSubject     idp.CertSubject   `json:"tls_client_auth,omitempty"`
+	CertBound      bool              `json:"tls_client_certificate_bound_access_tokens,omitempty"`
 	Profile        idp.ClientProfile `json:"profile,omitempty"`
 	RequireSigned  bool              `json:"require_signed_request_object,omitempty"`
 	RequestAlg     string            `json:"request_object_signing_alg,omitempty"`
@@ -281,7 +296,7 @@ func clientLineOf(c *idp.Client) clientLine {
 		RedirectURIs: c.RedirectURIs, PostLogoutURIs: c.PostLogoutURIs, LogoutURI: c.LogoutURI, LogoutSession: c.LogoutSession, Origins: c.Origins,
 		GrantTypes: c.GrantTypes, Scopes: c.Scopes, Audience: c.Audience,
 		IDTokenAlg: c.IDTokenAlg, AccessFormat: c.AccessFormat,
-		Match: c.Match, Verify: c.Verify, Admits: c.Groups, Claims: c.Claims, RequirePushed: c.RequirePushed, DPoP: c.DPoP, Profile: c.Profile,
+		Match: c.Match, Verify: c.Verify, Admits: c.Groups, Claims: c.Claims, RequirePushed: c.RequirePushed, DPoP: c.DPoP, TLSSubject: c.TLSSubject, CertBound: c.CertBound, Profile: c.Profile,
 		RequireSigned: c.Signing.RequireRequest, RequestAlg: c.Signing.RequestAlg, ResponseAlg: c.Signing.ResponseAlg, UserinfoAlg: c.Signing.UserinfoAlg, IntrospectAlg: c.Signing.IntrospectionAlg, Consent: c.Consent, Disabled: c.Disabled, CreatedAt: c.CreatedAt,
 	}
 	for _, s := range c.Secrets {
@@ -375,6 +390,7 @@ func (c *cli) clientShow() *cobra.Command {
 					[]string{"signing", orNone(l.signing())},
 					[]string{"secrets", fmt.Sprint(l.Secrets)},
 					[]string{"keys", orNone(l.JWKSURI + string(l.JWKS))},
+					[]string{"certificate", orNone(string(l.TLSSubject))},
 					[]string{"redirect", orNone(strings.Join(l.RedirectURIs, " "))},
 					[]string{"post logout", orNone(strings.Join(l.PostLogoutURIs, " "))},
 					[]string{"told at", orNone(l.LogoutURI)},

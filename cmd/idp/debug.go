@@ -18,7 +18,7 @@ func startDebug(ctx context.Context, address string, log *slog.Logger) (stop fun
 	if address == "" {
 		return func() {}, nil
 	}
-	l, err := listen(ctx, address)
+	l, err := listen(ctx, "debug.listen", address)
 	if err != nil {
 		return nil, fmt.Errorf("debug.listen: %w", err)
 	}

@@ -73,7 +73,7 @@ end, unless --data keeps it.`,
 // demo runs provider, viewer and phone until ctx ends or one of them fails. data is the
 // folder to keep them in; empty: one that is removed at the end.
 func (c *cli) demo(ctx context.Context, port uint16, data string, asJSON bool) (err error) {
-	l, err := listen(ctx, loopback(port))
+	l, err := listen(ctx, "listen", loopback(port))
 	if err != nil {
 		return err
 	}
@@ -81,7 +81,7 @@ func (c *cli) demo(ctx context.Context, port uint16, data string, asJSON bool) (
 	if port != 0 {
 		port++
 	}
-	viewerListener, err := listen(ctx, loopback(port))
+	viewerListener, err := listen(ctx, "listen", loopback(port))
 	if err != nil {
 		return err
 	}

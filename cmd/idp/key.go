@@ -2,11 +2,16 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"hilum/idp"
+	"hilum/idp/admin"
 )
 
 func (c *cli) keyCommand() *cobra.Command {
@@ -58,21 +63,60 @@ func (c *cli) keyList() *cobra.Command {
 
 func (c *cli) keyTurn() *cobra.Command {
 	var asJSON bool
+	var leaked string
 	cmd := &cobra.Command{
 		Use:   "turn",
 		Short: "Make, retire and drop the keys that are due, and list the rest",
 		Long: `Make, retire and drop the signing keys that are due by keys.rotate_every and
-keys.publish_before, and list the rest. A running provider does the same hourly.`,
+keys.publish_before, and list the rest. A running provider does the same hourly.
+
+--now is for a key that may have leaked: every key of that algorithm is gone at once, and a
+new one signs. A running provider takes it up within a second, and refuses what the old ones
+have signed. Applications that keep the keys of this provider for a while refuse new tokens
+until they read them again: restart those that do not by themselves.`,
+		Example: `  idp key turn
+  idp key turn --now RS256`,
 		Args: cobra.NoArgs,
 		RunE: c.with(func(ctx context.Context, p *provider) error {
-			if err := p.ring.Turn(ctx); err != nil {
+			if leaked != "" {
+				return c.replaceKeys(ctx, p, leaked, asJSON)
+			}
+			if err := p.turnKeys(ctx); err != nil {
 				return err
 			}
 			return c.printKeys(ctx, p, asJSON)
 		}),
 	}
+	cmd.Flags().StringVar(&leaked, "now", "", "take all keys of an `algorithm` away at once and make a new one, for a key that has leaked")
 	jsonFlag(cmd, &asJSON)
 	return cmd
+}
+
+// replaceKeys takes the keys of an algorithm away at once, and tells the provider beside
+// this command.
+func (c *cli) replaceKeys(ctx context.Context, p *provider, alg string, asJSON bool) error {
+	if !slices.Contains(admin.IDTokenAlgs, alg) {
+		return usagef("--now %s is none of %s", alg, strings.Join(admin.IDTokenAlgs, ", "))
+	}
+	made, gone, err := p.ring.Replace(ctx, alg, console().Actor)
+	if errors.Is(err, idp.ErrNotFound) {
+		return fmt.Errorf("there is no key for %s, and keys.algs does not ask for one; nothing was changed", alg)
+	}
+	if err != nil {
+		return err
+	}
+	if err := p.db.Relay(ctx, idp.TopicKeys); err != nil {
+		return fmt.Errorf("the keys are replaced, but a running provider could not be told and goes on with the old ones: restart it now: %w", err)
+	}
+	if asJSON {
+		return c.printKeys(ctx, p, true)
+	}
+	if made == "" {
+		c.printf("%d of %s gone; keys.algs does not ask for a new one\n", gone, alg)
+	} else {
+		c.printf("%d of %s gone; %s signs from now on\n", gone, alg, made)
+	}
+	return c.printKeys(ctx, p, false)
 }
 
 func (c *cli) printKeys(ctx context.Context, p *provider, asJSON bool) error {

@@ -61,7 +61,7 @@ func openMail(conf *config.Config, issuer string, site *siteSource, files *file.
 		return nil
 	}
 	err := follow("mail.ca_file", m.CAFile, false, func(s *mail.Server, f file.Content) (err error) {
-		s.Roots, err = config.MailAuthorities(m.CAFile, f)
+		s.Roots, err = config.Authorities(m.CAFile, f)
 		return err
 	})
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -53,28 +54,29 @@ const (
 
 // provider is every part of the identity provider, joined.
 type provider struct {
-	conf    *config.Config
-	issuer  string
-	log     *slog.Logger
-	db      *store.DB
-	site    *siteSource
-	sealer  *keyring.Sealer
-	ring    *keyring.Ring
-	logins  *login.Flow
-	devices *device.Registry
-	desk    *admin.Desk
-	hub     *live.Hub
-	wake    func(context.Context, ...idp.Topic) // after a change by the administration: heard, or relay
-	push    *pushServices
-	sender  *push.Sender
-	post    *post         // nil: mail is off
-	files   *file.Watcher // what the configuration names
-	letters *letters
-	places  *geo.Places    // nil: addresses have no place; opened by who serves, it may be large
-	notices *logout.Sender // made with the handler: package oidc makes its tokens
-	ending  chan struct{}  // closed when the provider is to end, so that streams do
-	streams *serve.Streams
-	jobs    *desk.Jobs // what administrators began: imports, checks of the log
+	conf      *config.Config
+	issuer    string
+	log       *slog.Logger
+	db        *store.DB
+	site      *siteSource
+	sealer    *keyring.Sealer
+	ring      *keyring.Ring
+	logins    *login.Flow
+	devices   *device.Registry
+	desk      *admin.Desk
+	hub       *live.Hub
+	wake      func(context.Context, ...idp.Topic) // after a change by the administration: heard, or relay
+	push      *pushServices
+	sender    *push.Sender
+	post      *post         // nil: mail is off
+	files     *file.Watcher // what the configuration names
+	letters   *letters
+	places    *geo.Places    // nil: addresses have no place; opened by who serves, it may be large
+	notices   *logout.Sender // made with the handler: package oidc makes its tokens
+	certified *certified     // for applications with a certificate; nil: nobody is asked for one
+	ending    chan struct{}  // closed when the provider is to end, so that streams do
+	streams   *serve.Streams
+	jobs      *desk.Jobs // what administrators began: imports, checks of the log
 
 	rejected recent.Rejections // refused requests of applications
 }
@@ -188,7 +190,8 @@ func open(ctx context.Context, conf *config.Config, issuer string, log *slog.Log
 		devices: devices,
 		site:    site,
 		desk: admin.New(admin.Config{
-			Store: db, Sealer: sealer, Site: site.now, Fixed: site.fixed, Languages: words.Known(), Issuer: issuer, Mail: conf.Mail.On(), Settings: settingsOf(conf), Log: log,
+			Store: db, Sealer: sealer, Site: site.now, Fixed: site.fixed, Languages: words.Known(), Issuer: issuer, Mail: conf.Mail.On(), Settings: settingsOf(conf), Algs: conf.Keys.Algs,
+			Mutual: conf.TLS.MTLSListen != "", MutualCA: conf.TLS.MTLSCAFile != "", Log: log,
 			// Phones are told whatever becomes of the request that has unlinked one.
 			Wake: func(topics ...idp.Topic) { p.wake(context.WithoutCancel(ctx), topics...) },
 		}),
@@ -329,7 +332,12 @@ func (p *provider) handler(cert *serve.Certificate) (http.Handler, serve.Config,
 		Streams:  p.streams,
 		Log:      p.log,
 	})
+	mutual, err := p.mutual()
+	if err != nil {
+		return nil, serve.Config{}, err
+	}
 	protocol, err := oidc.New(oidc.Config{
+		Mutual:      mutual,
 		Issuer:      p.issuer,
 		Store:       p.db,
 		Logins:      p.logins,
@@ -356,7 +364,9 @@ func (p *provider) handler(cert *serve.Certificate) (http.Handler, serve.Config,
 		Desk:    p.desk,
 		Push:    p.pushFigures,
 		Allow:   perClient(p.conf.Limits.AdminPerMinute),
-		Log:     p.log,
+		// A token by a key that has leaked is one nowhere.
+		KeyLives: protocol.KeyLives,
+		Log:      p.log,
 	})
 	p.notices = p.openLogout(protocol)
 	mux := http.NewServeMux()
@@ -377,6 +387,9 @@ func (p *provider) handler(cert *serve.Certificate) (http.Handler, serve.Config,
 		Log:            p.log,
 	}
 	whole = serve.Handler(mux, shared)
+	if mutual != nil {
+		p.certified = certifiedOf(protocol, shared)
+	}
 	return whole, shared, nil
 }
 
@@ -504,13 +517,13 @@ func perClient(perMinute int) func(idp.ClientID) (time.Duration, bool) {
 
 // listen takes the port of an address, host:port. It comes first: a port that is taken
 // stops the start before anything is made.
-func listen(ctx context.Context, address string) (net.Listener, error) {
+func listen(ctx context.Context, setting, address string) (net.Listener, error) {
 	l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if err != nil {
 		if op := (*net.OpError)(nil); errors.As(err, &op) {
 			err = op.Err // the rest repeats the address
 		}
-		return nil, fmt.Errorf("listen on %s (is another program there? The setting listen names another address): %w", address, err)
+		return nil, fmt.Errorf("listen on %s (is another program there? The setting %s names another address): %w", address, setting, err)
 	}
 	return l, nil
 }
@@ -539,7 +552,7 @@ func (p *provider) run(ctx context.Context, h http.Handler, shared serve.Config,
 		close(p.ending)
 	})
 	wg.Go(func() { // ends with ctx
-		every(ctx, turnEvery, func(time.Time) error { return p.ring.Turn(ctx) }, p.complain("signing keys were not turned"))
+		every(ctx, turnEvery, func(time.Time) error { return p.turnKeys(ctx) }, p.complain("signing keys were not turned"))
 	})
 	wg.Go(func() { // ends with ctx
 		every(ctx, sweepEvery, func(now time.Time) error { return p.db.Sweep(ctx, now) }, p.complain("old rows were not swept"))
@@ -553,18 +566,47 @@ func (p *provider) run(ctx context.Context, h http.Handler, shared serve.Config,
 		}
 		debug.FreeOSMemory() // a quarter of it was needed for the start alone
 	})
-	return serve.Run(ctx, shared, h, l)
+	if p.certified == nil || p.certified.listener == nil {
+		return serve.Run(ctx, shared, h, l)
+	}
+	failed := make(chan error, 1)
+	wg.Go(func() { // ends with ctx
+		failed <- p.certified.run(ctx)
+		cancel() // one alone is not what was set
+	})
+	err := serve.Run(ctx, shared, h, l)
+	cancel()
+	return errors.Join(err, <-failed)
 }
 
 // heard wakes whoever waits for topics, which this process or a command beside it has
 // changed something of, and tells phones of devices that were unlinked.
 func (p *provider) heard(ctx context.Context, topics ...idp.Topic) {
 	p.hub.Wake(topics...)
+	if slices.Contains(topics, idp.TopicKeys) {
+		if err := p.ring.Turn(ctx); err != nil {
+			p.complain("signing keys were not turned")(err)
+		}
+	}
 	for _, t := range topics {
 		if user, ok := idp.ChangedOf(t); ok {
 			p.devices.Told(ctx, user)
 		}
 	}
+}
+
+// turnKeys turns the signing keys, and tells other processes on this database if that has
+// changed what is published: relying parties may read the keys from any of them, and have to
+// find the next one there before it signs.
+func (p *provider) turnKeys(ctx context.Context) error {
+	before := p.ring.Version()
+	if err := p.ring.Turn(ctx); err != nil {
+		return err
+	}
+	if p.ring.Version() == before {
+		return nil
+	}
+	return p.db.Relay(ctx, idp.TopicKeys)
 }
 
 // relay is heard for a command: the provider beside it is told, if there is one.

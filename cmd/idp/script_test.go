@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"database/sql"
 	"encoding/hex"
@@ -19,6 +20,7 @@ import (
 	"math/big"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"regexp"
@@ -112,6 +114,8 @@ func TestScripts(t *testing.T) {
 			"certify": certify,
 			"picture": picture,
 			"says":    says,
+			"leads":   leads,
+			"mutual":  mutualCall,
 			"posts":   posts,
 			"letter":  letter,
 		},
@@ -233,8 +237,20 @@ func picture(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(errors.Join(png.Encode(f, m), f.Close()))
 }
 
-// says PATTERN URL asks until the answer has it.
-func says(ts *testscript.TestScript, _ bool, args []string) {
+// leads PATTERN URL asks once, and wants to be sent to an address that matches.
+func leads(ts *testscript.TestScript, neg bool, args []string) {
+	req, err := http.NewRequestWithContext(context.Background(), http.MethodGet, args[1], nil)
+	ts.Check(err)
+	res, err := http.DefaultTransport.RoundTrip(req)
+	ts.Check(err)
+	ts.Check(res.Body.Close())
+	if to := res.Header.Get("Location"); regexp.MustCompile(args[0]).MatchString(to) == neg {
+		ts.Fatalf("%s: %s leads to %q", args[1], res.Status, to)
+	}
+}
+
+// says PATTERN URL asks until the answer has it; ! says that it does not, at once.
+func says(ts *testscript.TestScript, neg bool, args []string) {
 	pattern := regexp.MustCompile("(?m)" + args[0])
 	var got []byte
 	for range patience {
@@ -242,12 +258,44 @@ func says(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Check(err)
 		got, err = io.ReadAll(res.Body)
 		ts.Check(errors.Join(err, res.Body.Close()))
-		if pattern.Match(got) {
+		if pattern.Match(got) != neg {
 			return
+		}
+		if neg {
+			ts.Fatalf("%s says %s", args[1], got)
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
 	ts.Fatalf("%s does not say %s:\n%s", args[1], args[0], got)
+}
+
+// mutualCall ADDRESS CLIENT CERTIFICATE KEY CODE [within] asks for a token of client
+// credentials there, by TLS with a certificate, empty for none, and wants to be answered so:
+// at once, or within a while.
+func mutualCall(ts *testscript.TestScript, _ bool, args []string) {
+	conf := &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12}
+	if args[2] != "" {
+		pair, err := tls.LoadX509KeyPair(ts.MkAbs(args[2]), ts.MkAbs(args[3]))
+		ts.Check(err)
+		conf.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &pair, nil }
+	}
+	want, err := strconv.Atoi(args[4])
+	ts.Check(err)
+	got := ""
+	for tries := 0; tries == 0 || len(args) > 5 && tries < patience; tries++ {
+		transport := &http.Transport{TLSClientConfig: conf}
+		res, err := (&http.Client{Transport: transport}).PostForm("https://"+args[0]+"/token", url.Values{"grant_type": {"client_credentials"}, "client_id": {args[1]}})
+		ts.Check(err)
+		body, err := io.ReadAll(res.Body)
+		ts.Check(errors.Join(err, res.Body.Close()))
+		transport.CloseIdleConnections()
+		if res.StatusCode == want {
+			return
+		}
+		got = res.Status + " " + string(body)
+		time.Sleep(20 * time.Millisecond)
+	}
+	ts.Fatalf("%v is answered %s", args, got)
 }
 
 // certify CERTIFICATE KEY writes a certificate that nobody trusts.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"net"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -42,11 +43,18 @@ func (c *cli) serve(ctx context.Context) (err error) {
 	for _, w := range append(conf.Warnings(), warnings...) {
 		log.Warn("configuration", "look_at", w.Error())
 	}
-	l, err := listen(ctx, conf.Listen)
+	l, err := listen(ctx, "listen", conf.Listen)
 	if err != nil {
 		return err
 	}
 	defer l.Close()
+	var mutual net.Listener
+	if conf.TLS.MTLSListen != "" {
+		if mutual, err = listen(ctx, "tls.mtls_listen", conf.TLS.MTLSListen); err != nil {
+			return err
+		}
+		defer mutual.Close()
+	}
 	stopDebug, err := startDebug(ctx, conf.Debug.Listen, log)
 	if err != nil {
 		return err
@@ -66,6 +74,17 @@ func (c *cli) serve(ctx context.Context) (err error) {
 	h, shared, err := p.handler(cert)
 	if err != nil {
 		return err
+	}
+	if p.certified != nil {
+		p.certified.listener = mutual
+	}
+	unsigned, err := p.desk.Unsigned(ctx)
+	if err != nil {
+		return err
+	}
+	for i := range unsigned {
+		log.Error("nobody can sign in to an application: no key signs by its algorithm. Add it to keys.algs, or: idp client edit "+string(unsigned[i].ID)+" --alg RS256",
+			"setting", "keys.algs", "client", unsigned[i].ID, "name", unsigned[i].Name, "alg", unsigned[i].IDTokenAlg)
 	}
 	was, err := p.db.NoteIssuer(ctx, p.issuer)
 	if err != nil {

@@ -108,6 +108,11 @@ type Config struct {
 	Issuer    string
 	Mail      bool                 // a sender hands out mail; false: links are shown
 	Settings  func() []idp.Setting // of the configuration, in its order; nil: none
+	// Algs are the algorithms that there are signing keys for (keys.algs); nil: all of IDTokenAlgs.
+	Algs []string
+	// Mutual says that there is a listener that asks for certificates (tls.mtls_listen), and
+	// MutualCA that authorities are trusted to issue them (tls.mtls_ca_file).
+	Mutual, MutualCA bool
 	// Wake wakes whoever waits for a topic, and has phones told of an idp.TopicChanged;
 	// nil: nobody.
 	Wake func(topics ...idp.Topic)

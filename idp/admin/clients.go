@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"slices"
 	"strconv"
@@ -41,8 +42,14 @@ func (d *Desk) AddClient(ctx context.Context, by By, c *idp.Client) (idp.Secret,
 	if slices.Contains(pathWords, c.ID) {
 		return "", &idp.FieldError{Field: "client_id", Message: "client.id.taken"}
 	}
-	tidyClient(c)
+	d.tidyClient(c)
 	if err := ValidateClient(c); err != nil {
+		return "", err
+	}
+	if !d.signs(c.IDTokenAlg) {
+		return "", errNoKey()
+	}
+	if err := d.validMutual(c); err != nil {
 		return "", err
 	}
 	now := d.conf.Now()
@@ -62,6 +69,28 @@ func (d *Desk) AddClient(ctx context.Context, by By, c *idp.Client) (idp.Secret,
 
 // IDTokenAlgs are what ID tokens can be signed with, the usual one first.
 var IDTokenAlgs = []string{"RS256", "PS256", "ES256", "EdDSA"}
+
+// Algs are those of IDTokenAlgs that there are signing keys for here.
+func (d *Desk) Algs() []string {
+	return slices.DeleteFunc(slices.Clone(IDTokenAlgs), func(alg string) bool { return !d.signs(alg) })
+}
+
+// signs reports whether there is a signing key for the algorithm of a registration; empty is
+// RS256, which there always is.
+func (d *Desk) signs(alg string) bool {
+	return alg == "" || d.conf.Algs == nil || slices.Contains(d.conf.Algs, alg)
+}
+
+// errNoKey says that no key signs by the algorithm of a registration: the application could
+// sign nobody in.
+func errNoKey() error { return &idp.FieldError{Field: "id_token_alg", Message: "client.alg.off"} }
+
+// Unsigned returns the applications, by name, that nobody can sign in to because no key signs
+// by their algorithm: it was taken out of keys.algs since. Errors: those of the store.
+func (d *Desk) Unsigned(ctx context.Context) ([]idp.Client, error) {
+	all, err := d.conf.Store.Clients(ctx)
+	return slices.DeleteFunc(slices.Clone(all), func(c idp.Client) bool { return c.Disabled || d.signs(c.IDTokenAlg) }), err
+}
 
 // pathWords are ids that would stand for another page of the administration.
 var pathWords = []idp.ClientID{"new"}
@@ -122,7 +151,7 @@ func (d *Desk) EditClient(ctx context.Context, by By, id idp.ClientID, fn func(*
 		return err
 	}
 	return d.conf.Store.UpdateClient(ctx, id, func(c *idp.Client) error {
-		secrets, auth, created := c.Secrets, c.Auth, c.CreatedAt
+		secrets, auth, created, alg, certBound := c.Secrets, c.Auth, c.CreatedAt, c.IDTokenAlg, c.CertBound
 		fn(c)
 		c.ID, c.Secrets, c.CreatedAt, c.UpdatedAt = id, secrets, created, d.conf.Now()
 		if (auth == idp.AuthNone) != (c.Auth == idp.AuthNone) {
@@ -131,9 +160,18 @@ func (d *Desk) EditClient(ctx context.Context, by By, id idp.ClientID, fn func(*
 		if !c.HasSecret() {
 			c.Secrets = nil
 		}
-		tidyClient(c)
+		d.tidyClient(c)
 		if err := ValidateClient(c); err != nil {
 			return err
+		}
+		// One that has lost its key can be edited, to be disabled for one.
+		if c.IDTokenAlg != alg && !d.signs(c.IDTokenAlg) {
+			return errNoKey()
+		}
+		if c.Auth != auth || c.CertBound != certBound { // as above
+			if err := d.validMutual(c); err != nil {
+				return err
+			}
 		}
 		c.Note(d.clientEvent(by, c, "edited"))
 		return nil
@@ -192,14 +230,17 @@ func (d *Desk) clientEvent(by By, c *idp.Client, what string) idp.Event {
 }
 
 // tidyClient gives what was typed about a client the form it is kept in.
-func tidyClient(c *idp.Client) {
+func (d *Desk) tidyClient(c *idp.Client) {
 	c.Name = text.Form(c.Name)
 	c.JWKS = jwks.Compact(c.JWKS)
 	if c.FAPI2() { // what it means besides is not left to be ticked
-		c.RequirePushed, c.DPoP = true, true
+		c.RequirePushed = true
+		if !c.CertBound { // its tokens are bound to one of the two
+			c.DPoP = true
+		}
 		c.Signing.RequireRequest = c.Signing.RequireRequest || c.SignsMessages()
 		if c.IDTokenAlg == "" {
-			c.IDTokenAlg = "ES256"
+			c.IDTokenAlg = d.algOfFAPI()
 		}
 	}
 	if len(c.Groups) <= maxValues { // else refused as it is
@@ -212,6 +253,17 @@ func tidyClient(c *idp.Client) {
 			c.Claims[i].Values[j].From = text.NFC(c.Claims[i].Values[j].From)
 		}
 	}
+}
+
+// algOfFAPI is the algorithm of a client of FAPI 2.0 that names none: ES256, or what there is
+// a key for of those that it allows (FAPI 2.0 Security Profile, section 5.4.1).
+func (d *Desk) algOfFAPI() string {
+	for _, alg := range []string{"ES256", "PS256", "EdDSA"} {
+		if d.signs(alg) {
+			return alg
+		}
+	}
+	return "ES256" // refused, with the reason
 }
 
 // ValidateClient checks a client's settings against what the provider allows:
@@ -231,7 +283,7 @@ func ValidateClient(c *idp.Client) error {
 		return bad("kind", "client.kind.bad")
 	}
 	switch c.Auth {
-	case idp.AuthBasic, idp.AuthPost, idp.AuthNone, idp.AuthPrivateKey:
+	case idp.AuthBasic, idp.AuthPost, idp.AuthNone, idp.AuthPrivateKey, idp.AuthTLS, idp.AuthSelfSigned:
 	default:
 		return bad("auth", "client.auth.bad")
 	}
@@ -312,18 +364,50 @@ func ValidateClient(c *idp.Client) error {
 	if c.RefreshIdle < 0 || c.RefreshIdle > maxRefresh {
 		return bad("refresh_idle", "client.ttl.bad")
 	}
-	if c.RefreshGrace < 0 || c.RefreshGrace > maxGrace || c.Public() && !c.DPoP && c.RefreshGrace > 0 {
+	if c.RefreshGrace < 0 || c.RefreshGrace > maxGrace || c.Public() && !c.DPoP && !c.CertBound && c.RefreshGrace > 0 {
 		return bad("refresh_grace", "client.grace.bad")
 	}
 	return nil
+}
+
+// validMutual checks that what a registration says of certificates can work here. Errors:
+// FieldError.
+func (d *Desk) validMutual(c *idp.Client) error {
+	switch {
+	case c.ByCertificate() && !d.conf.Mutual:
+		return &idp.FieldError{Field: "auth", Message: "client.mtls.off"}
+	case c.CertBound && !d.conf.Mutual:
+		return &idp.FieldError{Field: "tls_client_certificate_bound_access_tokens", Message: "client.mtls.off"}
+	case c.Auth == idp.AuthTLS && !d.conf.MutualCA:
+		return &idp.FieldError{Field: "auth", Message: "client.mtls.ca"}
+	}
+	return nil
+}
+
+// validSubject reports whether what is registered of a client's certificate can be compared.
+func validSubject(s idp.CertSubject) bool {
+	kind, value, ok := s.Split()
+	switch {
+	case !ok || len(value) > maxURI || idp.ValidText("", value, 1, maxURI) != nil:
+		return false
+	case kind == idp.CertIP:
+		return net.ParseIP(value) != nil
+	case kind == idp.CertDN:
+		return strings.Contains(value, "=")
+	}
+	return !strings.ContainsAny(value, " ,;")
 }
 
 // validKeys checks where the keys of a client are that proves itself by one, or signs its
 // authorization requests; others have none. Errors: FieldError.
 func validKeys(c *idp.Client) error {
 	bad := func(field, message string) error { return &idp.FieldError{Field: field, Message: message} }
-	proves, signs := c.Auth == idp.AuthPrivateKey, c.Signing.RequireRequest || c.Signing.RequestAlg != ""
+	proves, signs := c.ByKeys(), c.Signing.RequireRequest || c.Signing.RequestAlg != ""
 	switch {
+	case c.Auth == idp.AuthTLS && !validSubject(c.TLSSubject):
+		return bad("tls_client_auth", "client.mtls.subject")
+	case c.Auth != idp.AuthTLS && c.TLSSubject != "":
+		return bad("tls_client_auth", "client.mtls.unused")
 	case !proves && !signs && c.JWKS != "":
 		return bad("jwks", "client.jwks.unused")
 	case !proves && !signs && c.JWKSURI != "":
@@ -385,7 +469,7 @@ func validProfile(c *idp.Client) error {
 		return nil
 	case !c.FAPI2():
 		return bad("profile", "client.profile.bad")
-	case c.Auth != idp.AuthPrivateKey: // FAPI 2.0 Security Profile, section 5.3.2.1
+	case c.Auth != idp.AuthPrivateKey && !c.ByCertificate(): // FAPI 2.0 Security Profile, section 5.3.2.1
 		return bad("profile", "client.fapi.auth")
 	case c.OptionalPKCE:
 		return bad("profile", "client.fapi.pkce")

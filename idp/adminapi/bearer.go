@@ -55,7 +55,7 @@ func (s *Server) caller(r *http.Request, act admin.Act) (admin.By, error) {
 	if err != nil {
 		return admin.By{}, fmt.Errorf("access token: %w", err)
 	}
-	if !t.Good(g, s.conf.Now()) || t.JKT != "" { // no proofs are read here, and without one it is nobody's
+	if !t.Good(g, s.conf.Now()) || t.Bound() || s.conf.KeyLives != nil && !s.conf.KeyLives(token.Reveal()) { // no proofs are read here, and without one it is nobody's
 		return admin.By{}, errToken
 	}
 	c, err := s.conf.Store.Client(r.Context(), g.Client)

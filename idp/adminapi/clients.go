@@ -42,6 +42,8 @@ type client struct {
 	ResponseAlg    string            `json:"authorization_signed_response_alg"`
 	UserinfoAlg    string            `json:"userinfo_signed_response_alg"`
 	IntrospectAlg  string            `json:"introspection_signed_response_alg"`
+	TLSSubject     idp.CertSubject   `json:"tls_client_auth,omitempty"`
+	CertBound      bool              `json:"tls_client_certificate_bound_access_tokens"`
 	ClaimsInID     bool              `json:"claims_in_id_token"`
 	Consent        bool              `json:"consent"`
 	Match          idp.MatchMode     `json:"match"`
@@ -71,7 +73,7 @@ func clientOf(c *idp.Client) client {
 		Origins: list(c.Origins), Scopes: list(c.Scopes), Audience: list(c.Audience), Groups: list(c.Groups), Claims: list(c.Claims), IDTokenAlg: c.IDTokenAlg,
 		AccessFormat: c.AccessFormat, AccessTTL: int64(c.AccessTTL / time.Second), RefreshIdle: int64(c.RefreshIdle / time.Second),
 		RefreshGrace: int64(c.RefreshGrace / time.Second), RefreshAlways: c.RefreshAlways, OptionalPKCE: c.OptionalPKCE, RequirePushed: c.RequirePushed, DPoP: c.DPoP,
-		RequireSigned: c.Signing.RequireRequest, RequestAlg: c.Signing.RequestAlg, ResponseAlg: c.Signing.ResponseAlg, UserinfoAlg: c.Signing.UserinfoAlg, IntrospectAlg: c.Signing.IntrospectionAlg, ClaimsInID: c.ClaimsInID, Consent: c.Consent,
+		RequireSigned: c.Signing.RequireRequest, RequestAlg: c.Signing.RequestAlg, ResponseAlg: c.Signing.ResponseAlg, UserinfoAlg: c.Signing.UserinfoAlg, IntrospectAlg: c.Signing.IntrospectionAlg, TLSSubject: c.TLSSubject, CertBound: c.CertBound, ClaimsInID: c.ClaimsInID, Consent: c.Consent,
 		Match: c.Match, Verify: c.Verify, Disabled: c.Disabled, Deviations: deviations, CreatedAt: moment(c.CreatedAt), UpdatedAt: moment(c.UpdatedAt),
 		Secrets: each(c.Secrets, func(s *idp.ClientSecret) clientSecret {
 			return clientSecret{moment(s.CreatedAt), moment(s.ExpiresAt), moment(s.LastUsedAt)}
@@ -122,11 +124,13 @@ var clientMembers = members[idp.Client]{
 	"authorization_signed_response_alg":     text(func(c *idp.Client) *string { return &c.Signing.ResponseAlg }),
 	"userinfo_signed_response_alg":          text(func(c *idp.Client) *string { return &c.Signing.UserinfoAlg }),
 	"introspection_signed_response_alg":     text(func(c *idp.Client) *string { return &c.Signing.IntrospectionAlg }),
-	"claims_in_id_token":                    flag(func(c *idp.Client) *bool { return &c.ClaimsInID }),
-	"consent":                               flag(func(c *idp.Client) *bool { return &c.Consent }),
-	"match":                                 text(func(c *idp.Client) *idp.MatchMode { return &c.Match }),
-	"verify":                                flag(func(c *idp.Client) *bool { return &c.Verify }),
-	"disabled":                              flag(func(c *idp.Client) *bool { return &c.Disabled }),
+	"tls_client_auth":                       text(func(c *idp.Client) *idp.CertSubject { return &c.TLSSubject }),
+	"tls_client_certificate_bound_access_tokens": flag(func(c *idp.Client) *bool { return &c.CertBound }),
+	"claims_in_id_token":                         flag(func(c *idp.Client) *bool { return &c.ClaimsInID }),
+	"consent":                                    flag(func(c *idp.Client) *bool { return &c.Consent }),
+	"match":                                      text(func(c *idp.Client) *idp.MatchMode { return &c.Match }),
+	"verify":                                     flag(func(c *idp.Client) *bool { return &c.Verify }),
+	"disabled":                                   flag(func(c *idp.Client) *bool { return &c.Disabled }),
 }
 
 // newClientMembers are the members of a new application: clientMembers, and the client id,

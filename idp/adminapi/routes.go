@@ -77,8 +77,11 @@ type Config struct {
 	// Allow counts a request of a client, and says whether it is within its limit (600 a
 	// minute) or when to come back. nil: no limit.
 	Allow func(client idp.ClientID) (retry time.Duration, ok bool)
-	Now   func() time.Time
-	Log   *slog.Logger
+	// KeyLives reports whether a token that is a JWT is signed by a key that still counts;
+	// nil: all are.
+	KeyLives func(token string) bool
+	Now      func() time.Time
+	Log      *slog.Logger
 }
 
 // Server serves every operation of the admin API. Safe for concurrent use.

@@ -200,6 +200,28 @@ func TestWhatIsTakenFromAProgramOpensNothing(t *testing.T) {
 
 // The strongest scope of the token counts, as far as the registration has it
 // still; signed tokens are as good as opaque ones.
+// TestTokenOfALeakedKey: a token whose signature counts no more opens nothing.
+func TestTokenOfALeakedKey(t *testing.T) {
+	lives := true
+	w := newWorld(t, func(c *adminapi.Config) {
+		c.KeyLives = func(token string) bool { return lives || !strings.Contains(token, ".") }
+	})
+	signed := w.program("signed", func(c *idp.Client) { c.AccessFormat = idp.AccessJWT }, idp.ScopeAuditor)
+	opaque := w.programs[idp.StaffAuditor]
+	for _, lives = range []bool{true, false, true} {
+		want := http.StatusOK
+		if !lives {
+			want = http.StatusUnauthorized
+		}
+		if r := w.ask(signed.token, "GET", adminapi.Base+"/users", ""); r.StatusCode != want {
+			t.Errorf("%t: %d, want %d", lives, r.StatusCode, want)
+		}
+		if r := w.ask(opaque.token, "GET", adminapi.Base+"/users", ""); r.StatusCode != http.StatusOK {
+			t.Errorf("%t: a token without a signature: %d", lives, r.StatusCode)
+		}
+	}
+}
+
 func TestWhichRoleATokenHas(t *testing.T) {
 	w := newWorld(t)
 	p := w.program("both", func(c *idp.Client) { c.AccessFormat = idp.AccessJWT }, idp.ScopeAuditor, "pacs", idp.ScopeHelpdesk)

@@ -349,7 +349,10 @@ func (r *Ring) snapshot(rows []idp.SigningKey, now time.Time) (*snapshot, error)
 		s.public = append(s.public, k)
 	}
 	same := slices.EqualFunc(s.public, old.public, func(a, b Key) bool { return a.ID == b.ID })
-	if !same {
+	for alg, k := range s.active { // what is replaced at once has no other order
+		same = same && old.active[alg].ID == k.ID
+	}
+	if !same || len(s.active) != len(old.active) {
 		s.version++
 	}
 	return s, nil

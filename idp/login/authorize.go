@@ -145,7 +145,8 @@ func satisfies(s *idp.Session, req *idp.AuthRequest, now time.Time) error {
 
 // wantsConsent reports whether the person has to be asked for consent: the request
 // says prompt=consent, or the client is registered to ask and the person has not
-// allowed it all requested scopes before.
+// allowed it all requested scopes, and all claims asked by name, before. Having allowed a
+// scope once says nothing of a claim that is asked by name without it: the page named neither.
 func (f *Flow) wantsConsent(ctx context.Context, client *idp.Client, req *idp.AuthRequest, user idp.UserID) (bool, error) {
 	if req.Prompts("consent") {
 		return true, nil
@@ -160,7 +161,10 @@ func (f *Flow) wantsConsent(ctx context.Context, client *idp.Client, req *idp.Au
 	if err != nil {
 		return false, err
 	}
-	return slices.ContainsFunc(req.Scopes, func(s string) bool { return !slices.Contains(c.Scopes, s) }), nil
+	lacks := func(has []string) func(string) bool {
+		return func(s string) bool { return !slices.Contains(has, s) }
+	}
+	return slices.ContainsFunc(req.Scopes, lacks(c.Scopes)) || slices.ContainsFunc(req.Named, lacks(c.Claims)), nil
 }
 
 // fromSession answers a request from a live session, without a page, in one

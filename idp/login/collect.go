@@ -115,7 +115,7 @@ func (f *Flow) Collect(ctx context.Context, id idp.LoginID, b Browser) (*Answer,
 		c.Grant, c.Code, answer.Code = newGrant(&l.Request, s, now)
 		c.Grant.Note(f.event(idp.EventCodeIssued, l, "", b, "by", "sign-in"))
 		if l.Consented {
-			c.Consent = &idp.Consent{User: l.User, Client: l.Request.Client, Scopes: l.Request.Scopes, At: now}
+			c.Consent = &idp.Consent{User: l.User, Client: l.Request.Client, Scopes: l.Request.Scopes, Claims: l.Request.Named, At: now}
 		}
 		return nil
 	})

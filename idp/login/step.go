@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"hilum/idp"
@@ -32,6 +33,7 @@ type Step struct {
 	// NewPassword says that a new password waits in the row for the second factor.
 	NewPassword bool
 	Scopes      []string // at state consent: the scopes that the person is asked to allow
+	Claims      []string // at state consent: the claims asked by name besides
 	// BySession says that nothing was proven in this sign-in: it goes on by the session
 	// that the browser has.
 	BySession bool
@@ -101,7 +103,7 @@ func (f *Flow) stepFor(ctx context.Context, l *idp.Login, b Browser, a *idp.Acco
 	}
 	s.Mail = f.mail && s.State == idp.LoginPassword && l.Purpose != idp.ForInvitation
 	if s.State == idp.LoginConsent {
-		s.Scopes = l.Request.Scopes
+		s.Scopes, s.Claims = l.Request.Scopes, l.Request.Named
 	}
 	switch s.State {
 	case idp.LoginFirst:
@@ -192,7 +194,7 @@ func (f *Flow) Cancel(ctx context.Context, id idp.LoginID, b Browser) (*Step, er
 	})
 }
 
-// Consent takes the person's yes or no to the scopes that the client asks for. Errors
+// Consent takes the person's yes or no to the scopes and claims that the client asks for. Errors
 // as for StartOver.
 func (f *Flow) Consent(ctx context.Context, id idp.LoginID, b Browser, allow bool) (*Step, error) {
 	on, kind := idp.OnRefuse, idp.EventConsentRefused
@@ -203,7 +205,11 @@ func (f *Flow) Consent(ctx context.Context, id idp.LoginID, b Browser, allow boo
 		if err := l.Apply(on, f.now()); err != nil {
 			return err
 		}
-		l.Note(f.event(kind, l, "", b))
+		var what []string
+		if len(l.Request.Named) > 0 {
+			what = []string{"claims", strings.Join(l.Request.Named, " ")}
+		}
+		l.Note(f.event(kind, l, "", b, what...))
 		return nil
 	})
 }

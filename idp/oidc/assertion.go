@@ -206,6 +206,9 @@ func (s *Server) assertionIsForUs(c *idp.Client, raw json.RawMessage) bool {
 		return false
 	}
 	ours := []string{s.conf.Issuer, s.conf.Issuer + pathToken, s.conf.Issuer + pathPushed}
+	if m := s.conf.Mutual; m != nil {
+		ours = append(ours, m.URL+pathToken, m.URL+pathPushed)
+	}
 	return !slices.ContainsFunc(aud, func(a string) bool { return !slices.Contains(ours, a) })
 }
 

@@ -69,6 +69,10 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 		s.sendAuthError(w, r, to, &errorResponse{codeInvalidRequest, "The client has to push its authorization requests."})
 		return
 	}
+	if refused := s.unsigned(r.Context(), c); refused != nil {
+		s.sendAuthError(w, r, to, refused)
+		return
+	}
 	req, refused := s.readRequest(p, c, to)
 	if refused != nil {
 		s.sendAuthError(w, r, to, refused)

@@ -2,6 +2,7 @@ package oidc
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"slices"
@@ -82,11 +83,46 @@ func (d *individualClaim) text() string {
 	return v
 }
 
+// namedClaims are the claims about the person that a claims request asks for by name, as far
+// as the client is registered for the scope that covers them and has not asked for that as
+// well, in the order in which they are written. Where people are asked for consent they see
+// these.
+func namedClaims(c *idp.Client, scopes []string, asked claimsRequest) []string {
+	var names []string
+	for i := range claim.Person {
+		about := &claim.Person[i]
+		_, one := asked.Userinfo[about.Name]
+		_, two := asked.IDToken[about.Name]
+		if (one || two) && !slices.Contains(scopes, about.Scope) && slices.Contains(c.Scopes, about.Scope) {
+			names = append(names, about.Name)
+		}
+	}
+	return names
+}
+
+// consentedClaims are the claims asked by name that the person of a grant has allowed its
+// client, as it is remembered now; nobody is asked about them where the client does not ask
+// for consent, or asked for none. Error: it cannot be read.
+func (s *Server) consentedClaims(ctx context.Context, c *idp.Client, g *idp.Grant) ([]string, error) {
+	if !c.Consent || len(g.Claims) == 0 || g.User == "" {
+		return nil, nil
+	}
+	given, err := s.conf.Store.Consent(ctx, g.User, c.ID)
+	if errors.Is(err, idp.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return given.Claims, nil
+}
+
 // mayAsk reports whether a client may be told a claim that it asked for by name
 // and not by scope: its registration allows the scope that covers the claim,
-// and where people are asked for consent, that scope was among what they saw.
-func mayAsk(c *idp.Client, granted []string, about *claim.Claim) bool {
-	if c.Consent && !slices.Contains(granted, about.Scope) {
+// and where people are asked for consent, that scope was among what they saw, or the claim
+// is among those that they have allowed by name.
+func mayAsk(c *idp.Client, granted, consented []string, about *claim.Claim) bool {
+	if c.Consent && !slices.Contains(granted, about.Scope) && !slices.Contains(consented, about.Name) {
 		return false
 	}
 	return slices.Contains(c.Scopes, about.Scope)
@@ -95,7 +131,7 @@ func mayAsk(c *idp.Client, granted []string, about *claim.Claim) bool {
 // inIDToken returns which claims about the person an ID token carries: those that
 // were asked for by name, and for a client that is registered so (Client.ClaimsInID)
 // those of the scopes. nil: none.
-func inIDToken(c *idp.Client, g *idp.Grant, scopes []string) func(*claim.Claim) bool {
+func inIDToken(c *idp.Client, g *idp.Grant, scopes, consented []string) func(*claim.Claim) bool {
 	asked, _ := parseClaims(g.Claims) // was read before it was kept
 	if !c.ClaimsInID && len(asked.IDToken) == 0 {
 		return nil
@@ -105,19 +141,19 @@ func inIDToken(c *idp.Client, g *idp.Grant, scopes []string) func(*claim.Claim) 
 			return true
 		}
 		_, named := asked.IDToken[about.Name]
-		return named && mayAsk(c, g.Scopes, about)
+		return named && mayAsk(c, g.Scopes, consented, about)
 	}
 }
 
 // inUserinfo returns which claims about the person a UserInfo response carries: those of
 // the scopes, and those that were asked for by name.
-func inUserinfo(c *idp.Client, g *idp.Grant, scopes []string) func(*claim.Claim) bool {
+func inUserinfo(c *idp.Client, g *idp.Grant, scopes, consented []string) func(*claim.Claim) bool {
 	asked, _ := parseClaims(g.Claims) // was read before it was kept
 	return func(about *claim.Claim) bool {
 		if slices.Contains(scopes, about.Scope) {
 			return true
 		}
 		_, named := asked.Userinfo[about.Name]
-		return named && mayAsk(c, g.Scopes, about)
+		return named && mayAsk(c, g.Scopes, consented, about)
 	}
 }

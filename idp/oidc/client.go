@@ -77,8 +77,16 @@ func (s *Server) verify(ctx context.Context, cc *op.ClientCredentials, basic boo
 	if unknown {
 		return nil, s.invalidClient(ctx, nil, cc, method)
 	}
+	if c.ByCertificate() && method == idp.AuthNone {
+		method = c.Auth // nothing else was sent: the certificate says the rest
+	}
 	if c.Disabled || c.Auth != method || c.HasSecret() && !right {
 		return nil, s.invalidClient(ctx, c, cc, method)
+	}
+	if c.ByCertificate() {
+		if err := s.verifyCertificate(ctx, c); err != nil {
+			return nil, err
+		}
 	}
 	if c.HasSecret() {
 		s.conf.Store.SecretUsed(c.ID, secret.Hash(), now)

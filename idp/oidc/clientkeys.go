@@ -48,12 +48,17 @@ type keptKeys struct {
 // verified; none: the client has no such key. Error: there are no keys, or they cannot be
 // read where the client publishes them.
 func (k *clientKeys) of(ctx context.Context, c *idp.Client, kid, alg string) ([]jose.JSONWebKey, error) {
+	return k.matching(ctx, c, func(set jwks.Set) []jose.JSONWebKey { return set.For(kid, alg) })
+}
+
+// matching is of for the keys that match picks.
+func (k *clientKeys) matching(ctx context.Context, c *idp.Client, match func(jwks.Set) []jose.JSONWebKey) ([]jose.JSONWebKey, error) {
 	if c.JWKSURI == "" {
 		set, err := jwks.Parse([]byte(c.JWKS))
 		if err != nil {
 			return nil, err
 		}
-		return set.For(kid, alg), nil
+		return match(set), nil
 	}
 	k.mu.Lock()
 	own := k.kept[c.ID]
@@ -69,7 +74,7 @@ func (k *clientKeys) of(ctx context.Context, c *idp.Client, kid, alg string) ([]
 	defer own.mu.Unlock()
 	now := k.now()
 	stale := own.set == nil || now.Sub(own.readAt) >= keysFresh
-	if (stale || len(own.set.For(kid, alg)) == 0) && (own.triedAt.IsZero() || now.Sub(own.triedAt) >= keysAgain) {
+	if (stale || len(match(own.set)) == 0) && (own.triedAt.IsZero() || now.Sub(own.triedAt) >= keysAgain) {
 		own.triedAt = now
 		var set jwks.Set
 		// The caller may go away; who waits for the same keys does not.
@@ -80,7 +85,7 @@ func (k *clientKeys) of(ctx context.Context, c *idp.Client, kid, alg string) ([]
 	if own.set == nil || now.Sub(own.readAt) >= keysKept {
 		return nil, fmt.Errorf("%s: %w", redactedURI(own.uri), own.err)
 	}
-	return own.set.For(kid, alg), nil
+	return match(own.set), nil
 }
 
 var errKeysUnread = errors.New("no keys there")

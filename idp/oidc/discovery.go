@@ -63,12 +63,31 @@ type metadata struct {
 	IssParameter             bool     `json:"authorization_response_iss_parameter_supported"`
 	BackChannelLogout        bool     `json:"backchannel_logout_supported"`
 	BackChannelLogoutSession bool     `json:"backchannel_logout_session_supported"`
+	CertBound                bool     `json:"tls_client_certificate_bound_access_tokens,omitempty"` // RFC 8705, section 3.3
+	Aliases                  *aliases `json:"mtls_endpoint_aliases,omitempty"`
+}
+
+// aliases are the endpoints that ask for a certificate (RFC 8705, section 5).
+type aliases struct {
+	Token      string `json:"token_endpoint"`
+	Introspect string `json:"introspection_endpoint"`
+	Revoke     string `json:"revocation_endpoint"`
+	Userinfo   string `json:"userinfo_endpoint"`
+	Pushed     string `json:"pushed_authorization_request_endpoint"`
 }
 
 // metadata is made of the algorithms of the published keys and of the languages that
 // pages are offered in.
 func (s *Server) metadata(algs, languages []string) metadata {
 	proven := []string{string(idp.AuthBasic), string(idp.AuthPost), string(idp.AuthPrivateKey)}
+	var mutual *aliases
+	if m := s.conf.Mutual; m != nil {
+		if m.Authorities != nil {
+			proven = append(proven, string(idp.AuthTLS))
+		}
+		proven = append(proven, string(idp.AuthSelfSigned))
+		mutual = &aliases{m.URL + pathToken, m.URL + pathIntrospect, m.URL + pathRevoke, m.URL + pathUserinfo, m.URL + pathPushed}
+	}
 	claims := []string{"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid", "at_hash"}
 	for _, c := range claim.Person {
 		claims = append(claims, c.Name)
@@ -112,6 +131,8 @@ func (s *Server) metadata(algs, languages []string) metadata {
 		IssParameter:             true,
 		BackChannelLogout:        true,
 		BackChannelLogoutSession: true,
+		CertBound:                mutual != nil,
+		Aliases:                  mutual,
 	}
 }
 
@@ -156,7 +177,7 @@ func (s *Server) publish() (*published, error) {
 	}
 	var algs []string
 	for _, alg := range []string{keyring.RS256, keyring.PS256, keyring.ES256, keyring.EdDSA} {
-		if slices.ContainsFunc(keys, func(k keyring.Key) bool { return k.Alg == alg }) {
+		if _, err := s.conf.Keys.Signer(alg); err == nil { // not one whose last key is only published still
 			algs = append(algs, alg)
 		}
 	}

@@ -100,7 +100,7 @@ func (s *Server) tellNonce(ctx context.Context) {
 // method to a path of ours; access is the token that is sent with it, empty at an endpoint
 // that gives tokens. nil without a fault: there is none. Whether it was used before useProof
 // says.
-func (s *Server) readProof(h http.Header, method, path, access string) (*proof, proofFault) {
+func (s *Server) readProof(ctx context.Context, h http.Header, method, path, access string) (*proof, proofFault) {
 	header := h[headerProof]
 	if len(header) == 0 {
 		return nil, ""
@@ -131,7 +131,7 @@ func (s *Server) readProof(h http.Header, method, path, access string) (*proof, 
 	if json.Unmarshal(payload, &claims) != nil {
 		return nil, "claims"
 	}
-	if fault := s.proofFault(&claims, method, path, access); fault != "" {
+	if fault := s.proofFault(&claims, method, s.base(ctx), path, access); fault != "" {
 		return nil, fault
 	}
 	print, err := key.Thumbprint(crypto.SHA256)
@@ -143,14 +143,14 @@ func (s *Server) readProof(h http.Header, method, path, access string) (*proof, 
 
 // proofFault says which claim of a proof is not good; empty: all are. The nonce comes last:
 // who is asked for another makes the same proof again.
-func (s *Server) proofFault(c *proofClaims, method, path, access string) proofFault {
+func (s *Server) proofFault(c *proofClaims, method, base, path, access string) proofFault {
 	now := s.now()
 	switch {
 	case c.ID == "" || len(c.ID) > maxJTI:
 		return "jti"
 	case c.Method != method:
 		return "htm"
-	case !sameURL(c.URL, s.conf.Issuer, path):
+	case !sameURL(c.URL, base, path):
 		return "htu"
 	case c.IssuedAt == nil:
 		return "iat"
@@ -200,7 +200,7 @@ func (s *Server) tokenProof(ctx context.Context, h http.Header, path string, c *
 		return nil, nil
 	}
 	s.tellNonce(ctx)
-	p, fault := s.readProof(h, http.MethodPost, path, "")
+	p, fault := s.readProof(ctx, h, http.MethodPost, path, "")
 	switch {
 	case fault == faultNonce:
 		s.rejected(ctx, nil, idp.RejectedNonce, "")
@@ -257,6 +257,15 @@ func byProof(h http.Header) bool {
 // a challenge (RFC 9449, section 7.1).
 func (s *Server) checkBound(ctx context.Context, r *op.Request[oidc.UserInfoRequest], c *idp.Client, t *idp.AccessToken) error {
 	bound := byProof(r.Header)
+	if !sameCertificate(ctx, t.X5T) { // RFC 8705, section 3
+		return s.invalidToken(ctx, r.Header)
+	}
+	if t.X5T != "" && c.ByCertificate() { // it may have been taken from the registration since
+		if reason, sent := s.certificateFault(ctx, c); reason != "" {
+			s.rejected(ctx, c, reason, sent)
+			return s.invalidToken(ctx, r.Header)
+		}
+	}
 	switch {
 	case t.JKT == "" && !bound:
 		return nil
@@ -266,7 +275,7 @@ func (s *Server) checkBound(ctx context.Context, r *op.Request[oidc.UserInfoRequ
 		return s.refuseBound(ctx, &oidc.Error{ErrorType: codeInvalidToken, Description: "The access token is bound to a key."})
 	}
 	s.tellNonce(ctx)
-	p, fault := s.readProof(r.Header, r.Method, pathUserinfo, r.Data.AccessToken)
+	p, fault := s.readProof(ctx, r.Header, r.Method, pathUserinfo, r.Data.AccessToken)
 	switch {
 	case fault == faultNonce:
 		return s.refuseBound(ctx, &oidc.Error{ErrorType: codeUseNonce, Description: "Use the nonce in DPoP-Nonce."})

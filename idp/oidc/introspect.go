@@ -30,6 +30,9 @@ func (s *Server) Introspect(ctx context.Context, r *op.Request[op.IntrospectionR
 		return nil, errInvalidClient()
 	}
 	now := s.now()
+	if !s.KeyLives(r.Data.Token) {
+		return respond(ctx, inactive), nil
+	}
 	hash := idp.Secret(r.Data.IntrospectionRequest.Token).Hash()
 	body, err := s.introspectAccess(ctx, c, hash, now)
 	if errors.Is(err, idp.ErrNotFound) {
@@ -69,7 +72,7 @@ func (s *Server) introspectAccess(ctx context.Context, c *idp.Client, hash idp.T
 	}
 	b := s.appendActive(make([]byte, 0, 512), g, scopes, t.IssuedAt, t.ExpiresAt)
 	b = append(b, tokenType(t.JKT)...)
-	b = appendConfirmation(b, t.JKT)
+	b = appendConfirmation(b, t)
 	b = append(b, `,"aud":`...)
 	b = claim.AppendStrings(b, t.Audience)
 	return append(b, '}'), nil

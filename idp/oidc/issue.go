@@ -6,9 +6,12 @@ import (
 	"crypto/sha512"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"slices"
 	"strconv"
 	"time"
+
+	"github.com/zitadel/oidc/v3/pkg/oidc"
 
 	"hilum/idp"
 	"hilum/idp/claim"
@@ -37,6 +40,7 @@ type issuance struct {
 	refreshScopes []string // of the refresh token; nil: none
 	withNonce     bool     // the ID token repeats the nonce
 	jkt           string   // thumbprint of the key that the access token, and a public client's refresh token, is bound to
+	x5t           string   // thumbprint of the certificate that they are bound to, likewise
 	at            time.Time
 }
 
@@ -56,6 +60,7 @@ func (s *Server) issueTokens(ctx context.Context, o issuance) (*tokenResponse, e
 		Scopes:    o.scopes,
 		Audience:  audienceOf(o.client),
 		JKT:       o.jkt,
+		X5T:       o.x5t,
 		IssuedAt:  o.at,
 		ExpiresAt: expires,
 	}}}
@@ -92,7 +97,7 @@ func (s *Server) issueTokens(ctx context.Context, o issuance) (*tokenResponse, e
 			m.issue.Refresh.ExpiresAt = o.grant.ExpiresAt // no use makes it last longer
 		}
 		if o.client.Public() {
-			m.issue.Refresh.JKT = o.jkt // others prove who they are (RFC 9449, section 5)
+			m.issue.Refresh.JKT, m.issue.Refresh.X5T = o.jkt, o.x5t // others prove who they are (RFC 9449, section 5; RFC 8705, section 4)
 		}
 		b = append(b, `,"refresh_token":`...)
 		b = claim.AppendString(b, token.Reveal())
@@ -120,14 +125,25 @@ func tokenType(jkt string) string {
 	return `,"token_type":"Bearer"`
 }
 
-// appendConfirmation writes cnf, by which a resource knows the key that a token is bound to
-// (RFC 9449, section 6); nothing where it is bound to none.
-func appendConfirmation(b []byte, jkt string) []byte {
-	if jkt == "" {
+// appendConfirmation writes cnf, by which a resource knows the key and the certificate that a
+// token is bound to (RFC 9449, section 6; RFC 8705, section 3.1); nothing where it is bound to
+// none.
+func appendConfirmation(b []byte, t *idp.AccessToken) []byte {
+	if !t.Bound() {
 		return b
 	}
-	b = append(b, `,"cnf":{"jkt":`...)
-	b = claim.AppendString(b, jkt)
+	b = append(b, `,"cnf":{`...)
+	if t.JKT != "" {
+		b = append(b, `"jkt":`...)
+		b = claim.AppendString(b, t.JKT)
+	}
+	if t.X5T != "" {
+		if t.JKT != "" {
+			b = append(b, ',')
+		}
+		b = append(b, `"x5t#S256":`...)
+		b = claim.AppendString(b, t.X5T)
+	}
 	return append(b, '}')
 }
 
@@ -147,13 +163,44 @@ func audienceOf(c *idp.Client) []string {
 	return slices.Clone(c.Audience)
 }
 
+// errNoSigner says that no key signs by the algorithm that a client is registered for.
+var errNoSigner = errors.New("no key signs for the client")
+
 // signer returns the key that signs for a client: by the algorithm of its registration,
-// else RS256.
+// else RS256. Error: errNoSigner.
 func (s *Server) signer(c *idp.Client) (keyring.Key, error) {
-	if c.IDTokenAlg == "" {
-		return s.conf.Keys.Signer(keyring.RS256)
+	key, err := s.conf.Keys.Signer(algOf(c))
+	if err != nil {
+		return keyring.Key{}, fmt.Errorf("%w: %w", errNoSigner, err)
 	}
-	return s.conf.Keys.Signer(c.IDTokenAlg)
+	return key, nil
+}
+
+// algOf is the algorithm that tokens of a client are signed by.
+func algOf(c *idp.Client) string {
+	if c.IDTokenAlg == "" {
+		return keyring.RS256
+	}
+	return c.IDTokenAlg
+}
+
+// unsigned refuses a client that no key signs for, because its algorithm was taken out of
+// the configuration: its people are told before they type a password. nil: there is a key.
+func (s *Server) unsigned(ctx context.Context, c *idp.Client) *errorResponse {
+	if _, err := s.conf.Keys.Signer(algOf(c)); err == nil {
+		return nil
+	}
+	s.rejected(ctx, c, idp.RejectedAlg, algOf(c))
+	return &errorResponse{codeUnauthorizedClient, "No key signs by " + algOf(c) + ", which the client is registered for."}
+}
+
+// tokensFault is the error response where tokens could not be made for a client.
+func (s *Server) tokensFault(ctx context.Context, c *idp.Client, err error) error {
+	if errors.Is(err, errNoSigner) {
+		s.rejected(ctx, c, idp.RejectedAlg, algOf(c))
+		return oidc.ErrUnauthorizedClient().WithDescription("No key signs by %s, which the client is registered for.", algOf(c))
+	}
+	return s.fault(ctx, "making tokens", err)
 }
 
 var errNobody = errors.New("an ID token about nobody")
@@ -192,7 +239,11 @@ func (s *Server) idToken(ctx context.Context, o issuance, access idp.Secret, exp
 	b = append(b, `,"at_hash":"`...)
 	b = appendTokenHash(b, key.Alg, access)
 	b = append(b, '"')
-	if want := inIDToken(o.client, g, o.scopes); want != nil {
+	consented, err := s.consentedClaims(ctx, o.client, g)
+	if err != nil {
+		return nil, err
+	}
+	if want := inIDToken(o.client, g, o.scopes, consented); want != nil {
 		u, err := s.conf.Store.User(ctx, g.User)
 		if err != nil {
 			return nil, err
@@ -227,7 +278,7 @@ func (s *Server) accessJWT(o issuance, t *idp.AccessToken) (idp.Secret, error) {
 	b = appendAuthentication(b, o.grant)
 	b = append(b, `,"scope":`...)
 	b = appendScopes(b, t.Scopes)
-	b = appendConfirmation(b, t.JKT)
+	b = appendConfirmation(b, t)
 	signed, err := sign(key, typeAccess, append(b, '}'))
 	return idp.Secret(signed), err
 }
@@ -273,17 +324,7 @@ func appendTokenHash(b []byte, alg string, token idp.Secret) []byte {
 // sign makes a JWS of claims in compact serialization (RFC 7515, section 7.1), with typ in
 // its header unless it is typeNone.
 func sign(k keyring.Key, typ string, claims []byte) ([]byte, error) {
-	header := make([]byte, 0, 128)
-	header = append(header, `{"alg":"`...)
-	header = append(header, k.Alg...)
-	header = append(header, `","kid":`...)
-	header = claim.AppendString(header, string(k.ID))
-	if typ != typeNone {
-		header = append(header, `,"typ":"`...)
-		header = append(header, typ...)
-		header = append(header, '"')
-	}
-	header = append(header, '}')
+	header := appendHeader(make([]byte, 0, 128), &k, typ)
 
 	const signature = 512 // the longest, in base64url: RSA of 3072 bits
 	enc := base64.RawURLEncoding

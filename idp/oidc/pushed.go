@@ -56,6 +56,10 @@ func (s *Server) push(w http.ResponseWriter, r *http.Request) {
 		writeError(w, http.StatusBadRequest, codeInvalidRequest, "The redirect_uri is not registered.")
 		return
 	}
+	if refused := s.unsigned(ctx, c); refused != nil {
+		writeError(w, http.StatusBadRequest, refused.code, refused.description)
+		return
+	}
 	req, refused := s.readRequest(p, c, targetOf(p.Values, c, uri))
 	if refused != nil {
 		refuse(refused)
@@ -166,7 +170,12 @@ func (s *Server) authorizePushed(w http.ResponseWriter, r *http.Request, c *idp.
 		s.unverifiedErrorPage(w, r, keyPushed, "request object: "+unsigned)
 		return
 	}
-	s.begin(w, r, responseTarget{client: c, uri: p.Request.RedirectURI, mode: p.Request.ResponseMode, state: p.Request.State}, &p.Request)
+	to := responseTarget{client: c, uri: p.Request.RedirectURI, mode: p.Request.ResponseMode, state: p.Request.State}
+	if refused := s.unsigned(r.Context(), c); refused != nil {
+		s.sendAuthError(w, r, to, refused)
+		return
+	}
+	s.begin(w, r, to, &p.Request)
 }
 
 // pushedRequest returns the request of a handle. why says, for who runs the client, why it

@@ -155,7 +155,7 @@ func (s *Server) readRequest(q parameters, c *idp.Client, to responseTarget) (*i
 		req.HintUser = idp.UserID(h.Subject)
 	}
 	if claims := get("claims"); claims != "" {
-		if refused := readClaims(req, claims); refused != nil {
+		if refused := readClaims(req, c, claims); refused != nil {
 			return nil, refused
 		}
 	}
@@ -199,7 +199,7 @@ func readPKCE(req *idp.AuthRequest, c *idp.Client, challenge, method string) *er
 // readClaims reads the claims parameter (OpenID Connect Core 1.0, section 5.5). A sub that
 // it asks for is the person whom the client expects, as by id_token_hint; an essential acr
 // that no sign-in here reaches is refused before anybody is troubled (section 5.5.1.1).
-func readClaims(req *idp.AuthRequest, raw string) *errorResponse {
+func readClaims(req *idp.AuthRequest, c *idp.Client, raw string) *errorResponse {
 	asked, err := parseClaims([]byte(raw))
 	if err != nil {
 		return &errorResponse{codeInvalidRequest, "claims is not a claims request."}
@@ -218,6 +218,7 @@ func readClaims(req *idp.AuthRequest, raw string) *errorResponse {
 		return &errorResponse{codeUnmetAuthRequirement, "No sign-in here reaches the acr demanded."}
 	}
 	req.Claims = []byte(raw)
+	req.Named = namedClaims(c, req.Scopes, asked)
 	return nil
 }
 

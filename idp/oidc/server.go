@@ -54,6 +54,8 @@ type Store interface {
 	// SecretUsed notes when a client authenticated by which secret. It returns before
 	// that is written.
 	SecretUsed(client idp.ClientID, hash idp.TokenHash, at time.Time)
+	// Consent returns what a person allowed an application.
+	Consent(ctx context.Context, user idp.UserID, client idp.ClientID) (*idp.Consent, error)
 	// User returns a person as they are now.
 	User(ctx context.Context, id idp.UserID) (*idp.User, error)
 	// Code returns an authorization code and its grant, used or not.
@@ -157,7 +159,9 @@ type Config struct {
 	Rejected func(idp.ClientID, idp.Rejection)
 	// Fetch reads the keys of clients that publish them (jwks_uri); it has to guard whom it
 	// calls, and how long and how large an answer may be. nil: such clients are refused.
-	Fetch       *http.Client
+	Fetch *http.Client
+	// Mutual is for clients with a TLS certificate; nil: there is no listener that asks for one.
+	Mutual      *Mutual
 	Languages   func() []string // that pages are offered in, sorted; nil: English
 	AccessTTL   time.Duration   // lifetime of access and ID tokens; 0: 15 minutes
 	RefreshIdle time.Duration   // how long a refresh token may stay unused; 0: 90 minutes
@@ -199,6 +203,7 @@ type Server struct {
 	conf                   Config
 	origin                 *http.CrossOriginProtection // of the form that confirms a sign-out
 	published              atomic.Pointer[published]
+	accessHeaders          atomic.Pointer[jwsHeaders]
 	keys                   clientKeys
 }
 

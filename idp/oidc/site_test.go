@@ -466,7 +466,7 @@ func (s *site) call(path string, c *client, form url.Values, headers ...string) 
 	case idp.AuthPost:
 		form.Set("client_id", string(c.ID))
 		form.Set("client_secret", c.secret.Reveal())
-	case idp.AuthNone:
+	case idp.AuthNone, idp.AuthTLS, idp.AuthSelfSigned:
 		form.Set("client_id", string(c.ID))
 	case idp.AuthPrivateKey:
 		form.Set("client_assertion_type", assertionType)

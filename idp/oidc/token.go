@@ -41,6 +41,10 @@ func (s *Server) CodeExchange(ctx context.Context, r *op.ClientRequest[oidc.Acce
 	if err != nil {
 		return nil, err
 	}
+	x5t, err := s.boundCertificate(ctx, c)
+	if err != nil {
+		return nil, err
+	}
 	bound, err := s.tokenProof(ctx, r.Header, pathToken, c, c.DPoP)
 	if err != nil {
 		return nil, err
@@ -76,13 +80,13 @@ func (s *Server) CodeExchange(ctx context.Context, r *op.ClientRequest[oidc.Acce
 	if err := s.useProof(ctx, c, bound); err != nil {
 		return nil, err
 	}
-	o := issuance{client: c, grant: g, scopes: scopes, withNonce: true, jkt: bound.thumbprint(), at: now}
+	o := issuance{client: c, grant: g, scopes: scopes, withNonce: true, jkt: bound.thumbprint(), x5t: x5t, at: now}
 	if refreshes(c, scopes) {
 		o.refreshScopes = scopes
 	}
 	m, err := s.issueTokens(ctx, o)
 	if err != nil {
-		return nil, s.fault(ctx, "making tokens", err)
+		return nil, s.tokensFault(ctx, c, err)
 	}
 	m.issue.May = func(u *idp.User) error { return g.Admits(c, u) }
 	err = s.conf.Store.RedeemCode(ctx, hash, now, m.issue, event(ctx, g, now, idp.EventCodeRedeemed, ""))
@@ -159,6 +163,10 @@ func (s *Server) RefreshToken(ctx context.Context, r *op.ClientRequest[oidc.Refr
 	if err != nil {
 		return nil, err
 	}
+	x5t, err := s.boundCertificate(ctx, c)
+	if err != nil {
+		return nil, err
+	}
 	bound, err := s.tokenProof(ctx, r.Header, pathToken, c, c.DPoP)
 	if err != nil {
 		return nil, err
@@ -173,7 +181,7 @@ func (s *Server) RefreshToken(ctx context.Context, r *op.ClientRequest[oidc.Refr
 		return nil, s.fault(ctx, "reading a refresh token", err)
 	}
 	grace := c.RefreshGrace
-	if c.Public() && token.JKT == "" {
+	if c.Public() && token.JKT == "" && token.X5T == "" {
 		grace = 0
 	}
 	switch {
@@ -184,6 +192,8 @@ func (s *Server) RefreshToken(ctx context.Context, r *op.ClientRequest[oidc.Refr
 		return nil, err
 	case token.JKT != "" && token.JKT != bound.jkt:
 		return nil, s.invalidGrant(ctx, c, idp.RejectedKey)
+	case !sameCertificate(ctx, token.X5T):
+		return nil, s.invalidGrant(ctx, c, idp.RejectedCertificate)
 	case g.Live(now) != nil:
 		return nil, s.invalidGrant(ctx, c, idp.RejectedExpired)
 	case !token.UsedAt.IsZero() && (grace == 0 || now.Sub(token.UsedAt) > grace):
@@ -209,13 +219,13 @@ func (s *Server) RefreshToken(ctx context.Context, r *op.ClientRequest[oidc.Refr
 	if err := s.useProof(ctx, c, bound); err != nil {
 		return nil, err
 	}
-	o := issuance{client: c, grant: g, scopes: scopes, jkt: bound.thumbprint(), at: now}
+	o := issuance{client: c, grant: g, scopes: scopes, jkt: bound.thumbprint(), x5t: x5t, at: now}
 	if c.RotatesRefresh() && refreshes(c, left) {
 		o.refreshScopes = left
 	}
 	m, err := s.issueTokens(ctx, o)
 	if err != nil {
-		return nil, s.fault(ctx, "making tokens", err)
+		return nil, s.tokensFault(ctx, c, err)
 	}
 	m.issue.Keep = !c.RotatesRefresh()
 	m.issue.May = func(u *idp.User) error { return g.Admits(c, u) }
@@ -242,6 +252,10 @@ func (s *Server) ClientCredentialsExchange(ctx context.Context, r *op.ClientRequ
 		s.rejected(ctx, c, idp.RejectedPublic, "")
 		return nil, errInvalidClient()
 	}
+	x5t, err := s.boundCertificate(ctx, c)
+	if err != nil {
+		return nil, err
+	}
 	bound, err := s.tokenProof(ctx, r.Header, pathToken, c, c.DPoP)
 	if err != nil {
 		return nil, err
@@ -267,9 +281,9 @@ func (s *Server) ClientCredentialsExchange(ctx context.Context, r *op.ClientRequ
 	if err := s.useProof(ctx, c, bound); err != nil {
 		return nil, err
 	}
-	m, err := s.issueTokens(ctx, issuance{client: c, grant: g, scopes: scopes, jkt: bound.thumbprint(), at: now})
+	m, err := s.issueTokens(ctx, issuance{client: c, grant: g, scopes: scopes, jkt: bound.thumbprint(), x5t: x5t, at: now})
 	if err != nil {
-		return nil, s.fault(ctx, "making tokens", err)
+		return nil, s.tokensFault(ctx, c, err)
 	}
 	if err := s.conf.Store.AddTokens(ctx, g, m.issue); err != nil {
 		return nil, s.fault(ctx, "storing tokens", err)

@@ -53,7 +53,7 @@ func (s *Server) UserInfo(ctx context.Context, r *op.Request[oidc.UserInfoReques
 		return nil, s.fault(ctx, "client", err)
 	}
 	identified(ctx, c)
-	if !t.Good(g, now) {
+	if !t.Good(g, now) || !s.KeyLives(r.Data.AccessToken) {
 		return nil, s.invalidToken(ctx, r.Header)
 	}
 	if err := s.checkBound(ctx, r, c, t); err != nil {
@@ -69,6 +69,10 @@ func (s *Server) UserInfo(ctx context.Context, r *op.Request[oidc.UserInfoReques
 			Description: "The access token was not given for openid.",
 		}, http.StatusForbidden)
 	}
+	consented, err := s.consentedClaims(ctx, c, g)
+	if err != nil {
+		return nil, s.fault(ctx, "consent", err)
+	}
 	b := make([]byte, 0, 512)
 	if c.Signing.UserinfoAlg != "" {
 		b = append(s.appendParties(b, c), `,"sub":`...)
@@ -76,7 +80,7 @@ func (s *Server) UserInfo(ctx context.Context, r *op.Request[oidc.UserInfoReques
 		b = append(b, `{"sub":`...)
 	}
 	b = claim.AppendString(b, string(u.ID))
-	b = append(claim.Append(b, u, c.Claims, inUserinfo(c, g, scopes)), '}')
+	b = append(claim.Append(b, u, c.Claims, inUserinfo(c, g, scopes, consented)), '}')
 	if c.Signing.UserinfoAlg == "" {
 		return respond(ctx, b), nil
 	}

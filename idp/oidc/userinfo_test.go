@@ -213,8 +213,9 @@ func TestUserinfoByName(t *testing.T) {
 	if got := ask(func(c *idp.Client) { c.Scopes = []string{"email"} }); !reflect.DeepEqual(got, map[string]any{"email": anna.Email}) {
 		t.Errorf("beyond the registration: %v", got)
 	}
-	if got := ask(func(c *idp.Client) { c.Consent = true }); len(got) != 0 {
-		t.Errorf("beyond the consent: %v", got)
+	// The person has seen them on the page (TestConsentToClaimsByName).
+	if got := ask(func(c *idp.Client) { c.Consent = true }); len(got) != 3 {
+		t.Errorf("with consent: %v", got)
 	}
 }
 

@@ -45,7 +45,10 @@ func Run(ctx context.Context, c Config, h http.Handler, l net.Listener) error {
 	}
 	serve := func() error { return srv.Serve(plain{l, c.Log}) }
 	if c.TLS != nil {
-		srv.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: c.TLS.get, NextProtos: []string{"h2", "http/1.1"}}
+		srv.TLSConfig = tlsConfig(c.TLS)
+		if c.Mutual {
+			mutual(srv)
+		}
 		over := overTLS(l, srv.TLSConfig.Clone(), c.Log) //nolint:contextcheck // a listener lives as long as the server
 		serve = func() error { return srv.Serve(over) }
 	}

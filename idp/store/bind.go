@@ -331,22 +331,25 @@ func (r *grantRow) bound() (string, []any) {
 }
 
 func (r *codeRow) bound() (string, []any) {
-	return "codes", boundTo(r.JKT, r.Hash, r.GrantID, r.RedirectURI, r.Challenge, r.ExpiresAt)
+	return "codes", boundTo(r.JKT, "", r.Hash, r.GrantID, r.RedirectURI, r.Challenge, r.ExpiresAt)
 }
 
 func (r *refreshRow) bound() (string, []any) {
-	return "refresh_tokens", boundTo(r.JKT, r.Hash, r.GrantID, r.Scopes, r.IssuedAt, r.ExpiresAt)
+	return "refresh_tokens", boundTo(r.JKT, r.X5T, r.Hash, r.GrantID, r.Scopes, r.IssuedAt, r.ExpiresAt)
 }
 
 func (r *accessRow) bound() (string, []any) {
-	return "access_tokens", boundTo(r.JKT, r.Hash, r.GrantID, r.Scopes, r.Audience, r.IssuedAt, r.ExpiresAt)
+	return "access_tokens", boundTo(r.JKT, r.X5T, r.Hash, r.GrantID, r.Scopes, r.Audience, r.IssuedAt, r.ExpiresAt)
 }
 
-// boundTo adds the key that a code or token is bound to; none was when the first rows were
-// bound.
-func boundTo(jkt string, fields ...any) []any {
+// boundTo adds the key and the certificate that a code or token is bound to; none was when
+// the first rows were bound.
+func boundTo(jkt, x5t string, fields ...any) []any {
 	if jkt != "" {
-		return append(fields, jkt)
+		fields = append(fields, jkt)
+	}
+	if x5t != "" {
+		fields = append(fields, "x5t", x5t)
 	}
 	return fields
 }
@@ -364,6 +367,9 @@ func (r *clientRow) bound() (string, []any) {
 	}
 	if r.Signing != "" { // as above; named, so that it stands for no other column
 		fields = append(fields, "signing", r.Signing)
+	}
+	if r.TLSSubject != "" || r.CertBound {
+		fields = append(fields, "certificate", r.TLSSubject, r.CertBound)
 	}
 	return "clients", fields
 }

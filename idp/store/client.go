@@ -42,8 +42,10 @@ type clientRow struct {
 	OptionalPKCE   bool `gorm:"column:optional_pkce"`
 	RequirePushed  bool
 	Profile        string
-	DPoP           bool `gorm:"column:dpop"`
-	ClaimsInID     bool `gorm:"column:claims_in_id"`
+	DPoP           bool   `gorm:"column:dpop"`
+	TLSSubject     string `gorm:"column:tls_subject"`
+	CertBound      bool   `gorm:"column:certificate_bound"`
+	ClaimsInID     bool   `gorm:"column:claims_in_id"`
 	Consent        bool
 	Match          string
 	Verify         bool
@@ -77,7 +79,7 @@ func clientRowOf(c *idp.Client) (*clientRow, []clientSecretRow) {
 		GrantTypes: listText(c.GrantTypes), Scopes: listText(c.Scopes), Audience: listText(c.Audience),
 		IDTokenAlg: c.IDTokenAlg, Signing: signingText(c.Signing), AccessFormat: string(c.AccessFormat), AccessTTL: c.AccessTTL.Microseconds(),
 		RefreshIdle: c.RefreshIdle.Microseconds(), RefreshGrace: c.RefreshGrace.Microseconds(),
-		RefreshAlways: c.RefreshAlways, OptionalPKCE: c.OptionalPKCE, RequirePushed: c.RequirePushed, Profile: string(c.Profile), DPoP: c.DPoP, ClaimsInID: c.ClaimsInID,
+		RefreshAlways: c.RefreshAlways, OptionalPKCE: c.OptionalPKCE, RequirePushed: c.RequirePushed, Profile: string(c.Profile), DPoP: c.DPoP, TLSSubject: string(c.TLSSubject), CertBound: c.CertBound, ClaimsInID: c.ClaimsInID,
 		Consent: c.Consent, Match: string(c.Match), Verify: c.Verify, Groups: listText(nfcList(c.Groups)), Claims: rulesText(c.Claims), Icon: string(c.Icon), Disabled: c.Disabled, CreatedAt: micros(c.CreatedAt), UpdatedAt: micros(c.UpdatedAt),
 	}
 	secrets := make([]clientSecretRow, len(c.Secrets))
@@ -121,7 +123,7 @@ func (r *clientRow) client(secrets []clientSecretRow) (*idp.Client, error) {
 		LogoutURI: r.LogoutURI, LogoutSession: r.LogoutSession,
 		IDTokenAlg: r.IDTokenAlg, AccessFormat: idp.AccessFormat(r.AccessFormat), AccessTTL: time.Duration(r.AccessTTL) * time.Microsecond,
 		RefreshIdle: time.Duration(r.RefreshIdle) * time.Microsecond, RefreshGrace: time.Duration(r.RefreshGrace) * time.Microsecond,
-		RefreshAlways: r.RefreshAlways, OptionalPKCE: r.OptionalPKCE, RequirePushed: r.RequirePushed, Profile: idp.ClientProfile(r.Profile), DPoP: r.DPoP, ClaimsInID: r.ClaimsInID,
+		RefreshAlways: r.RefreshAlways, OptionalPKCE: r.OptionalPKCE, RequirePushed: r.RequirePushed, Profile: idp.ClientProfile(r.Profile), DPoP: r.DPoP, TLSSubject: idp.CertSubject(r.TLSSubject), CertBound: r.CertBound, ClaimsInID: r.ClaimsInID,
 		Consent: r.Consent, Match: idp.MatchMode(r.Match), Verify: r.Verify, Icon: idp.PictureID(r.Icon), Disabled: r.Disabled, CreatedAt: moment(r.CreatedAt), UpdatedAt: moment(r.UpdatedAt),
 	}
 	var errs error
@@ -401,14 +403,42 @@ func (db *DB) RemoveClient(ctx context.Context, id idp.ClientID, e idp.Event) er
 }
 
 const (
-	selectConsent = "SELECT scopes, at FROM consents WHERE user_id = ? AND client_id = ?"
-	upsertConsent = `INSERT INTO consents (user_id, client_id, scopes, at) VALUES (?, ?, ?, ?)
-		ON CONFLICT (user_id, client_id) DO UPDATE SET scopes = excluded.scopes, at = excluded.at`
+	selectConsent = "SELECT scopes, claims, at FROM consents WHERE user_id = ? AND client_id = ?"
+	upsertConsent = `INSERT INTO consents (user_id, client_id, scopes, claims, at) VALUES (?, ?, ?, ?, ?)
+		ON CONFLICT (user_id, client_id) DO UPDATE SET scopes = excluded.scopes, claims = excluded.claims, at = excluded.at`
 )
 
+// putConsent keeps what a person allowed. Claims that they have allowed before stay allowed:
+// an application asks for one here and for another there.
 func (t *tx) putConsent(c *idp.Consent) error {
-	_, err := t.exec(upsertConsent, string(c.User), string(c.Client), listText(c.Scopes), micros(c.At))
+	claims := slices.Clone(c.Claims)
+	before, err := consent(t, c.User, c.Client)
+	if err != nil && !errors.Is(err, idp.ErrNotFound) {
+		return err
+	}
+	if err == nil {
+		for _, name := range before.Claims {
+			if !slices.Contains(claims, name) {
+				claims = append(claims, name)
+			}
+		}
+	}
+	_, err = t.exec(upsertConsent, string(c.User), string(c.Client), listText(c.Scopes), listText(claims), micros(c.At))
 	return err
+}
+
+// consent returns what a person allowed an application. Errors: idp.ErrNotFound.
+func consent(r reader, user idp.UserID, client idp.ClientID) (*idp.Consent, error) {
+	var scopes, claims string
+	var at int64
+	if err := r.row(selectConsent, []any{string(user), string(client)}, &scopes, &claims, &at); err != nil {
+		return nil, fmt.Errorf("consent: %w", err)
+	}
+	c := &idp.Consent{User: user, Client: client, At: moment(at)}
+	var err1, err2 error
+	c.Scopes, err1 = textList(scopes)
+	c.Claims, err2 = textList(claims)
+	return c, errors.Join(err1, err2)
 }
 
 // Consent returns what a person allowed an application. Errors: idp.ErrNotFound.
@@ -417,11 +447,5 @@ func (db *DB) Consent(ctx context.Context, user idp.UserID, client idp.ClientID)
 	if err != nil {
 		return nil, err
 	}
-	var text string
-	var at int64
-	if err := r.row(selectConsent, []any{string(user), string(client)}, &text, &at); err != nil {
-		return nil, fmt.Errorf("consent: %w", err)
-	}
-	scopes, err := textList(text)
-	return &idp.Consent{User: user, Client: client, Scopes: scopes, At: moment(at)}, err
+	return consent(r, user, client)
 }

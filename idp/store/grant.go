@@ -13,8 +13,8 @@ import (
 const (
 	grantColumns   = "id, client_id, user_id, session_id, scopes, nonce, acr, amr, auth_time, claims, created_at, expires_at, revoked_at, last_used_at, mac"
 	codeColumns    = "hash, grant_id, redirect_uri, challenge, jkt, expires_at, used_at, keep_until, mac"
-	refreshColumns = "hash, grant_id, scopes, jkt, issued_at, expires_at, used_at, keep_until, mac"
-	accessColumns  = "hash, grant_id, scopes, audience, jkt, issued_at, expires_at, revoked_at, mac"
+	refreshColumns = "hash, grant_id, scopes, jkt, x5t, issued_at, expires_at, used_at, keep_until, mac"
+	accessColumns  = "hash, grant_id, scopes, audience, jkt, x5t, issued_at, expires_at, revoked_at, mac"
 )
 
 const (
@@ -23,12 +23,12 @@ const (
 	useGrant   = "UPDATE grants SET last_used_at = ? WHERE id = ?"
 
 	// The token, and of its grant and person what can change at any moment.
-	selectAccess = `SELECT t.grant_id, t.scopes, t.audience, t.jkt, t.issued_at, t.expires_at, t.revoked_at, t.mac, g.revoked_at, coalesce(u.revision, 0)
+	selectAccess = `SELECT t.grant_id, t.scopes, t.audience, t.jkt, t.x5t, t.issued_at, t.expires_at, t.revoked_at, t.mac, g.revoked_at, coalesce(u.revision, 0)
 		FROM access_tokens t JOIN grants g ON g.id = t.grant_id LEFT JOIN users u ON u.id = g.user_id WHERE t.hash = ?`
 	selectGrant = "SELECT " + grantColumns + " FROM grants WHERE id = ?"
 
 	// The same of a refresh token.
-	selectRefresh = `SELECT t.grant_id, t.scopes, t.jkt, t.issued_at, t.expires_at, t.used_at, t.mac, g.revoked_at, coalesce(u.revision, 0)
+	selectRefresh = `SELECT t.grant_id, t.scopes, t.jkt, t.x5t, t.issued_at, t.expires_at, t.used_at, t.mac, g.revoked_at, coalesce(u.revision, 0)
 		FROM refresh_tokens t JOIN grants g ON g.id = t.grant_id LEFT JOIN users u ON u.id = g.user_id WHERE t.hash = ?`
 
 	// What decides whether a code or refresh token is good, in the transaction that
@@ -129,19 +129,19 @@ func (r *codeRow) code() (*idp.Code, error) {
 type refreshRow struct {
 	Hash                        []byte
 	GrantID                     string
-	Scopes, JKT                 string
+	Scopes, JKT, X5T            string
 	IssuedAt, ExpiresAt, UsedAt int64
 	KeepUntil                   int64
 	MAC                         []byte
 }
 
 func (r *refreshRow) fields() []any {
-	return []any{&r.Hash, &r.GrantID, &r.Scopes, &r.JKT, &r.IssuedAt, &r.ExpiresAt, &r.UsedAt, &r.KeepUntil, &r.MAC}
+	return []any{&r.Hash, &r.GrantID, &r.Scopes, &r.JKT, &r.X5T, &r.IssuedAt, &r.ExpiresAt, &r.UsedAt, &r.KeepUntil, &r.MAC}
 }
 
 func refreshRowOf(t *idp.RefreshToken, keepUntil int64) *refreshRow {
 	return &refreshRow{
-		Hash: t.Hash[:], GrantID: string(t.Grant), Scopes: listText(t.Scopes), JKT: t.JKT, IssuedAt: micros(t.IssuedAt),
+		Hash: t.Hash[:], GrantID: string(t.Grant), Scopes: listText(t.Scopes), JKT: t.JKT, X5T: t.X5T, IssuedAt: micros(t.IssuedAt),
 		ExpiresAt: micros(t.ExpiresAt), UsedAt: micros(t.UsedAt), KeepUntil: keepUntil,
 	}
 }
@@ -150,7 +150,7 @@ func (r *refreshRow) token() (*idp.RefreshToken, error) {
 	h, err1 := hash(r.Hash)
 	scopes, err2 := textList(r.Scopes)
 	return &idp.RefreshToken{
-		Hash: h, Grant: idp.GrantID(r.GrantID), Scopes: scopes, JKT: r.JKT, IssuedAt: moment(r.IssuedAt),
+		Hash: h, Grant: idp.GrantID(r.GrantID), Scopes: scopes, JKT: r.JKT, X5T: r.X5T, IssuedAt: moment(r.IssuedAt),
 		ExpiresAt: moment(r.ExpiresAt), UsedAt: moment(r.UsedAt),
 	}, errors.Join(err1, err2)
 }
@@ -158,18 +158,18 @@ func (r *refreshRow) token() (*idp.RefreshToken, error) {
 type accessRow struct {
 	Hash                           []byte
 	GrantID                        string
-	Scopes, Audience, JKT          string
+	Scopes, Audience, JKT, X5T     string
 	IssuedAt, ExpiresAt, RevokedAt int64
 	MAC                            []byte
 }
 
 func (r *accessRow) fields() []any {
-	return []any{&r.Hash, &r.GrantID, &r.Scopes, &r.Audience, &r.JKT, &r.IssuedAt, &r.ExpiresAt, &r.RevokedAt, &r.MAC}
+	return []any{&r.Hash, &r.GrantID, &r.Scopes, &r.Audience, &r.JKT, &r.X5T, &r.IssuedAt, &r.ExpiresAt, &r.RevokedAt, &r.MAC}
 }
 
 func accessRowOf(t *idp.AccessToken) *accessRow {
 	return &accessRow{
-		Hash: t.Hash[:], GrantID: string(t.Grant), Scopes: listText(t.Scopes), Audience: listText(t.Audience), JKT: t.JKT,
+		Hash: t.Hash[:], GrantID: string(t.Grant), Scopes: listText(t.Scopes), Audience: listText(t.Audience), JKT: t.JKT, X5T: t.X5T,
 		IssuedAt: micros(t.IssuedAt), ExpiresAt: micros(t.ExpiresAt), RevokedAt: micros(t.RevokedAt),
 	}
 }
@@ -179,7 +179,7 @@ func (r *accessRow) token() (*idp.AccessToken, error) {
 	scopes, err2 := textList(r.Scopes)
 	audience, err3 := textList(r.Audience)
 	return &idp.AccessToken{
-		Hash: h, Grant: idp.GrantID(r.GrantID), Scopes: scopes, Audience: audience, JKT: r.JKT,
+		Hash: h, Grant: idp.GrantID(r.GrantID), Scopes: scopes, Audience: audience, JKT: r.JKT, X5T: r.X5T,
 		IssuedAt: moment(r.IssuedAt), ExpiresAt: moment(r.ExpiresAt), RevokedAt: moment(r.RevokedAt),
 	}, errors.Join(err1, err2, err3)
 }
@@ -385,7 +385,7 @@ func (db *DB) RefreshOf(ctx context.Context, hash idp.TokenHash) (*idp.RefreshTo
 	}
 	row := refreshRow{Hash: hash[:]}
 	var revokedAt, revision int64
-	err = r.row(selectRefresh, []any{row.Hash}, &row.GrantID, &row.Scopes, &row.JKT, &row.IssuedAt, &row.ExpiresAt, &row.UsedAt, &row.MAC, &revokedAt, &revision)
+	err = r.row(selectRefresh, []any{row.Hash}, &row.GrantID, &row.Scopes, &row.JKT, &row.X5T, &row.IssuedAt, &row.ExpiresAt, &row.UsedAt, &row.MAC, &revokedAt, &revision)
 	if err != nil {
 		return nil, nil, nil, fmt.Errorf("refresh token: %w", err)
 	}
@@ -563,7 +563,7 @@ func (db *DB) Access(ctx context.Context, hash idp.TokenHash) (*idp.AccessToken,
 	}
 	row := accessRow{Hash: hash[:]}
 	var revokedAt, revision int64
-	err = r.row(selectAccess, []any{row.Hash}, &row.GrantID, &row.Scopes, &row.Audience, &row.JKT, &row.IssuedAt, &row.ExpiresAt, &row.RevokedAt, &row.MAC, &revokedAt, &revision)
+	err = r.row(selectAccess, []any{row.Hash}, &row.GrantID, &row.Scopes, &row.Audience, &row.JKT, &row.X5T, &row.IssuedAt, &row.ExpiresAt, &row.RevokedAt, &row.MAC, &revokedAt, &revision)
 	if err != nil {
 		return nil, nil, nil, fmt.Errorf("access token: %w", err)
 	}

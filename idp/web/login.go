@@ -163,7 +163,7 @@ func (s *signIns) show(w http.ResponseWriter, r *http.Request, status int, step 
 		frame.Dot = 1
 		return s.door.Render(w, status, templates.Consent{
 			Frame: frame, ID: string(step.ID), App: app, Tile: tile, Host: hostOf(step.Request.RedirectURI), UserName: step.UserName,
-			Scopes: scopeWords(step.Scopes), Hours: max(1, int(s.sessionAbsolute/time.Hour)),
+			Scopes: append(scopeWords(step.Scopes), claimWords(step.Claims)...), Hours: max(1, int(s.sessionAbsolute/time.Hour)),
 		})
 	case idp.LoginEnrol:
 		return s.showEnrol(w, r, status, frame, step, enrolFault{})
@@ -614,6 +614,24 @@ func hostOf(uri string) string {
 		return u.Scheme
 	}
 	return u.Host
+}
+
+// claimWords say what an application gets by claims that it asks for by name.
+func claimWords(names []string) []templates.Message {
+	known := map[string]string{
+		"name": "claim.name", "given_name": "claim.given_name", "family_name": "claim.family_name", "preferred_username": "claim.preferred_username",
+		"locale": "claim.locale", "updated_at": "claim.updated_at", "email": "scope.email", "email_verified": "claim.email_verified",
+		"phone_number": "scope.phone", "phone_number_verified": "claim.phone_number_verified", "groups": "scope.groups", "roles": "scope.roles",
+	}
+	words := make([]templates.Message, 0, len(names))
+	for _, name := range names {
+		if key, ok := known[name]; ok {
+			words = append(words, templates.Say(key))
+			continue
+		}
+		words = append(words, templates.Say("scope.other", "Scope", name))
+	}
+	return words
 }
 
 // scopeWords says what an application gets by each scope.

@@ -23,7 +23,7 @@ func TestPageFollowsTheState(t *testing.T) {
 		{idp.LoginFactor, idp.ForClient, 200, "", []string{`id="code-form"`, `id="recovery-form"`, "Not you? Start over", `inputmode="numeric"`, `autocomplete="one-time-code"`}},
 		{idp.LoginFactor, idp.ForStepUp, 200, "", []string{"Confirm that it is you", "Back to your account", "not Start over"}},
 		{idp.LoginEnrol, idp.ForInvitation, 200, "", []string{`id="enrol-form"`, "JBSW Y3DP EHPK 3PXP", "otpauth://totp/Imaging:anna?secret=JBSWY3DPEHPK3PXP&amp;issuer=Imaging", `<path d="M4 4h7`}},
-		{idp.LoginConsent, idp.ForClient, 200, "", []string{"viewer.example:8443", "Your name", "dicom:read", "Allow", "Deny", "12 hours"}},
+		{idp.LoginConsent, idp.ForClient, 200, "", []string{"viewer.example:8443", "Your name", "dicom:read", "Your e-mail address", "Whether your e-mail address is confirmed", "Also: shoe_size", "Allow", "Deny", "12 hours"}},
 		{idp.LoginDone, idp.ForClient, 303, "/authorize/collect/" + aLogin, nil},
 		{idp.LoginDenied, idp.ForClient, 303, "/authorize/collect/" + aLogin, nil},
 		{idp.LoginDone, idp.ForAccount, 200, "", []string{"One step is left", "/collect"}},

@@ -330,6 +330,7 @@ func step(state idp.LoginState, purpose idp.LoginPurpose) *login.Step {
 		s.Client = &idp.Client{ID: "viewer", Name: "Radiology Viewer"}
 		s.Request = idp.AuthRequest{Client: "viewer", RedirectURI: "https://viewer.example:8443/callback?x=1"}
 		s.Scopes = []string{"openid", "profile", "offline_access", "dicom:read"}
+		s.Claims = []string{"email", "email_verified", "shoe_size"}
 	}
 	if state == idp.LoginEnrol {
 		s.Enrol = &login.EnrolStep{Purpose: idp.InviteEnrol, NeedLink: true, Chosen: true, UserName: "anna",

@@ -362,13 +362,22 @@ func consents(t *testing.T, s *site) {
 	u := s.user("anna")
 	_, err := s.Consent(s.ctx(), u.ID, "viewer")
 	s.is(err, idp.ErrNotFound)
-	for _, scopes := range [][]string{{"openid"}, {"openid", "email"}} {
+	for _, c := range []struct{ scopes, claims, kept []string }{
+		{scopes: []string{"openid"}},
+		{scopes: []string{"openid", "email"}},
+		{[]string{"openid"}, []string{"phone_number"}, []string{"phone_number"}},
+		{[]string{"openid"}, []string{"roles", "phone_number"}, []string{"roles", "phone_number"}},
+		{[]string{"openid", "profile"}, nil, []string{"roles", "phone_number"}}, // what was allowed by name stays
+		{[]string{"openid"}, []string{"name"}, []string{"name", "roles", "phone_number"}},
+	} {
 		l := s.login(u.ID, idp.LoginDone)
-		want := &idp.Consent{User: u.ID, Client: "viewer", Scopes: scopes, At: s.now}
+		want := &idp.Consent{User: u.ID, Client: "viewer", Scopes: c.scopes, Claims: c.claims, At: s.now}
 		s.ok(s.Collect(s.ctx(), l.ID, func(c *idp.Collection) error { c.Consent = want; return nil }))
 		got, err := s.Consent(s.ctx(), u.ID, "viewer")
 		s.ok(err)
-		same(t, got, want)
+		kept := *want
+		kept.Claims = c.kept
+		same(t, got, &kept)
 	}
 }
 

@@ -90,7 +90,7 @@ func (s *applications) one(w http.ResponseWriter, r *http.Request, p staff) erro
 	}
 	view := templates.AdminApp{
 		Frame: s.frame(r, p, "applications"), App: deskAppOf(c), Redirects: c.RedirectURIs, Logouts: c.PostLogoutURIs, Origins: c.Origins, Scopes: c.Scopes,
-		Match: matchWords[c.Match], Verify: c.Verify, Consent: c.Consent, FAPI2: c.FAPI2(), SignsMessages: c.SignsMessages(), Signed: c.Signing.RequireRequest, Pushed: c.RequirePushed, DPoP: c.DPoP, MayEdit: p.may(admin.EditClients), Issuer: s.door.Origin(),
+		Match: matchWords[c.Match], Verify: c.Verify, Consent: c.Consent, FAPI2: c.FAPI2(), SignsMessages: c.SignsMessages(), Signed: c.Signing.RequireRequest, Pushed: c.RequirePushed, DPoP: c.DPoP, CertBound: c.CertBound, TLSSubject: string(c.TLSSubject), MayEdit: p.may(admin.EditClients), Issuer: s.door.Origin(),
 	}
 	if view.Told = c.LogoutURI; view.Told != "" {
 		f, err := s.desk.Logouts(r.Context(), p.by, c.ID)
@@ -151,6 +151,8 @@ var authWords = []templates.Choice{
 	{Value: string(idp.AuthBasic), Label: templates.Say("apps.auth.basic")},
 	{Value: string(idp.AuthPost), Label: templates.Say("client.deviation.post")},
 	{Value: string(idp.AuthPrivateKey), Label: templates.Say("apps.auth.key")},
+	{Value: string(idp.AuthTLS), Label: templates.Say("apps.auth.tls")},
+	{Value: string(idp.AuthSelfSigned), Label: templates.Say("apps.auth.selfsigned")},
 }
 
 // profileWords are the profiles that an application can be held to.
@@ -197,6 +199,9 @@ var rejectedWords = map[idp.RejectionReason]templates.Message{
 	idp.RejectedScope:           templates.Say("apps.refused.scope"),
 	idp.RejectedForm:            templates.Say("apps.refused.form"),
 	idp.RejectedPushed:          templates.Say("apps.refused.par"),
+	idp.RejectedNoCertificate:   templates.Say("apps.refused.certificate_missing"),
+	idp.RejectedCertificate:     templates.Say("apps.refused.certificate"),
+	idp.RejectedAlg:             templates.Say("apps.refused.alg"),
 	idp.RejectedNotPushed:       templates.Say("apps.refused.par_missing"),
 	idp.RejectedRequestObject:   templates.Say("apps.refused.request_object"),
 	idp.RejectedNotSigned:       templates.Say("apps.refused.request_unsigned"),
@@ -342,9 +347,12 @@ func (s *applications) appForm(r *http.Request, p staff, c *idp.Client) template
 		choice := templates.AlgChoice{Name: f.name, Label: f.label, None: f.none, Alg: *f.alg(c)}
 		view.Signing = append(view.Signing, choice)
 	}
+	view.TLSSubject, view.CertBound = string(c.TLSSubject), c.CertBound
 	view.Profile, view.Profiles = string(c.Profile), profileWords
 	view.Auth, view.Auths, view.JWKS, view.JWKSURI = string(c.Auth), authWords, c.JWKS, c.JWKSURI
-	view.Algs = admin.IDTokenAlgs
+	if view.Algs = s.desk.Algs(); view.Alg != "" && !slices.Contains(view.Algs, view.Alg) {
+		view.Algs = append(view.Algs, view.Alg) // its key was taken away; the form does not change that unasked
+	}
 	view.AccessTTL, view.RefreshIdle, view.RefreshGrace = span(c.AccessTTL), span(c.RefreshIdle), span(c.RefreshGrace)
 	view.Matches = append(view.Matches, templates.Choice{Label: matchWords[""]})
 	for _, m := range idp.MatchModes {
@@ -396,6 +404,7 @@ func readAdvanced(r *http.Request, c *idp.Client) {
 		}
 	}
 	c.RequirePushed, c.DPoP = r.PostFormValue("require_pushed") == "1", r.PostFormValue("dpop") == "1"
+	c.CertBound = r.PostFormValue("tls_client_certificate_bound_access_tokens") == "1"
 	c.Profile = idp.ClientProfile(r.PostFormValue("profile"))
 	if auth := r.PostFormValue("auth"); auth != "" && !c.Public() {
 		c.Auth = idp.AuthMethod(auth)
@@ -406,6 +415,7 @@ func readAdvanced(r *http.Request, c *idp.Client) {
 		if !f.own || !c.Public() {
 			*f.alg(c) = r.PostFormValue(f.name)
 		}
+		c.TLSSubject = idp.CertSubject(strings.TrimSpace(r.PostFormValue("tls_client_auth")))
 	}
 	c.AccessFormat, c.IDTokenAlg = idp.AccessFormat(r.PostFormValue("access_format")), r.PostFormValue("id_token_alg")
 	c.AccessTTL, c.RefreshIdle, c.RefreshGrace = readSpan(r, "access_ttl"), readSpan(r, "refresh_idle"), readSpan(r, "refresh_grace")

@@ -93,6 +93,7 @@ type Clients interface {
 	Client(ctx context.Context, by admin.By, id idp.ClientID) (*idp.Client, error)
 	AddClient(ctx context.Context, by admin.By, c *idp.Client) (idp.Secret, error)
 	EditClient(ctx context.Context, by admin.By, id idp.ClientID, fn func(*idp.Client)) error
+	Algs() []string
 	NewClientSecret(ctx context.Context, by admin.By, id idp.ClientID, overlap time.Duration) (idp.Secret, error)
 	RemoveClient(ctx context.Context, by admin.By, id idp.ClientID) error
 	SetIcon(ctx context.Context, by admin.By, id idp.ClientID, raw []byte) error
