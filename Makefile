@@ -123,12 +123,14 @@ twice:
 	go test -count 1 -ldflags "-X hilum/idp/store.runTwice=on" ./idp/...
 
 # parties walks relying parties by docs/recipes: oauth2-proxy, as make test does, and OHIF,
-# which is too large for that: 50 MB by npm, 200 MB unpacked. Both are before Orthanc.
+# which is too large for that: 50 MB by npm, 200 MB unpacked. Both are before Orthanc. And
+# it runs libraries of others: 70 MB of npm and Python packages.
+LIBRARIES := $(CACHE)/libraries
 OHIF := 3.13.2
 OHIF_DIR := $(CACHE)/ohif-$(OHIF)
 OHIF_DIST := $(OHIF_DIR)/package/dist
-parties: needs $(OHIF_DIST)/index.html $(OAUTH2_PROXY)
-	OHIF_DIST=$(OHIF_DIST) go test -race -count 1 -v -run 'TestOHIF|TestOAuth2Proxy' -timeout 30m ./e2e
+parties: needs $(OHIF_DIST)/index.html $(OAUTH2_PROXY) $(LIBRARIES)/ready
+	OHIF_DIST=$(OHIF_DIST) LIBRARIES=$(LIBRARIES) go test -race -count 1 -v -run 'TestOHIF|TestOAuth2Proxy|TestLibrar' -timeout 30m ./e2e
 
 # conformance runs the plans of the OpenID Foundation's suite (docs/conformance.md); SUITE is the
 # address of one that runs, or a program that starts one.
@@ -139,6 +141,14 @@ conformance: needs
 $(OHIF_DIST)/index.html:
 	mkdir -p $(OHIF_DIR)
 	cd $(OHIF_DIR) && npm pack @ohif/app@$(OHIF) && sha256sum -c $(CURDIR)/e2e/testdata/ohif/SHA256SUMS && tar xzf ohif-app-$(OHIF).tgz
+
+# Libraries of others by which applications sign people in, in the versions of
+# package-lock.json and requirements.txt; for Node.js 20 and Python 3.11, each or newer.
+$(LIBRARIES)/ready: e2e/testdata/libraries/package-lock.json e2e/testdata/libraries/requirements.txt
+	mkdir -p $(LIBRARIES) && cp e2e/testdata/libraries/package.json e2e/testdata/libraries/package-lock.json $(LIBRARIES)/
+	cd $(LIBRARIES) && npm ci --ignore-scripts --no-audit --no-fund
+	python3 -m venv $(LIBRARIES)/python && $(LIBRARIES)/python/bin/pip install -q -r e2e/testdata/libraries/requirements.txt
+	touch $@
 
 $(OAUTH2_PROXY):
 	GOBIN=$(CACHE)/build go install github.com/oauth2-proxy/oauth2-proxy/v7@$(OAUTH2_PROXY_VERSION)

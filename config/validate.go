@@ -138,43 +138,58 @@ func (v *validation) issuer() {
 	if port == usual || strings.HasSuffix(u.Host, ":") {
 		right = scheme + "://" + strings.TrimSuffix(strings.ToLower(u.Host), ":"+port)
 	}
+	path := strings.TrimRight(strings.ToLower(u.Path), "/")
+	if goodPath(path) {
+		right += path
+	}
 	number, badPort := strconv.ParseUint(cmp.Or(port, "443"), 10, 16)
 	address, notAddress := netip.ParseAddr(host)
 	fault := func(what string) { v.fault("issuer", "%q %s; write %s", issuer, what, right) }
 	switch {
 	case scheme != "https" && scheme != "http":
-		v.fault("issuer", "%q is more than scheme and host, or another scheme than https; write it like https://login.your-hospital.org", issuer)
+		v.fault("issuer", "%q is more than scheme, host and path, or another scheme than https; write it like https://login.your-hospital.org", issuer)
 	case badPort != nil || number == 0:
 		v.fault("issuer", "%q has a port that is none; write %s://%s, or a port of 1 to 65535", issuer, scheme, host)
 	case u.User != nil:
 		v.fault("issuer", "has a user name in it, which would stand in every token; write %s", right) // a password may be beside it
 	case u.RawQuery != "" || u.ForceQuery:
-		fault("has a query, and is scheme and host only")
+		fault("has a query, and is scheme, host and path only")
 	case strings.Contains(issuer, "#"):
-		fault("has a fragment, and is scheme and host only")
+		fault("has a fragment, and is scheme, host and path only")
 	case u.Path == "/":
 		fault("ends in a slash, and every application compares it letter by letter")
-	case u.Path != "":
-		fault("has a path, and is scheme and host only; a proxy that serves other things beside it needs a host name of its own for this")
+	case strings.HasSuffix(u.Path, "/"):
+		fault("ends in a slash, and every application compares it letter by letter")
+	case issuer == strings.ToLower(issuer) && !goodPath(u.EscapedPath()):
+		v.fault("issuer", "%q has a path that cannot be: write it of lower-case letters, digits, «-», «_» and single slashes, and not with /app at its end", issuer)
 	case issuer != strings.ToLower(issuer):
 		fault("has capitals, and every application compares it letter by letter")
 	case port != "" && port == usual || strings.HasSuffix(u.Host, ":"):
 		fault("names the usual port, which browsers leave out")
 	case strings.HasSuffix(host, "."):
-		right = strings.TrimSuffix(right, ".")
+		right = scheme + "://" + strings.TrimSuffix(strings.ToLower(u.Host), ".") + path
 		fault("ends in a dot, which browsers take for another host")
 	case strings.ContainsFunc(host, func(r rune) bool { return r > unicode.MaxASCII }):
 		v.fault("issuer", "%q has letters that host names are not sent with; write the form that begins with xn--, as the address of a browser's certificate shows it", issuer)
-	case scheme+"://"+u.Host != issuer || notAddress != nil && strings.Trim(host, "abcdefghijklmnopqrstuvwxyz0123456789.-_") != "":
-		v.fault("issuer", "%q is more than scheme and host; write it like https://login.your-hospital.org, in lower case, without a path and without a slash at the end", issuer)
+	case scheme+"://"+u.Host+u.Path != issuer || notAddress != nil && strings.Trim(host, "abcdefghijklmnopqrstuvwxyz0123456789.-_") != "":
+		v.fault("issuer", "%q is more than scheme, host and path; write it like https://login.your-hospital.org, in lower case, and without a slash at the end", issuer)
 	case notAddress == nil && address.IsUnspecified():
 		v.fault("issuer", "%q is where the provider listens, and nobody can open it; write the address that browsers open", issuer)
 	case scheme == "http" && !isLoopback(host):
-		v.fault("issuer", "%q must begin with https: tokens and passwords would travel readable; write https://%s", issuer, strings.TrimSuffix(u.Host, ":80"))
+		v.fault("issuer", "%q must begin with https: tokens and passwords would travel readable; write https://%s", issuer, strings.TrimSuffix(u.Host, ":80")+u.Path)
 	case isExample(host):
 		v.fault("issuer", "%q is the example's; put your own address here", issuer)
 	}
 }
+
+// goodPath reports whether a path is one that an issuer may have: of letters that nobody
+// writes in two ways, short enough for QR codes, and without the end by which the phone
+// app knows its own address.
+func goodPath(path string) bool {
+	return path == "" || pathForm.MatchString(path) && !strings.HasSuffix(path, "/app") && len(path) <= 64
+}
+
+var pathForm = regexp.MustCompile(`^(/[a-z0-9_-]+)+$`)
 
 // debug checks that profiles can be had from this machine alone: they show what is
 // in memory.

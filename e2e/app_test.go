@@ -164,7 +164,7 @@ func (p *handset) scans(uri, name string) {
 func (p *person) offers(issuer string) string {
 	p.t.Helper()
 	at := p.get(issuer + "/account/link")
-	if at.url.Path != "/account/link" {
+	if !strings.HasSuffix(at.url.Path, "/account/link") {
 		at = p.submit(at, "password-form", url.Values{"username": {p.name}, "password": {p.password}})
 		p.submit(at, "code-form", url.Values{"code": {p.code()}})
 	}
@@ -183,7 +183,7 @@ func keyOf(n rune) string {
 func (p *handset) allow(name string, setting browser.PermissionSetting) {
 	p.t.Helper()
 	_, err := chromedp.CallBrowser(p.ctx, browser.SetPermission, browser.SetPermissionParams{
-		Permission: &browser.PermissionDescriptor{Name: name}, Setting: setting, Origin: p.home,
+		Permission: &browser.PermissionDescriptor{Name: name}, Setting: setting, Origin: originOf(p.home),
 	})
 	p.check(err)
 }
@@ -249,11 +249,17 @@ func startPlain(t testing.TB, env ...string) (*served, *party) {
 // startPlainAt is startPlain at another name of this machine.
 func startPlainAt(t testing.TB, host string, env ...string) (*served, *party) {
 	t.Helper()
+	return startPlainBeneath(t, host, "", env...)
+}
+
+// startPlainBeneath is startPlainAt with an issuer that has a path.
+func startPlainBeneath(t testing.TB, host, path string, env ...string) (*served, *party) {
+	t.Helper()
 	s := newServe(t, append([]string{
 		"IDP_LIMITS_SIGN_IN_PER_MINUTE=0", "IDP_LIMITS_SIGN_IN_BURST=0", "IDP_LIMITS_ENROL_PER_10_MINUTES=0", "IDP_TLS_CERT_FILE=", "IDP_TLS_KEY_FILE=",
 	}, env...)...)
 	port := freePort(t)
-	s.issuer = "http://" + host + ":" + port
+	s.issuer = "http://" + host + ":" + port + path
 	s.env = append(s.env, "IDP_ISSUER="+s.issuer, "IDP_LISTEN=127.0.0.1:"+port, "IDP_TLS_CERT_FILE=", "IDP_TLS_KEY_FILE=")
 	s.launch(t)
 	const redirect = "https://viewer.example/callback"

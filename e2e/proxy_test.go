@@ -67,13 +67,21 @@ client_body_temp_path %[1]s/body; proxy_temp_path %[1]s/proxy; fastcgi_temp_path
 
 // port is that of the issuer.
 func (s *served) port() string {
-	_, port, _ := net.SplitHostPort(strings.TrimPrefix(s.issuer, "https://"))
-	return port
+	u, _ := url.Parse(s.issuer) // of ours
+	return u.Port()
+}
+
+// origin is scheme and host of the issuer, path what it has beside.
+func (s *served) origin() string { return strings.TrimSuffix(s.issuer, s.path()) }
+
+func (s *served) path() string {
+	u, _ := url.Parse(s.issuer) // of ours
+	return u.Path
 }
 
 // startBehind starts a provider that speaks plain HTTP on loopback, and the proxy of a
-// kind before it, by the configuration of the page.
-func startBehind(t *testing.T, kind proxyKind) *served {
+// kind before it, by the configuration of the page. path is that of the issuer.
+func startBehind(t *testing.T, kind proxyKind, path string) *served {
 	t.Helper()
 	dir := t.TempDir()
 	// nginx, started as root, serves as nobody, who has to reach its files.
@@ -85,7 +93,7 @@ func startBehind(t *testing.T, kind proxyKind) *served {
 	cert, key := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
 	s := &served{data: filepath.Join(t.TempDir(), "data"), ca: filepath.Join(dir, "ca.pem")}
 	pool := writeCertificates(t, s.ca, cert, key)
-	s.issuer = "https://localhost:" + freePort(t)
+	s.issuer = "https://localhost:" + freePort(t) + path
 	listen := "127.0.0.1:" + freePort(t)
 	s.env = append(os.Environ(), "IDP_ISSUER="+s.issuer, "IDP_LISTEN="+listen, "IDP_DATA_DIR="+s.data, "IDP_TRUSTED_PROXIES=127.0.0.1")
 	from := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(ownAddress)}, Timeout: 10 * time.Second}
@@ -102,7 +110,7 @@ func startBehind(t *testing.T, kind proxyKind) *served {
 
 	text := exchanged(t, blockOf(t, "proxy.md", kind.lang), append(kind.replace(s, dir, freePort(t)),
 		"127.0.0.1:8080", listen, "/etc/ssl/hilum/chain.pem", cert, "/etc/ssl/hilum/key.pem", key)...)
-	text = strings.ReplaceAll(text, "login.your-hospital.org", "localhost")
+	text = strings.NewReplacer("login.your-hospital.org", "localhost", "pacs.your-hospital.org", "localhost").Replace(text)
 	file := filepath.Join(dir, "proxy.conf")
 	if err := os.WriteFile(file, []byte(fmt.Sprintf(kind.whole, dir, text)), 0o644); err != nil {
 		t.Fatal(err)
@@ -121,7 +129,7 @@ func TestBehindAProxy(t *testing.T) {
 	for name, kind := range proxies {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := startBehind(t, kind)
+			s := startBehind(t, kind, "")
 			redirect := "https://viewer.klinik.test/callback"
 			id, secret := s.addClient(t, "Viewer", "--redirect-uri", redirect)
 			rp := &party{
@@ -133,7 +141,7 @@ func TestBehindAProxy(t *testing.T) {
 			bert.enrol(regexp.MustCompile(`https://\S+/invite/\S+`).FindString(s.idp(t, "invite", "bert")))
 			s.signsIn(t, rp, bert)
 			s.addresses(t, rp)
-			s.answers(t)
+			s.answers(t, 30<<20)
 		})
 	}
 }
@@ -237,8 +245,7 @@ func (p *person) pairs(s *served) *pocket {
 
 // eventsOf is the path of the stream of the sign-in that a page is of.
 func eventsOf(path string) string {
-	parts := strings.Split(path, "/") // "", "login", id, …
-	return "/login/" + parts[2] + "/events"
+	return regexp.MustCompile(`^.*/login/[0-9A-Z]{26}`).FindString(path) + "/events"
 }
 
 // addresses looks at who has asked: the browser's own address, whatever it wrote into
@@ -286,7 +293,7 @@ func (s *served) addresses(t *testing.T, rp *party) {
 			listen = at
 		}
 	}
-	past := must[*http.Request](t)(http.NewRequest(http.MethodGet, "http://"+listen+"/.well-known/openid-configuration", nil))
+	past := must[*http.Request](t)(http.NewRequest(http.MethodGet, "http://"+listen+s.path()+"/.well-known/openid-configuration", nil))
 	forge(past)
 	direct := must[*page](t)(readPage(s.client.Do(past)))
 	through := must[*http.Request](t)(http.NewRequest(http.MethodGet, s.issuer+"/.well-known/openid-configuration", nil))
@@ -302,8 +309,9 @@ func (s *served) addresses(t *testing.T, rp *party) {
 	}
 }
 
-// answers looks at what the proxy does to answers and to what it should not hand on.
-func (s *served) answers(t *testing.T) {
+// answers looks at what the proxy does to answers and to what it should not hand on: up
+// to largest bytes of a body that is too large.
+func (s *served) answers(t *testing.T, largest int) {
 	t.Helper()
 	ask := func(method, path string, body io.Reader, head map[string]string) (*page, *http.Response) {
 		t.Helper()
@@ -330,7 +338,7 @@ func (s *served) answers(t *testing.T) {
 	}
 	// A form of another site is told by Origin and Host, where a browser says no more;
 	// ours is not taken for one.
-	for origin, refused := range map[string]bool{s.issuer: false, "https://evil.example": true} {
+	for origin, refused := range map[string]bool{s.origin(): false, "https://evil.example": true} {
 		_, res := ask("POST", "/account/signout", nil, map[string]string{"Accept": "text/html", "Origin": origin, "Content-Type": "application/x-www-form-urlencoded"})
 		if got := res.StatusCode == http.StatusForbidden; got != refused {
 			t.Errorf("a form from %s: %s", origin, res.Status)
@@ -348,7 +356,7 @@ func (s *served) answers(t *testing.T) {
 			}
 		}
 	}
-	for _, size := range []int{33 << 10, 30 << 20} {
+	for _, size := range []int{33 << 10, largest} {
 		req := must[*http.Request](t)(http.NewRequest(http.MethodPost, s.issuer+"/token", strings.NewReader(strings.Repeat("x", size))))
 		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		if res, err := s.client.Do(req); err == nil {

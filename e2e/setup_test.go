@@ -20,9 +20,18 @@ import (
 // empty folder, with nothing said but the port. It returns what it printed.
 func emptyFolder(t *testing.T) (issuer, setup string) {
 	t.Helper()
+	return emptyFolderBeneath(t, "")
+}
+
+// emptyFolderBeneath is emptyFolder with an issuer that has a path, which is said, too.
+func emptyFolderBeneath(t *testing.T, path string) (issuer, setup string) {
+	t.Helper()
 	port := freePort(t)
-	s := &served{issuer: "http://127.0.0.1:" + port, client: &http.Client{Timeout: 30 * time.Second}}
+	s := &served{issuer: "http://127.0.0.1:" + port + path, client: &http.Client{Timeout: 30 * time.Second}}
 	s.env = append(os.Environ(), "IDP_LISTEN=127.0.0.1:"+port, "IDP_DATA_DIR="+filepath.Join(t.TempDir(), "data"))
+	if path != "" {
+		s.env = append(s.env, "IDP_ISSUER="+s.issuer)
+	}
 	s.launch(t)
 	for end := time.Now().Add(10 * time.Second); setup == "" && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		setup = regexp.MustCompile(`http://\S+/setup/\S+`).FindString(s.out.String())
@@ -40,6 +49,12 @@ func emptyFolder(t *testing.T) (issuer, setup string) {
 func TestSetupToTestSignIn(t *testing.T) {
 	t.Parallel()
 	issuer, setup := emptyFolder(t)
+	setsUp(t, issuer, setup)
+}
+
+// setsUp does so, at any issuer.
+func setsUp(t *testing.T, issuer, setup string) {
+	t.Helper()
 	w := openWindow(t, true)
 	const name, password = "chief", "quiet lamps hum at dawn"
 

@@ -386,11 +386,24 @@ func (p *provider) handler(cert *serve.Certificate) (http.Handler, serve.Config,
 		TLS:            cert,
 		Log:            p.log,
 	}
-	whole = serve.Handler(mux, shared)
+	path := people.Path()
+	whole = serve.Beneath(path, atRoot(path), serve.Handler(mux, shared))
 	if mutual != nil {
-		p.certified = certifiedOf(protocol, shared)
+		p.certified = certifiedOf(protocol, shared) // a host of its own: the path of the issuer is not there
 	}
 	return whole, shared, nil
+}
+
+// atRoot are the addresses that standards, systems and whoever watches the machine look
+// for at the root of a host, whatever the path of the issuer is, with those that the
+// doors know them by.
+func atRoot(path string) map[string]string {
+	const oauth = "/.well-known/oauth-authorization-server"
+	root := map[string]string{oauth + path: oauth} // RFC 8414, section 3.1
+	for _, same := range []string{"/.well-known/assetlinks.json", "/.well-known/apple-app-site-association", "/healthz", "/readyz"} {
+		root[same] = same
+	}
+	return root
 }
 
 // refusals are the answers of the doors that programs and phones ask, by path.

@@ -32,6 +32,7 @@ func run(args []string) error {
 	issuer := flags.String("issuer", "http://127.0.0.1:8080", "the provider, exactly as it names itself")
 	id := flags.String("client-id", "", "as registered")
 	secretFile := flags.String("client-secret-file", "", "file with the client secret; none: a public client")
+	alg := flags.String("alg", "", "the algorithm that ID tokens are signed with, as registered (default RS256)")
 	listen := flags.String("listen", "127.0.0.1:8090", "address to serve on")
 	base := flags.String("url", "", "how browsers reach the viewer (default http://LISTEN); its redirect URI is URL/callback")
 	if err := flags.Parse(args); err != nil {
@@ -51,7 +52,7 @@ func run(args []string) error {
 	if *base == "" {
 		*base = "http://" + *listen
 	}
-	h, err := viewer.New(viewer.Config{Issuer: *issuer, ClientID: *id, ClientSecret: secret, BaseURL: *base, Log: slog.Default()})
+	h, err := viewer.New(viewer.Config{Issuer: *issuer, ClientID: *id, ClientSecret: secret, SigningAlg: *alg, BaseURL: *base, Log: slog.Default()})
 	if err != nil {
 		return err
 	}

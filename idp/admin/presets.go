@@ -278,6 +278,7 @@ func (p *Preset) Paste(issuer string, c *idp.Client, secret idp.Secret, values m
 		shown = "…"
 	}
 	_, host, _ := strings.Cut(issuer, "://")
+	host, _, _ = strings.Cut(host, "/")
 	in := replacer(values, "issuer", issuer, "host", host, "id", string(c.ID), "secret", shown, "random", idp.NewToken().Reveal())
 	out := make([]Snippet, len(p.paste))
 	for i, s := range p.paste {

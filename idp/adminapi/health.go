@@ -48,14 +48,14 @@ func (s *Server) root(w http.ResponseWriter, r *http.Request, by admin.By) error
 	if _, err := readQuery(r); err != nil {
 		return err
 	}
-	links := map[string]string{"openapi": Base + "/openapi.json"}
+	links := map[string]string{"openapi": s.path + Base + "/openapi.json"}
 	for name, act := range map[string]admin.Act{
 		"devices": admin.ReadDevices, "users": admin.ReadUsers, "sessions": admin.ReadSessions, "clients": admin.ReadClients, "presets": admin.ReadClients,
 		"audit/events": admin.ReadAudit, "audit/feed": admin.ReadAudit, "audit/verify": admin.ReadAudit, "health": admin.ReadHealth, "days": admin.ReadHealth,
 		"settings": admin.ReadSettings,
 	} {
 		if admin.May(by.Role, act) {
-			links[name] = Base + "/" + name
+			links[name] = s.path + Base + "/" + name
 		}
 	}
 	return s.answer(w, r, http.StatusOK, root{s.conf.Version, s.conf.Issuer, by.Client, by.Role, links})

@@ -16,6 +16,6 @@ var document []byte
 // openAPI sends the description of the API, to everybody: it tells nothing of the site.
 func (s *Server) openAPI(w http.ResponseWriter, _ *http.Request, _ admin.By) error {
 	w.Header().Set("Content-Type", typeJSON)
-	_, _ = w.Write(document) // who went away does not read it
+	_, _ = w.Write(s.document) // who went away does not read it
 	return nil
 }

@@ -9,10 +9,12 @@
 package adminapi
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -69,7 +71,7 @@ type Desk interface {
 
 // Config is what a Server is built from. Issuer, Store and Desk are required.
 type Config struct {
-	Issuer  string // scheme and host, with which one-time links begin
+	Issuer  string // scheme, host and path, with which one-time links begin
 	Version string // of the provider
 	Store   Store
 	Desk    Desk
@@ -86,8 +88,10 @@ type Config struct {
 
 // Server serves every operation of the admin API. Safe for concurrent use.
 type Server struct {
-	conf Config
-	mux  *http.ServeMux
+	conf     Config
+	path     string // of the issuer: what an answer calls an operation begins with it
+	document []byte
+	mux      *http.ServeMux
 }
 
 // Prefix is the path that everything here is below, Base that of this version of the API.
@@ -107,7 +111,11 @@ func New(c Config) *Server {
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
-	s := &Server{conf: c, mux: http.NewServeMux()}
+	s := &Server{conf: c, document: document, mux: http.NewServeMux()}
+	if u, err := url.Parse(c.Issuer); err == nil && u.Path != "" {
+		s.path = u.Path
+		s.document = bytes.Replace(document, []byte(`"url": "/admin/api"`), []byte(`"url": "`+u.Path+`/admin/api"`), 1)
+	}
 	for _, o := range s.operations() {
 		s.mux.Handle(o.pattern(), s.served(o))
 	}

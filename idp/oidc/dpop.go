@@ -180,7 +180,7 @@ func sameURL(htu, issuer, path string) bool {
 	if err != nil {
 		return false
 	}
-	return strings.EqualFold(u.Scheme, own.Scheme) && normalHost(u) == normalHost(own) && u.JoinPath().Path == path
+	return strings.EqualFold(u.Scheme, own.Scheme) && normalHost(u) == normalHost(own) && u.JoinPath().Path == own.Path+path
 }
 
 // normalHost is the host of a URL in lower case, with its port unless that is the usual one.

@@ -25,6 +25,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -149,7 +150,7 @@ type Pages interface {
 // Config is what a Server is built from. Issuer, Store, Logins, Keys, Browsers
 // and Pages are required.
 type Config struct {
-	Issuer   string // the issuer identifier: scheme and host only, no trailing slash
+	Issuer   string // the issuer identifier: scheme and host, perhaps a path (serve.Beneath), no trailing slash
 	Store    Store
 	Logins   Logins
 	Keys     Keys
@@ -230,7 +231,8 @@ func New(c Config) (*Server, error) {
 	if c.AccessTTL < 0 || c.RefreshIdle < 0 {
 		return nil, errors.New("oidc: tokens cannot end before they begin")
 	}
-	if err := checkIssuer(c.Issuer); err != nil {
+	origin, err := originOf(c.Issuer)
+	if err != nil {
 		return nil, err
 	}
 	if len(c.NonceKey) == 0 {
@@ -239,23 +241,24 @@ func New(c Config) (*Server, error) {
 	}
 	s := &Server{conf: c, origin: http.NewCrossOriginProtection()}
 	s.keys.fetch, s.keys.now = c.Fetch, s.now
-	if err := s.origin.AddTrustedOrigin(c.Issuer); err != nil {
+	if err := s.origin.AddTrustedOrigin(origin); err != nil {
 		return nil, fmt.Errorf("oidc: issuer: %w", err)
 	}
 	s.origin.SetDenyHandler(http.HandlerFunc(s.crossOrigin))
 	return s, nil
 }
 
-// checkIssuer accepts scheme and host, https unless the host is this machine.
-func checkIssuer(issuer string) error {
+// originOf returns scheme and host of an issuer, https unless the host is this machine.
+// Errors: it has more than a path besides, or a slash at its end.
+func originOf(issuer string) (string, error) {
 	u, err := url.Parse(issuer)
-	if err != nil || u.Host == "" || issuer != u.Scheme+"://"+u.Host {
-		return fmt.Errorf("oidc: issuer %q is not scheme and host", issuer)
+	if err != nil || u.Host == "" || issuer != u.Scheme+"://"+u.Host+u.Path || strings.HasSuffix(issuer, "/") {
+		return "", fmt.Errorf("oidc: issuer %q is not scheme, host and path", issuer)
 	}
 	if u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())) {
-		return fmt.Errorf("oidc: issuer %q: https, or http on loopback", issuer)
+		return "", fmt.Errorf("oidc: issuer %q: https, or http on loopback", issuer)
 	}
-	return nil
+	return u.Scheme + "://" + u.Host, nil
 }
 
 // isLoopback reports whether a host, without port and brackets, is this machine.

@@ -114,7 +114,7 @@ func TestNewRefusesWhatIsUnsafe(t *testing.T) {
 	for why, change := range map[string]func(*Config){
 		"plain http":        func(c *Config) { c.Issuer = "http://idp.test" },
 		"a slash":           func(c *Config) { c.Issuer = "https://idp.test/" },
-		"a path":            func(c *Config) { c.Issuer = "https://idp.test/realm" },
+		"a path and slash":  func(c *Config) { c.Issuer = "https://idp.test/realm/" },
 		"a query":           func(c *Config) { c.Issuer = "https://idp.test?x" },
 		"userinfo":          func(c *Config) { c.Issuer = "https://a@idp.test" },
 		"no issuer":         func(c *Config) { c.Issuer = "" },
@@ -129,7 +129,7 @@ func TestNewRefusesWhatIsUnsafe(t *testing.T) {
 			t.Errorf("%s is accepted", why)
 		}
 	}
-	for _, issuer := range []string{"https://idp.test", "https://idp.test:8443", "http://localhost:8080", "http://[::1]:8080"} {
+	for _, issuer := range []string{"https://idp.test", "https://idp.test:8443", "http://localhost:8080", "http://[::1]:8080", "https://idp.test/realm"} {
 		c := good
 		c.Issuer = issuer
 		if _, err := New(c); err != nil {

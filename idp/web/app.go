@@ -64,7 +64,7 @@ func (a *app) appWorker(w http.ResponseWriter, _ *http.Request) error {
 	w.Header().Set("Content-Security-Policy", a.appPolicy())
 	site := a.door.Site()
 	look, paths := appLook(site.Name, a.door.Look(site))
-	return sendApp(w, "text/javascript; charset=utf-8", static.Worker(look, paths))
+	return sendApp(w, "text/javascript; charset=utf-8", static.Worker(look, paths)) // which puts the path of the issuer before its addresses
 }
 
 // appLook returns what the app's pages show of the site: a digest of it, in 12
@@ -90,7 +90,7 @@ type appIcon struct {
 // appManifest says how the app is installed (W3C Web Application Manifest): under the
 // site's name.
 func (a *app) appManifest(w http.ResponseWriter, _ *http.Request) error {
-	name := a.door.Site().Name
+	name, path := a.door.Site().Name, a.door.Path()
 	b, err := json.Marshal(struct {
 		ID         string    `json:"id"`
 		Name       string    `json:"name"`
@@ -102,11 +102,11 @@ func (a *app) appManifest(w http.ResponseWriter, _ *http.Request) error {
 		Theme      string    `json:"theme_color"`
 		Icons      []appIcon `json:"icons"`
 	}{
-		ID: "/app/", Name: name, Short: name, Start: "/app/", Scope: "/app/", Display: "standalone", Background: "#0e1115", Theme: "#0e1115",
+		ID: path + "/app/", Name: name, Short: name, Start: path + "/app/", Scope: path + "/app/", Display: "standalone", Background: "#0e1115", Theme: "#0e1115",
 		Icons: []appIcon{
-			{static.Path("app/icon-192.png"), "192x192", "image/png", ""},
-			{static.Path("app/icon-512.png"), "512x512", "image/png", ""},
-			{static.Path("app/icon-maskable.png"), "512x512", "image/png", "maskable"},
+			{path + static.Path("app/icon-192.png"), "192x192", "image/png", ""},
+			{path + static.Path("app/icon-512.png"), "512x512", "image/png", ""},
+			{path + static.Path("app/icon-maskable.png"), "512x512", "image/png", "maskable"},
 		},
 	})
 	if err != nil {

@@ -108,7 +108,7 @@ func (a *app) siteAssociation(w http.ResponseWriter, _ *http.Request) error {
 	return sendJSON(w, struct {
 		Links       links       `json:"applinks"`
 		Credentials credentials `json:"webcredentials"`
-	}{links{[]detail{{a.native.Apple, []component{{openPath + "*"}}}}}, credentials{a.native.Apple}})
+	}{links{[]detail{{a.native.Apple, []component{{a.door.Path() + openPath + "*"}}}}}, credentials{a.native.Apple}})
 }
 
 func sendJSON(w http.ResponseWriter, v any) error {

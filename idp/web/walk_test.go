@@ -15,7 +15,11 @@ import (
 // comes back to the page with what was selected there. On the real parts,
 // without script.
 func TestWalkAdministration(t *testing.T) {
-	w := walk.New(t)
+	walksAdministration(t, walk.New(t))
+}
+
+func walksAdministration(t *testing.T, w *walk.Walk) {
+	t.Helper()
 	const pass = "quiet lamps hum at dawn"
 	link, err := w.Desk.SetupLink(t.Context(), walk.Console)
 	if err != nil {
@@ -87,7 +91,11 @@ func TestWalkAdministration(t *testing.T) {
 
 // One person's life with the pages, without script, on the real parts.
 func TestWalk(t *testing.T) {
-	w := walk.New(t)
+	walks(t, walk.New(t))
+}
+
+func walks(t *testing.T, w *walk.Walk) {
+	t.Helper()
 	const pass, newPass = "quiet lamps hum at dawn", "slow rivers carry stones"
 	link, err := w.Desk.SetupLink(t.Context(), walk.Console)
 	if err != nil {

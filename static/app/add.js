@@ -2,7 +2,7 @@
 
 import { Fault, about, hostOf, pair, readLink, siteOf } from './protocol.js'
 import { accounts, forget, lost, remember, watch } from './live.js'
-import { able, addressFor, allow } from './push.js'
+import { able, addressFor, allow, home, scopeOf } from './push.js'
 import { back, busy, field, h, problem } from './dom.js'
 import { began, faultWords } from './ask.js'
 import { change, drop, keep, keptOne } from './store.js'
@@ -115,7 +115,7 @@ function form(id, fields, offerOf, from) {
         const name = input('phone').value.trim() || t('add.phone')
         busy(el, true)
         await allow() // asks, where it may; it has to follow the tap
-        await link(offer, name, offer.issuer === location.origin ? from : undefined)
+        await link(offer, name, await scopeOf(offer.issuer) === home ? from : undefined)
         location.replace('#')
       } catch (fault) {
         busy(el, false)
@@ -139,7 +139,7 @@ export function linkView(text, from) {
   let offer
   try { offer = readLink(text) } catch (fault) {
     return h('div', { class: 'view' }, back(t('add.back')), h('h1', { tabindex: -1 }, t('add.title')), problem(faultWords({ code: fault.code ?? 'address' })),
-      h('div', { class: 'grow' }), h('div', { class: 'foot' }, h('a', { class: 'button main', href: '/app/scan' }, t('first.go'))))
+      h('div', { class: 'grow' }), h('div', { class: 'foot' }, h('a', { class: 'button main', href: 'scan' }, t('first.go'))))
   }
   return h('div', { class: 'view' }, back(t('add.back')), h('h1', { tabindex: -1 }, t('add.title')),
     h('p', { class: 'lead', id: 'offer' }, t('add.lead', { Name: offer.name, Site: offer.site || hostOf(offer.issuer) })), h('p', { class: 'hint' }, hostOf(offer.issuer)),
@@ -152,7 +152,7 @@ export function typedView() {
   const plain = { autocomplete: 'off', autocapitalize: 'none', autocorrect: 'off', spellcheck: 'false', required: true }
   return h('div', { class: 'view' }, back(t('add.back')), h('h1', { tabindex: -1 }, t('add.typed.title')), h('p', { class: 'lead' }, t('add.typed.lead')),
     form('typed-form', [
-      field('site', t('add.site'), { ...plain, value: location.host, inputmode: 'url' }),
+      field('site', t('add.site'), { ...plain, value: (location.host + home).replace(/.app.$/, ''), inputmode: 'url' }),
       field('user', t('add.user'), plain),
       field('short', t('add.code'), { ...plain, autocapitalize: 'characters', maxlength: 12 }, t('add.code.hint')),
     ], (input) => {

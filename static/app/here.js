@@ -18,7 +18,7 @@ export async function carry(id) {
   if (id === asked || !/^[0-9A-Z]{26}$/.test(id)) return false
   asked = id
   try {
-    const answer = await fetch('/login/' + id + '/here', { headers: { Accept: 'application/json' }, credentials: 'same-origin', redirect: 'error' })
+    const answer = await fetch('../login/' + id + '/here', { headers: { Accept: 'application/json' }, credentials: 'same-origin', redirect: 'error' })
     if (!answer.ok) return false
     const { cid, number } = await answer.json()
     here = { id, cid, number }
@@ -32,7 +32,7 @@ export async function carry(id) {
 /** @param {string} cid */
 export function leave(cid) {
   if (here?.cid !== cid) return
-  const back = '/login/' + here.id
+  const back = '../login/' + here.id
   here = undefined
   if (window.opener) window.close() // it was opened beside the page
   setTimeout(() => location.replace(back), 300)

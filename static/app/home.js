@@ -64,7 +64,7 @@ function card(a) {
       h('a', { class: 'icon-button', id: 'menu-' + a.id, href: '#menu=' + a.id, 'aria-label': t('account.menu', { Name: a.name, Site: a.site }) }, icon('menu'))),
     a.state === 'pending' ? pending(a) : codeButton(a),
     trouble && h('p', { class: a.state === 'unknown' ? 'note bad' : 'hint', id: 'trouble-' + a.id }, trouble),
-    a.state === 'unknown' && h('p', {}, h('a', { class: 'button plain', href: '/app/scan' }, t('add.again'))),
+    a.state === 'unknown' && h('p', {}, h('a', { class: 'button plain', href: 'scan' }, t('add.again'))),
     quiet && h('p', { class: 'hint' }, t('account.silent') + ' ', h('a', { href: '#push=' + a.id }, t('account.silent.fix'))))
 }
 
@@ -74,7 +74,7 @@ function lostCard(n, redraw) {
   return h('li', { class: 'card lost' },
     h('div', { class: 'names' }, h('h2', {}, n.site || n.issuer), h('p', { class: 'who' }, n.name)),
     h('p', { class: 'note bad' }, h('b', {}, t('first.again') + '. '), t('lost.lead')),
-    h('div', { class: 'pair' }, h('a', { class: 'button main', href: '/app/scan', id: 'link-again' }, t('add.again')),
+    h('div', { class: 'pair' }, h('a', { class: 'button main', href: 'scan', id: 'link-again' }, t('add.again')),
       h('button', { class: 'plain', type: 'button', click: () => { forget(n.id); redraw() } }, t('lost.forget'))))
 }
 
@@ -90,7 +90,7 @@ export function homeView(redraw) {
     h('div', { class: 'top' }, mark(), h('h1', { tabindex: -1 }, t('home.title'))),
     h('ul', { class: 'cards', id: 'accounts' }, gone.map((n) => lostCard(n, redraw)), accounts.map(card)),
     h('div', { class: 'grow' }),
-    h('div', { class: 'foot' }, h('a', { class: 'button plain', id: 'add', href: '/app/scan' }, icon('plus'), t('add.button')),
+    h('div', { class: 'foot' }, h('a', { class: 'button plain', id: 'add', href: 'scan' }, icon('plus'), t('add.button')),
       !installed() && (ios || installable()) && h('a', { class: 'link', href: '#install' }, t('first.install'))))
 }
 
@@ -104,6 +104,6 @@ function firstView() {
       h('li', {}, t('first.step.link')), h('li', {}, t('first.step.scan')), h('li', {}, t('first.step.tap'))),
     h('div', { class: 'grow' }),
     h('div', { class: 'foot' },
-      main ? h('a', { class: 'button main', id: 'to-install', href: '#install' }, t('first.install')) : h('a', { class: 'button main', id: 'add', href: '/app/scan' }, t('first.go')),
+      main ? h('a', { class: 'button main', id: 'to-install', href: '#install' }, t('first.install')) : h('a', { class: 'button main', id: 'add', href: 'scan' }, t('first.go')),
       !main && h('a', { class: 'link', href: '#typed' }, t('add.typed'))))
 }

@@ -8,7 +8,9 @@ import { digest } from './sign.js'
 
 /** @import { Account } from './store.js' */
 
-export const home = '/app/'
+// home is where the app is: its addresses are relative, since its provider may lie beneath
+// a path of the host. Its pages are home and the one of the camera beside it.
+export const home = location.pathname?.replace(/\w*$/, '')
 
 // able says how notifications stand: none where the platform has no way.
 export function able() {
@@ -21,9 +23,11 @@ export async function allow() {
   return able() === 'default' ? Notification.requestPermission() : able()
 }
 
+// scopeOf is where the registration of a site is: home for the provider that the app came
+// from.
 /** @param {string} issuer */
 export async function scopeOf(issuer) {
-  return issuer === location.origin ? home : home + 'at/' + (await digest(issuer)).slice(0, 16) + '/'
+  return issuer + '/app/' === location.origin + home ? home : home + 'at/' + (await digest(issuer)).slice(0, 16) + '/'
 }
 
 /** @param {string} issuer */
@@ -81,10 +85,11 @@ export async function refresh(a, vapid) {
 /** @param {string} issuer @param {Account[]} accounts */
 export async function leave(issuer, accounts) {
   if (!('serviceWorker' in navigator) || accounts.some((a) => a.issuer === issuer)) return
-  const r = await navigator.serviceWorker.getRegistration(await scopeOf(issuer))
-  if (!r || new URL(r.scope).pathname !== await scopeOf(issuer)) return
+  const scope = await scopeOf(issuer)
+  const r = await navigator.serviceWorker.getRegistration(scope)
+  if (!r || new URL(r.scope).pathname !== scope) return
   await (await r.pushManager?.getSubscription())?.unsubscribe()
-  if (new URL(r.scope).pathname !== home) await r.unregister()
+  if (scope !== home) await r.unregister()
 }
 
 /** @param {string} [tag] */

@@ -28,7 +28,7 @@ function found(text) {
   }
   stop.abort()
   camera?.stop()
-  location.replace('/app/#link=' + encodeURIComponent(text))
+  location.replace('./#link=' + encodeURIComponent(text))
   return true
 }
 
@@ -85,11 +85,11 @@ file.addEventListener('change', async () => {
 })
 
 document.title = t('scan.title')
-if (ios && !installed()) location.replace('/app/#typed') // which says why not
+if (ios && !installed()) location.replace('./#typed') // which says why not
 main.replaceChildren(h('div', { class: 'view scan' },
-  back(t('add.back'), '/app/'), h('h1', { tabindex: -1 }, t('scan.title')), h('p', { class: 'lead' }, t('scan.lead')),
+  back(t('add.back'), './'), h('h1', { tabindex: -1 }, t('scan.title')), h('p', { class: 'lead' }, t('scan.lead')),
   frame, before, said, h('div', { class: 'grow' }),
-  h('div', { class: 'foot' }, h('label', { class: 'button plain', for: 'file' }, t('scan.file')), file, h('a', { class: 'link', id: 'typed', href: '/app/#typed' }, t('add.typed')))))
+  h('div', { class: 'foot' }, h('label', { class: 'button plain', for: 'file' }, t('scan.file')), file, h('a', { class: 'link', id: 'typed', href: './#typed' }, t('add.typed')))))
 frame.hidden = true
 main.querySelector('h1')?.focus()
 

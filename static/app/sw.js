@@ -262,16 +262,22 @@
     self
   );
   var { clients, registration } = worker;
-  var home = new URL(registration.scope).pathname === "/app/";
-  var cacheName = "hilum-app-" + version + "-" + look;
-  var pages = ["/app/", "/app/scan"];
+  var scope = new URL(registration.scope).pathname;
+  var base2 = /^(.*)\/app\//.exec(scope)?.[1] ?? "";
+  var app = base2 + "/app/";
+  var own = files.map((path) => base2 + path);
+  var looks = extras.map((path) => base2 + path);
+  var home = scope === app;
+  var keptAs = base2 ? "hilum" + app : "hilum-app-";
+  var cacheName = keptAs + version + "-" + look;
+  var pages = [app, app + "scan"];
   var t = speaker({ de: notes_de_default, en: notes_en_default, fr: notes_fr_default, nl: notes_nl_default }[language]);
   worker.addEventListener("install", (event) => {
     if (home) event.waitUntil(fill());
   });
   async function fill() {
     const cache = await caches.open(cacheName);
-    await cache.addAll([...files.filter(needed), ...extras].map((path) => new Request(path, { credentials: "omit" })));
+    await cache.addAll([...own.filter(needed), ...looks].map((path) => new Request(path, { credentials: "omit" })));
     for (const path of pages) {
       const page = await fetch(path, { credentials: "omit", cache: "no-store" });
       if (!page.ok || !(await page.clone().text()).includes("/static/" + version + "/")) throw new Error(path);
@@ -286,7 +292,7 @@
     if (home) event.waitUntil(begin());
   });
   async function begin() {
-    for (const name of await caches.keys()) if (name.startsWith("hilum-app-") && name !== cacheName) await caches.delete(name);
+    for (const name of await caches.keys()) if (name.startsWith(keptAs) && name !== cacheName) await caches.delete(name);
     await clients.claim();
   }
   addEventListener("message", (event) => {
@@ -296,8 +302,8 @@
     const url = new URL(event.request.url);
     if (!home || event.request.method !== "GET" || url.origin !== location.origin) return;
     if (event.request.mode === "navigate" && pages.includes(url.pathname)) event.respondWith(fromCache(url.pathname, event.request));
-    else if (url.pathname.startsWith("/static/" + version + "/app/") || extras.includes(url.pathname)) event.respondWith(fromCache(url.pathname, event.request));
-    else if (/^\/static\/[^/]+\/app\/main\.js$/.test(url.pathname)) event.respondWith(orAnew(event.request));
+    else if (url.pathname.startsWith(base2 + "/static/" + version + "/app/") || looks.includes(url.pathname)) event.respondWith(fromCache(url.pathname, event.request));
+    else if (url.pathname.startsWith(base2) && /^\/static\/[^/]+\/app\/main\.js$/.test(url.pathname.slice(base2.length))) event.respondWith(orAnew(event.request));
   });
   async function orAnew(request) {
     const got = await fetch(request).catch(() => void 0);
@@ -307,7 +313,7 @@
     const found = await caches.match(path, { cacheName });
     if (found) return found;
     const got = await fetch(request);
-    if (got.ok && path.startsWith("/static/") && await caches.has(cacheName)) await (await caches.open(cacheName)).put(path, got.clone());
+    if (got.ok && path.startsWith(base2 + "/static/") && await caches.has(cacheName)) await (await caches.open(cacheName)).put(path, got.clone());
     return got;
   }
   worker.addEventListener("push", (event) => {
@@ -338,7 +344,7 @@
       return note(t("push.changed"), t("push.changed.text"));
     }
     if (message.t !== "login") return note(said.title ?? t("push.generic"), said.body ?? t("push.generic.text"));
-    const seen = (await clients.matchAll({ type: "window" })).some((c) => c.visibilityState === "visible" && new URL(c.url).pathname.startsWith("/app/"));
+    const seen = (await clients.matchAll({ type: "window" })).some((c) => c.visibilityState === "visible" && new URL(c.url).pathname.startsWith(app));
     const answers = await Promise.all((await meant(message)).map((one) => find(one, message.c)));
     const got = answers.find((x) => x.ask);
     if (!got?.ask) {
@@ -361,12 +367,11 @@
       actions: doc.purpose === "pair" ? [] : [{ action: "open", title: t("push.generic.text") }, { action: "deny", title: t("ask.deny") }]
     });
   }
-  var file = (name) => files.find((path) => path.endsWith("/app/" + name));
+  var file = (name) => own.find((path) => path.endsWith("/app/" + name));
   async function ours() {
-    const scope = new URL(registration.scope).pathname;
     const list = [];
     for (const a of await kept().catch(() => [])) {
-      const at = a.issuer === location.origin ? "/app/" : "/app/at/" + (await digest(a.issuer)).slice(0, 16) + "/";
+      const at = a.issuer === location.origin + base2 ? app : app + "at/" + (await digest(a.issuer)).slice(0, 16) + "/";
       if (at === scope && a.device && a.state !== "unknown" && a.state !== "unlinked") list.push(a);
     }
     return list;
@@ -414,14 +419,14 @@
   }
   async function show(cid) {
     for (const c of await clients.matchAll({ type: "window", includeUncontrolled: true })) {
-      if (!new URL(c.url).pathname.startsWith("/app/")) continue;
+      if (!new URL(c.url).pathname.startsWith(app)) continue;
       c.postMessage(
         /** @satisfies {ToPage} */
         "look"
       );
       return c.focus();
     }
-    return clients.openWindow("/app/" + (cid ? "#c=" + encodeURIComponent(cid) : ""));
+    return clients.openWindow(app + (cid ? "#c=" + encodeURIComponent(cid) : ""));
   }
   worker.addEventListener("pushsubscriptionchange", (event) => event.waitUntil(resubscribe()));
   async function resubscribe() {

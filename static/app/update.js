@@ -5,6 +5,9 @@ import { home as base } from './push.js'
 
 /** @import { ToPage, ToWorker } from './store.js' */
 
+// keptAs begins the names of the caches of this app, as in worker.js.
+const keptAs = base === '/app/' ? 'hilum-app-' : 'hilum' + base
+
 // The service worker keeps the app for when there is no network, and brings the
 // next version: that one takes over when the app is opened the next time.
 /** @type {ServiceWorkerRegistration | undefined} */
@@ -25,7 +28,7 @@ export async function install() {
 /** @param {ServiceWorker | null} next */
 async function outlived(next) {
   if (next?.state === 'activating') await new Promise((done) => next.addEventListener('statechange', done, { once: true }))
-  const kept = (await caches.keys()).some((name) => name.startsWith('hilum-app-'))
+  const kept = (await caches.keys()).some((name) => name.startsWith(keptAs))
   const [opened] = /** @type {PerformanceNavigationTiming[]} */ (performance.getEntriesByType('navigation'))
   return kept && !await caches.match(import.meta.url) && opened.type !== 'reload'
 }

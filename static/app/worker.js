@@ -42,9 +42,19 @@ import nl from './notes.nl.js'
 const worker = /** @type {ServiceWorkerGlobalScope} */ (/** @type {unknown} */ (self))
 const { clients, registration } = worker
 
-const home = new URL(registration.scope).pathname === '/app/'
-const cacheName = 'hilum-app-' + version + '-' + look
-const pages = ['/app/', '/app/scan']
+// What is served here lies beneath base, the path of the provider's issuer, which is
+// empty for most. A further site has a registration of its own, below the app's.
+const scope = new URL(registration.scope).pathname
+const base = /^(.*)\/app\//.exec(scope)?.[1] ?? ''
+const app = base + '/app/'
+const own = files.map((path) => base + path)
+const looks = extras.map((path) => base + path)
+
+const home = scope === app
+// Another provider on this host has caches of its own.
+const keptAs = base ? 'hilum' + app : 'hilum-app-'
+const cacheName = keptAs + version + '-' + look
+const pages = [app, app + 'scan']
 
 // t says a sentence. The worker may not import what it has not kept when it was
 // installed, and the language of a phone is changed without asking it: it has all.
@@ -56,7 +66,7 @@ worker.addEventListener('install', (event) => { if (home) event.waitUntil(fill()
 // fit one another.
 async function fill() {
   const cache = await caches.open(cacheName)
-  await cache.addAll([...files.filter(needed), ...extras].map((path) => new Request(path, { credentials: 'omit' })))
+  await cache.addAll([...own.filter(needed), ...looks].map((path) => new Request(path, { credentials: 'omit' })))
   for (const path of pages) {
     const page = await fetch(path, { credentials: 'omit', cache: 'no-store' })
     if (!page.ok || !(await page.clone().text()).includes('/static/' + version + '/')) throw new Error(path)
@@ -75,7 +85,7 @@ function needed(path) {
 worker.addEventListener('activate', (event) => { if (home) event.waitUntil(begin()) })
 
 async function begin() {
-  for (const name of await caches.keys()) if (name.startsWith('hilum-app-') && name !== cacheName) await caches.delete(name)
+  for (const name of await caches.keys()) if (name.startsWith(keptAs) && name !== cacheName) await caches.delete(name)
   await clients.claim()
 }
 
@@ -85,8 +95,8 @@ worker.addEventListener('fetch', (event) => {
   const url = new URL(event.request.url)
   if (!home || event.request.method !== 'GET' || url.origin !== location.origin) return
   if (event.request.mode === 'navigate' && pages.includes(url.pathname)) event.respondWith(fromCache(url.pathname, event.request))
-  else if (url.pathname.startsWith('/static/' + version + '/app/') || extras.includes(url.pathname)) event.respondWith(fromCache(url.pathname, event.request))
-  else if (/^\/static\/[^/]+\/app\/main\.js$/.test(url.pathname)) event.respondWith(orAnew(event.request))
+  else if (url.pathname.startsWith(base + '/static/' + version + '/app/') || looks.includes(url.pathname)) event.respondWith(fromCache(url.pathname, event.request))
+  else if (url.pathname.startsWith(base) && /^\/static\/[^/]+\/app\/main\.js$/.test(url.pathname.slice(base.length))) event.respondWith(orAnew(event.request))
 })
 
 // orAnew is the beginning of another version: of a page that the worker before
@@ -106,7 +116,7 @@ async function fromCache(path, request) {
   if (found) return found
   const got = await fetch(request)
   // The reader of QR codes is kept when it was needed once, and a language.
-  if (got.ok && path.startsWith('/static/') && await caches.has(cacheName)) await (await caches.open(cacheName)).put(path, got.clone())
+  if (got.ok && path.startsWith(base + '/static/') && await caches.has(cacheName)) await (await caches.open(cacheName)).put(path, got.clone())
   return got
 }
 
@@ -136,7 +146,7 @@ async function pushed(message) {
   }
   if (message.t !== 'login') return note(said.title ?? t('push.generic'), said.body ?? t('push.generic.text'))
   // Who has the app before their eyes sees the request there.
-  const seen = (await clients.matchAll({ type: 'window' })).some((c) => c.visibilityState === 'visible' && new URL(c.url).pathname.startsWith('/app/'))
+  const seen = (await clients.matchAll({ type: 'window' })).some((c) => c.visibilityState === 'visible' && new URL(c.url).pathname.startsWith(app))
   const answers = await Promise.all((await meant(message)).map((one) => find(one, message.c)))
   const got = answers.find((x) => x.ask)
   if (!got?.ask) {
@@ -157,15 +167,14 @@ async function pushed(message) {
 }
 
 /** @param {string} name */
-const file = (name) => files.find((path) => path.endsWith('/app/' + name))
+const file = (name) => own.find((path) => path.endsWith('/app/' + name))
 
 // ours are the accounts that this registration is for.
 async function ours() {
-  const scope = new URL(registration.scope).pathname
   /** @type {Account[]} */
   const list = []
   for (const a of await kept().catch(() => [])) {
-    const at = a.issuer === location.origin ? '/app/' : '/app/at/' + (await digest(a.issuer)).slice(0, 16) + '/'
+    const at = a.issuer === location.origin + base ? app : app + 'at/' + (await digest(a.issuer)).slice(0, 16) + '/'
     if (at === scope && a.device && a.state !== 'unknown' && a.state !== 'unlinked') list.push(a)
   }
   return list
@@ -223,11 +232,11 @@ async function deny(id, ask) {
 /** @param {string} [cid] */
 async function show(cid) {
   for (const c of await clients.matchAll({ type: 'window', includeUncontrolled: true })) {
-    if (!new URL(c.url).pathname.startsWith('/app/')) continue
+    if (!new URL(c.url).pathname.startsWith(app)) continue
     c.postMessage(/** @satisfies {ToPage} */ ('look'))
     return c.focus()
   }
-  return clients.openWindow('/app/' + (cid ? '#c=' + encodeURIComponent(cid) : ''))
+  return clients.openWindow(app + (cid ? '#c=' + encodeURIComponent(cid) : ''))
 }
 
 worker.addEventListener('pushsubscriptionchange', (event) => event.waitUntil(resubscribe()))

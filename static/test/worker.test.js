@@ -227,6 +227,18 @@ test('each site has a registration of its own, which asks nobody else', async ()
   }
 })
 
+test('a provider beneath a path has its own registration, and keeps nothing of another on the host', async () => {
+  const issuer = home + '/login'
+  for (const [scope, asked] of [['/login/app/', 1], ['/app/', 0], ['/other/app/', 0]]) {
+    const p = phone({ scope, answers: { [issuer + '/device/v1/challenges']: () => json({ challenges: [], server_time: now }) } })
+    await holds(p, { issuer, site: 'Klinikum' })
+    await p.push(JSON.stringify({ t: 'changed' }))
+    assert.equal(p.asked.length, asked, scope)
+    await p.fire('notificationclick', { notification: { close() {}, data: { cid } } })
+    assert.deepEqual(p.opens, [scope + '#c=' + cid])
+  }
+})
+
 test('a request is denied from its notification', async () => {
   const p = phone({ answers: { [home + '/device/v1/answer']: () => json({ state: 'denied' }) } })
   await holds(p)

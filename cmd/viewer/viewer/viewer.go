@@ -18,6 +18,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -28,9 +29,10 @@ import (
 
 // Config is what a viewer needs to know.
 type Config struct {
-	Issuer       string // the provider's URL, exactly as it names itself
+	Issuer       string // the provider's URL, exactly as it names itself: with a slash at its end only where it has one
 	ClientID     string
-	ClientSecret string       // empty: a public client
+	ClientSecret string       // empty: a public client; else the method is client_secret_basic
+	SigningAlg   string       // id_token_signed_response_alg as registered; empty: RS256
 	BaseURL      string       // how browsers reach the viewer; its redirect URI is BaseURL + "/callback"
 	HTTPClient   *http.Client // nil: http.DefaultClient
 	Log          *slog.Logger // nil: slog.Default
@@ -53,13 +55,21 @@ const (
 )
 
 // New returns the viewer. It speaks to the provider first when somebody signs
-// in, so both can be started in any order. Errors: Issuer or BaseURL is no URL, or has
-// a slash at its end.
+// in, so both can be started in any order. Errors: Issuer is no URL of a provider
+// (OpenID Connect Discovery 1.0, section 3), BaseURL is none or has a slash at its end,
+// SigningAlg is no signature by a key pair.
 func New(c Config) (http.Handler, error) {
-	for _, s := range []string{c.Issuer, c.BaseURL} {
-		if u, err := url.Parse(s); err != nil || u.Host == "" || strings.HasSuffix(s, "/") {
-			return nil, fmt.Errorf("viewer: %q is not a URL without a slash at its end", s)
-		}
+	if u, err := url.Parse(c.Issuer); err != nil || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
+		return nil, fmt.Errorf("viewer: %q is not the URL of a provider", c.Issuer)
+	}
+	if u, err := url.Parse(c.BaseURL); err != nil || u.Host == "" || strings.HasSuffix(c.BaseURL, "/") {
+		return nil, fmt.Errorf("viewer: %q is not a URL without a slash at its end", c.BaseURL)
+	}
+	if c.SigningAlg == "" {
+		c.SigningAlg = oidc.RS256
+	}
+	if !slices.Contains([]string{oidc.RS256, oidc.PS256, oidc.ES256, oidc.EdDSA}, c.SigningAlg) {
+		return nil, fmt.Errorf("viewer: ID tokens are not signed with %q; RS256, PS256, ES256 or EdDSA", c.SigningAlg)
 	}
 	if c.HTTPClient == nil {
 		c.HTTPClient = http.DefaultClient
@@ -73,7 +83,7 @@ func New(c Config) (http.Handler, error) {
 	}
 	v := &viewer{
 		conf: c, page: page, secure: strings.HasPrefix(c.BaseURL, "https:"),
-		pending: map[string]pending{}, sessions: map[string]*session{},
+		pending: map[string]pending{}, sessions: map[string]*session{}, told: map[string]time.Time{},
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", v.home)
@@ -81,7 +91,7 @@ func New(c Config) (http.Handler, error) {
 	mux.HandleFunc("GET /callback", v.callback)
 	mux.HandleFunc("POST /refresh", v.refresh)
 	mux.HandleFunc("POST /logout", v.logout)
-	mux.HandleFunc("POST "+BackchannelPath, v.told)
+	mux.HandleFunc("POST "+BackchannelPath, v.backchannel)
 	mux.HandleFunc("GET /api/studies", v.studies)
 	mux.HandleFunc("GET /viewer.css", v.css)
 	return http.NewCrossOriginProtection().Handler(mux), nil
@@ -93,15 +103,17 @@ type viewer struct {
 	secure bool // cookies are sent over TLS only
 
 	mu       sync.Mutex
-	provider *oidc.Provider      // nil: its metadata was not read yet
-	pending  map[string]pending  // by the value of the cookie viewer-pending
-	sessions map[string]*session // by the value of the cookie viewer-session
+	provider *oidc.Provider       // nil: its metadata was not read yet
+	pending  map[string]pending   // by the value of the cookie viewer-pending
+	sessions map[string]*session  // by the value of the cookie viewer-session
+	told     map[string]time.Time // when logout tokens that were taken expire, by their jti
 }
 
 // pending is a browser on its way to the provider and back, with the parameters state
 // and nonce and the PKCE verifier (RFC 7636) that were made for it.
 type pending struct {
 	state, nonce, verifier string
+	maxAge                 time.Duration // that was asked for; less than 0: none
 	until                  time.Time
 }
 
@@ -133,10 +145,16 @@ func (v *viewer) discover(ctx context.Context) (*oidc.Provider, error) {
 }
 
 // oauth returns the viewer's registration as package oauth2 takes it, with the scopes
-// that the viewer asks for.
+// that the viewer asks for. How it proves itself is said: package oauth2 would else try
+// one method after the other, and hand in a code twice.
 func (v *viewer) oauth(p *oidc.Provider) *oauth2.Config {
+	endpoint := p.Endpoint()
+	endpoint.AuthStyle = oauth2.AuthStyleInHeader // client_secret_basic, each part form-encoded (RFC 6749, section 2.3.1)
+	if v.conf.ClientSecret == "" {
+		endpoint.AuthStyle = oauth2.AuthStyleInParams // a public client says its name alone (section 3.2.1)
+	}
 	return &oauth2.Config{
-		ClientID: v.conf.ClientID, ClientSecret: v.conf.ClientSecret, Endpoint: p.Endpoint(), RedirectURL: v.conf.BaseURL + "/callback",
+		ClientID: v.conf.ClientID, ClientSecret: v.conf.ClientSecret, Endpoint: endpoint, RedirectURL: v.conf.BaseURL + "/callback",
 		Scopes: []string{oidc.ScopeOpenID, "profile", "email", "roles", "groups", oidc.ScopeOfflineAccess},
 	}
 }
@@ -162,7 +180,10 @@ func (v *viewer) login(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	key := rand.Text()
-	leaving := pending{state: rand.Text(), nonce: rand.Text(), verifier: oauth2.GenerateVerifier(), until: time.Now().Add(pendingFor)}
+	leaving := pending{state: rand.Text(), nonce: rand.Text(), verifier: oauth2.GenerateVerifier(), maxAge: -1, until: time.Now().Add(pendingFor)}
+	if seconds, err := strconv.ParseUint(r.URL.Query().Get("max_age"), 10, 31); err == nil {
+		leaving.maxAge = time.Duration(seconds) * time.Second
+	}
 	v.mu.Lock()
 	for k, old := range v.pending {
 		if time.Now().After(old.until) || len(v.pending) >= maxSessions {
@@ -202,18 +223,17 @@ func (v *viewer) callback(w http.ResponseWriter, r *http.Request) {
 		v.fail(w, http.StatusBadRequest, "This sign-in is too old or was not begun in this browser", nil)
 		return
 	}
-	// RFC 9207: an answer of another provider must not be taken for ours.
-	if iss := q.Get("iss"); iss != v.conf.Issuer {
-		v.fail(w, http.StatusBadRequest, "This answer came from another sign-in service", fmt.Errorf("iss %q", iss))
+	p, err := v.discover(ctx)
+	if err != nil {
+		v.fail(w, http.StatusBadGateway, "The sign-in service cannot be reached", err)
+		return
+	}
+	if err := v.answeredBy(p, q); err != nil {
+		v.fail(w, http.StatusBadRequest, "This answer came from another sign-in service", err)
 		return
 	}
 	if code := q.Get("error"); code != "" {
 		v.fail(w, http.StatusForbidden, "Not signed in: "+code, errors.New(q.Get("error_description")))
-		return
-	}
-	p, err := v.discover(ctx)
-	if err != nil {
-		v.fail(w, http.StatusBadGateway, "The sign-in service cannot be reached", err)
 		return
 	}
 	token, err := v.oauth(p).Exchange(ctx, q.Get("code"), oauth2.VerifierOption(was.verifier))
@@ -221,7 +241,7 @@ func (v *viewer) callback(w http.ResponseWriter, r *http.Request) {
 		v.fail(w, http.StatusBadGateway, "The sign-in could not be completed", err)
 		return
 	}
-	s, err := v.open(ctx, p, token, was.nonce)
+	s, err := v.open(ctx, p, token, asked{nonce: was.nonce, code: q.Get("code"), access: token.AccessToken, maxAge: was.maxAge})
 	if err != nil {
 		v.fail(w, http.StatusBadGateway, "The sign-in could not be verified", err)
 		return
@@ -237,35 +257,47 @@ func (v *viewer) callback(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 }
 
-// open verifies the ID token (OpenID Connect Core 1.0, section 3.1.3.7), asks for
-// userinfo (section 5.3) and returns both as a session. nonce is empty after a
-// refresh, and is not compared then. Errors: what does not hold, in words.
-func (v *viewer) open(ctx context.Context, p *oidc.Provider, token *oauth2.Token, nonce string) (*session, error) {
+// answeredBy compares who answered with whom we asked, so that the answer of another
+// provider is not taken for ours (RFC 9207, section 2.4): iss has to be there once, and
+// the issuer, where the provider promises it; one that is there has to be the issuer
+// anyhow.
+func (v *viewer) answeredBy(p *oidc.Provider, q url.Values) error {
+	var meta struct {
+		Promised bool `json:"authorization_response_iss_parameter_supported"`
+	}
+	if err := p.Claims(&meta); err != nil {
+		return err
+	}
+	if iss := q["iss"]; len(iss) == 0 && !meta.Promised || len(iss) == 1 && iss[0] == v.conf.Issuer {
+		return nil
+	}
+	return fmt.Errorf("iss %q", q["iss"])
+}
+
+// open verifies the ID token against what was asked, asks for userinfo (OpenID Connect
+// Core 1.0, section 5.3) and returns both as a session. A refresh may come without an ID
+// token (section 12.2): then the one from before holds on. Errors: what does not hold,
+// in words.
+func (v *viewer) open(ctx context.Context, p *oidc.Provider, token *oauth2.Token, a asked) (*session, error) {
+	s := &session{token: token}
 	raw, ok := token.Extra("id_token").(string)
-	if !ok {
-		return nil, errors.New("no ID token came")
-	}
-	id, err := p.Verifier(&oidc.Config{ClientID: v.conf.ClientID}).Verify(ctx, raw)
-	if err != nil {
-		return nil, err
-	}
-	if nonce != "" && subtle.ConstantTimeCompare([]byte(id.Nonce), []byte(nonce)) != 1 {
-		return nil, errors.New("the ID token is for another sign-in")
-	}
-	if id.AccessTokenHash != "" {
-		if err := id.VerifyAccessToken(token.AccessToken); err != nil {
+	var err error
+	switch {
+	case ok:
+		s.rawID = raw
+		if s.claims, err = v.idToken(ctx, p, raw, a); err != nil {
 			return nil, err
 		}
-	}
-	s := &session{token: token, rawID: raw}
-	if err := id.Claims(&s.claims); err != nil {
-		return nil, err
+	case a.before != nil:
+		s.rawID, s.claims = a.before.rawID, a.before.claims
+	default:
+		return nil, errors.New("no ID token came")
 	}
 	info, err := p.UserInfo(ctx, oauth2.StaticTokenSource(token))
 	if err != nil {
 		return nil, err
 	}
-	if info.Subject != id.Subject {
+	if info.Subject == "" || info.Subject != s.claims["sub"] {
 		return nil, errors.New("userinfo speaks of another person")
 	}
 	return s, info.Claims(&s.userinfo)
@@ -294,9 +326,8 @@ func (v *viewer) put(id string, s *session) {
 	}
 }
 
-// refresh trades the refresh token for new tokens. Their sub must be the one from
-// before (OpenID Connect Core 1.0, section 12.2). A session that cannot be refreshed is
-// ended.
+// refresh trades the refresh token for new tokens. A session that cannot be refreshed,
+// or whose new tokens are not good, is ended.
 func (v *viewer) refresh(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := v.context(r)
 	defer cancel()
@@ -316,10 +347,7 @@ func (v *viewer) refresh(w http.ResponseWriter, r *http.Request) {
 		v.fail(w, http.StatusForbidden, "The session has ended", err)
 		return
 	}
-	fresh, err := v.open(ctx, p, token, "")
-	if err == nil && fresh.claims["sub"] != s.claims["sub"] {
-		err = errors.New("the new ID token names another person")
-	}
+	fresh, err := v.open(ctx, p, token, asked{access: token.AccessToken, before: s})
 	if err != nil {
 		v.put(id, nil)
 		v.fail(w, http.StatusBadGateway, "The new tokens could not be verified", err)
@@ -354,15 +382,39 @@ func (v *viewer) logout(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "/", http.StatusSeeOther)
 		return
 	}
-	q := url.Values{"id_token_hint": {s.rawID}, "post_logout_redirect_uri": {v.conf.BaseURL + "/"}, "state": {"signed-out"}}
-	http.Redirect(w, r, meta.EndSession+"?"+q.Encode(), http.StatusSeeOther)
+	state := rand.Text()
+	v.setCookie(w, "viewer-leaving", state, pendingFor)
+	q := url.Values{"id_token_hint": {s.rawID}, "post_logout_redirect_uri": {v.conf.BaseURL + "/"}, "state": {state}}
+	http.Redirect(w, r, with(meta.EndSession, q), http.StatusSeeOther)
 }
 
-// told ends the sessions of which the provider says that they have ended (OpenID
-// Connect Back-Channel Logout 1.0, section 2.5); no browser takes part. The logout
-// token is verified like an ID token, and must be none: it has the logout event and no
-// nonce (section 2.6).
-func (v *viewer) told(w http.ResponseWriter, r *http.Request) {
+// with adds parameters to the address of an endpoint, which may have some of its own.
+func with(endpoint string, q url.Values) string {
+	if strings.Contains(endpoint, "?") {
+		return endpoint + "&" + q.Encode()
+	}
+	return endpoint + "?" + q.Encode()
+}
+
+// returned tells what became of signing out, when the browser comes back from the
+// provider: empty for one that did not leave for it. The viewer's own session has ended
+// before it left; whether the provider's has, only an answer with the state that was
+// sent says (OpenID Connect RP-Initiated Logout 1.0, section 2).
+func (v *viewer) returned(w http.ResponseWriter, r *http.Request) string {
+	cookie, err := r.Cookie("viewer-leaving")
+	if err != nil {
+		return ""
+	}
+	v.setCookie(w, "viewer-leaving", "", -1)
+	if subtle.ConstantTimeCompare([]byte(r.URL.Query().Get("state")), []byte(cookie.Value)) != 1 {
+		return "You are signed out here. The sign-in service did not confirm that it signed you out."
+	}
+	return "You are signed out."
+}
+
+// backchannel ends the sessions of which the provider says that they have ended (OpenID
+// Connect Back-Channel Logout 1.0, section 2.5); no browser takes part.
+func (v *viewer) backchannel(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := v.context(r)
 	defer cancel()
 	w.Header().Set("Cache-Control", "no-store")
@@ -373,10 +425,10 @@ func (v *viewer) told(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "The sign-in service cannot be reached", http.StatusServiceUnavailable) // it will try again
 		return
 	}
-	token, err := p.Verifier(&oidc.Config{ClientID: v.conf.ClientID}).VerifyLogout(ctx, r.PostFormValue("logout_token"))
+	token, err := v.logoutToken(ctx, p, r.PostFormValue("logout_token"))
 	if err != nil {
 		v.conf.Log.Warn("viewer", "problem", "a logout token is refused", "error", err)
-		http.Error(w, "This is no logout token for this application", http.StatusBadRequest)
+		http.Error(w, "This is no logout token for this application", http.StatusBadRequest) // section 2.8
 		return
 	}
 	v.mu.Lock()
@@ -455,7 +507,7 @@ type claim struct{ Name, Value string }
 func (v *viewer) home(w http.ResponseWriter, r *http.Request) {
 	_, s := v.session(r)
 	if s == nil {
-		v.render(w, http.StatusOK, view{})
+		v.render(w, http.StatusOK, view{Note: v.returned(w, r)})
 		return
 	}
 	p := view{

@@ -52,7 +52,7 @@ func newProvider(t *testing.T) *provider {
 		p.write(w, 200, map[string]any{
 			"issuer": p.srv.URL, "authorization_endpoint": p.srv.URL + "/authorize", "token_endpoint": p.srv.URL + "/token",
 			"userinfo_endpoint": p.srv.URL + "/userinfo", "jwks_uri": p.srv.URL + "/jwks", "end_session_endpoint": p.srv.URL + "/bye",
-			"id_token_signing_alg_values_supported": []string{"ES256"},
+			"id_token_signing_alg_values_supported": []string{"ES256"}, "authorization_response_iss_parameter_supported": true,
 		})
 	})
 	mux.HandleFunc("GET /jwks", func(w http.ResponseWriter, _ *http.Request) {
@@ -154,7 +154,7 @@ func open(t *testing.T, p *provider) *person {
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h.ServeHTTP(w, r) }))
 	t.Cleanup(srv.Close)
 	var err error
-	h, err = viewer.New(viewer.Config{Issuer: p.srv.URL, ClientID: "viewer", ClientSecret: "secret", BaseURL: srv.URL, Log: slog.New(slog.DiscardHandler)})
+	h, err = viewer.New(viewer.Config{Issuer: p.srv.URL, ClientID: "viewer", ClientSecret: "secret", SigningAlg: "ES256", BaseURL: srv.URL, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -271,6 +271,7 @@ func TestAnswersThatAreRefused(t *testing.T) {
 		"another state":    {func(q url.Values) { q.Set("state", "other") }, 400},
 		"no state":         {func(q url.Values) { q.Del("state") }, 400},
 		"another provider": {func(q url.Values) { q.Set("iss", "https://evil.example") }, 400},
+		"two providers":    {func(q url.Values) { q.Add("iss", "https://evil.example") }, 400},
 		"no provider":      {func(q url.Values) { q.Del("iss") }, 400},
 		"an error": {func(q url.Values) {
 			q.Set("error", "access_denied")
@@ -306,6 +307,10 @@ func TestTokensThatAreRefused(t *testing.T) {
 		"another issuer":    func(p *provider) { p.claims = set("iss", "https://evil.example") },
 		"another client":    func(p *provider) { p.claims = set("aud", "other") },
 		"expired":           func(p *provider) { p.claims = set("exp", time.Now().Add(-time.Minute).Unix()) },
+		"another code":      func(p *provider) { p.claims = set("c_hash", "AAAAAAAAAAAAAAAAAAAAAA") },
+		"issued later":      func(p *provider) { p.claims = set("iat", time.Now().Add(time.Hour).Unix()) },
+		"another party":     func(p *provider) { p.claims = set("azp", "archive") },
+		"several parties":   func(p *provider) { p.claims = set("aud", []string{"viewer", "archive"}) },
 		"another access":    func(p *provider) { p.claims = set("at_hash", "AAAAAAAAAAAAAAAAAAAAAA") },
 		"no ID token":       func(p *provider) { p.answer = remove("id_token") },
 		"a broken one":      func(p *provider) { p.answer = set("id_token", "a.b.c") },
@@ -321,6 +326,21 @@ func TestTokensThatAreRefused(t *testing.T) {
 		if res, body := v.do("GET", "/callback?"+q.Encode()); res.StatusCode != http.StatusBadGateway || v.signedIn() {
 			t.Errorf("%s: %d %s", what, res.StatusCode, body)
 		}
+	}
+}
+
+// A code that is refused is not handed in again another way.
+func TestACodeIsHandedInOnce(t *testing.T) {
+	p := newProvider(t)
+	v := open(t, p)
+	var codes []string
+	p.redeems = func(q url.Values) string {
+		codes = append(codes, q.Get("code")+q.Get("client_secret"))
+		return "invalid_client"
+	}
+	v.do("GET", "/callback?"+v.leaves("/login").Encode())
+	if len(codes) != 1 || codes[0] != "the-code" || v.signedIn() {
+		t.Errorf("handed in: %q", codes)
 	}
 }
 
@@ -365,9 +385,21 @@ func TestRefresh(t *testing.T) {
 	if _, body := v.do("GET", "/"); !strings.Contains(body, "Refreshed at") {
 		t.Error("the page does not say so")
 	}
+	p.answer = remove("id_token") // which a refresh need not give (OpenID Connect Core 1.0, section 12.2)
+	if res, body := v.do("POST", "/refresh"); res.StatusCode != http.StatusSeeOther || !v.signedIn() {
+		t.Errorf("without an ID token: %d %s", res.StatusCode, body)
+	}
+	p.answer = nil
 	for what, change := range map[string]func(*provider){
-		"another person": func(p *provider) { p.claims, p.info = set("sub", "u2"), set("sub", "u2") },
-		"refused":        func(p *provider) { p.redeems = func(url.Values) string { return "invalid_grant" } },
+		"another person":  func(p *provider) { p.claims, p.info = set("sub", "u2"), set("sub", "u2") },
+		"another sign-in": func(p *provider) { p.claims = set("auth_time", time.Now().Add(time.Minute).Unix()) },
+		"another nonce":   func(p *provider) { p.claims = set("nonce", "other") },
+		"another access":  func(p *provider) { p.claims = set("at_hash", "AAAAAAAAAAAAAAAAAAAAAA") },
+		"several parties": func(p *provider) {
+			p.claims = func(c map[string]any) { c["aud"], c["azp"] = []string{"viewer", "archive"}, "viewer" }
+		},
+		"userinfo, no sub": func(p *provider) { p.info = remove("sub") },
+		"refused":          func(p *provider) { p.redeems = func(url.Values) string { return "invalid_grant" } },
 	} {
 		p := newProvider(t)
 		v := open(t, p)
@@ -376,6 +408,21 @@ func TestRefresh(t *testing.T) {
 		if res, _ := v.do("POST", "/refresh"); res.StatusCode < 400 || v.signedIn() {
 			t.Errorf("%s: %d, and still signed in", what, res.StatusCode)
 		}
+	}
+}
+
+// Somebody whose sign-in the application wants to be recent has to have signed in lately.
+func TestMaxAge(t *testing.T) {
+	for ago, good := range map[time.Duration]bool{0: true, 2 * time.Minute: true, time.Hour: false} {
+		p := newProvider(t)
+		v := open(t, p)
+		p.claims = set("auth_time", time.Now().Add(-ago).Unix())
+		v.do("GET", "/callback?"+v.leaves("/login?max_age=60").Encode())
+		if v.signedIn() != good {
+			t.Errorf("%v ago: signed in %v", ago, !good)
+		}
+		v = open(t, p)
+		v.signsIn() // nobody asked for an age
 	}
 }
 
@@ -393,6 +440,10 @@ func TestSignOut(t *testing.T) {
 	}
 	if v.signedIn() {
 		t.Error("signed in still")
+	}
+	res, body := v.do("GET", "/?state=") // the page above was the first after leaving; nothing is left to compare
+	if strings.Contains(body, "You are signed out") || len(res.Cookies()) != 0 {
+		t.Errorf("said twice: %s", body)
 	}
 	if res, _ := v.do("POST", "/logout"); res.Header.Get("Location") != "/" {
 		t.Errorf("a second time: %d", res.StatusCode)
@@ -437,7 +488,13 @@ func TestToldThatASessionEnded(t *testing.T) {
 		"a nonce":             func(c map[string]any) { c["nonce"] = "n" },
 		"no event":            func(c map[string]any) { delete(c, "events") },
 		"too old":             func(c map[string]any) { c["exp"] = time.Now().Add(-time.Minute).Unix() },
-		"of nobody":           func(c map[string]any) { delete(c, "sub"); delete(c, "sid") },
+		"without its time":    func(c map[string]any) { delete(c, "iat") },
+		"issued later":        func(c map[string]any) { c["iat"] = time.Now().Add(time.Hour).Unix() },
+		"without its number":  func(c map[string]any) { delete(c, "jti") },
+		"an event that is no": func(c map[string]any) {
+			c["events"] = map[string]any{"http://schemas.openid.net/event/backchannel-logout": "yes"}
+		},
+		"of nobody": func(c map[string]any) { delete(c, "sub"); delete(c, "sid") },
 	} {
 		if status := one.told(change); status != http.StatusBadRequest || !one.signedIn() || !two.signedIn() {
 			t.Errorf("%s: %d", why, status)
@@ -454,8 +511,11 @@ func TestToldThatASessionEnded(t *testing.T) {
 	if status := one.told(func(c map[string]any) { c["sub"] = "u2" }); status != http.StatusOK || !one.signedIn() {
 		t.Errorf("another person's: %d", status)
 	}
-	if status := one.told(nothing); status != http.StatusOK || one.signedIn() || !two.signedIn() {
+	if status := one.told(func(c map[string]any) { c["jti"] = "once" }); status != http.StatusOK || one.signedIn() || !two.signedIn() {
 		t.Errorf("the session: %d", status)
+	}
+	if status := one.told(func(c map[string]any) { c["jti"] = "once"; delete(c, "sid") }); status != http.StatusBadRequest || !two.signedIn() {
+		t.Errorf("the same token's number again: %d", status)
 	}
 	if status := one.told(nothing); status != http.StatusOK || !two.signedIn() {
 		t.Errorf("once more: %d", status)
@@ -505,7 +565,8 @@ func TestProviderAway(t *testing.T) {
 
 func TestConfig(t *testing.T) {
 	for _, c := range []viewer.Config{
-		{Issuer: "https://idp.example/", BaseURL: "https://viewer.example"}, {Issuer: "idp", BaseURL: "https://viewer.example"},
+		{Issuer: "https://idp.example?tenant=1", BaseURL: "https://viewer.example"}, {Issuer: "idp", BaseURL: "https://viewer.example"},
+		{Issuer: "https://idp.example", BaseURL: "https://viewer.example", SigningAlg: "none"}, {Issuer: "https://idp.example", BaseURL: "https://viewer.example", SigningAlg: "HS256"},
 		{Issuer: "https://idp.example", BaseURL: ""}, {Issuer: "https://idp.example", BaseURL: "https://viewer.example/"},
 	} {
 		if _, err := viewer.New(c); err == nil {

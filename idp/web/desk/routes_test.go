@@ -309,6 +309,17 @@ func TestDeskRoutes(t *testing.T) {
 	}
 }
 
+// Beneath a path every page of the administration does the same, and none of its
+// addresses leaves the path.
+func TestDeskRoutesBeneathAPath(t *testing.T) {
+	t.Parallel()
+	s := &scene{Walk: walk.Beneath(t, "/a/login"), made: map[string]string{}}
+	s.me = s.Enrol(idp.User{Name: "admin", Staff: idp.StaffAdmin})
+	s.Stay()
+	s.Clock.Add(idp.StepUpFor)
+	s.routes("fresh")
+}
+
 // routes asks for every page, with the factor that the session has.
 func (s *scene) routes(factor string) {
 	for _, row := range deskRoutes {

@@ -1,6 +1,7 @@
 package page
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -25,32 +26,38 @@ const browserAge = 365 * 24 * time.Hour
 type cookies struct {
 	browser, session, known *sessions.CookieStore
 	prefix                  string
+	path                    string // that they are sent to
 }
 
 // newCookies returns the cookies under a key of 32 bytes. absolute is how long the
-// session cookie is kept.
-func newCookies(key []byte, secure bool, absolute time.Duration) (*cookies, error) {
+// session cookie is kept, path that of the issuer: where it has one, others have the rest
+// of the host, and are not sent our cookies.
+func newCookies(key []byte, secure bool, path string, absolute time.Duration) (*cookies, error) {
 	if len(key) != 32 {
 		return nil, fmt.Errorf("web: cookie key has %d bytes, 32 are needed", len(key))
 	}
 	if absolute <= 0 {
 		return nil, errors.New("web: sessions need an end")
 	}
-	c := &cookies{browser: newStore(key, secure, browserAge), session: newStore(key, secure, absolute), known: newStore(key, secure, idp.KnownFor)}
-	if secure {
-		c.prefix = "__Host-"
+	c := &cookies{path: cmp.Or(path, "/")}
+	c.browser, c.session, c.known = c.newStore(key, secure, browserAge), c.newStore(key, secure, absolute), c.newStore(key, secure, idp.KnownFor)
+	switch {
+	case secure && path == "":
+		c.prefix = "__Host-" // no other host of the same domain can set them
+	case secure:
+		c.prefix = "__Secure-" // __Host- demands the path "/"
 	}
 	return c, nil
 }
 
 // newStore sets every option: the library's own are no HttpOnly, SameSite=None
 // and 30 days.
-func newStore(key []byte, secure bool, age time.Duration) *sessions.CookieStore {
+func (c *cookies) newStore(key []byte, secure bool, age time.Duration) *sessions.CookieStore {
 	codec := securecookie.New(key, nil).SetSerializer(plain{}).MaxLength(512)
 	st := &sessions.CookieStore{
 		Codecs: []securecookie.Codec{codec},
 		Options: &sessions.Options{
-			Path:        "/",
+			Path:        c.path,
 			Domain:      "", // this host only
 			Secure:      secure,
 			HttpOnly:    true,

@@ -12,6 +12,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"time"
 
 	"hilum/idp"
@@ -41,8 +42,8 @@ type Config struct {
 	Words           *templates.Set   // the pages, in every language
 	Site            func() *idp.Site // how the site presents itself now
 	Pictures        Pictures
-	Origin          string        // scheme and host of the issuer
-	Secure          bool          // cookies are Secure and __Host-; false on plain-http loopback only
+	Origin          string        // the issuer: scheme and host, and a path where it has one
+	Secure          bool          // cookies are Secure and have a prefix; false on plain-http loopback only
 	CookieKey       []byte        // 32 bytes, authenticates the cookies
 	SessionAbsolute time.Duration // how long the session cookie is kept
 	Sessions        Sessions
@@ -59,6 +60,7 @@ type Config struct {
 // Door serves pages. Safe for concurrent use once it is mounted.
 type Door struct {
 	conf    Config
+	path    string // of the issuer
 	cookies *cookies
 	origin  *http.CrossOriginProtection
 	waiting waiting
@@ -80,12 +82,16 @@ func New(c Config) (*Door, error) {
 	if c.Streams == nil {
 		c.Streams = &serve.Streams{Log: c.Log}
 	}
-	jar, err := newCookies(c.CookieKey, c.Secure, c.SessionAbsolute)
+	issuer, err := url.Parse(c.Origin)
 	if err != nil {
 		return nil, err
 	}
-	d := &Door{conf: c, cookies: jar, origin: http.NewCrossOriginProtection(), byName: map[string]*Route{}, pattern: map[string]*Route{}}
-	if err := d.origin.AddTrustedOrigin(c.Origin); err != nil {
+	jar, err := newCookies(c.CookieKey, c.Secure, issuer.Path, c.SessionAbsolute)
+	if err != nil {
+		return nil, err
+	}
+	d := &Door{conf: c, path: issuer.Path, cookies: jar, origin: http.NewCrossOriginProtection(), byName: map[string]*Route{}, pattern: map[string]*Route{}}
+	if err := d.origin.AddTrustedOrigin(issuer.Scheme + "://" + issuer.Host); err != nil {
 		return nil, err
 	}
 	d.origin.SetDenyHandler(http.HandlerFunc(d.foreign))
@@ -103,8 +109,12 @@ func (d *Door) Site() *idp.Site { return d.conf.Site() }
 // Words are the pages, in every language.
 func (d *Door) Words() *templates.Set { return d.conf.Words }
 
-// Origin is the scheme and host of the issuer.
+// Origin is the issuer: what addresses begin with that people are given.
 func (d *Door) Origin() string { return d.conf.Origin }
+
+// Path is the path of the issuer, beneath which everything is; empty where it has none.
+// Pages and redirects do without: serve.Beneath puts it before their addresses.
+func (d *Door) Path() string { return d.path }
 
 // Secure reports whether pages are served by https.
 func (d *Door) Secure() bool { return d.conf.Secure }

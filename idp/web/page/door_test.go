@@ -39,7 +39,7 @@ func TestUnsafeConfigurationIsRefused(t *testing.T) {
 		"short cookie key":    func(c *Config) { c.CookieKey = c.CookieKey[:16] },
 		"no cookie key":       func(c *Config) { c.CookieKey = nil },
 		"endless sessions":    func(c *Config) { c.SessionAbsolute = 0 },
-		"origin with a path":  func(c *Config) { c.Origin += "/x" },
+		"origin with no host": func(c *Config) { c.Origin = "https:///x" },
 		"origin that is none": func(c *Config) { c.Origin = "idp" },
 	} {
 		c := testConfig()

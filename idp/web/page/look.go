@@ -57,7 +57,7 @@ func (d *Door) chooseLanguage(w http.ResponseWriter, r *http.Request) error {
 		return ErrForm
 	}
 	http.SetCookie(w, &http.Cookie{ //nolint:gosec // Secure everywhere but on plain-http loopback
-		Name: d.cookies.prefix + "language", Value: value, Path: "/", MaxAge: int(languageAge / time.Second),
+		Name: d.cookies.prefix + "language", Value: value, Path: d.cookies.path, MaxAge: int(languageAge / time.Second),
 		Secure: d.conf.Secure, HttpOnly: true, SameSite: http.SameSiteLaxMode,
 	})
 	return SeeOther(w, r, path)
@@ -67,7 +67,7 @@ func (d *Door) chooseLanguage(w http.ResponseWriter, r *http.Request) error {
 // the one of the account counts again.
 func (d *Door) ForgetLanguage(w http.ResponseWriter) {
 	http.SetCookie(w, &http.Cookie{ //nolint:gosec // Secure everywhere but on plain-http loopback
-		Name: d.cookies.prefix + "language", Path: "/", MaxAge: -1, Secure: d.conf.Secure, HttpOnly: true, SameSite: http.SameSiteLaxMode,
+		Name: d.cookies.prefix + "language", Path: d.cookies.path, MaxAge: -1, Secure: d.conf.Secure, HttpOnly: true, SameSite: http.SameSiteLaxMode,
 	})
 }
 

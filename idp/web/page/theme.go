@@ -37,7 +37,7 @@ func (d *Door) theme(w http.ResponseWriter, r *http.Request) error {
 		return ErrForm
 	}
 	http.SetCookie(w, &http.Cookie{ //nolint:gosec // Secure everywhere but on plain-http loopback
-		Name: d.cookies.prefix + "theme", Value: value, Path: "/", MaxAge: age,
+		Name: d.cookies.prefix + "theme", Value: value, Path: d.cookies.path, MaxAge: age,
 		Secure: d.conf.Secure, HttpOnly: true, SameSite: http.SameSiteLaxMode,
 	})
 	return SeeOther(w, r, path)

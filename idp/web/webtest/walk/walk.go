@@ -64,12 +64,20 @@ type Walk struct {
 // New starts a provider at idptest.Noon.
 func New(t testing.TB, change ...func(*Parts)) *Walk {
 	t.Helper()
+	return Beneath(t, "", change...)
+}
+
+// Beneath is New for a provider whose issuer has a path, behind a webtest.Wall: the
+// browser knows nothing of the path, and nothing may leave it.
+func Beneath(t testing.TB, path string, change ...func(*Parts)) *Walk {
+	t.Helper()
 	w := &Walk{Clock: idptest.At(idptest.Noon), Log: &idptest.Log{}, Jobs: &desk.Jobs{}, Address: "192.0.2.1"}
 	log, now := w.Log.Logger(), w.Clock.Now
 	w.DB, w.Sealer = idptest.Store(t, now, idptest.Quiet()), idptest.Sealer(t)
 	mux := http.NewServeMux()
 	srv := httptest.NewUnstartedServer(nil)
-	issuer := "http://" + srv.Listener.Addr().String()
+	origin := "http://" + srv.Listener.Addr().String()
+	issuer := origin + path
 	hasher := idptest.Hasher()
 	site := idp.Named("Imaging")
 	var rejected recent.Rejections
@@ -90,7 +98,8 @@ func New(t testing.TB, change ...func(*Parts)) *Walk {
 	w.Flow = login.New(parts.Login)
 	registry := device.New(device.Config{Store: w.DB, Sealer: w.Sealer, Hasher: hasher, Site: parts.Page.Site, Now: now, Log: log})
 	w.Desk = admin.New(parts.Admin)
-	party := tryout.New(issuer, mux)
+	inside := serve.Beneath(path, nil, mux)
+	party := tryout.New(issuer, inside)
 	party.Now = now
 	parts.Page.Sessions = w.Flow
 	w.Door = idptest.Must(page.New(parts.Page))(t)
@@ -105,15 +114,18 @@ func New(t testing.TB, change ...func(*Parts)) *Walk {
 	ring := idptest.Must(keyring.Open(t.Context(), keyring.Config{Store: w.DB, Sealer: w.Sealer, Algs: []string{"RS256", "ES256"}, Now: now, Log: slog.New(slog.DiscardHandler)}))(t)
 	protocol := idptest.Must(oidc.New(oidc.Config{Issuer: issuer, Store: w.DB, Logins: w.Flow, Keys: ring, Browsers: w.Door, Pages: pages, Rejected: rejected.Add, Now: now, Log: log}))(t)
 	protocol.Mount(mux)
+	if path != "" {
+		inside = webtest.Wall(t, origin, path, inside)
+	}
 	srv.Config.Handler = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		mux.ServeHTTP(rw, r.WithContext(serve.With(r.Context(), &serve.Info{ID: webtest.Reference, Address: w.Address})))
+		inside.ServeHTTP(rw, r.WithContext(serve.With(r.Context(), &serve.Info{ID: webtest.Reference, Address: w.Address})))
 	})
 	srv.Start()
 	t.Cleanup(func() {
 		srv.Close()
 		w.Jobs.Wait(time.Minute)
 	})
-	w.Browser = webtest.New(t, issuer)
+	w.Browser = webtest.New(t, origin)
 	w.Fresh()
 	return w
 }
