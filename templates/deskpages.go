@@ -483,8 +483,9 @@ type AdminAppForm struct {
 	Profile, Auth, JWKS, JWKSURI                       string // how it proves itself, and by which keys
 	Auths, Profiles                                    []Choice
 	RequirePushed, DPoP                                bool
-	Alg, AccessTTL, RefreshIdle, RefreshGrace          string // durations as typed, such as 15m
-	Audience                                           string
+	ClaimsInAccess, KeepRefresh                        bool     // claims in access tokens; the refresh token is not rotated
+	Alg, AccessTTL, RefreshIdle, RefreshGrace          string   // durations as typed, such as 15m
+	Audience, Defaults                                 string   // Defaults: the scopes where a request names none
 	Algs                                               []string // JOSE names to choose from
 	Problem                                            Message
 	Wrong                                              string // which field

@@ -362,6 +362,9 @@ func (r *clientRow) bound() (string, []any) {
 	if r.JWKS != "" || r.JWKSURI != "" || r.RequirePushed || r.DPoP || r.Profile != "" { // as above
 		fields = append(fields, r.JWKS, r.JWKSURI, r.RequirePushed, r.DPoP, r.Profile)
 	}
+	if r.DefaultScopes != "[]" || r.ClaimsInAccess || r.KeepRefresh { // as above
+		fields = append(fields, "default_scopes", r.DefaultScopes, r.ClaimsInAccess, r.KeepRefresh)
+	}
 	return "clients", fields
 }
 

@@ -43,6 +43,7 @@ func TestListedPhonesOfBeforeAreFoundByFingerprint(t *testing.T) {
 	}
 	for _, statement := range []string{
 		"UPDATE device_list SET facets = facets & ~4096", "DELETE FROM device_terms WHERE term = '#m'", "DELETE FROM goose_db_version WHERE version_id >= 20",
+		"ALTER TABLE clients DROP COLUMN default_scopes", "ALTER TABLE clients DROP COLUMN claims_in_access", "ALTER TABLE clients DROP COLUMN keep_refresh",
 	} {
 		tamper(t, path, statement)
 	}
@@ -87,6 +88,7 @@ func TestRowsOfBeforeAreReadInNFC(t *testing.T) {
 		"ALTER TABLE devices DROP COLUMN uv_key", "ALTER TABLE tombstones DROP COLUMN uv_key", "ALTER TABLE challenges DROP COLUMN verify",
 		"ALTER TABLE challenges DROP COLUMN verified", "ALTER TABLE clients DROP COLUMN verify",
 		"ALTER TABLE clients DROP COLUMN dpop", "ALTER TABLE clients DROP COLUMN profile", "ALTER TABLE codes DROP COLUMN jkt", "ALTER TABLE refresh_tokens DROP COLUMN jkt", "ALTER TABLE access_tokens DROP COLUMN jkt",
+		"ALTER TABLE clients DROP COLUMN default_scopes", "ALTER TABLE clients DROP COLUMN claims_in_access", "ALTER TABLE clients DROP COLUMN keep_refresh",
 		"DROP TABLE pushed_requests", "ALTER TABLE clients DROP COLUMN require_pushed",
 		"DROP TABLE used_jwts", "ALTER TABLE clients DROP COLUMN jwks", "ALTER TABLE clients DROP COLUMN jwks_uri",
 		// Nor was anything bound.

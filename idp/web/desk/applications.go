@@ -317,6 +317,7 @@ func (s *applications) appForm(r *http.Request, p staff, c *idp.Client) template
 	view.Code, view.Refresh, view.Credentials = c.Allows(idp.GrantCode), c.Allows(idp.GrantRefresh), c.Allows(idp.GrantClientCredentials)
 	view.JWT, view.Alg, view.Audience = c.AccessFormat == idp.AccessJWT, c.IDTokenAlg, strings.Join(c.Audience, "\n")
 	view.RequirePushed, view.DPoP = c.RequirePushed, c.DPoP
+	view.Defaults, view.ClaimsInAccess, view.KeepRefresh = strings.Join(c.DefaultScopes, " "), c.ClaimsInAccess, c.KeepRefresh
 	view.Profile, view.Profiles = string(c.Profile), profileWords
 	view.Auth, view.Auths, view.JWKS, view.JWKSURI = string(c.Auth), authWords, c.JWKS, c.JWKSURI
 	view.Algs = admin.IDTokenAlgs
@@ -378,7 +379,8 @@ func readAdvanced(r *http.Request, c *idp.Client) {
 	}
 	c.AccessFormat, c.IDTokenAlg = idp.AccessFormat(r.PostFormValue("access_format")), r.PostFormValue("id_token_alg")
 	c.AccessTTL, c.RefreshIdle, c.RefreshGrace = readSpan(r, "access_ttl"), readSpan(r, "refresh_idle"), readSpan(r, "refresh_grace")
-	c.Audience = strings.Fields(r.PostFormValue("audience"))
+	c.Audience, c.DefaultScopes = strings.Fields(r.PostFormValue("audience")), strings.Fields(r.PostFormValue("default_scopes"))
+	c.ClaimsInAccess, c.KeepRefresh = r.PostFormValue("claims_in_access") == "1", r.PostFormValue("keep_refresh") == "1" && !c.Public()
 }
 
 // readApp reads the form of a registration into c.
@@ -427,7 +429,7 @@ func (s *applications) edit(w http.ResponseWriter, r *http.Request, p staff) err
 	if _, sent := r.PostForm["access_format"]; sent {
 		view.AccessTTL, view.RefreshIdle, view.RefreshGrace = r.PostFormValue("access_ttl"), r.PostFormValue("refresh_idle"), r.PostFormValue("refresh_grace")
 	}
-	view.Advanced = slices.Contains([]string{"grant_types", "access_ttl", "refresh_idle", "refresh_grace", "audience", "access_format", "id_token_alg", "auth", "jwks", "jwks_uri", "profile"}, field)
+	view.Advanced = slices.Contains([]string{"grant_types", "access_ttl", "refresh_idle", "refresh_grace", "audience", "default_scopes", "access_format", "id_token_alg", "auth", "jwks", "jwks_uri", "profile"}, field)
 	return s.door.Render(w, http.StatusUnprocessableEntity, view)
 }
 
