@@ -122,13 +122,36 @@ races:
 twice:
 	go test -count 1 -ldflags "-X hilum/idp/store.runTwice=on" ./idp/...
 
-# parties walks relying parties by docs/recipes: oauth2-proxy, as make test does, and OHIF,
-# which is too large for that: 50 MB by npm, 200 MB unpacked. Both are before Orthanc.
+# parties walks relying parties by docs/recipes: oauth2-proxy, as make test does, and what is too
+# large for that: OHIF (50 MB by npm, 200 MB unpacked), WildFly (270 and 330 MB by Maven) and
+# the library of Weasis. These two need a JDK, 17 or newer, and Maven.
 OHIF := 3.13.2
 OHIF_DIR := $(CACHE)/ohif-$(OHIF)
 OHIF_DIST := $(OHIF_DIR)/package/dist
-parties: needs $(OHIF_DIST)/index.html $(OAUTH2_PROXY)
-	OHIF_DIST=$(OHIF_DIST) go test -race -count 1 -v -run 'TestOHIF|TestOAuth2Proxy' -timeout 30m ./e2e
+WILDFLY := 36.0.1.Final
+WILDFLY_DIR := $(CACHE)/wildfly-$(WILDFLY)
+WILDFLY_HOME := $(WILDFLY_DIR)/wildfly-$(WILDFLY)
+SCRIBEJAVA_DIR := $(CACHE)/scribejava-8.3.3
+MAVEN := mvn -q -B org.apache.maven.plugins:maven-dependency-plugin:3.8.1
+parties: needs java $(OHIF_DIST)/index.html $(OAUTH2_PROXY) $(WILDFLY_HOME)/jboss-modules.jar $(SCRIBEJAVA_DIR)/scribejava-core-8.3.3.jar
+	OHIF_DIST=$(OHIF_DIST) WILDFLY_HOME=$(WILDFLY_HOME) SCRIBEJAVA_DIR=$(SCRIBEJAVA_DIR) \
+		go test -race -count 1 -v -run 'TestOHIF|TestOAuth2Proxy|TestWildFly|TestWeasis' -timeout 40m ./e2e
+
+.PHONY: java
+java:
+	@command -v javac >/dev/null && command -v mvn >/dev/null && command -v unzip >/dev/null || \
+		{ echo "make parties needs a JDK, 17 or newer, Maven and unzip. On Debian: apt-get install default-jdk-headless maven unzip"; exit 1; }
+
+$(WILDFLY_HOME)/jboss-modules.jar:
+	mkdir -p $(WILDFLY_DIR)
+	$(MAVEN):copy -Dartifact=org.wildfly:wildfly-dist:$(WILDFLY):zip -DoutputDirectory=$(WILDFLY_DIR)
+	cd $(WILDFLY_DIR) && sha256sum -c $(CURDIR)/e2e/testdata/wildfly/SHA256SUMS && unzip -q -o wildfly-dist-$(WILDFLY).zip && rm wildfly-dist-$(WILDFLY).zip
+	touch $@
+
+$(SCRIBEJAVA_DIR)/scribejava-core-8.3.3.jar:
+	$(MAVEN):copy-dependencies -f e2e/testdata/weasis/pom.xml -DoutputDirectory=$(SCRIBEJAVA_DIR)
+	cd $(SCRIBEJAVA_DIR) && sha256sum -c $(CURDIR)/e2e/testdata/weasis/SHA256SUMS
+	touch $@
 
 $(OHIF_DIST)/index.html:
 	mkdir -p $(OHIF_DIR)

@@ -63,6 +63,19 @@ func proxyClient() idp.Client {
 	return c
 }
 
+// wildFlyClient is an application on WildFly that its subsystem elytron-oidc-client signs in to,
+// and the services of the same server that take its access tokens. The subsystem asks for
+// openid alone, without PKCE, reads the name in the ID token and the roles in the access
+// token, and takes no JWT for an access token whose claim typ is not Bearer. It asks us when
+// an access token has run out: a minute is how long it believes one.
+func wildFlyClient(home string) idp.Client {
+	c := webClient(words(home), words(home), "roles", "offline_access")
+	c.DefaultScopes = words("openid profile roles offline_access")
+	c.AccessFormat, c.AccessTTL, c.ClaimsInAccess, c.ClaimsInID, c.OptionalPKCE = idp.AccessJWT, time.Minute, true, true, true
+	c.Claims = []idp.ClaimRule{{Name: "typ", Text: "Bearer"}}
+	return c
+}
+
 // oauth2Proxy is the configuration of oauth2-proxy. Without cookie_refresh somebody whose
 // session has ended here would stay signed in there until cookie_expire, a week if left out.
 const oauth2Proxy = `provider = "oidc"
@@ -118,29 +131,42 @@ var presets = []Preset{
 	},
 	{
 		ID: "dcm4chee", Name: "dcm4chee-arc", Needs: []PresetField{baseField},
-		client: webClient(words("{base}/dcm4chee-arc/ui2/"), words("{base}/dcm4chee-arc/ui2/"), "roles", "offline_access"),
-		paste: []Snippet{{"oidc.json of the elytron-oidc-client subsystem", `{
-  "provider-url": "{issuer}",
-  "client-id": "{id}",
-  "credentials": { "secret": "{secret}" },
-  "ssl-required": "external",
-  "principal-attribute": "preferred_username"
-}
-`}},
+		client: wildFlyClient("{base}/dcm4chee-arc/ui2/"),
+		paste: []Snippet{{"standalone.xml, in place of its subsystem elytron-oidc-client", `<subsystem xmlns="urn:wildfly:elytron-oidc-client:2.0">
+    <secure-deployment name="dcm4chee-arc-ui2.war">
+        <provider-url>{issuer}</provider-url>
+        <client-id>{id}</client-id>
+        <ssl-required>EXTERNAL</ssl-required>
+        <principal-attribute>preferred_username</principal-attribute>
+        <credential name="secret" secret="{secret}"/>
+        <redirect-rewrite-rule name="^/dcm4chee-arc/ui2/.*$" replacement="/dcm4chee-arc/ui2/"/>
+    </secure-deployment>
+    <secure-deployment name="dcm4chee-arc.war">
+        <provider-url>{issuer}</provider-url>
+        <client-id>{id}</client-id>
+        <bearer-only>true</bearer-only>
+        <verify-token-audience>true</verify-token-audience>
+        <ssl-required>EXTERNAL</ssl-required>
+        <principal-attribute>preferred_username</principal-attribute>
+    </secure-deployment>
+</subsystem>
+`}, {"Link to sign out", "{issuer}/end_session?client_id={id}&post_logout_redirect_uri={base}/dcm4chee-arc/ui2/\n"}},
 	},
 	{
 		ID: "weasis", Name: "Weasis", Needs: nil,
+		// It asks without PKCE, sends no client id without a secret, and uses the first refresh
+		// token again and again. Its redirect address has a port and no path.
 		client: idp.Client{
-			Kind: idp.ClientNative, Auth: idp.AuthNone, RedirectURIs: words("http://127.0.0.1/ http://localhost/"),
+			Kind: idp.ClientNative, Auth: idp.AuthBasic, RedirectURIs: words("http://127.0.0.1"), OptionalPKCE: true, KeepRefresh: true,
 			GrantTypes: []string{idp.GrantCode, idp.GrantRefresh}, Scopes: words("openid profile email offline_access"), AccessFormat: idp.AccessOpaque,
 		},
-		paste: []Snippet{{"Preferences › DICOM › DICOM web authentication", `Authorization URI: {issuer}/authorize
+		paste: []Snippet{{"Authentication manager of a DICOM web node", `Authorization URI: {issuer}/authorize
 Token URI:         {issuer}/token
 Revoke URI:        {issuer}/revoke
-Client id:         {id}
-Client secret:     (none: it is a program on people's own machines)
-Scope:             openid profile email offline_access
-PKCE:              S256
+OpenID:            yes
+Client ID:         {id}
+Client secret:     {secret}
+Scope:             openid profile offline_access
 `}},
 	},
 	{
@@ -254,6 +280,7 @@ func (p *Preset) Fill(values map[string]string) (*idp.Client, error) {
 		}
 	}
 	c.GrantTypes, c.Scopes = append([]string(nil), c.GrantTypes...), append([]string(nil), c.Scopes...)
+	c.DefaultScopes = append([]string(nil), c.DefaultScopes...)
 	c.Claims = append([]idp.ClaimRule(nil), c.Claims...)
 	return &c, nil
 }
