@@ -443,7 +443,9 @@ type Need struct {
 	Name    string // of the field
 	Label   Message
 	Example string
-	Value   string // as typed
+	// Optional: it may be left empty, and is no address.
+	Optional bool
+	Value    string // as typed
 }
 
 // AdminNewApp lets choose a preset, and asks for what it needs.

@@ -189,15 +189,26 @@ func (c *cli) clientAdd() *cobra.Command {
 	return cmd
 }
 
+// credentials are what an application is configured with, as scripts see it.
+type credentials struct {
+	Issuer string         `json:"issuer"`
+	ID     idp.ClientID   `json:"client_id"`
+	Secret string         `json:"client_secret,omitempty"`
+	Auth   idp.AuthMethod `json:"token_endpoint_auth_method,omitempty"`
+	Paste  []snippetLine  `json:"paste,omitempty"`
+}
+
+// snippetLine is a piece of configuration to paste, as scripts see it.
+type snippetLine struct {
+	File string `json:"file"`
+	Text string `json:"text"`
+}
+
 // printCredentials prints what an application is configured with: issuer, client id and,
 // unless it is public, the secret.
 func (c *cli) printCredentials(p *provider, id idp.ClientID, secret idp.Secret, asJSON bool) error {
 	if asJSON {
-		return json.NewEncoder(c.stdout).Encode(struct {
-			Issuer string       `json:"issuer"`
-			ID     idp.ClientID `json:"client_id"`
-			Secret string       `json:"client_secret,omitempty"`
-		}{p.issuer, id, secret.Reveal()})
+		return json.NewEncoder(c.stdout).Encode(credentials{Issuer: p.issuer, ID: id, Secret: secret.Reveal()})
 	}
 	c.printf("issuer         %s\nclient id      %s\n", p.issuer, id)
 	if secret != "" {

@@ -396,6 +396,11 @@ func TestPresets(t *testing.T) {
 		_, err := p.Fill(map[string]string{"base": bad})
 		w.fails(bad, err, idp.ErrInvalid)
 	}
+	_, err = p.Fill(map[string]string{"base": "https://viewer.example", "archive": "a b"})
+	w.fails("an archive of two words", err, idp.ErrInvalid)
+	if c, err := p.Fill(map[string]string{"base": "https://viewer.example", "archive": "pacs"}); err != nil || !slices.Equal(c.Audience, []string{"pacs"}) {
+		t.Errorf("with an archive: %+v, %v", c, err)
+	}
 	_, err = p.Fill(map[string]string{"base": "https://viewer.example", "more": "x"})
 	w.fails("a field that is not asked for", err, idp.ErrInvalid)
 }
@@ -412,11 +417,8 @@ func TestRecipesHaveWhatPresetsPrint(t *testing.T) {
 			t.Fatal(err)
 		}
 		values := map[string]string{}
-		if len(p.Needs) > 0 {
-			values["base"] = map[string]string{"ohif": "https://viewer.your-hospital.org"}[id]
-		}
-		if values["base"] == "" && len(p.Needs) > 0 {
-			values["base"] = "https://archive.your-hospital.org"
+		if at := map[string]string{"ohif": "https://viewer.your-hospital.org", "orthanc": "https://archive.your-hospital.org", "dcm4chee": "https://archive.your-hospital.org"}[id]; at != "" {
+			values["base"] = at
 		}
 		c, err := p.Fill(values)
 		if err != nil {

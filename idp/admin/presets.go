@@ -22,11 +22,12 @@ type Preset struct {
 }
 
 // PresetField is one thing that is asked for: an https address without a slash
-// at its end (http on this machine).
+// at its end (http on this machine), or the name of an API.
 type PresetField struct {
-	ID      string
-	Label   string // message key
-	Example string
+	ID       string
+	Label    string // message key
+	Example  string
+	Optional bool // it may be left out
 }
 
 // Snippet is configuration to paste.
@@ -35,7 +36,12 @@ type Snippet struct {
 	Text string
 }
 
-var baseField = PresetField{"base", "preset.base", "https://viewer.your-hospital.org"}
+var baseField = PresetField{ID: "base", Label: "preset.base", Example: "https://viewer.your-hospital.org"}
+
+// archiveField is the archive that a viewer reads: the client id by which it is registered here,
+// or the name that it knows itself by. The viewer's access tokens are for it, and for nobody
+// else. Left out, they are for the viewer itself.
+var archiveField = PresetField{ID: "archive", Label: "preset.archive", Example: "archive", Optional: true}
 
 // webClient is an application with a server that keeps a secret.
 func webClient(redirects, logouts []string, scopes ...string) idp.Client {
@@ -103,7 +109,7 @@ func words(s string) []string { return strings.Fields(s) }
 // applications.
 var presets = []Preset{
 	{
-		ID: "ohif", Name: "OHIF Viewer", Needs: []PresetField{baseField},
+		ID: "ohif", Name: "OHIF Viewer", Needs: []PresetField{baseField, archiveField},
 		client: pageClient(words("{base}/callback"), words("{base}/"), "offline_access"),
 		paste: []Snippet{{"app-config.js", `  oidc: [
     {
@@ -153,7 +159,7 @@ var presets = []Preset{
 `}, {"Link to sign out", "{issuer}/end_session?client_id={id}&post_logout_redirect_uri={base}/dcm4chee-arc/ui2/\n"}},
 	},
 	{
-		ID: "weasis", Name: "Weasis", Needs: nil,
+		ID: "weasis", Name: "Weasis", Needs: []PresetField{archiveField},
 		// It asks without PKCE, sends no client id without a secret, and uses the first refresh
 		// token again and again. Its redirect address has a port and no path.
 		client: idp.Client{
@@ -222,7 +228,7 @@ signout_redirect_url = {issuer}/end_session?client_id={id}&post_logout_redirect_
 `}},
 	},
 	{
-		ID: "own", Name: "Another application", Needs: []PresetField{{"redirect", "preset.redirect", "https://viewer.your-hospital.org/callback"}},
+		ID: "own", Name: "Another application", Needs: []PresetField{{ID: "redirect", Label: "preset.redirect", Example: "https://viewer.your-hospital.org/callback"}},
 		client: webClient(words("{redirect}"), nil, "offline_access"),
 		paste: []Snippet{{"", `Issuer:        {issuer}
 Discovery:     {issuer}/.well-known/openid-configuration
@@ -249,11 +255,17 @@ func FindPreset(id string) (*Preset, error) {
 }
 
 // Fill makes the registration that the preset proposes. Errors: FieldError (a
-// field that is missing or no address; one that is not asked for).
+// field that is missing, no address or no name; one that is not asked for).
 func (p *Preset) Fill(values map[string]string) (*idp.Client, error) {
 	asked := map[string]bool{}
 	for _, f := range p.Needs {
 		asked[f.ID] = true
+		if f.ID == archiveField.ID {
+			if values[f.ID] != "" && !validToken(values[f.ID], maxAudience) {
+				return nil, &idp.FieldError{Field: f.ID, Message: "client.audience.bad"}
+			}
+			continue
+		}
 		if err := validBase(f.ID, values[f.ID]); err != nil {
 			return nil, err
 		}
@@ -265,6 +277,9 @@ func (p *Preset) Fill(values map[string]string) (*idp.Client, error) {
 	}
 	c := p.client
 	c.Name = p.Name
+	if archive := values[archiveField.ID]; archive != "" {
+		c.Audience = []string{archive}
+	}
 	in := replacer(values)
 	for _, list := range []*[]string{&c.RedirectURIs, &c.PostLogoutURIs, &c.Origins} {
 		filled := make([]string, len(*list))

@@ -297,8 +297,9 @@ type preset struct {
 
 // need is one thing that a preset asks for.
 type need struct {
-	ID      string `json:"id"`
-	Example string `json:"example"`
+	ID       string `json:"id"`
+	Example  string `json:"example"`
+	Optional bool   `json:"optional"` // it may be left out
 }
 
 func (s *Server) presets(w http.ResponseWriter, r *http.Request, _ admin.By) error {
@@ -306,7 +307,7 @@ func (s *Server) presets(w http.ResponseWriter, r *http.Request, _ admin.By) err
 		return err
 	}
 	return s.answer(w, r, http.StatusOK, page[preset]{Items: each(admin.Presets(), func(p *admin.Preset) preset {
-		return preset{p.ID, p.Name, each(p.Needs, func(f *admin.PresetField) need { return need{f.ID, f.Example} })}
+		return preset{p.ID, p.Name, each(p.Needs, func(f *admin.PresetField) need { return need{f.ID, f.Example, f.Optional} })}
 	})})
 }
 

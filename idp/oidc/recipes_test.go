@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -218,5 +219,56 @@ func TestTypIsOfAccessTokensAlone(t *testing.T) {
 	}
 	if r := s.userinfo(tok.Access); strings.Contains(r.body, `"typ"`) {
 		t.Errorf("userinfo has %s", r.body)
+	}
+}
+
+// An API that wants a newer sign-in says so (RFC 9470, section 3): insufficient_user_authentication
+// with acr_values and max_age. The client asks again with these, and what the API is told then
+// is new; refreshing does not make it so.
+func TestStepUpThatAnAPIAsksFor(t *testing.T) {
+	s := newSite(t)
+	anna := s.addPerson("anna")
+	api := s.addClient(func(c *idp.Client) { c.ID = "pacs-api" })
+	for _, format := range []idp.AccessFormat{idp.AccessOpaque, idp.AccessJWT} {
+		c := s.addClient(func(c *idp.Client) { c.Audience, c.AccessFormat = []string{"pacs-api"}, format })
+		told := func(tok *tokens) (at time.Time, acr any) {
+			t.Helper()
+			got := s.introspect(api, tok.Access)
+			if format == idp.AccessJWT {
+				if own := claimsOf(t, tok.Access); own["auth_time"] != got["auth_time"] || own["acr"] != got["acr"] {
+					t.Errorf("the token says %v, introspection %v", own, got)
+				}
+			}
+			seconds, ok := got["auth_time"].(float64)
+			if !ok {
+				t.Fatalf("introspection tells %v", got)
+			}
+			return time.Unix(int64(seconds), 0), got["acr"]
+		}
+		b := s.browser()
+		tok := s.mustExchange(c, b.signIn(anna, request(c)))
+		first, acr := told(tok)
+		if acr != idp.ACRMultiFactor || !slices.Contains(s.server.metadata(nil, nil).ACRValues, idp.ACRMultiFactor) {
+			t.Errorf("acr %v is not what discovery names", acr)
+		}
+		s.clock.Add(10 * time.Minute)
+		next := s.mustRefresh(c, tok.Refresh)
+		if at, _ := told(next); !at.Equal(first) {
+			t.Errorf("%s: refreshed, the sign-in is of %s, not %s", format, at, first)
+		}
+		// The session is new enough, or it is not.
+		q := request(c, "acr_values", idp.ACRMultiFactor, "max_age", "3600")
+		if code := b.get(pathAuthorize + "?" + q.Encode()).answered(t).Get("code"); code == "" {
+			t.Errorf("%s: ten minutes are too long for an hour", format)
+		}
+		q.Set("max_age", "300")
+		if got := b.get(pathAuthorize + "?" + q.Encode() + "&prompt=none").answered(t); got.Get("error") != "login_required" {
+			t.Errorf("%s: without a page: %v", format, got)
+		}
+		again := s.mustExchange(c, b.signIn(anna, q))
+		at, acr := told(again)
+		if s.clock.Now().Sub(at) > 5*time.Minute || acr != idp.ACRMultiFactor {
+			t.Errorf("%s: the new sign-in is of %s, acr %v", format, at, acr)
+		}
 	}
 }

@@ -220,14 +220,14 @@ func (s *applications) newPage(w http.ResponseWriter, r *http.Request, p staff) 
 }
 
 // presetWords are the labels of what presets ask for, by admin.PresetField.Label.
-var presetWords = map[string]templates.Message{"preset.base": templates.Say("preset.base"), "preset.redirect": templates.Say("preset.redirect")}
+var presetWords = map[string]templates.Message{"preset.base": templates.Say("preset.base"), "preset.archive": templates.Say("preset.archive"), "preset.redirect": templates.Say("preset.redirect")}
 
 // presetForm shows what a preset asks for before it registers an application, with what was
 // typed so far, by the id of the field.
 func (s *applications) presetForm(w http.ResponseWriter, status int, view templates.AdminNewApp, preset *admin.Preset, typed map[string]string) error {
 	view.Chosen = templates.Field{Name: preset.ID, Value: preset.Name}
 	for _, f := range preset.Needs {
-		view.Needs = append(view.Needs, templates.Need{Name: f.ID, Label: presetWords[f.Label], Example: f.Example, Value: typed[f.ID]})
+		view.Needs = append(view.Needs, templates.Need{Name: f.ID, Label: presetWords[f.Label], Example: f.Example, Optional: f.Optional, Value: typed[f.ID]})
 	}
 	if view.Name == "" && preset.ID != "own" { // the name of a product, in every language
 		view.Name = preset.Name
