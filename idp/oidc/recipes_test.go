@@ -2,6 +2,7 @@ package oidc
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"reflect"
 	"slices"
@@ -191,11 +192,9 @@ func TestWhatAnAPIIsToldOfThePerson(t *testing.T) {
 	}
 }
 
+// with is a copy of m with more members: names and values by turns.
 func with(m map[string]any, pairs ...any) map[string]any {
-	out := map[string]any{}
-	for k, v := range m {
-		out[k] = v
-	}
+	out := maps.Clone(m)
 	for i := 0; i < len(pairs); i += 2 {
 		out[fmt.Sprint(pairs[i])] = pairs[i+1]
 	}

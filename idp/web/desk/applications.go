@@ -52,6 +52,7 @@ var deviationWords = map[string]templates.Message{
 	"client.deviation.claims":  templates.Say("client.deviation.claims"),
 	"client.deviation.refresh": templates.Say("client.deviation.refresh"),
 	"client.deviation.grace":   templates.Say("client.deviation.grace"),
+	"client.deviation.keep":    templates.Say("client.deviation.keep"),
 	"client.deviation.post":    templates.Say("client.deviation.post"),
 	"client.deviation.access":  templates.Say("client.deviation.access"),
 	"client.deviation.http":    templates.Say("client.deviation.http"),
