@@ -128,7 +128,7 @@ twice:
 OHIF := 3.13.2
 OHIF_DIR := $(CACHE)/ohif-$(OHIF)
 OHIF_DIST := $(OHIF_DIR)/package/dist
-WILDFLY := 36.0.1.Final
+WILDFLY := 39.0.1.Final
 WILDFLY_DIR := $(CACHE)/wildfly-$(WILDFLY)
 WILDFLY_HOME := $(WILDFLY_DIR)/wildfly-$(WILDFLY)
 SCRIBEJAVA_DIR := $(CACHE)/scribejava-8.3.3

@@ -56,8 +56,13 @@ func startWildFly(t *testing.T) *archived {
 	well(t, os.WriteFile(file, []byte(exchanged(t, string(must[[]byte](t)(os.ReadFile(file))), `<subsystem xmlns="urn:wildfly:elytron-oidc-client:2.0"/>`, whole)), 0o600))
 	well(t, os.Mkdir(filepath.Join(base, "deployments"), 0o700))
 	for name, root := range map[string]string{"dcm4chee-arc-ui2.war": "/dcm4chee-arc/ui2", "dcm4chee-arc.war": "/dcm4chee-arc"} {
-		writeWAR(t, filepath.Join(base, "deployments", name), root)
+		writeWAR(t, filepath.Join(base, "deployments", name), root, "")
 	}
+	// An application of one's own configures itself, and has PKCE demanded of it.
+	_, own := a.addClient(t, "Own", "--id", "own", "--redirect-uri", a.base+"/own/", "--scope", "openid,profile,roles", "--default-scope", "openid,profile,roles",
+		"--access-format", "jwt", "--claims-in-access-token", "--claims-in-id-token")
+	writeWAR(t, filepath.Join(base, "deployments", "own.war"), "/own",
+		exchanged(t, blockOf(t, "recipes/dcm4chee.md", "json"), "https://login.your-hospital.org", a.issuer, `"…"`, `"`+own+`"`))
 	trust := filepath.Join(dir, "trust.p12")
 	if out, err := exec.Command("keytool", "-importcert", "-noprompt", "-alias", "ca", "-file", a.ca, "-keystore", trust, "-storetype", "PKCS12", "-storepass", "changeit").CombinedOutput(); err != nil {
 		t.Fatalf("keytool: %v\n%s", err, out)
@@ -73,12 +78,12 @@ func startWildFly(t *testing.T) *archived {
 	runs(t, cmd, func() error {
 		for {
 			done := 0
-			for _, name := range []string{"dcm4chee-arc-ui2.war", "dcm4chee-arc.war"} {
+			for _, name := range []string{"dcm4chee-arc-ui2.war", "dcm4chee-arc.war", "own.war"} {
 				if _, err := os.Stat(filepath.Join(base, "deployments", name+".deployed")); err == nil {
 					done++
 				}
 			}
-			if done == 2 {
+			if done == 3 {
 				return nil
 			}
 			if failed, _ := filepath.Glob(filepath.Join(base, "deployments", "*.failed")); len(failed) > 0 || time.Now().After(late) {
@@ -90,8 +95,9 @@ func startWildFly(t *testing.T) *archived {
 	return a
 }
 
-// writeWAR writes the application of testdata for one path.
-func writeWAR(t *testing.T, file, root string) {
+// writeWAR writes the application of testdata for one path, with an oidc.json of its own
+// unless that is empty.
+func writeWAR(t *testing.T, file, root, config string) {
 	t.Helper()
 	f := must[*os.File](t)(os.Create(file))
 	w := zip.NewWriter(f)
@@ -102,6 +108,9 @@ func writeWAR(t *testing.T, file, root string) {
 		add("WEB-INF/"+name, must[[]byte](t)(os.ReadFile(filepath.Join("testdata", "wildfly", name))))
 	}
 	add("WEB-INF/jboss-web.xml", []byte("<jboss-web><context-root>"+root+"</context-root></jboss-web>"))
+	if config != "" {
+		add("WEB-INF/oidc.json", []byte(config))
+	}
 	well(t, w.Close())
 	well(t, f.Close())
 }
@@ -135,6 +144,10 @@ func TestWildFly(t *testing.T) {
 	}
 	if at = anna.get(a.at("/en/study?StudyInstanceUID=1.2.3")); !in(at) || !strings.HasSuffix(strings.TrimSpace(at.body), "at=/dcm4chee-arc/ui2/en/study query=StudyInstanceUID=1.2.3") {
 		t.Errorf("a page inside: %d at %s: %s", at.status, at.url, at.body)
+	}
+
+	if at = anna.get(a.base + "/own/"); !in(at) {
+		t.Errorf("an application of one's own, with PKCE: %d at %s: %s", at.status, at.url, at.body)
 	}
 
 	// All requests of a page come at once, also when the access token has run out.
