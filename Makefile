@@ -122,15 +122,38 @@ races:
 twice:
 	go test -count 1 -ldflags "-X hilum/idp/store.runTwice=on" ./idp/...
 
-# parties walks relying parties by docs/recipes: oauth2-proxy, as make test does, and OHIF,
-# which is too large for that: 50 MB by npm, 200 MB unpacked. Both are before Orthanc. And
+# parties walks relying parties by docs/recipes: oauth2-proxy, as make test does, and what is too
+# large for that: OHIF (50 MB by npm, 200 MB unpacked), WildFly (270 and 330 MB by Maven) and
+# the library of Weasis. These two need a JDK, 17 or newer, and Maven. And
 # it runs libraries of others: 70 MB of npm and Python packages.
 LIBRARIES := $(CACHE)/libraries
 OHIF := 3.13.2
 OHIF_DIR := $(CACHE)/ohif-$(OHIF)
 OHIF_DIST := $(OHIF_DIR)/package/dist
-parties: needs $(OHIF_DIST)/index.html $(OAUTH2_PROXY) $(LIBRARIES)/ready
-	OHIF_DIST=$(OHIF_DIST) LIBRARIES=$(LIBRARIES) go test -race -count 1 -v -run 'TestOHIF|TestOAuth2Proxy|TestLibrar' -timeout 30m ./e2e
+WILDFLY := 39.0.1.Final
+WILDFLY_DIR := $(CACHE)/wildfly-$(WILDFLY)
+WILDFLY_HOME := $(WILDFLY_DIR)/wildfly-$(WILDFLY)
+SCRIBEJAVA_DIR := $(CACHE)/scribejava-8.3.3
+MAVEN := mvn -q -B org.apache.maven.plugins:maven-dependency-plugin:3.8.1
+parties: needs java $(OHIF_DIST)/index.html $(OAUTH2_PROXY) $(LIBRARIES)/ready $(WILDFLY_HOME)/jboss-modules.jar $(SCRIBEJAVA_DIR)/scribejava-core-8.3.3.jar
+	OHIF_DIST=$(OHIF_DIST) LIBRARIES=$(LIBRARIES) WILDFLY_HOME=$(WILDFLY_HOME) SCRIBEJAVA_DIR=$(SCRIBEJAVA_DIR) \
+		go test -race -count 1 -v -run 'TestOHIF|TestOAuth2Proxy|TestLibrar|TestWildFly|TestWeasis' -timeout 40m ./e2e
+
+.PHONY: java
+java:
+	@command -v javac >/dev/null && command -v mvn >/dev/null && command -v unzip >/dev/null || \
+		{ echo "make parties needs a JDK, 17 or newer, Maven and unzip. On Debian: apt-get install default-jdk-headless maven unzip"; exit 1; }
+
+$(WILDFLY_HOME)/jboss-modules.jar:
+	mkdir -p $(WILDFLY_DIR)
+	$(MAVEN):copy -Dartifact=org.wildfly:wildfly-dist:$(WILDFLY):zip -DoutputDirectory=$(WILDFLY_DIR)
+	cd $(WILDFLY_DIR) && sha256sum -c $(CURDIR)/e2e/testdata/wildfly/SHA256SUMS && unzip -q -o wildfly-dist-$(WILDFLY).zip && rm wildfly-dist-$(WILDFLY).zip
+	touch $@
+
+$(SCRIBEJAVA_DIR)/scribejava-core-8.3.3.jar:
+	$(MAVEN):copy-dependencies -f e2e/testdata/weasis/pom.xml -DoutputDirectory=$(SCRIBEJAVA_DIR)
+	cd $(SCRIBEJAVA_DIR) && sha256sum -c $(CURDIR)/e2e/testdata/weasis/SHA256SUMS
+	touch $@
 
 # conformance runs the plans of the OpenID Foundation's suite (docs/conformance.md); SUITE is the
 # address of one that runs, or a program that starts one.

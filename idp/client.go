@@ -85,6 +85,7 @@ type Client struct {
 	Origins        []string // whose pages may call token, userinfo, revoke from a browser (CORS)
 	GrantTypes     []string
 	Scopes         []string // may be asked for; openid always may, for GrantCode
+	DefaultScopes  []string // given where a request names none, or openid alone (RFC 6749, section 3.3); empty: none are
 	Audience       []string // what its own access tokens are for; its id when empty
 	IDTokenAlg     string   // RS256, ES256, PS256 or EdDSA; RS256 when empty
 	Signing        ClientSigning
@@ -93,11 +94,13 @@ type Client struct {
 	RefreshIdle    time.Duration // zero: the site's
 	RefreshGrace   time.Duration // how long a rotated refresh token may be repeated by racing tabs
 	RefreshAlways  bool          // a refresh token without asking for offline_access
+	KeepRefresh    bool          // a deviation: its refresh token is not rotated; only for one that proves itself (RFC 9700, section 4.14.2)
 	OptionalPKCE   bool          // a deviation: PKCE not demanded
 	DPoP           bool          // dpop_bound_access_tokens: its access tokens are bound to a key (RFC 9449, section 5.2)
 	CertBound      bool          // tls_client_certificate_bound_access_tokens (RFC 8705, section 3.4)
 	RequirePushed  bool          // require_pushed_authorization_requests (RFC 9126, section 6)
 	ClaimsInID     bool          // a deviation: scope claims in the ID token as well
+	ClaimsInAccess bool          // claims of the scopes in access tokens that are JWTs (RFC 9068, section 2.2)
 	Consent        bool          // ask the person what may be told
 	Groups         []string      // only people in one of them may sign in; empty: everybody
 	Claims         []ClaimRule   // claims under names of its own
@@ -152,8 +155,9 @@ func (c *Client) HasKeys() bool { return c.JWKS != "" || c.JWKSURI != "" }
 
 // RotatesRefresh reports whether a refresh token is good once. FAPI 2.0 has them stay
 // (section 5.3.2.1): they are of use to nobody but their client, and one whose answer is lost
-// on the way does not lose its access.
-func (c *Client) RotatesRefresh() bool { return !c.FAPI2() }
+// on the way does not lose its access. KeepRefresh is for programs that never look for
+// the next one.
+func (c *Client) RotatesRefresh() bool { return !c.FAPI2() && !c.KeepRefresh }
 
 // ByCertificate reports whether the client proves itself by a TLS certificate.
 func (c *Client) ByCertificate() bool { return c.Auth == AuthTLS || c.Auth == AuthSelfSigned }

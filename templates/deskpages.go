@@ -445,7 +445,9 @@ type Need struct {
 	Name    string // of the field
 	Label   Message
 	Example string
-	Value   string // as typed
+	// Optional: it may be left empty, and is no address.
+	Optional bool
+	Value    string // as typed
 }
 
 // AdminNewApp lets choose a preset, and asks for what it needs.
@@ -494,8 +496,9 @@ type AdminAppForm struct {
 	RequirePushed, DPoP, RequireSigned, CertBound      bool
 	Signing                                            []AlgChoice
 	TLSSubject                                         string
-	Alg, AccessTTL, RefreshIdle, RefreshGrace          string // durations as typed, such as 15m
-	Audience                                           string
+	ClaimsInAccess, KeepRefresh                        bool     // claims in access tokens; the refresh token is not rotated
+	Alg, AccessTTL, RefreshIdle, RefreshGrace          string   // durations as typed, such as 15m
+	Audience, Defaults                                 string   // Defaults: the scopes where a request names none
 	Algs                                               []string // JOSE names to choose from
 	Problem                                            Message
 	Wrong                                              string // which field

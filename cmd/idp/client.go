@@ -46,6 +46,7 @@ func (f *clientFlags) register(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.public, "public", false, "it can keep no secret; the same as --auth none")
 	flags.StringSliceVar(&f.c.GrantTypes, "grant", []string{idp.GrantCode, idp.GrantRefresh}, "grant `types`: authorization_code, refresh_token, client_credentials")
 	flags.StringSliceVar(&f.c.Scopes, "scope", []string{"openid", "profile", "email", "offline_access"}, "`scopes` it may ask for")
+	flags.StringSliceVar(&f.c.DefaultScopes, "default-scope", nil, "`scopes` that it is given where its request names none, or openid alone")
 	flags.StringSliceVar(&f.c.Audience, "audience", nil, "what its access tokens are for (default: its own id)")
 	flags.StringVar(&f.c.IDTokenAlg, "alg", "", "ID tokens are signed with RS256 (default), PS256, ES256 or EdDSA")
 	flags.StringVar(&f.format, "access-format", string(idp.AccessOpaque), "access tokens are opaque or jwt (RFC 9068)")
@@ -53,6 +54,7 @@ func (f *clientFlags) register(flags *pflag.FlagSet) {
 	flags.DurationVar(&f.c.RefreshIdle, "refresh-idle", 0, "how long a refresh token may lie unused (0: the site's)")
 	flags.DurationVar(&f.c.RefreshGrace, "refresh-grace", 0, "how long a used refresh token may be repeated by racing tabs")
 	flags.BoolVar(&f.c.RefreshAlways, "refresh-always", false, "refresh tokens without asking for offline_access")
+	flags.BoolVar(&f.c.KeepRefresh, "keep-refresh-token", false, "a deviation: its refresh token is not rotated")
 	flags.StringVar(&f.match, "match", string(idp.MatchAuto), "how a tap on the phone is matched to the browser: auto (the site's setting), tap, type, pick or strict")
 	flags.BoolVar(&f.c.Verify, "verify", false, "approval on the phone wants a fingerprint or PIN; who has no phone that can types a code")
 	flags.StringSliceVar(&f.c.Groups, "admit", nil, "only people in one of these `groups` may sign in (none: everybody)")
@@ -69,6 +71,7 @@ func (f *clientFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.tlsSubject, "tls-subject", "", "it proves itself by a certificate (tls_client_auth) for this `subject`: san_dns=…, san_uri=…, san_ip=…, san_email=… or subject_dn=… (RFC 8705)")
 	flags.BoolVar(&f.c.CertBound, "certificate-bound", false, "its access tokens are bound to its TLS certificate (RFC 8705)")
 	flags.BoolVar(&f.c.ClaimsInID, "claims-in-id-token", false, "a deviation: claims of scopes in the ID token as well")
+	flags.BoolVar(&f.c.ClaimsInAccess, "claims-in-access-token", false, "claims of scopes in access tokens that are JWTs (RFC 9068)")
 }
 
 // apply puts what was said on the command line, and only that, into c; all
@@ -109,6 +112,7 @@ func (f *clientFlags) apply(flags *pflag.FlagSet, c *idp.Client, all bool) {
 		"public":                              func() { c.Auth = auth },
 		"grant":                               func() { c.GrantTypes = f.c.GrantTypes },
 		"scope":                               func() { c.Scopes = f.c.Scopes },
+		"default-scope":                       func() { c.DefaultScopes = f.c.DefaultScopes },
 		"audience":                            func() { c.Audience = f.c.Audience },
 		"alg":                                 func() { c.IDTokenAlg = f.c.IDTokenAlg },
 		"access-format":                       func() { c.AccessFormat = idp.AccessFormat(f.format) },
@@ -116,6 +120,7 @@ func (f *clientFlags) apply(flags *pflag.FlagSet, c *idp.Client, all bool) {
 		"refresh-idle":                        func() { c.RefreshIdle = f.c.RefreshIdle },
 		"refresh-grace":                       func() { c.RefreshGrace = f.c.RefreshGrace },
 		"refresh-always":                      func() { c.RefreshAlways = f.c.RefreshAlways },
+		"keep-refresh-token":                  func() { c.KeepRefresh = f.c.KeepRefresh },
 		"admit":                               func() { c.Groups = f.c.Groups },
 		"claim":                               func() { c.Claims = f.c.Claims },
 		"match":                               func() { c.Match = idp.MatchMode(f.match) },
@@ -133,6 +138,7 @@ func (f *clientFlags) apply(flags *pflag.FlagSet, c *idp.Client, all bool) {
 		"tls-subject":                         subject,
 		"certificate-bound":                   func() { c.CertBound = f.c.CertBound },
 		"claims-in-id-token":                  func() { c.ClaimsInID = f.c.ClaimsInID },
+		"claims-in-access-token":              func() { c.ClaimsInAccess = f.c.ClaimsInAccess },
 		"disabled":                            func() { c.Disabled = f.disabled },
 	} {
 		if all || flags.Changed(name) {
@@ -206,15 +212,26 @@ func (c *cli) clientAdd() *cobra.Command {
 	return cmd
 }
 
+// credentials are what an application is configured with, as scripts see it.
+type credentials struct {
+	Issuer string         `json:"issuer"`
+	ID     idp.ClientID   `json:"client_id"`
+	Secret string         `json:"client_secret,omitempty"`
+	Auth   idp.AuthMethod `json:"token_endpoint_auth_method,omitempty"`
+	Paste  []snippetLine  `json:"paste,omitempty"`
+}
+
+// snippetLine is a piece of configuration to paste, as scripts see it.
+type snippetLine struct {
+	File string `json:"file"`
+	Text string `json:"text"`
+}
+
 // printCredentials prints what an application is configured with: issuer, client id and,
 // unless it is public, the secret.
 func (c *cli) printCredentials(p *provider, id idp.ClientID, secret idp.Secret, asJSON bool) error {
 	if asJSON {
-		return json.NewEncoder(c.stdout).Encode(struct {
-			Issuer string       `json:"issuer"`
-			ID     idp.ClientID `json:"client_id"`
-			Secret string       `json:"client_secret,omitempty"`
-		}{p.issuer, id, secret.Reveal()})
+		return json.NewEncoder(c.stdout).Encode(credentials{Issuer: p.issuer, ID: id, Secret: secret.Reveal()})
 	}
 	c.printf("issuer         %s\nclient id      %s\n", p.issuer, id)
 	if secret != "" {
@@ -266,6 +283,7 @@ type clientLine struct {
 	Origins        []string          `json:"origins,omitempty"`
 	GrantTypes     []string          `json:"grants"`
 	Scopes         []string          `json:"scopes"`
+	DefaultScopes  []string          `json:"default_scopes,omitempty"`
 	Audience       []string          `json:"audience,omitempty"`
 	IDTokenAlg     string            `json:"alg"`
 	AccessFormat   idp.AccessFormat  `json:"access_format"`
@@ -285,6 +303,8 @@ type clientLine struct {
 	ResponseAlg    string            `json:"authorization_signed_response_alg,omitempty"`
 	UserinfoAlg    string            `json:"userinfo_signed_response_alg,omitempty"`
 	IntrospectAlg  string            `json:"introspection_signed_response_alg,omitempty"`
+	ClaimsInAccess bool              `json:"claims_in_access_token,omitempty"`
+	KeepRefresh    bool              `json:"keep_refresh_token,omitempty"`
 	Consent        bool              `json:"consent"`
 	Disabled       bool              `json:"disabled"`
 	CreatedAt      time.Time         `json:"created_at"`
@@ -294,7 +314,7 @@ func clientLineOf(c *idp.Client) clientLine {
 	l := clientLine{
 		ID: c.ID, Name: c.Name, Kind: c.Kind, Auth: c.Auth, Secrets: len(c.Secrets), JWKS: json.RawMessage(c.JWKS), JWKSURI: c.JWKSURI,
 		RedirectURIs: c.RedirectURIs, PostLogoutURIs: c.PostLogoutURIs, LogoutURI: c.LogoutURI, LogoutSession: c.LogoutSession, Origins: c.Origins,
-		GrantTypes: c.GrantTypes, Scopes: c.Scopes, Audience: c.Audience,
+		GrantTypes: c.GrantTypes, Scopes: c.Scopes, DefaultScopes: c.DefaultScopes, Audience: c.Audience, ClaimsInAccess: c.ClaimsInAccess, KeepRefresh: c.KeepRefresh,
 		IDTokenAlg: c.IDTokenAlg, AccessFormat: c.AccessFormat,
 		Match: c.Match, Verify: c.Verify, Admits: c.Groups, Claims: c.Claims, RequirePushed: c.RequirePushed, DPoP: c.DPoP, TLSSubject: c.TLSSubject, CertBound: c.CertBound, Profile: c.Profile,
 		RequireSigned: c.Signing.RequireRequest, RequestAlg: c.Signing.RequestAlg, ResponseAlg: c.Signing.ResponseAlg, UserinfoAlg: c.Signing.UserinfoAlg, IntrospectAlg: c.Signing.IntrospectionAlg, Consent: c.Consent, Disabled: c.Disabled, CreatedAt: c.CreatedAt,
@@ -397,6 +417,7 @@ func (c *cli) clientShow() *cobra.Command {
 					[]string{"origins", orNone(strings.Join(l.Origins, " "))},
 					[]string{"grants", strings.Join(l.GrantTypes, " ")},
 					[]string{"scopes", strings.Join(l.Scopes, " ")},
+					[]string{"default scopes", orNone(strings.Join(l.DefaultScopes, " "))},
 					[]string{"match", orNone(string(l.Match))},
 					[]string{"verify", fmt.Sprint(l.Verify)},
 					[]string{"admits", orNone(strings.Join(l.Admits, ", "))},

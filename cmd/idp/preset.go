@@ -35,6 +35,9 @@ func (c *cli) clientPresets() *cobra.Command {
 				for i, n := range p.Needs {
 					l.Needs[n.ID] = n.Example
 					needs[i] = "--set " + n.ID + "=" + n.Example
+					if n.Optional {
+						needs[i] = "[" + needs[i] + "]"
+					}
 				}
 				list = append(list, l)
 				rows = append(rows, []string{p.ID, orNone(strings.Join(needs, " ")), p.Name})
@@ -79,10 +82,21 @@ func (c *cli) clientPreset() *cobra.Command {
 		if err != nil {
 			return fieldError(err)
 		}
-		if err := c.printCredentials(p, client.ID, secret, asJSON); err != nil || asJSON {
+		paste := preset.Paste(p.issuer, client, secret, values)
+		if asJSON {
+			line := credentials{Issuer: p.issuer, ID: client.ID, Secret: secret.Reveal(), Auth: client.Auth}
+			for _, s := range paste {
+				line.Paste = append(line.Paste, snippetLine(s))
+			}
+			enc := json.NewEncoder(c.stdout)
+			enc.SetEscapeHTML(false) // XML is to be read
+			return enc.Encode(line)
+		}
+		if err := c.printCredentials(p, client.ID, secret, false); err != nil {
 			return err
 		}
-		for _, s := range preset.Paste(p.issuer, client, secret, values) {
+		c.printf("authenticates  %s\n", client.Auth)
+		for _, s := range paste {
 			c.printf("\n# %s\n%s", s.File, s.Text)
 		}
 		return nil

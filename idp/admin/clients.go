@@ -313,6 +313,9 @@ func ValidateClient(c *idp.Client) error {
 	if c.Public() && c.OptionalPKCE {
 		return bad("pkce", "client.pkce.public")
 	}
+	if c.Public() && c.KeepRefresh { // RFC 9700, section 4.14.2
+		return bad("keep_refresh_token", "client.keep.public")
+	}
 	if c.Allows(idp.GrantCode) && len(c.RedirectURIs) == 0 {
 		return bad("redirect_uris", "client.redirect.missing")
 	}
@@ -327,6 +330,7 @@ func ValidateClient(c *idp.Client) error {
 		{"audience", "client.audience", c.Audience, func(a string) bool { return validToken(a, maxAudience) }},
 		{"groups", "client.groups", c.Groups, func(g string) bool { return idp.ValidText("", g, 1, idp.MaxName) == nil }},
 		{"scopes", "client.scopes", c.Scopes, func(s string) bool { return validToken(s, maxScope) }},
+		{"default_scopes", "client.default", c.DefaultScopes, c.MayAsk},
 	} {
 		if len(list.values) > maxValues {
 			return bad(list.field, list.key+".many")
@@ -531,6 +535,7 @@ func Deviations(c *idp.Client) []string {
 		{c.ClaimsInID, "client.deviation.claims"},
 		{c.RefreshAlways, "client.deviation.refresh"},
 		{c.RefreshGrace > 0, "client.deviation.grace"},
+		{c.KeepRefresh, "client.deviation.keep"},
 		{c.Auth == idp.AuthPost, "client.deviation.post"},
 		{c.AccessTTL > safeAccessTTL, "client.deviation.access"},
 		{slices.ContainsFunc(c.RedirectURIs, func(u string) bool { return c.Kind == idp.ClientWeb && strings.HasPrefix(u, "http://") }), "client.deviation.http"},

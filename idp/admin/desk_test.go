@@ -341,7 +341,7 @@ func FuzzImport(f *testing.F) {
 }
 
 // Every preset makes a registration that is accepted as it is, departs from
-// nothing that is safe, and prints configuration without anything left to fill in.
+// what is safe in nothing but what its application cannot do otherwise, and prints configuration without anything left to fill in.
 // oauth2-proxy has its grace: the requests of a page refresh side by side.
 func TestPresets(t *testing.T) {
 	w := newWorld(t)
@@ -356,10 +356,11 @@ func TestPresets(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", p.ID, err)
 		}
-		var departs []string
-		if p.ID == "orthanc" || p.ID == "oauth2-proxy" {
-			departs = []string{"client.deviation.grace"}
-		}
+		departs := map[string][]string{
+			"orthanc": {"client.deviation.grace"}, "oauth2-proxy": {"client.deviation.grace"},
+			"dcm4chee": {"client.deviation.pkce", "client.deviation.claims"}, // WildFly
+			"weasis":   {"client.deviation.pkce", "client.deviation.keep"},
+		}[p.ID]
 		if d := admin.Deviations(c); !slices.Equal(d, departs) {
 			t.Errorf("%s departs: %q", p.ID, d)
 		}
@@ -395,13 +396,18 @@ func TestPresets(t *testing.T) {
 		_, err := p.Fill(map[string]string{"base": bad})
 		w.fails(bad, err, idp.ErrInvalid)
 	}
+	_, err = p.Fill(map[string]string{"base": "https://viewer.example", "archive": "a b"})
+	w.fails("an archive of two words", err, idp.ErrInvalid)
+	if c, err := p.Fill(map[string]string{"base": "https://viewer.example", "archive": "pacs"}); err != nil || !slices.Equal(c.Audience, []string{"pacs"}) {
+		t.Errorf("with an archive: %+v, %v", c, err)
+	}
 	_, err = p.Fill(map[string]string{"base": "https://viewer.example", "more": "x"})
 	w.fails("a field that is not asked for", err, idp.ErrInvalid)
 }
 
 // The recipes have what the presets print. make parties runs them.
 func TestRecipesHaveWhatPresetsPrint(t *testing.T) {
-	for page, id := range map[string]string{"ohif.md": "ohif", "oauth2-proxy.md": "orthanc"} {
+	for page, id := range map[string]string{"ohif.md": "ohif", "oauth2-proxy.md": "orthanc", "dcm4chee.md": "dcm4chee", "weasis.md": "weasis"} {
 		text, err := os.ReadFile("../../docs/recipes/" + page)
 		if err != nil {
 			t.Fatal(err)
@@ -410,7 +416,10 @@ func TestRecipesHaveWhatPresetsPrint(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		values := map[string]string{"base": map[string]string{"ohif": "https://viewer.your-hospital.org", "orthanc": "https://archive.your-hospital.org"}[id]}
+		values := map[string]string{}
+		if at := map[string]string{"ohif": "https://viewer.your-hospital.org", "orthanc": "https://archive.your-hospital.org", "dcm4chee": "https://archive.your-hospital.org"}[id]; at != "" {
+			values["base"] = at
+		}
 		c, err := p.Fill(values)
 		if err != nil {
 			t.Fatal(err)

@@ -22,11 +22,12 @@ type Preset struct {
 }
 
 // PresetField is one thing that is asked for: an https address without a slash
-// at its end (http on this machine).
+// at its end (http on this machine), or the name of an API.
 type PresetField struct {
-	ID      string
-	Label   string // message key
-	Example string
+	ID       string
+	Label    string // message key
+	Example  string
+	Optional bool // it may be left out
 }
 
 // Snippet is configuration to paste.
@@ -35,7 +36,12 @@ type Snippet struct {
 	Text string
 }
 
-var baseField = PresetField{"base", "preset.base", "https://viewer.your-hospital.org"}
+var baseField = PresetField{ID: "base", Label: "preset.base", Example: "https://viewer.your-hospital.org"}
+
+// archiveField is the archive that a viewer reads: the client id by which it is registered here,
+// or the name that it knows itself by. The viewer's access tokens are for it, and for nobody
+// else. Left out, they are for the viewer itself.
+var archiveField = PresetField{ID: "archive", Label: "preset.archive", Example: "archive", Optional: true}
 
 // webClient is an application with a server that keeps a secret.
 func webClient(redirects, logouts []string, scopes ...string) idp.Client {
@@ -60,6 +66,19 @@ func pageClient(redirects, logouts []string, scopes ...string) idp.Client {
 func proxyClient() idp.Client {
 	c := webClient(words("{base}/oauth2/callback"), words("{base}/"), "groups", "offline_access")
 	c.RefreshGrace = 10 * time.Second
+	return c
+}
+
+// wildFlyClient is an application on WildFly that its subsystem elytron-oidc-client signs in to,
+// and the services of the same server that take its access tokens. The subsystem asks for
+// openid alone, without PKCE, reads the name in the ID token and the roles in the access
+// token, and takes no JWT for an access token whose claim typ is not Bearer. It asks us when
+// an access token has run out: a minute is how long it believes one.
+func wildFlyClient(home string) idp.Client {
+	c := webClient(words(home), words(home), "roles", "offline_access")
+	c.DefaultScopes = words("openid profile roles offline_access")
+	c.AccessFormat, c.AccessTTL, c.ClaimsInAccess, c.ClaimsInID, c.OptionalPKCE = idp.AccessJWT, time.Minute, true, true, true
+	c.Claims = []idp.ClaimRule{{Name: "typ", Text: "Bearer"}}
 	return c
 }
 
@@ -90,7 +109,7 @@ func words(s string) []string { return strings.Fields(s) }
 // applications.
 var presets = []Preset{
 	{
-		ID: "ohif", Name: "OHIF Viewer", Needs: []PresetField{baseField},
+		ID: "ohif", Name: "OHIF Viewer", Needs: []PresetField{baseField, archiveField},
 		client: pageClient(words("{base}/callback"), words("{base}/"), "offline_access"),
 		paste: []Snippet{{"app-config.js", `  oidc: [
     {
@@ -118,29 +137,42 @@ var presets = []Preset{
 	},
 	{
 		ID: "dcm4chee", Name: "dcm4chee-arc", Needs: []PresetField{baseField},
-		client: webClient(words("{base}/dcm4chee-arc/ui2/"), words("{base}/dcm4chee-arc/ui2/"), "roles", "offline_access"),
-		paste: []Snippet{{"oidc.json of the elytron-oidc-client subsystem", `{
-  "provider-url": "{issuer}",
-  "client-id": "{id}",
-  "credentials": { "secret": "{secret}" },
-  "ssl-required": "external",
-  "principal-attribute": "preferred_username"
-}
-`}},
+		client: wildFlyClient("{base}/dcm4chee-arc/ui2/"),
+		paste: []Snippet{{"standalone.xml, in place of its subsystem elytron-oidc-client", `<subsystem xmlns="urn:wildfly:elytron-oidc-client:2.0">
+    <secure-deployment name="dcm4chee-arc-ui2.war">
+        <provider-url>{issuer}</provider-url>
+        <client-id>{id}</client-id>
+        <ssl-required>EXTERNAL</ssl-required>
+        <principal-attribute>preferred_username</principal-attribute>
+        <credential name="secret" secret="{secret}"/>
+        <redirect-rewrite-rule name="^/dcm4chee-arc/ui2/.*$" replacement="/dcm4chee-arc/ui2/"/>
+    </secure-deployment>
+    <secure-deployment name="dcm4chee-arc.war">
+        <provider-url>{issuer}</provider-url>
+        <client-id>{id}</client-id>
+        <bearer-only>true</bearer-only>
+        <verify-token-audience>true</verify-token-audience>
+        <ssl-required>EXTERNAL</ssl-required>
+        <principal-attribute>preferred_username</principal-attribute>
+    </secure-deployment>
+</subsystem>
+`}, {"Link to sign out", "{issuer}/end_session?client_id={id}&post_logout_redirect_uri={base}/dcm4chee-arc/ui2/\n"}},
 	},
 	{
-		ID: "weasis", Name: "Weasis", Needs: nil,
+		ID: "weasis", Name: "Weasis", Needs: []PresetField{archiveField},
+		// It asks without PKCE, sends no client id without a secret, and uses the first refresh
+		// token again and again. Its redirect address has a port and no path.
 		client: idp.Client{
-			Kind: idp.ClientNative, Auth: idp.AuthNone, RedirectURIs: words("http://127.0.0.1/ http://localhost/"),
+			Kind: idp.ClientNative, Auth: idp.AuthBasic, RedirectURIs: words("http://127.0.0.1"), OptionalPKCE: true, KeepRefresh: true,
 			GrantTypes: []string{idp.GrantCode, idp.GrantRefresh}, Scopes: words("openid profile email offline_access"), AccessFormat: idp.AccessOpaque,
 		},
-		paste: []Snippet{{"Preferences › DICOM › DICOM web authentication", `Authorization URI: {issuer}/authorize
+		paste: []Snippet{{"Authentication manager of a DICOM web node", `Authorization URI: {issuer}/authorize
 Token URI:         {issuer}/token
 Revoke URI:        {issuer}/revoke
-Client id:         {id}
-Client secret:     (none: it is a program on people's own machines)
-Scope:             openid profile email offline_access
-PKCE:              S256
+OpenID:            yes
+Client ID:         {id}
+Client secret:     {secret}
+Scope:             openid profile offline_access
 `}},
 	},
 	{
@@ -196,7 +228,7 @@ signout_redirect_url = {issuer}/end_session?client_id={id}&post_logout_redirect_
 `}},
 	},
 	{
-		ID: "own", Name: "Another application", Needs: []PresetField{{"redirect", "preset.redirect", "https://viewer.your-hospital.org/callback"}},
+		ID: "own", Name: "Another application", Needs: []PresetField{{ID: "redirect", Label: "preset.redirect", Example: "https://viewer.your-hospital.org/callback"}},
 		client: webClient(words("{redirect}"), nil, "offline_access"),
 		paste: []Snippet{{"", `Issuer:        {issuer}
 Discovery:     {issuer}/.well-known/openid-configuration
@@ -223,11 +255,17 @@ func FindPreset(id string) (*Preset, error) {
 }
 
 // Fill makes the registration that the preset proposes. Errors: FieldError (a
-// field that is missing or no address; one that is not asked for).
+// field that is missing, no address or no name; one that is not asked for).
 func (p *Preset) Fill(values map[string]string) (*idp.Client, error) {
 	asked := map[string]bool{}
 	for _, f := range p.Needs {
 		asked[f.ID] = true
+		if f.ID == archiveField.ID {
+			if values[f.ID] != "" && !validToken(values[f.ID], maxAudience) {
+				return nil, &idp.FieldError{Field: f.ID, Message: "client.audience.bad"}
+			}
+			continue
+		}
 		if err := validBase(f.ID, values[f.ID]); err != nil {
 			return nil, err
 		}
@@ -239,6 +277,9 @@ func (p *Preset) Fill(values map[string]string) (*idp.Client, error) {
 	}
 	c := p.client
 	c.Name = p.Name
+	if archive := values[archiveField.ID]; archive != "" {
+		c.Audience = []string{archive}
+	}
 	in := replacer(values)
 	for _, list := range []*[]string{&c.RedirectURIs, &c.PostLogoutURIs, &c.Origins} {
 		filled := make([]string, len(*list))
@@ -254,6 +295,7 @@ func (p *Preset) Fill(values map[string]string) (*idp.Client, error) {
 		}
 	}
 	c.GrantTypes, c.Scopes = append([]string(nil), c.GrantTypes...), append([]string(nil), c.Scopes...)
+	c.DefaultScopes = append([]string(nil), c.DefaultScopes...)
 	c.Claims = append([]idp.ClaimRule(nil), c.Claims...)
 	return &c, nil
 }

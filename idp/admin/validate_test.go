@@ -68,6 +68,11 @@ func TestWhatClientsMayBe(t *testing.T) {
 		"published keys of a public one": {func(c *idp.Client) {
 			c.Auth, c.RefreshGrace, c.JWKSURI = idp.AuthNone, 0, "https://viewer.example/jwks"
 		}, "jwks_uri"},
+		"default scopes":           {func(c *idp.Client) { c.DefaultScopes = []string{"openid", c.Scopes[0]} }, ""},
+		"default scopes of others": {func(c *idp.Client) { c.DefaultScopes = []string{"openid", "else"} }, "default_scopes"},
+		"administers by default":   {func(c *idp.Client) { c.DefaultScopes = []string{idp.ScopeAdmin} }, "default_scopes"},
+		"keeps its refresh token":  {func(c *idp.Client) { c.KeepRefresh = true }, ""},
+		"keeps it in public":       {func(c *idp.Client) { c.Auth, c.KeepRefresh, c.RefreshGrace = idp.AuthNone, true, 0 }, "keep_refresh_token"},
 		"a grace without a secret": {func(c *idp.Client) { c.Auth = idp.AuthNone }, "refresh_grace"},
 		"a grace for bound tokens": {func(c *idp.Client) { c.Auth, c.DPoP = idp.AuthNone, true }, ""},
 		"FAPI 2.0":                 {fapi(func(*idp.Client) {}), ""},

@@ -25,6 +25,7 @@ type client struct {
 	PostLogoutURIs []string          `json:"post_logout_redirect_uris"`
 	Origins        []string          `json:"origins"`
 	Scopes         []string          `json:"scopes"`
+	DefaultScopes  []string          `json:"default_scopes"`
 	Audience       []string          `json:"audience"`
 	Groups         []string          `json:"groups"`
 	Claims         []idp.ClaimRule   `json:"claims"`
@@ -34,6 +35,7 @@ type client struct {
 	RefreshIdle    int64             `json:"refresh_idle"`
 	RefreshGrace   int64             `json:"refresh_grace"`
 	RefreshAlways  bool              `json:"refresh_always"`
+	KeepRefresh    bool              `json:"keep_refresh_token"`
 	OptionalPKCE   bool              `json:"optional_pkce"`
 	RequirePushed  bool              `json:"require_pushed_authorization_requests"`
 	DPoP           bool              `json:"dpop_bound_access_tokens"`
@@ -45,6 +47,7 @@ type client struct {
 	TLSSubject     idp.CertSubject   `json:"tls_client_auth,omitempty"`
 	CertBound      bool              `json:"tls_client_certificate_bound_access_tokens"`
 	ClaimsInID     bool              `json:"claims_in_id_token"`
+	ClaimsInAccess bool              `json:"claims_in_access_token"`
 	Consent        bool              `json:"consent"`
 	Match          idp.MatchMode     `json:"match"`
 	Verify         bool              `json:"verify"`
@@ -70,10 +73,10 @@ func clientOf(c *idp.Client) client {
 	}
 	return client{
 		ID: c.ID, Name: c.Name, Kind: c.Kind, Profile: c.Profile, Auth: c.Auth, JWKS: json.RawMessage(c.JWKS), JWKSURI: c.JWKSURI, GrantTypes: list(c.GrantTypes), RedirectURIs: list(c.RedirectURIs), PostLogoutURIs: list(c.PostLogoutURIs),
-		Origins: list(c.Origins), Scopes: list(c.Scopes), Audience: list(c.Audience), Groups: list(c.Groups), Claims: list(c.Claims), IDTokenAlg: c.IDTokenAlg,
+		Origins: list(c.Origins), Scopes: list(c.Scopes), DefaultScopes: list(c.DefaultScopes), Audience: list(c.Audience), Groups: list(c.Groups), Claims: list(c.Claims), IDTokenAlg: c.IDTokenAlg,
 		AccessFormat: c.AccessFormat, AccessTTL: int64(c.AccessTTL / time.Second), RefreshIdle: int64(c.RefreshIdle / time.Second),
 		RefreshGrace: int64(c.RefreshGrace / time.Second), RefreshAlways: c.RefreshAlways, OptionalPKCE: c.OptionalPKCE, RequirePushed: c.RequirePushed, DPoP: c.DPoP,
-		RequireSigned: c.Signing.RequireRequest, RequestAlg: c.Signing.RequestAlg, ResponseAlg: c.Signing.ResponseAlg, UserinfoAlg: c.Signing.UserinfoAlg, IntrospectAlg: c.Signing.IntrospectionAlg, TLSSubject: c.TLSSubject, CertBound: c.CertBound, ClaimsInID: c.ClaimsInID, Consent: c.Consent,
+		RequireSigned: c.Signing.RequireRequest, RequestAlg: c.Signing.RequestAlg, ResponseAlg: c.Signing.ResponseAlg, UserinfoAlg: c.Signing.UserinfoAlg, IntrospectAlg: c.Signing.IntrospectionAlg, TLSSubject: c.TLSSubject, CertBound: c.CertBound, ClaimsInID: c.ClaimsInID, ClaimsInAccess: c.ClaimsInAccess, KeepRefresh: c.KeepRefresh, Consent: c.Consent,
 		Match: c.Match, Verify: c.Verify, Disabled: c.Disabled, Deviations: deviations, CreatedAt: moment(c.CreatedAt), UpdatedAt: moment(c.UpdatedAt),
 		Secrets: each(c.Secrets, func(s *idp.ClientSecret) clientSecret {
 			return clientSecret{moment(s.CreatedAt), moment(s.ExpiresAt), moment(s.LastUsedAt)}
@@ -107,6 +110,7 @@ var clientMembers = members[idp.Client]{
 	"post_logout_redirect_uris":             texts(func(c *idp.Client) *[]string { return &c.PostLogoutURIs }),
 	"origins":                               texts(func(c *idp.Client) *[]string { return &c.Origins }),
 	"scopes":                                texts(func(c *idp.Client) *[]string { return &c.Scopes }),
+	"default_scopes":                        texts(func(c *idp.Client) *[]string { return &c.DefaultScopes }),
 	"audience":                              texts(func(c *idp.Client) *[]string { return &c.Audience }),
 	"groups":                                texts(func(c *idp.Client) *[]string { return &c.Groups }),
 	"claims":                                objects(func(c *idp.Client) *[]idp.ClaimRule { return &c.Claims }, claimMembers),
@@ -116,6 +120,7 @@ var clientMembers = members[idp.Client]{
 	"refresh_idle":                          seconds(func(c *idp.Client) *time.Duration { return &c.RefreshIdle }),
 	"refresh_grace":                         seconds(func(c *idp.Client) *time.Duration { return &c.RefreshGrace }),
 	"refresh_always":                        flag(func(c *idp.Client) *bool { return &c.RefreshAlways }),
+	"keep_refresh_token":                    flag(func(c *idp.Client) *bool { return &c.KeepRefresh }),
 	"optional_pkce":                         flag(func(c *idp.Client) *bool { return &c.OptionalPKCE }),
 	"require_pushed_authorization_requests": flag(func(c *idp.Client) *bool { return &c.RequirePushed }),
 	"dpop_bound_access_tokens":              flag(func(c *idp.Client) *bool { return &c.DPoP }),
@@ -127,6 +132,7 @@ var clientMembers = members[idp.Client]{
 	"tls_client_auth":                       text(func(c *idp.Client) *idp.CertSubject { return &c.TLSSubject }),
 	"tls_client_certificate_bound_access_tokens": flag(func(c *idp.Client) *bool { return &c.CertBound }),
 	"claims_in_id_token":                         flag(func(c *idp.Client) *bool { return &c.ClaimsInID }),
+	"claims_in_access_token":                     flag(func(c *idp.Client) *bool { return &c.ClaimsInAccess }),
 	"consent":                                    flag(func(c *idp.Client) *bool { return &c.Consent }),
 	"match":                                      text(func(c *idp.Client) *idp.MatchMode { return &c.Match }),
 	"verify":                                     flag(func(c *idp.Client) *bool { return &c.Verify }),
@@ -306,8 +312,9 @@ type preset struct {
 
 // need is one thing that a preset asks for.
 type need struct {
-	ID      string `json:"id"`
-	Example string `json:"example"`
+	ID       string `json:"id"`
+	Example  string `json:"example"`
+	Optional bool   `json:"optional"` // it may be left out
 }
 
 func (s *Server) presets(w http.ResponseWriter, r *http.Request, _ admin.By) error {
@@ -315,7 +322,7 @@ func (s *Server) presets(w http.ResponseWriter, r *http.Request, _ admin.By) err
 		return err
 	}
 	return s.answer(w, r, http.StatusOK, page[preset]{Items: each(admin.Presets(), func(p *admin.Preset) preset {
-		return preset{p.ID, p.Name, each(p.Needs, func(f *admin.PresetField) need { return need{f.ID, f.Example} })}
+		return preset{p.ID, p.Name, each(p.Needs, func(f *admin.PresetField) need { return need{f.ID, f.Example, f.Optional} })}
 	})})
 }
 

@@ -451,6 +451,14 @@ func TestApplications(t *testing.T) {
 	if changed["require_signed_request_object"] != false || changed["userinfo_signed_response_alg"] != "" || changed["authorization_signed_response_alg"] != "PS256" {
 		t.Errorf("%v", changed)
 	}
+	w.as(adm, "PATCH", "/clients/pacs-viewer", `{"scopes":["profile"],"default_scopes":["openid","profile"],"claims_in_access_token":true,"keep_refresh_token":true}`).into(t, &changed)
+	if fmt.Sprint(changed["default_scopes"], changed["claims_in_access_token"], changed["keep_refresh_token"], changed["deviations"]) != "[openid profile] true true [keep]" {
+		t.Errorf("%v", changed)
+	}
+	if p := w.as(adm, "PATCH", "/clients/pacs-viewer", `{"default_scopes":["roles"]}`).want(t, 422, "invalid-field"); p.Field != "default_scopes" {
+		t.Errorf("%+v", p)
+	}
+	w.as(adm, "PATCH", "/clients/pacs-viewer", `{"default_scopes":null,"claims_in_access_token":null,"keep_refresh_token":null,"scopes":null}`).into(t, &changed)
 	w.as(adm, "POST", "/presets/ohif", `{"values":{"base":"https://ohif.test"}}`).into(t, &made)
 	if len(made.Paste) != 1 || !strings.Contains(made.Paste[0].Text, "authority: '"+w.srv.URL) {
 		t.Errorf("%+v", made.Paste)

@@ -70,6 +70,11 @@ var own = []string{
 	"client_id", "scope", "cnf", "act", "events", "active", "token_type",
 }
 
+// accessOnly is a claim that a rule tells in access tokens alone. Programs that take JWTs of
+// one issuer for access tokens tell them from ID tokens by it (RFC 9068, section 5): one that
+// stood in an ID token too would make it an access token.
+const accessOnly = "typ"
+
 // MayName reports whether an application may have a claim of this name.
 func MayName(name string) bool { return !slices.Contains(own, name) }
 
@@ -106,8 +111,31 @@ func ByScope(scopes []string) func(*Claim) bool {
 
 // Append writes `,"name":value` for each claim that is wanted and has a value,
 // and then for each rule of the application whose claim (From) is wanted. A rule
-// takes the place of the claim that has its name, also where it writes nothing.
+// takes the place of the claim that has its name, also where it writes nothing. Rules for
+// typ are of access tokens, see AppendAccess.
 func Append(b []byte, u *idp.User, rules []idp.ClaimRule, want func(*Claim) bool) []byte {
+	return appendAll(b, u, rules, want, false)
+}
+
+// AppendAccess is Append for access tokens.
+func AppendAccess(b []byte, u *idp.User, rules []idp.ClaimRule, want func(*Claim) bool) []byte {
+	return appendAll(b, u, rules, want, true)
+}
+
+// AppendAuthorization writes what an API that asks about a token needs of its person: username
+// (RFC 7662, section 2.2) and preferred_username, groups, roles, and the claims of rules,
+// where the scopes of the token cover them.
+func AppendAuthorization(b []byte, u *idp.User, rules []idp.ClaimRule, scopes []string) []byte {
+	if u.Name != "" && slices.Contains(scopes, Profile) && !slices.ContainsFunc(rules, func(r idp.ClaimRule) bool { return r.Name == "username" }) {
+		b = append(b, `,"username":`...)
+		b = AppendString(b, u.Name)
+	}
+	return appendAll(b, u, rules, func(c *Claim) bool {
+		return slices.Contains(scopes, c.Scope) && (c.list() || c.Name == "preferred_username" || c == &constant)
+	}, true)
+}
+
+func appendAll(b []byte, u *idp.User, rules []idp.ClaimRule, want func(*Claim) bool, access bool) []byte {
 	for i := range Person {
 		c := &Person[i]
 		if !want(c) || slices.ContainsFunc(rules, func(r idp.ClaimRule) bool { return r.Name == c.Name }) {
@@ -121,7 +149,7 @@ func Append(b []byte, u *idp.User, rules []idp.ClaimRule, want func(*Claim) bool
 		if r.From != "" {
 			from = Known(r.From)
 		}
-		if from != nil && want(from) {
+		if from != nil && want(from) && (access || r.Name != accessOnly) {
 			b = member(b, r.Name, func(b []byte) []byte { return ruled(b, r, from, u) })
 		}
 	}

@@ -19,7 +19,9 @@ var inactive = []byte(`{"active":false}`)
 // it: an API that introspects is a client of its own, and its id stands in the
 // audience of the clients that call it. Any other token, expired, revoked or another
 // client's, is not active (section 2.2). The response has what client and person may
-// have now, whatever was granted once. It is signed where the client asks for that (RFC 9701).
+// have now, whatever was granted once; of an access token also the name, groups and roles
+// of its person, as far as its scopes cover them, under the names that the client that asks
+// is registered with. It is signed where the client asks for that (RFC 9701).
 func (s *Server) Introspect(ctx context.Context, r *op.Request[op.IntrospectionRequest]) (*op.Response, error) {
 	c, err := s.verify(ctx, r.Data.ClientCredentials, r.Header.Get("Authorization") != "")
 	if err != nil {
@@ -75,6 +77,9 @@ func (s *Server) introspectAccess(ctx context.Context, c *idp.Client, hash idp.T
 	b = appendConfirmation(b, t)
 	b = append(b, `,"aud":`...)
 	b = claim.AppendStrings(b, t.Audience)
+	if u != nil {
+		b = claim.AppendAuthorization(b, u, c.Claims, scopes)
+	}
 	return append(b, '}'), nil
 }
 

@@ -42,6 +42,7 @@ type issuance struct {
 	jkt           string   // thumbprint of the key that the access token, and a public client's refresh token, is bound to
 	x5t           string   // thumbprint of the certificate that they are bound to, likewise
 	at            time.Time
+	person        *idp.User // of the grant, where it was read
 }
 
 // issueTokens makes and signs the tokens of an issuance; nothing is stored yet. A client
@@ -66,7 +67,17 @@ func (s *Server) issueTokens(ctx context.Context, o issuance) (*tokenResponse, e
 	}}}
 	access := idp.NewToken()
 	if o.client.AccessFormat == idp.AccessJWT {
-		signed, err := s.accessJWT(o, &m.issue.Access)
+		var rules []idp.ClaimRule
+		if o.client.ClaimsInAccess && o.grant.User != "" {
+			var err error
+			if o.person, err = s.conf.Store.User(ctx, o.grant.User); err != nil {
+				return nil, err
+			}
+			if rules, err = s.rulesFor(ctx, o.client, m.issue.Access.Audience); err != nil {
+				return nil, err
+			}
+		}
+		signed, err := s.accessJWT(o, &m.issue.Access, rules)
 		if err != nil {
 			return nil, err
 		}
@@ -244,18 +255,38 @@ func (s *Server) idToken(ctx context.Context, o issuance, access idp.Secret, exp
 		return nil, err
 	}
 	if want := inIDToken(o.client, g, o.scopes, consented); want != nil {
-		u, err := s.conf.Store.User(ctx, g.User)
-		if err != nil {
-			return nil, err
+		u := o.person
+		if u == nil {
+			if u, err = s.conf.Store.User(ctx, g.User); err != nil {
+				return nil, err
+			}
 		}
 		b = claim.Append(b, u, o.client.Claims, want)
 	}
 	return sign(key, typeID, append(b, '}'))
 }
 
+// rulesFor are the claim rules by which an access token of a client tells of its person: those
+// of the one API that it is for, where that is registered here, for it is the API that reads
+// them; else the client's.
+func (s *Server) rulesFor(ctx context.Context, c *idp.Client, audience []string) ([]idp.ClaimRule, error) {
+	if len(audience) != 1 || audience[0] == string(c.ID) {
+		return c.Claims, nil
+	}
+	api, err := s.conf.Store.Client(ctx, idp.ClientID(audience[0]))
+	switch {
+	case errors.Is(err, idp.ErrNotFound):
+		return c.Claims, nil
+	case err != nil:
+		return nil, err
+	}
+	return api.Claims, nil
+}
+
 // accessJWT makes an access token that resource servers can validate by themselves, a JWT
-// (RFC 9068, section 2.2).
-func (s *Server) accessJWT(o issuance, t *idp.AccessToken) (idp.Secret, error) {
+// (RFC 9068, section 2.2). Where the person was read it has the claims of its scopes
+// (sections 2.2.2 and 2.2.3), under the names that rules give them.
+func (s *Server) accessJWT(o issuance, t *idp.AccessToken, rules []idp.ClaimRule) (idp.Secret, error) {
 	key, err := s.signer(o.client)
 	if err != nil {
 		return "", err
@@ -279,6 +310,9 @@ func (s *Server) accessJWT(o issuance, t *idp.AccessToken) (idp.Secret, error) {
 	b = append(b, `,"scope":`...)
 	b = appendScopes(b, t.Scopes)
 	b = appendConfirmation(b, t)
+	if o.person != nil {
+		b = claim.AppendAccess(b, o.person, rules, claim.ByScope(t.Scopes))
+	}
 	signed, err := sign(key, typeAccess, append(b, '}'))
 	return idp.Secret(signed), err
 }

@@ -224,9 +224,13 @@ func readClaims(req *idp.AuthRequest, c *idp.Client, raw string) *errorResponse 
 
 // allowedScopes are the scopes of a request that the client may ask for, each once.
 // Without openid what is left is a plain OAuth 2.0 request: it gives an access token, but
-// neither ID token nor userinfo.
+// neither ID token nor userinfo. A request that names none, or openid alone, is one for the
+// client's default scopes as well, where it has any (RFC 6749, section 3.3).
 func allowedScopes(c *idp.Client, asked []string) []string {
 	var scopes []string
+	if len(c.DefaultScopes) > 0 && !slices.ContainsFunc(asked, func(scope string) bool { return scope != scopeOpenID }) {
+		asked = append(slices.Clip(asked), c.DefaultScopes...)
+	}
 	for _, scope := range asked {
 		if c.MayAsk(scope) && !slices.Contains(scopes, scope) {
 			scopes = append(scopes, scope)

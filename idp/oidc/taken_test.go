@@ -141,23 +141,24 @@ func TestWhatIsTakenAwayIsGoneAtTheNextUse(t *testing.T) {
 		claims = ` email=NAME@klinik.test groups=[ward "3" mri] roles=[radiologist]`
 		info   = `email=NAME@klinik.test groups=[ward "3" mri] roles=[radiologist]`
 		noMail = "scope=openid+profile+groups+roles+offline_access"
+		of     = ` groups=[ward "3" mri] roles=[radiologist]` // what introspection tells of the person
 	)
 	want := map[string][]string{ // a cell for every caller, in their order
-		"nothing":                    {full + claims, info, info, full, full, full + claims, full + claims},
+		"nothing":                    {full + claims, info, info, full + of, full, full + claims, full + claims},
 		"group, from the person":     {"400 invalid_grant", "401 invalid_token", "401 invalid_token", "inactive", "inactive", "400 invalid_grant", "access_denied"},
 		"group, from those admitted": {"400 invalid_grant", "401 invalid_token", "401 invalid_token", "inactive", "inactive", "400 invalid_grant", "access_denied"},
 		"scope email": {noMail + ` groups=[ward "3" mri] roles=[radiologist]`, `groups=[ward "3" mri] roles=[radiologist]`,
-			`groups=[ward "3" mri] roles=[radiologist]`, noMail, noMail,
+			`groups=[ward "3" mri] roles=[radiologist]`, noMail + of, noMail,
 			noMail + ` groups=[ward "3" mri] roles=[radiologist]`, noMail + ` groups=[ward "3" mri] roles=[radiologist]`},
 		"scopes but openid":  {"scope=openid", "", "", "scope=openid", "scope=openid", "scope=openid", "scope=openid"},
 		"client disabled":    {"401 invalid_client", "401 invalid_token", "401 invalid_token", "401 invalid_client", "401 invalid_client", "401 invalid_client", "400 error page " + keyClient},
 		"grant type code":    {"400 unauthorized_client", "401 invalid_token", "401 invalid_token", "inactive", "inactive", "400 unauthorized_client", "unauthorized_client"},
-		"grant type refresh": {"400 unauthorized_client", info, info, strings.TrimSuffix(full, "+offline_access"), "inactive", strings.TrimSuffix(full, "+offline_access") + claims, strings.TrimSuffix(full, "+offline_access") + claims},
+		"grant type refresh": {"400 unauthorized_client", info, info, strings.TrimSuffix(full, "+offline_access") + of, "inactive", strings.TrimSuffix(full, "+offline_access") + claims, strings.TrimSuffix(full, "+offline_access") + claims},
 		"person disabled":    {"400 invalid_grant", "401 invalid_token", "401 invalid_token", "inactive", "inactive", "400 invalid_grant", "login_required"},
 		"role": {full + ` email=NAME@klinik.test groups=[ward "3" mri]`, `email=NAME@klinik.test groups=[ward "3" mri]`,
-			`email=NAME@klinik.test groups=[ward "3" mri]`, full, full, full + ` email=NAME@klinik.test groups=[ward "3" mri]`, full + ` email=NAME@klinik.test groups=[ward "3" mri]`},
+			`email=NAME@klinik.test groups=[ward "3" mri]`, full + ` groups=[ward "3" mri]`, full, full + ` email=NAME@klinik.test groups=[ward "3" mri]`, full + ` email=NAME@klinik.test groups=[ward "3" mri]`},
 		"another group": {full + ` email=NAME@klinik.test groups=[mri] roles=[radiologist]`, `email=NAME@klinik.test groups=[mri] roles=[radiologist]`,
-			`email=NAME@klinik.test groups=[mri] roles=[radiologist]`, full, full, full + ` email=NAME@klinik.test groups=[mri] roles=[radiologist]`, full + ` email=NAME@klinik.test groups=[mri] roles=[radiologist]`},
+			`email=NAME@klinik.test groups=[mri] roles=[radiologist]`, full + ` groups=[mri] roles=[radiologist]`, full, full + ` email=NAME@klinik.test groups=[mri] roles=[radiologist]`, full + ` email=NAME@klinik.test groups=[mri] roles=[radiologist]`},
 	}
 	n := 0
 	for _, thing := range things {

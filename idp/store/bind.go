@@ -371,6 +371,9 @@ func (r *clientRow) bound() (string, []any) {
 	if r.TLSSubject != "" || r.CertBound {
 		fields = append(fields, "certificate", r.TLSSubject, r.CertBound)
 	}
+	if r.DefaultScopes != "[]" || r.ClaimsInAccess || r.KeepRefresh { // as above
+		fields = append(fields, "default_scopes", r.DefaultScopes, r.ClaimsInAccess, r.KeepRefresh)
+	}
 	return "clients", fields
 }
 

@@ -31,6 +31,7 @@ type clientRow struct {
 	Origins        string
 	GrantTypes     string
 	Scopes         string
+	DefaultScopes  string
 	Audience       string
 	IDTokenAlg     string `gorm:"column:id_token_alg"`
 	Signing        string // JSON; empty: nothing
@@ -39,6 +40,7 @@ type clientRow struct {
 	RefreshIdle    int64
 	RefreshGrace   int64
 	RefreshAlways  bool
+	KeepRefresh    bool
 	OptionalPKCE   bool `gorm:"column:optional_pkce"`
 	RequirePushed  bool
 	Profile        string
@@ -46,6 +48,7 @@ type clientRow struct {
 	TLSSubject     string `gorm:"column:tls_subject"`
 	CertBound      bool   `gorm:"column:certificate_bound"`
 	ClaimsInID     bool   `gorm:"column:claims_in_id"`
+	ClaimsInAccess bool
 	Consent        bool
 	Match          string
 	Verify         bool
@@ -76,10 +79,11 @@ func clientRowOf(c *idp.Client) (*clientRow, []clientSecretRow) {
 		ID: string(c.ID), Name: text.NFC(c.Name), Kind: string(c.Kind), Auth: string(c.Auth), JWKS: c.JWKS, JWKSURI: c.JWKSURI,
 		RedirectURIs: listText(c.RedirectURIs), PostLogoutURIs: listText(c.PostLogoutURIs), Origins: listText(c.Origins),
 		LogoutURI: c.LogoutURI, LogoutSession: c.LogoutSession,
-		GrantTypes: listText(c.GrantTypes), Scopes: listText(c.Scopes), Audience: listText(c.Audience),
+		GrantTypes: listText(c.GrantTypes), Scopes: listText(c.Scopes), DefaultScopes: listText(c.DefaultScopes), Audience: listText(c.Audience),
 		IDTokenAlg: c.IDTokenAlg, Signing: signingText(c.Signing), AccessFormat: string(c.AccessFormat), AccessTTL: c.AccessTTL.Microseconds(),
 		RefreshIdle: c.RefreshIdle.Microseconds(), RefreshGrace: c.RefreshGrace.Microseconds(),
 		RefreshAlways: c.RefreshAlways, OptionalPKCE: c.OptionalPKCE, RequirePushed: c.RequirePushed, Profile: string(c.Profile), DPoP: c.DPoP, TLSSubject: string(c.TLSSubject), CertBound: c.CertBound, ClaimsInID: c.ClaimsInID,
+		ClaimsInAccess: c.ClaimsInAccess, KeepRefresh: c.KeepRefresh,
 		Consent: c.Consent, Match: string(c.Match), Verify: c.Verify, Groups: listText(nfcList(c.Groups)), Claims: rulesText(c.Claims), Icon: string(c.Icon), Disabled: c.Disabled, CreatedAt: micros(c.CreatedAt), UpdatedAt: micros(c.UpdatedAt),
 	}
 	secrets := make([]clientSecretRow, len(c.Secrets))
@@ -124,6 +128,7 @@ func (r *clientRow) client(secrets []clientSecretRow) (*idp.Client, error) {
 		IDTokenAlg: r.IDTokenAlg, AccessFormat: idp.AccessFormat(r.AccessFormat), AccessTTL: time.Duration(r.AccessTTL) * time.Microsecond,
 		RefreshIdle: time.Duration(r.RefreshIdle) * time.Microsecond, RefreshGrace: time.Duration(r.RefreshGrace) * time.Microsecond,
 		RefreshAlways: r.RefreshAlways, OptionalPKCE: r.OptionalPKCE, RequirePushed: r.RequirePushed, Profile: idp.ClientProfile(r.Profile), DPoP: r.DPoP, TLSSubject: idp.CertSubject(r.TLSSubject), CertBound: r.CertBound, ClaimsInID: r.ClaimsInID,
+		ClaimsInAccess: r.ClaimsInAccess, KeepRefresh: r.KeepRefresh,
 		Consent: r.Consent, Match: idp.MatchMode(r.Match), Verify: r.Verify, Icon: idp.PictureID(r.Icon), Disabled: r.Disabled, CreatedAt: moment(r.CreatedAt), UpdatedAt: moment(r.UpdatedAt),
 	}
 	var errs error
@@ -132,7 +137,7 @@ func (r *clientRow) client(secrets []clientSecretRow) (*idp.Client, error) {
 		of string
 	}{
 		{&c.RedirectURIs, r.RedirectURIs}, {&c.PostLogoutURIs, r.PostLogoutURIs}, {&c.Origins, r.Origins},
-		{&c.GrantTypes, r.GrantTypes}, {&c.Scopes, r.Scopes}, {&c.Audience, r.Audience}, {&c.Groups, r.Groups},
+		{&c.GrantTypes, r.GrantTypes}, {&c.Scopes, r.Scopes}, {&c.DefaultScopes, r.DefaultScopes}, {&c.Audience, r.Audience}, {&c.Groups, r.Groups},
 	} {
 		var err error
 		*l.to, err = textList(l.of)
@@ -250,6 +255,20 @@ func (db *DB) dropClients(revision int64) {
 	}
 }
 
+// newerClients is s, or the clients as they are now where another process has changed them.
+func (db *DB) newerClients(ctx context.Context, s *clientSet) (*clientSet, error) {
+	r, err := db.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var revision int64
+	if err := r.row(selectRevision, nil, &revision); err != nil || revision == s.revision {
+		return s, err
+	}
+	db.dropClients(revision)
+	return db.clientSet(ctx)
+}
+
 // changeClients runs fn as a transaction that changes clients.
 func (db *DB) changeClients(ctx context.Context, fn func(*tx) error) error {
 	var revision int64
@@ -276,11 +295,17 @@ func (db *DB) Client(ctx context.Context, id idp.ClientID) (*idp.Client, error) 
 	if err != nil {
 		return nil, err
 	}
-	c, ok := s.byID[id]
-	if !ok {
-		return db.double(ctx, s, id)
+	if c, ok := s.byID[id]; ok {
+		return c, nil
 	}
-	return c, nil
+	// A command beside this process may have added it a moment ago.
+	if s, err = db.newerClients(ctx, s); err != nil {
+		return nil, err
+	}
+	if c, ok := s.byID[id]; ok {
+		return c, nil
+	}
+	return db.double(ctx, s, id)
 }
 
 // Origin reports whether an application that is not disabled has registered an origin for
@@ -299,7 +324,7 @@ func (db *DB) Clients(ctx context.Context) ([]idp.Client, error) {
 	clients := make([]idp.Client, 0, len(s.byID))
 	for _, c := range s.byID {
 		own := *c
-		for _, l := range []*[]string{&own.RedirectURIs, &own.PostLogoutURIs, &own.Origins, &own.GrantTypes, &own.Scopes, &own.Audience, &own.Groups} {
+		for _, l := range []*[]string{&own.RedirectURIs, &own.PostLogoutURIs, &own.Origins, &own.GrantTypes, &own.Scopes, &own.DefaultScopes, &own.Audience, &own.Groups} {
 			*l = slices.Clone(*l)
 		}
 		own.Secrets, own.Claims = slices.Clone(own.Secrets), slices.Clone(own.Claims)

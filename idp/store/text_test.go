@@ -44,6 +44,7 @@ func TestListedPhonesOfBeforeAreFoundByFingerprint(t *testing.T) {
 	for _, statement := range []string{
 		"ALTER TABLE clients DROP COLUMN tls_subject", "ALTER TABLE clients DROP COLUMN certificate_bound", "ALTER TABLE refresh_tokens DROP COLUMN x5t", "ALTER TABLE access_tokens DROP COLUMN x5t", "ALTER TABLE consents DROP COLUMN claims",
 		"UPDATE device_list SET facets = facets & ~4096", "DELETE FROM device_terms WHERE term = '#m'", "ALTER TABLE clients DROP COLUMN signing", "DELETE FROM goose_db_version WHERE version_id >= 20",
+		"ALTER TABLE clients DROP COLUMN default_scopes", "ALTER TABLE clients DROP COLUMN claims_in_access", "ALTER TABLE clients DROP COLUMN keep_refresh",
 	} {
 		tamper(t, path, statement)
 	}
@@ -89,6 +90,7 @@ func TestRowsOfBeforeAreReadInNFC(t *testing.T) {
 		"ALTER TABLE challenges DROP COLUMN verified", "ALTER TABLE clients DROP COLUMN verify",
 		"ALTER TABLE clients DROP COLUMN signing", "ALTER TABLE clients DROP COLUMN dpop", "ALTER TABLE clients DROP COLUMN profile", "ALTER TABLE codes DROP COLUMN jkt", "ALTER TABLE refresh_tokens DROP COLUMN jkt", "ALTER TABLE access_tokens DROP COLUMN jkt",
 		"ALTER TABLE clients DROP COLUMN tls_subject", "ALTER TABLE clients DROP COLUMN certificate_bound", "ALTER TABLE refresh_tokens DROP COLUMN x5t", "ALTER TABLE access_tokens DROP COLUMN x5t", "ALTER TABLE consents DROP COLUMN claims",
+		"ALTER TABLE clients DROP COLUMN default_scopes", "ALTER TABLE clients DROP COLUMN claims_in_access", "ALTER TABLE clients DROP COLUMN keep_refresh",
 		"DROP TABLE pushed_requests", "ALTER TABLE clients DROP COLUMN require_pushed",
 		"DROP TABLE used_jwts", "ALTER TABLE clients DROP COLUMN jwks", "ALTER TABLE clients DROP COLUMN jwks_uri",
 		// Nor was anything bound.

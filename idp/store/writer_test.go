@@ -274,8 +274,14 @@ func TestWatchSeesAnotherProcess(t *testing.T) {
 		if err := command.AddClient(ctx, &idp.Client{ID: "viewer", Name: "Viewer"}); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := server.Client(ctx, "viewer"); !errors.Is(err, idp.ErrNotFound) {
-			t.Fatalf("served from memory no more: %v", err)
+		if _, err := server.Client(ctx, "viewer"); err != nil {
+			t.Fatalf("a client that another process added is not known at once: %v", err)
+		}
+		if err := command.UpdateClient(ctx, "viewer", func(c *idp.Client) error { c.Name = "Changed"; return nil }); err != nil {
+			t.Fatal(err)
+		}
+		if c, err := server.Client(ctx, "viewer"); err != nil || c.Name != "Viewer" {
+			t.Fatalf("served from memory no more: %+v, %v", c, err)
 		}
 		seen := func() bool {
 			_, err := server.Client(ctx, "viewer")
@@ -283,8 +289,8 @@ func TestWatchSeesAnotherProcess(t *testing.T) {
 		}
 		time.Sleep(watchEvery + time.Millisecond) // of the bubble's time
 		synctest.Wait()
-		if !seen() {
-			t.Error("a client that another process added is not known")
+		if c, err := server.Client(ctx, "viewer"); err != nil || c.Name != "Changed" {
+			t.Errorf("what another process changed is not known: %+v, %v", c, err)
 		}
 		if err := command.RemoveClient(ctx, "viewer", idp.Event{}); err != nil {
 			t.Fatal(err)

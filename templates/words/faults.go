@@ -6,6 +6,7 @@ import "fmt"
 // of its own sentence.
 var reasons = map[string]string{
 	"client.audience.many": "claims.wrong.many",
+	"client.default.many":  "claims.wrong.many",
 	"client.claims.many":   "claims.wrong.many",
 	"client.groups.many":   "claims.wrong.many",
 	"client.origin.many":   "claims.wrong.many",

@@ -52,6 +52,7 @@ var deviationWords = map[string]templates.Message{
 	"client.deviation.claims":  templates.Say("client.deviation.claims"),
 	"client.deviation.refresh": templates.Say("client.deviation.refresh"),
 	"client.deviation.grace":   templates.Say("client.deviation.grace"),
+	"client.deviation.keep":    templates.Say("client.deviation.keep"),
 	"client.deviation.post":    templates.Say("client.deviation.post"),
 	"client.deviation.access":  templates.Say("client.deviation.access"),
 	"client.deviation.http":    templates.Say("client.deviation.http"),
@@ -242,14 +243,14 @@ func (s *applications) newPage(w http.ResponseWriter, r *http.Request, p staff) 
 }
 
 // presetWords are the labels of what presets ask for, by admin.PresetField.Label.
-var presetWords = map[string]templates.Message{"preset.base": templates.Say("preset.base"), "preset.redirect": templates.Say("preset.redirect")}
+var presetWords = map[string]templates.Message{"preset.base": templates.Say("preset.base"), "preset.archive": templates.Say("preset.archive"), "preset.redirect": templates.Say("preset.redirect")}
 
 // presetForm shows what a preset asks for before it registers an application, with what was
 // typed so far, by the id of the field.
 func (s *applications) presetForm(w http.ResponseWriter, status int, view templates.AdminNewApp, preset *admin.Preset, typed map[string]string) error {
 	view.Chosen = templates.Field{Name: preset.ID, Value: preset.Name}
 	for _, f := range preset.Needs {
-		view.Needs = append(view.Needs, templates.Need{Name: f.ID, Label: presetWords[f.Label], Example: f.Example, Value: typed[f.ID]})
+		view.Needs = append(view.Needs, templates.Need{Name: f.ID, Label: presetWords[f.Label], Example: f.Example, Optional: f.Optional, Value: typed[f.ID]})
 	}
 	if view.Name == "" && preset.ID != "own" { // the name of a product, in every language
 		view.Name = preset.Name
@@ -348,6 +349,7 @@ func (s *applications) appForm(r *http.Request, p staff, c *idp.Client) template
 		view.Signing = append(view.Signing, choice)
 	}
 	view.TLSSubject, view.CertBound = string(c.TLSSubject), c.CertBound
+	view.Defaults, view.ClaimsInAccess, view.KeepRefresh = strings.Join(c.DefaultScopes, " "), c.ClaimsInAccess, c.KeepRefresh
 	view.Profile, view.Profiles = string(c.Profile), profileWords
 	view.Auth, view.Auths, view.JWKS, view.JWKSURI = string(c.Auth), authWords, c.JWKS, c.JWKSURI
 	if view.Algs = s.desk.Algs(); view.Alg != "" && !slices.Contains(view.Algs, view.Alg) {
@@ -419,7 +421,8 @@ func readAdvanced(r *http.Request, c *idp.Client) {
 	}
 	c.AccessFormat, c.IDTokenAlg = idp.AccessFormat(r.PostFormValue("access_format")), r.PostFormValue("id_token_alg")
 	c.AccessTTL, c.RefreshIdle, c.RefreshGrace = readSpan(r, "access_ttl"), readSpan(r, "refresh_idle"), readSpan(r, "refresh_grace")
-	c.Audience = strings.Fields(r.PostFormValue("audience"))
+	c.Audience, c.DefaultScopes = strings.Fields(r.PostFormValue("audience")), strings.Fields(r.PostFormValue("default_scopes"))
+	c.ClaimsInAccess, c.KeepRefresh = r.PostFormValue("claims_in_access") == "1", r.PostFormValue("keep_refresh") == "1" && !c.Public()
 }
 
 // readApp reads the form of a registration into c.
@@ -469,7 +472,7 @@ func (s *applications) edit(w http.ResponseWriter, r *http.Request, p staff) err
 		view.AccessTTL, view.RefreshIdle, view.RefreshGrace = r.PostFormValue("access_ttl"), r.PostFormValue("refresh_idle"), r.PostFormValue("refresh_grace")
 	}
 	signing := slices.ContainsFunc(view.Signing, func(c templates.AlgChoice) bool { return c.Name == field })
-	view.Advanced = signing || slices.Contains([]string{"grant_types", "access_ttl", "refresh_idle", "refresh_grace", "audience", "access_format", "id_token_alg", "auth", "jwks", "jwks_uri", "profile"}, field)
+	view.Advanced = signing || slices.Contains([]string{"grant_types", "access_ttl", "refresh_idle", "refresh_grace", "audience", "default_scopes", "access_format", "id_token_alg", "auth", "jwks", "jwks_uri", "profile"}, field)
 	return s.door.Render(w, http.StatusUnprocessableEntity, view)
 }
 

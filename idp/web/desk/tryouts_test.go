@@ -459,24 +459,25 @@ func TestWalkAdvanced(t *testing.T) {
 	}
 	for _, row := range []struct{ field, value, says string }{
 		{"access_ttl", "soon", "A length of time such as 15m"}, {"access_ttl", "2h", "an hour at most"}, {"refresh_idle", "-5m", "12 hours"}, {"refresh_grace", "2m", "one minute at most"},
-		{"grant_code", "", "Choose one at least"}, {"audience", `a"b`, "An audience is one word without quotation marks"},
+		{"grant_code", "", "Choose one at least"}, {"audience", `a"b`, "An audience is one word without quotation marks"}, {"default_scopes", "openid pacs", "Only scopes that the application may ask for"},
 	} {
 		r := edit(row.field, row.value)
 		if row.value == "" {
 			r = c.Post(path, "client_name", "Viewer", "access_format", "jwt")
 		}
 		c.Wants(r, 422, row.says, `<details class="advanced" id="advanced" open>`)
-		if row.value != "" && row.field != "audience" {
+		if row.value != "" && row.field != "audience" { // which has a field of several lines
 			c.Wants(r, 422, `value="`+row.value+`"`)
 		}
 	}
-	c.Sees(c.Arrive(edit("access_ttl", "45m", "refresh_idle", "1h 30m", "refresh_grace", "10s", "grant_refresh", "1", "auth", "client_secret_post", "audience", "archive\nreports")), "/admin/applications/viewer?did=edited", "Access longer than 15 minutes", "A used refresh may be repeated", "The secret in the body")
+	c.Sees(c.Arrive(edit("access_ttl", "45m", "refresh_idle", "1h 30m", "refresh_grace", "10s", "grant_refresh", "1", "auth", "client_secret_post", "audience", "archive\nreports",
+		"default_scopes", " openid ", "claims_in_access", "1", "keep_refresh", "1")), "/admin/applications/viewer?did=edited", "Access longer than 15 minutes", "A used refresh may be repeated", "A refresh stays good", "The secret in the body")
 	a, err := c.DB.Client(t.Context(), "viewer")
 	if err != nil || a.AccessTTL != 45*time.Minute || a.RefreshIdle != 90*time.Minute || a.RefreshGrace != 10*time.Second || a.AccessFormat != idp.AccessJWT || a.IDTokenAlg != "ES256" ||
-		a.Auth != idp.AuthPost || len(a.Audience) != 2 || len(a.GrantTypes) != 2 || len(a.Secrets) != 1 {
+		a.Auth != idp.AuthPost || len(a.Audience) != 2 || len(a.DefaultScopes) != 1 || !a.ClaimsInAccess || !a.KeepRefresh || len(a.GrantTypes) != 2 || len(a.Secrets) != 1 {
 		t.Errorf("saved %+v (%v)", a, err)
 	}
-	c.Sees(c.Visit(path), path, `value="45m"`, `value="1h30m"`, `value="10s"`)
+	c.Sees(c.Visit(path), path, `value="45m"`, `value="1h30m"`, `value="10s"`, `value="openid" autocomplete="off" spellcheck="false" aria-describedby="default_scopes-hint"`)
 
 	// What is signed, and by whose keys.
 	const keys = `{"keys":[{"kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM","use":"sig","kid":"1"}]}`
