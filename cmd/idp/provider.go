@@ -466,9 +466,10 @@ func ofSession(c config.Limits) func(idp.SessionID) (time.Duration, bool) {
 
 // Wrong tries of one browser, in 10 minutes: see page.Limits.
 const (
-	failsOfBrowser = 3  // wrong passwords and codes, where nobody is known
-	failsOfKnown   = 20 // the same, where somebody is known
-	wrongOfBrowser = 10 // wrong one-time links, and codes in the form of an invitation
+	failsOfBrowser = 3    // wrong passwords and codes, where nobody is known
+	failsOfKnown   = 20   // the same, where somebody is known
+	guessesOfAll   = 1000 // wrong codes of machines, of all addresses together, in 10 minutes
+	wrongOfBrowser = 10   // wrong one-time links, and codes in the form of an invitation
 )
 
 // pageLimits are the bounds of pages. Of what an address may begin, a tenth may
@@ -482,6 +483,8 @@ func pageLimits(c config.Limits) page.Limits {
 	if c.EnrolPer10Min > 0 {
 		l.Wrong = limit.NewAddresses(c.EnrolPer10Min/10, c.EnrolPer10Min)
 		l.WrongBrowser = limit.NewBrowsers(wrongOfBrowser)
+		l.Guess = limit.NewAddresses(c.EnrolPer10Min/10, c.EnrolPer10Min)
+		l.GuessAll = limit.NewAddresses(guessesOfAll/10, guessesOfAll)
 	}
 	return l
 }

@@ -213,6 +213,9 @@ func tidyClient(c *idp.Client) {
 	}
 }
 
+// GrantTypes are those that a client can be registered for.
+var GrantTypes = []string{idp.GrantCode, idp.GrantRefresh, idp.GrantClientCredentials, idp.GrantDevice}
+
 // ValidateClient checks a client's settings against what the provider allows:
 // https redirects (http on loopback), no fragment, no wildcard, known grant
 // types, scopes, algorithms. Errors: FieldError.
@@ -244,11 +247,11 @@ func ValidateClient(c *idp.Client) error {
 		return bad("grant_types", "client.grants.missing")
 	}
 	for _, g := range c.GrantTypes {
-		if !slices.Contains([]string{idp.GrantCode, idp.GrantRefresh, idp.GrantClientCredentials}, g) {
+		if !slices.Contains(GrantTypes, g) {
 			return bad("grant_types", "client.grants.unknown")
 		}
 	}
-	if c.Allows(idp.GrantRefresh) && !c.Allows(idp.GrantCode) {
+	if c.Allows(idp.GrantRefresh) && !c.SignsIn() {
 		return bad("grant_types", "client.grants.refresh")
 	}
 	if c.Allows(idp.GrantClientCredentials) && c.Public() {
@@ -282,7 +285,7 @@ func ValidateClient(c *idp.Client) error {
 	if idp.StaffOf(c.Scopes...) != idp.StaffNone && !forPrograms(c) {
 		return bad("scopes", "client.scopes.admin")
 	}
-	if c.LogoutURI != "" && (!validRedirect(c.LogoutURI, idp.ClientWeb) || !c.Allows(idp.GrantCode)) {
+	if c.LogoutURI != "" && (!validRedirect(c.LogoutURI, idp.ClientWeb) || !c.SignsIn()) {
 		return bad("backchannel_logout_uri", "client.redirect.bad")
 	}
 	if c.LogoutSession && c.LogoutURI == "" {

@@ -25,6 +25,7 @@ type metadata struct {
 	AuthorizationEndpoint    string   `json:"authorization_endpoint"`
 	PushedEndpoint           string   `json:"pushed_authorization_request_endpoint"`
 	TokenEndpoint            string   `json:"token_endpoint"`
+	DeviceEndpoint           string   `json:"device_authorization_endpoint"`
 	UserinfoEndpoint         string   `json:"userinfo_endpoint"`
 	JWKSURI                  string   `json:"jwks_uri"`
 	EndSessionEndpoint       string   `json:"end_session_endpoint"`
@@ -72,6 +73,7 @@ func (s *Server) metadata(algs, languages []string) metadata {
 		AuthorizationEndpoint:    s.conf.Issuer + pathAuthorize,
 		PushedEndpoint:           s.conf.Issuer + pathPushed,
 		TokenEndpoint:            s.conf.Issuer + pathToken,
+		DeviceEndpoint:           s.conf.Issuer + pathDevice,
 		UserinfoEndpoint:         s.conf.Issuer + pathUserinfo,
 		JWKSURI:                  s.conf.Issuer + pathKeys,
 		EndSessionEndpoint:       s.conf.Issuer + pathEndSession,
@@ -80,7 +82,7 @@ func (s *Server) metadata(algs, languages []string) metadata {
 		Scopes:                   []string{scopeOpenID, scopeProfile, scopeEmail, scopePhone, scopeGroups, scopeRoles, scopeOffline},
 		ResponseTypes:            []string{"code"},
 		ResponseModes:            []string{modeQuery, modeFragment, modeFormPost},
-		GrantTypes:               []string{idp.GrantCode, idp.GrantRefresh, idp.GrantClientCredentials},
+		GrantTypes:               []string{idp.GrantCode, idp.GrantRefresh, idp.GrantClientCredentials, idp.GrantDevice},
 		ACRValues:                idp.ACRValues,
 		SubjectTypes:             []string{"public"},
 		IDTokenAlgs:              algs,

@@ -51,6 +51,9 @@ type Store interface {
 	// UseJWT notes that a JWT which is good once was used; hash is of whose it is and of
 	// its jti, until is when it is no longer good by itself. Errors: idp.ErrReplayed.
 	UseJWT(ctx context.Context, hash idp.TokenHash, until time.Time) error
+	// UpdatePolled notes, by fn, that a client has asked for the outcome of a polled
+	// request; what fn changes of its pace is written, and its error is returned.
+	UpdatePolled(ctx context.Context, id idp.PolledID, fn func(*idp.Polled) error) error
 	// SecretUsed notes when a client authenticated by which secret. It returns before
 	// that is written.
 	SecretUsed(client idp.ClientID, hash idp.TokenHash, at time.Time)
@@ -95,6 +98,8 @@ type Logins interface {
 	Authorize(ctx context.Context, req idp.AuthRequest, b login.Browser) (*login.Answer, *login.Step, error)
 	// Collect finishes a sign-in in the browser that it is bound to.
 	Collect(ctx context.Context, id idp.LoginID, b login.Browser) (*login.Answer, error)
+	// StartDevice begins a sign-in for a device without a browser (RFC 8628).
+	StartDevice(ctx context.Context, req idp.AuthRequest, address string) (*login.DeviceCodes, error)
 	// Session returns the live session of a browser and its person.
 	Session(ctx context.Context, b login.Browser) (*idp.Session, *idp.User, error)
 	// SignOut ends a session with every token of it.
@@ -181,6 +186,7 @@ const (
 	pathKeys           = "/jwks"
 	pathAuthorize      = "/authorize"
 	pathPushed         = "/par"
+	pathDevice         = "/device_authorization"
 	pathToken          = "/token"
 	pathUserinfo       = "/userinfo"
 	pathIntrospect     = "/introspect"
@@ -192,6 +198,14 @@ const (
 // CollectPath + login id is where the browser collects the authorization response of a
 // finished sign-in.
 const CollectPath = "/authorize/collect/"
+
+// ConnectPath is the page where people type the code that a device shows (verification_uri
+// of RFC 8628), and ConnectedPath + an outcome is where they are told of it: "done" or
+// "denied".
+const (
+	ConnectPath   = "/connect"
+	ConnectedPath = ConnectPath + "/"
+)
 
 // Server serves every endpoint of OpenID Connect and OAuth 2.0. Safe for concurrent use.
 type Server struct {
@@ -285,6 +299,7 @@ func (s *Server) Mount(mux *http.ServeMux) {
 	methods{"POST": s.noteRejections(clientForm(scripts, lib)), "OPTIONS": preflight}.mountFor(scripts, mux, pathRevoke)
 	methods{"POST": s.noteRejections(clientForm(noScripts, confidentialOnly(lib)))}.mount(mux, pathIntrospect)
 	methods{"POST": s.noteRejections(clientForm(scripts, http.HandlerFunc(s.push))), "OPTIONS": preflight}.mountFor(scripts, mux, pathPushed)
+	methods{"POST": s.noteRejections(clientForm(scripts, lib)), "OPTIONS": preflight}.mountFor(scripts, mux, pathDevice)
 	info := bearerToken(scripts, lib)
 	methods{"GET": info, "POST": info, "OPTIONS": preflight}.mountFor(scripts, mux, pathUserinfo)
 
@@ -313,7 +328,7 @@ func (s *Server) Refusals() map[string]func(w http.ResponseWriter, r *http.Reque
 	}
 	scripts := originPolicy(s.conf.Store.Origin)
 	return map[string]func(http.ResponseWriter, *http.Request, int){
-		pathPushed: refuse(scripts), pathToken: refuse(scripts), pathRevoke: refuse(scripts), pathUserinfo: refuse(scripts), pathIntrospect: refuse(noScripts),
+		pathPushed: refuse(scripts), pathDevice: refuse(scripts), pathToken: refuse(scripts), pathRevoke: refuse(scripts), pathUserinfo: refuse(scripts), pathIntrospect: refuse(noScripts),
 	}
 }
 
@@ -326,6 +341,8 @@ func (s *Server) library() http.Handler {
 		Introspection: op.NewEndpoint(pathIntrospect),
 		Userinfo:      op.NewEndpoint(pathUserinfo),
 		Revocation:    op.NewEndpoint(pathRevoke),
+
+		DeviceAuthorization: op.NewEndpoint(pathDevice),
 	}, op.WithServerCORSOptions(nil))
 }
 

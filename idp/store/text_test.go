@@ -42,7 +42,8 @@ func TestListedPhonesOfBeforeAreFoundByFingerprint(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, statement := range []string{
-		"UPDATE device_list SET facets = facets & ~4096", "DELETE FROM device_terms WHERE term = '#m'", "DELETE FROM goose_db_version WHERE version_id >= 20",
+		"UPDATE device_list SET facets = facets & ~4096", "DELETE FROM device_terms WHERE term = '#m'",
+		"DROP TABLE polled_requests", "ALTER TABLE grants DROP COLUMN type", "DELETE FROM goose_db_version WHERE version_id >= 20",
 	} {
 		tamper(t, path, statement)
 	}
@@ -88,6 +89,7 @@ func TestRowsOfBeforeAreReadInNFC(t *testing.T) {
 		"ALTER TABLE challenges DROP COLUMN verified", "ALTER TABLE clients DROP COLUMN verify",
 		"ALTER TABLE clients DROP COLUMN dpop", "ALTER TABLE clients DROP COLUMN profile", "ALTER TABLE codes DROP COLUMN jkt", "ALTER TABLE refresh_tokens DROP COLUMN jkt", "ALTER TABLE access_tokens DROP COLUMN jkt",
 		"DROP TABLE pushed_requests", "ALTER TABLE clients DROP COLUMN require_pushed",
+		"DROP TABLE polled_requests", "ALTER TABLE grants DROP COLUMN type",
 		"DROP TABLE used_jwts", "ALTER TABLE clients DROP COLUMN jwks", "ALTER TABLE clients DROP COLUMN jwks_uri",
 		// Nor was anything bound.
 		"DELETE FROM log_head", "DELETE FROM events", "UPDATE users SET mac = x''", "UPDATE clients SET mac = x''",
