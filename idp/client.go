@@ -24,6 +24,9 @@ const (
 	GrantClientCredentials = "client_credentials"
 	// GrantDevice: the person signs in on another machine (RFC 8628).
 	GrantDevice = "urn:ietf:params:oauth:grant-type:device_code"
+	// GrantCIBA: the client asks the person's phones (OpenID Connect Client-Initiated
+	// Backchannel Authentication Core 1.0).
+	GrantCIBA = "urn:openid:params:grant-type:ciba"
 )
 
 // ClientKind is the application_type of a client (OpenID Connect Dynamic Client
@@ -105,7 +108,9 @@ func (c *Client) Allows(grantType string) bool { return slices.Contains(c.GrantT
 
 // SignsIn reports whether people sign in to the client, by any of the grant types for it;
 // else it is a program that acts for itself.
-func (c *Client) SignsIn() bool { return c.Allows(GrantCode) || c.Allows(GrantDevice) }
+func (c *Client) SignsIn() bool {
+	return c.Allows(GrantCode) || c.Allows(GrantDevice) || c.Allows(GrantCIBA)
+}
 
 // Public reports whether the client cannot prove itself.
 func (c *Client) Public() bool { return c.Auth == AuthNone }

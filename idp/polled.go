@@ -6,7 +6,7 @@ import (
 )
 
 // PolledID names a polled request: base64url of the hash of what its client asks for the
-// outcome with, the device_code.
+// outcome with, the device_code or the auth_req_id.
 type PolledID string
 
 // PolledIDOf returns the id of a request by what its client has.
@@ -48,10 +48,10 @@ const (
 
 // Polled is an authorization request whose client asks again and again for the outcome,
 // because the person answers elsewhere: on another machine's browser (device
-// authorization, RFC 8628).
+// authorization, RFC 8628), or on a phone (CIBA).
 type Polled struct {
 	ID        PolledID
-	Type      string // the grant type by which its client asks: GrantDevice
+	Type      string // the grant type by which its client asks: GrantDevice or GrantCIBA
 	Client    ClientID
 	Request   AuthRequest
 	UserCode  []byte // GrantDevice: keyed hash of the code that the person types

@@ -214,7 +214,7 @@ func tidyClient(c *idp.Client) {
 }
 
 // GrantTypes are those that a client can be registered for.
-var GrantTypes = []string{idp.GrantCode, idp.GrantRefresh, idp.GrantClientCredentials, idp.GrantDevice}
+var GrantTypes = []string{idp.GrantCode, idp.GrantRefresh, idp.GrantClientCredentials, idp.GrantDevice, idp.GrantCIBA}
 
 // ValidateClient checks a client's settings against what the provider allows:
 // https redirects (http on loopback), no fragment, no wildcard, known grant
@@ -254,7 +254,7 @@ func ValidateClient(c *idp.Client) error {
 	if c.Allows(idp.GrantRefresh) && !c.SignsIn() {
 		return bad("grant_types", "client.grants.refresh")
 	}
-	if c.Allows(idp.GrantClientCredentials) && c.Public() {
+	if (c.Allows(idp.GrantClientCredentials) || c.Allows(idp.GrantCIBA)) && c.Public() {
 		return bad("grant_types", "client.grants.public")
 	}
 	if c.Public() && c.OptionalPKCE {
@@ -425,6 +425,7 @@ func Deviations(c *idp.Client) []string {
 		{c.AccessTTL > safeAccessTTL, "client.deviation.access"},
 		{slices.ContainsFunc(c.RedirectURIs, func(u string) bool { return c.Kind == idp.ClientWeb && strings.HasPrefix(u, "http://") }), "client.deviation.http"},
 		{c.Match == idp.MatchTap, "client.deviation.tap"},
+		{c.Allows(idp.GrantCIBA), "client.deviation.ciba"},
 	} {
 		if d.is {
 			out = append(out, d.key)

@@ -25,6 +25,7 @@
 //	enrol.go      invitations, the set-up link, the first device
 //	plan.go       what a one-time link of each purpose asks for and changes
 //	connect.go    a device without a browser, for which somebody signs in elsewhere
+//	backchannel.go  an application asks phones without a browser
 //	collect.go    the end of a sign-in: session, grant, authorization code
 //	session.go    the sessions of a person: finding, listing, ending
 //	activity.go   what has happened to an account, and «it was not me»

@@ -26,6 +26,7 @@ type metadata struct {
 	PushedEndpoint           string   `json:"pushed_authorization_request_endpoint"`
 	TokenEndpoint            string   `json:"token_endpoint"`
 	DeviceEndpoint           string   `json:"device_authorization_endpoint"`
+	BackchannelEndpoint      string   `json:"backchannel_authentication_endpoint"`
 	UserinfoEndpoint         string   `json:"userinfo_endpoint"`
 	JWKSURI                  string   `json:"jwks_uri"`
 	EndSessionEndpoint       string   `json:"end_session_endpoint"`
@@ -56,6 +57,8 @@ type metadata struct {
 	RequestURIParameter      bool     `json:"request_uri_parameter_supported"`
 	RequirePushed            bool     `json:"require_pushed_authorization_requests"`
 	IssParameter             bool     `json:"authorization_response_iss_parameter_supported"`
+	BackchannelModes         []string `json:"backchannel_token_delivery_modes_supported"`
+	BackchannelUserCode      bool     `json:"backchannel_user_code_parameter_supported"`
 	BackChannelLogout        bool     `json:"backchannel_logout_supported"`
 	BackChannelLogoutSession bool     `json:"backchannel_logout_session_supported"`
 }
@@ -74,6 +77,7 @@ func (s *Server) metadata(algs, languages []string) metadata {
 		PushedEndpoint:           s.conf.Issuer + pathPushed,
 		TokenEndpoint:            s.conf.Issuer + pathToken,
 		DeviceEndpoint:           s.conf.Issuer + pathDevice,
+		BackchannelEndpoint:      s.conf.Issuer + pathBackchannel,
 		UserinfoEndpoint:         s.conf.Issuer + pathUserinfo,
 		JWKSURI:                  s.conf.Issuer + pathKeys,
 		EndSessionEndpoint:       s.conf.Issuer + pathEndSession,
@@ -82,7 +86,7 @@ func (s *Server) metadata(algs, languages []string) metadata {
 		Scopes:                   []string{scopeOpenID, scopeProfile, scopeEmail, scopePhone, scopeGroups, scopeRoles, scopeOffline},
 		ResponseTypes:            []string{"code"},
 		ResponseModes:            []string{modeQuery, modeFragment, modeFormPost},
-		GrantTypes:               []string{idp.GrantCode, idp.GrantRefresh, idp.GrantClientCredentials, idp.GrantDevice},
+		GrantTypes:               []string{idp.GrantCode, idp.GrantRefresh, idp.GrantClientCredentials, idp.GrantDevice, idp.GrantCIBA},
 		ACRValues:                idp.ACRValues,
 		SubjectTypes:             []string{"public"},
 		IDTokenAlgs:              algs,
@@ -101,6 +105,7 @@ func (s *Server) metadata(algs, languages []string) metadata {
 		UILocales:                languages,
 		ClaimsParameter:          true,
 		IssParameter:             true,
+		BackchannelModes:         []string{"poll"},
 		BackChannelLogout:        true,
 		BackChannelLogoutSession: true,
 	}

@@ -24,6 +24,9 @@ func (burning) Authorize(context.Context, idp.AuthRequest, login.Browser) (*logi
 func (burning) StartDevice(context.Context, idp.AuthRequest, string) (*login.DeviceCodes, error) {
 	return nil, errFire
 }
+func (burning) StartBackchannel(context.Context, login.Backchannel) (*login.BackchannelStarted, error) {
+	return nil, errFire
+}
 func (burning) Collect(context.Context, idp.LoginID, login.Browser) (*login.Answer, error) {
 	return nil, errFire
 }

@@ -100,6 +100,8 @@ type Logins interface {
 	Collect(ctx context.Context, id idp.LoginID, b login.Browser) (*login.Answer, error)
 	// StartDevice begins a sign-in for a device without a browser (RFC 8628).
 	StartDevice(ctx context.Context, req idp.AuthRequest, address string) (*login.DeviceCodes, error)
+	// StartBackchannel asks the phones of a person, without a browser (CIBA).
+	StartBackchannel(ctx context.Context, r login.Backchannel) (*login.BackchannelStarted, error)
 	// Session returns the live session of a browser and its person.
 	Session(ctx context.Context, b login.Browser) (*idp.Session, *idp.User, error)
 	// SignOut ends a session with every token of it.
@@ -175,8 +177,10 @@ type Config struct {
 	// AllowPush counts, per client address, the requests that clients push which cannot
 	// prove who they are; others are bounded by client. nil: no bound.
 	AllowPush func(address string) (retry time.Duration, ok bool)
-	Now       func() time.Time
-	Log       *slog.Logger
+	// AllowBackchannel counts, per client, the requests to ask somebody's phones. nil: no bound.
+	AllowBackchannel func(idp.ClientID) (retry time.Duration, ok bool)
+	Now              func() time.Time
+	Log              *slog.Logger
 }
 
 // Where the endpoints are, beneath the issuer.
@@ -187,6 +191,7 @@ const (
 	pathAuthorize      = "/authorize"
 	pathPushed         = "/par"
 	pathDevice         = "/device_authorization"
+	pathBackchannel    = "/bc-authorize" // CIBA Core 1.0, section 7
 	pathToken          = "/token"
 	pathUserinfo       = "/userinfo"
 	pathIntrospect     = "/introspect"
@@ -295,11 +300,12 @@ func (s *Server) Mount(mux *http.ServeMux) {
 	methods{"GET": page(s.collect)}.mount(mux, CollectPath+"{id}")
 
 	scripts := originPolicy(s.conf.Store.Origin)
-	methods{"POST": s.noteRejections(clientForm(scripts, offeredGrants(lib))), "OPTIONS": preflight}.mountFor(scripts, mux, pathToken)
+	methods{"POST": s.noteRejections(clientForm(scripts, s.withBackchannel(offeredGrants(lib)))), "OPTIONS": preflight}.mountFor(scripts, mux, pathToken)
 	methods{"POST": s.noteRejections(clientForm(scripts, lib)), "OPTIONS": preflight}.mountFor(scripts, mux, pathRevoke)
 	methods{"POST": s.noteRejections(clientForm(noScripts, confidentialOnly(lib)))}.mount(mux, pathIntrospect)
 	methods{"POST": s.noteRejections(clientForm(scripts, http.HandlerFunc(s.push))), "OPTIONS": preflight}.mountFor(scripts, mux, pathPushed)
 	methods{"POST": s.noteRejections(clientForm(scripts, lib)), "OPTIONS": preflight}.mountFor(scripts, mux, pathDevice)
+	methods{"POST": s.noteRejections(clientForm(noScripts, confidentialOnly(http.HandlerFunc(s.backchannel))))}.mount(mux, pathBackchannel)
 	info := bearerToken(scripts, lib)
 	methods{"GET": info, "POST": info, "OPTIONS": preflight}.mountFor(scripts, mux, pathUserinfo)
 
@@ -328,7 +334,7 @@ func (s *Server) Refusals() map[string]func(w http.ResponseWriter, r *http.Reque
 	}
 	scripts := originPolicy(s.conf.Store.Origin)
 	return map[string]func(http.ResponseWriter, *http.Request, int){
-		pathPushed: refuse(scripts), pathDevice: refuse(scripts), pathToken: refuse(scripts), pathRevoke: refuse(scripts), pathUserinfo: refuse(scripts), pathIntrospect: refuse(noScripts),
+		pathPushed: refuse(scripts), pathDevice: refuse(scripts), pathBackchannel: refuse(noScripts), pathToken: refuse(scripts), pathRevoke: refuse(scripts), pathUserinfo: refuse(scripts), pathIntrospect: refuse(noScripts),
 	}
 }
 

@@ -181,6 +181,7 @@ var rejectedWords = map[idp.RejectionReason]templates.Message{
 	idp.RejectedVerifierUnasked: templates.Say("apps.refused.verifier_unasked"),
 	idp.RejectedScope:           templates.Say("apps.refused.scope"),
 	idp.RejectedForm:            templates.Say("apps.refused.form"),
+	idp.RejectedBackchannel:     templates.Say("apps.refused.ciba"),
 	idp.RejectedPoll:            templates.Say("apps.refused.poll"),
 	idp.RejectedPushed:          templates.Say("apps.refused.par"),
 	idp.RejectedNotPushed:       templates.Say("apps.refused.par_missing"),
@@ -315,7 +316,7 @@ func (s *applications) appForm(r *http.Request, p staff, c *idp.Client) template
 		Origins: strings.Join(c.Origins, "\n"), Scopes: strings.Join(c.Scopes, " "), Groups: strings.Join(c.Groups, "\n"), Match: string(c.Match),
 		Verify: c.Verify, Consent: c.Consent, OptionalPKCE: c.OptionalPKCE, ClaimsInID: c.ClaimsInID, RefreshAlways: c.RefreshAlways,
 	}
-	view.Device = c.Allows(idp.GrantDevice)
+	view.Device, view.CIBA = c.Allows(idp.GrantDevice), c.Allows(idp.GrantCIBA)
 	view.Code, view.Refresh, view.Credentials = c.Allows(idp.GrantCode), c.Allows(idp.GrantRefresh), c.Allows(idp.GrantClientCredentials)
 	view.JWT, view.Alg, view.Audience = c.AccessFormat == idp.AccessJWT, c.IDTokenAlg, strings.Join(c.Audience, "\n")
 	view.RequirePushed, view.DPoP = c.RequirePushed, c.DPoP
@@ -366,7 +367,7 @@ func readAdvanced(r *http.Request, c *idp.Client) {
 	}
 	c.GrantTypes = nil
 	for _, g := range []struct{ field, grant string }{
-		{"grant_code", idp.GrantCode}, {"grant_refresh", idp.GrantRefresh}, {"grant_credentials", idp.GrantClientCredentials}, {"grant_device", idp.GrantDevice},
+		{"grant_code", idp.GrantCode}, {"grant_refresh", idp.GrantRefresh}, {"grant_credentials", idp.GrantClientCredentials}, {"grant_device", idp.GrantDevice}, {"grant_ciba", idp.GrantCIBA},
 	} {
 		if r.PostFormValue(g.field) == "1" {
 			c.GrantTypes = append(c.GrantTypes, g.grant)
