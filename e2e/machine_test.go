@@ -142,3 +142,36 @@ func TestMachineSignsIn(t *testing.T) {
 	}
 	w.quiet()
 }
+
+// tourMachine is the pages on which a machine without a browser is signed in, with the long
+// name that a department gives one.
+func tourMachine(t *testing.T, d *demo, w *window, visit func(name string)) {
+	t.Helper()
+	anna := newPerson(t, d.Username, d.Password, d.TOTPSecret)
+	m := newMachine(t, d, "angiography", "Angiography Suite 2, Control Room of the Department of Interventional Radiology")
+	w.open(d.Issuer + "/connect")
+	w.see("#connect-form")
+	visit("connect")
+	w.fill("#user_code", "ZZZZ-ZZZZ")
+	w.click("#continue")
+	w.see("#problem")
+	visit("connect-wrong")
+	w.open(m.page)
+	w.see("#connect-form")
+	visit("connect-compare")
+	w.click("#continue")
+	w.see("#password-form")
+	visit("connect-password")
+	w.fill("#username", anna.name)
+	w.fill("#password", anna.password)
+	w.click("#continue")
+	w.typeCode(anna.code())
+	w.see("#warning")
+	visit("connect-question")
+	w.click("#allow")
+	w.see("#notice")
+	visit("connect-done")
+	w.open(d.Issuer + "/connect/denied")
+	w.see("#notice")
+	visit("connect-denied")
+}

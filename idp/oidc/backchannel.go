@@ -119,7 +119,7 @@ func (s *Server) readBackchannel(r *http.Request, c *idp.Client) (*login.Backcha
 		if err != nil || n == 0 {
 			return invalid("requested_expiry is no positive number of seconds.")
 		}
-		ask.Expiry = time.Duration(n) * time.Second //nolint:gosec // 31 bits
+		ask.Expiry = time.Duration(n) * time.Second
 	}
 	return ask, nil
 }

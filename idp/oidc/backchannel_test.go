@@ -307,7 +307,7 @@ func TestBackchannelIsTakenAway(t *testing.T) {
 			t.Fatalf("no session is listed: %v", err)
 		}
 		for _, view := range all {
-			if err := s.flow.EndSession(t.Context(), idp.Actor{User: p.ID}, p.ID, view.Session.ID); err != nil {
+			if err := s.flow.EndSession(t.Context(), idp.Actor{User: p.ID}, p.ID, view.ID); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -373,7 +373,7 @@ func TestBackchannelSessionIsNoBrowsers(t *testing.T) {
 	}
 	found := 0
 	for _, view := range all {
-		if view.Session.Agent == "" {
+		if view.Agent == "" {
 			found++
 			if len(view.Clients) != 1 || view.Clients[0].Name != c.Name {
 				t.Errorf("the session is listed without its application: %+v", view)

@@ -120,6 +120,9 @@ func (s *Server) poll(ctx context.Context, c *idp.Client, h http.Header, code id
 	default:
 		return nil, s.fault(ctx, "asking for an outcome", err)
 	}
+	if outcome != nil {
+		unanswered(ctx)
+	}
 	switch {
 	case errors.Is(outcome, idp.ErrPending):
 		return nil, oidc.ErrAuthorizationPending().WithDescription("Nobody has answered yet; ask again after the interval.")

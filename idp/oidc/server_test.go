@@ -78,11 +78,11 @@ func fill(v reflect.Value) {
 	}
 }
 
-// TestLibraryServesFourEndpoints: its routes for health, discovery, authorize
+// TestLibraryServesFiveEndpoints: its routes for health, discovery, authorize
 // and the rest are not reachable.
-func TestLibraryServesFourEndpoints(t *testing.T) {
+func TestLibraryServesFiveEndpoints(t *testing.T) {
 	s := newSite(t)
-	for _, path := range []string{"/healthz", "/ready", "/device_authorization", "/keys", "/oauth/v2/keys", "/authorize/callback"} {
+	for _, path := range []string{"/healthz", "/ready", "/keys", "/oauth/v2/keys", "/authorize/callback"} {
 		if r := s.browser().get(path); r.StatusCode != http.StatusNotFound {
 			t.Errorf("%s: %d %s", path, r.StatusCode, r.body)
 		}
