@@ -56,6 +56,7 @@ var deviationWords = map[string]templates.Message{
 	"client.deviation.access":  templates.Say("client.deviation.access"),
 	"client.deviation.http":    templates.Say("client.deviation.http"),
 	"client.deviation.tap":     templates.Say("client.deviation.tap"),
+	"client.deviation.ciba":    templates.Say("client.deviation.ciba"),
 }
 
 func deviations(c *idp.Client) []templates.Message {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -477,4 +478,14 @@ func TestWalkAdvanced(t *testing.T) {
 		t.Errorf("saved %+v (%v)", a, err)
 	}
 	c.Sees(c.Visit(path), path, `value="45m"`, `value="1h30m"`, `value="10s"`)
+
+	// People sign in on a machine, or are asked on their phones: by its registration only.
+	c.Sees(c.Visit(path), path, `id="grant_device" name="grant_device" value="1">`, `id="grant_ciba" name="grant_ciba" value="1">`)
+	r := c.Post(path, "client_name", "Viewer", "scopes", "openid", "access_format", "opaque", "grant_device", "1", "grant_ciba", "1")
+	c.Sees(c.Arrive(r), "/admin/applications/viewer?did=edited", "Phones are asked without a password")
+	a, err = c.DB.Client(t.Context(), "viewer")
+	if err != nil || !slices.Equal(a.GrantTypes, []string{idp.GrantDevice, idp.GrantCIBA}) {
+		t.Errorf("saved %v (%v)", a.GrantTypes, err)
+	}
+	c.Sees(c.Visit(path), path, `id="grant_device" name="grant_device" value="1" checked>`, `id="grant_ciba" name="grant_ciba" value="1" checked>`)
 }
