@@ -363,6 +363,8 @@ func validProfile(c *idp.Client) error {
 		return bad("profile", "client.fapi.auth")
 	case c.OptionalPKCE:
 		return bad("profile", "client.fapi.pkce")
+	case c.Allows(idp.GrantDevice), c.Allows(idp.GrantCIBA): // neither is of the profile: nothing is pushed
+		return bad("profile", "client.fapi.grants")
 	case c.IDTokenAlg == "RS256": // section 5.4.1
 		return bad("profile", "client.fapi.alg")
 	case slices.ContainsFunc(c.RedirectURIs, plain):
