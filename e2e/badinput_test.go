@@ -619,7 +619,7 @@ func atPages(d *demo, admin *person, session string) (all []attempt) {
 
 // methodsAndPaths asks every endpoint in every way that it does not know.
 func methodsAndPaths(*demo) (all []attempt) {
-	for _, path := range []string{"/authorize", "/token", "/userinfo", "/introspect", "/revoke", "/end_session", "/jwks",
+	for _, path := range []string{"/authorize", "/token", "/userinfo", "/introspect", "/revoke", "/device_authorization", "/bc-authorize", "/connect", "/end_session", "/jwks",
 		"/.well-known/openid-configuration", "/.well-known/oauth-authorization-server", "/", "/account", "/login/x", "/login/x/password", "/theme", "/healthz", "/readyz", "/static/x"} {
 		for _, method := range []string{"HEAD", "PUT", "DELETE", "PATCH", "OPTIONS", "BREW", "get"} {
 			all = append(all, attempt{name: method + " " + path, method: method, path: path, headers: []string{"Origin: https://evil.example"}})
@@ -634,7 +634,7 @@ func methodsAndPaths(*demo) (all []attempt) {
 // crossSite has another site post the forms of somebody who is signed in.
 func crossSite(session string) (all []attempt) {
 	for _, path := range []string{"/account/password", "/account/recovery", "/account/link", "/account/sessions/others", "/account/signout",
-		"/account/devices/x/unlink", "/end_session/confirm", "/login/x/password", "/login/x/consent"} {
+		"/account/devices/x/unlink", "/end_session/confirm", "/login/x/password", "/login/x/consent", "/connect"} {
 		all = append(all,
 			attempt{name: "from another site: " + path, method: "POST", path: path, form: "x=y", want: "page 403",
 				headers: []string{session, "Sec-Fetch-Site: cross-site", "Origin: https://evil.example"}},

@@ -18,7 +18,7 @@ import (
 
 // tours lead a window through every page and state of the product, and call
 // visit at each.
-var tours = map[string]func(t *testing.T, d *demo, w *window, visit func(name string)){"pages": tour, "phones": tourPhones, "admin": tourAdmin, "settings": tourSettings, "setup": tourSetup, "forgot": tourForgot, "mail": tourMail}
+var tours = map[string]func(t *testing.T, d *demo, w *window, visit func(name string)){"pages": tour, "phones": tourPhones, "admin": tourAdmin, "settings": tourSettings, "setup": tourSetup, "forgot": tourForgot, "mail": tourMail, "machine": tourMachine}
 
 // tour is everything that needs no phone of ours.
 func tour(t *testing.T, d *demo, w *window, visit func(name string)) {

@@ -147,6 +147,10 @@ type ChallengeAct struct {
 	Text string `json:"text"`           // for all others, in the language of the account
 }
 
+// ActMessage is the key of an act that an application asks for without a browser: its text is
+// the application's name and what it shows the person besides (binding_message).
+const ActMessage = "message"
+
 // ChallengeMatch tells a phone how it is answered.
 type ChallengeMatch struct {
 	Mode    MatchMode `json:"mode"` // tap, type or pick
@@ -314,7 +318,12 @@ type Asking struct {
 
 	New  *Challenge // to be inserted
 	Link *Device    // to be inserted: pairing was approved; ErrConflict for a sixth
-	Cut  *CutOff    // what the answer takes away; a session that has ended already is as good
+	// Session, Grant and Code are to be inserted: an application that asked without a browser
+	// is answered. nil: none is.
+	Session *Session
+	Grant   *Grant
+	Code    *Code
+	Cut     *CutOff // what the answer takes away; a session that has ended already is as good
 }
 
 // Topic is what somebody can wait for; a wake-up is a hint to look.

@@ -27,6 +27,11 @@ const (
 	GrantCode              = "authorization_code"
 	GrantRefresh           = "refresh_token"
 	GrantClientCredentials = "client_credentials"
+	// GrantDevice: the person signs in on another machine (RFC 8628).
+	GrantDevice = "urn:ietf:params:oauth:grant-type:device_code"
+	// GrantCIBA: the client asks the person's phones (OpenID Connect Client-Initiated
+	// Backchannel Authentication Core 1.0).
+	GrantCIBA = "urn:openid:params:grant-type:ciba"
 )
 
 // ClientKind is the application_type of a client (OpenID Connect Dynamic Client
@@ -84,7 +89,7 @@ type Client struct {
 	LogoutSession  bool     // backchannel_logout_session_required, as registered; logout tokens have a sid in any case
 	Origins        []string // whose pages may call token, userinfo, revoke from a browser (CORS)
 	GrantTypes     []string
-	Scopes         []string // may be asked for; openid always may, for GrantCode
+	Scopes         []string // may be asked for; openid always may, where people sign in
 	DefaultScopes  []string // given where a request names none, or openid alone (RFC 6749, section 3.3); empty: none are
 	Audience       []string // what its own access tokens are for; its id when empty
 	IDTokenAlg     string   // RS256, ES256, PS256 or EdDSA; RS256 when empty
@@ -138,6 +143,12 @@ func (c *Client) SignedBy(alg string) string {
 
 // Allows reports whether the client is registered for a grant type.
 func (c *Client) Allows(grantType string) bool { return slices.Contains(c.GrantTypes, grantType) }
+
+// SignsIn reports whether people sign in to the client, by any of the grant types for it;
+// else it is a program that acts for itself.
+func (c *Client) SignsIn() bool {
+	return c.Allows(GrantCode) || c.Allows(GrantDevice) || c.Allows(GrantCIBA)
+}
 
 // Public reports whether the client cannot prove itself.
 func (c *Client) Public() bool { return c.Auth == AuthNone }

@@ -72,9 +72,13 @@
 //   - narrow: to leave, of the scopes that a grant gave once, those that its client may have now.
 //   - assertion: what a client signs to prove itself (private_key_jwt), good once.
 //   - pushed: of an authorization request, handed in by its client beforehand, and known by a handle (PAR).
-//   - request object: an authorization request as its client has signed it (JAR).
-//   - signed: of a message between a client and us, besides its ID tokens and assertions: a request object, an authorization
-//     response (JARM), userinfo, introspection.
+//
+// - request object: an authorization request as its client has signed it (JAR).
+// - signed: of a message between a client and us, besides its ID tokens and assertions: a request object, an authorization
+// response (JARM), userinfo, introspection.
+// - polled: of an authorization request, that its client asks for the outcome again and again, because the person
+// answers elsewhere: on the page where the code of a machine without a browser is typed (device authorization),
+// or on a phone that is asked without a browser, by the back channel (CIBA).
 //   - bound: of a code or token, of use with one key only (DPoP); of a row, that it has a MAC.
 //   - profile: a set of rules that an application is held to by one switch: FAPI 2.0.
 //   - rejection: a request of a client that was refused, as who runs the client may see it.

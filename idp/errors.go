@@ -25,6 +25,8 @@ var (
 	ErrCodeUsed = fmt.Errorf("code already used: %w", ErrWrongSecret)
 	// ErrTooMany: tried too often; see RetryError for when to come back.
 	ErrTooMany = errors.New("too many tries")
+	// ErrPending: nobody has answered yet.
+	ErrPending = errors.New("pending")
 	// ErrReplayed: this very request was carried out before.
 	ErrReplayed = errors.New("replayed")
 	// ErrBusy: the machine is at its limit for now; nothing was counted against the caller.

@@ -1,6 +1,7 @@
 package idp
 
 import (
+	"cmp"
 	"encoding/json"
 	"slices"
 	"time"
@@ -13,6 +14,7 @@ import (
 // without that: every door that takes tokens asks Allowed besides.
 type Grant struct {
 	ID        GrantID
+	Type      string // the grant type of a person's grant; empty: GrantCode
 	Client    ClientID
 	User      UserID    // empty for client credentials
 	Session   SessionID // empty for client credentials
@@ -89,7 +91,7 @@ func (g *Grant) Narrow(c *Client, scopes []string) ([]string, error) {
 			return nil, &TakenError{"grant type"}
 		}
 		may = func(scope string) bool { return slices.Contains(c.Scopes, scope) }
-	case !c.Allows(GrantCode):
+	case !c.Allows(cmp.Or(g.Type, GrantCode)):
 		return nil, &TakenError{"grant type"}
 	}
 	kept := make([]string, 0, len(scopes))
@@ -119,6 +121,9 @@ type Code struct {
 	// Pushed is the pushed authorization request that the code answers, which is used with
 	// it; empty: none, or the code was read from the store.
 	Pushed PushedID
+	// Polled is the request whose client asks for the outcome, to which the code says yes;
+	// empty: none, or the code was read from the store.
+	Polled PolledID
 }
 
 // AccessToken is a token for userinfo and other resources.

@@ -98,6 +98,7 @@ type AuthRequest struct {
 	JKT          string          `json:"dpop_jkt,omitempty"` // thumbprint of the key that the code is bound to (RFC 9449, section 10)
 	Signed       *RequestKey     `json:"signed,omitempty"`   // by which key of the client the request was; nil: it was not (RFC 9101)
 	Pushed       PushedID        `json:"pushed,omitempty"`   // where it was pushed: it gives a code once; empty: it was not
+	Polled       PolledID        `json:"polled,omitempty"`   // where its client asks for the outcome: there is no redirect URI; empty: it does not
 }
 
 // RequestKey is the key of a client that has signed an authorization request.
@@ -237,6 +238,7 @@ type Collection struct {
 	Grant   *Grant   // ForClient only
 	Code    *Code    // ForClient only
 	Consent *Consent // to be remembered, if any
+	Refused bool     // the sign-in, although it was finished: a polled request of it is denied
 	Known   *Known   // the browser, to be known from now on
 	// PasswordHash is to be the account's; that signs the person out everywhere
 	// else. Because is the event of it, Invitation the link, which is used up.

@@ -32,6 +32,8 @@ const (
 	RejectedRequestObject   RejectionReason = "request_object"      // its request object is not good (RFC 9101, section 6); sent says what of it
 	RejectedNotSigned       RejectionReason = "request_unsigned"    // an authorization request that had to be signed
 	RejectedRequestURI      RejectionReason = "request_uri"         // no pushed authorization request of the client that can be used; sent says why
+	RejectedPoll            RejectionReason = "poll"                // it asks for the outcome of a request too often, or has too many that wait; sent says which
+	RejectedBackchannel     RejectionReason = "ciba"                // a request to ask somebody's phones is not good; sent says what of it
 	RejectedProof           RejectionReason = "dpop"                // its DPoP proof is not good (RFC 9449, section 4.3); sent says what of it
 	RejectedNoProof         RejectionReason = "dpop_missing"        // a DPoP proof is needed
 	RejectedKey             RejectionReason = "dpop_key"            // its DPoP proof is by another key than a code or refresh token is bound to
@@ -48,7 +50,7 @@ const (
 var RejectionReasons = []RejectionReason{
 	RejectedAddress, RejectedSignOutAddress, RejectedMethod, RejectedSecret, RejectedOldSecret, RejectedDisabled, RejectedUnknown, RejectedCredentials, RejectedPublic,
 	RejectedGrantType, RejectedToken, RejectedForeign, RejectedUsed, RejectedExpired, RejectedRedirect, RejectedVerifier, RejectedNoVerifier, RejectedVerifierUnasked,
-	RejectedScope, RejectedForm, RejectedProof, RejectedNoProof, RejectedKey, RejectedNonce, RejectedPushed, RejectedNotPushed, RejectedRequestObject, RejectedNotSigned, RejectedRequestURI, RejectedAssertion, RejectedAssertionUsed, RejectedKeys, RejectedAlg, RejectedNoCertificate, RejectedCertificate,
+	RejectedScope, RejectedForm, RejectedPoll, RejectedBackchannel, RejectedProof, RejectedNoProof, RejectedKey, RejectedNonce, RejectedPushed, RejectedNotPushed, RejectedRequestObject, RejectedNotSigned, RejectedRequestURI, RejectedAssertion, RejectedAssertionUsed, RejectedKeys, RejectedAlg, RejectedNoCertificate, RejectedCertificate,
 }
 
 // Rejection is one request of a client that was refused: what whoever set it up

@@ -44,7 +44,7 @@ func (c *Client) MayAsk(scope string) bool {
 	}
 	switch scope {
 	case ScopeOpenID:
-		return c.Allows(GrantCode)
+		return c.SignsIn()
 	case ScopeOffline:
 		return c.Allows(GrantRefresh) && slices.Contains(c.Scopes, scope)
 	}

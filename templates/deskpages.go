@@ -490,7 +490,7 @@ type AdminAppForm struct {
 	Verify                                             bool   // approvals want a fingerprint or PIN
 	Consent, OptionalPKCE, ClaimsInID, RefreshAlways   bool
 	Advanced                                           bool   // the advanced part of the form is open
-	Code, Refresh, Credentials, JWT                    bool   // grant types; JWT access tokens
+	Code, Refresh, Credentials, Device, CIBA, JWT      bool   // grant types; JWT access tokens
 	Profile, Auth, JWKS, JWKSURI                       string // how it proves itself, and by which keys
 	Auths, Profiles                                    []Choice
 	RequirePushed, DPoP, RequireSigned, CertBound      bool

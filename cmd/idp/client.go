@@ -44,7 +44,7 @@ func (f *clientFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.keys, "jwks", "", "`file` with its public keys, a JWK Set, by which it proves itself (private_key_jwt, self_signed_tls_client_auth) or signs its requests")
 	flags.StringVar(&f.c.JWKSURI, "jwks-uri", "", "`address` where it publishes its public keys")
 	flags.BoolVar(&f.public, "public", false, "it can keep no secret; the same as --auth none")
-	flags.StringSliceVar(&f.c.GrantTypes, "grant", []string{idp.GrantCode, idp.GrantRefresh}, "grant `types`: authorization_code, refresh_token, client_credentials")
+	flags.StringSliceVar(&f.c.GrantTypes, "grant", []string{idp.GrantCode, idp.GrantRefresh}, "grant `types`: authorization_code, refresh_token, client_credentials, urn:ietf:params:oauth:grant-type:device_code, urn:openid:params:grant-type:ciba")
 	flags.StringSliceVar(&f.c.Scopes, "scope", []string{"openid", "profile", "email", "offline_access"}, "`scopes` it may ask for")
 	flags.StringSliceVar(&f.c.DefaultScopes, "default-scope", nil, "`scopes` that it is given where its request names none, or openid alone")
 	flags.StringSliceVar(&f.c.Audience, "audience", nil, "what its access tokens are for (default: its own id)")

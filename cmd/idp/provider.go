@@ -337,22 +337,23 @@ func (p *provider) handler(cert *serve.Certificate) (http.Handler, serve.Config,
 		return nil, serve.Config{}, err
 	}
 	protocol, err := oidc.New(oidc.Config{
-		Mutual:      mutual,
-		Issuer:      p.issuer,
-		Store:       p.db,
-		Logins:      p.logins,
-		Keys:        p.ring,
-		Browsers:    people,
-		Pages:       pages,
-		Fetch:       p.toApplications(),
-		Languages:   people.LanguageTags,
-		AccessTTL:   p.conf.Tokens.Access,
-		RefreshIdle: p.conf.Tokens.RefreshIdle,
-		AllowPage:   perAddress(p.conf.Limits.SignInPerMinute, p.conf.Limits.SignInBurst),
-		NonceKey:    p.sealer.Derive("dpop nonces", 32),
-		AllowPush:   perAddress(p.conf.Limits.SignInPerMinute, p.conf.Limits.SignInBurst),
-		Rejected:    p.rejected.Add,
-		Log:         p.log,
+		Mutual:           mutual,
+		Issuer:           p.issuer,
+		Store:            p.db,
+		Logins:           p.logins,
+		Keys:             p.ring,
+		Browsers:         people,
+		Pages:            pages,
+		Fetch:            p.toApplications(),
+		Languages:        people.LanguageTags,
+		AccessTTL:        p.conf.Tokens.Access,
+		RefreshIdle:      p.conf.Tokens.RefreshIdle,
+		AllowPage:        perAddress(p.conf.Limits.SignInPerMinute, p.conf.Limits.SignInBurst),
+		NonceKey:         p.sealer.Derive("dpop nonces", 32),
+		AllowPush:        perAddress(p.conf.Limits.SignInPerMinute, p.conf.Limits.SignInBurst),
+		Rejected:         p.rejected.Add,
+		AllowBackchannel: perClient(backchannelPerMinute),
+		Log:              p.log,
 	})
 	if err != nil {
 		return nil, serve.Config{}, err
@@ -492,9 +493,11 @@ func ofSession(c config.Limits) func(idp.SessionID) (time.Duration, bool) {
 
 // Wrong tries of one browser, in 10 minutes: see page.Limits.
 const (
-	failsOfBrowser = 3  // wrong passwords and codes, where nobody is known
-	failsOfKnown   = 20 // the same, where somebody is known
-	wrongOfBrowser = 10 // wrong one-time links, and codes in the form of an invitation
+	failsOfBrowser       = 3    // wrong passwords and codes, where nobody is known
+	failsOfKnown         = 20   // the same, where somebody is known
+	backchannelPerMinute = 120  // requests of one application to ask somebody's phones
+	guessesOfAll         = 1000 // wrong codes of machines, of all addresses together, in 10 minutes
+	wrongOfBrowser       = 10   // wrong one-time links, and codes in the form of an invitation
 )
 
 // pageLimits are the bounds of pages. Of what an address may begin, a tenth may
@@ -508,6 +511,8 @@ func pageLimits(c config.Limits) page.Limits {
 	if c.EnrolPer10Min > 0 {
 		l.Wrong = limit.NewAddresses(c.EnrolPer10Min/10, c.EnrolPer10Min)
 		l.WrongBrowser = limit.NewBrowsers(wrongOfBrowser)
+		l.Guess = limit.NewAddresses(c.EnrolPer10Min/10, c.EnrolPer10Min)
+		l.GuessAll = limit.NewAddresses(guessesOfAll/10, guessesOfAll)
 	}
 	return l
 }

@@ -266,6 +266,9 @@ func (d *Desk) algOfFAPI() string {
 	return "ES256" // refused, with the reason
 }
 
+// GrantTypes are those that a client can be registered for.
+var GrantTypes = []string{idp.GrantCode, idp.GrantRefresh, idp.GrantClientCredentials, idp.GrantDevice, idp.GrantCIBA}
+
 // ValidateClient checks a client's settings against what the provider allows:
 // https redirects (http on loopback), no fragment, no wildcard, known grant
 // types, scopes, algorithms. Errors: FieldError.
@@ -300,14 +303,14 @@ func ValidateClient(c *idp.Client) error {
 		return bad("grant_types", "client.grants.missing")
 	}
 	for _, g := range c.GrantTypes {
-		if !slices.Contains([]string{idp.GrantCode, idp.GrantRefresh, idp.GrantClientCredentials}, g) {
+		if !slices.Contains(GrantTypes, g) {
 			return bad("grant_types", "client.grants.unknown")
 		}
 	}
-	if c.Allows(idp.GrantRefresh) && !c.Allows(idp.GrantCode) {
+	if c.Allows(idp.GrantRefresh) && !c.SignsIn() {
 		return bad("grant_types", "client.grants.refresh")
 	}
-	if c.Allows(idp.GrantClientCredentials) && c.Public() {
+	if (c.Allows(idp.GrantClientCredentials) || c.Allows(idp.GrantCIBA)) && c.Public() {
 		return bad("grant_types", "client.grants.public")
 	}
 	if c.Public() && c.OptionalPKCE {
@@ -342,7 +345,7 @@ func ValidateClient(c *idp.Client) error {
 	if idp.StaffOf(c.Scopes...) != idp.StaffNone && !forPrograms(c) {
 		return bad("scopes", "client.scopes.admin")
 	}
-	if c.LogoutURI != "" && (!validRedirect(c.LogoutURI, idp.ClientWeb) || !c.Allows(idp.GrantCode)) {
+	if c.LogoutURI != "" && (!validRedirect(c.LogoutURI, idp.ClientWeb) || !c.SignsIn()) {
 		return bad("backchannel_logout_uri", "client.redirect.bad")
 	}
 	if c.LogoutSession && c.LogoutURI == "" {
@@ -477,6 +480,8 @@ func validProfile(c *idp.Client) error {
 		return bad("profile", "client.fapi.auth")
 	case c.OptionalPKCE:
 		return bad("profile", "client.fapi.pkce")
+	case c.Allows(idp.GrantDevice), c.Allows(idp.GrantCIBA): // neither is of the profile: nothing is pushed
+		return bad("profile", "client.fapi.grants")
 	case c.IDTokenAlg == "RS256": // section 5.4.1
 		return bad("profile", "client.fapi.alg")
 	case slices.ContainsFunc(c.RedirectURIs, plain):
@@ -540,6 +545,7 @@ func Deviations(c *idp.Client) []string {
 		{c.AccessTTL > safeAccessTTL, "client.deviation.access"},
 		{slices.ContainsFunc(c.RedirectURIs, func(u string) bool { return c.Kind == idp.ClientWeb && strings.HasPrefix(u, "http://") }), "client.deviation.http"},
 		{c.Match == idp.MatchTap, "client.deviation.tap"},
+		{c.Allows(idp.GrantCIBA), "client.deviation.ciba"},
 	} {
 		if d.is {
 			out = append(out, d.key)

@@ -43,6 +43,14 @@ func TestWhatClientsMayBe(t *testing.T) {
 		field string // empty: allowed
 	}{
 		"an ordinary one": {func(*idp.Client) {}, ""},
+		"a machine without a browser": {func(c *idp.Client) {
+			c.Auth, c.RefreshGrace, c.GrantTypes, c.RedirectURIs = idp.AuthNone, 0, []string{idp.GrantDevice, idp.GrantRefresh}, nil
+		}, ""},
+		"one that asks phones": {func(c *idp.Client) { c.GrantTypes, c.RedirectURIs = []string{idp.GrantCIBA}, nil }, ""},
+		"one that asks phones, without a secret": {func(c *idp.Client) {
+			c.Auth, c.RefreshGrace, c.GrantTypes = idp.AuthNone, 0, []string{idp.GrantCode, idp.GrantCIBA}
+		}, "grant_types"},
+		"one that asks phones and administers": {func(c *idp.Client) { c.GrantTypes, c.Scopes = []string{idp.GrantCIBA}, []string{idp.ScopeAuditor} }, "scopes"},
 		"all left to the site": {func(c *idp.Client) {
 			c.IDTokenAlg, c.AccessFormat, c.AccessTTL, c.RefreshIdle, c.RefreshGrace = "", "", 0, 0, 0
 		}, ""},
@@ -80,6 +88,8 @@ func TestWhatClientsMayBe(t *testing.T) {
 		"FAPI 2.0 and RS256":       {fapi(func(c *idp.Client) { c.IDTokenAlg = "RS256" }), "profile"},
 		"FAPI 2.0 without PKCE":    {fapi(func(c *idp.Client) { c.OptionalPKCE = true }), "profile"},
 		"FAPI 2.0 without TLS":     {fapi(func(c *idp.Client) { c.RedirectURIs = []string{"http://127.0.0.1/cb"} }), "profile"},
+		"FAPI 2.0 by device":       {fapi(func(c *idp.Client) { c.GrantTypes = append(c.GrantTypes, idp.GrantDevice) }), "profile"},
+		"FAPI 2.0 by CIBA":         {fapi(func(c *idp.Client) { c.GrantTypes = append(c.GrantTypes, idp.GrantCIBA) }), "profile"},
 		"FAPI 3.0":                 {fapi(func(c *idp.Client) { c.Profile = "fapi3" }), "profile"},
 		"FAPI 2.0 Message Signing": {fapi(func(c *idp.Client) { c.Profile, c.Signing.ResponseAlg = idp.ProfileFAPI2Signing, "EdDSA" }), ""},
 		"Message Signing by a secret": {fapi(func(c *idp.Client) {

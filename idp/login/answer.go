@@ -102,7 +102,7 @@ func (f *Flow) Answer(ctx context.Context, by *idp.Speaker, r Reply) (idp.Challe
 	var o outcome
 	err := f.store.Settle(ctx, r.Challenge, r.Seen, func(a *idp.Asking) error {
 		o = outcome{state: a.Challenge.State}
-		return f.settle(a, by, r, &o)
+		return f.settle(ctx, a, by, r, &o)
 	})
 	if err != nil {
 		return o.state, err
@@ -119,7 +119,7 @@ func (f *Flow) Answer(ctx context.Context, by *idp.Speaker, r Reply) (idp.Challe
 // settle takes a phone's answer within the transaction, and what follows from it. It
 // fills in o. Errors as for Answer, except for a wrong number, which is stored as the
 // challenge's state.
-func (f *Flow) settle(a *idp.Asking, by *idp.Speaker, r Reply, o *outcome) error {
+func (f *Flow) settle(ctx context.Context, a *idp.Asking, by *idp.Speaker, r Reply, o *outcome) error {
 	c, now := a.Challenge, f.now()
 	if !mayAnswer(a, by) || c.DocHash() != r.DocHash {
 		return fmt.Errorf("challenge %s for device %s: %w", c.ID, by.Device.ID, idp.ErrNotFound)
@@ -155,6 +155,11 @@ func (f *Flow) settle(a *idp.Asking, by *idp.Speaker, r Reply, o *outcome) error
 	} else {
 		guardAnswered(a, r.Verdict, said, cut != nil, now)
 		f.denySignIn(a, by, r, now)
+		if c.State == idp.ChallengeApproved && f.backchannel(a.Login) {
+			if err := f.answerBackchannel(ctx, a, r.Address, now); err != nil {
+				return err
+			}
+		}
 	}
 	a.Cut = cut
 	o.changed, o.challenge, o.devices = true, *c, a.Devices

@@ -13,7 +13,7 @@ type Answer struct {
 	Purpose idp.LoginPurpose
 	Request idp.AuthRequest // ForClient: the authorization request that is answered
 	Target  string          // ForAccount, ForStepUp: name of the page that comes after, as StartAccount and StartStepUp were given it; ForInvitation: its purpose
-	Code    idp.Secret      // ForClient: the authorization code; empty when denied
+	Code    idp.Secret      // ForClient: the authorization code; empty when denied, and where a device has it
 	Held    []byte          // ForStepUp: as StartStepUp was given it; nil: nothing, or denied
 	Denied  bool            // the person or a phone said no, or the client does not admit the person
 	Session idp.Secret      // new value of the session cookie; empty: the cookie stays as it is
@@ -53,6 +53,10 @@ func (f *Flow) Collect(ctx context.Context, id idp.LoginID, b Browser) (*Answer,
 			return nil, err
 		}
 	}
+	device, _, err := f.deviceOf(ctx, l)
+	if err != nil {
+		return nil, err
+	}
 	var answer *Answer
 	var replaced *idp.Session
 	err = f.store.Collect(ctx, id, func(c *idp.Collection) error {
@@ -75,6 +79,7 @@ func (f *Flow) Collect(ctx context.Context, id idp.LoginID, b Browser) (*Answer,
 		refuse := func(why string) {
 			answer.Denied = true
 			l.Note(f.event(idp.EventLoginDenied, l, "", b, "by", why))
+			c.Refused = true
 		}
 		if why != "" {
 			refuse(why)
@@ -113,6 +118,9 @@ func (f *Flow) Collect(ctx context.Context, id idp.LoginID, b Browser) (*Answer,
 			return nil
 		}
 		c.Grant, c.Code, answer.Code = newGrant(&l.Request, s, now)
+		if l.Request.Polled != "" {
+			return f.answerDevice(c, device, answer, b)
+		}
 		c.Grant.Note(f.event(idp.EventCodeIssued, l, "", b, "by", "sign-in"))
 		if l.Consented {
 			c.Consent = &idp.Consent{User: l.User, Client: l.Request.Client, Scopes: l.Request.Scopes, Claims: l.Request.Named, At: now}

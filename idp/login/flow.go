@@ -24,6 +24,8 @@
 //	phones.go     what the page shows of phones
 //	enrol.go      invitations, the set-up link, the first device
 //	plan.go       what a one-time link of each purpose asks for and changes
+//	connect.go    a device without a browser, for which somebody signs in elsewhere
+//	backchannel.go  an application asks phones without a browser
 //	collect.go    the end of a sign-in: session, grant, authorization code
 //	session.go    the sessions of a person: finding, listing, ending
 //	activity.go   what has happened to an account, and «it was not me»
@@ -107,6 +109,13 @@ type Store interface {
 	Events(ctx context.Context, after int64, limit int) ([]idp.Event, error)
 	// TouchSession notes when a session was last seen.
 	TouchSession(ctx context.Context, id idp.SessionID, at time.Time) error
+
+	// AddPolled inserts a request whose client asks for the outcome. Errors:
+	// idp.ErrTooMany; idp.ErrConflict for a code of the person that is there already.
+	AddPolled(ctx context.Context, p *idp.Polled) error
+	Polled(ctx context.Context, id idp.PolledID) (*idp.Polled, error)
+	// PolledByCode finds one by the keyed hash of the code that its person types.
+	PolledByCode(ctx context.Context, code []byte) (*idp.Polled, error)
 
 	// AddMail inserts a mail to be sent, with its events.
 	AddMail(ctx context.Context, m *idp.Mail) error

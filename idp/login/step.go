@@ -37,6 +37,8 @@ type Step struct {
 	// BySession says that nothing was proven in this sign-in: it goes on by the session
 	// that the browser has.
 	BySession bool
+	// Device is the device that the person signs in to from here, at state consent; nil: none.
+	Device *DeviceStep
 }
 
 // EnrolStep is what the invitation page asks of the person, and the offer to link a
@@ -101,6 +103,13 @@ func (f *Flow) stepFor(ctx context.Context, l *idp.Login, b Browser, a *idp.Acco
 		}
 		s.Client = client
 	}
+	device, waiting, err := f.deviceOf(ctx, l)
+	switch {
+	case err != nil:
+		return nil, err
+	case !waiting && l.State != idp.LoginDenied && l.State != idp.LoginCollected:
+		s.State = idp.LoginExpired // it has been answered elsewhere, or its time is up
+	}
 	s.Mail = f.mail && s.State == idp.LoginPassword && l.Purpose != idp.ForInvitation
 	if s.State == idp.LoginConsent {
 		s.Scopes, s.Claims = l.Request.Scopes, l.Request.Named
@@ -117,6 +126,9 @@ func (f *Flow) stepFor(ctx context.Context, l *idp.Login, b Browser, a *idp.Acco
 			if a, err = f.store.Account(ctx, l.User); err != nil {
 				return nil, err
 			}
+		}
+		if device != nil {
+			s.Device = &DeviceStep{device.Address, device.CreatedAt}
 		}
 		s.UserName, s.Devices, s.Recovery = a.User.Name, a.Devices, a.RecoveryLeft > 0
 		if s.State == idp.LoginFactor && a.Apps > 0 {

@@ -183,6 +183,10 @@ func (s *Server) completeSignIn(w http.ResponseWriter, r *http.Request, a *login
 	}
 	trusted := err == nil && !c.Disabled && registered(c, a.Request.RedirectURI) && unsigned == ""
 	to := responseTarget{client: c, uri: a.Request.RedirectURI, mode: a.Request.ResponseMode, state: a.Request.State}
+	if a.Request.Polled != "" {
+		s.completeDevice(w, r, a)
+		return
+	}
 	if a.Session != "" {
 		if err := s.conf.Browsers.SetSession(w, r, a.Session, a.Known); err != nil && trusted {
 			s.sendAuthError(w, r, to, s.serverError(r, "session cookie", err))

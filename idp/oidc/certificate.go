@@ -42,6 +42,8 @@ func (s *Server) MountMutual(mux *http.ServeMux) {
 	methods{"POST": s.noteRejections(clientForm(scripts, lib)), "OPTIONS": preflight}.mountFor(scripts, mux, pathRevoke)
 	methods{"POST": s.noteRejections(clientForm(noScripts, s.byCertificate(confidentialOnly(lib))))}.mount(mux, pathIntrospect)
 	methods{"POST": s.noteRejections(clientForm(scripts, http.HandlerFunc(s.push))), "OPTIONS": preflight}.mountFor(scripts, mux, pathPushed)
+	methods{"POST": s.noteRejections(clientForm(scripts, lib)), "OPTIONS": preflight}.mountFor(scripts, mux, pathDevice)
+	methods{"POST": s.noteRejections(clientForm(noScripts, http.HandlerFunc(s.backchannel)))}.mount(mux, pathBackchannel)
 	info := bearerToken(scripts, lib)
 	methods{"GET": info, "POST": info, "OPTIONS": preflight}.mountFor(scripts, mux, pathUserinfo)
 }

@@ -26,6 +26,8 @@ type metadata struct {
 	AuthorizationEndpoint    string   `json:"authorization_endpoint"`
 	PushedEndpoint           string   `json:"pushed_authorization_request_endpoint"`
 	TokenEndpoint            string   `json:"token_endpoint"`
+	DeviceEndpoint           string   `json:"device_authorization_endpoint"`
+	BackchannelEndpoint      string   `json:"backchannel_authentication_endpoint"`
 	UserinfoEndpoint         string   `json:"userinfo_endpoint"`
 	JWKSURI                  string   `json:"jwks_uri"`
 	EndSessionEndpoint       string   `json:"end_session_endpoint"`
@@ -61,6 +63,8 @@ type metadata struct {
 	IntrospectionAlgs        []string `json:"introspection_signing_alg_values_supported"`
 	RequirePushed            bool     `json:"require_pushed_authorization_requests"`
 	IssParameter             bool     `json:"authorization_response_iss_parameter_supported"`
+	BackchannelModes         []string `json:"backchannel_token_delivery_modes_supported"`
+	BackchannelUserCode      bool     `json:"backchannel_user_code_parameter_supported"`
 	BackChannelLogout        bool     `json:"backchannel_logout_supported"`
 	BackChannelLogoutSession bool     `json:"backchannel_logout_session_supported"`
 	CertBound                bool     `json:"tls_client_certificate_bound_access_tokens,omitempty"` // RFC 8705, section 3.3
@@ -69,11 +73,13 @@ type metadata struct {
 
 // aliases are the endpoints that ask for a certificate (RFC 8705, section 5).
 type aliases struct {
-	Token      string `json:"token_endpoint"`
-	Introspect string `json:"introspection_endpoint"`
-	Revoke     string `json:"revocation_endpoint"`
-	Userinfo   string `json:"userinfo_endpoint"`
-	Pushed     string `json:"pushed_authorization_request_endpoint"`
+	Token       string `json:"token_endpoint"`
+	Introspect  string `json:"introspection_endpoint"`
+	Revoke      string `json:"revocation_endpoint"`
+	Userinfo    string `json:"userinfo_endpoint"`
+	Pushed      string `json:"pushed_authorization_request_endpoint"`
+	Device      string `json:"device_authorization_endpoint"`
+	Backchannel string `json:"backchannel_authentication_endpoint"`
 }
 
 // metadata is made of the algorithms of the published keys and of the languages that
@@ -86,7 +92,7 @@ func (s *Server) metadata(algs, languages []string) metadata {
 			proven = append(proven, string(idp.AuthTLS))
 		}
 		proven = append(proven, string(idp.AuthSelfSigned))
-		mutual = &aliases{m.URL + pathToken, m.URL + pathIntrospect, m.URL + pathRevoke, m.URL + pathUserinfo, m.URL + pathPushed}
+		mutual = &aliases{m.URL + pathToken, m.URL + pathIntrospect, m.URL + pathRevoke, m.URL + pathUserinfo, m.URL + pathPushed, m.URL + pathDevice, m.URL + pathBackchannel}
 	}
 	claims := []string{"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid", "at_hash"}
 	for _, c := range claim.Person {
@@ -97,6 +103,8 @@ func (s *Server) metadata(algs, languages []string) metadata {
 		AuthorizationEndpoint:    s.conf.Issuer + pathAuthorize,
 		PushedEndpoint:           s.conf.Issuer + pathPushed,
 		TokenEndpoint:            s.conf.Issuer + pathToken,
+		DeviceEndpoint:           s.conf.Issuer + pathDevice,
+		BackchannelEndpoint:      s.conf.Issuer + pathBackchannel,
 		UserinfoEndpoint:         s.conf.Issuer + pathUserinfo,
 		JWKSURI:                  s.conf.Issuer + pathKeys,
 		EndSessionEndpoint:       s.conf.Issuer + pathEndSession,
@@ -105,7 +113,7 @@ func (s *Server) metadata(algs, languages []string) metadata {
 		Scopes:                   []string{scopeOpenID, scopeProfile, scopeEmail, scopePhone, scopeGroups, scopeRoles, scopeOffline},
 		ResponseTypes:            []string{"code"},
 		ResponseModes:            []string{modeQuery, modeFragment, modeFormPost, modeJWT, modeQuery + modeSigned, modeFragment + modeSigned, modeFormPost + modeSigned},
-		GrantTypes:               []string{idp.GrantCode, idp.GrantRefresh, idp.GrantClientCredentials},
+		GrantTypes:               []string{idp.GrantCode, idp.GrantRefresh, idp.GrantClientCredentials, idp.GrantDevice, idp.GrantCIBA},
 		ACRValues:                idp.ACRValues,
 		SubjectTypes:             []string{"public"},
 		IDTokenAlgs:              algs,
@@ -129,6 +137,7 @@ func (s *Server) metadata(algs, languages []string) metadata {
 		UserinfoAlgs:             algs,
 		IntrospectionAlgs:        algs,
 		IssParameter:             true,
+		BackchannelModes:         []string{"poll"},
 		BackChannelLogout:        true,
 		BackChannelLogoutSession: true,
 		CertBound:                mutual != nil,

@@ -63,7 +63,7 @@ func TestDiscovery(t *testing.T) {
 		}
 	}
 	// Said by others, and not true here.
-	for _, name := range []string{"check_session_iframe", "registration_endpoint", "device_authorization_endpoint"} {
+	for _, name := range []string{"check_session_iframe", "registration_endpoint"} {
 		if doc[name] != nil {
 			t.Errorf("%s: %v", name, doc[name])
 		}

@@ -21,6 +21,12 @@ type burning struct{}
 func (burning) Authorize(context.Context, idp.AuthRequest, login.Browser) (*login.Answer, *login.Step, error) {
 	return nil, nil, errFire
 }
+func (burning) StartDevice(context.Context, idp.AuthRequest, string) (*login.DeviceCodes, error) {
+	return nil, errFire
+}
+func (burning) StartBackchannel(context.Context, login.Backchannel) (*login.BackchannelStarted, error) {
+	return nil, errFire
+}
 func (burning) Collect(context.Context, idp.LoginID, login.Browser) (*login.Answer, error) {
 	return nil, errFire
 }

@@ -230,7 +230,7 @@ func clientForm(from originPolicy, next http.Handler) http.Handler {
 func offeredGrants(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.Form.Get("grant_type") {
-		case idp.GrantCode, idp.GrantRefresh, idp.GrantClientCredentials:
+		case idp.GrantCode, idp.GrantRefresh, idp.GrantClientCredentials, idp.GrantDevice:
 			next.ServeHTTP(w, r)
 		case "":
 			writeError(w, http.StatusBadRequest, codeInvalidRequest, "grant_type is missing.")

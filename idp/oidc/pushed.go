@@ -26,7 +26,7 @@ const pushedPrefix = "urn:ietf:params:oauth:request_uri:"
 // and is told in JSON what is wrong; only what was pushed counts later.
 func (s *Server) push(w http.ResponseWriter, r *http.Request) {
 	ctx := r.Context()
-	c, err := s.authenticate(r)
+	c, err := s.authenticate(r, idp.GrantCode)
 	if err != nil {
 		op.WriteError(w, r, err, nil)
 		return
@@ -109,8 +109,9 @@ func tooManyPushed(w http.ResponseWriter, retry time.Duration) {
 }
 
 // authenticate authenticates the client of a form that clientForm has admitted, for an
-// endpoint that the library does not know. Errors: as verify.
-func (s *Server) authenticate(r *http.Request) (*idp.Client, error) {
+// endpoint that the library does not know, and makes sure that it is registered for a grant
+// type. Errors: as verify; unauthorized_client.
+func (s *Server) authenticate(r *http.Request, grant string) (*idp.Client, error) {
 	cc := &op.ClientCredentials{
 		ClientID: r.Form.Get("client_id"), ClientSecret: r.Form.Get("client_secret"),
 		ClientAssertion: r.Form.Get("client_assertion"), ClientAssertionType: r.Form.Get("client_assertion_type"),
@@ -123,8 +124,8 @@ func (s *Server) authenticate(r *http.Request) (*idp.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !c.Allows(idp.GrantCode) {
-		s.rejected(r.Context(), c, idp.RejectedGrantType, idp.GrantCode, c.GrantTypes...)
+	if !c.Allows(grant) {
+		s.rejected(r.Context(), c, idp.RejectedGrantType, grant, c.GrantTypes...)
 		return nil, oidc.ErrUnauthorizedClient().WithDescription("The client is not registered for this flow.")
 	}
 	return c, nil

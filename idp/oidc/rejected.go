@@ -111,6 +111,14 @@ func (s *Server) rejected(ctx context.Context, c *idp.Client, reason idp.Rejecti
 	}
 }
 
+// unanswered says that a client that asks for an outcome is told how it stands, which is no
+// fault of its request: the log says nothing of one.
+func unanswered(ctx context.Context) {
+	if t, ok := ctx.Value(rejectionKey{}).(*rejectionWriter); ok {
+		t.said = true
+	}
+}
+
 // invalidClient says why a client is not authenticated, and returns errInvalidClient,
 // which is the same for all. c is nil where there is none of that id; method is the one by
 // which it tried.

@@ -52,6 +52,9 @@ type Store interface {
 	// UseJWT notes that a JWT which is good once was used; hash is of whose it is and of
 	// its jti, until is when it is no longer good by itself. Errors: idp.ErrReplayed.
 	UseJWT(ctx context.Context, hash idp.TokenHash, until time.Time) error
+	// UpdatePolled notes, by fn, that a client has asked for the outcome of a polled
+	// request; what fn changes of its pace is written, and its error is returned.
+	UpdatePolled(ctx context.Context, id idp.PolledID, fn func(*idp.Polled) error) error
 	// SecretUsed notes when a client authenticated by which secret. It returns before
 	// that is written.
 	SecretUsed(client idp.ClientID, hash idp.TokenHash, at time.Time)
@@ -98,6 +101,10 @@ type Logins interface {
 	Authorize(ctx context.Context, req idp.AuthRequest, b login.Browser) (*login.Answer, *login.Step, error)
 	// Collect finishes a sign-in in the browser that it is bound to.
 	Collect(ctx context.Context, id idp.LoginID, b login.Browser) (*login.Answer, error)
+	// StartDevice begins a sign-in for a device without a browser (RFC 8628).
+	StartDevice(ctx context.Context, req idp.AuthRequest, address string) (*login.DeviceCodes, error)
+	// StartBackchannel asks the phones of a person, without a browser (CIBA).
+	StartBackchannel(ctx context.Context, r login.Backchannel) (*login.BackchannelStarted, error)
 	// Session returns the live session of a browser and its person.
 	Session(ctx context.Context, b login.Browser) (*idp.Session, *idp.User, error)
 	// SignOut ends a session with every token of it.
@@ -175,8 +182,10 @@ type Config struct {
 	// AllowPush counts, per client address, the requests that clients push which cannot
 	// prove who they are; others are bounded by client. nil: no bound.
 	AllowPush func(address string) (retry time.Duration, ok bool)
-	Now       func() time.Time
-	Log       *slog.Logger
+	// AllowBackchannel counts, per client, the requests to ask somebody's phones. nil: no bound.
+	AllowBackchannel func(idp.ClientID) (retry time.Duration, ok bool)
+	Now              func() time.Time
+	Log              *slog.Logger
 }
 
 // Where the endpoints are, beneath the issuer.
@@ -186,6 +195,8 @@ const (
 	pathKeys           = "/jwks"
 	pathAuthorize      = "/authorize"
 	pathPushed         = "/par"
+	pathDevice         = "/device_authorization"
+	pathBackchannel    = "/bc-authorize" // CIBA Core 1.0, section 7
 	pathToken          = "/token"
 	pathUserinfo       = "/userinfo"
 	pathIntrospect     = "/introspect"
@@ -197,6 +208,14 @@ const (
 // CollectPath + login id is where the browser collects the authorization response of a
 // finished sign-in.
 const CollectPath = "/authorize/collect/"
+
+// ConnectPath is the page where people type the code that a device shows (verification_uri
+// of RFC 8628), and ConnectedPath + an outcome is where they are told of it: "done" or
+// "denied".
+const (
+	ConnectPath   = "/connect"
+	ConnectedPath = ConnectPath + "/"
+)
 
 // Server serves every endpoint of OpenID Connect and OAuth 2.0. Safe for concurrent use.
 type Server struct {
@@ -289,10 +308,12 @@ func (s *Server) Mount(mux *http.ServeMux) {
 	methods{"GET": page(s.collect)}.mount(mux, CollectPath+"{id}")
 
 	scripts := originPolicy(s.conf.Store.Origin)
-	methods{"POST": s.noteRejections(clientForm(scripts, offeredGrants(lib))), "OPTIONS": preflight}.mountFor(scripts, mux, pathToken)
+	methods{"POST": s.noteRejections(clientForm(scripts, s.withBackchannel(offeredGrants(lib)))), "OPTIONS": preflight}.mountFor(scripts, mux, pathToken)
 	methods{"POST": s.noteRejections(clientForm(scripts, lib)), "OPTIONS": preflight}.mountFor(scripts, mux, pathRevoke)
 	methods{"POST": s.noteRejections(clientForm(noScripts, confidentialOnly(lib)))}.mount(mux, pathIntrospect)
 	methods{"POST": s.noteRejections(clientForm(scripts, http.HandlerFunc(s.push))), "OPTIONS": preflight}.mountFor(scripts, mux, pathPushed)
+	methods{"POST": s.noteRejections(clientForm(scripts, lib)), "OPTIONS": preflight}.mountFor(scripts, mux, pathDevice)
+	methods{"POST": s.noteRejections(clientForm(noScripts, confidentialOnly(http.HandlerFunc(s.backchannel))))}.mount(mux, pathBackchannel)
 	info := bearerToken(scripts, lib)
 	methods{"GET": info, "POST": info, "OPTIONS": preflight}.mountFor(scripts, mux, pathUserinfo)
 
@@ -321,7 +342,7 @@ func (s *Server) Refusals() map[string]func(w http.ResponseWriter, r *http.Reque
 	}
 	scripts := originPolicy(s.conf.Store.Origin)
 	return map[string]func(http.ResponseWriter, *http.Request, int){
-		pathPushed: refuse(scripts), pathToken: refuse(scripts), pathRevoke: refuse(scripts), pathUserinfo: refuse(scripts), pathIntrospect: refuse(noScripts),
+		pathPushed: refuse(scripts), pathDevice: refuse(scripts), pathBackchannel: refuse(noScripts), pathToken: refuse(scripts), pathRevoke: refuse(scripts), pathUserinfo: refuse(scripts), pathIntrospect: refuse(noScripts),
 	}
 }
 
@@ -334,6 +355,8 @@ func (s *Server) library() http.Handler {
 		Introspection: op.NewEndpoint(pathIntrospect),
 		Userinfo:      op.NewEndpoint(pathUserinfo),
 		Revocation:    op.NewEndpoint(pathRevoke),
+
+		DeviceAuthorization: op.NewEndpoint(pathDevice),
 	}, op.WithServerCORSOptions(nil))
 }
 

@@ -21,10 +21,10 @@ func TestMain(m *testing.M) {
 // TestEveryServerMethodIsDecided: an upgrade of the library that brings a
 // method has to be looked at before it answers anybody.
 func TestEveryServerMethodIsDecided(t *testing.T) {
-	ours := []string{"VerifyClient", "CodeExchange", "RefreshToken", "ClientCredentialsExchange", "Introspect", "UserInfo", "Revocation"}
+	ours := []string{"VerifyClient", "CodeExchange", "RefreshToken", "ClientCredentialsExchange", "Introspect", "UserInfo", "Revocation", "DeviceAuthorization", "DeviceToken"}
 	// Served by handlers of our own; the library's routes to them are not mounted.
 	handled := []string{"Discovery", "Keys", "VerifyAuthRequest", "Authorize", "EndSession"}
-	refused := []string{"JWTProfile", "TokenExchange", "DeviceAuthorization", "DeviceToken", "Health", "Ready"}
+	refused := []string{"JWTProfile", "TokenExchange", "Health", "Ready"}
 
 	declared := func(name string) bool {
 		m, ok := reflect.TypeFor[*Server]().MethodByName(name)
@@ -78,11 +78,11 @@ func fill(v reflect.Value) {
 	}
 }
 
-// TestLibraryServesFourEndpoints: its routes for health, discovery, authorize
+// TestLibraryServesFiveEndpoints: its routes for health, discovery, authorize
 // and the rest are not reachable.
-func TestLibraryServesFourEndpoints(t *testing.T) {
+func TestLibraryServesFiveEndpoints(t *testing.T) {
 	s := newSite(t)
-	for _, path := range []string{"/healthz", "/ready", "/device_authorization", "/keys", "/oauth/v2/keys", "/authorize/callback"} {
+	for _, path := range []string{"/healthz", "/ready", "/keys", "/oauth/v2/keys", "/authorize/callback"} {
 		if r := s.browser().get(path); r.StatusCode != http.StatusNotFound {
 			t.Errorf("%s: %d %s", path, r.StatusCode, r.body)
 		}

@@ -381,6 +381,16 @@ func (b *browser) asLogin() login.Browser {
 // passes, so that its code is a new one.
 func (b *browser) prove(id idp.LoginID, p *person) {
 	b.s.t.Helper()
+	if b.proveUnasked(id, p) == idp.LoginConsent {
+		if _, err := b.s.flow.Consent(b.s.t.Context(), id, b.asLogin(), true); err != nil {
+			b.s.t.Fatal(err)
+		}
+	}
+}
+
+// proveUnasked is prove, and returns what is asked for then.
+func (b *browser) proveUnasked(id idp.LoginID, p *person) idp.LoginState {
+	b.s.t.Helper()
 	b.s.clock.Add(totp.Period * time.Second)
 	if _, err := b.s.flow.Password(b.s.t.Context(), id, b.asLogin(), p.Name, rightPassword); err != nil {
 		b.s.t.Fatal(err)
@@ -389,11 +399,7 @@ func (b *browser) prove(id idp.LoginID, p *person) {
 	if err != nil {
 		b.s.t.Fatal(err)
 	}
-	if step.State == idp.LoginConsent {
-		if _, err := b.s.flow.Consent(b.s.t.Context(), id, b.asLogin(), true); err != nil {
-			b.s.t.Fatal(err)
-		}
-	}
+	return step.State
 }
 
 const verifier = "a-verifier-of-at-least-forty-three-characters-"

@@ -57,7 +57,7 @@ func (s *Server) CodeExchange(ctx context.Context, r *op.ClientRequest[oidc.Acce
 		return nil, s.invalidGrant(ctx, c, idp.RejectedToken)
 	case err != nil:
 		return nil, s.fault(ctx, "reading a code", err)
-	case g.Client != c.ID:
+	case g.Client != c.ID, g.Type != "": // another grant type has its own request
 		return nil, s.invalidGrant(ctx, c, idp.RejectedForeign)
 	case !code.UsedAt.IsZero():
 		s.rejected(ctx, c, idp.RejectedUsed, "")
@@ -73,6 +73,12 @@ func (s *Server) CodeExchange(ctx context.Context, r *op.ClientRequest[oidc.Acce
 		s.rejectMismatch(ctx, c, code, r.Data, reason)
 		return nil, s.revokeAndRefuse(ctx, g, now, idp.EventGrantRevoked, reason)
 	}
+	return s.redeem(ctx, c, g, hash, bound, x5t, now)
+}
+
+// redeem issues the tokens of a grant for the code with a hash, which was found good; bound to
+// the key of a proof, and to a certificate, where there are such.
+func (s *Server) redeem(ctx context.Context, c *idp.Client, g *idp.Grant, hash idp.TokenHash, bound *proof, x5t string, now time.Time) (*op.Response, error) {
 	scopes, err := g.Narrow(c, g.Scopes)
 	if err != nil {
 		return nil, s.revokeTaken(ctx, g, now, err)

@@ -711,10 +711,6 @@ func TestTokenExchangeIsNotOffered(t *testing.T) {
 	notOffered(t, "urn:ietf:params:oauth:grant-type:token-exchange", "subject_token", "x", "subject_token_type", "urn:ietf:params:oauth:token-type:access_token")
 }
 
-func TestDeviceGrantIsNotOffered(t *testing.T) {
-	notOffered(t, "urn:ietf:params:oauth:grant-type:device_code", "device_code", "x")
-}
-
 func TestPasswordGrantIsNotOffered(t *testing.T) {
 	notOffered(t, "password", "username", "anna", "password", "x")
 }

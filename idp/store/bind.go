@@ -122,6 +122,7 @@ var bindings = map[string]binding{
 	"access_tokens":   {[]string{"hash"}, byHand[accessRow](accessColumns)},
 	"clients":         {[]string{"id"}, byGorm[clientRow]},
 	"pushed_requests": {[]string{"id"}, byHand[pushedRow](pushedColumns)},
+	"polled_requests": {[]string{"id"}, byHand[polledRow](polledColumns)},
 	"client_secrets":  {[]string{"client_id", "hash"}, byGorm[clientSecretRow]},
 }
 
@@ -327,7 +328,11 @@ func (r *sessionRow) bound() (string, []any) {
 }
 
 func (r *grantRow) bound() (string, []any) {
-	return "grants", []any{r.ID, r.ClientID, r.UserID, r.SessionID, r.Scopes, r.Nonce, r.ACR, r.AMR, r.AuthTime, r.Claims, r.CreatedAt, r.ExpiresAt}
+	fields := []any{r.ID, r.ClientID, r.UserID, r.SessionID, r.Scopes, r.Nonce, r.ACR, r.AMR, r.AuthTime, r.Claims, r.CreatedAt, r.ExpiresAt}
+	if r.Type != "" { // there was one alone when the first rows were bound
+		fields = append(fields, r.Type)
+	}
+	return "grants", fields
 }
 
 func (r *codeRow) bound() (string, []any) {

@@ -33,6 +33,7 @@ var unbound = map[string][]string{
 	"access_tokens":   {"n", "revoked_at"},
 	"clients":         {"icon", "updated_at"},
 	"pushed_requests": {"n", "used_at"},
+	"polled_requests": {"n", "state", "interval", "polled_at"},
 	"client_secrets":  {"last_used_at"},
 }
 
@@ -71,6 +72,7 @@ func filled(t *testing.T) *logSite {
 	s.ok(db.AddClient(ctx, &idp.Client{ID: "c", Name: "Viewer", RedirectURIs: []string{"https://rp.example/cb"}, Secrets: []idp.ClientSecret{{Hash: hash(6), CreatedAt: now}}, CreatedAt: now}))
 	s.ok(db.UpdateClient(ctx, "c", func(c *idp.Client) error { c.Scopes = []string{"openid"}; return nil }))
 	s.ok(db.AddPushed(ctx, &idp.Pushed{ID: "handle", Client: "c", Request: idp.AuthRequest{Client: "c"}, ExpiresAt: now.Add(time.Minute)}))
+	s.ok(db.AddPolled(ctx, &idp.Polled{ID: "polled", Type: idp.GrantDevice, Client: "c", State: idp.PolledPending, Interval: idp.PollInterval, UserCode: []byte("code"), CreatedAt: now, ExpiresAt: now.Add(time.Minute)}))
 	s.ok(db.AddGrant(ctx, session, grant, &idp.Code{Hash: hash(7), Grant: "g", RedirectURI: "https://rp.example/cb", ExpiresAt: now.Add(time.Minute)}))
 	s.ok(db.AddTokens(ctx, &idp.Grant{ID: "g2", Client: "c", User: "u", CreatedAt: now, ExpiresAt: now.Add(time.Hour)}, idp.Issue{
 		Access:  idp.AccessToken{Hash: hash(8), Grant: "g2", ExpiresAt: now.Add(time.Hour)},

@@ -229,6 +229,16 @@ func (t *tx) asking(a *idp.Asking, user idp.UserID, now time.Time, fn func() err
 			return err
 		}
 	}
+	if a.Session != nil {
+		if err := t.addSession(a.Session); err != nil {
+			return err
+		}
+	}
+	if a.Grant != nil {
+		if err := t.addGrant(a.Grant, a.Code); err != nil {
+			return err
+		}
+	}
 	if a.Login != nil {
 		if err := t.putLogin(a.Login); err != nil {
 			return err

@@ -417,8 +417,10 @@ func (db *DB) RemoveClient(ctx context.Context, id idp.ClientID, e idp.Event) er
 		if _, err := t.exec(revokeGrantsOfClient, micros(db.at(e)), string(id)); err != nil {
 			return err
 		}
-		if _, err := t.exec("DELETE FROM consents WHERE client_id = ?", string(id)); err != nil {
-			return err
+		for _, also := range []string{"DELETE FROM consents WHERE client_id = ?", "DELETE FROM polled_requests WHERE client_id = ?"} {
+			if _, err := t.exec(also, string(id)); err != nil {
+				return err
+			}
 		}
 		if _, err := t.exec(deleteLoose); err != nil {
 			return err

@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	grantColumns   = "id, client_id, user_id, session_id, scopes, nonce, acr, amr, auth_time, claims, created_at, expires_at, revoked_at, last_used_at, mac"
+	grantColumns   = "id, client_id, user_id, session_id, scopes, nonce, acr, amr, auth_time, claims, created_at, expires_at, revoked_at, last_used_at, type, mac"
 	codeColumns    = "hash, grant_id, redirect_uri, challenge, jkt, expires_at, used_at, keep_until, mac"
 	refreshColumns = "hash, grant_id, scopes, jkt, x5t, issued_at, expires_at, used_at, keep_until, mac"
 	accessColumns  = "hash, grant_id, scopes, audience, jkt, x5t, issued_at, expires_at, revoked_at, mac"
@@ -62,12 +62,13 @@ type grantRow struct {
 	Claims                          string // JSON, empty for none
 	CreatedAt, ExpiresAt, RevokedAt int64
 	LastUsedAt                      int64
+	Type                            string
 	MAC                             []byte
 }
 
 func (r *grantRow) fields() []any {
 	return []any{&r.ID, &r.ClientID, &r.UserID, &r.SessionID, &r.Scopes, &r.Nonce, &r.ACR, &r.AMR, &r.AuthTime, &r.Claims,
-		&r.CreatedAt, &r.ExpiresAt, &r.RevokedAt, &r.LastUsedAt, &r.MAC}
+		&r.CreatedAt, &r.ExpiresAt, &r.RevokedAt, &r.LastUsedAt, &r.Type, &r.MAC}
 }
 
 func grantRowOf(g *idp.Grant) *grantRow {
@@ -75,7 +76,7 @@ func grantRowOf(g *idp.Grant) *grantRow {
 		ID: string(g.ID), ClientID: string(g.Client), UserID: string(g.User), SessionID: string(g.Session),
 		Scopes: listText(g.Scopes), Nonce: g.Nonce, ACR: g.ACR, AMR: listText(g.AMR), AuthTime: micros(g.AuthTime),
 		Claims: string(g.Claims), CreatedAt: micros(g.CreatedAt), ExpiresAt: micros(g.ExpiresAt),
-		RevokedAt: micros(g.RevokedAt), LastUsedAt: micros(g.CreatedAt),
+		RevokedAt: micros(g.RevokedAt), LastUsedAt: micros(g.CreatedAt), Type: g.Type,
 	}
 }
 
@@ -83,7 +84,7 @@ func (r *grantRow) grant() (*idp.Grant, error) {
 	g := &idp.Grant{
 		ID: idp.GrantID(r.ID), Client: idp.ClientID(r.ClientID), User: idp.UserID(r.UserID), Session: idp.SessionID(r.SessionID),
 		Nonce: r.Nonce, ACR: r.ACR, AuthTime: moment(r.AuthTime),
-		CreatedAt: moment(r.CreatedAt), ExpiresAt: moment(r.ExpiresAt), RevokedAt: moment(r.RevokedAt),
+		CreatedAt: moment(r.CreatedAt), ExpiresAt: moment(r.ExpiresAt), RevokedAt: moment(r.RevokedAt), Type: r.Type,
 	}
 	if r.Claims != "" {
 		g.Claims = json.RawMessage(r.Claims)
@@ -185,9 +186,15 @@ func (r *accessRow) token() (*idp.AccessToken, error) {
 }
 
 // addGrant inserts a grant, its code and that the session knows the client now. Errors:
-// idp.ErrReplayed where the code answers a pushed request that has given one before.
+// idp.ErrReplayed where the code answers a pushed request that has given one before,
+// idp.ErrExpired where it answers a polled one that does not wait any more.
 func (t *tx) addGrant(g *idp.Grant, c *idp.Code) error {
 	row := grantRowOf(g)
+	if c != nil && c.Polled != "" { // first: there is one code for it
+		if err := t.approvePolled(c.Polled, row.CreatedAt); err != nil {
+			return err
+		}
+	}
 	if err := t.bind(row); err != nil {
 		return err
 	}

@@ -117,6 +117,11 @@ func (t *tx) putLogin(l *idp.Login) error {
 	if err := t.update(updateLogin, row.fields()); err != nil {
 		return err
 	}
+	if l.State == idp.LoginDenied && l.Request.Polled != "" { // whoever said no, and wherever
+		if err := t.denyPolled(l.Request.Polled, micros(t.now())); err != nil {
+			return err
+		}
+	}
 	return t.note(l.Take()...)
 }
 
@@ -253,6 +258,11 @@ func (db *DB) Collect(ctx context.Context, id idp.LoginID, fn func(*idp.Collecti
 		}
 		if c.Grant != nil {
 			if err := t.addGrant(c.Grant, c.Code); err != nil {
+				return err
+			}
+		}
+		if c.Refused && l.Request.Polled != "" {
+			if err := t.denyPolled(l.Request.Polled, micros(db.now())); err != nil {
 				return err
 			}
 		}

@@ -43,7 +43,8 @@ func TestListedPhonesOfBeforeAreFoundByFingerprint(t *testing.T) {
 	}
 	for _, statement := range []string{
 		"ALTER TABLE clients DROP COLUMN tls_subject", "ALTER TABLE clients DROP COLUMN certificate_bound", "ALTER TABLE refresh_tokens DROP COLUMN x5t", "ALTER TABLE access_tokens DROP COLUMN x5t", "ALTER TABLE consents DROP COLUMN claims",
-		"UPDATE device_list SET facets = facets & ~4096", "DELETE FROM device_terms WHERE term = '#m'", "ALTER TABLE clients DROP COLUMN signing", "DELETE FROM goose_db_version WHERE version_id >= 20",
+		"UPDATE device_list SET facets = facets & ~4096", "DELETE FROM device_terms WHERE term = '#m'",
+		"DROP TABLE polled_requests", "ALTER TABLE grants DROP COLUMN type", "ALTER TABLE clients DROP COLUMN signing", "DELETE FROM goose_db_version WHERE version_id >= 20",
 		"ALTER TABLE clients DROP COLUMN default_scopes", "ALTER TABLE clients DROP COLUMN claims_in_access", "ALTER TABLE clients DROP COLUMN keep_refresh",
 	} {
 		tamper(t, path, statement)
@@ -92,6 +93,7 @@ func TestRowsOfBeforeAreReadInNFC(t *testing.T) {
 		"ALTER TABLE clients DROP COLUMN tls_subject", "ALTER TABLE clients DROP COLUMN certificate_bound", "ALTER TABLE refresh_tokens DROP COLUMN x5t", "ALTER TABLE access_tokens DROP COLUMN x5t", "ALTER TABLE consents DROP COLUMN claims",
 		"ALTER TABLE clients DROP COLUMN default_scopes", "ALTER TABLE clients DROP COLUMN claims_in_access", "ALTER TABLE clients DROP COLUMN keep_refresh",
 		"DROP TABLE pushed_requests", "ALTER TABLE clients DROP COLUMN require_pushed",
+		"DROP TABLE polled_requests", "ALTER TABLE grants DROP COLUMN type",
 		"DROP TABLE used_jwts", "ALTER TABLE clients DROP COLUMN jwks", "ALTER TABLE clients DROP COLUMN jwks_uri",
 		// Nor was anything bound.
 		"DELETE FROM log_head", "DELETE FROM events", "UPDATE users SET mac = x''", "UPDATE clients SET mac = x''",

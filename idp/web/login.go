@@ -110,7 +110,7 @@ type fault struct {
 // the relying parties' door collects is not for us to render: the browser is sent on.
 func (s *signIns) show(w http.ResponseWriter, r *http.Request, status int, step *login.Step, f fault) error {
 	frame := s.door.FrameFor(r, "login:"+string(step.ID), s.readsOf(r, step)...)
-	app, back, tile := frame.Site, step.Purpose == idp.ForClient, templates.Tile{}
+	app, back, tile := frame.Site, step.Purpose == idp.ForClient && step.Request.Polled == "", templates.Tile{}
 	if step.Client != nil {
 		app, tile = step.Client.Name, page.TileOf(step.Client)
 	}
@@ -161,6 +161,9 @@ func (s *signIns) show(w http.ResponseWriter, r *http.Request, status int, step 
 		return s.door.Render(w, status, p)
 	case idp.LoginConsent:
 		frame.Dot = 1
+		if step.Device != nil {
+			return s.showConnectAsk(w, status, frame, step, app, tile)
+		}
 		return s.door.Render(w, status, templates.Consent{
 			Frame: frame, ID: string(step.ID), App: app, Tile: tile, Host: hostOf(step.Request.RedirectURI), UserName: step.UserName,
 			Scopes: append(scopeWords(step.Scopes), claimWords(step.Claims)...), Hours: max(1, int(s.sessionAbsolute/time.Hour)),
@@ -209,6 +212,11 @@ func (s *signIns) showEnd(w http.ResponseWriter, r *http.Request, frame template
 	frame.Here = ""
 	if resets(step) {
 		return s.showResetEnd(w, frame, step)
+	}
+	if step.Request.Polled != "" {
+		if status, n, ok := s.showConnectEnd(frame, step); ok {
+			return s.door.Render(w, status, n)
+		}
 	}
 	n := templates.Notice{Frame: frame, Kind: "plain"}
 	if step.Purpose == idp.ForStepUp && (step.State == idp.LoginDenied || step.State == idp.LoginExpired) {

@@ -49,6 +49,10 @@ func (s *signIns) routes() []page.Route {
 		// reloading or sharing it leads to the sign-in itself.
 		{Pattern: "GET /login/{id}/{step}", Who: d.Anyone(s.loginAgain)},
 
+		{Pattern: "GET " + connectPath, Who: d.Anyone(s.connectPage), Name: "connect"},
+		{Pattern: "POST " + connectPath, Who: d.Beginning(s.connectSubmit)},
+		{Pattern: "GET " + connectPath + "/{outcome}", Who: d.Anyone(s.connected)},
+
 		{Pattern: "GET /invite/{token}", Who: d.Inviting(s.invitePage)},
 		{Pattern: "POST /invite/{token}", Who: d.Inviting(s.inviteBegin)},
 		{Pattern: "GET /setup/{token}", Who: d.Inviting(s.invitePage)},

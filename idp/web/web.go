@@ -40,6 +40,7 @@ type SignIns interface {
 	Anew(ctx context.Context, id idp.LoginID, b login.Browser) (*login.Step, error)
 	Cancel(ctx context.Context, id idp.LoginID, b login.Browser) (*login.Step, error)
 	Collect(ctx context.Context, id idp.LoginID, b login.Browser) (*login.Answer, error)
+	ConnectDevice(ctx context.Context, typed string, b login.Browser) (*login.Step, error)
 	Forgotten(ctx context.Context, id idp.LoginID, b login.Browser, typed, lang string) error
 }
 

@@ -95,6 +95,9 @@ func (f *logins) Step(_ context.Context, id idp.LoginID, b login.Browser) (*logi
 func (f *logins) Password(_ context.Context, _ idp.LoginID, _ login.Browser, name string, password idp.Secret) (*login.Step, error) {
 	return f.verb("password", name, password.Reveal())
 }
+func (f *logins) ConnectDevice(_ context.Context, typed string, _ login.Browser) (*login.Step, error) {
+	return f.verb("connect", typed)
+}
 func (f *logins) Forgotten(_ context.Context, _ idp.LoginID, _ login.Browser, typed, lang string) error {
 	_, err := f.verb("forgotten", typed, lang)
 	return err

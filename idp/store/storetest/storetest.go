@@ -89,6 +89,7 @@ func Run(t *testing.T, open Open) {
 	})
 	t.Run("client credentials", one(clientCredentials))
 	t.Run("pushed requests", one(pushedRequests))
+	t.Run("polled requests", one(polledRequests))
 	t.Run("refresh tokens that are kept", func(t *testing.T) {
 		both := open(t, 2)
 		keptRefresh(t, &site{Store: both[0], t: t, now: time.Now().UTC().Truncate(time.Microsecond)}, both[1])

@@ -39,7 +39,7 @@ func application(r *http.Request, p staff, desk Clients) (*idp.Client, error) {
 
 func deskAppOf(c *idp.Client) templates.DeskApp {
 	return templates.DeskApp{
-		ID: string(c.ID), Name: c.Name, Tile: page.TileOf(c), Public: c.Public(), Secret: c.HasSecret(), Native: c.Kind == idp.ClientNative, Program: !c.Allows(idp.GrantCode), Disabled: c.Disabled,
+		ID: string(c.ID), Name: c.Name, Tile: page.TileOf(c), Public: c.Public(), Secret: c.HasSecret(), Native: c.Kind == idp.ClientNative, Program: !c.SignsIn(), Disabled: c.Disabled,
 		Deviations: deviations(c), AddedAt: c.CreatedAt, Groups: c.Groups,
 	}
 }
@@ -57,6 +57,7 @@ var deviationWords = map[string]templates.Message{
 	"client.deviation.access":  templates.Say("client.deviation.access"),
 	"client.deviation.http":    templates.Say("client.deviation.http"),
 	"client.deviation.tap":     templates.Say("client.deviation.tap"),
+	"client.deviation.ciba":    templates.Say("client.deviation.ciba"),
 }
 
 func deviations(c *idp.Client) []templates.Message {
@@ -199,6 +200,8 @@ var rejectedWords = map[idp.RejectionReason]templates.Message{
 	idp.RejectedVerifierUnasked: templates.Say("apps.refused.verifier_unasked"),
 	idp.RejectedScope:           templates.Say("apps.refused.scope"),
 	idp.RejectedForm:            templates.Say("apps.refused.form"),
+	idp.RejectedBackchannel:     templates.Say("apps.refused.ciba"),
+	idp.RejectedPoll:            templates.Say("apps.refused.poll"),
 	idp.RejectedPushed:          templates.Say("apps.refused.par"),
 	idp.RejectedNoCertificate:   templates.Say("apps.refused.certificate_missing"),
 	idp.RejectedCertificate:     templates.Say("apps.refused.certificate"),
@@ -337,6 +340,7 @@ func (s *applications) appForm(r *http.Request, p staff, c *idp.Client) template
 		Origins: strings.Join(c.Origins, "\n"), Scopes: strings.Join(c.Scopes, " "), Groups: strings.Join(c.Groups, "\n"), Match: string(c.Match),
 		Verify: c.Verify, Consent: c.Consent, OptionalPKCE: c.OptionalPKCE, ClaimsInID: c.ClaimsInID, RefreshAlways: c.RefreshAlways,
 	}
+	view.Device, view.CIBA = c.Allows(idp.GrantDevice), c.Allows(idp.GrantCIBA)
 	view.Code, view.Refresh, view.Credentials = c.Allows(idp.GrantCode), c.Allows(idp.GrantRefresh), c.Allows(idp.GrantClientCredentials)
 	view.JWT, view.Alg, view.Audience = c.AccessFormat == idp.AccessJWT, c.IDTokenAlg, strings.Join(c.Audience, "\n")
 	view.RequirePushed, view.DPoP = c.RequirePushed, c.DPoP
@@ -399,7 +403,7 @@ func readAdvanced(r *http.Request, c *idp.Client) {
 	}
 	c.GrantTypes = nil
 	for _, g := range []struct{ field, grant string }{
-		{"grant_code", idp.GrantCode}, {"grant_refresh", idp.GrantRefresh}, {"grant_credentials", idp.GrantClientCredentials},
+		{"grant_code", idp.GrantCode}, {"grant_refresh", idp.GrantRefresh}, {"grant_credentials", idp.GrantClientCredentials}, {"grant_device", idp.GrantDevice}, {"grant_ciba", idp.GrantCIBA},
 	} {
 		if r.PostFormValue(g.field) == "1" {
 			c.GrantTypes = append(c.GrantTypes, g.grant)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -478,6 +479,16 @@ func TestWalkAdvanced(t *testing.T) {
 		t.Errorf("saved %+v (%v)", a, err)
 	}
 	c.Sees(c.Visit(path), path, `value="45m"`, `value="1h30m"`, `value="10s"`, `value="openid" autocomplete="off" spellcheck="false" aria-describedby="default_scopes-hint"`)
+
+	// People sign in on a machine, or are asked on their phones: by its registration only.
+	c.Sees(c.Visit(path), path, `id="grant_device" name="grant_device" value="1">`, `id="grant_ciba" name="grant_ciba" value="1">`)
+	r := c.Post(path, "client_name", "Viewer", "scopes", "openid", "access_format", "opaque", "grant_device", "1", "grant_ciba", "1")
+	c.Sees(c.Arrive(r), "/admin/applications/viewer?did=edited", "Phones are asked without a password")
+	a, err = c.DB.Client(t.Context(), "viewer")
+	if err != nil || !slices.Equal(a.GrantTypes, []string{idp.GrantDevice, idp.GrantCIBA}) {
+		t.Errorf("saved %v (%v)", a.GrantTypes, err)
+	}
+	c.Sees(c.Visit(path), path, `id="grant_device" name="grant_device" value="1" checked>`, `id="grant_ciba" name="grant_ciba" value="1" checked>`)
 
 	// What is signed, and by whose keys.
 	const keys = `{"keys":[{"kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM","use":"sig","kid":"1"}]}`

@@ -47,6 +47,11 @@ type Limits struct {
 	// is refused before it uses up what its address may do.
 	Wrong        AddressGuard
 	WrongBrowser BrowserGuard
+	// Guess are wrong codes of machines of an address (100 in 10 minutes), GuessAll those of
+	// all addresses together (1000): the codes are short, and one is good for whoever types
+	// it. Beyond, only browsers that somebody is known in may type one, KnownFails of them
+	// wrong.
+	Guess, GuessAll AddressGuard
 }
 
 // signing is h for a step of a sign-in that is under way. A step of none that this
@@ -135,6 +140,46 @@ func (d *Door) Failed(r *http.Request, b login.Browser) {
 			guard.Count(b.ID)
 		}
 	}
+}
+
+// everywhere is the address under which GuessAll counts: one for all.
+const everywhere = ""
+
+// MayGuess refuses a code of a machine before it is looked up, where too many wrong ones were
+// typed. Errors: idp.ErrTooMany as *idp.RetryError.
+func (d *Door) MayGuess(r *http.Request, b login.Browser) error {
+	retry, ok := open(d.conf.Limits.Guess, serve.From(r.Context()).Address)
+	if ok {
+		retry, ok = open(d.conf.Limits.GuessAll, everywhere)
+	}
+	if ok {
+		return nil
+	}
+	known, err := d.conf.Sessions.Knows(r.Context(), b)
+	if err != nil || known && d.fails(b, true) {
+		return err
+	}
+	return &idp.RetryError{Err: idp.ErrTooMany, After: retry}
+}
+
+// Guessed counts a wrong code of a machine.
+func (d *Door) Guessed(r *http.Request, b login.Browser) {
+	if d.conf.Limits.Guess != nil {
+		d.conf.Limits.Guess.Count(serve.From(r.Context()).Address)
+	}
+	if d.conf.Limits.GuessAll != nil {
+		d.conf.Limits.GuessAll.Count(everywhere)
+	}
+	if d.conf.Limits.KnownFails != nil {
+		d.conf.Limits.KnownFails.Count(b.ID)
+	}
+}
+
+func open(guard AddressGuard, address string) (retry time.Duration, ok bool) {
+	if guard == nil {
+		return 0, true
+	}
+	return guard.Open(address)
 }
 
 // inviting is h for a step of a one-time link: one that is not there counts as wrong,
