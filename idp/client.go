@@ -160,9 +160,9 @@ func (c *Client) FAPI2() bool { return c.Profile == ProfileFAPI2 || c.Profile ==
 // SignsMessages reports whether the client is held to FAPI 2.0 Message Signing.
 func (c *Client) SignsMessages() bool { return c.Profile == ProfileFAPI2Signing }
 
-// HasKeys reports whether public keys of the client are registered, by which what it signs
+// HasJWKS reports whether public keys of the client are registered, by which what it signs
 // can be verified.
-func (c *Client) HasKeys() bool { return c.JWKS != "" || c.JWKSURI != "" }
+func (c *Client) HasJWKS() bool { return c.JWKS != "" || c.JWKSURI != "" }
 
 // RotatesRefresh reports whether a refresh token is good once. FAPI 2.0 has them stay
 // (section 5.3.2.1): they are of use to nobody but their client, and one whose answer is lost

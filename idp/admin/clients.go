@@ -421,7 +421,7 @@ func validKeys(c *idp.Client) error {
 		return bad("jwks_uri", "client.jwks.unused")
 	case !proves && !signs:
 		return nil
-	case !proves && !c.HasKeys():
+	case !proves && !c.HasJWKS():
 		return bad("jwks", "client.request.keys")
 	case c.JWKS == "" && c.JWKSURI == "":
 		return bad("jwks", "client.jwks.missing")

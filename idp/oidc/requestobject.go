@@ -118,7 +118,7 @@ func (s *Server) readRequestObject(ctx context.Context, c *idp.Client, token str
 	refuse := func(text, what string) (parameters, *objectFault) {
 		return parameters{}, &objectFault{errorResponse{codeInvalidRequestObject, text}, idp.RejectedRequestObject, what}
 	}
-	if !c.HasKeys() {
+	if !c.HasJWKS() {
 		return parameters{}, &objectFault{
 			errorResponse{codeRequestUnsupported, "The client has registered no keys to verify a request object by."},
 			idp.RejectedRequestObject, "no keys",
@@ -298,7 +298,7 @@ func (s *Server) signedStill(ctx context.Context, c *idp.Client, req *idp.AuthRe
 		return "response_mode: " + req.ResponseMode
 	case req.Signed == nil:
 		return ""
-	case !c.HasKeys() || !slices.Contains(requestAlgs(c), req.Signed.Alg):
+	case !c.HasJWKS() || !slices.Contains(requestAlgs(c), req.Signed.Alg):
 		return "alg: " + req.Signed.Alg
 	}
 	keys, err := s.keys.of(ctx, c, "", req.Signed.Alg)
