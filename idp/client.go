@@ -1,6 +1,7 @@
 package idp
 
 import (
+	"crypto/subtle"
 	"slices"
 	"time"
 )
@@ -95,6 +96,9 @@ type Client struct {
 	CreatedAt      time.Time
 	UpdatedAt      time.Time
 
+	RegisteredBy     RegistrationTokenID // the initial access token that it was registered by; empty: by the administration
+	RegistrationHash TokenHash           // of its registration access token (RFC 7592); zero: it cannot change its registration
+
 	Journal `json:"-"`
 }
 
@@ -111,6 +115,21 @@ func (c *Client) RotatesRefresh() bool { return c.Profile != ProfileFAPI2 }
 
 // HasSecret reports whether the client proves itself by a client secret.
 func (c *Client) HasSecret() bool { return c.Auth == AuthBasic || c.Auth == AuthPost }
+
+// HasNow reports whether a secret is one of the client's valid ones. It compares in constant
+// time and looks at all of them, whichever fits: a client has two while one replaces the
+// other.
+func (c *Client) HasNow(secret Secret, now time.Time) bool {
+	hash := secret.Hash()
+	fits := 0
+	for i := range c.Secrets {
+		own := &c.Secrets[i]
+		if own.ExpiresAt.IsZero() || now.Before(own.ExpiresAt) {
+			fits |= subtle.ConstantTimeCompare(hash[:], own.Hash[:])
+		}
+	}
+	return fits == 1
+}
 
 // Consent remembers what a person allowed an application.
 type Consent struct {

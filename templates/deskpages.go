@@ -468,6 +468,32 @@ type AdminSecret struct {
 	Next   string  // path to go on to
 }
 
+// RegistrationLine is an initial access token.
+type RegistrationLine struct {
+	ID, Name, MadeBy        string
+	Grants, Scopes, Hosts   []string
+	Used, Uses              int
+	MadeAt, EndsAt, UsedAt  time.Time // UsedAt zero: never
+	Revoked, Spent, Expired bool      // one of them, or none: it is good
+}
+
+// AdminRegistration is the initial access tokens, by which applications register themselves,
+// and the form for another.
+type AdminRegistration struct {
+	Frame
+	Note     Message
+	Off      bool   // applications cannot register themselves, by the setting
+	Endpoint string // the address of the registration endpoint
+	Secret   string // the token that was just made, shown this once
+	MayEdit  bool
+	Rows     []RegistrationLine
+
+	Name, Scopes, Hosts, Uses, Days string // as typed
+	Code, Refresh, Credentials      bool
+	Problem                         Message
+	Wrong                           string // which field
+}
+
 // AdminAppForm is the form of an application.
 type AdminAppForm struct {
 	Frame
@@ -495,6 +521,8 @@ func (AdminApp) file() string     { return "adminapp" }
 func (AdminNewApp) file() string  { return "adminnewapp" }
 func (AdminSecret) file() string  { return "adminsecret" }
 func (AdminAppForm) file() string { return "adminappform" }
+
+func (AdminRegistration) file() string { return "adminregistration" }
 
 // AdminTry asks how to begin a test sign-in.
 type AdminTry struct {
@@ -689,6 +717,6 @@ func deskPages() []Page {
 	return []Page{AdminDevices{}, AdminDevice{}, Ask{}, AdminUnlinked{}, AdminLink{},
 		AdminUsers{}, AdminUser{}, AdminPerson{}, AdminImport{}, AdminImporting{}, AdminSessions{},
 		AdminAudit{}, AdminChain{},
-		AdminApps{}, AdminApp{}, AdminNewApp{}, AdminSecret{}, AdminAppForm{}, AdminHealth{},
+		AdminApps{}, AdminApp{}, AdminNewApp{}, AdminSecret{}, AdminAppForm{}, AdminRegistration{}, AdminHealth{},
 		AdminTry{}, AdminTried{}, AdminStart{}, AdminClaims{}, AdminRules{}}
 }

@@ -144,7 +144,7 @@ func (f *clientFlags) read() error {
 func (c *cli) clientCommand() *cobra.Command {
 	return group("client", "Register applications that sign people in through this provider",
 		c.clientAdd(), c.clientEdit(), c.clientList(), c.clientShow(), c.clientSecret(), c.clientIcon(), c.clientRemove(),
-		c.clientPresets(), c.clientPreset(), c.clientPreview())
+		c.clientPresets(), c.clientPreset(), c.clientPreview(), c.clientTokenCommand())
 }
 
 func (c *cli) clientAdd() *cobra.Command {

@@ -306,6 +306,7 @@ func (p *provider) handler(cert *serve.Certificate) (http.Handler, serve.Config,
 	desk.Mount(desk.Config{
 		Door:     people,
 		Desk:     p.desk,
+		Register: p.conf.Clients.Registration == "token",
 		Party:    party,
 		Push:     p.pushFigures,
 		Rejected: p.rejected.Of,
@@ -329,22 +330,28 @@ func (p *provider) handler(cert *serve.Certificate) (http.Handler, serve.Config,
 		Streams:  p.streams,
 		Log:      p.log,
 	})
+	var registry oidc.Registry // nil: applications cannot register themselves
+	if p.conf.Clients.Registration == "token" {
+		registry = p.desk
+	}
 	protocol, err := oidc.New(oidc.Config{
-		Issuer:      p.issuer,
-		Store:       p.db,
-		Logins:      p.logins,
-		Keys:        p.ring,
-		Browsers:    people,
-		Pages:       pages,
-		Fetch:       p.toApplications(),
-		Languages:   people.LanguageTags,
-		AccessTTL:   p.conf.Tokens.Access,
-		RefreshIdle: p.conf.Tokens.RefreshIdle,
-		AllowPage:   perAddress(p.conf.Limits.SignInPerMinute, p.conf.Limits.SignInBurst),
-		NonceKey:    p.sealer.Derive("dpop nonces", 32),
-		AllowPush:   perAddress(p.conf.Limits.SignInPerMinute, p.conf.Limits.SignInBurst),
-		Rejected:    p.rejected.Add,
-		Log:         p.log,
+		Registry:      registry,
+		AllowRegister: perAddress(p.conf.Limits.EnrolPer10Min/10, p.conf.Limits.EnrolPer10Min),
+		Issuer:        p.issuer,
+		Store:         p.db,
+		Logins:        p.logins,
+		Keys:          p.ring,
+		Browsers:      people,
+		Pages:         pages,
+		Fetch:         p.toApplications(),
+		Languages:     people.LanguageTags,
+		AccessTTL:     p.conf.Tokens.Access,
+		RefreshIdle:   p.conf.Tokens.RefreshIdle,
+		AllowPage:     perAddress(p.conf.Limits.SignInPerMinute, p.conf.Limits.SignInBurst),
+		NonceKey:      p.sealer.Derive("dpop nonces", 32),
+		AllowPush:     perAddress(p.conf.Limits.SignInPerMinute, p.conf.Limits.SignInBurst),
+		Rejected:      p.rejected.Add,
+		Log:           p.log,
 	})
 	if err != nil {
 		return nil, serve.Config{}, err

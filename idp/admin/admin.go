@@ -83,6 +83,14 @@ type Store interface {
 	UpdateClient(ctx context.Context, id idp.ClientID, fn func(*idp.Client) error) error // revokes grants when it disables
 	RemoveClient(ctx context.Context, id idp.ClientID, e idp.Event) error                // and its grants
 
+	AddRegistrationToken(ctx context.Context, t *idp.RegistrationToken) error // idp.ErrTooMany
+	RegistrationTokens(ctx context.Context) ([]idp.RegistrationToken, error)
+	UpdateRegistrationToken(ctx context.Context, id idp.RegistrationTokenID, fn func(*idp.RegistrationToken) error) error
+	// RegisterClient adds the application that fn makes of the token with a hash.
+	RegisterClient(ctx context.Context, hash idp.TokenHash, fn func(*idp.RegistrationToken) (*idp.Client, error)) error
+	UpdateRegisteredClient(ctx context.Context, id idp.ClientID, fn func(*idp.RegistrationToken, *idp.Client) error) error
+	RemoveRegisteredClient(ctx context.Context, id idp.ClientID, hash idp.TokenHash, e idp.Event) error // of its registration access token
+
 	Site(ctx context.Context) (*idp.Site, error) // as it was saved; shared, not to be changed
 	// UpdateSite changes it, with pictures that it shows from now on.
 	UpdateSite(ctx context.Context, fn func(*idp.Site) error, pictures ...*idp.Picture) error

@@ -35,6 +35,20 @@ func (d *Desk) AddClient(ctx context.Context, by By, c *idp.Client) (idp.Secret,
 	if err := d.allow(ctx, by, EditClients); err != nil {
 		return "", err
 	}
+	secret, err := d.prepareClient(c, d.conf.Now())
+	if err != nil {
+		return "", err
+	}
+	c.Note(d.clientEvent(by, c, "added"))
+	if err := d.conf.Store.AddClient(ctx, c); err != nil {
+		return "", err
+	}
+	return secret, nil
+}
+
+// prepareClient makes of what was asked for a new application that may be added, whoever adds
+// it, and its secret (empty where it has none). Errors: FieldError.
+func (d *Desk) prepareClient(c *idp.Client, now time.Time) (idp.Secret, error) {
 	if c.ID == "" {
 		c.ID = idp.NewID[idp.ClientID]()
 	}
@@ -45,7 +59,6 @@ func (d *Desk) AddClient(ctx context.Context, by By, c *idp.Client) (idp.Secret,
 	if err := ValidateClient(c); err != nil {
 		return "", err
 	}
-	now := d.conf.Now()
 	c.CreatedAt, c.UpdatedAt = now, now
 	var secret idp.Secret
 	c.Secrets = nil
@@ -53,18 +66,17 @@ func (d *Desk) AddClient(ctx context.Context, by By, c *idp.Client) (idp.Secret,
 		secret = idp.NewToken()
 		c.Secrets = []idp.ClientSecret{{Hash: secret.Hash(), CreatedAt: now}}
 	}
-	c.Note(d.clientEvent(by, c, "added"))
-	if err := d.conf.Store.AddClient(ctx, c); err != nil {
-		return "", err
-	}
 	return secret, nil
 }
+
+// GrantTypes are what applications can be registered for.
+var GrantTypes = []string{idp.GrantCode, idp.GrantRefresh, idp.GrantClientCredentials}
 
 // IDTokenAlgs are what ID tokens can be signed with, the usual one first.
 var IDTokenAlgs = []string{"RS256", "PS256", "ES256", "EdDSA"}
 
 // pathWords are ids that would stand for another page of the administration.
-var pathWords = []idp.ClientID{"new"}
+var pathWords = []idp.ClientID{"new", "registration"}
 
 // Clients lists applications by name, without the hashes of their secrets.
 // Errors: idp.ErrDenied.
@@ -115,7 +127,9 @@ func (d *Desk) client(ctx context.Context, id idp.ClientID) (*idp.Client, error)
 }
 
 // EditClient changes what fn changes; id and secrets stay as they are, and a public
-// application stays public. One that proves itself by a key from now on loses its secrets;
+// application stays public. One that has registered itself is the administration's from now
+// on: its registration access token is good for nothing any more, or it could take back what
+// was changed. One that proves itself by a key from now on loses its secrets;
 // the other way it has none until NewClientSecret. Errors: FieldError, idp.ErrNotFound.
 func (d *Desk) EditClient(ctx context.Context, by By, id idp.ClientID, fn func(*idp.Client)) error {
 	if err := d.allow(ctx, by, EditClients); err != nil {
@@ -125,6 +139,7 @@ func (d *Desk) EditClient(ctx context.Context, by By, id idp.ClientID, fn func(*
 		secrets, auth, created := c.Secrets, c.Auth, c.CreatedAt
 		fn(c)
 		c.ID, c.Secrets, c.CreatedAt, c.UpdatedAt = id, secrets, created, d.conf.Now()
+		c.RegistrationHash = idp.TokenHash{}
 		if (auth == idp.AuthNone) != (c.Auth == idp.AuthNone) {
 			return &idp.FieldError{Field: "auth", Message: "client.auth.fixed"}
 		}
@@ -244,7 +259,7 @@ func ValidateClient(c *idp.Client) error {
 		return bad("grant_types", "client.grants.missing")
 	}
 	for _, g := range c.GrantTypes {
-		if !slices.Contains([]string{idp.GrantCode, idp.GrantRefresh, idp.GrantClientCredentials}, g) {
+		if !slices.Contains(GrantTypes, g) {
 			return bad("grant_types", "client.grants.unknown")
 		}
 	}

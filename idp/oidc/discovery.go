@@ -30,6 +30,7 @@ type metadata struct {
 	EndSessionEndpoint       string   `json:"end_session_endpoint"`
 	IntrospectionEndpoint    string   `json:"introspection_endpoint"`
 	RevocationEndpoint       string   `json:"revocation_endpoint"`
+	RegistrationEndpoint     string   `json:"registration_endpoint,omitempty"`
 	Scopes                   []string `json:"scopes_supported"`
 	ResponseTypes            []string `json:"response_types_supported"`
 	ResponseModes            []string `json:"response_modes_supported"`
@@ -67,7 +68,12 @@ func (s *Server) metadata(algs, languages []string) metadata {
 	for _, c := range claim.Person {
 		claims = append(claims, c.Name)
 	}
+	register := ""
+	if s.conf.Registry != nil {
+		register = s.conf.Issuer + pathRegister
+	}
 	return metadata{
+		RegistrationEndpoint:     register,
 		Issuer:                   s.conf.Issuer,
 		AuthorizationEndpoint:    s.conf.Issuer + pathAuthorize,
 		PushedEndpoint:           s.conf.Issuer + pathPushed,

@@ -106,7 +106,7 @@ func (w *watched) Client(ctx context.Context, id idp.ClientID) (*idp.Client, err
 }
 
 // newSite starts a provider on loopback.
-func newSite(t testing.TB) *site {
+func newSite(t testing.TB, change ...func(*site, *Config)) *site {
 	t.Helper()
 	s := &site{t: t, clock: idptest.At(time.Now().UTC().Truncate(time.Second)), log: &idptest.Log{}, admin: admin.Console("console:test"), begun: 1 << 30, requested: map[idp.SessionID]int{}}
 	log := slog.New(slog.NewTextHandler(s.log, nil))
@@ -123,10 +123,14 @@ func newSite(t testing.TB) *site {
 	ts := httptest.NewUnstartedServer(nil)
 	s.issuer = "http://" + ts.Listener.Addr().String()
 	var err error
-	s.server, err = New(Config{
+	conf := Config{
 		Issuer: s.issuer, Store: s.store, Logins: s.flow, Keys: ring(), Browsers: testBrowsers{}, Pages: testPages{},
 		Now: s.clock.Now, Log: log,
-	})
+	}
+	for _, fn := range change {
+		fn(s, &conf)
+	}
+	s.server, err = New(conf)
 	if err != nil {
 		t.Fatal(err)
 	}

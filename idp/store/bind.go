@@ -122,7 +122,10 @@ var bindings = map[string]binding{
 	"access_tokens":   {[]string{"hash"}, byHand[accessRow](accessColumns)},
 	"clients":         {[]string{"id"}, byGorm[clientRow]},
 	"pushed_requests": {[]string{"id"}, byHand[pushedRow](pushedColumns)},
-	"client_secrets":  {[]string{"client_id", "hash"}, byGorm[clientSecretRow]},
+
+	"registration_tokens": {[]string{"id"}, byHand[registrationRow](registrationColumns)},
+
+	"client_secrets": {[]string{"client_id", "hash"}, byGorm[clientSecretRow]},
 }
 
 // past is the condition in SQL for the rows behind a key.
@@ -260,6 +263,7 @@ func shut(u *idp.User) {
 // shutClient is what counts of an application whose row's MAC is wrong.
 func shutClient(c *idp.Client) {
 	c.Disabled, c.Secrets, c.RedirectURIs, c.PostLogoutURIs, c.Origins, c.LogoutURI, c.JWKS, c.JWKSURI = true, nil, nil, nil, nil, "", "", ""
+	c.RegistrationHash = idp.TokenHash{}
 }
 
 func (r *userRow) seal() *[]byte         { return &r.MAC }
@@ -361,6 +365,9 @@ func (r *clientRow) bound() (string, []any) {
 	}
 	if r.JWKS != "" || r.JWKSURI != "" || r.RequirePushed || r.DPoP || r.Profile != "" { // as above
 		fields = append(fields, r.JWKS, r.JWKSURI, r.RequirePushed, r.DPoP, r.Profile)
+	}
+	if r.RegisteredBy != "" || len(r.RegistrationHash) > 0 { // as above
+		fields = append(fields, "registration", r.RegisteredBy, r.RegistrationHash)
 	}
 	return "clients", fields
 }

@@ -191,6 +191,7 @@ var rejectedWords = map[idp.RejectionReason]templates.Message{
 	idp.RejectedAssertion:       templates.Say("apps.refused.assertion"),
 	idp.RejectedAssertionUsed:   templates.Say("apps.refused.assertion_used"),
 	idp.RejectedKeys:            templates.Say("apps.refused.jwks"),
+	idp.RejectedRegistration:    templates.Say("apps.refused.registration"),
 }
 
 // matchWords say how an approval on a phone is matched to the browser that asks.
