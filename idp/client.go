@@ -23,6 +23,7 @@ const (
 	GrantCode              = "authorization_code"
 	GrantRefresh           = "refresh_token"
 	GrantClientCredentials = "client_credentials"
+	GrantExchange          = "urn:ietf:params:oauth:grant-type:token-exchange" // RFC 8693
 )
 
 // ClientKind is the application_type of a client (OpenID Connect Dynamic Client
@@ -96,6 +97,7 @@ type Client struct {
 	CreatedAt      time.Time
 	UpdatedAt      time.Time
 
+	ExchangeTargets  []string            // audiences that it may exchange tokens for (GrantExchange)
 	RegisteredBy     RegistrationTokenID // the initial access token that it was registered by; empty: by the administration
 	RegistrationHash TokenHash           // of its registration access token (RFC 7592); zero: it cannot change its registration
 

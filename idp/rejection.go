@@ -37,6 +37,8 @@ const (
 	RejectedAssertion       RejectionReason = "assertion"        // client_assertion is not good (RFC 7523, section 3); sent says what of it
 	RejectedAssertionUsed   RejectionReason = "assertion_used"   // client_assertion came before
 	RejectedKeys            RejectionReason = "jwks"             // the client's keys cannot be had from its jwks_uri
+	RejectedExchange        RejectionReason = "exchange"         // a token exchange is not good (RFC 8693); sent says what of it
+	RejectedTarget          RejectionReason = "target"           // a target that the client may not exchange tokens for
 	RejectedRegistration    RejectionReason = "registration"     // a change of its registration by itself is not good (RFC 7592); sent says what of it
 )
 
@@ -44,7 +46,7 @@ const (
 var RejectionReasons = []RejectionReason{
 	RejectedAddress, RejectedSignOutAddress, RejectedMethod, RejectedSecret, RejectedOldSecret, RejectedDisabled, RejectedUnknown, RejectedCredentials, RejectedPublic,
 	RejectedGrantType, RejectedToken, RejectedForeign, RejectedUsed, RejectedExpired, RejectedRedirect, RejectedVerifier, RejectedNoVerifier, RejectedVerifierUnasked,
-	RejectedScope, RejectedForm, RejectedProof, RejectedNoProof, RejectedKey, RejectedNonce, RejectedPushed, RejectedNotPushed, RejectedRequestURI, RejectedAssertion, RejectedAssertionUsed, RejectedKeys, RejectedRegistration,
+	RejectedScope, RejectedForm, RejectedProof, RejectedNoProof, RejectedKey, RejectedNonce, RejectedPushed, RejectedNotPushed, RejectedRequestURI, RejectedAssertion, RejectedAssertionUsed, RejectedKeys, RejectedRegistration, RejectedExchange, RejectedTarget,
 }
 
 // Rejection is one request of a client that was refused: what whoever set it up

@@ -422,6 +422,7 @@ type AdminApp struct {
 	Consent, Verify, Pushed, DPoP       bool       // Pushed: it pushes its authorization requests; DPoP: its tokens are bound to a key
 	Secrets                             []DeskSecret
 	FAPI2                               bool           // it is held to FAPI 2.0
+	Targets                             []string       // that it exchanges tokens for
 	Keys                                []string       // ids of its public keys, or their address
 	Rejected                            []RejectedLine // latest first
 	MayEdit                             bool
@@ -511,6 +512,8 @@ type AdminAppForm struct {
 	RequirePushed, DPoP                                bool
 	Alg, AccessTTL, RefreshIdle, RefreshGrace          string // durations as typed, such as 15m
 	Audience                                           string
+	Exchange                                           bool     // token exchange
+	Targets                                            string   // of it
 	Algs                                               []string // JOSE names to choose from
 	Problem                                            Message
 	Wrong                                              string // which field

@@ -59,6 +59,7 @@ func (f *clientFlags) register(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.c.Consent, "consent", false, "ask people what the application may be told")
 	flags.BoolVar(&f.c.OptionalPKCE, "optional-pkce", false, "a deviation: do not demand PKCE")
 	flags.BoolVar(&f.c.RequirePushed, "require-par", false, "it has to push its authorization requests (PAR, RFC 9126)")
+	flags.StringSliceVar(&f.c.ExchangeTargets, "exchange-target", nil, "`audiences` that it may exchange tokens for (token exchange, RFC 8693), with --grant "+idp.GrantExchange)
 	flags.BoolVar(&f.c.DPoP, "dpop", false, "its access tokens have to be bound to a key (DPoP, RFC 9449)")
 	flags.BoolVar(&f.c.ClaimsInID, "claims-in-id-token", false, "a deviation: claims of scopes in the ID token as well")
 }
@@ -108,6 +109,7 @@ func (f *clientFlags) apply(flags *pflag.FlagSet, c *idp.Client, all bool) {
 		"optional-pkce":                       func() { c.OptionalPKCE = f.c.OptionalPKCE },
 		"require-par":                         func() { c.RequirePushed = f.c.RequirePushed },
 		"profile":                             func() { c.Profile = idp.ClientProfile(f.profile) },
+		"exchange-target":                     func() { c.ExchangeTargets = f.c.ExchangeTargets },
 		"dpop":                                func() { c.DPoP = f.c.DPoP },
 		"claims-in-id-token":                  func() { c.ClaimsInID = f.c.ClaimsInID },
 		"disabled":                            func() { c.Disabled = f.disabled },
@@ -255,6 +257,7 @@ type clientLine struct {
 	RequirePushed  bool              `json:"require_pushed_authorization_requests,omitempty"`
 	DPoP           bool              `json:"dpop_bound_access_tokens,omitempty"`
 	Profile        idp.ClientProfile `json:"profile,omitempty"`
+	Targets        []string          `json:"exchange_targets,omitempty"`
 	Consent        bool              `json:"consent"`
 	Disabled       bool              `json:"disabled"`
 	CreatedAt      time.Time         `json:"created_at"`
@@ -266,7 +269,7 @@ func clientLineOf(c *idp.Client) clientLine {
 		RedirectURIs: c.RedirectURIs, PostLogoutURIs: c.PostLogoutURIs, LogoutURI: c.LogoutURI, LogoutSession: c.LogoutSession, Origins: c.Origins,
 		GrantTypes: c.GrantTypes, Scopes: c.Scopes, Audience: c.Audience,
 		IDTokenAlg: c.IDTokenAlg, AccessFormat: c.AccessFormat,
-		Match: c.Match, Verify: c.Verify, Admits: c.Groups, Claims: c.Claims, RequirePushed: c.RequirePushed, DPoP: c.DPoP, Profile: c.Profile, Consent: c.Consent, Disabled: c.Disabled, CreatedAt: c.CreatedAt,
+		Match: c.Match, Verify: c.Verify, Admits: c.Groups, Claims: c.Claims, RequirePushed: c.RequirePushed, DPoP: c.DPoP, Profile: c.Profile, Targets: c.ExchangeTargets, Consent: c.Consent, Disabled: c.Disabled, CreatedAt: c.CreatedAt,
 	}
 	for _, s := range c.Secrets {
 		if !s.LastUsedAt.IsZero() && (l.SecretUsedAt == nil || s.LastUsedAt.After(*l.SecretUsedAt)) {
@@ -347,6 +350,7 @@ func (c *cli) clientShow() *cobra.Command {
 					[]string{"told at", orNone(l.LogoutURI)},
 					[]string{"origins", orNone(strings.Join(l.Origins, " "))},
 					[]string{"grants", strings.Join(l.GrantTypes, " ")},
+					[]string{"acts at", orNone(strings.Join(l.Targets, " "))},
 					[]string{"scopes", strings.Join(l.Scopes, " ")},
 					[]string{"match", orNone(string(l.Match))},
 					[]string{"verify", fmt.Sprint(l.Verify)},

@@ -70,7 +70,7 @@ func (d *Desk) prepareClient(c *idp.Client, now time.Time) (idp.Secret, error) {
 }
 
 // GrantTypes are what applications can be registered for.
-var GrantTypes = []string{idp.GrantCode, idp.GrantRefresh, idp.GrantClientCredentials}
+var GrantTypes = []string{idp.GrantCode, idp.GrantRefresh, idp.GrantClientCredentials, idp.GrantExchange}
 
 // IDTokenAlgs are what ID tokens can be signed with, the usual one first.
 var IDTokenAlgs = []string{"RS256", "PS256", "ES256", "EdDSA"}
@@ -269,6 +269,12 @@ func ValidateClient(c *idp.Client) error {
 	if c.Allows(idp.GrantClientCredentials) && c.Public() {
 		return bad("grant_types", "client.grants.public")
 	}
+	if c.Allows(idp.GrantExchange) && c.Public() {
+		return bad("grant_types", "client.grants.public")
+	}
+	if c.Allows(idp.GrantExchange) != (len(c.ExchangeTargets) > 0) {
+		return bad("exchange_targets", "client.exchange")
+	}
 	if c.Public() && c.OptionalPKCE {
 		return bad("pkce", "client.pkce.public")
 	}
@@ -284,6 +290,7 @@ func ValidateClient(c *idp.Client) error {
 		{"post_logout_redirect_uris", "client.redirect", c.PostLogoutURIs, func(u string) bool { return validRedirect(u, c.Kind) }},
 		{"origins", "client.origin", c.Origins, validOrigin},
 		{"audience", "client.audience", c.Audience, func(a string) bool { return validToken(a, maxAudience) }},
+		{"exchange_targets", "client.audience", c.ExchangeTargets, func(a string) bool { return validToken(a, maxAudience) }},
 		{"groups", "client.groups", c.Groups, func(g string) bool { return idp.ValidText("", g, 1, idp.MaxName) == nil }},
 		{"scopes", "client.scopes", c.Scopes, func(s string) bool { return validToken(s, maxScope) }},
 	} {

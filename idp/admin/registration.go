@@ -57,6 +57,9 @@ func validRegistrationToken(t *idp.RegistrationToken, now time.Time) error {
 		return bad("grant_types", "client.grants.missing")
 	}
 	for _, g := range t.GrantTypes {
+		if g == idp.GrantExchange { // whose targets the administration names
+			return bad("grant_types", "registration.grants.exchange")
+		}
 		if !slices.Contains(GrantTypes, g) {
 			return bad("grant_types", "client.grants.unknown")
 		}

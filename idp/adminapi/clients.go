@@ -26,6 +26,7 @@ type client struct {
 	Origins        []string          `json:"origins"`
 	Scopes         []string          `json:"scopes"`
 	Audience       []string          `json:"audience"`
+	Targets        []string          `json:"exchange_targets"`
 	Groups         []string          `json:"groups"`
 	Claims         []idp.ClaimRule   `json:"claims"`
 	IDTokenAlg     string            `json:"id_token_alg"`
@@ -63,7 +64,7 @@ func clientOf(c *idp.Client) client {
 	}
 	return client{
 		ID: c.ID, Name: c.Name, Kind: c.Kind, Profile: c.Profile, Auth: c.Auth, JWKS: json.RawMessage(c.JWKS), JWKSURI: c.JWKSURI, GrantTypes: list(c.GrantTypes), RedirectURIs: list(c.RedirectURIs), PostLogoutURIs: list(c.PostLogoutURIs),
-		Origins: list(c.Origins), Scopes: list(c.Scopes), Audience: list(c.Audience), Groups: list(c.Groups), Claims: list(c.Claims), IDTokenAlg: c.IDTokenAlg,
+		Origins: list(c.Origins), Scopes: list(c.Scopes), Audience: list(c.Audience), Targets: list(c.ExchangeTargets), Groups: list(c.Groups), Claims: list(c.Claims), IDTokenAlg: c.IDTokenAlg,
 		AccessFormat: c.AccessFormat, AccessTTL: int64(c.AccessTTL / time.Second), RefreshIdle: int64(c.RefreshIdle / time.Second),
 		RefreshGrace: int64(c.RefreshGrace / time.Second), RefreshAlways: c.RefreshAlways, OptionalPKCE: c.OptionalPKCE, RequirePushed: c.RequirePushed, DPoP: c.DPoP, ClaimsInID: c.ClaimsInID, Consent: c.Consent,
 		Match: c.Match, Verify: c.Verify, Disabled: c.Disabled, Deviations: deviations, CreatedAt: moment(c.CreatedAt), UpdatedAt: moment(c.UpdatedAt),
@@ -100,6 +101,7 @@ var clientMembers = members[idp.Client]{
 	"origins":                               texts(func(c *idp.Client) *[]string { return &c.Origins }),
 	"scopes":                                texts(func(c *idp.Client) *[]string { return &c.Scopes }),
 	"audience":                              texts(func(c *idp.Client) *[]string { return &c.Audience }),
+	"exchange_targets":                      texts(func(c *idp.Client) *[]string { return &c.ExchangeTargets }),
 	"groups":                                texts(func(c *idp.Client) *[]string { return &c.Groups }),
 	"claims":                                objects(func(c *idp.Client) *[]idp.ClaimRule { return &c.Claims }, claimMembers),
 	"id_token_alg":                          text(func(c *idp.Client) *string { return &c.IDTokenAlg }),

@@ -86,7 +86,7 @@ func (s *Server) metadata(algs, languages []string) metadata {
 		Scopes:                   []string{scopeOpenID, scopeProfile, scopeEmail, scopePhone, scopeGroups, scopeRoles, scopeOffline},
 		ResponseTypes:            []string{"code"},
 		ResponseModes:            []string{modeQuery, modeFragment, modeFormPost},
-		GrantTypes:               []string{idp.GrantCode, idp.GrantRefresh, idp.GrantClientCredentials},
+		GrantTypes:               []string{idp.GrantCode, idp.GrantRefresh, idp.GrantClientCredentials, idp.GrantExchange},
 		ACRValues:                idp.ACRValues,
 		SubjectTypes:             []string{"public"},
 		IDTokenAlgs:              algs,

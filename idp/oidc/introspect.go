@@ -59,19 +59,23 @@ func (s *Server) introspectAccess(ctx context.Context, c *idp.Client, hash idp.T
 		if owner, err = s.conf.Store.Client(ctx, g.Client); err != nil {
 			return nil, err
 		}
-		if !slices.Contains(owner.Audience, string(c.ID)) {
+		if !slices.Contains(targetsOf(owner, g), string(c.ID)) {
 			return inactive, nil // its tokens are not for that API any more
 		}
 	}
-	scopes, err := g.Allowed(owner, u, t.Scopes)
-	if err != nil {
+	scopes, err := s.allowed(ctx, owner, g, u, t.Scopes)
+	if errors.Is(err, idp.ErrDenied) {
 		return inactive, nil //nolint:nilerr // what was taken away makes the token as good as revoked
+	}
+	if err != nil {
+		return nil, err
 	}
 	b := s.appendActive(make([]byte, 0, 512), g, scopes, t.IssuedAt, t.ExpiresAt)
 	b = append(b, tokenType(t.JKT)...)
 	b = appendConfirmation(b, t.JKT)
 	b = append(b, `,"aud":`...)
 	b = claim.AppendStrings(b, t.Audience)
+	b = appendActors(b, g)
 	return append(b, '}'), nil
 }
 

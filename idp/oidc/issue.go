@@ -38,6 +38,7 @@ type issuance struct {
 	withNonce     bool     // the ID token repeats the nonce
 	jkt           string   // thumbprint of the key that the access token, and a public client's refresh token, is bound to
 	at            time.Time
+	audience      []string // of a token exchange (RFC 8693), which gives no ID token; nil: of none
 }
 
 // issueTokens makes and signs the tokens of an issuance; nothing is stored yet. A client
@@ -54,11 +55,14 @@ func (s *Server) issueTokens(ctx context.Context, o issuance) (*tokenResponse, e
 	m := &tokenResponse{issue: idp.Issue{Access: idp.AccessToken{
 		Grant:     o.grant.ID,
 		Scopes:    o.scopes,
-		Audience:  audienceOf(o.client),
+		Audience:  o.audience,
 		JKT:       o.jkt,
 		IssuedAt:  o.at,
 		ExpiresAt: expires,
 	}}}
+	if o.audience == nil {
+		m.issue.Access.Audience = audienceOf(o.client)
+	}
 	access := idp.NewToken()
 	if o.client.AccessFormat == idp.AccessJWT {
 		signed, err := s.accessJWT(o, &m.issue.Access)
@@ -97,7 +101,9 @@ func (s *Server) issueTokens(ctx context.Context, o issuance) (*tokenResponse, e
 		b = append(b, `,"refresh_token":`...)
 		b = claim.AppendString(b, token.Reveal())
 	}
-	if slices.Contains(o.scopes, scopeOpenID) {
+	if o.audience != nil {
+		b = append(b, `,"issued_token_type":"`+typeOfAccess+`"`...)
+	} else if slices.Contains(o.scopes, scopeOpenID) {
 		id, err := s.idToken(ctx, o, access, expires)
 		if err != nil {
 			return nil, err
@@ -228,6 +234,7 @@ func (s *Server) accessJWT(o issuance, t *idp.AccessToken) (idp.Secret, error) {
 	b = append(b, `,"scope":`...)
 	b = appendScopes(b, t.Scopes)
 	b = appendConfirmation(b, t.JKT)
+	b = appendActors(b, o.grant)
 	signed, err := sign(key, typeAccess, append(b, '}'))
 	return idp.Secret(signed), err
 }

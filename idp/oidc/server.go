@@ -83,6 +83,11 @@ type Store interface {
 	// Access returns an access token, its grant and the person of it, in one read; nil
 	// for a person where the token is the client's own (client credentials).
 	Access(ctx context.Context, hash idp.TokenHash) (*idp.AccessToken, *idp.Grant, *idp.User, error)
+	// GrantFor returns the newest live grant that a person's session gave a client.
+	GrantFor(ctx context.Context, user idp.UserID, session idp.SessionID, client idp.ClientID, now time.Time) (*idp.Grant, *idp.User, error)
+	// ExchangeTokens inserts a grant that was got for another, with its access token. Errors:
+	// idp.ErrExpired when that other is no longer good; that of issue.May.
+	ExchangeTokens(ctx context.Context, subject idp.GrantID, at time.Time, g *idp.Grant, issue idp.Issue) error
 	// RevokeAccess revokes one access token.
 	RevokeAccess(ctx context.Context, hash idp.TokenHash, at time.Time) error
 	// RevokeGrant revokes a grant and all its codes and tokens.

@@ -666,10 +666,6 @@ func TestJWTBearerIsNotOffered(t *testing.T) {
 	notOffered(t, "urn:ietf:params:oauth:grant-type:jwt-bearer", "assertion", "x.y.z")
 }
 
-func TestTokenExchangeIsNotOffered(t *testing.T) {
-	notOffered(t, "urn:ietf:params:oauth:grant-type:token-exchange", "subject_token", "x", "subject_token_type", "urn:ietf:params:oauth:token-type:access_token")
-}
-
 func TestDeviceGrantIsNotOffered(t *testing.T) {
 	notOffered(t, "urn:ietf:params:oauth:grant-type:device_code", "device_code", "x")
 }

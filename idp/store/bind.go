@@ -331,7 +331,11 @@ func (r *sessionRow) bound() (string, []any) {
 }
 
 func (r *grantRow) bound() (string, []any) {
-	return "grants", []any{r.ID, r.ClientID, r.UserID, r.SessionID, r.Scopes, r.Nonce, r.ACR, r.AMR, r.AuthTime, r.Claims, r.CreatedAt, r.ExpiresAt}
+	fields := []any{r.ID, r.ClientID, r.UserID, r.SessionID, r.Scopes, r.Nonce, r.ACR, r.AMR, r.AuthTime, r.Claims, r.CreatedAt, r.ExpiresAt}
+	if r.Origin != "" || r.Actors != "" { // of no exchange were those that were bound first
+		fields = append(fields, r.Origin, r.Actors)
+	}
+	return "grants", fields
 }
 
 func (r *codeRow) bound() (string, []any) {
@@ -365,6 +369,9 @@ func (r *clientRow) bound() (string, []any) {
 	}
 	if r.JWKS != "" || r.JWKSURI != "" || r.RequirePushed || r.DPoP || r.Profile != "" { // as above
 		fields = append(fields, r.JWKS, r.JWKSURI, r.RequirePushed, r.DPoP, r.Profile)
+	}
+	if r.ExchangeTargets != "[]" && r.ExchangeTargets != "" { // as above
+		fields = append(fields, "exchange", r.ExchangeTargets)
 	}
 	if r.RegisteredBy != "" || len(r.RegistrationHash) > 0 { // as above
 		fields = append(fields, "registration", r.RegisteredBy, r.RegistrationHash)

@@ -54,6 +54,7 @@ type clientRow struct {
 	UpdatedAt      int64 `gorm:"autoUpdateTime:false"`
 	MAC            []byte
 
+	ExchangeTargets  string
 	RegisteredBy     string
 	RegistrationHash []byte // empty: none
 }
@@ -82,6 +83,7 @@ func clientRowOf(c *idp.Client) (*clientRow, []clientSecretRow) {
 		RefreshAlways: c.RefreshAlways, OptionalPKCE: c.OptionalPKCE, RequirePushed: c.RequirePushed, Profile: string(c.Profile), DPoP: c.DPoP, ClaimsInID: c.ClaimsInID,
 		Consent: c.Consent, Match: string(c.Match), Verify: c.Verify, Groups: listText(nfcList(c.Groups)), Claims: rulesText(c.Claims), Icon: string(c.Icon), Disabled: c.Disabled, CreatedAt: micros(c.CreatedAt), UpdatedAt: micros(c.UpdatedAt),
 	}
+	row.ExchangeTargets = listText(c.ExchangeTargets)
 	row.RegisteredBy, row.RegistrationHash = string(c.RegisteredBy), []byte{}
 	if !c.RegistrationHash.IsZero() {
 		row.RegistrationHash = c.RegistrationHash[:]
@@ -127,7 +129,7 @@ func (r *clientRow) client(secrets []clientSecretRow) (*idp.Client, error) {
 		of string
 	}{
 		{&c.RedirectURIs, r.RedirectURIs}, {&c.PostLogoutURIs, r.PostLogoutURIs}, {&c.Origins, r.Origins},
-		{&c.GrantTypes, r.GrantTypes}, {&c.Scopes, r.Scopes}, {&c.Audience, r.Audience}, {&c.Groups, r.Groups},
+		{&c.GrantTypes, r.GrantTypes}, {&c.Scopes, r.Scopes}, {&c.Audience, r.Audience}, {&c.Groups, r.Groups}, {&c.ExchangeTargets, r.ExchangeTargets},
 	} {
 		var err error
 		*l.to, err = textList(l.of)
@@ -291,7 +293,7 @@ func (db *DB) Clients(ctx context.Context) ([]idp.Client, error) {
 	clients := make([]idp.Client, 0, len(s.byID))
 	for _, c := range s.byID {
 		own := *c
-		for _, l := range []*[]string{&own.RedirectURIs, &own.PostLogoutURIs, &own.Origins, &own.GrantTypes, &own.Scopes, &own.Audience, &own.Groups} {
+		for _, l := range []*[]string{&own.RedirectURIs, &own.PostLogoutURIs, &own.Origins, &own.GrantTypes, &own.Scopes, &own.Audience, &own.Groups, &own.ExchangeTargets} {
 			*l = slices.Clone(*l)
 		}
 		own.Secrets, own.Claims = slices.Clone(own.Secrets), slices.Clone(own.Claims)

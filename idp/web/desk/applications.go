@@ -106,7 +106,7 @@ func (s *applications) one(w http.ResponseWriter, r *http.Request, p staff) erro
 			})
 		}
 	}
-	view.Keys = keyNames(c)
+	view.Keys, view.Targets = keyNames(c), c.ExchangeTargets
 	now := s.door.Now()
 	for _, secret := range c.Secrets {
 		view.Secrets = append(view.Secrets, templates.DeskSecret{
@@ -191,6 +191,8 @@ var rejectedWords = map[idp.RejectionReason]templates.Message{
 	idp.RejectedAssertion:       templates.Say("apps.refused.assertion"),
 	idp.RejectedAssertionUsed:   templates.Say("apps.refused.assertion_used"),
 	idp.RejectedKeys:            templates.Say("apps.refused.jwks"),
+	idp.RejectedExchange:        templates.Say("apps.refused.exchange"),
+	idp.RejectedTarget:          templates.Say("apps.refused.target"),
 	idp.RejectedRegistration:    templates.Say("apps.refused.registration"),
 }
 
@@ -318,6 +320,7 @@ func (s *applications) appForm(r *http.Request, p staff, c *idp.Client) template
 	view.Code, view.Refresh, view.Credentials = c.Allows(idp.GrantCode), c.Allows(idp.GrantRefresh), c.Allows(idp.GrantClientCredentials)
 	view.JWT, view.Alg, view.Audience = c.AccessFormat == idp.AccessJWT, c.IDTokenAlg, strings.Join(c.Audience, "\n")
 	view.RequirePushed, view.DPoP = c.RequirePushed, c.DPoP
+	view.Exchange, view.Targets = c.Allows(idp.GrantExchange), strings.Join(c.ExchangeTargets, "\n")
 	view.Profile, view.Profiles = string(c.Profile), profileWords
 	view.Auth, view.Auths, view.JWKS, view.JWKSURI = string(c.Auth), authWords, c.JWKS, c.JWKSURI
 	view.Algs = admin.IDTokenAlgs
@@ -366,6 +369,7 @@ func readAdvanced(r *http.Request, c *idp.Client) {
 	c.GrantTypes = nil
 	for _, g := range []struct{ field, grant string }{
 		{"grant_code", idp.GrantCode}, {"grant_refresh", idp.GrantRefresh}, {"grant_credentials", idp.GrantClientCredentials},
+		{"grant_exchange", idp.GrantExchange},
 	} {
 		if r.PostFormValue(g.field) == "1" {
 			c.GrantTypes = append(c.GrantTypes, g.grant)
@@ -380,6 +384,7 @@ func readAdvanced(r *http.Request, c *idp.Client) {
 	c.AccessFormat, c.IDTokenAlg = idp.AccessFormat(r.PostFormValue("access_format")), r.PostFormValue("id_token_alg")
 	c.AccessTTL, c.RefreshIdle, c.RefreshGrace = readSpan(r, "access_ttl"), readSpan(r, "refresh_idle"), readSpan(r, "refresh_grace")
 	c.Audience = strings.Fields(r.PostFormValue("audience"))
+	c.ExchangeTargets = strings.Fields(r.PostFormValue("exchange_targets"))
 }
 
 // readApp reads the form of a registration into c.
@@ -428,7 +433,7 @@ func (s *applications) edit(w http.ResponseWriter, r *http.Request, p staff) err
 	if _, sent := r.PostForm["access_format"]; sent {
 		view.AccessTTL, view.RefreshIdle, view.RefreshGrace = r.PostFormValue("access_ttl"), r.PostFormValue("refresh_idle"), r.PostFormValue("refresh_grace")
 	}
-	view.Advanced = slices.Contains([]string{"grant_types", "access_ttl", "refresh_idle", "refresh_grace", "audience", "access_format", "id_token_alg", "auth", "jwks", "jwks_uri", "profile"}, field)
+	view.Advanced = slices.Contains([]string{"grant_types", "access_ttl", "refresh_idle", "refresh_grace", "audience", "access_format", "id_token_alg", "auth", "jwks", "jwks_uri", "profile", "exchange_targets"}, field)
 	return s.door.Render(w, http.StatusUnprocessableEntity, view)
 }
 
