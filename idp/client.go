@@ -97,6 +97,11 @@ type Client struct {
 	CreatedAt      time.Time
 	UpdatedAt      time.Time
 
+	SubjectType   SubjectType // what sub is; empty: public
+	SectorURI     string      // sector_identifier_uri; empty: the host of its redirect addresses
+	InitiateURI   string      // initiate_login_uri, where a person begins from here; empty: nowhere
+	ChangeSubject bool        // of an edit: that it changes every person's sub is meant; not stored
+
 	ExchangeTargets  []string            // audiences that it may exchange tokens for (GrantExchange)
 	RegisteredBy     RegistrationTokenID // the initial access token that it was registered by; empty: by the administration
 	RegistrationHash TokenHash           // of its registration access token (RFC 7592); zero: it cannot change its registration

@@ -65,6 +65,7 @@
 //   - client: a relying party, an application that signs people in through us, or a program that acts for itself.
 //     On screen «application».
 //   - preset: a known kind of application, from which a registration is filled in.
+//   - pairwise: of a sub, an application's own for a person; sector: the applications that have the same one.
 //   - deviation: what of a registration is less safe than what is proposed.
 //   - admit: to let the people of some groups only sign in to an application.
 //   - consent: what a person allowed an application to be told of them.

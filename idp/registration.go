@@ -99,6 +99,8 @@ func (t *RegistrationToken) Admits(c *Client) error {
 		{"post_logout_redirect_uris", c.PostLogoutURIs},
 		{"backchannel_logout_uri", []string{c.LogoutURI}},
 		{"jwks_uri", []string{c.JWKSURI}},
+		{"sector_identifier_uri", []string{c.SectorURI}},
+		{"initiate_login_uri", []string{c.InitiateURI}},
 	} {
 		for _, uri := range of.uris {
 			if uri != "" && !t.admitsHost(uri) {

@@ -422,6 +422,8 @@ type AdminApp struct {
 	Consent, Verify, Pushed, DPoP       bool       // Pushed: it pushes its authorization requests; DPoP: its tokens are bound to a key
 	Secrets                             []DeskSecret
 	FAPI2                               bool           // it is held to FAPI 2.0
+	Pairwise                            bool           // people have a sub of their own at it
+	InitiateURI                         string         // where people begin from here
 	Targets                             []string       // that it exchanges tokens for
 	Keys                                []string       // ids of its public keys, or their address
 	Rejected                            []RejectedLine // latest first
@@ -512,8 +514,10 @@ type AdminAppForm struct {
 	RequirePushed, DPoP                                bool
 	Alg, AccessTTL, RefreshIdle, RefreshGrace          string // durations as typed, such as 15m
 	Audience                                           string
-	Exchange                                           bool     // token exchange
-	Targets                                            string   // of it
+	Exchange                                           bool   // token exchange
+	Targets                                            string // of it
+	SubjectTypes                                       []Choice
+	SubjectType, SectorURI, InitiateURI                string
 	Algs                                               []string // JOSE names to choose from
 	Problem                                            Message
 	Wrong                                              string // which field

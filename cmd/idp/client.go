@@ -27,6 +27,7 @@ type clientFlags struct {
 	rules    []string
 	keys     string // name of a file
 	profile  string
+	subject  string
 	public   bool
 	disabled bool
 }
@@ -59,6 +60,10 @@ func (f *clientFlags) register(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.c.Consent, "consent", false, "ask people what the application may be told")
 	flags.BoolVar(&f.c.OptionalPKCE, "optional-pkce", false, "a deviation: do not demand PKCE")
 	flags.BoolVar(&f.c.RequirePushed, "require-par", false, "it has to push its authorization requests (PAR, RFC 9126)")
+	flags.StringVar(&f.subject, "subject-type", "", "what it is told of who people are: public, or pairwise for a sub of its own")
+	flags.StringVar(&f.c.SectorURI, "sector-identifier-uri", "", "`address` that lists the redirect addresses which have the same pairwise sub")
+	flags.BoolVar(&f.c.ChangeSubject, "change-subjects", false, "that every person gets another sub at the application is meant")
+	flags.StringVar(&f.c.InitiateURI, "initiate-login-uri", "", "`address` where people begin a sign-in from their account here")
 	flags.StringSliceVar(&f.c.ExchangeTargets, "exchange-target", nil, "`audiences` that it may exchange tokens for (token exchange, RFC 8693), with --grant "+idp.GrantExchange)
 	flags.BoolVar(&f.c.DPoP, "dpop", false, "its access tokens have to be bound to a key (DPoP, RFC 9449)")
 	flags.BoolVar(&f.c.ClaimsInID, "claims-in-id-token", false, "a deviation: claims of scopes in the ID token as well")
@@ -109,6 +114,10 @@ func (f *clientFlags) apply(flags *pflag.FlagSet, c *idp.Client, all bool) {
 		"optional-pkce":                       func() { c.OptionalPKCE = f.c.OptionalPKCE },
 		"require-par":                         func() { c.RequirePushed = f.c.RequirePushed },
 		"profile":                             func() { c.Profile = idp.ClientProfile(f.profile) },
+		"change-subjects":                     func() { c.ChangeSubject = f.c.ChangeSubject },
+		"subject-type":                        func() { c.SubjectType = subjectType(f.subject) },
+		"sector-identifier-uri":               func() { c.SectorURI = f.c.SectorURI },
+		"initiate-login-uri":                  func() { c.InitiateURI = f.c.InitiateURI },
 		"exchange-target":                     func() { c.ExchangeTargets = f.c.ExchangeTargets },
 		"dpop":                                func() { c.DPoP = f.c.DPoP },
 		"claims-in-id-token":                  func() { c.ClaimsInID = f.c.ClaimsInID },
@@ -118,6 +127,14 @@ func (f *clientFlags) apply(flags *pflag.FlagSet, c *idp.Client, all bool) {
 			set()
 		}
 	}
+}
+
+// subjectType is a subject type as it is kept: public is none.
+func subjectType(s string) idp.SubjectType {
+	if s == "public" {
+		return ""
+	}
+	return idp.SubjectType(s)
 }
 
 // read reads the file of --jwks, and the flags --claim into the rules of the client.
@@ -258,6 +275,9 @@ type clientLine struct {
 	DPoP           bool              `json:"dpop_bound_access_tokens,omitempty"`
 	Profile        idp.ClientProfile `json:"profile,omitempty"`
 	Targets        []string          `json:"exchange_targets,omitempty"`
+	SubjectType    idp.SubjectType   `json:"subject_type,omitempty"` // none: public
+	SectorURI      string            `json:"sector_identifier_uri,omitempty"`
+	InitiateURI    string            `json:"initiate_login_uri,omitempty"`
 	Consent        bool              `json:"consent"`
 	Disabled       bool              `json:"disabled"`
 	CreatedAt      time.Time         `json:"created_at"`
@@ -269,7 +289,7 @@ func clientLineOf(c *idp.Client) clientLine {
 		RedirectURIs: c.RedirectURIs, PostLogoutURIs: c.PostLogoutURIs, LogoutURI: c.LogoutURI, LogoutSession: c.LogoutSession, Origins: c.Origins,
 		GrantTypes: c.GrantTypes, Scopes: c.Scopes, Audience: c.Audience,
 		IDTokenAlg: c.IDTokenAlg, AccessFormat: c.AccessFormat,
-		Match: c.Match, Verify: c.Verify, Admits: c.Groups, Claims: c.Claims, RequirePushed: c.RequirePushed, DPoP: c.DPoP, Profile: c.Profile, Targets: c.ExchangeTargets, Consent: c.Consent, Disabled: c.Disabled, CreatedAt: c.CreatedAt,
+		Match: c.Match, Verify: c.Verify, Admits: c.Groups, Claims: c.Claims, RequirePushed: c.RequirePushed, DPoP: c.DPoP, Profile: c.Profile, Targets: c.ExchangeTargets, SubjectType: c.SubjectType, SectorURI: c.SectorURI, InitiateURI: c.InitiateURI, Consent: c.Consent, Disabled: c.Disabled, CreatedAt: c.CreatedAt,
 	}
 	for _, s := range c.Secrets {
 		if !s.LastUsedAt.IsZero() && (l.SecretUsedAt == nil || s.LastUsedAt.After(*l.SecretUsedAt)) {
@@ -350,6 +370,8 @@ func (c *cli) clientShow() *cobra.Command {
 					[]string{"told at", orNone(l.LogoutURI)},
 					[]string{"origins", orNone(strings.Join(l.Origins, " "))},
 					[]string{"grants", strings.Join(l.GrantTypes, " ")},
+					[]string{"subjects", orNone(strings.TrimSpace(string(l.SubjectType) + " " + l.SectorURI))},
+					[]string{"opens at", orNone(l.InitiateURI)},
 					[]string{"acts at", orNone(strings.Join(l.Targets, " "))},
 					[]string{"scopes", strings.Join(l.Scopes, " ")},
 					[]string{"match", orNone(string(l.Match))},

@@ -188,6 +188,10 @@ func open(ctx context.Context, conf *config.Config, issuer string, log *slog.Log
 		devices: devices,
 		site:    site,
 		desk: admin.New(admin.Config{
+			Subjects: idp.NewSubjects(sealer.Derive(pairwise, 32)),
+			Sector: func(ctx context.Context, uri string) ([]string, error) {
+				return oidc.SectorRedirects(ctx, p.toApplications(), uri)
+			},
 			Store: db, Sealer: sealer, Site: site.now, Fixed: site.fixed, Languages: words.Known(), Issuer: issuer, Mail: conf.Mail.On(), Settings: settingsOf(conf), Log: log,
 			// Phones are told whatever becomes of the request that has unlinked one.
 			Wake: func(topics ...idp.Topic) { p.wake(context.WithoutCancel(ctx), topics...) },
@@ -196,6 +200,12 @@ func open(ctx context.Context, conf *config.Config, issuer string, log *slog.Log
 	p.wake = p.heard
 	return p, nil
 }
+
+// pairwise is the purpose of the key by which people have a sub of their own at each sector.
+const pairwise = "pairwise subjects"
+
+// subjects makes the sub of people, for all doors the same.
+func (p *provider) subjects() idp.Subjects { return idp.NewSubjects(p.sealer.Derive(pairwise, 32)) }
 
 // openSealer opens the sealing key; with fresh, for a database that was just made, it
 // makes one where there is none. While the key is in use its file is only looked at:
@@ -336,6 +346,7 @@ func (p *provider) handler(cert *serve.Certificate) (http.Handler, serve.Config,
 	}
 	protocol, err := oidc.New(oidc.Config{
 		Registry:      registry,
+		Subjects:      p.subjects(),
 		AllowRegister: perAddress(p.conf.Limits.EnrolPer10Min/10, p.conf.Limits.EnrolPer10Min),
 		Issuer:        p.issuer,
 		Store:         p.db,

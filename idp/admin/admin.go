@@ -119,8 +119,13 @@ type Config struct {
 	// Wake wakes whoever waits for a topic, and has phones told of an idp.TopicChanged;
 	// nil: nobody.
 	Wake func(topics ...idp.Topic)
-	Now  func() time.Time
-	Log  *slog.Logger
+	// Subjects makes the sub of people for applications.
+	Subjects idp.Subjects
+	// Sector reads the redirect addresses that a sector_identifier_uri lists; it has to guard whom
+	// it calls. nil: there are no such addresses.
+	Sector func(ctx context.Context, uri string) ([]string, error)
+	Now    func() time.Time
+	Log    *slog.Logger
 }
 
 // Desk is where administrators act. Safe for concurrent use.

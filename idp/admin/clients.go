@@ -35,6 +35,9 @@ func (d *Desk) AddClient(ctx context.Context, by By, c *idp.Client) (idp.Secret,
 	if err := d.allow(ctx, by, EditClients); err != nil {
 		return "", err
 	}
+	if err := d.checkSector(ctx, c); err != nil {
+		return "", err
+	}
 	secret, err := d.prepareClient(c, d.conf.Now())
 	if err != nil {
 		return "", err
@@ -135,9 +138,20 @@ func (d *Desk) EditClient(ctx context.Context, by By, id idp.ClientID, fn func(*
 	if err := d.allow(ctx, by, EditClients); err != nil {
 		return err
 	}
+	checked, err := d.sectorOf(ctx, id, fn)
+	if err != nil {
+		return err
+	}
 	return d.conf.Store.UpdateClient(ctx, id, func(c *idp.Client) error {
 		secrets, auth, created := c.Secrets, c.Auth, c.CreatedAt
+		before := *c
 		fn(c)
+		if err := sameSubjects(&before, c); err != nil {
+			return err
+		}
+		if c.SectorURI != "" && !checked.covers(c) { // another has changed it meanwhile
+			return fmt.Errorf("client %s: %w", id, idp.ErrConflict)
+		}
 		c.ID, c.Secrets, c.CreatedAt, c.UpdatedAt = id, secrets, created, d.conf.Now()
 		c.RegistrationHash = idp.TokenHash{}
 		if (auth == idp.AuthNone) != (c.Auth == idp.AuthNone) {
@@ -255,6 +269,9 @@ func ValidateClient(c *idp.Client) error {
 	if err := validProfile(c); err != nil {
 		return err
 	}
+	if err := validSubjects(c); err != nil {
+		return err
+	}
 	if len(c.GrantTypes) == 0 {
 		return bad("grant_types", "client.grants.missing")
 	}
@@ -306,6 +323,9 @@ func ValidateClient(c *idp.Client) error {
 	}
 	if c.LogoutURI != "" && (!validRedirect(c.LogoutURI, idp.ClientWeb) || !c.Allows(idp.GrantCode)) {
 		return bad("backchannel_logout_uri", "client.redirect.bad")
+	}
+	if c.InitiateURI != "" && (!strings.HasPrefix(c.InitiateURI, "https://") && !strings.HasPrefix(c.InitiateURI, "http://") || !validRedirect(c.InitiateURI, idp.ClientWeb) || !c.Allows(idp.GrantCode)) {
+		return bad("initiate_login_uri", "client.redirect.bad")
 	}
 	if c.LogoutSession && c.LogoutURI == "" {
 		return bad("backchannel_logout_uri", "client.logout.missing")

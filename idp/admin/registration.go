@@ -129,8 +129,20 @@ func (d *Desk) Register(ctx context.Context, token idp.Secret, address string, c
 	if err != nil {
 		return "", "", err
 	}
-	if !slices.ContainsFunc(known, func(t idp.RegistrationToken) bool { return t.Hash == token.Hash() }) {
+	i := slices.IndexFunc(known, func(t idp.RegistrationToken) bool { return t.Hash == token.Hash() })
+	if i < 0 {
 		return "", "", fmt.Errorf("no such initial access token: %w", idp.ErrWrongSecret)
+	}
+	if err := known[i].Live(d.conf.Now()); err != nil {
+		return "", "", fmt.Errorf("%w: %w", idp.ErrWrongSecret, err)
+	}
+	if c.SectorURI != "" { // read only where the token allows that
+		if err := known[i].Admits(c); err != nil {
+			return "", "", err
+		}
+		if err := d.checkSector(ctx, c); err != nil {
+			return "", "", err
+		}
 	}
 	err = d.conf.Store.RegisterClient(ctx, token.Hash(), func(t *idp.RegistrationToken) (*idp.Client, error) {
 		now := d.conf.Now()
@@ -211,8 +223,12 @@ func (d *Desk) Registration(ctx context.Context, id idp.ClientID, token idp.Secr
 // in Registration, and a FieldError of client_secret for another one; idp.ErrDenied where the
 // initial access token was revoked; FieldError.
 func (d *Desk) ChangeRegistration(ctx context.Context, id idp.ClientID, token, current idp.Secret, address string, sent *idp.Client) (secret, registration idp.Secret, err error) {
-	if _, err := d.Registration(ctx, id, token); err != nil { // beside the writer, as in Register
+	now, err := d.Registration(ctx, id, token) // beside the writer, as in Register
+	if err != nil {
 		return "", "", err
+	}
+	if sent.SectorURI != now.SectorURI || sent.SectorURI != "" && !slices.Equal(sent.RedirectURIs, now.RedirectURIs) {
+		return "", "", &idp.FieldError{Field: "sector_identifier_uri", Message: "client.sector.fixed"}
 	}
 	err = d.conf.Store.UpdateRegisteredClient(ctx, id, func(t *idp.RegistrationToken, c *idp.Client) error {
 		if !ownsRegistration(c, token) {
@@ -225,8 +241,11 @@ func (d *Desk) ChangeRegistration(ctx context.Context, id idp.ClientID, token, c
 		if current != "" && !c.HasNow(current, now) {
 			return &idp.FieldError{Field: "client_secret", Message: "registration.secret"}
 		}
-		auth := c.Auth
+		auth, before := c.Auth, *c
 		takeRegistration(c, sent)
+		if err := sameSubjects(&before, c); err != nil {
+			return &idp.FieldError{Field: "subject_type", Message: "client.sector.fixed"}
+		}
 		if (auth == idp.AuthNone) != c.Public() {
 			return &idp.FieldError{Field: "auth", Message: "client.auth.fixed"}
 		}
@@ -275,6 +294,7 @@ func takeRegistration(c, sent *idp.Client) {
 	c.RedirectURIs, c.PostLogoutURIs, c.LogoutURI, c.LogoutSession = sent.RedirectURIs, sent.PostLogoutURIs, sent.LogoutURI, sent.LogoutSession
 	c.GrantTypes, c.Scopes, c.IDTokenAlg = sent.GrantTypes, sent.Scopes, sent.IDTokenAlg
 	c.RequirePushed, c.DPoP = sent.RequirePushed, sent.DPoP
+	c.SubjectType, c.SectorURI, c.InitiateURI = sent.SubjectType, sent.SectorURI, sent.InitiateURI
 }
 
 // RemoveRegistration deletes an application by its registration access token (RFC 7592, section

@@ -27,6 +27,9 @@ type client struct {
 	Scopes         []string          `json:"scopes"`
 	Audience       []string          `json:"audience"`
 	Targets        []string          `json:"exchange_targets"`
+	SubjectType    idp.SubjectType   `json:"subject_type"`
+	SectorURI      string            `json:"sector_identifier_uri"`
+	InitiateURI    string            `json:"initiate_login_uri"`
 	Groups         []string          `json:"groups"`
 	Claims         []idp.ClaimRule   `json:"claims"`
 	IDTokenAlg     string            `json:"id_token_alg"`
@@ -64,7 +67,7 @@ func clientOf(c *idp.Client) client {
 	}
 	return client{
 		ID: c.ID, Name: c.Name, Kind: c.Kind, Profile: c.Profile, Auth: c.Auth, JWKS: json.RawMessage(c.JWKS), JWKSURI: c.JWKSURI, GrantTypes: list(c.GrantTypes), RedirectURIs: list(c.RedirectURIs), PostLogoutURIs: list(c.PostLogoutURIs),
-		Origins: list(c.Origins), Scopes: list(c.Scopes), Audience: list(c.Audience), Targets: list(c.ExchangeTargets), Groups: list(c.Groups), Claims: list(c.Claims), IDTokenAlg: c.IDTokenAlg,
+		Origins: list(c.Origins), Scopes: list(c.Scopes), Audience: list(c.Audience), Targets: list(c.ExchangeTargets), SubjectType: c.SubjectType, SectorURI: c.SectorURI, InitiateURI: c.InitiateURI, Groups: list(c.Groups), Claims: list(c.Claims), IDTokenAlg: c.IDTokenAlg,
 		AccessFormat: c.AccessFormat, AccessTTL: int64(c.AccessTTL / time.Second), RefreshIdle: int64(c.RefreshIdle / time.Second),
 		RefreshGrace: int64(c.RefreshGrace / time.Second), RefreshAlways: c.RefreshAlways, OptionalPKCE: c.OptionalPKCE, RequirePushed: c.RequirePushed, DPoP: c.DPoP, ClaimsInID: c.ClaimsInID, Consent: c.Consent,
 		Match: c.Match, Verify: c.Verify, Disabled: c.Disabled, Deviations: deviations, CreatedAt: moment(c.CreatedAt), UpdatedAt: moment(c.UpdatedAt),
@@ -101,6 +104,10 @@ var clientMembers = members[idp.Client]{
 	"origins":                               texts(func(c *idp.Client) *[]string { return &c.Origins }),
 	"scopes":                                texts(func(c *idp.Client) *[]string { return &c.Scopes }),
 	"audience":                              texts(func(c *idp.Client) *[]string { return &c.Audience }),
+	"subject_type":                          text(func(c *idp.Client) *idp.SubjectType { return &c.SubjectType }),
+	"sector_identifier_uri":                 text(func(c *idp.Client) *string { return &c.SectorURI }),
+	"initiate_login_uri":                    text(func(c *idp.Client) *string { return &c.InitiateURI }),
+	"change_subjects":                       flag(func(c *idp.Client) *bool { return &c.ChangeSubject }),
 	"exchange_targets":                      texts(func(c *idp.Client) *[]string { return &c.ExchangeTargets }),
 	"groups":                                texts(func(c *idp.Client) *[]string { return &c.Groups }),
 	"claims":                                objects(func(c *idp.Client) *[]idp.ClaimRule { return &c.Claims }, claimMembers),

@@ -88,7 +88,7 @@ func (s *Server) metadata(algs, languages []string) metadata {
 		ResponseModes:            []string{modeQuery, modeFragment, modeFormPost},
 		GrantTypes:               []string{idp.GrantCode, idp.GrantRefresh, idp.GrantClientCredentials, idp.GrantExchange},
 		ACRValues:                idp.ACRValues,
-		SubjectTypes:             []string{"public"},
+		SubjectTypes:             []string{"public", string(idp.SubjectPairwise)},
 		IDTokenAlgs:              algs,
 		TokenAuthMethods:         append(slices.Clone(proven), string(idp.AuthNone)),
 		IntrospectionAuthMethods: proven,

@@ -191,7 +191,7 @@ func (s *Server) subjectID(ctx context.Context, c *idp.Client, token string) (*s
 	if err != nil || h.Session == "" || !h.isFor(c.ID) || s.now().Unix() >= h.ExpiresAt {
 		return nil, idp.ErrNotFound
 	}
-	g, u, err := s.conf.Store.GrantFor(ctx, idp.UserID(h.Subject), idp.SessionID(h.Session), c.ID, s.now())
+	g, u, err := s.conf.Store.GrantFor(ctx, s.conf.Subjects.User(c, h.Subject), idp.SessionID(h.Session), c.ID, s.now())
 	if err != nil {
 		return nil, err
 	}

@@ -251,12 +251,15 @@ func TestExchangedTokensEnd(t *testing.T) {
 			_, err := x.desk.EndSessions(x.t.Context(), x.admin, x.anna.ID, "")
 			return err
 		},
-		"the person is blocked":        func(x *exchangers) error { return x.desk.Disable(x.t.Context(), x.admin, x.anna.ID, "") },
-		"the viewer is disabled":       func(x *exchangers) error { x.editClient(x.viewer, off); return nil },
-		"the viewer is removed":        func(x *exchangers) error { return x.desk.RemoveClient(x.t.Context(), x.admin, "viewer") },
-		"the gateway is disabled":      func(x *exchangers) error { x.editClient(x.gateway, off); return nil },
-		"the gateway is removed":       func(x *exchangers) error { return x.desk.RemoveClient(x.t.Context(), x.admin, "gateway") },
-		"the refresh token is revoked": func(x *exchangers) error { x.call(pathRevoke, x.viewer, url.Values{"token": {x.tok.Refresh}}); return nil },
+		"the person is blocked":   func(x *exchangers) error { return x.desk.Disable(x.t.Context(), x.admin, x.anna.ID, "") },
+		"the viewer is disabled":  func(x *exchangers) error { x.editClient(x.viewer, off); return nil },
+		"the viewer is removed":   func(x *exchangers) error { return x.desk.RemoveClient(x.t.Context(), x.admin, "viewer") },
+		"the gateway is disabled": func(x *exchangers) error { x.editClient(x.gateway, off); return nil },
+		"the gateway is removed":  func(x *exchangers) error { return x.desk.RemoveClient(x.t.Context(), x.admin, "gateway") },
+		"the refresh token is revoked": func(x *exchangers) error {
+			x.call(pathRevoke, x.viewer, url.Values{"token": {x.tok.Refresh}})
+			return nil
+		},
 		"the grant type": func(x *exchangers) error {
 			x.editClient(x.gateway, func(c *idp.Client) {
 				c.GrantTypes, c.ExchangeTargets = []string{idp.GrantClientCredentials}, nil

@@ -70,7 +70,7 @@ func (s *Server) introspectAccess(ctx context.Context, c *idp.Client, hash idp.T
 	if err != nil {
 		return nil, err
 	}
-	b := s.appendActive(make([]byte, 0, 512), g, scopes, t.IssuedAt, t.ExpiresAt)
+	b := s.appendActive(make([]byte, 0, 512), owner, g, scopes, t.IssuedAt, t.ExpiresAt)
 	b = append(b, tokenType(t.JKT)...)
 	b = appendConfirmation(b, t.JKT)
 	b = append(b, `,"aud":`...)
@@ -94,16 +94,16 @@ func (s *Server) introspectRefresh(ctx context.Context, c *idp.Client, hash idp.
 	if err != nil {
 		return inactive, nil //nolint:nilerr // as for access tokens
 	}
-	return append(s.appendActive(make([]byte, 0, 512), g, scopes, t.IssuedAt, t.ExpiresAt), '}'), nil
+	return append(s.appendActive(make([]byte, 0, 512), c, g, scopes, t.IssuedAt, t.ExpiresAt), '}'), nil
 }
 
 // appendActive writes the members of the response about every active token (RFC 7662,
 // section 2.2; acr and auth_time by RFC 9470, section 6.2).
-func (s *Server) appendActive(b []byte, g *idp.Grant, scopes []string, issued, expires time.Time) []byte {
+func (s *Server) appendActive(b []byte, owner *idp.Client, g *idp.Grant, scopes []string, issued, expires time.Time) []byte {
 	b = append(b, `{"active":true,"iss":`...)
 	b = claim.AppendString(b, s.conf.Issuer)
 	b = append(b, `,"sub":`...)
-	b = claim.AppendString(b, subject(g))
+	b = claim.AppendString(b, s.subject(owner, g))
 	b = append(b, `,"client_id":`...)
 	b = claim.AppendString(b, string(g.Client))
 	b = append(b, `,"scope":`...)

@@ -179,7 +179,7 @@ func (s *Server) idToken(ctx context.Context, o issuance, access idp.Secret, exp
 	b = append(b, `{"iss":`...)
 	b = claim.AppendString(b, s.conf.Issuer)
 	b = append(b, `,"sub":`...)
-	b = claim.AppendString(b, string(g.User))
+	b = claim.AppendString(b, s.subject(o.client, g))
 	b = append(b, `,"aud":`...)
 	b = claim.AppendString(b, string(o.client.ID))
 	b = append(b, `,"exp":`...)
@@ -219,7 +219,7 @@ func (s *Server) accessJWT(o issuance, t *idp.AccessToken) (idp.Secret, error) {
 	b = append(b, `{"iss":`...)
 	b = claim.AppendString(b, s.conf.Issuer)
 	b = append(b, `,"sub":`...)
-	b = claim.AppendString(b, subject(o.grant))
+	b = claim.AppendString(b, s.subject(o.client, o.grant))
 	b = append(b, `,"aud":`...)
 	b = claim.AppendStrings(b, t.Audience)
 	b = append(b, `,"exp":`...)
@@ -239,13 +239,13 @@ func (s *Server) accessJWT(o issuance, t *idp.AccessToken) (idp.Secret, error) {
 	return idp.Secret(signed), err
 }
 
-// subject is the sub of a grant's tokens: the person, or the client itself where it acts
-// on its own behalf.
-func subject(g *idp.Grant) string {
+// subject is the sub of the tokens that a grant gives its client: the person, as that client is
+// told who it is, or the client itself where it acts on its own behalf.
+func (s *Server) subject(c *idp.Client, g *idp.Grant) string {
 	if g.User == "" {
 		return string(g.Client)
 	}
-	return string(g.User)
+	return s.conf.Subjects.Of(c, g.User)
 }
 
 // appendAuthentication writes auth_time, acr and amr: when and how the person signed in.

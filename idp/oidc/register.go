@@ -46,6 +46,8 @@ type registrationResponse struct {
 	JWKS            json.RawMessage `json:"jwks,omitempty"`
 	JWKSURI         string          `json:"jwks_uri,omitempty"`
 	SubjectType     string          `json:"subject_type"`
+	SectorURI       string          `json:"sector_identifier_uri,omitempty"`
+	InitiateURI     string          `json:"initiate_login_uri,omitempty"`
 	IDTokenAlg      string          `json:"id_token_signed_response_alg"`
 	PostLogoutURIs  []string        `json:"post_logout_redirect_uris,omitempty"`
 	LogoutURI       string          `json:"backchannel_logout_uri,omitempty"`
@@ -130,6 +132,10 @@ func (s *Server) tellRegistration(w http.ResponseWriter, status int, c *idp.Clie
 	}
 	if c.Allows(idp.GrantCode) {
 		out.ResponseTypes = append(out.ResponseTypes, "code")
+	}
+	out.SectorURI, out.InitiateURI = c.SectorURI, c.InitiateURI
+	if c.SubjectType != "" {
+		out.SubjectType = string(c.SubjectType)
 	}
 	if out.IDTokenAlg == "" {
 		out.IDTokenAlg = "RS256"
@@ -257,10 +263,10 @@ var unsupported = []string{
 	"authorization_details_types", "authorization_encrypted_response_alg", "authorization_encrypted_response_enc", "authorization_signed_response_alg",
 	"backchannel_authentication_request_signing_alg", "backchannel_client_notification_endpoint", "backchannel_token_delivery_mode", "backchannel_user_code_parameter",
 	"default_acr_values", "default_max_age", "frontchannel_logout_session_required", "frontchannel_logout_uri",
-	"id_token_encrypted_response_alg", "id_token_encrypted_response_enc", "initiate_login_uri",
+	"id_token_encrypted_response_alg", "id_token_encrypted_response_enc",
 	"introspection_encrypted_response_alg", "introspection_encrypted_response_enc", "introspection_signed_response_alg",
 	"request_object_encryption_alg", "request_object_encryption_enc", "request_object_signing_alg", "request_uris", "require_signed_request_object",
-	"sector_identifier_uri", "tls_client_auth_san_dns", "tls_client_auth_san_email", "tls_client_auth_san_ip", "tls_client_auth_san_uri", "tls_client_auth_subject_dn",
+	"tls_client_auth_san_dns", "tls_client_auth_san_email", "tls_client_auth_san_ip", "tls_client_auth_san_uri", "tls_client_auth_subject_dn",
 	"tls_client_certificate_bound_access_tokens", "token_endpoint_auth_signing_alg",
 	"userinfo_encrypted_response_alg", "userinfo_encrypted_response_enc", "userinfo_signed_response_alg", "use_mtls_endpoint_aliases",
 }
@@ -309,6 +315,8 @@ func readRegistration(r *http.Request) (*idp.Client, *ownMembers, *errorResponse
 		{"scope", &scope},
 		{"jwks_uri", &c.JWKSURI},
 		{"subject_type", &subject},
+		{"sector_identifier_uri", &c.SectorURI},
+		{"initiate_login_uri", &c.InitiateURI},
 		{"id_token_signed_response_alg", &c.IDTokenAlg},
 		{"post_logout_redirect_uris", &c.PostLogoutURIs},
 		{"backchannel_logout_uri", &c.LogoutURI},
@@ -342,10 +350,11 @@ func readRegistration(r *http.Request) (*idp.Client, *ownMembers, *errorResponse
 	if c.IDTokenAlg == "RS256" {
 		c.IDTokenAlg = "" // which is the same, and turns with the site's
 	}
+	if subject != "public" {
+		c.SubjectType = idp.SubjectType(subject)
+	}
 	code := c.Allows(idp.GrantCode)
 	switch {
-	case subject != "" && subject != "public":
-		return nil, nil, &errorResponse{codeInvalidMetadata, "subject_type: only public is supported."}
 	case code && responses != nil && !slices.Equal(responses, []string{"code"}), !code && len(responses) > 0:
 		return nil, nil, &errorResponse{codeInvalidMetadata, "response_types: only code is supported, with the grant type authorization_code."}
 	}

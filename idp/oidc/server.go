@@ -181,6 +181,8 @@ type Config struct {
 	// NonceKey makes the nonces of DPoP proofs: the same for all processes of a provider.
 	// Empty: a random one.
 	NonceKey []byte
+	// Subjects makes the sub of people.
+	Subjects idp.Subjects
 	// Registry takes the registrations of applications; nil: they cannot register themselves.
 	Registry Registry
 	// AllowRegister counts, per client address, requests to register without a token that is

@@ -73,7 +73,7 @@ func (s *Server) UserInfo(ctx context.Context, r *op.Request[oidc.UserInfoReques
 	}
 	b := make([]byte, 0, 512)
 	b = append(b, `{"sub":`...)
-	b = claim.AppendString(b, string(u.ID))
+	b = claim.AppendString(b, s.conf.Subjects.Of(c, u.ID))
 	b = claim.Append(b, u, c.Claims, inUserinfo(c, g, scopes))
 	return respond(ctx, append(b, '}')), nil
 }

@@ -263,7 +263,7 @@ func shut(u *idp.User) {
 // shutClient is what counts of an application whose row's MAC is wrong.
 func shutClient(c *idp.Client) {
 	c.Disabled, c.Secrets, c.RedirectURIs, c.PostLogoutURIs, c.Origins, c.LogoutURI, c.JWKS, c.JWKSURI = true, nil, nil, nil, nil, "", "", ""
-	c.RegistrationHash = idp.TokenHash{}
+	c.RegistrationHash, c.InitiateURI = idp.TokenHash{}, ""
 }
 
 func (r *userRow) seal() *[]byte         { return &r.MAC }
@@ -369,6 +369,9 @@ func (r *clientRow) bound() (string, []any) {
 	}
 	if r.JWKS != "" || r.JWKSURI != "" || r.RequirePushed || r.DPoP || r.Profile != "" { // as above
 		fields = append(fields, r.JWKS, r.JWKSURI, r.RequirePushed, r.DPoP, r.Profile)
+	}
+	if r.SubjectType != "" || r.SectorURI != "" || r.InitiateURI != "" { // as above
+		fields = append(fields, "subjects", r.SubjectType, r.SectorURI, r.InitiateURI)
 	}
 	if r.ExchangeTargets != "[]" && r.ExchangeTargets != "" { // as above
 		fields = append(fields, "exchange", r.ExchangeTargets)

@@ -54,6 +54,9 @@ type clientRow struct {
 	UpdatedAt      int64 `gorm:"autoUpdateTime:false"`
 	MAC            []byte
 
+	SubjectType      string
+	SectorURI        string `gorm:"column:sector_uri"`
+	InitiateURI      string `gorm:"column:initiate_uri"`
 	ExchangeTargets  string
 	RegisteredBy     string
 	RegistrationHash []byte // empty: none
@@ -83,6 +86,7 @@ func clientRowOf(c *idp.Client) (*clientRow, []clientSecretRow) {
 		RefreshAlways: c.RefreshAlways, OptionalPKCE: c.OptionalPKCE, RequirePushed: c.RequirePushed, Profile: string(c.Profile), DPoP: c.DPoP, ClaimsInID: c.ClaimsInID,
 		Consent: c.Consent, Match: string(c.Match), Verify: c.Verify, Groups: listText(nfcList(c.Groups)), Claims: rulesText(c.Claims), Icon: string(c.Icon), Disabled: c.Disabled, CreatedAt: micros(c.CreatedAt), UpdatedAt: micros(c.UpdatedAt),
 	}
+	row.SubjectType, row.SectorURI, row.InitiateURI = string(c.SubjectType), c.SectorURI, c.InitiateURI
 	row.ExchangeTargets = listText(c.ExchangeTargets)
 	row.RegisteredBy, row.RegistrationHash = string(c.RegisteredBy), []byte{}
 	if !c.RegistrationHash.IsZero() {
@@ -120,6 +124,7 @@ func (r *clientRow) client(secrets []clientSecretRow) (*idp.Client, error) {
 		Consent: r.Consent, Match: idp.MatchMode(r.Match), Verify: r.Verify, Icon: idp.PictureID(r.Icon), Disabled: r.Disabled, CreatedAt: moment(r.CreatedAt), UpdatedAt: moment(r.UpdatedAt),
 	}
 	var errs error
+	c.SubjectType, c.SectorURI, c.InitiateURI = idp.SubjectType(r.SubjectType), r.SectorURI, r.InitiateURI
 	c.RegisteredBy = idp.RegistrationTokenID(r.RegisteredBy)
 	if len(r.RegistrationHash) > 0 {
 		c.RegistrationHash, errs = hash(r.RegistrationHash)

@@ -107,6 +107,7 @@ func (s *applications) one(w http.ResponseWriter, r *http.Request, p staff) erro
 		}
 	}
 	view.Keys, view.Targets = keyNames(c), c.ExchangeTargets
+	view.Pairwise, view.InitiateURI = c.SubjectType == idp.SubjectPairwise, c.InitiateURI
 	now := s.door.Now()
 	for _, secret := range c.Secrets {
 		view.Secrets = append(view.Secrets, templates.DeskSecret{
@@ -151,6 +152,12 @@ var authWords = []templates.Choice{
 	{Value: string(idp.AuthBasic), Label: templates.Say("apps.auth.basic")},
 	{Value: string(idp.AuthPost), Label: templates.Say("client.deviation.post")},
 	{Value: string(idp.AuthPrivateKey), Label: templates.Say("apps.auth.key")},
+}
+
+// subjectWords say what an application is told of who people are.
+var subjectWords = []templates.Choice{
+	{Label: templates.Say("apps.subject.public")},
+	{Value: string(idp.SubjectPairwise), Label: templates.Say("apps.subject.pairwise")},
 }
 
 // profileWords are the profiles that an application can be held to.
@@ -320,6 +327,8 @@ func (s *applications) appForm(r *http.Request, p staff, c *idp.Client) template
 	view.Code, view.Refresh, view.Credentials = c.Allows(idp.GrantCode), c.Allows(idp.GrantRefresh), c.Allows(idp.GrantClientCredentials)
 	view.JWT, view.Alg, view.Audience = c.AccessFormat == idp.AccessJWT, c.IDTokenAlg, strings.Join(c.Audience, "\n")
 	view.RequirePushed, view.DPoP = c.RequirePushed, c.DPoP
+	view.SubjectTypes, view.SubjectType, view.SectorURI = subjectWords, string(c.SubjectType), c.SectorURI
+	view.InitiateURI = c.InitiateURI
 	view.Exchange, view.Targets = c.Allows(idp.GrantExchange), strings.Join(c.ExchangeTargets, "\n")
 	view.Profile, view.Profiles = string(c.Profile), profileWords
 	view.Auth, view.Auths, view.JWKS, view.JWKSURI = string(c.Auth), authWords, c.JWKS, c.JWKSURI
@@ -384,6 +393,8 @@ func readAdvanced(r *http.Request, c *idp.Client) {
 	c.AccessFormat, c.IDTokenAlg = idp.AccessFormat(r.PostFormValue("access_format")), r.PostFormValue("id_token_alg")
 	c.AccessTTL, c.RefreshIdle, c.RefreshGrace = readSpan(r, "access_ttl"), readSpan(r, "refresh_idle"), readSpan(r, "refresh_grace")
 	c.Audience = strings.Fields(r.PostFormValue("audience"))
+	c.SubjectType, c.SectorURI = idp.SubjectType(r.PostFormValue("subject_type")), strings.TrimSpace(r.PostFormValue("sector_identifier_uri"))
+	c.ChangeSubject = r.PostFormValue("change_subjects") == "1"
 	c.ExchangeTargets = strings.Fields(r.PostFormValue("exchange_targets"))
 }
 
@@ -403,6 +414,7 @@ func readApp(r *http.Request, c *idp.Client) {
 	c.LogoutURI, c.LogoutSession = strings.TrimSpace(r.PostFormValue("backchannel_logout_uri")), ticked("backchannel_logout_session_required")
 	c.Scopes, c.Match = strings.Fields(r.PostFormValue("scopes")), idp.MatchMode(r.PostFormValue("match"))
 	c.Verify = ticked("verify")
+	c.InitiateURI = strings.TrimSpace(r.PostFormValue("initiate_login_uri"))
 	c.Consent, c.OptionalPKCE, c.ClaimsInID, c.RefreshAlways = ticked("consent"), ticked("optional_pkce"), ticked("claims_in_id"), ticked("refresh_always")
 }
 
@@ -433,7 +445,7 @@ func (s *applications) edit(w http.ResponseWriter, r *http.Request, p staff) err
 	if _, sent := r.PostForm["access_format"]; sent {
 		view.AccessTTL, view.RefreshIdle, view.RefreshGrace = r.PostFormValue("access_ttl"), r.PostFormValue("refresh_idle"), r.PostFormValue("refresh_grace")
 	}
-	view.Advanced = slices.Contains([]string{"grant_types", "access_ttl", "refresh_idle", "refresh_grace", "audience", "access_format", "id_token_alg", "auth", "jwks", "jwks_uri", "profile", "exchange_targets"}, field)
+	view.Advanced = slices.Contains([]string{"grant_types", "access_ttl", "refresh_idle", "refresh_grace", "audience", "access_format", "id_token_alg", "auth", "jwks", "jwks_uri", "profile", "exchange_targets", "subject_type", "sector_identifier_uri"}, field)
 	return s.door.Render(w, http.StatusUnprocessableEntity, view)
 }
 
