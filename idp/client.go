@@ -2,7 +2,9 @@ package idp
 
 import (
 	"crypto/subtle"
+	"net/url"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -136,6 +138,21 @@ func (c *Client) HasNow(secret Secret, now time.Time) bool {
 		}
 	}
 	return fits == 1
+}
+
+// OpensFor is the address at which a person begins in the application from here, so that it asks
+// for a sign-in with the issuer that the address names (OpenID Connect Core 1.0, section 4).
+// Nothing else is told there: neither who the person is, for who opens an address may be
+// another, nor a target. Empty: it has registered none, or the person may not sign in to it.
+func (c *Client) OpensFor(u *User, issuer string) string {
+	if c.InitiateURI == "" || c.Disabled || !c.Allows(GrantCode) || !c.Admits(u) {
+		return ""
+	}
+	mark := "?"
+	if strings.Contains(c.InitiateURI, "?") {
+		mark = "&"
+	}
+	return c.InitiateURI + mark + "iss=" + url.QueryEscape(issuer)
 }
 
 // Consent remembers what a person allowed an application.

@@ -312,6 +312,7 @@ func (p *provider) handler(cert *serve.Certificate) (http.Handler, serve.Config,
 		CollectPath:     oidc.CollectPath,
 		SessionAbsolute: p.conf.Sessions.Absolute,
 		Native:          nativeApps(p.conf.Apps),
+		Applications:    p.db.Clients,
 	})
 	desk.Mount(desk.Config{
 		Door:     people,
