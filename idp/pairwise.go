@@ -14,7 +14,7 @@ import (
 // SubjectType is what a client is told for sub (OpenID Connect Core 1.0, section 8).
 type SubjectType string
 
-// SubjectPairwise: a sub of its sector alone, so that two sectors cannot tell by it that they
+// SubjectPairwise is a sub of its sector alone, so that two sectors cannot tell by it that they
 // know the same person. Empty is public: the person's id.
 const SubjectPairwise SubjectType = "pairwise"
 

@@ -144,12 +144,13 @@ func (d *Desk) Register(ctx context.Context, token idp.Secret, address string, c
 			return "", "", err
 		}
 	}
+	asked := *c
 	err = d.conf.Store.RegisterClient(ctx, token.Hash(), func(t *idp.RegistrationToken) (*idp.Client, error) {
 		now := d.conf.Now()
 		if err := t.Use(now); err != nil {
 			return nil, fmt.Errorf("%w: %w", idp.ErrWrongSecret, err)
 		}
-		n := *c // fn may run twice
+		n := asked // fn may run twice
 		n.ID, n.Consent, n.RegisteredBy = idp.NewID[idp.ClientID](), true, t.ID
 		if n.Name == "" {
 			n.Name = siteOf(&n, t.Name)
@@ -230,6 +231,7 @@ func (d *Desk) ChangeRegistration(ctx context.Context, id idp.ClientID, token, c
 	if sent.SectorURI != now.SectorURI || sent.SectorURI != "" && !slices.Equal(sent.RedirectURIs, now.RedirectURIs) {
 		return "", "", &idp.FieldError{Field: "sector_identifier_uri", Message: "client.sector.fixed"}
 	}
+	asked := *sent
 	err = d.conf.Store.UpdateRegisteredClient(ctx, id, func(t *idp.RegistrationToken, c *idp.Client) error {
 		if !ownsRegistration(c, token) {
 			return idp.ErrWrongSecret
@@ -242,7 +244,7 @@ func (d *Desk) ChangeRegistration(ctx context.Context, id idp.ClientID, token, c
 			return &idp.FieldError{Field: "client_secret", Message: "registration.secret"}
 		}
 		auth, before := c.Auth, *c
-		takeRegistration(c, sent)
+		takeRegistration(c, &asked)
 		if err := sameSubjects(&before, c); err != nil {
 			return &idp.FieldError{Field: "subject_type", Message: "client.sector.fixed"}
 		}

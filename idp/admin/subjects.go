@@ -50,8 +50,11 @@ func (s *sector) covers(c *idp.Client) bool {
 // checkSector reads the sector_identifier_uri of a client, which has to list all its redirect
 // addresses. Errors: FieldError.
 func (d *Desk) checkSector(ctx context.Context, c *idp.Client) error {
-	if c.SectorURI == "" || validSubjects(c) != nil { // which is told later
+	if c.SectorURI == "" {
 		return nil
+	}
+	if err := validSubjects(c); err != nil {
+		return err
 	}
 	bad := &idp.FieldError{Field: "sector_identifier_uri", Message: "client.sector.unread"}
 	if d.conf.Sector == nil {

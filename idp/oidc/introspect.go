@@ -65,7 +65,7 @@ func (s *Server) introspectAccess(ctx context.Context, c *idp.Client, hash idp.T
 	}
 	scopes, err := s.allowed(ctx, owner, g, u, t.Scopes)
 	if errors.Is(err, idp.ErrDenied) {
-		return inactive, nil //nolint:nilerr // what was taken away makes the token as good as revoked
+		return inactive, nil // what was taken away makes the token as good as revoked
 	}
 	if err != nil {
 		return nil, err
