@@ -39,6 +39,7 @@ type Config struct {
 	Device         Device    `yaml:"device"`
 	Sessions       Sessions  `yaml:"sessions"`
 	Tokens         Tokens    `yaml:"tokens"`
+	Clients        Clients   `yaml:"clients"`
 	Keys           Keys      `yaml:"keys"`
 	Password       Password  `yaml:"password"`
 	Push           Push      `yaml:"push"`
@@ -116,6 +117,11 @@ type Sessions struct {
 type Tokens struct {
 	Access      time.Duration `yaml:"access"`       // lifetime of an access token
 	RefreshIdle time.Duration `yaml:"refresh_idle"` // how long a refresh token that is not used is good
+}
+
+// Clients is about the applications that rely on the provider.
+type Clients struct {
+	Registration string `yaml:"registration"` // off; token: whoever has an initial access token registers an application
 }
 
 // Keys is about the keys that tokens are signed with and secrets sealed with.
@@ -261,6 +267,7 @@ func Default() *Config {
 		Database: Database{Driver: "sqlite"},
 		Sessions: Sessions{Idle: time.Hour, Absolute: 12 * time.Hour},
 		Tokens:   Tokens{Access: 15 * time.Minute, RefreshIdle: 90 * time.Minute},
+		Clients:  Clients{Registration: "off"},
 		Keys: Keys{
 			Algs:          []string{"RS256", "ES256"},
 			RSABits:       2048,

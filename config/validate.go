@@ -315,6 +315,9 @@ func (v *validation) texts() {
 	if !slices.Contains([]string{"auto", "tap", "type", "pick", "strict"}, c.Push.Match) {
 		v.fault("push.match", "%q is none of auto, tap, type, pick, strict", c.Push.Match)
 	}
+	if !slices.Contains([]string{"off", "token"}, c.Clients.Registration) {
+		v.fault("clients.registration", "%q is neither off nor token", c.Clients.Registration)
+	}
 	if !slices.Contains([]string{"optional", "required"}, c.Push.Verify) {
 		v.fault("push.verify", "%q is neither optional nor required", c.Push.Verify)
 	}

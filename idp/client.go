@@ -1,6 +1,8 @@
 package idp
 
 import (
+	"crypto/subtle"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -31,7 +33,8 @@ const (
 	GrantDevice = "urn:ietf:params:oauth:grant-type:device_code"
 	// GrantCIBA: the client asks the person's phones (OpenID Connect Client-Initiated
 	// Backchannel Authentication Core 1.0).
-	GrantCIBA = "urn:openid:params:grant-type:ciba"
+	GrantCIBA     = "urn:openid:params:grant-type:ciba"
+	GrantExchange = "urn:ietf:params:oauth:grant-type:token-exchange" // RFC 8693
 )
 
 // ClientKind is the application_type of a client (OpenID Connect Dynamic Client
@@ -115,6 +118,15 @@ type Client struct {
 	Disabled       bool
 	CreatedAt      time.Time
 	UpdatedAt      time.Time
+
+	SubjectType   SubjectType // what sub is; empty: public
+	SectorURI     string      // sector_identifier_uri; empty: the host of its redirect addresses
+	InitiateURI   string      // initiate_login_uri, where a person begins from here; empty: nowhere
+	ChangeSubject bool        // of an edit: that it changes every person's sub is meant; not stored
+
+	ExchangeTargets  []string            // audiences that it may exchange tokens for (GrantExchange)
+	RegisteredBy     RegistrationTokenID // the initial access token that it was registered by; empty: by the administration
+	RegistrationHash TokenHash           // of its registration access token (RFC 7592); zero: it cannot change its registration
 
 	Journal `json:"-"`
 }
@@ -202,6 +214,36 @@ func (s CertSubject) Split() (kind, value string, ok bool) {
 
 // HasSecret reports whether the client proves itself by a client secret.
 func (c *Client) HasSecret() bool { return c.Auth == AuthBasic || c.Auth == AuthPost }
+
+// HasNow reports whether a secret is one of the client's valid ones. It compares in constant
+// time and looks at all of them, whichever fits: a client has two while one replaces the
+// other.
+func (c *Client) HasNow(secret Secret, now time.Time) bool {
+	hash := secret.Hash()
+	fits := 0
+	for i := range c.Secrets {
+		own := &c.Secrets[i]
+		if own.ExpiresAt.IsZero() || now.Before(own.ExpiresAt) {
+			fits |= subtle.ConstantTimeCompare(hash[:], own.Hash[:])
+		}
+	}
+	return fits == 1
+}
+
+// OpensFor is the address at which a person begins in the application from here, so that it asks
+// for a sign-in with the issuer that the address names (OpenID Connect Core 1.0, section 4).
+// Nothing else is told there: neither who the person is, for who opens an address may be
+// another, nor a target. Empty: it has registered none, or the person may not sign in to it.
+func (c *Client) OpensFor(u *User, issuer string) string {
+	if c.InitiateURI == "" || c.Disabled || !c.Allows(GrantCode) || !c.Admits(u) {
+		return ""
+	}
+	mark := "?"
+	if strings.Contains(c.InitiateURI, "?") {
+		mark = "&"
+	}
+	return c.InitiateURI + mark + "iss=" + url.QueryEscape(issuer)
+}
 
 // Consent remembers what a person allowed an application.
 type Consent struct {

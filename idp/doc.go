@@ -65,10 +65,13 @@
 //   - client: a relying party, an application that signs people in through us, or a program that acts for itself.
 //     On screen «application».
 //   - preset: a known kind of application, from which a registration is filled in.
+//   - pairwise: of a sub, an application's own for a person; sector: the applications that have the same one.
 //   - deviation: what of a registration is less safe than what is proposed.
 //   - admit: to let the people of some groups only sign in to an application.
 //   - consent: what a person allowed an application to be told of them.
 //   - grant: what one login gave one client, or a client got for itself; codes and tokens belong to it and die with it.
+//   - initial access token: what an application can be registered by, within its bounds (in code RegistrationToken);
+//     registration access token: what one changes its own registration by.
 //   - narrow: to leave, of the scopes that a grant gave once, those that its client may have now.
 //   - assertion: what a client signs to prove itself (private_key_jwt), good once.
 //   - pushed: of an authorization request, handed in by its client beforehand, and known by a handle (PAR).

@@ -9,69 +9,70 @@ import (
 type EventKind string
 
 const (
-	EventPasswordRight   EventKind = "login.password"
-	EventPasswordWrong   EventKind = "login.password.wrong"
-	EventCodeWrong       EventKind = "login.code.wrong"
-	EventCodesSpent      EventKind = "login.code.spent"
-	EventFactorRight     EventKind = "login.factor"
-	EventLoginDone       EventKind = "login.done"
-	EventLoginDenied     EventKind = "login.denied"
-	EventConsentGiven    EventKind = "consent.given"
-	EventConsentRefused  EventKind = "consent.refused"
-	EventSessionStarted  EventKind = "session.started"
-	EventSessionEnded    EventKind = "session.ended"
-	EventCodeIssued      EventKind = "grant.issued"
-	EventCodeRedeemed    EventKind = "grant.redeemed"
-	EventCodeReplayed    EventKind = "grant.code.replayed"
-	EventRefreshReplayed EventKind = "grant.refresh.replayed"
-	EventGrantRevoked    EventKind = "grant.revoked"
-	EventUserCreated     EventKind = "user.created"
-	EventUserChanged     EventKind = "user.changed"
-	EventAddressChanged  EventKind = "user.address" // mail goes elsewhere from now on
-	EventUserDisabled    EventKind = "user.disabled"
-	EventUserEnabled     EventKind = "user.enabled"
-	EventUserUnlocked    EventKind = "user.unlocked"
-	EventReopened        EventKind = "user.reopened" // devices and all that was begun with them are gone
-	EventUserRemoved     EventKind = "user.removed"  // of an import that did not come through
-	EventPasswordChanged EventKind = "user.password"
-	EventPasswordReset   EventKind = "user.password.reset"
-	EventInvited         EventKind = "invitation.made"
-	EventInvitationUsed  EventKind = "invitation.used"
-	EventPairingStarted  EventKind = "pairing.started"
-	EventDeviceLinked    EventKind = "device.linked"
-	EventDeviceRenamed   EventKind = "device.renamed"
-	EventDeviceUnlinked  EventKind = "device.unlinked"
-	EventPhoneAsked      EventKind = "phone.asked"
-	EventPhoneApproved   EventKind = "phone.approved"
-	EventPhoneDenied     EventKind = "phone.denied"
-	EventPhoneWrong      EventKind = "phone.wrong"  // the number did not match
-	EventNotMe           EventKind = "phone.not_me" // a stranger has the password
-	EventPairingClaimed  EventKind = "pairing.claimed"
-	EventPushAddress     EventKind = "device.push"
-	EventRecoveryMade    EventKind = "recovery.made"
-	EventRecoveryUsed    EventKind = "recovery.used"
-	EventClientChanged   EventKind = "client.changed"
-	EventTryoutStarted   EventKind = "client.test" // a test sign-in of an application
-	EventTryoutEnded     EventKind = "client.test.ended"
-	EventStartAside      EventKind = "start.aside" // the first steps were put aside
-	EventStartAgain      EventKind = "start.again"
-	EventKeyRotated      EventKind = "key.rotated"
-	EventSettingChanged  EventKind = "setting.changed"
-	EventLogoutTold      EventKind = "logout.told"       // an application, that a session has ended
-	EventLogoutFailed    EventKind = "logout.failed"     // it could not be told
-	EventLocked          EventKind = "login.locked"      // after too many wrong tries
-	EventForgotten       EventKind = "login.forgotten"   // somebody asks for a link to a new password
-	EventDisowned        EventKind = "user.not_me"       // the owner says that a sign-in or a linking was not theirs
-	EventForgot          EventKind = "browser.forgotten" // the owner has a browser, or all, not remembered any more
-	EventMailSent        EventKind = "mail.sent"
-	EventMailFailed      EventKind = "mail.failed"   // given up
-	EventUsersImported   EventKind = "user.imported" // a file of people, all of it
-	EventAuditChecked    EventKind = "audit.checked"
-	EventAuditKeyed      EventKind = "audit.keyed"       // what was there is chained with the key from now on
-	EventAuditBroken     EventKind = "audit.broken"      // the end of the log was removed or changed
-	EventAuditRolledBack EventKind = "audit.rolled_back" // an older database was put back
-	EventTampered        EventKind = "audit.tampered"    // a row that lets somebody in is not as it was written
-	EventExported        EventKind = "list.exported"     // a list of people or devices, all that a query finds
+	EventPasswordRight     EventKind = "login.password"
+	EventPasswordWrong     EventKind = "login.password.wrong"
+	EventCodeWrong         EventKind = "login.code.wrong"
+	EventCodesSpent        EventKind = "login.code.spent"
+	EventFactorRight       EventKind = "login.factor"
+	EventLoginDone         EventKind = "login.done"
+	EventLoginDenied       EventKind = "login.denied"
+	EventConsentGiven      EventKind = "consent.given"
+	EventConsentRefused    EventKind = "consent.refused"
+	EventSessionStarted    EventKind = "session.started"
+	EventSessionEnded      EventKind = "session.ended"
+	EventCodeIssued        EventKind = "grant.issued"
+	EventCodeRedeemed      EventKind = "grant.redeemed"
+	EventCodeReplayed      EventKind = "grant.code.replayed"
+	EventRefreshReplayed   EventKind = "grant.refresh.replayed"
+	EventGrantRevoked      EventKind = "grant.revoked"
+	EventUserCreated       EventKind = "user.created"
+	EventUserChanged       EventKind = "user.changed"
+	EventAddressChanged    EventKind = "user.address" // mail goes elsewhere from now on
+	EventUserDisabled      EventKind = "user.disabled"
+	EventUserEnabled       EventKind = "user.enabled"
+	EventUserUnlocked      EventKind = "user.unlocked"
+	EventReopened          EventKind = "user.reopened" // devices and all that was begun with them are gone
+	EventUserRemoved       EventKind = "user.removed"  // of an import that did not come through
+	EventPasswordChanged   EventKind = "user.password"
+	EventPasswordReset     EventKind = "user.password.reset"
+	EventInvited           EventKind = "invitation.made"
+	EventInvitationUsed    EventKind = "invitation.used"
+	EventPairingStarted    EventKind = "pairing.started"
+	EventDeviceLinked      EventKind = "device.linked"
+	EventDeviceRenamed     EventKind = "device.renamed"
+	EventDeviceUnlinked    EventKind = "device.unlinked"
+	EventPhoneAsked        EventKind = "phone.asked"
+	EventPhoneApproved     EventKind = "phone.approved"
+	EventPhoneDenied       EventKind = "phone.denied"
+	EventPhoneWrong        EventKind = "phone.wrong"  // the number did not match
+	EventNotMe             EventKind = "phone.not_me" // a stranger has the password
+	EventPairingClaimed    EventKind = "pairing.claimed"
+	EventPushAddress       EventKind = "device.push"
+	EventRecoveryMade      EventKind = "recovery.made"
+	EventRecoveryUsed      EventKind = "recovery.used"
+	EventClientChanged     EventKind = "client.changed"
+	EventRegistrationToken EventKind = "client.token" // an initial access token was made or revoked
+	EventTryoutStarted     EventKind = "client.test"  // a test sign-in of an application
+	EventTryoutEnded       EventKind = "client.test.ended"
+	EventStartAside        EventKind = "start.aside" // the first steps were put aside
+	EventStartAgain        EventKind = "start.again"
+	EventKeyRotated        EventKind = "key.rotated"
+	EventSettingChanged    EventKind = "setting.changed"
+	EventLogoutTold        EventKind = "logout.told"       // an application, that a session has ended
+	EventLogoutFailed      EventKind = "logout.failed"     // it could not be told
+	EventLocked            EventKind = "login.locked"      // after too many wrong tries
+	EventForgotten         EventKind = "login.forgotten"   // somebody asks for a link to a new password
+	EventDisowned          EventKind = "user.not_me"       // the owner says that a sign-in or a linking was not theirs
+	EventForgot            EventKind = "browser.forgotten" // the owner has a browser, or all, not remembered any more
+	EventMailSent          EventKind = "mail.sent"
+	EventMailFailed        EventKind = "mail.failed"   // given up
+	EventUsersImported     EventKind = "user.imported" // a file of people, all of it
+	EventAuditChecked      EventKind = "audit.checked"
+	EventAuditKeyed        EventKind = "audit.keyed"       // what was there is chained with the key from now on
+	EventAuditBroken       EventKind = "audit.broken"      // the end of the log was removed or changed
+	EventAuditRolledBack   EventKind = "audit.rolled_back" // an older database was put back
+	EventTampered          EventKind = "audit.tampered"    // a row that lets somebody in is not as it was written
+	EventExported          EventKind = "list.exported"     // a list of people or devices, all that a query finds
 )
 
 // EventKinds lists all there are, for filters and for the tables of tests.
@@ -83,7 +84,7 @@ var EventKinds = []EventKind{
 	EventUserUnlocked, EventReopened, EventUserRemoved, EventPasswordChanged, EventPasswordReset, EventInvited, EventInvitationUsed,
 	EventPairingStarted, EventDeviceLinked, EventDeviceRenamed, EventDeviceUnlinked, EventPhoneAsked,
 	EventPhoneApproved, EventPhoneDenied, EventPhoneWrong, EventNotMe, EventPairingClaimed,
-	EventPushAddress, EventRecoveryMade, EventRecoveryUsed, EventClientChanged, EventTryoutStarted, EventTryoutEnded, EventStartAside, EventStartAgain, EventKeyRotated, EventSettingChanged,
+	EventPushAddress, EventRecoveryMade, EventRecoveryUsed, EventClientChanged, EventRegistrationToken, EventTryoutStarted, EventTryoutEnded, EventStartAside, EventStartAgain, EventKeyRotated, EventSettingChanged,
 	EventLogoutTold, EventLogoutFailed, EventUsersImported, EventAuditChecked, EventAuditKeyed, EventAuditBroken, EventAuditRolledBack, EventTampered, EventExported, EventLocked, EventForgotten, EventDisowned, EventForgot, EventMailSent, EventMailFailed,
 }
 

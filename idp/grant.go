@@ -27,9 +27,17 @@ type Grant struct {
 	CreatedAt time.Time
 	ExpiresAt time.Time // absolute end: that of the session
 	RevokedAt time.Time // zero while it lives
+	// Origin is the client that the person has signed in to, where Client has got the grant for
+	// a token of theirs (RFC 8693); empty: of no exchange. Actors are the ids of the clients
+	// that act for the person then, Client first, before it the one whose token it was given.
+	Origin ClientID
+	Actors []string
 
 	Journal `json:"-"`
 }
+
+// MaxActors is how many clients can act for a person one for the other.
+const MaxActors = 4
 
 // Live returns nil, ErrSettled when revoked, or ErrExpired.
 func (g *Grant) Live(now time.Time) error {
@@ -91,6 +99,11 @@ func (g *Grant) Narrow(c *Client, scopes []string) ([]string, error) {
 			return nil, &TakenError{"grant type"}
 		}
 		may = func(scope string) bool { return slices.Contains(c.Scopes, scope) }
+	case g.Origin != "":
+		if c.Public() || !c.Allows(GrantExchange) {
+			return nil, &TakenError{"grant type"}
+		}
+		may = c.MayExchange
 	case !c.Allows(cmp.Or(g.Type, GrantCode)):
 		return nil, &TakenError{"grant type"}
 	}

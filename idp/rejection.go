@@ -44,13 +44,16 @@ const (
 	RejectedCertificate     RejectionReason = "certificate"         // its TLS certificate is not good, or not its own; sent says what of it
 	RejectedAlg             RejectionReason = "alg"                 // no key signs by the algorithm that the client is registered for
 	RejectedKeys            RejectionReason = "jwks"                // the client's keys cannot be had from its jwks_uri
+	RejectedExchange        RejectionReason = "exchange"            // a token exchange is not good (RFC 8693); sent says what of it
+	RejectedTarget          RejectionReason = "target"              // a target that the client may not exchange tokens for
+	RejectedRegistration    RejectionReason = "registration"        // a change of its registration by itself is not good (RFC 7592); sent says what of it
 )
 
 // RejectionReasons are all of them.
 var RejectionReasons = []RejectionReason{
 	RejectedAddress, RejectedSignOutAddress, RejectedMethod, RejectedSecret, RejectedOldSecret, RejectedDisabled, RejectedUnknown, RejectedCredentials, RejectedPublic,
 	RejectedGrantType, RejectedToken, RejectedForeign, RejectedUsed, RejectedExpired, RejectedRedirect, RejectedVerifier, RejectedNoVerifier, RejectedVerifierUnasked,
-	RejectedScope, RejectedForm, RejectedPoll, RejectedBackchannel, RejectedProof, RejectedNoProof, RejectedKey, RejectedNonce, RejectedPushed, RejectedNotPushed, RejectedRequestObject, RejectedNotSigned, RejectedRequestURI, RejectedAssertion, RejectedAssertionUsed, RejectedKeys, RejectedAlg, RejectedNoCertificate, RejectedCertificate,
+	RejectedScope, RejectedForm, RejectedPoll, RejectedBackchannel, RejectedProof, RejectedNoProof, RejectedKey, RejectedNonce, RejectedPushed, RejectedNotPushed, RejectedRequestObject, RejectedNotSigned, RejectedRequestURI, RejectedAssertion, RejectedAssertionUsed, RejectedKeys, RejectedAlg, RejectedNoCertificate, RejectedCertificate, RejectedRegistration, RejectedExchange, RejectedTarget,
 }
 
 // Rejection is one request of a client that was refused: what whoever set it up

@@ -51,6 +51,13 @@ func (c *Client) MayAsk(scope string) bool {
 	return slices.Contains(c.Scopes, scope)
 }
 
+// MayExchange reports whether what the client gets for a token of a person may have a scope: one
+// of its registration, but none that administers, nor offline_access, since nothing is
+// refreshed.
+func (c *Client) MayExchange(scope string) bool {
+	return StaffOf(scope) == StaffNone && scope != ScopeOffline && slices.Contains(c.Scopes, scope)
+}
+
 // ScopeOf is the scope that stands for a role; empty for StaffNone.
 func ScopeOf(role StaffRole) string {
 	for _, s := range staffScopes {

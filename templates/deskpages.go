@@ -424,6 +424,9 @@ type AdminApp struct {
 	TLSSubject                          string     // whom its certificate is for; empty: it proves itself in another way
 	Secrets                             []DeskSecret
 	FAPI2, SignsMessages, Signed        bool           // it is held to FAPI 2.0, to its Message Signing; it has to sign its requests
+	Pairwise                            bool           // people have a sub of their own at it
+	InitiateURI                         string         // where people begin from here
+	Targets                             []string       // that it exchanges tokens for
 	Keys                                []string       // ids of its public keys, or their address
 	Rejected                            []RejectedLine // latest first
 	MayEdit                             bool
@@ -479,6 +482,32 @@ type AlgChoice struct {
 	Alg         string // the chosen one; empty: what None says
 }
 
+// RegistrationLine is an initial access token.
+type RegistrationLine struct {
+	ID, Name, MadeBy        string
+	Grants, Scopes, Hosts   []string
+	Used, Uses              int
+	MadeAt, EndsAt, UsedAt  time.Time // UsedAt zero: never
+	Revoked, Spent, Expired bool      // one of them, or none: it is good
+}
+
+// AdminRegistration is the initial access tokens, by which applications register themselves,
+// and the form for another.
+type AdminRegistration struct {
+	Frame
+	Note     Message
+	Off      bool   // applications cannot register themselves, by the setting
+	Endpoint string // the address of the registration endpoint
+	Secret   string // the token that was just made, shown this once
+	MayEdit  bool
+	Rows     []RegistrationLine
+
+	Name, Scopes, Hosts, Uses, Days string // as typed
+	Code, Refresh, Credentials      bool
+	Problem                         Message
+	Wrong                           string // which field
+}
+
 // AdminAppForm is the form of an application.
 type AdminAppForm struct {
 	Frame
@@ -496,9 +525,13 @@ type AdminAppForm struct {
 	RequirePushed, DPoP, RequireSigned, CertBound      bool
 	Signing                                            []AlgChoice
 	TLSSubject                                         string
-	ClaimsInAccess, KeepRefresh                        bool     // claims in access tokens; the refresh token is not rotated
-	Alg, AccessTTL, RefreshIdle, RefreshGrace          string   // durations as typed, such as 15m
-	Audience, Defaults                                 string   // Defaults: the scopes where a request names none
+	ClaimsInAccess, KeepRefresh                        bool   // claims in access tokens; the refresh token is not rotated
+	Alg, AccessTTL, RefreshIdle, RefreshGrace          string // durations as typed, such as 15m
+	Audience, Defaults                                 string // Defaults: the scopes where a request names none
+	Exchange                                           bool   // token exchange
+	Targets                                            string // of it
+	SubjectTypes                                       []Choice
+	SubjectType, SectorURI, InitiateURI                string
 	Algs                                               []string // JOSE names to choose from
 	Problem                                            Message
 	Wrong                                              string // which field
@@ -509,6 +542,8 @@ func (AdminApp) file() string     { return "adminapp" }
 func (AdminNewApp) file() string  { return "adminnewapp" }
 func (AdminSecret) file() string  { return "adminsecret" }
 func (AdminAppForm) file() string { return "adminappform" }
+
+func (AdminRegistration) file() string { return "adminregistration" }
 
 // AdminTry asks how to begin a test sign-in.
 type AdminTry struct {
@@ -703,6 +738,6 @@ func deskPages() []Page {
 	return []Page{AdminDevices{}, AdminDevice{}, Ask{}, AdminUnlinked{}, AdminLink{},
 		AdminUsers{}, AdminUser{}, AdminPerson{}, AdminImport{}, AdminImporting{}, AdminSessions{},
 		AdminAudit{}, AdminChain{},
-		AdminApps{}, AdminApp{}, AdminNewApp{}, AdminSecret{}, AdminAppForm{}, AdminHealth{},
+		AdminApps{}, AdminApp{}, AdminNewApp{}, AdminSecret{}, AdminAppForm{}, AdminRegistration{}, AdminHealth{},
 		AdminTry{}, AdminTried{}, AdminStart{}, AdminClaims{}, AdminRules{}}
 }

@@ -170,6 +170,7 @@ func examples() []example {
 		{"enrol-iphone", Enrol{Frame: door(1), ID: exampleID, UserName: "anna", Chosen: true, Offer: iphone, App: app}},
 		{"codes", Codes{Frame: door(2), UserName: "anna", Codes: codes, Text: strings.Join(codes, "\n"), Next: "/login/" + exampleID + "/collect", Post: true}},
 		{"security", Security{Frame: account("security"), Devices: 2, Max: 5, Recovery: 9}},
+		{"security-apps", Security{Frame: account("security"), Devices: 1, Max: 5, Recovery: 9, Apps: []OpenApp{{Name: `<b>OHIF`, At: "https://viewer.example/login?a=b&iss=https%3A%2F%2Flogin.example"}}}},
 		{"security-low", Security{Frame: account("security"), Devices: 1, Max: 5, Recovery: 1, Note: Say("change.done")}},
 		{"devices", Devices{Frame: account("devices"), Devices: []Device{phone, tablet}, Max: 5, Note: Say("devices.linked.done")}},
 		{"devices-one", Devices{Frame: account("devices"), Devices: []Device{phone}, Max: 5}},

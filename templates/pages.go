@@ -312,6 +312,13 @@ type Security struct {
 	Max      int // how many may be
 	Recovery int // unused recovery codes
 	Note     Message
+	Apps     []OpenApp // that the person can open from here
+}
+
+// OpenApp is an application that a person can open.
+type OpenApp struct {
+	Name string
+	At   string // its address
 }
 
 // Device is one line of the tab «My devices».

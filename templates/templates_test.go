@@ -103,7 +103,7 @@ var unsaid = []*regexp.Regexp{
 // Pages where administrators connect an application call what it receives by
 // the name that the application has for it.
 var (
-	protocolPages = regexp.MustCompile(`^admin-(try|tried|told|tell|app-form)`)
+	protocolPages = regexp.MustCompile(`^admin-(try|tried|told|tell|app-form|registration)`)
 	protocolWords = regexp.MustCompile(`\b(ID|Access|Refresh|access|refresh) tokens?\b|\b(openid|client_id)\b`)
 )
 

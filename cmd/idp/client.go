@@ -28,6 +28,7 @@ type clientFlags struct {
 	keys       string // name of a file
 	tlsSubject string
 	profile    string
+	subject    string
 	public     bool
 	disabled   bool
 }
@@ -67,6 +68,11 @@ func (f *clientFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.c.Signing.ResponseAlg, "response-alg", "", "`algorithm` of authorization responses that it wants signed (JARM, response_mode=jwt); RS256 if empty")
 	flags.StringVar(&f.c.Signing.UserinfoAlg, "userinfo-alg", "", "`algorithm` by which userinfo is signed; not signed if empty")
 	flags.StringVar(&f.c.Signing.IntrospectionAlg, "introspection-alg", "", "`algorithm` of introspection responses that it wants signed (RFC 9701); RS256 if empty")
+	flags.StringVar(&f.subject, "subject-type", "", "what it is told of who people are: public, or pairwise for a sub of its own")
+	flags.StringVar(&f.c.SectorURI, "sector-identifier-uri", "", "`address` that lists the redirect addresses which have the same pairwise sub")
+	flags.BoolVar(&f.c.ChangeSubject, "change-subjects", false, "that every person gets another sub at the application is meant")
+	flags.StringVar(&f.c.InitiateURI, "initiate-login-uri", "", "`address` where people begin a sign-in from their account here")
+	flags.StringSliceVar(&f.c.ExchangeTargets, "exchange-target", nil, "`audiences` that it may exchange tokens for (token exchange, RFC 8693), with --grant "+idp.GrantExchange)
 	flags.BoolVar(&f.c.DPoP, "dpop", false, "its access tokens have to be bound to a key (DPoP, RFC 9449)")
 	flags.StringVar(&f.tlsSubject, "tls-subject", "", "it proves itself by a certificate (tls_client_auth) for this `subject`: san_dns=…, san_uri=…, san_ip=…, san_email=… or subject_dn=… (RFC 8705)")
 	flags.BoolVar(&f.c.CertBound, "certificate-bound", false, "its access tokens are bound to its TLS certificate (RFC 8705)")
@@ -134,6 +140,11 @@ func (f *clientFlags) apply(flags *pflag.FlagSet, c *idp.Client, all bool) {
 		"response-alg":                        func() { c.Signing.ResponseAlg = f.c.Signing.ResponseAlg },
 		"userinfo-alg":                        func() { c.Signing.UserinfoAlg = f.c.Signing.UserinfoAlg },
 		"introspection-alg":                   func() { c.Signing.IntrospectionAlg = f.c.Signing.IntrospectionAlg },
+		"change-subjects":                     func() { c.ChangeSubject = f.c.ChangeSubject },
+		"subject-type":                        func() { c.SubjectType = subjectType(f.subject) },
+		"sector-identifier-uri":               func() { c.SectorURI = f.c.SectorURI },
+		"initiate-login-uri":                  func() { c.InitiateURI = f.c.InitiateURI },
+		"exchange-target":                     func() { c.ExchangeTargets = f.c.ExchangeTargets },
 		"dpop":                                func() { c.DPoP = f.c.DPoP },
 		"tls-subject":                         subject,
 		"certificate-bound":                   func() { c.CertBound = f.c.CertBound },
@@ -145,6 +156,14 @@ func (f *clientFlags) apply(flags *pflag.FlagSet, c *idp.Client, all bool) {
 			set()
 		}
 	}
+}
+
+// subjectType is a subject type as it is kept: public is none.
+func subjectType(s string) idp.SubjectType {
+	if s == "public" {
+		return ""
+	}
+	return idp.SubjectType(s)
 }
 
 // read reads the file of --jwks, and the flags --claim into the rules of the client.
@@ -173,7 +192,7 @@ func (f *clientFlags) read() error {
 func (c *cli) clientCommand() *cobra.Command {
 	return group("client", "Register applications that sign people in through this provider",
 		c.clientAdd(), c.clientEdit(), c.clientList(), c.clientShow(), c.clientSecret(), c.clientIcon(), c.clientRemove(),
-		c.clientPresets(), c.clientPreset(), c.clientPreview())
+		c.clientPresets(), c.clientPreset(), c.clientPreview(), c.clientTokenCommand())
 }
 
 func (c *cli) clientAdd() *cobra.Command {
@@ -305,6 +324,10 @@ type clientLine struct {
 	IntrospectAlg  string            `json:"introspection_signed_response_alg,omitempty"`
 	ClaimsInAccess bool              `json:"claims_in_access_token,omitempty"`
 	KeepRefresh    bool              `json:"keep_refresh_token,omitempty"`
+	Targets        []string          `json:"exchange_targets,omitempty"`
+	SubjectType    idp.SubjectType   `json:"subject_type,omitempty"` // none: public
+	SectorURI      string            `json:"sector_identifier_uri,omitempty"`
+	InitiateURI    string            `json:"initiate_login_uri,omitempty"`
 	Consent        bool              `json:"consent"`
 	Disabled       bool              `json:"disabled"`
 	CreatedAt      time.Time         `json:"created_at"`
@@ -317,7 +340,7 @@ func clientLineOf(c *idp.Client) clientLine {
 		GrantTypes: c.GrantTypes, Scopes: c.Scopes, DefaultScopes: c.DefaultScopes, Audience: c.Audience, ClaimsInAccess: c.ClaimsInAccess, KeepRefresh: c.KeepRefresh,
 		IDTokenAlg: c.IDTokenAlg, AccessFormat: c.AccessFormat,
 		Match: c.Match, Verify: c.Verify, Admits: c.Groups, Claims: c.Claims, RequirePushed: c.RequirePushed, DPoP: c.DPoP, TLSSubject: c.TLSSubject, CertBound: c.CertBound, Profile: c.Profile,
-		RequireSigned: c.Signing.RequireRequest, RequestAlg: c.Signing.RequestAlg, ResponseAlg: c.Signing.ResponseAlg, UserinfoAlg: c.Signing.UserinfoAlg, IntrospectAlg: c.Signing.IntrospectionAlg, Consent: c.Consent, Disabled: c.Disabled, CreatedAt: c.CreatedAt,
+		RequireSigned: c.Signing.RequireRequest, RequestAlg: c.Signing.RequestAlg, ResponseAlg: c.Signing.ResponseAlg, UserinfoAlg: c.Signing.UserinfoAlg, IntrospectAlg: c.Signing.IntrospectionAlg, Targets: c.ExchangeTargets, SubjectType: c.SubjectType, SectorURI: c.SectorURI, InitiateURI: c.InitiateURI, Consent: c.Consent, Disabled: c.Disabled, CreatedAt: c.CreatedAt,
 	}
 	for _, s := range c.Secrets {
 		if !s.LastUsedAt.IsZero() && (l.SecretUsedAt == nil || s.LastUsedAt.After(*l.SecretUsedAt)) {
@@ -416,6 +439,9 @@ func (c *cli) clientShow() *cobra.Command {
 					[]string{"told at", orNone(l.LogoutURI)},
 					[]string{"origins", orNone(strings.Join(l.Origins, " "))},
 					[]string{"grants", strings.Join(l.GrantTypes, " ")},
+					[]string{"subjects", orNone(strings.TrimSpace(string(l.SubjectType) + " " + l.SectorURI))},
+					[]string{"opens at", orNone(l.InitiateURI)},
+					[]string{"acts at", orNone(strings.Join(l.Targets, " "))},
 					[]string{"scopes", strings.Join(l.Scopes, " ")},
 					[]string{"default scopes", orNone(strings.Join(l.DefaultScopes, " "))},
 					[]string{"match", orNone(string(l.Match))},

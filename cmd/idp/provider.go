@@ -190,6 +190,10 @@ func open(ctx context.Context, conf *config.Config, issuer string, log *slog.Log
 		devices: devices,
 		site:    site,
 		desk: admin.New(admin.Config{
+			Subjects: idp.NewSubjects(sealer.Derive(pairwise, 32)),
+			Sector: func(ctx context.Context, uri string) ([]string, error) {
+				return oidc.SectorRedirects(ctx, p.toApplications(), uri)
+			},
 			Store: db, Sealer: sealer, Site: site.now, Fixed: site.fixed, Languages: words.Known(), Issuer: issuer, Mail: conf.Mail.On(), Settings: settingsOf(conf), Algs: conf.Keys.Algs,
 			Mutual: conf.TLS.MTLSListen != "", MutualCA: conf.TLS.MTLSCAFile != "", Log: log,
 			// Phones are told whatever becomes of the request that has unlinked one.
@@ -199,6 +203,12 @@ func open(ctx context.Context, conf *config.Config, issuer string, log *slog.Log
 	p.wake = p.heard
 	return p, nil
 }
+
+// pairwise is the purpose of the key by which people have a sub of their own at each sector.
+const pairwise = "pairwise subjects"
+
+// subjects makes the sub of people, for all doors the same.
+func (p *provider) subjects() idp.Subjects { return idp.NewSubjects(p.sealer.Derive(pairwise, 32)) }
 
 // openSealer opens the sealing key; with fresh, for a database that was just made, it
 // makes one where there is none. While the key is in use its file is only looked at:
@@ -305,10 +315,12 @@ func (p *provider) handler(cert *serve.Certificate) (http.Handler, serve.Config,
 		CollectPath:     oidc.CollectPath,
 		SessionAbsolute: p.conf.Sessions.Absolute,
 		Native:          nativeApps(p.conf.Apps),
+		Applications:    p.db.Clients,
 	})
 	desk.Mount(desk.Config{
 		Door:     people,
 		Desk:     p.desk,
+		Register: p.conf.Clients.Registration == "token",
 		Party:    party,
 		Push:     p.pushFigures,
 		Rejected: p.rejected.Of,
@@ -336,8 +348,15 @@ func (p *provider) handler(cert *serve.Certificate) (http.Handler, serve.Config,
 	if err != nil {
 		return nil, serve.Config{}, err
 	}
+	var registry oidc.Registry // nil: applications cannot register themselves
+	if p.conf.Clients.Registration == "token" {
+		registry = p.desk
+	}
 	protocol, err := oidc.New(oidc.Config{
 		Mutual:           mutual,
+		Registry:         registry,
+		Subjects:         p.subjects(),
+		AllowRegister:    perAddress(p.conf.Limits.EnrolPer10Min/10, p.conf.Limits.EnrolPer10Min),
 		Issuer:           p.issuer,
 		Store:            p.db,
 		Logins:           p.logins,

@@ -83,6 +83,14 @@ type Store interface {
 	UpdateClient(ctx context.Context, id idp.ClientID, fn func(*idp.Client) error) error // revokes grants when it disables
 	RemoveClient(ctx context.Context, id idp.ClientID, e idp.Event) error                // and its grants
 
+	AddRegistrationToken(ctx context.Context, t *idp.RegistrationToken) error // idp.ErrTooMany
+	RegistrationTokens(ctx context.Context) ([]idp.RegistrationToken, error)
+	UpdateRegistrationToken(ctx context.Context, id idp.RegistrationTokenID, fn func(*idp.RegistrationToken) error) error
+	// RegisterClient adds the application that fn makes of the token with a hash.
+	RegisterClient(ctx context.Context, hash idp.TokenHash, fn func(*idp.RegistrationToken) (*idp.Client, error)) error
+	UpdateRegisteredClient(ctx context.Context, id idp.ClientID, fn func(*idp.RegistrationToken, *idp.Client) error) error
+	RemoveRegisteredClient(ctx context.Context, id idp.ClientID, hash idp.TokenHash, e idp.Event) error // of its registration access token
+
 	Site(ctx context.Context) (*idp.Site, error) // as it was saved; shared, not to be changed
 	// UpdateSite changes it, with pictures that it shows from now on.
 	UpdateSite(ctx context.Context, fn func(*idp.Site) error, pictures ...*idp.Picture) error
@@ -116,8 +124,13 @@ type Config struct {
 	// Wake wakes whoever waits for a topic, and has phones told of an idp.TopicChanged;
 	// nil: nobody.
 	Wake func(topics ...idp.Topic)
-	Now  func() time.Time
-	Log  *slog.Logger
+	// Subjects makes the sub of people for applications.
+	Subjects idp.Subjects
+	// Sector reads the redirect addresses that a sector_identifier_uri lists; it has to guard whom
+	// it calls. nil: there are no such addresses.
+	Sector func(ctx context.Context, uri string) ([]string, error)
+	Now    func() time.Time
+	Log    *slog.Logger
 }
 
 // Desk is where administrators act. Safe for concurrent use.

@@ -36,6 +36,23 @@ func (d *Desk) AddClient(ctx context.Context, by By, c *idp.Client) (idp.Secret,
 	if err := d.allow(ctx, by, EditClients); err != nil {
 		return "", err
 	}
+	if err := d.checkSector(ctx, c); err != nil {
+		return "", err
+	}
+	secret, err := d.prepareClient(c, d.conf.Now())
+	if err != nil {
+		return "", err
+	}
+	c.Note(d.clientEvent(by, c, "added"))
+	if err := d.conf.Store.AddClient(ctx, c); err != nil {
+		return "", err
+	}
+	return secret, nil
+}
+
+// prepareClient makes of what was asked for a new application that may be added, whoever adds
+// it, and its secret (empty where it has none). Errors: FieldError.
+func (d *Desk) prepareClient(c *idp.Client, now time.Time) (idp.Secret, error) {
 	if c.ID == "" {
 		c.ID = idp.NewID[idp.ClientID]()
 	}
@@ -52,7 +69,6 @@ func (d *Desk) AddClient(ctx context.Context, by By, c *idp.Client) (idp.Secret,
 	if err := d.validMutual(c); err != nil {
 		return "", err
 	}
-	now := d.conf.Now()
 	c.CreatedAt, c.UpdatedAt = now, now
 	var secret idp.Secret
 	c.Secrets = nil
@@ -60,12 +76,11 @@ func (d *Desk) AddClient(ctx context.Context, by By, c *idp.Client) (idp.Secret,
 		secret = idp.NewToken()
 		c.Secrets = []idp.ClientSecret{{Hash: secret.Hash(), CreatedAt: now}}
 	}
-	c.Note(d.clientEvent(by, c, "added"))
-	if err := d.conf.Store.AddClient(ctx, c); err != nil {
-		return "", err
-	}
 	return secret, nil
 }
+
+// GrantTypes are what applications can be registered for.
+var GrantTypes = []string{idp.GrantCode, idp.GrantRefresh, idp.GrantClientCredentials, idp.GrantDevice, idp.GrantCIBA, idp.GrantExchange}
 
 // IDTokenAlgs are what ID tokens can be signed with, the usual one first.
 var IDTokenAlgs = []string{"RS256", "PS256", "ES256", "EdDSA"}
@@ -93,7 +108,7 @@ func (d *Desk) Unsigned(ctx context.Context) ([]idp.Client, error) {
 }
 
 // pathWords are ids that would stand for another page of the administration.
-var pathWords = []idp.ClientID{"new"}
+var pathWords = []idp.ClientID{"new", "registration"}
 
 // Clients lists applications by name, without the hashes of their secrets.
 // Errors: idp.ErrDenied.
@@ -144,16 +159,30 @@ func (d *Desk) client(ctx context.Context, id idp.ClientID) (*idp.Client, error)
 }
 
 // EditClient changes what fn changes; id and secrets stay as they are, and a public
-// application stays public. One that proves itself by a key from now on loses its secrets;
+// application stays public. One that has registered itself is the administration's from now
+// on: its registration access token is good for nothing any more, or it could take back what
+// was changed. One that proves itself by a key from now on loses its secrets;
 // the other way it has none until NewClientSecret. Errors: FieldError, idp.ErrNotFound.
 func (d *Desk) EditClient(ctx context.Context, by By, id idp.ClientID, fn func(*idp.Client)) error {
 	if err := d.allow(ctx, by, EditClients); err != nil {
 		return err
 	}
+	checked, err := d.sectorOf(ctx, id, fn)
+	if err != nil {
+		return err
+	}
 	return d.conf.Store.UpdateClient(ctx, id, func(c *idp.Client) error {
 		secrets, auth, created, alg, certBound := c.Secrets, c.Auth, c.CreatedAt, c.IDTokenAlg, c.CertBound
+		before := *c
 		fn(c)
+		if err := sameSubjects(&before, c); err != nil {
+			return err
+		}
+		if c.SectorURI != "" && !checked.covers(c) { // another has changed it meanwhile
+			return fmt.Errorf("client %s: %w", id, idp.ErrConflict)
+		}
 		c.ID, c.Secrets, c.CreatedAt, c.UpdatedAt = id, secrets, created, d.conf.Now()
+		c.RegistrationHash = idp.TokenHash{}
 		if (auth == idp.AuthNone) != (c.Auth == idp.AuthNone) {
 			return &idp.FieldError{Field: "auth", Message: "client.auth.fixed"}
 		}
@@ -266,9 +295,6 @@ func (d *Desk) algOfFAPI() string {
 	return "ES256" // refused, with the reason
 }
 
-// GrantTypes are those that a client can be registered for.
-var GrantTypes = []string{idp.GrantCode, idp.GrantRefresh, idp.GrantClientCredentials, idp.GrantDevice, idp.GrantCIBA}
-
 // ValidateClient checks a client's settings against what the provider allows:
 // https redirects (http on loopback), no fragment, no wildcard, known grant
 // types, scopes, algorithms. Errors: FieldError.
@@ -299,6 +325,9 @@ func ValidateClient(c *idp.Client) error {
 	if err := validProfile(c); err != nil {
 		return err
 	}
+	if err := validSubjects(c); err != nil {
+		return err
+	}
 	if len(c.GrantTypes) == 0 {
 		return bad("grant_types", "client.grants.missing")
 	}
@@ -312,6 +341,12 @@ func ValidateClient(c *idp.Client) error {
 	}
 	if (c.Allows(idp.GrantClientCredentials) || c.Allows(idp.GrantCIBA)) && c.Public() {
 		return bad("grant_types", "client.grants.public")
+	}
+	if c.Allows(idp.GrantExchange) && c.Public() {
+		return bad("grant_types", "client.grants.public")
+	}
+	if c.Allows(idp.GrantExchange) != (len(c.ExchangeTargets) > 0) {
+		return bad("exchange_targets", "client.exchange")
 	}
 	if c.Public() && c.OptionalPKCE {
 		return bad("pkce", "client.pkce.public")
@@ -331,6 +366,7 @@ func ValidateClient(c *idp.Client) error {
 		{"post_logout_redirect_uris", "client.redirect", c.PostLogoutURIs, func(u string) bool { return validRedirect(u, c.Kind) }},
 		{"origins", "client.origin", c.Origins, validOrigin},
 		{"audience", "client.audience", c.Audience, func(a string) bool { return validToken(a, maxAudience) }},
+		{"exchange_targets", "client.audience", c.ExchangeTargets, func(a string) bool { return validToken(a, maxAudience) }},
 		{"groups", "client.groups", c.Groups, func(g string) bool { return idp.ValidText("", g, 1, idp.MaxName) == nil }},
 		{"scopes", "client.scopes", c.Scopes, func(s string) bool { return validToken(s, maxScope) }},
 		{"default_scopes", "client.default", c.DefaultScopes, c.MayAsk},
@@ -347,6 +383,9 @@ func ValidateClient(c *idp.Client) error {
 	}
 	if c.LogoutURI != "" && (!validRedirect(c.LogoutURI, idp.ClientWeb) || !c.SignsIn()) {
 		return bad("backchannel_logout_uri", "client.redirect.bad")
+	}
+	if c.InitiateURI != "" && (!strings.HasPrefix(c.InitiateURI, "https://") && !strings.HasPrefix(c.InitiateURI, "http://") || !validRedirect(c.InitiateURI, idp.ClientWeb) || !c.Allows(idp.GrantCode)) {
+		return bad("initiate_login_uri", "client.redirect.bad")
 	}
 	if c.LogoutSession && c.LogoutURI == "" {
 		return bad("backchannel_logout_uri", "client.logout.missing")

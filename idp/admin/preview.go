@@ -32,7 +32,7 @@ func (d *Desk) PreviewClaims(ctx context.Context, by By, user idp.UserID, client
 	if err != nil {
 		return nil, err
 	}
-	return preview(c, u), nil
+	return d.preview(c, u), nil
 }
 
 // PreviewDraft is PreviewClaims for an application as it would be, before it is
@@ -50,16 +50,16 @@ func (d *Desk) PreviewDraft(ctx context.Context, by By, user idp.UserID, c *idp.
 	if err != nil {
 		return nil, err
 	}
-	return preview(c, u), nil
+	return d.preview(c, u), nil
 }
 
 // CheckRules checks an application's claim rules. Errors: FieldError, whose field is
 // «claims.» and the index of the rule, the first is 0, or «claims» for too many.
 func (d *Desk) CheckRules(rules []idp.ClaimRule) error { return validRules(rules) }
 
-func preview(c *idp.Client, u *idp.User) *Preview {
+func (d *Desk) preview(c *idp.Client, u *idp.User) *Preview {
 	p := &Preview{Admitted: c.Admits(u), Scopes: c.Scopes}
-	about := claim.AppendString([]byte(`{"sub":`), string(u.ID))
+	about := claim.AppendString([]byte(`{"sub":`), d.conf.Subjects.Of(c, u.ID))
 	p.Userinfo = append(claim.Append(slices.Clip(about), u, c.Claims, claim.ByScope(c.Scopes)), '}')
 	id := append(slices.Clip(about), `,"aud":`...)
 	id = claim.AppendString(id, string(c.ID))

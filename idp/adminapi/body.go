@@ -96,6 +96,17 @@ func seconds[T any](at func(*T) *time.Duration) member[T] {
 	})
 }
 
+// whole is a member that is a whole number.
+func whole[T any](at func(*T) *int) member[T] {
+	return value(at, func(raw json.RawMessage) (int, error) {
+		var n int32
+		if json.Unmarshal(raw, &n) != nil {
+			return 0, errors.New("is no whole number")
+		}
+		return int(n), nil
+	})
+}
+
 // textMap is a member that is an object of texts, whatever their names.
 func textMap[T any](at func(*T) *map[string]string) member[T] {
 	return value(at, func(raw json.RawMessage) (map[string]string, error) {

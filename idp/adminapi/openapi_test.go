@@ -3,6 +3,7 @@ package adminapi_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
@@ -213,6 +215,11 @@ func (w *world) prepare(o adminapi.Operation) {
 	switch o.Path {
 	case "/users/invite", "/users/{user}/invite":
 		idptest.Must(w.desk.UnlinkDevices(ctx, console, []idp.DeviceID{w.device}, admin.Why{Reason: "before"}))(w)
+	case "/registration-tokens/{token}":
+		r := &idp.RegistrationToken{ID: "0CR2MJ7Q5T9X2C4F6H8K1N3P5S", Name: "Supplier", Hash: idp.NewToken().Hash(), Uses: 1, CreatedAt: w.clock.Now(), ExpiresAt: w.clock.Now().Add(time.Hour)}
+		if err := w.db.AddRegistrationToken(ctx, r); err != nil && !errors.Is(err, idp.ErrConflict) {
+			w.Fatal(err)
+		}
 	case "/users/{user}/enable":
 		if err := w.desk.Disable(ctx, console, w.anna.ID, "before"); err != nil {
 			w.Fatal(err)

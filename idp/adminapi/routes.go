@@ -58,6 +58,9 @@ type Desk interface {
 	EditClient(ctx context.Context, by admin.By, id idp.ClientID, fn func(*idp.Client)) error
 	NewClientSecret(ctx context.Context, by admin.By, id idp.ClientID, overlap time.Duration) (idp.Secret, error)
 	RemoveClient(ctx context.Context, by admin.By, id idp.ClientID) error
+	AddRegistrationToken(ctx context.Context, by admin.By, t *idp.RegistrationToken) (idp.Secret, error)
+	RegistrationTokens(ctx context.Context, by admin.By) ([]idp.RegistrationToken, error)
+	RevokeRegistrationToken(ctx context.Context, by admin.By, id idp.RegistrationTokenID) error
 	PreviewClaims(ctx context.Context, by admin.By, user idp.UserID, client idp.ClientID) (*admin.Preview, error)
 
 	SearchEvents(ctx context.Context, by admin.By, q idp.EventQuery) (*idp.EventPage, error)
@@ -170,6 +173,9 @@ func (s *Server) operations() []operation {
 		{"DELETE", "/clients/{client}", admin.EditClients, s.removeClient},
 		{"POST", "/clients/{client}/secrets", admin.EditClients, s.newSecret},
 		{"GET", "/clients/{client}/preview", admin.ReadClients, s.preview},
+		{"GET", "/registration-tokens", admin.ReadClients, s.registrationTokens},
+		{"POST", "/registration-tokens", admin.EditClients, s.addRegistrationToken},
+		{"DELETE", "/registration-tokens/{token}", admin.EditClients, s.revokeRegistrationToken},
 		{"GET", "/presets", admin.ReadClients, s.presets},
 		{"POST", "/presets/{preset}", admin.EditClients, s.addByPreset},
 

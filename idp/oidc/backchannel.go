@@ -112,7 +112,7 @@ func (s *Server) readBackchannel(r *http.Request, c *idp.Client) (*login.Backcha
 		if err != nil || !h.isFor(c.ID) {
 			return invalid("id_token_hint is not an ID token of this client.")
 		}
-		ask.Request.HintUser = idp.UserID(h.Subject)
+		ask.Request.HintUser = s.conf.Subjects.User(c, h.Subject)
 	}
 	if expiry := get("requested_expiry"); expiry != "" {
 		n, err := strconv.ParseUint(expiry, 10, 31)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/subtle"
 	"errors"
-	"time"
 
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 	"github.com/zitadel/oidc/v3/pkg/op"
@@ -73,7 +72,7 @@ func (s *Server) verify(ctx context.Context, cc *op.ClientCredentials, basic boo
 	}
 	// The secret is compared whatever else is wrong: how long it takes tells nothing.
 	secret, now := idp.Secret(cc.ClientSecret), s.now()
-	right := hasSecret(c, secret, now)
+	right := c.HasNow(secret, now)
 	if unknown {
 		return nil, s.invalidClient(ctx, nil, cc, method)
 	}
@@ -102,21 +101,6 @@ func everHadSecret(c *idp.Client, secret idp.Secret) bool {
 	fits := 0
 	for i := range c.Secrets {
 		fits |= subtle.ConstantTimeCompare(hash[:], c.Secrets[i].Hash[:])
-	}
-	return fits == 1
-}
-
-// hasSecret reports whether a secret is one of the client's valid ones. It compares in
-// constant time and looks at all of them, whichever fits: a client has two while one
-// replaces the other.
-func hasSecret(c *idp.Client, secret idp.Secret, now time.Time) bool {
-	hash := secret.Hash()
-	fits := 0
-	for i := range c.Secrets {
-		own := &c.Secrets[i]
-		if own.ExpiresAt.IsZero() || now.Before(own.ExpiresAt) {
-			fits |= subtle.ConstantTimeCompare(hash[:], own.Hash[:])
-		}
 	}
 	return fits == 1
 }

@@ -33,6 +33,7 @@ type metadata struct {
 	EndSessionEndpoint       string   `json:"end_session_endpoint"`
 	IntrospectionEndpoint    string   `json:"introspection_endpoint"`
 	RevocationEndpoint       string   `json:"revocation_endpoint"`
+	RegistrationEndpoint     string   `json:"registration_endpoint,omitempty"`
 	Scopes                   []string `json:"scopes_supported"`
 	ResponseTypes            []string `json:"response_types_supported"`
 	ResponseModes            []string `json:"response_modes_supported"`
@@ -98,7 +99,12 @@ func (s *Server) metadata(algs, languages []string) metadata {
 	for _, c := range claim.Person {
 		claims = append(claims, c.Name)
 	}
+	register := ""
+	if s.conf.Registry != nil {
+		register = s.conf.Issuer + pathRegister
+	}
 	return metadata{
+		RegistrationEndpoint:     register,
 		Issuer:                   s.conf.Issuer,
 		AuthorizationEndpoint:    s.conf.Issuer + pathAuthorize,
 		PushedEndpoint:           s.conf.Issuer + pathPushed,
@@ -113,9 +119,9 @@ func (s *Server) metadata(algs, languages []string) metadata {
 		Scopes:                   []string{scopeOpenID, scopeProfile, scopeEmail, scopePhone, scopeGroups, scopeRoles, scopeOffline},
 		ResponseTypes:            []string{"code"},
 		ResponseModes:            []string{modeQuery, modeFragment, modeFormPost, modeJWT, modeQuery + modeSigned, modeFragment + modeSigned, modeFormPost + modeSigned},
-		GrantTypes:               []string{idp.GrantCode, idp.GrantRefresh, idp.GrantClientCredentials, idp.GrantDevice, idp.GrantCIBA},
+		GrantTypes:               []string{idp.GrantCode, idp.GrantRefresh, idp.GrantClientCredentials, idp.GrantDevice, idp.GrantCIBA, idp.GrantExchange},
 		ACRValues:                idp.ACRValues,
-		SubjectTypes:             []string{"public"},
+		SubjectTypes:             []string{"public", string(idp.SubjectPairwise)},
 		IDTokenAlgs:              algs,
 		TokenAuthMethods:         append(slices.Clone(proven), string(idp.AuthNone)),
 		IntrospectionAuthMethods: proven,

@@ -22,6 +22,7 @@ const (
 	codeInvalidScope         = "invalid_scope"
 	codeInvalidToken         = "invalid_token" // RFC 6750
 	codeInsufficientScope    = "insufficient_scope"
+	codeInvalidTarget        = "invalid_target" // RFC 8707, RFC 8693
 	codeUnauthorizedClient   = "unauthorized_client"
 	codeUnsupportedGrant     = "unsupported_grant_type"
 	codeUnsupportedResponse  = "unsupported_response_type"

@@ -230,7 +230,7 @@ func clientForm(from originPolicy, next http.Handler) http.Handler {
 func offeredGrants(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.Form.Get("grant_type") {
-		case idp.GrantCode, idp.GrantRefresh, idp.GrantClientCredentials, idp.GrantDevice:
+		case idp.GrantCode, idp.GrantRefresh, idp.GrantClientCredentials, idp.GrantDevice, idp.GrantExchange:
 			next.ServeHTTP(w, r)
 		case "":
 			writeError(w, http.StatusBadRequest, codeInvalidRequest, "grant_type is missing.")
@@ -355,8 +355,8 @@ func parseForm(raw string) (url.Values, error) {
 		return nil, errForm
 	}
 	for name, values := range form {
-		// Of all parameters only the resource indicator may be repeated (RFC 8707).
-		if len(values) > 1 && name != "resource" {
+		// Of all parameters only those that name targets may be repeated (RFC 8707, RFC 8693).
+		if len(values) > 1 && name != "resource" && name != "audience" {
 			return nil, errTwice
 		}
 		if !wellFormed(name, maxValue) || !goodValue(name, values[0]) {
@@ -372,7 +372,7 @@ func parseForm(raw string) (url.Values, error) {
 // limitOf is how many bytes the value of a parameter may have.
 func limitOf(name string) int {
 	switch name {
-	case "id_token_hint", "token", "refresh_token", "access_token", "client_assertion", "request":
+	case "id_token_hint", "token", "refresh_token", "access_token", "client_assertion", "request", "subject_token", "actor_token":
 		return maxToken
 	}
 	return maxValue

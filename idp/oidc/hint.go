@@ -18,6 +18,7 @@ type idTokenHint struct {
 	Audience        audience `json:"aud"`
 	AuthorizedParty string   `json:"azp"`
 	Session         string   `json:"sid"`
+	ExpiresAt       int64    `json:"exp"`
 }
 
 // audience is an aud claim: a string or a list of them (RFC 7519, section 4.1.3).

@@ -64,15 +64,18 @@ func (s *Server) introspectAccess(ctx context.Context, c *idp.Client, hash idp.T
 		if owner, err = s.conf.Store.Client(ctx, g.Client); err != nil {
 			return nil, err
 		}
-		if !slices.Contains(owner.Audience, string(c.ID)) {
+		if !slices.Contains(targetsOf(owner, g), string(c.ID)) {
 			return inactive, nil // its tokens are not for that API any more
 		}
 	}
-	scopes, err := g.Allowed(owner, u, t.Scopes)
-	if err != nil {
-		return inactive, nil //nolint:nilerr // what was taken away makes the token as good as revoked
+	scopes, err := s.allowed(ctx, owner, g, u, t.Scopes)
+	if errors.Is(err, idp.ErrDenied) {
+		return inactive, nil // what was taken away makes the token as good as revoked
 	}
-	b := s.appendActive(make([]byte, 0, 512), g, scopes, t.IssuedAt, t.ExpiresAt)
+	if err != nil {
+		return nil, err
+	}
+	b := s.appendActive(make([]byte, 0, 512), owner, g, scopes, t.IssuedAt, t.ExpiresAt)
 	b = append(b, tokenType(t.JKT)...)
 	b = appendConfirmation(b, t)
 	b = append(b, `,"aud":`...)
@@ -80,6 +83,7 @@ func (s *Server) introspectAccess(ctx context.Context, c *idp.Client, hash idp.T
 	if u != nil {
 		b = claim.AppendAuthorization(b, u, c.Claims, scopes)
 	}
+	b = appendActors(b, g)
 	return append(b, '}'), nil
 }
 
@@ -98,16 +102,16 @@ func (s *Server) introspectRefresh(ctx context.Context, c *idp.Client, hash idp.
 	if err != nil {
 		return inactive, nil //nolint:nilerr // as for access tokens
 	}
-	return append(s.appendActive(make([]byte, 0, 512), g, scopes, t.IssuedAt, t.ExpiresAt), '}'), nil
+	return append(s.appendActive(make([]byte, 0, 512), c, g, scopes, t.IssuedAt, t.ExpiresAt), '}'), nil
 }
 
 // appendActive writes the members of the response about every active token (RFC 7662,
 // section 2.2; acr and auth_time by RFC 9470, section 6.2).
-func (s *Server) appendActive(b []byte, g *idp.Grant, scopes []string, issued, expires time.Time) []byte {
+func (s *Server) appendActive(b []byte, owner *idp.Client, g *idp.Grant, scopes []string, issued, expires time.Time) []byte {
 	b = append(b, `{"active":true,"iss":`...)
 	b = claim.AppendString(b, s.conf.Issuer)
 	b = append(b, `,"sub":`...)
-	b = claim.AppendString(b, subject(g))
+	b = claim.AppendString(b, s.subject(owner, g))
 	b = append(b, `,"client_id":`...)
 	b = claim.AppendString(b, string(g.Client))
 	b = append(b, `,"scope":`...)

@@ -43,6 +43,7 @@ type issuance struct {
 	x5t           string   // thumbprint of the certificate that they are bound to, likewise
 	at            time.Time
 	person        *idp.User // of the grant, where it was read
+	audience      []string  // of a token exchange (RFC 8693), which gives no ID token; nil: of none
 }
 
 // issueTokens makes and signs the tokens of an issuance; nothing is stored yet. A client
@@ -59,12 +60,15 @@ func (s *Server) issueTokens(ctx context.Context, o issuance) (*tokenResponse, e
 	m := &tokenResponse{issue: idp.Issue{Access: idp.AccessToken{
 		Grant:     o.grant.ID,
 		Scopes:    o.scopes,
-		Audience:  audienceOf(o.client),
+		Audience:  o.audience,
 		JKT:       o.jkt,
 		X5T:       o.x5t,
 		IssuedAt:  o.at,
 		ExpiresAt: expires,
 	}}}
+	if o.audience == nil {
+		m.issue.Access.Audience = audienceOf(o.client)
+	}
 	access := idp.NewToken()
 	if o.client.AccessFormat == idp.AccessJWT {
 		var rules []idp.ClaimRule
@@ -113,7 +117,9 @@ func (s *Server) issueTokens(ctx context.Context, o issuance) (*tokenResponse, e
 		b = append(b, `,"refresh_token":`...)
 		b = claim.AppendString(b, token.Reveal())
 	}
-	if slices.Contains(o.scopes, scopeOpenID) {
+	if o.audience != nil {
+		b = append(b, `,"issued_token_type":"`+typeOfAccess+`"`...)
+	} else if slices.Contains(o.scopes, scopeOpenID) {
 		id, err := s.idToken(ctx, o, access, expires)
 		if err != nil {
 			return nil, err
@@ -231,7 +237,7 @@ func (s *Server) idToken(ctx context.Context, o issuance, access idp.Secret, exp
 	b = append(b, `{"iss":`...)
 	b = claim.AppendString(b, s.conf.Issuer)
 	b = append(b, `,"sub":`...)
-	b = claim.AppendString(b, string(g.User))
+	b = claim.AppendString(b, s.subject(o.client, g))
 	b = append(b, `,"aud":`...)
 	b = claim.AppendString(b, string(o.client.ID))
 	b = append(b, `,"exp":`...)
@@ -295,7 +301,7 @@ func (s *Server) accessJWT(o issuance, t *idp.AccessToken, rules []idp.ClaimRule
 	b = append(b, `{"iss":`...)
 	b = claim.AppendString(b, s.conf.Issuer)
 	b = append(b, `,"sub":`...)
-	b = claim.AppendString(b, subject(o.grant))
+	b = claim.AppendString(b, s.subject(o.client, o.grant))
 	b = append(b, `,"aud":`...)
 	b = claim.AppendStrings(b, t.Audience)
 	b = append(b, `,"exp":`...)
@@ -313,17 +319,18 @@ func (s *Server) accessJWT(o issuance, t *idp.AccessToken, rules []idp.ClaimRule
 	if o.person != nil {
 		b = claim.AppendAccess(b, o.person, rules, claim.ByScope(t.Scopes))
 	}
+	b = appendActors(b, o.grant)
 	signed, err := sign(key, typeAccess, append(b, '}'))
 	return idp.Secret(signed), err
 }
 
-// subject is the sub of a grant's tokens: the person, or the client itself where it acts
-// on its own behalf.
-func subject(g *idp.Grant) string {
+// subject is the sub of the tokens that a grant gives its client: the person, as that client is
+// told who it is, or the client itself where it acts on its own behalf.
+func (s *Server) subject(c *idp.Client, g *idp.Grant) string {
 	if g.User == "" {
 		return string(g.Client)
 	}
-	return string(g.User)
+	return s.conf.Subjects.Of(c, g.User)
 }
 
 // appendAuthentication writes auth_time, acr and amr: when and how the person signed in.

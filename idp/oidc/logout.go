@@ -27,7 +27,7 @@ func (s *Server) LogoutToken(c *idp.Client, user idp.UserID, session idp.Session
 	b = append(b, `{"iss":`...)
 	b = claim.AppendString(b, s.conf.Issuer)
 	b = append(b, `,"sub":`...)
-	b = claim.AppendString(b, string(user))
+	b = claim.AppendString(b, s.conf.Subjects.Of(c, user))
 	b = append(b, `,"aud":`...)
 	b = claim.AppendString(b, string(c.ID))
 	b = append(b, `,"iat":`...)

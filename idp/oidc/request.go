@@ -152,10 +152,10 @@ func (s *Server) readRequest(q parameters, c *idp.Client, to responseTarget) (*i
 		if err != nil || !h.isFor(c.ID) {
 			return invalid("id_token_hint is not an ID token of this client.")
 		}
-		req.HintUser = idp.UserID(h.Subject)
+		req.HintUser = s.conf.Subjects.User(c, h.Subject)
 	}
 	if claims := get("claims"); claims != "" {
-		if refused := readClaims(req, c, claims); refused != nil {
+		if refused := s.readClaims(req, c, claims); refused != nil {
 			return nil, refused
 		}
 	}
@@ -199,13 +199,13 @@ func readPKCE(req *idp.AuthRequest, c *idp.Client, challenge, method string) *er
 // readClaims reads the claims parameter (OpenID Connect Core 1.0, section 5.5). A sub that
 // it asks for is the person whom the client expects, as by id_token_hint; an essential acr
 // that no sign-in here reaches is refused before anybody is troubled (section 5.5.1.1).
-func readClaims(req *idp.AuthRequest, c *idp.Client, raw string) *errorResponse {
+func (s *Server) readClaims(req *idp.AuthRequest, c *idp.Client, raw string) *errorResponse {
 	asked, err := parseClaims([]byte(raw))
 	if err != nil {
 		return &errorResponse{codeInvalidRequest, "claims is not a claims request."}
 	}
 	for _, member := range []map[string]*individualClaim{asked.IDToken, asked.Userinfo} {
-		sub := idp.UserID(member["sub"].text())
+		sub := s.conf.Subjects.User(c, member["sub"].text())
 		if sub == "" {
 			continue
 		}

@@ -89,6 +89,11 @@ type Store interface {
 	// Access returns an access token, its grant and the person of it, in one read; nil
 	// for a person where the token is the client's own (client credentials).
 	Access(ctx context.Context, hash idp.TokenHash) (*idp.AccessToken, *idp.Grant, *idp.User, error)
+	// GrantFor returns the newest live grant that a person's session gave a client.
+	GrantFor(ctx context.Context, user idp.UserID, session idp.SessionID, client idp.ClientID, now time.Time) (*idp.Grant, *idp.User, error)
+	// ExchangeTokens inserts a grant that was got for another, with its access token. Errors:
+	// idp.ErrExpired when that other is no longer good; that of issue.May.
+	ExchangeTokens(ctx context.Context, subject idp.GrantID, at time.Time, g *idp.Grant, issue idp.Issue) error
 	// RevokeAccess revokes one access token.
 	RevokeAccess(ctx context.Context, hash idp.TokenHash, at time.Time) error
 	// RevokeGrant revokes a grant and all its codes and tokens.
@@ -131,6 +136,15 @@ type Browsers interface {
 	SetSession(w http.ResponseWriter, r *http.Request, token, known idp.Secret) error
 	// ClearSession takes the session cookie away.
 	ClearSession(w http.ResponseWriter, r *http.Request) error
+}
+
+// Registry keeps the registrations that applications make themselves; *admin.Desk implements
+// it, and says which errors come back.
+type Registry interface {
+	Register(ctx context.Context, token idp.Secret, address string, c *idp.Client) (secret, registration idp.Secret, err error)
+	Registration(ctx context.Context, id idp.ClientID, token idp.Secret) (*idp.Client, error)
+	ChangeRegistration(ctx context.Context, id idp.ClientID, token, current idp.Secret, address string, sent *idp.Client) (secret, registration idp.Secret, err error)
+	RemoveRegistration(ctx context.Context, id idp.ClientID, token idp.Secret, address string) error
 }
 
 // Pages shows what people see at this door; *web.Server implements it.
@@ -179,6 +193,13 @@ type Config struct {
 	// NonceKey makes the nonces of DPoP proofs: the same for all processes of a provider.
 	// Empty: a random one.
 	NonceKey []byte
+	// Subjects makes the sub of people.
+	Subjects idp.Subjects
+	// Registry takes the registrations of applications; nil: they cannot register themselves.
+	Registry Registry
+	// AllowRegister counts, per client address, requests to register without a token that is
+	// good. nil: no bound.
+	AllowRegister func(address string) (retry time.Duration, ok bool)
 	// AllowPush counts, per client address, the requests that clients push which cannot
 	// prove who they are; others are bounded by client. nil: no bound.
 	AllowPush func(address string) (retry time.Duration, ok bool)
@@ -203,6 +224,7 @@ const (
 	pathRevoke         = "/revoke"
 	pathEndSession     = "/end_session"
 	pathConfirm        = "/end_session/confirm"
+	pathRegister       = "/register"
 )
 
 // CollectPath + login id is where the browser collects the authorization response of a
@@ -317,6 +339,12 @@ func (s *Server) Mount(mux *http.ServeMux) {
 	info := bearerToken(scripts, lib)
 	methods{"GET": info, "POST": info, "OPTIONS": preflight}.mountFor(scripts, mux, pathUserinfo)
 
+	if s.conf.Registry != nil {
+		methods{"POST": s.noteRejections(http.HandlerFunc(s.register))}.mount(mux, pathRegister)
+		own := s.noteRejections(http.HandlerFunc(s.registration))
+		methods{"GET": own, "PUT": own, "DELETE": own}.mount(mux, pathRegister+"/{client}")
+	}
+
 	methods{"GET": page(s.endSession), "POST": page(s.endSessionPost)}.mount(mux, pathEndSession)
 	methods{"POST": s.origin.Handler(page(s.endSessionConfirm))}.mount(mux, pathConfirm)
 }
@@ -335,14 +363,14 @@ func (s *Server) Refusals() map[string]func(w http.ResponseWriter, r *http.Reque
 			case status >= 500:
 				code, text = codeServerError, "Something went wrong on our side."
 			case status == http.StatusRequestEntityTooLarge:
-				text = "The form is too long."
+				text = "The body is too long."
 			}
 			writeError(from.response(w, r, nil), status, code, text+" Reference "+serve.From(r.Context()).ID)
 		}
 	}
 	scripts := originPolicy(s.conf.Store.Origin)
 	return map[string]func(http.ResponseWriter, *http.Request, int){
-		pathPushed: refuse(scripts), pathDevice: refuse(scripts), pathBackchannel: refuse(noScripts), pathToken: refuse(scripts), pathRevoke: refuse(scripts), pathUserinfo: refuse(scripts), pathIntrospect: refuse(noScripts),
+		pathPushed: refuse(scripts), pathDevice: refuse(scripts), pathBackchannel: refuse(noScripts), pathToken: refuse(scripts), pathRevoke: refuse(scripts), pathUserinfo: refuse(scripts), pathIntrospect: refuse(noScripts), pathRegister: refuse(noScripts),
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"encoding/base32"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"html"
 	"io"
@@ -44,6 +45,8 @@ type site struct {
 	clock  *idptest.Clock
 	log    *idptest.Log
 	admin  admin.By
+
+	sectors *http.Client // reads sector_identifier_uri; nil: none is read
 
 	mu        sync.Mutex
 	begun     int // sign-ins that the address may still begin
@@ -105,8 +108,11 @@ func (w *watched) Client(ctx context.Context, id idp.ClientID) (*idp.Client, err
 	return w.DB.Client(ctx, id)
 }
 
+// testSubjects makes the sub of people.
+var testSubjects = idp.NewSubjects([]byte("the key of the subjects of tests"))
+
 // newSite starts a provider on loopback.
-func newSite(t testing.TB) *site {
+func newSite(t testing.TB, change ...func(*site, *Config)) *site {
 	t.Helper()
 	s := &site{t: t, clock: idptest.At(time.Now().UTC().Truncate(time.Second)), log: &idptest.Log{}, admin: admin.Console("console:test"), begun: 1 << 30, requested: map[idp.SessionID]int{}}
 	log := slog.New(slog.NewTextHandler(s.log, nil))
@@ -118,15 +124,27 @@ func newSite(t testing.TB) *site {
 		Now:   s.clock.Now, Log: log,
 		PerAddress: s.perAddress, PerSession: s.perSession,
 	})
-	s.desk = admin.New(admin.Config{Store: db, Now: s.clock.Now, Log: log})
+	s.desk = admin.New(admin.Config{
+		Store: db, Now: s.clock.Now, Log: log, Subjects: testSubjects,
+		Sector: func(ctx context.Context, uri string) ([]string, error) {
+			if s.sectors == nil {
+				return nil, errors.New("none")
+			}
+			return SectorRedirects(ctx, s.sectors, uri)
+		},
+	})
 
 	ts := httptest.NewUnstartedServer(nil)
 	s.issuer = "http://" + ts.Listener.Addr().String()
 	var err error
-	s.server, err = New(Config{
+	conf := Config{
 		Issuer: s.issuer, Store: s.store, Logins: s.flow, Keys: ring(), Browsers: testBrowsers{}, Pages: testPages{},
-		Now: s.clock.Now, Log: log,
-	})
+		Now: s.clock.Now, Log: log, Subjects: testSubjects,
+	}
+	for _, fn := range change {
+		fn(s, &conf)
+	}
+	s.server, err = New(conf)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -707,10 +707,6 @@ func TestJWTBearerIsNotOffered(t *testing.T) {
 	notOffered(t, "urn:ietf:params:oauth:grant-type:jwt-bearer", "assertion", "x.y.z")
 }
 
-func TestTokenExchangeIsNotOffered(t *testing.T) {
-	notOffered(t, "urn:ietf:params:oauth:grant-type:token-exchange", "subject_token", "x", "subject_token_type", "urn:ietf:params:oauth:token-type:access_token")
-}
-
 func TestPasswordGrantIsNotOffered(t *testing.T) {
 	notOffered(t, "password", "username", "anna", "password", "x")
 }

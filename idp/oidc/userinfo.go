@@ -59,7 +59,10 @@ func (s *Server) UserInfo(ctx context.Context, r *op.Request[oidc.UserInfoReques
 	if err := s.checkBound(ctx, r, c, t); err != nil {
 		return nil, err
 	}
-	scopes, err := g.Allowed(c, u, t.Scopes)
+	scopes, err := s.allowed(ctx, c, g, u, t.Scopes)
+	if err != nil && !errors.Is(err, idp.ErrDenied) {
+		return nil, s.fault(ctx, "client", err)
+	}
 	if err != nil {
 		return nil, s.invalidToken(ctx, r.Header) // what was taken away makes the token as good as revoked
 	}
@@ -79,7 +82,7 @@ func (s *Server) UserInfo(ctx context.Context, r *op.Request[oidc.UserInfoReques
 	} else {
 		b = append(b, `{"sub":`...)
 	}
-	b = claim.AppendString(b, string(u.ID))
+	b = claim.AppendString(b, s.conf.Subjects.Of(c, u.ID))
 	b = append(claim.Append(b, u, c.Claims, inUserinfo(c, g, scopes, consented)), '}')
 	if c.Signing.UserinfoAlg == "" {
 		return respond(ctx, b), nil

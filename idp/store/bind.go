@@ -123,7 +123,10 @@ var bindings = map[string]binding{
 	"clients":         {[]string{"id"}, byGorm[clientRow]},
 	"pushed_requests": {[]string{"id"}, byHand[pushedRow](pushedColumns)},
 	"polled_requests": {[]string{"id"}, byHand[polledRow](polledColumns)},
-	"client_secrets":  {[]string{"client_id", "hash"}, byGorm[clientSecretRow]},
+
+	"registration_tokens": {[]string{"id"}, byHand[registrationRow](registrationColumns)},
+
+	"client_secrets": {[]string{"client_id", "hash"}, byGorm[clientSecretRow]},
 }
 
 // past is the condition in SQL for the rows behind a key.
@@ -261,6 +264,7 @@ func shut(u *idp.User) {
 // shutClient is what counts of an application whose row's MAC is wrong.
 func shutClient(c *idp.Client) {
 	c.Disabled, c.Secrets, c.RedirectURIs, c.PostLogoutURIs, c.Origins, c.LogoutURI, c.JWKS, c.JWKSURI = true, nil, nil, nil, nil, "", "", ""
+	c.RegistrationHash, c.InitiateURI = idp.TokenHash{}, ""
 }
 
 func (r *userRow) seal() *[]byte         { return &r.MAC }
@@ -330,7 +334,10 @@ func (r *sessionRow) bound() (string, []any) {
 func (r *grantRow) bound() (string, []any) {
 	fields := []any{r.ID, r.ClientID, r.UserID, r.SessionID, r.Scopes, r.Nonce, r.ACR, r.AMR, r.AuthTime, r.Claims, r.CreatedAt, r.ExpiresAt}
 	if r.Type != "" { // there was one alone when the first rows were bound
-		fields = append(fields, r.Type)
+		fields = append(fields, "type", r.Type)
+	}
+	if r.Origin != "" || r.Actors != "" { // of no exchange were those that were bound first
+		fields = append(fields, "exchange", r.Origin, r.Actors)
 	}
 	return "grants", fields
 }
@@ -378,6 +385,15 @@ func (r *clientRow) bound() (string, []any) {
 	}
 	if r.DefaultScopes != "[]" || r.ClaimsInAccess || r.KeepRefresh { // as above
 		fields = append(fields, "default_scopes", r.DefaultScopes, r.ClaimsInAccess, r.KeepRefresh)
+	}
+	if r.SubjectType != "" || r.SectorURI != "" || r.InitiateURI != "" { // as above
+		fields = append(fields, "subjects", r.SubjectType, r.SectorURI, r.InitiateURI)
+	}
+	if r.ExchangeTargets != "[]" && r.ExchangeTargets != "" { // as above
+		fields = append(fields, "exchange", r.ExchangeTargets)
+	}
+	if r.RegisteredBy != "" || len(r.RegistrationHash) > 0 { // as above
+		fields = append(fields, "registration", r.RegisteredBy, r.RegistrationHash)
 	}
 	return "clients", fields
 }

@@ -35,6 +35,8 @@ var unbound = map[string][]string{
 	"pushed_requests": {"n", "used_at"},
 	"polled_requests": {"n", "state", "interval", "polled_at"},
 	"client_secrets":  {"last_used_at"},
+
+	"registration_tokens": {"n"},
 }
 
 // filled is a site with a row in every bound table, as the methods of the store
@@ -71,6 +73,7 @@ func filled(t *testing.T) *logSite {
 	}))
 	s.ok(db.AddClient(ctx, &idp.Client{ID: "c", Name: "Viewer", RedirectURIs: []string{"https://rp.example/cb"}, Secrets: []idp.ClientSecret{{Hash: hash(6), CreatedAt: now}}, CreatedAt: now}))
 	s.ok(db.UpdateClient(ctx, "c", func(c *idp.Client) error { c.Scopes = []string{"openid"}; return nil }))
+	s.ok(db.AddRegistrationToken(ctx, &idp.RegistrationToken{ID: "r", Name: "Suppliers", Hash: hash(10), GrantTypes: []string{"authorization_code"}, Uses: 3, CreatedAt: now, ExpiresAt: now.Add(time.Hour)}))
 	s.ok(db.AddPushed(ctx, &idp.Pushed{ID: "handle", Client: "c", Request: idp.AuthRequest{Client: "c"}, ExpiresAt: now.Add(time.Minute)}))
 	s.ok(db.AddPolled(ctx, &idp.Polled{ID: "polled", Type: idp.GrantDevice, Client: "c", State: idp.PolledPending, Interval: idp.PollInterval, UserCode: []byte("code"), CreatedAt: now, ExpiresAt: now.Add(time.Minute)}))
 	s.ok(db.AddGrant(ctx, session, grant, &idp.Code{Hash: hash(7), Grant: "g", RedirectURI: "https://rp.example/cb", ExpiresAt: now.Add(time.Minute)}))

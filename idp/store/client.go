@@ -59,6 +59,13 @@ type clientRow struct {
 	CreatedAt      int64 `gorm:"autoCreateTime:false"`
 	UpdatedAt      int64 `gorm:"autoUpdateTime:false"`
 	MAC            []byte
+
+	SubjectType      string
+	SectorURI        string `gorm:"column:sector_uri"`
+	InitiateURI      string `gorm:"column:initiate_uri"`
+	ExchangeTargets  string
+	RegisteredBy     string
+	RegistrationHash []byte // empty: none
 }
 
 func (clientRow) TableName() string { return "clients" }
@@ -85,6 +92,12 @@ func clientRowOf(c *idp.Client) (*clientRow, []clientSecretRow) {
 		RefreshAlways: c.RefreshAlways, OptionalPKCE: c.OptionalPKCE, RequirePushed: c.RequirePushed, Profile: string(c.Profile), DPoP: c.DPoP, TLSSubject: string(c.TLSSubject), CertBound: c.CertBound, ClaimsInID: c.ClaimsInID,
 		ClaimsInAccess: c.ClaimsInAccess, KeepRefresh: c.KeepRefresh,
 		Consent: c.Consent, Match: string(c.Match), Verify: c.Verify, Groups: listText(nfcList(c.Groups)), Claims: rulesText(c.Claims), Icon: string(c.Icon), Disabled: c.Disabled, CreatedAt: micros(c.CreatedAt), UpdatedAt: micros(c.UpdatedAt),
+	}
+	row.SubjectType, row.SectorURI, row.InitiateURI = string(c.SubjectType), c.SectorURI, c.InitiateURI
+	row.ExchangeTargets = listText(c.ExchangeTargets)
+	row.RegisteredBy, row.RegistrationHash = string(c.RegisteredBy), []byte{}
+	if !c.RegistrationHash.IsZero() {
+		row.RegistrationHash = c.RegistrationHash[:]
 	}
 	secrets := make([]clientSecretRow, len(c.Secrets))
 	for i, s := range c.Secrets {
@@ -132,12 +145,17 @@ func (r *clientRow) client(secrets []clientSecretRow) (*idp.Client, error) {
 		Consent: r.Consent, Match: idp.MatchMode(r.Match), Verify: r.Verify, Icon: idp.PictureID(r.Icon), Disabled: r.Disabled, CreatedAt: moment(r.CreatedAt), UpdatedAt: moment(r.UpdatedAt),
 	}
 	var errs error
+	c.SubjectType, c.SectorURI, c.InitiateURI = idp.SubjectType(r.SubjectType), r.SectorURI, r.InitiateURI
+	c.RegisteredBy = idp.RegistrationTokenID(r.RegisteredBy)
+	if len(r.RegistrationHash) > 0 {
+		c.RegistrationHash, errs = hash(r.RegistrationHash)
+	}
 	for _, l := range []struct {
 		to *[]string
 		of string
 	}{
 		{&c.RedirectURIs, r.RedirectURIs}, {&c.PostLogoutURIs, r.PostLogoutURIs}, {&c.Origins, r.Origins},
-		{&c.GrantTypes, r.GrantTypes}, {&c.Scopes, r.Scopes}, {&c.DefaultScopes, r.DefaultScopes}, {&c.Audience, r.Audience}, {&c.Groups, r.Groups},
+		{&c.GrantTypes, r.GrantTypes}, {&c.Scopes, r.Scopes}, {&c.DefaultScopes, r.DefaultScopes}, {&c.Audience, r.Audience}, {&c.Groups, r.Groups}, {&c.ExchangeTargets, r.ExchangeTargets},
 	} {
 		var err error
 		*l.to, err = textList(l.of)
@@ -324,7 +342,7 @@ func (db *DB) Clients(ctx context.Context) ([]idp.Client, error) {
 	clients := make([]idp.Client, 0, len(s.byID))
 	for _, c := range s.byID {
 		own := *c
-		for _, l := range []*[]string{&own.RedirectURIs, &own.PostLogoutURIs, &own.Origins, &own.GrantTypes, &own.Scopes, &own.DefaultScopes, &own.Audience, &own.Groups} {
+		for _, l := range []*[]string{&own.RedirectURIs, &own.PostLogoutURIs, &own.Origins, &own.GrantTypes, &own.Scopes, &own.DefaultScopes, &own.Audience, &own.Groups, &own.ExchangeTargets} {
 			*l = slices.Clone(*l)
 		}
 		own.Secrets, own.Claims = slices.Clone(own.Secrets), slices.Clone(own.Claims)
@@ -337,20 +355,23 @@ func (db *DB) Clients(ctx context.Context) ([]idp.Client, error) {
 
 // AddClient inserts an application. Errors: idp.ErrConflict.
 func (db *DB) AddClient(ctx context.Context, c *idp.Client) error {
-	row, secrets := clientRowOf(c)
 	events := c.Take()
-	return db.changeClients(ctx, func(t *tx) error {
-		if err := t.bind(row); err != nil {
-			return err
-		}
-		if err := t.gorm.Create(row).Error; err != nil {
-			return fmt.Errorf("client %s: %w", c.ID, t.translate(err))
-		}
-		if err := t.putSecrets(row.ID, secrets); err != nil {
-			return err
-		}
-		return t.note(events...)
-	})
+	return db.changeClients(ctx, func(t *tx) error { return t.addClient(c, events) })
+}
+
+// addClient inserts an application with its events. Errors: idp.ErrConflict.
+func (t *tx) addClient(c *idp.Client, events []idp.Event) error {
+	row, secrets := clientRowOf(c)
+	if err := t.bind(row); err != nil {
+		return err
+	}
+	if err := t.gorm.Create(row).Error; err != nil {
+		return fmt.Errorf("client %s: %w", c.ID, t.translate(err))
+	}
+	if err := t.putSecrets(row.ID, secrets); err != nil {
+		return err
+	}
+	return t.note(events...)
 }
 
 func (t *tx) putSecrets(client string, secrets []clientSecretRow) error {
@@ -368,65 +389,71 @@ func (t *tx) putSecrets(client string, secrets []clientSecretRow) error {
 // UpdateClient changes an application; the grants of one that is disabled by it are
 // revoked. Errors: idp.ErrNotFound.
 func (db *DB) UpdateClient(ctx context.Context, id idp.ClientID, fn func(*idp.Client) error) error {
-	return db.changeClients(ctx, func(t *tx) error {
-		var row clientRow
-		if err := t.gorm.Clauses(clause.Locking{Strength: "UPDATE"}).Take(&row, "id = ?", string(id)).Error; err != nil {
-			return fmt.Errorf("client %s: %w", id, t.translate(err))
-		}
-		var secrets []clientSecretRow
-		if err := t.gorm.Order("created_at").Find(&secrets, "client_id = ?", string(id)).Error; err != nil {
+	return db.changeClients(ctx, func(t *tx) error { return t.updateClient(id, fn) })
+}
+
+// updateClient is UpdateClient within a transaction.
+func (t *tx) updateClient(id idp.ClientID, fn func(*idp.Client) error) error {
+	var row clientRow
+	if err := t.gorm.Clauses(clause.Locking{Strength: "UPDATE"}).Take(&row, "id = ?", string(id)).Error; err != nil {
+		return fmt.Errorf("client %s: %w", id, t.translate(err))
+	}
+	var secrets []clientSecretRow
+	if err := t.gorm.Order("created_at").Find(&secrets, "client_id = ?", string(id)).Error; err != nil {
+		return err
+	}
+	c, err := row.fitting(t, secrets)
+	if err != nil {
+		return err
+	}
+	if err := fn(c); err != nil {
+		return err
+	}
+	after, secrets := clientRowOf(c)
+	after.ID = row.ID
+	if err := t.bind(after); err != nil {
+		return err
+	}
+	if err := t.gorm.Select("*").Where("id = ?", row.ID).Updates(after).Error; err != nil {
+		return t.translate(err)
+	}
+	if err := t.putSecrets(row.ID, secrets); err != nil {
+		return err
+	}
+	if c.Disabled && !row.Disabled {
+		if _, err := t.exec(revokeGrantsOfClient, micros(t.now()), row.ID); err != nil {
 			return err
 		}
-		c, err := row.fitting(t, secrets)
-		if err != nil {
-			return err
-		}
-		if err := fn(c); err != nil {
-			return err
-		}
-		after, secrets := clientRowOf(c)
-		after.ID = row.ID
-		if err := t.bind(after); err != nil {
-			return err
-		}
-		if err := t.gorm.Select("*").Where("id = ?", row.ID).Updates(after).Error; err != nil {
-			return t.translate(err)
-		}
-		if err := t.putSecrets(row.ID, secrets); err != nil {
-			return err
-		}
-		if c.Disabled && !row.Disabled {
-			if _, err := t.exec(revokeGrantsOfClient, micros(db.now()), row.ID); err != nil {
-				return err
-			}
-		}
-		return t.note(c.Take()...)
-	})
+	}
+	return t.note(c.Take()...)
 }
 
 // RemoveClient deletes an application and revokes its grants. Errors: idp.ErrNotFound.
 func (db *DB) RemoveClient(ctx context.Context, id idp.ClientID, e idp.Event) error {
-	return db.changeClients(ctx, func(t *tx) error {
-		r := t.gorm.Delete(&clientRow{}, "id = ?", string(id))
-		if r.Error != nil {
-			return r.Error
-		}
-		if r.RowsAffected == 0 {
-			return fmt.Errorf("client %s: %w", id, idp.ErrNotFound)
-		}
-		if _, err := t.exec(revokeGrantsOfClient, micros(db.at(e)), string(id)); err != nil {
+	return db.changeClients(ctx, func(t *tx) error { return t.removeClient(id, db.at(e), e) })
+}
+
+// removeClient is RemoveClient within a transaction, at a moment.
+func (t *tx) removeClient(id idp.ClientID, at time.Time, e idp.Event) error {
+	r := t.gorm.Delete(&clientRow{}, "id = ?", string(id))
+	if r.Error != nil {
+		return r.Error
+	}
+	if r.RowsAffected == 0 {
+		return fmt.Errorf("client %s: %w", id, idp.ErrNotFound)
+	}
+	if _, err := t.exec(revokeGrantsOfClient, micros(at), string(id)); err != nil {
+		return err
+	}
+	for _, also := range []string{"DELETE FROM consents WHERE client_id = ?", "DELETE FROM polled_requests WHERE client_id = ?"} {
+		if _, err := t.exec(also, string(id)); err != nil {
 			return err
 		}
-		for _, also := range []string{"DELETE FROM consents WHERE client_id = ?", "DELETE FROM polled_requests WHERE client_id = ?"} {
-			if _, err := t.exec(also, string(id)); err != nil {
-				return err
-			}
-		}
-		if _, err := t.exec(deleteLoose); err != nil {
-			return err
-		}
-		return t.note(e)
-	})
+	}
+	if _, err := t.exec(deleteLoose); err != nil {
+		return err
+	}
+	return t.note(e)
 }
 
 const (

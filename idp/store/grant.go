@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	grantColumns   = "id, client_id, user_id, session_id, scopes, nonce, acr, amr, auth_time, claims, created_at, expires_at, revoked_at, last_used_at, type, mac"
+	grantColumns   = "id, client_id, user_id, session_id, scopes, nonce, acr, amr, auth_time, claims, created_at, expires_at, revoked_at, last_used_at, type, origin, actors, mac"
 	codeColumns    = "hash, grant_id, redirect_uri, challenge, jkt, expires_at, used_at, keep_until, mac"
 	refreshColumns = "hash, grant_id, scopes, jkt, x5t, issued_at, expires_at, used_at, keep_until, mac"
 	accessColumns  = "hash, grant_id, scopes, audience, jkt, x5t, issued_at, expires_at, revoked_at, mac"
@@ -63,21 +63,26 @@ type grantRow struct {
 	CreatedAt, ExpiresAt, RevokedAt int64
 	LastUsedAt                      int64
 	Type                            string
+	Origin, Actors                  string // Actors: JSON, empty for none
 	MAC                             []byte
 }
 
 func (r *grantRow) fields() []any {
 	return []any{&r.ID, &r.ClientID, &r.UserID, &r.SessionID, &r.Scopes, &r.Nonce, &r.ACR, &r.AMR, &r.AuthTime, &r.Claims,
-		&r.CreatedAt, &r.ExpiresAt, &r.RevokedAt, &r.LastUsedAt, &r.Type, &r.MAC}
+		&r.CreatedAt, &r.ExpiresAt, &r.RevokedAt, &r.LastUsedAt, &r.Type, &r.Origin, &r.Actors, &r.MAC}
 }
 
 func grantRowOf(g *idp.Grant) *grantRow {
-	return &grantRow{
+	row := &grantRow{
 		ID: string(g.ID), ClientID: string(g.Client), UserID: string(g.User), SessionID: string(g.Session),
 		Scopes: listText(g.Scopes), Nonce: g.Nonce, ACR: g.ACR, AMR: listText(g.AMR), AuthTime: micros(g.AuthTime),
 		Claims: string(g.Claims), CreatedAt: micros(g.CreatedAt), ExpiresAt: micros(g.ExpiresAt),
-		RevokedAt: micros(g.RevokedAt), LastUsedAt: micros(g.CreatedAt), Type: g.Type,
+		RevokedAt: micros(g.RevokedAt), LastUsedAt: micros(g.CreatedAt), Type: g.Type, Origin: string(g.Origin),
 	}
+	if len(g.Actors) > 0 {
+		row.Actors = listText(g.Actors)
+	}
+	return row
 }
 
 func (r *grantRow) grant() (*idp.Grant, error) {
@@ -92,6 +97,12 @@ func (r *grantRow) grant() (*idp.Grant, error) {
 	var err1, err2 error
 	g.Scopes, err1 = textList(r.Scopes)
 	g.AMR, err2 = textList(r.AMR)
+	g.Origin = idp.ClientID(r.Origin)
+	if r.Actors != "" {
+		var err3 error
+		g.Actors, err3 = textList(r.Actors)
+		err2 = errors.Join(err2, err3)
+	}
 	if err := errors.Join(err1, err2); err != nil {
 		return nil, fmt.Errorf("grant %s: %w", r.ID, err)
 	}
@@ -264,8 +275,12 @@ type usable struct {
 	user, state, groups string
 }
 
-func (t *tx) usable(query string, hash idp.TokenHash) (u usable, err error) {
-	err = t.row(query, []any{hash[:]}, &u.grant, &u.expiresAt, &u.usedAt, &u.grantEnds, &u.revokedAt, &u.lastUsed,
+func (t *tx) usable(query string, hash idp.TokenHash) (usable, error) {
+	return t.usableBy(query, hash[:])
+}
+
+func (t *tx) usableBy(query string, key any) (u usable, err error) {
+	err = t.row(query, []any{key}, &u.grant, &u.expiresAt, &u.usedAt, &u.grantEnds, &u.revokedAt, &u.lastUsed,
 		&u.user, &u.state, &u.groups)
 	return u, err
 }

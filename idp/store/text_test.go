@@ -11,6 +11,17 @@ import (
 	"hilum/idp/store"
 )
 
+// after20 undoes, by hand, the migrations after number 20.
+var after20 = []string{
+	"ALTER TABLE clients DROP COLUMN signing",
+	"ALTER TABLE clients DROP COLUMN tls_subject", "ALTER TABLE clients DROP COLUMN certificate_bound", "ALTER TABLE refresh_tokens DROP COLUMN x5t", "ALTER TABLE access_tokens DROP COLUMN x5t", "ALTER TABLE consents DROP COLUMN claims",
+	"DROP TABLE polled_requests", "ALTER TABLE grants DROP COLUMN type",
+	"ALTER TABLE clients DROP COLUMN default_scopes", "ALTER TABLE clients DROP COLUMN claims_in_access", "ALTER TABLE clients DROP COLUMN keep_refresh",
+	"ALTER TABLE clients DROP COLUMN subject_type", "ALTER TABLE clients DROP COLUMN sector_uri", "ALTER TABLE clients DROP COLUMN initiate_uri",
+	"DROP TRIGGER grants_revoked", "DROP TRIGGER grants_deleted", "DROP TABLE grant_ancestors", "ALTER TABLE grants DROP COLUMN origin", "ALTER TABLE grants DROP COLUMN actors", "ALTER TABLE clients DROP COLUMN exchange_targets",
+	"DROP TABLE registration_tokens", "ALTER TABLE clients DROP COLUMN registered_by", "ALTER TABLE clients DROP COLUMN registration_hash",
+}
+
 // openAt opens the database of a file, which is made where there is none.
 func openAt(t *testing.T, path string) *store.DB {
 	t.Helper()
@@ -41,12 +52,10 @@ func TestListedPhonesOfBeforeAreFoundByFingerprint(t *testing.T) {
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
 	}
-	for _, statement := range []string{
-		"ALTER TABLE clients DROP COLUMN tls_subject", "ALTER TABLE clients DROP COLUMN certificate_bound", "ALTER TABLE refresh_tokens DROP COLUMN x5t", "ALTER TABLE access_tokens DROP COLUMN x5t", "ALTER TABLE consents DROP COLUMN claims",
+	for _, statement := range append(slices.Clone(after20),
 		"UPDATE device_list SET facets = facets & ~4096", "DELETE FROM device_terms WHERE term = '#m'",
-		"DROP TABLE polled_requests", "ALTER TABLE grants DROP COLUMN type", "ALTER TABLE clients DROP COLUMN signing", "DELETE FROM goose_db_version WHERE version_id >= 20",
-		"ALTER TABLE clients DROP COLUMN default_scopes", "ALTER TABLE clients DROP COLUMN claims_in_access", "ALTER TABLE clients DROP COLUMN keep_refresh",
-	} {
+		"DELETE FROM goose_db_version WHERE version_id >= 20",
+	) {
 		tamper(t, path, statement)
 	}
 	db = open()
@@ -80,7 +89,7 @@ func TestRowsOfBeforeAreReadInNFC(t *testing.T) {
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
 	}
-	for _, statement := range []string{
+	for _, statement := range append(slices.Clone(after20), []string{
 		// As it was before there were keys.
 		"DROP INDEX users_email_key", "DROP INDEX users_email_unkeyed", "ALTER TABLE users DROP COLUMN email_key", "DELETE FROM goose_db_version WHERE version_id >= 9",
 		"ALTER TABLE logins DROP COLUMN who", "ALTER TABLE logins DROP COLUMN held", "ALTER TABLE sessions DROP COLUMN device_id", "ALTER TABLE pairings DROP COLUMN session_id",
@@ -89,11 +98,8 @@ func TestRowsOfBeforeAreReadInNFC(t *testing.T) {
 		"DROP TABLE wakes", "DROP INDEX tombstones_push", "ALTER TABLE tombstones DROP COLUMN platform", "ALTER TABLE tombstones DROP COLUMN sealed_push",
 		"ALTER TABLE devices DROP COLUMN uv_key", "ALTER TABLE tombstones DROP COLUMN uv_key", "ALTER TABLE challenges DROP COLUMN verify",
 		"ALTER TABLE challenges DROP COLUMN verified", "ALTER TABLE clients DROP COLUMN verify",
-		"ALTER TABLE clients DROP COLUMN signing", "ALTER TABLE clients DROP COLUMN dpop", "ALTER TABLE clients DROP COLUMN profile", "ALTER TABLE codes DROP COLUMN jkt", "ALTER TABLE refresh_tokens DROP COLUMN jkt", "ALTER TABLE access_tokens DROP COLUMN jkt",
-		"ALTER TABLE clients DROP COLUMN tls_subject", "ALTER TABLE clients DROP COLUMN certificate_bound", "ALTER TABLE refresh_tokens DROP COLUMN x5t", "ALTER TABLE access_tokens DROP COLUMN x5t", "ALTER TABLE consents DROP COLUMN claims",
-		"ALTER TABLE clients DROP COLUMN default_scopes", "ALTER TABLE clients DROP COLUMN claims_in_access", "ALTER TABLE clients DROP COLUMN keep_refresh",
+		"ALTER TABLE clients DROP COLUMN dpop", "ALTER TABLE clients DROP COLUMN profile", "ALTER TABLE codes DROP COLUMN jkt", "ALTER TABLE refresh_tokens DROP COLUMN jkt", "ALTER TABLE access_tokens DROP COLUMN jkt",
 		"DROP TABLE pushed_requests", "ALTER TABLE clients DROP COLUMN require_pushed",
-		"DROP TABLE polled_requests", "ALTER TABLE grants DROP COLUMN type",
 		"DROP TABLE used_jwts", "ALTER TABLE clients DROP COLUMN jwks", "ALTER TABLE clients DROP COLUMN jwks_uri",
 		// Nor was anything bound.
 		"DELETE FROM log_head", "DELETE FROM events", "UPDATE users SET mac = x''", "UPDATE clients SET mac = x''",
@@ -101,7 +107,7 @@ func TestRowsOfBeforeAreReadInNFC(t *testing.T) {
 		`UPDATE users SET email = 'Bert@Klinik.Example', groups = '["` + whole + `"]' WHERE id = 'bert'`,
 		`UPDATE users SET email = 'carl@xn--kln-sna.de' WHERE id = 'carl'`,
 		`UPDATE clients SET groups = '["` + apart + `"]', name = '` + apart + `' WHERE id = 'viewer'`,
-	} {
+	}...) {
 		tamper(t, path, statement)
 	}
 	db = open()

@@ -1,8 +1,10 @@
 package web
 
 import (
+	"context"
 	"net/http"
 
+	"hilum/idp"
 	"hilum/idp/web/page"
 	"hilum/templates"
 )
@@ -13,6 +15,8 @@ type account struct {
 	door   *page.Door
 	logins OwnSessions
 	phones Devices
+	// applications lists all applications; nil: people are shown none.
+	applications func(ctx context.Context) ([]idp.Client, error)
 }
 
 // confirm takes the button of the page that page.Door.StepUp shows to whom another site

@@ -18,9 +18,21 @@ func (a *account) security(w http.ResponseWriter, r *http.Request, p page.Person
 	if err != nil {
 		return err
 	}
-	return a.door.Render(w, http.StatusOK, templates.Security{
+	view := templates.Security{
 		Frame: a.door.PersonFrame(r, p, "security", "security"), Devices: len(list), Max: idp.MaxDevices, Recovery: left, Note: noteOf(r),
-	})
+	}
+	if a.applications != nil {
+		all, err := a.applications(r.Context())
+		if err != nil {
+			return err
+		}
+		for i := range all {
+			if at := all[i].OpensFor(p.User, a.door.Origin()); at != "" {
+				view.Apps = append(view.Apps, templates.OpenApp{Name: all[i].Name, At: at})
+			}
+		}
+	}
+	return a.door.Render(w, http.StatusOK, view)
 }
 
 // passwordChange asks for the second factor first, so that nobody types two

@@ -98,6 +98,8 @@ type Config struct {
 	CollectPath     string        // of a relying party's finished sign-in; the login's id is appended
 	SessionAbsolute time.Duration // how long a session lasts at most, told where consent is asked for
 	Native          NativeApps
+	// Applications lists all applications; nil: people are shown none.
+	Applications func(ctx context.Context) ([]idp.Client, error)
 }
 
 // Server has what other packages need of the pages: those that the relying parties' door
@@ -109,7 +111,7 @@ type Server struct {
 
 // New adds the pages to the door.
 func New(c Config) *Server {
-	own := &account{door: c.Door, logins: c.Logins, phones: c.Devices}
+	own := &account{door: c.Door, logins: c.Logins, phones: c.Devices, applications: c.Applications}
 	steps := &signIns{door: c.Door, logins: c.Logins, invitations: c.Logins, collectPath: c.CollectPath, sessionAbsolute: c.SessionAbsolute, native: c.Native}
 	phone := &app{door: c.Door, native: c.Native}
 	c.Door.Add(steps.routes()...)

@@ -108,7 +108,8 @@ func (s *applications) one(w http.ResponseWriter, r *http.Request, p staff) erro
 			})
 		}
 	}
-	view.Keys = keyNames(c)
+	view.Keys, view.Targets = keyNames(c), c.ExchangeTargets
+	view.Pairwise, view.InitiateURI = c.SubjectType == idp.SubjectPairwise, c.InitiateURI
 	now := s.door.Now()
 	for _, secret := range c.Secrets {
 		view.Secrets = append(view.Secrets, templates.DeskSecret{
@@ -155,6 +156,12 @@ var authWords = []templates.Choice{
 	{Value: string(idp.AuthPrivateKey), Label: templates.Say("apps.auth.key")},
 	{Value: string(idp.AuthTLS), Label: templates.Say("apps.auth.tls")},
 	{Value: string(idp.AuthSelfSigned), Label: templates.Say("apps.auth.selfsigned")},
+}
+
+// subjectWords say what an application is told of who people are.
+var subjectWords = []templates.Choice{
+	{Label: templates.Say("apps.subject.public")},
+	{Value: string(idp.SubjectPairwise), Label: templates.Say("apps.subject.pairwise")},
 }
 
 // profileWords are the profiles that an application can be held to.
@@ -217,6 +224,9 @@ var rejectedWords = map[idp.RejectionReason]templates.Message{
 	idp.RejectedAssertion:       templates.Say("apps.refused.assertion"),
 	idp.RejectedAssertionUsed:   templates.Say("apps.refused.assertion_used"),
 	idp.RejectedKeys:            templates.Say("apps.refused.jwks"),
+	idp.RejectedExchange:        templates.Say("apps.refused.exchange"),
+	idp.RejectedTarget:          templates.Say("apps.refused.target"),
+	idp.RejectedRegistration:    templates.Say("apps.refused.registration"),
 }
 
 // matchWords say how an approval on a phone is matched to the browser that asks.
@@ -354,6 +364,9 @@ func (s *applications) appForm(r *http.Request, p staff, c *idp.Client) template
 	}
 	view.TLSSubject, view.CertBound = string(c.TLSSubject), c.CertBound
 	view.Defaults, view.ClaimsInAccess, view.KeepRefresh = strings.Join(c.DefaultScopes, " "), c.ClaimsInAccess, c.KeepRefresh
+	view.SubjectTypes, view.SubjectType, view.SectorURI = subjectWords, string(c.SubjectType), c.SectorURI
+	view.InitiateURI = c.InitiateURI
+	view.Exchange, view.Targets = c.Allows(idp.GrantExchange), strings.Join(c.ExchangeTargets, "\n")
 	view.Profile, view.Profiles = string(c.Profile), profileWords
 	view.Auth, view.Auths, view.JWKS, view.JWKSURI = string(c.Auth), authWords, c.JWKS, c.JWKSURI
 	if view.Algs = s.desk.Algs(); view.Alg != "" && !slices.Contains(view.Algs, view.Alg) {
@@ -404,6 +417,7 @@ func readAdvanced(r *http.Request, c *idp.Client) {
 	c.GrantTypes = nil
 	for _, g := range []struct{ field, grant string }{
 		{"grant_code", idp.GrantCode}, {"grant_refresh", idp.GrantRefresh}, {"grant_credentials", idp.GrantClientCredentials}, {"grant_device", idp.GrantDevice}, {"grant_ciba", idp.GrantCIBA},
+		{"grant_exchange", idp.GrantExchange},
 	} {
 		if r.PostFormValue(g.field) == "1" {
 			c.GrantTypes = append(c.GrantTypes, g.grant)
@@ -427,6 +441,9 @@ func readAdvanced(r *http.Request, c *idp.Client) {
 	c.AccessTTL, c.RefreshIdle, c.RefreshGrace = readSpan(r, "access_ttl"), readSpan(r, "refresh_idle"), readSpan(r, "refresh_grace")
 	c.Audience, c.DefaultScopes = strings.Fields(r.PostFormValue("audience")), strings.Fields(r.PostFormValue("default_scopes"))
 	c.ClaimsInAccess, c.KeepRefresh = r.PostFormValue("claims_in_access") == "1", r.PostFormValue("keep_refresh") == "1" && !c.Public()
+	c.SubjectType, c.SectorURI = idp.SubjectType(r.PostFormValue("subject_type")), strings.TrimSpace(r.PostFormValue("sector_identifier_uri"))
+	c.ChangeSubject = r.PostFormValue("change_subjects") == "1"
+	c.ExchangeTargets = strings.Fields(r.PostFormValue("exchange_targets"))
 }
 
 // readApp reads the form of a registration into c.
@@ -445,6 +462,7 @@ func readApp(r *http.Request, c *idp.Client) {
 	c.LogoutURI, c.LogoutSession = strings.TrimSpace(r.PostFormValue("backchannel_logout_uri")), ticked("backchannel_logout_session_required")
 	c.Scopes, c.Match = strings.Fields(r.PostFormValue("scopes")), idp.MatchMode(r.PostFormValue("match"))
 	c.Verify = ticked("verify")
+	c.InitiateURI = strings.TrimSpace(r.PostFormValue("initiate_login_uri"))
 	c.Consent, c.OptionalPKCE, c.ClaimsInID, c.RefreshAlways = ticked("consent"), ticked("optional_pkce"), ticked("claims_in_id"), ticked("refresh_always")
 }
 
@@ -476,7 +494,7 @@ func (s *applications) edit(w http.ResponseWriter, r *http.Request, p staff) err
 		view.AccessTTL, view.RefreshIdle, view.RefreshGrace = r.PostFormValue("access_ttl"), r.PostFormValue("refresh_idle"), r.PostFormValue("refresh_grace")
 	}
 	signing := slices.ContainsFunc(view.Signing, func(c templates.AlgChoice) bool { return c.Name == field })
-	view.Advanced = signing || slices.Contains([]string{"grant_types", "access_ttl", "refresh_idle", "refresh_grace", "audience", "default_scopes", "access_format", "id_token_alg", "auth", "jwks", "jwks_uri", "profile"}, field)
+	view.Advanced = signing || slices.Contains([]string{"grant_types", "access_ttl", "refresh_idle", "refresh_grace", "audience", "default_scopes", "access_format", "id_token_alg", "auth", "jwks", "jwks_uri", "profile", "exchange_targets", "subject_type", "sector_identifier_uri"}, field)
 	return s.door.Render(w, http.StatusUnprocessableEntity, view)
 }
 

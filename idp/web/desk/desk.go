@@ -98,6 +98,9 @@ type Clients interface {
 	RemoveClient(ctx context.Context, by admin.By, id idp.ClientID) error
 	SetIcon(ctx context.Context, by admin.By, id idp.ClientID, raw []byte) error
 	Logouts(ctx context.Context, by admin.By, client idp.ClientID) (*idp.LogoutFigures, error)
+	AddRegistrationToken(ctx context.Context, by admin.By, t *idp.RegistrationToken) (idp.Secret, error)
+	RegistrationTokens(ctx context.Context, by admin.By) ([]idp.RegistrationToken, error)
+	RevokeRegistrationToken(ctx context.Context, by admin.By, id idp.RegistrationTokenID) error
 }
 
 // Claims are what applications are told of people.
@@ -146,11 +149,13 @@ type Settings interface {
 
 // Config is what the administration is built from.
 type Config struct {
-	Door  *page.Door
-	Desk  Desk
-	Party Party                    // the relying party of test sign-ins
-	Mail  bool                     // mail can be sent
-	Push  func() []idp.PushFigures // how push services fare; nil: the page of health does not say
+	Door *page.Door
+	Desk Desk
+	// Register says that applications may register themselves (the setting clients.registration).
+	Register bool
+	Party    Party                    // the relying party of test sign-ins
+	Mail     bool                     // mail can be sent
+	Push     func() []idp.PushFigures // how push services fare; nil: the page of health does not say
 	// Rejected are the last refused requests of a client, latest first; nil: nothing is kept.
 	Rejected func(idp.ClientID) []idp.Rejection
 	JobKey   []byte          // 32 bytes, authenticates the ids of jobs (HMAC-SHA-256)
@@ -172,6 +177,7 @@ func Mount(c Config) {
 		(&people{r, c.Desk}).routes(),
 		(&importer{bench, c.Desk}).routes(),
 		(&applications{r, c.Desk, c.Rejected}).routes(),
+		(&registrations{r, c.Desk, c.Register}).routes(),
 		(&tryouts{r, c.Desk, c.Party}).routes(),
 		(&audits{bench, c.Desk}).routes(),
 		(&health{r, c.Desk, c.Push, c.Version}).routes(),

@@ -15,6 +15,9 @@ const (
 	sessionsPath = "/admin/sessions"
 	appsPath     = "/admin/applications"
 	startPath    = "/admin/start"
+
+	registrationPath = appsPath + "/registration"
+
 	auditPath    = "/admin/audit"
 	checkLogPath = auditPath + "/check"
 	healthPath   = "/admin/health"
@@ -106,6 +109,15 @@ func (s *applications) routes() []page.Route {
 		routes = append(routes, page.Route{Pattern: "GET " + one + "/" + name, Who: s.staff(admin.EditClients, s.askApp(act)), Back: "app"})
 	}
 	return routes
+}
+
+func (s *registrations) routes() []page.Route {
+	return []page.Route{
+		{Pattern: "GET " + registrationPath, Who: s.staff(admin.ReadClients, s.list), Name: "admin-registration"},
+		{Pattern: "POST " + registrationPath, Who: s.staff(admin.EditClients, s.add), Back: "admin-registration"},
+		{Pattern: "GET " + registrationPath + "/{token}/revoke", Who: s.staff(admin.EditClients, s.askRevoke), Back: "admin-registration"},
+		{Pattern: "POST " + registrationPath + "/{token}/revoke", Who: s.staff(admin.EditClients, s.revoke), Back: "admin-registration"},
+	}
 }
 
 // The callback of test sign-ins is like that of any relying party: the browser comes to it

@@ -69,6 +69,10 @@ var deskRoutes = []struct {
 	{"GET /admin/applications", admin.ReadClients, "/admin/applications", "", 200, ""},
 	{"GET /admin/applications/new", admin.EditClients, "/admin/applications/new", "", 200, ""},
 	{"POST /admin/applications/new", admin.EditClients, "/admin/applications/new", "preset=ohif&client_name=OHIF&base=https://ohif.hospital.example", 200, idp.EventClientChanged},
+	{"GET /admin/applications/registration", admin.ReadClients, "/admin/applications/registration", "", 200, ""},
+	{"POST /admin/applications/registration", admin.EditClients, "/admin/applications/registration", "name=Supplier&grant_code=1&hosts=viewer.hospital.example&uses=1&days=7", 200, idp.EventRegistrationToken},
+	{"GET /admin/applications/registration/{token}/revoke", admin.EditClients, "/admin/applications/registration/{token}/revoke", "", 200, ""},
+	{"POST /admin/applications/registration/{token}/revoke", admin.EditClients, "/admin/applications/registration/{token}/revoke", "x=1", 303, idp.EventRegistrationToken},
 	{"GET /admin/applications/{client}", admin.ReadClients, "/admin/applications/{app}", "", 200, ""},
 	{"GET /admin/applications/{client}/edit", admin.EditClients, "/admin/applications/{app}/edit", "", 200, ""},
 	{"POST /admin/applications/{client}/edit", admin.EditClients, "/admin/applications/{app}/edit", "client_name=Viewer&redirect_uris=https://viewer.hospital.example/cb", 303, idp.EventClientChanged},
@@ -178,6 +182,10 @@ func (s *scene) make(name string) {
 			ID: idp.ClientID(s.made[name]), Name: "Viewer", Kind: idp.ClientWeb, Auth: idp.AuthBasic, GrantTypes: []string{idp.GrantCode},
 			RedirectURIs: []string{"https://viewer.hospital.example/cb"}, Scopes: []string{"openid"},
 		})
+	case "{token}":
+		r := idp.RegistrationToken{Name: "Supplier", GrantTypes: []string{idp.GrantCode}, Hosts: []string{"viewer.hospital.example"}, Uses: 1, ExpiresAt: s.Clock.Now().Add(time.Hour)}
+		idptest.Must(s.Desk.AddRegistrationToken(s.Context(), walk.Console, &r))(s.TB)
+		s.made[name] = string(r.ID)
 	case "{answer}":
 		s.made[name] = "state=s&code=c"
 		if s.me == nil || s.me.Staff != idp.StaffAdmin {

@@ -35,14 +35,15 @@ type settingRow struct {
 type telling int
 
 const (
-	asText   telling = iota
-	asSpan           // a duration
-	asCount          // a number
-	asMatch          // an idp.MatchMode
-	asVerify         // optional or required
-	asCores          // a number; 0: as many as the machine has cores
-	asLimit          // a number; 0: no limit
-	asName           // a text; empty: made of others
+	asText         telling = iota
+	asSpan                 // a duration
+	asCount                // a number
+	asMatch                // an idp.MatchMode
+	asVerify               // optional or required
+	asCores                // a number; 0: as many as the machine has cores
+	asLimit                // a number; 0: no limit
+	asName                 // a text; empty: made of others
+	asRegistration         // off or token
 )
 
 // settingTable is every setting but those of the site, by what it is about. A
@@ -57,6 +58,7 @@ var settingTable = []struct {
 		{"sessions.absolute", templates.Say("setting.sessions.absolute"), asSpan},
 		{"tokens.access", templates.Say("setting.tokens.access"), asSpan},
 		{"tokens.refresh_idle", templates.Say("setting.tokens.refresh_idle"), asSpan},
+		{"clients.registration", templates.Say("setting.clients.registration"), asRegistration},
 		{"fixed.login", templates.Say("setting.fixed.login"), asSpan},
 		{"fixed.code", templates.Say("setting.fixed.code"), asSpan},
 		{"fixed.stepup", templates.Say("setting.fixed.stepup"), asSpan},
@@ -156,6 +158,9 @@ var settingTable = []struct {
 	}},
 }
 
+// registrationWords are the values of clients.registration.
+var registrationWords = map[string]templates.Message{"off": templates.Say("settings.registration.off"), "token": templates.Say("settings.registration.token")}
+
 // verifyWords are the values of push.verify.
 var verifyWords = map[string]templates.Message{"optional": templates.Say("settings.verify.optional"), "required": templates.Say("settings.verify.required")}
 
@@ -185,6 +190,10 @@ func (t telling) words(value string) (words templates.Message, text string) {
 		}
 	case asMatch:
 		if m, ok := matchWords[idp.MatchMode(value)]; ok {
+			return m, ""
+		}
+	case asRegistration:
+		if m, ok := registrationWords[value]; ok {
 			return m, ""
 		}
 	case asVerify:
