@@ -70,7 +70,10 @@ func deskExamples(at time.Time) []example {
 	app := DeskApp{ID: "viewer", Name: `Radiology <b>Viewer`, Deviations: []Message{Say("client.deviation.pkce"), Say("client.deviation.tap")}, Groups: []string{"radiology", long}, Disabled: true, AddedAt: at}
 	needs := []Need{{Name: "base", Label: Say("preset.base"), Example: "https://viewer.your-hospital.org", Value: `"><b>`}}
 	form := AdminAppForm{Frame: frame("applications"), App: app, Redirects: "https://a.example/cb\n</textarea>", Logouts: "x", Origins: "y", Told: `"><b>`, ToldSession: true, Scopes: "a b", Groups: "g", Match: "tap", Matches: []Choice{{Label: Say("apps.match.site")}, {"tap", Say("apps.match.tap")}}, Consent: true, OptionalPKCE: true}
-	form.Code, form.Refresh, form.AccessTTL, form.Alg, form.Advanced, form.Algs = true, true, "15m", "ES256", true, []string{"RS256", "ES256"}
+	form.Code, form.Refresh, form.AccessTTL, form.Alg, form.Algs = true, true, "15m", "ES256", []string{"RS256", "ES256"}
+	advancedForm := form
+	advancedForm.Advanced = true
+	advancedForm.Problem, advancedForm.Wrong = Say("client.jwks.bad"), "jwks"
 	wrongForm := form
 	toldForm := form
 	toldForm.Problem, toldForm.Wrong = Say("apps.wrong.told"), "backchannel_logout_uri"
@@ -135,6 +138,7 @@ func deskExamples(at time.Time) []example {
 		{"admin-registration-wrong", AdminRegistration{Frame: frame("applications"), MayEdit: true, Name: "Supplier", Hosts: "a b/", Problem: Say("registration.hosts"), Wrong: "hosts"}},
 		{"admin-app-form", form},
 		{"admin-app-form-wrong", wrongForm},
+		{"admin-app-form-advanced", advancedForm},
 		{"admin-app-form-told", toldForm},
 		{"admin-audit", log},
 		{"admin-audit-nothing", narrowed},

@@ -518,7 +518,7 @@ type AdminAppForm struct {
 	ToldSession                                        bool   // backchannel_logout_session_required
 	Verify                                             bool   // approvals want a fingerprint or PIN
 	Consent, OptionalPKCE, ClaimsInID, RefreshAlways   bool
-	Advanced                                           bool   // the advanced part of the form is open
+	Advanced                                           bool   // the part that few applications need, in place of the rest
 	Code, Refresh, Credentials, Device, CIBA, JWT      bool   // grant types; JWT access tokens
 	Profile, Auth, JWKS, JWKSURI                       string // how it proves itself, and by which keys
 	Auths, Profiles                                    []Choice

@@ -409,7 +409,11 @@ func readSpan(r *http.Request, name string) time.Duration {
 	return d
 }
 
-// readAdvanced reads into c what of the form stands under Advanced, if that was sent.
+// advancedPart is the value of part in the address of a registration's form by which what
+// few applications need is shown in place of the rest.
+const advancedPart = "advanced"
+
+// readAdvanced reads into c the advanced part of the form, if that was sent.
 func readAdvanced(r *http.Request, c *idp.Client) {
 	if _, sent := r.PostForm["access_format"]; !sent {
 		return
@@ -435,8 +439,8 @@ func readAdvanced(r *http.Request, c *idp.Client) {
 		if !f.own || !c.Public() {
 			*f.alg(c) = r.PostFormValue(f.name)
 		}
-		c.TLSSubject = idp.CertSubject(strings.TrimSpace(r.PostFormValue("tls_client_auth")))
 	}
+	c.TLSSubject = idp.CertSubject(strings.TrimSpace(r.PostFormValue("tls_client_auth")))
 	c.AccessFormat, c.IDTokenAlg = idp.AccessFormat(r.PostFormValue("access_format")), r.PostFormValue("id_token_alg")
 	c.AccessTTL, c.RefreshIdle, c.RefreshGrace = readSpan(r, "access_ttl"), readSpan(r, "refresh_idle"), readSpan(r, "refresh_grace")
 	c.Audience, c.DefaultScopes = strings.Fields(r.PostFormValue("audience")), strings.Fields(r.PostFormValue("default_scopes"))
@@ -446,9 +450,12 @@ func readAdvanced(r *http.Request, c *idp.Client) {
 	c.ExchangeTargets = strings.Fields(r.PostFormValue("exchange_targets"))
 }
 
-// readApp reads the form of a registration into c.
+// readApp reads the form of a registration into c, one part or both.
 func readApp(r *http.Request, c *idp.Client) {
 	readAdvanced(r, c)
+	if _, sent := r.PostForm["client_name"]; !sent {
+		return
+	}
 	lines := func(name string) []string {
 		list := strings.FieldsFunc(r.PostFormValue(name), func(r rune) bool { return r == '\n' || r == '\r' })
 		for i := range list {
@@ -471,7 +478,9 @@ func (s *applications) editPage(w http.ResponseWriter, r *http.Request, p staff)
 	if err != nil {
 		return err
 	}
-	return s.door.Render(w, http.StatusOK, s.appForm(r, p, c))
+	view := s.appForm(r, p, c)
+	view.Advanced = r.URL.Query().Get("part") == advancedPart
+	return s.door.Render(w, http.StatusOK, view)
 }
 
 func (s *applications) edit(w http.ResponseWriter, r *http.Request, p staff) error {
@@ -493,8 +502,8 @@ func (s *applications) edit(w http.ResponseWriter, r *http.Request, p staff) err
 	if _, sent := r.PostForm["access_format"]; sent {
 		view.AccessTTL, view.RefreshIdle, view.RefreshGrace = r.PostFormValue("access_ttl"), r.PostFormValue("refresh_idle"), r.PostFormValue("refresh_grace")
 	}
-	signing := slices.ContainsFunc(view.Signing, func(c templates.AlgChoice) bool { return c.Name == field })
-	view.Advanced = signing || slices.Contains([]string{"grant_types", "access_ttl", "refresh_idle", "refresh_grace", "audience", "default_scopes", "access_format", "id_token_alg", "auth", "jwks", "jwks_uri", "profile", "exchange_targets", "subject_type", "sector_identifier_uri"}, field)
+	_, usual := r.PostForm["client_name"]
+	view.Advanced = !usual
 	return s.door.Render(w, http.StatusUnprocessableEntity, view)
 }
 

@@ -454,9 +454,9 @@ func TestWalkAdvanced(t *testing.T) {
 	t.Parallel()
 	c := newChief(t)
 	c.app("viewer", nil)
-	const path = "/admin/applications/viewer/edit"
+	const path, advanced = "/admin/applications/viewer/edit", "/admin/applications/viewer/edit?part=advanced"
 	edit := func(fields ...string) webtest.Reply {
-		return c.Post(path, append([]string{"client_name", "Viewer", "redirect_uris", "https://a.example/cb", "scopes", "openid", "access_format", "jwt", "id_token_alg", "ES256", "grant_code", "1"}, fields...)...)
+		return c.Post(path, append([]string{"access_format", "jwt", "id_token_alg", "ES256", "grant_code", "1"}, fields...)...)
 	}
 	for _, row := range []struct{ field, value, says string }{
 		{"access_ttl", "soon", "A length of time such as 15m"}, {"access_ttl", "2h", "an hour at most"}, {"refresh_idle", "-5m", "12 hours"}, {"refresh_grace", "2m", "one minute at most"},
@@ -464,9 +464,9 @@ func TestWalkAdvanced(t *testing.T) {
 	} {
 		r := edit(row.field, row.value)
 		if row.value == "" {
-			r = c.Post(path, "client_name", "Viewer", "access_format", "jwt")
+			r = c.Post(path, "access_format", "jwt")
 		}
-		c.Wants(r, 422, row.says, `<details class="advanced" id="advanced" open>`)
+		c.Wants(r, 422, row.says, `class="wide advanced"`)
 		if row.value != "" && row.field != "audience" { // which has a field of several lines
 			c.Wants(r, 422, `value="`+row.value+`"`)
 		}
@@ -478,24 +478,24 @@ func TestWalkAdvanced(t *testing.T) {
 		a.Auth != idp.AuthPost || len(a.Audience) != 2 || len(a.DefaultScopes) != 1 || !a.ClaimsInAccess || !a.KeepRefresh || len(a.GrantTypes) != 2 || len(a.Secrets) != 1 {
 		t.Errorf("saved %+v (%v)", a, err)
 	}
-	c.Sees(c.Visit(path), path, `value="45m"`, `value="1h30m"`, `value="10s"`, `value="openid" autocomplete="off" spellcheck="false" aria-describedby="default_scopes-hint"`)
+	c.Sees(c.Visit(advanced), advanced, `value="45m"`, `value="1h30m"`, `value="10s"`, `value="openid" autocomplete="off" spellcheck="false" aria-describedby="default_scopes-hint"`)
 
 	// People sign in on a machine, or are asked on their phones: by its registration only.
-	c.Sees(c.Visit(path), path, `id="grant_device" name="grant_device" value="1">`, `id="grant_ciba" name="grant_ciba" value="1">`)
-	r := c.Post(path, "client_name", "Viewer", "scopes", "openid", "access_format", "opaque", "grant_device", "1", "grant_ciba", "1")
+	c.Sees(c.Visit(advanced), advanced, `id="grant_device" name="grant_device" value="1">`, `id="grant_ciba" name="grant_ciba" value="1">`)
+	r := c.Post(path, "access_format", "opaque", "grant_device", "1", "grant_ciba", "1")
 	c.Sees(c.Arrive(r), "/admin/applications/viewer?did=edited", "Phones are asked without a password")
 	a, err = c.DB.Client(t.Context(), "viewer")
 	if err != nil || !slices.Equal(a.GrantTypes, []string{idp.GrantDevice, idp.GrantCIBA}) {
 		t.Errorf("saved %v (%v)", a.GrantTypes, err)
 	}
-	c.Sees(c.Visit(path), path, `id="grant_device" name="grant_device" value="1" checked>`, `id="grant_ciba" name="grant_ciba" value="1" checked>`)
+	c.Sees(c.Visit(advanced), advanced, `id="grant_device" name="grant_device" value="1" checked>`, `id="grant_ciba" name="grant_ciba" value="1" checked>`)
 
 	// What is signed, and by whose keys.
 	const keys = `{"keys":[{"kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM","use":"sig","kid":"1"}]}`
 	for _, row := range [][]string{
 		{"userinfo_signed_response_alg", "none", "This is none of RS256"}, {"require_signed_request_object", "1", "An application that signs its requests needs its public keys"},
 	} {
-		c.Wants(edit(row[0], row[1], "auth", "client_secret_post"), 422, row[2], `<details class="advanced" id="advanced" open>`)
+		c.Wants(edit(row[0], row[1], "auth", "client_secret_post"), 422, row[2], `class="wide advanced"`)
 	}
 	c.Wants(edit("request_object_signing_alg", "EdDSA", "auth", "client_secret_post", "jwks", keys), 422, "None of its keys here can sign by that algorithm", `name="request_object_signing_alg" aria-invalid="true"`)
 	c.Sees(c.Arrive(edit("auth", "client_secret_post", "jwks", keys, "require_signed_request_object", "1", "request_object_signing_alg", "ES256",
@@ -504,7 +504,7 @@ func TestWalkAdvanced(t *testing.T) {
 	if want := (idp.ClientSigning{RequestAlg: "ES256", RequireRequest: true, ResponseAlg: "PS256", UserinfoAlg: "RS256", IntrospectionAlg: "EdDSA"}); err != nil || a.Signing != want || a.JWKS == "" {
 		t.Errorf("saved %+v (%v)", a, err)
 	}
-	c.Sees(c.Visit(path), path, `name="require_signed_request_object" value="1" checked`, "<option selected>EdDSA</option>")
+	c.Sees(c.Visit(advanced), advanced, `name="require_signed_request_object" value="1" checked`, "<option selected>EdDSA</option>")
 	c.Sees(c.Arrive(edit("auth", "private_key_jwt", "jwks", keys, "profile", "fapi2-message-signing")), "/admin/applications/viewer?did=edited", "FAPI 2.0 with Message Signing")
 	a, err = c.DB.Client(t.Context(), "viewer")
 	if want := (idp.ClientSigning{RequireRequest: true}); err != nil || a.Signing != want || a.Profile != idp.ProfileFAPI2Signing {
