@@ -88,7 +88,7 @@ func officialSuiteOf(t *testing.T) *officialSuite {
 		address, program = "https://suite.test:8443", address
 	}
 	s := &officialSuite{address: strings.TrimSuffix(address, "/"), web: &http.Client{
-		Timeout: 2 * time.Minute, Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12}}, //nolint:gosec // a suite at hand, with a certificate of its own making
+		Timeout: 2 * time.Minute, Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12}}, // a suite at hand, with a certificate of its own making
 	}}
 	if program != "" {
 		s.start(t, program)
@@ -134,7 +134,7 @@ func (s *officialSuite) start(t *testing.T, program string) {
 // has to reach it.
 func (s *officialSuite) certificate(t *testing.T) string {
 	t.Helper()
-	conn := must[*tls.Conn](t)(tls.Dial("tcp", must[*url.URL](t)(url.Parse(s.address)).Host, &tls.Config{InsecureSkipVerify: true})) //nolint:gosec // asked for its certificate
+	conn := must[*tls.Conn](t)(tls.Dial("tcp", must[*url.URL](t)(url.Parse(s.address)).Host, &tls.Config{InsecureSkipVerify: true})) // asked for its certificate
 	defer conn.Close()
 	var chain bytes.Buffer
 	for _, cert := range conn.ConnectionState().PeerCertificates {

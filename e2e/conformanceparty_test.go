@@ -74,7 +74,7 @@ func TestViewerConformance(t *testing.T) {
 		if strings.Contains(m.Name, "logout") && !over() {
 			t.Logf("after «Sign out»: %s", w.goes(t, "#sign-out"))
 		}
-		for end := time.Now().Add(40 * time.Second); time.Now().Before(end) && !over(); time.Sleep(time.Second) { //nolint:revive // waiting is all
+		for end := time.Now().Add(40 * time.Second); time.Now().Before(end) && !over(); time.Sleep(time.Second) {
 		}
 		t.Logf("the viewer said:\n%s", said)
 		return s.result(t, run)
