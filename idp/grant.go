@@ -14,7 +14,7 @@ import (
 // without that: every door that takes tokens asks Allowed besides.
 type Grant struct {
 	ID        GrantID
-	Type      string // the grant type of a person's grant; empty: GrantCode
+	Type      string // the grant type of a person's grant, of an exchanged one that of Origin; empty: GrantCode
 	Client    ClientID
 	User      UserID    // empty for client credentials
 	Session   SessionID // empty for client credentials

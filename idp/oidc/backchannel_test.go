@@ -107,6 +107,10 @@ func TestBackchannel(t *testing.T) {
 		"verified by rule":  {s.addClient(func(c *idp.Client) { asks(c); c.Verify = true }), true, []any{"swk", "user", "mfa"}, idp.ACRMultiFactor},
 		"tap, no message":   {s.addClient(func(c *idp.Client) { asks(c); c.Match = idp.MatchTap }), false, []any{"swk"}, nil},
 		"by post, verified": {s.addClient(func(c *idp.Client) { asks(c); c.Auth = idp.AuthPost }), true, []any{"swk", "user", "mfa"}, idp.ACRMultiFactor},
+		"a sub of its own": {s.addClient(func(c *idp.Client) {
+			asks(c)
+			c.SubjectType, c.RedirectURIs = idp.SubjectPairwise, []string{"https://viewer.test/cb"}
+		}), false, []any{"swk"}, nil},
 	} {
 		message, text := "W4SCT", "Viewer: W4SCT"
 		if row.c.Match == idp.MatchTap {
@@ -128,7 +132,7 @@ func TestBackchannel(t *testing.T) {
 			t.Fatalf("%s: %d %s", name, r.StatusCode, r.body)
 		}
 		claims := claimsOf(t, tok.ID)
-		if got, _ := claims["amr"].([]any); claims["sub"] != string(anna.ID) || !slices.Equal(got, row.amr) || claims["acr"] != row.acr || claims["sid"] == nil {
+		if got, _ := claims["amr"].([]any); (claims["sub"] == string(anna.ID)) == (row.c.SubjectType == idp.SubjectPairwise) || !slices.Equal(got, row.amr) || claims["acr"] != row.acr || claims["sid"] == nil {
 			t.Errorf("%s: %v", name, claims)
 		}
 		if !s.alive(s.mustRefresh(row.c, tok.Refresh).Access) {

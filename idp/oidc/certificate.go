@@ -38,7 +38,7 @@ type Mutual struct {
 func (s *Server) MountMutual(mux *http.ServeMux) {
 	lib := s.library()
 	scripts := originPolicy(s.conf.Store.Origin)
-	methods{"POST": s.noteRejections(clientForm(scripts, offeredGrants(lib))), "OPTIONS": preflight}.mountFor(scripts, mux, pathToken)
+	methods{"POST": s.noteRejections(clientForm(scripts, s.withBackchannel(offeredGrants(lib)))), "OPTIONS": preflight}.mountFor(scripts, mux, pathToken)
 	methods{"POST": s.noteRejections(clientForm(scripts, lib)), "OPTIONS": preflight}.mountFor(scripts, mux, pathRevoke)
 	methods{"POST": s.noteRejections(clientForm(noScripts, s.byCertificate(confidentialOnly(lib))))}.mount(mux, pathIntrospect)
 	methods{"POST": s.noteRejections(clientForm(scripts, http.HandlerFunc(s.push))), "OPTIONS": preflight}.mountFor(scripts, mux, pathPushed)

@@ -511,6 +511,7 @@ func TestMutualListener(t *testing.T) {
 	for name, path := range map[string]string{
 		"token_endpoint": pathToken, "introspection_endpoint": pathIntrospect, "revocation_endpoint": pathRevoke,
 		"userinfo_endpoint": pathUserinfo, "pushed_authorization_request_endpoint": pathPushed,
+		"device_authorization_endpoint": pathDevice, "backchannel_authentication_endpoint": pathBackchannel,
 	} {
 		if got.Aliases[name] != m.url+path {
 			t.Errorf("%s: %s", name, got.Aliases[name])
@@ -549,6 +550,66 @@ func TestMutualListener(t *testing.T) {
 }
 
 // TestFAPI2ByCertificate: the profile by a certificate in place of an assertion and of proofs.
+// TestOtherGrantsByCertificate: machines, the back channel and token exchange are asked for with
+// the certificate, and what they give is bound to it.
+func TestOtherGrantsByCertificate(t *testing.T) {
+	m := newMutualSite(t)
+	own, other := m.ca.issue(named("viewer.test")), m.ca.issue(named("viewer.test"))
+	anna := m.addPerson("anna")
+	ph := m.phone(anna)
+	c := m.byCA("san_dns=viewer.test", func(c *idp.Client) {
+		asks(c)
+		c.Auth, c.CertBound = idp.AuthTLS, true
+		c.GrantTypes, c.ExchangeTargets = append(c.GrantTypes, idp.GrantDevice, idp.GrantExchange), []string{"archive"}
+	})
+	for path, form := range map[string]url.Values{
+		pathDevice:      {"client_id": {string(c.ID)}, "scope": {"openid"}},
+		pathBackchannel: {"client_id": {string(c.ID)}, "scope": {"openid"}, "login_hint": {"anna"}, "binding_message": {"W4"}},
+	} {
+		refused(t, m.with(nil, http.MethodPost, path, form), http.StatusUnauthorized, "invalid_client")
+		if r := m.with(own, http.MethodPost, path, form); r.StatusCode != http.StatusOK {
+			t.Errorf("%s: %d %s", path, r.StatusCode, r.body)
+		} else if path == pathBackchannel {
+			var asked struct {
+				ID string `json:"auth_req_id"`
+			}
+			if err := json.Unmarshal([]byte(r.body), &asked); err != nil {
+				t.Fatal(err)
+			}
+			m.answer(ph, idp.Verdict{Approve: true})
+			_, r := m.tokenWith(nil, c, "grant_type", idp.GrantCIBA, "auth_req_id", asked.ID)
+			refused(t, r, http.StatusUnauthorized, "invalid_client")
+			tok, r := m.tokenWith(own, c, "grant_type", idp.GrantCIBA, "auth_req_id", asked.ID)
+			if r.StatusCode != http.StatusOK {
+				t.Fatalf("%d %s", r.StatusCode, r.body)
+			}
+			for cert, want := range map[*tls.Certificate]int{own: http.StatusOK, other: http.StatusUnauthorized, nil: http.StatusUnauthorized} {
+				if r := m.with(cert, http.MethodGet, pathUserinfo, nil, "Authorization", "Bearer "+tok.Access); r.StatusCode != want {
+					t.Errorf("userinfo: %d, not %d: %s", r.StatusCode, want, r.body)
+				}
+			}
+			swap := []string{"grant_type", idp.GrantExchange, "subject_token", tok.Access, "subject_token_type", typeOfAccess}
+			_, r = m.tokenWith(other, c, swap...)
+			refused(t, r, http.StatusBadRequest, codeInvalidRequest)
+			got, r := m.tokenWith(own, c, swap...)
+			if r.StatusCode != http.StatusOK {
+				t.Fatalf("exchange: %d %s", r.StatusCode, r.body)
+			}
+			r = m.with(own, http.MethodPost, pathIntrospect, url.Values{"client_id": {string(c.ID)}, "token": {got.Access}})
+			if !strings.Contains(r.body, `"cnf":{"x5t#S256":"`+x5t(own)+`"}`) {
+				t.Errorf("exchanged: %s", r.body)
+			}
+			// It ends with the grant type that it came by in the first place.
+			m.editClient(c, func(c *idp.Client) { c.GrantTypes = []string{idp.GrantDevice, idp.GrantExchange} })
+			r = m.with(own, http.MethodPost, pathIntrospect, url.Values{"client_id": {string(c.ID)}, "token": {got.Access}})
+			if !strings.Contains(r.body, `"active":false`) {
+				t.Errorf("without the back channel: %s", r.body)
+			}
+			m.editClient(c, func(c *idp.Client) { c.GrantTypes = append(c.GrantTypes, idp.GrantCIBA) })
+		}
+	}
+}
+
 func TestFAPI2ByCertificate(t *testing.T) {
 	m := newMutualSite(t)
 	own := m.ca.issue(named("records.test"))

@@ -117,7 +117,7 @@ func (s *Server) TokenExchange(ctx context.Context, r *op.ClientRequest[oidc.Tok
 	}
 	from := sub.grant
 	g := &idp.Grant{
-		ID: idp.NewID[idp.GrantID](), Client: c.ID, User: from.User, Session: from.Session, Scopes: scopes,
+		ID: idp.NewID[idp.GrantID](), Client: c.ID, Type: from.Type, User: from.User, Session: from.Session, Scopes: scopes,
 		ACR: from.ACR, AMR: from.AMR, AuthTime: from.AuthTime, CreatedAt: now, ExpiresAt: earlier(now.Add(ttl), from.ExpiresAt),
 		Origin: from.Origin, Actors: append([]string{string(c.ID)}, from.Actors...),
 	}
@@ -237,7 +237,7 @@ func (s *Server) allowed(ctx context.Context, c *idp.Client, g *idp.Grant, u *id
 		}
 		return err
 	}
-	if err := step(g.Origin, &idp.Grant{User: g.User}); err != nil {
+	if err := step(g.Origin, &idp.Grant{User: g.User, Type: g.Type}); err != nil {
 		return nil, err
 	}
 	for _, id := range g.Actors[1:] {
