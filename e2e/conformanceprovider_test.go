@@ -5,10 +5,14 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/base64"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
+	"math/big"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -41,7 +45,14 @@ var providerPlans = []suitePlan{
 	}},
 	{"fapi2", "fapi2-security-profile-final-test-plan", map[string]string{
 		"client_auth_type": "private_key_jwt", "sender_constrain": "dpop", "openid": "openid_connect", "fapi_profile": "plain_fapi",
-	}, (*examined).fapi2},
+	}, func(c *examined) map[string]any { return c.fapi2("suite-fapi") }},
+	{"fapi2-mtls", "fapi2-security-profile-final-test-plan", map[string]string{
+		"client_auth_type": "mtls", "sender_constrain": "mtls", "openid": "openid_connect", "fapi_profile": "plain_fapi",
+	}, (*examined).fapi2MTLS},
+	{"fapi2-message-signing", "fapi2-message-signing-final-test-plan", map[string]string{
+		"client_auth_type": "private_key_jwt", "sender_constrain": "dpop", "openid": "openid_connect", "fapi_profile": "plain_fapi",
+		"fapi_request_method": "signed_non_repudiation", "fapi_response_mode": "jarm",
+	}, func(c *examined) map[string]any { return c.fapi2("suite-signs") }},
 }
 
 // examined is a provider with what the plans need: clients, and people who sign in.
@@ -49,6 +60,7 @@ type examined struct {
 	*served
 	base    string // where the suite's clients are
 	secrets map[string]string
+	mutual  string         // where clients come with a certificate
 	keys    map[string]any // by client, private
 	people  []*person
 }
@@ -67,34 +79,67 @@ func (c *examined) openIDConnect() map[string]any {
 	return c.of("client", "suite-basic", "client2", "suite-basic-2", "client_secret_post", "suite-post")
 }
 
-func (c *examined) fapi2() map[string]any {
+// fapi2 is a configuration with a client, and its second named alike, that prove themselves by
+// keys.
+func (c *examined) fapi2(id string) map[string]any {
 	config := c.of()
-	for name, id := range map[string]string{"client": "suite-fapi", "client2": "suite-fapi-2"} {
+	for name, id := range map[string]string{"client": id, "client2": id + "-2"} {
 		config[name] = map[string]any{"client_id": id, "scope": "openid profile offline_access", "jwks": c.keys[id], "dpop_signing_alg": "ES256"}
 	}
 	config["resource"] = map[string]any{"resourceUrl": c.issuer + "/userinfo"}
 	return config
 }
 
+// fapi2MTLS is one with clients that prove themselves by certificates.
+func (c *examined) fapi2MTLS() map[string]any {
+	config := c.of()
+	for name, id := range map[string]string{"": "suite-certified", "2": "suite-certified-2"} {
+		config["client"+name] = map[string]any{"client_id": id, "scope": "openid profile offline_access"}
+		config["mtls"+name] = c.keys[id]
+	}
+	config["resource"] = map[string]any{"resourceUrl": c.mutual + "/userinfo"}
+	return config
+}
+
 // examine starts a provider for a suite, whose certificate it trusts.
 func examine(t *testing.T, s *officialSuite) *examined {
 	t.Helper()
+	port := freePort(t)
 	c := &examined{
-		served: newServe(t, "SSL_CERT_FILE="+s.certificate(t), "IDP_LOGOUT_NETWORKS=127.0.0.0/8", "IDP_LIMITS_ENROL_PER_10_MINUTES=1000"),
+		served: newServe(t, "SSL_CERT_FILE="+s.certificate(t), "IDP_LOGOUT_NETWORKS=127.0.0.0/8", "IDP_LIMITS_ENROL_PER_10_MINUTES=1000", "IDP_TLS_MTLS_LISTEN=127.0.0.1:"+port),
+		mutual: "https://localhost:" + port,
 		base:   s.address + "/test/a/hilum", secrets: map[string]string{}, keys: map[string]any{},
 	}
 	c.launch(t)
 	callback := []string{"--redirect-uri", c.base + "/callback", "--scope", "openid,profile,email,phone,offline_access"}
 	open := append(slices.Clone(callback), "--optional-pkce")
 	out := []string{"--post-logout-uri", c.base + "/post_logout_redirect"}
-	for id, more := range map[string][]string{
+	clients := map[string][]string{
 		"suite-basic": open, "suite-basic-2": open,
 		"suite-post":   append(slices.Clone(open), "--auth", "client_secret_post"),
 		"suite-leaves": append(slices.Clone(open), out...),
 		"suite-told":   append(append(slices.Clone(open), out...), "--backchannel-logout-uri", c.base+"/backchannel_logout", "--backchannel-logout-session-required"),
-		"suite-fapi":   append(slices.Clone(callback), "--profile", "fapi2", "--jwks", c.makesKey(t, "suite-fapi")),
-		"suite-fapi-2": append(slices.Clone(callback), "--redirect-uri", c.base+"/callback?dummy1=lorem&dummy2=ipsum", "--profile", "fapi2", "--jwks", c.makesKey(t, "suite-fapi-2")),
-	} {
+	}
+	// The second of each pair has a redirect URI with a query besides.
+	for _, id := range []string{"suite-fapi", "suite-signs", "suite-certified"} {
+		for _, id := range []string{id, id + "-2"} {
+			more := append(slices.Clone(callback), "--profile", "fapi2")
+			switch {
+			case strings.HasPrefix(id, "suite-certified"):
+				more = append(more, "--auth", "self_signed_tls_client_auth", "--certificate-bound", "--jwks", c.certifies(t, id))
+			case strings.HasPrefix(id, "suite-signs"):
+				more[len(more)-1] = "fapi2-message-signing"
+				fallthrough
+			default:
+				more = append(more, "--jwks", c.makesKey(t, id))
+			}
+			if strings.HasSuffix(id, "-2") {
+				more = append(more, "--redirect-uri", c.base+"/callback?dummy1=lorem&dummy2=ipsum")
+			}
+			clients[id] = more
+		}
+	}
+	for id, more := range clients {
 		_, c.secrets[id] = c.addClient(t, append([]string{"Suite " + id, "--id", id}, more...)...)
 	}
 	// A code is good once, so that several people take turns.
@@ -115,6 +160,29 @@ func (c *examined) makesKey(t *testing.T, id string) string {
 	if err := os.WriteFile(file, must[[]byte](t)(json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{key.Public()}})), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	return file
+}
+
+// certifies makes the certificate of a client, which signs it itself and the suite is given,
+// and returns the file of its public key.
+func (c *examined) certifies(t *testing.T, id string) string {
+	t.Helper()
+	key := must[*ecdsa.PrivateKey](t)(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: id}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	}
+	text := func(kind string, der []byte, err error) string {
+		well(t, err)
+		return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
+	}
+	cert, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	whole := text("CERTIFICATE", cert, err)
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	c.keys[id] = map[string]any{"cert": whole, "key": text("PRIVATE KEY", private, err)}
+	file := filepath.Join(t.TempDir(), id+".json")
+	set := jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: key.Public(), KeyID: id, Use: "sig"}}}
+	well(t, os.WriteFile(file, must[[]byte](t)(json.Marshal(set)), 0o600))
 	return file
 }
 
