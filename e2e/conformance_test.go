@@ -263,6 +263,7 @@ func (s *officialSuite) compare(t *testing.T, plans []suitePlan, config func(p s
 			if !update {
 				return
 			}
+			kept = readResults(t) // another run may have kept something meanwhile
 			if kept[p.short] == nil || only.String() == "" {
 				kept[p.short] = map[string]string{}
 			}
@@ -298,7 +299,7 @@ func TestConformancePage(t *testing.T) {
 	want.WriteString(said + heading)
 	for _, p := range slices.Concat(providerPlans, partyPlans) {
 		if len(kept[p.short]) == 0 {
-			t.Errorf("nothing is kept of the plan %s", p.short)
+			fmt.Fprintf(&want, "\n### %s\n\n`%s`: not run yet.\n", p.short, p.name)
 			continue
 		}
 		sums := map[string]int{}
