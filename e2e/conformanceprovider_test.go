@@ -94,7 +94,7 @@ func (c *examined) fapi2(id string) map[string]any {
 func (c *examined) fapi2MTLS() map[string]any {
 	config := c.of()
 	for name, id := range map[string]string{"": "suite-certified", "2": "suite-certified-2"} {
-		config["client"+name] = map[string]any{"client_id": id, "scope": "openid profile offline_access"}
+		config["client"+name] = map[string]any{"client_id": id, "scope": "openid profile offline_access", "jwks": c.keys[id+" as a JWK"]} // which the plan wants, and does not use
 		config["mtls"+name] = c.keys[id]
 	}
 	config["resource"] = map[string]any{"resourceUrl": c.mutual + "/userinfo"}
@@ -180,6 +180,7 @@ func (c *examined) certifies(t *testing.T, id string) string {
 	whole := text("CERTIFICATE", cert, err)
 	private, err := x509.MarshalPKCS8PrivateKey(key)
 	c.keys[id] = map[string]any{"cert": whole, "key": text("PRIVATE KEY", private, err)}
+	c.keys[id+" as a JWK"] = jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: key, KeyID: id, Algorithm: "ES256", Use: "sig"}}}
 	file := filepath.Join(t.TempDir(), id+".json")
 	set := jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: key.Public(), KeyID: id, Use: "sig"}}}
 	well(t, os.WriteFile(file, must[[]byte](t)(json.Marshal(set)), 0o600))
