@@ -3,7 +3,6 @@ package e2e
 import (
 	"net/http"
 	"net/url"
-	"regexp"
 	"strings"
 	"testing"
 )
@@ -61,17 +60,7 @@ func TestBeneathAPath(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := startBehind(t, kind, "/login")
-			redirect := "https://viewer.klinik.test/callback"
-			id, secret := s.addClient(t, "Viewer", "--redirect-uri", redirect)
-			rp := &party{
-				t: t, issuer: s.issuer, id: id, secret: secret, redirect: redirect, scope: "openid profile",
-				verifier: strings.Repeat("verifier-", 6), web: s.client, state: strings.Repeat("a long state ", 1200), nonce: "n-0S6",
-			}
-			bert := &person{t: t, web: newBrowser(t), name: "bert", password: "slow-amber-river-42"}
-			bert.web.Transport = s.client.Transport
-			bert.enrol(regexp.MustCompile(`https://\S+/login/invite/\S+`).FindString(s.idp(t, "invite", "bert")))
-			s.signsIn(t, rp, bert)
-			s.addresses(t, rp)
+			bert := s.walks(t)
 			largest := 30 << 20
 			if name == "apache" {
 				largest = 64 << 10 // over HTTP/2 it loses an answer that comes while megabytes are on their way (docs/proxy.md)

@@ -122,6 +122,24 @@ func startBehind(t *testing.T, kind proxyKind, path string) *served {
 	return s
 }
 
+// walks enrols a person behind a proxy, has them sign in with their phone, and sees that who
+// asks is known. It returns them.
+func (s *served) walks(t *testing.T) *person {
+	t.Helper()
+	redirect := "https://viewer.klinik.test/callback"
+	id, secret := s.addClient(t, "Viewer", "--redirect-uri", redirect)
+	rp := &party{
+		t: t, issuer: s.issuer, id: id, secret: secret, redirect: redirect, scope: "openid profile",
+		verifier: strings.Repeat("verifier-", 6), web: s.client, state: strings.Repeat("a long state ", 1200), nonce: "n-0S6",
+	}
+	bert := &person{t: t, web: newBrowser(t), name: "bert", password: "slow-amber-river-42"}
+	bert.web.Transport = s.client.Transport
+	bert.enrol(regexp.MustCompile(regexp.QuoteMeta(s.issuer) + `/invite/\S+`).FindString(s.idp(t, "invite", "bert")))
+	s.signsIn(t, rp, bert)
+	s.addresses(t, rp)
+	return bert
+}
+
 // A provider behind nginx and behind Caddy, by the configurations that docs/proxy.md
 // prints: people sign in, phones and pages hear at once, and who asks is known.
 func TestBehindAProxy(t *testing.T) {
@@ -130,17 +148,7 @@ func TestBehindAProxy(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := startBehind(t, kind, "")
-			redirect := "https://viewer.klinik.test/callback"
-			id, secret := s.addClient(t, "Viewer", "--redirect-uri", redirect)
-			rp := &party{
-				t: t, issuer: s.issuer, id: id, secret: secret, redirect: redirect, scope: "openid profile",
-				verifier: strings.Repeat("verifier-", 6), web: s.client, state: strings.Repeat("a long state ", 1200), nonce: "n-0S6",
-			}
-			bert := &person{t: t, web: newBrowser(t), name: "bert", password: "slow-amber-river-42"}
-			bert.web.Transport = s.client.Transport
-			bert.enrol(regexp.MustCompile(`https://\S+/invite/\S+`).FindString(s.idp(t, "invite", "bert")))
-			s.signsIn(t, rp, bert)
-			s.addresses(t, rp)
+			s.walks(t)
 			s.answers(t, 30<<20)
 		})
 	}

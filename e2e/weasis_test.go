@@ -80,7 +80,7 @@ func TestWeasis(t *testing.T) {
 	}
 	java, err := exec.LookPath("java")
 	if err != nil {
-		t.Skip("this test needs a JDK, 17 or newer")
+		t.Fatal("this test needs a JDK, 17 or newer")
 	}
 	s := newServe(t)
 	s.launch(t)

@@ -33,7 +33,7 @@ func startWildFly(t *testing.T) *archived {
 	}
 	java, err := exec.LookPath("java")
 	if err != nil {
-		t.Skip("WildFly needs a JDK, 17 or newer")
+		t.Fatal("WildFly needs a JDK, 17 or newer")
 	}
 	a := &archived{served: newServe(t)}
 	a.launch(t)

@@ -100,25 +100,15 @@ func (s *Server) TokenExchange(ctx context.Context, r *op.ClientRequest[oidc.Tok
 		return nil, (&oidc.Error{ErrorType: codeInvalidTarget}).WithDescription("Say for which audience or resource.")
 	}
 	own := slices.DeleteFunc(slices.Clone(sub.scopes), func(scope string) bool { return !c.MayExchange(scope) })
-	scopes := spaceDelimited(r.Form.Get("scope"))
-	for _, scope := range scopes {
-		if !slices.Contains(own, scope) {
-			s.rejected(ctx, c, idp.RejectedScope, scope, own...)
-			return nil, oidc.ErrInvalidScope().WithDescription("A scope was asked for that the subject_token does not have, or this client cannot have.")
-		}
-	}
-	if len(scopes) == 0 {
-		scopes = own
+	scopes, err := s.narrowed(ctx, c, r.Form.Get("scope"), own, "A scope was asked for that the subject_token does not have, or this client cannot have.")
+	if err != nil {
+		return nil, err
 	}
 	now := s.now()
-	ttl := s.conf.AccessTTL
-	if c.AccessTTL > 0 {
-		ttl = c.AccessTTL
-	}
 	from := sub.grant
 	g := &idp.Grant{
 		ID: idp.NewID[idp.GrantID](), Client: c.ID, Type: from.Type, User: from.User, Session: from.Session, Scopes: scopes,
-		ACR: from.ACR, AMR: from.AMR, AuthTime: from.AuthTime, CreatedAt: now, ExpiresAt: earlier(now.Add(ttl), from.ExpiresAt),
+		ACR: from.ACR, AMR: from.AMR, AuthTime: from.AuthTime, CreatedAt: now, ExpiresAt: earlier(now.Add(s.accessTTL(c)), from.ExpiresAt),
 		Origin: from.Origin, Actors: append([]string{string(c.ID)}, from.Actors...),
 	}
 	if g.Origin == "" {

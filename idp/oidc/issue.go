@@ -51,10 +51,7 @@ type issuance struct {
 // no key signs by the client's algorithm, the person cannot be read, the grant has none
 // and an ID token is wanted.
 func (s *Server) issueTokens(ctx context.Context, o issuance) (*tokenResponse, error) {
-	ttl := s.conf.AccessTTL
-	if o.client.AccessTTL > 0 {
-		ttl = o.client.AccessTTL
-	}
+	ttl := s.accessTTL(o.client)
 	// No token outlives the session that it came from.
 	expires := earlier(o.at.Add(ttl), o.grant.ExpiresAt)
 	m := &tokenResponse{issue: idp.Issue{Access: idp.AccessToken{

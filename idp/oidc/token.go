@@ -105,6 +105,30 @@ func (s *Server) redeem(ctx context.Context, c *idp.Client, g *idp.Grant, hash i
 	return respond(ctx, m.body), nil
 }
 
+// narrowed are the scopes that a token request names, all of them among those that it may have;
+// these where it names none. Error: invalid_scope, in the words of refusal.
+func (s *Server) narrowed(ctx context.Context, c *idp.Client, asked string, own []string, refusal string) ([]string, error) {
+	scopes := spaceDelimited(asked)
+	for _, scope := range scopes {
+		if !slices.Contains(own, scope) {
+			s.rejected(ctx, c, idp.RejectedScope, scope, own...)
+			return nil, oidc.ErrInvalidScope().WithDescription("%s", refusal)
+		}
+	}
+	if len(scopes) == 0 {
+		return own, nil
+	}
+	return scopes, nil
+}
+
+// accessTTL is the lifetime of a client's access tokens.
+func (s *Server) accessTTL(c *idp.Client) time.Duration {
+	if c.AccessTTL > 0 {
+		return c.AccessTTL
+	}
+	return s.conf.AccessTTL
+}
+
 // refreshes reports whether a client gets a refresh token beside an access token with
 // these scopes.
 func refreshes(c *idp.Client, scopes []string) bool {
@@ -268,21 +292,11 @@ func (s *Server) ClientCredentialsExchange(ctx context.Context, r *op.ClientRequ
 	}
 	now := s.now()
 	own := slices.DeleteFunc(slices.Clone(c.Scopes), personalScope)
-	scopes := spaceDelimited(r.Form.Get("scope"))
-	for _, scope := range scopes {
-		if !slices.Contains(own, scope) {
-			s.rejected(ctx, c, idp.RejectedScope, scope, own...)
-			return nil, oidc.ErrInvalidScope().WithDescription("A scope was asked for that this client cannot have.")
-		}
+	scopes, err := s.narrowed(ctx, c, r.Form.Get("scope"), own, "A scope was asked for that this client cannot have.")
+	if err != nil {
+		return nil, err
 	}
-	if len(scopes) == 0 {
-		scopes = own
-	}
-	ttl := s.conf.AccessTTL
-	if c.AccessTTL > 0 {
-		ttl = c.AccessTTL
-	}
-	g := &idp.Grant{ID: idp.NewID[idp.GrantID](), Client: c.ID, Scopes: scopes, CreatedAt: now, ExpiresAt: now.Add(ttl)}
+	g := &idp.Grant{ID: idp.NewID[idp.GrantID](), Client: c.ID, Scopes: scopes, CreatedAt: now, ExpiresAt: now.Add(s.accessTTL(c))}
 	g.Note(event(ctx, g, now, idp.EventCodeIssued, idp.GrantClientCredentials))
 	if err := s.useProof(ctx, c, bound); err != nil {
 		return nil, err
