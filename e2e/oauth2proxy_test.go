@@ -101,13 +101,24 @@ func TestOAuth2Proxy(t *testing.T) {
 		t.Errorf("%d tokens were given, one at the sign-in and one a round are the least", n)
 	}
 
-	// The session is ended elsewhere.
-	r.idp(t, "session", "end", "anna", "--all")
-	for end := time.Now().Add(patience); !asks(anna.get(r.base + "/system")); time.Sleep(time.Second) {
-		if time.Now().After(end) {
-			t.Fatal("oauth2-proxy goes on after the end of the session")
+	// A new start of the provider is not noticed.
+	r.kill(t)
+	r.launch(t)
+	time.Sleep(refresh + time.Second)
+	if at := anna.get(r.base + "/system"); asks(at) || at.status != http.StatusOK {
+		t.Errorf("after a new start: %d at %s", at.status, at.url)
+	}
+
+	gone := func(after string) {
+		t.Helper()
+		for end := time.Now().Add(patience); !asks(anna.get(r.base + "/system")); time.Sleep(time.Second) {
+			if time.Now().After(end) {
+				t.Fatalf("oauth2-proxy goes on after %s", after)
+			}
 		}
 	}
+	r.idp(t, "session", "end", "anna", "--all")
+	gone("the end of the session")
 
 	// The link ends both.
 	signsIn()
@@ -123,4 +134,8 @@ func TestOAuth2Proxy(t *testing.T) {
 			t.Errorf("still signed in at %s: %d %s", page, at.status, at.body)
 		}
 	}
+
+	signsIn()
+	r.idp(t, "user", "disable", "anna")
+	gone("the person is blocked")
 }
