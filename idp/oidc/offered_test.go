@@ -114,7 +114,9 @@ func (o *offering) tokens(c *client, pairs ...string) *tokens {
 func (o *offering) proving(method string) *client {
 	o.t.Helper()
 	t := o.t.(*testing.T)
-	switch idp.AuthMethod(method) {
+	switch m := idp.AuthMethod(method); m {
+	case idp.AuthBasic, idp.AuthPost:
+		return o.addClient(func(c *idp.Client) { c.Auth = m })
 	case idp.AuthPrivateKey:
 		return o.addKeyed(nil, newKey(t, keyring.ES256, "k"))
 	case idp.AuthTLS:
@@ -124,7 +126,8 @@ func (o *offering) proving(method string) *client {
 	case idp.AuthNone:
 		return o.addClient(public)
 	}
-	return o.addClient(func(c *idp.Client) { c.Auth = idp.AuthMethod(method) })
+	o.t.Fatal("unknown to this test")
+	return nil
 }
 
 // send posts as a client, at the listener that asks for certificates where it has one.
@@ -141,7 +144,7 @@ func (o *offering) send(path string, c *client, form url.Values, headers ...stri
 // prove has a client prove itself at an endpoint, by whatever can be asked there.
 func (o *offering) prove(t *testing.T, path string, c *client) {
 	t.Helper()
-	access := ""
+	var access string
 	if c.Public() {
 		access = o.tokens(c).Access
 	} else {
@@ -282,9 +285,7 @@ func (o *offering) told(t *testing.T, pairs ...string) map[string]any {
 	if r := o.userinfo(tok.Access); json.Unmarshal([]byte(r.body), &info) != nil || r.StatusCode != http.StatusOK {
 		t.Fatalf("%d %s", r.StatusCode, r.body)
 	}
-	for name, v := range info {
-		all[name] = v
-	}
+	maps.Copy(all, info)
 	return all
 }
 
@@ -494,7 +495,7 @@ func TestEverythingOfferedIsThere(t *testing.T) {
 			use: func(t *testing.T, value string) {
 				t.Helper()
 				r := o.browser.get(pathAuthorize + "?" + request(o.client, "response_mode", value).Encode())
-				code := ""
+				var code string
 				if _, signed := signedModes[value]; signed {
 					code, _ = o.answeredSigned(o.client, keyring.RS256, value, r)["code"].(string)
 				} else {
