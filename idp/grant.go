@@ -191,6 +191,9 @@ type Issue struct {
 	Refresh *RefreshToken // nil: none
 	// Keep leaves the refresh token that is used as good as it was (RotateRefresh).
 	Keep bool
+	// Repeats is how often the refresh token that is used may come again within its grace
+	// (RotateRefresh); 0: as often as it likes.
+	Repeats int
 	// May is asked in the transaction, before anything is stored, with ID, State
 	// and Groups of the person as they are then (nil: a client's own). What it
 	// refuses revokes the grant; the caller gets its error. nil: all may.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"hilum/e2e/crowd"
+	"hilum/idp"
 )
 
 // row is one kind of request under load.
@@ -32,6 +33,9 @@ var rows = []row{
 	{"refresh, ES256", 64, "ES256 signature", "9,000 /s, p99 < 25 ms", refreshes("ES256")},
 	{"code exchange, RS256", 16, "RS256 signature", "as refresh", exchanges("RS256")},
 	{"code exchange, ES256", 16, "ES256 signature", "as refresh", exchanges("ES256")},
+	{"code exchange, at+jwt, ES256", 16, twoSignatures, "", exchanges(withJWT)},
+	{"token exchange, at+jwt, ES256", 16, "ES256 signature", "", swaps},
+	{"PAR, authorize and code exchange, private_key_jwt and DPoP, ES256", 16, fourAndOne, "", boundSignIns},
 	{"authorize, in a session", 16, netHTTP, "", authorizes},
 	{"userinfo", 16, netHTTP, "35,000 /s", userinfo},
 	{"introspection", 16, netHTTP, "35,000 /s", introspection},
@@ -70,14 +74,15 @@ func refreshes(alg string) func(testing.TB, *site, int) (int, func(*conn, int, i
 	}
 }
 
-// exchanges redeems codes that a session gave before the clock started.
+// exchanges redeems codes that a session gave before the clock started: as many as it gives
+// while the first of them is good still.
 func exchanges(alg string) func(testing.TB, *site, int) (int, func(*conn, int, int) error) {
 	return func(t testing.TB, s *site, _ int) (int, func(*conn, int, int) error) {
 		c, on := s.clients[alg], s.dial(t)
 		b, _ := signedIn(t, s, on, c)
-		codes := make([]string, s.prepared)
-		for i := range codes {
-			codes[i] = b.code(t, on, c)
+		var codes []string
+		for begin := time.Now(); len(codes) < s.prepared && time.Since(begin) < idp.CodeTTL/3; {
+			codes = append(codes, b.code(t, on, c))
 		}
 		return len(codes), func(on *conn, _, n int) error {
 			_, err := c.exchange(on, codes[n])

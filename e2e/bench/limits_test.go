@@ -36,7 +36,14 @@ var limits = map[string]func(dir string) (func() error, error){
 	"RS256 signature, Go's":  goSignature,
 	"argon2id, default cost": hash,
 	"SQLite commit, one row": commit,
+	twoSignatures:            twice,
+	fourAndOne:               boundLimit,
 }
+
+const (
+	twoSignatures = "ES256, two signatures"
+	fourAndOne    = "ES256, four verified and one signed"
+)
 
 // limitMain measures for as long as standard input is open and prints how many
 // operations there were in a second; "net/http" serves instead, and prints where.

@@ -140,6 +140,7 @@ type reply struct {
 	status   int
 	body     []byte
 	location string
+	nonce    string   // for the next proof (RFC 9449, section 8)
 	cookies  []string // name=value
 }
 
@@ -200,6 +201,8 @@ func (c *conn) read() (*reply, error) {
 			chunked = true
 		case "Location":
 			a.location = string(value)
+		case "Dpop-Nonce":
+			a.nonce = string(value)
 		case "Set-Cookie":
 			cookie, _, _ := strings.Cut(string(value), ";")
 			a.cookies = append(a.cookies, cookie)

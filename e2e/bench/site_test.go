@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -29,7 +30,9 @@ type site struct {
 	pid     int
 	data    string
 	people  []crowd.Person
-	clients map[string]client // by algorithm
+	clients map[string]client // by algorithm, and those with tokens of another kind
+	byKey   *bound
+	gateway client // that exchanges tokens
 
 	prepared, signIns int // how many codes and people a run may use up
 
@@ -85,19 +88,40 @@ func newSite(t testing.TB, people int, cost crowd.Cost) *site {
 		"GOMAXPROCS=2") // with one, whoever commits would starve whoever does not
 	s.clients = map[string]client{}
 	for _, alg := range []string{"RS256", "ES256"} {
-		cmd := exec.Command(idpBinary, "client", "add", "Viewer "+alg, "--json", "--alg", alg, "--redirect-uri", callback, "--refresh-always")
-		cmd.Env = s.env
-		out, err := cmd.Output()
-		check(t, err)
-		var c struct {
-			ID     string `json:"client_id"`
-			Secret string `json:"client_secret"`
-		}
-		check(t, json.Unmarshal(out, &c))
-		pair := url.QueryEscape(c.ID) + ":" + url.QueryEscape(c.Secret)
-		s.clients[alg] = client{c.ID, c.Secret, "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(pair)) + "\r\n"}
+		s.clients[alg] = s.register(t, "Viewer "+alg, "--alg", alg, "--redirect-uri", callback, "--refresh-always")
 	}
+	s.clients[withJWT] = s.register(t, "Viewer with JWTs", "--alg", "ES256", "--redirect-uri", callback, "--refresh-always", "--access-format", "jwt")
+	s.clients[forGateway] = s.register(t, "Viewer before the gateway", "--alg", "ES256", "--redirect-uri", callback, "--refresh-always", "--audience", "gateway")
+	s.gateway = s.register(t, "Gateway", "--id", "gateway", "--alg", "ES256", "--access-format", "jwt", "--scope", "openid,profile,email",
+		"--grant", "urn:ietf:params:oauth:grant-type:token-exchange", "--exchange-target", "archive")
+	s.byKey = newBound(t, s)
 	return s
+}
+
+// Names of applications with tokens of another kind: access tokens that are JWTs, and such as
+// a gateway may exchange.
+const (
+	withJWT    = "at+jwt"
+	forGateway = "for a gateway"
+)
+
+// register adds an application by the command.
+func (s *site) register(t testing.TB, name string, flags ...string) client {
+	t.Helper()
+	cmd := exec.Command(idpBinary, append([]string{"client", "add", name, "--json"}, flags...)...)
+	cmd.Env = s.env
+	out, err := cmd.Output()
+	if failed := (*exec.ExitError)(nil); errors.As(err, &failed) {
+		t.Fatalf("%s: %v: %s", name, err, failed.Stderr)
+	}
+	check(t, err)
+	var c struct {
+		ID     string `json:"client_id"`
+		Secret string `json:"client_secret"`
+	}
+	check(t, json.Unmarshal(out, &c))
+	pair := url.QueryEscape(c.ID) + ":" + url.QueryEscape(c.Secret)
+	return client{c.ID, c.Secret, "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(pair)) + "\r\n"}
 }
 
 // start runs the provider on its core, and returns how long it took until it

@@ -52,10 +52,10 @@ var errClaims = errors.New("not a claims request")
 // parseClaims reads a claims parameter; an empty one asks for nothing. Members that are
 // not known are ignored, as section 5.5 says. Error: errClaims.
 func parseClaims(raw []byte) (claimsRequest, error) {
-	var c claimsRequest
 	if len(raw) == 0 {
-		return c, nil
+		return claimsRequest{}, nil
 	}
+	var c claimsRequest
 	if !bytes.HasPrefix(bytes.TrimLeft(raw, " \t\r\n"), []byte("{")) || json.Unmarshal(raw, &c) != nil {
 		return claimsRequest{}, errClaims
 	}

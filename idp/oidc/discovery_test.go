@@ -1,7 +1,6 @@
 package oidc
 
 import (
-	"bytes"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
@@ -39,35 +38,6 @@ func ask(h http.Handler, method, path string, headers ...string) *httptest.Respo
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
 	return w
-}
-
-// TestDiscovery holds every word of what relying parties configure themselves from.
-func TestDiscovery(t *testing.T) {
-	h := publishing(ring())
-	got := ask(h, "GET", pathDiscovery)
-	var pretty bytes.Buffer
-	if err := json.Indent(&pretty, got.Body.Bytes(), "", "  "); err != nil {
-		t.Fatal(err)
-	}
-	golden(t, "discovery.json", append(pretty.Bytes(), '\n'))
-	if oauth := ask(h, "GET", pathDiscoveryOAuth); oauth.Body.String() != got.Body.String() {
-		t.Error("the two well-known documents differ")
-	}
-	var doc map[string]any
-	if err := json.Unmarshal(got.Body.Bytes(), &doc); err != nil {
-		t.Fatal(err)
-	}
-	for name, v := range doc {
-		if u, ok := v.(string); ok && name != "issuer" && !strings.HasPrefix(u, "https://idp.test/") {
-			t.Errorf("%s: %s", name, u)
-		}
-	}
-	// Said by others, and not true here.
-	for _, name := range []string{"check_session_iframe", "registration_endpoint"} {
-		if doc[name] != nil {
-			t.Errorf("%s: %v", name, doc[name])
-		}
-	}
 }
 
 func TestKeysHavePublicPartsOnly(t *testing.T) {

@@ -262,16 +262,19 @@ func bearerToken(from originPolicy, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		setNoStore(w.Header())
 		a := from.response(w, r, bearerChallenges)
-		query, err := url.ParseQuery(r.URL.RawQuery)
-		if err != nil || query.Has("access_token") {
-			writeError(a, http.StatusBadRequest, codeInvalidRequest, "An access token belongs in the Authorization header.")
-			return
+		if r.URL.RawQuery != "" {
+			query, err := url.ParseQuery(r.URL.RawQuery)
+			if err != nil || query.Has("access_token") {
+				writeError(a, http.StatusBadRequest, codeInvalidRequest, "An access token belongs in the Authorization header.")
+				return
+			}
 		}
-		form := url.Values{}
+		var form url.Values
 		if r.Method == http.MethodPost {
+			var err error
 			form, err = readForm(r)
 			if errors.Is(err, errEmpty) || errors.Is(err, errNoForm) && len(r.Header.Values("Authorization")) > 0 {
-				form, err = url.Values{}, nil
+				form, err = nil, nil
 			}
 			if err != nil {
 				writeFormError(a, err)

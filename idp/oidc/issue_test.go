@@ -20,7 +20,7 @@ import (
 	"hilum/idp/keyring"
 )
 
-var update = flag.Bool("update", false, "rewrite golden files")
+var update = flag.Bool("update", os.Getenv("UPDATE") != "", "rewrite golden files; UPDATE=1 does so, too")
 
 // golden compares with a file of testdata.
 func golden(t *testing.T, name string, got []byte) {

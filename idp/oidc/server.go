@@ -80,8 +80,8 @@ type Store interface {
 	// IssuedCode does.
 	IssuedRefresh(ctx context.Context, hash idp.TokenHash) (*idp.RefreshToken, *idp.Grant, error)
 	// RotateRefresh marks the refresh token used, unless issue.Keep, and inserts the tokens of issue.
-	// Errors: idp.ErrSettled when it was used longer than grace ago: then the grant is
-	// revoked in the same transaction; idp.ErrExpired when the grant or the token is
+	// Errors: idp.ErrSettled when it was used longer than grace ago, or came again more often
+	// than issue.Repeats: then the grant is revoked in the same transaction; idp.ErrExpired when the grant or the token is
 	// no longer good; that of issue.May, as in RedeemCode.
 	RotateRefresh(ctx context.Context, hash idp.TokenHash, at time.Time, grace time.Duration, issue idp.Issue) error
 	// AddTokens inserts a grant with its access token (client credentials).

@@ -175,6 +175,10 @@ func validPKCE(v string) bool {
 	return true
 }
 
+// maxRepeats is how often a used refresh token of a public client may come again within its
+// grace: as often as a browser's tabs race for it.
+const maxRepeats = 8
+
 // RefreshToken issues new tokens for a refresh token and, unless the client keeps it
 // (idp.Client.RotatesRefresh), rotates it (RFC 6749, section 6;
 // OpenID Connect Core 1.0, section 12). The new ID token says the same of the person and
@@ -187,7 +191,8 @@ func validPKCE(v string) bool {
 // A refresh token that was used before revokes its grant, and so every token of its family
 // (RFC 9700, section 4.14.2), unless it comes again within the client's grace. Public
 // clients have a grace only for tokens that are bound to a key: nothing else tells their
-// second tab from a thief. A proof by another key is refused, and the token is left alone.
+// second tab from a thief; and it comes to an end after maxRepeats, too. A proof by another
+// key is refused: an unused token is left alone, a used one was stolen and ends its family.
 func (s *Server) RefreshToken(ctx context.Context, r *op.ClientRequest[oidc.RefreshTokenRequest]) (*op.Response, error) {
 	c, err := clientOf(r.Client)
 	if err != nil {
@@ -221,7 +226,11 @@ func (s *Server) RefreshToken(ctx context.Context, r *op.ClientRequest[oidc.Refr
 		_, err := s.tokenProof(ctx, r.Header, pathToken, c, true)
 		return nil, err
 	case token.JKT != "" && token.JKT != bound.jkt:
-		return nil, s.invalidGrant(ctx, c, idp.RejectedKey)
+		s.rejected(ctx, c, idp.RejectedKey, "")
+		if token.UsedAt.IsZero() {
+			return nil, errInvalidGrant()
+		}
+		return nil, s.revokeAndRefuse(ctx, g, now, idp.EventRefreshReplayed, "")
 	case !sameCertificate(ctx, token.X5T):
 		return nil, s.invalidGrant(ctx, c, idp.RejectedCertificate)
 	case g.Live(now) != nil:
@@ -258,6 +267,9 @@ func (s *Server) RefreshToken(ctx context.Context, r *op.ClientRequest[oidc.Refr
 		return nil, s.tokensFault(ctx, c, err)
 	}
 	m.issue.Keep = !c.RotatesRefresh()
+	if c.Public() {
+		m.issue.Repeats = maxRepeats
+	}
 	m.issue.May = func(u *idp.User) error { return g.Admits(c, u) }
 	err = s.conf.Store.RotateRefresh(ctx, hash, now, grace, m.issue)
 	switch {

@@ -33,7 +33,12 @@ type boundRow interface {
 // type and, of what has no fixed length, its length.
 func (k *keys) rowMAC(r boundRow) []byte {
 	table, fields := r.bound()
-	b := make([]byte, 0, 512)
+	room, ok := k.room.Get().(*[]byte)
+	if !ok {
+		room = new([]byte)
+	}
+	defer k.room.Put(room)
+	b := (*room)[:0]
 	b = append(binary.AppendUvarint(b, uint64(len(table))), table...)
 	number := func(n int64) {
 		b = binary.BigEndian.AppendUint64(append(b, 'n'), uint64(n)) //nolint:gosec // the bits, whatever the sign
@@ -42,10 +47,16 @@ func (k *keys) rowMAC(r boundRow) []byte {
 		switch f := f.(type) {
 		case string:
 			b = append(binary.AppendUvarint(append(b, 's'), uint64(len(f))), f...)
+		case *string:
+			b = append(binary.AppendUvarint(append(b, 's'), uint64(len(*f))), *f...)
 		case []byte:
 			b = append(binary.AppendUvarint(append(b, 'b'), uint64(len(f))), f...)
+		case *[]byte:
+			b = append(binary.AppendUvarint(append(b, 'b'), uint64(len(*f))), *f...)
 		case int64:
 			number(f)
+		case *int64:
+			number(*f)
 		case int:
 			number(int64(f))
 		case bool:
@@ -58,6 +69,7 @@ func (k *keys) rowMAC(r boundRow) []byte {
 			panic(fmt.Sprintf("store: %T cannot be bound", f)) // a fault of this package, found by its first test
 		}
 	}
+	*room = b
 	return k.row.sum(b)
 }
 
@@ -343,24 +355,24 @@ func (r *grantRow) bound() (string, []any) {
 }
 
 func (r *codeRow) bound() (string, []any) {
-	return "codes", boundTo(r.JKT, "", r.Hash, r.GrantID, r.RedirectURI, r.Challenge, r.ExpiresAt)
+	return "codes", boundTo(&r.JKT, nil, &r.Hash, &r.GrantID, &r.RedirectURI, &r.Challenge, &r.ExpiresAt)
 }
 
 func (r *refreshRow) bound() (string, []any) {
-	return "refresh_tokens", boundTo(r.JKT, r.X5T, r.Hash, r.GrantID, r.Scopes, r.IssuedAt, r.ExpiresAt)
+	return "refresh_tokens", boundTo(&r.JKT, &r.X5T, &r.Hash, &r.GrantID, &r.Scopes, &r.IssuedAt, &r.ExpiresAt)
 }
 
 func (r *accessRow) bound() (string, []any) {
-	return "access_tokens", boundTo(r.JKT, r.X5T, r.Hash, r.GrantID, r.Scopes, r.Audience, r.IssuedAt, r.ExpiresAt)
+	return "access_tokens", boundTo(&r.JKT, &r.X5T, &r.Hash, &r.GrantID, &r.Scopes, &r.Audience, &r.IssuedAt, &r.ExpiresAt)
 }
 
 // boundTo adds the key and the certificate that a code or token is bound to; none was when
 // the first rows were bound.
-func boundTo(jkt, x5t string, fields ...any) []any {
-	if jkt != "" {
+func boundTo(jkt, x5t *string, fields ...any) []any {
+	if *jkt != "" {
 		fields = append(fields, jkt)
 	}
-	if x5t != "" {
+	if x5t != nil && *x5t != "" {
 		fields = append(fields, "x5t", x5t)
 	}
 	return fields

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -457,8 +458,9 @@ const lastUsedStep = int64(time.Minute / time.Microsecond)
 
 // RotateRefresh marks a refresh token used, unless issue.Keep, and inserts the tokens of
 // issue. Errors:
-// idp.ErrSettled for a use later than grace after the first, which revokes the grant; that
-// of issue.May, which revokes the grant too; idp.ErrExpired, idp.ErrNotFound.
+// idp.ErrSettled for a use later than grace after the first, or after issue.Repeats within it,
+// which revokes the grant; that of issue.May, which revokes the grant too; idp.ErrExpired,
+// idp.ErrNotFound.
 func (db *DB) RotateRefresh(ctx context.Context, hash idp.TokenHash, at time.Time, grace time.Duration, issue idp.Issue) error {
 	var refused error
 	err := db.write(ctx, func(t *tx) error {
@@ -479,6 +481,16 @@ func (db *DB) RotateRefresh(ctx context.Context, hash idp.TokenHash, at time.Tim
 			return err
 		} else if refused != nil {
 			return t.withdraw(u.grant, at, refused)
+		}
+		if u.usedAt != 0 && issue.Repeats > 0 {
+			left, err := t.repeatRefresh(hash, issue.Repeats, u.usedAt+grace.Microseconds()+1)
+			if err != nil {
+				return err
+			}
+			if !left {
+				refused = fmt.Errorf("refresh token: %w", idp.ErrSettled)
+				return t.revokeBecause(u.grant, at, idp.EventRefreshReplayed, "")
+			}
 		}
 		if u.usedAt == 0 && !issue.Keep {
 			n, err := t.exec(useRefresh, now, hash[:])
@@ -506,6 +518,19 @@ func (db *DB) RotateRefresh(ctx context.Context, hash idp.TokenHash, at time.Tim
 		db.rememberRefresh(was.grant, next)
 	}
 	return err
+}
+
+// repeatRefresh notes that a used refresh token came again, and reports whether it may: most
+// times at most. Each time is noted among what is good once (used_jwts), until its grace ends.
+func (t *tx) repeatRefresh(hash idp.TokenHash, most int, until int64) (bool, error) {
+	for i := range most {
+		slot := sha256.Sum256(fmt.Appendf(nil, "refresh token, repeated\n%x\n%d", hash[:], i))
+		n, err := t.exec("INSERT INTO used_jwts (hash, until) VALUES (?, ?) ON CONFLICT (hash) DO NOTHING", slot[:], until)
+		if err != nil || n == 1 {
+			return err == nil, err
+		}
+	}
+	return false, nil
 }
 
 // taken tells an idp.ErrDenied, with which the transaction is kept and its caller refused,

@@ -66,7 +66,7 @@ func (k *recentGrant) copies() (*idp.Grant, *idp.User) {
 		return g, nil
 	}
 	u := *k.user
-	u.Roles, u.Groups = slices.Clone(u.Roles), slices.Clone(u.Groups)
+	cloneLists(&u.Roles, &u.Groups)
 	return g, &u
 }
 
@@ -125,9 +125,30 @@ func (i *issued[T]) take(hash idp.TokenHash) (given[T], bool) {
 func cloneGrant(g *idp.Grant) *idp.Grant {
 	c := *g
 	c.Journal = idp.Journal{}
-	c.Actors = slices.Clone(g.Actors)
-	c.Scopes, c.AMR, c.Claims = slices.Clone(g.Scopes), slices.Clone(g.AMR), slices.Clone(g.Claims)
+	cloneLists(&c.Scopes, &c.AMR, &c.Actors)
+	c.Claims = slices.Clone(g.Claims)
 	return &c
+}
+
+// cloneLists makes lists their holder's own, in one piece of memory. None can grow into
+// another.
+func cloneLists(lists ...*[]string) {
+	n := 0
+	for _, l := range lists {
+		n += len(*l)
+	}
+	if n == 0 {
+		return
+	}
+	all := make([]string, 0, n)
+	for _, l := range lists {
+		if *l == nil {
+			continue
+		}
+		begin := len(all)
+		all = append(all, *l...)
+		*l = all[begin:len(all):len(all)]
+	}
 }
 
 func cloneRefresh(t *idp.RefreshToken) *idp.RefreshToken {

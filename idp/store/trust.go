@@ -48,7 +48,11 @@ func equalMAC(a, b []byte) bool { return hmac.Equal(a, b) }
 
 // keys are the keys of the MACs: of the log's chain, of its head, of the witness file, and
 // of rows.
-type keys struct{ chain, head, witness, row *macKey }
+type keys struct {
+	chain, head, witness, row *macKey
+
+	room sync.Pool // of *[]byte, what the MAC of a row is over, used again
+}
 
 // trust is the keys, and what this process knows without asking the database.
 type trust struct {

@@ -81,6 +81,7 @@ func Run(t *testing.T, open Open) {
 	t.Run("codes", one(codes))
 	t.Run("refresh tokens", one(refreshTokens))
 	t.Run("refresh tokens within grace", one(refreshGrace))
+	t.Run("rivals for the repeats of a refresh token", one(refreshRivals))
 	t.Run("access tokens", one(accessTokens))
 	t.Run("tokens of what was taken away", one(takenAway))
 	t.Run("what was issued, in two instances", func(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -229,6 +230,53 @@ func refreshGrace(t *testing.T, s *site) {
 	s.ok(s.RotateRefresh(s.ctx(), first.Refresh.Hash, s.now, grace, s.issue(c.grant.ID)))
 	s.ok(s.RevokeGrant(s.ctx(), c.grant.ID, s.now, s.event(idp.EventGrantRevoked)))
 	s.is(s.RotateRefresh(s.ctx(), first.Refresh.Hash, s.now, grace, s.issue(c.grant.ID)), idp.ErrExpired)
+
+	// As often as it may be repeated, of two tokens each as often, whatever is swept meanwhile.
+	c, first = s.redeemed(s.user("clara"))
+	repeated := func() idp.Issue {
+		issue := s.issue(c.grant.ID)
+		issue.Repeats = 2
+		return issue
+	}
+	second := repeated()
+	s.ok(s.RotateRefresh(s.ctx(), first.Refresh.Hash, s.now, grace, second))
+	for range 2 {
+		s.ok(s.RotateRefresh(s.ctx(), first.Refresh.Hash, s.now.Add(grace), grace, repeated()))
+		s.ok(s.Sweep(s.ctx(), s.now.Add(grace)))
+	}
+	for range 3 {
+		s.ok(s.RotateRefresh(s.ctx(), second.Refresh.Hash, s.now.Add(grace), grace, repeated()))
+	}
+	s.is(s.RotateRefresh(s.ctx(), first.Refresh.Hash, s.now.Add(grace), grace, repeated()), idp.ErrSettled)
+	if !s.revoked(second.Access.Hash) {
+		t.Fatal("a token that was repeated too often left the grant alive")
+	}
+}
+
+// refreshRivals: of many that repeat a token at once as many are served as may be.
+func refreshRivals(t *testing.T, s *site) {
+	c, first := s.redeemed(s.user("anna"))
+	const grace, most, rivals = 10 * time.Second, 3, 12
+	s.ok(s.RotateRefresh(s.ctx(), first.Refresh.Hash, s.now, grace, s.issue(c.grant.ID)))
+	var served atomic.Int32
+	var wg sync.WaitGroup
+	for range rivals {
+		issue := s.issue(c.grant.ID)
+		issue.Repeats = most
+		wg.Go(func() {
+			err := s.RotateRefresh(s.ctx(), first.Refresh.Hash, s.now, grace, issue)
+			switch {
+			case err == nil:
+				served.Add(1)
+			case !errors.Is(err, idp.ErrSettled) && !errors.Is(err, idp.ErrExpired):
+				t.Errorf("a rival: %v", err)
+			}
+		})
+	}
+	wg.Wait()
+	if served.Load() != most {
+		t.Errorf("%d were served, %d may be", served.Load(), most)
+	}
 }
 
 func accessTokens(t *testing.T, s *site) {
