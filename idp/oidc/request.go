@@ -14,7 +14,7 @@ import (
 var requestParameters = []string{
 	"acr_values", "claims", "claims_locales", "client_id", "code_challenge", "code_challenge_method", "display", "dpop_jkt",
 	"id_token_hint", "login_hint", "max_age", "nonce", "prompt", "redirect_uri", "registration", "request",
-	"request_uri", "response_mode", "response_type", "scope", "state", "ui_locales",
+	"request_uri", "resource", "response_mode", "response_type", "scope", "state", "ui_locales",
 }
 
 // single returns a parameter that is sent once, well formed and not empty.
@@ -86,7 +86,9 @@ func (s *Server) readRequest(q parameters, c *idp.Client, to responseTarget) (*i
 		return nil, q.refused
 	}
 	for _, name := range requestParameters {
-		if v := q.Values[name]; len(v) > 1 {
+		if v := q.Values[name]; name == "resource" {
+			continue // may be sent more than once (RFC 8707, section 2), and is read below
+		} else if len(v) > 1 {
 			return invalid("A parameter was sent twice: " + name)
 		} else if len(v) == 1 && !goodValue(name, v[0]) {
 			return invalid("A parameter is malformed or too long: " + name)
@@ -119,9 +121,17 @@ func (s *Server) readRequest(q parameters, c *idp.Client, to responseTarget) (*i
 		ACRValues:    spaceDelimited(get("acr_values")),
 		Signed:       q.signed,
 	}
+	if deniedPurpose(c, spaceDelimited(get("scope"))) != "" {
+		return nil, errPurpose
+	}
 	if len(req.Scopes) == 0 {
 		return nil, &errorResponse{codeInvalidScope, "No scope that this client may ask for."}
 	}
+	resources, _, refused := readResources(q.Values["resource"], c.Audiences())
+	if refused != nil {
+		return nil, refused
+	}
+	req.Resources = resources
 	if refused := readPKCE(req, c, get("code_challenge"), get("code_challenge_method")); refused != nil {
 		return nil, refused
 	}

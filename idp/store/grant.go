@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	grantColumns   = "id, client_id, user_id, session_id, scopes, nonce, acr, amr, auth_time, claims, created_at, expires_at, revoked_at, last_used_at, type, origin, actors, mac"
+	grantColumns   = "id, client_id, user_id, session_id, scopes, nonce, acr, amr, auth_time, claims, created_at, expires_at, revoked_at, last_used_at, type, origin, actors, resources, mac"
 	codeColumns    = "hash, grant_id, redirect_uri, challenge, jkt, expires_at, used_at, keep_until, mac"
 	refreshColumns = "hash, grant_id, scopes, jkt, x5t, issued_at, expires_at, used_at, keep_until, mac"
 	accessColumns  = "hash, grant_id, scopes, audience, jkt, x5t, issued_at, expires_at, revoked_at, mac"
@@ -64,12 +64,13 @@ type grantRow struct {
 	LastUsedAt                      int64
 	Type                            string
 	Origin, Actors                  string // Actors: JSON, empty for none
+	Resources                       string // JSON, empty for none
 	MAC                             []byte
 }
 
 func (r *grantRow) fields() []any {
 	return []any{&r.ID, &r.ClientID, &r.UserID, &r.SessionID, &r.Scopes, &r.Nonce, &r.ACR, &r.AMR, &r.AuthTime, &r.Claims,
-		&r.CreatedAt, &r.ExpiresAt, &r.RevokedAt, &r.LastUsedAt, &r.Type, &r.Origin, &r.Actors, &r.MAC}
+		&r.CreatedAt, &r.ExpiresAt, &r.RevokedAt, &r.LastUsedAt, &r.Type, &r.Origin, &r.Actors, &r.Resources, &r.MAC}
 }
 
 func grantRowOf(g *idp.Grant) *grantRow {
@@ -81,6 +82,9 @@ func grantRowOf(g *idp.Grant) *grantRow {
 	}
 	if len(g.Actors) > 0 {
 		row.Actors = listText(g.Actors)
+	}
+	if len(g.Resources) > 0 {
+		row.Resources = listText(g.Resources)
 	}
 	return row
 }
@@ -101,6 +105,11 @@ func (r *grantRow) grant() (*idp.Grant, error) {
 	if r.Actors != "" {
 		var err3 error
 		g.Actors, err3 = textList(r.Actors)
+		err2 = errors.Join(err2, err3)
+	}
+	if r.Resources != "" {
+		var err3 error
+		g.Resources, err3 = textList(r.Resources)
 		err2 = errors.Join(err2, err3)
 	}
 	if err := errors.Join(err1, err2); err != nil {

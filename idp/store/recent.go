@@ -125,7 +125,7 @@ func (i *issued[T]) take(hash idp.TokenHash) (given[T], bool) {
 func cloneGrant(g *idp.Grant) *idp.Grant {
 	c := *g
 	c.Journal = idp.Journal{}
-	c.Actors = slices.Clone(g.Actors)
+	c.Actors, c.Resources = slices.Clone(g.Actors), slices.Clone(g.Resources)
 	c.Scopes, c.AMR, c.Claims = slices.Clone(g.Scopes), slices.Clone(g.AMR), slices.Clone(g.Claims)
 	return &c
 }
