@@ -160,14 +160,16 @@ func readRule(s string) (r idp.ClaimRule, err error) {
 	return r, nil
 }
 
-// ruleParts are the parts of a claim between colons. A colon within what something is renamed
-// to, as in from>urn:oid:1.2.3|code, is one of its own: what follows it has no «>».
+// ruleParts are the parts of a claim between colons. Those of an address or a URN that something
+// is renamed to, as in from>urn:oid:1.2.3|code, are its own.
 func ruleParts(what string) []string {
 	var parts []string
 	for _, part := range strings.Split(what, ":") {
 		if last := len(parts) - 1; last > 0 && !strings.Contains(part, ">") {
-			parts[last] += ":" + part
-			continue
+			if _, to, _ := strings.Cut(parts[last], ">"); strings.HasPrefix(part, "//") || to == "urn" || strings.HasPrefix(to, "urn:") {
+				parts[last] += ":" + part
+				continue
+			}
 		}
 		parts = append(parts, part)
 	}

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"html"
 	"regexp"
 	"strings"
 	"testing"
@@ -23,7 +24,7 @@ func here(t *testing.T, page string) string {
 			t.Errorf("theme and language lead to different pages: %v", all)
 		}
 	}
-	return strings.ReplaceAll(all[0][1], "&amp;", "&")
+	return html.UnescapeString(all[0][1])
 }
 
 // TestSwitchesKeepTheQuery: who chooses another language or theme stays on the page as it is,
