@@ -35,6 +35,9 @@ type Grant struct {
 	// Resources are the absolute URIs of the APIs that the grant was asked for (RFC 8707); none:
 	// for all that the client's tokens are for.
 	Resources []string
+	// Study is the UID of the study that was opened in the client, for ScopeStudy; empty: none
+	// was said. It is patient data: no log and no address has it.
+	Study string
 
 	Journal `json:"-"`
 }

@@ -67,7 +67,7 @@ var Person = []Claim{
 // application would take a made-up audience or time for ours.
 var own = []string{
 	"iss", "sub", "aud", "exp", "iat", "nbf", "jti", "nonce", "auth_time", "acr", "amr", "azp", "sid", "at_hash", "c_hash", "s_hash",
-	"client_id", "scope", "cnf", "act", "events", "active", "token_type", extensions,
+	"client_id", "scope", "cnf", "act", "events", "active", "token_type", extensions, "imagingstudy", "fhirContext",
 }
 
 // accessOnly is a claim that a rule tells in access tokens alone. Programs that take JWTs of

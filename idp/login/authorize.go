@@ -188,7 +188,7 @@ func (f *Flow) fromSession(ctx context.Context, req idp.AuthRequest, s *idp.Sess
 func newGrant(req *idp.AuthRequest, s *idp.Session, now time.Time) (*idp.Grant, *idp.Code, idp.Secret) {
 	g := &idp.Grant{
 		ID: idp.NewID[idp.GrantID](), Client: req.Client, User: s.User, Session: s.ID, Scopes: req.Scopes, Nonce: req.Nonce,
-		ACR: s.ACR, AMR: s.AMR, AuthTime: s.AuthTime, Claims: req.Claims, CreatedAt: now, ExpiresAt: s.ExpiresAt, Resources: req.Resources,
+		ACR: s.ACR, AMR: s.AMR, AuthTime: s.AuthTime, Claims: req.Claims, CreatedAt: now, ExpiresAt: s.ExpiresAt, Resources: req.Resources, Study: req.Study,
 	}
 	code := idp.NewToken()
 	return g, &idp.Code{

@@ -27,7 +27,7 @@ const (
 // by client credentials.
 func personalScope(scope string) bool {
 	switch scope {
-	case scopeOpenID, scopeProfile, scopeEmail, scopePhone, "address", scopeGroups, scopeRoles, scopeOffline:
+	case scopeOpenID, scopeProfile, scopeEmail, scopePhone, "address", scopeGroups, scopeRoles, scopeOffline, idp.ScopeStudy:
 		return true
 	}
 	return idp.Emergency([]string{scope}) // a person alone can claim one

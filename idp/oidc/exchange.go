@@ -118,6 +118,9 @@ func (s *Server) TokenExchange(ctx context.Context, r *op.ClientRequest[oidc.Tok
 	if g.Origin == "" {
 		g.Origin = from.Client
 	}
+	if slices.Contains(scopes, idp.ScopeStudy) {
+		g.Study = from.Study
+	}
 	if err := g.Admits(c, sub.user); err != nil {
 		return refuse("The person may not use this client.")
 	}

@@ -83,6 +83,7 @@ func (s *Server) introspectAccess(ctx context.Context, c *idp.Client, hash idp.T
 		b = claim.AppendAuthorization(b, u, c.Claims, scopes)
 	}
 	b = claim.AppendIUA(b, u, c.Claims, scopes)
+	b = appendStudy(b, g, scopes)
 	b = appendActors(b, g)
 	return append(b, '}'), nil
 }

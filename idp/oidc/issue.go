@@ -127,6 +127,7 @@ func (s *Server) issueTokens(ctx context.Context, o issuance) (*tokenResponse, e
 	}
 	b = append(b, `,"scope":`...)
 	b = appendScopes(b, o.scopes)
+	b = appendStudy(b, o.grant, o.scopes)
 	m.body = append(b, '}')
 	return m, nil
 }

@@ -13,7 +13,7 @@ import (
 // are ignored (OpenID Connect Core 1.0, section 3.1.2.1), even when they are repeated.
 var requestParameters = []string{
 	"acr_values", "claims", "claims_locales", "client_id", "code_challenge", "code_challenge_method", "display", "dpop_jkt",
-	"id_token_hint", "login_hint", "max_age", "nonce", "prompt", "redirect_uri", "registration", "request",
+	"id_token_hint", "launch", "login_hint", "max_age", "nonce", "prompt", "redirect_uri", "registration", "request",
 	"request_uri", "resource", "response_mode", "response_type", "scope", "state", "ui_locales",
 }
 
@@ -138,6 +138,9 @@ func (s *Server) readRequest(q parameters, c *idp.Client, to responseTarget) (*i
 	if req.JKT = get("dpop_jkt"); req.JKT != "" && !validThumbprint(req.JKT) {
 		return invalid("dpop_jkt is no SHA-256 thumbprint.")
 	}
+	if refused := readLaunch(req, c, get("launch"), spaceDelimited(get("scope"))); refused != nil {
+		return nil, refused
+	}
 	if display := get("display"); slices.Contains([]string{"page", "popup", "touch", "wap"}, display) {
 		req.Display = display
 	}
@@ -235,14 +238,15 @@ func (s *Server) readClaims(req *idp.AuthRequest, c *idp.Client, raw string) *er
 // allowedScopes are the scopes of a request that the client may ask for, each once.
 // Without openid what is left is a plain OAuth 2.0 request: it gives an access token, but
 // neither ID token nor userinfo. A request that names none, or openid alone, is one for the
-// client's default scopes as well, where it has any (RFC 6749, section 3.3).
+// client's default scopes as well, where it has any (RFC 6749, section 3.3). A study is told
+// where one was opened, see readLaunch.
 func allowedScopes(c *idp.Client, asked []string) []string {
 	var scopes []string
 	if len(c.DefaultScopes) > 0 && !slices.ContainsFunc(asked, func(scope string) bool { return scope != scopeOpenID }) {
 		asked = append(slices.Clip(asked), c.DefaultScopes...)
 	}
 	for _, scope := range asked {
-		if c.MayAsk(scope) && !slices.Contains(scopes, scope) {
+		if c.MayAsk(scope) && scope != idp.ScopeStudy && !slices.Contains(scopes, scope) {
 			scopes = append(scopes, scope)
 		}
 	}

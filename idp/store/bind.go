@@ -342,6 +342,9 @@ func (r *grantRow) bound() (string, []any) {
 	if r.Resources != "" { // nor was anything asked for by name
 		fields = append(fields, "resources", r.Resources)
 	}
+	if r.Study != "" { // nor was a study opened
+		fields = append(fields, "study", r.Study)
+	}
 	return "grants", fields
 }
 

@@ -646,7 +646,7 @@ func claimWords(names []string) []templates.Message {
 func scopeWords(scopes []string) []templates.Message {
 	known := map[string]string{
 		"openid": "scope.openid", "profile": "scope.profile", "email": "scope.email", "phone": "scope.phone", "address": "scope.address",
-		"groups": "scope.groups", "roles": "scope.roles", "offline_access": "scope.offline",
+		"groups": "scope.groups", "roles": "scope.roles", "offline_access": "scope.offline", idp.ScopeStudy: "scope.study",
 	}
 	words := make([]templates.Message, 0, len(scopes))
 	for _, scope := range scopes {
