@@ -43,7 +43,7 @@ type issuance struct {
 	x5t           string   // thumbprint of the certificate that they are bound to, likewise
 	at            time.Time
 	person        *idp.User // of the grant, where it was read
-	audience      []string  // of the access token
+	audience      []string  // of the access token; nil: all that the grant gives now
 	exchanged     bool      // by a token exchange (RFC 8693), which gives no ID token
 }
 
@@ -53,6 +53,12 @@ type issuance struct {
 // and an ID token is wanted.
 func (s *Server) issueTokens(ctx context.Context, o issuance) (*tokenResponse, error) {
 	ttl := s.accessTTL(o.client)
+	if o.audience == nil {
+		var err error
+		if o.audience, err = o.grant.Audiences(o.client); err != nil {
+			return nil, err
+		}
+	}
 	// No token outlives the session that it came from.
 	expires := earlier(o.at.Add(ttl), o.grant.ExpiresAt)
 	m := &tokenResponse{issue: idp.Issue{Access: idp.AccessToken{
