@@ -125,6 +125,7 @@ type Client struct {
 	ChangeSubject bool        // of an edit: that it changes every person's sub is meant; not stored
 
 	ExchangeTargets  []string            // audiences that it may exchange tokens for (GrantExchange)
+	Resources        []string            // of an API, the absolute URIs by which clients ask for tokens for it (RFC 8707)
 	RegisteredBy     RegistrationTokenID // the initial access token that it was registered by; empty: by the administration
 	RegistrationHash TokenHash           // of its registration access token (RFC 7592); zero: it cannot change its registration
 
@@ -251,7 +252,9 @@ type Consent struct {
 	Client ClientID
 	Scopes []string
 	Claims []string // asked by name, besides those that the scopes cover; of this and of earlier answers
-	At     time.Time
+	// Resources are those that were asked for by name (RFC 8707); of this and of earlier answers.
+	Resources []string
+	At        time.Time
 }
 
 // ClaimRule tells an application something under a name of its own.

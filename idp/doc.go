@@ -73,6 +73,9 @@
 //   - initial access token: what an application can be registered by, within its bounds (in code RegistrationToken);
 //     registration access token: what one changes its own registration by.
 //   - narrow: to leave, of the scopes that a grant gave once, those that its client may have now.
+//   - resource: an API, by the absolute URI that tokens for it are asked for; an API stands for its own.
+//   - purpose: what a client wants access for, a scope with a code; emergency: one of those by which people see what they
+//     otherwise may not.
 //   - assertion: what a client signs to prove itself (private_key_jwt), good once.
 //   - pushed: of an authorization request, handed in by its client beforehand, and known by a handle (PAR).
 //

@@ -18,6 +18,7 @@ const (
 	EventLoginDenied       EventKind = "login.denied"
 	EventConsentGiven      EventKind = "consent.given"
 	EventConsentRefused    EventKind = "consent.refused"
+	EventEmergency         EventKind = "consent.emergency" // a person claims an emergency at an application (purpose of use)
 	EventSessionStarted    EventKind = "session.started"
 	EventSessionEnded      EventKind = "session.ended"
 	EventCodeIssued        EventKind = "grant.issued"
@@ -78,7 +79,7 @@ const (
 // EventKinds lists all there are, for filters and for the tables of tests.
 var EventKinds = []EventKind{
 	EventPasswordRight, EventPasswordWrong, EventCodeWrong, EventCodesSpent, EventFactorRight,
-	EventLoginDone, EventLoginDenied, EventConsentGiven, EventConsentRefused, EventSessionStarted,
+	EventLoginDone, EventLoginDenied, EventConsentGiven, EventConsentRefused, EventEmergency, EventSessionStarted,
 	EventSessionEnded, EventCodeIssued, EventCodeRedeemed, EventCodeReplayed, EventRefreshReplayed,
 	EventGrantRevoked, EventUserCreated, EventUserChanged, EventAddressChanged, EventUserDisabled, EventUserEnabled,
 	EventUserUnlocked, EventReopened, EventUserRemoved, EventPasswordChanged, EventPasswordReset, EventInvited, EventInvitationUsed,
@@ -181,4 +182,15 @@ func (j *Journal) Take() []Event {
 	es := j.events
 	j.events = nil
 	return es
+}
+
+// WithPurpose is the event with the purposes of use that scopes say, if they say any.
+func (e Event) WithPurpose(scopes []string) Event {
+	if text := PurposeText(scopes); text != "" {
+		if e.Detail == nil {
+			e.Detail = map[string]string{}
+		}
+		e.Detail["purpose"] = text
+	}
+	return e
 }

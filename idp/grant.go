@@ -32,6 +32,12 @@ type Grant struct {
 	// that act for the person then, Client first, before it the one whose token it was given.
 	Origin ClientID
 	Actors []string
+	// Resources are the absolute URIs of the APIs that the grant was asked for (RFC 8707); none:
+	// for all that the client's tokens are for.
+	Resources []string
+	// Study is the UID of the study that was opened in the client, for ScopeStudy; empty: none
+	// was said. It is patient data: no log and no address has it.
+	Study string
 
 	Journal `json:"-"`
 }
@@ -53,7 +59,7 @@ func (g *Grant) Live(now time.Time) error {
 // TakenError says that a grant gives nothing any more, because what it was made
 // of has been taken away since. It is an ErrDenied.
 type TakenError struct {
-	What string // for the audit log: "client", "grant type", "person", "groups" or "scopes"
+	What string // for the audit log: "client", "grant type", "person", "groups", "scopes" or "audience"
 }
 
 func (e *TakenError) Error() string { return "taken away: " + e.What }

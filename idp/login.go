@@ -93,6 +93,8 @@ type AuthRequest struct {
 	UILocales    []string        `json:"ui_locales,omitempty"`
 	ACRValues    []string        `json:"acr_values,omitempty"`
 	Claims       json.RawMessage `json:"claims,omitempty"`
+	Resources    []string        `json:"resources,omitempty"`    // absolute URIs of the APIs that tokens are asked for (RFC 8707); none: what the client is registered for
+	Study        string          `json:"study,omitempty"`        // UID of the study that was opened in the client (DICOM PS3.5, section 9.1), as it has pushed it; patient data
 	Named        []string        `json:"named_claims,omitempty"` // of Claims those about the person that the client may have and Scopes do not cover
 	Display      string          `json:"display,omitempty"`
 	JKT          string          `json:"dpop_jkt,omitempty"` // thumbprint of the key that the code is bound to (RFC 9449, section 10)

@@ -45,7 +45,7 @@ const (
 	RejectedAlg             RejectionReason = "alg"                 // no key signs by the algorithm that the client is registered for
 	RejectedKeys            RejectionReason = "jwks"                // the client's keys cannot be had from its jwks_uri
 	RejectedExchange        RejectionReason = "exchange"            // a token exchange is not good (RFC 8693); sent says what of it
-	RejectedTarget          RejectionReason = "target"              // a target that the client may not exchange tokens for
+	RejectedTarget          RejectionReason = "target"              // a target that the client may not have tokens for (RFC 8707, RFC 8693)
 	RejectedRegistration    RejectionReason = "registration"        // a change of its registration by itself is not good (RFC 7592); sent says what of it
 )
 

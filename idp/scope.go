@@ -7,6 +7,8 @@ import "slices"
 const (
 	ScopeOpenID  = "openid"
 	ScopeOffline = "offline_access"
+	// ScopeStudy: to be told which study was opened (SMART App Launch, launch context).
+	ScopeStudy = "launch/imagingstudy"
 )
 
 // Scopes that stand for a role in the administration. They are given to

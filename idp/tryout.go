@@ -89,7 +89,7 @@ func (t *Tryout) Double(of *Client) *Client {
 	c.Signing = ClientSigning{}                           // nor does it sign; what it is told is the same, signed or not
 	c.RedirectURIs, c.PostLogoutURIs, c.Origins = []string{t.RedirectURI}, nil, nil
 	c.LogoutURI, c.LogoutSession = "", false // the application is not told of the end of a test
-	c.ExchangeTargets = nil
+	c.ExchangeTargets, c.Resources = nil, nil
 	c.SubjectType, c.SectorURI, c.InitiateURI, c.ChangeSubject = "", "", "", false // it is of another sector
 	c.RegisteredBy, c.RegistrationHash = "", TokenHash{}
 	c.Audience = nil // its own: what a test is given is good nowhere else

@@ -23,6 +23,8 @@ type ConnectAsk struct {
 	At       time.Time // when it did
 	Scopes   []Message // what the scopes let it be told, in words
 	Hours    int       // how long the answer holds at most
+	// Emergency says that the person would claim an emergency by it.
+	Emergency bool
 }
 
 func (Connect) file() string    { return "connect" }

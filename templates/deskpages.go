@@ -530,6 +530,7 @@ type AdminAppForm struct {
 	Audience, Defaults                                 string // Defaults: the scopes where a request names none
 	Exchange                                           bool   // token exchange
 	Targets                                            string // of it
+	Resources                                          string // that it stands for, as an API
 	SubjectTypes                                       []Choice
 	SubjectType, SectorURI, InitiateURI                string
 	Algs                                               []string // JOSE names to choose from

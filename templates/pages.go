@@ -163,6 +163,8 @@ type Consent struct {
 	UserName string
 	Scopes   []Message // what the scopes, and the claims asked by name, let it be told, in words
 	Hours    int       // how long the answer holds at most
+	// Emergency says that the person would claim an emergency by it.
+	Emergency bool
 }
 
 // Notice says one thing: what happened, and what to do.

@@ -73,6 +73,7 @@ func (f *clientFlags) register(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.c.ChangeSubject, "change-subjects", false, "that every person gets another sub at the application is meant")
 	flags.StringVar(&f.c.InitiateURI, "initiate-login-uri", "", "`address` where people begin a sign-in from their account here")
 	flags.StringSliceVar(&f.c.ExchangeTargets, "exchange-target", nil, "`audiences` that it may exchange tokens for (token exchange, RFC 8693), with --grant "+idp.GrantExchange)
+	flags.StringSliceVar(&f.c.Resources, "resource", nil, "of an API: absolute `addresses` by which others ask for tokens for it (RFC 8707)")
 	flags.BoolVar(&f.c.DPoP, "dpop", false, "its access tokens have to be bound to a key (DPoP, RFC 9449)")
 	flags.StringVar(&f.tlsSubject, "tls-subject", "", "it proves itself by a certificate (tls_client_auth) for this `subject`: san_dns=…, san_uri=…, san_ip=…, san_email=… or subject_dn=… (RFC 8705)")
 	flags.BoolVar(&f.c.CertBound, "certificate-bound", false, "its access tokens are bound to its TLS certificate (RFC 8705)")
@@ -145,6 +146,7 @@ func (f *clientFlags) apply(flags *pflag.FlagSet, c *idp.Client, all bool) {
 		"sector-identifier-uri":               func() { c.SectorURI = f.c.SectorURI },
 		"initiate-login-uri":                  func() { c.InitiateURI = f.c.InitiateURI },
 		"exchange-target":                     func() { c.ExchangeTargets = f.c.ExchangeTargets },
+		"resource":                            func() { c.Resources = f.c.Resources },
 		"dpop":                                func() { c.DPoP = f.c.DPoP },
 		"tls-subject":                         subject,
 		"certificate-bound":                   func() { c.CertBound = f.c.CertBound },
@@ -325,6 +327,7 @@ type clientLine struct {
 	ClaimsInAccess bool              `json:"claims_in_access_token,omitempty"`
 	KeepRefresh    bool              `json:"keep_refresh_token,omitempty"`
 	Targets        []string          `json:"exchange_targets,omitempty"`
+	Resources      []string          `json:"resources,omitempty"`
 	SubjectType    idp.SubjectType   `json:"subject_type,omitempty"` // none: public
 	SectorURI      string            `json:"sector_identifier_uri,omitempty"`
 	InitiateURI    string            `json:"initiate_login_uri,omitempty"`
@@ -340,7 +343,7 @@ func clientLineOf(c *idp.Client) clientLine {
 		GrantTypes: c.GrantTypes, Scopes: c.Scopes, DefaultScopes: c.DefaultScopes, Audience: c.Audience, ClaimsInAccess: c.ClaimsInAccess, KeepRefresh: c.KeepRefresh,
 		IDTokenAlg: c.IDTokenAlg, AccessFormat: c.AccessFormat,
 		Match: c.Match, Verify: c.Verify, Admits: c.Groups, Claims: c.Claims, RequirePushed: c.RequirePushed, DPoP: c.DPoP, TLSSubject: c.TLSSubject, CertBound: c.CertBound, Profile: c.Profile,
-		RequireSigned: c.Signing.RequireRequest, RequestAlg: c.Signing.RequestAlg, ResponseAlg: c.Signing.ResponseAlg, UserinfoAlg: c.Signing.UserinfoAlg, IntrospectAlg: c.Signing.IntrospectionAlg, Targets: c.ExchangeTargets, SubjectType: c.SubjectType, SectorURI: c.SectorURI, InitiateURI: c.InitiateURI, Consent: c.Consent, Disabled: c.Disabled, CreatedAt: c.CreatedAt,
+		RequireSigned: c.Signing.RequireRequest, RequestAlg: c.Signing.RequestAlg, ResponseAlg: c.Signing.ResponseAlg, UserinfoAlg: c.Signing.UserinfoAlg, IntrospectAlg: c.Signing.IntrospectionAlg, Targets: c.ExchangeTargets, Resources: c.Resources, SubjectType: c.SubjectType, SectorURI: c.SectorURI, InitiateURI: c.InitiateURI, Consent: c.Consent, Disabled: c.Disabled, CreatedAt: c.CreatedAt,
 	}
 	for _, s := range c.Secrets {
 		if !s.LastUsedAt.IsZero() && (l.SecretUsedAt == nil || s.LastUsedAt.After(*l.SecretUsedAt)) {
@@ -441,6 +444,7 @@ func (c *cli) clientShow() *cobra.Command {
 					[]string{"grants", strings.Join(l.GrantTypes, " ")},
 					[]string{"subjects", orNone(strings.TrimSpace(string(l.SubjectType) + " " + l.SectorURI))},
 					[]string{"opens at", orNone(l.InitiateURI)},
+					[]string{"stands for", orNone(strings.Join(l.Resources, " "))},
 					[]string{"acts at", orNone(strings.Join(l.Targets, " "))},
 					[]string{"scopes", strings.Join(l.Scopes, " ")},
 					[]string{"default scopes", orNone(strings.Join(l.DefaultScopes, " "))},

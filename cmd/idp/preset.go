@@ -147,7 +147,7 @@ func readRule(s string) (r idp.ClaimRule, err error) {
 		r.Text = what[1 : len(what)-1]
 		return r, nil
 	}
-	parts := strings.Split(what, ":")
+	parts := ruleParts(what)
 	r.From = parts[0]
 	for _, part := range parts[1:] {
 		from, to, ok := strings.Cut(part, ">")
@@ -158,4 +158,20 @@ func readRule(s string) (r idp.ClaimRule, err error) {
 	}
 	r.One = len(r.Values) > 0
 	return r, nil
+}
+
+// ruleParts are the parts of a claim between colons. Those of an address or a URN that something
+// is renamed to, as in from>urn:oid:1.2.3|code, are its own.
+func ruleParts(what string) []string {
+	var parts []string
+	for _, part := range strings.Split(what, ":") {
+		if last := len(parts) - 1; last > 0 && !strings.Contains(part, ">") {
+			if _, to, _ := strings.Cut(parts[last], ">"); strings.HasPrefix(part, "//") || to == "urn" || strings.HasPrefix(to, "urn:") {
+				parts[last] += ":" + part
+				continue
+			}
+		}
+		parts = append(parts, part)
+	}
+	return parts
 }

@@ -368,7 +368,8 @@ func ValidateClient(c *idp.Client) error {
 		{"audience", "client.audience", c.Audience, func(a string) bool { return validToken(a, maxAudience) }},
 		{"exchange_targets", "client.audience", c.ExchangeTargets, func(a string) bool { return validToken(a, maxAudience) }},
 		{"groups", "client.groups", c.Groups, func(g string) bool { return idp.ValidText("", g, 1, idp.MaxName) == nil }},
-		{"scopes", "client.scopes", c.Scopes, func(s string) bool { return validToken(s, maxScope) }},
+		{"resources", "client.resources", c.Resources, idp.ValidResource},
+		{"scopes", "client.scopes", c.Scopes, validScope},
 		{"default_scopes", "client.default", c.DefaultScopes, c.MayAsk},
 	} {
 		if len(list.values) > maxValues {
@@ -377,6 +378,15 @@ func ValidateClient(c *idp.Client) error {
 		if !all(list.values, list.valid) {
 			return bad(list.field, list.key+".bad")
 		}
+	}
+	if len(c.Resources) > idp.MaxResources {
+		return bad("resources", "client.resources.many")
+	}
+	if !all(c.Scopes, validPurpose) {
+		return bad("scopes", "client.scopes.purpose")
+	}
+	if idp.Emergency(c.DefaultScopes) {
+		return bad("default_scopes", "client.scopes.purpose")
 	}
 	if idp.StaffOf(c.Scopes...) != idp.StaffNone && !forPrograms(c) {
 		return bad("scopes", "client.scopes.admin")
@@ -555,6 +565,8 @@ func validRules(rules []idp.ClaimRule) error {
 			return bad("client.claims.text")
 		case len(r.Values) > maxValues:
 			return bad("client.claims.many")
+		case claim.IsIUA(r.Name) && !claim.ValidIUA(&r):
+			return bad("client.claims.iua")
 		}
 		for _, v := range r.Values {
 			if idp.ValidText("", v.From, 1, maxAudience) != nil || idp.ValidText("", v.To, 1, maxAudience) != nil {
@@ -591,6 +603,21 @@ func Deviations(c *idp.Client) []string {
 		}
 	}
 	return out
+}
+
+// validScope reports whether a text can be a scope. One that says a purpose of use has the name
+// of a system of codes in it.
+func validScope(s string) bool {
+	if idp.IsPurpose(s) {
+		return validToken(s, maxAudience)
+	}
+	return validToken(s, maxScope)
+}
+
+// validPurpose reports whether a scope, if it says a purpose of use, says one.
+func validPurpose(s string) bool {
+	_, ok := idp.PurposeOf(s)
+	return ok || !idp.IsPurpose(s)
 }
 
 func validClientID(id string) bool {

@@ -106,7 +106,8 @@ func (d *Desk) tryoutAsk(ctx context.Context, t *idp.Tryout, c *idp.Client) (*id
 		Subject: t.User, Hint: u.Name, Again: t.Again, Refresh: double.Allows(idp.GrantRefresh), Scopes: []string{"openid"},
 	}
 	for _, s := range c.Scopes {
-		if !slices.Contains(ask.Scopes, s) {
+		// A test claims no emergency, and opens no study.
+		if !slices.Contains(ask.Scopes, s) && !idp.Emergency([]string{s}) && s != idp.ScopeStudy {
 			ask.Scopes = append(ask.Scopes, s)
 		}
 	}

@@ -28,6 +28,7 @@ type client struct {
 	DefaultScopes  []string          `json:"default_scopes"`
 	Audience       []string          `json:"audience"`
 	Targets        []string          `json:"exchange_targets"`
+	Resources      []string          `json:"resources"`
 	SubjectType    idp.SubjectType   `json:"subject_type"`
 	SectorURI      string            `json:"sector_identifier_uri"`
 	InitiateURI    string            `json:"initiate_login_uri"`
@@ -77,7 +78,7 @@ func clientOf(c *idp.Client) client {
 	}
 	return client{
 		ID: c.ID, Name: c.Name, Kind: c.Kind, Profile: c.Profile, Auth: c.Auth, JWKS: json.RawMessage(c.JWKS), JWKSURI: c.JWKSURI, GrantTypes: list(c.GrantTypes), RedirectURIs: list(c.RedirectURIs), PostLogoutURIs: list(c.PostLogoutURIs),
-		Origins: list(c.Origins), Scopes: list(c.Scopes), DefaultScopes: list(c.DefaultScopes), Audience: list(c.Audience), Targets: list(c.ExchangeTargets), SubjectType: c.SubjectType, SectorURI: c.SectorURI, InitiateURI: c.InitiateURI, Groups: list(c.Groups), Claims: list(c.Claims), IDTokenAlg: c.IDTokenAlg,
+		Origins: list(c.Origins), Scopes: list(c.Scopes), DefaultScopes: list(c.DefaultScopes), Audience: list(c.Audience), Targets: list(c.ExchangeTargets), Resources: list(c.Resources), SubjectType: c.SubjectType, SectorURI: c.SectorURI, InitiateURI: c.InitiateURI, Groups: list(c.Groups), Claims: list(c.Claims), IDTokenAlg: c.IDTokenAlg,
 		AccessFormat: c.AccessFormat, AccessTTL: int64(c.AccessTTL / time.Second), RefreshIdle: int64(c.RefreshIdle / time.Second),
 		RefreshGrace: int64(c.RefreshGrace / time.Second), RefreshAlways: c.RefreshAlways, OptionalPKCE: c.OptionalPKCE, RequirePushed: c.RequirePushed, DPoP: c.DPoP,
 		RequireSigned: c.Signing.RequireRequest, RequestAlg: c.Signing.RequestAlg, ResponseAlg: c.Signing.ResponseAlg, UserinfoAlg: c.Signing.UserinfoAlg, IntrospectAlg: c.Signing.IntrospectionAlg, TLSSubject: c.TLSSubject, CertBound: c.CertBound, ClaimsInID: c.ClaimsInID, ClaimsInAccess: c.ClaimsInAccess, KeepRefresh: c.KeepRefresh, Consent: c.Consent,
@@ -121,6 +122,7 @@ var clientMembers = members[idp.Client]{
 	"initiate_login_uri":                    text(func(c *idp.Client) *string { return &c.InitiateURI }),
 	"change_subjects":                       flag(func(c *idp.Client) *bool { return &c.ChangeSubject }),
 	"exchange_targets":                      texts(func(c *idp.Client) *[]string { return &c.ExchangeTargets }),
+	"resources":                             texts(func(c *idp.Client) *[]string { return &c.Resources }),
 	"groups":                                texts(func(c *idp.Client) *[]string { return &c.Groups }),
 	"claims":                                objects(func(c *idp.Client) *[]idp.ClaimRule { return &c.Claims }, claimMembers),
 	"id_token_alg":                          text(func(c *idp.Client) *string { return &c.IDTokenAlg }),

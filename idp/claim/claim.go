@@ -67,7 +67,7 @@ var Person = []Claim{
 // application would take a made-up audience or time for ours.
 var own = []string{
 	"iss", "sub", "aud", "exp", "iat", "nbf", "jti", "nonce", "auth_time", "acr", "amr", "azp", "sid", "at_hash", "c_hash", "s_hash",
-	"client_id", "scope", "cnf", "act", "events", "active", "token_type",
+	"client_id", "scope", "cnf", "act", "events", "active", "token_type", extensions, "imagingstudy", "fhirContext",
 }
 
 // accessOnly is a claim that a rule tells in access tokens alone. Programs that take JWTs of
@@ -145,6 +145,9 @@ func appendAll(b []byte, u *idp.User, rules []idp.ClaimRule, want func(*Claim) b
 	}
 	for i := range rules {
 		r := &rules[i]
+		if IsIUA(r.Name) {
+			continue
+		}
 		from := &constant
 		if r.From != "" {
 			from = Known(r.From)
@@ -175,16 +178,7 @@ func ruled(b []byte, r *idp.ClaimRule, from *Claim, u *idp.User) []byte {
 	if r.From == "" {
 		return text(b, r.Text)
 	}
-	values := from.values(u)
-	if len(r.Values) > 0 {
-		var renamed []string
-		for _, v := range r.Values {
-			if slices.Contains(values, v.From) && !slices.Contains(renamed, v.To) {
-				renamed = append(renamed, v.To)
-			}
-		}
-		values = renamed
-	}
+	values := renamed(r, from.values(u))
 	switch {
 	case len(values) == 0:
 		return b
@@ -192,6 +186,21 @@ func ruled(b []byte, r *idp.ClaimRule, from *Claim, u *idp.User) []byte {
 		return text(b, values[0])
 	}
 	return AppendStrings(b, values)
+}
+
+// renamed are values under the names that a rule gives them, in its order, without those that it
+// has none for; all as they are where it renames nothing.
+func renamed(r *idp.ClaimRule, values []string) []string {
+	if len(r.Values) == 0 {
+		return values
+	}
+	var out []string
+	for _, v := range r.Values {
+		if slices.Contains(values, v.From) && !slices.Contains(out, v.To) {
+			out = append(out, v.To)
+		}
+	}
+	return out
 }
 
 // list reports whether the value is a JSON array, not a text.

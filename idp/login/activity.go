@@ -17,7 +17,7 @@ var ownKinds = []idp.EventKind{
 	idp.EventDeviceLinked, idp.EventDeviceRenamed, idp.EventDeviceUnlinked, idp.EventRecoveryMade, idp.EventRecoveryUsed,
 	idp.EventPasswordChanged, idp.EventPasswordReset, idp.EventInvited, idp.EventInvitationUsed,
 	idp.EventUserCreated, idp.EventUserChanged, idp.EventAddressChanged, idp.EventUserDisabled, idp.EventUserEnabled, idp.EventUserUnlocked, idp.EventReopened,
-	idp.EventConsentGiven, idp.EventConsentRefused,
+	idp.EventConsentGiven, idp.EventConsentRefused, idp.EventEmergency,
 }
 
 // OwnKinds lists the kinds of events that people are shown of their own account.

@@ -69,7 +69,7 @@ func (f *Flow) Authorize(ctx context.Context, req idp.AuthRequest, b Browser) (*
 
 	l := &idp.Login{
 		ID: idp.NewID[idp.LoginID](), Purpose: idp.ForClient, State: idp.LoginPassword, Browser: b.ID, Request: req,
-		AskConsent: client.Consent || req.Prompts("consent"), CreatedAt: now, ExpiresAt: now.Add(idp.LoginTTL),
+		AskConsent: client.Consent || req.Prompts("consent") || idp.Emergency(req.Scopes), CreatedAt: now, ExpiresAt: now.Add(idp.LoginTTL),
 	}
 	if s != nil {
 		l.Session = s.ID
@@ -144,11 +144,11 @@ func satisfies(s *idp.Session, req *idp.AuthRequest, now time.Time) error {
 }
 
 // wantsConsent reports whether the person has to be asked for consent: the request
-// says prompt=consent, or the client is registered to ask and the person has not
-// allowed it all requested scopes, and all claims asked by name, before. Having allowed a
+// says prompt=consent, or claims an emergency, which nobody but the person can, each time; or the client is registered to ask and the person has not
+// allowed it all requested scopes, all claims asked by name and all resources, before. Having allowed a
 // scope once says nothing of a claim that is asked by name without it: the page named neither.
 func (f *Flow) wantsConsent(ctx context.Context, client *idp.Client, req *idp.AuthRequest, user idp.UserID) (bool, error) {
-	if req.Prompts("consent") {
+	if req.Prompts("consent") || idp.Emergency(req.Scopes) {
 		return true, nil
 	}
 	if !client.Consent {
@@ -164,7 +164,7 @@ func (f *Flow) wantsConsent(ctx context.Context, client *idp.Client, req *idp.Au
 	lacks := func(has []string) func(string) bool {
 		return func(s string) bool { return !slices.Contains(has, s) }
 	}
-	return slices.ContainsFunc(req.Scopes, lacks(c.Scopes)) || slices.ContainsFunc(req.Named, lacks(c.Claims)), nil
+	return slices.ContainsFunc(req.Scopes, lacks(c.Scopes)) || slices.ContainsFunc(req.Named, lacks(c.Claims)) || slices.ContainsFunc(req.Resources, lacks(c.Resources)), nil
 }
 
 // fromSession answers a request from a live session, without a page, in one
@@ -176,7 +176,7 @@ func (f *Flow) fromSession(ctx context.Context, req idp.AuthRequest, s *idp.Sess
 	g.Note(idp.Event{
 		At: now, Kind: idp.EventCodeIssued, Actor: idp.Actor{User: s.User}, User: s.User, Client: client.ID, Session: s.ID,
 		Address: b.Address, Detail: map[string]string{"by": "session"},
-	})
+	}.WithPurpose(req.Scopes))
 	if err := f.store.AddGrant(ctx, &seen, g, c); err != nil {
 		return nil, err
 	}
@@ -188,7 +188,7 @@ func (f *Flow) fromSession(ctx context.Context, req idp.AuthRequest, s *idp.Sess
 func newGrant(req *idp.AuthRequest, s *idp.Session, now time.Time) (*idp.Grant, *idp.Code, idp.Secret) {
 	g := &idp.Grant{
 		ID: idp.NewID[idp.GrantID](), Client: req.Client, User: s.User, Session: s.ID, Scopes: req.Scopes, Nonce: req.Nonce,
-		ACR: s.ACR, AMR: s.AMR, AuthTime: s.AuthTime, Claims: req.Claims, CreatedAt: now, ExpiresAt: s.ExpiresAt,
+		ACR: s.ACR, AMR: s.AMR, AuthTime: s.AuthTime, Claims: req.Claims, CreatedAt: now, ExpiresAt: s.ExpiresAt, Resources: req.Resources, Study: req.Study,
 	}
 	code := idp.NewToken()
 	return g, &idp.Code{

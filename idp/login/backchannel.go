@@ -91,7 +91,7 @@ func (f *Flow) StartBackchannel(ctx context.Context, r Backchannel) (*Backchanne
 		ttl = min(ttl, r.Expiry)
 	}
 	started := &BackchannelStarted{ID: idp.NewToken(), ExpiresIn: ttl, Interval: idp.PollInterval}
-	req := idp.AuthRequest{Client: client.ID, Scopes: r.Request.Scopes, Polled: idp.PolledIDOf(started.ID)}
+	req := idp.AuthRequest{Client: client.ID, Scopes: r.Request.Scopes, Resources: r.Request.Resources, Polled: idp.PolledIDOf(started.ID)}
 	err = f.store.AddPolled(ctx, &idp.Polled{
 		ID: req.Polled, Type: idp.GrantCIBA, Client: client.ID, Request: req, Address: r.Address,
 		State: idp.PolledPending, Interval: idp.PollInterval, CreatedAt: now, ExpiresAt: now.Add(ttl),
@@ -247,6 +247,6 @@ func (f *Flow) answerBackchannel(ctx context.Context, a *idp.Asking, address str
 	a.Grant, a.Code, _ = newGrant(&l.Request, s, now)
 	a.Grant.Type = idp.GrantCIBA
 	a.Code = &idp.Code{Hash: l.Request.Polled.Hash(), Grant: a.Grant.ID, ExpiresAt: l.ExpiresAt.Add(idp.PolledLeft), Polled: l.Request.Polled}
-	a.Grant.Note(f.event(idp.EventCodeIssued, l, "", b, "by", "application"))
+	a.Grant.Note(f.event(idp.EventCodeIssued, l, "", b, "by", "application").WithPurpose(l.Request.Scopes))
 	return nil
 }

@@ -121,9 +121,9 @@ func (f *Flow) Collect(ctx context.Context, id idp.LoginID, b Browser) (*Answer,
 		if l.Request.Polled != "" {
 			return f.answerDevice(c, device, answer, b)
 		}
-		c.Grant.Note(f.event(idp.EventCodeIssued, l, "", b, "by", "sign-in"))
+		c.Grant.Note(f.event(idp.EventCodeIssued, l, "", b, "by", "sign-in").WithPurpose(l.Request.Scopes))
 		if l.Consented {
-			c.Consent = &idp.Consent{User: l.User, Client: l.Request.Client, Scopes: l.Request.Scopes, Claims: l.Request.Named, At: now}
+			c.Consent = &idp.Consent{User: l.User, Client: l.Request.Client, Scopes: l.Request.Scopes, Claims: l.Request.Named, Resources: l.Request.Resources, At: now}
 		}
 		return nil
 	})

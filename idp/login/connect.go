@@ -159,6 +159,6 @@ func (f *Flow) answerDevice(c *idp.Collection, device *idp.Polled, answer *Answe
 		until = device.ExpiresAt
 	}
 	c.Code = &idp.Code{Hash: device.ID.Hash(), Grant: c.Grant.ID, ExpiresAt: until, Polled: device.ID}
-	c.Grant.Note(f.event(idp.EventCodeIssued, c.Login, "", b, "by", "device", "device", device.Address))
+	c.Grant.Note(f.event(idp.EventCodeIssued, c.Login, "", b, "by", "device", "device", device.Address).WithPurpose(c.Login.Request.Scopes))
 	return nil
 }

@@ -84,6 +84,8 @@ type Store interface {
 	AccountByName(ctx context.Context, name string) (*idp.Account, error)
 	Account(ctx context.Context, id idp.UserID) (*idp.Account, error)
 	Client(ctx context.Context, id idp.ClientID) (*idp.Client, error) // shared, from memory: must not be changed
+	// Standing returns the API that a name in an audience is of, from memory, as Client does.
+	Standing(ctx context.Context, name string) (*idp.Client, error)
 	Consent(ctx context.Context, user idp.UserID, client idp.ClientID) (*idp.Consent, error)
 
 	// Collect changes a sign-in together with the live session of its browser, and

@@ -34,6 +34,7 @@ type Step struct {
 	NewPassword bool
 	Scopes      []string // at state consent: the scopes that the person is asked to allow
 	Claims      []string // at state consent: the claims asked by name besides
+	Resources   []string // at state consent: the APIs asked for by name, as people know them
 	// BySession says that nothing was proven in this sign-in: it goes on by the session
 	// that the browser has.
 	BySession bool
@@ -113,6 +114,13 @@ func (f *Flow) stepFor(ctx context.Context, l *idp.Login, b Browser, a *idp.Acco
 	s.Mail = f.mail && s.State == idp.LoginPassword && l.Purpose != idp.ForInvitation
 	if s.State == idp.LoginConsent {
 		s.Scopes, s.Claims = l.Request.Scopes, l.Request.Named
+		for _, r := range l.Request.Resources {
+			name, err := f.resourceName(ctx, r)
+			if err != nil {
+				return nil, err
+			}
+			s.Resources = append(s.Resources, name)
+		}
 	}
 	switch s.State {
 	case idp.LoginFirst:
@@ -206,14 +214,16 @@ func (f *Flow) Cancel(ctx context.Context, id idp.LoginID, b Browser) (*Step, er
 	})
 }
 
-// Consent takes the person's yes or no to the scopes and claims that the client asks for. Errors
+// Consent takes the person's yes or no to the scopes, claims and resources that the client asks
+// for. Who says yes to an emergency has claimed it: that is an event of its own. Errors
 // as for StartOver.
 func (f *Flow) Consent(ctx context.Context, id idp.LoginID, b Browser, allow bool) (*Step, error) {
 	on, kind := idp.OnRefuse, idp.EventConsentRefused
 	if allow {
 		on, kind = idp.OnAllow, idp.EventConsentGiven
 	}
-	return f.move(ctx, id, b, func(l *idp.Login) error {
+	claimed := false
+	step, err := f.move(ctx, id, b, func(l *idp.Login) error {
 		if err := l.Apply(on, f.now()); err != nil {
 			return err
 		}
@@ -221,9 +231,32 @@ func (f *Flow) Consent(ctx context.Context, id idp.LoginID, b Browser, allow boo
 		if len(l.Request.Named) > 0 {
 			what = []string{"claims", strings.Join(l.Request.Named, " ")}
 		}
-		l.Note(f.event(kind, l, "", b, what...))
+		if len(l.Request.Resources) > 0 {
+			what = append(what, "resources", strings.Join(l.Request.Resources, " "))
+		}
+		l.Note(f.event(kind, l, "", b, what...).WithPurpose(l.Request.Scopes))
+		if claimed = allow && idp.Emergency(l.Request.Scopes); claimed {
+			l.Note(f.event(idp.EventEmergency, l, "", b).WithPurpose(l.Request.Scopes))
+		}
 		return nil
 	})
+	if err == nil && claimed {
+		f.log.WarnContext(ctx, "an emergency is claimed", "login", string(id), "client", string(step.Request.Client), "user", step.UserName, "purpose", idp.PurposeText(step.Request.Scopes))
+	}
+	return step, err
+}
+
+// resourceName is what people know an API by that is asked for: the name that it is registered
+// by, else its address.
+func (f *Flow) resourceName(ctx context.Context, resource string) (string, error) {
+	c, err := f.store.Standing(ctx, resource)
+	switch {
+	case errors.Is(err, idp.ErrNotFound):
+		return resource, nil
+	case err != nil:
+		return "", err
+	}
+	return c.Name, nil
 }
 
 // leave is move for a change after which the sign-in waits for no phone any more:

@@ -78,6 +78,10 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 		s.sendAuthError(w, r, to, refused)
 		return
 	}
+	if req.Study != "" { // by way of the browser
+		s.sendAuthError(w, r, to, errLaunch)
+		return
+	}
 	s.begin(w, r, to, req)
 }
 

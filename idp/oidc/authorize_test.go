@@ -152,9 +152,11 @@ func TestToleratedRequests(t *testing.T) {
 	s := newSite(t)
 	c := s.addClient(nil)
 	optional := s.addClient(func(c *idp.Client) { c.OptionalPKCE = true })
+	apis := s.addClient(func(c *idp.Client) { c.Audience = []string{"https://a", "https://b"} })
 	for why, query := range map[string]string{
 		"as it should be":         request(c).Encode(),
-		"unknown parameters":      request(c).Encode() + "&foo=1&foo=2&resource=https%3A%2F%2Fa&resource=https%3A%2F%2Fb",
+		"unknown parameters":      request(c).Encode() + "&foo=1&foo=2",
+		"two resources":           request(apis).Encode() + "&resource=https%3A%2F%2Fa&resource=https%3A%2F%2Fb",
 		"empty parameters":        request(c).Encode() + "&prompt=&max_age=&claims=&request=&id_token_hint=",
 		"unknown locale":          request(c, "ui_locales", "tlh xx-XX", "claims_locales", "tlh").Encode(),
 		"unknown display":         request(c, "display", "hologram").Encode(),

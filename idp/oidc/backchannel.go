@@ -106,7 +106,14 @@ func (s *Server) readBackchannel(r *http.Request, c *idp.Client) (*login.Backcha
 		return invalid("login_hint_token is not supported.")
 	case !slices.Contains(asked, scopeOpenID):
 		return nil, &errorResponse{codeInvalidScope, "The scope openid is needed."}
+	case deniedPurpose(c, asked) != "":
+		return nil, errPurpose
 	}
+	resources, _, refused := readResources(r.Form["resource"], c.Audiences())
+	if refused != nil {
+		return nil, refused
+	}
+	ask.Request.Resources = resources
 	if token := get("id_token_hint"); token != "" {
 		h, err := s.readHint(token)
 		if err != nil || !h.isFor(c.ID) {
@@ -138,7 +145,7 @@ func (s *Server) withBackchannel(next http.Handler) http.Handler {
 		case r.Form.Get("auth_req_id") == "":
 			err = oidc.ErrInvalidRequest().WithDescription("auth_req_id is missing.")
 		default:
-			_, err = s.poll(r.Context(), c, r.Header, idp.Secret(r.Form.Get("auth_req_id")), idp.GrantCIBA)
+			_, err = s.poll(r.Context(), c, r.Header, idp.Secret(r.Form.Get("auth_req_id")), idp.GrantCIBA, r.Form["resource"])
 		}
 		if err != nil {
 			op.WriteError(w, r, err, nil)

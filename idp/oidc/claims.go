@@ -27,10 +27,10 @@ const (
 // by client credentials.
 func personalScope(scope string) bool {
 	switch scope {
-	case scopeOpenID, scopeProfile, scopeEmail, scopePhone, "address", scopeGroups, scopeRoles, scopeOffline:
+	case scopeOpenID, scopeProfile, scopeEmail, scopePhone, "address", scopeGroups, scopeRoles, scopeOffline, idp.ScopeStudy:
 		return true
 	}
-	return false
+	return idp.Emergency([]string{scope}) // a person alone can claim one
 }
 
 // claimsRequest is the claims parameter (OpenID Connect Core 1.0, section 5.5).

@@ -39,7 +39,15 @@ func (s *Server) DeviceAuthorization(ctx context.Context, r *op.ClientRequest[oi
 		s.rejected(ctx, c, idp.RejectedScope, r.Form.Get("scope"), c.Scopes...)
 		return nil, oidc.ErrInvalidScope().WithDescription("No scope that this client may ask for.")
 	}
-	req := idp.AuthRequest{Client: c.ID, Scopes: scopes, Nonce: r.Form.Get("nonce"), UILocales: spaceDelimited(r.Form.Get("ui_locales"))}
+	if purpose := deniedPurpose(c, spaceDelimited(r.Form.Get("scope"))); purpose != "" {
+		s.rejected(ctx, c, idp.RejectedScope, purpose, c.Scopes...)
+		return nil, oidc.ErrInvalidScope().WithDescription("%s", errPurpose.description)
+	}
+	resources, bad, refused := readResources(r.Form["resource"], c.Audiences())
+	if refused != nil {
+		return nil, s.refusedTarget(ctx, c, bad, c.Audiences(), refused)
+	}
+	req := idp.AuthRequest{Client: c.ID, Scopes: scopes, Resources: resources, Nonce: r.Form.Get("nonce"), UILocales: spaceDelimited(r.Form.Get("ui_locales"))}
 	codes, err := s.conf.Logins.StartDevice(ctx, req, serve.From(ctx).Address)
 	switch {
 	case errors.Is(err, idp.ErrTooMany):
@@ -85,7 +93,7 @@ func (s *Server) DeviceToken(ctx context.Context, r *op.ClientRequest[oidc.Devic
 	if err != nil {
 		return nil, err
 	}
-	return s.poll(ctx, c, r.Header, idp.Secret(r.Data.DeviceCode), idp.GrantDevice)
+	return s.poll(ctx, c, r.Header, idp.Secret(r.Data.DeviceCode), idp.GrantDevice, r.Form["resource"])
 }
 
 // poll answers a client that asks for the outcome of a request, by a grant type: with its
@@ -93,7 +101,7 @@ func (s *Server) DeviceToken(ctx context.Context, r *op.ClientRequest[oidc.Devic
 // access_denied, expired_token (RFC 8628, section 3.5), invalid_grant for a code that nobody
 // has, another client's, or one that was used. A second use revokes what the first has given,
 // as with authorization codes.
-func (s *Server) poll(ctx context.Context, c *idp.Client, h http.Header, code idp.Secret, grant string) (*op.Response, error) {
+func (s *Server) poll(ctx context.Context, c *idp.Client, h http.Header, code idp.Secret, grant string, resources []string) (*op.Response, error) {
 	x5t, err := s.boundCertificate(ctx, c)
 	if err != nil {
 		return nil, err
@@ -153,7 +161,7 @@ func (s *Server) poll(ctx context.Context, c *idp.Client, h http.Header, code id
 	case !now.Before(redeemable.ExpiresAt) || g.Live(now) != nil:
 		return nil, s.invalidGrant(ctx, c, idp.RejectedExpired)
 	}
-	return s.redeem(ctx, c, g, hash, bound, x5t, now)
+	return s.redeem(ctx, c, g, hash, bound, x5t, resources, now)
 }
 
 var (

@@ -70,6 +70,7 @@ type metadata struct {
 	BackChannelLogoutSession bool     `json:"backchannel_logout_session_supported"`
 	CertBound                bool     `json:"tls_client_certificate_bound_access_tokens,omitempty"` // RFC 8705, section 3.3
 	Aliases                  *aliases `json:"mtls_endpoint_aliases,omitempty"`
+	AccessFormats            []string `json:"access_token_format"` // IHE IUA, ITI TF-2: 3.103.4.2.2
 }
 
 // aliases are the endpoints that ask for a certificate (RFC 8705, section 5).
@@ -148,6 +149,7 @@ func (s *Server) metadata(algs, languages []string) metadata {
 		BackChannelLogoutSession: true,
 		CertBound:                mutual != nil,
 		Aliases:                  mutual,
+		AccessFormats:            []string{typeOfAccess, typeOfJWT},
 	}
 }
 

@@ -14,9 +14,10 @@ import (
 
 // Types of tokens by their registered names (RFC 8693, section 3).
 const (
-	typeOfAccess = "urn:ietf:params:oauth:token-type:access_token"
-	typeOfJWT    = "urn:ietf:params:oauth:token-type:jwt" // of a subject token: an access token that is one
-	typeOfID     = "urn:ietf:params:oauth:token-type:id_token"
+	typeOfAccess    = "urn:ietf:params:oauth:token-type:access_token"
+	typeOfJWT       = "urn:ietf:params:oauth:token-type:jwt"          // of a subject token: an access token that is one
+	typeOfAccessIUA = "urn:ietf:params:oauth:token-type:access-token" // as IHE IUA spells it
+	typeOfID        = "urn:ietf:params:oauth:token-type:id_token"
 )
 
 // subjectToken is what stands behind a subject token that is good now: the grant that it was
@@ -85,6 +86,9 @@ func (s *Server) TokenExchange(ctx context.Context, r *op.ClientRequest[oidc.Tok
 	case len(sub.grant.Actors) >= idp.MaxActors:
 		return refuse("The subject_token was exchanged too often.")
 	}
+	if slices.ContainsFunc(r.Form["resource"], func(r string) bool { return r != "" && !idp.ValidResource(r) }) {
+		return nil, s.refusedTarget(ctx, c, "", c.ExchangeTargets, &errorResponse{codeInvalidTarget, "A resource is an absolute URI without a fragment."})
+	}
 	audience := slices.Concat(r.Form["audience"], r.Form["resource"])
 	if len(audience) == 0 && len(c.ExchangeTargets) == 1 {
 		audience = c.ExchangeTargets
@@ -114,16 +118,19 @@ func (s *Server) TokenExchange(ctx context.Context, r *op.ClientRequest[oidc.Tok
 	if g.Origin == "" {
 		g.Origin = from.Client
 	}
+	if slices.Contains(scopes, idp.ScopeStudy) {
+		g.Study = from.Study
+	}
 	if err := g.Admits(c, sub.user); err != nil {
 		return refuse("The person may not use this client.")
 	}
 	e := event(ctx, g, now, idp.EventCodeIssued, "token exchange")
 	e.Detail["subject"] = string(from.Client)
-	g.Note(e)
+	g.Note(e.WithPurpose(scopes))
 	if err := s.useProof(ctx, c, bound); err != nil {
 		return nil, err
 	}
-	m, err := s.issueTokens(ctx, issuance{client: c, grant: g, scopes: scopes, audience: slices.Compact(slices.Sorted(slices.Values(audience))), jkt: bound.thumbprint(), x5t: x5t, at: now})
+	m, err := s.issueTokens(ctx, issuance{client: c, grant: g, scopes: scopes, exchanged: true, audience: slices.Compact(slices.Sorted(slices.Values(audience))), jkt: bound.thumbprint(), x5t: x5t, at: now})
 	if err != nil {
 		return nil, s.tokensFault(ctx, c, err)
 	}
@@ -172,7 +179,7 @@ func (s *Server) subjectAccess(ctx context.Context, c *idp.Client, token string)
 	if err != nil {
 		return nil, err
 	}
-	if g.Client != c.ID && (!slices.Contains(t.Audience, string(c.ID)) || !slices.Contains(targetsOf(owner, g), string(c.ID))) {
+	if g.Client != c.ID && !s.meantFor(c, owner, g, t) {
 		return nil, idp.ErrNotFound
 	}
 	scopes, err := s.allowed(ctx, owner, g, u, t.Scopes)
@@ -198,6 +205,16 @@ func (s *Server) subjectID(ctx context.Context, c *idp.Client, token string) (*s
 		return nil, err
 	}
 	return &subjectToken{grant: g, user: u, scopes: scopes}, nil
+}
+
+// meantFor reports whether an access token of a client, by a grant, is meant for another client,
+// an API: by its audience, and by the registration of now. An API is named by its id or by a
+// resource that it stands for.
+func (s *Server) meantFor(api, owner *idp.Client, g *idp.Grant, t *idp.AccessToken) bool {
+	may := targetsOf(owner, g)
+	return slices.ContainsFunc(t.Audience, func(name string) bool {
+		return api.StandsIn([]string{name}) && slices.Contains(may, name)
+	})
 }
 
 // targetsOf are the audiences that tokens of a grant of a client may have by its registration

@@ -362,7 +362,7 @@ func parseForm(raw string) (url.Values, error) {
 		if len(values) > 1 && name != "resource" && name != "audience" {
 			return nil, errTwice
 		}
-		if !wellFormed(name, maxValue) || !goodValue(name, values[0]) {
+		if !wellFormed(name, maxValue) || slices.ContainsFunc(values, func(v string) bool { return !goodValue(name, v) }) {
 			return nil, errForm
 		}
 		if values[0] == "" {

@@ -61,7 +61,7 @@ func TestEndpointsKnowTheirMethods(t *testing.T) {
 
 func TestFormsAreStrict(t *testing.T) {
 	s := newSite(t)
-	c := s.addClient(func(c *idp.Client) { c.Auth = idp.AuthPost })
+	c := s.addClient(func(c *idp.Client) { c.Auth, c.Audience = idp.AuthPost, []string{"https://a", "https://b"} })
 	good := url.Values{"grant_type": {idp.GrantClientCredentials}, "client_id": {string(c.ID)}, "client_secret": {c.secret.Reveal()}, "token": {"x"}}.Encode()
 	for _, path := range []string{pathToken, pathIntrospect, pathRevoke} {
 		for why, row := range map[string]struct{ kind, body string }{

@@ -3,7 +3,6 @@ package oidc
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/zitadel/oidc/v3/pkg/op"
@@ -16,8 +15,8 @@ var inactive = []byte(`{"active":false}`)
 
 // Introspect is the introspection endpoint (RFC 7662), for confidential clients. A client
 // is told of tokens that were issued to it and of access tokens whose audience names
-// it: an API that introspects is a client of its own, and its id stands in the
-// audience of the clients that call it. Any other token, expired, revoked or another
+// it: an API that introspects is a client of its own, and its id, or a resource that it stands
+// for, stands in the audience of the clients that call it. Any other token, expired, revoked or another
 // client's, is not active (section 2.2). The response has what client and person may
 // have now, whatever was granted once; of an access token also the name, groups and roles
 // of its person, as far as its scopes cover them, under the names that the client that asks
@@ -56,7 +55,7 @@ func (s *Server) introspectAccess(ctx context.Context, c *idp.Client, hash idp.T
 	if err != nil {
 		return nil, err
 	}
-	if !t.Good(g, now) || g.Client != c.ID && !slices.Contains(t.Audience, string(c.ID)) {
+	if !t.Good(g, now) || g.Client != c.ID && !c.StandsIn(t.Audience) {
 		return inactive, nil
 	}
 	owner := c
@@ -64,7 +63,7 @@ func (s *Server) introspectAccess(ctx context.Context, c *idp.Client, hash idp.T
 		if owner, err = s.conf.Store.Client(ctx, g.Client); err != nil {
 			return nil, err
 		}
-		if !slices.Contains(targetsOf(owner, g), string(c.ID)) {
+		if !s.meantFor(c, owner, g, t) {
 			return inactive, nil // its tokens are not for that API any more
 		}
 	}
@@ -83,6 +82,8 @@ func (s *Server) introspectAccess(ctx context.Context, c *idp.Client, hash idp.T
 	if u != nil {
 		b = claim.AppendAuthorization(b, u, c.Claims, scopes)
 	}
+	b = claim.AppendIUA(b, u, c.Claims, scopes)
+	b = appendStudy(b, g, scopes)
 	b = appendActors(b, g)
 	return append(b, '}'), nil
 }

@@ -43,7 +43,8 @@ type issuance struct {
 	x5t           string   // thumbprint of the certificate that they are bound to, likewise
 	at            time.Time
 	person        *idp.User // of the grant, where it was read
-	audience      []string  // of a token exchange (RFC 8693), which gives no ID token; nil: of none
+	audience      []string  // of the access token; nil: all that the grant gives now
+	exchanged     bool      // by a token exchange (RFC 8693), which gives no ID token
 }
 
 // issueTokens makes and signs the tokens of an issuance; nothing is stored yet. A client
@@ -52,6 +53,12 @@ type issuance struct {
 // and an ID token is wanted.
 func (s *Server) issueTokens(ctx context.Context, o issuance) (*tokenResponse, error) {
 	ttl := s.accessTTL(o.client)
+	if o.audience == nil {
+		var err error
+		if o.audience, err = o.grant.Audiences(o.client); err != nil {
+			return nil, err
+		}
+	}
 	// No token outlives the session that it came from.
 	expires := earlier(o.at.Add(ttl), o.grant.ExpiresAt)
 	m := &tokenResponse{issue: idp.Issue{Access: idp.AccessToken{
@@ -63,19 +70,18 @@ func (s *Server) issueTokens(ctx context.Context, o issuance) (*tokenResponse, e
 		IssuedAt:  o.at,
 		ExpiresAt: expires,
 	}}}
-	if o.audience == nil {
-		m.issue.Access.Audience = audienceOf(o.client)
-	}
 	access := idp.NewToken()
 	if o.client.AccessFormat == idp.AccessJWT {
 		var rules []idp.ClaimRule
-		if o.client.ClaimsInAccess && o.grant.User != "" {
+		if o.grant.User != "" {
 			var err error
-			if o.person, err = s.conf.Store.User(ctx, o.grant.User); err != nil {
-				return nil, err
-			}
 			if rules, err = s.rulesFor(ctx, o.client, m.issue.Access.Audience); err != nil {
 				return nil, err
+			}
+			if o.client.ClaimsInAccess || claim.IUA(rules) {
+				if o.person, err = s.conf.Store.User(ctx, o.grant.User); err != nil {
+					return nil, err
+				}
 			}
 		}
 		signed, err := s.accessJWT(o, &m.issue.Access, rules)
@@ -114,7 +120,7 @@ func (s *Server) issueTokens(ctx context.Context, o issuance) (*tokenResponse, e
 		b = append(b, `,"refresh_token":`...)
 		b = claim.AppendString(b, token.Reveal())
 	}
-	if o.audience != nil {
+	if o.exchanged {
 		b = append(b, `,"issued_token_type":"`+typeOfAccess+`"`...)
 	} else if slices.Contains(o.scopes, scopeOpenID) {
 		id, err := s.idToken(ctx, o, access, expires)
@@ -127,6 +133,7 @@ func (s *Server) issueTokens(ctx context.Context, o issuance) (*tokenResponse, e
 	}
 	b = append(b, `,"scope":`...)
 	b = appendScopes(b, o.scopes)
+	b = appendStudy(b, o.grant, o.scopes)
 	m.body = append(b, '}')
 	return m, nil
 }
@@ -166,15 +173,6 @@ func earlier(a, b time.Time) time.Time {
 		return b
 	}
 	return a
-}
-
-// audienceOf is the audience of a client's access tokens. It is copied, for what is kept
-// in memory must not be shared with what is stored.
-func audienceOf(c *idp.Client) []string {
-	if len(c.Audience) == 0 {
-		return []string{string(c.ID)}
-	}
-	return slices.Clone(c.Audience)
 }
 
 // errNoSigner says that no key signs by the algorithm that a client is registered for.
@@ -276,7 +274,7 @@ func (s *Server) rulesFor(ctx context.Context, c *idp.Client, audience []string)
 	if len(audience) != 1 || audience[0] == string(c.ID) {
 		return c.Claims, nil
 	}
-	api, err := s.conf.Store.Client(ctx, idp.ClientID(audience[0]))
+	api, err := s.conf.Store.Standing(ctx, audience[0])
 	switch {
 	case errors.Is(err, idp.ErrNotFound):
 		return c.Claims, nil
@@ -313,9 +311,10 @@ func (s *Server) accessJWT(o issuance, t *idp.AccessToken, rules []idp.ClaimRule
 	b = append(b, `,"scope":`...)
 	b = appendScopes(b, t.Scopes)
 	b = appendConfirmation(b, t)
-	if o.person != nil {
+	if o.person != nil && o.client.ClaimsInAccess {
 		b = claim.AppendAccess(b, o.person, rules, claim.ByScope(t.Scopes))
 	}
+	b = claim.AppendIUA(b, o.person, rules, t.Scopes)
 	b = appendActors(b, o.grant)
 	signed, err := sign(key, typeAccess, append(b, '}'))
 	return idp.Secret(signed), err

@@ -65,6 +65,10 @@ func (s *Server) push(w http.ResponseWriter, r *http.Request) {
 		refuse(refused)
 		return
 	}
+	if req.Study != "" && c.Public() {
+		refuse(errLaunch)
+		return
+	}
 	bound, err := s.tokenProof(ctx, r.Header, pathPushed, c, false)
 	if err == nil && bound != nil && req.JKT != "" && req.JKT != bound.jkt {
 		s.rejected(ctx, c, idp.RejectedKey, req.JKT)

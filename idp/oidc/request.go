@@ -13,8 +13,8 @@ import (
 // are ignored (OpenID Connect Core 1.0, section 3.1.2.1), even when they are repeated.
 var requestParameters = []string{
 	"acr_values", "claims", "claims_locales", "client_id", "code_challenge", "code_challenge_method", "display", "dpop_jkt",
-	"id_token_hint", "login_hint", "max_age", "nonce", "prompt", "redirect_uri", "registration", "request",
-	"request_uri", "response_mode", "response_type", "scope", "state", "ui_locales",
+	"id_token_hint", "launch", "login_hint", "max_age", "nonce", "prompt", "redirect_uri", "registration", "request",
+	"request_uri", "resource", "response_mode", "response_type", "scope", "state", "ui_locales",
 }
 
 // single returns a parameter that is sent once, well formed and not empty.
@@ -86,7 +86,9 @@ func (s *Server) readRequest(q parameters, c *idp.Client, to responseTarget) (*i
 		return nil, q.refused
 	}
 	for _, name := range requestParameters {
-		if v := q.Values[name]; len(v) > 1 {
+		if v := q.Values[name]; name == "resource" {
+			continue // may be sent more than once (RFC 8707, section 2), and is read below
+		} else if len(v) > 1 {
 			return invalid("A parameter was sent twice: " + name)
 		} else if len(v) == 1 && !goodValue(name, v[0]) {
 			return invalid("A parameter is malformed or too long: " + name)
@@ -119,14 +121,25 @@ func (s *Server) readRequest(q parameters, c *idp.Client, to responseTarget) (*i
 		ACRValues:    spaceDelimited(get("acr_values")),
 		Signed:       q.signed,
 	}
+	if deniedPurpose(c, spaceDelimited(get("scope"))) != "" {
+		return nil, errPurpose
+	}
 	if len(req.Scopes) == 0 {
 		return nil, &errorResponse{codeInvalidScope, "No scope that this client may ask for."}
 	}
+	resources, _, refused := readResources(q.Values["resource"], c.Audiences())
+	if refused != nil {
+		return nil, refused
+	}
+	req.Resources = resources
 	if refused := readPKCE(req, c, get("code_challenge"), get("code_challenge_method")); refused != nil {
 		return nil, refused
 	}
 	if req.JKT = get("dpop_jkt"); req.JKT != "" && !validThumbprint(req.JKT) {
 		return invalid("dpop_jkt is no SHA-256 thumbprint.")
+	}
+	if refused := readLaunch(req, c, get("launch"), spaceDelimited(get("scope"))); refused != nil {
+		return nil, refused
 	}
 	if display := get("display"); slices.Contains([]string{"page", "popup", "touch", "wap"}, display) {
 		req.Display = display
@@ -225,14 +238,15 @@ func (s *Server) readClaims(req *idp.AuthRequest, c *idp.Client, raw string) *er
 // allowedScopes are the scopes of a request that the client may ask for, each once.
 // Without openid what is left is a plain OAuth 2.0 request: it gives an access token, but
 // neither ID token nor userinfo. A request that names none, or openid alone, is one for the
-// client's default scopes as well, where it has any (RFC 6749, section 3.3).
+// client's default scopes as well, where it has any (RFC 6749, section 3.3). A study is told
+// where one was opened, see readLaunch.
 func allowedScopes(c *idp.Client, asked []string) []string {
 	var scopes []string
 	if len(c.DefaultScopes) > 0 && !slices.ContainsFunc(asked, func(scope string) bool { return scope != scopeOpenID }) {
 		asked = append(slices.Clip(asked), c.DefaultScopes...)
 	}
 	for _, scope := range asked {
-		if c.MayAsk(scope) && !slices.Contains(scopes, scope) {
+		if c.MayAsk(scope) && scope != idp.ScopeStudy && !slices.Contains(scopes, scope) {
 			scopes = append(scopes, scope)
 		}
 	}

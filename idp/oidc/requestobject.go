@@ -179,6 +179,11 @@ func (s *Server) readRequestObject(ctx context.Context, c *idp.Client, token str
 		if name == "request" || name == "request_uri" { // RFC 9101, section 4
 			return refuse("A request object holds no request and no request_uri.", name)
 		}
+		var many []string
+		if name == "resource" && json.Unmarshal(raw, &many) == nil && len(many) > 0 { // RFC 8707, section 2: more than one
+			p.Values[name] = many
+			continue
+		}
 		v, ok := parameterOf(name, raw)
 		if !ok {
 			return refuse("A parameter in the request object is malformed: "+name, name)

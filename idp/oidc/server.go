@@ -42,6 +42,9 @@ import (
 type Store interface {
 	// Client returns a client's registration, from memory: it must not be changed.
 	Client(ctx context.Context, id idp.ClientID) (*idp.Client, error)
+	// Standing returns the API that a name in an audience is of, by its id or a resource that it
+	// stands for, from memory: it must not be changed.
+	Standing(ctx context.Context, name string) (*idp.Client, error)
 	// Origin reports whether a client that is not disabled has registered an
 	// origin for its scripts (CORS), from memory.
 	Origin(ctx context.Context, origin string) bool

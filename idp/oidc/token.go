@@ -41,6 +41,9 @@ func (s *Server) CodeExchange(ctx context.Context, r *op.ClientRequest[oidc.Acce
 	if err != nil {
 		return nil, err
 	}
+	if err := s.checkFormat(ctx, c, r.Form); err != nil {
+		return nil, err
+	}
 	x5t, err := s.boundCertificate(ctx, c)
 	if err != nil {
 		return nil, err
@@ -73,20 +76,28 @@ func (s *Server) CodeExchange(ctx context.Context, r *op.ClientRequest[oidc.Acce
 		s.rejectMismatch(ctx, c, code, r.Data, reason)
 		return nil, s.revokeAndRefuse(ctx, g, now, idp.EventGrantRevoked, reason)
 	}
-	return s.redeem(ctx, c, g, hash, bound, x5t, now)
+	return s.redeem(ctx, c, g, hash, bound, x5t, r.Form["resource"], now)
 }
 
 // redeem issues the tokens of a grant for the code with a hash, which was found good; bound to
-// the key of a proof, and to a certificate, where there are such.
-func (s *Server) redeem(ctx context.Context, c *idp.Client, g *idp.Grant, hash idp.TokenHash, bound *proof, x5t string, now time.Time) (*op.Response, error) {
+// the key of a proof, and to a certificate, where there are such; for the resources that the
+// token request asks for.
+func (s *Server) redeem(ctx context.Context, c *idp.Client, g *idp.Grant, hash idp.TokenHash, bound *proof, x5t string, resources []string, now time.Time) (*op.Response, error) {
 	scopes, err := g.Narrow(c, g.Scopes)
 	if err != nil {
 		return nil, s.revokeTaken(ctx, g, now, err)
 	}
+	audience, err := s.audienceFor(ctx, c, g, resources)
+	if errors.Is(err, idp.ErrDenied) {
+		return nil, s.revokeTaken(ctx, g, now, err)
+	}
+	if err != nil {
+		return nil, err
+	}
 	if err := s.useProof(ctx, c, bound); err != nil {
 		return nil, err
 	}
-	o := issuance{client: c, grant: g, scopes: scopes, withNonce: true, jkt: bound.thumbprint(), x5t: x5t, at: now}
+	o := issuance{client: c, grant: g, scopes: scopes, audience: audience, withNonce: true, jkt: bound.thumbprint(), x5t: x5t, at: now}
 	if refreshes(c, scopes) {
 		o.refreshScopes = scopes
 	}
@@ -198,6 +209,9 @@ func (s *Server) RefreshToken(ctx context.Context, r *op.ClientRequest[oidc.Refr
 	if err != nil {
 		return nil, err
 	}
+	if err := s.checkFormat(ctx, c, r.Form); err != nil {
+		return nil, err
+	}
 	x5t, err := s.boundCertificate(ctx, c)
 	if err != nil {
 		return nil, err
@@ -255,10 +269,17 @@ func (s *Server) RefreshToken(ctx context.Context, r *op.ClientRequest[oidc.Refr
 		}
 		scopes = asked
 	}
+	audience, err := s.audienceFor(ctx, c, g, r.Form["resource"])
+	if errors.Is(err, idp.ErrDenied) {
+		return nil, s.revokeTaken(ctx, g, now, err)
+	}
+	if err != nil {
+		return nil, err
+	}
 	if err := s.useProof(ctx, c, bound); err != nil {
 		return nil, err
 	}
-	o := issuance{client: c, grant: g, scopes: scopes, jkt: bound.thumbprint(), x5t: x5t, at: now}
+	o := issuance{client: c, grant: g, scopes: scopes, audience: audience, jkt: bound.thumbprint(), x5t: x5t, at: now}
 	if c.RotatesRefresh() && refreshes(c, left) {
 		o.refreshScopes = left
 	}
@@ -284,7 +305,7 @@ func (s *Server) RefreshToken(ctx context.Context, r *op.ClientRequest[oidc.Refr
 // ClientCredentialsExchange issues an access token to a confidential client that acts on
 // its own behalf (RFC 6749, section 4.4). It cannot have scopes that are about a person,
 // nor an ID or refresh token. Without a scope parameter it gets all the scopes it is
-// registered for.
+// registered for, but for purposes of use, which it has to say.
 func (s *Server) ClientCredentialsExchange(ctx context.Context, r *op.ClientRequest[oidc.ClientCredentialsRequest]) (*op.Response, error) {
 	c, err := clientOf(r.Client)
 	if err != nil {
@@ -293,6 +314,9 @@ func (s *Server) ClientCredentialsExchange(ctx context.Context, r *op.ClientRequ
 	if c.Public() {
 		s.rejected(ctx, c, idp.RejectedPublic, "")
 		return nil, errInvalidClient()
+	}
+	if err := s.checkFormat(ctx, c, r.Form); err != nil {
+		return nil, err
 	}
 	x5t, err := s.boundCertificate(ctx, c)
 	if err != nil {
@@ -308,12 +332,22 @@ func (s *Server) ClientCredentialsExchange(ctx context.Context, r *op.ClientRequ
 	if err != nil {
 		return nil, err
 	}
+	if r.Form.Get("scope") == "" {
+		scopes = slices.DeleteFunc(slices.Clone(scopes), idp.IsPurpose)
+	}
+	audience, bad, refused := readResources(r.Form["resource"], c.Audiences())
+	if refused != nil {
+		return nil, s.refusedTarget(ctx, c, bad, c.Audiences(), refused)
+	}
+	if len(audience) == 0 {
+		audience = c.Audiences()
+	}
 	g := &idp.Grant{ID: idp.NewID[idp.GrantID](), Client: c.ID, Scopes: scopes, CreatedAt: now, ExpiresAt: now.Add(s.accessTTL(c))}
-	g.Note(event(ctx, g, now, idp.EventCodeIssued, idp.GrantClientCredentials))
+	g.Note(event(ctx, g, now, idp.EventCodeIssued, idp.GrantClientCredentials).WithPurpose(scopes))
 	if err := s.useProof(ctx, c, bound); err != nil {
 		return nil, err
 	}
-	m, err := s.issueTokens(ctx, issuance{client: c, grant: g, scopes: scopes, jkt: bound.thumbprint(), x5t: x5t, at: now})
+	m, err := s.issueTokens(ctx, issuance{client: c, grant: g, scopes: scopes, audience: audience, jkt: bound.thumbprint(), x5t: x5t, at: now})
 	if err != nil {
 		return nil, s.tokensFault(ctx, c, err)
 	}

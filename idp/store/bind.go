@@ -276,7 +276,7 @@ func shut(u *idp.User) {
 // shutClient is what counts of an application whose row's MAC is wrong.
 func shutClient(c *idp.Client) {
 	c.Disabled, c.Secrets, c.RedirectURIs, c.PostLogoutURIs, c.Origins, c.LogoutURI, c.JWKS, c.JWKSURI = true, nil, nil, nil, nil, "", "", ""
-	c.RegistrationHash, c.InitiateURI = idp.TokenHash{}, ""
+	c.RegistrationHash, c.InitiateURI, c.Resources = idp.TokenHash{}, "", nil
 }
 
 func (r *userRow) seal() *[]byte         { return &r.MAC }
@@ -351,6 +351,12 @@ func (r *grantRow) bound() (string, []any) {
 	if r.Origin != "" || r.Actors != "" { // of no exchange were those that were bound first
 		fields = append(fields, "exchange", r.Origin, r.Actors)
 	}
+	if r.Resources != "" { // nor was anything asked for by name
+		fields = append(fields, "resources", r.Resources)
+	}
+	if r.Study != "" { // nor was a study opened
+		fields = append(fields, "study", r.Study)
+	}
 	return "grants", fields
 }
 
@@ -406,6 +412,9 @@ func (r *clientRow) bound() (string, []any) {
 	}
 	if r.RegisteredBy != "" || len(r.RegistrationHash) > 0 { // as above
 		fields = append(fields, "registration", r.RegisteredBy, r.RegistrationHash)
+	}
+	if r.Resources != "[]" && r.Resources != "" { // as above
+		fields = append(fields, "resources", r.Resources)
 	}
 	return "clients", fields
 }

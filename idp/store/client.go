@@ -64,6 +64,7 @@ type clientRow struct {
 	SectorURI        string `gorm:"column:sector_uri"`
 	InitiateURI      string `gorm:"column:initiate_uri"`
 	ExchangeTargets  string
+	Resources        string
 	RegisteredBy     string
 	RegistrationHash []byte // empty: none
 }
@@ -94,7 +95,7 @@ func clientRowOf(c *idp.Client) (*clientRow, []clientSecretRow) {
 		Consent: c.Consent, Match: string(c.Match), Verify: c.Verify, Groups: listText(nfcList(c.Groups)), Claims: rulesText(c.Claims), Icon: string(c.Icon), Disabled: c.Disabled, CreatedAt: micros(c.CreatedAt), UpdatedAt: micros(c.UpdatedAt),
 	}
 	row.SubjectType, row.SectorURI, row.InitiateURI = string(c.SubjectType), c.SectorURI, c.InitiateURI
-	row.ExchangeTargets = listText(c.ExchangeTargets)
+	row.ExchangeTargets, row.Resources = listText(c.ExchangeTargets), listText(c.Resources)
 	row.RegisteredBy, row.RegistrationHash = string(c.RegisteredBy), []byte{}
 	if !c.RegistrationHash.IsZero() {
 		row.RegistrationHash = c.RegistrationHash[:]
@@ -156,6 +157,7 @@ func (r *clientRow) client(secrets []clientSecretRow) (*idp.Client, error) {
 	}{
 		{&c.RedirectURIs, r.RedirectURIs}, {&c.PostLogoutURIs, r.PostLogoutURIs}, {&c.Origins, r.Origins},
 		{&c.GrantTypes, r.GrantTypes}, {&c.Scopes, r.Scopes}, {&c.DefaultScopes, r.DefaultScopes}, {&c.Audience, r.Audience}, {&c.Groups, r.Groups}, {&c.ExchangeTargets, r.ExchangeTargets},
+		{&c.Resources, r.Resources},
 	} {
 		var err error
 		*l.to, err = textList(l.of)
@@ -212,6 +214,9 @@ type clientSet struct {
 	revision int64
 	byID     map[idp.ClientID]*idp.Client
 	origins  map[string]bool // of scripts of clients that are not disabled
+	// standing are the clients that are not disabled by the resources that they stand for; of
+	// two that stand for one, the one whose id comes first.
+	standing map[string]*idp.Client
 }
 
 const selectRevision = "SELECT n FROM revisions WHERE name = 'clients'"
@@ -232,7 +237,7 @@ func (db *DB) clientSet(ctx context.Context) (*clientSet, error) {
 	}
 	// The revision first: rows that are newer than it are read once more, by
 	// Watch; older ones there cannot be.
-	s := &clientSet{byID: map[idp.ClientID]*idp.Client{}, origins: map[string]bool{}}
+	s := &clientSet{byID: map[idp.ClientID]*idp.Client{}, origins: map[string]bool{}, standing: map[string]*idp.Client{}}
 	if err := r.row(selectRevision, nil, &s.revision); err != nil {
 		return nil, err
 	}
@@ -257,6 +262,11 @@ func (db *DB) clientSet(ctx context.Context) (*clientSet, error) {
 		if !c.Disabled {
 			for _, origin := range c.Origins {
 				s.origins[origin] = true
+			}
+			for _, r := range c.Resources {
+				if was := s.standing[r]; was == nil || c.ID < was.ID {
+					s.standing[r] = c
+				}
 			}
 		}
 	}
@@ -326,6 +336,23 @@ func (db *DB) Client(ctx context.Context, id idp.ClientID) (*idp.Client, error) 
 	return db.double(ctx, s, id)
 }
 
+// Standing returns the API that a name in an audience is of: the application with that id, or
+// one that stands for that resource, unless it is disabled; from memory: it must not be changed.
+// Errors: idp.ErrNotFound.
+func (db *DB) Standing(ctx context.Context, name string) (*idp.Client, error) {
+	s, err := db.clientSet(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if c := s.byID[idp.ClientID(name)]; c != nil && !c.Disabled {
+		return c, nil
+	}
+	if c := s.standing[name]; c != nil {
+		return c, nil
+	}
+	return nil, fmt.Errorf("nobody stands for %s: %w", name, idp.ErrNotFound)
+}
+
 // Origin reports whether an application that is not disabled has registered an origin for
 // its scripts, from memory; false where that cannot be read.
 func (db *DB) Origin(ctx context.Context, origin string) bool {
@@ -342,7 +369,7 @@ func (db *DB) Clients(ctx context.Context) ([]idp.Client, error) {
 	clients := make([]idp.Client, 0, len(s.byID))
 	for _, c := range s.byID {
 		own := *c
-		for _, l := range []*[]string{&own.RedirectURIs, &own.PostLogoutURIs, &own.Origins, &own.GrantTypes, &own.Scopes, &own.DefaultScopes, &own.Audience, &own.Groups, &own.ExchangeTargets} {
+		for _, l := range []*[]string{&own.RedirectURIs, &own.PostLogoutURIs, &own.Origins, &own.GrantTypes, &own.Scopes, &own.DefaultScopes, &own.Audience, &own.Groups, &own.ExchangeTargets, &own.Resources} {
 			*l = slices.Clone(*l)
 		}
 		own.Secrets, own.Claims = slices.Clone(own.Secrets), slices.Clone(own.Claims)
@@ -457,15 +484,15 @@ func (t *tx) removeClient(id idp.ClientID, at time.Time, e idp.Event) error {
 }
 
 const (
-	selectConsent = "SELECT scopes, claims, at FROM consents WHERE user_id = ? AND client_id = ?"
-	upsertConsent = `INSERT INTO consents (user_id, client_id, scopes, claims, at) VALUES (?, ?, ?, ?, ?)
-		ON CONFLICT (user_id, client_id) DO UPDATE SET scopes = excluded.scopes, claims = excluded.claims, at = excluded.at`
+	selectConsent = "SELECT scopes, claims, resources, at FROM consents WHERE user_id = ? AND client_id = ?"
+	upsertConsent = `INSERT INTO consents (user_id, client_id, scopes, claims, resources, at) VALUES (?, ?, ?, ?, ?, ?)
+		ON CONFLICT (user_id, client_id) DO UPDATE SET scopes = excluded.scopes, claims = excluded.claims, resources = excluded.resources, at = excluded.at`
 )
 
-// putConsent keeps what a person allowed. Claims that they have allowed before stay allowed:
-// an application asks for one here and for another there.
+// putConsent keeps what a person allowed. Claims and resources that they have allowed before
+// stay allowed: an application asks for one here and for another there.
 func (t *tx) putConsent(c *idp.Consent) error {
-	claims := slices.Clone(c.Claims)
+	claims, resources := slices.Clone(c.Claims), slices.Clone(c.Resources)
 	before, err := consent(t, c.User, c.Client)
 	if err != nil && !errors.Is(err, idp.ErrNotFound) {
 		return err
@@ -476,23 +503,29 @@ func (t *tx) putConsent(c *idp.Consent) error {
 				claims = append(claims, name)
 			}
 		}
+		for _, r := range before.Resources {
+			if !slices.Contains(resources, r) {
+				resources = append(resources, r)
+			}
+		}
 	}
-	_, err = t.exec(upsertConsent, string(c.User), string(c.Client), listText(c.Scopes), listText(claims), micros(c.At))
+	_, err = t.exec(upsertConsent, string(c.User), string(c.Client), listText(c.Scopes), listText(claims), listText(resources), micros(c.At))
 	return err
 }
 
 // consent returns what a person allowed an application. Errors: idp.ErrNotFound.
 func consent(r reader, user idp.UserID, client idp.ClientID) (*idp.Consent, error) {
-	var scopes, claims string
+	var scopes, claims, resources string
 	var at int64
-	if err := r.row(selectConsent, []any{string(user), string(client)}, &scopes, &claims, &at); err != nil {
+	if err := r.row(selectConsent, []any{string(user), string(client)}, &scopes, &claims, &resources, &at); err != nil {
 		return nil, fmt.Errorf("consent: %w", err)
 	}
 	c := &idp.Consent{User: user, Client: client, At: moment(at)}
-	var err1, err2 error
+	var err1, err2, err3 error
 	c.Scopes, err1 = textList(scopes)
 	c.Claims, err2 = textList(claims)
-	return c, errors.Join(err1, err2)
+	c.Resources, err3 = textList(resources)
+	return c, errors.Join(err1, err2, err3)
 }
 
 // Consent returns what a person allowed an application. Errors: idp.ErrNotFound.

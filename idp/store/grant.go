@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	grantColumns   = "id, client_id, user_id, session_id, scopes, nonce, acr, amr, auth_time, claims, created_at, expires_at, revoked_at, last_used_at, type, origin, actors, mac"
+	grantColumns   = "id, client_id, user_id, session_id, scopes, nonce, acr, amr, auth_time, claims, created_at, expires_at, revoked_at, last_used_at, type, origin, actors, resources, study, mac"
 	codeColumns    = "hash, grant_id, redirect_uri, challenge, jkt, expires_at, used_at, keep_until, mac"
 	refreshColumns = "hash, grant_id, scopes, jkt, x5t, issued_at, expires_at, used_at, keep_until, mac"
 	accessColumns  = "hash, grant_id, scopes, audience, jkt, x5t, issued_at, expires_at, revoked_at, mac"
@@ -65,12 +65,14 @@ type grantRow struct {
 	LastUsedAt                      int64
 	Type                            string
 	Origin, Actors                  string // Actors: JSON, empty for none
+	Resources                       string // JSON, empty for none
+	Study                           string
 	MAC                             []byte
 }
 
 func (r *grantRow) fields() []any {
 	return []any{&r.ID, &r.ClientID, &r.UserID, &r.SessionID, &r.Scopes, &r.Nonce, &r.ACR, &r.AMR, &r.AuthTime, &r.Claims,
-		&r.CreatedAt, &r.ExpiresAt, &r.RevokedAt, &r.LastUsedAt, &r.Type, &r.Origin, &r.Actors, &r.MAC}
+		&r.CreatedAt, &r.ExpiresAt, &r.RevokedAt, &r.LastUsedAt, &r.Type, &r.Origin, &r.Actors, &r.Resources, &r.Study, &r.MAC}
 }
 
 func grantRowOf(g *idp.Grant) *grantRow {
@@ -78,10 +80,13 @@ func grantRowOf(g *idp.Grant) *grantRow {
 		ID: string(g.ID), ClientID: string(g.Client), UserID: string(g.User), SessionID: string(g.Session),
 		Scopes: listText(g.Scopes), Nonce: g.Nonce, ACR: g.ACR, AMR: listText(g.AMR), AuthTime: micros(g.AuthTime),
 		Claims: string(g.Claims), CreatedAt: micros(g.CreatedAt), ExpiresAt: micros(g.ExpiresAt),
-		RevokedAt: micros(g.RevokedAt), LastUsedAt: micros(g.CreatedAt), Type: g.Type, Origin: string(g.Origin),
+		RevokedAt: micros(g.RevokedAt), LastUsedAt: micros(g.CreatedAt), Type: g.Type, Origin: string(g.Origin), Study: g.Study,
 	}
 	if len(g.Actors) > 0 {
 		row.Actors = listText(g.Actors)
+	}
+	if len(g.Resources) > 0 {
+		row.Resources = listText(g.Resources)
 	}
 	return row
 }
@@ -90,7 +95,7 @@ func (r *grantRow) grant() (*idp.Grant, error) {
 	g := &idp.Grant{
 		ID: idp.GrantID(r.ID), Client: idp.ClientID(r.ClientID), User: idp.UserID(r.UserID), Session: idp.SessionID(r.SessionID),
 		Nonce: r.Nonce, ACR: r.ACR, AuthTime: moment(r.AuthTime),
-		CreatedAt: moment(r.CreatedAt), ExpiresAt: moment(r.ExpiresAt), RevokedAt: moment(r.RevokedAt), Type: r.Type,
+		CreatedAt: moment(r.CreatedAt), ExpiresAt: moment(r.ExpiresAt), RevokedAt: moment(r.RevokedAt), Type: r.Type, Study: r.Study,
 	}
 	if r.Claims != "" {
 		g.Claims = json.RawMessage(r.Claims)
@@ -102,6 +107,11 @@ func (r *grantRow) grant() (*idp.Grant, error) {
 	if r.Actors != "" {
 		var err3 error
 		g.Actors, err3 = textList(r.Actors)
+		err2 = errors.Join(err2, err3)
+	}
+	if r.Resources != "" {
+		var err3 error
+		g.Resources, err3 = textList(r.Resources)
 		err2 = errors.Join(err2, err3)
 	}
 	if err := errors.Join(err1, err2); err != nil {

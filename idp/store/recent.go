@@ -125,7 +125,7 @@ func (i *issued[T]) take(hash idp.TokenHash) (given[T], bool) {
 func cloneGrant(g *idp.Grant) *idp.Grant {
 	c := *g
 	c.Journal = idp.Journal{}
-	cloneLists(&c.Scopes, &c.AMR, &c.Actors)
+	cloneLists(&c.Scopes, &c.AMR, &c.Actors, &c.Resources)
 	c.Claims = slices.Clone(g.Claims)
 	return &c
 }

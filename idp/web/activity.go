@@ -105,6 +105,8 @@ func happened(e *login.ActivityEvent) templates.Message {
 		return templates.Say("activity.consent", "App", e.App)
 	case e.Kind == idp.EventConsentRefused:
 		return templates.Say("activity.consent.refused", "App", e.App)
+	case e.Kind == idp.EventEmergency:
+		return templates.Say("activity.emergency", "App", e.App)
 	}
 	return templates.Say(happenings[e.Kind])
 }

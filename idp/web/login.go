@@ -166,7 +166,7 @@ func (s *signIns) show(w http.ResponseWriter, r *http.Request, status int, step 
 		}
 		return s.door.Render(w, status, templates.Consent{
 			Frame: frame, ID: string(step.ID), App: app, Tile: tile, Host: hostOf(step.Request.RedirectURI), UserName: step.UserName,
-			Scopes: append(scopeWords(step.Scopes), claimWords(step.Claims)...), Hours: max(1, int(s.sessionAbsolute/time.Hour)),
+			Scopes: slices.Concat(scopeWords(step.Scopes), claimWords(step.Claims), resourceWords(step.Resources)), Emergency: idp.Emergency(step.Scopes), Hours: max(1, int(s.sessionAbsolute/time.Hour)),
 		})
 	case idp.LoginEnrol:
 		return s.showEnrol(w, r, status, frame, step, enrolFault{})
@@ -646,7 +646,7 @@ func claimWords(names []string) []templates.Message {
 func scopeWords(scopes []string) []templates.Message {
 	known := map[string]string{
 		"openid": "scope.openid", "profile": "scope.profile", "email": "scope.email", "phone": "scope.phone", "address": "scope.address",
-		"groups": "scope.groups", "roles": "scope.roles", "offline_access": "scope.offline",
+		"groups": "scope.groups", "roles": "scope.roles", "offline_access": "scope.offline", idp.ScopeStudy: "scope.study",
 	}
 	words := make([]templates.Message, 0, len(scopes))
 	for _, scope := range scopes {
@@ -654,7 +654,35 @@ func scopeWords(scopes []string) []templates.Message {
 			words = append(words, templates.Say(key))
 			continue
 		}
+		if purpose, ok := idp.PurposeOf(scope); ok {
+			words = append(words, purposeWords(purpose))
+			continue
+		}
 		words = append(words, templates.Say("scope.other", "Scope", scope))
+	}
+	return words
+}
+
+// purposeWords says what an application wants access for. Codes of which there are no words
+// are shown as they are.
+func purposeWords(c idp.Coding) templates.Message {
+	known := map[string]string{
+		"TREAT": "purpose.treat", "HOPERAT": "purpose.operations", "HPAYMT": "purpose.payment", "HRESCH": "purpose.research", "PATRQT": "purpose.patient", "PUBHLTH": "purpose.public",
+	}
+	switch key := known[c.Code]; {
+	case c.Emergency():
+		return templates.Say("purpose.emergency")
+	case c.IsActReason() && key != "":
+		return templates.Say(key)
+	}
+	return templates.Say("purpose.other", "Code", c.Code, "System", c.System)
+}
+
+// resourceWords says for which APIs an application asks.
+func resourceWords(names []string) []templates.Message {
+	words := make([]templates.Message, 0, len(names))
+	for _, name := range names {
+		words = append(words, templates.Say("scope.resource", "Name", name))
 	}
 	return words
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -362,7 +363,8 @@ func consents(t *testing.T, s *site) {
 	u := s.user("anna")
 	_, err := s.Consent(s.ctx(), u.ID, "viewer")
 	s.is(err, idp.ErrNotFound)
-	for _, c := range []struct{ scopes, claims, kept []string }{
+	var seen []string
+	for i, c := range []struct{ scopes, claims, kept []string }{
 		{scopes: []string{"openid"}},
 		{scopes: []string{"openid", "email"}},
 		{[]string{"openid"}, []string{"phone_number"}, []string{"phone_number"}},
@@ -371,12 +373,20 @@ func consents(t *testing.T, s *site) {
 		{[]string{"openid"}, []string{"name"}, []string{"name", "roles", "phone_number"}},
 	} {
 		l := s.login(u.ID, idp.LoginDone)
-		want := &idp.Consent{User: u.ID, Client: "viewer", Scopes: c.scopes, Claims: c.claims, At: s.now}
+		want := &idp.Consent{User: u.ID, Client: "viewer", Scopes: c.scopes, Claims: c.claims, Resources: append([]string(nil), c.scopes[1:]...), At: s.now}
 		s.ok(s.Collect(s.ctx(), l.ID, func(c *idp.Collection) error { c.Consent = want; return nil }))
 		got, err := s.Consent(s.ctx(), u.ID, "viewer")
 		s.ok(err)
 		kept := *want
 		kept.Claims = c.kept
+		if kept.Resources = slices.Clone(want.Resources); i > 0 { // as claims: what was allowed stays
+			for _, r := range seen {
+				if !slices.Contains(kept.Resources, r) {
+					kept.Resources = append(kept.Resources, r)
+				}
+			}
+		}
+		seen = kept.Resources
 		same(t, got, &kept)
 	}
 }

@@ -314,7 +314,7 @@ func (s *site) newGrant(session *idp.Session) *idp.Grant {
 	return &idp.Grant{
 		ID: idp.NewID[idp.GrantID](), Client: "viewer", User: session.User, Session: session.ID, Scopes: []string{"openid", "offline_access"},
 		Nonce: "n", ACR: idp.ACRMultiFactor, AMR: []string{"pwd", "otp"}, AuthTime: s.now, Claims: []byte(`{"userinfo":{"email":null}}`),
-		CreatedAt: s.now, ExpiresAt: session.ExpiresAt,
+		CreatedAt: s.now, ExpiresAt: session.ExpiresAt, Resources: []string{"https://archive.example/dicom-web"}, Study: "1.2.840.1",
 	}
 }
 

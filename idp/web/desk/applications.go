@@ -367,6 +367,7 @@ func (s *applications) appForm(r *http.Request, p staff, c *idp.Client) template
 	view.SubjectTypes, view.SubjectType, view.SectorURI = subjectWords, string(c.SubjectType), c.SectorURI
 	view.InitiateURI = c.InitiateURI
 	view.Exchange, view.Targets = c.Allows(idp.GrantExchange), strings.Join(c.ExchangeTargets, "\n")
+	view.Resources = strings.Join(c.Resources, "\n")
 	view.Profile, view.Profiles = string(c.Profile), profileWords
 	view.Auth, view.Auths, view.JWKS, view.JWKSURI = string(c.Auth), authWords, c.JWKS, c.JWKSURI
 	if view.Algs = s.desk.Algs(); view.Alg != "" && !slices.Contains(view.Algs, view.Alg) {
@@ -447,7 +448,7 @@ func readAdvanced(r *http.Request, c *idp.Client) {
 	c.ClaimsInAccess, c.KeepRefresh = r.PostFormValue("claims_in_access") == "1", r.PostFormValue("keep_refresh") == "1" && !c.Public()
 	c.SubjectType, c.SectorURI = idp.SubjectType(r.PostFormValue("subject_type")), strings.TrimSpace(r.PostFormValue("sector_identifier_uri"))
 	c.ChangeSubject = r.PostFormValue("change_subjects") == "1"
-	c.ExchangeTargets = strings.Fields(r.PostFormValue("exchange_targets"))
+	c.ExchangeTargets, c.Resources = strings.Fields(r.PostFormValue("exchange_targets")), strings.Fields(r.PostFormValue("resources"))
 }
 
 // readApp reads the form of a registration into c, one part or both.

@@ -20,6 +20,7 @@ var eventWords = map[idp.EventKind]string{
 	idp.EventLoginDenied:       "event.login.denied",
 	idp.EventConsentGiven:      "event.consent.given",
 	idp.EventConsentRefused:    "event.consent.refused",
+	idp.EventEmergency:         "event.consent.emergency",
 	idp.EventSessionStarted:    "event.session.started",
 	idp.EventSessionEnded:      "event.session.ended",
 	idp.EventCodeIssued:        "event.grant.issued",

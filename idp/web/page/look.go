@@ -44,7 +44,7 @@ func (d *Door) chosenLanguage(r *http.Request) string {
 // chooseLanguage keeps the chosen language in a cookie and leads back to the page that
 // it was chosen on.
 func (d *Door) chooseLanguage(w http.ResponseWriter, r *http.Request) error {
-	path, ok := d.Place(r.PostFormValue("here"))
+	path, ok := d.backTo(r.PostFormValue("here"))
 	if !ok {
 		return ErrForm
 	}

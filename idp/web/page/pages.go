@@ -76,11 +76,12 @@ func (d *Door) Frame(r *http.Request, here string) templates.Frame {
 // then the Accept-Language of the request (RFC 9110, section 12.5.4).
 func (d *Door) FrameFor(r *http.Request, here string, reads ...string) templates.Frame {
 	site := d.conf.Site()
-	if _, ok := d.Place(here); !ok && here != "" {
+	path, ok := d.Place(here)
+	if !ok && here != "" {
 		d.conf.Log.ErrorContext(r.Context(), "a page has a name that leads nowhere", "name", here, "path", r.URL.Path)
 		here = ""
 	}
-	f := templates.Frame{Site: site.Name, Look: d.Look(site), Theme: d.themeOf(r), Here: here, Langs: d.conf.Words.Offered(site.Languages, site.Language)}
+	f := templates.Frame{Site: site.Name, Look: d.Look(site), Theme: d.themeOf(r), Here: withQuery(r, here, path), Langs: d.conf.Words.Offered(site.Languages, site.Language)}
 	if idp.ValidHelp("", site.Help, "", site.HelpLink) == nil { // asked again: a page must not lead where it may not, whoever has written it
 		f.Help = templates.Help{Text: site.Help, Link: template.URL(site.HelpLink)} //nolint:gosec // checked
 	}

@@ -24,7 +24,7 @@ func (d *Door) themeOf(r *http.Request) string {
 // theme keeps the chosen colours in a cookie. A script posts it in the background; the
 // plain form is led back to the page that it stands on.
 func (d *Door) theme(w http.ResponseWriter, r *http.Request) error {
-	path, ok := d.Place(r.PostFormValue("here"))
+	path, ok := d.backTo(r.PostFormValue("here"))
 	if !ok {
 		return ErrForm
 	}
