@@ -316,6 +316,7 @@ func (p *provider) handler(cert *serve.Certificate) (http.Handler, serve.Config,
 		SessionAbsolute: p.conf.Sessions.Absolute,
 		Native:          nativeApps(p.conf.Apps),
 		Applications:    p.db.Clients,
+		Realm:           p.conf.Clients.Realm,
 	})
 	desk.Mount(desk.Config{
 		Door:     people,

@@ -24,7 +24,7 @@ import (
 func withRealm(_ *site, c *Config) { c.Realm = "Clinic-1" }
 
 const (
-	testRealm    = realmRoot + "Clinic-1"
+	testRealm    = idp.RealmRoot + "Clinic-1"
 	testProtocol = testRealm + realmProtocol
 )
 
@@ -354,7 +354,7 @@ func TestRealmAddresses(t *testing.T) {
 	// Another name, and what Keycloak has besides.
 	for _, name := range []string{"clinic-1", "Clinic-2", "Clinic-1x", "master", "Clinic%2D1%00", "."} {
 		for _, rest := range []string{"", "/", pathDiscovery, realmProtocol + "/auth?client_id=x", realmProtocol + "/certs", realmProtocol + "/token", realmProtocol + "/3p-cookies/step1.html"} {
-			if r := with.browser().get(realmRoot + name + rest); r.StatusCode != http.StatusNotFound && r.StatusCode != http.StatusTemporaryRedirect && r.StatusCode != http.StatusMovedPermanently {
+			if r := with.browser().get(idp.RealmRoot + name + rest); r.StatusCode != http.StatusNotFound && r.StatusCode != http.StatusTemporaryRedirect && r.StatusCode != http.StatusMovedPermanently {
 				t.Errorf("%s%s: %d", name, rest, r.StatusCode)
 			}
 		}
