@@ -65,7 +65,14 @@ keycloak.init({ onLoad: 'login-required', checkLoginIframe: true }).then(
 	() => { document.getElementById('who').textContent = keycloak.tokenParsed.preferred_username },
 	(err) => { document.getElementById('who').textContent = 'failed: ' + err })
 </script>`))
-	r.idp(t, "client", "edit", "keycloak", "--redirect-uri", r.base+"/", "--redirect-uri", r.base+"/explorer/")
+	pages.HandleFunc("GET /silent/", page(`<!doctype html><title>Silent</title><p id="who"></p><script type="module">
+import Keycloak from '/keycloak.js'
+const keycloak = new Keycloak({ url: '`+r.issuer+`', realm: 'hospital', clientId: 'keycloak' })
+const say = (text) => { document.getElementById('who').textContent = text }
+keycloak.init({ onLoad: 'check-sso', checkLoginIframe: false, silentCheckSsoRedirectUri: '`+r.base+`/empty', redirectUri: '`+r.base+`/silent/' }).then(
+	(is) => say(is ? keycloak.tokenParsed.preferred_username : 'nobody'), (err) => say('failed: ' + err))
+</script>`))
+	r.idp(t, "client", "edit", "keycloak", "--redirect-uri", r.base+"/", "--redirect-uri", r.base+"/explorer/", "--redirect-uri", r.base+"/silent/")
 	return r
 }
 
@@ -225,6 +232,20 @@ func TestKeycloakJS(t *testing.T) {
 		if got := w.told(`await keycloak.updateToken(-1)`); got != "true" {
 			t.Errorf("refreshed: %s", got)
 		}
+	})
+
+	t.Run("check-sso, without a page of ours", func(t *testing.T) {
+		hugo := r.invite(t, "hugo")
+		w := openWindow(t, true)
+		w.open(r.base + "/silent/")
+		w.holds(`document.querySelector("#who")?.textContent === "nobody"`)
+		w.open(r.base + "/")
+		w.asksAt(r)
+		w.gives(hugo)
+		w.isIn(hugo)
+		w.open(r.base + "/silent/")
+		w.isIn(hugo)
+		w.quiet()
 	})
 	r.isInTheTable(t, "keycloak-js", versionOf(t, "keycloak-js"))
 }

@@ -125,6 +125,15 @@ func (s *Server) mountRealm(mux *http.ServeMux, all map[string]endpoint) {
 	methods{http.MethodGet: framed("text/javascript; charset=utf-8", cookiesScript)}.mount(mux, s.realm()+realmCookiesScript)
 }
 
+// Quiet are the documents of the realm, which are asked for all day and tell nothing, by method
+// and path.
+func (s *Server) Quiet() []string {
+	if s.conf.Realm == "" {
+		return nil
+	}
+	return []string{"GET " + s.realm() + pathDiscovery, "GET " + s.realm() + realmProtocol + realmPaths[pathKeys]}
+}
+
 // realmPreflight answers a CORS preflight request at the realm. Programs that speak as
 // Keycloak's do ask with credentials, which browsers allow only where the origin is named: it
 // is where a client has registered it. There is nothing in cookies that these endpoints look
