@@ -137,7 +137,7 @@ SCRIBEJAVA_DIR := $(CACHE)/scribejava-8.3.3
 MAVEN := mvn -q -B org.apache.maven.plugins:maven-dependency-plugin:3.8.1
 parties: needs java $(OHIF_DIST)/index.html $(OAUTH2_PROXY) $(LIBRARIES)/ready $(WILDFLY_HOME)/jboss-modules.jar $(SCRIBEJAVA_DIR)/scribejava-core-8.3.3.jar
 	OHIF_DIST=$(OHIF_DIST) LIBRARIES=$(LIBRARIES) WILDFLY_HOME=$(WILDFLY_HOME) SCRIBEJAVA_DIR=$(SCRIBEJAVA_DIR) \
-		go test -race -count 1 -v -run 'TestOHIF|TestOAuth2Proxy|TestLibrar|TestWildFly|TestWeasis' -timeout 40m ./e2e
+		go test -race -count 1 -v -run 'TestOHIF|TestOAuth2Proxy|TestLibrar|TestWildFly|TestWeasis|TestKeycloakJS' -timeout 40m ./e2e
 
 .PHONY: java
 java:

@@ -511,3 +511,29 @@ func TestWalkAdvanced(t *testing.T) {
 		t.Errorf("saved %+v (%v)", a, err)
 	}
 }
+
+// An application of the realm, which a public one can be, too, and stays when the form is saved;
+// where there is no realm it cannot be made.
+func TestWalkRealm(t *testing.T) {
+	t.Parallel()
+	without := newChief(t, func(p *walk.Parts) { p.Admin.Realm = "" })
+	without.app("viewer", nil)
+	without.Wants(without.Post("/admin/applications/viewer/edit", "access_format", "opaque", "grant_code", "1", "profile", "keycloak"), 422, "There is no realm here", `name="profile" aria-invalid="true"`)
+	c := newChief(t)
+	c.app("viewer", func(a *idp.Client) { a.Auth = idp.AuthNone })
+	const path, advanced = "/admin/applications/viewer/edit", "/admin/applications/viewer/edit?part=advanced"
+	edit := func(fields ...string) webtest.Reply {
+		return c.Post(path, append([]string{"profile", "keycloak", "grant_code", "1", "grant_refresh", "1"}, fields...)...)
+	}
+	for _, row := range [][]string{
+		{"grant_device", "1", "Keycloak’s shape is for signing in with a code"}, {"id_token_alg", "ES256", "everything is signed by RS256"}, {"dpop", "1", "no bound tokens"}, {"require_pushed", "1", "no pushed requests"},
+	} {
+		c.Wants(edit(append([]string{"access_format", "opaque"}, row[:2]...)...), 422, row[2], `name="profile" aria-invalid="true"`)
+	}
+	c.Sees(c.Arrive(edit("access_format", "opaque")), "/admin/applications/viewer?did=edited", `id="profile">Keycloak’s shape`)
+	a, err := c.DB.Client(t.Context(), "viewer")
+	if err != nil || !a.Keycloak() || a.AccessFormat != idp.AccessJWT || !a.ClaimsInAccess || a.IDTokenAlg != "RS256" {
+		t.Errorf("saved %+v (%v)", a, err)
+	}
+	c.Sees(c.Visit(advanced), advanced, `<option value="keycloak" selected>`)
+}
