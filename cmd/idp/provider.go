@@ -581,6 +581,7 @@ func (p *provider) run(ctx context.Context, h http.Handler, shared serve.Config,
 	wg.Go(func() { p.db.Watch(ctx, func(topics ...idp.Topic) { p.heard(ctx, topics...) }) }) // ends with ctx
 	wg.Go(func() { p.files.Run(ctx) })                                                       // ends with ctx
 	wg.Go(func() { p.sender.Run(ctx) })                                                      // ends with ctx
+	wg.Go(func() { p.openPings().Run(ctx) })                                                 // ends with ctx
 	wg.Go(func() { p.notices.Run(ctx) })                                                     // ends with ctx
 	wg.Go(func() { p.runMail(ctx) })                                                         // ends with ctx
 	wg.Go(func() { p.tellFigures(ctx) })                                                     // ends with ctx
