@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -190,6 +191,9 @@ func (f *Flow) askBackchannel(ctx context.Context, l *idp.Login, r Backchannel, 
 		l, now := a.Login, f.now()
 		b := Browser{Address: r.Address}
 		app := &asker{name: client.Name, match: idp.MatchTap, verify: f.rules.Verify || client.Verify}
+		if slices.Contains(r.Request.ACRValues, idp.ACRMultiFactor) && mayAsk(a, true, false, now) == nil {
+			app.verify = true // a wish, which is granted where a phone can
+		}
 		if err := waits(l, idp.LoginFactor, now); err != nil {
 			return err
 		}
