@@ -63,6 +63,7 @@ type examined struct {
 	mutual  string         // where clients come with a certificate
 	keys    map[string]any // by client, private
 	people  []*person
+	asked   cibaAsked // without a browser
 }
 
 func (c *examined) of(pairs ...string) map[string]any {
@@ -407,7 +408,16 @@ func (s *officialSuite) examines(t *testing.T, c *examined, plan string, m suite
 func TestConformance(t *testing.T) {
 	s := officialSuiteOf(t)
 	c := examine(t, s)
-	s.compare(t, providerPlans, func(p suitePlan) map[string]any { return p.config(c) }, func(t *testing.T, plan string, m suiteModule) string {
+	s.compare(t, slices.Concat(providerPlans, cibaPlans()), func(p suitePlan) map[string]any {
+		if isCIBA(p.short) {
+			c.registersCIBA(t, s, p.short)
+			c.turns(t)
+		}
+		return p.config(c)
+	}, func(t *testing.T, plan string, m suiteModule) string {
+		if isCIBA(m.Name) {
+			return s.examinesCIBA(t, c, plan, m)
+		}
 		return s.examines(t, c, plan, m)
 	})
 }

@@ -49,6 +49,9 @@ const (
 	PingFor = PolledLeft
 )
 
+// RefusedLate: a ping that nobody could send while asking was of use.
+const RefusedLate Refusal = "late"
+
 // pingWaits lie between tries; the last repeats. They are short: a request lives for two
 // minutes.
 var pingWaits = []time.Duration{2 * time.Second, 5 * time.Second, 10 * time.Second, 20 * time.Second}

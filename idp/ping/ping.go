@@ -141,7 +141,7 @@ func (c caller) call(ctx context.Context, p *idp.Ping) (idp.Attempt, error) {
 	case err != nil:
 		return idp.Attempt{Said: idp.RefusedUnreachable}, err
 	case now.After(p.Until): // the provider did not run
-		return idp.Attempt{Said: idp.RefusedTimeout, Final: true}, errLate
+		return idp.Attempt{Said: idp.RefusedLate, Final: true}, errLate
 	}
 	if code, _, err := c.conf.Store.IssuedCode(ctx, p.Polled.Hash()); err == nil && !code.UsedAt.IsZero() {
 		return idp.Attempt{}, nil // it has asked by itself, and knows
