@@ -87,6 +87,20 @@ func (c *examined) fapiCIBA(short string) map[string]any {
 	return config
 }
 
+// examineCIBA starts a provider for these plans. It speaks TLS 1.3 alone: of 1.2 FAPI 1.0
+// knows four suites, with RSA (Advanced, section 8.5), and none of a certificate with an
+// elliptic curve.
+func examineCIBA(t *testing.T, s *officialSuite) *examined {
+	t.Helper()
+	port := freePort(t)
+	c := &examined{
+		served: newServe(t, "SSL_CERT_FILE="+s.certificate(t), "IDP_LOGOUT_NETWORKS=127.0.0.0/8", "IDP_LIMITS_ENROL_PER_10_MINUTES=1000", "IDP_TLS_MTLS_LISTEN=127.0.0.1:"+port, "IDP_TLS_MIN_VERSION=1.3"),
+		mutual: "https://localhost:" + port, keys: map[string]any{},
+	}
+	c.launch(t)
+	return c
+}
+
 // registersCIBA registers the clients of a plan, two, and whoever they may ask.
 func (c *examined) registersCIBA(t *testing.T, s *officialSuite, short string) {
 	t.Helper()
@@ -145,6 +159,7 @@ func (c *examined) turns(t *testing.T) {
 	}
 	at = p.read(p.web.PostForm(c.issuer+"/account/link", nil))
 	link := must[*phone.Link](t)(phone.ParseLink(offerOn(t, at)))
+	link.Issuer = c.issuer // over TLS, although on loopback
 	file := must[*phone.File](t)(phone.OpenFile(filepath.Join(t.TempDir(), "keys.json")))
 	p.phone = must[*phone.Client](t)(phone.Pair(t.Context(), phone.Pairing{Link: link, Name: "Pixel 8", Platform: "android", App: "e2e/1", PIN: cibaPIN}, c.client, file.Put))
 	if state := must[string](t)(p.phone.Answer(t.Context(), p.phone.Account.Waiting, phone.Decision{Approve: true})); state != "approved" {
@@ -214,4 +229,17 @@ func (s *officialSuite) examinesCIBA(t *testing.T, c *examined, plan string, m s
 		}
 	}
 	return result
+}
+
+// TestConformanceCIBA runs the plans of the FAPI profile of CIBA against idp serve.
+func TestConformanceCIBA(t *testing.T) {
+	s := officialSuiteOf(t)
+	c := examineCIBA(t, s)
+	s.compare(t, cibaPlans(), func(p suitePlan) map[string]any {
+		c.registersCIBA(t, s, p.short)
+		c.turns(t)
+		return p.config(c)
+	}, func(t *testing.T, plan string, m suiteModule) string {
+		return s.examinesCIBA(t, c, plan, m)
+	})
 }

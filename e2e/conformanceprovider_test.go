@@ -408,16 +408,7 @@ func (s *officialSuite) examines(t *testing.T, c *examined, plan string, m suite
 func TestConformance(t *testing.T) {
 	s := officialSuiteOf(t)
 	c := examine(t, s)
-	s.compare(t, slices.Concat(providerPlans, cibaPlans()), func(p suitePlan) map[string]any {
-		if isCIBA(p.short) {
-			c.registersCIBA(t, s, p.short)
-			c.turns(t)
-		}
-		return p.config(c)
-	}, func(t *testing.T, plan string, m suiteModule) string {
-		if isCIBA(m.Name) {
-			return s.examinesCIBA(t, c, plan, m)
-		}
+	s.compare(t, providerPlans, func(p suitePlan) map[string]any { return p.config(c) }, func(t *testing.T, plan string, m suiteModule) string {
 		return s.examines(t, c, plan, m)
 	})
 }

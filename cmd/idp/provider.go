@@ -404,6 +404,7 @@ func (p *provider) handler(cert *serve.Certificate) (http.Handler, serve.Config,
 		Quiet:          append(people.Quiet(), quietRoutes...),
 		ErrorPage:      pages.ErrorPage,
 		TLS:            cert,
+		Only13:         p.conf.TLS.MinVersion == "1.3",
 		Log:            p.log,
 	}
 	path := people.Path()
