@@ -59,7 +59,7 @@ type Config struct {
 type TLS struct {
 	CertFile string `yaml:"cert_file"`
 	KeyFile  string `yaml:"key_file"`
-	// MinVersion is the oldest version of TLS that is spoken, «1.2» or «1.3».
+	// MinVersion is the oldest version of TLS that is spoken: 1.3, or 1.2, as where it is empty.
 	MinVersion string `yaml:"min_version"`
 	// MTLSListen is one more address, which asks applications for a certificate (RFC 8705);
 	// empty: nobody is asked.

@@ -239,7 +239,7 @@ func (v *validation) files() {
 		}
 		v.fault(key, "is missing; certificate and key come together")
 	}
-	if m := c.TLS.MinVersion; m != "1.2" && m != "1.3" {
+	if m := c.TLS.MinVersion; m != "" && m != "1.2" && m != "1.3" {
 		v.fault("tls.min_version", "%q is not spoken; 1.2 and 1.3 are", m)
 	}
 	v.mutual()
