@@ -159,7 +159,7 @@ $(SCRIBEJAVA_DIR)/scribejava-core-8.3.3.jar:
 # address of one that runs, or a program that starts one.
 conformance: needs
 	@test -n "$(SUITE)" || { echo "SUITE=https://suite.test:8443, or a program that starts a suite: docs/conformance.md"; exit 1; }
-	CONFORMANCE_SUITE=$(SUITE) CONFORMANCE_PICTURES=$(CACHE)/conformance go test -count 1 -v -run 'Test(Viewer)?Conformance$$' -timeout 150m ./e2e
+	CONFORMANCE_SUITE=$(SUITE) CONFORMANCE_PICTURES=$(CACHE)/conformance go test -count 1 -v -run 'Test(Viewer)?Conformance(CIBA)?$$' -timeout 200m ./e2e
 
 $(OHIF_DIST)/index.html:
 	mkdir -p $(OHIF_DIR)

@@ -59,6 +59,8 @@ type Config struct {
 type TLS struct {
 	CertFile string `yaml:"cert_file"`
 	KeyFile  string `yaml:"key_file"`
+	// MinVersion is the oldest version of TLS that is spoken: 1.3, or 1.2, as where it is empty.
+	MinVersion string `yaml:"min_version"`
 	// MTLSListen is one more address, which asks applications for a certificate (RFC 8705);
 	// empty: nobody is asked.
 	MTLSListen string `yaml:"mtls_listen"`
@@ -264,6 +266,7 @@ func Default() *Config {
 	return &Config{
 		Listen:   "127.0.0.1:8080",
 		DataDir:  "data",
+		TLS:      TLS{MinVersion: "1.2"},
 		TimeZone: "UTC",
 		Database: Database{Driver: "sqlite"},
 		Sessions: Sessions{Idle: time.Hour, Absolute: 12 * time.Hour},

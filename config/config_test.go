@@ -381,6 +381,7 @@ func TestBounds(t *testing.T) {
 		"issuer of another scheme":              {func(c *config.Config) { c.Issuer = "ftp://login.klinik.test" }, "issuer"},
 		"issuer of the documentation":           {func(c *config.Config) { c.Issuer = "https://idp.example.com" }, "issuer"},
 		"certificate without key":               {func(c *config.Config) { c.TLS.CertFile = "c.pem"; c.Issuer = public }, "tls.key_file"},
+		"an old TLS":                            {func(c *config.Config) { c.TLS.MinVersion = "1.1" }, "tls.min_version"},
 		"certificates asked for without TLS":    {func(c *config.Config) { c.TLS.MTLSListen = "0.0.0.0:8443" }, "tls.mtls_listen"},
 		"certificates asked for where people come": {func(c *config.Config) {
 			c.Issuer, c.Listen, c.TLS = public, "0.0.0.0:443", config.TLS{CertFile: "c.pem", KeyFile: "k.pem", MTLSListen: "0.0.0.0:443"}

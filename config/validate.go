@@ -242,6 +242,9 @@ func (v *validation) files() {
 		}
 		v.fault(key, "is missing; certificate and key come together")
 	}
+	if m := c.TLS.MinVersion; m != "" && m != "1.2" && m != "1.3" {
+		v.fault("tls.min_version", "%q is not spoken; 1.2 and 1.3 are", m)
+	}
 	v.mutual()
 	if c.DataDir == "" {
 		v.fault("data_dir", "is empty; name a folder that only the provider can read")

@@ -223,6 +223,23 @@ func (s *officialSuite) result(t *testing.T, run string) string {
 	return result
 }
 
+// planned is a plan that the suite has made.
+type planned struct {
+	ID      string
+	Modules []suiteModule
+}
+
+// plan has the suite make a plan with a configuration.
+func (s *officialSuite) plan(t *testing.T, p suitePlan, config map[string]any) (made planned) {
+	t.Helper()
+	q := url.Values{"planName": {p.name}}
+	if p.variant != nil {
+		q.Set("variant", string(must[[]byte](t)(json.Marshal(p.variant))))
+	}
+	well(t, s.call("POST", "/api/plan", q, config, &made))
+	return made
+}
+
 // compare runs plans module by module, and compares the results with those that are kept.
 // UPDATE=1 keeps what comes. CONFORMANCE_PLANS and CONFORMANCE_MODULES leave others out.
 func (s *officialSuite) compare(t *testing.T, plans []suitePlan, config func(p suitePlan) map[string]any, run func(t *testing.T, plan string, m suiteModule) string) {
@@ -235,15 +252,7 @@ func (s *officialSuite) compare(t *testing.T, plans []suitePlan, config func(p s
 			continue
 		}
 		t.Run(p.short, func(t *testing.T) {
-			q := url.Values{"planName": {p.name}}
-			if p.variant != nil {
-				q.Set("variant", string(must[[]byte](t)(json.Marshal(p.variant))))
-			}
-			var made struct {
-				ID      string
-				Modules []suiteModule
-			}
-			well(t, s.call("POST", "/api/plan", q, config(p), &made))
+			made := s.plan(t, p, config(p))
 			kept := readResults(t)
 			results := map[string]string{}
 			for _, m := range made.Modules {
@@ -252,7 +261,11 @@ func (s *officialSuite) compare(t *testing.T, plans []suitePlan, config func(p s
 				}
 				t.Run(m.Name, func(t *testing.T) {
 					results[m.Name] = "DRIVER" // unless it comes to an end
-					results[m.Name] = run(t, made.ID, m)
+					plan := made.ID
+					if isCIBA(p.short) { // each asks somebody of its own
+						plan = s.plan(t, p, config(p)).ID
+					}
+					results[m.Name] = run(t, plan, m)
 					if want := kept[p.short][m.Name]; results[m.Name] != want && !update {
 						t.Errorf("%s, and %q is kept", results[m.Name], want)
 					} else {
@@ -297,7 +310,7 @@ func TestConformancePage(t *testing.T) {
 	kept := readResults(t)
 	var want strings.Builder
 	want.WriteString(said + heading)
-	for _, p := range slices.Concat(providerPlans, partyPlans) {
+	for _, p := range slices.Concat(providerPlans, cibaPlans(), partyPlans) {
 		if len(kept[p.short]) == 0 {
 			fmt.Fprintf(&want, "\n### %s\n\n`%s`: not run yet.\n", p.short, p.name)
 			continue

@@ -63,6 +63,7 @@ type examined struct {
 	mutual  string         // where clients come with a certificate
 	keys    map[string]any // by client, private
 	people  []*person
+	asked   cibaAsked // without a browser
 }
 
 func (c *examined) of(pairs ...string) map[string]any {

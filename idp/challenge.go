@@ -323,6 +323,7 @@ type Asking struct {
 	Session *Session
 	Grant   *Grant
 	Code    *Code
+	Ping    *Ping   // to be inserted: an application that asks is told when there is an answer
 	Cut     *CutOff // what the answer takes away; a session that has ended already is as good
 }
 

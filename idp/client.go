@@ -67,6 +67,12 @@ const ProfileKeycloak ClientProfile = "keycloak"
 // realm has an endpoint for.
 var KeycloakGrants = []string{GrantCode, GrantRefresh, GrantClientCredentials}
 
+// ProfileFAPICIBA is the FAPI profile of CIBA (Financial-grade API: Client Initiated
+// Backchannel Authentication Profile): the client proves itself by a key or a certificate,
+// signs its requests to ask somebody's phones, says with each what it is about, and has its
+// tokens bound to its certificate.
+const ProfileFAPICIBA ClientProfile = "fapi-ciba"
+
 // AccessFormat is what an access token looks like.
 type AccessFormat string
 
@@ -106,6 +112,7 @@ type Client struct {
 	Audience       []string // what its own access tokens are for; its id when empty
 	IDTokenAlg     string   // RS256, ES256, PS256 or EdDSA; RS256 when empty
 	Signing        ClientSigning
+	Backchannel    ClientBackchannel
 	AccessFormat   AccessFormat
 	AccessTTL      time.Duration // zero: the site's
 	RefreshIdle    time.Duration // zero: the site's
@@ -151,13 +158,32 @@ type ClientSigning struct {
 	IntrospectionAlg string `json:"introspection_alg,omitempty"` // introspection_signed_response_alg; empty: SignedBy (RFC 9701, section 6)
 }
 
+// The ways in which a client learns that a request by the back channel has an outcome
+// (CIBA Core 1.0, section 5).
+const (
+	DeliverPoll = "poll"
+	DeliverPing = "ping"
+	DeliverPush = "push" // not offered
+)
+
+// ClientBackchannel is how a client asks by the back channel, by the names of its
+// registration (CIBA Core 1.0, section 4).
+type ClientBackchannel struct {
+	Mode       string `json:"mode,omitempty"`        // backchannel_token_delivery_mode; empty: DeliverPoll
+	NotifyURI  string `json:"notify_uri,omitempty"`  // backchannel_client_notification_endpoint, of DeliverPing
+	RequestAlg string `json:"request_alg,omitempty"` // backchannel_authentication_request_signing_alg; empty: it does not sign its requests
+}
+
+// Pings reports whether the client is told when a request by the back channel has an outcome.
+func (b ClientBackchannel) Pings() bool { return b.Mode == DeliverPing }
+
 // SignedBy is the algorithm by which a message for the client is signed where alg, that of
-// its registration, is empty: RS256, which FAPI 2.0 does not allow and has that of ID tokens.
+// its registration, is empty: RS256, which FAPI does not allow and has that of ID tokens.
 func (c *Client) SignedBy(alg string) string {
 	switch {
 	case alg != "":
 		return alg
-	case c.FAPI2():
+	case c.FAPI2(), c.FAPICIBA():
 		return c.IDTokenAlg
 	}
 	return "RS256"
@@ -193,6 +219,9 @@ func (c *Client) Issuer(ours, realm string) string {
 	}
 	return ours
 }
+
+// FAPICIBA reports whether the client is held to the FAPI profile of CIBA.
+func (c *Client) FAPICIBA() bool { return c.Profile == ProfileFAPICIBA }
 
 // SignsMessages reports whether the client is held to FAPI 2.0 Message Signing.
 func (c *Client) SignsMessages() bool { return c.Profile == ProfileFAPI2Signing }

@@ -85,6 +85,7 @@
 // - polled: of an authorization request, that its client asks for the outcome again and again, because the person
 // answers elsewhere: on the page where the code of a machine without a browser is typed (device authorization),
 // or on a phone that is asked without a browser, by the back channel (CIBA).
+//   - ping: what tells such a client that there is an outcome, for which it then asks (CIBA).
 //   - bound: of a code or token, of use with one key only (DPoP); of a row, that it has a MAC.
 //   - profile: a set of rules that an application is held to by one switch: FAPI 2.0.
 //   - rejection: a request of a client that was refused, as who runs the client may see it.

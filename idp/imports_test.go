@@ -71,6 +71,7 @@ var packages = map[string]layer{
 	"idp/outbound":         adapter,
 	"idp/outbox":           adapter,
 	"idp/password":         tool,
+	"idp/ping":             sender,
 	"idp/push":             adapter,
 	"idp/push/fcm":         channel,
 	"idp/push/pushtest":    suite,

@@ -34,6 +34,7 @@ const (
 	RejectedRequestURI      RejectionReason = "request_uri"         // no pushed authorization request of the client that can be used; sent says why
 	RejectedPoll            RejectionReason = "poll"                // it asks for the outcome of a request too often, or has too many that wait; sent says which
 	RejectedBackchannel     RejectionReason = "ciba"                // a request to ask somebody's phones is not good; sent says what of it
+	RejectedPing            RejectionReason = "ping"                // it could not be told that a request has an outcome (CIBA); sent says why
 	RejectedProof           RejectionReason = "dpop"                // its DPoP proof is not good (RFC 9449, section 4.3); sent says what of it
 	RejectedNoProof         RejectionReason = "dpop_missing"        // a DPoP proof is needed
 	RejectedKey             RejectionReason = "dpop_key"            // its DPoP proof is by another key than a code or refresh token is bound to
@@ -54,7 +55,7 @@ const (
 var RejectionReasons = []RejectionReason{
 	RejectedAddress, RejectedSignOutAddress, RejectedMethod, RejectedSecret, RejectedOldSecret, RejectedDisabled, RejectedUnknown, RejectedCredentials, RejectedPublic,
 	RejectedGrantType, RejectedToken, RejectedForeign, RejectedUsed, RejectedExpired, RejectedRedirect, RejectedVerifier, RejectedNoVerifier, RejectedVerifierUnasked,
-	RejectedScope, RejectedForm, RejectedPoll, RejectedBackchannel, RejectedProof, RejectedNoProof, RejectedKey, RejectedNonce, RejectedPushed, RejectedNotPushed, RejectedRequestObject, RejectedNotSigned, RejectedRequestURI, RejectedAssertion, RejectedAssertionUsed, RejectedKeys, RejectedAlg, RejectedNoCertificate, RejectedCertificate, RejectedRegistration, RejectedExchange, RejectedTarget, RejectedIssuer,
+	RejectedScope, RejectedForm, RejectedPoll, RejectedBackchannel, RejectedPing, RejectedProof, RejectedNoProof, RejectedKey, RejectedNonce, RejectedPushed, RejectedNotPushed, RejectedRequestObject, RejectedNotSigned, RejectedRequestURI, RejectedAssertion, RejectedAssertionUsed, RejectedKeys, RejectedAlg, RejectedNoCertificate, RejectedCertificate, RejectedRegistration, RejectedExchange, RejectedTarget, RejectedIssuer,
 }
 
 // Rejection is one request of a client that was refused: what whoever set it up

@@ -86,6 +86,7 @@ func (t *Tryout) Double(of *Client) *Client {
 	c.TLSSubject, c.CertBound = "", false                 // as with keys
 	c.JWKS, c.JWKSURI = "", ""                            // nobody but the application has the private keys
 	c.Profile, c.RequirePushed, c.DPoP = "", false, false // ours pushes nothing and has no key
+	c.Backchannel = ClientBackchannel{}                   // people sign in to it by a browser
 	c.Signing = ClientSigning{}                           // nor does it sign; what it is told is the same, signed or not
 	c.RedirectURIs, c.PostLogoutURIs, c.Origins = []string{t.RedirectURI}, nil, nil
 	c.LogoutURI, c.LogoutSession = "", false // the application is not told of the end of a test

@@ -14,7 +14,7 @@ import (
 // new has to be decided on. Rules are kept; what is the application's own is not.
 var doubled = map[string]bool{ // kept
 	"ID": false, "Name": false, "Kind": false, "Auth": true, "Secrets": false, "JWKS": false, "JWKSURI": false, "RedirectURIs": false, "PostLogoutURIs": false, "Origins": false,
-	"GrantTypes": true, "Scopes": true, "Audience": false, "IDTokenAlg": true, "Signing": false, "AccessFormat": true, "AccessTTL": true, "RefreshIdle": true,
+	"GrantTypes": true, "Scopes": true, "Audience": false, "IDTokenAlg": true, "Signing": false, "Backchannel": false, "AccessFormat": true, "AccessTTL": true, "RefreshIdle": true,
 	"RefreshGrace": true, "RefreshAlways": true, "KeepRefresh": true, "DefaultScopes": true, "ClaimsInAccess": true, "OptionalPKCE": true, "RequirePushed": false, "Profile": false, "DPoP": false, "TLSSubject": false, "CertBound": false, "ClaimsInID": true, "Consent": true, "Groups": true, "Claims": true, "Match": true, "Verify": true,
 	"LogoutURI": false, "LogoutSession": false, "Icon": true, "SubjectType": false, "SectorURI": false, "InitiateURI": false, "ChangeSubject": false, "ExchangeTargets": false, "Resources": false, "RegisteredBy": false, "RegistrationHash": false,
 	"Disabled": true, "CreatedAt": false, "UpdatedAt": false, "Journal": false,
@@ -25,7 +25,7 @@ func TestDoubleKeepsTheRulesAndNothingElse(t *testing.T) {
 	app := &idp.Client{
 		ID: "viewer", Name: "Viewer", Kind: idp.ClientNative, Auth: idp.AuthPost, JWKS: `{"keys":[]}`, JWKSURI: "https://a.example/jwks", Secrets: []idp.ClientSecret{{Hash: idp.NewToken().Hash()}}, RedirectURIs: []string{"https://a.example/cb"},
 		PostLogoutURIs: []string{"https://a.example/"}, Origins: []string{"https://a.example"}, GrantTypes: []string{idp.GrantCode}, Scopes: []string{"openid"}, Audience: []string{"archive"},
-		IDTokenAlg: "ES256", Signing: idp.ClientSigning{RequireRequest: true, UserinfoAlg: "ES256"}, AccessFormat: idp.AccessJWT, AccessTTL: time.Minute, RefreshIdle: time.Hour, RefreshGrace: time.Second, RefreshAlways: true, KeepRefresh: true, DefaultScopes: []string{"openid"}, ClaimsInAccess: true, OptionalPKCE: true, RequirePushed: true, Profile: idp.ProfileFAPI2, DPoP: true, TLSSubject: "san_dns=a.example", CertBound: true,
+		IDTokenAlg: "ES256", Signing: idp.ClientSigning{RequireRequest: true, UserinfoAlg: "ES256"}, Backchannel: idp.ClientBackchannel{Mode: idp.DeliverPing}, AccessFormat: idp.AccessJWT, AccessTTL: time.Minute, RefreshIdle: time.Hour, RefreshGrace: time.Second, RefreshAlways: true, KeepRefresh: true, DefaultScopes: []string{"openid"}, ClaimsInAccess: true, OptionalPKCE: true, RequirePushed: true, Profile: idp.ProfileFAPI2, DPoP: true, TLSSubject: "san_dns=a.example", CertBound: true,
 		ClaimsInID: true, Consent: true, Groups: []string{"g"}, Claims: []idp.ClaimRule{{Name: "x", Text: "y"}}, Match: idp.MatchStrict, Verify: true, Disabled: true, LogoutURI: "https://a.example/told", LogoutSession: true, Icon: "I", SubjectType: idp.SubjectPairwise, SectorURI: "https://a.example/s", InitiateURI: "https://a.example/", ChangeSubject: true, ExchangeTargets: []string{"archive"}, Resources: []string{"https://a.example/api"}, RegisteredBy: "R", RegistrationHash: idp.NewToken().Hash(), CreatedAt: now.Add(-time.Hour), UpdatedAt: now.Add(-time.Hour),
 	}
 	app.Note(idp.Event{Kind: idp.EventClientChanged})

@@ -427,6 +427,7 @@ type AdminApp struct {
 	FAPI2, SignsMessages, Signed        bool           // it is held to FAPI 2.0, to its Message Signing; it has to sign its requests
 	Pairwise                            bool           // people have a sub of their own at it
 	InitiateURI                         string         // where people begin from here
+	Notify                              string         // where it is told that a person has answered (CIBA); empty: nowhere
 	Targets                             []string       // that it exchanges tokens for
 	Keys                                []string       // ids of its public keys, or their address
 	Rejected                            []RejectedLine // latest first
@@ -530,6 +531,8 @@ type AdminAppForm struct {
 	Alg, AccessTTL, RefreshIdle, RefreshGrace          string // durations as typed, such as 15m
 	Audience, Defaults                                 string // Defaults: the scopes where a request names none
 	Exchange                                           bool   // token exchange
+	Ping                                               bool   // an application that asks phones is told of the answer (CIBA)
+	Notify                                             string // where it is
 	Targets                                            string // of it
 	Resources                                          string // that it stands for, as an API
 	SubjectTypes                                       []Choice

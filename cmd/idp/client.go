@@ -41,7 +41,7 @@ func (f *clientFlags) register(flags *pflag.FlagSet) {
 	flags.StringSliceVar(&f.c.Origins, "origin", nil, "`origin` of the application besides its redirects: its scripts may call the token endpoint, and people may be sent on there")
 	flags.StringVar(&f.kind, "kind", string(idp.ClientWeb), "`kind`: web, or native for a program with a loopback redirect on any port")
 	flags.StringVar(&f.auth, "auth", string(idp.AuthBasic), "how it proves itself: client_secret_basic, client_secret_post, private_key_jwt, tls_client_auth, self_signed_tls_client_auth or none")
-	flags.StringVar(&f.profile, "profile", "", "`profile` that it is held to: fapi2 (FAPI 2.0: by key, pushed requests, bound tokens), fapi2-message-signing (and signs its requests, has responses signed), or keycloak (of the realm, clients.realm, by its addresses and with tokens of its shape)")
+	flags.StringVar(&f.profile, "profile", "", "`profile` that it is held to: fapi2 (FAPI 2.0: by key, pushed requests, bound tokens), fapi2-message-signing (and signs its requests, has responses signed), fapi-ciba (the same for asking phones: signed requests, tokens bound to a certificate), or keycloak (of the realm, clients.realm, by its addresses and with tokens of its shape)")
 	flags.StringVar(&f.keys, "jwks", "", "`file` with its public keys, a JWK Set, by which it proves itself (private_key_jwt, self_signed_tls_client_auth) or signs its requests")
 	flags.StringVar(&f.c.JWKSURI, "jwks-uri", "", "`address` where it publishes its public keys")
 	flags.BoolVar(&f.public, "public", false, "it can keep no secret; the same as --auth none")
@@ -68,6 +68,9 @@ func (f *clientFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.c.Signing.ResponseAlg, "response-alg", "", "`algorithm` of authorization responses that it wants signed (JARM, response_mode=jwt); RS256 if empty")
 	flags.StringVar(&f.c.Signing.UserinfoAlg, "userinfo-alg", "", "`algorithm` by which userinfo is signed; not signed if empty")
 	flags.StringVar(&f.c.Signing.IntrospectionAlg, "introspection-alg", "", "`algorithm` of introspection responses that it wants signed (RFC 9701); RS256 if empty")
+	flags.StringVar(&f.c.Backchannel.Mode, "ciba-mode", "", "how it learns that a person has answered (CIBA): `poll`, or ping, which calls it")
+	flags.StringVar(&f.c.Backchannel.NotifyURI, "ciba-notify", "", "https `address` that is called then, with --ciba-mode ping")
+	flags.StringVar(&f.c.Backchannel.RequestAlg, "ciba-request-alg", "", "`algorithm` by which it signs its requests to ask phones (CIBA); it does not sign them if empty")
 	flags.StringVar(&f.subject, "subject-type", "", "what it is told of who people are: public, or pairwise for a sub of its own")
 	flags.StringVar(&f.c.SectorURI, "sector-identifier-uri", "", "`address` that lists the redirect addresses which have the same pairwise sub")
 	flags.BoolVar(&f.c.ChangeSubject, "change-subjects", false, "that every person gets another sub at the application is meant")
@@ -141,6 +144,9 @@ func (f *clientFlags) apply(flags *pflag.FlagSet, c *idp.Client, all bool) {
 		"response-alg":                        func() { c.Signing.ResponseAlg = f.c.Signing.ResponseAlg },
 		"userinfo-alg":                        func() { c.Signing.UserinfoAlg = f.c.Signing.UserinfoAlg },
 		"introspection-alg":                   func() { c.Signing.IntrospectionAlg = f.c.Signing.IntrospectionAlg },
+		"ciba-mode":                           func() { c.Backchannel.Mode = f.c.Backchannel.Mode },
+		"ciba-notify":                         func() { c.Backchannel.NotifyURI = f.c.Backchannel.NotifyURI },
+		"ciba-request-alg":                    func() { c.Backchannel.RequestAlg = f.c.Backchannel.RequestAlg },
 		"change-subjects":                     func() { c.ChangeSubject = f.c.ChangeSubject },
 		"subject-type":                        func() { c.SubjectType = subjectType(f.subject) },
 		"sector-identifier-uri":               func() { c.SectorURI = f.c.SectorURI },
@@ -324,6 +330,9 @@ type clientLine struct {
 	ResponseAlg    string            `json:"authorization_signed_response_alg,omitempty"`
 	UserinfoAlg    string            `json:"userinfo_signed_response_alg,omitempty"`
 	IntrospectAlg  string            `json:"introspection_signed_response_alg,omitempty"`
+	Delivery       string            `json:"backchannel_token_delivery_mode,omitempty"` // none: poll
+	Notify         string            `json:"backchannel_client_notification_endpoint,omitempty"`
+	CIBARequestAlg string            `json:"backchannel_authentication_request_signing_alg,omitempty"`
 	ClaimsInAccess bool              `json:"claims_in_access_token,omitempty"`
 	KeepRefresh    bool              `json:"keep_refresh_token,omitempty"`
 	Targets        []string          `json:"exchange_targets,omitempty"`
@@ -343,7 +352,7 @@ func clientLineOf(c *idp.Client) clientLine {
 		GrantTypes: c.GrantTypes, Scopes: c.Scopes, DefaultScopes: c.DefaultScopes, Audience: c.Audience, ClaimsInAccess: c.ClaimsInAccess, KeepRefresh: c.KeepRefresh,
 		IDTokenAlg: c.IDTokenAlg, AccessFormat: c.AccessFormat,
 		Match: c.Match, Verify: c.Verify, Admits: c.Groups, Claims: c.Claims, RequirePushed: c.RequirePushed, DPoP: c.DPoP, TLSSubject: c.TLSSubject, CertBound: c.CertBound, Profile: c.Profile,
-		RequireSigned: c.Signing.RequireRequest, RequestAlg: c.Signing.RequestAlg, ResponseAlg: c.Signing.ResponseAlg, UserinfoAlg: c.Signing.UserinfoAlg, IntrospectAlg: c.Signing.IntrospectionAlg, Targets: c.ExchangeTargets, Resources: c.Resources, SubjectType: c.SubjectType, SectorURI: c.SectorURI, InitiateURI: c.InitiateURI, Consent: c.Consent, Disabled: c.Disabled, CreatedAt: c.CreatedAt,
+		RequireSigned: c.Signing.RequireRequest, RequestAlg: c.Signing.RequestAlg, ResponseAlg: c.Signing.ResponseAlg, UserinfoAlg: c.Signing.UserinfoAlg, IntrospectAlg: c.Signing.IntrospectionAlg, Delivery: c.Backchannel.Mode, Notify: c.Backchannel.NotifyURI, CIBARequestAlg: c.Backchannel.RequestAlg, Targets: c.ExchangeTargets, Resources: c.Resources, SubjectType: c.SubjectType, SectorURI: c.SectorURI, InitiateURI: c.InitiateURI, Consent: c.Consent, Disabled: c.Disabled, CreatedAt: c.CreatedAt,
 	}
 	for _, s := range c.Secrets {
 		if !s.LastUsedAt.IsZero() && (l.SecretUsedAt == nil || s.LastUsedAt.After(*l.SecretUsedAt)) {
@@ -367,7 +376,7 @@ func (l *clientLine) signing() string {
 		all = append(all, "requests demanded")
 	}
 	for _, of := range []struct{ what, alg string }{
-		{"requests", l.RequestAlg}, {"responses", l.ResponseAlg}, {"userinfo", l.UserinfoAlg}, {"introspection", l.IntrospectAlg},
+		{"requests", l.RequestAlg}, {"responses", l.ResponseAlg}, {"userinfo", l.UserinfoAlg}, {"introspection", l.IntrospectAlg}, {"requests of CIBA", l.CIBARequestAlg},
 	} {
 		if of.alg != "" {
 			all = append(all, of.what+" "+of.alg)
@@ -440,6 +449,7 @@ func (c *cli) clientShow() *cobra.Command {
 					[]string{"redirect", orNone(strings.Join(l.RedirectURIs, " "))},
 					[]string{"post logout", orNone(strings.Join(l.PostLogoutURIs, " "))},
 					[]string{"told at", orNone(l.LogoutURI)},
+					[]string{"asks phones", orNone(strings.TrimSpace(l.Delivery + " " + l.Notify))},
 					[]string{"origins", orNone(strings.Join(l.Origins, " "))},
 					[]string{"grants", strings.Join(l.GrantTypes, " ")},
 					[]string{"subjects", orNone(strings.TrimSpace(string(l.SubjectType) + " " + l.SectorURI))},

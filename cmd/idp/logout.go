@@ -5,9 +5,12 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"time"
 
+	"hilum/idp"
 	"hilum/idp/logout"
 	"hilum/idp/outbound"
+	"hilum/idp/ping"
 )
 
 // openLogout makes what tells applications that a session has ended (OpenID Connect
@@ -24,8 +27,23 @@ func (p *provider) openLogout(minter logout.Minter) *logout.Sender {
 	})
 }
 
+// openPings makes what tells applications that a request by the back channel has an outcome
+// (CIBA). They are called as openLogout calls them, and by https alone.
+func (p *provider) openPings() *ping.Sender {
+	return ping.New(ping.Config{
+		Store:     p.db,
+		Sealer:    p.sealer,
+		Client:    p.toApplications(),
+		Forbidden: func(err error) bool { return errors.Is(err, outbound.ErrForbidden) },
+		Failed: func(id idp.ClientID, said idp.Refusal) {
+			p.rejected.Add(id, idp.Rejection{At: time.Now(), Reason: idp.RejectedPing, Sent: string(said)})
+		},
+		Log: p.log,
+	})
+}
+
 // toApplications is the HTTP client by which applications are called: told that a session
-// has ended, asked for their keys (jwks_uri).
+// has ended or a request has an outcome, asked for their keys (jwks_uri).
 func (p *provider) toApplications() *http.Client {
 	var networks []netip.Prefix
 	for _, n := range p.conf.Logout.Networks {

@@ -408,6 +408,7 @@ func (p *provider) handler(cert *serve.Certificate) (http.Handler, serve.Config,
 		Quiet:          slices.Concat(people.Quiet(), protocol.Quiet(), quietRoutes),
 		ErrorPage:      pages.ErrorPage,
 		TLS:            cert,
+		Only13:         p.conf.TLS.MinVersion == "1.3",
 		Log:            p.log,
 	}
 	path := people.Path()
@@ -585,6 +586,7 @@ func (p *provider) run(ctx context.Context, h http.Handler, shared serve.Config,
 	wg.Go(func() { p.db.Watch(ctx, func(topics ...idp.Topic) { p.heard(ctx, topics...) }) }) // ends with ctx
 	wg.Go(func() { p.files.Run(ctx) })                                                       // ends with ctx
 	wg.Go(func() { p.sender.Run(ctx) })                                                      // ends with ctx
+	wg.Go(func() { p.openPings().Run(ctx) })                                                 // ends with ctx
 	wg.Go(func() { p.notices.Run(ctx) })                                                     // ends with ctx
 	wg.Go(func() { p.runMail(ctx) })                                                         // ends with ctx
 	wg.Go(func() { p.tellFigures(ctx) })                                                     // ends with ctx

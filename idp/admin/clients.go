@@ -262,7 +262,19 @@ func (d *Desk) clientEvent(by By, c *idp.Client, what string) idp.Event {
 func (d *Desk) tidyClient(c *idp.Client) {
 	c.Name = text.Form(c.Name)
 	c.JWKS = jwks.Compact(c.JWKS)
-	if c.FAPI2() { // what it means besides is not left to be ticked
+	if c.Backchannel.Mode == idp.DeliverPoll { // which is the usual
+		c.Backchannel.Mode = ""
+	}
+	if c.FAPICIBA() { // what it means besides is not left to be ticked
+		c.CertBound = true
+		if c.Backchannel.RequestAlg == "" {
+			c.Backchannel.RequestAlg = algOfKeys(c.JWKS)
+		}
+		if c.IDTokenAlg == "" {
+			c.IDTokenAlg = d.algOfFAPI()
+		}
+	}
+	if c.FAPI2() { // as above
 		c.RequirePushed = true
 		if !c.CertBound { // its tokens are bound to one of the two
 			c.DPoP = true
@@ -288,6 +300,21 @@ func (d *Desk) tidyClient(c *idp.Client) {
 			c.Claims[i].Values[j].From = text.NFC(c.Claims[i].Values[j].From)
 		}
 	}
+}
+
+// algOfKeys is the algorithm by which the keys of a client can sign that FAPI allows; empty:
+// none of them can, or they are not at hand.
+func algOfKeys(keys string) string {
+	set, err := jwks.Parse([]byte(keys))
+	if err != nil {
+		return ""
+	}
+	for _, alg := range []string{"ES256", "PS256", "EdDSA"} {
+		if len(set.For("", alg)) > 0 {
+			return alg
+		}
+	}
+	return ""
 }
 
 // algOfFAPI is the algorithm of a client of FAPI 2.0 that names none: ES256, or what there is
@@ -329,6 +356,9 @@ func ValidateClient(c *idp.Client) error {
 		return err
 	}
 	if err := validProfile(c); err != nil {
+		return err
+	}
+	if err := validBackchannel(c); err != nil {
 		return err
 	}
 	if err := validSubjects(c); err != nil {
@@ -466,7 +496,7 @@ func validSubject(s idp.CertSubject) bool {
 // authorization requests; others have none. Errors: FieldError.
 func validKeys(c *idp.Client) error {
 	bad := func(field, message string) error { return &idp.FieldError{Field: field, Message: message} }
-	proves, signs := c.ByKeys(), c.Signing.RequireRequest || c.Signing.RequestAlg != ""
+	proves, signs := c.ByKeys(), c.Signing.RequireRequest || c.Signing.RequestAlg != "" || c.Backchannel.RequestAlg != ""
 	switch {
 	case c.Auth == idp.AuthTLS && !validSubject(c.TLSSubject):
 		return bad("tls_client_auth", "client.mtls.subject")
@@ -499,6 +529,8 @@ func validKeys(c *idp.Client) error {
 		return bad("jwks", "client.jwks.bad")
 	case c.Signing.RequestAlg != "" && len(set.For("", c.Signing.RequestAlg)) == 0:
 		return bad("request_object_signing_alg", "client.request.alg")
+	case c.Backchannel.RequestAlg != "" && len(set.For("", c.Backchannel.RequestAlg)) == 0:
+		return bad("backchannel_authentication_request_signing_alg", "client.request.alg")
 	}
 	return nil
 }
@@ -511,12 +543,13 @@ func validSigning(c *idp.Client) error {
 		{"authorization_signed_response_alg", c.Signing.ResponseAlg},
 		{"userinfo_signed_response_alg", c.Signing.UserinfoAlg},
 		{"introspection_signed_response_alg", c.Signing.IntrospectionAlg},
+		{"backchannel_authentication_request_signing_alg", c.Backchannel.RequestAlg},
 	} {
 		switch {
 		case a.alg == "":
 		case !slices.Contains(IDTokenAlgs, a.alg):
 			return &idp.FieldError{Field: a.field, Message: "client.alg.bad"}
-		case a.alg == "RS256" && c.FAPI2(): // FAPI 2.0 Security Profile, section 5.4.1
+		case a.alg == "RS256" && (c.FAPI2() || c.FAPICIBA()): // FAPI 2.0 Security Profile, section 5.4.1; FAPI 1.0 Advanced, section 8.6
 			return &idp.FieldError{Field: a.field, Message: "client.fapi.signing"}
 		}
 	}
@@ -533,6 +566,8 @@ func validProfile(c *idp.Client) error {
 		return nil
 	case c.Keycloak():
 		return validShape(c)
+	case c.FAPICIBA():
+		return validFAPICIBA(c)
 	case !c.FAPI2():
 		return bad("profile", "client.profile.bad")
 	case c.Auth != idp.AuthPrivateKey && !c.ByCertificate(): // FAPI 2.0 Security Profile, section 5.3.2.1
@@ -560,6 +595,49 @@ func validShape(c *idp.Client) error {
 		return bad("client.keycloak.alg")
 	case c.RequirePushed, c.DPoP, c.CertBound, c.ByCertificate():
 		return bad("client.keycloak.bound")
+	}
+	return nil
+}
+
+// validFAPICIBA is validProfile for the FAPI profile of CIBA (section 5.2.2). Errors:
+// FieldError.
+func validFAPICIBA(c *idp.Client) error {
+	bad := func(field, message string) error { return &idp.FieldError{Field: field, Message: message} }
+	other := func(g string) bool {
+		return g != idp.GrantCIBA && g != idp.GrantRefresh && g != idp.GrantClientCredentials
+	}
+	switch {
+	case c.Auth != idp.AuthPrivateKey && !c.ByCertificate():
+		return bad("profile", "client.fapi.auth")
+	case !c.Allows(idp.GrantCIBA), slices.ContainsFunc(c.GrantTypes, other):
+		return bad("profile", "client.fapi.ciba")
+	case c.IDTokenAlg == "RS256":
+		return bad("profile", "client.fapi.alg")
+	case c.Backchannel.RequestAlg == "":
+		return bad("backchannel_authentication_request_signing_alg", "client.ciba.signed")
+	}
+	return nil
+}
+
+// validBackchannel checks how a client asks by the back channel (CIBA Core 1.0, section 4).
+// Errors: FieldError.
+func validBackchannel(c *idp.Client) error {
+	b := c.Backchannel
+	bad := func(field, message string) error { return &idp.FieldError{Field: field, Message: message} }
+	const mode, notify = "backchannel_token_delivery_mode", "backchannel_client_notification_endpoint"
+	switch {
+	case b.Mode == idp.DeliverPush:
+		return bad(mode, "client.ciba.push")
+	case b.Mode != "" && b.Mode != idp.DeliverPing:
+		return bad(mode, "client.ciba.mode")
+	case b != (idp.ClientBackchannel{}) && !c.Allows(idp.GrantCIBA):
+		return bad(mode, "client.ciba.unused")
+	case b.Pings() && b.NotifyURI == "":
+		return bad(notify, "client.ciba.missing")
+	case !b.Pings() && b.NotifyURI != "":
+		return bad(notify, "client.ciba.polls")
+	case b.NotifyURI != "" && (!strings.HasPrefix(b.NotifyURI, "https://") || !validRedirect(b.NotifyURI, idp.ClientWeb)):
+		return bad(notify, "client.ciba.https")
 	}
 	return nil
 }

@@ -29,6 +29,25 @@ func viewer() *idp.Client {
 // keySet is a JWK Set with the key of RFC 7517, appendix A.1.
 const keySet = `{"keys":[{"kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM","use":"sig","kid":"1"}]}`
 
+// ciba is a client that asks phones, to be spoiled.
+func ciba(spoil func(*idp.Client)) func(*idp.Client) {
+	return func(c *idp.Client) {
+		c.GrantTypes, c.RedirectURIs, c.PostLogoutURIs = []string{idp.GrantCIBA, idp.GrantRefresh}, nil, nil
+		spoil(c)
+	}
+}
+
+// fapiCIBA is one under the FAPI profile of CIBA.
+func fapiCIBA(spoil func(*idp.Client)) func(*idp.Client) {
+	return ciba(func(c *idp.Client) {
+		fapi(func(c *idp.Client) {
+			c.Profile, c.RequirePushed, c.DPoP, c.CertBound = idp.ProfileFAPICIBA, false, false, true
+			c.Backchannel.RequestAlg = "ES256"
+			spoil(c)
+		})(c)
+	})
+}
+
 // fapi is a client under FAPI 2.0, to be spoiled.
 func fapi(spoil func(*idp.Client)) func(*idp.Client) {
 	return func(c *idp.Client) {
@@ -97,6 +116,43 @@ func TestWhatClientsMayBe(t *testing.T) {
 		"FAPI 2.0 without TLS":     {fapi(func(c *idp.Client) { c.RedirectURIs = []string{"http://127.0.0.1/cb"} }), "profile"},
 		"FAPI 2.0 by device":       {fapi(func(c *idp.Client) { c.GrantTypes = append(c.GrantTypes, idp.GrantDevice) }), "profile"},
 		"FAPI 2.0 by CIBA":         {fapi(func(c *idp.Client) { c.GrantTypes = append(c.GrantTypes, idp.GrantCIBA) }), "profile"},
+		"FAPI CIBA":                {fapiCIBA(func(*idp.Client) {}), ""},
+		"FAPI CIBA by a secret":    {fapiCIBA(func(c *idp.Client) { c.Auth = idp.AuthBasic }), "profile"},
+		"FAPI CIBA and RS256":      {fapiCIBA(func(c *idp.Client) { c.IDTokenAlg = "RS256" }), "profile"},
+		"FAPI CIBA with browsers": {fapiCIBA(func(c *idp.Client) {
+			c.GrantTypes, c.RedirectURIs = append(c.GrantTypes, idp.GrantCode), []string{"https://viewer.example/cb"}
+		}), "profile"},
+		"FAPI CIBA by device":       {fapiCIBA(func(c *idp.Client) { c.GrantTypes = append(c.GrantTypes, idp.GrantDevice) }), "profile"},
+		"FAPI CIBA without CIBA":    {fapiCIBA(func(c *idp.Client) { c.GrantTypes = []string{idp.GrantClientCredentials} }), "profile"},
+		"FAPI CIBA unsigned":        {fapiCIBA(func(c *idp.Client) { c.Backchannel.RequestAlg = "" }), "backchannel_authentication_request_signing_alg"},
+		"FAPI CIBA signed by RS256": {fapiCIBA(func(c *idp.Client) { c.Backchannel.RequestAlg = "RS256" }), "backchannel_authentication_request_signing_alg"},
+		"FAPI CIBA by another key":  {fapiCIBA(func(c *idp.Client) { c.Backchannel.RequestAlg = "EdDSA" }), "backchannel_authentication_request_signing_alg"},
+		"ping": {ciba(func(c *idp.Client) {
+			c.Backchannel = idp.ClientBackchannel{Mode: "ping", NotifyURI: "https://viewer.example/ping?a=b"}
+		}), ""},
+		"ping to nowhere": {ciba(func(c *idp.Client) { c.Backchannel.Mode = "ping" }), "backchannel_client_notification_endpoint"},
+		"push": {ciba(func(c *idp.Client) {
+			c.Backchannel = idp.ClientBackchannel{Mode: "push", NotifyURI: "https://viewer.example/push"}
+		}), "backchannel_token_delivery_mode"},
+		"another mode":     {ciba(func(c *idp.Client) { c.Backchannel.Mode = "shout" }), "backchannel_token_delivery_mode"},
+		"poll with a ping": {ciba(func(c *idp.Client) { c.Backchannel.NotifyURI = "https://viewer.example/ping" }), "backchannel_client_notification_endpoint"},
+		"ping without TLS": {ciba(func(c *idp.Client) {
+			c.Backchannel = idp.ClientBackchannel{Mode: "ping", NotifyURI: "http://viewer.example/ping"}
+		}), "backchannel_client_notification_endpoint"},
+		"ping on loopback": {ciba(func(c *idp.Client) {
+			c.Backchannel = idp.ClientBackchannel{Mode: "ping", NotifyURI: "http://127.0.0.1/ping"}
+		}), "backchannel_client_notification_endpoint"},
+		"ping at a fragment": {ciba(func(c *idp.Client) {
+			c.Backchannel = idp.ClientBackchannel{Mode: "ping", NotifyURI: "https://viewer.example/ping#a"}
+		}), "backchannel_client_notification_endpoint"},
+		"ping with a user": {ciba(func(c *idp.Client) {
+			c.Backchannel = idp.ClientBackchannel{Mode: "ping", NotifyURI: "https://a:b@viewer.example/ping"}
+		}), "backchannel_client_notification_endpoint"},
+		"ping without CIBA": {func(c *idp.Client) {
+			c.Backchannel = idp.ClientBackchannel{Mode: "ping", NotifyURI: "https://viewer.example/ping"}
+		}, "backchannel_token_delivery_mode"},
+		"signed by HS256":          {ciba(func(c *idp.Client) { c.Backchannel.RequestAlg = "HS256" }), "backchannel_authentication_request_signing_alg"},
+		"signed by no key":         {ciba(func(c *idp.Client) { c.Backchannel.RequestAlg = "ES256" }), "jwks"},
 		"FAPI 3.0":                 {fapi(func(c *idp.Client) { c.Profile = "fapi3" }), "profile"},
 		"FAPI 2.0 Message Signing": {fapi(func(c *idp.Client) { c.Profile, c.Signing.ResponseAlg = idp.ProfileFAPI2Signing, "EdDSA" }), ""},
 		"Message Signing by a secret": {fapi(func(c *idp.Client) {

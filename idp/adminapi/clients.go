@@ -49,6 +49,9 @@ type client struct {
 	ResponseAlg    string            `json:"authorization_signed_response_alg"`
 	UserinfoAlg    string            `json:"userinfo_signed_response_alg"`
 	IntrospectAlg  string            `json:"introspection_signed_response_alg"`
+	Delivery       string            `json:"backchannel_token_delivery_mode"`
+	Notify         string            `json:"backchannel_client_notification_endpoint"`
+	CIBARequestAlg string            `json:"backchannel_authentication_request_signing_alg"`
 	TLSSubject     idp.CertSubject   `json:"tls_client_auth,omitempty"`
 	CertBound      bool              `json:"tls_client_certificate_bound_access_tokens"`
 	ClaimsInID     bool              `json:"claims_in_id_token"`
@@ -81,7 +84,7 @@ func clientOf(c *idp.Client) client {
 		Origins: list(c.Origins), Scopes: list(c.Scopes), DefaultScopes: list(c.DefaultScopes), Audience: list(c.Audience), Targets: list(c.ExchangeTargets), Resources: list(c.Resources), SubjectType: c.SubjectType, SectorURI: c.SectorURI, InitiateURI: c.InitiateURI, Groups: list(c.Groups), Claims: list(c.Claims), IDTokenAlg: c.IDTokenAlg,
 		AccessFormat: c.AccessFormat, AccessTTL: int64(c.AccessTTL / time.Second), RefreshIdle: int64(c.RefreshIdle / time.Second),
 		RefreshGrace: int64(c.RefreshGrace / time.Second), RefreshAlways: c.RefreshAlways, OptionalPKCE: c.OptionalPKCE, RequirePushed: c.RequirePushed, DPoP: c.DPoP,
-		RequireSigned: c.Signing.RequireRequest, RequestAlg: c.Signing.RequestAlg, ResponseAlg: c.Signing.ResponseAlg, UserinfoAlg: c.Signing.UserinfoAlg, IntrospectAlg: c.Signing.IntrospectionAlg, TLSSubject: c.TLSSubject, CertBound: c.CertBound, ClaimsInID: c.ClaimsInID, ClaimsInAccess: c.ClaimsInAccess, KeepRefresh: c.KeepRefresh, Consent: c.Consent,
+		RequireSigned: c.Signing.RequireRequest, RequestAlg: c.Signing.RequestAlg, ResponseAlg: c.Signing.ResponseAlg, UserinfoAlg: c.Signing.UserinfoAlg, IntrospectAlg: c.Signing.IntrospectionAlg, Delivery: c.Backchannel.Mode, Notify: c.Backchannel.NotifyURI, CIBARequestAlg: c.Backchannel.RequestAlg, TLSSubject: c.TLSSubject, CertBound: c.CertBound, ClaimsInID: c.ClaimsInID, ClaimsInAccess: c.ClaimsInAccess, KeepRefresh: c.KeepRefresh, Consent: c.Consent,
 		Match: c.Match, Verify: c.Verify, Disabled: c.Disabled, Deviations: deviations, CreatedAt: moment(c.CreatedAt), UpdatedAt: moment(c.UpdatedAt),
 		Secrets: each(c.Secrets, func(s *idp.ClientSecret) clientSecret {
 			return clientSecret{moment(s.CreatedAt), moment(s.ExpiresAt), moment(s.LastUsedAt)}
@@ -140,7 +143,10 @@ var clientMembers = members[idp.Client]{
 	"authorization_signed_response_alg":     text(func(c *idp.Client) *string { return &c.Signing.ResponseAlg }),
 	"userinfo_signed_response_alg":          text(func(c *idp.Client) *string { return &c.Signing.UserinfoAlg }),
 	"introspection_signed_response_alg":     text(func(c *idp.Client) *string { return &c.Signing.IntrospectionAlg }),
-	"tls_client_auth":                       text(func(c *idp.Client) *idp.CertSubject { return &c.TLSSubject }),
+	"backchannel_token_delivery_mode":       text(func(c *idp.Client) *string { return &c.Backchannel.Mode }),
+	"backchannel_client_notification_endpoint":       text(func(c *idp.Client) *string { return &c.Backchannel.NotifyURI }),
+	"backchannel_authentication_request_signing_alg": text(func(c *idp.Client) *string { return &c.Backchannel.RequestAlg }),
+	"tls_client_auth": text(func(c *idp.Client) *idp.CertSubject { return &c.TLSSubject }),
 	"tls_client_certificate_bound_access_tokens": flag(func(c *idp.Client) *bool { return &c.CertBound }),
 	"claims_in_id_token":                         flag(func(c *idp.Client) *bool { return &c.ClaimsInID }),
 	"claims_in_access_token":                     flag(func(c *idp.Client) *bool { return &c.ClaimsInAccess }),

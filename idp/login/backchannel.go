@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -49,6 +50,7 @@ type Backchannel struct {
 	Message string          // binding_message
 	Expiry  time.Duration   // requested_expiry; 0: none
 	Address string          // client address of the application
+	Notify  idp.Secret      // client_notification_token, of an application that is told of the outcome
 }
 
 // BackchannelStarted is what an application is given that has asked.
@@ -74,7 +76,7 @@ func (f *Flow) StartBackchannel(ctx context.Context, r Backchannel) (*Backchanne
 	if err != nil {
 		return nil, err
 	}
-	if !messageFits(r.Message) || r.Message == "" && client.Match != idp.MatchTap {
+	if !messageFits(r.Message) || r.Message == "" && !mayOmitMessage(client) {
 		return nil, ErrMessage
 	}
 	account, err := f.hinted(ctx, client, &r.Request)
@@ -106,7 +108,11 @@ func (f *Flow) StartBackchannel(ctx context.Context, r Backchannel) (*Backchanne
 	if err := f.store.AddLogin(ctx, l); err != nil {
 		return nil, err
 	}
-	if err := f.askBackchannel(ctx, l, r, client, &account.User); err != nil {
+	ping, err := f.pingOf(client, &r, started.ID, l)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.askBackchannel(ctx, l, r, client, &account.User, ping); err != nil {
 		// Nobody is asked, so nobody is waited for.
 		undo := f.store.UpdateLogin(ctx, l.ID, func(l *idp.Login) error { return l.Apply(idp.OnDeny, f.now()) })
 		if errors.Is(err, idp.ErrTooMany) || errors.Is(err, errNoPhone) {
@@ -116,6 +122,11 @@ func (f *Flow) StartBackchannel(ctx context.Context, r Backchannel) (*Backchanne
 	}
 	return started, nil
 }
+
+// mayOmitMessage reports whether an application may ask without a binding message. The FAPI
+// profile of CIBA always wants one, for nothing else says what a question is about (section
+// 5.2.2).
+func mayOmitMessage(c *idp.Client) bool { return c.Match == idp.MatchTap && !c.FAPICIBA() }
 
 // messageFits reports whether a binding message can be shown on a phone as it is: printable
 // on one line, without letters that are invisible or turn the line around.
@@ -153,15 +164,36 @@ func (f *Flow) hinted(ctx context.Context, c *idp.Client, req *idp.AuthRequest) 
 	return a, nil
 }
 
-// askBackchannel asks the phones of a person for an application. Errors: errNoPhone;
-// idp.ErrTooMany as RetryError.
-func (f *Flow) askBackchannel(ctx context.Context, l *idp.Login, r Backchannel, client *idp.Client, u *idp.User) error {
+// pingOf is what tells the application of a sign-in by the back channel that there is an
+// outcome; nil for one that only polls. It is due when the request expires, unless somebody
+// answers before.
+func (f *Flow) pingOf(c *idp.Client, r *Backchannel, id idp.Secret, l *idp.Login) (*idp.Ping, error) {
+	if !c.Backchannel.Pings() {
+		return nil, nil
+	}
+	material := idp.PingMaterial{AuthReqID: id, Token: r.Notify}
+	sealed, err := f.sealer.Seal(material.Plain(), idp.PingRow(l.Request.Polled, c.ID))
+	if err != nil {
+		return nil, err
+	}
+	return &idp.Ping{
+		Polled: l.Request.Polled, Client: c.ID, Sealed: sealed,
+		Delivery: idp.Delivery{NextAt: l.ExpiresAt, Until: l.ExpiresAt.Add(idp.PingFor)},
+	}, nil
+}
+
+// askBackchannel asks the phones of a person for an application, which is told of the answer
+// by ping. Errors: errNoPhone; idp.ErrTooMany as RetryError.
+func (f *Flow) askBackchannel(ctx context.Context, l *idp.Login, r Backchannel, client *idp.Client, u *idp.User, ping *idp.Ping) error {
 	var sent sending
 	err := f.store.Ask(ctx, l.ID, idp.TokenHash{}, func(a *idp.Asking, _ bool) error {
 		sent = sending{}
 		l, now := a.Login, f.now()
 		b := Browser{Address: r.Address}
 		app := &asker{name: client.Name, match: idp.MatchTap, verify: f.rules.Verify || client.Verify}
+		if slices.Contains(r.Request.ACRValues, idp.ACRMultiFactor) && mayAsk(a, true, false, now) == nil {
+			app.verify = true // a wish, which is granted where a phone can
+		}
 		if err := waits(l, idp.LoginFactor, now); err != nil {
 			return err
 		}
@@ -189,7 +221,7 @@ func (f *Flow) askBackchannel(ctx context.Context, l *idp.Login, r Backchannel, 
 		}
 		a.New.ExpiresAt = l.ExpiresAt
 		doc.Exp = l.ExpiresAt.Unix()
-		a.New.Doc = doc.Text()
+		a.New.Doc, a.Ping = doc.Text(), ping
 		sent = sending{challenge: *a.New, withdrawn: withdrawn(a.Others), devices: a.Devices}
 		l.Sends++
 		limit.Prompts.Asked(a.Guard, now)

@@ -8,15 +8,11 @@ package logout
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
@@ -145,54 +141,11 @@ func (c caller) call(ctx context.Context, n *idp.Notice) (idp.Attempt, error) {
 	req.Header.Set("User-Agent", "hilum")
 	res, err := c.conf.Client.Do(req)
 	if err != nil {
-		return idp.Attempt{Said: c.refusal(err)}, err
+		return idp.Attempt{Said: outbox.Unanswered(err, c.conf.Forbidden)}, err
 	}
 	defer res.Body.Close()
 	// The status is the answer; what comes with it is read, as far as the client
 	// lets, so that the connection can be used again.
 	_, _ = io.Copy(io.Discard, res.Body)
-	return answered(res, c.conf.Now())
-}
-
-// answered says what an answer means (section 2.8). 400 and what else says that
-// another try would come to the same is final.
-func answered(res *http.Response, now time.Time) (idp.Attempt, error) {
-	if res.StatusCode >= 200 && res.StatusCode < 300 {
-		return idp.Attempt{}, nil
-	}
-	a := idp.Attempt{Said: idp.RefusedWith(res.StatusCode)}
-	switch code := res.StatusCode; {
-	case code == http.StatusTooManyRequests, code == http.StatusRequestTimeout, code == http.StatusTooEarly, code >= 500:
-		a.After = retryAfter(res.Header.Get("Retry-After"), now)
-	default:
-		a.Final = true
-	}
-	return a, errors.New("it answered " + strconv.Itoa(res.StatusCode))
-}
-
-// retryAfter reads the header, seconds or a date (RFC 9110, section 10.2.3).
-func retryAfter(s string, now time.Time) time.Duration {
-	if seconds, err := strconv.ParseUint(s, 10, 31); err == nil {
-		return time.Duration(seconds) * time.Second
-	}
-	if at, err := http.ParseTime(s); err == nil {
-		return max(0, at.Sub(now))
-	}
-	return 0
-}
-
-// refusal says why there was no answer.
-func (c caller) refusal(err error) idp.Refusal {
-	var verification *tls.CertificateVerificationError
-	var authority x509.UnknownAuthorityError
-	var timeout net.Error
-	switch {
-	case c.conf.Forbidden != nil && c.conf.Forbidden(err):
-		return idp.RefusedForbidden
-	case errors.As(err, &verification), errors.As(err, &authority):
-		return idp.RefusedCertificate
-	case errors.As(err, &timeout) && timeout.Timeout():
-		return idp.RefusedTimeout
-	}
-	return idp.RefusedUnreachable
+	return outbox.Answered(res, c.conf.Now())
 }

@@ -143,9 +143,9 @@ func (s *Server) readAssertion(ctx context.Context, c *idp.Client, token string)
 }
 
 // assertionAlgs are the algorithms by which a client may sign its assertions (FAPI 2.0
-// Security Profile, section 5.4.1: not RS256).
+// Security Profile, section 5.4.1, and FAPI 1.0 Advanced, section 8.6: not RS256).
 func assertionAlgs(c *idp.Client) []string {
-	if c.FAPI2() {
+	if c.FAPI2() || c.FAPICIBA() {
 		return proofAlgs
 	}
 	return jwks.Algs
@@ -197,7 +197,8 @@ func (s *Server) assertionFault(c *idp.Client, a *clientAssertion) string {
 }
 
 // assertionIsForUs reports whether the aud of a client assertion is this provider: the
-// issuer, or as RFC 7523, section 3, and RFC 9126, section 2, allow, the URL of an endpoint.
+// issuer, or as RFC 7523, section 3, RFC 9126, section 2, and CIBA Core 1.0, section 7.1,
+// allow, the URL of an endpoint.
 // Whatever else is in a list could be a provider that sends on to us what it was sent. FAPI
 // 2.0 has the issuer alone, as one text (section 5.3.2.1).
 func (s *Server) assertionIsForUs(c *idp.Client, raw json.RawMessage) bool {
@@ -213,9 +214,9 @@ func (s *Server) assertionIsForUs(c *idp.Client, raw json.RawMessage) bool {
 		issuer := s.issuerOf(c)
 		return !slices.ContainsFunc(aud, func(a string) bool { return a != issuer && a != issuer+realmProtocol+realmPaths[pathToken] })
 	}
-	ours := []string{s.conf.Issuer, s.conf.Issuer + pathToken, s.conf.Issuer + pathPushed}
+	ours := []string{s.conf.Issuer, s.conf.Issuer + pathToken, s.conf.Issuer + pathPushed, s.conf.Issuer + pathBackchannel}
 	if m := s.conf.Mutual; m != nil {
-		ours = append(ours, m.URL+pathToken, m.URL+pathPushed)
+		ours = append(ours, m.URL+pathToken, m.URL+pathPushed, m.URL+pathBackchannel)
 	}
 	return !slices.ContainsFunc(aud, func(a string) bool { return !slices.Contains(ours, a) })
 }

@@ -1,8 +1,10 @@
 package oidc
 
 import (
+	"context"
 	"errors"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"time"
@@ -24,7 +26,7 @@ const (
 )
 
 // backchannel is the backchannel authentication endpoint (CIBA Core 1.0, section 7), for
-// clients that prove themselves and poll for the outcome.
+// clients that prove themselves, and poll for the outcome or are told that there is one.
 func (s *Server) backchannel(w http.ResponseWriter, r *http.Request) {
 	ctx := r.Context()
 	c, err := s.authenticate(r, idp.GrantCIBA)
@@ -47,9 +49,21 @@ func (s *Server) backchannel(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	ask, refused := s.readBackchannel(r, c)
+	p, signed, refused := s.backchannelParametersOf(ctx, c, r.Form)
+	var ask *login.Backchannel
+	if refused == nil {
+		ask, refused = s.readBackchannel(ctx, p, c)
+	}
 	if refused != nil {
 		refuse(http.StatusBadRequest, refused)
+		return
+	}
+	switch err := s.useBackchannel(ctx, signed); {
+	case errors.Is(err, idp.ErrReplayed):
+		refuse(http.StatusBadRequest, &errorResponse{codeInvalidRequest, "The request object was used before: each needs a jti of its own."})
+		return
+	case err != nil:
+		op.WriteError(w, r, s.fault(ctx, "noting a signed request", err), nil)
 		return
 	}
 	started, err := s.conf.Logins.StartBackchannel(ctx, *ask)
@@ -79,13 +93,13 @@ func (s *Server) backchannel(w http.ResponseWriter, r *http.Request) {
 }
 
 // readBackchannel validates a request (CIBA Core 1.0, section 7.1). The errorResponse says
-// what is wrong; nil: nothing. Without ping and push a client_notification_token says
-// nothing, and user_code is not offered: both are ignored, as what is unknown is.
-func (s *Server) readBackchannel(r *http.Request, c *idp.Client) (*login.Backchannel, *errorResponse) {
+// what is wrong; nil: nothing. user_code is not offered and is ignored, as what is unknown
+// is.
+func (s *Server) readBackchannel(ctx context.Context, p url.Values, c *idp.Client) (*login.Backchannel, *errorResponse) {
 	invalid := func(text string) (*login.Backchannel, *errorResponse) {
 		return nil, &errorResponse{codeInvalidRequest, text}
 	}
-	get := r.Form.Get
+	get := p.Get
 	hints := 0
 	for _, name := range []string{"login_hint", "id_token_hint", "login_hint_token"} {
 		if get(name) != "" {
@@ -94,12 +108,10 @@ func (s *Server) readBackchannel(r *http.Request, c *idp.Client) (*login.Backcha
 	}
 	asked := spaceDelimited(get("scope"))
 	ask := &login.Backchannel{
-		Request: idp.AuthRequest{Client: c.ID, Scopes: allowedScopes(c, asked), LoginHint: get("login_hint")},
-		Message: get("binding_message"), Address: serve.From(r.Context()).Address,
+		Request: idp.AuthRequest{Client: c.ID, Scopes: allowedScopes(c, asked), LoginHint: get("login_hint"), ACRValues: wishes(get("acr_values"))},
+		Message: get("binding_message"), Address: serve.From(ctx).Address,
 	}
 	switch {
-	case get("request") != "":
-		return invalid("Signed authentication requests are not supported.")
 	case hints != 1:
 		return invalid("Exactly one of login_hint and id_token_hint is needed.")
 	case get("login_hint_token") != "":
@@ -109,11 +121,15 @@ func (s *Server) readBackchannel(r *http.Request, c *idp.Client) (*login.Backcha
 	case deniedPurpose(c, asked) != "":
 		return nil, errPurpose
 	}
-	resources, _, refused := readResources(r.Form["resource"], c.Audiences())
+	resources, _, refused := readResources(p["resource"], c.Audiences())
 	if refused != nil {
 		return nil, refused
 	}
 	ask.Request.Resources = resources
+	if text := notificationFault(c, get("client_notification_token")); text != "" {
+		return invalid(text)
+	}
+	ask.Notify = idp.Secret(get("client_notification_token"))
 	if token := get("id_token_hint"); token != "" {
 		h, err := s.readHint(token, s.issuerOf(c))
 		if err != nil || !h.isFor(c.ID) {

@@ -65,6 +65,7 @@ type metadata struct {
 	RequirePushed            bool     `json:"require_pushed_authorization_requests"`
 	IssParameter             bool     `json:"authorization_response_iss_parameter_supported"`
 	BackchannelModes         []string `json:"backchannel_token_delivery_modes_supported,omitempty"`
+	BackchannelAlgs          []string `json:"backchannel_authentication_request_signing_alg_values_supported,omitempty"`
 	BackchannelUserCode      bool     `json:"backchannel_user_code_parameter_supported"`
 	BackChannelLogout        bool     `json:"backchannel_logout_supported"`
 	BackChannelLogoutSession bool     `json:"backchannel_logout_session_supported"`
@@ -144,7 +145,8 @@ func (s *Server) metadata(algs, languages []string) metadata {
 		UserinfoAlgs:             algs,
 		IntrospectionAlgs:        algs,
 		IssParameter:             true,
-		BackchannelModes:         []string{"poll"},
+		BackchannelModes:         []string{idp.DeliverPoll, idp.DeliverPing},
+		BackchannelAlgs:          jwks.Algs,
 		BackChannelLogout:        true,
 		BackChannelLogoutSession: true,
 		CertBound:                mutual != nil,

@@ -217,7 +217,7 @@ func (s *Server) realmMetadata(m metadata) metadata {
 	m.IntrospectionEndpoint = base + realmPaths[pathIntrospect]
 	m.RevocationEndpoint = base + realmPaths[pathRevoke]
 	m.PushedEndpoint, m.DeviceEndpoint, m.BackchannelEndpoint, m.RegistrationEndpoint = "", "", "", ""
-	m.BackchannelModes = nil
+	m.BackchannelModes, m.BackchannelAlgs = nil, nil
 	m.GrantTypes = slices.Clone(idp.KeycloakGrants)
 	m.IDTokenAlgs = []string{keyring.RS256}
 	m.CertBound, m.Aliases = false, nil

@@ -21,8 +21,8 @@ import (
 // section 10.8). A JWT that says it is something else, such as a client assertion, is none.
 var requestObjectTypes = []string{"", "oauth-authz-req+jwt"}
 
-// maxRequestAge bounds, under FAPI 2.0, how long ago the nbf of a request object may be, and
-// how long after it its exp (FAPI 2.0 Message Signing, section 5.3.1).
+// maxRequestAge bounds, under FAPI, how long ago the nbf of a request object may be, and how
+// long after it its exp (FAPI 2.0 Message Signing, section 5.3.1; FAPI CIBA, section 5.2.2).
 const maxRequestAge = time.Hour
 
 // parameters is what counts of an authorization request.
@@ -118,8 +118,52 @@ func (s *Server) readRequestObject(ctx context.Context, c *idp.Client, token str
 	refuse := func(text, what string) (parameters, *objectFault) {
 		return parameters{}, &objectFault{errorResponse{codeInvalidRequestObject, text}, idp.RejectedRequestObject, what}
 	}
+	members, signed, fault := s.verifyRequestObject(ctx, c, token, requestAlgs(c))
+	if fault != nil {
+		return parameters{}, fault
+	}
+	var claims objectClaims
+	if claims.read(members) != nil {
+		return refuse("The claims of the request object are malformed.", "claims")
+	}
+	text, what := s.claimsFault(c, &claims)
+	if text == "" && c.FAPI2() {
+		text, what = s.lifeFault(&claims)
+	}
+	if text != "" {
+		return refuse(text, what)
+	}
+	p := parameters{Values: url.Values{}, signed: signed}
+	for _, name := range requestParameters {
+		raw, ok := members[name]
+		if !ok {
+			continue
+		}
+		if name == "request" || name == "request_uri" { // RFC 9101, section 4
+			return refuse("A request object holds no request and no request_uri.", name)
+		}
+		if many := resourcesIn(name, raw); many != nil {
+			p.Values[name] = many
+			continue
+		}
+		v, ok := parameterOf(name, raw)
+		if !ok {
+			return refuse("A parameter in the request object is malformed: "+name, name)
+		}
+		p.Set(name, v)
+	}
+	return p, nil
+}
+
+// verifyRequestObject verifies type and signature of a request object, by the keys of its
+// client and one of the algorithms, and returns its claims and by what it is signed. What
+// the claims say is for the caller to look at.
+func (s *Server) verifyRequestObject(ctx context.Context, c *idp.Client, token string, algs []string) (map[string]json.RawMessage, *idp.RequestKey, *objectFault) {
+	refuse := func(text, what string) (map[string]json.RawMessage, *idp.RequestKey, *objectFault) {
+		return nil, nil, &objectFault{errorResponse{codeInvalidRequestObject, text}, idp.RejectedRequestObject, what}
+	}
 	if !c.HasJWKS() {
-		return parameters{}, &objectFault{
+		return nil, nil, &objectFault{
 			errorResponse{codeRequestUnsupported, "The client has registered no keys to verify a request object by."},
 			idp.RejectedRequestObject, "no keys",
 		}
@@ -127,7 +171,7 @@ func (s *Server) readRequestObject(ctx context.Context, c *idp.Client, token str
 	if !wellFormed(token, maxToken) {
 		return refuse("The request object is malformed or too long.", "too long")
 	}
-	sig, err := jose.ParseSignedCompact(token, joseAlgs(requestAlgs(c)))
+	sig, err := jose.ParseSignedCompact(token, joseAlgs(algs))
 	if odd := (*jose.ErrUnexpectedSignatureAlgorithm)(nil); errors.As(err, &odd) {
 		return refuse("The client does not sign request objects by that alg.", "alg: "+string(odd.Got))
 	}
@@ -143,9 +187,9 @@ func (s *Server) readRequestObject(ctx context.Context, c *idp.Client, token str
 	}
 	keys, err := s.keys.of(ctx, c, header.KeyID, header.Algorithm)
 	if err != nil {
-		p, f := refuse("The keys of the client cannot be read.", err.Error())
+		_, _, f := refuse("The keys of the client cannot be read.", err.Error())
 		f.reason = idp.RejectedKeys
-		return p, f
+		return nil, nil, f
 	}
 	if len(keys) == 0 {
 		return refuse("The client has no key with that kid and alg.", "kid: "+header.KeyID)
@@ -162,35 +206,11 @@ func (s *Server) readRequestObject(ctx context.Context, c *idp.Client, token str
 	if err != nil {
 		return refuse("The signature of the request object is wrong.", "signature")
 	}
-	var claims objectClaims
 	var members map[string]json.RawMessage
-	if json.Unmarshal(payload, &members) != nil || members == nil || claims.read(members) != nil {
+	if json.Unmarshal(payload, &members) != nil || members == nil {
 		return refuse("The claims of the request object are malformed.", "claims")
 	}
-	if text, what := s.claimsFault(c, &claims); text != "" {
-		return refuse(text, what)
-	}
-	p := parameters{Values: url.Values{}, signed: &idp.RequestKey{Thumbprint: base64.RawURLEncoding.EncodeToString(thumbprint), Alg: header.Algorithm}}
-	for _, name := range requestParameters {
-		raw, ok := members[name]
-		if !ok {
-			continue
-		}
-		if name == "request" || name == "request_uri" { // RFC 9101, section 4
-			return refuse("A request object holds no request and no request_uri.", name)
-		}
-		var many []string
-		if name == "resource" && json.Unmarshal(raw, &many) == nil && len(many) > 0 { // RFC 8707, section 2: more than one
-			p.Values[name] = many
-			continue
-		}
-		v, ok := parameterOf(name, raw)
-		if !ok {
-			return refuse("A parameter in the request object is malformed: "+name, name)
-		}
-		p.Set(name, v)
-	}
-	return p, nil
+	return members, &idp.RequestKey{Thumbprint: base64.RawURLEncoding.EncodeToString(thumbprint), Alg: header.Algorithm}, nil
 }
 
 // objectClaims is the claims of a request object that are about the JWT (RFC 9101, section
@@ -242,8 +262,14 @@ func (s *Server) claimsFault(c *idp.Client, o *objectClaims) (text, what string)
 		return "The nbf of the request object is ahead.", "nbf is ahead"
 	case o.issued != nil && momentOf(*o.issued).After(ahead):
 		return "The iat of the request object is ahead.", "iat is ahead"
-	case !c.FAPI2():
-		return "", ""
+	}
+	return "", ""
+}
+
+// lifeFault is claimsFault for how long a request object lives, where FAPI bounds that.
+func (s *Server) lifeFault(o *objectClaims) (text, what string) {
+	now := s.now()
+	switch {
 	case o.notBefore == nil:
 		return "The request object has no nbf.", "nbf is missing"
 	case now.Sub(momentOf(*o.notBefore)) > maxRequestAge:

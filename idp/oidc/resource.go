@@ -2,6 +2,7 @@ package oidc
 
 import (
 	"context"
+	"encoding/json"
 	"net/url"
 	"slices"
 
@@ -36,6 +37,16 @@ func readResources(sent, may []string) (asked []string, bad string, refused *err
 		}
 	}
 	return asked, "", nil
+}
+
+// resourcesIn is a claim of a request object that names more than one resource, a list of them
+// (RFC 8707, section 2); nil: it is another claim, or names one or none.
+func resourcesIn(name string, raw json.RawMessage) []string {
+	var many []string
+	if name != "resource" || json.Unmarshal(raw, &many) != nil || len(many) == 0 {
+		return nil
+	}
+	return many
 }
 
 // audienceFor is what an access token of a grant is for, by what the token request asks for

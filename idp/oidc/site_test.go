@@ -43,6 +43,7 @@ type site struct {
 	desk   *admin.Desk
 	server *Server
 	clock  *idptest.Clock
+	sealer *keyring.Sealer
 	log    *idptest.Log
 	admin  admin.By
 
@@ -117,7 +118,7 @@ func newSite(t testing.TB, change ...func(*site, *Config)) *site {
 	s := &site{t: t, clock: idptest.At(time.Now().UTC().Truncate(time.Second)), log: &idptest.Log{}, admin: admin.Console("console:test"), begun: 1 << 30, requested: map[idp.SessionID]int{}}
 	log := slog.New(slog.NewTextHandler(s.log, nil))
 	db, sealer := idptest.Store(t, s.clock.Now, log), idptest.Sealer(t)
-	s.db, s.store = db, &watched{DB: db}
+	s.sealer, s.db, s.store = sealer, db, &watched{DB: db}
 	s.flow = login.New(login.Config{
 		Store: db, Passwords: password.New(password.Config{MemoryKiB: 64, Time: 1, Parallelism: 1}), Sealer: sealer,
 		Rules: login.Rules{SessionIdle: time.Hour, SessionAbsolute: 12 * time.Hour, Site: idp.Named("Test")},

@@ -53,6 +53,7 @@ func (s *Server) UserInfo(ctx context.Context, r *op.Request[oidc.UserInfoReques
 		return nil, s.fault(ctx, "client", err)
 	}
 	identified(ctx, c)
+	repeatInteraction(ctx, c, r.Header)
 	if !belongs(ctx, c) || !t.Good(g, now) || !s.KeyLives(r.Data.AccessToken) {
 		return nil, s.invalidToken(ctx, r.Header)
 	}

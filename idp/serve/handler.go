@@ -35,6 +35,7 @@ type Config struct {
 	// callers that do not ask for HTML: one line of text.
 	ErrorPage func(w http.ResponseWriter, r *http.Request, status int, key string)
 	TLS       *Certificate // nil: plain HTTP
+	Only13    bool         // nothing older than TLS 1.3 is spoken
 	Mutual    bool         // clients are asked for a certificate, with TLS (ClientCertificates)
 	Log       *slog.Logger
 }

@@ -45,7 +45,7 @@ func Run(ctx context.Context, c Config, h http.Handler, l net.Listener) error {
 	}
 	serve := func() error { return srv.Serve(plain{l, c.Log}) }
 	if c.TLS != nil {
-		srv.TLSConfig = tlsConfig(c.TLS)
+		srv.TLSConfig = tlsConfig(c.TLS, c.Only13)
 		if c.Mutual {
 			mutual(srv)
 		}

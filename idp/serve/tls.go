@@ -15,11 +15,15 @@ var Suites = []uint16{
 	tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
 }
 
-// tlsConfig is how TLS is spoken with everybody: 1.2 with Suites, or 1.3. c is the
-// certificate to serve with.
-func tlsConfig(c *Certificate) *tls.Config {
+// tlsConfig is how TLS is spoken with everybody: 1.2 with Suites, unless only13, or 1.3. c is
+// the certificate to serve with.
+func tlsConfig(c *Certificate, only13 bool) *tls.Config {
+	oldest := uint16(tls.VersionTLS12)
+	if only13 {
+		oldest = tls.VersionTLS13
+	}
 	return &tls.Config{
-		MinVersion:     tls.VersionTLS12,
+		MinVersion:     oldest,
 		CipherSuites:   Suites,
 		GetCertificate: c.get,
 		NextProtos:     []string{"h2", "http/1.1"},

@@ -398,6 +398,9 @@ func (r *clientRow) bound() (string, []any) {
 	if r.Signing != "" { // as above; named, so that it stands for no other column
 		fields = append(fields, "signing", r.Signing)
 	}
+	if r.Backchannel != "" { // as above
+		fields = append(fields, "backchannel", r.Backchannel)
+	}
 	if r.TLSSubject != "" || r.CertBound {
 		fields = append(fields, "certificate", r.TLSSubject, r.CertBound)
 	}

@@ -229,6 +229,11 @@ func (t *tx) asking(a *idp.Asking, user idp.UserID, now time.Time, fn func() err
 			return err
 		}
 	}
+	if a.Ping != nil {
+		if err := t.addPing(a.Ping); err != nil {
+			return err
+		}
+	}
 	if a.Session != nil {
 		if err := t.addSession(a.Session); err != nil {
 			return err

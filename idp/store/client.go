@@ -35,6 +35,7 @@ type clientRow struct {
 	Audience       string
 	IDTokenAlg     string `gorm:"column:id_token_alg"`
 	Signing        string // JSON; empty: nothing
+	Backchannel    string // JSON; empty: nothing
 	AccessFormat   string
 	AccessTTL      int64 `gorm:"column:access_ttl"`
 	RefreshIdle    int64
@@ -88,7 +89,7 @@ func clientRowOf(c *idp.Client) (*clientRow, []clientSecretRow) {
 		RedirectURIs: listText(c.RedirectURIs), PostLogoutURIs: listText(c.PostLogoutURIs), Origins: listText(c.Origins),
 		LogoutURI: c.LogoutURI, LogoutSession: c.LogoutSession,
 		GrantTypes: listText(c.GrantTypes), Scopes: listText(c.Scopes), DefaultScopes: listText(c.DefaultScopes), Audience: listText(c.Audience),
-		IDTokenAlg: c.IDTokenAlg, Signing: signingText(c.Signing), AccessFormat: string(c.AccessFormat), AccessTTL: c.AccessTTL.Microseconds(),
+		IDTokenAlg: c.IDTokenAlg, Signing: optionalText(c.Signing), Backchannel: optionalText(c.Backchannel), AccessFormat: string(c.AccessFormat), AccessTTL: c.AccessTTL.Microseconds(),
 		RefreshIdle: c.RefreshIdle.Microseconds(), RefreshGrace: c.RefreshGrace.Microseconds(),
 		RefreshAlways: c.RefreshAlways, OptionalPKCE: c.OptionalPKCE, RequirePushed: c.RequirePushed, Profile: string(c.Profile), DPoP: c.DPoP, TLSSubject: string(c.TLSSubject), CertBound: c.CertBound, ClaimsInID: c.ClaimsInID,
 		ClaimsInAccess: c.ClaimsInAccess, KeepRefresh: c.KeepRefresh,
@@ -122,13 +123,13 @@ func rulesText(rules []idp.ClaimRule) string {
 	return string(b)
 }
 
-// signingText is what a client signs and has signed, as it is stored: JSON, empty for
-// nothing.
-func signingText(s idp.ClientSigning) string {
-	if s == (idp.ClientSigning{}) {
+// optionalText is a part of a registration as it is stored: JSON, empty for nothing.
+func optionalText[T comparable](part T) string {
+	var nothing T
+	if part == nothing {
 		return ""
 	}
-	b, err := json.Marshal(s)
+	b, err := json.Marshal(part)
 	if err != nil {
 		panic(err) // texts always encode
 	}
@@ -166,6 +167,9 @@ func (r *clientRow) client(secrets []clientSecretRow) (*idp.Client, error) {
 	}
 	if r.Signing != "" {
 		errs = errors.Join(errs, json.Unmarshal([]byte(r.Signing), &c.Signing))
+	}
+	if r.Backchannel != "" {
+		errs = errors.Join(errs, json.Unmarshal([]byte(r.Backchannel), &c.Backchannel))
 	}
 	if r.Claims != "[]" {
 		errs = errors.Join(errs, json.Unmarshal([]byte(r.Claims), &c.Claims))
@@ -472,7 +476,7 @@ func (t *tx) removeClient(id idp.ClientID, at time.Time, e idp.Event) error {
 	if _, err := t.exec(revokeGrantsOfClient, micros(at), string(id)); err != nil {
 		return err
 	}
-	for _, also := range []string{"DELETE FROM consents WHERE client_id = ?", "DELETE FROM polled_requests WHERE client_id = ?"} {
+	for _, also := range []string{"DELETE FROM consents WHERE client_id = ?", "DELETE FROM polled_requests WHERE client_id = ?", "DELETE FROM pings WHERE client_id = ?"} {
 		if _, err := t.exec(also, string(id)); err != nil {
 			return err
 		}

@@ -129,14 +129,20 @@ func (db *DB) UpdatePolled(ctx context.Context, id idp.PolledID, fn func(*idp.Po
 // any more.
 func (t *tx) approvePolled(id idp.PolledID, at int64) error {
 	n, err := t.exec(answerPolled, string(idp.PolledApproved), string(id), at)
-	if err == nil && n == 0 {
+	if err != nil {
+		return err
+	}
+	if n == 0 {
 		return fmt.Errorf("polled request: %w", idp.ErrExpired)
 	}
-	return err
+	return t.pingNow(id, at)
 }
 
 // denyPolled notes that somebody has said no; what does not wait any more is left as it is.
 func (t *tx) denyPolled(id idp.PolledID, at int64) error {
-	_, err := t.exec(answerPolled, string(idp.PolledDenied), string(id), at)
-	return err
+	n, err := t.exec(answerPolled, string(idp.PolledDenied), string(id), at)
+	if err != nil || n == 0 {
+		return err
+	}
+	return t.pingNow(id, at)
 }

@@ -31,6 +31,7 @@ var sweeps = []struct {
 	{table: "replay", gone: "until <= ?"},
 	{table: "pushed_requests", gone: "expires_at <= ?", keep: idp.PushedKept},
 	{table: "polled_requests", gone: "expires_at <= ?", keep: idp.PolledKept},
+	{table: "pings", gone: "until <= ?", keep: idp.PolledKept},
 	{table: "used_jwts", gone: "until <= ?"},
 	{table: "wakes", gone: "at <= ?", keep: time.Minute},
 	{table: "tombstones", gone: "unlinked_at <= ?", keep: idp.TombstoneFor},

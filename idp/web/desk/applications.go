@@ -109,6 +109,7 @@ func (s *applications) one(w http.ResponseWriter, r *http.Request, p staff) erro
 			})
 		}
 	}
+	view.Notify = c.Backchannel.NotifyURI
 	view.Keys, view.Targets = keyNames(c), c.ExchangeTargets
 	view.Pairwise, view.InitiateURI = c.SubjectType == idp.SubjectPairwise, c.InitiateURI
 	now := s.door.Now()
@@ -171,6 +172,7 @@ var profileWords = []templates.Choice{
 	{Value: string(idp.ProfileFAPI2), Label: templates.Say("apps.profile.fapi2")},
 	{Value: string(idp.ProfileFAPI2Signing), Label: templates.Say("apps.profile.fapi2signing")},
 	{Value: string(idp.ProfileKeycloak), Label: templates.Say("apps.profile.keycloak")},
+	{Value: string(idp.ProfileFAPICIBA), Label: templates.Say("apps.profile.fapiciba")},
 }
 
 // signingFields are the fields of a registration that choose an algorithm, under the
@@ -182,6 +184,7 @@ var signingFields = []struct {
 	alg         func(*idp.Client) *string
 }{
 	{"request_object_signing_alg", templates.Say("apps.signing.request"), templates.Say("apps.signing.any"), true, func(c *idp.Client) *string { return &c.Signing.RequestAlg }},
+	{"backchannel_authentication_request_signing_alg", templates.Say("apps.ciba.alg"), templates.Say("apps.signing.never"), true, func(c *idp.Client) *string { return &c.Backchannel.RequestAlg }},
 	{"authorization_signed_response_alg", templates.Say("apps.signing.response"), templates.Say("apps.signing.usual"), false, func(c *idp.Client) *string { return &c.Signing.ResponseAlg }},
 	{"introspection_signed_response_alg", templates.Say("apps.signing.introspection"), templates.Say("apps.signing.usual"), false, func(c *idp.Client) *string { return &c.Signing.IntrospectionAlg }},
 	{"userinfo_signed_response_alg", templates.Say("apps.signing.userinfo"), templates.Say("apps.signing.never"), false, func(c *idp.Client) *string { return &c.Signing.UserinfoAlg }},
@@ -210,6 +213,7 @@ var rejectedWords = map[idp.RejectionReason]templates.Message{
 	idp.RejectedScope:           templates.Say("apps.refused.scope"),
 	idp.RejectedForm:            templates.Say("apps.refused.form"),
 	idp.RejectedBackchannel:     templates.Say("apps.refused.ciba"),
+	idp.RejectedPing:            templates.Say("apps.refused.ping"),
 	idp.RejectedPoll:            templates.Say("apps.refused.poll"),
 	idp.RejectedPushed:          templates.Say("apps.refused.par"),
 	idp.RejectedNoCertificate:   templates.Say("apps.refused.certificate_missing"),
@@ -371,6 +375,7 @@ func (s *applications) appForm(r *http.Request, p staff, c *idp.Client) template
 	view.InitiateURI = c.InitiateURI
 	view.Exchange, view.Targets = c.Allows(idp.GrantExchange), strings.Join(c.ExchangeTargets, "\n")
 	view.Resources = strings.Join(c.Resources, "\n")
+	view.Ping, view.Notify = c.Backchannel.Pings(), c.Backchannel.NotifyURI
 	view.Profile, view.Profiles = string(c.Profile), profileWords
 	view.Auth, view.Auths, view.JWKS, view.JWKSURI = string(c.Auth), authWords, c.JWKS, c.JWKSURI
 	if view.Algs = s.desk.Algs(); view.Alg != "" && !slices.Contains(view.Algs, view.Alg) {
@@ -438,6 +443,7 @@ func readAdvanced(r *http.Request, c *idp.Client) {
 		c.Auth = idp.AuthMethod(auth)
 		c.JWKS, c.JWKSURI = strings.TrimSpace(r.PostFormValue("jwks")), strings.TrimSpace(r.PostFormValue("jwks_uri"))
 		c.Signing.RequireRequest = r.PostFormValue("require_signed_request_object") == "1"
+		c.Backchannel.Mode, c.Backchannel.NotifyURI = r.PostFormValue("backchannel_token_delivery_mode"), strings.TrimSpace(r.PostFormValue("backchannel_client_notification_endpoint"))
 	}
 	for _, f := range signingFields {
 		if !f.own || !c.Public() {

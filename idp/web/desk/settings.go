@@ -143,6 +143,7 @@ var settingTable = []struct {
 		{"listen", templates.Say("setting.listen"), asText},
 		{"tls.cert_file", templates.Say("setting.tls.cert_file"), asText},
 		{"tls.key_file", templates.Say("setting.tls.key_file"), asText},
+		{"tls.min_version", templates.Say("setting.tls.min_version"), asText},
 		{"tls.mtls_listen", templates.Say("setting.tls.mtls_listen"), asText},
 		{"tls.mtls_url", templates.Say("setting.tls.mtls_url"), asText},
 		{"tls.mtls_ca_file", templates.Say("setting.tls.mtls_ca_file"), asText},
