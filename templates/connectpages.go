@@ -23,6 +23,7 @@ type ConnectAsk struct {
 	At       time.Time // when it did
 	Scopes   []Message // what the scopes let it be told, in words
 	Hours    int       // how long the answer holds at most
+	Links    []PartyLink
 }
 
 func (Connect) file() string    { return "connect" }

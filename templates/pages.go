@@ -64,6 +64,13 @@ type Password struct {
 	Mail     bool   // a link to a new password can be asked for
 	Fixed    bool   // the second factor was given first: the user name stays, and its password is asked for
 	Word     string // the state that the page shows (login.Step.Word): when it is another, so is the page
+	Links    []PartyLink
+}
+
+// PartyLink leads to a page of an application's own, such as its terms.
+type PartyLink struct {
+	Text Message
+	Href string // https, or http on this machine
 }
 
 // Confirm stands before a question to phones that a link of another site would ask.
@@ -163,6 +170,7 @@ type Consent struct {
 	UserName string
 	Scopes   []Message // what the scopes, and the claims asked by name, let it be told, in words
 	Hours    int       // how long the answer holds at most
+	Links    []PartyLink
 }
 
 // Notice says one thing: what happened, and what to do.

@@ -328,6 +328,9 @@ func ValidateClient(c *idp.Client) error {
 	if err := validSubjects(c); err != nil {
 		return err
 	}
+	if err := validAbout(c); err != nil {
+		return err
+	}
 	if len(c.GrantTypes) == 0 {
 		return bad("grant_types", "client.grants.missing")
 	}
@@ -449,6 +452,11 @@ func validSubject(s idp.CertSubject) bool {
 func validKeys(c *idp.Client) error {
 	bad := func(field, message string) error { return &idp.FieldError{Field: field, Message: message} }
 	proves, signs := c.ByKeys(), c.Signing.RequireRequest || c.Signing.RequestAlg != ""
+	if c.RegisteredBy != "" && c.HasJWKS() {
+		// It may sign its requests whenever it likes. One that the administration registers says
+		// so: keys that stand there for nothing are a mistake of whoever typed.
+		signs = true
+	}
 	switch {
 	case c.Auth == idp.AuthTLS && !validSubject(c.TLSSubject):
 		return bad("tls_client_auth", "client.mtls.subject")
@@ -481,6 +489,8 @@ func validKeys(c *idp.Client) error {
 		return bad("jwks", "client.jwks.bad")
 	case c.Signing.RequestAlg != "" && len(set.For("", c.Signing.RequestAlg)) == 0:
 		return bad("request_object_signing_alg", "client.request.alg")
+	case c.Signing.AssertionAlg != "" && len(set.For("", c.Signing.AssertionAlg)) == 0:
+		return bad("token_endpoint_auth_signing_alg", "client.request.alg")
 	}
 	return nil
 }
@@ -493,6 +503,7 @@ func validSigning(c *idp.Client) error {
 		{"authorization_signed_response_alg", c.Signing.ResponseAlg},
 		{"userinfo_signed_response_alg", c.Signing.UserinfoAlg},
 		{"introspection_signed_response_alg", c.Signing.IntrospectionAlg},
+		{"token_endpoint_auth_signing_alg", c.Signing.AssertionAlg},
 	} {
 		switch {
 		case a.alg == "":

@@ -395,6 +395,9 @@ func (r *clientRow) bound() (string, []any) {
 	if r.RegisteredBy != "" || len(r.RegistrationHash) > 0 { // as above
 		fields = append(fields, "registration", r.RegisteredBy, r.RegistrationHash)
 	}
+	if r.About != "" || r.Requests != "" { // as above
+		fields = append(fields, "about", r.About, r.Requests)
+	}
 	return "clients", fields
 }
 

@@ -66,6 +66,8 @@ type clientRow struct {
 	ExchangeTargets  string
 	RegisteredBy     string
 	RegistrationHash []byte // empty: none
+	About            string // JSON; empty: nothing
+	Requests         string // JSON; empty: nothing
 }
 
 func (clientRow) TableName() string { return "clients" }
@@ -95,6 +97,7 @@ func clientRowOf(c *idp.Client) (*clientRow, []clientSecretRow) {
 	}
 	row.SubjectType, row.SectorURI, row.InitiateURI = string(c.SubjectType), c.SectorURI, c.InitiateURI
 	row.ExchangeTargets = listText(c.ExchangeTargets)
+	row.About, row.Requests = recordText(c.About), recordText(c.Requests)
 	row.RegisteredBy, row.RegistrationHash = string(c.RegisteredBy), []byte{}
 	if !c.RegistrationHash.IsZero() {
 		row.RegistrationHash = c.RegistrationHash[:]
@@ -134,6 +137,18 @@ func signingText(s idp.ClientSigning) string {
 	return string(b)
 }
 
+// recordText is a record of a client as it is stored: JSON, empty for one that says nothing.
+func recordText(v any) string {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // texts and numbers always encode
+	}
+	if string(b) == "{}" {
+		return ""
+	}
+	return string(b)
+}
+
 func (r *clientRow) client(secrets []clientSecretRow) (*idp.Client, error) {
 	c := &idp.Client{
 		ID: idp.ClientID(r.ID), Name: text.NFC(r.Name), Kind: idp.ClientKind(r.Kind), Auth: idp.AuthMethod(r.Auth), JWKS: r.JWKS, JWKSURI: r.JWKSURI,
@@ -164,6 +179,12 @@ func (r *clientRow) client(secrets []clientSecretRow) (*idp.Client, error) {
 	}
 	if r.Signing != "" {
 		errs = errors.Join(errs, json.Unmarshal([]byte(r.Signing), &c.Signing))
+	}
+	if r.About != "" {
+		errs = errors.Join(errs, json.Unmarshal([]byte(r.About), &c.About))
+	}
+	if r.Requests != "" {
+		errs = errors.Join(errs, json.Unmarshal([]byte(r.Requests), &c.Requests))
 	}
 	if r.Claims != "[]" {
 		errs = errors.Join(errs, json.Unmarshal([]byte(r.Claims), &c.Claims))

@@ -19,6 +19,7 @@ var after20 = []string{
 	"ALTER TABLE clients DROP COLUMN default_scopes", "ALTER TABLE clients DROP COLUMN claims_in_access", "ALTER TABLE clients DROP COLUMN keep_refresh",
 	"ALTER TABLE clients DROP COLUMN subject_type", "ALTER TABLE clients DROP COLUMN sector_uri", "ALTER TABLE clients DROP COLUMN initiate_uri",
 	"DROP TRIGGER grants_revoked", "DROP TRIGGER grants_deleted", "DROP TABLE grant_ancestors", "ALTER TABLE grants DROP COLUMN origin", "ALTER TABLE grants DROP COLUMN actors", "ALTER TABLE clients DROP COLUMN exchange_targets",
+	"ALTER TABLE clients DROP COLUMN about", "ALTER TABLE clients DROP COLUMN requests",
 	"DROP TABLE registration_tokens", "ALTER TABLE clients DROP COLUMN registered_by", "ALTER TABLE clients DROP COLUMN registration_hash",
 }
 

@@ -1,0 +1,34 @@
+package e2e
+
+import (
+	"encoding/json"
+	"testing"
+)
+
+// dynamicPlans are plans in which the suite registers its clients itself, in the order in which
+// they are run.
+var dynamicPlans = []suitePlan{
+	{"dynamic", "oidcc-dynamic-certification-test-plan", map[string]string{"response_type": "code"}, (*examined).registering},
+	{"third-party-initiated", "oidcc-3rdparty-init-login-certification-test-plan", map[string]string{"response_type": "code"}, (*examined).registering},
+	{"basic-dynamic", "oidcc-basic-certification-test-plan", map[string]string{"server_metadata": "discovery", "client_registration": "dynamic_client"}, (*examined).registering},
+}
+
+// initialToken makes a token by which the suite registers its clients. They are on its own host,
+// and name a page at openid.net as their terms; they know no PKCE.
+func (c *examined) initialToken(t *testing.T) string {
+	t.Helper()
+	out := c.idp(t, "client", "token", "add", "Suite", "--json", "--uses", "1000", "--optional-pkce",
+		"--host", "suite.test", "--host", "openid.net", "--scope", "openid,profile,email,phone,offline_access")
+	var made struct{ Token string }
+	well(t, json.Unmarshal([]byte(out), &made))
+	return made.Token
+}
+
+// registering is a configuration with an initial access token.
+func (c *examined) registering() map[string]any {
+	config := c.of()
+	for _, name := range []string{"client", "client2", "client_secret_post"} {
+		config[name] = map[string]any{"client_name": "Suite", "initial_access_token": c.initial}
+	}
+	return config
+}
