@@ -14,11 +14,12 @@ var dynamicPlans = []suitePlan{
 }
 
 // initialToken makes a token by which the suite registers its clients. They are on its own host,
-// and name a page at openid.net as their terms; they know no PKCE.
+// and name a page at openid.net as their terms, and one an address at example.org besides; they
+// know no PKCE.
 func (c *examined) initialToken(t *testing.T) string {
 	t.Helper()
 	out := c.idp(t, "client", "token", "add", "Suite", "--json", "--uses", "1000", "--optional-pkce",
-		"--host", "suite.test", "--host", "openid.net", "--scope", "openid,profile,email,phone,offline_access")
+		"--host", "suite.test", "--host", "openid.net", "--host", "example.org", "--scope", "openid,profile,email,phone,offline_access")
 	var made struct{ Token string }
 	well(t, json.Unmarshal([]byte(out), &made))
 	return made.Token

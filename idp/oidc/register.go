@@ -155,7 +155,7 @@ func (s *Server) registrationError(w http.ResponseWriter, r *http.Request, c *id
 // differ from the verb's.
 var metadataNames = map[string]string{
 	"auth": "token_endpoint_auth_method", "kind": "application_type", "id_token_alg": "id_token_signed_response_alg", "scopes": "scope",
-	"tls_client_auth": "tls_client_auth_subject_dn", "pkce": "token_endpoint_auth_method",
+	"tls_client_auth": "tls_client_auth_subject_dn", "exchange_targets": "grant_types",
 }
 
 // metadataError is what is wrong with a field of a registration as an error response.
