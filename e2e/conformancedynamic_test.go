@@ -2,7 +2,11 @@ package e2e
 
 import (
 	"encoding/json"
+	"net/http"
+	"os/exec"
+	"slices"
 	"testing"
+	"time"
 )
 
 // dynamicPlans are plans in which the suite registers its clients itself, in the order in which
@@ -32,4 +36,28 @@ func (c *examined) registering() map[string]any {
 		config[name] = map[string]any{"client_name": "Suite", "initial_access_token": c.initial}
 	}
 	return config
+}
+
+// turnsKeys has new signing keys made as they are when they are due, and published beside the
+// old ones, and returns when the provider publishes them.
+func (c *examined) turnsKeys(t *testing.T) {
+	t.Helper()
+	published := func() int {
+		var set struct{ Keys []json.RawMessage }
+		res := must[*http.Response](t)(c.client.Get(c.issuer + "/jwks"))
+		defer res.Body.Close()
+		well(t, json.NewDecoder(res.Body).Decode(&set))
+		return len(set.Keys)
+	}
+	before := published()
+	cmd := exec.Command(idpBinary, "key", "turn")
+	cmd.Env = append(slices.Clone(c.env), "IDP_KEYS_ROTATE_EVERY=24h", "IDP_KEYS_PUBLISH_BEFORE=23h59m59s") // what is a second old is due
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for end := time.Now().Add(20 * time.Second); published() <= before; time.Sleep(200 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("no new key is published")
+		}
+	}
 }

@@ -372,7 +372,7 @@ func (s *officialSuite) examines(t *testing.T, c *examined, plan string, m suite
 			return s.result(t, run)
 		}
 		if state == "CONFIGURED" && strings.HasSuffix(m.Name, "rotate-keys") { // it waits for a new key
-			c.idp(t, "key", "turn", "RS256")
+			c.turnsKeys(t)
 			if err := s.call("POST", "/api/runner/"+run, nil, nil, nil); err != nil {
 				t.Fatal(err)
 			}

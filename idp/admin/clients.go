@@ -189,6 +189,9 @@ func (d *Desk) EditClient(ctx context.Context, by By, id idp.ClientID, fn func(*
 		if !c.HasSecret() {
 			c.Secrets = nil
 		}
+		if !c.HasJWKS() {
+			c.Requests.URIs = nil // which it registered for its keys alone
+		}
 		d.tidyClient(c)
 		if err := ValidateClient(c); err != nil {
 			return err

@@ -125,8 +125,8 @@ func (d *Desk) BlockRegistered(ctx context.Context, by By, id idp.RegistrationTo
 		n = 0 // fn may run twice
 		if t.RevokedAt.IsZero() {
 			t.RevokedAt = d.conf.Now()
-			t.Note(d.event(idp.EventRegistrationToken, by, map[string]string{"change": "revoked", "name": t.Name}))
 		}
+		t.Note(d.event(idp.EventRegistrationToken, by, map[string]string{"change": "blocked", "name": t.Name}))
 		return nil
 	}, func(c *idp.Client) error {
 		if c.Disabled {

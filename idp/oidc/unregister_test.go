@@ -98,6 +98,10 @@ func TestOwnRegistrations(t *testing.T) {
 			desk(s.desk.EditClient(t.Context(), s.admin, idp.ClientID(a.ID), func(c *idp.Client) { c.Name = "Ours" }))
 			return a.Token
 		}, 401, codeInvalidToken},
+		{"PUT, its icon taken away by the administration", "PUT", `"redirect_uris":["https://rp.example/new"]`, func(a *selfRegistered) string {
+			desk(s.desk.SetIcon(t.Context(), s.admin, idp.ClientID(a.ID), nil))
+			return a.Token
+		}, 401, codeInvalidToken},
 		{"DELETE, disabled by the administration", "DELETE", "", func(a *selfRegistered) string {
 			desk(s.desk.EditClient(t.Context(), s.admin, idp.ClientID(a.ID), func(c *idp.Client) { c.Disabled = true }))
 			return a.Token
@@ -282,11 +286,11 @@ func TestBlockingWhatATokenRegistered(t *testing.T) {
 	}
 	var did []string
 	for _, e := range idptest.Must(s.db.SearchEvents(t.Context(), idp.EventQuery{Kinds: []idp.EventKind{idp.EventRegistrationToken, idp.EventClientChanged}}))(t).Rows {
-		if e.Actor.Name == "console:test" && (e.Detail["change"] == "revoked" || e.Client == h.c.ID || e.Client == taken.c.ID) {
+		if e.Actor.Name == "console:test" && (e.Detail["change"] == "blocked" || e.Client == h.c.ID || e.Client == taken.c.ID) {
 			did = append(did, e.Detail["change"])
 		}
 	}
-	if len(did) != 4 { // one is edited, two are blocked, the token is revoked once
+	if len(did) != 5 { // one is edited, two are blocked, the token is twice
 		t.Errorf("the log has %v", did)
 	}
 }
