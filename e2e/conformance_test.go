@@ -310,7 +310,7 @@ func TestConformancePage(t *testing.T) {
 	kept := readResults(t)
 	var want strings.Builder
 	want.WriteString(said + heading)
-	for _, p := range slices.Concat(providerPlans, cibaPlans(), partyPlans) {
+	for _, p := range slices.Concat(providerPlans, cibaPlans(), dynamicPlans, partyPlans) {
 		if len(kept[p.short]) == 0 {
 			fmt.Fprintf(&want, "\n### %s\n\n`%s`: not run yet.\n", p.short, p.name)
 			continue

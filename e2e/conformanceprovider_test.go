@@ -64,6 +64,7 @@ type examined struct {
 	keys    map[string]any // by client, private
 	people  []*person
 	asked   cibaAsked // without a browser
+	initial string    // an initial access token
 }
 
 func (c *examined) of(pairs ...string) map[string]any {
@@ -107,7 +108,7 @@ func examine(t *testing.T, s *officialSuite) *examined {
 	t.Helper()
 	port := freePort(t)
 	c := &examined{
-		served: newServe(t, "SSL_CERT_FILE="+s.certificate(t), "IDP_LOGOUT_NETWORKS=127.0.0.0/8", "IDP_LIMITS_ENROL_PER_10_MINUTES=1000", "IDP_TLS_MTLS_LISTEN=127.0.0.1:"+port),
+		served: newServe(t, "SSL_CERT_FILE="+s.certificate(t), "IDP_LOGOUT_NETWORKS=127.0.0.0/8", "IDP_LIMITS_ENROL_PER_10_MINUTES=1000", "IDP_TLS_MTLS_LISTEN=127.0.0.1:"+port, "IDP_CLIENTS_REGISTRATION=token"),
 		mutual: "https://localhost:" + port,
 		base:   s.address + "/test/a/hilum", secrets: map[string]string{}, keys: map[string]any{},
 	}
@@ -143,6 +144,7 @@ func examine(t *testing.T, s *officialSuite) *examined {
 	for id, more := range clients {
 		_, c.secrets[id] = c.addClient(t, append([]string{"Suite " + id, "--id", id}, more...)...)
 	}
+	c.initial = c.initialToken(t)
 	// A code is good once, so that several people take turns.
 	for n := range 8 {
 		c.people = append(c.people, c.invite(t, fmt.Sprintf("conny%d", n+1), "--display", fmt.Sprintf("Conny%d Formance", n+1), "--given-name", fmt.Sprintf("Conny%d", n+1), "--family-name", "Formance",
@@ -194,7 +196,7 @@ func (c *examined) rested() *person {
 }
 
 // Of what these modules want to see, the first page that the person is shown is the one.
-var firstPage = regexp.MustCompile(`id-token-hint|bad-post-logout|query-added-to-post-logout|prompt-login|max-age-1$`)
+var firstPage = regexp.MustCompile(`id-token-hint|bad-post-logout|query-added-to-post-logout|prompt-login|max-age-1$|registration-(?:logo|policy|tos)-uri$`)
 
 const pngPrefix = "data:image/png;base64,"
 
@@ -371,7 +373,7 @@ func (s *officialSuite) examines(t *testing.T, c *examined, plan string, m suite
 			return s.result(t, run)
 		}
 		if state == "CONFIGURED" && strings.HasSuffix(m.Name, "rotate-keys") { // it waits for a new key
-			c.idp(t, "key", "turn", "RS256")
+			c.turnsKeys(t)
 			if err := s.call("POST", "/api/runner/"+run, nil, nil, nil); err != nil {
 				t.Fatal(err)
 			}
@@ -408,7 +410,7 @@ func (s *officialSuite) examines(t *testing.T, c *examined, plan string, m suite
 func TestConformance(t *testing.T) {
 	s := officialSuiteOf(t)
 	c := examine(t, s)
-	s.compare(t, providerPlans, func(p suitePlan) map[string]any { return p.config(c) }, func(t *testing.T, plan string, m suiteModule) string {
+	s.compare(t, slices.Concat(providerPlans, dynamicPlans), func(p suitePlan) map[string]any { return p.config(c) }, func(t *testing.T, plan string, m suiteModule) string {
 		return s.examines(t, c, plan, m)
 	})
 }

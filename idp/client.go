@@ -144,6 +144,8 @@ type Client struct {
 	Resources        []string            // of an API, the absolute URIs by which clients ask for tokens for it (RFC 8707)
 	RegisteredBy     RegistrationTokenID // the initial access token that it was registered by; empty: by the administration
 	RegistrationHash TokenHash           // of its registration access token (RFC 7592); zero: it cannot change its registration
+	About            ClientAbout         // what it says of itself
+	Requests         ClientRequests      // what counts of its requests besides what they say
 
 	Journal `json:"-"`
 }
@@ -156,6 +158,7 @@ type ClientSigning struct {
 	ResponseAlg      string `json:"response_alg,omitempty"`      // authorization_signed_response_alg; empty: SignedBy (JARM, section 3)
 	UserinfoAlg      string `json:"userinfo_alg,omitempty"`      // userinfo_signed_response_alg; empty: userinfo is JSON (OpenID Connect Core 1.0, section 5.3.2)
 	IntrospectionAlg string `json:"introspection_alg,omitempty"` // introspection_signed_response_alg; empty: SignedBy (RFC 9701, section 6)
+	AssertionAlg     string `json:"assertion_alg,omitempty"`     // token_endpoint_auth_signing_alg, its own; empty: any that its keys can (RFC 7591, section 4.1)
 }
 
 // The ways in which a client learns that a request by the back channel has an outcome

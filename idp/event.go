@@ -52,7 +52,7 @@ const (
 	EventRecoveryMade      EventKind = "recovery.made"
 	EventRecoveryUsed      EventKind = "recovery.used"
 	EventClientChanged     EventKind = "client.changed"
-	EventRegistrationToken EventKind = "client.token" // an initial access token was made or revoked
+	EventRegistrationToken EventKind = "client.token" // an initial access token was made, revoked, or blocked with its applications
 	EventTryoutStarted     EventKind = "client.test"  // a test sign-in of an application
 	EventTryoutEnded       EventKind = "client.test.ended"
 	EventStartAside        EventKind = "start.aside" // the first steps were put aside

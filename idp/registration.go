@@ -31,14 +31,17 @@ type RegistrationToken struct {
 	// Hosts are where all its addresses have to be, those that people are sent to and those
 	// that we call: a name or an address without a port; "*.example.org" for all names
 	// below; "org.example.viewer:" for a scheme of a native program.
-	Hosts      []string
-	Uses       int    // how many applications may be registered by it in all
-	Used       int    // how many were
-	MadeBy     string // name of the actor
-	CreatedAt  time.Time
-	ExpiresAt  time.Time
-	RevokedAt  time.Time // zero while it is good
-	LastUsedAt time.Time // zero: never
+	Hosts []string
+	// OptionalPKCE is a deviation: of the applications that prove themselves PKCE is not
+	// demanded. Public ones never go without.
+	OptionalPKCE bool
+	Uses         int    // how many applications may be registered by it in all
+	Used         int    // how many were
+	MadeBy       string // name of the actor
+	CreatedAt    time.Time
+	ExpiresAt    time.Time
+	RevokedAt    time.Time // zero while it is good
+	LastUsedAt   time.Time // zero: never
 
 	Journal `json:"-"`
 }
@@ -101,6 +104,12 @@ func (t *RegistrationToken) Admits(c *Client) error {
 		{"jwks_uri", []string{c.JWKSURI}},
 		{"sector_identifier_uri", []string{c.SectorURI}},
 		{"initiate_login_uri", []string{c.InitiateURI}},
+		{"backchannel_client_notification_endpoint", []string{c.Backchannel.NotifyURI}},
+		{"client_uri", c.About.Home.texts()},
+		{"policy_uri", c.About.Policy.texts()},
+		{"tos_uri", c.About.Terms.texts()},
+		{"logo_uri", []string{c.About.Logo}},
+		{"request_uris", c.Requests.URIs},
 	} {
 		for _, uri := range of.uris {
 			if uri != "" && !t.admitsHost(uri) {

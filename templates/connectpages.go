@@ -25,6 +25,7 @@ type ConnectAsk struct {
 	Hours    int       // how long the answer holds at most
 	// Emergency says that the person would claim an emergency by it.
 	Emergency bool
+	Links     []PartyLink
 }
 
 func (Connect) file() string    { return "connect" }

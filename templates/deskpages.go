@@ -432,6 +432,14 @@ type AdminApp struct {
 	Keys                                []string       // ids of its public keys, or their address
 	Rejected                            []RejectedLine // latest first
 	MayEdit                             bool
+	Says                                *AppSays // what it says of itself; nil: it did not register itself
+}
+
+// AppSays is what an application that has registered itself says of itself.
+type AppSays struct {
+	By                     string   // the name of the code that it was registered by; empty: it is gone
+	Names, Pages, Contacts []string // Pages: addresses
+	Software               string
 }
 
 // RejectedLine is one refused request of an application. What was sent is data of
@@ -491,6 +499,7 @@ type RegistrationLine struct {
 	Used, Uses              int
 	MadeAt, EndsAt, UsedAt  time.Time // UsedAt zero: never
 	Revoked, Spent, Expired bool      // one of them, or none: it is good
+	OptionalPKCE            bool
 }
 
 // AdminRegistration is the initial access tokens, by which applications register themselves,
@@ -506,6 +515,7 @@ type AdminRegistration struct {
 
 	Name, Scopes, Hosts, Uses, Days string // as typed
 	Code, Refresh, Credentials      bool
+	OptionalPKCE                    bool // PKCE is not demanded of those that prove themselves
 	Problem                         Message
 	Wrong                           string // which field
 }

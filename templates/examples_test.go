@@ -102,10 +102,12 @@ func examples() []example {
 		{"factor-forgotten", Factor{Frame: door(1), ID: exampleID, App: viewer, UserName: "anna", Linked: true, Recovery: true, NewPassword: true}},
 		{"done-forgotten", Done{Frame: door(2), ID: exampleID, NewPassword: true}},
 		{"password-icon", Password{Frame: door(0), ID: exampleID, App: viewer, Tile: Tile{Icon: "/pictures/0123456789abcdef0123456789abcdef.png", Letter: "R"}, Cancel: true}},
+		{"password-party", Password{Frame: door(0), ID: exampleID, App: viewer, Tile: Tile{Letter: "R"}, Cancel: true, Links: exampleLinks}},
 		{"password-letter", Password{Frame: door(0), ID: exampleID, App: viewer, Tile: Tile{Letter: "R"}, Cancel: true}},
 		{"password-looks", Password{Frame: looks(door(0)), ID: exampleID, App: viewer, Tile: Tile{Letter: "R"}, Cancel: true}},
 		{"password-named", Password{Frame: named(looks(door(0))), ID: exampleID, App: viewer, Cancel: true}},
 		{"security-looks", Security{Frame: looks(account("security")), Devices: 2, Max: 5, Recovery: 9}},
+		{"consent-party", Consent{Frame: door(1), ID: exampleID, App: viewer, Host: "viewer.example.org", UserName: "anna", Hours: 12, Links: exampleLinks, Scopes: []Message{Say("scope.openid")}}},
 		{"consent-letter", Consent{Frame: door(1), ID: exampleID, App: viewer, Tile: Tile{Letter: "R"}, Host: "viewer.example.org", UserName: "anna", Hours: 12, Scopes: []Message{Say("scope.openid")}}},
 		{"app-looks", App{Site: "Imaging", Look: looks(door(0)).Look}},
 		{"password-help", Password{Frame: helped(door(0), "tel:+3293324711"), ID: exampleID, App: viewer, Cancel: true, Mail: true}},
@@ -209,4 +211,10 @@ func examples() []example {
 		{"notme-done", Doubt{Frame: account("activity"), Done: true, One: true, Unlink: "/account/devices/" + exampleID + "/unlink", Recovery: true, Event: Occurrence{Seq: 790, At: at, What: Say("activity.login"), Device: "Pixel 8"}}},
 		{"sessions-one", Sessions{Frame: account("sessions"), Sessions: []Session{here}, Note: Say("sessions.others.done")}},
 	}...)
+}
+
+// exampleLinks are pages of an application.
+var exampleLinks = []PartyLink{
+	{Say("party.home", "App", "Viewer"), "https://viewer.example.org/?a=1&b=2"}, {Say("party.policy", "App", "Viewer"), "https://viewer.example.org/privacy"},
+	{Say("party.terms", "App", "Viewer"), "https://viewer.example.org/terms"},
 }

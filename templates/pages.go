@@ -64,6 +64,13 @@ type Password struct {
 	Mail     bool   // a link to a new password can be asked for
 	Fixed    bool   // the second factor was given first: the user name stays, and its password is asked for
 	Word     string // the state that the page shows (login.Step.Word): when it is another, so is the page
+	Links    []PartyLink
+}
+
+// PartyLink leads to a page of an application's own, such as its terms.
+type PartyLink struct {
+	Text Message
+	Href string // https, or http on this machine
 }
 
 // Confirm stands before a question to phones that a link of another site would ask.
@@ -165,6 +172,7 @@ type Consent struct {
 	Hours    int       // how long the answer holds at most
 	// Emergency says that the person would claim an emergency by it.
 	Emergency bool
+	Links     []PartyLink
 }
 
 // Notice says one thing: what happened, and what to do.

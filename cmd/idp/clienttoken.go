@@ -15,7 +15,7 @@ import (
 
 func (c *cli) clientTokenCommand() *cobra.Command {
 	return group("token", "Let applications register themselves, by initial access tokens (RFC 7591)",
-		c.clientTokenAdd(), c.clientTokenList(), c.clientTokenRevoke())
+		c.clientTokenAdd(), c.clientTokenList(), c.clientTokenRevoke(), c.clientTokenBlock())
 }
 
 func (c *cli) clientTokenAdd() *cobra.Command {
@@ -32,6 +32,7 @@ func (c *cli) clientTokenAdd() *cobra.Command {
 	cmd.Flags().StringSliceVar(&t.GrantTypes, "grant", []string{idp.GrantCode, idp.GrantRefresh}, "`grant types` that applications may have")
 	cmd.Flags().StringSliceVar(&t.Scopes, "scope", []string{"openid", "profile", "email"}, "`scopes` that they may ask for")
 	cmd.Flags().StringSliceVar(&t.Hosts, "host", nil, "`hosts` where all their addresses have to be; *.example.org for all below")
+	cmd.Flags().BoolVar(&t.OptionalPKCE, "optional-pkce", false, "a deviation: do not demand PKCE of applications that prove themselves; of public ones it always is")
 	cmd.Flags().IntVar(&t.Uses, "uses", 1, "how many applications can be registered")
 	cmd.Flags().DurationVar(&lasts, "expires", 7*24*time.Hour, "how long it is good")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object, for scripts")
@@ -68,6 +69,7 @@ type tokenLine struct {
 	GrantTypes []string                `json:"grants"`
 	Scopes     []string                `json:"scopes"`
 	Hosts      []string                `json:"hosts"`
+	NoPKCE     bool                    `json:"optional_pkce"`
 	Uses       int                     `json:"uses"`
 	Used       int                     `json:"used"`
 	MadeBy     string                  `json:"made_by"`
@@ -90,7 +92,7 @@ func (c *cli) clientTokenList() *cobra.Command {
 			rows := [][]string{{"ID", "STATE", "USED", "EXPIRES", "HOSTS", "NAME"}}
 			for i := range all {
 				t := &all[i]
-				l := tokenLine{t.ID, t.Name, t.State(time.Now()), t.GrantTypes, t.Scopes, t.Hosts, t.Uses, t.Used, t.MadeBy, t.CreatedAt, t.ExpiresAt}
+				l := tokenLine{t.ID, t.Name, t.State(time.Now()), t.GrantTypes, t.Scopes, t.Hosts, t.OptionalPKCE, t.Uses, t.Used, t.MadeBy, t.CreatedAt, t.ExpiresAt}
 				list = append(list, l)
 				rows = append(rows, []string{string(l.ID), l.State, fmt.Sprintf("%d of %d", l.Used, l.Uses), clock(l.ExpiresAt), orNone(strings.Join(l.Hosts, " ")), l.Name})
 			}
@@ -120,6 +122,25 @@ func (c *cli) clientTokenRevoke() *cobra.Command {
 				return err
 			}
 			c.printf("%s revoked\n", args[0])
+			return nil
+		}),
+	}
+}
+
+func (c *cli) clientTokenBlock() *cobra.Command {
+	return &cobra.Command{
+		Use:   "block ID",
+		Short: "End an initial access token, and block all applications that were registered by it",
+		Args:  cobra.ExactArgs(1),
+		RunE: c.withArgs(func(ctx context.Context, p *provider, args []string) error {
+			n, err := p.desk.BlockRegistered(ctx, console(), idp.RegistrationTokenID(args[0]))
+			switch {
+			case errors.Is(err, idp.ErrNotFound):
+				return fmt.Errorf("no token has the id %q; \"idp client token list\" lists all", args[0])
+			case err != nil:
+				return err
+			}
+			c.printf("%s revoked, and blocked %d of its applications\n", args[0], n)
 			return nil
 		}),
 	}

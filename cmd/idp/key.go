@@ -84,6 +84,11 @@ until they read them again: restart those that do not by themselves.`,
 			if err := p.turnKeys(ctx); err != nil {
 				return err
 			}
+			// What was due was turned when this process opened the keys: the running provider is
+			// told in any case, and publishes what there is.
+			if err := p.db.Relay(ctx, idp.TopicKeys); err != nil {
+				return err
+			}
 			return c.printKeys(ctx, p, asJSON)
 		}),
 	}

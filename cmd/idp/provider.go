@@ -194,6 +194,7 @@ func open(ctx context.Context, conf *config.Config, issuer string, log *slog.Log
 			Sector: func(ctx context.Context, uri string) ([]string, error) {
 				return oidc.SectorRedirects(ctx, p.toApplications(), uri)
 			},
+			Logo:  func(ctx context.Context, uri string) ([]byte, error) { return oidc.Logo(ctx, p.toApplications(), uri) },
 			Store: db, Sealer: sealer, Site: site.now, Fixed: site.fixed, Languages: words.Known(), Issuer: issuer, Mail: conf.Mail.On(), Settings: settingsOf(conf), Algs: conf.Keys.Algs,
 			Mutual: conf.TLS.MTLSListen != "", MutualCA: conf.TLS.MTLSCAFile != "", Realm: conf.Clients.Realm, Log: log,
 			// Phones are told whatever becomes of the request that has unlinked one.

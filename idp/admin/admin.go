@@ -87,8 +87,10 @@ type Store interface {
 	RegistrationTokens(ctx context.Context) ([]idp.RegistrationToken, error)
 	UpdateRegistrationToken(ctx context.Context, id idp.RegistrationTokenID, fn func(*idp.RegistrationToken) error) error
 	// RegisterClient adds the application that fn makes of the token with a hash.
-	RegisterClient(ctx context.Context, hash idp.TokenHash, fn func(*idp.RegistrationToken) (*idp.Client, error)) error
-	UpdateRegisteredClient(ctx context.Context, id idp.ClientID, fn func(*idp.RegistrationToken, *idp.Client) error) error
+	RegisterClient(ctx context.Context, hash idp.TokenHash, fn func(*idp.RegistrationToken) (*idp.Client, error), pictures ...*idp.Picture) error
+	UpdateRegisteredClient(ctx context.Context, id idp.ClientID, fn func(*idp.RegistrationToken, *idp.Client) error, pictures ...*idp.Picture) error
+	// UpdateRegisteredBy changes a token and every application that was registered by it.
+	UpdateRegisteredBy(ctx context.Context, id idp.RegistrationTokenID, fn func(*idp.RegistrationToken) error, each func(*idp.Client) error) error
 	RemoveRegisteredClient(ctx context.Context, id idp.ClientID, hash idp.TokenHash, e idp.Event) error // of its registration access token
 
 	Site(ctx context.Context) (*idp.Site, error) // as it was saved; shared, not to be changed
@@ -130,8 +132,10 @@ type Config struct {
 	// Sector reads the redirect addresses that a sector_identifier_uri lists; it has to guard whom
 	// it calls. nil: there are no such addresses.
 	Sector func(ctx context.Context, uri string) ([]string, error)
-	Now    func() time.Time
-	Log    *slog.Logger
+	// Logo reads the picture at a logo_uri, as Sector does. nil: there are no such pictures.
+	Logo func(ctx context.Context, uri string) ([]byte, error)
+	Now  func() time.Time
+	Log  *slog.Logger
 }
 
 // Desk is where administrators act. Safe for concurrent use.

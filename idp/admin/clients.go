@@ -189,6 +189,9 @@ func (d *Desk) EditClient(ctx context.Context, by By, id idp.ClientID, fn func(*
 		if !c.HasSecret() {
 			c.Secrets = nil
 		}
+		if !c.HasJWKS() {
+			c.Requests.URIs = nil // which it registered for its keys alone
+		}
 		d.tidyClient(c)
 		if err := ValidateClient(c); err != nil {
 			return err
@@ -364,6 +367,9 @@ func ValidateClient(c *idp.Client) error {
 	if err := validSubjects(c); err != nil {
 		return err
 	}
+	if err := validAbout(c); err != nil {
+		return err
+	}
 	if len(c.GrantTypes) == 0 {
 		return bad("grant_types", "client.grants.missing")
 	}
@@ -497,6 +503,11 @@ func validSubject(s idp.CertSubject) bool {
 func validKeys(c *idp.Client) error {
 	bad := func(field, message string) error { return &idp.FieldError{Field: field, Message: message} }
 	proves, signs := c.ByKeys(), c.Signing.RequireRequest || c.Signing.RequestAlg != "" || c.Backchannel.RequestAlg != ""
+	if c.RegisteredBy != "" && c.HasJWKS() {
+		// It may sign its requests whenever it likes. One that the administration registers says
+		// so: keys that stand there for nothing are a mistake of whoever typed.
+		signs = true
+	}
 	switch {
 	case c.Auth == idp.AuthTLS && !validSubject(c.TLSSubject):
 		return bad("tls_client_auth", "client.mtls.subject")
@@ -531,6 +542,8 @@ func validKeys(c *idp.Client) error {
 		return bad("request_object_signing_alg", "client.request.alg")
 	case c.Backchannel.RequestAlg != "" && len(set.For("", c.Backchannel.RequestAlg)) == 0:
 		return bad("backchannel_authentication_request_signing_alg", "client.request.alg")
+	case c.Signing.AssertionAlg != "" && len(set.For("", c.Signing.AssertionAlg)) == 0:
+		return bad("token_endpoint_auth_signing_alg", "client.request.alg")
 	}
 	return nil
 }
@@ -544,6 +557,7 @@ func validSigning(c *idp.Client) error {
 		{"userinfo_signed_response_alg", c.Signing.UserinfoAlg},
 		{"introspection_signed_response_alg", c.Signing.IntrospectionAlg},
 		{"backchannel_authentication_request_signing_alg", c.Backchannel.RequestAlg},
+		{"token_endpoint_auth_signing_alg", c.Signing.AssertionAlg},
 	} {
 		switch {
 		case a.alg == "":

@@ -112,6 +112,37 @@ func (d *Desk) RevokeRegistrationToken(ctx context.Context, by By, id idp.Regist
 	})
 }
 
+// BlockRegistered revokes an initial access token and disables every application that was
+// registered by it, with all that they were given, and returns how many it has disabled; those
+// that were are not counted. An application that the administration has changed since is one of
+// them: it was registered by the token still. Errors: idp.ErrNotFound.
+func (d *Desk) BlockRegistered(ctx context.Context, by By, id idp.RegistrationTokenID) (int, error) {
+	if err := d.allow(ctx, by, EditClients); err != nil {
+		return 0, err
+	}
+	n := 0
+	err := d.conf.Store.UpdateRegisteredBy(ctx, id, func(t *idp.RegistrationToken) error {
+		n = 0 // fn may run twice
+		if t.RevokedAt.IsZero() {
+			t.RevokedAt = d.conf.Now()
+		}
+		t.Note(d.event(idp.EventRegistrationToken, by, map[string]string{"change": "blocked", "name": t.Name}))
+		return nil
+	}, func(c *idp.Client) error {
+		if c.Disabled {
+			return nil
+		}
+		n++
+		c.Disabled, c.RegistrationHash, c.UpdatedAt = true, idp.TokenHash{}, d.conf.Now()
+		c.Note(d.clientEvent(by, c, "edited"))
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	return n, nil
+}
+
 // itself is the By of an application that acts upon its own registration. It passes no table
 // of roles: what it may is decided by the token that it came with.
 func itself(id idp.ClientID, address string) By {
@@ -136,13 +167,9 @@ func (d *Desk) Register(ctx context.Context, token idp.Secret, address string, c
 	if err := known[i].Live(d.conf.Now()); err != nil {
 		return "", "", fmt.Errorf("%w: %w", idp.ErrWrongSecret, err)
 	}
-	if c.SectorURI != "" { // read only where the token allows that
-		if err := known[i].Admits(c); err != nil {
-			return "", "", err
-		}
-		if err := d.checkSector(ctx, c); err != nil {
-			return "", "", err
-		}
+	icon, err := d.readOf(ctx, &known[i], c, nil)
+	if err != nil {
+		return "", "", err
 	}
 	asked := *c
 	err = d.conf.Store.RegisterClient(ctx, token.Hash(), func(t *idp.RegistrationToken) (*idp.Client, error) {
@@ -152,6 +179,8 @@ func (d *Desk) Register(ctx context.Context, token idp.Secret, address string, c
 		}
 		n := asked // fn may run twice
 		n.ID, n.Consent, n.RegisteredBy = idp.NewID[idp.ClientID](), true, t.ID
+		n.OptionalPKCE = t.OptionalPKCE && !n.Public()
+		n.Icon = iconID(icon)
 		if n.Name == "" {
 			n.Name = siteOf(&n, t.Name)
 		}
@@ -159,6 +188,9 @@ func (d *Desk) Register(ctx context.Context, token idp.Secret, address string, c
 			n.Scopes = slices.Clone(t.Scopes)
 		}
 		if secret, err = d.prepareClient(&n, now); err != nil {
+			return nil, err
+		}
+		if err := d.validAlgs(&n); err != nil {
 			return nil, err
 		}
 		if err := t.Admits(&n); err != nil {
@@ -171,7 +203,7 @@ func (d *Desk) Register(ctx context.Context, token idp.Secret, address string, c
 		n.Note(e)
 		*c = n
 		return &n, nil
-	})
+	}, pictures(icon)...)
 	if errors.Is(err, idp.ErrNotFound) {
 		err = fmt.Errorf("%w: %w", idp.ErrWrongSecret, err)
 	}
@@ -228,8 +260,16 @@ func (d *Desk) ChangeRegistration(ctx context.Context, id idp.ClientID, token, c
 	if err != nil {
 		return "", "", err
 	}
-	if sent.SectorURI != now.SectorURI || sent.SectorURI != "" && !slices.Equal(sent.RedirectURIs, now.RedirectURIs) {
+	if sent.SectorURI != now.SectorURI {
 		return "", "", &idp.FieldError{Field: "sector_identifier_uri", Message: "client.sector.fixed"}
+	}
+	by, err := d.registrar(ctx, now)
+	if err != nil {
+		return "", "", err
+	}
+	icon, err := d.readOf(ctx, by, sent, now)
+	if err != nil {
+		return "", "", err
 	}
 	asked := *sent
 	err = d.conf.Store.UpdateRegisteredClient(ctx, id, func(t *idp.RegistrationToken, c *idp.Client) error {
@@ -245,6 +285,13 @@ func (d *Desk) ChangeRegistration(ctx context.Context, id idp.ClientID, token, c
 		}
 		auth, before := c.Auth, *c
 		takeRegistration(c, &asked)
+		switch {
+		case icon != nil:
+			c.Icon = icon.ID
+		case before.About.Logo != c.About.Logo: // it has none any more
+			c.Icon = ""
+		}
+		c.OptionalPKCE = t.OptionalPKCE && !c.Public()
 		if err := sameSubjects(&before, c); err != nil {
 			return &idp.FieldError{Field: "subject_type", Message: "client.sector.fixed"}
 		}
@@ -266,6 +313,12 @@ func (d *Desk) ChangeRegistration(ctx context.Context, id idp.ClientID, token, c
 		if err := ValidateClient(c); err != nil {
 			return err
 		}
+		if err := d.validMutual(c); err != nil {
+			return err
+		}
+		if err := d.validAlgs(c); err != nil {
+			return err
+		}
 		if err := t.Admits(c); err != nil {
 			return err
 		}
@@ -277,7 +330,7 @@ func (d *Desk) ChangeRegistration(ctx context.Context, id idp.ClientID, token, c
 		kept := *c
 		*sent = kept
 		return nil
-	})
+	}, pictures(icon)...)
 	if errors.Is(err, idp.ErrNotFound) {
 		err = fmt.Errorf("%w: %w", idp.ErrWrongSecret, err)
 	}
@@ -295,7 +348,8 @@ func takeRegistration(c, sent *idp.Client) {
 	}
 	c.RedirectURIs, c.PostLogoutURIs, c.LogoutURI, c.LogoutSession = sent.RedirectURIs, sent.PostLogoutURIs, sent.LogoutURI, sent.LogoutSession
 	c.GrantTypes, c.Scopes, c.IDTokenAlg = sent.GrantTypes, sent.Scopes, sent.IDTokenAlg
-	c.RequirePushed, c.DPoP = sent.RequirePushed, sent.DPoP
+	c.RequirePushed, c.DPoP, c.CertBound, c.TLSSubject = sent.RequirePushed, sent.DPoP, sent.CertBound, sent.TLSSubject
+	c.Signing, c.Backchannel, c.About, c.Requests = sent.Signing, sent.Backchannel, sent.About, sent.Requests
 	c.SubjectType, c.SectorURI, c.InitiateURI = sent.SubjectType, sent.SectorURI, sent.InitiateURI
 }
 

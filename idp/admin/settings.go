@@ -153,8 +153,9 @@ func (d *Desk) FaintLogos(ctx context.Context, by By) (brand.Faint, error) {
 	return faint, nil
 }
 
-// SetIcon gives an application its icon, a PNG; none takes it away. Errors:
-// FieldError, idp.ErrNotFound.
+// SetIcon gives an application its icon, a PNG; none takes it away. As with EditClient, one that
+// has registered itself is the administration's from now on. Errors: FieldError,
+// idp.ErrNotFound.
 func (d *Desk) SetIcon(ctx context.Context, by By, id idp.ClientID, raw []byte) error {
 	if err := d.allow(ctx, by, EditClients); err != nil {
 		return err
@@ -163,14 +164,20 @@ func (d *Desk) SetIcon(ctx context.Context, by By, id idp.ClientID, raw []byte) 
 	if err != nil {
 		return err
 	}
-	if len(raw) == 0 {
-		return d.conf.Store.SetIcon(ctx, id, nil, d.clientEvent(by, c, "icon removed"))
+	what, icon := "icon removed", (*idp.Picture)(nil)
+	if len(raw) > 0 {
+		what = "icon"
+		if icon, err = brand.Icon("icon", raw); err != nil {
+			return err
+		}
 	}
-	icon, err := brand.Icon("icon", raw)
-	if err != nil {
-		return err
+	if !c.RegistrationHash.IsZero() {
+		err := d.conf.Store.UpdateClient(ctx, id, func(c *idp.Client) error { c.RegistrationHash = idp.TokenHash{}; return nil })
+		if err != nil {
+			return err
+		}
 	}
-	return d.conf.Store.SetIcon(ctx, id, icon, d.clientEvent(by, c, "icon"))
+	return d.conf.Store.SetIcon(ctx, id, icon, d.clientEvent(by, c, what))
 }
 
 // noteSite writes an event for each setting that is another now.

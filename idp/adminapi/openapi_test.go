@@ -215,7 +215,7 @@ func (w *world) prepare(o adminapi.Operation) {
 	switch o.Path {
 	case "/users/invite", "/users/{user}/invite":
 		idptest.Must(w.desk.UnlinkDevices(ctx, console, []idp.DeviceID{w.device}, admin.Why{Reason: "before"}))(w)
-	case "/registration-tokens/{token}":
+	case "/registration-tokens/{token}", "/registration-tokens/{token}/block":
 		r := &idp.RegistrationToken{ID: "0CR2MJ7Q5T9X2C4F6H8K1N3P5S", Name: "Supplier", Hash: idp.NewToken().Hash(), Uses: 1, CreatedAt: w.clock.Now(), ExpiresAt: w.clock.Now().Add(time.Hour)}
 		if err := w.db.AddRegistrationToken(ctx, r); err != nil && !errors.Is(err, idp.ErrConflict) {
 			w.Fatal(err)

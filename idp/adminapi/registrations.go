@@ -19,6 +19,7 @@ type registrationToken struct {
 	GrantTypes []string                `json:"grant_types"`
 	Scopes     []string                `json:"scopes"`
 	Hosts      []string                `json:"hosts"`
+	NoPKCE     bool                    `json:"optional_pkce"`
 	Uses       int                     `json:"uses"`
 	Used       int                     `json:"used"`
 	MadeBy     string                  `json:"made_by"`
@@ -30,7 +31,7 @@ type registrationToken struct {
 
 func (s *Server) registrationTokenOf(t *idp.RegistrationToken) registrationToken {
 	return registrationToken{
-		ID: t.ID, Name: t.Name, State: t.State(s.conf.Now()), GrantTypes: list(t.GrantTypes), Scopes: list(t.Scopes), Hosts: list(t.Hosts), Uses: t.Uses, Used: t.Used, MadeBy: t.MadeBy,
+		ID: t.ID, Name: t.Name, State: t.State(s.conf.Now()), GrantTypes: list(t.GrantTypes), Scopes: list(t.Scopes), Hosts: list(t.Hosts), NoPKCE: t.OptionalPKCE, Uses: t.Uses, Used: t.Used, MadeBy: t.MadeBy,
 		CreatedAt: moment(t.CreatedAt), ExpiresAt: moment(t.ExpiresAt), LastUsedAt: moment(t.LastUsedAt), RevokedAt: moment(t.RevokedAt),
 	}
 }
@@ -53,12 +54,13 @@ type newRegistrationToken struct {
 }
 
 var newRegistrationTokenMembers = members[newRegistrationToken]{
-	"name":        text(func(b *newRegistrationToken) *string { return &b.token.Name }),
-	"grant_types": texts(func(b *newRegistrationToken) *[]string { return &b.token.GrantTypes }),
-	"scopes":      texts(func(b *newRegistrationToken) *[]string { return &b.token.Scopes }),
-	"hosts":       texts(func(b *newRegistrationToken) *[]string { return &b.token.Hosts }),
-	"uses":        whole(func(b *newRegistrationToken) *int { return &b.token.Uses }),
-	"expires_in":  seconds(func(b *newRegistrationToken) *time.Duration { return &b.expires }),
+	"name":          text(func(b *newRegistrationToken) *string { return &b.token.Name }),
+	"grant_types":   texts(func(b *newRegistrationToken) *[]string { return &b.token.GrantTypes }),
+	"scopes":        texts(func(b *newRegistrationToken) *[]string { return &b.token.Scopes }),
+	"hosts":         texts(func(b *newRegistrationToken) *[]string { return &b.token.Hosts }),
+	"optional_pkce": flag(func(b *newRegistrationToken) *bool { return &b.token.OptionalPKCE }),
+	"uses":          whole(func(b *newRegistrationToken) *int { return &b.token.Uses }),
+	"expires_in":    seconds(func(b *newRegistrationToken) *time.Duration { return &b.expires }),
 }
 
 // registrationTokenMade is a new initial access token, which is told this once.
@@ -100,4 +102,24 @@ func (s *Server) revokeRegistrationToken(w http.ResponseWriter, r *http.Request,
 		return err
 	}
 	return done(w)
+}
+
+// blocked says how many applications were disabled.
+type blocked struct {
+	Blocked int `json:"blocked"`
+}
+
+func (s *Server) blockRegistered(w http.ResponseWriter, r *http.Request, by admin.By) error {
+	id, err := pathID[idp.RegistrationTokenID](r, "token")
+	if err != nil {
+		return err
+	}
+	if err := readNothing(r); err != nil {
+		return err
+	}
+	n, err := s.conf.Desk.BlockRegistered(r.Context(), by, id)
+	if err != nil {
+		return err
+	}
+	return s.answer(w, r, http.StatusOK, blocked{n})
 }

@@ -61,6 +61,7 @@ type Desk interface {
 	AddRegistrationToken(ctx context.Context, by admin.By, t *idp.RegistrationToken) (idp.Secret, error)
 	RegistrationTokens(ctx context.Context, by admin.By) ([]idp.RegistrationToken, error)
 	RevokeRegistrationToken(ctx context.Context, by admin.By, id idp.RegistrationTokenID) error
+	BlockRegistered(ctx context.Context, by admin.By, id idp.RegistrationTokenID) (int, error)
 	PreviewClaims(ctx context.Context, by admin.By, user idp.UserID, client idp.ClientID) (*admin.Preview, error)
 
 	SearchEvents(ctx context.Context, by admin.By, q idp.EventQuery) (*idp.EventPage, error)
@@ -177,6 +178,7 @@ func (s *Server) operations() []operation {
 		{"GET", "/registration-tokens", admin.ReadClients, s.registrationTokens},
 		{"POST", "/registration-tokens", admin.EditClients, s.addRegistrationToken},
 		{"DELETE", "/registration-tokens/{token}", admin.EditClients, s.revokeRegistrationToken},
+		{"POST", "/registration-tokens/{token}/block", admin.EditClients, s.blockRegistered},
 		{"GET", "/presets", admin.ReadClients, s.presets},
 		{"POST", "/presets/{preset}", admin.EditClients, s.addByPreset},
 

@@ -52,6 +52,7 @@ var rows = map[string]int{
 	"GET /registration-tokens":                200,
 	"POST /registration-tokens":               201,
 	"DELETE /registration-tokens/{token}":     204,
+	"POST /registration-tokens/{token}/block": 200,
 	"GET /presets":                            200,
 	"POST /presets/{preset}":                  201,
 	"GET /audit/events":                       200,

@@ -142,9 +142,18 @@ func (s *Server) readAssertion(ctx context.Context, c *idp.Client, token string)
 	return claims, "", ""
 }
 
-// assertionAlgs are the algorithms by which a client may sign its assertions (FAPI 2.0
-// Security Profile, section 5.4.1, and FAPI 1.0 Advanced, section 8.6: not RS256).
+// assertionAlgs are the algorithms by which a client may sign its assertions: the one that it
+// has registered, else those of clientAlgs.
 func assertionAlgs(c *idp.Client) []string {
+	if c.Signing.AssertionAlg != "" {
+		return []string{c.Signing.AssertionAlg}
+	}
+	return clientAlgs(c)
+}
+
+// clientAlgs are the algorithms by which a client may sign (FAPI 2.0 Security Profile, section
+// 5.4.1, and FAPI 1.0 Advanced, section 8.6: not RS256).
+func clientAlgs(c *idp.Client) []string {
 	if c.FAPI2() || c.FAPICIBA() {
 		return proofAlgs
 	}

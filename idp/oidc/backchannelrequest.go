@@ -113,7 +113,7 @@ func (s *Server) backchannelClaimsFault(c *idp.Client, o *objectClaims) string {
 	case o.id == nil || *o.id == "":
 		return "The request object has no jti."
 	}
-	if text, _ := s.claimsFault(c, o); text != "" {
+	if text, _ := s.claimsFault(c, o, false); text != "" {
 		return text
 	}
 	if text, _ := s.lifeFault(o); text != "" {

@@ -57,6 +57,7 @@ type metadata struct {
 	ClaimsParameter          bool     `json:"claims_parameter_supported"`
 	RequestParameter         bool     `json:"request_parameter_supported"`
 	RequestURIParameter      bool     `json:"request_uri_parameter_supported"`
+	RequestURIsRegistered    bool     `json:"require_request_uri_registration"`
 	RequestAlgs              []string `json:"request_object_signing_alg_values_supported"`
 	RequireSignedRequest     bool     `json:"require_signed_request_object"`
 	ResponseAlgs             []string `json:"authorization_signing_alg_values_supported"`
@@ -140,6 +141,8 @@ func (s *Server) metadata(algs, languages []string) metadata {
 		UILocales:                languages,
 		ClaimsParameter:          true,
 		RequestParameter:         true,
+		RequestURIParameter:      register != "" && s.conf.Fetch != nil, // who registers itself can name such addresses
+		RequestURIsRegistered:    true,
 		RequestAlgs:              jwks.Algs,
 		ResponseAlgs:             algs,
 		UserinfoAlgs:             algs,

@@ -5,9 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"mime"
 	"net/http"
-	"slices"
 	"strings"
 
 	"hilum/idp"
@@ -25,37 +23,6 @@ const (
 // registrationChallenge is the challenge of every response that a registration without a good
 // token gets (RFC 6750, section 3).
 const registrationChallenge = `Bearer realm="registration"`
-
-// registrationResponse is what a registration is answered with: the credentials, and the
-// metadata as it was registered (RFC 7591, section 3.2.1; RFC 7592, section 3; OpenID Connect
-// Dynamic Client Registration 1.0, section 3.2).
-type registrationResponse struct {
-	ID              idp.ClientID    `json:"client_id"`
-	IssuedAt        int64           `json:"client_id_issued_at"`
-	Secret          string          `json:"client_secret,omitempty"`
-	SecretExpires   *int64          `json:"client_secret_expires_at,omitempty"` // 0: never; with a secret
-	AccessToken     string          `json:"registration_access_token"`
-	URI             string          `json:"registration_client_uri"`
-	Name            string          `json:"client_name"`
-	Kind            idp.ClientKind  `json:"application_type"`
-	RedirectURIs    []string        `json:"redirect_uris,omitempty"`
-	ResponseTypes   []string        `json:"response_types"`
-	GrantTypes      []string        `json:"grant_types"`
-	Auth            idp.AuthMethod  `json:"token_endpoint_auth_method"`
-	Scope           string          `json:"scope"`
-	JWKS            json.RawMessage `json:"jwks,omitempty"`
-	JWKSURI         string          `json:"jwks_uri,omitempty"`
-	SubjectType     string          `json:"subject_type"`
-	SectorURI       string          `json:"sector_identifier_uri,omitempty"`
-	InitiateURI     string          `json:"initiate_login_uri,omitempty"`
-	IDTokenAlg      string          `json:"id_token_signed_response_alg"`
-	PostLogoutURIs  []string        `json:"post_logout_redirect_uris,omitempty"`
-	LogoutURI       string          `json:"backchannel_logout_uri,omitempty"`
-	LogoutSession   bool            `json:"backchannel_logout_session_required,omitempty"`
-	RequirePushed   bool            `json:"require_pushed_authorization_requests"`
-	DPoP            bool            `json:"dpop_bound_access_tokens"`
-	RequireAuthTime bool            `json:"require_auth_time"` // it stands in every ID token
-}
 
 // register is the client registration endpoint (RFC 7591, section 3; OpenID Connect Dynamic
 // Client Registration 1.0, section 3), for who has an initial access token.
@@ -122,36 +89,6 @@ func (s *Server) registration(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// tellRegistration writes a registration. secret is empty where none is told.
-func (s *Server) tellRegistration(w http.ResponseWriter, status int, c *idp.Client, secret, registration idp.Secret) {
-	out := registrationResponse{
-		ID: c.ID, IssuedAt: c.CreatedAt.Unix(), Secret: secret.Reveal(), AccessToken: registration.Reveal(), URI: s.conf.Issuer + pathRegister + "/" + string(c.ID),
-		Name: c.Name, Kind: c.Kind, RedirectURIs: c.RedirectURIs, ResponseTypes: []string{}, GrantTypes: c.GrantTypes, Auth: c.Auth, Scope: strings.Join(c.Scopes, " "),
-		JWKS: json.RawMessage(c.JWKS), JWKSURI: c.JWKSURI, SubjectType: "public", IDTokenAlg: c.IDTokenAlg, PostLogoutURIs: c.PostLogoutURIs,
-		LogoutURI: c.LogoutURI, LogoutSession: c.LogoutSession, RequirePushed: c.RequirePushed, DPoP: c.DPoP, RequireAuthTime: true,
-	}
-	if c.Allows(idp.GrantCode) {
-		out.ResponseTypes = append(out.ResponseTypes, "code")
-	}
-	out.SectorURI, out.InitiateURI = c.SectorURI, c.InitiateURI
-	if c.SubjectType != "" {
-		out.SubjectType = string(c.SubjectType)
-	}
-	if out.IDTokenAlg == "" {
-		out.IDTokenAlg = "RS256"
-	}
-	if secret != "" {
-		out.SecretExpires = new(int64)
-	}
-	body, err := json.Marshal(out)
-	if err != nil {
-		panic(err) // texts, and JSON that was checked, always encode
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_, _ = w.Write(body) // the caller went away
-}
-
 // registrationToken is the one token in the Authorization header (RFC 6750, section 2.1);
 // false: there is none, and that was answered.
 func (s *Server) registrationToken(w http.ResponseWriter, r *http.Request) (idp.Secret, bool) {
@@ -216,7 +153,10 @@ func (s *Server) registrationError(w http.ResponseWriter, r *http.Request, c *id
 
 // metadataNames are the names of fields of a registration as metadata has them, where they
 // differ from the verb's.
-var metadataNames = map[string]string{"auth": "token_endpoint_auth_method", "kind": "application_type", "id_token_alg": "id_token_signed_response_alg", "scopes": "scope"}
+var metadataNames = map[string]string{
+	"auth": "token_endpoint_auth_method", "kind": "application_type", "id_token_alg": "id_token_signed_response_alg", "scopes": "scope",
+	"tls_client_auth": "tls_client_auth_subject_dn", "exchange_targets": "grant_types",
+}
 
 // metadataError is what is wrong with a field of a registration as an error response.
 func metadataError(e *idp.FieldError) *errorResponse {
@@ -251,114 +191,6 @@ func (o *ownMembers) refusal(id idp.ClientID) *errorResponse {
 		return &errorResponse{codeInvalidRequest, "client_id is another than that of the URL."}
 	}
 	return nil
-}
-
-// unsupported are the metadata of clients that have a meaning which we cannot give them
-// (OpenID Connect Dynamic Client Registration 1.0, section 2, and the registry of RFC 7591,
-// section 4.1). Whoever asks for one is told: what was ignored would be missed later. Any
-// other that is not known is ignored, as RFC 7591, section 2, has it; so are the pages and
-// pictures that a client shows of itself (logo_uri, client_uri, policy_uri, tos_uri,
-// contacts): nothing of ours shows or reads them.
-var unsupported = []string{
-	"authorization_details_types", "authorization_encrypted_response_alg", "authorization_encrypted_response_enc", "authorization_signed_response_alg",
-	"backchannel_authentication_request_signing_alg", "backchannel_client_notification_endpoint", "backchannel_token_delivery_mode", "backchannel_user_code_parameter",
-	"default_acr_values", "default_max_age", "frontchannel_logout_session_required", "frontchannel_logout_uri",
-	"id_token_encrypted_response_alg", "id_token_encrypted_response_enc",
-	"introspection_encrypted_response_alg", "introspection_encrypted_response_enc", "introspection_signed_response_alg",
-	"request_object_encryption_alg", "request_object_encryption_enc", "request_object_signing_alg", "request_uris", "require_signed_request_object",
-	"tls_client_auth_san_dns", "tls_client_auth_san_email", "tls_client_auth_san_ip", "tls_client_auth_san_uri", "tls_client_auth_subject_dn",
-	"tls_client_certificate_bound_access_tokens", "token_endpoint_auth_signing_alg",
-	"userinfo_encrypted_response_alg", "userinfo_encrypted_response_enc", "userinfo_signed_response_alg", "use_mtls_endpoint_aliases",
-}
-
-// nothingAsked are values by which an unsupported member asks for nothing.
-var nothingAsked = []string{"null", "false", `""`, "[]"}
-
-// readRegistration reads the body of a registration: a client with its metadata and the
-// defaults of RFC 7591, section 2, and what it was given before. Errors: as an error
-// response.
-func readRegistration(r *http.Request) (*idp.Client, *ownMembers, *errorResponse) {
-	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || kind != "application/json" {
-		return nil, nil, &errorResponse{codeInvalidRequest, "Send JSON: application/json."}
-	}
-	body, err := io.ReadAll(io.LimitReader(r.Body, maxForm+1))
-	if err != nil || len(body) > maxForm {
-		return nil, nil, &errorResponse{codeInvalidRequest, "The registration is too long."}
-	}
-	members, err := readMembers(body)
-	if err != nil {
-		return nil, nil, &errorResponse{codeInvalidRequest, "The body is no JSON object, or has a member twice."}
-	}
-	if _, sent := members["software_statement"]; sent {
-		return nil, nil, &errorResponse{codeStatement, "Software statements are not supported."}
-	}
-	for _, name := range unsupported {
-		if raw, sent := members[name]; sent && !slices.Contains(nothingAsked, string(raw)) {
-			return nil, nil, &errorResponse{codeInvalidMetadata, name + " is not supported."}
-		}
-	}
-	c := &idp.Client{Kind: idp.ClientWeb, Auth: idp.AuthBasic, AccessFormat: idp.AccessOpaque}
-	own := &ownMembers{}
-	var scope, subject, issuedID, secret string
-	var responses []string
-	for _, m := range []struct {
-		name string
-		to   any
-	}{
-		{"client_name", &c.Name},
-		{"application_type", &c.Kind},
-		{"redirect_uris", &c.RedirectURIs},
-		{"response_types", &responses},
-		{"grant_types", &c.GrantTypes},
-		{"token_endpoint_auth_method", &c.Auth},
-		{"scope", &scope},
-		{"jwks_uri", &c.JWKSURI},
-		{"subject_type", &subject},
-		{"sector_identifier_uri", &c.SectorURI},
-		{"initiate_login_uri", &c.InitiateURI},
-		{"id_token_signed_response_alg", &c.IDTokenAlg},
-		{"post_logout_redirect_uris", &c.PostLogoutURIs},
-		{"backchannel_logout_uri", &c.LogoutURI},
-		{"backchannel_logout_session_required", &c.LogoutSession},
-		{"require_pushed_authorization_requests", &c.RequirePushed},
-		{"dpop_bound_access_tokens", &c.DPoP},
-		{"client_id", &issuedID},
-		{"client_secret", &secret},
-	} {
-		raw, sent := members[m.name]
-		if !sent || string(raw) == "null" { // RFC 7592, section 2.2
-			continue
-		}
-		if json.Unmarshal(raw, m.to) != nil {
-			return nil, nil, &errorResponse{codeInvalidMetadata, m.name + " is of another type."}
-		}
-	}
-	for _, name := range []string{"registration_access_token", "registration_client_uri", "client_secret_expires_at", "client_id_issued_at"} {
-		if _, sent := members[name]; sent {
-			own.given = name
-		}
-	}
-	own.id, own.secret = issuedID, idp.Secret(secret)
-	if raw, sent := members["jwks"]; sent && string(raw) != "null" {
-		c.JWKS = string(raw)
-	}
-	if c.GrantTypes == nil {
-		c.GrantTypes = []string{idp.GrantCode}
-	}
-	c.Scopes = spaceDelimited(scope)
-	if c.IDTokenAlg == "RS256" {
-		c.IDTokenAlg = "" // which is the same, and turns with the site's
-	}
-	if subject != "public" {
-		c.SubjectType = idp.SubjectType(subject)
-	}
-	code := c.Allows(idp.GrantCode)
-	switch {
-	case code && responses != nil && !slices.Equal(responses, []string{"code"}), !code && len(responses) > 0:
-		return nil, nil, &errorResponse{codeInvalidMetadata, "response_types: only code is supported, with the grant type authorization_code."}
-	}
-	return c, own, nil
 }
 
 var errMembers = errors.New("no JSON object with each member once")

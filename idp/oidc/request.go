@@ -172,7 +172,20 @@ func (s *Server) readRequest(q parameters, c *idp.Client, to responseTarget) (*i
 			return nil, refused
 		}
 	}
+	withDefaults(req, c)
 	return req, nil
+}
+
+// withDefaults adds what counts where a request does not say otherwise (default_max_age and
+// default_acr_values of OpenID Connect Dynamic Client Registration 1.0, section 2).
+func withDefaults(req *idp.AuthRequest, c *idp.Client) {
+	if req.MaxAge == nil && c.Requests.MaxAge != nil {
+		age := *c.Requests.MaxAge
+		req.MaxAge = &age
+	}
+	if asked, err := parseClaims(req.Claims); len(req.ACRValues) == 0 && (len(req.Claims) == 0 || err == nil && asked.IDToken["acr"] == nil) {
+		req.ACRValues = slices.Clone(c.Requests.ACRValues)
+	}
 }
 
 // readMode makes sure that the response mode that is asked for, or its default, is one that

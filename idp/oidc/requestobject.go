@@ -44,8 +44,9 @@ type objectFault struct {
 }
 
 // parametersOf returns what counts of an authorization request: the claims of its request
-// object, if it has one, and of what stands outside then client_id alone (RFC 9101, sections
-// 5 and 6.3). Refusals are noted for who runs the client.
+// object, if it has one, sent or at an address of the client (request_uri), and of what stands
+// outside then client_id alone (RFC 9101, sections 5 and 6.3). Refusals are noted for who runs
+// the client.
 func (s *Server) parametersOf(ctx context.Context, c *idp.Client, sent url.Values) parameters {
 	objects := slices.DeleteFunc(slices.Clone(sent["request"]), func(v string) bool { return v == "" })
 	refuse := func(p parameters, f *objectFault) parameters {
@@ -53,9 +54,16 @@ func (s *Server) parametersOf(ctx context.Context, c *idp.Client, sent url.Value
 		p.refused = &f.errorResponse
 		return p
 	}
+	fetched := false
 	switch {
 	case len(sent["request"]) > 1:
 		return parameters{Values: sent} // refused as every parameter that is sent twice
+	case len(objects) == 0 && s.takesReferences(c) && reference(sent) != "":
+		object, fault := s.fetchObject(ctx, c, reference(sent))
+		if fault != nil {
+			return refuse(parameters{Values: sent}, fault)
+		}
+		objects, fetched = []string{object}, true
 	case len(objects) == 0 && c.Signing.RequireRequest:
 		return refuse(parameters{Values: sent}, &objectFault{
 			errorResponse{codeInvalidRequest, "The client has to sign its authorization requests."}, idp.RejectedNotSigned, "",
@@ -63,11 +71,11 @@ func (s *Server) parametersOf(ctx context.Context, c *idp.Client, sent url.Value
 	case len(objects) == 0:
 		return parameters{Values: sent}
 	}
-	p, fault := s.readRequestObject(ctx, c, objects[0])
+	p, fault := s.readRequestObject(ctx, c, objects[0], fetched)
 	switch {
 	case fault != nil:
 		return refuse(parameters{Values: errorTarget(sent, objects[0])}, fault)
-	case sent.Get("request_uri") != "":
+	case sent.Get("request_uri") != "" && !fetched:
 		return refuse(p, &objectFault{errorResponse{codeInvalidRequest, "A request has request or request_uri, not both."}, idp.RejectedRequestObject, "request_uri"})
 	case !agrees(sent["response_type"], p.Get("response_type")) && slices.Contains(spaceDelimited(p.Get("scope")), scopeOpenID):
 		// It stands outside for OAuth 2.0 software in between, which must not be told otherwise
@@ -113,8 +121,8 @@ func errorTarget(sent url.Values, object string) url.Values {
 }
 
 // readRequestObject verifies a request object by the keys of its client (RFC 9101, section
-// 6) and returns the authorization request in it.
-func (s *Server) readRequestObject(ctx context.Context, c *idp.Client, token string) (parameters, *objectFault) {
+// 6) and returns the authorization request in it. fetched: it was read from the client now.
+func (s *Server) readRequestObject(ctx context.Context, c *idp.Client, token string, fetched bool) (parameters, *objectFault) {
 	refuse := func(text, what string) (parameters, *objectFault) {
 		return parameters{}, &objectFault{errorResponse{codeInvalidRequestObject, text}, idp.RejectedRequestObject, what}
 	}
@@ -126,7 +134,7 @@ func (s *Server) readRequestObject(ctx context.Context, c *idp.Client, token str
 	if claims.read(members) != nil {
 		return refuse("The claims of the request object are malformed.", "claims")
 	}
-	text, what := s.claimsFault(c, &claims)
+	text, what := s.claimsFault(c, &claims, fetched)
 	if text == "" && c.FAPI2() {
 		text, what = s.lifeFault(&claims)
 	}
@@ -238,8 +246,9 @@ func (o *objectClaims) read(members map[string]json.RawMessage) error {
 
 // claimsFault says which claim of a request object is not good, for the client and for who
 // runs it; empty: all are. exp is demanded of every client: an object without would be good
-// for ever to whoever has read it once.
-func (s *Server) claimsFault(c *idp.Client, o *objectClaims) (text, what string) {
+// for ever to whoever has read it once. One that was fetched from the client just now is as good
+// as the client lets it stand there.
+func (s *Server) claimsFault(c *idp.Client, o *objectClaims, fetched bool) (text, what string) {
 	now := s.now()
 	ahead := now.Add(clockSkew)
 	switch {
@@ -254,9 +263,9 @@ func (s *Server) claimsFault(c *idp.Client, o *objectClaims) (text, what string)
 		return "The aud of the request object is the issuer.", "aud: " + strings.Join(o.audience, " ")
 	case o.id != nil && len(*o.id) > maxJTI:
 		return "The jti of the request object is too long.", "jti"
-	case o.expires == nil:
+	case o.expires == nil && !fetched:
 		return "The request object has no exp.", "exp is missing"
-	case !now.Before(momentOf(*o.expires)):
+	case o.expires != nil && !now.Before(momentOf(*o.expires)):
 		return "The request object has expired.", "exp is past"
 	case o.notBefore != nil && momentOf(*o.notBefore).After(ahead):
 		return "The nbf of the request object is ahead.", "nbf is ahead"
@@ -309,12 +318,12 @@ func parameterOf(name string, raw json.RawMessage) (string, bool) {
 }
 
 // requestAlgs are the algorithms by which a client may sign its request objects: the one that
-// it has registered, else those of its assertions. none is never one of them.
+// it has registered, else those of clientAlgs. none is never one of them.
 func requestAlgs(c *idp.Client) []string {
 	if c.Signing.RequestAlg != "" {
 		return []string{c.Signing.RequestAlg}
 	}
-	return assertionAlgs(c)
+	return clientAlgs(c)
 }
 
 // signedStill says what of a request that was good when it was sent is not good any more, for

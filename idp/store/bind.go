@@ -419,6 +419,9 @@ func (r *clientRow) bound() (string, []any) {
 	if r.Resources != "[]" && r.Resources != "" { // as above
 		fields = append(fields, "resources", r.Resources)
 	}
+	if r.About != "" || r.Requests != "" { // as above
+		fields = append(fields, "about", r.About, r.Requests)
+	}
 	return "clients", fields
 }
 

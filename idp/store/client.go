@@ -68,6 +68,8 @@ type clientRow struct {
 	Resources        string
 	RegisteredBy     string
 	RegistrationHash []byte // empty: none
+	About            string // JSON; empty: nothing
+	Requests         string // JSON; empty: nothing
 }
 
 func (clientRow) TableName() string { return "clients" }
@@ -89,7 +91,7 @@ func clientRowOf(c *idp.Client) (*clientRow, []clientSecretRow) {
 		RedirectURIs: listText(c.RedirectURIs), PostLogoutURIs: listText(c.PostLogoutURIs), Origins: listText(c.Origins),
 		LogoutURI: c.LogoutURI, LogoutSession: c.LogoutSession,
 		GrantTypes: listText(c.GrantTypes), Scopes: listText(c.Scopes), DefaultScopes: listText(c.DefaultScopes), Audience: listText(c.Audience),
-		IDTokenAlg: c.IDTokenAlg, Signing: optionalText(c.Signing), Backchannel: optionalText(c.Backchannel), AccessFormat: string(c.AccessFormat), AccessTTL: c.AccessTTL.Microseconds(),
+		IDTokenAlg: c.IDTokenAlg, Signing: recordText(c.Signing), Backchannel: recordText(c.Backchannel), AccessFormat: string(c.AccessFormat), AccessTTL: c.AccessTTL.Microseconds(),
 		RefreshIdle: c.RefreshIdle.Microseconds(), RefreshGrace: c.RefreshGrace.Microseconds(),
 		RefreshAlways: c.RefreshAlways, OptionalPKCE: c.OptionalPKCE, RequirePushed: c.RequirePushed, Profile: string(c.Profile), DPoP: c.DPoP, TLSSubject: string(c.TLSSubject), CertBound: c.CertBound, ClaimsInID: c.ClaimsInID,
 		ClaimsInAccess: c.ClaimsInAccess, KeepRefresh: c.KeepRefresh,
@@ -97,6 +99,7 @@ func clientRowOf(c *idp.Client) (*clientRow, []clientSecretRow) {
 	}
 	row.SubjectType, row.SectorURI, row.InitiateURI = string(c.SubjectType), c.SectorURI, c.InitiateURI
 	row.ExchangeTargets, row.Resources = listText(c.ExchangeTargets), listText(c.Resources)
+	row.About, row.Requests = recordText(c.About), recordText(c.Requests)
 	row.RegisteredBy, row.RegistrationHash = string(c.RegisteredBy), []byte{}
 	if !c.RegistrationHash.IsZero() {
 		row.RegistrationHash = c.RegistrationHash[:]
@@ -123,15 +126,14 @@ func rulesText(rules []idp.ClaimRule) string {
 	return string(b)
 }
 
-// optionalText is a part of a registration as it is stored: JSON, empty for nothing.
-func optionalText[T comparable](part T) string {
-	var nothing T
-	if part == nothing {
-		return ""
-	}
-	b, err := json.Marshal(part)
+// recordText is a record of a client as it is stored: JSON, empty for one that says nothing.
+func recordText(v any) string {
+	b, err := json.Marshal(v)
 	if err != nil {
-		panic(err) // texts always encode
+		panic(err) // texts and numbers always encode
+	}
+	if string(b) == "{}" {
+		return ""
 	}
 	return string(b)
 }
@@ -170,6 +172,12 @@ func (r *clientRow) client(secrets []clientSecretRow) (*idp.Client, error) {
 	}
 	if r.Backchannel != "" {
 		errs = errors.Join(errs, json.Unmarshal([]byte(r.Backchannel), &c.Backchannel))
+	}
+	if r.About != "" {
+		errs = errors.Join(errs, json.Unmarshal([]byte(r.About), &c.About))
+	}
+	if r.Requests != "" {
+		errs = errors.Join(errs, json.Unmarshal([]byte(r.Requests), &c.Requests))
 	}
 	if r.Claims != "[]" {
 		errs = errors.Join(errs, json.Unmarshal([]byte(r.Claims), &c.Claims))

@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	registrationColumns = "id, name, hash, grant_types, scopes, hosts, uses, used, made_by, created_at, expires_at, revoked_at, last_used_at, mac"
+	registrationColumns = "id, name, hash, grant_types, scopes, hosts, uses, used, made_by, created_at, expires_at, revoked_at, last_used_at, optional_pkce, mac"
 	selectRegistrations = "SELECT " + registrationColumns + " FROM registration_tokens ORDER BY n DESC"
 	selectRegistration  = "SELECT " + registrationColumns + " FROM registration_tokens WHERE id = ?"
 	selectRegistrar     = "SELECT " + registrationColumns + " FROM registration_tokens WHERE hash = ?"
@@ -28,34 +28,39 @@ type registrationRow struct {
 	Uses, Used                                  int64
 	MadeBy                                      string
 	CreatedAt, ExpiresAt, RevokedAt, LastUsedAt int64
+	OptionalPKCE                                bool
 	MAC                                         []byte
 }
 
 func (r *registrationRow) fields() []any {
 	return []any{&r.ID, &r.Name, &r.Hash, &r.GrantTypes, &r.Scopes, &r.Hosts, &r.Uses, &r.Used, &r.MadeBy,
-		&r.CreatedAt, &r.ExpiresAt, &r.RevokedAt, &r.LastUsedAt, &r.MAC}
+		&r.CreatedAt, &r.ExpiresAt, &r.RevokedAt, &r.LastUsedAt, &r.OptionalPKCE, &r.MAC}
 }
 
 func (r *registrationRow) seal() *[]byte { return &r.MAC }
 
 // All of it: each use writes the row anyway.
 func (r *registrationRow) bound() (string, []any) {
-	return "registration_tokens", []any{r.ID, r.Name, r.Hash, r.GrantTypes, r.Scopes, r.Hosts, r.Uses, r.Used, r.MadeBy,
+	fields := []any{r.ID, r.Name, r.Hash, r.GrantTypes, r.Scopes, r.Hosts, r.Uses, r.Used, r.MadeBy,
 		r.CreatedAt, r.ExpiresAt, r.RevokedAt, r.LastUsedAt}
+	if r.OptionalPKCE { // none had it when the first rows were bound
+		fields = append(fields, "optional_pkce", r.OptionalPKCE)
+	}
+	return "registration_tokens", fields
 }
 
 func registrationRowOf(t *idp.RegistrationToken) *registrationRow {
 	return &registrationRow{
 		ID: string(t.ID), Name: t.Name, Hash: t.Hash[:], GrantTypes: listText(t.GrantTypes), Scopes: listText(t.Scopes), Hosts: listText(t.Hosts),
 		Uses: int64(t.Uses), Used: int64(t.Used), MadeBy: t.MadeBy, CreatedAt: micros(t.CreatedAt), ExpiresAt: micros(t.ExpiresAt),
-		RevokedAt: micros(t.RevokedAt), LastUsedAt: micros(t.LastUsedAt),
+		RevokedAt: micros(t.RevokedAt), LastUsedAt: micros(t.LastUsedAt), OptionalPKCE: t.OptionalPKCE,
 	}
 }
 
 func (r *registrationRow) token() (*idp.RegistrationToken, error) {
 	t := &idp.RegistrationToken{
 		ID: idp.RegistrationTokenID(r.ID), Name: r.Name, Uses: int(r.Uses), Used: int(r.Used), MadeBy: r.MadeBy,
-		CreatedAt: moment(r.CreatedAt), ExpiresAt: moment(r.ExpiresAt), RevokedAt: moment(r.RevokedAt), LastUsedAt: moment(r.LastUsedAt),
+		CreatedAt: moment(r.CreatedAt), ExpiresAt: moment(r.ExpiresAt), RevokedAt: moment(r.RevokedAt), LastUsedAt: moment(r.LastUsedAt), OptionalPKCE: r.OptionalPKCE,
 	}
 	var err0, err1, err2, err3 error
 	t.Hash, err0 = hash(r.Hash)
@@ -156,8 +161,9 @@ func (db *DB) UpdateRegistrationToken(ctx context.Context, id idp.RegistrationTo
 }
 
 // RegisterClient inserts the application that fn makes of the initial access token with a
-// hash; fn counts the use, too. Errors: idp.ErrNotFound, idp.ErrConflict, those of fn.
-func (db *DB) RegisterClient(ctx context.Context, hash idp.TokenHash, fn func(*idp.RegistrationToken) (*idp.Client, error)) error {
+// hash, with the picture that it shows; fn counts the use, too. Errors: idp.ErrNotFound,
+// idp.ErrConflict, those of fn.
+func (db *DB) RegisterClient(ctx context.Context, hash idp.TokenHash, fn func(*idp.RegistrationToken) (*idp.Client, error), pictures ...*idp.Picture) error {
 	return db.changeClients(ctx, func(t *tx) error {
 		r, err := t.registration(selectRegistrar, hash[:])
 		if err != nil {
@@ -167,7 +173,7 @@ func (db *DB) RegisterClient(ctx context.Context, hash idp.TokenHash, fn func(*i
 		if err != nil {
 			return err
 		}
-		if err := t.putRegistration(r); err != nil {
+		if err := errors.Join(t.putRegistration(r), t.putPictures(pictures...)); err != nil {
 			return err
 		}
 		return t.addClient(c, c.Take())
@@ -175,17 +181,53 @@ func (db *DB) RegisterClient(ctx context.Context, hash idp.TokenHash, fn func(*i
 }
 
 // UpdateRegisteredClient is UpdateClient for an application that has registered itself; fn is
-// given the initial access token that it was registered by. Errors: idp.ErrNotFound, also
-// where the administration has registered it; those of fn.
-func (db *DB) UpdateRegisteredClient(ctx context.Context, id idp.ClientID, fn func(*idp.RegistrationToken, *idp.Client) error) error {
+// given the initial access token that it was registered by. A picture that it shows no more is
+// deleted. Errors: idp.ErrNotFound, also where the administration has registered it; those of
+// fn.
+func (db *DB) UpdateRegisteredClient(ctx context.Context, id idp.ClientID, fn func(*idp.RegistrationToken, *idp.Client) error, pictures ...*idp.Picture) error {
 	return db.changeClients(ctx, func(t *tx) error {
-		return t.updateClient(id, func(c *idp.Client) error {
+		err := t.updateClient(id, func(c *idp.Client) error {
 			r, err := t.registration(selectRegistration, string(c.RegisteredBy))
 			if err != nil {
 				return err
 			}
 			return fn(r, c)
 		})
+		if err == nil {
+			err = t.putPictures(pictures...)
+		}
+		if err == nil {
+			_, err = t.exec(deleteLoose)
+		}
+		return err
+	})
+}
+
+// UpdateRegisteredBy changes an initial access token and every application that was registered
+// by it, all or none; the grants of those that each disables are revoked. Errors:
+// idp.ErrNotFound where there is no such token; those of fn and each.
+func (db *DB) UpdateRegisteredBy(ctx context.Context, id idp.RegistrationTokenID, fn func(*idp.RegistrationToken) error, each func(*idp.Client) error) error {
+	return db.changeClients(ctx, func(t *tx) error {
+		r, err := t.registration(selectRegistration, string(id))
+		if err != nil {
+			return err
+		}
+		if err := fn(r); err != nil {
+			return err
+		}
+		if err := t.putRegistration(r); err != nil {
+			return err
+		}
+		var clients []string
+		if err := t.gorm.Model(&clientRow{}).Where("registered_by = ?", string(id)).Order("id").Pluck("id", &clients).Error; err != nil {
+			return err
+		}
+		for _, c := range clients {
+			if err := t.updateClient(idp.ClientID(c), each); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 

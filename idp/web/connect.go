@@ -95,7 +95,7 @@ func deniedDevice() templates.Notice {
 func (s *signIns) showConnectAsk(w http.ResponseWriter, status int, frame templates.Frame, step *login.Step, app string, tile templates.Tile) error {
 	return s.door.Render(w, status, templates.ConnectAsk{
 		Frame: frame, ID: string(step.ID), App: app, Tile: tile, UserName: step.UserName, Where: s.door.Where(step.Device.Address, frame.Lang), At: step.Device.At,
-		Scopes: slices.Concat(scopeWords(step.Scopes), resourceWords(step.Resources)), Emergency: idp.Emergency(step.Scopes), Hours: max(1, int(s.sessionAbsolute/time.Hour)),
+		Scopes: slices.Concat(scopeWords(step.Scopes), resourceWords(step.Resources)), Emergency: idp.Emergency(step.Scopes), Hours: max(1, int(s.sessionAbsolute/time.Hour)), Links: partyLinks(step.Client, frame.Lang),
 	})
 }
 

@@ -112,7 +112,7 @@ func (s *signIns) show(w http.ResponseWriter, r *http.Request, status int, step 
 	frame := s.door.FrameFor(r, "login:"+string(step.ID), s.readsOf(r, step)...)
 	app, back, tile := frame.Site, step.Purpose == idp.ForClient && step.Request.Polled == "", templates.Tile{}
 	if step.Client != nil {
-		app, tile = step.Client.Name, page.TileOf(step.Client)
+		app, tile = step.Client.NameIn(frame.Lang), page.TileOf(step.Client)
 	}
 	// Cancel stands on each of these pages, and leads to the relying party.
 	switch step.State {
@@ -127,7 +127,7 @@ func (s *signIns) show(w http.ResponseWriter, r *http.Request, status int, step 
 		frame.Dot = 1
 		p := templates.Password{
 			Frame: frame, ID: string(step.ID), App: app, Tile: tile, UserName: step.UserName, Fixed: true, Word: step.Word(), Problem: f.problem, Retry: f.retry, Cancel: back,
-			Note: templates.Say("first.done"),
+			Note: templates.Say("first.done"), Links: partyLinks(step.Client, frame.Lang),
 		}
 		return s.door.Render(w, status, p)
 	case idp.LoginFirst:
@@ -139,7 +139,7 @@ func (s *signIns) show(w http.ResponseWriter, r *http.Request, status int, step 
 		if name == "" {
 			name = step.LoginHint
 		}
-		p := templates.Password{Frame: frame, ID: string(step.ID), App: app, Tile: tile, UserName: name, Word: step.Word(), Problem: f.problem, Retry: f.retry, Cancel: back, Mail: step.Mail}
+		p := templates.Password{Frame: frame, ID: string(step.ID), App: app, Tile: tile, UserName: name, Word: step.Word(), Problem: f.problem, Retry: f.retry, Cancel: back, Mail: step.Mail, Links: partyLinks(step.Client, frame.Lang)}
 		if f.note != "" {
 			p.Note = templates.Say(f.note)
 		}
@@ -166,13 +166,35 @@ func (s *signIns) show(w http.ResponseWriter, r *http.Request, status int, step 
 		}
 		return s.door.Render(w, status, templates.Consent{
 			Frame: frame, ID: string(step.ID), App: app, Tile: tile, Host: hostOf(step.Request.RedirectURI), UserName: step.UserName,
-			Scopes: slices.Concat(scopeWords(step.Scopes), claimWords(step.Claims), resourceWords(step.Resources)), Emergency: idp.Emergency(step.Scopes), Hours: max(1, int(s.sessionAbsolute/time.Hour)),
+			Scopes: slices.Concat(scopeWords(step.Scopes), claimWords(step.Claims), resourceWords(step.Resources)), Emergency: idp.Emergency(step.Scopes), Hours: max(1, int(s.sessionAbsolute/time.Hour)), Links: partyLinks(step.Client, frame.Lang),
 		})
 	case idp.LoginEnrol:
 		return s.showEnrol(w, r, status, frame, step, enrolFault{})
 	case idp.LoginDone, idp.LoginCollected, idp.LoginDenied, idp.LoginExpired:
 	}
 	return s.showEnd(w, r, frame, step, app)
+}
+
+// partyLinks lead to the pages that an application has of its own, for a reader of a language.
+// Its pictures are ours (page.PicturePath): nobody else learns who signs in.
+func partyLinks(c *idp.Client, lang string) []templates.PartyLink {
+	if c == nil {
+		return nil
+	}
+	var out []templates.PartyLink
+	for _, l := range []struct {
+		text templates.Message
+		href string
+	}{
+		{templates.Say("party.home", "App", c.NameIn(lang)), c.About.Home.In(lang)},
+		{templates.Say("party.policy", "App", c.NameIn(lang)), c.About.Policy.In(lang)},
+		{templates.Say("party.terms", "App", c.NameIn(lang)), c.About.Terms.In(lang)},
+	} {
+		if l.href != "" {
+			out = append(out, templates.PartyLink{Text: l.text, Href: l.href})
+		}
+	}
+	return out
 }
 
 // readsOf are the languages that somebody before a sign-in is known to read, as

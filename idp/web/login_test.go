@@ -288,3 +288,27 @@ func TestConsentNeedsAnAnswer(t *testing.T) {
 	d.Leads(d.Post("/login/"+aLogin+"/consent", "answer", "deny"), "/authorize/collect/"+aLogin)
 	d.asked("deny")
 }
+
+// Pages of an application are links on the pages of the password and of consent, in the language
+// that is read, and nothing of the application is loaded there.
+func TestPagesOfAnApplication(t *testing.T) {
+	about := idp.ClientAbout{
+		Names: map[string]string{"nl": "Bekijker"}, Home: idp.Tagged{"nl": "https://viewer.example/nl"}, Policy: idp.Tagged{"": "https://viewer.example/privacy?a=1&b=2"},
+		Terms: idp.Tagged{"": "https://viewer.example/terms", "nl": "https://viewer.example/voorwaarden"}, Logo: "https://viewer.example/logo.png",
+	}
+	for _, state := range []idp.LoginState{idp.LoginPassword, idp.LoginConsent} {
+		d, _ := abroad(t)
+		c := *d.bound(state, idp.ForClient).Client
+		c.About = about
+		d.logins.step.Client = &c
+		r := d.Get("/login/" + aLogin)
+		d.Wants(r, 200, `<a href="https://viewer.example/privacy?a=1&amp;b=2" target="_blank" rel="noopener noreferrer">`, `href="https://viewer.example/terms"`,
+			"not https://viewer.example/nl", "not voorwaarden", "not Bekijker", "not logo.png")
+		if csp := r.Header.Get("Content-Security-Policy"); strings.Contains(csp, "img-src *") || !strings.Contains(csp, "img-src 'self'") {
+			t.Errorf("%s: %s", state, csp)
+		}
+		d.Wants(d.getIn("/login/"+aLogin, "nl"), 200, "Bekijker", `href="https://viewer.example/nl"`, `href="https://viewer.example/voorwaarden"`, "not https://viewer.example/terms")
+		c.About = idp.ClientAbout{}
+		d.Wants(d.Get("/login/"+aLogin), 200, `not id="party"`)
+	}
+}

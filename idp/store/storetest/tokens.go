@@ -390,8 +390,13 @@ func (s *site) newClient(id idp.ClientID) *idp.Client {
 		RedirectURIs: []string{"https://viewer.example/cb?a=b&c", "https://viewer.example/ü"}, PostLogoutURIs: []string{"https://viewer.example/out"},
 		LogoutURI: "https://viewer.example/told?a=b", LogoutSession: true,
 		Origins: []string{"https://viewer.example"}, GrantTypes: []string{idp.GrantCode, idp.GrantRefresh}, Scopes: []string{"profile"},
-		Audience: []string{"api"}, IDTokenAlg: "ES256", Signing: idp.ClientSigning{RequestAlg: "PS256", RequireRequest: true, ResponseAlg: "ES256", UserinfoAlg: "EdDSA", IntrospectionAlg: "RS256"}, Backchannel: idp.ClientBackchannel{Mode: idp.DeliverPing, NotifyURI: "https://viewer.example/ping", RequestAlg: "ES256"}, AccessFormat: idp.AccessJWT, AccessTTL: 5 * time.Minute, RefreshIdle: time.Hour,
+		Audience: []string{"api"}, IDTokenAlg: "ES256", Signing: idp.ClientSigning{RequestAlg: "PS256", RequireRequest: true, ResponseAlg: "ES256", UserinfoAlg: "EdDSA", IntrospectionAlg: "RS256", AssertionAlg: "PS256"}, Backchannel: idp.ClientBackchannel{Mode: idp.DeliverPing, NotifyURI: "https://viewer.example/ping", RequestAlg: "ES256"}, AccessFormat: idp.AccessJWT, AccessTTL: 5 * time.Minute, RefreshIdle: time.Hour,
 		RefreshGrace: 10 * time.Second, RefreshAlways: true, OptionalPKCE: true, ClaimsInID: true, Resources: []string{"https://viewer.example/api"}, DefaultScopes: []string{"openid", "profile"}, ClaimsInAccess: true, KeepRefresh: true, Icon: "a picture", Groups: []string{"radiology", "a b"}, Claims: []idp.ClaimRule{{Name: "role", From: "groups", One: true, Values: []idp.ClaimValue{{From: "x", To: "Viewer"}}}}, Consent: true, Verify: true, CreatedAt: s.now, UpdatedAt: s.now,
+		About: idp.ClientAbout{
+			Names: map[string]string{"de": "Betrachter"}, Home: idp.Tagged{"": "https://viewer.example/"}, Policy: idp.Tagged{"": "https://viewer.example/p", "fr-CH": "https://viewer.example/p-fr"},
+			Terms: idp.Tagged{"nl": "https://viewer.example/t"}, Logo: "https://viewer.example/logo.png", Contacts: []string{"ops@viewer.example"}, SoftwareID: "viewer", SoftwareVersion: "1.2",
+		},
+		Requests: idp.ClientRequests{MaxAge: new(int64(3600)), ACRValues: []string{"mfa"}, URIs: []string{"https://viewer.example/r#h"}},
 	}
 	c.Note(s.event(idp.EventClientChanged))
 	return c

@@ -2,6 +2,7 @@ package desk
 
 import (
 	"errors"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -112,6 +113,9 @@ func (s *applications) one(w http.ResponseWriter, r *http.Request, p staff) erro
 	view.Notify = c.Backchannel.NotifyURI
 	view.Keys, view.Targets = keyNames(c), c.ExchangeTargets
 	view.Pairwise, view.InitiateURI = c.SubjectType == idp.SubjectPairwise, c.InitiateURI
+	if view.Says, err = s.says(r, p, c); err != nil {
+		return err
+	}
 	now := s.door.Now()
 	for _, secret := range c.Secrets {
 		view.Secrets = append(view.Secrets, templates.DeskSecret{
@@ -127,6 +131,33 @@ func (s *applications) one(w http.ResponseWriter, r *http.Request, p staff) erro
 		view.Note = templates.Say("apps.enabled.done")
 	}
 	return s.door.Render(w, http.StatusOK, view)
+}
+
+// says is what an application that has registered itself says of itself; nil: it did not.
+func (s *applications) says(r *http.Request, p staff, c *idp.Client) (*templates.AppSays, error) {
+	if c.RegisteredBy == "" {
+		return nil, nil
+	}
+	known, err := s.desk.RegistrationTokens(r.Context(), p.by)
+	if err != nil {
+		return nil, err
+	}
+	view := &templates.AppSays{Names: []string{c.Name}, Contacts: c.About.Contacts, Software: strings.TrimSpace(c.About.SoftwareID + " " + c.About.SoftwareVersion)}
+	if i := slices.IndexFunc(known, func(t idp.RegistrationToken) bool { return t.ID == c.RegisteredBy }); i >= 0 {
+		view.By = known[i].Name
+	}
+	for _, tag := range slices.Sorted(maps.Keys(c.About.Names)) {
+		view.Names = append(view.Names, c.About.Names[tag]+" ("+tag+")")
+	}
+	for _, tagged := range []idp.Tagged{c.About.Home, c.About.Policy, c.About.Terms} {
+		view.Pages = append(view.Pages, slices.Sorted(maps.Values(tagged))...)
+	}
+	for _, one := range append([]string{c.About.Logo}, c.Requests.URIs...) {
+		if one != "" {
+			view.Pages = append(view.Pages, one)
+		}
+	}
+	return view, nil
 }
 
 // keyNames are the ids of an application's public keys, each with its kind, or the address

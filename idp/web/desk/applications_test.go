@@ -225,3 +225,38 @@ func TestDeskAddApplication(t *testing.T) {
 		}
 	}
 }
+
+// What an application that has registered itself says of itself is read at it, and all that a
+// token has registered is blocked by one button.
+func TestDeskRegisteredApplications(t *testing.T) {
+	t.Parallel()
+	s := newReadingRoom(t, idp.StaffAdmin)
+	s.Wants(s.Post("/admin/applications/registration", "name", "Supplier", "grant_code", "1", "optional_pkce", "1", "hosts", "viewer.hospital.example", "uses", "3", "days", "7"), 200, "shown this once")
+	tokens := idptest.Must(s.Desk.RegistrationTokens(t.Context(), walk.Console))(t)
+	if len(tokens) != 1 || !tokens[0].OptionalPKCE {
+		t.Fatalf("%+v", tokens)
+	}
+	s.Wants(s.Get("/admin/applications/registration"), 200, "Supplier", "PKCE is not demanded", "not /block") // nothing was registered by it
+	secret := idptest.Must(s.Desk.AddRegistrationToken(t.Context(), walk.Console, &idp.RegistrationToken{
+		Name: "Other", GrantTypes: []string{idp.GrantCode}, Scopes: []string{"profile"}, Hosts: []string{"viewer.hospital.example"}, Uses: 3, ExpiresAt: s.Clock.Now().Add(time.Hour),
+	}))(t)
+	c := &idp.Client{
+		Name: "Viewer", Kind: idp.ClientWeb, Auth: idp.AuthBasic, GrantTypes: []string{idp.GrantCode}, RedirectURIs: []string{"https://viewer.hospital.example/cb"},
+		About: idp.ClientAbout{Names: map[string]string{"de": "<b>Bank"}, Terms: idp.Tagged{"": "https://viewer.hospital.example/terms"}, Contacts: []string{"ops@viewer.example"}, SoftwareID: "viewer", SoftwareVersion: "1.2"},
+	}
+	if _, _, err := s.Desk.Register(t.Context(), secret, "192.0.2.1", c); err != nil {
+		t.Fatal(err)
+	}
+	at := "/admin/applications/" + string(c.ID)
+	s.Wants(s.Get(at), 200, `id="says"`, "Other", "&lt;b&gt;Bank (de)", "https://viewer.hospital.example/terms", "ops@viewer.example", "viewer 1.2")
+	s.Wants(s.Get(viewerPath), 200, `not id="says"`)
+	block := "/admin/applications/registration/" + string(c.RegisteredBy) + "/block"
+	s.Wants(s.Get("/admin/applications/registration"), 200, block)
+	s.Wants(s.Get(block), 200, "Block everything that Other has registered?")
+	s.Leads(s.Post(block), "/admin/applications/registration?did=blocked")
+	if !s.client(c.ID).Disabled || s.client("rad.viewer").Disabled {
+		t.Error("another was blocked")
+	}
+	s.Wants(s.Get("/admin/applications/registration?did=blocked"), 200, "its applications are blocked", "Revoked")
+	s.Wants(s.Post("/admin/applications/registration/nothing/block"), 404)
+}

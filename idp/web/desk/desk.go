@@ -101,6 +101,7 @@ type Clients interface {
 	AddRegistrationToken(ctx context.Context, by admin.By, t *idp.RegistrationToken) (idp.Secret, error)
 	RegistrationTokens(ctx context.Context, by admin.By) ([]idp.RegistrationToken, error)
 	RevokeRegistrationToken(ctx context.Context, by admin.By, id idp.RegistrationTokenID) error
+	BlockRegistered(ctx context.Context, by admin.By, id idp.RegistrationTokenID) (int, error)
 }
 
 // Claims are what applications are told of people.

@@ -33,7 +33,7 @@ func (s *registrations) view(r *http.Request, p staff) (templates.AdminRegistrat
 		t := &all[i]
 		row := templates.RegistrationLine{
 			ID: string(t.ID), Name: t.Name, MadeBy: t.MadeBy, Grants: t.GrantTypes, Scopes: t.Scopes, Hosts: t.Hosts, Used: t.Used, Uses: t.Uses,
-			MadeAt: t.CreatedAt, EndsAt: t.ExpiresAt, UsedAt: t.LastUsedAt,
+			MadeAt: t.CreatedAt, EndsAt: t.ExpiresAt, UsedAt: t.LastUsedAt, OptionalPKCE: t.OptionalPKCE,
 		}
 		state := t.State(now)
 		row.Revoked, row.Spent, row.Expired = state == "revoked", state == "used up", state == "expired"
@@ -47,8 +47,11 @@ func (s *registrations) list(w http.ResponseWriter, r *http.Request, p staff) er
 	if err != nil {
 		return err
 	}
-	if r.URL.Query().Get("did") == "revoked" {
+	switch r.URL.Query().Get("did") {
+	case "revoked":
 		view.Note = templates.Say("registration.revoked.done")
+	case "blocked":
+		view.Note = templates.Say("registration.blocked.done")
 	}
 	return s.door.Render(w, http.StatusOK, view)
 }
@@ -72,6 +75,8 @@ func (s *registrations) add(w http.ResponseWriter, r *http.Request, p staff) err
 			t.GrantTypes = append(t.GrantTypes, g.grant)
 		}
 	}
+	view.OptionalPKCE = r.PostFormValue("optional_pkce") == "1"
+	t.OptionalPKCE = view.OptionalPKCE
 	t.Uses, _ = strconv.Atoi(view.Uses) // 0, which is refused, for what is no number
 	days, _ := strconv.Atoi(view.Days)
 	t.ExpiresAt = s.door.Now().Add(time.Duration(min(max(days, 0), 9999)) * 24 * time.Hour)
@@ -127,4 +132,26 @@ func (s *registrations) revoke(w http.ResponseWriter, r *http.Request, p staff) 
 		return err
 	}
 	return page.SeeOther(w, r, registrationPath+"?did=revoked")
+}
+
+func (s *registrations) askBlock(w http.ResponseWriter, r *http.Request, p staff) error {
+	t, err := s.token(r, p)
+	if err != nil {
+		return err
+	}
+	return s.door.Render(w, http.StatusOK, templates.Ask{
+		Frame: s.frame(r, p, "applications"), Title: templates.Say("registration.block.title", "Name", t.Name), Text: templates.Say("registration.block.lead"),
+		Yes: templates.Say("registration.block.yes"), Danger: true, Action: r.URL.EscapedPath(), Back: registrationPath,
+	})
+}
+
+func (s *registrations) block(w http.ResponseWriter, r *http.Request, p staff) error {
+	t, err := s.token(r, p)
+	if err != nil {
+		return err
+	}
+	if _, err := s.desk.BlockRegistered(r.Context(), p.by, t.ID); err != nil {
+		return err
+	}
+	return page.SeeOther(w, r, registrationPath+"?did=blocked")
 }

@@ -117,6 +117,8 @@ func (s *registrations) routes() []page.Route {
 		{Pattern: "POST " + registrationPath, Who: s.staff(admin.EditClients, s.add), Back: "admin-registration"},
 		{Pattern: "GET " + registrationPath + "/{token}/revoke", Who: s.staff(admin.EditClients, s.askRevoke), Back: "admin-registration"},
 		{Pattern: "POST " + registrationPath + "/{token}/revoke", Who: s.staff(admin.EditClients, s.revoke), Back: "admin-registration"},
+		{Pattern: "GET " + registrationPath + "/{token}/block", Who: s.staff(admin.EditClients, s.askBlock), Back: "admin-registration"},
+		{Pattern: "POST " + registrationPath + "/{token}/block", Who: s.staff(admin.EditClients, s.block), Back: "admin-registration"},
 	}
 }
 

@@ -73,6 +73,8 @@ var deskRoutes = []struct {
 	{"POST /admin/applications/registration", admin.EditClients, "/admin/applications/registration", "name=Supplier&grant_code=1&hosts=viewer.hospital.example&uses=1&days=7", 200, idp.EventRegistrationToken},
 	{"GET /admin/applications/registration/{token}/revoke", admin.EditClients, "/admin/applications/registration/{token}/revoke", "", 200, ""},
 	{"POST /admin/applications/registration/{token}/revoke", admin.EditClients, "/admin/applications/registration/{token}/revoke", "x=1", 303, idp.EventRegistrationToken},
+	{"GET /admin/applications/registration/{token}/block", admin.EditClients, "/admin/applications/registration/{token}/block", "", 200, ""},
+	{"POST /admin/applications/registration/{token}/block", admin.EditClients, "/admin/applications/registration/{token}/block", "x=1", 303, idp.EventRegistrationToken},
 	{"GET /admin/applications/{client}", admin.ReadClients, "/admin/applications/{app}", "", 200, ""},
 	{"GET /admin/applications/{client}/edit", admin.EditClients, "/admin/applications/{app}/edit", "", 200, ""},
 	{"POST /admin/applications/{client}/edit", admin.EditClients, "/admin/applications/{app}/edit", "client_name=Viewer&redirect_uris=https://viewer.hospital.example/cb", 303, idp.EventClientChanged},
