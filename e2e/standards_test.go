@@ -168,6 +168,7 @@ func newExamination(t *testing.T) *examination {
 		code("told", "--post-logout-uri", "https://told.klinik.test/bye/callback", "--backchannel-logout-uri", x.told.address),
 		code("post", "--auth", "client_secret_post"),
 		code("jwt", "--access-format", "jwt", "--claims-in-access-token", "--audience", "archive"),
+		code("brief", "--access-ttl", "1s", "--post-logout-uri", "https://brief.klinik.test/bye/callback"),
 		code("optional", "--optional-pkce"),
 		code("pushes", "--require-par"),
 		code("asks", "--consent"),

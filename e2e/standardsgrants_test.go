@@ -219,7 +219,8 @@ var rfc8628 = &standard{"RFC8628", "RFC 8628", "OAuth 2.0 Device Authorization G
 	walked("4", "MAY", "metadata", "metadata has device_authorization_endpoint and the grant type", func(w *walk) {
 		w.check(w.discovery().has("device_authorization_endpoint").lists("grant_types_supported", grantDevice), "not listed")
 	}),
-	shownBy("5.1", "SHOULD", "guesses of user codes are bounded", "oidc.TestDevicesAreBounded"),
+	shownBy("5.1", "SHOULD", "guesses of user codes are bounded", "web.TestConnectCodesAreBounded"),
+	shownBy("5.2", "SHOULD", "as are the requests that wait", "oidc.TestDevicesAreBounded"),
 	walked("5.2", "MUST", "device_code_entropy", "a device code cannot be guessed", func(w *walk) {
 		w.check(len(w.device("machine").text("device_code")) >= 43, "it can")
 	}),
@@ -350,8 +351,8 @@ var rfc8705 = &standard{"RFC8705", "RFC 8705", "OAuth 2.0 Mutual-TLS Client Auth
 	walked("5", "MUST NOT", "no_aliases", "aliases are told where there is no such port", func(w *walk) {
 		w.discovery().ok().hasNot("mtls_endpoint_aliases", "tls_client_certificate_bound_access_tokens")
 	}),
-	shownBy("6.2", "MUST", "endpoints of the usual port ask no browser for a certificate", "oidc.TestMutualListener"),
-	otherwise("7.5", "SHOULD", "only authorities that are needed are trusted", "the operator names them in a file of its own; those of the machine do not count", "oidc.TestCertificateOfAnAuthority"),
+	shownBy("5", "SHOULD", "browsers are not asked for certificates: pages are not on that port", "oidc.TestMutualListener"),
+	shownBy("7.4", "SHOULD", "only few authorities are trusted: those that the operator names, not those of the machine", "oidc.TestCertificateOfAnAuthority"),
 }}
 
 var rfc8707 = &standard{"RFC8707", "RFC 8707", "Resource Indicators for OAuth 2.0", "As far as it is there: at token exchange.", []requirement{
@@ -612,5 +613,5 @@ var ciba = &standard{"CIBA", "CIBA Core 1.0", "OpenID Connect Client-Initiated B
 		w.asksPhone("reception", p.name).refused(403, "access_denied")
 	}),
 	unbuilt("13", "MUST", "missing_user_code and invalid_user_code", "user_code is not read"),
-	shownBy("15", "SHOULD", "questions of one application are bounded", "oidc.TestBackchannelIsBounded"),
+	shownBy("14", "SHOULD", "questions of one application are bounded", "oidc.TestBackchannelIsBounded"),
 }}
