@@ -625,7 +625,7 @@ func TestStandardsPage(t *testing.T) {
 				t.Errorf("%s: its walk has no name", where)
 			}
 			names[test] = true
-			for _, name := range strings.Split(r.shown, ", ") {
+			for name := range strings.SplitSeq(r.shown, ", ") {
 				if short, fn, ok := strings.Cut(name, "."); r.shown != "" && (!ok || !tests[short][fn]) {
 					t.Errorf("%s: there is no test %s", where, name)
 				}

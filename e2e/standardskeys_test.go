@@ -59,7 +59,7 @@ func (k *keyHolder) sign(typ string, whole bool, claims map[string]any) string {
 	return must[string](k.t)(must[*jose.JSONWebSignature](k.t)(by.Sign(must[[]byte](k.t)(json.Marshal(claims)))).CompactSerialize())
 }
 
-// changed is a copy of claims with some in the place of others; nil leaves one out.
+// changed puts some claims in the place of others, and returns them all; nil takes one out.
 func changed(claims map[string]any, all ...any) map[string]any {
 	for i := 0; i < len(all); i += 2 {
 		name, _ := all[i].(string)

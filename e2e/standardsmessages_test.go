@@ -257,6 +257,11 @@ var rfc9126 = &standard{"RFC9126", "RFC 9126", "OAuth 2.0 Pushed Authorization R
 		w.form("/par", url.Values{"response_type": {"code"}, "client_id": {"viewer"}}).refused(401, "invalid_client")
 		w.form("/par", url.Values{"response_type": {"code"}}, "Authorization", authorized("viewer", "wrong")).refused(401, "invalid_client")
 	}),
+	walked("2.1", "MAY", "public", "clients without a secret push with their client_id", func(w *walk) {
+		a := w.pushes("native")
+		w.check(a.status == http.StatusCreated, "%d %s", a.status, a.body)
+		w.check(w.goesOn(w.anna(), "native", a).url.Query().Get("code") != "", "no code")
+	}),
 	walked("2.1", "MUST", "audiences", "an assertion for the issuer, the token endpoint or this one is taken", func(w *walk) {
 		for _, aud := range []string{w.x.issuer, w.x.issuer + "/token", w.x.issuer + "/par"} {
 			q := must[*url.URL](w)(url.Parse(w.asking("keyed"))).Query()
@@ -376,7 +381,7 @@ var rfc9101 = &standard{"RFC9101", "RFC 9101", "JWT-Secured Authorization Reques
 	walked("6.3", "MUST", "only_inside", "only what stands in the object counts, and what stands outside does not", func(w *walk) {
 		q := w.answered("keyed", w.byObject("keyed", w.objectOf("keyed"), "state", "another", "scope", "openid"))
 		w.check(q.Get("state") == "the state", "%v", q)
-		w.check(w.redeems2("keyed", q.Get("code")).ok().text("scope") == "openid profile email offline_access", "other scopes")
+		w.check(w.redeemsByKey("keyed", q.Get("code")).ok().text("scope") == "openid profile email offline_access", "other scopes")
 	}),
 	walked("6.3", "MUST", "redirect_is_checked", "the request is checked as every other", func(w *walk) {
 		w.staysHere(w.byObject("keyed", w.objectOf("keyed", "redirect_uri", "https://evil.test/callback")))
@@ -408,8 +413,8 @@ var rfc9101 = &standard{"RFC9101", "RFC 9101", "JWT-Secured Authorization Reques
 	}),
 }}
 
-// redeems2 posts a code as an application that proves itself by its key.
-func (w *walk) redeems2(id, code string, headers ...string) *answer {
+// redeemsByKey posts a code as an application that proves itself by its key.
+func (w *walk) redeemsByKey(id, code string, headers ...string) *answer {
 	w.Helper()
 	return w.asKeyed(id, "/token", url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {redirectOf(id)}, "code_verifier": {w.party(id).verifier}}, headers...)
 }
@@ -656,7 +661,7 @@ var rfc9700 = &standard{"RFC9700", "RFC 9700", "Best Current Practice for OAuth 
 	}),
 	walked("2.5", "SHOULD", "asymmetric", "clients can prove themselves by keys, in place of secrets", func(w *walk) {
 		q := w.answered("keyed", w.visits("keyed"))
-		w.redeems2("keyed", q.Get("code")).ok()
+		w.redeemsByKey("keyed", q.Get("code")).ok()
 	}),
 	walked("2.6", "SHOULD", "metadata", "metadata is published", func(w *walk) { w.discovery().ok() }),
 	walked("2.6", "MUST NOT", "cors", "scripts of other origins may read the authorization endpoint (CORS)", func(w *walk) {
@@ -815,6 +820,29 @@ var oidcCore = &standard{"Core", "OpenID Connect Core 1.0", "what the official p
 		at := w.visits("asks", "prompt", "consent")
 		w.check(find(at.doc, byID("allow")) != nil, "%d at %s", at.status, at.url)
 	}),
+	walked("3.1.2.1", "MUST", "login", "prompt=login asks for the sign-in again, session or not", func(w *walk) {
+		at := w.visits("viewer", "prompt", "login")
+		w.check(find(at.doc, byID("password-form")) != nil, "%d at %s", at.status, at.url)
+	}),
+	walked("3.1.2.1", "MUST", "max_age_0", "max_age=0 does so too", func(w *walk) {
+		at := w.visits("viewer", "max_age", "0")
+		w.check(find(at.doc, byID("password-form")) != nil, "%d at %s", at.status, at.url)
+	}),
+	walked("3.1.2.1", "MUST", "unknown_prompt", "a prompt that nobody knows is no way around: it is ignored, and the rest counts", func(w *walk) {
+		w.check(w.code("viewer", "prompt", "frobnicate") != "", "no code")
+		at := w.visits("viewer", "prompt", "frobnicate login")
+		w.check(find(at.doc, byID("password-form")) != nil, "%d at %s", at.status, at.url)
+	}),
+	walked("3.1.2.1", "MAY", "login_hint", "login_hint stands on the page already", func(w *walk) {
+		p := w.somebody()
+		field := find(p.get(w.asking("viewer", "login_hint", p.name)).doc, byID("username"))
+		w.check(field != nil && attr(field, "value") == p.name, "not so")
+	}),
+	walked("3.1.2.1", "MUST", "foreign_hint", "an id_token_hint that is not ours is refused", func(w *walk) {
+		k := newKeyHolder(w)
+		now := time.Now().Unix()
+		w.refusedAt("viewer", "invalid_request", "id_token_hint", k.sign("JWT", false, map[string]any{"iss": w.x.issuer, "sub": "p0000", "aud": "viewer", "iat": now, "exp": now + 60}))
+	}),
 	walked("3.1.2.1", "MUST", "hint_of_another", "an id_token_hint of another person is not answered from the session", func(w *walk) {
 		p, rp := w.somebody(), w.party("viewer")
 		id := w.redeems("viewer", rp.answer(p.signIn(rp.authorize()))).ok().text("id_token")
@@ -844,6 +872,15 @@ var oidcCore = &standard{"Core", "OpenID Connect Core 1.0", "what the official p
 		access := w.tokens("viewer").text("access_token")
 		w.send(http.MethodGet, "/userinfo", "", "Authorization", "Bearer "+access).ok().has("sub")
 		w.send(http.MethodPost, "/userinfo", "", "Authorization", "Bearer "+access).ok().has("sub")
+	}),
+	walked("5.3.1", "SHOULD", "cors", "scripts of the client's own origin may call userinfo", func(w *walk) {
+		access := w.tokens("viewer").text("access_token")
+		w.send(http.MethodGet, "/userinfo", "", "Authorization", "Bearer "+access, "Origin", "https://viewer.klinik.test").ok().header("Access-Control-Allow-Origin", "https://viewer.klinik.test")
+		a := w.send(http.MethodGet, "/userinfo", "", "Authorization", "Bearer "+access, "Origin", "https://evil.test").ok()
+		w.check(a.head.Get("Access-Control-Allow-Origin") == "", "%v", a.head)
+	}),
+	walked("5.3.3", "MUST", "errors", "errors of userinfo are those of RFC 6750", func(w *walk) {
+		w.userinfo(w.tokens("viewer").text("id_token")).refused(401, "invalid_token").header("WWW-Authenticate", "Bearer")
 	}),
 	walked("5.3.2", "MUST", "same_sub", "sub is the same as in the ID token", func(w *walk) {
 		a := w.tokens("viewer")
