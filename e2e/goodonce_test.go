@@ -69,7 +69,7 @@ func TestGoodOnceThroughARestart(t *testing.T) {
 	at = anna.submit(at, "code-form", url.Values{"code": {anna.code()}})
 	code, _ := w.response("signs", at)["code"].(string)
 	redeem := func() *answer {
-		return w.redeems2("signs", code, "DPoP", w.x.key.proofOf(http.MethodPost, w.x.issuer+"/token", "", w.nonceOf("signs")))
+		return w.redeemsByKey("signs", code, "DPoP", w.x.key.proofOf(http.MethodPost, w.x.issuer+"/token", "", w.nonceOf("signs")))
 	}
 	first := redeem().ok()
 

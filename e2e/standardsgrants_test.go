@@ -494,7 +494,10 @@ var ciba = &standard{"CIBA", "CIBA Core 1.0", "OpenID Connect Client-Initiated B
 	walked("7.1", "MUST", "scope_missing", "scope is required", func(w *walk) { w.asksPhone("reception", "p0040", "scope", "").refused(400, "invalid_scope") }),
 	walked("7.1", "MUST", "one_hint", "there is exactly one hint: none is invalid_request", func(w *walk) { w.asksPhone("reception", "", "login_hint", "").refused(400, "invalid_request") }),
 	walked("7.1", "MUST", "two_hints", "and two are", func(w *walk) {
-		w.asksPhone("reception", "p0040", "id_token_hint", w.tokens("viewer").text("id_token")).refused(400, "invalid_request")
+		p, ph := w.reached()
+		first := w.asksPhone("reception", p.name).ok()
+		w.answersPhone(ph, true)
+		w.asksPhone("reception", p.name, "id_token_hint", w.outcome("reception", first).ok().text("id_token")).refused(400, "invalid_request")
 	}),
 	walked("7.1", "MAY", "login_hint", "login_hint names the person", func(w *walk) {
 		p, ph := w.reached()

@@ -290,7 +290,10 @@ var rfc9126 = &standard{"RFC9126", "RFC 9126", "OAuth 2.0 Pushed Authorization R
 		a, b := w.pushes("viewer").text("request_uri"), w.pushes("viewer").text("request_uri")
 		w.check(a != b && len(strings.TrimPrefix(a, "urn:ietf:params:oauth:request_uri:")) >= 43, "%s, %s", a, b)
 	}),
-	walked("2.2", "MUST", "bound_to_client", "it is of the client that pushed it", func(w *walk) { w.staysHere(w.goesOn(w.anna(), "other", w.pushes("viewer"))) }),
+	walked("2.2", "MUST", "bound_to_client", "it is of the client that pushed it", func(w *walk) {
+		w.staysHere(w.goesOn(w.anna(), "other", w.pushes("viewer")))
+		w.staysHere(w.goesOn(w.anna(), "native-dpop", w.pushes("native"))) // which has the same redirect URI
+	}),
 	walked("2.3", "MUST", "errors", "an error is as at the token endpoint: JSON with error", func(w *walk) {
 		w.pushes("viewer", "max_age", "soon").refused(400, "invalid_request").header("Content-Type", "application/json").header("Cache-Control", "no-store")
 	}),
@@ -1013,8 +1016,12 @@ var rpLogout = &standard{"RPLogout", "RP-Initiated Logout 1.0", "OpenID Connect 
 	}),
 	walked("6", "MUST", "foreign_browser", "a hint ends no session of another browser", func(w *walk) {
 		p, a := w.signedIn("told")
-		w.leaves(w.somebody(), "id_token_hint", a.text("id_token"))
+		another, _ := w.signedIn("told")
+		for _, browser := range []*person{another, w.somebody()} {
+			w.leaves(browser, "id_token_hint", a.text("id_token"))
+		}
 		w.stillIn(p, true)
+		w.stillIn(another, true)
 	}),
 }}
 
