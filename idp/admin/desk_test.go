@@ -407,7 +407,7 @@ func TestPresets(t *testing.T) {
 
 // The recipes have what the presets print. make parties runs them.
 func TestRecipesHaveWhatPresetsPrint(t *testing.T) {
-	for page, id := range map[string]string{"ohif.md": "ohif", "oauth2-proxy.md": "orthanc", "dcm4chee.md": "dcm4chee", "weasis.md": "weasis"} {
+	for page, id := range map[string]string{"ohif.md": "ohif", "oauth2-proxy.md": "orthanc", "dcm4chee.md": "dcm4chee", "weasis.md": "weasis", "grafana.md": "grafana"} {
 		text, err := os.ReadFile("../../docs/recipes/" + page)
 		if err != nil {
 			t.Fatal(err)
@@ -417,7 +417,7 @@ func TestRecipesHaveWhatPresetsPrint(t *testing.T) {
 			t.Fatal(err)
 		}
 		values := map[string]string{}
-		if at := map[string]string{"ohif": "https://viewer.your-hospital.org", "orthanc": "https://archive.your-hospital.org", "dcm4chee": "https://archive.your-hospital.org"}[id]; at != "" {
+		if at := map[string]string{"ohif": "https://viewer.your-hospital.org", "orthanc": "https://archive.your-hospital.org", "dcm4chee": "https://archive.your-hospital.org", "grafana": "https://grafana.your-hospital.org"}[id]; at != "" {
 			values["base"] = at
 		}
 		c, err := p.Fill(values)
@@ -427,6 +427,7 @@ func TestRecipesHaveWhatPresetsPrint(t *testing.T) {
 		c.ID = idp.ClientID(id)
 		printed := p.Paste("https://login.your-hospital.org", c, "", values)[0].Text
 		printed = regexp.MustCompile(`cookie_secret = "[\w-]{43}"`).ReplaceAllString(printed, `cookie_secret = "……"`)
+		printed = strings.Replace(printed, "client_secret = \n", "client_secret = …\n", 1)
 		if !strings.Contains(string(text), printed) {
 			t.Errorf("%s has not:\n%s", page, printed)
 		}

@@ -206,6 +206,8 @@ OIDCRemoteUserClaim preferred_username
 		ID: "grafana", Name: "Grafana", Needs: []PresetField{baseField},
 		client: func() idp.Client {
 			c := webClient(words("{base}/login/generic_oauth"), words("{base}/login"), "groups", "offline_access")
+			// Grafana asks us when an access token has run out: a minute is how long it believes one.
+			c.AccessTTL = time.Minute
 			c.Claims = []idp.ClaimRule{{Name: "grafana_role", From: "groups", One: true, Values: []idp.ClaimValue{
 				{From: "grafana-admins", To: "Admin"}, {From: "grafana-editors", To: "Editor"}, {From: "grafana-viewers", To: "Viewer"},
 			}}}
@@ -216,6 +218,7 @@ enabled = true
 name = Hospital
 client_id = {id}
 client_secret = {secret}
+auth_style = InHeader
 scopes = openid profile email groups offline_access
 auth_url = {issuer}/authorize
 token_url = {issuer}/token
@@ -224,6 +227,7 @@ use_pkce = true
 use_refresh_token = true
 login_attribute_path = preferred_username
 role_attribute_path = grafana_role
+role_attribute_strict = true
 signout_redirect_url = {issuer}/end_session?client_id={id}&post_logout_redirect_uri={base}/login
 `}},
 	},
