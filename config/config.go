@@ -122,6 +122,7 @@ type Tokens struct {
 // Clients is about the applications that rely on the provider.
 type Clients struct {
 	Registration string `yaml:"registration"` // off; token: whoever has an initial access token registers an application
+	Realm        string `yaml:"realm"`        // the name of the realm, for applications that speak only Keycloak's shapes; empty: there is none
 }
 
 // Keys is about the keys that tokens are signed with and secrets sealed with.

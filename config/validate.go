@@ -60,6 +60,9 @@ type validation struct {
 	faults []*Fault
 }
 
+// realmName is what a realm can be called; empty: there is none.
+var realmName = regexp.MustCompile(`^[A-Za-z0-9_-]{0,64}$`)
+
 func (v *validation) fault(key, format string, args ...any) {
 	v.faults = append(v.faults, v.c.Fault(key, fmt.Sprintf(format, args...)))
 }
@@ -317,6 +320,9 @@ func (v *validation) texts() {
 	}
 	if !slices.Contains([]string{"off", "token"}, c.Clients.Registration) {
 		v.fault("clients.registration", "%q is neither off nor token", c.Clients.Registration)
+	}
+	if !realmName.MatchString(c.Clients.Realm) {
+		v.fault("clients.realm", "%q is no name of a realm: up to 64 letters, digits, - and _, as they stand in the addresses under /realms/", c.Clients.Realm)
 	}
 	if !slices.Contains([]string{"optional", "required"}, c.Push.Verify) {
 		v.fault("push.verify", "%q is neither optional nor required", c.Push.Verify)

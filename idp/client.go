@@ -58,6 +58,15 @@ const ProfileFAPI2 ClientProfile = "fapi2"
 // authorization requests, and has the responses signed.
 const ProfileFAPI2Signing ClientProfile = "fapi2-message-signing"
 
+// ProfileKeycloak is for programs that speak only what Keycloak speaks: the client is one of
+// the realm (setting clients.realm), its access tokens are JWTs with its roles where Keycloak
+// has them, and its refresh tokens look like one.
+const ProfileKeycloak ClientProfile = "keycloak"
+
+// KeycloakGrants are the grant types that a client of ProfileKeycloak may have: what the
+// realm has an endpoint for.
+var KeycloakGrants = []string{GrantCode, GrantRefresh, GrantClientCredentials}
+
 // AccessFormat is what an access token looks like.
 type AccessFormat string
 
@@ -168,6 +177,9 @@ func (c *Client) Public() bool { return c.Auth == AuthNone }
 // FAPI2 reports whether the client is held to the FAPI 2.0 Security Profile, with Message
 // Signing or without.
 func (c *Client) FAPI2() bool { return c.Profile == ProfileFAPI2 || c.Profile == ProfileFAPI2Signing }
+
+// Keycloak reports whether the client is one of the realm, of Keycloak's shape.
+func (c *Client) Keycloak() bool { return c.Profile == ProfileKeycloak }
 
 // SignsMessages reports whether the client is held to FAPI 2.0 Message Signing.
 func (c *Client) SignsMessages() bool { return c.Profile == ProfileFAPI2Signing }

@@ -46,6 +46,7 @@ const (
 	RejectedKeys            RejectionReason = "jwks"                // the client's keys cannot be had from its jwks_uri
 	RejectedExchange        RejectionReason = "exchange"            // a token exchange is not good (RFC 8693); sent says what of it
 	RejectedTarget          RejectionReason = "target"              // a target that the client may not exchange tokens for
+	RejectedIssuer          RejectionReason = "issuer"              // it asked at an address of the other issuer: the realm's, or ours
 	RejectedRegistration    RejectionReason = "registration"        // a change of its registration by itself is not good (RFC 7592); sent says what of it
 )
 
@@ -53,7 +54,7 @@ const (
 var RejectionReasons = []RejectionReason{
 	RejectedAddress, RejectedSignOutAddress, RejectedMethod, RejectedSecret, RejectedOldSecret, RejectedDisabled, RejectedUnknown, RejectedCredentials, RejectedPublic,
 	RejectedGrantType, RejectedToken, RejectedForeign, RejectedUsed, RejectedExpired, RejectedRedirect, RejectedVerifier, RejectedNoVerifier, RejectedVerifierUnasked,
-	RejectedScope, RejectedForm, RejectedPoll, RejectedBackchannel, RejectedProof, RejectedNoProof, RejectedKey, RejectedNonce, RejectedPushed, RejectedNotPushed, RejectedRequestObject, RejectedNotSigned, RejectedRequestURI, RejectedAssertion, RejectedAssertionUsed, RejectedKeys, RejectedAlg, RejectedNoCertificate, RejectedCertificate, RejectedRegistration, RejectedExchange, RejectedTarget,
+	RejectedScope, RejectedForm, RejectedPoll, RejectedBackchannel, RejectedProof, RejectedNoProof, RejectedKey, RejectedNonce, RejectedPushed, RejectedNotPushed, RejectedRequestObject, RejectedNotSigned, RejectedRequestURI, RejectedAssertion, RejectedAssertionUsed, RejectedKeys, RejectedAlg, RejectedNoCertificate, RejectedCertificate, RejectedRegistration, RejectedExchange, RejectedTarget, RejectedIssuer,
 }
 
 // Rejection is one request of a client that was refused: what whoever set it up

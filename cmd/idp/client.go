@@ -41,7 +41,7 @@ func (f *clientFlags) register(flags *pflag.FlagSet) {
 	flags.StringSliceVar(&f.c.Origins, "origin", nil, "`origin` of the application besides its redirects: its scripts may call the token endpoint, and people may be sent on there")
 	flags.StringVar(&f.kind, "kind", string(idp.ClientWeb), "`kind`: web, or native for a program with a loopback redirect on any port")
 	flags.StringVar(&f.auth, "auth", string(idp.AuthBasic), "how it proves itself: client_secret_basic, client_secret_post, private_key_jwt, tls_client_auth, self_signed_tls_client_auth or none")
-	flags.StringVar(&f.profile, "profile", "", "`profile` that it is held to: fapi2 (FAPI 2.0: by key, pushed requests, bound tokens), or fapi2-message-signing (and signs its requests, has responses signed)")
+	flags.StringVar(&f.profile, "profile", "", "`profile` that it is held to: fapi2 (FAPI 2.0: by key, pushed requests, bound tokens), fapi2-message-signing (and signs its requests, has responses signed), or keycloak (of the realm, clients.realm, by its addresses and with tokens of its shape)")
 	flags.StringVar(&f.keys, "jwks", "", "`file` with its public keys, a JWK Set, by which it proves itself (private_key_jwt, self_signed_tls_client_auth) or signs its requests")
 	flags.StringVar(&f.c.JWKSURI, "jwks-uri", "", "`address` where it publishes its public keys")
 	flags.BoolVar(&f.public, "public", false, "it can keep no secret; the same as --auth none")

@@ -82,7 +82,7 @@ func (c *cli) clientPreset() *cobra.Command {
 		if err != nil {
 			return fieldError(err)
 		}
-		paste := preset.Paste(p.issuer, client, secret, values)
+		paste := preset.Paste(p.issuer, p.conf.Clients.Realm, client, secret, values)
 		if asJSON {
 			line := credentials{Issuer: p.issuer, ID: client.ID, Secret: secret.Reveal(), Auth: client.Auth}
 			for _, s := range paste {

@@ -195,7 +195,7 @@ func open(ctx context.Context, conf *config.Config, issuer string, log *slog.Log
 				return oidc.SectorRedirects(ctx, p.toApplications(), uri)
 			},
 			Store: db, Sealer: sealer, Site: site.now, Fixed: site.fixed, Languages: words.Known(), Issuer: issuer, Mail: conf.Mail.On(), Settings: settingsOf(conf), Algs: conf.Keys.Algs,
-			Mutual: conf.TLS.MTLSListen != "", MutualCA: conf.TLS.MTLSCAFile != "", Log: log,
+			Mutual: conf.TLS.MTLSListen != "", MutualCA: conf.TLS.MTLSCAFile != "", Realm: conf.Clients.Realm, Log: log,
 			// Phones are told whatever becomes of the request that has unlinked one.
 			Wake: func(topics ...idp.Topic) { p.wake(context.WithoutCancel(ctx), topics...) },
 		}),
@@ -321,6 +321,7 @@ func (p *provider) handler(cert *serve.Certificate) (http.Handler, serve.Config,
 		Door:     people,
 		Desk:     p.desk,
 		Register: p.conf.Clients.Registration == "token",
+		Realm:    p.conf.Clients.Realm,
 		Party:    party,
 		Push:     p.pushFigures,
 		Rejected: p.rejected.Of,
@@ -355,6 +356,7 @@ func (p *provider) handler(cert *serve.Certificate) (http.Handler, serve.Config,
 	protocol, err := oidc.New(oidc.Config{
 		Mutual:           mutual,
 		Registry:         registry,
+		Realm:            p.conf.Clients.Realm,
 		Subjects:         p.subjects(),
 		AllowRegister:    perAddress(p.conf.Limits.EnrolPer10Min/10, p.conf.Limits.EnrolPer10Min),
 		Issuer:           p.issuer,
@@ -379,6 +381,7 @@ func (p *provider) handler(cert *serve.Certificate) (http.Handler, serve.Config,
 	}
 	programs := adminapi.New(adminapi.Config{
 		Issuer:  p.issuer,
+		Realm:   p.conf.Clients.Realm,
 		Version: version,
 		Store:   p.db,
 		Desk:    p.desk,

@@ -121,6 +121,7 @@ type Config struct {
 	// Mutual says that there is a listener that asks for certificates (tls.mtls_listen), and
 	// MutualCA that authorities are trusted to issue them (tls.mtls_ca_file).
 	Mutual, MutualCA bool
+	Realm            string // the name of the realm (clients.realm); empty: there is none
 	// Wake wakes whoever waits for a topic, and has phones told of an idp.TopicChanged;
 	// nil: nobody.
 	Wake func(topics ...idp.Topic)

@@ -172,7 +172,7 @@ func (d *Desk) EditClient(ctx context.Context, by By, id idp.ClientID, fn func(*
 		return err
 	}
 	return d.conf.Store.UpdateClient(ctx, id, func(c *idp.Client) error {
-		secrets, auth, created, alg, certBound := c.Secrets, c.Auth, c.CreatedAt, c.IDTokenAlg, c.CertBound
+		secrets, auth, created, alg, certBound, profile := c.Secrets, c.Auth, c.CreatedAt, c.IDTokenAlg, c.CertBound, c.Profile
 		before := *c
 		fn(c)
 		if err := sameSubjects(&before, c); err != nil {
@@ -197,7 +197,7 @@ func (d *Desk) EditClient(ctx context.Context, by By, id idp.ClientID, fn func(*
 		if c.IDTokenAlg != alg && !d.signs(c.IDTokenAlg) {
 			return errNoKey()
 		}
-		if c.Auth != auth || c.CertBound != certBound { // as above
+		if c.Auth != auth || c.CertBound != certBound || c.Profile != profile { // as above
 			if err := d.validMutual(c); err != nil {
 				return err
 			}
@@ -270,6 +270,12 @@ func (d *Desk) tidyClient(c *idp.Client) {
 		c.Signing.RequireRequest = c.Signing.RequireRequest || c.SignsMessages()
 		if c.IDTokenAlg == "" {
 			c.IDTokenAlg = d.algOfFAPI()
+		}
+	}
+	if c.Keycloak() { // likewise
+		c.AccessFormat, c.ClaimsInAccess = idp.AccessJWT, true
+		if c.IDTokenAlg == "" {
+			c.IDTokenAlg = "RS256"
 		}
 	}
 	if len(c.Groups) <= maxValues { // else refused as it is
@@ -416,10 +422,12 @@ func ValidateClient(c *idp.Client) error {
 	return nil
 }
 
-// validMutual checks that what a registration says of certificates can work here. Errors:
+// validMutual checks that what a registration says of certificates, and of the realm, can work here. Errors:
 // FieldError.
 func (d *Desk) validMutual(c *idp.Client) error {
 	switch {
+	case c.Keycloak() && d.conf.Realm == "":
+		return &idp.FieldError{Field: "profile", Message: "client.keycloak.off"}
 	case c.ByCertificate() && !d.conf.Mutual:
 		return &idp.FieldError{Field: "auth", Message: "client.mtls.off"}
 	case c.CertBound && !d.conf.Mutual:
@@ -513,6 +521,8 @@ func validProfile(c *idp.Client) error {
 	switch {
 	case c.Profile == "":
 		return nil
+	case c.Keycloak():
+		return validShape(c)
 	case !c.FAPI2():
 		return bad("profile", "client.profile.bad")
 	case c.Auth != idp.AuthPrivateKey && !c.ByCertificate(): // FAPI 2.0 Security Profile, section 5.3.2.1
@@ -525,6 +535,21 @@ func validProfile(c *idp.Client) error {
 		return bad("profile", "client.fapi.alg")
 	case slices.ContainsFunc(c.RedirectURIs, plain):
 		return bad("profile", "client.fapi.http")
+	}
+	return nil
+}
+
+// validShape checks that a client of Keycloak's shape has nothing that the realm does not
+// have. Errors: FieldError.
+func validShape(c *idp.Client) error {
+	bad := func(message string) error { return &idp.FieldError{Field: "profile", Message: message} }
+	switch {
+	case slices.ContainsFunc(c.GrantTypes, func(g string) bool { return !slices.Contains(idp.KeycloakGrants, g) }):
+		return bad("client.keycloak.grants")
+	case c.IDTokenAlg != "" && c.IDTokenAlg != "RS256":
+		return bad("client.keycloak.alg")
+	case c.RequirePushed, c.DPoP, c.CertBound, c.ByCertificate():
+		return bad("client.keycloak.bound")
 	}
 	return nil
 }

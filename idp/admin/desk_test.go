@@ -345,6 +345,7 @@ func FuzzImport(f *testing.F) {
 // oauth2-proxy has its grace: the requests of a page refresh side by side.
 func TestPresets(t *testing.T) {
 	w := newWorld(t)
+	w.set(func(conf *admin.Config) { conf.Realm = "clinic" })
 	var ids []string
 	for _, p := range admin.Presets() {
 		ids = append(ids, p.ID)
@@ -368,11 +369,11 @@ func TestPresets(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", p.ID, err)
 		}
-		snippets := p.Paste("https://login.klinik.example", c, secret, values)
+		snippets := p.Paste("https://login.klinik.example", "clinic", c, secret, values)
 		all := ""
 		for _, s := range snippets {
 			all += s.Text
-			for _, word := range []string{"{issuer}", "{host}", "{id}", "{secret}", "{random}", "{base}", "{redirect}"} {
+			for _, word := range []string{"{issuer}", "{realm}", "{host}", "{id}", "{secret}", "{random}", "{base}", "{redirect}"} {
 				if strings.Contains(s.Text, word) {
 					t.Errorf("%s leaves %s", p.ID, word)
 				}
@@ -381,11 +382,11 @@ func TestPresets(t *testing.T) {
 		if !strings.Contains(all, "https://login.klinik.example") || !strings.Contains(all, string(c.ID)) || secret != "" && !strings.Contains(all, secret.Reveal()) {
 			t.Errorf("%s: %s", p.ID, all)
 		}
-		if later := fmt.Sprint(p.Paste("https://x.example", c, "", values)); secret != "" && strings.Contains(later, secret.Reveal()) {
+		if later := fmt.Sprint(p.Paste("https://x.example", "clinic", c, "", values)); secret != "" && strings.Contains(later, secret.Reveal()) {
 			t.Errorf("%s remembers the secret", p.ID)
 		}
 	}
-	if want := strings.Fields("ohif orthanc dcm4chee weasis oauth2-proxy mod_auth_openidc grafana own"); !slices.Equal(ids, want) {
+	if want := strings.Fields("ohif orthanc dcm4chee weasis keycloak oauth2-proxy mod_auth_openidc grafana own"); !slices.Equal(ids, want) {
 		t.Errorf("presets %q", ids)
 	}
 	p, err := admin.FindPreset("ohif")
@@ -425,7 +426,7 @@ func TestRecipesHaveWhatPresetsPrint(t *testing.T) {
 			t.Fatal(err)
 		}
 		c.ID = idp.ClientID(id)
-		printed := p.Paste("https://login.your-hospital.org", c, "", values)[0].Text
+		printed := p.Paste("https://login.your-hospital.org", "hospital", c, "", values)[0].Text
 		printed = regexp.MustCompile(`cookie_secret = "[\w-]{43}"`).ReplaceAllString(printed, `cookie_secret = "……"`)
 		printed = strings.Replace(printed, "client_secret = \n", "client_secret = …\n", 1)
 		if !strings.Contains(string(text), printed) {

@@ -18,7 +18,7 @@ type Preset struct {
 	Needs []PresetField // what is asked for before
 
 	client idp.Client // «{…}» stands for what was asked for
-	paste  []Snippet  // besides, «{issuer}» and its «{host}», «{id}», «{secret}», and «{random}», a secret of 32 bytes of its own
+	paste  []Snippet  // besides, «{issuer}», its «{host}» and «{realm}», «{id}», «{secret}», and «{random}», a secret of 32 bytes of its own
 }
 
 // PresetField is one thing that is asked for: an https address without a slash
@@ -79,6 +79,16 @@ func wildFlyClient(home string) idp.Client {
 	c.DefaultScopes = words("openid profile roles offline_access")
 	c.AccessFormat, c.AccessTTL, c.ClaimsInAccess, c.ClaimsInID, c.OptionalPKCE = idp.AccessJWT, time.Minute, true, true, true
 	c.Claims = []idp.ClaimRule{{Name: "typ", Text: "Bearer"}}
+	return c
+}
+
+// realmPage is an application in the browser that signs people in by keycloak-js, which asks for
+// openid alone and has its rules from the realm. Its access tokens are for «account», which is
+// whom those of Keycloak are for, and what services that read them compare.
+func realmPage() idp.Client {
+	c := pageClient(words("{base}/"), words("{base}/"), "roles", "offline_access")
+	c.Profile, c.AccessFormat, c.ClaimsInAccess = idp.ProfileKeycloak, idp.AccessJWT, true
+	c.DefaultScopes, c.Audience = words("openid profile email roles offline_access"), words("account")
 	return c
 }
 
@@ -173,6 +183,13 @@ OpenID:            yes
 Client ID:         {id}
 Client secret:     {secret}
 Scope:             openid profile offline_access
+`}},
+	},
+	{
+		ID: "keycloak", Name: "Keycloak JavaScript", Needs: []PresetField{baseField},
+		client: realmPage(),
+		paste: []Snippet{{"JavaScript, keycloak-js", `const keycloak = new Keycloak({ url: '{issuer}', realm: '{realm}', clientId: '{id}' });
+await keycloak.init({ onLoad: 'login-required', pkceMethod: 'S256', checkLoginIframe: false, redirectUri: '{base}/' });
 `}},
 	},
 	{
@@ -316,16 +333,20 @@ func validBase(field, s string) error {
 	return nil
 }
 
-// Paste prints the configuration of the application. The secret is put in when
+// Paste prints the configuration of the application. realm is the name of the realm, or empty.
+// The secret is put in when
 // it is at hand; else words stand in its place.
-func (p *Preset) Paste(issuer string, c *idp.Client, secret idp.Secret, values map[string]string) []Snippet {
+func (p *Preset) Paste(issuer, realm string, c *idp.Client, secret idp.Secret, values map[string]string) []Snippet {
 	shown := secret.Reveal()
 	if secret == "" {
 		shown = "…"
 	}
 	_, host, _ := strings.Cut(issuer, "://")
 	host, _, _ = strings.Cut(host, "/")
-	in := replacer(values, "issuer", issuer, "host", host, "id", string(c.ID), "secret", shown, "random", idp.NewToken().Reveal())
+	if realm == "" {
+		realm = "…"
+	}
+	in := replacer(values, "issuer", issuer, "realm", realm, "host", host, "id", string(c.ID), "secret", shown, "random", idp.NewToken().Reveal())
 	out := make([]Snippet, len(p.paste))
 	for i, s := range p.paste {
 		out[i] = Snippet{s.File, in.Replace(s.Text)}

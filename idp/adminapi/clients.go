@@ -367,5 +367,7 @@ func (s *Server) addByPreset(w http.ResponseWriter, r *http.Request, by admin.By
 	if b.name != "" {
 		c.Name = b.name
 	}
-	return s.register(w, r, by, c, func(secret idp.Secret) []admin.Snippet { return p.Paste(s.conf.Issuer, c, secret, b.values) })
+	return s.register(w, r, by, c, func(secret idp.Secret) []admin.Snippet {
+		return p.Paste(s.conf.Issuer, s.conf.Realm, c, secret, b.values)
+	})
 }

@@ -75,6 +75,7 @@ type Desk interface {
 // Config is what a Server is built from. Issuer, Store and Desk are required.
 type Config struct {
 	Issuer  string // scheme, host and path, with which one-time links begin
+	Realm   string // the name of the realm (clients.realm); empty: there is none
 	Version string // of the provider
 	Store   Store
 	Desk    Desk

@@ -135,6 +135,27 @@ func AppendAuthorization(b []byte, u *idp.User, rules []idp.ClaimRule, scopes []
 	}, true)
 }
 
+// RolesOf are the roles of a person as an application is told them where scopes cover them:
+// by its rule of the name roles where it has one, else as they are.
+func RolesOf(u *idp.User, rules []idp.ClaimRule, scopes []string) []string {
+	for i := range rules {
+		r := &rules[i]
+		if r.Name != Roles {
+			continue
+		}
+		from := Known(r.From)
+		if from == nil || !slices.Contains(scopes, from.Scope) {
+			return nil
+		}
+		roles := renamed(r, from.values(u))
+		if r.One {
+			return roles[:min(1, len(roles))]
+		}
+		return roles
+	}
+	return u.Roles
+}
+
 func appendAll(b []byte, u *idp.User, rules []idp.ClaimRule, want func(*Claim) bool, access bool) []byte {
 	for i := range Person {
 		c := &Person[i]
@@ -175,16 +196,7 @@ func ruled(b []byte, r *idp.ClaimRule, from *Claim, u *idp.User) []byte {
 	if r.From == "" {
 		return text(b, r.Text)
 	}
-	values := from.values(u)
-	if len(r.Values) > 0 {
-		var renamed []string
-		for _, v := range r.Values {
-			if slices.Contains(values, v.From) && !slices.Contains(renamed, v.To) {
-				renamed = append(renamed, v.To)
-			}
-		}
-		values = renamed
-	}
+	values := renamed(r, from.values(u))
 	switch {
 	case len(values) == 0:
 		return b
@@ -192,6 +204,20 @@ func ruled(b []byte, r *idp.ClaimRule, from *Claim, u *idp.User) []byte {
 		return text(b, values[0])
 	}
 	return AppendStrings(b, values)
+}
+
+// renamed are values as a rule names them; what it has no row for is left out.
+func renamed(r *idp.ClaimRule, values []string) []string {
+	if len(r.Values) == 0 {
+		return values
+	}
+	var out []string
+	for _, v := range r.Values {
+		if slices.Contains(values, v.From) && !slices.Contains(out, v.To) {
+			out = append(out, v.To)
+		}
+	}
+	return out
 }
 
 // list reports whether the value is a JSON array, not a text.

@@ -82,6 +82,10 @@ func (s *Server) verifyAssertion(ctx context.Context, cc *op.ClientCredentials) 
 		rejectedUnauthenticated(ctx, id, idp.RejectedMethod, string(idp.AuthPrivateKey))
 		return nil, errInvalidClient()
 	}
+	if !belongs(ctx, c) {
+		s.rejectedElsewhere(ctx, c)
+		return nil, errInvalidClient()
+	}
 	claims, reason, wrong := s.readAssertion(ctx, c, cc.ClientAssertion)
 	if reason == "" {
 		reason, wrong = idp.RejectedAssertion, s.assertionFault(c, claims)
@@ -204,6 +208,10 @@ func (s *Server) assertionIsForUs(c *idp.Client, raw json.RawMessage) bool {
 	var aud audience
 	if len(raw) == 0 || json.Unmarshal(raw, &aud) != nil || len(aud) == 0 {
 		return false
+	}
+	if c.Keycloak() {
+		issuer := s.issuerOf(c)
+		return !slices.ContainsFunc(aud, func(a string) bool { return a != issuer && a != issuer+realmProtocol+realmPaths[pathToken] })
 	}
 	ours := []string{s.conf.Issuer, s.conf.Issuer + pathToken, s.conf.Issuer + pathPushed}
 	if m := s.conf.Mutual; m != nil {

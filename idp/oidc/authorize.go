@@ -46,6 +46,10 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 	case c.Disabled:
 		s.unverifiedErrorPage(w, r, keyClient, "client disabled")
 		return
+	case !belongs(r.Context(), c):
+		s.rejectedElsewhere(r.Context(), c)
+		s.unverifiedErrorPage(w, r, keyClient, "client of the other issuer")
+		return
 	}
 	identified(r.Context(), c)
 	if handle, ok := pushedHandle(q); ok {
@@ -118,7 +122,7 @@ func (s *Server) authorizePost(w http.ResponseWriter, r *http.Request) {
 		s.requestErrorPage(w, r, keyRequest, wrong)
 		return
 	}
-	redirect(w, pathAuthorize+"?"+query)
+	redirect(w, s.pathAt(r.Context(), pathAuthorize)+"?"+query)
 }
 
 // formAsQuery returns the parameters of a form as the query of the same request by GET;

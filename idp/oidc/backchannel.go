@@ -108,7 +108,7 @@ func (s *Server) readBackchannel(r *http.Request, c *idp.Client) (*login.Backcha
 		return nil, &errorResponse{codeInvalidScope, "The scope openid is needed."}
 	}
 	if token := get("id_token_hint"); token != "" {
-		h, err := s.readHint(token)
+		h, err := s.readHint(token, s.issuerOf(c))
 		if err != nil || !h.isFor(c.ID) {
 			return invalid("id_token_hint is not an ID token of this client.")
 		}

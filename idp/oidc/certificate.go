@@ -53,6 +53,9 @@ func (s *Server) base(ctx context.Context) string {
 	if s.conf.Mutual != nil && serve.Mutual(ctx) {
 		return s.conf.Mutual.URL
 	}
+	if inRealm(ctx) {
+		return s.issuerAt(ctx) + realmProtocol // beneath which the endpoints have the same names
+	}
 	return s.conf.Issuer
 }
 

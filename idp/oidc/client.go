@@ -79,7 +79,7 @@ func (s *Server) verify(ctx context.Context, cc *op.ClientCredentials, basic boo
 	if c.ByCertificate() && method == idp.AuthNone {
 		method = c.Auth // nothing else was sent: the certificate says the rest
 	}
-	if c.Disabled || c.Auth != method || c.HasSecret() && !right {
+	if c.Disabled || c.Auth != method || c.HasSecret() && !right || !belongs(ctx, c) {
 		return nil, s.invalidClient(ctx, c, cc, method)
 	}
 	if c.ByCertificate() {

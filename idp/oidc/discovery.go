@@ -24,10 +24,10 @@ import (
 type metadata struct {
 	Issuer                   string   `json:"issuer"`
 	AuthorizationEndpoint    string   `json:"authorization_endpoint"`
-	PushedEndpoint           string   `json:"pushed_authorization_request_endpoint"`
+	PushedEndpoint           string   `json:"pushed_authorization_request_endpoint,omitempty"`
 	TokenEndpoint            string   `json:"token_endpoint"`
-	DeviceEndpoint           string   `json:"device_authorization_endpoint"`
-	BackchannelEndpoint      string   `json:"backchannel_authentication_endpoint"`
+	DeviceEndpoint           string   `json:"device_authorization_endpoint,omitempty"`
+	BackchannelEndpoint      string   `json:"backchannel_authentication_endpoint,omitempty"`
 	UserinfoEndpoint         string   `json:"userinfo_endpoint"`
 	JWKSURI                  string   `json:"jwks_uri"`
 	EndSessionEndpoint       string   `json:"end_session_endpoint"`
@@ -64,7 +64,7 @@ type metadata struct {
 	IntrospectionAlgs        []string `json:"introspection_signing_alg_values_supported"`
 	RequirePushed            bool     `json:"require_pushed_authorization_requests"`
 	IssParameter             bool     `json:"authorization_response_iss_parameter_supported"`
-	BackchannelModes         []string `json:"backchannel_token_delivery_modes_supported"`
+	BackchannelModes         []string `json:"backchannel_token_delivery_modes_supported,omitempty"`
 	BackchannelUserCode      bool     `json:"backchannel_user_code_parameter_supported"`
 	BackChannelLogout        bool     `json:"backchannel_logout_supported"`
 	BackChannelLogoutSession bool     `json:"backchannel_logout_session_supported"`
@@ -155,6 +155,7 @@ func (s *Server) metadata(algs, languages []string) metadata {
 const (
 	discovery = iota
 	signingKeys
+	realmDiscovery
 )
 
 // published is the documents that were made of one version of the signing keys and the
@@ -162,7 +163,7 @@ const (
 type published struct {
 	version   uint64
 	languages []string
-	documents [2]document
+	documents [3]document
 }
 
 // document is a prepared response. The header values are shared by all responses.
@@ -197,7 +198,8 @@ func (s *Server) publish() (*published, error) {
 		}
 	}
 	p := &published{version: version, languages: languages}
-	for i, v := range []any{discovery: s.metadata(algs, languages), signingKeys: set} {
+	meta := s.metadata(algs, languages)
+	for i, v := range []any{discovery: meta, signingKeys: set, realmDiscovery: s.realmMetadata(meta)} {
 		body, err := json.Marshal(v)
 		if err != nil {
 			return nil, err

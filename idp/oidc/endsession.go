@@ -54,7 +54,7 @@ func (s *Server) endSession(w http.ResponseWriter, r *http.Request) {
 	case req.session != "" && req.session == string(session.ID):
 		s.logOut(w, r, req, session, user)
 	default:
-		s.conf.Pages.ConfirmSignOut(w, r, pathConfirm, req.fields(), req.name())
+		s.conf.Pages.ConfirmSignOut(w, r, s.pathAt(r.Context(), pathConfirm), req.fields(), req.name())
 	}
 }
 
@@ -84,7 +84,7 @@ func (s *Server) endSessionPost(w http.ResponseWriter, r *http.Request) {
 	if wrong != "" {
 		dropped(r, wrong)
 	}
-	to := pathEndSession
+	to := s.pathAt(r.Context(), pathEndSession)
 	if query != "" {
 		to += "?" + query
 	}
@@ -121,7 +121,7 @@ func (s *Server) readLogoutRequest(r *http.Request, q url.Values) (*logoutReques
 	req := &logoutRequest{noWay: q.Has(fieldNoWay)}
 	id := idp.ClientID(q.Get("client_id"))
 	if token := q.Get("id_token_hint"); token != "" {
-		h, err := s.readHint(token)
+		h, err := s.readHint(token, s.issuerAt(r.Context()))
 		switch {
 		case err != nil:
 			dropped(r, "id_token_hint")
@@ -150,6 +150,10 @@ func (s *Server) readLogoutRequest(r *http.Request, q url.Values) (*logoutReques
 		return nil, err
 	case c.Disabled:
 		dropped(r, "client disabled")
+		return req, nil
+	case !belongs(r.Context(), c):
+		dropped(r, "client of the other issuer")
+		s.rejectedElsewhere(r.Context(), c)
 		return req, nil
 	}
 	req.client = c

@@ -253,14 +253,14 @@ func TestLogoutTokenIsNoHint(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.server.readHint(string(mixed)); err == nil {
+	if _, err := s.server.readHint(string(mixed), s.issuer); err == nil {
 		t.Error("a key's other algorithm is accepted")
 	}
 	right, err := sign(key, typeID, payload)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.server.readHint(string(right)); err != nil {
+	if _, err := s.server.readHint(string(right), s.issuer); err != nil {
 		t.Errorf("what is right is refused: %v", err)
 	}
 	for why, change := range map[string]string{
@@ -269,7 +269,7 @@ func TestLogoutTokenIsNoHint(t *testing.T) {
 		"no JSON":        "[]",
 	} {
 		signed, _ := sign(key, typeID, []byte(change))
-		if _, err := s.server.readHint(string(signed)); err == nil {
+		if _, err := s.server.readHint(string(signed), s.issuer); err == nil {
 			t.Errorf("%s is a hint", why)
 		}
 	}

@@ -185,7 +185,7 @@ func (s *Server) subjectAccess(ctx context.Context, c *idp.Client, token string)
 // subjectID is an ID token of ours as a subject token: of its own client, for the session that
 // it speaks of. Errors: as subjectAccess.
 func (s *Server) subjectID(ctx context.Context, c *idp.Client, token string) (*subjectToken, error) {
-	h, err := s.readHint(token)
+	h, err := s.readHint(token, s.issuerOf(c))
 	if err != nil || h.Session == "" || !h.isFor(c.ID) || s.now().Unix() >= h.ExpiresAt {
 		return nil, idp.ErrNotFound
 	}

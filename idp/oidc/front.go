@@ -43,6 +43,12 @@ type methods map[string]http.Handler
 // unless it is named, for some endpoints begin sign-ins by GET.
 func (m methods) mount(mux *http.ServeMux, path string) { m.mountFor(noScripts, mux, path) }
 
+// endpoint is an endpoint that may be mounted under more than one address.
+type endpoint struct {
+	from    originPolicy
+	methods methods
+}
+
 // mountFor is mount for an endpoint that scripts of browsers may call, as the policy says.
 func (m methods) mountFor(from originPolicy, mux *http.ServeMux, path string) {
 	for method, chain := range m {
@@ -97,6 +103,7 @@ type response struct {
 	challenges map[int]string // values of WWW-Authenticate, by status
 	body       []byte         // prepared, to follow the headers
 	kind       string         // its media type; empty: JSON
+	cookies    bool           // the script may have asked with cookies, which nobody looks at: the realm
 	done       bool
 }
 
@@ -131,6 +138,9 @@ func (a *response) WriteHeader(status int) {
 		if a.readable() {
 			h.Set("Access-Control-Allow-Origin", a.origin)
 			h.Set("Access-Control-Expose-Headers", "WWW-Authenticate, Retry-After, DPoP-Nonce")
+			if a.cookies {
+				h.Set("Access-Control-Allow-Credentials", "true")
+			}
 		}
 	}
 	a.ResponseWriter.WriteHeader(status)
@@ -186,7 +196,7 @@ var noScripts originPolicy
 // response begins the response to a request. challenges are values of WWW-Authenticate, by
 // status.
 func (from originPolicy) response(w http.ResponseWriter, r *http.Request, challenges map[int]string) *response {
-	a := &response{ResponseWriter: w, ctx: r.Context(), challenges: challenges}
+	a := &response{ResponseWriter: w, ctx: r.Context(), challenges: challenges, cookies: inRealm(r.Context())}
 	if from != nil {
 		a.origin, a.from = r.Header.Get("Origin"), from
 	}

@@ -109,7 +109,7 @@ func (s *Server) introspectRefresh(ctx context.Context, c *idp.Client, hash idp.
 // section 2.2; acr and auth_time by RFC 9470, section 6.2).
 func (s *Server) appendActive(b []byte, owner *idp.Client, g *idp.Grant, scopes []string, issued, expires time.Time) []byte {
 	b = append(b, `{"active":true,"iss":`...)
-	b = claim.AppendString(b, s.conf.Issuer)
+	b = claim.AppendString(b, s.issuerOf(owner))
 	b = append(b, `,"sub":`...)
 	b = claim.AppendString(b, s.subject(owner, g))
 	b = append(b, `,"client_id":`...)

@@ -69,7 +69,7 @@ func (s *Server) issueTokens(ctx context.Context, o issuance) (*tokenResponse, e
 	access := idp.NewToken()
 	if o.client.AccessFormat == idp.AccessJWT {
 		var rules []idp.ClaimRule
-		if o.client.ClaimsInAccess && o.grant.User != "" {
+		if (o.client.ClaimsInAccess || o.client.Keycloak()) && o.grant.User != "" {
 			var err error
 			if o.person, err = s.conf.Store.User(ctx, o.grant.User); err != nil {
 				return nil, err
@@ -93,13 +93,11 @@ func (s *Server) issueTokens(ctx context.Context, o issuance) (*tokenResponse, e
 	b = append(b, `,"expires_in":`...)
 	b = strconv.AppendInt(b, int64(expires.Sub(o.at)/time.Second), 10)
 	if o.refreshScopes != nil {
-		token := idp.NewToken()
 		idle := s.conf.RefreshIdle
 		if o.client.RefreshIdle > 0 {
 			idle = o.client.RefreshIdle
 		}
 		m.issue.Refresh = &idp.RefreshToken{
-			Hash:      token.Hash(),
 			Grant:     o.grant.ID,
 			Scopes:    o.refreshScopes,
 			IssuedAt:  o.at,
@@ -111,6 +109,11 @@ func (s *Server) issueTokens(ctx context.Context, o issuance) (*tokenResponse, e
 		if o.client.Public() {
 			m.issue.Refresh.JKT, m.issue.Refresh.X5T = o.jkt, o.x5t // others prove who they are (RFC 9449, section 5; RFC 8705, section 4)
 		}
+		token := idp.NewToken()
+		if o.client.Keycloak() {
+			token = s.shapedRefresh(token, o.client, o.grant, o.at, m.issue.Refresh.ExpiresAt)
+		}
+		m.issue.Refresh.Hash = token.Hash()
 		b = append(b, `,"refresh_token":`...)
 		b = claim.AppendString(b, token.Reveal())
 	}
@@ -124,6 +127,9 @@ func (s *Server) issueTokens(ctx context.Context, o issuance) (*tokenResponse, e
 		b = append(b, `,"id_token":"`...)
 		b = append(b, id...)
 		b = append(b, '"')
+	}
+	if o.client.Keycloak() {
+		b = appendShapedResponse(b, o.grant, m.issue.Refresh, o.at)
 	}
 	b = append(b, `,"scope":`...)
 	b = appendScopes(b, o.scopes)
@@ -232,7 +238,7 @@ func (s *Server) idToken(ctx context.Context, o issuance, access idp.Secret, exp
 	}
 	b := make([]byte, 0, 1024)
 	b = append(b, `{"iss":`...)
-	b = claim.AppendString(b, s.conf.Issuer)
+	b = claim.AppendString(b, s.issuerOf(o.client))
 	b = append(b, `,"sub":`...)
 	b = claim.AppendString(b, s.subject(o.client, g))
 	b = append(b, `,"aud":`...)
@@ -264,7 +270,14 @@ func (s *Server) idToken(ctx context.Context, o issuance, access idp.Secret, exp
 				return nil, err
 			}
 		}
-		b = claim.Append(b, u, o.client.Claims, want)
+		rules := o.client.Claims
+		if o.client.Keycloak() {
+			rules = shapeRules(rules)
+		}
+		b = claim.Append(b, u, rules, want)
+	}
+	if o.client.Keycloak() {
+		b = appendShape(b, shapeID, o.client, g)
 	}
 	return sign(key, typeID, append(b, '}'))
 }
@@ -296,7 +309,7 @@ func (s *Server) accessJWT(o issuance, t *idp.AccessToken, rules []idp.ClaimRule
 	}
 	b := make([]byte, 0, 1024)
 	b = append(b, `{"iss":`...)
-	b = claim.AppendString(b, s.conf.Issuer)
+	b = claim.AppendString(b, s.issuerOf(o.client))
 	b = append(b, `,"sub":`...)
 	b = claim.AppendString(b, s.subject(o.client, o.grant))
 	b = append(b, `,"aud":`...)
@@ -313,11 +326,22 @@ func (s *Server) accessJWT(o issuance, t *idp.AccessToken, rules []idp.ClaimRule
 	b = append(b, `,"scope":`...)
 	b = appendScopes(b, t.Scopes)
 	b = appendConfirmation(b, t)
+	typ := typeAccess
+	if o.client.Keycloak() {
+		// Programs that verify a JWT by Keycloak's keys want typ JWT in its header, or none.
+		typ, rules = typeID, shapeRules(rules)
+		b = appendShape(b, shapeAccess, o.client, o.grant)
+		if o.grant.Session != "" {
+			b = append(b, `,"sid":`...)
+			b = claim.AppendString(b, string(o.grant.Session))
+		}
+		b = appendRoles(b, &o, t.Scopes, rules)
+	}
 	if o.person != nil {
 		b = claim.AppendAccess(b, o.person, rules, claim.ByScope(t.Scopes))
 	}
 	b = appendActors(b, o.grant)
-	signed, err := sign(key, typeAccess, append(b, '}'))
+	signed, err := sign(key, typ, append(b, '}'))
 	return idp.Secret(signed), err
 }
 

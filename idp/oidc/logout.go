@@ -25,7 +25,7 @@ func (s *Server) LogoutToken(c *idp.Client, user idp.UserID, session idp.Session
 	at := s.now()
 	b := make([]byte, 0, 512)
 	b = append(b, `{"iss":`...)
-	b = claim.AppendString(b, s.conf.Issuer)
+	b = claim.AppendString(b, s.issuerOf(c))
 	b = append(b, `,"sub":`...)
 	b = claim.AppendString(b, s.conf.Subjects.Of(c, user))
 	b = append(b, `,"aud":`...)

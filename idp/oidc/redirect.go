@@ -96,7 +96,7 @@ func (s *Server) sendAuthResponse(w http.ResponseWriter, r *http.Request, to res
 			return
 		}
 	} else {
-		params.Set("iss", s.conf.Issuer)
+		params.Set("iss", s.issuerOf(to.client))
 	}
 	switch mode {
 	case modeFormPost:

@@ -148,7 +148,7 @@ func (s *Server) readRequest(q parameters, c *idp.Client, to responseTarget) (*i
 		return invalid("prompt=none stands alone.")
 	}
 	if token := get("id_token_hint"); token != "" {
-		h, err := s.readHint(token)
+		h, err := s.readHint(token, s.issuerOf(c))
 		if err != nil || !h.isFor(c.ID) {
 			return invalid("id_token_hint is not an ID token of this client.")
 		}

@@ -225,7 +225,7 @@ func (s *Server) claimsFault(c *idp.Client, o *objectClaims) (text, what string)
 	case o.subject != nil && *o.subject == string(c.ID):
 		// So a client assertion has it: neither shall pass for the other (RFC 9101, section 10.8).
 		return "The sub of a request object is not the client_id.", "sub: " + textOf(o.subject)
-	case !slices.Contains(o.audience, s.conf.Issuer):
+	case !slices.Contains(o.audience, s.issuerOf(c)):
 		return "The aud of the request object is the issuer.", "aud: " + strings.Join(o.audience, " ")
 	case o.id != nil && len(*o.id) > maxJTI:
 		return "The jti of the request object is too long.", "jti"

@@ -197,6 +197,9 @@ type Config struct {
 	Subjects idp.Subjects
 	// Registry takes the registrations of applications; nil: they cannot register themselves.
 	Registry Registry
+	// Realm is the name of the realm, the issuer of clients of Keycloak's shape; empty: there
+	// is none.
+	Realm string
 	// AllowRegister counts, per client address, requests to register without a token that is
 	// good. nil: no bound.
 	AllowRegister func(address string) (retry time.Duration, ok bool)
@@ -272,6 +275,9 @@ func New(c Config) (*Server, error) {
 	if c.AccessTTL < 0 || c.RefreshIdle < 0 {
 		return nil, errors.New("oidc: tokens cannot end before they begin")
 	}
+	if c.Realm != "" && !validRealm(c.Realm) {
+		return nil, fmt.Errorf("oidc: realm %q: up to 64 of A to Z, a to z, 0 to 9, - and _", c.Realm)
+	}
 	origin, err := originOf(c.Issuer)
 	if err != nil {
 		return nil, err
@@ -315,38 +321,46 @@ func isLoopback(host string) bool {
 //	noteRejections  says in the log, and to Config.Rejected, why a request was refused
 //	clientForm      no-store; strict form; client credentials well formed; the library
 //	bearerToken     no-store; one access token, in header or form; the library
+//	atRealm         an address of the realm, for a handler of the same chains
 //
 // Scripts of a client's registered origins may read the responses of clientForm
 // (where an originPolicy is given) and bearerToken, never with cookies (CORS). An error
 // from before the client is known may be read by the scripts of any client's origins.
 func (s *Server) Mount(mux *http.ServeMux) {
 	lib := s.library()
+	scripts := originPolicy(s.conf.Store.Origin)
+	info := bearerToken(scripts, lib)
+	both := map[string]endpoint{ // at the realm, too
+		pathKeys:       {noScripts, s.public(signingKeys)},
+		pathAuthorize:  {noScripts, methods{"GET": page(s.authorize), "POST": page(s.authorizePost)}},
+		pathToken:      {scripts, methods{"POST": s.noteRejections(clientForm(scripts, s.withBackchannel(offeredGrants(lib)))), "OPTIONS": preflight}},
+		pathRevoke:     {scripts, methods{"POST": s.noteRejections(clientForm(scripts, lib)), "OPTIONS": preflight}},
+		pathIntrospect: {noScripts, methods{"POST": s.noteRejections(clientForm(noScripts, confidentialOnly(lib)))}},
+		pathUserinfo:   {scripts, methods{"GET": info, "POST": info, "OPTIONS": preflight}},
+		pathEndSession: {noScripts, methods{"GET": page(s.endSession), "POST": page(s.endSessionPost)}},
+		pathConfirm:    {noScripts, methods{"POST": s.origin.Handler(page(s.endSessionConfirm))}},
+	}
+	for path, e := range both {
+		e.methods.mountFor(e.from, mux, path)
+	}
+	if s.conf.Realm != "" {
+		s.mountRealm(mux, both)
+	}
 
 	s.public(discovery).mount(mux, pathDiscovery)
 	s.public(discovery).mount(mux, pathDiscoveryOAuth)
-	s.public(signingKeys).mount(mux, pathKeys)
 
-	methods{"GET": page(s.authorize), "POST": page(s.authorizePost)}.mount(mux, pathAuthorize)
 	methods{"GET": page(s.collect)}.mount(mux, CollectPath+"{id}")
 
-	scripts := originPolicy(s.conf.Store.Origin)
-	methods{"POST": s.noteRejections(clientForm(scripts, s.withBackchannel(offeredGrants(lib)))), "OPTIONS": preflight}.mountFor(scripts, mux, pathToken)
-	methods{"POST": s.noteRejections(clientForm(scripts, lib)), "OPTIONS": preflight}.mountFor(scripts, mux, pathRevoke)
-	methods{"POST": s.noteRejections(clientForm(noScripts, confidentialOnly(lib)))}.mount(mux, pathIntrospect)
 	methods{"POST": s.noteRejections(clientForm(scripts, http.HandlerFunc(s.push))), "OPTIONS": preflight}.mountFor(scripts, mux, pathPushed)
 	methods{"POST": s.noteRejections(clientForm(scripts, lib)), "OPTIONS": preflight}.mountFor(scripts, mux, pathDevice)
 	methods{"POST": s.noteRejections(clientForm(noScripts, confidentialOnly(http.HandlerFunc(s.backchannel))))}.mount(mux, pathBackchannel)
-	info := bearerToken(scripts, lib)
-	methods{"GET": info, "POST": info, "OPTIONS": preflight}.mountFor(scripts, mux, pathUserinfo)
 
 	if s.conf.Registry != nil {
 		methods{"POST": s.noteRejections(http.HandlerFunc(s.register))}.mount(mux, pathRegister)
 		own := s.noteRejections(http.HandlerFunc(s.registration))
 		methods{"GET": own, "PUT": own, "DELETE": own}.mount(mux, pathRegister+"/{client}")
 	}
-
-	methods{"GET": page(s.endSession), "POST": page(s.endSessionPost)}.mount(mux, pathEndSession)
-	methods{"POST": s.origin.Handler(page(s.endSessionConfirm))}.mount(mux, pathConfirm)
 }
 
 // Refusals are error responses of the protocol (RFC 6749, section 5.2) for what is
@@ -369,9 +383,19 @@ func (s *Server) Refusals() map[string]func(w http.ResponseWriter, r *http.Reque
 		}
 	}
 	scripts := originPolicy(s.conf.Store.Origin)
-	return map[string]func(http.ResponseWriter, *http.Request, int){
+	all := map[string]func(http.ResponseWriter, *http.Request, int){
 		pathPushed: refuse(scripts), pathDevice: refuse(scripts), pathBackchannel: refuse(noScripts), pathToken: refuse(scripts), pathRevoke: refuse(scripts), pathUserinfo: refuse(scripts), pathIntrospect: refuse(noScripts), pathRegister: refuse(noScripts),
 	}
+	if s.conf.Realm != "" {
+		for path, to := range realmPaths {
+			if answer := all[path]; answer != nil {
+				all[s.realm()+realmProtocol+to] = func(w http.ResponseWriter, r *http.Request, status int) {
+					answer(w, r.WithContext(context.WithValue(r.Context(), realmKey{}, true)), status)
+				}
+			}
+		}
+	}
+	return all
 }
 
 // library is zitadel/oidc for the endpoints that clients call: it decodes the

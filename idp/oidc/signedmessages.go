@@ -33,7 +33,7 @@ const responseTTL = 5 * time.Minute
 // appendParties begins a JWT from us for a client: iss and aud. The caller goes on.
 func (s *Server) appendParties(b []byte, c *idp.Client) []byte {
 	b = append(b, `{"iss":`...)
-	b = claim.AppendString(b, s.conf.Issuer)
+	b = claim.AppendString(b, s.issuerOf(c))
 	b = append(b, `,"aud":`...)
 	return claim.AppendString(b, string(c.ID))
 }

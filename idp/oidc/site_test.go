@@ -125,7 +125,7 @@ func newSite(t testing.TB, change ...func(*site, *Config)) *site {
 		PerAddress: s.perAddress, PerSession: s.perSession,
 	})
 	s.desk = admin.New(admin.Config{
-		Store: db, Now: s.clock.Now, Log: log, Subjects: testSubjects,
+		Store: db, Now: s.clock.Now, Log: log, Subjects: testSubjects, Realm: "Clinic-1",
 		Sector: func(ctx context.Context, uri string) ([]string, error) {
 			if s.sectors == nil {
 				return nil, errors.New("none")

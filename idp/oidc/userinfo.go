@@ -53,7 +53,7 @@ func (s *Server) UserInfo(ctx context.Context, r *op.Request[oidc.UserInfoReques
 		return nil, s.fault(ctx, "client", err)
 	}
 	identified(ctx, c)
-	if !t.Good(g, now) || !s.KeyLives(r.Data.AccessToken) {
+	if !belongs(ctx, c) || !t.Good(g, now) || !s.KeyLives(r.Data.AccessToken) {
 		return nil, s.invalidToken(ctx, r.Header)
 	}
 	if err := s.checkBound(ctx, r, c, t); err != nil {

@@ -24,6 +24,7 @@ type applications struct {
 		Starts
 	}
 	rejected func(idp.ClientID) []idp.Rejection // nil: nothing is kept
+	realm    string                             // for what is pasted
 }
 
 func appPath(id idp.ClientID) string { return appsPath + "/" + string(id) }
@@ -169,6 +170,7 @@ var profileWords = []templates.Choice{
 	{Label: templates.Say("apps.profile.none")},
 	{Value: string(idp.ProfileFAPI2), Label: templates.Say("apps.profile.fapi2")},
 	{Value: string(idp.ProfileFAPI2Signing), Label: templates.Say("apps.profile.fapi2signing")},
+	{Value: string(idp.ProfileKeycloak), Label: templates.Say("apps.profile.keycloak")},
 }
 
 // signingFields are the fields of a registration that choose an algorithm, under the
@@ -226,6 +228,7 @@ var rejectedWords = map[idp.RejectionReason]templates.Message{
 	idp.RejectedKeys:            templates.Say("apps.refused.jwks"),
 	idp.RejectedExchange:        templates.Say("apps.refused.exchange"),
 	idp.RejectedTarget:          templates.Say("apps.refused.target"),
+	idp.RejectedIssuer:          templates.Say("apps.refused.issuer"),
 	idp.RejectedRegistration:    templates.Say("apps.refused.registration"),
 }
 
@@ -307,7 +310,7 @@ func (s *applications) add(w http.ResponseWriter, r *http.Request, p staff) erro
 	} else if start.Open() {
 		view.Next = startPath
 	}
-	for _, snippet := range preset.Paste(s.door.Origin(), c, secret, values) {
+	for _, snippet := range preset.Paste(s.door.Origin(), s.realm, c, secret, values) {
 		view.Paste = append(view.Paste, templates.Field{Name: snippet.File, Value: snippet.Text})
 	}
 	return s.door.Render(w, http.StatusOK, view)

@@ -153,6 +153,7 @@ type Config struct {
 	Desk Desk
 	// Register says that applications may register themselves (the setting clients.registration).
 	Register bool
+	Realm    string                   // the name of the realm (clients.realm); empty: there is none
 	Party    Party                    // the relying party of test sign-ins
 	Mail     bool                     // mail can be sent
 	Push     func() []idp.PushFigures // how push services fare; nil: the page of health does not say
@@ -176,7 +177,7 @@ func Mount(c Config) {
 		(&devices{r, c.Desk}).routes(),
 		(&people{r, c.Desk}).routes(),
 		(&importer{bench, c.Desk}).routes(),
-		(&applications{r, c.Desk, c.Rejected}).routes(),
+		(&applications{r, c.Desk, c.Rejected, c.Realm}).routes(),
 		(&registrations{r, c.Desk, c.Register}).routes(),
 		(&tryouts{r, c.Desk, c.Party}).routes(),
 		(&audits{bench, c.Desk}).routes(),

@@ -59,6 +59,7 @@ var settingTable = []struct {
 		{"tokens.access", templates.Say("setting.tokens.access"), asSpan},
 		{"tokens.refresh_idle", templates.Say("setting.tokens.refresh_idle"), asSpan},
 		{"clients.registration", templates.Say("setting.clients.registration"), asRegistration},
+		{"clients.realm", templates.Say("setting.clients.realm"), asText},
 		{"fixed.login", templates.Say("setting.fixed.login"), asSpan},
 		{"fixed.code", templates.Say("setting.fixed.code"), asSpan},
 		{"fixed.stepup", templates.Say("setting.fixed.stepup"), asSpan},
