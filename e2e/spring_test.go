@@ -59,7 +59,7 @@ func startSpring(t *testing.T) *springs {
 		t.Fatalf("keytool: %v\n%s", err, out)
 	}
 	cmd := exec.Command(java, "-Xmx256m", "-Djavax.net.ssl.trustStore="+trust, "-Djavax.net.ssl.trustStorePassword=changeit",
-		"-cp", classes+string(os.PathListSeparator)+all, "Application", "--server.address=127.0.0.1", "--server.port="+port)
+		"-cp", classes+string(os.PathListSeparator)+all, "hilum.Application", "--server.address=127.0.0.1", "--server.port="+port)
 	cmd.Env = append(os.Environ(), "ISSUER="+s.issuer, "CLIENT_ID="+id, "CLIENT_SECRET="+secret, "ARCHIVE_SECRET="+archive)
 	late := time.Now().Add(2 * time.Minute) // a machine that has much to do
 	runs(t, cmd, func() error {

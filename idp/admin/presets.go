@@ -186,6 +186,33 @@ Scope:             openid profile offline_access
 `}},
 	},
 	{
+		ID: "orthanc-explorer-2", Name: "Orthanc Explorer 2", Needs: []PresetField{baseField},
+		// It renews its tokens once a minute, where they have less than 70 seconds left. The
+		// service that reads them believes one until it runs out.
+		client: func() idp.Client {
+			c := realmPage()
+			c.RedirectURIs, c.PostLogoutURIs, c.AccessTTL = words("{base}/ui/app/"), words("{base}/ui/app/"), 2*time.Minute
+			return c
+		}(),
+		paste: []Snippet{{"/etc/orthanc/authorization.json", `{
+  "OrthancExplorer2": {
+    "IsDefaultOrthancUI": true,
+    "Keycloak": { "Enable": true, "Url": "{issuer}", "Realm": "{realm}", "ClientId": "{id}" }
+  },
+  "Authorization": {
+    "WebServiceRootUrl": "http://127.0.0.1:8000/",
+    "WebServiceUsername": "orthanc",
+    "WebServicePassword": "{random}",
+    "StandardConfigurations": ["orthanc-explorer-2"],
+    "CheckedLevel": "studies"
+  }
+}
+`}, {"Environment of orthanc-auth-service", `ENABLE_KEYCLOAK=true
+KEYCLOAK_URI={issuer}/realms/{realm}
+USERS={"orthanc": "{random}"}
+`}},
+	},
+	{
 		ID: "keycloak", Name: "Keycloak JavaScript", Needs: []PresetField{baseField},
 		client: realmPage(),
 		paste: []Snippet{{"JavaScript, keycloak-js", `const keycloak = new Keycloak({ url: '{issuer}', realm: '{realm}', clientId: '{id}' });

@@ -1,3 +1,5 @@
+package hilum;
+
 import static org.springframework.security.config.Customizer.withDefaults;
 
 import jakarta.servlet.http.HttpServletRequest;
