@@ -178,14 +178,15 @@ func (g *guarded) reads(method, path, token string, body []byte) (int, string, e
 	return res.StatusCode, string(b), err
 }
 
-// has is whether Orthanc gives something for a token.
+// has is whether Orthanc gives something for a token. A list of studies that somebody may not see is
+// an empty list.
 func (g *guarded) has(t *testing.T, path, token string) bool {
 	t.Helper()
 	status, body, err := g.reads(http.MethodGet, path, token, nil)
 	if err != nil || status != http.StatusOK && status != http.StatusForbidden && status != http.StatusUnauthorized {
 		t.Fatalf("%s: %d %v %s", path, status, err, body)
 	}
-	return status == http.StatusOK
+	return status == http.StatusOK && strings.TrimSpace(body) != "[]"
 }
 
 // Orthanc's authorization plug-in lets people to studies by the roles that they have here, by what

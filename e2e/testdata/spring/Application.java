@@ -32,6 +32,7 @@ import org.springframework.web.bind.annotation.ExceptionHandler;
 import org.springframework.web.bind.annotation.GetMapping;
 import org.springframework.web.bind.annotation.RestController;
 import org.springframework.web.client.RestClient;
+import tools.jackson.databind.json.JsonMapper;
 
 /**
  * A web application that signs people in, and an API that takes access tokens. Issuer, client and
@@ -116,8 +117,10 @@ public class Application {
   }
 
   @GetMapping("/")
-  Map<String, Object> who(@AuthenticationPrincipal OidcUser person, CsrfToken form) {
-    return Map.of("sub", person.getSubject(), "name", person.getFullName(), "csrf", form.getToken());
+  String who(@AuthenticationPrincipal OidcUser person, CsrfToken form) {
+    return new JsonMapper()
+        .writeValueAsString(
+            Map.of("sub", person.getSubject(), "name", person.getFullName(), "csrf", form.getToken()));
   }
 
   /** What the provider tells of the person now; the access token is refreshed where it has run out. */
@@ -133,8 +136,8 @@ public class Application {
 
   /** Refused a refresh, the session here ends, too. */
   @ExceptionHandler(ClientAuthorizationException.class)
-  ResponseEntity<Map<String, String>> refused(ClientAuthorizationException e, HttpServletRequest request) {
+  ResponseEntity<String> refused(ClientAuthorizationException e, HttpServletRequest request) {
     request.getSession().invalidate();
-    return ResponseEntity.status(HttpStatus.UNAUTHORIZED).body(Map.of("error", e.getError().getErrorCode()));
+    return ResponseEntity.status(HttpStatus.UNAUTHORIZED).body(e.getError().getErrorCode());
   }
 }
