@@ -139,7 +139,7 @@ SPRING_DIR := $(CACHE)/spring-boot-4.0.7
 MAVEN := mvn -q -B org.apache.maven.plugins:maven-dependency-plugin:3.8.1
 parties: needs java $(OHIF_DIST)/index.html $(OAUTH2_PROXY) $(LIBRARIES)/ready $(WILDFLY_HOME)/jboss-modules.jar $(SCRIBEJAVA_DIR)/scribejava-core-8.3.3.jar $(SPRING_DIR)/spring-boot-4.0.7.jar
 	OHIF_DIST=$(OHIF_DIST) LIBRARIES=$(LIBRARIES) WILDFLY_HOME=$(WILDFLY_HOME) SCRIBEJAVA_DIR=$(SCRIBEJAVA_DIR) SPRING_DIR=$(SPRING_DIR) \
-		go test -race -count 1 -v -run 'TestOHIF|TestOAuth2Proxy|TestLibrar|TestWildFly|TestWeasis|TestSpring|TestOrthancAuthorization' -timeout 40m ./e2e
+		go test -race -count 1 -v -run 'TestOHIF|TestOAuth2Proxy|TestLibrar|TestWildFly|TestWeasis|TestSpring|TestKeycloakJS|TestOrthancAuthorization' -timeout 40m ./e2e
 
 .PHONY: java
 java:

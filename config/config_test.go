@@ -399,6 +399,8 @@ func TestBounds(t *testing.T) {
 		"no data folder":                  {func(c *config.Config) { c.DataDir = "" }, "data_dir"},
 		"unknown driver":                  {func(c *config.Config) { c.Database.Driver = "mysql" }, "database.driver"},
 		"sealing key in the database":     {func(c *config.Config) { c.Keys.SealFile = c.DatabasePath() }, "keys.seal_file"},
+		"a realm with a slash":            {func(c *config.Config) { c.Clients.Realm = "a/b" }, "clients.realm"},
+		"a realm of 65 letters":           {func(c *config.Config) { c.Clients.Realm = strings.Repeat("a", 65) }, "clients.realm"},
 		"no site name":                    {func(c *config.Config) { c.Site.Name = " "; c.Device.Label = "X" }, "site.name"},
 		"a site name with nothing to see": {func(c *config.Config) { c.Site.Name = "\u200b\u3164"; c.Device.Label = "X" }, "site.name"},
 		"a site name with a line break":   {func(c *config.Config) { c.Site.Name = "a\nb"; c.Device.Label = "X" }, "site.name"},

@@ -61,7 +61,7 @@ func startSpring(t *testing.T) *springs {
 	cmd := exec.Command(java, "-Xmx256m", "-Djavax.net.ssl.trustStore="+trust, "-Djavax.net.ssl.trustStorePassword=changeit",
 		"-cp", classes+string(os.PathListSeparator)+all, "hilum.Application", "--server.address=127.0.0.1", "--server.port="+port)
 	cmd.Env = append(os.Environ(), "ISSUER="+s.issuer, "CLIENT_ID="+id, "CLIENT_SECRET="+secret, "ARCHIVE_SECRET="+archive)
-	late := time.Now().Add(2 * time.Minute) // a machine that has much to do
+	late := time.Now().Add(5 * time.Minute) // a machine that has much to do
 	runs(t, cmd, func() error {
 		for {
 			res, err := http.Get(s.base + "/api/jwt")

@@ -181,6 +181,18 @@ func (c *Client) FAPI2() bool { return c.Profile == ProfileFAPI2 || c.Profile ==
 // Keycloak reports whether the client is one of the realm, of Keycloak's shape.
 func (c *Client) Keycloak() bool { return c.Profile == ProfileKeycloak }
 
+// RealmRoot is where realms are, beneath our own issuer; the name of the one there is follows.
+const RealmRoot = "/realms/"
+
+// Issuer is the issuer of the client: that of the realm of a name for one of Keycloak's shape,
+// else ours. Where realm is empty there is none, and such a client is of no use.
+func (c *Client) Issuer(ours, realm string) string {
+	if c.Keycloak() && realm != "" {
+		return ours + RealmRoot + realm
+	}
+	return ours
+}
+
 // SignsMessages reports whether the client is held to FAPI 2.0 Message Signing.
 func (c *Client) SignsMessages() bool { return c.Profile == ProfileFAPI2Signing }
 

@@ -423,6 +423,7 @@ type AdminApp struct {
 	CertBound                           bool       // its tokens are bound to its certificate
 	TLSSubject                          string     // whom its certificate is for; empty: it proves itself in another way
 	Secrets                             []DeskSecret
+	Keycloak                            bool           // it is of the realm
 	FAPI2, SignsMessages, Signed        bool           // it is held to FAPI 2.0, to its Message Signing; it has to sign its requests
 	Pairwise                            bool           // people have a sub of their own at it
 	InitiateURI                         string         // where people begin from here

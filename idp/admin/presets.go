@@ -216,6 +216,7 @@ USERS={"orthanc": "{random}"}
 		ID: "keycloak", Name: "Keycloak JavaScript", Needs: []PresetField{baseField},
 		client: realmPage(),
 		paste: []Snippet{{"JavaScript, keycloak-js", `const keycloak = new Keycloak({ url: '{issuer}', realm: '{realm}', clientId: '{id}' });
+keycloak.onTokenExpired = () => keycloak.updateToken(30).catch(() => {});
 await keycloak.init({ onLoad: 'login-required', pkceMethod: 'S256', checkLoginIframe: false, redirectUri: '{base}/' });
 `}},
 	},

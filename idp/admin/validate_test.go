@@ -65,10 +65,17 @@ func TestWhatClientsMayBe(t *testing.T) {
 		"a public application that administers": {func(c *idp.Client) {
 			c.Auth, c.RefreshGrace, c.Scopes = idp.AuthNone, 0, []string{idp.ScopeAdmin}
 		}, "scopes"},
-		"keys of its own":                {func(c *idp.Client) { c.Auth, c.JWKS = idp.AuthPrivateKey, keySet }, ""},
-		"published keys":                 {func(c *idp.Client) { c.Auth, c.JWKSURI = idp.AuthPrivateKey, "https://viewer.example/jwks" }, ""},
-		"keys that are read without TLS": {func(c *idp.Client) { c.Auth, c.JWKSURI = idp.AuthPrivateKey, "http://viewer.example/jwks" }, "jwks_uri"},
-		"no keys":                        {func(c *idp.Client) { c.Auth = idp.AuthPrivateKey }, "jwks"},
+		"of Keycloak's shape":                   {func(c *idp.Client) { c.Profile, c.IDTokenAlg = idp.ProfileKeycloak, "RS256" }, ""},
+		"of Keycloak's shape, signed otherwise": {func(c *idp.Client) { c.Profile, c.IDTokenAlg = idp.ProfileKeycloak, "ES256" }, "profile"},
+		"of Keycloak's shape, on a machine without a browser": {func(c *idp.Client) {
+			c.Profile, c.IDTokenAlg, c.GrantTypes = idp.ProfileKeycloak, "", append(c.GrantTypes, idp.GrantDevice)
+		}, "profile"},
+		"of Keycloak's shape, pushed":         {func(c *idp.Client) { c.Profile, c.IDTokenAlg, c.RequirePushed = idp.ProfileKeycloak, "", true }, "profile"},
+		"of Keycloak's shape, bound to a key": {func(c *idp.Client) { c.Profile, c.IDTokenAlg, c.DPoP = idp.ProfileKeycloak, "", true }, "profile"},
+		"keys of its own":                     {func(c *idp.Client) { c.Auth, c.JWKS = idp.AuthPrivateKey, keySet }, ""},
+		"published keys":                      {func(c *idp.Client) { c.Auth, c.JWKSURI = idp.AuthPrivateKey, "https://viewer.example/jwks" }, ""},
+		"keys that are read without TLS":      {func(c *idp.Client) { c.Auth, c.JWKSURI = idp.AuthPrivateKey, "http://viewer.example/jwks" }, "jwks_uri"},
+		"no keys":                             {func(c *idp.Client) { c.Auth = idp.AuthPrivateKey }, "jwks"},
 		"keys in two places": {func(c *idp.Client) {
 			c.Auth, c.JWKS, c.JWKSURI = idp.AuthPrivateKey, keySet, "https://viewer.example/jwks"
 		}, "jwks_uri"},

@@ -135,25 +135,28 @@ func AppendAuthorization(b []byte, u *idp.User, rules []idp.ClaimRule, scopes []
 	}, true)
 }
 
-// RolesOf are the roles of a person as an application is told them where scopes cover them:
-// by its rule of the name roles where it has one, else as they are.
+// RolesOf are the roles of a person as an application is told them: by its rule of the name
+// roles where it has one and scopes cover what that is made of, else as they are.
 func RolesOf(u *idp.User, rules []idp.ClaimRule, scopes []string) []string {
-	for i := range rules {
-		r := &rules[i]
-		if r.Name != Roles {
-			continue
-		}
-		from := Known(r.From)
-		if from == nil || !slices.Contains(scopes, from.Scope) {
-			return nil
-		}
-		roles := renamed(r, from.values(u))
-		if r.One {
-			return roles[:min(1, len(roles))]
-		}
-		return roles
+	i := slices.IndexFunc(rules, func(r idp.ClaimRule) bool { return r.Name == Roles })
+	if i < 0 {
+		return u.Roles
 	}
-	return u.Roles
+	r, from := &rules[i], &constant
+	if r.From != "" {
+		from = Known(r.From)
+	}
+	if from == nil || !slices.Contains(scopes, from.Scope) {
+		return nil
+	}
+	if from == &constant {
+		return []string{r.Text}
+	}
+	roles := renamed(r, from.values(u))
+	if r.One {
+		return roles[:min(1, len(roles))]
+	}
+	return roles
 }
 
 func appendAll(b []byte, u *idp.User, rules []idp.ClaimRule, want func(*Claim) bool, access bool) []byte {

@@ -228,3 +228,28 @@ func FuzzString(f *testing.F) {
 		}
 	})
 }
+
+// The roles that an application is told are those of its rule, where it has one.
+func TestRolesOf(t *testing.T) {
+	everything := []string{Profile, Groups, Roles}
+	rows := []idp.ClaimValue{{From: "ct", To: "doctor"}, {From: "mr", To: "reader"}}
+	for name, c := range map[string]struct {
+		rules  []idp.ClaimRule
+		scopes []string
+		want   []string
+	}{
+		"as they are":                 {nil, everything, []string{"reader", "chief"}},
+		"a rule of another name":      {[]idp.ClaimRule{{Name: "ward", From: "groups"}}, everything, []string{"reader", "chief"}},
+		"groups as roles":             {[]idp.ClaimRule{{Name: "roles", From: "groups"}}, everything, []string{"mr", "ct"}},
+		"renamed":                     {[]idp.ClaimRule{{Name: "roles", From: "groups", Values: rows}}, everything, []string{"doctor", "reader"}},
+		"the first that fits":         {[]idp.ClaimRule{{Name: "roles", From: "groups", Values: rows, One: true}}, everything, []string{"doctor"}},
+		"none fits":                   {[]idp.ClaimRule{{Name: "roles", From: "groups", Values: []idp.ClaimValue{{From: "us", To: "x"}}, One: true}}, everything, nil},
+		"groups that are not covered": {[]idp.ClaimRule{{Name: "roles", From: "groups"}}, []string{Roles}, nil},
+		"a text of its own":           {[]idp.ClaimRule{{Name: "roles", Text: "doctor"}}, everything, []string{"doctor"}},
+		"a text, without profile":     {[]idp.ClaimRule{{Name: "roles", Text: "doctor"}}, []string{Roles}, nil},
+	} {
+		if got := RolesOf(anna, c.rules, c.scopes); !slices.Equal(got, c.want) {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+	}
+}

@@ -21,9 +21,6 @@ import (
 // one issuer: at the other it is as unknown as if it did not exist, and whatever names an
 // issuer to it names its own. So neither issuer's answer passes for the other's.
 
-// realmRoot is where realms are, beneath the issuer; the name of the one there is follows.
-const realmRoot = "/realms/"
-
 // realmProtocol is where the endpoints are, beneath the realm.
 const realmProtocol = "/protocol/openid-connect"
 
@@ -63,7 +60,7 @@ func validRealm(name string) bool {
 }
 
 // realm is the path of the realm beneath the issuer.
-func (s *Server) realm() string { return realmRoot + s.conf.Realm }
+func (s *Server) realm() string { return idp.RealmRoot + s.conf.Realm }
 
 // realmKey finds in a context that a request came to an address of the realm.
 type realmKey struct{}
@@ -73,12 +70,7 @@ func inRealm(ctx context.Context) bool { return ctx.Value(realmKey{}) != nil }
 
 // issuerOf is the issuer of a client: that of the realm for a client of Keycloak's shape, else
 // ours. All that names an issuer to a client names this one.
-func (s *Server) issuerOf(c *idp.Client) string {
-	if c.Keycloak() && s.conf.Realm != "" {
-		return s.conf.Issuer + s.realm()
-	}
-	return s.conf.Issuer
-}
+func (s *Server) issuerOf(c *idp.Client) string { return c.Issuer(s.conf.Issuer, s.conf.Realm) }
 
 // issuerAt is the issuer whose address a request came to.
 func (s *Server) issuerAt(ctx context.Context) string {
@@ -131,6 +123,15 @@ func (s *Server) mountRealm(mux *http.ServeMux, all map[string]endpoint) {
 	methods{http.MethodGet: page(func(w http.ResponseWriter, _ *http.Request) { redirect(w, "/account") })}.mount(mux, s.realm()+"/account")
 	methods{http.MethodGet: framed("text/html; charset=utf-8", cookiesPage)}.mount(mux, s.realm()+realmCookies)
 	methods{http.MethodGet: framed("text/javascript; charset=utf-8", cookiesScript)}.mount(mux, s.realm()+realmCookiesScript)
+}
+
+// Quiet are the documents of the realm, which are asked for all day and tell nothing, by method
+// and path.
+func (s *Server) Quiet() []string {
+	if s.conf.Realm == "" {
+		return nil
+	}
+	return []string{"GET " + s.realm() + pathDiscovery, "GET " + s.realm() + realmProtocol + realmPaths[pathKeys]}
 }
 
 // realmPreflight answers a CORS preflight request at the realm. Programs that speak as
@@ -317,13 +318,9 @@ func appendShapedResponse(b []byte, g *idp.Grant, refresh *idp.RefreshToken, at 
 // rejectedElsewhere says why a client is not known at the address that it asked at: it is one
 // of the other issuer.
 func (s *Server) rejectedElsewhere(ctx context.Context, c *idp.Client) {
-	right := s.issuerOf(c)
-	if c.Keycloak() && s.conf.Realm == "" {
-		right = ""
-	}
-	var registered []string
-	if right != "" {
-		registered = []string{right}
+	var registered []string // none where there is no realm
+	if own := s.issuerOf(c); own != s.issuerAt(ctx) {
+		registered = []string{own}
 	}
 	s.rejected(ctx, c, idp.RejectedIssuer, s.issuerAt(ctx), registered...)
 }

@@ -133,10 +133,10 @@ func (s *Server) invalidClient(ctx context.Context, c *idp.Client, cc *op.Client
 		s.rejected(ctx, c, idp.RejectedDisabled, "")
 	case c.Auth != method:
 		s.rejected(ctx, c, idp.RejectedMethod, string(method), string(c.Auth))
+	case !c.HasSecret() || c.HasNow(idp.Secret(cc.ClientSecret), s.now()): // nothing else is wrong
+		s.rejectedElsewhere(ctx, c)
 	case everHadSecret(c, idp.Secret(cc.ClientSecret)):
 		s.rejected(ctx, c, idp.RejectedOldSecret, "")
-	case c.HasNow(idp.Secret(cc.ClientSecret), s.now()) || !c.HasSecret():
-		s.rejectedElsewhere(ctx, c)
 	default:
 		s.rejected(ctx, c, idp.RejectedSecret, "")
 	}

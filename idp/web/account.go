@@ -17,6 +17,7 @@ type account struct {
 	phones Devices
 	// applications lists all applications; nil: people are shown none.
 	applications func(ctx context.Context) ([]idp.Client, error)
+	realm        string // of applications of Keycloak's shape; empty: there is none
 }
 
 // confirm takes the button of the page that page.Door.StepUp shows to whom another site

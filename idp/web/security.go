@@ -27,7 +27,7 @@ func (a *account) security(w http.ResponseWriter, r *http.Request, p page.Person
 			return err
 		}
 		for i := range all {
-			if at := all[i].OpensFor(p.User, a.door.Origin()); at != "" {
+			if at := all[i].OpensFor(p.User, all[i].Issuer(a.door.Origin(), a.realm)); at != "" {
 				view.Apps = append(view.Apps, templates.OpenApp{Name: all[i].Name, At: at})
 			}
 		}

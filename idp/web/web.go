@@ -100,6 +100,7 @@ type Config struct {
 	Native          NativeApps
 	// Applications lists all applications; nil: people are shown none.
 	Applications func(ctx context.Context) ([]idp.Client, error)
+	Realm        string // the name of the realm, which some of them are told as their issuer; empty: there is none
 }
 
 // Server has what other packages need of the pages: those that the relying parties' door
@@ -111,7 +112,7 @@ type Server struct {
 
 // New adds the pages to the door.
 func New(c Config) *Server {
-	own := &account{door: c.Door, logins: c.Logins, phones: c.Devices, applications: c.Applications}
+	own := &account{door: c.Door, logins: c.Logins, phones: c.Devices, applications: c.Applications, realm: c.Realm}
 	steps := &signIns{door: c.Door, logins: c.Logins, invitations: c.Logins, collectPath: c.CollectPath, sessionAbsolute: c.SessionAbsolute, native: c.Native}
 	phone := &app{door: c.Door, native: c.Native}
 	c.Door.Add(steps.routes()...)

@@ -93,7 +93,7 @@ func (s *applications) one(w http.ResponseWriter, r *http.Request, p staff) erro
 	}
 	view := templates.AdminApp{
 		Frame: s.frame(r, p, "applications"), App: deskAppOf(c), Redirects: c.RedirectURIs, Logouts: c.PostLogoutURIs, Origins: c.Origins, Scopes: c.Scopes,
-		Match: matchWords[c.Match], Verify: c.Verify, Consent: c.Consent, FAPI2: c.FAPI2(), SignsMessages: c.SignsMessages(), Signed: c.Signing.RequireRequest, Pushed: c.RequirePushed, DPoP: c.DPoP, CertBound: c.CertBound, TLSSubject: string(c.TLSSubject), MayEdit: p.may(admin.EditClients), Issuer: s.door.Origin(),
+		Match: matchWords[c.Match], Verify: c.Verify, Consent: c.Consent, Keycloak: c.Keycloak(), FAPI2: c.FAPI2(), SignsMessages: c.SignsMessages(), Signed: c.Signing.RequireRequest, Pushed: c.RequirePushed, DPoP: c.DPoP, CertBound: c.CertBound, TLSSubject: string(c.TLSSubject), MayEdit: p.may(admin.EditClients), Issuer: s.door.Origin(),
 	}
 	if view.Told = c.LogoutURI; view.Told != "" {
 		f, err := s.desk.Logouts(r.Context(), p.by, c.ID)

@@ -510,4 +510,28 @@ func TestWalkAdvanced(t *testing.T) {
 	if want := (idp.ClientSigning{RequireRequest: true}); err != nil || a.Signing != want || a.Profile != idp.ProfileFAPI2Signing {
 		t.Errorf("saved %+v (%v)", a, err)
 	}
+
+	// Of the realm, which a public application can be, too, and stays when the form is saved.
+	c.Wants(edit("auth", "client_secret_post", "id_token_alg", "RS256", "profile", "keycloak"), 422, "There is no realm here", `name="profile" aria-invalid="true"`)
+}
+
+func TestWalkRealm(t *testing.T) {
+	t.Parallel()
+	c := newChief(t, func(p *walk.Parts) { p.Admin.Realm = "hospital" })
+	c.app("viewer", func(a *idp.Client) { a.Auth = idp.AuthNone })
+	const path, advanced = "/admin/applications/viewer/edit", "/admin/applications/viewer/edit?part=advanced"
+	edit := func(fields ...string) webtest.Reply {
+		return c.Post(path, append([]string{"profile", "keycloak", "grant_code", "1", "grant_refresh", "1"}, fields...)...)
+	}
+	for _, row := range [][]string{
+		{"grant_device", "1", "Keycloak’s shape is for signing in with a code"}, {"id_token_alg", "ES256", "everything is signed by RS256"}, {"dpop", "1", "no bound tokens"}, {"require_pushed", "1", "no pushed requests"},
+	} {
+		c.Wants(edit(append([]string{"access_format", "opaque"}, row[:2]...)...), 422, row[2], `name="profile" aria-invalid="true"`)
+	}
+	c.Sees(c.Arrive(edit("access_format", "opaque")), "/admin/applications/viewer?did=edited", `id="profile">Keycloak’s shape`)
+	a, err := c.DB.Client(t.Context(), "viewer")
+	if err != nil || !a.Keycloak() || a.AccessFormat != idp.AccessJWT || !a.ClaimsInAccess || a.IDTokenAlg != "RS256" {
+		t.Errorf("saved %+v (%v)", a, err)
+	}
+	c.Sees(c.Visit(advanced), advanced, `<option value="keycloak" selected>`)
 }
