@@ -219,7 +219,7 @@ func (s *springs) apiBySpring(t *testing.T) {
 	const redirect = "https://viewer.klinik.test/callback"
 	ben := s.invite(t, "ben", "--display", "Ben Wolf")
 	// given is what a viewer is given for ben.
-	given := func(id, audience, format string) *tokens {
+	given := func(id, audience, format string) (*party, *tokens) {
 		t.Helper()
 		_, secret := s.addClient(t, id, "--id", id, "--redirect-uri", redirect, "--scope", "openid,profile", "--audience", audience, "--access-format", format)
 		rp := &party{
@@ -230,10 +230,17 @@ func (s *springs) apiBySpring(t *testing.T) {
 		if find(at.doc, byID("password-form")) != nil {
 			at = ben.signIn(rp.authorize())
 		}
-		return must[*tokens](t)(rp.exchange(rp.answer(at)))
+		return rp, must[*tokens](t)(rp.exchange(rp.answer(at)))
 	}
-	jwt, opaque := given("viewer", "archive", "jwt"), given("viewer-2", "archive", "opaque")
-	elsewhere, opaqueElsewhere := given("viewer-3", "elsewhere", "jwt"), given("viewer-4", "elsewhere", "opaque")
+	viewer, jwt := given("viewer", "archive", "jwt")
+	_, opaque := given("viewer-2", "archive", "opaque")
+	_, opaqueElsewhere := given("viewer-3", "elsewhere", "opaque")
+	_, another := given("viewer-4", "archive", "jwt")
+	s.idp(t, "client", "edit", "viewer", "--audience", "elsewhere")
+	time.Sleep(2 * time.Second) // the running provider looks twice a second
+	elsewhere := must[*tokens](t)(viewer.exchange(viewer.answer(ben.get(viewer.authorize()))))
+	s.idp(t, "client", "edit", "viewer", "--audience", "archive")
+	time.Sleep(2 * time.Second)
 	brings := func(path, token string) *page {
 		t.Helper()
 		r := must[*http.Request](t)(http.NewRequest(http.MethodGet, s.base+path, nil))
@@ -252,6 +259,7 @@ func (s *springs) apiBySpring(t *testing.T) {
 		{"/api/jwt", "an access token", jwt.Access, http.StatusOK},
 		{"/api/jwt", "an ID token", jwt.ID, http.StatusUnauthorized},
 		{"/api/jwt", "an access token for another API", elsewhere.Access, http.StatusUnauthorized},
+		{"/api/jwt", "an access token of another viewer", another.Access, http.StatusUnauthorized},
 		{"/api/jwt", "an opaque one", opaque.Access, http.StatusUnauthorized},
 		{"/api/jwt", "a cut one", jwt.Access[:len(jwt.Access)-4], http.StatusUnauthorized},
 		{"/api/jwt", "nothing", "", http.StatusUnauthorized},
