@@ -16,8 +16,9 @@ func TestRealmBeneathAPath(t *testing.T) {
 	t.Parallel()
 	s, _ := startPlainBeneath(t, "127.0.0.1", "/login", "IDP_CLIENTS_REALM=hospital")
 	realm := s.issuer + "/realms/hospital"
-	const redirect = "https://viewer.klinik.test/"
-	s.idp(t, "client", "preset", "keycloak", "--set", "base="+strings.TrimSuffix(redirect, "/"), "--id", "viewer")
+	const redirect = "https://viewer.klinik.test/callback"
+	s.idp(t, "client", "preset", "keycloak", "--set", "base=https://viewer.klinik.test", "--id", "viewer")
+	s.idp(t, "client", "edit", "viewer", "--redirect-uri", redirect)
 	document := func(address string) map[string]any {
 		t.Helper()
 		res := must[*http.Response](t)(s.client.Get(address))

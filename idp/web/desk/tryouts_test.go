@@ -510,14 +510,16 @@ func TestWalkAdvanced(t *testing.T) {
 	if want := (idp.ClientSigning{RequireRequest: true}); err != nil || a.Signing != want || a.Profile != idp.ProfileFAPI2Signing {
 		t.Errorf("saved %+v (%v)", a, err)
 	}
-
-	// Of the realm, which a public application can be, too, and stays when the form is saved.
-	c.Wants(edit("auth", "client_secret_post", "id_token_alg", "RS256", "profile", "keycloak"), 422, "There is no realm here", `name="profile" aria-invalid="true"`)
 }
 
+// An application of the realm, which a public one can be, too, and stays when the form is saved;
+// where there is no realm it cannot be made.
 func TestWalkRealm(t *testing.T) {
 	t.Parallel()
-	c := newChief(t, func(p *walk.Parts) { p.Admin.Realm = "hospital" })
+	without := newChief(t, func(p *walk.Parts) { p.Admin.Realm = "" })
+	without.app("viewer", nil)
+	without.Wants(without.Post("/admin/applications/viewer/edit", "access_format", "opaque", "grant_code", "1", "profile", "keycloak"), 422, "There is no realm here", `name="profile" aria-invalid="true"`)
+	c := newChief(t)
 	c.app("viewer", func(a *idp.Client) { a.Auth = idp.AuthNone })
 	const path, advanced = "/admin/applications/viewer/edit", "/admin/applications/viewer/edit?part=advanced"
 	edit := func(fields ...string) webtest.Reply {

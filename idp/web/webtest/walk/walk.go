@@ -86,7 +86,7 @@ func Beneath(t testing.TB, path string, change ...func(*Parts)) *Walk {
 			Words: webtest.Words(), Site: site, Pictures: w.DB, Origin: issuer, CookieKey: w.Sealer.Derive("cookies", 32), SessionAbsolute: 12 * time.Hour, Now: now, Log: log,
 		},
 		Desk:  desk.Config{JobKey: w.Sealer.Derive("jobs", 32), Jobs: w.Jobs, Rejected: rejected.Of, Version: "1.2.3-test"},
-		Admin: admin.Config{Store: w.DB, Sealer: w.Sealer, Site: site, Issuer: issuer, Languages: words.Known(), Now: now, Log: log},
+		Admin: admin.Config{Store: w.DB, Sealer: w.Sealer, Site: site, Issuer: issuer, Languages: words.Known(), Realm: "hospital", Now: now, Log: log},
 		Login: login.Config{
 			Store: w.DB, Passwords: hasher, Sealer: w.Sealer, Now: now, Log: log,
 			Rules: login.Rules{SessionIdle: time.Hour, SessionAbsolute: 12 * time.Hour, Site: site, Issuer: issuer},
