@@ -123,9 +123,10 @@ twice:
 	go test -count 1 -ldflags "-X hilum/idp/store.runTwice=on" ./idp/...
 
 # parties walks relying parties by docs/recipes: oauth2-proxy, as make test does, and what is too
-# large for that: OHIF (50 MB by npm, 200 MB unpacked), WildFly (270 and 330 MB by Maven) and
-# the library of Weasis. These two need a JDK, 17 or newer, and Maven. And
-# it runs libraries of others: 70 MB of npm and Python packages.
+# large for that: OHIF (50 MB by npm, 200 MB unpacked), WildFly (270 and 330 MB by Maven),
+# the library of Weasis and Spring (26 MB). These three need a JDK, 17 or newer, and Maven. And
+# it runs libraries of others: 70 MB of npm and Python packages. Orthanc's authorization plug-in
+# is run where it is given (docs/recipes/orthanc-authorization.md).
 LIBRARIES := $(CACHE)/libraries
 OHIF := 3.13.2
 OHIF_DIR := $(CACHE)/ohif-$(OHIF)
@@ -134,10 +135,11 @@ WILDFLY := 39.0.1.Final
 WILDFLY_DIR := $(CACHE)/wildfly-$(WILDFLY)
 WILDFLY_HOME := $(WILDFLY_DIR)/wildfly-$(WILDFLY)
 SCRIBEJAVA_DIR := $(CACHE)/scribejava-8.3.3
+SPRING_DIR := $(CACHE)/spring-boot-4.0.7
 MAVEN := mvn -q -B org.apache.maven.plugins:maven-dependency-plugin:3.8.1
-parties: needs java $(OHIF_DIST)/index.html $(OAUTH2_PROXY) $(LIBRARIES)/ready $(WILDFLY_HOME)/jboss-modules.jar $(SCRIBEJAVA_DIR)/scribejava-core-8.3.3.jar
-	OHIF_DIST=$(OHIF_DIST) LIBRARIES=$(LIBRARIES) WILDFLY_HOME=$(WILDFLY_HOME) SCRIBEJAVA_DIR=$(SCRIBEJAVA_DIR) \
-		go test -race -count 1 -v -run 'TestOHIF|TestOAuth2Proxy|TestLibrar|TestWildFly|TestWeasis|TestKeycloakJS' -timeout 40m ./e2e
+parties: needs java $(OHIF_DIST)/index.html $(OAUTH2_PROXY) $(LIBRARIES)/ready $(WILDFLY_HOME)/jboss-modules.jar $(SCRIBEJAVA_DIR)/scribejava-core-8.3.3.jar $(SPRING_DIR)/spring-boot-4.0.7.jar
+	OHIF_DIST=$(OHIF_DIST) LIBRARIES=$(LIBRARIES) WILDFLY_HOME=$(WILDFLY_HOME) SCRIBEJAVA_DIR=$(SCRIBEJAVA_DIR) SPRING_DIR=$(SPRING_DIR) \
+		go test -race -count 1 -v -run 'TestOHIF|TestOAuth2Proxy|TestLibrar|TestWildFly|TestWeasis|TestSpring|TestKeycloakJS|TestOrthancAuthorization' -timeout 40m ./e2e
 
 .PHONY: java
 java:
@@ -153,6 +155,11 @@ $(WILDFLY_HOME)/jboss-modules.jar:
 $(SCRIBEJAVA_DIR)/scribejava-core-8.3.3.jar:
 	$(MAVEN):copy-dependencies -f e2e/testdata/weasis/pom.xml -DoutputDirectory=$(SCRIBEJAVA_DIR)
 	cd $(SCRIBEJAVA_DIR) && sha256sum -c $(CURDIR)/e2e/testdata/weasis/SHA256SUMS
+	touch $@
+
+$(SPRING_DIR)/spring-boot-4.0.7.jar:
+	$(MAVEN):copy-dependencies -f e2e/testdata/spring/pom.xml -DoutputDirectory=$(SPRING_DIR)
+	cd $(SPRING_DIR) && sha256sum -c --quiet $(CURDIR)/e2e/testdata/spring/SHA256SUMS
 	touch $@
 
 # conformance runs the plans of the OpenID Foundation's suite (docs/conformance.md); SUITE is the

@@ -386,7 +386,7 @@ func TestPresets(t *testing.T) {
 			t.Errorf("%s remembers the secret", p.ID)
 		}
 	}
-	if want := strings.Fields("ohif orthanc dcm4chee weasis keycloak oauth2-proxy mod_auth_openidc grafana own"); !slices.Equal(ids, want) {
+	if want := strings.Fields("ohif orthanc dcm4chee weasis orthanc-explorer-2 keycloak oauth2-proxy mod_auth_openidc grafana own"); !slices.Equal(ids, want) {
 		t.Errorf("presets %q", ids)
 	}
 	p, err := admin.FindPreset("ohif")
@@ -408,7 +408,7 @@ func TestPresets(t *testing.T) {
 
 // The recipes have what the presets print. make parties runs them.
 func TestRecipesHaveWhatPresetsPrint(t *testing.T) {
-	for page, id := range map[string]string{"ohif.md": "ohif", "oauth2-proxy.md": "orthanc", "dcm4chee.md": "dcm4chee", "weasis.md": "weasis", "keycloak-js.md": "keycloak"} {
+	for page, id := range map[string]string{"ohif.md": "ohif", "oauth2-proxy.md": "orthanc", "dcm4chee.md": "dcm4chee", "weasis.md": "weasis", "keycloak-js.md": "keycloak", "grafana.md": "grafana", "orthanc-authorization.md": "orthanc-explorer-2"} {
 		text, err := os.ReadFile("../../docs/recipes/" + page)
 		if err != nil {
 			t.Fatal(err)
@@ -418,7 +418,7 @@ func TestRecipesHaveWhatPresetsPrint(t *testing.T) {
 			t.Fatal(err)
 		}
 		values := map[string]string{}
-		if at := map[string]string{"ohif": "https://viewer.your-hospital.org", "orthanc": "https://archive.your-hospital.org", "dcm4chee": "https://archive.your-hospital.org", "keycloak": "https://viewer.your-hospital.org"}[id]; at != "" {
+		if at := map[string]string{"ohif": "https://viewer.your-hospital.org", "orthanc": "https://archive.your-hospital.org", "dcm4chee": "https://archive.your-hospital.org", "keycloak": "https://viewer.your-hospital.org", "grafana": "https://grafana.your-hospital.org", "orthanc-explorer-2": "https://archive.your-hospital.org"}[id]; at != "" {
 			values["base"] = at
 		}
 		c, err := p.Fill(values)
@@ -428,6 +428,7 @@ func TestRecipesHaveWhatPresetsPrint(t *testing.T) {
 		c.ID = idp.ClientID(id)
 		printed := p.Paste("https://login.your-hospital.org", "hospital", c, "", values)[0].Text
 		printed = regexp.MustCompile(`cookie_secret = "[\w-]{43}"`).ReplaceAllString(printed, `cookie_secret = "……"`)
+		printed = regexp.MustCompile(`"WebServicePassword": "[\w-]{43}"`).ReplaceAllString(printed, `"WebServicePassword": "……"`)
 		if !strings.Contains(string(text), printed) {
 			t.Errorf("%s has not:\n%s", page, printed)
 		}

@@ -186,6 +186,33 @@ Scope:             openid profile offline_access
 `}},
 	},
 	{
+		ID: "orthanc-explorer-2", Name: "Orthanc Explorer 2", Needs: []PresetField{baseField},
+		// It renews its tokens once a minute, where they have less than 70 seconds left. The
+		// service that reads them believes one until it runs out.
+		client: func() idp.Client {
+			c := realmPage()
+			c.RedirectURIs, c.PostLogoutURIs, c.AccessTTL = words("{base}/ui/app/"), words("{base}/ui/app/"), 2*time.Minute
+			return c
+		}(),
+		paste: []Snippet{{"/etc/orthanc/authorization.json", `{
+  "OrthancExplorer2": {
+    "IsDefaultOrthancUI": true,
+    "Keycloak": { "Enable": true, "Url": "{issuer}", "Realm": "{realm}", "ClientId": "{id}" }
+  },
+  "Authorization": {
+    "WebServiceRootUrl": "http://127.0.0.1:8000/",
+    "WebServiceUsername": "orthanc",
+    "WebServicePassword": "{random}",
+    "StandardConfigurations": ["orthanc-explorer-2"],
+    "CheckedLevel": "studies"
+  }
+}
+`}, {"Environment of orthanc-auth-service", `ENABLE_KEYCLOAK=true
+KEYCLOAK_URI={issuer}/realms/{realm}
+USERS={"orthanc": "{random}"}
+`}},
+	},
+	{
 		ID: "keycloak", Name: "Keycloak JavaScript", Needs: []PresetField{baseField},
 		client: realmPage(),
 		paste: []Snippet{{"JavaScript, keycloak-js", `const keycloak = new Keycloak({ url: '{issuer}', realm: '{realm}', clientId: '{id}' });
@@ -224,6 +251,8 @@ OIDCRemoteUserClaim preferred_username
 		ID: "grafana", Name: "Grafana", Needs: []PresetField{baseField},
 		client: func() idp.Client {
 			c := webClient(words("{base}/login/generic_oauth"), words("{base}/login"), "groups", "offline_access")
+			// Grafana asks us when an access token has run out: a minute is how long it believes one.
+			c.AccessTTL = time.Minute
 			c.Claims = []idp.ClaimRule{{Name: "grafana_role", From: "groups", One: true, Values: []idp.ClaimValue{
 				{From: "grafana-admins", To: "Admin"}, {From: "grafana-editors", To: "Editor"}, {From: "grafana-viewers", To: "Viewer"},
 			}}}
@@ -234,6 +263,7 @@ enabled = true
 name = Hospital
 client_id = {id}
 client_secret = {secret}
+auth_style = InHeader
 scopes = openid profile email groups offline_access
 auth_url = {issuer}/authorize
 token_url = {issuer}/token
@@ -242,6 +272,7 @@ use_pkce = true
 use_refresh_token = true
 login_attribute_path = preferred_username
 role_attribute_path = grafana_role
+role_attribute_strict = true
 signout_redirect_url = {issuer}/end_session?client_id={id}&post_logout_redirect_uri={base}/login
 `}},
 	},
