@@ -164,7 +164,7 @@ func readRule(s string) (r idp.ClaimRule, err error) {
 // is renamed to, as in from>urn:oid:1.2.3|code, are its own.
 func ruleParts(what string) []string {
 	var parts []string
-	for _, part := range strings.Split(what, ":") {
+	for part := range strings.SplitSeq(what, ":") {
 		if last := len(parts) - 1; last > 0 && !strings.Contains(part, ">") {
 			if _, to, _ := strings.Cut(parts[last], ">"); strings.HasPrefix(part, "//") || to == "urn" || strings.HasPrefix(to, "urn:") {
 				parts[last] += ":" + part

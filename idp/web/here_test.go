@@ -51,7 +51,7 @@ func TestSwitchesKeepTheQuery(t *testing.T) {
 	if got := here(t, d.Post("/connect", "user_code", "BCDF-GHJK").Body); got != "connect" {
 		t.Errorf("%q", got)
 	}
-	for _, bad := range []string{"https://evil.example?x=1", "//evil.example?x", "?user_code=x", "nowhere?x=1", "connect?%zz", "connect?" + strings.Repeat("a", 3000)} {
+	for _, bad := range []string{"https://evil.example?x=1", "//evil.example?x", "?user_code=x", "nowhere?x=1", "connect?%zz", "connect?x%3D%25zz", "connect?" + strings.Repeat("a", 7000)} {
 		d.Wants(d.Post("/language", "language", "nl", "here", bad), 400)
 	}
 	for _, hostile := range []string{"connect?x=1\r\nSet-Cookie: a=b", "connect?//evil.example", "connect?x=1?y=2"} {

@@ -12,7 +12,8 @@ const maxBack = 2048
 // withQuery is the name that the switches of theme and language of a page lead back to, with the
 // query that the page was asked for with: what is in it (a code, a search, a chosen part of a
 // form) stays on the page. here is the name of the page, and path is where that is; a page that
-// is the answer to a form, or has another's name, has no query of its own.
+// is the answer to a form, or has another's name, has no query of its own. The query is escaped
+// as a whole: in the page it is one opaque value, not a link.
 func withQuery(r *http.Request, here, path string) string {
 	if here == "" || r.URL.RawQuery == "" || len(r.URL.RawQuery) > maxBack || path != r.URL.Path || r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return here
@@ -21,7 +22,7 @@ func withQuery(r *http.Request, here, path string) string {
 	if err != nil {
 		return here
 	}
-	return here + "?" + q.Encode()
+	return here + "?" + url.QueryEscape(q.Encode())
 }
 
 // backTo is Place for what withQuery has made. The path is always one of ours, whoever has
@@ -32,8 +33,15 @@ func (d *Door) backTo(here string) (path string, ok bool) {
 	if !ok || !asked {
 		return path, ok
 	}
-	q, err := url.ParseQuery(query)
-	if err != nil || len(query) > maxBack || strings.Contains(path, "?") {
+	if len(query) > 3*maxBack || strings.Contains(path, "?") { // escaped, each byte may be three
+		return "", false
+	}
+	plain, err := url.QueryUnescape(query)
+	if err != nil {
+		return "", false
+	}
+	q, err := url.ParseQuery(plain)
+	if err != nil {
 		return "", false
 	}
 	return path + "?" + q.Encode(), true
