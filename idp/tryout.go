@@ -93,7 +93,8 @@ func (t *Tryout) Double(of *Client) *Client {
 	c.ExchangeTargets, c.Resources = nil, nil
 	c.SubjectType, c.SectorURI, c.InitiateURI, c.ChangeSubject = "", "", "", false // it is of another sector
 	c.RegisteredBy, c.RegistrationHash = "", TokenHash{}
-	c.Audience = nil // its own: what a test is given is good nowhere else
+	c.About, c.Requests.URIs = ClientAbout{}, nil // its names in other languages are not those of a test; nor are its keys here
+	c.Audience = nil                              // its own: what a test is given is good nowhere else
 	c.CreatedAt, c.UpdatedAt, c.Journal = t.CreatedAt, t.CreatedAt, Journal{}
 	return &c
 }

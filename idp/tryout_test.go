@@ -16,7 +16,7 @@ var doubled = map[string]bool{ // kept
 	"ID": false, "Name": false, "Kind": false, "Auth": true, "Secrets": false, "JWKS": false, "JWKSURI": false, "RedirectURIs": false, "PostLogoutURIs": false, "Origins": false,
 	"GrantTypes": true, "Scopes": true, "Audience": false, "IDTokenAlg": true, "Signing": false, "Backchannel": false, "AccessFormat": true, "AccessTTL": true, "RefreshIdle": true,
 	"RefreshGrace": true, "RefreshAlways": true, "KeepRefresh": true, "DefaultScopes": true, "ClaimsInAccess": true, "OptionalPKCE": true, "RequirePushed": false, "Profile": false, "DPoP": false, "TLSSubject": false, "CertBound": false, "ClaimsInID": true, "Consent": true, "Groups": true, "Claims": true, "Match": true, "Verify": true,
-	"LogoutURI": false, "LogoutSession": false, "Icon": true, "SubjectType": false, "SectorURI": false, "InitiateURI": false, "ChangeSubject": false, "ExchangeTargets": false, "Resources": false, "RegisteredBy": false, "RegistrationHash": false,
+	"LogoutURI": false, "LogoutSession": false, "Icon": true, "SubjectType": false, "SectorURI": false, "InitiateURI": false, "ChangeSubject": false, "ExchangeTargets": false, "Resources": false, "RegisteredBy": false, "RegistrationHash": false, "About": false, "Requests": false,
 	"Disabled": true, "CreatedAt": false, "UpdatedAt": false, "Journal": false,
 }
 
@@ -27,6 +27,7 @@ func TestDoubleKeepsTheRulesAndNothingElse(t *testing.T) {
 		PostLogoutURIs: []string{"https://a.example/"}, Origins: []string{"https://a.example"}, GrantTypes: []string{idp.GrantCode}, Scopes: []string{"openid"}, Audience: []string{"archive"},
 		IDTokenAlg: "ES256", Signing: idp.ClientSigning{RequireRequest: true, UserinfoAlg: "ES256"}, Backchannel: idp.ClientBackchannel{Mode: idp.DeliverPing}, AccessFormat: idp.AccessJWT, AccessTTL: time.Minute, RefreshIdle: time.Hour, RefreshGrace: time.Second, RefreshAlways: true, KeepRefresh: true, DefaultScopes: []string{"openid"}, ClaimsInAccess: true, OptionalPKCE: true, RequirePushed: true, Profile: idp.ProfileFAPI2, DPoP: true, TLSSubject: "san_dns=a.example", CertBound: true,
 		ClaimsInID: true, Consent: true, Groups: []string{"g"}, Claims: []idp.ClaimRule{{Name: "x", Text: "y"}}, Match: idp.MatchStrict, Verify: true, Disabled: true, LogoutURI: "https://a.example/told", LogoutSession: true, Icon: "I", SubjectType: idp.SubjectPairwise, SectorURI: "https://a.example/s", InitiateURI: "https://a.example/", ChangeSubject: true, ExchangeTargets: []string{"archive"}, Resources: []string{"https://a.example/api"}, RegisteredBy: "R", RegistrationHash: idp.NewToken().Hash(), CreatedAt: now.Add(-time.Hour), UpdatedAt: now.Add(-time.Hour),
+		About: idp.ClientAbout{Names: map[string]string{"de": "Betrachter"}}, Requests: idp.ClientRequests{MaxAge: new(int64(60)), URIs: []string{"https://a.example/r"}},
 	}
 	app.Note(idp.Event{Kind: idp.EventClientChanged})
 	test := &idp.Tryout{ID: "T", Of: "viewer", Secret: idp.NewToken().Hash(), RedirectURI: "https://idp.example/admin/try/callback", CreatedAt: now, ExpiresAt: now.Add(idp.TryoutTTL)}
@@ -45,6 +46,9 @@ func TestDoubleKeepsTheRulesAndNothingElse(t *testing.T) {
 	}
 	if d.ID != "viewer~T" || d.Name != "Viewer (test)" || len(d.Secrets) != 1 || d.Secrets[0].Hash != test.Secret || len(d.RedirectURIs) != 1 || d.RedirectURIs[0] != test.RedirectURI {
 		t.Errorf("%+v", d)
+	}
+	if d.NameIn("de") != d.Name || d.Requests.MaxAge == nil || *d.Requests.MaxAge != 60 || d.Requests.URIs != nil {
+		t.Errorf("%q, %+v", d.NameIn("de"), d.Requests)
 	}
 	if of, id, ok := idp.TryoutOf(d.ID); of != "viewer" || id != "T" || !ok {
 		t.Error("the id does not say of what it is")
