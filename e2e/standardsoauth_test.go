@@ -19,7 +19,7 @@ var rfc6749 = &standard{"RFC6749", "RFC 6749", "The OAuth 2.0 Authorization Fram
 	walked("2.3.1", "MUST", "form_encoded", "client id and secret are form-encoded inside of it", func(w *walk) {
 		var all strings.Builder
 		for _, c := range []byte(w.x.secrets["archive"]) {
-			all.WriteString(fmt.Sprintf("%%%02X", c))
+			fmt.Fprintf(&all, "%%%02X", c)
 		}
 		w.form("/token", url.Values{"grant_type": {"client_credentials"}}, "Authorization", authorized("%61rchive", all.String())).ok().has("access_token")
 	}),
