@@ -160,7 +160,7 @@ func TestRegisteredMetadata(t *testing.T) {
 		{ciba + `,"backchannel_token_delivery_mode":"ping","backchannel_client_notification_endpoint":"https://rp.example/ping"`, "backchannel_client_notification_endpoint", `"https://rp.example/ping"`},
 		{ciba + `,"backchannel_token_delivery_mode":"ping","backchannel_client_notification_endpoint":"https://rp.example/ping"`, "backchannel_token_delivery_mode", `"ping"`},
 		{ciba + `,` + ecKeys + `,"backchannel_authentication_request_signing_alg":"ES256"`, "backchannel_authentication_request_signing_alg", `"ES256"`},
-		{ciba + `,` + ecKeys + `,"backchannel_authentication_request_signing_alg":"PS256"`, "jwks", ""},
+		{ciba + `,` + ecKeys + `,"backchannel_authentication_request_signing_alg":"PS256"`, "backchannel_authentication_request_signing_alg", ""},
 		{ciba + `,"backchannel_authentication_request_signing_alg":"ES256"`, "jwks", ""},
 		{`"scope":"openid email"`, "scope", `"openid email"`},
 		{`"scope":"openid openid email"`, "scope", `"openid email"`},

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"reflect"
 	"slices"
@@ -34,13 +35,19 @@ type offering struct {
 	cert    *tls.Certificate
 	initial idp.Secret // to register with
 	doc     map[string]any
+	objects string                  // address of an application that has request objects
+	stands  *atomic.Pointer[string] // what stands at all addresses beneath it
 }
 
 func newOffering(t *testing.T) *offering {
 	t.Helper()
+	stands := &atomic.Pointer[string]{}
+	objects := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(*stands.Load())) }))
+	t.Cleanup(objects.Close)
 	s := newSite(t, func(s *site, c *Config) {
 		c.Registry = s.desk
 		c.Languages = func() []string { return []string{"de", "en", "fr", "nl"} }
+		c.Fetch = objects.Client()
 	})
 	m := &mutualSite{site: s, ca: newAuthority(t, "Hospital CA"), roots: &atomic.Pointer[x509.CertPool]{}}
 	pool := x509.NewCertPool()
@@ -48,7 +55,7 @@ func newOffering(t *testing.T) *offering {
 	m.roots.Store(pool)
 	s.desk = admin.New(admin.Config{Store: s.db, Now: s.clock.Now, Mutual: true, MutualCA: true, Subjects: testSubjects})
 	m.serveMutual()
-	o := &offering{mutualSite: m, anna: s.addPerson("anna"), browser: s.browser(), cert: m.ca.issue(named("viewer.test"))}
+	o := &offering{mutualSite: m, anna: s.addPerson("anna"), browser: s.browser(), cert: m.ca.issue(named("viewer.test")), objects: objects.URL, stands: stands}
 	o.ph = s.phone(o.anna)
 	o.client = s.addClient(nil)
 	o.initial, _ = s.initial(nil)
@@ -213,6 +220,15 @@ func (o *offering) unregistrable(change func(c *idp.Client, alg string)) func(*t
 			t.Errorf("%s can be registered", alg)
 		}
 	}
+}
+
+// byReference is a client whose request object stands at an address that it has registered.
+func (o *offering) byReference(t *testing.T) *client {
+	t.Helper()
+	c := o.addKeyed(func(c *idp.Client) { c.Requests.URIs = []string{o.objects + "/registered"} }, newKey(t, keyring.ES256, "k"))
+	signed := c.key.sign(t, o.object(c, request(c, "state", "of the object")), nil)
+	o.stands.Store(&signed)
+	return c
 }
 
 // polled is the way of an application that asks anna's phone.
@@ -743,9 +759,19 @@ func TestEverythingOfferedIsThere(t *testing.T) {
 				t.Errorf("%v", got)
 			}
 		}),
-		"request_uri_parameter_supported": says("false", func(t *testing.T) {
-			if got := o.ask(o.client, "request_uri", "https://viewer.test/object.jwt"); got.Get("error") != codeRequestURI {
+		"request_uri_parameter_supported": says("true", func(t *testing.T) {
+			c := o.byReference(t)
+			if got := o.ask(c, "request_uri", o.objects+"/registered"); got.Get("code") == "" || got.Get("state") != "of the object" {
 				t.Errorf("%v", got)
+			}
+		}),
+		"require_request_uri_registration": says("true", func(t *testing.T) {
+			c := o.byReference(t)
+			if got := o.ask(c, "request_uri", o.objects+"/other"); got.Get("error") != codeInvalidRequestURI {
+				t.Errorf("%v", got)
+			}
+			if got := o.ask(o.client, "request_uri", o.objects+"/registered"); got.Get("error") != codeRequestURI {
+				t.Errorf("of a client that has registered none: %v", got)
 			}
 		}),
 		"require_signed_request_object":         says("false", func(*testing.T) { o.tokens(o.client) }),
@@ -760,14 +786,59 @@ func TestEverythingOfferedIsThere(t *testing.T) {
 		"backchannel_token_delivery_modes_supported": {
 			use: func(t *testing.T, value string) {
 				t.Helper()
-				if o.polled(t); value != "poll" {
-					t.Errorf("%s is unknown to this test", value)
+				if value == idp.DeliverPoll {
+					o.polled(t)
+					return
+				}
+				p := newPinged(t, takes)
+				o.sends(t, p, nil)
+				id, r := o.bc(o.addClient(pings(p.URL)), "client_notification_token", notifyToken)
+				if r.StatusCode != http.StatusOK {
+					t.Fatalf("%d %s", r.StatusCode, r.body)
+				}
+				o.answer(o.ph, idp.Verdict{Approve: true})
+				soon(t, "the ping", func() bool { return p.count() == 1 })
+				if !strings.Contains(p.calls[0], id) {
+					t.Errorf("%q", p.calls)
 				}
 			},
-			others: []string{"ping", "push"},
+			others: []string{idp.DeliverPush},
 			refuse: func(t *testing.T, value string) {
 				t.Helper()
 				refused(t, o.register("backchannel_token_delivery_mode", value), http.StatusBadRequest, codeInvalidMetadata)
+			},
+		},
+		"backchannel_authentication_request_signing_alg_values_supported": {
+			use: func(t *testing.T, value string) {
+				t.Helper()
+				c := o.addKeyed(signsCIBA(value), newKey(t, value, "k"))
+				authReqID(t, o.bcSigned(c, c.key.sign(t, o.bcObject(c, "anna"), nil)))
+				o.answer(o.ph, idp.Verdict{Approve: true})
+			},
+			others: []string{"RS512", "none"},
+			refuse: o.unregistrable(func(c *idp.Client, alg string) {
+				c.GrantTypes, c.RedirectURIs = []string{idp.GrantCIBA}, nil
+				c.Backchannel.RequestAlg, c.JWKS = alg, setOf(t, newKey(t, keyring.PS256, "k"))
+			}),
+		},
+		"access_token_format": {
+			use: func(t *testing.T, value string) {
+				t.Helper()
+				c := o.addClient(func(c *idp.Client) {
+					if value == typeOfJWT {
+						c.AccessFormat = idp.AccessJWT
+					}
+				})
+				tok, r := o.token(c, "grant_type", idp.GrantClientCredentials, "scope", "pacs", "requested_token_type", value)
+				if isJWT := strings.Count(tok.Access, ".") == 2; r.StatusCode != http.StatusOK || isJWT != (value == typeOfJWT) {
+					t.Errorf("%d %s", r.StatusCode, r.body)
+				}
+			},
+			others: []string{"urn:ietf:params:oauth:token-type:saml2"},
+			refuse: func(t *testing.T, value string) {
+				t.Helper()
+				_, r := o.token(o.client, "grant_type", idp.GrantClientCredentials, "scope", "pacs", "requested_token_type", value)
+				refused(t, r, http.StatusBadRequest, codeInvalidRequest)
 			},
 		},
 		"backchannel_user_code_parameter_supported": says("false", func(t *testing.T) {
