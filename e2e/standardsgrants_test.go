@@ -355,7 +355,18 @@ var rfc8705 = &standard{"RFC8705", "RFC 8705", "OAuth 2.0 Mutual-TLS Client Auth
 	shownBy("7.4", "SHOULD", "only few authorities are trusted: those that the operator names, not those of the machine", "oidc.TestCertificateOfAnAuthority"),
 }}
 
-var rfc8707 = &standard{"RFC8707", "RFC 8707", "Resource Indicators for OAuth 2.0", "As far as it is there: at token exchange.", []requirement{
+var rfc8707 = &standard{"RFC8707", "RFC 8707", "Resource Indicators for OAuth 2.0", "All of it. A client asks for what stands in the audience of its registration.", []requirement{
+	walked("2", "MUST", "absolute", "resource is an absolute URI without a fragment", func(w *walk) {
+		for _, uri := range []string{"archive", "/archive", "https://reports.klinik.test#a"} {
+			w.as("jwt", "/token", "grant_type", "client_credentials", "resource", uri).refused(400, "invalid_target")
+		}
+	}),
+	shownBy("2", "SHOULD", "the access token is for what was asked for, and for nothing else", "oidc.TestResourceIndicators"),
+	shownBy("2.1", "MUST", "invalid_target for one that the client may not have, where a grant begins", "oidc.TestResourcesThatAreRefused"),
+	shownBy("2.1", "MAY", "several may be asked for where a grant begins", "oidc.TestResourceIndicators"),
+	shownBy("2.2", "MAY", "each token request may ask for some of what the grant was asked for, none for more", "oidc.TestResourceIndicators"),
+	shownBy("2.2", "MUST", "resource is read for every grant type", "oidc.TestResourcesWhoAsks"),
+
 	walked("2", "MUST", "in_exchange", "resource of a token exchange says for which address the token is", func(w *walk) {
 		a := w.exchanges("archive", w.tokens("viewer").text("access_token"), "audience", "", "resource", "https://reports.klinik.test").ok()
 		w.check(w.introspects("archive", a.text("access_token")).lists("aud", "https://reports.klinik.test"), "not so")
@@ -474,11 +485,16 @@ func (w *walk) answersPhone(ph *pocket, yes bool) {
 	}
 }
 
-var ciba = &standard{"CIBA", "CIBA Core 1.0", "OpenID Connect Client-Initiated Backchannel Authentication Flow, by polling", "What it asks of a provider with the mode poll.", []requirement{
+var ciba = &standard{"CIBA", "CIBA Core 1.0", "OpenID Connect Client-Initiated Backchannel Authentication Flow, by polling and ping", "What it asks of a provider with the modes poll and ping.", []requirement{
 	walked("4", "MUST", "metadata", "metadata has backchannel_authentication_endpoint, the modes of delivery and the grant type", func(w *walk) {
 		a := w.discovery().has("backchannel_authentication_endpoint")
-		w.check(a.lists("backchannel_token_delivery_modes_supported", "poll") && a.lists("grant_types_supported", grantCIBA), "%s", a.body)
+		w.check(a.lists("backchannel_token_delivery_modes_supported", "poll") && a.lists("backchannel_token_delivery_modes_supported", "ping") && a.lists("grant_types_supported", grantCIBA), "%s", a.body)
 	}),
+	walked("4", "MAY", "signing_metadata", "metadata has the algorithms by which requests may be signed; none is not one of them", func(w *walk) {
+		a := w.discovery()
+		w.check(a.lists("backchannel_authentication_request_signing_alg_values_supported", "ES256") && !a.lists("backchannel_authentication_request_signing_alg_values_supported", "none"), "%s", a.body)
+	}),
+	shownBy("4", "MUST", "a client that is to be pinged has an address for that, over TLS; others have none", "oidc.TestRegisteredMetadata"),
 	walked("4", "MAY", "user_code_metadata", "metadata says whether user_code is read", func(w *walk) {
 		w.check(w.discovery().members["backchannel_user_code_parameter_supported"] == false, "not said")
 	}),
@@ -534,9 +550,13 @@ var ciba = &standard{"CIBA", "CIBA Core 1.0", "OpenID Connect Client-Initiated B
 		p, _ := w.reached()
 		w.asksPhone("reception", p.name, "user_code", "1234").ok()
 	}).but("not built: metadata says so and it is ignored; limits and the consent of an administrator bound who asks (decision 51)"),
-	walked("7.1.1", "MAY", "signed", "the request comes as a signed JWT", func(w *walk) {
+	shownBy("7.1", "MUST", "a client that is pinged sends a client_notification_token, of the form of a bearer token and not longer than 1024 characters", "oidc.TestPingTokens"),
+	shownBy("7.1.1", "MAY", "the request comes as a signed JWT", "oidc.TestSignedBackchannel"),
+	shownBy("7.1.1", "MUST", "it has iss, aud, exp, iat, nbf and jti, each as it has to be, and is verified by the key and algorithm of the registration", "oidc.TestSignedBackchannelErrors"),
+	shownBy("7.1.1", "MUST NOT", "parameters of the request stand outside of it", "oidc.TestSignedBackchannelErrors"),
+	walked("7.1.1", "MUST", "signed_as_registered", "a client that is not registered to sign sends none", func(w *walk) {
 		w.asksPhone("reception", "p0040", "request", "x.y.z").refused(400, "invalid_request")
-	}).but("not built: it is refused, not ignored; metadata names no algorithm for it"),
+	}),
 	walked("7.2", "MUST", "unknown_is_ignored", "a parameter that nobody knows is ignored", func(w *walk) {
 		p, _ := w.reached()
 		w.asksPhone("reception", p.name, "frobnicate", "1").ok()
@@ -571,6 +591,11 @@ var ciba = &standard{"CIBA", "CIBA Core 1.0", "OpenID Connect Client-Initiated B
 		w.outcome("reception", a).ok()
 		w.outcome("reception", a).refused(400, "invalid_grant")
 	}),
+	shownBy("10.2", "MUST", "a ping is a POST of JSON with auth_req_id, with the client_notification_token as bearer token, once there is an outcome", "oidc.TestPing"),
+	shownBy("10.2", "MUST NOT", "a redirect in the answer to a ping is followed", "oidc.TestPingIsTriedAgain"),
+	shownBy("10.2", "MAY", "a ping that fails is tried again", "oidc.TestPingIsTriedAgain"),
+	shownBy("10.2", "MUST", "a client that is pinged may poll, too", "oidc.TestPing"),
+	unbuilt("10.3", "MAY", "tokens are pushed to the client", "registration refuses the mode push: tokens would lie at an address of the client before anybody has proven to be it"),
 	walked("11", "MUST", "authorization_pending", "authorization_pending while nobody has answered", func(w *walk) {
 		p, _ := w.reached()
 		w.outcome("reception", w.asksPhone("reception", p.name).ok()).refused(400, "authorization_pending")
