@@ -49,7 +49,7 @@ const (
 	PingFor = PolledLeft
 )
 
-// RefusedLate: a ping that nobody could send while asking was of use.
+// RefusedLate says that nobody could send a ping while asking was of use.
 const RefusedLate Refusal = "late"
 
 // pingWaits lie between tries; the last repeats. They are short: a request lives for two

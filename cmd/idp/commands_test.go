@@ -13,7 +13,7 @@ import (
 // sayNothing are the commands without --json: what they print is a sentence, a
 // link to hand on, or a text that is made for another program.
 var sayNothing = []string{
-	"serve", "setup-link", "invite", "healthcheck", "version", "config check", "config example", "client edit", "client remove", "client icon", "client token revoke", "settings set", "settings logo",
+	"serve", "setup-link", "invite", "healthcheck", "version", "config check", "config example", "client edit", "client remove", "client icon", "client token revoke", "client token block", "settings set", "settings logo",
 	"user add", "user edit", "user enable", "user disable", "user unlock", "user unlink", "user reopen", "user reset", "session end",
 	"backup", "audit export", "client preview", // JSON by themselves
 }
