@@ -524,8 +524,46 @@ func TestOHIF(t *testing.T) {
 
 	// The life of a token: OHIF renews one when a minute of it is left.
 	const life = 65 * time.Second
+	r.idp(t, "client", "edit", "ohif", "--access-ttl", life.String())
+
+	t.Run("a new start is not noticed, the end of a session and a block are", func(t *testing.T) {
+		hugo, ina := r.invite(t, "hugo"), r.invite(t, "ina")
+		reader := func(p *person) *window {
+			w := r.viewer(t)
+			w.isAsked(r, r.study())
+			w.gives(p)
+			w.reads(true)
+			return w
+		}
+		byHugo, byIna := reader(hugo), reader(ina)
+		had := []string{byHugo.tokens().Access, byIna.tokens().Access}
+		r.kill(t)
+		r.launch(t)
+		time.Sleep(life + time.Second)
+		byHugo.readsOn(r, had[0])
+		byIna.readsOn(r, had[1])
+
+		r.idp(t, "session", "end", hugo.name, "--all")
+		r.idp(t, "user", "disable", ina.name)
+		for who, w := range map[string]*window{"whose session was ended": byHugo, "who was blocked": byIna} {
+			has := w.tokens()
+			for end := time.Now().Add(patience); r.reads(t, "Bearer "+has.Access) != http.StatusUnauthorized; time.Sleep(time.Second) {
+				if time.Now().After(end) {
+					t.Fatalf("the archive goes on for the person %s", who)
+				}
+			}
+			if tk := refreshes(t, has.Refresh); tk.Error != "invalid_grant" {
+				t.Errorf("the person %s renews: %+v", who, tk)
+			}
+			w.isAsked(r, r.study())
+		}
+		byIna.fill("#username", ina.name)
+		byIna.fill("#password", ina.password)
+		byIna.click("#continue")
+		byIna.see("#problem")
+	})
+
 	t.Run("tokens are renewed", func(t *testing.T) {
-		r.idp(t, "client", "edit", "ohif", "--access-ttl", life.String())
 		finn := r.invite(t, "finn")
 		byRefresh := r.viewer(t)
 		byRefresh.isAsked(r, r.study())

@@ -16,6 +16,9 @@ type Delivery struct {
 // Waits reports whether it is still to be delivered.
 func (d *Delivery) Waits() bool { return d.SettledAt.IsZero() }
 
+// Try is the number of the try that it was claimed for last.
+func (d *Delivery) Try() int { return d.Tries }
+
 // claim takes it for one try, for the time of a lease. Errors: ErrSettled when it
 // does not wait, is not due, or another has it.
 func (d *Delivery) claim(lease time.Duration, now time.Time) error {

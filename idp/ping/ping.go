@@ -9,12 +9,11 @@
 package ping
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"hilum/idp"
@@ -49,34 +48,30 @@ type Config struct {
 	// Failed is told that a try came to nothing, for the application's page in the
 	// administration; nil: nobody is.
 	Failed func(idp.ClientID, idp.Refusal)
-	Every  time.Duration // how often is looked for pings; 0: lookEvery
+	Every  time.Duration // how often is looked for pings; 0: twice a second
 	Now    func() time.Time
 	Log    *slog.Logger
 }
-
-const (
-	lookEvery = 500 * time.Millisecond
-	// perClient is how many pings one application gets at once. Each has lanes of its own, so
-	// that a slow one delays nobody else's.
-	perClient = 2
-	// maxLanes bounds all together.
-	maxLanes = 256
-)
 
 // Sender tells applications. Safe for concurrent use.
 type Sender = outbox.Relay[idp.ClientID, *idp.Ping, idp.Attempt]
 
 // New returns a Sender.
 func New(c Config) *Sender {
-	if c.Every == 0 {
-		c.Every = lookEvery
-	}
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	return outbox.New(outbox.Config[idp.ClientID, *idp.Ping, idp.Attempt]{
-		Queue:  queue{c.Store},
-		Sender: func(idp.ClientID) outbox.Sender[*idp.Ping, idp.Attempt] { return caller{&c} },
+	return outbox.ToApplications(outbox.Applications[*idp.Ping]{
+		Due: c.Store.PingClients, Claim: c.Store.ClaimPing,
+		Update: func(ctx context.Context, p *idp.Ping, fn func(*idp.Ping) error) error {
+			return c.Store.UpdatePing(ctx, p.ID, fn)
+		},
+		Request: c.request, Client: c.Client, Forbidden: c.Forbidden,
+		Failed: func(p *idp.Ping, said idp.Refusal) {
+			if c.Failed != nil {
+				c.Failed(p.Client, said)
+			}
+		},
 		Words: outbox.Words{
 			Look: "applications cannot be told that their requests have an outcome", Claim: "a ping cannot be claimed", Receiver: "client",
 			Keep: "what became of a ping cannot be kept", Fail: "an application was not told that its request has an outcome",
@@ -84,42 +79,8 @@ func New(c Config) *Sender {
 		Attrs: func(p *idp.Ping) []slog.Attr {
 			return []slog.Attr{slog.String("client", string(p.Client)), slog.Int64("ping", int64(p.ID)), slog.Int("try", p.Tries)}
 		},
-		Every: c.Every, PerReceiver: perClient, Lanes: maxLanes, Now: c.Now, Log: c.Log,
+		Every: c.Every, Now: c.Now, Log: c.Log,
 	})
-}
-
-// queue is the pings as the outbox sees them.
-type queue struct{ store Store }
-
-func (q queue) Due(ctx context.Context, now time.Time) ([]idp.ClientID, error) {
-	return q.store.PingClients(ctx, now)
-}
-
-func (q queue) Claim(ctx context.Context, client idp.ClientID, now time.Time) (*idp.Ping, error) {
-	return q.store.ClaimPing(ctx, client, now)
-}
-
-func (q queue) Settle(ctx context.Context, p *idp.Ping, a idp.Attempt, now time.Time) error {
-	return q.store.UpdatePing(ctx, p.ID, func(kept *idp.Ping) error { return kept.Attempted(p.Tries, a, now) })
-}
-
-func (q queue) PutBack(ctx context.Context, p *idp.Ping, now time.Time) error {
-	return q.store.UpdatePing(ctx, p.ID, func(kept *idp.Ping) error { return kept.BrokenOff(p.Tries, now) })
-}
-
-// caller calls applications; it holds nothing from one call to the next.
-type caller struct{ conf *Config }
-
-// Close has nothing to give back.
-func (c caller) Close() {}
-
-// Try tells an application once.
-func (c caller) Try(ctx context.Context, p *idp.Ping) outbox.Result[idp.Attempt] {
-	a, err := c.call(ctx, p)
-	if err != nil && ctx.Err() == nil && c.conf.Failed != nil {
-		c.conf.Failed(p.Client, a.Said)
-	}
-	return outbox.Result[idp.Attempt]{Attempt: a, Err: err, Said: string(a.Said)}
 }
 
 var (
@@ -127,45 +88,35 @@ var (
 	errLate = errors.New("its request has ended long ago")
 )
 
-// call calls the application once. What was taken away meanwhile is asked again: it is not
-// called at an address that is not registered any more. The error is for the log.
-func (c caller) call(ctx context.Context, p *idp.Ping) (idp.Attempt, error) {
-	now := c.conf.Now()
-	client, err := c.conf.Store.Client(ctx, p.Client)
+// request is the request that a ping is. What was taken away meanwhile is asked again: an
+// application is not called at an address that is not registered any more.
+func (c *Config) request(ctx context.Context, p *idp.Ping) (*http.Request, idp.Attempt, error) {
+	client, err := c.Store.Client(ctx, p.Client)
 	if err == nil && (client.Disabled || !client.Allows(idp.GrantCIBA) || !client.Backchannel.Pings() || client.Backchannel.NotifyURI == "") {
 		err = errGone
 	}
 	switch {
 	case errors.Is(err, idp.ErrNotFound), errors.Is(err, errGone):
-		return idp.Attempt{Said: idp.RefusedGone, Final: true}, err
+		return nil, idp.Attempt{Said: idp.RefusedGone, Final: true}, err
 	case err != nil:
-		return idp.Attempt{Said: idp.RefusedUnreachable}, err
-	case now.After(p.Until): // the provider did not run
-		return idp.Attempt{Said: idp.RefusedLate, Final: true}, errLate
+		return nil, idp.Attempt{Said: idp.RefusedUnreachable}, err
+	case c.Now().After(p.Until): // the provider did not run
+		return nil, idp.Attempt{Said: idp.RefusedLate, Final: true}, errLate
 	}
-	if code, _, err := c.conf.Store.IssuedCode(ctx, p.Polled.Hash()); err == nil && !code.UsedAt.IsZero() {
-		return idp.Attempt{}, nil // it has asked by itself, and knows
+	if code, _, err := c.Store.IssuedCode(ctx, p.Polled.Hash()); err == nil && !code.UsedAt.IsZero() {
+		return nil, idp.Attempt{}, nil // it has asked by itself, and knows
 	}
-	plain, err := c.conf.Sealer.Open(p.Sealed, idp.PingRow(p.Polled, p.Client))
+	plain, err := c.Sealer.Open(p.Sealed, idp.PingRow(p.Polled, p.Client))
 	if err != nil {
-		return idp.Attempt{Said: idp.RefusedKey, Final: true}, err
+		return nil, idp.Attempt{Said: idp.RefusedKey, Final: true}, err
 	}
 	material := idp.PingMaterialOf(plain)
 	body := `{"auth_req_id":"` + material.AuthReqID.Reveal() + `"}` // base64url
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, client.Backchannel.NotifyURI, bytes.NewReader([]byte(body)))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, client.Backchannel.NotifyURI, strings.NewReader(body))
 	if err != nil {
-		return idp.Attempt{Said: idp.RefusedUnreachable, Final: true}, err
+		return nil, idp.Attempt{Said: idp.RefusedUnreachable, Final: true}, err
 	}
 	req.Header.Set("Authorization", "Bearer "+material.Token.Reveal())
 	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("User-Agent", "hilum")
-	res, err := c.conf.Client.Do(req)
-	if err != nil {
-		return idp.Attempt{Said: outbox.Unanswered(err, c.conf.Forbidden)}, err
-	}
-	defer res.Body.Close()
-	// The status is the answer; what comes with it says nothing (section 10.2), and is read, as
-	// far as the client lets, so that the connection can be used again.
-	_, _ = io.Copy(io.Discard, res.Body)
-	return outbox.Answered(res, now)
+	return req, idp.Attempt{}, nil
 }

@@ -50,7 +50,7 @@ func (r *noticeRow) fields() []any {
 	return []any{&r.N, &r.SessionID, &r.UserID, &r.ClientID, &r.EndedAt, &r.NextAt, &r.Until, &r.Tries, &r.TriedAt, &r.Said, &r.SettledAt, &r.Told}
 }
 
-func (r *noticeRow) notice() *idp.Notice {
+func (r *noticeRow) noun() *idp.Notice {
 	return &idp.Notice{
 		ID: idp.NoticeID(r.N), Session: idp.SessionID(r.SessionID), User: idp.UserID(r.UserID), Client: idp.ClientID(r.ClientID),
 		EndedAt: moment(r.EndedAt), Said: idp.Refusal(r.Said), Told: r.Told,
@@ -58,11 +58,11 @@ func (r *noticeRow) notice() *idp.Notice {
 	}
 }
 
-// putNotice writes back what a change of a notice may change.
-func (t *tx) putNotice(row *noticeRow, n *idp.Notice) error {
-	row.NextAt, row.Tries, row.TriedAt, row.Said = micros(n.NextAt), int64(n.Tries), micros(n.TriedAt), string(n.Said)
-	row.SettledAt, row.Told = micros(n.SettledAt), n.Told
-	if err := t.update(updateNotice, row.fields()); err != nil {
+// put writes back what a change of a notice may change, with its events.
+func (r *noticeRow) put(t *tx, n *idp.Notice) error {
+	r.NextAt, r.Tries, r.TriedAt, r.Said = micros(n.NextAt), int64(n.Tries), micros(n.TriedAt), string(n.Said)
+	r.SettledAt, r.Told = micros(n.SettledAt), n.Told
+	if err := t.update(updateNotice, r.fields()); err != nil {
 		return err
 	}
 	return t.note(n.Take()...)
@@ -71,46 +71,57 @@ func (t *tx) putNotice(row *noticeRow, n *idp.Notice) error {
 // UpdateNotice changes a notice, with its events. Errors: idp.ErrNotFound.
 func (db *DB) UpdateNotice(ctx context.Context, id idp.NoticeID, fn func(*idp.Notice) error) error {
 	return db.write(ctx, func(t *tx) error {
-		var row noticeRow
-		if err := t.row(selectNotice, []any{int64(id)}, row.fields()...); err != nil {
-			return fmt.Errorf("notice %d: %w", id, err)
-		}
-		n := row.notice()
-		if err := fn(n); err != nil {
-			return err
-		}
-		return t.putNotice(&row, n)
+		_, err := changeRow(t, &noticeRow{}, selectNotice, int64(id), nil, fn)
+		return err
 	})
 }
 
 // ClaimNotice claims, for one sender, the notice to an application that has been due for
 // longest. Errors: idp.ErrNotFound when none is due.
-func (db *DB) ClaimNotice(ctx context.Context, client idp.ClientID, now time.Time) (*idp.Notice, error) {
-	var claimed *idp.Notice
-	err := db.write(ctx, func(t *tx) error {
-		var row noticeRow
-		if err := t.row(selectDueNotice, []any{string(client), micros(now)}, row.fields()...); err != nil {
-			return err
-		}
-		claimed = row.notice()
-		if err := claimed.Claim(now); err != nil {
-			return err
-		}
-		return t.putNotice(&row, claimed)
+func (db *DB) ClaimNotice(ctx context.Context, client idp.ClientID, now time.Time) (n *idp.Notice, err error) {
+	err = db.write(ctx, func(t *tx) (err error) {
+		n, err = changeRow(t, &noticeRow{}, selectDueNotice, string(client), []any{micros(now)}, func(n *idp.Notice) error { return n.Claim(now) })
+		return err
 	})
-	if err != nil {
-		return nil, err
-	}
-	return claimed, nil
+	return n, err
 }
 
 // NoticeClients returns the applications to which a notice is due.
 func (db *DB) NoticeClients(ctx context.Context, now time.Time) ([]idp.ClientID, error) {
+	return db.clientsDue(ctx, selectNoticeClients, now)
+}
+
+// deliveredRow is a row of what is delivered to applications, notices and pings: a row of N.
+type deliveredRow[N any] interface {
+	fields() []any
+	noun() N
+	put(t *tx, n N) error
+}
+
+// changeRow has fn change what a row is, and writes it back. key and more are the arguments of
+// the query that reads it. Errors: idp.ErrNotFound, that of fn; nothing is returned then.
+func changeRow[N any](t *tx, row deliveredRow[N], query string, key any, more []any, fn func(N) error) (N, error) {
+	var none N
+	if err := t.row(query, append([]any{key}, more...), row.fields()...); err != nil {
+		return none, fmt.Errorf("%T %v: %w", none, key, err)
+	}
+	n := row.noun()
+	if err := fn(n); err != nil {
+		return none, err
+	}
+	if err := row.put(t, n); err != nil {
+		return none, err
+	}
+	return n, nil
+}
+
+// clientsDue returns the applications to which something is due, by its query.
+func (db *DB) clientsDue(ctx context.Context, query string, now time.Time) ([]idp.ClientID, error) {
 	r, err := db.read(ctx)
 	if err != nil {
 		return nil, err
 	}
-	rows, err := list[idRow](r, selectNoticeClients, micros(now))
+	rows, err := list[idRow](r, query, micros(now))
 	if err != nil {
 		return nil, err
 	}
@@ -171,7 +182,7 @@ func endedSession(s reader, row *sessionRow, to *idp.EndedSession) error {
 		return err
 	}
 	for i := range notices {
-		to.Notices = append(to.Notices, *notices[i].notice())
+		to.Notices = append(to.Notices, *notices[i].noun())
 	}
 	return nil
 }

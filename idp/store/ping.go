@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"hilum/idp"
@@ -35,7 +34,7 @@ func (r *pingRow) fields() []any {
 	return []any{&r.N, &r.PolledID, &r.ClientID, &r.Sealed, &r.NextAt, &r.Until, &r.Tries, &r.TriedAt, &r.Said, &r.SettledAt, &r.Told}
 }
 
-func (r *pingRow) ping() *idp.Ping {
+func (r *pingRow) noun() *idp.Ping {
 	return &idp.Ping{
 		ID: idp.PingID(r.N), Polled: idp.PolledID(r.PolledID), Client: idp.ClientID(r.ClientID), Sealed: r.Sealed, Said: idp.Refusal(r.Said), Told: r.Told,
 		Delivery: idp.Delivery{NextAt: moment(r.NextAt), Until: moment(r.Until), Tries: int(r.Tries), TriedAt: moment(r.TriedAt), SettledAt: moment(r.SettledAt)},
@@ -54,66 +53,35 @@ func (t *tx) pingNow(id idp.PolledID, at int64) error {
 	return err
 }
 
-// putPing writes back what a change of a ping may change. What was settled keeps nothing
-// secret.
-func (t *tx) putPing(row *pingRow, p *idp.Ping) error {
-	row.NextAt, row.Tries, row.TriedAt, row.Said = micros(p.NextAt), int64(p.Tries), micros(p.TriedAt), string(p.Said)
-	row.SettledAt, row.Told = micros(p.SettledAt), p.Told
+// put writes back what a change of a ping may change. What was settled keeps nothing secret.
+func (r *pingRow) put(t *tx, p *idp.Ping) error {
+	r.NextAt, r.Tries, r.TriedAt, r.Said = micros(p.NextAt), int64(p.Tries), micros(p.TriedAt), string(p.Said)
+	r.SettledAt, r.Told = micros(p.SettledAt), p.Told
 	if !p.Waits() {
-		row.Sealed = []byte{}
+		r.Sealed = []byte{}
 	}
-	return t.update(updatePing, row.fields())
+	return t.update(updatePing, r.fields())
 }
 
 // UpdatePing changes a ping. Errors: idp.ErrNotFound, that of fn.
 func (db *DB) UpdatePing(ctx context.Context, id idp.PingID, fn func(*idp.Ping) error) error {
 	return db.write(ctx, func(t *tx) error {
-		var row pingRow
-		if err := t.row(selectPing, []any{int64(id)}, row.fields()...); err != nil {
-			return fmt.Errorf("ping %d: %w", id, err)
-		}
-		p := row.ping()
-		if err := fn(p); err != nil {
-			return err
-		}
-		return t.putPing(&row, p)
+		_, err := changeRow(t, &pingRow{}, selectPing, int64(id), nil, fn)
+		return err
 	})
 }
 
 // ClaimPing claims, for one sender, the ping to an application that has been due for longest.
 // Errors: idp.ErrNotFound when none is due.
-func (db *DB) ClaimPing(ctx context.Context, client idp.ClientID, now time.Time) (*idp.Ping, error) {
-	var claimed *idp.Ping
-	err := db.write(ctx, func(t *tx) error {
-		var row pingRow
-		if err := t.row(selectDuePing, []any{string(client), micros(now)}, row.fields()...); err != nil {
-			return err
-		}
-		claimed = row.ping()
-		if err := claimed.Claim(now); err != nil {
-			return err
-		}
-		return t.putPing(&row, claimed)
+func (db *DB) ClaimPing(ctx context.Context, client idp.ClientID, now time.Time) (p *idp.Ping, err error) {
+	err = db.write(ctx, func(t *tx) (err error) {
+		p, err = changeRow(t, &pingRow{}, selectDuePing, string(client), []any{micros(now)}, func(p *idp.Ping) error { return p.Claim(now) })
+		return err
 	})
-	if err != nil {
-		return nil, err
-	}
-	return claimed, nil
+	return p, err
 }
 
 // PingClients returns the applications to which a ping is due.
 func (db *DB) PingClients(ctx context.Context, now time.Time) ([]idp.ClientID, error) {
-	r, err := db.read(ctx)
-	if err != nil {
-		return nil, err
-	}
-	rows, err := list[idRow](r, selectPingClients, micros(now))
-	if err != nil {
-		return nil, err
-	}
-	clients := make([]idp.ClientID, len(rows))
-	for i, row := range rows {
-		clients[i] = idp.ClientID(row.id)
-	}
-	return clients, nil
+	return db.clientsDue(ctx, selectPingClients, now)
 }
