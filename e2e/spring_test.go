@@ -29,16 +29,8 @@ type springs struct {
 // startSpring compiles and runs the application.
 func startSpring(t *testing.T) *springs {
 	t.Helper()
-	jars := os.Getenv("SPRING_DIR")
-	if jars == "" {
-		t.Skip("make parties fetches Spring and sets SPRING_DIR")
-	}
-	java, err := exec.LookPath("java")
-	if err != nil {
-		t.Fatal("Spring needs a JDK, 17 or newer")
-	}
-	dir := t.TempDir()
-	classes := filepath.Join(dir, "classes")
+	jars, java := javaFor(t, "SPRING_DIR", "Spring")
+	classes := filepath.Join(t.TempDir(), "classes")
 	all := filepath.Join(must[string](t)(filepath.Abs(jars)), "*")
 	if out, err := exec.Command("javac", "-parameters", "-cp", all, "-d", classes, filepath.Join("testdata", "spring", "Application.java")).CombinedOutput(); err != nil {
 		t.Fatalf("javac: %v\n%s", err, out)
@@ -54,12 +46,8 @@ func startSpring(t *testing.T) *springs {
 	s.id = id
 	_, archive := s.addClient(t, "Archive", "--id", "archive", "--grant", "client_credentials")
 
-	trust := filepath.Join(dir, "trust.p12")
-	if out, err := exec.Command("keytool", "-importcert", "-noprompt", "-alias", "ca", "-file", s.ca, "-keystore", trust, "-storetype", "PKCS12", "-storepass", "changeit").CombinedOutput(); err != nil {
-		t.Fatalf("keytool: %v\n%s", err, out)
-	}
-	cmd := exec.Command(java, "-Xmx256m", "-Djavax.net.ssl.trustStore="+trust, "-Djavax.net.ssl.trustStorePassword=changeit",
-		"-cp", classes+string(os.PathListSeparator)+all, "hilum.Application", "--server.address=127.0.0.1", "--server.port="+port)
+	cmd := exec.Command(java, append(trusting(t, s.ca), "-Xmx256m",
+		"-cp", classes+string(os.PathListSeparator)+all, "hilum.Application", "--server.address=127.0.0.1", "--server.port="+port)...)
 	cmd.Env = append(os.Environ(), "ISSUER="+s.issuer, "CLIENT_ID="+id, "CLIENT_SECRET="+secret, "ARCHIVE_SECRET="+archive)
 	late := time.Now().Add(5 * time.Minute) // a machine that has much to do
 	runs(t, cmd, func() error {

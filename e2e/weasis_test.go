@@ -5,7 +5,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -74,14 +73,7 @@ func (d *desktop) opens() string {
 // the preset prints.
 func TestWeasis(t *testing.T) {
 	t.Parallel()
-	jars := os.Getenv("SCRIBEJAVA_DIR")
-	if jars == "" {
-		t.Skip("make parties fetches ScribeJava and sets SCRIBEJAVA_DIR")
-	}
-	java, err := exec.LookPath("java")
-	if err != nil {
-		t.Fatal("this test needs a JDK, 17 or newer")
-	}
+	jars, java := javaFor(t, "SCRIBEJAVA_DIR", "ScribeJava")
 	s := newServe(t)
 	s.launch(t)
 	printed := s.idp(t, "client", "preset", "weasis", "--id", "weasis")
@@ -96,12 +88,8 @@ func TestWeasis(t *testing.T) {
 		t.Errorf("the page has not what the preset prints:\n%s\nbut:\n%s", block, whole)
 	}
 
-	trust := filepath.Join(t.TempDir(), "trust.p12")
-	if out, err := exec.Command("keytool", "-importcert", "-noprompt", "-alias", "ca", "-file", s.ca, "-keystore", trust, "-storetype", "PKCS12", "-storepass", "changeit").CombinedOutput(); err != nil {
-		t.Fatalf("keytool: %v\n%s", err, out)
-	}
-	cmd := exec.Command(java, "-Djavax.net.ssl.trustStore="+trust, "-Djavax.net.ssl.trustStorePassword=changeit", "-cp", filepath.Join(jars, "*"),
-		filepath.Join("testdata", "weasis", "SignIn.java"), typed["Authorization URI"], typed["Token URI"], typed["Client ID"], typed["Client secret"], typed["Scope"], freePort(t))
+	cmd := exec.Command(java, append(trusting(t, s.ca), "-cp", filepath.Join(jars, "*"),
+		filepath.Join("testdata", "weasis", "SignIn.java"), typed["Authorization URI"], typed["Token URI"], typed["Client ID"], typed["Client secret"], typed["Scope"], freePort(t))...)
 	errs := &tail{}
 	cmd.Stderr = errs
 	d := &desktop{t: t, to: must[io.WriteCloser](t)(cmd.StdinPipe()), lines: make(chan string, 100)}

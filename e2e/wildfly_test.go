@@ -27,14 +27,7 @@ func (a *archived) at(path string) string { return a.base + "/dcm4chee-arc/ui2" 
 // startWildFly runs docs/recipes/dcm4chee.md by its block.
 func startWildFly(t *testing.T) *archived {
 	t.Helper()
-	home := os.Getenv("WILDFLY_HOME")
-	if home == "" {
-		t.Skip("make parties fetches WildFly and sets WILDFLY_HOME")
-	}
-	java, err := exec.LookPath("java")
-	if err != nil {
-		t.Fatal("WildFly needs a JDK, 17 or newer")
-	}
+	home, java := javaFor(t, "WILDFLY_HOME", "WildFly")
 	a := &archived{served: newServe(t)}
 	a.launch(t)
 	port, manage := freePort(t), freePort(t)
@@ -63,16 +56,11 @@ func startWildFly(t *testing.T) *archived {
 		"--access-format", "jwt", "--claims-in-access-token", "--claims-in-id-token")
 	writeWAR(t, filepath.Join(base, "deployments", "own.war"), "/own",
 		exchanged(t, blockOf(t, "recipes/dcm4chee.md", "json"), "https://login.your-hospital.org", a.issuer, `"…"`, `"`+own+`"`))
-	trust := filepath.Join(dir, "trust.p12")
-	if out, err := exec.Command("keytool", "-importcert", "-noprompt", "-alias", "ca", "-file", a.ca, "-keystore", trust, "-storetype", "PKCS12", "-storepass", "changeit").CombinedOutput(); err != nil {
-		t.Fatalf("keytool: %v\n%s", err, out)
-	}
-	cmd := exec.Command(java, "-Xmx512m", "-Djava.net.preferIPv4Stack=true", "--add-exports=java.base/sun.nio.ch=ALL-UNNAMED",
+	cmd := exec.Command(java, append(trusting(t, a.ca), "-Xmx512m", "-Djava.net.preferIPv4Stack=true", "--add-exports=java.base/sun.nio.ch=ALL-UNNAMED",
 		"--add-opens=java.base/java.lang=ALL-UNNAMED", "--add-opens=java.base/java.util=ALL-UNNAMED", "--add-opens=java.base/java.security=ALL-UNNAMED",
-		"-Djavax.net.ssl.trustStore="+trust, "-Djavax.net.ssl.trustStorePassword=changeit",
 		"-jar", filepath.Join(home, "jboss-modules.jar"), "-mp", filepath.Join(home, "modules"), "org.jboss.as.standalone",
 		"-Djboss.home.dir="+home, "-Djboss.server.base.dir="+base, "-b", "127.0.0.1", "-bmanagement", "127.0.0.1",
-		"-Djboss.http.port="+port, "-Djboss.https.port="+freePort(t), "-Djboss.management.http.port="+manage)
+		"-Djboss.http.port="+port, "-Djboss.https.port="+freePort(t), "-Djboss.management.http.port="+manage)...)
 	cmd.Env = append(os.Environ(), "JBOSS_HOME="+home)
 	late := time.Now().Add(3 * time.Minute) // it is large
 	runs(t, cmd, func() error {
