@@ -358,7 +358,7 @@ var rfc8705 = &standard{"RFC8705", "RFC 8705", "OAuth 2.0 Mutual-TLS Client Auth
 var rfc8707 = &standard{"RFC8707", "RFC 8707", "Resource Indicators for OAuth 2.0", "All of it. A client asks for what stands in the audience of its registration.", []requirement{
 	walked("2", "MUST", "absolute", "resource is an absolute URI without a fragment", func(w *walk) {
 		for _, uri := range []string{"archive", "/archive", "https://reports.klinik.test#a"} {
-			w.as("jwt", "/token", "grant_type", "client_credentials", "resource", uri).refused(400, "invalid_target")
+			w.as("archive", "/token", "grant_type", "client_credentials", "resource", uri).refused(400, "invalid_target")
 		}
 	}),
 	shownBy("2", "SHOULD", "the access token is for what was asked for, and for nothing else", "oidc.TestResourceIndicators"),

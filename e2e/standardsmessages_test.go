@@ -371,9 +371,10 @@ var rfc9101 = &standard{"RFC9101", "RFC 9101", "JWT-Secured Authorization Reques
 		q := w.answered("viewer", w.byObject("viewer", w.objectOf("keyed"), "redirect_uri", redirectOf("viewer")))
 		w.check(q.Get("error") == "request_not_supported" || q.Get("error") == "invalid_request_object", "%v", q)
 	}),
-	walked("5.2", "MAY", "by_address", "the request object is fetched from request_uri", func(w *walk) {
+	walked("5.2", "MUST NOT", "unregistered", "an address is called that the client has not registered", func(w *walk) {
 		w.refusedAt("viewer", "request_uri_not_supported", "request_uri", "https://viewer.klinik.test/request.jwt")
-	}).but("not built: it would have the provider call addresses of strangers; requests are pushed instead. It is refused, not ignored"),
+	}),
+	shownBy("5.2", "MAY", "the request object is fetched from request_uri, of clients that have registered themselves with that address", "oidc.TestRequestObjectsAtAddresses"),
 	walked("6.2", "MUST", "signature", "the signature is checked by the keys of the client, and another is refused", func(w *walk) {
 		other := newKeyHolder(w)
 		now := time.Now().Unix()
@@ -396,7 +397,7 @@ var rfc9101 = &standard{"RFC9101", "RFC 9101", "JWT-Secured Authorization Reques
 	}),
 	walked("10.5", "MAY", "metadata", "metadata says that signed requests are taken, and by which algorithms", func(w *walk) {
 		a := w.discovery()
-		w.check(a.members["request_parameter_supported"] == true && a.members["request_uri_parameter_supported"] == false && a.lists("request_object_signing_alg_values_supported", "ES256") && a.members["require_signed_request_object"] == false, "%s", a.body)
+		w.check(a.members["request_parameter_supported"] == true && a.members["request_uri_parameter_supported"] == true && a.members["require_request_uri_registration"] == true && a.lists("request_object_signing_alg_values_supported", "ES256") && a.members["require_signed_request_object"] == false, "%s", a.body)
 	}),
 	walked("4", "SHOULD", "audience", "aud is the issuer", func(w *walk) {
 		q := w.answered("keyed", w.byObject("keyed", w.objectOf("keyed", "aud", "https://elsewhere.test"), "redirect_uri", redirectOf("keyed")))
