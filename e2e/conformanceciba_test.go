@@ -73,7 +73,7 @@ const (
 func (c *examined) fapiCIBA(short string) map[string]any {
 	id := "suite-" + short
 	config := map[string]any{
-		"alias": "hilum-" + short, "description": "hilum", "server": map[string]any{"discoveryUrl": c.issuer + "/.well-known/openid-configuration"},
+		"alias": "hilum-" + short, "description": "hilum", "server": map[string]any{"discoveryUrl": c.issuer + "/.well-known/openid-configuration", "allow_unexpected_metadata_fields": ofOtherProfiles},
 		"resource":                    map[string]any{"resourceUrl": c.mutual + "/userinfo"},
 		"automated_ciba_approval_url": c.asked.url + "/?request={auth_req_id}&action={action}",
 	}

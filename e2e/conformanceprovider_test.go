@@ -67,9 +67,14 @@ type examined struct {
 	initial string    // an initial access token
 }
 
+// ofOtherProfiles are members of the metadata that the suite does not know, because they are of
+// profiles that it does not test (IHE IUA, ITI TF-2: 3.103.4.2.2).
+var ofOtherProfiles = []string{"access_token_format"}
+
 func (c *examined) of(pairs ...string) map[string]any {
 	config := map[string]any{"alias": "hilum", "description": "hilum", "server": map[string]any{
 		"discoveryUrl": c.issuer + "/.well-known/openid-configuration", "login_hint": c.people[0].name, "ui_locales": "nl fr en", "acr_values": "https://refeds.org/profile/mfa",
+		"allow_unexpected_metadata_fields": ofOtherProfiles,
 	}}
 	for i := 0; i < len(pairs); i += 2 {
 		config[pairs[i]] = map[string]any{"client_id": pairs[i+1], "client_secret": c.secrets[pairs[i+1]]}

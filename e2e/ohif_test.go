@@ -380,6 +380,10 @@ func (w *window) signedOut(r *reading) {
 func TestOHIF(t *testing.T) {
 	t.Parallel()
 	r := startReading(t)
+	restart := func() {
+		r.kill(t)
+		r.launch(t) // until the whole test ends
+	}
 	refreshes := func(t *testing.T, token string) *tokens {
 		t.Helper()
 		rp := &party{t: t, issuer: r.issuer, id: "ohif", web: r.client}
@@ -537,8 +541,7 @@ func TestOHIF(t *testing.T) {
 		}
 		byHugo, byIna := reader(hugo), reader(ina)
 		had := []string{byHugo.tokens().Access, byIna.tokens().Access}
-		r.kill(t)
-		r.launch(t)
+		restart()
 		time.Sleep(life + time.Second)
 		byHugo.readsOn(r, had[0])
 		byIna.readsOn(r, had[1])
