@@ -12,7 +12,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
@@ -35,17 +34,11 @@ func numberIn(t *testing.T, text string) int {
 	return n
 }
 
-// until waits for a condition of the page, written in script.
+// until waits for a condition of the page, written in script, as holds does; what it is stands
+// in the message of a failure.
 func (w *window) until(what, condition string) {
 	w.t.Helper()
-	for end := time.Now().Add(patience); ; time.Sleep(30 * time.Millisecond) {
-		if ask(w, chromedp.Evaluate[bool](condition)) {
-			return
-		}
-		if time.Now().After(end) {
-			w.check(fmt.Errorf("waited in vain: %s", what))
-		}
-	}
+	w.holds("/* " + what + " */ (" + condition + ")")
 }
 
 // relinks follows a one-time link to a first device where a password was chosen
