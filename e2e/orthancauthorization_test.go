@@ -29,8 +29,12 @@ type guarded struct {
 func startGuarded(t *testing.T) *guarded {
 	t.Helper()
 	plugin, service := os.Getenv("ORTHANC_AUTHORIZATION"), os.Getenv("ORTHANC_AUTH_SERVICE")
-	if plugin == "" || service == "" {
-		t.Skip("ORTHANC_AUTHORIZATION names the plug-in, and ORTHANC_AUTH_SERVICE the folder of its service: docs/recipes/orthanc-authorization.md")
+	const how = "ORTHANC_AUTHORIZATION names the plug-in, and ORTHANC_AUTH_SERVICE the folder of its service: docs/recipes/orthanc-authorization.md"
+	switch {
+	case plugin == "" && service == "":
+		t.Skip(how)
+	case plugin == "" || service == "":
+		t.Fatal(how) // who gives one wants it run
 	}
 	const page, password, other = "recipes/orthanc-authorization.md", `"WebServicePassword": "`, "… another one, which signs the links that are shared"
 	g := &guarded{served: newServe(t, "IDP_CLIENTS_REALM=hospital")}

@@ -112,15 +112,20 @@ func (s *registrations) token(r *http.Request, p staff) (*idp.RegistrationToken,
 	return &all[i], nil
 }
 
-func (s *registrations) askRevoke(w http.ResponseWriter, r *http.Request, p staff) error {
+// ask asks whether what cannot be undone is meant for a token, by the keys of its words.
+func (s *registrations) ask(w http.ResponseWriter, r *http.Request, p staff, title, lead, yes string) error {
 	t, err := s.token(r, p)
 	if err != nil {
 		return err
 	}
 	return s.door.Render(w, http.StatusOK, templates.Ask{
-		Frame: s.frame(r, p, "applications"), Title: templates.Say("registration.revoke.title", "Name", t.Name), Text: templates.Say("registration.revoke.lead"),
-		Yes: templates.Say("registration.revoke.yes"), Danger: true, Action: r.URL.EscapedPath(), Back: registrationPath,
+		Frame: s.frame(r, p, "applications"), Title: templates.Say(title, "Name", t.Name), Text: templates.Say(lead),
+		Yes: templates.Say(yes), Danger: true, Action: r.URL.EscapedPath(), Back: registrationPath,
 	})
+}
+
+func (s *registrations) askRevoke(w http.ResponseWriter, r *http.Request, p staff) error {
+	return s.ask(w, r, p, "registration.revoke.title", "registration.revoke.lead", "registration.revoke.yes")
 }
 
 func (s *registrations) revoke(w http.ResponseWriter, r *http.Request, p staff) error {
@@ -135,14 +140,7 @@ func (s *registrations) revoke(w http.ResponseWriter, r *http.Request, p staff) 
 }
 
 func (s *registrations) askBlock(w http.ResponseWriter, r *http.Request, p staff) error {
-	t, err := s.token(r, p)
-	if err != nil {
-		return err
-	}
-	return s.door.Render(w, http.StatusOK, templates.Ask{
-		Frame: s.frame(r, p, "applications"), Title: templates.Say("registration.block.title", "Name", t.Name), Text: templates.Say("registration.block.lead"),
-		Yes: templates.Say("registration.block.yes"), Danger: true, Action: r.URL.EscapedPath(), Back: registrationPath,
-	})
+	return s.ask(w, r, p, "registration.block.title", "registration.block.lead", "registration.block.yes")
 }
 
 func (s *registrations) block(w http.ResponseWriter, r *http.Request, p staff) error {
