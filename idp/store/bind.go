@@ -168,7 +168,7 @@ func byGorm[T any, R interface {
 	boundRow
 }](t *tx, b binding, after []any, limit int64) ([]boundRow, error) {
 	var rows []T
-	g := t.gorm.Order(strings.Join(b.keys, ", ")).Limit(int(limit))
+	g := t.ORM().Order(strings.Join(b.keys, ", ")).Limit(int(limit))
 	if after != nil {
 		g = g.Where(b.past(), after...)
 	}
@@ -205,7 +205,7 @@ func (t *tx) bindAll() error {
 			for _, r := range rows {
 				_, fields := r.bound()
 				after = fields[:len(b.keys):len(b.keys)]
-				if _, err := t.exec(update, append([]any{*r.seal()}, after...)...); err != nil {
+				if _, err := t.Exec(update, append([]any{*r.seal()}, after...)...); err != nil {
 					return fmt.Errorf("%s: %w", table, err)
 				}
 			}

@@ -61,9 +61,9 @@ func (k *keys) headMAC(seq int64, hash []byte, keyed int64) []byte {
 // readHead reads the head, and whether its MAC is right.
 func readHead(s statements, k *keys) (headRow, error) {
 	var h headRow
-	err := s.row(selectHead, nil, &h.seq, &h.hash, &h.keyed, &h.mac, &h.newest)
+	err := s.Row(selectHead, nil, &h.seq, &h.hash, &h.keyed, &h.mac, &h.newest)
 	if errors.Is(err, idp.ErrNotFound) {
-		return h, s.row(selectNewest, nil, &h.newest)
+		return h, s.Row(selectNewest, nil, &h.newest)
 	}
 	if err != nil {
 		return h, err
@@ -139,9 +139,9 @@ func were(first, last int64) string {
 // who verifies the log finds out.
 func (t *tx) foundHead() (*head, error) {
 	h := &head{hash: make([]byte, sha256.Size), keyed: 1}
-	err := t.row("SELECT seq, hash FROM events ORDER BY seq DESC LIMIT 1", nil, &h.seq, &h.hash)
+	err := t.Row("SELECT seq, hash FROM events ORDER BY seq DESC LIMIT 1", nil, &h.seq, &h.hash)
 	if err == nil {
-		err = t.row("SELECT seq FROM events WHERE kind = ? ORDER BY seq DESC LIMIT 1", []any{string(idp.EventAuditKeyed)}, &h.keyed)
+		err = t.Row("SELECT seq FROM events WHERE kind = ? ORDER BY seq DESC LIMIT 1", []any{string(idp.EventAuditKeyed)}, &h.keyed)
 	}
 	if errors.Is(err, idp.ErrNotFound) {
 		err = nil
@@ -164,10 +164,11 @@ func (t *tx) append(e *idp.Event) error {
 	}
 	row.Seq = t.head.seq + 1
 	row.Hash = row.link(k, t.head.hash)
-	if _, err := t.exec(insertEvent, row.fields()...); err != nil {
+	if _, err := t.Exec(insertEvent, row.fields()...); err != nil {
 		return err
 	}
 	t.head.seq, t.head.hash, t.head.moved = row.Seq, row.Hash, true
+	t.noted++
 	return nil
 }
 
@@ -182,7 +183,7 @@ func (t *tx) putHead() error {
 		return err
 	}
 	h := t.head
-	_, err = t.exec(upsertHead, h.seq, h.hash, h.keyed, k.headMAC(h.seq, h.hash, h.keyed))
+	_, err = t.Exec(upsertHead, h.seq, h.hash, h.keyed, k.headMAC(h.seq, h.hash, h.keyed))
 	return err
 }
 
@@ -423,7 +424,7 @@ func (t *tx) keyLog(k *keys) error {
 			}
 			plain = row.Hash
 			row.Hash = row.link(k, end.hash)
-			if _, err := t.exec("UPDATE events SET hash = ? WHERE seq = ?", row.Hash, row.Seq); err != nil {
+			if _, err := t.Exec("UPDATE events SET hash = ? WHERE seq = ?", row.Hash, row.Seq); err != nil {
 				return err
 			}
 			end.seq, end.hash = row.Seq, row.Hash

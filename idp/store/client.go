@@ -250,15 +250,15 @@ func (db *DB) clientSet(ctx context.Context) (*clientSet, error) {
 	// The revision first: rows that are newer than it are read once more, by
 	// Watch; older ones there cannot be.
 	s := &clientSet{byID: map[idp.ClientID]*idp.Client{}, origins: map[string]bool{}, standing: map[string]*idp.Client{}}
-	if err := r.row(selectRevision, nil, &s.revision); err != nil {
+	if err := r.Row(selectRevision, nil, &s.revision); err != nil {
 		return nil, err
 	}
 	var rows []clientRow
 	var secrets []clientSecretRow
-	if err := r.gorm.Find(&rows).Error; err != nil {
+	if err := r.ORM().Find(&rows).Error; err != nil {
 		return nil, err
 	}
-	if err := r.gorm.Order("created_at").Find(&secrets).Error; err != nil {
+	if err := r.ORM().Order("created_at").Find(&secrets).Error; err != nil {
 		return nil, err
 	}
 	of := map[string][]clientSecretRow{}
@@ -302,7 +302,7 @@ func (db *DB) newerClients(ctx context.Context, s *clientSet) (*clientSet, error
 		return nil, err
 	}
 	var revision int64
-	if err := r.row(selectRevision, nil, &revision); err != nil || revision == s.revision {
+	if err := r.Row(selectRevision, nil, &revision); err != nil || revision == s.revision {
 		return s, err
 	}
 	db.dropClients(revision)
@@ -316,10 +316,10 @@ func (db *DB) changeClients(ctx context.Context, fn func(*tx) error) error {
 		if err := fn(t); err != nil {
 			return err
 		}
-		if _, err := t.exec("UPDATE revisions SET n = n + 1 WHERE name = 'clients'"); err != nil {
+		if _, err := t.Exec("UPDATE revisions SET n = n + 1 WHERE name = 'clients'"); err != nil {
 			return err
 		}
-		return t.row(selectRevision, nil, &revision)
+		return t.Row(selectRevision, nil, &revision)
 	})
 	if err != nil {
 		return err
@@ -404,8 +404,8 @@ func (t *tx) addClient(c *idp.Client, events []idp.Event) error {
 	if err := t.bind(row); err != nil {
 		return err
 	}
-	if err := t.gorm.Create(row).Error; err != nil {
-		return fmt.Errorf("client %s: %w", c.ID, t.translate(err))
+	if err := t.ORM().Create(row).Error; err != nil {
+		return fmt.Errorf("client %s: %w", c.ID, t.Translate(err))
 	}
 	if err := t.putSecrets(row.ID, secrets); err != nil {
 		return err
@@ -414,7 +414,7 @@ func (t *tx) addClient(c *idp.Client, events []idp.Event) error {
 }
 
 func (t *tx) putSecrets(client string, secrets []clientSecretRow) error {
-	if err := t.gorm.Delete(&clientSecretRow{}, "client_id = ?", client).Error; err != nil || len(secrets) == 0 {
+	if err := t.ORM().Delete(&clientSecretRow{}, "client_id = ?", client).Error; err != nil || len(secrets) == 0 {
 		return err
 	}
 	for i := range secrets {
@@ -422,7 +422,7 @@ func (t *tx) putSecrets(client string, secrets []clientSecretRow) error {
 			return err
 		}
 	}
-	return t.translate(t.gorm.Create(&secrets).Error)
+	return t.Translate(t.ORM().Create(&secrets).Error)
 }
 
 // UpdateClient changes an application; the grants of one that is disabled by it are
@@ -434,11 +434,11 @@ func (db *DB) UpdateClient(ctx context.Context, id idp.ClientID, fn func(*idp.Cl
 // updateClient is UpdateClient within a transaction.
 func (t *tx) updateClient(id idp.ClientID, fn func(*idp.Client) error) error {
 	var row clientRow
-	if err := t.gorm.Clauses(clause.Locking{Strength: "UPDATE"}).Take(&row, "id = ?", string(id)).Error; err != nil {
-		return fmt.Errorf("client %s: %w", id, t.translate(err))
+	if err := t.ORM().Clauses(clause.Locking{Strength: "UPDATE"}).Take(&row, "id = ?", string(id)).Error; err != nil {
+		return fmt.Errorf("client %s: %w", id, t.Translate(err))
 	}
 	var secrets []clientSecretRow
-	if err := t.gorm.Order("created_at").Find(&secrets, "client_id = ?", string(id)).Error; err != nil {
+	if err := t.ORM().Order("created_at").Find(&secrets, "client_id = ?", string(id)).Error; err != nil {
 		return err
 	}
 	c, err := row.fitting(t, secrets)
@@ -453,14 +453,14 @@ func (t *tx) updateClient(id idp.ClientID, fn func(*idp.Client) error) error {
 	if err := t.bind(after); err != nil {
 		return err
 	}
-	if err := t.gorm.Select("*").Where("id = ?", row.ID).Updates(after).Error; err != nil {
-		return t.translate(err)
+	if err := t.ORM().Select("*").Where("id = ?", row.ID).Updates(after).Error; err != nil {
+		return t.Translate(err)
 	}
 	if err := t.putSecrets(row.ID, secrets); err != nil {
 		return err
 	}
 	if c.Disabled && !row.Disabled {
-		if _, err := t.exec(revokeGrantsOfClient, micros(t.now()), row.ID); err != nil {
+		if _, err := t.Exec(revokeGrantsOfClient, micros(t.now()), row.ID); err != nil {
 			return err
 		}
 	}
@@ -474,22 +474,22 @@ func (db *DB) RemoveClient(ctx context.Context, id idp.ClientID, e idp.Event) er
 
 // removeClient is RemoveClient within a transaction, at a moment.
 func (t *tx) removeClient(id idp.ClientID, at time.Time, e idp.Event) error {
-	r := t.gorm.Delete(&clientRow{}, "id = ?", string(id))
+	r := t.ORM().Delete(&clientRow{}, "id = ?", string(id))
 	if r.Error != nil {
 		return r.Error
 	}
 	if r.RowsAffected == 0 {
 		return fmt.Errorf("client %s: %w", id, idp.ErrNotFound)
 	}
-	if _, err := t.exec(revokeGrantsOfClient, micros(at), string(id)); err != nil {
+	if _, err := t.Exec(revokeGrantsOfClient, micros(at), string(id)); err != nil {
 		return err
 	}
 	for _, also := range []string{"DELETE FROM consents WHERE client_id = ?", "DELETE FROM polled_requests WHERE client_id = ?", "DELETE FROM pings WHERE client_id = ?"} {
-		if _, err := t.exec(also, string(id)); err != nil {
+		if _, err := t.Exec(also, string(id)); err != nil {
 			return err
 		}
 	}
-	if _, err := t.exec(deleteLoose); err != nil {
+	if _, err := t.Exec(deleteLoose); err != nil {
 		return err
 	}
 	return t.note(e)
@@ -521,7 +521,7 @@ func (t *tx) putConsent(c *idp.Consent) error {
 			}
 		}
 	}
-	_, err = t.exec(upsertConsent, string(c.User), string(c.Client), listText(c.Scopes), listText(claims), listText(resources), micros(c.At))
+	_, err = t.Exec(upsertConsent, string(c.User), string(c.Client), listText(c.Scopes), listText(claims), listText(resources), micros(c.At))
 	return err
 }
 
@@ -529,7 +529,7 @@ func (t *tx) putConsent(c *idp.Consent) error {
 func consent(r reader, user idp.UserID, client idp.ClientID) (*idp.Consent, error) {
 	var scopes, claims, resources string
 	var at int64
-	if err := r.row(selectConsent, []any{string(user), string(client)}, &scopes, &claims, &resources, &at); err != nil {
+	if err := r.Row(selectConsent, []any{string(user), string(client)}, &scopes, &claims, &resources, &at); err != nil {
 		return nil, fmt.Errorf("consent: %w", err)
 	}
 	c := &idp.Consent{User: user, Client: client, At: moment(at)}

@@ -122,7 +122,7 @@ func (t *tx) addDevice(d *idp.Device) error {
 			return err
 		}
 	}
-	if _, err := t.exec(insertDevice, row.fields()...); err != nil {
+	if _, err := t.Exec(insertDevice, row.fields()...); err != nil {
 		return fmt.Errorf("device %s: %w", d.ID, err)
 	}
 	if err := t.fewDevices(row.UserID); err != nil {
@@ -138,7 +138,7 @@ func (t *tx) addDevice(d *idp.Device) error {
 // where its owner unlinks it. One that was unlinked meanwhile is left as it is.
 func (t *tx) replaced(by *idp.Device) error {
 	var old deviceRow
-	err := t.row(selectDevice, []any{string(by.User), string(by.Replaces)}, old.fields()...)
+	err := t.Row(selectDevice, []any{string(by.User), string(by.Replaces)}, old.fields()...)
 	if errors.Is(err, idp.ErrNotFound) {
 		return nil
 	}
@@ -160,9 +160,9 @@ func (t *tx) replaced(by *idp.Device) error {
 // engine that runs them side by side. Errors: idp.ErrNotFound.
 func (t *tx) lockUser(id string) error {
 	var row userRow
-	err := t.gorm.Clauses(clause.Locking{Strength: "UPDATE"}).Select("id").Take(&row, "id = ?", id).Error
+	err := t.ORM().Clauses(clause.Locking{Strength: "UPDATE"}).Select("id").Take(&row, "id = ?", id).Error
 	if err != nil {
-		return fmt.Errorf("user %s: %w", id, t.translate(err))
+		return fmt.Errorf("user %s: %w", id, t.Translate(err))
 	}
 	return nil
 }
@@ -170,7 +170,7 @@ func (t *tx) lockUser(id string) error {
 // fewDevices returns nil when the account may have one device more, else idp.ErrConflict.
 func (t *tx) fewDevices(user string) error {
 	var n int64
-	if err := t.row(countDevices, []any{user}, &n); err != nil {
+	if err := t.Row(countDevices, []any{user}, &n); err != nil {
 		return err
 	}
 	if n > idp.MaxDevices {
@@ -188,7 +188,7 @@ func (t *tx) putDevice(before deviceRow, d *idp.Device) error {
 		if err := t.bind(&row); err != nil {
 			return err
 		}
-		n, err := t.exec(updateDevice, row.Name, row.Kind, row.Platform, row.State, row.SealedTOTP, row.LastStep, row.Drift,
+		n, err := t.Exec(updateDevice, row.Name, row.Kind, row.Platform, row.State, row.SealedTOTP, row.LastStep, row.Drift,
 			row.LinkedAt, row.LastUsedAt, row.App, row.SealedPush, row.PushType, row.PushOKAt, row.PushBadAt, row.PushSaid, row.MAC, row.UserID, row.ID, row.LastStep)
 		if err != nil {
 			return err
@@ -240,7 +240,7 @@ func (db *DB) Devices(ctx context.Context, user idp.UserID) ([]idp.Device, error
 func (db *DB) UpdateDevice(ctx context.Context, user idp.UserID, id idp.DeviceID, seen idp.Replay, fn func(*idp.Device) error) error {
 	return db.write(ctx, func(t *tx) error {
 		var row deviceRow
-		if err := t.row(selectDevice, []any{string(user), string(id)}, row.fields()...); err != nil {
+		if err := t.Row(selectDevice, []any{string(user), string(id)}, row.fields()...); err != nil {
 			return fmt.Errorf("device %s: %w", id, err)
 		}
 		if err := errors.Join(t.fits(&row, user), t.see(seen)); err != nil {
@@ -266,7 +266,7 @@ func (db *DB) RemoveDevice(ctx context.Context, user idp.UserID, id idp.DeviceID
 			return err
 		}
 		var row deviceRow
-		if err := t.row(selectDevice, []any{string(user), string(id)}, row.fields()...); err != nil {
+		if err := t.Row(selectDevice, []any{string(user), string(id)}, row.fields()...); err != nil {
 			return fmt.Errorf("device %s: %w", id, err)
 		}
 		if err := t.see(how.Seen); err != nil {
@@ -276,7 +276,7 @@ func (db *DB) RemoveDevice(ctx context.Context, user idp.UserID, id idp.DeviceID
 			return err
 		}
 		var active int64
-		if err := t.row(countDevices, []any{string(user)}, &active); err != nil {
+		if err := t.Row(countDevices, []any{string(user)}, &active); err != nil {
 			return err
 		}
 		if row.State == string(idp.DeviceActive) && active == 1 && !how.Last {
@@ -300,7 +300,7 @@ func (db *DB) RemoveDevice(ctx context.Context, user idp.UserID, id idp.DeviceID
 // bury keeps the public key of a phone for idp.TombstoneFor, so that it is told that it is
 // not linked, and where it has a push address, that it can be woken to hear it (Unheard).
 func (t *tx) bury(d *idp.Device, at time.Time) error {
-	_, err := t.exec(`INSERT INTO tombstones (id, user_id, public_key, unlinked_at, platform, sealed_push, uv_key) VALUES (?, ?, ?, ?, ?, ?, ?)
+	_, err := t.Exec(`INSERT INTO tombstones (id, user_id, public_key, unlinked_at, platform, sealed_push, uv_key) VALUES (?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (id) DO UPDATE SET user_id = excluded.user_id, public_key = excluded.public_key, unlinked_at = excluded.unlinked_at,
 			platform = excluded.platform, sealed_push = excluded.sealed_push, uv_key = excluded.uv_key`,
 		string(d.ID), string(d.User), d.PublicKey, micros(at), d.Platform, blob(d.SealedPush), blob(d.UVKey))
@@ -313,7 +313,7 @@ func (t *tx) dropDevice(row *deviceRow, e idp.Event) error {
 	if err := t.unlistDevice(row.UserID, row.ID); err != nil {
 		return err
 	}
-	if _, err := t.exec("DELETE FROM devices WHERE user_id = ? AND id = ?", row.UserID, row.ID); err != nil {
+	if _, err := t.Exec("DELETE FROM devices WHERE user_id = ? AND id = ?", row.UserID, row.ID); err != nil {
 		return err
 	}
 	if err := t.relist(row.UserID, micros(e.At)); err != nil {
@@ -335,7 +335,7 @@ func (db *DB) Speaker(ctx context.Context, id idp.DeviceID) (*idp.Speaker, error
 		return nil, err
 	}
 	var row deviceRow
-	err = r.row(selectDeviceByID, []any{string(id)}, row.fields()...)
+	err = r.Row(selectDeviceByID, []any{string(id)}, row.fields()...)
 	if err == nil {
 		return &idp.Speaker{Device: row.device()}, r.fits(&row, idp.UserID(row.UserID))
 	}
@@ -343,7 +343,7 @@ func (db *DB) Speaker(ctx context.Context, id idp.DeviceID) (*idp.Speaker, error
 		return nil, err
 	}
 	// A claim whose offer was used is a device by now; a reader may have come in between.
-	p, err := r.pairingWhere(r.gorm, "claim_id = ? AND claim_id <> ''", string(id))
+	p, err := r.pairingWhere(r.ORM(), "claim_id = ? AND claim_id <> ''", string(id))
 	if err == nil {
 		return &idp.Speaker{Device: *p.Claim, Pairing: p.ID, Unlinked: p.Open(r.now()) != nil}, nil
 	}
@@ -352,7 +352,7 @@ func (db *DB) Speaker(ctx context.Context, id idp.DeviceID) (*idp.Speaker, error
 	}
 	var gone idp.Device
 	var user string
-	if err := r.row("SELECT user_id, public_key, uv_key FROM tombstones WHERE id = ?", []any{string(id)}, &user, &gone.PublicKey, &gone.UVKey); err != nil {
+	if err := r.Row("SELECT user_id, public_key, uv_key FROM tombstones WHERE id = ?", []any{string(id)}, &user, &gone.PublicKey, &gone.UVKey); err != nil {
 		return nil, fmt.Errorf("device %s: %w", id, err)
 	}
 	gone.ID, gone.User = id, idp.UserID(user)
@@ -445,7 +445,7 @@ func (r *pairingRow) pairing() (*idp.Pairing, error) {
 func (s *session) pairingWhere(g *gorm.DB, condition string, key any) (*idp.Pairing, error) {
 	var row pairingRow
 	if err := g.Take(&row, condition, key).Error; err != nil {
-		return nil, fmt.Errorf("pairing: %w", s.translate(err))
+		return nil, fmt.Errorf("pairing: %w", s.Translate(err))
 	}
 	if err := s.fits(&row, idp.UserID(row.UserID)); err != nil {
 		return nil, err
@@ -472,7 +472,7 @@ func (t *tx) putPairing(id idp.PairingID, p *idp.Pairing) error {
 	if err := t.bind(row); err != nil {
 		return err
 	}
-	r := t.gorm.Select("*").Where("id = ? AND used_at = 0", row.ID).Updates(row)
+	r := t.ORM().Select("*").Where("id = ? AND used_at = 0", row.ID).Updates(row)
 	if r.Error != nil {
 		return r.Error
 	}
@@ -491,15 +491,15 @@ func (db *DB) AddPairing(ctx context.Context, p *idp.Pairing) error {
 		if err := within(t, idp.Within{Session: p.Session, Fresh: true}, p.User, t.now()); err != nil {
 			return err
 		}
-		old := t.gorm.Where("used_at = 0 AND user_id = ?", row.UserID)
+		old := t.ORM().Where("used_at = 0 AND user_id = ?", row.UserID)
 		if row.UserID == "" {
 			old = old.Where("browser = ?", row.Browser)
 		}
 		if err := errors.Join(old.Delete(&pairingRow{}).Error, t.bind(row)); err != nil {
 			return err
 		}
-		if err := t.gorm.Create(row).Error; err != nil {
-			return fmt.Errorf("pairing %s: %w", p.ID, t.translate(err))
+		if err := t.ORM().Create(row).Error; err != nil {
+			return fmt.Errorf("pairing %s: %w", p.ID, t.Translate(err))
 		}
 		return t.note(events...)
 	})
@@ -511,7 +511,7 @@ func (db *DB) Pairing(ctx context.Context, id idp.PairingID) (*idp.Pairing, erro
 	if err != nil {
 		return nil, err
 	}
-	return r.pairingOf(r.gorm, id)
+	return r.pairingOf(r.ORM(), id)
 }
 
 // PairingByCode returns a pairing by the code in its QR code. Errors: idp.ErrNotFound.
@@ -530,14 +530,14 @@ func (db *DB) pairingWhere(ctx context.Context, condition string, key any) (*idp
 	if err != nil {
 		return nil, err
 	}
-	return r.pairingWhere(r.gorm, condition, key)
+	return r.pairingWhere(r.ORM(), condition, key)
 }
 
 // ClaimPairing changes a pairing together with the challenge that fn makes for the phone
 // that claims it. Errors: idp.ErrNotFound, idp.ErrSettled, idp.ErrReplayed.
 func (db *DB) ClaimPairing(ctx context.Context, id idp.PairingID, seen idp.Replay, fn func(*idp.Pairing) (*idp.Challenge, error)) error {
 	return db.write(ctx, func(t *tx) error {
-		p, err := t.pairingOf(t.gorm.Clauses(clause.Locking{Strength: "UPDATE"}), id)
+		p, err := t.pairingOf(t.ORM().Clauses(clause.Locking{Strength: "UPDATE"}), id)
 		if err != nil {
 			return err
 		}
@@ -569,7 +569,7 @@ func (db *DB) ClaimPairing(ctx context.Context, id idp.PairingID, seen idp.Repla
 // idp.ErrNotFound, idp.ErrSettled, idp.ErrConflict for a sixth device.
 func (db *DB) UpdatePairing(ctx context.Context, id idp.PairingID, fn func(*idp.Pairing) (*idp.Device, error)) error {
 	return db.write(ctx, func(t *tx) error {
-		p, err := t.pairingOf(t.gorm.Clauses(clause.Locking{Strength: "UPDATE"}), id)
+		p, err := t.pairingOf(t.ORM().Clauses(clause.Locking{Strength: "UPDATE"}), id)
 		if err != nil {
 			return err
 		}
@@ -626,7 +626,7 @@ func (t *tx) useCodes(before []recoveryRow, codes []idp.RecoveryCode) error {
 			if int64(c.N) != row.N || c.UsedAt.IsZero() {
 				continue
 			}
-			n, err := t.exec("UPDATE recovery_codes SET used_at = ?, mac = x'' WHERE user_id = ? AND n = ? AND hash = ? AND used_at = 0",
+			n, err := t.Exec("UPDATE recovery_codes SET used_at = ?, mac = x'' WHERE user_id = ? AND n = ? AND hash = ? AND used_at = 0",
 				micros(c.UsedAt), row.UserID, row.N, row.Hash)
 			if err != nil {
 				return err
@@ -641,7 +641,7 @@ func (t *tx) useCodes(before []recoveryRow, codes []idp.RecoveryCode) error {
 
 // putCodes replaces all recovery codes of a user.
 func (t *tx) putCodes(user idp.UserID, codes []idp.RecoveryCode) error {
-	if err := t.gorm.Delete(&recoveryRow{}, "user_id = ?", string(user)).Error; err != nil || len(codes) == 0 {
+	if err := t.ORM().Delete(&recoveryRow{}, "user_id = ?", string(user)).Error; err != nil || len(codes) == 0 {
 		return err
 	}
 	rows := make([]recoveryRow, len(codes))
@@ -651,7 +651,7 @@ func (t *tx) putCodes(user idp.UserID, codes []idp.RecoveryCode) error {
 			return err
 		}
 	}
-	return t.translate(t.gorm.Create(&rows).Error)
+	return t.Translate(t.ORM().Create(&rows).Error)
 }
 
 // SetRecoveryCodes replaces the recovery codes of a user. Errors:
@@ -675,6 +675,6 @@ func (db *DB) RecoveryLeft(ctx context.Context, user idp.UserID) (int, error) {
 		return 0, err
 	}
 	var n int64
-	err = r.row("SELECT count(*) FROM recovery_codes WHERE user_id = ? AND used_at = 0", []any{string(user)}, &n)
+	err = r.Row("SELECT count(*) FROM recovery_codes WHERE user_id = ? AND used_at = 0", []any{string(user)}, &n)
 	return int(n), err
 }

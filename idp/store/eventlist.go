@@ -173,7 +173,7 @@ func (s *searching) eventsOf(from eventSource, low, high int64, filter string, a
 	if err != nil || len(rows) > s.limit {
 		return rows, 0, err
 	}
-	err = s.s.row("SELECT seq"+where+" OFFSET ?", append(slices.Clone(begin), int64(1), int64(eventPortion-1)), &end)
+	err = s.s.Row("SELECT seq"+where+" OFFSET ?", append(slices.Clone(begin), int64(1), int64(eventPortion-1)), &end)
 	if errors.Is(err, idp.ErrNotFound) {
 		err = nil
 	}
@@ -184,10 +184,10 @@ func (s *searching) eventsOf(from eventSource, low, high int64, filter string, a
 // lie; both are outside it.
 func seqBetween(s statements, from, until time.Time) (low, high int64, err error) {
 	var first, last int64
-	if err := s.row("SELECT coalesce(min(seq), 0) FROM events", nil, &first); err != nil {
+	if err := s.Row("SELECT coalesce(min(seq), 0) FROM events", nil, &first); err != nil {
 		return 0, 0, err
 	}
-	if err := s.row("SELECT coalesce(max(seq), 0) FROM events", nil, &last); err != nil {
+	if err := s.Row("SELECT coalesce(max(seq), 0) FROM events", nil, &last); err != nil {
 		return 0, 0, err
 	}
 	low, high = first-1, last+1
@@ -210,7 +210,7 @@ func seqBefore(s statements, low, high, at int64) (int64, error) {
 	for low+1 < high {
 		middle := low + (high-low)/2
 		var then int64
-		if err := s.row("SELECT at FROM events WHERE seq = ?", []any{middle}, &then); err != nil {
+		if err := s.Row("SELECT at FROM events WHERE seq = ?", []any{middle}, &then); err != nil {
 			return 0, err
 		}
 		if then < at {
@@ -234,7 +234,7 @@ func (t *tx) countDay(e *idp.Event) error {
 	if e.Kind == idp.EventFactorRight {
 		what += " " + e.Detail["method"]
 	}
-	_, err := t.exec("INSERT INTO days (day, what, n) VALUES (?, ?, 1) ON CONFLICT (day, what) DO UPDATE SET n = n + 1", dayOf(micros(e.At)), what)
+	_, err := t.Exec("INSERT INTO days (day, what, n) VALUES (?, ?, 1) ON CONFLICT (day, what) DO UPDATE SET n = n + 1", dayOf(micros(e.At)), what)
 	return err
 }
 

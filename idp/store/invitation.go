@@ -82,15 +82,15 @@ func (t *tx) addInvitation(i *idp.Invitation, events []idp.Event, may func(*idp.
 	} else if err := t.nobodyAdministers(); err != nil {
 		return err
 	}
-	stale := t.gorm.Where("user_id = ? AND used_at = 0", row.UserID)
+	stale := t.ORM().Where("user_id = ? AND used_at = 0", row.UserID)
 	if i.Purpose == idp.InviteForgotten {
 		stale = stale.Where("purpose = ?", row.Purpose)
 	}
 	if err := errors.Join(stale.Delete(&invitationRow{}).Error, t.bind(row)); err != nil {
 		return err
 	}
-	if err := t.gorm.Create(row).Error; err != nil {
-		return fmt.Errorf("invitation %s: %w", i.ID, t.translate(err))
+	if err := t.ORM().Create(row).Error; err != nil {
+		return fmt.Errorf("invitation %s: %w", i.ID, t.Translate(err))
 	}
 	if i.Mail != nil {
 		if err := t.addMail(i.Mail); err != nil {
@@ -144,9 +144,9 @@ func (db *DB) Reopen(ctx context.Context, i *idp.Invitation, because idp.Event, 
 func (db *DB) RenewInvitation(ctx context.Context, id idp.InvitationID, token idp.TokenHash, now time.Time) (*idp.Invitation, error) {
 	var renewed *idp.Invitation
 	err := db.write(ctx, func(t *tx) error {
-		i, err := invitationOf(t, t.gorm.Clauses(clause.Locking{Strength: "UPDATE"}), "id = ?", string(id))
+		i, err := invitationOf(t, t.ORM().Clauses(clause.Locking{Strength: "UPDATE"}), "id = ?", string(id))
 		if err != nil {
-			return fmt.Errorf("invitation %s: %w", id, t.translate(err))
+			return fmt.Errorf("invitation %s: %w", id, t.Translate(err))
 		}
 		if err := i.Open(now); err != nil {
 			return fmt.Errorf("invitation %s: %w", id, err)
@@ -163,9 +163,9 @@ func (db *DB) InvitationByToken(ctx context.Context, token idp.TokenHash) (*idp.
 	if err != nil {
 		return nil, err
 	}
-	i, err := invitationOf(r, r.gorm, "token = ?", token[:])
+	i, err := invitationOf(r, r.ORM(), "token = ?", token[:])
 	if err != nil {
-		return nil, fmt.Errorf("invitation: %w", r.translate(err))
+		return nil, fmt.Errorf("invitation: %w", r.Translate(err))
 	}
 	return i, nil
 }
@@ -177,7 +177,7 @@ func (t *tx) putInvitation(id idp.InvitationID, i *idp.Invitation) error {
 	if err := t.bind(row); err != nil {
 		return err
 	}
-	r := t.gorm.Select("*").Where("id = ? AND used_at = 0", row.ID).Updates(row)
+	r := t.ORM().Select("*").Where("id = ? AND used_at = 0", row.ID).Updates(row)
 	if r.Error != nil {
 		return r.Error
 	}
@@ -270,9 +270,9 @@ func (t *tx) enrolment(id idp.LoginID) (*idp.Enrolment, error) {
 		return nil, err
 	}
 	e := &idp.Enrolment{Login: l}
-	locked := func() *gorm.DB { return t.gorm.Clauses(clause.Locking{Strength: "UPDATE"}) }
+	locked := func() *gorm.DB { return t.ORM().Clauses(clause.Locking{Strength: "UPDATE"}) }
 	if e.Invitation, err = invitationOf(t, locked(), "id = ?", string(l.Invitation)); err != nil {
-		return nil, fmt.Errorf("invitation %s: %w", l.Invitation, t.translate(err))
+		return nil, fmt.Errorf("invitation %s: %w", l.Invitation, t.Translate(err))
 	}
 	if e.Invitation.User != "" {
 		if e.User, err = userOf(t, e.Invitation.User); err != nil {

@@ -25,9 +25,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"gorm.io/gorm"
-
 	"hilum/idp"
+	"hilum/idp/store/engine"
+	"hilum/idp/store/sqlite"
 )
 
 // Config says which database is opened.
@@ -45,38 +45,77 @@ type Config struct {
 	Witness string
 
 	trust *trust
-	// twice has every function that writes run a second time, after what it did
-	// first is undone, and fails it where it comes to something else then. Engines
-	// run a function again when another transaction came between; one that keeps
-	// something of its first run would do harm there, and only there. For tests.
-	twice bool
+	twice bool // sqlite.Config.Twice
 }
 
-// engine is what differs from database to database.
-type engine interface {
-	// write runs fn in a transaction and returns when it is on disk, or when
-	// it is certain that it never will be. An error or a panic of fn leaves
-	// nothing behind. A context that ends before fn begins prevents it; one
-	// that ends later changes nothing.
-	write(ctx context.Context, fn func(*tx) error) error
-	// read is for statements that change nothing.
-	read() *session
-	close() error
-}
+// statements are the engine's.
+type statements = engine.Statements
 
-// session runs statements by hand and by gorm, on one connection or on a pool.
+// session runs statements by hand and by gorm: in a transaction, or each by itself.
 type session struct {
-	statements
-	gorm      *gorm.DB
-	translate func(error) error // what gorm returns
-	now       func() time.Time
-	mail      bool // Config.Mail
-	trust     *trust
+	engine.Session
+	now   func() time.Time
+	mail  bool // Config.Mail
+	trust *trust
+}
+
+// tx is a transaction.
+type tx struct {
+	session
+	in engine.Tx
+	// head is the end of the log, nil until the transaction has an event. Another
+	// process may write between two commits, so it is read anew in each.
+	head  *head
+	noted int64 // events so far
+
+	marked struct { // see Mark
+		known bool // head was
+		head  head
+		noted int64
+	}
+}
+
+// begin begins a transaction, or several that are committed together.
+func (db *DB) begin(in engine.Tx) engine.Work {
+	return &tx{session: session{in, db.conf.Now, db.conf.Mail, db.trust}, in: in}
+}
+
+// Mark is engine.Work's.
+func (t *tx) Mark() {
+	t.marked.noted, t.marked.known = t.noted, t.head != nil
+	if t.head != nil {
+		t.marked.head = *t.head
+	}
+}
+
+// Undo is engine.Work's.
+func (t *tx) Undo() {
+	t.noted = t.marked.noted
+	if !t.marked.known {
+		t.head = nil
+		return
+	}
+	*t.head = t.marked.head
+}
+
+// Noted is engine.Work's.
+func (t *tx) Noted() int64 { return t.noted }
+
+// Finish writes the head, if there are events: once for all transactions that are
+// committed together.
+func (t *tx) Finish() error { return t.putHead() }
+
+// Committed is engine.Work's.
+func (t *tx) Committed() {
+	if t.head != nil {
+		t.trust.last = t.head
+	}
 }
 
 // DB is an open database. Safe for concurrent use.
 type DB struct {
-	engine  engine
+	engine  engine.Engine
+	reader  *session
 	conf    Config
 	trust   *trust
 	fresh   bool
@@ -108,26 +147,27 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	}
 	c.trust = newTrust(c.Log)
 	db := &DB{conf: c, trust: c.trust, disk: disk{log: c.Log}}
-	db.disk.write = db.writeProbe
-	e, err := openSQLite(ctx, c, db.disk.wrote)
+	db.disk.write = func(much bool) error { return db.engine.Probe(much) }
+	e, err := sqlite.Open(ctx, sqlite.Config{Path: c.Path, Log: c.Log, Twice: c.twice}, engine.Hooks{Begin: db.begin, Wrote: db.disk.wrote})
 	if err != nil {
 		return nil, err
 	}
 	db.engine = e
+	db.reader = &session{e.Read(), c.Now, c.Mail, c.trust}
 	db.noteAlarms() //nolint:contextcheck // alarms come after the start
 	if err := db.lookIfFresh(ctx); err != nil {
-		return nil, closeAfter(err, e)
+		return nil, errors.Join(err, e.Close())
 	}
 	if err := db.listAll(ctx); err != nil {
-		return nil, closeAfter(err, e)
+		return nil, errors.Join(err, e.Close())
 	}
 	if c.Key != nil {
 		if err := db.Trust(ctx, c.Key); err != nil {
-			return nil, closeAfter(err, e)
+			return nil, errors.Join(err, e.Close())
 		}
 	}
 	if err := db.keyEmails(ctx); err != nil {
-		return nil, closeAfter(err, e)
+		return nil, errors.Join(err, e.Close())
 	}
 	return db, nil
 }
@@ -138,7 +178,7 @@ func (db *DB) Close() error {
 	db.closing.Do(func() {
 		db.trust.alarms.close()
 		uses := db.writeSecretUses(context.Background())
-		db.closed = errors.Join(uses, db.engine.close())
+		db.closed = errors.Join(uses, db.engine.Close())
 	})
 	return db.closed
 }
@@ -159,7 +199,7 @@ func (db *DB) Ping(ctx context.Context) error {
 		return err
 	}
 	var one int64
-	return r.row("SELECT 1", nil, &one)
+	return r.Row("SELECT 1", nil, &one)
 }
 
 // read begins a read. A context that has ended prevents it; a read that runs
@@ -169,13 +209,13 @@ func (db *DB) read(ctx context.Context) (*session, error) {
 		return nil, err
 	}
 	db.reads.Add(1)
-	return db.engine.read(), nil
+	return db.reader, nil
 }
 
 // write runs fn as one transaction, see engine.
 func (db *DB) write(ctx context.Context, fn func(*tx) error) error {
 	db.transactions.Add(1)
-	return db.engine.write(ctx, fn)
+	return db.engine.Write(ctx, func(w engine.Work) error { return fn(w.(*tx)) })
 }
 
 func (db *DB) now() time.Time { return db.conf.Now() }
@@ -186,7 +226,7 @@ func (db *DB) lookIfFresh(ctx context.Context) error {
 		return err
 	}
 	var used bool
-	err = r.row(`SELECT CASE WHEN EXISTS (SELECT 1 FROM users) OR EXISTS (SELECT 1 FROM signing_keys)
+	err = r.Row(`SELECT CASE WHEN EXISTS (SELECT 1 FROM users) OR EXISTS (SELECT 1 FROM signing_keys)
 		OR EXISTS (SELECT 1 FROM pairings) OR EXISTS (SELECT 1 FROM seal_checks) THEN 1 ELSE 0 END`, nil, &used)
 	db.fresh = err == nil && !used
 	return err

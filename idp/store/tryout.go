@@ -90,11 +90,11 @@ func (db *DB) AddTryout(ctx context.Context, t *idp.Tryout) error {
 	}
 	events := t.Take()
 	return db.write(ctx, func(tx *tx) error {
-		if err := tx.gorm.Select("id").Take(&clientRow{}, "id = ?", row.ClientID).Error; err != nil {
-			return fmt.Errorf("client %s: %w", row.ClientID, tx.translate(err))
+		if err := tx.ORM().Select("id").Take(&clientRow{}, "id = ?", row.ClientID).Error; err != nil {
+			return fmt.Errorf("client %s: %w", row.ClientID, tx.Translate(err))
 		}
-		if err := tx.gorm.Create(row).Error; err != nil {
-			return tx.translate(err)
+		if err := tx.ORM().Create(row).Error; err != nil {
+			return tx.Translate(err)
 		}
 		return tx.note(events...)
 	})
@@ -116,9 +116,9 @@ func (db *DB) tryout(ctx context.Context, condition string, key any) (*idp.Tryou
 	if err != nil {
 		return nil, err
 	}
-	t, err := tryoutOf(r.gorm, condition, key)
+	t, err := tryoutOf(r.ORM(), condition, key)
 	if err != nil {
-		return nil, fmt.Errorf("test: %w", r.translate(err))
+		return nil, fmt.Errorf("test: %w", r.Translate(err))
 	}
 	return t, nil
 }
@@ -134,9 +134,9 @@ const (
 // session was used for it. Errors: idp.ErrNotFound, that of fn.
 func (db *DB) UpdateTryout(ctx context.Context, id idp.TryoutID, fn func(*idp.Tryout) error) error {
 	return db.write(ctx, func(tx *tx) error {
-		before, err := tryoutOf(tx.gorm.Clauses(clause.Locking{Strength: "UPDATE"}), "id = ?", string(id))
+		before, err := tryoutOf(tx.ORM().Clauses(clause.Locking{Strength: "UPDATE"}), "id = ?", string(id))
 		if err != nil {
-			return fmt.Errorf("test %s: %w", id, tx.translate(err))
+			return fmt.Errorf("test %s: %w", id, tx.Translate(err))
 		}
 		after := *before
 		if err := fn(&after); err != nil {
@@ -147,7 +147,7 @@ func (db *DB) UpdateTryout(ctx context.Context, id idp.TryoutID, fn func(*idp.Tr
 			return err
 		}
 		row.ID, row.ClientID = string(before.ID), string(before.Of)
-		r := tx.gorm.Select("*").Where("id = ? AND answered_at = ? AND ended_at = ?", row.ID, micros(before.AnsweredAt), micros(before.EndedAt)).Updates(row)
+		r := tx.ORM().Select("*").Where("id = ? AND answered_at = ? AND ended_at = ?", row.ID, micros(before.AnsweredAt), micros(before.EndedAt)).Updates(row)
 		if r.Error != nil {
 			return r.Error
 		}
@@ -155,15 +155,15 @@ func (db *DB) UpdateTryout(ctx context.Context, id idp.TryoutID, fn func(*idp.Tr
 			return fmt.Errorf("test %s: %w", id, idp.ErrSettled)
 		}
 		if before.EndedAt.IsZero() && !after.EndedAt.IsZero() {
-			if _, err := tx.exec(revokeGrantsOfClient, micros(after.EndedAt), string(before.Client())); err != nil {
+			if _, err := tx.Exec(revokeGrantsOfClient, micros(after.EndedAt), string(before.Client())); err != nil {
 				return err
 			}
 			var n int64
-			if err := tx.row("SELECT n FROM tryouts WHERE id = ?", []any{row.ID}, &n); err != nil {
+			if err := tx.Row("SELECT n FROM tryouts WHERE id = ?", []any{row.ID}, &n); err != nil {
 				return err
 			}
 			for _, drop := range []string{dropTryoutConsent, dropTryoutUse} {
-				if _, err := tx.exec(drop, n); err != nil {
+				if _, err := tx.Exec(drop, n); err != nil {
 					return err
 				}
 			}
@@ -195,14 +195,14 @@ func (db *DB) StartAside(ctx context.Context) (time.Time, error) {
 		return time.Time{}, err
 	}
 	var at int64
-	err = r.row("SELECT n FROM marks WHERE name = 'start'", nil, &at)
+	err = r.Row("SELECT n FROM marks WHERE name = 'start'", nil, &at)
 	return moment(at), err
 }
 
 // PutStartAside puts the first steps aside, or takes them up again with a zero moment.
 func (db *DB) PutStartAside(ctx context.Context, at time.Time, e idp.Event) error {
 	return db.write(ctx, func(t *tx) error {
-		if _, err := t.exec("UPDATE marks SET n = ? WHERE name = 'start'", micros(at)); err != nil {
+		if _, err := t.Exec("UPDATE marks SET n = ? WHERE name = 'start'", micros(at)); err != nil {
 			return err
 		}
 		return t.note(e)

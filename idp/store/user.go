@@ -107,7 +107,7 @@ func (r *userRow) fitting(s reader) (*idp.User, error) {
 
 func userOf(s reader, id idp.UserID) (*idp.User, error) {
 	var row userRow
-	if err := s.row(selectUser, []any{string(id)}, row.fields()...); err != nil {
+	if err := s.Row(selectUser, []any{string(id)}, row.fields()...); err != nil {
 		return nil, fmt.Errorf("user %s: %w", id, err)
 	}
 	return row.fitting(s)
@@ -142,7 +142,7 @@ func (t *tx) addUser(u *idp.User) error {
 	if err := t.bind(row); err != nil {
 		return err
 	}
-	if _, err := t.exec(insertUser, row.fields()...); err != nil {
+	if _, err := t.Exec(insertUser, row.fields()...); err != nil {
 		return fmt.Errorf("user name %s: %w", u.Name, err)
 	}
 	if err := t.relist(string(u.ID), micros(t.now())); err != nil {
@@ -164,10 +164,10 @@ func (t *tx) putUser(before, u *idp.User) error {
 	if err := t.bind(row); err != nil {
 		return err
 	}
-	if err := t.gorm.Select("*").Where("id = ?", row.ID).Updates(row).Error; err != nil {
-		return fmt.Errorf("user %s: %w", u.ID, t.translate(err))
+	if err := t.ORM().Select("*").Where("id = ?", row.ID).Updates(row).Error; err != nil {
+		return fmt.Errorf("user %s: %w", u.ID, t.Translate(err))
 	}
-	if _, err := t.exec("UPDATE users SET revision = revision + 1 WHERE id = ?", row.ID); err != nil {
+	if _, err := t.Exec("UPDATE users SET revision = revision + 1 WHERE id = ?", row.ID); err != nil {
 		return err
 	}
 	if err := t.relist(row.ID, micros(t.now())); err != nil {
@@ -209,7 +209,7 @@ func (t *tx) anotherAdministers(id idp.UserID) error {
 // dropSetupLinks ends the open set-up links: they are for a site that nobody administers,
 // and one that was printed lies in a terminal or a log.
 func (t *tx) dropSetupLinks() error {
-	_, err := t.exec("DELETE FROM invitations WHERE user_id = '' AND used_at = 0")
+	_, err := t.Exec("DELETE FROM invitations WHERE user_id = '' AND used_at = 0")
 	return err
 }
 
@@ -236,7 +236,7 @@ func (db *DB) Administered(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	var n int64
-	err = r.row("SELECT count(*) FROM users WHERE staff = ? AND staff <> '' AND state = ?", []any{string(idp.StaffAdmin), string(idp.UserActive)}, &n)
+	err = r.Row("SELECT count(*) FROM users WHERE staff = ? AND staff <> '' AND state = ?", []any{string(idp.StaffAdmin), string(idp.UserActive)}, &n)
 	return n > 0, err
 }
 
@@ -265,7 +265,7 @@ func (db *DB) account(ctx context.Context, query, key string) (*idp.Account, err
 		return nil, err
 	}
 	var row accountRow
-	if err := r.row(query, []any{key}, row.fields()...); err != nil {
+	if err := r.Row(query, []any{key}, row.fields()...); err != nil {
 		return nil, fmt.Errorf("account: %w", err)
 	}
 	return row.account(r)
@@ -325,7 +325,7 @@ func (db *DB) CountUsers(ctx context.Context) (int, error) {
 		return 0, err
 	}
 	var n int64
-	return int(n), errors.Join(r.row("SELECT count(*) FROM users", nil, &n))
+	return int(n), errors.Join(r.Row("SELECT count(*) FROM users", nil, &n))
 }
 
 // UpdateUser changes a person, and cuts off what a change of their state, their role in
@@ -444,7 +444,7 @@ func (db *DB) DisableUser(ctx context.Context, id idp.UserID, e idp.Event) error
 func (db *DB) EnableUser(ctx context.Context, id idp.UserID, e idp.Event) error {
 	return db.write(ctx, func(t *tx) error {
 		var row accountRow
-		if err := t.row(selectAccount, []any{string(id)}, row.fields()...); err != nil {
+		if err := t.Row(selectAccount, []any{string(id)}, row.fields()...); err != nil {
 			return fmt.Errorf("user %s: %w", id, err)
 		}
 		a, err := row.account(t)
@@ -479,7 +479,7 @@ func (t *tx) putPassword(user idp.UserID, hash string, at time.Time) error {
 	if err := t.bind(row); err != nil {
 		return err
 	}
-	return t.gorm.Clauses(clause.OnConflict{Columns: []clause.Column{{Name: "user_id"}}, UpdateAll: true}).Create(row).Error
+	return t.ORM().Clauses(clause.OnConflict{Columns: []clause.Column{{Name: "user_id"}}, UpdateAll: true}).Create(row).Error
 }
 
 // SetPassword stores a new password hash in place of the password that was chosen at was,
@@ -519,7 +519,7 @@ func (db *DB) SetPassword(ctx context.Context, user idp.UserID, hash string, was
 
 // passwordSetAt is when a person's password was chosen, 0 where there is none.
 func passwordSetAt(s statements, user string) (at int64, err error) {
-	err = s.row("SELECT set_at FROM passwords WHERE user_id = ?", []any{user}, &at)
+	err = s.Row("SELECT set_at FROM passwords WHERE user_id = ?", []any{user}, &at)
 	if errors.Is(err, idp.ErrNotFound) {
 		err = nil
 	}
@@ -533,7 +533,7 @@ func (db *DB) RehashPassword(ctx context.Context, user idp.UserID, old, hash str
 		if err := t.bind(row); err != nil {
 			return err
 		}
-		_, err := t.exec("UPDATE passwords SET hash = ?, mac = ? WHERE user_id = ? AND hash = ?", row.Hash, row.MAC, row.UserID, old)
+		_, err := t.Exec("UPDATE passwords SET hash = ?, mac = ? WHERE user_id = ? AND hash = ?", row.Hash, row.MAC, row.UserID, old)
 		return err
 	})
 }
