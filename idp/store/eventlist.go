@@ -131,7 +131,7 @@ func (db *DB) SearchEvents(ctx context.Context, q idp.EventQuery) (*idp.EventPag
 
 // eventFilter is what every event found has to be, whichever way it was found.
 func eventFilter(q *idp.EventQuery, kinds []string) (sql string, args []any) {
-	sql = "1"
+	sql = "TRUE"
 	also := func(condition string, arg any) {
 		sql += " AND " + condition
 		args = append(args, arg)
@@ -169,7 +169,7 @@ func (s *searching) eventsOf(from eventSource, low, high int64, filter string, a
 	where := " FROM events" + by + " WHERE " + from.where + " AND seq > ? AND seq < ? ORDER BY seq " + direction + " LIMIT ?"
 	begin := append(slices.Clone(from.args), low, high)
 	all := append(append(slices.Clone(begin), int64(eventPortion)), args...)
-	rows, err = list[eventRow](s.s, "SELECT "+eventColumns+" FROM (SELECT "+eventColumns+where+") WHERE "+filter+" LIMIT ?", append(all, int64(s.limit+1))...)
+	rows, err = list[eventRow](s.s, "SELECT "+eventColumns+" FROM (SELECT "+eventColumns+where+") e WHERE "+filter+" LIMIT ?", append(all, int64(s.limit+1))...)
 	if err != nil || len(rows) > s.limit {
 		return rows, 0, err
 	}
@@ -234,7 +234,7 @@ func (t *tx) countDay(e *idp.Event) error {
 	if e.Kind == idp.EventFactorRight {
 		what += " " + e.Detail["method"]
 	}
-	_, err := t.Exec("INSERT INTO days (day, what, n) VALUES (?, ?, 1) ON CONFLICT (day, what) DO UPDATE SET n = n + 1", dayOf(micros(e.At)), what)
+	_, err := t.Exec("INSERT INTO days (day, what, n) VALUES (?, ?, 1) ON CONFLICT (day, what) DO UPDATE SET n = days.n + 1", dayOf(micros(e.At)), what)
 	return err
 }
 
