@@ -462,7 +462,7 @@ func (t *tx) keyLog(k *keys) error {
 func (t *tx) keyedOnce(k *keys) (bool, error) {
 	for _, query := range []string{
 		"SELECT " + eventColumns + " FROM events ORDER BY seq LIMIT ?",
-		"SELECT " + eventColumns + " FROM (SELECT * FROM events ORDER BY seq DESC LIMIT ?) ORDER BY seq",
+		"SELECT " + eventColumns + " FROM (SELECT * FROM events ORDER BY seq DESC LIMIT ?) newest ORDER BY seq",
 	} {
 		rows, err := list[eventRow](t, query, int64(100))
 		if err != nil {

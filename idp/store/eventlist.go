@@ -134,7 +134,7 @@ func (db *DB) SearchEvents(ctx context.Context, q idp.EventQuery) (*idp.EventPag
 
 // eventFilter is what every event found has to be, whichever way it was found.
 func eventFilter(q *idp.EventQuery, kinds []string) (sql string, args []any) {
-	sql = "1"
+	sql = "TRUE"
 	also := func(condition string, arg any) {
 		sql += " AND " + condition
 		args = append(args, arg)
@@ -172,7 +172,7 @@ func (s *searching) eventsOf(from eventSource, low, high int64, filter string, a
 	where := " FROM events" + by + " WHERE " + from.where + " AND seq > ? AND seq < ? ORDER BY seq " + direction + " LIMIT ?"
 	begin := append(slices.Clone(from.args), low, high)
 	all := append(append(slices.Clone(begin), int64(eventPortion)), args...)
-	rows, err = list[eventRow](s.s, "SELECT "+eventColumns+" FROM (SELECT "+eventColumns+where+") WHERE "+filter+" LIMIT ?", append(all, int64(s.limit+1))...)
+	rows, err = list[eventRow](s.s, "SELECT "+eventColumns+" FROM (SELECT "+eventColumns+where+") e WHERE "+filter+" LIMIT ?", append(all, int64(s.limit+1))...)
 	if err != nil || len(rows) > s.limit {
 		return rows, 0, err
 	}

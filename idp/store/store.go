@@ -11,9 +11,8 @@
 // idp.ErrNotFound is the error for a row that is not there, idp.ErrConflict for one that
 // is there already.
 //
-// Most statements go through gorm. Those of the hot paths (sign-in, tokens, events) are
-// written by hand and prepared once: gorm, and database/sql beneath it, cost two to three
-// times as much for each, and a refresh has five.
+// A file speaks to the database through gorm, for rows that people change at a desk and that
+// are read and written whole, or by statements written by hand, and never through both.
 package store
 
 import (
