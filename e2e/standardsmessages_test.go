@@ -56,6 +56,7 @@ var rfc7591 = &standard{"RFC7591", "RFC 7591", "OAuth 2.0 Dynamic Client Registr
 		w.send(http.MethodPost, "/register", `{"redirect_uris":["https://a.supplier.test/callback"]}`, "Content-Type", "application/json").header("WWW-Authenticate", "Bearer").check401()
 		w.configures(http.MethodPost, "/register", "made-up", map[string]any{"redirect_uris": []string{"https://a.supplier.test/callback"}}).refused(401, "invalid_token")
 	}),
+	otherwise("3", "SHOULD", "requests without an initial access token are taken, for open registration", "what registers itself signs the people of a hospital in: an administrator says beforehand who may", "oidc.TestRegistrationTokensThatAreNotGood"),
 	walked("3.1", "MUST NOT", "own_id", "a client chooses its client_id or secret", func(w *walk) {
 		a := w.registered("client_id", "viewer", "client_secret", "chosen")
 		w.check(a.text("client_id") != "viewer" && a.text("client_secret") != "chosen", "%s", a.body)
@@ -613,10 +614,10 @@ var rfc9470 = &standard{"RFC9470", "RFC 9470", "OAuth 2.0 Step Up Authentication
 	walked("5", "SHOULD", "unmet", "an acr that is essential and cannot be met is unmet_authentication_requirements", func(w *walk) {
 		w.refusedAt("viewer", "unmet_authentication_requirements", "claims", `{"id_token":{"acr":{"essential":true,"value":"urn:made-up"}}}`)
 	}),
-	walked("5", "SHOULD", "wish", "acr_values that cannot be met are a wish, and acr says what is so", func(w *walk) {
+	walked("5", "SHOULD", "wish", "acr_values count as needed, so that a request that cannot meet them fails", func(w *walk) {
 		acr := w.claims(w.tokens("viewer", "acr_values", "urn:made-up").text("id_token"))["acr"]
 		w.check(acr != nil && acr != "urn:made-up", "%v", acr)
-	}),
+	}).but("otherwise: they are a wish, as OpenID Connect Core, section 5.5.1.1, has them, and acr says what is so; who needs an acr asks for it by claims, as essential"),
 	walked("6.1", "MUST", "in_jwt", "access tokens that are JWTs have acr and auth_time", func(w *walk) {
 		claims := w.claims(w.tokens("jwt").text("access_token"))
 		w.check(claims["acr"] != nil && claims["auth_time"] != nil, "%v", claims)
@@ -739,6 +740,9 @@ var rfc9701 = &standard{"RFC9701", "RFC 9701", "JWT Response for OAuth Token Int
 		about, _ := w.claims(w.signedIntrospection("made-up"))["token_introspection"].(map[string]any)
 		w.check(len(about) == 1 && about["active"] == false, "%v", about)
 	}),
+	walked("5", "MUST", "unproven", "who does not prove themselves is answered by 400", func(w *walk) {
+		w.form("/introspect", url.Values{"token": {w.tokens("viewer").text("access_token")}}).refused(401, "invalid_client")
+	}).but("otherwise: it is refused, by 401 and invalid_client, as RFC 7662, section 2.3, has it"),
 	walked("7", "SHOULD", "metadata", "metadata has introspection_signing_alg_values_supported", func(w *walk) {
 		w.check(w.discovery().lists("introspection_signing_alg_values_supported", "RS256"), "not listed")
 	}),
@@ -1081,11 +1085,11 @@ var backLogout = &standard{"BackChannel", "Back-Channel Logout 1.0", "OpenID Con
 		_, two := w.x.told.of(w, "viewer", sid)
 		w.check(one["jti"] != two["jti"], "the same token for two")
 	}),
-	walked("2.7", "SHOULD", "refresh_tokens", "tokens of the session end with it", func(w *walk) {
+	walked("2.7", "SHOULD NOT", "refresh_tokens", "refresh tokens that were asked for by offline_access end with the session", func(w *walk) {
 		p, a := w.signedIn("told")
 		w.leaves(p, "id_token_hint", a.text("id_token"))
 		w.as("told", "/token", "grant_type", "refresh_token", "refresh_token", a.text("refresh_token")).refused(400, "invalid_grant")
-	}),
+	}).but("otherwise: nothing outlives the session; all of its tokens end with it, those without offline_access as the same section has it"),
 	shownBy("2.5", "SHOULD", "an application that does not answer is told again, after a while; one that refuses is not, and the refusal is kept", "logout.TestApplicationsThatMisbehave"),
 	shownBy("4.1", "SHOULD", "a logout token passes for no ID token", "oidc.TestLogoutTokenIsNoHint"),
 }}
