@@ -15,7 +15,7 @@ var numbered = map[string]string{
 
 // Health tells of the database what costs little to find out.
 func (db *DB) Health(ctx context.Context) (*idp.Health, error) {
-	r, err := db.read(ctx)
+	r, err := db.readLog(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -28,7 +28,7 @@ func (db *DB) Health(ctx context.Context) (*idp.Health, error) {
 	}
 	for name, table := range numbered {
 		var n int64
-		if err := r.Row("SELECT coalesce(max(n) - min(n) + 1, 0) FROM (SELECT min(n) AS n FROM "+table+" UNION ALL SELECT max(n) FROM "+table+")", nil, &n); err != nil {
+		if err := r.Row("SELECT coalesce(max(n) - min(n) + 1, 0) FROM (SELECT min(n) AS n FROM "+table+" UNION ALL SELECT max(n) FROM "+table+") ends", nil, &n); err != nil {
 			return nil, err
 		}
 		h.Rows[name] = n
@@ -45,7 +45,7 @@ func (db *DB) Health(ctx context.Context) (*idp.Health, error) {
 		"pairings":    "pairings WHERE expires_at > ? AND used_at = 0",
 	} {
 		var n int64
-		if err := r.Row("SELECT count(*) FROM (SELECT 1 FROM "+open+" LIMIT ?)", []any{now, most}, &n); err != nil {
+		if err := r.Row("SELECT count(*) FROM (SELECT 1 FROM "+open+" LIMIT ?) w", []any{now, most}, &n); err != nil {
 			return nil, err
 		}
 		h.Waiting[name] = int(n)
