@@ -1,12 +1,20 @@
 package storetest
 
 import (
+	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"log/slog"
+	"runtime"
 	"slices"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"hilum/idp"
+	"hilum/idp/limit"
+	"hilum/idp/login"
 )
 
 func rivalsRedeem(t *testing.T, c *contest) {
@@ -103,6 +111,127 @@ func rivalsCount(t *testing.T, c *contest) {
 		t.Fatalf("%d guesses at once, %d were let through: %v", n, out.won, out.kinds)
 	}
 	c.happened(idp.EventCodeWrong, allowed)
+}
+
+// hasher stands in for what hashes passwords: it says how many it has compared. A
+// password is its own hash.
+type hasher struct {
+	login.Passwords
+	checks atomic.Int64
+}
+
+func (h *hasher) Check(_ context.Context, hash string, typed idp.Secret) (bool, error) {
+	h.checks.Add(1)
+	runtime.Gosched() // so that others come in between, as they do while a hash is computed
+	if hash == "" || hash != typed.Reveal() {
+		return false, idp.ErrWrongSecret
+	}
+	return false, nil
+}
+
+// noSealer is one that a sign-in by password needs, and no more.
+type noSealer struct{ login.Sealer }
+
+func (noSealer) MAC(purpose, value string) [32]byte { return sha256.Sum256([]byte(purpose + value)) }
+
+// Guesses at once at several instances, which share nothing but the database: as many
+// are answered as the policy allows one after the other, and from the first that is
+// counted on no more are compared either. Of a name that nobody has likewise.
+func rivalsGuess(t *testing.T, c *contest) {
+	const n = 24
+	u := c.user("anna")
+	c.ok(c.SetPassword(c.ctx(), u.ID, "right", c.passwordAt(u.ID), idp.Within{}, c.event(idp.EventPasswordChanged)))
+	var clock atomic.Int64 // microseconds
+	clock.Store(c.now.UnixMicro())
+	h := &hasher{}
+	flows := map[Store]*login.Flow{}
+	for _, s := range c.all {
+		flows[s] = login.New(login.Config{
+			Store: s, Passwords: h, Sealer: noSealer{}, Now: func() time.Time { return time.UnixMicro(clock.Load()).UTC() },
+			Log: slog.New(slog.DiscardHandler),
+		})
+	}
+	wrong := 0
+	for _, name := range []string{"anna", "nobody"} {
+		var model idp.Counter
+		for round := range 8 {
+			now := time.UnixMicro(clock.Load()).UTC()
+			none, allowed := limit.Passwords.None(&model, now), 0
+			for limit.Passwords.Allow(&model, now) == nil {
+				limit.Passwords.Wrong(&model, now)
+				allowed++
+			}
+			steps, browsers := make([]*login.Step, n), make([]login.Browser, n)
+			for i := range n {
+				var err error
+				browsers[i] = login.Browser{ID: idp.NewToken().Hash(), Address: "192.0.2.1"}
+				steps[i], err = flows[c.all[0]].StartAccount(c.ctx(), "/account", browsers[i])
+				c.ok(err)
+			}
+			before := h.checks.Load()
+			out := c.race(n, func(s Store, i int) error {
+				_, err := flows[s].Password(c.ctx(), steps[i].ID, browsers[i], name, "wrong")
+				return err
+			})
+			if out.kinds[idp.ErrWrongSecret] != allowed || out.kinds[idp.ErrTooMany] != n-allowed {
+				t.Fatalf("%s, round %d: told %v, the policy allows %d", name, round, out.kinds, allowed)
+			}
+			// Of a counter that was empty each further instance may compare one in vain.
+			most := allowed
+			if none {
+				most += len(c.all) - 1
+			}
+			if got := int(h.checks.Load() - before); got < allowed || got > most {
+				t.Fatalf("%s, round %d: %d compared, the policy allows %d", name, round, got, allowed)
+			}
+			wrong += allowed
+			clock.Store(model.NextAt.UnixMicro())
+		}
+	}
+	c.happened(idp.EventPasswordWrong, wrong)
+}
+
+// One right password among guesses at several instances: where it is let through the row
+// is over, else it was too late, and either way what is counted of the month is exactly
+// what was wrong.
+func rivalsRight(t *testing.T, c *contest) {
+	const n = 6
+	u := c.user("anna")
+	c.ok(c.SetPassword(c.ctx(), u.ID, "right", c.passwordAt(u.ID), idp.Within{}, c.event(idp.EventPasswordChanged)))
+	key := idp.CounterKey{Kind: idp.CountPasswords, Who: string(u.ID)}
+	flows := map[Store]*login.Flow{}
+	now := c.now
+	for _, s := range c.all {
+		flows[s] = login.New(login.Config{
+			Store: s, Passwords: &hasher{}, Sealer: noSealer{}, Now: func() time.Time { return now }, Log: slog.New(slog.DiscardHandler),
+		})
+	}
+	month := 0
+	for range 20 {
+		steps, browsers := make([]*login.Step, n), make([]login.Browser, n)
+		for i := range n {
+			var err error
+			browsers[i] = login.Browser{ID: idp.NewToken().Hash(), Address: "192.0.2.1"}
+			steps[i], err = flows[c.all[0]].StartAccount(c.ctx(), "/account", browsers[i])
+			c.ok(err)
+		}
+		out := c.race(n, func(s Store, i int) error {
+			typed := idp.Secret("wrong")
+			if i == n-1 {
+				typed = "right"
+			}
+			_, err := flows[s].Password(c.ctx(), steps[i].ID, browsers[i], "anna", typed)
+			return err
+		})
+		month += out.kinds[idp.ErrWrongSecret]
+		counter, err := c.Counter(c.ctx(), key)
+		c.ok(err)
+		if counter.Month != month || out.won == 1 && counter.InARow >= n || counter.FactorFirst {
+			t.Fatalf("let in %d, told %v: counted %+v, want %d in the month", out.won, out.kinds, counter, month)
+		}
+		now = now.Add(10 * time.Minute)
+	}
+	c.happened(idp.EventPasswordWrong, month)
 }
 
 func rivalsPairing(t *testing.T, c *contest) {
