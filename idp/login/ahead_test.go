@@ -297,6 +297,37 @@ func TestApartIsBoundedInTwoInstances(t *testing.T) {
 	}
 }
 
+// A recovery code that was right, or that nobody looked at, has not been counted.
+func TestRecoveryCodesAreForgivenExactly(t *testing.T) {
+	w := newWorld(t)
+	anna := w.person("anna")
+	key := idp.CounterKey{Kind: idp.CountRecovery, Who: string(anna.id)}
+	counted := func() *idp.Counter {
+		c, err := w.db.Counter(t.Context(), key)
+		w.must(err)
+		return c
+	}
+	b := w.browser()
+	id := anna.atFactor(b)
+	for range 2 {
+		_, err := w.Recovery(t.Context(), id, b, "AAAA-AAAA-AAAA-AAAA")
+		w.refuses("wrong", err, idp.ErrWrongSecret)
+	}
+	before := counted()
+	w.passwords(busy{w.hasher})
+	_, err := w.Recovery(t.Context(), id, b, anna.recovery[0].Reveal())
+	w.refuses("busy", err, idp.ErrBusy)
+	if after := counted(); before.InARow != 2 || !reflect.DeepEqual(after, before) {
+		t.Errorf("busy: %+v, want %+v", after, before)
+	}
+	w.passwords(w.hasher)
+	step, err := w.Recovery(t.Context(), id, b, anna.recovery[0].Reveal())
+	w.at(step, err, idp.LoginDone)
+	if c := counted(); c.InARow != 0 || c.Burst != 0 || c.Month != 2 {
+		t.Errorf("after the right one: %+v", c)
+	}
+}
+
 // apartOf is by what the tries of a known browser are counted.
 func apartOf(known idp.Secret) string {
 	token := known.Hash()
