@@ -120,7 +120,7 @@ races:
 # twice has every function that writes to the database run a second time, after what
 # it did first is undone, under all tests but those that start the program.
 twice:
-	go test -count 1 -ldflags "-X hilum/idp/store.runTwice=on" ./idp/...
+	go test -count 1 -ldflags "-X hilum/idp/store/sqlite.runTwice=on" ./idp/...
 
 # parties walks relying parties by docs/recipes: oauth2-proxy, as make test does, and what is too
 # large for that: OHIF (50 MB by npm, 200 MB unpacked), WildFly (270 and 330 MB by Maven),

@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"hilum/idp/keyring"
-	"hilum/idp/store"
+	"hilum/idp/store/sqlite"
 )
 
 // What a release sets by -ldflags "-X main.version=… -X main.commit=… -X main.date=…".
@@ -47,7 +47,7 @@ func about() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "idp %s, %s, %s/%s\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	fmt.Fprintf(&b, "commit  %s\n", cmp.Or(strings.TrimSpace(commit+" "+date), "unknown"))
-	fmt.Fprintf(&b, "SQLite  %s\n", cmp.Or(store.SQLiteVersion(), "none: built without a C compiler"))
+	fmt.Fprintf(&b, "SQLite  %s\n", cmp.Or(sqlite.Version(), "none: built without a C compiler"))
 	fmt.Fprintf(&b, "RSA     %s\n", keyring.Backend())
 	push := "web push, FCM"
 	if !hasFCM {

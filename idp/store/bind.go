@@ -120,7 +120,7 @@ type binding struct {
 
 var bindings = map[string]binding{
 	"users":           {[]string{"id"}, byHand[userRow](userColumns)},
-	"passwords":       {[]string{"user_id"}, byGorm[passwordRow]},
+	"passwords":       {[]string{"user_id"}, byHand[passwordRow](passwordColumns)},
 	"devices":         {[]string{"user_id", "id"}, byHand[deviceRow](deviceColumns)},
 	"recovery_codes":  {[]string{"user_id", "n"}, byHand[recoveryRow](recoveryColumns)},
 	"invitations":     {[]string{"id"}, byGorm[invitationRow]},
@@ -162,20 +162,6 @@ func byHand[T any, R interface {
 	}
 }
 
-// byGorm reads some rows of a table by gorm.
-func byGorm[T any, R interface {
-	*T
-	boundRow
-}](t *tx, b binding, after []any, limit int64) ([]boundRow, error) {
-	var rows []T
-	g := t.gorm.Order(strings.Join(b.keys, ", ")).Limit(int(limit))
-	if after != nil {
-		g = g.Where(b.past(), after...)
-	}
-	err := g.Find(&rows).Error
-	return boundRows[T, R](rows), err
-}
-
 func boundRows[T any, R interface {
 	*T
 	boundRow
@@ -205,7 +191,7 @@ func (t *tx) bindAll() error {
 			for _, r := range rows {
 				_, fields := r.bound()
 				after = fields[:len(b.keys):len(b.keys)]
-				if _, err := t.exec(update, append([]any{*r.seal()}, after...)...); err != nil {
+				if _, err := t.Exec(update, append([]any{*r.seal()}, after...)...); err != nil {
 					return fmt.Errorf("%s: %w", table, err)
 				}
 			}

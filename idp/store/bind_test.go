@@ -192,7 +192,7 @@ func TestUpgradeBindsRows(t *testing.T) {
 			t.Fatalf("%+v, %v", u, err)
 		}
 	}
-	if codes, err := list[recoveryRow](db.engine.read(), "SELECT "+recoveryColumns+" FROM recovery_codes WHERE mac = x''"); err != nil || len(codes) != 0 {
+	if codes, err := list[recoveryRow](db.reader, "SELECT "+recoveryColumns+" FROM recovery_codes WHERE mac = x''"); err != nil || len(codes) != 0 {
 		t.Errorf("%d codes are not bound, %v", len(codes), err)
 	}
 	s.sql("INSERT INTO passwords (user_id, hash, set_at) VALUES ('x1', 'phc', 0)")

@@ -61,9 +61,9 @@ func (k *keys) headMAC(seq int64, hash []byte, keyed int64) []byte {
 // readHead reads the head, and whether its MAC is right.
 func readHead(s statements, k *keys) (headRow, error) {
 	var h headRow
-	err := s.row(selectHead, nil, &h.seq, &h.hash, &h.keyed, &h.mac, &h.newest)
+	err := s.Row(selectHead, nil, &h.seq, &h.hash, &h.keyed, &h.mac, &h.newest)
 	if errors.Is(err, idp.ErrNotFound) {
-		return h, s.row(selectNewest, nil, &h.newest)
+		return h, s.Row(selectNewest, nil, &h.newest)
 	}
 	if err != nil {
 		return h, err
@@ -90,7 +90,7 @@ func (t *tx) openLog() error {
 	if err != nil {
 		return err
 	}
-	h, last := &head{seq: is.seq, hash: is.hash, keyed: is.keyed}, t.trust.last
+	h, last := &head{seq: is.seq, hash: is.hash, keyed: is.keyed}, t.trust.end()
 	fault := ""
 	switch {
 	case !is.fit:
@@ -139,9 +139,9 @@ func were(first, last int64) string {
 // who verifies the log finds out.
 func (t *tx) foundHead() (*head, error) {
 	h := &head{hash: make([]byte, sha256.Size), keyed: 1}
-	err := t.row("SELECT seq, hash FROM events ORDER BY seq DESC LIMIT 1", nil, &h.seq, &h.hash)
+	err := t.Row("SELECT seq, hash FROM events ORDER BY seq DESC LIMIT 1", nil, &h.seq, &h.hash)
 	if err == nil {
-		err = t.row("SELECT seq FROM events WHERE kind = ? ORDER BY seq DESC LIMIT 1", []any{string(idp.EventAuditKeyed)}, &h.keyed)
+		err = t.Row("SELECT seq FROM events WHERE kind = ? ORDER BY seq DESC LIMIT 1", []any{string(idp.EventAuditKeyed)}, &h.keyed)
 	}
 	if errors.Is(err, idp.ErrNotFound) {
 		err = nil
@@ -162,12 +162,19 @@ func (t *tx) append(e *idp.Event) error {
 	if err != nil {
 		return err
 	}
+	return t.appendRow(k, row)
+}
+
+// appendRow is append for an event as it is kept, but for its number and hash.
+func (t *tx) appendRow(k *keys, row *eventRow) error {
 	row.Seq = t.head.seq + 1
 	row.Hash = row.link(k, t.head.hash)
-	if _, err := t.exec(insertEvent, row.fields()...); err != nil {
+	if err := t.in.Put(insertEvent, row.fields()...); err != nil {
 		return err
 	}
+	t.countDay(row)
 	t.head.seq, t.head.hash, t.head.moved = row.Seq, row.Hash, true
+	t.noted++
 	return nil
 }
 
@@ -182,7 +189,7 @@ func (t *tx) putHead() error {
 		return err
 	}
 	h := t.head
-	_, err = t.exec(upsertHead, h.seq, h.hash, h.keyed, k.headMAC(h.seq, h.hash, h.keyed))
+	_, err = t.Exec(upsertHead, h.seq, h.hash, h.keyed, k.headMAC(h.seq, h.hash, h.keyed))
 	return err
 }
 
@@ -217,7 +224,7 @@ func (db *DB) LogHead(ctx context.Context) (idp.LogHead, error) {
 	if err != nil {
 		return idp.LogHead{}, err
 	}
-	r, err := db.read(ctx)
+	r, err := db.readLog(ctx)
 	if err != nil {
 		return idp.LogHead{}, err
 	}
@@ -258,6 +265,9 @@ func (db *DB) CheckEvents(ctx context.Context, noted []idp.LogHead, progress fun
 	check := &idp.LogCheck{}
 	k, err := db.trust.opened()
 	if err != nil {
+		return check, err
+	}
+	if _, err := db.readLog(ctx); err != nil {
 		return check, err
 	}
 	// The file first: what it keeps was in the log when it was written.
@@ -423,7 +433,7 @@ func (t *tx) keyLog(k *keys) error {
 			}
 			plain = row.Hash
 			row.Hash = row.link(k, end.hash)
-			if _, err := t.exec("UPDATE events SET hash = ? WHERE seq = ?", row.Hash, row.Seq); err != nil {
+			if _, err := t.Exec("UPDATE events SET hash = ? WHERE seq = ?", row.Hash, row.Seq); err != nil {
 				return err
 			}
 			end.seq, end.hash = row.Seq, row.Hash
@@ -452,7 +462,7 @@ func (t *tx) keyLog(k *keys) error {
 func (t *tx) keyedOnce(k *keys) (bool, error) {
 	for _, query := range []string{
 		"SELECT " + eventColumns + " FROM events ORDER BY seq LIMIT ?",
-		"SELECT " + eventColumns + " FROM (SELECT * FROM events ORDER BY seq DESC LIMIT ?) ORDER BY seq",
+		"SELECT " + eventColumns + " FROM (SELECT * FROM events ORDER BY seq DESC LIMIT ?) newest ORDER BY seq",
 	} {
 		rows, err := list[eventRow](t, query, int64(100))
 		if err != nil {

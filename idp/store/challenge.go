@@ -62,7 +62,7 @@ func (r *challengeRow) challenge() (*idp.Challenge, error) {
 
 func challengeOf(s reader, id idp.ChallengeID) (*idp.Challenge, error) {
 	var row challengeRow
-	if err := s.row(selectChallenge, []any{string(id)}, row.fields()...); err != nil {
+	if err := s.Row(selectChallenge, []any{string(id)}, row.fields()...); err != nil {
 		return nil, fmt.Errorf("challenge %s: %w", id, err)
 	}
 	if err := s.fits(&row, idp.UserID(row.UserID)); err != nil {
@@ -149,7 +149,7 @@ func (db *DB) Settle(ctx context.Context, id idp.ChallengeID, seen idp.Replay, f
 			}
 		}
 		if c.Pairing != "" {
-			a.Pairing, err = t.pairingOf(t.gorm, c.Pairing)
+			a.Pairing, err = t.pairingOf(c.Pairing)
 			if err != nil && !errors.Is(err, idp.ErrNotFound) {
 				return err
 			}
@@ -262,7 +262,7 @@ func (t *tx) addChallenge(c *idp.Challenge) error {
 	if err := t.bind(row); err != nil {
 		return err
 	}
-	_, err := t.exec(insertChallenge, row.fields()...)
+	_, err := t.Exec(insertChallenge, row.fields()...)
 	return err
 }
 
@@ -282,7 +282,7 @@ func (t *tx) see(r idp.Replay) error {
 	if r.Device == "" {
 		return nil
 	}
-	_, err := t.exec("INSERT INTO replay (device_id, jti, until) VALUES (?, ?, ?)", string(r.Device), r.JTI[:], micros(r.Until))
+	_, err := t.Exec("INSERT INTO replay (device_id, jti, until) VALUES (?, ?, ?)", string(r.Device), r.JTI[:], micros(r.Until))
 	if errors.Is(err, idp.ErrConflict) {
 		return fmt.Errorf("device %s: %w", r.Device, idp.ErrReplayed)
 	}
@@ -291,7 +291,7 @@ func (t *tx) see(r idp.Replay) error {
 
 // guardOf reads a person's idp.PushGuard, and its text as it is stored.
 func guardOf(s statements, g *idp.PushGuard) (text string, err error) {
-	err = s.row("SELECT guard FROM push_guards WHERE user_id = ?", []any{string(g.User)}, &text)
+	err = s.Row("SELECT guard FROM push_guards WHERE user_id = ?", []any{string(g.User)}, &text)
 	switch {
 	case errors.Is(err, idp.ErrNotFound):
 		return "", nil
@@ -306,7 +306,7 @@ func (t *tx) putGuard(before string, g *idp.PushGuard) error {
 	if err != nil || string(b) == before || before == "" && string(b) == "{}" {
 		return err
 	}
-	_, err = t.exec("INSERT INTO push_guards (user_id, guard) VALUES (?, ?) ON CONFLICT (user_id) DO UPDATE SET guard = excluded.guard", string(g.User), string(b))
+	_, err = t.Exec("INSERT INTO push_guards (user_id, guard) VALUES (?, ?) ON CONFLICT (user_id) DO UPDATE SET guard = excluded.guard", string(g.User), string(b))
 	return err
 }
 
@@ -323,7 +323,7 @@ func (db *DB) Guard(ctx context.Context, user idp.UserID) (*idp.PushGuard, error
 
 // forgiveGuard lets a person's phones be asked again.
 func (t *tx) forgiveGuard(user idp.UserID) error {
-	_, err := t.exec("DELETE FROM push_guards WHERE user_id = ?", string(user))
+	_, err := t.Exec("DELETE FROM push_guards WHERE user_id = ?", string(user))
 	return err
 }
 
@@ -345,7 +345,7 @@ func (db *DB) KnownToAny(ctx context.Context, token idp.TokenHash) (bool, error)
 		return false, err
 	}
 	var one int64
-	err = r.row("SELECT 1 FROM known_browsers WHERE token = ? AND expires_at > ? LIMIT 1", []any{token[:], micros(db.now())}, &one)
+	err = r.Row("SELECT 1 FROM known_browsers WHERE token = ? AND expires_at > ? LIMIT 1", []any{token[:], micros(db.now())}, &one)
 	if errors.Is(err, idp.ErrNotFound) {
 		return false, nil
 	}
@@ -354,7 +354,7 @@ func (db *DB) KnownToAny(ctx context.Context, token idp.TokenHash) (bool, error)
 
 func knownBrowser(s statements, token idp.TokenHash, user idp.UserID, now time.Time) (bool, error) {
 	var one int64
-	err := s.row("SELECT 1 FROM known_browsers WHERE token = ? AND user_id = ? AND expires_at > ?", []any{token[:], string(user), micros(now)}, &one)
+	err := s.Row("SELECT 1 FROM known_browsers WHERE token = ? AND user_id = ? AND expires_at > ?", []any{token[:], string(user), micros(now)}, &one)
 	if errors.Is(err, idp.ErrNotFound) {
 		return false, nil
 	}
@@ -365,11 +365,11 @@ func knownBrowser(s statements, token idp.TokenHash, user idp.UserID, now time.T
 // known to, by the new value alone.
 func (t *tx) putKnown(k *idp.Known) error {
 	if !k.Old.IsZero() {
-		if _, err := t.exec("UPDATE known_browsers SET token = ? WHERE token = ?", k.Token[:], k.Old[:]); err != nil {
+		if _, err := t.Exec("UPDATE known_browsers SET token = ? WHERE token = ?", k.Token[:], k.Old[:]); err != nil {
 			return err
 		}
 	}
-	_, err := t.exec(`INSERT INTO known_browsers (token, user_id, at, expires_at, browser, agent, address) VALUES (?, ?, ?, ?, ?, ?, ?)
+	_, err := t.Exec(`INSERT INTO known_browsers (token, user_id, at, expires_at, browser, agent, address) VALUES (?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (token, user_id) DO UPDATE SET at = excluded.at, expires_at = excluded.expires_at, browser = excluded.browser,
 			agent = excluded.agent, address = excluded.address`,
 		k.Token[:], string(k.User), micros(k.At), micros(k.ExpiresAt), k.Browser[:], k.Agent, k.Address)

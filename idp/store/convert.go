@@ -2,12 +2,9 @@ package store
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
-
-	"gorm.io/gorm"
 
 	"hilum/idp"
 )
@@ -85,19 +82,4 @@ func hash(b []byte) (h idp.TokenHash, err error) {
 		return h, fmt.Errorf("a hash of %d bytes is kept", len(b))
 	}
 	return h, nil
-}
-
-// translate gives an error of gorm its name here: idp.ErrNotFound, idp.ErrConflict. Any
-// other stays as it is.
-func translate(dialect gorm.Dialector, err error) error {
-	if t, ok := dialect.(gorm.ErrorTranslator); ok && err != nil {
-		err = t.Translate(err)
-	}
-	switch {
-	case errors.Is(err, gorm.ErrRecordNotFound):
-		return idp.ErrNotFound
-	case errors.Is(err, gorm.ErrDuplicatedKey):
-		return idp.ErrConflict
-	}
-	return err
 }

@@ -53,7 +53,7 @@ func (r *counterRow) counter() *idp.Counter {
 // counterOf reads a counter; a zero one where there is none.
 func counterOf(s statements, key idp.CounterKey) (counterRow, error) {
 	row := counterRow{Kind: string(key.Kind), Who: key.Who}
-	err := s.row(selectCounter, []any{row.Who, row.Kind}, row.fields()...)
+	err := s.Row(selectCounter, []any{row.Who, row.Kind}, row.fields()...)
 	if errors.Is(err, idp.ErrNotFound) {
 		err = nil
 	}
@@ -68,7 +68,7 @@ func (t *tx) putCounter(before counterRow, c *idp.Counter) error {
 		if before.Who == "" {
 			return fmt.Errorf("tries of nobody cannot be counted: %w", idp.ErrInvalid)
 		}
-		if _, err := t.exec(upsertCounter, after.fields()...); err != nil {
+		if _, err := t.Exec(upsertCounter, after.fields()...); err != nil {
 			return err
 		}
 	}
@@ -116,7 +116,7 @@ const ofUser = "(who = ? OR who >= ? || '@' AND who < ? || 'A')" // 'A' follows 
 // again.
 func (db *DB) ClearCounters(ctx context.Context, id idp.UserID, e idp.Event) error {
 	return db.write(ctx, func(t *tx) error {
-		if _, err := t.exec("DELETE FROM counters WHERE "+ofUser, string(id), string(id), string(id)); err != nil {
+		if _, err := t.Exec("DELETE FROM counters WHERE "+ofUser, string(id), string(id), string(id)); err != nil {
 			return err
 		}
 		if err := t.forgiveGuard(id); err != nil {

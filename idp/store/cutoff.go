@@ -54,7 +54,7 @@ func (t *tx) cutOff(c idp.CutOff) ([]idp.SessionID, error) {
 	// The session that is meant, and the browser it lives in.
 	var mine sessionRow
 	if c.Session != "" {
-		err := t.row(selectSession, []any{string(c.Session)}, mine.fields()...)
+		err := t.Row(selectSession, []any{string(c.Session)}, mine.fields()...)
 		if errors.Is(err, idp.ErrNotFound) || err == nil && mine.UserID != user {
 			return nil, fmt.Errorf("session %s: %w", c.Session, idp.ErrNotFound)
 		}
@@ -78,7 +78,7 @@ func (t *tx) cutOff(c idp.CutOff) ([]idp.SessionID, error) {
 	}
 	one := alone || c.EndedOne(ended)
 	if what.Has(idp.CutGrants) && !one { // those of one session have gone with it
-		if _, err := t.exec(revokeGrantsOfUser, micros(at), user, mine.ID); err != nil {
+		if _, err := t.Exec(revokeGrantsOfUser, micros(at), user, mine.ID); err != nil {
 			return nil, err
 		}
 	}
@@ -146,14 +146,14 @@ func (t *tx) cutLogins(user string, c idp.CutOff, alone bool, mine *sessionRow) 
 	switch {
 	case c.Device != "" && alone:
 		// What this device said yes to and nobody has collected yet.
-		_, err = t.exec(underWay+"user_id = ? AND user_id <> '' AND device_id = ?", user, string(c.Device))
+		_, err = t.Exec(underWay+"user_id = ? AND user_id <> '' AND device_id = ?", user, string(c.Device))
 	case alone:
-		_, err = t.exec(underWay+"user_id = ? AND user_id <> '' AND (session_id = ? OR browser = ?)", user, mine.ID, mine.Browser)
+		_, err = t.Exec(underWay+"user_id = ? AND user_id <> '' AND (session_id = ? OR browser = ?)", user, mine.ID, mine.Browser)
 	case c.Cause == idp.CutEndedOthers, c.Cause == idp.CutDisowned:
 		// What the owner is about to sign in to in this browser goes on.
-		_, err = t.exec(underWay+"user_id = ? AND user_id <> '' AND id <> ? AND browser <> ?", user, string(c.Login), mine.Browser)
+		_, err = t.Exec(underWay+"user_id = ? AND user_id <> '' AND id <> ? AND browser <> ?", user, string(c.Login), mine.Browser)
 	default:
-		_, err = t.exec(underWay+"user_id = ? AND user_id <> '' AND id <> ?", user, string(c.Login))
+		_, err = t.Exec(underWay+"user_id = ? AND user_id <> '' AND id <> ?", user, string(c.Login))
 	}
 	return err
 }
@@ -163,17 +163,17 @@ func (t *tx) cutOffers(user string, c idp.CutOff, alone bool, mine *sessionRow) 
 	var err error
 	switch {
 	case c.Device != "" && alone:
-		_, err = t.exec(open+" AND session_id IN (SELECT id FROM sessions WHERE user_id = ? AND device_id = ?)", user, user, string(c.Device))
+		_, err = t.Exec(open+" AND session_id IN (SELECT id FROM sessions WHERE user_id = ? AND device_id = ?)", user, user, string(c.Device))
 	case alone:
-		_, err = t.exec(open+" AND session_id = ?", user, mine.ID)
+		_, err = t.Exec(open+" AND session_id = ?", user, mine.ID)
 	default:
-		_, err = t.exec(open+" AND (session_id = '' OR session_id <> ?)", user, mine.ID)
+		_, err = t.Exec(open+" AND (session_id = '' OR session_id <> ?)", user, mine.ID)
 	}
 	return err
 }
 
 func (t *tx) cutLinks(user string, _ idp.CutOff, _ bool, _ *sessionRow) error {
-	_, err := t.exec("DELETE FROM invitations WHERE user_id = ? AND user_id <> '' AND used_at = 0", user)
+	_, err := t.Exec("DELETE FROM invitations WHERE user_id = ? AND user_id <> '' AND used_at = 0", user)
 	return err
 }
 
@@ -182,15 +182,15 @@ func (t *tx) cutLinks(user string, _ idp.CutOff, _ bool, _ *sessionRow) error {
 func (t *tx) cutBrowsers(user string, _ idp.CutOff, alone bool, mine *sessionRow) error {
 	of := blob(mine.Browser)
 	if alone {
-		_, err := t.exec("DELETE FROM known_browsers WHERE user_id = ? AND (browser = ? OR browser = x'')", user, of)
+		_, err := t.Exec("DELETE FROM known_browsers WHERE user_id = ? AND (browser = ? OR browser = x'')", user, of)
 		return err
 	}
-	_, err := t.exec("DELETE FROM known_browsers WHERE user_id = ? AND (browser <> ? OR browser = x'')", user, of)
+	_, err := t.Exec("DELETE FROM known_browsers WHERE user_id = ? AND (browser <> ? OR browser = x'')", user, of)
 	return err
 }
 
 func (t *tx) cutRecovery(user string, _ idp.CutOff, _ bool, _ *sessionRow) error {
-	_, err := t.exec("DELETE FROM recovery_codes WHERE user_id = ?", user)
+	_, err := t.Exec("DELETE FROM recovery_codes WHERE user_id = ?", user)
 	return err
 }
 
@@ -229,7 +229,7 @@ func within(t reader, in idp.Within, user idp.UserID, now time.Time) error {
 		return nil
 	}
 	var row sessionRow
-	if err := t.row(selectSession, []any{string(in.Session)}, row.fields()...); err != nil {
+	if err := t.Row(selectSession, []any{string(in.Session)}, row.fields()...); err != nil {
 		return fmt.Errorf("session %s: %w", in.Session, errors.Join(idp.ErrExpired, err))
 	}
 	if err := t.fits(&row, user); err != nil {

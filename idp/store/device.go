@@ -3,14 +3,10 @@ package store
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"time"
-
-	"gorm.io/gorm"
-	"gorm.io/gorm/clause"
 
 	"hilum/idp"
 	"hilum/idp/text"
@@ -122,7 +118,7 @@ func (t *tx) addDevice(d *idp.Device) error {
 			return err
 		}
 	}
-	if _, err := t.exec(insertDevice, row.fields()...); err != nil {
+	if _, err := t.Exec(insertDevice, row.fields()...); err != nil {
 		return fmt.Errorf("device %s: %w", d.ID, err)
 	}
 	if err := t.fewDevices(row.UserID); err != nil {
@@ -138,7 +134,7 @@ func (t *tx) addDevice(d *idp.Device) error {
 // where its owner unlinks it. One that was unlinked meanwhile is left as it is.
 func (t *tx) replaced(by *idp.Device) error {
 	var old deviceRow
-	err := t.row(selectDevice, []any{string(by.User), string(by.Replaces)}, old.fields()...)
+	err := t.Row(selectDevice, []any{string(by.User), string(by.Replaces)}, old.fields()...)
 	if errors.Is(err, idp.ErrNotFound) {
 		return nil
 	}
@@ -156,13 +152,11 @@ func (t *tx) replaced(by *idp.Device) error {
 	return err
 }
 
-// lockUser makes transactions that change what a person has follow one another, on an
-// engine that runs them side by side. Errors: idp.ErrNotFound.
+// lockUser makes sure that a person is there. Errors: idp.ErrNotFound.
 func (t *tx) lockUser(id string) error {
-	var row userRow
-	err := t.gorm.Clauses(clause.Locking{Strength: "UPDATE"}).Select("id").Take(&row, "id = ?", id).Error
-	if err != nil {
-		return fmt.Errorf("user %s: %w", id, t.translate(err))
+	var one int64
+	if err := t.Row("SELECT 1 FROM users WHERE id = ?", []any{id}, &one); err != nil {
+		return fmt.Errorf("user %s: %w", id, err)
 	}
 	return nil
 }
@@ -170,7 +164,7 @@ func (t *tx) lockUser(id string) error {
 // fewDevices returns nil when the account may have one device more, else idp.ErrConflict.
 func (t *tx) fewDevices(user string) error {
 	var n int64
-	if err := t.row(countDevices, []any{user}, &n); err != nil {
+	if err := t.Row(countDevices, []any{user}, &n); err != nil {
 		return err
 	}
 	if n > idp.MaxDevices {
@@ -188,7 +182,7 @@ func (t *tx) putDevice(before deviceRow, d *idp.Device) error {
 		if err := t.bind(&row); err != nil {
 			return err
 		}
-		n, err := t.exec(updateDevice, row.Name, row.Kind, row.Platform, row.State, row.SealedTOTP, row.LastStep, row.Drift,
+		n, err := t.Exec(updateDevice, row.Name, row.Kind, row.Platform, row.State, row.SealedTOTP, row.LastStep, row.Drift,
 			row.LinkedAt, row.LastUsedAt, row.App, row.SealedPush, row.PushType, row.PushOKAt, row.PushBadAt, row.PushSaid, row.MAC, row.UserID, row.ID, row.LastStep)
 		if err != nil {
 			return err
@@ -240,7 +234,7 @@ func (db *DB) Devices(ctx context.Context, user idp.UserID) ([]idp.Device, error
 func (db *DB) UpdateDevice(ctx context.Context, user idp.UserID, id idp.DeviceID, seen idp.Replay, fn func(*idp.Device) error) error {
 	return db.write(ctx, func(t *tx) error {
 		var row deviceRow
-		if err := t.row(selectDevice, []any{string(user), string(id)}, row.fields()...); err != nil {
+		if err := t.Row(selectDevice, []any{string(user), string(id)}, row.fields()...); err != nil {
 			return fmt.Errorf("device %s: %w", id, err)
 		}
 		if err := errors.Join(t.fits(&row, user), t.see(seen)); err != nil {
@@ -266,7 +260,7 @@ func (db *DB) RemoveDevice(ctx context.Context, user idp.UserID, id idp.DeviceID
 			return err
 		}
 		var row deviceRow
-		if err := t.row(selectDevice, []any{string(user), string(id)}, row.fields()...); err != nil {
+		if err := t.Row(selectDevice, []any{string(user), string(id)}, row.fields()...); err != nil {
 			return fmt.Errorf("device %s: %w", id, err)
 		}
 		if err := t.see(how.Seen); err != nil {
@@ -276,7 +270,7 @@ func (db *DB) RemoveDevice(ctx context.Context, user idp.UserID, id idp.DeviceID
 			return err
 		}
 		var active int64
-		if err := t.row(countDevices, []any{string(user)}, &active); err != nil {
+		if err := t.Row(countDevices, []any{string(user)}, &active); err != nil {
 			return err
 		}
 		if row.State == string(idp.DeviceActive) && active == 1 && !how.Last {
@@ -300,7 +294,7 @@ func (db *DB) RemoveDevice(ctx context.Context, user idp.UserID, id idp.DeviceID
 // bury keeps the public key of a phone for idp.TombstoneFor, so that it is told that it is
 // not linked, and where it has a push address, that it can be woken to hear it (Unheard).
 func (t *tx) bury(d *idp.Device, at time.Time) error {
-	_, err := t.exec(`INSERT INTO tombstones (id, user_id, public_key, unlinked_at, platform, sealed_push, uv_key) VALUES (?, ?, ?, ?, ?, ?, ?)
+	_, err := t.Exec(`INSERT INTO tombstones (id, user_id, public_key, unlinked_at, platform, sealed_push, uv_key) VALUES (?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (id) DO UPDATE SET user_id = excluded.user_id, public_key = excluded.public_key, unlinked_at = excluded.unlinked_at,
 			platform = excluded.platform, sealed_push = excluded.sealed_push, uv_key = excluded.uv_key`,
 		string(d.ID), string(d.User), d.PublicKey, micros(at), d.Platform, blob(d.SealedPush), blob(d.UVKey))
@@ -313,7 +307,7 @@ func (t *tx) dropDevice(row *deviceRow, e idp.Event) error {
 	if err := t.unlistDevice(row.UserID, row.ID); err != nil {
 		return err
 	}
-	if _, err := t.exec("DELETE FROM devices WHERE user_id = ? AND id = ?", row.UserID, row.ID); err != nil {
+	if _, err := t.Exec("DELETE FROM devices WHERE user_id = ? AND id = ?", row.UserID, row.ID); err != nil {
 		return err
 	}
 	if err := t.relist(row.UserID, micros(e.At)); err != nil {
@@ -335,7 +329,7 @@ func (db *DB) Speaker(ctx context.Context, id idp.DeviceID) (*idp.Speaker, error
 		return nil, err
 	}
 	var row deviceRow
-	err = r.row(selectDeviceByID, []any{string(id)}, row.fields()...)
+	err = r.Row(selectDeviceByID, []any{string(id)}, row.fields()...)
 	if err == nil {
 		return &idp.Speaker{Device: row.device()}, r.fits(&row, idp.UserID(row.UserID))
 	}
@@ -343,7 +337,7 @@ func (db *DB) Speaker(ctx context.Context, id idp.DeviceID) (*idp.Speaker, error
 		return nil, err
 	}
 	// A claim whose offer was used is a device by now; a reader may have come in between.
-	p, err := r.pairingWhere(r.gorm, "claim_id = ? AND claim_id <> ''", string(id))
+	p, err := r.pairingWhere("claim_id = ? AND claim_id <> ''", string(id))
 	if err == nil {
 		return &idp.Speaker{Device: *p.Claim, Pairing: p.ID, Unlinked: p.Open(r.now()) != nil}, nil
 	}
@@ -352,329 +346,9 @@ func (db *DB) Speaker(ctx context.Context, id idp.DeviceID) (*idp.Speaker, error
 	}
 	var gone idp.Device
 	var user string
-	if err := r.row("SELECT user_id, public_key, uv_key FROM tombstones WHERE id = ?", []any{string(id)}, &user, &gone.PublicKey, &gone.UVKey); err != nil {
+	if err := r.Row("SELECT user_id, public_key, uv_key FROM tombstones WHERE id = ?", []any{string(id)}, &user, &gone.PublicKey, &gone.UVKey); err != nil {
 		return nil, fmt.Errorf("device %s: %w", id, err)
 	}
 	gone.ID, gone.User = id, idp.UserID(user)
 	return &idp.Speaker{Device: gone, Unlinked: true}, nil
-}
-
-type pairingRow struct {
-	ID                            string `gorm:"primaryKey"`
-	UserID                        string
-	Account                       string
-	Browser                       []byte
-	SealedTOTP                    []byte `gorm:"column:sealed_totp"`
-	WrongCodes                    int
-	CreatedAt                     int64 `gorm:"autoCreateTime:false"`
-	ExpiresAt                     int64
-	UsedAt                        int64
-	Code, SealedCode, SealedShort []byte
-	ShortTries                    int
-	Rival                         bool
-	Enrol                         bool
-	ClaimID, Claim                string
-	ChallengeID                   string
-	TappedAt                      int64
-	SessionID                     string
-	MAC                           []byte
-}
-
-func (pairingRow) TableName() string { return "pairings" }
-
-func pairingRowOf(p *idp.Pairing) *pairingRow {
-	row := &pairingRow{
-		ID: string(p.ID), UserID: string(p.User), Account: p.Account, Browser: p.Browser[:], SealedTOTP: blob(p.SealedTOTP),
-		WrongCodes: p.WrongCodes, CreatedAt: micros(p.CreatedAt), ExpiresAt: micros(p.ExpiresAt), UsedAt: micros(p.UsedAt),
-		Code: []byte{}, SealedCode: blob(p.SealedCode), SealedShort: blob(p.SealedShort), ShortTries: p.ShortTries, Enrol: p.Enrol, Rival: p.Rival,
-		ChallengeID: string(p.Challenge), TappedAt: micros(p.TappedAt),
-		SessionID: string(p.Session),
-	}
-	if !p.Code.IsZero() {
-		row.Code = p.Code[:]
-	}
-	if p.Claim != nil {
-		row.ClaimID, row.Claim = string(p.Claim.ID), claimText(p.Claim)
-	}
-	return row
-}
-
-// claimText is a phone that is not linked yet as it is stored: JSON.
-func claimText(d *idp.Device) string {
-	b, err := json.Marshal(deviceRowOf(d))
-	if err != nil {
-		panic(err) // strings, numbers and bytes always encode
-	}
-	return string(b)
-}
-
-func claimOf(text string) (*idp.Device, error) {
-	var row deviceRow
-	if err := json.Unmarshal([]byte(text), &row); err != nil {
-		return nil, fmt.Errorf("a claim is kept wrongly: %w", err)
-	}
-	d := row.device()
-	return &d, nil
-}
-
-func (r *pairingRow) pairing() (*idp.Pairing, error) {
-	h, err := hash(r.Browser)
-	p := &idp.Pairing{
-		ID: idp.PairingID(r.ID), User: idp.UserID(r.UserID), Account: r.Account, Browser: h, SealedTOTP: r.SealedTOTP,
-		WrongCodes: r.WrongCodes, CreatedAt: moment(r.CreatedAt), ExpiresAt: moment(r.ExpiresAt), UsedAt: moment(r.UsedAt),
-		SealedCode: some(r.SealedCode), SealedShort: some(r.SealedShort), ShortTries: r.ShortTries, Enrol: r.Enrol, Rival: r.Rival,
-		Challenge: idp.ChallengeID(r.ChallengeID), TappedAt: moment(r.TappedAt),
-		Session: idp.SessionID(r.SessionID),
-	}
-	if len(r.Code) > 0 {
-		var also error
-		p.Code, also = hash(r.Code)
-		err = errors.Join(err, also)
-	}
-	if r.Claim != "" {
-		var also error
-		p.Claim, also = claimOf(r.Claim)
-		err = errors.Join(err, also)
-	}
-	return p, err
-}
-
-// pairingWhere reads an offer through g, and asks whether the session that
-// shows it still lives: whoever scanned it links nothing once that has ended, by
-// its own time too. Errors: idp.ErrNotFound, also for one that does not fit.
-func (s *session) pairingWhere(g *gorm.DB, condition string, key any) (*idp.Pairing, error) {
-	var row pairingRow
-	if err := g.Take(&row, condition, key).Error; err != nil {
-		return nil, fmt.Errorf("pairing: %w", s.translate(err))
-	}
-	if err := s.fits(&row, idp.UserID(row.UserID)); err != nil {
-		return nil, err
-	}
-	p, err := row.pairing()
-	if err != nil || p.Session == "" || !p.UsedAt.IsZero() {
-		return p, err
-	}
-	err = within(s, idp.Within{Session: p.Session}, p.User, s.now())
-	if p.Ended = errors.Is(err, idp.ErrExpired); p.Ended {
-		err = nil
-	}
-	return p, err
-}
-
-func (s *session) pairingOf(g *gorm.DB, id idp.PairingID) (*idp.Pairing, error) {
-	return s.pairingWhere(g, "id = ?", string(id))
-}
-
-// putPairing writes a pairing back. Errors: idp.ErrSettled when it was used before.
-func (t *tx) putPairing(id idp.PairingID, p *idp.Pairing) error {
-	row := pairingRowOf(p)
-	row.ID = string(id)
-	if err := t.bind(row); err != nil {
-		return err
-	}
-	r := t.gorm.Select("*").Where("id = ? AND used_at = 0", row.ID).Updates(row)
-	if r.Error != nil {
-		return r.Error
-	}
-	if r.RowsAffected == 0 {
-		return fmt.Errorf("pairing %s: %w", id, idp.ErrSettled)
-	}
-	return t.note(p.Take()...)
-}
-
-// AddPairing inserts a pairing in place of the open one of its person or, while there is
-// no account yet, of its browser. Errors: idp.ErrExpired when the session that is to show
-// it no longer lives, idp.ErrStale.
-func (db *DB) AddPairing(ctx context.Context, p *idp.Pairing) error {
-	row, events := pairingRowOf(p), p.Take()
-	return db.write(ctx, func(t *tx) error {
-		if err := within(t, idp.Within{Session: p.Session, Fresh: true}, p.User, t.now()); err != nil {
-			return err
-		}
-		old := t.gorm.Where("used_at = 0 AND user_id = ?", row.UserID)
-		if row.UserID == "" {
-			old = old.Where("browser = ?", row.Browser)
-		}
-		if err := errors.Join(old.Delete(&pairingRow{}).Error, t.bind(row)); err != nil {
-			return err
-		}
-		if err := t.gorm.Create(row).Error; err != nil {
-			return fmt.Errorf("pairing %s: %w", p.ID, t.translate(err))
-		}
-		return t.note(events...)
-	})
-}
-
-// Pairing returns a pairing, open or not. Errors: idp.ErrNotFound.
-func (db *DB) Pairing(ctx context.Context, id idp.PairingID) (*idp.Pairing, error) {
-	r, err := db.read(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return r.pairingOf(r.gorm, id)
-}
-
-// PairingByCode returns a pairing by the code in its QR code. Errors: idp.ErrNotFound.
-func (db *DB) PairingByCode(ctx context.Context, code idp.TokenHash) (*idp.Pairing, error) {
-	return db.pairingWhere(ctx, "code = ?", code[:])
-}
-
-// OpenPairing returns the open pairing of a person, by sign-in name, or of the account of
-// that name that is being made. Errors: idp.ErrNotFound.
-func (db *DB) OpenPairing(ctx context.Context, account string) (*idp.Pairing, error) {
-	return db.pairingWhere(ctx, "account = ? AND used_at = 0", account)
-}
-
-func (db *DB) pairingWhere(ctx context.Context, condition string, key any) (*idp.Pairing, error) {
-	r, err := db.read(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return r.pairingWhere(r.gorm, condition, key)
-}
-
-// ClaimPairing changes a pairing together with the challenge that fn makes for the phone
-// that claims it. Errors: idp.ErrNotFound, idp.ErrSettled, idp.ErrReplayed.
-func (db *DB) ClaimPairing(ctx context.Context, id idp.PairingID, seen idp.Replay, fn func(*idp.Pairing) (*idp.Challenge, error)) error {
-	return db.write(ctx, func(t *tx) error {
-		p, err := t.pairingOf(t.gorm.Clauses(clause.Locking{Strength: "UPDATE"}), id)
-		if err != nil {
-			return err
-		}
-		if err := t.see(seen); err != nil {
-			return err
-		}
-		c, err := fn(p)
-		if err != nil {
-			return err
-		}
-		if c != nil {
-			if err := t.addChallenge(c); err != nil {
-				return err
-			}
-		}
-		if c != nil && p.Claim != nil {
-			// However the offer ends, the phone that has claimed it is told so, unless it is
-			// linked: a device goes before what is buried of it.
-			claim := idp.Device{ID: p.Claim.ID, User: p.User, PublicKey: p.Claim.PublicKey, UVKey: p.Claim.UVKey}
-			if err := t.bury(&claim, t.now()); err != nil {
-				return err
-			}
-		}
-		return t.putPairing(id, p)
-	})
-}
-
-// UpdatePairing changes a pairing and inserts the device that fn returns, if any. Errors:
-// idp.ErrNotFound, idp.ErrSettled, idp.ErrConflict for a sixth device.
-func (db *DB) UpdatePairing(ctx context.Context, id idp.PairingID, fn func(*idp.Pairing) (*idp.Device, error)) error {
-	return db.write(ctx, func(t *tx) error {
-		p, err := t.pairingOf(t.gorm.Clauses(clause.Locking{Strength: "UPDATE"}), id)
-		if err != nil {
-			return err
-		}
-		d, err := fn(p)
-		if err != nil {
-			return err
-		}
-		if err := t.putPairing(id, p); err != nil {
-			return err
-		}
-		if d != nil {
-			return t.addDevice(d)
-		}
-		return nil
-	})
-}
-
-const recoveryColumns = "user_id, n, hash, made_at, used_at, mac"
-
-const selectUnusedCodes = "SELECT " + recoveryColumns + " FROM recovery_codes WHERE user_id = ? AND used_at = 0 ORDER BY n"
-
-type recoveryRow struct {
-	UserID         string `gorm:"primaryKey"`
-	N              int64  `gorm:"primaryKey;autoIncrement:false"`
-	Hash           string
-	MadeAt, UsedAt int64
-	MAC            []byte
-}
-
-func (recoveryRow) TableName() string { return "recovery_codes" }
-
-func (r *recoveryRow) fields() []any {
-	return []any{&r.UserID, &r.N, &r.Hash, &r.MadeAt, &r.UsedAt, &r.MAC}
-}
-
-func unusedCodes(s reader, user idp.UserID) ([]recoveryRow, error) {
-	rows, err := list[recoveryRow](s, selectUnusedCodes, string(user))
-	return slices.DeleteFunc(rows, func(r recoveryRow) bool { return s.fits(&r, user) != nil }), err
-}
-
-func recoveryCodes(rows []recoveryRow) []idp.RecoveryCode {
-	codes := make([]idp.RecoveryCode, len(rows))
-	for i, r := range rows {
-		codes[i] = idp.RecoveryCode{User: idp.UserID(r.UserID), N: int(r.N), Hash: r.Hash, MadeAt: moment(r.MadeAt), UsedAt: moment(r.UsedAt)}
-	}
-	return codes
-}
-
-// useCodes notes which recovery codes have been used. Errors: idp.ErrCodeUsed when one was
-// used before.
-func (t *tx) useCodes(before []recoveryRow, codes []idp.RecoveryCode) error {
-	for _, row := range before {
-		for _, c := range codes {
-			if int64(c.N) != row.N || c.UsedAt.IsZero() {
-				continue
-			}
-			n, err := t.exec("UPDATE recovery_codes SET used_at = ?, mac = x'' WHERE user_id = ? AND n = ? AND hash = ? AND used_at = 0",
-				micros(c.UsedAt), row.UserID, row.N, row.Hash)
-			if err != nil {
-				return err
-			}
-			if n == 0 {
-				return fmt.Errorf("recovery code %d: %w", row.N, idp.ErrCodeUsed)
-			}
-		}
-	}
-	return nil
-}
-
-// putCodes replaces all recovery codes of a user.
-func (t *tx) putCodes(user idp.UserID, codes []idp.RecoveryCode) error {
-	if err := t.gorm.Delete(&recoveryRow{}, "user_id = ?", string(user)).Error; err != nil || len(codes) == 0 {
-		return err
-	}
-	rows := make([]recoveryRow, len(codes))
-	for i, c := range codes {
-		rows[i] = recoveryRow{UserID: string(user), N: int64(c.N), Hash: c.Hash, MadeAt: micros(c.MadeAt), UsedAt: micros(c.UsedAt)}
-		if err := t.bind(&rows[i]); err != nil {
-			return err
-		}
-	}
-	return t.translate(t.gorm.Create(&rows).Error)
-}
-
-// SetRecoveryCodes replaces the recovery codes of a user. Errors:
-// idp.ErrNotFound; idp.ErrExpired and idp.ErrStale for the session that it is done in.
-func (db *DB) SetRecoveryCodes(ctx context.Context, user idp.UserID, codes []idp.RecoveryCode, in idp.Within, e idp.Event) error {
-	return db.write(ctx, func(t *tx) error {
-		if err := t.lockUser(string(user)); err != nil {
-			return err
-		}
-		if err := within(t, in, user, t.now()); err != nil {
-			return err
-		}
-		return errors.Join(t.putCodes(user, codes), t.note(e))
-	})
-}
-
-// RecoveryLeft counts the unused recovery codes of a user.
-func (db *DB) RecoveryLeft(ctx context.Context, user idp.UserID) (int, error) {
-	r, err := db.read(ctx)
-	if err != nil {
-		return 0, err
-	}
-	var n int64
-	err = r.row("SELECT count(*) FROM recovery_codes WHERE user_id = ? AND used_at = 0", []any{string(user)}, &n)
-	return int(n), err
 }

@@ -105,7 +105,7 @@ const selectNumbered = "SELECT " + deviceColumns + ", n FROM devices WHERE user_
 // relist makes the lists say what is true of a person and their devices now.
 func (t *tx) relist(user string, now int64) error {
 	var u numberedUser
-	if err := t.row("SELECT "+userColumns+", n FROM users WHERE id = ?", []any{user}, u.fields()...); err != nil {
+	if err := t.Row("SELECT "+userColumns+", n FROM users WHERE id = ?", []any{user}, u.fields()...); err != nil {
 		return fmt.Errorf("user %s: %w", user, err)
 	}
 	devices, err := list[numberedDevice](t, selectNumbered, user)
@@ -131,16 +131,16 @@ func (t *tx) relistDevice(row *deviceListRow, n int64) (err error) {
 		if row.n, err = t.nextNumber(deviceListing); err != nil {
 			return err
 		}
-		if _, err := t.exec(insertDeviceList, row.fields()...); err != nil {
+		if _, err := t.Exec(insertDeviceList, row.fields()...); err != nil {
 			return err
 		}
-		if _, err := t.exec("UPDATE devices SET n = ? WHERE id = ?", row.n, row.deviceID); err != nil {
+		if _, err := t.Exec("UPDATE devices SET n = ? WHERE id = ?", row.n, row.deviceID); err != nil {
 			return err
 		}
 		return t.putTerms(deviceListing, &listed{}, &row.listed)
 	}
 	row.n = n
-	if err := t.row("SELECT "+deviceListColumns+" FROM device_list WHERE n = ?", []any{n}, before.fields()...); err != nil {
+	if err := t.Row("SELECT "+deviceListColumns+" FROM device_list WHERE n = ?", []any{n}, before.fields()...); err != nil {
 		return fmt.Errorf("device %s in the list: %w", row.deviceID, err)
 	}
 	if before == *row {
@@ -155,7 +155,7 @@ func (t *tx) relistDevice(row *deviceListRow, n int64) (err error) {
 // unlistDevice takes a device that is about to be deleted from the list.
 func (t *tx) unlistDevice(user, id string) error {
 	var before deviceListRow
-	err := t.row("SELECT "+qualified("l", deviceListColumns)+" FROM devices d JOIN device_list l ON l.n = d.n WHERE d.user_id = ? AND d.id = ?",
+	err := t.Row("SELECT "+qualified("l", deviceListColumns)+" FROM devices d JOIN device_list l ON l.n = d.n WHERE d.user_id = ? AND d.id = ?",
 		[]any{user, id}, before.fields()...)
 	if errors.Is(err, idp.ErrNotFound) {
 		return nil
@@ -163,7 +163,7 @@ func (t *tx) unlistDevice(user, id string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := t.exec("DELETE FROM device_list WHERE n = ?", before.n); err != nil {
+	if _, err := t.Exec("DELETE FROM device_list WHERE n = ?", before.n); err != nil {
 		return err
 	}
 	return t.putTerms(deviceListing, &before.listed, &listed{n: before.n})
@@ -193,7 +193,7 @@ func (r *shownDevice) fields() []any {
 	return append(append([]any{&r.facets, &r.devices}, r.device.fields()...), r.user.fields()...)
 }
 
-func (r *shownDevice) row() (*idp.DeviceRow, error) {
+func (r *shownDevice) shown() (*idp.DeviceRow, error) {
 	u, err := r.user.user()
 	if err != nil {
 		return nil, err
@@ -240,10 +240,10 @@ func (db *DB) SearchDevices(ctx context.Context, q idp.DeviceQuery) (*idp.Device
 
 func listedDevice(s statements, n int64) (*idp.DeviceRow, error) {
 	var row shownDevice
-	if err := s.row(selectListedDevice, []any{n}, row.fields()...); err != nil {
+	if err := s.Row(selectListedDevice, []any{n}, row.fields()...); err != nil {
 		return nil, err
 	}
-	return row.row()
+	return row.shown()
 }
 
 // Device returns a device and whose it is. Errors: idp.ErrNotFound.
@@ -253,7 +253,7 @@ func (db *DB) Device(ctx context.Context, id idp.DeviceID) (*idp.DeviceRow, erro
 		return nil, err
 	}
 	var n int64
-	if err := r.row("SELECT n FROM devices WHERE id = ? AND state = 'active'", []any{string(id)}, &n); err != nil {
+	if err := r.Row("SELECT n FROM devices WHERE id = ? AND state = 'active'", []any{string(id)}, &n); err != nil {
 		return nil, fmt.Errorf("device %s: %w", id, err)
 	}
 	row, err := listedDevice(r, n)
@@ -294,7 +294,7 @@ func (db *DB) listAll(ctx context.Context) error {
 			gone, listed = nil, 0
 			for _, row := range rows {
 				var there int64
-				err := t.row("SELECT 1 FROM users WHERE id = ?", []any{row.id}, &there)
+				err := t.Row("SELECT 1 FROM users WHERE id = ?", []any{row.id}, &there)
 				if errors.Is(err, idp.ErrNotFound) {
 					gone = fmt.Errorf("user %s: %w", row.id, err)
 					continue
@@ -360,7 +360,7 @@ func (db *DB) markUnused(ctx context.Context, now time.Time) error {
 	}
 	since := unusedSince(now)
 	var marked int64
-	if err := r.row("SELECT n FROM marks WHERE name = 'unused'", nil, &marked); err != nil || marked >= since {
+	if err := r.Row("SELECT n FROM marks WHERE name = 'unused'", nil, &marked); err != nil || marked >= since {
 		return err
 	}
 	// Those of a day that has been looked at are marked already.
@@ -388,14 +388,14 @@ func (db *DB) markUnused(ctx context.Context, now time.Time) error {
 		}
 	}
 	return db.write(ctx, func(t *tx) error {
-		_, err := t.exec("UPDATE marks SET n = ? WHERE name = 'unused' AND n < ?", since, since)
+		_, err := t.Exec("UPDATE marks SET n = ? WHERE name = 'unused' AND n < ?", since, since)
 		return err
 	})
 }
 
 func (t *tx) remarkUnused(n, now int64) error {
 	var before deviceListRow
-	err := t.row("SELECT "+deviceListColumns+" FROM device_list WHERE n = ?", []any{n}, before.fields()...)
+	err := t.Row("SELECT "+deviceListColumns+" FROM device_list WHERE n = ?", []any{n}, before.fields()...)
 	if errors.Is(err, idp.ErrNotFound) || err == nil && !unused(before.linked, before.used, now) {
 		return nil // unlinked, or used, meanwhile
 	}

@@ -19,6 +19,7 @@ import (
 	"hilum/idp"
 	"hilum/idp/admin"
 	"hilum/idp/keyring"
+	"hilum/idp/store/sqlite"
 	"hilum/idp/text"
 )
 
@@ -335,19 +336,17 @@ func seed(t *testing.T, path string, key []byte, people int, few bool) {
 		table string
 		to    *int64
 	}{{"users", &s.people}, {"devices", &s.devices}} {
-		if err := r.row("SELECT coalesce(max(n), 0) FROM "+n.table, nil, n.to); err != nil {
+		if err := r.Row("SELECT coalesce(max(n), 0) FROM "+n.table, nil, n.to); err != nil {
 			t.Fatal(err)
 		}
 	}
-	d := db.engine.(*sqliteEngine).reading.Driver()
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
 	}
-	raw, err := d.Open("file:" + path + "?_journal_mode=OFF&_synchronous=OFF&_cache_size=-400000&_foreign_keys=off")
+	c, done, err := sqlite.Raw(path, "?_journal_mode=OFF&_synchronous=OFF&_cache_size=-400000&_foreign_keys=off")
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := newConn(raw, translateSQLite)
 	s.conn = c
 	s.indexes()
 	s.do("BEGIN")
@@ -366,14 +365,14 @@ func seed(t *testing.T, path string, key []byte, people int, few bool) {
 		s.do(sql)
 	}
 	s.do("ANALYZE")
-	if err := c.close(); err != nil {
+	if err := done(); err != nil {
 		t.Fatal(err)
 	}
 }
 
 type seeding struct {
 	t       *testing.T
-	conn    *conn
+	conn    statements
 	keys    *keys
 	now     time.Time
 	later   []string
@@ -384,7 +383,7 @@ type seeding struct {
 }
 
 func (s *seeding) do(sql string, args ...any) {
-	if _, err := s.conn.exec(sql, args...); err != nil {
+	if _, err := s.conn.Exec(sql, args...); err != nil {
 		s.t.Fatal(err)
 	}
 }
@@ -392,7 +391,7 @@ func (s *seeding) do(sql string, args ...any) {
 // indexes drops what can be made at the end.
 func (s *seeding) indexes() {
 	var names, sqls []string
-	err := s.conn.each("SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL AND (tbl_name LIKE 'device%' OR tbl_name LIKE 'user%')", nil, func() []any {
+	err := s.conn.Each("SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL AND (tbl_name LIKE 'device%' OR tbl_name LIKE 'user%')", nil, func() []any {
 		names, sqls = append(names, ""), append(sqls, "")
 		return []any{&names[len(names)-1], &sqls[len(sqls)-1]}
 	})

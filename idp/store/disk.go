@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
-	"syscall"
 	"time"
 
 	"hilum/idp"
+	"hilum/idp/store/engine"
 )
 
 // disk knows whether what is written gets to the disk: from every transaction and, where
@@ -34,8 +34,6 @@ const (
 	wroteIsNew = 3 * time.Second // so long a transaction is as good as a probe
 	probeAgain = time.Second     // between the beginnings of two probes
 	pageWaits  = time.Second
-	// unwritableRetry is when callers are to come back: somebody has to act first, mostly.
-	unwritableRetry = 10 * time.Second
 )
 
 // wrote notes the outcome of a transaction.
@@ -84,9 +82,9 @@ func (d *disk) try(ended chan struct{}, much bool) {
 	case err == nil && d.fault != nil && much:
 		d.log.Info("it can be written again", "after", time.Since(d.since).Round(time.Millisecond))
 		d.fault = nil
-	case errors.Is(err, errClosed):
+	case errors.Is(err, engine.ErrClosed):
 	case err != nil:
-		d.begin(unwritable(err))
+		d.begin(err)
 	}
 }
 
@@ -128,44 +126,4 @@ func (db *DB) whyUnwritable(ctx context.Context) (idp.Unwritable, error) {
 		return why.Why, nil
 	}
 	return "", err
-}
-
-// writeProbe is what a probe writes: a number, or sixteen pages of the database, which are
-// given back.
-func (db *DB) writeProbe(much bool) error {
-	put := func(name, value string, args ...any) error {
-		return db.engine.write(context.Background(), func(t *tx) error {
-			_, err := t.exec("INSERT INTO marks (name, n) VALUES ('"+name+"', "+value+") ON CONFLICT (name) DO UPDATE SET n = excluded.n", args...)
-			return err
-		})
-	}
-	if !much {
-		return put("probe", "?", micros(time.Now()))
-	}
-	if err := put("room", "zeroblob(65536)"); err != nil {
-		return err
-	}
-	return put("room", "0")
-}
-
-// unwritable gives an error of a write its kind. Errors that say nothing about
-// the disk come back as they are.
-func unwritable(err error) error {
-	if err == nil || errors.Is(err, idp.ErrUnwritable) {
-		return err
-	}
-	code, errno := codes(err)
-	u := &idp.UnwritableError{Why: idp.DiskFailing, Err: err}
-	switch {
-	case code == codeFull, errno == syscall.ENOSPC, errno == errQuota, errno == syscall.EFBIG:
-		u.Why = idp.DiskFull
-	case code == codeReadOnly, errno == syscall.EROFS, errno == syscall.EPERM, errno == syscall.EACCES:
-		u.Why = idp.DiskReadOnly
-	case code == codeBusy:
-		u.Why = idp.DiskStuck
-	case code == codeIO, code == codeCantOpen:
-	default:
-		return err
-	}
-	return &idp.RetryError{Err: u, After: unwritableRetry}
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"hilum/idp"
+	"hilum/idp/store/sqlite"
 )
 
 // told is a log that may be read while it is written.
@@ -69,9 +70,9 @@ func why(t *testing.T, db *DB, want idp.Unwritable) {
 func TestReadOnlyIsToldAndEnds(t *testing.T) {
 	db, log := opened(t)
 	why(t, db, "")
-	e := db.engine.(*sqliteEngine)
+	e := db.engine.(*sqlite.Engine)
 	set := func(pragma string) { // nobody else writes
-		if _, err := e.writing.exec(pragma); err != nil {
+		if err := e.Pragma(pragma); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -79,7 +80,7 @@ func TestReadOnlyIsToldAndEnds(t *testing.T) {
 	if err := db.AddUser(t.Context(), u); err != nil {
 		t.Fatal(err)
 	}
-	set("PRAGMA query_only = 1")
+	set("query_only = 1")
 	err := db.TouchSession(t.Context(), "s", time.Now())
 	var kind *idp.UnwritableError
 	if !errors.Is(err, idp.ErrUnwritable) || !errors.As(err, &kind) || kind.Why != idp.DiskReadOnly {
@@ -100,7 +101,7 @@ func TestReadOnlyIsToldAndEnds(t *testing.T) {
 	for db.disk.probing() && time.Now().Before(until) {
 		time.Sleep(time.Millisecond)
 	}
-	set("PRAGMA query_only = 0")
+	set("query_only = 0")
 	why(t, db, "")
 	if n, m := log.count("from now on"), log.count("can be written again"); n != 1 || m != 1 {
 		t.Errorf("%d lines say that it begins, %d that it ends", n, m)

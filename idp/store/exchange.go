@@ -27,7 +27,7 @@ func (db *DB) GrantFor(ctx context.Context, user idp.UserID, session idp.Session
 		return nil, nil, err
 	}
 	var id string
-	if err := r.row(selectGrantFor, []any{string(user), string(session), string(client), micros(now)}, &id); err != nil {
+	if err := r.Row(selectGrantFor, []any{string(user), string(session), string(client), micros(now)}, &id); err != nil {
 		return nil, nil, fmt.Errorf("grant: %w", err)
 	}
 	found, err := grantAndUser(r, id)
@@ -60,10 +60,10 @@ func (db *DB) ExchangeTokens(ctx context.Context, subject idp.GrantID, at time.T
 		if err := t.addGrant(g, nil); err != nil {
 			return err
 		}
-		if _, err := t.exec(insertAncestors, string(g.ID), string(subject)); err != nil {
+		if _, err := t.Exec(insertAncestors, string(g.ID), string(subject)); err != nil {
 			return err
 		}
-		if _, err := t.exec(insertAncestor, string(g.ID), string(subject)); err != nil {
+		if _, err := t.Exec(insertAncestor, string(g.ID), string(subject)); err != nil {
 			return err
 		}
 		if err := t.addTokens(string(g.ID), micros(g.ExpiresAt), &issue); err != nil {

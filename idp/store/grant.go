@@ -220,7 +220,7 @@ func (t *tx) addGrant(g *idp.Grant, c *idp.Code) error {
 	if err := t.bind(row); err != nil {
 		return err
 	}
-	if _, err := t.exec(insertGrant, row.fields()...); err != nil {
+	if _, err := t.Exec(insertGrant, row.fields()...); err != nil {
 		return fmt.Errorf("grant %s: %w", g.ID, err)
 	}
 	if c != nil {
@@ -231,7 +231,7 @@ func (t *tx) addGrant(g *idp.Grant, c *idp.Code) error {
 		if err := t.bind(code); err != nil {
 			return err
 		}
-		if _, err := t.exec(insertCode, code.fields()...); err != nil {
+		if _, err := t.Exec(insertCode, code.fields()...); err != nil {
 			return fmt.Errorf("code of grant %s: %w", g.ID, err)
 		}
 		if c.Pushed != "" {
@@ -241,7 +241,7 @@ func (t *tx) addGrant(g *idp.Grant, c *idp.Code) error {
 		}
 	}
 	if g.Session != "" {
-		if _, err := t.exec(upsertSessionClient, row.SessionID, row.ClientID, row.CreatedAt, row.CreatedAt); err != nil {
+		if _, err := t.Exec(upsertSessionClient, row.SessionID, row.ClientID, row.CreatedAt, row.CreatedAt); err != nil {
 			return err
 		}
 	}
@@ -258,7 +258,7 @@ func (t *tx) addTokens(grant string, ends int64, issue *idp.Issue) error {
 		if err := t.bind(row); err != nil {
 			return err
 		}
-		if _, err := t.exec(insertAccess, row.fields()...); err != nil {
+		if _, err := t.Exec(insertAccess, row.fields()...); err != nil {
 			return err
 		}
 	}
@@ -270,7 +270,7 @@ func (t *tx) addTokens(grant string, ends int64, issue *idp.Issue) error {
 		if err := t.bind(row); err != nil {
 			return err
 		}
-		if _, err := t.exec(insertRefresh, row.fields()...); err != nil {
+		if _, err := t.Exec(insertRefresh, row.fields()...); err != nil {
 			return err
 		}
 	}
@@ -291,7 +291,7 @@ func (t *tx) usable(query string, hash idp.TokenHash) (usable, error) {
 }
 
 func (t *tx) usableBy(query string, key any) (u usable, err error) {
-	err = t.row(query, []any{key}, &u.grant, &u.expiresAt, &u.usedAt, &u.grantEnds, &u.revokedAt, &u.lastUsed,
+	err = t.Row(query, []any{key}, &u.grant, &u.expiresAt, &u.usedAt, &u.grantEnds, &u.revokedAt, &u.lastUsed,
 		&u.user, &u.state, &u.groups)
 	return u, err
 }
@@ -328,7 +328,7 @@ func (db *DB) Code(ctx context.Context, hash idp.TokenHash) (*idp.Code, *idp.Gra
 	}
 	var code codeRow
 	var grant grantRow
-	if err := r.row(selectCode, []any{hash[:]}, append(code.fields(), grant.fields()...)...); err != nil {
+	if err := r.Row(selectCode, []any{hash[:]}, append(code.fields(), grant.fields()...)...); err != nil {
 		return nil, nil, fmt.Errorf("code: %w", err)
 	}
 	if err := errors.Join(r.fits(&grant, idp.UserID(grant.UserID)), r.fits(&code, idp.UserID(grant.UserID))); err != nil {
@@ -379,7 +379,7 @@ func (db *DB) RedeemCode(ctx context.Context, hash idp.TokenHash, at time.Time, 
 			} else if refused != nil {
 				return t.withdraw(u.grant, at, refused)
 			}
-			n, err := t.exec(useCode, micros(at), hash[:])
+			n, err := t.Exec(useCode, micros(at), hash[:])
 			if err != nil {
 				return err
 			}
@@ -418,7 +418,7 @@ func (db *DB) RefreshOf(ctx context.Context, hash idp.TokenHash) (*idp.RefreshTo
 	}
 	row := refreshRow{Hash: hash[:]}
 	var revokedAt, revision int64
-	err = r.row(selectRefresh, []any{row.Hash}, &row.GrantID, &row.Scopes, &row.JKT, &row.X5T, &row.IssuedAt, &row.ExpiresAt, &row.UsedAt, &row.MAC, &revokedAt, &revision)
+	err = r.Row(selectRefresh, []any{row.Hash}, &row.GrantID, &row.Scopes, &row.JKT, &row.X5T, &row.IssuedAt, &row.ExpiresAt, &row.UsedAt, &row.MAC, &revokedAt, &revision)
 	if err != nil {
 		return nil, nil, nil, fmt.Errorf("refresh token: %w", err)
 	}
@@ -503,7 +503,7 @@ func (db *DB) RotateRefresh(ctx context.Context, hash idp.TokenHash, at time.Tim
 			}
 		}
 		if u.usedAt == 0 && !issue.Keep {
-			n, err := t.exec(useRefresh, now, hash[:])
+			n, err := t.Exec(useRefresh, now, hash[:])
 			if err != nil {
 				return err
 			}
@@ -512,7 +512,7 @@ func (db *DB) RotateRefresh(ctx context.Context, hash idp.TokenHash, at time.Tim
 			}
 		}
 		if now-u.lastUsed >= lastUsedStep {
-			if _, err := t.exec(useGrant, now, u.grant); err != nil {
+			if _, err := t.Exec(useGrant, now, u.grant); err != nil {
 				return err
 			}
 		}
@@ -535,7 +535,7 @@ func (db *DB) RotateRefresh(ctx context.Context, hash idp.TokenHash, at time.Tim
 func (t *tx) repeatRefresh(hash idp.TokenHash, most int, until int64) (bool, error) {
 	for i := range most {
 		slot := sha256.Sum256(fmt.Appendf(nil, "refresh token, repeated\n%x\n%d", hash[:], i))
-		n, err := t.exec("INSERT INTO used_jwts (hash, until) VALUES (?, ?) ON CONFLICT (hash) DO NOTHING", slot[:], until)
+		n, err := t.Exec("INSERT INTO used_jwts (hash, until) VALUES (?, ?) ON CONFLICT (hash) DO NOTHING", slot[:], until)
 		if err != nil || n == 1 {
 			return err == nil, err
 		}
@@ -566,7 +566,7 @@ func (t *tx) withdraw(grant string, at time.Time, why error) error {
 // the event.
 func (t *tx) revokeBecause(grant string, at time.Time, kind idp.EventKind, reason string) error {
 	var user, client, session string
-	err := t.row("SELECT user_id, client_id, session_id FROM grants WHERE id = ?", []any{grant}, &user, &client, &session)
+	err := t.Row("SELECT user_id, client_id, session_id FROM grants WHERE id = ?", []any{grant}, &user, &client, &session)
 	if err != nil {
 		return err
 	}
@@ -582,7 +582,7 @@ func (t *tx) revokeBecause(grant string, at time.Time, kind idp.EventKind, reaso
 
 // revoke revokes a grant and writes e, unless it was revoked before.
 func (t *tx) revoke(grant string, at time.Time, e idp.Event) error {
-	n, err := t.exec(revokeGrant, micros(at), grant)
+	n, err := t.Exec(revokeGrant, micros(at), grant)
 	if err != nil || n == 0 {
 		return err
 	}
@@ -590,7 +590,13 @@ func (t *tx) revoke(grant string, at time.Time, e idp.Event) error {
 }
 
 func (t *tx) revokeOfSession(user, session string, at time.Time) error {
-	_, err := t.exec(revokeOfSession, micros(at), user, session)
+	_, err := t.Exec(revokeOfSession, micros(at), user, session)
+	return err
+}
+
+// revokeOfClient revokes the grants of an application.
+func (t *tx) revokeOfClient(id idp.ClientID, at time.Time) error {
+	_, err := t.Exec(revokeGrantsOfClient, micros(at), string(id))
 	return err
 }
 
@@ -601,7 +607,7 @@ func (db *DB) AddTokens(ctx context.Context, g *idp.Grant, issue idp.Issue) erro
 		if err := t.bind(row); err != nil {
 			return err
 		}
-		if _, err := t.exec(insertGrant, row.fields()...); err != nil {
+		if _, err := t.Exec(insertGrant, row.fields()...); err != nil {
 			return err
 		}
 		if err := t.addTokens(row.ID, row.ExpiresAt, &issue); err != nil {
@@ -620,7 +626,7 @@ func (db *DB) Access(ctx context.Context, hash idp.TokenHash) (*idp.AccessToken,
 	}
 	row := accessRow{Hash: hash[:]}
 	var revokedAt, revision int64
-	err = r.row(selectAccess, []any{row.Hash}, &row.GrantID, &row.Scopes, &row.Audience, &row.JKT, &row.X5T, &row.IssuedAt, &row.ExpiresAt, &row.RevokedAt, &row.MAC, &revokedAt, &revision)
+	err = r.Row(selectAccess, []any{row.Hash}, &row.GrantID, &row.Scopes, &row.Audience, &row.JKT, &row.X5T, &row.IssuedAt, &row.ExpiresAt, &row.RevokedAt, &row.MAC, &revokedAt, &revision)
 	if err != nil {
 		return nil, nil, nil, fmt.Errorf("access token: %w", err)
 	}
@@ -646,7 +652,7 @@ func (db *DB) Access(ctx context.Context, hash idp.TokenHash) (*idp.AccessToken,
 // grantAndUser reads a grant and its person, to be kept in memory.
 func grantAndUser(s reader, id string) (*recentGrant, error) {
 	var row grantRow
-	if err := s.row(selectGrant, []any{id}, row.fields()...); err != nil {
+	if err := s.Row(selectGrant, []any{id}, row.fields()...); err != nil {
 		return nil, fmt.Errorf("grant %s: %w", id, err)
 	}
 	if err := s.fits(&row, idp.UserID(row.UserID)); err != nil {
@@ -661,7 +667,7 @@ func grantAndUser(s reader, id string) (*recentGrant, error) {
 		return recent, nil
 	}
 	var user userRow
-	if err := s.row(selectUserRevision, []any{row.UserID}, append(user.fields(), &recent.revision)...); err != nil {
+	if err := s.Row(selectUserRevision, []any{row.UserID}, append(user.fields(), &recent.revision)...); err != nil {
 		return nil, fmt.Errorf("user %s: %w", row.UserID, err)
 	}
 	recent.user, err = user.fitting(s)
@@ -671,7 +677,7 @@ func grantAndUser(s reader, id string) (*recentGrant, error) {
 // RevokeAccess revokes an access token. Errors: idp.ErrNotFound.
 func (db *DB) RevokeAccess(ctx context.Context, hash idp.TokenHash, at time.Time) error {
 	return db.write(ctx, func(t *tx) error {
-		n, err := t.exec("UPDATE access_tokens SET revoked_at = CASE revoked_at WHEN 0 THEN ? ELSE revoked_at END WHERE hash = ?", micros(at), hash[:])
+		n, err := t.Exec("UPDATE access_tokens SET revoked_at = CASE revoked_at WHEN 0 THEN ? ELSE revoked_at END WHERE hash = ?", micros(at), hash[:])
 		if err == nil && n == 0 {
 			return fmt.Errorf("access token: %w", idp.ErrNotFound)
 		}
@@ -684,7 +690,7 @@ func (db *DB) RevokeAccess(ctx context.Context, hash idp.TokenHash, at time.Time
 func (db *DB) RevokeGrant(ctx context.Context, id idp.GrantID, at time.Time, e idp.Event) error {
 	return db.write(ctx, func(t *tx) error {
 		var there int64
-		if err := t.row("SELECT count(*) FROM grants WHERE id = ?", []any{string(id)}, &there); err != nil {
+		if err := t.Row("SELECT count(*) FROM grants WHERE id = ?", []any{string(id)}, &there); err != nil {
 			return err
 		}
 		if there == 0 {

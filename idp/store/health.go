@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"os"
 
 	"hilum/idp"
 )
@@ -16,7 +15,7 @@ var numbered = map[string]string{
 
 // Health tells of the database what costs little to find out.
 func (db *DB) Health(ctx context.Context) (*idp.Health, error) {
-	r, err := db.read(ctx)
+	r, err := db.readLog(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -24,19 +23,17 @@ func (db *DB) Health(ctx context.Context) (*idp.Health, error) {
 	if h.Unwritable, err = db.whyUnwritable(ctx); err != nil {
 		return nil, err
 	}
-	for _, file := range []string{db.conf.Path, db.conf.Path + "-wal"} {
-		if at, err := os.Stat(file); err == nil {
-			h.Bytes += at.Size()
-		}
+	if h.Bytes, err = db.engine.Bytes(); err != nil {
+		return nil, err
 	}
 	for name, table := range numbered {
 		var n int64
-		if err := r.row("SELECT coalesce(max(n) - min(n) + 1, 0) FROM (SELECT min(n) AS n FROM "+table+" UNION ALL SELECT max(n) FROM "+table+")", nil, &n); err != nil {
+		if err := r.Row("SELECT coalesce(max(n) - min(n) + 1, 0) FROM (SELECT min(n) AS n FROM "+table+" UNION ALL SELECT max(n) FROM "+table+") ends", nil, &n); err != nil {
 			return nil, err
 		}
 		h.Rows[name] = n
 	}
-	if err := r.row("SELECT coalesce(max(seq), 0) FROM events", nil, &h.Events); err != nil {
+	if err := r.Row("SELECT coalesce(max(seq), 0) FROM events", nil, &h.Events); err != nil {
 		return nil, err
 	}
 	h.Rows["events"] = h.Events
@@ -48,7 +45,7 @@ func (db *DB) Health(ctx context.Context) (*idp.Health, error) {
 		"pairings":    "pairings WHERE expires_at > ? AND used_at = 0",
 	} {
 		var n int64
-		if err := r.row("SELECT count(*) FROM (SELECT 1 FROM "+open+" LIMIT ?)", []any{now, most}, &n); err != nil {
+		if err := r.Row("SELECT count(*) FROM (SELECT 1 FROM "+open+" LIMIT ?) w", []any{now, most}, &n); err != nil {
 			return nil, err
 		}
 		h.Waiting[name] = int(n)
@@ -64,7 +61,7 @@ func (db *DB) Health(ctx context.Context) (*idp.Health, error) {
 		}
 	}
 	var swept int64
-	if err := r.row("SELECT n FROM marks WHERE name = 'swept'", nil, &swept); err != nil {
+	if err := r.Row("SELECT n FROM marks WHERE name = 'swept'", nil, &swept); err != nil {
 		return nil, err
 	}
 	h.LastSweep = moment(swept)

@@ -32,7 +32,7 @@ func (db *DB) AddUsers(ctx context.Context, n int, user func(i int) idp.User, e 
 				if err := t.addUser(&u); err != nil {
 					return err
 				}
-				if _, err := t.exec("INSERT INTO imports (user_id, id, at) VALUES (?, ?, ?)", string(u.ID), id, micros(db.now())); err != nil {
+				if _, err := t.Exec("INSERT INTO imports (user_id, id, at) VALUES (?, ?, ?)", string(u.ID), id, micros(db.now())); err != nil {
 					return err
 				}
 			}
@@ -46,7 +46,7 @@ func (db *DB) AddUsers(ctx context.Context, n int, user func(i int) idp.User, e 
 		}
 	}
 	return db.write(context.WithoutCancel(ctx), func(t *tx) error {
-		if _, err := t.exec("DELETE FROM imports WHERE id = ?", id); err != nil {
+		if _, err := t.Exec("DELETE FROM imports WHERE id = ?", id); err != nil {
 			return err
 		}
 		return t.note(e)
@@ -80,11 +80,11 @@ func (db *DB) undoImport(ctx context.Context, id string) error {
 }
 
 func (t *tx) undoUser(id string, now time.Time) error {
-	if _, err := t.exec("DELETE FROM imports WHERE user_id = ?", id); err != nil {
+	if _, err := t.Exec("DELETE FROM imports WHERE user_id = ?", id); err != nil {
 		return err
 	}
 	var row accountRow
-	err := t.row(selectAccount, []any{id}, row.fields()...)
+	err := t.Row(selectAccount, []any{id}, row.fields()...)
 	if errors.Is(err, idp.ErrNotFound) || err == nil && (row.State != string(idp.UserInvited) || row.passwordHash != "" || row.devices > 0) {
 		return nil
 	}
@@ -92,7 +92,7 @@ func (t *tx) undoUser(id string, now time.Time) error {
 		return err
 	}
 	var before userListRow
-	if err := t.row("SELECT "+userListColumns+" FROM user_list WHERE n = (SELECT n FROM users WHERE id = ?)", []any{id}, before.fields()...); err != nil {
+	if err := t.Row("SELECT "+userListColumns+" FROM user_list WHERE n = (SELECT n FROM users WHERE id = ?)", []any{id}, before.fields()...); err != nil {
 		return fmt.Errorf("user %s in the list: %w", id, err)
 	}
 	if err := t.putTerms(userListing, &before.listed, &listed{n: before.n}); err != nil {
@@ -105,7 +105,7 @@ func (t *tx) undoUser(id string, now time.Time) error {
 		"DELETE FROM pairings WHERE user_id = ?",
 		"DELETE FROM users WHERE id = ?",
 	} {
-		if _, err := t.exec(sql, id); err != nil {
+		if _, err := t.Exec(sql, id); err != nil {
 			return err
 		}
 	}
@@ -142,7 +142,7 @@ func (db *DB) TakenNames(ctx context.Context, names []string) ([]string, error) 
 	var taken []string
 	for _, name := range names {
 		var one int64
-		err := r.row("SELECT 1 FROM users WHERE name = ?", []any{name}, &one)
+		err := r.Row("SELECT 1 FROM users WHERE name = ?", []any{name}, &one)
 		switch {
 		case err == nil:
 			taken = append(taken, name)
@@ -165,20 +165,4 @@ func (db *DB) Counters(ctx context.Context, user idp.UserID) ([]idp.Counter, err
 		counters[i] = *rows[i].counter()
 	}
 	return counters, err
-}
-
-// OpenInvitation returns the one-time link that a person could use now, without
-// its token; one that they asked for themselves is not counted. Errors: idp.ErrNotFound.
-func (db *DB) OpenInvitation(ctx context.Context, user idp.UserID, now time.Time) (*idp.Invitation, error) {
-	r, err := db.read(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var row invitationRow
-	err = r.gorm.Take(&row, "user_id = ? AND used_at = 0 AND expires_at > ? AND purpose <> ?", string(user), micros(now), string(idp.InviteForgotten)).Error
-	if err != nil {
-		return nil, fmt.Errorf("invitation: %w", r.translate(err))
-	}
-	row.Token = make([]byte, len(row.Token))
-	return row.invitation()
 }

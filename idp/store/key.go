@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 
-	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 
 	"hilum/idp"
@@ -38,9 +37,9 @@ func (r *signingKeyRow) key() idp.SigningKey {
 	}
 }
 
-func signingKeys(g *gorm.DB) ([]idp.SigningKey, error) {
+func (s *session) signingKeys() ([]idp.SigningKey, error) {
 	var rows []signingKeyRow
-	if err := g.Order("created_at, id").Find(&rows).Error; err != nil {
+	if err := s.ORM().Order("created_at, id").Find(&rows).Error; err != nil {
 		return nil, err
 	}
 	keys := make([]idp.SigningKey, len(rows))
@@ -56,13 +55,13 @@ func (db *DB) SigningKeys(ctx context.Context) ([]idp.SigningKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	return signingKeys(r.gorm)
+	return r.signingKeys()
 }
 
 // UpdateSigningKeys replaces all signing keys by what fn makes of them, with the event e.
 func (db *DB) UpdateSigningKeys(ctx context.Context, fn func([]idp.SigningKey) ([]idp.SigningKey, error), e idp.Event) error {
 	return db.write(ctx, func(t *tx) error {
-		before, err := signingKeys(t.gorm.Clauses(clause.Locking{Strength: "UPDATE"}))
+		before, err := t.signingKeys()
 		if err != nil {
 			return err
 		}
@@ -72,16 +71,16 @@ func (db *DB) UpdateSigningKeys(ctx context.Context, fn func([]idp.SigningKey) (
 		}
 		for _, k := range before {
 			if !slices.ContainsFunc(keys, func(o idp.SigningKey) bool { return o.ID == k.ID }) {
-				if err := t.gorm.Delete(&signingKeyRow{}, "id = ?", string(k.ID)).Error; err != nil {
+				if err := t.ORM().Delete(&signingKeyRow{}, "id = ?", string(k.ID)).Error; err != nil {
 					return err
 				}
 			}
 		}
 		for i := range keys {
-			err := t.gorm.Clauses(clause.OnConflict{Columns: []clause.Column{{Name: "id"}}, UpdateAll: true}).
+			err := t.ORM().Clauses(clause.OnConflict{Columns: []clause.Column{{Name: "id"}}, UpdateAll: true}).
 				Create(signingKeyRowOf(&keys[i])).Error
 			if err != nil {
-				return fmt.Errorf("signing key %s: %w", keys[i].ID, t.translate(err))
+				return fmt.Errorf("signing key %s: %w", keys[i].ID, t.Translate(err))
 			}
 		}
 		return t.note(e)
@@ -103,8 +102,8 @@ func (db *DB) SealCheck(ctx context.Context) ([]byte, error) {
 		return nil, err
 	}
 	var row sealCheckRow
-	if err := r.gorm.Take(&row, "id = ?", 1).Error; err != nil {
-		return nil, fmt.Errorf("seal check: %w", r.translate(err))
+	if err := r.ORM().Take(&row, "id = ?", 1).Error; err != nil {
+		return nil, fmt.Errorf("seal check: %w", r.Translate(err))
 	}
 	return row.Sealed, nil
 }
@@ -112,6 +111,6 @@ func (db *DB) SealCheck(ctx context.Context) ([]byte, error) {
 // SetSealCheck keeps that value, once. Errors: idp.ErrConflict, there is one.
 func (db *DB) SetSealCheck(ctx context.Context, sealed []byte) error {
 	return db.write(ctx, func(t *tx) error {
-		return t.translate(t.gorm.Create(&sealCheckRow{ID: 1, Sealed: blob(sealed)}).Error)
+		return t.Translate(t.ORM().Create(&sealCheckRow{ID: 1, Sealed: blob(sealed)}).Error)
 	})
 }

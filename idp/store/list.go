@@ -155,7 +155,7 @@ func wordTerm(w string) term {
 
 func facetTerm(bit int) term {
 	t := facetName(bit)
-	return term{t, t + "\x00"}
+	return term{t, t + " "} // which no term goes on with
 }
 
 // facetName is the term of a facet; no word is like it.
@@ -297,7 +297,7 @@ func (s *searching) rarest() (best *term, rows int64, err error) {
 }
 
 func (s *searching) countTerm(t term, most int64) (n int64, err error) {
-	err = s.s.row("SELECT count(*) FROM (SELECT 1 FROM "+s.terms+" WHERE term >= ? AND term < ? LIMIT ?)", []any{t.from, t.to, most}, &n)
+	err = s.s.Row("SELECT count(*) FROM (SELECT 1 FROM "+s.terms+" WHERE term >= ? AND term < ? LIMIT ?) t", []any{t.from, t.to, most}, &n)
 	return n, err
 }
 
@@ -374,7 +374,7 @@ func (s *searching) readThrough() (out []place, short *place, err error) {
 
 func (s *searching) places(sql string, args []any) ([]place, error) {
 	var rows []placeRow
-	err := s.s.each(sql, args, func() []any {
+	err := s.s.Each(sql, args, func() []any {
 		rows = append(rows, placeRow{text: s.o.text})
 		return rows[len(rows)-1].fields()
 	})
@@ -392,7 +392,7 @@ func (s *searching) count(f *found, best *term, rows int64) error {
 	switch {
 	case best == nil:
 		var n int64
-		if err := s.s.row("SELECT count(*) FROM (SELECT 1 FROM "+s.list+" LIMIT ?)", []any{most + 1}, &n); err != nil {
+		if err := s.s.Row("SELECT count(*) FROM (SELECT 1 FROM "+s.list+" LIMIT ?) l", []any{most + 1}, &n); err != nil {
 			return err
 		}
 		f.total = counted(n)
@@ -408,14 +408,14 @@ func (s *searching) count(f *found, best *term, rows int64) error {
 		var sums strings.Builder
 		sums.WriteString("count(*)")
 		for bit := range s.facets {
-			sums.WriteString(", count(CASE WHEN l.facets & " + strconv.Itoa(1<<bit) + " THEN 1 END)")
+			sums.WriteString(", count(CASE WHEN l.facets & " + strconv.Itoa(1<<bit) + " <> 0 THEN 1 END)")
 		}
 		got := make([]int64, 1+s.facets)
 		dest := make([]any, len(got))
 		for i := range got {
 			dest[i] = &got[i]
 		}
-		err := s.s.row("SELECT "+sums.String()+" FROM (SELECT DISTINCT n FROM "+s.terms+" WHERE term >= ? AND term < ?) t CROSS JOIN "+s.list+
+		err := s.s.Row("SELECT "+sums.String()+" FROM (SELECT DISTINCT n FROM "+s.terms+" WHERE term >= ? AND term < ?) t CROSS JOIN "+s.list+
 			" l ON l.n = t.n WHERE "+conditions, append([]any{best.from, best.to}, args...), dest...)
 		if err != nil {
 			return err
@@ -460,14 +460,14 @@ func (t *tx) putTerms(l *listing, before, after *listed) error {
 	old, fresh := before.termList(), after.termList()
 	for _, term := range old {
 		if !slices.Contains(fresh, term) {
-			if _, err := t.exec("DELETE FROM "+l.terms+" WHERE term = ? AND n = ?", term, after.n); err != nil {
+			if _, err := t.Exec("DELETE FROM "+l.terms+" WHERE term = ? AND n = ?", term, after.n); err != nil {
 				return err
 			}
 		}
 	}
 	for _, term := range fresh {
 		if !slices.Contains(old, term) {
-			if _, err := t.exec("INSERT INTO "+l.terms+" (term, n) VALUES (?, ?)", term, after.n); err != nil {
+			if _, err := t.Exec("INSERT INTO "+l.terms+" (term, n) VALUES (?, ?)", term, after.n); err != nil {
 				return err
 			}
 		}
@@ -476,9 +476,8 @@ func (t *tx) putTerms(l *listing, before, after *listed) error {
 }
 
 // nextNumber is the number for a new row of a list.
-func (t *tx) nextNumber(l *listing) (n int64, err error) {
-	err = t.row("SELECT coalesce(max(n), 0) + 1 FROM "+l.list, nil, &n)
-	return n, err
+func (t *tx) nextNumber(l *listing) (int64, error) {
+	return t.in.Next(l.list)
 }
 
 // spaced puts a space before each word.

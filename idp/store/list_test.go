@@ -35,7 +35,7 @@ func TestPeopleOfBeforeAreListed(t *testing.T) {
 			"DELETE FROM device_list", "DELETE FROM device_terms", "DELETE FROM user_list", "DELETE FROM user_terms",
 			"UPDATE devices SET n = 0", "UPDATE users SET n = 0",
 		} {
-			if _, err := t.exec(sql); err != nil {
+			if _, err := t.Exec(sql); err != nil {
 				return err
 			}
 		}
@@ -77,7 +77,7 @@ func TestReadingThroughInPortions(t *testing.T) {
 				r.words = " xy"
 			}
 			r.sig = signature(strings.Fields(r.words))
-			if _, err := t.exec(insertDeviceList, r.fields()...); err != nil {
+			if _, err := t.Exec(insertDeviceList, r.fields()...); err != nil {
 				return err
 			}
 		}
@@ -86,7 +86,7 @@ func TestReadingThroughInPortions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &searching{listing: deviceListing, s: db.engine.read(), q: listQuery{words: []string{"xy"}}, o: deviceListing.sorts["person"], limit: 3, up: true, sig: signature([]string{"xy"})}
+	s := &searching{listing: deviceListing, s: db.reader, q: listQuery{words: []string{"xy"}}, o: deviceListing.sorts["person"], limit: 3, up: true, sig: signature([]string{"xy"})}
 	var got []int64
 	for range 10 {
 		places, short, err := s.readThrough()

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 
-	"gorm.io/gorm/clause"
-
 	"hilum/idp"
 )
 
@@ -93,7 +91,7 @@ func (r *loginRow) login() (*idp.Login, error) {
 
 func loginOf(s reader, id idp.LoginID) (*idp.Login, error) {
 	var row loginRow
-	if err := s.row(selectLogin, []any{string(id)}, row.fields()...); err != nil {
+	if err := s.Row(selectLogin, []any{string(id)}, row.fields()...); err != nil {
 		return nil, fmt.Errorf("sign-in %s: %w", id, err)
 	}
 	// What has expired lets nobody in, and is marked so in one statement for many.
@@ -136,7 +134,7 @@ func (db *DB) AddLogin(ctx context.Context, l *idp.Login) error {
 		if err := t.bind(row); err != nil {
 			return err
 		}
-		if _, err := t.exec(insertLogin, row.fields()...); err != nil {
+		if _, err := t.Exec(insertLogin, row.fields()...); err != nil {
 			return err
 		}
 		return t.note(events...)
@@ -233,9 +231,8 @@ func (db *DB) Collect(ctx context.Context, id idp.LoginID, fn func(*idp.Collecti
 			}
 		}
 		if l.NewHash != "" {
-			c.Invitation, err = invitationOf(t, t.gorm.Clauses(clause.Locking{Strength: "UPDATE"}), "id = ?", string(l.Invitation))
-			if err = t.translate(err); err != nil && !errors.Is(err, idp.ErrNotFound) {
-				return fmt.Errorf("invitation %s: %w", l.Invitation, err)
+			if c.Invitation, err = t.invitationOf(l.Invitation); err != nil && !errors.Is(err, idp.ErrNotFound) {
+				return err
 			}
 		}
 		if err := fn(c); err != nil {

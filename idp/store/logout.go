@@ -102,7 +102,7 @@ type deliveredRow[N any] interface {
 // the query that reads it. Errors: idp.ErrNotFound, that of fn; nothing is returned then.
 func changeRow[N any](t *tx, row deliveredRow[N], query string, key any, more []any, fn func(N) error) (N, error) {
 	var none N
-	if err := t.row(query, append([]any{key}, more...), row.fields()...); err != nil {
+	if err := t.Row(query, append([]any{key}, more...), row.fields()...); err != nil {
 		return none, fmt.Errorf("%T %v: %w", none, key, err)
 	}
 	n := row.noun()
@@ -164,7 +164,7 @@ func (db *DB) EndedSession(ctx context.Context, id idp.SessionID) (*idp.EndedSes
 		return nil, err
 	}
 	var row sessionRow
-	if err := r.row(selectSession+" AND ended_at <> 0", []any{string(id)}, row.fields()...); err != nil {
+	if err := r.Row(selectSession+" AND ended_at <> 0", []any{string(id)}, row.fields()...); err != nil {
 		return nil, fmt.Errorf("session %s: %w", id, err)
 	}
 	out := &idp.EndedSession{}
@@ -195,7 +195,7 @@ func (db *DB) OwnEndedSession(ctx context.Context, id idp.SessionID, browser idp
 		return nil, err
 	}
 	var row sessionRow
-	if err := r.row(selectSession+" AND ended_at <> 0 AND browser = ?", []any{string(id), browser[:]}, row.fields()...); err != nil {
+	if err := r.Row(selectSession+" AND ended_at <> 0 AND browser = ?", []any{string(id), browser[:]}, row.fields()...); err != nil {
 		return nil, fmt.Errorf("session %s: %w", id, err)
 	}
 	out := &idp.EndedSession{}
@@ -249,7 +249,7 @@ func logoutFigures(s statements, client idp.ClientID) ([]idp.LogoutFigures, erro
 		if len(failing) > 0 && failing[0].client == string(f.Client) {
 			f.Lost, f.FailedAt = int(min(failing[0].lost, idp.CountUpTo)), moment(failing[0].at)
 			var said string
-			err := s.row("SELECT said FROM logout_notices WHERE said <> '' AND client_id = ? AND tried_at = ? LIMIT 1", []any{failing[0].client, failing[0].at}, &said)
+			err := s.Row("SELECT said FROM logout_notices WHERE said <> '' AND client_id = ? AND tried_at = ? LIMIT 1", []any{failing[0].client, failing[0].at}, &said)
 			if err != nil && !errors.Is(err, idp.ErrNotFound) { // told meanwhile
 				return nil, err
 			}

@@ -74,7 +74,7 @@ func (r *mailRow) mail() (*idp.Mail, error) {
 
 func mailOf(s statements, id idp.MailID) (*idp.Mail, error) {
 	var row mailRow
-	if err := s.row(selectMail, []any{string(id)}, row.fields()...); err != nil {
+	if err := s.Row(selectMail, []any{string(id)}, row.fields()...); err != nil {
 		return nil, fmt.Errorf("mail %s: %w", id, err)
 	}
 	return row.mail()
@@ -86,7 +86,7 @@ func (t *tx) addMail(m *idp.Mail) error {
 	if err != nil {
 		return err
 	}
-	if _, err := t.exec(insertMail, row.fields()...); err != nil {
+	if _, err := t.Exec(insertMail, row.fields()...); err != nil {
 		return fmt.Errorf("mail %s: %w", m.ID, err)
 	}
 	return nil
@@ -116,7 +116,7 @@ func (t *tx) tellOwners(events []idp.Event) error {
 			continue
 		}
 		var email string
-		if err := t.row("SELECT email FROM users WHERE id = ?", []any{string(m.User)}, &email); err != nil && !errors.Is(err, idp.ErrNotFound) {
+		if err := t.Row("SELECT email FROM users WHERE id = ?", []any{string(m.User)}, &email); err != nil && !errors.Is(err, idp.ErrNotFound) {
 			return err
 		}
 		if email == "" {
@@ -157,13 +157,13 @@ func (db *DB) ClaimMail(ctx context.Context, now time.Time) (*idp.Mail, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := r.row(selectDueMail, []any{micros(now)}, (&mailRow{}).fields()...); err != nil {
+	if err := r.Row(selectDueMail, []any{micros(now)}, (&mailRow{}).fields()...); err != nil {
 		return nil, err
 	}
 	var claimed *idp.Mail
 	err = db.write(ctx, func(t *tx) error {
 		var row mailRow
-		if err := t.row(selectDueMail, []any{micros(now)}, row.fields()...); err != nil {
+		if err := t.Row(selectDueMail, []any{micros(now)}, row.fields()...); err != nil {
 			return err
 		}
 		m, err := row.mail()
@@ -215,17 +215,17 @@ func mailFigures(s statements) (idp.MailFigures, error) {
 		args  []any
 		into  []any
 	}{
-		{"SELECT count(*), coalesce(min(created_at), 0) FROM (SELECT created_at FROM mails WHERE settled_at = 0 ORDER BY next_at LIMIT ?)", []any{most}, []any{&waiting, &oldest}},
+		{"SELECT count(*), coalesce(min(created_at), 0) FROM (SELECT created_at FROM mails WHERE settled_at = 0 ORDER BY next_at LIMIT ?) w", []any{most}, []any{&waiting, &oldest}},
 		{"SELECT coalesce(max(tried_at), 0) FROM mails WHERE tried_at <> 0 AND sent = 1", nil, []any{&sent}},
-		{"SELECT count(*) FROM (SELECT 1 FROM mails WHERE settled_at <> 0 AND sent = 0 AND said NOT IN ('withdrawn', 'nobody') LIMIT ?)", []any{most}, []any{&lost}},
+		{"SELECT count(*) FROM (SELECT 1 FROM mails WHERE settled_at <> 0 AND sent = 0 AND said NOT IN ('withdrawn', 'nobody') LIMIT ?) l", []any{most}, []any{&lost}},
 	} {
-		if err := s.row(q.query, q.args, q.into...); err != nil {
+		if err := s.Row(q.query, q.args, q.into...); err != nil {
 			return f, err
 		}
 	}
 	f = idp.MailFigures{Waiting: int(waiting), OldestAt: moment(oldest), SentAt: moment(sent), Lost: int(lost)}
 	var said, detailed string
-	err := s.row(`SELECT tried_at, said, detailed FROM mails WHERE tried_at > ? AND said NOT IN ('', 'withdrawn', 'nobody')
+	err := s.Row(`SELECT tried_at, said, detailed FROM mails WHERE tried_at > ? AND said NOT IN ('', 'withdrawn', 'nobody')
 		ORDER BY tried_at DESC LIMIT 1`, []any{sent}, &failed, &said, &detailed)
 	if errors.Is(err, idp.ErrNotFound) {
 		return f, nil

@@ -13,7 +13,7 @@ const (
 	polledColumns    = "id, type, client_id, request, user_code, address, state, interval, polled_at, created_at, expires_at, mac"
 	selectPolled     = "SELECT " + polledColumns + " FROM polled_requests WHERE id = ?"
 	selectPolledCode = "SELECT " + polledColumns + " FROM polled_requests WHERE user_code = ? AND user_code <> x''"
-	countPolled      = "SELECT count(*), coalesce(sum(address = ?), 0) FROM polled_requests WHERE client_id = ? AND expires_at > ? AND state = 'pending'"
+	countPolled      = "SELECT count(*), count(CASE WHEN address = ? THEN 1 END) FROM polled_requests WHERE client_id = ? AND expires_at > ? AND state = 'pending'"
 	noteQuestion     = "UPDATE polled_requests SET interval = ?, polled_at = ? WHERE id = ?"
 	answerPolled     = "UPDATE polled_requests SET state = ? WHERE id = ? AND state = 'pending' AND expires_at > ?"
 )
@@ -53,7 +53,7 @@ func (r *polledRow) polled() (*idp.Polled, error) {
 
 func polledOf(s reader, query string, key any) (*idp.Polled, error) {
 	var row polledRow
-	if err := s.row(query, []any{key}, row.fields()...); err != nil {
+	if err := s.Row(query, []any{key}, row.fields()...); err != nil {
 		return nil, fmt.Errorf("polled request: %w", err)
 	}
 	if err := s.fits(&row, ""); err != nil {
@@ -76,7 +76,7 @@ func (db *DB) AddPolled(ctx context.Context, p *idp.Polled) error {
 	}
 	return db.write(ctx, func(t *tx) error {
 		var all, here int64
-		if err := t.row(countPolled, []any{row.Address, row.ClientID, micros(db.now())}, &all, &here); err != nil {
+		if err := t.Row(countPolled, []any{row.Address, row.ClientID, micros(db.now())}, &all, &here); err != nil {
 			return err
 		}
 		if all >= idp.MaxPolled || here >= idp.MaxPolledFrom {
@@ -85,7 +85,7 @@ func (db *DB) AddPolled(ctx context.Context, p *idp.Polled) error {
 		if err := t.bind(row); err != nil {
 			return err
 		}
-		_, err := t.exec(insertPolled, row.fields()...)
+		_, err := t.Exec(insertPolled, row.fields()...)
 		return err
 	})
 }
@@ -120,7 +120,7 @@ func (db *DB) UpdatePolled(ctx context.Context, id idp.PolledID, fn func(*idp.Po
 		if err := fn(p); err != nil {
 			return err
 		}
-		_, err = t.exec(noteQuestion, p.Interval.Microseconds(), micros(p.PolledAt), string(id))
+		_, err = t.Exec(noteQuestion, p.Interval.Microseconds(), micros(p.PolledAt), string(id))
 		return err
 	})
 }
@@ -128,7 +128,7 @@ func (db *DB) UpdatePolled(ctx context.Context, id idp.PolledID, fn func(*idp.Po
 // approvePolled notes that somebody has said yes. Errors: idp.ErrExpired, it does not wait
 // any more.
 func (t *tx) approvePolled(id idp.PolledID, at int64) error {
-	n, err := t.exec(answerPolled, string(idp.PolledApproved), string(id), at)
+	n, err := t.Exec(answerPolled, string(idp.PolledApproved), string(id), at)
 	if err != nil {
 		return err
 	}
@@ -140,7 +140,7 @@ func (t *tx) approvePolled(id idp.PolledID, at int64) error {
 
 // denyPolled notes that somebody has said no; what does not wait any more is left as it is.
 func (t *tx) denyPolled(id idp.PolledID, at int64) error {
-	n, err := t.exec(answerPolled, string(idp.PolledDenied), string(id), at)
+	n, err := t.Exec(answerPolled, string(idp.PolledDenied), string(id), at)
 	if err != nil || n == 0 {
 		return err
 	}

@@ -44,7 +44,7 @@ func (db *DB) AddPushed(ctx context.Context, p *idp.Pushed) error {
 	row := &pushedRow{ID: string(p.ID), ClientID: string(p.Client), Request: string(request), ExpiresAt: micros(p.ExpiresAt)}
 	return db.write(ctx, func(t *tx) error {
 		var pending int64
-		if err := t.row(countPending, []any{row.ClientID, micros(db.now())}, &pending); err != nil {
+		if err := t.Row(countPending, []any{row.ClientID, micros(db.now())}, &pending); err != nil {
 			return err
 		}
 		if pending >= idp.MaxPushed {
@@ -53,7 +53,7 @@ func (db *DB) AddPushed(ctx context.Context, p *idp.Pushed) error {
 		if err := t.bind(row); err != nil {
 			return err
 		}
-		_, err := t.exec(insertPushed, row.fields()...)
+		_, err := t.Exec(insertPushed, row.fields()...)
 		return err
 	})
 }
@@ -65,7 +65,7 @@ func (db *DB) Pushed(ctx context.Context, id idp.PushedID) (*idp.Pushed, error) 
 		return nil, err
 	}
 	var row pushedRow
-	if err := r.row(selectPushed, []any{string(id)}, row.fields()...); err != nil {
+	if err := r.Row(selectPushed, []any{string(id)}, row.fields()...); err != nil {
 		return nil, fmt.Errorf("pushed request: %w", err)
 	}
 	if err := r.fits(&row, ""); err != nil {
@@ -78,7 +78,7 @@ func (db *DB) Pushed(ctx context.Context, id idp.PushedID) (*idp.Pushed, error) 
 // usePushed marks a pushed authorization request used. Errors: idp.ErrReplayed, it has
 // given a code before.
 func (t *tx) usePushed(id idp.PushedID, at int64) error {
-	n, err := t.exec(usePushed, at, string(id))
+	n, err := t.Exec(usePushed, at, string(id))
 	if err == nil && n == 0 {
 		return fmt.Errorf("pushed request: %w", idp.ErrReplayed)
 	}

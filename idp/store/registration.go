@@ -79,7 +79,7 @@ func (db *DB) AddRegistrationToken(ctx context.Context, r *idp.RegistrationToken
 	row, events := registrationRowOf(r), r.Take()
 	return db.write(ctx, func(t *tx) error {
 		var n int64
-		if err := t.row(countRegistrations, nil, &n); err != nil {
+		if err := t.Row(countRegistrations, nil, &n); err != nil {
 			return err
 		}
 		if n >= idp.MaxRegistrationTokens {
@@ -88,7 +88,7 @@ func (db *DB) AddRegistrationToken(ctx context.Context, r *idp.RegistrationToken
 		if err := t.bind(row); err != nil {
 			return err
 		}
-		if _, err := t.exec(insertRegistration, row.fields()...); err != nil {
+		if _, err := t.Exec(insertRegistration, row.fields()...); err != nil {
 			return err
 		}
 		return t.note(events...)
@@ -123,7 +123,7 @@ func (db *DB) RegistrationTokens(ctx context.Context) ([]idp.RegistrationToken, 
 // registration reads an initial access token by a query for one. Errors: idp.ErrNotFound.
 func (t *tx) registration(query string, key any) (*idp.RegistrationToken, error) {
 	var row registrationRow
-	if err := t.row(query, []any{key}, row.fields()...); err != nil {
+	if err := t.Row(query, []any{key}, row.fields()...); err != nil {
 		return nil, fmt.Errorf("registration token: %w", err)
 	}
 	if err := t.fits(&row, ""); err != nil {
@@ -139,7 +139,7 @@ func (t *tx) putRegistration(r *idp.RegistrationToken) error {
 		return err
 	}
 	fields := row.fields()
-	if _, err := t.exec(updateRegistration, append(fields[1:len(fields):len(fields)], row.ID)...); err != nil {
+	if _, err := t.Exec(updateRegistration, append(fields[1:len(fields):len(fields)], row.ID)...); err != nil {
 		return err
 	}
 	return t.note(r.Take()...)
@@ -197,7 +197,7 @@ func (db *DB) UpdateRegisteredClient(ctx context.Context, id idp.ClientID, fn fu
 			err = t.putPictures(pictures...)
 		}
 		if err == nil {
-			_, err = t.exec(deleteLoose)
+			_, err = t.Exec(deleteLoose)
 		}
 		return err
 	})
@@ -218,12 +218,12 @@ func (db *DB) UpdateRegisteredBy(ctx context.Context, id idp.RegistrationTokenID
 		if err := t.putRegistration(r); err != nil {
 			return err
 		}
-		var clients []string
-		if err := t.gorm.Model(&clientRow{}).Where("registered_by = ?", string(id)).Order("id").Pluck("id", &clients).Error; err != nil {
+		clients, err := list[idRow](t, "SELECT id FROM clients WHERE registered_by = ? ORDER BY id", string(id))
+		if err != nil {
 			return err
 		}
 		for _, c := range clients {
-			if err := t.updateClient(idp.ClientID(c), each); err != nil {
+			if err := t.updateClient(idp.ClientID(c.id), each); err != nil {
 				return err
 			}
 		}

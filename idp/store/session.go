@@ -74,7 +74,7 @@ func (r *sessionRow) session() (*idp.Session, error) {
 // liveSession reads the live session of a browser; nil when there is none.
 func (t *tx) liveSession(id idp.SessionID, browser idp.TokenHash, now time.Time) (*sessionRow, *idp.Session, error) {
 	row := &sessionRow{}
-	err := t.row(selectSession, []any{string(id)}, row.fields()...)
+	err := t.Row(selectSession, []any{string(id)}, row.fields()...)
 	if errors.Is(err, idp.ErrNotFound) {
 		return nil, nil, nil
 	}
@@ -98,7 +98,7 @@ func (t *tx) addSession(s *idp.Session) error {
 	if err := t.bind(row); err != nil {
 		return err
 	}
-	if _, err := t.exec(insertSession, row.fields()...); err != nil {
+	if _, err := t.Exec(insertSession, row.fields()...); err != nil {
 		return fmt.Errorf("session %s: %w", s.ID, err)
 	}
 	return t.note(s.Take()...)
@@ -128,7 +128,7 @@ func (t *tx) ended(user, session string, at time.Time) error {
 	if err := t.revokeOfSession(user, session, at); err != nil {
 		return err
 	}
-	_, err := t.exec(insertNotices, micros(at), micros(at), micros(at.Add(idp.NoticeFor)), session)
+	_, err := t.Exec(insertNotices, micros(at), micros(at), micros(at.Add(idp.NoticeFor)), session)
 	return err
 }
 
@@ -148,7 +148,7 @@ func (t *tx) endSessions(user idp.UserID, at time.Time, pick func(*idp.Session) 
 		if !pick(s) {
 			continue
 		}
-		if _, err := t.exec(endSession, micros(at), rows[i].ID); err != nil {
+		if _, err := t.Exec(endSession, micros(at), rows[i].ID); err != nil {
 			return nil, err
 		}
 		if err := t.ended(rows[i].UserID, rows[i].ID, at); err != nil {
@@ -167,7 +167,7 @@ func (db *DB) SessionByToken(ctx context.Context, token idp.TokenHash) (*idp.Ses
 		return nil, err
 	}
 	var row sessionRow
-	if err := r.row(selectSessionByToken, []any{token[:]}, row.fields()...); err != nil {
+	if err := r.Row(selectSessionByToken, []any{token[:]}, row.fields()...); err != nil {
 		return nil, fmt.Errorf("session: %w", err)
 	}
 	if row.EndedAt == 0 {
@@ -236,7 +236,7 @@ func (db *DB) SessionClients(ctx context.Context, user idp.UserID) ([]idp.Sessio
 // TouchSession notes when a session was used last; time does not run backwards.
 func (db *DB) TouchSession(ctx context.Context, id idp.SessionID, at time.Time) error {
 	return db.write(ctx, func(t *tx) error {
-		_, err := t.exec("UPDATE sessions SET last_seen_at = ? WHERE id = ? AND last_seen_at < ? AND ended_at = 0",
+		_, err := t.Exec("UPDATE sessions SET last_seen_at = ? WHERE id = ? AND last_seen_at < ? AND ended_at = 0",
 			micros(at), string(id), micros(at))
 		return err
 	})
@@ -248,7 +248,7 @@ func (db *DB) AddGrant(ctx context.Context, s *idp.Session, g *idp.Grant, c *idp
 	events := append(s.Take(), g.Take()...)
 	err := db.write(ctx, func(t *tx) error {
 		seen := micros(s.LastSeenAt)
-		n, err := t.exec(`UPDATE sessions SET last_seen_at = CASE WHEN last_seen_at < ? THEN ? ELSE last_seen_at END
+		n, err := t.Exec(`UPDATE sessions SET last_seen_at = CASE WHEN last_seen_at < ? THEN ? ELSE last_seen_at END
 			WHERE id = ? AND user_id = ? AND ended_at = 0 AND expires_at > ?`,
 			seen, seen, string(s.ID), string(s.User), micros(g.CreatedAt))
 		if err != nil {

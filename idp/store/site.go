@@ -64,7 +64,7 @@ type keptSite struct {
 func siteOf(s statements) (*keptSite, error) {
 	var row siteRow
 	k := &keptSite{}
-	if err := s.row(selectSite, nil, append(row.fields(), &k.revision)...); err != nil {
+	if err := s.Row(selectSite, nil, append(row.fields(), &k.revision)...); err != nil {
 		return nil, fmt.Errorf("site: %w", err)
 	}
 	var err error
@@ -123,10 +123,10 @@ func (db *DB) UpdateSite(ctx context.Context, fn func(*idp.Site) error, pictures
 		if err := t.update(updateSite, siteRowOf(k.site).fields()); err != nil {
 			return err
 		}
-		if _, err := t.exec(deleteLoose); err != nil {
+		if _, err := t.Exec(deleteLoose); err != nil {
 			return err
 		}
-		if _, err := t.exec("UPDATE revisions SET n = ? WHERE name = 'site'", revision); err != nil {
+		if _, err := t.Exec("UPDATE revisions SET n = ? WHERE name = 'site'", revision); err != nil {
 			return err
 		}
 		return t.note(k.site.Take()...)
@@ -140,7 +140,7 @@ func (db *DB) UpdateSite(ctx context.Context, fn func(*idp.Site) error, pictures
 
 func (t *tx) putPictures(pictures ...*idp.Picture) error {
 	for _, p := range pictures {
-		if _, err := t.exec(insertPicture, string(p.ID), p.PNG, p.Width, p.Height); err != nil {
+		if _, err := t.Exec(insertPicture, string(p.ID), p.PNG, p.Width, p.Height); err != nil {
 			return err
 		}
 	}
@@ -156,7 +156,7 @@ func (db *DB) Picture(ctx context.Context, id idp.PictureID) (*idp.Picture, erro
 	}
 	p := &idp.Picture{ID: id}
 	var width, height int64
-	if err := r.row(selectPicture, []any{string(id)}, &p.PNG, &width, &height); err != nil {
+	if err := r.Row(selectPicture, []any{string(id)}, &p.PNG, &width, &height); err != nil {
 		return nil, fmt.Errorf("picture %s: %w", id, err)
 	}
 	p.Width, p.Height = int(width), int(height)
@@ -173,14 +173,14 @@ func (db *DB) SetIcon(ctx context.Context, id idp.ClientID, icon *idp.Picture, e
 				return err
 			}
 		}
-		n, err := t.exec("UPDATE clients SET icon = ?, updated_at = ? WHERE id = ?", picture, micros(db.at(e)), string(id))
+		n, err := t.Exec("UPDATE clients SET icon = ?, updated_at = ? WHERE id = ?", picture, micros(db.at(e)), string(id))
 		if err != nil {
 			return err
 		}
 		if n == 0 {
 			return fmt.Errorf("client %s: %w", id, idp.ErrNotFound)
 		}
-		if _, err := t.exec(deleteLoose); err != nil {
+		if _, err := t.Exec(deleteLoose); err != nil {
 			return err
 		}
 		return t.note(e)
@@ -197,18 +197,18 @@ func (db *DB) NoteIssuer(ctx context.Context, issuer string) (was string, err er
 	if err != nil {
 		return "", err
 	}
-	if err := r.row(selectIssuer, nil, &was); err != nil || was == issuer {
+	if err := r.Row(selectIssuer, nil, &was); err != nil || was == issuer {
 		return "", err
 	}
 	err = db.write(ctx, func(t *tx) error {
-		if err := t.row(selectIssuer, nil, &was); err != nil {
+		if err := t.Row(selectIssuer, nil, &was); err != nil {
 			return err
 		}
 		if was == issuer { // another start was quicker
 			was = ""
 			return nil
 		}
-		if _, err := t.exec("UPDATE site SET issuer = ? WHERE id = 1", issuer); err != nil || was == "" {
+		if _, err := t.Exec("UPDATE site SET issuer = ? WHERE id = 1", issuer); err != nil || was == "" {
 			return err
 		}
 		return t.note(idp.Event{

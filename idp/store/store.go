@@ -11,9 +11,8 @@
 // idp.ErrNotFound is the error for a row that is not there, idp.ErrConflict for one that
 // is there already.
 //
-// Most statements go through gorm. Those of the hot paths (sign-in, tokens, events) are
-// written by hand and prepared once: gorm, and database/sql beneath it, cost two to three
-// times as much for each, and a refresh has five.
+// A file speaks to the database through gorm, for rows that people change at a desk and that
+// are read and written whole, or by statements written by hand, and never through both.
 package store
 
 import (
@@ -25,17 +24,22 @@ import (
 	"sync/atomic"
 	"time"
 
-	"gorm.io/gorm"
-
 	"hilum/idp"
+	"hilum/idp/store/engine"
+	"hilum/idp/store/postgres"
+	"hilum/idp/store/sqlite"
 )
 
 // Config says which database is opened.
 type Config struct {
-	Driver string // "sqlite"
-	Path   string // of the file; it and its folder are made when missing
-	Log    *slog.Logger
-	Now    func() time.Time
+	// URL is that of a PostgreSQL database, which several instances may share; empty: a file.
+	URL      string
+	Password string // in place of that in the URL
+	Pool     int    // connections to it at most; 0: postgres.DefaultPool
+	Driver   string // of a file: "sqlite"
+	Path     string // of the file; it and its folder are made when missing
+	Log      *slog.Logger
+	Now      func() time.Time
 	// Mail says that mail can be sent: owners of accounts are told what happens to them.
 	Mail bool
 	// Key is for Trust, where it is at hand before the database is open; nil: Trust is called later.
@@ -45,48 +49,102 @@ type Config struct {
 	Witness string
 
 	trust *trust
-	// twice has every function that writes run a second time, after what it did
-	// first is undone, and fails it where it comes to something else then. Engines
-	// run a function again when another transaction came between; one that keeps
-	// something of its first run would do harm there, and only there. For tests.
-	twice bool
+	twice bool // sqlite.Config.Twice
 }
 
-// engine is what differs from database to database.
-type engine interface {
-	// write runs fn in a transaction and returns when it is on disk, or when
-	// it is certain that it never will be. An error or a panic of fn leaves
-	// nothing behind. A context that ends before fn begins prevents it; one
-	// that ends later changes nothing.
-	write(ctx context.Context, fn func(*tx) error) error
-	// read is for statements that change nothing.
-	read() *session
-	close() error
-}
+// statements are the engine's.
+type statements = engine.Statements
 
-// session runs statements by hand and by gorm, on one connection or on a pool.
+// session runs statements by hand and by gorm: in a transaction, or each by itself.
 type session struct {
-	statements
-	gorm      *gorm.DB
-	translate func(error) error // what gorm returns
-	now       func() time.Time
-	mail      bool // Config.Mail
-	trust     *trust
+	engine.Session
+	now   func() time.Time
+	mail  bool // Config.Mail
+	trust *trust
+}
+
+// tx is a transaction.
+type tx struct {
+	session
+	in       engine.Tx
+	deferred bool // see DB
+	// head is the end of the log, nil until the transaction has an event. Another
+	// process may write between two commits, so it is read anew in each.
+	head  *head
+	noted int64      // events so far
+	days  []dayCount // of what is counted per day
+
+	marked struct { // see Mark
+		known bool // head was
+		head  head
+		noted int64
+		days  int
+	}
+}
+
+// begin begins a transaction, or several that are committed together.
+func (db *DB) begin(in engine.Tx) engine.Work {
+	return &tx{session: session{in, db.conf.Now, db.conf.Mail, db.trust}, in: in, deferred: db.deferred}
+}
+
+// Tx is engine.Work's.
+func (t *tx) Tx() engine.Tx { return t.in }
+
+// Mark is engine.Work's.
+func (t *tx) Mark() {
+	t.marked.noted, t.marked.days, t.marked.known = t.noted, len(t.days), t.head != nil
+	if t.head != nil {
+		t.marked.head = *t.head
+	}
+}
+
+// Undo is engine.Work's.
+func (t *tx) Undo() {
+	t.noted, t.days = t.marked.noted, t.days[:t.marked.days]
+	if !t.marked.known {
+		t.head = nil
+		return
+	}
+	*t.head = t.marked.head
+}
+
+// Noted is engine.Work's.
+func (t *tx) Noted() int64 { return t.noted }
+
+// Finish writes the head and what was counted, if there are events: once for all
+// transactions that are committed together.
+func (t *tx) Finish() error {
+	if err := t.putDays(); err != nil {
+		return err
+	}
+	return t.putHead()
+}
+
+// Committed is engine.Work's.
+func (t *tx) Committed() {
+	if t.head != nil {
+		t.trust.ended(t.head)
+	}
 }
 
 // DB is an open database. Safe for concurrent use.
 type DB struct {
-	engine  engine
-	conf    Config
-	trust   *trust
-	fresh   bool
-	disk    disk
-	clients clientCache
-	site    siteCache
-	secrets secretUses
-	recent  recentGrants
-	codes   issued[idp.Code]
-	refresh issued[idp.RefreshToken]
+	engine engine.Engine
+	reader *session
+	// deferred: events are linked after their transactions, see Link.
+	deferred    bool
+	linking     sync.WaitGroup
+	stopLinking func()
+	conf        Config
+	trust       *trust
+	fresh       bool
+	disk        disk
+	clients     clientCache
+	site        siteCache
+	secrets     secretUses
+	recent      recentGrants
+	codes       issued[idp.Code]
+	refresh     issued[idp.RefreshToken]
 
 	reads, transactions atomic.Uint64
 
@@ -103,33 +161,50 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
-	if c.Driver != "sqlite" {
+	if c.Driver != "sqlite" && c.URL == "" {
 		return nil, fmt.Errorf("database driver %q is not known; \"sqlite\" is", c.Driver)
 	}
 	c.trust = newTrust(c.Log)
 	db := &DB{conf: c, trust: c.trust, disk: disk{log: c.Log}}
-	db.disk.write = db.writeProbe
-	e, err := openSQLite(ctx, c, db.disk.wrote)
+	db.disk.write = func(much bool) error { return db.engine.Probe(much) }
+	e, err := openEngine(ctx, c, engine.Hooks{Begin: db.begin, Wrote: db.disk.wrote})
 	if err != nil {
 		return nil, err
 	}
 	db.engine = e
+	db.deferred = c.URL != ""
+	db.reader = &session{e.Read(), c.Now, c.Mail, c.trust}
+	if db.deferred {
+		linking, stop := context.WithCancel(context.WithoutCancel(ctx))
+		db.stopLinking = sync.OnceFunc(func() {
+			stop()
+			db.linking.Wait()
+		})
+		db.linking.Go(func() { db.keepLinking(linking) }) // ends in Close
+	}
 	db.noteAlarms() //nolint:contextcheck // alarms come after the start
 	if err := db.lookIfFresh(ctx); err != nil {
-		return nil, closeAfter(err, e)
+		return nil, errors.Join(err, e.Close())
 	}
 	if err := db.listAll(ctx); err != nil {
-		return nil, closeAfter(err, e)
+		return nil, errors.Join(err, e.Close())
 	}
 	if c.Key != nil {
 		if err := db.Trust(ctx, c.Key); err != nil {
-			return nil, closeAfter(err, e)
+			return nil, errors.Join(err, e.Close())
 		}
 	}
 	if err := db.keyEmails(ctx); err != nil {
-		return nil, closeAfter(err, e)
+		return nil, errors.Join(err, e.Close())
 	}
 	return db, nil
+}
+
+func openEngine(ctx context.Context, c Config, hooks engine.Hooks) (engine.Engine, error) {
+	if c.URL != "" {
+		return postgres.Open(ctx, postgres.Config{URL: c.URL, Password: c.Password, Pool: c.Pool, Log: c.Log, Twice: c.twice}, hooks)
+	}
+	return sqlite.Open(ctx, sqlite.Config{Path: c.Path, Log: c.Log, Twice: c.twice}, hooks)
 }
 
 // Close waits for the reads and transactions that have begun, and closes the
@@ -138,7 +213,13 @@ func (db *DB) Close() error {
 	db.closing.Do(func() {
 		db.trust.alarms.close()
 		uses := db.writeSecretUses(context.Background())
-		db.closed = errors.Join(uses, db.engine.close())
+		if db.stopLinking != nil {
+			db.stopLinking()
+			if db.trust.keys.Load() != nil {
+				uses = errors.Join(uses, db.Link(context.Background(), false))
+			}
+		}
+		db.closed = errors.Join(uses, db.engine.Close())
 	})
 	return db.closed
 }
@@ -159,7 +240,7 @@ func (db *DB) Ping(ctx context.Context) error {
 		return err
 	}
 	var one int64
-	return r.row("SELECT 1", nil, &one)
+	return r.Row("SELECT 1", nil, &one)
 }
 
 // read begins a read. A context that has ended prevents it; a read that runs
@@ -169,13 +250,13 @@ func (db *DB) read(ctx context.Context) (*session, error) {
 		return nil, err
 	}
 	db.reads.Add(1)
-	return db.engine.read(), nil
+	return db.reader, nil
 }
 
 // write runs fn as one transaction, see engine.
 func (db *DB) write(ctx context.Context, fn func(*tx) error) error {
 	db.transactions.Add(1)
-	return db.engine.write(ctx, fn)
+	return db.engine.Write(ctx, func(w engine.Work) error { return fn(w.(*tx)) })
 }
 
 func (db *DB) now() time.Time { return db.conf.Now() }
@@ -186,7 +267,7 @@ func (db *DB) lookIfFresh(ctx context.Context) error {
 		return err
 	}
 	var used bool
-	err = r.row(`SELECT CASE WHEN EXISTS (SELECT 1 FROM users) OR EXISTS (SELECT 1 FROM signing_keys)
+	err = r.Row(`SELECT CASE WHEN EXISTS (SELECT 1 FROM users) OR EXISTS (SELECT 1 FROM signing_keys)
 		OR EXISTS (SELECT 1 FROM pairings) OR EXISTS (SELECT 1 FROM seal_checks) THEN 1 ELSE 0 END`, nil, &used)
 	db.fresh = err == nil && !used
 	return err

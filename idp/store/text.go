@@ -72,7 +72,7 @@ func (db *DB) TakenEmails(ctx context.Context, addresses []string) ([]string, er
 		key := text.MailKey(address)
 		for _, find := range []string{selectEmailOf, selectEmailASCII} {
 			var email string
-			err := r.row(find, []any{key}, &email)
+			err := r.Row(find, []any{key}, &email)
 			if err != nil && !errors.Is(err, idp.ErrNotFound) {
 				return nil, err
 			}
@@ -99,7 +99,7 @@ func (db *DB) keyEmails(ctx context.Context) error {
 		}
 		err = db.write(ctx, func(t *tx) error {
 			for _, row := range rows {
-				if _, err := t.exec("UPDATE users SET email_key = ? WHERE id = ? AND email = ?", text.MailKey(row.email), row.id, row.email); err != nil {
+				if _, err := t.Exec("UPDATE users SET email_key = ? WHERE id = ? AND email = ?", text.MailKey(row.email), row.id, row.email); err != nil {
 					return err
 				}
 			}

@@ -14,7 +14,7 @@ import (
 // before.
 func (db *DB) UseJWT(ctx context.Context, hash idp.TokenHash, until time.Time) error {
 	return db.write(ctx, func(t *tx) error {
-		_, err := t.exec("INSERT INTO used_jwts (hash, until) VALUES (?, ?)", hash[:], micros(until))
+		_, err := t.Exec("INSERT INTO used_jwts (hash, until) VALUES (?, ?)", hash[:], micros(until))
 		if errors.Is(err, idp.ErrConflict) {
 			return fmt.Errorf("jwt: %w", idp.ErrReplayed)
 		}

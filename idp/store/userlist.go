@@ -77,17 +77,17 @@ func (t *tx) relistUser(u *numberedUser, devices int) error {
 		if row.n, err = t.nextNumber(userListing); err != nil {
 			return err
 		}
-		if _, err := t.exec(insertUserList, row.fields()...); err != nil {
+		if _, err := t.Exec(insertUserList, row.fields()...); err != nil {
 			return err
 		}
-		if _, err := t.exec("UPDATE users SET n = ? WHERE id = ?", row.n, u.ID); err != nil {
+		if _, err := t.Exec("UPDATE users SET n = ? WHERE id = ?", row.n, u.ID); err != nil {
 			return err
 		}
 		return t.putTerms(userListing, &listed{}, &row.listed)
 	}
 	row.n = u.n
 	var before userListRow
-	if err := t.row("SELECT "+userListColumns+" FROM user_list WHERE n = ?", []any{u.n}, before.fields()...); err != nil {
+	if err := t.Row("SELECT "+userListColumns+" FROM user_list WHERE n = ?", []any{u.n}, before.fields()...); err != nil {
 		return fmt.Errorf("user %s in the list: %w", u.ID, err)
 	}
 	if before == *row {
@@ -121,7 +121,7 @@ func (db *DB) SearchUsers(ctx context.Context, q idp.UserQuery) (*idp.UserPage, 
 	p := &idp.UserPage{Cursors: f.cursors, Total: f.total, Facets: perFacet(idp.UserFacets, f.facets), Rows: make([]idp.Account, 0, len(f.ns))}
 	for _, n := range f.ns {
 		var row accountRow
-		err := r.row(selectListedAccount, []any{n}, row.fields()...)
+		err := r.Row(selectListedAccount, []any{n}, row.fields()...)
 		if errors.Is(err, idp.ErrNotFound) {
 			continue
 		}

@@ -15,7 +15,7 @@ func (db *DB) VAPIDKey(ctx context.Context) (sealed []byte, public string, err e
 	if err != nil {
 		return nil, "", err
 	}
-	err = r.row("SELECT sealed, public FROM vapid_keys WHERE id = 1", nil, &sealed, &public)
+	err = r.Row("SELECT sealed, public FROM vapid_keys WHERE id = 1", nil, &sealed, &public)
 	if err != nil {
 		err = fmt.Errorf("VAPID key: %w", err)
 	}
@@ -28,14 +28,14 @@ func (db *DB) VAPIDKey(ctx context.Context) (sealed []byte, public string, err e
 func (db *DB) SetVAPIDKey(ctx context.Context, sealed []byte, public string) error {
 	return db.write(ctx, func(t *tx) error {
 		var one int64
-		err := t.row("SELECT 1 FROM devices WHERE push_type = ? LIMIT 1", []any{string(idp.PushWeb)}, &one)
+		err := t.Row("SELECT 1 FROM devices WHERE push_type = ? LIMIT 1", []any{string(idp.PushWeb)}, &one)
 		if err == nil {
 			return fmt.Errorf("phones have subscribed by another VAPID key: %w", idp.ErrDenied)
 		}
 		if !errors.Is(err, idp.ErrNotFound) {
 			return err
 		}
-		_, err = t.exec("INSERT INTO vapid_keys (id, sealed, public, created_at) VALUES (1, ?, ?, ?)", sealed, public, micros(db.now()))
+		_, err = t.Exec("INSERT INTO vapid_keys (id, sealed, public, created_at) VALUES (1, ?, ?, ?)", sealed, public, micros(db.now()))
 		return err
 	})
 }

@@ -11,7 +11,7 @@ import (
 func (db *DB) Relay(ctx context.Context, topics ...idp.Topic) error {
 	return db.write(ctx, func(t *tx) error {
 		for _, topic := range topics {
-			if _, err := t.exec("INSERT INTO wakes (topic, at) VALUES (?, ?)", string(topic), micros(t.now())); err != nil {
+			if _, err := t.Exec("INSERT INTO wakes (topic, at) VALUES (?, ?)", string(topic), micros(t.now())); err != nil {
 				return err
 			}
 		}
@@ -29,7 +29,7 @@ func (r *wakeRow) fields() []any { return []any{&r.n, &r.topic} }
 
 // relayed returns the topics that were relayed after the row n, and the newest row.
 func (db *DB) relayed(n int64) (topics []idp.Topic, newest int64, err error) {
-	rows, err := list[wakeRow](db.engine.read(), "SELECT n, topic FROM wakes WHERE n > ? ORDER BY n", n)
+	rows, err := list[wakeRow](db.reader, "SELECT n, topic FROM wakes WHERE n > ? ORDER BY n", n)
 	if err != nil {
 		return nil, n, err
 	}
@@ -62,7 +62,7 @@ func (db *DB) Unheard(ctx context.Context, user idp.UserID) ([]idp.Device, error
 		for _, r := range rows {
 			out = append(out, idp.Device{ID: idp.DeviceID(r.id), User: idp.UserID(r.user), Platform: r.platform, SealedPush: r.push, PublicKey: r.key})
 		}
-		_, err = t.exec("UPDATE tombstones SET sealed_push = x'' WHERE user_id = ? AND sealed_push <> x''", string(user))
+		_, err = t.Exec("UPDATE tombstones SET sealed_push = x'' WHERE user_id = ? AND sealed_push <> x''", string(user))
 		return err
 	})
 	return out, err

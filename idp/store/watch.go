@@ -50,7 +50,7 @@ func (db *DB) look(ctx context.Context) error {
 		return err
 	}
 	var clients, site int64
-	if err := db.engine.read().row(selectRevisions, nil, &clients, &site); err != nil {
+	if err := db.reader.Row(selectRevisions, nil, &clients, &site); err != nil {
 		return err
 	}
 	db.dropClients(clients)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"hilum/idp"
+	"hilum/idp/file"
 )
 
 // The witness is a small file outside the database that keeps where the log ended
@@ -80,7 +81,7 @@ func (db *DB) writeWitness(k *keys, head idp.LogHead) (err error) {
 		}
 	}()
 	_, err = f.Write(append(b, '\n'))
-	if err = errors.Join(err, f.Sync(), asOwnerOf(dir, f), f.Close()); err != nil {
+	if err = errors.Join(err, f.Sync(), file.AsOwnerOf(dir, f), f.Close()); err != nil {
 		return err
 	}
 	return os.Rename(f.Name(), db.conf.Witness)
@@ -167,8 +168,8 @@ func (db *DB) KeepHead(ctx context.Context, accept bool) (head idp.LogHead, told
 // says so.
 func (db *DB) mendHead(ctx context.Context) error {
 	return db.write(ctx, func(t *tx) error {
-		if t.head != nil {
-			return nil
+		if err := t.in.Hold(holdLog); err != nil || t.head != nil {
+			return err
 		}
 		return t.openLog()
 	})
@@ -184,7 +185,7 @@ func (db *DB) goesThrough(ctx context.Context, h idp.LogHead) (bool, error) {
 		return false, err
 	}
 	var hash []byte
-	err = r.row(selectHash, []any{h.Seq}, &hash)
+	err = r.Row(selectHash, []any{h.Seq}, &hash)
 	if errors.Is(err, idp.ErrNotFound) {
 		return false, nil
 	}

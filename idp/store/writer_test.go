@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"hilum/idp"
+	"hilum/idp/store/engine"
+	"hilum/idp/store/sqlite"
 )
 
 func openAt(t *testing.T, path string) *DB {
@@ -44,7 +46,7 @@ func held(t *testing.T, db *DB) (release func() error) {
 
 func put(key string) func(*tx) error {
 	return func(t *tx) error {
-		_, err := t.exec("INSERT INTO revisions (name, n) VALUES (?, 1)", key)
+		_, err := t.Exec("INSERT INTO revisions (name, n) VALUES (?, 1)", key)
 		return err
 	}
 }
@@ -53,7 +55,7 @@ func put(key string) func(*tx) error {
 func kept(t *testing.T, db *DB, key string) bool {
 	t.Helper()
 	var n int64
-	if err := db.engine.read().row("SELECT count(*) FROM revisions WHERE name = ?", []any{key}, &n); err != nil {
+	if err := db.reader.Row("SELECT count(*) FROM revisions WHERE name = ?", []any{key}, &n); err != nil {
 		t.Fatal(err)
 	}
 	return n == 1
@@ -97,7 +99,7 @@ func TestThoseWhoWaitAreCommittedTogether(t *testing.T) {
 					return err
 				}
 				// A reader sees nothing of it before the commit.
-				return db.engine.read().row("SELECT count(*) FROM revisions WHERE name <> 'site'", nil, &seen[i])
+				return db.reader.Row("SELECT count(*) FROM revisions WHERE name <> 'site'", nil, &seen[i])
 			}
 		}
 		for i, err := range together(t, db, count(0), count(1), count(2), count(3)) {
@@ -139,12 +141,12 @@ func TestACommitThatFailsFailsEverybody(t *testing.T) {
 	for name, broken := range map[string]func(*tx) error{
 		"at the commit": func(t *tx) error {
 			// Checked at the commit only, and wrong.
-			_, err1 := t.exec("PRAGMA defer_foreign_keys = ON")
-			_, err2 := t.exec("INSERT INTO passwords (user_id, hash, set_at) VALUES ('nobody', '', 0)")
+			_, err1 := t.Exec("PRAGMA defer_foreign_keys = ON")
+			_, err2 := t.Exec("INSERT INTO passwords (user_id, hash, set_at) VALUES ('nobody', '', 0)")
 			return errors.Join(err1, err2)
 		},
 		"when the database rolls back by itself": func(t *tx) error {
-			_, err := t.exec("ROLLBACK")
+			_, err := t.Exec("ROLLBACK")
 			return errors.Join(err, errors.New("disk full"))
 		},
 	} {
@@ -188,16 +190,16 @@ func TestWhoLeavesTheQueueIsNotRun(t *testing.T) {
 
 func TestABatchIsBounded(t *testing.T) {
 	inBubble(t, func(t *testing.T, db *DB) {
-		fns := make([]func(*tx) error, 2*maxBatch)
+		fns := make([]func(*tx) error, 2*sqlite.MaxBatch)
 		var first, last int64
 		for i := range fns {
 			fns[i] = put(fmt.Sprint(i))
 		}
-		fns[maxBatch/2] = func(*tx) error {
-			return db.engine.read().row("SELECT count(*) FROM revisions WHERE name <> 'site'", nil, &first)
+		fns[sqlite.MaxBatch/2] = func(*tx) error {
+			return db.reader.Row("SELECT count(*) FROM revisions WHERE name <> 'site'", nil, &first)
 		}
 		fns[len(fns)-1] = func(*tx) error {
-			return db.engine.read().row("SELECT count(*) FROM revisions WHERE name <> 'site'", nil, &last)
+			return db.reader.Row("SELECT count(*) FROM revisions WHERE name <> 'site'", nil, &last)
 		}
 		for _, err := range together(t, db, fns...) {
 			if err != nil {
@@ -228,14 +230,14 @@ func TestCloseLetsTheBatchFinish(t *testing.T) {
 		closed := make(chan error, 1)
 		go func() { closed <- db.Close() }()
 		synctest.Wait()
-		if err := db.write(t.Context(), put("late")); !errors.Is(err, errClosed) {
+		if err := db.write(t.Context(), put("late")); !errors.Is(err, engine.ErrClosed) {
 			t.Errorf("after Close a caller is told %v", err)
 		}
 		close(let)
 		if err := errors.Join(<-told, <-closed); err != nil {
 			t.Error(err)
 		}
-		if err := db.Ping(t.Context()); !errors.Is(err, errClosed) {
+		if err := db.Ping(t.Context()); !errors.Is(err, engine.ErrClosed) {
 			t.Errorf("a read after Close is told %v", err)
 		}
 		if err := db.Close(); err != nil {

@@ -1,6 +1,6 @@
 //go:build cgo
 
-package store
+package sqlite
 
 import (
 	"errors"
@@ -18,9 +18,9 @@ func codes(err error) (primary int, system syscall.Errno) {
 	return 0, 0
 }
 
-// SQLiteVersion is the version of the SQLite in this program, such as "3.54.1"; empty
+// Version is the version of the SQLite in this program, such as "3.54.1"; empty
 // where it was built without.
-func SQLiteVersion() string {
+func Version() string {
 	v, _, _ := sqlite3.Version()
 	return v
 }

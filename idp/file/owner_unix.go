@@ -1,19 +1,19 @@
 //go:build unix
 
-package store
+package file
 
 import (
 	"os"
 	"syscall"
 )
 
-// asOwnerOf gives a file to the owner of a folder when root has made it: a command
+// AsOwnerOf gives a file to the owner of a folder when root has made it: a command
 // that root runs must not leave what the provider cannot read.
-func asOwnerOf(dir string, f *os.File) error {
+func AsOwnerOf(folder string, f *os.File) error {
 	if os.Geteuid() != 0 {
 		return nil
 	}
-	info, err := os.Stat(dir)
+	info, err := os.Stat(folder)
 	if err != nil {
 		return err
 	}

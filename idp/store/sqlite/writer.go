@@ -1,4 +1,4 @@
-package store
+package sqlite
 
 import (
 	"context"
@@ -8,25 +8,44 @@ import (
 	"runtime/debug"
 
 	"hilum/idp"
+	"hilum/idp/store/engine"
 )
 
-// maxBatch is how many transactions are committed at once. It bounds how long
+// MaxBatch is how many transactions are committed at once. It bounds how long
 // the first of them waits for the others' functions.
-const maxBatch = 128
+const MaxBatch = 128
 
-var errClosed = errors.New("the database is closed")
-
-// runTwice, when it is not empty, is Config.twice for every database of a program:
-// the linker sets it for tests (make twice).
+// runTwice, when it is not empty, is Config.Twice for every database of a program: the
+// linker sets it for tests (make twice).
 var runTwice string
 
-// tx is a transaction: hand-written statements and gorm on one connection.
-type tx struct {
-	*session
-	// head is the end of the log, nil until the transaction has an event. Another
-	// process may write between two commits, so it is read anew in each.
-	head *head
+// tx is the transaction that is under way: one follows another on the connection that
+// writes, so nothing has to be held.
+type tx struct{ *session }
+
+// Put is engine.Tx's.
+func (t tx) Put(query string, args ...any) error {
+	_, err := t.Exec(query, args...)
+	return err
 }
+
+// Hold does nothing.
+func (tx) Hold(...engine.Key) error { return nil }
+
+// TryHold does nothing.
+func (tx) TryHold(engine.Key) (bool, error) { return true, nil }
+
+// HoldRow does nothing.
+func (tx) HoldRow(engine.Key, string, []any, *string) error { return nil }
+
+// Next is the greatest number of a list and one.
+func (t tx) Next(list string) (n int64, err error) {
+	err = t.Row("SELECT coalesce(max(n), 0) + 1 FROM "+list, nil, &n)
+	return n, err
+}
+
+// Claim is Row: nobody else claims meanwhile.
+func (t tx) Claim(query string, args []any, dest ...any) error { return t.Row(query, args, dest...) }
 
 // writer is the one goroutine that writes. It takes whatever waits, runs each
 // in a savepoint of its own, and commits all at once: one flush of the disk
@@ -35,8 +54,8 @@ type tx struct {
 type writer struct {
 	to    *session
 	log   *slog.Logger
-	twice bool          // see Config.twice
-	wrote func(error)   // is told what came of each batch that wrote, or was to
+	twice bool          // see Config.Twice
+	hooks engine.Hooks  // whose Wrote hears of each batch that wrote, or was to
 	queue chan *job     // unbuffered: whom the writer has not taken can still leave
 	quit  chan struct{} // closed: take no more
 	ended chan struct{} // closed: the writer has returned
@@ -44,20 +63,23 @@ type writer struct {
 
 // job is one transaction that waits to be run.
 type job struct {
-	fn   func(*tx) error
+	fn   func(engine.Work) error
 	err  error
 	done chan struct{}
 }
 
 // newWriter starts a writer on a connection that nothing else uses. It ends with close.
-func newWriter(to *session, c Config, wrote func(error)) *writer {
-	w := &writer{to: to, log: c.Log, twice: c.twice || runTwice != "", wrote: wrote, queue: make(chan *job), quit: make(chan struct{}), ended: make(chan struct{})}
+func newWriter(to *session, c Config, hooks engine.Hooks) *writer {
+	w := &writer{
+		to: to, log: c.Log, twice: c.Twice || runTwice != "", hooks: hooks,
+		queue: make(chan *job), quit: make(chan struct{}), ended: make(chan struct{}),
+	}
 	go w.run()
 	return w
 }
 
 // do hands fn to the writer and waits until its outcome is certain.
-func (w *writer) do(ctx context.Context, fn func(*tx) error) error {
+func (w *writer) do(ctx context.Context, fn func(engine.Work) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -67,7 +89,7 @@ func (w *writer) do(ctx context.Context, fn func(*tx) error) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-w.quit:
-		return errClosed
+		return engine.ErrClosed
 	}
 	<-j.done
 	return j.err
@@ -95,7 +117,7 @@ func (w *writer) run() {
 func (w *writer) batch(first *job) {
 	var jobs []*job
 	broken := w.command("BEGIN IMMEDIATE")
-	t := &tx{session: w.to}
+	t := w.hooks.Begin(tx{w.to})
 	for j := first; j != nil; j = w.next(len(jobs)) {
 		jobs = append(jobs, j)
 		if broken == nil {
@@ -103,13 +125,13 @@ func (w *writer) batch(first *job) {
 		}
 	}
 	if broken == nil {
-		broken = t.putHead()
+		broken = t.Finish()
 	}
 	if broken == nil {
 		broken = w.command("COMMIT")
 	}
-	if broken == nil && t.head != nil {
-		w.to.trust.last = t.head
+	if broken == nil {
+		t.Committed()
 	}
 	if broken != nil {
 		// Full disk, failing disk: SQLite may have rolled back by itself, then
@@ -139,14 +161,14 @@ func (w *writer) tell(jobs []*job, broken error) {
 			broken = j.err // a statement ran out of room before the commit
 		}
 	}
-	if broken != nil || wrote {
-		w.wrote(broken)
+	if w.hooks.Wrote != nil && (broken != nil || wrote) {
+		w.hooks.Wrote(broken)
 	}
 }
 
 // next returns a transaction that waits, if there is one and room in the batch.
 func (w *writer) next(have int) *job {
-	if have >= maxBatch {
+	if have >= MaxBatch {
 		return nil
 	}
 	select {
@@ -159,24 +181,23 @@ func (w *writer) next(have int) *job {
 
 // one runs a function in a savepoint. An error of the function is its caller's
 // alone; what is returned here is about the connection and breaks the batch.
-func (w *writer) one(t *tx, j *job) error {
+func (w *writer) one(t engine.Work, j *job) error {
 	if err := w.command("SAVEPOINT one"); err != nil {
 		return err
 	}
-	var head *head
-	if t.head != nil {
-		before := *t.head
-		head = &before
-	}
+	t.Mark()
+	before := t.Noted()
 	j.err = unwritable(w.guard(t, j.fn))
 	if j.err == nil && w.twice {
+		first := t.Noted() - before
+		t.Undo()
 		if err := w.command("ROLLBACK TO one"); err != nil {
 			return err
 		}
-		j.err = w.again(t, head, j.fn)
+		j.err = w.again(t, first, j.fn)
 	}
 	if j.err != nil {
-		t.head = head
+		t.Undo()
 		// Fails when the whole transaction is gone, and that is how we know.
 		if err := w.command("ROLLBACK TO one"); err != nil {
 			return errors.Join(j.err, err)
@@ -185,35 +206,22 @@ func (w *writer) one(t *tx, j *job) error {
 	return w.command("RELEASE one")
 }
 
-// again runs a function that has run well once, and what it did is undone. before is
-// the end of the log as it was then.
-func (w *writer) again(t *tx, before *head, fn func(*tx) error) error {
-	first := t.head
-	t.head = before
+// again runs a function that has run well once, and what it did is undone. first is how many
+// events it wrote then.
+func (w *writer) again(t engine.Work, first int64, fn func(engine.Work) error) error {
+	before := t.Noted()
 	if err := unwritable(w.guard(t, fn)); err != nil {
 		return fmt.Errorf("a transaction that ran well fails when it runs again: %w", err)
 	}
-	if was, is := noted(before, first), noted(before, t.head); was != is {
-		return fmt.Errorf("a transaction that left %d events leaves %d when it runs again", was, is)
+	if second := t.Noted() - before; second != first {
+		return fmt.Errorf("a transaction that left %d events leaves %d when it runs again", first, second)
 	}
 	return nil
 }
 
-// noted is how many events came between two ends of the log; of one that was not
-// known yet, up to where it ends.
-func noted(before, after *head) int64 {
-	switch {
-	case after == nil:
-		return 0
-	case before == nil:
-		return after.seq
-	}
-	return after.seq - before.seq
-}
-
 // guard turns a panic of a function into an error, so that it fails its own transaction
 // and no other.
-func (w *writer) guard(t *tx, fn func(*tx) error) (err error) {
+func (w *writer) guard(t engine.Work, fn func(engine.Work) error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			w.log.Error("panic in a transaction", "panic", p, "stack", string(debug.Stack()))
@@ -224,6 +232,6 @@ func (w *writer) guard(t *tx, fn func(*tx) error) (err error) {
 }
 
 func (w *writer) command(sql string) error {
-	_, err := w.to.exec(sql)
+	_, err := w.to.Exec(sql)
 	return err
 }

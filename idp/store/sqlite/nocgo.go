@@ -1,6 +1,6 @@
 //go:build !cgo
 
-package store
+package sqlite
 
 import (
 	"errors"
@@ -14,5 +14,5 @@ func holdPlans() error {
 
 func codes(error) (primary int, system syscall.Errno) { return 0, 0 }
 
-// SQLiteVersion is empty.
-func SQLiteVersion() string { return "" }
+// Version is empty.
+func Version() string { return "" }

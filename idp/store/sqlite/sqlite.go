@@ -1,4 +1,6 @@
-package store
+// Package sqlite is the store in one file: SQLite, with one connection that writes and
+// several that read beside it.
+package sqlite
 
 import (
 	"bytes"
@@ -17,11 +19,24 @@ import (
 	"gorm.io/driver/sqlite"
 	"gorm.io/gorm"
 	"gorm.io/gorm/logger"
+
+	"hilum/idp/store/engine"
 )
 
-// sqliteEngine is a SQLite database in one file: one connection writes, several read
-// beside it.
-type sqliteEngine struct {
+// Config says which database is opened.
+type Config struct {
+	Path string // of the file; it and its folder are made when missing
+	Log  *slog.Logger
+	// Twice has every function that writes run a second time, after what it did first is
+	// undone, and fails it where it comes to something else then. An engine may run a
+	// function again when another transaction came between; one that keeps something of its
+	// first run would do harm there, and only there. For tests.
+	Twice bool
+}
+
+// Engine is a SQLite database in one file: one connection writes, several read beside it.
+type Engine struct {
+	path    string
 	writer  *writer
 	writing *conn
 	shared  *sql.DB // writing, for gorm
@@ -32,37 +47,37 @@ type sqliteEngine struct {
 
 // Every connection has its pragmas from here. Readers cannot write by mistake.
 const (
-	sqliteBoth   = "?_busy_timeout=10000&_foreign_keys=on&_mutex=no"
-	sqliteWriter = sqliteBoth + "&_journal_mode=WAL&_synchronous=FULL&_txlock=immediate&_cache_size=-16384"
-	sqliteReader = sqliteBoth + "&_query_only=on"
+	both   = "?_busy_timeout=10000&_foreign_keys=on&_mutex=no"
+	writes = both + "&_journal_mode=WAL&_synchronous=FULL&_txlock=immediate&_cache_size=-16384"
+	reads  = both + "&_query_only=on"
 )
 
-// openSQLite opens the database. wrote is told the outcome of every transaction.
-func openSQLite(ctx context.Context, c Config, wrote func(error)) (*sqliteEngine, error) {
+// Open opens the database and brings its tables up to date.
+func Open(ctx context.Context, c Config, hooks engine.Hooks) (*Engine, error) {
 	path, err := filepath.Abs(c.Path)
 	if err != nil {
 		return nil, err
 	}
-	if err := sqliteFile(path); err != nil {
+	if err := file(path); err != nil {
 		return nil, err
 	}
 	if err := holdPlans(); err != nil {
 		return nil, err
 	}
 	dsn := "file:" + (&url.URL{Path: path}).EscapedPath()
-	current, err := checkVersion(ctx, dsn+sqliteReader, path)
+	current, err := checkVersion(ctx, dsn+reads, path)
 	if err != nil {
 		return nil, err
 	}
 	if !current {
-		if err := migrateSQLite(ctx, dsn+sqliteWriter, path, c.Log); err != nil {
+		if err := bringUpToDate(ctx, dsn+writes, path, c.Log); err != nil {
 			return nil, fmt.Errorf("%s cannot be brought up to date; it was left as it was. "+
 				"Is the disk full, or its folder not writable? %w", path, err)
 		}
 	}
 
-	e := &sqliteEngine{}
-	if e.reading, err = sql.Open(sqlite.DriverName, dsn+sqliteReader); err != nil {
+	e := &Engine{path: path}
+	if e.reading, err = sql.Open(sqlite.DriverName, dsn+reads); err != nil {
 		return nil, err
 	}
 	readers := min(max(4, 2*runtime.GOMAXPROCS(0)), 16)
@@ -74,32 +89,37 @@ func openSQLite(ctx context.Context, c Config, wrote func(error)) (*sqliteEngine
 		if err != nil {
 			return nil, err
 		}
-		return newConn(c, translateSQLite), nil
+		return newConn(c, translateError), nil
 	}
-	e.readers = newPool(readers, func() (*conn, error) { return connect(sqliteReader) })
-	if e.reader, err = sqliteSession(e.readers, e.reading, c); err != nil {
+	e.readers = newPool(readers, func() (*conn, error) { return connect(reads) })
+	if e.reader, err = newSession(e.readers, e.reading); err != nil {
 		return nil, closeAfter(err, e)
 	}
-	if e.writing, err = connect(sqliteWriter); err != nil {
+	if e.writing, err = connect(writes); err != nil {
 		return nil, closeAfter(err, e)
 	}
 	// A page that changes often is then copied from the WAL to the file once
 	// for many changes: a fifth less work for 16 MB of WAL.
-	if err := e.writing.each("PRAGMA wal_autocheckpoint = 4000", nil, func() []any { return []any{new(int64)} }); err != nil { //nolint:contextcheck // on the open connection, which knows no other
+	if err := e.writing.Each("PRAGMA wal_autocheckpoint = 4000", nil, func() []any { return []any{new(int64)} }); err != nil { //nolint:contextcheck // on the open connection, which knows no other
 		return nil, closeAfter(err, e)
 	}
 	e.shared = sql.OpenDB(single{e.writing.driver, d})
 	e.shared.SetMaxOpenConns(1)
-	to, err := sqliteSession(e.writing, e.shared, c)
+	to, err := newSession(e.writing, e.shared)
 	if err != nil {
 		return nil, closeAfter(err, e)
 	}
-	e.writer = newWriter(to, c, wrote)
+	e.writer = newWriter(to, c, hooks)
 	return e, nil
 }
 
-// sqliteSession is gorm and hand-written statements on the same connections.
-func sqliteSession(by statements, on gorm.ConnPool, c Config) (*session, error) {
+// session is gorm and hand-written statements on the same connections.
+type session struct {
+	engine.Statements
+	orm *gorm.DB
+}
+
+func newSession(by engine.Statements, on gorm.ConnPool) (*session, error) {
 	g, err := gorm.Open(sqlite.New(sqlite.Config{Conn: on}), &gorm.Config{
 		PrepareStmt:            false, // it starts a goroutine that never ends; what is hot is not gorm's
 		SkipDefaultTransaction: true,  // there is one already, or it is a read
@@ -110,12 +130,18 @@ func sqliteSession(by statements, on gorm.ConnPool, c Config) (*session, error) 
 	if err != nil {
 		return nil, err
 	}
-	return &session{by, g, translateSQLite, c.Now, c.Mail, c.trust}, nil
+	return &session{by, g}, nil
 }
 
-func translateSQLite(err error) error { return translate(sqlite.Dialector{}, err) }
+// ORM is gorm.
+func (s *session) ORM() *gorm.DB { return s.orm }
 
-func migrateSQLite(ctx context.Context, dsn, path string, log *slog.Logger) error {
+// Translate is engine.Session's.
+func (s *session) Translate(err error) error { return translateError(err) }
+
+func translateError(err error) error { return engine.Named(sqlite.Dialector{}, err) }
+
+func bringUpToDate(ctx context.Context, dsn, path string, log *slog.Logger) error {
 	done, err := alone(ctx, filepath.Dir(path), log)
 	if err != nil {
 		return err
@@ -128,13 +154,16 @@ func migrateSQLite(ctx context.Context, dsn, path string, log *slog.Logger) erro
 	return errors.Join(migrate(ctx, db), db.Close(), done())
 }
 
-func (e *sqliteEngine) write(ctx context.Context, fn func(*tx) error) error {
+// Write is engine.Engine's.
+func (e *Engine) Write(ctx context.Context, fn func(engine.Work) error) error {
 	return e.writer.do(ctx, fn)
 }
 
-func (e *sqliteEngine) read() *session { return e.reader }
+// Read is engine.Engine's.
+func (e *Engine) Read() engine.Session { return e.reader }
 
-func (e *sqliteEngine) close() error {
+// Close is engine.Engine's.
+func (e *Engine) Close() error {
 	if e.writer != nil {
 		e.writer.close()
 	}
@@ -152,13 +181,23 @@ func (e *sqliteEngine) close() error {
 	return errors.Join(errs...)
 }
 
-func closeAfter(err error, e engine) error { return errors.Join(err, e.close()) }
+func closeAfter(err error, e *Engine) error { return errors.Join(err, e.Close()) }
 
-var sqliteMagic = []byte("SQLite format 3\x00")
+// Bytes is the size of the file and of its log.
+func (e *Engine) Bytes() (n int64, err error) {
+	for _, file := range []string{e.path, e.path + "-wal"} {
+		if at, err := os.Stat(file); err == nil {
+			n += at.Size()
+		}
+	}
+	return n, nil
+}
 
-// sqliteFile makes the file where there is none, readable to its owner only. Errors: it is
+var magic = []byte("SQLite format 3\x00")
+
+// file makes the file where there is none, readable to its owner only. Errors: it is
 // something else than a database, or cannot be written.
-func sqliteFile(path string) error {
+func file(path string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return fmt.Errorf("the folder of the database cannot be made; choose one that this user may write to: %w", err)
 	}
@@ -170,7 +209,7 @@ func sqliteFile(path string) error {
 		}
 		return fmt.Errorf("%s: %w", what, err)
 	}
-	begin := make([]byte, len(sqliteMagic))
+	begin := make([]byte, len(magic))
 	n, err := io.ReadFull(f, begin)
 	closed := f.Close()
 	switch {
@@ -178,7 +217,7 @@ func sqliteFile(path string) error {
 		return closed
 	case err != nil && !errors.Is(err, io.ErrUnexpectedEOF):
 		return errors.Join(err, closed)
-	case !bytes.Equal(begin[:n], sqliteMagic):
+	case !bytes.Equal(begin[:n], magic):
 		return errors.Join(fmt.Errorf("%s is not a SQLite database; it was left as it is. Name another file, or move this one away", path), closed)
 	}
 	return closed

@@ -1,35 +1,17 @@
-package store
+package sqlite
 
 import (
 	"context"
 	"database/sql"
-	"embed"
 	"errors"
 	"fmt"
-	"io/fs"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/pressly/goose/v3"
 	"gorm.io/driver/sqlite"
+
+	"hilum/idp/store/migrations"
 )
-
-//go:embed migrations
-var migrations embed.FS
-
-const sqliteMigrations = "migrations/sqlite"
-
-// newest is the schema version that this program brings a database to: the number of the
-// last migration.
-func newest() (int64, error) {
-	files, err := fs.Glob(migrations, sqliteMigrations+"/*.sql")
-	if err != nil || len(files) == 0 {
-		return 0, errors.Join(errors.New("no migrations"), err)
-	}
-	number, _, _ := strings.Cut(strings.TrimPrefix(files[len(files)-1], sqliteMigrations+"/"), "_")
-	return strconv.ParseInt(number, 10, 64)
-}
 
 // checkVersion refuses, before anything is written, a database that a newer program has
 // made or that is another program's. current: it needs no migration.
@@ -42,7 +24,7 @@ func checkVersion(ctx context.Context, dsn, path string) (current bool, err erro
 	if err = errors.Join(err, db.Close()); err != nil {
 		return false, fmt.Errorf("%s cannot be used; it was left as it is: %w", path, err)
 	}
-	known, err := newest()
+	known, err := migrations.Newest()
 	if err != nil {
 		return false, err
 	}
@@ -81,7 +63,7 @@ const (
 // migrate brings the tables up to date, forward only. Each migration is a transaction with
 // its number in it.
 func migrate(ctx context.Context, db *sql.DB) error {
-	known, err := newest()
+	known, err := migrations.Newest()
 	if err != nil {
 		return err
 	}
@@ -89,7 +71,7 @@ func migrate(ctx context.Context, db *sql.DB) error {
 	if err != nil || version == known {
 		return err
 	}
-	scripts, err := fs.Sub(migrations, sqliteMigrations)
+	scripts, err := migrations.SQLite()
 	if err != nil {
 		return err
 	}

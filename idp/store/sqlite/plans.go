@@ -1,6 +1,6 @@
 //go:build cgo
 
-package store
+package sqlite
 
 /*
 // Where the linker of macOS wants to be told that a symbol comes from another

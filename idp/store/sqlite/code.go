@@ -1,4 +1,4 @@
-package store
+package sqlite
 
 // Primary result codes of SQLite (sqlite3.h), as far as something is done about them.
 const (

@@ -1,4 +1,4 @@
-package store
+package sqlite
 
 import (
 	"context"
@@ -6,22 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 
 	"hilum/idp"
+	"hilum/idp/store/engine"
 )
-
-// statements runs SQL that is written by hand. Texts are constants or made
-// from constants; each is prepared at its first use. Arguments and
-// destinations are strings, int64, bool and []byte, or pointers to them.
-type statements interface {
-	// exec returns how many rows were changed. Errors: idp.ErrConflict.
-	exec(query string, args ...any) (int64, error)
-	// row reads the first row into dest. Errors: idp.ErrNotFound.
-	row(query string, args []any, dest ...any) error
-	// each reads all rows, each into what next returns.
-	each(query string, args []any, next func() []any) error
-}
 
 // conn runs statements on a connection of the driver, past database/sql: that
 // would add half as much again to each, for a pool that is not needed and
@@ -74,7 +62,7 @@ func (c *conn) prepare(query string, args []any) (*stmt, error) {
 	return s, nil
 }
 
-func (c *conn) exec(query string, args ...any) (int64, error) {
+func (c *conn) Exec(query string, args ...any) (int64, error) {
 	s, err := c.prepare(query, args)
 	if err != nil {
 		return 0, err
@@ -86,7 +74,7 @@ func (c *conn) exec(query string, args ...any) (int64, error) {
 	return r.RowsAffected()
 }
 
-func (c *conn) row(query string, args []any, dest ...any) error {
+func (c *conn) Row(query string, args []any, dest ...any) error {
 	found := false
 	err := c.read(query, args, func() []any {
 		found = true
@@ -98,7 +86,7 @@ func (c *conn) row(query string, args []any, dest ...any) error {
 	return err
 }
 
-func (c *conn) each(query string, args []any, next func() []any) error {
+func (c *conn) Each(query string, args []any, next func() []any) error {
 	return c.read(query, args, next, false)
 }
 
@@ -220,7 +208,7 @@ func (p *pool) with(use func(*conn) error) error {
 	select {
 	case c = <-p.free:
 	case <-p.quit:
-		return errClosed
+		return engine.ErrClosed
 	}
 	defer func() { p.free <- c }()
 	if c == nil {
@@ -232,20 +220,20 @@ func (p *pool) with(use func(*conn) error) error {
 	return use(c)
 }
 
-func (p *pool) exec(query string, args ...any) (n int64, err error) {
+func (p *pool) Exec(query string, args ...any) (n int64, err error) {
 	err = p.with(func(c *conn) error {
-		n, err = c.exec(query, args...)
+		n, err = c.Exec(query, args...)
 		return err
 	})
 	return n, err
 }
 
-func (p *pool) row(query string, args []any, dest ...any) error {
-	return p.with(func(c *conn) error { return c.row(query, args, dest...) })
+func (p *pool) Row(query string, args []any, dest ...any) error {
+	return p.with(func(c *conn) error { return c.Row(query, args, dest...) })
 }
 
-func (p *pool) each(query string, args []any, next func() []any) error {
-	return p.with(func(c *conn) error { return c.each(query, args, next) })
+func (p *pool) Each(query string, args []any, next func() []any) error {
+	return p.with(func(c *conn) error { return c.Each(query, args, next) })
 }
 
 // close waits for the reads under way and closes all connections. Reads that
@@ -271,48 +259,3 @@ type single struct {
 func (s single) Connect(context.Context) (driver.Conn, error) { return s, nil }
 func (s single) Driver() driver.Driver                        { return s.of }
 func (s single) Close() error                                 { return nil }
-
-// hotRow is a row that is read by hand-written SQL: pointers to its fields, in the order
-// of its columns.
-type hotRow[T any] interface {
-	*T
-	fields() []any
-}
-
-// list reads all rows of a query.
-func list[T any, R hotRow[T]](s statements, query string, args ...any) ([]T, error) {
-	var out []T
-	err := s.each(query, args, func() []any {
-		var row T
-		out = append(out, row)
-		return R(&out[len(out)-1]).fields()
-	})
-	return out, err
-}
-
-// insertInto is the statement that inserts a row with these columns.
-func insertInto(table, columns string) string {
-	n := strings.Count(columns, ",")
-	return "INSERT INTO " + table + " (" + columns + ") VALUES (?" + strings.Repeat(", ?", n) + ")"
-}
-
-// updateRow is the statement that writes all columns but the first, which is the key.
-func updateRow(table, columns string) string {
-	key, rest, _ := strings.Cut(columns, ", ")
-	return "UPDATE " + table + " SET " + strings.ReplaceAll(rest, ",", " = ?,") + " = ? WHERE " + key + " = ?"
-}
-
-// update writes a row by a statement of updateRow. Errors: idp.ErrNotFound, no row has the
-// key.
-func (t *tx) update(query string, fields []any) error {
-	n, err := t.exec(query, append(fields[1:], fields[0])...)
-	if err == nil && n == 0 {
-		return idp.ErrNotFound
-	}
-	return err
-}
-
-// qualified puts the name of a table before each column.
-func qualified(table, columns string) string {
-	return table + "." + strings.ReplaceAll(columns, ", ", ", "+table+".")
-}
