@@ -216,6 +216,6 @@ func examples() []example {
 
 // exampleLinks are pages of an application.
 var exampleLinks = []PartyLink{
-	{Say("party.home", "App", "Viewer"), "https://viewer.example.org/?a=1&b=2"}, {Say("party.policy", "App", "Viewer"), "https://viewer.example.org/privacy"},
-	{Say("party.terms", "App", "Viewer"), "https://viewer.example.org/terms"},
+	{Say("party.home"), "https://viewer.example.org/?a=1&b=2"}, {Say("party.policy"), "https://viewer.example.org/privacy"},
+	{Say("party.terms"), "https://viewer.example.org/terms"},
 }
