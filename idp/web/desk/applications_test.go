@@ -257,7 +257,7 @@ func TestDeskRegisteredApplications(t *testing.T) {
 	if !s.client(c.ID).Disabled || s.client("rad.viewer").Disabled {
 		t.Error("another was blocked")
 	}
-	s.Wants(s.Get("/admin/applications/registration?did=blocked"), 200, "its applications are blocked", "Revoked")
+	s.Wants(s.Get("/admin/applications/registration?did=blocked"), 200, "its applications are blocked", "Revoked", "not /block")
 	s.Wants(s.Get(block), 200, `not id="lines"`) // there is nothing left to block
 	s.Wants(s.Post("/admin/applications/registration/nothing/block"), 404)
 }

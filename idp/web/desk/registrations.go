@@ -28,12 +28,21 @@ func (s *registrations) view(r *http.Request, p staff) (templates.AdminRegistrat
 		Code: true, Refresh: true, Scopes: "openid profile email", Uses: "1", Days: "7",
 	}
 	all, err := s.desk.RegistrationTokens(r.Context(), p.by)
+	if err != nil {
+		return view, err
+	}
+	clients, err := s.desk.Clients(r.Context(), p.by)
+	open := map[idp.RegistrationTokenID]bool{}
+	for i := range clients {
+		open[clients[i].RegisteredBy] = open[clients[i].RegisteredBy] || !clients[i].Disabled
+	}
 	now := s.door.Now()
 	for i := range all {
 		t := &all[i]
 		row := templates.RegistrationLine{
 			ID: string(t.ID), Name: t.Name, MadeBy: t.MadeBy, Grants: t.GrantTypes, Scopes: t.Scopes, Hosts: t.Hosts, Used: t.Used, Uses: t.Uses,
 			MadeAt: t.CreatedAt, EndsAt: t.ExpiresAt, UsedAt: t.LastUsedAt, OptionalPKCE: t.OptionalPKCE,
+			Blocks: open[t.ID],
 		}
 		state := t.State(now)
 		row.Revoked, row.Spent, row.Expired = state == "revoked", state == "used up", state == "expired"
