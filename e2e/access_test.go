@@ -81,6 +81,7 @@ func (w *window) access(t *testing.T, name string) {
 			const s = getComputedStyle(e)
 			if (e.checkVisibility() && e.innerText.trim() && s.borderBlockEndStyle === "none" && s.textDecorationLine === "none" && s.backgroundColor === getComputedStyle(document.body).backgroundColor) faults.push(name(e) + " is plain text")
 		}
+		for (const e of root.querySelectorAll("input.digits")) if (e.checkVisibility() && getComputedStyle(e).backgroundImage === "none") faults.push(name(e) + " has no strokes")
 		return faults`)
 	w.tabs(t, name)
 	w.forced(false)

@@ -170,8 +170,9 @@ func tour(t *testing.T, d *demo, w *window, visit func(name string)) {
 	w.typeCode(anna.code())
 	w.see("#scopes")
 	visit("consent")
-	w.click("#deny")
+	w.click("#allow")
 	w.see("#problem") // the viewer's: it did not begin this
+	tourConsents(t, d, w, strict, visit)
 
 	// Codes typed wrong until it says when to come back. The administrator's.
 	w.open(rp.authorize())

@@ -134,6 +134,48 @@ func tourProfile(t *testing.T, d *demo, w *window, chief *person, visit func(nam
 	visit("admin-application-keys-wrong")
 }
 
+// tourRegistrations is the initial access tokens, and what was registered by one of them.
+func tourRegistrations(t *testing.T, d *demo, w *window, chief *person, visit func(name string)) {
+	page := d.Issuer + "/admin/applications/registration"
+	w.open(page)
+	w.see("#empty")
+	visit("admin-registrations-none")
+	w.fill("#name", "Supplier of the reading room")
+	w.fill("#uses", "many")
+	w.click("#add")
+	w.again(chief)
+	w.see("#problem")
+	visit("admin-registration-wrong")
+	w.fill("#uses", "1")
+	w.fill("#hosts", "*.klinik.example")
+	w.click("#add")
+	w.again(chief)
+	w.see("#registration-token")
+	visit("admin-registration-made")
+
+	revoked := d.registrar(t, "Test farm of last year")
+	d.idp(t, "client", "token", "revoke", revoked.ID)
+	supplier := d.registrar(t, "Supplier of the Department of Paediatric Interventional Radiology, site east", "--uses", "20", "--optional-pkce",
+		"--scope", "openid,profile,email,groups,roles,offline_access")
+	app := d.registers(t, supplier, d.supplied())
+	d.registers(t, d.registrar(t, "Supplier"), d.supplied())
+	w.open(page)
+	w.see("#tokens")
+	visit("admin-registrations")
+	w.open(d.Issuer + "/admin/applications/" + string(app))
+	w.see("#says")
+	visit("admin-application-registered")
+	w.open(page)
+	w.click(`#tokens a[href$="/` + supplier.ID + `/block"]`)
+	w.again(chief)
+	w.see("#ask")
+	visit("admin-registration-block")
+	w.click("#yes")
+	w.again(chief)
+	w.see("#note")
+	visit("admin-registrations-blocked")
+}
+
 // tourTests is what an application is told, its test, and the first steps.
 func tourTests(d *demo, w *window, chief *person, visit func(name string)) {
 	app := d.Issuer + "/admin/applications/demo-viewer"
@@ -402,6 +444,7 @@ func tourAdmin(t *testing.T, d *demo, w *window, visit func(name string)) {
 	w.open(d.Issuer + "/admin/applications")
 	w.see("#applications")
 	visit("admin-applications")
+	tourRegistrations(t, d, w, chief, visit)
 	w.open(d.Issuer + "/admin/applications/demo-viewer")
 	w.see("#secrets")
 	visit("admin-application")

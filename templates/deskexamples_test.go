@@ -129,7 +129,7 @@ func deskExamples(at time.Time) []example {
 		{"admin-secret", AdminSecret{Frame: frame("applications"), App: app, Secret: "abc", Next: "/admin/applications/viewer"}},
 		{"admin-secret-new", AdminSecret{Frame: frame("applications"), App: app, New: true, Secret: "abc", Paste: []Field{{"app-config.js", "a = '<b>'\nb"}, {"", "c"}}, Next: "/admin/applications/viewer"}},
 		{"admin-registration", AdminRegistration{Frame: frame("applications"), Note: Say("registration.revoked.done"), MayEdit: true, Code: true, Uses: "1", Days: "7", Rows: []RegistrationLine{
-			{ID: "a", Name: `<b>Supplier`, MadeBy: "boss", Grants: []string{"authorization_code"}, Scopes: []string{"openid"}, Hosts: []string{"viewer.example"}, Used: 1, Uses: 3, MadeAt: at, EndsAt: at, UsedAt: at, OptionalPKCE: true},
+			{ID: "a", Name: `<b>Supplier`, MadeBy: "boss", Grants: []string{"authorization_code"}, Scopes: []string{"openid"}, Hosts: []string{"viewer.example"}, Used: 1, Uses: 3, MadeAt: at, EndsAt: at, Blocks: true, UsedAt: at, OptionalPKCE: true},
 			{ID: "b", Name: "Old", MadeBy: "boss", Grants: []string{"client_credentials"}, Uses: 1, MadeAt: at, EndsAt: at, Revoked: true},
 			{ID: "c", Name: "Older", MadeBy: "boss", Grants: []string{"client_credentials"}, Used: 1, Uses: 1, MadeAt: at, EndsAt: at, Spent: true},
 			{ID: "d", Name: "Oldest", MadeBy: "boss", Grants: []string{"client_credentials"}, Uses: 1, MadeAt: at, EndsAt: at, Expired: true},

@@ -500,6 +500,7 @@ type RegistrationLine struct {
 	MadeAt, EndsAt, UsedAt  time.Time // UsedAt zero: never
 	Revoked, Spent, Expired bool      // one of them, or none: it is good
 	OptionalPKCE            bool
+	Blocks                  bool // there is an application by it that is not blocked
 }
 
 // AdminRegistration is the initial access tokens, by which applications register themselves,

@@ -108,6 +108,7 @@ func examples() []example {
 		{"password-named", Password{Frame: named(looks(door(0))), ID: exampleID, App: viewer, Cancel: true}},
 		{"security-looks", Security{Frame: looks(account("security")), Devices: 2, Max: 5, Recovery: 9}},
 		{"consent-party", Consent{Frame: door(1), ID: exampleID, App: viewer, Host: "viewer.example.org", UserName: "anna", Hours: 12, Links: exampleLinks, Scopes: []Message{Say("scope.openid")}}},
+		{"consent-emergency", Consent{Frame: door(1), ID: exampleID, App: viewer, Host: "viewer.example.org", UserName: "anna", Hours: 12, Emergency: true, Scopes: []Message{Say("purpose.emergency")}}},
 		{"consent-letter", Consent{Frame: door(1), ID: exampleID, App: viewer, Tile: Tile{Letter: "R"}, Host: "viewer.example.org", UserName: "anna", Hours: 12, Scopes: []Message{Say("scope.openid")}}},
 		{"app-looks", App{Site: "Imaging", Look: looks(door(0)).Look}},
 		{"password-help", Password{Frame: helped(door(0), "tel:+3293324711"), ID: exampleID, App: viewer, Cancel: true, Mail: true}},
@@ -215,6 +216,6 @@ func examples() []example {
 
 // exampleLinks are pages of an application.
 var exampleLinks = []PartyLink{
-	{Say("party.home", "App", "Viewer"), "https://viewer.example.org/?a=1&b=2"}, {Say("party.policy", "App", "Viewer"), "https://viewer.example.org/privacy"},
-	{Say("party.terms", "App", "Viewer"), "https://viewer.example.org/terms"},
+	{Say("party.home"), "https://viewer.example.org/?a=1&b=2"}, {Say("party.policy"), "https://viewer.example.org/privacy"},
+	{Say("party.terms"), "https://viewer.example.org/terms"},
 }

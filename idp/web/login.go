@@ -186,9 +186,9 @@ func partyLinks(c *idp.Client, lang string) []templates.PartyLink {
 		text templates.Message
 		href string
 	}{
-		{templates.Say("party.home", "App", c.NameIn(lang)), c.About.Home.In(lang)},
-		{templates.Say("party.policy", "App", c.NameIn(lang)), c.About.Policy.In(lang)},
-		{templates.Say("party.terms", "App", c.NameIn(lang)), c.About.Terms.In(lang)},
+		{templates.Say("party.home"), c.About.Home.In(lang)},
+		{templates.Say("party.policy"), c.About.Policy.In(lang)},
+		{templates.Say("party.terms"), c.About.Terms.In(lang)},
 	} {
 		if l.href != "" {
 			out = append(out, templates.PartyLink{Text: l.text, Href: l.href})

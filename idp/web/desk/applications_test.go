@@ -252,11 +252,12 @@ func TestDeskRegisteredApplications(t *testing.T) {
 	s.Wants(s.Get(viewerPath), 200, `not id="says"`)
 	block := "/admin/applications/registration/" + string(c.RegisteredBy) + "/block"
 	s.Wants(s.Get("/admin/applications/registration"), 200, block)
-	s.Wants(s.Get(block), 200, "Block everything that Other has registered?")
+	s.Wants(s.Get(block), 200, "Block everything that Other has registered?", `id="lines"`, "Viewer", string(c.ID), "not rad.viewer")
 	s.Leads(s.Post(block), "/admin/applications/registration?did=blocked")
 	if !s.client(c.ID).Disabled || s.client("rad.viewer").Disabled {
 		t.Error("another was blocked")
 	}
-	s.Wants(s.Get("/admin/applications/registration?did=blocked"), 200, "its applications are blocked", "Revoked")
+	s.Wants(s.Get("/admin/applications/registration?did=blocked"), 200, "its applications are blocked", "Revoked", "not /block")
+	s.Wants(s.Get(block), 200, `not id="lines"`) // there is nothing left to block
 	s.Wants(s.Post("/admin/applications/registration/nothing/block"), 404)
 }

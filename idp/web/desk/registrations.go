@@ -28,12 +28,21 @@ func (s *registrations) view(r *http.Request, p staff) (templates.AdminRegistrat
 		Code: true, Refresh: true, Scopes: "openid profile email", Uses: "1", Days: "7",
 	}
 	all, err := s.desk.RegistrationTokens(r.Context(), p.by)
+	if err != nil {
+		return view, err
+	}
+	clients, err := s.desk.Clients(r.Context(), p.by)
+	open := map[idp.RegistrationTokenID]bool{}
+	for i := range clients {
+		open[clients[i].RegisteredBy] = open[clients[i].RegisteredBy] || !clients[i].Disabled
+	}
 	now := s.door.Now()
 	for i := range all {
 		t := &all[i]
 		row := templates.RegistrationLine{
 			ID: string(t.ID), Name: t.Name, MadeBy: t.MadeBy, Grants: t.GrantTypes, Scopes: t.Scopes, Hosts: t.Hosts, Used: t.Used, Uses: t.Uses,
 			MadeAt: t.CreatedAt, EndsAt: t.ExpiresAt, UsedAt: t.LastUsedAt, OptionalPKCE: t.OptionalPKCE,
+			Blocks: open[t.ID],
 		}
 		state := t.State(now)
 		row.Revoked, row.Spent, row.Expired = state == "revoked", state == "used up", state == "expired"
@@ -112,20 +121,20 @@ func (s *registrations) token(r *http.Request, p staff) (*idp.RegistrationToken,
 	return &all[i], nil
 }
 
-// ask asks whether what cannot be undone is meant for a token, by the keys of its words.
-func (s *registrations) ask(w http.ResponseWriter, r *http.Request, p staff, title, lead, yes string) error {
+// asked is the question whether what cannot be undone is meant for a token, by the keys of its words.
+func (s *registrations) asked(r *http.Request, p staff, t *idp.RegistrationToken, title, lead, yes string) templates.Ask {
+	return templates.Ask{
+		Frame: s.frame(r, p, "applications"), Title: templates.Say(title, "Name", t.Name), Text: templates.Say(lead),
+		Yes: templates.Say(yes), Danger: true, Action: r.URL.EscapedPath(), Back: registrationPath,
+	}
+}
+
+func (s *registrations) askRevoke(w http.ResponseWriter, r *http.Request, p staff) error {
 	t, err := s.token(r, p)
 	if err != nil {
 		return err
 	}
-	return s.door.Render(w, http.StatusOK, templates.Ask{
-		Frame: s.frame(r, p, "applications"), Title: templates.Say(title, "Name", t.Name), Text: templates.Say(lead),
-		Yes: templates.Say(yes), Danger: true, Action: r.URL.EscapedPath(), Back: registrationPath,
-	})
-}
-
-func (s *registrations) askRevoke(w http.ResponseWriter, r *http.Request, p staff) error {
-	return s.ask(w, r, p, "registration.revoke.title", "registration.revoke.lead", "registration.revoke.yes")
+	return s.door.Render(w, http.StatusOK, s.asked(r, p, t, "registration.revoke.title", "registration.revoke.lead", "registration.revoke.yes"))
 }
 
 func (s *registrations) revoke(w http.ResponseWriter, r *http.Request, p staff) error {
@@ -140,7 +149,21 @@ func (s *registrations) revoke(w http.ResponseWriter, r *http.Request, p staff) 
 }
 
 func (s *registrations) askBlock(w http.ResponseWriter, r *http.Request, p staff) error {
-	return s.ask(w, r, p, "registration.block.title", "registration.block.lead", "registration.block.yes")
+	t, err := s.token(r, p)
+	if err != nil {
+		return err
+	}
+	clients, err := s.desk.Clients(r.Context(), p.by)
+	if err != nil {
+		return err
+	}
+	ask := s.asked(r, p, t, "registration.block.title", "registration.block.lead", "registration.block.yes")
+	for i := range clients {
+		if c := &clients[i]; c.RegisteredBy == t.ID && !c.Disabled {
+			ask.Lines = append(ask.Lines, templates.AskLine{Name: c.Name, Of: string(c.ID)})
+		}
+	}
+	return s.door.Render(w, http.StatusOK, ask)
 }
 
 func (s *registrations) block(w http.ResponseWriter, r *http.Request, p staff) error {
