@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"hilum/idp"
+	"hilum/idp/store/sqlite"
 )
 
 // numbered are the tables whose rows are counted by their numbers.
@@ -19,7 +20,7 @@ func (db *DB) Health(ctx context.Context) (*idp.Health, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &idp.Health{Rows: map[string]int64{}, Waiting: map[string]int{}}
+	h := &idp.Health{Engine: "SQLite", EngineVersion: sqlite.Version(), Rows: map[string]int64{}, Waiting: map[string]int{}}
 	if h.Unwritable, err = db.whyUnwritable(ctx); err != nil {
 		return nil, err
 	}

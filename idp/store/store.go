@@ -32,10 +32,14 @@ import (
 
 // Config says which database is opened.
 type Config struct {
-	Driver string // "sqlite"
-	Path   string // of the file; it and its folder are made when missing
-	Log    *slog.Logger
-	Now    func() time.Time
+	Driver string // "sqlite"; "postgres" or empty where a URL is given
+	Path   string // of SQLite's file; it and its folder are made when missing
+	// URL is of a database of PostgreSQL; empty: SQLite at Path.
+	URL      string
+	Password string // in place of one in the URL
+	Pool     int    // connections to PostgreSQL; 0: a default
+	Log      *slog.Logger
+	Now      func() time.Time
 	// Mail says that mail can be sent: owners of accounts are told what happens to them.
 	Mail bool
 	// Key is for Trust, where it is at hand before the database is open; nil: Trust is called later.
@@ -134,7 +138,8 @@ type DB struct {
 }
 
 // Open opens the database and brings its tables up to date. Errors say what is
-// wrong and what to do; whatever cannot be used is left as it was found.
+// wrong and what to do, of PostgreSQL an OpenError what is wrong; whatever cannot be used is
+// left as it was found.
 func Open(ctx context.Context, c Config) (*DB, error) {
 	if c.Now == nil {
 		c.Now = time.Now
@@ -142,13 +147,19 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
-	if c.Driver != "sqlite" {
+	if c.URL == "" && c.Driver != "sqlite" {
 		return nil, fmt.Errorf("database driver %q is not known; \"sqlite\" is", c.Driver)
 	}
 	c.trust = newTrust(c.Log)
 	db := &DB{conf: c, trust: c.trust, disk: disk{log: c.Log}}
 	db.disk.write = func(much bool) error { return db.engine.Probe(much) }
-	e, err := sqlite.Open(ctx, sqlite.Config{Path: c.Path, Log: c.Log, Twice: c.twice}, engine.Hooks{Begin: db.begin, Wrote: db.disk.wrote})
+	var e engine.Engine
+	var err error
+	if c.URL != "" {
+		e, err = openPostgres(ctx, c)
+	} else {
+		e, err = sqlite.Open(ctx, sqlite.Config{Path: c.Path, Log: c.Log, Twice: c.twice}, engine.Hooks{Begin: db.begin, Wrote: db.disk.wrote})
+	}
 	if err != nil {
 		return nil, err
 	}
