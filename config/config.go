@@ -18,6 +18,8 @@ import (
 	"strings"
 	"time"
 	_ "time/tzdata" // the zones, where the machine has none
+
+	"hilum/idp"
 )
 
 // Example is a complete configuration with every key, its default and a
@@ -96,6 +98,8 @@ type Database struct {
 	Pool         int    `yaml:"pool"`          // connections of one instance; 0: the provider's choice
 	// AllowUnencrypted takes a way to another machine that is not certain to be encrypted.
 	AllowUnencrypted bool `yaml:"allow_unencrypted"`
+
+	Password idp.Secret // of UseDatabase; no setting holds one
 }
 
 // Site is how the provider presents itself to people. An administrator can set what

@@ -289,12 +289,28 @@ func (p *Postgres) settle(d Database) {
 // Postgres is whether the database is one of PostgreSQL.
 func (d Database) Postgres() bool { return d.URL != "" || d.URLFile != "" }
 
-// key is the setting that names the database.
-func (d Database) key() string {
+// Key is the setting that names a database of PostgreSQL.
+func (d Database) Key() string {
 	if d.URLFile != "" {
 		return "database.url_file"
 	}
 	return "database.url"
+}
+
+// UseDatabase names the database of a demo: nothing of it is worth anything, so the URL may
+// have a password, which is not shown with the settings, and the way to it may be readable.
+// Errors: as Postgres.
+func (c *Config) UseDatabase(url string) error {
+	c.Database = Database{URL: url, AllowUnencrypted: true}
+	if c.places == nil {
+		c.places = map[string]string{}
+	}
+	c.places["database.url"] = DatabaseFlag
+	p, err := c.Postgres()
+	if err == nil {
+		c.Database.URL, c.Database.Password = p.URL(), p.Password
+	}
+	return err
 }
 
 // Postgres is the database of PostgreSQL that is configured, with what its files hold;
@@ -318,6 +334,9 @@ func (c *Config) Postgres() (*Postgres, error) {
 	if err := join(v.faults); err != nil {
 		return nil, err
 	}
+	if d.Password != "" {
+		p.Password = d.Password
+	}
 	p.settle(d)
 	return p, nil
 }
@@ -332,14 +351,14 @@ func (v *validation) server() (p *Postgres) {
 			problems = p.check(d)
 		}
 		for _, problem := range problems {
-			v.fault(d.key(), "%s", problem)
+			v.fault(d.Key(), "%s", problem)
 		}
 	}
 	if d.URLFile == "" {
 		look(d.URL)
 		return p
 	}
-	v.file(d.key(), d.URLFile, file.Secret, func(f file.Content) error {
+	v.file(d.Key(), d.URLFile, file.Secret, func(f file.Content) error {
 		line, err := firstLine(d.URLFile, f)
 		if err == nil {
 			look(strings.TrimSpace(line))
@@ -382,10 +401,10 @@ func (v *validation) database() {
 		v.fault("database.url_file", "and database.url both name a database; remove one of them")
 	}
 	if d.Driver == "sqlite" {
-		v.fault("database.driver", "is sqlite, and %s names a database of PostgreSQL; remove driver, or %s where SQLite is meant", d.key(), d.key())
+		v.fault("database.driver", "is sqlite, and %s names a database of PostgreSQL; remove driver, or %s where SQLite is meant", d.Key(), d.Key())
 	}
 	if d.Path != "" {
-		v.fault("database.path", "is the file of SQLite, and %s names a database of PostgreSQL; remove path, or %s where the file is meant", d.key(), d.key())
+		v.fault("database.path", "is the file of SQLite, and %s names a database of PostgreSQL; remove path, or %s where the file is meant", d.Key(), d.Key())
 	}
 	if d.URL == "" || d.URLFile != "" {
 		return
@@ -420,11 +439,11 @@ func (v *validation) databaseFiles(warned *validation) {
 		return
 	}
 	if h, remote := p.remote(); remote && p.params["sslmode"] == "require" && p.params["sslrootcert"] == "" {
-		warned.fault(d.key(), "has sslmode=require, which looks at no certificate: whoever is between here and %s can pose as the database. Write sslmode=verify-full, "+
+		warned.fault(d.Key(), "has sslmode=require, which looks at no certificate: whoever is between here and %s can pose as the database. Write sslmode=verify-full, "+
 			"with database.ca_file where the authority of the server's certificate is one of your own", h)
 	}
 	if path := p.params["sslrootcert"]; path != "" && path != "system" {
-		key := d.key()
+		key := d.Key()
 		if d.CAFile != "" {
 			key = "database.ca_file"
 		}
@@ -434,7 +453,7 @@ func (v *validation) databaseFiles(warned *validation) {
 		})
 	}
 	if path := p.params["sslcert"]; path != "" {
-		v.file(d.key(), path, file.Public, func(file.Content) error { return nil })
-		v.file(d.key(), p.params["sslkey"], file.Secret, func(file.Content) error { return nil })
+		v.file(d.Key(), path, file.Public, func(file.Content) error { return nil })
+		v.file(d.Key(), p.params["sslkey"], file.Secret, func(file.Content) error { return nil })
 	}
 }
