@@ -297,7 +297,7 @@ func (d Database) Key() string {
 	return "database.url"
 }
 
-// UseDatabase names the database of a demo: nothing of it is worth anything, so the URL may
+// UseDatabase names the database of a demo by its URL; empty: it is SQLite's. Nothing of it is worth anything, so the URL may
 // have a password, which is not shown with the settings, and the way to it may be readable.
 // Errors: as Postgres.
 func (c *Config) UseDatabase(url string) error {
@@ -307,7 +307,7 @@ func (c *Config) UseDatabase(url string) error {
 	}
 	c.places["database.url"] = DatabaseFlag
 	p, err := c.Postgres()
-	if err == nil {
+	if p != nil {
 		c.Database.URL, c.Database.Password = p.URL(), p.Password
 	}
 	return err
@@ -384,7 +384,7 @@ func (v *validation) database() {
 	}
 	if !d.Postgres() {
 		if d.Driver == "postgres" {
-			v.fault("database.url", "is missing; write it like %s, or the path of a file that holds it into database.url_file", postgresForm)
+			v.fault("database.driver", "is postgres, and database.url is missing; write it like %s, or the path of a file that holds it into database.url_file", postgresForm)
 			return
 		}
 		for _, of := range []struct {
