@@ -14,6 +14,7 @@ import (
 
 	"hilum/config"
 	"hilum/idp/store"
+	"hilum/idp/store/engine"
 )
 
 // openDatabase opens the database that is configured. Errors say what to do, and at which
@@ -56,34 +57,39 @@ func notOpened(err error, server *config.Postgres) string {
 	}
 	name, at, user := server.Name, server.Server(), server.User
 	switch opening.Kind {
-	case store.OpenUnreachable:
+	case engine.OpenUnreachable:
 		if isCertificate(err) {
 			return fmt.Sprintf("the certificate of the database server at %s is not taken: database.ca_file names the authority that issued it, PEM, and the host of the URL has to be a name in it (%s)", at, why)
 		}
+		if strings.Contains(why, "refused TLS") {
+			return fmt.Sprintf("the database server at %s does not speak TLS: set ssl = on in its postgresql.conf, with ssl_cert_file and ssl_key_file; or, where the network itself encrypts, sslmode=disable with database.allow_unencrypted (%s)", at, why)
+		}
 		return fmt.Sprintf("no database server answers at %s: see that host and port are right, that PostgreSQL runs there and listens on that address (listen_addresses), and that no firewall is in between (%s)", at, why)
-	case store.OpenRefused:
+	case engine.OpenBusy:
+		return fmt.Sprintf("the database server at %s takes no connection now: it starts or stops, or max_connections is used up, of which each instance takes database.pool (%s)", at, why)
+	case engine.OpenRefused:
 		how := "database.password_file names the file of its password"
 		if server.Password != "" {
 			how = "see that the password is the role's (\\password in psql sets it)"
 		}
 		return fmt.Sprintf("the database server at %s refuses user %s: %s, and that pg_hba.conf has a line for that user, database %s and this machine (%s)", at, user, how, name, why)
-	case store.OpenNoDatabase:
+	case engine.OpenNoDatabase:
 		return fmt.Sprintf("the server at %s has no database %s; as its administrator: CREATE DATABASE %s OWNER %s ENCODING 'UTF8' TEMPLATE template0; (%s)", at, name, quoted(name), quoted(user), why)
-	case store.OpenReadOnly:
+	case engine.OpenReadOnly:
 		return fmt.Sprintf("database %s at %s takes no changes, a standby probably: name the primary, or all servers with target_session_attrs=read-write (%s)", name, at, why)
-	case store.OpenTooOld:
+	case engine.OpenTooOld:
 		return fmt.Sprintf("the server at %s is too old; PostgreSQL 14 or later is needed (%s)", at, why)
-	case store.OpenNotEmpty:
+	case engine.OpenNotEmpty:
 		return fmt.Sprintf("database %s at %s has tables, and none of this provider: name an empty database of its own (%s)", name, at, why)
-	case store.OpenOtherProgram:
+	case engine.OpenOtherProgram:
 		return fmt.Sprintf("database %s at %s is another program's, which has tables of the same names: name an empty database of its own (%s)", name, at, why)
-	case store.OpenNewer:
+	case engine.OpenNewer:
 		return fmt.Sprintf("database %s at %s was written by a newer version of this program: run that version, or put back a backup from before it (%s)", name, at, why)
-	case store.OpenOlder:
+	case engine.OpenOlder:
 		return fmt.Sprintf("database %s at %s has to be brought up to date by one instance alone: stop the others, start this one, then them in this version (%s)", name, at, why)
-	case store.OpenEncoding:
+	case engine.OpenEncoding:
 		return fmt.Sprintf("database %s at %s is not in UTF8, which cannot be changed later: CREATE DATABASE %s OWNER %s ENCODING 'UTF8' TEMPLATE template0; and name that one (%s)", name, at, quoted(name+"_utf8"), quoted(user), why)
-	case store.OpenNoRights:
+	case engine.OpenNoRights:
 		return fmt.Sprintf("user %s may make no tables in database %s at %s: make it the owner, ALTER DATABASE %s OWNER TO %s; or, in that database, GRANT USAGE, CREATE ON SCHEMA public TO %s; (%s)",
 			user, name, at, quoted(name), quoted(user), quoted(user), why)
 	}

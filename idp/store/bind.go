@@ -120,7 +120,7 @@ type binding struct {
 
 var bindings = map[string]binding{
 	"users":           {[]string{"id"}, byHand[userRow](userColumns)},
-	"passwords":       {[]string{"user_id"}, byGorm[passwordRow]},
+	"passwords":       {[]string{"user_id"}, byHand[passwordRow](passwordColumns)},
 	"devices":         {[]string{"user_id", "id"}, byHand[deviceRow](deviceColumns)},
 	"recovery_codes":  {[]string{"user_id", "n"}, byHand[recoveryRow](recoveryColumns)},
 	"invitations":     {[]string{"id"}, byGorm[invitationRow]},
@@ -160,20 +160,6 @@ func byHand[T any, R interface {
 		rows, err := list[T, R](t, query+" ORDER BY "+strings.Join(b.keys, ", ")+" LIMIT ?", append(after, limit)...)
 		return boundRows[T, R](rows), err
 	}
-}
-
-// byGorm reads some rows of a table by gorm.
-func byGorm[T any, R interface {
-	*T
-	boundRow
-}](t *tx, b binding, after []any, limit int64) ([]boundRow, error) {
-	var rows []T
-	g := t.ORM().Order(strings.Join(b.keys, ", ")).Limit(int(limit))
-	if after != nil {
-		g = g.Where(b.past(), after...)
-	}
-	err := g.Find(&rows).Error
-	return boundRows[T, R](rows), err
 }
 
 func boundRows[T any, R interface {

@@ -149,7 +149,7 @@ func (db *DB) Settle(ctx context.Context, id idp.ChallengeID, seen idp.Replay, f
 			}
 		}
 		if c.Pairing != "" {
-			a.Pairing, err = t.pairingOf(t.ORM(), c.Pairing)
+			a.Pairing, err = t.pairingOf(c.Pairing)
 			if err != nil && !errors.Is(err, idp.ErrNotFound) {
 				return err
 			}

@@ -594,6 +594,12 @@ func (t *tx) revokeOfSession(user, session string, at time.Time) error {
 	return err
 }
 
+// revokeOfClient revokes the grants of an application.
+func (t *tx) revokeOfClient(id idp.ClientID, at time.Time) error {
+	_, err := t.Exec(revokeGrantsOfClient, micros(at), string(id))
+	return err
+}
+
 // AddTokens inserts a grant with its access token (client credentials).
 func (db *DB) AddTokens(ctx context.Context, g *idp.Grant, issue idp.Issue) error {
 	row, events := grantRowOf(g), g.Take()

@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"hilum/idp"
-	"hilum/idp/store/sqlite"
 )
 
 // numbered are the tables whose rows are counted by their numbers.
@@ -20,8 +19,11 @@ func (db *DB) Health(ctx context.Context) (*idp.Health, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &idp.Health{Engine: "SQLite", EngineVersion: sqlite.Version(), Rows: map[string]int64{}, Waiting: map[string]int{}}
+	h := &idp.Health{Rows: map[string]int64{}, Waiting: map[string]int{}}
 	if h.Unwritable, err = db.whyUnwritable(ctx); err != nil {
+		return nil, err
+	}
+	if h.Engine, h.EngineVersion, err = db.engine.About(); err != nil {
 		return nil, err
 	}
 	if h.Bytes, err = db.engine.Bytes(); err != nil {
@@ -29,7 +31,7 @@ func (db *DB) Health(ctx context.Context) (*idp.Health, error) {
 	}
 	for name, table := range numbered {
 		var n int64
-		if err := r.Row("SELECT coalesce(max(n) - min(n) + 1, 0) FROM (SELECT min(n) AS n FROM "+table+" UNION ALL SELECT max(n) FROM "+table+")", nil, &n); err != nil {
+		if err := r.Row("SELECT coalesce(max(n) - min(n) + 1, 0) FROM (SELECT min(n) AS n FROM "+table+" UNION ALL SELECT max(n) FROM "+table+") ends", nil, &n); err != nil {
 			return nil, err
 		}
 		h.Rows[name] = n
@@ -46,7 +48,7 @@ func (db *DB) Health(ctx context.Context) (*idp.Health, error) {
 		"pairings":    "pairings WHERE expires_at > ? AND used_at = 0",
 	} {
 		var n int64
-		if err := r.Row("SELECT count(*) FROM (SELECT 1 FROM "+open+" LIMIT ?)", []any{now, most}, &n); err != nil {
+		if err := r.Row("SELECT count(*) FROM (SELECT 1 FROM "+open+" LIMIT ?) w", []any{now, most}, &n); err != nil {
 			return nil, err
 		}
 		h.Waiting[name] = int(n)

@@ -166,19 +166,3 @@ func (db *DB) Counters(ctx context.Context, user idp.UserID) ([]idp.Counter, err
 	}
 	return counters, err
 }
-
-// OpenInvitation returns the one-time link that a person could use now, without
-// its token; one that they asked for themselves is not counted. Errors: idp.ErrNotFound.
-func (db *DB) OpenInvitation(ctx context.Context, user idp.UserID, now time.Time) (*idp.Invitation, error) {
-	r, err := db.read(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var row invitationRow
-	err = r.ORM().Take(&row, "user_id = ? AND used_at = 0 AND expires_at > ? AND purpose <> ?", string(user), micros(now), string(idp.InviteForgotten)).Error
-	if err != nil {
-		return nil, fmt.Errorf("invitation: %w", r.Translate(err))
-	}
-	row.Token = make([]byte, len(row.Token))
-	return row.invitation()
-}

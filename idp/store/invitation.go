@@ -6,9 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"gorm.io/gorm"
-	"gorm.io/gorm/clause"
-
 	"hilum/idp"
 )
 
@@ -47,10 +44,18 @@ func (r *invitationRow) invitation() (*idp.Invitation, error) {
 	}, err
 }
 
-func invitationOf(s reader, g *gorm.DB, condition string, key any) (*idp.Invitation, error) {
+func (s *session) invitationOf(id idp.InvitationID) (*idp.Invitation, error) {
+	i, err := s.invitationWhere("id = ?", string(id))
+	if err != nil {
+		return nil, fmt.Errorf("invitation %s: %w", id, err)
+	}
+	return i, nil
+}
+
+func (s *session) invitationWhere(condition string, key any) (*idp.Invitation, error) {
 	var row invitationRow
-	if err := g.Take(&row, condition, key).Error; err != nil {
-		return nil, err
+	if err := s.ORM().Take(&row, condition, key).Error; err != nil {
+		return nil, s.Translate(err)
 	}
 	if err := s.fits(&row, idp.UserID(row.UserID)); err != nil {
 		return nil, err
@@ -144,9 +149,9 @@ func (db *DB) Reopen(ctx context.Context, i *idp.Invitation, because idp.Event, 
 func (db *DB) RenewInvitation(ctx context.Context, id idp.InvitationID, token idp.TokenHash, now time.Time) (*idp.Invitation, error) {
 	var renewed *idp.Invitation
 	err := db.write(ctx, func(t *tx) error {
-		i, err := invitationOf(t, t.ORM().Clauses(clause.Locking{Strength: "UPDATE"}), "id = ?", string(id))
+		i, err := t.invitationOf(id)
 		if err != nil {
-			return fmt.Errorf("invitation %s: %w", id, t.Translate(err))
+			return err
 		}
 		if err := i.Open(now); err != nil {
 			return fmt.Errorf("invitation %s: %w", id, err)
@@ -163,11 +168,27 @@ func (db *DB) InvitationByToken(ctx context.Context, token idp.TokenHash) (*idp.
 	if err != nil {
 		return nil, err
 	}
-	i, err := invitationOf(r, r.ORM(), "token = ?", token[:])
+	i, err := r.invitationWhere("token = ?", token[:])
+	if err != nil {
+		return nil, fmt.Errorf("invitation: %w", err)
+	}
+	return i, nil
+}
+
+// OpenInvitation returns the one-time link that a person could use now, without
+// its token; one that they asked for themselves is not counted. Errors: idp.ErrNotFound.
+func (db *DB) OpenInvitation(ctx context.Context, user idp.UserID, now time.Time) (*idp.Invitation, error) {
+	r, err := db.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var row invitationRow
+	err = r.ORM().Take(&row, "user_id = ? AND used_at = 0 AND expires_at > ? AND purpose <> ?", string(user), micros(now), string(idp.InviteForgotten)).Error
 	if err != nil {
 		return nil, fmt.Errorf("invitation: %w", r.Translate(err))
 	}
-	return i, nil
+	row.Token = make([]byte, len(row.Token))
+	return row.invitation()
 }
 
 // putInvitation writes a one-time link back. Errors: idp.ErrSettled when it was used before.
@@ -270,9 +291,8 @@ func (t *tx) enrolment(id idp.LoginID) (*idp.Enrolment, error) {
 		return nil, err
 	}
 	e := &idp.Enrolment{Login: l}
-	locked := func() *gorm.DB { return t.ORM().Clauses(clause.Locking{Strength: "UPDATE"}) }
-	if e.Invitation, err = invitationOf(t, locked(), "id = ?", string(l.Invitation)); err != nil {
-		return nil, fmt.Errorf("invitation %s: %w", l.Invitation, t.Translate(err))
+	if e.Invitation, err = t.invitationOf(l.Invitation); err != nil {
+		return nil, err
 	}
 	if e.Invitation.User != "" {
 		if e.User, err = userOf(t, e.Invitation.User); err != nil {
@@ -280,7 +300,7 @@ func (t *tx) enrolment(id idp.LoginID) (*idp.Enrolment, error) {
 		}
 	}
 	if l.Pairing != "" {
-		e.Pairing, err = t.pairingOf(locked(), l.Pairing)
+		e.Pairing, err = t.pairingOf(l.Pairing)
 		if err != nil && !errors.Is(err, idp.ErrNotFound) {
 			return nil, err
 		}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 
-	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 
 	"hilum/idp"
@@ -38,9 +37,9 @@ func (r *signingKeyRow) key() idp.SigningKey {
 	}
 }
 
-func signingKeys(g *gorm.DB) ([]idp.SigningKey, error) {
+func (s *session) signingKeys() ([]idp.SigningKey, error) {
 	var rows []signingKeyRow
-	if err := g.Order("created_at, id").Find(&rows).Error; err != nil {
+	if err := s.ORM().Order("created_at, id").Find(&rows).Error; err != nil {
 		return nil, err
 	}
 	keys := make([]idp.SigningKey, len(rows))
@@ -56,13 +55,13 @@ func (db *DB) SigningKeys(ctx context.Context) ([]idp.SigningKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	return signingKeys(r.ORM())
+	return r.signingKeys()
 }
 
 // UpdateSigningKeys replaces all signing keys by what fn makes of them, with the event e.
 func (db *DB) UpdateSigningKeys(ctx context.Context, fn func([]idp.SigningKey) ([]idp.SigningKey, error), e idp.Event) error {
 	return db.write(ctx, func(t *tx) error {
-		before, err := signingKeys(t.ORM().Clauses(clause.Locking{Strength: "UPDATE"}))
+		before, err := t.signingKeys()
 		if err != nil {
 			return err
 		}

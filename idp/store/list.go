@@ -155,7 +155,7 @@ func wordTerm(w string) term {
 
 func facetTerm(bit int) term {
 	t := facetName(bit)
-	return term{t, t + "\x00"}
+	return term{t, t + " "} // which no term goes on with
 }
 
 // facetName is the term of a facet; no word is like it.
@@ -297,7 +297,7 @@ func (s *searching) rarest() (best *term, rows int64, err error) {
 }
 
 func (s *searching) countTerm(t term, most int64) (n int64, err error) {
-	err = s.s.Row("SELECT count(*) FROM (SELECT 1 FROM "+s.terms+" WHERE term >= ? AND term < ? LIMIT ?)", []any{t.from, t.to, most}, &n)
+	err = s.s.Row("SELECT count(*) FROM (SELECT 1 FROM "+s.terms+" WHERE term >= ? AND term < ? LIMIT ?) t", []any{t.from, t.to, most}, &n)
 	return n, err
 }
 
@@ -392,7 +392,7 @@ func (s *searching) count(f *found, best *term, rows int64) error {
 	switch {
 	case best == nil:
 		var n int64
-		if err := s.s.Row("SELECT count(*) FROM (SELECT 1 FROM "+s.list+" LIMIT ?)", []any{most + 1}, &n); err != nil {
+		if err := s.s.Row("SELECT count(*) FROM (SELECT 1 FROM "+s.list+" LIMIT ?) l", []any{most + 1}, &n); err != nil {
 			return err
 		}
 		f.total = counted(n)
@@ -408,7 +408,7 @@ func (s *searching) count(f *found, best *term, rows int64) error {
 		var sums strings.Builder
 		sums.WriteString("count(*)")
 		for bit := range s.facets {
-			sums.WriteString(", count(CASE WHEN l.facets & " + strconv.Itoa(1<<bit) + " THEN 1 END)")
+			sums.WriteString(", count(CASE WHEN l.facets & " + strconv.Itoa(1<<bit) + " <> 0 THEN 1 END)")
 		}
 		got := make([]int64, 1+s.facets)
 		dest := make([]any, len(got))
@@ -476,9 +476,8 @@ func (t *tx) putTerms(l *listing, before, after *listed) error {
 }
 
 // nextNumber is the number for a new row of a list.
-func (t *tx) nextNumber(l *listing) (n int64, err error) {
-	err = t.Row("SELECT coalesce(max(n), 0) + 1 FROM "+l.list, nil, &n)
-	return n, err
+func (t *tx) nextNumber(l *listing) (int64, error) {
+	return t.in.Next(l.list)
 }
 
 // spaced puts a space before each word.

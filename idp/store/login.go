@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 
-	"gorm.io/gorm/clause"
-
 	"hilum/idp"
 )
 
@@ -233,9 +231,8 @@ func (db *DB) Collect(ctx context.Context, id idp.LoginID, fn func(*idp.Collecti
 			}
 		}
 		if l.NewHash != "" {
-			c.Invitation, err = invitationOf(t, t.ORM().Clauses(clause.Locking{Strength: "UPDATE"}), "id = ?", string(l.Invitation))
-			if err = t.Translate(err); err != nil && !errors.Is(err, idp.ErrNotFound) {
-				return fmt.Errorf("invitation %s: %w", l.Invitation, err)
+			if c.Invitation, err = t.invitationOf(l.Invitation); err != nil && !errors.Is(err, idp.ErrNotFound) {
+				return err
 			}
 		}
 		if err := fn(c); err != nil {

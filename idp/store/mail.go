@@ -215,9 +215,9 @@ func mailFigures(s statements) (idp.MailFigures, error) {
 		args  []any
 		into  []any
 	}{
-		{"SELECT count(*), coalesce(min(created_at), 0) FROM (SELECT created_at FROM mails WHERE settled_at = 0 ORDER BY next_at LIMIT ?)", []any{most}, []any{&waiting, &oldest}},
+		{"SELECT count(*), coalesce(min(created_at), 0) FROM (SELECT created_at FROM mails WHERE settled_at = 0 ORDER BY next_at LIMIT ?) w", []any{most}, []any{&waiting, &oldest}},
 		{"SELECT coalesce(max(tried_at), 0) FROM mails WHERE tried_at <> 0 AND sent = 1", nil, []any{&sent}},
-		{"SELECT count(*) FROM (SELECT 1 FROM mails WHERE settled_at <> 0 AND sent = 0 AND said NOT IN ('withdrawn', 'nobody') LIMIT ?)", []any{most}, []any{&lost}},
+		{"SELECT count(*) FROM (SELECT 1 FROM mails WHERE settled_at <> 0 AND sent = 0 AND said NOT IN ('withdrawn', 'nobody') LIMIT ?) l", []any{most}, []any{&lost}},
 	} {
 		if err := s.Row(q.query, q.args, q.into...); err != nil {
 			return f, err

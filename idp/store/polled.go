@@ -13,7 +13,7 @@ const (
 	polledColumns    = "id, type, client_id, request, user_code, address, state, interval, polled_at, created_at, expires_at, mac"
 	selectPolled     = "SELECT " + polledColumns + " FROM polled_requests WHERE id = ?"
 	selectPolledCode = "SELECT " + polledColumns + " FROM polled_requests WHERE user_code = ? AND user_code <> x''"
-	countPolled      = "SELECT count(*), coalesce(sum(address = ?), 0) FROM polled_requests WHERE client_id = ? AND expires_at > ? AND state = 'pending'"
+	countPolled      = "SELECT count(*), count(CASE WHEN address = ? THEN 1 END) FROM polled_requests WHERE client_id = ? AND expires_at > ? AND state = 'pending'"
 	noteQuestion     = "UPDATE polled_requests SET interval = ?, polled_at = ? WHERE id = ?"
 	answerPolled     = "UPDATE polled_requests SET state = ? WHERE id = ? AND state = 'pending' AND expires_at > ?"
 )

@@ -218,12 +218,12 @@ func (db *DB) UpdateRegisteredBy(ctx context.Context, id idp.RegistrationTokenID
 		if err := t.putRegistration(r); err != nil {
 			return err
 		}
-		var clients []string
-		if err := t.ORM().Model(&clientRow{}).Where("registered_by = ?", string(id)).Order("id").Pluck("id", &clients).Error; err != nil {
+		clients, err := list[idRow](t, "SELECT id FROM clients WHERE registered_by = ? ORDER BY id", string(id))
+		if err != nil {
 			return err
 		}
 		for _, c := range clients {
-			if err := t.updateClient(idp.ClientID(c), each); err != nil {
+			if err := t.updateClient(idp.ClientID(c.id), each); err != nil {
 				return err
 			}
 		}

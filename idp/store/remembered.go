@@ -43,7 +43,11 @@ func (db *DB) KnownBrowsers(ctx context.Context, user idp.UserID, now time.Time)
 // events are written with it. Errors: idp.ErrNotFound where there is none.
 func (db *DB) ForgetBrowsers(ctx context.Context, user idp.UserID, n int64, events ...idp.Event) error {
 	return db.write(ctx, func(t *tx) error {
-		gone, err := t.Exec("DELETE FROM known_browsers WHERE user_id = ? AND (n = ? OR ? = 0)", string(user), n, n)
+		query, args := "DELETE FROM known_browsers WHERE user_id = ?", []any{string(user)}
+		if n != 0 {
+			query, args = query+" AND n = ?", append(args, n)
+		}
+		gone, err := t.Exec(query, args...)
 		if err != nil {
 			return err
 		}

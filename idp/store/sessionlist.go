@@ -72,7 +72,7 @@ func shownSession(s reader, row *sessionRow, to *idp.SessionRow) error {
 // sessions.
 func (s *searching) sessions(user idp.UserID, now int64) (rows []numberedSession, short *place, err error) {
 	than, direction := s.sides()
-	where, begin := "1", []any{}
+	where, begin := "TRUE", []any{}
 	if s.from != nil {
 		where, begin = "s.n "+than+" ?", []any{s.from.n}
 	}

@@ -5,10 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
-
-	"gorm.io/gorm"
-	"gorm.io/gorm/clause"
 
 	"hilum/idp"
 )
@@ -74,10 +70,10 @@ func (r *tryoutRow) tryout() (*idp.Tryout, error) {
 	return t, nil
 }
 
-func tryoutOf(g *gorm.DB, condition string, key any) (*idp.Tryout, error) {
+func (s *session) tryoutWhere(condition string, key any) (*idp.Tryout, error) {
 	var row tryoutRow
-	if err := g.Take(&row, condition, key).Error; err != nil {
-		return nil, err
+	if err := s.ORM().Take(&row, condition, key).Error; err != nil {
+		return nil, s.Translate(err)
 	}
 	return row.tryout()
 }
@@ -116,27 +112,21 @@ func (db *DB) tryout(ctx context.Context, condition string, key any) (*idp.Tryou
 	if err != nil {
 		return nil, err
 	}
-	t, err := tryoutOf(r.ORM(), condition, key)
+	t, err := r.tryoutWhere(condition, key)
 	if err != nil {
-		return nil, fmt.Errorf("test: %w", r.Translate(err))
+		return nil, fmt.Errorf("test: %w", err)
 	}
 	return t, nil
 }
-
-// What a test sign-in leaves elsewhere goes with its double.
-const (
-	dropTryoutConsent = "DELETE FROM consents WHERE (user_id, client_id) = (SELECT user_id, client_id || '~' || id FROM tryouts WHERE n = ?)"
-	dropTryoutUse     = "DELETE FROM session_clients WHERE (session_id, client_id) = (SELECT session_id, client_id || '~' || id FROM tryouts WHERE n = ?)"
-)
 
 // UpdateTryout reads a test sign-in, lets fn decide, and writes. With a test that ends all
 // that its double was given is deleted: grants and so tokens, consent, and that the
 // session was used for it. Errors: idp.ErrNotFound, that of fn.
 func (db *DB) UpdateTryout(ctx context.Context, id idp.TryoutID, fn func(*idp.Tryout) error) error {
 	return db.write(ctx, func(tx *tx) error {
-		before, err := tryoutOf(tx.ORM().Clauses(clause.Locking{Strength: "UPDATE"}), "id = ?", string(id))
+		before, err := tx.tryoutWhere("id = ?", string(id))
 		if err != nil {
-			return fmt.Errorf("test %s: %w", id, tx.Translate(err))
+			return fmt.Errorf("test %s: %w", id, err)
 		}
 		after := *before
 		if err := fn(&after); err != nil {
@@ -155,56 +145,10 @@ func (db *DB) UpdateTryout(ctx context.Context, id idp.TryoutID, fn func(*idp.Tr
 			return fmt.Errorf("test %s: %w", id, idp.ErrSettled)
 		}
 		if before.EndedAt.IsZero() && !after.EndedAt.IsZero() {
-			if _, err := tx.Exec(revokeGrantsOfClient, micros(after.EndedAt), string(before.Client())); err != nil {
+			if err := tx.dropDouble(before, after.EndedAt); err != nil {
 				return err
-			}
-			var n int64
-			if err := tx.Row("SELECT n FROM tryouts WHERE id = ?", []any{row.ID}, &n); err != nil {
-				return err
-			}
-			for _, drop := range []string{dropTryoutConsent, dropTryoutUse} {
-				if _, err := tx.Exec(drop, n); err != nil {
-					return err
-				}
 			}
 		}
 		return tx.note(after.Take()...)
-	})
-}
-
-// double returns the double of an application that a test sign-in goes to, made of the
-// application as it is now. Errors: idp.ErrNotFound.
-func (db *DB) double(ctx context.Context, s *clientSet, id idp.ClientID) (*idp.Client, error) {
-	of, test, ok := idp.TryoutOf(id)
-	if c := s.byID[of]; ok && c != nil {
-		t, err := db.Tryout(ctx, test)
-		if err != nil {
-			return nil, err
-		}
-		if err := t.Live(db.now()); err == nil && t.Of == of {
-			return t.Double(c), nil
-		}
-	}
-	return nil, fmt.Errorf("client %s: %w", id, idp.ErrNotFound)
-}
-
-// StartAside returns when the first steps were put aside; zero: they were not.
-func (db *DB) StartAside(ctx context.Context) (time.Time, error) {
-	r, err := db.read(ctx)
-	if err != nil {
-		return time.Time{}, err
-	}
-	var at int64
-	err = r.Row("SELECT n FROM marks WHERE name = 'start'", nil, &at)
-	return moment(at), err
-}
-
-// PutStartAside puts the first steps aside, or takes them up again with a zero moment.
-func (db *DB) PutStartAside(ctx context.Context, at time.Time, e idp.Event) error {
-	return db.write(ctx, func(t *tx) error {
-		if _, err := t.Exec("UPDATE marks SET n = ? WHERE name = 'start'", micros(at)); err != nil {
-			return err
-		}
-		return t.note(e)
 	})
 }

@@ -2,13 +2,11 @@ package store
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
-
-	"gorm.io/gorm/clause"
 
 	"hilum/idp"
 	"hilum/idp/text"
@@ -37,11 +35,13 @@ const (
 	selectAccounts      = "SELECT " + userColumns + ", " + accountColumns + " FROM users WHERE name > ? ORDER BY name LIMIT ?"
 )
 
-var insertUser = insertInto("users", userColumns)
+var (
+	insertUser = insertInto("users", userColumns)
+	updateUser = strings.Replace(updateRow("users", userColumns), " WHERE ", ", revision = revision + 1 WHERE ", 1)
+)
 
-// userRow is read by hand-written SQL and written by gorm, which must not set the times.
 type userRow struct {
-	ID            string `gorm:"primaryKey"`
+	ID            string
 	Name          string
 	DisplayName   string
 	GivenName     string
@@ -54,13 +54,11 @@ type userRow struct {
 	Staff         string
 	Roles, Groups string
 	State         string
-	CreatedAt     int64 `gorm:"autoCreateTime:false"`
-	UpdatedAt     int64 `gorm:"autoUpdateTime:false"`
+	CreatedAt     int64
+	UpdatedAt     int64
 	EmailKey      string
 	MAC           []byte
 }
-
-func (userRow) TableName() string { return "users" }
 
 func (r *userRow) fields() []any {
 	return []any{&r.ID, &r.Name, &r.DisplayName, &r.GivenName, &r.FamilyName, &r.Email, &r.EmailVerified, &r.Phone, &r.PhoneVerified,
@@ -164,11 +162,8 @@ func (t *tx) putUser(before, u *idp.User) error {
 	if err := t.bind(row); err != nil {
 		return err
 	}
-	if err := t.ORM().Select("*").Where("id = ?", row.ID).Updates(row).Error; err != nil {
-		return fmt.Errorf("user %s: %w", u.ID, t.Translate(err))
-	}
-	if _, err := t.Exec("UPDATE users SET revision = revision + 1 WHERE id = ?", row.ID); err != nil {
-		return err
+	if err := t.update(updateUser, row.fields()); err != nil {
+		return fmt.Errorf("user %s: %w", u.ID, err)
 	}
 	if err := t.relist(row.ID, micros(t.now())); err != nil {
 		return err
@@ -292,8 +287,13 @@ func (db *DB) Users(ctx context.Context, after string, limit int) ([]idp.Account
 	return accounts, nil
 }
 
-// UserNames returns the sign-in names of accounts, in one query; who is not there is not
-// among them.
+// So many names are asked for at once: one text serves for fewer, too, and an empty id is
+// nobody's.
+const namesAtOnce = 64
+
+var selectUserNames = "SELECT id, name FROM users WHERE id IN (?" + strings.Repeat(", ?", namesAtOnce-1) + ")"
+
+// UserNames returns the sign-in names of accounts; who is not there is not among them.
 func (db *DB) UserNames(ctx context.Context, ids []idp.UserID) (map[idp.UserID]string, error) {
 	names := make(map[idp.UserID]string, len(ids))
 	if len(ids) == 0 {
@@ -303,15 +303,23 @@ func (db *DB) UserNames(ctx context.Context, ids []idp.UserID) (map[idp.UserID]s
 	if err != nil {
 		return nil, err
 	}
-	asked, err := json.Marshal(ids)
-	if err != nil {
-		return nil, err
+	for part := range slices.Chunk(ids, namesAtOnce) {
+		asked := make([]any, namesAtOnce)
+		for i := range asked {
+			asked[i] = ""
+		}
+		for i, id := range part {
+			asked[i] = string(id)
+		}
+		rows, err := list[userNameRow](r, selectUserNames, asked...)
+		if err != nil {
+			return nil, err
+		}
+		for i := range rows {
+			names[idp.UserID(rows[i].id)] = rows[i].name
+		}
 	}
-	rows, err := list[userNameRow](r, "SELECT id, name FROM users WHERE id IN (SELECT value FROM json_each(?))", string(asked))
-	for i := range rows {
-		names[idp.UserID(rows[i].id)] = rows[i].name
-	}
-	return names, err
+	return names, nil
 }
 
 type userNameRow struct{ id, name string }
@@ -465,21 +473,27 @@ func (db *DB) EnableUser(ctx context.Context, id idp.UserID, e idp.Event) error 
 	})
 }
 
+const passwordColumns = "user_id, hash, set_at, mac"
+
+var upsertPassword = insertInto("passwords", passwordColumns) +
+	" ON CONFLICT (user_id) DO UPDATE SET hash = excluded.hash, set_at = excluded.set_at, mac = excluded.mac"
+
 type passwordRow struct {
-	UserID string `gorm:"primaryKey"`
+	UserID string
 	Hash   string
 	SetAt  int64
 	MAC    []byte
 }
 
-func (passwordRow) TableName() string { return "passwords" }
+func (r *passwordRow) fields() []any { return []any{&r.UserID, &r.Hash, &r.SetAt, &r.MAC} }
 
 func (t *tx) putPassword(user idp.UserID, hash string, at time.Time) error {
 	row := &passwordRow{UserID: string(user), Hash: hash, SetAt: micros(at)}
 	if err := t.bind(row); err != nil {
 		return err
 	}
-	return t.ORM().Clauses(clause.OnConflict{Columns: []clause.Column{{Name: "user_id"}}, UpdateAll: true}).Create(row).Error
+	_, err := t.Exec(upsertPassword, row.fields()...)
+	return err
 }
 
 // SetPassword stores a new password hash in place of the password that was chosen at was,

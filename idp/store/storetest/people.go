@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -26,6 +27,13 @@ func users(t *testing.T, s *site) {
 		s.ok(err)
 		if len(names) != 2 || names[one.ID] != "named" || names[other.ID] != "other" {
 			t.Errorf("names %v", names)
+		}
+		many := slices.Repeat([]idp.UserID{"GONE"}, 200)
+		many[0], many[199] = one.ID, other.ID
+		names, err = s.UserNames(s.ctx(), many)
+		s.ok(err)
+		if len(names) != 2 || names[one.ID] != "named" || names[other.ID] != "other" {
+			t.Errorf("names of many: %v", names)
 		}
 		names, err = s.UserNames(s.ctx(), nil)
 		s.ok(err)

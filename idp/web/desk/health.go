@@ -26,6 +26,7 @@ type health struct {
 var unwritableWords = map[idp.Unwritable]string{
 	idp.DiskFull: "health.unwritable.full", idp.DiskReadOnly: "health.unwritable.read-only",
 	idp.DiskFailing: "health.unwritable.failing", idp.DiskStuck: "health.unwritable.stuck",
+	idp.DatabaseAway: "health.unwritable.away",
 }
 
 // trendDays is how many days back the plots look.
