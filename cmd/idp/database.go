@@ -68,11 +68,11 @@ func notOpened(err error, server *config.Postgres) string {
 	case engine.OpenBusy:
 		return fmt.Sprintf("the database server at %s takes no connection now: it starts or stops, or max_connections is used up, of which each instance takes database.pool (%s)", at, why)
 	case engine.OpenRefused:
-		how := "database.password_file names the file of its password"
+		how := "no password was sent (database.password_file names the file of one)"
 		if server.Password != "" {
 			how = "see that the password is the role's (\\password in psql sets it)"
 		}
-		return fmt.Sprintf("the database server at %s refuses user %s: %s, and that pg_hba.conf has a line for that user, database %s and this machine (%s)", at, user, how, name, why)
+		return fmt.Sprintf("the database server at %s refuses user %s: %s; pg_hba.conf needs a line for that user, database %s and this machine (%s)", at, user, how, name, why)
 	case engine.OpenNoDatabase:
 		return fmt.Sprintf("the server at %s has no database %s; as its administrator: CREATE DATABASE %s OWNER %s ENCODING 'UTF8' TEMPLATE template0; (%s)", at, name, quoted(name), quoted(user), why)
 	case engine.OpenReadOnly:

@@ -106,9 +106,6 @@ func (c *cli) demo(ctx context.Context, port uint16, data string, asJSON bool) (
 		if err := conf.UseDatabase(c.database); err != nil {
 			return err
 		}
-		if !keep {
-			fmt.Fprintln(c.stderr, "idp: the demo stays in the database when it ends, and the key to it does not: drop the database then, or keep the key in a folder by --data")
-		}
 	}
 	log := newLog(conf.Log, c.stderr)
 	p, err := open(ctx, conf, conf.Issuer, log, demosOwn(conf))
@@ -116,6 +113,9 @@ func (c *cli) demo(ctx context.Context, port uint16, data string, asJSON bool) (
 		return err
 	}
 	defer func() { err = errors.Join(err, p.Close()) }()
+	if !keep && conf.Database.Postgres() {
+		fmt.Fprintln(c.stderr, "idp: the demo stays in the database when it ends, and the key to it does not: drop the database then, or keep the key in a folder by --data")
+	}
 
 	f, err := p.demoFacts(ctx, "http://"+viewerListener.Addr().String())
 	if err != nil {
