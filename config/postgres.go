@@ -53,7 +53,8 @@ func (p *Postgres) String() string {
 
 // URL is the database as clients of PostgreSQL take it, without the password. Everything
 // that decides where the connection goes and whether it is encrypted stands in it, so that
-// no PGHOST or PGSSLMODE of the environment changes it.
+// no PGHOST or PGSSLMODE of the environment changes it (of authorities that is not so: where
+// none is named, PGSSLROOTCERT may name some).
 func (p *Postgres) URL() string {
 	params := maps.Clone(p.params)
 	authority := ""
