@@ -153,12 +153,12 @@ func TestPostgresTLS(t *testing.T) {
 		}
 	}
 	for name, row := range map[string]struct{ said, want string }{
-		"no authority that is known":         {list("127.0.0.1", "sslmode=verify-full"), refused},
-		"another authority":                  {list("127.0.0.1", "", others), refused},
-		"its authority":                      {list("127.0.0.1", "", ours), taken},
-		"another name":                       {list("localhost", "", ours), refused},
-		"another name, of its authority":     {list("localhost", "sslmode=verify-ca", ours), taken},
-		"whoever it is":                      {list("127.0.0.1", "sslmode=require"), taken},
+		"no authority that is known":     {list("127.0.0.1", "sslmode=verify-full"), refused},
+		"another authority":              {list("127.0.0.1", "", others), refused},
+		"its authority":                  {list("127.0.0.1", "", ours), taken},
+		"another name":                   {list("localhost", "", ours), refused},
+		"another name, of its authority": {list("localhost", "sslmode=verify-ca", ours), taken},
+		"whoever it is":                  {list("127.0.0.1", "sslmode=require"), taken},
 	} {
 		if !strings.Contains(row.said, row.want) {
 			t.Errorf("%s: %s\nwant %q", name, row.said, row.want)
