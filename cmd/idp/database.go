@@ -18,9 +18,9 @@ import (
 )
 
 // openDatabase opens the database that is configured. Errors say what to do, and at which
-// setting; none has a password in it.
-func openDatabase(ctx context.Context, conf *config.Config, log *slog.Logger) (*store.DB, error) {
-	c := store.Config{Driver: "sqlite", Path: conf.DatabasePath(), Log: log, Mail: conf.Mail.On(), Witness: witnessPath(conf)}
+// setting; none has a password in it. existing is store.Config's.
+func openDatabase(ctx context.Context, conf *config.Config, log *slog.Logger, existing bool) (*store.DB, error) {
+	c := store.Config{Existing: existing, Driver: "sqlite", Path: conf.DatabasePath(), Log: log, Mail: conf.Mail.On(), Witness: witnessPath(conf)}
 	server, err := conf.Postgres()
 	if err != nil {
 		return nil, err
@@ -79,6 +79,8 @@ func notOpened(err error, server *config.Postgres) string {
 		return fmt.Sprintf("database %s at %s takes no changes, a standby probably: name the primary, or all servers with target_session_attrs=read-write (%s)", name, at, why)
 	case engine.OpenTooOld:
 		return fmt.Sprintf("the server at %s is too old; PostgreSQL 14 or later is needed (%s)", at, why)
+	case engine.OpenEmpty:
+		return nothingIn(server)
 	case engine.OpenNotEmpty:
 		return fmt.Sprintf("database %s at %s has tables, and none of this provider: name an empty database of its own (%s)", name, at, why)
 	case engine.OpenOtherProgram:
@@ -119,19 +121,20 @@ func whichDatabase(conf *config.Config) (string, error) {
 	return conf.DatabasePath(), nil
 }
 
-// madeAlready refuses what "idp serve" has not filled yet: a command beside it makes
-// nothing, so that a mistyped name is an error. Of SQLite it looks before the file is
-// opened, see thereIsOne.
-func madeAlready(conf *config.Config) func(*store.DB) error {
+// nothingIn says of a database that "idp serve" has not filled yet that it has not.
+func nothingIn(server *config.Postgres) string {
+	return fmt.Sprintf("there is nothing in the %s yet; \"idp serve\" fills it, or another is meant", server)
+}
+
+// filled refuses a database of PostgreSQL in which "idp serve" has not made its keys yet: a
+// command beside it makes none, which would be in another folder than the provider's.
+func filled(conf *config.Config) func(*store.DB) error {
 	return func(db *store.DB) error {
-		if !conf.Database.Postgres() || !db.Fresh() {
-			return nil
-		}
-		which, err := whichDatabase(conf)
-		if err != nil {
+		server, err := conf.Postgres()
+		if err != nil || server == nil || !db.Fresh() {
 			return err
 		}
-		return conf.Fault(conf.Database.Key(), fmt.Sprintf("there is nothing in the %s yet; \"idp serve\" fills it, or another is meant", which))
+		return conf.Fault(conf.Database.Key(), nothingIn(server))
 	}
 }
 

@@ -108,7 +108,7 @@ func (c *cli) demo(ctx context.Context, port uint16, data string, asJSON bool) (
 		}
 	}
 	log := newLog(conf.Log, c.stderr)
-	p, err := open(ctx, conf, conf.Issuer, log, demosOwn(conf))
+	p, err := openOnly(ctx, conf, conf.Issuer, log, false, demosOwn(conf))
 	if err != nil {
 		return err
 	}

@@ -81,13 +81,18 @@ type provider struct {
 
 // open builds the parts that need no network, each from the ones before it. A
 // database and keys are made where there are none; what is there and does not
-// fit is refused, and nothing is written over. Checks look at the database before anything
-// is written into it, and refuse it by an error.
-func open(ctx context.Context, conf *config.Config, issuer string, log *slog.Logger, checks ...func(*store.DB) error) (p *provider, err error) {
+// fit is refused, and nothing is written over.
+func open(ctx context.Context, conf *config.Config, issuer string, log *slog.Logger) (p *provider, err error) {
+	return openOnly(ctx, conf, issuer, log, false, func(*store.DB) error { return nil })
+}
+
+// openOnly is open for a database that passes a check, which looks at it before keys are
+// made, and of PostgreSQL, with existing, for one that has its tables.
+func openOnly(ctx context.Context, conf *config.Config, issuer string, log *slog.Logger, existing bool, check func(*store.DB) error) (p *provider, err error) {
 	if err := os.MkdirAll(conf.DataDir, 0o700); err != nil {
 		return nil, fmt.Errorf("data folder %s cannot be made (data_dir names another): %w", conf.DataDir, err)
 	}
-	db, err := openDatabase(ctx, conf, log)
+	db, err := openDatabase(ctx, conf, log, existing)
 	if err != nil {
 		return nil, err
 	}
@@ -97,10 +102,8 @@ func open(ctx context.Context, conf *config.Config, issuer string, log *slog.Log
 		}
 	}()
 
-	for _, check := range checks {
-		if err := check(db); err != nil {
-			return nil, err
-		}
+	if err := check(db); err != nil {
+		return nil, err
 	}
 	files := &file.Watcher{Log: log}
 	sealer, err := openSealer(conf.SealFile(), db.Fresh(), files)
@@ -697,7 +700,7 @@ func (c *cli) beside(ctx context.Context) (*provider, error) {
 	if err := thereIsOne(conf); err != nil {
 		return nil, err
 	}
-	p, err := open(ctx, conf, issuerOf(conf, conf.Listen), newLog(config.Log{Level: "warn", Format: conf.Log.Format}, c.stderr), madeAlready(conf))
+	p, err := openOnly(ctx, conf, issuerOf(conf, conf.Listen), newLog(config.Log{Level: "warn", Format: conf.Log.Format}, c.stderr), true, filled(conf))
 	if err == nil {
 		p.wake = p.relay
 	}

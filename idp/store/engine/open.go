@@ -11,6 +11,7 @@ const (
 	OpenNoDatabase   OpenKind = "no database"  // it has none of that name
 	OpenReadOnly     OpenKind = "read-only"    // a standby, or one that takes no changes
 	OpenTooOld       OpenKind = "too old"      // the server is older than the statements need
+	OpenEmpty        OpenKind = "empty"        // it has no tables, and was to have ours
 	OpenNotEmpty     OpenKind = "not empty"    // it has tables, and none of ours
 	OpenOtherProgram OpenKind = "other"        // some of its tables are called like ours, and are another program's
 	OpenNewer        OpenKind = "newer schema" // a later release has written it

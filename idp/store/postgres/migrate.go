@@ -16,8 +16,8 @@ import (
 )
 
 // bringUpToDate brings the tables up to date, forward only, one instance at a time. Each script
-// is a transaction with its number in it. Errors: engine.OpenError.
-func bringUpToDate(ctx context.Context, to driver.Connector, log *slog.Logger) (err error) {
+// is a transaction with its number in it. existing is Config.Existing. Errors: engine.OpenError.
+func bringUpToDate(ctx context.Context, to driver.Connector, existing bool, log *slog.Logger) (err error) {
 	db := sql.OpenDB(to)
 	defer func() { err = errors.Join(opening(err), db.Close()) }()
 	if err := fits(ctx, db); err != nil {
@@ -34,8 +34,11 @@ func bringUpToDate(ctx context.Context, to driver.Connector, log *slog.Logger) (
 	if version > known {
 		return &engine.OpenError{Kind: engine.OpenNewer, Err: fmt.Errorf("its tables are version %d, this program knows %d", version, known)}
 	}
-	if version == known {
+	switch {
+	case version == known:
 		return nil
+	case version == 0 && existing:
+		return &engine.OpenError{Kind: engine.OpenEmpty, Err: errors.New("it has no tables")}
 	}
 	if err := mayMake(ctx, db); err != nil {
 		return err
