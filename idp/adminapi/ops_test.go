@@ -548,7 +548,7 @@ func TestOperation(t *testing.T) {
 		Engine string `json:"database_engine"`
 		Rows   map[string]int64
 		Keys   []struct{ Alg string }
-		Push []struct {
+		Push   []struct {
 			Service string
 			P50     float64 `json:"p50_seconds"`
 		}
