@@ -142,7 +142,7 @@ var outside = map[string]home{
 	"github.com/golang-fips/openssl/v2":       {code: []string{"idp/keyring"}},
 	"github.com/gorilla/securecookie":         {code: []string{"idp/web/page"}},
 	"github.com/gorilla/sessions":             {code: []string{"idp/web/page"}},
-	"github.com/jackc/pgx/v5":                 {code: []string{"idp/store/pgtest"}},
+	"github.com/jackc/pgx/v5":                 {code: []string{"idp/store/pgtest", "idp/store/postgres"}, tests: []string{"idp/store"}},
 	"github.com/jba/templatecheck":            {tests: []string{"templates"}},
 	"github.com/makiuchi-d/gozxing":           {code: []string{"cmd/phone/phone"}},
 	"github.com/mileusna/useragent":           {code: []string{"idp/web/page"}},

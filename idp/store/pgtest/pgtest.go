@@ -79,9 +79,12 @@ type Server struct {
 	as   *syscall.Credential // who it runs as; nil: as ourselves
 	only bool                // of one test, and gone with it
 
-	mu    sync.Mutex
-	run   *exec.Cmd     // the running server
-	ended chan struct{} // closed when run has ended
+	starting sync.Mutex
+
+	mu     sync.Mutex
+	starts int           // how often it was started, by which its logs are numbered
+	run    *exec.Cmd     // the running server
+	ended  chan struct{} // closed when run has ended
 
 	leash io.Closer // the input of the guard
 	guard *exec.Cmd
@@ -240,6 +243,8 @@ func (s *Server) signal(tb testing.TB, how syscall.Signal) {
 // until it answers. It does nothing where the server runs.
 func (s *Server) Start(tb testing.TB) {
 	tb.Helper()
+	s.starting.Lock()
+	defer s.starting.Unlock()
 	if s.dir == "" || s.Running() {
 		return
 	}
@@ -339,7 +344,7 @@ func somebody() (*syscall.Credential, error) {
 // command is a program as the server's user, in its folder, in a group of processes of its
 // own: Ctrl-C at a terminal goes to the tests, and the guard alone ends what they leave.
 func (s *Server) command(name string, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(context.Background(), name, args...)
+	cmd := exec.CommandContext(context.Background(), name, args...) //nolint:gosec // a program of the machine's PostgreSQL, or its shell
 	cmd.Dir = s.dir
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C"}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: s.as, Setpgid: true}
@@ -425,6 +430,9 @@ func (s *Server) start() error {
 }
 
 func (s *Server) once() error {
+	s.mu.Lock()
+	s.starts++ // what is left of a server that was killed goes on writing into its own log
+	s.mu.Unlock()
 	log, err := os.Create(s.log())
 	if err != nil {
 		return err
@@ -438,7 +446,7 @@ func (s *Server) once() error {
 	ended := make(chan struct{})
 	go func() { // ends with the server, which the guard ends
 		defer close(ended)
-		run.Wait()
+		_ = run.Wait() // how it ended stands in its log
 	}()
 	s.mu.Lock()
 	s.run, s.ended = run, ended
@@ -461,7 +469,11 @@ func (s *Server) once() error {
 	}
 }
 
-func (s *Server) log() string { return filepath.Join(s.dir, "log") }
+func (s *Server) log() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return filepath.Join(s.dir, "log."+strconv.Itoa(s.starts))
+}
 
 // tail is the end of the log since the last start, for the person who asks why.
 func (s *Server) tail() string {
