@@ -256,7 +256,7 @@ func suggest(key string, settings []setting) string {
 
 // faultsOf lists the faults that join has joined.
 func faultsOf(err error) []*Fault {
-	joined, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // the error of join itself is meant
+	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok {
 		return nil
 	}

@@ -173,7 +173,6 @@ func parsePostgres(text string) (p *Postgres, problems []string) {
 	case folder != "" && !strings.HasPrefix(folder, "/"):
 		fault("has the parameter host, which is for the folder of a socket, such as host=/run/postgresql; other hosts stand before the question mark: %s", postgresForm)
 	case folder != "":
-		hosts = "" // the port is looked at below
 		p.Hosts = []Host{{folder, orPort(port)}}
 	case hosts == "":
 		fault("names no host; write it like %s, or for a socket postgres://hilum@/hilum?host=/run/postgresql", postgresForm)
@@ -431,9 +430,7 @@ func (v *validation) databaseFiles(warned *validation) {
 	d := v.c.Database
 	p, err := v.c.Postgres()
 	if err != nil {
-		for _, f := range faultsOf(err) {
-			v.faults = append(v.faults, f)
-		}
+		v.faults = append(v.faults, faultsOf(err)...)
 		return
 	}
 	if p == nil {

@@ -64,7 +64,7 @@ func TestPostgresPage(t *testing.T) {
 		t.Fatalf("the page has %d and %d blocks, want three lines of SQL, and a copy that is made and put back", len(made), len(kept))
 	}
 	psql(made[0])
-	t.Cleanup(func() { //nolint:contextcheck // after the test
+	t.Cleanup(func() {
 		for _, s := range []string{"DROP DATABASE IF EXISTS " + name, "DROP DATABASE IF EXISTS " + name + "_restored", "DROP ROLE " + name} {
 			if out, err := exec.Command("psql", "-X", "-q", "-c", s, admin).CombinedOutput(); err != nil {
 				t.Errorf("%s: %v\n%s", s, err, out)

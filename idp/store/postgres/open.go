@@ -12,8 +12,8 @@ import (
 	"hilum/idp/store/engine"
 )
 
-// oldest is the oldest server that is used, as server_version_num has it: it is the first
-// that all of our statements were tried on.
+// oldest is the oldest server that is taken, as server_version_num has it. What statements
+// ask for is in 13 (pg_current_xact_id); tests run with what Debian has.
 const oldest = 140000
 
 // SQLSTATEs of an opening (PostgreSQL's Appendix A).
@@ -25,7 +25,7 @@ const (
 
 // opening gives an error of an opening its kind. One that has none comes back as it is.
 func opening(err error) error {
-	kind := engine.OpenKind("")
+	var kind engine.OpenKind
 	switch e := pgError(err); {
 	case errors.As(err, new(*engine.OpenError)):
 		return err
