@@ -18,6 +18,8 @@ import (
 	"strings"
 	"time"
 	_ "time/tzdata" // the zones, where the machine has none
+
+	"hilum/idp"
 )
 
 // Example is a complete configuration with every key, its default and a
@@ -84,10 +86,20 @@ func (c *Config) MTLS() string {
 // On reports whether the provider itself speaks TLS.
 func (t TLS) On() bool { return t.CertFile != "" }
 
-// Database says where things are kept.
+// Database says where things are kept: in a file of SQLite, or where a URL is named in a
+// database of PostgreSQL.
 type Database struct {
-	Driver string `yaml:"driver"` // sqlite
-	Path   string `yaml:"path"`   // empty: idp.db in the data folder
+	Driver       string `yaml:"driver"`        // sqlite, postgres; empty: postgres where a URL is named
+	Path         string `yaml:"path"`          // of SQLite; empty: idp.db in the data folder
+	URL          string `yaml:"url"`           // of PostgreSQL, without a password
+	URLFile      string `yaml:"url_file"`      // holds the URL, with a password or without
+	PasswordFile string `yaml:"password_file"` // its first line, in place of one in the URL
+	CAFile       string `yaml:"ca_file"`       // PEM; empty: the system's authorities
+	Pool         int    `yaml:"pool"`          // connections of one instance; 0: the provider's choice
+	// AllowUnencrypted takes a way to another machine that is not certain to be encrypted.
+	AllowUnencrypted bool `yaml:"allow_unencrypted"`
+
+	Password idp.Secret // of UseDatabase; no setting holds one
 }
 
 // Site is how the provider presents itself to people. An administrator can set what
@@ -268,7 +280,6 @@ func Default() *Config {
 		DataDir:  "data",
 		TLS:      TLS{MinVersion: "1.2"},
 		TimeZone: "UTC",
-		Database: Database{Driver: "sqlite"},
 		Sessions: Sessions{Idle: time.Hour, Absolute: 12 * time.Hour},
 		Tokens:   Tokens{Access: 15 * time.Minute, RefreshIdle: 90 * time.Minute},
 		Clients:  Clients{Registration: "off"},
@@ -286,7 +297,7 @@ func Default() *Config {
 	}
 }
 
-// DatabasePath is the database file.
+// DatabasePath is the database file of SQLite.
 func (c *Config) DatabasePath() string {
 	if c.Database.Path != "" {
 		return c.Database.Path

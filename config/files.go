@@ -39,6 +39,7 @@ func (c *Config) Files() (warnings []*Fault, err error) {
 	if c.TLS.On() {
 		v.pair(warned)
 	}
+	v.databaseFiles(warned)
 	if path := c.TLS.MTLSCAFile; path != "" {
 		v.file("tls.mtls_ca_file", path, file.Public, func(f file.Content) error {
 			_, err := Authorities(path, f)
@@ -134,7 +135,10 @@ func (v *validation) pair(warned *validation) {
 
 // MailPassword is the password in the file at path: its first line, blanks
 // included. Errors: that line is empty.
-func MailPassword(path string, f file.Content) (string, error) {
+func MailPassword(path string, f file.Content) (string, error) { return firstLine(path, f) }
+
+// firstLine is the first line of the file at path, blanks included. Errors: it is empty.
+func firstLine(path string, f file.Content) (string, error) {
 	line := file.Line(f.Bytes)
 	if strings.TrimSpace(line) == "" {
 		return "", fmt.Errorf("the first line of %s is empty", path)

@@ -18,6 +18,9 @@ import (
 // IDP_SESSIONS_IDLE sets sessions.idle. Lists are separated by commas.
 const Prefix = "IDP_"
 
+// DatabaseFlag is the flag of commands that names a database; it is the place of its faults.
+const DatabaseFlag = "--database"
+
 // Fault is one thing wrong with a configuration.
 type Fault struct {
 	Key     string // as in the file: "sessions.idle"; empty for the file as a whole
@@ -39,6 +42,12 @@ func (f *Fault) Error() string {
 // empty) and over that the environment, and validates the result. The error
 // joins every fault found, each a *Fault; without one the Config is good.
 func Load(path string, getenv func(string) string) (*Config, error) {
+	return LoadFor("", path, getenv)
+}
+
+// LoadFor is Load for a command that was told by DatabaseFlag which database it works on: a
+// URL that stands in place of every other setting that names one; empty: it was not told.
+func LoadFor(database, path string, getenv func(string) string) (*Config, error) {
 	c := Default()
 	c.places = map[string]string{}
 	settings := settingsOf(reflect.ValueOf(c).Elem(), "")
@@ -55,6 +64,20 @@ func Load(path string, getenv func(string) string) (*Config, error) {
 		faults = append(faults, c.readFile(path, data, settings)...)
 	}
 	faults = append(faults, c.readEnv(getenv, settings)...)
+	if database != "" {
+		for _, s := range settings {
+			switch s.key {
+			case "database.driver", "database.path", "database.url_file":
+				s.value.SetZero()
+				delete(c.places, s.key)
+			case "database.url":
+				c.places[s.key] = DatabaseFlag
+				if problem := s.set(&yaml.Node{Kind: yaml.ScalarNode, Value: database}); problem != "" {
+					faults = append(faults, &Fault{s.key, DatabaseFlag, problem})
+				}
+			}
+		}
+	}
 	// A value that could not be read is judged once: its default says nothing.
 	unread := map[string]bool{}
 	for _, f := range faults {
@@ -212,6 +235,8 @@ func (s setting) want(n *yaml.Node, err error) string {
 		return "is no list of words, such as [RS256, ES256]"
 	case string:
 		return "is no text"
+	case bool:
+		return fmt.Sprintf("%q is neither true nor false", n.Value)
 	default:
 		return fmt.Sprintf("%q is no number that fits here", n.Value)
 	}
@@ -227,6 +252,21 @@ func suggest(key string, settings []setting) string {
 		return fmt.Sprintf("; perhaps %s is meant", best)
 	}
 	return "; `idp config example` prints all of them"
+}
+
+// faultsOf lists the faults that join has joined.
+func faultsOf(err error) []*Fault {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return nil
+	}
+	var out []*Fault
+	for _, one := range joined.Unwrap() {
+		if f := (*Fault)(nil); errors.As(one, &f) {
+			out = append(out, f)
+		}
+	}
+	return out
 }
 
 // join makes one error of faults; of none it is nil.

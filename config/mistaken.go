@@ -69,6 +69,11 @@ func (s setting) mistaken(text string) string {
 	}
 	switch {
 	case text == "":
+	case s.key == "database.url":
+		return mistakenURL(text, trimmed)
+	case s.key == "database.url_file" && strings.Contains(text, "://") && !strings.HasPrefix(text, "file:"):
+		// A password may be in it, so it is not shown.
+		return "is a URL; write it into a file that only the provider can read, and the path of that file here; without a password it may stand in database.url"
 	case s.path() && (strings.ContainsAny(trimmed, "\n\r") || strings.HasPrefix(trimmed, "-----BEGIN") || strings.HasPrefix(trimmed, "{")):
 		// It may be a secret, so it is not shown.
 		return "looks like the content of a file; write it into one, and the path of that file here"
@@ -89,6 +94,20 @@ func (s setting) mistaken(text string) string {
 		return fmt.Sprintf("%q is a URL; write the path alone, such as /%s", text, strings.TrimLeft(rest, "/"))
 	case s.path() && text[0] == ':':
 		return fmt.Sprintf("%q would be a file of that name, and nothing is kept in memory alone; write a path", text)
+	}
+	return ""
+}
+
+// mistakenURL is mistaken for a URL that may have a password in it, which is never shown.
+func mistakenURL(text, trimmed string) string {
+	first, last := text[0], text[len(text)-1]
+	switch {
+	case trimmed != text:
+		return "has blanks or a line end around it, which are part of the value here; write it without, and save the file that sets it with LF line ends"
+	case len(text) > 1 && first == last && (first == '"' || first == '\'' || first == '`'):
+		return "is in quotes, which are part of the value here; write it without"
+	case strings.Contains(text, "${") || strings.Contains(text, "$(") || strings.Contains(text, "{{"):
+		return "has «${», «$(» or «{{», which nothing replaces here; write what it stands for"
 	}
 	return ""
 }

@@ -249,10 +249,8 @@ func (v *validation) files() {
 	if c.DataDir == "" {
 		v.fault("data_dir", "is empty; name a folder that only the provider can read")
 	}
-	if c.Database.Driver != "sqlite" {
-		v.fault("database.driver", "%q is not known; sqlite is", c.Database.Driver)
-	}
-	if c.SealFile() == c.DatabasePath() {
+	v.database()
+	if !c.Database.Postgres() && c.SealFile() == c.DatabasePath() {
 		v.fault("keys.seal_file", "is the database; the key has to lie outside of it")
 	}
 }

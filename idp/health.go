@@ -4,14 +4,16 @@ import "time"
 
 // Health is what the database tells of itself. Every figure is cheap.
 type Health struct {
-	Bytes     int64            // of the database file, its write-ahead log included
-	Rows      map[string]int64 // per table, as an upper bound: of large tables the range of row numbers, in which deleted rows count too
-	Events    int64
-	Waiting   map[string]int // "logins", "challenges", "invitations", "pairings": open now, counted to CountUpTo
-	Keys      []SigningKey   // without Sealed
-	Failing   int            // devices whose notifications do not arrive, counted to CountUpTo
-	LastSweep time.Time
-	Mail      MailFigures
+	Engine        string           // of the database: "SQLite", "PostgreSQL"
+	EngineVersion string           // of PostgreSQL the server's
+	Bytes         int64            // of the database, of SQLite its write-ahead log included
+	Rows          map[string]int64 // per table, as an upper bound: of large tables the range of row numbers, in which deleted rows count too
+	Events        int64
+	Waiting       map[string]int // "logins", "challenges", "invitations", "pairings": open now, counted to CountUpTo
+	Keys          []SigningKey   // without Sealed
+	Failing       int            // devices whose notifications do not arrive, counted to CountUpTo
+	LastSweep     time.Time
+	Mail          MailFigures
 	// Unwritable is why nothing can be written; empty: it can.
 	Unwritable Unwritable
 	Logouts    []LogoutFigures // of applications that wait to be told, or could not be

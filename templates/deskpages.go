@@ -724,6 +724,7 @@ type AdminHealth struct {
 	Frame
 	Version                                            string  // of the running program
 	Size                                               Message // of the database
+	Engine                                             string  // of the database, with its version
 	Events, People, Devices                            int
 	Failing, Logins, Challenges, Invitations, Pairings Count     // Failing: devices whose notifications do not arrive; the others: open now
 	Unwritable                                         Message   // why nothing can be written; without a key: it can

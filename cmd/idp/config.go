@@ -33,7 +33,11 @@ what can be and is hardly meant is told, and has not.`,
 				if err != nil {
 					return err
 				}
-				c.printf("good: %s, listening on %s, database %s\n", issuerOf(conf, conf.Listen), conf.Listen, conf.DatabasePath())
+				which, err := whichDatabase(conf)
+				if err != nil {
+					return err
+				}
+				c.printf("good: %s, listening on %s, database %s\n", issuerOf(conf, conf.Listen), conf.Listen, which)
 				return nil
 			},
 		},

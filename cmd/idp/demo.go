@@ -25,6 +25,7 @@ import (
 	"hilum/idp/admin"
 	"hilum/idp/login"
 	"hilum/idp/serve"
+	"hilum/idp/store"
 	"hilum/idp/totp"
 )
 
@@ -44,6 +45,7 @@ type demoFacts struct {
 	AdminPassword     string       `json:"admin_password"`
 	AdminTOTPSecret   string       `json:"admin_totp_secret"` // base32
 	PhoneFile         string       `json:"phone_file"`        // keys of the linked phone, for cmd/phone
+	Database          string       `json:"database"`          // its engine and version
 
 	recovery idp.Secret // one of the first person's codes, while the demo is being made
 }
@@ -58,7 +60,8 @@ func (c *cli) demoCommand() *cobra.Command {
 		Long: `Run everything at once on loopback: the provider, a sample viewer that relies on
 it, and two people with a linked authenticator. The first has a phone too: this
 terminal, where Login and Deny are keys. Nothing is left behind at the
-end, unless --data keeps it.`,
+end, unless --data keeps it. With --database it is in a PostgreSQL database, which has to be
+empty, or the demo's that --data keeps.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return c.demo(cmd.Context(), port, data, asJSON)
@@ -87,7 +90,8 @@ func (c *cli) demo(ctx context.Context, port uint16, data string, asJSON bool) (
 	}
 	defer viewerListener.Close()
 
-	if data == "" {
+	keep := data != ""
+	if !keep {
 		if data, err = os.MkdirTemp("", "idp-demo-"); err != nil {
 			return err
 		}
@@ -98,12 +102,20 @@ func (c *cli) demo(ctx context.Context, port uint16, data string, asJSON bool) (
 	conf.Issuer = "http://" + l.Addr().String()
 	conf.Log.Level = "warn"
 	conf.Limits = config.Limits{} // nobody but this machine is here, and scripts are quick
+	if c.database != "" {
+		if err := conf.UseDatabase(c.database); err != nil {
+			return err
+		}
+	}
 	log := newLog(conf.Log, c.stderr)
-	p, err := open(ctx, conf, conf.Issuer, log)
+	p, err := openOnly(ctx, conf, conf.Issuer, log, false, demosOwn(conf))
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, p.Close()) }()
+	if !keep && conf.Database.Postgres() {
+		fmt.Fprintln(c.stderr, "idp: the demo stays in the database when it ends, and the key to it does not: drop the database then, or keep the key in a folder by --data")
+	}
 
 	f, err := p.demoFacts(ctx, "http://"+viewerListener.Addr().String())
 	if err != nil {
@@ -147,6 +159,33 @@ func (c *cli) demo(ctx context.Context, port uint16, data string, asJSON bool) (
 	return nil
 }
 
+// demosOwn refuses a database of PostgreSQL that is somebody's, and a folder of a demo that
+// is in another database.
+func demosOwn(conf *config.Config) func(*store.DB) error {
+	return func(db *store.DB) error {
+		if !conf.Database.Postgres() {
+			return nil
+		}
+		which, err := whichDatabase(conf)
+		if err != nil {
+			return err
+		}
+		_, err = os.Stat(keptIn(conf))
+		switch {
+		case err == nil && db.Fresh():
+			return usagef("%s is of a demo in another database than the %s, which is empty; name another folder with --data", conf.DataDir, which)
+		case errors.Is(err, fs.ErrNotExist) && !db.Fresh():
+			return usagef("the %s is not empty; name an empty one, or by --data the folder of the demo that it is of", which)
+		case errors.Is(err, fs.ErrNotExist):
+			return nil
+		}
+		return err
+	}
+}
+
+// keptIn is the file in which a demo is kept.
+func keptIn(conf *config.Config) string { return filepath.Join(conf.DataDir, "demo.json") }
+
 // loopback is the address of a port on this machine; 0: one that is free.
 func loopback(port uint16) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(int(port))) }
 
@@ -180,7 +219,7 @@ func (p *provider) demoFacts(ctx context.Context, viewerURL string) (*demoFacts,
 		Username:       "anna",
 		AdminUsername:  "admin",
 	}
-	kept := filepath.Join(p.conf.DataDir, "demo.json")
+	kept := keptIn(p.conf)
 	text, err := os.ReadFile(kept)
 	known := err == nil
 	switch {
@@ -193,6 +232,11 @@ func (p *provider) demoFacts(ctx context.Context, viewerURL string) (*demoFacts,
 	}
 	f.Issuer, f.Viewer = p.issuer, viewerURL
 	f.RedirectURI, f.PublicRedirectURI = viewerURL+"/callback", viewerURL+"/public/callback"
+	h, err := p.db.Health(ctx)
+	if err != nil {
+		return nil, err
+	}
+	f.Database = h.Engine + " " + h.EngineVersion
 
 	if err := p.demoClients(ctx, f, known); err != nil {
 		return nil, fmt.Errorf("demo applications: %w", fieldError(err))

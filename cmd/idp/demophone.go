@@ -97,6 +97,7 @@ func (c *cli) tell(ctx context.Context, f *demoFacts, label string, client *phon
 %s
   provider  %s
   viewer    %s
+  database  %s
 
   user name %s
   password  %s
@@ -122,7 +123,7 @@ func (c *cli) tell(ctx context.Context, f *demoFacts, label string, client *phon
   Keys: l Login, d Deny, n not me; c code of %s, a code of %s.
   Ctrl-C ends everything.
 
-`, picture, f.Issuer, f.Viewer, f.Username, f.Password, code, f.PhoneFile,
+`, picture, f.Issuer, f.Viewer, f.Database, f.Username, f.Password, code, f.PhoneFile,
 		f.Issuer, f.AdminUsername, f.AdminPassword, f.AdminTOTPSecret, f.Username, f.AdminUsername)
 
 	keys, restore := c.keys(ctx)

@@ -78,6 +78,8 @@ func (p *provider) ready(ctx context.Context) error {
 // explained here.
 type healthLine struct {
 	Bytes   int64            `json:"database_bytes"`
+	Engine  string           `json:"database_engine"`
+	Version string           `json:"database_version"`
 	Rows    map[string]int64 `json:"rows"`
 	Waiting map[string]int   `json:"waiting"`
 	Failing int              `json:"devices_failing"`
@@ -120,13 +122,13 @@ func (c *cli) healthCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			l := healthLine{Bytes: h.Bytes, Rows: h.Rows, Waiting: h.Waiting, Failing: h.Failing, SweptAt: orNever(h.LastSweep), Unwritable: h.Unwritable, Mail: p.mailLine(&h.Mail)}
+			l := healthLine{Bytes: h.Bytes, Engine: h.Engine, Version: h.EngineVersion, Rows: h.Rows, Waiting: h.Waiting, Failing: h.Failing, SweptAt: orNever(h.LastSweep), Unwritable: h.Unwritable, Mail: p.mailLine(&h.Mail)}
 			if head, err := p.db.LogHead(ctx); err != nil {
 				l.Head = err.Error()
 			} else {
 				l.Head = head.String()
 			}
-			rows := [][]string{{"database", fmt.Sprint(h.Bytes, " bytes")}, {"log", fmt.Sprint(h.Events, " entries")}, {"log ends at", l.Head}, {"notifications failing", fmt.Sprint(h.Failing)}}
+			rows := [][]string{{"database", fmt.Sprintf("%s %s, %d bytes", h.Engine, h.EngineVersion, h.Bytes)}, {"log", fmt.Sprint(h.Events, " entries")}, {"log ends at", l.Head}, {"notifications failing", fmt.Sprint(h.Failing)}}
 			if h.Unwritable != "" {
 				rows = append(rows, []string{"nothing can be written", h.Unwritable.String()})
 			}

@@ -80,6 +80,7 @@ type cli struct {
 	stdin          io.Reader // keys, for the demo; a file, for "user import -"
 	stdout, stderr io.Writer
 	configFile     string // --config
+	database       string // --database
 	started        bool   // the command line was understood
 }
 
@@ -102,6 +103,8 @@ The other commands work beside a running one, on the same database.`,
 	root.SetErr(c.stderr)
 	root.PersistentFlags().StringVarP(&c.configFile, "config", "c", c.getenv(config.ConfigVariable),
 		"configuration `file`; also from IDP_CONFIG (none: defaults, on loopback)")
+	root.PersistentFlags().StringVar(&c.database, strings.TrimPrefix(config.DatabaseFlag, "--"), "",
+		"`URL` of a PostgreSQL database, in place of the configured one (postgres://user@host:5432/name)")
 	root.AddCommand(
 		c.serveCommand(), c.demoCommand(), c.setupLinkCommand(),
 		c.inviteCommand(), c.userCommand(), c.deviceCommand(), c.sessionCommand(), c.clientCommand(),
@@ -123,7 +126,7 @@ func help(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 // load reads the configuration from its file and the environment. Errors: what is wrong
 // with either, and variables that look like a setting and are none.
 func (c *cli) load() (*config.Config, error) {
-	conf, err := config.Load(c.configFile, c.getenv)
+	conf, err := config.LoadFor(c.database, c.configFile, c.getenv)
 	if err == nil {
 		err = errors.Join(checkLanguages(conf), checkFCM(conf))
 	}

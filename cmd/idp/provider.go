@@ -4,14 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"maps"
 	"net"
 	"net/http"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -85,12 +83,18 @@ type provider struct {
 // database and keys are made where there are none; what is there and does not
 // fit is refused, and nothing is written over.
 func open(ctx context.Context, conf *config.Config, issuer string, log *slog.Logger) (p *provider, err error) {
+	return openOnly(ctx, conf, issuer, log, false, func(*store.DB) error { return nil })
+}
+
+// openOnly is open for a database that passes a check, which looks at it before keys are
+// made, and of PostgreSQL, with existing, for one that has its tables.
+func openOnly(ctx context.Context, conf *config.Config, issuer string, log *slog.Logger, existing bool, check func(*store.DB) error) (p *provider, err error) {
 	if err := os.MkdirAll(conf.DataDir, 0o700); err != nil {
 		return nil, fmt.Errorf("data folder %s cannot be made (data_dir names another): %w", conf.DataDir, err)
 	}
-	db, err := store.Open(ctx, store.Config{Driver: conf.Database.Driver, Path: conf.DatabasePath(), Log: log, Mail: conf.Mail.On(), Witness: witnessPath(conf)})
+	db, err := openDatabase(ctx, conf, log, existing)
 	if err != nil {
-		return nil, fmt.Errorf("database: %w", err)
+		return nil, err
 	}
 	defer func() {
 		if err != nil {
@@ -98,6 +102,9 @@ func open(ctx context.Context, conf *config.Config, issuer string, log *slog.Log
 		}
 	}()
 
+	if err := check(db); err != nil {
+		return nil, err
+	}
 	files := &file.Watcher{Log: log}
 	sealer, err := openSealer(conf.SealFile(), db.Fresh(), files)
 	if err != nil {
@@ -690,14 +697,10 @@ func (c *cli) beside(ctx context.Context) (*provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := os.Stat(conf.DatabasePath()); errors.Is(err, fs.ErrNotExist) {
-		path := conf.DatabasePath()
-		if abs, err := filepath.Abs(path); err == nil {
-			path = abs
-		}
-		return nil, fmt.Errorf("there is no database at %s; \"idp serve\" makes it, --config or data_dir say where it is", path)
+	if err := thereIsOne(conf); err != nil {
+		return nil, err
 	}
-	p, err := open(ctx, conf, issuerOf(conf, conf.Listen), newLog(config.Log{Level: "warn", Format: conf.Log.Format}, c.stderr))
+	p, err := openOnly(ctx, conf, issuerOf(conf, conf.Listen), newLog(config.Log{Level: "warn", Format: conf.Log.Format}, c.stderr), true, filled(conf))
 	if err == nil {
 		p.wake = p.relay
 	}

@@ -23,6 +23,7 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -34,6 +35,7 @@ import (
 
 	"hilum/idp/idptest"
 	"hilum/idp/mail/mailtest"
+	"hilum/idp/store/pgtest"
 )
 
 // posts starts a mail server, with STARTTLS, for the rest of the script: its port
@@ -86,9 +88,33 @@ func TestMain(m *testing.M) {
 
 // TestScripts runs the built command as people run it: every script in
 // testdata, each in a folder of its own with two free ports.
-func TestScripts(t *testing.T) {
+func TestScripts(t *testing.T) { scripts(t, "testdata", func(*testscript.Env) error { return nil }) }
+
+// TestPostgresScripts does it with PostgreSQL. Each script has an empty database: $DATABASE
+// is its URL, without the password, which is in the file password, $ADMIN the URL of an
+// administrator, and $SERVER the host and port of both.
+func TestPostgresScripts(t *testing.T) {
+	server := pgtest.Start(t)
+	scripts(t, filepath.Join("testdata", "postgres"), func(e *testscript.Env) error {
+		u, err := url.Parse(server.Fresh(t))
+		if err != nil {
+			return err
+		}
+		password, _ := u.User.Password()
+		u.RawQuery = ""
+		e.Setenv("ADMIN", server.URL("postgres"))
+		e.Setenv("WITHPASSWORD", u.String())
+		u.User = url.User(u.User.Username())
+		e.Setenv("SERVER", u.Host)
+		e.Setenv("NAME", strings.TrimPrefix(u.Path, "/"))
+		e.Setenv("DATABASE", u.String())
+		return os.WriteFile(filepath.Join(e.WorkDir, "password"), []byte(password+"\n"), 0o600)
+	})
+}
+
+func scripts(t *testing.T, dir string, setup func(*testscript.Env) error) {
 	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata",
+		Dir:                 dir,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup: func(e *testscript.Env) error {
@@ -101,7 +127,7 @@ func TestScripts(t *testing.T) {
 				e.Setenv(name, strconv.Itoa(port))
 			}
 			e.Setenv("IDP_LISTEN", "127.0.0.1:"+e.Getenv("PORT"))
-			return nil
+			return setup(e)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits":   exits,

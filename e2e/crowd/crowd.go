@@ -63,7 +63,7 @@ func Fill(ctx context.Context, folder, prefix string, n int, cost Cost) (people 
 		return nil, err
 	}
 	log := slog.New(slog.DiscardHandler)
-	db, err := store.Open(ctx, store.Config{Driver: conf.Database.Driver, Path: conf.DatabasePath(), Log: log})
+	db, err := store.Open(ctx, store.Config{Driver: "sqlite", Path: conf.DatabasePath(), Log: log})
 	if err != nil {
 		return nil, err
 	}
@@ -132,7 +132,7 @@ func enrol(ctx context.Context, desk *admin.Desk, flow *login.Flow, name string,
 func Link(ctx context.Context, folder string, people []Person) (err error) {
 	conf := config.Default()
 	conf.DataDir = folder
-	db, err := store.Open(ctx, store.Config{Driver: conf.Database.Driver, Path: conf.DatabasePath(), Log: slog.New(slog.DiscardHandler)})
+	db, err := store.Open(ctx, store.Config{Driver: "sqlite", Path: conf.DatabasePath(), Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return err
 	}

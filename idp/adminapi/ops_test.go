@@ -545,15 +545,16 @@ func TestTheLog(t *testing.T) {
 func TestOperation(t *testing.T) {
 	w := newWorld(t)
 	var h struct {
-		Rows map[string]int64
-		Keys []struct{ Alg string }
-		Push []struct {
+		Engine string `json:"database_engine"`
+		Rows   map[string]int64
+		Keys   []struct{ Alg string }
+		Push   []struct {
 			Service string
 			P50     float64 `json:"p50_seconds"`
 		}
 	}
 	w.as(idp.StaffAuditor, "GET", "/health", "").into(t, &h)
-	if h.Rows["users"] != 2 || len(h.Keys) == 0 || h.Keys[0].Alg != "ES256" || len(h.Push) != 1 || h.Push[0].P50 != 0.1 {
+	if h.Engine != "SQLite" || h.Rows["users"] != 2 || len(h.Keys) == 0 || h.Keys[0].Alg != "ES256" || len(h.Push) != 1 || h.Push[0].P50 != 0.1 {
 		t.Errorf("%+v", h)
 	}
 	var d struct{ Items []struct{ Day string } }

@@ -23,6 +23,9 @@ func (db *DB) Health(ctx context.Context) (*idp.Health, error) {
 	if h.Unwritable, err = db.whyUnwritable(ctx); err != nil {
 		return nil, err
 	}
+	if h.Engine, h.EngineVersion, err = db.engine.About(); err != nil {
+		return nil, err
+	}
 	if h.Bytes, err = db.engine.Bytes(); err != nil {
 		return nil, err
 	}

@@ -30,12 +30,16 @@ import (
 	"hilum/idp/store/sqlite"
 )
 
+// OpenError says why a database of PostgreSQL could not be opened.
+type OpenError = engine.OpenError
+
 // Config says which database is opened.
 type Config struct {
 	// URL is that of a PostgreSQL database, which several instances may share; empty: a file.
 	URL      string
 	Password string // in place of that in the URL
 	Pool     int    // connections to it at most; 0: postgres.DefaultPool
+	Existing bool   // a PostgreSQL database without tables is an error, and none are made
 	Driver   string // of a file: "sqlite"
 	Path     string // of the file; it and its folder are made when missing
 	Log      *slog.Logger
@@ -221,7 +225,7 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 
 func openEngine(ctx context.Context, c Config, hooks engine.Hooks) (engine.Engine, error) {
 	if c.URL != "" {
-		return postgres.Open(ctx, postgres.Config{URL: c.URL, Password: c.Password, Pool: c.Pool, Log: c.Log, Twice: c.twice}, hooks)
+		return postgres.Open(ctx, postgres.Config{URL: c.URL, Password: c.Password, Pool: c.Pool, Existing: c.Existing, Log: c.Log, Twice: c.twice}, hooks)
 	}
 	return sqlite.Open(ctx, sqlite.Config{Path: c.Path, Log: c.Log, Twice: c.twice}, hooks)
 }

@@ -117,6 +117,8 @@ type Engine interface {
 	// Probe writes and commits something, much or little, in a transaction of its own.
 	// Errors: idp.ErrUnwritable.
 	Probe(much bool) error
+	// About is the engine's name, and its version; of a server, the server's.
+	About() (name, version string, err error)
 	// Bytes is how much room the database takes up.
 	Bytes() (int64, error)
 	// Backup writes a copy, as the database is at one moment, to a file, which is there,

@@ -11,15 +11,18 @@ import (
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
 
+	"hilum/idp/store/engine"
 	"hilum/idp/store/migrations"
 )
 
 // bringUpToDate brings the tables up to date, forward only, one instance at a time. Each script
-// is a transaction with its number in it. Errors: the database is another program's, or of a
-// newer version of this one.
-func bringUpToDate(ctx context.Context, to driver.Connector, log *slog.Logger) (err error) {
+// is a transaction with its number in it. existing is Config.Existing. Errors: engine.OpenError.
+func bringUpToDate(ctx context.Context, to driver.Connector, existing bool, log *slog.Logger) (err error) {
 	db := sql.OpenDB(to)
-	defer func() { err = errors.Join(err, db.Close()) }()
+	defer func() { err = errors.Join(opening(err), db.Close()) }()
+	if err := fits(ctx, db); err != nil {
+		return err
+	}
 	version, err := versionOf(ctx, db)
 	if err != nil {
 		return err
@@ -29,11 +32,16 @@ func bringUpToDate(ctx context.Context, to driver.Connector, log *slog.Logger) (
 		return err
 	}
 	if version > known {
-		return fmt.Errorf("the database was written by a newer version of this program (its tables are version %d, this program knows %d); "+
-			"it was left as it is. Use the newer program, or a backup from before the upgrade", version, known)
+		return &engine.OpenError{Kind: engine.OpenNewer, Err: fmt.Errorf("its tables are version %d, this program knows %d", version, known)}
 	}
-	if version == known {
+	switch {
+	case version == known:
 		return nil
+	case version == 0 && existing:
+		return &engine.OpenError{Kind: engine.OpenEmpty, Err: errors.New("it has no tables")}
+	}
+	if err := mayMake(ctx, db); err != nil {
+		return err
 	}
 	log.Info("the tables of the database are brought up to date", "from", version, "to", known)
 	scripts, err := migrations.PostgreSQL()
@@ -54,21 +62,24 @@ func bringUpToDate(ctx context.Context, to driver.Connector, log *slog.Logger) (
 	return nil
 }
 
-// versionOf is the schema version of a database, 0 for one without tables. Error: it has tables
-// and none of them is ours.
+// versionOf is the schema version of a database, 0 for one without tables. Errors:
+// engine.OpenError, it has tables and they are not ours.
 func versionOf(ctx context.Context, db *sql.DB) (int64, error) {
-	var tables, ours int64
-	err := db.QueryRowContext(ctx, `SELECT count(*), count(CASE tablename WHEN 'goose_db_version' THEN 1 END)
-		FROM pg_catalog.pg_tables WHERE schemaname = current_schema()`).Scan(&tables, &ours)
+	var tables, ours, checks int64
+	err := db.QueryRowContext(ctx, `SELECT count(*), count(CASE tablename WHEN 'goose_db_version' THEN 1 END), count(CASE tablename WHEN 'seal_checks' THEN 1 END)
+		FROM pg_catalog.pg_tables WHERE schemaname = current_schema()`).Scan(&tables, &ours, &checks)
 	switch {
 	case err != nil:
 		return 0, err
 	case tables == 0:
 		return 0, nil
 	case ours == 0:
-		return 0, errors.New("it is the database of another program; name another, empty one")
+		return 0, &engine.OpenError{Kind: engine.OpenNotEmpty, Err: fmt.Errorf("it has %d tables", tables)}
 	}
 	var version int64
 	err = db.QueryRowContext(ctx, "SELECT coalesce(max(version_id), 0) FROM goose_db_version WHERE is_applied").Scan(&version)
+	if err == nil && version > 0 && checks == 0 {
+		err = &engine.OpenError{Kind: engine.OpenOtherProgram, Err: errors.New("it keeps a version as we do, of other tables")}
+	}
 	return version, err
 }

@@ -33,6 +33,7 @@ type Config struct {
 	URL      string
 	Password string // in place of that in the URL
 	Pool     int    // connections at most; 0: DefaultPool
+	Existing bool   // without tables it is an error (engine.OpenEmpty), and none are made
 	Log      *slog.Logger
 	// Twice has every function that writes run a second time, see sqlite.Config.
 	Twice bool
@@ -60,7 +61,7 @@ type Engine struct {
 	orm     *gorm.DB
 }
 
-// Open opens the database and brings its tables up to date.
+// Open opens the database and brings its tables up to date. Errors: engine.OpenError.
 func Open(ctx context.Context, c Config, hooks engine.Hooks) (*Engine, error) {
 	conf, err := pgx.ParseConfig(c.URL)
 	if err != nil {
@@ -85,7 +86,7 @@ func Open(ctx context.Context, c Config, hooks engine.Hooks) (*Engine, error) {
 		c.Pool = DefaultPool()
 	}
 	connector := stdlib.GetConnector(*conf)
-	if err := bringUpToDate(ctx, connector, c.Log); err != nil {
+	if err := bringUpToDate(ctx, connector, c.Existing, c.Log); err != nil {
 		return nil, err
 	}
 	e := &Engine{log: c.Log, twice: c.Twice || runTwice != "", hooks: hooks}

@@ -183,6 +183,9 @@ func (e *Engine) Close() error {
 
 func closeAfter(err error, e *Engine) error { return errors.Join(err, e.Close()) }
 
+// About is engine.Engine's.
+func (e *Engine) About() (name, version string, err error) { return "SQLite", Version(), nil }
+
 // Bytes is the size of the file and of its log.
 func (e *Engine) Bytes() (n int64, err error) {
 	for _, file := range []string{e.path, e.path + "-wal"} {

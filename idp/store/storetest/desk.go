@@ -452,7 +452,7 @@ func health(t *testing.T, s *site) {
 	s.invitation(u.ID, idp.InviteReset)
 	h, err := s.Health(s.ctx())
 	s.ok(err)
-	if h.Rows["users"] != 1 || h.Rows["devices"] != 1 || h.Failing != 1 || h.Waiting["logins"] != 1 || h.Waiting["invitations"] != 1 || h.Bytes == 0 || h.Events == 0 {
+	if h.Rows["users"] != 1 || h.Rows["devices"] != 1 || h.Failing != 1 || h.Waiting["logins"] != 1 || h.Waiting["invitations"] != 1 || h.Bytes == 0 || h.Events == 0 || h.Engine == "" || h.EngineVersion == "" {
 		t.Errorf("%+v", h)
 	}
 }

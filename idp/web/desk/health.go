@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"hilum/idp"
@@ -25,6 +26,7 @@ type health struct {
 var unwritableWords = map[idp.Unwritable]string{
 	idp.DiskFull: "health.unwritable.full", idp.DiskReadOnly: "health.unwritable.read-only",
 	idp.DiskFailing: "health.unwritable.failing", idp.DiskStuck: "health.unwritable.stuck",
+	idp.DatabaseAway: "health.unwritable.away",
 }
 
 // trendDays is how many days back the plots look.
@@ -41,7 +43,7 @@ func (s *health) page(w http.ResponseWriter, r *http.Request, p staff) error {
 	}
 	now := s.door.Now()
 	view := templates.AdminHealth{
-		Frame: s.frame(r, p, "health"), Version: s.version, Size: sizeWords(h.Bytes), Events: int(h.Events), People: int(h.Rows["users"]), Devices: int(h.Rows["devices"]), SweptAt: h.LastSweep,
+		Frame: s.frame(r, p, "health"), Version: s.version, Size: sizeWords(h.Bytes), Engine: strings.TrimSpace(h.Engine + " " + h.EngineVersion), Events: int(h.Events), People: int(h.Rows["users"]), Devices: int(h.Rows["devices"]), SweptAt: h.LastSweep,
 		Logins: upTo(h.Waiting["logins"]), Challenges: upTo(h.Waiting["challenges"]), Invitations: upTo(h.Waiting["invitations"]), Pairings: upTo(h.Waiting["pairings"]), Failing: upTo(h.Failing),
 	}
 	if h.Unwritable != "" {

@@ -22,7 +22,7 @@ type grown struct{ desk.Desk }
 func (d grown) Health(ctx context.Context, by admin.By) (*idp.Health, error) {
 	h, err := d.Desk.Health(ctx, by)
 	if err == nil {
-		h.Bytes = 12_345_678
+		h.Bytes, h.Engine, h.EngineVersion = 12_345_678, "PostgreSQL", "15.18"
 	}
 	return h, err
 }
@@ -104,7 +104,7 @@ func TestDeskHealth(t *testing.T) {
 	w.Fresh()
 	w.Staff(idp.StaffAuditor)
 	events := idptest.Must(w.DB.LogHead(t.Context()))(t).Seq
-	w.Wants(w.Get("/admin/health"), 200, "<b>2</b></li>", "Devices</span><b>5</b>", `<b>2</b> <a href="/admin/devices?f=failing"`, "12.3 MB", `id="version">1.2.3-test<`, fmt.Sprintf("<b>%d</b></li>", events),
+	w.Wants(w.Get("/admin/health"), 200, "<b>2</b></li>", "Devices</span><b>5</b>", `<b>2</b> <a href="/admin/devices?f=failing"`, "12.3 MB", `id="engine">PostgreSQL 15.18<`, `id="version">1.2.3-test<`, fmt.Sprintf("<b>%d</b></li>", events),
 		"<dd>1,000&#43;</dd>", "for 3 days", ">Next<", "published until", "75 %", "503 &lt;b&gt;", "mend me", "Web Push", "Firebase Cloud Messaging", "12ms", "not <dd>0s", "not No push service",
 		"Signed in <b>7</b>", "4 a day at most", "Phone <b>1</b>", "Code <b>3</b>", "Recovery codes <b>1</b>", "Password wrong <b>1</b>", "Code wrong <b>1</b>", "Denied on the phone <b>1</b>", "<rect")
 }

@@ -44,6 +44,8 @@ const (
 	asLimit                // a number; 0: no limit
 	asName                 // a text; empty: made of others
 	asRegistration         // off or token
+	asChosen               // a number; 0: chosen by the provider
+	asSwitch               // true or false
 )
 
 // settingTable is every setting but those of the site, by what it is about. A
@@ -152,8 +154,14 @@ var settingTable = []struct {
 		{"geo_file", templates.Say("setting.geo_file"), asText},
 		{"logout.networks", templates.Say("setting.logout.networks"), asText},
 		{"data_dir", templates.Say("setting.data_dir"), asText},
-		{"database.driver", templates.Say("setting.database.driver"), asText},
+		{"database.driver", templates.Say("setting.database.driver"), asName},
 		{"database.path", templates.Say("setting.database.path"), asName},
+		{"database.url", templates.Say("setting.database.url"), asText},
+		{"database.url_file", templates.Say("setting.database.url_file"), asText},
+		{"database.password_file", templates.Say("setting.database.password_file"), asText},
+		{"database.ca_file", templates.Say("setting.database.ca_file"), asText},
+		{"database.pool", templates.Say("setting.database.pool"), asChosen},
+		{"database.allow_unencrypted", templates.Say("setting.database.allow_unencrypted"), asSwitch},
 		{"log.level", templates.Say("setting.log.level"), asText},
 		{"log.format", templates.Say("setting.log.format"), asText},
 		{"debug.listen", templates.Say("setting.debug.listen"), asText},
@@ -179,10 +187,18 @@ func (t telling) words(value string) (words templates.Message, text string) {
 		if d, err := time.ParseDuration(value); err == nil {
 			return templates.Span(d), ""
 		}
-	case asCores, asCount, asLimit:
+	case asSwitch:
+		if on, err := strconv.ParseBool(value); err == nil && on {
+			return templates.Say("settings.switch.on"), ""
+		}
+		return templates.Say("settings.switch.off"), ""
+	case asCores, asCount, asLimit, asChosen:
 		n, err := strconv.Atoi(value)
 		if err == nil && n == 0 && t == asCores {
 			return templates.Say("settings.cores"), ""
+		}
+		if err == nil && n == 0 && t == asChosen {
+			return templates.Say("settings.made"), ""
 		}
 		if err == nil && n == 0 && t == asLimit {
 			return templates.Say("settings.limitless"), ""

@@ -146,6 +146,10 @@ func TestValuesInWords(t *testing.T) {
 		{asLimit, "0", templates.Say("settings.limitless"), ""},
 		{asName, "", templates.Say("settings.made"), ""},
 		{asCores, "0", templates.Say("settings.cores"), ""},
+		{asChosen, "0", templates.Say("settings.made"), ""},
+		{asChosen, "12", templates.Say("settings.number", "Count", 12), ""},
+		{asSwitch, "true", templates.Say("settings.switch.on"), ""},
+		{asSwitch, "false", templates.Say("settings.switch.off"), ""},
 		{asMatch, "strict", templates.Say("apps.match.strict"), ""},
 		{asText, "RS256, ES256", templates.Message{}, "RS256, ES256"},
 	} {
