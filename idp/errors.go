@@ -59,6 +59,7 @@ const (
 	DiskReadOnly Unwritable = "read-only" // the file system or the file
 	DiskFailing  Unwritable = "failing"   // it reports a fault
 	DiskStuck    Unwritable = "stuck"     // it does not answer, or another process holds the database
+	DatabaseAway Unwritable = "away"      // the database's server cannot be reached
 )
 
 // String says it to operators.
@@ -70,6 +71,8 @@ func (u Unwritable) String() string {
 		return "the disk is read-only"
 	case DiskStuck:
 		return "the disk does not answer, or another process holds the database"
+	case DatabaseAway:
+		return "the database server cannot be reached"
 	case DiskFailing:
 	}
 	return "the disk reports a fault"

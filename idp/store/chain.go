@@ -90,7 +90,7 @@ func (t *tx) openLog() error {
 	if err != nil {
 		return err
 	}
-	h, last := &head{seq: is.seq, hash: is.hash, keyed: is.keyed}, t.trust.last
+	h, last := &head{seq: is.seq, hash: is.hash, keyed: is.keyed}, t.trust.end()
 	fault := ""
 	switch {
 	case !is.fit:
@@ -162,11 +162,17 @@ func (t *tx) append(e *idp.Event) error {
 	if err != nil {
 		return err
 	}
+	return t.appendRow(k, row)
+}
+
+// appendRow is append for an event as it is kept, but for its number and hash.
+func (t *tx) appendRow(k *keys, row *eventRow) error {
 	row.Seq = t.head.seq + 1
 	row.Hash = row.link(k, t.head.hash)
-	if _, err := t.Exec(insertEvent, row.fields()...); err != nil {
+	if err := t.in.Put(insertEvent, row.fields()...); err != nil {
 		return err
 	}
+	t.countDay(row)
 	t.head.seq, t.head.hash, t.head.moved = row.Seq, row.Hash, true
 	t.noted++
 	return nil
@@ -218,7 +224,7 @@ func (db *DB) LogHead(ctx context.Context) (idp.LogHead, error) {
 	if err != nil {
 		return idp.LogHead{}, err
 	}
-	r, err := db.read(ctx)
+	r, err := db.readLog(ctx)
 	if err != nil {
 		return idp.LogHead{}, err
 	}
@@ -259,6 +265,9 @@ func (db *DB) CheckEvents(ctx context.Context, noted []idp.LogHead, progress fun
 	check := &idp.LogCheck{}
 	k, err := db.trust.opened()
 	if err != nil {
+		return check, err
+	}
+	if _, err := db.readLog(ctx); err != nil {
 		return check, err
 	}
 	// The file first: what it keeps was in the log when it was written.

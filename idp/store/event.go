@@ -59,11 +59,27 @@ func (r *eventRow) event() (idp.Event, error) {
 	return e, nil
 }
 
-// note writes events at the end of the log.
+// note writes events at the end of the log or, where the engine has several transactions at
+// once, leaves them to be linked (Link).
 func (t *tx) note(events ...idp.Event) error {
 	if len(events) == 0 {
 		return nil
 	}
+	if t.deferred {
+		if err := t.leave(events); err != nil {
+			return err
+		}
+	} else if err := t.chain(events); err != nil {
+		return err
+	}
+	if !t.mail {
+		return nil
+	}
+	return t.tellOwners(events)
+}
+
+// chain writes events at the end of the log.
+func (t *tx) chain(events []idp.Event) error {
 	if t.head == nil {
 		if err := t.openLog(); err != nil {
 			return err
@@ -73,23 +89,15 @@ func (t *tx) note(events ...idp.Event) error {
 		if err := t.append(&events[i]); err != nil {
 			return err
 		}
-		if daily[events[i].Kind] {
-			if err := t.countDay(&events[i]); err != nil {
-				return err
-			}
-		}
 	}
-	if !t.mail {
-		return nil
-	}
-	return t.tellOwners(events)
+	return nil
 }
 
 const selectEvents = "SELECT " + eventColumns + " FROM events WHERE seq > ? ORDER BY seq LIMIT ?"
 
 // Events returns the events after a number, oldest first, limit at most.
 func (db *DB) Events(ctx context.Context, after int64, limit int) ([]idp.Event, error) {
-	r, err := db.read(ctx)
+	r, err := db.readLog(ctx)
 	if err != nil {
 		return nil, err
 	}

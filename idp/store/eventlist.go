@@ -1,8 +1,11 @@
 package store
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -79,7 +82,7 @@ const clockSlack = time.Minute
 
 // SearchEvents finds a part of the log, newest first. Errors: idp.FieldError.
 func (db *DB) SearchEvents(ctx context.Context, q idp.EventQuery) (*idp.EventPage, error) {
-	r, err := db.read(ctx)
+	r, err := db.readLog(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -229,14 +232,43 @@ var daily = map[idp.EventKind]bool{
 	idp.EventPhoneDenied: true, idp.EventNotMe: true, idp.EventDeviceLinked: true, idp.EventDeviceUnlinked: true,
 }
 
-// countDay counts an event on its day.
-func (t *tx) countDay(e *idp.Event) error {
-	what := string(e.Kind)
-	if e.Kind == idp.EventFactorRight {
-		what += " " + e.Detail["method"]
+// dayCount is what is counted of a day.
+type dayCount struct {
+	day  int64
+	what string
+}
+
+// countDay counts an event on its day, with all others that are committed together.
+func (t *tx) countDay(e *eventRow) {
+	if !daily[idp.EventKind(e.Kind)] {
+		return
 	}
-	_, err := t.Exec("INSERT INTO days (day, what, n) VALUES (?, ?, 1) ON CONFLICT (day, what) DO UPDATE SET n = days.n + 1", dayOf(micros(e.At)), what)
-	return err
+	what := e.Kind
+	if e.Kind == string(idp.EventFactorRight) {
+		var d struct {
+			Method string `json:"method"`
+		}
+		_ = json.Unmarshal([]byte(e.Detail), &d) // it was made by eventRowOf
+		what += " " + d.Method
+	}
+	t.days = append(t.days, dayCount{dayOf(e.At), what})
+}
+
+// putDays writes what was counted.
+func (t *tx) putDays() error {
+	if len(t.days) == 0 {
+		return nil
+	}
+	sums := make(map[dayCount]int64, len(t.days))
+	for _, d := range t.days {
+		sums[d]++
+	}
+	for _, d := range slices.SortedFunc(maps.Keys(sums), func(a, b dayCount) int { return cmp.Or(cmp.Compare(a.day, b.day), cmp.Compare(a.what, b.what)) }) {
+		if err := t.in.Put("INSERT INTO days (day, what, n) VALUES (?, ?, ?) ON CONFLICT (day, what) DO UPDATE SET n = days.n + excluded.n", d.day, d.what, sums[d]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 type dayRow struct {
@@ -250,7 +282,7 @@ func (r *dayRow) fields() []any { return []any{&r.day, &r.what, &r.n} }
 // Days counts what happened on each day from one to another, both included;
 // days are those of UTC.
 func (db *DB) Days(ctx context.Context, from, until time.Time) ([]idp.Day, error) {
-	r, err := db.read(ctx)
+	r, err := db.readLog(ctx)
 	if err != nil {
 		return nil, err
 	}

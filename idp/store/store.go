@@ -26,15 +26,20 @@ import (
 
 	"hilum/idp"
 	"hilum/idp/store/engine"
+	"hilum/idp/store/postgres"
 	"hilum/idp/store/sqlite"
 )
 
 // Config says which database is opened.
 type Config struct {
-	Driver string // "sqlite"
-	Path   string // of the file; it and its folder are made when missing
-	Log    *slog.Logger
-	Now    func() time.Time
+	// URL is that of a PostgreSQL database, which several instances may share; empty: a file.
+	URL      string
+	Password string // in place of that in the URL
+	Pool     int    // connections to it at most; 0: postgres.DefaultPool
+	Driver   string // of a file: "sqlite"
+	Path     string // of the file; it and its folder are made when missing
+	Log      *slog.Logger
+	Now      func() time.Time
 	// Mail says that mail can be sent: owners of accounts are told what happens to them.
 	Mail bool
 	// Key is for Trust, where it is at hand before the database is open; nil: Trust is called later.
@@ -61,27 +66,33 @@ type session struct {
 // tx is a transaction.
 type tx struct {
 	session
-	in engine.Tx
+	in       engine.Tx
+	deferred bool // see DB
 	// head is the end of the log, nil until the transaction has an event. Another
 	// process may write between two commits, so it is read anew in each.
 	head  *head
-	noted int64 // events so far
+	noted int64      // events so far
+	days  []dayCount // of what is counted per day
 
 	marked struct { // see Mark
 		known bool // head was
 		head  head
 		noted int64
+		days  int
 	}
 }
 
 // begin begins a transaction, or several that are committed together.
 func (db *DB) begin(in engine.Tx) engine.Work {
-	return &tx{session: session{in, db.conf.Now, db.conf.Mail, db.trust}, in: in}
+	return &tx{session: session{in, db.conf.Now, db.conf.Mail, db.trust}, in: in, deferred: db.deferred}
 }
+
+// Tx is engine.Work's.
+func (t *tx) Tx() engine.Tx { return t.in }
 
 // Mark is engine.Work's.
 func (t *tx) Mark() {
-	t.marked.noted, t.marked.known = t.noted, t.head != nil
+	t.marked.noted, t.marked.days, t.marked.known = t.noted, len(t.days), t.head != nil
 	if t.head != nil {
 		t.marked.head = *t.head
 	}
@@ -89,7 +100,7 @@ func (t *tx) Mark() {
 
 // Undo is engine.Work's.
 func (t *tx) Undo() {
-	t.noted = t.marked.noted
+	t.noted, t.days = t.marked.noted, t.days[:t.marked.days]
 	if !t.marked.known {
 		t.head = nil
 		return
@@ -100,31 +111,40 @@ func (t *tx) Undo() {
 // Noted is engine.Work's.
 func (t *tx) Noted() int64 { return t.noted }
 
-// Finish writes the head, if there are events: once for all transactions that are
-// committed together.
-func (t *tx) Finish() error { return t.putHead() }
+// Finish writes the head and what was counted, if there are events: once for all
+// transactions that are committed together.
+func (t *tx) Finish() error {
+	if err := t.putDays(); err != nil {
+		return err
+	}
+	return t.putHead()
+}
 
 // Committed is engine.Work's.
 func (t *tx) Committed() {
 	if t.head != nil {
-		t.trust.last = t.head
+		t.trust.ended(t.head)
 	}
 }
 
 // DB is an open database. Safe for concurrent use.
 type DB struct {
-	engine  engine.Engine
-	reader  *session
-	conf    Config
-	trust   *trust
-	fresh   bool
-	disk    disk
-	clients clientCache
-	site    siteCache
-	secrets secretUses
-	recent  recentGrants
-	codes   issued[idp.Code]
-	refresh issued[idp.RefreshToken]
+	engine engine.Engine
+	reader *session
+	// deferred: events are linked after their transactions, see Link.
+	deferred    bool
+	linking     sync.WaitGroup
+	stopLinking func()
+	conf        Config
+	trust       *trust
+	fresh       bool
+	disk        disk
+	clients     clientCache
+	site        siteCache
+	secrets     secretUses
+	recent      recentGrants
+	codes       issued[idp.Code]
+	refresh     issued[idp.RefreshToken]
 
 	reads, transactions atomic.Uint64
 
@@ -141,18 +161,27 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
-	if c.Driver != "sqlite" {
+	if c.Driver != "sqlite" && c.URL == "" {
 		return nil, fmt.Errorf("database driver %q is not known; \"sqlite\" is", c.Driver)
 	}
 	c.trust = newTrust(c.Log)
 	db := &DB{conf: c, trust: c.trust, disk: disk{log: c.Log}}
 	db.disk.write = func(much bool) error { return db.engine.Probe(much) }
-	e, err := sqlite.Open(ctx, sqlite.Config{Path: c.Path, Log: c.Log, Twice: c.twice}, engine.Hooks{Begin: db.begin, Wrote: db.disk.wrote})
+	e, err := openEngine(ctx, c, engine.Hooks{Begin: db.begin, Wrote: db.disk.wrote})
 	if err != nil {
 		return nil, err
 	}
 	db.engine = e
+	db.deferred = c.URL != ""
 	db.reader = &session{e.Read(), c.Now, c.Mail, c.trust}
+	if db.deferred {
+		linking, stop := context.WithCancel(context.WithoutCancel(ctx))
+		db.stopLinking = sync.OnceFunc(func() {
+			stop()
+			db.linking.Wait()
+		})
+		db.linking.Go(func() { db.keepLinking(linking) }) // ends in Close
+	}
 	db.noteAlarms() //nolint:contextcheck // alarms come after the start
 	if err := db.lookIfFresh(ctx); err != nil {
 		return nil, errors.Join(err, e.Close())
@@ -171,12 +200,25 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	return db, nil
 }
 
+func openEngine(ctx context.Context, c Config, hooks engine.Hooks) (engine.Engine, error) {
+	if c.URL != "" {
+		return postgres.Open(ctx, postgres.Config{URL: c.URL, Password: c.Password, Pool: c.Pool, Log: c.Log, Twice: c.twice}, hooks)
+	}
+	return sqlite.Open(ctx, sqlite.Config{Path: c.Path, Log: c.Log, Twice: c.twice}, hooks)
+}
+
 // Close waits for the reads and transactions that have begun, and closes the
 // database. Those that come later fail. Closing again does nothing.
 func (db *DB) Close() error {
 	db.closing.Do(func() {
 		db.trust.alarms.close()
 		uses := db.writeSecretUses(context.Background())
+		if db.stopLinking != nil {
+			db.stopLinking()
+			if db.trust.keys.Load() != nil {
+				uses = errors.Join(uses, db.Link(context.Background(), false))
+			}
+		}
 		db.closed = errors.Join(uses, db.engine.Close())
 	})
 	return db.closed

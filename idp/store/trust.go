@@ -58,13 +58,30 @@ type keys struct {
 type trust struct {
 	log  *slog.Logger
 	keys atomic.Pointer[keys]
-	// last is the end of the log as this process wrote it last; nil until it
-	// has. The writer's alone.
+	mu sync.Mutex
+	// last is the end of the log as this process wrote it last; nil until it has. Under mu,
+	// and never changed once it is here.
 	last *head
 	// first is true when this process was the first to key the database: there is
 	// nothing yet outside of it that keeps where the log ends.
 	first  atomic.Bool
 	alarms alarms
+}
+
+// ended notes the end of the log that was written.
+func (t *trust) ended(h *head) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.last == nil || h.seq >= t.last.seq {
+		t.last = h
+	}
+}
+
+// end is the end of the log as this process wrote it last; nil until it has.
+func (t *trust) end() *head {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.last
 }
 
 type clock = func() time.Time
@@ -117,6 +134,9 @@ func (db *DB) Trust(ctx context.Context, key []byte) error {
 // is left alone: whoever writes to it could have everything believed that is
 // there, by taking away what shows that it was keyed.
 func (t *tx) firstKey(k *keys, db *DB) error {
+	if err := t.in.Hold(holdLog); err != nil {
+		return err
+	}
 	h, err := readHead(t, k)
 	if err != nil || h.here { // another process was first
 		return err

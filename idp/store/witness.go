@@ -168,8 +168,8 @@ func (db *DB) KeepHead(ctx context.Context, accept bool) (head idp.LogHead, told
 // says so.
 func (db *DB) mendHead(ctx context.Context) error {
 	return db.write(ctx, func(t *tx) error {
-		if t.head != nil {
-			return nil
+		if err := t.in.Hold(holdLog); err != nil || t.head != nil {
+			return err
 		}
 		return t.openLog()
 	})

@@ -60,6 +60,9 @@ type Tx interface {
 	// end. What is read after it is as the last holder left it. An engine that runs one
 	// transaction after another has nothing to wait for.
 	Hold(keys ...Key) error
+	// TryHold is Hold for whom there is nothing to do where another transaction holds the key:
+	// held is false then.
+	TryHold(k Key) (held bool, err error)
 	// HoldRow is Hold for a key that has to be read: of the first row of a query, its only
 	// column. Where there is no such row nothing is held. A key is put before the text that
 	// was read. held is told what it was, at the latest with the next statement that is
@@ -75,6 +78,7 @@ type Tx interface {
 // Work is what the store remembers of a transaction, beside what it has written. One serves
 // all transactions that are committed together.
 type Work interface {
+	Tx() Tx
 	// Mark remembers where the work is now. Undo takes back, in memory, what was done since the
 	// last mark, when that is taken back in the database.
 	Mark()

@@ -11,11 +11,15 @@ import (
 	"strings"
 )
 
-//go:embed sqlite
+//go:embed sqlite postgres
 var files embed.FS
 
 // SQLite are the scripts of SQLite.
 func SQLite() (fs.FS, error) { return fs.Sub(files, "sqlite") }
+
+// PostgreSQL are the scripts of PostgreSQL, whose first makes all tables as SQLite has them by
+// then.
+func PostgreSQL() (fs.FS, error) { return fs.Sub(files, "postgres") }
 
 // Newest is the schema version that this program brings a database to: the number of the
 // last script.

@@ -32,6 +32,9 @@ func (t tx) Put(query string, args ...any) error {
 // Hold does nothing.
 func (tx) Hold(...engine.Key) error { return nil }
 
+// TryHold does nothing.
+func (tx) TryHold(engine.Key) (bool, error) { return true, nil }
+
 // HoldRow does nothing.
 func (tx) HoldRow(engine.Key, string, []any, *string) error { return nil }
 

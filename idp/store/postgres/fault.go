@@ -1,0 +1,116 @@
+package postgres
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"gorm.io/gorm"
+
+	"hilum/idp"
+	"hilum/idp/store/engine"
+)
+
+// SQLSTATEs (PostgreSQL's Appendix A), as far as something is done about them.
+const (
+	codeUnique       = "23505"
+	codeReadOnly     = "25006"
+	codeSerial       = "40001"
+	codeDeadlock     = "40P01"
+	codeDiskFull     = "53100"
+	codeTooMany      = "53300" // connections
+	codeLockTimeout  = "55P03"
+	codeShutdown     = "57P01"
+	codeCrash        = "57P02"
+	codeNotNow       = "57P03" // it starts, or stops
+	codeIdle         = "25P03" // it waited in a transaction for too long
+	classConnection  = "08"
+	classResources   = "53"
+	classSystemError = "58"
+)
+
+// pgError is what the server has said, nil where an error is none of its.
+func pgError(err error) *pgconn.PgError {
+	if e := (*pgconn.PgError)(nil); errors.As(err, &e) {
+		return e
+	}
+	return nil
+}
+
+// fatal reports whether the server ends the connection with what it says. It may say so of a
+// transaction that it has committed.
+func fatal(e *pgconn.PgError) bool {
+	s := e.SeverityUnlocalized
+	if s == "" {
+		s = e.Severity
+	}
+	return s == "FATAL" || s == "PANIC"
+}
+
+// named gives an error of a statement its name here: idp.ErrNotFound, idp.ErrConflict,
+// idp.ErrUnwritable.
+func named(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, gorm.ErrRecordNotFound):
+		return idp.ErrNotFound
+	case errors.Is(err, gorm.ErrDuplicatedKey):
+		return idp.ErrConflict
+	}
+	if e := pgError(err); e != nil && e.Code == codeUnique {
+		return idp.ErrConflict
+	}
+	return unwritable(err)
+}
+
+// unwritable gives an error that is the database's, not the statement's, its kind. Others come
+// back as they are.
+func unwritable(err error) error {
+	if err == nil || errors.Is(err, idp.ErrUnwritable) {
+		return err
+	}
+	u := &idp.UnwritableError{Why: idp.DiskFailing, Err: err}
+	switch e := pgError(err); {
+	case e == nil:
+		if !away(err) {
+			return err
+		}
+		u.Why = idp.DatabaseAway
+	case e.Code == codeDiskFull:
+		u.Why = idp.DiskFull
+	case e.Code == codeReadOnly:
+		u.Why = idp.DiskReadOnly
+	case e.Code == codeLockTimeout:
+		u.Why = idp.DiskStuck
+	case strings.HasPrefix(e.Code, classSystemError), strings.HasPrefix(e.Code, classResources) && e.Code != codeTooMany:
+	case fatal(e), e.Code == codeTooMany, e.Code == codeNotNow, strings.HasPrefix(e.Code, classConnection):
+		u.Why = idp.DatabaseAway
+	default:
+		return err
+	}
+	return &idp.RetryError{Err: u, After: engine.UnwritableRetry}
+}
+
+// away reports whether an error says that the server was not reached, or no longer.
+func away(err error) bool {
+	lost, connect := (*lostError)(nil), (*pgconn.ConnectError)(nil)
+	return errors.As(err, &lost) || errors.As(err, &connect) || errors.Is(err, errBusy)
+}
+
+// again reports whether a transaction that certainly was not committed may be run once more:
+// another one came between, or the server went away.
+func again(err error) bool {
+	if lost := (*lostError)(nil); errors.As(err, &lost) {
+		return true
+	}
+	e := pgError(err)
+	if e == nil {
+		return false
+	}
+	switch e.Code {
+	case codeSerial, codeDeadlock, codeShutdown, codeCrash, codeNotNow, codeIdle:
+		return true
+	}
+	return strings.HasPrefix(e.Code, classConnection)
+}

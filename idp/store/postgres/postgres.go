@@ -1,0 +1,422 @@
+// Package postgres is the store in a PostgreSQL database, which several instances of the
+// provider may share.
+//
+// A transaction is one transaction of the server, at READ COMMITTED: it holds a person, or a
+// thing, before the first read that decides (engine.Tx), so that those who want the same come
+// one after another and see what the one before has written. Strangers do not wait for one
+// another. It takes two trips to the server, most of the time: what is held goes with the
+// first read, what is written with the commit.
+package postgres
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"runtime/debug"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+	"gorm.io/gorm"
+
+	"hilum/idp"
+	"hilum/idp/store/engine"
+)
+
+// Config says which database is opened.
+type Config struct {
+	URL      string
+	Password string // in place of that in the URL
+	Pool     int    // connections at most; 0: DefaultPool
+	Log      *slog.Logger
+	// Twice has every function that writes run a second time, see sqlite.Config.
+	Twice bool
+}
+
+// Bounds of waiting.
+const (
+	lockTimeout  = 20 * time.Second // for a person or a thing that another transaction holds
+	idleTimeout  = 30 * time.Second // of a transaction whose instance says nothing any more
+	connectsIn   = 10 * time.Second
+	outcomeKnown = 20 * time.Second // after a commit without an answer
+	tries        = 3
+)
+
+// DefaultPool is how many connections an instance has at most.
+func DefaultPool() int { return min(max(8, 4*runtime.GOMAXPROCS(0)), 32) }
+
+// Engine is an open PostgreSQL database.
+type Engine struct {
+	pool    *pool
+	log     *slog.Logger
+	twice   bool
+	hooks   engine.Hooks
+	reading *sql.DB // by gorm
+	orm     *gorm.DB
+}
+
+// Open opens the database and brings its tables up to date.
+func Open(ctx context.Context, c Config, hooks engine.Hooks) (*Engine, error) {
+	conf, err := pgx.ParseConfig(c.URL)
+	if err != nil {
+		return nil, err
+	}
+	if c.Password != "" {
+		conf.Password = c.Password
+	}
+	if conf.ConnectTimeout == 0 {
+		conf.ConnectTimeout = connectsIn
+	}
+	for name, value := range map[string]string{
+		"application_name": "hilum", "timezone": "UTC",
+		"lock_timeout":                        millis(lockTimeout),
+		"idle_in_transaction_session_timeout": millis(idleTimeout),
+	} {
+		if _, ok := conf.RuntimeParams[name]; !ok {
+			conf.RuntimeParams[name] = value
+		}
+	}
+	if c.Pool <= 0 {
+		c.Pool = DefaultPool()
+	}
+	connector := stdlib.GetConnector(*conf)
+	if err := bringUpToDate(ctx, connector, c.Log); err != nil {
+		return nil, err
+	}
+	e := &Engine{log: c.Log, twice: c.Twice || runTwice != "", hooks: hooks}
+	e.pool = newPool(c.Pool, func(ctx context.Context) (*conn, error) {
+		std, err := connector.Connect(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return newConn(std.(*stdlib.Conn)), nil
+	})
+	e.reading = sql.OpenDB(boolean{connector})
+	e.reading.SetMaxOpenConns(4)
+	e.reading.SetMaxIdleConns(1)
+	e.reading.SetConnMaxIdleTime(time.Minute)
+	if e.orm, err = newORM(e.reading); err != nil {
+		return nil, errors.Join(err, e.Close())
+	}
+	return e, nil
+}
+
+func millis(d time.Duration) string { return fmt.Sprint(d.Milliseconds()) }
+
+// runTwice, when it is not empty, is Config.Twice for every database of a program: the
+// linker sets it for tests (make twice).
+var runTwice string
+
+// Close is engine.Engine's.
+func (e *Engine) Close() error {
+	err := e.pool.close()
+	if e.reading != nil {
+		err = errors.Join(err, e.reading.Close())
+	}
+	return err
+}
+
+// Bytes is the size of the database on the server.
+func (e *Engine) Bytes() (n int64, err error) {
+	err = e.Read().Row("SELECT pg_database_size(current_database())", nil, &n)
+	return n, err
+}
+
+// Backup is not done from here: the server has ways of its own.
+func (e *Engine) Backup(context.Context, string) error {
+	return fmt.Errorf("PostgreSQL is backed up by its own tools (pg_dump, or a base backup and the log): %w", errors.ErrUnsupported)
+}
+
+// Probe writes a number.
+func (e *Engine) Probe(bool) error {
+	return e.Write(context.Background(), func(w engine.Work) error {
+		return w.Tx().Put("UPDATE marks SET n = ? WHERE name = 'probe'", time.Now().UnixMicro())
+	})
+}
+
+// tx is a transaction.
+type tx struct {
+	*conn
+	xid string // of the transaction, once the first trip has been made
+}
+
+// Hold is engine.Tx's. The keys are held in the order in which they are named.
+func (t *tx) Hold(keys ...engine.Key) error {
+	for _, k := range keys {
+		if err := t.Put("SELECT pg_advisory_xact_lock(hashtextextended(?, 0))", string(k)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// HoldRow is engine.Tx's.
+func (t *tx) HoldRow(before engine.Key, query string, args []any, held *string) error {
+	text := "SELECT k.k, pg_advisory_xact_lock(hashtextextended('" + string(before) + "' || k.k, 0)) FROM (" + query + ") AS k(k) WHERE k.k <> ''"
+	var nothing string
+	return named(t.send(op{query: text, once: true, next: func() []any { return []any{held, &nothing} }}, args))
+}
+
+// TryHold is engine.Tx's.
+func (t *tx) TryHold(k engine.Key) (held bool, err error) {
+	err = t.Row("SELECT pg_try_advisory_xact_lock(hashtextextended(?, 0))", []any{string(k)}, &held)
+	return held, err
+}
+
+// Next is engine.Tx's.
+func (t *tx) Next(list string) (n int64, err error) {
+	err = t.Row("SELECT nextval('"+list+"_n')", nil, &n)
+	return n, err
+}
+
+// Claim is engine.Tx's.
+func (t *tx) Claim(query string, args []any, dest ...any) error {
+	return t.Row(query+" FOR UPDATE SKIP LOCKED", args, dest...)
+}
+
+// Write is engine.Engine's.
+func (e *Engine) Write(ctx context.Context, fn func(engine.Work) error) error {
+	var err error
+	for try := range tries {
+		if try > 0 {
+			time.Sleep(jitter(try))
+		}
+		var sure bool
+		if sure, err = e.once(ctx, fn); err == nil || !sure || !again(err) || ctx.Err() != nil {
+			break
+		}
+		e.log.Debug("a transaction runs again", "error", err)
+	}
+	err = unwritable(err)
+	if e.hooks.Wrote != nil && (err == nil || errors.Is(err, idp.ErrUnwritable)) {
+		e.hooks.Wrote(err)
+	}
+	return err
+}
+
+// jitter is how long to wait before a try: up to 20 ms, then up to 40.
+func jitter(try int) time.Duration {
+	var b [8]byte
+	_, _ = rand.Read(b[:])                                                                // never fails
+	return time.Duration(binary.BigEndian.Uint64(b[:])%uint64(20*try)) * time.Millisecond //nolint:gosec // small and positive
+}
+
+// once runs fn in one transaction. sure: with an error it is certain that nothing was
+// committed.
+func (e *Engine) once(ctx context.Context, fn func(engine.Work) error) (sure bool, err error) {
+	c, err := e.pool.take(ctx)
+	if err != nil {
+		return true, err
+	}
+	defer e.pool.give(c)
+	t := &tx{conn: c}
+	w := e.hooks.Begin(t)
+	w.Mark()
+	if err := errors.Join(t.Put("BEGIN"), c.sendXID(&t.xid)); err != nil {
+		return true, err
+	}
+	err = e.guard(w, fn)
+	if err == nil && e.twice {
+		err = e.again(t, w, fn)
+	}
+	if err == nil {
+		err = w.Finish()
+	}
+	if err != nil {
+		t.rollback()
+		return true, err
+	}
+	return e.commit(t, w)
+}
+
+func (c *conn) sendXID(to *string) error {
+	return c.send(op{query: "SELECT pg_current_xact_id()::text", once: true, next: func() []any { return []any{to} }}, nil)
+}
+
+// commit ends the transaction. What was put goes with it.
+func (e *Engine) commit(t *tx, w engine.Work) (sure bool, err error) {
+	if t.xid == "" { // nothing has been asked yet: afterwards nobody could ask what became of it
+		if err := t.settle(); err != nil {
+			t.rollback()
+			return true, err
+		}
+	}
+	var said string
+	err = t.send(op{query: "COMMIT", tag: &said}, nil)
+	if err == nil {
+		err = t.trip()
+	}
+	lost := (*lostError)(nil)
+	switch {
+	case errors.As(err, &lost):
+		if err := e.outcome(t, err); err != nil {
+			return errors.Is(err, errAborted), err
+		}
+	case err != nil:
+		t.rollback()
+		return true, err
+	case said != "COMMIT":
+		return true, fmt.Errorf("the server did not commit, it says %s", said)
+	}
+	w.Committed()
+	return true, nil
+}
+
+// rollback gives the transaction up. What waits goes before it, in the same trip.
+func (t *tx) rollback() {
+	if t.dead() {
+		return
+	}
+	_ = errors.Join(t.send(op{query: "ROLLBACK"}, nil), t.trip()) // the server passes over it where something failed before
+	if t.dead() || t.pg.TxStatus() == 'I' {
+		return
+	}
+	if _, err := t.Exec("ROLLBACK"); err != nil && !t.dead() {
+		_ = t.lost(err)
+	}
+}
+
+var errAborted = errors.New("the transaction was not committed")
+
+// outcome asks what became of a commit that was not answered. Errors: errAborted, joined with
+// why; that it could not be found out.
+func (e *Engine) outcome(t *tx, why error) error {
+	e.log.Warn("a commit was not answered; the database is asked what became of it", "error", why)
+	pid := t.pg.PID()
+	ctx, cancel := context.WithTimeout(context.Background(), outcomeKnown)
+	defer cancel()
+	for try := 1; ; try++ {
+		said, err := e.status(ctx, t.xid, pid)
+		switch {
+		case err == nil && said == "committed":
+			return nil
+		case err == nil && said == "aborted":
+			return errors.Join(errAborted, why)
+		case ctx.Err() != nil:
+			return fmt.Errorf("whether a transaction was committed is not known: %w", errors.Join(why, err))
+		}
+		time.Sleep(min(jitter(try), 200*time.Millisecond) + 5*time.Millisecond)
+	}
+}
+
+// status is what the server says of a transaction. One that is in progress, of a connection
+// that is gone, is ended first.
+func (e *Engine) status(ctx context.Context, xid string, pid uint32) (said string, err error) {
+	c, err := e.pool.fresh(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = c.close() }()
+	if err := c.Row("SELECT coalesce(pg_xact_status(?::xid8), '')", []any{xid}, &said); err != nil {
+		return "", err
+	}
+	if said == "in progress" {
+		var ended bool
+		err = c.Row("SELECT pg_terminate_backend(?)", []any{int64(pid)}, &ended)
+	}
+	return said, err
+}
+
+// guard turns a panic of a function into an error.
+func (e *Engine) guard(w engine.Work, fn func(engine.Work) error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			e.log.Error("panic in a transaction", "panic", p, "stack", string(debug.Stack()))
+			err = fmt.Errorf("panic in a transaction: %v", p)
+		}
+	}()
+	return fn(w)
+}
+
+// again undoes what a function has done and runs it once more, see Config.Twice.
+func (e *Engine) again(t *tx, w engine.Work, fn func(engine.Work) error) error {
+	first := w.Noted()
+	w.Undo()
+	if err := t.settle(); err != nil {
+		return err
+	}
+	if _, err := t.Exec("ROLLBACK"); err != nil {
+		return err
+	}
+	t.xid = ""
+	if err := errors.Join(t.Put("BEGIN"), t.sendXID(&t.xid)); err != nil {
+		return err
+	}
+	if err := e.guard(w, fn); err != nil {
+		return fmt.Errorf("a transaction that ran well fails when it runs again: %w", err)
+	}
+	if second := w.Noted(); second != first {
+		return fmt.Errorf("a transaction that left %d events leaves %d when it runs again", first, second)
+	}
+	return nil
+}
+
+// Read is engine.Engine's.
+func (e *Engine) Read() engine.Session { return &session{e} }
+
+// session runs each statement that reads on a connection of the pool.
+type session struct{ e *Engine }
+
+// ORM is gorm on connections of its own.
+func (s *session) ORM() *gorm.DB { return s.e.orm }
+
+// Translate is engine.Session's.
+func (s *session) Translate(err error) error { return named(err) }
+
+// with runs a statement on a connection. Where the connection was lost before anything was
+// answered it is tried on another one: it may have been idle while the server started anew.
+func (s *session) with(use func(*conn) (begun bool, err error)) error {
+	var err error
+	for try := range tries {
+		if try > 0 {
+			time.Sleep(jitter(try))
+		}
+		var c *conn
+		ctx, cancel := context.WithTimeout(context.Background(), connectsIn)
+		c, err = s.e.pool.take(ctx)
+		cancel()
+		if err != nil {
+			if !again(err) {
+				break
+			}
+			continue
+		}
+		var begun bool
+		begun, err = use(c)
+		s.e.pool.give(c)
+		if err == nil || begun || !again(err) {
+			break
+		}
+	}
+	return unwritable(err)
+}
+
+// Exec is engine.Statements'.
+func (s *session) Exec(query string, args ...any) (n int64, err error) {
+	err = s.with(func(c *conn) (bool, error) {
+		n, err = c.Exec(query, args...)
+		return true, err
+	})
+	return n, err
+}
+
+// Row is engine.Statements'.
+func (s *session) Row(query string, args []any, dest ...any) error {
+	return s.with(func(c *conn) (bool, error) { return false, c.Row(query, args, dest...) })
+}
+
+// Each is engine.Statements'.
+func (s *session) Each(query string, args []any, next func() []any) error {
+	return s.with(func(c *conn) (begun bool, err error) {
+		err = c.Each(query, args, func() []any {
+			begun = true
+			return next()
+		})
+		return begun, err
+	})
+}
