@@ -13,13 +13,14 @@ import (
 )
 
 // work is a transaction of a test.
-type work struct{ engine.Tx }
+type work struct{ tx engine.Tx }
 
-func (work) Mark()         {}
-func (work) Undo()         {}
-func (work) Noted() int64  { return 0 }
-func (work) Finish() error { return nil }
-func (work) Committed()    {}
+func (w work) Tx() engine.Tx { return w.tx }
+func (work) Mark()           {}
+func (work) Undo()           {}
+func (work) Noted() int64    { return 0 }
+func (work) Finish() error   { return nil }
+func (work) Committed()      {}
 
 // cities is a list in a database of its own.
 var cities = &List{Table: "cities", Terms: "city_terms", Facets: 2, Orders: map[string]Order{"name": {Column: "name", Text: true}, "size": {Column: "size"}}}
@@ -45,7 +46,7 @@ func open(t *testing.T, rows func(add func(c *city, words ...string))) engine.St
 		}
 	})
 	err = e.Write(ctx, func(w engine.Work) error {
-		tx := w.(work)
+		tx := w.Tx()
 		for _, sql := range []string{
 			"CREATE TABLE cities (n INTEGER PRIMARY KEY, name TEXT NOT NULL, size INTEGER NOT NULL, facets INTEGER NOT NULL, sig INTEGER NOT NULL, words TEXT NOT NULL)",
 			"CREATE INDEX cities_name ON cities (name, n, facets, sig)", "CREATE INDEX cities_size ON cities (size, n, facets, sig)",
