@@ -15,7 +15,7 @@ var numbered = map[string]string{
 
 // Health tells of the database what costs little to find out.
 func (db *DB) Health(ctx context.Context) (*idp.Health, error) {
-	r, err := db.read(ctx)
+	r, err := db.readLog(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -58,7 +58,7 @@ type keys struct {
 type trust struct {
 	log  *slog.Logger
 	keys atomic.Pointer[keys]
-	mu sync.Mutex
+	mu   sync.Mutex
 	// last is the end of the log as this process wrote it last; nil until it has. Under mu,
 	// and never changed once it is here.
 	last *head

@@ -35,6 +35,9 @@ func newPool(size int, open func(context.Context) (*conn, error)) *pool {
 
 // take lends a connection. Errors: that of opening one; ctx's; engine.ErrClosed.
 func (p *pool) take(ctx context.Context) (*conn, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	select {
 	case <-p.closed:
 		return nil, engine.ErrClosed
