@@ -11,20 +11,25 @@ VULN := v1.9.0
 SBOM := v1.10.0
 BOM := $(CACHE)/cyclonedx-gomod-$(SBOM)
 
-# What tests use, as Debian package:file. A browser, and relying parties that
-# others wrote, proxies; Node.js for the tests of scripts (18 or newer).
+# What tests use, as Debian package:file, where * is a version. A browser, and relying
+# parties that others wrote, proxies; Node.js for the tests of scripts (18 or newer);
+# PostgreSQL, of which each test program starts its own.
 NEEDS := \
 	nodejs:/usr/bin/node \
 	chromium:/usr/bin/chromium \
 	apache2:/usr/sbin/apache2 \
 	nginx:/usr/sbin/nginx \
 	caddy:/usr/bin/caddy \
+	postgresql:/usr/lib/postgresql/*/bin/initdb \
 	libapache2-mod-auth-openidc:/usr/lib/apache2/modules/mod_auth_openidc.so \
 	orthanc:/usr/sbin/Orthanc \
 	orthanc-dicomweb:/usr/share/orthanc/plugins/libOrthancDicomWeb.so
 
 OAUTH2_PROXY_VERSION := v7.15.6
 export OAUTH2_PROXY := $(CACHE)/oauth2-proxy-$(OAUTH2_PROXY_VERSION)
+
+# Debian makes a server of its own with the package, and starts it, unless told not to.
+NO_CLUSTER := mkdir -p /etc/postgresql-common/createcluster.d && echo "create_main_cluster = false" >/etc/postgresql-common/createcluster.d/tests.conf
 
 .PHONY: test build dev lint vuln lock bench crash races twice parties conformance screenshots outdated notice worker release axe zxing fakeidb needs clean
 
@@ -45,11 +50,12 @@ dev:
 needs:
 	@command -v cc >/dev/null || { echo "A C compiler is missing (SQLite is C): apt-get install gcc libc6-dev"; exit 1; }
 	@missing=""; \
-	for n in $(NEEDS); do test -e "$${n#*:}" || command -v "$${n##*/}" >/dev/null || missing="$$missing $${n%%:*}"; done; \
+	for n in $(NEEDS); do ls $${n#*:} >/dev/null 2>&1 || command -v "$${n##*/}" >/dev/null || missing="$$missing $${n%%:*}"; done; \
 	if [ -n "$$missing" ]; then \
 		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 			echo "installing$$missing"; \
 			export DEBIAN_FRONTEND=noninteractive; \
+			case "$$missing" in *postgresql*) $(NO_CLUSTER);; esac; \
 			apt-get install -y -qq --no-install-recommends $$missing >/dev/null 2>&1 || \
 			{ apt-get update -qq && apt-get install -y -qq --no-install-recommends $$missing >/dev/null; }; \
 		else \

@@ -86,7 +86,7 @@ func (t *tx) openLog() error {
 	if err != nil {
 		return err
 	}
-	is, err := readHead(t, k)
+	is, err := readHead(&t.session, k) // whoever writes to the log is alone there
 	if err != nil {
 		return err
 	}
@@ -139,9 +139,9 @@ func were(first, last int64) string {
 // who verifies the log finds out.
 func (t *tx) foundHead() (*head, error) {
 	h := &head{hash: make([]byte, sha256.Size), keyed: 1}
-	err := t.Row("SELECT seq, hash FROM events ORDER BY seq DESC LIMIT 1", nil, &h.seq, &h.hash)
+	err := t.session.Row("SELECT seq, hash FROM events ORDER BY seq DESC LIMIT 1", nil, &h.seq, &h.hash)
 	if err == nil {
-		err = t.Row("SELECT seq FROM events WHERE kind = ? ORDER BY seq DESC LIMIT 1", []any{string(idp.EventAuditKeyed)}, &h.keyed)
+		err = t.session.Row("SELECT seq FROM events WHERE kind = ? ORDER BY seq DESC LIMIT 1", []any{string(idp.EventAuditKeyed)}, &h.keyed)
 	}
 	if errors.Is(err, idp.ErrNotFound) {
 		err = nil
@@ -169,7 +169,7 @@ func (t *tx) append(e *idp.Event) error {
 func (t *tx) appendRow(k *keys, row *eventRow) error {
 	row.Seq = t.head.seq + 1
 	row.Hash = row.link(k, t.head.hash)
-	if err := t.in.Put(insertEvent, row.fields()...); err != nil {
+	if err := t.put(insertEvent, row.fields()...); err != nil {
 		return err
 	}
 	t.countDay(row)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"hilum/idp"
+	"hilum/idp/store/engine"
 )
 
 const challengeColumns = "id, purpose, user_id, login_id, pairing_id, browser, address, mode, number, doc, state, device_id, reason, " +
@@ -113,8 +114,14 @@ func pendingOf(s reader, user idp.UserID, now time.Time) ([]idp.Challenge, error
 // person knows the browser.
 func (db *DB) Ask(ctx context.Context, id idp.LoginID, known idp.TokenHash, fn func(a *idp.Asking, known bool) error) error {
 	return db.write(ctx, func(t *tx) error {
+		if err := t.holdLogin(id); err != nil {
+			return err
+		}
 		l, err := loginOf(t, id)
 		if err != nil {
+			return err
+		}
+		if err := t.ours(l.User); err != nil {
 			return err
 		}
 		a := &idp.Asking{Login: l}
@@ -138,8 +145,14 @@ func (db *DB) Ask(ctx context.Context, id idp.LoginID, known idp.TokenHash, fn f
 // idp.ErrConflict for a sixth device.
 func (db *DB) Settle(ctx context.Context, id idp.ChallengeID, seen idp.Replay, fn func(*idp.Asking) error) error {
 	return db.write(ctx, func(t *tx) error {
+		if err := t.holdChallenge(id); err != nil {
+			return err
+		}
 		c, err := challengeOf(t, id)
 		if err != nil {
+			return err
+		}
+		if err := t.ours(c.User); err != nil {
 			return err
 		}
 		a := &idp.Asking{Challenge: c}
@@ -255,6 +268,19 @@ func (t *tx) asking(a *idp.Asking, user idp.UserID, now time.Time, fn func() err
 		}
 	}
 	return nil
+}
+
+// holdChallenge holds a challenge, and its person or, where there is none yet, the sign-in or the
+// offer that it is for.
+func (t *tx) holdChallenge(id idp.ChallengeID) error {
+	err := t.holdOwner("SELECT user_id FROM challenges WHERE id = ?", []any{string(id)})
+	for _, of := range []struct {
+		before engine.Key
+		column string
+	}{{"login ", "login_id"}, {"offer ", "pairing_id"}} {
+		err = errors.Join(err, t.holdRow(of.before, "SELECT "+of.column+" FROM challenges WHERE id = ?", string(id)))
+	}
+	return errors.Join(err, t.hold(ofThing("challenge", string(id))))
 }
 
 func (t *tx) addChallenge(c *idp.Challenge) error {

@@ -99,6 +99,9 @@ func (db *DB) newerClients(ctx context.Context, s *clientSet) (*clientSet, error
 func (db *DB) changeClients(ctx context.Context, fn func(*tx) error) error {
 	var revision int64
 	err := db.write(ctx, func(t *tx) error {
+		if err := t.hold(holdClients); err != nil {
+			return err
+		}
 		if err := fn(t); err != nil {
 			return err
 		}

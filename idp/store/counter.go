@@ -94,6 +94,9 @@ func (db *DB) Counter(ctx context.Context, key idp.CounterKey) (*idp.Counter, er
 // nil.
 func (db *DB) UpdateCounter(ctx context.Context, key idp.CounterKey, e *idp.Event, fn func(*idp.Counter) error) error {
 	return db.write(ctx, func(t *tx) error {
+		if err := t.hold(ofCounter(key)); err != nil {
+			return err
+		}
 		row, err := counterOf(t, key)
 		if err != nil {
 			return err

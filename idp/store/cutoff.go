@@ -17,6 +17,9 @@ func (db *DB) CutOff(ctx context.Context, c idp.CutOff) ([]idp.SessionID, error)
 	c.Because.At = db.at(c.Because)
 	var ended []idp.SessionID
 	err := db.write(ctx, func(t *tx) (err error) {
+		if err := t.hold(ofPerson(c.User)); err != nil {
+			return err
+		}
 		disowned := c.Cause == idp.CutDisowned
 		if c.Because.Kind != idp.EventSessionEnded && !disowned { // of such there is one for each session
 			if err := t.note(c.Because); err != nil {

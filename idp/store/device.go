@@ -233,6 +233,9 @@ func (db *DB) Devices(ctx context.Context, user idp.UserID) ([]idp.Device, error
 // Errors: idp.ErrNotFound, also for a device of somebody else; idp.ErrReplayed.
 func (db *DB) UpdateDevice(ctx context.Context, user idp.UserID, id idp.DeviceID, seen idp.Replay, fn func(*idp.Device) error) error {
 	return db.write(ctx, func(t *tx) error {
+		if err := t.hold(ofPerson(user)); err != nil {
+			return err
+		}
 		var row deviceRow
 		if err := t.Row(selectDevice, []any{string(user), string(id)}, row.fields()...); err != nil {
 			return fmt.Errorf("device %s: %w", id, err)
@@ -256,6 +259,9 @@ func (db *DB) UpdateDevice(ctx context.Context, user idp.UserID, id idp.DeviceID
 func (db *DB) RemoveDevice(ctx context.Context, user idp.UserID, id idp.DeviceID, how idp.Unlinking, e idp.Event) error {
 	e.At = db.at(e)
 	return db.write(ctx, func(t *tx) error {
+		if err := t.hold(ofPerson(user)); err != nil {
+			return err
+		}
 		if err := t.lockUser(string(user)); err != nil {
 			return err
 		}

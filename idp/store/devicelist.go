@@ -291,6 +291,11 @@ func (db *DB) listAll(ctx context.Context) error {
 		listed := 0
 		err = db.write(ctx, func(t *tx) error {
 			gone, listed = nil, 0
+			for _, row := range rows { // in their order
+				if err := t.hold(ofPerson(idp.UserID(row.id))); err != nil {
+					return err
+				}
+			}
 			for _, row := range rows {
 				var there int64
 				err := t.Row("SELECT 1 FROM users WHERE id = ?", []any{row.id}, &there)
@@ -375,6 +380,9 @@ func (db *DB) markUnused(ctx context.Context, now time.Time) error {
 			last = rows[len(rows)-1].n
 			err = db.write(ctx, func(t *tx) error {
 				for _, row := range rows {
+					if err := t.holdOwner("SELECT user_id FROM devices WHERE n = ?", []any{row.n}); err != nil {
+						return err
+					}
 					if err := t.remarkUnused(row.n, micros(now)); err != nil {
 						return err
 					}

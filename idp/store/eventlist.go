@@ -264,7 +264,7 @@ func (t *tx) putDays() error {
 		sums[d]++
 	}
 	for _, d := range slices.SortedFunc(maps.Keys(sums), func(a, b dayCount) int { return cmp.Or(cmp.Compare(a.day, b.day), cmp.Compare(a.what, b.what)) }) {
-		if err := t.in.Put("INSERT INTO days (day, what, n) VALUES (?, ?, ?) ON CONFLICT (day, what) DO UPDATE SET n = days.n + excluded.n", d.day, d.what, sums[d]); err != nil {
+		if err := t.put("INSERT INTO days (day, what, n) VALUES (?, ?, ?) ON CONFLICT (day, what) DO UPDATE SET n = days.n + excluded.n", d.day, d.what, sums[d]); err != nil {
 			return err
 		}
 	}

@@ -44,6 +44,9 @@ func (db *DB) GrantFor(ctx context.Context, user idp.UserID, session idp.Session
 func (db *DB) ExchangeTokens(ctx context.Context, subject idp.GrantID, at time.Time, g *idp.Grant, issue idp.Issue) error {
 	events := g.Take()
 	return db.write(ctx, func(t *tx) error {
+		if err := t.holdOwner(ownerOfGrant, []any{string(subject)}); err != nil {
+			return err
+		}
 		u, err := t.usableBy(selectGrantUse, string(subject))
 		if errors.Is(err, idp.ErrNotFound) {
 			return fmt.Errorf("grant %s: %w", subject, idp.ErrExpired)

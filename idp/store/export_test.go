@@ -12,3 +12,9 @@ func Twice(c Config) Config {
 func (db *DB) Reprepared() (int64, error) {
 	return db.engine.(*sqlite.Engine).Reprepared()
 }
+
+// Strict is a configuration whose transactions fail where they decide without holding anything.
+func Strict(c Config) Config {
+	c.strict = true
+	return c
+}

@@ -41,6 +41,12 @@ const (
 	selectRefreshUse = usableColumns + `
 		FROM refresh_tokens t JOIN grants g ON g.id = t.grant_id LEFT JOIN users u ON u.id = g.user_id WHERE t.hash = ?`
 
+	// Whom a transaction holds: the person or, of a client's own grant, the grant.
+	ownerIs        = "SELECT CASE WHEN g.user_id <> '' THEN g.user_id ELSE g.id END FROM "
+	ownerOfCode    = ownerIs + "codes t JOIN grants g ON g.id = t.grant_id WHERE t.hash = ?"
+	ownerOfRefresh = ownerIs + "refresh_tokens t JOIN grants g ON g.id = t.grant_id WHERE t.hash = ?"
+	ownerOfGrant   = ownerIs + "grants g WHERE g.id = ?"
+
 	revokeGrant          = "UPDATE grants SET revoked_at = ? WHERE id = ? AND revoked_at = 0"
 	revokeGrantsOfUser   = "UPDATE grants SET revoked_at = ? WHERE user_id = ? AND user_id <> '' AND session_id <> ? AND revoked_at = 0"
 	revokeGrantsOfClient = "UPDATE grants SET revoked_at = ? WHERE client_id = ? AND revoked_at = 0"
@@ -366,6 +372,9 @@ func (db *DB) RedeemCode(ctx context.Context, hash idp.TokenHash, at time.Time, 
 	var refused error
 	err := db.write(ctx, func(t *tx) error {
 		refused = nil
+		if err := t.holdOwner(ownerOfCode, []any{hash[:]}); err != nil {
+			return err
+		}
 		u, err := t.usable(selectCodeUse, hash)
 		if err != nil {
 			return fmt.Errorf("code: %w", err)
@@ -476,6 +485,9 @@ func (db *DB) RotateRefresh(ctx context.Context, hash idp.TokenHash, at time.Tim
 	err := db.write(ctx, func(t *tx) error {
 		refused = nil
 		now := micros(at)
+		if err := t.holdOwner(ownerOfRefresh, []any{hash[:]}); err != nil {
+			return err
+		}
 		u, err := t.usable(selectRefreshUse, hash)
 		if err != nil {
 			return fmt.Errorf("refresh token: %w", err)
@@ -689,6 +701,9 @@ func (db *DB) RevokeAccess(ctx context.Context, hash idp.TokenHash, at time.Time
 // time does nothing. Errors: idp.ErrNotFound.
 func (db *DB) RevokeGrant(ctx context.Context, id idp.GrantID, at time.Time, e idp.Event) error {
 	return db.write(ctx, func(t *tx) error {
+		if err := t.holdOwner(ownerOfGrant, []any{string(id)}); err != nil {
+			return err
+		}
 		var there int64
 		if err := t.Row("SELECT count(*) FROM grants WHERE id = ?", []any{string(id)}, &there); err != nil {
 			return err

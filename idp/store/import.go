@@ -30,6 +30,9 @@ func (db *DB) AddUsers(ctx context.Context, n int, user func(i int) idp.User, e 
 		err := db.write(ctx, func(t *tx) error {
 			for i := done; i < end; i++ {
 				u := user(i) // anew: its events are taken here, and the function may run twice
+				if err := t.hold(ofPerson(u.ID)); err != nil {
+					return err
+				}
 				if err := t.addUser(&u); err != nil {
 					return err
 				}
@@ -68,6 +71,9 @@ func (db *DB) undoImport(ctx context.Context, id string) error {
 		}
 		err = db.write(ctx, func(t *tx) error {
 			for _, row := range rows {
+				if err := t.hold(ofPerson(idp.UserID(row.id))); err != nil {
+					return err
+				}
 				if err := t.undoUser(row.id, db.now()); err != nil {
 					return err
 				}

@@ -70,7 +70,14 @@ func (s *session) invitationWhere(condition string, key any) (*idp.Invitation, e
 // that of may.
 func (db *DB) AddInvitation(ctx context.Context, i *idp.Invitation, may func(*idp.User) error) error {
 	events := i.Take()
-	return db.write(ctx, func(t *tx) error { return t.addInvitation(i, events, may) })
+	return db.write(ctx, func(t *tx) error {
+		if i.User != "" {
+			if err := t.hold(ofPerson(i.User)); err != nil {
+				return err
+			}
+		}
+		return t.addInvitation(i, events, may)
+	})
 }
 
 func (t *tx) addInvitation(i *idp.Invitation, events []idp.Event, may func(*idp.User) error) error {
@@ -114,6 +121,9 @@ func (db *DB) Reopen(ctx context.Context, i *idp.Invitation, because idp.Event, 
 	var gone []idp.Device
 	err := db.write(ctx, func(t *tx) error {
 		gone = nil
+		if err := t.hold(ofPerson(i.User)); err != nil {
+			return err
+		}
 		if err := t.lockUser(string(i.User)); err != nil {
 			return err
 		}
@@ -149,8 +159,14 @@ func (db *DB) Reopen(ctx context.Context, i *idp.Invitation, because idp.Event, 
 func (db *DB) RenewInvitation(ctx context.Context, id idp.InvitationID, token idp.TokenHash, now time.Time) (*idp.Invitation, error) {
 	var renewed *idp.Invitation
 	err := db.write(ctx, func(t *tx) error {
+		if err := t.holdOwner("SELECT user_id FROM invitations WHERE id = ?", []any{string(id)}, ofThing("link", string(id))); err != nil {
+			return err
+		}
 		i, err := t.invitationOf(id)
 		if err != nil {
+			return err
+		}
+		if err := t.ours(i.User); err != nil {
 			return err
 		}
 		if err := i.Open(now); err != nil {
@@ -215,6 +231,9 @@ func (t *tx) putInvitation(id idp.InvitationID, i *idp.Invitation) error {
 // now.
 func (db *DB) Enrol(ctx context.Context, id idp.LoginID, fn func(*idp.Enrolment) error) error {
 	return db.write(ctx, func(t *tx) error {
+		if err := t.holdEnrolment(id); err != nil {
+			return err
+		}
 		e, err := t.enrolment(id)
 		if err != nil {
 			return err
@@ -282,6 +301,14 @@ func (db *DB) Enrol(ctx context.Context, id idp.LoginID, fn func(*idp.Enrolment)
 		})
 		return err
 	})
+}
+
+// holdEnrolment holds a sign-in by invitation, the invitation, its person, and the offer that is
+// linked by it. Of an account that is made there is no person yet.
+func (t *tx) holdEnrolment(id idp.LoginID) error {
+	err := t.holdOwner("SELECT i.user_id FROM logins l JOIN invitations i ON i.id = l.invitation_id WHERE l.id = ?", []any{string(id)}, ofLogin(id))
+	err = errors.Join(err, t.holdRow("link ", "SELECT invitation_id FROM logins WHERE id = ?", string(id)))
+	return errors.Join(err, t.holdRow("offer ", "SELECT pairing_id FROM logins WHERE id = ?", string(id)))
 }
 
 // enrolment reads what a sign-in by invitation is about to change.

@@ -61,6 +61,9 @@ func (db *DB) SigningKeys(ctx context.Context) ([]idp.SigningKey, error) {
 // UpdateSigningKeys replaces all signing keys by what fn makes of them, with the event e.
 func (db *DB) UpdateSigningKeys(ctx context.Context, fn func([]idp.SigningKey) ([]idp.SigningKey, error), e idp.Event) error {
 	return db.write(ctx, func(t *tx) error {
+		if err := t.hold(holdKeys); err != nil {
+			return err
+		}
 		before, err := t.signingKeys()
 		if err != nil {
 			return err
@@ -111,6 +114,9 @@ func (db *DB) SealCheck(ctx context.Context) ([]byte, error) {
 // SetSealCheck keeps that value, once. Errors: idp.ErrConflict, there is one.
 func (db *DB) SetSealCheck(ctx context.Context, sealed []byte) error {
 	return db.write(ctx, func(t *tx) error {
+		if err := t.hold(holdKeys); err != nil {
+			return err
+		}
 		return t.Translate(t.ORM().Create(&sealCheckRow{ID: 1, Sealed: blob(sealed)}).Error)
 	})
 }

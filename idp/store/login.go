@@ -103,6 +103,11 @@ func loginOf(s reader, id idp.LoginID) (*idp.Login, error) {
 	return row.login()
 }
 
+// holdLogin holds a sign-in and its person.
+func (t *tx) holdLogin(id idp.LoginID) error {
+	return t.holdOwner("SELECT user_id FROM logins WHERE id = ?", []any{string(id)}, ofLogin(id))
+}
+
 // putLogin writes a sign-in back, with its events.
 func (t *tx) putLogin(l *idp.Login) error {
 	row, err := loginRowOf(l)
@@ -153,8 +158,14 @@ func (db *DB) Login(ctx context.Context, id idp.LoginID) (*idp.Login, error) {
 // UpdateLogin changes a sign-in, by fn. Errors: idp.ErrNotFound, that of fn.
 func (db *DB) UpdateLogin(ctx context.Context, id idp.LoginID, fn func(*idp.Login) error) error {
 	return db.write(ctx, func(t *tx) error {
+		if err := t.holdLogin(id); err != nil {
+			return err
+		}
 		l, err := loginOf(t, id)
 		if err != nil {
+			return err
+		}
+		if err := t.ours(l.User); err != nil {
 			return err
 		}
 		if err := fn(l); err != nil {
@@ -168,12 +179,22 @@ func (db *DB) UpdateLogin(ctx context.Context, id idp.LoginID, fn func(*idp.Logi
 // the person's active devices, for recovery codes the unused ones.
 func (db *DB) UpdateProof(ctx context.Context, id idp.LoginID, kind idp.CounterKind, who string, fn func(*idp.Proof) error) error {
 	return db.write(ctx, func(t *tx) error {
+		key := idp.CounterKey{Kind: kind, Who: who}
+		hold := func() error { return t.hold(ofCounter(key), ofLogin(id)) } // the sign-in may be nobody's yet
+		if who == "" {
+			hold = func() error { return t.holdLogin(id) }
+		}
+		if err := hold(); err != nil {
+			return err
+		}
 		l, err := loginOf(t, id)
 		if err != nil {
 			return err
 		}
-		key := idp.CounterKey{Kind: kind, Who: who}
 		if who == "" {
+			if err := t.ours(l.User); err != nil {
+				return err
+			}
 			key.Who = string(l.User)
 		}
 		counter, err := counterOf(t, key)
@@ -219,8 +240,14 @@ func (db *DB) UpdateProof(ctx context.Context, id idp.LoginID, kind idp.CounterK
 func (db *DB) Collect(ctx context.Context, id idp.LoginID, fn func(*idp.Collection) error) error {
 	var collected *idp.Collection
 	err := db.write(ctx, func(t *tx) error {
+		if err := t.holdLogin(id); err != nil {
+			return err
+		}
 		l, err := loginOf(t, id)
 		if err != nil {
+			return err
+		}
+		if err := t.ours(l.User); err != nil {
 			return err
 		}
 		c := &idp.Collection{Login: l}

@@ -102,7 +102,11 @@ type deliveredRow[N any] interface {
 // the query that reads it. Errors: idp.ErrNotFound, that of fn; nothing is returned then.
 func changeRow[N any](t *tx, row deliveredRow[N], query string, key any, more []any, fn func(N) error) (N, error) {
 	var none N
-	if err := t.Row(query, append([]any{key}, more...), row.fields()...); err != nil {
+	read := t.lock
+	if more != nil { // what is due, of a client
+		read = t.claim
+	}
+	if err := read(query, append([]any{key}, more...), row.fields()...); err != nil {
 		return none, fmt.Errorf("%T %v: %w", none, key, err)
 	}
 	n := row.noun()

@@ -116,7 +116,7 @@ func (t *tx) tellOwners(events []idp.Event) error {
 			continue
 		}
 		var email string
-		if err := t.Row("SELECT email FROM users WHERE id = ?", []any{string(m.User)}, &email); err != nil && !errors.Is(err, idp.ErrNotFound) {
+		if err := t.session.Row("SELECT email FROM users WHERE id = ?", []any{string(m.User)}, &email); err != nil && !errors.Is(err, idp.ErrNotFound) {
 			return err
 		}
 		if email == "" {
@@ -163,7 +163,7 @@ func (db *DB) ClaimMail(ctx context.Context, now time.Time) (*idp.Mail, error) {
 	var claimed *idp.Mail
 	err = db.write(ctx, func(t *tx) error {
 		var row mailRow
-		if err := t.Row(selectDueMail, []any{micros(now)}, row.fields()...); err != nil {
+		if err := t.claim(selectDueMail, []any{micros(now)}, row.fields()...); err != nil {
 			return err
 		}
 		m, err := row.mail()
@@ -185,7 +185,7 @@ func (db *DB) ClaimMail(ctx context.Context, now time.Time) (*idp.Mail, error) {
 // UpdateMail changes a mail, with its events. Errors: idp.ErrNotFound.
 func (db *DB) UpdateMail(ctx context.Context, id idp.MailID, fn func(*idp.Mail) error) error {
 	return db.write(ctx, func(t *tx) error {
-		m, err := mailOf(t, id)
+		m, err := mailOf(locking{t}, id)
 		if err != nil {
 			return err
 		}

@@ -1,6 +1,10 @@
 package store
 
-import "strings"
+import (
+	"strings"
+
+	"gorm.io/gorm"
+)
 
 // byGorm reads some rows of a table by gorm.
 func byGorm[T any, R interface {
@@ -14,4 +18,14 @@ func byGorm[T any, R interface {
 	}
 	err := g.Find(&rows).Error
 	return boundRows[T, R](rows), err
+}
+
+// ORM is engine.Session's.
+func (t *tx) ORM() *gorm.DB {
+	g := t.session.ORM()
+	if t.strict != nil && len(t.strict.held) == 0 {
+		g = g.Session(&gorm.Session{})
+		_ = g.AddError(errUnheld)
+	}
+	return g
 }

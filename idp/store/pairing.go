@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -138,6 +139,13 @@ func (t *tx) putPairing(id idp.PairingID, p *idp.Pairing) error {
 func (db *DB) AddPairing(ctx context.Context, p *idp.Pairing) error {
 	row, events := pairingRowOf(p), p.Take()
 	return db.write(ctx, func(t *tx) error {
+		whose := ofPerson(p.User)
+		if p.User == "" {
+			whose = ofThing("browser", hex.EncodeToString(p.Browser[:]))
+		}
+		if err := t.hold(whose); err != nil {
+			return err
+		}
 		if err := within(t, idp.Within{Session: p.Session, Fresh: true}, p.User, t.now()); err != nil {
 			return err
 		}
@@ -187,8 +195,14 @@ func (db *DB) pairingWhere(ctx context.Context, condition string, key any) (*idp
 // that claims it. Errors: idp.ErrNotFound, idp.ErrSettled, idp.ErrReplayed.
 func (db *DB) ClaimPairing(ctx context.Context, id idp.PairingID, seen idp.Replay, fn func(*idp.Pairing) (*idp.Challenge, error)) error {
 	return db.write(ctx, func(t *tx) error {
+		if err := t.holdOwner("SELECT user_id FROM pairings WHERE id = ?", []any{string(id)}, ofPairing(id)); err != nil {
+			return err
+		}
 		p, err := t.pairingOf(id)
 		if err != nil {
+			return err
+		}
+		if err := t.ours(p.User); err != nil {
 			return err
 		}
 		if err := t.see(seen); err != nil {
@@ -219,8 +233,14 @@ func (db *DB) ClaimPairing(ctx context.Context, id idp.PairingID, seen idp.Repla
 // idp.ErrNotFound, idp.ErrSettled, idp.ErrConflict for a sixth device.
 func (db *DB) UpdatePairing(ctx context.Context, id idp.PairingID, fn func(*idp.Pairing) (*idp.Device, error)) error {
 	return db.write(ctx, func(t *tx) error {
+		if err := t.holdOwner("SELECT user_id FROM pairings WHERE id = ?", []any{string(id)}, ofPairing(id)); err != nil {
+			return err
+		}
 		p, err := t.pairingOf(id)
 		if err != nil {
+			return err
+		}
+		if err := t.ours(p.User); err != nil {
 			return err
 		}
 		d, err := fn(p)

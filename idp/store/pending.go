@@ -15,9 +15,6 @@ import (
 // was committed, the later one has the greater number. Rows are taken away as they are linked,
 // and none is looked for by a number: one that was committed late would be passed over.
 
-// holdLog is held by whoever writes to the log.
-const holdLog engine.Key = "log"
-
 // linkAtOnce is how many events one transaction links.
 const linkAtOnce = 2000
 
@@ -45,7 +42,7 @@ func (t *tx) leave(events []idp.Event) error {
 			return err
 		}
 		p := pendingRow{eventRow: *row}
-		if err := t.in.Put(insertPending, p.content()...); err != nil {
+		if err := t.put(insertPending, p.content()...); err != nil {
 			return err
 		}
 		t.noted++
@@ -71,7 +68,7 @@ func (db *DB) Link(ctx context.Context, wait bool) error {
 
 func (t *tx) link(wait bool) (more bool, err error) {
 	if wait {
-		err = t.in.Hold(holdLog)
+		err = t.hold(holdLog)
 	} else {
 		var held bool
 		if held, err = t.in.TryHold(holdLog); err == nil && !held {
@@ -95,7 +92,7 @@ func (t *tx) link(wait bool) (more bool, err error) {
 		}
 	}
 	for i := range rows {
-		if err := t.in.Put("DELETE FROM events_pending WHERE n = ?", rows[i].n); err != nil {
+		if err := t.put("DELETE FROM events_pending WHERE n = ?", rows[i].n); err != nil {
 			return false, err
 		}
 		if err := t.appendRow(k, &rows[i].eventRow); err != nil {

@@ -75,6 +75,9 @@ func (db *DB) AddPolled(ctx context.Context, p *idp.Polled) error {
 		State: string(p.State), Interval: p.Interval.Microseconds(), PolledAt: micros(p.PolledAt), CreatedAt: micros(p.CreatedAt), ExpiresAt: micros(p.ExpiresAt),
 	}
 	return db.write(ctx, func(t *tx) error {
+		if err := t.hold(ofThing("polled by", row.ClientID)); err != nil {
+			return err
+		}
 		var all, here int64
 		if err := t.Row(countPolled, []any{row.Address, row.ClientID, micros(db.now())}, &all, &here); err != nil {
 			return err
@@ -113,6 +116,9 @@ func (db *DB) PolledByCode(ctx context.Context, code []byte) (*idp.Polled, error
 // the pace is written. Errors: idp.ErrNotFound, that of fn.
 func (db *DB) UpdatePolled(ctx context.Context, id idp.PolledID, fn func(*idp.Polled) error) error {
 	return db.write(ctx, func(t *tx) error {
+		if err := t.hold(ofThing("polled", string(id))); err != nil {
+			return err
+		}
 		p, err := polledOf(t, selectPolled, string(id))
 		if err != nil {
 			return err

@@ -43,6 +43,9 @@ func (db *DB) AddPushed(ctx context.Context, p *idp.Pushed) error {
 	}
 	row := &pushedRow{ID: string(p.ID), ClientID: string(p.Client), Request: string(request), ExpiresAt: micros(p.ExpiresAt)}
 	return db.write(ctx, func(t *tx) error {
+		if err := t.hold(ofThing("pushed by", row.ClientID)); err != nil {
+			return err
+		}
 		var pending int64
 		if err := t.Row(countPending, []any{row.ClientID, micros(db.now())}, &pending); err != nil {
 			return err

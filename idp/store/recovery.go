@@ -82,6 +82,9 @@ func (t *tx) putCodes(user idp.UserID, codes []idp.RecoveryCode) error {
 // idp.ErrNotFound; idp.ErrExpired and idp.ErrStale for the session that it is done in.
 func (db *DB) SetRecoveryCodes(ctx context.Context, user idp.UserID, codes []idp.RecoveryCode, in idp.Within, e idp.Event) error {
 	return db.write(ctx, func(t *tx) error {
+		if err := t.hold(ofPerson(user)); err != nil {
+			return err
+		}
 		if err := t.lockUser(string(user)); err != nil {
 			return err
 		}

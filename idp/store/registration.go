@@ -78,6 +78,9 @@ func (r *registrationRow) token() (*idp.RegistrationToken, error) {
 func (db *DB) AddRegistrationToken(ctx context.Context, r *idp.RegistrationToken) error {
 	row, events := registrationRowOf(r), r.Take()
 	return db.write(ctx, func(t *tx) error {
+		if err := t.hold(holdRegistrations); err != nil {
+			return err
+		}
 		var n int64
 		if err := t.Row(countRegistrations, nil, &n); err != nil {
 			return err
@@ -149,6 +152,9 @@ func (t *tx) putRegistration(r *idp.RegistrationToken) error {
 // of fn.
 func (db *DB) UpdateRegistrationToken(ctx context.Context, id idp.RegistrationTokenID, fn func(*idp.RegistrationToken) error) error {
 	return db.write(ctx, func(t *tx) error {
+		if err := t.hold(holdRegistrations); err != nil {
+			return err
+		}
 		r, err := t.registration(selectRegistration, string(id))
 		if err != nil {
 			return err
@@ -165,6 +171,9 @@ func (db *DB) UpdateRegistrationToken(ctx context.Context, id idp.RegistrationTo
 // idp.ErrConflict, those of fn.
 func (db *DB) RegisterClient(ctx context.Context, hash idp.TokenHash, fn func(*idp.RegistrationToken) (*idp.Client, error), pictures ...*idp.Picture) error {
 	return db.changeClients(ctx, func(t *tx) error {
+		if err := t.hold(holdRegistrations); err != nil {
+			return err
+		}
 		r, err := t.registration(selectRegistrar, hash[:])
 		if err != nil {
 			return err

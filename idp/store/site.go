@@ -109,6 +109,9 @@ func (db *DB) dropSite(revision int64) {
 func (db *DB) UpdateSite(ctx context.Context, fn func(*idp.Site) error, pictures ...*idp.Picture) error {
 	var revision int64
 	err := db.write(ctx, func(t *tx) error {
+		if err := t.hold(holdSite); err != nil {
+			return err
+		}
 		k, err := siteOf(t)
 		if err != nil {
 			return err
@@ -201,6 +204,9 @@ func (db *DB) NoteIssuer(ctx context.Context, issuer string) (was string, err er
 		return "", err
 	}
 	err = db.write(ctx, func(t *tx) error {
+		if err := t.hold(holdSite); err != nil {
+			return err
+		}
 		if err := t.Row(selectIssuer, nil, &was); err != nil {
 			return err
 		}

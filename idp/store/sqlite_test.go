@@ -31,7 +31,7 @@ func open(t testing.TB, path string) *store.DB {
 }
 
 func conf(path string) store.Config {
-	return store.Config{Key: make([]byte, 32), Driver: "sqlite", Path: path, Mail: true}
+	return store.Strict(store.Config{Key: make([]byte, 32), Driver: "sqlite", Path: path, Mail: true})
 }
 
 func openWith(t testing.TB, c store.Config) *store.DB {

@@ -48,8 +48,9 @@ type Config struct {
 	// empty: there is none. Its folder is there already.
 	Witness string
 
-	trust *trust
-	twice bool // sqlite.Config.Twice
+	trust  *trust
+	twice  bool // sqlite.Config.Twice
+	strict bool // transactions that decide without holding anything fail
 }
 
 // statements are the engine's.
@@ -70,9 +71,11 @@ type tx struct {
 	deferred bool // see DB
 	// head is the end of the log, nil until the transaction has an event. Another
 	// process may write between two commits, so it is read anew in each.
-	head  *head
-	noted int64      // events so far
-	days  []dayCount // of what is counted per day
+	head   *head
+	noted  int64     // events so far
+	owners []*string // persons that are held, see ours
+	strict *strict
+	days   []dayCount // of what is counted per day
 
 	marked struct { // see Mark
 		known bool // head was
@@ -84,14 +87,26 @@ type tx struct {
 
 // begin begins a transaction, or several that are committed together.
 func (db *DB) begin(in engine.Tx) engine.Work {
-	return &tx{session: session{in, db.conf.Now, db.conf.Mail, db.trust}, in: in, deferred: db.deferred}
+	t := &tx{session: session{in, db.conf.Now, db.conf.Mail, db.trust}, in: in, deferred: db.deferred}
+	if db.conf.strict || runStrict != "" {
+		t.strict = &strict{}
+	}
+	return t
 }
+
+// runStrict, when it is not empty, is Config.strict for every database of a program: the linker
+// sets it for tests.
+var runStrict string
 
 // Tx is engine.Work's.
 func (t *tx) Tx() engine.Tx { return t.in }
 
 // Mark is engine.Work's.
 func (t *tx) Mark() {
+	t.owners = t.owners[:0]
+	if t.strict != nil {
+		*t.strict = strict{}
+	}
 	t.marked.noted, t.marked.days, t.marked.known = t.noted, len(t.days), t.head != nil
 	if t.head != nil {
 		t.marked.head = *t.head
@@ -100,6 +115,10 @@ func (t *tx) Mark() {
 
 // Undo is engine.Work's.
 func (t *tx) Undo() {
+	t.owners = t.owners[:0]
+	if t.strict != nil {
+		*t.strict = strict{}
+	}
 	t.noted, t.days = t.marked.noted, t.days[:t.marked.days]
 	if !t.marked.known {
 		t.head = nil

@@ -134,7 +134,7 @@ func (db *DB) Trust(ctx context.Context, key []byte) error {
 // is left alone: whoever writes to it could have everything believed that is
 // there, by taking away what shows that it was keyed.
 func (t *tx) firstKey(k *keys, db *DB) error {
-	if err := t.in.Hold(holdLog); err != nil {
+	if err := t.hold(holdLog); err != nil {
 		return err
 	}
 	h, err := readHead(t, k)

@@ -86,6 +86,9 @@ func (db *DB) AddTryout(ctx context.Context, t *idp.Tryout) error {
 	}
 	events := t.Take()
 	return db.write(ctx, func(tx *tx) error {
+		if err := tx.hold(ofThing("test", row.ID)); err != nil {
+			return err
+		}
 		if err := tx.ORM().Select("id").Take(&clientRow{}, "id = ?", row.ClientID).Error; err != nil {
 			return fmt.Errorf("client %s: %w", row.ClientID, tx.Translate(err))
 		}
@@ -124,6 +127,9 @@ func (db *DB) tryout(ctx context.Context, condition string, key any) (*idp.Tryou
 // session was used for it. Errors: idp.ErrNotFound, that of fn.
 func (db *DB) UpdateTryout(ctx context.Context, id idp.TryoutID, fn func(*idp.Tryout) error) error {
 	return db.write(ctx, func(tx *tx) error {
+		if err := tx.hold(ofThing("test", string(id))); err != nil {
+			return err
+		}
 		before, err := tx.tryoutWhere("id = ?", string(id))
 		if err != nil {
 			return fmt.Errorf("test %s: %w", id, err)

@@ -189,6 +189,9 @@ func (t *tx) nobodyAdministers() error {
 // anotherAdministers returns nil when somebody else than id administers the site, else
 // idp.ErrDenied.
 func (t *tx) anotherAdministers(id idp.UserID) error {
+	if err := t.hold(holdAdministrators); err != nil {
+		return err
+	}
 	rows, err := list[userRow](t, selectAdministrators, string(idp.StaffAdmin), string(idp.UserActive), string(id))
 	if err != nil {
 		return err
@@ -213,6 +216,9 @@ func (t *tx) dropSetupLinks() error {
 func (db *DB) AddUser(ctx context.Context, u *idp.User) error {
 	events := u.Take()
 	return db.write(ctx, func(t *tx) error {
+		if err := t.hold(ofPerson(u.ID)); err != nil {
+			return err
+		}
 		u := *u // its events are taken by whoever writes it, and the function may run twice
 		for _, e := range events {
 			u.Note(e)
@@ -342,6 +348,9 @@ func (db *DB) CountUsers(ctx context.Context) (int, error) {
 // devices are not those that were confirmed.
 func (db *DB) UpdateUser(ctx context.Context, id idp.UserID, fn func(*idp.User) error) error {
 	return db.write(ctx, func(t *tx) error {
+		if err := t.hold(ofPerson(id)); err != nil {
+			return err
+		}
 		u, err := userOf(t, id)
 		if err != nil {
 			return err
@@ -431,6 +440,9 @@ func (t *tx) confirmed(u *idp.User) error {
 func (db *DB) DisableUser(ctx context.Context, id idp.UserID, e idp.Event) error {
 	at := db.at(e)
 	return db.write(ctx, func(t *tx) error {
+		if err := t.hold(ofPerson(id)); err != nil {
+			return err
+		}
 		u, err := userOf(t, id)
 		if err != nil {
 			return err
@@ -451,6 +463,9 @@ func (db *DB) DisableUser(ctx context.Context, id idp.UserID, e idp.Event) error
 // a device, else invited. Errors: idp.ErrNotFound.
 func (db *DB) EnableUser(ctx context.Context, id idp.UserID, e idp.Event) error {
 	return db.write(ctx, func(t *tx) error {
+		if err := t.hold(ofPerson(id)); err != nil {
+			return err
+		}
 		var row accountRow
 		if err := t.Row(selectAccount, []any{string(id)}, row.fields()...); err != nil {
 			return fmt.Errorf("user %s: %w", id, err)
@@ -503,6 +518,9 @@ func (t *tx) putPassword(user idp.UserID, hash string, at time.Time) error {
 func (db *DB) SetPassword(ctx context.Context, user idp.UserID, hash string, was time.Time, in idp.Within, e idp.Event) error {
 	at := db.at(e)
 	return db.write(ctx, func(t *tx) error {
+		if err := t.hold(ofPerson(user)); err != nil {
+			return err
+		}
 		if _, err := userOf(t, user); err != nil {
 			return err
 		}

@@ -27,6 +27,9 @@ func (db *DB) VAPIDKey(ctx context.Context) (sealed []byte, public string, err e
 // of reach, so it is never made anew.
 func (db *DB) SetVAPIDKey(ctx context.Context, sealed []byte, public string) error {
 	return db.write(ctx, func(t *tx) error {
+		if err := t.hold(holdVAPID); err != nil {
+			return err
+		}
 		var one int64
 		err := t.Row("SELECT 1 FROM devices WHERE push_type = ? LIMIT 1", []any{string(idp.PushWeb)}, &one)
 		if err == nil {

@@ -55,6 +55,9 @@ func (db *DB) Unheard(ctx context.Context, user idp.UserID) ([]idp.Device, error
 	var out []idp.Device
 	err = db.write(ctx, func(t *tx) error {
 		out = nil
+		if err := t.hold(ofPerson(user)); err != nil {
+			return err
+		}
 		rows, err := list[unheardRow](t, unheard, string(user))
 		if err != nil {
 			return err

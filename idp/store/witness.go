@@ -168,7 +168,7 @@ func (db *DB) KeepHead(ctx context.Context, accept bool) (head idp.LogHead, told
 // says so.
 func (db *DB) mendHead(ctx context.Context) error {
 	return db.write(ctx, func(t *tx) error {
-		if err := t.in.Hold(holdLog); err != nil || t.head != nil {
+		if err := t.hold(holdLog); err != nil || t.head != nil {
 			return err
 		}
 		return t.openLog()

@@ -18,6 +18,10 @@ import (
 	"hilum/idp"
 )
 
+// ErrAgain says that a transaction is to be run once more: what it held is not what it has to
+// hold.
+var ErrAgain = errors.New("run again")
+
 // ErrClosed says that a database was closed.
 var ErrClosed = errors.New("the database is closed")
 
@@ -70,9 +74,10 @@ type Tx interface {
 	HoldRow(before Key, query string, args []any, held *string) error
 	// Next is a number that no row of a list has: one more than its greatest, or later.
 	Next(list string) (int64, error)
-	// Claim is Row for a queue that several take from: a row that another transaction has
-	// claimed and not yet given back is passed over.
+	// Claim is Row for a queue that several take from: a row that another transaction holds is
+	// passed over. Lock is Row that waits for it instead. Either row is held to the end.
 	Claim(query string, args []any, dest ...any) error
+	Lock(query string, args []any, dest ...any) error
 }
 
 // Work is what the store remembers of a transaction, beside what it has written. One serves

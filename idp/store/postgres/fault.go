@@ -101,7 +101,7 @@ func away(err error) bool {
 // again reports whether a transaction that certainly was not committed may be run once more:
 // another one came between, or the server went away.
 func again(err error) bool {
-	if lost := (*lostError)(nil); errors.As(err, &lost) {
+	if lost := (*lostError)(nil); errors.As(err, &lost) || errors.Is(err, engine.ErrAgain) {
 		return true
 	}
 	e := pgError(err)

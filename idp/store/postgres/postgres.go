@@ -179,6 +179,11 @@ func (t *tx) Claim(query string, args []any, dest ...any) error {
 	return t.Row(query+" FOR UPDATE SKIP LOCKED", args, dest...)
 }
 
+// Lock is engine.Tx's.
+func (t *tx) Lock(query string, args []any, dest ...any) error {
+	return t.Row(query+" FOR UPDATE", args, dest...)
+}
+
 // Write is engine.Engine's.
 func (e *Engine) Write(ctx context.Context, fn func(engine.Work) error) error {
 	var err error

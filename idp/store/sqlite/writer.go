@@ -44,6 +44,9 @@ func (t tx) Next(list string) (n int64, err error) {
 	return n, err
 }
 
+// Lock is Row: nobody else writes meanwhile.
+func (t tx) Lock(query string, args []any, dest ...any) error { return t.Row(query, args, dest...) }
+
 // Claim is Row: nobody else claims meanwhile.
 func (t tx) Claim(query string, args []any, dest ...any) error { return t.Row(query, args, dest...) }
 
