@@ -35,6 +35,7 @@
 //   - browser: the random value in a cookie that binds a login to where it began.
 //   - known: of a browser, that a person has finished a sign-in in it within 30 days, by a cookie of its own.
 //   - counter: wrong tries of one kind against one account, or against a name that nobody has.
+//   - ahead: of a try, counted as a wrong one before it is looked at; forgive: to take that count back.
 //   - apart: of tries, counted for themselves because no stranger can make them: in a known browser, in a session.
 //   - first: of a second factor, given before the password is looked at, because strangers guess passwords of the account.
 //   - collect: to take the outcome of a finished login, once, in its own browser; only that makes session and grant.

@@ -8,6 +8,9 @@
 // password. Passwords, codes and recovery codes are counted apart, so that
 // locking one locks no other; and a browser that is known for the account apart
 // from strangers, so that nobody shuts the owner out (OWASP, «device cookies»).
+//
+// What takes long to look at is counted before, and forgiven when it was right
+// (Policy.Ahead, Policy.Forgive).
 package limit
 
 import (
@@ -101,30 +104,48 @@ func (p Policy) Wrong(c *idp.Counter, now time.Time) {
 	c.InARow++
 	c.Day++
 	c.Month++
-	tries := c.InARow
 	if p.Window > 0 {
 		c.Burst++
+	}
+	until, first := p.closes(c, now)
+	if until.After(c.NextAt) { // later, never earlier
+		c.NextAt = until
+	}
+	c.FactorFirst = c.FactorFirst || first
+}
+
+// closes returns until when a counter is closed whose latest try was at a moment,
+// zero where it is open, and whether a second factor has to be given before that.
+func (p Policy) closes(c *idp.Counter, at time.Time) (until time.Time, first bool) {
+	later := func(t time.Time) {
+		if t.After(until) {
+			until = t
+		}
+	}
+	tries := c.InARow
+	if p.Window > 0 {
 		tries = c.Burst
 	}
 	if p.DelayFrom > 0 && tries >= p.DelayFrom {
-		closeUntil(c, now.Add(p.delay(tries-p.DelayFrom)))
+		later(at.Add(p.delay(tries - p.DelayFrom)))
 	}
 	if p.Burst > 0 && c.Burst >= p.Burst {
-		closeUntil(c, c.BurstAt.Add(p.Window))
+		later(c.BurstAt.Add(p.Window))
 	}
-	if p.InARow > 0 && c.InARow%p.InARow == 0 {
-		closeUntil(c, now.Add(p.InARowFor))
+	if p.InARow > 0 && c.InARow > 0 && c.InARow%p.InARow == 0 {
+		later(at.Add(p.InARowFor))
 	}
 	if p.Day > 0 && c.Day >= p.Day {
-		closeUntil(c, c.DayAt.Add(day))
+		later(c.DayAt.Add(day))
 	}
 	if p.Month > 0 && c.Month >= p.Month {
-		closeUntil(c, c.MonthAt.Add(month))
+		later(c.MonthAt.Add(month))
 	}
 	if p.FirstInARow > 0 && c.InARow >= p.FirstInARow {
-		closeUntil(c, now.Add(p.FirstFor))
-		c.FactorFirst = true
+		later(at.Add(p.FirstFor))
+		first = true
 	}
+	return until, first
 }
 
 // Right forgets, after a right try, the wrong ones in a row and the delay they led to.
@@ -147,11 +168,4 @@ func (p Policy) delay(n int) time.Duration {
 		}
 	}
 	return min(d, p.DelayMost)
-}
-
-// closeUntil moves the next try later, never earlier.
-func closeUntil(c *idp.Counter, t time.Time) {
-	if t.After(c.NextAt) {
-		c.NextAt = t
-	}
 }

@@ -179,7 +179,8 @@ func (f *Flow) Recovery(ctx context.Context, id idp.LoginID, b Browser, code str
 		return nil, err
 	}
 	var unused []idp.RecoveryCode
-	var before, tried idp.Counter
+	var key idp.CounterKey
+	var tried limit.Try
 	var spent bool
 	err = f.store.UpdateProof(ctx, id, idp.CountRecovery, "", func(p *idp.Proof) error {
 		l, now := p.Login, f.now()
@@ -192,9 +193,7 @@ func (f *Flow) Recovery(ctx context.Context, id idp.LoginID, b Browser, code str
 		if err := limit.Recovery.Allow(p.Counter, now); err != nil {
 			return err
 		}
-		before = *p.Counter
-		limit.Recovery.Wrong(p.Counter, now)
-		tried = *p.Counter
+		key, tried = p.Counter.Key, limit.Recovery.Ahead(p.Counter, now)
 		unused = append(unused[:0], p.Recovery...)
 		return nil
 	})
@@ -204,10 +203,8 @@ func (f *Flow) Recovery(ctx context.Context, id idp.LoginID, b Browser, code str
 	found, err := f.findRecovery(ctx, unused, clean)
 	if errors.Is(err, idp.ErrBusy) {
 		// Nothing was learned, so nothing is counted; a rival's try stays.
-		if err := f.store.UpdateCounter(ctx, before.Key, nil, func(c *idp.Counter) error {
-			if c.InARow == tried.InARow && c.Month == tried.Month {
-				*c = before
-			}
+		if err := f.store.UpdateCounter(ctx, key, nil, func(c *idp.Counter) error {
+			limit.Recovery.Forgive(c, &tried, f.now())
 			return nil
 		}); err != nil {
 			return nil, err
@@ -231,6 +228,7 @@ func (f *Flow) Recovery(ctx context.Context, id idp.LoginID, b Browser, code str
 		for i := range p.Recovery {
 			if r := &p.Recovery[i]; found != nil && r.N == found.N && r.Hash == found.Hash && r.UsedAt.IsZero() {
 				r.UsedAt = now
+				limit.Recovery.Forgive(p.Counter, &tried, now)
 				limit.Recovery.Right(p.Counter)
 				l.Device = ""
 				l.Note(f.event(idp.EventRecoveryUsed, l, "", b))

@@ -60,7 +60,7 @@ type Store interface {
 	// empty fn gets a zero counter, and must leave it zero.
 	UpdateProof(ctx context.Context, id idp.LoginID, kind idp.CounterKind, who string, fn func(*idp.Proof) error) error
 	// UpdateCounter changes a counter alone; where there is none yet fn gets a zero
-	// one. The event e, if not nil, is written with it.
+	// one. The event e, if not nil, is written with it, also where fn changes nothing.
 	UpdateCounter(ctx context.Context, key idp.CounterKey, e *idp.Event, fn func(*idp.Counter) error) error
 	Counter(ctx context.Context, key idp.CounterKey) (*idp.Counter, error)
 	// KnownBrowser reports whether this person has finished a sign-in in the browser
@@ -249,7 +249,7 @@ type Flow struct {
 	now        func() time.Time
 	log        *slog.Logger
 
-	typing turns // one password at a time is checked per account
+	typing turns // one password at a time is hashed per account
 }
 
 // New returns a Flow, with defaults for what the configuration leaves out.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 
 	"hilum/idp"
 	"hilum/idp/limit"
@@ -70,13 +71,14 @@ func (f *Flow) Password(ctx context.Context, id idp.LoginID, b Browser, name str
 	if err != nil {
 		return nil, err
 	}
-	a, key, rehash, err := f.checkPassword(ctx, l, b, a, key, apart, password)
+	a, t, rehash, err := f.checkPassword(ctx, l, b, a, key, apart, password)
 	if errors.Is(err, errFactorFirst) {
 		return f.factorFirst(ctx, id, b, a, key)
 	}
 	if err != nil {
 		return nil, err
 	}
+	defer t.leave()
 	ask := false
 	if client != nil {
 		// Decided for this person, whoever was here before them.
@@ -86,7 +88,7 @@ func (f *Flow) Password(ctx context.Context, id idp.LoginID, b Browser, name str
 	}
 
 	var moved idp.Login
-	err = f.store.UpdateProof(ctx, id, idp.CountPasswords, key.Who, func(p *idp.Proof) error {
+	err = f.store.UpdateProof(ctx, id, idp.CountPasswords, t.key.Who, func(p *idp.Proof) error {
 		state, l := l.State, p.Login
 		if err := bound(l, b); err != nil {
 			return err
@@ -96,6 +98,9 @@ func (f *Flow) Password(ctx context.Context, id idp.LoginID, b Browser, name str
 		}
 		if l.State != state || state == idp.LoginLast && l.User != a.User.ID {
 			return fmt.Errorf("sign-in %s is at %s by now: %w", id, l.State, idp.ErrSettled)
+		}
+		if err := t.right(p.Counter, f.now()); err != nil {
+			return err
 		}
 		on := idp.OnPassword
 		if l.Purpose == idp.ForInvitation && a.Devices == 0 {
@@ -109,23 +114,23 @@ func (f *Flow) Password(ctx context.Context, id idp.LoginID, b Browser, name str
 		if !l.FactorAt.IsZero() { // it was given first, and this was the last
 			l.AuthTime = now
 		}
-		limit.Passwords.Right(p.Counter)
 		l.Note(f.event(idp.EventPasswordRight, l, a.User.Name, b))
 		moved = *l
 		return nil
 	})
-	if errors.Is(err, errStalePassword) {
-		if err = f.countPassword(ctx, l, b, a, key); err == nil {
-			err = idp.ErrWrongSecret
-		}
-		return nil, err
+	switch {
+	case errors.Is(err, errStalePassword):
+		err = f.wrongPassword(ctx, l, b, a, t)
+	case errors.Is(err, idp.ErrSettled), errors.Is(err, idp.ErrExpired):
+		err = f.tooLate(ctx, l, b, a, t, err)
 	}
-	if errors.Is(err, idp.ErrSettled) || errors.Is(err, idp.ErrExpired) {
-		return nil, f.tooLate(ctx, l, b, a, key, err)
+	if errors.Is(err, errFactorFirst) {
+		return f.factorFirst(ctx, id, b, a, key)
 	}
 	if err != nil {
 		return nil, err
 	}
+	t.leave()
 	if rehash {
 		f.rehash(context.WithoutCancel(ctx), a, password)
 	}
@@ -150,12 +155,12 @@ func (f *Flow) Password(ctx context.Context, id idp.LoginID, b Browser, name str
 // the password was compared: as a wrong one, or whoever cancels each sign-in in time
 // could guess without being counted. Only where the same person's password has moved
 // it, as by a second click on the button, the answer is why, the error of the store.
-func (f *Flow) tooLate(ctx context.Context, l *idp.Login, b Browser, a *idp.Account, key idp.CounterKey, why error) error {
+func (f *Flow) tooLate(ctx context.Context, l *idp.Login, b Browser, a *idp.Account, t *try, why error) error {
 	now, err := f.store.Login(ctx, l.ID)
 	if err == nil && now.User == a.User.ID && !now.PasswordAt.IsZero() {
-		return why
+		return f.forgive(ctx, t, why)
 	}
-	if err := f.countPassword(ctx, l, b, a, key); err != nil {
+	if err := f.wrongPassword(ctx, l, b, a, t); !errors.Is(err, idp.ErrWrongSecret) {
 		return err
 	}
 	return fmt.Errorf("sign-in %s went elsewhere: %w", l.ID, idp.ErrWrongSecret)
@@ -220,61 +225,117 @@ func (f *Flow) apart(ctx context.Context, l *idp.Login, b Browser, a *idp.Accoun
 	return hex.EncodeToString(token[:16]), nil
 }
 
-// turnToTry waits until no other request compares a password under the same counter,
-// and returns that counter's key, and leave, which lets the next request in. The
-// counter is the one apart (see apart) as long as it has fewer than limit.ApartMost
-// wrong tries, else the one that is shared with strangers. Errors: idp.ErrTooMany as
-// RetryError, errFactorFirst, and ctx's.
-func (f *Flow) turnToTry(ctx context.Context, key idp.CounterKey, apart string) (idp.CounterKey, func(), error) {
-	try := func(key idp.CounterKey, rules limit.Policy, most int) (func(), bool, error) {
-		leave, err := f.typing.enter(ctx, key.Who)
-		if err != nil {
-			return nil, false, err
-		}
-		c, err := f.store.Counter(ctx, key)
-		if errors.Is(err, idp.ErrNotFound) {
-			c, err = &idp.Counter{Key: key}, nil
-		}
-		switch {
-		case err != nil:
-		case most > 0 && c.InARow >= most:
-			leave()
-			return nil, false, nil
-		case limit.FactorFirst(c, f.now()):
-			err = errFactorFirst
-		default:
-			err = rules.Allow(c, f.now())
-		}
-		if err != nil {
-			leave()
-			return nil, false, err
-		}
-		return leave, true, nil
+// try is a password that may be compared.
+type try struct {
+	key   idp.CounterKey
+	rules limit.Policy
+	ahead *limit.Try // how it was counted already; nil: it will be with its answer
+	leave func()     // lets the next one in; may be called again
+}
+
+// right gives the counter what a right password leaves. Errors: those of mayTry, of one
+// that was not counted ahead.
+func (t *try) right(c *idp.Counter, now time.Time) error {
+	if t.ahead != nil {
+		t.rules.Forgive(c, t.ahead, now)
+	} else if err := mayTry(c, t.rules, now); err != nil {
+		return err
 	}
+	t.rules.Right(c)
+	return nil
+}
+
+// mayTry returns nil where a counter lets a password be compared. Errors:
+// errFactorFirst, idp.ErrTooMany as RetryError.
+func mayTry(c *idp.Counter, rules limit.Policy, now time.Time) error {
+	if limit.FactorFirst(c, now) {
+		return errFactorFirst
+	}
+	return rules.Allow(c, now)
+}
+
+// errSpent says that a counter has counted apart as many as it may.
+var errSpent = errors.New("no more are counted apart")
+
+// turnToTry waits until no other request of this process compares a password under the
+// same counter, and lets this one. The counter is the one apart (see apart) as long as
+// it has fewer than limit.ApartMost wrong tries, else the one that is shared with
+// strangers. Errors: those of mayTry, and ctx's.
+//
+// Other processes have the same counter, not the same queue. So the try is counted
+// before the password is hashed, and forgiven when that was right, which costs a
+// commit. It is spared where nothing is counted, as at most sign-ins: there a try is
+// counted in the transaction in which its answer is decided, and what is told of it is
+// what would be told if it came then. The counter that is closed by then keeps the
+// answer back, of a right password too. So n instances tell as much as the policy
+// allows and no more; they hash up to n-1 guesses in vain, one each, when the first
+// others have closed a counter that was empty.
+func (f *Flow) turnToTry(ctx context.Context, key idp.CounterKey, apart string) (*try, error) {
 	if apart != "" {
-		own := key.Apart(apart)
-		if leave, ok, err := try(own, limit.Apart, limit.ApartMost); ok || err != nil {
-			return own, leave, err
+		if t, err := f.turnAt(ctx, key.Apart(apart), limit.Apart, limit.ApartMost); !errors.Is(err, errSpent) {
+			return t, err
 		}
 	}
-	leave, _, err := try(key, limit.Passwords, 0)
-	return key, leave, err
+	return f.turnAt(ctx, key, limit.Passwords, 0)
+}
+
+// turnAt is turnToTry under one counter, which takes so many in a row; 0: any number.
+// Errors: errSpent besides.
+func (f *Flow) turnAt(ctx context.Context, key idp.CounterKey, rules limit.Policy, most int) (*try, error) {
+	leave, err := f.typing.enter(ctx, key.Who)
+	if err != nil {
+		return nil, err
+	}
+	t := &try{key: key, rules: rules, leave: sync.OnceFunc(leave)}
+	may := func(c *idp.Counter) error {
+		if most > 0 && c.InARow >= most {
+			return errSpent
+		}
+		return mayTry(c, rules, f.now())
+	}
+	c, err := f.store.Counter(ctx, key)
+	if errors.Is(err, idp.ErrNotFound) {
+		c, err = &idp.Counter{Key: key}, nil
+	}
+	if err == nil {
+		err = may(c) // a counter that is closed costs no transaction
+	}
+	if err == nil && !rules.None(c, f.now()) {
+		err = f.store.UpdateCounter(ctx, key, nil, func(c *idp.Counter) error {
+			if err := may(c); err != nil {
+				return err
+			}
+			ahead := rules.Ahead(c, f.now())
+			t.ahead = &ahead
+			return nil
+		})
+	}
+	if err != nil {
+		t.leave()
+		return nil, err
+	}
+	return t, nil
 }
 
 // checkPassword compares a password, and counts a wrong one. It returns the account
-// as it is when this request's turn has come, under which key was counted, and
-// whether the hash is to be made anew at a higher cost. The work is the same for
-// known, unknown and disabled accounts: a counter and an account are read, one hash
-// is computed, one count is written. Errors: those of turnToTry, idp.ErrWrongSecret,
-// ErrBusy.
-func (f *Flow) checkPassword(ctx context.Context, l *idp.Login, b Browser, a *idp.Account, shared idp.CounterKey, apart string, password idp.Secret) (now *idp.Account, key idp.CounterKey, rehash bool, err error) {
+// as it is when this request's turn has come, how a right one is counted, whose leave
+// the caller calls once that is settled, and whether the hash is to be made anew at a
+// higher cost. The work is the same for known, unknown and disabled accounts: a
+// counter and an account are read, one hash is computed, and as many counts are
+// written. Errors: those of turnToTry, idp.ErrWrongSecret, ErrBusy.
+func (f *Flow) checkPassword(ctx context.Context, l *idp.Login, b Browser, a *idp.Account, shared idp.CounterKey, apart string, password idp.Secret) (now *idp.Account, t *try, rehash bool, err error) {
 	// One at a time per account: the counter that the next one meets has
 	// counted this one, however many are sent at once.
-	key, leave, err := f.turnToTry(ctx, shared, apart)
+	t, err = f.turnToTry(ctx, shared, apart)
 	if err != nil {
-		return a, key, false, err
+		return a, nil, false, err
 	}
-	defer leave()
+	right := false
+	defer func() {
+		if !right {
+			t.leave()
+		}
+	}()
 	// Looked up again, nobody too: while this one waited for its turn the password
 	// may have been changed, the account disabled.
 	var id idp.UserID
@@ -282,7 +343,7 @@ func (f *Flow) checkPassword(ctx context.Context, l *idp.Login, b Browser, a *id
 		id = a.User.ID
 	}
 	if now, err = f.store.Account(ctx, id); err != nil && !errors.Is(err, idp.ErrNotFound) {
-		return a, key, false, err
+		return a, t, false, f.forgive(ctx, t, err)
 	}
 	phc := ""
 	// Somebody else than the application or the invitation named cannot be right.
@@ -291,33 +352,61 @@ func (f *Flow) checkPassword(ctx context.Context, l *idp.Login, b Browser, a *id
 		phc = now.PasswordHash
 	}
 	rehash, err = f.passwords.Check(ctx, phc, password)
-	if errors.Is(err, idp.ErrWrongSecret) {
-		if err = f.countPassword(ctx, l, b, now, key); err == nil {
-			err = idp.ErrWrongSecret
-		}
+	switch {
+	case err == nil:
+		right = true
+	case errors.Is(err, idp.ErrWrongSecret):
+		err = f.wrongPassword(ctx, l, b, now, t)
+	default: // nothing was learned, so nothing is counted
+		err = f.forgive(ctx, t, err)
 	}
-	return now, key, rehash, err
+	return now, t, rehash, err
 }
 
-// countPassword counts a wrong password, with its event. It does so also when the
-// browser has closed the connection meanwhile, or closing it would be a way to guess
-// without being counted.
-func (f *Flow) countPassword(ctx context.Context, l *idp.Login, b Browser, a *idp.Account, key idp.CounterKey) error {
+// wrongPassword writes down a wrong password, with its event, and returns
+// idp.ErrWrongSecret; of one that was not counted ahead also the errors of mayTry, and
+// nothing is written. It does so also when the browser has closed the connection
+// meanwhile, or closing it would be a way to guess without being counted.
+func (f *Flow) wrongPassword(ctx context.Context, l *idp.Login, b Browser, a *idp.Account, t *try) error {
 	name := ""
 	who := &idp.Login{ID: l.ID, Request: l.Request, Session: l.Session}
 	if a != nil {
 		who.User, name = a.User.ID, a.User.Name
 	}
-	rules := limit.Passwords
-	if key.IsApart() {
-		rules = limit.Apart
-	}
 	e := f.event(idp.EventPasswordWrong, who, name, b)
-	return f.store.UpdateCounter(context.WithoutCancel(ctx), key, &e, func(c *idp.Counter) error {
-		rules.Wrong(c, f.now())
+	err := f.store.UpdateCounter(context.WithoutCancel(ctx), t.key, &e, func(c *idp.Counter) error {
+		if t.ahead == nil {
+			now := f.now()
+			if err := mayTry(c, t.rules, now); err != nil {
+				return err
+			}
+			t.rules.Wrong(c, now)
+		} else if !t.ahead.Closes(c) {
+			return nil // a lock is another try's, which tells of it
+		}
 		f.noteLock(c, who, b)
 		return nil
 	})
+	if err != nil {
+		return err
+	}
+	return idp.ErrWrongSecret
+}
+
+// forgive takes back the count of a try of which nothing was learned, and returns why
+// that is so, or why it could not.
+func (f *Flow) forgive(ctx context.Context, t *try, why error) error {
+	if t.ahead == nil {
+		return why
+	}
+	err := f.store.UpdateCounter(context.WithoutCancel(ctx), t.key, nil, func(c *idp.Counter) error {
+		t.rules.Forgive(c, t.ahead, f.now())
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return why
 }
 
 // rehash replaces the stored hash of a right password by one of the configured cost.
@@ -353,7 +442,11 @@ func (f *Flow) ChangePassword(ctx context.Context, s *idp.Session, old, new idp.
 		old = ""
 	}
 	key := idp.CounterKey{Kind: idp.CountPasswords, Who: string(a.User.ID)}
-	a, _, _, err = f.checkPassword(ctx, &idp.Login{Session: s.ID}, Browser{Address: s.Address}, a, key, string(s.ID), old)
+	a, t, _, err := f.checkPassword(ctx, &idp.Login{Session: s.ID}, Browser{Address: s.Address}, a, key, string(s.ID), old)
+	if err == nil {
+		err = f.forgive(ctx, t, nil)
+		t.leave()
+	}
 	if errors.Is(err, errFactorFirst) {
 		return &idp.RetryError{Err: idp.ErrTooMany, After: limit.Passwords.FirstFor}
 	}

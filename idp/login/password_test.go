@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -24,6 +25,7 @@ func TestPasswordRefusalsAreAlike(t *testing.T) {
 	w.must(w.desk.AddUser(t.Context(), console, &idp.User{Name: "carl"})) // invited, no password yet
 	w.must(w.desk.Disable(t.Context(), console, bert.id, "left"))
 	w.kinds()
+	before := map[string]bool{} // whether a wrong one is counted for the name
 	for _, c := range []struct {
 		why, name string
 		password  idp.Secret
@@ -31,6 +33,7 @@ func TestPasswordRefusalsAreAlike(t *testing.T) {
 	}{
 		{"wrong", "anna", wrongPassword, anna.id},
 		{"unknown", "nobody", goodPassword, ""},
+		{"unknown again", "nobody", goodPassword, ""},
 		{"disabled, and right", "bert", goodPassword, bert.id},
 		{"disabled, and wrong", "bert", wrongPassword, bert.id},
 		{"nothing typed", "anna", "", anna.id},
@@ -49,8 +52,13 @@ func TestPasswordRefusalsAreAlike(t *testing.T) {
 		if n := w.hasher.checks.Load() - checks; n != 1 {
 			t.Errorf("%s: %d hashes", c.why, n)
 		}
-		if n := w.kept.counters.Load() - counters; n != 1 {
-			t.Errorf("%s: %d counters written", c.why, n)
+		want := int64(1)
+		if before[c.name] {
+			want = 2 // counted before, told after
+		}
+		before[c.name] = true
+		if n := w.kept.counters.Load() - counters; n != want {
+			t.Errorf("%s: %d counters written, want %d", c.why, n, want)
 		}
 		es := w.events()
 		if len(es) != 1 || es[0].Kind != idp.EventPasswordWrong || es[0].User != c.user || es[0].Login != step.ID || es[0].Address != b.Address {
@@ -209,15 +217,22 @@ func TestWaitingForATurnEnds(t *testing.T) {
 func TestBusyIsNotCounted(t *testing.T) {
 	w := newWorld(t)
 	anna := w.person("anna")
-	w.passwords(busy{w.hasher})
 	b := w.browser()
-	for range 10 {
-		step, err := w.StartAccount(t.Context(), "/account", b)
-		w.at(step, err, idp.LoginPassword)
-		_, err = w.Password(t.Context(), step.ID, b, "anna", wrongPassword)
-		w.refuses("busy", err, idp.ErrBusy)
+	for wrong := range 5 { // fewer, and then as many as close
+		before := anna.counted("")
+		w.passwords(busy{w.hasher})
+		for range 10 {
+			_, err := w.tries(b, "anna", wrongPassword)
+			w.refuses("busy", err, idp.ErrBusy)
+			if after := anna.counted(""); !reflect.DeepEqual(after, before) {
+				t.Fatalf("after %d wrong: %+v, want %+v", wrong, after, before)
+			}
+		}
+		w.passwords(w.hasher)
+		_, err := w.tries(b, "anna", wrongPassword)
+		w.refuses("wrong", err, idp.ErrWrongSecret)
 	}
-	w.passwords(w.hasher)
+	w.later(time.Minute)
 	id := anna.atFactor(b)
 	w.passwords(busy{w.hasher})
 	for range 10 {
@@ -330,7 +345,14 @@ func TestChangePassword(t *testing.T) {
 	w.refuses("stale", w.ChangePassword(t.Context(), &stale, anna.password, otherPassword), idp.ErrStale)
 	w.tells()
 
+	before := anna.counted(string(s.ID))
+	if before.InARow != 3 {
+		t.Fatalf("counted within the session: %+v", before)
+	}
 	w.must(w.ChangePassword(t.Context(), s, anna.password, otherPassword))
+	if after := anna.counted(string(s.ID)); !reflect.DeepEqual(after, before) {
+		t.Errorf("the right one has left %+v, want %+v", after, before)
+	}
 	w.tells(idp.EventPasswordChanged, idp.EventSessionEnded)
 	anna.password = otherPassword
 	w.session(here)

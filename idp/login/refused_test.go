@@ -3,12 +3,14 @@ package login_test
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
 
 	"hilum/idp"
 	"hilum/idp/admin"
+	"hilum/idp/limit"
 	"hilum/idp/login"
 	"hilum/idp/totp"
 )
@@ -133,12 +135,18 @@ func TestRightSecretsThatAreRefusedCount(t *testing.T) {
 			}
 		}},
 	} {
-		t.Run(c.name, func(t *testing.T) {
+		compare := func(t *testing.T, wrong int) {
 			var got [2]outcome
 			for i, right := range []bool{false, true} {
 				w := newWorld(t)
 				anna, bert := w.person("anna"), w.person("bert")
 				who, try := c.prepare(w, anna, bert)
+				for range wrong {
+					w.must(w.db.UpdateCounter(t.Context(), idp.CounterKey{Kind: c.kind, Who: string(who.id)}, nil, func(c *idp.Counter) error {
+						limit.Passwords.Wrong(c, w.now())
+						return nil
+					}))
+				}
 				w.kinds()
 				before := w.hasher.checks.Load()
 				err := try(right)
@@ -147,16 +155,18 @@ func TestRightSecretsThatAreRefusedCount(t *testing.T) {
 				}
 				counter, cerr := w.db.Counter(t.Context(), idp.CounterKey{Kind: c.kind, Who: string(who.id)})
 				w.must(cerr)
-				got[i] = outcome{fmt.Sprint(errorsOf(err)), w.kinds(), max(counter.InARow, counter.Burst), w.hasher.checks.Load() - before}
+				got[i] = outcome{fmt.Sprint(errorsOf(err)), w.kinds(), max(counter.InARow, counter.Burst) - wrong, w.hasher.checks.Load() - before}
 			}
 			t.Logf("%v", got[1])
 			if got[0].answer != got[1].answer || !slices.Equal(got[0].kinds, got[1].kinds) || got[0].counted != got[1].counted || got[0].hashes != got[1].hashes {
 				t.Errorf("wrong: %+v\nright: %+v", got[0], got[1])
 			}
-			if got[1].counted == 0 || len(got[1].kinds) == 0 {
+			if got[1].counted != 1 || len(got[1].kinds) == 0 {
 				t.Errorf("neither counted nor logged: %+v", got[1])
 			}
-		})
+		}
+		t.Run(c.name, func(t *testing.T) { compare(t, 0) })
+		t.Run(c.name+", after wrong ones", func(t *testing.T) { compare(t, 2) })
 	}
 }
 
@@ -174,18 +184,27 @@ func errorsOf(err error) (is []error) {
 func TestSecondClickIsNotCounted(t *testing.T) {
 	w := newWorld(t)
 	anna := w.person("anna")
-	b := w.browser()
-	step, err := w.StartAccount(t.Context(), "/account", b)
-	w.at(step, err, idp.LoginPassword)
-	w.hasher.hold = func() {
-		w.hasher.hold = nil
-		// The first click is through before the second one is looked at.
-		w.must(w.db.UpdateLogin(t.Context(), step.ID, func(l *idp.Login) error {
-			l.User, l.PasswordAt = anna.id, w.now()
-			return l.Apply(idp.OnPassword, w.now())
-		}))
+	for wrong := range 3 {
+		b := w.browser()
+		step, err := w.StartAccount(t.Context(), "/account", b)
+		w.at(step, err, idp.LoginPassword)
+		before := anna.counted("")
+		w.hasher.hold = func() {
+			w.hasher.hold = nil
+			// The first click is through before the second one is looked at.
+			w.must(w.db.UpdateLogin(t.Context(), step.ID, func(l *idp.Login) error {
+				l.User, l.PasswordAt = anna.id, w.now()
+				return l.Apply(idp.OnPassword, w.now())
+			}))
+		}
+		_, err = w.Password(t.Context(), step.ID, b, "anna", anna.password)
+		w.refuses("the second click", err, idp.ErrSettled)
+		w.tells()
+		if after := anna.counted(""); !reflect.DeepEqual(after, before) {
+			t.Errorf("after %d wrong: %+v, want %+v", wrong, after, before)
+		}
+		_, err = w.tries(b, "anna", wrongPassword)
+		w.refuses("wrong", err, idp.ErrWrongSecret)
+		w.kinds()
 	}
-	_, err = w.Password(t.Context(), step.ID, b, "anna", anna.password)
-	w.refuses("the second click", err, idp.ErrSettled)
-	w.tells()
 }

@@ -60,21 +60,19 @@ func counterOf(s statements, key idp.CounterKey) (counterRow, error) {
 	return row, err
 }
 
-// putCounter writes a counter that fn may have changed.
+// putCounter writes a counter that fn may have changed, and the events noted on it.
 func (t *tx) putCounter(before counterRow, c *idp.Counter) error {
 	after := counterRowOf(c)
-	events := c.Take()
 	after.Kind, after.Who = before.Kind, before.Who
-	if after == before {
-		return nil
+	if after != before {
+		if before.Who == "" {
+			return fmt.Errorf("tries of nobody cannot be counted: %w", idp.ErrInvalid)
+		}
+		if _, err := t.Exec(upsertCounter, after.fields()...); err != nil {
+			return err
+		}
 	}
-	if before.Who == "" {
-		return fmt.Errorf("tries of nobody cannot be counted: %w", idp.ErrInvalid)
-	}
-	if _, err := t.Exec(upsertCounter, after.fields()...); err != nil {
-		return err
-	}
-	return t.note(events...)
+	return t.note(c.Take()...)
 }
 
 // Counter returns a counter of wrong tries; a zero one where nothing was counted.

@@ -73,6 +73,15 @@ func (t *tx) hold(keys ...engine.Key) error {
 	return t.in.Hold(keys...)
 }
 
+// tryHold is hold for whom there is nothing to do where another transaction holds the name: held is
+// false then.
+func (t *tx) tryHold(k engine.Key) (held bool, err error) {
+	if err := t.strict.hold(k); err != nil {
+		return false, err
+	}
+	return t.in.TryHold(k)
+}
+
 // holdOwner holds the person whom a row is of, then other names: the query's only column is
 // that person, empty where there is none. Whether the row is of somebody else by now, ours says.
 func (t *tx) holdOwner(query string, args []any, keys ...engine.Key) error {

@@ -71,7 +71,7 @@ func (t *tx) link(wait bool) (more bool, err error) {
 		err = t.hold(holdLog)
 	} else {
 		var held bool
-		if held, err = t.in.TryHold(holdLog); err == nil && !held {
+		if held, err = t.tryHold(holdLog); err == nil && !held {
 			return false, nil
 		}
 	}

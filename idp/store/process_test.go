@@ -16,6 +16,7 @@ import (
 
 	"hilum/idp"
 	"hilum/idp/store"
+	"hilum/idp/store/pgtest"
 )
 
 // childPath makes this test binary another process that writes to a database,
@@ -40,7 +41,7 @@ func TestMain(m *testing.M) {
 	if path := os.Getenv(childPath); path != "" {
 		os.Exit(child(path))
 	}
-	os.Exit(m.Run())
+	pgtest.Main(m)
 }
 
 // child adds people for ever and prints each when it is kept.

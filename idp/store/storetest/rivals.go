@@ -1,12 +1,20 @@
 package storetest
 
 import (
+	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"log/slog"
+	"runtime"
 	"slices"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"hilum/idp"
+	"hilum/idp/limit"
+	"hilum/idp/login"
 )
 
 func rivalsRedeem(t *testing.T, c *contest) {
@@ -103,6 +111,125 @@ func rivalsCount(t *testing.T, c *contest) {
 		t.Fatalf("%d guesses at once, %d were let through: %v", n, out.won, out.kinds)
 	}
 	c.happened(idp.EventCodeWrong, allowed)
+}
+
+// hasher stands in for what hashes passwords: it says how many it has compared. A
+// password is its own hash.
+type hasher struct {
+	login.Passwords
+	checks atomic.Int64
+}
+
+func (h *hasher) Check(_ context.Context, hash string, typed idp.Secret) (bool, error) {
+	h.checks.Add(1)
+	runtime.Gosched() // so that others come in between, as they do while a hash is computed
+	if hash == "" || hash != typed.Reveal() {
+		return false, idp.ErrWrongSecret
+	}
+	return false, nil
+}
+
+// noSealer is one that a sign-in by password needs, and no more.
+type noSealer struct{ login.Sealer }
+
+func (noSealer) MAC(purpose, value string) [32]byte { return sha256.Sum256([]byte(purpose + value)) }
+
+// doors are as many ways to sign in as there are instances, by a clock that the test
+// moves.
+type doors struct {
+	*contest
+	hasher
+	flows map[Store]*login.Flow
+	clock atomic.Int64 // microseconds
+}
+
+// openDoors gives anna, who is returned, the password «right».
+func (c *contest) openDoors() (*doors, *idp.User) {
+	c.t.Helper()
+	u := c.user("anna")
+	c.ok(c.SetPassword(c.ctx(), u.ID, "right", c.passwordAt(u.ID), idp.Within{}, c.event(idp.EventPasswordChanged)))
+	d := &doors{contest: c, flows: map[Store]*login.Flow{}}
+	d.clock.Store(c.now.UnixMicro())
+	for _, s := range c.all {
+		d.flows[s] = login.New(login.Config{
+			Store: s, Passwords: &d.hasher, Sealer: noSealer{}, Now: d.time, Log: slog.New(slog.DiscardHandler),
+		})
+	}
+	return d, u
+}
+
+func (d *doors) time() time.Time { return time.UnixMicro(d.clock.Load()).UTC() }
+
+// knock has so many sign-ins give a password for a name at once.
+func (d *doors) knock(name string, passwords ...idp.Secret) outcome {
+	d.t.Helper()
+	steps, browsers := make([]*login.Step, len(passwords)), make([]login.Browser, len(passwords))
+	for i := range passwords {
+		var err error
+		browsers[i] = login.Browser{ID: idp.NewToken().Hash(), Address: "192.0.2.1"}
+		steps[i], err = d.flows[d.all[0]].StartAccount(d.ctx(), "/account", browsers[i])
+		d.ok(err)
+	}
+	return d.race(len(passwords), func(s Store, i int) error {
+		_, err := d.flows[s].Password(d.ctx(), steps[i].ID, browsers[i], name, passwords[i])
+		return err
+	})
+}
+
+// Guesses at once at several instances, which share nothing but the database: as many
+// are answered as the policy allows one after the other, and from the first that is
+// counted on no more are compared either. Of a name that nobody has likewise.
+func rivalsGuess(t *testing.T, c *contest) {
+	const n = 24
+	d, _ := c.openDoors()
+	guesses := slices.Repeat([]idp.Secret{"wrong"}, n)
+	wrong := 0
+	for _, name := range []string{"anna", "nobody"} {
+		var model idp.Counter
+		for round := range 8 {
+			none, allowed := limit.Passwords.None(&model, d.time()), 0
+			for limit.Passwords.Allow(&model, d.time()) == nil {
+				limit.Passwords.Wrong(&model, d.time())
+				allowed++
+			}
+			before := d.checks.Load()
+			out := d.knock(name, guesses...)
+			if out.kinds[idp.ErrWrongSecret] != allowed || out.kinds[idp.ErrTooMany] != n-allowed {
+				t.Fatalf("%s, round %d: told %v, the policy allows %d", name, round, out.kinds, allowed)
+			}
+			// Of a counter that was empty each further instance may compare one in vain.
+			most := allowed
+			if none {
+				most += len(c.all) - 1
+			}
+			if got := int(d.checks.Load() - before); got < allowed || got > most {
+				t.Fatalf("%s, round %d: %d compared, the policy allows %d", name, round, got, allowed)
+			}
+			wrong += allowed
+			d.clock.Store(model.NextAt.UnixMicro())
+		}
+	}
+	c.happened(idp.EventPasswordWrong, wrong)
+}
+
+// One right password among guesses at several instances: whether it is let through or
+// comes too late, what is counted of the month is exactly what was wrong.
+func rivalsRight(t *testing.T, c *contest) {
+	d, u := c.openDoors()
+	month, in := 0, 0
+	for range 20 {
+		out := d.knock("anna", "wrong", "wrong", "wrong", "wrong", "wrong", "right")
+		month += out.kinds[idp.ErrWrongSecret]
+		in += out.won
+		counter, err := c.Counter(c.ctx(), idp.CounterKey{Kind: idp.CountPasswords, Who: string(u.ID)})
+		c.ok(err)
+		if counter.Month != month || counter.FactorFirst || out.won+out.kinds[idp.ErrWrongSecret]+out.kinds[idp.ErrTooMany] != 6 {
+			t.Fatalf("let in %d, told %v: counted %+v, want %d in the month", out.won, out.kinds, counter, month)
+		}
+		d.clock.Add((10 * time.Minute).Microseconds())
+	}
+	c.happened(idp.EventPasswordWrong, month)
+	c.happened(idp.EventPasswordRight, in)
 }
 
 func rivalsPairing(t *testing.T, c *contest) {

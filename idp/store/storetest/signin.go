@@ -175,6 +175,9 @@ func counters(t *testing.T, s *site) {
 		t.Fatalf("counted %+v", c)
 	}
 	s.happened(idp.EventPasswordWrong, 3)
+	// What is noted on a counter is told though the counter stays as it was.
+	s.ok(s.UpdateCounter(s.ctx(), key, nil, func(c *idp.Counter) error { c.Note(s.event(idp.EventLocked)); return nil }))
+	s.happened(idp.EventLocked, 1)
 	s.ok(s.ClearCounters(s.ctx(), u.ID, s.event(idp.EventUserUnlocked)))
 	c, err = s.Counter(s.ctx(), key)
 	s.ok(err)

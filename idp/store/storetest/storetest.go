@@ -149,6 +149,8 @@ func Run(t *testing.T, open Open) {
 			t.Run("rotate a refresh token", rivals(rivalsRotate))
 			t.Run("burn a step", rivals(rivalsStep))
 			t.Run("count wrong codes", rivals(rivalsCount))
+			t.Run("guess a password", rivals(rivalsGuess))
+			t.Run("give the right password among guesses", rivals(rivalsRight))
 			t.Run("use a pairing", rivals(rivalsPairing))
 			t.Run("use an invitation", rivals(rivalsInvitation))
 			t.Run("use a recovery code", rivals(rivalsRecovery))
