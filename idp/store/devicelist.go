@@ -9,16 +9,17 @@ import (
 	"time"
 
 	"hilum/idp"
+	"hilum/idp/store/find"
 	"hilum/idp/text"
 )
 
-var deviceListing = &listing{
-	list: "device_list", terms: "device_terms", facets: len(idp.DeviceFacets),
-	sorts: map[string]order{
-		string(idp.DevicesByPerson): {"person", true},
-		string(idp.DevicesByName):   {"device", true},
-		string(idp.DevicesByLinked): {"linked", false},
-		string(idp.DevicesByUsed):   {"used", false},
+var deviceListing = &find.List{
+	Table: "device_list", Terms: "device_terms", Facets: len(idp.DeviceFacets),
+	Orders: map[string]find.Order{
+		string(idp.DevicesByPerson): {Column: "person", Text: true},
+		string(idp.DevicesByName):   {Column: "device", Text: true},
+		string(idp.DevicesByLinked): {Column: "linked"},
+		string(idp.DevicesByUsed):   {Column: "used"},
 	},
 }
 
@@ -39,15 +40,14 @@ var (
 )
 
 type deviceListRow struct {
-	listed
+	find.Row
 	deviceID       string
 	person, device string
 	linked, used   int64
-	sig            int64
 }
 
 func (r *deviceListRow) fields() []any {
-	return []any{&r.n, &r.deviceID, &r.person, &r.device, &r.linked, &r.used, &r.facets, &r.sig, &r.words}
+	return []any{&r.N, &r.deviceID, &r.person, &r.device, &r.linked, &r.used, &r.Facets, &r.Sig, &r.Words}
 }
 
 const dayMicros = int64(24 * time.Hour / time.Microsecond)
@@ -69,7 +69,7 @@ func deviceListRowOf(u *userRow, d *deviceRow, devices int, now int64) *deviceLi
 	}
 	has := func(f idp.DeviceFacet, is bool) {
 		if is {
-			r.facets |= deviceBits[f]
+			r.Facets |= deviceBits[f]
 		}
 	}
 	platform := idp.DeviceFacet(d.Platform)
@@ -87,8 +87,7 @@ func deviceListRowOf(u *userRow, d *deviceRow, devices int, now int64) *deviceLi
 	has(idp.FacetFull, devices >= idp.MaxDevices)
 	has(idp.FacetVerifies, len(d.UVKey) > 0)
 	has(idp.FacetBlocked, u.State == string(idp.UserDisabled))
-	w := words(u.Email, u.Name, u.DisplayName, d.Name)
-	r.words, r.sig = spaced(w), signature(w)
+	r.SetWords(find.Words(u.Email, u.Name, u.DisplayName, d.Name))
 	return r
 }
 
@@ -128,18 +127,18 @@ func (t *tx) relist(user string, now int64) error {
 func (t *tx) relistDevice(row *deviceListRow, n int64) (err error) {
 	var before deviceListRow
 	if n == 0 {
-		if row.n, err = t.nextNumber(deviceListing); err != nil {
+		if row.N, err = t.in.Next(deviceListing.Table); err != nil {
 			return err
 		}
 		if _, err := t.Exec(insertDeviceList, row.fields()...); err != nil {
 			return err
 		}
-		if _, err := t.Exec("UPDATE devices SET n = ? WHERE id = ?", row.n, row.deviceID); err != nil {
+		if _, err := t.Exec("UPDATE devices SET n = ? WHERE id = ?", row.N, row.deviceID); err != nil {
 			return err
 		}
-		return t.putTerms(deviceListing, &listed{}, &row.listed)
+		return deviceListing.PutTerms(t, &find.Row{}, &row.Row)
 	}
-	row.n = n
+	row.N = n
 	if err := t.Row("SELECT "+deviceListColumns+" FROM device_list WHERE n = ?", []any{n}, before.fields()...); err != nil {
 		return fmt.Errorf("device %s in the list: %w", row.deviceID, err)
 	}
@@ -149,7 +148,7 @@ func (t *tx) relistDevice(row *deviceListRow, n int64) (err error) {
 	if err := t.update(updateDeviceList, row.fields()); err != nil {
 		return err
 	}
-	return t.putTerms(deviceListing, &before.listed, &row.listed)
+	return deviceListing.PutTerms(t, &before.Row, &row.Row)
 }
 
 // unlistDevice takes a device that is about to be deleted from the list.
@@ -163,10 +162,10 @@ func (t *tx) unlistDevice(user, id string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := t.Exec("DELETE FROM device_list WHERE n = ?", before.n); err != nil {
+	if _, err := t.Exec("DELETE FROM device_list WHERE n = ?", before.N); err != nil {
 		return err
 	}
-	return t.putTerms(deviceListing, &before.listed, &listed{n: before.n})
+	return deviceListing.PutTerms(t, &before.Row, &find.Row{N: before.N})
 }
 
 // listsSame reports whether a change of a device shows in no list.
@@ -209,23 +208,23 @@ func bare(d idp.Device) idp.Device {
 
 // SearchDevices finds a part of the list of all devices. Errors: idp.FieldError.
 func (db *DB) SearchDevices(ctx context.Context, q idp.DeviceQuery) (*idp.DevicePage, error) {
-	facets, err := bits(idp.DeviceFacets, q.Facets)
+	facets, err := find.Bits(idp.DeviceFacets, q.Facets)
 	if err != nil {
 		return nil, err
 	}
 	if q.Sort == "" {
 		q.Sort = idp.DevicesByPerson
 	}
-	f, err := db.search(ctx, deviceListing, listQuery{words: typed(q.Words), facets: facets, sort: string(q.Sort), down: q.Down, Page: q.Page})
-	if err != nil {
-		return nil, err
-	}
-	p := &idp.DevicePage{Cursors: f.cursors, Total: f.total, Facets: perFacet(idp.DeviceFacets, f.facets), Rows: make([]idp.DeviceRow, 0, len(f.ns))}
 	r, err := db.read(ctx)
 	if err != nil {
 		return nil, err
 	}
-	for _, n := range f.ns {
+	f, err := deviceListing.Search(r, find.Query{Words: find.Typed(q.Words), Facets: facets, Order: string(q.Sort), Down: q.Down, Page: q.Page})
+	if err != nil {
+		return nil, err
+	}
+	p := &idp.DevicePage{Cursors: f.Cursors, Total: f.Total, Facets: find.PerFacet(idp.DeviceFacets, f.Facets), Rows: make([]idp.DeviceRow, 0, len(f.Numbers))}
+	for _, n := range f.Numbers {
 		row, err := listedDevice(r, n)
 		if errors.Is(err, idp.ErrNotFound) {
 			continue // unlinked at this very moment
@@ -369,9 +368,9 @@ func (db *DB) markUnused(ctx context.Context, now time.Time) error {
 		return err
 	}
 	// Those of a day that has been looked at are marked already.
-	for _, find := range agedDevices {
+	for _, which := range agedDevices {
 		for last, more := int64(0), true; more; {
-			rows, err := find.rows(r, marked, since, last)
+			rows, err := which.rows(r, marked, since, last)
 			if err != nil {
 				return err
 			}
@@ -411,6 +410,6 @@ func (t *tx) remarkUnused(n, now int64) error {
 		return err
 	}
 	after := before
-	after.facets |= deviceBits[idp.FacetUnused]
+	after.Facets |= deviceBits[idp.FacetUnused]
 	return t.relistDevice(&after, n)
 }

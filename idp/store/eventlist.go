@@ -11,10 +11,11 @@ import (
 	"time"
 
 	"hilum/idp"
+	"hilum/idp/store/find"
 )
 
 // eventOrder is the order of the log.
-var eventOrder = order{column: "seq"}
+var eventOrder = find.Order{Column: "seq"}
 
 // eventSource is one way to find events: an index and what has to be equal in it; without
 // an index the log itself.
@@ -85,7 +86,7 @@ func (db *DB) SearchEvents(ctx context.Context, q idp.EventQuery) (*idp.EventPag
 	if err != nil {
 		return nil, err
 	}
-	s, err := turnTo(q.Page, r, eventOrder, true)
+	page, err := find.TurnTo(q.Page, eventOrder, true)
 	if err != nil {
 		return nil, err
 	}
@@ -93,36 +94,36 @@ func (db *DB) SearchEvents(ctx context.Context, q idp.EventQuery) (*idp.EventPag
 	if err != nil {
 		return nil, err
 	}
-	if s.from != nil && s.back {
-		low = max(low, s.from.n)
-	} else if s.from != nil {
-		high = min(high, s.from.n)
+	if page.From != nil && page.Back {
+		low = max(low, page.From.N)
+	} else if page.From != nil {
+		high = min(high, page.From.N)
 	}
 	kinds := kindsOf(q.Kinds)
 	filter, args := eventFilter(&q, kinds)
 	var rows []eventRow
-	var short *place
+	var short *find.Place
 	for _, from := range sources(&q, kinds) {
-		got, end, err := s.eventsOf(from, low, high, filter, args)
+		got, end, err := eventsOf(r, page, from, low, high, filter, args)
 		if err != nil {
 			return nil, err
 		}
 		rows = append(rows, got...)
-		if end != 0 && (short == nil || s.up == (end < short.n)) {
-			short = &place{number: end, n: end}
+		if end != 0 && (short == nil || page.Up == (end < short.N)) {
+			short = &find.Place{Number: end, N: end}
 		}
 	}
 	slices.SortFunc(rows, func(a, b eventRow) int {
-		if s.up {
+		if page.Up {
 			return int(a.Seq - b.Seq)
 		}
 		return int(b.Seq - a.Seq)
 	})
 	rows = slices.CompactFunc(rows, func(a, b eventRow) bool { return a.Seq == b.Seq })
 	if short != nil { // beyond it, one of the ways has not been gone
-		rows = slices.DeleteFunc(rows, func(e eventRow) bool { return s.up && e.Seq > short.n || !s.up && e.Seq < short.n })
+		rows = slices.DeleteFunc(rows, func(e eventRow) bool { return page.Up && e.Seq > short.N || !page.Up && e.Seq < short.N })
 	}
-	rows, cursors := cut(s, rows, func(row *eventRow) place { return place{number: row.Seq, n: row.Seq} }, short)
+	rows, cursors := find.Cut(page, rows, func(row *eventRow) find.Place { return find.Place{Number: row.Seq, N: row.Seq} }, short)
 	p := &idp.EventPage{Cursors: cursors, Rows: make([]idp.Event, len(rows))}
 	for i := range rows {
 		if p.Rows[i], err = rows[i].event(); err != nil {
@@ -162,9 +163,9 @@ func eventFilter(q *idp.EventQuery, kinds []string) (sql string, args []any) {
 	return sql, args
 }
 
-// eventsOf finds events by one source. end is the number where it gave up; 0: it did not.
-func (s *searching) eventsOf(from eventSource, low, high int64, filter string, args []any) (rows []eventRow, end int64, err error) {
-	_, direction := s.sides()
+// eventsOf finds events of a page by one source. end is the number where it gave up; 0: it did not.
+func eventsOf(s statements, page *find.Turn, from eventSource, low, high int64, filter string, args []any) (rows []eventRow, end int64, err error) {
+	_, direction := page.Sides()
 	by := ""
 	if from.index != "" {
 		by = " INDEXED BY " + from.index
@@ -172,11 +173,11 @@ func (s *searching) eventsOf(from eventSource, low, high int64, filter string, a
 	where := " FROM events" + by + " WHERE " + from.where + " AND seq > ? AND seq < ? ORDER BY seq " + direction + " LIMIT ?"
 	begin := append(slices.Clone(from.args), low, high)
 	all := append(append(slices.Clone(begin), int64(eventPortion)), args...)
-	rows, err = list[eventRow](s.s, "SELECT "+eventColumns+" FROM (SELECT "+eventColumns+where+") e WHERE "+filter+" LIMIT ?", append(all, int64(s.limit+1))...)
-	if err != nil || len(rows) > s.limit {
+	rows, err = list[eventRow](s, "SELECT "+eventColumns+" FROM (SELECT "+eventColumns+where+") e WHERE "+filter+" LIMIT ?", append(all, int64(page.Limit+1))...)
+	if err != nil || len(rows) > page.Limit {
 		return rows, 0, err
 	}
-	err = s.s.Row("SELECT seq"+where+" OFFSET ?", append(slices.Clone(begin), int64(1), int64(eventPortion-1)), &end)
+	err = s.Row("SELECT seq"+where+" OFFSET ?", append(slices.Clone(begin), int64(1), int64(eventPortion-1)), &end)
 	if errors.Is(err, idp.ErrNotFound) {
 		err = nil
 	}

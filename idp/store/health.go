@@ -53,10 +53,9 @@ func (db *DB) Health(ctx context.Context) (*idp.Health, error) {
 		}
 		h.Waiting[name] = int(n)
 	}
-	s := &searching{listing: deviceListing, s: r}
 	for i, f := range idp.DeviceFacets {
 		if f == idp.FacetFailing {
-			n, err := s.countTerm(facetTerm(i), most)
+			n, err := deviceListing.CountFacet(r, i, most)
 			if err != nil {
 				return nil, err
 			}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"hilum/idp"
+	"hilum/idp/store/find"
 )
 
 // importBatch is how many people one transaction of an import adds: others write in
@@ -101,7 +102,7 @@ func (t *tx) undoUser(id string, now time.Time) error {
 	if err := t.Row("SELECT "+userListColumns+" FROM user_list WHERE n = (SELECT n FROM users WHERE id = ?)", []any{id}, before.fields()...); err != nil {
 		return fmt.Errorf("user %s in the list: %w", id, err)
 	}
-	if err := t.putTerms(userListing, &before.listed, &listed{n: before.n}); err != nil {
+	if err := userListing.PutTerms(t, &before.Row, &find.Row{N: before.N}); err != nil {
 		return err
 	}
 	for _, sql := range []string{

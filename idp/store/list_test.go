@@ -2,8 +2,6 @@ package store
 
 import (
 	"path/filepath"
-	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -59,84 +57,6 @@ func TestPeopleOfBeforeAreListed(t *testing.T) {
 	if err != nil || len(u.Rows) != 3 {
 		t.Errorf("%+v, %v", u, err)
 	}
-}
-
-// A search that is out of patience says so, and goes on with the next page
-// until it has seen everything: reading through is slow on purpose here.
-func TestReadingThroughInPortions(t *testing.T) {
-	db, err := Open(t.Context(), Config{Key: make([]byte, 32), Driver: "sqlite", Path: filepath.Join(t.TempDir(), "idp.db")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	const rows = 2*portion + 100
-	err = db.write(t.Context(), func(t *tx) error {
-		for n := range rows {
-			r := deviceListRow{listed: listed{n: int64(n + 1), words: " x"}, person: "p", device: "d"}
-			if n%4001 == 4000 {
-				r.words = " xy"
-			}
-			r.sig = signature(strings.Fields(r.words))
-			if _, err := t.Exec(insertDeviceList, r.fields()...); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &searching{listing: deviceListing, s: db.reader, q: listQuery{words: []string{"xy"}}, o: deviceListing.sorts["person"], limit: 3, up: true, sig: signature([]string{"xy"})}
-	var got []int64
-	for range 10 {
-		places, short, err := s.readThrough()
-		if err != nil {
-			t.Fatal(err)
-		}
-		places, cursors := cut(s, places, func(p *place) place { return *p }, short)
-		for _, p := range places {
-			got = append(got, p.n)
-		}
-		if cursors.Next == "" {
-			break
-		}
-		if s.from, err = s.o.place(cursors.Next); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if !slices.Equal(got, []int64{4001, 8002, 12003, 16004}) {
-		t.Errorf("found %v", got)
-	}
-}
-
-func TestWordsOfAnAccount(t *testing.T) {
-	got := words("anna.m@klinik.example", "anna.m", "Anna Meier", "Phone-2 (new)")
-	if want := []string{"2", "anna.m@klinik.example", "m@klinik.example", "meier", "new)", "phone-2"}; !slices.Equal(got, want) {
-		t.Errorf("%q, want %q", got, want)
-	}
-}
-
-// FuzzWords: whatever is beginning of a word that was found is found again.
-func FuzzWords(f *testing.F) {
-	for _, s := range []string{"Änna b", "x@y.z", "\xff", "ß", "a-b-c", "\u0345\u0301", "ϓ"} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, s string) {
-		row := &listed{words: spaced(words("", s))}
-		for _, w := range words("", s) {
-			if len(w) > idp.MaxWord || w == "" || strings.Contains(w, " ") {
-				t.Fatalf("%q", w)
-			}
-			for _, q := range typed(w) {
-				if !strings.Contains(row.words, " "+q) {
-					t.Fatalf("%q is not found in %q", q, row.words)
-				}
-				if sig := signature([]string{q}); sig&signature(words("", s)) != sig {
-					t.Fatalf("the signature of %q passes %q over", q, row.words)
-				}
-			}
-		}
-	})
 }
 
 // Devices that nobody uses are found by statements that go by an index and are

@@ -6,10 +6,11 @@ import (
 	"time"
 
 	"hilum/idp"
+	"hilum/idp/store/find"
 )
 
 // sessionOrder is that of their beginnings.
-var sessionOrder = order{column: "n"}
+var sessionOrder = find.Order{Column: "n"}
 
 // numberedSession is a session with its number and whose it is.
 type numberedSession struct {
@@ -25,19 +26,16 @@ func (db *DB) SearchSessions(ctx context.Context, q idp.SessionQuery, now time.T
 	if err != nil {
 		return nil, err
 	}
-	s, err := turnTo(q.Page, r, sessionOrder, true)
+	page, err := find.TurnTo(q.Page, sessionOrder, true)
 	if err != nil {
 		return nil, err
 	}
-	s.listing = userListing
-	if q.User == "" {
-		s.q.words = typed(q.Words)
-	}
-	rows, short, err := s.sessions(q.User, micros(now))
+	people := userListing.Filter(find.Typed(q.Words))
+	rows, short, err := sessionsOf(r, page, people, q.User, micros(now))
 	if err != nil {
 		return nil, err
 	}
-	rows, cursors := cut(s, rows, func(row *numberedSession) place { return place{number: row.n, n: row.n} }, short)
+	rows, cursors := find.Cut(page, rows, func(row *numberedSession) find.Place { return find.Place{Number: row.n, N: row.n} }, short)
 	p := &idp.SessionPage{Cursors: cursors, Rows: make([]idp.SessionRow, len(rows))}
 	for i := range rows {
 		if err := shownSession(r, &rows[i].sessionRow, &p.Rows[i]); err != nil {
@@ -68,48 +66,47 @@ func shownSession(s reader, row *sessionRow, to *idp.SessionRow) error {
 	return nil
 }
 
-// sessions goes the cheaper way: from the people whom the words find, or through the
+// sessionsOf goes the cheaper way: from the people whom the words find, or through the
 // sessions.
-func (s *searching) sessions(user idp.UserID, now int64) (rows []numberedSession, short *place, err error) {
-	than, direction := s.sides()
+func sessionsOf(s statements, page *find.Turn, people *find.Filter, user idp.UserID, now int64) (rows []numberedSession, short *find.Place, err error) {
+	than, direction := page.Sides()
 	where, begin := "TRUE", []any{}
-	if s.from != nil {
-		where, begin = "s.n "+than+" ?", []any{s.from.n}
+	if page.From != nil {
+		where, begin = "s.n "+than+" ?", []any{page.From.N}
 	}
 	const living = "ended_at = 0 AND expires_at > ? AND last_seen_at + idle_after > ?"
 	tail := " ORDER BY s.n " + direction + " LIMIT ?"
 	columns := "SELECT s.n, " + qualified("s", sessionColumns)
-	best, n, err := s.rarest()
-	switch {
-	case err != nil:
-		return nil, nil, err
-	case user != "":
-		rows, err = list[numberedSession](s.s, columns+" FROM sessions s WHERE user_id = ? AND "+living+" AND "+where+tail,
-			append(append([]any{string(user), now, now}, begin...), int64(s.limit+1))...)
+	if user != "" {
+		rows, err = list[numberedSession](s, columns+" FROM sessions s WHERE user_id = ? AND "+living+" AND "+where+tail,
+			append(append([]any{string(user), now, now}, begin...), int64(page.Limit+1))...)
 		return rows, nil, err
-	case best != nil && n <= rare:
-		conditions, args := s.matches()
-		args = append(append([]any{best.from, best.to}, args...), now, now)
-		rows, err = list[numberedSession](s.s, columns+" FROM (SELECT DISTINCT n FROM user_terms WHERE term >= ? AND term < ?) t CROSS JOIN user_list l ON l.n = t.n"+
-			" CROSS JOIN sessions s ON s.user_id = l.user_id WHERE "+conditions+" AND "+living+" AND "+where+tail,
-			append(append(args, begin...), int64(s.limit+1))...)
+	}
+	conditions, also := people.Matches()
+	from, args, err := people.Rare(s)
+	if err != nil {
+		return nil, nil, err
+	}
+	if from != "" {
+		args = append(append(args, also...), now, now)
+		rows, err = list[numberedSession](s, columns+from+" CROSS JOIN sessions s ON s.user_id = l.user_id WHERE "+conditions+" AND "+living+" AND "+where+tail,
+			append(append(args, begin...), int64(page.Limit+1))...)
 		return rows, nil, err
 	}
 	part := " FROM sessions s WHERE " + where + tail
-	args := append(slices.Clone(begin), int64(eventPortion), now, now)
+	args = append(slices.Clone(begin), int64(eventPortion), now, now)
 	sql := columns + " FROM (SELECT *" + part + ") s WHERE " + living
-	if len(s.q.words) > 0 {
-		conditions, also := s.matches()
+	if len(people.Words()) > 0 {
 		sql = columns + " FROM (SELECT *" + part + ") s CROSS JOIN users u ON u.id = s.user_id CROSS JOIN user_list l ON l.n = u.n WHERE " + living + " AND " + conditions
 		args = append(args, also...)
 	}
-	rows, err = list[numberedSession](s.s, sql+" LIMIT ?", append(args, int64(s.limit+1))...)
-	if err != nil || len(rows) > s.limit {
+	rows, err = list[numberedSession](s, sql+" LIMIT ?", append(args, int64(page.Limit+1))...)
+	if err != nil || len(rows) > page.Limit {
 		return rows, nil, err
 	}
-	end, err := list[numberRow](s.s, "SELECT s.n"+part+" OFFSET ?", append(slices.Clone(begin), int64(1), int64(eventPortion-1))...)
+	end, err := list[numberRow](s, "SELECT s.n"+part+" OFFSET ?", append(slices.Clone(begin), int64(1), int64(eventPortion-1))...)
 	if len(end) > 0 {
-		short = &place{number: end[0].n, n: end[0].n}
+		short = &find.Place{Number: end[0].n, N: end[0].n}
 	}
 	return rows, short, err
 }

@@ -488,7 +488,7 @@ func (db *DB) EnableUser(ctx context.Context, id idp.UserID, e idp.Event) error 
 	})
 }
 
-const passwordColumns = "user_id, hash, set_at, mac"
+const passwordColumns = "user_id, hash, set_at, mac" //nolint:gosec // names of columns
 
 var upsertPassword = insertInto("passwords", passwordColumns) +
 	" ON CONFLICT (user_id) DO UPDATE SET hash = excluded.hash, set_at = excluded.set_at, mac = excluded.mac"

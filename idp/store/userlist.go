@@ -6,15 +6,16 @@ import (
 	"fmt"
 
 	"hilum/idp"
+	"hilum/idp/store/find"
 	"hilum/idp/text"
 )
 
-var userListing = &listing{
-	list: "user_list", terms: "user_terms", facets: len(idp.UserFacets),
-	sorts: map[string]order{
-		string(idp.UsersByPerson): {"person", true},
-		string(idp.UsersByName):   {"name", true},
-		string(idp.UsersByAdded):  {"added", false},
+var userListing = &find.List{
+	Table: "user_list", Terms: "user_terms", Facets: len(idp.UserFacets),
+	Orders: map[string]find.Order{
+		string(idp.UsersByPerson): {Column: "person", Text: true},
+		string(idp.UsersByName):   {Column: "name", Text: true},
+		string(idp.UsersByAdded):  {Column: "added"},
 	},
 }
 
@@ -26,15 +27,14 @@ var (
 )
 
 type userListRow struct {
-	listed
+	find.Row
 	userID       string
 	person, name string
 	added        int64
-	sig          int64
 }
 
 func (r *userListRow) fields() []any {
-	return []any{&r.n, &r.userID, &r.person, &r.name, &r.added, &r.facets, &r.sig, &r.words}
+	return []any{&r.N, &r.userID, &r.person, &r.name, &r.added, &r.Facets, &r.Sig, &r.Words}
 }
 
 func userListRowOf(u *userRow, devices int) (*userListRow, error) {
@@ -52,11 +52,10 @@ func userListRowOf(u *userRow, devices int) (*userListRow, error) {
 	}
 	for i, f := range idp.UserFacets {
 		if is[f] {
-			r.facets |= 1 << i
+			r.Facets |= 1 << i
 		}
 	}
-	w := words(u.Email, append([]string{u.Name, u.DisplayName}, groups...)...)
-	r.words, r.sig = spaced(w), signature(w)
+	r.SetWords(find.Words(u.Email, append([]string{u.Name, u.DisplayName}, groups...)...))
 	return r, nil
 }
 
@@ -74,18 +73,18 @@ func (t *tx) relistUser(u *numberedUser, devices int) error {
 		return err
 	}
 	if u.n == 0 {
-		if row.n, err = t.nextNumber(userListing); err != nil {
+		if row.N, err = t.in.Next(userListing.Table); err != nil {
 			return err
 		}
 		if _, err := t.Exec(insertUserList, row.fields()...); err != nil {
 			return err
 		}
-		if _, err := t.Exec("UPDATE users SET n = ? WHERE id = ?", row.n, u.ID); err != nil {
+		if _, err := t.Exec("UPDATE users SET n = ? WHERE id = ?", row.N, u.ID); err != nil {
 			return err
 		}
-		return t.putTerms(userListing, &listed{}, &row.listed)
+		return userListing.PutTerms(t, &find.Row{}, &row.Row)
 	}
-	row.n = u.n
+	row.N = u.n
 	var before userListRow
 	if err := t.Row("SELECT "+userListColumns+" FROM user_list WHERE n = ?", []any{u.n}, before.fields()...); err != nil {
 		return fmt.Errorf("user %s in the list: %w", u.ID, err)
@@ -96,30 +95,30 @@ func (t *tx) relistUser(u *numberedUser, devices int) error {
 	if err := t.update(updateUserList, row.fields()); err != nil {
 		return err
 	}
-	return t.putTerms(userListing, &before.listed, &row.listed)
+	return userListing.PutTerms(t, &before.Row, &row.Row)
 }
 
 var selectListedAccount = "SELECT " + userColumns + ", " + accountColumns + " FROM users WHERE id = (SELECT user_id FROM user_list WHERE n = ?)"
 
 // SearchUsers finds a part of the list of people. Errors: idp.FieldError.
 func (db *DB) SearchUsers(ctx context.Context, q idp.UserQuery) (*idp.UserPage, error) {
-	facets, err := bits(idp.UserFacets, q.Facets)
+	facets, err := find.Bits(idp.UserFacets, q.Facets)
 	if err != nil {
 		return nil, err
 	}
 	if q.Sort == "" {
 		q.Sort = idp.UsersByPerson
 	}
-	f, err := db.search(ctx, userListing, listQuery{words: typed(q.Words), facets: facets, sort: string(q.Sort), down: q.Down, Page: q.Page})
-	if err != nil {
-		return nil, err
-	}
 	r, err := db.read(ctx)
 	if err != nil {
 		return nil, err
 	}
-	p := &idp.UserPage{Cursors: f.cursors, Total: f.total, Facets: perFacet(idp.UserFacets, f.facets), Rows: make([]idp.Account, 0, len(f.ns))}
-	for _, n := range f.ns {
+	f, err := userListing.Search(r, find.Query{Words: find.Typed(q.Words), Facets: facets, Order: string(q.Sort), Down: q.Down, Page: q.Page})
+	if err != nil {
+		return nil, err
+	}
+	p := &idp.UserPage{Cursors: f.Cursors, Total: f.Total, Facets: find.PerFacet(idp.UserFacets, f.Facets), Rows: make([]idp.Account, 0, len(f.Numbers))}
+	for _, n := range f.Numbers {
 		var row accountRow
 		err := r.Row(selectListedAccount, []any{n}, row.fields()...)
 		if errors.Is(err, idp.ErrNotFound) {

@@ -1,6 +1,6 @@
 -- Lists to search people and devices in. Each is a copy of what is searched,
 -- with an index per order; every index also has the facets and the signature
--- of the words (list.go), so that a list is read through without its rows.
+-- of the words (idp/store/find), so that a list is read through without its rows.
 -- *_terms finds by the beginnings of words and, as «#a», by facet.
 --
 -- n of a person or a device is its row in the list; 0: none yet.

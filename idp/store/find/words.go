@@ -1,4 +1,4 @@
-package store
+package find
 
 import (
 	"slices"
@@ -12,11 +12,11 @@ import (
 
 func wordRune(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
 
-// words cuts a mail address and texts into the words that can be searched: every run
+// Words cuts a mail address and texts into the words that can be searched: every run
 // without spaces, and every part of it that begins after a sign; not those of a mail's
 // domain, which most people share. A word that is the beginning of another is left out: it
 // finds nothing that the other does not.
-func words(mail string, texts ...string) []string {
+func Words(mail string, texts ...string) []string {
 	var all []string
 	for n, s := range append([]string{mail}, texts...) {
 		for run := range strings.FieldsSeq(text.Bare(s)) {
@@ -45,8 +45,8 @@ func words(mail string, texts ...string) []string {
 	return out[:min(len(out), most)]
 }
 
-// typed are the words of a search, the longest first.
-func typed(s string) []string {
+// Typed are the words of a search, the longest first.
+func Typed(s string) []string {
 	var out []string
 	for w := range strings.FieldsSeq(text.Bare(s)) {
 		w = bounded(strings.TrimLeftFunc(w, func(r rune) bool { return !wordRune(r) }), idp.MaxWord)
