@@ -133,7 +133,8 @@ var knows = map[layer][]layer{
 
 // besides has the files that may name a package which their layer may not.
 var besides = map[string]string{
-	"cmd/idp/version.go": "idp/store/sqlite", // which release of it is built in
+	"cmd/idp/database.go": "idp/store/engine", // why a database could not be opened
+	"cmd/idp/version.go":  "idp/store/sqlite", // which release of it is built in
 }
 
 // home is where a library lives: the packages whose code, and those whose
