@@ -109,6 +109,9 @@ func devicesOf(rows []deviceRow) []idp.Device {
 // addDevice inserts a device, in the place of another where it replaces one. Errors:
 // idp.ErrConflict when the account has idp.MaxDevices.
 func (t *tx) addDevice(d *idp.Device) error {
+	if err := t.ours(d.User); err != nil { // of two that count devices at once, one would be too many
+		return err
+	}
 	row := deviceRowOf(d)
 	if err := errors.Join(t.lockUser(row.UserID), t.bind(&row)); err != nil {
 		return err

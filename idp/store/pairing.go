@@ -232,7 +232,13 @@ func (db *DB) ClaimPairing(ctx context.Context, id idp.PairingID, seen idp.Repla
 // UpdatePairing changes a pairing and inserts the device that fn returns, if any. Errors:
 // idp.ErrNotFound, idp.ErrSettled, idp.ErrConflict for a sixth device.
 func (db *DB) UpdatePairing(ctx context.Context, id idp.PairingID, fn func(*idp.Pairing) (*idp.Device, error)) error {
+	var whose idp.UserID // the device's, where the offer is nobody's: known once fn has made it
 	return db.write(ctx, func(t *tx) error {
+		if whose != "" {
+			if err := t.hold(ofPerson(whose)); err != nil {
+				return err
+			}
+		}
 		if err := t.holdOwner("SELECT user_id FROM pairings WHERE id = ?", []any{string(id)}, ofPairing(id)); err != nil {
 			return err
 		}
@@ -251,6 +257,7 @@ func (db *DB) UpdatePairing(ctx context.Context, id idp.PairingID, fn func(*idp.
 			return err
 		}
 		if d != nil {
+			whose = d.User // held from the beginning, if it has to run again
 			return t.addDevice(d)
 		}
 		return nil

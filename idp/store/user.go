@@ -136,6 +136,8 @@ func (r *accountRow) account(s reader) (*idp.Account, error) {
 
 // addUser inserts a user. Errors: idp.ErrConflict.
 func (t *tx) addUser(u *idp.User) error {
+	id := string(u.ID)
+	t.owners = append(t.owners, &id) // nobody else knows of them yet
 	row := userRowOf(u)
 	if err := t.bind(row); err != nil {
 		return err

@@ -70,6 +70,9 @@ func (p *pool) take(ctx context.Context) (*conn, error) {
 	c, err := p.open(ctx)
 	if err != nil {
 		p.room <- struct{}{}
+		if ctx.Err() != nil {
+			err = ctx.Err() // the caller has gone: that says nothing of the server
+		}
 	}
 	return c, err
 }
