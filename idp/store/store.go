@@ -206,21 +206,29 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 		db.linking.Go(func() { db.keepLinking(linking) }) // ends in Close
 	}
 	db.noteAlarms() //nolint:contextcheck // alarms come after the start
-	if err := db.lookIfFresh(ctx); err != nil {
-		return nil, errors.Join(err, e.Close())
-	}
-	if err := db.listAll(ctx); err != nil {
-		return nil, errors.Join(err, e.Close())
-	}
-	if c.Key != nil {
-		if err := db.Trust(ctx, c.Key); err != nil {
-			return nil, errors.Join(err, e.Close())
+	if err := db.prepare(ctx); err != nil {
+		if db.stopLinking != nil {
+			db.stopLinking()
 		}
-	}
-	if err := db.keyEmails(ctx); err != nil {
 		return nil, errors.Join(err, e.Close())
 	}
 	return db, nil
+}
+
+// prepare looks at what is there, and makes of it what the other methods count on.
+func (db *DB) prepare(ctx context.Context) error {
+	if err := db.lookIfFresh(ctx); err != nil {
+		return err
+	}
+	if err := db.listAll(ctx); err != nil {
+		return err
+	}
+	if db.conf.Key != nil {
+		if err := db.Trust(ctx, db.conf.Key); err != nil {
+			return err
+		}
+	}
+	return db.keyEmails(ctx)
 }
 
 func openEngine(ctx context.Context, c Config, hooks engine.Hooks) (engine.Engine, error) {
