@@ -231,7 +231,7 @@ func (e *Engine) Write(ctx context.Context, fn func(engine.Work) error) error {
 			e.ran.deadlocks.Add(1)
 		}
 	}
-	err = unwritable(err)
+	err = named(err) // what was put may fail with the commit
 	if e.hooks.Wrote != nil && (err == nil || errors.Is(err, idp.ErrUnwritable)) {
 		e.hooks.Wrote(err)
 	}
@@ -267,7 +267,7 @@ func (e *Engine) once(ctx context.Context, fn func(engine.Work) error) (sure boo
 		err = w.Finish()
 	}
 	if err != nil {
-		if t.dead() && !away(err) { // gorm says in its own words that the connection is lost
+		if t.dead() && !errors.As(err, new(*lostError)) { // gorm says in its own words that the connection is lost
 			err = &lostError{err}
 		}
 		t.rollback()
