@@ -31,7 +31,7 @@ export OAUTH2_PROXY := $(CACHE)/oauth2-proxy-$(OAUTH2_PROXY_VERSION)
 # Debian makes a server of its own with the package, and starts it, unless told not to.
 NO_CLUSTER := mkdir -p /etc/postgresql-common/createcluster.d && echo "create_main_cluster = false" >/etc/postgresql-common/createcluster.d/tests.conf
 
-.PHONY: test build dev lint vuln lock bench crash races twice parties conformance screenshots outdated notice worker release axe zxing fakeidb needs clean
+.PHONY: test build dev lint vuln lock bench crash races twice books far parties conformance screenshots outdated notice worker release axe zxing fakeidb needs clean
 
 test: needs $(OAUTH2_PROXY)
 	go vet ./...
@@ -127,6 +127,17 @@ races:
 # it did first is undone, under all tests but those that start the program.
 twice:
 	go test -count 1 -ldflags "-X hilum/idp/store/sqlite.runTwice=on" ./idp/...
+
+# books stops and kills the server of PostgreSQL beneath two instances, and cuts connections
+# before, at and after commits, while they give away what is given away once; then it compares
+# what was told with what is stored, and prints the sums.
+books: needs
+	BOOKS=100 go test -count 1 -v -run TestTheBooksAgree -timeout 90m ./idp/store
+
+# far lets rivals loose on a PostgreSQL that is far away, 50 ms each way, and two processes on
+# one database; it prints how often transactions waited in a circle or ran again.
+far: needs
+	ROUNDS=200 DELAY=50 go test -count 1 -v -parallel 10 -run 'TestRivalsThroughDelay|TestRivalProcesses' -timeout 90m ./idp/store
 
 # parties walks relying parties by docs/recipes: oauth2-proxy, as make test does, and what is too
 # large for that: OHIF (50 MB by npm, 200 MB unpacked), WildFly (270 and 330 MB by Maven),

@@ -168,6 +168,10 @@ func (e *Engine) Probe(bool) error {
 	})
 }
 
+// begin says what a role or a database may have set otherwise: with one view for the whole
+// transaction, what is read behind a lock would be as it was before the last holder wrote.
+const begin = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
+
 // tx is a transaction.
 type tx struct {
 	*conn
@@ -256,7 +260,7 @@ func (e *Engine) once(ctx context.Context, fn func(engine.Work) error) (sure boo
 	t := &tx{conn: c}
 	w := e.hooks.Begin(t)
 	w.Mark()
-	if err := errors.Join(t.Put("BEGIN"), c.sendXID(&t.xid)); err != nil {
+	if err := errors.Join(t.Put(begin), c.sendXID(&t.xid)); err != nil {
 		return true, err
 	}
 	err = e.guard(w, fn)
@@ -422,7 +426,7 @@ func (e *Engine) again(t *tx, w engine.Work, fn func(engine.Work) error) error {
 		return err
 	}
 	t.xid = ""
-	if err := errors.Join(t.Put("BEGIN"), t.sendXID(&t.xid)); err != nil {
+	if err := errors.Join(t.Put(begin), t.sendXID(&t.xid)); err != nil {
 		return err
 	}
 	if err := e.guard(w, fn); err != nil {

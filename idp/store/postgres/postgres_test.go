@@ -490,6 +490,43 @@ func TestCommitsThatAreCut(t *testing.T) {
 	}
 }
 
+// What an administrator has set for the database decides nothing of how transactions see one
+// another.
+func TestTransactionsSeeWhatWasWritten(t *testing.T) {
+	url := pgtest.Fresh(t)
+	e := open(t, url, 2)
+	name, err := pgconn.ParseConfig(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	by(t, url, makeThings, "INSERT INTO aside.things VALUES ('n', 0)", `ALTER DATABASE "`+name.Database+`" SET default_transaction_isolation = 'repeatable read'`,
+		"SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")
+	const rounds = 20
+	var all sync.WaitGroup
+	for range 2 {
+		all.Go(func() {
+			for range rounds {
+				err := e.Write(t.Context(), func(w engine.Work) error {
+					var n int64
+					err := errors.Join(w.Tx().Hold("n"), w.Tx().Row("SELECT n FROM aside.things", nil, &n))
+					return errors.Join(err, w.Tx().Put("UPDATE aside.things SET n = ?", n+1))
+				})
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	var n int64
+	if err := e.Read().Row("SELECT n FROM aside.things", nil, &n); err != nil || n != 2*rounds {
+		t.Errorf("counted to %d of %d, %v", n, 2*rounds, err)
+	}
+	if again, _, _ := e.Ran(); again != 0 {
+		t.Errorf("%d ran again", again)
+	}
+}
+
 // What is missing, what is empty, and numbers at their ends come back as they went.
 func TestValues(t *testing.T) {
 	url := pgtest.Fresh(t)
