@@ -76,10 +76,10 @@ func (t *tx) relistUser(u *numberedUser, devices int) error {
 		if row.N, err = t.in.Next(userListing.Table); err != nil {
 			return err
 		}
-		if _, err := t.Exec(insertUserList, row.fields()...); err != nil {
+		if err := t.put(insertUserList, row.fields()...); err != nil {
 			return err
 		}
-		if _, err := t.Exec("UPDATE users SET n = ? WHERE id = ?", row.N, u.ID); err != nil {
+		if err := t.put("UPDATE users SET n = ? WHERE id = ?", row.N, u.ID); err != nil {
 			return err
 		}
 		return userListing.PutTerms(t, &find.Row{}, &row.Row)

@@ -33,7 +33,8 @@ type conn struct {
 	stmts map[string]*stmt
 	sent  []op // what the pipe has and nobody has read yet, but for syncs
 	orm   *gorm.DB
-	home  *sql.DB // of orm
+	home  *sql.DB    // of orm
+	trips func([]op) // is told of each trip; nil: nobody wants to know. For tests.
 
 	// Reused from statement to statement.
 	room    []byte
@@ -216,6 +217,9 @@ func (c *conn) trip() error {
 	}
 	ops := c.sent
 	c.sent = c.sent[:0]
+	if c.trips != nil {
+		c.trips(ops)
+	}
 	if err := c.pg.Conn().SetDeadline(time.Now().Add(answersWithin)); err != nil {
 		return c.lost(err)
 	}
@@ -373,6 +377,17 @@ func (c *conn) Exec(query string, args ...any) (n int64, err error) {
 // Put is engine.Tx's.
 func (c *conn) Put(query string, args ...any) error {
 	return named(c.send(op{query: query}, args))
+}
+
+// Later is engine.Tx's.
+func (c *conn) Later(query string, args []any, next func() []any) error {
+	return named(c.send(op{query: query, next: next}, args))
+}
+
+// Sure is engine.Tx's. A change that meets no row divides by zero, which undoes the transaction
+// before the commit that may be on its way behind it.
+func (c *conn) Sure(query string, args ...any) error {
+	return named(c.send(op{query: "WITH changed AS (" + query + " RETURNING 1) SELECT 1 / count(*) FROM changed"}, args))
 }
 
 // Row is engine.Statements'.

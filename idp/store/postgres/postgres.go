@@ -18,6 +18,7 @@ import (
 	"log/slog"
 	"runtime"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -59,6 +60,7 @@ type Engine struct {
 	hooks   engine.Hooks
 	reading *sql.DB // by gorm
 	orm     *gorm.DB
+	trips   atomic.Pointer[func([]string)] // see TellTrips
 }
 
 // Open opens the database and brings its tables up to date. Errors: engine.OpenError.
@@ -95,7 +97,9 @@ func Open(ctx context.Context, c Config, hooks engine.Hooks) (*Engine, error) {
 		if err != nil {
 			return nil, err
 		}
-		return newConn(std.(*stdlib.Conn)), nil
+		c := newConn(std.(*stdlib.Conn))
+		c.trips = e.tellTrips
+		return c, nil
 	})
 	e.reading = sql.OpenDB(boolean{connector})
 	e.reading.SetMaxOpenConns(4)
@@ -112,6 +116,22 @@ func millis(d time.Duration) string { return fmt.Sprint(d.Milliseconds()) }
 // runTwice, when it is not empty, is Config.Twice for every database of a program: the
 // linker sets it for tests (make twice).
 var runTwice string
+
+// TellTrips has f told of every trip to the server from now on: of the texts that go in it. For
+// tests, before anything else.
+func (e *Engine) TellTrips(f func(queries []string)) {
+	e.trips.Store(&f)
+}
+
+func (e *Engine) tellTrips(ops []op) {
+	if f := e.trips.Load(); f != nil {
+		queries := make([]string, len(ops))
+		for i := range ops {
+			queries[i] = ops[i].query
+		}
+		(*f)(queries)
+	}
+}
 
 // Close is engine.Engine's.
 func (e *Engine) Close() error {
@@ -198,7 +218,7 @@ func (e *Engine) Write(ctx context.Context, fn func(engine.Work) error) error {
 		}
 		e.log.Debug("a transaction runs again", "error", err)
 	}
-	err = unwritable(err)
+	err = named(err)
 	if e.hooks.Wrote != nil && (err == nil || errors.Is(err, idp.ErrUnwritable)) {
 		e.hooks.Wrote(err)
 	}
