@@ -65,8 +65,7 @@ func (t *tx) hold(keys ...engine.Key) error {
 		return nil
 	}
 	for _, k := range keys {
-		if strings.HasPrefix(string(k), string(beforePerson)) {
-			name := strings.TrimPrefix(string(k), string(beforePerson))
+		if name, ok := strings.CutPrefix(string(k), string(beforePerson)); ok {
 			t.owners = append(t.owners, &name)
 		}
 	}

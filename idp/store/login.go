@@ -203,6 +203,7 @@ func (db *DB) UpdateProof(ctx context.Context, id idp.LoginID, kind idp.CounterK
 			err = errors.Join(err, listLater(t, &devices, selectDevicesOfLogin, string(id)))
 		case idp.CountRecovery:
 			err = errors.Join(err, listLater(t, &recovery, selectUnusedOfLogin, string(id)))
+		case idp.CountForgotten: // nothing else
 		}
 		if err != nil {
 			return err

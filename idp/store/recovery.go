@@ -11,7 +11,6 @@ import (
 const recoveryColumns = "user_id, n, hash, made_at, used_at, mac"
 
 const (
-	selectUnusedCodes   = "SELECT " + recoveryColumns + " FROM recovery_codes WHERE user_id = ? AND used_at = 0 ORDER BY n"
 	selectUnusedOfLogin = "SELECT " + recoveryColumns + " FROM recovery_codes WHERE user_id = " + personOfLogin + " AND used_at = 0 ORDER BY n"
 )
 
@@ -27,11 +26,6 @@ type recoveryRow struct {
 
 func (r *recoveryRow) fields() []any {
 	return []any{&r.UserID, &r.N, &r.Hash, &r.MadeAt, &r.UsedAt, &r.MAC}
-}
-
-func unusedCodes(s reader, user idp.UserID) ([]recoveryRow, error) {
-	rows, err := list[recoveryRow](s, selectUnusedCodes, string(user))
-	return fitting(s, rows, user), err
 }
 
 func recoveryCodes(rows []recoveryRow) []idp.RecoveryCode {

@@ -551,7 +551,7 @@ func (db *DB) SetPassword(ctx context.Context, user idp.UserID, hash string, was
 	})
 }
 
-const selectPasswordSetAt = "SELECT set_at FROM passwords WHERE user_id = ?"
+const selectPasswordSetAt = "SELECT set_at FROM passwords WHERE user_id = ?" //nolint:gosec // no password
 
 // passwordSetAt is when a person's password was chosen, 0 where there is none.
 func passwordSetAt(s statements, user string) (at int64, err error) {

@@ -23,6 +23,10 @@ import (
 // taken for lost, with its connection. It is longer than lockTimeout, which the server keeps.
 const answersWithin = 30 * time.Second
 
+// What is done on a connection has no context: what ends is checked before, and what hangs ends
+// by the deadline of the connection.
+var uncut = context.Background()
+
 // conn runs statements on a connection, past pgx and database/sql. Those that are put wait for
 // the next that is answered, and go to the server together with it, in one trip. Not safe for
 // concurrent use.
@@ -82,7 +86,7 @@ func (c *conn) prepare(query string) (*stmt, error) {
 	if err := c.settle(); err != nil {
 		return nil, err
 	}
-	d, err := c.pg.Prepare(context.Background(), "h"+strconv.Itoa(len(c.stmts)), rewrite(query), nil)
+	d, err := c.pg.Prepare(uncut, "h"+strconv.Itoa(len(c.stmts)), rewrite(query), nil)
 	if err != nil {
 		return nil, fmt.Errorf("%q: %w", query, err)
 	}
@@ -121,11 +125,10 @@ func (c *conn) send(o op, args []any) error {
 	return nil
 }
 
-// begin opens the pipe. What goes through it has no context: what ends is checked before, and
-// what hangs ends by the deadline of the connection.
+// begin opens the pipe.
 func (c *conn) begin() {
 	if c.pipe == nil {
-		c.pipe = c.pg.StartPipeline(context.Background())
+		c.pipe = c.pg.StartPipeline(uncut)
 	}
 }
 
@@ -280,7 +283,7 @@ func (c *conn) lost(err error) error {
 		c.pipe = nil
 	}
 	_ = c.pg.Conn().Close() // it is of no use, whatever that says
-	ended, cancel := context.WithCancel(context.Background())
+	ended, cancel := context.WithCancel(uncut)
 	cancel()
 	_ = c.pg.Close(ended)
 	return &lostError{err}
@@ -453,7 +456,7 @@ func (c *conn) close() error {
 	if c.dead() {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	ctx, cancel := context.WithTimeout(uncut, time.Second)
 	defer cancel()
 	return c.pg.Close(ctx)
 }

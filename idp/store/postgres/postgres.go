@@ -155,7 +155,7 @@ func (e *Engine) Backup(context.Context, string) error {
 
 // Probe writes a number.
 func (e *Engine) Probe(bool) error {
-	return e.Write(context.Background(), func(w engine.Work) error {
+	return e.Write(uncut, func(w engine.Work) error {
 		return w.Tx().Put("UPDATE marks SET n = ? WHERE name = 'probe'", time.Now().UnixMicro())
 	})
 }
@@ -314,7 +314,7 @@ var errAborted = errors.New("the transaction was not committed")
 func (e *Engine) outcome(t *tx, why error) error {
 	e.log.Warn("a commit was not answered; the database is asked what became of it", "error", why)
 	pid := t.pg.PID()
-	ctx, cancel := context.WithTimeout(context.Background(), outcomeKnown)
+	ctx, cancel := context.WithTimeout(uncut, outcomeKnown)
 	defer cancel()
 	for try := 1; ; try++ {
 		said, err := e.status(ctx, t.xid, pid)
@@ -403,7 +403,7 @@ func (s *session) with(use func(*conn) (begun bool, err error)) error {
 			time.Sleep(jitter(try))
 		}
 		var c *conn
-		ctx, cancel := context.WithTimeout(context.Background(), connectsIn)
+		ctx, cancel := context.WithTimeout(uncut, connectsIn)
 		c, err = s.e.pool.take(ctx)
 		cancel()
 		if err != nil {
