@@ -113,8 +113,12 @@ func Start(tb testing.TB) *Server {
 	return shared.server
 }
 
-// Main runs the tests, ends the server that they share, if one was started, and exits.
-func Main(m *testing.M) {
+// Main is [Run] for a TestMain that does nothing else.
+func Main(m *testing.M) { os.Exit(Run(m)) }
+
+// Run runs the tests, and ends the server that they share, if one was started. It returns what
+// the program is to exit with.
+func Run(m *testing.M) int {
 	code := m.Run()
 	if s := shared.server; s != nil && s.dir != "" {
 		if err := s.end(); err != nil {
@@ -122,7 +126,7 @@ func Main(m *testing.M) {
 			code = max(code, 1)
 		}
 	}
-	os.Exit(code)
+	return code
 }
 
 // Own starts a server for one test, which may stop and kill it while other tests use the
