@@ -136,7 +136,7 @@ func (t *tx) relistDevice(row *deviceListRow, n int64) (err error) {
 		if err := t.put("UPDATE devices SET n = ? WHERE id = ?", row.N, row.deviceID); err != nil {
 			return err
 		}
-		return deviceListing.PutTerms(t, &find.Row{}, &row.Row)
+		return deviceListing.PutTerms(t.put, &find.Row{}, &row.Row)
 	}
 	row.N = n
 	if err := t.Row("SELECT "+deviceListColumns+" FROM device_list WHERE n = ?", []any{n}, before.fields()...); err != nil {
@@ -148,7 +148,7 @@ func (t *tx) relistDevice(row *deviceListRow, n int64) (err error) {
 	if err := t.update(updateDeviceList, row.fields()); err != nil {
 		return err
 	}
-	return deviceListing.PutTerms(t, &before.Row, &row.Row)
+	return deviceListing.PutTerms(t.put, &before.Row, &row.Row)
 }
 
 // unlistDevice takes a device that is about to be deleted from the list.
@@ -165,7 +165,7 @@ func (t *tx) unlistDevice(user, id string) error {
 	if err := t.put("DELETE FROM device_list WHERE n = ?", before.N); err != nil {
 		return err
 	}
-	return deviceListing.PutTerms(t, &before.Row, &find.Row{N: before.N})
+	return deviceListing.PutTerms(t.put, &before.Row, &find.Row{N: before.N})
 }
 
 // listsSame reports whether a change of a device shows in no list.

@@ -102,7 +102,7 @@ func (t *tx) undoUser(id string, now time.Time) error {
 	if err := t.Row("SELECT "+userListColumns+" FROM user_list WHERE n = (SELECT n FROM users WHERE id = ?)", []any{id}, before.fields()...); err != nil {
 		return fmt.Errorf("user %s in the list: %w", id, err)
 	}
-	if err := userListing.PutTerms(t, &before.Row, &find.Row{N: before.N}); err != nil {
+	if err := userListing.PutTerms(t.put, &before.Row, &find.Row{N: before.N}); err != nil {
 		return err
 	}
 	for _, sql := range []string{

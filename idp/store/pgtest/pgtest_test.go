@@ -100,6 +100,39 @@ func TestFreshIsEmptyAndGoes(t *testing.T) {
 	}
 }
 
+// Databases that somebody has prepared are alike, apart, and gone with their tests.
+func TestPreparedIsCopied(t *testing.T) {
+	var p Prepared
+	calls := 0
+	prepare := func(url string) error {
+		calls++
+		c, err := pgx.Connect(t.Context(), url)
+		if err != nil {
+			return err
+		}
+		_, err = c.Exec(t.Context(), "CREATE TABLE things (n int)")
+		return errors.Join(err, c.Close(t.Context()))
+	}
+	var name string
+	t.Run("inside", func(t *testing.T) {
+		one, other := dial(t, p.Fresh(t, prepare)), dial(t, p.Fresh(t, prepare))
+		exec1(t, one, "INSERT INTO things VALUES (1)")
+		if n := ask[int](t, other, "SELECT count(*) FROM things"); n != 0 {
+			t.Errorf("another database has what one has: %d", n)
+		}
+		name = ask[string](t, one, "SELECT current_database()")
+	})
+	if name == "" {
+		return // what is inside said why
+	}
+	if want := map[bool]int{false: 1, true: 2}[os.Getenv(Elsewhere) != ""]; calls != want {
+		t.Errorf("prepared %d times, want %d", calls, want)
+	}
+	if n := ask[int](t, dial(t, Fresh(t)), "SELECT count(*) FROM pg_database WHERE datname = $1", name); n != 0 {
+		t.Errorf("%s is still there", name)
+	}
+}
+
 // What was committed is there after every way of ending, and what was not is not.
 func TestStopAndStart(t *testing.T) {
 	s := Own(t)

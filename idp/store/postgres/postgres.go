@@ -376,8 +376,8 @@ func (e *Engine) again(t *tx, w engine.Work, fn func(engine.Work) error) error {
 	if err := e.guard(w, fn); err != nil {
 		return fmt.Errorf("a transaction that ran well fails when it runs again: %w", err)
 	}
-	if second := w.Noted(); second != first {
-		return fmt.Errorf("a transaction that left %d events leaves %d when it runs again", first, second)
+	if second := w.Noted(); second != first { // or somebody else came between the two: then they agree the next time
+		return fmt.Errorf("a transaction that left %d events leaves %d when it runs again: %w", first, second, engine.ErrAgain)
 	}
 	return nil
 }
