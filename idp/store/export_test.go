@@ -24,3 +24,6 @@ func Strict(c Config) Config {
 
 // Ran is postgres.Engine's.
 func (db *DB) Ran() (again, deadlocks, unknown int64) { return db.engine.(*postgres.Engine).Ran() }
+
+// TellTrips is postgres.Engine's.
+func (db *DB) TellTrips(f func([]string)) { db.engine.(*postgres.Engine).TellTrips(f) }

@@ -23,6 +23,10 @@ import (
 // taken for lost, with its connection. It is longer than lockTimeout, which the server keeps.
 const answersWithin = 30 * time.Second
 
+// What is done on a connection has no context: what ends is checked before, and what hangs ends
+// by the deadline of the connection.
+var uncut = context.Background()
+
 // conn runs statements on a connection, past pgx and database/sql. Those that are put wait for
 // the next that is answered, and go to the server together with it, in one trip. Not safe for
 // concurrent use.
@@ -36,7 +40,8 @@ type conn struct {
 	stale bool // it works, and is not to be used for another transaction
 	epoch epoch
 	orm   *gorm.DB
-	home  *sql.DB // of orm
+	home  *sql.DB    // of orm
+	trips func([]op) // is told of each trip; nil: nobody wants to know. For tests.
 
 	// Reused from statement to statement.
 	room    []byte
@@ -102,7 +107,7 @@ func (c *conn) prepare(query string) (*stmt, error) {
 		return nil, c.lost(err)
 	}
 	c.named++
-	d, err := c.pg.Prepare(context.Background(), "h"+strconv.Itoa(c.named), rewrite(query), nil)
+	d, err := c.pg.Prepare(uncut, "h"+strconv.Itoa(c.named), rewrite(query), nil)
 	if err != nil {
 		err = fmt.Errorf("%q: %w", query, err)
 		if e := pgError(err); e == nil || fatal(e) || c.dead() {
@@ -145,11 +150,10 @@ func (c *conn) send(o op, args []any) error {
 	return nil
 }
 
-// begin opens the pipe. What goes through it has no context: what ends is checked before, and
-// what hangs ends by the deadline of the connection.
+// begin opens the pipe.
 func (c *conn) begin() {
 	if c.pipe == nil {
-		c.pipe = c.pg.StartPipeline(context.Background())
+		c.pipe = c.pg.StartPipeline(uncut)
 	}
 }
 
@@ -252,6 +256,9 @@ func (c *conn) trip() (err error) {
 
 // answers is trip with the pipe left open.
 func (c *conn) answers(ops []op) error {
+	if c.trips != nil {
+		c.trips(ops)
+	}
 	if err := c.pg.Conn().SetDeadline(time.Now().Add(answersWithin)); err != nil {
 		return c.lost(err)
 	}
@@ -310,7 +317,7 @@ func (e *lostError) Unwrap() error { return e.err }
 func (c *conn) lost(err error) error {
 	c.pipe, c.sent = nil, c.sent[:0]
 	_ = c.pg.Conn().Close() // it is of no use, whatever that says
-	ended, cancel := context.WithCancel(context.Background())
+	ended, cancel := context.WithCancel(uncut)
 	cancel()
 	_ = c.pg.Close(ended)
 	return &lostError{err}
@@ -409,6 +416,17 @@ func (c *conn) Put(query string, args ...any) error {
 	return named(c.send(op{query: query}, args))
 }
 
+// Later is engine.Tx's.
+func (c *conn) Later(query string, args []any, next func() []any) error {
+	return named(c.send(op{query: query, next: next}, args))
+}
+
+// Sure is engine.Tx's. A change that meets no row divides by zero, which undoes the transaction
+// before the commit that may be on its way behind it.
+func (c *conn) Sure(query string, args ...any) error {
+	return named(c.send(op{query: "WITH changed AS (" + query + " RETURNING 1) SELECT 1 / count(*) FROM changed"}, args))
+}
+
 // Row is engine.Statements'.
 func (c *conn) Row(query string, args []any, dest ...any) error {
 	found := false
@@ -472,7 +490,7 @@ func (c *conn) close() error {
 	if c.dead() {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	ctx, cancel := context.WithTimeout(uncut, time.Second)
 	defer cancel()
 	return c.pg.Close(ctx)
 }

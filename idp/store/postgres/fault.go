@@ -19,6 +19,7 @@ const (
 	codeCached       = "0A000" // not supported, and what a plan is told whose table was changed
 	codeFuture       = "22023" // an argument that is none, and a transaction that there is not yet
 	codeUnique       = "23505"
+	codeNone         = "22012" // a division by zero, see Sure
 	codeReadOnly     = "25006"
 	codeSerial       = "40001"
 	codeDeadlock     = "40P01"
@@ -66,6 +67,8 @@ func named(err error) error {
 	}
 	if e := pgError(err); e != nil && e.Code == codeUnique {
 		return idp.ErrConflict
+	} else if e != nil && e.Code == codeNone {
+		return idp.ErrNotFound
 	}
 	return unwritable(err)
 }

@@ -186,15 +186,15 @@ type counting struct{ *stdlib.Conn }
 
 // ExecContext is single's.
 func (c counting) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
-	return single{c.Conn}.ExecContext(ctx, query, args)
+	return single(c).ExecContext(ctx, query, args)
 }
 
 // QueryContext is single's.
 func (c counting) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
-	return single{c.Conn}.QueryContext(ctx, query, args)
+	return single(c).QueryContext(ctx, query, args)
 }
 
 // CheckNamedValue is single's.
 func (c counting) CheckNamedValue(v *driver.NamedValue) error {
-	return single{c.Conn}.CheckNamedValue(v)
+	return single(c).CheckNamedValue(v)
 }
