@@ -134,10 +134,10 @@ twice:
 books: needs
 	BOOKS=100 go test -count 1 -v -run TestTheBooksAgree -timeout 90m ./idp/store
 
-# far lets rivals loose on a PostgreSQL that is far away, 50 ms each way, and two processes on
+# far lets rivals loose on a PostgreSQL that is far away, 50 ms there and back, and two processes on
 # one database; it prints how often transactions waited in a circle or ran again.
 far: needs
-	ROUNDS=200 DELAY=50 go test -count 1 -v -parallel 10 -run 'TestRivalsThroughDelay|TestRivalProcesses' -timeout 90m ./idp/store
+	ROUNDS=200 DELAY=25 go test -count 1 -v -parallel 10 -run 'TestRivalsThroughDelay|TestRivalProcesses' -timeout 90m ./idp/store
 
 # parties walks relying parties by docs/recipes: oauth2-proxy, as make test does, and what is too
 # large for that: OHIF (50 MB by npm, 200 MB unpacked), WildFly (270 and 330 MB by Maven),

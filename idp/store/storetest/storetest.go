@@ -18,6 +18,7 @@ import (
 	"hilum/idp/logout"
 	"hilum/idp/mail"
 	"hilum/idp/oidc"
+	"hilum/idp/store/engine"
 )
 
 // Store is what is tested: all that doors and verbs ask for, and what keeps a
@@ -187,7 +188,8 @@ func Rivals(t *testing.T, rounds int, open Open) {
 		r := rivalries[i%len(rivalries)]
 		t.Run(r.name, func(t *testing.T) {
 			t.Parallel()
-			r.run(t, open(t, 2))
+			all := open(t, 2)
+			r.test(t, &contest{site: &site{Store: all[0], t: t, now: time.Now().UTC().Truncate(time.Microsecond)}, all: all, patient: true})
 		})
 	}
 }
@@ -407,6 +409,9 @@ func (s *site) revoked(token idp.TokenHash) bool {
 type contest struct {
 	*site
 	all []Store
+	// patient: who is told that the database is away, or that it was waited for too long, comes
+	// again, as callers do. Nothing was changed then.
+	patient bool
 }
 
 // outcome counts what rivals were told.
@@ -428,7 +433,12 @@ func (c *contest) race(n int, rival func(s Store, i int) error) outcome {
 	for i := range n {
 		wg.Go(func() {
 			<-start
-			errs[i] = rival(c.all[i%len(c.all)], i)
+			for {
+				errs[i] = rival(c.all[i%len(c.all)], i)
+				if !c.patient || !errors.Is(errs[i], idp.ErrUnwritable) || errors.Is(errs[i], engine.ErrUnknown) || c.ctx().Err() != nil {
+					return
+				}
+			}
 		})
 	}
 	close(start)
