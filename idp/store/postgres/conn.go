@@ -87,10 +87,14 @@ type epoch struct {
 	timeline string
 }
 
-// learn finds out in which epoch the connection is.
+// learn finds out in which epoch the connection is. Who may not ask for the timeline does without.
 func (c *conn) learn() error {
-	return c.Row("SELECT pg_postmaster_start_time()::text, coalesce(stats_reset::text, ''), timeline_id::text FROM pg_stat_bgwriter, pg_control_checkpoint()", nil,
-		&c.epoch.started, &c.epoch.counting, &c.epoch.timeline)
+	const known = "SELECT pg_postmaster_start_time()::text, coalesce(stats_reset::text, '')"
+	err := c.Row(known+", timeline_id::text FROM pg_stat_bgwriter, pg_control_checkpoint()", nil, &c.epoch.started, &c.epoch.counting, &c.epoch.timeline)
+	if err != nil && !c.dead() {
+		err = c.Row(known+" FROM pg_stat_bgwriter", nil, &c.epoch.started, &c.epoch.counting)
+	}
+	return err
 }
 
 // dead reports whether the connection is of no use any more.

@@ -44,7 +44,7 @@ type Config struct {
 // Bounds of waiting.
 const (
 	lockTimeout  = 20 * time.Second // for a person or a thing that another transaction holds
-	idleTimeout  = 30 * time.Second // of a transaction whose instance says nothing any more
+	idleTimeout  = 10 * time.Second // of a transaction whose instance says nothing any more: less than others wait for what it holds
 	connectsIn   = 10 * time.Second
 	outcomeKnown = 20 * time.Second // after a commit without an answer
 	goesOn       = 10 * time.Second // after which nothing is tried again
@@ -412,11 +412,13 @@ func (e *Engine) status(ctx context.Context, t *tx) (said string, err error) {
 	var found bool
 	err = c.Row("SELECT ?::bigint < split_part(next_xid, ':', 1)::bigint * 4294967296 + split_part(next_xid, ':', 2)::bigint FROM pg_control_checkpoint()", []any{t.xid}, &found)
 	switch {
-	case err != nil:
+	case err != nil && c.dead():
 		return "", err
+	case err != nil: // it is not for everybody to ask
+		return unknown, err
 	case found:
 		return committed, nil
-	case c.epoch.started != t.epoch.started && c.epoch.timeline == t.epoch.timeline:
+	case c.epoch.started != t.epoch.started && c.epoch.timeline == t.epoch.timeline && c.epoch.timeline != "":
 		return aborted, nil
 	}
 	return unknown, nil

@@ -6,7 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"net/url"
+	neturl "net/url"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -304,7 +304,7 @@ type relay struct {
 
 func newRelay(t *testing.T, database string) *relay {
 	t.Helper()
-	u, err := url.Parse(database)
+	u, err := neturl.Parse(database)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -473,6 +473,39 @@ func TestNumbersThatAreGivenAgain(t *testing.T) {
 		_ = x.lost(errors.New("its server was killed"))
 		e.pool.give(x.conn)
 	}
+}
+
+// Where the server does not tell everybody of its checkpoints, what is not certain is said to
+// be unknown.
+func TestNumbersWithoutCheckpoints(t *testing.T) {
+	server := pgtest.Own(t)
+	url := server.Fresh(t)
+	by(t, url, makeThings, "CREATE ROLE plain LOGIN PASSWORD 'plain'", "GRANT ALL ON SCHEMA public, aside TO plain", "GRANT ALL ON aside.things TO plain",
+		"REVOKE EXECUTE ON FUNCTION pg_control_checkpoint FROM PUBLIC")
+	u, err := neturl.Parse(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.User = neturl.UserPassword("plain", "plain")
+	e := open(t, u.String(), 1)
+	c, err := e.pool.take(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := &tx{conn: c}
+	if err := errors.Join(x.Put("BEGIN"), x.sendXID(&x.xid), x.Put(addThing, "a", 1, []byte{}), x.Put("COMMIT"), x.trip()); err != nil {
+		t.Fatal(err)
+	}
+	if said, err := e.status(t.Context(), x); said != committed || err != nil {
+		t.Errorf("%s, %v", said, err)
+	}
+	server.Kill(t)
+	server.Start(t)
+	if said, err := e.status(t.Context(), x); said != unknown || err == nil {
+		t.Errorf("after a crash: %s, %v", said, err)
+	}
+	_ = x.lost(errors.New("its server was killed"))
+	e.pool.give(c)
 }
 
 // A commit whose connection is cut, at each moment: it is there once, and that is told.
