@@ -51,7 +51,7 @@ func remote(ctx context.Context, url string) (*store.DB, error) {
 func TestRivalsThroughDelay(t *testing.T) {
 	rounds, delay := number("ROUNDS", 0), time.Duration(number("DELAY", 2))*time.Millisecond
 	if rounds == 0 {
-		rounds = 6
+		rounds = 4
 	}
 	var again, deadlocks, unknown atomic.Int64
 	t.Run("far", func(t *testing.T) {
