@@ -108,14 +108,14 @@ func (p *pool) last() *conn {
 
 // opened opens a connection.
 func (p *pool) opened(ctx context.Context) (*conn, error) {
-	if fault, _ := p.known(); fault != nil {
+	if _, fault := p.known(); fault != nil {
 		select {
 		case p.turn <- struct{}{}:
 			defer func() { <-p.turn }()
 		case <-ctx.Done():
 			return nil, errors.Join(fault, ctx.Err())
 		}
-		if fault, at := p.known(); fault != nil && time.Since(at) < openAgain {
+		if at, fault := p.known(); fault != nil && time.Since(at) < openAgain {
 			return nil, fault
 		}
 	}
@@ -128,11 +128,11 @@ func (p *pool) opened(ctx context.Context) (*conn, error) {
 	return c, err
 }
 
-// known is why the last connection could not be opened, and since when that is known.
-func (p *pool) known() (error, time.Time) {
+// known is when a connection was last opened or could not be, and why.
+func (p *pool) known() (at time.Time, fault error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.fault, p.faultAt
+	return p.faultAt, p.fault
 }
 
 // give takes a connection back.

@@ -5,7 +5,6 @@ package postgres
 import (
 	"crypto/tls"
 	"errors"
-	"net"
 	"syscall"
 )
 
@@ -16,7 +15,7 @@ func (c *conn) usable() bool {
 	if c.dead() {
 		return false
 	}
-	var on net.Conn = c.pg.Conn()
+	on := c.pg.Conn()
 	if t, ok := on.(*tls.Conn); ok {
 		on = t.NetConn()
 	}
@@ -31,7 +30,7 @@ func (c *conn) usable() bool {
 	var b [1]byte
 	var looked error
 	if err := raw.Control(func(fd uintptr) {
-		_, _, looked = syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT) //nolint:gosec // a file descriptor
+		_, _, looked = syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
 	}); err != nil {
 		return false
 	}

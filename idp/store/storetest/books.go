@@ -427,6 +427,7 @@ func (b *Books) Check(rows map[string]bool) {
 				maybe++
 			case refused:
 				no++
+			case away:
 			}
 			if (l.mark != "" || len(l.keys) > 0) && made(l) {
 				stored++
