@@ -435,7 +435,7 @@ func (b *Books) Check(rows map[string]bool) {
 		}
 		if g.key != "" && rows[g.key] {
 			stored = 1
-			if yes == 0 {
+			if yes == 0 && maybe > 0 {
 				found++
 			}
 		}
