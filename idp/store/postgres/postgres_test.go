@@ -396,7 +396,7 @@ func TestFewKnock(t *testing.T) {
 		t.Errorf("%d knocked, %d at most were to", n, most)
 	}
 	r.away.Store(false)
-	for until := time.Now().Add(10 * openAgain); ; {
+	for until := time.Now().Add(10 * time.Second); ; {
 		err := e.Read().Row("SELECT 1", nil, new(int64))
 		if err == nil {
 			break
