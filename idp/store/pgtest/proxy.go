@@ -320,7 +320,9 @@ func (l *link) pass(line <-chan piece, to net.Conn) {
 		}
 		if wait := time.Until(p.due); wait > 0 {
 			if out.Flush() != nil {
-				l.drain(line)
+				if p.data != nil || p.before { // else it was the end
+					l.drain(line)
+				}
 				return
 			}
 			select {
