@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"strings"
 	"sync"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
 	_ "github.com/jackc/pgx/v5/stdlib"
 )
 
@@ -485,4 +487,36 @@ func FuzzCommits(f *testing.F) {
 			t.Errorf("%q is one only without a blank after it", text)
 		}
 	})
+}
+
+// A client that has gone before what the server has said to it, and the end of that, is due.
+func TestProxyEndsWithWhatWaits(t *testing.T) {
+	p, _ := between(t)
+	for range 20 {
+		p.Delay(0)
+		c, err := pgconn.Connect(t.Context(), p.URL())
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.Delay(20 * time.Millisecond)
+		c.Frontend().SendQuery(&pgproto3.Query{String: "SELECT generate_series(1, 100)"})
+		if err := c.Frontend().Flush(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(5 * time.Millisecond) // so much later the end is due
+		if err := c.Conn().(*net.TCPConn).SetLinger(0); err != nil {
+			t.Fatal(err)
+		}
+		c.Conn().Close()
+	}
+	closed := make(chan bool)
+	go func() {
+		p.close()
+		close(closed)
+	}()
+	select {
+	case <-closed:
+	case <-time.After(10 * time.Second):
+		t.Fatal("it waits for an end that has come")
+	}
 }
