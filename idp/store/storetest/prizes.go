@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"errors"
+	mrand "math/rand/v2"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -69,6 +70,7 @@ func (p *Prizes) Play(ctx context.Context, s Store, as int) (said []string, thro
 		all.Go(func() {
 			for i := next.Add(1) - 1; i < int64(len(p.All)); i = next.Add(1) - 1 {
 				prize := p.All[i]
+				time.Sleep(time.Duration(mrand.IntN(20)) * time.Millisecond) //nolint:gosec // so that who is first changes
 				if prize.Kind == "guess" {
 					for range guesses {
 						err := s.UpdateCounter(ctx, idp.CounterKey{Kind: idp.CountCodes, Who: string(prize.User)}, nil, func(c *idp.Counter) error {
