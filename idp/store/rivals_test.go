@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -130,10 +131,11 @@ func TestRivalProcesses(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.Delay(time.Duration(number("DELAY", 1)) * time.Millisecond)
-	if _, err := in.Write([]byte("go\n")); err != nil {
+	start := time.Now().Add(200 * time.Millisecond)
+	if _, err := fmt.Fprintln(in, start.Format(time.RFC3339Nano)); err != nil {
 		t.Fatal(err)
 	}
-	said, through := r.Prizes.Play(t.Context(), db, 0)
+	said, through := r.Prizes.Play(t.Context(), db, 0, start)
 	var other played
 	if err := json.NewDecoder(lines).Decode(&other); err != nil {
 		t.Fatal(err)
@@ -176,11 +178,16 @@ func rival(path string) int {
 		return fail(err)
 	}
 	fmt.Println("ready")
-	if _, err := bufio.NewReader(os.Stdin).ReadString('\n'); err != nil {
+	line, err := bufio.NewReader(os.Stdin).ReadString('\n')
+	if err != nil {
+		return fail(err)
+	}
+	start, err := time.Parse(time.RFC3339Nano, strings.TrimSpace(line))
+	if err != nil {
 		return fail(err)
 	}
 	var p played
-	p.Said, p.Through = r.Prizes.Play(ctx, db, 1)
+	p.Said, p.Through = r.Prizes.Play(ctx, db, 1, start)
 	p.Again, p.Deadlocks, _ = db.Ran()
 	if err := json.NewEncoder(os.Stdout).Encode(p); err != nil {
 		return fail(err)

@@ -59,18 +59,22 @@ func MakePrizes(t *testing.T, s Store, rounds int) *Prizes {
 	return out
 }
 
-// Play has one process try for all, several at once, and returns what it was told of each:
+// gap is how much later the next prize is tried for.
+const gap = 40 * time.Millisecond
+
+// Play has one process try for all from a moment on, several at once, and returns what it was told of each:
 // empty for yes. Of guesses it is how many were let through.
-func (p *Prizes) Play(ctx context.Context, s Store, as int) (said []string, through []int) {
+func (p *Prizes) Play(ctx context.Context, s Store, as int, start time.Time) (said []string, through []int) {
 	said, through = make([]string, len(p.All)), make([]int, len(p.All))
 	site := &site{now: p.Now}
 	var next atomic.Int64
 	var all sync.WaitGroup
-	for range 8 {
+	for range 16 {
 		all.Go(func() {
 			for i := next.Add(1) - 1; i < int64(len(p.All)); i = next.Add(1) - 1 {
 				prize := p.All[i]
-				time.Sleep(time.Duration(mrand.IntN(20)) * time.Millisecond) //nolint:gosec // so that who is first changes
+				// All try for a prize at about the same time, so that who is first changes.
+				time.Sleep(time.Until(start.Add(time.Duration(i)*gap + time.Duration(mrand.IntN(20))*time.Millisecond))) //nolint:gosec // no secret
 				if prize.Kind == "guess" {
 					for range guesses {
 						err := s.UpdateCounter(ctx, idp.CounterKey{Kind: idp.CountCodes, Who: string(prize.User)}, nil, func(c *idp.Counter) error {
