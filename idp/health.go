@@ -17,6 +17,10 @@ type Health struct {
 	// Unwritable is why nothing can be written; empty: it can.
 	Unwritable Unwritable
 	Logouts    []LogoutFigures // of applications that wait to be told, or could not be
+	// Instances serve the database, the one that runs longest first; none where it is a file.
+	Instances []Instance
+	// Lag is how long the oldest event waits to be put into the audit log; zero: none waits.
+	Lag time.Duration
 }
 
 // Day is what happened on one day, in UTC.
