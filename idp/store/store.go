@@ -55,6 +55,8 @@ type Config struct {
 	trust  *trust
 	twice  bool // sqlite.Config.Twice
 	strict bool // transactions that decide without holding anything fail
+	// watch is in place of watchEvery, unless it is 0.
+	watch time.Duration
 }
 
 // statements are the engine's.

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -17,7 +18,7 @@ const selectRevisions = "SELECT max(CASE name WHEN 'clients' THEN n END), max(CA
 // (Relay) to heard. It looks every watchEvery, and when a hint says that there is something.
 // While nothing can be written it probes whether it can again. It returns when ctx ends.
 func (db *DB) Watch(ctx context.Context, heard func(...idp.Topic)) {
-	tick := time.NewTicker(watchEvery)
+	tick := time.NewTicker(cmp.Or(db.conf.watch, watchEvery))
 	defer tick.Stop()
 	failing := false
 	// What was relayed before is heard too: it may be of the moment in which the
