@@ -170,7 +170,8 @@ func (b *buckets[K]) allowed() (rate.Limit, int) {
 	return b.rate / rate.Limit(b.share.Live()), b.share.Of(b.burst)
 }
 
-// divide gives a bucket what is allowed now. What is in it stays in it, as far as there is room.
+// divide gives a bucket what is allowed now. What is in it stays in it, as far as there is room:
+// what others have allowed before they went is not known here.
 func (b *buckets[K]) divide(l *rate.Limiter, now time.Time) {
 	if limit, burst := b.allowed(); l.Burst() != burst || l.Limit() != limit {
 		l.SetLimitAt(now, limit)
