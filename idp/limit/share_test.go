@@ -65,7 +65,7 @@ func TestInstancesShareALimit(t *testing.T) {
 		}
 		// Used up by one that was alone, then two more come.
 		live(1)
-		within("what is in it when the others go", allowed(1, 0), burst/3, burst/3)
+		within("what is left of a share", allowed(1, 0), 0, 1)
 		time.Sleep(time.Hour)
 		within("alone", allowed(1, 0), burst, burst)
 		live(3)
