@@ -17,8 +17,9 @@ type Health struct {
 	// Unwritable is why nothing can be written; empty: it can.
 	Unwritable Unwritable
 	Logouts    []LogoutFigures // of applications that wait to be told, or could not be
-	// Instances serve the database, the one that runs longest first; none where it is a file.
-	Instances []Instance
+	// Shared says that several instances may serve the database, which is a file otherwise.
+	Shared    bool
+	Instances []Instance // the one that runs longest first
 	// Lag is how long the oldest event waits to be put into the audit log; zero: none waits.
 	Lag time.Duration
 }

@@ -23,7 +23,7 @@ func (db *DB) Health(ctx context.Context) (*idp.Health, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &idp.Health{Rows: map[string]int64{}, Waiting: map[string]int{}, Lag: lag}
+	h := &idp.Health{Rows: map[string]int64{}, Waiting: map[string]int{}, Shared: db.deferred, Lag: lag}
 	if h.Instances, err = db.instances(r); err != nil {
 		return nil, err
 	}
