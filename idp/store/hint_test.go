@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math"
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -29,19 +32,34 @@ type instance struct {
 	hinted  chan idp.Topic  // what it hears by hints
 	relayed chan idp.Topic  // what it reads that was relayed
 	wg      *sync.WaitGroup // of what runs
+	lost    atomic.Bool     // it has logged that it hears nothing
 }
+
+// Enabled is slog.Handler's, as are Handle, WithAttrs and WithGroup: an instance is told its log.
+func (i *instance) Enabled(context.Context, slog.Level) bool { return true }
+
+func (i *instance) Handle(_ context.Context, r slog.Record) error {
+	if strings.HasPrefix(r.Message, "hints of other instances are not heard") {
+		i.lost.Store(true)
+	}
+	return nil
+}
+
+func (i *instance) WithAttrs([]slog.Attr) slog.Handler { return i }
+
+func (i *instance) WithGroup(string) slog.Handler { return i }
 
 // instances are several on the databases of these URLs, all of them the same one. They look at
 // nothing by themselves.
 func instances(t testing.TB, urls ...string) (all []*instance) {
 	t.Helper()
 	for _, url := range urls {
-		db, err := store.Open(t.Context(), store.Slow(store.Config{Key: make([]byte, 32), URL: url}))
+		i := &instance{began: make(chan struct{}, 1), hinted: make(chan idp.Topic, 10_000), relayed: make(chan idp.Topic, 100), wg: &sync.WaitGroup{}}
+		db, err := store.Open(t.Context(), store.Slow(store.Config{Key: make([]byte, 32), URL: url, Log: slog.New(i)}))
 		if err != nil {
 			t.Fatal(err)
 		}
-		i := &instance{DB: db, began: make(chan struct{}, 1), hinted: make(chan idp.Topic, 10_000), relayed: make(chan idp.Topic, 100), wg: &sync.WaitGroup{}}
-		i.hub.Relay = db.Hint
+		i.DB, i.hub.Relay = db, db.Hint
 		ctx, stop := context.WithCancel(t.Context())
 		i.wg.Go(func() {
 			db.Listen(ctx, func(topics ...idp.Topic) {
@@ -270,6 +288,42 @@ func TestNothingIsMissedWhileHintsAreCut(t *testing.T) {
 	c.hears(t, a, "next")
 	if n := len(c.hinted); n != 0 {
 		t.Errorf("%d hints are heard that were told while nobody listened", n)
+	}
+}
+
+// A line that is cut without a word, as firewalls do, is found out although nothing is sent on it
+// but hints; one on which nothing happens stays.
+func TestASilentLineIsFoundOut(t *testing.T) {
+	t.Parallel()
+	url := pgtest.Fresh(t)
+	proxy := pgtest.NewProxy(t, url)
+	all := instances(t, url, url, proxy.URL())
+	a, b, c := all[0], all[1], all[2]
+	for _, i := range all {
+		for len(i.began) > 0 {
+			<-i.began
+		}
+	}
+	proxy.Delay(24 * time.Hour) // whatever is sent from now on is not answered
+	defer proxy.CutAll()        // what is on its way would be waited for
+	browser := c.hub.Wait(idp.TopicLogin("L"))
+	defer browser.Close()
+	a.hub.Wake(idp.TopicLogin("L"))
+	for get(t, b.hinted) != idp.TopicLogin("L") {
+	}
+	becomes(t, "C knows that it hears nothing", c.lost.Load)
+	select {
+	case <-browser.Woken():
+		t.Fatal("the browser is woken by a line that does not answer")
+	default:
+	}
+	proxy.Delay(0) // on new lines
+	get(t, c.began)
+	get(t, browser.Woken())
+	b.hears(t, a, "next")
+	c.hears(t, a, "next")
+	if len(b.began) != 0 {
+		t.Error("a line on which nothing happened was replaced")
 	}
 }
 
