@@ -3,6 +3,7 @@ package store
 import (
 	"time"
 
+	"hilum/idp/store/postgres"
 	"hilum/idp/store/sqlite"
 )
 
@@ -28,3 +29,6 @@ func Strict(c Config) Config {
 	c.strict = true
 	return c
 }
+
+// TellTrips is postgres.Engine's.
+func (db *DB) TellTrips(f func([]string)) { db.engine.(*postgres.Engine).TellTrips(f) }
