@@ -1,9 +1,17 @@
 package store
 
 import (
+	"time"
+
 	"hilum/idp/store/postgres"
 	"hilum/idp/store/sqlite"
 )
+
+// Slow is a configuration whose Watch looks by itself never, as far as a test is concerned.
+func Slow(c Config) Config {
+	c.watch = 24 * time.Hour
+	return c
+}
 
 // Twice is a configuration whose functions run twice, see sqlite.Config.
 func Twice(c Config) Config {
