@@ -167,7 +167,7 @@ func openOnly(ctx context.Context, conf *config.Config, issuer string, log *slog
 		hub:     hub,
 		ending:  make(chan struct{}),
 		streams: &serve.Streams{Log: log},
-		jobs:    &desk.Jobs{},
+		jobs:    desk.NewJobs(db, sealer),
 		conf:    conf,
 		issuer:  issuer,
 		log:     log,

@@ -27,6 +27,7 @@ const (
 	holdSite           engine.Key = "site"
 	holdRegistrations  engine.Key = "registrations"
 	holdVAPID          engine.Key = "vapid"
+	holdJobs           engine.Key = "jobs"
 )
 
 const beforePerson engine.Key = "person "

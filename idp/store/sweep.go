@@ -37,6 +37,7 @@ var sweeps = []struct {
 	{table: "tombstones", gone: "unlinked_at <= ?", keep: idp.TombstoneFor},
 	{table: "pairings", gone: "expires_at <= ?", keep: time.Hour},
 	{table: "tryouts", gone: "expires_at <= ?", keep: idp.TryoutKept, also: []string{dropTryoutConsent, dropTryoutUse}},
+	{table: "jobs", gone: "CASE WHEN ended_at <> 0 THEN ended_at ELSE beat_at END <= ?", keep: idp.JobKept, also: []string{dropJobFile}},
 	{table: "invitations", gone: "expires_at <= ?", keep: 7 * 24 * time.Hour},
 	// The longest window that wrong tries are counted in, begun by the latest.
 	{table: "counters", gone: "CASE WHEN month_at > next_at THEN month_at ELSE next_at END <= ?", keep: 30 * 24 * time.Hour},

@@ -18,6 +18,7 @@ import (
 	"hilum/idp/logout"
 	"hilum/idp/mail"
 	"hilum/idp/oidc"
+	"hilum/idp/web/desk"
 )
 
 // Store is what is tested: all that doors and verbs ask for, and what keeps a
@@ -30,6 +31,7 @@ type Store interface {
 	oidc.Store
 	logout.Store
 	mail.Store
+	desk.JobStore
 	Ping(ctx context.Context) error
 	Sweep(ctx context.Context, now time.Time) error
 	Events(ctx context.Context, after int64, limit int) ([]idp.Event, error)
@@ -109,6 +111,7 @@ func Run(t *testing.T, open Open) {
 	t.Run("the first steps put aside", one(startAside))
 	t.Run("signing keys", one(signingKeys))
 	t.Run("seal check", one(sealCheck))
+	t.Run("jobs", one(jobs))
 	t.Run("sweep", one(sweep))
 	t.Run("events", one(events))
 	t.Run("notices that a session has ended", one(notices))
@@ -163,6 +166,7 @@ func Run(t *testing.T, open Open) {
 			t.Run("collect a sign-in", rivals(rivalsCollect))
 			t.Run("remove the last devices", rivals(rivalsRemove))
 			t.Run("make a signing key", rivals(rivalsKey))
+			t.Run("begin a job", rivals(rivalsJob))
 			t.Run("claim a notice", rivals(rivalsNotice))
 			t.Run("claim a mail", rivals(rivalsMail))
 			t.Run("collect a new password", rivals(rivalsReset))

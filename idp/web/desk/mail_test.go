@@ -287,7 +287,7 @@ func TestImportBreaksOffAmongTheLetters(t *testing.T) {
 	}
 
 	// After a restart the log knows who was added, and nobody who was written to.
-	w.Restart()
+	w.Forget()
 	w.Wants(w.Get(at), 200, "100 people were added", "Whether everybody was written to", "not Each waits")
 }
 
