@@ -1,6 +1,10 @@
 package store
 
-import "hilum/idp/store/sqlite"
+import (
+	"context"
+
+	"hilum/idp/store/sqlite"
+)
 
 // Twice is a configuration whose functions run twice, see sqlite.Config.
 func Twice(c Config) Config {
@@ -17,4 +21,9 @@ func (db *DB) Reprepared() (int64, error) {
 func Strict(c Config) Config {
 	c.strict = true
 	return c
+}
+
+// Sweeping runs do as the instance that sweeps.
+func (db *DB) Sweeping(ctx context.Context, do func(context.Context) error) (alone bool, err error) {
+	return db.engine.Alone(ctx, holdSweep, do)
 }

@@ -399,7 +399,7 @@ type outcome struct {
 }
 
 var sentinels = []error{
-	idp.ErrNotFound, idp.ErrConflict, idp.ErrExpired, idp.ErrSettled, idp.ErrDenied, idp.ErrCodeUsed, idp.ErrWrongSecret, idp.ErrTooMany,
+	idp.ErrNotFound, idp.ErrConflict, idp.ErrExpired, idp.ErrSettled, idp.ErrDenied, idp.ErrCodeUsed, idp.ErrWrongSecret, idp.ErrTooMany, idp.ErrBusy,
 }
 
 // race runs n rivals at once. Errors that are no sentinel fail the test.
