@@ -32,6 +32,7 @@ type Store interface {
 	logout.Store
 	mail.Store
 	desk.JobStore
+	Site(ctx context.Context) (*idp.Site, error)
 	Ping(ctx context.Context) error
 	Sweep(ctx context.Context, now time.Time) error
 	Events(ctx context.Context, after int64, limit int) ([]idp.Event, error)
@@ -104,6 +105,10 @@ func Run(t *testing.T, open Open) {
 	t.Run("what ends a grant", one(endsOfGrants))
 	t.Run("clients", one(clients))
 	t.Run("clients are not shared for change", one(clientCopies))
+	t.Run("clients and the site, as the administration sees them in another instance", func(t *testing.T) {
+		both := open(t, 2)
+		seenAtOnce(t, &site{Store: both[0], t: t, now: time.Now().UTC().Truncate(time.Microsecond)}, both[1])
+	})
 	t.Run("site", one(siteSaved))
 	t.Run("pictures", one(pictures))
 	t.Run("consents", one(consents))
