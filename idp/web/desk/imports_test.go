@@ -183,9 +183,8 @@ func TestImportShowsHowFarItIs(t *testing.T) {
 	w.Wants(w.Get(page), 200, "1,000 people were added")
 }
 
-// Another provider on the same key, as after a restart, says what became of a
-// file that it does not know: by the log.
-func TestImportAfterARestart(t *testing.T) {
+// Of a file that nothing is known of any more the log says what became of it.
+func TestImportLongAgo(t *testing.T) {
 	t.Parallel()
 	w := walk.New(t)
 	chief := w.Staff(idp.StaffAdmin)

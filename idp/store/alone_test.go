@@ -15,8 +15,8 @@ import (
 	"hilum/idp/store/pgtest"
 )
 
-// instance opens a database as one of several that share it.
-func instance(t *testing.T, url string, key []byte) *store.DB {
+// openSharing opens a database as one of several that share it.
+func openSharing(t *testing.T, url string, key []byte) *store.DB {
 	t.Helper()
 	db, err := store.Open(t.Context(), store.Strict(store.Config{Key: key, URL: url}))
 	if err != nil {
@@ -34,7 +34,7 @@ func instance(t *testing.T, url string, key []byte) *store.DB {
 // time does it itself.
 func TestOneInstanceSweeps(t *testing.T) {
 	url, key := pgtest.Fresh(t), make([]byte, 32)
-	one, other := instance(t, url, key), instance(t, url, key)
+	one, other := openSharing(t, url, key), openSharing(t, url, key)
 	now := time.Now().UTC()
 	old := &idp.Job{ID: "old", Kind: idp.JobImport, Owner: "gone", BegunAt: now, BeatAt: now}
 	if _, err := one.BeginJob(t.Context(), old); err != nil {
@@ -79,7 +79,7 @@ func TestInstancesBeginAtOnce(t *testing.T) {
 			dbs[i] = db
 			checks[i] = db.SetSealCheck(t.Context(), []byte{byte(i)})
 			pushes[i] = db.SetVAPIDKey(t.Context(), []byte{byte(i)}, "public")
-			rings[i], err = keyring.Open(t.Context(), keyring.Config{Store: db, Sealer: plain{}, Algs: []string{"ES256", "EdDSA"}})
+			rings[i], err = keyring.Open(t.Context(), keyring.Config{Store: db, Sealer: unsealed{}, Algs: []string{"ES256", "EdDSA"}})
 			if err != nil {
 				t.Error(err)
 			}
@@ -140,8 +140,8 @@ func TestInstancesBeginAtOnce(t *testing.T) {
 	}
 }
 
-// plain seals nothing.
-type plain struct{}
+// unsealed seals nothing.
+type unsealed struct{}
 
-func (plain) Seal(b []byte, _ string) ([]byte, error) { return slices.Clone(b), nil }
-func (plain) Open(b []byte, _ string) ([]byte, error) { return slices.Clone(b), nil }
+func (unsealed) Seal(b []byte, _ string) ([]byte, error) { return slices.Clone(b), nil }
+func (unsealed) Open(b []byte, _ string) ([]byte, error) { return slices.Clone(b), nil }
