@@ -64,6 +64,10 @@ func (p *person) relinks(link string) {
 // link and is back.
 func TestHelpdeskReplacesALostPhone(t *testing.T) {
 	t.Parallel()
+	onBoth(t, helpdeskReplacesALostPhone)
+}
+
+func helpdeskReplacesALostPhone(t *testing.T) {
 	d := startDemo(t)
 	helga := d.invite(t, "helga", "--staff", "helpdesk")
 	bert := d.invite(t, "bert", "--display", "Bert Klein")
@@ -147,11 +151,26 @@ func TestHelpdeskReplacesALostPhone(t *testing.T) {
 
 func TestAdministrationInBulk(t *testing.T) {
 	t.Parallel()
+	onBoth(t, administrationInBulk)
+}
+
+func administrationInBulk(t *testing.T) {
 	d := startDemo(t)
 	d.crowdOf(t, 60)
 	chief := d.administrator(t)
 	w := openWindow(t, true)
 	w.administrates(d, chief)
+
+	// Where everything is kept, says the page of how the provider fares.
+	engine := "SQLite"
+	if d.home.URL != "" {
+		engine = "PostgreSQL"
+	}
+	w.open(d.Issuer + "/admin/health")
+	if text := w.text("#engine"); !strings.HasPrefix(text, engine+" ") {
+		t.Errorf("the database is %q", text)
+	}
+	w.open(d.Issuer + "/admin/devices")
 
 	// Narrowed by a chip, all of them ticked, all unlinked.
 	w.do(chromedp.SendKeys(chromedp.CSS("#q"), "kowalski"))

@@ -115,6 +115,10 @@ func (w *window) arrives(rp *party) {
 // there: stream, poll and code carry it all.
 func TestPhoneSignIn(t *testing.T) {
 	t.Parallel()
+	onBoth(t, phoneSignIn)
+}
+
+func phoneSignIn(t *testing.T) {
 	d := startDemo(t)
 	phoneSignIn(t, d.public(t), d.invite(t, "bert"))
 }
@@ -286,6 +290,10 @@ func TestPhoneSignInWithoutTheStream(t *testing.T) {
 // a sixth device is refused, but a new phone takes the place of an old one.
 func TestPhonesAndPages(t *testing.T) {
 	t.Parallel()
+	onBoth(t, phonesAndPages)
+}
+
+func phonesAndPages(t *testing.T) {
 	d := startDemo(t)
 	rp := d.public(t)
 	bert := d.invite(t, "bert")
@@ -453,6 +461,10 @@ func TestPhoneExpiry(t *testing.T) {
 // The first device by an invitation is a phone of ours: no code is typed.
 func TestInvitationByPhone(t *testing.T) {
 	t.Parallel()
+	onBoth(t, invitationByPhone)
+}
+
+func invitationByPhone(t *testing.T) {
 	d := startDemo(t)
 	w := openWindow(t, true)
 	link := strings.TrimSpace(d.idp(t, "invite", "carla"))

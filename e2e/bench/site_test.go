@@ -75,7 +75,7 @@ func newSite(t testing.TB, people int, cost crowd.Cost) *site {
 	t.Helper()
 	s := &site{data: filepath.Join(t.TempDir(), "data")}
 	var err error
-	s.people, err = crowd.Fill(context.Background(), s.data, "p", people, cost)
+	s.people, err = crowd.Fill(context.Background(), crowd.Home{Folder: s.data}, "p", people, cost)
 	check(t, err)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	check(t, err)

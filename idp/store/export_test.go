@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 
+	"hilum/idp/store/postgres"
 	"hilum/idp/store/sqlite"
 )
 
@@ -27,3 +28,6 @@ func Strict(c Config) Config {
 func (db *DB) Sweeping(ctx context.Context, do func(context.Context) error) (alone bool, err error) {
 	return db.engine.Alone(ctx, holdSweep, do)
 }
+
+// TellTrips is postgres.Engine's.
+func (db *DB) TellTrips(f func([]string)) { db.engine.(*postgres.Engine).TellTrips(f) }
