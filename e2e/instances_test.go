@@ -3,6 +3,7 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -70,6 +71,8 @@ func startInstances(t testing.TB) *instances {
 			r.Out.Host = r.In.Host
 		},
 		FlushInterval: -1,
+		// A connection that an instance closes for being idle is no answer to a form.
+		Transport: &http.Transport{DisableKeepAlives: true},
 	}
 	balancer.Start()
 	t.Cleanup(balancer.Close)
@@ -80,7 +83,9 @@ func startInstances(t testing.TB) *instances {
 // public registers an application without a secret.
 func (s *instances) public(t testing.TB, name string) *party {
 	t.Helper()
-	redirect := "http://127.0.0.1:" + freePort(t) + "/callback"
+	app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "back") })) // a browser has to get there
+	t.Cleanup(app.Close)
+	redirect := app.URL + "/callback"
 	id := strings.ToLower(strings.ReplaceAll(name, " ", "-"))
 	s.idp(t, "client", "add", name, "--id", id, "--public", "--redirect-uri", redirect, "--scope", "openid,profile,email,offline_access", "--grant", "authorization_code", "--grant", "refresh_token")
 	return &party{
