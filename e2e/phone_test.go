@@ -115,12 +115,10 @@ func (w *window) arrives(rp *party) {
 // there: stream, poll and code carry it all.
 func TestPhoneSignIn(t *testing.T) {
 	t.Parallel()
-	onBoth(t, phoneSignIn)
-}
-
-func phoneSignIn(t *testing.T) {
-	d := startDemo(t)
-	phoneSignIn(t, d.public(t), d.invite(t, "bert"))
+	onBoth(t, func(t *testing.T) {
+		d := startDemo(t)
+		phoneSignIn(t, d.public(t), d.invite(t, "bert"))
+	})
 }
 
 // phoneSignIn is that of a person without a phone, at a public application.
