@@ -1,9 +1,11 @@
 package e2e
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
+	"mime/multipart"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -21,6 +23,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"golang.org/x/net/html"
 
+	"hilum/e2e/crowd"
 	"hilum/idp/mail/mailtest"
 	"hilum/idp/store/pgtest"
 )
@@ -38,20 +41,16 @@ type instances struct {
 // startInstances starts them at once, on a database that is empty.
 func startInstances(t testing.TB) *instances {
 	t.Helper()
-	at := must[*url.URL](t)(url.Parse(pgtest.Fresh(t)))
-	password, _ := at.User.Password()
-	at.User = url.User(at.User.Username())
 	dir := t.TempDir()
-	secret := filepath.Join(dir, "database.password")
 	m := mailtest.New(t, mailtest.Conf{TLS: "starttls"})
 	ca := filepath.Join(dir, "mail.pem")
-	well(t, os.WriteFile(secret, []byte(password), 0o600))
 	well(t, os.WriteFile(ca, m.PEM, 0o600))
 
 	s := &instances{mail: m}
 	balancer := httptest.NewUnstartedServer(nil)
 	issuer := "http://" + balancer.Listener.Addr().String()
-	env := append(os.Environ(), "IDP_ISSUER="+issuer, "IDP_DATABASE_URL="+at.String(), "IDP_DATABASE_PASSWORD_FILE="+secret, "IDP_DATABASE_POOL=8",
+	env := append(os.Environ(), databaseEnv(t, crowd.Home{URL: pgtest.Fresh(t)})...)
+	env = append(env, "IDP_ISSUER="+issuer, "IDP_DATABASE_POOL=8",
 		"IDP_KEYS_SEAL_FILE="+filepath.Join(dir, "seal.key"), "IDP_CLIENTS_REGISTRATION=token", "IDP_LIMITS_ENROL_PER_10_MINUTES=0",
 		"IDP_MAIL_HOST="+m.Host, "IDP_MAIL_PORT="+strconv.Itoa(m.Port), "IDP_MAIL_TLS=starttls", "IDP_MAIL_CA_FILE="+ca, "IDP_MAIL_FROM=idp@klinik.test")
 	var to []*url.URL
@@ -263,6 +262,58 @@ func importsInTurn(t *testing.T, s *instances) {
 	w.click("#check-now")
 	w.see("#whole")
 	w.quiet()
+}
+
+// An import whose instance is killed is shown as broken off by the other one, and is in nobody's
+// way.
+func TestInstanceDiesInAnImport(t *testing.T) {
+	t.Parallel()
+	s := startInstances(t)
+	carla := s.invite(t, "carla", "--staff", "admin")
+	at := carla.get(s.issuer + "/admin/users/import")
+	at = carla.submit(at, "password-form", url.Values{"username": {carla.name}, "password": {carla.password}})
+	carla.submit(at, "code-form", url.Values{"code": {carla.code()}})
+
+	// Cookies do not know of ports: the same browser before each of them.
+	dies, lives := s.each[0], s.each[1]
+	upload := func(to *served, people int) *page {
+		t.Helper()
+		var body bytes.Buffer
+		form := multipart.NewWriter(&body)
+		well(t, form.WriteField("do", "import"))
+		file := must[io.Writer](t)(form.CreateFormFile("file", "people.csv"))
+		fmt.Fprintln(file, "username")
+		for i := range people {
+			fmt.Fprintf(file, "%d-of-%d\n", i, people)
+		}
+		well(t, form.Close())
+		req := must[*http.Request](t)(http.NewRequestWithContext(t.Context(), http.MethodPost, to.issuer+"/admin/users/import", &body))
+		req.Header.Set("Content-Type", form.FormDataContentType())
+		req.Header.Set("Sec-Fetch-Site", "same-origin")
+		return carla.read(carla.web.Do(req))
+	}
+	at = upload(dies, 50_000)
+	job := at.url.Path
+	if !strings.HasPrefix(job, "/admin/imports/") {
+		t.Fatalf("at %s (%d):\n%s", at.url, at.status, at.body)
+	}
+	shows := func(id string) {
+		t.Helper()
+		var seen *page
+		for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); time.Sleep(200 * time.Millisecond) {
+			seen = carla.get(lives.issuer + job)
+			if strings.Contains(seen.body, id) {
+				return
+			}
+		}
+		t.Fatalf("%s is never shown, but\n%s", id, seen.body)
+	}
+	shows(`data-step="adding"`)
+	dies.kill(t)
+	shows(`id="lost"`)
+	at = upload(lives, 3)
+	job = at.url.Path
+	shows(`id="done"`)
 }
 
 // lettersOnce invites many by letter, which both instances hand on: each gets one.
