@@ -75,6 +75,13 @@ func startInstances(t testing.TB) *instances {
 	}
 	balancer.Start()
 	t.Cleanup(balancer.Close)
+	t.Cleanup(func() {
+		for n, one := range s.each {
+			if t.Failed() {
+				t.Logf("instance %d:\n%s", n, one.errs)
+			}
+		}
+	})
 	s.served = &served{issuer: issuer, client: &http.Client{Timeout: 30 * time.Second}, env: s.each[0].env, data: s.each[0].data}
 	return s
 }
