@@ -169,7 +169,7 @@ func openOnly(ctx context.Context, conf *config.Config, issuer string, log *slog
 		share:   share,
 		ending:  make(chan struct{}),
 		streams: &serve.Streams{Log: log},
-		jobs:    &desk.Jobs{},
+		jobs:    desk.NewJobs(db, sealer),
 		conf:    conf,
 		issuer:  issuer,
 		log:     log,

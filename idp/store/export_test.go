@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"time"
 
 	"hilum/idp/store/postgres"
@@ -32,6 +33,11 @@ func Strict(c Config) Config {
 
 // Ran is postgres.Engine's.
 func (db *DB) Ran() (again, deadlocks, unknown int64) { return db.engine.(*postgres.Engine).Ran() }
+
+// Sweeping runs do as the instance that sweeps.
+func (db *DB) Sweeping(ctx context.Context, do func(context.Context) error) (alone bool, err error) {
+	return db.engine.Alone(ctx, holdSweep, do)
+}
 
 // TellTrips is postgres.Engine's.
 func (db *DB) TellTrips(f func([]string)) { db.engine.(*postgres.Engine).TellTrips(f) }
