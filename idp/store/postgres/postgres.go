@@ -12,6 +12,7 @@ import (
 	"context"
 	"crypto/rand"
 	"database/sql"
+	"database/sql/driver"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -63,29 +64,13 @@ type Engine struct {
 
 // Open opens the database and brings its tables up to date. Errors: engine.OpenError.
 func Open(ctx context.Context, c Config, hooks engine.Hooks) (*Engine, error) {
-	conf, err := pgx.ParseConfig(c.URL)
-	if err != nil {
-		return nil, err
-	}
-	if c.Password != "" {
-		conf.Password = c.Password
-	}
-	if conf.ConnectTimeout == 0 {
-		conf.ConnectTimeout = connectsIn
-	}
-	for name, value := range map[string]string{
-		"application_name": "hilum", "timezone": "UTC",
-		"lock_timeout":                        millis(lockTimeout),
-		"idle_in_transaction_session_timeout": millis(idleTimeout),
-	} {
-		if _, ok := conf.RuntimeParams[name]; !ok {
-			conf.RuntimeParams[name] = value
-		}
-	}
 	if c.Pool <= 0 {
 		c.Pool = DefaultPool()
 	}
-	connector := stdlib.GetConnector(*conf)
+	connector, err := connectorOf(c)
+	if err != nil {
+		return nil, err
+	}
 	if err := bringUpToDate(ctx, connector, c.Existing, c.Log); err != nil {
 		return nil, err
 	}
@@ -105,6 +90,30 @@ func Open(ctx context.Context, c Config, hooks engine.Hooks) (*Engine, error) {
 		return nil, errors.Join(err, e.Close())
 	}
 	return e, nil
+}
+
+// connectorOf connects as a configuration says.
+func connectorOf(c Config) (driver.Connector, error) {
+	conf, err := pgx.ParseConfig(c.URL)
+	if err != nil {
+		return nil, err
+	}
+	if c.Password != "" {
+		conf.Password = c.Password
+	}
+	if conf.ConnectTimeout == 0 {
+		conf.ConnectTimeout = connectsIn
+	}
+	for name, value := range map[string]string{
+		"application_name": "hilum", "timezone": "UTC",
+		"lock_timeout":                        millis(lockTimeout),
+		"idle_in_transaction_session_timeout": millis(idleTimeout),
+	} {
+		if _, ok := conf.RuntimeParams[name]; !ok {
+			conf.RuntimeParams[name] = value
+		}
+	}
+	return stdlib.GetConnector(*conf), nil
 }
 
 func millis(d time.Duration) string { return fmt.Sprint(d.Milliseconds()) }
