@@ -1,6 +1,8 @@
 package store
 
-import "hilum/idp/store/sqlite"
+import (
+	"hilum/idp/store/sqlite"
+)
 
 // Twice is a configuration whose functions run twice, see sqlite.Config.
 func Twice(c Config) Config {

@@ -43,7 +43,10 @@ type MoveConfig struct {
 	// Progress is told how far a step is, now and then; nil: nobody.
 	Progress func(MoveProgress)
 
-	at func(point string) // called at every point between which a process may be killed, for tests
+	// For tests: what is called at each point that a process may be killed at, and how many rows are
+	// copied as one.
+	at     func(point string)
+	atOnce int
 }
 
 // MoveProgress is how far a step is, of a table or of all.
@@ -147,17 +150,20 @@ func UndoMove(ctx context.Context, c MoveConfig) error {
 }
 
 // beginMove opens both databases.
-func beginMove(ctx context.Context, c MoveConfig, alone bool) (m *mover, err error) {
+func beginMove(ctx context.Context, c MoveConfig, alone bool) (_ *mover, err error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
 	if c.Progress == nil {
 		c.Progress = func(MoveProgress) {}
 	}
+	if c.atOnce == 0 {
+		c.atOnce = moveRows
+	}
 	if c.at == nil {
 		c.at = func(string) {}
 	}
-	m = &mover{MoveConfig: c, did: &Moved{}, rows: map[string]int64{}}
+	m := &mover{MoveConfig: c, did: &Moved{}, rows: map[string]int64{}}
 	if m.keys, err = keysOf(c.Key); err != nil {
 		return nil, err
 	}
@@ -582,6 +588,7 @@ func (m *mover) copyTable(ctx context.Context, t *engine.Table, before postgres.
 		waiting, fresh = waiting[:0], 0
 		m.Progress(MoveProgress{MoveCopy, t.Name, *done, m.all})
 		m.at("copy")
+		m.at("copy " + t.Name)
 		return nil
 	}
 	err := m.source.Rows(t, func(values []any) error {
@@ -600,7 +607,7 @@ func (m *mover) copyTable(ctx context.Context, t *engine.Table, before postgres.
 		}
 		now.Last = rowKey(t, values)
 		waiting = append(waiting, row...)
-		if fresh++; fresh >= moveRows || len(waiting) >= moveBytes {
+		if fresh++; fresh >= m.atOnce || len(waiting) >= moveBytes {
 			return put()
 		}
 		return nil

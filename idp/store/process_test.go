@@ -38,6 +38,9 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
+	if os.Getenv(store.MoveChild) != "" {
+		os.Exit(store.RunMoveChild())
+	}
 	if path := os.Getenv(childPath); path != "" {
 		os.Exit(child(path))
 	}

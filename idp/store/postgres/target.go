@@ -99,6 +99,10 @@ func OpenTarget(ctx context.Context, c Config) (t *Target, err error) {
 		return nil, errors.Join(opening(err), t.Close())
 	}
 	t.reader = newConn(beside)
+	// What is lost with the server is lost together with what says how far the move is.
+	if _, err := t.main.Exec(ctx, "SET synchronous_commit = off"); err != nil {
+		return nil, errors.Join(err, t.Close())
+	}
 	if _, err := t.main.Exec(ctx, alone); err != nil {
 		if e := pgError(err); e != nil && e.Code == codeLockTimeout {
 			err = ErrMoving
@@ -214,8 +218,20 @@ func (t *Target) once(ctx context.Context, do func(pgx.Tx) error) error {
 	return pgx.BeginFunc(ctx, t.main, do)
 }
 
-// Step notes that a step is reached.
+// durable has what is committed from now on, and all before it, be on disk when it is answered.
+func (t *Target) durable(ctx context.Context) error {
+	_, err := t.main.Exec(ctx, "SET synchronous_commit = on")
+	return err
+}
+
+// Step notes that a step is reached. What is behind the last is on disk before it is answered: the
+// file is given up then.
 func (t *Target) Step(ctx context.Context, s Step) error {
+	if s == StepSwitch {
+		if err := t.durable(ctx); err != nil {
+			return err
+		}
+	}
 	_, err := t.main.Exec(ctx, "UPDATE moving SET step = $1", string(s))
 	return err
 }
@@ -488,6 +504,9 @@ func above(sequence, greatest string) string {
 
 // Ready ends the move with a last row: the database can be opened from now on.
 func (t *Target) Ready(ctx context.Context, insert string, args ...any) error {
+	if err := t.durable(ctx); err != nil {
+		return err
+	}
 	return t.once(ctx, func(x pgx.Tx) error {
 		if _, err := x.Exec(ctx, rewrite(insert), args...); err != nil {
 			return err
@@ -499,6 +518,9 @@ func (t *Target) Ready(ctx context.Context, insert string, args ...any) error {
 
 // Undo takes away all that a move has put into the database, which was empty before it.
 func (t *Target) Undo(ctx context.Context) error {
+	if err := t.durable(ctx); err != nil {
+		return err
+	}
 	return t.once(ctx, func(x pgx.Tx) error {
 		for _, which := range []string{
 			"SELECT format('DROP TABLE IF EXISTS %I CASCADE', c.relname) " + ownRelations + " AND c.relkind = 'r'",

@@ -127,7 +127,7 @@ func (s *Source) Session() engine.Session { return s.session }
 
 // Faults are what SQLite finds wrong with the file: pages, indexes, and rows that lead to none.
 func (s *Source) Faults() (found []string, err error) {
-	err = s.raw.Each("SELECT integrity_check FROM pragma_integrity_check(20)", nil, func() []any {
+	err = s.raw.Each("SELECT integrity_check FROM pragma_integrity_check LIMIT 20", nil, func() []any {
 		found = append(found, "")
 		return []any{&found[len(found)-1]}
 	})
