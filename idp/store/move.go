@@ -114,6 +114,7 @@ type mover struct {
 	head   idp.LogHead
 	seal   []byte
 	moving *postgres.Moving
+	kept   *witness // nil: there is none
 	did    *Moved
 }
 
@@ -142,7 +143,7 @@ func Move(ctx context.Context, c MoveConfig) (*Moved, error) {
 
 // UndoMove takes back a move that has not ended. Errors: it has, or there is none.
 func UndoMove(ctx context.Context, c MoveConfig) error {
-	m, err := beginMove(ctx, c, true)
+	m, err := beginMove(ctx, c, false) // a provider may run on a file that was not given up
 	if err != nil {
 		return err
 	}
@@ -169,6 +170,10 @@ func beginMove(ctx context.Context, c MoveConfig, alone bool) (_ *mover, err err
 	}
 	m.trust = newTrust(slog.New(slog.DiscardHandler))
 	m.trust.keys.Store(m.keys)
+	// The kept end of the log before the file: a provider that runs writes both, in the other order.
+	if m.kept, err = readWitness(c.Witness, m.keys); err != nil && !errors.Is(err, idp.ErrNotFound) {
+		return nil, fmt.Errorf("the end of the audit log that was kept: %w", err)
+	}
 	if m.source, err = sqlite.OpenSource(ctx, c.From, alone); err != nil {
 		if errors.Is(err, sqlite.ErrInUse) {
 			err = fmt.Errorf("%w: stop the provider, and whatever else works on it, and try again", err)
@@ -206,7 +211,10 @@ func (m *mover) close() error {
 	if m.target != nil {
 		err = m.target.Close()
 	}
-	return errors.Join(err, m.source.Close())
+	if m.source != nil {
+		err = errors.Join(err, m.source.Close())
+	}
+	return err
 }
 
 // identify reads which site the file is, and proves that the key is its.
@@ -322,7 +330,7 @@ func (m *mover) look(ctx context.Context) error {
 		return fmt.Errorf("%s is damaged; put back a backup, or have SQLite repair it (sqlite3, .recover), before it is moved:\n%s: %w", m.From, strings.Join(found, "\n"), idp.ErrInvalid)
 	}
 	by := m.source.Session()
-	check, err := m.chain(by, m.Witness)
+	check, err := m.chain(by, m.kept, MoveLook)
 	if err != nil {
 		return fmt.Errorf("the audit log of %s is not whole, and is not moved as if it were: %w", m.From, err)
 	}
@@ -340,20 +348,18 @@ func (m *mover) look(ctx context.Context) error {
 	return m.texts(ctx)
 }
 
-// chain walks a log, and what was kept of it.
-func (m *mover) chain(by statements, witness string) (*idp.LogCheck, error) {
+// chain walks a log. kept is an end of it that was kept elsewhere; nil: none is known.
+func (m *mover) chain(by statements, kept *witness, step MoveStep) (*idp.LogCheck, error) {
 	check := &idp.LogCheck{}
 	w := &walk{
-		read: func() (statements, error) { return by, nil }, witness: witness, k: m.keys, end: make([]byte, sha256.Size), check: check,
+		read: func() (statements, error) { return by, nil }, witness: m.Witness, k: m.keys, end: make([]byte, sha256.Size), check: check,
+		progress: func(done, _ int64) { m.Progress(MoveProgress{Step: step, Table: "events", Done: done}) },
 	}
-	kept, err := readWitness(witness, m.keys)
-	switch {
-	case err == nil:
+	if kept != nil {
 		w.ask(kept.head)
-	case !errors.Is(err, idp.ErrNotFound):
-		return check, err
 	}
 	for more := true; more; {
+		var err error
 		if more, err = w.page(); err != nil {
 			return check, err
 		}
@@ -659,7 +665,7 @@ func (m *mover) verify(ctx context.Context) error {
 	if err := m.Prove(sealed); err != nil {
 		return err
 	}
-	check, err := m.chain(there, "")
+	check, err := m.chain(there, m.kept, MoveVerify)
 	if err == nil && check.Head != m.head {
 		err = fmt.Errorf("it ends with %s, and in the file with %s: %w", check.Head, m.head, idp.ErrInvalid)
 	}
@@ -760,6 +766,12 @@ func (m *mover) undo(ctx context.Context) error {
 	if away, _, err := m.source.Moved(); err != nil {
 		return err
 	} else if away != "" {
+		if err := m.source.Close(); err != nil {
+			return err
+		}
+		if m.source, err = sqlite.OpenSource(ctx, m.From, true); err != nil {
+			return err
+		}
 		if err := m.source.MarkMoved("", 0); err != nil {
 			return err
 		}

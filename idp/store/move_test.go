@@ -498,8 +498,11 @@ func TestMoveRefuses(t *testing.T) {
 		{"tables of later", func(s *logSite) { s.sql("INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, 1)") }, []string{"newer version"}},
 		{"another site's key", func(s *logSite) { s.sql("UPDATE seal_checks SET sealed = x'01'") }, []string{"sealing key", "another database's"}},
 		{"a file that was never served", func(s *logSite) { s.sql("DELETE FROM seal_checks") }, []string{"never served"}},
-		{"another key of the log", func(s *logSite) { s.key = bytes.Repeat([]byte{9}, keySize) }, []string{"audit log"}},
-		{"another file's kept head", func(s *logSite) { s.ok(os.WriteFile(s.witness(), []byte("{}"), 0o600)) }, []string{"audit log", "audit.head was not written by this program"}},
+		{"another key of the log", func(s *logSite) {
+			s.key = bytes.Repeat([]byte{9}, keySize)
+			s.ok(os.Remove(s.witness()))
+		}, []string{"the audit log of", "is not whole"}},
+		{"another file's kept head", func(s *logSite) { s.ok(os.WriteFile(s.witness(), []byte("{}"), 0o600)) }, []string{"audit log that was kept", "audit.head was not written by this program"}},
 		{"no file", func(s *logSite) { s.ok(os.Remove(s.path())) }, []string{"there is no database at"}},
 		{"no database", func(s *logSite) { s.ok(os.WriteFile(s.path(), []byte("Something else altogether."), 0o600)) }, []string{"is not a SQLite database"}},
 		{"another program's", func(s *logSite) {
