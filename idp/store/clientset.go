@@ -105,7 +105,7 @@ func (db *DB) changeClients(ctx context.Context, fn func(*tx) error) error {
 		if err := fn(t); err != nil {
 			return err
 		}
-		if _, err := t.Exec("UPDATE revisions SET n = n + 1 WHERE name = 'clients'"); err != nil {
+		if err := t.put("UPDATE revisions SET n = n + 1 WHERE name = 'clients'"); err != nil {
 			return err
 		}
 		return t.Row(selectRevision, nil, &revision)
@@ -188,10 +188,10 @@ func (t *tx) forgetClient(id idp.ClientID, at time.Time) error {
 		return err
 	}
 	for _, also := range []string{"DELETE FROM consents WHERE client_id = ?", "DELETE FROM polled_requests WHERE client_id = ?", "DELETE FROM pings WHERE client_id = ?"} {
-		if _, err := t.Exec(also, string(id)); err != nil {
+		if err := t.put(also, string(id)); err != nil {
 			return err
 		}
 	}
-	_, err := t.Exec(deleteLoose)
+	err := t.put(deleteLoose)
 	return err
 }

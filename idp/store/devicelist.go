@@ -162,7 +162,7 @@ func (t *tx) unlistDevice(user, id string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := t.Exec("DELETE FROM device_list WHERE n = ?", before.N); err != nil {
+	if err := t.put("DELETE FROM device_list WHERE n = ?", before.N); err != nil {
 		return err
 	}
 	return deviceListing.PutTerms(t.put, &before.Row, &find.Row{N: before.N})
@@ -395,7 +395,7 @@ func (db *DB) markUnused(ctx context.Context, now time.Time) error {
 		}
 	}
 	return db.write(ctx, func(t *tx) error {
-		_, err := t.Exec("UPDATE marks SET n = ? WHERE name = 'unused' AND n < ?", since, since)
+		err := t.put("UPDATE marks SET n = ? WHERE name = 'unused' AND n < ?", since, since)
 		return err
 	})
 }

@@ -1,6 +1,9 @@
 package store
 
-import "hilum/idp/store/sqlite"
+import (
+	"hilum/idp/store/postgres"
+	"hilum/idp/store/sqlite"
+)
 
 // Twice is a configuration whose functions run twice, see sqlite.Config.
 func Twice(c Config) Config {
@@ -18,3 +21,6 @@ func Strict(c Config) Config {
 	c.strict = true
 	return c
 }
+
+// TellTrips is postgres.Engine's.
+func (db *DB) TellTrips(f func([]string)) { db.engine.(*postgres.Engine).TellTrips(f) }

@@ -126,10 +126,10 @@ func (db *DB) UpdateSite(ctx context.Context, fn func(*idp.Site) error, pictures
 		if err := t.update(updateSite, siteRowOf(k.site).fields()); err != nil {
 			return err
 		}
-		if _, err := t.Exec(deleteLoose); err != nil {
+		if err := t.put(deleteLoose); err != nil {
 			return err
 		}
-		if _, err := t.Exec("UPDATE revisions SET n = ? WHERE name = 'site'", revision); err != nil {
+		if err := t.put("UPDATE revisions SET n = ? WHERE name = 'site'", revision); err != nil {
 			return err
 		}
 		return t.note(k.site.Take()...)
@@ -143,7 +143,7 @@ func (db *DB) UpdateSite(ctx context.Context, fn func(*idp.Site) error, pictures
 
 func (t *tx) putPictures(pictures ...*idp.Picture) error {
 	for _, p := range pictures {
-		if _, err := t.Exec(insertPicture, string(p.ID), p.PNG, p.Width, p.Height); err != nil {
+		if err := t.put(insertPicture, string(p.ID), p.PNG, p.Width, p.Height); err != nil {
 			return err
 		}
 	}
@@ -183,7 +183,7 @@ func (db *DB) SetIcon(ctx context.Context, id idp.ClientID, icon *idp.Picture, e
 		if n == 0 {
 			return fmt.Errorf("client %s: %w", id, idp.ErrNotFound)
 		}
-		if _, err := t.Exec(deleteLoose); err != nil {
+		if err := t.put(deleteLoose); err != nil {
 			return err
 		}
 		return t.note(e)
@@ -214,7 +214,7 @@ func (db *DB) NoteIssuer(ctx context.Context, issuer string) (was string, err er
 			was = ""
 			return nil
 		}
-		if _, err := t.Exec("UPDATE site SET issuer = ? WHERE id = 1", issuer); err != nil || was == "" {
+		if err := t.put("UPDATE site SET issuer = ? WHERE id = 1", issuer); err != nil || was == "" {
 			return err
 		}
 		return t.note(idp.Event{

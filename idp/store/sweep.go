@@ -80,7 +80,7 @@ func (db *DB) Sweep(ctx context.Context, now time.Time) error {
 		return err
 	}
 	return db.write(ctx, func(t *tx) error {
-		_, err := t.Exec("UPDATE marks SET n = ? WHERE name = 'swept'", micros(now))
+		err := t.put("UPDATE marks SET n = ? WHERE name = 'swept'", micros(now))
 		return err
 	})
 }
@@ -92,11 +92,11 @@ func (r *numberRow) fields() []any { return []any{&r.n} }
 func (t *tx) drop(also []string, statement string, rows []numberRow, before int64) error {
 	for _, row := range rows {
 		for _, first := range also {
-			if _, err := t.Exec(first, row.n); err != nil {
+			if err := t.put(first, row.n); err != nil {
 				return err
 			}
 		}
-		if _, err := t.Exec(statement, row.n, before); err != nil {
+		if err := t.put(statement, row.n, before); err != nil {
 			return err
 		}
 	}

@@ -11,7 +11,7 @@ import (
 func (db *DB) Relay(ctx context.Context, topics ...idp.Topic) error {
 	return db.write(ctx, func(t *tx) error {
 		for _, topic := range topics {
-			if _, err := t.Exec("INSERT INTO wakes (topic, at) VALUES (?, ?)", string(topic), micros(t.now())); err != nil {
+			if err := t.put("INSERT INTO wakes (topic, at) VALUES (?, ?)", string(topic), micros(t.now())); err != nil {
 				return err
 			}
 		}
@@ -65,7 +65,7 @@ func (db *DB) Unheard(ctx context.Context, user idp.UserID) ([]idp.Device, error
 		for _, r := range rows {
 			out = append(out, idp.Device{ID: idp.DeviceID(r.id), User: idp.UserID(r.user), Platform: r.platform, SealedPush: r.push, PublicKey: r.key})
 		}
-		_, err = t.Exec("UPDATE tombstones SET sealed_push = x'' WHERE user_id = ? AND sealed_push <> x''", string(user))
+		err = t.put("UPDATE tombstones SET sealed_push = x'' WHERE user_id = ? AND sealed_push <> x''", string(user))
 		return err
 	})
 	return out, err

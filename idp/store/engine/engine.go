@@ -60,6 +60,11 @@ type Tx interface {
 	// next statement that is answered, or the commit: an error of it, idp.ErrConflict too,
 	// then comes from there.
 	Put(query string, args ...any) error
+	// Sure is Put for a change that has to meet a row. Errors, as those of Put: idp.ErrNotFound.
+	Sure(query string, args ...any) error
+	// Later is Each for rows that are not needed yet: next is called, at the latest, with the next
+	// statement that is answered.
+	Later(query string, args []any, next func() []any) error
 	// Hold waits until no other transaction holds any of the keys, and holds them to the
 	// end. What is read after it is as the last holder left it. An engine that runs one
 	// transaction after another has nothing to wait for.

@@ -53,15 +53,22 @@ const (
 	patience = time.Minute // for a server to start, on a machine that is busy
 )
 
-// settings are PostgreSQL's own where it matters what is kept: with fsync off a test of a
-// crash would show nothing.
+// settings are those of a server that tests share. It does not wait for the disk: nobody stops
+// it, and what is kept through a stop the tests of a server of their own ask.
 const settings = `
 listen_addresses = '127.0.0.1'
 unix_socket_directories = ''
 max_connections = 300
 shared_buffers = '32MB'
-fsync = on
+fsync = off
 synchronous_commit = on
+full_page_writes = off
+`
+
+// durable are the settings, beside those, of a server of one test ([Own]): PostgreSQL's own where
+// it matters what is kept. With fsync off a test of a crash would show nothing.
+const durable = `
+fsync = on
 full_page_writes = on
 `
 
@@ -105,7 +112,7 @@ func Start(tb testing.TB) *Server {
 			shared.server, shared.err = foreign(named)
 			return
 		}
-		shared.server, shared.err = begin()
+		shared.server, shared.err = begin(false)
 	})
 	if shared.err != nil {
 		tb.Fatal(shared.err)
@@ -133,11 +140,10 @@ func Run(m *testing.M) int {
 // one of [Start]. It is one of this machine even where IDP_TEST_POSTGRES names another.
 func Own(tb testing.TB) *Server {
 	tb.Helper()
-	s, err := begin()
+	s, err := begin(true)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	s.only = true
 	tb.Cleanup(func() {
 		if err := s.end(); err != nil {
 			tb.Error(err)
@@ -325,8 +331,8 @@ func foreign(named string) (*Server, error) {
 }
 
 // begin makes a server of this machine and starts it.
-func begin() (_ *Server, err error) {
-	s := &Server{}
+func begin(own bool) (_ *Server, err error) {
+	s := &Server{only: own}
 	if s.bin, err = programs(installed); err != nil {
 		return nil, err
 	}
@@ -448,7 +454,11 @@ func (s *Server) create() error {
 	if err != nil {
 		return err
 	}
-	_, err = conf.WriteString(settings)
+	also := ""
+	if s.only {
+		also = durable
+	}
+	_, err = conf.WriteString(settings + also)
 	if err = errors.Join(err, conf.Close()); err != nil {
 		return err
 	}

@@ -57,10 +57,7 @@ func eventually(t *testing.T, what string, is func() bool) {
 
 // The server keeps what it says it keeps, and is as databases of ours have to be.
 func TestServerIsDurable(t *testing.T) {
-	if os.Getenv(Elsewhere) != "" {
-		t.Skipf("%s names a server with settings of its own", Elsewhere)
-	}
-	c := dial(t, Fresh(t))
+	c := dial(t, Own(t).Fresh(t))
 	for name, want := range map[string]string{
 		"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on", "max_connections": "300",
 		"server_encoding": "UTF8", "listen_addresses": "127.0.0.1", "unix_socket_directories": "",

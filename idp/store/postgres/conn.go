@@ -23,6 +23,10 @@ import (
 // taken for lost, with its connection. It is longer than lockTimeout, which the server keeps.
 const answersWithin = 30 * time.Second
 
+// What is done on a connection has no context: what ends is checked before, and what hangs ends
+// by the deadline of the connection.
+var uncut = context.Background()
+
 // conn runs statements on a connection, past pgx and database/sql. Those that are put wait for
 // the next that is answered, and go to the server together with it, in one trip. Not safe for
 // concurrent use.
@@ -33,7 +37,8 @@ type conn struct {
 	stmts map[string]*stmt
 	sent  []op // what the pipe has and nobody has read yet, but for syncs
 	orm   *gorm.DB
-	home  *sql.DB // of orm
+	home  *sql.DB    // of orm
+	trips func([]op) // is told of each trip; nil: nobody wants to know. For tests.
 
 	// Reused from statement to statement.
 	room    []byte
@@ -81,7 +86,7 @@ func (c *conn) prepare(query string) (*stmt, error) {
 	if err := c.settle(); err != nil {
 		return nil, err
 	}
-	d, err := c.pg.Prepare(context.Background(), "h"+strconv.Itoa(len(c.stmts)), rewrite(query), nil)
+	d, err := c.pg.Prepare(uncut, "h"+strconv.Itoa(len(c.stmts)), rewrite(query), nil)
 	if err != nil {
 		return nil, fmt.Errorf("%q: %w", query, err)
 	}
@@ -120,11 +125,10 @@ func (c *conn) send(o op, args []any) error {
 	return nil
 }
 
-// begin opens the pipe. What goes through it has no context: what ends is checked before, and
-// what hangs ends by the deadline of the connection.
+// begin opens the pipe.
 func (c *conn) begin() {
 	if c.pipe == nil {
-		c.pipe = c.pg.StartPipeline(context.Background())
+		c.pipe = c.pg.StartPipeline(uncut)
 	}
 }
 
@@ -216,6 +220,9 @@ func (c *conn) trip() error {
 	}
 	ops := c.sent
 	c.sent = c.sent[:0]
+	if c.trips != nil {
+		c.trips(ops)
+	}
 	if err := c.pg.Conn().SetDeadline(time.Now().Add(answersWithin)); err != nil {
 		return c.lost(err)
 	}
@@ -276,7 +283,7 @@ func (c *conn) lost(err error) error {
 		c.pipe = nil
 	}
 	_ = c.pg.Conn().Close() // it is of no use, whatever that says
-	ended, cancel := context.WithCancel(context.Background())
+	ended, cancel := context.WithCancel(uncut)
 	cancel()
 	_ = c.pg.Close(ended)
 	return &lostError{err}
@@ -375,6 +382,17 @@ func (c *conn) Put(query string, args ...any) error {
 	return named(c.send(op{query: query}, args))
 }
 
+// Later is engine.Tx's.
+func (c *conn) Later(query string, args []any, next func() []any) error {
+	return named(c.send(op{query: query, next: next}, args))
+}
+
+// Sure is engine.Tx's. A change that meets no row divides by zero, which undoes the transaction
+// before the commit that may be on its way behind it.
+func (c *conn) Sure(query string, args ...any) error {
+	return named(c.send(op{query: "WITH changed AS (" + query + " RETURNING 1) SELECT 1 / count(*) FROM changed"}, args))
+}
+
 // Row is engine.Statements'.
 func (c *conn) Row(query string, args []any, dest ...any) error {
 	found := false
@@ -438,7 +456,7 @@ func (c *conn) close() error {
 	if c.dead() {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	ctx, cancel := context.WithTimeout(uncut, time.Second)
 	defer cancel()
 	return c.pg.Close(ctx)
 }

@@ -14,6 +14,7 @@ import (
 // SQLSTATEs (PostgreSQL's Appendix A), as far as something is done about them.
 const (
 	codeUnique       = "23505"
+	codeNone         = "22012" // a division by zero, see Sure
 	codeReadOnly     = "25006"
 	codeSerial       = "40001"
 	codeDeadlock     = "40P01"
@@ -60,6 +61,8 @@ func named(err error) error {
 	}
 	if e := pgError(err); e != nil && e.Code == codeUnique {
 		return idp.ErrConflict
+	} else if e != nil && e.Code == codeNone {
+		return idp.ErrNotFound
 	}
 	return unwritable(err)
 }

@@ -128,5 +128,5 @@ type counting struct{ *stdlib.Conn }
 
 // CheckNamedValue is single's.
 func (c counting) CheckNamedValue(v *driver.NamedValue) error {
-	return single{c.Conn}.CheckNamedValue(v)
+	return single(c).CheckNamedValue(v)
 }

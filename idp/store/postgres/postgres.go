@@ -18,6 +18,7 @@ import (
 	"log/slog"
 	"runtime"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -59,6 +60,7 @@ type Engine struct {
 	hooks   engine.Hooks
 	reading *sql.DB // by gorm
 	orm     *gorm.DB
+	trips   atomic.Pointer[func([]string)] // see TellTrips
 }
 
 // Open opens the database and brings its tables up to date. Errors: engine.OpenError.
@@ -95,7 +97,9 @@ func Open(ctx context.Context, c Config, hooks engine.Hooks) (*Engine, error) {
 		if err != nil {
 			return nil, err
 		}
-		return newConn(std.(*stdlib.Conn)), nil
+		c := newConn(std.(*stdlib.Conn))
+		c.trips = e.tellTrips
+		return c, nil
 	})
 	e.reading = sql.OpenDB(boolean{connector})
 	e.reading.SetMaxOpenConns(4)
@@ -112,6 +116,22 @@ func millis(d time.Duration) string { return fmt.Sprint(d.Milliseconds()) }
 // runTwice, when it is not empty, is Config.Twice for every database of a program: the
 // linker sets it for tests (make twice).
 var runTwice string
+
+// TellTrips has f told of every trip to the server from now on: of the texts that go in it. For
+// tests, before anything else.
+func (e *Engine) TellTrips(f func(queries []string)) {
+	e.trips.Store(&f)
+}
+
+func (e *Engine) tellTrips(ops []op) {
+	if f := e.trips.Load(); f != nil {
+		queries := make([]string, len(ops))
+		for i := range ops {
+			queries[i] = ops[i].query
+		}
+		(*f)(queries)
+	}
+}
 
 // Close is engine.Engine's.
 func (e *Engine) Close() error {
@@ -135,7 +155,7 @@ func (e *Engine) Backup(context.Context, string) error {
 
 // Probe writes a number.
 func (e *Engine) Probe(bool) error {
-	return e.Write(context.Background(), func(w engine.Work) error {
+	return e.Write(uncut, func(w engine.Work) error {
 		return w.Tx().Put("UPDATE marks SET n = ? WHERE name = 'probe'", time.Now().UnixMicro())
 	})
 }
@@ -198,7 +218,7 @@ func (e *Engine) Write(ctx context.Context, fn func(engine.Work) error) error {
 		}
 		e.log.Debug("a transaction runs again", "error", err)
 	}
-	err = unwritable(err)
+	err = named(err)
 	if e.hooks.Wrote != nil && (err == nil || errors.Is(err, idp.ErrUnwritable)) {
 		e.hooks.Wrote(err)
 	}
@@ -294,7 +314,7 @@ var errAborted = errors.New("the transaction was not committed")
 func (e *Engine) outcome(t *tx, why error) error {
 	e.log.Warn("a commit was not answered; the database is asked what became of it", "error", why)
 	pid := t.pg.PID()
-	ctx, cancel := context.WithTimeout(context.Background(), outcomeKnown)
+	ctx, cancel := context.WithTimeout(uncut, outcomeKnown)
 	defer cancel()
 	for try := 1; ; try++ {
 		said, err := e.status(ctx, t.xid, pid)
@@ -383,7 +403,7 @@ func (s *session) with(use func(*conn) (begun bool, err error)) error {
 			time.Sleep(jitter(try))
 		}
 		var c *conn
-		ctx, cancel := context.WithTimeout(context.Background(), connectsIn)
+		ctx, cancel := context.WithTimeout(uncut, connectsIn)
 		c, err = s.e.pool.take(ctx)
 		cancel()
 		if err != nil {
