@@ -41,6 +41,9 @@ func TestMain(m *testing.M) {
 	if path := os.Getenv(rivalPath); path != "" {
 		os.Exit(rival(path))
 	}
+	if os.Getenv(store.MoveChild) != "" {
+		os.Exit(store.RunMoveChild())
+	}
 	if path := os.Getenv(childPath); path != "" {
 		os.Exit(child(path))
 	}

@@ -55,6 +55,8 @@ type Config struct {
 	trust  *trust
 	twice  bool // sqlite.Config.Twice
 	strict bool // transactions that decide without holding anything fail
+	// watch is in place of watchEvery, unless it is 0.
+	watch time.Duration
 }
 
 // statements are the engine's.
@@ -158,6 +160,7 @@ type DB struct {
 	deferred    bool
 	linking     sync.WaitGroup
 	stopLinking func()
+	hints       hints
 	conf        Config
 	trust       *trust
 	fresh       bool
@@ -196,6 +199,7 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	}
 	db.engine = e
 	db.deferred = c.URL != ""
+	db.hints.prepare(hintsOf(e))
 	db.reader = &session{e.Read(), c.Now, c.Mail, c.trust}
 	if db.deferred {
 		linking, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -204,13 +208,17 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 			db.linking.Wait()
 		})
 		db.linking.Go(func() { db.keepLinking(linking) }) // ends in Close
+		db.linking.Go(func() { db.keepTelling(linking) }) // ends in Close
 	}
-	db.noteAlarms() //nolint:contextcheck // alarms come after the start
-	if err := db.prepare(ctx); err != nil {
+	failed := func(err error) error {
 		if db.stopLinking != nil {
 			db.stopLinking()
 		}
-		return nil, errors.Join(err, e.Close())
+		return errors.Join(err, db.hints.close(), e.Close())
+	}
+	db.noteAlarms() //nolint:contextcheck // alarms come after the start
+	if err := db.prepare(ctx); err != nil {
+		return nil, failed(err)
 	}
 	return db, nil
 }
@@ -238,6 +246,14 @@ func openEngine(ctx context.Context, c Config, hooks engine.Hooks) (engine.Engin
 	return sqlite.Open(ctx, sqlite.Config{Path: c.Path, Log: c.Log, Twice: c.twice}, hooks)
 }
 
+// hintsOf are the hints of an engine that has a way to tell any; nil: it has none.
+func hintsOf(e engine.Engine) engine.Hints {
+	if several, ok := e.(interface{ Hints() engine.Hints }); ok {
+		return several.Hints()
+	}
+	return nil
+}
+
 // Close waits for the reads and transactions that have begun, and closes the
 // database. Those that come later fail. Closing again does nothing.
 func (db *DB) Close() error {
@@ -250,7 +266,7 @@ func (db *DB) Close() error {
 				uses = errors.Join(uses, db.Link(context.Background(), false))
 			}
 		}
-		db.closed = errors.Join(uses, db.engine.Close())
+		db.closed = errors.Join(uses, db.hints.close(), db.engine.Close())
 	})
 	return db.closed
 }

@@ -121,6 +121,11 @@ type Engine interface {
 	// than once. A context that ends before fn begins prevents it; one that ends later
 	// changes nothing. Errors: idp.ErrUnwritable, where it is the database that takes nothing.
 	Write(ctx context.Context, fn func(Work) error) error
+	// Alone runs do unless somebody does the same, by its key, at the moment, in whichever
+	// instance: alone is false then, and do is not run. It is for work of many transactions
+	// that comes to the same however often it is done: should the connection to the database
+	// be lost meanwhile, another may begin. An engine whose database is one provider's runs do.
+	Alone(ctx context.Context, k Key, do func(context.Context) error) (alone bool, err error)
 	// Read is for statements that change nothing.
 	Read() Session
 	// Probe writes and commits something, much or little, in a transaction of its own.

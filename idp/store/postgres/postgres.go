@@ -12,6 +12,7 @@ import (
 	"context"
 	"crypto/rand"
 	"database/sql"
+	"database/sql/driver"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -75,27 +76,12 @@ func (e *Engine) Ran() (again, deadlocks, unknown int64) {
 
 // Open opens the database and brings its tables up to date. Errors: engine.OpenError.
 func Open(ctx context.Context, c Config, hooks engine.Hooks) (*Engine, error) {
-	conf, err := pgx.ParseConfig(c.URL)
-	if err != nil {
-		return nil, err
-	}
-	if c.Password != "" {
-		conf.Password = c.Password
-	}
-	if conf.ConnectTimeout == 0 {
-		conf.ConnectTimeout = connectsIn
-	}
-	for name, value := range map[string]string{
-		"application_name": "hilum", "timezone": "UTC",
-		"lock_timeout":                        millis(lockTimeout),
-		"idle_in_transaction_session_timeout": millis(idleTimeout),
-	} {
-		if _, ok := conf.RuntimeParams[name]; !ok {
-			conf.RuntimeParams[name] = value
-		}
-	}
 	if c.Pool <= 0 {
 		c.Pool = DefaultPool()
+	}
+	conf, err := connectionOf(c)
+	if err != nil {
+		return nil, err
 	}
 	connector := stdlib.GetConnector(*conf)
 	if err := bringUpToDate(ctx, connector, c.Existing, c.Log); err != nil {
@@ -136,6 +122,39 @@ func Open(ctx context.Context, c Config, hooks engine.Hooks) (*Engine, error) {
 
 // dialing is the key of a context in which a connection is opened.
 type dialing struct{}
+
+// connectionOf is how a connection is made, as a configuration says.
+func connectionOf(c Config) (*pgx.ConnConfig, error) {
+	conf, err := pgx.ParseConfig(c.URL)
+	if err != nil {
+		return nil, err
+	}
+	if c.Password != "" {
+		conf.Password = c.Password
+	}
+	if conf.ConnectTimeout == 0 {
+		conf.ConnectTimeout = connectsIn
+	}
+	for name, value := range map[string]string{
+		"application_name": "hilum", "timezone": "UTC",
+		"lock_timeout":                        millis(lockTimeout),
+		"idle_in_transaction_session_timeout": millis(idleTimeout),
+	} {
+		if _, ok := conf.RuntimeParams[name]; !ok {
+			conf.RuntimeParams[name] = value
+		}
+	}
+	return conf, nil
+}
+
+// connectorOf connects as a configuration says.
+func connectorOf(c Config) (driver.Connector, error) {
+	conf, err := connectionOf(c)
+	if err != nil {
+		return nil, err
+	}
+	return stdlib.GetConnector(*conf), nil
+}
 
 func millis(d time.Duration) string { return fmt.Sprint(d.Milliseconds()) }
 

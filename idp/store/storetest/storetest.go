@@ -19,6 +19,7 @@ import (
 	"hilum/idp/mail"
 	"hilum/idp/oidc"
 	"hilum/idp/store/engine"
+	"hilum/idp/web/desk"
 )
 
 // Store is what is tested: all that doors and verbs ask for, and what keeps a
@@ -31,6 +32,8 @@ type Store interface {
 	oidc.Store
 	logout.Store
 	mail.Store
+	desk.JobStore
+	Site(ctx context.Context) (*idp.Site, error)
 	Ping(ctx context.Context) error
 	Sweep(ctx context.Context, now time.Time) error
 	Events(ctx context.Context, after int64, limit int) ([]idp.Event, error)
@@ -103,6 +106,10 @@ func Run(t *testing.T, open Open) {
 	t.Run("what ends a grant", one(endsOfGrants))
 	t.Run("clients", one(clients))
 	t.Run("clients are not shared for change", one(clientCopies))
+	t.Run("clients and the site, as the administration sees them in another instance", func(t *testing.T) {
+		both := open(t, 2)
+		seenAtOnce(t, &site{Store: both[0], t: t, now: time.Now().UTC().Truncate(time.Microsecond)}, both[1])
+	})
 	t.Run("site", one(siteSaved))
 	t.Run("pictures", one(pictures))
 	t.Run("consents", one(consents))
@@ -110,6 +117,7 @@ func Run(t *testing.T, open Open) {
 	t.Run("the first steps put aside", one(startAside))
 	t.Run("signing keys", one(signingKeys))
 	t.Run("seal check", one(sealCheck))
+	t.Run("jobs", one(jobs))
 	t.Run("sweep", one(sweep))
 	t.Run("events", one(events))
 	t.Run("notices that a session has ended", one(notices))
@@ -175,6 +183,7 @@ var rivalries = []rivalry{
 	{"collect a sign-in", rivalsCollect},
 	{"remove the last devices", rivalsRemove},
 	{"make a signing key", rivalsKey},
+	{"begin a job", rivalsJob},
 	{"claim a notice", rivalsNotice},
 	{"claim a mail", rivalsMail},
 	{"collect a new password", rivalsReset},
@@ -421,7 +430,7 @@ type outcome struct {
 }
 
 var sentinels = []error{
-	idp.ErrNotFound, idp.ErrConflict, idp.ErrExpired, idp.ErrSettled, idp.ErrDenied, idp.ErrCodeUsed, idp.ErrWrongSecret, idp.ErrTooMany,
+	idp.ErrNotFound, idp.ErrConflict, idp.ErrExpired, idp.ErrSettled, idp.ErrDenied, idp.ErrCodeUsed, idp.ErrWrongSecret, idp.ErrTooMany, idp.ErrBusy,
 }
 
 // race runs n rivals at once. Errors that are no sentinel fail the test.
