@@ -96,7 +96,7 @@ func phonesThroughARestart(t *testing.T) {
 		w.at = w.submit(at, "password-form", url.Values{"username": {w.name}, "password": {w.password}})
 		list, err := w.phone.Challenges(t.Context(), 0)
 		if err != nil || len(list) != 1 {
-			t.Errorf("%s is asked %v, %v", w.name, list, err)
+			t.Errorf("%s is asked %v, %v; the page has status %d", w.name, list, err, w.at.status)
 			return
 		}
 		w.ch = &list[0]
