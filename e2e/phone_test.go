@@ -115,17 +115,19 @@ func (w *window) arrives(rp *party) {
 // there: stream, poll and code carry it all.
 func TestPhoneSignIn(t *testing.T) {
 	t.Parallel()
-	onBoth(t, phoneSignIn)
+	onBoth(t, func(t *testing.T) {
+		d := startDemo(t)
+		phoneSignIn(t, d.public(t), d.invite(t, "bert"))
+	})
 }
 
-func phoneSignIn(t *testing.T) {
-	d := startDemo(t)
-	rp := d.public(t)
-	bert := d.invite(t, "bert")
+// phoneSignIn is that of a person without a phone, at a public application.
+func phoneSignIn(t *testing.T, rp *party, bert *person) {
+	t.Helper()
 	w := openWindow(t, true)
 
 	// Linking: the page follows the phone without a reload.
-	w.open(d.Issuer + "/account/link")
+	w.open(rp.issuer + "/account/link")
 	w.see("#password-form")
 	w.fill("#username", bert.name)
 	w.fill("#password", bert.password)
@@ -157,7 +159,7 @@ func phoneSignIn(t *testing.T) {
 		t.Errorf("the page says %q", text)
 	}
 	ch, doc := ph.asked()
-	if doc.Match.Mode != "tap" || doc.NewBrowser || doc.Account != "bert" || doc.App != "Sample viewer in the browser" || !strings.Contains(doc.Browser, "Chrom") {
+	if doc.Match.Mode != "tap" || doc.NewBrowser || doc.Account != bert.name || doc.App != "Sample viewer in the browser" || !strings.Contains(doc.Browser, "Chrom") {
 		t.Errorf("asked %s", ch.Text)
 	}
 	ph.answers(ch, phone.Decision{Approve: true})

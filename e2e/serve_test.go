@@ -83,6 +83,13 @@ func startServe(t testing.TB) *served {
 // is ready.
 func (s *served) launch(t testing.TB) {
 	t.Helper()
+	s.begin(t)
+	s.ready(t)
+}
+
+// begin is launch that does not wait.
+func (s *served) begin(t testing.TB) {
+	t.Helper()
 	s.cmd = exec.Command(idpBinary, "serve")
 	s.cmd.Env = s.env
 	s.out, s.errs = &tail{}, &tail{}
@@ -94,6 +101,11 @@ func (s *served) launch(t testing.TB) {
 	s.done = done
 	go func() { done <- cmd.Wait() }() // ends with the process
 	t.Cleanup(func() { s.stop(t, cmd) })
+}
+
+// ready waits until the provider is.
+func (s *served) ready(t testing.TB) {
+	t.Helper()
 	for end := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		if res, err := s.client.Get(s.issuer + "/readyz"); err == nil {
 			res.Body.Close()

@@ -169,7 +169,7 @@ func openOnly(ctx context.Context, conf *config.Config, issuer string, log *slog
 		share:   share,
 		ending:  make(chan struct{}),
 		streams: &serve.Streams{Log: log},
-		jobs:    &desk.Jobs{},
+		jobs:    desk.NewJobs(db, sealer),
 		conf:    conf,
 		issuer:  issuer,
 		log:     log,
@@ -249,10 +249,9 @@ func openSealer(path string, fresh bool, files *file.Watcher) (*keyring.Sealer, 
 // proveSeal makes sure that the sealing key is this database's, by a known value
 // that was sealed when the two met. Errors: it is another database's.
 func proveSeal(ctx context.Context, db *store.DB, sealer *keyring.Sealer) error {
-	const row, known = "seal check", "this key belongs to this database"
 	sealed, err := db.SealCheck(ctx)
 	if errors.Is(err, idp.ErrNotFound) {
-		if sealed, err = sealer.Seal([]byte(known), row); err != nil {
+		if sealed, err = sealer.Seal([]byte(sealKnown), sealRow); err != nil {
 			return err
 		}
 		if err = db.SetSealCheck(ctx, sealed); errors.Is(err, idp.ErrConflict) {
@@ -264,7 +263,15 @@ func proveSeal(ctx context.Context, db *store.DB, sealer *keyring.Sealer) error 
 	if err != nil {
 		return err
 	}
-	if plain, err := sealer.Open(sealed, row); err != nil || string(plain) != known {
+	return opensSeal(sealer, sealed)
+}
+
+// The value that is sealed in each database, and the row that it is sealed for.
+const sealRow, sealKnown = "seal check", "this key belongs to this database"
+
+// opensSeal returns an error where a known value was not sealed by a key.
+func opensSeal(sealer *keyring.Sealer, sealed []byte) error {
+	if plain, err := sealer.Open(sealed, sealRow); err != nil || string(plain) != sealKnown {
 		return errors.New("it is another database's; put back the one that was in use with this database (nothing was changed)")
 	}
 	return nil

@@ -165,6 +165,9 @@ func (db *DB) Origin(ctx context.Context, origin string) bool {
 // Clients lists applications by name, as copies of the caller's own.
 func (db *DB) Clients(ctx context.Context) ([]idp.Client, error) {
 	s, err := db.clientSet(ctx)
+	if err == nil {
+		s, err = db.newerClients(ctx, s) // whoever looks may have changed one a moment ago, at another instance
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"time"
 
 	"hilum/idp/store/postgres"
@@ -28,6 +29,14 @@ func (db *DB) Reprepared() (int64, error) {
 func Strict(c Config) Config {
 	c.strict = true
 	return c
+}
+
+// Ran is postgres.Engine's.
+func (db *DB) Ran() (again, deadlocks, unknown int64) { return db.engine.(*postgres.Engine).Ran() }
+
+// Sweeping runs do as the instance that sweeps.
+func (db *DB) Sweeping(ctx context.Context, do func(context.Context) error) (alone bool, err error) {
+	return db.engine.Alone(ctx, holdSweep, do)
 }
 
 // TellTrips is postgres.Engine's.

@@ -28,6 +28,7 @@ const (
 	holdRegistrations  engine.Key = "registrations"
 	holdVAPID          engine.Key = "vapid"
 	holdWakes          engine.Key = "wakes"
+	holdJobs           engine.Key = "jobs"
 )
 
 const beforePerson engine.Key = "person "

@@ -95,6 +95,21 @@ func (db *DB) Site(ctx context.Context) (*idp.Site, error) {
 	return k.site, nil
 }
 
+// SavedSite is Site as it is in the database now: whoever looks may have saved it a moment ago,
+// at another instance.
+func (db *DB) SavedSite(ctx context.Context) (*idp.Site, error) {
+	r, err := db.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	k, err := siteOf(r)
+	if err != nil {
+		return nil, err
+	}
+	db.dropSite(k.revision)
+	return k.site, nil
+}
+
 // dropSite forgets the copy in memory, if it is of another revision.
 func (db *DB) dropSite(revision int64) {
 	db.site.loading.Lock() // a load under way would put back what it read before

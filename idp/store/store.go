@@ -217,21 +217,26 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 		return errors.Join(err, db.hints.close(), e.Close())
 	}
 	db.noteAlarms() //nolint:contextcheck // alarms come after the start
-	if err := db.lookIfFresh(ctx); err != nil {
-		return nil, failed(err)
-	}
-	if err := db.listAll(ctx); err != nil {
-		return nil, failed(err)
-	}
-	if c.Key != nil {
-		if err := db.Trust(ctx, c.Key); err != nil {
-			return nil, failed(err)
-		}
-	}
-	if err := db.keyEmails(ctx); err != nil {
+	if err := db.prepare(ctx); err != nil {
 		return nil, failed(err)
 	}
 	return db, nil
+}
+
+// prepare looks at what is there, and makes of it what the other methods count on.
+func (db *DB) prepare(ctx context.Context) error {
+	if err := db.lookIfFresh(ctx); err != nil {
+		return err
+	}
+	if err := db.listAll(ctx); err != nil {
+		return err
+	}
+	if db.conf.Key != nil {
+		if err := db.Trust(ctx, db.conf.Key); err != nil {
+			return err
+		}
+	}
+	return db.keyEmails(ctx)
 }
 
 func openEngine(ctx context.Context, c Config, hooks engine.Hooks) (engine.Engine, error) {
