@@ -73,3 +73,14 @@ func TestRelay(t *testing.T) {
 		t.Error("the other instance was not told")
 	}
 }
+
+// Whoever waits, for whatever, is woken when wake-ups may have been missed; nobody elsewhere is.
+func TestAll(t *testing.T) {
+	hub := live.Hub{Relay: func(...idp.Topic) { t.Error("relayed") }}
+	one, both, gone := hub.Wait(idp.TopicLogin("L")), hub.Wait(idp.TopicUser("U"), idp.TopicKeys), hub.Wait(idp.TopicLogin("M"))
+	gone.Close()
+	hub.All()
+	if !woken(one) || !woken(both) || woken(both) || woken(gone) {
+		t.Error("not each who waits is woken once")
+	}
+}

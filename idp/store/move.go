@@ -87,6 +87,7 @@ type MoveTook struct {
 
 // leftBehind are the tables that are not moved, and why.
 var leftBehind = map[string]string{
+	"instances":        "says who serves a database now; of a file, nobody",
 	"goose_db_version": "each database has its own scripts behind it",
 	"moved":            "says of a file that it was moved",
 	"wakes":            "hints that are a minute old at most; whoever waits looks again by itself",
