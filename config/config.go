@@ -55,6 +55,7 @@ type Config struct {
 	Debug          Debug     `yaml:"debug"`
 
 	places map[string]string // key → where it was set, see Load
+	file   string            // see FilePath
 }
 
 // TLS names the certificate the provider serves; both empty: plain HTTP.
@@ -303,6 +304,14 @@ func (c *Config) DatabasePath() string {
 		return c.Database.Path
 	}
 	return filepath.Join(c.DataDir, "idp.db")
+}
+
+// FilePath is DatabasePath as it is without a URL in its place.
+func (c *Config) FilePath() string {
+	if c.file == "" {
+		return c.DatabasePath()
+	}
+	return c.file
 }
 
 // SealFile is the file of the key that seals secrets at rest.

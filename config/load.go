@@ -64,6 +64,7 @@ func LoadFor(database, path string, getenv func(string) string) (*Config, error)
 		faults = append(faults, c.readFile(path, data, settings)...)
 	}
 	faults = append(faults, c.readEnv(getenv, settings)...)
+	c.file = c.DatabasePath()
 	if database != "" {
 		for _, s := range settings {
 			switch s.key {

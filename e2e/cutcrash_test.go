@@ -31,7 +31,7 @@ var cuts = []cut{
 
 // A provider that dies while it takes things away has taken from each person all
 // or nothing, and all where it has said so.
-func TestCrashWhileThingsAreCutOff(t *testing.T) { onBoth(t, crashWhileThingsAreCutOff) }
+func TestCrashWhileThingsAreCutOff(t *testing.T) { onEach(t, crashWhileThingsAreCutOff) }
 
 func crashWhileThingsAreCutOff(t *testing.T) {
 	n := 32

@@ -17,8 +17,8 @@ const (
 	onPostgreSQL = "postgres"
 )
 
-// onBoth walks a journey on each engine, side by side: as a test of its name, by which
-// [keptIn] knows it.
+// onBoth walks a journey on each engine, side by side. Each is a test that is called by its
+// engine.
 func onBoth(t *testing.T, journey func(t *testing.T)) {
 	t.Helper()
 	for _, engine := range []string{onSQLite, onPostgreSQL} {
@@ -29,8 +29,15 @@ func onBoth(t *testing.T, journey func(t *testing.T)) {
 	}
 }
 
+// onEach is onBoth for what keeps the machine busy: one after the other.
+func onEach(t *testing.T, journey func(t *testing.T)) {
+	t.Helper()
+	t.Run(onSQLite, journey)
+	t.Run(onPostgreSQL, journey)
+}
+
 // keptIn is where a provider of a test, in a folder, keeps everything: on the engine that the
-// test is named by, else on that of IDP_TEST_ENGINE.
+// test is named by ([onBoth], [onEach]), else on that of IDP_TEST_ENGINE.
 func keptIn(t testing.TB, folder string) crowd.Home {
 	t.Helper()
 	home, name := crowd.Home{Folder: folder}, strings.Split(t.Name(), "/")

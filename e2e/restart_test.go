@@ -44,7 +44,7 @@ func (w *waiting) gets() bool {
 
 // The power fails while many sign-ins wait and answers are in flight: what a
 // phone was told is settled gets its browser in, and nothing is approved twice.
-func TestPhonesThroughARestart(t *testing.T) { onBoth(t, phonesThroughARestart) }
+func TestPhonesThroughARestart(t *testing.T) { onEach(t, phonesThroughARestart) }
 
 func phonesThroughARestart(t *testing.T) {
 	n := 60

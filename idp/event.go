@@ -73,6 +73,7 @@ const (
 	EventAuditBroken       EventKind = "audit.broken"      // the end of the log was removed or changed
 	EventAuditRolledBack   EventKind = "audit.rolled_back" // an older database was put back
 	EventTampered          EventKind = "audit.tampered"    // a row that lets somebody in is not as it was written
+	EventStoreMoved        EventKind = "store.moved"       // everything came here from another database
 	EventExported          EventKind = "list.exported"     // a list of people or devices, all that a query finds
 )
 
@@ -86,7 +87,7 @@ var EventKinds = []EventKind{
 	EventPairingStarted, EventDeviceLinked, EventDeviceRenamed, EventDeviceUnlinked, EventPhoneAsked,
 	EventPhoneApproved, EventPhoneDenied, EventPhoneWrong, EventNotMe, EventPairingClaimed,
 	EventPushAddress, EventRecoveryMade, EventRecoveryUsed, EventClientChanged, EventRegistrationToken, EventTryoutStarted, EventTryoutEnded, EventStartAside, EventStartAgain, EventKeyRotated, EventSettingChanged,
-	EventLogoutTold, EventLogoutFailed, EventUsersImported, EventAuditChecked, EventAuditKeyed, EventAuditBroken, EventAuditRolledBack, EventTampered, EventExported, EventLocked, EventForgotten, EventDisowned, EventForgot, EventMailSent, EventMailFailed,
+	EventLogoutTold, EventLogoutFailed, EventUsersImported, EventAuditChecked, EventAuditKeyed, EventAuditBroken, EventAuditRolledBack, EventTampered, EventStoreMoved, EventExported, EventLocked, EventForgotten, EventDisowned, EventForgot, EventMailSent, EventMailFailed,
 }
 
 // Actor is who did it: a person, a command at the console, or the provider itself.

@@ -134,6 +134,7 @@ var knows = map[layer][]layer{
 // besides has the files that may name a package which their layer may not.
 var besides = map[string]string{
 	"cmd/idp/database.go": "idp/store/engine", // why a database could not be opened
+	"cmd/idp/migrate.go":  "idp/store/engine", // as above
 	"cmd/idp/version.go":  "idp/store/sqlite", // which release of it is built in
 }
 

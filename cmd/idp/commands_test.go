@@ -25,6 +25,11 @@ func TestEveryCommandIsInTheScripts(t *testing.T) {
 	if err != nil || len(scripts) == 0 {
 		t.Fatalf("no scripts: %v", err)
 	}
+	more, err := filepath.Glob("testdata/postgres/*.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	scripts = append(scripts, more...)
 	var lines [][]string // what is run, in words
 	for _, path := range scripts {
 		text, err := os.ReadFile(path)

@@ -85,6 +85,8 @@ func notOpened(err error, server *config.Postgres) string {
 		return fmt.Sprintf("database %s at %s has tables, and none of this provider: name an empty database of its own (%s)", name, at, why)
 	case engine.OpenOtherProgram:
 		return fmt.Sprintf("database %s at %s is another program's, which has tables of the same names: name an empty database of its own (%s)", name, at, why)
+	case engine.OpenMoving:
+		return fmt.Sprintf("database %s at %s is not whole yet, a file is moved into it (%s): run \"idp migrate\" again, which goes on from there; or \"idp migrate --undo\", which takes back what was copied", name, at, why)
 	case engine.OpenNewer:
 		return fmt.Sprintf("database %s at %s was written by a newer version of this program: run that version, or put back a backup from before it (%s)", name, at, why)
 	case engine.OpenOlder:

@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -41,7 +42,7 @@ func TestPostgresPage(t *testing.T) {
 		for _, m := range regexp.MustCompile("(?s)```"+language+"\n(.*?)```").FindAllStringSubmatch(page, -1) {
 			out = append(out, strings.NewReplacer(
 				"/etc/hilum/database.password", secret, "/backup", dir, "postgres://hilum@db.your-hospital.org:5432/hilum", "postgres://"+name+"@"+fresh.Host+"/"+name,
-				" hilum ", " "+name+" ").Replace(m[1]))
+				" hilum ", " "+name+" ", " --config idp.yaml", "").Replace(m[1]))
 		}
 		return out
 	}
@@ -60,8 +61,8 @@ func TestPostgresPage(t *testing.T) {
 	psql := func(input string) string { return run(input, "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", admin) }
 
 	made, kept := blocks("sql"), blocks("sh")
-	if len(made) != 1 || strings.Count(made[0], "\n") != 3 || len(kept) != 2 {
-		t.Fatalf("the page has %d and %d blocks, want three lines of SQL, and a copy that is made and put back", len(made), len(kept))
+	if len(made) != 1 || strings.Count(made[0], "\n") != 3 || len(kept) != 3 || strings.Count(kept[0], " --dry-run") != 1 {
+		t.Fatalf("the page has %d and %d blocks, want three lines of SQL, a move that is tried, and a copy that is made and put back", len(made), len(kept))
 	}
 	psql(made[0])
 	t.Cleanup(func() {
@@ -71,25 +72,42 @@ func TestPostgresPage(t *testing.T) {
 			}
 		}
 	})
-	serve := exec.CommandContext(t.Context(), "idp", "serve")
-	serve.Env = environment
-	said := idptest.Must(serve.StdoutPipe())(t)
-	if err := serve.Start(); err != nil {
-		t.Fatal(err)
+	begin := func(environment []string) *exec.Cmd {
+		t.Helper()
+		serve := exec.CommandContext(t.Context(), "idp", "serve")
+		serve.Env = environment
+		said := idptest.Must(serve.StdoutPipe())(t)
+		if err := serve.Start(); err != nil {
+			t.Fatal(err)
+		}
+		first := make([]byte, 1)
+		if _, err := said.Read(first); err != nil {
+			t.Fatalf("the provider is not ready: %v", err)
+		}
+		return serve
 	}
-	first := make([]byte, 1)
-	if _, err := said.Read(first); err != nil {
-		t.Fatalf("the provider is not ready: %v", err)
+	end := func(serve *exec.Cmd) {
+		t.Helper()
+		if err := serve.Process.Signal(syscall.SIGINT); err != nil {
+			t.Fatal(err)
+		}
+		_ = serve.Wait() // its end is looked at by other tests
 	}
+	there := environment
+	environment = slices.DeleteFunc(slices.Clone(environment), func(s string) bool { return strings.HasPrefix(s, "IDP_DATABASE_") })
+	serve := begin(environment)
+	run("", "idp", "user", "add", "bert", "--display", "Bert Brinkmann")
+	run(kept[0], "sh", "-e")
+	end(serve)
+	run(strings.Replace(kept[0], " --dry-run", "", 1), "sh", "-e")
+	environment, kept = there, kept[1:]
+	serve = begin(environment)
 	run("", "idp", "user", "add", "anna", "--display", "Anna Bergmann", "--email", "anna@klinik.test")
 	run(kept[0], "sh", "-e")
-	if err := serve.Process.Signal(syscall.SIGINT); err != nil {
-		t.Fatal(err)
-	}
-	_ = serve.Wait() // its end is looked at by other tests
+	end(serve)
 	psql("CREATE DATABASE " + name + "_restored OWNER " + name + " ENCODING 'UTF8' LOCALE 'C' TEMPLATE template0")
 	run(kept[1], "sh", "-e")
-	if list := run("", "idp", "user", "list", "--database", "postgres://"+name+"@"+fresh.Host+"/"+name+"_restored"); !strings.Contains(list, "Anna Bergmann") {
+	if list := run("", "idp", "user", "list", "--database", "postgres://"+name+"@"+fresh.Host+"/"+name+"_restored"); !strings.Contains(list, "Anna Bergmann") || !strings.Contains(list, "Bert Brinkmann") {
 		t.Errorf("people who were put back: %s", list)
 	}
 }

@@ -108,7 +108,7 @@ The other commands work beside a running one, on the same database.`,
 	root.AddCommand(
 		c.serveCommand(), c.demoCommand(), c.setupLinkCommand(),
 		c.inviteCommand(), c.userCommand(), c.deviceCommand(), c.sessionCommand(), c.clientCommand(),
-		c.keyCommand(), c.auditCommand(), c.backupCommand(), c.configCommand(), c.settingsCommand(),
+		c.keyCommand(), c.auditCommand(), c.backupCommand(), c.migrateCommand(), c.configCommand(), c.settingsCommand(),
 		c.mailCommand(), c.healthCommand(), c.healthcheckCommand(), c.versionCommand(),
 	)
 	return root

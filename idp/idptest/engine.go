@@ -32,14 +32,6 @@ func OnPostgreSQL(t testing.TB) bool {
 	}
 }
 
-// NeedsFile skips a test that is about the file of SQLite: why says what it does with it.
-func NeedsFile(t testing.TB, why string) {
-	t.Helper()
-	if OnPostgreSQL(t) {
-		t.Skipf("is about SQLite's file: %s", why)
-	}
-}
-
 // migrated has our tables, and nothing in them.
 var migrated pgtest.Prepared
 

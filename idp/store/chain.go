@@ -271,11 +271,12 @@ func (db *DB) CheckEvents(ctx context.Context, noted []idp.LogHead, progress fun
 		return check, err
 	}
 	// The file first: what it keeps was in the log when it was written.
-	kept, keptErr := db.readWitness(k)
+	kept, keptErr := readWitness(db.conf.Witness, k)
 	if keptErr == nil {
 		check.Kept, check.KeptAt = kept.head, kept.at
 	}
-	w := &walk{db: db, k: k, end: make([]byte, sha256.Size), check: check, progress: progress}
+	read := func() (statements, error) { return db.read(ctx) }
+	w := &walk{read: read, witness: db.conf.Witness, k: k, end: make([]byte, sha256.Size), check: check, progress: progress}
 	for _, h := range noted {
 		w.ask(h)
 	}
@@ -283,7 +284,7 @@ func (db *DB) CheckEvents(ctx context.Context, noted []idp.LogHead, progress fun
 		w.ask(kept.head)
 	}
 	for more := true; more; {
-		if more, err = w.page(ctx); err != nil {
+		if more, err = w.page(); err != nil {
 			return check, err
 		}
 	}
@@ -295,7 +296,8 @@ func (db *DB) CheckEvents(ctx context.Context, noted []idp.LogHead, progress fun
 
 // walk is one check of the log, which it goes through from the oldest event on.
 type walk struct {
-	db       *DB
+	read     func() (statements, error)
+	witness  string // Config.Witness
 	k        *keys
 	end      []byte // hash of the last event that was looked at
 	check    *idp.LogCheck
@@ -312,10 +314,10 @@ func (w *walk) ask(h idp.LogHead) {
 
 // page checks some events, and at the end the head. more says that there are others; the
 // log grows while it is checked.
-func (w *walk) page(ctx context.Context) (more bool, err error) {
+func (w *walk) page() (more bool, err error) {
 	const size = 1000
 	at := &w.check.Head
-	r, err := w.db.read(ctx)
+	r, err := w.read()
 	if err != nil {
 		return false, err
 	}
@@ -324,7 +326,7 @@ func (w *walk) page(ctx context.Context) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if r, err = w.db.read(ctx); err != nil {
+	if r, err = w.read(); err != nil {
 		return false, err
 	}
 	rows, err := list[eventRow](r, selectEvents, at.Seq, size)
@@ -392,7 +394,7 @@ func (w *walk) answers(noted []idp.LogHead, kept *witness) error {
 		}
 	}
 	if kept != nil {
-		return w.goesThrough(kept.head, "that "+w.db.conf.Witness+" kept at "+kept.at.UTC().Format("2006-01-02 15:04:05")+" UTC")
+		return w.goesThrough(kept.head, "that "+w.witness+" kept at "+kept.at.UTC().Format("2006-01-02 15:04:05")+" UTC")
 	}
 	return nil
 }

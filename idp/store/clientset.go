@@ -114,6 +114,7 @@ func (db *DB) changeClients(ctx context.Context, fn func(*tx) error) error {
 		return err
 	}
 	db.dropClients(revision)
+	db.Hint(hintWatch)
 	return nil
 }
 

@@ -27,6 +27,7 @@ const (
 	holdSite           engine.Key = "site"
 	holdRegistrations  engine.Key = "registrations"
 	holdVAPID          engine.Key = "vapid"
+	holdWakes          engine.Key = "wakes"
 	holdJobs           engine.Key = "jobs"
 )
 

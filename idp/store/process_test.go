@@ -38,6 +38,12 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
+	if path := os.Getenv(rivalPath); path != "" {
+		os.Exit(rival(path))
+	}
+	if os.Getenv(store.MoveChild) != "" {
+		os.Exit(store.RunMoveChild())
+	}
 	if path := os.Getenv(childPath); path != "" {
 		os.Exit(child(path))
 	}

@@ -153,6 +153,7 @@ func (db *DB) UpdateSite(ctx context.Context, fn func(*idp.Site) error, pictures
 		return err
 	}
 	db.dropSite(revision)
+	db.Hint(hintWatch)
 	return nil
 }
 

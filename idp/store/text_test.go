@@ -15,7 +15,7 @@ import (
 var after20 = []string{
 	"ALTER TABLE clients DROP COLUMN signing",
 	"ALTER TABLE clients DROP COLUMN tls_subject", "ALTER TABLE clients DROP COLUMN certificate_bound", "ALTER TABLE refresh_tokens DROP COLUMN x5t", "ALTER TABLE access_tokens DROP COLUMN x5t", "ALTER TABLE consents DROP COLUMN claims",
-	"DROP TABLE polled_requests", "ALTER TABLE grants DROP COLUMN type",
+	"DROP TABLE moved", "DROP TABLE polled_requests", "ALTER TABLE grants DROP COLUMN type",
 	"ALTER TABLE clients DROP COLUMN backchannel", "DROP TABLE pings",
 	"ALTER TABLE clients DROP COLUMN default_scopes", "ALTER TABLE clients DROP COLUMN claims_in_access", "ALTER TABLE clients DROP COLUMN keep_refresh",
 	"ALTER TABLE clients DROP COLUMN subject_type", "ALTER TABLE clients DROP COLUMN sector_uri", "ALTER TABLE clients DROP COLUMN initiate_uri",

@@ -105,15 +105,9 @@ func (t *trust) opened() (*keys, error) {
 // is found; whoever could write to it until then is believed. Nothing that leaves an event
 // works before Trust.
 func (db *DB) Trust(ctx context.Context, key []byte) error {
-	if len(key) != keySize {
-		return fmt.Errorf("a key of %d bytes for the log, %d are needed", len(key), keySize)
-	}
-	k := &keys{}
-	for purpose, to := range map[string]**macKey{"log": &k.chain, "log head": &k.head, "log witness": &k.witness, "row": &k.row} {
-		var err error
-		if *to, err = newMACKey(key, purpose); err != nil {
-			return err
-		}
+	k, err := keysOf(key)
+	if err != nil {
+		return err
 	}
 	db.trust.keys.Store(k)
 	r, err := db.read(ctx)
@@ -128,6 +122,21 @@ func (db *DB) Trust(ctx context.Context, key []byte) error {
 		return fmt.Errorf("the log cannot be chained with the key: %w", err)
 	}
 	return nil
+}
+
+// keysOf derives the keys from that of Trust.
+func keysOf(key []byte) (*keys, error) {
+	if len(key) != keySize {
+		return nil, fmt.Errorf("a key of %d bytes for the log, %d are needed", len(key), keySize)
+	}
+	k := &keys{}
+	for purpose, to := range map[string]**macKey{"log": &k.chain, "log head": &k.head, "log witness": &k.witness, "row": &k.row} {
+		var err error
+		if *to, err = newMACKey(key, purpose); err != nil {
+			return nil, err
+		}
+	}
+	return k, nil
 }
 
 // firstKey keys a database that never was. One that was and does not look like it
@@ -149,7 +158,7 @@ func (t *tx) firstKey(k *keys, db *DB) error {
 		t.trust.log.Error("the audit log was changed, and not by this program; \"idp audit verify\" says more", "fault", faultHeadGone)
 		return nil
 	}
-	kept, err := db.readWitness(k)
+	kept, err := readWitness(db.conf.Witness, k)
 	switch {
 	case err == nil && h.newest > 0:
 		return fmt.Errorf("%s says that this database was chained and sealed at %s, and it is not: it is a copy from before that, or somebody has changed it. "+

@@ -39,11 +39,11 @@ func (k *keys) witnessMAC(w *witness) []byte {
 
 // readWitness reads the file. Errors: idp.ErrNotFound, there is none; idp.ErrInvalid,
 // another program has written it, or with another key.
-func (db *DB) readWitness(k *keys) (*witness, error) {
-	if db.conf.Witness == "" {
+func readWitness(path string, k *keys) (*witness, error) {
+	if path == "" {
 		return nil, idp.ErrNotFound
 	}
-	b, err := os.ReadFile(db.conf.Witness)
+	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, idp.ErrNotFound
 	}
@@ -58,7 +58,7 @@ func (db *DB) readWitness(k *keys) (*witness, error) {
 		w.head, err = idp.ParseLogHead(f.Head)
 	}
 	if mac, err2 := hex.DecodeString(f.MAC); err != nil || err2 != nil || !equalMAC(mac, k.witnessMAC(&w)) {
-		return nil, fmt.Errorf("%s was not written by this program with the key of this database: %w", db.conf.Witness, idp.ErrInvalid)
+		return nil, fmt.Errorf("%s was not written by this program with the key of this database: %w", path, idp.ErrInvalid)
 	}
 	return &w, nil
 }
@@ -97,7 +97,7 @@ func (db *DB) KeepHead(ctx context.Context, accept bool) (head idp.LogHead, told
 	if err != nil {
 		return head, "", err
 	}
-	kept, err := db.readWitness(k)
+	kept, err := readWitness(db.conf.Witness, k)
 	var odd error
 	switch {
 	case errors.Is(err, idp.ErrInvalid):

@@ -25,6 +25,10 @@ var ErrAgain = errors.New("run again")
 // ErrClosed says that a database was closed.
 var ErrClosed = errors.New("the database is closed")
 
+// ErrUnknown says that a transaction may have been committed, and may not: the server was lost
+// before it answered. Whoever was told looks before they do it again.
+var ErrUnknown = errors.New("whether it was committed is not known")
+
 // UnwritableRetry is when callers are to come back where nothing can be written: somebody has
 // to act first, mostly.
 const UnwritableRetry = 10 * time.Second
@@ -113,7 +117,7 @@ type Hooks struct {
 // Engine is an open database.
 type Engine interface {
 	// Write runs fn in a transaction and returns when it is on disk, or when it is certain
-	// that it never will be. An error or a panic of fn leaves nothing behind. fn may run more
+	// that it never will be; a server that stays away leaves that open (ErrUnknown). An error or a panic of fn leaves nothing behind. fn may run more
 	// than once. A context that ends before fn begins prevents it; one that ends later
 	// changes nothing. Errors: idp.ErrUnwritable, where it is the database that takes nothing.
 	Write(ctx context.Context, fn func(Work) error) error

@@ -17,6 +17,7 @@ const (
 	OpenNewer        OpenKind = "newer schema" // a later release has written it
 	OpenOlder        OpenKind = "older schema" // one instance has to bring it up to date, alone
 	OpenEncoding     OpenKind = "encoding"     // it is not in UTF8
+	OpenMoving       OpenKind = "moving"       // a file is moved into it, and that has not ended
 	OpenNoRights     OpenKind = "no rights"    // the user may not make tables
 )
 

@@ -23,6 +23,15 @@ func bringUpToDate(ctx context.Context, to driver.Connector, existing bool, log 
 	if err := fits(ctx, db); err != nil {
 		return err
 	}
+	m, err := unfinished(ctx, func(ctx context.Context, query string, dest ...any) error {
+		return db.QueryRowContext(ctx, query).Scan(dest...)
+	})
+	if err != nil {
+		return err
+	}
+	if m != nil {
+		return stillMoving(ctx, db, m)
+	}
 	version, err := versionOf(ctx, db)
 	if err != nil {
 		return err
@@ -43,8 +52,17 @@ func bringUpToDate(ctx context.Context, to driver.Connector, existing bool, log 
 	if err := mayMake(ctx, db); err != nil {
 		return err
 	}
+	return scripts(ctx, db, log, version)
+}
+
+// scripts runs the scripts that a database of a version has not had yet.
+func scripts(ctx context.Context, db *sql.DB, log *slog.Logger, version int64) error {
+	known, err := migrations.Newest()
+	if err != nil {
+		return err
+	}
 	log.Info("the tables of the database are brought up to date", "from", version, "to", known)
-	scripts, err := migrations.PostgreSQL()
+	files, err := migrations.PostgreSQL()
 	if err != nil {
 		return err
 	}
@@ -52,7 +70,7 @@ func bringUpToDate(ctx context.Context, to driver.Connector, existing bool, log 
 	if err != nil {
 		return err
 	}
-	p, err := goose.NewProvider(goose.DialectPostgres, db, scripts, goose.WithVerbose(false), goose.WithSessionLocker(alone))
+	p, err := goose.NewProvider(goose.DialectPostgres, db, files, goose.WithVerbose(false), goose.WithSessionLocker(alone))
 	if err != nil {
 		return err
 	}
@@ -82,4 +100,25 @@ func versionOf(ctx context.Context, db *sql.DB) (int64, error) {
 		err = &engine.OpenError{Kind: engine.OpenOtherProgram, Err: errors.New("it keeps a version as we do, of other tables")}
 	}
 	return version, err
+}
+
+// stillMoving is the engine.OpenError of a database that is not filled yet. It says how far that
+// is.
+func stillMoving(ctx context.Context, db *sql.DB, m *Moving) error {
+	far := "the tables are made"
+	switch m.Step {
+	case StepCopy:
+		var rows int64
+		if err := db.QueryRowContext(ctx, "SELECT coalesce(sum(rows), 0) FROM moving_tables").Scan(&rows); err != nil {
+			return err
+		}
+		far = fmt.Sprintf("%d of %d rows are copied", rows, m.Rows)
+	case StepIndexes:
+		far = "all rows are copied, indexes are made"
+	case StepVerify:
+		far = "all rows are copied, and not compared yet"
+	case StepSwitch:
+		far = "all rows are copied and compared, and the file is not given up yet"
+	}
+	return &engine.OpenError{Kind: engine.OpenMoving, Err: fmt.Errorf("from %s; %s", m.Source, far)}
 }

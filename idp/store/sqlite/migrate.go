@@ -21,7 +21,13 @@ func checkVersion(ctx context.Context, dsn, path string) (current bool, err erro
 		return false, err
 	}
 	version, err := versionOf(ctx, db)
+	if err == nil {
+		err = movedAway(ctx, db)
+	}
 	if err = errors.Join(err, db.Close()); err != nil {
+		if contended(err) {
+			return false, fmt.Errorf("%s cannot be used now: another process has it for itself. If \"idp migrate\" moves it, wait until that has ended: %w", path, err)
+		}
 		return false, fmt.Errorf("%s cannot be used; it was left as it is: %w", path, err)
 	}
 	known, err := migrations.Newest()
@@ -52,6 +58,25 @@ func versionOf(ctx context.Context, db *sql.DB) (int64, error) {
 	var version int64
 	err = db.QueryRowContext(ctx, "SELECT coalesce(max(version_id), 0) FROM goose_db_version WHERE is_applied").Scan(&version)
 	return version, err
+}
+
+// movedAway returns an error where all that was in the file is in another database by now.
+func movedAway(ctx context.Context, db *sql.DB) error {
+	var there bool
+	if err := db.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'moved'").Scan(&there); err != nil || !there {
+		return err
+	}
+	var target string
+	var at int64
+	err := db.QueryRowContext(ctx, "SELECT target, at FROM moved").Scan(&target, &at)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return fmt.Errorf("all that was in it was moved to the %s at %s. Name that one by database.url, or by --database for one command (docs/postgres.md); "+
+		"where the move did not end, run \"idp migrate\" again. Whoever wants to go back to a file needs a backup from before the move", target, time.UnixMicro(at).UTC().Format("2006-01-02 15:04 MST"))
 }
 
 // Between two tries of migrate, and how long it tries.

@@ -49,6 +49,7 @@ var eventGroups = []templates.Choice{
 	{Value: "start.", Label: templates.Say("start.title")},
 	{Value: "key.", Label: templates.Say("audit.key")},
 	{Value: "setting.", Label: templates.Say("admin.tab.settings")},
+	{Value: "store.", Label: templates.Say("health.database")},
 	{Value: "audit.", Label: templates.Say("admin.tab.audit")},
 	{Value: "list.", Label: templates.Say("audit.list")},
 }

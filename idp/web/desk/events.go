@@ -75,6 +75,7 @@ var eventWords = map[idp.EventKind]string{
 	idp.EventAuditBroken:       "event.audit.broken",
 	idp.EventAuditRolledBack:   "event.audit.rolledback",
 	idp.EventTampered:          "event.audit.tampered",
+	idp.EventStoreMoved:        "event.store.moved",
 	idp.EventExported:          "event.list.exported",
 }
 
