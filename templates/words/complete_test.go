@@ -273,7 +273,7 @@ func keysInPages(t *testing.T) map[string]string {
 func keysInCode(t *testing.T, s *Set) (asked, used map[string]string) {
 	t.Helper()
 	asked, used = map[string]string{}, map[string]string{}
-	for _, dir := range []string{"../../idp", "../../idp/web", "../../idp/web/page", "../../idp/web/desk", "../../idp/login", "../../idp/device", "../../idp/password", "../../idp/admin", "../../idp/adminapi", "../../idp/brand", "../../idp/store", "../../cmd/idp", "..", "."} {
+	for _, dir := range []string{"../../idp", "../../idp/web", "../../idp/web/page", "../../idp/web/desk", "../../idp/login", "../../idp/device", "../../idp/password", "../../idp/admin", "../../idp/adminapi", "../../idp/brand", "../../idp/store", "../../idp/store/find", "../../cmd/idp", "..", "."} {
 		entries, err := os.ReadDir(dir)
 		if err != nil {
 			t.Fatal(err)
@@ -348,7 +348,7 @@ func everyRefusalHasWords(t *testing.T) {
 	}
 	key := regexp.MustCompile(`"((?:user|client|text|devices|users|export|import|mail|preset|list|page|picture)\.[a-z.0-9]+)"`)
 	found := 0
-	for _, file := range append(files, "../../idp/user.go", "../../idp/store/list.go", "../../idp/store/user.go", "../../idp/store/devicelist.go", "../../idp/store/userlist.go", "../../idp/brand/picture.go") {
+	for _, file := range append(files, "../../idp/user.go", "../../idp/store/find/find.go", "../../idp/store/find/turn.go", "../../idp/store/user.go", "../../idp/store/devicelist.go", "../../idp/store/userlist.go", "../../idp/brand/picture.go") {
 		if strings.HasSuffix(file, "_test.go") {
 			continue
 		}

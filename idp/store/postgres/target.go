@@ -275,8 +275,8 @@ func (t *Target) Bare(ctx context.Context, tables []engine.Table) error {
 		if err := rows.Err(); err != nil {
 			return err
 		}
-		for i := len(drop) - 1; i >= 0; i-- { // foreign keys first
-			if _, err := x.Exec(ctx, drop[i]); err != nil {
+		for _, d := range slices.Backward(drop) { // foreign keys first
+			if _, err := x.Exec(ctx, d); err != nil {
 				return err
 			}
 		}

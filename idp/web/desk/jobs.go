@@ -204,7 +204,7 @@ func (s *workbench) beginJob(ctx context.Context, p staff, j *job, do func(ctx c
 	if other, err := s.jobs.store.BeginJob(ctx, &j.Job); err != nil {
 		return other, err
 	}
-	work, cancel := context.WithCancel(context.Background()) //nolint:contextcheck // it outlives the request
+	work, cancel := context.WithCancel(context.WithoutCancel(ctx)) // it outlives the request
 	j.cancel, j.ended = cancel, make(chan struct{})
 	js := s.jobs
 	js.mu.Lock()
@@ -214,7 +214,7 @@ func (s *workbench) beginJob(ctx context.Context, p staff, j *job, do func(ctx c
 		defer cancel()
 		s.runJob(work, j, do)
 	})
-	js.running.Go(func() { s.beat(j) }) // ends with the job
+	js.running.Go(func() { s.beat(context.WithoutCancel(ctx), j) }) // ends with the job
 	return &j.Job, nil
 }
 
@@ -230,7 +230,7 @@ func (js *Jobs) beatAll(ctx context.Context, now time.Time) {
 
 // beat tells all instances that a job runs and how far it is, and stops it when one of them
 // was asked to, or when this one is to end.
-func (s *workbench) beat(j *job) {
+func (s *workbench) beat(ctx context.Context, j *job) {
 	tick := time.NewTicker(idp.JobBeat)
 	defer tick.Stop()
 	ending := s.ending
@@ -242,9 +242,9 @@ func (s *workbench) beat(j *job) {
 			ending = nil
 			j.stop()
 		case <-tick.C:
-			stop, err := s.jobs.store.BeatJob(context.Background(), j.ID, j.Owner, j.now().Step, s.door.Now())
+			stop, err := s.jobs.store.BeatJob(ctx, j.ID, j.Owner, j.now().Step, s.door.Now())
 			if err != nil {
-				s.door.Log().Warn("a job cannot tell how far it is", "job", string(j.ID), "error", err)
+				s.door.Log().WarnContext(ctx, "a job cannot tell how far it is", "job", string(j.ID), "error", err)
 			}
 			if stop {
 				j.stop()
@@ -316,7 +316,7 @@ func (js *Jobs) outcomeOf(j *idp.Job) (*outcome, error) {
 		return nil, fmt.Errorf("job %s: %w", j.ID, err)
 	}
 	o := &outcome{}
-	if err := gob.NewDecoder(bytes.NewReader(plain)).Decode(o); err != nil {
+	if err := gob.NewDecoder(bytes.NewReader(plain)).Decode(o); err != nil { //nolint:gosec // nobody else can have sealed it
 		return nil, fmt.Errorf("job %s: %w", j.ID, err)
 	}
 	return o, nil
