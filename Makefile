@@ -31,11 +31,17 @@ export OAUTH2_PROXY := $(CACHE)/oauth2-proxy-$(OAUTH2_PROXY_VERSION)
 # Debian makes a server of its own with the package, and starts it, unless told not to.
 NO_CLUSTER := mkdir -p /etc/postgresql-common/createcluster.d && echo "create_main_cluster = false" >/etc/postgresql-common/createcluster.d/tests.conf
 
-.PHONY: test build dev lint vuln lock bench move crash races twice parties conformance screenshots outdated notice worker release axe zxing fakeidb needs clean
+.PHONY: test postgres build dev lint vuln lock bench move hints crash races twice books far parties conformance screenshots outdated notice worker release axe zxing fakeidb needs clean
 
 test: needs $(OAUTH2_PROXY)
 	go vet ./...
 	go test -race -timeout 60m ./...
+
+# postgres runs the tests of the packages with PostgreSQL in place of SQLite, and once more
+# with every function that writes run twice, none of which may decide by what it does not hold.
+postgres: needs
+	IDP_TEST_ENGINE=postgres go test -count 1 -timeout 60m ./idp/...
+	IDP_TEST_ENGINE=postgres go test -count 1 -timeout 60m -ldflags "-X hilum/idp/store/postgres.runTwice=on -X hilum/idp/store.runStrict=on" ./idp/...
 
 build:
 	go build -trimpath -o bin/ ./cmd/...
@@ -110,6 +116,12 @@ bench:
 	BENCH=$(BENCH) go test -v -count 1 -run TestBench -timeout 60m ./e2e/bench
 	DEVICES_PEOPLE=$(PEOPLE) go test -v -count 1 -run TestBenchDevices -timeout 60m ./idp/store
 
+# hints prints how long it takes from a change at one instance until who waits at another is
+# woken, HINTS of them at a time: on a PostgreSQL of its own, or that of IDP_TEST_POSTGRES.
+HINTS ?= 1000
+hints: needs
+	HINTS=$(HINTS) go test -v -count 1 -run TestBenchHints -timeout 10m ./idp/store
+
 # move takes a hundred thousand people, 300,000 devices and a million events from a file to
 # PostgreSQL, and prints what each step took beside what the server takes to copy the rows alone.
 MOVE ?= 100000
@@ -130,9 +142,21 @@ races:
 	ROUNDS=50 go test -race -count 1 -v -run 'RivalsFor|OneSignIn' -timeout 60m ./e2e ./idp/login
 
 # twice has every function that writes to the database run a second time, after what
-# it did first is undone, under all tests but those that start the program.
+# it did first is undone, under all tests but those that start the program; and fails those
+# that decide by what they read without holding it (idp/store/hold.go).
 twice:
-	go test -count 1 -ldflags "-X hilum/idp/store/sqlite.runTwice=on" ./idp/...
+	go test -count 1 -timeout 30m -ldflags "-X hilum/idp/store/sqlite.runTwice=on -X hilum/idp/store.runStrict=on" ./idp/...
+
+# books stops and kills the server of PostgreSQL beneath two instances, and cuts connections
+# before, at and after commits, while they give away what is given away once; then it compares
+# what was told with what is stored, and prints the sums.
+books: needs
+	BOOKS=100 go test -count 1 -v -run TestTheBooksAgree -timeout 90m ./idp/store
+
+# far lets rivals loose on a PostgreSQL that is far away, 50 ms there and back, and two processes on
+# one database; it prints how often transactions waited in a circle or ran again.
+far: needs
+	ROUNDS=200 DELAY=25 go test -count 1 -v -parallel 10 -run 'TestRivalsThroughDelay|TestRivalProcesses' -timeout 90m ./idp/store
 
 # parties walks relying parties by docs/recipes: oauth2-proxy, as make test does, and what is too
 # large for that: OHIF (50 MB by npm, 200 MB unpacked), WildFly (270 and 330 MB by Maven),

@@ -25,7 +25,7 @@ var (
 // each.
 func (d *demo) named(t *testing.T) {
 	t.Helper()
-	db := openStore(t, d.data)
+	db := openStore(t, d.home)
 	defer db.Close()
 	ctx, now := context.Background(), time.Now()
 	for i, name := range []string{longWord, longName, arabic, japanese} {

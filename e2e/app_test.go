@@ -274,6 +274,10 @@ func startPlainBeneath(t testing.TB, host, path string, env ...string) (*served,
 // both ways. Chromium at both ends.
 func TestAppSignIn(t *testing.T) {
 	t.Parallel()
+	onBoth(t, appSignIn)
+}
+
+func appSignIn(t *testing.T) {
 	d := startDemo(t)
 	rp := d.public(t)
 	rp.extra = url.Values{"prompt": {"login"}}
@@ -500,6 +504,10 @@ func TestAppOffline(t *testing.T) {
 // sites in one app.
 func TestAppAccounts(t *testing.T) {
 	t.Parallel()
+	onBoth(t, appAccounts)
+}
+
+func appAccounts(t *testing.T) {
 	d, far := startDemo(t), startDemo(t)
 	bert, eva := d.invite(t, "bert"), far.invite(t, "eva")
 	p := newHandset(t, d.Issuer)

@@ -212,7 +212,7 @@ func (w *window) gives(who *person) {
 
 func TestBrowserSignIn(t *testing.T) {
 	t.Parallel()
-	browserSignIn(t, true)
+	onBoth(t, func(t *testing.T) { browserSignIn(t, true) })
 }
 
 func TestBrowserSignInWithoutScript(t *testing.T) {

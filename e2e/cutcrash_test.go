@@ -31,7 +31,9 @@ var cuts = []cut{
 
 // A provider that dies while it takes things away has taken from each person all
 // or nothing, and all where it has said so.
-func TestCrashWhileThingsAreCutOff(t *testing.T) {
+func TestCrashWhileThingsAreCutOff(t *testing.T) { onEach(t, crashWhileThingsAreCutOff) }
+
+func crashWhileThingsAreCutOff(t *testing.T) {
 	n := 32
 	if text := os.Getenv("SIGN_INS"); text != "" {
 		all, err := strconv.Atoi(text)
@@ -41,7 +43,7 @@ func TestCrashWhileThingsAreCutOff(t *testing.T) {
 		n = max(n, all/4)
 	}
 	s := newServe(t, "IDP_LIMITS_SIGN_IN_PER_MINUTE=0", "IDP_LIMITS_SIGN_IN_BURST=0", "IDP_LIMITS_ADMIN_PER_MINUTE=0", "IDP_LOG_LEVEL=warn")
-	people := must[[]crowd.Person](t)(crowd.Fill(context.Background(), s.data, "p", n, crowd.Least))
+	people := must[[]crowd.Person](t)(crowd.Fill(context.Background(), s.home, "p", n, crowd.Least))
 	s.launch(t)
 	const redirect = "https://viewer.example/callback"
 	id, secret := s.addClient(t, "Viewer", "--redirect-uri", redirect)

@@ -92,13 +92,13 @@ func TestForgotPassword(t *testing.T) {
 	for name, scripts := range map[string]bool{"with script, by a number": true, "without script, by code": false} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			forgotPassword(t, scripts)
+			forgotPassword(t, withMail(t), scripts)
 		})
 	}
 }
 
-func forgotPassword(t *testing.T, scripts bool) {
-	s := withMail(t)
+func forgotPassword(t *testing.T, s *post, scripts bool) {
+	t.Helper()
 	bert := s.invite(t, "bert", "--email", "bert@klinik.test", "--display", "Bert Maes")
 	ph := bert.links(s.issuer, "Pixel 8", nil) // and a session of his elsewhere
 	if at := bert.get(s.issuer + "/account/security"); at.url.Path != "/account/security" {

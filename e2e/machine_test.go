@@ -73,14 +73,18 @@ func (m *machine) post(path string, form url.Values) map[string]string {
 func TestMachineSignsIn(t *testing.T) {
 	t.Parallel()
 	d := startDemo(t)
-	bert := d.invite(t, "bert")
-	ph := bert.links(d.Issuer, "Pixel 8", nil)
-	m := newMachine(t, d, "ct", "CT 2")
+	machineSignsIn(t, newMachine(t, d, "ct", "CT 2"), d.invite(t, "bert"))
+}
+
+// machineSignsIn is that of a machine that is called CT 2, and of a person without a phone.
+func machineSignsIn(t *testing.T, m *machine, bert *person) {
+	t.Helper()
+	ph := bert.links(m.issuer, "Pixel 8", nil)
 	if _, code := m.polls(); code != "authorization_pending" {
 		t.Errorf("nobody has come, and the machine is told %q", code)
 	}
 	w := openWindow(t, true)
-	w.open(d.Issuer + "/connect")
+	w.open(m.issuer + "/connect")
 	w.fill("#user_code", "zzzz zzzz")
 	w.click("#continue")
 	w.see("#problem")
@@ -100,7 +104,7 @@ func TestMachineSignsIn(t *testing.T) {
 	}
 	ph.answers(ch, phone.Decision{Approve: true, Number: w.text("#number")})
 	w.see("#warning")
-	if text := w.text("main"); !strings.Contains(text, "CT 2") || !strings.Contains(text, "127.0.0.1") || !strings.Contains(text, "in front of you") || !strings.Contains(text, "bert") {
+	if text := w.text("main"); !strings.Contains(text, "CT 2") || !strings.Contains(text, "127.0.0.1") || !strings.Contains(text, "in front of you") || !strings.Contains(text, bert.name) {
 		t.Errorf("the question says %q", text)
 	}
 	w.click("#allow")
@@ -113,14 +117,14 @@ func TestMachineSignsIn(t *testing.T) {
 	if access == "" {
 		t.Fatalf("allowed, and the machine is told %q", code)
 	}
-	r := must[*http.Request](t)(http.NewRequestWithContext(t.Context(), http.MethodGet, d.Issuer+"/userinfo", nil))
+	r := must[*http.Request](t)(http.NewRequestWithContext(t.Context(), http.MethodGet, m.issuer+"/userinfo", nil))
 	r.Header.Set("Authorization", "Bearer "+access)
 	got := must[*http.Response](t)(http.DefaultClient.Do(r))
 	defer got.Body.Close()
 	var who struct {
 		Name string `json:"preferred_username"`
 	}
-	if err := json.NewDecoder(got.Body).Decode(&who); err != nil || who.Name != "bert" {
+	if err := json.NewDecoder(got.Body).Decode(&who); err != nil || who.Name != bert.name {
 		t.Errorf("signed in as %+v, %v", who, err)
 	}
 

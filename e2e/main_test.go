@@ -12,12 +12,16 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"hilum/e2e/crowd"
+	"hilum/idp/store/pgtest"
 )
 
 // The programs under test, built once with the race detector, and where.
@@ -77,7 +81,7 @@ func run(m *testing.M) int {
 		log.Printf("build: %v\n%s", err, out)
 		return 1
 	}
-	return m.Run()
+	return pgtest.Run(m)
 }
 
 // facts is the line of idp demo --json.
@@ -101,6 +105,8 @@ type facts struct {
 type demo struct {
 	facts
 	data string // its folder
+	home crowd.Home
+	env  []string // of commands beside it
 	cmd  *exec.Cmd
 	errs *tail
 	done chan struct{}
@@ -118,6 +124,11 @@ func startDemo(t testing.TB, args ...string) *demo {
 func startDemoOf(t testing.TB, program string, args ...string) *demo {
 	t.Helper()
 	d := &demo{data: t.TempDir(), errs: &tail{}, done: make(chan struct{})}
+	d.home = keptIn(t, d.data)
+	d.env = append(os.Environ(), databaseEnv(t, d.home)...)
+	if d.home.URL != "" {
+		args = append([]string{"--database", d.home.URL}, args...)
+	}
 	d.cmd = exec.Command(program, append([]string{"demo", "--json", "--data", d.data}, args...)...)
 	d.cmd.Stderr = d.errs
 	out, err := d.cmd.StdoutPipe()
@@ -182,7 +193,7 @@ func (d *demo) idp(t testing.TB, args ...string) string {
 	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, idpBinary, args...)
-	cmd.Env = append(os.Environ(), "IDP_DATA_DIR="+d.data, "IDP_ISSUER="+d.Issuer)
+	cmd.Env = append(slices.Clone(d.env), "IDP_DATA_DIR="+d.data, "IDP_ISSUER="+d.Issuer)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("idp %s: %v\n%s", strings.Join(args, " "), err, out)

@@ -115,13 +115,19 @@ func (w *window) arrives(rp *party) {
 // there: stream, poll and code carry it all.
 func TestPhoneSignIn(t *testing.T) {
 	t.Parallel()
-	d := startDemo(t)
-	rp := d.public(t)
-	bert := d.invite(t, "bert")
+	onBoth(t, func(t *testing.T) {
+		d := startDemo(t)
+		phoneSignIn(t, d.public(t), d.invite(t, "bert"))
+	})
+}
+
+// phoneSignIn is that of a person without a phone, at a public application.
+func phoneSignIn(t *testing.T, rp *party, bert *person) {
+	t.Helper()
 	w := openWindow(t, true)
 
 	// Linking: the page follows the phone without a reload.
-	w.open(d.Issuer + "/account/link")
+	w.open(rp.issuer + "/account/link")
 	w.see("#password-form")
 	w.fill("#username", bert.name)
 	w.fill("#password", bert.password)
@@ -153,7 +159,7 @@ func TestPhoneSignIn(t *testing.T) {
 		t.Errorf("the page says %q", text)
 	}
 	ch, doc := ph.asked()
-	if doc.Match.Mode != "tap" || doc.NewBrowser || doc.Account != "bert" || doc.App != "Sample viewer in the browser" || !strings.Contains(doc.Browser, "Chrom") {
+	if doc.Match.Mode != "tap" || doc.NewBrowser || doc.Account != bert.name || doc.App != "Sample viewer in the browser" || !strings.Contains(doc.Browser, "Chrom") {
 		t.Errorf("asked %s", ch.Text)
 	}
 	ph.answers(ch, phone.Decision{Approve: true})
@@ -282,6 +288,10 @@ func TestPhoneSignInWithoutTheStream(t *testing.T) {
 // a sixth device is refused, but a new phone takes the place of an old one.
 func TestPhonesAndPages(t *testing.T) {
 	t.Parallel()
+	onBoth(t, phonesAndPages)
+}
+
+func phonesAndPages(t *testing.T) {
 	d := startDemo(t)
 	rp := d.public(t)
 	bert := d.invite(t, "bert")
@@ -449,6 +459,10 @@ func TestPhoneExpiry(t *testing.T) {
 // The first device by an invitation is a phone of ours: no code is typed.
 func TestInvitationByPhone(t *testing.T) {
 	t.Parallel()
+	onBoth(t, invitationByPhone)
+}
+
+func invitationByPhone(t *testing.T) {
 	d := startDemo(t)
 	w := openWindow(t, true)
 	link := strings.TrimSpace(d.idp(t, "invite", "carla"))

@@ -96,6 +96,8 @@ func startBehind(t *testing.T, kind proxyKind, path string) *served {
 	s.issuer = "https://localhost:" + freePort(t) + path
 	listen := "127.0.0.1:" + freePort(t)
 	s.env = append(os.Environ(), "IDP_ISSUER="+s.issuer, "IDP_LISTEN="+listen, "IDP_DATA_DIR="+s.data, "IDP_TRUSTED_PROXIES=127.0.0.1")
+	s.home = keptIn(t, s.data)
+	s.env = append(s.env, databaseEnv(t, s.home)...)
 	from := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(ownAddress)}, Timeout: 10 * time.Second}
 	s.client = &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{
 		TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}, ForceAttemptHTTP2: true,

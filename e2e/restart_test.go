@@ -44,7 +44,9 @@ func (w *waiting) gets() bool {
 
 // The power fails while many sign-ins wait and answers are in flight: what a
 // phone was told is settled gets its browser in, and nothing is approved twice.
-func TestPhonesThroughARestart(t *testing.T) {
+func TestPhonesThroughARestart(t *testing.T) { onEach(t, phonesThroughARestart) }
+
+func phonesThroughARestart(t *testing.T) {
 	n := 60
 	if text := os.Getenv("SIGN_INS"); text != "" {
 		var err error
@@ -53,8 +55,8 @@ func TestPhonesThroughARestart(t *testing.T) {
 		}
 	}
 	s := newServe(t, "IDP_LIMITS_SIGN_IN_PER_MINUTE=0", "IDP_LIMITS_SIGN_IN_BURST=0", "IDP_LOG_LEVEL=warn", "IDP_PUSH_MATCH=tap")
-	people := must[[]crowd.Person](t)(crowd.Fill(context.Background(), s.data, "p", n, crowd.Least))
-	if err := crowd.Link(context.Background(), s.data, people); err != nil {
+	people := must[[]crowd.Person](t)(crowd.Fill(context.Background(), s.home, "p", n, crowd.Least))
+	if err := crowd.Link(context.Background(), s.home, people); err != nil {
 		t.Fatal(err)
 	}
 	s.launch(t)
@@ -159,7 +161,7 @@ func TestPhonesThroughARestart(t *testing.T) {
 	cmd := s.cmd
 	s.stop(t, cmd)
 	s.cmd = nil
-	db := openStore(t, s.data)
+	db := openStore(t, s.home)
 	defer db.Close()
 	if err := db.VerifyEvents(context.Background()); err != nil {
 		t.Error(err)

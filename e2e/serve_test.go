@@ -22,6 +22,7 @@ import (
 	"testing"
 	"time"
 
+	"hilum/e2e/crowd"
 	"hilum/idp/idptest"
 )
 
@@ -30,6 +31,7 @@ type served struct {
 	issuer string
 	env    []string
 	data   string // its folder
+	home   crowd.Home
 	ca     string // file of the authority that signed its certificate
 	client *http.Client
 	setup  string // the set-up link it printed
@@ -60,7 +62,8 @@ func newServe(t testing.TB, env ...string) *served {
 	s.issuer = "https://localhost:" + port
 	s.env = append(os.Environ(), "IDP_ISSUER="+s.issuer, "IDP_LISTEN=127.0.0.1:"+port, "IDP_DATA_DIR="+s.data,
 		"IDP_TLS_CERT_FILE="+cert, "IDP_TLS_KEY_FILE="+key)
-	s.env = append(s.env, env...)
+	s.home = keptIn(t, s.data)
+	s.env = append(append(s.env, databaseEnv(t, s.home)...), env...)
 	s.client = &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}}}
 	return s
 }
@@ -80,6 +83,13 @@ func startServe(t testing.TB) *served {
 // is ready.
 func (s *served) launch(t testing.TB) {
 	t.Helper()
+	s.begin(t)
+	s.ready(t)
+}
+
+// begin is launch that does not wait.
+func (s *served) begin(t testing.TB) {
+	t.Helper()
 	s.cmd = exec.Command(idpBinary, "serve")
 	s.cmd.Env = s.env
 	s.out, s.errs = &tail{}, &tail{}
@@ -91,6 +101,11 @@ func (s *served) launch(t testing.TB) {
 	s.done = done
 	go func() { done <- cmd.Wait() }() // ends with the process
 	t.Cleanup(func() { s.stop(t, cmd) })
+}
+
+// ready waits until the provider is.
+func (s *served) ready(t testing.TB) {
+	t.Helper()
 	for end := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		if res, err := s.client.Get(s.issuer + "/readyz"); err == nil {
 			res.Body.Close()

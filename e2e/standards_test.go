@@ -144,8 +144,8 @@ func newExamination(t *testing.T) *examination {
 		served: newServe(t, "IDP_LIMITS_SIGN_IN_PER_MINUTE=0", "IDP_LIMITS_SIGN_IN_BURST=0", "IDP_LOG_LEVEL=warn", "IDP_CLIENTS_REGISTRATION=token", "IDP_LOGOUT_NETWORKS=127.0.0.0/8"),
 		told:   newListener(t), secrets: map[string]string{},
 	}
-	people := must[[]crowd.Person](t)(crowd.Fill(context.Background(), x.data, "p", 160, crowd.Least))
-	if err := crowd.Link(context.Background(), x.data, people[120:]); err != nil {
+	people := must[[]crowd.Person](t)(crowd.Fill(context.Background(), x.home, "p", 160, crowd.Least))
+	if err := crowd.Link(context.Background(), x.home, people[120:]); err != nil {
 		t.Fatal(err)
 	}
 	x.people, x.phones = people[:120], people[120:]

@@ -21,7 +21,7 @@ import (
 func (d *demo) crowdOf(t testing.TB, n int) {
 	t.Helper()
 	ctx := context.Background()
-	db := openStore(t, d.data)
+	db := openStore(t, d.home)
 	defer db.Close()
 	givens := []string{"Amélie", "Bastian", "Clara", "David", "Eva", "Farid", "Greta", "Hugo", "Ines", "Jonas", "Katrin", "Liam"}
 	families := []string{"Albrecht", "van den Berg", "Çelik", "Dubois", "Eberhard", "Fontaine", "Groß", "Hoffmann", "Janssens", "Kowalski", "Müller-Lüdenscheidt"}

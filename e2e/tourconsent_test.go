@@ -29,7 +29,7 @@ func (d *demo) registrar(t testing.TB, name string, args ...string) registrar {
 // setting clients.registration is off, as it is in a demo. Its logo is read as if it stood at its logo_uri.
 func (d *demo) registers(t testing.TB, by registrar, c *idp.Client) idp.ClientID {
 	t.Helper()
-	db := openStore(t, d.data)
+	db := openStore(t, d.home)
 	defer db.Close()
 	logo := emblem(t, teal, false)
 	desk := admin.New(admin.Config{Store: db, Logo: func(context.Context, string) ([]byte, error) { return logo, nil }})

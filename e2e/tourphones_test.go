@@ -219,7 +219,7 @@ func tourPhones(t *testing.T, d *demo, w *window, visit func(name string)) {
 func (d *demo) closePasswords(t testing.TB, name string) {
 	t.Helper()
 	ctx := context.Background()
-	db := openStore(t, d.data)
+	db := openStore(t, d.home)
 	defer db.Close()
 	a := must[*idp.Account](t)(db.AccountByName(ctx, name))
 	key := idp.CounterKey{Kind: idp.CountPasswords, Who: string(a.User.ID)}

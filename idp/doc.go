@@ -108,6 +108,8 @@
 //
 //   - staff: of a person or a program, the role in the administration: admin, helpdesk, auditor.
 //   - desk: where the administration acts, for its pages, the commands and the admin API alike.
+//   - instance: one running provider; several may share a PostgreSQL database.
+//   - job: work of an administrator that takes longer than a request; its owner is the instance that does it.
 //   - act: one kind of thing that may be done there, or not, by a role.
 //   - facet: a property by which a list is narrowed.
 //   - key: where a page of a list begins; anywhere else a cryptographic key.

@@ -17,6 +17,11 @@ type Health struct {
 	// Unwritable is why nothing can be written; empty: it can.
 	Unwritable Unwritable
 	Logouts    []LogoutFigures // of applications that wait to be told, or could not be
+	// Shared says that several instances may serve the database, which is a file otherwise.
+	Shared    bool
+	Instances []Instance // the one that runs longest first
+	// Lag is how long the oldest event waits to be put into the audit log; zero: none waits.
+	Lag time.Duration
 }
 
 // Day is what happened on one day, in UTC.

@@ -726,14 +726,22 @@ type AdminHealth struct {
 	Size                                               Message // of the database
 	Engine                                             string  // of the database, with its version
 	Events, People, Devices                            int
-	Failing, Logins, Challenges, Invitations, Pairings Count     // Failing: devices whose notifications do not arrive; the others: open now
-	Unwritable                                         Message   // why nothing can be written; without a key: it can
-	SweptAt                                            time.Time // when old rows were deleted last; zero: never
+	Failing, Logins, Challenges, Invitations, Pairings Count          // Failing: devices whose notifications do not arrive; the others: open now
+	Unwritable                                         Message        // why nothing can be written; without a key: it can
+	SweptAt                                            time.Time      // when old rows were deleted last; zero: never
+	Instances                                          []InstanceLine // that serve one database; none where it is a file
+	Lag                                                string         // of the log; empty: nothing waits to be put into it, ever
 	Keys                                               []KeyLine
 	Push                                               []PushLine
 	Logouts                                            []LogoutLine
 	Mail                                               *MailLine // nil: mail is off
 	Plots                                              []Plot
+}
+
+// InstanceLine is a process that serves: idp.Instance.
+type InstanceLine struct {
+	ID, Host, Version  string
+	StartedAt, HeardAt time.Time
 }
 
 // MailLine says how it goes with sending mail: idp.MailFigures.

@@ -87,9 +87,22 @@ type healthLine struct {
 	Head    string           `json:"log_head"` // number:hash of the last event, or why it cannot be told
 	// Unwritable is why nothing can be written; left out: it can.
 	Unwritable idp.Unwritable `json:"unwritable,omitempty"`
+	Instances  []instanceLine `json:"instances,omitempty"`
+	LogLag     *float64       `json:"log_lag_seconds,omitempty"` // nil: the database is a file
 	Mail       mailLine       `json:"mail"`
 	Push       []pushLine     `json:"push,omitempty"`
 	Notices    []logoutLine   `json:"logout,omitempty"`
+}
+
+// instanceLine is a process that serves the database, as scripts see it: idp.Instance.
+type instanceLine struct {
+	ID         string    `json:"id"`
+	Host       string    `json:"host"`
+	Version    string    `json:"version"`
+	StartedAt  time.Time `json:"started_at"`
+	HeardAt    time.Time `json:"heard_at"`
+	SchemaFrom int64     `json:"schema_from"`
+	SchemaTo   int64     `json:"schema_to"`
 }
 
 // logoutLine is how it goes with telling one application that sessions have ended, as
@@ -129,6 +142,15 @@ func (c *cli) healthCommand() *cobra.Command {
 				l.Head = head.String()
 			}
 			rows := [][]string{{"database", fmt.Sprintf("%s %s, %d bytes", h.Engine, h.EngineVersion, h.Bytes)}, {"log", fmt.Sprint(h.Events, " entries")}, {"log ends at", l.Head}, {"notifications failing", fmt.Sprint(h.Failing)}}
+			if h.Shared {
+				lag := h.Lag.Seconds()
+				l.LogLag = &lag
+				rows = append(rows, []string{"log is behind by", h.Lag.Round(time.Millisecond).String()})
+			}
+			for _, i := range h.Instances {
+				l.Instances = append(l.Instances, instanceLine(i))
+				rows = append(rows, []string{"instance " + i.ID, fmt.Sprintf("%s, version %s, runs since %s, last heard %s", i.Host, i.Version, clock(i.StartedAt), i.HeardAt.Local().Format("15:04:05 MST"))})
+			}
 			if h.Unwritable != "" {
 				rows = append(rows, []string{"nothing can be written", h.Unwritable.String()})
 			}

@@ -63,6 +63,7 @@ type provider struct {
 	devices   *device.Registry
 	desk      *admin.Desk
 	hub       *live.Hub
+	share     *limit.Share                        // of this instance in what each counts in memory
 	wake      func(context.Context, ...idp.Topic) // after a change by the administration: heard, or relay
 	push      *pushServices
 	sender    *push.Sender
@@ -135,7 +136,7 @@ func openOnly(ctx context.Context, conf *config.Config, issuer string, log *slog
 		Parallelism: conf.Password.Parallelism,
 		AtOnce:      conf.Password.AtOnce,
 	})
-	hub := &live.Hub{}
+	hub, share := &live.Hub{Relay: db.Hint}, &limit.Share{}
 	site := newSiteSource(conf, db, log)
 	letters := &letters{issuer: issuer, zone: conf.Zone(), site: site, people: db}
 	services, err := openPush(ctx, conf, issuer, db, sealer, files, letters.pushed)
@@ -165,9 +166,10 @@ func openOnly(ctx context.Context, conf *config.Config, issuer string, log *slog
 		push:    services,
 		sender:  sender,
 		hub:     hub,
+		share:   share,
 		ending:  make(chan struct{}),
 		streams: &serve.Streams{Log: log},
-		jobs:    &desk.Jobs{},
+		jobs:    desk.NewJobs(db, sealer),
 		conf:    conf,
 		issuer:  issuer,
 		log:     log,
@@ -190,8 +192,8 @@ func openOnly(ctx context.Context, conf *config.Config, issuer string, log *slog
 			Network:  networkNames(conf.Networks),
 			Place:    func(address, lang string) string { return p.place(address, lang) },
 			// Each is a row that nobody has proven anything for yet.
-			PerAddress: perAddress(conf.Limits.SignInPerMinute, conf.Limits.SignInBurst),
-			PerSession: ofSession(conf.Limits),
+			PerAddress: perAddress(share, conf.Limits.SignInPerMinute, conf.Limits.SignInBurst),
+			PerSession: ofSession(share, conf.Limits),
 			Log:        log,
 		}),
 		devices: devices,
@@ -314,7 +316,8 @@ func (p *provider) handler(cert *serve.Certificate) (http.Handler, serve.Config,
 		Sessions:        p.logins,
 		Network:         networkNames(p.conf.Networks),
 		Place:           p.place,
-		Limits:          pageLimits(p.conf.Limits),
+		Limits:          pageLimits(p.share, p.conf.Limits),
+		Share:           p.share,
 		Wait:            func(topics ...idp.Topic) page.Waiter { return p.hub.Wait(topics...) },
 		Ending:          p.ending,
 		Streams:         p.streams,
@@ -355,8 +358,9 @@ func (p *provider) handler(cert *serve.Certificate) (http.Handler, serve.Config,
 		Devices:  p.devices,
 		Logins:   p.logins,
 		Wait:     func(topics ...idp.Topic) deviceapi.Waiter { return p.hub.Wait(topics...) },
-		Wrong:    wrongPerAddress(p.conf.Limits),
-		Allow:    perAddress(p.conf.Limits.DevicePerMinute, 2*p.conf.Limits.DevicePerMinute),
+		Share:    p.share,
+		Wrong:    wrongPerAddress(p.share, p.conf.Limits),
+		Allow:    perAddress(p.share, p.conf.Limits.DevicePerMinute, 2*p.conf.Limits.DevicePerMinute),
 		Ending:   p.ending,
 		Streams:  p.streams,
 		Log:      p.log,
@@ -374,7 +378,7 @@ func (p *provider) handler(cert *serve.Certificate) (http.Handler, serve.Config,
 		Registry:         registry,
 		Realm:            p.conf.Clients.Realm,
 		Subjects:         p.subjects(),
-		AllowRegister:    perAddress(p.conf.Limits.EnrolPer10Min/10, p.conf.Limits.EnrolPer10Min),
+		AllowRegister:    perAddress(p.share, p.conf.Limits.EnrolPer10Min/10, p.conf.Limits.EnrolPer10Min),
 		Issuer:           p.issuer,
 		Store:            p.db,
 		Logins:           p.logins,
@@ -385,11 +389,11 @@ func (p *provider) handler(cert *serve.Certificate) (http.Handler, serve.Config,
 		Languages:        people.LanguageTags,
 		AccessTTL:        p.conf.Tokens.Access,
 		RefreshIdle:      p.conf.Tokens.RefreshIdle,
-		AllowPage:        perAddress(p.conf.Limits.SignInPerMinute, p.conf.Limits.SignInBurst),
+		AllowPage:        perAddress(p.share, p.conf.Limits.SignInPerMinute, p.conf.Limits.SignInBurst),
 		NonceKey:         p.sealer.Derive("dpop nonces", 32),
-		AllowPush:        perAddress(p.conf.Limits.SignInPerMinute, p.conf.Limits.SignInBurst),
+		AllowPush:        perAddress(p.share, p.conf.Limits.SignInPerMinute, p.conf.Limits.SignInBurst),
 		Rejected:         p.rejected.Add,
-		AllowBackchannel: perClient(backchannelPerMinute),
+		AllowBackchannel: perClient(p.share, backchannelPerMinute),
 		Log:              p.log,
 	})
 	if err != nil {
@@ -402,7 +406,7 @@ func (p *provider) handler(cert *serve.Certificate) (http.Handler, serve.Config,
 		Store:   p.db,
 		Desk:    p.desk,
 		Push:    p.pushFigures,
-		Allow:   perClient(p.conf.Limits.AdminPerMinute),
+		Allow:   perClient(p.share, p.conf.Limits.AdminPerMinute),
 		// A token by a key that has leaked is one nowhere.
 		KeyLives: protocol.KeyLives,
 		Log:      p.log,
@@ -510,11 +514,11 @@ func networkNames(places []config.Place) func(string) string {
 
 // perAddress is a limit per client address, of perMinute in the long run and burst at
 // once; nil where there is none. It says how long to wait, and whether one may go on.
-func perAddress(perMinute, burst int) func(string) (time.Duration, bool) {
+func perAddress(share *limit.Share, perMinute, burst int) func(string) (time.Duration, bool) {
 	if perMinute == 0 || burst == 0 {
 		return nil
 	}
-	return limit.NewAddresses(perMinute, burst).Allow
+	return limit.NewAddresses(perMinute, burst).Among(share).Allow
 }
 
 // perSession is how many authorization requests one live session is answered a
@@ -523,11 +527,11 @@ const perSession = 600
 
 // ofSession is the limit of perSession, nil where there is none: who sets no bound to
 // sign-ins that begin sets none to those that a session begins.
-func ofSession(c config.Limits) func(idp.SessionID) (time.Duration, bool) {
+func ofSession(share *limit.Share, c config.Limits) func(idp.SessionID) (time.Duration, bool) {
 	if c.SignInPerMinute == 0 {
 		return nil
 	}
-	return limit.NewSessions(perSession, perSession).Allow
+	return limit.NewSessions(perSession, perSession).Among(share).Allow
 }
 
 // Wrong tries of one browser, in 10 minutes: see page.Limits.
@@ -541,35 +545,35 @@ const (
 
 // pageLimits are the bounds of pages. Of what an address may begin, a tenth may
 // go wrong before browsers that have failed themselves are slowed.
-func pageLimits(c config.Limits) page.Limits {
-	l := page.Limits{Begin: perAddress(c.SignInPerMinute, c.SignInBurst)}
+func pageLimits(share *limit.Share, c config.Limits) page.Limits {
+	l := page.Limits{Begin: perAddress(share, c.SignInPerMinute, c.SignInBurst)}
 	if l.Begin != nil {
-		l.Failed = limit.NewAddresses(c.SignInPerMinute/10, c.SignInBurst/10)
-		l.Fails, l.KnownFails = limit.NewBrowsers(failsOfBrowser), limit.NewBrowsers(failsOfKnown)
+		l.Failed = limit.NewAddresses(c.SignInPerMinute/10, c.SignInBurst/10).Among(share)
+		l.Fails, l.KnownFails = limit.NewBrowsers(failsOfBrowser).Among(share), limit.NewBrowsers(failsOfKnown).Among(share)
 	}
 	if c.EnrolPer10Min > 0 {
-		l.Wrong = limit.NewAddresses(c.EnrolPer10Min/10, c.EnrolPer10Min)
-		l.WrongBrowser = limit.NewBrowsers(wrongOfBrowser)
-		l.Guess = limit.NewAddresses(c.EnrolPer10Min/10, c.EnrolPer10Min)
-		l.GuessAll = limit.NewAddresses(guessesOfAll/10, guessesOfAll)
+		l.Wrong = limit.NewAddresses(c.EnrolPer10Min/10, c.EnrolPer10Min).Among(share)
+		l.WrongBrowser = limit.NewBrowsers(wrongOfBrowser).Among(share)
+		l.Guess = limit.NewAddresses(c.EnrolPer10Min/10, c.EnrolPer10Min).Among(share)
+		l.GuessAll = limit.NewAddresses(guessesOfAll/10, guessesOfAll).Among(share)
 	}
 	return l
 }
 
 // wrongPerAddress bounds wrong codes of phones that pair, nil where there is no bound.
-func wrongPerAddress(c config.Limits) deviceapi.Guard {
+func wrongPerAddress(share *limit.Share, c config.Limits) deviceapi.Guard {
 	if c.EnrolPer10Min == 0 {
 		return nil
 	}
-	return limit.NewAddresses(c.EnrolPer10Min/10, c.EnrolPer10Min)
+	return limit.NewAddresses(c.EnrolPer10Min/10, c.EnrolPer10Min).Among(share)
 }
 
 // perClient is perAddress for clients, with as many at once as in a minute.
-func perClient(perMinute int) func(idp.ClientID) (time.Duration, bool) {
+func perClient(share *limit.Share, perMinute int) func(idp.ClientID) (time.Duration, bool) {
 	if perMinute == 0 {
 		return nil
 	}
-	return limit.NewClients(perMinute, perMinute).Allow
+	return limit.NewClients(perMinute, perMinute).Among(share).Allow
 }
 
 // listen takes the port of an address, host:port. It comes first: a port that is taken
@@ -598,14 +602,16 @@ func (p *provider) run(ctx context.Context, h http.Handler, shared serve.Config,
 	defer p.streams.Wait()
 	defer wg.Wait()
 	defer cancel()
-	wg.Go(func() { p.db.Watch(ctx, func(topics ...idp.Topic) { p.heard(ctx, topics...) }) }) // ends with ctx
-	wg.Go(func() { p.files.Run(ctx) })                                                       // ends with ctx
-	wg.Go(func() { p.sender.Run(ctx) })                                                      // ends with ctx
-	wg.Go(func() { p.openPings().Run(ctx) })                                                 // ends with ctx
-	wg.Go(func() { p.notices.Run(ctx) })                                                     // ends with ctx
-	wg.Go(func() { p.runMail(ctx) })                                                         // ends with ctx
-	wg.Go(func() { p.tellFigures(ctx) })                                                     // ends with ctx
-	wg.Go(func() {                                                                           // ends with ctx
+	wg.Go(func() { p.db.Watch(ctx, func(topics ...idp.Topic) { p.relayed(ctx, topics...) }) })   // ends with ctx
+	wg.Go(func() { p.db.Listen(ctx, p.hinted(ctx), func() { p.hub.All(); p.takeUpKeys(ctx) }) }) // ends with ctx
+	wg.Go(func() { p.db.Live(ctx, version, p.share.Set) })                                       // ends with ctx
+	wg.Go(func() { p.files.Run(ctx) })                                                           // ends with ctx
+	wg.Go(func() { p.sender.Run(ctx) })                                                          // ends with ctx
+	wg.Go(func() { p.openPings().Run(ctx) })                                                     // ends with ctx
+	wg.Go(func() { p.notices.Run(ctx) })                                                         // ends with ctx
+	wg.Go(func() { p.runMail(ctx) })                                                             // ends with ctx
+	wg.Go(func() { p.tellFigures(ctx) })                                                         // ends with ctx
+	wg.Go(func() {                                                                               // ends with ctx
 		<-ctx.Done()
 		close(p.ending)
 	})
@@ -637,15 +643,38 @@ func (p *provider) run(ctx context.Context, h http.Handler, shared serve.Config,
 	return errors.Join(err, <-failed)
 }
 
-// heard wakes whoever waits for topics, which this process or a command beside it has
-// changed something of, and tells phones of devices that were unlinked.
+// heard wakes whoever waits for topics that this process has changed something of, here and
+// elsewhere, and tells phones of devices that were unlinked.
 func (p *provider) heard(ctx context.Context, topics ...idp.Topic) {
 	p.hub.Wake(topics...)
-	if slices.Contains(topics, idp.TopicKeys) {
-		if err := p.ring.Turn(ctx); err != nil {
-			p.complain("signing keys were not turned")(err)
+	p.tellPhones(ctx, topics...)
+}
+
+// relayed is heard for what every instance reads by itself.
+func (p *provider) relayed(ctx context.Context, topics ...idp.Topic) {
+	p.hinted(ctx)(topics...)
+	p.tellPhones(ctx, topics...)
+}
+
+// hinted wakes whoever waits here for topics that another instance has changed something of. That
+// one tells the phones.
+func (p *provider) hinted(ctx context.Context) func(...idp.Topic) {
+	return func(topics ...idp.Topic) {
+		p.hub.Here(topics...)
+		if slices.Contains(topics, idp.TopicKeys) {
+			p.takeUpKeys(ctx)
 		}
 	}
+}
+
+// takeUpKeys takes up signing keys that another process may have changed.
+func (p *provider) takeUpKeys(ctx context.Context) {
+	if err := p.ring.Turn(ctx); err != nil && ctx.Err() == nil {
+		p.complain("signing keys were not turned")(err)
+	}
+}
+
+func (p *provider) tellPhones(ctx context.Context, topics ...idp.Topic) {
 	for _, t := range topics {
 		if user, ok := idp.ChangedOf(t); ok {
 			p.devices.Told(ctx, user)

@@ -95,26 +95,48 @@ func TestScripts(t *testing.T) { scripts(t, "testdata", func(*testscript.Env) er
 // administrator, and $SERVER the host and port of both.
 func TestPostgresScripts(t *testing.T) {
 	server := pgtest.Start(t)
-	scripts(t, filepath.Join("testdata", "postgres"), func(e *testscript.Env) error {
-		u, err := url.Parse(server.Fresh(t))
-		if err != nil {
-			return err
-		}
-		password, _ := u.User.Password()
-		u.RawQuery = ""
-		e.Setenv("ADMIN", server.URL("postgres"))
-		e.Setenv("WITHPASSWORD", u.String())
-		u.User = url.User(u.User.Username())
-		e.Setenv("SERVER", u.Host)
-		e.Setenv("NAME", strings.TrimPrefix(u.Path, "/"))
-		e.Setenv("DATABASE", u.String())
-		return os.WriteFile(filepath.Join(e.WorkDir, "password"), []byte(password+"\n"), 0o600)
-	})
+	scripts(t, filepath.Join("testdata", "postgres"), func(e *testscript.Env) error { return postgres(t, server, e) })
 }
 
-func scripts(t *testing.T, dir string, setup func(*testscript.Env) error) {
+func postgres(t *testing.T, server *pgtest.Server, e *testscript.Env) error {
+	u, err := url.Parse(server.Fresh(t))
+	if err != nil {
+		return err
+	}
+	password, _ := u.User.Password()
+	u.RawQuery = ""
+	e.Setenv("ADMIN", server.URL("postgres"))
+	e.Setenv("WITHPASSWORD", u.String())
+	u.User = url.User(u.User.Username())
+	e.Setenv("SERVER", u.Host)
+	e.Setenv("NAME", strings.TrimPrefix(u.Path, "/"))
+	e.Setenv("DATABASE", u.String())
+	return os.WriteFile(filepath.Join(e.WorkDir, "password"), []byte(password+"\n"), 0o600)
+}
+
+// TestScriptsOnPostgreSQL runs those scripts of TestScripts that go through the commands and
+// name no file of a database, as they are, where the environment names a database of PostgreSQL.
+func TestScriptsOnPostgreSQL(t *testing.T) {
+	server := pgtest.Start(t)
+	scripts(t, "", func(e *testscript.Env) error {
+		if err := postgres(t, server, e); err != nil {
+			return err
+		}
+		e.Setenv("IDP_DATABASE_URL", e.Getenv("DATABASE"))
+		e.Setenv("IDP_DATABASE_PASSWORD_FILE", filepath.Join(e.WorkDir, "password"))
+		return nil
+	}, "users", "clients", "keys")
+}
+
+// scripts runs those of a folder, or the named ones of testdata.
+func scripts(t *testing.T, dir string, setup func(*testscript.Env) error, names ...string) {
+	files := make([]string, len(names))
+	for i, name := range names {
+		files[i] = filepath.Join("testdata", name+".txtar")
+	}
 	testscript.Run(t, testscript.Params{
 		Dir:                 dir,
+		Files:               files,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup: func(e *testscript.Env) error {

@@ -253,7 +253,7 @@ func TestBenchPhones(t *testing.T) {
 	}
 	s := newSite(t, people, crowd.Least)
 	s.env = append(s.env, "IDP_PUSH_MATCH=tap", "IDP_LIMITS_DEVICE_PER_MINUTE=0")
-	check(t, crowd.Link(context.Background(), s.data, s.people))
+	check(t, crowd.Link(context.Background(), crowd.Home{Folder: s.data}, s.people))
 	s.start(t)
 	fmt.Fprintf(out, "\n| from the phone's Login to its browser | p50, ms | p95, ms | p99, ms | memory per waiting browser, KB | target |\n|---|---|---|---|---|---|\n")
 	for _, n := range sizes {

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"hilum/e2e/crowd"
+	"hilum/idp/store/pgtest"
 	"hilum/idp/totp"
 )
 
@@ -39,6 +40,8 @@ type site struct {
 	cmd  *exec.Cmd
 	env  []string
 	used int // people who have signed in
+
+	server *pgtest.Server // of PostgreSQL; nil: the database is a file
 }
 
 // next is somebody who has not signed in yet.
@@ -75,7 +78,16 @@ func newSite(t testing.TB, people int, cost crowd.Cost) *site {
 	t.Helper()
 	s := &site{data: filepath.Join(t.TempDir(), "data")}
 	var err error
-	s.people, err = crowd.Fill(context.Background(), s.data, "p", people, cost)
+	database := ""
+	switch engine := os.Getenv("BENCH_ENGINE"); engine {
+	case "", "sqlite":
+	case "postgres":
+		s.server = pgtest.Own(t) // one that waits for the disk
+		database = s.server.Fresh(t)
+	default:
+		t.Fatalf("BENCH_ENGINE=%q: sqlite or postgres", engine)
+	}
+	s.people, err = crowd.Fill(context.Background(), crowd.Home{Folder: s.data, URL: database}, "p", people, cost)
 	check(t, err)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	check(t, err)
@@ -86,6 +98,11 @@ func newSite(t testing.TB, people int, cost crowd.Cost) *site {
 		"IDP_LIMITS_SIGN_IN_PER_MINUTE=0", "IDP_LIMITS_SIGN_IN_BURST=0",
 		fmt.Sprintf("IDP_PASSWORD_MEMORY_KIB=%d", cost.MemoryKiB), fmt.Sprintf("IDP_PASSWORD_TIME=%d", cost.Time),
 		"GOMAXPROCS=2") // with one, whoever commits would starve whoever does not
+	if database != "" {
+		file := filepath.Join(s.data, "url")
+		check(t, os.WriteFile(file, []byte(database), 0o600))
+		s.env = append(s.env, "IDP_DATABASE_URL_FILE="+file)
+	}
 	s.clients = map[string]client{}
 	for _, alg := range []string{"RS256", "ES256"} {
 		s.clients[alg] = s.register(t, "Viewer "+alg, "--alg", alg, "--redirect-uri", callback, "--refresh-always")

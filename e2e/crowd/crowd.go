@@ -54,27 +54,47 @@ type Cost struct {
 // Least is the cheapest hash that the provider reads.
 var Least = Cost{MemoryKiB: 8, Time: 1}
 
-// Fill adds n people, named from prefix, to a data folder that no provider
-// runs on. It makes the database and its keys where there are none.
-func Fill(ctx context.Context, folder, prefix string, n int, cost Cost) (people []Person, err error) {
+// Home is where a provider keeps everything.
+type Home struct {
+	Folder string // of its sealing key, and of its database where there is no URL
+	URL    string // of a PostgreSQL database
+}
+
+func (h Home) conf() *config.Config {
 	conf := config.Default()
-	conf.DataDir = folder
-	if err := os.MkdirAll(folder, 0o700); err != nil {
-		return nil, err
+	conf.DataDir = h.Folder
+	return conf
+}
+
+// Open opens the database and its sealing key, as a command does. Both are made where there
+// are none.
+func (h Home) Open(ctx context.Context) (*store.DB, *keyring.Sealer, error) {
+	conf := h.conf()
+	if err := os.MkdirAll(h.Folder, 0o700); err != nil {
+		return nil, nil, err
 	}
-	log := slog.New(slog.DiscardHandler)
-	db, err := store.Open(ctx, store.Config{Driver: "sqlite", Path: conf.DatabasePath(), Log: log})
+	db, err := store.Open(ctx, store.Config{Driver: "sqlite", Path: conf.DatabasePath(), URL: h.URL, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return nil, nil, err
+	}
+	sealer, err := keyring.OpenSealer(conf.SealFile(), db.Fresh())
+	if err == nil {
+		err = db.Trust(ctx, sealer.Derive("store", 32))
+	}
+	if err != nil {
+		return nil, nil, errors.Join(err, db.Close())
+	}
+	return db, sealer, nil
+}
+
+// Fill adds n people, named from prefix, where no provider runs.
+func Fill(ctx context.Context, home Home, prefix string, n int, cost Cost) (people []Person, err error) {
+	db, sealer, err := home.Open(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	sealer, err := keyring.OpenSealer(conf.SealFile(), db.Fresh())
-	if err != nil {
-		return nil, err
-	}
-	if err := db.Trust(ctx, sealer.Derive("store", 32)); err != nil {
-		return nil, err
-	}
+	conf, log := home.conf(), slog.New(slog.DiscardHandler)
 	then := func() time.Time { return time.Now().Add(-before) }
 	flow := login.New(login.Config{
 		Store: db, Sealer: sealer, Now: then, Log: log,
@@ -127,23 +147,13 @@ func enrol(ctx context.Context, desk *admin.Desk, flow *login.Flow, name string,
 	return p, err
 }
 
-// Link gives each person a phone that can be asked at sign-in, in a folder
-// that no provider runs on.
-func Link(ctx context.Context, folder string, people []Person) (err error) {
-	conf := config.Default()
-	conf.DataDir = folder
-	db, err := store.Open(ctx, store.Config{Driver: "sqlite", Path: conf.DatabasePath(), Log: slog.New(slog.DiscardHandler)})
+// Link gives each person a phone that can be asked at sign-in, where no provider runs.
+func Link(ctx context.Context, home Home, people []Person) (err error) {
+	db, sealer, err := home.Open(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	sealer, err := keyring.OpenSealer(conf.SealFile(), false)
-	if err != nil {
-		return err
-	}
-	if err := db.Trust(ctx, sealer.Derive("store", 32)); err != nil {
-		return err
-	}
 	errs := make([]error, len(people))
 	var wg sync.WaitGroup
 	next := make(chan int)

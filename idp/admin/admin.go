@@ -93,7 +93,7 @@ type Store interface {
 	UpdateRegisteredBy(ctx context.Context, id idp.RegistrationTokenID, fn func(*idp.RegistrationToken) error, each func(*idp.Client) error) error
 	RemoveRegisteredClient(ctx context.Context, id idp.ClientID, hash idp.TokenHash, e idp.Event) error // of its registration access token
 
-	Site(ctx context.Context) (*idp.Site, error) // as it was saved; shared, not to be changed
+	SavedSite(ctx context.Context) (*idp.Site, error) // as it is now, not from memory; not to be changed
 	// UpdateSite changes it, with pictures that it shows from now on.
 	UpdateSite(ctx context.Context, fn func(*idp.Site) error, pictures ...*idp.Picture) error
 	Picture(ctx context.Context, id idp.PictureID) (*idp.Picture, error)

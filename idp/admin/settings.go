@@ -37,7 +37,7 @@ func (d *Desk) SavedSite(ctx context.Context, by By) (*idp.Site, error) {
 	if err := d.allow(ctx, by, ReadSettings); err != nil {
 		return nil, err
 	}
-	s, err := d.conf.Store.Site(ctx)
+	s, err := d.conf.Store.SavedSite(ctx)
 	if err != nil {
 		return nil, err
 	}

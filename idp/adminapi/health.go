@@ -72,9 +72,22 @@ type health struct {
 	FailingDevices int              `json:"failing_devices"`
 	LastSweepAt    *time.Time       `json:"last_sweep_at,omitempty"`
 	Unwritable     idp.Unwritable   `json:"unwritable,omitempty"`
+	Instances      []instance       `json:"instances,omitempty"`
+	LogLag         *float64         `json:"log_lag_seconds,omitempty"` // nil: none can wait
 	Mail           mail             `json:"mail"`
 	Keys           []key            `json:"keys"`
 	Push           []pushFigures    `json:"push"`
+}
+
+// instance is a process that serves the database, beside others.
+type instance struct {
+	ID         string     `json:"id"`
+	Host       string     `json:"host"`
+	Version    string     `json:"version"`
+	StartedAt  *time.Time `json:"started_at"`
+	HeardAt    *time.Time `json:"heard_at"`
+	SchemaFrom int64      `json:"schema_from"`
+	SchemaTo   int64      `json:"schema_to"`
 }
 
 // mail says how sending mail fares.
@@ -112,6 +125,13 @@ func (s *Server) health(w http.ResponseWriter, r *http.Request, by admin.By) err
 		Keys: each(h.Keys, func(k *idp.SigningKey) key {
 			return key{k.ID, k.Alg, moment(k.CreatedAt), moment(k.ActiveAt), moment(k.RetiredAt), moment(k.GoneAt)}
 		}),
+	}
+	if h.Shared {
+		lag := h.Lag.Seconds()
+		out.LogLag = &lag
+		out.Instances = each(h.Instances, func(i *idp.Instance) instance {
+			return instance{i.ID, i.Host, i.Version, moment(i.StartedAt), moment(i.HeardAt), i.SchemaFrom, i.SchemaTo}
+		})
 	}
 	if s.conf.Push != nil {
 		out.Push = each(s.conf.Push(), func(f *idp.PushFigures) pushFigures {

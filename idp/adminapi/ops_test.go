@@ -554,7 +554,11 @@ func TestOperation(t *testing.T) {
 		}
 	}
 	w.as(idp.StaffAuditor, "GET", "/health", "").into(t, &h)
-	if h.Engine != "SQLite" || h.Rows["users"] != 2 || len(h.Keys) == 0 || h.Keys[0].Alg != "ES256" || len(h.Push) != 1 || h.Push[0].P50 != 0.1 {
+	engine := "SQLite"
+	if idptest.OnPostgreSQL(t) {
+		engine = "PostgreSQL"
+	}
+	if h.Engine != engine || h.Rows["users"] != 2 || len(h.Keys) == 0 || h.Keys[0].Alg != "ES256" || len(h.Push) != 1 || h.Push[0].P50 != 0.1 {
 		t.Errorf("%+v", h)
 	}
 	var d struct{ Items []struct{ Day string } }

@@ -23,7 +23,13 @@ const (
 	// maxStreams is how many streams and waiting lists a device may hold: one,
 	// and those it has lost without our knowing.
 	maxStreams = 3
+	// leastStreams is the least share of an instance in that: of two windows of one phone
+	// neither displaces the other.
+	leastStreams = 2
 )
+
+// most is how many of them a device may hold here.
+func (s *Server) most() int { return max(leastStreams, s.conf.Share.Of(maxStreams)) }
 
 // streams has the streams and waiting lists that are open, per device, oldest first.
 type streams struct {
@@ -36,13 +42,13 @@ type streams struct {
 // connections behind that look alive for a quarter of an hour, and it is the new one
 // that somebody listens to. displaced is closed when that happens to this place; leave
 // gives the place back, and may be called once.
-func (s *streams) enter(id idp.DeviceID) (displaced <-chan struct{}, leave func()) {
+func (s *streams) enter(id idp.DeviceID, most int) (displaced <-chan struct{}, leave func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.open == nil {
 		s.open = map[idp.DeviceID][]chan struct{}{}
 	}
-	if list := s.open[id]; len(list) >= maxStreams {
+	for list := s.open[id]; len(list) >= most; list = s.open[id] { // more than one where the share has shrunk
 		close(list[0])
 		s.open[id] = list[1:]
 	}
@@ -77,7 +83,7 @@ func (s *Server) listen(w http.ResponseWriter, r *http.Request) {
 	}
 	by := req.Speaker
 	id, pairing := by.Device.ID, by.Pairing
-	displaced, leave := s.open.enter(id)
+	displaced, leave := s.open.enter(id, s.most())
 	woken := s.conf.Wait(topics(by)...)
 	s.conf.Streams.Follow(w, r, func(ctx context.Context, st *serve.Stream) {
 		defer leave()

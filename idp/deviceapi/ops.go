@@ -203,7 +203,7 @@ func (s *Server) challenges(w http.ResponseWriter, r *http.Request, req *device.
 // await reads the open challenges, and again when woken, until there is one, the device
 // is linked that was not, or the time is up. It returns the device as it is then.
 func (s *Server) await(w http.ResponseWriter, r *http.Request, by *idp.Speaker, wait time.Duration) (*idp.Speaker, []idp.Challenge, error) {
-	displaced, leave := s.open.enter(by.Device.ID)
+	displaced, leave := s.open.enter(by.Device.ID, s.most())
 	defer leave()
 	// The server's own write deadline is shorter than this wait.
 	if err := http.NewResponseController(w).SetWriteDeadline(time.Now().Add(wait + writeTime)); err != nil {

@@ -14,6 +14,7 @@ import (
 
 	"hilum/idp"
 	"hilum/idp/device"
+	"hilum/idp/limit"
 	"hilum/idp/login"
 	"hilum/idp/serve"
 )
@@ -65,6 +66,7 @@ type Config struct {
 	Heartbeat time.Duration   // between signs of life on a stream; 0: 15 s
 	Ending    <-chan struct{} // closed when the server is to end: streams end too
 	Streams   *serve.Streams  // nil: its own
+	Share     *limit.Share    // of what is counted in memory; nil: all
 	Now       func() time.Time
 	Log       *slog.Logger
 }

@@ -70,14 +70,15 @@ func (l *Log) Logger() *slog.Logger {
 // Quiet drops what is logged.
 func Quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
-// Store opens a new database, which is closed with the test. nil for the log: it is
+// Store opens a new database, of the engine that [Engine] says, which is closed with the test. nil for the log: it is
 // dropped. change makes its configuration another.
 func Store(t testing.TB, now func() time.Time, log *slog.Logger, change ...func(*store.Config)) *store.DB {
 	t.Helper()
 	if log == nil {
 		log = Quiet()
 	}
-	c := store.Config{Key: make([]byte, 32), Driver: "sqlite", Path: filepath.Join(t.TempDir(), "idp.db"), Now: now, Log: log}
+	c := Database(t)
+	c.Key, c.Now, c.Log = make([]byte, 32), now, log
 	for _, f := range change {
 		f(&c)
 	}

@@ -8,16 +8,23 @@ import (
 	"time"
 
 	"hilum/idp"
+	"hilum/idp/idptest"
 	"hilum/idp/keyring"
 	"hilum/idp/store"
 )
 
 var _ keyring.Store = (*store.DB)(nil)
 
+func ours(t *testing.T) store.Config {
+	c := idptest.Database(t)
+	c.Key = make([]byte, 32)
+	return c
+}
+
 // open opens a database and its keys, as a process does at start.
-func open(t *testing.T, dir string, now func() time.Time) (*store.DB, *keyring.Ring) {
+func open(t *testing.T, database store.Config, dir string, now func() time.Time) (*store.DB, *keyring.Ring) {
 	t.Helper()
-	db, err := store.Open(t.Context(), store.Config{Key: make([]byte, 32), Driver: "sqlite", Path: filepath.Join(dir, "idp.db")})
+	db, err := store.Open(t.Context(), database)
 	if err != nil {
 		t.Error(err)
 		return nil, nil
@@ -46,7 +53,7 @@ func keys(r *keyring.Ring) (ids []idp.KeyID) {
 // Two processes start on one empty database, and turn their keys over four
 // months, both at the same moments. Each has its own connections.
 func TestProcessesOnOneDatabaseShareTheirKeys(t *testing.T) {
-	dir := t.TempDir()
+	dir, database := t.TempDir(), ours(t)
 	var mu sync.Mutex
 	clock := time.Date(2026, 3, 1, 12, 0, 0, 123456789, time.UTC)
 	now := func() time.Time {
@@ -55,14 +62,14 @@ func TestProcessesOnOneDatabaseShareTheirKeys(t *testing.T) {
 		return clock
 	}
 	// The tables are made by one of them; the keys are raced for.
-	first, err := store.Open(t.Context(), store.Config{Key: make([]byte, 32), Driver: "sqlite", Path: filepath.Join(dir, "idp.db")})
+	first, err := store.Open(t.Context(), database)
 	if err != nil {
 		t.Fatal(err)
 	}
 	dbs, rings := []*store.DB{first, nil, nil}, make([]*keyring.Ring, 3)
 	var wg sync.WaitGroup
 	for i := 1; i < 3; i++ {
-		wg.Go(func() { dbs[i], rings[i] = open(t, dir, now) })
+		wg.Go(func() { dbs[i], rings[i] = open(t, database, dir, now) })
 	}
 	wg.Wait()
 	for _, db := range dbs {
@@ -120,9 +127,9 @@ func TestProcessesOnOneDatabaseShareTheirKeys(t *testing.T) {
 }
 
 func TestRestartKeepsTheKeysAndAForeignSealIsRefused(t *testing.T) {
-	dir := t.TempDir()
+	dir, database := t.TempDir(), ours(t)
 	now := time.Now
-	db, ring := open(t, dir, now)
+	db, ring := open(t, database, dir, now)
 	if t.Failed() {
 		t.FailNow()
 	}
@@ -130,7 +137,7 @@ func TestRestartKeepsTheKeysAndAForeignSealIsRefused(t *testing.T) {
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
 	}
-	db, ring = open(t, dir, now)
+	db, ring = open(t, database, dir, now)
 	if t.Failed() {
 		t.FailNow()
 	}

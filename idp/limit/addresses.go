@@ -18,7 +18,8 @@ const candidates = 8
 
 // Addresses guards the machine, not the accounts: it lets an address do
 // something so often a minute, with a burst. A hospital is one address, so the
-// numbers are generous. It counts in memory, for this instance.
+// numbers are generous. It counts in memory, for this instance: of several, each
+// allows its share (Among).
 //
 // Memory is bounded. An address whose burst is whole again is forgotten sooner
 // or later, which loses nothing. When all are in use, of a few picked by chance
@@ -47,6 +48,7 @@ type buckets[K comparable] struct {
 	rate  rate.Limit
 	burst int
 	most  int
+	share *Share // nil: all is this instance's
 
 	mu sync.Mutex
 	of map[K]*rate.Limiter
@@ -66,6 +68,19 @@ func newBuckets[K comparable](perMinute float64, burst int) buckets[K] {
 func NewAddresses(perMinute, burst int) *Addresses {
 	return &Addresses{newBuckets[netip.Addr](float64(max(1, perMinute)), burst)}
 }
+
+// Among divides what is allowed by how many instances live, and returns the Addresses. It is
+// called before the first use.
+func (a *Addresses) Among(s *Share) *Addresses { a.share = s; return a }
+
+// Among is as that of Addresses.
+func (c *Clients) Among(s *Share) *Clients { c.share = s; return c }
+
+// Among is as that of Addresses.
+func (b *Browsers) Among(s *Share) *Browsers { b.share = s; return b }
+
+// Among is as that of Addresses.
+func (s *Sessions) Among(share *Share) *Sessions { s.share = share; return s }
 
 // NewClients is NewAddresses for clients.
 func NewClients(perMinute, burst int) *Clients {
@@ -123,12 +138,15 @@ func (b *buckets[K]) open(key K) (retry time.Duration, ok bool) {
 	now := time.Now()
 	b.mu.Lock()
 	l := b.of[key]
+	if l != nil {
+		b.divide(l, now)
+	}
 	b.mu.Unlock()
 	if l == nil {
 		return 0, true
 	}
 	if left := l.TokensAt(now); left < 1 {
-		return time.Duration((1 - left) / float64(b.rate) * float64(time.Second)), false
+		return time.Duration((1 - left) / float64(l.Limit()) * float64(time.Second)), false
 	}
 	return 0, true
 }
@@ -139,10 +157,26 @@ func (b *buckets[K]) bucket(key K, now time.Time) *rate.Limiter {
 	l, ok := b.of[key]
 	if !ok {
 		b.forget(now)
-		l = rate.NewLimiter(b.rate, b.burst)
+		l = rate.NewLimiter(b.allowed())
 		b.of[key] = l
+	} else {
+		b.divide(l, now)
 	}
 	return l
+}
+
+// allowed is this instance's share.
+func (b *buckets[K]) allowed() (rate.Limit, int) {
+	return b.rate / rate.Limit(b.share.Live()), b.share.Of(b.burst)
+}
+
+// divide gives a bucket what is allowed now. What is in it stays in it, as far as there is room:
+// what others have allowed before they went is not known here.
+func (b *buckets[K]) divide(l *rate.Limiter, now time.Time) {
+	if limit, burst := b.allowed(); l.Burst() != burst || l.Limit() != limit {
+		l.SetLimitAt(now, limit)
+		l.SetBurstAt(now, burst)
+	}
 }
 
 // forget makes room for one more. It looks at a few only, so that it costs the
@@ -152,7 +186,7 @@ func (b *buckets[K]) forget(now time.Time) {
 	most, n := -1.0, 0
 	for key, l := range b.of { // begins anywhere
 		left := l.TokensAt(now)
-		if left >= float64(b.burst) {
+		if left >= float64(l.Burst()) {
 			delete(b.of, key) // as good as new, nothing is lost
 		} else if left > most {
 			least, most = key, left

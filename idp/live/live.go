@@ -90,11 +90,26 @@ func (h *Hub) Here(topics ...idp.Topic) {
 	defer h.mu.Unlock()
 	for _, t := range topics {
 		for w := range h.waiting[t] {
-			select {
-			case w.c <- struct{}{}:
-			default: // woken already, and has not looked yet
-			}
+			w.wake()
 		}
+	}
+}
+
+// All wakes everybody who waits in this process: wake-ups may have been missed.
+func (h *Hub) All() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, waiters := range h.waiting {
+		for w := range waiters {
+			w.wake()
+		}
+	}
+}
+
+func (w *Waiter) wake() {
+	select {
+	case w.c <- struct{}{}:
+	default: // woken already, and has not looked yet
 	}
 }
 

@@ -1,7 +1,6 @@
 package login_test
 
 import (
-	"database/sql"
 	"errors"
 	"slices"
 	"testing"
@@ -9,6 +8,7 @@ import (
 
 	"hilum/idp"
 	"hilum/idp/admin"
+	"hilum/idp/idptest"
 	"hilum/idp/login"
 	"hilum/idp/totp"
 )
@@ -16,16 +16,7 @@ import (
 // edit changes the database behind the provider's back, as one statement each.
 func (w *world) edit(statement string, args ...any) {
 	w.Helper()
-	db, err := sql.Open("sqlite3", "file:"+w.path+"?_busy_timeout=5000") // the driver that the store brings along
-	w.must(err)
-	defer db.Close()
-	r, err := db.Exec(statement, args...)
-	if err != nil {
-		w.Fatalf("%s: %v", statement, err)
-	}
-	if n, err := r.RowsAffected(); n == 0 || err != nil {
-		w.Fatalf("%s changed %d rows, %v", statement, n, err)
-	}
+	idptest.Edit(w, w.database, statement, args...)
 }
 
 // got is an error for a step in none of the states.
@@ -76,7 +67,7 @@ func TestRowsThatWereChangedLetNobodyIn(t *testing.T) {
 			return password(w, "chief", w.mallory.password)
 		}},
 		{"a password row without a MAC", "passwords", func(w both) error {
-			w.edit("UPDATE passwords SET mac = x'' WHERE user_id = ?", w.chief.id)
+			w.edit("UPDATE passwords SET mac = ? WHERE user_id = ?", []byte{}, w.chief.id)
 			return password(w, "chief", w.chief.password)
 		}},
 		{"the names of two people swapped", "users", func(w both) error {

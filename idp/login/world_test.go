@@ -42,16 +42,16 @@ const (
 type world struct {
 	*testing.T
 	*login.Flow
-	conf    login.Config // that Flow is built from, see set
-	db      *store.DB
-	kept    *countedStore
-	hasher  *countedHasher
-	sealer  *keyring.Sealer
-	desk    *admin.Desk
-	devices *device.Registry
-	clock   atomic.Int64 // microseconds
-	seen    int64        // newest event that kinds has told of
-	path    string       // of the database
+	conf     login.Config // that Flow is built from, see set
+	db       *store.DB
+	kept     *countedStore
+	hasher   *countedHasher
+	sealer   *keyring.Sealer
+	desk     *admin.Desk
+	devices  *device.Registry
+	clock    atomic.Int64 // microseconds
+	seen     int64        // newest event that kinds has told of
+	database store.Config
 }
 
 // countedHasher counts what is hashed; hold, when set, is called before each check.
@@ -106,7 +106,7 @@ func newWorld(t *testing.T) *world {
 	w := &world{T: t}
 	w.clock.Store(noon.UnixMicro())
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
-	db := idptest.Store(t, w.now, log, func(c *store.Config) { w.path = c.Path })
+	db := idptest.Store(t, w.now, log, func(c *store.Config) { w.database = *c })
 	t.Cleanup(func() {
 		// Whatever a test did, the log it leaves is whole.
 		db := w.db
@@ -142,7 +142,7 @@ func (w *world) match(mode idp.MatchMode) {
 // reopen opens the database again that a test has closed.
 func (w *world) reopen() *store.DB {
 	w.Helper()
-	db, err := store.Open(w.Context(), store.Config{Key: make([]byte, 32), Driver: "sqlite", Path: w.path, Now: w.now, Log: slog.New(slog.DiscardHandler)})
+	db, err := store.Open(w.Context(), w.database)
 	w.must(err)
 	w.db = db
 	return db

@@ -16,7 +16,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,6 +24,7 @@ import (
 	"time"
 
 	"hilum/idp"
+	"hilum/idp/idptest"
 	"hilum/idp/logout"
 	"hilum/idp/outbound"
 	"hilum/idp/store"
@@ -35,9 +35,9 @@ var _ logout.Store = (*store.DB)(nil)
 // house is a database, a clock, and applications.
 type house struct {
 	*testing.T
-	path string
-	db   *store.DB
-	pool *x509.CertPool
+	database store.Config
+	db       *store.DB
+	pool     *x509.CertPool
 
 	mu  sync.Mutex
 	now time.Time
@@ -56,7 +56,8 @@ func (h *house) pass(d time.Duration) {
 }
 
 func newHouse(t *testing.T) *house {
-	h := &house{T: t, path: filepath.Join(t.TempDir(), "idp.db"), now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), pool: x509.NewCertPool()}
+	h := &house{T: t, database: idptest.Database(t), now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), pool: x509.NewCertPool()}
+	h.database.Key, h.database.Now, h.database.Log = make([]byte, 32), h.clock, idptest.Quiet()
 	h.db = h.open()
 	u := &idp.User{ID: "anna", Name: "anna", DisplayName: "Anna", State: idp.UserActive, CreatedAt: h.now, UpdatedAt: h.now}
 	h.ok(h.db.AddUser(t.Context(), u))
@@ -65,7 +66,7 @@ func newHouse(t *testing.T) *house {
 
 func (h *house) open() *store.DB {
 	h.Helper()
-	db, err := store.Open(h.Context(), store.Config{Key: make([]byte, 32), Driver: "sqlite", Path: h.path, Now: h.clock, Log: slog.New(slog.DiscardHandler)})
+	db, err := store.Open(h.Context(), h.database)
 	h.ok(err)
 	h.Cleanup(func() { db.Close() })
 	return db

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -14,6 +13,7 @@ import (
 	"time"
 
 	"hilum/idp"
+	"hilum/idp/idptest"
 	"hilum/idp/mail"
 	"hilum/idp/mail/mailtest"
 	"hilum/idp/store"
@@ -53,10 +53,7 @@ func (w *world) ok(err error) {
 
 func open(t *testing.T, c mailtest.Conf) *world {
 	w := &world{T: t, server: mailtest.New(t, c), log: &strings.Builder{}}
-	db, err := store.Open(t.Context(), store.Config{Key: make([]byte, 32), Driver: "sqlite", Path: filepath.Join(t.TempDir(), "idp.db"), Mail: true, Now: w.now, Log: slog.New(slog.DiscardHandler)})
-	w.ok(err)
-	t.Cleanup(func() { db.Close() })
-	w.db = db
+	w.db = idptest.Store(t, w.now, nil, func(c *store.Config) { c.Mail = true })
 	w.post = &mail.Server{
 		Host: w.server.Host, Port: w.server.Port, TLS: c.TLS, Roots: w.server.Pool, Username: c.Username, Password: idp.Secret(c.Password),
 		From: "login@hospital.test", FromName: func() string { return "Saint Luke" }, Hello: "idp.test", Timeout: 5 * time.Second,

@@ -9,6 +9,7 @@ import (
 
 	"hilum/idp"
 	"hilum/idp/store"
+	"hilum/idp/store/pgtest"
 )
 
 // tokens makes a grant with a refresh token and returns what its rotation needs.
@@ -44,7 +45,7 @@ func signInAs(b testing.TB, db *store.DB, u idp.UserID, now time.Time) tokens {
 		}
 	}
 	try(db.AddLogin(b.Context(), l))
-	_, err := db.AccountByName(b.Context(), "anna")
+	_, err := db.AccountByName(b.Context(), "anna"+string(u))
 	try(err)
 	try(db.UpdateProof(b.Context(), l.ID, idp.CountPasswords, string(u), func(p *idp.Proof) error {
 		p.Login.User, p.Login.PasswordAt = u, now
@@ -81,7 +82,8 @@ func redeem(b testing.TB, db *store.DB, t *tokens, now time.Time) {
 }
 
 func person(b testing.TB, db *store.DB, now time.Time) idp.UserID {
-	u := &idp.User{ID: idp.NewID[idp.UserID](), Name: "anna", DisplayName: "Anna", Email: "anna@example.org", Roles: []string{"reader"},
+	id := idp.NewID[idp.UserID]()
+	u := &idp.User{ID: id, Name: "anna" + string(id), DisplayName: "Anna", Email: "anna@example.org", Roles: []string{"reader"},
 		State: idp.UserActive, CreatedAt: now, UpdatedAt: now}
 	p := &idp.Pairing{ID: idp.NewID[idp.PairingID](), User: u.ID, CreatedAt: now, ExpiresAt: now.Add(time.Minute)}
 	if err := db.AddUser(b.Context(), u); err != nil {
@@ -118,11 +120,35 @@ func reportCPU(b *testing.B, before time.Duration) {
 // inParallel is how many callers wait at once.
 const inParallel = 32
 
+func sqliteConf(tb testing.TB) store.Config {
+	return store.Config{Key: make([]byte, 32), Driver: "sqlite", Path: filepath.Join(tb.TempDir(), "idp.db"), Mail: true}
+}
+
+func postgresConf(tb testing.TB) store.Config {
+	return store.Config{Key: make([]byte, 32), URL: pgtest.Fresh(tb), Mail: true, Pool: 16}
+}
+
 // bench runs do alone and with many callers at once; each caller has a state.
 func bench[T any](b *testing.B, prepare func(*store.DB) func() T, do func(*store.DB, *T)) {
-	for name, callers := range map[string]int{"alone": 0, "parallel": inParallel} {
-		b.Run(name, func(b *testing.B) {
-			db := open(b, filepath.Join(b.TempDir(), "idp.db"))
+	for _, of := range []struct {
+		name    string
+		conf    func(testing.TB) store.Config
+		callers int
+	}{
+		{"sqlite/alone", sqliteConf, 0}, {"sqlite/parallel", sqliteConf, inParallel},
+		{"postgres/alone", postgresConf, 0}, {"postgres/parallel", postgresConf, inParallel},
+	} {
+		b.Run(of.name, func(b *testing.B) {
+			callers := of.callers
+			db, err := store.Open(b.Context(), of.conf(b))
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.Cleanup(func() {
+				if err := db.Close(); err != nil {
+					b.Error(err)
+				}
+			})
 			state := prepare(db)
 			b.ReportAllocs()
 			if callers == 0 {
@@ -154,8 +180,8 @@ func bench[T any](b *testing.B, prepare func(*store.DB) func() T, do func(*store
 func BenchmarkRotateRefresh(b *testing.B) {
 	now := time.Now().UTC()
 	bench(b, func(db *store.DB) func() tokens {
-		u := person(b, db, now)
 		return func() tokens {
+			u := person(b, db, now)
 			t := signInAs(b, db, u, now)
 			redeem(b, db, &t, now)
 			return t
@@ -193,8 +219,7 @@ func BenchmarkRedeem(b *testing.B) {
 func BenchmarkSignIn(b *testing.B) {
 	now := time.Now().UTC()
 	bench(b, func(db *store.DB) func() idp.UserID {
-		u := person(b, db, now)
-		return func() idp.UserID { return u }
+		return func() idp.UserID { return person(b, db, now) }
 	}, func(db *store.DB, u *idp.UserID) {
 		t := signInAs(b, db, *u, now)
 		redeem(b, db, &t, now)
@@ -205,8 +230,8 @@ func BenchmarkAccess(b *testing.B) {
 	now := time.Now().UTC()
 	type held struct{ access idp.TokenHash }
 	bench(b, func(db *store.DB) func() held {
-		u := person(b, db, now)
 		return func() held {
+			u := person(b, db, now)
 			t := signInAs(b, db, u, now)
 			issue := issueFor(t.grant, now)
 			if err := db.RedeemCode(b.Context(), t.code, now, issue, idp.Event{}); err != nil {

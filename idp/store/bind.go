@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 
@@ -105,6 +106,14 @@ func (s *session) fits(r boundRow, of idp.UserID) error {
 	return fmt.Errorf("a row of %s was changed: %w", table, idp.ErrNotFound)
 }
 
+// fitting are the rows, of a person, whose MACs are right.
+func fitting[T any, R interface {
+	*T
+	boundRow
+}](s reader, rows []T, of idp.UserID) []T {
+	return slices.DeleteFunc(rows, func(r T) bool { return s.fits(R(&r), of) != nil })
+}
+
 // reader is what rows are read by: statements, and the check of their MACs.
 type reader interface {
 	statements
@@ -191,7 +200,7 @@ func (t *tx) bindAll() error {
 			for _, r := range rows {
 				_, fields := r.bound()
 				after = fields[:len(b.keys):len(b.keys)]
-				if _, err := t.Exec(update, append([]any{*r.seal()}, after...)...); err != nil {
+				if err := t.put(update, append([]any{*r.seal()}, after...)...); err != nil {
 					return fmt.Errorf("%s: %w", table, err)
 				}
 			}

@@ -91,7 +91,7 @@ func misfits(t *testing.T, db *DB) map[string]int {
 	out := map[string]int{}
 	err := db.write(t.Context(), func(x *tx) error {
 		k, err := x.trust.opened()
-		if err != nil {
+		if err = errors.Join(err, x.hold(holdLog)); err != nil {
 			return err
 		}
 		for table, b := range bindings {

@@ -189,7 +189,7 @@ func (t *tx) putHead() error {
 		return err
 	}
 	h := t.head
-	_, err = t.Exec(upsertHead, h.seq, h.hash, h.keyed, k.headMAC(h.seq, h.hash, h.keyed))
+	err = t.put(upsertHead, h.seq, h.hash, h.keyed, k.headMAC(h.seq, h.hash, h.keyed))
 	return err
 }
 
@@ -435,7 +435,7 @@ func (t *tx) keyLog(k *keys) error {
 			}
 			plain = row.Hash
 			row.Hash = row.link(k, end.hash)
-			if _, err := t.Exec("UPDATE events SET hash = ? WHERE seq = ?", row.Hash, row.Seq); err != nil {
+			if err := t.put("UPDATE events SET hash = ? WHERE seq = ?", row.Hash, row.Seq); err != nil {
 				return err
 			}
 			end.seq, end.hash = row.Seq, row.Hash

@@ -180,16 +180,18 @@ func (t *tx) asking(a *idp.Asking, user idp.UserID, now time.Time, fn func() err
 	var devices []deviceRow
 	a.Guard = &idp.PushGuard{User: user}
 	if user != "" {
-		if err := t.lockUser(string(user)); err != nil {
+		err := errors.Join(
+			t.later(selectGuard, []any{string(user)}, func() []any { return []any{&guard} }),
+			listLater(t, &devices, selectDevices, string(user)),
+			t.lockUser(string(user)),
+		)
+		if err == nil {
+			err = readGuard(guard, a.Guard)
+		}
+		if err != nil {
 			return err
 		}
-		var err error
-		if guard, err = guardOf(t, a.Guard); err != nil {
-			return err
-		}
-		if devices, err = activeDevices(t, user); err != nil {
-			return err
-		}
+		devices = fitting(t, devices, user)
 		a.Devices = devicesOf(devices)
 		open, err := pendingOf(t, user, now)
 		if err != nil {
@@ -288,7 +290,7 @@ func (t *tx) addChallenge(c *idp.Challenge) error {
 	if err := t.bind(row); err != nil {
 		return err
 	}
-	_, err := t.Exec(insertChallenge, row.fields()...)
+	err := t.put(insertChallenge, row.fields()...)
 	return err
 }
 
@@ -315,16 +317,23 @@ func (t *tx) see(r idp.Replay) error {
 	return err
 }
 
+const selectGuard = "SELECT guard FROM push_guards WHERE user_id = ?"
+
 // guardOf reads a person's idp.PushGuard, and its text as it is stored.
 func guardOf(s statements, g *idp.PushGuard) (text string, err error) {
-	err = s.Row("SELECT guard FROM push_guards WHERE user_id = ?", []any{string(g.User)}, &text)
-	switch {
-	case errors.Is(err, idp.ErrNotFound):
-		return "", nil
-	case err != nil:
+	err = s.Row(selectGuard, []any{string(g.User)}, &text)
+	if err != nil && !errors.Is(err, idp.ErrNotFound) {
 		return "", err
 	}
-	return text, json.Unmarshal([]byte(text), g)
+	return text, readGuard(text, g)
+}
+
+// readGuard reads the text of an idp.PushGuard; empty: there is none.
+func readGuard(text string, g *idp.PushGuard) error {
+	if text == "" {
+		return nil
+	}
+	return json.Unmarshal([]byte(text), g)
 }
 
 func (t *tx) putGuard(before string, g *idp.PushGuard) error {
@@ -332,7 +341,7 @@ func (t *tx) putGuard(before string, g *idp.PushGuard) error {
 	if err != nil || string(b) == before || before == "" && string(b) == "{}" {
 		return err
 	}
-	_, err = t.Exec("INSERT INTO push_guards (user_id, guard) VALUES (?, ?) ON CONFLICT (user_id) DO UPDATE SET guard = excluded.guard", string(g.User), string(b))
+	err = t.put("INSERT INTO push_guards (user_id, guard) VALUES (?, ?) ON CONFLICT (user_id) DO UPDATE SET guard = excluded.guard", string(g.User), string(b))
 	return err
 }
 
@@ -349,7 +358,7 @@ func (db *DB) Guard(ctx context.Context, user idp.UserID) (*idp.PushGuard, error
 
 // forgiveGuard lets a person's phones be asked again.
 func (t *tx) forgiveGuard(user idp.UserID) error {
-	_, err := t.Exec("DELETE FROM push_guards WHERE user_id = ?", string(user))
+	err := t.put("DELETE FROM push_guards WHERE user_id = ?", string(user))
 	return err
 }
 
@@ -391,11 +400,11 @@ func knownBrowser(s statements, token idp.TokenHash, user idp.UserID, now time.T
 // known to, by the new value alone.
 func (t *tx) putKnown(k *idp.Known) error {
 	if !k.Old.IsZero() {
-		if _, err := t.Exec("UPDATE known_browsers SET token = ? WHERE token = ?", k.Token[:], k.Old[:]); err != nil {
+		if err := t.put("UPDATE known_browsers SET token = ? WHERE token = ?", k.Token[:], k.Old[:]); err != nil {
 			return err
 		}
 	}
-	_, err := t.Exec(`INSERT INTO known_browsers (token, user_id, at, expires_at, browser, agent, address) VALUES (?, ?, ?, ?, ?, ?, ?)
+	err := t.put(`INSERT INTO known_browsers (token, user_id, at, expires_at, browser, agent, address) VALUES (?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (token, user_id) DO UPDATE SET at = excluded.at, expires_at = excluded.expires_at, browser = excluded.browser,
 			agent = excluded.agent, address = excluded.address`,
 		k.Token[:], string(k.User), micros(k.At), micros(k.ExpiresAt), k.Browser[:], k.Agent, k.Address)

@@ -105,7 +105,7 @@ func (db *DB) changeClients(ctx context.Context, fn func(*tx) error) error {
 		if err := fn(t); err != nil {
 			return err
 		}
-		if _, err := t.Exec("UPDATE revisions SET n = n + 1 WHERE name = 'clients'"); err != nil {
+		if err := t.put("UPDATE revisions SET n = n + 1 WHERE name = 'clients'"); err != nil {
 			return err
 		}
 		return t.Row(selectRevision, nil, &revision)
@@ -114,6 +114,7 @@ func (db *DB) changeClients(ctx context.Context, fn func(*tx) error) error {
 		return err
 	}
 	db.dropClients(revision)
+	db.Hint(hintWatch)
 	return nil
 }
 
@@ -164,6 +165,9 @@ func (db *DB) Origin(ctx context.Context, origin string) bool {
 // Clients lists applications by name, as copies of the caller's own.
 func (db *DB) Clients(ctx context.Context) ([]idp.Client, error) {
 	s, err := db.clientSet(ctx)
+	if err == nil {
+		s, err = db.newerClients(ctx, s) // whoever looks may have changed one a moment ago, at another instance
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -188,10 +192,10 @@ func (t *tx) forgetClient(id idp.ClientID, at time.Time) error {
 		return err
 	}
 	for _, also := range []string{"DELETE FROM consents WHERE client_id = ?", "DELETE FROM polled_requests WHERE client_id = ?", "DELETE FROM pings WHERE client_id = ?"} {
-		if _, err := t.Exec(also, string(id)); err != nil {
+		if err := t.put(also, string(id)); err != nil {
 			return err
 		}
 	}
-	_, err := t.Exec(deleteLoose)
+	err := t.put(deleteLoose)
 	return err
 }

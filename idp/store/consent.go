@@ -35,7 +35,7 @@ func (t *tx) putConsent(c *idp.Consent) error {
 			}
 		}
 	}
-	_, err = t.Exec(upsertConsent, string(c.User), string(c.Client), listText(c.Scopes), listText(claims), listText(resources), micros(c.At))
+	err = t.put(upsertConsent, string(c.User), string(c.Client), listText(c.Scopes), listText(claims), listText(resources), micros(c.At))
 	return err
 }
 

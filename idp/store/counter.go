@@ -12,7 +12,10 @@ import (
 // administrator had to act.
 const counterColumns = "kind, who, in_a_row, burst, burst_at, day, day_at, month, month_at, next_at, needs_admin"
 
-const selectCounter = "SELECT " + counterColumns + " FROM counters WHERE who = ? AND kind = ?"
+const (
+	selectCounter        = "SELECT " + counterColumns + " FROM counters WHERE who = ? AND kind = ?"
+	selectCounterOfLogin = "SELECT " + counterColumns + " FROM counters WHERE who = " + personOfLogin + " AND kind = ?"
+)
 
 var upsertCounter = insertInto("counters", counterColumns) + ` ON CONFLICT (who, kind) DO UPDATE SET
 	in_a_row = excluded.in_a_row, burst = excluded.burst, burst_at = excluded.burst_at,
@@ -50,6 +53,15 @@ func (r *counterRow) counter() *idp.Counter {
 	}
 }
 
+// counterLater reads a counter, which its row names, with the next statement that is answered;
+// where it names nobody, that of the person of a sign-in. Where nothing is counted it stays.
+func (t *tx) counterLater(row *counterRow, of idp.LoginID) error {
+	if row.Who == "" {
+		return t.later(selectCounterOfLogin, []any{string(of), row.Kind}, row.fields)
+	}
+	return t.later(selectCounter, []any{row.Who, row.Kind}, row.fields)
+}
+
 // counterOf reads a counter; a zero one where there is none.
 func counterOf(s statements, key idp.CounterKey) (counterRow, error) {
 	row := counterRow{Kind: string(key.Kind), Who: key.Who}
@@ -68,7 +80,7 @@ func (t *tx) putCounter(before counterRow, c *idp.Counter) error {
 		if before.Who == "" {
 			return fmt.Errorf("tries of nobody cannot be counted: %w", idp.ErrInvalid)
 		}
-		if _, err := t.Exec(upsertCounter, after.fields()...); err != nil {
+		if err := t.put(upsertCounter, after.fields()...); err != nil {
 			return err
 		}
 	}
@@ -119,7 +131,7 @@ const ofUser = "(who = ? OR who >= ? || '@' AND who < ? || 'A')" // 'A' follows 
 // again.
 func (db *DB) ClearCounters(ctx context.Context, id idp.UserID, e idp.Event) error {
 	return db.write(ctx, func(t *tx) error {
-		if _, err := t.Exec("DELETE FROM counters WHERE "+ofUser, string(id), string(id), string(id)); err != nil {
+		if err := t.put("DELETE FROM counters WHERE "+ofUser, string(id), string(id), string(id)); err != nil {
 			return err
 		}
 		if err := t.forgiveGuard(id); err != nil {

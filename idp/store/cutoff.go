@@ -81,7 +81,7 @@ func (t *tx) cutOff(c idp.CutOff) ([]idp.SessionID, error) {
 	}
 	one := alone || c.EndedOne(ended)
 	if what.Has(idp.CutGrants) && !one { // those of one session have gone with it
-		if _, err := t.Exec(revokeGrantsOfUser, micros(at), user, mine.ID); err != nil {
+		if err := t.put(revokeGrantsOfUser, micros(at), user, mine.ID); err != nil {
 			return nil, err
 		}
 	}
@@ -149,14 +149,14 @@ func (t *tx) cutLogins(user string, c idp.CutOff, alone bool, mine *sessionRow) 
 	switch {
 	case c.Device != "" && alone:
 		// What this device said yes to and nobody has collected yet.
-		_, err = t.Exec(underWay+"user_id = ? AND user_id <> '' AND device_id = ?", user, string(c.Device))
+		err = t.put(underWay+"user_id = ? AND user_id <> '' AND device_id = ?", user, string(c.Device))
 	case alone:
-		_, err = t.Exec(underWay+"user_id = ? AND user_id <> '' AND (session_id = ? OR browser = ?)", user, mine.ID, mine.Browser)
+		err = t.put(underWay+"user_id = ? AND user_id <> '' AND (session_id = ? OR browser = ?)", user, mine.ID, mine.Browser)
 	case c.Cause == idp.CutEndedOthers, c.Cause == idp.CutDisowned:
 		// What the owner is about to sign in to in this browser goes on.
-		_, err = t.Exec(underWay+"user_id = ? AND user_id <> '' AND id <> ? AND browser <> ?", user, string(c.Login), mine.Browser)
+		err = t.put(underWay+"user_id = ? AND user_id <> '' AND id <> ? AND browser <> ?", user, string(c.Login), mine.Browser)
 	default:
-		_, err = t.Exec(underWay+"user_id = ? AND user_id <> '' AND id <> ?", user, string(c.Login))
+		err = t.put(underWay+"user_id = ? AND user_id <> '' AND id <> ?", user, string(c.Login))
 	}
 	return err
 }
@@ -166,17 +166,17 @@ func (t *tx) cutOffers(user string, c idp.CutOff, alone bool, mine *sessionRow) 
 	var err error
 	switch {
 	case c.Device != "" && alone:
-		_, err = t.Exec(open+" AND session_id IN (SELECT id FROM sessions WHERE user_id = ? AND device_id = ?)", user, user, string(c.Device))
+		err = t.put(open+" AND session_id IN (SELECT id FROM sessions WHERE user_id = ? AND device_id = ?)", user, user, string(c.Device))
 	case alone:
-		_, err = t.Exec(open+" AND session_id = ?", user, mine.ID)
+		err = t.put(open+" AND session_id = ?", user, mine.ID)
 	default:
-		_, err = t.Exec(open+" AND (session_id = '' OR session_id <> ?)", user, mine.ID)
+		err = t.put(open+" AND (session_id = '' OR session_id <> ?)", user, mine.ID)
 	}
 	return err
 }
 
 func (t *tx) cutLinks(user string, _ idp.CutOff, _ bool, _ *sessionRow) error {
-	_, err := t.Exec("DELETE FROM invitations WHERE user_id = ? AND user_id <> '' AND used_at = 0", user)
+	err := t.put("DELETE FROM invitations WHERE user_id = ? AND user_id <> '' AND used_at = 0", user)
 	return err
 }
 
@@ -185,15 +185,15 @@ func (t *tx) cutLinks(user string, _ idp.CutOff, _ bool, _ *sessionRow) error {
 func (t *tx) cutBrowsers(user string, _ idp.CutOff, alone bool, mine *sessionRow) error {
 	of := blob(mine.Browser)
 	if alone {
-		_, err := t.Exec("DELETE FROM known_browsers WHERE user_id = ? AND (browser = ? OR browser = x'')", user, of)
+		err := t.put("DELETE FROM known_browsers WHERE user_id = ? AND (browser = ? OR browser = x'')", user, of)
 		return err
 	}
-	_, err := t.Exec("DELETE FROM known_browsers WHERE user_id = ? AND (browser <> ? OR browser = x'')", user, of)
+	err := t.put("DELETE FROM known_browsers WHERE user_id = ? AND (browser <> ? OR browser = x'')", user, of)
 	return err
 }
 
 func (t *tx) cutRecovery(user string, _ idp.CutOff, _ bool, _ *sessionRow) error {
-	_, err := t.Exec("DELETE FROM recovery_codes WHERE user_id = ?", user)
+	err := t.put("DELETE FROM recovery_codes WHERE user_id = ?", user)
 	return err
 }
 

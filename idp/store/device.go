@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"hilum/idp"
@@ -16,12 +15,12 @@ const deviceColumns = "user_id, id, name, kind, platform, state, sealed_totp, la
 	"public_key, uv_key, app, sealed_push, push_type, push_ok_at, push_bad_at, push_said, mac"
 
 const (
-	selectDevices    = "SELECT " + deviceColumns + " FROM devices WHERE user_id = ? AND state = 'active' ORDER BY linked_at, id"
-	selectDevice     = "SELECT " + deviceColumns + " FROM devices WHERE user_id = ? AND id = ?"
-	selectDeviceByID = "SELECT " + deviceColumns + " FROM devices WHERE id = ?"
-	countDevices     = "SELECT count(*) FROM devices WHERE user_id = ? AND state = 'active'"
+	selectDevices        = "SELECT " + deviceColumns + " FROM devices WHERE user_id = ? AND state = 'active' ORDER BY linked_at, id"
+	selectDevicesOfLogin = "SELECT " + deviceColumns + " FROM devices WHERE user_id = " + personOfLogin + " AND state = 'active' ORDER BY linked_at, id"
+	selectDevice         = "SELECT " + deviceColumns + " FROM devices WHERE user_id = ? AND id = ?"
+	selectDeviceByID     = "SELECT " + deviceColumns + " FROM devices WHERE id = ?"
+	countDevices         = "SELECT count(*) FROM devices WHERE user_id = ? AND state = 'active'"
 
-	// A time step that was burnt stays burnt, whatever a caller says.
 	updateDevice = `UPDATE devices SET name = ?, kind = ?, platform = ?, state = ?, sealed_totp = ?, last_step = ?, drift = ?, linked_at = ?, last_used_at = ?,
 		app = ?, sealed_push = ?, push_type = ?, push_ok_at = ?, push_bad_at = ?, push_said = ?, mac = ?
 		WHERE user_id = ? AND id = ? AND last_step <= ?`
@@ -95,7 +94,7 @@ func some(b []byte) []byte {
 
 func activeDevices(s reader, user idp.UserID) ([]deviceRow, error) {
 	rows, err := list[deviceRow](s, selectDevices, string(user))
-	return slices.DeleteFunc(rows, func(r deviceRow) bool { return s.fits(&r, user) != nil }), err
+	return fitting(s, rows, user), err
 }
 
 func devicesOf(rows []deviceRow) []idp.Device {
@@ -121,7 +120,7 @@ func (t *tx) addDevice(d *idp.Device) error {
 			return err
 		}
 	}
-	if _, err := t.Exec(insertDevice, row.fields()...); err != nil {
+	if err := t.put(insertDevice, row.fields()...); err != nil {
 		return fmt.Errorf("device %s: %w", d.ID, err)
 	}
 	if err := t.fewDevices(row.UserID); err != nil {
@@ -185,13 +184,13 @@ func (t *tx) putDevice(before deviceRow, d *idp.Device) error {
 		if err := t.bind(&row); err != nil {
 			return err
 		}
-		n, err := t.Exec(updateDevice, row.Name, row.Kind, row.Platform, row.State, row.SealedTOTP, row.LastStep, row.Drift,
+		if row.LastStep < before.LastStep { // a step that was burnt stays burnt, whatever a caller says
+			return fmt.Errorf("device %s: %w", row.ID, idp.ErrCodeUsed)
+		}
+		err := t.sure(updateDevice, row.Name, row.Kind, row.Platform, row.State, row.SealedTOTP, row.LastStep, row.Drift,
 			row.LinkedAt, row.LastUsedAt, row.App, row.SealedPush, row.PushType, row.PushOKAt, row.PushBadAt, row.PushSaid, row.MAC, row.UserID, row.ID, row.LastStep)
 		if err != nil {
-			return err
-		}
-		if n == 0 {
-			return fmt.Errorf("device %s: %w", row.ID, idp.ErrCodeUsed)
+			return fmt.Errorf("device %s: %w", row.ID, err)
 		}
 		if before.State != row.State {
 			if err := t.fewDevices(row.UserID); err != nil {
@@ -303,7 +302,7 @@ func (db *DB) RemoveDevice(ctx context.Context, user idp.UserID, id idp.DeviceID
 // bury keeps the public key of a phone for idp.TombstoneFor, so that it is told that it is
 // not linked, and where it has a push address, that it can be woken to hear it (Unheard).
 func (t *tx) bury(d *idp.Device, at time.Time) error {
-	_, err := t.Exec(`INSERT INTO tombstones (id, user_id, public_key, unlinked_at, platform, sealed_push, uv_key) VALUES (?, ?, ?, ?, ?, ?, ?)
+	err := t.put(`INSERT INTO tombstones (id, user_id, public_key, unlinked_at, platform, sealed_push, uv_key) VALUES (?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (id) DO UPDATE SET user_id = excluded.user_id, public_key = excluded.public_key, unlinked_at = excluded.unlinked_at,
 			platform = excluded.platform, sealed_push = excluded.sealed_push, uv_key = excluded.uv_key`,
 		string(d.ID), string(d.User), d.PublicKey, micros(at), d.Platform, blob(d.SealedPush), blob(d.UVKey))
@@ -316,7 +315,7 @@ func (t *tx) dropDevice(row *deviceRow, e idp.Event) error {
 	if err := t.unlistDevice(row.UserID, row.ID); err != nil {
 		return err
 	}
-	if _, err := t.Exec("DELETE FROM devices WHERE user_id = ? AND id = ?", row.UserID, row.ID); err != nil {
+	if err := t.put("DELETE FROM devices WHERE user_id = ? AND id = ?", row.UserID, row.ID); err != nil {
 		return err
 	}
 	if err := t.relist(row.UserID, micros(e.At)); err != nil {

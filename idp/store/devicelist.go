@@ -130,13 +130,13 @@ func (t *tx) relistDevice(row *deviceListRow, n int64) (err error) {
 		if row.N, err = t.in.Next(deviceListing.Table); err != nil {
 			return err
 		}
-		if _, err := t.Exec(insertDeviceList, row.fields()...); err != nil {
+		if err := t.put(insertDeviceList, row.fields()...); err != nil {
 			return err
 		}
-		if _, err := t.Exec("UPDATE devices SET n = ? WHERE id = ?", row.N, row.deviceID); err != nil {
+		if err := t.put("UPDATE devices SET n = ? WHERE id = ?", row.N, row.deviceID); err != nil {
 			return err
 		}
-		return deviceListing.PutTerms(t, &find.Row{}, &row.Row)
+		return deviceListing.PutTerms(t.put, &find.Row{}, &row.Row)
 	}
 	row.N = n
 	if err := t.Row("SELECT "+deviceListColumns+" FROM device_list WHERE n = ?", []any{n}, before.fields()...); err != nil {
@@ -148,7 +148,7 @@ func (t *tx) relistDevice(row *deviceListRow, n int64) (err error) {
 	if err := t.update(updateDeviceList, row.fields()); err != nil {
 		return err
 	}
-	return deviceListing.PutTerms(t, &before.Row, &row.Row)
+	return deviceListing.PutTerms(t.put, &before.Row, &row.Row)
 }
 
 // unlistDevice takes a device that is about to be deleted from the list.
@@ -162,10 +162,10 @@ func (t *tx) unlistDevice(user, id string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := t.Exec("DELETE FROM device_list WHERE n = ?", before.N); err != nil {
+	if err := t.put("DELETE FROM device_list WHERE n = ?", before.N); err != nil {
 		return err
 	}
-	return deviceListing.PutTerms(t, &before.Row, &find.Row{N: before.N})
+	return deviceListing.PutTerms(t.put, &before.Row, &find.Row{N: before.N})
 }
 
 // listsSame reports whether a change of a device shows in no list.
@@ -395,7 +395,7 @@ func (db *DB) markUnused(ctx context.Context, now time.Time) error {
 		}
 	}
 	return db.write(ctx, func(t *tx) error {
-		_, err := t.Exec("UPDATE marks SET n = ? WHERE name = 'unused' AND n < ?", since, since)
+		err := t.put("UPDATE marks SET n = ? WHERE name = 'unused' AND n < ?", since, since)
 		return err
 	})
 }

@@ -24,7 +24,7 @@ func (t *tx) dropDouble(of *idp.Tryout, at time.Time) error {
 		return err
 	}
 	for _, drop := range []string{dropTryoutConsent, dropTryoutUse} {
-		if _, err := t.Exec(drop, n); err != nil {
+		if err := t.put(drop, n); err != nil {
 			return err
 		}
 	}

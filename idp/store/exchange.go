@@ -63,10 +63,10 @@ func (db *DB) ExchangeTokens(ctx context.Context, subject idp.GrantID, at time.T
 		if err := t.addGrant(g, nil); err != nil {
 			return err
 		}
-		if _, err := t.Exec(insertAncestors, string(g.ID), string(subject)); err != nil {
+		if err := t.put(insertAncestors, string(g.ID), string(subject)); err != nil {
 			return err
 		}
-		if _, err := t.Exec(insertAncestor, string(g.ID), string(subject)); err != nil {
+		if err := t.put(insertAncestor, string(g.ID), string(subject)); err != nil {
 			return err
 		}
 		if err := t.addTokens(string(g.ID), micros(g.ExpiresAt), &issue); err != nil {

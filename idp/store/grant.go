@@ -226,7 +226,7 @@ func (t *tx) addGrant(g *idp.Grant, c *idp.Code) error {
 	if err := t.bind(row); err != nil {
 		return err
 	}
-	if _, err := t.Exec(insertGrant, row.fields()...); err != nil {
+	if err := t.put(insertGrant, row.fields()...); err != nil {
 		return fmt.Errorf("grant %s: %w", g.ID, err)
 	}
 	if c != nil {
@@ -237,7 +237,7 @@ func (t *tx) addGrant(g *idp.Grant, c *idp.Code) error {
 		if err := t.bind(code); err != nil {
 			return err
 		}
-		if _, err := t.Exec(insertCode, code.fields()...); err != nil {
+		if err := t.put(insertCode, code.fields()...); err != nil {
 			return fmt.Errorf("code of grant %s: %w", g.ID, err)
 		}
 		if c.Pushed != "" {
@@ -247,7 +247,7 @@ func (t *tx) addGrant(g *idp.Grant, c *idp.Code) error {
 		}
 	}
 	if g.Session != "" {
-		if _, err := t.Exec(upsertSessionClient, row.SessionID, row.ClientID, row.CreatedAt, row.CreatedAt); err != nil {
+		if err := t.put(upsertSessionClient, row.SessionID, row.ClientID, row.CreatedAt, row.CreatedAt); err != nil {
 			return err
 		}
 	}
@@ -264,7 +264,7 @@ func (t *tx) addTokens(grant string, ends int64, issue *idp.Issue) error {
 		if err := t.bind(row); err != nil {
 			return err
 		}
-		if _, err := t.Exec(insertAccess, row.fields()...); err != nil {
+		if err := t.put(insertAccess, row.fields()...); err != nil {
 			return err
 		}
 	}
@@ -276,7 +276,7 @@ func (t *tx) addTokens(grant string, ends int64, issue *idp.Issue) error {
 		if err := t.bind(row); err != nil {
 			return err
 		}
-		if _, err := t.Exec(insertRefresh, row.fields()...); err != nil {
+		if err := t.put(insertRefresh, row.fields()...); err != nil {
 			return err
 		}
 	}
@@ -388,16 +388,10 @@ func (db *DB) RedeemCode(ctx context.Context, hash idp.TokenHash, at time.Time, 
 			} else if refused != nil {
 				return t.withdraw(u.grant, at, refused)
 			}
-			n, err := t.Exec(useCode, micros(at), hash[:])
-			if err != nil {
+			if err := errors.Join(t.sure(useCode, micros(at), hash[:]), t.addTokens(u.grant, u.grantEnds, &issue)); err != nil {
 				return err
 			}
-			if n == 1 {
-				if err := t.addTokens(u.grant, u.grantEnds, &issue); err != nil {
-					return err
-				}
-				return t.note(e)
-			}
+			return t.note(e)
 		}
 		// The transaction stands: the revocation must be kept, the caller refused.
 		refused = fmt.Errorf("code: %w", idp.ErrSettled)
@@ -515,16 +509,12 @@ func (db *DB) RotateRefresh(ctx context.Context, hash idp.TokenHash, at time.Tim
 			}
 		}
 		if u.usedAt == 0 && !issue.Keep {
-			n, err := t.Exec(useRefresh, now, hash[:])
-			if err != nil {
-				return err
-			}
-			if n == 0 {
-				return fmt.Errorf("refresh token: %w", idp.ErrSettled)
+			if err := t.sure(useRefresh, now, hash[:]); err != nil {
+				return fmt.Errorf("refresh token: %w", err)
 			}
 		}
 		if now-u.lastUsed >= lastUsedStep {
-			if _, err := t.Exec(useGrant, now, u.grant); err != nil {
+			if err := t.put(useGrant, now, u.grant); err != nil {
 				return err
 			}
 		}
@@ -602,13 +592,13 @@ func (t *tx) revoke(grant string, at time.Time, e idp.Event) error {
 }
 
 func (t *tx) revokeOfSession(user, session string, at time.Time) error {
-	_, err := t.Exec(revokeOfSession, micros(at), user, session)
+	err := t.put(revokeOfSession, micros(at), user, session)
 	return err
 }
 
 // revokeOfClient revokes the grants of an application.
 func (t *tx) revokeOfClient(id idp.ClientID, at time.Time) error {
-	_, err := t.Exec(revokeGrantsOfClient, micros(at), string(id))
+	err := t.put(revokeGrantsOfClient, micros(at), string(id))
 	return err
 }
 
@@ -619,7 +609,7 @@ func (db *DB) AddTokens(ctx context.Context, g *idp.Grant, issue idp.Issue) erro
 		if err := t.bind(row); err != nil {
 			return err
 		}
-		if _, err := t.Exec(insertGrant, row.fields()...); err != nil {
+		if err := t.put(insertGrant, row.fields()...); err != nil {
 			return err
 		}
 		if err := t.addTokens(row.ID, row.ExpiresAt, &issue); err != nil {

@@ -15,11 +15,18 @@ var numbered = map[string]string{
 
 // Health tells of the database what costs little to find out.
 func (db *DB) Health(ctx context.Context) (*idp.Health, error) {
+	lag, err := db.lag(ctx) // before readLog has all of them put into the log
+	if err != nil {
+		return nil, err
+	}
 	r, err := db.readLog(ctx)
 	if err != nil {
 		return nil, err
 	}
-	h := &idp.Health{Rows: map[string]int64{}, Waiting: map[string]int{}}
+	h := &idp.Health{Rows: map[string]int64{}, Waiting: map[string]int{}, Shared: db.deferred, Lag: lag}
+	if h.Instances, err = db.instances(r); err != nil {
+		return nil, err
+	}
 	if h.Unwritable, err = db.whyUnwritable(ctx); err != nil {
 		return nil, err
 	}

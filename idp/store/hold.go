@@ -27,6 +27,8 @@ const (
 	holdSite           engine.Key = "site"
 	holdRegistrations  engine.Key = "registrations"
 	holdVAPID          engine.Key = "vapid"
+	holdWakes          engine.Key = "wakes"
+	holdJobs           engine.Key = "jobs"
 )
 
 const beforePerson engine.Key = "person "
@@ -65,8 +67,7 @@ func (t *tx) hold(keys ...engine.Key) error {
 		return nil
 	}
 	for _, k := range keys {
-		if strings.HasPrefix(string(k), string(beforePerson)) {
-			name := strings.TrimPrefix(string(k), string(beforePerson))
+		if name, ok := strings.CutPrefix(string(k), string(beforePerson)); ok {
 			t.owners = append(t.owners, &name)
 		}
 	}
@@ -175,6 +176,22 @@ func (t *tx) put(query string, args ...any) error {
 		return err
 	}
 	return t.in.Put(query, args...)
+}
+
+// sure is put for a change of one row that has to be there. Errors, at the latest from the commit:
+// idp.ErrNotFound.
+func (t *tx) sure(query string, args ...any) error {
+	if err := t.strict.write(query); err != nil {
+		return err
+	}
+	return t.in.Sure(query, args...)
+}
+
+// later is Each for rows that are not needed yet: next is called, at the latest, with the next
+// statement that is answered.
+func (t *tx) later(query string, args []any, next func() []any) error {
+	t.strict.read(query)
+	return t.in.Later(query, args, next)
 }
 
 // Row is engine.Statements'.

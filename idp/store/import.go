@@ -36,7 +36,7 @@ func (db *DB) AddUsers(ctx context.Context, n int, user func(i int) idp.User, e 
 				if err := t.addUser(&u); err != nil {
 					return err
 				}
-				if _, err := t.Exec("INSERT INTO imports (user_id, id, at) VALUES (?, ?, ?)", string(u.ID), id, micros(db.now())); err != nil {
+				if err := t.put("INSERT INTO imports (user_id, id, at) VALUES (?, ?, ?)", string(u.ID), id, micros(db.now())); err != nil {
 					return err
 				}
 			}
@@ -50,7 +50,7 @@ func (db *DB) AddUsers(ctx context.Context, n int, user func(i int) idp.User, e 
 		}
 	}
 	return db.write(context.WithoutCancel(ctx), func(t *tx) error {
-		if _, err := t.Exec("DELETE FROM imports WHERE id = ?", id); err != nil {
+		if err := t.put("DELETE FROM imports WHERE id = ?", id); err != nil {
 			return err
 		}
 		return t.note(e)
@@ -87,7 +87,7 @@ func (db *DB) undoImport(ctx context.Context, id string) error {
 }
 
 func (t *tx) undoUser(id string, now time.Time) error {
-	if _, err := t.Exec("DELETE FROM imports WHERE user_id = ?", id); err != nil {
+	if err := t.put("DELETE FROM imports WHERE user_id = ?", id); err != nil {
 		return err
 	}
 	var row accountRow
@@ -102,7 +102,7 @@ func (t *tx) undoUser(id string, now time.Time) error {
 	if err := t.Row("SELECT "+userListColumns+" FROM user_list WHERE n = (SELECT n FROM users WHERE id = ?)", []any{id}, before.fields()...); err != nil {
 		return fmt.Errorf("user %s in the list: %w", id, err)
 	}
-	if err := userListing.PutTerms(t, &before.Row, &find.Row{N: before.N}); err != nil {
+	if err := userListing.PutTerms(t.put, &before.Row, &find.Row{N: before.N}); err != nil {
 		return err
 	}
 	for _, sql := range []string{
@@ -112,7 +112,7 @@ func (t *tx) undoUser(id string, now time.Time) error {
 		"DELETE FROM pairings WHERE user_id = ?",
 		"DELETE FROM users WHERE id = ?",
 	} {
-		if _, err := t.Exec(sql, id); err != nil {
+		if err := t.put(sql, id); err != nil {
 			return err
 		}
 	}

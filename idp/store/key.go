@@ -60,7 +60,7 @@ func (db *DB) SigningKeys(ctx context.Context) ([]idp.SigningKey, error) {
 
 // UpdateSigningKeys replaces all signing keys by what fn makes of them, with the event e.
 func (db *DB) UpdateSigningKeys(ctx context.Context, fn func([]idp.SigningKey) ([]idp.SigningKey, error), e idp.Event) error {
-	return db.write(ctx, func(t *tx) error {
+	err := db.write(ctx, func(t *tx) error {
 		if err := t.hold(holdKeys); err != nil {
 			return err
 		}
@@ -88,6 +88,10 @@ func (db *DB) UpdateSigningKeys(ctx context.Context, fn func([]idp.SigningKey) (
 		}
 		return t.note(e)
 	})
+	if err == nil {
+		db.Hint(idp.TopicKeys)
+	}
+	return err
 }
 
 type sealCheckRow struct {

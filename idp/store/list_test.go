@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"path/filepath"
 	"testing"
 	"time"
@@ -23,7 +24,7 @@ func TestPeopleOfBeforeAreListed(t *testing.T) {
 		}
 		for range 2 {
 			d := &idp.Device{ID: idp.NewID[idp.DeviceID](), User: u.ID, Name: "Phone of " + name, Kind: idp.DeviceCode, State: idp.DeviceActive, LinkedAt: now}
-			if err := db.write(t.Context(), func(t *tx) error { return t.addDevice(d) }); err != nil {
+			if err := db.write(t.Context(), func(t *tx) error { return errors.Join(t.hold(ofPerson(d.User)), t.addDevice(d)) }); err != nil {
 				t.Fatal(err)
 			}
 		}

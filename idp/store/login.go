@@ -13,6 +13,9 @@ const loginColumns = "id, purpose, state, browser, request, target, user_id, ses
 	"pairing_id, new_hash, wrong_codes, ask_consent, consented, password_at, factor_at, auth_time, acr, amr, device_id, created_at, expires_at, " +
 	"challenge_id, sends, who, held, mac"
 
+// personOfLogin is the person of a sign-in, given its id.
+const personOfLogin = "(SELECT user_id FROM logins WHERE id = ?)"
+
 const selectLogin = "SELECT " + loginColumns + " FROM logins WHERE id = ?"
 
 var (
@@ -139,7 +142,7 @@ func (db *DB) AddLogin(ctx context.Context, l *idp.Login) error {
 		if err := t.bind(row); err != nil {
 			return err
 		}
-		if _, err := t.Exec(insertLogin, row.fields()...); err != nil {
+		if err := t.put(insertLogin, row.fields()...); err != nil {
 			return err
 		}
 		return t.note(events...)
@@ -187,6 +190,24 @@ func (db *DB) UpdateProof(ctx context.Context, id idp.LoginID, kind idp.CounterK
 		if err := hold(); err != nil {
 			return err
 		}
+		// All in one trip, where that counts: whose they are the statements find out.
+		counter := counterRow{Kind: string(kind), Who: who}
+		var passwordAt int64
+		var devices []deviceRow
+		var recovery []recoveryRow
+		err := t.counterLater(&counter, id)
+		switch kind {
+		case idp.CountPasswords:
+			err = errors.Join(err, t.later(selectPasswordSetAt, []any{string(key.User())}, func() []any { return []any{&passwordAt} }))
+		case idp.CountCodes, idp.CountFirst:
+			err = errors.Join(err, listLater(t, &devices, selectDevicesOfLogin, string(id)))
+		case idp.CountRecovery:
+			err = errors.Join(err, listLater(t, &recovery, selectUnusedOfLogin, string(id)))
+		case idp.CountForgotten: // nothing else
+		}
+		if err != nil {
+			return err
+		}
 		l, err := loginOf(t, id)
 		if err != nil {
 			return err
@@ -195,30 +216,10 @@ func (db *DB) UpdateProof(ctx context.Context, id idp.LoginID, kind idp.CounterK
 			if err := t.ours(l.User); err != nil {
 				return err
 			}
-			key.Who = string(l.User)
+			counter.Who = string(l.User)
 		}
-		counter, err := counterOf(t, key)
-		if err != nil {
-			return err
-		}
-		p := &idp.Proof{Login: l, Counter: counter.counter()}
-		var devices []deviceRow
-		var recovery []recoveryRow
-		switch {
-		case kind == idp.CountPasswords:
-			var at int64
-			at, err = passwordSetAt(t, string(key.User()))
-			p.PasswordAt = moment(at)
-		case (kind == idp.CountCodes || kind == idp.CountFirst) && l.User != "":
-			devices, err = activeDevices(t, l.User)
-			p.Devices = devicesOf(devices)
-		case kind == idp.CountRecovery && l.User != "":
-			recovery, err = unusedCodes(t, l.User)
-			p.Recovery = recoveryCodes(recovery)
-		}
-		if err != nil {
-			return err
-		}
+		devices, recovery = fitting(t, devices, l.User), fitting(t, recovery, l.User)
+		p := &idp.Proof{Login: l, Counter: counter.counter(), PasswordAt: moment(passwordAt), Devices: devicesOf(devices), Recovery: recoveryCodes(recovery)}
 		if err := fn(p); err != nil {
 			return err
 		}

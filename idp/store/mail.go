@@ -86,7 +86,7 @@ func (t *tx) addMail(m *idp.Mail) error {
 	if err != nil {
 		return err
 	}
-	if _, err := t.Exec(insertMail, row.fields()...); err != nil {
+	if err := t.put(insertMail, row.fields()...); err != nil {
 		return fmt.Errorf("mail %s: %w", m.ID, err)
 	}
 	return nil

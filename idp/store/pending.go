@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"hilum/idp"
@@ -108,6 +109,24 @@ func (db *DB) readLog(ctx context.Context) (*session, error) {
 		return nil, err
 	}
 	return db.read(ctx)
+}
+
+// lag is how long the oldest event waits to be linked.
+func (db *DB) lag(ctx context.Context) (time.Duration, error) {
+	if !db.deferred {
+		return 0, nil
+	}
+	r, err := db.read(ctx)
+	if err != nil {
+		return 0, err
+	}
+	var at int64
+	if err := r.Row("SELECT at FROM events_pending ORDER BY n LIMIT 1", nil, &at); errors.Is(err, idp.ErrNotFound) {
+		return 0, nil
+	} else if err != nil {
+		return 0, err
+	}
+	return max(0, db.now().Sub(moment(at))), nil
 }
 
 // linkEvery is how long an event waits to be linked, if nobody looks at the log.

@@ -43,13 +43,13 @@ func (r *pingRow) noun() *idp.Ping {
 
 // addPing inserts a ping.
 func (t *tx) addPing(p *idp.Ping) error {
-	_, err := t.Exec(insertPing, string(p.Polled), string(p.Client), p.Sealed, micros(p.NextAt), micros(p.Until))
+	err := t.put(insertPing, string(p.Polled), string(p.Client), p.Sealed, micros(p.NextAt), micros(p.Until))
 	return err
 }
 
 // pingNow makes the ping of a request due, if there is one that has not been tried.
 func (t *tx) pingNow(id idp.PolledID, at int64) error {
-	_, err := t.Exec(makePingDue, at, string(id))
+	err := t.put(makePingDue, at, string(id))
 	return err
 }
 

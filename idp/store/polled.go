@@ -88,7 +88,7 @@ func (db *DB) AddPolled(ctx context.Context, p *idp.Polled) error {
 		if err := t.bind(row); err != nil {
 			return err
 		}
-		_, err := t.Exec(insertPolled, row.fields()...)
+		err := t.put(insertPolled, row.fields()...)
 		return err
 	})
 }
@@ -126,7 +126,7 @@ func (db *DB) UpdatePolled(ctx context.Context, id idp.PolledID, fn func(*idp.Po
 		if err := fn(p); err != nil {
 			return err
 		}
-		_, err = t.Exec(noteQuestion, p.Interval.Microseconds(), micros(p.PolledAt), string(id))
+		err = t.put(noteQuestion, p.Interval.Microseconds(), micros(p.PolledAt), string(id))
 		return err
 	})
 }

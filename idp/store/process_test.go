@@ -38,6 +38,9 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
+	if path := os.Getenv(rivalPath); path != "" {
+		os.Exit(rival(path))
+	}
 	if os.Getenv(store.MoveChild) != "" {
 		os.Exit(store.RunMoveChild())
 	}

@@ -56,7 +56,7 @@ func (db *DB) AddPushed(ctx context.Context, p *idp.Pushed) error {
 		if err := t.bind(row); err != nil {
 			return err
 		}
-		_, err := t.Exec(insertPushed, row.fields()...)
+		err := t.put(insertPushed, row.fields()...)
 		return err
 	})
 }

@@ -4,14 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"hilum/idp"
 )
 
 const recoveryColumns = "user_id, n, hash, made_at, used_at, mac"
 
-const selectUnusedCodes = "SELECT " + recoveryColumns + " FROM recovery_codes WHERE user_id = ? AND used_at = 0 ORDER BY n"
+const (
+	selectUnusedOfLogin = "SELECT " + recoveryColumns + " FROM recovery_codes WHERE user_id = " + personOfLogin + " AND used_at = 0 ORDER BY n"
+)
 
 var insertRecovery = insertInto("recovery_codes", recoveryColumns)
 
@@ -25,11 +26,6 @@ type recoveryRow struct {
 
 func (r *recoveryRow) fields() []any {
 	return []any{&r.UserID, &r.N, &r.Hash, &r.MadeAt, &r.UsedAt, &r.MAC}
-}
-
-func unusedCodes(s reader, user idp.UserID) ([]recoveryRow, error) {
-	rows, err := list[recoveryRow](s, selectUnusedCodes, string(user))
-	return slices.DeleteFunc(rows, func(r recoveryRow) bool { return s.fits(&r, user) != nil }), err
 }
 
 func recoveryCodes(rows []recoveryRow) []idp.RecoveryCode {
@@ -63,7 +59,7 @@ func (t *tx) useCodes(before []recoveryRow, codes []idp.RecoveryCode) error {
 
 // putCodes replaces all recovery codes of a user.
 func (t *tx) putCodes(user idp.UserID, codes []idp.RecoveryCode) error {
-	if _, err := t.Exec("DELETE FROM recovery_codes WHERE user_id = ?", string(user)); err != nil {
+	if err := t.put("DELETE FROM recovery_codes WHERE user_id = ?", string(user)); err != nil {
 		return err
 	}
 	for _, c := range codes {
@@ -71,7 +67,7 @@ func (t *tx) putCodes(user idp.UserID, codes []idp.RecoveryCode) error {
 		if err := t.bind(row); err != nil {
 			return err
 		}
-		if _, err := t.Exec(insertRecovery, row.fields()...); err != nil {
+		if err := t.put(insertRecovery, row.fields()...); err != nil {
 			return fmt.Errorf("recovery code %d: %w", c.N, err)
 		}
 	}

@@ -91,7 +91,7 @@ func (db *DB) AddRegistrationToken(ctx context.Context, r *idp.RegistrationToken
 		if err := t.bind(row); err != nil {
 			return err
 		}
-		if _, err := t.Exec(insertRegistration, row.fields()...); err != nil {
+		if err := t.put(insertRegistration, row.fields()...); err != nil {
 			return err
 		}
 		return t.note(events...)
@@ -142,7 +142,7 @@ func (t *tx) putRegistration(r *idp.RegistrationToken) error {
 		return err
 	}
 	fields := row.fields()
-	if _, err := t.Exec(updateRegistration, append(fields[1:len(fields):len(fields)], row.ID)...); err != nil {
+	if err := t.put(updateRegistration, append(fields[1:len(fields):len(fields)], row.ID)...); err != nil {
 		return err
 	}
 	return t.note(r.Take()...)
@@ -206,7 +206,7 @@ func (db *DB) UpdateRegisteredClient(ctx context.Context, id idp.ClientID, fn fu
 			err = t.putPictures(pictures...)
 		}
 		if err == nil {
-			_, err = t.Exec(deleteLoose)
+			err = t.put(deleteLoose)
 		}
 		return err
 	})

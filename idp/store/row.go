@@ -2,8 +2,6 @@ package store
 
 import (
 	"strings"
-
-	"hilum/idp"
 )
 
 // hotRow is a row that is read by hand-written SQL: pointers to its fields, in the order
@@ -24,6 +22,15 @@ func list[T any, R hotRow[T]](s statements, query string, args ...any) ([]T, err
 	return out, err
 }
 
+// listLater reads all rows of a query into a list, with the next statement that is answered.
+func listLater[T any, R hotRow[T]](t *tx, to *[]T, query string, args ...any) error {
+	return t.later(query, args, func() []any {
+		var row T
+		*to = append(*to, row)
+		return R(&(*to)[len(*to)-1]).fields()
+	})
+}
+
 // insertInto is the statement that inserts a row with these columns.
 func insertInto(table, columns string) string {
 	n := strings.Count(columns, ",")
@@ -39,11 +46,7 @@ func updateRow(table, columns string) string {
 // update writes a row by a statement of updateRow. Errors: idp.ErrNotFound, no row has the
 // key.
 func (t *tx) update(query string, fields []any) error {
-	n, err := t.Exec(query, append(fields[1:], fields[0])...)
-	if err == nil && n == 0 {
-		return idp.ErrNotFound
-	}
-	return err
+	return t.sure(query, append(fields[1:], fields[0])...)
 }
 
 // qualified puts the name of a table before each column.

@@ -67,7 +67,7 @@ func (db *DB) writeSecretUses(ctx context.Context) error {
 	}
 	err := db.write(ctx, func(t *tx) error {
 		for k, use := range fresh {
-			if _, err := t.Exec("UPDATE client_secrets SET last_used_at = ? WHERE client_id = ? AND hash = ? AND last_used_at < ?",
+			if err := t.put("UPDATE client_secrets SET last_used_at = ? WHERE client_id = ? AND hash = ? AND last_used_at < ?",
 				micros(use.at), string(k.client), k.hash[:], micros(use.at)); err != nil {
 				return err
 			}

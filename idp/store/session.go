@@ -98,7 +98,7 @@ func (t *tx) addSession(s *idp.Session) error {
 	if err := t.bind(row); err != nil {
 		return err
 	}
-	if _, err := t.Exec(insertSession, row.fields()...); err != nil {
+	if err := t.put(insertSession, row.fields()...); err != nil {
 		return fmt.Errorf("session %s: %w", s.ID, err)
 	}
 	return t.note(s.Take()...)
@@ -128,7 +128,7 @@ func (t *tx) ended(user, session string, at time.Time) error {
 	if err := t.revokeOfSession(user, session, at); err != nil {
 		return err
 	}
-	_, err := t.Exec(insertNotices, micros(at), micros(at), micros(at.Add(idp.NoticeFor)), session)
+	err := t.put(insertNotices, micros(at), micros(at), micros(at.Add(idp.NoticeFor)), session)
 	return err
 }
 
@@ -148,7 +148,7 @@ func (t *tx) endSessions(user idp.UserID, at time.Time, pick func(*idp.Session) 
 		if !pick(s) {
 			continue
 		}
-		if _, err := t.Exec(endSession, micros(at), rows[i].ID); err != nil {
+		if err := t.put(endSession, micros(at), rows[i].ID); err != nil {
 			return nil, err
 		}
 		if err := t.ended(rows[i].UserID, rows[i].ID, at); err != nil {
@@ -236,7 +236,7 @@ func (db *DB) SessionClients(ctx context.Context, user idp.UserID) ([]idp.Sessio
 // TouchSession notes when a session was used last; time does not run backwards.
 func (db *DB) TouchSession(ctx context.Context, id idp.SessionID, at time.Time) error {
 	return db.write(ctx, func(t *tx) error {
-		_, err := t.Exec("UPDATE sessions SET last_seen_at = ? WHERE id = ? AND last_seen_at < ? AND ended_at = 0",
+		err := t.put("UPDATE sessions SET last_seen_at = ? WHERE id = ? AND last_seen_at < ? AND ended_at = 0",
 			micros(at), string(id), micros(at))
 		return err
 	})

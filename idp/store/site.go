@@ -95,6 +95,21 @@ func (db *DB) Site(ctx context.Context) (*idp.Site, error) {
 	return k.site, nil
 }
 
+// SavedSite is Site as it is in the database now: whoever looks may have saved it a moment ago,
+// at another instance.
+func (db *DB) SavedSite(ctx context.Context) (*idp.Site, error) {
+	r, err := db.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	k, err := siteOf(r)
+	if err != nil {
+		return nil, err
+	}
+	db.dropSite(k.revision)
+	return k.site, nil
+}
+
 // dropSite forgets the copy in memory, if it is of another revision.
 func (db *DB) dropSite(revision int64) {
 	db.site.loading.Lock() // a load under way would put back what it read before
@@ -126,10 +141,10 @@ func (db *DB) UpdateSite(ctx context.Context, fn func(*idp.Site) error, pictures
 		if err := t.update(updateSite, siteRowOf(k.site).fields()); err != nil {
 			return err
 		}
-		if _, err := t.Exec(deleteLoose); err != nil {
+		if err := t.put(deleteLoose); err != nil {
 			return err
 		}
-		if _, err := t.Exec("UPDATE revisions SET n = ? WHERE name = 'site'", revision); err != nil {
+		if err := t.put("UPDATE revisions SET n = ? WHERE name = 'site'", revision); err != nil {
 			return err
 		}
 		return t.note(k.site.Take()...)
@@ -138,12 +153,13 @@ func (db *DB) UpdateSite(ctx context.Context, fn func(*idp.Site) error, pictures
 		return err
 	}
 	db.dropSite(revision)
+	db.Hint(hintWatch)
 	return nil
 }
 
 func (t *tx) putPictures(pictures ...*idp.Picture) error {
 	for _, p := range pictures {
-		if _, err := t.Exec(insertPicture, string(p.ID), p.PNG, p.Width, p.Height); err != nil {
+		if err := t.put(insertPicture, string(p.ID), p.PNG, p.Width, p.Height); err != nil {
 			return err
 		}
 	}
@@ -183,7 +199,7 @@ func (db *DB) SetIcon(ctx context.Context, id idp.ClientID, icon *idp.Picture, e
 		if n == 0 {
 			return fmt.Errorf("client %s: %w", id, idp.ErrNotFound)
 		}
-		if _, err := t.Exec(deleteLoose); err != nil {
+		if err := t.put(deleteLoose); err != nil {
 			return err
 		}
 		return t.note(e)
@@ -214,7 +230,7 @@ func (db *DB) NoteIssuer(ctx context.Context, issuer string) (was string, err er
 			was = ""
 			return nil
 		}
-		if _, err := t.Exec("UPDATE site SET issuer = ? WHERE id = 1", issuer); err != nil || was == "" {
+		if err := t.put("UPDATE site SET issuer = ? WHERE id = 1", issuer); err != nil || was == "" {
 			return err
 		}
 		return t.note(idp.Event{

@@ -21,7 +21,7 @@ func (db *DB) StartAside(ctx context.Context) (time.Time, error) {
 // PutStartAside puts the first steps aside, or takes them up again with a zero moment.
 func (db *DB) PutStartAside(ctx context.Context, at time.Time, e idp.Event) error {
 	return db.write(ctx, func(t *tx) error {
-		if _, err := t.Exec("UPDATE marks SET n = ? WHERE name = 'start'", micros(at)); err != nil {
+		if err := t.put("UPDATE marks SET n = ? WHERE name = 'start'", micros(at)); err != nil {
 			return err
 		}
 		return t.note(e)

@@ -55,6 +55,8 @@ type Config struct {
 	trust  *trust
 	twice  bool // sqlite.Config.Twice
 	strict bool // transactions that decide without holding anything fail
+	// watch is in place of watchEvery, unless it is 0.
+	watch time.Duration
 }
 
 // statements are the engine's.
@@ -158,6 +160,7 @@ type DB struct {
 	deferred    bool
 	linking     sync.WaitGroup
 	stopLinking func()
+	hints       hints
 	conf        Config
 	trust       *trust
 	fresh       bool
@@ -196,6 +199,7 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	}
 	db.engine = e
 	db.deferred = c.URL != ""
+	db.hints.prepare(hintsOf(e))
 	db.reader = &session{e.Read(), c.Now, c.Mail, c.trust}
 	if db.deferred {
 		linking, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -204,23 +208,35 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 			db.linking.Wait()
 		})
 		db.linking.Go(func() { db.keepLinking(linking) }) // ends in Close
+		db.linking.Go(func() { db.keepTelling(linking) }) // ends in Close
+	}
+	failed := func(err error) error {
+		if db.stopLinking != nil {
+			db.stopLinking()
+		}
+		return errors.Join(err, db.hints.close(), e.Close())
 	}
 	db.noteAlarms() //nolint:contextcheck // alarms come after the start
-	if err := db.lookIfFresh(ctx); err != nil {
-		return nil, errors.Join(err, e.Close())
-	}
-	if err := db.listAll(ctx); err != nil {
-		return nil, errors.Join(err, e.Close())
-	}
-	if c.Key != nil {
-		if err := db.Trust(ctx, c.Key); err != nil {
-			return nil, errors.Join(err, e.Close())
-		}
-	}
-	if err := db.keyEmails(ctx); err != nil {
-		return nil, errors.Join(err, e.Close())
+	if err := db.prepare(ctx); err != nil {
+		return nil, failed(err)
 	}
 	return db, nil
+}
+
+// prepare looks at what is there, and makes of it what the other methods count on.
+func (db *DB) prepare(ctx context.Context) error {
+	if err := db.lookIfFresh(ctx); err != nil {
+		return err
+	}
+	if err := db.listAll(ctx); err != nil {
+		return err
+	}
+	if db.conf.Key != nil {
+		if err := db.Trust(ctx, db.conf.Key); err != nil {
+			return err
+		}
+	}
+	return db.keyEmails(ctx)
 }
 
 func openEngine(ctx context.Context, c Config, hooks engine.Hooks) (engine.Engine, error) {
@@ -228,6 +244,14 @@ func openEngine(ctx context.Context, c Config, hooks engine.Hooks) (engine.Engin
 		return postgres.Open(ctx, postgres.Config{URL: c.URL, Password: c.Password, Pool: c.Pool, Existing: c.Existing, Log: c.Log, Twice: c.twice}, hooks)
 	}
 	return sqlite.Open(ctx, sqlite.Config{Path: c.Path, Log: c.Log, Twice: c.twice}, hooks)
+}
+
+// hintsOf are the hints of an engine that has a way to tell any; nil: it has none.
+func hintsOf(e engine.Engine) engine.Hints {
+	if several, ok := e.(interface{ Hints() engine.Hints }); ok {
+		return several.Hints()
+	}
+	return nil
 }
 
 // Close waits for the reads and transactions that have begun, and closes the
@@ -242,7 +266,7 @@ func (db *DB) Close() error {
 				uses = errors.Join(uses, db.Link(context.Background(), false))
 			}
 		}
-		db.closed = errors.Join(uses, db.engine.Close())
+		db.closed = errors.Join(uses, db.hints.close(), db.engine.Close())
 	})
 	return db.closed
 }

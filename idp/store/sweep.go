@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"hilum/idp"
+	"hilum/idp/store/engine"
 )
 
 // sweeps says what is deleted when. Rows stay a while after they are of no use
@@ -37,6 +38,7 @@ var sweeps = []struct {
 	{table: "tombstones", gone: "unlinked_at <= ?", keep: idp.TombstoneFor},
 	{table: "pairings", gone: "expires_at <= ?", keep: time.Hour},
 	{table: "tryouts", gone: "expires_at <= ?", keep: idp.TryoutKept, also: []string{dropTryoutConsent, dropTryoutUse}},
+	{table: "jobs", gone: "CASE WHEN ended_at <> 0 THEN ended_at ELSE beat_at END <= ?", keep: idp.JobKept, also: []string{dropJobFile}},
 	{table: "invitations", gone: "expires_at <= ?", keep: 7 * 24 * time.Hour},
 	// The longest window that wrong tries are counted in, begun by the latest.
 	{table: "counters", gone: "CASE WHEN month_at > next_at THEN month_at ELSE next_at END <= ?", keep: 30 * 24 * time.Hour},
@@ -45,9 +47,22 @@ var sweeps = []struct {
 // sweepBatch is how many rows one transaction deletes; others write in between.
 const sweepBatch = 200
 
+// holdSweep is held by the instance that sweeps.
+const holdSweep engine.Key = "sweep"
+
 // Sweep deletes the rows that nobody can use any more at a moment. They are looked for
-// beside the writer and deleted in small transactions. It stops when ctx ends.
+// beside the writer and deleted in small transactions. It stops when ctx ends. Where another
+// instance sweeps at the moment, it leaves that to it, and writes only what this one
+// remembers.
 func (db *DB) Sweep(ctx context.Context, now time.Time) error {
+	if err := db.writeSecretUses(ctx); err != nil {
+		return err
+	}
+	_, err := db.engine.Alone(ctx, holdSweep, func(ctx context.Context) error { return db.sweep(ctx, now) })
+	return err
+}
+
+func (db *DB) sweep(ctx context.Context, now time.Time) error {
 	for _, s := range sweeps {
 		before := micros(now.Add(-s.keep))
 		find := "SELECT n FROM " + s.table + " WHERE n > ? AND " + s.gone + " ORDER BY n LIMIT ?"
@@ -73,14 +88,11 @@ func (db *DB) Sweep(ctx context.Context, now time.Time) error {
 	if err := db.markUnused(ctx, now); err != nil {
 		return err
 	}
-	if err := db.writeSecretUses(ctx); err != nil {
-		return err
-	}
 	if err := db.undoDead(ctx, now); err != nil {
 		return err
 	}
 	return db.write(ctx, func(t *tx) error {
-		_, err := t.Exec("UPDATE marks SET n = ? WHERE name = 'swept'", micros(now))
+		err := t.put("UPDATE marks SET n = ? WHERE name = 'swept'", micros(now))
 		return err
 	})
 }
@@ -92,11 +104,11 @@ func (r *numberRow) fields() []any { return []any{&r.n} }
 func (t *tx) drop(also []string, statement string, rows []numberRow, before int64) error {
 	for _, row := range rows {
 		for _, first := range also {
-			if _, err := t.Exec(first, row.n); err != nil {
+			if err := t.put(first, row.n); err != nil {
 				return err
 			}
 		}
-		if _, err := t.Exec(statement, row.n, before); err != nil {
+		if err := t.put(statement, row.n, before); err != nil {
 			return err
 		}
 	}

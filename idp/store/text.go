@@ -99,7 +99,7 @@ func (db *DB) keyEmails(ctx context.Context) error {
 		}
 		err = db.write(ctx, func(t *tx) error {
 			for _, row := range rows {
-				if _, err := t.Exec("UPDATE users SET email_key = ? WHERE id = ? AND email = ?", text.MailKey(row.email), row.id, row.email); err != nil {
+				if err := t.put("UPDATE users SET email_key = ? WHERE id = ? AND email = ?", text.MailKey(row.email), row.id, row.email); err != nil {
 					return err
 				}
 			}

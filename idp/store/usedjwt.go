@@ -13,11 +13,11 @@ import (
 // jti, until is when it is no longer good by itself. Errors: idp.ErrReplayed, it was used
 // before.
 func (db *DB) UseJWT(ctx context.Context, hash idp.TokenHash, until time.Time) error {
-	return db.write(ctx, func(t *tx) error {
-		_, err := t.Exec("INSERT INTO used_jwts (hash, until) VALUES (?, ?)", hash[:], micros(until))
-		if errors.Is(err, idp.ErrConflict) {
-			return fmt.Errorf("jwt: %w", idp.ErrReplayed)
-		}
-		return err
+	err := db.write(ctx, func(t *tx) error {
+		return t.put("INSERT INTO used_jwts (hash, until) VALUES (?, ?)", hash[:], micros(until))
 	})
+	if errors.Is(err, idp.ErrConflict) {
+		return fmt.Errorf("jwt: %w", idp.ErrReplayed)
+	}
+	return err
 }

@@ -142,7 +142,7 @@ func (t *tx) addUser(u *idp.User) error {
 	if err := t.bind(row); err != nil {
 		return err
 	}
-	if _, err := t.Exec(insertUser, row.fields()...); err != nil {
+	if err := t.put(insertUser, row.fields()...); err != nil {
 		return fmt.Errorf("user name %s: %w", u.Name, err)
 	}
 	if err := t.relist(string(u.ID), micros(t.now())); err != nil {
@@ -209,7 +209,7 @@ func (t *tx) anotherAdministers(id idp.UserID) error {
 // dropSetupLinks ends the open set-up links: they are for a site that nobody administers,
 // and one that was printed lies in a terminal or a log.
 func (t *tx) dropSetupLinks() error {
-	_, err := t.Exec("DELETE FROM invitations WHERE user_id = '' AND used_at = 0")
+	err := t.put("DELETE FROM invitations WHERE user_id = '' AND used_at = 0")
 	return err
 }
 
@@ -509,7 +509,7 @@ func (t *tx) putPassword(user idp.UserID, hash string, at time.Time) error {
 	if err := t.bind(row); err != nil {
 		return err
 	}
-	_, err := t.Exec(upsertPassword, row.fields()...)
+	err := t.put(upsertPassword, row.fields()...)
 	return err
 }
 
@@ -551,9 +551,11 @@ func (db *DB) SetPassword(ctx context.Context, user idp.UserID, hash string, was
 	})
 }
 
+const selectPasswordSetAt = "SELECT set_at FROM passwords WHERE user_id = ?" //nolint:gosec // no password
+
 // passwordSetAt is when a person's password was chosen, 0 where there is none.
 func passwordSetAt(s statements, user string) (at int64, err error) {
-	err = s.Row("SELECT set_at FROM passwords WHERE user_id = ?", []any{user}, &at)
+	err = s.Row(selectPasswordSetAt, []any{user}, &at)
 	if errors.Is(err, idp.ErrNotFound) {
 		err = nil
 	}
@@ -567,7 +569,7 @@ func (db *DB) RehashPassword(ctx context.Context, user idp.UserID, old, hash str
 		if err := t.bind(row); err != nil {
 			return err
 		}
-		_, err := t.Exec("UPDATE passwords SET hash = ?, mac = ? WHERE user_id = ? AND hash = ?", row.Hash, row.MAC, row.UserID, old)
+		err := t.put("UPDATE passwords SET hash = ?, mac = ? WHERE user_id = ? AND hash = ?", row.Hash, row.MAC, row.UserID, old)
 		return err
 	})
 }

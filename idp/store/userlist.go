@@ -76,13 +76,13 @@ func (t *tx) relistUser(u *numberedUser, devices int) error {
 		if row.N, err = t.in.Next(userListing.Table); err != nil {
 			return err
 		}
-		if _, err := t.Exec(insertUserList, row.fields()...); err != nil {
+		if err := t.put(insertUserList, row.fields()...); err != nil {
 			return err
 		}
-		if _, err := t.Exec("UPDATE users SET n = ? WHERE id = ?", row.N, u.ID); err != nil {
+		if err := t.put("UPDATE users SET n = ? WHERE id = ?", row.N, u.ID); err != nil {
 			return err
 		}
-		return userListing.PutTerms(t, &find.Row{}, &row.Row)
+		return userListing.PutTerms(t.put, &find.Row{}, &row.Row)
 	}
 	row.N = u.n
 	var before userListRow
@@ -95,7 +95,7 @@ func (t *tx) relistUser(u *numberedUser, devices int) error {
 	if err := t.update(updateUserList, row.fields()); err != nil {
 		return err
 	}
-	return userListing.PutTerms(t, &before.Row, &row.Row)
+	return userListing.PutTerms(t.put, &before.Row, &row.Row)
 }
 
 var selectListedAccount = "SELECT " + userColumns + ", " + accountColumns + " FROM users WHERE id = (SELECT user_id FROM user_list WHERE n = ?)"

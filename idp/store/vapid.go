@@ -38,7 +38,7 @@ func (db *DB) SetVAPIDKey(ctx context.Context, sealed []byte, public string) err
 		if !errors.Is(err, idp.ErrNotFound) {
 			return err
 		}
-		_, err = t.Exec("INSERT INTO vapid_keys (id, sealed, public, created_at) VALUES (1, ?, ?, ?)", sealed, public, micros(db.now()))
+		err = t.put("INSERT INTO vapid_keys (id, sealed, public, created_at) VALUES (1, ?, ?, ?)", sealed, public, micros(db.now()))
 		return err
 	})
 }

@@ -6,17 +6,27 @@ import (
 	"hilum/idp"
 )
 
-// Relay tells the provider beside this process of topics, so that whoever waits there is
-// woken within watchEvery (Watch).
+// Relay tells the providers on this database of topics, so that whoever waits there is woken at
+// once where they can be told (Hint), and within watchEvery anyway (Watch). It is for what has to
+// be heard by a provider that does not run at this moment, too.
 func (db *DB) Relay(ctx context.Context, topics ...idp.Topic) error {
-	return db.write(ctx, func(t *tx) error {
+	err := db.write(ctx, func(t *tx) error {
+		// Whoever looks goes by the number of the last that was seen: none may be committed
+		// after one that has a greater number.
+		if err := t.hold(holdWakes); err != nil {
+			return err
+		}
 		for _, topic := range topics {
-			if _, err := t.Exec("INSERT INTO wakes (topic, at) VALUES (?, ?)", string(topic), micros(t.now())); err != nil {
+			if err := t.put("INSERT INTO wakes (topic, at) VALUES (?, ?)", string(topic), micros(t.now())); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+	if err == nil {
+		db.Hint(hintWatch)
+	}
+	return err
 }
 
 // wakeRow is a topic that another process has relayed.
@@ -28,15 +38,37 @@ type wakeRow struct {
 func (r *wakeRow) fields() []any { return []any{&r.n, &r.topic} }
 
 // relayed returns the topics that were relayed after the row n, and the newest row.
-func (db *DB) relayed(n int64) (topics []idp.Topic, newest int64, err error) {
+func (db *DB) relayed(ctx context.Context, n int64) (topics []idp.Topic, newest int64, err error) {
 	rows, err := list[wakeRow](db.reader, "SELECT n, topic FROM wakes WHERE n > ? ORDER BY n", n)
 	if err != nil {
 		return nil, n, err
 	}
 	for _, r := range rows {
-		topics, n = append(topics, idp.Topic(r.topic)), r.n
+		topic := idp.Topic(r.topic)
+		if _, changed := idp.ChangedOf(topic); changed && db.deferred {
+			// Phones are told by one instance, not by each.
+			first, err := db.claimWake(ctx, r.n)
+			if err != nil {
+				return topics, n, err
+			}
+			if !first {
+				n = r.n
+				continue
+			}
+		}
+		topics, n = append(topics, topic), r.n
 	}
 	return topics, n, nil
+}
+
+// claimWake takes a row away; first: nobody else has.
+func (db *DB) claimWake(ctx context.Context, n int64) (first bool, err error) {
+	err = db.write(ctx, func(t *tx) error {
+		gone, err := t.Exec("DELETE FROM wakes WHERE n = ?", n)
+		first = gone == 1
+		return err
+	})
+	return first, err
 }
 
 // Unheard returns the unlinked devices of a person that no push has told of it yet, and
@@ -65,7 +97,7 @@ func (db *DB) Unheard(ctx context.Context, user idp.UserID) ([]idp.Device, error
 		for _, r := range rows {
 			out = append(out, idp.Device{ID: idp.DeviceID(r.id), User: idp.UserID(r.user), Platform: r.platform, SealedPush: r.push, PublicKey: r.key})
 		}
-		_, err = t.Exec("UPDATE tombstones SET sealed_push = x'' WHERE user_id = ? AND sealed_push <> x''", string(user))
+		err = t.put("UPDATE tombstones SET sealed_push = x'' WHERE user_id = ? AND sealed_push <> x''", string(user))
 		return err
 	})
 	return out, err

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -13,10 +14,11 @@ const watchEvery = 500 * time.Millisecond
 const selectRevisions = "SELECT max(CASE name WHEN 'clients' THEN n END), max(CASE name WHEN 'site' THEN n END) FROM revisions"
 
 // Watch drops what is served from memory when another process, such as a command beside
-// the server, has changed it, and hands the topics that it has relayed (Relay) to heard.
+// the server or another instance, has changed it, and hands the topics that it has relayed
+// (Relay) to heard. It looks every watchEvery, and when a hint says that there is something.
 // While nothing can be written it probes whether it can again. It returns when ctx ends.
 func (db *DB) Watch(ctx context.Context, heard func(...idp.Topic)) {
-	tick := time.NewTicker(watchEvery)
+	tick := time.NewTicker(cmp.Or(db.conf.watch, watchEvery))
 	defer tick.Stop()
 	failing := false
 	// What was relayed before is heard too: it may be of the moment in which the
@@ -27,11 +29,12 @@ func (db *DB) Watch(ctx context.Context, heard func(...idp.Topic)) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+		case <-db.hints.watch:
 		}
 		err := db.look(ctx)
 		if err == nil {
 			var topics []idp.Topic
-			if topics, relayed, err = db.relayed(relayed); len(topics) > 0 {
+			if topics, relayed, err = db.relayed(ctx, relayed); len(topics) > 0 {
 				heard(topics...)
 			}
 		}

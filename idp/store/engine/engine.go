@@ -25,6 +25,10 @@ var ErrAgain = errors.New("run again")
 // ErrClosed says that a database was closed.
 var ErrClosed = errors.New("the database is closed")
 
+// ErrUnknown says that a transaction may have been committed, and may not: the server was lost
+// before it answered. Whoever was told looks before they do it again.
+var ErrUnknown = errors.New("whether it was committed is not known")
+
 // UnwritableRetry is when callers are to come back where nothing can be written: somebody has
 // to act first, mostly.
 const UnwritableRetry = 10 * time.Second
@@ -60,6 +64,11 @@ type Tx interface {
 	// next statement that is answered, or the commit: an error of it, idp.ErrConflict too,
 	// then comes from there.
 	Put(query string, args ...any) error
+	// Sure is Put for a change that has to meet a row. Errors, as those of Put: idp.ErrNotFound.
+	Sure(query string, args ...any) error
+	// Later is Each for rows that are not needed yet: next is called, at the latest, with the next
+	// statement that is answered.
+	Later(query string, args []any, next func() []any) error
 	// Hold waits until no other transaction holds any of the keys, and holds them to the
 	// end. What is read after it is as the last holder left it. An engine that runs one
 	// transaction after another has nothing to wait for.
@@ -108,10 +117,15 @@ type Hooks struct {
 // Engine is an open database.
 type Engine interface {
 	// Write runs fn in a transaction and returns when it is on disk, or when it is certain
-	// that it never will be. An error or a panic of fn leaves nothing behind. fn may run more
+	// that it never will be; a server that stays away leaves that open (ErrUnknown). An error or a panic of fn leaves nothing behind. fn may run more
 	// than once. A context that ends before fn begins prevents it; one that ends later
 	// changes nothing. Errors: idp.ErrUnwritable, where it is the database that takes nothing.
 	Write(ctx context.Context, fn func(Work) error) error
+	// Alone runs do unless somebody does the same, by its key, at the moment, in whichever
+	// instance: alone is false then, and do is not run. It is for work of many transactions
+	// that comes to the same however often it is done: should the connection to the database
+	// be lost meanwhile, another may begin. An engine whose database is one provider's runs do.
+	Alone(ctx context.Context, k Key, do func(context.Context) error) (alone bool, err error)
 	// Read is for statements that change nothing.
 	Read() Session
 	// Probe writes and commits something, much or little, in a transaction of its own.

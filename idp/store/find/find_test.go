@@ -66,7 +66,7 @@ func open(t *testing.T, rows func(add func(c *city, words ...string))) engine.St
 			}
 			c.SetWords(words)
 			if _, failed = tx.Exec("INSERT INTO cities (n, name, size, facets, sig, words) VALUES (?, ?, ?, ?, ?, ?)", c.N, c.name, c.size, c.Facets, c.Sig, c.Words); failed == nil {
-				failed = cities.PutTerms(tx, &Row{}, &c.Row)
+				failed = cities.PutTerms(tx.Put, &Row{}, &c.Row)
 			}
 		})
 		return failed

@@ -5,8 +5,6 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
-
-	"hilum/idp/store/engine"
 )
 
 // Row is what every list has of a row.
@@ -25,19 +23,20 @@ func (r *Row) SetWords(words []string) {
 	}
 }
 
-// PutTerms makes the terms that a row is found by what they should be.
-func (l *List) PutTerms(s engine.Statements, before, after *Row) error {
+// PutTerms makes the terms that a row is found by what they should be. There are many: put is
+// as engine.Tx's, of which they go to the database together.
+func (l *List) PutTerms(put func(query string, args ...any) error, before, after *Row) error {
 	old, fresh := before.Terms(), after.Terms()
 	for _, term := range old {
 		if !slices.Contains(fresh, term) {
-			if _, err := s.Exec("DELETE FROM "+l.Terms+" WHERE term = ? AND n = ?", term, after.N); err != nil {
+			if err := put("DELETE FROM "+l.Terms+" WHERE term = ? AND n = ?", term, after.N); err != nil {
 				return err
 			}
 		}
 	}
 	for _, term := range fresh {
 		if !slices.Contains(old, term) {
-			if _, err := s.Exec("INSERT INTO "+l.Terms+" (term, n) VALUES (?, ?)", term, after.N); err != nil {
+			if err := put("INSERT INTO "+l.Terms+" (term, n) VALUES (?, ?)", term, after.N); err != nil {
 				return err
 			}
 		}

@@ -53,15 +53,22 @@ const (
 	patience = time.Minute // for a server to start, on a machine that is busy
 )
 
-// settings are PostgreSQL's own where it matters what is kept: with fsync off a test of a
-// crash would show nothing.
+// settings are those of a server that tests share. It does not wait for the disk: nobody stops
+// it, and what is kept through a stop the tests of a server of their own ask.
 const settings = `
 listen_addresses = '127.0.0.1'
 unix_socket_directories = ''
 max_connections = 300
 shared_buffers = '32MB'
-fsync = on
+fsync = off
 synchronous_commit = on
+full_page_writes = off
+`
+
+// durable are the settings, beside those, of a server of one test ([Own]): PostgreSQL's own where
+// it matters what is kept. With fsync off a test of a crash would show nothing.
+const durable = `
+fsync = on
 full_page_writes = on
 `
 
@@ -105,7 +112,7 @@ func Start(tb testing.TB) *Server {
 			shared.server, shared.err = foreign(named)
 			return
 		}
-		shared.server, shared.err = begin()
+		shared.server, shared.err = begin(false)
 	})
 	if shared.err != nil {
 		tb.Fatal(shared.err)
@@ -113,8 +120,12 @@ func Start(tb testing.TB) *Server {
 	return shared.server
 }
 
-// Main runs the tests, ends the server that they share, if one was started, and exits.
-func Main(m *testing.M) {
+// Main is [Run] for a TestMain that does nothing else.
+func Main(m *testing.M) { os.Exit(Run(m)) }
+
+// Run runs the tests, and ends the server that they share, if one was started. It returns what
+// the program is to exit with.
+func Run(m *testing.M) int {
 	code := m.Run()
 	if s := shared.server; s != nil && s.dir != "" {
 		if err := s.end(); err != nil {
@@ -122,18 +133,17 @@ func Main(m *testing.M) {
 			code = max(code, 1)
 		}
 	}
-	os.Exit(code)
+	return code
 }
 
 // Own starts a server for one test, which may stop and kill it while other tests use the
 // one of [Start]. It is one of this machine even where IDP_TEST_POSTGRES names another.
 func Own(tb testing.TB) *Server {
 	tb.Helper()
-	s, err := begin()
+	s, err := begin(true)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	s.only = true
 	tb.Cleanup(func() {
 		if err := s.end(); err != nil {
 			tb.Error(err)
@@ -152,8 +162,51 @@ func Fresh(tb testing.TB) string {
 // connected to it then, and returns its URL.
 func (s *Server) Fresh(tb testing.TB) string {
 	tb.Helper()
+	return s.fresh(tb, "template0")
+}
+
+// Prepared is Fresh for whom the database need not be empty: prepare has been at it. The
+// server's databases of one Prepared are copies of one that prepare was called with, which
+// costs an eighth of bringing tables up to date; in a server that is not ours nothing may stay,
+// so prepare is called for each.
+type Prepared struct {
+	once sync.Once
+	name string
+	err  error
+}
+
+// Fresh returns the URL of one in the server of [Start]. prepare leaves no connection behind.
+func (p *Prepared) Fresh(tb testing.TB, prepare func(url string) error) string {
+	tb.Helper()
+	s := Start(tb)
+	if s.dir == "" {
+		at := s.Fresh(tb)
+		if err := prepare(at); err != nil {
+			tb.Fatal(err)
+		}
+		return at
+	}
+	p.once.Do(func() {
+		p.name = called("prepared")
+		p.err = s.admin(context.WithoutCancel(tb.Context()), create(p.name, "template0"))
+		if p.err == nil {
+			p.err = prepare(s.URL(p.name))
+		}
+	})
+	if p.err != nil {
+		tb.Fatalf("pgtest: the database of which those of tests are copies: %v", p.err)
+	}
+	return s.fresh(tb, p.name)
+}
+
+func create(name, template string) string {
+	return `CREATE DATABASE "` + name + `" TEMPLATE "` + template + `" ENCODING 'UTF8'`
+}
+
+func (s *Server) fresh(tb testing.TB, template string) string {
+	tb.Helper()
 	name := called(tb.Name())
-	if err := s.admin(tb.Context(), `CREATE DATABASE "`+name+`" TEMPLATE template0 ENCODING 'UTF8'`); err != nil {
+	if err := s.admin(tb.Context(), create(name, template)); err != nil {
 		tb.Fatalf("pgtest: a database for this test: %v", err)
 	}
 	tb.Cleanup(func() {
@@ -278,8 +331,8 @@ func foreign(named string) (*Server, error) {
 }
 
 // begin makes a server of this machine and starts it.
-func begin() (_ *Server, err error) {
-	s := &Server{}
+func begin(own bool) (_ *Server, err error) {
+	s := &Server{only: own}
 	if s.bin, err = programs(installed); err != nil {
 		return nil, err
 	}
@@ -401,7 +454,11 @@ func (s *Server) create() error {
 	if err != nil {
 		return err
 	}
-	_, err = conf.WriteString(settings)
+	also := ""
+	if s.only {
+		also = durable
+	}
+	_, err = conf.WriteString(settings + also)
 	if err = errors.Join(err, conf.Close()); err != nil {
 		return err
 	}

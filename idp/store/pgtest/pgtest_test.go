@@ -57,10 +57,7 @@ func eventually(t *testing.T, what string, is func() bool) {
 
 // The server keeps what it says it keeps, and is as databases of ours have to be.
 func TestServerIsDurable(t *testing.T) {
-	if os.Getenv(Elsewhere) != "" {
-		t.Skipf("%s names a server with settings of its own", Elsewhere)
-	}
-	c := dial(t, Fresh(t))
+	c := dial(t, Own(t).Fresh(t))
 	for name, want := range map[string]string{
 		"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on", "max_connections": "300",
 		"server_encoding": "UTF8", "listen_addresses": "127.0.0.1", "unix_socket_directories": "",
@@ -100,6 +97,39 @@ func TestFreshIsEmptyAndGoes(t *testing.T) {
 	c := dial(t, Fresh(t))
 	if n := ask[int](t, c, "SELECT count(*) FROM pg_database WHERE datname = ANY($1)", names); n != 0 {
 		t.Errorf("%d of %q are still there", n, names)
+	}
+}
+
+// Databases that somebody has prepared are alike, apart, and gone with their tests.
+func TestPreparedIsCopied(t *testing.T) {
+	var p Prepared
+	calls := 0
+	prepare := func(url string) error {
+		calls++
+		c, err := pgx.Connect(t.Context(), url)
+		if err != nil {
+			return err
+		}
+		_, err = c.Exec(t.Context(), "CREATE TABLE things (n int)")
+		return errors.Join(err, c.Close(t.Context()))
+	}
+	var name string
+	t.Run("inside", func(t *testing.T) {
+		one, other := dial(t, p.Fresh(t, prepare)), dial(t, p.Fresh(t, prepare))
+		exec1(t, one, "INSERT INTO things VALUES (1)")
+		if n := ask[int](t, other, "SELECT count(*) FROM things"); n != 0 {
+			t.Errorf("another database has what one has: %d", n)
+		}
+		name = ask[string](t, one, "SELECT current_database()")
+	})
+	if name == "" {
+		return // what is inside said why
+	}
+	if want := map[bool]int{false: 1, true: 2}[os.Getenv(Elsewhere) != ""]; calls != want {
+		t.Errorf("prepared %d times, want %d", calls, want)
+	}
+	if n := ask[int](t, dial(t, Fresh(t)), "SELECT count(*) FROM pg_database WHERE datname = $1", name); n != 0 {
+		t.Errorf("%s is still there", name)
 	}
 }
 

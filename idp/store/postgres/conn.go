@@ -23,6 +23,10 @@ import (
 // taken for lost, with its connection. It is longer than lockTimeout, which the server keeps.
 const answersWithin = 30 * time.Second
 
+// What is done on a connection has no context: what ends is checked before, and what hangs ends
+// by the deadline of the connection.
+var uncut = context.Background()
+
 // conn runs statements on a connection, past pgx and database/sql. Those that are put wait for
 // the next that is answered, and go to the server together with it, in one trip. Not safe for
 // concurrent use.
@@ -31,9 +35,13 @@ type conn struct {
 	pg    *pgconn.PgConn
 	pipe  *pgconn.Pipeline // nil: there is none
 	stmts map[string]*stmt
-	sent  []op // what the pipe has and nobody has read yet, but for syncs
+	named int  // statements so far
+	sent  []op // what the pipe has and nobody has read yet
+	stale bool // it works, and is not to be used for another transaction
+	epoch epoch
 	orm   *gorm.DB
-	home  *sql.DB // of orm
+	home  *sql.DB    // of orm
+	trips func([]op) // is told of each trip; nil: nobody wants to know. For tests.
 
 	// Reused from statement to statement.
 	room    []byte
@@ -71,6 +79,24 @@ func newConn(std *stdlib.Conn) *conn {
 	return &conn{std: std, pg: std.Conn().PgConn(), stmts: map[string]*stmt{}, room: make([]byte, 0, 1024)} // an empty text is none that is missing
 }
 
+// epoch is a time in which a server does not forget what it was told. After a crash it may give
+// the number of a transaction that it has lost to another one.
+type epoch struct {
+	started  string // the server
+	counting string // since when it counts what it does: from anew after each crash
+	timeline string
+}
+
+// learn finds out in which epoch the connection is. Who may not ask for the timeline does without.
+func (c *conn) learn() error {
+	const known = "SELECT pg_postmaster_start_time()::text, coalesce(stats_reset::text, '')"
+	err := c.Row(known+", timeline_id::text FROM pg_stat_bgwriter, pg_control_checkpoint()", nil, &c.epoch.started, &c.epoch.counting, &c.epoch.timeline)
+	if err != nil && !c.dead() {
+		err = c.Row(known+" FROM pg_stat_bgwriter", nil, &c.epoch.started, &c.epoch.counting)
+	}
+	return err
+}
+
 // dead reports whether the connection is of no use any more.
 func (c *conn) dead() bool { return c.pg.IsClosed() }
 
@@ -78,12 +104,20 @@ func (c *conn) prepare(query string) (*stmt, error) {
 	if s, ok := c.stmts[query]; ok {
 		return s, nil
 	}
-	if err := c.settle(); err != nil {
+	if err := c.trip(); err != nil {
 		return nil, err
 	}
-	d, err := c.pg.Prepare(context.Background(), "h"+strconv.Itoa(len(c.stmts)), rewrite(query), nil)
+	if err := c.pg.Conn().SetDeadline(time.Now().Add(answersWithin)); err != nil {
+		return nil, c.lost(err)
+	}
+	c.named++
+	d, err := c.pg.Prepare(uncut, "h"+strconv.Itoa(c.named), rewrite(query), nil)
 	if err != nil {
-		return nil, fmt.Errorf("%q: %w", query, err)
+		err = fmt.Errorf("%q: %w", query, err)
+		if e := pgError(err); e == nil || fatal(e) || c.dead() {
+			return nil, c.lost(err)
+		}
+		return nil, err
 	}
 	s := &stmt{StatementDescription: d}
 	for _, f := range d.Fields {
@@ -120,11 +154,10 @@ func (c *conn) send(o op, args []any) error {
 	return nil
 }
 
-// begin opens the pipe. What goes through it has no context: what ends is checked before, and
-// what hangs ends by the deadline of the connection.
+// begin opens the pipe.
 func (c *conn) begin() {
 	if c.pipe == nil {
-		c.pipe = c.pg.StartPipeline(context.Background())
+		c.pipe = c.pg.StartPipeline(uncut)
 	}
 }
 
@@ -197,25 +230,39 @@ func (c *conn) truth(b bool, oid uint32) {
 
 func (c *conn) blob(b []byte) { c.add(b, 1) }
 
-// settle sends what waits and reads all answers. Errors: the first one; what was sent behind it
-// the server has passed over.
-func (c *conn) settle() error {
+// trip sends what waits and reads all answers. Errors: the first one; what was sent behind it
+// the server has passed over. A pipe is for one trip: after an error pgx takes the answers to
+// what follows for those to what was passed over.
+func (c *conn) trip() (err error) {
 	if c.pipe == nil {
 		return nil
 	}
-	err := c.trip()
+	ops, whole := c.sent, false
+	defer func() {
+		if !whole { // whoever was to take a row has panicked
+			_ = c.lost(errors.New("an answer was not read to its end"))
+		}
+	}()
+	err = c.answers(ops)
+	if whole = true; c.pipe == nil { // lost
+		return err
+	}
 	closed := c.pipe.Close()
-	c.pipe = nil
-	return errors.Join(err, closed)
+	c.pipe, c.sent = nil, c.sent[:0]
+	if closed != nil {
+		return errors.Join(err, c.lost(closed))
+	}
+	if e := pgError(err); e != nil && outdated(e) {
+		c.stale = true
+	}
+	return err
 }
 
-// trip is settle with the pipe left open.
-func (c *conn) trip() error {
-	if c.pipe == nil || len(c.sent) == 0 {
-		return nil
+// answers is trip with the pipe left open.
+func (c *conn) answers(ops []op) error {
+	if c.trips != nil {
+		c.trips(ops)
 	}
-	ops := c.sent
-	c.sent = c.sent[:0]
 	if err := c.pg.Conn().SetDeadline(time.Now().Add(answersWithin)); err != nil {
 		return c.lost(err)
 	}
@@ -226,7 +273,7 @@ func (c *conn) trip() error {
 	for i := 0; ; {
 		r, err := c.pipe.GetResults()
 		if err != nil {
-			if pg := (*pgconn.PgError)(nil); !errors.As(err, &pg) || c.dead() || fatal(pg) {
+			if pg := pgError(err); pg == nil || c.dead() || fatal(pg) {
 				return errors.Join(failed, c.lost(err))
 			}
 			if failed == nil && i < len(ops) {
@@ -244,15 +291,16 @@ func (c *conn) trip() error {
 			if i >= len(ops) {
 				return c.lost(errors.New("an answer to nothing"))
 			}
-			if err := ops[i].read(r); err != nil && failed == nil {
+			err := ops[i].read(r)
+			if err != nil && failed == nil {
 				failed = fmt.Errorf("%q: %w", ops[i].query, err)
-				if c.dead() {
-					return c.lost(failed)
-				}
-				if pg := (*pgconn.PgError)(nil); errors.As(err, &pg) {
-					i = len(ops)
-					continue
-				}
+			}
+			if c.dead() {
+				return c.lost(errors.Join(failed, err))
+			}
+			if pgError(err) != nil {
+				i = len(ops)
+				continue
 			}
 			i++
 		default:
@@ -271,12 +319,9 @@ func (e *lostError) Unwrap() error { return e.err }
 
 // lost gives the connection up.
 func (c *conn) lost(err error) error {
-	c.sent = c.sent[:0]
-	if c.pipe != nil {
-		c.pipe = nil
-	}
+	c.pipe, c.sent = nil, c.sent[:0]
 	_ = c.pg.Conn().Close() // it is of no use, whatever that says
-	ended, cancel := context.WithCancel(context.Background())
+	ended, cancel := context.WithCancel(uncut)
 	cancel()
 	_ = c.pg.Close(ended)
 	return &lostError{err}
@@ -375,6 +420,17 @@ func (c *conn) Put(query string, args ...any) error {
 	return named(c.send(op{query: query}, args))
 }
 
+// Later is engine.Tx's.
+func (c *conn) Later(query string, args []any, next func() []any) error {
+	return named(c.send(op{query: query, next: next}, args))
+}
+
+// Sure is engine.Tx's. A change that meets no row divides by zero, which undoes the transaction
+// before the commit that may be on its way behind it.
+func (c *conn) Sure(query string, args ...any) error {
+	return named(c.send(op{query: "WITH changed AS (" + query + " RETURNING 1) SELECT 1 / count(*) FROM changed"}, args))
+}
+
 // Row is engine.Statements'.
 func (c *conn) Row(query string, args []any, dest ...any) error {
 	found := false
@@ -401,7 +457,7 @@ func (c *conn) Each(query string, args []any, next func() []any) error {
 
 // ORM is gorm on this connection.
 func (c *conn) ORM() *gorm.DB {
-	failed := c.settle()
+	failed := c.trip()
 	if c.orm == nil {
 		c.home = sql.OpenDB(single{c.std})
 		c.home.SetMaxOpenConns(1)
@@ -438,7 +494,7 @@ func (c *conn) close() error {
 	if c.dead() {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	ctx, cancel := context.WithTimeout(uncut, time.Second)
 	defer cancel()
 	return c.pg.Close(ctx)
 }
@@ -451,6 +507,22 @@ func (s single) Connect(context.Context) (driver.Conn, error) { return s, nil }
 func (s single) Driver() driver.Driver                        { return stdlib.GetDefaultDriver() }
 func (s single) Close() error                                 { return nil }
 func (s single) ResetSession(context.Context) error           { return nil }
+
+// ExecContext is driver.ExecerContext's.
+func (s single) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	if err := s.Conn.Conn().PgConn().Conn().SetDeadline(time.Now().Add(answersWithin)); err != nil {
+		return nil, err
+	}
+	return s.Conn.ExecContext(ctx, query, args)
+}
+
+// QueryContext is driver.QueryerContext's.
+func (s single) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	if err := s.Conn.Conn().PgConn().Conn().SetDeadline(time.Now().Add(answersWithin)); err != nil {
+		return nil, err
+	}
+	return s.Conn.QueryContext(ctx, query, args)
+}
 
 // CheckNamedValue makes a bool the number that it is kept as.
 func (s single) CheckNamedValue(v *driver.NamedValue) error {

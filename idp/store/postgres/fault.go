@@ -1,7 +1,10 @@
 package postgres
 
 import (
+	"database/sql/driver"
 	"errors"
+	"io"
+	"net"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -13,7 +16,10 @@ import (
 
 // SQLSTATEs (PostgreSQL's Appendix A), as far as something is done about them.
 const (
+	codeCached       = "0A000" // not supported, and what a plan is told whose table was changed
+	codeFuture       = "22023" // an argument that is none, and a transaction that there is not yet
 	codeUnique       = "23505"
+	codeNone         = "22012" // a division by zero, see Sure
 	codeReadOnly     = "25006"
 	codeSerial       = "40001"
 	codeDeadlock     = "40P01"
@@ -24,6 +30,7 @@ const (
 	codeCrash        = "57P02"
 	codeNotNow       = "57P03" // it starts, or stops
 	codeIdle         = "25P03" // it waited in a transaction for too long
+	codeNoStatement  = "26000" // of that name was prepared
 	classConnection  = "08"
 	classResources   = "53"
 	classSystemError = "58"
@@ -60,6 +67,8 @@ func named(err error) error {
 	}
 	if e := pgError(err); e != nil && e.Code == codeUnique {
 		return idp.ErrConflict
+	} else if e != nil && e.Code == codeNone {
+		return idp.ErrNotFound
 	}
 	return unwritable(err)
 }
@@ -72,6 +81,8 @@ func unwritable(err error) error {
 	}
 	u := &idp.UnwritableError{Why: idp.DiskFailing, Err: err}
 	switch e := pgError(err); {
+	case errors.As(err, new(*pgconn.ConnectError)): // whatever the server says: the password of yesterday, too
+		u.Why = idp.DatabaseAway
 	case e == nil:
 		if !away(err) {
 			return err
@@ -92,16 +103,31 @@ func unwritable(err error) error {
 	return &idp.RetryError{Err: u, After: engine.UnwritableRetry}
 }
 
-// away reports whether an error says that the server was not reached, or no longer.
+// away reports whether an error says that the server was not reached, or no longer. What is not
+// of this package comes from gorm and what it stands on.
 func away(err error) bool {
-	lost, connect := (*lostError)(nil), (*pgconn.ConnectError)(nil)
-	return errors.As(err, &lost) || errors.As(err, &connect) || errors.Is(err, errBusy)
+	if errors.As(err, new(*lostError)) || errors.As(err, new(*pgconn.ConnectError)) || errors.As(err, new(*net.OpError)) {
+		return true
+	}
+	for _, gone := range []error{errBusy, driver.ErrBadConn, pgconn.ErrConnClosed, io.ErrUnexpectedEOF} {
+		if errors.Is(err, gone) {
+			return true
+		}
+	}
+	return false
+}
+
+// outdated reports whether an error says that the connection is to be replaced, though it works:
+// what was prepared on it is of tables that have changed, or is gone, or its server is no
+// longer the one that takes changes.
+func outdated(e *pgconn.PgError) bool {
+	return e.Code == codeCached && e.Routine == "RevalidateCachedQuery" || e.Code == codeNoStatement || e.Code == codeReadOnly
 }
 
 // again reports whether a transaction that certainly was not committed may be run once more:
 // another one came between, or the server went away.
 func again(err error) bool {
-	if lost := (*lostError)(nil); errors.As(err, &lost) || errors.Is(err, engine.ErrAgain) {
+	if errors.As(err, new(*lostError)) || errors.Is(err, engine.ErrAgain) {
 		return true
 	}
 	e := pgError(err)
@@ -112,5 +138,5 @@ func again(err error) bool {
 	case codeSerial, codeDeadlock, codeShutdown, codeCrash, codeNotNow, codeIdle:
 		return true
 	}
-	return strings.HasPrefix(e.Code, classConnection)
+	return outdated(e) || strings.HasPrefix(e.Code, classConnection)
 }

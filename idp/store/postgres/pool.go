@@ -5,6 +5,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"sync"
+	"time"
 
 	"github.com/jackc/pgx/v5/stdlib"
 
@@ -20,20 +21,31 @@ type pool struct {
 	mu     sync.Mutex
 	idle   []*conn
 	closed chan struct{}
+
+	// While no connection can be opened one at a time is tried: a server that comes back is
+	// not to be met by all who wait.
+	turn    chan struct{}
+	fault   error // nil: the last one could be opened
+	faultAt time.Time
 }
+
+const (
+	takesIn   = 10 * time.Second      // a connection is lent, or none
+	openAgain = 50 * time.Millisecond // between two that cannot be opened
+)
 
 // errBusy says that no connection became free in time.
 var errBusy = errors.New("no connection to the database is free")
 
 func newPool(size int, open func(context.Context) (*conn, error)) *pool {
-	p := &pool{open: open, room: make(chan struct{}, size), closed: make(chan struct{})}
+	p := &pool{open: open, room: make(chan struct{}, size), closed: make(chan struct{}), turn: make(chan struct{}, 1)}
 	for range size {
 		p.room <- struct{}{}
 	}
 	return p
 }
 
-// take lends a connection. Errors: that of opening one; ctx's; engine.ErrClosed.
+// take lends a connection. Errors: that of opening one; errBusy; ctx's; engine.ErrClosed.
 func (p *pool) take(ctx context.Context) (*conn, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -43,46 +55,92 @@ func (p *pool) take(ctx context.Context) (*conn, error) {
 		return nil, engine.ErrClosed
 	default:
 	}
+	wait, cancel := context.WithTimeout(ctx, takesIn)
+	defer cancel()
 	select {
 	case <-p.room:
 	case <-p.closed:
 		return nil, engine.ErrClosed
-	case <-ctx.Done():
-		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-			return nil, errors.Join(errBusy, ctx.Err())
-		}
-		return nil, ctx.Err()
+	case <-wait.Done():
+		return nil, waited(ctx, wait.Err())
 	}
-	for {
-		p.mu.Lock()
-		var c *conn
-		if n := len(p.idle); n > 0 {
-			c, p.idle = p.idle[n-1], p.idle[:n-1]
-		}
-		p.mu.Unlock()
-		if c == nil {
-			break
-		}
-		if !c.dead() {
+	for c := p.last(); c != nil; c = p.last() {
+		if c.usable() {
 			return c, nil
+		}
+		_ = c.lost(errors.New("it was closed while nobody used it"))
+		_ = c.close()
+	}
+	c, err := p.opened(wait)
+	if err != nil {
+		p.room <- struct{}{}
+		return nil, waited(ctx, err)
+	}
+	return c, nil
+}
+
+// waited is the error of a wait that a context has bounded: that of ctx, of whom the wait was
+// for, says nothing of the server where they have gone.
+func waited(ctx context.Context, err error) error {
+	switch {
+	case errors.Is(ctx.Err(), context.Canceled):
+		return ctx.Err()
+	case ctx.Err() != nil:
+		return errors.Join(errBusy, ctx.Err(), err)
+	case errors.Is(err, context.DeadlineExceeded):
+		return errors.Join(errBusy, err)
+	}
+	return err
+}
+
+// last takes the connection out that was used last; nil: there is none.
+func (p *pool) last() *conn {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := len(p.idle)
+	if n == 0 {
+		return nil
+	}
+	c := p.idle[n-1]
+	p.idle = p.idle[:n-1]
+	return c
+}
+
+// opened opens a connection.
+func (p *pool) opened(ctx context.Context) (*conn, error) {
+	if _, fault := p.known(); fault != nil {
+		select {
+		case p.turn <- struct{}{}:
+			defer func() { <-p.turn }()
+		case <-ctx.Done():
+			return nil, errors.Join(fault, ctx.Err())
+		}
+		if at, fault := p.known(); fault != nil && time.Since(at) < openAgain {
+			return nil, fault
 		}
 	}
 	c, err := p.open(ctx)
-	if err != nil {
-		p.room <- struct{}{}
-		if ctx.Err() != nil {
-			err = ctx.Err() // the caller has gone: that says nothing of the server
-		}
+	if err == nil || ctx.Err() == nil { // who goes away says nothing of the server
+		p.mu.Lock()
+		p.fault, p.faultAt = err, time.Now()
+		p.mu.Unlock()
 	}
 	return c, err
 }
 
+// known is when a connection was last opened or could not be, and why.
+func (p *pool) known() (at time.Time, fault error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.faultAt, p.fault
+}
+
 // give takes a connection back.
 func (p *pool) give(c *conn) {
-	if !c.dead() && c.pg.TxStatus() != 'I' {
+	if !c.dead() && (c.pipe != nil || c.pg.TxStatus() != 'I') {
 		_ = c.lost(errors.New("a transaction was left open"))
 	}
-	if c.dead() {
+	if c.dead() || c.stale {
 		_ = c.close()
 	} else {
 		p.mu.Lock()
@@ -93,7 +151,7 @@ func (p *pool) give(c *conn) {
 }
 
 // fresh opens a connection that is nobody's and in no pool: whoever asks for it closes it.
-func (p *pool) fresh(ctx context.Context) (*conn, error) { return p.open(ctx) }
+func (p *pool) fresh(ctx context.Context) (*conn, error) { return p.opened(ctx) }
 
 // close waits for the connections that are lent and closes all. Whoever wants one later gets
 // none.
@@ -126,7 +184,17 @@ func (b boolean) Connect(ctx context.Context) (driver.Conn, error) {
 // counting is a connection that keeps a bool as a number.
 type counting struct{ *stdlib.Conn }
 
+// ExecContext is single's.
+func (c counting) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	return single(c).ExecContext(ctx, query, args)
+}
+
+// QueryContext is single's.
+func (c counting) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	return single(c).QueryContext(ctx, query, args)
+}
+
 // CheckNamedValue is single's.
 func (c counting) CheckNamedValue(v *driver.NamedValue) error {
-	return single{c.Conn}.CheckNamedValue(v)
+	return single(c).CheckNamedValue(v)
 }

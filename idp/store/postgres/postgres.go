@@ -17,8 +17,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"runtime"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -43,9 +45,10 @@ type Config struct {
 // Bounds of waiting.
 const (
 	lockTimeout  = 20 * time.Second // for a person or a thing that another transaction holds
-	idleTimeout  = 30 * time.Second // of a transaction whose instance says nothing any more
+	idleTimeout  = 10 * time.Second // of a transaction whose instance says nothing any more: less than others wait for what it holds
 	connectsIn   = 10 * time.Second
 	outcomeKnown = 20 * time.Second // after a commit without an answer
+	goesOn       = 10 * time.Second // after which nothing is tried again
 	tries        = 3
 )
 
@@ -60,6 +63,15 @@ type Engine struct {
 	hooks   engine.Hooks
 	reading *sql.DB // by gorm
 	orm     *gorm.DB
+	trips   atomic.Pointer[func([]string)] // see TellTrips
+
+	ran struct{ again, deadlocks, unknown atomic.Int64 }
+}
+
+// Ran counts the transactions that were run once more, those of them that had waited in a
+// circle, and the commits without an answer, since the database was opened.
+func (e *Engine) Ran() (again, deadlocks, unknown int64) {
+	return e.ran.again.Load(), e.ran.deadlocks.Load(), e.ran.unknown.Load()
 }
 
 // Open opens the database and brings its tables up to date. Errors: engine.OpenError.
@@ -67,20 +79,36 @@ func Open(ctx context.Context, c Config, hooks engine.Hooks) (*Engine, error) {
 	if c.Pool <= 0 {
 		c.Pool = DefaultPool()
 	}
-	connector, err := connectorOf(c)
+	conf, err := connectionOf(c)
 	if err != nil {
 		return nil, err
 	}
+	connector := stdlib.GetConnector(*conf)
 	if err := bringUpToDate(ctx, connector, c.Existing, c.Log); err != nil {
 		return nil, err
 	}
+	// pgx asks the server to cancel what a connection does that breaks, which would mostly undo
+	// a commit that is on its way. Those that write dial for one purpose only.
+	dial := conf.DialFunc
+	conf.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
+		if ctx.Value(dialing{}) == nil {
+			return nil, errors.New("nothing is cancelled")
+		}
+		return dial(ctx, network, address)
+	}
+	writing := stdlib.GetConnector(*conf)
 	e := &Engine{log: c.Log, twice: c.Twice || runTwice != "", hooks: hooks}
 	e.pool = newPool(c.Pool, func(ctx context.Context) (*conn, error) {
-		std, err := connector.Connect(ctx)
+		std, err := writing.Connect(context.WithValue(ctx, dialing{}, true))
 		if err != nil {
 			return nil, err
 		}
-		return newConn(std.(*stdlib.Conn)), nil
+		c := newConn(std.(*stdlib.Conn))
+		if err := c.learn(); err != nil {
+			return nil, errors.Join(err, c.close())
+		}
+		c.trips = e.tellTrips
+		return c, nil
 	})
 	e.reading = sql.OpenDB(boolean{connector})
 	e.reading.SetMaxOpenConns(4)
@@ -92,8 +120,11 @@ func Open(ctx context.Context, c Config, hooks engine.Hooks) (*Engine, error) {
 	return e, nil
 }
 
-// connectorOf connects as a configuration says.
-func connectorOf(c Config) (driver.Connector, error) {
+// dialing is the key of a context in which a connection is opened.
+type dialing struct{}
+
+// connectionOf is how a connection is made, as a configuration says.
+func connectionOf(c Config) (*pgx.ConnConfig, error) {
 	conf, err := pgx.ParseConfig(c.URL)
 	if err != nil {
 		return nil, err
@@ -113,6 +144,15 @@ func connectorOf(c Config) (driver.Connector, error) {
 			conf.RuntimeParams[name] = value
 		}
 	}
+	return conf, nil
+}
+
+// connectorOf connects as a configuration says.
+func connectorOf(c Config) (driver.Connector, error) {
+	conf, err := connectionOf(c)
+	if err != nil {
+		return nil, err
+	}
 	return stdlib.GetConnector(*conf), nil
 }
 
@@ -121,6 +161,22 @@ func millis(d time.Duration) string { return fmt.Sprint(d.Milliseconds()) }
 // runTwice, when it is not empty, is Config.Twice for every database of a program: the
 // linker sets it for tests (make twice).
 var runTwice string
+
+// TellTrips has f told of every trip to the server from now on: of the texts that go in it. For
+// tests, before anything else.
+func (e *Engine) TellTrips(f func(queries []string)) {
+	e.trips.Store(&f)
+}
+
+func (e *Engine) tellTrips(ops []op) {
+	if f := e.trips.Load(); f != nil {
+		queries := make([]string, len(ops))
+		for i := range ops {
+			queries[i] = ops[i].query
+		}
+		(*f)(queries)
+	}
+}
 
 // Close is engine.Engine's.
 func (e *Engine) Close() error {
@@ -144,10 +200,14 @@ func (e *Engine) Backup(context.Context, string) error {
 
 // Probe writes a number.
 func (e *Engine) Probe(bool) error {
-	return e.Write(context.Background(), func(w engine.Work) error {
+	return e.Write(uncut, func(w engine.Work) error {
 		return w.Tx().Put("UPDATE marks SET n = ? WHERE name = 'probe'", time.Now().UnixMicro())
 	})
 }
+
+// begin says what a role or a database may have set otherwise: with one view for the whole
+// transaction, what is read behind a lock would be as it was before the last holder wrote.
+const begin = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
 
 // tx is a transaction.
 type tx struct {
@@ -197,17 +257,22 @@ func (t *tx) Lock(query string, args []any, dest ...any) error {
 // Write is engine.Engine's.
 func (e *Engine) Write(ctx context.Context, fn func(engine.Work) error) error {
 	var err error
+	begun := time.Now()
 	for try := range tries {
 		if try > 0 {
+			e.ran.again.Add(1)
+			e.log.Debug("a transaction runs again", "error", err)
 			time.Sleep(jitter(try))
 		}
 		var sure bool
-		if sure, err = e.once(ctx, fn); err == nil || !sure || !again(err) || ctx.Err() != nil {
+		if sure, err = e.once(ctx, fn); err == nil || !sure || !again(err) || ctx.Err() != nil || time.Since(begun) > goesOn {
 			break
 		}
-		e.log.Debug("a transaction runs again", "error", err)
+		if pg := pgError(err); pg != nil && pg.Code == codeDeadlock {
+			e.ran.deadlocks.Add(1)
+		}
 	}
-	err = unwritable(err)
+	err = named(err) // what was put may fail with the commit
 	if e.hooks.Wrote != nil && (err == nil || errors.Is(err, idp.ErrUnwritable)) {
 		e.hooks.Wrote(err)
 	}
@@ -232,7 +297,7 @@ func (e *Engine) once(ctx context.Context, fn func(engine.Work) error) (sure boo
 	t := &tx{conn: c}
 	w := e.hooks.Begin(t)
 	w.Mark()
-	if err := errors.Join(t.Put("BEGIN"), c.sendXID(&t.xid)); err != nil {
+	if err := errors.Join(t.Put(begin), c.sendXID(&t.xid)); err != nil {
 		return true, err
 	}
 	err = e.guard(w, fn)
@@ -243,6 +308,9 @@ func (e *Engine) once(ctx context.Context, fn func(engine.Work) error) (sure boo
 		err = w.Finish()
 	}
 	if err != nil {
+		if t.dead() && !errors.As(err, new(*lostError)) { // gorm says in its own words that the connection is lost
+			err = &lostError{err}
+		}
 		t.rollback()
 		return true, err
 	}
@@ -256,7 +324,7 @@ func (c *conn) sendXID(to *string) error {
 // commit ends the transaction. What was put goes with it.
 func (e *Engine) commit(t *tx, w engine.Work) (sure bool, err error) {
 	if t.xid == "" { // nothing has been asked yet: afterwards nobody could ask what became of it
-		if err := t.settle(); err != nil {
+		if err := t.trip(); err != nil {
 			t.rollback()
 			return true, err
 		}
@@ -299,42 +367,80 @@ func (t *tx) rollback() {
 var errAborted = errors.New("the transaction was not committed")
 
 // outcome asks what became of a commit that was not answered. Errors: errAborted, joined with
-// why; that it could not be found out.
+// why; engine.ErrUnknown.
 func (e *Engine) outcome(t *tx, why error) error {
+	e.ran.unknown.Add(1)
 	e.log.Warn("a commit was not answered; the database is asked what became of it", "error", why)
-	pid := t.pg.PID()
-	ctx, cancel := context.WithTimeout(context.Background(), outcomeKnown)
+	ctx, cancel := context.WithTimeout(uncut, outcomeKnown)
 	defer cancel()
 	for try := 1; ; try++ {
-		said, err := e.status(ctx, t.xid, pid)
+		said, err := e.status(ctx, t)
 		switch {
-		case err == nil && said == "committed":
+		case said == committed:
 			return nil
-		case err == nil && said == "aborted":
+		case said == aborted:
 			return errors.Join(errAborted, why)
-		case ctx.Err() != nil:
-			return fmt.Errorf("whether a transaction was committed is not known: %w", errors.Join(why, err))
+		case said == unknown || ctx.Err() != nil:
+			return errors.Join(engine.ErrUnknown, why, err)
 		}
 		time.Sleep(min(jitter(try), 200*time.Millisecond) + 5*time.Millisecond)
 	}
 }
 
-// status is what the server says of a transaction. One that is in progress, of a connection
-// that is gone, is ended first.
-func (e *Engine) status(ctx context.Context, xid string, pid uint32) (said string, err error) {
+// What can be said of a transaction (pg_xact_status).
+const (
+	committed  = "committed"
+	aborted    = "aborted"
+	inProgress = "in progress"
+	unknown    = "unknown" // and nobody will know more later
+)
+
+// status is what can be said of a transaction whose connection is gone; empty: it has to be
+// asked again. One that is in progress is ended first.
+//
+// After a crash the server gives the numbers that it has lost to other transactions, so that
+// what it says of a number may be of another one. A number that was to be found in its log
+// was not lost: it is less than the next one of the checkpoint by which the server ended its
+// recovery. A later checkpoint has a greater one; who asks is mostly earlier. A standby that
+// takes over makes no such checkpoint.
+func (e *Engine) status(ctx context.Context, t *tx) (said string, err error) {
 	c, err := e.pool.fresh(ctx)
 	if err != nil {
 		return "", err
 	}
 	defer func() { _ = c.close() }()
-	if err := c.Row("SELECT coalesce(pg_xact_status(?::xid8), '')", []any{xid}, &said); err != nil {
+	if err := c.Row("SELECT coalesce(pg_xact_status(?::xid8), '')", []any{t.xid}, &said); err != nil {
+		if pg := pgError(err); pg != nil && pg.Code == codeFuture && c.epoch != t.epoch {
+			return aborted, nil // no transaction has the number yet
+		}
 		return "", err
 	}
-	if said == "in progress" {
+	switch {
+	case said == aborted:
+		return aborted, nil
+	case said == inProgress && c.epoch == t.epoch:
 		var ended bool
-		err = c.Row("SELECT pg_terminate_backend(?)", []any{int64(pid)}, &ended)
+		err = c.Row("SELECT coalesce(bool_or(pg_terminate_backend(pid)), FALSE) FROM pg_stat_activity WHERE pid = ? AND backend_xid = ?::xid8::xid",
+			[]any{int64(t.pg.PID()), t.xid}, &ended)
+		return "", err
+	case said == committed && c.epoch == t.epoch:
+		return committed, nil
+	case said != committed:
+		return "", nil
 	}
-	return said, err
+	var found bool
+	err = c.Row("SELECT ?::bigint < split_part(next_xid, ':', 1)::bigint * 4294967296 + split_part(next_xid, ':', 2)::bigint FROM pg_control_checkpoint()", []any{t.xid}, &found)
+	switch {
+	case err != nil && c.dead():
+		return "", err
+	case err != nil: // it is not for everybody to ask
+		return unknown, err
+	case found:
+		return committed, nil
+	case c.epoch.started != t.epoch.started && c.epoch.timeline == t.epoch.timeline && c.epoch.timeline != "":
+		return aborted, nil
+	}
+	return unknown, nil
 }
 
 // guard turns a panic of a function into an error.
@@ -352,21 +458,21 @@ func (e *Engine) guard(w engine.Work, fn func(engine.Work) error) (err error) {
 func (e *Engine) again(t *tx, w engine.Work, fn func(engine.Work) error) error {
 	first := w.Noted()
 	w.Undo()
-	if err := t.settle(); err != nil {
+	if err := t.trip(); err != nil {
 		return err
 	}
 	if _, err := t.Exec("ROLLBACK"); err != nil {
 		return err
 	}
 	t.xid = ""
-	if err := errors.Join(t.Put("BEGIN"), t.sendXID(&t.xid)); err != nil {
+	if err := errors.Join(t.Put(begin), t.sendXID(&t.xid)); err != nil {
 		return err
 	}
 	if err := e.guard(w, fn); err != nil {
 		return fmt.Errorf("a transaction that ran well fails when it runs again: %w", err)
 	}
-	if second := w.Noted(); second != first {
-		return fmt.Errorf("a transaction that left %d events leaves %d when it runs again", first, second)
+	if second := w.Noted(); second != first { // or somebody else came between the two: then they agree the next time
+		return fmt.Errorf("a transaction that left %d events leaves %d when it runs again: %w", first, second, engine.ErrAgain)
 	}
 	return nil
 }
@@ -387,28 +493,26 @@ func (s *session) Translate(err error) error { return named(err) }
 // answered it is tried on another one: it may have been idle while the server started anew.
 func (s *session) with(use func(*conn) (begun bool, err error)) error {
 	var err error
+	since := time.Now()
 	for try := range tries {
 		if try > 0 {
 			time.Sleep(jitter(try))
 		}
-		var c *conn
-		ctx, cancel := context.WithTimeout(context.Background(), connectsIn)
-		c, err = s.e.pool.take(ctx)
-		cancel()
-		if err != nil {
-			if !again(err) {
-				break
-			}
-			continue
-		}
 		var begun bool
-		begun, err = use(c)
-		s.e.pool.give(c)
-		if err == nil || begun || !again(err) {
+		if begun, err = s.once(use); err == nil || begun || !again(err) || time.Since(since) > goesOn {
 			break
 		}
 	}
 	return unwritable(err)
+}
+
+func (s *session) once(use func(*conn) (begun bool, err error)) (begun bool, err error) {
+	c, err := s.e.pool.take(uncut)
+	if err != nil {
+		return false, err
+	}
+	defer s.e.pool.give(c)
+	return use(c)
 }
 
 // Exec is engine.Statements'.

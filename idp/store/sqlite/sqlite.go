@@ -159,6 +159,11 @@ func (e *Engine) Write(ctx context.Context, fn func(engine.Work) error) error {
 	return e.writer.do(ctx, fn)
 }
 
+// Alone is engine.Engine's.
+func (e *Engine) Alone(ctx context.Context, _ engine.Key, do func(context.Context) error) (bool, error) {
+	return true, do(ctx)
+}
+
 // Read is engine.Engine's.
 func (e *Engine) Read() engine.Session { return e.reader }
 

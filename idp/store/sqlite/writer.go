@@ -29,6 +29,20 @@ func (t tx) Put(query string, args ...any) error {
 	return err
 }
 
+// Sure is engine.Tx's.
+func (t tx) Sure(query string, args ...any) error {
+	n, err := t.Exec(query, args...)
+	if err == nil && n == 0 {
+		return idp.ErrNotFound
+	}
+	return err
+}
+
+// Later is Each: nothing is gained by waiting.
+func (t tx) Later(query string, args []any, next func() []any) error {
+	return t.Each(query, args, next)
+}
+
 // Hold does nothing.
 func (tx) Hold(...engine.Key) error { return nil }
 

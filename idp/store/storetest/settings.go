@@ -3,6 +3,7 @@ package storetest
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"reflect"
 	"testing"
 
@@ -82,4 +83,29 @@ func pictures(t *testing.T, s *site) {
 	there(two, true)
 	s.is(s.SetIcon(s.ctx(), "nobody", one, event), idp.ErrNotFound)
 	there(one, false)
+}
+
+// What is shown to whoever has changed it is as it is now, also where the next page is
+// another instance's, which has read it before.
+func seenAtOnce(t *testing.T, s *site, other Store) {
+	c := s.newClient("viewer")
+	s.ok(s.AddClient(s.ctx(), c))
+	for n := range 3 {
+		if _, err := other.Clients(s.ctx()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := other.SavedSite(s.ctx()); err != nil {
+			t.Fatal(err)
+		}
+		name := fmt.Sprint("name ", n)
+		s.ok(s.UpdateClient(s.ctx(), c.ID, func(c *idp.Client) error { c.Name = name; return nil }))
+		s.ok(s.UpdateSite(s.ctx(), func(s *idp.Site) error { s.Name = name; return nil }))
+		all, err := other.Clients(s.ctx())
+		if err != nil || len(all) != 1 || all[0].Name != name {
+			t.Fatalf("clients are %+v, %v", all, err)
+		}
+		if got, err := other.SavedSite(s.ctx()); err != nil || got.Name != name {
+			t.Fatalf("the site is %+v, %v", got, err)
+		}
+	}
 }

@@ -18,6 +18,8 @@ import (
 	"hilum/idp/logout"
 	"hilum/idp/mail"
 	"hilum/idp/oidc"
+	"hilum/idp/store/engine"
+	"hilum/idp/web/desk"
 )
 
 // Store is what is tested: all that doors and verbs ask for, and what keeps a
@@ -30,6 +32,8 @@ type Store interface {
 	oidc.Store
 	logout.Store
 	mail.Store
+	desk.JobStore
+	Site(ctx context.Context) (*idp.Site, error)
 	Ping(ctx context.Context) error
 	Sweep(ctx context.Context, now time.Time) error
 	Events(ctx context.Context, after int64, limit int) ([]idp.Event, error)
@@ -102,6 +106,10 @@ func Run(t *testing.T, open Open) {
 	t.Run("what ends a grant", one(endsOfGrants))
 	t.Run("clients", one(clients))
 	t.Run("clients are not shared for change", one(clientCopies))
+	t.Run("clients and the site, as the administration sees them in another instance", func(t *testing.T) {
+		both := open(t, 2)
+		seenAtOnce(t, &site{Store: both[0], t: t, now: time.Now().UTC().Truncate(time.Microsecond)}, both[1])
+	})
 	t.Run("site", one(siteSaved))
 	t.Run("pictures", one(pictures))
 	t.Run("consents", one(consents))
@@ -109,6 +117,7 @@ func Run(t *testing.T, open Open) {
 	t.Run("the first steps put aside", one(startAside))
 	t.Run("signing keys", one(signingKeys))
 	t.Run("seal check", one(sealCheck))
+	t.Run("jobs", one(jobs))
 	t.Run("sweep", one(sweep))
 	t.Run("events", one(events))
 	t.Run("notices that a session has ended", one(notices))
@@ -136,37 +145,60 @@ func Run(t *testing.T, open Open) {
 	t.Run("a context that has ended", one(endedContext))
 
 	for _, instances := range []int{1, 2} {
-		rivals := func(test func(*testing.T, *contest)) func(*testing.T) {
-			return func(t *testing.T) {
-				all := open(t, instances)
-				test(t, &contest{site: &site{Store: all[0], t: t, now: time.Now().UTC().Truncate(time.Microsecond)}, all: all})
+		t.Run(fmt.Sprintf("rivals in %d instances", instances), func(t *testing.T) {
+			for _, r := range rivalries {
+				t.Run(r.name, func(t *testing.T) { r.run(t, open(t, instances)) })
 			}
-		}
-		name := fmt.Sprintf("rivals in %d instances", instances)
-		t.Run(name, func(t *testing.T) {
-			t.Run("redeem a code", rivals(rivalsRedeem))
-			t.Run("answer a test sign-in", rivals(rivalsAnswer))
-			t.Run("rotate a refresh token", rivals(rivalsRotate))
-			t.Run("burn a step", rivals(rivalsStep))
-			t.Run("count wrong codes", rivals(rivalsCount))
-			t.Run("guess a password", rivals(rivalsGuess))
-			t.Run("give the right password among guesses", rivals(rivalsRight))
-			t.Run("use a pairing", rivals(rivalsPairing))
-			t.Run("use an invitation", rivals(rivalsInvitation))
-			t.Run("use a recovery code", rivals(rivalsRecovery))
-			t.Run("link a sixth device", rivals(rivalsSixth))
-			t.Run("disable the last administrators", rivals(rivalsAdministrators))
-			t.Run("take each other's role", rivals(rivalsRoles))
-			t.Run("invite who is given a role", rivals(rivalsRaised))
-			t.Run("unlink many", rivals(rivalsUnlink))
-			t.Run("take a name", rivals(rivalsName))
-			t.Run("collect a sign-in", rivals(rivalsCollect))
-			t.Run("remove the last devices", rivals(rivalsRemove))
-			t.Run("make a signing key", rivals(rivalsKey))
-			t.Run("claim a notice", rivals(rivalsNotice))
-			t.Run("claim a mail", rivals(rivalsMail))
-			t.Run("collect a new password", rivals(rivalsReset))
-			t.Run("write events", rivals(rivalsEvents))
+		})
+	}
+}
+
+// rivalry lets many do the same at once.
+type rivalry struct {
+	name string
+	test func(*testing.T, *contest)
+}
+
+func (r rivalry) run(t *testing.T, all []Store) {
+	r.test(t, &contest{site: &site{Store: all[0], t: t, now: time.Now().UTC().Truncate(time.Microsecond)}, all: all})
+}
+
+var rivalries = []rivalry{
+	{"redeem a code", rivalsRedeem},
+	{"answer a test sign-in", rivalsAnswer},
+	{"rotate a refresh token", rivalsRotate},
+	{"burn a step", rivalsStep},
+	{"count wrong codes", rivalsCount},
+	{"guess a password", rivalsGuess},
+	{"give the right password among guesses", rivalsRight},
+	{"use a pairing", rivalsPairing},
+	{"use an invitation", rivalsInvitation},
+	{"use a recovery code", rivalsRecovery},
+	{"link a sixth device", rivalsSixth},
+	{"disable the last administrators", rivalsAdministrators},
+	{"take each other's role", rivalsRoles},
+	{"invite who is given a role", rivalsRaised},
+	{"unlink many", rivalsUnlink},
+	{"take a name", rivalsName},
+	{"collect a sign-in", rivalsCollect},
+	{"remove the last devices", rivalsRemove},
+	{"make a signing key", rivalsKey},
+	{"begin a job", rivalsJob},
+	{"claim a notice", rivalsNotice},
+	{"claim a mail", rivalsMail},
+	{"collect a new password", rivalsReset},
+	{"write events", rivalsEvents},
+}
+
+// Rivals runs so many rounds, each of another of the rivalries of Run, in two instances; several
+// rounds at once, for a database that is far away.
+func Rivals(t *testing.T, rounds int, open Open) {
+	for i := range rounds {
+		r := rivalries[i%len(rivalries)]
+		t.Run(r.name, func(t *testing.T) {
+			t.Parallel()
+			all := open(t, 2)
+			r.test(t, &contest{site: &site{Store: all[0], t: t, now: time.Now().UTC().Truncate(time.Microsecond)}, all: all, patient: true})
 		})
 	}
 }
@@ -386,6 +418,9 @@ func (s *site) revoked(token idp.TokenHash) bool {
 type contest struct {
 	*site
 	all []Store
+	// patient: who is told that the database is away, or that it was waited for too long, comes
+	// again, as callers do. Nothing was changed then.
+	patient bool
 }
 
 // outcome counts what rivals were told.
@@ -395,7 +430,7 @@ type outcome struct {
 }
 
 var sentinels = []error{
-	idp.ErrNotFound, idp.ErrConflict, idp.ErrExpired, idp.ErrSettled, idp.ErrDenied, idp.ErrCodeUsed, idp.ErrWrongSecret, idp.ErrTooMany,
+	idp.ErrNotFound, idp.ErrConflict, idp.ErrExpired, idp.ErrSettled, idp.ErrDenied, idp.ErrCodeUsed, idp.ErrWrongSecret, idp.ErrTooMany, idp.ErrBusy,
 }
 
 // race runs n rivals at once. Errors that are no sentinel fail the test.
@@ -407,7 +442,12 @@ func (c *contest) race(n int, rival func(s Store, i int) error) outcome {
 	for i := range n {
 		wg.Go(func() {
 			<-start
-			errs[i] = rival(c.all[i%len(c.all)], i)
+			for {
+				errs[i] = rival(c.all[i%len(c.all)], i)
+				if !c.patient || !errors.Is(errs[i], idp.ErrUnwritable) || errors.Is(errs[i], engine.ErrUnknown) || c.ctx().Err() != nil {
+					return
+				}
+			}
 		})
 	}
 	close(start)

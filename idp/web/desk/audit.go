@@ -261,7 +261,7 @@ func (s *audits) file(format admin.ExportFormat, kind, name string) handler {
 	}
 }
 
-func checkPath(id jobID) string { return "/admin/checks/" + string(id) }
+func checkPath(id idp.JobID) string { return "/admin/checks/" + string(id) }
 
 // checkPage says when the log was checked last, and has the button to check it again.
 func (s *audits) checkPage(w http.ResponseWriter, r *http.Request, p staff) error {
@@ -281,55 +281,58 @@ func (s *audits) checkPage(w http.ResponseWriter, r *http.Request, p staff) erro
 
 // check begins a job that walks the whole log, unless one of this session does already.
 func (s *audits) check(w http.ResponseWriter, r *http.Request, p staff) error {
-	j, err := s.beginJob(p, &job{kind: jobCheck}, s.run)
-	if errors.Is(err, idp.ErrConflict) && j.session == p.Session.ID { // that one will do
+	j, err := s.beginJob(r.Context(), p, &job{Job: idp.Job{Kind: idp.JobCheck}}, s.run)
+	if errors.Is(err, idp.ErrConflict) && j.Session == p.Session.ID { // that one will do
 		err = nil
 	}
 	if err != nil {
 		return err
 	}
-	return page.SeeOther(w, r, checkPath(j.id))
+	return page.SeeOther(w, r, checkPath(j.ID))
 }
 
-// run is the job. Errors: those of admin.Desk.VerifyEvents.
-func (s *audits) run(ctx context.Context, j *job) error {
+// checkOutcome is what came of a check, as templates.AdminChain has it.
+type checkOutcome struct {
+	Said   string // what is wrong
+	Events int
+	Digest string
+}
+
+// run is the job.
+func (s *audits) run(ctx context.Context, j *job) outcome {
 	chain, err := s.desk.VerifyEvents(ctx, j.by, func(done, of int64) { j.tell(admin.ImportStep{Done: int(done), Of: int(of)}) })
 	switch {
 	case errors.Is(err, idp.ErrInvalid):
-		s.door.Log().ErrorContext(ctx, "the audit log does not hold together", "job", string(j.id), "error", err)
-	case err != nil && ctx.Err() == nil:
-		s.door.Log().ErrorContext(ctx, "the audit log was not checked", "job", string(j.id), "error", err)
+		s.door.Log().ErrorContext(ctx, "the audit log does not hold together", "job", string(j.ID), "error", err)
+		return outcome{State: "broken", Checking: checkOutcome{Said: err.Error()}}
+	case err != nil:
+		if ctx.Err() == nil {
+			s.door.Log().ErrorContext(ctx, "the audit log was not checked", "job", string(j.ID), "error", err)
+		}
+		return outcome{State: "failed"}
 	}
-	j.mu.Lock()
-	j.chain = chain
-	j.mu.Unlock()
-	return err
+	return outcome{State: "whole", Checking: checkOutcome{Events: int(chain.Events), Digest: hex.EncodeToString(chain.Head[:])}}
 }
 
-// checking shows how far a check is, and what came of it. A check that is not known here
+// checking shows how far a check is, and what came of it. A check that nothing is known of
 // any more is in the log, if it came through.
 func (s *audits) checking(w http.ResponseWriter, r *http.Request, p staff) error {
-	id, j, err := s.ownJob(r, p, jobCheck)
+	id, j, err := s.jobOf(r, p, idp.JobCheck)
 	if err != nil {
 		return err
 	}
 	if j == nil {
 		return page.SeeOther(w, r, checkLogPath)
 	}
-	view := templates.AdminChain{Frame: s.frame(r, p, "audit"), ID: string(id)}
+	view := templates.AdminChain{Frame: s.frame(r, p, "audit"), ID: string(id), State: "checking"}
 	view.Here = "check:" + string(id)
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	view.Word, view.Done, view.Of, view.Far = j.wordNow(), j.step.Done, j.step.Of, j.far()
-	switch {
-	case j.ended.IsZero():
-		view.State = "checking"
-	case errors.Is(j.err, idp.ErrInvalid):
-		view.State, view.Said = "broken", j.err.Error()
-	case j.err != nil:
-		view.State = "failed"
-	default:
-		view.State, view.Events, view.Digest = "whole", int(j.chain.Events), hex.EncodeToString(j.chain.Head[:])
+	view.Word, view.Done, view.Of, view.Far = wordOf(j), j.Step.Done, j.Step.Of, farOf(j)
+	if j.Over() {
+		o, err := s.jobs.outcomeOf(j)
+		if err != nil {
+			return err
+		}
+		view.State, view.Said, view.Events, view.Digest = o.State, o.Checking.Said, o.Checking.Events, o.Checking.Digest
 	}
 	return s.door.Render(w, http.StatusOK, view)
 }

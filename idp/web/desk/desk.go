@@ -3,7 +3,7 @@
 // show and do is decided by the verb admin, which also asks again who may do what.
 //
 // Mount adds them to a page.Door. What takes longer than a request, the import of a file
-// of people and the check of the log, is a job of this process (Jobs).
+// of people and the check of the log, is a job (Jobs), which all instances show.
 package desk
 
 import (
@@ -161,16 +161,13 @@ type Config struct {
 	// Rejected are the last refused requests of a client, latest first; nil: nothing is kept.
 	Rejected func(idp.ClientID) []idp.Rejection
 	JobKey   []byte          // 32 bytes, authenticates the ids of jobs (HMAC-SHA-256)
-	Jobs     *Jobs           // what administrators began that takes long; nil: Mount makes them
+	Jobs     *Jobs           // what administrators began that takes long
 	Version  string          // of the running program, as «idp version» says it
 	Ending   <-chan struct{} // closed when the server is to end: jobs end too
 }
 
 // Mount adds the pages of the administration to the door.
 func Mount(c Config) {
-	if c.Jobs == nil {
-		c.Jobs = &Jobs{}
-	}
 	r := room{door: c.Door, mail: c.Mail}
 	bench := workbench{room: r, jobs: c.Jobs, key: c.JobKey, ending: c.Ending}
 	for _, routes := range [][]page.Route{

@@ -49,6 +49,12 @@ func (s *health) page(w http.ResponseWriter, r *http.Request, p staff) error {
 	if h.Unwritable != "" {
 		view.Unwritable = templates.Say(unwritableWords[h.Unwritable])
 	}
+	if h.Shared {
+		view.Lag = h.Lag.Round(time.Millisecond).String()
+	}
+	for _, i := range h.Instances {
+		view.Instances = append(view.Instances, templates.InstanceLine{ID: i.ID, Host: i.Host, Version: i.Version, StartedAt: i.StartedAt, HeardAt: i.HeardAt})
+	}
 	for i := range h.Keys {
 		view.Keys = append(view.Keys, keyOf(&h.Keys[i], now))
 	}

@@ -179,13 +179,12 @@ func TestImportShowsHowFarItIs(t *testing.T) {
 	w.Wants(w.Get(page), 200, "1,000 people were added", "not http-equiv")
 	w.Wants(w.Get(page+"/state"), 200, `{"state":"over"}`)
 	imported(w, file)
-	w.Restart()
+	w.Forget()
 	w.Wants(w.Get(page), 200, "1,000 people were added")
 }
 
-// Another provider on the same key, as after a restart, says what became of a
-// file that it does not know: by the log.
-func TestImportAfterARestart(t *testing.T) {
+// Of a file that nothing is known of any more the log says what became of it.
+func TestImportLongAgo(t *testing.T) {
 	t.Parallel()
 	w := walk.New(t)
 	chief := w.Staff(idp.StaffAdmin)
@@ -201,7 +200,7 @@ func TestImportAfterARestart(t *testing.T) {
 	for range idp.DefaultListPage { // more than one part of the log has, since
 		note(w, idp.Event{At: w.Clock.Now(), Kind: idp.EventUsersImported, Actor: idp.Actor{User: chief.ID, Name: chief.Name}, Detail: map[string]string{"sha256": "x", "count": "9"}})
 	}
-	w.Restart()
+	w.Forget()
 	w.Wants(w.Get(tried), 200, "nobody was added by it", "not were added")
 	w.Wants(w.Get(page), 200, "2 people were added")
 	w.Wants(w.Get(page+"/state"), 410)

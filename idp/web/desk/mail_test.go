@@ -286,8 +286,8 @@ func TestImportBreaksOffAmongTheLetters(t *testing.T) {
 		t.Errorf("wrote to %d: %q", len(got), got)
 	}
 
-	// After a restart the log knows who was added, and nobody who was written to.
-	w.Restart()
+	// Half an hour later the log knows who was added, and nobody who was written to.
+	w.Forget()
 	w.Wants(w.Get(at), 200, "100 people were added", "Whether everybody was written to", "not Each waits")
 }
 

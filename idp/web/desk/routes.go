@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"hilum/idp"
 	"hilum/idp/admin"
 	"hilum/idp/web/page"
 )
@@ -76,8 +77,8 @@ func (s *importer) routes() []page.Route {
 		{Pattern: "GET " + importPath, Who: s.staff(admin.AddUsers, s.page), Name: "admin-import"},
 		{Pattern: "POST " + importPath, Who: s.upload(admin.AddUsers, s.check), Back: "admin-import", Body: admin.MaxImportBytes + page.MaxText + page.MaxForm},
 		{Pattern: "GET " + one, Who: s.staff(admin.ReadUsers, s.importing), Name: "import"},
-		{Pattern: "GET " + one + "/state", Who: s.staff(admin.ReadUsers, s.jobState(jobImport)), Back: "import", Quiet: true},
-		{Pattern: "GET " + one + "/events", Who: s.staff(admin.ReadUsers, s.jobEvents(jobImport)), Back: "import", Quiet: true, Stream: true},
+		{Pattern: "GET " + one + "/state", Who: s.staff(admin.ReadUsers, s.jobState(idp.JobImport)), Back: "import", Quiet: true},
+		{Pattern: "GET " + one + "/events", Who: s.staff(admin.ReadUsers, s.jobEvents(idp.JobImport)), Back: "import", Quiet: true, Stream: true},
 		{Pattern: "POST " + one + "/add", Who: s.staff(admin.AddUsers, s.add), Back: "import"},
 		{Pattern: "POST " + one + "/stop", Who: s.staff(admin.AddUsers, s.stop), Back: "import"},
 	}
@@ -142,8 +143,8 @@ func (s *audits) routes() []page.Route {
 		{Pattern: "GET " + checkLogPath, Who: s.staff(admin.ReadAudit, s.checkPage), Name: "admin-check"},
 		{Pattern: "POST " + checkLogPath, Who: s.staff(admin.ReadAudit, s.check), Back: "admin-check"},
 		{Pattern: "GET " + one, Who: s.staff(admin.ReadAudit, s.checking), Name: "check"},
-		{Pattern: "GET " + one + "/state", Who: s.staff(admin.ReadAudit, s.jobState(jobCheck)), Back: "check", Quiet: true},
-		{Pattern: "GET " + one + "/events", Who: s.staff(admin.ReadAudit, s.jobEvents(jobCheck)), Back: "check", Quiet: true, Stream: true},
+		{Pattern: "GET " + one + "/state", Who: s.staff(admin.ReadAudit, s.jobState(idp.JobCheck)), Back: "check", Quiet: true},
+		{Pattern: "GET " + one + "/events", Who: s.staff(admin.ReadAudit, s.jobEvents(idp.JobCheck)), Back: "check", Quiet: true, Stream: true},
 	}
 }
 

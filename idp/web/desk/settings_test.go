@@ -30,7 +30,7 @@ func presenting(fixed idp.Site, settings ...idp.Setting) func(*walk.Parts) {
 	return func(p *walk.Parts) {
 		saved, usual := p.Admin.Store, &idp.Site{Name: "Imaging", Language: "en"}
 		now := func() *idp.Site {
-			s, err := saved.Site(context.Background())
+			s, err := saved.SavedSite(context.Background())
 			if err != nil { // as long as it cannot be read
 				return fixed.Over(usual)
 			}

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"hilum/idp"
+	"hilum/idp/limit"
 	"hilum/idp/login"
 	"hilum/idp/serve"
 	"hilum/templates"
@@ -50,6 +51,7 @@ type Config struct {
 	Network         func(address string) string       // the operator's name for the network of a client address; nil: networks have none
 	Place           func(address, lang string) string // the place of a client address, in a language (BCP 47); nil: it is not known
 	Limits          Limits
+	Share           *limit.Share                     // of what is counted in memory; nil: all
 	Wait            func(topics ...idp.Topic) Waiter // begins to wait for a wake on any of the topics
 	Ending          <-chan struct{}                  // closed when the server is to end: streams end too
 	Streams         *serve.Streams                   // nil: New makes one

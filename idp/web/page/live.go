@@ -26,7 +26,8 @@ const (
 	// heartbeat is how often a stream says something that means nothing, so that
 	// proxies keep it open, and how often it looks without being woken.
 	heartbeat = 15 * time.Second
-	// maxStreams is how many streams of one path may be open: a page in a few tabs.
+	// maxStreams is how many streams of one path may be open: a page in a few tabs. Of
+	// several instances each allows its share.
 	maxStreams = 4
 )
 
@@ -77,7 +78,7 @@ func (d *Door) Follow(w http.ResponseWriter, r *http.Request, look Pulse, wait f
 	if at := d.pattern[r.Pattern]; at == nil || !at.Stream {
 		return fmt.Errorf("page: %q is no stream by its record", r.Pattern)
 	}
-	leave, ok := d.waiting.enter(r.URL.Path)
+	leave, ok := d.waiting.enter(r.URL.Path, d.conf.Share.Of(maxStreams))
 	if !ok {
 		return &idp.RetryError{Err: idp.ErrTooMany, After: heartbeat}
 	}
@@ -127,10 +128,10 @@ type waiting struct {
 	n  map[string]int
 }
 
-func (s *waiting) enter(path string) (leave func(), ok bool) {
+func (s *waiting) enter(path string, most int) (leave func(), ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.n[path] >= maxStreams {
+	if s.n[path] >= most {
 		return nil, false
 	}
 	if s.n == nil {

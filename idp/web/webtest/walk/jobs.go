@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"hilum/idp"
-	"hilum/idp/web/desk"
 	"hilum/idp/web/webtest"
 )
 
@@ -21,10 +20,13 @@ func (w *Walk) Led(r webtest.Reply) string {
 	return r.Request.URL.RequestURI()
 }
 
-// Restart forgets the jobs, as a provider does that starts again on its database and key.
-func (w *Walk) Restart() {
+// Forget has what came of the jobs forgotten, as it is half an hour after their end.
+func (w *Walk) Forget() {
+	w.Helper()
 	w.Jobs.Wait(time.Minute)
-	*w.Jobs = desk.Jobs{}
+	if err := w.DB.Sweep(w.Context(), w.Clock.Now().Add(idp.JobKept+time.Second)); err != nil {
+		w.Fatal(err)
+	}
 }
 
 // SignIn gives the password and the code of an account on the pages of a sign-in, the

@@ -71,9 +71,10 @@ func New(t testing.TB, change ...func(*Parts)) *Walk {
 // browser knows nothing of the path, and nothing may leave it.
 func Beneath(t testing.TB, path string, change ...func(*Parts)) *Walk {
 	t.Helper()
-	w := &Walk{Clock: idptest.At(idptest.Noon), Log: &idptest.Log{}, Jobs: &desk.Jobs{}, Address: "192.0.2.1"}
+	w := &Walk{Clock: idptest.At(idptest.Noon), Log: &idptest.Log{}, Address: "192.0.2.1"}
 	log, now := w.Log.Logger(), w.Clock.Now
 	w.DB, w.Sealer = idptest.Store(t, now, idptest.Quiet()), idptest.Sealer(t)
+	w.Jobs = desk.NewJobs(w.DB, w.Sealer)
 	mux := http.NewServeMux()
 	srv := httptest.NewUnstartedServer(nil)
 	origin := "http://" + srv.Listener.Addr().String()

@@ -1,0 +1,79 @@
+package idptest
+
+import (
+	"context"
+	"database/sql"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"hilum/idp/store"
+	"hilum/idp/store/pgtest"
+)
+
+// Engine is the variable of the environment by which all databases of a test program are
+// PostgreSQL's, each in the server of [pgtest.Start]: "postgres". "sqlite" and nothing at
+// all mean a file.
+const Engine = "IDP_TEST_ENGINE"
+
+// OnPostgreSQL tells which of them it is.
+func OnPostgreSQL(t testing.TB) bool {
+	t.Helper()
+	switch e := os.Getenv(Engine); e {
+	case "", "sqlite":
+		return false
+	case "postgres":
+		return true
+	default:
+		t.Fatalf(`%s is %q; "sqlite" and "postgres" are known`, Engine, e)
+		return false
+	}
+}
+
+// migrated has our tables, and nothing in them.
+var migrated pgtest.Prepared
+
+func migrate(url string) error {
+	db, err := store.Open(context.Background(), store.Config{URL: url, Log: Quiet()})
+	if err != nil {
+		return err
+	}
+	return db.Close()
+}
+
+// Database is an empty database of a test, which goes with it: a configuration that names
+// it and nothing else, for whoever opens it more than once. [Store] opens one.
+func Database(t testing.TB) store.Config {
+	t.Helper()
+	if OnPostgreSQL(t) {
+		return store.Config{URL: migrated.Fresh(t, migrate)}
+	}
+	return store.Config{Driver: "sqlite", Path: filepath.Join(t.TempDir(), "idp.db")}
+}
+
+// Edit changes a database behind the provider's back, by one statement that has to change
+// rows, with "?" for each argument.
+func Edit(t testing.TB, c store.Config, statement string, args ...any) {
+	t.Helper()
+	driver, at := "sqlite3", "file:"+c.Path+"?_busy_timeout=5000" // the drivers that the store brings along
+	if c.URL != "" {
+		driver, at = "pgx", c.URL
+		for n := 1; strings.Contains(statement, "?"); n++ {
+			statement = strings.Replace(statement, "?", "$"+strconv.Itoa(n), 1)
+		}
+	}
+	db, err := sql.Open(driver, at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	r, err := db.ExecContext(t.Context(), statement, args...)
+	if err != nil {
+		t.Fatalf("%s: %v", statement, err)
+	}
+	if n, err := r.RowsAffected(); n == 0 || err != nil {
+		t.Fatalf("%s changed %d rows, %v", statement, n, err)
+	}
+}
