@@ -175,7 +175,7 @@ func beginMove(ctx context.Context, c MoveConfig, alone bool) (_ *mover, err err
 	if m.kept, err = readWitness(c.Witness, m.keys); err != nil && !errors.Is(err, idp.ErrNotFound) {
 		return nil, fmt.Errorf("the end of the audit log that was kept: %w", err)
 	}
-	if m.source, err = sqlite.OpenSource(ctx, c.From, alone); err != nil {
+	if m.source, err = sqlite.OpenSource(c.From, alone); err != nil {
 		if errors.Is(err, sqlite.ErrInUse) {
 			err = fmt.Errorf("%w: stop the provider, and whatever else works on it, and try again", err)
 		}
@@ -302,11 +302,14 @@ func (m *mover) run(ctx context.Context) error {
 	}
 	return m.step(MoveSwitch, func() error {
 		m.at("compared")
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		if err := m.source.MarkMoved(m.To, micros(m.Now())); err != nil {
 			return err
 		}
 		m.at("given up")
-		return m.ready(ctx)
+		return m.ready(context.WithoutCancel(ctx)) // whoever wants to stop it now comes too late
 	})
 }
 
@@ -770,7 +773,7 @@ func (m *mover) undo(ctx context.Context) error {
 		if err := m.source.Close(); err != nil {
 			return err
 		}
-		if m.source, err = sqlite.OpenSource(ctx, m.From, true); err != nil {
+		if m.source, err = sqlite.OpenSource(m.From, true); err != nil {
 			return err
 		}
 		if err := m.source.MarkMoved("", 0); err != nil {

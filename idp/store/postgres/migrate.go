@@ -105,8 +105,10 @@ func versionOf(ctx context.Context, db *sql.DB) (int64, error) {
 // stillMoving is the engine.OpenError of a database that is not filled yet. It says how far that
 // is.
 func stillMoving(ctx context.Context, db *sql.DB, m *Moving) error {
-	far := "the tables are made"
+	far := ""
 	switch m.Step {
+	case StepTables:
+		far = "the tables are made"
 	case StepCopy:
 		var rows int64
 		if err := db.QueryRowContext(ctx, "SELECT coalesce(sum(rows), 0) FROM moving_tables").Scan(&rows); err != nil {

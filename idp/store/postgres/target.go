@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -275,8 +276,8 @@ func (t *Target) Bare(ctx context.Context, tables []engine.Table) error {
 		if err := rows.Err(); err != nil {
 			return err
 		}
-		for _, d := range slices.Backward(drop) { // foreign keys first
-			if _, err := x.Exec(ctx, d); err != nil {
+		for _, text := range slices.Backward(drop) { // foreign keys first
+			if _, err := x.Exec(ctx, text); err != nil {
 				return err
 			}
 		}

@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	"context"
 	"database/sql"
 	"database/sql/driver"
 	"errors"
@@ -43,7 +42,7 @@ var ErrInUse = errors.New("another process has it open")
 // OpenSource opens a file that is to be moved, and makes none. With alone nobody else can open it
 // until Close, whatever ends this process. Errors: ErrInUse; it is no database of this program, or
 // not one of this version.
-func OpenSource(ctx context.Context, path string, alone bool) (*Source, error) {
+func OpenSource(path string, alone bool) (*Source, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return nil, err
