@@ -41,6 +41,7 @@ test: needs $(OAUTH2_PROXY)
 # with every function that writes run twice, none of which may decide by what it does not hold.
 postgres: needs
 	IDP_TEST_ENGINE=postgres go test -count 1 -timeout 60m ./idp/...
+	IDP_TEST_ENGINE=postgres go test -count 1 -run TestScriptsOnPostgreSQL ./cmd/idp
 	IDP_TEST_ENGINE=postgres go test -count 1 -timeout 60m -ldflags "-X hilum/idp/store/postgres.runTwice=on -X hilum/idp/store.runStrict=on" ./idp/...
 
 build:

@@ -104,7 +104,8 @@ func Open(ctx context.Context, c Config, hooks engine.Hooks) (*Engine, error) {
 			return nil, err
 		}
 		c := newConn(std.(*stdlib.Conn))
-		if err := c.learn(); err != nil {
+		// The deadline of that trip is not for what comes after: who listens on it waits for hours.
+		if err := errors.Join(c.learn(), c.pg.Conn().SetDeadline(time.Time{})); err != nil {
 			return nil, errors.Join(err, c.close())
 		}
 		c.trips = e.tellTrips

@@ -202,6 +202,24 @@ func TestConflictsThatArePut(t *testing.T) {
 	}
 }
 
+// A connection that nobody asks anything for longer than a trip may take is as good as before:
+// hints are heard on one that is quiet for hours.
+func TestQuietConnectionsHaveNoDeadline(t *testing.T) {
+	e := open(t, pgtest.Fresh(t), 1)
+	was := answersWithin
+	answersWithin = 2 * time.Second
+	t.Cleanup(func() { answersWithin = was })
+	c, err := e.pool.fresh(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.close() }()
+	time.Sleep(answersWithin + 100*time.Millisecond) // a deadline is a moment, and has to pass
+	if err := c.simple(t.Context(), time.Minute, listen); err != nil {
+		t.Error(err)
+	}
+}
+
 // A connection that nobody has used for longer than an answer may take.
 func TestConnectionsThatWereIdle(t *testing.T) {
 	e := open(t, pgtest.Fresh(t), 1)
