@@ -1092,6 +1092,8 @@ func TestAppPushOfTwoSites(t *testing.T) {
 		t.Fatalf("the second site has %q", scope)
 	}
 	below := strings.TrimPrefix(scope, "/app/")
+	// A push to a worker that is still being installed is nobody's.
+	p.holds(`await navigator.serviceWorker.getRegistrations().then(l => l.some(r => new URL(r.scope).pathname === "` + scope + `" && r.active?.state === "activated"))`)
 	p.pushed(second, below)
 	p.taps("#login")
 	p.says("#said", "linked")
