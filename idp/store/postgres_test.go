@@ -8,10 +8,16 @@ import (
 	"hilum/idp/store/storetest"
 )
 
-func TestPostgreSQL(t *testing.T) { onPostgreSQL(t, func(c store.Config) store.Config { return c }) }
+func TestPostgreSQL(t *testing.T) {
+	t.Parallel() // it waits more than it computes
+	onPostgreSQL(t, func(c store.Config) store.Config { return c })
+}
 
 // A function that writes may run twice, and comes to the same.
-func TestPostgreSQLTwice(t *testing.T) { onPostgreSQL(t, store.Twice) }
+func TestPostgreSQLTwice(t *testing.T) {
+	t.Parallel()
+	onPostgreSQL(t, store.Twice)
+}
 
 // onPostgreSQL runs the suite on PostgreSQL, each test on a database of its own.
 func onPostgreSQL(t *testing.T, with func(store.Config) store.Config) {
