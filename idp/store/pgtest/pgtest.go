@@ -257,7 +257,7 @@ func (s *Server) admin(ctx context.Context, statement string) error {
 }
 
 // Stop stops the server and waits until it has ended. Where the server is not ours the
-// test is skipped, and says so: [Own] gives it one that it may stop. A test that leaves
+// test fails, and says so: [Own] gives it one that it may stop. A test that leaves
 // the shared server stopped has it started again at its end.
 func (s *Server) Stop(tb testing.TB, mode Mode) {
 	tb.Helper()
@@ -274,7 +274,7 @@ func (s *Server) Kill(tb testing.TB) {
 func (s *Server) signal(tb testing.TB, how syscall.Signal) {
 	tb.Helper()
 	if s.dir == "" {
-		tb.Skipf("this test stops its server, and the one that %s names is not ours to stop: run it without", Elsewhere)
+		tb.Fatalf("pgtest: this test stops its server, and the one that %s names is not ours to stop: it has to take one of its own (Own)", Elsewhere)
 	}
 	s.mu.Lock()
 	run, ended := s.run, s.ended
