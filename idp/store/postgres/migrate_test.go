@@ -170,6 +170,10 @@ func TestTablesThatChangeBeneathMany(t *testing.T) {
 	within := func(do func(engine.Tx) error) error {
 		return e.Write(t.Context(), func(w engine.Work) error { return do(w.Tx()) })
 	}
+	byHand := func(x engine.Tx) (n int64, err error) {
+		err = x.Row("SELECT n FROM aside.things", nil, &n)
+		return n, err
+	}
 	// at has it done on all connections at once.
 	at := func(what string, do func() (int64, error)) {
 		t.Helper()
@@ -195,7 +199,10 @@ func TestTablesThatChangeBeneathMany(t *testing.T) {
 			return n, err
 		})
 		at(when+", in a transaction", func() (n int64, err error) {
-			err = within(func(x engine.Tx) error { return x.Row("SELECT n FROM aside.things", nil, &n) })
+			err = within(func(x engine.Tx) error {
+				n, err = byHand(x)
+				return err
+			})
 			return n, err
 		})
 		at(when+", read by gorm", func() (int64, error) { return byGorm(e.Read().ORM()) })
@@ -207,6 +214,27 @@ func TestTablesThatChangeBeneathMany(t *testing.T) {
 			return n, err
 		})
 	}
+	// prepared has all connections know the statement.
+	prepared := func() {
+		t.Helper()
+		var all, there sync.WaitGroup
+		there.Add(size)
+		for range size {
+			arrive := sync.OnceFunc(there.Done)
+			all.Go(func() {
+				err := within(func(x engine.Tx) error {
+					_, err := byHand(x)
+					arrive()
+					there.Wait()
+					return err
+				})
+				if err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+	}
 	everything("before")
 	again, _, _ := e.Ran()
 	by(t, url, "ALTER TABLE aside.things ADD COLUMN more text NOT NULL DEFAULT ''")
@@ -215,7 +243,15 @@ func TestTablesThatChangeBeneathMany(t *testing.T) {
 		t.Errorf("transactions ran %d times more for a column that they do not ask for", now-again)
 	}
 	for _, as := range []string{"integer", "bigint"} {
+		prepared()
 		by(t, url, "ALTER TABLE aside.things ALTER COLUMN n TYPE "+as)
+		// One meets them one after the other.
+		if err := within(func(x engine.Tx) error {
+			_, err := byHand(x)
+			return err
+		}); err != nil {
+			t.Errorf("as %s: %v", as, err)
+		}
 		everything("as " + as)
 	}
 }
