@@ -90,7 +90,7 @@ func (db *DB) roll(version string) (*roll, error) {
 // instanceGone, and returns how many live. Errors: OutgrownError, it does not work with the tables
 // any more.
 func (r *roll) beat(ctx context.Context) (live int, err error) {
-	is, err := r.db.tables(ctx)
+	is, err := r.suits(ctx)
 	if err != nil {
 		return 0, err
 	}
@@ -118,13 +118,22 @@ func (r *roll) beat(ctx context.Context) (live int, err error) {
 		return 0, err
 	}
 	// Behind the row: whoever changes the tables looks for it before, so that one of the two sees the other.
-	if is, err = r.db.tables(ctx); err != nil {
+	if _, err := r.suits(ctx); err != nil {
 		return 0, err
 	}
-	if err := is.Suits(r.row.from); err != nil {
-		return 0, &OutgrownError{err}
-	}
 	return r.look(ctx)
+}
+
+// suits is how far the tables are. Errors: OutgrownError.
+func (r *roll) suits(ctx context.Context) (migrations.Tables, error) {
+	is, err := r.db.tables(ctx)
+	if err != nil {
+		return is, err
+	}
+	if err := is.Suits(r.row.from); err != nil {
+		return is, &OutgrownError{err}
+	}
+	return is, nil
 }
 
 // OutgrownError says that the tables of the database were changed, by a newer release, in a way
