@@ -14,6 +14,11 @@
 // the tables of the next, and the two beside one another while instances are replaced. What only
 // adds is what the test of this package says.
 //
+// No script says what programs write, and no test looks at it: programs of before read it all the
+// same. A new value of a column that they decide by (a state, a kind, a purpose), and anything but
+// the zero value in a new column that is bound by a MAC (store/bind.go: they would take the row for
+// one that somebody has changed), are written by the release after the one that reads them.
+//
 // On PostgreSQL a script runs while instances serve. It is one transaction that waits for a lock
 // for a second at most and is tried again, so it has no statement that goes through a large table.
 // An index on one is made without holding up who writes, in a script of its own that begins with
