@@ -31,7 +31,7 @@ export OAUTH2_PROXY := $(CACHE)/oauth2-proxy-$(OAUTH2_PROXY_VERSION)
 # Debian makes a server of its own with the package, and starts it, unless told not to.
 NO_CLUSTER := mkdir -p /etc/postgresql-common/createcluster.d && echo "create_main_cluster = false" >/etc/postgresql-common/createcluster.d/tests.conf
 
-.PHONY: test postgres build dev lint vuln lock bench move hints crash races twice books far parties conformance screenshots outdated notice worker release axe zxing fakeidb needs clean
+.PHONY: test postgres build dev lint vuln lock bench move hints crash races twice books far rolling parties conformance screenshots outdated notice worker release axe zxing fakeidb needs clean
 
 test: needs $(OAUTH2_PROXY)
 	go vet ./...
@@ -158,6 +158,12 @@ books: needs
 # one database; it prints how often transactions waited in a circle or ran again.
 far: needs
 	ROUNDS=200 DELAY=25 go test -count 1 -v -parallel 10 -run 'TestRivalsThroughDelay|TestRivalProcesses' -timeout 90m ./idp/store
+
+# rolling replaces two instances by those of a release that there is not yet, goes one back and on
+# again, with ROLLING sign-ins at least in each step, and prints what was answered and how.
+ROLLING ?= 100
+rolling: needs
+	ROLLING=$(ROLLING) go test -count 1 -v -run 'TestRollingUpgrade|TestReleasesOnOneFile' -timeout 90m ./e2e
 
 # parties walks relying parties by docs/recipes: oauth2-proxy, as make test does, and what is too
 # large for that: OHIF (50 MB by npm, 200 MB unpacked), WildFly (270 and 330 MB by Maven),

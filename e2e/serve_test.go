@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"cmp"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -35,6 +36,8 @@ type served struct {
 	ca     string // file of the authority that signed its certificate
 	client *http.Client
 	setup  string // the set-up link it printed
+
+	binary, dir string // which, and where it is started; empty: idpBinary, here
 
 	cmd       *exec.Cmd
 	out, errs *tail
@@ -90,8 +93,8 @@ func (s *served) launch(t testing.TB) {
 // begin is launch that does not wait.
 func (s *served) begin(t testing.TB) {
 	t.Helper()
-	s.cmd = exec.Command(idpBinary, "serve")
-	s.cmd.Env = s.env
+	s.cmd = exec.Command(cmp.Or(s.binary, idpBinary), "serve")
+	s.cmd.Env, s.cmd.Dir = s.env, s.dir
 	s.out, s.errs = &tail{}, &tail{}
 	s.cmd.Stdout, s.cmd.Stderr = s.out, s.errs
 	if err := s.cmd.Start(); err != nil {

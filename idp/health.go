@@ -6,6 +6,8 @@ import "time"
 type Health struct {
 	Engine        string           // of the database: "SQLite", "PostgreSQL"
 	EngineVersion string           // of PostgreSQL the server's
+	Schema        int64            // version of its tables
+	SchemaFloor   int64            // the oldest that a program may be made for and still work with them
 	Bytes         int64            // of the database, of SQLite its write-ahead log included
 	Rows          map[string]int64 // per table, as an upper bound: of large tables the range of row numbers, in which deleted rows count too
 	Events        int64

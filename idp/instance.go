@@ -9,7 +9,8 @@ type Instance struct {
 	Version   string // of its program
 	StartedAt time.Time
 	HeardAt   time.Time // when it last said that it lives, by its own clock
-	// Schema versions of the database that it works with, from one to the other.
+	// Versions of the database's tables that it works with, from the one that it is made for to the
+	// one that it has found.
 	SchemaFrom, SchemaTo int64
 }
 

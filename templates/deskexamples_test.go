@@ -112,7 +112,7 @@ func deskExamples(at time.Time) []example {
 		{"admin-health", AdminHealth{Frame: frame("health"), Version: "1.4.0-rc.1 <b>", Size: Say("size.mb", "Size", 12.3), Events: 1200, People: 70, Devices: 158, Failing: Count{N: 21}, Logins: Count{N: 0}, Challenges: Count{N: 1}, Invitations: Count{N: 3}, Pairings: Count{N: 0}, SweptAt: at, Mail: &MailLine{Waiting: Count{N: 3}, Lost: Count{N: 1}, OldestAt: at, SentAt: at, FailedAt: at, Said: Say("unsent.login"), Detailed: "535 5.7.8 <b>no"},
 			Keys: []KeyLine{{"KEY1", "RS256", "signs", 12, at, at}, {"KEY2", "RS256", "next", 0, at, at}, {"KEY3", "ES256", "retired", 0, at, at}},
 			Push: []PushLine{{Service: "Firebase Cloud Messaging", Attempts: 10, Delivered: 9, Failed: 1, Rate: "90 %", P50: "12ms", P95: "40ms", LastError: "503 <b>", LastAt: at, Alarm: "The service account is refused."}, {Service: "Web Push", P50: "0s", P95: "0s"}}, Plots: []Plot{drawn, drawn, drawn}, Logouts: untold,
-			Instances: []InstanceLine{{"3V2A", "idp-0 <b>", "1.4.0-rc.1", at, at}, {"3V2B", "", "1.3.0", at, at}}, Lag: "130ms"}},
+			Instances: []InstanceLine{{"3V2A", "idp-0 <b>", "1.4.0-rc.1", 47, at, at}, {"3V2B", "", "1.3.0", 45, at, at}}, Lag: "130ms"}},
 		{"admin-health-bare", AdminHealth{Frame: frame("health"), Unwritable: Say("health.unwritable.full")}},
 		{"admin-apps", AdminApps{Frame: frame("applications"), Note: Say("apps.removed.done"), MayEdit: true, Rows: []DeskApp{app, {ID: "p", Name: "Page", Public: true, AddedAt: at}, {ID: "n", Name: "Native", Native: true, Public: true, AddedAt: at}, {ID: "c", Name: "Sync", Program: true, AddedAt: at}}}},
 		{"admin-apps-none", AdminApps{Frame: frame("applications")}},

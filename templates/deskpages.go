@@ -725,6 +725,7 @@ type AdminHealth struct {
 	Version                                            string  // of the running program
 	Size                                               Message // of the database
 	Engine                                             string  // of the database, with its version
+	Tables                                             int64   // version of those of the database
 	Events, People, Devices                            int
 	Failing, Logins, Challenges, Invitations, Pairings Count          // Failing: devices whose notifications do not arrive; the others: open now
 	Unwritable                                         Message        // why nothing can be written; without a key: it can
@@ -741,6 +742,7 @@ type AdminHealth struct {
 // InstanceLine is a process that serves: idp.Instance.
 type InstanceLine struct {
 	ID, Host, Version  string
+	Tables             int64 // version that it is made for
 	StartedAt, HeardAt time.Time
 }
 

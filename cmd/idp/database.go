@@ -90,7 +90,7 @@ func notOpened(err error, server *config.Postgres) string {
 	case engine.OpenNewer:
 		return fmt.Sprintf("database %s at %s was written by a newer version of this program: run that version, or put back a backup from before it (%s)", name, at, why)
 	case engine.OpenOlder:
-		return fmt.Sprintf("database %s at %s has to be brought up to date by one instance alone: stop the others, start this one, then them in this version (%s)", name, at, why)
+		return fmt.Sprintf("database %s at %s cannot be brought up to date while an instance of before runs that does not work with the new tables: stop it, start this one, then that one in this version (%s)", name, at, why)
 	case engine.OpenEncoding:
 		return fmt.Sprintf("database %s at %s is not in UTF8, which cannot be changed later: CREATE DATABASE %s OWNER %s ENCODING 'UTF8' TEMPLATE template0; and name that one (%s)", name, at, quoted(name+"_utf8"), quoted(user), why)
 	case engine.OpenNoRights:

@@ -80,6 +80,8 @@ type healthLine struct {
 	Bytes   int64            `json:"database_bytes"`
 	Engine  string           `json:"database_engine"`
 	Version string           `json:"database_version"`
+	Schema  int64            `json:"schema"`       // version of the tables
+	Floor   int64            `json:"schema_floor"` // the oldest that a program may be made for
 	Rows    map[string]int64 `json:"rows"`
 	Waiting map[string]int   `json:"waiting"`
 	Failing int              `json:"devices_failing"`
@@ -135,13 +137,13 @@ func (c *cli) healthCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			l := healthLine{Bytes: h.Bytes, Engine: h.Engine, Version: h.EngineVersion, Rows: h.Rows, Waiting: h.Waiting, Failing: h.Failing, SweptAt: orNever(h.LastSweep), Unwritable: h.Unwritable, Mail: p.mailLine(&h.Mail)}
+			l := healthLine{Bytes: h.Bytes, Engine: h.Engine, Version: h.EngineVersion, Schema: h.Schema, Floor: h.SchemaFloor, Rows: h.Rows, Waiting: h.Waiting, Failing: h.Failing, SweptAt: orNever(h.LastSweep), Unwritable: h.Unwritable, Mail: p.mailLine(&h.Mail)}
 			if head, err := p.db.LogHead(ctx); err != nil {
 				l.Head = err.Error()
 			} else {
 				l.Head = head.String()
 			}
-			rows := [][]string{{"database", fmt.Sprintf("%s %s, %d bytes", h.Engine, h.EngineVersion, h.Bytes)}, {"log", fmt.Sprint(h.Events, " entries")}, {"log ends at", l.Head}, {"notifications failing", fmt.Sprint(h.Failing)}}
+			rows := [][]string{{"database", fmt.Sprintf("%s %s, %d bytes", h.Engine, h.EngineVersion, h.Bytes)}, {"tables", fmt.Sprintf("version %d, for programs that are made for %d or later", h.Schema, h.SchemaFloor)}, {"log", fmt.Sprint(h.Events, " entries")}, {"log ends at", l.Head}, {"notifications failing", fmt.Sprint(h.Failing)}}
 			if h.Shared {
 				lag := h.Lag.Seconds()
 				l.LogLag = &lag
@@ -149,7 +151,7 @@ func (c *cli) healthCommand() *cobra.Command {
 			}
 			for _, i := range h.Instances {
 				l.Instances = append(l.Instances, instanceLine(i))
-				rows = append(rows, []string{"instance " + i.ID, fmt.Sprintf("%s, version %s, runs since %s, last heard %s", i.Host, i.Version, clock(i.StartedAt), i.HeardAt.Local().Format("15:04:05 MST"))})
+				rows = append(rows, []string{"instance " + i.ID, fmt.Sprintf("%s, version %s, made for tables %d, runs since %s, last heard %s", i.Host, i.Version, i.SchemaFrom, clock(i.StartedAt), i.HeardAt.Local().Format("15:04:05 MST"))})
 			}
 			if h.Unwritable != "" {
 				rows = append(rows, []string{"nothing can be written", h.Unwritable.String()})

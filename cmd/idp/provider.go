@@ -594,7 +594,8 @@ func listen(ctx context.Context, setting, address string) (net.Listener, error) 
 const jobsEnd = 10 * time.Second
 
 // run serves until ctx ends and looks after keys, old rows and what other
-// processes change. Every goroutine it starts has ended when it returns.
+// processes change. Every goroutine it starts has ended when it returns. Errors: those of
+// serve.Run; store.OutgrownError.
 func (p *provider) run(ctx context.Context, h http.Handler, shared serve.Config, l net.Listener) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
@@ -602,9 +603,10 @@ func (p *provider) run(ctx context.Context, h http.Handler, shared serve.Config,
 	defer p.streams.Wait()
 	defer wg.Wait()
 	defer cancel()
+	outgrown := make(chan error, 1)
 	wg.Go(func() { p.db.Watch(ctx, func(topics ...idp.Topic) { p.relayed(ctx, topics...) }) })   // ends with ctx
 	wg.Go(func() { p.db.Listen(ctx, p.hinted(ctx), func() { p.hub.All(); p.takeUpKeys(ctx) }) }) // ends with ctx
-	wg.Go(func() { p.db.Live(ctx, version, p.share.Set) })                                       // ends with ctx
+	wg.Go(func() { outgrown <- p.db.Live(ctx, version, p.share.Set); cancel() })                 // ends with ctx, or ends all
 	wg.Go(func() { p.files.Run(ctx) })                                                           // ends with ctx
 	wg.Go(func() { p.sender.Run(ctx) })                                                          // ends with ctx
 	wg.Go(func() { p.openPings().Run(ctx) })                                                     // ends with ctx
@@ -631,7 +633,9 @@ func (p *provider) run(ctx context.Context, h http.Handler, shared serve.Config,
 		debug.FreeOSMemory() // a quarter of it was needed for the start alone
 	})
 	if p.certified == nil || p.certified.listener == nil {
-		return serve.Run(ctx, shared, h, l)
+		err := serve.Run(ctx, shared, h, l)
+		cancel()
+		return errors.Join(err, <-outgrown)
 	}
 	failed := make(chan error, 1)
 	wg.Go(func() { // ends with ctx
@@ -640,7 +644,7 @@ func (p *provider) run(ctx context.Context, h http.Handler, shared serve.Config,
 	})
 	err := serve.Run(ctx, shared, h, l)
 	cancel()
-	return errors.Join(err, <-failed)
+	return errors.Join(err, <-failed, <-outgrown)
 }
 
 // heard wakes whoever waits for topics that this process has changed something of, here and

@@ -66,6 +66,8 @@ type health struct {
 	DatabaseBytes  int64            `json:"database_bytes"`
 	Engine         string           `json:"database_engine"`
 	EngineVersion  string           `json:"database_version"`
+	Schema         int64            `json:"schema"`
+	SchemaFloor    int64            `json:"schema_floor"`
 	Rows           map[string]int64 `json:"rows"`
 	Events         int64            `json:"events"`
 	Waiting        map[string]int   `json:"waiting"`
@@ -120,7 +122,7 @@ func (s *Server) health(w http.ResponseWriter, r *http.Request, by admin.By) err
 		return err
 	}
 	out := health{
-		DatabaseBytes: h.Bytes, Engine: h.Engine, EngineVersion: h.EngineVersion, Rows: h.Rows, Events: h.Events, Waiting: h.Waiting, FailingDevices: h.Failing, LastSweepAt: moment(h.LastSweep), Unwritable: h.Unwritable, Push: []pushFigures{},
+		DatabaseBytes: h.Bytes, Engine: h.Engine, EngineVersion: h.EngineVersion, Schema: h.Schema, SchemaFloor: h.SchemaFloor, Rows: h.Rows, Events: h.Events, Waiting: h.Waiting, FailingDevices: h.Failing, LastSweepAt: moment(h.LastSweep), Unwritable: h.Unwritable, Push: []pushFigures{},
 		Mail: mail{h.Mail.Waiting, moment(h.Mail.OldestAt), moment(h.Mail.SentAt), h.Mail.Lost, moment(h.Mail.FailedAt), h.Mail.Said, h.Mail.Detailed},
 		Keys: each(h.Keys, func(k *idp.SigningKey) key {
 			return key{k.ID, k.Alg, moment(k.CreatedAt), moment(k.ActiveAt), moment(k.RetiredAt), moment(k.GoneAt)}

@@ -117,8 +117,9 @@ func TestRefuseADatabaseFromANewerVersion(t *testing.T) {
 		t.Fatal(err)
 	}
 	tamper(t, path, "INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, 1)")
+	tamper(t, path, "UPDATE schema_floor SET level = 9990, release = '3.1.0'")
 	before := content(t, filepath.Dir(path))
-	refuse(t, path, "newer version", "9999", "Use the newer program")
+	refuse(t, path, "newer version", "9999", "3.1.0 is the oldest", "Use the newer program")
 	if after := content(t, filepath.Dir(path)); after["idp.db"] != before["idp.db"] {
 		t.Error("the refused database was written to")
 	}

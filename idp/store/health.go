@@ -27,6 +27,11 @@ func (db *DB) Health(ctx context.Context) (*idp.Health, error) {
 	if h.Instances, err = db.instances(r); err != nil {
 		return nil, err
 	}
+	is, err := db.tables(ctx)
+	if err != nil {
+		return nil, err
+	}
+	h.Schema, h.SchemaFloor = is.Version, is.Floor.Level
 	if h.Unwritable, err = db.whyUnwritable(ctx); err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"os"
 	"time"
 
@@ -21,7 +22,7 @@ const (
 	selectInstances = "SELECT " + instanceColumns + " FROM instances ORDER BY started_at, id"
 )
 
-var beatInstance = insertInto("instances", instanceColumns) + " ON CONFLICT (id) DO UPDATE SET heard_at = excluded.heard_at"
+var beatInstance = insertInto("instances", instanceColumns) + " ON CONFLICT (id) DO UPDATE SET heard_at = excluded.heard_at, schema_to = excluded.schema_to"
 
 type instanceRow struct {
 	id, host, version string
@@ -85,9 +86,18 @@ func (db *DB) roll(version string) (*roll, error) {
 	}, nil
 }
 
-// beat says that this instance lives, deletes those that were not heard for instanceGone, and
-// returns how many live.
+// beat says that this instance lives, and with which tables, deletes those that were not heard for
+// instanceGone, and returns how many live. Errors: OutgrownError, it does not work with the tables
+// any more.
 func (r *roll) beat(ctx context.Context) (live int, err error) {
+	is, err := r.suits(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if r.row.to != is.Version && is.Version > r.row.from {
+		r.db.conf.Log.InfoContext(ctx, migrations.Behind, "tables", is.Version, "made_for", r.row.from, "oldest", is.Floor.Level)
+	}
+	r.row.to = max(r.row.from, is.Version)
 	r.row.heard = max(r.row.heard+1, micros(r.db.now()))
 	me, now := r.row, r.db.now()
 	err = r.db.write(ctx, func(t *tx) error {
@@ -107,7 +117,72 @@ func (r *roll) beat(ctx context.Context) (live int, err error) {
 	if err != nil {
 		return 0, err
 	}
+	// Behind the row: whoever changes the tables looks for it before, so that one of the two sees the other.
+	if _, err := r.suits(ctx); err != nil {
+		return 0, err
+	}
 	return r.look(ctx)
+}
+
+// suits is how far the tables are. Errors: OutgrownError.
+func (r *roll) suits(ctx context.Context) (migrations.Tables, error) {
+	is, err := r.db.tables(ctx)
+	if err != nil {
+		return is, err
+	}
+	if err := is.Suits(r.row.from); err != nil {
+		return is, &OutgrownError{err}
+	}
+	return is, nil
+}
+
+// OutgrownError says that the tables of the database were changed, by a newer release, in a way
+// that this program does not work with. What it reads and writes from then on may be wrong.
+type OutgrownError struct{ Why error }
+
+func (e *OutgrownError) Error() string {
+	return "a newer release has changed the tables of the database, and this one does not work with them; start that release here: " + e.Why.Error()
+}
+
+// Unwrap is for errors.Is and errors.As.
+func (e *OutgrownError) Unwrap() error { return e.Why }
+
+// tables is how far the tables of the database are.
+func (db *DB) tables(ctx context.Context) (is migrations.Tables, err error) {
+	r, err := db.read(ctx)
+	if err != nil {
+		return is, err
+	}
+	if err := r.Row(migrations.SelectVersion, nil, &is.Version); err != nil {
+		return is, err
+	}
+	err = r.Row(migrations.SelectFloor, nil, &is.Floor.Level, &is.Floor.Release)
+	return is, err
+}
+
+// watchTables waits until the tables of a file are changed in a way that this program does not
+// work with. Errors: OutgrownError; nil: ctx ended.
+func (db *DB) watchTables(ctx context.Context) error {
+	known, err := migrations.Newest()
+	if err != nil {
+		return err
+	}
+	tick := time.NewTicker(beatEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		is, err := db.tables(ctx)
+		if err != nil {
+			continue // whoever asks for something notices that the file cannot be read
+		}
+		if err := is.Suits(known); err != nil {
+			return &OutgrownError{err}
+		}
+	}
 }
 
 // look returns how many live. One that was never seen before is taken to: that errs on the side
@@ -150,16 +225,15 @@ func (r *roll) leave(ctx context.Context) error {
 
 // Live lists this process, of a version, among the instances on the database until ctx ends.
 // changed is told how many live, this one too, whenever that has changed; while the database does
-// not answer it stays as it was. Where a file is the database Live returns at once: one process
-// serves it.
-func (db *DB) Live(ctx context.Context, version string, changed func(live int)) {
+// not answer it stays as it was. Where a file is the database nobody is listed: one process serves
+// it. Errors: OutgrownError, the process has to end.
+func (db *DB) Live(ctx context.Context, version string, changed func(live int)) error {
 	if !db.deferred {
-		return
+		return db.watchTables(ctx)
 	}
 	r, err := db.roll(version)
 	if err != nil {
-		db.conf.Log.ErrorContext(ctx, "this instance is not listed", "error", err)
-		return
+		return err
 	}
 	defer func() {
 		last, done := context.WithTimeout(context.WithoutCancel(ctx), farewellTakes)
@@ -173,6 +247,9 @@ func (db *DB) Live(ctx context.Context, version string, changed func(live int)) 
 	known, failing := 0, false
 	for do, first := r.beat, true; ; first = false {
 		live, err := do(ctx)
+		if errors.As(err, new(*OutgrownError)) {
+			return err
+		}
 		if err == nil && live != known {
 			known = live
 			changed(live)
@@ -186,7 +263,7 @@ func (db *DB) Live(ctx context.Context, version string, changed func(live int)) 
 		}
 		select {
 		case <-ctx.Done():
-			return
+			return nil
 		case <-tick.C:
 			do = r.beat
 		case <-db.hints.roll:

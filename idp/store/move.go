@@ -90,6 +90,7 @@ var leftBehind = map[string]string{
 	"instances":        "says who serves a database now; of a file, nobody",
 	"goose_db_version": "each database has its own scripts behind it",
 	"moved":            "says of a file that it was moved",
+	"schema_floor":     "what the scripts of each say",
 	"wakes":            "hints that are a minute old at most; whoever waits looks again by itself",
 }
 
@@ -254,6 +255,11 @@ func (m *mover) step(s MoveStep, do func() error) error {
 }
 
 func (m *mover) run(ctx context.Context) error {
+	if m.moving != nil {
+		if err := m.target.SameTables(ctx); err != nil {
+			return err
+		}
+	}
 	if away, _, err := m.source.Moved(); err != nil {
 		return err
 	} else if away != "" { // it was killed in between

@@ -14,8 +14,8 @@ const (
 	OpenEmpty        OpenKind = "empty"        // it has no tables, and was to have ours
 	OpenNotEmpty     OpenKind = "not empty"    // it has tables, and none of ours
 	OpenOtherProgram OpenKind = "other"        // some of its tables are called like ours, and are another program's
-	OpenNewer        OpenKind = "newer schema" // a later release has written it
-	OpenOlder        OpenKind = "older schema" // one instance has to bring it up to date, alone
+	OpenNewer        OpenKind = "newer schema" // of a later release, which this one does not work with
+	OpenOlder        OpenKind = "older schema" // to be brought up to date, and an instance lives that would not work with that
 	OpenEncoding     OpenKind = "encoding"     // it is not in UTF8
 	OpenMoving       OpenKind = "moving"       // a file is moved into it, and that has not ended
 	OpenNoRights     OpenKind = "no rights"    // the user may not make tables

@@ -39,6 +39,7 @@ type conn struct {
 	named int  // statements so far
 	sent  []op // what the pipe has and nobody has read yet
 	stale bool // it works, and is not to be used for another transaction
+	age   int  // see pool
 	epoch epoch
 	orm   *gorm.DB
 	home  *sql.DB    // of orm
@@ -480,6 +481,7 @@ func (c *conn) Translate(err error) error { return named(err) }
 func newORM(on gorm.ConnPool) (*gorm.DB, error) {
 	return gorm.Open(postgres.New(postgres.Config{Conn: on}), &gorm.Config{
 		PrepareStmt:            false,
+		QueryFields:            true, // a column that a newer release adds is no part of an answer that was prepared
 		SkipDefaultTransaction: true, // there is one already, or it is a read
 		TranslateError:         true,
 		DisableAutomaticPing:   true,

@@ -120,8 +120,11 @@ func away(err error) bool {
 // outdated reports whether an error says that the connection is to be replaced, though it works:
 // what was prepared on it is of tables that have changed, or is gone, or its server is no
 // longer the one that takes changes.
-func outdated(e *pgconn.PgError) bool {
-	return e.Code == codeCached && e.Routine == "RevalidateCachedQuery" || e.Code == codeNoStatement || e.Code == codeReadOnly
+func outdated(e *pgconn.PgError) bool { return unprepared(e) || e.Code == codeReadOnly }
+
+// unprepared reports whether a statement has to be prepared anew, and nothing else is wrong.
+func unprepared(e *pgconn.PgError) bool {
+	return e.Code == codeCached && e.Routine == "RevalidateCachedQuery" || e.Code == codeNoStatement
 }
 
 // again reports whether a transaction that certainly was not committed may be run once more:

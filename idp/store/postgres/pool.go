@@ -20,6 +20,7 @@ type pool struct {
 
 	mu     sync.Mutex
 	idle   []*conn
+	age    int // of the connections that are opened now: those of an earlier one are not lent again
 	closed chan struct{}
 
 	// While no connection can be opened one at a time is tried: a server that comes back is
@@ -65,10 +66,13 @@ func (p *pool) take(ctx context.Context) (*conn, error) {
 		return nil, waited(ctx, wait.Err())
 	}
 	for c := p.last(); c != nil; c = p.last() {
-		if c.usable() {
+		switch {
+		case c.stale: // and in good order
+		case c.usable():
 			return c, nil
+		default:
+			_ = c.lost(errors.New("it was closed while nobody used it"))
 		}
-		_ = c.lost(errors.New("it was closed while nobody used it"))
 		_ = c.close()
 	}
 	c, err := p.opened(wait)
@@ -103,6 +107,7 @@ func (p *pool) last() *conn {
 	}
 	c := p.idle[n-1]
 	p.idle = p.idle[:n-1]
+	c.stale = c.age < p.age
 	return c
 }
 
@@ -119,7 +124,13 @@ func (p *pool) opened(ctx context.Context) (*conn, error) {
 			return nil, fault
 		}
 	}
+	p.mu.Lock()
+	age := p.age // before it is opened
+	p.mu.Unlock()
 	c, err := p.open(ctx)
+	if err == nil {
+		c.age = age
+	}
 	if err == nil || ctx.Err() == nil { // who goes away says nothing of the server
 		p.mu.Lock()
 		p.fault, p.faultAt = err, time.Now()
@@ -135,8 +146,14 @@ func (p *pool) known() (at time.Time, fault error) {
 	return p.faultAt, p.fault
 }
 
-// give takes a connection back.
+// give takes a connection back. What makes one stale makes all that were opened before: a
+// transaction that runs again would meet one after the other.
 func (p *pool) give(c *conn) {
+	if c.stale {
+		p.mu.Lock()
+		p.age = max(p.age, c.age+1)
+		p.mu.Unlock()
+	}
 	if !c.dead() && (c.pipe != nil || c.pg.TxStatus() != 'I') {
 		_ = c.lost(errors.New("a transaction was left open"))
 	}
@@ -189,9 +206,14 @@ func (c counting) ExecContext(ctx context.Context, query string, args []driver.N
 	return single(c).ExecContext(ctx, query, args)
 }
 
-// QueryContext is single's.
+// QueryContext is single's. What was prepared for tables that have changed since is prepared anew:
+// pgx has forgotten it by the time that it says so.
 func (c counting) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
-	return single(c).QueryContext(ctx, query, args)
+	rows, err := single(c).QueryContext(ctx, query, args)
+	if e := pgError(err); e != nil && unprepared(e) {
+		return single(c).QueryContext(ctx, query, args)
+	}
+	return rows, err
 }
 
 // CheckNamedValue is single's.

@@ -312,6 +312,9 @@ func (e *Engine) once(ctx context.Context, fn func(engine.Work) error) (sure boo
 		if t.dead() && !errors.As(err, new(*lostError)) { // gorm says in its own words that the connection is lost
 			err = &lostError{err}
 		}
+		if e := pgError(err); e != nil && outdated(e) { // and that it is outdated
+			t.stale = true
+		}
 		t.rollback()
 		return true, err
 	}

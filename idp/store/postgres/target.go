@@ -20,6 +20,7 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 
 	"hilum/idp/store/engine"
+	"hilum/idp/store/migrations"
 )
 
 // Target is a database that is filled from a file. Until that has ended, a table of its own,
@@ -239,8 +240,31 @@ func (t *Target) Step(ctx context.Context, s Step) error {
 
 // Tables makes all tables as a start does.
 func (t *Target) Tables(ctx context.Context) error {
-	db := sql.OpenDB(t.connector)
-	return errors.Join(scripts(ctx, db, slog.New(slog.DiscardHandler), 0), db.Close())
+	return scripts(ctx, t.connector, slog.New(slog.DiscardHandler), 0)
+}
+
+// SameTables returns an error where a move was begun by a program of another version: its tables
+// are not those of the file.
+func (t *Target) SameTables(ctx context.Context) error {
+	known, err := migrations.Newest()
+	if err != nil {
+		return err
+	}
+	var there bool
+	if err := t.main.QueryRow(ctx, "SELECT to_regclass(quote_ident(current_schema()) || '.goose_db_version') IS NOT NULL").Scan(&there); err != nil || !there {
+		return err
+	}
+	var version int64
+	if err := t.main.QueryRow(ctx, migrations.SelectVersion).Scan(&version); err != nil {
+		return err
+	}
+	switch {
+	case version > known:
+		return fmt.Errorf("the move was begun by a newer version of this program (its tables are version %d, this program knows %d): go on with that one, or take back what was copied (\"idp migrate --undo\")", version, known)
+	case version < known && version > 0:
+		return fmt.Errorf("the move was begun by an older version of this program (its tables are version %d, this program needs %d): go on with that one, or take back what was copied (\"idp migrate --undo\")", version, known)
+	}
+	return nil
 }
 
 // laterStatements are what of a database is quicker made once the rows are there: unique

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/pressly/goose/v3"
@@ -14,13 +15,14 @@ import (
 )
 
 // checkVersion refuses, before anything is written, a database that a newer program has
-// made or that is another program's. current: it needs no migration.
-func checkVersion(ctx context.Context, dsn, path string) (current bool, err error) {
+// made and this one does not work with, or that is another program's. current: it needs no
+// migration.
+func checkVersion(ctx context.Context, dsn, path string, log *slog.Logger) (current bool, err error) {
 	db, err := sql.Open(sqlite.DriverName, dsn)
 	if err != nil {
 		return false, err
 	}
-	version, err := versionOf(ctx, db)
+	is, err := tablesOf(ctx, db)
 	if err == nil {
 		err = movedAway(ctx, db)
 	}
@@ -34,11 +36,23 @@ func checkVersion(ctx context.Context, dsn, path string) (current bool, err erro
 	if err != nil {
 		return false, err
 	}
-	if version > known {
-		return false, fmt.Errorf("%s was written by a newer version of this program (its tables are version %d, this program knows %d); "+
-			"it was left as it is. Use the newer program, or a backup from before the upgrade", path, version, known)
+	if err := is.Suits(known); err != nil {
+		return false, fmt.Errorf("%s was written by a newer version of this program (%w); "+
+			"it was left as it is. Use the newer program, or a backup from before the upgrade", path, err)
 	}
-	return version == known, nil
+	if is.Version > known {
+		log.Info(migrations.Behind, "tables", is.Version, "made_for", known, "oldest", is.Floor.Level)
+	}
+	return is.Version >= known, nil
+}
+
+// tablesOf is how far the tables of a database are. Error: it has some and none of them is ours.
+func tablesOf(ctx context.Context, db *sql.DB) (is migrations.Tables, err error) {
+	if is.Version, err = versionOf(ctx, db); err != nil || is.Version < migrations.FirstFloor {
+		return is, err
+	}
+	err = db.QueryRowContext(ctx, migrations.SelectFloor).Scan(&is.Floor.Level, &is.Floor.Release)
+	return is, err
 }
 
 // versionOf is the schema version of a database, 0 for one without tables. Error: it has
@@ -56,7 +70,7 @@ func versionOf(ctx context.Context, db *sql.DB) (int64, error) {
 		return 0, errors.New("it is the database of another program; name another file")
 	}
 	var version int64
-	err = db.QueryRowContext(ctx, "SELECT coalesce(max(version_id), 0) FROM goose_db_version WHERE is_applied").Scan(&version)
+	err = db.QueryRowContext(ctx, migrations.SelectVersion).Scan(&version)
 	return version, err
 }
 
@@ -93,7 +107,7 @@ func migrate(ctx context.Context, db *sql.DB) error {
 		return err
 	}
 	version, err := versionOf(ctx, db)
-	if err != nil || version == known {
+	if err != nil || version >= known {
 		return err
 	}
 	scripts, err := migrations.SQLite()
@@ -115,7 +129,7 @@ func migrate(ctx context.Context, db *sql.DB) error {
 			version = now
 		}
 		switch {
-		case version == known:
+		case version >= known:
 			return nil
 		case version == before && !contended(err), time.Now().After(until):
 			return err

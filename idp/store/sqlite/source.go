@@ -94,7 +94,8 @@ func inUse(path string, err error) error {
 	return err
 }
 
-// version looks whether the file's tables are those that this program knows.
+// version looks whether the file's tables are those that this program knows: it would leave
+// behind what a newer one keeps there, also where it works with them.
 func (s *Source) version() error {
 	var tables, ours, version int64
 	err := s.raw.Row("SELECT count(*), count(CASE name WHEN 'goose_db_version' THEN 1 END) FROM sqlite_master WHERE type = 'table'", nil, &tables, &ours)
@@ -106,7 +107,7 @@ func (s *Source) version() error {
 	case ours == 0:
 		return fmt.Errorf("%s is the database of another program; name another file", s.path)
 	}
-	if err := s.raw.Row("SELECT coalesce(max(version_id), 0) FROM goose_db_version WHERE is_applied", nil, &version); err != nil {
+	if err := s.raw.Row(migrations.SelectVersion, nil, &version); err != nil {
 		return err
 	}
 	known, err := migrations.Newest()

@@ -65,7 +65,7 @@ func Open(ctx context.Context, c Config, hooks engine.Hooks) (*Engine, error) {
 		return nil, err
 	}
 	dsn := "file:" + (&url.URL{Path: path}).EscapedPath()
-	current, err := checkVersion(ctx, dsn+reads, path)
+	current, err := checkVersion(ctx, dsn+reads, path, c.Log)
 	if err != nil {
 		return nil, err
 	}
@@ -73,6 +73,10 @@ func Open(ctx context.Context, c Config, hooks engine.Hooks) (*Engine, error) {
 		if err := bringUpToDate(ctx, dsn+writes, path, c.Log); err != nil {
 			return nil, fmt.Errorf("%s cannot be brought up to date; it was left as it was. "+
 				"Is the disk full, or its folder not writable? %w", path, err)
+		}
+		// A newer program may have been at it meanwhile.
+		if _, err := checkVersion(ctx, dsn+reads, path, c.Log); err != nil {
+			return nil, err
 		}
 	}
 

@@ -43,7 +43,7 @@ func (s *health) page(w http.ResponseWriter, r *http.Request, p staff) error {
 	}
 	now := s.door.Now()
 	view := templates.AdminHealth{
-		Frame: s.frame(r, p, "health"), Version: s.version, Size: sizeWords(h.Bytes), Engine: strings.TrimSpace(h.Engine + " " + h.EngineVersion), Events: int(h.Events), People: int(h.Rows["users"]), Devices: int(h.Rows["devices"]), SweptAt: h.LastSweep,
+		Frame: s.frame(r, p, "health"), Version: s.version, Size: sizeWords(h.Bytes), Engine: strings.TrimSpace(h.Engine + " " + h.EngineVersion), Tables: h.Schema, Events: int(h.Events), People: int(h.Rows["users"]), Devices: int(h.Rows["devices"]), SweptAt: h.LastSweep,
 		Logins: upTo(h.Waiting["logins"]), Challenges: upTo(h.Waiting["challenges"]), Invitations: upTo(h.Waiting["invitations"]), Pairings: upTo(h.Waiting["pairings"]), Failing: upTo(h.Failing),
 	}
 	if h.Unwritable != "" {
@@ -53,7 +53,7 @@ func (s *health) page(w http.ResponseWriter, r *http.Request, p staff) error {
 		view.Lag = h.Lag.Round(time.Millisecond).String()
 	}
 	for _, i := range h.Instances {
-		view.Instances = append(view.Instances, templates.InstanceLine{ID: i.ID, Host: i.Host, Version: i.Version, StartedAt: i.StartedAt, HeardAt: i.HeardAt})
+		view.Instances = append(view.Instances, templates.InstanceLine{ID: i.ID, Host: i.Host, Version: i.Version, Tables: i.SchemaFrom, StartedAt: i.StartedAt, HeardAt: i.HeardAt})
 	}
 	for i := range h.Keys {
 		view.Keys = append(view.Keys, keyOf(&h.Keys[i], now))
