@@ -66,6 +66,9 @@ type Tx interface {
 	Put(query string, args ...any) error
 	// Sure is Put for a change that has to meet a row. Errors, as those of Put: idp.ErrNotFound.
 	Sure(query string, args ...any) error
+	// Must fails with otherwise where a query, of one column, finds nothing. It may be asked as
+	// late as Put.
+	Must(otherwise error, query string, args ...any) error
 	// Later is Each for rows that are not needed yet: next is called, at the latest, with the next
 	// statement that is answered.
 	Later(query string, args []any, next func() []any) error
@@ -81,6 +84,11 @@ type Tx interface {
 	// was read. held is told what it was, at the latest with the next statement that is
 	// answered; of an engine that holds nothing it stays empty.
 	HoldRow(before Key, query string, args []any, held *string) error
+	// Share waits until no other transaction holds the key by Hold, and keeps those that come to
+	// hold it waiting to the end. Those who share a key do not wait for one another. ShareRow is
+	// Share for a key that has to be read, as HoldRow is Hold.
+	Share(k Key) error
+	ShareRow(before Key, query string, args []any) error
 	// Next is a number that no row of a list has: one more than its greatest, or later.
 	Next(list string) (int64, error)
 	// Claim is Row for a queue that several take from: a row that another transaction holds is

@@ -233,6 +233,16 @@ func (t *tx) HoldRow(before engine.Key, query string, args []any, held *string) 
 	return named(t.send(op{query: text, once: true, next: func() []any { return []any{held, &nothing} }}, args))
 }
 
+// Share is engine.Tx's.
+func (t *tx) Share(k engine.Key) error {
+	return t.Put("SELECT pg_advisory_xact_lock_shared(hashtextextended(?, 0))", string(k))
+}
+
+// ShareRow is engine.Tx's.
+func (t *tx) ShareRow(before engine.Key, query string, args []any) error {
+	return t.Put("SELECT pg_advisory_xact_lock_shared(hashtextextended('"+string(before)+"' || k.k, 0)) FROM ("+query+") AS k(k)", args...)
+}
+
 // TryHold is engine.Tx's.
 func (t *tx) TryHold(k engine.Key) (held bool, err error) {
 	err = t.Row("SELECT pg_try_advisory_xact_lock(hashtextextended(?, 0))", []any{string(k)}, &held)

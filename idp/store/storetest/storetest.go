@@ -110,6 +110,10 @@ func Run(t *testing.T, open Open) {
 		both := open(t, 2)
 		seenAtOnce(t, &site{Store: both[0], t: t, now: time.Now().UTC().Truncate(time.Microsecond)}, both[1])
 	})
+	t.Run("an application is disabled in another instance while it is given tokens", func(t *testing.T) {
+		both := open(t, 2)
+		disabledWaits(t, &site{Store: both[0], t: t, now: time.Now().UTC().Truncate(time.Microsecond)}, both[1])
+	})
 	t.Run("site", one(siteSaved))
 	t.Run("pictures", one(pictures))
 	t.Run("consents", one(consents))
@@ -167,6 +171,7 @@ var rivalries = []rivalry{
 	{"redeem a code", rivalsRedeem},
 	{"answer a test sign-in", rivalsAnswer},
 	{"rotate a refresh token", rivalsRotate},
+	{"disable an application", rivalsDisabled},
 	{"burn a step", rivalsStep},
 	{"count wrong codes", rivalsCount},
 	{"guess a password", rivalsGuess},
@@ -319,9 +324,18 @@ func (s *site) invitation(user idp.UserID, purpose idp.InvitationPurpose) *idp.I
 	return i
 }
 
-// login adds a sign-in in a state.
+// registered adds an application, unless it is there.
+func (s *site) registered(id idp.ClientID) {
+	s.t.Helper()
+	if err := s.AddClient(s.ctx(), &idp.Client{ID: id, Name: string(id), Kind: idp.ClientWeb, Auth: idp.AuthNone, CreatedAt: s.now, UpdatedAt: s.now}); !errors.Is(err, idp.ErrConflict) {
+		s.ok(err)
+	}
+}
+
+// login adds a sign-in in a state, to an application that is registered.
 func (s *site) login(user idp.UserID, state idp.LoginState) *idp.Login {
 	s.t.Helper()
+	s.registered("viewer")
 	age := int64(600)
 	l := &idp.Login{
 		ID: idp.NewID[idp.LoginID](), Purpose: idp.ForClient, State: state, Browser: idp.NewToken().Hash(),
