@@ -277,11 +277,15 @@ func (s *Server) unverifiedErrorPage(w http.ResponseWriter, r *http.Request, key
 }
 
 // serverErrorPage logs a fault of ours and shows the person that there was one: 503 where
-// nothing can be written for now, else 500. what names the part that failed.
+// nothing can be written for now, or what is needed is busy, else 500. what names the part that failed.
 func (s *Server) serverErrorPage(w http.ResponseWriter, r *http.Request, what string, err error) {
 	s.logFault(r.Context(), what, err)
-	if errors.Is(err, idp.ErrUnwritable) {
+	switch {
+	case errors.Is(err, idp.ErrUnwritable):
 		s.conf.Pages.ErrorPage(w, r, http.StatusServiceUnavailable, keyUnwritable)
+		return
+	case errors.Is(err, idp.ErrBusy):
+		s.conf.Pages.ErrorPage(w, r, http.StatusServiceUnavailable, keyBusy)
 		return
 	}
 	s.conf.Pages.ErrorPage(w, r, http.StatusInternalServerError, keyServer)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql/driver"
 	"errors"
+	"os"
 	"sync"
 	"time"
 
@@ -65,7 +66,7 @@ func (p *pool) take(ctx context.Context) (*conn, error) {
 		return nil, waited(ctx, wait.Err())
 	}
 	for c := p.last(); c != nil; c = p.last() {
-		if c.usable() {
+		if usable(c.pg) {
 			return c, nil
 		}
 		_ = c.lost(errors.New("it was closed while nobody used it"))
@@ -184,14 +185,30 @@ func (b boolean) Connect(ctx context.Context) (driver.Conn, error) {
 // counting is a connection that keeps a bool as a number.
 type counting struct{ *stdlib.Conn }
 
+// ResetSession is driver.SessionResetter's: before a statement, the first one aside.
+func (c counting) ResetSession(ctx context.Context) error {
+	if !usable(c.Conn.Conn().PgConn()) {
+		return driver.ErrBadConn
+	}
+	return c.Conn.ResetSession(ctx)
+}
+
 // ExecContext is single's.
 func (c counting) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
 	return single(c).ExecContext(ctx, query, args)
 }
 
-// QueryContext is single's.
+// QueryContext is single's. A connection that is lost before the first row is told as
+// driver.ErrBadConn: what reads is then tried on another one.
 func (c counting) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
-	return single(c).QueryContext(ctx, query, args)
+	rows, err := single(c).QueryContext(ctx, query, args)
+	if err == nil || ctx.Err() != nil || errors.Is(err, os.ErrDeadlineExceeded) { // who was silent for so long is not asked again
+		return rows, err
+	}
+	if e := pgError(err); e == nil && away(err) || e != nil && fatal(e) {
+		return nil, errors.Join(driver.ErrBadConn, err)
+	}
+	return rows, err
 }
 
 // CheckNamedValue is single's.
