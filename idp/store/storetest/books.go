@@ -120,7 +120,7 @@ func (b *Books) ask(l *line, change func(ctx context.Context) error) (kept bool)
 		l.told = done
 	case errors.Is(err, engine.ErrUnknown):
 		l.told = unknown
-	case errors.Is(err, idp.ErrUnwritable):
+	case errors.Is(err, idp.ErrUnwritable), errors.Is(err, engine.ErrHeld):
 		l.told = away
 	case slices.ContainsFunc(append(sentinels, idp.ErrReplayed), func(s error) bool { return errors.Is(err, s) }):
 		l.told = refused

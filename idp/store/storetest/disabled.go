@@ -67,7 +67,7 @@ func rivalsDisabled(t *testing.T, c *contest) {
 							busy.Done()
 						}
 						switch {
-						case c.patient && errors.Is(err, idp.ErrUnwritable):
+						case c.comesAgain(err):
 							continue
 						case errors.Is(err, idp.ErrClientDisabled), errors.Is(err, idp.ErrExpired):
 							return
@@ -88,7 +88,7 @@ func rivalsDisabled(t *testing.T, c *contest) {
 		busy.Wait() // all give
 		for {
 			err := end(c.all[round%len(c.all)])
-			if c.patient && errors.Is(err, idp.ErrUnwritable) {
+			if c.comesAgain(err) {
 				continue
 			}
 			if err != nil {

@@ -437,6 +437,11 @@ type contest struct {
 	patient bool
 }
 
+// comesAgain reports whether a rival comes again after an error.
+func (c *contest) comesAgain(err error) bool {
+	return c.patient && (errors.Is(err, idp.ErrUnwritable) || errors.Is(err, engine.ErrHeld)) && !errors.Is(err, engine.ErrUnknown)
+}
+
 // outcome counts what rivals were told.
 type outcome struct {
 	won   int
@@ -458,7 +463,7 @@ func (c *contest) race(n int, rival func(s Store, i int) error) outcome {
 			<-start
 			for {
 				errs[i] = rival(c.all[i%len(c.all)], i)
-				if !c.patient || !errors.Is(errs[i], idp.ErrUnwritable) || errors.Is(errs[i], engine.ErrUnknown) || c.ctx().Err() != nil {
+				if !c.comesAgain(errs[i]) || c.ctx().Err() != nil {
 					return
 				}
 			}
