@@ -19,6 +19,8 @@ var (
 	ErrSettled = errors.New("already settled")
 	// ErrDenied: the caller is known and may not do this.
 	ErrDenied = errors.New("denied")
+	// ErrClientDisabled: the application is disabled, or was deleted. It is also an ErrDenied.
+	ErrClientDisabled = fmt.Errorf("the application is disabled: %w", ErrDenied)
 	// ErrWrongSecret: a password, code, token or secret does not match.
 	ErrWrongSecret = errors.New("wrong secret")
 	// ErrCodeUsed: the code is right, and was used before. It is also an ErrWrongSecret.

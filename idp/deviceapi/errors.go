@@ -51,6 +51,7 @@ var table = []struct {
 	{idp.ErrNotFound, http.StatusNotFound, "no_challenge", "this device has no such challenge, or ch is not of its text"},
 	{idp.ErrTooMany, http.StatusTooManyRequests, "too_many", "too many requests: come again after retry_after seconds"},
 	{idp.ErrUnwritable, http.StatusServiceUnavailable, "server_error", "nothing can be kept for now"},
+	{idp.ErrBusy, http.StatusServiceUnavailable, "server_error", "somebody else holds what is needed: come again after retry_after seconds"},
 }
 
 // maxDetail bounds the detail of a problem, which may quote the request, in bytes.

@@ -104,6 +104,9 @@ func (f *Flow) Answer(ctx context.Context, by *idp.Speaker, r Reply) (idp.Challe
 		o = outcome{state: a.Challenge.State}
 		return f.settle(ctx, a, by, r, &o)
 	})
+	if errors.Is(err, idp.ErrClientDisabled) { // at another instance, a moment ago
+		err = fmt.Errorf("challenge %s: its application is gone: %w", r.Challenge, idp.ErrSettled)
+	}
 	if err != nil {
 		return o.state, err
 	}

@@ -25,7 +25,7 @@ type Answer struct {
 // being in the same transaction; so does the account's new password, where one was
 // chosen by a link from a mailbox. Errors: idp.ErrNotFound, ErrSettled (collected
 // before, or not finished), ErrExpired, as a LinkError where the link is why, ErrReplayed
-// where the request was pushed and has given a code before. A relying
+// where the request was pushed and has given a code before, ErrClientDisabled. A relying
 // party is told of everything but that the sign-in's own time is up: that the account was
 // disabled, or the session that the sign-in went on by was ended, is access_denied to it.
 func (f *Flow) Collect(ctx context.Context, id idp.LoginID, b Browser) (*Answer, error) {

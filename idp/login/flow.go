@@ -89,11 +89,12 @@ type Store interface {
 	Consent(ctx context.Context, user idp.UserID, client idp.ClientID) (*idp.Consent, error)
 
 	// Collect changes a sign-in together with the live session of its browser, and
-	// inserts what fn fills in of session, grant, authorization code and consent.
+	// inserts what fn fills in of session, grant, authorization code and consent. Errors:
+	// idp.ErrClientDisabled.
 	Collect(ctx context.Context, id idp.LoginID, fn func(*idp.Collection) error) error
 	// AddGrant inserts the grant and authorization code that a live session is
 	// answered with without a page, and notes that the session was seen. Errors:
-	// idp.ErrSettled when the session has ended meanwhile.
+	// idp.ErrSettled when the session has ended meanwhile, idp.ErrClientDisabled.
 	AddGrant(ctx context.Context, s *idp.Session, g *idp.Grant, c *idp.Code) error
 	SessionByToken(ctx context.Context, token idp.TokenHash) (*idp.Session, error)
 	Sessions(ctx context.Context, user idp.UserID, now time.Time) ([]idp.Session, error) // live ones, newest first

@@ -42,8 +42,8 @@ func (f *Flow) Session(ctx context.Context, b Browser) (*idp.Session, *idp.User,
 		return nil, nil, fmt.Errorf("session %s: %w", s.ID, idp.ErrNotFound)
 	}
 	if now.Sub(s.LastSeenAt) >= touchEvery {
-		// While nothing can be written the session goes on, and ends too soon rather than too late.
-		if err := f.store.TouchSession(ctx, s.ID, now); err != nil && !errors.Is(err, idp.ErrUnwritable) {
+		// While nothing can be written, or somebody else changes it, the session goes on, and ends too soon rather than too late.
+		if err := f.store.TouchSession(ctx, s.ID, now); err != nil && !errors.Is(err, idp.ErrUnwritable) && !errors.Is(err, idp.ErrBusy) {
 			return nil, nil, err
 		}
 		s.LastSeenAt = now

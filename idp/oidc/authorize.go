@@ -98,6 +98,8 @@ func (s *Server) begin(w http.ResponseWriter, r *http.Request, to responseTarget
 	}
 	result, step, err := s.conf.Logins.Authorize(r.Context(), *req, b)
 	switch {
+	case errors.Is(err, idp.ErrClientDisabled):
+		s.requestErrorPage(w, r, keyClient, "client disabled")
 	case err != nil:
 		s.sendAuthError(w, r, to, s.loginError(r, err))
 	case result != nil:
@@ -161,6 +163,8 @@ func (s *Server) collect(w http.ResponseWriter, r *http.Request) {
 		s.conf.Pages.ErrorPage(w, r, http.StatusNotFound, keyGone)
 	case errors.Is(err, idp.ErrReplayed):
 		s.requestErrorPage(w, r, keyPushed, "request_uri used")
+	case errors.Is(err, idp.ErrClientDisabled):
+		s.requestErrorPage(w, r, keyClient, "client disabled meanwhile")
 	case errors.Is(err, idp.ErrSettled), errors.Is(err, idp.ErrExpired):
 		// Its page says how it stands, and leads on: Back after a sign-in, a step done
 		// twice, one whose time is up.
@@ -273,11 +277,15 @@ func (s *Server) unverifiedErrorPage(w http.ResponseWriter, r *http.Request, key
 }
 
 // serverErrorPage logs a fault of ours and shows the person that there was one: 503 where
-// nothing can be written for now, else 500. what names the part that failed.
+// nothing can be written for now, or what is needed is busy, else 500. what names the part that failed.
 func (s *Server) serverErrorPage(w http.ResponseWriter, r *http.Request, what string, err error) {
 	s.logFault(r.Context(), what, err)
-	if errors.Is(err, idp.ErrUnwritable) {
+	switch {
+	case errors.Is(err, idp.ErrUnwritable):
 		s.conf.Pages.ErrorPage(w, r, http.StatusServiceUnavailable, keyUnwritable)
+		return
+	case errors.Is(err, idp.ErrBusy):
+		s.conf.Pages.ErrorPage(w, r, http.StatusServiceUnavailable, keyBusy)
 		return
 	}
 	s.conf.Pages.ErrorPage(w, r, http.StatusInternalServerError, keyServer)

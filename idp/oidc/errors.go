@@ -53,6 +53,7 @@ const (
 	keyServer   = "server"
 
 	keyUnwritable = "unwritable"
+	keyBusy       = "busy"
 )
 
 // errInvalidGrant is the error response for every code and refresh token that is not
@@ -68,10 +69,10 @@ func errInvalidClient() error {
 }
 
 // fault logs what went wrong on our side and returns the error response for it: 503 where
-// nothing can be written for now, else 500. what names the part that failed.
+// nothing can be written for now, or what is needed is busy, else 500. what names the part that failed.
 func (s *Server) fault(ctx context.Context, what string, err error) error {
 	status := http.StatusInternalServerError
-	if errors.Is(err, idp.ErrUnwritable) {
+	if errors.Is(err, idp.ErrUnwritable) || errors.Is(err, idp.ErrBusy) {
 		status = http.StatusServiceUnavailable // a caller may come back
 	}
 	return op.NewStatusError(oidc.ErrServerError().WithDescription("%s", s.logFault(ctx, what, err)), status)

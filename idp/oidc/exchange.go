@@ -137,6 +137,9 @@ func (s *Server) TokenExchange(ctx context.Context, r *op.ClientRequest[oidc.Tok
 	m.issue.May = func(u *idp.User) error { return g.Admits(c, u) }
 	err = s.conf.Store.ExchangeTokens(ctx, from.ID, now, g, m.issue)
 	switch {
+	case errors.Is(err, idp.ErrClientDisabled):
+		s.rejected(ctx, c, idp.RejectedDisabled, "")
+		return nil, errInvalidClient()
 	case errors.Is(err, idp.ErrExpired), errors.Is(err, idp.ErrDenied):
 		return refuse(badSubject)
 	case err != nil:

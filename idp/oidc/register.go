@@ -144,7 +144,7 @@ func (s *Server) registrationError(w http.ResponseWriter, r *http.Request, c *id
 		writeError(w, http.StatusForbidden, codeAccessDenied, "The initial access token that this client was registered by was revoked: it cannot change its registration.")
 	default:
 		status := http.StatusInternalServerError
-		if errors.Is(err, idp.ErrUnwritable) {
+		if errors.Is(err, idp.ErrUnwritable) || errors.Is(err, idp.ErrBusy) {
 			status = http.StatusServiceUnavailable
 		}
 		writeError(w, status, codeServerError, s.logFault(r.Context(), "registration", err))

@@ -87,7 +87,8 @@ type Store interface {
 	// than issue.Repeats: then the grant is revoked in the same transaction; idp.ErrExpired when the grant or the token is
 	// no longer good; that of issue.May, as in RedeemCode.
 	RotateRefresh(ctx context.Context, hash idp.TokenHash, at time.Time, grace time.Duration, issue idp.Issue) error
-	// AddTokens inserts a grant with its access token (client credentials).
+	// AddTokens inserts a grant with its access token (client credentials). Errors:
+	// idp.ErrClientDisabled.
 	AddTokens(ctx context.Context, g *idp.Grant, issue idp.Issue) error
 	// Access returns an access token, its grant and the person of it, in one read; nil
 	// for a person where the token is the client's own (client credentials).
@@ -95,7 +96,7 @@ type Store interface {
 	// GrantFor returns the newest live grant that a person's session gave a client.
 	GrantFor(ctx context.Context, user idp.UserID, session idp.SessionID, client idp.ClientID, now time.Time) (*idp.Grant, *idp.User, error)
 	// ExchangeTokens inserts a grant that was got for another, with its access token. Errors:
-	// idp.ErrExpired when that other is no longer good; that of issue.May.
+	// idp.ErrExpired when that other is no longer good; idp.ErrClientDisabled; that of issue.May.
 	ExchangeTokens(ctx context.Context, subject idp.GrantID, at time.Time, g *idp.Grant, issue idp.Issue) error
 	// RevokeAccess revokes one access token.
 	RevokeAccess(ctx context.Context, hash idp.TokenHash, at time.Time) error

@@ -351,7 +351,12 @@ func (s *Server) ClientCredentialsExchange(ctx context.Context, r *op.ClientRequ
 	if err != nil {
 		return nil, s.tokensFault(ctx, c, err)
 	}
-	if err := s.conf.Store.AddTokens(ctx, g, m.issue); err != nil {
+	err = s.conf.Store.AddTokens(ctx, g, m.issue)
+	switch {
+	case errors.Is(err, idp.ErrClientDisabled):
+		s.rejected(ctx, c, idp.RejectedDisabled, "")
+		return nil, errInvalidClient()
+	case err != nil:
 		return nil, s.fault(ctx, "storing tokens", err)
 	}
 	return respond(ctx, m.body), nil

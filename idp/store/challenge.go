@@ -142,7 +142,7 @@ func (db *DB) Ask(ctx context.Context, id idp.LoginID, known idp.TokenHash, fn f
 
 // Settle changes a challenge together with the sign-in or the pairing that it is for, and
 // notes the request (jti) that does it. Errors: idp.ErrNotFound; idp.ErrReplayed;
-// idp.ErrConflict for a sixth device.
+// idp.ErrConflict for a sixth device; idp.ErrClientDisabled.
 func (db *DB) Settle(ctx context.Context, id idp.ChallengeID, seen idp.Replay, fn func(*idp.Asking) error) error {
 	return db.write(ctx, func(t *tx) error {
 		if err := t.holdChallenge(id); err != nil {
@@ -205,6 +205,11 @@ func (t *tx) asking(a *idp.Asking, user idp.UserID, now time.Time, fn func() err
 	}
 	if err := fn(); err != nil {
 		return err
+	}
+	if a.Grant != nil {
+		if err := t.admit(a.Grant); err != nil {
+			return err
+		}
 	}
 	if a.Challenge != nil {
 		if err := t.putChallenge(a.Challenge); err != nil {

@@ -289,6 +289,11 @@ func (t *tx) updateClient(id idp.ClientID, fn func(*idp.Client) error) error {
 	if err := fn(c); err != nil {
 		return err
 	}
+	if c.Disabled && !row.Disabled {
+		if err := t.hold(ofClient(id)); err != nil {
+			return err
+		}
+	}
 	after, secrets := clientRowOf(c)
 	after.ID = row.ID
 	if err := t.bind(after); err != nil {
@@ -315,6 +320,9 @@ func (db *DB) RemoveClient(ctx context.Context, id idp.ClientID, e idp.Event) er
 
 // removeClient is RemoveClient within a transaction, at a moment.
 func (t *tx) removeClient(id idp.ClientID, at time.Time, e idp.Event) error {
+	if err := t.hold(ofClient(id)); err != nil {
+		return err
+	}
 	r := t.ORM().Delete(&clientRow{}, "id = ?", string(id))
 	if r.Error != nil {
 		return r.Error

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -16,7 +17,7 @@ const (
 
 // dropDouble deletes what the double of a test sign-in was given, from a moment on.
 func (t *tx) dropDouble(of *idp.Tryout, at time.Time) error {
-	if err := t.revokeOfClient(of.Client(), at); err != nil {
+	if err := errors.Join(t.hold(ofClient(of.Client())), t.revokeOfClient(of.Client(), at)); err != nil {
 		return err
 	}
 	var n int64

@@ -40,11 +40,12 @@ func (db *DB) GrantFor(ctx context.Context, user idp.UserID, session idp.Session
 
 // ExchangeTokens inserts a grant that was got for the one of a subject token, with its access
 // token. From now on it ends with that grant, and with those that one was got for. Errors:
-// idp.ErrExpired where the subject's grant is no longer good, that of issue.May.
+// idp.ErrExpired where the subject's grant is no longer good, idp.ErrClientDisabled, that of
+// issue.May.
 func (db *DB) ExchangeTokens(ctx context.Context, subject idp.GrantID, at time.Time, g *idp.Grant, issue idp.Issue) error {
 	events := g.Take()
 	return db.write(ctx, func(t *tx) error {
-		if err := t.holdOwner(ownerOfGrant, []any{string(subject)}); err != nil {
+		if err := errors.Join(t.holdOwner(ownerOfGrant, []any{string(subject)}), t.admit(g)); err != nil {
 			return err
 		}
 		u, err := t.usableBy(selectGrantUse, string(subject))

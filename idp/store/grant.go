@@ -47,6 +47,13 @@ const (
 	ownerOfRefresh = ownerIs + "refresh_tokens t JOIN grants g ON g.id = t.grant_id WHERE t.hash = ?"
 	ownerOfGrant   = ownerIs + "grants g WHERE g.id = ?"
 
+	// An application that is shared, given its grant.
+	clientOfCode    = "SELECT g.client_id FROM codes t JOIN grants g ON g.id = t.grant_id WHERE t.hash = ?"
+	clientOfRefresh = "SELECT g.client_id FROM refresh_tokens t JOIN grants g ON g.id = t.grant_id WHERE t.hash = ?"
+
+	enabledClient = "SELECT 1 FROM clients WHERE id = ? AND disabled = 0"
+	enabledDouble = "SELECT 1 FROM clients c JOIN tryouts t ON t.client_id = c.id WHERE c.id = ? AND c.disabled = 0 AND t.id = ? AND t.ended_at = 0"
+
 	revokeGrant          = "UPDATE grants SET revoked_at = ? WHERE id = ? AND revoked_at = 0"
 	revokeGrantsOfUser   = "UPDATE grants SET revoked_at = ? WHERE user_id = ? AND user_id <> '' AND session_id <> ? AND revoked_at = 0"
 	revokeGrantsOfClient = "UPDATE grants SET revoked_at = ? WHERE client_id = ? AND revoked_at = 0"
@@ -213,7 +220,21 @@ func (r *accessRow) token() (*idp.AccessToken, error) {
 	}, errors.Join(err1, err2, err3)
 }
 
-// addGrant inserts a grant, its code and that the session knows the client now. Errors:
+// admit shares the application that a grant is about to be given to, and has the transaction fail
+// with idp.ErrClientDisabled where it is disabled or gone; of a double, where its test has ended,
+// too. It comes before everything that is written: what the grant replaces may be of the
+// application that somebody disables meanwhile. What an application is served from, in memory,
+// may be older.
+func (t *tx) admit(g *idp.Grant) error {
+	if of, test, ok := idp.TryoutOf(g.Client); ok {
+		return errors.Join(t.share(ofClient(of)), t.share(ofClient(g.Client)),
+			t.must(fmt.Errorf("client %s: %w", g.Client, idp.ErrClientDisabled), enabledDouble, string(of), string(test)))
+	}
+	return errors.Join(t.share(ofClient(g.Client)),
+		t.must(fmt.Errorf("client %s: %w", g.Client, idp.ErrClientDisabled), enabledClient, string(g.Client)))
+}
+
+// addGrant inserts a grant that was admitted, its code and that the session knows the client now. Errors:
 // idp.ErrReplayed where the code answers a pushed request that has given one before,
 // idp.ErrExpired where it answers a polled one that does not wait any more.
 func (t *tx) addGrant(g *idp.Grant, c *idp.Code) error {
@@ -372,7 +393,7 @@ func (db *DB) RedeemCode(ctx context.Context, hash idp.TokenHash, at time.Time, 
 	var refused error
 	err := db.write(ctx, func(t *tx) error {
 		refused = nil
-		if err := t.holdOwner(ownerOfCode, []any{hash[:]}); err != nil {
+		if err := errors.Join(t.holdOwner(ownerOfCode, []any{hash[:]}), t.shareRow(beforeClient, clientOfCode, hash[:])); err != nil {
 			return err
 		}
 		u, err := t.usable(selectCodeUse, hash)
@@ -479,7 +500,7 @@ func (db *DB) RotateRefresh(ctx context.Context, hash idp.TokenHash, at time.Tim
 	err := db.write(ctx, func(t *tx) error {
 		refused = nil
 		now := micros(at)
-		if err := t.holdOwner(ownerOfRefresh, []any{hash[:]}); err != nil {
+		if err := errors.Join(t.holdOwner(ownerOfRefresh, []any{hash[:]}), t.shareRow(beforeClient, clientOfRefresh, hash[:])); err != nil {
 			return err
 		}
 		u, err := t.usable(selectRefreshUse, hash)
@@ -602,11 +623,12 @@ func (t *tx) revokeOfClient(id idp.ClientID, at time.Time) error {
 	return err
 }
 
-// AddTokens inserts a grant with its access token (client credentials).
+// AddTokens inserts a grant with its access token (client credentials). Errors:
+// idp.ErrClientDisabled.
 func (db *DB) AddTokens(ctx context.Context, g *idp.Grant, issue idp.Issue) error {
 	row, events := grantRowOf(g), g.Take()
 	return db.write(ctx, func(t *tx) error {
-		if err := t.bind(row); err != nil {
+		if err := errors.Join(t.admit(g), t.bind(row)); err != nil {
 			return err
 		}
 		if err := t.put(insertGrant, row.fields()...); err != nil {

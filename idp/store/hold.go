@@ -17,7 +17,11 @@ import (
 // what has no row yet, such as a counter.
 //
 // What is held is held in one order, so that nobody waits in a circle: a person, their sign-in,
-// a thing, then what there is one of: the administrators, the keys, the log.
+// a thing, an application, then what there is one of: the administrators, the keys, the log.
+//
+// An application is shared by all that it is given something in: they do not wait for one another.
+// Whoever disables or deletes it holds it, and is answered when those have ended; what comes
+// later is given nothing.
 
 const (
 	holdAdministrators engine.Key = "administrators"
@@ -31,10 +35,14 @@ const (
 	holdJobs           engine.Key = "jobs"
 )
 
-const beforePerson engine.Key = "person "
+const (
+	beforePerson engine.Key = "person "
+	beforeClient engine.Key = "client "
+)
 
 func ofPerson(id idp.UserID) engine.Key     { return beforePerson + engine.Key(id) }
 func ofLogin(id idp.LoginID) engine.Key     { return "login " + engine.Key(id) }
+func ofClient(id idp.ClientID) engine.Key   { return beforeClient + engine.Key(id) }
 func ofThing(kind, id string) engine.Key    { return engine.Key(kind + " " + id) }
 func ofPairing(id idp.PairingID) engine.Key { return "offer " + engine.Key(id) }
 func ofCounter(k idp.CounterKey) engine.Key {
@@ -51,6 +59,8 @@ func rank(k engine.Key) int {
 		return 0
 	case strings.HasPrefix(string(k), "login "):
 		return 1
+	case strings.HasPrefix(string(k), string(beforeClient)):
+		return 3
 	}
 	if i := slices.Index([]engine.Key{holdAdministrators, holdKeys, holdLog}, k); i >= 0 {
 		return 10 + i
@@ -106,6 +116,22 @@ func (t *tx) holdRow(before engine.Key, query string, args ...any) error {
 	}
 	var name string
 	return t.in.HoldRow(before, query, args, &name)
+}
+
+// share shares a name, see engine.Tx.
+func (t *tx) share(k engine.Key) error {
+	if err := t.strict.hold(k); err != nil {
+		return err
+	}
+	return t.in.Share(k)
+}
+
+// shareRow shares what a row names, by a query of one column.
+func (t *tx) shareRow(before engine.Key, query string, args ...any) error {
+	if err := t.strict.hold(before); err != nil {
+		return err
+	}
+	return t.in.ShareRow(before, query, args)
 }
 
 // errMoved has the engine run the transaction again.
@@ -185,6 +211,14 @@ func (t *tx) sure(query string, args ...any) error {
 		return err
 	}
 	return t.in.Sure(query, args...)
+}
+
+// must fails with otherwise, at the latest from the commit, where a query of one column finds nothing.
+func (t *tx) must(otherwise error, query string, args ...any) error {
+	if err := t.strict.write(query); err != nil {
+		return err
+	}
+	return t.in.Must(otherwise, query, args...)
 }
 
 // later is Each for rows that are not needed yet: next is called, at the latest, with the next

@@ -237,7 +237,7 @@ func (db *DB) UpdateProof(ctx context.Context, id idp.LoginID, kind idp.CounterK
 }
 
 // Collect stores what comes into being when a browser collects a finished sign-in
-// (idp.Collection).
+// (idp.Collection). Errors: idp.ErrNotFound, idp.ErrClientDisabled, that of fn.
 func (db *DB) Collect(ctx context.Context, id idp.LoginID, fn func(*idp.Collection) error) error {
 	var collected *idp.Collection
 	err := db.write(ctx, func(t *tx) error {
@@ -265,6 +265,11 @@ func (db *DB) Collect(ctx context.Context, id idp.LoginID, fn func(*idp.Collecti
 		}
 		if err := fn(c); err != nil {
 			return err
+		}
+		if c.Grant != nil {
+			if err := t.admit(c.Grant); err != nil {
+				return err
+			}
 		}
 		if c.PasswordHash != "" {
 			if err := t.reset(l, c); err != nil {

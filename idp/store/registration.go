@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"hilum/idp"
+	"hilum/idp/store/engine"
 )
 
 const (
@@ -229,6 +230,13 @@ func (db *DB) UpdateRegisteredBy(ctx context.Context, id idp.RegistrationTokenID
 		}
 		clients, err := list[idRow](t, "SELECT id FROM clients WHERE registered_by = ? ORDER BY id", string(id))
 		if err != nil {
+			return err
+		}
+		keys := make([]engine.Key, len(clients))
+		for i, c := range clients {
+			keys[i] = ofClient(idp.ClientID(c.id))
+		}
+		if err := t.hold(keys...); err != nil { // all, before grants of any are revoked
 			return err
 		}
 		for _, c := range clients {

@@ -1,7 +1,11 @@
 package store
 
 import (
+	"bytes"
+	"cmp"
 	"context"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -65,8 +69,12 @@ func (db *DB) writeSecretUses(ctx context.Context) error {
 	if len(fresh) == 0 {
 		return nil
 	}
+	order := slices.SortedFunc(maps.Keys(fresh), func(a, b secretKey) int { // so that instances do not wait for one another in a circle
+		return cmp.Or(cmp.Compare(a.client, b.client), bytes.Compare(a.hash[:], b.hash[:]))
+	})
 	err := db.write(ctx, func(t *tx) error {
-		for k, use := range fresh {
+		for _, k := range order {
+			use := fresh[k]
 			if err := t.put("UPDATE client_secrets SET last_used_at = ? WHERE client_id = ? AND hash = ? AND last_used_at < ?",
 				micros(use.at), string(k.client), k.hash[:], micros(use.at)); err != nil {
 				return err

@@ -243,10 +243,14 @@ func (db *DB) TouchSession(ctx context.Context, id idp.SessionID, at time.Time) 
 }
 
 // AddGrant stores the grant and the code of an authorization request that a live session
-// answers without a page. Errors: idp.ErrSettled when the session has ended meanwhile.
+// answers without a page. Errors: idp.ErrSettled when the session has ended meanwhile,
+// idp.ErrClientDisabled.
 func (db *DB) AddGrant(ctx context.Context, s *idp.Session, g *idp.Grant, c *idp.Code) error {
 	events := append(s.Take(), g.Take()...)
 	err := db.write(ctx, func(t *tx) error {
+		if err := t.admit(g); err != nil {
+			return err
+		}
 		seen := micros(s.LastSeenAt)
 		n, err := t.Exec(`UPDATE sessions SET last_seen_at = CASE WHEN last_seen_at < ? THEN ? ELSE last_seen_at END
 			WHERE id = ? AND user_id = ? AND ended_at = 0 AND expires_at > ?`,

@@ -255,20 +255,31 @@ func hintsOf(e engine.Engine) engine.Hints {
 }
 
 // Close waits for the reads and transactions that have begun, and closes the
-// database. Those that come later fail. Closing again does nothing.
+// database. Those that come later fail. Closing again does nothing. A server that is away
+// keeps nobody from it: what waits to be put into the log is put there by whoever comes next.
 func (db *DB) Close() error {
 	db.closing.Do(func() {
 		db.trust.alarms.close()
-		uses := db.writeSecretUses(context.Background())
+		last := db.leave("the last uses of secrets are not noted", db.writeSecretUses(context.Background()))
 		if db.stopLinking != nil {
 			db.stopLinking()
 			if db.trust.keys.Load() != nil {
-				uses = errors.Join(uses, db.Link(context.Background(), false))
+				last = errors.Join(last, db.leave("the last events are put into the log later", db.Link(context.Background(), false)))
 			}
 		}
-		db.closed = errors.Join(uses, db.hints.close(), db.engine.Close())
+		db.closed = errors.Join(last, db.hints.close(), db.engine.Close())
 	})
 	return db.closed
+}
+
+// leave logs what could not be done any more because the server is away, and returns every other
+// error.
+func (db *DB) leave(what string, err error) error {
+	if u, ok := errors.AsType[*idp.UnwritableError](err); ok && u.Why == idp.DatabaseAway {
+		db.conf.Log.Warn(what+": the database is away", "error", err)
+		return nil
+	}
+	return err
 }
 
 // Fresh reports whether the database held nobody and nothing sealed when it

@@ -11,6 +11,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"gorm.io/gorm"
@@ -28,6 +29,13 @@ var ErrClosed = errors.New("the database is closed")
 // ErrUnknown says that a transaction may have been committed, and may not: the server was lost
 // before it answered. Whoever was told looks before they do it again.
 var ErrUnknown = errors.New("whether it was committed is not known")
+
+// ErrHeld says that a transaction gave up waiting for what another one holds. Nothing was changed,
+// and it says nothing of the database: it is an idp.ErrBusy.
+var ErrHeld = fmt.Errorf("another transaction holds what it needs for too long: %w", idp.ErrBusy)
+
+// HeldRetry is when callers are to come back then.
+const HeldRetry = 5 * time.Second
 
 // UnwritableRetry is when callers are to come back where nothing can be written: somebody has
 // to act first, mostly.
@@ -66,6 +74,9 @@ type Tx interface {
 	Put(query string, args ...any) error
 	// Sure is Put for a change that has to meet a row. Errors, as those of Put: idp.ErrNotFound.
 	Sure(query string, args ...any) error
+	// Must fails with otherwise where a query, of one column, finds nothing. It may be asked as
+	// late as Put.
+	Must(otherwise error, query string, args ...any) error
 	// Later is Each for rows that are not needed yet: next is called, at the latest, with the next
 	// statement that is answered.
 	Later(query string, args []any, next func() []any) error
@@ -81,6 +92,11 @@ type Tx interface {
 	// was read. held is told what it was, at the latest with the next statement that is
 	// answered; of an engine that holds nothing it stays empty.
 	HoldRow(before Key, query string, args []any, held *string) error
+	// Share waits until no other transaction holds the key by Hold, and keeps those that come to
+	// hold it waiting to the end. Those who share a key do not wait for one another. ShareRow is
+	// Share for a key that has to be read, as HoldRow is Hold.
+	Share(k Key) error
+	ShareRow(before Key, query string, args []any) error
 	// Next is a number that no row of a list has: one more than its greatest, or later.
 	Next(list string) (int64, error)
 	// Claim is Row for a queue that several take from: a row that another transaction holds is
@@ -119,7 +135,8 @@ type Engine interface {
 	// Write runs fn in a transaction and returns when it is on disk, or when it is certain
 	// that it never will be; a server that stays away leaves that open (ErrUnknown). An error or a panic of fn leaves nothing behind. fn may run more
 	// than once. A context that ends before fn begins prevents it; one that ends later
-	// changes nothing. Errors: idp.ErrUnwritable, where it is the database that takes nothing.
+	// changes nothing. Errors: idp.ErrUnwritable, where it is the database that takes nothing;
+	// ErrHeld.
 	Write(ctx context.Context, fn func(Work) error) error
 	// Alone runs do unless somebody does the same, by its key, at the moment, in whichever
 	// instance: alone is false then, and do is not run. It is for work of many transactions

@@ -65,6 +65,7 @@ type op struct {
 	once  bool         // the first row is enough
 	count *int64       // nil: nobody wants to know how many rows were changed
 	tag   *string      // nil: nobody wants to know what the server says that it did
+	none  error        // in place of a division by zero, see Must; nil: that itself
 }
 
 // OIDs of the types that columns and arguments have (pg_type.dat).
@@ -279,7 +280,7 @@ func (c *conn) answers(ops []op) error {
 				return errors.Join(failed, c.lost(err))
 			}
 			if failed == nil && i < len(ops) {
-				failed = fmt.Errorf("%q: %w", ops[i].query, err)
+				failed = ops[i].failed(err)
 			} else if failed == nil {
 				failed = err
 			}
@@ -295,7 +296,7 @@ func (c *conn) answers(ops []op) error {
 			}
 			err := ops[i].read(r)
 			if err != nil && failed == nil {
-				failed = fmt.Errorf("%q: %w", ops[i].query, err)
+				failed = ops[i].failed(err)
 			}
 			if c.dead() {
 				return c.lost(errors.Join(failed, err))
@@ -327,6 +328,14 @@ func (c *conn) lost(err error) error {
 	cancel()
 	_ = c.pg.Close(ended)
 	return &lostError{err}
+}
+
+// failed is the error of a statement, by what the server has said of it.
+func (o *op) failed(err error) error {
+	if e := pgError(err); o.none != nil && e != nil && e.Code == codeNone {
+		return o.none
+	}
+	return fmt.Errorf("%q: %w", o.query, err)
 }
 
 // read reads the answer to a statement.
@@ -431,6 +440,11 @@ func (c *conn) Later(query string, args []any, next func() []any) error {
 // before the commit that may be on its way behind it.
 func (c *conn) Sure(query string, args ...any) error {
 	return named(c.send(op{query: "WITH changed AS (" + query + " RETURNING 1) SELECT 1 / count(*) FROM changed"}, args))
+}
+
+// Must is engine.Tx's. It divides by zero, as Sure does.
+func (c *conn) Must(otherwise error, query string, args ...any) error {
+	return named(c.send(op{query: "SELECT 1 / count(*) FROM (" + query + ") AS found", none: otherwise}, args))
 }
 
 // Row is engine.Statements'.

@@ -3,6 +3,7 @@ package postgres
 import (
 	"database/sql/driver"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"strings"
@@ -55,7 +56,7 @@ func fatal(e *pgconn.PgError) bool {
 }
 
 // named gives an error of a statement its name here: idp.ErrNotFound, idp.ErrConflict,
-// idp.ErrUnwritable.
+// idp.ErrUnwritable, engine.ErrHeld.
 func named(err error) error {
 	switch {
 	case err == nil:
@@ -69,6 +70,8 @@ func named(err error) error {
 		return idp.ErrConflict
 	} else if e != nil && e.Code == codeNone {
 		return idp.ErrNotFound
+	} else if e != nil && e.Code == codeLockTimeout && !errors.Is(err, engine.ErrHeld) {
+		return &idp.RetryError{Err: fmt.Errorf("%w: %w", engine.ErrHeld, err), After: engine.HeldRetry}
 	}
 	return unwritable(err)
 }
@@ -92,8 +95,6 @@ func unwritable(err error) error {
 		u.Why = idp.DiskFull
 	case e.Code == codeReadOnly:
 		u.Why = idp.DiskReadOnly
-	case e.Code == codeLockTimeout:
-		u.Why = idp.DiskStuck
 	case strings.HasPrefix(e.Code, classSystemError), strings.HasPrefix(e.Code, classResources) && e.Code != codeTooMany:
 	case fatal(e), e.Code == codeTooMany, e.Code == codeNotNow, strings.HasPrefix(e.Code, classConnection):
 		u.Why = idp.DatabaseAway

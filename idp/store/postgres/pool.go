@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql/driver"
 	"errors"
+	"os"
 	"sync"
 	"time"
 
@@ -68,7 +69,7 @@ func (p *pool) take(ctx context.Context) (*conn, error) {
 	for c := p.last(); c != nil; c = p.last() {
 		switch {
 		case c.stale: // and in good order
-		case c.usable():
+		case usable(c.pg):
 			return c, nil
 		default:
 			_ = c.lost(errors.New("it was closed while nobody used it"))
@@ -201,17 +202,34 @@ func (b boolean) Connect(ctx context.Context) (driver.Conn, error) {
 // counting is a connection that keeps a bool as a number.
 type counting struct{ *stdlib.Conn }
 
+// ResetSession is driver.SessionResetter's: before a statement, the first one aside.
+func (c counting) ResetSession(ctx context.Context) error {
+	if !usable(c.Conn.Conn().PgConn()) {
+		return driver.ErrBadConn
+	}
+	return c.Conn.ResetSession(ctx)
+}
+
 // ExecContext is single's.
 func (c counting) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
 	return single(c).ExecContext(ctx, query, args)
 }
 
 // QueryContext is single's. What was prepared for tables that have changed since is prepared anew:
-// pgx has forgotten it by the time that it says so.
+// pgx has forgotten it by the time that it says so. A connection that is lost before the first row
+// is told as driver.ErrBadConn: what reads is then tried on another one.
 func (c counting) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
 	rows, err := single(c).QueryContext(ctx, query, args)
-	if e := pgError(err); e != nil && unprepared(e) {
-		return single(c).QueryContext(ctx, query, args)
+	e := pgError(err)
+	if e != nil && unprepared(e) {
+		rows, err = single(c).QueryContext(ctx, query, args)
+		e = pgError(err)
+	}
+	if err == nil || ctx.Err() != nil || errors.Is(err, os.ErrDeadlineExceeded) { // who was silent for so long is not asked again
+		return rows, err
+	}
+	if e == nil && away(err) || e != nil && fatal(e) {
+		return nil, errors.Join(driver.ErrBadConn, err)
 	}
 	return rows, err
 }

@@ -199,11 +199,15 @@ func (e *Engine) Backup(context.Context, string) error {
 	return fmt.Errorf("PostgreSQL is backed up by its own tools (pg_dump, or a base backup and the log): %w", errors.ErrUnsupported)
 }
 
-// Probe writes a number.
+// Probe writes a number, which nobody else holds for longer than a probe takes.
 func (e *Engine) Probe(bool) error {
-	return e.Write(uncut, func(w engine.Work) error {
+	err := e.Write(uncut, func(w engine.Work) error {
 		return w.Tx().Put("UPDATE marks SET n = ? WHERE name = 'probe'", time.Now().UnixMicro())
 	})
+	if errors.Is(err, engine.ErrHeld) {
+		return &idp.UnwritableError{Why: idp.DiskStuck, Err: err}
+	}
+	return err
 }
 
 // begin says what a role or a database may have set otherwise: with one view for the whole
@@ -231,6 +235,16 @@ func (t *tx) HoldRow(before engine.Key, query string, args []any, held *string) 
 	text := "SELECT k.k, pg_advisory_xact_lock(hashtextextended('" + string(before) + "' || k.k, 0)) FROM (" + query + ") AS k(k) WHERE k.k <> ''"
 	var nothing string
 	return named(t.send(op{query: text, once: true, next: func() []any { return []any{held, &nothing} }}, args))
+}
+
+// Share is engine.Tx's.
+func (t *tx) Share(k engine.Key) error {
+	return t.Put("SELECT pg_advisory_xact_lock_shared(hashtextextended(?, 0))", string(k))
+}
+
+// ShareRow is engine.Tx's.
+func (t *tx) ShareRow(before engine.Key, query string, args []any) error {
+	return t.Put("SELECT pg_advisory_xact_lock_shared(hashtextextended('"+string(before)+"' || k.k, 0)) FROM ("+query+") AS k(k)", args...)
 }
 
 // TryHold is engine.Tx's.
@@ -274,6 +288,9 @@ func (e *Engine) Write(ctx context.Context, fn func(engine.Work) error) error {
 		}
 	}
 	err = named(err) // what was put may fail with the commit
+	if errors.Is(err, engine.ErrHeld) {
+		e.log.WarnContext(ctx, "a transaction gave up waiting for what another one holds", "after", time.Since(begun).Round(time.Millisecond), "error", err)
+	}
 	if e.hooks.Wrote != nil && (err == nil || errors.Is(err, idp.ErrUnwritable)) {
 		e.hooks.Wrote(err)
 	}

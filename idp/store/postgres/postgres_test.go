@@ -283,6 +283,156 @@ func TestConnectionsThatEndedWhileIdle(t *testing.T) {
 	_ = backend(t, e)
 }
 
+// What gorm reads goes by connections that the server has cut as well, whether they were idle or a
+// statement was on its way; nobody is told.
+func TestGormReadsPastConnectionsThatWereCut(t *testing.T) {
+	url := pgtest.Fresh(t)
+	e := open(t, url, 1)
+	by(t, url, makeThings)
+	cutter, err := pgconn.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cutter.Close(t.Context())
+	for i := range 50 {
+		if err := e.Read().ORM().Exec("SELECT 1").Error; err != nil {
+			t.Fatal(err)
+		}
+		if err := cutter.Exec(t.Context(), "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()").Close(); err != nil {
+			t.Fatal(err)
+		}
+		var n int64
+		if err := e.Read().ORM().Table("aside.things").Count(&n).Error; err != nil {
+			t.Fatalf("after %d cuts: %v", i+1, e.Read().Translate(err))
+		}
+	}
+}
+
+// Whoever waits too long for what another transaction holds is told so: it says nothing of the
+// database.
+func TestWhatIsHeldForTooLong(t *testing.T) {
+	url, err := neturl.Parse(pgtest.Fresh(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := url.Query()
+	q.Set("lock_timeout", "50")
+	url.RawQuery = q.Encode()
+	var wrote atomic.Int64 // errors that say that nothing can be written
+	e, err := Open(t.Context(), Config{URL: url.String(), Pool: 3, Log: slog.New(slog.DiscardHandler)}, engine.Hooks{
+		Begin: func(in engine.Tx) engine.Work { return &work{in} },
+		Wrote: func(err error) {
+			if err != nil {
+				wrote.Add(1)
+			}
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := e.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	by(t, url.String(), makeThings, "INSERT INTO aside.things (k, n) VALUES ('one', 0)")
+	for name, wants := range map[string]func(engine.Tx) error{
+		"a key":           func(tx engine.Tx) error { return tx.Hold("person anna") },
+		"a key, shared":   func(tx engine.Tx) error { return tx.Share("person anna") },
+		"a row":           func(tx engine.Tx) error { return tx.Put("UPDATE aside.things SET n = n + 1") },
+		"a row, by count": func(tx engine.Tx) error { _, err := tx.Exec("UPDATE aside.things SET n = n + 1"); return err },
+		"a row, by gorm": func(tx engine.Tx) error {
+			return tx.Translate(tx.ORM().Exec("UPDATE aside.things SET n = n + 1").Error)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			within, done := make(chan struct{}), make(chan struct{})
+			var holder sync.WaitGroup
+			holder.Go(func() {
+				var once sync.Once
+				err := e.Write(t.Context(), func(w engine.Work) error {
+					if err := w.Tx().Hold("person anna"); err != nil {
+						return err
+					}
+					_, err := w.Tx().Exec("UPDATE aside.things SET n = n + 1")
+					once.Do(func() { close(within) })
+					<-done
+					return err
+				})
+				if err != nil {
+					t.Error(err)
+				}
+			})
+			<-within
+			err := e.Write(t.Context(), func(w engine.Work) error { return wants(w.Tx()) })
+			close(done)
+			holder.Wait()
+			var retry *idp.RetryError
+			if !errors.Is(err, engine.ErrHeld) || !errors.Is(err, idp.ErrBusy) || errors.Is(err, idp.ErrUnwritable) || !errors.As(err, &retry) || retry.After <= 0 {
+				t.Errorf("told %v", err)
+			}
+			if err := e.Write(t.Context(), func(w engine.Work) error { return wants(w.Tx()) }); err != nil {
+				t.Errorf("afterwards: %v", err)
+			}
+		})
+	}
+	if wrote.Load() != 0 {
+		t.Errorf("%d times it was told that nothing can be written", wrote.Load())
+	}
+}
+
+// Those who share a key do not wait for one another; who holds it waits for all of them, and they
+// for it.
+func TestSharing(t *testing.T) {
+	url := pgtest.Fresh(t)
+	e := open(t, url, 4)
+	by(t, url, makeThings)
+	var sharing, all sync.WaitGroup
+	sharing.Add(2)
+	end := make(chan struct{})
+	for _, k := range []string{"one", "two"} {
+		all.Go(func() {
+			var once sync.Once
+			err := e.Write(t.Context(), func(w engine.Work) error {
+				err := errors.Join(w.Tx().Share("client viewer"), w.Tx().Must(errors.New("nothing"), "SELECT 1"))
+				_, err2 := w.Tx().Exec(addThing, k, int64(1), []byte{})
+				once.Do(sharing.Done)
+				sharing.Wait() // both are within
+				<-end
+				return errors.Join(err, err2)
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	sharing.Wait()
+	var seen int64
+	all.Go(func() {
+		err := e.Write(t.Context(), func(w engine.Work) error {
+			if err := w.Tx().Hold("client viewer"); err != nil {
+				return err
+			}
+			return w.Tx().Row("SELECT count(*) FROM aside.things", nil, &seen)
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	close(end)
+	all.Wait()
+	if seen != 2 {
+		t.Errorf("who held it saw %d of those who shared it", seen)
+	}
+	none := errors.New("there is none")
+	err := e.Write(t.Context(), func(w engine.Work) error {
+		return errors.Join(w.Tx().Must(none, "SELECT 1 FROM aside.things WHERE k = ?", "three"), w.Tx().Put(addThing, "three", int64(1), []byte{}))
+	})
+	if !errors.Is(err, none) || things(t, e) != 2 {
+		t.Errorf("without what must be there: %v, %d things", err, things(t, e))
+	}
+}
+
 // A table that is changed beneath what was prepared.
 func TestTablesThatChange(t *testing.T) {
 	url := pgtest.Fresh(t)

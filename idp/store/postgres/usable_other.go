@@ -2,5 +2,7 @@
 
 package postgres
 
+import "github.com/jackc/pgx/v5/pgconn"
+
 // usable reports whether a connection that nobody has used for a while may be used.
-func (c *conn) usable() bool { return !c.dead() }
+func usable(pg *pgconn.PgConn) bool { return !pg.IsClosed() }

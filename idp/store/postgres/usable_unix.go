@@ -6,16 +6,18 @@ import (
 	"crypto/tls"
 	"errors"
 	"syscall"
+
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // usable reports whether a connection that nobody has used for a while is as it was left. What
 // waits to be read on it is its end, or what the server has said before it: who finds out by
 // a transaction has to run that again, and finds as many such connections as there are.
-func (c *conn) usable() bool {
-	if c.dead() {
+func usable(pg *pgconn.PgConn) bool {
+	if pg.IsClosed() {
 		return false
 	}
-	on := c.pg.Conn()
+	on := pg.Conn()
 	if t, ok := on.(*tls.Conn); ok {
 		on = t.NetConn()
 	}

@@ -38,6 +38,18 @@ func (t tx) Sure(query string, args ...any) error {
 	return err
 }
 
+// Must is engine.Tx's.
+func (t tx) Must(otherwise error, query string, args ...any) error {
+	var n int64
+	if err := t.Row("SELECT count(*) FROM ("+query+") AS found", args, &n); err != nil {
+		return err
+	}
+	if n == 0 {
+		return otherwise
+	}
+	return nil
+}
+
 // Later is Each: nothing is gained by waiting.
 func (t tx) Later(query string, args []any, next func() []any) error {
 	return t.Each(query, args, next)
@@ -51,6 +63,12 @@ func (tx) TryHold(engine.Key) (bool, error) { return true, nil }
 
 // HoldRow does nothing.
 func (tx) HoldRow(engine.Key, string, []any, *string) error { return nil }
+
+// Share does nothing.
+func (tx) Share(engine.Key) error { return nil }
+
+// ShareRow does nothing.
+func (tx) ShareRow(engine.Key, string, []any) error { return nil }
 
 // Next is the greatest number of a list and one.
 func (t tx) Next(list string) (n int64, err error) {

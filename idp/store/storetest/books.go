@@ -67,6 +67,7 @@ type group struct {
 // OpenBooks adds the people whom all is about.
 func OpenBooks(t *testing.T, all []Store, people int) *Books {
 	b := &Books{site: &site{Store: all[0], t: t, now: time.Now().UTC().Truncate(time.Microsecond)}, all: all, stop: make(chan struct{}), mute: map[string]int{}}
+	b.registered("viewer")
 	for i := range people {
 		p := &bookPerson{user: b.user(fmt.Sprint("person", i))}
 		_, err := b.device(p.user.ID)
@@ -119,7 +120,7 @@ func (b *Books) ask(l *line, change func(ctx context.Context) error) (kept bool)
 		l.told = done
 	case errors.Is(err, engine.ErrUnknown):
 		l.told = unknown
-	case errors.Is(err, idp.ErrUnwritable):
+	case errors.Is(err, idp.ErrUnwritable), errors.Is(err, engine.ErrHeld):
 		l.told = away
 	case slices.ContainsFunc(append(sentinels, idp.ErrReplayed), func(s error) bool { return errors.Is(err, s) }):
 		l.told = refused

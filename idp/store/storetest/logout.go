@@ -56,7 +56,9 @@ func notices(t *testing.T, s *site) {
 	deaf := s.newClient("deaf")
 	deaf.LogoutURI, deaf.LogoutSession = "", false
 	s.ok(s.AddClient(s.ctx(), deaf))
+	s.registered("gone")
 	session := s.signInTo(u, "archive", "deaf", "gone")
+	s.ok(s.RemoveClient(s.ctx(), "gone", s.event(idp.EventClientChanged)))
 	other := s.signInTo(u, "archive")
 	due, err := s.NoticeClients(s.ctx(), s.now.Add(time.Hour))
 	s.ok(err)
@@ -161,6 +163,7 @@ func notices(t *testing.T, s *site) {
 func noticesSwept(t *testing.T, s *site) {
 	u := s.user("anna")
 	s.told("viewer")
+	s.registered("archive")
 	ended, expired := s.signInTo(u, "archive"), s.signInTo(u)
 	s.end(ended)
 	s.ok(s.Sweep(s.ctx(), s.now.Add(2*time.Hour))) // idle, which is nothing to tell of

@@ -285,6 +285,7 @@ func grantFromSession(t *testing.T, s *site) {
 	seen.LastSeenAt = s.now.Add(time.Minute)
 	g := s.newGrant(&seen)
 	g.Client, g.CreatedAt = "archive", seen.LastSeenAt
+	s.registered(g.Client)
 	g.Note(s.event(idp.EventCodeIssued))
 	code := s.newCode(g)
 	s.ok(s.AddGrant(s.ctx(), &seen, g, code))

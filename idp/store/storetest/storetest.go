@@ -110,6 +110,10 @@ func Run(t *testing.T, open Open) {
 		both := open(t, 2)
 		seenAtOnce(t, &site{Store: both[0], t: t, now: time.Now().UTC().Truncate(time.Microsecond)}, both[1])
 	})
+	t.Run("an application is disabled in another instance while it is given tokens", func(t *testing.T) {
+		both := open(t, 2)
+		disabledWaits(t, &site{Store: both[0], t: t, now: time.Now().UTC().Truncate(time.Microsecond)}, both[1])
+	})
 	t.Run("site", one(siteSaved))
 	t.Run("pictures", one(pictures))
 	t.Run("consents", one(consents))
@@ -167,6 +171,7 @@ var rivalries = []rivalry{
 	{"redeem a code", rivalsRedeem},
 	{"answer a test sign-in", rivalsAnswer},
 	{"rotate a refresh token", rivalsRotate},
+	{"disable an application", rivalsDisabled},
 	{"burn a step", rivalsStep},
 	{"count wrong codes", rivalsCount},
 	{"guess a password", rivalsGuess},
@@ -319,9 +324,18 @@ func (s *site) invitation(user idp.UserID, purpose idp.InvitationPurpose) *idp.I
 	return i
 }
 
-// login adds a sign-in in a state.
+// registered adds an application, unless it is there.
+func (s *site) registered(id idp.ClientID) {
+	s.t.Helper()
+	if err := s.AddClient(s.ctx(), &idp.Client{ID: id, Name: string(id), Kind: idp.ClientWeb, Auth: idp.AuthNone, CreatedAt: s.now, UpdatedAt: s.now}); !errors.Is(err, idp.ErrConflict) {
+		s.ok(err)
+	}
+}
+
+// login adds a sign-in in a state, to an application that is registered.
 func (s *site) login(user idp.UserID, state idp.LoginState) *idp.Login {
 	s.t.Helper()
+	s.registered("viewer")
 	age := int64(600)
 	l := &idp.Login{
 		ID: idp.NewID[idp.LoginID](), Purpose: idp.ForClient, State: state, Browser: idp.NewToken().Hash(),
@@ -423,6 +437,11 @@ type contest struct {
 	patient bool
 }
 
+// comesAgain reports whether a rival comes again after an error.
+func (c *contest) comesAgain(err error) bool {
+	return c.patient && (errors.Is(err, idp.ErrUnwritable) || errors.Is(err, engine.ErrHeld)) && !errors.Is(err, engine.ErrUnknown)
+}
+
 // outcome counts what rivals were told.
 type outcome struct {
 	won   int
@@ -444,7 +463,7 @@ func (c *contest) race(n int, rival func(s Store, i int) error) outcome {
 			<-start
 			for {
 				errs[i] = rival(c.all[i%len(c.all)], i)
-				if !c.patient || !errors.Is(errs[i], idp.ErrUnwritable) || errors.Is(errs[i], engine.ErrUnknown) || c.ctx().Err() != nil {
+				if !c.comesAgain(errs[i]) || c.ctx().Err() != nil {
 					return
 				}
 			}

@@ -318,6 +318,7 @@ func accessTokens(t *testing.T, s *site) {
 }
 
 func clientCredentials(t *testing.T, s *site) {
+	s.registered("worker")
 	g := &idp.Grant{ID: idp.NewID[idp.GrantID](), Client: "worker", Scopes: []string{"dicom.read"}, CreatedAt: s.now, ExpiresAt: s.now.Add(time.Hour)}
 	g.Note(s.event(idp.EventCodeIssued))
 	issue := s.issue(g.ID)
@@ -511,6 +512,7 @@ func sweep(t *testing.T, s *site) {
 		}))
 	}
 	// Many rows: more than one batch of each.
+	s.registered("worker")
 	for range 450 {
 		g := &idp.Grant{ID: idp.NewID[idp.GrantID](), Client: "worker", CreatedAt: s.now, ExpiresAt: s.now.Add(time.Hour)}
 		issue := s.issue(g.ID)

@@ -112,8 +112,16 @@ func TestDeskHealth(t *testing.T) {
 		"Signed in <b>7</b>", "4 a day at most", "Phone <b>1</b>", "Code <b>3</b>", "Recovery codes <b>1</b>", "Password wrong <b>1</b>", "Code wrong <b>1</b>", "Denied on the phone <b>1</b>", "<rect")
 }
 
-// newborn is a desk that nobody has signed in to yet.
+// newborn is a desk that nobody has signed in to yet, whose database is nobody else's.
 type newborn struct{ desk.Desk }
+
+func (d newborn) Health(ctx context.Context, by admin.By) (*idp.Health, error) {
+	h, err := d.Desk.Health(ctx, by)
+	if err == nil {
+		h.Shared = false
+	}
+	return h, err
+}
 
 func (newborn) Days(context.Context, admin.By, int) ([]idp.Day, error) { return nil, nil }
 
