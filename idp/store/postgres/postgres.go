@@ -64,6 +64,7 @@ type Engine struct {
 	reading *sql.DB // by gorm
 	orm     *gorm.DB
 	trips   atomic.Pointer[func([]string)] // see TellTrips
+	briefs  lane[*briefly]
 
 	ran struct{ again, deadlocks, unknown atomic.Int64 }
 }
@@ -97,7 +98,7 @@ func Open(ctx context.Context, c Config, hooks engine.Hooks) (*Engine, error) {
 		return dial(ctx, network, address)
 	}
 	writing := stdlib.GetConnector(*conf)
-	e := &Engine{log: c.Log, twice: c.Twice || runTwice != "", hooks: hooks}
+	e := &Engine{log: c.Log, twice: c.Twice || runTwice != "", hooks: hooks, briefs: lane[*briefly]{most: mostBriefs}}
 	e.pool = newPool(c.Pool, func(ctx context.Context) (*conn, error) {
 		std, err := writing.Connect(context.WithValue(ctx, dialing{}, true))
 		if err != nil {
