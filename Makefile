@@ -31,7 +31,7 @@ export OAUTH2_PROXY := $(CACHE)/oauth2-proxy-$(OAUTH2_PROXY_VERSION)
 # Debian makes a server of its own with the package, and starts it, unless told not to.
 NO_CLUSTER := mkdir -p /etc/postgresql-common/createcluster.d && echo "create_main_cluster = false" >/etc/postgresql-common/createcluster.d/tests.conf
 
-.PHONY: test postgres build dev lint vuln lock bench move hints crash races twice books far rolling parties conformance screenshots outdated notice worker release axe zxing fakeidb needs clean
+.PHONY: test postgres build dev lint vuln lock bench engines move hints crash races twice books far rolling parties conformance screenshots outdated notice worker release axe zxing fakeidb needs clean
 
 test: needs $(OAUTH2_PROXY)
 	go vet ./...
@@ -116,6 +116,11 @@ PEOPLE ?= 1000000
 bench:
 	BENCH=$(BENCH) go test -v -count 1 -run TestBench -timeout 60m ./e2e/bench
 	DEVICES_PEOPLE=$(PEOPLE) go test -v -count 1 -run TestBenchDevices -timeout 60m ./idp/store
+
+# engines prints what an operation costs the provider on SQLite and on PostgreSQL, measured in
+# turn, BENCH seconds each.
+engines: needs
+	BENCH_ENGINE=both BENCH=$(BENCH) go test -v -count 1 -run TestBenchEngines -timeout 60m ./e2e/bench
 
 # hints prints how long it takes from a change at one instance until who waits at another is
 # woken, HINTS of them at a time: on a PostgreSQL of its own, or that of IDP_TEST_POSTGRES.

@@ -185,6 +185,9 @@ func median(all []float64) float64 {
 // figure as it says. Else it goes through all of it for a moment, to see that
 // every operation does what it should; of time it claims nothing then.
 func TestBench(t *testing.T) {
+	if os.Getenv("BENCH_ENGINE") == onBoth {
+		return // TestBenchEngines measures
+	}
 	rounds, span, most := 1, 10*time.Second, 32
 	prepared, signIns, hashed, starts := 32, 32, 8, 1
 	limitSpan := 50 * time.Millisecond

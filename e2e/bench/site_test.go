@@ -72,20 +72,38 @@ const (
 	verifier = "verifier-verifier-verifier-verifier-verifier-verifier"
 )
 
-// newSite makes a data folder with so many people, and a provider that hashes
-// at a cost. It is not started yet.
+// Engines that a site may have, by BENCH_ENGINE. Both are measured beside one another by
+// TestBenchEngines.
+const (
+	onSQLite   = "sqlite"
+	onPostgres = "postgres"
+	onBoth     = "both"
+)
+
+// newSite is newSiteOn for the engine that BENCH_ENGINE names.
 func newSite(t testing.TB, people int, cost crowd.Cost) *site {
+	t.Helper()
+	engine := os.Getenv("BENCH_ENGINE")
+	if engine == "" {
+		engine = onSQLite
+	}
+	return newSiteOn(t, engine, people, cost)
+}
+
+// newSiteOn makes a data folder with so many people, and a provider that hashes
+// at a cost. It is not started yet.
+func newSiteOn(t testing.TB, engine string, people int, cost crowd.Cost) *site {
 	t.Helper()
 	s := &site{data: filepath.Join(t.TempDir(), "data")}
 	var err error
 	database := ""
-	switch engine := os.Getenv("BENCH_ENGINE"); engine {
-	case "", "sqlite":
-	case "postgres":
+	switch engine {
+	case onSQLite:
+	case onPostgres:
 		s.server = pgtest.Own(t) // one that waits for the disk
 		database = s.server.Fresh(t)
 	default:
-		t.Fatalf("BENCH_ENGINE=%q: sqlite or postgres", engine)
+		t.Fatalf("BENCH_ENGINE=%q: sqlite, postgres or both", engine)
 	}
 	s.people, err = crowd.Fill(context.Background(), crowd.Home{Folder: s.data, URL: database}, "p", people, cost)
 	check(t, err)

@@ -390,16 +390,41 @@ func (db *DB) rememberCode(g *idp.Grant, c *idp.Code) {
 // a second use, which revokes the grant with an event like e; that of issue.May, which
 // revokes the grant too; idp.ErrExpired, idp.ErrNotFound.
 func (db *DB) RedeemCode(ctx context.Context, hash idp.TokenHash, at time.Time, issue idp.Issue, e idp.Event) error {
+	was, known := db.codes.get(hash)
+	if known {
+		done, err := db.issueBriefly(ctx, was.grant, hash, micros(at), &issue, &e)
+		lost, err := isLost(err)
+		if err == nil && !done {
+			err = db.redeemCode(ctx, hash, at, &issue, e, lost)
+		}
+		db.codes.take(hash)
+		if err == nil {
+			db.rememberRefresh(was.grant, issue.Refresh)
+		}
+		return err
+	}
+	return db.redeemCode(ctx, hash, at, &issue, e, false)
+}
+
+// redeemCode is RedeemCode as a transaction. lost: the code may have been redeemed, for these very
+// tokens.
+func (db *DB) redeemCode(ctx context.Context, hash idp.TokenHash, at time.Time, issue *idp.Issue, e idp.Event, lost bool) error {
 	var refused error
 	err := db.write(ctx, func(t *tx) error {
 		refused = nil
 		if err := errors.Join(t.holdOwner(ownerOfCode, []any{hash[:]}), t.shareRow(beforeClient, clientOfCode, hash[:])); err != nil {
 			return err
 		}
+		if lost {
+			if there, err := t.issued(issue); err != nil || there {
+				return err
+			}
+		}
 		u, err := t.usable(selectCodeUse, hash)
 		if err != nil {
 			return fmt.Errorf("code: %w", err)
 		}
+		db.seen(&u)
 		if u.usedAt == 0 {
 			if err := u.good(micros(at)); err != nil {
 				return fmt.Errorf("code: %w", err)
@@ -409,7 +434,7 @@ func (db *DB) RedeemCode(ctx context.Context, hash idp.TokenHash, at time.Time, 
 			} else if refused != nil {
 				return t.withdraw(u.grant, at, refused)
 			}
-			if err := errors.Join(t.sure(useCode, micros(at), hash[:]), t.addTokens(u.grant, u.grantEnds, &issue)); err != nil {
+			if err := errors.Join(t.sure(useCode, micros(at), hash[:]), t.addTokens(u.grant, u.grantEnds, issue)); err != nil {
 				return err
 			}
 			return t.note(e)
@@ -420,11 +445,7 @@ func (db *DB) RedeemCode(ctx context.Context, hash idp.TokenHash, at time.Time, 
 		replayed.Kind = idp.EventCodeReplayed
 		return t.revoke(u.grant, at, replayed)
 	})
-	was, known := db.codes.take(hash)
-	if err = errors.Join(err, refused); err == nil && known {
-		db.rememberRefresh(was.grant, issue.Refresh)
-	}
-	return err
+	return errors.Join(err, refused)
 }
 
 // Refresh returns a refresh token and its grant, used or not. Errors: idp.ErrNotFound.
@@ -471,9 +492,12 @@ func (db *DB) IssuedRefresh(ctx context.Context, hash idp.TokenHash) (*idp.Refre
 	if g, ok := db.refresh.get(hash); ok {
 		return cloneRefresh(&g.token), cloneGrant(g.grant), nil
 	}
-	t, g, err := db.Refresh(ctx, hash)
+	t, g, u, err := db.RefreshOf(ctx, hash)
 	if err == nil && t.UsedAt.IsZero() {
 		db.rememberRefresh(cloneGrant(g), t) // for its successor
+		if u != nil {
+			db.seen(&usable{user: string(u.ID), state: string(u.State), groups: listText(u.Groups)})
+		}
 	}
 	return t, g, err
 }
@@ -496,6 +520,30 @@ const lastUsedStep = int64(time.Minute / time.Microsecond)
 // which revokes the grant; that of issue.May, which revokes the grant too; idp.ErrExpired,
 // idp.ErrNotFound.
 func (db *DB) RotateRefresh(ctx context.Context, hash idp.TokenHash, at time.Time, grace time.Duration, issue idp.Issue) error {
+	was, known := db.refresh.get(hash)
+	if !known {
+		return db.rotateRefresh(ctx, hash, at, grace, &issue, false)
+	}
+	done, err := db.issueBriefly(ctx, was.grant, hash, micros(at), &issue, nil)
+	lost, err := isLost(err)
+	if err == nil && !done {
+		err = db.rotateRefresh(ctx, hash, at, grace, &issue, lost)
+	}
+	db.refresh.take(hash)
+	if err == nil {
+		next := issue.Refresh
+		if issue.Keep {
+			kept := was.token
+			next = &kept
+		}
+		db.rememberRefresh(was.grant, next)
+	}
+	return err
+}
+
+// rotateRefresh is RotateRefresh as a transaction. lost: the token may have been used, for these
+// very tokens.
+func (db *DB) rotateRefresh(ctx context.Context, hash idp.TokenHash, at time.Time, grace time.Duration, issue *idp.Issue, lost bool) error {
 	var refused error
 	err := db.write(ctx, func(t *tx) error {
 		refused = nil
@@ -503,10 +551,16 @@ func (db *DB) RotateRefresh(ctx context.Context, hash idp.TokenHash, at time.Tim
 		if err := errors.Join(t.holdOwner(ownerOfRefresh, []any{hash[:]}), t.shareRow(beforeClient, clientOfRefresh, hash[:])); err != nil {
 			return err
 		}
+		if lost {
+			if there, err := t.issued(issue); err != nil || there {
+				return err
+			}
+		}
 		u, err := t.usable(selectRefreshUse, hash)
 		if err != nil {
 			return fmt.Errorf("refresh token: %w", err)
 		}
+		db.seen(&u)
 		if u.usedAt != 0 && (grace <= 0 || now-u.usedAt > grace.Microseconds()) {
 			refused = fmt.Errorf("refresh token: %w", idp.ErrSettled)
 			return t.revokeBecause(u.grant, at, idp.EventRefreshReplayed, "")
@@ -539,18 +593,9 @@ func (db *DB) RotateRefresh(ctx context.Context, hash idp.TokenHash, at time.Tim
 				return err
 			}
 		}
-		return t.addTokens(u.grant, u.grantEnds, &issue)
+		return t.addTokens(u.grant, u.grantEnds, issue)
 	})
-	was, known := db.refresh.take(hash)
-	if err = errors.Join(err, refused); err == nil && known {
-		next := issue.Refresh
-		if issue.Keep {
-			kept := was.token
-			next = &kept
-		}
-		db.rememberRefresh(was.grant, next)
-	}
-	return err
+	return errors.Join(err, refused)
 }
 
 // repeatRefresh notes that a used refresh token came again, and reports whether it may: most

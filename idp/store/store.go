@@ -171,6 +171,8 @@ type DB struct {
 	recent      recentGrants
 	codes       issued[idp.Code]
 	refresh     issued[idp.RefreshToken]
+	briefs      engine.Briefs // nil: the engine has none
+	standings   standings
 
 	reads, transactions atomic.Uint64
 
@@ -199,6 +201,7 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	}
 	db.engine = e
 	db.deferred = c.URL != ""
+	db.briefs, _ = e.(engine.Briefs)
 	db.hints.prepare(hintsOf(e))
 	db.reader = &session{e.Read(), c.Now, c.Mail, c.trust}
 	if db.deferred {

@@ -271,6 +271,7 @@ func (db *DB) account(ctx context.Context, query, key string) (*idp.Account, err
 	if err := r.Row(query, []any{key}, row.fields()...); err != nil {
 		return nil, fmt.Errorf("account: %w", err)
 	}
+	db.seen(&usable{user: row.ID, state: row.State, groups: row.Groups})
 	return row.account(r)
 }
 

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"database/sql/driver"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
 	"github.com/jackc/pgx/v5/stdlib"
 	"gorm.io/driver/postgres"
 	"gorm.io/gorm"
@@ -29,31 +31,32 @@ var answersWithin = 30 * time.Second
 var uncut = context.Background()
 
 // conn runs statements on a connection, past pgx and database/sql. Those that are put wait for
-// the next that is answered, and go to the server together with it, in one trip. Not safe for
-// concurrent use.
+// the next that is answered, and go to the server together with it, in one trip: one write, and
+// what is read up to the server's ReadyForQuery. Not safe for concurrent use.
 type conn struct {
-	std   *stdlib.Conn // for gorm
-	pg    *pgconn.PgConn
-	pipe  *pgconn.Pipeline // nil: there is none
-	stmts map[string]*stmt
-	named int  // statements so far
-	sent  []op // what the pipe has and nobody has read yet
-	stale bool // it works, and is not to be used for another transaction
-	age   int  // see pool
-	epoch epoch
-	orm   *gorm.DB
-	home  *sql.DB    // of orm
-	trips func([]op) // is told of each trip; nil: nobody wants to know. For tests.
+	std    *stdlib.Conn // for gorm
+	pg     *pgconn.PgConn
+	front  *pgproto3.Frontend // reads what the server says
+	stmts  map[string]*stmt
+	named  int  // statements so far
+	ops    []op // statements that wait, or are on their way
+	stale  bool // it works, and is not to be used for another transaction
+	age    int  // see pool
+	status byte // of the transaction, as the server last said: idle, or one of those it calls T and E
+	until  time.Time
+	epoch  epoch
+	orm    *gorm.DB
+	home   *sql.DB    // of orm
+	trips  func([]op) // is told of each trip; nil: nobody wants to know. For tests.
 
-	// Reused from statement to statement.
-	room    []byte
-	values  [][]byte
-	formats []int16
+	out []byte // what is sent with the next trip; its room is reused
 }
 
 // stmt is a statement that the server has prepared.
 type stmt struct {
 	*pgconn.StatementDescription
+	head    []byte // of the message that binds arguments to it: portal and name
+	tail    []byte // of that message: formats of the columns; and the message that executes it
 	results []int16
 }
 
@@ -61,8 +64,10 @@ type stmt struct {
 type op struct {
 	query string
 	stmt  *stmt
-	next  func() []any // nil: nobody wants the rows
-	once  bool         // the first row is enough
+	dest  []any        // of the first row, nil: nobody wants it
+	next  func() []any // of every row; nil: nobody wants the rows
+	rows  int          // so far
+	found *bool        // nil: nobody wants to know whether there was a row
 	count *int64       // nil: nobody wants to know how many rows were changed
 	tag   *string      // nil: nobody wants to know what the server says that it did
 	none  error        // in place of a division by zero, see Must; nil: that itself
@@ -79,7 +84,8 @@ const (
 )
 
 func newConn(std *stdlib.Conn) *conn {
-	return &conn{std: std, pg: std.Conn().PgConn(), stmts: map[string]*stmt{}, room: make([]byte, 0, 1024)} // an empty text is none that is missing
+	pg := std.Conn().PgConn()
+	return &conn{std: std, pg: pg, front: pg.Frontend(), stmts: map[string]*stmt{}, status: idle}
 }
 
 // epoch is a time in which a server does not forget what it was told. After a crash it may give
@@ -110,8 +116,8 @@ func (c *conn) prepare(query string) (*stmt, error) {
 	if err := c.trip(); err != nil {
 		return nil, err
 	}
-	if err := c.pg.Conn().SetDeadline(time.Now().Add(answersWithin)); err != nil {
-		return nil, c.lost(err)
+	if err := c.answerSoon(); err != nil {
+		return nil, err
 	}
 	c.named++
 	d, err := c.pg.Prepare(uncut, "h"+strconv.Itoa(c.named), rewrite(query), nil)
@@ -122,7 +128,8 @@ func (c *conn) prepare(query string) (*stmt, error) {
 		}
 		return nil, err
 	}
-	s := &stmt{StatementDescription: d}
+	s := &stmt{StatementDescription: d, head: append(append([]byte{0}, d.Name...), 0)}
+	s.tail = binary.BigEndian.AppendUint16(nil, uint16(len(d.Fields))) //nolint:gosec // columns of a statement of ours
 	for _, f := range d.Fields {
 		format := int16(0)
 		switch f.DataTypeOID {
@@ -130,12 +137,14 @@ func (c *conn) prepare(query string) (*stmt, error) {
 			format = 1
 		}
 		s.results = append(s.results, format)
+		s.tail = append(s.tail, 0, byte(format))
 	}
+	s.tail = append(s.tail, 'E', 0, 0, 0, 9, 0, 0, 0, 0, 0) // the portal without a name, all rows
 	c.stmts[query] = s
 	return s, nil
 }
 
-// send hands a statement to the pipe.
+// send adds a statement to those that wait.
 func (c *conn) send(o op, args []any) error {
 	s, err := c.prepare(o.query)
 	if err != nil {
@@ -144,170 +153,212 @@ func (c *conn) send(o op, args []any) error {
 	if len(args) != len(s.ParamOIDs) {
 		return fmt.Errorf("%d arguments for %q", len(args), o.query)
 	}
-	c.room, c.values, c.formats = c.room[:0], c.values[:0], c.formats[:0]
+	begin := len(c.out)
+	out := append(c.out, 'B', 0, 0, 0, 0)
+	out = append(out, s.head...)
+	n := uint16(len(args)) //nolint:gosec // as many as there are marks in a statement of ours
+	out = binary.BigEndian.AppendUint16(out, n)
+	formats := len(out)
+	for range args {
+		out = append(out, 0, 0)
+	}
+	out = binary.BigEndian.AppendUint16(out, n)
 	for i, a := range args {
-		if err := c.argument(a, s.ParamOIDs[i]); err != nil {
+		at := len(out)
+		out = append(out, 0, 0, 0, 0)
+		var format byte
+		if out, format, err = appendArgument(out, a, s.ParamOIDs[i]); err != nil {
 			return fmt.Errorf("argument %d of %q: %w", i+1, o.query, err)
 		}
+		size := len(out) - at - 4
+		if format == missing {
+			out, size, format = out[:at+4], -1, 1
+		}
+		binary.BigEndian.PutUint32(out[at:], uint32(size)) //nolint:gosec // a message has less than 1 GB
+		out[formats+2*i+1] = format
 	}
-	c.begin()
-	c.pipe.SendQueryStatement(s.StatementDescription, c.values, c.formats, s.results)
+	binary.BigEndian.PutUint32(out[begin+1:], uint32(len(out)-begin-1+len(s.tail)-executes)) //nolint:gosec // as above
+	c.out = append(out, s.tail...)
 	o.stmt = s
-	c.sent = append(c.sent, o)
+	c.ops = append(c.ops, o)
 	return nil
 }
 
-// begin opens the pipe.
-func (c *conn) begin() {
-	if c.pipe == nil {
-		c.pipe = c.pg.StartPipeline(uncut)
-	}
-}
+const (
+	executes = 10 // bytes of the message that executes
+	missing  = 2  // in place of a format: there is no value
+)
 
-// argument adds an argument to those of the statement that is about to be sent.
-func (c *conn) argument(a any, oid uint32) error {
+// appendArgument adds an argument to a message, and says in which format it is: 0 is text, 1 binary.
+func appendArgument(out []byte, a any, oid uint32) ([]byte, byte, error) {
 	switch v := a.(type) {
 	case string:
-		c.text(v)
+		return append(out, v...), 0, nil
 	case *string:
-		c.text(*v)
+		return append(out, *v...), 0, nil
 	case int64:
-		c.number(v, oid)
+		return appendNumber(out, v, oid)
 	case *int64:
-		c.number(*v, oid)
+		return appendNumber(out, *v, oid)
 	case int:
-		c.number(int64(v), oid)
+		return appendNumber(out, int64(v), oid)
 	case bool:
-		c.truth(v, oid)
+		return appendTruth(out, v, oid)
 	case *bool:
-		c.truth(*v, oid)
+		return appendTruth(out, *v, oid)
 	case []byte:
-		c.blob(v)
+		return appendBlob(out, v)
 	case *[]byte:
-		c.blob(*v)
-	default:
-		return fmt.Errorf("%T is not kept", a)
+		return appendBlob(out, *v)
 	}
-	return nil
+	return out, 0, fmt.Errorf("%T is not kept", a)
 }
 
-// grown is the room with n bytes more, and those bytes.
-func (c *conn) grown(n int) []byte {
-	at := len(c.room)
-	if cap(c.room)-at < n {
-		c.room = make([]byte, 0, max(1024, 2*n)) // what has been taken of the old stays where it is
-		at = 0
-	}
-	c.room = c.room[:at+n]
-	return c.room[at : at+n : at+n]
-}
-
-func (c *conn) add(v []byte, format int16) {
-	c.values, c.formats = append(c.values, v), append(c.formats, format)
-}
-
-func (c *conn) text(s string) {
-	b := c.grown(len(s))
-	copy(b, s)
-	c.add(b, 0)
-}
-
-func (c *conn) number(n int64, oid uint32) {
+func appendNumber(out []byte, n int64, oid uint32) ([]byte, byte, error) {
 	if oid == oidInt8 {
-		b := c.grown(8)
-		binary.BigEndian.PutUint64(b, uint64(n)) //nolint:gosec // the bits, whatever the sign
-		c.add(b, 1)
-		return
+		return binary.BigEndian.AppendUint64(out, uint64(n)), 1, nil //nolint:gosec // the bits, whatever the sign
 	}
-	c.text(strconv.FormatInt(n, 10))
+	return strconv.AppendInt(out, n, 10), 0, nil
 }
 
-// truth is a bool as it is kept: 1 or 0.
-func (c *conn) truth(b bool, oid uint32) {
+// appendTruth adds a bool as it is kept: 1 or 0.
+func appendTruth(out []byte, b bool, oid uint32) ([]byte, byte, error) {
 	n := int64(0)
 	if b {
 		n = 1
 	}
-	c.number(n, oid)
+	return appendNumber(out, n, oid)
 }
 
-func (c *conn) blob(b []byte) { c.add(b, 1) }
+func appendBlob(out, b []byte) ([]byte, byte, error) {
+	if b == nil {
+		return out, missing, nil
+	}
+	return append(out, b...), 1, nil
+}
 
-// trip sends what waits and reads all answers. Errors: the first one; what was sent behind it
-// the server has passed over. A pipe is for one trip: after an error pgx takes the answers to
-// what follows for those to what was passed over.
-func (c *conn) trip() (err error) {
-	if c.pipe == nil {
+// answerSoon gives the connection its deadline for the next trip: between seven eighths of
+// answersWithin and the whole, so that it is not set for each.
+func (c *conn) answerSoon() error {
+	now := time.Now()
+	if left := c.until.Sub(now); left <= answersWithin && left > answersWithin-answersWithin/8 {
 		return nil
 	}
-	ops, whole := c.sent, false
+	c.until = now.Add(answersWithin)
+	if err := c.pg.Conn().SetDeadline(c.until); err != nil {
+		return c.lost(err)
+	}
+	return nil
+}
+
+// trip sends what waits and reads all answers. Errors: the first one; what was sent behind it
+// the server has passed over.
+func (c *conn) trip() (err error) {
+	if len(c.ops) == 0 {
+		return nil
+	}
+	whole := false
 	defer func() {
 		if !whole { // whoever was to take a row has panicked
 			_ = c.lost(errors.New("an answer was not read to its end"))
 		}
 	}()
-	err = c.answers(ops)
-	if whole = true; c.pipe == nil { // lost
-		return err
-	}
-	closed := c.pipe.Close()
-	c.pipe, c.sent = nil, c.sent[:0]
-	if closed != nil {
-		return errors.Join(err, c.lost(closed))
-	}
+	err = c.answers()
+	whole = true
+	clear(c.ops)
+	c.ops = c.ops[:0]
 	if e := pgError(err); e != nil && outdated(e) {
 		c.stale = true
 	}
 	return err
 }
 
-// answers is trip with the pipe left open.
-func (c *conn) answers(ops []op) error {
+// What the server says of a transaction in ReadyForQuery (PostgreSQL's Message Formats).
+const idle = 'I'
+
+// syncs ends a trip: the server answers all that came before it.
+var syncs = []byte{'S', 0, 0, 0, 4}
+
+const (
+	atOnce = 32 << 10 // bytes that are written before anything is read: a server that waits until its answers are read, reads nothing
+	keeps  = 64 << 10 // bytes of room that a connection keeps
+)
+
+// flush writes what waits. written is what came of it, and is asked for when all is read.
+func (c *conn) flush() (written func() error) {
+	out := append(c.out, syncs...)
+	c.out = out[:0]
+	if cap(out) > keeps {
+		c.out = nil
+	}
+	if len(out) <= atOnce {
+		_, err := c.pg.Conn().Write(out)
+		return func() error { return err }
+	}
+	c.out = nil
+	done := make(chan error, 1)
+	go func() { // ends with the connection, which has a deadline
+		_, err := c.pg.Conn().Write(out)
+		done <- err
+	}()
+	return func() error { return <-done }
+}
+
+// answers is trip without what comes after.
+func (c *conn) answers() error {
+	ops := c.ops
 	if c.trips != nil {
 		c.trips(ops)
 	}
-	if err := c.pg.Conn().SetDeadline(time.Now().Add(answersWithin)); err != nil {
-		return c.lost(err)
+	if err := c.answerSoon(); err != nil {
+		return err
 	}
-	if err := c.pipe.Sync(); err != nil {
-		return c.lost(err)
-	}
+	written := c.flush()
 	var failed error
 	for i := 0; ; {
-		r, err := c.pipe.GetResults()
+		message, err := c.front.Receive()
 		if err != nil {
-			if pg := pgError(err); pg == nil || c.dead() || fatal(pg) {
-				return errors.Join(failed, c.lost(err))
-			}
-			if failed == nil && i < len(ops) {
-				failed = ops[i].failed(err)
-			} else if failed == nil {
-				failed = err
-			}
-			i = len(ops) // nothing else is answered until the sync
-			continue
+			lost := c.lost(err)
+			return errors.Join(failed, lost, written())
 		}
-		switch r := r.(type) {
-		case *pgconn.PipelineSync:
-			return failed
-		case *pgconn.ResultReader:
+		switch m := message.(type) {
+		case *pgproto3.DataRow:
 			if i >= len(ops) {
 				return c.lost(errors.New("an answer to nothing"))
 			}
-			err := ops[i].read(r)
-			if err != nil && failed == nil {
+			if err := ops[i].row(m.Values); err != nil && failed == nil {
 				failed = ops[i].failed(err)
 			}
-			if c.dead() {
-				return c.lost(errors.Join(failed, err))
+		case *pgproto3.CommandComplete:
+			if i >= len(ops) {
+				return c.lost(errors.New("an answer to nothing"))
 			}
-			if pgError(err) != nil {
-				i = len(ops)
-				continue
-			}
+			ops[i].done(m.CommandTag)
 			i++
+		case *pgproto3.EmptyQueryResponse:
+			i++
+		case *pgproto3.ErrorResponse:
+			pg := pgconn.ErrorResponseToPgError(m)
+			if fatal(pg) {
+				lost := c.lost(pg)
+				return errors.Join(failed, lost, written())
+			}
+			if failed == nil && i < len(ops) {
+				failed = ops[i].failed(pg)
+			} else if failed == nil {
+				failed = pg
+			}
+			i = len(ops) // nothing else is answered until the sync
+		case *pgproto3.ReadyForQuery:
+			c.status = m.TxStatus
+			if err := written(); err != nil {
+				return errors.Join(failed, c.lost(err))
+			}
+			return failed
+		case *pgproto3.BindComplete, *pgproto3.NoticeResponse, *pgproto3.ParameterStatus, *pgproto3.NotificationResponse:
 		default:
-			return errors.Join(failed, c.lost(fmt.Errorf("%T in answer", r)))
+			lost := c.lost(fmt.Errorf("%T in answer", m))
+			return errors.Join(failed, lost, written())
 		}
 	}
 }
@@ -322,7 +373,7 @@ func (e *lostError) Unwrap() error { return e.err }
 
 // lost gives the connection up.
 func (c *conn) lost(err error) error {
-	c.pipe, c.sent = nil, c.sent[:0]
+	c.ops, c.out = c.ops[:0], c.out[:0]
 	_ = c.pg.Conn().Close() // it is of no use, whatever that says
 	ended, cancel := context.WithCancel(uncut)
 	cancel()
@@ -338,28 +389,36 @@ func (o *op) failed(err error) error {
 	return fmt.Errorf("%q: %w", o.query, err)
 }
 
-// read reads the answer to a statement.
-func (o *op) read(r *pgconn.ResultReader) (err error) {
-	done := false
-	for r.NextRow() {
-		if o.next == nil || done || err != nil {
-			continue
-		}
-		done = o.once
-		err = o.assign(r.Values())
+// row takes a row of the answer.
+func (o *op) row(values [][]byte) error {
+	o.rows++
+	switch {
+	case o.next != nil:
+		return o.assign(o.next(), values)
+	case o.dest != nil && o.rows == 1:
+		return o.assign(o.dest, values)
 	}
-	tag, failed := r.Close()
-	if o.count != nil {
-		*o.count = tag.RowsAffected()
-	}
-	if o.tag != nil {
-		*o.tag = tag.String()
-	}
-	return errors.Join(failed, err)
+	return nil
 }
 
-func (o *op) assign(values [][]byte) error {
-	dest := o.next()
+// done takes the end of the answer, which says what was done: "UPDATE 3".
+func (o *op) done(tag []byte) {
+	if o.found != nil {
+		*o.found = o.rows > 0
+	}
+	if o.count != nil {
+		*o.count = 0
+		last := tag[bytes.LastIndexByte(tag, ' ')+1:]
+		if n, err := strconv.ParseInt(string(last), 10, 64); err == nil { // else it counts nothing: "COMMIT"
+			*o.count = n
+		}
+	}
+	if o.tag != nil {
+		*o.tag = string(tag)
+	}
+}
+
+func (o *op) assign(dest []any, values [][]byte) error {
 	if len(dest) != len(values) {
 		return fmt.Errorf("%d destinations for %d columns", len(dest), len(values))
 	}
@@ -450,10 +509,7 @@ func (c *conn) Must(otherwise error, query string, args ...any) error {
 // Row is engine.Statements'.
 func (c *conn) Row(query string, args []any, dest ...any) error {
 	found := false
-	err := c.send(op{query: query, once: true, next: func() []any {
-		found = true
-		return dest
-	}}, args)
+	err := c.send(op{query: query, dest: dest, found: &found}, args)
 	if err == nil {
 		err = c.trip()
 	}
@@ -475,7 +531,7 @@ func (c *conn) Each(query string, args []any, next func() []any) error {
 func (c *conn) ORM() *gorm.DB {
 	failed := c.trip()
 	if c.orm == nil {
-		c.home = sql.OpenDB(single{c.std})
+		c.home = sql.OpenDB(single{c.std, c.answerSoon})
 		c.home.SetMaxOpenConns(1)
 		var err error
 		if c.orm, err = newORM(c.home); err != nil {
@@ -518,7 +574,10 @@ func (c *conn) close() error {
 
 // single is a connector for database/sql, and gorm above it, to one connection that this
 // package uses too, and closes. Both take turns: it is for one goroutine.
-type single struct{ *stdlib.Conn }
+type single struct {
+	*stdlib.Conn
+	soon func() error // gives it its deadline
+}
 
 func (s single) Connect(context.Context) (driver.Conn, error) { return s, nil }
 func (s single) Driver() driver.Driver                        { return stdlib.GetDefaultDriver() }
@@ -527,7 +586,7 @@ func (s single) ResetSession(context.Context) error           { return nil }
 
 // ExecContext is driver.ExecerContext's.
 func (s single) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
-	if err := s.Conn.Conn().PgConn().Conn().SetDeadline(time.Now().Add(answersWithin)); err != nil {
+	if err := s.soon(); err != nil {
 		return nil, err
 	}
 	return s.Conn.ExecContext(ctx, query, args)
@@ -535,7 +594,7 @@ func (s single) ExecContext(ctx context.Context, query string, args []driver.Nam
 
 // QueryContext is driver.QueryerContext's.
 func (s single) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
-	if err := s.Conn.Conn().PgConn().Conn().SetDeadline(time.Now().Add(answersWithin)); err != nil {
+	if err := s.soon(); err != nil {
 		return nil, err
 	}
 	return s.Conn.QueryContext(ctx, query, args)

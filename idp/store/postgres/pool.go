@@ -57,14 +57,13 @@ func (p *pool) take(ctx context.Context) (*conn, error) {
 		return nil, engine.ErrClosed
 	default:
 	}
-	wait, cancel := context.WithTimeout(ctx, takesIn)
-	defer cancel()
+	begun := time.Now()
 	select {
 	case <-p.room:
-	case <-p.closed:
-		return nil, engine.ErrClosed
-	case <-wait.Done():
-		return nil, waited(ctx, wait.Err())
+	default:
+		if err := p.wait(ctx); err != nil {
+			return nil, err
+		}
 	}
 	for c := p.last(); c != nil; c = p.last() {
 		switch {
@@ -76,12 +75,28 @@ func (p *pool) take(ctx context.Context) (*conn, error) {
 		}
 		_ = c.close()
 	}
-	c, err := p.opened(wait)
+	opening, cancel := context.WithDeadline(ctx, begun.Add(takesIn))
+	defer cancel()
+	c, err := p.opened(opening)
 	if err != nil {
 		p.room <- struct{}{}
 		return nil, waited(ctx, err)
 	}
 	return c, nil
+}
+
+// wait waits until a connection may be lent.
+func (p *pool) wait(ctx context.Context) error {
+	patience, cancel := context.WithTimeout(ctx, takesIn)
+	defer cancel()
+	select {
+	case <-p.room:
+		return nil
+	case <-p.closed:
+		return engine.ErrClosed
+	case <-patience.Done():
+		return waited(ctx, patience.Err())
+	}
 }
 
 // waited is the error of a wait that a context has bounded: that of ctx, of whom the wait was
@@ -155,7 +170,7 @@ func (p *pool) give(c *conn) {
 		p.age = max(p.age, c.age+1)
 		p.mu.Unlock()
 	}
-	if !c.dead() && (c.pipe != nil || c.pg.TxStatus() != 'I') {
+	if !c.dead() && (len(c.ops) > 0 || c.status != idle) {
 		_ = c.lost(errors.New("a transaction was left open"))
 	}
 	if c.dead() || c.stale {
@@ -196,11 +211,17 @@ func (b boolean) Connect(ctx context.Context) (driver.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return counting{c.(*stdlib.Conn)}, nil
+	std := c.(*stdlib.Conn)
+	return counting{single{std, func() error {
+		return std.Conn().PgConn().Conn().SetDeadline(time.Now().Add(answersWithin))
+	}}}, nil
 }
 
-// counting is a connection that keeps a bool as a number.
-type counting struct{ *stdlib.Conn }
+// counting is a connection of database/sql's own that keeps a bool as a number.
+type counting struct{ single }
+
+// Close is driver.Conn's.
+func (c counting) Close() error { return c.Conn.Close() }
 
 // ResetSession is driver.SessionResetter's: before a statement, the first one aside.
 func (c counting) ResetSession(ctx context.Context) error {
@@ -210,19 +231,14 @@ func (c counting) ResetSession(ctx context.Context) error {
 	return c.Conn.ResetSession(ctx)
 }
 
-// ExecContext is single's.
-func (c counting) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
-	return single(c).ExecContext(ctx, query, args)
-}
-
 // QueryContext is single's. What was prepared for tables that have changed since is prepared anew:
 // pgx has forgotten it by the time that it says so. A connection that is lost before the first row
 // is told as driver.ErrBadConn: what reads is then tried on another one.
 func (c counting) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
-	rows, err := single(c).QueryContext(ctx, query, args)
+	rows, err := c.single.QueryContext(ctx, query, args)
 	e := pgError(err)
 	if e != nil && unprepared(e) {
-		rows, err = single(c).QueryContext(ctx, query, args)
+		rows, err = c.single.QueryContext(ctx, query, args)
 		e = pgError(err)
 	}
 	if err == nil || ctx.Err() != nil || errors.Is(err, os.ErrDeadlineExceeded) { // who was silent for so long is not asked again
@@ -232,9 +248,4 @@ func (c counting) QueryContext(ctx context.Context, query string, args []driver.
 		return nil, errors.Join(driver.ErrBadConn, err)
 	}
 	return rows, err
-}
-
-// CheckNamedValue is single's.
-func (c counting) CheckNamedValue(v *driver.NamedValue) error {
-	return single(c).CheckNamedValue(v)
 }

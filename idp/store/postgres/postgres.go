@@ -64,6 +64,7 @@ type Engine struct {
 	reading *sql.DB // by gorm
 	orm     *gorm.DB
 	trips   atomic.Pointer[func([]string)] // see TellTrips
+	briefs  lane[*briefly]
 
 	ran struct{ again, deadlocks, unknown atomic.Int64 }
 }
@@ -97,7 +98,7 @@ func Open(ctx context.Context, c Config, hooks engine.Hooks) (*Engine, error) {
 		return dial(ctx, network, address)
 	}
 	writing := stdlib.GetConnector(*conf)
-	e := &Engine{log: c.Log, twice: c.Twice || runTwice != "", hooks: hooks}
+	e := &Engine{log: c.Log, twice: c.Twice || runTwice != "", hooks: hooks, briefs: lane[*briefly]{most: mostBriefs}}
 	e.pool = newPool(c.Pool, func(ctx context.Context) (*conn, error) {
 		std, err := writing.Connect(context.WithValue(ctx, dialing{}, true))
 		if err != nil {
@@ -108,6 +109,7 @@ func Open(ctx context.Context, c Config, hooks engine.Hooks) (*Engine, error) {
 		if err := errors.Join(c.learn(), c.pg.Conn().SetDeadline(time.Time{})); err != nil {
 			return nil, errors.Join(err, c.close())
 		}
+		c.until = time.Time{}
 		c.trips = e.tellTrips
 		return c, nil
 	})
@@ -234,7 +236,7 @@ func (t *tx) Hold(keys ...engine.Key) error {
 func (t *tx) HoldRow(before engine.Key, query string, args []any, held *string) error {
 	text := "SELECT k.k, pg_advisory_xact_lock(hashtextextended('" + string(before) + "' || k.k, 0)) FROM (" + query + ") AS k(k) WHERE k.k <> ''"
 	var nothing string
-	return named(t.send(op{query: text, once: true, next: func() []any { return []any{held, &nothing} }}, args))
+	return named(t.send(op{query: text, dest: []any{held, &nothing}}, args))
 }
 
 // Share is engine.Tx's.
@@ -339,7 +341,7 @@ func (e *Engine) once(ctx context.Context, fn func(engine.Work) error) (sure boo
 }
 
 func (c *conn) sendXID(to *string) error {
-	return c.send(op{query: "SELECT pg_current_xact_id()::text", once: true, next: func() []any { return []any{to} }}, nil)
+	return c.send(op{query: "SELECT pg_current_xact_id()::text", dest: []any{to}}, nil)
 }
 
 // commit ends the transaction. What was put goes with it.
@@ -377,7 +379,7 @@ func (t *tx) rollback() {
 		return
 	}
 	_ = errors.Join(t.send(op{query: "ROLLBACK"}, nil), t.trip()) // the server passes over it where something failed before
-	if t.dead() || t.pg.TxStatus() == 'I' {
+	if t.dead() || t.status == idle {
 		return
 	}
 	if _, err := t.Exec("ROLLBACK"); err != nil && !t.dead() {

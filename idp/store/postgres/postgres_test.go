@@ -224,7 +224,9 @@ func TestQuietConnectionsHaveNoDeadline(t *testing.T) {
 func TestConnectionsThatWereIdle(t *testing.T) {
 	e := open(t, pgtest.Fresh(t), 1)
 	pid := backend(t, e)
-	if err := e.pool.idle[0].pg.Conn().SetDeadline(time.Now().Add(-time.Second)); err != nil {
+	c := e.pool.idle[0]
+	c.until = time.Now().Add(-time.Second)
+	if err := c.pg.Conn().SetDeadline(c.until); err != nil {
 		t.Fatal(err)
 	}
 	var n int64
