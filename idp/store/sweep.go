@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,13 +15,13 @@ import (
 // What nobody can use any more is deleted, some of it a while later, where somebody who comes
 // late should be told «expired» and not «unknown».
 
-// sweeps are the tables that get rows with each sign-in, refresh or message. What is gone there
-// is found by the index table_gone, however large the table is.
+// sweeps are the tables that get rows with each sign-in or refresh, whose rows live hours or
+// days, each its own time. What is gone there is found by the index table_gone, however large
+// the table is.
 //
 // Used codes and refresh tokens stay until their grant's end, keep_until: a second use has to
 // be noticed as long as there is something to protect.
 var sweeps = []sweep{
-	{table: "access_tokens", moment: "expires_at"},
 	{table: "refresh_tokens", moment: "keep_until"},
 	{table: "codes", moment: "keep_until"},
 	{table: "grants", moment: "expires_at"},
@@ -28,31 +29,34 @@ var sweeps = []sweep{
 	// One of a relying party can be begun anew from its page for a day (login.Flow.Anew).
 	{table: "logins", moment: "expires_at", keep: 24 * time.Hour},
 	{table: "logins", moment: "expires_at", keep: 15 * time.Minute, only: "(purpose <> 'client' OR state IN ('collected', 'denied'))", mark: "swept logins"},
-	{table: "challenges", moment: "expires_at", keep: 15 * time.Minute},
 	{table: "logout_notices", moment: "settled_at", keep: idp.NoticeKept, only: "settled_at <> 0"},
 	{table: "mails", moment: "settled_at", keep: idp.MailKept, only: "settled_at <> 0"},
-	{table: "replay", moment: "until"},
-	{table: "used_jwts", moment: "until"},
-	{table: "pushed_requests", moment: "expires_at", keep: idp.PushedKept},
-	{table: "polled_requests", moment: "expires_at", keep: idp.PolledKept},
-	{table: "pings", moment: "until", keep: idp.PolledKept},
 }
 
 // sweep says what of a table is deleted when.
 type sweep struct {
 	table  string
-	moment string        // column; those of new rows grow with time, mostly
+	moment string        // column
 	keep   time.Duration // behind the moment
 	only   string        // condition besides, empty for none
 	also   []string      // before rows are deleted, each given a sweepSet of their numbers
 	mark   string        // where only leaves many rows: keeps how far it was, so that they are passed once
 }
 
-// walks are the tables of a few rows for each person, or of a few rows. A part of each is
-// looked through, by number, and the next time the part behind it.
+// walks are the other tables, which are looked through by number, in parts.
 var walks = []walked{
+	// Rows live an hour at most, or minutes, all much alike, so what is gone lies in front.
+	// Where it does not, because others live longer, it stays as long as they do.
+	{table: "access_tokens", gone: "expires_at <= ?", front: true},
+	{table: "challenges", gone: "expires_at <= ?", keep: 15 * time.Minute, front: true},
+	{table: "replay", gone: "until <= ?", front: true},
+	{table: "used_jwts", gone: "until <= ?", front: true},
+	{table: "pushed_requests", gone: "expires_at <= ?", keep: idp.PushedKept, front: true},
+	{table: "polled_requests", gone: "expires_at <= ?", keep: idp.PolledKept, front: true},
+	{table: "pings", gone: "until <= ?", keep: idp.PolledKept, front: true},
+	{table: "wakes", gone: "at <= ?", keep: time.Minute, front: true},
+	// A few rows for each person, or a few rows.
 	{table: "known_browsers", gone: "expires_at <= ?"},
-	{table: "wakes", gone: "at <= ?", keep: time.Minute},
 	{table: "tombstones", gone: "unlinked_at <= ?", keep: idp.TombstoneFor},
 	{table: "pairings", gone: "expires_at <= ?", keep: time.Hour},
 	{table: "tryouts", gone: "expires_at <= ?", keep: idp.TryoutKept, also: []string{dropTryoutConsent, dropTryoutUse}},
@@ -68,13 +72,16 @@ type walked struct {
 	gone  string        // condition, given a moment
 	keep  time.Duration // behind the moment
 	also  []string      // before a row is deleted, each given its number
+	// front: from the first row on, until walkStep rows in a row stay. Otherwise from where the
+	// last sweep has stopped, until walkKept rows were found that stay.
+	front bool
 }
 
 const (
 	sweepBatch  = 200  // rows that one transaction deletes; others write in between
 	sweepAtOnce = 100  // of these, what one statement deletes
 	walkStep    = 1000 // rows that one statement looks through
-	walkKept    = 5000 // rows that stay and are looked at in one sweep, of one table
+	walkKept    = 5000 // rows of a table that one sweep looks at although they stay
 )
 
 // sweepSet takes sweepAtOnce numbers of rows.
@@ -167,10 +174,7 @@ func (db *DB) sweepTable(ctx context.Context, s *sweep, now time.Time) error {
 		more := len(rows) == sweepBatch
 		err = db.batch(ctx, more, func(t *tx) error {
 			for first := 0; first < len(rows); first += sweepAtOnce {
-				set := make([]any, sweepAtOnce, sweepAtOnce+1)
-				for i := range set {
-					set[i] = rows[min(first+i, len(rows)-1)].n
-				}
+				set := numberSet(rows[first:], func(r goneRow) int64 { return r.n })
 				for _, also := range s.also {
 					if err := t.put(also, set...); err != nil {
 						return err
@@ -195,39 +199,68 @@ func (db *DB) sweepTable(ctx context.Context, s *sweep, now time.Time) error {
 // walkTable looks through a part of a table.
 func (db *DB) walkTable(ctx context.Context, w *walked, now time.Time) error {
 	before, name := micros(now.Add(-w.keep)), "walked "+w.table
+	if w.front {
+		name = ""
+	}
 	began, err := db.marked(ctx, name, 0)
 	if err != nil {
 		return err
 	}
 	last := began
 	for kept := int64(0); kept < walkKept; {
-		r, err := db.read(ctx)
+		rows, gone, err := db.walkOn(ctx, w, &last, before)
 		if err != nil {
 			return err
 		}
-		var end, rows int64
-		if err := r.Row("SELECT coalesce(max(n), 0), count(*) FROM (SELECT n FROM "+w.table+" WHERE n > ? ORDER BY n LIMIT ?) w", []any{last, int64(walkStep)}, &end, &rows); err != nil {
-			return err
+		if kept += rows - gone; w.front && gone > 0 {
+			kept = 0
 		}
-		gone, err := list[numberRow](r, "SELECT n FROM "+w.table+" WHERE n > ? AND n <= ? AND "+w.gone+" ORDER BY n", last, end, before)
-		if err != nil {
-			return err
-		}
-		kept += rows - int64(len(gone))
-		for more := len(gone) > 0; more; {
-			part := gone[:min(len(gone), sweepBatch)]
-			gone = gone[len(part):]
-			more = len(gone) > 0
-			if err := db.batch(ctx, more, func(t *tx) error { return t.dropWalked(w, part, before) }); err != nil {
-				return err
-			}
-		}
-		if last = end; rows < walkStep {
+		if rows < walkStep {
 			last = 0 // that was the last of them
+			break
+		}
+		if w.front && gone == 0 {
 			break
 		}
 	}
 	return db.mark(ctx, name, began, last)
+}
+
+// walkOn looks through the next rows of a table, deletes those that are gone, and returns how
+// many there were of either. last is the number of the last of them.
+func (db *DB) walkOn(ctx context.Context, w *walked, last *int64, before int64) (rows, gone int64, err error) {
+	r, err := db.read(ctx)
+	if err != nil {
+		return 0, 0, err
+	}
+	var end int64
+	if err := r.Row(w.look(), []any{*last, int64(walkStep)}, &end, &rows); err != nil {
+		return 0, 0, err
+	}
+	found, err := list[numberRow](r, w.find(), *last, end, before)
+	if err != nil {
+		return 0, 0, err
+	}
+	for part := range slices.Chunk(found, sweepBatch) {
+		gone += int64(len(part))
+		more := len(found) == walkStep || gone < int64(len(found))
+		if err := db.batch(ctx, more, func(t *tx) error { return t.dropWalked(w, part, before) }); err != nil {
+			return 0, 0, err
+		}
+	}
+	*last = end
+	return rows, gone, nil
+}
+
+// look is the statement that finds the end of the rows behind one, so many at most, and how
+// many they are.
+func (w *walked) look() string {
+	return "SELECT coalesce(max(n), 0), count(*) FROM (SELECT n FROM " + w.table + " WHERE n > ? ORDER BY n LIMIT ?) w"
+}
+
+// find is the statement that finds those of them that are gone.
+func (w *walked) find() string {
+	return "SELECT n FROM " + w.table + " WHERE n > ? AND n <= ? AND " + w.gone + " ORDER BY n"
 }
 
 type numberRow struct{ n int64 }
@@ -235,6 +268,15 @@ type numberRow struct{ n int64 }
 func (r *numberRow) fields() []any { return []any{&r.n} }
 
 func (t *tx) dropWalked(w *walked, rows []numberRow, before int64) error {
+	if len(w.also) == 0 {
+		for first := 0; first < len(rows); first += sweepAtOnce {
+			set := numberSet(rows[first:], func(r numberRow) int64 { return r.n })
+			if err := t.put("DELETE FROM "+w.table+" WHERE n IN "+sweepSet+" AND "+w.gone, append(set, before)...); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 	for _, row := range rows {
 		for _, also := range w.also {
 			if err := t.put(also, row.n); err != nil {
@@ -246,6 +288,15 @@ func (t *tx) dropWalked(w *walked, rows []numberRow, before int64) error {
 		}
 	}
 	return nil
+}
+
+// numberSet are the numbers of the first rows, as a sweepSet takes them.
+func numberSet[T any](rows []T, n func(T) int64) []any {
+	set := make([]any, sweepAtOnce, sweepAtOnce+1)
+	for i := range set {
+		set[i] = n(rows[min(i, len(rows)-1)])
+	}
+	return set
 }
 
 // batch runs fn as one transaction and, if others follow, leaves the database to those who
