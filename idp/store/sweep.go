@@ -212,14 +212,13 @@ func (db *DB) walkTable(ctx context.Context, w *walked, now time.Time) error {
 		if err != nil {
 			return err
 		}
-		if kept += rows - gone; w.front && gone > 0 {
-			kept = 0
-		}
 		if rows < walkStep {
 			last = 0 // that was the last of them
 			break
 		}
-		if w.front && gone == 0 {
+		if !w.front {
+			kept += rows - gone
+		} else if gone == 0 {
 			break
 		}
 	}
