@@ -15,7 +15,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"hilum/idp"
-	"hilum/idp/store/pgtest"
 	"hilum/idp/store/sqlite"
 )
 
@@ -51,12 +50,6 @@ func NewGrowth(t testing.TB, url string, people int, most int64) *Growth {
 	g.ok(err)
 	g.url = url
 	return g
-}
-
-// NewServer is a PostgreSQL of its own, durable, with the memory of a small server.
-func NewServer(t testing.TB) string {
-	s := pgtest.Own(t)
-	return s.Fresh(t)
 }
 
 func (g *Growth) ok(err error) {
@@ -138,6 +131,7 @@ func (g *Growth) Grow(to int64) {
 	g.ok(err)
 	k := db.trust.keys.Load()
 	var h headRow
+	g.ok(db.Link(g.t.Context(), true))
 	g.ok(db.reader.Row(selectHead, nil, &h.seq, &h.hash, &h.keyed, &h.mac, &h.newest))
 	g.ok(db.Close())
 	into := g.filling()
@@ -313,6 +307,17 @@ func (f *pgFilling) done(last string, args ...any) {
 	f.do(last, args...)
 	f.do("CHECKPOINT")
 	f.g.ok(f.c.Close(context.Background()))
+}
+
+// avoid turns ways of PostgreSQL's planner off, for connections that begin later.
+func (g *Growth) avoid(ways ...string) {
+	c, err := pgx.Connect(g.t.Context(), g.url)
+	g.ok(err)
+	for _, way := range ways {
+		_, err := c.Exec(g.t.Context(), "ALTER DATABASE "+pgx.Identifier{c.Config().Database}.Sanitize()+" SET "+way+" = off")
+		g.ok(err)
+	}
+	g.ok(c.Close(context.Background()))
 }
 
 // Sizes are the bytes of tables with their indexes. A file is of no use afterwards: what is
