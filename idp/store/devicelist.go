@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"time"
@@ -332,17 +333,16 @@ type idRow struct{ id string }
 func (r *idRow) fields() []any { return []any{&r.id} }
 
 // aged finds, by one column of device_list, the devices that are not marked as
-// unused yet: those whose column lies in a span of time, with numbers behind one,
-// in the order of their numbers.
+// unused yet: those whose column lies in a span of time, behind one of them, in
+// the order of the column's index.
 type aged struct {
-	query string // its parameters: the span's begin and end, the number, how many
+	query string // its parameters: the span's end, what is behind (column and number), how many
 	day   int64  // one day as the column counts it
 }
 
-// rows finds the devices of the days from since and before until, at most
-// sweepBatch of them, with numbers behind last.
-func (a aged) rows(s statements, since, until, last int64) ([]numberRow, error) {
-	return list[numberRow](s, a.query, since*a.day, until*a.day, last, int64(sweepBatch))
+// rows finds the devices of days before until, at most sweepBatch of them, behind last.
+func (a aged) rows(s statements, until int64, last goneRow) ([]goneRow, error) {
+	return list[goneRow](s, a.query, until*a.day, last.at, last.n, int64(sweepBatch))
 }
 
 // agedDevices finds all of them: by the day of their last use, and those that were
@@ -350,35 +350,35 @@ func (a aged) rows(s statements, since, until, last int64) ([]numberRow, error) 
 var agedDevices = func() []aged {
 	bit := strconv.FormatInt(deviceBits[idp.FacetUnused], 10)
 	return []aged{
-		{"SELECT n FROM device_list INDEXED BY device_list_used WHERE used > 0 AND used >= ? AND used < ? AND n > ? AND facets & " + bit + " = 0 ORDER BY n LIMIT ?", 1},
-		{"SELECT n FROM device_list INDEXED BY device_list_linked WHERE linked >= ? AND linked < ? AND n > ? AND facets & " + bit + " = 0 AND used = 0 ORDER BY n LIMIT ?", dayMicros},
+		{"SELECT n, used FROM device_list INDEXED BY device_list_used WHERE used < ? AND (used, n) > (?, ?) AND facets & " + bit + " = 0 AND used > 0 ORDER BY used, n LIMIT ?", 1},
+		{"SELECT n, linked FROM device_list INDEXED BY device_list_linked WHERE linked < ? AND (linked, n) > (?, ?) AND facets & " + bit + " = 0 AND used = 0 ORDER BY linked, n LIMIT ?", dayMicros},
 	}
 }()
 
 // markUnused marks, once a day, the devices that nobody has used for so long by
 // now. Using one takes the mark away.
 func (db *DB) markUnused(ctx context.Context, now time.Time) error {
-	r, err := db.read(ctx)
-	if err != nil {
-		return err
-	}
 	since := unusedSince(now)
-	var marked int64
-	if err := r.Row("SELECT n FROM marks WHERE name = 'unused'", nil, &marked); err != nil || marked >= since {
+	marked, err := db.marked(ctx, "unused", 0)
+	if err != nil || marked >= since {
 		return err
 	}
 	// Those of a day that has been looked at are marked already.
 	for _, which := range agedDevices {
-		for last, more := int64(0), true; more; {
-			rows, err := which.rows(r, marked, since, last)
+		for last, more := (goneRow{at: marked*which.day - 1, n: math.MaxInt64}), true; more; {
+			r, err := db.read(ctx)
+			if err != nil {
+				return err
+			}
+			rows, err := which.rows(r, since, last)
 			if err != nil {
 				return err
 			}
 			if more = len(rows) == sweepBatch; len(rows) == 0 {
 				break
 			}
-			last = rows[len(rows)-1].n
-			err = db.write(ctx, func(t *tx) error {
+			last = rows[len(rows)-1]
+			err = db.batch(ctx, more, func(t *tx) error {
 				for _, row := range rows {
 					if err := t.holdOwner("SELECT user_id FROM devices WHERE n = ?", []any{row.n}); err != nil {
 						return err

@@ -322,7 +322,7 @@ func TestSeed(t *testing.T) {
 }
 
 // few: one device each, five for every tenth.
-func seed(t *testing.T, path string, key []byte, people int, few bool) {
+func seed(t testing.TB, path string, key []byte, people int, few bool) {
 	t.Helper()
 	now := time.Now()
 	db, err := Open(t.Context(), Config{Key: key, Driver: "sqlite", Path: path})
@@ -350,7 +350,7 @@ func seed(t *testing.T, path string, key []byte, people int, few bool) {
 		t.Fatal(err)
 	}
 	s.conn = c
-	s.indexes()
+	s.indexes("tbl_name LIKE 'device%' OR tbl_name LIKE 'user%'")
 	s.do("BEGIN")
 	for i := range people {
 		s.person(i)
@@ -373,7 +373,7 @@ func seed(t *testing.T, path string, key []byte, people int, few bool) {
 }
 
 type seeding struct {
-	t       *testing.T
+	t       testing.TB
 	conn    statements
 	keys    *keys
 	now     time.Time
@@ -390,10 +390,10 @@ func (s *seeding) do(sql string, args ...any) {
 	}
 }
 
-// indexes drops what can be made at the end.
-func (s *seeding) indexes() {
+// indexes drops those of some tables, which can be made at the end.
+func (s *seeding) indexes(of string) {
 	var names, sqls []string
-	err := s.conn.Each("SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL AND (tbl_name LIKE 'device%' OR tbl_name LIKE 'user%')", nil, func() []any {
+	err := s.conn.Each("SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL AND ("+of+")", nil, func() []any {
 		names, sqls = append(names, ""), append(sqls, "")
 		return []any{&names[len(names)-1], &sqls[len(sqls)-1]}
 	})

@@ -172,10 +172,14 @@ func eventsOf(s statements, page *find.Turn, from eventSource, low, high int64, 
 	}
 	where := " FROM events" + by + " WHERE " + from.where + " AND seq > ? AND seq < ? ORDER BY seq " + direction + " LIMIT ?"
 	begin := append(slices.Clone(from.args), low, high)
-	all := append(append(slices.Clone(begin), int64(eventPortion)), args...)
-	rows, err = list[eventRow](s, "SELECT "+eventColumns+" FROM (SELECT "+eventColumns+where+") e WHERE "+filter+" LIMIT ?", append(all, int64(page.Limit+1))...)
-	if err != nil || len(rows) > page.Limit {
-		return rows, 0, err
+	// A page of events first, which mostly is all: told that it may have to read many of them,
+	// PostgreSQL reads and sorts all of a person instead of the newest.
+	for _, portion := range []int64{int64(page.Limit + 1), eventPortion} {
+		all := append(append(slices.Clone(begin), portion), args...)
+		rows, err = list[eventRow](s, "SELECT "+eventColumns+" FROM (SELECT "+eventColumns+where+") e WHERE "+filter+" LIMIT ?", append(all, int64(page.Limit+1))...)
+		if err != nil || len(rows) > page.Limit {
+			return rows, 0, err
+		}
 	}
 	err = s.Row("SELECT seq"+where+" OFFSET ?", append(slices.Clone(begin), int64(1), int64(eventPortion-1)), &end)
 	if errors.Is(err, idp.ErrNotFound) {

@@ -19,13 +19,13 @@ const insertNotices = `INSERT INTO logout_notices (session_id, user_id, client_i
 	WHERE s.id = ? AND k.backchannel_logout_uri <> ''
 	ON CONFLICT (session_id, client_id) DO NOTHING`
 
-// insertExpiryNotices is insertNotices for a session whose time is up: this is
-// the last that is known of its applications.
+// insertExpiryNotices is insertNotices for sessions whose time is up, by their numbers: this
+// is the last that is known of their applications.
 var insertExpiryNotices = fmt.Sprintf(`INSERT INTO logout_notices (session_id, user_id, client_id, ended_at, next_at, until)
 	SELECT s.id, s.user_id, c.client_id, s.expires_at, s.expires_at, s.expires_at + %d FROM sessions s
 	JOIN session_clients c ON c.session_id = s.id JOIN clients k ON k.id = c.client_id
-	WHERE s.n = ? AND s.ended_at = 0 AND k.backchannel_logout_uri <> ''
-	ON CONFLICT (session_id, client_id) DO NOTHING`, idp.NoticeFor.Microseconds())
+	WHERE s.n IN %s AND s.ended_at = 0 AND k.backchannel_logout_uri <> ''
+	ON CONFLICT (session_id, client_id) DO NOTHING`, idp.NoticeFor.Microseconds(), sweepSet)
 
 const (
 	selectNotice        = "SELECT " + noticeColumns + " FROM logout_notices WHERE n = ?"

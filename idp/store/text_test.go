@@ -13,6 +13,7 @@ import (
 
 // after20 undoes, by hand, the migrations after number 20.
 var after20 = []string{
+	"DROP INDEX refresh_tokens_gone", "DROP INDEX codes_gone", "DROP INDEX grants_gone", "DROP INDEX sessions_gone", "DROP INDEX logins_gone", "DROP INDEX logout_notices_gone", "DROP INDEX mails_gone",
 	"ALTER TABLE clients DROP COLUMN signing",
 	"ALTER TABLE clients DROP COLUMN tls_subject", "ALTER TABLE clients DROP COLUMN certificate_bound", "ALTER TABLE refresh_tokens DROP COLUMN x5t", "ALTER TABLE access_tokens DROP COLUMN x5t", "ALTER TABLE consents DROP COLUMN claims",
 	"DROP TABLE moved", "DROP TABLE polled_requests", "ALTER TABLE grants DROP COLUMN type",
