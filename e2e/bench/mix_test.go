@@ -110,7 +110,9 @@ func newMix(t testing.TB, s *fleet) *mix {
 
 // most is how many things a second its people can ask for.
 func (m *mix) most() float64 {
-	of := func(q *queue, share int) float64 { return float64(len(q.all)) / signsInEvery.Seconds() * 100 / float64(share) }
+	of := func(q *queue, share int) float64 {
+		return float64(len(q.all)) / signsInEvery.Seconds() * 100 / float64(share)
+	}
 	return min(of(m.codes, shares[byCode]), of(m.phones, shares[asksPhone]))
 }
 
