@@ -31,7 +31,7 @@ export OAUTH2_PROXY := $(CACHE)/oauth2-proxy-$(OAUTH2_PROXY_VERSION)
 # Debian makes a server of its own with the package, and starts it, unless told not to.
 NO_CLUSTER := mkdir -p /etc/postgresql-common/createcluster.d && echo "create_main_cluster = false" >/etc/postgresql-common/createcluster.d/tests.conf
 
-.PHONY: test postgres build dev lint vuln lock bench move hints crash races twice books far parties conformance screenshots outdated notice worker release axe zxing fakeidb needs clean
+.PHONY: test postgres build dev lint vuln lock bench soak report move hints crash races twice books far parties conformance screenshots outdated notice worker release axe zxing fakeidb needs clean
 
 test: needs $(OAUTH2_PROXY)
 	go vet ./...
@@ -116,6 +116,18 @@ PEOPLE ?= 1000000
 bench:
 	BENCH=$(BENCH) go test -v -count 1 -run TestBench -timeout 60m ./e2e/bench
 	DEVICES_PEOPLE=$(PEOPLE) go test -v -count 1 -run TestBenchDevices -timeout 60m ./idp/store
+
+# soak has the provider at half of what it carries for SOAK on each engine, and says whether its
+# memory, descriptors, goroutines and connections stay as they are.
+SOAK ?= 1h
+soak: needs
+	SOAK=$(SOAK) go test -v -count 1 -run TestSoak -timeout 0 ./e2e/bench
+
+# report measures SQLite, one instance on PostgreSQL and three behind a balancer, REPORT seconds
+# a figure, and writes docs/performance: a picture, a table, and what the next one is compared with.
+REPORT ?= 1
+report: needs
+	REPORT=$(REPORT) go test -v -count 1 -run 'TestReport$$' -timeout 60m ./e2e/bench
 
 # hints prints how long it takes from a change at one instance until who waits at another is
 # woken, HINTS of them at a time: on a PostgreSQL of its own, or that of IDP_TEST_POSTGRES.

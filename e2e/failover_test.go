@@ -225,3 +225,47 @@ func TestFailoverThatLoses(t *testing.T) {
 	out, err := cmd.CombinedOutput()
 	t.Logf("verify: %v %s", err, out)
 }
+
+// A base backup and the archive of the write-ahead log put the database back to a moment. What
+// came before it is there, what came after it is not, and the log says that it went back.
+func TestDatabaseOfBefore(t *testing.T) {
+	t.Parallel()
+	server := pgtest.Own(t)
+	server.Archive(t)
+	u := must[*url.URL](t)(url.Parse(server.Fresh(t)))
+	file := filepath.Join(t.TempDir(), "database.url")
+	well(t, os.WriteFile(file, []byte(u.String()), 0o600))
+	s := newServe(t, "IDP_DATABASE_URL_FILE="+file, "IDP_LOG_LEVEL=warn")
+	s.launch(t)
+	rp, anna, bert, carla := s.viewer(t), s.invite(t, "anna"), s.invite(t, "bert"), s.invite(t, "carla")
+	base := server.Base(t)
+	kept := anna.signsIn(rp)
+	until := must[[][]string](t)(pgtest.Rows(t.Context(), u.String(), "SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"))[0][0]
+	lost := bert.signsIn(rp)
+	s.idp(t, "user", "disable", "carla")
+	s.stop(t, s.cmd)
+	s.cmd = nil
+	base.Recover(t, server, must[time.Time](t)(time.Parse(time.RFC3339Nano, until)))
+	u.Host = base.Address()
+	well(t, os.WriteFile(file, []byte(u.String()), 0o600))
+	s.launch(t)
+	if status, _, err := rp.userinfo(kept.Access); err != nil || status != http.StatusOK {
+		t.Errorf("a token of before the moment: %d %v", status, err)
+	}
+	if status, _, err := rp.userinfo(lost.Access); err != nil || status != http.StatusUnauthorized {
+		t.Errorf("a token of after it: %d %v", status, err)
+	}
+	if tk := must[*tokens](t)(rp.refresh(lost.Refresh)); tk.Status == http.StatusOK {
+		t.Errorf("a refresh token of after it: %+v", tk)
+	}
+	carla.signsIn(rp) // who was disabled after it is not: docs/restore.md says so
+	if says := s.errs.String(); !strings.Contains(says, "it was put back from an older copy, or its newest events were cut off") {
+		t.Errorf("the log says\n%s", says)
+	}
+	if out := s.idp(t, "audit", "list", "--kind", "audit.rolled_back", "--json"); strings.Count(out, "audit.rolled_back") != 1 {
+		t.Errorf("events: %s", out)
+	}
+	if out := s.idp(t, "audit", "verify"); !strings.Contains(out, "whole") {
+		t.Errorf("the log: %s", out)
+	}
+}

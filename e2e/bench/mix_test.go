@@ -426,15 +426,17 @@ func (m *mix) closed(t testing.TB, workers int, span time.Duration) float64 {
 }
 
 // open asks for things at a rate by the clock, whether or not the ones before were answered,
-// until the time is over. told is called with each when it was answered, and when it was due.
-func (m *mix) open(rate float64, span time.Duration) (asked, late int) {
+// until the time is over: what was due and could not be asked for until then is left. told is
+// called with each when it was answered, and when it was due.
+func (m *mix) open(rate float64, span time.Duration) (asked, late, left int) {
 	const atOnce = 512
 	room := make(chan struct{}, atOnce)
 	var wg sync.WaitGroup
 	begin := time.Now()
 	for i := 0; ; i++ {
 		due := begin.Add(time.Duration(float64(i) / rate * float64(time.Second)))
-		if due.Sub(begin) >= span || m.done.Err() != nil {
+		if due.Sub(begin) >= span || time.Since(begin) >= span+time.Second || m.done.Err() != nil {
+			left = int(rate*span.Seconds()) - asked
 			break
 		}
 		time.Sleep(time.Until(due))
@@ -456,5 +458,5 @@ func (m *mix) open(rate float64, span time.Duration) (asked, late int) {
 		})
 	}
 	wg.Wait()
-	return asked, late
+	return asked, late, left
 }

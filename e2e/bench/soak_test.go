@@ -242,11 +242,11 @@ func soaks(t *testing.T, engine string, instances, people int, probe, span time.
 	for _, name := range ofAll {
 		all[name] = &series{name: name}
 	}
-	asked, late := 0, 0
+	asked, late, left := 0, 0, 0
 	ended := make(chan struct{})
 	go func() { // ends with the span, and what was asked for in it
 		defer close(ended)
-		asked, late = m.open(rate, span)
+		asked, late, left = m.open(rate, span)
 	}()
 	every := time.NewTicker(max(time.Second, span/120))
 	defer every.Stop()
@@ -319,7 +319,7 @@ func soaks(t *testing.T, engine string, instances, people int, probe, span time.
 		a50, a99, b50, b99 := percentile(q[1], 50), percentile(q[1], 99), percentile(q[3], 50), percentile(q[3], 99)
 		fmt.Fprintf(out, "| %s | %d | %.2f, %.2f | %.2f, %.2f | %.2f, %.2f |\n", name, n, ms(a50), ms(a99), ms(b50), ms(b99), float64(b50)/float64(a50), float64(b99)/float64(a99))
 	}
-	fmt.Fprintf(out, "\n%d asked for, %d of them later than due because 512 waited already; failed: %v; load of the machine %s\n", asked, late, failed, loadAverage())
+	fmt.Fprintf(out, "\n%d asked for, %d of them later than due because 512 waited already, %d left; failed: %v; load of the machine %s\n", asked, late, left, failed, loadAverage())
 	for _, w := range why {
 		t.Error(w)
 	}
