@@ -31,7 +31,7 @@ export OAUTH2_PROXY := $(CACHE)/oauth2-proxy-$(OAUTH2_PROXY_VERSION)
 # Debian makes a server of its own with the package, and starts it, unless told not to.
 NO_CLUSTER := mkdir -p /etc/postgresql-common/createcluster.d && echo "create_main_cluster = false" >/etc/postgresql-common/createcluster.d/tests.conf
 
-.PHONY: test postgres build dev lint vuln lock bench engines move growth hints crash races twice books far rolling parties conformance screenshots outdated notice worker release axe zxing fakeidb needs clean
+.PHONY: test postgres build dev lint vuln lock bench soak report engines move growth hints crash races twice books far rolling parties conformance screenshots outdated notice worker release axe zxing fakeidb needs clean
 
 test: needs $(OAUTH2_PROXY)
 	go vet ./...
@@ -117,10 +117,24 @@ bench:
 	BENCH=$(BENCH) go test -v -count 1 -run TestBench -timeout 60m ./e2e/bench
 	DEVICES_PEOPLE=$(PEOPLE) go test -v -count 1 -run TestBenchDevices -timeout 60m ./idp/store
 
+<<<<<<< HEAD
 # engines prints what an operation costs the provider on SQLite and on PostgreSQL, measured in
 # turn, BENCH seconds each.
 engines: needs
 	BENCH_ENGINE=both BENCH=$(BENCH) go test -v -count 1 -run TestBenchEngines -timeout 60m ./e2e/bench
+=======
+# soak has the provider at half of what it carries for SOAK on each engine, and says whether its
+# memory, descriptors, goroutines and connections stay as they are.
+SOAK ?= 1h
+soak: needs
+	SOAK=$(SOAK) go test -v -count 1 -run TestSoak -timeout 0 ./e2e/bench
+
+# report measures SQLite, one instance on PostgreSQL and three behind a balancer, REPORT seconds
+# a figure, and writes docs/performance: a picture, a table, and what the next one is compared with.
+REPORT ?= 1
+report: needs
+	REPORT=$(REPORT) go test -v -count 1 -run 'TestReport$$' -timeout 60m ./e2e/bench
+>>>>>>> h-soak
 
 # hints prints how long it takes from a change at one instance until who waits at another is
 # woken, HINTS of them at a time: on a PostgreSQL of its own, or that of IDP_TEST_POSTGRES.

@@ -109,7 +109,7 @@ func (s *served) begin(t testing.TB) {
 // ready waits until the provider is.
 func (s *served) ready(t testing.TB) {
 	t.Helper()
-	for end := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		if res, err := s.client.Get(s.issuer + "/readyz"); err == nil {
 			res.Body.Close()
 			if res.StatusCode == http.StatusOK {

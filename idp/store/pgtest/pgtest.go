@@ -462,6 +462,11 @@ func (s *Server) create() error {
 	if err = errors.Join(err, conf.Close()); err != nil {
 		return err
 	}
+	return s.anywhere(password)
+}
+
+// anywhere starts a server whose files are made, at a port that is free.
+func (s *Server) anywhere(password string) (err error) {
 	for range 20 {
 		s.port = firstPort + mrand.IntN(lastPort-firstPort+1) //nolint:gosec // which port is no secret
 		s.url = url.URL{
