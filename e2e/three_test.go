@@ -46,13 +46,16 @@ func TestThreeInstancesKilledThroughout(t *testing.T) {
 			t.Fatalf("THREE=%q is not a number from 50 on", text)
 		}
 	}
+	begun := time.Now()
 	s := startThree(t, n)
 	ctx, end := context.WithCancel(t.Context())
 	defer end()
 	var chaos sync.WaitGroup
 	chaos.Go(func() { s.kills(ctx) })
 	chaos.Go(func() { s.stops(ctx, t) })
-	begun := time.Now()
+	chaos.Go(func() { s.progress(ctx, t) })
+	t.Logf("made ready in %v", time.Since(begun))
+	begun = time.Now()
 	s.signIns(n)
 	took := time.Since(begun)
 	end()
@@ -108,6 +111,7 @@ type visit struct {
 	anew    int  // how often the person began anew
 	reloads int
 	faults  []string
+	tired   bool // the phone is asked no more for now, because it was too often: somebody else comes
 }
 
 // wait is how a browser was told of an approval.
@@ -341,7 +345,7 @@ func (s *three) signIns(n int) {
 				who := <-s.people
 				v := &visit{who: who, told: map[string]time.Time{}, cut: map[string]time.Time{}}
 				s.visits(v)
-				s.people <- who
+				s.people <- v.who
 				s.mu.Lock()
 				s.seats = append(s.seats, v)
 				s.mu.Unlock()
@@ -365,6 +369,11 @@ func (s *three) visits(v *visit) {
 		if code == "" {
 			v.anew++
 			time.Sleep(200 * time.Millisecond)
+			if v.tired {
+				s.people <- v.who
+				v.who, v.tired, web = <-s.people, false, newBrowser(s.t)
+				web.Transport = s.client().Transport
+			}
 			continue
 		}
 		tk, err := s.party.exchange(code)
@@ -444,17 +453,20 @@ func (s *three) signsIn(ctx context.Context, v *visit, web *http.Client) (code s
 		form, values := "", url.Values(nil)
 		switch part := waitsAt(at); {
 		case at.status != http.StatusOK:
-			return ""
+			return s.because(fmt.Sprintf("status %d", at.status))
 		case find(at.doc, byID("password-form")) != nil:
 			form, values = "password-form", url.Values{"username": {v.who.Name}, "password": {crowd.Password}}
 		case find(at.doc, byID("phone-form")) != nil:
 			form = "phone-form"
-		case part != nil && attr(part, "data-state") == "factor-asked":
+		case part != nil && strings.HasPrefix(attr(part, "data-state"), "factor-asked"):
 			if !s.waits(ctx, v, web, login, attr(part, "data-state")) {
-				return ""
+				return s.because("the page waited in vain")
 			}
+		case part != nil:
+			v.tired = true
+			return s.because("the page says " + attr(part, "data-state"))
 		default:
-			return ""
+			return s.because("there is nothing to do on the page")
 		}
 		here := s.issuer + "/login/" + login
 		if form != "" {
@@ -466,7 +478,31 @@ func (s *three) signsIn(ctx context.Context, v *visit, web *http.Client) (code s
 		}
 		at = s.asks(ctx, v, web, http.MethodGet, here, nil)
 	}
+	return s.because("it leads nowhere")
+}
+
+// because counts why a person begins anew.
+func (s *three) because(why string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.counted[why]++
 	return ""
+}
+
+// progress tells how far it is, once in a while, until ctx ends.
+func (s *three) progress(ctx context.Context, t testing.TB) {
+	tick := time.NewTicker(20 * time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		s.mu.Lock()
+		t.Logf("%s: %d of %d are done, %d instances killed; begun anew: %v", time.Now().Format(time.TimeOnly), s.done.Load(), s.all, len(s.kill), s.counted)
+		s.mu.Unlock()
+	}
 }
 
 // waits has the phone approve while the page waits for it; false: it waited in vain.
@@ -483,10 +519,13 @@ func (s *three) waits(ctx context.Context, v *visit, web *http.Client, login, sh
 			w.broken = append(w.broken, at)
 		}}
 		word := page.hear(ctx, shown)
+		for strings.HasPrefix(word, "factor-asked") { // it may be asked again by now
+			word = page.hear(ctx, word)
+		}
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		w.at = time.Now()
-		if word != "factor-approved" {
+		if !strings.HasPrefix(word, "factor-approved") {
 			w.at = time.Time{}
 		}
 		close(stop)
