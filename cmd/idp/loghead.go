@@ -54,7 +54,9 @@ func (p *provider) headFor(r *http.Request) string {
 	}
 	head, err := p.db.LogHead(r.Context())
 	if err != nil {
-		p.log.Error("where the audit log ends cannot be told", "error", err)
+		if r.Context().Err() == nil { // else whoever asked has gone
+			p.log.Error("where the audit log ends cannot be told", "error", err)
+		}
 		return "log: not whole\n"
 	}
 	return "log: " + head.String() + "\n"

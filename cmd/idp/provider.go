@@ -576,8 +576,19 @@ func perClient(share *limit.Share, perMinute int) func(idp.ClientID) (time.Durat
 	return limit.NewClients(perMinute, perMinute).Among(share).Allow
 }
 
-// listen takes the port of an address, host:port. It comes first: a port that is taken
-// stops the start before anything is made.
+// vacant sees that the port of an address, host:port, can be taken, so that one that is not stops
+// the start before anything is made, and returns the address with its number. The port is given
+// back: whoever is connected before the provider can answer would wait for its start, where a
+// balancer has other instances that can.
+func vacant(ctx context.Context, setting, address string) (string, error) {
+	l, err := listen(ctx, setting, address)
+	if err != nil {
+		return "", err
+	}
+	return l.Addr().String(), l.Close()
+}
+
+// listen takes the port of an address, host:port.
 func listen(ctx context.Context, setting, address string) (net.Listener, error) {
 	l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if err != nil {

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"net"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -43,24 +42,22 @@ func (c *cli) serve(ctx context.Context) (err error) {
 	for _, w := range append(conf.Warnings(), warnings...) {
 		log.Warn("configuration", "look_at", w.Error())
 	}
-	l, err := listen(ctx, "listen", conf.Listen)
+	address, err := vacant(ctx, "listen", conf.Listen)
 	if err != nil {
 		return err
 	}
-	defer l.Close()
-	var mutual net.Listener
+	mutualAddress := ""
 	if conf.TLS.MTLSListen != "" {
-		if mutual, err = listen(ctx, "tls.mtls_listen", conf.TLS.MTLSListen); err != nil {
+		if mutualAddress, err = vacant(ctx, "tls.mtls_listen", conf.TLS.MTLSListen); err != nil {
 			return err
 		}
-		defer mutual.Close()
 	}
 	stopDebug, err := startDebug(ctx, conf.Debug.Listen, log)
 	if err != nil {
 		return err
 	}
 	defer stopDebug()
-	p, err := open(ctx, conf, issuerOf(conf, l.Addr().String()), log)
+	p, err := open(ctx, conf, issuerOf(conf, address), log)
 	if err != nil {
 		return err
 	}
@@ -74,9 +71,6 @@ func (c *cli) serve(ctx context.Context) (err error) {
 	h, shared, err := p.handler(cert)
 	if err != nil {
 		return err
-	}
-	if p.certified != nil {
-		p.certified.listener = mutual
 	}
 	unsigned, err := p.desk.Unsigned(ctx)
 	if err != nil {
@@ -94,6 +88,21 @@ func (c *cli) serve(ctx context.Context) (err error) {
 		log.Warn("this database was served under another issuer until now. What names that one works no more: linked phones are not asked and have to be linked anew, "+
 			"applications refuse tokens and have to be set to the new one, and QR codes, one-time links and sessions in browsers lead to the old address. "+
 			"If the issuer was changed by mistake, set it back and start again", "setting", "issuer", "was", was, "is", p.issuer)
+	}
+	l, err := listen(ctx, "listen", address)
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	if mutualAddress != "" {
+		mutual, err := listen(ctx, "tls.mtls_listen", mutualAddress)
+		if err != nil {
+			return err
+		}
+		defer mutual.Close()
+		if p.certified != nil {
+			p.certified.listener = mutual
+		}
 	}
 	c.printf("idp is ready at %s\n", p.issuer)
 	c.beginLog(ctx, p)

@@ -29,8 +29,8 @@ const (
 // What a process does about hints that it cannot tell.
 const (
 	retellFirst  = 100 * time.Millisecond
-	retellAtMost = 10 * time.Second
-	lastHints    = 2 * time.Second // for hints that are not told yet when the database is closed
+	retellAtMost = 500 * time.Millisecond // so late is a change told, at most, that is made when the database is back
+	lastHints    = 2 * time.Second        // for hints that are not told yet when the database is closed
 )
 
 // atOnceHints is how many topics wait to be told at most: more of them are told as hintAll.
@@ -43,7 +43,8 @@ type hints struct {
 
 	mu      sync.Mutex
 	waiting map[idp.Topic]struct{}
-	more    chan struct{} // receives when something waits
+	linked  map[idp.Topic]struct{} // those for this process, too: see DB.tellLinked
+	more    chan struct{}          // receives when something waits
 
 	watch chan struct{} // receives when Watch is to look
 	roll  chan struct{} // receives when the list of instances is to be looked at
@@ -67,37 +68,44 @@ func nudge(c chan<- struct{}) {
 // It does not block. Where a file is the database nobody is told.
 func (db *DB) Hint(topics ...idp.Topic) { db.hints.add(topics...) }
 
-func (h *hints) add(topics ...idp.Topic) {
+func (h *hints) add(topics ...idp.Topic) { h.addTo(&h.waiting, topics) }
+
+// addTo adds topics to those that wait, or to those that were linked.
+func (h *hints) addTo(all *map[idp.Topic]struct{}, topics []idp.Topic) {
 	if h.by == nil || len(topics) == 0 {
 		return
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.waiting == nil {
-		h.waiting = map[idp.Topic]struct{}{}
+	if *all == nil {
+		*all = map[idp.Topic]struct{}{}
 	}
 	for _, t := range topics {
-		h.waiting[t] = struct{}{}
+		(*all)[t] = struct{}{}
 	}
-	if len(h.waiting) > atOnceHints {
-		h.waiting = map[idp.Topic]struct{}{hintAll: {}}
+	if len(*all) > atOnceHints {
+		*all = map[idp.Topic]struct{}{hintAll: {}}
 	}
 	nudge(h.more)
 }
 
-// take returns what waits to be told.
-func (h *hints) take() []idp.Topic {
+// take returns what waits to be told, and what was linked.
+func (h *hints) take() (waiting, linked []idp.Topic) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	all := slices.Sorted(maps.Keys(h.waiting))
-	h.waiting = nil
-	return all
+	waiting, linked = slices.Sorted(maps.Keys(h.waiting)), slices.Sorted(maps.Keys(h.linked))
+	h.waiting, h.linked = nil, nil
+	return waiting, linked
 }
+
+// everybody is the name of whoever tells what this process has to hear, too.
+const everybody = ""
 
 // tell tells what waits: all that gathered while the words before were told goes together. After
 // an error it waits still, as hintAll.
 func (h *hints) tell(ctx context.Context) error {
-	for _, word := range words(h.self, h.take()) {
+	waiting, linked := h.take()
+	for _, word := range append(words(h.self, waiting), words(everybody, linked)...) {
 		if err := h.by.Tell(ctx, word); err != nil {
 			h.add(hintAll)
 			return err

@@ -56,51 +56,71 @@ func (t *tx) leave(events []idp.Event) error {
 // without.
 func (db *DB) Link(ctx context.Context, wait bool) error {
 	for more := db.deferred; more; {
+		var rows []pendingRow
 		err := db.engine.Write(ctx, func(w engine.Work) (err error) {
-			more, err = w.(*tx).link(wait)
+			rows, err = w.(*tx).link(wait)
 			return err
 		})
 		if err != nil {
 			return err
 		}
+		db.tellLinked(rows)
+		more = len(rows) == linkAtOnce
 	}
 	return nil
 }
 
-func (t *tx) link(wait bool) (more bool, err error) {
+// tellLinked tells all instances, this one too, that phones have answered. Whoever took the answer
+// has told it, unless that instance died between the commit and its hint; the browser would
+// then wait until it looks by itself.
+func (db *DB) tellLinked(rows []pendingRow) {
+	var topics []idp.Topic
+	for i := range rows {
+		switch kind, login := idp.EventKind(rows[i].Kind), idp.LoginID(rows[i].LoginID); kind {
+		case idp.EventPhoneApproved, idp.EventPhoneDenied, idp.EventPhoneWrong:
+			if login != "" {
+				topics = append(topics, idp.TopicLogin(login))
+			}
+		}
+	}
+	db.hints.addTo(&db.hints.linked, topics)
+}
+
+// link links a batch, and returns it.
+func (t *tx) link(wait bool) (linked []pendingRow, err error) {
 	if wait {
 		err = t.hold(holdLog)
 	} else {
 		var held bool
 		if held, err = t.tryHold(holdLog); err == nil && !held {
-			return false, nil
+			return nil, nil
 		}
 	}
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	k, err := t.trust.opened()
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	rows, err := list[pendingRow](t, selectPendingEvents, int64(linkAtOnce))
 	if err != nil || len(rows) == 0 {
-		return false, err
+		return nil, err
 	}
 	if t.head == nil {
 		if err := t.openLog(); err != nil {
-			return false, err
+			return nil, err
 		}
 	}
 	for i := range rows {
 		if err := t.put("DELETE FROM events_pending WHERE n = ?", rows[i].n); err != nil {
-			return false, err
+			return nil, err
 		}
 		if err := t.appendRow(k, &rows[i].eventRow); err != nil {
-			return false, err
+			return nil, err
 		}
 	}
-	return len(rows) == linkAtOnce, nil
+	return rows, nil
 }
 
 // readLog is read for whoever shows the log: all is in it that was committed before.

@@ -10,6 +10,9 @@
 import { prepare, reached } from './page.js'
 
 const pollEvery = 3000
+// While the site does not answer, or says that it cannot now, it is asked as often as a
+// stream that was cut is opened again.
+const pollAway = 1000
 /** @type {{ look: () => void, listen: () => void, ask: () => void, rest: () => void }[]} one for each part that waits */
 const parts = []
 let sending = false
@@ -33,6 +36,8 @@ function follow(id, path, step) {
   let stream
   /** @type {ReturnType<typeof setInterval> | undefined} */
   let poll
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let soon
   let busy = false, told = ''
   const part = () => /** @type {HTMLElement} */ (document.getElementById(id))
 
@@ -64,12 +69,18 @@ function follow(id, path, step) {
   }
 
   async function look() {
+    let away = true
     try {
       const answer = await fetch(path + '/state', { headers: { Accept: 'application/json' } })
       reached(true)
+      away = answer.status >= 500
       if (answer.ok) await changed((await answer.json()).state)
       else if (answer.status === 404 || answer.status === 410) location.replace(path)
     } catch { reached(false) } // and again next time
+    if (!stream) return // nobody listens here now
+    if (away) soon ??= setTimeout(() => { soon = undefined; look() }, pollAway)
+    // An answer that is no stream, such as 503, ends one for good.
+    else if (stream.readyState === EventSource.CLOSED) listen()
   }
 
   // Some news come by no stream: that this browser has signed in in another tab.
@@ -77,8 +88,10 @@ function follow(id, path, step) {
   function ask() { poll ??= setInterval(look, pollEvery) }
   function rest() {
     stream?.close()
+    stream = undefined
     clearInterval(poll)
-    poll = undefined
+    clearTimeout(soon)
+    poll = soon = undefined
   }
 
   function listen() {

@@ -13,7 +13,7 @@ const (
 	quietFor    = 10 * time.Second // a connection on which nothing is heard so long is asked whether it is one still
 	asksFor     = 5 * time.Second  // and has to answer within this
 	againFirst  = 50 * time.Millisecond
-	againAtMost = 10 * time.Second
+	againAtMost = 500 * time.Millisecond // who waits is woken so long, at most, after the server is back
 )
 
 // LISTEN does no harm to who listens already: it is what a quiet connection is asked, too.
