@@ -117,12 +117,11 @@ bench:
 	BENCH=$(BENCH) go test -v -count 1 -run TestBench -timeout 60m ./e2e/bench
 	DEVICES_PEOPLE=$(PEOPLE) go test -v -count 1 -run TestBenchDevices -timeout 60m ./idp/store
 
-<<<<<<< HEAD
 # engines prints what an operation costs the provider on SQLite and on PostgreSQL, measured in
 # turn, BENCH seconds each.
 engines: needs
 	BENCH_ENGINE=both BENCH=$(BENCH) go test -v -count 1 -run TestBenchEngines -timeout 60m ./e2e/bench
-=======
+
 # soak has the provider at half of what it carries for SOAK on each engine, and says whether its
 # memory, descriptors, goroutines and connections stay as they are.
 SOAK ?= 1h
@@ -134,7 +133,6 @@ soak: needs
 REPORT ?= 1
 report: needs
 	REPORT=$(REPORT) go test -v -count 1 -run 'TestReport$$' -timeout 60m ./e2e/bench
->>>>>>> h-soak
 
 # hints prints how long it takes from a change at one instance until who waits at another is
 # woken, HINTS of them at a time: on a PostgreSQL of its own, or that of IDP_TEST_POSTGRES.
