@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"time"
 
 	"github.com/jackc/pgx/v5/stdlib"
@@ -142,13 +141,13 @@ func scripts(ctx context.Context, to driver.Connector, log *slog.Logger, version
 			return nil
 		}
 		if e := pgError(err); e == nil || e.Code != codeLockTimeout && e.Code != codeDeadlock || time.Now().After(until) {
-			return fmt.Errorf("the tables cannot be brought up to date; the script that failed has changed nothing: %w", err)
+			return fmt.Errorf("the tables cannot be brought up to date; they are as the last script that ran has left them: %w", err)
 		}
 		log.Info("a table is in use, and is brought up to date a moment later", "error", err)
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(scriptsAgain + rand.N(2*scriptsAgain)):
+		case <-time.After(scriptsAgain + jitter(20)):
 		}
 	}
 }
