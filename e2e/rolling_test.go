@@ -299,7 +299,7 @@ func TestRollingUpgrade(t *testing.T) {
 	env = append(env, "IDP_ISSUER=http://"+b.Addr().String(), "IDP_DATABASE_POOL=8", "IDP_KEYS_SEAL_FILE="+filepath.Join(home.Folder, "seal.key"),
 		"IDP_LIMITS_SIGN_IN_PER_MINUTE=0", "IDP_LIMITS_SIGN_IN_BURST=0", "IDP_LOG_LEVEL=info", "IDP_PUSH_MATCH=tap")
 	r := &rolling{
-		served: &served{issuer: "http://" + b.Addr().String(), client: &http.Client{Timeout: 30 * time.Second}, env: append(slices.Clone(env), "IDP_DATA_DIR="+home.Folder), home: home},
+		served: &served{issuer: "http://" + b.Addr().String(), client: &http.Client{Timeout: 30 * time.Second}, env: append(slices.Clone(env), "IDP_DATA_DIR="+home.Folder, "IDP_LISTEN=127.0.0.1:"+freePort(t)), home: home},
 		old:    old, next: next, dir: dir,
 	}
 	r.gives(t, "additive")
@@ -437,7 +437,7 @@ func TestRollingUpgrade(t *testing.T) {
 
 	// A script takes something away.
 	r.gives(t, "breaking")
-	out, err := r.run(t, next, "serve", "--listen", "127.0.0.1:0")
+	out, err := r.run(t, next, "serve")
 	if want := "runs version development; stop it first"; err == nil || !strings.Contains(out, want) {
 		t.Errorf("tables are changed beneath an instance of before: %v, %s", err, out)
 	}
@@ -446,7 +446,7 @@ func TestRollingUpgrade(t *testing.T) {
 	end(fifth)
 	start(next)
 	goOn("the tables have lost something")
-	if out, err := r.run(t, old, "serve", "--listen", "127.0.0.1:0"); err == nil || !strings.Contains(out, fmt.Sprintf("its tables are version 9003, this program knows %d; 9.0.0 is the oldest that works with them", known)) {
+	if out, err := r.run(t, old, "serve"); err == nil || !strings.Contains(out, fmt.Sprintf("its tables are version 9003, this program knows %d; 9.0.0 is the oldest that works with them", known)) {
 		t.Errorf("a release of before starts: %v, %s", err, out)
 	}
 	health := must[string](t)(r.run(t, next, "health"))
