@@ -13,7 +13,6 @@ import (
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
 
-	"hilum/idp"
 	"hilum/idp/store/engine"
 	"hilum/idp/store/migrations"
 )
@@ -152,9 +151,9 @@ func scripts(ctx context.Context, to driver.Connector, log *slog.Logger, version
 	}
 }
 
-// watchFor is how long an instance is watched that is listed: it may have crashed, and would be
-// listed until another one takes it off. Tests make it shorter.
-var watchFor = idp.InstanceAlive
+// watchFor is how long an instance is watched that is listed, as long as others would leave it in
+// the list: it may have crashed. Tests make it shorter.
+var watchFor = time.Minute
 
 const watchEvery = 250 * time.Millisecond // it is looked at
 
