@@ -256,7 +256,7 @@ func (m *mover) step(s MoveStep, do func() error) error {
 
 func (m *mover) run(ctx context.Context) error {
 	if m.moving != nil {
-		if err := m.target.SameTables(ctx); err != nil {
+		if err := m.target.SameTables(ctx, m.moving.Step != postgres.StepTables); err != nil {
 			return err
 		}
 	}

@@ -7,14 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"time"
 
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
 
-	"hilum/idp"
 	"hilum/idp/store/engine"
 	"hilum/idp/store/migrations"
 )
@@ -142,20 +140,20 @@ func scripts(ctx context.Context, to driver.Connector, log *slog.Logger, version
 			return nil
 		}
 		if e := pgError(err); e == nil || e.Code != codeLockTimeout && e.Code != codeDeadlock || time.Now().After(until) {
-			return fmt.Errorf("the tables cannot be brought up to date; the script that failed has changed nothing: %w", err)
+			return fmt.Errorf("the tables cannot be brought up to date; they are as the last script that ran has left them: %w", err)
 		}
 		log.Info("a table is in use, and is brought up to date a moment later", "error", err)
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(scriptsAgain + rand.N(2*scriptsAgain)):
+		case <-time.After(scriptsAgain + jitter(20)):
 		}
 	}
 }
 
-// watchFor is how long an instance is watched that is listed: it may have crashed, and would be
-// listed until another one takes it off. Tests make it shorter.
-var watchFor = idp.InstanceAlive
+// watchFor is how long an instance is watched that is listed, as long as others would leave it in
+// the list: it may have crashed. Tests make it shorter.
+var watchFor = time.Minute
 
 const watchEvery = 250 * time.Millisecond // it is looked at
 

@@ -244,8 +244,8 @@ func (t *Target) Tables(ctx context.Context) error {
 }
 
 // SameTables returns an error where a move was begun by a program of another version: its tables
-// are not those of the file.
-func (t *Target) SameTables(ctx context.Context) error {
+// are not those of the file. made: all of them are made.
+func (t *Target) SameTables(ctx context.Context, made bool) error {
 	known, err := migrations.Newest()
 	if err != nil {
 		return err
@@ -261,7 +261,7 @@ func (t *Target) SameTables(ctx context.Context) error {
 	switch {
 	case version > known:
 		return fmt.Errorf("the move was begun by a newer version of this program (its tables are version %d, this program knows %d): go on with that one, or take back what was copied (\"idp migrate --undo\")", version, known)
-	case version < known && version > 0:
+	case version < known && made:
 		return fmt.Errorf("the move was begun by an older version of this program (its tables are version %d, this program needs %d): go on with that one, or take back what was copied (\"idp migrate --undo\")", version, known)
 	}
 	return nil
