@@ -45,6 +45,7 @@ type conn struct {
 	trips func([]op) // is told of each trip; nil: nobody wants to know. For tests.
 
 	// Reused from statement to statement.
+	reads   bool // the statement changes nothing
 	room    []byte
 	values  [][]byte
 	formats []int16
@@ -144,6 +145,7 @@ func (c *conn) send(o op, args []any) error {
 		return fmt.Errorf("%d arguments for %q", len(args), o.query)
 	}
 	c.room, c.values, c.formats = c.room[:0], c.values[:0], c.formats[:0]
+	c.reads = reads(o.query)
 	for i, a := range args {
 		if err := c.argument(a, s.ParamOIDs[i]); err != nil {
 			return fmt.Errorf("argument %d of %q: %w", i+1, o.query, err)
@@ -206,6 +208,9 @@ func (c *conn) add(v []byte, format int16) {
 }
 
 func (c *conn) text(s string) {
+	if c.reads {
+		s = asKept(s)
+	}
 	b := c.grown(len(s))
 	copy(b, s)
 	c.add(b, 0)
@@ -535,6 +540,13 @@ func (s single) ExecContext(ctx context.Context, query string, args []driver.Nam
 func (s single) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
 	if err := s.Conn.Conn().PgConn().Conn().SetDeadline(time.Now().Add(answersWithin)); err != nil {
 		return nil, err
+	}
+	if reads(query) {
+		for i, a := range args {
+			if text, ok := a.Value.(string); ok {
+				args[i].Value = asKept(text)
+			}
+		}
 	}
 	return s.Conn.QueryContext(ctx, query, args)
 }
