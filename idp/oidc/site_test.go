@@ -35,17 +35,18 @@ import (
 
 // site is a whole provider on real parts; only its pages are of this test.
 type site struct {
-	t      testing.TB
-	issuer string
-	db     *store.DB
-	store  *watched // what the door sees of db
-	flow   *login.Flow
-	desk   *admin.Desk
-	server *Server
-	clock  *idptest.Clock
-	sealer *keyring.Sealer
-	log    *idptest.Log
-	admin  admin.By
+	t        testing.TB
+	issuer   string
+	db       *store.DB
+	database store.Config // of db, for whoever opens it beside
+	store    *watched     // what the door sees of db
+	flow     *login.Flow
+	desk     *admin.Desk
+	server   *Server
+	clock    *idptest.Clock
+	sealer   *keyring.Sealer
+	log      *idptest.Log
+	admin    admin.By
 
 	sectors *http.Client // reads sector_identifier_uri; nil: none is read
 
@@ -117,7 +118,7 @@ func newSite(t testing.TB, change ...func(*site, *Config)) *site {
 	t.Helper()
 	s := &site{t: t, clock: idptest.At(time.Now().UTC().Truncate(time.Second)), log: &idptest.Log{}, admin: admin.Console("console:test"), begun: 1 << 30, requested: map[idp.SessionID]int{}}
 	log := slog.New(slog.NewTextHandler(s.log, nil))
-	db, sealer := idptest.Store(t, s.clock.Now, log), idptest.Sealer(t)
+	db, sealer := idptest.Store(t, s.clock.Now, log, func(c *store.Config) { s.database = *c }), idptest.Sealer(t)
 	s.sealer, s.db, s.store = sealer, db, &watched{DB: db}
 	s.flow = login.New(login.Config{
 		Store: db, Passwords: password.New(password.Config{MemoryKiB: 64, Time: 1, Parallelism: 1}), Sealer: sealer,

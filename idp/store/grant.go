@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"hilum/idp"
@@ -220,18 +221,29 @@ func (r *accessRow) token() (*idp.AccessToken, error) {
 	}, errors.Join(err1, err2, err3)
 }
 
-// admit shares the application that a grant is about to be given to, and has the transaction fail
-// with idp.ErrClientDisabled where it is disabled or gone; of a double, where its test has ended,
-// too. It comes before everything that is written: what the grant replaces may be of the
+// admit shares the application that a grant is about to be given to, with those that it came by,
+// and has the transaction fail with idp.ErrClientDisabled where it is disabled or gone; of a
+// double, where its test has ended, too. Of those that it came by the caller asks whether what
+// they had is good. It comes before everything that is written: what the grant replaces may be of the
 // application that somebody disables meanwhile. What an application is served from, in memory,
 // may be older.
 func (t *tx) admit(g *idp.Grant) error {
+	all := append([]string{string(g.Client), string(g.Origin)}, g.Actors...)
+	query, args := enabledClient, []any{string(g.Client)}
 	if of, test, ok := idp.TryoutOf(g.Client); ok {
-		return errors.Join(t.share(ofClient(of)), t.share(ofClient(g.Client)),
-			t.must(fmt.Errorf("client %s: %w", g.Client, idp.ErrClientDisabled), enabledDouble, string(of), string(test)))
+		all = append(all, string(of))
+		query, args = enabledDouble, []any{string(of), string(test)}
 	}
-	return errors.Join(t.share(ofClient(g.Client)),
-		t.must(fmt.Errorf("client %s: %w", g.Client, idp.ErrClientDisabled), enabledClient, string(g.Client)))
+	slices.Sort(all) // in the order in which several are disabled
+	for _, id := range slices.Compact(all) {
+		if id == "" {
+			continue
+		}
+		if err := t.share(ofClient(idp.ClientID(id))); err != nil {
+			return err
+		}
+	}
+	return t.must(fmt.Errorf("client %s: %w", g.Client, idp.ErrClientDisabled), query, args...)
 }
 
 // addGrant inserts a grant that was admitted, its code and that the session knows the client now. Errors:

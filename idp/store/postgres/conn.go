@@ -58,6 +58,7 @@ type stmt struct {
 	head    []byte // of the message that binds arguments to it: portal and name
 	tail    []byte // of that message: formats of the columns; and the message that executes it
 	results []int16
+	reads   bool // it changes nothing
 }
 
 // op is a statement on its way, and what becomes of its answer.
@@ -128,7 +129,7 @@ func (c *conn) prepare(query string) (*stmt, error) {
 		}
 		return nil, err
 	}
-	s := &stmt{StatementDescription: d, head: append(append([]byte{0}, d.Name...), 0)}
+	s := &stmt{StatementDescription: d, head: append(append([]byte{0}, d.Name...), 0), reads: reads(query)}
 	s.tail = binary.BigEndian.AppendUint16(nil, uint16(len(d.Fields))) //nolint:gosec // columns of a statement of ours
 	for _, f := range d.Fields {
 		format := int16(0)
@@ -167,7 +168,7 @@ func (c *conn) send(o op, args []any) error {
 		at := len(out)
 		out = append(out, 0, 0, 0, 0)
 		var format byte
-		if out, format, err = appendArgument(out, a, s.ParamOIDs[i]); err != nil {
+		if out, format, err = appendArgument(out, a, s.ParamOIDs[i], s.reads); err != nil {
 			return fmt.Errorf("argument %d of %q: %w", i+1, o.query, err)
 		}
 		size := len(out) - at - 4
@@ -190,12 +191,13 @@ const (
 )
 
 // appendArgument adds an argument to a message, and says in which format it is: 0 is text, 1 binary.
-func appendArgument(out []byte, a any, oid uint32) ([]byte, byte, error) {
+// reads: it is a statement's that changes nothing.
+func appendArgument(out []byte, a any, oid uint32, reads bool) ([]byte, byte, error) {
 	switch v := a.(type) {
 	case string:
-		return append(out, v...), 0, nil
+		return appendText(out, v, reads), 0, nil
 	case *string:
-		return append(out, *v...), 0, nil
+		return appendText(out, *v, reads), 0, nil
 	case int64:
 		return appendNumber(out, v, oid)
 	case *int64:
@@ -212,6 +214,13 @@ func appendArgument(out []byte, a any, oid uint32) ([]byte, byte, error) {
 		return appendBlob(out, *v)
 	}
 	return out, 0, fmt.Errorf("%T is not kept", a)
+}
+
+func appendText(out []byte, s string, reads bool) []byte {
+	if reads {
+		s = asKept(s)
+	}
+	return append(out, s...)
 }
 
 func appendNumber(out []byte, n int64, oid uint32) ([]byte, byte, error) {
@@ -596,6 +605,13 @@ func (s single) ExecContext(ctx context.Context, query string, args []driver.Nam
 func (s single) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
 	if err := s.soon(); err != nil {
 		return nil, err
+	}
+	if reads(query) {
+		for i, a := range args {
+			if text, ok := a.Value.(string); ok {
+				args[i].Value = asKept(text)
+			}
+		}
 	}
 	return s.Conn.QueryContext(ctx, query, args)
 }

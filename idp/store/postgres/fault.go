@@ -18,6 +18,7 @@ import (
 // SQLSTATEs (PostgreSQL's Appendix A), as far as something is done about them.
 const (
 	codeCached       = "0A000" // not supported, and what a plan is told whose table was changed
+	codeNotText      = "22021" // a NUL, or what is not UTF-8
 	codeFuture       = "22023" // an argument that is none, and a transaction that there is not yet
 	codeUnique       = "23505"
 	codeNone         = "22012" // a division by zero, see Sure
@@ -56,7 +57,7 @@ func fatal(e *pgconn.PgError) bool {
 }
 
 // named gives an error of a statement its name here: idp.ErrNotFound, idp.ErrConflict,
-// idp.ErrUnwritable, engine.ErrHeld.
+// idp.ErrInvalid for a text that is not kept, idp.ErrUnwritable, engine.ErrHeld.
 func named(err error) error {
 	switch {
 	case err == nil:
@@ -70,6 +71,8 @@ func named(err error) error {
 		return idp.ErrConflict
 	} else if e != nil && e.Code == codeNone {
 		return idp.ErrNotFound
+	} else if e != nil && e.Code == codeNotText && !errors.Is(err, idp.ErrInvalid) {
+		return fmt.Errorf("%w: %w", idp.ErrInvalid, err)
 	} else if e != nil && e.Code == codeLockTimeout && !errors.Is(err, engine.ErrHeld) {
 		return &idp.RetryError{Err: fmt.Errorf("%w: %w", engine.ErrHeld, err), After: engine.HeldRetry}
 	}

@@ -383,6 +383,48 @@ func TestWhatIsHeldForTooLong(t *testing.T) {
 	}
 }
 
+// Texts that PostgreSQL does not keep: nothing is found by them, and none is written.
+func TestTextsThatAreNotKept(t *testing.T) {
+	url := pgtest.Fresh(t)
+	e := open(t, url, 2)
+	by(t, url, makeThings, "INSERT INTO aside.things (k, n) VALUES ('one', 1)")
+	for _, text := range []string{"one\x00", "\x00", "one\xff", "\xed\xa0\x80", "o\x00ne"} {
+		var n int64
+		if err := e.Read().Row("SELECT n FROM aside.things WHERE k = ?", []any{text}, &n); !errors.Is(err, idp.ErrNotFound) {
+			t.Errorf("%q is looked for by hand: %v", text, err)
+		}
+		err := e.Read().ORM().Table("aside.things").Select("n").Where("k = ?", text).Take(&n).Error
+		if err = e.Read().Translate(err); !errors.Is(err, idp.ErrNotFound) {
+			t.Errorf("%q is looked for by gorm: %v", text, err)
+		}
+		err = e.Write(t.Context(), func(w engine.Work) error {
+			if err := w.Tx().Hold(engine.Key("person " + text)); err != nil {
+				return err
+			}
+			if err := w.Tx().Row("SELECT n FROM aside.things WHERE k = ?", []any{text}, &n); !errors.Is(err, idp.ErrNotFound) {
+				return err
+			}
+			return w.Tx().Put("UPDATE aside.things SET n = n + 1")
+		})
+		if err != nil {
+			t.Errorf("%q is looked for in a transaction: %v", text, err)
+		}
+		for how, write := range map[string]func(engine.Tx) error{
+			"by hand": func(tx engine.Tx) error { return tx.Put(addThing, text, int64(1), []byte{}) },
+			"by gorm": func(tx engine.Tx) error {
+				return tx.Translate(tx.ORM().Exec("INSERT INTO aside.things (k, n) VALUES (?, 1)", text).Error)
+			},
+		} {
+			if err := e.Write(t.Context(), func(w engine.Work) error { return write(w.Tx()) }); !errors.Is(err, idp.ErrInvalid) {
+				t.Errorf("%q is written %s: %v", text, how, err)
+			}
+		}
+	}
+	if things(t, e) != 1 {
+		t.Error("something was written")
+	}
+}
+
 // Those who share a key do not wait for one another; who holds it waits for all of them, and they
 // for it.
 func TestSharing(t *testing.T) {

@@ -18,8 +18,8 @@ const gifts = 20
 // nothing is good.
 func rivalsDisabled(t *testing.T, c *contest) {
 	u, other := c.user("anna"), c.user("berta")
-	const app = idp.ClientID("viewer")
-	c.registered("portal")
+	const app, portal = idp.ClientID("viewer"), idp.ClientID("portal")
+	c.registered(portal)
 	for round, end := range []func(Store) error{
 		func(s Store) error {
 			return s.UpdateClient(c.ctx(), app, func(c *idp.Client) error { c.Disabled = true; return nil })
@@ -33,7 +33,7 @@ func rivalsDisabled(t *testing.T, c *contest) {
 		c.ok(c.UpdateClient(c.ctx(), app, func(c *idp.Client) error { c.Disabled = false; return nil }))
 		in, from := c.signIn(u), c.signIn(other)
 		subject := c.newGrant(from.session)
-		subject.Client = "portal"
+		subject.Client = portal
 		c.ok(c.AddGrant(c.ctx(), from.session, subject, c.newCode(subject)))
 		givers := map[string]func(s Store) (given, error){
 			"a session":  func(s Store) (given, error) { return c.bySession(s, in.session) },
@@ -110,6 +110,42 @@ func rivalsDisabled(t *testing.T, c *contest) {
 	}
 }
 
+// rivalsDisabledOrigin has the application disabled for whose tokens another one gets tokens: of
+// those nothing is good afterwards.
+func rivalsDisabledOrigin(t *testing.T, c *contest) {
+	const app, portal = idp.ClientID("viewer"), idp.ClientID("portal")
+	from := c.signIn(c.user("berta"))
+	for range 4 {
+		c.registered(portal)
+		subject := c.newGrant(from.session)
+		subject.Client = portal
+		c.ok(c.AddGrant(c.ctx(), from.session, subject, c.newCode(subject)))
+		var mu sync.Mutex
+		var all []given
+		const n = 12
+		out := c.race(n, func(s Store, i int) error {
+			if i == n/2 {
+				return s.RemoveClient(c.ctx(), portal, c.event(idp.EventClientChanged))
+			}
+			g, err := c.byExchange(s, app, subject)
+			if err == nil {
+				mu.Lock()
+				all = append(all, g)
+				mu.Unlock()
+			}
+			return err
+		})
+		if out.won+out.kinds[idp.ErrExpired] != n {
+			t.Fatalf("told %v", out.kinds)
+		}
+		for _, g := range all {
+			if !g.dead(t, c) {
+				t.Fatalf("a token lives that was got for one of an application that is gone, of %d", len(all))
+			}
+		}
+	}
+}
+
 // given is a code, or an access token.
 type given struct {
 	by     string
@@ -182,7 +218,7 @@ func (c *contest) refreshing(session *idp.Session) func(Store) (given, error) {
 		k, ok := of[s]
 		mu.Unlock()
 		own := *session
-		issue := idp.Issue{}
+		var issue idp.Issue
 		if !ok {
 			k.grant = c.newGrant(&own)
 			code := c.newCode(k.grant)
@@ -216,7 +252,7 @@ func (c *contest) byItself(s Store, app idp.ClientID) (given, error) {
 
 func (c *contest) byExchange(s Store, app idp.ClientID, subject *idp.Grant) (given, error) {
 	g := *subject
-	g.ID, g.Client, g.Journal = idp.NewID[idp.GrantID](), app, idp.Journal{}
+	g.ID, g.Client, g.Origin, g.Actors, g.Journal = idp.NewID[idp.GrantID](), app, subject.Client, []string{string(app)}, idp.Journal{}
 	issue := c.issue(g.ID)
 	issue.Refresh = nil
 	return given{by: "a token", access: issue.Access.Hash}, s.ExchangeTokens(c.ctx(), subject.ID, c.now, &g, issue)

@@ -172,6 +172,7 @@ var rivalries = []rivalry{
 	{"answer a test sign-in", rivalsAnswer},
 	{"rotate a refresh token", rivalsRotate},
 	{"disable an application", rivalsDisabled},
+	{"remove the application that tokens came by", rivalsDisabledOrigin},
 	{"burn a step", rivalsStep},
 	{"count wrong codes", rivalsCount},
 	{"guess a password", rivalsGuess},
