@@ -334,7 +334,7 @@ func (db *DB) Code(ctx context.Context, hash idp.TokenHash) (*idp.Code, *idp.Gra
 	}
 	var code codeRow
 	var grant grantRow
-	if err := r.Row(selectCode, []any{hash[:]}, append(code.fields(), grant.fields()...)...); err != nil {
+	if err := r.seek(selectCode, []any{hash[:]}, append(code.fields(), grant.fields()...)...); err != nil {
 		return nil, nil, fmt.Errorf("code: %w", err)
 	}
 	if err := errors.Join(r.fits(&grant, idp.UserID(grant.UserID)), r.fits(&code, idp.UserID(grant.UserID))); err != nil {
@@ -442,7 +442,7 @@ func (db *DB) RefreshOf(ctx context.Context, hash idp.TokenHash) (*idp.RefreshTo
 	}
 	row := refreshRow{Hash: hash[:]}
 	var revokedAt, revision int64
-	err = r.Row(selectRefresh, []any{row.Hash}, &row.GrantID, &row.Scopes, &row.JKT, &row.X5T, &row.IssuedAt, &row.ExpiresAt, &row.UsedAt, &row.MAC, &revokedAt, &revision)
+	err = r.seek(selectRefresh, []any{row.Hash}, &row.GrantID, &row.Scopes, &row.JKT, &row.X5T, &row.IssuedAt, &row.ExpiresAt, &row.UsedAt, &row.MAC, &revokedAt, &revision)
 	if err != nil {
 		return nil, nil, nil, fmt.Errorf("refresh token: %w", err)
 	}
@@ -673,7 +673,7 @@ func (db *DB) Access(ctx context.Context, hash idp.TokenHash) (*idp.AccessToken,
 	}
 	row := accessRow{Hash: hash[:]}
 	var revokedAt, revision int64
-	err = r.Row(selectAccess, []any{row.Hash}, &row.GrantID, &row.Scopes, &row.Audience, &row.JKT, &row.X5T, &row.IssuedAt, &row.ExpiresAt, &row.RevokedAt, &row.MAC, &revokedAt, &revision)
+	err = r.seek(selectAccess, []any{row.Hash}, &row.GrantID, &row.Scopes, &row.Audience, &row.JKT, &row.X5T, &row.IssuedAt, &row.ExpiresAt, &row.RevokedAt, &row.MAC, &revokedAt, &revision)
 	if err != nil {
 		return nil, nil, nil, fmt.Errorf("access token: %w", err)
 	}

@@ -179,7 +179,7 @@ func TestBriefChangesThatAreCut(t *testing.T) {
 // Who comes while a trip is under way goes with the next, up to so many; each trip is made for
 // others by one of them.
 func TestLane(t *testing.T) {
-	l := lane[int]{most: 3}
+	l := lane[int]{most: 3, patience: time.Hour}
 	var mu sync.Mutex
 	var trips [][]int
 	begun, first := make(chan bool), make(chan bool)
@@ -211,5 +211,29 @@ func TestLane(t *testing.T) {
 	l.ride(5, trip)
 	if n := len(trips); n != 4 || l.busy || len(l.waiting) != 0 {
 		t.Errorf("%d trips, busy %v, %d wait", n, l.busy, len(l.waiting))
+	}
+}
+
+// Who has waited for long goes alone, beside the trip that does not come to its end.
+func TestLaneThatIsStuck(t *testing.T) {
+	l := lane[int]{most: 3, patience: time.Millisecond}
+	begun, first := make(chan bool), make(chan bool)
+	var riders sync.WaitGroup
+	riders.Go(func() {
+		l.ride(0, func([]int) {
+			close(begun)
+			<-first
+		})
+	})
+	<-begun
+	l.ride(1, func(all []int) {
+		if !slices.Equal(all, []int{1}) {
+			t.Errorf("a trip for %v", all)
+		}
+	})
+	close(first)
+	riders.Wait()
+	if l.busy || len(l.waiting) != 0 {
+		t.Errorf("busy %v, %d wait", l.busy, len(l.waiting))
 	}
 }

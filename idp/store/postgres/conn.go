@@ -369,9 +369,12 @@ func (e *lostError) Error() string {
 }
 func (e *lostError) Unwrap() error { return e.err }
 
+// drop takes back what waits.
+func (c *conn) drop() { c.ops, c.out = c.ops[:0], c.out[:0] }
+
 // lost gives the connection up.
 func (c *conn) lost(err error) error {
-	c.ops, c.out = c.ops[:0], c.out[:0]
+	c.drop()
 	_ = c.pg.Conn().Close() // it is of no use, whatever that says
 	ended, cancel := context.WithCancel(uncut)
 	cancel()

@@ -65,6 +65,7 @@ type Engine struct {
 	orm     *gorm.DB
 	trips   atomic.Pointer[func([]string)] // see TellTrips
 	briefs  lane[*briefly]
+	seeks   lane[*sought]
 
 	ran struct{ again, deadlocks, unknown atomic.Int64 }
 }
@@ -98,7 +99,7 @@ func Open(ctx context.Context, c Config, hooks engine.Hooks) (*Engine, error) {
 		return dial(ctx, network, address)
 	}
 	writing := stdlib.GetConnector(*conf)
-	e := &Engine{log: c.Log, twice: c.Twice || runTwice != "", hooks: hooks, briefs: lane[*briefly]{most: mostBriefs}}
+	e := &Engine{log: c.Log, twice: c.Twice || runTwice != "", hooks: hooks, briefs: lane[*briefly]{most: mostBriefs, patience: briefPatience}, seeks: lane[*sought]{most: mostSeeks, patience: seekPatience}}
 	e.pool = newPool(c.Pool, func(ctx context.Context) (*conn, error) {
 		std, err := writing.Connect(context.WithValue(ctx, dialing{}, true))
 		if err != nil {
