@@ -372,10 +372,7 @@ func (db *DB) RedeemCode(ctx context.Context, hash idp.TokenHash, at time.Time, 
 	was, known := db.codes.get(hash)
 	if known {
 		done, err := db.issueBriefly(ctx, was.grant, hash, micros(at), &issue, &e)
-		lost, err := isLost(err)
-		if err == nil && !done {
-			err = db.redeemCode(ctx, hash, at, &issue, e, lost)
-		}
+		err = orDecide(ctx, done, err, func(ctx context.Context, lost bool) error { return db.redeemCode(ctx, hash, at, &issue, e, lost) })
 		db.codes.take(hash)
 		if err == nil {
 			db.rememberRefresh(was.grant, issue.Refresh)
@@ -504,10 +501,9 @@ func (db *DB) RotateRefresh(ctx context.Context, hash idp.TokenHash, at time.Tim
 		return db.rotateRefresh(ctx, hash, at, grace, &issue, false)
 	}
 	done, err := db.issueBriefly(ctx, was.grant, hash, micros(at), &issue, nil)
-	lost, err := isLost(err)
-	if err == nil && !done {
-		err = db.rotateRefresh(ctx, hash, at, grace, &issue, lost)
-	}
+	err = orDecide(ctx, done, err, func(ctx context.Context, lost bool) error {
+		return db.rotateRefresh(ctx, hash, at, grace, &issue, lost)
+	})
 	db.refresh.take(hash)
 	if err == nil {
 		next := issue.Refresh

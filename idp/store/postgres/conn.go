@@ -38,11 +38,11 @@ type conn struct {
 	pg     *pgconn.PgConn
 	front  *pgproto3.Frontend // reads what the server says
 	stmts  map[string]*stmt
-	named  int  // statements so far
-	ops    []op // statements that wait, or are on their way
-	stale  bool // it works, and is not to be used for another transaction
-	status byte // of the transaction, as the server last said: idle, or one of those it calls T and E
-	until  time.Time
+	named  int       // statements so far
+	ops    []op      // statements that wait, or are on their way
+	stale  bool      // it works, and is not to be used for another transaction
+	status byte      // of the transaction, as the server last said: idle, or one of those it calls T and E
+	until  time.Time // the deadline that it has
 	epoch  epoch
 	orm    *gorm.DB
 	home   *sql.DB    // of orm

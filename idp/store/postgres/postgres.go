@@ -5,7 +5,8 @@
 // thing, before the first read that decides (engine.Tx), so that those who want the same come
 // one after another and see what the one before has written. Strangers do not wait for one
 // another. It takes two trips to the server, most of the time: what is held goes with the
-// first read, what is written with the commit.
+// first read, what is written with the commit. A change that is one statement takes one trip, and
+// shares it with others (engine.Briefs), as reads of a row by its key do.
 package postgres
 
 import (
@@ -75,6 +76,10 @@ type Engine struct {
 func (e *Engine) Ran() (again, deadlocks, unknown int64) {
 	return e.ran.again.Load(), e.ran.deadlocks.Load(), e.ran.unknown.Load()
 }
+
+// RunsTwice reports whether every function that writes runs a second time, see Config.Twice. For
+// tests that count.
+func (e *Engine) RunsTwice() bool { return e.twice }
 
 // Open opens the database and brings its tables up to date. Errors: engine.OpenError.
 func Open(ctx context.Context, c Config, hooks engine.Hooks) (*Engine, error) {
