@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"hilum/idp"
 	"hilum/idp/store/engine"
@@ -126,7 +127,7 @@ func (db *DB) issueBriefly(ctx context.Context, g *idp.Grant, hash idp.TokenHash
 	}
 	asked := usable{user: string(g.User), state: is.state, groups: is.groups}
 	if asked.may(issue.May) != nil {
-		return false, nil // the transaction says so, of the person as they are
+		return false, nil //nolint:nilerr // the transaction says so, of the person as they are
 	}
 	access := accessRowOf(&issue.Access)
 	if err := db.reader.bind(access); err != nil {
@@ -161,13 +162,37 @@ func (db *DB) issueBriefly(ctx context.Context, g *idp.Grant, hash idp.TokenHash
 	return db.briefs.Brief(ctx, engine.Brief{Key: ofPerson(g.User), Share: ofClient(g.Client), Query: query, Args: args})
 }
 
-// isLost tells a change whose answer was lost from one that cannot be made.
-func isLost(err error) (lost bool, failed error) {
-	if errors.Is(err, engine.ErrUnknown) {
-		return true, nil
+// asksFor is how long it is asked what became of a change whose answer was lost: as long as the
+// engine asks for a commit.
+const asksFor = 20 * time.Second
+
+// orDecide is what came of a brief change. Where nothing was changed, decide does it; lost says
+// that the answer was lost, so that it may have been done. Then decide is asked until the database
+// answers, whether or not the caller still waits.
+// Errors: those of decide; engine.ErrUnknown besides, where the database stays away.
+func orDecide(ctx context.Context, done bool, err error, decide func(ctx context.Context, lost bool) error) error {
+	switch {
+	case done:
+		return nil
+	case err == nil:
+		return decide(ctx, false)
+	case !errors.Is(err, engine.ErrUnknown):
+		return err
 	}
-	return false, err
+	ctx = context.WithoutCancel(ctx)
+	for begun := time.Now(); ; time.Sleep(asksAgain) {
+		answer := decide(ctx, true)
+		switch {
+		case answer == nil, errors.Is(answer, idp.ErrSettled), errors.Is(answer, idp.ErrExpired), errors.Is(answer, idp.ErrDenied), errors.Is(answer, idp.ErrNotFound):
+			return answer
+		case !errors.Is(answer, idp.ErrUnwritable), time.Since(begun) > asksFor:
+			return errors.Join(engine.ErrUnknown, answer)
+		}
+	}
 }
+
+// asksAgain is between two of its questions.
+const asksAgain = 50 * time.Millisecond
 
 // issued reports whether the tokens of an issue are there. What they were issued for is held.
 func (t *tx) issued(issue *idp.Issue) (bool, error) {

@@ -57,7 +57,7 @@ func TestTokensWhoseAnswerIsLost(t *testing.T) {
 				for until := time.Now().Add(time.Minute); p.Cuts() == cut && time.Now().Before(until); { // that of an answer which got through is cut a moment later
 					time.Sleep(time.Millisecond)
 				}
-				if err != nil || p.Cuts() == cut || briefs != 1 {
+				if err != nil || p.Cuts() == cut || (briefs == 1) == db.RunsTwice() {
 					t.Errorf("%s: %v, %d connections cut, %d brief changes", what, err, p.Cuts()-cut, briefs)
 				}
 				if access, _, _, err := db.Access(t.Context(), issue.Access.Hash); err != nil || !access.RevokedAt.IsZero() {

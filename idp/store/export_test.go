@@ -34,6 +34,9 @@ func Strict(c Config) Config {
 // Ran is postgres.Engine's.
 func (db *DB) Ran() (again, deadlocks, unknown int64) { return db.engine.(*postgres.Engine).Ran() }
 
+// RunsTwice is postgres.Engine's.
+func (db *DB) RunsTwice() bool { return db.engine.(*postgres.Engine).RunsTwice() }
+
 // Sweeping runs do as the instance that sweeps.
 func (db *DB) Sweeping(ctx context.Context, do func(context.Context) error) (alone bool, err error) {
 	return db.engine.Alone(ctx, holdSweep, do)

@@ -367,7 +367,7 @@ func (db *DB) Code(ctx context.Context, hash idp.TokenHash) (*idp.Code, *idp.Gra
 	}
 	var code codeRow
 	var grant grantRow
-	if err := r.Row(selectCode, []any{hash[:]}, append(code.fields(), grant.fields()...)...); err != nil {
+	if err := r.seek(selectCode, []any{hash[:]}, append(code.fields(), grant.fields()...)...); err != nil {
 		return nil, nil, fmt.Errorf("code: %w", err)
 	}
 	if err := errors.Join(r.fits(&grant, idp.UserID(grant.UserID)), r.fits(&code, idp.UserID(grant.UserID))); err != nil {
@@ -405,10 +405,7 @@ func (db *DB) RedeemCode(ctx context.Context, hash idp.TokenHash, at time.Time, 
 	was, known := db.codes.get(hash)
 	if known {
 		done, err := db.issueBriefly(ctx, was.grant, hash, micros(at), &issue, &e)
-		lost, err := isLost(err)
-		if err == nil && !done {
-			err = db.redeemCode(ctx, hash, at, &issue, e, lost)
-		}
+		err = orDecide(ctx, done, err, func(ctx context.Context, lost bool) error { return db.redeemCode(ctx, hash, at, &issue, e, lost) })
 		db.codes.take(hash)
 		if err == nil {
 			db.rememberRefresh(was.grant, issue.Refresh)
@@ -475,7 +472,7 @@ func (db *DB) RefreshOf(ctx context.Context, hash idp.TokenHash) (*idp.RefreshTo
 	}
 	row := refreshRow{Hash: hash[:]}
 	var revokedAt, revision int64
-	err = r.Row(selectRefresh, []any{row.Hash}, &row.GrantID, &row.Scopes, &row.JKT, &row.X5T, &row.IssuedAt, &row.ExpiresAt, &row.UsedAt, &row.MAC, &revokedAt, &revision)
+	err = r.seek(selectRefresh, []any{row.Hash}, &row.GrantID, &row.Scopes, &row.JKT, &row.X5T, &row.IssuedAt, &row.ExpiresAt, &row.UsedAt, &row.MAC, &revokedAt, &revision)
 	if err != nil {
 		return nil, nil, nil, fmt.Errorf("refresh token: %w", err)
 	}
@@ -537,10 +534,9 @@ func (db *DB) RotateRefresh(ctx context.Context, hash idp.TokenHash, at time.Tim
 		return db.rotateRefresh(ctx, hash, at, grace, &issue, false)
 	}
 	done, err := db.issueBriefly(ctx, was.grant, hash, micros(at), &issue, nil)
-	lost, err := isLost(err)
-	if err == nil && !done {
-		err = db.rotateRefresh(ctx, hash, at, grace, &issue, lost)
-	}
+	err = orDecide(ctx, done, err, func(ctx context.Context, lost bool) error {
+		return db.rotateRefresh(ctx, hash, at, grace, &issue, lost)
+	})
 	db.refresh.take(hash)
 	if err == nil {
 		next := issue.Refresh
@@ -707,7 +703,7 @@ func (db *DB) Access(ctx context.Context, hash idp.TokenHash) (*idp.AccessToken,
 	}
 	row := accessRow{Hash: hash[:]}
 	var revokedAt, revision int64
-	err = r.Row(selectAccess, []any{row.Hash}, &row.GrantID, &row.Scopes, &row.Audience, &row.JKT, &row.X5T, &row.IssuedAt, &row.ExpiresAt, &row.RevokedAt, &row.MAC, &revokedAt, &revision)
+	err = r.seek(selectAccess, []any{row.Hash}, &row.GrantID, &row.Scopes, &row.Audience, &row.JKT, &row.X5T, &row.IssuedAt, &row.ExpiresAt, &row.RevokedAt, &row.MAC, &revokedAt, &revision)
 	if err != nil {
 		return nil, nil, nil, fmt.Errorf("access token: %w", err)
 	}

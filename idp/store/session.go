@@ -167,7 +167,7 @@ func (db *DB) SessionByToken(ctx context.Context, token idp.TokenHash) (*idp.Ses
 		return nil, err
 	}
 	var row sessionRow
-	if err := r.Row(selectSessionByToken, []any{token[:]}, row.fields()...); err != nil {
+	if err := r.seek(selectSessionByToken, []any{token[:]}, row.fields()...); err != nil {
 		return nil, fmt.Errorf("session: %w", err)
 	}
 	if row.EndedAt == 0 {

@@ -70,6 +70,14 @@ type session struct {
 	trust *trust
 }
 
+// seek is Row for a query that finds a row by its key.
+func (s *session) seek(query string, args []any, dest ...any) error {
+	if e, ok := s.Session.(engine.Seeks); ok {
+		return e.Seek(query, args, dest...)
+	}
+	return s.Row(query, args, dest...)
+}
+
 // tx is a transaction.
 type tx struct {
 	session

@@ -24,3 +24,10 @@ type Briefs interface {
 	// idp.ErrUnwritable, the server is not reached, and nothing was done.
 	Brief(ctx context.Context, b Brief) (done bool, err error)
 }
+
+// Seeks is a session that has a short way for the first row of a query which finds it by its key:
+// those that come at the same moment go to the server together.
+type Seeks interface {
+	// Seek is Row.
+	Seek(query string, args []any, dest ...any) error
+}

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"errors"
+	"time"
 
 	"hilum/idp"
 	"hilum/idp/store/engine"
@@ -23,6 +24,10 @@ const (
 
 // mostBriefs is how many changes go together: each takes the server a tenth of a millisecond.
 const mostBriefs = 64
+
+// briefPatience is how long a change waits for those that are under way, before it goes alone: a
+// disk may take as long, and they are on it together.
+const briefPatience = 500 * time.Millisecond
 
 // briefly is a brief change on its way.
 type briefly struct {
@@ -93,7 +98,7 @@ func (c *conn) change(all []*briefly) error {
 			err = c.send(op{query: b.Query, found: &b.done}, b.Args)
 		}
 		if err != nil {
-			c.ops, c.out = c.ops[:0], c.out[:0] // nothing was sent
+			c.drop()
 			return err
 		}
 	}

@@ -12,6 +12,15 @@ import (
 	"hilum/idp/store/pgtest"
 )
 
+// openOnce is open for an engine whose functions do not run twice, whatever the linker says: brief
+// changes are made by no function.
+func openOnce(t *testing.T, url string, size int) *Engine {
+	t.Helper()
+	e := open(t, url, size)
+	e.twice = false
+	return e
+}
+
 // addBriefly adds a thing, where its key is held.
 func addBriefly(k string) engine.Brief {
 	return engine.Brief{Key: "things", Query: "of AS (SELECT 1 FROM held) INSERT INTO aside.things (k, n, b) SELECT ?1, 0, ?2 FROM of RETURNING 1", Args: []any{k, []byte(nil)}}
@@ -20,7 +29,7 @@ func addBriefly(k string) engine.Brief {
 func TestBriefChanges(t *testing.T) {
 	url := pgtest.Fresh(t)
 	by(t, url, makeThings)
-	e := open(t, url, 2)
+	e := openOnce(t, url, 2)
 	brief := func(k string, want bool) {
 		t.Helper()
 		before := things(t, e)
@@ -56,7 +65,7 @@ func TestBriefChanges(t *testing.T) {
 func TestBriefChangesNeedTheirOwnView(t *testing.T) {
 	url := pgtest.Fresh(t)
 	by(t, url, makeThings, `DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_isolation = ''repeatable read''', current_database()); END $$`)
-	e := open(t, url, 1)
+	e := openOnce(t, url, 1)
 	if done, err := e.Brief(t.Context(), addBriefly("a")); done || err != nil || things(t, e) != 0 {
 		t.Errorf("done %v, %v, %d things", done, err, things(t, e))
 	}
@@ -67,7 +76,7 @@ func TestBriefChangesNeedTheirOwnView(t *testing.T) {
 func TestBriefChangesGoTogether(t *testing.T) {
 	url := pgtest.Fresh(t)
 	by(t, url, makeThings)
-	e := open(t, url, 1)
+	e := openOnce(t, url, 1)
 	together := func(keys ...string) (told []bool) {
 		var all []*briefly
 		for _, k := range keys {
@@ -103,7 +112,7 @@ func TestBriefChangesGoTogether(t *testing.T) {
 func TestBriefChangesSeeWhatTheHolderWrote(t *testing.T) {
 	url := pgtest.Fresh(t)
 	by(t, url, makeThings)
-	e := open(t, url, 2)
+	e := openOnce(t, url, 2)
 	const rounds = 300
 	briefly, long := 0, 0
 	for range rounds {
@@ -157,7 +166,7 @@ func TestBriefChangesThatAreCut(t *testing.T) {
 			direct := pgtest.Fresh(t)
 			by(t, direct, makeThings)
 			p := pgtest.NewProxy(t, direct)
-			e := open(t, p.URL(), 1)
+			e := openOnce(t, p.URL(), 1)
 			p.Also(func(sql string) bool { return strings.HasPrefix(sql, whenHeld) })
 			p.CutNext(c.at)
 			done, err := e.Brief(t.Context(), addBriefly("a"))
@@ -179,7 +188,7 @@ func TestBriefChangesThatAreCut(t *testing.T) {
 // Who comes while a trip is under way goes with the next, up to so many; each trip is made for
 // others by one of them.
 func TestLane(t *testing.T) {
-	l := lane[int]{most: 3}
+	l := lane[int]{most: 3, patience: time.Hour}
 	var mu sync.Mutex
 	var trips [][]int
 	begun, first := make(chan bool), make(chan bool)
@@ -211,5 +220,29 @@ func TestLane(t *testing.T) {
 	l.ride(5, trip)
 	if n := len(trips); n != 4 || l.busy || len(l.waiting) != 0 {
 		t.Errorf("%d trips, busy %v, %d wait", n, l.busy, len(l.waiting))
+	}
+}
+
+// Who has waited for long goes alone, beside the trip that does not come to its end.
+func TestLaneThatIsStuck(t *testing.T) {
+	l := lane[int]{most: 3, patience: time.Millisecond}
+	begun, first := make(chan bool), make(chan bool)
+	var riders sync.WaitGroup
+	riders.Go(func() {
+		l.ride(0, func([]int) {
+			close(begun)
+			<-first
+		})
+	})
+	<-begun
+	l.ride(1, func(all []int) {
+		if !slices.Equal(all, []int{1}) {
+			t.Errorf("a trip for %v", all)
+		}
+	})
+	close(first)
+	riders.Wait()
+	if l.busy || len(l.waiting) != 0 {
+		t.Errorf("busy %v, %d wait", l.busy, len(l.waiting))
 	}
 }

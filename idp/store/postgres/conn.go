@@ -38,12 +38,12 @@ type conn struct {
 	pg     *pgconn.PgConn
 	front  *pgproto3.Frontend // reads what the server says
 	stmts  map[string]*stmt
-	named  int  // statements so far
-	ops    []op // statements that wait, or are on their way
-	stale  bool // it works, and is not to be used for another transaction
-	age    int  // see pool
-	status byte // of the transaction, as the server last said: idle, or one of those it calls T and E
-	until  time.Time
+	named  int       // statements so far
+	ops    []op      // statements that wait, or are on their way
+	stale  bool      // it works, and is not to be used for another transaction
+	age    int       // see pool
+	status byte      // of the transaction, as the server last said: idle, or one of those it calls T and E
+	until  time.Time // the deadline that it has
 	epoch  epoch
 	orm    *gorm.DB
 	home   *sql.DB    // of orm
@@ -380,9 +380,12 @@ func (e *lostError) Error() string {
 }
 func (e *lostError) Unwrap() error { return e.err }
 
+// drop takes back what waits.
+func (c *conn) drop() { c.ops, c.out = c.ops[:0], c.out[:0] }
+
 // lost gives the connection up.
 func (c *conn) lost(err error) error {
-	c.ops, c.out = c.ops[:0], c.out[:0]
+	c.drop()
 	_ = c.pg.Conn().Close() // it is of no use, whatever that says
 	ended, cancel := context.WithCancel(uncut)
 	cancel()

@@ -5,7 +5,8 @@
 // thing, before the first read that decides (engine.Tx), so that those who want the same come
 // one after another and see what the one before has written. Strangers do not wait for one
 // another. It takes two trips to the server, most of the time: what is held goes with the
-// first read, what is written with the commit.
+// first read, what is written with the commit. A change that is one statement takes one trip, and
+// shares it with others (engine.Briefs), as reads of a row by its key do.
 package postgres
 
 import (
@@ -65,6 +66,7 @@ type Engine struct {
 	orm     *gorm.DB
 	trips   atomic.Pointer[func([]string)] // see TellTrips
 	briefs  lane[*briefly]
+	seeks   lane[*sought]
 
 	ran struct{ again, deadlocks, unknown atomic.Int64 }
 }
@@ -74,6 +76,10 @@ type Engine struct {
 func (e *Engine) Ran() (again, deadlocks, unknown int64) {
 	return e.ran.again.Load(), e.ran.deadlocks.Load(), e.ran.unknown.Load()
 }
+
+// RunsTwice reports whether every function that writes runs a second time, see Config.Twice. For
+// tests that count.
+func (e *Engine) RunsTwice() bool { return e.twice }
 
 // Open opens the database and brings its tables up to date. Errors: engine.OpenError.
 func Open(ctx context.Context, c Config, hooks engine.Hooks) (*Engine, error) {
@@ -98,7 +104,7 @@ func Open(ctx context.Context, c Config, hooks engine.Hooks) (*Engine, error) {
 		return dial(ctx, network, address)
 	}
 	writing := stdlib.GetConnector(*conf)
-	e := &Engine{log: c.Log, twice: c.Twice || runTwice != "", hooks: hooks, briefs: lane[*briefly]{most: mostBriefs}}
+	e := &Engine{log: c.Log, twice: c.Twice || runTwice != "", hooks: hooks, briefs: lane[*briefly]{most: mostBriefs, patience: briefPatience}, seeks: lane[*sought]{most: mostSeeks, patience: seekPatience}}
 	e.pool = newPool(c.Pool, func(ctx context.Context) (*conn, error) {
 		std, err := writing.Connect(context.WithValue(ctx, dialing{}, true))
 		if err != nil {
