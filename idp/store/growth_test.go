@@ -71,13 +71,12 @@ func TestBenchGrowth(t *testing.T) {
 					b.g.Grow(n)
 					t.Logf("%d people, %d grants, a year of %d events; filled in %s", people, n, n, time.Since(began).Round(time.Second))
 					b.measure()
+					b.table(sizes)
 					b.room(people, empty)
 				}) {
 					return
 				}
 			}
-			b.t = t
-			b.table(sizes)
 		})
 	}
 }
@@ -240,8 +239,8 @@ func (b *growing) beside(now time.Time, do func()) (took []time.Duration) {
 
 func (b *growing) table(sizes []int64) {
 	line := fmt.Sprintf("%-22s", "microseconds, p50")
-	for _, n := range sizes {
-		line += fmt.Sprintf(" %16d", n)
+	for _, n := range sizes[:len(b.took[b.what[0]])] {
+		line += fmt.Sprintf(" %17d", n)
 	}
 	b.t.Log(line)
 	for _, what := range b.what {
