@@ -102,7 +102,7 @@ func (g *Growth) hash(kind string, i int64) (h idp.TokenHash) {
 	sum := sha256.Sum256([]byte(g.id(kind, i)))
 	copy(h[:], sum[:])
 	var at [8]byte
-	binary.BigEndian.PutUint64(at[:], uint64(g.made(i).UnixMilli())) //nolint:gosec // a moment
+	binary.BigEndian.PutUint64(at[:], uint64(g.made(i).UnixMilli()))
 	copy(h[:6], at[2:])
 	return h
 }

@@ -45,7 +45,7 @@ type sweep struct {
 
 // walks are the other tables, which are looked through by number, in parts.
 var walks = []walked{
-	// Rows live an hour at most, or minutes, all much alike, so what is gone lies in front.
+	// Rows of one table live much alike, mostly minutes, so what is gone lies in front.
 	// Where it does not, because others live longer, it stays as long as they do.
 	{table: "access_tokens", gone: "expires_at <= ?", front: true},
 	{table: "challenges", gone: "expires_at <= ?", keep: 15 * time.Minute, front: true},
