@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -23,6 +24,9 @@ type pair struct {
 	rp               *party
 }
 
+// small are settings of a provider that has not much of the machine, beside two servers.
+var small = []string{"IDP_LOG_LEVEL=warn", "IDP_PASSWORD_MEMORY_KIB=8", "IDP_PASSWORD_TIME=1", "IDP_LIMITS_SIGN_IN_PER_MINUTE=0", "IDP_LIMITS_SIGN_IN_BURST=0"}
+
 // startPair starts all three.
 func startPair(t *testing.T) *pair {
 	t.Helper()
@@ -33,7 +37,7 @@ func startPair(t *testing.T) *pair {
 	u.Host += "," + s.standby.Address()
 	file := filepath.Join(t.TempDir(), "database.url")
 	well(t, os.WriteFile(file, []byte(u.String()), 0o600))
-	s.served = newServe(t, "IDP_DATABASE_URL_FILE="+file, "IDP_LOG_LEVEL=warn", "IDP_LIMITS_SIGN_IN_PER_MINUTE=0", "IDP_LIMITS_SIGN_IN_BURST=0")
+	s.served = newServe(t, append(slices.Clone(small), "IDP_DATABASE_URL_FILE="+file)...)
 	s.launch(t)
 	s.rp = s.viewer(t)
 	return s
@@ -219,11 +223,17 @@ func TestFailoverThatLoses(t *testing.T) {
 	}
 	anna.signsIn(s.rp)
 	time.Sleep(12 * time.Second)
-	t.Logf("log:\n%s", s.errs)
+	if says := s.errs.String(); !strings.Contains(says, "it was put back from an older copy, or its newest events were cut off") {
+		t.Errorf("the log says\n%s", says)
+	}
+	// The provider that goes on knows what it had written itself, and says that it is not there.
 	cmd := exec.CommandContext(t.Context(), idpBinary, "audit", "verify")
 	cmd.Env = s.env
 	out, err := cmd.CombinedOutput()
-	t.Logf("verify: %v %s", err, out)
+	t.Logf("idp audit verify: %v %s\nthe log:\n%s", err, out, s.errs)
+	if says := string(out); !strings.Contains(says, "audit.broken") && !strings.Contains(says, "audit.rolled_back") && !strings.Contains(says, "not whole") {
+		t.Errorf("the audit log tells nothing of what it lost: %v %s", err, out)
+	}
 }
 
 // A base backup and the archive of the write-ahead log put the database back to a moment. What
@@ -235,7 +245,7 @@ func TestDatabaseOfBefore(t *testing.T) {
 	u := must[*url.URL](t)(url.Parse(server.Fresh(t)))
 	file := filepath.Join(t.TempDir(), "database.url")
 	well(t, os.WriteFile(file, []byte(u.String()), 0o600))
-	s := newServe(t, "IDP_DATABASE_URL_FILE="+file, "IDP_LOG_LEVEL=warn")
+	s := newServe(t, append(slices.Clone(small), "IDP_DATABASE_URL_FILE="+file)...)
 	s.launch(t)
 	rp, anna, bert, carla := s.viewer(t), s.invite(t, "anna"), s.invite(t, "bert"), s.invite(t, "carla")
 	base := server.Base(t)
