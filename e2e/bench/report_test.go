@@ -198,7 +198,7 @@ func TestReport(t *testing.T) {
 		fleets[i].run(t)
 		crowds[i] = queueOf(fleets[i].people[len(reported)*(rounds+1)*3:])
 	}
-	r.PostgreSQL = fleets[1].text(t, "SELECT current_setting('server_version')")
+	r.PostgreSQL = fleets[1].text(t, "SELECT split_part(current_setting('server_version'), ' ', 1)")
 
 	atMost := map[string][]float64{}
 	samples := map[string][]sample{}
@@ -269,9 +269,9 @@ func TestReport(t *testing.T) {
 	last, err := lastReport(filepath.Join(folder, "report.json"))
 	check(t, err)
 	against := compare(last, r)
-	check(t, os.MkdirAll(folder, 0o750))
+	check(t, os.MkdirAll(folder, 0o755))
 	for name, text := range map[string][]byte{"report.svg": r.svg(), "report.md": r.markdown(against), "report.json": must(json.MarshalIndent(r, "", "  "))} {
-		check(t, os.WriteFile(filepath.Join(folder, name), append(bytes.TrimRight(text, "\n"), '\n'), 0o600))
+		check(t, os.WriteFile(filepath.Join(folder, name), append(bytes.TrimRight(text, "\n"), '\n'), 0o644))
 	}
 	for _, a := range against {
 		t.Log(a)
@@ -391,16 +391,21 @@ func number(v float64) string {
 	return s
 }
 
-// where is the line on what was measured with.
-func (r *report) where() string {
-	return fmt.Sprintf("%s, %d cores, kernel %s, %s, SQLite %s, PostgreSQL %s; medians of %d rounds of %s s; load average before: %s",
-		r.CPU, r.Cores, r.Kernel, r.Go, r.SQLite, r.PostgreSQL, r.Rounds, number(r.Span), r.Load)
+// where is what was measured with, and when how much else went on there.
+func (r *report) where() (machine, run string) {
+	machine = fmt.Sprintf("%s, %d cores, kernel %s, %s, SQLite %s, PostgreSQL %s", r.CPU, r.Cores, r.Kernel, r.Go, r.SQLite, r.PostgreSQL)
+	run = fmt.Sprintf("Medians of %d rounds of %s s. Load average before: %s", r.Rounds, number(r.Span), r.Load)
+	if load, err := strconv.ParseFloat(r.Load, 64); err != nil || load > float64(r.Cores) {
+		run += ": the machine had more to do than it has cores, and the figures are worth little"
+	}
+	return machine, run
 }
 
 // markdown is the report as a table.
 func (r *report) markdown(against []string) []byte {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "# Figures of %s\n\nWritten by `make report`, with [the same as a picture](report.svg). %s.\n\n", r.Date, r.where())
+	machine, run := r.where()
+	fmt.Fprintf(&b, "# Figures of %s\n\nWritten by `make report`, with [the same as a picture](report.svg). %s. %s.\n\n", r.Date, machine, run)
 	fmt.Fprint(&b, "All instances of a row share the first core; the load, the balancer and PostgreSQL have the second, so three instances show what sharing costs, and not how much more they do on machines of their own. "+
 		"«n at once» is a closed loop: each of n connections asks when it was answered. «% of that» is an open loop: requests come by the clock at that part of the rate that 16 at once have reached, and their time runs from when they were due. "+
 		"Beside each row stands the raw limit of one core, measured in the same run.\n\n")

@@ -14,7 +14,7 @@ const (
 	rowHeight    = 22
 	labelWidth   = 250 // of what a bar is
 	barWidth     = 260 // of the longest bar
-	headHeight   = 92
+	headHeight   = 110
 	partHeight   = 58 // of a heading, with the space above
 )
 
@@ -47,8 +47,10 @@ func (r *report) svg() []byte {
 		fmt.Fprintf(&body, `<text x="%d" y="%d" class="%s" text-anchor="%s">%s</text>`+"\n", x, y, class, anchor, escaped(s))
 	}
 	text(margin, 36, "title", "start", "Hilum under load, "+r.Date)
-	text(margin, 58, "quiet", "start", r.where())
-	text(margin, 76, "quiet", "start", "Amber: per second, each connection asks when it was answered. Blue: p99 of requests that come by the clock, from when they were due.")
+	machine, run := r.where()
+	text(margin, 58, "quiet", "start", machine)
+	text(margin, 76, "quiet", "start", run)
+	text(margin, 94, "quiet", "start", "Amber: per second, each connection asks when it was answered. Blue: p99 of requests that come by the clock, from when they were due.")
 	for _, w := range reported {
 		rows := slices.DeleteFunc(slices.Clone(r.Rows), func(l line) bool { return l.What != w.what })
 		if len(rows) == 0 {
@@ -78,7 +80,7 @@ func (r *report) svg() []byte {
 				class, long = "late", l.P99/latest
 			}
 			fmt.Fprintf(&body, `<rect class="%s" x="%d" y="%d" width="%.1f" height="12" rx="2"/>`+"\n", class, margin+labelWidth, y-11, max(1, long*barWidth))
-			said := fmt.Sprintf("%s /s, %.0f %% of it; p50 %s, p99 %s ms; %s µs", number(l.Rate), 100*l.share(), number(l.P50), number(l.P99), number(l.CPU))
+			said := fmt.Sprintf("%s /s, %.0f %% of it; p50 %s, p99 %s ms; CPU %s µs", number(l.Rate), 100*l.share(), number(l.P50), number(l.P99), number(l.CPU))
 			text(margin+labelWidth+barWidth+12, y, "", "start", said)
 			y += rowHeight
 		}
