@@ -31,7 +31,7 @@ export OAUTH2_PROXY := $(CACHE)/oauth2-proxy-$(OAUTH2_PROXY_VERSION)
 # Debian makes a server of its own with the package, and starts it, unless told not to.
 NO_CLUSTER := mkdir -p /etc/postgresql-common/createcluster.d && echo "create_main_cluster = false" >/etc/postgresql-common/createcluster.d/tests.conf
 
-.PHONY: test postgres build dev lint vuln lock bench soak report engines move growth hints crash races twice books far rolling parties conformance screenshots outdated notice worker release axe zxing fakeidb needs clean
+.PHONY: test postgres build dev lint vuln lock bench soak report engines move growth hints crash races twice books far three rolling parties conformance screenshots outdated notice worker release axe zxing fakeidb needs clean
 
 test: needs $(OAUTH2_PROXY)
 	go vet ./...
@@ -188,6 +188,13 @@ far: needs
 ROLLING ?= 100
 rolling: needs
 	ROLLING=$(ROLLING) go test -count 1 -v -run 'TestRollingUpgrade|TestReleasesOnOneFile' -timeout 90m ./e2e
+
+# three has so many sign in, each approved by a phone, at three instances behind a balancer, all of
+# which are killed and started again meanwhile, on a database that is stopped twice; it compares
+# what was answered with what is stored, and prints how late browsers were told.
+THREE ?= 10000
+three: needs
+	THREE=$(THREE) go test -count 1 -v -run TestThreeInstancesKilledThroughout -timeout 120m ./e2e
 
 # parties walks relying parties by docs/recipes: oauth2-proxy, as make test does, and what is too
 # large for that: OHIF (50 MB by npm, 200 MB unpacked), WildFly (270 and 330 MB by Maven),

@@ -291,6 +291,34 @@ func TestNothingIsMissedWhileHintsAreCut(t *testing.T) {
 	}
 }
 
+// An instance that dies between the commit of a phone's answer and its hint has told nobody of it:
+// the one that links the answer tells all, itself too.
+func TestAnswersAreToldByWhoLinksThem(t *testing.T) {
+	t.Parallel()
+	url := pgtest.Fresh(t)
+	all := instances(t, url, url)
+	a, b := all[0], all[1]
+	for _, kind := range []idp.EventKind{idp.EventPhoneApproved, idp.EventPhoneDenied, idp.EventPhoneWrong} {
+		login := idp.LoginID("L-" + kind)
+		at, there := a.hub.Wait(idp.TopicLogin(login)), b.hub.Wait(idp.TopicLogin(login))
+		for _, e := range []idp.Event{{Kind: idp.EventFactorRight, Login: "another"}, {Kind: kind, Login: login}} {
+			e.At = time.Now()
+			if err := a.AddEvent(t.Context(), e); err != nil { // and nobody wakes anybody
+				t.Fatal(err)
+			}
+		}
+		get(t, at.Woken())
+		get(t, there.Woken())
+		for _, i := range all {
+			if topic := get(t, i.hinted); topic != idp.TopicLogin(login) {
+				t.Errorf("%q is told", topic)
+			}
+		}
+		at.Close()
+		there.Close()
+	}
+}
+
 // A line that is cut without a word, as firewalls do, is found out although nothing is sent on it
 // but hints; one on which nothing happens stays.
 func TestASilentLineIsFoundOut(t *testing.T) {
