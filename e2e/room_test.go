@@ -23,7 +23,7 @@ import (
 func TestARoomBehindOneAddress(t *testing.T) {
 	t.Parallel()
 	const people, signIns, atOnce = 60, 500, 8
-	s := newServe(t, "IDP_TLS_CERT_FILE=", "IDP_TLS_KEY_FILE=", "IDP_PASSWORD_MEMORY_KIB=8192", "IDP_PASSWORD_TIME=1")
+	s := newServe(t, "IDP_TLS_CERT_FILE=", "IDP_TLS_KEY_FILE=")
 	port := freePort(t)
 	s.issuer = "http://127.0.0.1:" + port
 	s.env = append(s.env, "IDP_ISSUER="+s.issuer, "IDP_LISTEN=127.0.0.1:"+port)

@@ -102,6 +102,9 @@ func (c *cli) demo(ctx context.Context, port uint16, data string, asJSON bool) (
 	conf.Issuer = "http://" + l.Addr().String()
 	conf.Log.Level = "warn"
 	conf.Limits = config.Limits{} // nobody but this machine is here, and scripts are quick
+	// Its two passwords and twenty recovery codes, which are random and told in the open, would
+	// take most of the start at the cost that defends what people choose.
+	conf.Password.MemoryKiB, conf.Password.Time = 8, 1
 	if c.database != "" {
 		if err := conf.UseDatabase(c.database); err != nil {
 			return err

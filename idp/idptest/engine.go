@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"hilum/idp/store"
@@ -35,12 +36,47 @@ func OnPostgreSQL(t testing.TB) bool {
 // migrated has our tables, and nothing in them.
 var migrated pgtest.Prepared
 
-func migrate(url string) error {
-	db, err := store.Open(context.Background(), store.Config{URL: url, Log: Quiet()})
+// filed is the same as a file. To bring tables up to date costs a hundred times what a copy
+// of them does, and most tests want nothing else.
+var filed = sync.OnceValues(func() ([]byte, error) {
+	dir, err := os.MkdirTemp("", "idptest")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "idp.db")
+	if err := migrate(store.Config{Driver: "sqlite", Path: path}); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(path)
+})
+
+func migrate(c store.Config) error {
+	c.Log = Quiet()
+	db, err := store.Open(context.Background(), c)
 	if err != nil {
 		return err
 	}
 	return db.Close()
+}
+
+// URL is that of an empty database of a test in the server of [pgtest.Start], its tables up to
+// date.
+func URL(t testing.TB) string {
+	t.Helper()
+	return migrated.Fresh(t, func(url string) error { return migrate(store.Config{URL: url}) })
+}
+
+// File writes an empty database of SQLite to a path, its tables up to date.
+func File(t testing.TB, path string) {
+	t.Helper()
+	b, err := filed()
+	if err == nil {
+		err = os.WriteFile(path, b, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 // Database is an empty database of a test, which goes with it: a configuration that names
@@ -48,9 +84,11 @@ func migrate(url string) error {
 func Database(t testing.TB) store.Config {
 	t.Helper()
 	if OnPostgreSQL(t) {
-		return store.Config{URL: migrated.Fresh(t, migrate)}
+		return store.Config{URL: URL(t)}
 	}
-	return store.Config{Driver: "sqlite", Path: filepath.Join(t.TempDir(), "idp.db")}
+	path := filepath.Join(t.TempDir(), "idp.db")
+	File(t, path)
+	return store.Config{Driver: "sqlite", Path: path}
 }
 
 // Edit changes a database behind the provider's back, by one statement that has to change

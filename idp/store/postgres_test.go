@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"hilum/idp"
+	"hilum/idp/idptest"
 	"hilum/idp/store"
-	"hilum/idp/store/pgtest"
 	"hilum/idp/store/storetest"
 )
 
@@ -25,7 +25,7 @@ func TestPostgreSQLTwice(t *testing.T) {
 // onPostgreSQL runs the suite on PostgreSQL, each test on a database of its own.
 func onPostgreSQL(t *testing.T, with func(store.Config) store.Config) {
 	storetest.Run(t, func(t *testing.T, instances int) []storetest.Store {
-		url := pgtest.Fresh(t)
+		url := idptest.URL(t)
 		var all []storetest.Store
 		for range instances {
 			db, err := store.Open(t.Context(), with(store.Strict(store.Config{Key: make([]byte, 32), URL: url, Mail: true})))

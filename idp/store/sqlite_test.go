@@ -9,6 +9,7 @@ import (
 	"hilum/idp"
 	"hilum/idp/admin"
 	"hilum/idp/device"
+	"hilum/idp/idptest"
 	"hilum/idp/keyring"
 	"hilum/idp/login"
 	"hilum/idp/oidc"
@@ -54,6 +55,7 @@ func openWith(t testing.TB, c store.Config) *store.DB {
 func TestSQLite(t *testing.T) {
 	storetest.Run(t, func(t *testing.T, instances int) []storetest.Store {
 		path := filepath.Join(t.TempDir(), "idp.db")
+		idptest.File(t, path)
 		var all []storetest.Store
 		for range instances {
 			all = append(all, open(t, path))
@@ -66,6 +68,7 @@ func TestSQLite(t *testing.T) {
 func TestSQLiteTwice(t *testing.T) {
 	storetest.Run(t, func(t *testing.T, instances int) []storetest.Store {
 		path := filepath.Join(t.TempDir(), "idp.db")
+		idptest.File(t, path)
 		var all []storetest.Store
 		for range instances {
 			all = append(all, openWith(t, store.Twice(conf(path))))
