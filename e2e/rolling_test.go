@@ -68,91 +68,6 @@ func (r *rolling) run(t testing.TB, program string, args ...string) (string, err
 	return string(out), err
 }
 
-// balancer hands connections on to one of those that are in, in turn.
-type balancer struct {
-	net.Listener
-	mu    sync.Mutex
-	in    []string
-	turn  int
-	open  map[string]int // connections
-	ended sync.WaitGroup
-}
-
-func newBalancer(t testing.TB) *balancer {
-	t.Helper()
-	b := &balancer{Listener: must[net.Listener](t)(net.Listen("tcp", "127.0.0.1:0")), open: map[string]int{}}
-	b.ended.Go(func() { // ends with the listener
-		for {
-			c, err := b.Accept()
-			if err != nil {
-				return
-			}
-			b.ended.Go(func() { b.hands(c) }) // ends with either connection
-		}
-	})
-	t.Cleanup(func() {
-		_ = b.Close() // its error is Accept's
-		b.ended.Wait()
-	})
-	return b
-}
-
-func (b *balancer) hands(c net.Conn) {
-	defer c.Close()
-	b.mu.Lock()
-	if len(b.in) == 0 {
-		b.mu.Unlock()
-		return
-	}
-	b.turn++
-	to := b.in[b.turn%len(b.in)]
-	b.open[to]++
-	b.mu.Unlock()
-	defer func() {
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		b.open[to]--
-	}()
-	instance, err := net.Dial("tcp", to)
-	if err != nil {
-		return // who asks is told by a connection that ends
-	}
-	defer instance.Close()
-	var both sync.WaitGroup
-	for _, way := range [][2]net.Conn{{c, instance}, {instance, c}} {
-		both.Go(func() { // ends with either connection
-			_, _ = io.Copy(way[1], way[0])
-			_ = way[1].(*net.TCPConn).CloseWrite()
-		})
-	}
-	both.Wait()
-}
-
-// takes one in.
-func (b *balancer) takes(address string) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.in = append(b.in, address)
-}
-
-// drains takes one out, and waits until nobody waits for an answer of it.
-func (b *balancer) drains(t testing.TB, address string) {
-	t.Helper()
-	b.mu.Lock()
-	b.in = slices.DeleteFunc(b.in, func(a string) bool { return a == address })
-	b.mu.Unlock()
-	left := func() int {
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		return b.open[address]
-	}
-	for end := time.Now().Add(time.Minute); left() > 0; time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("%d connections of an instance do not end", left())
-		}
-	}
-}
-
 // patient asks once more, by the rule that we give to who asks: what was answered by 503 and
 // Retry-After has not happened.
 type patient struct {
@@ -291,7 +206,7 @@ func TestRollingUpgrade(t *testing.T) {
 	known := must[int64](t)(migrations.Newest())
 
 	dir := t.TempDir()
-	b := newBalancer(t)
+	b := balanced(t)
 	home := crowd.Home{Folder: filepath.Join(dir, "commands"), URL: pgtest.Fresh(t)}
 	people := must[[]crowd.Person](t)(crowd.Fill(context.Background(), home, "p", min(40+2*n, 400), crowd.Least))
 	well(t, crowd.Link(context.Background(), home, people))
@@ -322,12 +237,12 @@ func TestRollingUpgrade(t *testing.T) {
 				t.Fatalf("it shows no page: %v", err)
 			}
 		}
-		b.takes(address)
+		b.Add(address)
 		return one
 	}
 	end := func(one *served) {
 		t.Helper()
-		b.drains(t, strings.TrimPrefix(one.issuer, "http://"))
+		drains(t, b, strings.TrimPrefix(one.issuer, "http://"))
 		cmd := one.cmd
 		one.stop(t, cmd)
 		one.cmd = nil

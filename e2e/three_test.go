@@ -26,6 +26,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"hilum/cmd/phone/phone"
+	"hilum/e2e/balance"
 	"hilum/e2e/crowd"
 	"hilum/idp"
 	"hilum/idp/store/pgtest"
@@ -72,7 +73,7 @@ type three struct {
 	env      []string
 	server   *pgtest.Server
 	each     []*instance
-	balancer *balancer
+	balancer *balance.Balancer
 	late     *lateness
 
 	people  chan *someone
@@ -134,7 +135,7 @@ func startThree(t testing.TB, n int) *three {
 	for i := range addresses {
 		addresses[i] = net.JoinHostPort("127.0.0.1", freePort(t))
 	}
-	s.balancer = balance(t, addresses...)
+	s.balancer = balanced(t, addresses...)
 	s.issuer = "http://" + s.balancer.Addr().String()
 	s.env = append(os.Environ(), databaseEnv(t, s.home)...)
 	s.env = append(s.env, "IDP_ISSUER="+s.issuer, "IDP_DATABASE_POOL=16", "IDP_KEYS_SEAL_FILE="+filepath.Join(dir, "seal.key"), "IDP_DATA_DIR="+dir,

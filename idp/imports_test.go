@@ -52,6 +52,7 @@ var packages = map[string]layer{
 	"config":               settings,
 	"e2e":                  suite,
 	"e2e/bench":            suite,
+	"e2e/balance":          suite,
 	"e2e/crowd":            suite,
 	"idp":                  nouns,
 	"idp/admin":            verb,

@@ -102,9 +102,9 @@ func (c *cli) demo(ctx context.Context, port uint16, data string, asJSON bool) (
 	conf.Issuer = "http://" + l.Addr().String()
 	conf.Log.Level = "warn"
 	conf.Limits = config.Limits{} // nobody but this machine is here, and scripts are quick
-	// Its two passwords and twenty recovery codes, which are random and told in the open, would
-	// take most of the start at the cost that defends what people choose.
-	conf.Password.MemoryKiB, conf.Password.Time = 8, 1
+	if conf.Password, err = c.hashes(conf.Issuer); err != nil {
+		return err
+	}
 	if c.database != "" {
 		if err := conf.UseDatabase(c.database); err != nil {
 			return err
@@ -160,6 +160,24 @@ func (c *cli) demo(ctx context.Context, port uint16, data string, asJSON bool) (
 		return err
 	}
 	return nil
+}
+
+// hashes is what a hash costs, by the environment, as for a site: people may choose passwords in
+// a demo, too. Errors: *config.Fault.
+func (c *cli) hashes(issuer string) (config.Password, error) {
+	conf, err := config.Load("", func(name string) string {
+		switch {
+		case name == config.Prefix+"ISSUER":
+			return issuer // no setting of a demo's, and asked for
+		case strings.HasPrefix(name, config.Prefix+"PASSWORD_"):
+			return c.getenv(name)
+		}
+		return ""
+	})
+	if err != nil {
+		return config.Password{}, err
+	}
+	return conf.Password, nil
 }
 
 // demosOwn refuses a database of PostgreSQL that is somebody's, and a folder of a demo that

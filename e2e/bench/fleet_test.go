@@ -13,12 +13,11 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
+	"hilum/e2e/balance"
 	"hilum/e2e/crowd"
 	"hilum/idp/store/pgtest"
 )
@@ -126,7 +125,9 @@ func (f *fleet) run(t testing.TB) {
 		one.ready(t)
 	}
 	if len(f.each) > 1 {
-		newBalancer(t, f.host, hosts)
+		b, err := balance.New(f.host, hosts...)
+		check(t, err)
+		t.Cleanup(func() { check(t, b.Close()) })
 	}
 }
 
@@ -166,91 +167,6 @@ func (f *fleet) cpu(t testing.TB) (sum time.Duration) {
 		sum += cpuTime(t, one.pid)
 	}
 	return sum
-}
-
-// balancer hands each connection to the next of several hosts in turn that takes it, and knows
-// nothing of HTTP.
-type balancer struct {
-	l    net.Listener
-	to   []string
-	turn atomic.Uint64
-	all  sync.WaitGroup
-
-	mu     sync.Mutex
-	open   map[net.Conn]bool
-	closed bool
-}
-
-// newBalancer starts one, which ends with the test.
-func newBalancer(t testing.TB, host string, to []string) *balancer {
-	t.Helper()
-	l, err := net.Listen("tcp", host)
-	check(t, err)
-	b := &balancer{l: l, to: to, open: map[net.Conn]bool{}}
-	b.all.Go(func() { // ends with the listener
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			b.all.Go(func() { b.carry(c) }) // ends with either side, or close
-		}
-	})
-	t.Cleanup(b.close)
-	return b
-}
-
-// carry takes a connection to one that answers.
-func (b *balancer) carry(c net.Conn) {
-	defer b.forget(c)
-	if !b.keep(c) {
-		return
-	}
-	for range b.to {
-		s, err := net.Dial("tcp", b.to[b.turn.Add(1)%uint64(len(b.to))])
-		if err != nil {
-			continue
-		}
-		if !b.keep(s) {
-			return
-		}
-		b.all.Go(func() { // ends when one of them is closed
-			_, _ = io.Copy(s, c)
-			b.forget(s)
-		})
-		_, _ = io.Copy(c, s)
-		b.forget(s)
-		return
-	}
-}
-
-func (b *balancer) keep(c net.Conn) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.open[c] = true
-	if b.closed {
-		delete(b.open, c)
-		_ = c.Close()
-	}
-	return !b.closed
-}
-
-func (b *balancer) forget(c net.Conn) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	delete(b.open, c)
-	_ = c.Close()
-}
-
-func (b *balancer) close() {
-	_ = b.l.Close()
-	b.mu.Lock()
-	b.closed = true
-	for c := range b.open {
-		_ = c.Close()
-	}
-	b.mu.Unlock()
-	b.all.Wait()
 }
 
 // command runs a command of the provider on the data of a fleet.

@@ -8,6 +8,7 @@ import (
 	"hilum/idp"
 	"hilum/idp/idptest"
 	"hilum/idp/store"
+	"hilum/idp/store/pgtest"
 	"hilum/idp/store/storetest"
 )
 
