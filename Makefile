@@ -148,7 +148,7 @@ move:
 
 # growth fills either engine with GROWTH grants and a year of the log, and prints what operations
 # take beside the same with ten thousand, what a sweep takes, and how much room there is for one of
-# a kind. GROWTH_ENGINE=sqlite or postgres: that one only. Ten million grants take 17 GB of disk.
+# a kind. GROWTH_ENGINE=sqlite or postgres: that one only. A million grants take 2.5 GB of disk.
 GROWTH ?= 1000000
 growth: needs
 	GROWTH=$(GROWTH) GROWTH_ENGINE=$(GROWTH_ENGINE) go test -v -count 1 -run TestBenchGrowth -timeout 300m ./idp/store

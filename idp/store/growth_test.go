@@ -39,11 +39,10 @@ const rowsOfGrant = 5.25
 // a sweep takes that finds nothing, and one that finds a hundredth; and how much room all takes.
 // `make growth` takes a million; a short run is a test like any other.
 func TestBenchGrowth(t *testing.T) {
-	most := int64(4000)
 	sizes := []int64{1000, 4000}
 	if s := os.Getenv("GROWTH"); s != "" {
-		var err error
-		if most, err = strconv.ParseInt(s, 10, 64); err != nil {
+		most, err := strconv.ParseInt(s, 10, 64)
+		if err != nil {
 			t.Fatal(err)
 		}
 		sizes = nil
