@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"hilum/cmd/phone/phone"
 	"hilum/idp/mail/mailtest"
@@ -31,7 +30,7 @@ func withMail(t testing.TB) *post {
 		t.Fatal(err)
 	}
 	port := freePort(t)
-	s := &served{issuer: "http://127.0.0.1:" + port, client: &http.Client{Timeout: 30 * time.Second}}
+	s := &served{issuer: "http://127.0.0.1:" + port, client: &http.Client{Timeout: patience}}
 	s.env = append(os.Environ(), "IDP_LISTEN=127.0.0.1:"+port, "IDP_DATA_DIR="+filepath.Join(t.TempDir(), "data"),
 		"IDP_LIMITS_ENROL_PER_10_MINUTES=0", "IDP_MAIL_HOST="+m.Host, "IDP_MAIL_PORT="+strconv.Itoa(m.Port), "IDP_MAIL_TLS=starttls",
 		"IDP_MAIL_CA_FILE="+ca, "IDP_MAIL_FROM=idp@klinik.test")

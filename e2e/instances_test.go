@@ -56,7 +56,7 @@ func startInstances(t testing.TB) *instances {
 	var to []*url.URL
 	for n := range 2 {
 		address := net.JoinHostPort("127.0.0.1", freePort(t))
-		one := &served{issuer: "http://" + address, client: &http.Client{Timeout: 30 * time.Second}, data: filepath.Join(dir, strconv.Itoa(n))}
+		one := &served{issuer: "http://" + address, client: &http.Client{Timeout: patience}, data: filepath.Join(dir, strconv.Itoa(n))}
 		one.env = append(append([]string(nil), env...), "IDP_LISTEN="+address, "IDP_DATA_DIR="+one.data)
 		one.begin(t)
 		s.each, to = append(s.each, one), append(to, must[*url.URL](t)(url.Parse(one.issuer)))
@@ -82,7 +82,7 @@ func startInstances(t testing.TB) *instances {
 			}
 		}
 	})
-	s.served = &served{issuer: issuer, client: &http.Client{Timeout: 30 * time.Second}, env: s.each[0].env, data: s.each[0].data}
+	s.served = &served{issuer: issuer, client: &http.Client{Timeout: patience}, env: s.each[0].env, data: s.each[0].data}
 	return s
 }
 
@@ -96,7 +96,7 @@ func (s *instances) public(t testing.TB, name string) *party {
 	s.idp(t, "client", "add", name, "--id", id, "--public", "--redirect-uri", redirect, "--scope", "openid,profile,email,offline_access", "--grant", "authorization_code", "--grant", "refresh_token")
 	return &party{
 		t: t, issuer: s.issuer, id: id, redirect: redirect, scope: "openid profile email offline_access", verifier: strings.Repeat("verifier-", 6),
-		web: &http.Client{Timeout: 30 * time.Second}, state: "state-1", nonce: "nonce-1",
+		web: &http.Client{Timeout: patience}, state: "state-1", nonce: "nonce-1",
 	}
 }
 

@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/chromedp/chromedp"
 
@@ -25,7 +24,7 @@ func mailing(t testing.TB) (*served, *mailtest.Server) {
 		t.Fatal(err)
 	}
 	port := freePort(t)
-	s := &served{issuer: "http://127.0.0.1:" + port, data: filepath.Join(t.TempDir(), "data"), client: &http.Client{Timeout: 30 * time.Second, Transport: http.DefaultTransport}}
+	s := &served{issuer: "http://127.0.0.1:" + port, data: filepath.Join(t.TempDir(), "data"), client: &http.Client{Timeout: patience, Transport: http.DefaultTransport}}
 	s.env = append(os.Environ(), "IDP_LISTEN=127.0.0.1:"+port, "IDP_ISSUER="+s.issuer, "IDP_DATA_DIR="+s.data,
 		"IDP_MAIL_HOST="+post.Host, "IDP_MAIL_PORT="+strconv.Itoa(post.Port), "IDP_MAIL_CA_FILE="+ca, "IDP_MAIL_FROM=login@klinik.test",
 		"IDP_LIMITS_ENROL_PER_10_MINUTES=0", "IDP_LIMITS_SIGN_IN_PER_MINUTE=0", "IDP_LIMITS_SIGN_IN_BURST=0")

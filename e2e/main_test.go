@@ -166,8 +166,8 @@ func startDemoOf(t testing.TB, program string, args ...string) *demo {
 		}
 	case <-d.done:
 		t.Fatalf("idp demo ended: %v\n%s", d.err, d.errs)
-	case <-time.After(60 * time.Second):
-		t.Fatalf("idp demo was not ready within a minute\n%s", d.errs)
+	case <-time.After(patience):
+		t.Fatalf("idp demo was not ready within %v\n%s", patience, d.errs)
 	}
 	return d
 }
@@ -184,9 +184,9 @@ func (d *demo) stop(t testing.TB) {
 		}
 		select {
 		case <-d.done:
-		case <-time.After(20 * time.Second):
+		case <-time.After(patience):
 			_ = d.cmd.Process.Kill()
-			t.Errorf("idp demo did not end within 20 s of SIGTERM\n%s", d.errs)
+			t.Errorf("idp demo did not end within %v of SIGTERM\n%s", patience, d.errs)
 			return
 		}
 		if d.err != nil {

@@ -158,7 +158,7 @@ Require valid-user
 		if before == 0 {
 			t.Fatal("the application has no cookie")
 		}
-		for end := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		for end := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
 			got := p.get(at)
 			if got.status != http.StatusOK || got.body != "the protected report" {
 				return got
@@ -182,7 +182,7 @@ Require valid-user
 	if at := asked(anna, site+"/reports/"); !strings.HasPrefix(at.url.String(), s.issuer+"/login/") {
 		t.Fatalf("ended by an administrator: %d at %s: %s", at.status, at.url, at.body)
 	}
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
 		if out := s.idp(t, "session", "ended", "anna"); strings.Contains(out, id+" told") {
 			break
 		} else if time.Now().After(end) {
@@ -226,7 +226,7 @@ func TestViewerIsToldThatASessionEnded(t *testing.T) {
 	if out := d.idp(t, "session", "end", d.Username, "--all"); !strings.Contains(out, "told by the running provider: Sample viewer") {
 		t.Errorf("ending it says %s", out)
 	}
-	for end := time.Now().Add(20 * time.Second); !strings.Contains(anna.get(d.Viewer+"/").body, "Nobody is signed in."); time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(patience); !strings.Contains(anna.get(d.Viewer+"/").body, "Nobody is signed in."); time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("the viewer was not told: %s", d.idp(t, "session", "ended", d.Username))
 		}

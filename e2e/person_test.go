@@ -51,7 +51,7 @@ func newBrowser(t testing.TB) *http.Client {
 		t.Fatal(err)
 	}
 	return &http.Client{
-		Jar: jar, Timeout: 30 * time.Second,
+		Jar: jar, Timeout: patience,
 		CheckRedirect: func(r *http.Request, via []*http.Request) error {
 			if len(via) > 20 {
 				return http.ErrUseLastResponse
@@ -235,7 +235,7 @@ type party struct {
 func (d *demo) confidential(t testing.TB) *party {
 	return &party{
 		t: t, issuer: d.Issuer, id: d.ClientID, secret: d.ClientSecret, redirect: d.RedirectURI, scope: "openid profile email offline_access",
-		verifier: strings.Repeat("verifier-", 6), web: &http.Client{Timeout: 30 * time.Second}, state: "state-1", nonce: "nonce-1",
+		verifier: strings.Repeat("verifier-", 6), web: &http.Client{Timeout: patience}, state: "state-1", nonce: "nonce-1",
 	}
 }
 

@@ -27,7 +27,7 @@ func runs(t *testing.T, cmd *exec.Cmd, ready func() error) *tail {
 		_ = cmd.Process.Signal(syscall.SIGTERM) // it may have ended already
 		select {
 		case <-done:
-		case <-time.After(20 * time.Second):
+		case <-time.After(patience):
 			_ = cmd.Process.Kill()
 			t.Errorf("%s did not end", cmd.Path)
 		}
@@ -35,7 +35,7 @@ func runs(t *testing.T, cmd *exec.Cmd, ready func() error) *tail {
 			t.Logf("%s said:\n%s", cmd.Path, said)
 		}
 	})
-	for end := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
 		err := ready()
 		if err == nil {
 			return said

@@ -99,7 +99,7 @@ func startBehind(t *testing.T, kind proxyKind, path string) *served {
 	s.home = keptIn(t, s.data)
 	s.env = append(s.env, databaseEnv(t, s.home)...)
 	from := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(ownAddress)}, Timeout: 10 * time.Second}
-	s.client = &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{
+	s.client = &http.Client{Timeout: patience, Transport: &http.Transport{
 		TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}, ForceAttemptHTTP2: true,
 		DialContext: func(ctx context.Context, _, address string) (net.Conn, error) {
 			_, port, err := net.SplitHostPort(address)

@@ -140,7 +140,7 @@ func TestPushServicesMisbehave(t *testing.T) {
 			signIn(c.what, by)
 		}
 		// What hung before holds a device's sends up; each service is to meet this too.
-		for end := time.Now().Add(15 * time.Second); met[0].Load() == 0 || met[1].Load() == 0; time.Sleep(20 * time.Millisecond) {
+		for end := time.Now().Add(patience); met[0].Load() == 0 || met[1].Load() == 0; time.Sleep(20 * time.Millisecond) {
 			if time.Now().After(end) {
 				t.Fatalf("%s: met by %d and %d sends", c.what, met[0].Load(), met[1].Load())
 			}
@@ -163,7 +163,7 @@ func TestPushServicesMisbehave(t *testing.T) {
 		return textOf(n)
 	}
 	for _, name := range []string{"Pixel of Bertolt", "Tablet of Bertolt"} {
-		end := time.Now().Add(20 * time.Second)
+		end := time.Now().Add(patience)
 		for !strings.Contains(card(name), "Off") && time.Now().Before(end) {
 			time.Sleep(100 * time.Millisecond)
 		}
@@ -187,10 +187,10 @@ func TestPushServicesMisbehave(t *testing.T) {
 		if !bytes.Contains(m.Text, []byte(`"t":"test"`)) {
 			t.Errorf("the test says %s", m.Text)
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(patience):
 		t.Error("the test did not arrive")
 	}
-	for end := time.Now().Add(10 * time.Second); !strings.Contains(card("Pixel of Bertolt"), "Working"); time.Sleep(100 * time.Millisecond) {
+	for end := time.Now().Add(patience); !strings.Contains(card("Pixel of Bertolt"), "Working"); time.Sleep(100 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("the card says %s", card("Pixel of Bertolt"))
 		}

@@ -64,7 +64,7 @@ func newServe(t testing.TB, env ...string) *served {
 		"IDP_TLS_CERT_FILE="+cert, "IDP_TLS_KEY_FILE="+key)
 	s.home = keptIn(t, s.data)
 	s.env = append(append(s.env, databaseEnv(t, s.home)...), env...)
-	s.client = &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}}}
+	s.client = &http.Client{Timeout: patience, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}}}
 	return s
 }
 
@@ -73,7 +73,7 @@ func startServe(t testing.TB) *served {
 	t.Helper()
 	s := newServe(t)
 	s.launch(t)
-	for end := time.Now().Add(5 * time.Second); s.setup == "" && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(patience); s.setup == "" && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		s.setup = regexp.MustCompile(`https://\S+/setup/\S+`).FindString(s.out.String())
 	}
 	return s
@@ -106,7 +106,7 @@ func (s *served) begin(t testing.TB) {
 // ready waits until the provider is.
 func (s *served) ready(t testing.TB) {
 	t.Helper()
-	for end := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
 		if res, err := s.client.Get(s.issuer + "/readyz"); err == nil {
 			res.Body.Close()
 			if res.StatusCode == http.StatusOK {
@@ -130,7 +130,7 @@ func (s *served) stop(t testing.TB, cmd *exec.Cmd) {
 		if err != nil || strings.Contains(s.errs.String(), "DATA RACE") {
 			t.Errorf("idp serve ended with %v\n%s", err, s.errs)
 		}
-	case <-time.After(20 * time.Second):
+	case <-time.After(patience):
 		_ = cmd.Process.Kill()
 		t.Errorf("idp serve did not end\n%s", s.errs)
 	}

@@ -27,13 +27,13 @@ func emptyFolder(t *testing.T) (issuer, setup string) {
 func emptyFolderBeneath(t *testing.T, path string) (issuer, setup string) {
 	t.Helper()
 	port := freePort(t)
-	s := &served{issuer: "http://127.0.0.1:" + port + path, client: &http.Client{Timeout: 30 * time.Second}}
+	s := &served{issuer: "http://127.0.0.1:" + port + path, client: &http.Client{Timeout: patience}}
 	s.env = append(os.Environ(), "IDP_LISTEN=127.0.0.1:"+port, "IDP_DATA_DIR="+filepath.Join(t.TempDir(), "data"))
 	if path != "" {
 		s.env = append(s.env, "IDP_ISSUER="+s.issuer)
 	}
 	s.launch(t)
-	for end := time.Now().Add(10 * time.Second); setup == "" && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(patience); setup == "" && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		setup = regexp.MustCompile(`http://\S+/setup/\S+`).FindString(s.out.String())
 	}
 	if setup == "" {

@@ -83,7 +83,7 @@ func newStranger(t testing.TB, ca string) *stranger {
 		in.Close()
 		select {
 		case <-ended:
-		case <-time.After(10 * time.Second):
+		case <-time.After(patience):
 			_ = cmd.Process.Kill()
 		}
 		if err := cmd.Wait(); err != nil || said.String() != "" {

@@ -409,7 +409,7 @@ func tourAdmin(t *testing.T, d *demo, w *window, visit func(name string)) {
 	if ask(w, chromedp.Evaluate[bool](`!!document.querySelector("td.act-cell button")`)) {
 		w.click("td.act-cell button") // the second factor was asked for before
 	}
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+	for end := time.Now().Add(patience); ; time.Sleep(100 * time.Millisecond) {
 		w.open(d.Issuer + "/admin/sessions?did=ended")
 		w.see("#ended")
 		if ask(w, chromedp.Evaluate[int](`document.querySelectorAll("#ended .lamp.good, #ended .why").length`)) >= 2 {

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -29,7 +30,32 @@ type logSite struct {
 	n   int // events that happened
 }
 
-func newLogSite(t *testing.T) *logSite { return &logSite{T: t, dir: t.TempDir(), key: testKey} }
+func newLogSite(t *testing.T) *logSite {
+	t.Helper()
+	s := &logSite{T: t, dir: t.TempDir(), key: testKey}
+	b, err := filed()
+	s.ok(err)
+	s.ok(os.WriteFile(s.path(), b, 0o600))
+	return s
+}
+
+// filed is a file with our tables, and nothing in them: idptest.File, for tests in this package.
+var filed = sync.OnceValues(func() ([]byte, error) {
+	dir, err := os.MkdirTemp("", "store")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "idp.db")
+	db, err := Open(context.Background(), Config{Driver: "sqlite", Path: path, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return nil, err
+	}
+	if err := db.Close(); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(path)
+})
 
 func (s *logSite) path() string    { return filepath.Join(s.dir, "idp.db") }
 func (s *logSite) witness() string { return filepath.Join(s.dir, "audit.head") }

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"hilum/idp/idptest"
 	"hilum/idp/store"
 	"hilum/idp/store/pgtest"
 	"hilum/idp/store/storetest"
@@ -57,7 +58,7 @@ func TestRivalsThroughDelay(t *testing.T) {
 	var again, deadlocks, unknown atomic.Int64
 	t.Run("far", func(t *testing.T) {
 		storetest.Rivals(t, rounds, func(t *testing.T, instances int) []storetest.Store {
-			p := pgtest.NewProxy(t, pgtest.Fresh(t))
+			p := pgtest.NewProxy(t, idptest.URL(t))
 			var all []storetest.Store
 			for range instances {
 				db, err := remote(t.Context(), p.URL())
@@ -88,7 +89,7 @@ func TestRivalsThroughDelay(t *testing.T) {
 // TestRivalProcesses has two processes try for the same things on one database.
 func TestRivalProcesses(t *testing.T) {
 	rounds := number("ROUNDS", 5)
-	direct := pgtest.Fresh(t)
+	direct := idptest.URL(t)
 	p := pgtest.NewProxy(t, direct)
 	db, err := remote(t.Context(), p.URL())
 	if err != nil {
