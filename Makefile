@@ -33,6 +33,8 @@ NO_CLUSTER := mkdir -p /etc/postgresql-common/createcluster.d && echo "create_ma
 
 .PHONY: test postgres build dev lint vuln lock bench soak report engines move growth hints crash races twice books far three rolling parties conformance screenshots outdated notice worker release axe zxing fakeidb needs clean
 
+# test begins with the end-to-end tests, which take longest and wait most: the others compute
+# meanwhile. Packages are told of in the order in which they begin, so nothing is printed until those end.
 test: needs $(OAUTH2_PROXY)
 	go vet ./...
 	go test -race -timeout 60m ./e2e ./...

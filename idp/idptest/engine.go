@@ -36,8 +36,8 @@ func OnPostgreSQL(t testing.TB) bool {
 // migrated has our tables, and nothing in them.
 var migrated pgtest.Prepared
 
-// filed is the same as a file. To bring tables up to date costs a hundred times what a copy
-// of them does, and most tests want nothing else.
+// filed is the same as a file. To bring tables up to date costs four tenths of a second of
+// computing under the race detector, and most tests want no more than that it was done.
 var filed = sync.OnceValues(func() ([]byte, error) {
 	dir, err := os.MkdirTemp("", "idptest")
 	if err != nil {
