@@ -8,9 +8,11 @@ import (
 	"net/url"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/fetch"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 	"golang.org/x/net/html"
@@ -282,6 +284,62 @@ func TestPhoneSignInWithoutTheStream(t *testing.T) {
 	if text := plain.text("#notice"); !strings.Contains(text, "Denied on Pixel 8") {
 		t.Errorf("denied: %q", text)
 	}
+}
+
+// A browser closes a stream for good that is answered 503, as while the database is away: the page
+// opens another one when the site is back, and is not left to its poll.
+func TestTheStreamComesBack(t *testing.T) {
+	t.Parallel()
+	d := startDemo(t)
+	rp := d.public(t)
+	bert := d.invite(t, "bert")
+	ph := bert.links(d.Issuer, "Pixel 8", nil)
+
+	w := openWindow(t, true)
+	var away atomic.Bool
+	refused, opened := make(chan bool, 1000), make(chan bool, 1000)
+	away.Store(true)
+	w.check(chromedp.Listen(w.ctx, func(ev any) {
+		asked, ok := ev.(*fetch.EventRequestPaused)
+		if !ok {
+			return
+		}
+		go func() { // ends with its answer, or with the window
+			stream := strings.HasSuffix(asked.Request.URL, "/events")
+			switch {
+			case away.Load():
+				_, _ = chromedp.Call(w.ctx, fetch.FulfillRequest, fetch.FulfillRequestParams{RequestID: asked.RequestID, ResponseCode: http.StatusServiceUnavailable})
+				if stream {
+					refused <- true
+				}
+			default:
+				_, _ = chromedp.Call(w.ctx, fetch.ContinueRequest, fetch.ContinueRequestParams{RequestID: asked.RequestID})
+				if stream {
+					opened <- true
+				}
+			}
+		}()
+	}))
+	_, err := chromedp.Call(w.ctx, fetch.Enable, fetch.EnableParams{Patterns: []*fetch.RequestPattern{
+		{URLPattern: d.Issuer + "/login/*/events"}, {URLPattern: d.Issuer + "/login/*/state"},
+	}})
+	w.check(err)
+	comes := func(what string, from <-chan bool) {
+		t.Helper()
+		select {
+		case <-from:
+		case <-time.After(patience):
+			t.Fatalf("%s within %v", what, patience)
+		}
+	}
+	w.enters(rp, bert.name, bert.password)
+	w.see("#number")
+	comes("no stream was refused", refused)
+	away.Store(false)
+	comes("no stream is opened again", opened)
+	ch, _ := ph.asked()
+	ph.answers(ch, phone.Decision{Approve: true, Number: w.text("#number")})
+	w.arrives(rp)
 }
 
 // Two sign-ins wait at once; unlinking ends what is pending, from both ends;

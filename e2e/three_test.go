@@ -660,9 +660,9 @@ func (s *complaints) line(text string) {
 	if json.Unmarshal([]byte(text), &l) == nil && l.Msg != "" {
 		kind = l.Level + " " + l.Msg
 	}
-	for begin, why := range harmless {
-		if strings.HasPrefix(l.Msg, begin) && strings.Contains(text, why) {
-			s.counts[l.Level+" "+begin+" … "+why]++
+	for _, h := range harmless {
+		if strings.HasPrefix(l.Msg, h.begin) && strings.Contains(text, h.why) {
+			s.counts[l.Level+" "+h.begin+" … "+h.why]++
 			return
 		}
 	}
@@ -677,10 +677,11 @@ func (s *complaints) line(text string) {
 
 // harmless are complaints that are of something else than the database, by how they begin, and
 // what they have to say besides.
-var harmless = map[string]string{
-	"there is no ":          "It is made now", // the first start in a folder
-	"password not rehashed": "busy",           // where the machine has much to do
-	"request error":         "Reference",      // by which the line that names the database is found
+var harmless = []struct{ begin, why string }{
+	{"there is no ", "It is made now"},     // the first start in a folder
+	{"password not rehashed", "busy"},      // where the machine has much to do
+	{"request error", "Reference"},         // by which the line that names the database is found
+	{"request error", "expired, used or "}, // a refresh token that was sent again: the books have it
 }
 
 // unnamed is said of all others that do not name it.

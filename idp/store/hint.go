@@ -107,7 +107,11 @@ func (h *hints) tell(ctx context.Context) error {
 	waiting, linked := h.take()
 	for _, word := range append(words(h.self, waiting), words(everybody, linked)...) {
 		if err := h.by.Tell(ctx, word); err != nil {
-			h.add(hintAll)
+			if len(linked) > 0 {
+				h.addTo(&h.linked, []idp.Topic{hintAll})
+			} else {
+				h.add(hintAll)
+			}
 			return err
 		}
 	}
