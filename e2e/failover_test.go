@@ -161,7 +161,9 @@ func TestFailover(t *testing.T) {
 	all.Wait()
 	t.Logf("%d tokens were given, %d of them before; refused: %v", len(given), before, refused)
 	for why, n := range refused {
-		if why != "temporarily_unavailable" && !strings.HasPrefix(why, "503") {
+		// What was under way when the primary died is not known, or was undone: it is refused,
+		// and whoever was refused begins anew.
+		if why != "temporarily_unavailable" && why != "server_error" && why != "invalid_grant" && !strings.HasPrefix(why, "503") {
 			t.Errorf("%d requests were refused: %s", n, why)
 		}
 	}
