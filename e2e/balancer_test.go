@@ -10,7 +10,7 @@ import (
 // balanced is a balancer for instances on addresses, on a port of its own, until the test ends.
 func balanced(t testing.TB, to ...string) *balance.Balancer {
 	t.Helper()
-	b := must[*balance.Balancer](t)(balance.New("127.0.0.1:0", to...))
+	b := must[*balance.Balancer](t)(balance.New(t.Context(), "127.0.0.1:0", to...))
 	t.Cleanup(func() { well(t, b.Close()) })
 	return b
 }

@@ -30,9 +30,10 @@ type Balancer struct {
 	closed bool
 }
 
-// New begins to listen on an address, host:port with 0 for any port, for instances on others.
-func New(on string, to ...string) (*Balancer, error) {
-	l, err := net.Listen("tcp", on)
+// New begins to listen on an address, host:port with 0 for any port, for instances on others. It
+// goes on until Close.
+func New(ctx context.Context, on string, to ...string) (*Balancer, error) {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", on)
 	if err != nil {
 		return nil, err
 	}
@@ -132,7 +133,10 @@ func (b *Balancer) next() (c net.Conn, address string) {
 		b.mu.Lock()
 		b.passes[address]++
 		b.mu.Unlock()
-		if c, err := net.DialTimeout("tcp", address, takesWithin); err == nil {
+		ctx, cancel := context.WithTimeout(context.Background(), takesWithin)
+		c, err := new(net.Dialer).DialContext(ctx, "tcp", address)
+		cancel()
+		if err == nil {
 			return c, address
 		}
 		b.gone(address)

@@ -125,7 +125,7 @@ func (f *fleet) run(t testing.TB) {
 		one.ready(t)
 	}
 	if len(f.each) > 1 {
-		b, err := balance.New(f.host, hosts...)
+		b, err := balance.New(t.Context(), f.host, hosts...)
 		check(t, err)
 		t.Cleanup(func() { check(t, b.Close()) })
 	}
