@@ -95,15 +95,15 @@ func (p *patient) RoundTrip(r *http.Request) (*http.Response, error) {
 		if res.StatusCode < http.StatusInternalServerError {
 			return res, nil
 		}
-		after, err := strconv.Atoi(res.Header.Get("Retry-After"))
-		if res.StatusCode != http.StatusServiceUnavailable || err != nil || try == 20 {
+		after := res.Header.Get("Retry-After")
+		if res.StatusCode != http.StatusServiceUnavailable || after == "" || try == 20 {
 			p.failed.Add(1)
 			return res, nil
 		}
 		p.again.Add(1)
 		_, _ = io.Copy(io.Discard, res.Body)
 		_ = res.Body.Close()
-		time.Sleep(min(time.Duration(after)*time.Second, time.Second))
+		time.Sleep(time.Second) // what it says is more, and it is asked in vain then
 	}
 }
 
