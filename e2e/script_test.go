@@ -19,10 +19,12 @@ type scripted struct {
 	broken func(at time.Time)
 }
 
-// How often a page asks: while the site answers, and while it does not.
+// How often a page asks: while the site answers, and while it does not, or the stream does not come
+// back, though not for ever.
 const (
-	pollEvery = 3 * time.Second
-	pollAway  = time.Second
+	pollEvery  = 3 * time.Second
+	pollAway   = time.Second
+	quickLooks = 5
 )
 
 // hear waits until the page is to show something else than it does, and returns the word for
@@ -30,11 +32,12 @@ const (
 func (s *scripted) hear(ctx context.Context, shown string) (word string) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	words, closed, faults := make(chan string), make(chan struct{}), make(chan struct{})
-	open := false
+	words := make(chan string)
+	opened, closed, faults := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	open, connecting, quick := false, false, 0
 	listen := func() {
-		open = true
-		go s.stream(ctx, words, faults, closed) // ends with ctx, or tells closed
+		open, connecting = true, true
+		go s.stream(ctx, words, opened, faults, closed) // ends with ctx, or tells closed
 	}
 	listen()
 	poll := time.NewTimer(time.Hour)
@@ -49,10 +52,12 @@ func (s *scripted) hear(ctx context.Context, shown string) (word string) {
 			if word != shown {
 				return word
 			}
+		case <-opened:
+			connecting = false
 		case <-faults:
-			look = true
+			connecting, quick, look = true, quickLooks, true
 		case <-closed:
-			open, look = false, true
+			open, connecting, quick, look = false, false, quickLooks, true
 		case <-poll.C:
 			look = true
 		}
@@ -68,7 +73,10 @@ func (s *scripted) hear(ctx context.Context, shown string) (word string) {
 		case status == http.StatusOK && word != shown:
 			return word
 		}
-		if status == 0 || status >= 500 {
+		if again := connecting && quick > 0; again || status == 0 || status >= 500 {
+			if again {
+				quick--
+			}
 			poll.Reset(pollAway)
 			continue
 		}
@@ -109,7 +117,7 @@ func (s *scripted) ask(ctx context.Context, what, accept string) (*http.Response
 
 // stream is an EventSource (WHATWG HTML, section 9.2): it comes again when its connection breaks,
 // after as long as it was told, and never after an answer that is none.
-func (s *scripted) stream(ctx context.Context, words chan<- string, faults, closed chan<- struct{}) {
+func (s *scripted) stream(ctx context.Context, words chan<- string, opened, faults, closed chan<- struct{}) {
 	tell := func(c chan<- struct{}) {
 		select {
 		case c <- struct{}{}:
@@ -124,6 +132,7 @@ func (s *scripted) stream(ctx context.Context, words chan<- string, faults, clos
 			return
 		}
 		if err == nil {
+			tell(opened)
 			lines, word := bufio.NewScanner(res.Body), ""
 			for lines.Scan() {
 				name, value, _ := strings.Cut(lines.Text(), ": ")

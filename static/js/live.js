@@ -11,8 +11,11 @@ import { prepare, reached } from './page.js'
 
 const pollEvery = 3000
 // While the site does not answer, or says that it cannot now, it is asked as often as a
-// stream that was cut is opened again.
+// stream that was cut is opened again. So it is while a stream does not come back, which a
+// browser that has never had one waits longer with, though for some looks only: behind a
+// proxy that holds streams back it never comes.
 const pollAway = 1000
+const quickLooks = 5
 /** @type {{ look: () => void, listen: () => void, ask: () => void, rest: () => void }[]} one for each part that waits */
 const parts = []
 let sending = false
@@ -38,7 +41,7 @@ function follow(id, path, step) {
   let poll
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let soon
-  let busy = false, told = ''
+  let busy = false, told = '', quick = 0
   const part = () => /** @type {HTMLElement} */ (document.getElementById(id))
 
   /** @param {string} state */
@@ -78,7 +81,7 @@ function follow(id, path, step) {
       else if (answer.status === 404 || answer.status === 410) location.replace(path)
     } catch { reached(false) } // and again next time
     if (!stream) return // nobody listens here now
-    if (away) soon ??= setTimeout(() => { soon = undefined; look() }, pollAway)
+    if (away || (stream.readyState === EventSource.CONNECTING && quick-- > 0)) soon ??= setTimeout(() => { soon = undefined; look() }, pollAway)
     // An answer that is no stream, such as 503, ends one for good.
     else if (stream.readyState === EventSource.CLOSED) listen()
   }
@@ -105,7 +108,11 @@ function follow(id, path, step) {
       reached(true)
       changed(event.data)
     })
-    stream.addEventListener('error', () => { look(); ask() })
+    stream.addEventListener('error', () => {
+      quick = quickLooks
+      look()
+      ask()
+    })
     if (watches()) ask()
   }
 
