@@ -163,7 +163,7 @@ func TestFailover(t *testing.T) {
 	for why, n := range refused {
 		// What was under way when the primary died is not known, or was undone: it is refused,
 		// and whoever was refused begins anew.
-		if why != "temporarily_unavailable" && why != "server_error" && why != "invalid_grant" && !strings.HasPrefix(why, "503") {
+		if why != "temporarily_unavailable" && why != "server_error" && !strings.HasPrefix(why, "503") {
 			t.Errorf("%d requests were refused: %s", n, why)
 		}
 	}

@@ -678,10 +678,11 @@ func (s *complaints) line(text string) {
 // harmless are complaints that are of something else than the database, by how they begin, and
 // what they have to say besides.
 var harmless = []struct{ begin, why string }{
-	{"there is no ", "It is made now"},     // the first start in a folder
-	{"password not rehashed", "busy"},      // where the machine has much to do
-	{"request error", "Reference"},         // by which the line that names the database is found
-	{"request error", "expired, used or "}, // a refresh token that was sent again: the books have it
+	{"there is no ", "It is made now"},                                    // the first start in a folder
+	{"password not rehashed", "busy"},                                     // where the machine has much to do
+	{"request error", "Reference"},                                        // by which the line that names the database is found
+	{"request error", "expired, used or "},                                // a refresh token that was sent again: the books have it
+	{"request error", "The access token is unknown, expired or revoked."}, // and the access token that went with it: works counts them
 }
 
 // unnamed is said of all others that do not name it.
