@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"bytes"
 	"cmp"
 	"net/http"
 	"net/url"
@@ -65,6 +66,16 @@ func (p *person) signsIn(rp *party) *tokens {
 		p.t.Fatalf("%s: %+v", p.name, tk)
 	}
 	return tk
+}
+
+// eventually waits until something is so.
+func eventually(t testing.TB, what string, so func() bool) {
+	t.Helper()
+	for end := time.Now().Add(patience); !so(); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("not within %v: %s", patience, what)
+		}
+	}
 }
 
 // unready waits until the provider says that its database is away.
@@ -207,8 +218,10 @@ func TestFailoverThatLoses(t *testing.T) {
 			t.Fatal("the standby still follows")
 		}
 	}
+	head := filepath.Join(s.data, "audit.head") // the end of the log, kept outside the database now and then
+	before := must[[]byte](t)(os.ReadFile(head))
 	lost := bert.signsIn(s.rp)
-	time.Sleep(12 * time.Second) // until the end of the log is kept outside the database
+	eventually(t, "the end of the log is kept", func() bool { return !bytes.Equal(before, must[[]byte](t)(os.ReadFile(head))) })
 	s.primary.Kill(t)
 	s.unready(t)
 	s.standby.Promote(t)
@@ -226,10 +239,9 @@ func TestFailoverThatLoses(t *testing.T) {
 		t.Error("a session that the database lost is good")
 	}
 	anna.signsIn(s.rp)
-	time.Sleep(12 * time.Second)
-	if says := s.errs.String(); !strings.Contains(says, "it was put back from an older copy, or its newest events were cut off") {
-		t.Errorf("the log says\n%s", says)
-	}
+	eventually(t, "the log says what the database lost", func() bool {
+		return strings.Contains(s.errs.String(), "it was put back from an older copy, or its newest events were cut off")
+	})
 	// The provider that goes on knows what it had written itself, and says that it is not there.
 	cmd := exec.CommandContext(t.Context(), idpBinary, "audit", "verify")
 	cmd.Env = s.env

@@ -134,6 +134,10 @@ func TestScriptsOnPostgreSQL(t *testing.T) {
 	}, names...)
 }
 
+// scriptsEnd is when scripts are stopped that wait for what does not come: a program that serves
+// where it should refuse, say.
+const scriptsEnd = 15 * time.Minute
+
 // scripts runs those of a folder, or the named ones of testdata.
 func scripts(t *testing.T, dir string, setup func(*testscript.Env) error, names ...string) {
 	files := make([]string, len(names))
@@ -145,6 +149,7 @@ func scripts(t *testing.T, dir string, setup func(*testscript.Env) error, names 
 		Files:               files,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
+		Deadline:            time.Now().Add(scriptsEnd),
 		Setup: func(e *testscript.Env) error {
 			for _, name := range []string{"PORT", "PORT2"} {
 				port, release, err := ports.Hold(2)
@@ -252,13 +257,18 @@ func appears(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Fatalf("%s does not appear in %s", args[0], args[1])
 }
 
-// newer DATABASE makes it one that a later release has written.
+// newer DATABASE [RELEASE] makes it one that a later release has written. RELEASE is the oldest
+// that works with it; without one all do that worked with it before.
 func newer(ts *testscript.TestScript, _ bool, args []string) {
 	db, err := sql.Open("sqlite3", ts.MkAbs(args[0])) // the driver that the store brings along
 	ts.Check(err)
 	defer db.Close()
 	_, err = db.Exec("INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, 1)")
 	ts.Check(err)
+	if len(args) > 1 {
+		_, err = db.Exec("UPDATE schema_floor SET level = 9990, release = ?", args[1])
+		ts.Check(err)
+	}
 }
 
 // edit DATABASE STATEMENT… changes it behind the provider's back.
