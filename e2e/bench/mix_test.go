@@ -426,7 +426,7 @@ func (m *mix) closed(t testing.TB, workers int, span time.Duration) float64 {
 }
 
 // open asks for things at a rate by the clock, whether or not the ones before were answered,
-// until the time is over: what was due and could not be asked for until then is left. told is
+// until the time is over and each kind was asked for: what was due by then and was not is left. told is
 // called with each when it was answered, and when it was due.
 func (m *mix) open(rate float64, span time.Duration) (asked, late, left int) {
 	const atOnce = 512
@@ -435,8 +435,9 @@ func (m *mix) open(rate float64, span time.Duration) (asked, late, left int) {
 	begin := time.Now()
 	for i := 0; ; i++ {
 		due := begin.Add(time.Duration(float64(i) / rate * float64(time.Second)))
-		if due.Sub(begin) >= span || time.Since(begin) >= span+time.Second || m.done.Err() != nil {
-			left = int(rate*span.Seconds()) - asked
+		over := due.Sub(begin) >= span || time.Since(begin) >= span+time.Second
+		if over && i >= len(m.order) || m.done.Err() != nil { // of each kind there was one, however slow it is
+			left = max(0, int(rate*span.Seconds())-asked)
 			break
 		}
 		time.Sleep(time.Until(due))
