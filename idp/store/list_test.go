@@ -77,11 +77,11 @@ func TestAgedDevicesAreFoundByIndex(t *testing.T) {
 		day         int64
 	}{
 		{
-			"SELECT n FROM device_list INDEXED BY device_list_used WHERE used > 0 AND used >= ? AND used < ? AND n > ? AND facets & 256 = 0 ORDER BY n LIMIT ?",
+			"SELECT n, used FROM device_list INDEXED BY device_list_used WHERE used < ? AND (used, n) > (?, ?) AND facets & 256 = 0 AND used > 0 ORDER BY used, n LIMIT ?",
 			"SEARCH device_list USING COVERING INDEX device_list_used (used>? AND used<?)", 1,
 		},
 		{
-			"SELECT n FROM device_list INDEXED BY device_list_linked WHERE linked >= ? AND linked < ? AND n > ? AND facets & 256 = 0 AND used = 0 ORDER BY n LIMIT ?",
+			"SELECT n, linked FROM device_list INDEXED BY device_list_linked WHERE linked < ? AND (linked, n) > (?, ?) AND facets & 256 = 0 AND used = 0 ORDER BY linked, n LIMIT ?",
 			"SEARCH device_list USING INDEX device_list_linked (linked>? AND linked<?)", 24 * 60 * 60 * 1_000_000,
 		},
 	}
