@@ -107,7 +107,7 @@ func TestDeskHealth(t *testing.T) {
 	w.Staff(idp.StaffAuditor)
 	events := idptest.Must(w.DB.LogHead(t.Context()))(t).Seq
 	w.Wants(w.Get("/admin/health"), 200, "<b>2</b></li>", "Devices</span><b>5</b>", `<b>2</b> <a href="/admin/devices?f=failing"`, "12.3 MB", `id="engine">PostgreSQL 15.18<`, `id="version">1.2.3-test<`, fmt.Sprintf("<b>%d</b></li>", events),
-		"Instances", "idp-0", "ONE", "1.2.4", "&lt;b&gt;idp-1", `id="tables">Tables 48<`, "<td>1.2.3</td><td>45</td>", "<td>1.2.4</td><td>47</td>", `id="lag">132ms<`,
+		"Instances", "idp-0", "ONE", "1.2.4", "&lt;b&gt;idp-1", `id="tables">Tables 48<`, `<td data-label="Version">1.2.3</td><td data-label="Tables">45</td>`, `<td data-label="Version">1.2.4</td><td data-label="Tables">47</td>`, `id="lag">132ms<`,
 		"<dd>1,000&#43;</dd>", "for 3 days", ">Next<", "published until", "75 %", "503 &lt;b&gt;", "mend me", "Web Push", "Firebase Cloud Messaging", "12ms", "not <dd>0s", "not No push service",
 		"Signed in <b>7</b>", "4 a day at most", "Phone <b>1</b>", "Code <b>3</b>", "Recovery codes <b>1</b>", "Password wrong <b>1</b>", "Code wrong <b>1</b>", "Denied on the phone <b>1</b>", "<rect")
 }
