@@ -51,6 +51,7 @@ type Config struct {
 	Networks       []Place   `yaml:"networks"`
 	GeoFile        string    `yaml:"geo_file"` // MaxMind DB of cities or countries; empty: addresses have no place
 	Limits         Limits    `yaml:"limits"`
+	Audit          Audit     `yaml:"audit"`
 	Log            Log       `yaml:"log"`
 	Debug          Debug     `yaml:"debug"`
 
@@ -237,6 +238,14 @@ type Log struct {
 	Format string `yaml:"format"` // text, json
 }
 
+// Audit is about the audit log in the database.
+type Audit struct {
+	RetentionDays int `yaml:"retention_days"` // how long its events are kept; 0: for ever
+}
+
+// Keep is how long events are kept; 0: for ever.
+func (a Audit) Keep() time.Duration { return time.Duration(a.RetentionDays) * 24 * time.Hour }
+
 // Debug is about profiles, for whoever looks why the program is slow or large.
 type Debug struct {
 	Listen string `yaml:"listen"` // loopback, host:port; empty: off
@@ -294,6 +303,7 @@ func Default() *Config {
 		Push:     Push{Match: "auto", Verify: "optional"},
 		Mail:     Mail{Port: 587, TLS: "starttls"},
 		Limits:   Limits{SignInPerMinute: 600, SignInBurst: 1200, EnrolPer10Min: 100, DevicePerMinute: 6000, AdminPerMinute: 600},
+		Audit:    Audit{RetentionDays: 1826}, // five years
 		Log:      Log{Level: "info", Format: "text"},
 	}
 }

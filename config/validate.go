@@ -616,6 +616,10 @@ func (v *validation) numbers() {
 	atLeastOne("limits.enrol_per_10_minutes", l.EnrolPer10Min)
 	atLeastOne("limits.device_per_minute", l.DevicePerMinute)
 	atLeastOne("limits.admin_per_minute", l.AdminPerMinute)
+	const shortest, longest = 30, 36525 // days: a month, a hundred years
+	if days := v.c.Audit.RetentionDays; days != 0 && (days < shortest || days > longest) {
+		v.fault("audit.retention_days", "%d is out of bounds; %d to %d is possible, and 0, for ever", days, shortest, longest)
+	}
 }
 
 // loopbackIssuer reports whether nobody but this machine can use the provider

@@ -71,6 +71,7 @@ const (
 	EventAuditChecked      EventKind = "audit.checked"
 	EventAuditKeyed        EventKind = "audit.keyed"       // what was there is chained with the key from now on
 	EventAuditBroken       EventKind = "audit.broken"      // the end of the log was removed or changed
+	EventAuditPruned       EventKind = "audit.pruned"      // events before a day are deleted, since their time is up
 	EventAuditRolledBack   EventKind = "audit.rolled_back" // an older database was put back
 	EventTampered          EventKind = "audit.tampered"    // a row that lets somebody in is not as it was written
 	EventStoreMoved        EventKind = "store.moved"       // everything came here from another database
@@ -87,7 +88,7 @@ var EventKinds = []EventKind{
 	EventPairingStarted, EventDeviceLinked, EventDeviceRenamed, EventDeviceUnlinked, EventPhoneAsked,
 	EventPhoneApproved, EventPhoneDenied, EventPhoneWrong, EventNotMe, EventPairingClaimed,
 	EventPushAddress, EventRecoveryMade, EventRecoveryUsed, EventClientChanged, EventRegistrationToken, EventTryoutStarted, EventTryoutEnded, EventStartAside, EventStartAgain, EventKeyRotated, EventSettingChanged,
-	EventLogoutTold, EventLogoutFailed, EventUsersImported, EventAuditChecked, EventAuditKeyed, EventAuditBroken, EventAuditRolledBack, EventTampered, EventStoreMoved, EventExported, EventLocked, EventForgotten, EventDisowned, EventForgot, EventMailSent, EventMailFailed,
+	EventLogoutTold, EventLogoutFailed, EventUsersImported, EventAuditChecked, EventAuditKeyed, EventAuditBroken, EventAuditPruned, EventAuditRolledBack, EventTampered, EventStoreMoved, EventExported, EventLocked, EventForgotten, EventDisowned, EventForgot, EventMailSent, EventMailFailed,
 }
 
 // Actor is who did it: a person, a command at the console, or the provider itself.

@@ -36,6 +36,10 @@ func ParseLogHead(s string) (h LogHead, err error) {
 // LogCheck is what a walk through the whole audit log has found.
 type LogCheck struct {
 	Head LogHead // up to where it is whole
+	// Begin is the event that the log begins behind: it and those before were deleted when
+	// their time was up. BeginFault is what was first found wrong with them then; empty: nothing.
+	Begin      LogHead
+	BeginFault string
 	// Keyed is the first event that was chained with the key as it was written.
 	// Those before were taken as they were found when the key came.
 	Keyed int64
@@ -47,3 +51,7 @@ type LogCheck struct {
 	Kept   LogHead
 	KeptAt time.Time
 }
+
+// Compares reports whether the log could be compared with a head that somebody kept: it has to
+// begin no later.
+func (c *LogCheck) Compares(h LogHead) bool { return h.Seq == 0 || h.Seq >= c.Begin.Seq }

@@ -372,6 +372,7 @@ type AdminChain struct {
 	Far      Message // Done and Of in words
 	Said     string  // where it is broken
 	Events   int
+	Begins   int    // number of the first event that is kept; 0: all are
 	Digest   string // hash of the last event, hexadecimal
 
 	LastAt                        time.Time // of the last check; zero: there was none

@@ -189,7 +189,7 @@ func (c *cli) auditVerify() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "verify",
 		Short: "Check that no event was changed, removed or put in",
-		Long: `Check the log from the first event to the last, its end, and that it goes through
+		Long: `Check the log from the first event that is kept to the last, its end, and that it goes through
 what was kept of it outside the database: the file audit.head in the data folder,
 and each --head. A head is a number and a hash, as the provider prints it when it
 starts, at /readyz on the machine itself, in "idp health" and at the end of every
@@ -211,7 +211,7 @@ export. The check leaves an event.`,
 				if err != nil {
 					return fmt.Errorf("the audit log is not whole: %w", err)
 				}
-				return c.printChain(chain, asJSON)
+				return c.printChain(chain, heads, asJSON)
 			})(cmd, args)
 		},
 	}
@@ -223,17 +223,19 @@ export. The check leaves an event.`,
 // chainLine is a log that is whole as scripts see it.
 type chainLine struct {
 	Events int64       `json:"events"`
-	Head   string      `json:"head"`           // hash of the last event
-	Keyed  int64       `json:"keyed_from"`     // number of the first event that was chained with the key
-	Kept   string      `json:"kept,omitempty"` // number:hash in audit.head
+	First  int64       `json:"first"`                  // number of the first event; those before were deleted when their time was up
+	Fault  string      `json:"fault_before,omitempty"` // what was first found wrong with those
+	Head   string      `json:"head"`                   // hash of the last event
+	Keyed  int64       `json:"keyed_from"`             // number of the first event that was chained with the key
+	Kept   string      `json:"kept,omitempty"`         // number:hash in audit.head
 	KeptAt *time.Time  `json:"kept_at,omitempty"`
 	Told   []eventLine `json:"told,omitempty"` // events by which the log says what was wrong with it once
 }
 
-func (c *cli) printChain(chain *admin.Chain, asJSON bool) error {
+func (c *cli) printChain(chain *admin.Chain, noted []idp.LogHead, asJSON bool) error {
 	check := &chain.Check
 	if asJSON {
-		l := chainLine{Events: chain.Events, Head: hex.EncodeToString(chain.Head[:]), Keyed: check.Keyed, KeptAt: orNever(check.KeptAt)}
+		l := chainLine{Events: chain.Events, First: check.Begin.Seq + 1, Fault: check.BeginFault, Head: hex.EncodeToString(chain.Head[:]), Keyed: check.Keyed, KeptAt: orNever(check.KeptAt)}
 		if l.KeptAt != nil {
 			l.Kept = check.Kept.String()
 		}
@@ -243,12 +245,26 @@ func (c *cli) printChain(chain *admin.Chain, asJSON bool) error {
 		return json.NewEncoder(c.stdout).Encode(l)
 	}
 	c.printf("whole: %d events, the last with hash %x\n", chain.Events, chain.Head)
-	if check.Keyed > 1 {
+	if check.Begin.Seq > 0 {
+		c.printf("it begins with event %d; those before were deleted when their time was up\n", check.Begin.Seq+1)
+	}
+	if check.BeginFault != "" {
+		c.printf("of those, when they were deleted: %s\n", check.BeginFault)
+	}
+	for _, h := range noted {
+		if !check.Compares(h) {
+			c.printf("it cannot be compared with the head that you noted (event %d), which is of before\n", h.Seq)
+		}
+	}
+	if check.Keyed > check.Begin.Seq+1 {
 		c.printf("chained with the key from event %d on; those before are believed as they were found then\n", check.Keyed)
 	}
-	if check.KeptAt.IsZero() {
+	switch {
+	case check.KeptAt.IsZero():
 		c.printf("there was no audit.head to compare with: give a head that you kept with --head\n")
-	} else {
+	case !check.Compares(check.Kept):
+		c.printf("it cannot be compared with audit.head, which is of before: event %d, at %s\n", check.Kept.Seq, clock(check.KeptAt))
+	default:
 		c.printf("it goes through event %d, kept outside the database at %s\n", check.Kept.Seq, clock(check.KeptAt))
 	}
 	for i := range check.Told {

@@ -20,7 +20,7 @@ import (
 // openDatabase opens the database that is configured. Errors say what to do, and at which
 // setting; none has a password in it. existing is store.Config's.
 func openDatabase(ctx context.Context, conf *config.Config, log *slog.Logger, existing bool) (*store.DB, error) {
-	c := store.Config{Existing: existing, Driver: "sqlite", Path: conf.DatabasePath(), Log: log, Mail: conf.Mail.On(), Witness: witnessPath(conf)}
+	c := store.Config{Existing: existing, Driver: "sqlite", Path: conf.DatabasePath(), Log: log, Mail: conf.Mail.On(), Witness: witnessPath(conf), KeepEvents: conf.Audit.Keep()}
 	server, err := conf.Postgres()
 	if err != nil {
 		return nil, err

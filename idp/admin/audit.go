@@ -208,7 +208,7 @@ func (d *Desk) VerifyAgainst(ctx context.Context, by By, noted []idp.LogHead, pr
 	if err != nil && !errors.Is(err, idp.ErrInvalid) {
 		return nil, err
 	}
-	n, head := check.Head.Seq, check.Head.Hash
+	n, head := check.Head.Seq-check.Begin.Seq, check.Head.Hash
 	e := d.event(idp.EventAuditChecked, by, map[string]string{"count": strconv.FormatInt(n, 10), "head": hex.EncodeToString(head[:])})
 	if err != nil {
 		e.Detail["fault"] = strings.TrimSuffix(err.Error(), ": "+idp.ErrInvalid.Error())

@@ -99,7 +99,8 @@ func (s *Server) feed(w http.ResponseWriter, r *http.Request, by admin.By) error
 type chain struct {
 	Valid  bool   `json:"valid"`
 	Events int64  `json:"events,omitempty"`
-	Head   string `json:"head,omitempty"` // hash of the last event
+	First  int64  `json:"first,omitempty"` // number of the first event; those before were deleted when their time was up
+	Head   string `json:"head,omitempty"`  // hash of the last event
 	Fault  string `json:"fault,omitempty"`
 }
 
@@ -119,5 +120,5 @@ func (s *Server) verify(w http.ResponseWriter, r *http.Request, by admin.By) err
 	if err != nil {
 		return err
 	}
-	return s.answer(w, r, http.StatusOK, chain{Valid: true, Events: c.Events, Head: hex.EncodeToString(c.Head[:])})
+	return s.answer(w, r, http.StatusOK, chain{Valid: true, Events: c.Events, First: c.Check.Begin.Seq + 1, Head: hex.EncodeToString(c.Head[:])})
 }

@@ -302,6 +302,7 @@ type walk struct {
 	end      []byte // hash of the last event that was looked at
 	check    *idp.LogCheck
 	progress func(done, of int64)
+	begun    bool             // it is known where the log begins
 	asked    map[int64][]byte // hashes of events that somebody kept a head of, once they are passed
 }
 
@@ -312,10 +313,53 @@ func (w *walk) ask(h idp.LogHead) {
 	w.asked[h.Seq] = nil
 }
 
+// begin goes to where the log begins, unless it is further on already; moved: it was not. Events
+// whose time is up are deleted while it is checked.
+func (w *walk) begin() (moved bool, err error) {
+	r, err := w.read()
+	if err != nil {
+		return false, err
+	}
+	is, err := readBegin(r, w.k)
+	switch {
+	case err != nil:
+		return false, err
+	case is.here && !is.fit:
+		return false, fmt.Errorf("%s: %w", faultBeginChanged, idp.ErrInvalid)
+	case is.seq <= w.check.Begin.Seq:
+		return false, nil
+	}
+	w.check.Begin, w.check.BeginFault = idp.LogHead{Seq: is.seq, Hash: [32]byte(is.hash)}, is.fault
+	if _, ok := w.asked[is.seq]; ok {
+		w.asked[is.seq] = is.hash
+	}
+	if r, err = w.read(); err != nil {
+		return false, err
+	}
+	var first int64
+	if err := r.Row(selectFirst, nil, &first); err != nil {
+		return false, err
+	}
+	if first > 0 && first <= is.seq {
+		return false, fmt.Errorf("%s put back before the beginning of the log, event %d: %w", were(first, first), is.seq+1, idp.ErrInvalid)
+	}
+	if is.seq <= w.check.Head.Seq {
+		return false, nil
+	}
+	w.check.Head, w.end = w.check.Begin, is.hash
+	return true, nil
+}
+
 // page checks some events, and at the end the head. more says that there are others; the
 // log grows while it is checked.
 func (w *walk) page() (more bool, err error) {
 	const size = 1000
+	if !w.begun {
+		if _, err := w.begin(); err != nil {
+			return false, err
+		}
+		w.begun = true
+	}
 	at := &w.check.Head
 	r, err := w.read()
 	if err != nil {
@@ -336,10 +380,11 @@ func (w *walk) page() (more bool, err error) {
 	for i := range rows {
 		row := &rows[i]
 		if !equalMAC(row.Hash, row.link(w.k, w.end)) {
-			if row.Seq != at.Seq+1 {
-				return false, fmt.Errorf("%s removed: %w", were(at.Seq+1, row.Seq-1), idp.ErrInvalid)
+			moved, err := w.begin()
+			if err != nil || moved {
+				return moved, err
 			}
-			return false, fmt.Errorf("event %d was changed or put in, or is of another log: %w", row.Seq, idp.ErrInvalid)
+			return false, fmt.Errorf("%s: %w", notLinked(at.Seq, row.Seq), idp.ErrInvalid)
 		}
 		// A gap below an event that follows was there when it was chained.
 		at.Seq, w.end = row.Seq, row.Hash
@@ -356,7 +401,8 @@ func (w *walk) page() (more bool, err error) {
 		}
 	}
 	if w.progress != nil {
-		w.progress(at.Seq, max(h.newest, at.Seq))
+		before := w.check.Begin.Seq
+		w.progress(at.Seq-before, max(h.newest, at.Seq)-before)
 	}
 	if len(rows) == size || at.Seq > h.seq && h.fit && len(rows) > 0 {
 		return true, nil // also those that came between the two reads: the next head stands for them
@@ -401,7 +447,7 @@ func (w *walk) answers(noted []idp.LogHead, kept *witness) error {
 
 func (w *walk) goesThrough(h idp.LogHead, which string) error {
 	switch is := w.asked[h.Seq]; {
-	case h.Seq == 0 || bytes.Equal(is, h.Hash[:]):
+	case h.Seq == 0 || bytes.Equal(is, h.Hash[:]) || !w.check.Compares(h):
 		return nil
 	case h.Seq > w.check.Head.Seq:
 		return fmt.Errorf("the log ends at event %d, before the head %s (event %d): the newest events were cut off with their head, or an older database was put back: %w",

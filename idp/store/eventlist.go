@@ -217,14 +217,17 @@ func seqBetween(s statements, from, until time.Time) (low, high int64, err error
 func seqBefore(s statements, low, high, at int64) (int64, error) {
 	for low+1 < high {
 		middle := low + (high-low)/2
-		var then int64
-		if err := s.Row("SELECT at FROM events WHERE seq = ?", []any{middle}, &then); err != nil {
-			return 0, err
-		}
-		if then < at {
+		var is, then int64 // what was taken away leaves a gap
+		err := s.Row("SELECT seq, at FROM events WHERE seq <= ? ORDER BY seq DESC LIMIT 1", []any{middle}, &is, &then)
+		switch {
+		case errors.Is(err, idp.ErrNotFound):
 			low = middle
-		} else {
-			high = middle
+		case err != nil:
+			return 0, err
+		case then < at || is <= low:
+			low = middle
+		default:
+			high = is
 		}
 	}
 	return low, nil

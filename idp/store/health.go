@@ -48,7 +48,7 @@ func (db *DB) Health(ctx context.Context) (*idp.Health, error) {
 		}
 		h.Rows[name] = n
 	}
-	if err := r.Row("SELECT coalesce(max(seq), 0) FROM events", nil, &h.Events); err != nil {
+	if err := r.Row("SELECT coalesce(max(seq) - min(seq) + 1, 0) FROM (SELECT min(seq) AS seq FROM events UNION ALL SELECT max(seq) FROM events) ends", nil, &h.Events); err != nil {
 		return nil, err
 	}
 	h.Rows["events"] = h.Events

@@ -51,6 +51,8 @@ type Config struct {
 	// Witness is the file outside the database that keeps the head of the log;
 	// empty: there is none. Its folder is there already.
 	Witness string
+	// KeepEvents is how long events of the audit log are kept; 0: for ever.
+	KeepEvents time.Duration
 
 	trust  *trust
 	twice  bool // sqlite.Config.Twice

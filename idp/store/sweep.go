@@ -116,7 +116,7 @@ func (db *DB) sweep(ctx context.Context, now time.Time) error {
 	if err := db.markUnused(ctx, now); err != nil {
 		return err
 	}
-	if err := db.undoDead(ctx, now); err != nil {
+	if err := errors.Join(db.undoDead(ctx, now), db.prune(ctx, now)); err != nil {
 		return err
 	}
 	return db.write(ctx, func(t *tx) error {

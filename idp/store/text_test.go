@@ -23,7 +23,7 @@ var after20 = []string{
 	"DROP TRIGGER grants_revoked", "DROP TRIGGER grants_deleted", "DROP TABLE grant_ancestors", "ALTER TABLE grants DROP COLUMN origin", "ALTER TABLE grants DROP COLUMN actors", "ALTER TABLE clients DROP COLUMN exchange_targets",
 	"ALTER TABLE grants DROP COLUMN resources", "ALTER TABLE grants DROP COLUMN study", "ALTER TABLE consents DROP COLUMN resources", "ALTER TABLE clients DROP COLUMN resources",
 	"ALTER TABLE clients DROP COLUMN about", "ALTER TABLE clients DROP COLUMN requests",
-	"DROP TABLE schema_floor", "DROP TABLE instances", "DROP TABLE jobs", "DROP TABLE job_files",
+	"DROP TABLE log_begin", "DROP TABLE schema_floor", "DROP TABLE instances", "DROP TABLE jobs", "DROP TABLE job_files",
 	"DROP TABLE registration_tokens", "ALTER TABLE clients DROP COLUMN registered_by", "ALTER TABLE clients DROP COLUMN registration_hash",
 }
 

@@ -46,10 +46,10 @@ func (k *macKey) sum(b []byte) []byte {
 
 func equalMAC(a, b []byte) bool { return hmac.Equal(a, b) }
 
-// keys are the keys of the MACs: of the log's chain, of its head, of the witness file, and
-// of rows.
+// keys are the keys of the MACs: of the log's chain, of its beginning and its head, of the witness
+// file, and of rows.
 type keys struct {
-	chain, head, witness, row *macKey
+	chain, begin, head, witness, row *macKey
 
 	room sync.Pool // of *[]byte, what the MAC of a row is over, used again
 }
@@ -130,7 +130,7 @@ func keysOf(key []byte) (*keys, error) {
 		return nil, fmt.Errorf("a key of %d bytes for the log, %d are needed", len(key), keySize)
 	}
 	k := &keys{}
-	for purpose, to := range map[string]**macKey{"log": &k.chain, "log head": &k.head, "log witness": &k.witness, "row": &k.row} {
+	for purpose, to := range map[string]**macKey{"log": &k.chain, "log begin": &k.begin, "log head": &k.head, "log witness": &k.witness, "row": &k.row} {
 		var err error
 		if *to, err = newMACKey(key, purpose); err != nil {
 			return nil, err

@@ -175,7 +175,8 @@ func (db *DB) mendHead(ctx context.Context) error {
 	})
 }
 
-// goesThrough reports whether the log contains an event, by number and hash.
+// goesThrough reports whether the log contains an event, by number and hash. What was deleted when
+// its time was up, it did.
 func (db *DB) goesThrough(ctx context.Context, h idp.LogHead) (bool, error) {
 	if h.Seq == 0 {
 		return true, nil
@@ -186,8 +187,16 @@ func (db *DB) goesThrough(ctx context.Context, h idp.LogHead) (bool, error) {
 	}
 	var hash []byte
 	err = r.Row(selectHash, []any{h.Seq}, &hash)
-	if errors.Is(err, idp.ErrNotFound) {
-		return false, nil
+	if !errors.Is(err, idp.ErrNotFound) {
+		return equalMAC(hash, h.Hash[:]), err
 	}
-	return equalMAC(hash, h.Hash[:]), err
+	k, err := db.trust.opened()
+	if err != nil {
+		return false, err
+	}
+	is, err := readBegin(r, k)
+	if err != nil || !is.fit {
+		return false, err
+	}
+	return h.Seq < is.seq || h.Seq == is.seq && equalMAC(is.hash, h.Hash[:]), nil
 }

@@ -49,7 +49,7 @@ func tryOpen(ctx context.Context, url string, log *told) error {
 // older makes a database of its own version one of before the floor.
 func older(t *testing.T, url string) {
 	t.Helper()
-	by(t, url, "DROP TABLE schema_floor",
+	by(t, url, "DROP TABLE schema_floor", "DROP TABLE log_begin",
 		"DROP INDEX refresh_tokens_gone, codes_gone, grants_gone, sessions_gone, logins_gone, logout_notices_gone, mails_gone", // 0046
 		"DELETE FROM goose_db_version WHERE version_id >= "+fmt.Sprint(migrations.FirstFloor))
 }

@@ -295,6 +295,7 @@ func (s *audits) check(w http.ResponseWriter, r *http.Request, p staff) error {
 type checkOutcome struct {
 	Said   string // what is wrong
 	Events int
+	Begins int // as AdminChain's
 	Digest string
 }
 
@@ -311,7 +312,11 @@ func (s *audits) run(ctx context.Context, j *job) outcome {
 		}
 		return outcome{State: "failed"}
 	}
-	return outcome{State: "whole", Checking: checkOutcome{Events: int(chain.Events), Digest: hex.EncodeToString(chain.Head[:])}}
+	did := checkOutcome{Events: int(chain.Events), Digest: hex.EncodeToString(chain.Head[:])}
+	if behind := chain.Check.Begin.Seq; behind > 0 {
+		did.Begins = int(behind) + 1
+	}
+	return outcome{State: "whole", Checking: did}
 }
 
 // checking shows how far a check is, and what came of it. A check that nothing is known of
@@ -332,7 +337,7 @@ func (s *audits) checking(w http.ResponseWriter, r *http.Request, p staff) error
 		if err != nil {
 			return err
 		}
-		view.State, view.Said, view.Events, view.Digest = o.State, o.Checking.Said, o.Checking.Events, o.Checking.Digest
+		view.State, view.Said, view.Events, view.Begins, view.Digest = o.State, o.Checking.Said, o.Checking.Events, o.Checking.Begins, o.Checking.Digest
 	}
 	return s.door.Render(w, http.StatusOK, view)
 }

@@ -73,6 +73,7 @@ var eventWords = map[idp.EventKind]string{
 	idp.EventAuditChecked:      "event.audit.checked",
 	idp.EventAuditKeyed:        "event.audit.keyed",
 	idp.EventAuditBroken:       "event.audit.broken",
+	idp.EventAuditPruned:       "event.audit.pruned",
 	idp.EventAuditRolledBack:   "event.audit.rolledback",
 	idp.EventTampered:          "event.audit.tampered",
 	idp.EventStoreMoved:        "event.store.moved",
