@@ -229,13 +229,19 @@ type chainLine struct {
 	Keyed  int64       `json:"keyed_from"`             // number of the first event that was chained with the key
 	Kept   string      `json:"kept,omitempty"`         // number:hash in audit.head
 	KeptAt *time.Time  `json:"kept_at,omitempty"`
-	Told   []eventLine `json:"told,omitempty"` // events by which the log says what was wrong with it once
+	Not    []string    `json:"not_compared,omitempty"` // heads of --head that are of before the first event
+	Told   []eventLine `json:"told,omitempty"`         // events by which the log says what was wrong with it once
 }
 
 func (c *cli) printChain(chain *admin.Chain, noted []idp.LogHead, asJSON bool) error {
 	check := &chain.Check
 	if asJSON {
 		l := chainLine{Events: chain.Events, First: check.Begin.Seq + 1, Fault: check.BeginFault, Head: hex.EncodeToString(chain.Head[:]), Keyed: check.Keyed, KeptAt: orNever(check.KeptAt)}
+		for _, h := range noted {
+			if !check.Compares(h) {
+				l.Not = append(l.Not, h.String())
+			}
+		}
 		if l.KeptAt != nil {
 			l.Kept = check.Kept.String()
 		}
