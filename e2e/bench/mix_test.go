@@ -48,7 +48,7 @@ type mix struct {
 	codes, phones, pockets *queue // who sign in with a code, by phone; whose phones listen
 
 	holders chan holder // who have tokens
-	conns   chan *conn
+	conns   idles
 
 	desk struct { // of the administrator
 		sync.Mutex
@@ -98,7 +98,7 @@ func newMix(t testing.TB, s *fleet) *mix {
 	check(t, crowd.Link(context.Background(), crowd.Home{Folder: s.data, URL: s.database}, phone))
 	listen := len(phone) / 4
 	m := &mix{s: s, codes: queueOf(code), phones: queueOf(phone[listen:]), pockets: queueOf(phone[:listen]),
-		holders: make(chan holder, 300), conns: make(chan *conn, 256), done: t.Context(), told: func(string, time.Time, error) {}}
+		holders: make(chan holder, 300), done: t.Context(), told: func(string, time.Time, error) {}}
 	m.desk.who = s.people[0]
 	for name, share := range shares {
 		for range share {
@@ -121,10 +121,8 @@ func (m *mix) most() float64 {
 
 // with lends a connection.
 func (m *mix) with(do func(*conn) error) error {
-	var c *conn
-	select {
-	case c = <-m.conns:
-	default:
+	c := m.conns.take()
+	if c == nil {
 		var err error
 		if c, err = dial(m.s.host); err != nil {
 			return err
@@ -134,25 +132,55 @@ func (m *mix) with(do func(*conn) error) error {
 		_ = c.c.Close()
 		return err
 	}
-	select {
-	case m.conns <- c:
-	default:
-		_ = c.c.Close()
-	}
+	m.conns.put(c)
 	return nil
+}
+
+// idles are connections that nobody needs just now. The one that was used last is used next, and
+// the others are closed after a while, as applications do it: how many stay open says how much is
+// asked at once, and not what the worst moment of an hour was.
+type idles struct {
+	mu  sync.Mutex
+	all []idle // the longest unused first
+}
+
+type idle struct {
+	c     *conn
+	since time.Time
+}
+
+const idleFor = 10 * time.Second
+
+// take is a connection; nil: there is none.
+func (p *idles) take() *conn {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := len(p.all)
+	if n == 0 {
+		return nil
+	}
+	c := p.all[n-1].c
+	p.all = p.all[:n-1]
+	return c
+}
+
+// put leaves a connection for others, and closes those that have waited for too long.
+func (p *idles) put(c *conn) {
+	now := time.Now()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.all = append(p.all, idle{c, now})
+	for now.Sub(p.all[0].since) > idleFor {
+		_ = p.all[0].c.c.Close()
+		p.all = p.all[1:]
+	}
 }
 
 // rest closes all connections, and waits for what goes on behind answers.
 func (m *mix) rest() {
 	m.stays.Wait()
-	for {
-		select {
-		case c := <-m.conns:
-			_ = c.c.Close()
-			continue
-		default:
-		}
-		return
+	for c := m.conns.take(); c != nil; c = m.conns.take() {
+		_ = c.c.Close()
 	}
 }
 
