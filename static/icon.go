@@ -55,13 +55,16 @@ func drawIcon(c icon) []byte {
 	left, right := ringX-ringRadius-ringWidth/2, dotX+dotRadius
 	unit := markSize / (float64(c.pixels) * c.scale) // of the mark, per pixel
 	half := float64(c.pixels) / 2
-	for y := range c.pixels {
+	for y := range c.pixels / 2 { // below the middle it is the same
+		line := img.Pix[y*img.Stride : (y+1)*img.Stride]
 		for x := range c.pixels {
 			mx := (float64(x)+.5-half)*unit + (left+right)/2
 			my := (float64(y)+.5-half)*unit + middle
 			p := over(ground, ring, cover(ringAt(mx, my), unit), c.mono)
-			img.SetNRGBA(x, y, over(p, dot, cover(math.Hypot(mx-dotX, my-middle)-dotRadius, unit), c.mono))
+			p = over(p, dot, cover(math.Hypot(mx-dotX, my-middle)-dotRadius, unit), c.mono)
+			line[4*x], line[4*x+1], line[4*x+2], line[4*x+3] = p.R, p.G, p.B, p.A
 		}
+		copy(img.Pix[(c.pixels-1-y)*img.Stride:], line)
 	}
 	var buf bytes.Buffer
 	if err := png.Encode(&buf, img); err != nil {
@@ -73,8 +76,8 @@ func drawIcon(c icon) []byte {
 // ringAt is the distance of a point from the ring's stroke, negative inside, in units of
 // the mark.
 func ringAt(x, y float64) float64 {
-	open := math.Atan2(middle-endY, endX-ringX)
-	if math.Abs(math.Atan2(y-middle, x-ringX)) >= open {
+	const open = (middle - endY) / (endX - ringX) // the slope of its edges, from the ring's middle
+	if x <= ringX || math.Abs(y-middle) >= open*(x-ringX) {
 		return math.Abs(math.Hypot(x-ringX, y-middle)-ringRadius) - ringWidth/2
 	}
 	// In the opening: the round ends.
@@ -88,8 +91,13 @@ func cover(distance, unit float64) float64 { return min(1, max(0, .5-distance/un
 // over lays a colour over another where it covers a share of the pixel; with mono, on
 // nothing at all, it fades in.
 func over(below, above color.NRGBA, share float64, mono bool) color.NRGBA {
-	if mono {
+	switch {
+	case mono:
 		above.A = max(below.A, uint8(share*255))
+		return above
+	case share == 0:
+		return below
+	case share == 1:
 		return above
 	}
 	mix := func(a, b uint8) uint8 { return uint8(float64(a)*(1-share) + float64(b)*share + .5) }

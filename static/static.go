@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"hilum/static/source"
 )
@@ -51,7 +52,7 @@ const (
 type file struct {
 	kind   string // Content-Type
 	plain  []byte
-	packed []byte // gzip; nil where that saves less than a tenth
+	packed func() []byte // gzip, made when it is wanted; nil where that saves less than a tenth
 }
 
 // bundle is all files as they are served, by name as Path takes it.
@@ -184,17 +185,21 @@ func kindOf(name string) string {
 	return kinds[path.Ext(name)]
 }
 
-// add puts a file into the bundle, and packs it where that pays.
+// add puts a file into the bundle.
 func (b *bundle) add(name string, raw []byte) {
-	f := file{kind: kindOf(name), plain: raw}
+	b.files[name] = file{kind: kindOf(name), plain: raw, packed: sync.OnceValue(func() []byte { return packed(raw) })}
+}
+
+// packed is a file under gzip; nil where that does not pay.
+func packed(raw []byte) []byte {
 	var buf bytes.Buffer
 	z, _ := gzip.NewWriterLevel(&buf, gzip.BestCompression) // the level is valid
 	_, _ = z.Write(raw)                                     // a buffer takes everything
 	_ = z.Close()
-	if buf.Len() < len(raw)*9/10 {
-		f.packed = buf.Bytes()
+	if buf.Len() >= len(raw)*9/10 {
+		return nil
 	}
-	b.files[name] = f
+	return buf.Bytes()
 }
 
 // Path returns the URL path of a file, such as "js/code.js". It panics on a
@@ -230,11 +235,11 @@ func Handler() http.Handler {
 			h.Set("Content-Security-Policy", decoderPolicy)
 		}
 		body := f.plain
-		if f.packed != nil {
+		if packed := f.packed(); packed != nil {
 			h.Set("Vary", "Accept-Encoding")
 			if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
 				h.Set("Content-Encoding", "gzip")
-				body = f.packed
+				body = packed
 			}
 		}
 		h.Set("Content-Length", strconv.Itoa(len(body)))

@@ -123,7 +123,7 @@ func TestStyleKeepsItsTexts(t *testing.T) {
 // round trip after its HTML. What each page weighs is looked at where pages are made
 // (package templates).
 func TestSmall(t *testing.T) {
-	if n := len(all().files[Sheet].packed); n > 10<<10 {
+	if n := len(all().files[Sheet].packed()); n > 10<<10 {
 		t.Errorf("the packed style has %d bytes", n)
 	}
 }
