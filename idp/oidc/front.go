@@ -367,17 +367,21 @@ func parseForm(raw string) (url.Values, error) {
 	if err != nil {
 		return nil, errForm
 	}
+	var malformed error
 	for name, values := range form {
 		// Of all parameters only those that name targets may be repeated (RFC 8707, RFC 8693).
 		if len(values) > 1 && name != "resource" && name != "audience" {
 			return nil, errTwice
 		}
 		if !wellFormed(name, maxValue) || slices.ContainsFunc(values, func(v string) bool { return !goodValue(name, v) }) {
-			return nil, errForm
+			malformed = errForm // a parameter twice is said first, in whatever order they are looked at
 		}
 		if values[0] == "" {
 			delete(form, name)
 		}
+	}
+	if malformed != nil {
+		return nil, malformed
 	}
 	return form, nil
 }
