@@ -101,8 +101,6 @@ type response struct {
 	from       originPolicy   // whose scripts may read it while the client is not known
 	client     *idp.Client    // once known
 	challenges map[int]string // values of WWW-Authenticate, by status
-	body       []byte         // prepared, to follow the headers
-	kind       string         // its media type; empty: JSON
 	cookies    bool           // the script may have asked with cookies, which nobody looks at: the realm
 	done       bool
 }
@@ -127,9 +125,6 @@ func (a *response) WriteHeader(status int) {
 	}
 	a.done = true
 	h := a.Header()
-	if a.kind != "" {
-		h.Set("Content-Type", a.kind)
-	}
 	if c := a.challenges[status]; c != "" && h.Get("WWW-Authenticate") == "" {
 		h.Set("WWW-Authenticate", c)
 	}
@@ -169,12 +164,9 @@ func (a *response) Write(b []byte) (int, error) {
 type responseKey struct{}
 
 // serveWith passes the request on with its response in the context, which is told of the
-// client (identified) and of a prepared body (respond).
+// client (identified).
 func serveWith(a *response, r *http.Request, next http.Handler) {
 	next.ServeHTTP(a, r.WithContext(context.WithValue(r.Context(), responseKey{}, a)))
-	if a.body != nil {
-		_, _ = a.Write(a.body) // who does not listen any more is not told
-	}
 }
 
 // identified notes which client a request is of, once that is known: for the log, and so
@@ -240,7 +232,7 @@ func clientForm(from originPolicy, next http.Handler) http.Handler {
 func offeredGrants(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.Form.Get("grant_type") {
-		case idp.GrantCode, idp.GrantRefresh, idp.GrantClientCredentials, idp.GrantDevice, idp.GrantExchange:
+		case idp.GrantCode, idp.GrantRefresh, idp.GrantClientCredentials, idp.GrantDevice, idp.GrantCIBA, idp.GrantExchange:
 			next.ServeHTTP(w, r)
 		case "":
 			writeError(w, http.StatusBadRequest, codeInvalidRequest, "grant_type is missing.")
@@ -251,11 +243,11 @@ func offeredGrants(next http.Handler) http.Handler {
 	})
 }
 
-// confidentialOnly admits requests with a client secret or a client assertion; whether it
-// is right is checked later. Error: invalid_client.
+// confidentialOnly admits requests with a client secret, a client assertion or a certificate;
+// whether it is right is checked later. Error: invalid_client.
 func confidentialOnly(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get("Authorization") == "" && r.Form.Get("client_secret") == "" && r.Form.Get("client_assertion") == "" {
+		if r.Header.Get("Authorization") == "" && r.Form.Get("client_secret") == "" && r.Form.Get("client_assertion") == "" && serve.ClientCertificates(r.Context()) == nil {
 			rejectedUnauthenticated(r.Context(), claimedClientID(r.Header, r.Form), idp.RejectedMethod, string(idp.AuthNone))
 			writeError(w, http.StatusUnauthorized, codeInvalidClient, "Client authentication failed.")
 			return
@@ -429,7 +421,7 @@ func writeFormError(w http.ResponseWriter, err error) {
 
 // checkCredentials makes sure that a request has client credentials, well formed, by
 // exactly one method (RFC 6749, section 2.3). Whether they are right, and the method is
-// the registered one, VerifyClient says. nil: they are.
+// the registered one, verify says. nil: they are.
 func checkCredentials(h http.Header, form url.Values) *errorResponse {
 	failed := &errorResponse{codeInvalidClient, "Client authentication failed."}
 	header := h.Values("Authorization")
