@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/go-jose/go-jose/v4"
@@ -222,6 +223,7 @@ func newDocument(body []byte) document {
 	etag := `"` + base64.RawURLEncoding.EncodeToString(sum[:16]) + `"`
 	return document{body: body, etag: etag, headers: map[string][]string{
 		"Content-Type":                {"application/json"},
+		"Content-Length":              {strconv.Itoa(len(body))}, // or net/http sends a longer one in chunks
 		"Cache-Control":               {"max-age=600"},
 		"Etag":                        {etag},
 		"Access-Control-Allow-Origin": anyOrigin,

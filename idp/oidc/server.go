@@ -187,7 +187,7 @@ type Config struct {
 	Fetch *http.Client
 	// Mutual is for clients with a TLS certificate; nil: there is no listener that asks for one.
 	Mutual      *Mutual
-	Languages   func() []string // that pages are offered in, sorted; nil: English
+	Languages   func() []string // that pages are offered in, sorted; nil: English. It is asked for each document
 	AccessTTL   time.Duration   // lifetime of access and ID tokens; 0: 15 minutes
 	RefreshIdle time.Duration   // how long a refresh token may stay unused; 0: 90 minutes
 	// AllowPage counts, per client address, the authorization requests that are answered
