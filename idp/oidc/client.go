@@ -60,15 +60,8 @@ func clientOf(c op.Client) (*idp.Client, error) {
 // that it is registered for a grant type; empty: for none. Errors: as verify;
 // unauthorized_client.
 func (s *Server) authenticate(r *http.Request, grant string) (*idp.Client, error) {
-	cc := op.ClientCredentials{
-		ClientID: r.Form.Get("client_id"), ClientSecret: r.Form.Get("client_secret"),
-		ClientAssertion: r.Form.Get("client_assertion"), ClientAssertionType: r.Form.Get("client_assertion_type"),
-	}
-	id, secret, basic := basicAuth(r.Header.Values("Authorization"))
-	if basic {
-		cc.ClientID, cc.ClientSecret = id, secret
-	}
-	return s.registeredFor(r.Context(), &cc, basic, grant)
+	sent := &responseOf(r.Context()).sent
+	return s.registeredFor(r.Context(), &sent.ClientCredentials, sent.basic, grant)
 }
 
 // registeredFor is verify for a client that has to be registered for a grant type, if there

@@ -70,7 +70,7 @@ func (s *Server) deviceResponse(c *login.DeviceCodes) *oidc.DeviceAuthorizationR
 // may, or an address that asks too often.
 func (s *Server) tooManyAsked(ctx context.Context, c *idp.Client, retry time.Duration) error {
 	s.rejected(ctx, c, idp.RejectedPoll, "too many")
-	if a, ok := ctx.Value(responseKey{}).(*response); ok {
+	if a := responseOf(ctx); a != nil {
 		a.Header().Set("Retry-After", serve.RetryAfter(retry))
 	}
 	return op.NewStatusError((&oidc.Error{ErrorType: codeUnavailable}).WithDescription("Too many requests at once; try again soon."), http.StatusTooManyRequests)

@@ -91,7 +91,7 @@ func (s *Server) goodNonce(nonce string, now time.Time) bool {
 
 // tellNonce gives the caller a nonce for its next proof.
 func (s *Server) tellNonce(ctx context.Context) {
-	if a, ok := ctx.Value(responseKey{}).(*response); ok {
+	if a := responseOf(ctx); a != nil {
 		a.Header().Set(headerNonce, s.dpopNonce(s.now()))
 	}
 }
@@ -296,7 +296,7 @@ func (s *Server) checkBound(r *http.Request, c *idp.Client, t *idp.AccessToken, 
 
 // refuseBound is the error response of a resource to a token or proof that is not good.
 func (s *Server) refuseBound(ctx context.Context, e *oidc.Error) error {
-	if a, ok := ctx.Value(responseKey{}).(*response); ok {
+	if a := responseOf(ctx); a != nil {
 		a.Header().Set("WWW-Authenticate", `DPoP error="`+string(e.ErrorType)+`", algs="`+strings.Join(proofAlgs, " ")+`"`)
 	}
 	return op.NewStatusError(e, http.StatusUnauthorized)
