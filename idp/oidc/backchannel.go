@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/zitadel/oidc/v3/pkg/oidc"
 	"github.com/zitadel/oidc/v3/pkg/op"
 
 	"hilum/idp"
@@ -145,28 +144,4 @@ func (s *Server) readBackchannel(ctx context.Context, p url.Values, c *idp.Clien
 		ask.Expiry = time.Duration(n) * time.Second
 	}
 	return ask, nil
-}
-
-// withBackchannel answers the grant type of CIBA at the token endpoint (section 10.1), which
-// the library does not know; next answers all others.
-func (s *Server) withBackchannel(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Form.Get("grant_type") != idp.GrantCIBA {
-			next.ServeHTTP(w, r)
-			return
-		}
-		c, err := s.authenticate(r, idp.GrantCIBA)
-		switch {
-		case err != nil:
-		case r.Form.Get("auth_req_id") == "":
-			err = oidc.ErrInvalidRequest().WithDescription("auth_req_id is missing.")
-		default:
-			_, err = s.poll(r.Context(), c, r.Header, idp.Secret(r.Form.Get("auth_req_id")), idp.GrantCIBA, r.Form["resource"])
-		}
-		if err != nil {
-			op.WriteError(w, r, err, nil)
-			return
-		}
-		w.Header().Set("Content-Type", "application/json") // the body follows, see respond
-	})
 }

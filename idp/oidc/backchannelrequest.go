@@ -172,8 +172,8 @@ var uuidForm = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-
 // repeatInteraction gives a client of FAPI CIBA back the interaction id that it has sent, or
 // makes one (FAPI 1.0 Baseline, section 6.2.1). What is no UUID is not repeated.
 func repeatInteraction(ctx context.Context, c *idp.Client, h http.Header) {
-	a, ok := ctx.Value(responseKey{}).(*response)
-	if !ok || !c.FAPICIBA() {
+	a := responseOf(ctx)
+	if a == nil || !c.FAPICIBA() {
 		return
 	}
 	id := h.Get(interactionHeader)

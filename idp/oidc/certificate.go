@@ -16,7 +16,6 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/zitadel/oidc/v3/pkg/oidc"
-	"github.com/zitadel/oidc/v3/pkg/op"
 
 	"hilum/idp"
 	"hilum/idp/jwks"
@@ -36,15 +35,14 @@ type Mutual struct {
 // MountMutual adds to mux the endpoints for a listener that asks for a certificate. Browsers
 // have no business there, so that nobody is ever asked to choose a certificate.
 func (s *Server) MountMutual(mux *http.ServeMux) {
-	lib := s.library()
 	scripts := originPolicy(s.conf.Store.Origin)
-	methods{"POST": s.noteRejections(clientForm(scripts, s.withBackchannel(offeredGrants(lib)))), "OPTIONS": preflight}.mountFor(scripts, mux, pathToken)
-	methods{"POST": s.noteRejections(clientForm(scripts, lib)), "OPTIONS": preflight}.mountFor(scripts, mux, pathRevoke)
-	methods{"POST": s.noteRejections(clientForm(noScripts, s.byCertificate(confidentialOnly(lib))))}.mount(mux, pathIntrospect)
+	methods{"POST": s.noteRejections(clientForm(scripts, offeredGrants(answer(s.token)))), "OPTIONS": preflight}.mountFor(scripts, mux, pathToken)
+	methods{"POST": s.noteRejections(clientForm(scripts, answer(s.revoke))), "OPTIONS": preflight}.mountFor(scripts, mux, pathRevoke)
+	methods{"POST": s.noteRejections(clientForm(noScripts, confidentialOnly(answer(s.introspect))))}.mount(mux, pathIntrospect)
 	methods{"POST": s.noteRejections(clientForm(scripts, http.HandlerFunc(s.push))), "OPTIONS": preflight}.mountFor(scripts, mux, pathPushed)
-	methods{"POST": s.noteRejections(clientForm(scripts, lib)), "OPTIONS": preflight}.mountFor(scripts, mux, pathDevice)
+	methods{"POST": s.noteRejections(clientForm(scripts, s.library())), "OPTIONS": preflight}.mountFor(scripts, mux, pathDevice)
 	methods{"POST": s.noteRejections(clientForm(noScripts, http.HandlerFunc(s.backchannel)))}.mount(mux, pathBackchannel)
-	info := bearerToken(scripts, lib)
+	info := bearerToken(scripts, answer(s.userinfo))
 	methods{"GET": info, "POST": info, "OPTIONS": preflight}.mountFor(scripts, mux, pathUserinfo)
 }
 
@@ -57,33 +55,6 @@ func (s *Server) base(ctx context.Context) string {
 		return s.issuerAt(ctx) + realmProtocol // beneath which the endpoints have the same names
 	}
 	return s.conf.Issuer
-}
-
-// byCertificate answers introspection requests of clients that authenticate by nothing but a
-// certificate; the library would not let them in.
-func (s *Server) byCertificate(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get("Authorization") != "" || r.Form.Get("client_secret") != "" || r.Form.Get("client_assertion") != "" || serve.ClientCertificates(r.Context()) == nil {
-			next.ServeHTTP(w, r)
-			return
-		}
-		if r.Form.Get("token") == "" {
-			writeError(w, http.StatusBadRequest, codeInvalidRequest, "token is missing.")
-			return
-		}
-		_, err := s.Introspect(r.Context(), &op.Request[op.IntrospectionRequest]{
-			Method: r.Method, URL: r.URL, Header: r.Header, Form: r.Form,
-			Data: &op.IntrospectionRequest{
-				ClientCredentials:    &op.ClientCredentials{ClientID: r.Form.Get("client_id")},
-				IntrospectionRequest: &oidc.IntrospectionRequest{Token: r.Form.Get("token")},
-			},
-		})
-		if err != nil {
-			op.WriteError(w, r, err, nil)
-			return
-		}
-		w.Header().Set("Content-Type", "application/json") // the body follows: serveWith
-	})
 }
 
 // verifyCertificate authenticates a client by the certificate of its TLS connection (RFC

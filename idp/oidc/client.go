@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/subtle"
 	"errors"
+	"net/http"
 
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 	"github.com/zitadel/oidc/v3/pkg/op"
@@ -33,24 +34,54 @@ func (p authenticatedClient) GrantTypes() []oidc.GrantType {
 	return types
 }
 
-// VerifyClient authenticates a client (RFC 6749, section 2.3) by the one method it is
-// registered for, and makes sure that it is registered for the grant type it asks for.
-// An unknown client, a wrong secret, another method and a disabled client are the same
-// error, invalid_client, and take the same time.
+// VerifyClient authenticates a client for the library, and makes sure that it is registered
+// for the grant type it asks for, if it does.
 func (s *Server) VerifyClient(ctx context.Context, r *op.Request[op.ClientCredentials]) (op.Client, error) {
-	c, err := s.verify(ctx, r.Data, r.Header.Get("Authorization") != "")
+	c, err := s.registeredFor(ctx, r.Data, r.Header.Get("Authorization") != "", r.Form.Get("grant_type"))
 	if err != nil {
 		return nil, err
-	}
-	if grant := r.Form.Get("grant_type"); grant != "" && !c.Allows(grant) {
-		s.rejected(ctx, c, idp.RejectedGrantType, grant, c.GrantTypes...)
-		return nil, oidc.ErrUnauthorizedClient().WithDescription("The client is not registered for this grant type.")
 	}
 	return authenticatedClient{client: c}, nil
 }
 
-// verify checks client credentials; basic says that they came in the Authorization
-// header. Errors: errInvalidClient, or a fault of ours that is logged.
+var errNotAuthenticated = errors.New("not a client of ours")
+
+// clientOf returns the client that VerifyClient has authenticated. Error: the library
+// passed another, which is a fault of ours.
+func clientOf(c op.Client) (*idp.Client, error) {
+	p, ok := c.(authenticatedClient)
+	if !ok {
+		return nil, op.NewStatusError(oidc.ErrServerError().WithParent(errNotAuthenticated), http.StatusInternalServerError)
+	}
+	return p.client, nil
+}
+
+// authenticate authenticates the client of a form that clientForm has admitted, and makes sure
+// that it is registered for a grant type; empty: for none. Errors: as verify;
+// unauthorized_client.
+func (s *Server) authenticate(r *http.Request, grant string) (*idp.Client, error) {
+	sent := &responseOf(r.Context()).sent
+	return s.registeredFor(r.Context(), &sent.ClientCredentials, sent.basic, grant)
+}
+
+// registeredFor is verify for a client that has to be registered for a grant type, if there
+// is one. Errors: as verify; unauthorized_client.
+func (s *Server) registeredFor(ctx context.Context, cc *op.ClientCredentials, basic bool, grant string) (*idp.Client, error) {
+	c, err := s.verify(ctx, cc, basic)
+	if err != nil {
+		return nil, err
+	}
+	if grant != "" && !c.Allows(grant) {
+		s.rejected(ctx, c, idp.RejectedGrantType, grant, c.GrantTypes...)
+		return nil, oidc.ErrUnauthorizedClient().WithDescription("The client is not registered for this grant type.")
+	}
+	return c, nil
+}
+
+// verify authenticates a client (RFC 6749, section 2.3) by the one method it is registered
+// for; basic says that the credentials came in the Authorization header. An unknown client, a
+// wrong secret, another method and a disabled client are the same error, invalid_client, and
+// take the same time. Errors: errInvalidClient, or a fault of ours that is logged.
 func (s *Server) verify(ctx context.Context, cc *op.ClientCredentials, basic bool) (*idp.Client, error) {
 	if cc.ClientAssertion != "" || cc.ClientAssertionType != "" {
 		return s.verifyAssertion(ctx, cc)

@@ -4,14 +4,12 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 	"github.com/zitadel/oidc/v3/pkg/op"
 
 	"hilum/idp"
-	"hilum/idp/claim"
 	"hilum/idp/login"
 	"hilum/idp/serve"
 )
@@ -55,45 +53,36 @@ func (s *Server) DeviceAuthorization(ctx context.Context, r *op.ClientRequest[oi
 	case err != nil:
 		return nil, s.fault(ctx, "starting a device", err)
 	}
-	return respond(ctx, s.deviceResponse(codes)), nil
+	return op.NewResponse(s.deviceResponse(codes)), nil
 }
 
 // deviceResponse is the response to a device (RFC 8628, section 3.2).
-func (s *Server) deviceResponse(c *login.DeviceCodes) []byte {
+func (s *Server) deviceResponse(c *login.DeviceCodes) *oidc.DeviceAuthorizationResponse {
 	page := s.conf.Issuer + ConnectPath
-	b := append(make([]byte, 0, 512), `{"device_code":`...)
-	b = claim.AppendString(b, c.Device.Reveal())
-	b = append(b, `,"user_code":`...)
-	b = claim.AppendString(b, c.User.Reveal())
-	b = append(b, `,"verification_uri":`...)
-	b = claim.AppendString(b, page)
-	b = append(b, `,"verification_uri_complete":`...)
-	b = claim.AppendString(b, page+"?user_code="+c.User.Reveal()) // letters and a hyphen
-	b = append(b, `,"expires_in":`...)
-	b = strconv.AppendInt(b, int64(c.ExpiresIn/time.Second), 10)
-	b = append(b, `,"interval":`...)
-	b = strconv.AppendInt(b, int64(c.Interval/time.Second), 10)
-	return append(b, '}')
+	return &oidc.DeviceAuthorizationResponse{
+		DeviceCode: c.Device.Reveal(), UserCode: c.User.Reveal(),
+		VerificationURI: page, VerificationURIComplete: page + "?user_code=" + c.User.Reveal(), // letters and a hyphen
+		ExpiresIn: int(c.ExpiresIn / time.Second), Interval: int(c.Interval / time.Second),
+	}
 }
 
 // tooManyAsked is the error response to a client that has as many requests waiting as it
 // may, or an address that asks too often.
 func (s *Server) tooManyAsked(ctx context.Context, c *idp.Client, retry time.Duration) error {
 	s.rejected(ctx, c, idp.RejectedPoll, "too many")
-	if a, ok := ctx.Value(responseKey{}).(*response); ok {
+	if a := responseOf(ctx); a != nil {
 		a.Header().Set("Retry-After", serve.RetryAfter(retry))
 	}
 	return op.NewStatusError((&oidc.Error{ErrorType: codeUnavailable}).WithDescription("Too many requests at once; try again soon."), http.StatusTooManyRequests)
 }
 
-// DeviceToken answers a device that asks whether somebody has said yes (RFC 8628, section
-// 3.4).
-func (s *Server) DeviceToken(ctx context.Context, r *op.ClientRequest[oidc.DeviceAccessTokenRequest]) (*op.Response, error) {
-	c, err := clientOf(r.Client)
-	if err != nil {
-		return nil, err
+// pollFor answers a client that asks at the token endpoint for the outcome of a request, which
+// it names by a parameter (RFC 8628, section 3.4; CIBA Core 1.0, section 10.1).
+func (s *Server) pollFor(r *http.Request, c *idp.Client, parameter string) (result, error) {
+	if err := missing(r.Form, parameter); err != nil {
+		return result{}, err
 	}
-	return s.poll(ctx, c, r.Header, idp.Secret(r.Data.DeviceCode), idp.GrantDevice, r.Form["resource"])
+	return s.poll(r.Context(), c, r.Header, idp.Secret(r.Form.Get(parameter)), r.Form.Get("grant_type"), r.Form["resource"])
 }
 
 // poll answers a client that asks for the outcome of a request, by a grant type: with its
@@ -101,14 +90,14 @@ func (s *Server) DeviceToken(ctx context.Context, r *op.ClientRequest[oidc.Devic
 // access_denied, expired_token (RFC 8628, section 3.5), invalid_grant for a code that nobody
 // has, another client's, or one that was used. A second use revokes what the first has given,
 // as with authorization codes.
-func (s *Server) poll(ctx context.Context, c *idp.Client, h http.Header, code idp.Secret, grant string, resources []string) (*op.Response, error) {
+func (s *Server) poll(ctx context.Context, c *idp.Client, h http.Header, code idp.Secret, grant string, resources []string) (result, error) {
 	x5t, err := s.boundCertificate(ctx, c)
 	if err != nil {
-		return nil, err
+		return result{}, err
 	}
 	bound, err := s.tokenProof(ctx, h, pathToken, c, c.DPoP)
 	if err != nil {
-		return nil, err
+		return result{}, err
 	}
 	now, id := s.now(), idp.PolledIDOf(code)
 	var outcome error
@@ -126,40 +115,40 @@ func (s *Server) poll(ctx context.Context, c *idp.Client, h http.Header, code id
 	switch {
 	case err == nil, errors.Is(err, errAnswered):
 	case errors.Is(err, errForeign):
-		return nil, s.invalidGrant(ctx, c, idp.RejectedForeign)
+		return result{}, s.invalidGrant(ctx, c, idp.RejectedForeign)
 	case errors.Is(err, idp.ErrNotFound):
-		return nil, s.invalidGrant(ctx, c, idp.RejectedToken)
+		return result{}, s.invalidGrant(ctx, c, idp.RejectedToken)
 	default:
-		return nil, s.fault(ctx, "asking for an outcome", err)
+		return result{}, s.fault(ctx, "asking for an outcome", err)
 	}
 	if outcome != nil {
 		unanswered(ctx)
 	}
 	switch {
 	case errors.Is(outcome, idp.ErrPending):
-		return nil, oidc.ErrAuthorizationPending().WithDescription("Nobody has answered yet; ask again after the interval.")
+		return result{}, oidc.ErrAuthorizationPending().WithDescription("Nobody has answered yet; ask again after the interval.")
 	case errors.Is(outcome, idp.ErrTooMany):
 		s.rejected(ctx, c, idp.RejectedPoll, "slow_down")
-		return nil, oidc.ErrSlowDown().WithDescription("The client asks too often; it has to leave 5 seconds more between two questions from now on.")
+		return result{}, oidc.ErrSlowDown().WithDescription("The client asks too often; it has to leave 5 seconds more between two questions from now on.")
 	case errors.Is(outcome, idp.ErrDenied):
-		return nil, oidc.ErrAccessDenied().WithDescription("The sign-in was denied.")
+		return result{}, oidc.ErrAccessDenied().WithDescription("The sign-in was denied.")
 	case outcome != nil:
-		return nil, oidc.ErrExpiredDeviceCode().WithDescription("Nobody has answered in time; begin anew.")
+		return result{}, oidc.ErrExpiredDeviceCode().WithDescription("Nobody has answered in time; begin anew.")
 	}
 	hash := id.Hash()
 	redeemable, g, err := s.conf.Store.IssuedCode(ctx, hash)
 	switch {
 	case errors.Is(err, idp.ErrNotFound):
-		return nil, s.invalidGrant(ctx, c, idp.RejectedToken)
+		return result{}, s.invalidGrant(ctx, c, idp.RejectedToken)
 	case err != nil:
-		return nil, s.fault(ctx, "reading a code", err)
+		return result{}, s.fault(ctx, "reading a code", err)
 	case g.Client != c.ID || g.Type != grant:
-		return nil, s.invalidGrant(ctx, c, idp.RejectedForeign)
+		return result{}, s.invalidGrant(ctx, c, idp.RejectedForeign)
 	case !redeemable.UsedAt.IsZero():
 		s.rejected(ctx, c, idp.RejectedUsed, "")
-		return nil, s.revokeAndRefuse(ctx, g, now, idp.EventCodeReplayed, "")
+		return result{}, s.revokeAndRefuse(ctx, g, now, idp.EventCodeReplayed, "")
 	case !now.Before(redeemable.ExpiresAt) || g.Live(now) != nil:
-		return nil, s.invalidGrant(ctx, c, idp.RejectedExpired)
+		return result{}, s.invalidGrant(ctx, c, idp.RejectedExpired)
 	}
 	return s.redeem(ctx, c, g, hash, bound, x5t, resources, now)
 }

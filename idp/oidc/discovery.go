@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/go-jose/go-jose/v4"
@@ -217,15 +218,23 @@ func (s *Server) publish() (*published, error) {
 	return p, nil
 }
 
+// unchunked is how long a body may be, in bytes, that net/http sends with its length by itself;
+// a longer one goes in chunks unless its length is said.
+const unchunked = 2 << 10
+
 func newDocument(body []byte) document {
 	sum := sha256.Sum256(body)
 	etag := `"` + base64.RawURLEncoding.EncodeToString(sum[:16]) + `"`
-	return document{body: body, etag: etag, headers: map[string][]string{
+	d := document{body: body, etag: etag, headers: map[string][]string{
 		"Content-Type":                {"application/json"},
 		"Cache-Control":               {"max-age=600"},
 		"Etag":                        {etag},
 		"Access-Control-Allow-Origin": anyOrigin,
 	}}
+	if len(body) > unchunked {
+		d.headers["Content-Length"] = []string{strconv.Itoa(len(body))}
+	}
+	return d
 }
 
 // public serves a published document to everybody, scripts of any origin included (CORS).

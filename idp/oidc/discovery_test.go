@@ -1,13 +1,20 @@
 package oidc
 
 import (
+	"bufio"
+	"bytes"
 	"encoding/json"
+	"io"
+	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 
 	"hilum/idp/keyring"
+	"hilum/idp/serve"
 )
 
 // turning is a key ring whose keys change.
@@ -130,21 +137,79 @@ func TestHeadOfDocuments(t *testing.T) {
 	}
 }
 
-func BenchmarkDiscovery(b *testing.B) {
-	h := publishing(ring())
-	r := httptest.NewRequest("GET", pathDiscovery, nil)
-	w := &discard{h: http.Header{}}
-	b.ReportAllocs()
-	for b.Loop() {
-		h.ServeHTTP(w, r)
+// TestDocumentsAreWhole: a document says how long it is, and is not sent in chunks, however
+// long it has become.
+func TestDocumentsAreWhole(t *testing.T) {
+	ts := httptest.NewServer(publishing(ring()))
+	defer ts.Close()
+	for _, path := range []string{pathDiscovery, pathKeys} {
+		resp, err := http.Get(ts.URL + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if err != nil || resp.ContentLength != int64(len(body)) || len(resp.TransferEncoding) > 0 {
+			t.Errorf("%s: %d bytes, said to be %d, %v, %v", path, len(body), resp.ContentLength, resp.TransferEncoding, err)
+		}
 	}
 }
 
-type discard struct{ h http.Header }
+// BenchmarkPublished is what a published document costs on a connection that stays open,
+// beside plain: a text of the same length that net/http sends without anything of ours.
+func BenchmarkPublished(b *testing.B) {
+	whole := serve.Handler(publishing(ring()), serve.Config{Log: slog.New(slog.DiscardHandler)})
+	for _, of := range []struct{ name, path string }{{"discovery", pathDiscovery}, {"jwks", pathKeys}} {
+		text := ask(whole, "GET", of.path).Body.Bytes()
+		plain := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			w.Header().Set("Content-Length", strconv.Itoa(len(text)))
+			_, _ = w.Write(text)
+		})
+		for _, h := range []struct {
+			name string
+			http.Handler
+		}{{"ours", whole}, {"plain", plain}} {
+			b.Run(of.name+"/"+h.name, func(b *testing.B) {
+				ts := httptest.NewServer(h)
+				defer ts.Close()
+				c, err := net.Dial("tcp", ts.Listener.Addr().String())
+				if err != nil {
+					b.Fatal(err)
+				}
+				defer c.Close()
+				question, answers := []byte("GET "+of.path+" HTTP/1.1\r\nHost: idp.test\r\n\r\n"), bufio.NewReader(c)
+				b.ReportAllocs()
+				for b.Loop() {
+					if _, err := c.Write(question); err != nil {
+						b.Fatal(err)
+					}
+					skip(b, answers)
+				}
+			})
+		}
+	}
+}
 
-func (d *discard) Header() http.Header         { return d.h }
-func (d *discard) Write(b []byte) (int, error) { return len(b), nil }
-func (d *discard) WriteHeader(int)             {}
+// skip reads one response, and keeps nothing of it.
+func skip(b *testing.B, r *bufio.Reader) {
+	length := 0
+	for {
+		line, err := r.ReadSlice('\n')
+		if err != nil {
+			b.Fatal(err)
+		}
+		if len(line) == 2 {
+			break
+		}
+		if value, ok := bytes.CutPrefix(line, []byte("Content-Length: ")); ok {
+			length, _ = strconv.Atoi(string(bytes.TrimSpace(value)))
+		}
+	}
+	if _, err := r.Discard(length); err != nil || length == 0 {
+		b.Fatal("no whole answer", err)
+	}
+}
 
 func TestDiscoveryFollowsTheLanguages(t *testing.T) {
 	offered := []string{"en"}

@@ -91,7 +91,7 @@ func (s *Server) goodNonce(nonce string, now time.Time) bool {
 
 // tellNonce gives the caller a nonce for its next proof.
 func (s *Server) tellNonce(ctx context.Context) {
-	if a, ok := ctx.Value(responseKey{}).(*response); ok {
+	if a := responseOf(ctx); a != nil {
 		a.Header().Set(headerNonce, s.dpopNonce(s.now()))
 	}
 }
@@ -252,10 +252,11 @@ func byProof(h http.Header) bool {
 	return strings.EqualFold(scheme, "DPoP")
 }
 
-// checkBound makes sure that an access token is used as it was issued, at userinfo: one that
+// checkBound makes sure that an access token, of which t is kept, is used as it was issued, at userinfo: one that
 // is bound to a key with a proof of that key, any other as a bearer token. Errors: 401 with
 // a challenge (RFC 9449, section 7.1).
-func (s *Server) checkBound(ctx context.Context, r *op.Request[oidc.UserInfoRequest], c *idp.Client, t *idp.AccessToken) error {
+func (s *Server) checkBound(r *http.Request, c *idp.Client, t *idp.AccessToken, access string) error {
+	ctx := r.Context()
 	bound := byProof(r.Header)
 	if !sameCertificate(ctx, t.X5T) { // RFC 8705, section 3
 		return s.invalidToken(ctx, r.Header)
@@ -275,7 +276,7 @@ func (s *Server) checkBound(ctx context.Context, r *op.Request[oidc.UserInfoRequ
 		return s.refuseBound(ctx, &oidc.Error{ErrorType: codeInvalidToken, Description: "The access token is bound to a key."})
 	}
 	s.tellNonce(ctx)
-	p, fault := s.readProof(ctx, r.Header, r.Method, pathUserinfo, r.Data.AccessToken)
+	p, fault := s.readProof(ctx, r.Header, r.Method, pathUserinfo, access)
 	switch {
 	case fault == faultNonce:
 		return s.refuseBound(ctx, &oidc.Error{ErrorType: codeUseNonce, Description: "Use the nonce in DPoP-Nonce."})
@@ -295,7 +296,7 @@ func (s *Server) checkBound(ctx context.Context, r *op.Request[oidc.UserInfoRequ
 
 // refuseBound is the error response of a resource to a token or proof that is not good.
 func (s *Server) refuseBound(ctx context.Context, e *oidc.Error) error {
-	if a, ok := ctx.Value(responseKey{}).(*response); ok {
+	if a := responseOf(ctx); a != nil {
 		a.Header().Set("WWW-Authenticate", `DPoP error="`+string(e.ErrorType)+`", algs="`+strings.Join(proofAlgs, " ")+`"`)
 	}
 	return op.NewStatusError(e, http.StatusUnauthorized)

@@ -3,10 +3,10 @@ package oidc
 import (
 	"context"
 	"errors"
+	"net/http"
 	"slices"
 
 	"github.com/zitadel/oidc/v3/pkg/oidc"
-	"github.com/zitadel/oidc/v3/pkg/op"
 
 	"hilum/idp"
 	"hilum/idp/claim"
@@ -30,7 +30,7 @@ type subjectToken struct {
 	x5t    string // of the certificate, likewise
 }
 
-// TokenExchange gives a client an access token in the name of a person whose token it was given
+// tokenExchange gives a client an access token in the name of a person whose token it was given
 // (RFC 8693). The client acts for the person, and «act» says so, with those before it.
 //
 // What it gets is less than what it gave, never more: scopes that the subject token has now and
@@ -41,18 +41,23 @@ type subjectToken struct {
 //
 // Errors: invalid_request for a subject token that is not good, whatever the reason (section
 // 2.2.2), invalid_target, invalid_scope.
-func (s *Server) TokenExchange(ctx context.Context, r *op.ClientRequest[oidc.TokenExchangeRequest]) (*op.Response, error) {
-	c, err := clientOf(r.Client)
-	if err != nil {
-		return nil, err
+func (s *Server) tokenExchange(r *http.Request, c *idp.Client) (result, error) {
+	ctx := r.Context()
+	if err := missing(r.Form, "subject_token", "subject_token_type"); err != nil {
+		return result{}, err
+	}
+	for _, name := range []string{"subject_token_type", "requested_token_type", "actor_token_type"} {
+		if kind := r.Form.Get(name); kind != "" && !oidc.TokenType(kind).IsSupported() {
+			return result{}, oidc.ErrInvalidRequest().WithDescription("%s is not supported", name)
+		}
 	}
 	if c.Public() {
 		s.rejected(ctx, c, idp.RejectedPublic, "")
-		return nil, errInvalidClient()
+		return result{}, errInvalidClient()
 	}
-	refuse := func(what string) (*op.Response, error) {
+	refuse := func(what string) (result, error) {
 		s.rejected(ctx, c, idp.RejectedExchange, what)
-		return nil, oidc.ErrInvalidRequest().WithDescription("%s", what)
+		return result{}, oidc.ErrInvalidRequest().WithDescription("%s", what)
 	}
 	switch requested := r.Form.Get("requested_token_type"); {
 	case r.Form.Has("actor_token"), r.Form.Has("actor_token_type"):
@@ -62,32 +67,32 @@ func (s *Server) TokenExchange(ctx context.Context, r *op.ClientRequest[oidc.Tok
 	}
 	x5t, err := s.boundCertificate(ctx, c)
 	if err != nil {
-		return nil, err
+		return result{}, err
 	}
 	bound, err := s.tokenProof(ctx, r.Header, pathToken, c, c.DPoP)
 	if err != nil {
-		return nil, err
+		return result{}, err
 	}
-	sub, why, err := s.subjectOf(ctx, c, r.Data.SubjectToken, string(r.Data.SubjectTokenType))
+	sub, why, err := s.subjectOf(ctx, c, r.Form.Get("subject_token"), r.Form.Get("subject_token_type"))
 	switch {
 	case err != nil:
-		return nil, s.fault(ctx, "subject token", err)
+		return result{}, s.fault(ctx, "subject token", err)
 	case why != "":
 		return refuse(why)
 	case sub.jkt != "" && bound == nil:
 		_, err := s.tokenProof(ctx, r.Header, pathToken, c, true)
-		return nil, err
+		return result{}, err
 	case sub.jkt != "" && sub.jkt != bound.jkt:
 		s.rejected(ctx, c, idp.RejectedKey, "")
-		return nil, oidc.ErrInvalidRequest().WithDescription("The subject_token is bound to another key.")
+		return result{}, oidc.ErrInvalidRequest().WithDescription("The subject_token is bound to another key.")
 	case !sameCertificate(ctx, sub.x5t):
 		s.rejected(ctx, c, idp.RejectedCertificate, "")
-		return nil, oidc.ErrInvalidRequest().WithDescription("The subject_token is bound to another certificate.")
+		return result{}, oidc.ErrInvalidRequest().WithDescription("The subject_token is bound to another certificate.")
 	case len(sub.grant.Actors) >= idp.MaxActors:
 		return refuse("The subject_token was exchanged too often.")
 	}
 	if slices.ContainsFunc(r.Form["resource"], func(r string) bool { return r != "" && !idp.ValidResource(r) }) {
-		return nil, s.refusedTarget(ctx, c, "", c.ExchangeTargets, &errorResponse{codeInvalidTarget, "A resource is an absolute URI without a fragment."})
+		return result{}, s.refusedTarget(ctx, c, "", c.ExchangeTargets, &errorResponse{codeInvalidTarget, "A resource is an absolute URI without a fragment."})
 	}
 	audience := slices.Concat(r.Form["audience"], r.Form["resource"])
 	if len(audience) == 0 && len(c.ExchangeTargets) == 1 {
@@ -96,17 +101,17 @@ func (s *Server) TokenExchange(ctx context.Context, r *op.ClientRequest[oidc.Tok
 	for _, target := range audience {
 		if !slices.Contains(c.ExchangeTargets, target) {
 			s.rejected(ctx, c, idp.RejectedTarget, target, c.ExchangeTargets...)
-			return nil, (&oidc.Error{ErrorType: codeInvalidTarget}).WithDescription("The client may not ask for a token for this audience or resource.")
+			return result{}, (&oidc.Error{ErrorType: codeInvalidTarget}).WithDescription("The client may not ask for a token for this audience or resource.")
 		}
 	}
 	if len(audience) == 0 {
 		s.rejected(ctx, c, idp.RejectedTarget, "", c.ExchangeTargets...)
-		return nil, (&oidc.Error{ErrorType: codeInvalidTarget}).WithDescription("Say for which audience or resource.")
+		return result{}, (&oidc.Error{ErrorType: codeInvalidTarget}).WithDescription("Say for which audience or resource.")
 	}
 	own := slices.DeleteFunc(slices.Clone(sub.scopes), func(scope string) bool { return !c.MayExchange(scope) })
 	scopes, err := s.narrowed(ctx, c, r.Form.Get("scope"), own, "A scope was asked for that the subject_token does not have, or this client cannot have.")
 	if err != nil {
-		return nil, err
+		return result{}, err
 	}
 	now := s.now()
 	from := sub.grant
@@ -128,24 +133,24 @@ func (s *Server) TokenExchange(ctx context.Context, r *op.ClientRequest[oidc.Tok
 	e.Detail["subject"] = string(from.Client)
 	g.Note(e.WithPurpose(scopes))
 	if err := s.useProof(ctx, c, bound); err != nil {
-		return nil, err
+		return result{}, err
 	}
 	m, err := s.issueTokens(ctx, issuance{client: c, grant: g, scopes: scopes, exchanged: true, audience: slices.Compact(slices.Sorted(slices.Values(audience))), jkt: bound.thumbprint(), x5t: x5t, at: now})
 	if err != nil {
-		return nil, s.tokensFault(ctx, c, err)
+		return result{}, s.tokensFault(ctx, c, err)
 	}
 	m.issue.May = func(u *idp.User) error { return g.Admits(c, u) }
 	err = s.conf.Store.ExchangeTokens(ctx, from.ID, now, g, m.issue)
 	switch {
 	case errors.Is(err, idp.ErrClientDisabled):
 		s.rejected(ctx, c, idp.RejectedDisabled, "")
-		return nil, errInvalidClient()
+		return result{}, errInvalidClient()
 	case errors.Is(err, idp.ErrExpired), errors.Is(err, idp.ErrDenied):
 		return refuse(badSubject)
 	case err != nil:
-		return nil, s.fault(ctx, "storing tokens", err)
+		return result{}, s.fault(ctx, "storing tokens", err)
 	}
-	return respond(ctx, m.body), nil
+	return result{body: m.body}, nil
 }
 
 // badSubject is said of every subject token that is not good: who sends it learns no more.

@@ -15,6 +15,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/zitadel/oidc/v3/pkg/op"
+
 	"hilum/idp"
 	"hilum/idp/serve"
 )
@@ -100,9 +102,8 @@ type response struct {
 	origin     string         // of the script that asks (CORS); empty: no script may read it
 	from       originPolicy   // whose scripts may read it while the client is not known
 	client     *idp.Client    // once known
+	sent       credentials    // of a client, as clientForm has read them
 	challenges map[int]string // values of WWW-Authenticate, by status
-	body       []byte         // prepared, to follow the headers
-	kind       string         // its media type; empty: JSON
 	cookies    bool           // the script may have asked with cookies, which nobody looks at: the realm
 	done       bool
 }
@@ -127,9 +128,6 @@ func (a *response) WriteHeader(status int) {
 	}
 	a.done = true
 	h := a.Header()
-	if a.kind != "" {
-		h.Set("Content-Type", a.kind)
-	}
 	if c := a.challenges[status]; c != "" && h.Get("WWW-Authenticate") == "" {
 		h.Set("WWW-Authenticate", c)
 	}
@@ -169,19 +167,30 @@ func (a *response) Write(b []byte) (int, error) {
 type responseKey struct{}
 
 // serveWith passes the request on with its response in the context, which is told of the
-// client (identified) and of a prepared body (respond).
+// client (identified). A rejectionWriter is in the context already, and carries it.
 func serveWith(a *response, r *http.Request, next http.Handler) {
-	next.ServeHTTP(a, r.WithContext(context.WithValue(r.Context(), responseKey{}, a)))
-	if a.body != nil {
-		_, _ = a.Write(a.body) // who does not listen any more is not told
+	if t, ok := a.ResponseWriter.(*rejectionWriter); ok {
+		t.response = a
+	} else {
+		r = r.WithContext(context.WithValue(r.Context(), responseKey{}, a))
 	}
+	next.ServeHTTP(a, r)
+}
+
+// responseOf is the response of a request beneath serveWith; nil: it is not beneath.
+func responseOf(ctx context.Context) *response {
+	if t, ok := ctx.Value(rejectionKey{}).(*rejectionWriter); ok {
+		return t.response
+	}
+	a, _ := ctx.Value(responseKey{}).(*response)
+	return a
 }
 
 // identified notes which client a request is of, once that is known: for the log, and so
 // that scripts of its origins may read the response.
 func identified(ctx context.Context, c *idp.Client) {
 	serve.From(ctx).Note(slog.String("client", string(c.ID)))
-	if a, ok := ctx.Value(responseKey{}).(*response); ok {
+	if a := responseOf(ctx); a != nil {
 		a.client = c
 	}
 }
@@ -220,16 +229,18 @@ func clientForm(from originPolicy, next http.Handler) http.Handler {
 			writeFormError(a, err)
 			return
 		}
-		if refused := checkCredentials(r.Header, form); refused != nil {
+		sent, refused := readCredentials(r.Header, form)
+		if refused != nil {
 			status := http.StatusBadRequest
 			if refused.code == codeInvalidClient {
 				status = http.StatusUnauthorized
 			}
-			sent, reason := claimedMethod(r.Header, form)
-			rejectedUnauthenticated(r.Context(), claimedClientID(r.Header, form), reason, sent)
+			method, reason := claimedMethod(r.Header, form)
+			rejectedUnauthenticated(r.Context(), claimedClientID(r.Header, form), reason, method)
 			writeError(a, status, refused.code, refused.description)
 			return
 		}
+		a.sent = sent
 		r.Form, r.PostForm = form, form
 		serveWith(a, r, next)
 	})
@@ -240,7 +251,7 @@ func clientForm(from originPolicy, next http.Handler) http.Handler {
 func offeredGrants(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.Form.Get("grant_type") {
-		case idp.GrantCode, idp.GrantRefresh, idp.GrantClientCredentials, idp.GrantDevice, idp.GrantExchange:
+		case idp.GrantCode, idp.GrantRefresh, idp.GrantClientCredentials, idp.GrantDevice, idp.GrantCIBA, idp.GrantExchange:
 			next.ServeHTTP(w, r)
 		case "":
 			writeError(w, http.StatusBadRequest, codeInvalidRequest, "grant_type is missing.")
@@ -251,11 +262,11 @@ func offeredGrants(next http.Handler) http.Handler {
 	})
 }
 
-// confidentialOnly admits requests with a client secret or a client assertion; whether it
-// is right is checked later. Error: invalid_client.
+// confidentialOnly admits requests with a client secret, a client assertion or a certificate;
+// whether it is right is checked later. Error: invalid_client.
 func confidentialOnly(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get("Authorization") == "" && r.Form.Get("client_secret") == "" && r.Form.Get("client_assertion") == "" {
+		if r.Header.Get("Authorization") == "" && r.Form.Get("client_secret") == "" && r.Form.Get("client_assertion") == "" && serve.ClientCertificates(r.Context()) == nil {
 			rejectedUnauthenticated(r.Context(), claimedClientID(r.Header, r.Form), idp.RejectedMethod, string(idp.AuthNone))
 			writeError(w, http.StatusUnauthorized, codeInvalidClient, "Client authentication failed.")
 			return
@@ -367,17 +378,21 @@ func parseForm(raw string) (url.Values, error) {
 	if err != nil {
 		return nil, errForm
 	}
+	var malformed error
 	for name, values := range form {
 		// Of all parameters only those that name targets may be repeated (RFC 8707, RFC 8693).
 		if len(values) > 1 && name != "resource" && name != "audience" {
 			return nil, errTwice
 		}
 		if !wellFormed(name, maxValue) || slices.ContainsFunc(values, func(v string) bool { return !goodValue(name, v) }) {
-			return nil, errForm
+			malformed = errForm // a parameter twice is said first, in whatever order they are looked at
 		}
 		if values[0] == "" {
 			delete(form, name)
 		}
+	}
+	if malformed != nil {
+		return nil, malformed
 	}
 	return form, nil
 }
@@ -423,40 +438,51 @@ func writeFormError(w http.ResponseWriter, err error) {
 	writeError(w, http.StatusBadRequest, codeInvalidRequest, text)
 }
 
-// checkCredentials makes sure that a request has client credentials, well formed, by
-// exactly one method (RFC 6749, section 2.3). Whether they are right, and the method is
-// the registered one, VerifyClient says. nil: they are.
-func checkCredentials(h http.Header, form url.Values) *errorResponse {
+// credentials are what a client sends to prove itself.
+type credentials struct {
+	op.ClientCredentials
+	basic bool // they came in the Authorization header
+}
+
+// readCredentials reads the client credentials of a request, which have to be well formed and
+// by exactly one method (RFC 6749, section 2.3). Whether they are right, and the method is
+// the registered one, verify says.
+func readCredentials(h http.Header, form url.Values) (credentials, *errorResponse) {
+	sent := credentials{ClientCredentials: op.ClientCredentials{
+		ClientID: form.Get("client_id"), ClientSecret: form.Get("client_secret"),
+		ClientAssertion: form.Get("client_assertion"), ClientAssertionType: form.Get("client_assertion_type"),
+	}}
 	failed := &errorResponse{codeInvalidClient, "Client authentication failed."}
 	header := h.Values("Authorization")
 	if form.Has("client_assertion") || form.Has("client_assertion_type") {
 		// A part of one must not let a request pass as that of a public client.
-		switch subject := assertionSubject(form.Get("client_assertion")); {
+		switch subject := assertionSubject(sent.ClientAssertion); {
 		case len(header) > 0 || form.Has("client_secret"):
-			return &errorResponse{codeInvalidRequest, "Authenticate in one way, not in two."}
-		case form.Get("client_assertion_type") != assertionType || subject == "":
-			return failed
-		case form.Has("client_id") && form.Get("client_id") != subject:
-			return &errorResponse{codeInvalidRequest, "client_id contradicts the client_assertion."}
+			return sent, &errorResponse{codeInvalidRequest, "Authenticate in one way, not in two."}
+		case sent.ClientAssertionType != assertionType || subject == "":
+			return sent, failed
+		case form.Has("client_id") && sent.ClientID != subject:
+			return sent, &errorResponse{codeInvalidRequest, "client_id contradicts the client_assertion."}
 		}
-		return nil
+		return sent, nil
 	}
 	if len(header) == 0 {
-		if form.Get("client_id") == "" {
-			return failed
+		if sent.ClientID == "" {
+			return sent, failed
 		}
-		return nil
+		return sent, nil
 	}
-	id, _, ok := basicAuth(header)
+	id, secret, ok := basicAuth(header)
 	switch {
 	case !ok:
-		return failed
+		return sent, failed
 	case form.Has("client_secret"):
-		return &errorResponse{codeInvalidRequest, "Authenticate in one way, not in two."}
-	case form.Has("client_id") && form.Get("client_id") != id:
-		return &errorResponse{codeInvalidRequest, "client_id contradicts the Authorization header."}
+		return sent, &errorResponse{codeInvalidRequest, "Authenticate in one way, not in two."}
+	case form.Has("client_id") && sent.ClientID != id:
+		return sent, &errorResponse{codeInvalidRequest, "client_id contradicts the Authorization header."}
 	}
-	return nil
+	sent.ClientID, sent.ClientSecret, sent.basic = id, secret, true
+	return sent, nil
 }
 
 // basicAuth reads client id and secret of HTTP Basic authentication, where both are

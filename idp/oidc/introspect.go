@@ -3,9 +3,8 @@ package oidc
 import (
 	"context"
 	"errors"
+	"net/http"
 	"time"
-
-	"github.com/zitadel/oidc/v3/pkg/op"
 
 	"hilum/idp"
 	"hilum/idp/claim"
@@ -13,7 +12,7 @@ import (
 
 var inactive = []byte(`{"active":false}`)
 
-// Introspect is the introspection endpoint (RFC 7662), for confidential clients. A client
+// introspect is the introspection endpoint (RFC 7662), for confidential clients. A client
 // is told of tokens that were issued to it and of access tokens whose audience names
 // it: an API that introspects is a client of its own, and its id, or a resource that it stands
 // for, stands in the audience of the clients that call it. Any other token, expired, revoked or another
@@ -21,20 +20,24 @@ var inactive = []byte(`{"active":false}`)
 // have now, whatever was granted once; of an access token also the name, groups and roles
 // of its person, as far as its scopes cover them, under the names that the client that asks
 // is registered with. It is signed where the client asks for that (RFC 9701).
-func (s *Server) Introspect(ctx context.Context, r *op.Request[op.IntrospectionRequest]) (*op.Response, error) {
-	c, err := s.verify(ctx, r.Data.ClientCredentials, r.Header.Get("Authorization") != "")
+func (s *Server) introspect(r *http.Request) (result, error) {
+	ctx, token := r.Context(), r.Form.Get("token")
+	if err := missing(r.Form, "token"); err != nil {
+		return result{}, err
+	}
+	c, err := s.authenticate(r, "")
 	if err != nil {
-		return nil, err
+		return result{}, err
 	}
 	if c.Public() {
 		s.rejected(ctx, c, idp.RejectedPublic, "")
-		return nil, errInvalidClient()
+		return result{}, errInvalidClient()
 	}
 	now := s.now()
-	if !s.KeyLives(r.Data.Token) {
-		return respond(ctx, inactive), nil
+	if !s.KeyLives(token) {
+		return result{body: inactive}, nil
 	}
-	hash := idp.Secret(r.Data.IntrospectionRequest.Token).Hash()
+	hash := idp.Secret(token).Hash()
 	body, err := s.introspectAccess(ctx, c, hash, now)
 	if errors.Is(err, idp.ErrNotFound) {
 		body, err = s.introspectRefresh(ctx, c, hash, now)
@@ -43,7 +46,7 @@ func (s *Server) Introspect(ctx context.Context, r *op.Request[op.IntrospectionR
 	case errors.Is(err, idp.ErrNotFound):
 		body = inactive
 	case err != nil:
-		return nil, s.fault(ctx, "introspecting", err)
+		return result{}, s.fault(ctx, "introspecting", err)
 	}
 	return s.introspection(ctx, r.Header, c, body)
 }

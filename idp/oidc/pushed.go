@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/zitadel/oidc/v3/pkg/oidc"
 	"github.com/zitadel/oidc/v3/pkg/op"
 
 	"hilum/idp"
@@ -110,29 +109,6 @@ func (s *Server) push(w http.ResponseWriter, r *http.Request) {
 func tooManyPushed(w http.ResponseWriter, retry time.Duration) {
 	w.Header().Set("Retry-After", serve.RetryAfter(retry))
 	writeError(w, http.StatusTooManyRequests, codeUnavailable, "Too many requests at once; try again soon.")
-}
-
-// authenticate authenticates the client of a form that clientForm has admitted, for an
-// endpoint that the library does not know, and makes sure that it is registered for a grant
-// type. Errors: as verify; unauthorized_client.
-func (s *Server) authenticate(r *http.Request, grant string) (*idp.Client, error) {
-	cc := &op.ClientCredentials{
-		ClientID: r.Form.Get("client_id"), ClientSecret: r.Form.Get("client_secret"),
-		ClientAssertion: r.Form.Get("client_assertion"), ClientAssertionType: r.Form.Get("client_assertion_type"),
-	}
-	id, secret, basic := basicAuth(r.Header.Values("Authorization"))
-	if basic {
-		cc.ClientID, cc.ClientSecret = id, secret
-	}
-	c, err := s.verify(r.Context(), cc, basic)
-	if err != nil {
-		return nil, err
-	}
-	if !c.Allows(grant) {
-		s.rejected(r.Context(), c, idp.RejectedGrantType, grant, c.GrantTypes...)
-		return nil, oidc.ErrUnauthorizedClient().WithDescription("The client is not registered for this flow.")
-	}
-	return c, nil
 }
 
 // pushedHandle returns the handle of the pushed request that an authorization request

@@ -25,9 +25,10 @@ const (
 // writer of the response too, so that both are one piece of memory.
 type rejectionWriter struct {
 	http.ResponseWriter
-	server *Server
-	said   bool
-	status int
+	server   *Server
+	response *response // once clientForm has begun it
+	said     bool
+	status   int
 }
 
 // rejectionKey finds the rejectionWriter of a request in its context.
@@ -229,7 +230,7 @@ func claimedClientID(h http.Header, form url.Values) string {
 // assertionSent is what is said to have been sent of a client assertion.
 const assertionSent = "client_assertion"
 
-// claimedMethod names the client authentication method of a request that checkCredentials
+// claimedMethod names the client authentication method of a request that readCredentials
 // refused, and why it is refused.
 func claimedMethod(h http.Header, form url.Values) (sent string, reason idp.RejectionReason) {
 	if form.Has("client_assertion") || form.Has("client_assertion_type") {

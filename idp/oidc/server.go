@@ -1,16 +1,15 @@
 // Package oidc is the door of relying parties (clients): our nouns spoken as OpenID
-// Connect Core 1.0 and OAuth 2.0 (RFC 6749), on zitadel/oidc's op.Server.
+// Connect Core 1.0 and OAuth 2.0 (RFC 6749), with zitadel/oidc.
 //
-// A request passes three layers. The front (front.go) admits what the
+// A request passes two layers. The front (front.go) admits what the
 // standards allow and nothing else: methods, media type, sizes, each parameter
-// once, no secret in a URL. At the endpoints that clients call themselves (token,
-// userinfo, introspection, revocation) the library then reads the request and asks
-// the methods of Server. Those decide, with one read and one transaction of the
-// Store, and answer with tokens made here (issue.go). The endpoints that browsers
-// visit (authorization, its collection, end session) are our own from end to end,
-// because their responses are pages and redirects.
+// once, no secret in a URL. The methods of Server then decide, with one read and one
+// transaction of the Store, and answer with tokens made here (issue.go). Errors are the
+// library's, which writes and logs them. It serves device authorization by its op.Server, too;
+// the endpoints that machines call all day are read and answered here, for its routing and
+// decoding cost more than what is decided there (decision 82).
 //
-// What is not implemented here is refused: Server embeds
+// What is not implemented of op.Server is refused: Server embeds
 // op.UnimplementedServer. An error response has a code of the standards and fixed
 // words; its cause goes to the log, found by the reference in the words.
 package oidc
@@ -188,7 +187,7 @@ type Config struct {
 	Fetch *http.Client
 	// Mutual is for clients with a TLS certificate; nil: there is no listener that asks for one.
 	Mutual      *Mutual
-	Languages   func() []string // that pages are offered in, sorted; nil: English
+	Languages   func() []string // that pages are offered in, sorted; nil: English. It is asked for each document
 	AccessTTL   time.Duration   // lifetime of access and ID tokens; 0: 15 minutes
 	RefreshIdle time.Duration   // how long a refresh token may stay unused; 0: 90 minutes
 	// AllowPage counts, per client address, the authorization requests that are answered
@@ -323,23 +322,24 @@ func isLoopback(host string) bool {
 //	public          a prepared document, for any origin
 //	page            no-store; our own handler
 //	noteRejections  says in the log, and to Config.Rejected, why a request was refused
-//	clientForm      no-store; strict form; client credentials well formed; the library
-//	bearerToken     no-store; one access token, in header or form; the library
+//	clientForm      no-store; strict form; client credentials well formed
+//	bearerToken     no-store; one access token, in header or form
+//	answer          a method of ours; what it returns is written, its error by the library
+//	library         zitadel/oidc
 //	atRealm         an address of the realm, for a handler of the same chains
 //
 // Scripts of a client's registered origins may read the responses of clientForm
 // (where an originPolicy is given) and bearerToken, never with cookies (CORS). An error
 // from before the client is known may be read by the scripts of any client's origins.
 func (s *Server) Mount(mux *http.ServeMux) {
-	lib := s.library()
 	scripts := originPolicy(s.conf.Store.Origin)
-	info := bearerToken(scripts, lib)
+	info := bearerToken(scripts, answer(s.userinfo))
 	both := map[string]endpoint{ // at the realm, too
 		pathKeys:       {noScripts, s.public(signingKeys)},
 		pathAuthorize:  {noScripts, methods{"GET": page(s.authorize), "POST": page(s.authorizePost)}},
-		pathToken:      {scripts, methods{"POST": s.noteRejections(clientForm(scripts, s.withBackchannel(offeredGrants(lib)))), "OPTIONS": preflight}},
-		pathRevoke:     {scripts, methods{"POST": s.noteRejections(clientForm(scripts, lib)), "OPTIONS": preflight}},
-		pathIntrospect: {noScripts, methods{"POST": s.noteRejections(clientForm(noScripts, confidentialOnly(lib)))}},
+		pathToken:      {scripts, methods{"POST": s.noteRejections(clientForm(scripts, offeredGrants(answer(s.token)))), "OPTIONS": preflight}},
+		pathRevoke:     {scripts, methods{"POST": s.noteRejections(clientForm(scripts, answer(s.revoke))), "OPTIONS": preflight}},
+		pathIntrospect: {noScripts, methods{"POST": s.noteRejections(clientForm(noScripts, confidentialOnly(answer(s.introspect))))}},
 		pathUserinfo:   {scripts, methods{"GET": info, "POST": info, "OPTIONS": preflight}},
 		pathEndSession: {noScripts, methods{"GET": page(s.endSession), "POST": page(s.endSessionPost)}},
 		pathConfirm:    {noScripts, methods{"POST": s.origin.Handler(page(s.endSessionConfirm))}},
@@ -357,7 +357,7 @@ func (s *Server) Mount(mux *http.ServeMux) {
 	methods{"GET": page(s.collect)}.mount(mux, CollectPath+"{id}")
 
 	methods{"POST": s.noteRejections(clientForm(scripts, http.HandlerFunc(s.push))), "OPTIONS": preflight}.mountFor(scripts, mux, pathPushed)
-	methods{"POST": s.noteRejections(clientForm(scripts, lib)), "OPTIONS": preflight}.mountFor(scripts, mux, pathDevice)
+	methods{"POST": s.noteRejections(clientForm(scripts, s.library())), "OPTIONS": preflight}.mountFor(scripts, mux, pathDevice)
 	methods{"POST": s.noteRejections(clientForm(noScripts, confidentialOnly(http.HandlerFunc(s.backchannel))))}.mount(mux, pathBackchannel)
 
 	if s.conf.Registry != nil {
@@ -402,16 +402,11 @@ func (s *Server) Refusals() map[string]func(w http.ResponseWriter, r *http.Reque
 	return all
 }
 
-// library is zitadel/oidc for the endpoints that clients call: it decodes the
-// request, asks the methods of Server, and encodes the response. Its own CORS policy,
-// which admits every origin, is off.
+// library is zitadel/oidc's op.Server for device authorization: it decodes the request, asks
+// VerifyClient and DeviceAuthorization, and encodes the response. Its own CORS policy, which
+// admits every origin, is off.
 func (s *Server) library() http.Handler {
 	return op.RegisterServer(s, op.Endpoints{
-		Token:         op.NewEndpoint(pathToken),
-		Introspection: op.NewEndpoint(pathIntrospect),
-		Userinfo:      op.NewEndpoint(pathUserinfo),
-		Revocation:    op.NewEndpoint(pathRevoke),
-
 		DeviceAuthorization: op.NewEndpoint(pathDevice),
 	}, op.WithServerCORSOptions(nil))
 }

@@ -10,8 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/zitadel/oidc/v3/pkg/op"
-
 	"hilum/idp"
 	"hilum/idp/claim"
 )
@@ -69,20 +67,12 @@ func (s *Server) signedResponse(c *idp.Client, params url.Values) (url.Values, e
 	return url.Values{"response": {string(signed)}}, nil
 }
 
-// respondSigned answers with a JWT of a media type.
-func respondSigned(ctx context.Context, kind string, token []byte) *op.Response {
-	if a, ok := ctx.Value(responseKey{}).(*response); ok {
-		a.kind = kind
-	}
-	return respond(ctx, token)
-}
-
 // introspection answers with the response to an introspection request, as the caller accepts
 // it: JSON, or signed for the caller. A signed one has no exp, and no sub of its own, so that
 // it passes for no token (RFC 9701, section 5).
-func (s *Server) introspection(ctx context.Context, h http.Header, c *idp.Client, body []byte) (*op.Response, error) {
+func (s *Server) introspection(ctx context.Context, h http.Header, c *idp.Client, body []byte) (result, error) {
 	if !acceptsSigned(h) {
-		return respond(ctx, body), nil
+		return result{body: body}, nil
 	}
 	b := s.appendParties(make([]byte, 0, len(body)+256), c)
 	b = append(b, `,"iat":`...)
@@ -91,9 +81,9 @@ func (s *Server) introspection(ctx context.Context, h http.Header, c *idp.Client
 	b = append(b, body...)
 	signed, err := s.signFor(c, c.Signing.IntrospectionAlg, typeIntrospection, append(b, '}'))
 	if err != nil {
-		return nil, s.fault(ctx, "signing an introspection response", err)
+		return result{}, s.fault(ctx, "signing an introspection response", err)
 	}
-	return respondSigned(ctx, kindIntrospection, signed), nil
+	return result{signed, []string{kindIntrospection}}, nil
 }
 
 // acceptsSigned reports whether a request asks for a signed introspection response (RFC 9701,

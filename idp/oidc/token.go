@@ -5,30 +5,45 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"net/http"
+	"net/url"
 	"slices"
 	"time"
 
 	"github.com/zitadel/oidc/v3/pkg/oidc"
-	"github.com/zitadel/oidc/v3/pkg/op"
 
 	"hilum/idp"
 	"hilum/idp/serve"
 )
 
-// respond answers with prepared JSON. The library would read it through to the end once
-// more; where the response is at hand the body is written as it is, see serveWith.
-func respond(ctx context.Context, body []byte) *op.Response {
-	if a, ok := ctx.Value(responseKey{}).(*response); ok {
-		a.body = body
-		return &op.Response{}
+// token is the token endpoint (RFC 6749, section 3.2): it authenticates the client, which has
+// to be registered for the grant type, and leaves the rest to the method of that. Errors:
+// invalid_client, unauthorized_client, invalid_request for a parameter that is missing.
+func (s *Server) token(r *http.Request) (result, error) {
+	grant := r.Form.Get("grant_type")
+	c, err := s.authenticate(r, grant)
+	if err != nil {
+		return result{}, err
 	}
-	return &op.Response{Data: json.RawMessage(body)}
+	switch grant {
+	case idp.GrantCode:
+		return s.codeExchange(r, c)
+	case idp.GrantRefresh:
+		return s.refreshToken(r, c)
+	case idp.GrantClientCredentials:
+		return s.clientCredentials(r, c)
+	case idp.GrantExchange:
+		return s.tokenExchange(r, c)
+	case idp.GrantDevice:
+		return s.pollFor(r, c, "device_code")
+	case idp.GrantCIBA:
+		return s.pollFor(r, c, "auth_req_id")
+	}
+	return result{}, oidc.ErrUnsupportedGrantType().WithDescription("This grant type is not offered.")
 }
 
-// CodeExchange redeems an authorization code, once (RFC 6749, section 4.1.3; RFC 7636,
+// codeExchange redeems an authorization code, once (RFC 6749, section 4.1.3; RFC 7636,
 // section 4.6).
 //
 // A request with a code of its client but without what belongs to it (the code verifier,
@@ -36,45 +51,45 @@ func respond(ctx context.Context, body []byte) *op.Response {
 // used a second time revokes its grant, and so what the first use gave (RFC 6749, section
 // 4.1.2). Another client's code is refused and left alone; that client could neither use
 // it nor should be able to spoil it.
-func (s *Server) CodeExchange(ctx context.Context, r *op.ClientRequest[oidc.AccessTokenRequest]) (*op.Response, error) {
-	c, err := clientOf(r.Client)
-	if err != nil {
-		return nil, err
+func (s *Server) codeExchange(r *http.Request, c *idp.Client) (result, error) {
+	ctx := r.Context()
+	if err := missing(r.Form, "code", "redirect_uri"); err != nil {
+		return result{}, err
 	}
 	if err := s.checkFormat(ctx, c, r.Form); err != nil {
-		return nil, err
+		return result{}, err
 	}
 	x5t, err := s.boundCertificate(ctx, c)
 	if err != nil {
-		return nil, err
+		return result{}, err
 	}
 	bound, err := s.tokenProof(ctx, r.Header, pathToken, c, c.DPoP)
 	if err != nil {
-		return nil, err
+		return result{}, err
 	}
 	now := s.now()
-	hash := idp.Secret(r.Data.Code).Hash()
+	hash := idp.Secret(r.Form.Get("code")).Hash()
 	code, g, err := s.conf.Store.IssuedCode(ctx, hash)
 	switch {
 	case errors.Is(err, idp.ErrNotFound):
-		return nil, s.invalidGrant(ctx, c, idp.RejectedToken)
+		return result{}, s.invalidGrant(ctx, c, idp.RejectedToken)
 	case err != nil:
-		return nil, s.fault(ctx, "reading a code", err)
+		return result{}, s.fault(ctx, "reading a code", err)
 	case g.Client != c.ID, g.Type != "": // another grant type has its own request
-		return nil, s.invalidGrant(ctx, c, idp.RejectedForeign)
+		return result{}, s.invalidGrant(ctx, c, idp.RejectedForeign)
 	case !code.UsedAt.IsZero():
 		s.rejected(ctx, c, idp.RejectedUsed, "")
-		return nil, s.revokeAndRefuse(ctx, g, now, idp.EventCodeReplayed, "")
+		return result{}, s.revokeAndRefuse(ctx, g, now, idp.EventCodeReplayed, "")
 	case !now.Before(code.ExpiresAt) || g.Live(now) != nil:
-		return nil, s.invalidGrant(ctx, c, idp.RejectedExpired)
+		return result{}, s.invalidGrant(ctx, c, idp.RejectedExpired)
 	}
 	if bound == nil && code.JKT != "" {
 		_, err := s.tokenProof(ctx, r.Header, pathToken, c, true)
-		return nil, err
+		return result{}, err
 	}
-	if reason := mismatch(code, r.Data.RedirectURI, r.Data.CodeVerifier, bound.thumbprint()); reason != "" {
-		s.rejectMismatch(ctx, c, code, r.Data, reason)
-		return nil, s.revokeAndRefuse(ctx, g, now, idp.EventGrantRevoked, reason)
+	if reason := mismatch(code, r.Form.Get("redirect_uri"), r.Form.Get("code_verifier"), bound.thumbprint()); reason != "" {
+		s.rejectMismatch(ctx, c, code, r.Form, reason)
+		return result{}, s.revokeAndRefuse(ctx, g, now, idp.EventGrantRevoked, reason)
 	}
 	return s.redeem(ctx, c, g, hash, bound, x5t, r.Form["resource"], now)
 }
@@ -82,20 +97,20 @@ func (s *Server) CodeExchange(ctx context.Context, r *op.ClientRequest[oidc.Acce
 // redeem issues the tokens of a grant for the code with a hash, which was found good; bound to
 // the key of a proof, and to a certificate, where there are such; for the resources that the
 // token request asks for.
-func (s *Server) redeem(ctx context.Context, c *idp.Client, g *idp.Grant, hash idp.TokenHash, bound *proof, x5t string, resources []string, now time.Time) (*op.Response, error) {
+func (s *Server) redeem(ctx context.Context, c *idp.Client, g *idp.Grant, hash idp.TokenHash, bound *proof, x5t string, resources []string, now time.Time) (result, error) {
 	scopes, err := g.Narrow(c, g.Scopes)
 	if err != nil {
-		return nil, s.revokeTaken(ctx, g, now, err)
+		return result{}, s.revokeTaken(ctx, g, now, err)
 	}
 	audience, err := s.audienceFor(ctx, c, g, resources)
 	if errors.Is(err, idp.ErrDenied) {
-		return nil, s.revokeTaken(ctx, g, now, err)
+		return result{}, s.revokeTaken(ctx, g, now, err)
 	}
 	if err != nil {
-		return nil, err
+		return result{}, err
 	}
 	if err := s.useProof(ctx, c, bound); err != nil {
-		return nil, err
+		return result{}, err
 	}
 	o := issuance{client: c, grant: g, scopes: scopes, audience: audience, withNonce: true, jkt: bound.thumbprint(), x5t: x5t, at: now}
 	if refreshes(c, scopes) {
@@ -103,17 +118,17 @@ func (s *Server) redeem(ctx context.Context, c *idp.Client, g *idp.Grant, hash i
 	}
 	m, err := s.issueTokens(ctx, o)
 	if err != nil {
-		return nil, s.tokensFault(ctx, c, err)
+		return result{}, s.tokensFault(ctx, c, err)
 	}
 	m.issue.May = func(u *idp.User) error { return g.Admits(c, u) }
 	err = s.conf.Store.RedeemCode(ctx, hash, now, m.issue, event(ctx, g, now, idp.EventCodeRedeemed, ""))
 	switch {
 	case errors.Is(err, idp.ErrSettled), errors.Is(err, idp.ErrExpired), errors.Is(err, idp.ErrNotFound), errors.Is(err, idp.ErrDenied):
-		return nil, s.invalidGrant(ctx, c, rejectionOf(err))
+		return result{}, s.invalidGrant(ctx, c, rejectionOf(err))
 	case err != nil:
-		return nil, s.fault(ctx, "redeeming a code", err)
+		return result{}, s.fault(ctx, "redeeming a code", err)
 	}
-	return respond(ctx, m.body), nil
+	return result{body: m.body}, nil
 }
 
 // narrowed are the scopes that a token request names, all of them among those that it may have;
@@ -190,7 +205,7 @@ func validPKCE(v string) bool {
 // grace: as often as a browser's tabs race for it.
 const maxRepeats = 8
 
-// RefreshToken issues new tokens for a refresh token and, unless the client keeps it
+// refreshToken issues new tokens for a refresh token and, unless the client keeps it
 // (idp.Client.RotatesRefresh), rotates it (RFC 6749, section 6;
 // OpenID Connect Core 1.0, section 12). The new ID token says the same of the person and
 // the sign-in as the first; it has no nonce, as section 12.2 advises.
@@ -204,30 +219,30 @@ const maxRepeats = 8
 // clients have a grace only for tokens that are bound to a key: nothing else tells their
 // second tab from a thief; and it comes to an end after maxRepeats, too. A proof by another
 // key is refused: an unused token is left alone, a used one was stolen and ends its family.
-func (s *Server) RefreshToken(ctx context.Context, r *op.ClientRequest[oidc.RefreshTokenRequest]) (*op.Response, error) {
-	c, err := clientOf(r.Client)
-	if err != nil {
-		return nil, err
+func (s *Server) refreshToken(r *http.Request, c *idp.Client) (result, error) {
+	ctx := r.Context()
+	if err := missing(r.Form, "refresh_token"); err != nil {
+		return result{}, err
 	}
 	if err := s.checkFormat(ctx, c, r.Form); err != nil {
-		return nil, err
+		return result{}, err
 	}
 	x5t, err := s.boundCertificate(ctx, c)
 	if err != nil {
-		return nil, err
+		return result{}, err
 	}
 	bound, err := s.tokenProof(ctx, r.Header, pathToken, c, c.DPoP)
 	if err != nil {
-		return nil, err
+		return result{}, err
 	}
 	now := s.now()
-	hash := idp.Secret(r.Data.RefreshToken).Hash()
+	hash := idp.Secret(r.Form.Get("refresh_token")).Hash()
 	token, g, err := s.conf.Store.IssuedRefresh(ctx, hash)
 	if errors.Is(err, idp.ErrNotFound) {
-		return nil, s.invalidGrant(ctx, c, idp.RejectedToken)
+		return result{}, s.invalidGrant(ctx, c, idp.RejectedToken)
 	}
 	if err != nil {
-		return nil, s.fault(ctx, "reading a refresh token", err)
+		return result{}, s.fault(ctx, "reading a refresh token", err)
 	}
 	grace := c.RefreshGrace
 	if c.Public() && token.JKT == "" && token.X5T == "" {
@@ -235,49 +250,49 @@ func (s *Server) RefreshToken(ctx context.Context, r *op.ClientRequest[oidc.Refr
 	}
 	switch {
 	case g.Client != c.ID:
-		return nil, s.invalidGrant(ctx, c, idp.RejectedForeign)
+		return result{}, s.invalidGrant(ctx, c, idp.RejectedForeign)
 	case token.JKT != "" && bound == nil:
 		_, err := s.tokenProof(ctx, r.Header, pathToken, c, true)
-		return nil, err
+		return result{}, err
 	case token.JKT != "" && token.JKT != bound.jkt:
 		s.rejected(ctx, c, idp.RejectedKey, "")
 		if token.UsedAt.IsZero() {
-			return nil, errInvalidGrant()
+			return result{}, errInvalidGrant()
 		}
-		return nil, s.revokeAndRefuse(ctx, g, now, idp.EventRefreshReplayed, "")
+		return result{}, s.revokeAndRefuse(ctx, g, now, idp.EventRefreshReplayed, "")
 	case !sameCertificate(ctx, token.X5T):
-		return nil, s.invalidGrant(ctx, c, idp.RejectedCertificate)
+		return result{}, s.invalidGrant(ctx, c, idp.RejectedCertificate)
 	case g.Live(now) != nil:
-		return nil, s.invalidGrant(ctx, c, idp.RejectedExpired)
+		return result{}, s.invalidGrant(ctx, c, idp.RejectedExpired)
 	case !token.UsedAt.IsZero() && (grace == 0 || now.Sub(token.UsedAt) > grace):
 		s.rejected(ctx, c, idp.RejectedUsed, "")
-		return nil, s.revokeAndRefuse(ctx, g, now, idp.EventRefreshReplayed, "")
+		return result{}, s.revokeAndRefuse(ctx, g, now, idp.EventRefreshReplayed, "")
 	case !now.Before(token.ExpiresAt):
-		return nil, s.invalidGrant(ctx, c, idp.RejectedExpired)
+		return result{}, s.invalidGrant(ctx, c, idp.RejectedExpired)
 	}
 	left, err := g.Narrow(c, token.Scopes)
 	if err != nil {
-		return nil, s.revokeTaken(ctx, g, now, err)
+		return result{}, s.revokeTaken(ctx, g, now, err)
 	}
 	scopes := left
 	if asked := spaceDelimited(r.Form.Get("scope")); len(asked) > 0 {
 		for _, scope := range asked {
 			if !slices.Contains(left, scope) {
 				s.rejected(ctx, c, idp.RejectedScope, scope, left...)
-				return nil, oidc.ErrInvalidScope().WithDescription("A scope was asked for that was not granted.")
+				return result{}, oidc.ErrInvalidScope().WithDescription("A scope was asked for that was not granted.")
 			}
 		}
 		scopes = asked
 	}
 	audience, err := s.audienceFor(ctx, c, g, r.Form["resource"])
 	if errors.Is(err, idp.ErrDenied) {
-		return nil, s.revokeTaken(ctx, g, now, err)
+		return result{}, s.revokeTaken(ctx, g, now, err)
 	}
 	if err != nil {
-		return nil, err
+		return result{}, err
 	}
 	if err := s.useProof(ctx, c, bound); err != nil {
-		return nil, err
+		return result{}, err
 	}
 	o := issuance{client: c, grant: g, scopes: scopes, audience: audience, jkt: bound.thumbprint(), x5t: x5t, at: now}
 	if c.RotatesRefresh() && refreshes(c, left) {
@@ -285,7 +300,7 @@ func (s *Server) RefreshToken(ctx context.Context, r *op.ClientRequest[oidc.Refr
 	}
 	m, err := s.issueTokens(ctx, o)
 	if err != nil {
-		return nil, s.tokensFault(ctx, c, err)
+		return result{}, s.tokensFault(ctx, c, err)
 	}
 	m.issue.Keep = !c.RotatesRefresh()
 	if c.Public() {
@@ -295,49 +310,46 @@ func (s *Server) RefreshToken(ctx context.Context, r *op.ClientRequest[oidc.Refr
 	err = s.conf.Store.RotateRefresh(ctx, hash, now, grace, m.issue)
 	switch {
 	case errors.Is(err, idp.ErrSettled), errors.Is(err, idp.ErrExpired), errors.Is(err, idp.ErrNotFound), errors.Is(err, idp.ErrDenied):
-		return nil, s.invalidGrant(ctx, c, rejectionOf(err))
+		return result{}, s.invalidGrant(ctx, c, rejectionOf(err))
 	case err != nil:
-		return nil, s.fault(ctx, "rotating a refresh token", err)
+		return result{}, s.fault(ctx, "rotating a refresh token", err)
 	}
-	return respond(ctx, m.body), nil
+	return result{body: m.body}, nil
 }
 
-// ClientCredentialsExchange issues an access token to a confidential client that acts on
+// clientCredentials issues an access token to a confidential client that acts on
 // its own behalf (RFC 6749, section 4.4). It cannot have scopes that are about a person,
 // nor an ID or refresh token. Without a scope parameter it gets all the scopes it is
 // registered for, but for purposes of use, which it has to say.
-func (s *Server) ClientCredentialsExchange(ctx context.Context, r *op.ClientRequest[oidc.ClientCredentialsRequest]) (*op.Response, error) {
-	c, err := clientOf(r.Client)
-	if err != nil {
-		return nil, err
-	}
+func (s *Server) clientCredentials(r *http.Request, c *idp.Client) (result, error) {
+	ctx := r.Context()
 	if c.Public() {
 		s.rejected(ctx, c, idp.RejectedPublic, "")
-		return nil, errInvalidClient()
+		return result{}, errInvalidClient()
 	}
 	if err := s.checkFormat(ctx, c, r.Form); err != nil {
-		return nil, err
+		return result{}, err
 	}
 	x5t, err := s.boundCertificate(ctx, c)
 	if err != nil {
-		return nil, err
+		return result{}, err
 	}
 	bound, err := s.tokenProof(ctx, r.Header, pathToken, c, c.DPoP)
 	if err != nil {
-		return nil, err
+		return result{}, err
 	}
 	now := s.now()
 	own := slices.DeleteFunc(slices.Clone(c.Scopes), personalScope)
 	scopes, err := s.narrowed(ctx, c, r.Form.Get("scope"), own, "A scope was asked for that this client cannot have.")
 	if err != nil {
-		return nil, err
+		return result{}, err
 	}
 	if r.Form.Get("scope") == "" {
 		scopes = slices.DeleteFunc(slices.Clone(scopes), idp.IsPurpose)
 	}
 	audience, bad, refused := readResources(r.Form["resource"], c.Audiences())
 	if refused != nil {
-		return nil, s.refusedTarget(ctx, c, bad, c.Audiences(), refused)
+		return result{}, s.refusedTarget(ctx, c, bad, c.Audiences(), refused)
 	}
 	if len(audience) == 0 {
 		audience = c.Audiences()
@@ -345,21 +357,21 @@ func (s *Server) ClientCredentialsExchange(ctx context.Context, r *op.ClientRequ
 	g := &idp.Grant{ID: idp.NewID[idp.GrantID](), Client: c.ID, Scopes: scopes, CreatedAt: now, ExpiresAt: now.Add(s.accessTTL(c))}
 	g.Note(event(ctx, g, now, idp.EventCodeIssued, idp.GrantClientCredentials).WithPurpose(scopes))
 	if err := s.useProof(ctx, c, bound); err != nil {
-		return nil, err
+		return result{}, err
 	}
 	m, err := s.issueTokens(ctx, issuance{client: c, grant: g, scopes: scopes, audience: audience, jkt: bound.thumbprint(), x5t: x5t, at: now})
 	if err != nil {
-		return nil, s.tokensFault(ctx, c, err)
+		return result{}, s.tokensFault(ctx, c, err)
 	}
 	err = s.conf.Store.AddTokens(ctx, g, m.issue)
 	switch {
 	case errors.Is(err, idp.ErrClientDisabled):
 		s.rejected(ctx, c, idp.RejectedDisabled, "")
-		return nil, errInvalidClient()
+		return result{}, errInvalidClient()
 	case err != nil:
-		return nil, s.fault(ctx, "storing tokens", err)
+		return result{}, s.fault(ctx, "storing tokens", err)
 	}
-	return respond(ctx, m.body), nil
+	return result{body: m.body}, nil
 }
 
 // invalidGrant says why a code or refresh token is not good, and returns errInvalidGrant,
@@ -382,15 +394,15 @@ func rejectionOf(err error) idp.RejectionReason {
 
 // rejectMismatch says what of a token request does not belong to its code. A code verifier
 // is a secret and is not shown.
-func (s *Server) rejectMismatch(ctx context.Context, c *idp.Client, code *idp.Code, r *oidc.AccessTokenRequest, reason string) {
+func (s *Server) rejectMismatch(ctx context.Context, c *idp.Client, code *idp.Code, form url.Values, reason string) {
 	switch {
 	case reason == "dpop_jkt":
 		s.rejected(ctx, c, idp.RejectedKey, "")
 	case reason == "redirect_uri":
-		s.rejected(ctx, c, idp.RejectedRedirect, redactedURI(r.RedirectURI), redactedURI(code.RedirectURI))
+		s.rejected(ctx, c, idp.RejectedRedirect, redactedURI(form.Get("redirect_uri")), redactedURI(code.RedirectURI))
 	case code.Challenge == "":
 		s.rejected(ctx, c, idp.RejectedVerifierUnasked, "")
-	case !validPKCE(r.CodeVerifier):
+	case !validPKCE(form.Get("code_verifier")):
 		s.rejected(ctx, c, idp.RejectedNoVerifier, "")
 	default:
 		s.rejected(ctx, c, idp.RejectedVerifier, "")
@@ -429,16 +441,4 @@ func event(ctx context.Context, g *idp.Grant, at time.Time, kind idp.EventKind, 
 		e.Detail["reason"] = reason
 	}
 	return e
-}
-
-var errNotAuthenticated = errors.New("not a client of ours")
-
-// clientOf returns the client that VerifyClient has authenticated. Error: the library
-// passed another, which is a fault of ours.
-func clientOf(c op.Client) (*idp.Client, error) {
-	p, ok := c.(authenticatedClient)
-	if !ok {
-		return nil, op.NewStatusError(oidc.ErrServerError().WithParent(errNotAuthenticated), http.StatusInternalServerError)
-	}
-	return p.client, nil
 }

@@ -31,51 +31,51 @@ func (s *Server) invalidToken(ctx context.Context, h http.Header) error {
 	return s.refuseBound(ctx, &oidc.Error{ErrorType: codeInvalidToken, Description: "The access token is unknown, expired or revoked."})
 }
 
-// UserInfo is the UserInfo endpoint (OpenID Connect Core 1.0, section 5.3). The response
+// userinfo is the UserInfo endpoint (OpenID Connect Core 1.0, section 5.3). The response
 // has the claims that the access token's scopes, and the claims parameter of the
 // authorization request, ask for, as far as client and person may have them now. It is
 // signed for a client that is registered so (section 5.3.2). Only what we stored as an access
 // token is one: an ID token is not.
-func (s *Server) UserInfo(ctx context.Context, r *op.Request[oidc.UserInfoRequest]) (*op.Response, error) {
-	now := s.now()
-	t, g, u, err := s.conf.Store.Access(ctx, idp.Secret(r.Data.AccessToken).Hash())
+func (s *Server) userinfo(r *http.Request) (result, error) {
+	ctx, access, now := r.Context(), r.Form.Get("access_token"), s.now()
+	t, g, u, err := s.conf.Store.Access(ctx, idp.Secret(access).Hash())
 	if errors.Is(err, idp.ErrNotFound) {
-		return nil, s.invalidToken(ctx, r.Header)
+		return result{}, s.invalidToken(ctx, r.Header)
 	}
 	if err != nil {
-		return nil, s.fault(ctx, "reading an access token", err)
+		return result{}, s.fault(ctx, "reading an access token", err)
 	}
 	c, err := s.conf.Store.Client(ctx, g.Client)
 	if errors.Is(err, idp.ErrNotFound) {
-		return nil, s.invalidToken(ctx, r.Header)
+		return result{}, s.invalidToken(ctx, r.Header)
 	}
 	if err != nil {
-		return nil, s.fault(ctx, "client", err)
+		return result{}, s.fault(ctx, "client", err)
 	}
 	identified(ctx, c)
 	repeatInteraction(ctx, c, r.Header)
-	if !belongs(ctx, c) || !t.Good(g, now) || !s.KeyLives(r.Data.AccessToken) {
-		return nil, s.invalidToken(ctx, r.Header)
+	if !belongs(ctx, c) || !t.Good(g, now) || !s.KeyLives(access) {
+		return result{}, s.invalidToken(ctx, r.Header)
 	}
-	if err := s.checkBound(ctx, r, c, t); err != nil {
-		return nil, err
+	if err := s.checkBound(r, c, t, access); err != nil {
+		return result{}, err
 	}
 	scopes, err := s.allowed(ctx, c, g, u, t.Scopes)
 	if err != nil && !errors.Is(err, idp.ErrDenied) {
-		return nil, s.fault(ctx, "client", err)
+		return result{}, s.fault(ctx, "client", err)
 	}
 	if err != nil {
-		return nil, s.invalidToken(ctx, r.Header) // what was taken away makes the token as good as revoked
+		return result{}, s.invalidToken(ctx, r.Header) // what was taken away makes the token as good as revoked
 	}
 	if u == nil || !slices.Contains(scopes, scopeOpenID) {
-		return nil, op.NewStatusError(&oidc.Error{
+		return result{}, op.NewStatusError(&oidc.Error{
 			ErrorType:   codeInsufficientScope,
 			Description: "The access token was not given for openid.",
 		}, http.StatusForbidden)
 	}
 	consented, err := s.consentedClaims(ctx, c, g)
 	if err != nil {
-		return nil, s.fault(ctx, "consent", err)
+		return result{}, s.fault(ctx, "consent", err)
 	}
 	b := make([]byte, 0, 512)
 	if c.Signing.UserinfoAlg != "" {
@@ -86,12 +86,12 @@ func (s *Server) UserInfo(ctx context.Context, r *op.Request[oidc.UserInfoReques
 	b = claim.AppendString(b, s.conf.Subjects.Of(c, u.ID))
 	b = append(claim.Append(b, u, c.Claims, inUserinfo(c, g, scopes, consented)), '}')
 	if c.Signing.UserinfoAlg == "" {
-		return respond(ctx, b), nil
+		return result{body: b}, nil
 	}
 	// Without exp and iat it passes for no ID token.
 	signed, err := s.signFor(c, c.Signing.UserinfoAlg, typeNone, b)
 	if err != nil {
-		return nil, s.fault(ctx, "signing userinfo", err)
+		return result{}, s.fault(ctx, "signing userinfo", err)
 	}
-	return respondSigned(ctx, kindJWT, signed), nil
+	return result{signed, []string{kindJWT}}, nil
 }

@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"sync/atomic"
 	"time"
 
 	"hilum/idp"
@@ -66,6 +67,7 @@ type Door struct {
 	cookies *cookies
 	origin  *http.CrossOriginProtection
 	waiting waiting
+	tags    atomic.Pointer[offeredTags]
 	routes  []Route
 	byName  map[string]*Route // by Route.kind: the name, with a colon where an id or a query follows
 	pattern map[string]*Route // by Route.Pattern

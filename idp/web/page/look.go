@@ -20,14 +20,25 @@ import (
 // languageAge is how long a browser keeps the chosen language.
 const languageAge = 365 * 24 * time.Hour
 
-// LanguageTags are the tags of the languages that are offered now, sorted (BCP 47).
+// offeredTags are the tags of the languages that are offered while a site is presented as it is.
+type offeredTags struct {
+	site *idp.Site
+	tags []string
+}
+
+// LanguageTags are the tags of the languages that are offered now, sorted (BCP 47). They are
+// the same slice until the site changes, and must not be changed.
 func (d *Door) LanguageTags() []string {
 	site := d.conf.Site()
+	if last := d.tags.Load(); last != nil && last.site == site {
+		return last.tags
+	}
 	var tags []string
 	for _, l := range d.conf.Words.Offered(site.Languages, site.Language) {
 		tags = append(tags, l.Tag)
 	}
 	slices.Sort(tags)
+	d.tags.Store(&offeredTags{site, tags})
 	return tags
 }
 
