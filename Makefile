@@ -113,13 +113,19 @@ $(BOM):
 
 # bench measures each operation on SQLite and PostgreSQL beside the limits of the machine, BENCH
 # seconds each, among as many grants as GRANTS says, and writes docs/performance: bench.md, a picture, and
-# what the next run is compared with. PEOPLE are in the list of devices, three devices each.
+# what the next run is compared with. PEOPLE are in the list of devices, three devices each. With PAIR=commit
+# it measures that commit and this one in turn instead, and writes nothing.
 BENCH ?= 1
 GRANTS ?= 100000,1000000
 PEOPLE ?= 1000000
+PAIR ?=
 bench: needs
+ifneq ($(PAIR),)
+	PAIR=$(PAIR) BENCH=$(BENCH) GRANTS=$(GRANTS) go test -v -count 1 -run TestBenchPair -timeout 0 ./e2e/bench
+else
 	BENCH=$(BENCH) GRANTS=$(GRANTS) go test -v -count 1 -run 'TestBench$$' -timeout 0 ./e2e/bench
 	DEVICES_PEOPLE=$(PEOPLE) go test -v -count 1 -run TestBenchDevices -timeout 60m ./idp/store
+endif
 
 # waiting prints how long it takes from a phone's answer to its browser, and what those cost that wait.
 waiting:

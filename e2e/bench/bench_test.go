@@ -43,10 +43,11 @@ type measured struct {
 var busy = []int{16, 64}
 
 const (
-	hashed   = "argon2id, default cost"
-	rs256    = "RS256 signature"
-	es256    = "ES256 signature"
-	oneFlush = "SQLite commit, raw, one row"
+	hashed      = "argon2id, default cost"
+	rs256       = "RS256 signature"
+	es256       = "ES256 signature"
+	wholeSignIn = "whole sign-in"
+	oneFlush    = "SQLite commit, raw, one row"
 )
 
 func anywhere(p place) bool   { return !p.dear }
@@ -78,9 +79,9 @@ var all = []measured{
 	{"client credentials", "", oneFlush, "", busy, atTheFirst, same(credentials)},
 	{"discovery", "", netHTTP, "", busy, atTheFirst, same(prepared("/.well-known/openid-configuration", `"issuer"`))},
 	{"jwks", "", netHTTP, "", busy, atTheFirst, same(prepared("/jwks", `"keys"`))},
-	{"whole sign-in, minimal hash, RS256", "", rs256, "", busy, atTheFirst, same(signIns("RS256"))},
-	{"whole sign-in, minimal hash, ES256", "", es256, "", busy, atTheFirst, same(signIns("ES256"))},
-	{"whole sign-in, default hash, RS256", "", hashed, "", []int{hashers}, whereDear, same(signIns("RS256"))},
+	{wholeSignIn + ", minimal hash, RS256", "", rs256, "", busy, atTheFirst, same(signIns("RS256"))},
+	{wholeSignIn + ", minimal hash, ES256", "", es256, "", busy, atTheFirst, same(signIns("ES256"))},
+	{wholeSignIn + ", default hash, RS256", "", hashed, "", []int{hashers}, whereDear, same(signIns("RS256"))},
 }
 
 // hashers is how many sign in at once where a password costs what it should.
@@ -96,15 +97,16 @@ type extent struct {
 	signIns  int
 	dear     int // sign-ins at the default hash
 	starts   int
-	tokens   int // different ones, after which memory is looked at
-	after    int // sign-ins, after which it is
-	waiting  int // browsers, and phones that listen
+	tokens   int           // different ones, after which memory is looked at
+	after    int           // sign-ins, after which it is
+	waiting  int           // browsers, and phones that listen
+	rest     time.Duration // as long as it takes a provider to come to rest
 	folder   string
 }
 
 // moment goes through all of it, to see that every operation does what it should.
 func moment(t *testing.T) extent {
-	return extent{rounds: 1, span: 10 * time.Second, most: 16, grants: []int{fewGrants, 1200}, prepared: 16, signIns: 16, dear: 4, starts: 1, tokens: 32, after: 8, waiting: 20, folder: t.TempDir()}
+	return extent{rounds: 1, span: 10 * time.Second, most: 16, grants: []int{fewGrants, 1200}, prepared: 16, signIns: 16, dear: 4, starts: 1, tokens: 32, after: 8, waiting: 20, rest: 100 * time.Millisecond, folder: t.TempDir()}
 }
 
 // extentOf is what BENCH and GRANTS ask for.
@@ -119,8 +121,8 @@ func extentOf(t *testing.T) (x extent, judged bool) {
 		t.Fatalf("BENCH=%q is not a number of seconds", s)
 	}
 	x = extent{
-		rounds: 3, span: span, most: endless, grants: []int{fewGrants, 100_000}, prepared: int(6000 * span.Seconds()), signIns: int(1500 * span.Seconds()),
-		dear: int(60 * span.Seconds()), starts: 10, tokens: 60_000, after: 1000, waiting: 10_000, folder: "../../docs/performance",
+		rounds: 3, span: span, most: endless, grants: []int{fewGrants, 100_000}, prepared: int(6000 * span.Seconds()), signIns: int(1000 * span.Seconds()),
+		dear: int(60 * span.Seconds()), starts: 10, tokens: 60_000, after: 1000, waiting: 10_000, rest: 3 * time.Second, folder: "../../docs/performance",
 	}
 	if s := os.Getenv("GRANTS"); s != "" {
 		x.grants = []int{fewGrants}
@@ -145,6 +147,16 @@ func (x extent) keptTokens(grants int) int { return min(grants/2, 120_000) }
 // part is how many new tokens a figure of a round has, of those kept of one application and kind.
 func (x extent) part(grants int) int { return x.keptTokens(grants) / 2 / len(busy) / x.rounds * 9 / 10 }
 
+// signInRows is how many figures of a round and place are whole sign-ins.
+func signInRows() (n int) {
+	for _, m := range all {
+		if strings.HasPrefix(m.what, wholeSignIn) && !m.at(place{dear: true}) {
+			n += len(m.atOnce)
+		}
+	}
+	return n
+}
+
 // standing is a site that runs.
 type standing struct {
 	place
@@ -168,7 +180,7 @@ func (x extent) stands(t *testing.T) []standing {
 		case p.dear:
 			people = x.dear + fewGrants
 		case p.grants == fewGrants:
-			people += x.signIns
+			people += signInRows() * x.signIns // of a round, so that nobody has to wait
 		default:
 			people += min(1000, p.grants/100)
 		}
@@ -215,7 +227,7 @@ func limitNames() []string {
 // many grants as GRANTS says, and writes docs/performance. Else it goes through all of it for a
 // moment, to see that every operation does what it should; of time it claims nothing then.
 func TestBench(t *testing.T) {
-	if os.Getenv("BENCH_ENGINE") == onBoth || os.Getenv("PAIR") != "" || os.Getenv("PEERS") != "" {
+	if os.Getenv("BENCH_ENGINE") == onBoth || os.Getenv("PAIR") != "" {
 		return // others measure
 	}
 	x, judged := extentOf(t)

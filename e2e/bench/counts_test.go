@@ -157,15 +157,9 @@ func counted(t testing.TB, engine string, n int) []size {
 		v = round(v/float64(n), 3)
 		return size{What: "one sign-in: " + what, On: name, Unit: unit, Value: v, Rounds: []float64{v}, Target: target}
 	}
-	commits := "commits"
-	if s.server != nil {
-		commits = "transactions that write"
+	costs := []size{of("HTTP requests", "requests", "", one.requests), of("SQL statements", "statements", "", one.statements), of("allocated", "KB", "", one.allocated)}
+	if s.server != nil { // what goes to the server at once is a transaction without a word
+		return append(costs, of("transactions that write", "transactions", "", one.commits))
 	}
-	return []size{
-		of("HTTP requests", "requests", "", one.requests),
-		of("SQL statements", "statements", "", one.statements),
-		of("SQL statements of transactions", "statements", "", one.around),
-		of(commits, "commits", "", one.commits),
-		of("allocated", "KB", "", one.allocated),
-	}
+	return append(costs, of("SQL statements of transactions", "statements", "", one.around), of("commits", "commits", "", one.commits))
 }

@@ -22,9 +22,6 @@ func (x extent) sizes(t *testing.T) (all []size) {
 	return all
 }
 
-// rest is how long it takes a provider to come to rest.
-func (x extent) rest() { time.Sleep(min(3*time.Second, x.span*3)) }
-
 // memory measures start and memory on an engine, each round by a process of its own: at rest,
 // after sign-ins, and after so many different tokens.
 func (x extent) memory(t *testing.T, engine string) []size {
@@ -47,11 +44,11 @@ func (x extent) memory(t *testing.T, engine string) []size {
 	s.signIns = x.after
 	for range x.rounds {
 		s.start(t)
-		x.rest()
+		time.Sleep(x.rest)
 		idle.Rounds = append(idle.Rounds, round(own(t, s.pid), 3))
 		n, op := signIns("ES256")(t, s, busy[0])
 		load(t, s.host, s.pid, busy[0], time.Hour, n, op)
-		x.rest()
+		time.Sleep(x.rest)
 		later.Rounds = append(later.Rounds, round(own(t, s.pid), 3))
 		s.stop(t)
 
@@ -59,7 +56,7 @@ func (x extent) memory(t *testing.T, engine string) []size {
 		load(t, s.host, s.pid, busy[0], time.Hour, len(tokens), func(on *conn, _, n int) error {
 			return answers(on, "GET", "/userinfo", "Authorization: Bearer "+tokens[n]+"\r\n", "", `"sub"`)
 		})
-		x.rest()
+		time.Sleep(x.rest)
 		many.Rounds = append(many.Rounds, round(own(t, s.pid), 3))
 		s.stop(t)
 	}
