@@ -202,11 +202,16 @@ func (x extent) stands(t *testing.T) []standing {
 	return sites
 }
 
+// asShipped takes away what makes hashes cheap.
+func (s *site) asShipped() {
+	s.env = slices.DeleteFunc(s.env, func(v string) bool { return strings.HasPrefix(v, "IDP_PASSWORD_") })
+}
+
 // hashesDearly has a site hash passwords as it is shipped; each person's is hashed anew at their
 // next sign-in.
 func (s *site) hashesDearly(t testing.TB) {
 	t.Helper()
-	s.env = slices.DeleteFunc(s.env, func(v string) bool { return strings.HasPrefix(v, "IDP_PASSWORD_") })
+	s.asShipped()
 	s.start(t)
 	n, op := signIns("RS256")(t, s, hashers)
 	load(t, s.host, s.pid, hashers, time.Hour, n, op)

@@ -32,14 +32,28 @@ func (r *record) markdown(says []string) []byte {
 		if f.Note != "" {
 			what += " (" + f.Note + ")"
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %d | %s | %s | %s | %s | %.0f %% | %s, %s | %.0f %% |\n", what, f.Tokens, f.On, number(float64(f.Among)), f.AtOnce,
-			number(round(f.Rate, 3)), number(f.P50), number(f.P99), number(round(f.CPU, 3)), 100*median(f.Shares), f.Of, number(round(f.Most, 3)), 100*max(spread(f.Shares), spread(f.Costs)))
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %d | %s | %s | %s | %s | %.0f %% | %s | %.0f %% |\n", what, f.Tokens, f.On, number(float64(f.Among)), f.AtOnce,
+			number(round(f.Rate, 3)), number(f.P50), number(f.P99), number(round(f.CPU, 3)), 100*median(f.Shares), r.beside(&f), 100*max(spread(f.Shares), spread(f.Costs)))
 	}
 	fmt.Fprint(&b, "\nMemory is what no file backs (RssAnon).\n\n| besides | on | | rounds differ by | target |\n|---|---|---|---|---|\n")
 	for _, s := range r.Sizes {
 		fmt.Fprintf(&b, "| %s | %s | %s %s | %.0f %% | %s |\n", s.What, s.On, number(s.Value), s.Unit, 100*spread(s.Rounds), s.Target)
 	}
 	return b.Bytes()
+}
+
+// elsewhere is who else makes the signature of a limit.
+var elsewhere = map[string]string{rs256: opensslRSA, es256: opensslEC}
+
+// beside names the limit of a row, and the same signature as the machine's openssl makes it.
+func (r *record) beside(f *figure) string {
+	said := fmt.Sprintf("%s, %s", f.Of, number(round(f.Most, 3)))
+	for _, l := range r.Limits {
+		if l.Name == elsewhere[f.Of] {
+			said += fmt.Sprintf("; %.0f %% of %s, %s", 100*f.Rate/l.Rate, l.Name, number(round(l.Rate, 3)))
+		}
+	}
+	return said
 }
 
 // svg draws each thing that was measured: its rates, as long as they are of the limit or of the
@@ -99,7 +113,7 @@ func (r *record) svg() []byte {
 
 // A record is drawn with all that was measured, as XML, and its table has each row.
 func TestRecordIsDrawn(t *testing.T) {
-	r := &record{conditions: conditions{Date: "2026-12-01", Span: 1, Rounds: 3, CPU: `A <fast> & "new" one`, Cores: 2, Load: "0.10"}, Limits: []limit{{es256, 30000, []float64{29000, 30000}}}}
+	r := &record{conditions: conditions{Date: "2026-12-01", Span: 1, Rounds: 3, CPU: `A <fast> & "new" one`, Cores: 2, Load: "0.10"}, Limits: []limit{{es256, 30000, []float64{29000, 30000}}, {opensslEC, 40000, []float64{40000}}}}
 	for _, tokens := range []string{remembered, newToken} {
 		for i, workers := range busy {
 			r.Loads = append(r.Loads, figure{What: "refresh, ES256", On: "SQLite", Tokens: tokens, Among: 100_000, AtOnce: workers, Rate: 6000 + float64(i), P50: 2.5, P99: 9.75, CPU: 142.5,
@@ -108,7 +122,7 @@ func TestRecordIsDrawn(t *testing.T) {
 	}
 	r.Sizes = []size{{What: "memory at rest", On: "SQLite", Unit: "MB", Value: 20.25, Rounds: []float64{20.25}, Target: "≤ 16"}}
 	table, picture := r.markdown([]string{"LOST: it"}), r.svg()
-	for _, want := range []string{"- LOST: it", "| refresh, ES256 | new | SQLite | 100,000 | 64 | 6,000 |", "20.25 MB", "30,000"} {
+	for _, want := range []string{"- LOST: it", "| refresh, ES256 | new | SQLite | 100,000 | 64 | 6,000 |", "20.25 MB", "30,000; 15 % of " + opensslEC + ", 40,000"} {
 		if !bytes.Contains(table, []byte(want)) {
 			t.Errorf("the table has no %q:\n%s", want, table)
 		}

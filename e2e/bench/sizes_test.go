@@ -16,6 +16,7 @@ func (x extent) sizes(t *testing.T) (all []size) {
 		all = append(all, x.memory(t, engine)...)
 		all = append(all, counted(t, engine, min(50, x.after))...)
 	}
+	all = append(all, x.besideHashes(t))
 	if x.waiting >= enoughWait {
 		all = append(all, x.waits(t)...)
 	}
@@ -89,5 +90,56 @@ func (x extent) waits(t *testing.T) []size {
 		of("memory of a listening phone", "KB", "≤ 25", phone),
 		of(fmt.Sprintf("from the phone's answer to its browser, %s waiting, p50", number(float64(x.waiting))), "ms", "< 3", ms(r.p50)),
 		of(fmt.Sprintf("from the phone's answer to its browser, %s waiting, p99", number(float64(x.waiting))), "ms", "< 20", ms(r.p99)),
+	}
+}
+
+// besideHashes measures how long it takes to refresh while others sign in with passwords that
+// are hashed as they are shipped: p99, of what is asked every ten milliseconds.
+func (x extent) besideHashes(t *testing.T) size {
+	t.Helper()
+	s := newSiteOn(t, onSQLite, x.rounds*x.dear+1, crowd.Least)
+	s.signIns = x.dear
+	s.asShipped() // each hash is made anew at the first sign-in, which costs as much as a later one
+	s.start(t)
+	es, on := s.clients["ES256"], s.dial(t)
+	_, body := signedIn(t, s, on, es)
+	token, err := field(body, "refresh_token")
+	check(t, err)
+	r := size{What: "refresh, ES256, beside sign-ins at the default hash, p99", On: "SQLite", Unit: "ms", Target: "< 50"}
+	for range x.rounds {
+		n, op := signIns("RS256")(t, s, hashers)
+		done, ended := make(chan struct{}), make(chan error, 1)
+		var took []time.Duration
+		go func() { // ends with the sign-ins
+			ended <- every(10*time.Millisecond, done, func() (err error) {
+				at := time.Now()
+				token, err = es.refresh(on, token)
+				took = append(took, time.Since(at))
+				return err
+			})
+		}()
+		load(t, s.host, s.pid, hashers, time.Hour, n, op)
+		close(done)
+		check(t, <-ended)
+		r.Rounds = append(r.Rounds, round(ms(percentile(took, 99)), 3))
+	}
+	s.stop(t)
+	r.Value = median(r.Rounds)
+	return r
+}
+
+// every does something again and again, at once first, until done is closed or it fails.
+func every(interval time.Duration, done <-chan struct{}, do func() error) error {
+	tick := time.NewTicker(interval)
+	defer tick.Stop()
+	for {
+		if err := do(); err != nil {
+			return err
+		}
+		select {
+		case <-done:
+			return nil
+		case <-tick.C:
+		}
 	}
 }
