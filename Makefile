@@ -114,14 +114,18 @@ $(BOM):
 # bench measures each operation on SQLite and PostgreSQL beside the limits of the machine, BENCH
 # seconds each, among as many grants as GRANTS says, and writes docs/performance: bench.md, a picture, and
 # what the next run is compared with. PEOPLE are in the list of devices, three devices each. With PAIR=commit
-# it measures that commit and this one in turn instead, and writes nothing.
+# it measures that commit and this one in turn instead, with PEERS=1 providers that others wrote, which are
+# fetched by name into .cache; either writes nothing.
 BENCH ?= 1
 GRANTS ?= 100000,1000000
 PEOPLE ?= 1000000
 PAIR ?=
+PEERS ?=
 bench: needs
 ifneq ($(PAIR),)
 	PAIR=$(PAIR) BENCH=$(BENCH) GRANTS=$(GRANTS) go test -v -count 1 -run TestBenchPair -timeout 0 ./e2e/bench
+else ifneq ($(PEERS),)
+	PEERS=1 BENCH=$(BENCH) go test -v -count 1 -run TestBenchPeers -timeout 0 ./e2e/bench
 else
 	BENCH=$(BENCH) GRANTS=$(GRANTS) go test -v -count 1 -run 'TestBench$$' -timeout 0 ./e2e/bench
 	DEVICES_PEOPLE=$(PEOPLE) go test -v -count 1 -run TestBenchDevices -timeout 60m ./idp/store
