@@ -31,7 +31,7 @@ export OAUTH2_PROXY := $(CACHE)/oauth2-proxy-$(OAUTH2_PROXY_VERSION)
 # Debian makes a server of its own with the package, and starts it, unless told not to.
 NO_CLUSTER := mkdir -p /etc/postgresql-common/createcluster.d && echo "create_main_cluster = false" >/etc/postgresql-common/createcluster.d/tests.conf
 
-.PHONY: test postgres build dev lint vuln lock bench soak report engines move growth hints crash races twice books far three rolling parties conformance screenshots outdated notice worker release axe zxing fakeidb needs clean
+.PHONY: test postgres build dev lint vuln lock bench waiting soak report engines move growth hints crash races twice books far three rolling parties conformance screenshots outdated notice worker release axe zxing fakeidb needs clean
 
 # test begins with the end-to-end tests, which take longest and wait most: the others compute
 # meanwhile. Packages are told of in the order in which they begin, so nothing is printed until those end.
@@ -111,13 +111,29 @@ $(BOM):
 	GOBIN=$(CACHE)/build go install github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@$(SBOM)
 	mv $(CACHE)/build/cyclonedx-gomod $@
 
-# bench prints our figures beside the limits of the machine, BENCH seconds each.
-# PEOPLE are in the list of devices, three devices each.
-BENCH ?= 2
+# bench measures each operation on SQLite and PostgreSQL beside the limits of the machine, BENCH
+# seconds each, among as many grants as GRANTS says, and writes docs/performance: bench.md, a picture, and
+# what the next run is compared with. PEOPLE are in the list of devices, three devices each. With PAIR=commit
+# it measures that commit and this one in turn instead, with PEERS=1 providers that others wrote, which are
+# fetched by name into .cache; either writes nothing.
+BENCH ?= 1
+GRANTS ?= 100000,1000000
 PEOPLE ?= 1000000
-bench:
-	BENCH=$(BENCH) go test -v -count 1 -run TestBench -timeout 60m ./e2e/bench
+PAIR ?=
+PEERS ?=
+bench: needs
+ifneq ($(PAIR),)
+	PAIR=$(PAIR) BENCH=$(BENCH) GRANTS=$(GRANTS) go test -v -count 1 -run TestBenchPair -timeout 0 ./e2e/bench
+else ifneq ($(PEERS),)
+	PEERS=1 BENCH=$(BENCH) go test -v -count 1 -run TestBenchPeers -timeout 0 ./e2e/bench
+else
+	BENCH=$(BENCH) GRANTS=$(GRANTS) go test -v -count 1 -run 'TestBench$$' -timeout 0 ./e2e/bench
 	DEVICES_PEOPLE=$(PEOPLE) go test -v -count 1 -run TestBenchDevices -timeout 60m ./idp/store
+endif
+
+# waiting prints how long it takes from a phone's answer to its browser, and what those cost that wait.
+waiting:
+	BENCH=1 go test -v -count 1 -run TestBenchPhones -timeout 60m ./e2e/bench
 
 # engines prints what an operation costs the provider on SQLite and on PostgreSQL, measured in
 # turn, BENCH seconds each.

@@ -53,6 +53,7 @@ var packages = map[string]layer{
 	"e2e":                  suite,
 	"e2e/bench":            suite,
 	"e2e/balance":          suite,
+	"e2e/bench/fill":       suite,
 	"e2e/crowd":            suite,
 	"idp":                  nouns,
 	"idp/admin":            verb,

@@ -1,333 +1,368 @@
 package bench
 
 import (
+	"bytes"
+	"cmp"
+	"encoding/json"
 	"fmt"
-	"io"
-	"maps"
 	"os"
+	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"hilum/e2e/crowd"
-	"hilum/idp"
 )
 
-// row is one kind of request under load.
-type row struct {
-	name    string
-	workers int
-	limit   string // what it is compared with
-	target  string
-	// prepare makes what the operation uses up, before the clock starts.
-	prepare func(t testing.TB, s *site, workers int) (most int, op func(c *conn, worker, n int) error)
+// place is where it is measured: an engine, and how many grants are in its database at first.
+type place struct {
+	engine string
+	grants int
+	dear   bool // passwords are hashed as they are shipped
 }
 
-const endless = 1 << 30
-
-var rows = []row{
-	{"refresh, RS256", 16, "RS256 signature", "70 % of the limit", refreshes("RS256")},
-	{"refresh, RS256", 64, "RS256 signature", "70 % of the limit", refreshes("RS256")},
-	{"refresh, ES256", 16, "ES256 signature", "9,000 /s", refreshes("ES256")},
-	{"refresh, ES256", 64, "ES256 signature", "9,000 /s, p99 < 25 ms", refreshes("ES256")},
-	{"code exchange, RS256", 16, "RS256 signature", "as refresh", exchanges("RS256")},
-	{"code exchange, ES256", 16, "ES256 signature", "as refresh", exchanges("ES256")},
-	{"code exchange, at+jwt, ES256", 16, twoSignatures, "", exchanges(withJWT)},
-	{"token exchange, at+jwt, ES256", 16, "ES256 signature", "", swaps},
-	{"PAR, authorize and code exchange, private_key_jwt and DPoP, ES256", 16, fourAndOne, "", boundSignIns},
-	{"authorize, in a session", 16, netHTTP, "", authorizes},
-	{"userinfo", 16, netHTTP, "35,000 /s", userinfo},
-	{"introspection", 16, netHTTP, "35,000 /s", introspection},
-	{"discovery", 16, netHTTP, "95 % of the limit", prepared("/.well-known/openid-configuration", `"issuer"`)},
-	{"jwks", 16, netHTTP, "95 % of the limit", prepared("/jwks", `"keys"`)},
-	{"whole sign-in, hash at no cost, RS256", 16, "RS256 signature", "2,000 /s", signIns("RS256")},
+func (p place) name() string {
+	name := map[string]string{onSQLite: "SQLite", onPostgres: "PostgreSQL"}[p.engine]
+	if p.dear {
+		name += ", default hash"
+	}
+	return name
 }
 
-// signedIn signs somebody in and returns their browser and what the
-// application got.
-func signedIn(t testing.TB, s *site, c *conn, to client) (browser, []byte) {
-	t.Helper()
-	b := browser{}
-	code, err := b.signIn(c, to, s.next(t), 0)
-	check(t, err)
-	body, err := to.exchange(c, code)
-	check(t, err)
-	return b, body
+// measured is a row: what is measured, at which places, so many at once each.
+type measured struct {
+	what, tokens, limit, note string
+	atOnce                    []int
+	at                        func(place) bool
+	prepare                   func(part int) prepare
 }
 
-func refreshes(alg string) func(testing.TB, *site, int) (int, func(*conn, int, int) error) {
-	return func(t testing.TB, s *site, workers int) (int, func(*conn, int, int) error) {
-		c, on := s.clients[alg], s.dial(t)
-		tokens := make([]string, workers)
-		b, _ := signedIn(t, s, on, c)
-		for w := range tokens {
-			body, err := c.exchange(on, b.code(t, on, c))
-			check(t, err)
-			tokens[w], err = field(body, "refresh_token")
-			check(t, err)
-		}
-		return endless, func(on *conn, w, _ int) (err error) {
-			tokens[w], err = c.refresh(on, tokens[w])
-			return err
-		}
-	}
-}
+// busy are how many ask at once, unless a row says otherwise.
+var busy = []int{16, 64}
 
-// exchanges redeems codes that a session gave before the clock started: as many as it gives
-// while the first of them is good still.
-func exchanges(alg string) func(testing.TB, *site, int) (int, func(*conn, int, int) error) {
-	return func(t testing.TB, s *site, _ int) (int, func(*conn, int, int) error) {
-		c, on := s.clients[alg], s.dial(t)
-		b, _ := signedIn(t, s, on, c)
-		var codes []string
-		for begin := time.Now(); len(codes) < s.prepared && time.Since(begin) < idp.CodeTTL/3; {
-			codes = append(codes, b.code(t, on, c))
-		}
-		return len(codes), func(on *conn, _, n int) error {
-			_, err := c.exchange(on, codes[n])
-			return err
-		}
-	}
-}
+const (
+	hashed      = "argon2id, default cost"
+	rs256       = "RS256 signature"
+	es256       = "ES256 signature"
+	wholeSignIn = "whole sign-in"
+	oneFlush    = "SQLite commit, raw, one row"
+)
 
-func authorizes(t testing.TB, s *site, _ int) (int, func(*conn, int, int) error) {
-	c, on := s.clients["ES256"], s.dial(t)
-	b, _ := signedIn(t, s, on, c)
-	path, header := authorize(c), b.header()
-	return endless, func(on *conn, _, _ int) error {
-		a, err := on.ask("GET", path, header, "")
-		if err == nil {
-			_, err = codeOf(a)
-		}
-		return err
-	}
-}
+func anywhere(p place) bool   { return !p.dear }
+func amongMany(p place) bool  { return !p.dear && p.grants > fewGrants }
+func atTheFirst(p place) bool { return !p.dear && p.grants == fewGrants }
+func whereDear(p place) bool  { return p.dear }
+func onFile(p place) bool     { return atTheFirst(p) && p.engine == onSQLite }
 
-func userinfo(t testing.TB, s *site, _ int) (int, func(*conn, int, int) error) {
-	_, body := signedIn(t, s, s.dial(t), s.clients["ES256"])
-	access, err := field(body, "access_token")
-	check(t, err)
-	header := "Authorization: Bearer " + access + "\r\n"
-	return endless, func(on *conn, _, _ int) error {
-		return answers(on, "GET", "/userinfo", header, "", `"sub"`)
-	}
-}
+// same is a row that has no part of what was made before.
+func same(of prepare) func(int) prepare { return func(int) prepare { return of } }
 
-func introspection(t testing.TB, s *site, _ int) (int, func(*conn, int, int) error) {
-	c := s.clients["ES256"]
-	_, body := signedIn(t, s, s.dial(t), c)
-	access, err := field(body, "access_token")
-	check(t, err)
-	return endless, func(on *conn, _, _ int) error {
-		return answers(on, "POST", "/introspect", c.basic, "token="+access, `"active":true`)
-	}
-}
-
-func prepared(path, has string) func(testing.TB, *site, int) (int, func(*conn, int, int) error) {
-	return func(testing.TB, *site, int) (int, func(*conn, int, int) error) {
-		return endless, func(on *conn, _, _ int) error { return answers(on, "GET", path, "", "", has) }
-	}
-}
-
-// signIns has everybody begin at the application and end with its tokens.
-func signIns(alg string) func(testing.TB, *site, int) (int, func(*conn, int, int) error) {
-	return func(t testing.TB, s *site, _ int) (int, func(*conn, int, int) error) {
-		c := s.clients[alg]
-		people := make([]crowd.Person, s.signIns)
-		for i := range people {
-			people[i] = s.next(t)
-		}
-		return len(people), func(on *conn, _, n int) error {
-			code, err := browser{}.signIn(on, c, people[n], 0)
-			if err != nil {
-				return err
-			}
-			_, err = c.exchange(on, code)
-			return err
-		}
-	}
-}
-
-func answers(on *conn, method, path, header, form, has string) error {
-	a, err := on.ask(method, path, header, form)
-	if err == nil && (a.status != 200 || !strings.Contains(string(a.body), has)) {
-		err = fmt.Errorf("%s %s: %d %s", method, path, a.status, a.body)
-	}
-	return err
-}
-
-// figures is what several runs have shown, medians of them.
-type figures struct{ samples []sample }
-
-func (f *figures) median() sample {
-	pick := func(of func(sample) float64) float64 {
-		all := make([]float64, len(f.samples))
-		for i, s := range f.samples {
-			all[i] = of(s)
-		}
-		return median(all)
-	}
-	return sample{
-		perSecond: pick(func(s sample) float64 { return s.perSecond }),
-		p50:       time.Duration(pick(func(s sample) float64 { return float64(s.p50) })),
-		p99:       time.Duration(pick(func(s sample) float64 { return float64(s.p99) })),
-		cpu:       time.Duration(pick(func(s sample) float64 { return float64(s.cpu) })),
-	}
-}
-
-func median(all []float64) float64 {
-	all = slices.Sorted(slices.Values(all))
-	return all[len(all)/2]
-}
-
-// TestBench prints the table when BENCH is set, with as many seconds for each
-// figure as it says. Else it goes through all of it for a moment, to see that
-// every operation does what it should; of time it claims nothing then.
-func TestBench(t *testing.T) {
-	if os.Getenv("BENCH_ENGINE") == onBoth {
-		return // TestBenchEngines measures
-	}
-	rounds, span, most := 1, 10*time.Second, 32
-	prepared, signIns, hashed, starts := 32, 32, 8, 1
-	limitSpan := 50 * time.Millisecond
-	out := io.Discard
-	if s := os.Getenv("BENCH"); s != "" {
-		var err error
-		span, err = time.ParseDuration(s + "s")
-		if err != nil || span <= 0 {
-			t.Fatalf("BENCH=%q is not a number of seconds", s)
-		}
-		rounds, most, limitSpan = 3, endless, span
-		prepared, signIns, hashed, starts = int(6000*span.Seconds()), int(1500*span.Seconds()), 500, 10
-		out = os.Stdout
-	}
-
-	s := newSite(t, rounds*(signIns+len(rows)), crowd.Least)
-	s.prepared, s.signIns = prepared, signIns
-	var ready []float64
-	for i := range starts {
-		if i > 0 {
-			s.stop(t)
-		}
-		ready = append(ready, s.start(t).Seconds()*1000)
-	}
-	time.Sleep(time.Second) // what a start leaves behind is given back
-	idle, idleOwn := resident(t, s.pid), own(t, s.pid)
-
-	atMost := map[string][]float64{}
-	measured := make([]figures, len(rows))
-	for range rounds {
-		for name := range limits {
-			atMost[name] = append(atMost[name], measureLimit(t, name, limitSpan))
-		}
-		atMost[netHTTP] = append(atMost[netHTTP], measureLimit(t, netHTTP, limitSpan))
-		for i, r := range rows {
-			n, op := r.prepare(t, s, r.workers)
-			f := load(t, s.host, s.pid, r.workers, span, min(n, most), op)
-			measured[i].samples = append(measured[i].samples, f)
-		}
-	}
-	s.stop(t)
-	dear := hashes(t, hashed)
-
-	fmt.Fprintln(out, "\n| at most, on one core | per second |\n|---|---|")
-	for _, name := range append(slices.Sorted(maps.Keys(limits)), netHTTP) {
-		fmt.Fprintf(out, "| %s | %.0f |\n", name, median(atMost[name]))
-	}
-	fmt.Fprintln(out, "\n| what, on one core | at once | per second | p50, ms | p99, ms | server's CPU, µs | of the limit | | target |\n|---|---|---|---|---|---|---|---|---|")
-	for i, r := range rows {
-		f, limit := measured[i].median(), median(atMost[r.limit])
-		fmt.Fprintf(out, "| %s | %d | %.0f | %.2f | %.2f | %d | %.0f %% | %s | %s |\n", r.name, r.workers, f.perSecond,
-			ms(f.p50), ms(f.p99), f.cpu.Microseconds(), 100*f.perSecond/limit, r.limit, r.target)
-	}
-	argon := median(atMost["argon2id, default cost"])
-	fmt.Fprintf(out, "| whole sign-in, hash at the default cost, RS256 | %d | %.1f | %.0f | %.0f | %d | %.0f %% | argon2id, default cost | 90 %% of the limit |\n",
-		hashers, dear.signIns.perSecond, ms(dear.signIns.p50), ms(dear.signIns.p99), dear.signIns.cpu.Microseconds(), 100*dear.signIns.perSecond/argon)
-	fmt.Fprintf(out, "\n| besides | | target |\n|---|---|---|\n"+
-		"| refresh, ES256, beside those sign-ins, p99 | %.1f ms | < 50 ms |\n"+
-		"| start to ready, existing keys | %.0f ms | ≤ 150 ms |\n"+
-		"| memory, idle after the start | %.0f MB, without the program's file %.0f | ≤ 40 MB |\n"+
-		"| memory, %d sign-ins later | %.0f MB, without the program's file %.0f | ≤ 60 MB |\n",
-		ms(dear.refresh), median(ready), idle, idleOwn, dear.after, dear.memory, dear.own)
-	if !apart {
-		fmt.Fprintln(out, "\nThe machine has one core for provider and load: of little worth.")
-	}
+// All that is measured. Beside a token stands the signature that it needs, beside what only
+// commits a commit, and beside what only answers an answer.
+var all = []measured{
+	{"userinfo", remembered, netHTTP, "", busy, anywhere, func(n int) prepare { return asksUserinfo(remembered, n) }},
+	{"userinfo", newToken, netHTTP, "", busy, amongMany, func(n int) prepare { return asksUserinfo(newToken, n) }},
+	{"introspection", remembered, netHTTP, "", busy, anywhere, func(n int) prepare { return asksIntrospection(remembered, n) }},
+	{"introspection", newToken, netHTTP, "", busy, amongMany, func(n int) prepare { return asksIntrospection(newToken, n) }},
+	{"refresh, RS256", remembered, rs256, "", busy, anywhere, same(refreshes("RS256"))},
+	{"refresh, RS256", newToken, rs256, "", busy, amongMany, func(n int) prepare { return refreshesNew("RS256", n) }},
+	{"refresh, ES256", remembered, es256, "", busy, anywhere, same(refreshes("ES256"))},
+	{"refresh, ES256", newToken, es256, "", busy, amongMany, func(n int) prepare { return refreshesNew("ES256", n) }},
+	{"code exchange, RS256", "", rs256, "", busy, atTheFirst, same(exchanges("RS256"))},
+	{"code exchange, ES256", "", es256, "", busy, atTheFirst, same(exchanges("ES256"))},
+	{"code exchange, at+jwt, ES256", "", twoSignatures, "", busy[:1], onFile, same(exchanges(withJWT))},
+	{"token exchange, at+jwt, ES256", "", es256, "", busy[:1], onFile, same(swaps)},
+	{"PAR, authorize and code exchange, private_key_jwt and DPoP, ES256", "", fourAndOne, "", busy[:1], onFile, same(boundSignIns)},
+	{"authorize, in a session", "", oneFlush, "one session for all", busy, atTheFirst, same(authorizes)},
+	{"client credentials", "", oneFlush, "", busy, atTheFirst, same(credentials)},
+	{"discovery", "", netHTTP, "", busy, atTheFirst, same(prepared("/.well-known/openid-configuration", `"issuer"`))},
+	{"jwks", "", netHTTP, "", busy, atTheFirst, same(prepared("/jwks", `"keys"`))},
+	{wholeSignIn + ", minimal hash, RS256", "", rs256, "", busy, atTheFirst, same(signIns("RS256"))},
+	{wholeSignIn + ", minimal hash, ES256", "", es256, "", busy, atTheFirst, same(signIns("ES256"))},
+	{wholeSignIn + ", default hash, RS256", "", hashed, "", []int{hashers}, whereDear, same(signIns("RS256"))},
 }
 
 // hashers is how many sign in at once where a password costs what it should.
 const hashers = 4
 
-// costly is what a provider does whose hashes cost what they should.
-type costly struct {
-	signIns sample
-	refresh time.Duration // p99
-	after   int           // sign-ins until memory was looked at
-	memory  float64       // MB
-	own     float64       // MB, without the program's file
+// extent is how much is measured.
+type extent struct {
+	rounds   int
+	span     time.Duration
+	most     int   // operations of a figure
+	grants   []int // there are at first
+	prepared int   // codes
+	signIns  int
+	dear     int // sign-ins at the default hash
+	starts   int
+	tokens   int           // different ones, after which memory is looked at
+	after    int           // sign-ins, after which it is
+	waiting  int           // browsers, and phones that listen
+	rest     time.Duration // as long as it takes a provider to come to rest
+	folder   string
 }
 
-// hashes signs n people in twice. The first time their cheap hash is replaced
-// by one that costs what it should; the second is measured, and so is somebody
-// who refreshes meanwhile.
-func hashes(t *testing.T, n int) costly {
+// moment goes through all of it, to see that every operation does what it should.
+func moment(t *testing.T) extent {
+	return extent{rounds: 1, span: 10 * time.Second, most: 16, grants: []int{fewGrants, 1200}, prepared: 16, signIns: 16, dear: 4, starts: 1, tokens: 32, after: 8, waiting: 20, rest: 100 * time.Millisecond, folder: t.TempDir()}
+}
+
+// extentOf is what BENCH and GRANTS ask for.
+func extentOf(t *testing.T) (x extent, judged bool) {
 	t.Helper()
-	s := newSite(t, n+1, crowd.Least)
-	for i, v := range s.env {
-		if strings.HasPrefix(v, "IDP_PASSWORD_") {
-			s.env[i] = "" // the default
+	s := os.Getenv("BENCH")
+	if s == "" {
+		return moment(t), false
+	}
+	span, err := time.ParseDuration(s + "s")
+	if err != nil || span <= 0 {
+		t.Fatalf("BENCH=%q is not a number of seconds", s)
+	}
+	x = extent{
+		rounds: 3, span: span, most: endless, grants: []int{fewGrants, 100_000}, prepared: int(6000 * span.Seconds()), signIns: int(1000 * span.Seconds()),
+		dear: int(60 * span.Seconds()), starts: 10, tokens: 60_000, after: 1000, waiting: 10_000, rest: 3 * time.Second, folder: "../../docs/performance",
+	}
+	if s := os.Getenv("GRANTS"); s != "" {
+		x.grants = []int{fewGrants}
+		for one := range strings.SplitSeq(s, ",") {
+			n, err := strconv.Atoi(one)
+			if err != nil || n <= fewGrants {
+				t.Fatalf("GRANTS=%q: numbers above %d, with commas", s, fewGrants)
+			}
+			x.grants = append(x.grants, n)
 		}
 	}
-	s.start(t)
-	c := s.clients["RS256"]
-	sign := func(ago int) func(*conn, int, int) error {
-		return func(on *conn, _, i int) error {
-			code, err := browser{}.signIn(on, c, s.people[i], ago)
-			if err == nil {
-				_, err = c.exchange(on, code)
-			}
-			return err
-		}
+	if s := os.Getenv("BENCH_OUT"); s != "" {
+		x.folder = s
 	}
-	load(t, s.host, s.pid, hashers, time.Hour, n, sign(1))
-
-	es, on := s.clients["ES256"], s.dial(t)
-	code, err := browser{}.signIn(on, es, s.people[n], 0)
-	check(t, err)
-	body, err := es.exchange(on, code)
-	check(t, err)
-	token, err := field(body, "refresh_token")
-	check(t, err)
-	done, ended := make(chan struct{}), make(chan error, 1)
-	var took []time.Duration
-	go func() { // ends with the sign-ins
-		tick := time.NewTicker(10 * time.Millisecond)
-		defer tick.Stop()
-		for {
-			select {
-			case <-done:
-				ended <- nil
-				return
-			case <-tick.C:
-			}
-			at := time.Now()
-			var err error
-			if token, err = es.refresh(on, token); err != nil {
-				ended <- err
-				return
-			}
-			took = append(took, time.Since(at))
-		}
-	}()
-	r := costly{signIns: load(t, s.host, s.pid, hashers, time.Hour, n, sign(0)), after: 2 * n}
-	close(done)
-	check(t, <-ended)
-	slices.Sort(took)
-	r.refresh = took[len(took)*99/100]
-	time.Sleep(3 * time.Second) // as long as it takes a provider to come to rest
-	r.memory, r.own = resident(t, s.pid), own(t, s.pid)
-	s.stop(t)
-	return r
+	return x, true
 }
 
-func ms(d time.Duration) float64 { return d.Seconds() * 1000 }
+// keptTokens is of how many grants of each application the tokens are kept: half of them for
+// what is asked with access tokens.
+func (x extent) keptTokens(grants int) int { return min(grants/2, 120_000) }
+
+// part is how many new tokens a figure of a round has, of those kept of one application and kind.
+func (x extent) part(grants int) int { return x.keptTokens(grants) / 2 / len(busy) / x.rounds * 9 / 10 }
+
+// signInRows is how many figures of a round and place are whole sign-ins.
+func signInRows() (n int) {
+	for _, m := range all {
+		if strings.HasPrefix(m.what, wholeSignIn) && !m.at(place{dear: true}) {
+			n += len(m.atOnce)
+		}
+	}
+	return n
+}
+
+// standing is a site that runs.
+type standing struct {
+	place
+	*site
+}
+
+// stands makes and starts the sites, at as many places as there are.
+func (x extent) stands(t *testing.T) []standing {
+	t.Helper()
+	var places []place
+	for _, engine := range []string{onSQLite, onPostgres} {
+		for _, n := range x.grants {
+			places = append(places, place{engine: engine, grants: n})
+		}
+	}
+	places = append(places, place{engine: onSQLite, grants: fewGrants, dear: true})
+	var sites []standing
+	for _, p := range places {
+		people := 2 * (len(all) + fewGrants)
+		switch {
+		case p.dear:
+			people = x.dear + fewGrants
+		case p.grants == fewGrants:
+			people += signInRows() * x.signIns // of a round, so that nobody has to wait
+		default:
+			people += min(1000, p.grants/100)
+		}
+		s := newSiteOn(t, p.engine, people, crowd.Least)
+		s.prepared, s.signIns = x.prepared, x.signIns
+		if p.dear {
+			s.signIns = x.dear
+			s.hashesDearly(t)
+		}
+		s.start(t)
+		if p.grants > fewGrants {
+			names := s.holders(t, min(1000, p.grants/100))
+			s.stop(t)
+			s.seed(t, fillBinary, names, p.grants, x.keptTokens(p.grants))
+			s.start(t)
+		}
+		sites = append(sites, standing{p, s})
+	}
+	return sites
+}
+
+// asShipped takes away what makes hashes cheap.
+func (s *site) asShipped() {
+	s.env = slices.DeleteFunc(s.env, func(v string) bool { return strings.HasPrefix(v, "IDP_PASSWORD_") })
+}
+
+// hashesDearly has a site hash passwords as it is shipped; each person's is hashed anew at their
+// next sign-in.
+func (s *site) hashesDearly(t testing.TB) {
+	t.Helper()
+	s.asShipped()
+	s.start(t)
+	n, op := signIns("RS256")(t, s, hashers)
+	load(t, s.host, s.pid, hashers, time.Hour, n, op)
+	s.stop(t)
+}
+
+// limitNames are the limits of the rows, and what they are compared with in turn.
+func limitNames() []string {
+	names := []string{goSigns, opensslRSA, opensslEC}
+	for _, m := range all {
+		names = append(names, m.limit)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// TestBench measures when BENCH is set, as many seconds for each figure as it says, among as
+// many grants as GRANTS says, and writes docs/performance. Else it goes through all of it for a
+// moment, to see that every operation does what it should; of time it claims nothing then.
+func TestBench(t *testing.T) {
+	if os.Getenv("BENCH_ENGINE") == onBoth || os.Getenv("PAIR") != "" {
+		return // others measure
+	}
+	x, judged := extentOf(t)
+	r := &record{conditions: about(t, x.span, x.rounds)}
+	r.Sizes = x.sizes(t)
+	sites := x.stands(t)
+	r.PostgreSQL = versionOf(t, sites)
+	r.Limits, r.Loads = x.loads(t, sites)
+	for _, s := range sites {
+		s.stop(t)
+	}
+
+	last, err := lastRecord(filepath.Join(x.folder, "bench.json"))
+	check(t, err)
+	date := ""
+	if last != nil {
+		date = last.Date
+	}
+	against := r.weigh(last)
+	says := against.lines(date)
+	for name, text := range map[string][]byte{"bench.svg": r.svg(), "bench.md": r.markdown(says), "bench.json": must(json.MarshalIndent(r, "", " "))} {
+		check(t, os.WriteFile(filepath.Join(x.folder, name), append(bytes.TrimRight(text, "\n"), '\n'), 0o644))
+	}
+	r.whole(t, x)
+	if judged {
+		fmt.Println(string(r.markdown(says)))
+		fmt.Println(loud(says))
+	}
+}
+
+// loads measures every row at every place, and the limits, in turn.
+func (x extent) loads(t *testing.T, sites []standing) (limits []limit, loads []figure) {
+	t.Helper()
+	atMost := map[string][]float64{}
+	samples := map[string][]sample{}
+	for range x.rounds {
+		for _, name := range limitNames() {
+			atMost[name] = append(atMost[name], measureLimit(t, name, min(x.span, time.Duration(x.most)*10*time.Millisecond)))
+		}
+		for _, m := range all {
+			for _, s := range sites {
+				if !m.at(s.place) {
+					continue
+				}
+				for _, workers := range m.atOnce {
+					n, op := m.prepare(x.part(s.grants))(t, s.site, workers)
+					f := m.figure(s.place, workers)
+					samples[f.key()] = append(samples[f.key()], load(t, s.host, s.pid, workers, x.span, min(n, x.most), op))
+				}
+			}
+		}
+		for _, s := range sites {
+			check(t, os.Truncate(s.log, 0))
+		}
+	}
+	for _, name := range limitNames() {
+		limits = append(limits, limit{name, round(median(atMost[name]), 4), atMost[name]})
+	}
+	for _, m := range all {
+		for _, s := range sites {
+			for _, workers := range m.atOnce {
+				if m.at(s.place) {
+					f := m.figure(s.place, workers)
+					f.fill(samples[f.key()], atMost[m.limit])
+					loads = append(loads, *f)
+				}
+			}
+		}
+	}
+	return limits, loads
+}
+
+func (m *measured) figure(p place, workers int) *figure {
+	return &figure{What: m.what, On: p.name(), Tokens: m.tokens, Among: p.grants, AtOnce: workers, Of: m.limit, Note: m.note}
+}
+
+// fill sets what the rounds have shown, each beside the limit of its own.
+func (f *figure) fill(rounds []sample, limit []float64) {
+	m := medianOf(rounds)
+	f.Rate, f.P50, f.P99, f.CPU = round(m.perSecond, 4), round(ms(m.p50), 3), round(ms(m.p99), 3), round(m.cpu.Seconds()*1e6, 4)
+	f.Most = round(median(limit), 4)
+	for i, s := range rounds {
+		f.Shares = append(f.Shares, round(s.perSecond/limit[i], 4))
+		f.Costs = append(f.Costs, round(s.cpu.Seconds()*limit[i], 4))
+	}
+}
+
+// versionOf is the version of the PostgreSQL that is measured.
+func versionOf(t *testing.T, sites []standing) string {
+	t.Helper()
+	i := slices.IndexFunc(sites, func(s standing) bool { return s.engine == onPostgres })
+	return (&fleet{site: sites[i].site}).text(t, "SELECT split_part(current_setting('server_version'), ' ', 1)")
+}
+
+// whole looks whether the record has what was measured: each row at each place, and nothing that
+// is not a number above zero.
+func (r *record) whole(t *testing.T, x extent) {
+	t.Helper()
+	want := 0
+	for _, m := range all {
+		for _, engine := range []string{onSQLite, onPostgres} {
+			for _, n := range x.grants {
+				if m.at(place{engine: engine, grants: n}) {
+					want += len(m.atOnce)
+				}
+			}
+		}
+		if m.at(place{engine: onSQLite, grants: fewGrants, dear: true}) {
+			want += len(m.atOnce)
+		}
+	}
+	if len(r.Loads) != want {
+		t.Errorf("%d rows, want %d", len(r.Loads), want)
+	}
+	keys := map[string]bool{}
+	for _, f := range r.Loads {
+		if keys[f.key()] || f.Rate <= 0 || f.CPU <= 0 || f.P99 < f.P50 || f.Most <= 0 || len(f.Shares) != x.rounds {
+			t.Errorf("a row is none: %+v", f)
+		}
+		keys[f.key()] = true
+	}
+	for _, s := range r.Sizes {
+		if s.Value <= 0 {
+			t.Errorf("a size is none: %+v", s)
+		}
+	}
+}
+
+// loud is what has to be seen, framed.
+func loud(says []string) string {
+	bar := strings.Repeat("=", 80)
+	return cmp.Or(strings.Join(slices.Concat([]string{bar}, says, []string{bar}), "\n"), bar)
+}

@@ -26,8 +26,7 @@ import (
 // site asks goes to the balancer where there is one.
 type fleet struct {
 	*site
-	each     []*instance
-	database string // its URL; empty: a file
+	each []*instance
 }
 
 // instance is one provider of a fleet.
@@ -54,7 +53,7 @@ const (
 func newFleet(t testing.TB, engine string, instances, people int, more ...string) *fleet {
 	t.Helper()
 	dir := t.TempDir()
-	f := &fleet{site: &site{data: filepath.Join(dir, "data")}}
+	f := &fleet{site: &site{program: idpBinary, data: filepath.Join(dir, "data")}}
 	if engine == postgresql {
 		f.server = pgtest.Own(t)
 		f.database = f.server.Fresh(t)

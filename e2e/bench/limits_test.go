@@ -2,6 +2,7 @@ package bench
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto"
 	"crypto/rand"
@@ -21,26 +22,29 @@ import (
 	"testing"
 	"time"
 
-	"hilum/idp"
 	"hilum/idp/keyring"
 	"hilum/idp/password"
 	"hilum/idp/store"
+	sqliteengine "hilum/idp/store/sqlite"
 )
 
 const limitVariable = "HILUM_BENCH_LIMIT"
 
 // limits are what one core can do at most, by name: an operation to repeat.
 var limits = map[string]func(dir string) (func() error, error){
-	"RS256 signature":        func(dir string) (func() error, error) { return signature(dir, keyring.RS256) },
-	"ES256 signature":        func(dir string) (func() error, error) { return signature(dir, keyring.ES256) },
-	"RS256 signature, Go's":  goSignature,
-	"argon2id, default cost": hash,
-	"SQLite commit, one row": commit,
-	twoSignatures:            twice,
-	fourAndOne:               boundLimit,
+	rs256:         func(dir string) (func() error, error) { return signature(dir, keyring.RS256) },
+	es256:         func(dir string) (func() error, error) { return signature(dir, keyring.ES256) },
+	goSigns:       goSignature,
+	hashed:        hash,
+	oneFlush:      commit,
+	twoSignatures: twice,
+	fourAndOne:    boundLimit,
 }
 
 const (
+	goSigns       = "RS256 signature, Go's"
+	opensslRSA    = "RSA-2048 signature, openssl speed"
+	opensslEC     = "P-256 signature, openssl speed"
 	twoSignatures = "ES256, two signatures"
 	fourAndOne    = "ES256, four verified and one signed"
 )
@@ -143,14 +147,39 @@ func hash(string) (func() error, error) {
 	}, nil
 }
 
-// commit is what nothing durable can be faster than, one at a time.
+// commit is what nothing durable can be faster than, one at a time: SQLite alone, without the
+// store, waits until a row is on disk.
 func commit(dir string) (func() error, error) {
-	db, err := store.Open(context.Background(), store.Config{Key: make([]byte, 32), Driver: "sqlite", Path: filepath.Join(dir, "idp.db"), Log: slog.New(slog.DiscardHandler)})
+	c, _, err := sqliteengine.Raw(filepath.Join(dir, "raw.db"), "?_journal_mode=WAL&_synchronous=FULL")
+	if err != nil {
+		return nil, err
+	}
+	_, err = c.Exec("CREATE TABLE rows (id INTEGER PRIMARY KEY, text TEXT NOT NULL)")
+	text := strings.Repeat("x", 200)
 	return func() error {
-		now := time.Now()
-		return db.AddPairing(context.Background(), &idp.Pairing{ID: idp.NewID[idp.PairingID](), User: idp.NewID[idp.UserID](),
-			CreatedAt: now, ExpiresAt: now.Add(time.Minute)})
+		_, err := c.Exec("INSERT INTO rows (text) VALUES (?)", text)
+		return err
 	}, err
+}
+
+// openssl has the openssl of the machine measure a signature, on the provider's core, and
+// returns how many it makes in a second.
+func openssl(t testing.TB, algorithm string, span time.Duration) float64 {
+	t.Helper()
+	cmd := exec.Command("openssl", "speed", "-mr", "-seconds", strconv.Itoa(max(1, int(span.Seconds()))), algorithm)
+	var out bytes.Buffer
+	cmd.Stdout = &out
+	check(t, startPinned(cmd))
+	check(t, cmd.Wait())
+	for line := range strings.Lines(out.String()) { // +F2:index:bits:signatures:verifications
+		if f := strings.Split(strings.TrimSpace(line), ":"); len(f) == 5 && strings.HasPrefix(line, "+F") {
+			n, err := strconv.ParseFloat(f[3], 64)
+			check(t, err)
+			return n
+		}
+	}
+	t.Fatalf("openssl speed %s says %q", algorithm, out.String())
+	return 0
 }
 
 // startLimit runs a limit on the provider's core and returns its first line
@@ -191,6 +220,9 @@ func measureLimit(t testing.TB, name string, span time.Duration) float64 {
 			}
 			return err
 		}).perSecond
+	}
+	if algorithm := map[string]string{opensslRSA: "rsa2048", opensslEC: "ecdsap256"}[name]; algorithm != "" {
+		return openssl(t, algorithm, span)
 	}
 	_, _, end := startLimit(t, name)
 	time.Sleep(span)

@@ -8,8 +8,9 @@ import (
 	"testing"
 )
 
-// idpBinary is the provider that is measured, built as it is shipped.
-var idpBinary string
+// idpBinary is the provider that is measured, built as it is shipped; fillBinary is what fills
+// its database.
+var idpBinary, fillBinary string
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
@@ -30,10 +31,12 @@ func run(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	idpBinary = filepath.Join(dir, "idp")
-	build := exec.Command("go", "build", "-o", idpBinary, "hilum/cmd/idp")
-	if out, err := build.CombinedOutput(); err != nil {
-		log.Printf("build idp: %v\n%s", err, out)
-		return 1
+	fillBinary = filepath.Join(dir, "fill")
+	for file, of := range map[string]string{idpBinary: "hilum/cmd/idp", fillBinary: "hilum/e2e/bench/fill"} {
+		if out, err := exec.Command("go", "build", "-o", file, of).CombinedOutput(); err != nil {
+			log.Printf("build %s: %v\n%s", of, err, out)
+			return 1
+		}
 	}
 	if apart = several(); apart {
 		if err := keepAway(); err != nil {

@@ -167,7 +167,7 @@ func tells(t *testing.T, s *site, waiting, approvals int) told {
 		return err
 	}))
 	time.Sleep(200 * time.Millisecond)
-	before := resident(t, s.pid)
+	before := own(t, s.pid)
 	check(t, crowded(len(tabs), atOnce, func(i int) error { return tabs[i].waits(s.host) }))
 	defer func() {
 		for _, b := range tabs {
@@ -177,7 +177,7 @@ func tells(t *testing.T, s *site, waiting, approvals int) told {
 	r := told{waiting: waiting}
 	if waiting >= 1000 {
 		time.Sleep(time.Second)
-		r.perBrowser = (resident(t, s.pid) - before) * 1024 / float64(len(tabs))
+		r.perBrowser = (own(t, s.pid) - before) * 1024 / float64(len(tabs))
 	}
 
 	on := s.dial(t)
@@ -210,7 +210,7 @@ func tells(t *testing.T, s *site, waiting, approvals int) told {
 func listeners(t *testing.T, s *site, n int) float64 {
 	t.Helper()
 	time.Sleep(3 * time.Second) // as long as it takes a provider to come to rest
-	before := resident(t, s.pid)
+	before := own(t, s.pid)
 	conns := make([]*conn, n)
 	check(t, crowded(n, 16, func(i int) error {
 		envelope, err := pocketOf(s, s.people[i]).Sign("listen", nil)
@@ -230,7 +230,7 @@ func listeners(t *testing.T, s *site, n int) float64 {
 		return err
 	}))
 	time.Sleep(time.Second)
-	after := resident(t, s.pid)
+	after := own(t, s.pid)
 	for _, c := range conns {
 		c.c.Close()
 	}

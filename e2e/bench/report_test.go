@@ -24,8 +24,8 @@ import (
 	"hilum/idp/store/pgtest"
 )
 
-// report is what was measured once, beside where and when.
-type report struct {
+// conditions say where and when it was measured.
+type conditions struct {
 	Date       string  `json:"date"`
 	Span       float64 `json:"seconds"` // for each figure of a round
 	Rounds     int     `json:"rounds"`
@@ -36,7 +36,12 @@ type report struct {
 	SQLite     string  `json:"sqlite"`
 	PostgreSQL string  `json:"postgresql"`
 	Load       string  `json:"load_average"` // of the machine, before
-	Rows       []line  `json:"rows"`
+}
+
+// report is what was measured once, beside where and when.
+type report struct {
+	conditions
+	Rows []line `json:"rows"`
 }
 
 // line is one figure of a report, the median of its rounds.
@@ -191,7 +196,7 @@ func TestReport(t *testing.T) {
 		}
 		rounds, people, most, folder = 3, 1300, endless, "../../docs/performance"
 	}
-	r := about(t, span, rounds)
+	r := &report{conditions: about(t, span, rounds)}
 	fleets, crowds := make([]*fleet, len(places)), make([]*queue, len(places))
 	for i, at := range places {
 		fleets[i] = newFleet(t, at.engine, at.instances, people)
@@ -254,7 +259,7 @@ func TestReport(t *testing.T) {
 					l.How, l.Open = ofRate(openLoops[i-len(closedLoops)]), true
 				}
 				all := samples[l.key()]
-				m := (&figures{all}).median()
+				m := medianOf(all)
 				l.Rate, l.P50, l.P99, l.CPU = round(m.perSecond, 3), round(ms(m.p50), 3), round(ms(m.p99), 3), round(float64(m.cpu.Microseconds()), 3)
 				var shares []float64
 				for k, s := range all {
@@ -319,9 +324,9 @@ func (f *fleet) text(t testing.TB, query string) string {
 }
 
 // about says where and when it is measured.
-func about(t testing.TB, span time.Duration, rounds int) *report {
+func about(t testing.TB, span time.Duration, rounds int) conditions {
 	t.Helper()
-	r := &report{Date: time.Now().UTC().Format("2006-01-02"), Span: span.Seconds(), Rounds: rounds, Cores: runtime.NumCPU(), Go: runtime.Version(), Load: loadAverage(), CPU: "unknown"}
+	r := conditions{Date: time.Now().UTC().Format("2006-01-02"), Span: span.Seconds(), Rounds: rounds, Cores: runtime.NumCPU(), Go: runtime.Version(), Load: loadAverage(), CPU: "unknown"}
 	text, err := os.ReadFile("/proc/cpuinfo")
 	check(t, err)
 	if m := regexp.MustCompile(`(?m)^model name\s*: (.*)$`).FindSubmatch(text); m != nil {
@@ -392,7 +397,7 @@ func number(v float64) string {
 }
 
 // where is what was measured with, and when how much else went on there.
-func (r *report) where() (machine, run string) {
+func (r *conditions) where() (machine, run string) {
 	machine = fmt.Sprintf("%s, %d cores, kernel %s, %s, SQLite %s, PostgreSQL %s", r.CPU, r.Cores, r.Kernel, r.Go, r.SQLite, r.PostgreSQL)
 	run = fmt.Sprintf("Medians of %d rounds of %s s. Load average before: %s", r.Rounds, number(r.Span), r.Load)
 	if load, err := strconv.ParseFloat(r.Load, 64); err != nil || load > float64(r.Cores) {
@@ -464,7 +469,7 @@ func (r *report) shown(t testing.TB) {
 // A report is drawn with all that was measured, and a loss is told from noise.
 func TestReportIsDrawn(t *testing.T) {
 	made := func(lost float64) *report {
-		r := &report{Date: "2026-11-30", Span: 1, Rounds: 3, CPU: `A <fast> & "new" one`, Cores: 2, Kernel: "6.1", Go: "go1.26", SQLite: "3.54.1", PostgreSQL: "15.18", Load: "0.10"}
+		r := &report{conditions: conditions{Date: "2026-11-30", Span: 1, Rounds: 3, CPU: `A <fast> & "new" one`, Cores: 2, Kernel: "6.1", Go: "go1.26", SQLite: "3.54.1", PostgreSQL: "15.18", Load: "0.10"}}
 		for i, w := range reported {
 			for j, at := range places {
 				for k, how := range []string{atOnce(16), atOnce(64), ofRate(25), ofRate(90)} {

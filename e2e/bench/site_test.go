@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -34,24 +33,38 @@ type site struct {
 	clients map[string]client // by algorithm, and those with tokens of another kind
 	byKey   *bound
 	gateway client // that exchanges tokens
+	machine client // with credentials of its own
 
 	prepared, signIns int // how many codes and people a run may use up
 
-	cmd  *exec.Cmd
-	env  []string
-	used int // people who have signed in
+	program  string // the provider
+	log      string // what it says
+	cmd      *exec.Cmd
+	env      []string
+	turn     int         // who is next to sign in
+	last     []time.Time // when each was so
+	database string      // its URL; empty: a file
+
+	unused map[string]*supply // tokens of grants that the provider has not seen, by application and kind
 
 	server *pgtest.Server // of PostgreSQL; nil: the database is a file
 }
 
-// next is somebody who has not signed in yet.
+// signsInAgain is how long somebody who was next is not so again: until the codes of then have
+// passed, though their sign-in came a little later.
+const signsInAgain = 50 * time.Second
+
+// next is who has not signed in for the longest. It waits where that is too short a while ago.
 func (s *site) next(t testing.TB) crowd.Person {
 	t.Helper()
-	if s.used == len(s.people) {
-		t.Fatal("nobody is left to sign in")
+	if s.last == nil {
+		s.last = make([]time.Time, len(s.people))
 	}
-	s.used++
-	return s.people[s.used-1]
+	i := s.turn % len(s.people)
+	s.turn++
+	time.Sleep(time.Until(s.last[i].Add(signsInAgain)))
+	s.last[i] = time.Now()
+	return s.people[i]
 }
 
 func (s *site) dial(t testing.TB) *conn {
@@ -94,43 +107,65 @@ func newSite(t testing.TB, people int, cost crowd.Cost) *site {
 // at a cost. It is not started yet.
 func newSiteOn(t testing.TB, engine string, people int, cost crowd.Cost) *site {
 	t.Helper()
-	s := &site{data: filepath.Join(t.TempDir(), "data")}
+	s := newSiteOf(t, idpBinary, engine, cost)
 	var err error
-	database := ""
+	s.people, err = crowd.Fill(context.Background(), crowd.Home{Folder: s.data, URL: s.database}, "p", people, cost)
+	check(t, err)
+	s.registerAll(t)
+	return s
+}
+
+// newSiteOf makes a data folder and its database for a provider, with nobody in it.
+func newSiteOf(t testing.TB, program, engine string, cost crowd.Cost) *site {
+	t.Helper()
+	dir := t.TempDir()
+	s := &site{program: program, data: filepath.Join(dir, "data"), log: filepath.Join(dir, "log"), unused: map[string]*supply{}}
 	switch engine {
 	case onSQLite:
 	case onPostgres:
 		s.server = pgtest.Own(t) // one that waits for the disk
-		database = s.server.Fresh(t)
+		s.database = s.server.Fresh(t)
 	default:
 		t.Fatalf("BENCH_ENGINE=%q: sqlite, postgres or both", engine)
 	}
-	s.people, err = crowd.Fill(context.Background(), crowd.Home{Folder: s.data, URL: database}, "p", people, cost)
-	check(t, err)
+	check(t, os.MkdirAll(s.data, 0o700))
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	check(t, err)
 	s.host = l.Addr().String()
 	check(t, l.Close())
 	s.env = append(os.Environ(),
-		"IDP_ISSUER=http://"+s.host, "IDP_LISTEN="+s.host, "IDP_DATA_DIR="+s.data, "IDP_LOG_LEVEL=warn",
+		"IDP_ISSUER=http://"+s.host, "IDP_LISTEN="+s.host, "IDP_DATA_DIR="+s.data,
 		"IDP_LIMITS_SIGN_IN_PER_MINUTE=0", "IDP_LIMITS_SIGN_IN_BURST=0",
 		fmt.Sprintf("IDP_PASSWORD_MEMORY_KIB=%d", cost.MemoryKiB), fmt.Sprintf("IDP_PASSWORD_TIME=%d", cost.Time),
 		"GOMAXPROCS=2") // with one, whoever commits would starve whoever does not
-	if database != "" {
+	if s.database != "" {
 		file := filepath.Join(s.data, "url")
-		check(t, os.WriteFile(file, []byte(database), 0o600))
+		check(t, os.WriteFile(file, []byte(s.database), 0o600))
 		s.env = append(s.env, "IDP_DATABASE_URL_FILE="+file)
 	}
-	s.clients = map[string]client{}
-	for _, alg := range []string{"RS256", "ES256"} {
-		s.clients[alg] = s.register(t, "Viewer "+alg, "--alg", alg, "--redirect-uri", callback, "--refresh-always")
-	}
+	return s
+}
+
+// registerAll registers the applications.
+func (s *site) registerAll(t testing.TB) {
+	t.Helper()
+	s.registerTwo(t)
 	s.clients[withJWT] = s.register(t, "Viewer with JWTs", "--alg", "ES256", "--redirect-uri", callback, "--refresh-always", "--access-format", "jwt")
 	s.clients[forGateway] = s.register(t, "Viewer before the gateway", "--alg", "ES256", "--redirect-uri", callback, "--refresh-always", "--audience", "gateway")
 	s.gateway = s.register(t, "Gateway", "--id", "gateway", "--alg", "ES256", "--access-format", "jwt", "--scope", "openid,profile,email",
 		"--grant", "urn:ietf:params:oauth:grant-type:token-exchange", "--exchange-target", "archive")
 	s.byKey = newBound(t, s)
-	return s
+}
+
+// registerTwo registers what every row can be measured with: an application for each algorithm,
+// and a machine.
+func (s *site) registerTwo(t testing.TB) {
+	t.Helper()
+	s.clients = map[string]client{}
+	for _, alg := range []string{"RS256", "ES256"} {
+		s.clients[alg] = s.register(t, "Viewer "+alg, "--alg", alg, "--redirect-uri", callback, "--refresh-always")
+	}
+	s.machine = s.register(t, "Machine", "--grant", "client_credentials", "--scope", "archive")
 }
 
 // Names of applications with tokens of another kind: access tokens that are JWTs, and such as
@@ -143,7 +178,7 @@ const (
 // register adds an application by the command.
 func (s *site) register(t testing.TB, name string, flags ...string) client {
 	t.Helper()
-	cmd := exec.Command(idpBinary, append([]string{"client", "add", name, "--json"}, flags...)...)
+	cmd := exec.Command(s.program, append([]string{"client", "add", name, "--json"}, flags...)...)
 	cmd.Env = s.env
 	out, err := cmd.Output()
 	if failed := (*exec.ExitError)(nil); errors.As(err, &failed) {
@@ -159,14 +194,16 @@ func (s *site) register(t testing.TB, name string, flags ...string) client {
 	return client{c.ID, c.Secret, "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(pair)) + "\r\n"}
 }
 
-// start runs the provider on its core, and returns how long it took until it
+// start runs the provider on its core, with a log as it is shipped, in a file, and returns how long it took until it
 // was ready.
 func (s *site) start(t testing.TB) time.Duration {
 	t.Helper()
-	s.cmd = exec.Command(idpBinary, "serve")
+	s.cmd = exec.Command(s.program, "serve")
 	s.cmd.Env = s.env
-	var said bytes.Buffer
-	s.cmd.Stdout, s.cmd.Stderr = io.Discard, &said
+	said, err := os.OpenFile(s.log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	check(t, err)
+	defer said.Close() // the provider has its own
+	s.cmd.Stdout, s.cmd.Stderr = said, said
 	begin := time.Now()
 	check(t, startPinned(s.cmd))
 	s.pid = s.cmd.Process.Pid
@@ -181,7 +218,8 @@ func (s *site) start(t testing.TB) time.Duration {
 			}
 		}
 		if time.Since(begin) > 30*time.Second {
-			t.Fatalf("the provider is not ready: %v\n%s", err, said.String())
+			text, _ := os.ReadFile(s.log)
+			t.Fatalf("the provider is not ready: %v\n%.4000s", err, text)
 		}
 		time.Sleep(time.Millisecond)
 	}
