@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/nicksnyder/go-i18n/v2/i18n"
@@ -31,10 +32,9 @@ const english = "en"
 // Catalogue is the sentences in one language. Safe for concurrent use.
 type Catalogue struct {
 	lang, dir string
-	fixed     map[string]string // sentences without arguments, the most, as they are
-	keys      map[string]struct{}
-	forms     map[string]bool // sentences that tell one from many
-	localizer *i18n.Localizer
+	fixed     map[string]string      // sentences without arguments, the most, as they are
+	forms     map[string]bool        // the others; true: it tells one from many
+	localizer func() *i18n.Localizer // of the others, made when the first of them is wanted
 	numbers   *message.Printer
 	form      form
 	english   *Catalogue // says what is missing here; nil: this is English
@@ -95,15 +95,17 @@ func newCatalogue(files fs.FS, lang string) (*Catalogue, error) {
 	if err != nil {
 		return nil, fmt.Errorf("words: %s: %w", fileOf(lang), err)
 	}
-	bundle := i18n.NewBundle(tag)
-	bundle.RegisterUnmarshalFunc("json", json.Unmarshal)
-	file, err := bundle.ParseMessageFileBytes(raw, fileOf(lang))
+	file, err := i18n.ParseMessageFileBytes(raw, fileOf(lang), map[string]i18n.UnmarshalFunc{"json": json.Unmarshal})
 	if err != nil {
+		return nil, fmt.Errorf("words: %s: %w", fileOf(lang), err)
+	}
+	bundle := i18n.NewBundle(tag)
+	if err := bundle.AddMessages(tag); err != nil { // it knows the plural forms of the language, or not
 		return nil, fmt.Errorf("words: %s: %w", fileOf(lang), err)
 	}
 	base, _ := tag.Base()
 	c := &Catalogue{
-		lang: lang, dir: "ltr", fixed: map[string]string{}, keys: map[string]struct{}{}, forms: map[string]bool{}, localizer: i18n.NewLocalizer(bundle, lang),
+		lang: lang, dir: "ltr", fixed: map[string]string{}, forms: map[string]bool{},
 		numbers: message.NewPrinter(tag), form: usualForm,
 	}
 	if f, ok := forms[base.String()]; ok {
@@ -112,13 +114,21 @@ func newCatalogue(files fs.FS, lang string) (*Catalogue, error) {
 	if slices.Contains(fromRight, base.String()) {
 		c.dir = "rtl"
 	}
+	var spoken []*i18n.Message
 	for _, m := range file.Messages {
-		c.keys[m.ID] = struct{}{}
-		c.forms[m.ID] = m.One != ""
 		if m.One == "" && !strings.Contains(m.Other, "{{") {
 			c.fixed[m.ID] = m.Other
+			continue
 		}
+		c.forms[m.ID] = m.One != ""
+		spoken = append(spoken, m)
 	}
+	// The library keeps a kilobyte for each sentence, so it is given those alone that it
+	// has something to do for, and not before.
+	c.localizer = sync.OnceValue(func() *i18n.Localizer {
+		bundle.MustAddMessages(tag, spoken...) // it has taken the language above
+		return i18n.NewLocalizer(bundle, lang)
+	})
 	return c, nil
 }
 
@@ -163,7 +173,11 @@ func (c *Catalogue) Lang() string { return c.lang }
 func (c *Catalogue) Dir() string { return c.dir }
 
 // Has reports whether this catalogue has a sentence of a key.
-func (c *Catalogue) Has(key string) bool { _, ok := c.keys[key]; return ok }
+func (c *Catalogue) Has(key string) bool {
+	_, fixed := c.fixed[key]
+	_, spoken := c.forms[key]
+	return fixed || spoken
+}
 
 // Fixed returns a sentence that speaks of nothing and has one form; false: there is
 // none of this key here, or it is of another kind.
@@ -192,11 +206,11 @@ func (c *Catalogue) isolated(s string) string {
 
 // text is Text with what is made of each argument that is a string.
 func (c *Catalogue) text(key string, made func(string) string, args ...any) (string, error) {
-	if _, ok := c.keys[key]; !ok && c.english != nil {
-		return c.english.text(key, made, args...)
-	}
 	if s, ok := c.fixed[key]; ok && len(args) == 0 {
 		return s, nil
+	}
+	if c.english != nil && !c.Has(key) {
+		return c.english.text(key, made, args...)
 	}
 	if len(args)%2 != 0 {
 		return "", fmt.Errorf("message %s: odd number of arguments", key)
@@ -216,11 +230,14 @@ func (c *Catalogue) text(key string, made func(string) string, args ...any) (str
 			conf.PluralCount = args[i+1]
 		}
 	}
+	if s, ok := c.fixed[key]; ok {
+		return s, nil
+	}
 	conf.TemplateData = data
-	s, err := c.localizer.Localize(&conf)
+	s, err := c.localizer().Localize(&conf)
 	if err != nil && conf.PluralCount != nil { // a form that hardly any number has
 		conf.PluralCount = nil
-		s, err = c.localizer.Localize(&conf)
+		s, err = c.localizer().Localize(&conf)
 	}
 	if err != nil {
 		return "", fmt.Errorf("message %s: %w", key, err)

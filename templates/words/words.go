@@ -58,7 +58,12 @@ func (s *Set) In(lang string) *Catalogue {
 func (s *Set) Has(key string) bool { return s.by[english].Has(key) }
 
 // Keys lists all keys in order.
-func (s *Set) Keys() []string { return slices.Sorted(maps.Keys(s.by[english].keys)) }
+func (s *Set) Keys() []string {
+	c := s.by[english]
+	keys := slices.AppendSeq(slices.Collect(maps.Keys(c.fixed)), maps.Keys(c.forms))
+	slices.Sort(keys)
+	return keys
+}
 
 // Tags lists the languages that there are catalogues of, in order (BCP 47).
 func (s *Set) Tags() []string { return slices.Sorted(maps.Keys(s.by)) }
