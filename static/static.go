@@ -199,7 +199,7 @@ func packed(raw []byte) []byte {
 	if buf.Len() >= len(raw)*9/10 {
 		return nil
 	}
-	return buf.Bytes()
+	return bytes.Clone(buf.Bytes()) // without the room that the buffer has made for more
 }
 
 // Path returns the URL path of a file, such as "js/code.js". It panics on a
