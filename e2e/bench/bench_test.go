@@ -2,7 +2,6 @@ package bench
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -266,7 +265,7 @@ func TestBench(t *testing.T) {
 // loads measures every row at every place, and the limits, in turn.
 func (x extent) loads(t *testing.T, sites []standing) (limits []limit, loads []figure) {
 	t.Helper()
-	atMost := map[string][]float64{}
+	atMost := map[string][]sample{}
 	samples := map[string][]sample{}
 	for range x.rounds {
 		for _, name := range limitNames() {
@@ -289,7 +288,12 @@ func (x extent) loads(t *testing.T, sites []standing) (limits []limit, loads []f
 		}
 	}
 	for _, name := range limitNames() {
-		limits = append(limits, limit{name, round(median(atMost[name]), 4), atMost[name]})
+		m := medianOf(atMost[name])
+		l := limit{Name: name, Rate: round(m.perSecond, 4), CPU: round(m.cpu.Seconds()*1e6, 4)}
+		for _, s := range atMost[name] {
+			l.Rounds = append(l.Rounds, round(s.cpu.Seconds()*1e6, 4))
+		}
+		limits = append(limits, l)
 	}
 	for _, m := range all {
 		for _, s := range sites {
@@ -310,13 +314,13 @@ func (m *measured) figure(p place, workers int) *figure {
 }
 
 // fill sets what the rounds have shown, each beside the limit of its own.
-func (f *figure) fill(rounds []sample, limit []float64) {
+func (f *figure) fill(rounds []sample, limit []sample) {
 	m := medianOf(rounds)
 	f.Rate, f.P50, f.P99, f.CPU = round(m.perSecond, 4), round(ms(m.p50), 3), round(ms(m.p99), 3), round(m.cpu.Seconds()*1e6, 4)
-	f.Most = round(median(limit), 4)
+	f.Most = round(medianOf(limit).perSecond, 4)
 	for i, s := range rounds {
-		f.Shares = append(f.Shares, round(s.perSecond/limit[i], 4))
-		f.Costs = append(f.Costs, round(s.cpu.Seconds()*limit[i], 4))
+		f.Shares = append(f.Shares, round(s.perSecond/limit[i].perSecond, 4))
+		f.Costs = append(f.Costs, round(s.cpu.Seconds()/limit[i].cpu.Seconds(), 4))
 	}
 }
 
@@ -364,5 +368,5 @@ func (r *record) whole(t *testing.T, x extent) {
 // loud is what has to be seen, framed.
 func loud(says []string) string {
 	bar := strings.Repeat("=", 80)
-	return cmp.Or(strings.Join(slices.Concat([]string{bar}, says, []string{bar}), "\n"), bar)
+	return strings.Join(slices.Concat([]string{bar}, says, []string{bar}), "\n")
 }

@@ -22,18 +22,18 @@ func (r *record) markdown(says []string) []byte {
 	for _, s := range says {
 		fmt.Fprintf(&b, "- %s\n", s)
 	}
-	fmt.Fprint(&b, "\n| one core at most, alone | per second | rounds differ by |\n|---|---|---|\n")
+	fmt.Fprint(&b, "\n| one core at most, alone | per second | CPU, µs | of which rounds differ by |\n|---|---|---|---|\n")
 	for _, l := range r.Limits {
-		fmt.Fprintf(&b, "| %s | %s | %.0f %% |\n", l.Name, number(round(l.Rate, 3)), 100*spread(l.Rounds))
+		fmt.Fprintf(&b, "| %s | %s | %s | %.0f %% |\n", l.Name, number(round(l.Rate, 3)), number(round(l.CPU, 3)), 100*spread(l.Rounds))
 	}
-	fmt.Fprint(&b, "\n| what | token | on | among | at once | per second | p50, ms | p99, ms | server's CPU, µs | of the limit | limit | rounds differ by |\n|---|---|---|---|---|---|---|---|---|---|---|---|\n")
+	fmt.Fprint(&b, "\n| what | token | on | among | at once | per second | p50, ms | p99, ms | server's CPU, µs | of the limit | limit | rounds differ by, rate and CPU |\n|---|---|---|---|---|---|---|---|---|---|---|---|\n")
 	for _, f := range r.Loads {
 		what := f.What
 		if f.Note != "" {
 			what += " (" + f.Note + ")"
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %d | %s | %s | %s | %s | %.0f %% | %s | %.0f %% |\n", what, f.Tokens, f.On, number(float64(f.Among)), f.AtOnce,
-			number(round(f.Rate, 3)), number(f.P50), number(f.P99), number(round(f.CPU, 3)), 100*median(f.Shares), r.beside(&f), 100*max(spread(f.Shares), spread(f.Costs)))
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %d | %s | %s | %s | %s | %.0f %% | %s | %.0f, %.0f %% |\n", what, f.Tokens, f.On, number(float64(f.Among)), f.AtOnce,
+			number(round(f.Rate, 3)), number(f.P50), number(f.P99), number(round(f.CPU, 3)), 100*median(f.Shares), r.beside(&f), 100*spread(f.Shares), 100*spread(f.Costs))
 	}
 	fmt.Fprint(&b, "\nMemory is what no file backs (RssAnon).\n\n| besides | on | | rounds differ by | target |\n|---|---|---|---|---|\n")
 	for _, s := range r.Sizes {
@@ -113,7 +113,7 @@ func (r *record) svg() []byte {
 
 // A record is drawn with all that was measured, as XML, and its table has each row.
 func TestRecordIsDrawn(t *testing.T) {
-	r := &record{conditions: conditions{Date: "2026-12-01", Span: 1, Rounds: 3, CPU: `A <fast> & "new" one`, Cores: 2, Load: "0.10"}, Limits: []limit{{es256, 30000, []float64{29000, 30000}}, {opensslEC, 40000, []float64{40000}}}}
+	r := &record{conditions: conditions{Date: "2026-12-01", Span: 1, Rounds: 3, CPU: `A <fast> & "new" one`, Cores: 2, Load: "0.10"}, Limits: []limit{{Name: es256, Rate: 30000, CPU: 33, Rounds: []float64{33, 34}}, {Name: opensslEC, Rate: 40000, CPU: 25, Rounds: []float64{25}}}}
 	for _, tokens := range []string{remembered, newToken} {
 		for i, workers := range busy {
 			r.Loads = append(r.Loads, figure{What: "refresh, ES256", On: "SQLite", Tokens: tokens, Among: 100_000, AtOnce: workers, Rate: 6000 + float64(i), P50: 2.5, P99: 9.75, CPU: 142.5,

@@ -23,7 +23,8 @@ type record struct {
 type limit struct {
 	Name   string    `json:"name"`
 	Rate   float64   `json:"per_second"`
-	Rounds []float64 `json:"rounds"`
+	CPU    float64   `json:"cpu_us"` // of one operation
+	Rounds []float64 `json:"rounds"` // of that
 }
 
 // figure is one kind of request under load: the medians of its rounds, and those of them that
@@ -44,8 +45,8 @@ type figure struct {
 	Most float64 `json:"limit_per_second"`
 
 	// Of each round: the rate as a part of the limit's, and the server's CPU for one operation
-	// in operations of the limit. Both are beside the limit of the same round, so what the
-	// machine does besides is in neither.
+	// in the CPU of one of the limit's. Both are beside the limit of the same round; the second
+	// says the same where others use the machine's processors meanwhile.
 	Shares []float64 `json:"shares"`
 	Costs  []float64 `json:"costs"`
 }
@@ -89,6 +90,9 @@ const (
 
 // spread is by how much rounds differ, as a part of their median.
 func spread(rounds []float64) float64 {
+	if len(rounds) == 0 {
+		return 0
+	}
 	if m := median(rounds); m > 0 {
 		return (slices.Max(rounds) - slices.Min(rounds)) / m
 	}
@@ -120,7 +124,7 @@ func (r *record) weigh(before *record) (v verdict) {
 			continue
 		}
 		v.judge(f.key(), "share of the limit", w.Shares, f.Shares, false)
-		v.judge(f.key(), "CPU in operations of the limit", w.Costs, f.Costs, true)
+		v.judge(f.key(), "CPU beside the limit's", w.Costs, f.Costs, true)
 	}
 	sizes := map[string]*size{}
 	for i := range before.Sizes {

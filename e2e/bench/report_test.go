@@ -211,7 +211,7 @@ func TestReport(t *testing.T) {
 		limit := map[string]float64{}
 		for _, w := range reported {
 			if limit[w.limit] == 0 {
-				limit[w.limit] = measureLimit(t, w.limit, span)
+				limit[w.limit] = measureLimit(t, w.limit, span).perSecond
 				atMost[w.limit] = append(atMost[w.limit], limit[w.limit])
 			}
 		}
