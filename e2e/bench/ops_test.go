@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"hilum/e2e/crowd"
 	"hilum/idp"
 )
 
@@ -114,12 +113,13 @@ func prepared(path, has string) prepare {
 func signIns(alg string) prepare {
 	return func(t testing.TB, s *site, _ int) (int, func(*conn, int, int) error) {
 		c := s.clients[alg]
-		people := make([]crowd.Person, s.signIns)
+		people := make([]int, s.signIns)
 		for i := range people {
-			people[i] = s.next(t)
+			people[i] = s.nextOf(t)
 		}
 		return len(people), func(on *conn, _, n int) error {
-			code, err := browser{}.signIn(on, c, people[n], 0)
+			code, err := browser{}.signIn(on, c, s.people[people[n]], 0)
+			s.last[people[n]] = time.Now()
 			if err != nil {
 				return err
 			}

@@ -51,11 +51,17 @@ type site struct {
 }
 
 // signsInAgain is how long somebody who was next is not so again: until the codes of then have
-// passed, though their sign-in came a little later.
+// passed.
 const signsInAgain = 50 * time.Second
 
 // next is who has not signed in for the longest. It waits where that is too short a while ago.
 func (s *site) next(t testing.TB) crowd.Person {
+	t.Helper()
+	return s.people[s.nextOf(t)]
+}
+
+// nextOf is next by their place among all. Who signs in later than now says so in s.last.
+func (s *site) nextOf(t testing.TB) int {
 	t.Helper()
 	if s.last == nil {
 		s.last = make([]time.Time, len(s.people))
@@ -64,7 +70,7 @@ func (s *site) next(t testing.TB) crowd.Person {
 	s.turn++
 	time.Sleep(time.Until(s.last[i].Add(signsInAgain)))
 	s.last[i] = time.Now()
-	return s.people[i]
+	return i
 }
 
 func (s *site) dial(t testing.TB) *conn {
