@@ -71,6 +71,7 @@ type queue struct {
 	all  []crowd.Person
 	last []time.Time
 	n    int
+	most int // how many may come at all for now; 0: no bound
 }
 
 // next is who has not been here for the longest; ok is false where that is too short a while ago.
@@ -78,7 +79,7 @@ func (q *queue) next(every time.Duration) (p crowd.Person, ok bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	i := q.n % len(q.all)
-	if time.Since(q.last[i]) < every {
+	if time.Since(q.last[i]) < every || q.most > 0 && q.n >= q.most {
 		return p, false
 	}
 	q.n++
