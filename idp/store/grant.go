@@ -204,6 +204,11 @@ func (r *accessRow) fields() []any {
 	return []any{&r.Hash, &r.GrantID, &r.Scopes, &r.Audience, &r.JKT, &r.X5T, &r.IssuedAt, &r.ExpiresAt, &r.RevokedAt, &r.MAC}
 }
 
+// answer are the fields of selectAccess, the token's by its hash and two beside it.
+func (r *accessRow) answer(revokedAt, revision *int64) []any {
+	return append(r.fields()[1:], revokedAt, revision)
+}
+
 func accessRowOf(t *idp.AccessToken) *accessRow {
 	return &accessRow{
 		Hash: t.Hash[:], GrantID: string(t.Grant), Scopes: listText(t.Scopes), Audience: listText(t.Audience), JKT: t.JKT, X5T: t.X5T,
@@ -702,28 +707,44 @@ func (db *DB) Access(ctx context.Context, hash idp.TokenHash) (*idp.AccessToken,
 		return nil, nil, nil, err
 	}
 	row := accessRow{Hash: hash[:]}
-	var revokedAt, revision int64
-	err = r.seek(selectAccess, []any{row.Hash}, &row.GrantID, &row.Scopes, &row.Audience, &row.JKT, &row.X5T, &row.IssuedAt, &row.ExpiresAt, &row.RevokedAt, &row.MAC, &revokedAt, &revision)
+	recent, revokedAt, err := db.accessed(r, &row, hash)
 	if err != nil {
-		return nil, nil, nil, fmt.Errorf("access token: %w", err)
-	}
-	if err := r.fits(&row, ""); err != nil {
 		return nil, nil, nil, err
 	}
 	token, err := row.token()
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	recent := db.recent.get(row.GrantID, revision)
-	if recent == nil {
-		if recent, err = grantAndUser(r, row.GrantID); err != nil {
-			return nil, nil, nil, err
-		}
-		db.recent.put(row.GrantID, recent)
-	}
 	grant, user := recent.copies()
 	grant.RevokedAt = moment(revokedAt)
 	return token, grant, user, nil
+}
+
+// accessed reads an access token, and of its grant and person what is not remembered; of a token
+// that was not seen lately, all in one statement. Errors: idp.ErrNotFound.
+func (db *DB) accessed(r *session, row *accessRow, hash idp.TokenHash) (recent *recentGrant, revokedAt int64, err error) {
+	known, ok := db.access.get(hash)
+	if !ok || db.recent.grant(string(known.token)) == nil {
+		if recent, revokedAt, err = r.sight(row); err == nil {
+			db.recent.put(row.GrantID, recent)
+			db.access.put(hash, given[idp.GrantID]{token: idp.GrantID(row.GrantID)})
+		}
+		return recent, revokedAt, err
+	}
+	var revision int64
+	if err := r.seek(selectAccess, []any{row.Hash}, row.answer(&revokedAt, &revision)...); err != nil {
+		return nil, 0, fmt.Errorf("access token: %w", err)
+	}
+	if err := r.fits(row, ""); err != nil {
+		return nil, 0, err
+	}
+	if recent = db.recent.get(row.GrantID, revision); recent != nil {
+		return recent, revokedAt, nil
+	}
+	if recent, err = grantAndUser(r, row.GrantID); err == nil {
+		db.recent.put(row.GrantID, recent)
+	}
+	return recent, revokedAt, err
 }
 
 // grantAndUser reads a grant and its person, to be kept in memory.

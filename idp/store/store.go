@@ -181,7 +181,8 @@ type DB struct {
 	recent      recentGrants
 	codes       issued[idp.Code]
 	refresh     issued[idp.RefreshToken]
-	briefs      engine.Briefs // nil: the engine has none
+	access      issued[idp.GrantID] // of access tokens seen lately, whose grant
+	briefs      engine.Briefs       // nil: the engine has none
 	standings   standings
 
 	reads, transactions atomic.Uint64
