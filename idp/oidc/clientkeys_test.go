@@ -48,15 +48,17 @@ func TestJWKSURIIsGuarded(t *testing.T) {
 			}
 		}
 	})
-	mux.HandleFunc("/slow", func(w http.ResponseWriter, r *http.Request) {
+	over := make(chan struct{})
+	mux.HandleFunc("/slow", func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusOK)
 		_ = http.NewResponseController(w).Flush()
-		<-r.Context().Done()
+		<-over // not with the request: a connection says that it ends before it does, and the answer would end well between the two
 	})
 	there := httptest.NewUnstartedServer(mux)
 	there.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
 	there.StartTLS()
 	defer there.Close()
+	defer close(over)
 	roots := x509.NewCertPool()
 	roots.AddCert(there.Certificate())
 	conf := outbound.Config{Private: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, Roots: roots, Timeout: 500 * time.Millisecond}

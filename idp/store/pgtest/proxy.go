@@ -251,7 +251,7 @@ type link struct {
 	key string // for its cancellation (BackendKeyData); guarded by the proxy
 
 	mu     sync.Mutex
-	moment Moment // At or After, once such a commit has come in
+	moment Moment // Sent, At or After, once such a commit has come in
 	batch  int    // of that commit
 	asked  int    // batches that the client has ended, by Sync or a simple query
 	ready  int    // batches that the server has ended, by ReadyForQuery; -1: not yet signed in
@@ -466,6 +466,7 @@ func (l *link) asks(m []byte) (piece, error) {
 			p.before = true
 		case Sent:
 			p.after, l.sent = ends, true
+			l.moment, l.batch = moment, l.asked
 		case At, After:
 			l.moment, l.batch = moment, l.asked
 		}
@@ -512,6 +513,8 @@ func (l *link) answers(m []byte) (piece, bool) {
 		l.ready++
 	}
 	switch {
+	case here && l.moment == Sent: // the server may be done before the connection is cut
+		return piece{}, false
 	case here && l.moment == At:
 		return piece{before: true}, m[0] == 'Z' || m[0] == 'E' || m[0] == 'C' && transaction(m[5:])
 	case here && m[0] == 'Z':
