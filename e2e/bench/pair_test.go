@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"os"
@@ -9,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"hilum/e2e/crowd"
 )
@@ -21,6 +21,21 @@ type built struct{ name, idp, fill string }
 // is of this commit, built beside it, so that people and grants are sealed as that provider
 // expects.
 func buildOf(t *testing.T, ref string) built {
+	t.Helper()
+	tree := treeOf(t, ref)
+	b := built{ref, filepath.Join(tree, "idp.built"), filepath.Join(tree, "fill.built")}
+	for file, of := range map[string]string{b.idp: "./cmd/idp", b.fill: "./e2e/bench/fill"} {
+		build := exec.Command("go", "build", "-o", file, of)
+		build.Dir = tree
+		if out, err := build.CombinedOutput(); err != nil {
+			t.Fatalf("build %s of %s: %v\n%s", of, ref, err, out)
+		}
+	}
+	return b
+}
+
+// treeOf is the folder of a commit, with the program of this one that fills a database.
+func treeOf(t *testing.T, ref string) string {
 	t.Helper()
 	tree := t.TempDir()
 	archive := exec.Command("git", "archive", ref)
@@ -43,15 +58,7 @@ func buildOf(t *testing.T, ref string) built {
 	text, err := os.ReadFile("fill/main.go")
 	check(t, err)
 	check(t, os.WriteFile(filepath.Join(own, "main.go"), text, 0o644))
-	b := built{ref, filepath.Join(tree, "idp.built"), filepath.Join(tree, "fill.built")}
-	for file, of := range map[string]string{b.idp: "./cmd/idp", b.fill: "./e2e/bench/fill"} {
-		build := exec.Command("go", "build", "-o", file, of)
-		build.Dir = tree
-		if out, err := build.CombinedOutput(); err != nil {
-			t.Fatalf("build %s of %s: %v\n%s", of, ref, err, out)
-		}
-	}
-	return b
+	return tree
 }
 
 // paired are the rows that are measured of two commits.
@@ -202,14 +209,15 @@ func TestPairSays(t *testing.T) {
 	}
 }
 
-// The provider of the commit that is checked out can be built as another one is.
-func TestBuildOf(t *testing.T) {
+// A commit is laid out with all that its provider is built of.
+func TestTreeOf(t *testing.T) {
 	if err := exec.Command("git", "rev-parse", "HEAD").Run(); err != nil {
 		t.Skip("this is no repository, so there is no other commit: ", err)
 	}
-	b := buildOf(t, "HEAD")
-	s := siteOfBuild(t, b, onSQLite, 4, 8, 4)
-	n, op := refreshesNew("ES256", 1)(t, s, 1)
-	load(t, s.host, s.pid, 1, time.Minute, n, op)
-	s.stop(t)
+	list := exec.Command("go", "list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", "./cmd/idp", "./e2e/bench/fill")
+	list.Dir = treeOf(t, "HEAD")
+	out, err := list.CombinedOutput()
+	if err != nil || !bytes.Contains(out, []byte("hilum/cmd/idp\n")) || !bytes.Contains(out, []byte("hilum/e2e/bench/fill\n")) {
+		t.Errorf("%v: %s", err, out)
+	}
 }
