@@ -28,7 +28,7 @@ const (
 // clients that prove themselves, and poll for the outcome or are told that there is one.
 func (s *Server) backchannel(w http.ResponseWriter, r *http.Request) {
 	ctx := r.Context()
-	c, err := s.authenticate(r, idp.GrantCIBA)
+	c, err := s.authenticate(r.Context(), idp.GrantCIBA)
 	if err != nil {
 		op.WriteError(w, r, err, nil)
 		return

@@ -35,9 +35,11 @@ func (p authenticatedClient) GrantTypes() []oidc.GrantType {
 }
 
 // VerifyClient authenticates a client for the library, and makes sure that it is registered
-// for the grant type it asks for, if it does.
+// for the grant type it asks for, if it does. The credentials are those that the front has
+// admitted: the library's decoder takes «CLIENT_ID» for «client_id», and might have read
+// another client's.
 func (s *Server) VerifyClient(ctx context.Context, r *op.Request[op.ClientCredentials]) (op.Client, error) {
-	c, err := s.registeredFor(ctx, r.Data, r.Header.Get("Authorization") != "", r.Form.Get("grant_type"))
+	c, err := s.authenticate(ctx, r.Form.Get("grant_type"))
 	if err != nil {
 		return nil, err
 	}
@@ -59,15 +61,9 @@ func clientOf(c op.Client) (*idp.Client, error) {
 // authenticate authenticates the client of a form that clientForm has admitted, and makes sure
 // that it is registered for a grant type; empty: for none. Errors: as verify;
 // unauthorized_client.
-func (s *Server) authenticate(r *http.Request, grant string) (*idp.Client, error) {
-	sent := &responseOf(r.Context()).sent
-	return s.registeredFor(r.Context(), &sent.ClientCredentials, sent.basic, grant)
-}
-
-// registeredFor is verify for a client that has to be registered for a grant type, if there
-// is one. Errors: as verify; unauthorized_client.
-func (s *Server) registeredFor(ctx context.Context, cc *op.ClientCredentials, basic bool, grant string) (*idp.Client, error) {
-	c, err := s.verify(ctx, cc, basic)
+func (s *Server) authenticate(ctx context.Context, grant string) (*idp.Client, error) {
+	sent := &responseOf(ctx).sent
+	c, err := s.verify(ctx, &sent.ClientCredentials, sent.basic)
 	if err != nil {
 		return nil, err
 	}

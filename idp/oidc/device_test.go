@@ -2,6 +2,8 @@ package oidc
 
 import (
 	"encoding/json"
+	"errors"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -375,5 +377,26 @@ func TestDeviceTokensAreBound(t *testing.T) {
 	_, r := s.pollDevice(c, w)
 	if r.StatusCode != http.StatusBadRequest || !strings.Contains(r.body, codeInvalidProof) {
 		t.Errorf("without a proof: %d %s", r.StatusCode, r.body)
+	}
+}
+
+// The client of a request is the one that the front has admitted, whatever the library's decoder
+// makes of names in other cases (RFC 6749, section 1.9).
+func TestDeviceClientIsTheAdmittedOne(t *testing.T) {
+	s := newSite(t)
+	may, mayNot := s.addClient(func(c *idp.Client) { public(c); forDevices(c) }), s.addClient(public)
+	for range 40 { // the decoder goes by the order of a map
+		form := url.Values{"client_id": {string(mayNot.ID)}, "CLIENT_ID": {string(may.ID)}, "Client_Id": {string(may.ID)}, "scope": {"openid"}}
+		res, err := http.PostForm(s.issuer+pathDevice, form)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(res.Body)
+		if err := errors.Join(err, res.Body.Close()); err != nil {
+			t.Fatal(err)
+		}
+		if res.StatusCode != http.StatusBadRequest || !strings.Contains(string(body), "unauthorized_client") {
+			t.Fatalf("another client's name is taken: %d %s", res.StatusCode, body)
+		}
 	}
 }

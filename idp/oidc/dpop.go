@@ -252,9 +252,9 @@ func byProof(h http.Header) bool {
 	return strings.EqualFold(scheme, "DPoP")
 }
 
-// checkBound makes sure that an access token, of which t is kept, is used as it was issued, at userinfo: one that
-// is bound to a key with a proof of that key, any other as a bearer token. Errors: 401 with
-// a challenge (RFC 9449, section 7.1).
+// checkBound makes sure that an access token, of which t is kept, is used as it was issued, at
+// userinfo: one that is bound to a key with a proof of that key, any other as a bearer token.
+// Errors: 401 with a challenge (RFC 9449, section 7.1).
 func (s *Server) checkBound(r *http.Request, c *idp.Client, t *idp.AccessToken, access string) error {
 	ctx := r.Context()
 	bound := byProof(r.Header)

@@ -25,7 +25,7 @@ func (s *Server) introspect(r *http.Request) (result, error) {
 	if err := missing(r.Form, "token"); err != nil {
 		return result{}, err
 	}
-	c, err := s.authenticate(r, "")
+	c, err := s.authenticate(r.Context(), "")
 	if err != nil {
 		return result{}, err
 	}

@@ -25,7 +25,7 @@ const pushedPrefix = "urn:ietf:params:oauth:request_uri:"
 // and is told in JSON what is wrong; only what was pushed counts later.
 func (s *Server) push(w http.ResponseWriter, r *http.Request) {
 	ctx := r.Context()
-	c, err := s.authenticate(r, idp.GrantCode)
+	c, err := s.authenticate(r.Context(), idp.GrantCode)
 	if err != nil {
 		op.WriteError(w, r, err, nil)
 		return

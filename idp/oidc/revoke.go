@@ -15,7 +15,7 @@ import (
 // the same as for one that was revoked (section 2.2).
 func (s *Server) revoke(r *http.Request) (result, error) {
 	ctx := r.Context()
-	c, err := s.authenticate(r, r.Form.Get("grant_type"))
+	c, err := s.authenticate(r.Context(), r.Form.Get("grant_type"))
 	if err != nil {
 		return result{}, err
 	}

@@ -9,9 +9,9 @@
 // the endpoints that machines call all day are read and answered here, for its routing and
 // decoding cost more than what is decided there (decision 82).
 //
-// What is not implemented of op.Server is refused: Server embeds
-// op.UnimplementedServer. An error response has a code of the standards and fixed
-// words; its cause goes to the log, found by the reference in the words.
+// Every other method of op.Server refuses, since Server embeds op.UnimplementedServer. An
+// error response has a code of the standards and fixed words; its cause goes to the log,
+// found by the reference in the words.
 package oidc
 
 import (

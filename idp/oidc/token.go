@@ -22,7 +22,7 @@ import (
 // invalid_client, unauthorized_client, invalid_request for a parameter that is missing.
 func (s *Server) token(r *http.Request) (result, error) {
 	grant := r.Form.Get("grant_type")
-	c, err := s.authenticate(r, grant)
+	c, err := s.authenticate(r.Context(), grant)
 	if err != nil {
 		return result{}, err
 	}
