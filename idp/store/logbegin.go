@@ -124,9 +124,8 @@ func (db *DB) movePrune(ctx context.Context, now, from, to int64) (int64, error)
 	} else if wait < 0 { // the clock was ahead
 		return from, db.mark(ctx, markPruneAt, last, now)
 	}
-	const upsert = "INSERT INTO marks (name, n) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET n = excluded.n"
 	return to, db.write(ctx, func(t *tx) error {
-		if err := errors.Join(t.put(upsert, markPrune, to), t.put(upsert, markPruneAt, now)); err != nil {
+		if err := errors.Join(t.mark(markPrune, to), t.mark(markPruneAt, now)); err != nil {
 			return err
 		}
 		return t.note(idp.Event{
@@ -190,15 +189,11 @@ func (p *pruning) each(next func(row *eventRow, known bool, fault string) (more 
 		}
 		for i := range rows {
 			row := &rows[i]
-			fault := ""
 			if row.Seq >= p.last {
 				return nil
 			}
-			linked := hash != nil && equalMAC(row.Hash, row.link(p.k, hash))
-			switch {
-			case linked:
-			case hash == nil: // by the next one it is known
-			default:
+			linked, fault := hash != nil && equalMAC(row.Hash, row.link(p.k, hash)), ""
+			if hash != nil && !linked { // without a hash it is known by the next one
 				fault = notLinked(seq, row.Seq)
 			}
 			seq, hash = row.Seq, row.Hash

@@ -116,13 +116,13 @@ func (db *DB) sweep(ctx context.Context, now time.Time) error {
 	if err := db.markUnused(ctx, now); err != nil {
 		return err
 	}
-	if err := errors.Join(db.undoDead(ctx, now), db.prune(ctx, now)); err != nil {
+	if err := db.undoDead(ctx, now); err != nil {
 		return err
 	}
-	return db.write(ctx, func(t *tx) error {
-		err := t.put("UPDATE marks SET n = ? WHERE name = 'swept'", micros(now))
+	if err := db.prune(ctx, now); err != nil {
 		return err
-	})
+	}
+	return db.write(ctx, func(t *tx) error { return t.mark("swept", micros(now)) })
 }
 
 // besides is the condition only, to be put behind others.
@@ -335,7 +335,10 @@ func (db *DB) mark(ctx context.Context, name string, before, n int64) error {
 	if name == "" || n == before {
 		return nil
 	}
-	return db.write(ctx, func(t *tx) error {
-		return t.put("INSERT INTO marks (name, n) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET n = excluded.n", name, n)
-	})
+	return db.write(ctx, func(t *tx) error { return t.mark(name, n) })
+}
+
+// mark keeps a number by a name.
+func (t *tx) mark(name string, n int64) error {
+	return t.put("INSERT INTO marks (name, n) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET n = excluded.n", name, n)
 }
