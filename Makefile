@@ -16,6 +16,7 @@ BOM := $(CACHE)/cyclonedx-gomod-$(SBOM)
 # PostgreSQL, of which each test program starts its own.
 NEEDS := \
 	nodejs:/usr/bin/node \
+	openssl:/usr/bin/openssl \
 	chromium:/usr/bin/chromium \
 	apache2:/usr/sbin/apache2 \
 	nginx:/usr/sbin/nginx \

@@ -21,8 +21,8 @@ var compared = []row{
 	{name: "refresh, RS256", workers: 16, prepare: refreshes("RS256")},
 	{name: "code exchange, ES256", workers: 16, prepare: exchanges("ES256")},
 	{name: "authorize, in a session", workers: 16, prepare: authorizes},
-	{name: "userinfo", workers: 16, prepare: userinfo},
-	{name: "introspection", workers: 16, prepare: introspection},
+	{name: "userinfo", workers: 16, prepare: asksUserinfo(remembered, 0)},
+	{name: "introspection", workers: 16, prepare: asksIntrospection(remembered, 0)},
 	{name: "whole sign-in, hash at no cost, RS256", workers: 16, prepare: signIns("RS256")},
 }
 

@@ -83,26 +83,6 @@ func authorizes(t testing.TB, s *site, _ int) (int, func(*conn, int, int) error)
 	}
 }
 
-func userinfo(t testing.TB, s *site, _ int) (int, func(*conn, int, int) error) {
-	_, body := signedIn(t, s, s.dial(t), s.clients["ES256"])
-	access, err := field(body, "access_token")
-	check(t, err)
-	header := "Authorization: Bearer " + access + "\r\n"
-	return endless, func(on *conn, _, _ int) error {
-		return answers(on, "GET", "/userinfo", header, "", `"sub"`)
-	}
-}
-
-func introspection(t testing.TB, s *site, _ int) (int, func(*conn, int, int) error) {
-	c := s.clients["ES256"]
-	_, body := signedIn(t, s, s.dial(t), c)
-	access, err := field(body, "access_token")
-	check(t, err)
-	return endless, func(on *conn, _, _ int) error {
-		return answers(on, "POST", "/introspect", c.basic, "token="+access, `"active":true`)
-	}
-}
-
 func prepared(path, has string) prepare {
 	return func(testing.TB, *site, int) (int, func(*conn, int, int) error) {
 		return endless, func(on *conn, _, _ int) error { return answers(on, "GET", path, "", "", has) }

@@ -59,16 +59,7 @@ func (r *record) beside(f *figure) string {
 // svg draws each thing that was measured: its rates, as long as they are of the limit or of the
 // greatest, and beside them in words what a round cost.
 func (r *record) svg() []byte {
-	var b, body bytes.Buffer
-	y := headHeight
-	text := func(x, y int, class, anchor, s string) {
-		fmt.Fprintf(&body, `<text x="%d" y="%d" class="%s" text-anchor="%s">%s</text>`+"\n", x, y, class, anchor, escaped(s))
-	}
-	text(margin, 36, "title", "start", "Hilum, operation by operation, "+r.Date)
-	machine, run := r.where()
-	text(margin, 58, "quiet", "start", machine)
-	text(margin, 76, "quiet", "start", run)
-	text(margin, 94, "quiet", "start", "Amber: per second, as a part of the greatest of its kind. Blue: the server's CPU for one operation, likewise.")
+	p := newPicture("Hilum, operation by operation, "+r.Date, &r.conditions, "Amber: per second, as a part of the greatest of its kind. Blue: the server's CPU for one operation, likewise.")
 	var whats []string
 	for _, f := range r.Loads {
 		if !slices.Contains(whats, f.What) {
@@ -81,34 +72,16 @@ func (r *record) svg() []byte {
 		for _, f := range rows {
 			rate, cpu = max(rate, f.Rate), max(cpu, f.CPU)
 		}
-		y += partHeight
-		text(margin, y-22, "part", "start", what)
-		text(pictureWidth-margin, y-22, "quiet", "end", fmt.Sprintf("one core at most: %s /s (%s)", number(round(rows[0].Most, 3)), rows[0].Of))
-		on := ""
+		p.part(what, round(rows[0].Most, 3), rows[0].Of)
 		for _, f := range rows {
-			at := f.On + ", " + number(float64(f.Among))
-			if at != on {
-				on = at
-				fmt.Fprintf(&body, `<line class="line" x1="%d" y1="%d" x2="%d" y2="%d"/>`+"\n", margin, y-rowHeight+7, pictureWidth-margin, y-rowHeight+7)
-				text(margin, y, "", "start", at)
-			}
-			text(margin+labelWidth-10, y, "quiet", "end", strings.TrimSpace(f.Tokens+" "+fmt.Sprint(f.AtOnce)))
-			for i, bar := range []struct {
-				class string
-				long  float64
-			}{{"rate", f.Rate / rate}, {"late", f.CPU / cpu}} {
-				fmt.Fprintf(&body, `<rect class="%s" x="%d" y="%d" width="%.1f" height="6" rx="1"/>`+"\n", bar.class, margin+labelWidth, y-11+7*i, max(1, bar.long*barWidth))
-			}
-			text(margin+labelWidth+barWidth+12, y, "", "start", fmt.Sprintf("%s /s, %.0f %% of it; CPU %s µs; p50 %s, p99 %s ms", number(round(f.Rate, 3)), 100*median(f.Shares), number(round(f.CPU, 3)), number(f.P50), number(f.P99)))
-			y += rowHeight
+			said := fmt.Sprintf("%s /s, %.0f %% of it; CPU %s µs; p50 %s, p99 %s ms", number(round(f.Rate, 3)), 100*median(f.Shares), number(round(f.CPU, 3)), number(f.P50), number(f.P99))
+			p.row(f.On+", "+number(float64(f.Among)), strings.TrimSpace(f.Tokens+" "+fmt.Sprint(f.AtOnce)), said, func(x, y int) {
+				p.bar("rate", x, y, 6, f.Rate/rate)
+				p.bar("late", x, y+7, 6, f.CPU/cpu)
+			})
 		}
 	}
-	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d" role="img" aria-labelledby="title desc">`+"\n", pictureWidth, y+margin, pictureWidth, y+margin)
-	fmt.Fprintf(&b, "<title id=\"title\">Hilum, operation by operation, %s</title>\n<desc id=\"desc\">%s</desc>\n<style>%s</style>\n", escaped(r.Date),
-		escaped(fmt.Sprintf("Requests a second and the server's processor for one, of %d loads on SQLite and PostgreSQL; bench.md has the same as a table.", len(r.Loads))), style)
-	b.Write(body.Bytes())
-	b.WriteString("</svg>\n")
-	return b.Bytes()
+	return p.svg(fmt.Sprintf("Requests a second and the server's processor for one, of %d loads on SQLite and PostgreSQL; bench.md has the same as a table.", len(r.Loads)))
 }
 
 // A record is drawn with all that was measured, as XML, and its table has each row.

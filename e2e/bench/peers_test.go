@@ -251,8 +251,8 @@ func (p *peer) operation(t *testing.T, what string, workers int) func(*conn, int
 var besidePeers = []row{
 	{"refresh, RS256", 16, refreshes("RS256")},
 	{wholeSignIn + ", minimal hash, RS256", 16, signIns("RS256")},
-	{"introspection", 16, introspection},
-	{"userinfo", 16, userinfo},
+	{"introspection", 16, asksIntrospection(remembered, 0)},
+	{"userinfo", 16, asksUserinfo(remembered, 0)},
 	{"discovery", 16, prepared(discoveryPath, `"issuer"`)},
 	{"client credentials", 16, credentials},
 }

@@ -86,11 +86,11 @@ var reported = []struct {
 		return func(c *conn, w int) error { return op(c, w, 0) }
 	}},
 	{"userinfo", netHTTP, func(t testing.TB, f *fleet, _ *queue, workers int) func(*conn, int) error {
-		_, op := userinfo(t, f.site, workers)
+		_, op := asksUserinfo(remembered, 0)(t, f.site, workers)
 		return func(c *conn, w int) error { return op(c, w, 0) }
 	}},
 	{"introspection", netHTTP, func(t testing.TB, f *fleet, _ *queue, workers int) func(*conn, int) error {
-		_, op := introspection(t, f.site, workers)
+		_, op := asksIntrospection(remembered, 0)(t, f.site, workers)
 		return func(c *conn, w int) error { return op(c, w, 0) }
 	}},
 	{signIn, "ES256 signature", func(_ testing.TB, f *fleet, people *queue, _ int) func(*conn, int) error {

@@ -1,6 +1,7 @@
 package main
 
 /*
+#include <string.h>
 #include <strings.h>
 
 // SQLite itself is compiled into the driver's package. What is used of it here is declared as
