@@ -127,6 +127,7 @@ type faulty struct {
 	adding   func() error // people
 	inviting func() error
 	checking func() error // the log
+	behind   int64        // event that the log is said to begin behind
 }
 
 // put puts a faulty store before the administration's.
@@ -161,5 +162,6 @@ func (f *faulty) CheckEvents(ctx context.Context, noted []idp.LogHead, progress 
 	if wrong := fault(f.checking); wrong != nil {
 		return check, wrong
 	}
+	check.Begin.Seq = f.behind
 	return check, err
 }

@@ -162,7 +162,7 @@ var settingTable = []struct {
 		{"database.ca_file", templates.Say("setting.database.ca_file"), asText},
 		{"database.pool", templates.Say("setting.database.pool"), asChosen},
 		{"database.allow_unencrypted", templates.Say("setting.database.allow_unencrypted"), asSwitch},
-		{"audit.retention_days", templates.Say("setting.audit.retention_days"), asText},
+		{"audit.retention_days", templates.Say("setting.audit.retention_days"), asLimit},
 		{"log.level", templates.Say("setting.log.level"), asText},
 		{"log.format", templates.Say("setting.log.format"), asText},
 		{"debug.listen", templates.Say("setting.debug.listen"), asText},
